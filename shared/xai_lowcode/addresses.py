@@ -1,0 +1,140 @@
+"""The two URL forms of an endpoint, which of them worked, and which ids may enter a path.
+
+The gateway decodes path values and puts them raw into xAI's URL, so an unchecked id could reach
+another endpoint with the account's key.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+from xai_lowcode.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    UsageError,
+    XAILowCodeError,
+)
+from xai_lowcode.operations import Form, Operation
+
+logger = logging.getLogger("xai_lowcode")
+
+LONGEST_ID = 512
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_ID = re.compile(r"[A-Za-z0-9._:-]+")
+
+
+def parameters(operation: Operation[object]) -> list[str]:
+    """Names of the ids in the endpoint's path."""
+    return _PARAMETER.findall(operation.path)
+
+
+def address(
+    operation: Operation[object],
+    form: Form,
+    ids: Mapping[str, str],
+    query: Mapping[str, str],
+) -> str:
+    """Path and query below the base URL, without the token.
+
+    In the new form an id stands in the path; in the old one the path keeps the parameter's name and
+    the value goes into the query.
+
+    Raises:
+        UsageError: An id is missing or may not enter a path.
+
+    Example:
+        >>> from xai_lowcode.operations import RETRIEVE_MODEL
+        >>> address(RETRIEVE_MODEL, "new", {"model_id": "grok-4.7"}, {})
+        '/v1/models/grok-4.7'
+        >>> address(RETRIEVE_MODEL, "old", {"model_id": "grok-4.7"}, {})
+        '/v1/models/model_id?model_id=grok-4.7'
+    """
+    names = parameters(operation)
+    checked = {name: check_id(name, ids.get(name, "")) for name in names}
+    if form == "new":
+        path = _PARAMETER.sub(lambda match: quote(checked[match[1]], safe=":"), operation.path)
+        pairs = dict(query)
+    else:
+        path = _PARAMETER.sub(lambda match: match[1], operation.path)
+        pairs = {**query, **checked}
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def check_id(name: str, value: str) -> str:
+    """Returns the id, or says why it cannot be one.
+
+    Raises:
+        UsageError: It is empty, too long, or holds anything but letters, digits and ``. _ - :``.
+    """
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{name}: an id is needed here.", field=name)
+    if len(value) > LONGEST_ID:
+        raise UsageError(f"{name}: longer than {LONGEST_ID} characters, so not an id.", field=name)
+    if not _ID.fullmatch(value) or not value.strip("."):
+        raise UsageError(
+            f"{name}: {value!r} is not an id; letters, digits and the signs . _ - : may be used.",
+            field=name,
+        )
+    return value
+
+
+class UrlForms:
+    """Which URL form an endpoint is asked in, and which one worked.
+
+    One object per client: what is true of one gateway need not be of another. Reading and writing a
+    dict entry is atomic, so threads and tasks may share it.
+
+    Args:
+        choice: ``"auto"``, or the one form the user wants.
+    """
+
+    def __init__(self, choice: Literal["auto", "new", "old"] = "auto") -> None:
+        self.choice = choice
+        self._worked: dict[str, Form] = {}
+
+    def first(self, operation: Operation[object]) -> Form:
+        """The form to begin with."""
+        if self.choice != "auto":
+            return self.choice
+        return self._worked.get(operation.path, operation.prefers)
+
+    def may_fall_back(self, operation: Operation[object], error: XAILowCodeError) -> bool:
+        """Whether the error may come from the URL form, so that the other one is worth a request.
+
+        Only what failed before xAI was reached counts, and only where asking twice does no harm.
+        """
+        return (
+            self.choice == "auto"
+            and operation.method in {"GET", "DELETE"}
+            and bool(parameters(operation))
+            and operation.path not in self._worked
+            and _blames_route(operation, error)
+        )
+
+    def remember(self, operation: Operation[object], form: Form) -> None:
+        """Notes that the endpoint answered in this form."""
+        if self._worked.get(operation.path) != form and parameters(operation):
+            self._worked[operation.path] = form
+            logger.info("%s: the gateway answers in the %s URL form", operation.path, form)
+
+
+def reached_provider(error: XAILowCodeError) -> bool:
+    """Whether xAI itself answered, so that the URL form was right."""
+    return isinstance(error, APIStatusError) and error.maker == "provider"
+
+
+def _blames_route(operation: Operation[object], error: XAILowCodeError) -> bool:
+    if isinstance(error, APIConnectionError):
+        return not isinstance(error, APITimeoutError) and error.reached
+    if not isinstance(error, APIStatusError):
+        return False
+    if reached_provider(error):
+        return any(
+            f"{{{name}}}" in error.message or f":{name}" in error.message
+            for name in parameters(operation)
+        )
+    return error.status_code not in {401, 403, 413, 429}

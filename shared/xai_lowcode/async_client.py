@@ -1,0 +1,190 @@
+"""The async driver of ``exchange``: the sync one's words with ``await``; decides nothing."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from time import monotonic
+from typing import Any, Self, TypeVar
+from weakref import WeakKeyDictionary
+
+import httpx
+
+from xai_lowcode import codec
+from xai_lowcode.addresses import UrlForms
+from xai_lowcode.exchange import Call, Outcome, Send, Settled, Wait, exchange
+from xai_lowcode.operations import Operation
+from xai_lowcode.retry import RetryPolicy
+from xai_lowcode.settings import Settings
+from xai_lowcode.transport import (
+    Deadline,
+    Mailer,
+    Probe,
+    answer,
+    arrives_in_pieces,
+    broken_off,
+    client_options,
+    dropped,
+    opened,
+)
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """Calls the gateway's endpoints from coroutines.
+
+    One connection pool per running event loop, made on first use and closed with the loop, so that
+    one client serves several ``asyncio.run``. A pickled or copied client has the same settings and
+    pools of its own.
+
+    Args:
+        settings: Token, address, timeouts, retries.
+        http_client: An ``httpx.AsyncClient`` to send with instead of own ones; it stays yours.
+        forms: Which URL forms worked, to share it between clients of one gateway.
+    """
+
+    def __init__(
+        self, settings: Settings, *, http_client: Any = None, forms: UrlForms | None = None
+    ) -> None:
+        self.settings = settings
+        self._forms = forms or UrlForms(settings.url_format)
+        self._policy = RetryPolicy(settings.max_retries, settings.deadline)
+        self._token = settings.api_token.get_secret_value()
+        self._mailer = Mailer(settings)
+        self._injected = http_client
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.settings,)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes the running loop's pool; the client may be used again afterwards."""
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.keeper.aclose()
+
+    async def call(
+        self,
+        operation: Operation[T],
+        *,
+        body: Any = None,
+        ids: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> T:
+        """Calls an endpoint and returns its parsed answer; see ``Client.call``."""
+        content = None if body is None else codec.dump(body)
+        call = Call(operation, content, ids or {}, query or {})
+        settled = await self.settle(call)
+        return operation.parse(settled.body)
+
+    async def settle(self, call: Call[Any]) -> Settled:
+        """Makes a call whose answer is read whole."""
+        settled, _ = await self._run(call)
+        return settled
+
+    async def stream(self, call: Call[Any]) -> AsyncGenerator[bytes, None]:
+        """Makes a call and yields its answer's bytes as they come.
+
+        Closing the iterator closes the connection.
+        """
+        settled, reading = await self._run(call)
+        if reading is None:
+            yield settled.body
+            return
+        response, deadline = reading
+        try:
+            async with aclosing(response.aiter_bytes()) as pieces:
+                async for piece in pieces:
+                    deadline.check()
+                    yield piece
+        except Exception as exception:
+            error = broken_off(exception)
+            if error is None:
+                raise
+        else:
+            return
+        finally:
+            await response.aclose()
+        raise error
+
+    async def _run(self, call: Call[Any]) -> tuple[Settled, tuple[Any, Deadline] | None]:
+        steps = exchange(
+            call,
+            policy=self._policy,
+            forms=self._forms,
+            token=self._token,
+            clock=monotonic,
+            jitter=random.random,
+        )
+        step = next(steps)
+        while True:
+            outcome, reading = None, None
+            if isinstance(step, Wait):
+                await asyncio.sleep(step.seconds)
+            else:
+                outcome, reading = await self._send(call, step)
+            try:
+                step = steps.send(outcome)
+            except StopIteration as settled:
+                return settled.value, reading
+
+    async def _send(
+        self, call: Call[Any], step: Send
+    ) -> tuple[Outcome, tuple[Any, Deadline] | None]:
+        client, probe, deadline = await self._http(), Probe(), Deadline(step.within)
+        request = self._mailer.request(client, call, step, probe.asynchronous)
+        try:
+            response = await client.send(request, stream=True, follow_redirects=False)
+            if arrives_in_pieces(call, response):
+                return opened(response), (response, deadline)
+            try:
+                pieces = []
+                async for piece in response.aiter_bytes():
+                    deadline.check()
+                    pieces.append(piece)
+            finally:
+                await response.aclose()
+            return answer(response, b"".join(pieces)), None
+        except Exception as exception:
+            outcome = dropped(exception, probe)
+            if outcome is None:
+                raise
+        return outcome, None
+
+    async def _http(self) -> Any:
+        if self._injected is not None:
+            return self._injected
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop)
+        if pool is None:
+            pool = self._pools[loop] = _Pool(self.settings)
+            await anext(pool.keeper)
+        return pool.client
+
+
+class _Pool:
+    """One loop's httpx client, and the generator that closes it.
+
+    A loop that ends (as ``asyncio.run``'s does) closes the async generators begun on it. One of
+    these keeps the pool, so that it goes with its loop and leaves no socket behind.
+    """
+
+    __slots__ = ("client", "keeper")
+
+    def __init__(self, settings: Settings) -> None:
+        self.client = httpx.AsyncClient(**client_options(settings))
+        self.keeper = _keep(self.client)
+
+
+async def _keep(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient, None]:
+    try:
+        yield client
+    finally:
+        await client.aclose()

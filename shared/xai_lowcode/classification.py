@@ -1,0 +1,314 @@
+"""Which answer is an error, whose it is, and which class of the error tree it becomes.
+
+The only reader of error bodies: of xAI's four shapes and the gateway's own, inside their envelopes,
+inside a 200, in HTML from a proxy. Everything is a table, first match wins.
+"""
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from xai_lowcode.envelope import text_headers
+from xai_lowcode.errors import (
+    AccountNotConnectedError,
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ContentPolicyError,
+    ContextLengthError,
+    CreditsExhaustedError,
+    InternalServerError,
+    Maker,
+    ModelNotFoundError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    RouteNotFoundError,
+    UnreadableAnswerError,
+)
+from xai_lowcode.redaction import redact, redact_text
+from xai_lowcode.settings import TOKEN_SOURCE
+
+LONGEST_TEXT = 500
+SUCCESSES = range(200, 300)
+
+# Members that only a success of xAI has; an `error` beside them is null or part of the record.
+_SUCCESS_MEMBERS = frozenset({"choices", "object", "output", "content"})
+
+
+class Rule(NamedTuple):
+    """One row: what an answer must look like, and what it then is."""
+
+    statuses: range | frozenset[int]
+    maker: Maker | None
+    text: str
+    error: type[APIStatusError]
+    hint: str | None = None
+
+
+_ANY = range(200, 600)
+_REFUSED = range(400, 500)
+_NOT_SERVED = range(300, 500)
+
+# Sources: the gateway's texts and xAI's, as transcribed or recorded; only the text tells apart what
+# shares one status and code.
+RULES: tuple[Rule, ...] = (
+    Rule(
+        _REFUSED,
+        "gateway",
+        r"valid api token is required",
+        AuthenticationError,
+        f"The gateway does not take this for a token; it should begin with at_. {TOKEN_SOURCE}",
+    ),
+    Rule(
+        _REFUSED,
+        "gateway",
+        r"invalid api_token",
+        AuthenticationError,
+        f"The gateway does not know this token: it is mistyped or was deleted. {TOKEN_SOURCE}",
+    ),
+    Rule(
+        _REFUSED,
+        "gateway",
+        r"no access token is associated",
+        AccountNotConnectedError,
+        "The token is good, but its account has no xAI key: connect xAI at https://lowcodeapi.com.",
+    ),
+    Rule(
+        frozenset({404}),
+        "gateway",
+        r"^not found$",
+        RouteNotFoundError,
+        "This gateway has no such endpoint; check that base_url ends in /xai.",
+    ),
+    Rule(
+        _REFUSED,
+        None,
+        r"no handler found on route",
+        RouteNotFoundError,
+        "xAI has no such endpoint.",
+    ),
+    Rule(
+        _REFUSED,
+        None,
+        r"(incorrect|invalid) api key|api key .*(blocked|disabled)",
+        AuthenticationError,
+        "The token is good, but xAI refuses the key stored in its account: renew it at"
+        " https://console.x.ai and connect it again at https://lowcodeapi.com"
+        " (a change takes up to two minutes to be seen).",
+    ),
+    Rule(
+        _ANY,
+        None,
+        r"all available credits|spending limit|any credits yet",
+        CreditsExhaustedError,
+        "Buy credits or raise the spending limit at https://console.x.ai.",
+    ),
+    Rule(
+        _REFUSED,
+        None,
+        r"violates usage guidelines|safety_check_type",
+        ContentPolicyError,
+        "xAI refuses this content; sending it again will not help.",
+    ),
+    Rule(
+        _REFUSED,
+        None,
+        r"model not found|the model \S+ (was deprecated|does not exist)",
+        ModelNotFoundError,
+        "See which models this account has with GET /v1/models.",
+    ),
+    Rule(
+        _REFUSED,
+        None,
+        r"maximum prompt length|context (length|window)",
+        ContextLengthError,
+        "Shorten the conversation, or use a model with a larger context window.",
+    ),
+    Rule(
+        frozenset({410}),
+        None,
+        r"live search is deprecated",
+        BadRequestError,
+        "Leave search_parameters out; xAI's server-side tools replace it.",
+    ),
+    Rule(frozenset({413}), None, "", BadRequestError, "The gateway takes bodies of up to 100 MB."),
+)
+
+BY_STATUS: Mapping[int, type[APIStatusError]] = {
+    401: AuthenticationError,
+    402: CreditsExhaustedError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: InternalServerError,
+    429: RateLimitError,
+}
+
+# An error inside a 200 has no status to go by, but xAI's code words (gRPC's, in two spellings).
+BY_CODE: tuple[tuple[str, type[APIStatusError]], ...] = (
+    (r"invalid.argument", BadRequestError),
+    (r"permission", PermissionDeniedError),
+    (r"not.found", NotFoundError),
+    (r"unauthenticated", AuthenticationError),
+    (r"exhausted", RateLimitError),
+)
+
+_TAG = re.compile(r"<(script|style|head)\b.*?</\1>|<[^>]+>", re.IGNORECASE | re.DOTALL)
+_LOOKS_LIKE_HTML = re.compile(r"\s*<(!doctype|html|head|body|h1|title)\b", re.IGNORECASE)
+
+
+class Reading(NamedTuple):
+    """The facts of an error body, wherever they stood in it."""
+
+    text: str
+    code: str | None
+    maker: Maker
+    headers: Mapping[str, str]
+
+
+def classify(
+    status: int, document: Any, headers: Mapping[str, str], token: str = ""
+) -> APIStatusError | None:
+    """Returns the error an answer stands for, or None for a success.
+
+    Args:
+        status: HTTP status.
+        document: Decoded JSON, or the text of anything else.
+        headers: HTTP headers of the answer, lower-case names.
+        token: The token in use, blanked wherever the answer quotes it.
+    """
+    if status in SUCCESSES and not is_error_body(document):
+        return None
+    reading = read_error(status, document)
+    text = redact_text(reading.text, token) or f"The answer has status {status} and no text."
+    rule = next((rule for rule in RULES if _applies(rule, status, reading)), None)
+    known = {**headers, **reading.headers}
+    return (rule.error if rule else _by_status_or_code(status, reading))(
+        text,
+        hint=rule.hint if rule else None,
+        status_code=status,
+        code=reading.code,
+        maker=reading.maker,
+        request_id=known.get("x-request-id"),
+        retry_after=retry_after(known),
+        body=redact(document, token),
+    )
+
+
+def is_error_body(document: Any) -> bool:
+    """Whether a body reports an error although its status says success."""
+    match document:
+        case {"data": {"error": error}, **rest} | {"result": {"error": error}, **rest}:
+            inner = document.get("data", document.get("result"))
+            return bool(error) and not _SUCCESS_MEMBERS & inner.keys() and "choices" not in rest
+        case {"error": str() | dict() as error}:
+            return bool(error) and not _SUCCESS_MEMBERS & document.keys()
+        case _:
+            return False
+
+
+def read_error(status: int, document: Any) -> Reading:
+    """Finds text, code, maker and provider headers in any of the known error shapes."""
+    if not isinstance(document, dict):
+        return Reading(readable(str(document or "")), None, "unknown", {})
+    outer = document
+    if is_error_body(document) and isinstance(inner := document.get("result"), dict):
+        outer = inner
+    return Reading(
+        _first_text(outer),
+        _first_code(outer),
+        _maker(status, outer),
+        text_headers(document.get("headers") or document.get("response_headers")),
+    )
+
+
+def not_readable(text: str, headers: Mapping[str, str]) -> UnreadableAnswerError:
+    """The error for a success whose body is not JSON."""
+    said = readable(text)
+    return UnreadableAnswerError(
+        f"A successful answer is not JSON: {said}" if said else "A successful answer is empty.",
+        hint="Something between here and xAI answered in its place; check base_url and proxies.",
+        maker="unknown",
+        request_id=headers.get("x-request-id"),
+        body=said,
+    )
+
+
+def readable(text: str) -> str:
+    """A text for people: tags removed if it is HTML, white space folded, cut short."""
+    if _LOOKS_LIKE_HTML.match(text):
+        text = html.unescape(_TAG.sub(" ", text[:100_000]))
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait as the headers ask; None without a usable figure."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    return None
+
+
+def _applies(rule: Rule, status: int, reading: Reading) -> bool:
+    return (
+        status in rule.statuses
+        and rule.maker in (None, reading.maker)
+        and re.search(rule.text, reading.text, re.IGNORECASE) is not None
+    )
+
+
+def _by_status_or_code(status: int, reading: Reading) -> type[APIStatusError]:
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    if status in _NOT_SERVED:
+        return BadRequestError
+    for words, error in BY_CODE if status in SUCCESSES else ():
+        if re.search(words, reading.code or "", re.IGNORECASE):
+            return error
+    return InternalServerError
+
+
+def _first_text(document: Mapping[str, Any]) -> str:
+    error, data = document.get("error"), document.get("data")
+    places = (
+        _member(_member(error, "error"), "message"),
+        _member(error, "error"),
+        _member(error, "message"),
+        error,
+        _member(_member(data, "error"), "message"),
+        _member(data, "error"),
+        document.get("message"),
+    )
+    return next((readable(text) for text in places if isinstance(text, str) and text.strip()), "")
+
+
+def _first_code(document: Mapping[str, Any]) -> str | None:
+    error, data = document.get("error"), document.get("data")
+    places = (
+        _member(_member(error, "error"), "code"),
+        _member(error, "code"),
+        _member(_member(data, "error"), "code"),
+        document.get("code"),
+    )
+    return next((code for code in places if isinstance(code, str) and code), None)
+
+
+def _maker(status: int, document: Mapping[str, Any]) -> Maker:
+    error = document.get("error")
+    if "headers" in document and error is not None:
+        return "provider"
+    if isinstance(_member(document.get("data"), "error"), str | dict):
+        return "unknown"
+    if "provider" not in document and error is not None:
+        return "provider"
+    return "provider" if status in SUCCESSES else "gateway"
+
+
+def _member(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None

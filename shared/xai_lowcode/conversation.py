@@ -1,0 +1,228 @@
+"""What we ask: messages with their parts, tools, the wish for a shape, and the whole request.
+
+Plain values without a word of any wire form or framework. Dialects render them, adapters make them.
+What cannot be asked is refused when the value is made, naming the field.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from xai_lowcode.errors import UsageError
+
+Role = Literal["system", "user", "assistant", "tool"]
+ROLES: frozenset[str] = frozenset({"system", "user", "assistant", "tool"})
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture: an address (http, https or a data URL), or the id of an uploaded file."""
+
+    url: str | None = None
+    file_id: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A document: an address, the id of an uploaded file, or base64 data with its type and name."""
+
+    url: str | None = None
+    file_id: str | None = None
+    data: str | None = None
+    mime_type: str | None = None
+    filename: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningPart:
+    """What the model thought, as far as it shows."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallPart:
+    """A call of a tool by the model; ``arguments`` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResultPart:
+    """What a tool gave back."""
+
+    call_id: str
+    content: tuple[TextPart | ImagePart | FilePart, ...]
+
+
+Part = TextPart | ImagePart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation.
+
+    Attributes:
+        role: Who speaks.
+        parts: What is said, in order.
+        name: Name of the speaker; of use for users only.
+    """
+
+    role: Role
+    parts: tuple[Part, ...]
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool that the model may call; ``parameters`` is a JSON schema of an object."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(
+        default_factory=lambda: {"type": "object", "properties": {}}
+    )
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise UsageError("tools: a tool without a name.", field="tools")
+        if not isinstance(self.parameters, Mapping):
+            raise UsageError(
+                f"tools: the parameters of {self.name!r} are not a JSON schema.", field="tools"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTool:
+    """The choice of one tool by its name."""
+
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """The wish for JSON: any object, or one that fits a schema.
+
+    Attributes:
+        schema: JSON schema; None for any JSON object.
+        name: Name of the schema, of letters, digits, ``_`` and ``-``.
+    """
+
+    schema: Mapping[str, Any] | None = None
+    name: str = "answer"
+
+
+_NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+_WHOLE_NUMBERS = ("max_tokens", "n", "seed", "top_logprobs")
+_TEXTS = ("reasoning_effort", "user", "service_tier", "prompt_cache_key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One question to a model. Options that are None are not sent.
+
+    Attributes:
+        model: Name of the model; any name is sent as it is.
+        messages: The conversation so far.
+        tools: Tools the model may call, executed by the caller.
+        tool_choice: Whether, or which, a tool must be called.
+        parallel_tool_calls: Whether several calls may come at once.
+        response_format: The wish for JSON.
+        temperature: 0 to 2.
+        top_p: 0 to 1.
+        max_tokens: Limit of visible tokens; reasoning does not count.
+        stop: Texts that end the answer, and are not part of it.
+        n: Number of answers.
+        seed: For answers as alike as possible.
+        presence_penalty: -2 to 2; reasoning models refuse it.
+        frequency_penalty: -2 to 2; reasoning models refuse it.
+        logprobs: Whether to return probabilities of tokens.
+        top_logprobs: 0 to 8 alternatives for each token.
+        reasoning_effort: How long to think: ``"low"``, ``"high"`` and what else a model knows.
+        user: An id of the end user, for abuse detection.
+        service_tier: ``"default"`` or ``"priority"``.
+        prompt_cache_key: Requests with one key share xAI's prompt cache.
+        stream_usage: Whether a stream ends with its usage.
+        extra: Further members of the request body, sent as they are.
+
+    Raises:
+        UsageError: A field has an impossible value.
+    """
+
+    model: str
+    messages: Sequence[Message]
+    tools: Sequence[ToolSpec] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: Sequence[str] = ()
+    n: int | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    reasoning_effort: str | None = None
+    user: str | None = None
+    service_tier: str | None = None
+    prompt_cache_key: str | None = None
+    stream_usage: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, str) or not self.model.strip():
+            raise UsageError("model: a name is needed, for instance 'grok-4.7'.", field="model")
+        if not self.messages:
+            raise UsageError("messages: there is nothing to answer.", field="messages")
+        for name in _NUMBERS:
+            _check(name, getattr(self, name), (int, float), "a number")
+        for name in _WHOLE_NUMBERS:
+            _check(name, getattr(self, name), (int,), "a whole number")
+        for name in _TEXTS:
+            _check(name, getattr(self, name), (str,), "a text")
+        if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
+            raise UsageError("stop: a list of texts that are not empty is needed.", field="stop")
+        _check_tools(self.tools, self.tool_choice)
+
+
+def _check(name: str, value: Any, kinds: tuple[type, ...], wanted: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise UsageError(f"{name}: {wanted} is needed, not {value!r}.", field=name)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{name}: {value!r} is not a finite number.", field=name)
+
+
+def _check_tools(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> None:
+    if not tools and isinstance(choice, NamedTool):
+        raise UsageError(
+            f"tool_choice: {choice.name!r} is named, but no tools are given.", field="tool_choice"
+        )
+    if isinstance(choice, NamedTool) and choice.name not in {tool.name for tool in tools}:
+        raise UsageError(
+            f"tool_choice: there is no tool {choice.name!r};"
+            f" the tools are {', '.join(tool.name for tool in tools)}.",
+            field="tool_choice",
+        )
+
+
+OPTIONS = frozenset(f.name for f in fields(ChatRequest)) - {"model", "messages", "extra"}
+"""Names of the options of a request, for adapters that take them as keyword arguments."""

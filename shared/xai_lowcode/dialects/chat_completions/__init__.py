@@ -1,0 +1,33 @@
+"""``/v1/chat/completions``: xAI's form of OpenAI's chat completions.
+
+Known quirks, all seen on the wire: reasoning tokens stand beside completion tokens, not inside;
+tool calls come whole in one chunk; empty deltas are heartbeats; the usage chunk has no choices.
+"""
+
+from typing import Any
+
+from xai_lowcode.conversation import ChatRequest
+from xai_lowcode.dialects.chat_completions.answer import read_reply
+from xai_lowcode.dialects.chat_completions.request import render_request
+from xai_lowcode.dialects.chat_completions.stream import ChatCompletionsDecoder
+from xai_lowcode.operations import CREATE_CHAT_COMPLETION, Operation
+from xai_lowcode.reply import Reply
+
+
+class ChatCompletions:
+    """The chat completions dialect."""
+
+    name: str = "chat_completions"
+    operation: Operation[dict[str, Any]] = CREATE_CHAT_COMPLETION
+
+    def render(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        """The request body."""
+        return render_request(request, stream=stream)
+
+    def parse(self, body: dict[str, Any]) -> Reply:
+        """A plain answer."""
+        return read_reply(body)
+
+    def decoder(self) -> ChatCompletionsDecoder:
+        """A fresh decoder for one stream."""
+        return ChatCompletionsDecoder()

@@ -1,0 +1,216 @@
+"""Our request as the body of ``/v1/chat/completions``."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from xai_lowcode.conversation import (
+    ChatRequest,
+    FilePart,
+    ImagePart,
+    Message,
+    NamedTool,
+    Part,
+    ReasoningPart,
+    ResponseFormat,
+    TextPart,
+    ToolCallPart,
+    ToolChoice,
+    ToolResultPart,
+    ToolSpec,
+)
+from xai_lowcode.errors import UsageError
+
+# Options that are sent under their own name; the limit of tokens has a newer one on the wire.
+_PLAIN_OPTIONS = (
+    "temperature",
+    "top_p",
+    "n",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "reasoning_effort",
+    "user",
+    "service_tier",
+    "prompt_cache_key",
+)
+
+
+def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+    """The request body."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [
+            rendered
+            for position, message in enumerate(request.messages)
+            for rendered in _render_message(message, position)
+        ],
+    }
+    for option in _PLAIN_OPTIONS:
+        value = getattr(request, option)
+        if value is not None:
+            body[option] = value
+    if request.max_tokens is not None:
+        body["max_completion_tokens"] = request.max_tokens
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.tools:
+        body.update(_render_tools(request))
+    if request.response_format is not None:
+        body["response_format"] = _render_format(request.response_format)
+    if stream:
+        body["stream"] = True
+        if request.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+    body.update(request.extra)
+    return body
+
+
+def _render_message(message: Message, position: int) -> Iterator[dict[str, Any]]:
+    match message.role:
+        case "assistant":
+            yield _render_assistant(message, position)
+        case "tool":
+            for part in message.parts:
+                yield _render_result(part, position)
+        case _:
+            content = _render_content(message.parts, position)
+            rendered = {"role": message.role, "content": content}
+            # xAI refuses a name on any other role.
+            if message.name and message.role == "user":
+                rendered["name"] = message.name
+            yield rendered
+
+
+def _render_assistant(message: Message, position: int) -> dict[str, Any]:
+    text, reasoning, calls = [], [], []
+    for part in message.parts:
+        match part:
+            case TextPart():
+                text.append(part.text)
+            case ReasoningPart():
+                reasoning.append(part.text)
+            case ToolCallPart():
+                calls.append(_render_call(part))
+            case _:
+                raise _unsupported(part, message.role, position)
+    # Never null: it has been refused beside tool calls, "" is taken everywhere.
+    rendered: dict[str, Any] = {"role": "assistant", "content": "".join(text)}
+    if reasoning:
+        rendered["reasoning_content"] = "".join(reasoning)
+    if calls:
+        rendered["tool_calls"] = calls
+    return rendered
+
+
+def _render_call(call: ToolCallPart) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments or "{}"},
+    }
+
+
+def _render_result(part: Part, position: int) -> dict[str, Any]:
+    if not isinstance(part, ToolResultPart):
+        raise _unsupported(part, "tool", position)
+    return {
+        "role": "tool",
+        "tool_call_id": part.call_id,
+        "content": _render_content(part.content, position),
+    }
+
+
+def _render_content(parts: Sequence[Part], position: int) -> str | list[dict[str, Any]]:
+    # Text alone goes as a string: models without vision refuse even a list of one text.
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
+        return parts[0].text
+    if all(isinstance(part, TextPart) for part in parts):
+        return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
+    return [
+        _render_part(part, position)
+        for part in parts
+        if not (isinstance(part, TextPart) and not part.text)
+    ]
+
+
+def _render_part(part: Part, position: int) -> dict[str, Any]:
+    render = _PARTS.get(type(part))
+    if render is None:
+        raise _unsupported(part, "user", position)
+    return render(part)
+
+
+def _render_text(part: TextPart) -> dict[str, Any]:
+    return {"type": "text", "text": part.text}
+
+
+def _render_image(part: ImagePart) -> dict[str, Any]:
+    place = {"file_id": part.file_id} if part.file_id else {"url": part.url}
+    return {
+        "type": "image_url",
+        "image_url": {**place, "detail": part.detail} if part.detail else place,
+    }
+
+
+def _render_file(part: FilePart) -> dict[str, Any]:
+    if part.file_id:
+        return {"type": "file", "file": {"file_id": part.file_id}}
+    if part.url:
+        return {"type": "file", "file": {"url": part.url}}
+    raise UsageError(
+        f"messages: the file {part.filename or part.mime_type or ''!r} is given as data, which chat"
+        " completions do not take.",
+        field="messages",
+        hint="Upload it and give its file_id, or give a URL; text can go as text.",
+    )
+
+
+_PARTS: dict[type, Callable[[Any], dict[str, Any]]] = {
+    TextPart: _render_text,
+    ImagePart: _render_image,
+    FilePart: _render_file,
+}
+
+
+def _unsupported(part: Any, role: str, position: int) -> UsageError:
+    return UsageError(
+        f"messages[{position}]: a {type(part).__name__} cannot be part of a {role} message.",
+        field="messages",
+    )
+
+
+def _render_tools(request: ChatRequest) -> dict[str, Any]:
+    rendered: dict[str, Any] = {"tools": [_render_tool(tool) for tool in request.tools]}
+    if request.tool_choice is not None:
+        rendered["tool_choice"] = _render_choice(request.tool_choice)
+    if request.parallel_tool_calls is not None:
+        rendered["parallel_tool_calls"] = request.parallel_tool_calls
+    return rendered
+
+
+def _render_tool(tool: ToolSpec) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+        },
+    }
+
+
+def _render_choice(choice: ToolChoice) -> str | dict[str, Any]:
+    if isinstance(choice, NamedTool):
+        return {"type": "function", "function": {"name": choice.name}}
+    return choice
+
+
+def _render_format(wish: ResponseFormat) -> dict[str, Any]:
+    if wish.schema is None:
+        return {"type": "json_object"}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": wish.name, "schema": wish.schema, "strict": True},
+    }

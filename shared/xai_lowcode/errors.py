@@ -1,0 +1,173 @@
+"""The error tree: what can go wrong, as classes that can be caught, told apart and pickled.
+
+    XAILowCodeError
+    ├── UsageError                      nothing was sent: token, address, field, file
+    ├── APIConnectionError              no answer came
+    │   └── APITimeoutError
+    ├── APIStatusError                  the gateway or xAI refused
+    │   ├── BadRequestError             400, 405, 410, 413, 415, 422
+    │   │   └── ContextLengthError
+    │   ├── AuthenticationError         401, and xAI's 400 for a wrong key
+    │   ├── PermissionDeniedError       403
+    │   │   ├── AccountNotConnectedError
+    │   │   ├── ContentPolicyError
+    │   │   └── CreditsExhaustedError   (403 or 429)
+    │   ├── NotFoundError               404
+    │   │   ├── RouteNotFoundError      the gateway has no such endpoint
+    │   │   └── ModelNotFoundError      (400 or 404)
+    │   ├── RateLimitError              429
+    │   └── InternalServerError         5xx
+    └── UnreadableAnswerError           a success that cannot be read
+        └── StreamInterruptedError      a stream that broke off
+
+Which answer becomes which error is decided in ``classification``, and nowhere else. No error holds
+a token, a request or a response object: texts and bodies are redacted on the way in.
+"""
+
+from typing import Any, ClassVar, Literal
+
+from xai_lowcode.redaction import redact, redact_text
+
+Maker = Literal["client", "gateway", "provider", "unknown"]
+
+
+class XAILowCodeError(Exception):
+    """Anything this package raises.
+
+    Attributes:
+        message: What went wrong, in one sentence, without tokens.
+        hint: What to do about it, if there is something to do.
+        status_code: HTTP status of the answer; None where there was none.
+        code: xAI's or the gateway's own error code, as text.
+        maker: Who refused: ``"client"`` (this package), ``"gateway"``, ``"provider"`` (xAI), or
+            ``"unknown"`` where the answer does not show it.
+        request_id: The ``x-request-id`` of the answer, for a support request.
+        retry_after: Seconds the other side asked to wait.
+        body: The answer's JSON or text, redacted.
+        field: The argument or request field at fault, for a UsageError.
+    """
+
+    is_retryable: ClassVar[bool] = False
+    """Whether the same call may succeed when it is simply made again."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status_code: int | None = None,
+        code: str | None = None,
+        maker: Maker = "client",
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        body: Any = None,
+        field: str | None = None,
+    ) -> None:
+        self.message = redact_text(message)
+        super().__init__(self.message)
+        self.hint = hint
+        self.status_code = status_code
+        self.code = code
+        self.maker = maker
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.body = redact(body)
+        self.field = field
+
+    def __str__(self) -> str:
+        facts = [str(self.status_code) if self.status_code else "", self.code or ""]
+        where = " ".join(fact for fact in facts if fact)
+        text = f"{self.message} ({self.maker}: {where})" if where else self.message
+        return f"{text} {self.hint}" if self.hint else text
+
+
+class UsageError(XAILowCodeError):
+    """The call cannot be made as asked; nothing was sent.
+
+    Not a ValueError: pydantic would turn one into a ValidationError that repeats the input, and
+    with it the token.
+    """
+
+
+class APIConnectionError(XAILowCodeError):
+    """No answer came: refused, reset, no such host, TLS failure.
+
+    Attributes:
+        reached: Whether the request may have arrived, and be carried out.
+    """
+
+    is_retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, reached: bool = False, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.reached = reached
+
+
+class APITimeoutError(APIConnectionError):
+    """The answer, or the connection, took longer than allowed."""
+
+
+class APIStatusError(XAILowCodeError):
+    """The gateway or xAI answered with an error, also with one inside a 200."""
+
+
+class BadRequestError(APIStatusError):
+    """The request is wrong: an argument, its type, or its size."""
+
+
+class ContextLengthError(BadRequestError):
+    """The prompt is longer than the model's context window."""
+
+
+class AuthenticationError(APIStatusError):
+    """The gateway's token, or the xAI key stored in the account, is not accepted."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """The token or the key may not do this."""
+
+
+class AccountNotConnectedError(PermissionDeniedError):
+    """The token is valid, but no xAI key is connected to its account."""
+
+
+class ContentPolicyError(PermissionDeniedError):
+    """XAI's content rules refused the request."""
+
+
+class CreditsExhaustedError(PermissionDeniedError):
+    """The xAI team behind the account has no credits left, or reached its spending limit."""
+
+
+class NotFoundError(APIStatusError):
+    """There is no such thing at xAI: response, file or deferred answer."""
+
+
+class RouteNotFoundError(NotFoundError):
+    """The gateway has no such endpoint."""
+
+
+class ModelNotFoundError(NotFoundError):
+    """The model does not exist, is retired, or is not open to this account."""
+
+
+class RateLimitError(APIStatusError):
+    """Too many requests or tokens; wait ``retry_after`` seconds if it is given."""
+
+    is_retryable: ClassVar[bool] = True
+
+
+class InternalServerError(APIStatusError):
+    """The gateway or xAI failed (5xx, or a failure reported inside a 200)."""
+
+    is_retryable: ClassVar[bool] = True
+
+
+class UnreadableAnswerError(XAILowCodeError):
+    """A successful answer that is not what the endpoint returns: empty, HTML, another shape."""
+
+
+class StreamInterruptedError(UnreadableAnswerError):
+    """A stream ended before its closing sign; what was received is not the whole answer."""
+
+    is_retryable: ClassVar[bool] = True

@@ -1,0 +1,207 @@
+"""One call from first attempt to settled result, without doing any of it.
+
+``exchange`` is a generator: it yields what is to be done (send, wait) and is sent what came of it.
+Which URL form, whether an answer is an error, whether to try again and when: all of it is decided
+here, on values, so that the two clients differ in nothing but ``await``.
+"""
+
+import logging
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from xai_lowcode import codec
+from xai_lowcode.addresses import UrlForms, reached_provider
+from xai_lowcode.classification import SUCCESSES, classify, not_readable
+from xai_lowcode.envelope import unwrap
+from xai_lowcode.errors import APIConnectionError, XAILowCodeError
+from xai_lowcode.operations import Form, Operation
+from xai_lowcode.retry import Attempts, RetryPolicy
+
+logger = logging.getLogger("xai_lowcode")
+
+T_co = TypeVar("T_co", covariant=True)
+
+_NO_VALUES: Mapping[str, str] = {}
+_SSE_BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T_co]):
+    """What is asked of one endpoint.
+
+    Attributes:
+        operation: The endpoint.
+        body: The JSON body, written out; None for none.
+        ids: Values of the ids in its path.
+        query: Further query parameters.
+        stream: Whether the answer is to be read piece by piece.
+    """
+
+    operation: Operation[T_co]
+    body: bytes | None = None
+    ids: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
+    query: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Do: send the call in this URL form, within so many seconds (None: no limit)."""
+
+    form: Form
+    within: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do: nothing, for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Came: a whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Came: the head of a successful stream; its bytes are still to be read."""
+
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Came: no answer.
+
+    Attributes:
+        error: What happened.
+        stale: Whether a kept-alive connection turned out to be closed by the other side, so that
+            the attempt never took place.
+    """
+
+    error: XAILowCodeError
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A success.
+
+    Attributes:
+        body: xAI's answer without its envelope. Of a stream: None if its bytes are still to be
+            read, else all of them.
+        headers: xAI's headers and the gateway's together, lower-case names.
+    """
+
+    body: Any
+    headers: Mapping[str, str]
+
+
+Step = Send | Wait
+Outcome = Answer | Opened | Dropped
+
+
+def exchange(
+    call: Call[Any],
+    *,
+    policy: RetryPolicy,
+    forms: UrlForms,
+    token: str,
+    clock: Callable[[], float],
+    jitter: Callable[[], float],
+) -> Generator[Step, Outcome | None, Settled]:
+    """Decides one call, step by step.
+
+    Args:
+        call: What is asked.
+        policy: How often and how long to try.
+        forms: Which URL form worked before; told when another one does.
+        token: The token in use, blanked wherever an answer quotes it.
+        clock: Monotonic seconds.
+        jitter: Random numbers from 0 to 1.
+
+    Returns:
+        The success.
+
+    Raises:
+        XAILowCodeError: What the last attempt came to.
+    """
+    operation = call.operation
+    attempts = Attempts(policy, clock, jitter)
+    form = forms.first(operation)
+    in_first_form: XAILowCodeError | None = None
+    stale_seen = False
+    while True:
+        outcome = yield Send(form, attempts.remaining())
+        result = _settle(call, outcome, token)
+        if isinstance(result, Settled):
+            forms.remember(operation, form)
+            return result
+        if isinstance(outcome, Dropped) and outcome.stale and not stale_seen:
+            stale_seen = True
+            continue
+        if in_first_form is None and forms.may_fall_back(operation, result):
+            in_first_form, form = result, _other(form)
+            continue
+        if reached_provider(result):
+            forms.remember(operation, form)
+        elif in_first_form is not None and form != forms.first(operation):
+            in_first_form.add_note(f"The {form} URL form failed too: {result}")
+            result, form = in_first_form, forms.first(operation)
+        seconds = attempts.pause_after(
+            result,
+            idempotent=operation.idempotent,
+            reached=isinstance(result, APIConnectionError) and result.reached,
+        )
+        logger.info("%s: %s; trying again in %.1f s", operation.name, result, seconds)
+        yield Wait(seconds)
+
+
+def _other(form: Form) -> Form:
+    return "old" if form == "new" else "new"
+
+
+def _settle(call: Call[Any], outcome: Outcome | None, token: str) -> Settled | XAILowCodeError:
+    match outcome:
+        case Answer():
+            read = _read_in_one_piece if call.stream else _read
+            return read(call, outcome, token)
+        case Opened(headers=headers):
+            return Settled(None, headers)
+        case Dropped(error=error):
+            return error
+        case None:
+            raise TypeError("a Send step must be answered with an outcome")
+
+
+def _read(call: Call[Any], answer: Answer, token: str) -> Settled | XAILowCodeError:
+    try:
+        document = codec.load(answer.content)
+    except codec.JSONDecodeError:
+        return _unreadable(answer, token)
+    if error := classify(answer.status, document, answer.headers, token):
+        return error
+    unwrapped = unwrap(document, own_data=call.operation.own_data)
+    return Settled(unwrapped.body, {**answer.headers, **unwrapped.headers})
+
+
+def _read_in_one_piece(call: Call[Any], answer: Answer, token: str) -> Settled | XAILowCodeError:
+    """A stream answered whole: only errors are told apart here, ``streams`` reads the rest."""
+    if answer.status in SUCCESSES and answer.content.lstrip().startswith(_SSE_BEGINS):
+        return Settled(answer.content, answer.headers)
+    read = _read(call, answer, token)
+    return Settled(answer.content, read.headers) if isinstance(read, Settled) else read
+
+
+def _unreadable(answer: Answer, token: str) -> XAILowCodeError:
+    text = answer.content.decode("utf-8", "replace")
+    return classify(answer.status, text, answer.headers, token) or not_readable(
+        text, answer.headers
+    )

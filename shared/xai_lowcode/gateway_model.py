@@ -1,0 +1,155 @@
+"""A chat model behind the gateway: request in, reply or events out.
+
+Chooses the dialect, leaves out what a model is known to refuse, enforces stop strings. Both
+adapters stand on this one class, and differ only in the words of their framework.
+"""
+
+import warnings
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
+from dataclasses import replace
+from typing import Any
+
+from xai_lowcode import codec
+from xai_lowcode.addresses import UrlForms
+from xai_lowcode.async_client import AsyncClient
+from xai_lowcode.client import Client
+from xai_lowcode.conversation import ChatRequest
+from xai_lowcode.dialects import Dialect
+from xai_lowcode.dialects.chat_completions import ChatCompletions
+from xai_lowcode.events import StreamEvent
+from xai_lowcode.exchange import Call, Settled
+from xai_lowcode.profiles import profile_of
+from xai_lowcode.reply import Reply
+from xai_lowcode.settings import Settings
+from xai_lowcode.stop import cut_reply
+from xai_lowcode.streams import StreamReader
+
+_CHAT_COMPLETIONS = ChatCompletions()
+
+
+class GatewayModel:
+    """Asks Grok through the gateway.
+
+    Args:
+        settings: Token, address, timeouts, retries.
+        http_client: An ``httpx.Client`` to use instead of an own one.
+        http_async_client: An ``httpx.AsyncClient`` to use instead of own ones.
+
+    Attributes:
+        client: For any other endpoint, sync.
+        async_client: For any other endpoint, async.
+
+    Example:
+        >>> from xai_lowcode.conversation import Message, TextPart
+        >>> model = GatewayModel(Settings.create())  # doctest: +SKIP
+        >>> question = Message("user", (TextPart("Say hello."),))
+        >>> request = ChatRequest(model="grok-4.7", messages=(question,))
+        >>> model.generate(request).text  # doctest: +SKIP
+        'Hello!'
+    """
+
+    def __init__(
+        self, settings: Settings, *, http_client: Any = None, http_async_client: Any = None
+    ) -> None:
+        forms = UrlForms(settings.url_format)
+        self.settings = settings
+        self.client = Client(settings, http_client=http_client, forms=forms)
+        self.async_client = AsyncClient(settings, http_client=http_async_client, forms=forms)
+        self._warned: set[tuple[str, str]] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.settings,)
+
+    def generate(self, request: ChatRequest) -> Reply:
+        """Asks, and returns the whole reply.
+
+        Raises:
+            UsageError: The request cannot be made; nothing was sent.
+            XAILowCodeError: The call failed; see ``errors``.
+        """
+        accepted, dialect = self._accepted(request), self._dialect(request)
+        settled = self.client.settle(_call(dialect, accepted, stream=False))
+        return _reply(settled, dialect, _own_stops(request, accepted))
+
+    async def agenerate(self, request: ChatRequest) -> Reply:
+        """Asks, and returns the whole reply; see ``generate``."""
+        accepted, dialect = self._accepted(request), self._dialect(request)
+        settled = await self.async_client.settle(_call(dialect, accepted, stream=False))
+        return _reply(settled, dialect, _own_stops(request, accepted))
+
+    def stream(self, request: ChatRequest) -> Generator[StreamEvent, None, None]:
+        """Asks, and returns the events of the reply as they come.
+
+        What is wrong with the request is raised at once, what goes wrong later by the generator.
+        Closing the generator closes the connection.
+        """
+        call, reader = self._opening(request)
+        return self._read(call, reader)
+
+    def astream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+        """Asks, and returns the events of the reply as they come; see ``stream``."""
+        call, reader = self._opening(request)
+        return self._aread(call, reader)
+
+    def _read(self, call: Call[Any], reader: StreamReader) -> Generator[StreamEvent, None, None]:
+        with closing(self.client.stream(call)) as pieces:
+            for piece in pieces:
+                yield from reader.feed(piece)
+                if reader.finished:
+                    return
+        yield from reader.close()
+
+    async def _aread(
+        self, call: Call[Any], reader: StreamReader
+    ) -> AsyncGenerator[StreamEvent, None]:
+        async with aclosing(self.async_client.stream(call)) as pieces:
+            async for piece in pieces:
+                for event in reader.feed(piece):
+                    yield event
+                if reader.finished:
+                    return
+        for event in reader.close():
+            yield event
+
+    def _opening(self, request: ChatRequest) -> tuple[Call[Any], StreamReader]:
+        accepted, dialect = self._accepted(request), self._dialect(request)
+        reader = StreamReader(
+            dialect,
+            token=self.settings.api_token.get_secret_value(),
+            stops=_own_stops(request, accepted),
+            answers=request.n or 1,
+        )
+        return _call(dialect, accepted, stream=True), reader
+
+    def _dialect(self, _request: ChatRequest) -> Dialect:
+        return _CHAT_COMPLETIONS
+
+    def _accepted(self, request: ChatRequest) -> ChatRequest:
+        """The request without what its model refuses; stop strings go without a word."""
+        refused = [name for name in profile_of(request.model).refuses if getattr(request, name)]
+        unset: dict[str, Any] = {name: () if name == "stop" else None for name in refused}
+        for name in unset.keys() - {"stop"}:
+            self._warn(request.model, name)
+        return replace(request, **unset) if unset else request
+
+    def _warn(self, model: str, name: str) -> None:
+        if (model, name) not in self._warned:
+            self._warned.add((model, name))
+            warnings.warn(f"{model} refuses {name}: it is not sent.", UserWarning, stacklevel=2)
+
+
+def _own_stops(request: ChatRequest, accepted: ChatRequest) -> tuple[str, ...]:
+    """The stop strings that are left to us."""
+    return () if accepted.stop else tuple(request.stop)
+
+
+def _call(dialect: Dialect, request: ChatRequest, *, stream: bool) -> Call[Any]:
+    body = codec.dump(dialect.render(request, stream=stream))
+    return Call(dialect.operation, body, stream=stream)
+
+
+def _reply(settled: Settled, dialect: Dialect, stops: tuple[str, ...]) -> Reply:
+    reply = dialect.parse(dialect.operation.parse(settled.body))
+    reply = replace(reply, headers=settled.headers)
+    return cut_reply(reply, stops) if stops else reply

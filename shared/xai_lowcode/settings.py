@@ -1,0 +1,153 @@
+"""What a user configures: token, address, timeouts, retries, URL form.
+
+Values come from arguments first, then from the environment. Everything is checked here, before
+a connection exists, so a wrong token or address never reaches the network.
+"""
+
+import os
+import re
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from xai_lowcode.errors import UsageError
+
+TOKEN_VARIABLE = "LOWCODEAPI_API_TOKEN"  # noqa: S105 - the variable's name, not a token
+BASE_URL_VARIABLE = "LOWCODEAPI_BASE_URL"
+DEFAULT_BASE_URL = "https://api.lowcodeapi.com/xai"
+TOKEN_SOURCE = "Create one at https://lowcodeapi.com, and connect your xAI account there."  # noqa: S105 - a sentence
+
+UrlFormat = Literal["auto", "new", "old"]
+Timeout = float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout
+
+# A gateway that buffers sends nothing until the answer is complete, and a reasoning model may think
+# for minutes: reading waits long, everything else is short.
+DEFAULT_TIMEOUT = httpx.Timeout(connect=10.0, read=1200.0, write=60.0, pool=60.0)
+
+_UNTYPABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
+_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+
+
+class Settings(BaseModel):
+    """How to reach the gateway; immutable, picklable, printable without the token.
+
+    Example:
+        >>> Settings.create(api_token="at_r0123456789abcdef").base_url
+        'https://api.lowcodeapi.com/xai'
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+    api_token: SecretStr = Field(exclude=True, repr=False)
+    """The gateway's token (``at_…``); in no dump and no print, but in pickles."""
+    base_url: str = DEFAULT_BASE_URL
+    """The gateway with the provider's name in its path, without a slash at the end."""
+    timeout: Any = None
+    """Seconds for each phase, as httpx takes them; None for the defaults of this package."""
+    deadline: Annotated[float, Field(gt=0)] | None = None
+    """Seconds for a whole call, all attempts and waits included; None for no limit."""
+    max_retries: Annotated[int, Field(ge=0)] = 2
+    """How often a failed call is made again; 0 means one request."""
+    url_format: UrlFormat = "auto"
+    """The gateway's URL form; ``"auto"`` begins with the new one and remembers what worked."""
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        api_token: SecretStr | str | None = None,
+        base_url: str | None = None,
+        allow_insecure_http: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Makes settings from arguments, then ``LOWCODEAPI_API_TOKEN`` and ``LOWCODEAPI_BASE_URL``.
+
+        Args:
+            api_token: The gateway's token.
+            base_url: The gateway's address, ending in ``/xai``.
+            allow_insecure_http: Accept plain ``http`` to a host that is not this machine.
+            options: The other fields.
+
+        Raises:
+            UsageError: No token, a token that cannot be one, or an unusable address.
+        """
+        return cls(
+            api_token=check_token(_plain(api_token) or os.environ.get(TOKEN_VARIABLE, "")),
+            base_url=check_base_url(
+                base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL,
+                allow_insecure_http=allow_insecure_http,
+            ),
+            **{name: value for name, value in options.items() if value is not None},
+        )
+
+    @property
+    def httpx_timeout(self) -> httpx.Timeout:
+        """The timeouts as httpx takes them."""
+        if self.timeout is None:
+            return DEFAULT_TIMEOUT
+        given = self.timeout
+        return given if isinstance(given, httpx.Timeout) else httpx.Timeout(given)
+
+
+def _plain(token: SecretStr | str | None) -> str:
+    return token.get_secret_value() if isinstance(token, SecretStr) else token or ""
+
+
+def check_token(token: str) -> SecretStr:
+    """Returns the token as a secret, or says why it cannot be one.
+
+    Raises:
+        UsageError: It is missing, holds white space or control characters, or is an xAI key.
+    """
+    if not token:
+        raise UsageError(
+            "api_token: no LowCodeAPI token was given.",
+            field="api_token",
+            hint=f"Pass api_token=… or set {TOKEN_VARIABLE}. {TOKEN_SOURCE}",
+        )
+    if token.startswith("xai-"):
+        raise UsageError(
+            "api_token: this is a key of xAI itself (xai-…); the gateway wants its own token.",
+            field="api_token",
+            hint=TOKEN_SOURCE,
+        )
+    if _UNTYPABLE.search(token):
+        raise UsageError(
+            "api_token: it contains white space or control characters, so it was not copied whole.",
+            field="api_token",
+            hint="Copy the token again; it is one word, usually beginning with at_.",
+        )
+    return SecretStr(token)
+
+
+def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
+    """Returns the address without a slash at its end, or says what is wrong with it.
+
+    Raises:
+        UsageError: Not an http(s) address, with credentials or a query in it, or plain http to
+            another machine, which would show the token to everyone on the way.
+    """
+    try:
+        url = urlsplit(base_url)
+        host = url.hostname or ""
+        _ = url.port
+    except ValueError:
+        url, host = urlsplit(""), ""
+    if url.scheme not in {"http", "https"} or not host:
+        raise _bad_base_url("it is not an address such as https://api.lowcodeapi.com/xai")
+    if url.query or url.fragment or url.username or url.password:
+        raise _bad_base_url(
+            "it must hold no query, fragment or credentials; use api_token for the token"
+        )
+    if url.scheme == "http" and not _LOOPBACK.fullmatch(host) and not allow_insecure_http:
+        raise _bad_base_url(
+            "plain http to another machine would send the token unencrypted;"
+            " use https, or allow_insecure_http=True if you must"
+        )
+    return base_url.rstrip("/")
+
+
+def _bad_base_url(reason: str) -> UsageError:
+    return UsageError(f"base_url: {reason}.", field="base_url")
