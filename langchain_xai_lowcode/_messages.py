@@ -1,0 +1,199 @@
+"""LangChain's messages as ours: one small function for each kind of content block.
+
+The way back, from replies to messages, is in ``_replies``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from xai_lowcode import codec
+from xai_lowcode.conversation import (
+    ROLES,
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from xai_lowcode.errors import UsageError
+
+Block = Mapping[str, Any]
+
+
+def to_messages(messages: Sequence[BaseMessage]) -> list[Message]:
+    """LangChain's messages as ours; never changes them.
+
+    Raises:
+        UsageError: A message or a part of it has no counterpart; ``field`` names the place.
+    """
+    return [_to_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
+
+
+def _to_message(message: BaseMessage, place: str) -> Message:
+    match message:
+        case HumanMessage():
+            return Message("user", _to_parts(message.content, place), message.name)
+        case AIMessage():
+            return Message("assistant", _to_answer(message, place))
+        case ToolMessage():
+            content = _to_parts(message.content, place)
+            return Message("tool", (ToolResultPart(message.tool_call_id, content),))
+        case SystemMessage():
+            return Message("system", _to_parts(message.content, place))
+        case ChatMessage() if message.role in ROLES - {"tool"}:
+            role: Any = message.role
+            return Message(role, _to_parts(message.content, place))
+        case _:
+            raise UsageError(
+                f"{place}: a {type(message).__name__} cannot be sent to Grok.",
+                field=place,
+                hint="Use system, human, AI and tool messages.",
+            )
+
+
+# --- what people, systems and tools say ---------------------------------------------------------
+
+
+def _to_parts(content: Any, place: str) -> tuple[TextPart | ImagePart | FilePart, ...]:
+    if isinstance(content, str):
+        return (TextPart(content),)
+    return tuple(
+        TextPart(block) if isinstance(block, str) else _to_part(block, f"{place}.content[{i}]")
+        for i, block in enumerate(content)
+    ) or (TextPart(""),)
+
+
+def _to_part(block: Block, place: str) -> TextPart | ImagePart | FilePart:
+    read = _BLOCKS.get(block.get("type", ""))
+    if read is None:
+        raise UsageError(
+            f"{place}: Grok cannot be given a block of type {block.get('type')!r}.",
+            field=place,
+            hint=f"Blocks that can be sent: {', '.join(sorted(_BLOCKS))}.",
+        )
+    return read(block, place)
+
+
+def _from_text(block: Block, place: str) -> TextPart:
+    text = block.get("text")
+    if not isinstance(text, str):
+        raise UsageError(f"{place}: a text block without text.", field=place)
+    return TextPart(text)
+
+
+def _from_image_url(block: Block, place: str) -> ImagePart:
+    image = block.get("image_url")
+    if isinstance(image, str):
+        return ImagePart(image)
+    if not isinstance(image, Mapping) or not (image.get("url") or image.get("file_id")):
+        raise UsageError(f"{place}: an image_url block without a URL.", field=place)
+    return ImagePart(image.get("url"), image.get("file_id"), image.get("detail"))
+
+
+def _from_image(block: Block, place: str) -> ImagePart:
+    url, file_id, data, mime_type = _source(block)
+    if data is not None:
+        return ImagePart(f"data:{mime_type or 'image/jpeg'};base64,{data}")
+    if not (url or file_id):
+        raise UsageError(f"{place}: an image without url, base64 or file_id.", field=place)
+    return ImagePart(url, file_id)
+
+
+def _from_file(block: Block, place: str) -> FilePart:
+    if isinstance(nested := block.get("file"), Mapping):  # OpenAI's form
+        data = nested.get("file_data")
+        return FilePart(
+            nested.get("url"), nested.get("file_id"), data, None, nested.get("filename")
+        )
+    url, file_id, data, mime_type = _source(block)
+    if not (url or file_id or data):
+        raise UsageError(f"{place}: a file without url, base64 or file_id.", field=place)
+    name = block.get("filename") or (block.get("extras") or {}).get("filename")
+    return FilePart(url, file_id, data, mime_type, name)
+
+
+def _from_plain_text(block: Block, place: str) -> TextPart | FilePart:
+    if isinstance(text := block.get("text"), str):
+        title = block.get("title")
+        return TextPart(f"{title}\n\n{text}" if title else text)
+    return _from_file(block, place)
+
+
+def _source(block: Block) -> tuple[str | None, str | None, str | None, str | None]:
+    """Address, file id, base64 data and type, in the standard form or in Anthropic's or v0's."""
+    if isinstance(source := block.get("source"), Mapping):
+        data = source.get("data") if source.get("type") == "base64" else None
+        return source.get("url"), source.get("file_id"), data, source.get("media_type")
+    if isinstance(kind := block.get("source_type"), str):
+        data = block.get("data") if kind == "base64" else None
+        return block.get("url"), block.get("id"), data, block.get("mime_type")
+    return block.get("url"), block.get("file_id"), block.get("base64"), block.get("mime_type")
+
+
+_BLOCKS: dict[str, Callable[[Block, str], TextPart | ImagePart | FilePart]] = {
+    "text": _from_text,
+    "image_url": _from_image_url,
+    "image": _from_image,
+    "file": _from_file,
+    "text-plain": _from_plain_text,
+}
+
+
+# --- what the model said ------------------------------------------------------------------------
+
+
+def _to_answer(message: AIMessage, place: str) -> tuple[Part, ...]:
+    content = message.content
+    blocks = [content] if isinstance(content, str) else content
+    said = [part for block in blocks for part in _to_answer_parts(block)]
+    reasoning = message.additional_kwargs.get("reasoning_content")
+    if isinstance(reasoning, str) and not any(isinstance(part, ReasoningPart) for part in said):
+        said.insert(0, ReasoningPart(reasoning))
+    return (*said, *_to_calls(message, place))
+
+
+def _to_answer_parts(block: str | Block) -> tuple[Part, ...]:
+    """Text and reasoning; calls stand in ``tool_calls``, other blocks only tell of the past."""
+    if isinstance(block, str):
+        return (TextPart(block),) if block else ()
+    match block.get("type"):
+        case "text" if block.get("text"):
+            return (TextPart(block["text"]),)
+        case "reasoning" if block.get("reasoning"):
+            return (ReasoningPart(block["reasoning"]),)
+        case _:
+            return ()
+
+
+def _to_calls(message: AIMessage, place: str) -> list[ToolCallPart]:
+    calls = [
+        ToolCallPart(_named(call, place), call["name"], codec.dump(call["args"]).decode())
+        for call in message.tool_calls
+    ]
+    return calls + [
+        ToolCallPart(_named(call, place), call.get("name") or "", call.get("args") or "")
+        for call in message.invalid_tool_calls
+    ]
+
+
+def _named(call: Mapping[str, Any], place: str) -> str:
+    if not call.get("id"):
+        raise UsageError(
+            f"{place}.tool_calls: the call of {call.get('name')!r} has no id,"
+            " so no tool message can answer it.",
+            field=place,
+        )
+    identifier: str = call["id"]
+    return identifier

@@ -1,0 +1,392 @@
+"""``ChatXAILowCode``: Grok as a LangChain chat model.
+
+Fields, and the framework's methods, short; the work is done by ``GatewayModel`` and the converters.
+"""
+
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Self
+
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForLLMRun,
+    CallbackManagerForLLMRun,
+)
+from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
+from langchain_core.language_models.model_profile import ModelProfile
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from pydantic import AliasChoices, Field, model_validator
+
+from langchain_xai_lowcode import _translator  # noqa: F401 - registers itself
+from langchain_xai_lowcode._connection import Connection
+from langchain_xai_lowcode._errors import langchain_errors
+from langchain_xai_lowcode._messages import to_messages
+from langchain_xai_lowcode._replies import ChunkMaker, to_result
+from langchain_xai_lowcode._structured import Method, structured
+from langchain_xai_lowcode._tools import (
+    openai_tool_choice,
+    openai_tools,
+    to_response_format,
+    to_tool_choice,
+    to_tool_specs,
+)
+from xai_lowcode._version import __version__
+from xai_lowcode.conversation import OPTIONS, ChatRequest
+from xai_lowcode.errors import UsageError
+from xai_lowcode.profiles import profile_of
+
+DEFAULT_MODEL = "grok-4.7"
+
+# Keyword arguments of LangChain's own that reach a model and are not for the wire.
+_INTERNAL = ("ls_structured_output_format", "stream", "strict")
+_OPTION_FIELDS = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "n",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "reasoning_effort",
+    "user",
+    "service_tier",
+    "prompt_cache_key",
+    "stream_usage",
+)
+
+
+class ChatXAILowCode(Connection, BaseChatModel):
+    """Grok through the LowCodeAPI gateway.
+
+    Setup:
+        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
+        ``LOWCODEAPI_API_TOKEN``.
+
+    Instantiate:
+        >>> from langchain_xai_lowcode import ChatXAILowCode
+        >>> llm = ChatXAILowCode(model="grok-4.7", temperature=0)  # doctest: +SKIP
+
+    Invoke:
+        >>> llm.invoke("Say hello.").text  # doctest: +SKIP
+        'Hello!'
+
+    Stream:
+        >>> for chunk in llm.stream("Say hello."):  # doctest: +SKIP
+        ...     print(chunk.text, end="")
+
+    Tool calling:
+        >>> llm.bind_tools([get_weather]).invoke("How is the weather?").tool_calls  # doctest: +SKIP
+
+    Structured output:
+        >>> llm.with_structured_output(Person).invoke("Ada is 36.")  # doctest: +SKIP
+        Person(name='Ada', age=36)
+
+    ``stop`` works with every model: where a model refuses it, the answer is cut here. Errors are
+    LangChain's (``ModelRateLimitError``…) and this package's (``xai_lowcode.errors``) at once.
+    """
+
+    model: str = Field(
+        default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"), min_length=1
+    )
+    """Name of the model; any name is sent as it is."""
+
+    temperature: float | None = None
+    """0 to 2."""
+
+    top_p: float | None = None
+    """0 to 1."""
+
+    max_tokens: int | None = Field(
+        default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens")
+    )
+    """Limit of visible tokens; reasoning does not count."""
+
+    stop: list[str] | str | None = Field(
+        default=None, validation_alias=AliasChoices("stop", "stop_sequences")
+    )
+    """Texts that end an answer, when a call gives none itself."""
+
+    n: int | None = None
+    """Number of answers; not for streams."""
+
+    seed: int | None = None
+    """For answers as alike as possible."""
+
+    presence_penalty: float | None = None
+    """-2 to 2; left out, with a warning, for reasoning models, which refuse it."""
+
+    frequency_penalty: float | None = None
+    """-2 to 2; left out, with a warning, for reasoning models, which refuse it."""
+
+    logprobs: bool | None = None
+    """Whether to return probabilities of tokens in ``response_metadata["logprobs"]``."""
+
+    top_logprobs: int | None = None
+    """0 to 8 alternatives for each token."""
+
+    reasoning_effort: str | None = None
+    """How long to think: ``"low"``, ``"high"`` and what else the model knows."""
+
+    user: str | None = None
+    """An id of the end user, for abuse detection."""
+
+    service_tier: str | None = None
+    """``"default"`` or ``"priority"``."""
+
+    prompt_cache_key: str | None = None
+    """Requests with one key share xAI's prompt cache."""
+
+    streaming: bool = False
+    """Whether ``invoke`` streams internally; set to False, ``stream`` does not stream either."""
+
+    stream_usage: bool = True
+    """Whether a stream ends with its usage."""
+
+    include_response_headers: bool = False
+    """Whether ``response_metadata["headers"]`` holds xAI's headers, if the gateway gives them."""
+
+    model_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """Further options; members of the request body if they are unknown here."""
+
+    extra_body: Mapping[str, Any] | None = None
+    """Further members of the request body, sent as they are."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect_unknown(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        known = set(cls.model_fields)
+        for field in cls.model_fields.values():
+            if isinstance(field.validation_alias, AliasChoices):
+                known.update(str(choice) for choice in field.validation_alias.choices)
+        unknown = {name: values[name] for name in values.keys() - known}
+        if not unknown:
+            return values
+        warnings.warn(
+            f"{', '.join(sorted(unknown))}: no field of {cls.__name__}, so put into model_kwargs.",
+            stacklevel=4,
+        )
+        kept = {name: value for name, value in values.items() if name in known}
+        return {**kept, "model_kwargs": {**unknown, **(values.get("model_kwargs") or {})}}
+
+    @model_validator(mode="after")
+    def _set_xai_lowcode_version(self) -> Self:
+        self._add_version("xai-lowcode", __version__)
+        return self
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - the base's signature
+        **kwargs: Any,
+    ) -> ChatResult:
+        with langchain_errors():
+            reply = self._gateway.generate(self._request(messages, stop, kwargs))
+        return to_result(reply, with_headers=self.include_response_headers)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - as above
+        **kwargs: Any,
+    ) -> ChatResult:
+        with langchain_errors():
+            reply = await self._gateway.agenerate(self._request(messages, stop, kwargs))
+        return to_result(reply, with_headers=self.include_response_headers)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        maker = ChunkMaker()
+        with (
+            langchain_errors(),
+            closing(self._gateway.stream(self._stream_request(messages, stop, kwargs))) as events,
+        ):
+            for event in events:
+                if (chunk := maker.feed(event)) is not None:
+                    if run_manager is not None:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+            yield maker.last()
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        maker = ChunkMaker()
+        with langchain_errors():
+            async with aclosing(
+                self._gateway.astream(self._stream_request(messages, stop, kwargs))
+            ) as events:
+                async for event in events:
+                    if (chunk := maker.feed(event)) is not None:
+                        if run_manager is not None:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
+            yield maker.last()
+
+    def _request(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]
+    ) -> ChatRequest:
+        """The request of one call: the call's options win over model_kwargs, these over fields."""
+        options = {name: getattr(self, name) for name in _OPTION_FIELDS}
+        options |= {"model": self.model, "stop": self.stop, **self.model_kwargs, **call}
+        if stop is not None:
+            options["stop"] = stop
+        for name in _INTERNAL:
+            options.pop(name, None)
+        if "max_completion_tokens" in options:
+            options["max_tokens"] = options.pop("max_completion_tokens")
+        tools = options.pop("tools", None) or ()
+        choice = to_tool_choice(options.pop("tool_choice", None), tools)
+        stops = options.pop("stop") or ()
+        return ChatRequest(
+            model=options.pop("model"),
+            messages=to_messages(messages),
+            tools=to_tool_specs(tools),
+            tool_choice=choice,
+            response_format=to_response_format(options.pop("response_format", None)),
+            stop=[stops] if isinstance(stops, str) else stops,
+            **{name: options.pop(name) for name in OPTIONS & options.keys()},
+            extra={**(self.extra_body or {}), **options.pop("extra_body", {}), **options},
+        )
+
+    def _stream_request(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]
+    ) -> ChatRequest:
+        request = self._request(messages, stop, call)
+        if (request.n or 1) > 1:
+            raise UsageError(
+                "n: a stream gives one answer.", field="n", hint="Use invoke or generate for more."
+            )
+        return request
+
+    # --- binding --------------------------------------------------------------------------------
+
+    def bind_tools(
+        self,
+        tools: Sequence[Mapping[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | bool | Mapping[str, Any] | None = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: Any = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Offers tools to the model; their schemas are rendered once, here.
+
+        Args:
+            tools: Functions, pydantic classes, LangChain tools, or schemas in OpenAI's form.
+            tool_choice: ``"auto"``, ``"none"``, ``"any"`` or True for any tool, a tool's name, or
+                OpenAI's form of these.
+            strict: Whether the schemas are made strict, as OpenAI defines it; xAI's always are.
+            parallel_tool_calls: Whether several calls may come at once; default: xAI's, True.
+            response_format: A schema that the final answer must fit, or OpenAI's form of it.
+            kwargs: Further options of the calls.
+
+        Raises:
+            UsageError: ``tool_choice`` names no tool, or a tool has no name.
+        """
+        with langchain_errors():
+            rendered = openai_tools(tools, strict=strict)
+            to_tool_specs(rendered)
+            choice = openai_tool_choice(tool_choice, rendered)
+        bound: dict[str, Any] = {
+            "tools": rendered or None,
+            "tool_choice": choice,
+            "parallel_tool_calls": parallel_tool_calls,
+            "response_format": response_format,
+        }
+        given = {name: value for name, value in bound.items() if value is not None}
+        return self.bind(**given, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: Mapping[str, Any] | type | None = None,
+        *,
+        method: Method = "json_schema",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Makes the model answer with an object that fits a schema.
+
+        Args:
+            schema: A pydantic class (the answer is an instance), a TypedDict or a JSON schema (the
+                answer is a dict).
+            method: ``"json_schema"`` constrains the answer itself, ``"function_calling"`` forces a
+                tool call, ``"json_mode"`` asks for any JSON; the prompt must then describe it.
+            include_raw: Return ``{"raw", "parsed", "parsing_error"}`` instead of raising.
+            strict: Whether the schema is made strict, as OpenAI defines it.
+            kwargs: Further options of the calls.
+
+        Raises:
+            UsageError: The method is unknown, or needs a schema and has none.
+        """
+        with langchain_errors():
+            return structured(
+                lambda **bound: self.bind(**bound, **kwargs),
+                lambda tools, **bound: self.bind_tools(tools, **bound, **kwargs),
+                schema,
+                method=method,
+                include_raw=include_raw,
+                strict=strict,
+            )
+
+    # --- what LangChain wants to know -----------------------------------------------------------
+
+    @property
+    def _llm_type(self) -> str:
+        return "xai-lowcode-chat"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """What tells apart two models in caches and traces; never the token."""
+        options = {name: getattr(self, name) for name in _OPTION_FIELDS}
+        return {
+            "model": self.model,
+            "base_url": self._gateway.settings.base_url,
+            "stop": self.stop,
+            **{name: value for name, value in options.items() if value is not None},
+            **self.model_kwargs,
+        }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        default = [self.stop] if isinstance(self.stop, str) else self.stop
+        params = super()._get_ls_params(stop=stop or default, **kwargs)
+        params["ls_provider"] = "xai"
+        return params
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        known = profile_of(self.model)
+        return ModelProfile(
+            max_input_tokens=known.context_window,
+            image_inputs=known.images,
+            image_url_inputs=known.images,
+            reasoning_output=known.reasons,
+            tool_calling=True,
+            tool_choice=True,
+            structured_output=True,
+        )
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Where LangChain finds the class when it loads a dump."""
+        return ["langchain_xai_lowcode", "chat_models"]

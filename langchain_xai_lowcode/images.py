@@ -1,0 +1,126 @@
+"""``XAIImageGenerator``: Grok's pictures as a Runnable that gives standard content blocks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages.content import ImageContentBlock, create_image_block
+from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import RunnableConfig, RunnableSerializable
+from langchain_core.runnables.config import ensure_config
+from pydantic import Field
+
+from langchain_xai_lowcode._connection import Connection
+from langchain_xai_lowcode._errors import langchain_errors
+from xai_lowcode.errors import UsageError
+from xai_lowcode.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageFormat, ImageRequest
+from xai_lowcode.operations import CREATE_IMAGE_GENERATION
+
+ImageInput = str | Mapping[str, Any] | PromptValue
+
+_OPTIONS = ("n", "aspect_ratio", "resolution", "response_format", "model")
+
+
+class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageContentBlock]]):
+    """Makes pictures from words.
+
+    Takes a prompt, or a dict with ``prompt`` and the options below, and gives a list of image
+    blocks that can be put into a message as they are.
+
+    Example:
+        >>> from langchain_xai_lowcode import XAIImageGenerator
+        >>> painter = XAIImageGenerator(response_format="b64_json")  # doctest: +SKIP
+        >>> blocks = painter.invoke("A lighthouse at dawn")  # doctest: +SKIP
+        >>> blocks[0]["mime_type"]  # doctest: +SKIP
+        'image/jpeg'
+    """
+
+    model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1)
+    """Name of the image model."""
+
+    n: int = 1
+    """How many pictures, 1 to 10."""
+
+    aspect_ratio: str | None = None
+    """``"1:1"``, ``"16:9"``, ``"auto"`` and others."""
+
+    resolution: str | None = None
+    """``"1k"`` or ``"2k"``."""
+
+    response_format: ImageFormat = "url"
+    """``"url"`` for addresses that soon expire, ``"b64_json"`` for the pictures themselves."""
+
+    def invoke(
+        self,
+        input: ImageInput,  # noqa: A002 - the base's signature
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> list[ImageContentBlock]:
+        """Makes the pictures.
+
+        Args:
+            input: The prompt, or a dict with ``prompt`` and options.
+            config: LangChain's configuration of the run.
+            kwargs: Options for this call.
+
+        Raises:
+            UsageError: An option has an impossible value; nothing was sent.
+            XAILowCodeError: The call failed, or moderation held the pictures back.
+        """
+        return self._call_with_config(self._paint, input, ensure_config(config), **kwargs)
+
+    async def ainvoke(
+        self,
+        input: ImageInput,  # noqa: A002 - the base's signature
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> list[ImageContentBlock]:
+        """Makes the pictures; see ``invoke``."""
+        return await self._acall_with_config(self._apaint, input, ensure_config(config), **kwargs)
+
+    def _paint(self, given: ImageInput, **options: Any) -> list[ImageContentBlock]:
+        with langchain_errors():
+            body = self._request(given, options).render()
+            return _to_blocks(self._gateway.client.call(CREATE_IMAGE_GENERATION, body=body))
+
+    async def _apaint(self, given: ImageInput, **options: Any) -> list[ImageContentBlock]:
+        with langchain_errors():
+            body = self._request(given, options).render()
+            client = self._gateway.async_client
+            return _to_blocks(await client.call(CREATE_IMAGE_GENERATION, body=body))
+
+    def _request(self, given: ImageInput, options: Mapping[str, Any]) -> ImageRequest:
+        match given:
+            case str():
+                asked: dict[str, Any] = {"prompt": given}
+            case PromptValue():
+                asked = {"prompt": given.to_string()}
+            case Mapping():
+                asked = dict(given)
+            case _:
+                raise UsageError(
+                    f"input: a prompt is needed, not a {type(given).__name__}.", field="input"
+                )
+        fields = {name: getattr(self, name) for name in _OPTIONS}
+        merged = {**fields, **asked, **options}
+        known = {name: merged.pop(name) for name in (*_OPTIONS, "prompt") if name in merged}
+        return ImageRequest(**{"prompt": "", **known}, extra=merged)
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Where LangChain finds the class when it loads a dump."""
+        return ["langchain_xai_lowcode", "images"]
+
+
+def _to_blocks(batch: ImageBatch) -> list[ImageContentBlock]:
+    share = None if batch.cost_usd is None else batch.cost_usd / len(batch.images)
+    return [_to_block(image, share) for image in batch.images]
+
+
+def _to_block(image: Image, cost_usd: float | None) -> ImageContentBlock:
+    facts: dict[str, Any] = {"revised_prompt": image.revised_prompt, "cost_usd": cost_usd}
+    return create_image_block(
+        url=image.url,
+        base64=image.base64,
+        mime_type=image.mime_type,
+        **{name: fact for name, fact in facts.items() if fact is not None},
+    )
