@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from langchain_xai_lowcode import ChatXAILowCode
 
+from langchain_xai_lowcode import ChatXAILowCode
 from xai_lowcode.emulator import running
 
 
@@ -16,17 +16,16 @@ def _emulator() -> Iterator[Any]:
 
 
 @pytest.fixture
-def gateway(_emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def gateway(_emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The emulator, with nothing recorded; models made without arguments are connected to it."""
     monkeypatch.setenv("LOWCODEAPI_API_TOKEN", _emulator.api_token)
     monkeypatch.setenv("LOWCODEAPI_BASE_URL", _emulator.base_url)
-    _emulator.requests.clear()
-    yield _emulator
-    _emulator.envelope, _emulator.streaming = "result", "live"
+    _emulator.reset()
+    return _emulator
 
 
 @pytest.fixture
 def chat(gateway: Any) -> Callable[..., ChatXAILowCode]:
-    """Makes a chat model that is connected to the emulator."""
+    """Makes chat models that are connected to the emulator."""
     assert gateway.base_url
-    return lambda **fields: ChatXAILowCode(**fields)
+    return ChatXAILowCode

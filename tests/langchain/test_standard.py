@@ -1,10 +1,8 @@
 """LangChain's own test suite for chat models, unmodified, against the strict emulator."""
 
 import json
-from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, ClassVar, Literal
-
 
 import langchain_tests.integration_tests.chat_models as suite
 import pytest
@@ -12,8 +10,9 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
-from langchain_xai_lowcode import ChatXAILowCode
 from PIL import Image
+
+from langchain_xai_lowcode import ChatXAILowCode
 
 TOKEN = "at_r00000000000000000000000000000000"
 
@@ -69,10 +68,9 @@ class _Integration(ChatModelIntegrationTests):
     envelope: ClassVar[Literal["result", "data", "bare"]] = "result"
 
     @pytest.fixture(autouse=True)
-    def _served(self, gateway: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def _served(self, gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(suite, "httpx", _Downloads)
         gateway.envelope = self.envelope
-        yield
 
     @property
     def chat_model_class(self) -> type[ChatXAILowCode]:
@@ -141,5 +139,3 @@ def test_a_dump_loads_with_its_secret(gateway: Any) -> None:
     assert (loaded.model, loaded.temperature) == ("grok-4.6", 0.5)
     assert loaded.invoke("Hello").text
     assert json.loads(dump)["id"] == ["langchain_xai_lowcode", "chat_models", "ChatXAILowCode"]
-
-

@@ -1,0 +1,313 @@
+"""The chat model as users call it, sync and async."""
+
+import asyncio
+import copy
+import multiprocessing
+import pickle
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+
+from langchain_xai_lowcode import ChatXAILowCode
+from xai_lowcode.errors import UsageError
+
+Chat = Callable[..., ChatXAILowCode]
+
+
+def merged(chunks: list[Any]) -> AIMessageChunk:
+    """All chunks of a stream as one."""
+    first, *rest = chunks
+    for chunk in rest:
+        first += chunk
+    assert isinstance(first, AIMessageChunk)
+    return first
+
+
+def facts(message: AIMessage) -> dict[str, Any]:
+    """What must be the same however an answer came."""
+    told = message.response_metadata
+    names = ("model_name", "finish_reason", "cost_usd", "system_fingerprint", "model_provider")
+    return {
+        "text": message.text,
+        "reasoning": message.additional_kwargs.get("reasoning_content"),
+        "calls": [(call["name"], call["args"]) for call in message.tool_calls],
+        "usage": message.usage_metadata,
+        **{name: told.get(name) for name in names},
+    }
+
+
+@pytest.mark.parametrize("envelope", ["result", "data", "bare"])
+@pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
+@pytest.mark.parametrize("model", ["grok-4.7", "grok-4.3", "grok-4.20-0309-non-reasoning"])
+async def test_one_answer_in_four_ways(
+    gateway: Any, chat: Chat, envelope: str, streaming: str, model: str
+) -> None:
+    """Invoke, stream and their async twins give the same message, in every form of a gateway."""
+    gateway.envelope, gateway.streaming = envelope, streaming
+    llm = chat(model=model)
+    answers = [
+        llm.invoke("What is 2 and 3?"),
+        merged(list(llm.stream("What is 2 and 3?"))),
+        await llm.ainvoke("What is 2 and 3?"),
+        merged([chunk async for chunk in llm.astream("What is 2 and 3?")]),
+    ]
+    told = [facts(answer) for answer in answers]
+    assert told[0]["text"]
+    assert told[0]["usage"]["total_tokens"] > 0
+    assert told[1:] == told[:1] * 3
+
+
+def test_usage_is_whole(chat: Chat) -> None:
+    """Output counts reasoning, the parts add up, and details are told."""
+    usage = chat(model="grok-4.7").invoke("Hello").usage_metadata
+    assert usage is not None
+    assert usage["input_tokens"] + usage["output_tokens"] == usage["total_tokens"]
+    assert 0 < usage["output_token_details"]["reasoning"] < usage["output_tokens"]
+    assert usage["input_token_details"]["cache_read"] <= usage["input_tokens"]
+
+
+def test_a_conversation_with_a_tool(gateway: Any, chat: Chat) -> None:
+    """A call, its result and the answer go to and fro; no content is ever null on the wire."""
+
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    llm = chat(model="grok-4.3").bind_tools([add])
+    messages: list[Any] = [HumanMessage("Use add for 2 and 3.")]
+    call = llm.invoke(messages)
+    assert call.tool_calls[0]["name"] == "add"
+    assert call.response_metadata["finish_reason"] == "tool_calls"
+    messages += [call, ToolMessage("5", tool_call_id=call.tool_calls[0]["id"])]
+    assert "5" in llm.invoke(messages).text
+    sent = gateway.requests[-1].body["messages"]
+    assert all(message["content"] is not None for message in sent)
+    assert sent[1]["reasoning_content"] == call.additional_kwargs["reasoning_content"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (None, None),
+        ("auto", "auto"),
+        ("none", "none"),
+        ("any", "required"),
+        ("required", "required"),
+        (True, "required"),
+        ("add", {"type": "function", "function": {"name": "add"}}),
+        (
+            {"type": "function", "function": {"name": "add"}},
+            {"type": "function", "function": {"name": "add"}},
+        ),
+        ({"type": "tool", "name": "add"}, {"type": "function", "function": {"name": "add"}}),
+        ({"type": "any"}, "required"),
+    ],
+)
+def test_every_tool_choice_reaches_the_wire(
+    gateway: Any, chat: Chat, choice: Any, sent: Any
+) -> None:
+    """Every form of tool_choice arrives as xAI knows it."""
+
+    def add(a: int) -> int:
+        """Add one."""
+        return a + 1
+
+    chat().bind_tools([add], tool_choice=choice).invoke("Use add for 3.")
+    assert gateway.requests[-1].body.get("tool_choice") == sent
+
+
+def test_parallel_calls_and_formats_reach_the_wire(gateway: Any, chat: Chat) -> None:
+    """Options of bind_tools arrive under xAI's names."""
+    schema = {"title": "Sum of it", "type": "object", "properties": {"sum": {"type": "integer"}}}
+
+    def add(a: int) -> int:
+        """Add one."""
+        return a + 1
+
+    chat().bind_tools([add], parallel_tool_calls=False, response_format=schema).invoke("Hello")
+    body = gateway.requests[-1].body
+    assert body["parallel_tool_calls"] is False
+    assert body["response_format"]["json_schema"]["name"] == "Sum_of_it"
+    assert body["tools"][0]["function"]["name"] == "add"
+
+
+@pytest.mark.parametrize("given", [["wrote"], "wrote"])
+@pytest.mark.parametrize("in_call", [True, False])
+def test_stop_works_with_reasoning_models(
+    gateway: Any, chat: Chat, given: Any, *, in_call: bool
+) -> None:
+    """Stop cuts the answer of a model that refuses it, in invoke and in stream."""
+    llm = chat(model="grok-4.7", **({} if in_call else {"stop": given}))
+    options = {"stop": [given] if isinstance(given, str) else given} if in_call else {}
+    plain = llm.invoke("Hello", **options)
+    streamed = merged(list(llm.stream("Hello", **options)))
+    assert plain.text == streamed.text == "Hello! You "
+    assert plain.response_metadata["finish_reason"] == "stop"
+    assert all("stop" not in request.body for request in gateway.requests)
+
+
+def test_calls_win_over_model_kwargs_and_these_over_fields(gateway: Any, chat: Chat) -> None:
+    """An option is taken from the call, then from model_kwargs, then from the fields."""
+    llm = chat(temperature=0.1, top_p=0.1, seed=1, model_kwargs={"top_p": 0.2, "seed": 2})
+    llm.invoke("Hello", seed=3, max_completion_tokens=50, made_up=True)
+    body = gateway.requests[-1].body
+    assert (body["temperature"], body["top_p"], body["seed"]) == (0.1, 0.2, 3)
+    assert (body["max_completion_tokens"], body["made_up"]) == (50, True)
+
+
+def test_nothing_unset_is_sent(gateway: Any, chat: Chat) -> None:
+    """A model without options sends model and messages, nothing else."""
+    chat().invoke("Hello")
+    assert gateway.requests[-1].body.keys() == {"model", "messages"}
+
+
+def test_unknown_arguments_become_model_kwargs_with_a_warning(gateway: Any, chat: Chat) -> None:
+    """An argument that is no field is sent in the body, and said to be."""
+    with pytest.warns(UserWarning, match="future_option"):
+        llm = chat(future_option=1)
+    assert llm.model_kwargs == {"future_option": 1}
+    llm.invoke("Hello")
+    assert gateway.requests[-1].body["future_option"] == 1
+
+
+def test_refused_penalties_are_dropped_with_one_warning(gateway: Any, chat: Chat) -> None:
+    """A penalty is left out for a reasoning model, said once, and sent to one that takes it."""
+    llm = chat(presence_penalty=0.5)
+    with pytest.warns(UserWarning, match="grok-4.7 refuses presence_penalty"):
+        llm.invoke("Hello")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        llm.invoke("Hello")
+        llm.invoke("Hello", model="grok-4.20-0309-non-reasoning")
+    sent = [request.body.get("presence_penalty") for request in gateway.requests]
+    assert sent == [None, None, 0.5]
+
+
+def test_several_answers(chat: Chat) -> None:
+    """With n there are as many generations, and usage is counted once."""
+    result = chat(n=3).generate([[HumanMessage("Hello")]])
+    messages = [generation.message for generation in result.generations[0]]
+    assert len(messages) == 3
+    assert [getattr(message, "usage_metadata", None) is None for message in messages] == [
+        False,
+        True,
+        True,
+    ]
+    with pytest.raises(UsageError, match="n: a stream gives one answer"):
+        list(chat(n=3).stream("Hello"))
+
+
+def test_logprobs_are_told(chat: Chat) -> None:
+    """Probabilities come in response_metadata, plain and streamed alike."""
+    llm = chat(model="grok-3", logprobs=True, top_logprobs=2)
+    plain = llm.invoke("Hello").response_metadata["logprobs"]["content"]
+    streamed = merged(list(llm.stream("Hello"))).response_metadata["logprobs"]["content"]
+    assert plain
+    assert streamed == plain
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"api_token": "xai-0123456789abcdef"}, "api_token"),
+        ({"api_token": "at_with a space"}, "api_token"),
+        ({"api_token": "at_with\x00control"}, "api_token"),
+        ({"base_url": "ftp://gateway.example"}, "base_url"),
+        ({"base_url": "https://gateway.example/xai?api_token=at_r1"}, "base_url"),
+        ({"base_url": "http://gateway.example/xai"}, "base_url"),
+    ],
+)
+def test_a_wrong_setting_is_refused_when_the_model_is_made(
+    gateway: Any, chat: Chat, fields: dict[str, Any], field: str
+) -> None:
+    """A token or address that cannot work is refused at once, and not repeated in the error."""
+    with pytest.raises(UsageError) as refusal:
+        chat(**fields)
+    assert refusal.value.field == field
+    assert str(fields.get("api_token", "?!")) not in str(refusal.value)
+    assert gateway.requests == []
+
+
+def test_no_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a token the error names the argument, the variable and where to get one."""
+    monkeypatch.delenv("LOWCODEAPI_API_TOKEN", raising=False)
+    with pytest.raises(UsageError, match=r"api_token.*LOWCODEAPI_API_TOKEN.*lowcodeapi\.com"):
+        ChatXAILowCode()
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"temperature": "hot"}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"max_tokens": 1.5}, "max_tokens"),
+        ({"model": " "}, "model"),
+        ({"stop": [""]}, "stop"),
+        ({"tool_choice": "nope"}, "tool_choice"),
+        ({"tools": [{"type": "function", "function": {"description": "no name"}}]}, "tools"),
+        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"response_format": {"type": "json_schema"}}, "response_format"),
+        ({"made_up": float("inf")}, "made_up"),
+        ({"made_up": {"deep": [b"bytes"]}}, "made_up.deep[0]"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_is_sent(
+    gateway: Any, chat: Chat, options: dict[str, Any], field: str
+) -> None:
+    """An option that cannot be meant names itself; nothing is sent."""
+    with pytest.raises(UsageError) as refusal:
+        chat().invoke("Hello", **options)
+    assert refusal.value.field == field
+    assert gateway.requests == []
+
+
+def test_the_token_shows_nowhere(gateway: Any, chat: Chat) -> None:
+    """Prints, dumps and parameters for tracers hold no token; pickles do, and work."""
+    llm = chat()
+    shown = [repr(llm), str(llm), llm.model_dump_json(), str(llm.model_dump())]
+    shown += [str(llm._identifying_params), str(llm._get_ls_params()), str(vars(llm))]
+    assert not [text for text in shown if gateway.api_token in text]
+    for twin in (pickle.loads(pickle.dumps(llm)), copy.deepcopy(llm), llm.model_copy()):  # noqa: S301
+        assert twin.invoke("Hello").text
+
+
+def test_several_loops_and_threads_share_a_model(chat: Chat) -> None:
+    """One model serves several event loops in a row and many threads at once."""
+    llm = chat()
+
+    async def ask() -> str:
+        answers = await asyncio.gather(*(llm.ainvoke("Hello") for _ in range(5)))
+        return answers[0].text
+
+    assert asyncio.run(ask()) == asyncio.run(ask())
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: llm.invoke("Hello").text, range(24)))
+    assert set(answers) == {llm.invoke("Hello").text}
+
+
+def _ask_in_worker(llm: ChatXAILowCode) -> str:
+    return llm.invoke("Hello").text
+
+
+def test_a_model_travels_to_a_worker_process(chat: Chat) -> None:
+    """A model that has been used works in another process."""
+    llm = chat()
+    answer = llm.invoke("Hello").text
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(_ask_in_worker, (llm,)) == answer
+
+
+def test_profile_and_parameters(chat: Chat) -> None:
+    """What LangChain asks of a model is answered by its name, and overridden per call."""
+    llm = chat(model="grok-4.7", temperature=0.5, stop="END")
+    assert llm.profile is not None
+    assert llm.profile["max_input_tokens"] == 500_000
+    assert llm.profile["structured_output"] is True
+    params = llm._get_ls_params(model="grok-4.6")
+    assert params["ls_provider"] == "xai"
+    assert params["ls_model_name"] == "grok-4.6"
+    assert params["ls_stop"] == ["END"]

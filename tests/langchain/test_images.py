@@ -1,0 +1,70 @@
+"""Pictures as a Runnable, and back into a conversation."""
+
+import base64
+from io import BytesIO
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
+from PIL import Image
+
+from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerator
+from xai_lowcode.emulator import Refuse
+from xai_lowcode.errors import RateLimitError, UsageError
+
+
+async def test_pictures_come_as_standard_blocks(gateway: Any) -> None:
+    """Data is a real picture of the asked shape; addresses are addresses; sync and async agree."""
+    painter = XAIImageGenerator(response_format="b64_json", n=2, aspect_ratio="16:9")
+    blocks = painter.invoke("A fox")
+    picture = Image.open(BytesIO(base64.b64decode(blocks[0]["base64"])))
+    assert len(blocks) == 2
+    assert picture.width / picture.height == pytest.approx(16 / 9, rel=0.05)
+    assert (await painter.ainvoke("A fox"))[0]["base64"] == blocks[0]["base64"]
+    (by_url,) = painter.invoke({"prompt": "A fox", "n": 1, "response_format": "url"})
+    assert by_url["url"].startswith("http")
+    assert gateway.requests[-1].body["aspect_ratio"] == "16:9"
+
+
+def test_it_composes(gateway: Any) -> None:
+    """A prompt before it, a function behind it, and batches work as for any Runnable."""
+    assert gateway.base_url
+    prompt = ChatPromptTemplate.from_messages([("user", "A {animal}")])
+    chain = prompt | XAIImageGenerator() | RunnableLambda(len)
+    assert chain.batch([{"animal": "fox"}, {"animal": "owl"}]) == [1, 1]
+
+
+def test_a_picture_goes_back_into_the_chat(gateway: Any) -> None:
+    """A block that was made is a block that can be asked about."""
+    blocks = XAIImageGenerator(response_format="b64_json").invoke("A fox")
+    question: Any = [*blocks, {"type": "text", "text": "What is this?"}]
+    assert ChatXAILowCode().invoke([HumanMessage(content=question)]).text
+    part = gateway.requests[-1].body["messages"][0]["content"][0]
+    assert part["image_url"]["url"].startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ("", "prompt"),
+        ({"prompt": "A fox", "n": 0}, "n"),
+        ({"prompt": "A fox", "n": 11}, "n"),
+        ({"n": 1}, "prompt"),
+        ({"prompt": "A fox", "response_format": "gif"}, "response_format"),
+    ],
+)
+def test_impossible_orders_are_not_sent(gateway: Any, given: Any, field: str) -> None:
+    """An order that cannot be meant names its field."""
+    with pytest.raises(UsageError) as refusal:
+        XAIImageGenerator().invoke(given)
+    assert refusal.value.field == field
+    assert gateway.requests == []
+
+
+def test_failures_are_langchains_too(gateway: Any) -> None:
+    """A picture that could not be made raises as a chat does."""
+    gateway.inject(Refuse(429, "Slow down"))
+    with pytest.raises(RateLimitError):
+        XAIImageGenerator(max_retries=0).invoke("A fox")

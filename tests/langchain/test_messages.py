@@ -1,0 +1,167 @@
+"""Messages and content blocks of LangChain as our parts."""
+
+import copy
+from typing import Any
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from langchain_xai_lowcode._messages import to_messages
+from xai_lowcode.conversation import (
+    FilePart,
+    ImagePart,
+    Message,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from xai_lowcode.errors import UsageError
+
+CALL = {"name": "add", "args": {"a": 2, "b": "ü"}, "id": "call_1"}
+
+BLOCKS: list[tuple[Any, Any]] = [
+    ("plain", TextPart("plain")),
+    ({"type": "text", "text": "hi"}, TextPart("hi")),
+    ({"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}, TextPart("hi")),
+    (
+        {"type": "image_url", "image_url": "https://x.example/a.png"},
+        ImagePart("https://x.example/a.png"),
+    ),
+    (
+        {"type": "image_url", "image_url": {"url": "https://x.example/a.png", "detail": "low"}},
+        ImagePart("https://x.example/a.png", None, "low"),
+    ),
+    ({"type": "image", "url": "https://x.example/a.png"}, ImagePart("https://x.example/a.png")),
+    (
+        {"type": "image", "base64": "QUJD", "mime_type": "image/png"},
+        ImagePart("data:image/png;base64,QUJD"),
+    ),
+    ({"type": "image", "file_id": "file_1"}, ImagePart(None, "file_1")),
+    (
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}},
+        ImagePart("data:image/png;base64,QUJD"),
+    ),
+    (
+        {"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}},
+        ImagePart("https://x.example/a.png"),
+    ),
+    (
+        {"type": "image", "source_type": "base64", "data": "QUJD", "mime_type": "image/png"},
+        ImagePart("data:image/png;base64,QUJD"),
+    ),
+    ({"type": "file", "file_id": "file_1"}, FilePart(None, "file_1")),
+    ({"type": "file", "url": "https://x.example/a.pdf"}, FilePart("https://x.example/a.pdf")),
+    (
+        {"type": "file", "base64": "QUJD", "mime_type": "application/pdf", "filename": "a.pdf"},
+        FilePart(None, None, "QUJD", "application/pdf", "a.pdf"),
+    ),
+    ({"type": "file", "file": {"file_id": "file_1"}}, FilePart(None, "file_1")),
+    ({"type": "text-plain", "text": "body", "title": "T"}, TextPart("T\n\nbody")),
+]
+
+
+@pytest.mark.parametrize(("block", "part"), BLOCKS)
+def test_every_block_has_its_part(block: Any, part: Any) -> None:
+    """A block becomes its part, in what people, systems and tools say alike."""
+    for message in (HumanMessage([block]), SystemMessage([block])):
+        assert to_messages([message])[0].parts == (part,)
+    result = to_messages([ToolMessage([block], tool_call_id="call_1")])[0]
+    assert result.parts == (ToolResultPart("call_1", (part,)),)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "audio", "base64": "QUJD", "mime_type": "audio/wav"},
+        {"type": "video", "url": "https://x.example/a.mp4"},
+        {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}},
+        {"type": "unheard-of"},
+        {"no": "type"},
+        {"type": "text"},
+        {"type": "image"},
+        {"type": "image_url", "image_url": {}},
+        {"type": "file"},
+    ],
+)
+def test_what_cannot_be_sent_names_its_place(block: Any) -> None:
+    """A block that Grok cannot be given is refused with the place where it stands."""
+    with pytest.raises(UsageError, match=r"messages\[1\]\.content\[1\]") as refusal:
+        to_messages([HumanMessage("hi"), HumanMessage(["text", block])])
+    assert refusal.value.field == "messages[1].content[1]"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (HumanMessage("hi", name="ada"), Message("user", (TextPart("hi"),), "ada")),
+        (SystemMessage("be kind"), Message("system", (TextPart("be kind"),))),
+        (ChatMessage("hi", role="user"), Message("user", (TextPart("hi"),))),
+        (AIMessage("yes"), Message("assistant", (TextPart("yes"),))),
+        (AIMessage(""), Message("assistant", ())),
+        (HumanMessage([]), Message("user", (TextPart(""),))),
+        (
+            AIMessage("yes", additional_kwargs={"reasoning_content": "hm"}),
+            Message("assistant", (ReasoningPart("hm"), TextPart("yes"))),
+        ),
+        (
+            AIMessage("", tool_calls=[CALL]),
+            Message("assistant", (ToolCallPart("call_1", "add", '{"a":2,"b":"ü"}'),)),
+        ),
+    ],
+)
+def test_every_message_has_its_counterpart(message: BaseMessage, expected: Message) -> None:
+    """A message keeps its role, name, text, reasoning and calls."""
+    assert to_messages([message]) == [expected]
+
+
+def test_foreign_blocks_in_answers_are_left_out() -> None:
+    """What other models left in an answer is no obstacle: text, reasoning and calls are kept."""
+    content: Any = [
+        {"type": "thinking", "thinking": "…", "signature": "s"},
+        {"type": "reasoning", "reasoning": "hm"},
+        {"type": "text", "text": "yes"},
+        {"type": "tool_use", "id": "call_1", "name": "add", "input": {}},
+        {"type": "tool_call", **CALL},
+        {"type": "server_tool_call", "id": "ws_1", "name": "web_search", "args": {}},
+        {"type": "non_standard", "value": {}},
+    ]
+    (message,) = to_messages([AIMessage(content, tool_calls=[CALL])])
+    assert [type(part) for part in message.parts] == [ReasoningPart, TextPart, ToolCallPart]
+
+
+def test_calls_that_could_not_be_read_go_back_as_they_came() -> None:
+    """A call with broken arguments keeps its text, so that the model sees what it wrote."""
+    broken = {"name": "add", "args": "{oops", "id": "call_1", "error": "no JSON"}
+    (message,) = to_messages([AIMessage("", invalid_tool_calls=[broken])])
+    assert message.parts == (ToolCallPart("call_1", "add", "{oops"),)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        FunctionMessage("3", name="add"),
+        ChatMessage("hi", role="pirate"),
+        AIMessage("", tool_calls=[{**CALL, "id": None}]),
+    ],
+)
+def test_messages_without_a_counterpart_are_refused(message: BaseMessage) -> None:
+    """A message that no request can hold is refused with its place."""
+    with pytest.raises(UsageError, match=r"messages\[0\]"):
+        to_messages([message])
+
+
+def test_messages_are_never_changed() -> None:
+    """Converting leaves the caller's messages as they were."""
+    messages = [HumanMessage([block for block, _ in BLOCKS]), AIMessage("x", tool_calls=[CALL])]
+    before = copy.deepcopy(messages)
+    to_messages(messages)
+    assert messages == before

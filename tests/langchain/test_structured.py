@@ -1,0 +1,131 @@
+"""Structured output by every method, with every kind of schema."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TypedDict
+
+import pytest
+from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration
+from pydantic import BaseModel
+
+from langchain_xai_lowcode import ChatXAILowCode
+from langchain_xai_lowcode._structured import _WholeJsonParser
+from xai_lowcode.errors import UsageError
+
+Chat = Callable[..., ChatXAILowCode]
+FACTS = "'Ada' is 36 and likes red; her friend is 'Charles'."
+
+
+class Colour(StrEnum):
+    """A colour."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Friend(BaseModel):
+    """A friend."""
+
+    name: str
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str
+    age: int
+    colour: Colour
+    friends: list[Friend]
+    nickname: str | None = None
+
+
+class PersonDict(TypedDict):
+    """A person."""
+
+    name: str
+    age: int
+
+
+SCHEMA = {
+    "title": "Person",
+    "description": "A person",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+}
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("strict", [None, False, True])
+async def test_a_nested_pydantic_model(chat: Chat, method: Any, *, strict: bool | None) -> None:
+    """Nested, optional and enumerated fields come as an instance, in all four ways of asking."""
+    llm = chat().with_structured_output(Person, method=method, strict=strict)
+    answers = [
+        llm.invoke(FACTS),
+        list(llm.stream(FACTS))[-1],
+        await llm.ainvoke(FACTS),
+        [answer async for answer in llm.astream(FACTS)][-1],
+    ]
+    assert all(isinstance(answer, Person) for answer in answers)
+    assert answers[0].age == 36
+    assert answers[1:] == answers[:1] * 3
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("schema", [PersonDict, SCHEMA])
+def test_other_schemas_give_a_dict(chat: Chat, method: Any, schema: Any) -> None:
+    """A TypedDict and a JSON schema give a dict with their fields."""
+    answer = chat().with_structured_output(schema, method=method).invoke(FACTS)
+    assert answer["age"] == 36
+    assert answer.keys() == {"name", "age"}
+
+
+def test_json_mode_takes_no_schema(chat: Chat) -> None:
+    """Any JSON object comes, with the members that the prompt names."""
+    llm = chat().with_structured_output(method="json_mode")
+    assert llm.invoke("Give JSON with 'name' and 'place'.").keys() == {"name", "place"}
+
+
+def test_raw_is_included_when_asked_for(chat: Chat) -> None:
+    """With include_raw the message, the object and the parsing error come together."""
+    answer = chat().with_structured_output(Person, include_raw=True).invoke(FACTS)
+    assert isinstance(answer["raw"], AIMessage)
+    assert answer["parsed"].age == 36
+    assert answer["parsing_error"] is None
+
+
+@pytest.mark.parametrize("include_raw", [True, False])
+def test_a_cut_answer_is_no_object(chat: Chat, *, include_raw: bool) -> None:
+    """An answer cut at max_tokens says so, instead of half an object or a JSON error."""
+    llm = chat(max_tokens=3).with_structured_output(Person, include_raw=include_raw)
+    if include_raw:
+        error = llm.invoke(FACTS)["parsing_error"]
+    else:
+        with pytest.raises(OutputParserException) as raised:
+            llm.invoke(FACTS)
+        error = raised.value
+    assert "max_tokens" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (AIMessage("", additional_kwargs={"refusal": "I will not."}), "I will not."),
+        (AIMessage(" "), "empty"),
+    ],
+)
+def test_refusals_and_empty_answers_say_so(message: AIMessage, said: str) -> None:
+    """A refusal is quoted, an empty text called empty."""
+    with pytest.raises(OutputParserException, match=said):
+        _WholeJsonParser().parse_result([ChatGeneration(message=message)])
+
+
+def test_a_method_needs_a_schema_and_a_known_name(chat: Chat) -> None:
+    """No schema, or an unknown method, is refused when the chain is made."""
+    with pytest.raises(UsageError, match="schema"):
+        chat().with_structured_output()
+    unknown: Any = "telepathy"
+    with pytest.raises(UsageError, match="method"):
+        chat().with_structured_output(Person, method=unknown)
