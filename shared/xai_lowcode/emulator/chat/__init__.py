@@ -1,0 +1,1 @@
+"""How the emulated model reads a conversation, decides, and speaks chat completions."""

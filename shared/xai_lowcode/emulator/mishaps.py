@@ -1,0 +1,167 @@
+"""Faults that replace or mar an answer, each as a small function in a table.
+
+Whole answers are replaced by `replaced`; the frames of a stream are marred by `marred`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xai_lowcode.emulator import faults, wrapping
+from xai_lowcode.emulator.answers import Answer, Frame, Json, ProviderError
+from xai_lowcode.emulator.line import Headers
+
+HTML_TYPE = "text/html; charset=UTF-8"
+PAGE = """<!DOCTYPE html>
+<html><head><title>api.lowcodeapi.com | {status}: {phrase}</title></head>
+<body><h1>{phrase} <span>Error code {status}</span></h1><p>Ray ID: 8f1c2d</p>
+</body></html>
+"""
+PHRASES = {403: "Forbidden", 502: "Bad gateway", 503: "Service unavailable", 504: "Gateway timeout"}
+CODES = {
+    400: "invalid-argument",
+    401: "unauthenticated",
+    403: "permission-denied",
+    404: "not-found",
+    429: "resource-exhausted",
+    503: "unavailable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes that go to the client as they are."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+
+def replaced(fault: faults.Fault | None) -> Raw | None:
+    """Makes the answer that takes the place of the real one, where the fault is of that kind."""
+    maker = REPLACEMENTS.get(type(fault))
+    return maker(fault) if maker else None
+
+
+def provider_error(fault: faults.Refuse) -> ProviderError:
+    """Makes the provider's error of a refusal."""
+    body = SHAPES[fault.shape](fault)
+    hint = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
+    return ProviderError(fault.status, body, hint if fault.retry_after_in != "header" else {})
+
+
+def outer_hint(fault: faults.Refuse) -> Headers:
+    """Tells the HTTP header with which a refusal asks for patience."""
+    # An error without provider headers has no place in its body.
+    placeless = fault.maker == "gateway" or fault.shape == "documented"
+    if fault.retry_after is None or (fault.retry_after_in == "body" and not placeless):
+        return {}
+    return {"retry-after": f"{fault.retry_after:g}"}
+
+
+def gateway_refusal(fault: faults.Refuse) -> Any:
+    """Makes the gateway's error of a refusal; 5xx of its own are failures to reach xAI."""
+    if fault.shape == "documented":
+        return SHAPES[fault.shape](fault)
+    if fault.status >= wrapping.FIRST_SERVER_ERROR:
+        return wrapping.network_error(fault.error)
+    return wrapping.gateway_error(fault.status, fault.error)
+
+
+def error_in_200(fault: faults.ErrorIn200) -> Answer:
+    """Makes the success that is none."""
+    return Answer(_error_body(fault.code, fault.error))
+
+
+def marred(frames: Sequence[Frame], fault: faults.Fault | None, answer: Answer) -> Sequence[Frame]:
+    """Mars the frames of a stream, where the fault is of that kind."""
+    change = CHANGES.get(type(fault))
+    return change(frames, fault, answer) if change else frames
+
+
+def torn(frame: bytes) -> bytes:
+    """Tears a frame, inside a character of several bytes if there is one."""
+    spot = next((index for index, byte in enumerate(frame) if byte >= FIRST_WIDE_BYTE), None)
+    return frame[: len(frame) // 2 if spot is None else spot + 1]
+
+
+FIRST_WIDE_BYTE = 0xC2
+
+
+def _error_body(code: str | None, error: str) -> Json:
+    return {"error": error} if code is None else {"code": code, "error": error}
+
+
+def _code(fault: faults.Refuse) -> str:
+    return fault.code or CODES.get(fault.status, "internal")
+
+
+def _html(fault: faults.Html) -> Raw:
+    phrase = PHRASES.get(fault.status, "Web server is returning an unknown error")
+    page = PAGE.format(status=fault.status, phrase=phrase)
+    return Raw(fault.status, {"content-type": HTML_TYPE}, page.encode())
+
+
+def _empty(fault: faults.Empty) -> Raw:
+    return Raw(
+        fault.status, {} if fault.content_type is None else {"content-type": fault.content_type}
+    )
+
+
+def _garbage(fault: faults.Garbage) -> Raw:
+    return Raw(fault.status, {"content-type": fault.content_type}, fault.body)
+
+
+def _redirect(fault: faults.Redirect) -> Raw:
+    headers = {"location": fault.location, "content-type": "text/plain; charset=utf-8"}
+    return Raw(302, headers, b"Found. Redirecting")
+
+
+def _first(frames: Sequence[Frame], number: int) -> list[Frame]:
+    """Takes the first frames, but none that would close the stream."""
+    return [frame for frame in frames[:number] if not frame.closing]
+
+
+def _ended_early(frames: Sequence[Frame], fault: faults.EndStreamEarly, _: Answer) -> list[Frame]:
+    return _first(frames, fault.after_chunks)
+
+
+def _with_error(frames: Sequence[Frame], fault: faults.ErrorInStream, _: Answer) -> list[Frame]:
+    return [*_first(frames, fault.after_chunks), Frame(_error_body(fault.code, fault.error))]
+
+
+def _without_done(frames: Sequence[Frame], _: faults.NoDone, __: Answer) -> list[Frame]:
+    return [frame for frame in frames if frame.data != "[DONE]"]
+
+
+def _beating(frames: Sequence[Frame], fault: faults.Heartbeats, answer: Answer) -> list[Frame]:
+    beats = [answer.heartbeat] * fault.count if answer.heartbeat else []
+    return [*frames[:1], *beats, *frames[1:]]
+
+
+SHAPES: dict[str, Callable[[faults.Refuse], Any]] = {
+    "xai": lambda fault: _error_body(_code(fault), fault.error),
+    "openai": lambda fault: {
+        "error": {
+            "message": fault.error,
+            "type": "invalid_request_error",
+            "param": None,
+            "code": _code(fault),
+        }
+    },
+    "text": lambda fault: fault.error,
+    "empty": lambda _: "",
+    "documented": lambda fault: {"data": {"error": {"message": fault.error, "code": _code(fault)}}},
+}
+REPLACEMENTS: dict[type[faults.Fault] | type[None], Callable[[Any], Raw]] = {
+    faults.Html: _html,
+    faults.Empty: _empty,
+    faults.Garbage: _garbage,
+    faults.Redirect: _redirect,
+}
+CHANGES: dict[type[faults.Fault] | type[None], Callable[[Any, Any, Any], Sequence[Frame]]] = {
+    faults.EndStreamEarly: _ended_early,
+    faults.ErrorInStream: _with_error,
+    faults.NoDone: _without_done,
+    faults.Heartbeats: _beating,
+}

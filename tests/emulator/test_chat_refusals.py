@@ -1,0 +1,296 @@
+"""What xAI refuses in a chat request is refused, with its status and its words."""
+
+import base64
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from xai_lowcode.emulator import Emulator
+
+Ask = Callable[..., httpx.Response]
+Json = dict[str, Any]
+USER = {"role": "user", "content": "x"}
+NO_CONTENT = "Each message must have at least one content element."
+
+
+def tool(name: str = "t", parameters: Any = None) -> Json:
+    """Makes a tool."""
+    schema = {"type": "object", "properties": {}} if parameters is None else parameters
+    return {"type": "function", "function": {"name": name, "parameters": schema}}
+
+
+def calling(*ids: str, arguments: Any = "{}", **more: Any) -> Json:
+    """Makes an assistant message with calls."""
+    calls = [
+        {"id": one, "type": "function", "function": {"name": "t", "arguments": arguments}}
+        for one in ids
+    ]
+    return {"role": "assistant", "content": "", "tool_calls": calls, **more}
+
+
+def result(call_id: str) -> Json:
+    """Makes a tool message."""
+    return {"role": "tool", "content": "r", "tool_call_id": call_id}
+
+
+def picture(form: str = "PNG", declared: str | None = None) -> str:
+    """Makes a data URL."""
+    file = BytesIO()
+    Image.new("RGB", (4, 3)).save(file, form)
+    kind = declared or f"image/{form.lower()}"
+    return f"data:{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def shown(url: Any) -> list[Json]:
+    """Makes messages with one picture."""
+    part = {"type": "image_url", "image_url": url}
+    return [{"role": "user", "content": [part]}]
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    """Takes status and text of a provider error."""
+    return answer.status_code, answer.json()["error"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"messages": "x"}, 'messages: invalid type: string "x", expected a sequence'),
+        (
+            {"messages": [{"role": "robot", "content": "x"}]},
+            "messages[0].role: unknown variant `robot`",
+        ),
+        ({"messages": [{"role": "developer", "content": "x"}]}, "unknown variant `developer`"),
+        ({"messages": [{"content": "x"}]}, "messages[0]: missing field `role`"),
+        ({"messages": [{"role": "user"}]}, "messages[0]: missing field `content`"),
+        (
+            {"messages": [USER | {"content": 7}]},
+            "did not match any variant of untagged enum Content",
+        ),
+        (
+            {"messages": [USER | {"content": [{"type": "tool_use"}]}]},
+            "content[0].type: unknown variant",
+        ),
+        ({"messages": [USER | {"content": [{"type": "text"}]}]}, "missing field `text`"),
+        (
+            {"messages": [{"role": "system", "content": [{"type": "image_url", "image_url": {}}]}]},
+            "content[0].type: unknown variant `image_url`, expected `text`",
+        ),
+        (
+            {"messages": [USER | {"content": [{"type": "image_url", "image_url": "http://x/"}]}]},
+            "image_url: invalid type: string",
+        ),
+        ({"temperature": "hot"}, 'temperature: invalid type: string "hot", expected f32'),
+        ({"stream": 1}, "stream: invalid type: integer `1`, expected a boolean"),
+        ({"n": True}, "n: invalid type: boolean `True`, expected i32"),
+        ({"seed": 2**40}, "seed: invalid value"),
+        ({"stop": "x"}, 'stop: invalid type: string "x", expected a sequence'),
+        ({"stream_options": {}}, "stream_options: missing field `include_usage`"),
+        ({"tool_choice": "any"}, "tool_choice: unknown variant `any`"),
+        ({"tool_choice": {"name": "t"}}, "tool_choice: missing field `type`"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0].type: unknown variant `web_search`"),
+        ({"tools": [{"type": "function", "function": {"parameters": {}}}]}, "missing field `name`"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "t"}}]},
+            "missing field `parameters`",
+        ),
+        (
+            {"messages": [calling("c", arguments={})]},
+            "arguments: invalid type: map, expected a string",
+        ),
+        ({"response_format": {"type": "xml"}}, "response_format.type: unknown variant `xml`"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}},
+            "missing field `name`",
+        ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
+            "missing field `schema`",
+        ),
+    ],
+)
+def test_wrong_types(ask: Ask, body: Json, text: str) -> None:
+    """What does not fit the type of the request is 422, and the place is named."""
+    status, found = error(ask(**body))
+    assert status == 422
+    assert found.startswith("Failed to deserialize the JSON body into the target type: ")
+    assert text in found
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"model": "gpt-4"}, "Model not found: gpt-4"),
+        ({"model": None}, "Model not found: "),
+        ({"model": "grok-nonexistent"}, "Model not found: grok-nonexistent"),
+        ({"model": "grok-imagine-image"}, "does not support chat completions"),
+        ({"model": "grok-4.20-multi-agent-0309"}, "does not support chat completions"),
+        ({"messages": []}, "messages must not be empty"),
+        ({"messages": [USER | {"content": None}]}, NO_CONTENT),
+        ({"messages": [USER | {"content": ""}]}, NO_CONTENT),
+        ({"messages": [USER | {"content": []}]}, NO_CONTENT),
+        ({"messages": [{"role": "assistant"}]}, NO_CONTENT),
+        ({"messages": [calling("c", content=None), result("c")]}, NO_CONTENT),
+        ({"messages": [calling("c", content=[]), result("c")]}, NO_CONTENT),
+        ({"messages": [{"role": "system", "content": "x", "name": "n"}]}, "name is not allowed"),
+        ({"messages": [{"role": "assistant", "content": "x", "name": "n"}]}, "name is not allowed"),
+        ({"messages": [USER, result("c")]}, "No tool call found"),
+        ({"messages": [USER, calling("c"), result("d")]}, "No tool call found"),
+        ({"messages": [USER, calling("c")]}, "No tool output found for function call c"),
+        ({"messages": [USER, calling("c"), USER]}, "No tool output found for function call c"),
+        (
+            {"messages": [USER, calling("c", "d"), result("c")]},
+            "No tool output found for function call d",
+        ),
+        ({"messages": [USER, calling("c"), result("c"), result("c")]}, "Duplicate tool output"),
+        ({"messages": [USER, calling("c", "c"), result("c")]}, "duplicate tool call ids"),
+        ({"messages": [USER, calling("c", arguments="{"), result("c")]}, "are not JSON"),
+        ({"messages": [USER, calling("c", arguments="[]"), result("c")]}, "are not JSON"),
+        ({"tool_choice": "required"}, "no tools were specified"),
+        ({"tool_choice": "auto", "tools": []}, "no tools were specified"),
+        (
+            {"tools": [tool()], "tool_choice": {"type": "function", "function": {"name": "u"}}},
+            "names no tool",
+        ),
+        ({"tools": [tool()], "tool_choice": {"type": "function"}}, "names no tool"),
+        ({"tools": [tool(f"t{index}") for index in range(129)]}, "128 tools"),
+        ({"tools": [tool(), tool()]}, "duplicate tool names"),
+        ({"tools": [tool("")]}, "needs a name"),
+        ({"temperature": 2.1}, "temperature must be between 0 and 2"),
+        ({"temperature": -0.1}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"n": 0}, "n must be"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"logprobs": True, "top_logprobs": 9}, "top_logprobs must be"),
+        ({"top_logprobs": 1}, "requires logprobs"),
+        ({"model": "grok-3", "stop": list("abcde")}, "at most 4"),
+        ({"model": "grok-3", "frequency_penalty": 2.5}, "frequency_penalty"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "", "schema": {}}}},
+            "needs a name",
+        ),
+    ],
+)
+def test_wrong_arguments(ask: Ask, body: Json, text: str) -> None:
+    """What has the right type and makes no sense is 400."""
+    status, found = error(ask(**body))
+    assert status == 400
+    assert text in found
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"type": "string"}, "root must be an object type"),
+        (True, "root must be an object type"),
+        ({"anyOf": [{"type": "object"}, {"type": "string"}]}, "union with a non-object branch"),
+        ({"type": "object", "properties": {"a": {"enum": ["x", None]}}}, "null inside enum"),
+        ({"type": "object", "properties": {"a": {"enum": []}}}, "empty enum"),
+        ({"type": "object", "properties": {"a": {"anyOf": []}}}, "empty anyOf"),
+        ({"type": "object", "properties": {"a": True}}, "boolean schema at #/properties/a"),
+        ({"type": "object", "properties": {"a": {"items": [{}]}}}, "array-form items"),
+        (
+            {"type": "object", "properties": {"a": {"contains": {}, "minContains": 1}}},
+            "minContains",
+        ),
+        (
+            {"type": "object", "properties": {"a": {"contains": {}, "maxContains": 1}}},
+            "maxContains",
+        ),
+        ({"type": "object", "$defs": {"d": {"items": {"enum": [None]}}}}, "at #/$defs/d/items"),
+    ],
+)
+def test_bad_schemas(ask: Ask, schema: Any, text: str) -> None:
+    """A schema that xAI cannot compile is refused, in a tool and in a response format."""
+    status, found = error(ask(tools=[tool("t", schema)]))
+    assert status == 400
+    assert text in found
+    if isinstance(schema, dict):
+        form = {"type": "json_schema", "json_schema": {"name": "t", "schema": schema}}
+        assert error(ask(response_format=form)) == (400, found)
+
+
+@pytest.mark.parametrize(
+    "schema", [{}, {"type": "object"}, {"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}]
+)
+def test_good_roots(ask: Ask, schema: Json) -> None:
+    """An empty schema, an object without members and a reference to one are good roots."""
+    assert ask(tools=[tool("t", schema)]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        {"url": "ftp://x/y.png"},
+        {"url": "picture.png"},
+        {"url": "data:image/png;base64,aGVsbG8="},
+        {"url": "data:image/png;base64,???"},
+        {"url": "data:text/plain;base64,aGVsbG8="},
+        {"url": picture("GIF")},
+        {"url": picture("JPEG", "image/png")},
+        {"url": "https://"},
+        {},
+        {"url": "https://x/y.png", "file_id": "f"},
+    ],
+)
+def test_bad_pictures(ask: Ask, url: Json) -> None:
+    """A picture is a web address, a file, or a data URL that holds what it says."""
+    status, _ = error(ask(messages=shown(url)))
+    assert status == 400
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_good_pictures(ask: Ask, form: str) -> None:
+    """Three formats are taken."""
+    assert ask(messages=shown({"url": picture(form)})).status_code == 200
+
+
+def test_text_only_models(ask: Ask) -> None:
+    """An old model wants a single text and no pictures."""
+    pair = [{"role": "user", "content": [{"type": "text", "text": one} for one in "ab"]}]
+    for messages in (pair, shown({"url": "https://x/y.png"})):
+        text = "The model expects a single `text` element per message."
+        assert error(ask(model="grok-3", messages=messages)) == (400, text)
+    single = [{"role": "user", "content": [{"type": "text", "text": "a"}]}]
+    assert ask(model="grok-3", messages=single).status_code == 200
+
+
+def test_file_without_anything(ask: Ask) -> None:
+    """A file part needs an id or an address."""
+    messages = [{"role": "user", "content": [{"type": "file", "file": {}}]}]
+    assert ask(messages=messages).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "system", "content": "s"}, {"role": "system", "content": "s"}, USER, USER],
+        [USER, {"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}, USER],
+        [USER | {"name": "ann"}],
+        [USER, {**calling("c"), "content": "prose"}, result("c")],
+        [USER, {key: text for key, text in calling("c").items() if key != "content"}, result("c")],
+        [USER, calling("c", "d"), result("d"), result("c"), USER],
+        [{"role": "assistant", "content": "a", "reasoning_content": "r"}, USER],
+    ],
+)
+def test_what_must_be_taken(ask: Ask, messages: list[Json]) -> None:
+    """Any order of roles is taken, and a replay of the model's own messages."""
+    assert ask(messages=messages).status_code == 200
+
+
+def test_seen_to_be_taken(gateway: Emulator, ask: Ask) -> None:
+    """A name on a tool message is passed over, and so is a choice of an unknown type."""
+    messages = [USER, calling("c"), result("c") | {"name": "t"}]
+    choice = {"type": "tool", "name": "t"}
+    assert ask(messages=messages, tools=[tool()], tool_choice=choice).status_code == 200
+    assert set(gateway.requests[-1].ignored) == {"messages[2].name", "tool_choice.name"}
+
+
+def test_unknown_members_are_ignored(gateway: Emulator, ask: Ask) -> None:
+    """What xAI does not know is ignored, and named for whoever wants to look."""
+    assert ask(top_k=5, cache_control={}, max_tokens=None).status_code == 200
+    assert set(gateway.requests[-1].ignored) == {"top_k", "cache_control"}

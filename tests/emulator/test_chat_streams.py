@@ -1,0 +1,144 @@
+"""What a stream looks like chunk by chunk, and that its sum is the plain answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+Ask = Callable[..., httpx.Response]
+Chunks = Callable[[str], list[Any]]
+Json = dict[str, Any]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": name,
+            "description": "",
+            "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}},
+        },
+    }
+    for name in ("add", "multiply")
+]
+REQUESTS: dict[str, Json] = {
+    "text": {"model": "grok-3"},
+    "hidden reasoning": {"model": "grok-4"},
+    "visible reasoning": {"model": "grok-4.3"},
+    "one call": {"model": "grok-4", "prompt": "add 1", "tools": TOOLS},
+    "calls": {"model": "grok-3-mini", "prompt": "add and multiply", "tools": TOOLS},
+    "limited": {"model": "grok-4", "max_tokens": 2},
+    "choices": {"model": "grok-3", "n": 3},
+    "unicode": {"model": "grok-4.3", "prompt": "你好\u2028line 🎉"},
+}
+
+
+def folded(found: list[Any]) -> list[Json]:
+    """Adds the chunks up to choices as a plain answer has them."""
+    choices: dict[int, Json] = {}
+    for chunk in found[:-1]:
+        for part in chunk["choices"]:
+            whole = choices.setdefault(part["index"], {"index": part["index"], "message": {}})
+            _add(whole["message"], part["delta"])
+            if "finish_reason" in part:
+                whole["finish_reason"] = part["finish_reason"]
+    return [choices[index] for index in sorted(choices)]
+
+
+def _add(message: Json, delta: Json) -> None:
+    for name in ("content", "reasoning_content"):
+        if name in delta:
+            message[name] = message.get(name, "") + delta[name]
+    for call in delta.get("tool_calls", []):
+        calls = message.setdefault("tool_calls", [])
+        assert call["index"] == len(calls)
+        calls.append({key: value for key, value in call.items() if key != "index"})
+    if "role" in delta:
+        assert "role" not in message
+        message["role"] = delta["role"]
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_folding(ask: Ask, chunks: Chunks, name: str) -> None:
+    """The sum of the chunks is the plain answer."""
+    request = REQUESTS[name]
+    plain = ask(**request).json()["result"]["choices"]
+    for choice in plain:
+        del choice["message"]["refusal"]
+        for call in choice["message"].get("tool_calls", []):
+            call.pop("id")
+    streamed = folded(chunks(ask(**request, stream=True).text))
+    for choice in streamed:
+        choice["message"].setdefault("content", "")
+        for call in choice["message"].get("tool_calls", []):
+            assert call.pop("id").startswith("call_")
+    assert streamed == plain
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_every_chunk(ask: Ask, chunks: Chunks, name: str) -> None:
+    """Every chunk repeats id, created, model and fingerprint; `[DONE]` comes once and last."""
+    found = chunks(ask(**REQUESTS[name], stream=True).text)
+    assert found.count("[DONE]") == 1
+    assert found[-1] == "[DONE]"
+    for fact in ("id", "created", "model", "system_fingerprint"):
+        assert len({chunk[fact] for chunk in found[:-1]}) == 1
+    assert {chunk["object"] for chunk in found[:-1]} == {"chat.completion.chunk"}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_usage_chunk(ask: Ask, chunks: Chunks, name: str) -> None:
+    """Usage comes in one chunk without choices, and only when asked for."""
+    request = REQUESTS[name]
+    asked = chunks(ask(**request, stream=True, stream_options={"include_usage": True}).text)
+    assert asked[-2]["choices"] == []
+    assert asked[-2]["usage"] == ask(**request).json()["result"]["usage"]
+    for found in (asked[:-2], chunks(ask(**request, stream=True).text)[:-1]):
+        assert all("usage" not in chunk for chunk in found)
+
+
+def test_hidden_reasoning_beats(ask: Ask, chunks: Chunks) -> None:
+    """A model that hides its thoughts names its role and then sends empty deltas."""
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks(ask(stream=True).text)[:-1]]
+    assert deltas[0] == {"role": "assistant"}
+    assert deltas[1:4] == [{}, {}, {}]
+    text = [index for index, delta in enumerate(deltas) if "content" in delta]
+    assert text[0] > 3
+
+
+def test_reasoning_before_content(ask: Ask, chunks: Chunks) -> None:
+    """Visible thoughts come before the text and not after it."""
+    found = chunks(ask(model="grok-4.3", stream=True).text)[:-1]
+    kinds = [key for chunk in found for key in chunk["choices"][0]["delta"] if key != "role"]
+    assert kinds == sorted(kinds, reverse=True)
+    assert set(kinds) == {"reasoning_content", "content"}
+
+
+def test_calls_come_whole(ask: Ask, chunks: Chunks) -> None:
+    """Each call is whole in one chunk, numbered, and nothing but the end follows."""
+    found = chunks(ask(**REQUESTS["calls"], stream=True).text)[:-1]
+    calls = [chunk["choices"][0]["delta"]["tool_calls"] for chunk in found[-3:-1]]
+    assert [[call["index"] for call in one] for one in calls] == [[0], [1]]
+    assert found[-1]["choices"][0] == {"index": 0, "delta": {}, "finish_reason": "tool_calls"}
+
+
+def test_choices_take_turns(ask: Ask, chunks: Chunks) -> None:
+    """Several choices are streamed side by side."""
+    found = chunks(ask(**REQUESTS["choices"], stream=True).text)[:-1]
+    assert [chunk["choices"][0]["index"] for chunk in found[:6]] == [0, 1, 2, 0, 1, 2]
+
+
+def test_logprobs(ask: Ask, chunks: Chunks) -> None:
+    """Each piece of text brings its own log probability."""
+    found = chunks(ask(model="grok-3", logprobs=True, stream=True).text)[:-2]
+    for chunk in found:
+        choice = chunk["choices"][0]
+        assert [one["token"] for one in choice["logprobs"]["content"]] == [
+            choice["delta"]["content"]
+        ]
+
+
+def test_refused_before_the_stream(ask: Ask) -> None:
+    """What is refused is refused in JSON, with its status, though a stream was asked for."""
+    answer = ask(model="nope", stream=True)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("application/json")

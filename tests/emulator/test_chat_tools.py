@@ -1,0 +1,317 @@
+"""When tools are called, with what arguments, and what is said when they have answered."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xai_lowcode.emulator import clues
+from xai_lowcode.emulator.filling import fill
+
+Ask = Callable[..., httpx.Response]
+Json = dict[str, Any]
+
+
+def tool(name: str, description: str = "", **properties: Any) -> Json:
+    """Makes a tool, of which all parameters are required."""
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    function = {"name": name, "description": description, "parameters": schema}
+    return {"type": "function", "function": function}
+
+
+WEATHER = tool("get_weather", "Get the weather at a location.", location={"type": "string"})
+ADD = tool("add", "Add two integers.", a={"type": "integer"}, b={"type": "integer"})
+MULTIPLY = tool("multiply", "Multiply two integers.", a={"type": "integer"}, b={"type": "integer"})
+MAGIC = tool(
+    "magic_function",
+    "Applies a magic function to an input.",
+    input={"type": "integer", "exclusiveMinimum": -1000, "exclusiveMaximum": 1000},
+)
+
+
+def calls(answer: httpx.Response) -> list[tuple[str, Any]]:
+    """Takes the calls, with their arguments read."""
+    assert answer.status_code == 200, answer.text
+    choice = answer.json()["result"]["choices"][0]
+    found = choice["message"].get("tool_calls") or []
+    assert (choice["finish_reason"] == "tool_calls") == bool(found)
+    return [(one["function"]["name"], json.loads(one["function"]["arguments"])) for one in found]
+
+
+def test_required(ask: Ask) -> None:
+    """A required call takes its number from the prompt."""
+    prompt = "What is the value of magic_function(3)? Use the tool."
+    answer = ask(prompt, tools=[MAGIC], tool_choice="required")
+    assert calls(answer) == [("magic_function", {"input": 3})]
+    message = answer.json()["result"]["choices"][0]["message"]
+    assert message["content"] == ""
+    assert message["tool_calls"][0]["id"].startswith("call_")
+    assert "index" not in message["tool_calls"][0]
+
+
+def test_named(ask: Ask) -> None:
+    """A named tool is called, whatever the prompt says."""
+    choice = {"type": "function", "function": {"name": "multiply"}}
+    answer = ask("Hello!", tools=[ADD, MULTIPLY], tool_choice=choice)
+    assert [name for name, _ in calls(answer)] == ["multiply"]
+
+
+def test_none(ask: Ask) -> None:
+    """With the choice none no tool is called."""
+    assert calls(ask("Add 2 and 3", tools=[ADD], tool_choice="none")) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "names"),
+    [
+        ("What is the weather in San Francisco?", ["get_weather"]),
+        ("Please add 2 and 3.", ["add"]),
+        ("Add 2 and 3, and multiply 4 by 5", ["add", "multiply"]),
+        ("Who wrote Faust?", []),
+        ("Hello!", []),
+    ],
+)
+def test_auto(ask: Ask, prompt: str, names: list[str]) -> None:
+    """By itself the model calls the tools that the prompt speaks of, each once."""
+    answer = ask(prompt, tools=[WEATHER, ADD, MULTIPLY])
+    assert [name for name, _ in calls(answer)] == names
+
+
+def test_parallel_calls(ask: Ask) -> None:
+    """Parallel calls have ids and arguments of their own, and can be forbidden."""
+    prompt = "add 2 and 3, then multiply 4 by 5"
+    answer = ask(prompt, tools=[ADD, MULTIPLY])
+    assert calls(answer) == [("add", {"a": 2, "b": 3}), ("multiply", {"a": 4, "b": 5})]
+    found = answer.json()["result"]["choices"][0]["message"]["tool_calls"]
+    assert len({one["id"] for one in found}) == 2
+    single = ask(prompt, tools=[ADD, MULTIPLY], parallel_tool_calls=False)
+    assert len(calls(single)) == 1
+
+
+def test_place(ask: Ask) -> None:
+    """A location is the place that the prompt names."""
+    answer = ask("What is the weather in Florence, Italy today?", tools=[WEATHER])
+    assert calls(answer) == [("get_weather", {"location": "Florence, Italy"})]
+
+
+def test_no_parameters(ask: Ask) -> None:
+    """A tool without parameters is called with an empty object."""
+    for parameters in ({"type": "object", "properties": {}}, {}):
+        function = {"name": "now", "parameters": parameters}
+        bare = {"type": "function", "function": function}
+        assert calls(ask("now", tools=[bare], tool_choice="required")) == [("now", {})]
+
+
+@pytest.mark.parametrize("name", ["你好啊集团", "こんにちは株式会社"])
+def test_unicode(ask: Ask, name: str) -> None:
+    """Quoted text goes into the arguments as it is."""
+    customer = tool("create_customer", customer_name={"type": "string"})
+    prompt = f"Create a customer '{name}' (Hello Group)."
+    answer = ask(prompt, tools=[customer], tool_choice="required")
+    assert calls(answer) == [("create_customer", {"customer_name": name})]
+    assert name in answer.text
+
+
+def test_a_forced_model_goes_on_to_what_it_has_not_called(ask: Ask) -> None:
+    """With a call required, each turn calls another tool, so that agents come to an end."""
+    history: list[Json] = [{"role": "user", "content": "add 2 and 3, then multiply 2 and 3"}]
+    called = []
+    for _ in range(3):
+        answer = ask(
+            messages=history,
+            tools=[ADD, MULTIPLY],
+            tool_choice="required",
+            parallel_tool_calls=False,
+        )
+        message = answer.json()["result"]["choices"][0]["message"]
+        (call,) = message["tool_calls"]
+        called.append(call["function"]["name"])
+        history += [
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": call["id"], "content": "5"},
+        ]
+    assert called[:2] == ["add", "multiply"]
+    assert called[2] in called[:2]
+
+
+def test_results_are_told(ask: Ask) -> None:
+    """After the tools have answered the model speaks, and uses what they said."""
+    called = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [
+            {"id": one, "type": "function", "function": {"name": "add", "arguments": "{}"}}
+            for one in ("c", "d")
+        ],
+    }
+    results = [
+        {"role": "tool", "tool_call_id": "c", "content": "sunny, 23 degrees"},
+        {"role": "tool", "tool_call_id": "d", "content": [{"type": "text", "text": "windy"}]},
+    ]
+    user = {"role": "user", "content": "Add the weather"}
+    answer = ask(messages=[user, called, *results], tools=[ADD, WEATHER])
+    assert calls(answer) == []
+    text = answer.json()["result"]["choices"][0]["message"]["content"]
+    assert "sunny, 23 degrees; windy" in text
+    again = ask(messages=[user, called, *results, user], tools=[ADD, WEATHER])
+    assert [name for name, _ in calls(again)] == ["add", "get_weather"]
+
+
+def filled(schema: Json, prompt: str = "", **options: bool) -> Any:
+    """Fills a schema from a prompt."""
+    return fill(schema, clues.gathered(prompt), **options)
+
+
+@pytest.mark.parametrize(
+    ("schema", "prompt", "value"),
+    [
+        ({"type": "integer"}, "take 1,200 of 7", 1200),
+        ({"type": "integer"}, "3.5 or 4", 4),
+        ({"type": "number"}, "-3.5km", -3.5),
+        ({"type": "integer", "maximum": 10}, "99", 10),
+        ({"type": "integer", "minimum": 5, "multipleOf": 4}, "1", 8),
+        ({"type": "string"}, "call it 'blue sky', please", "blue sky"),
+        ({"type": "string"}, "don't stop, it's fine", "don't stop, it's fine"),
+        ({"type": "string"}, "the dogs' and cats' toys", "the dogs' and cats' toys"),
+        ({"type": "string", "maxLength": 3}, "hello", "hel"),
+        ({"type": "string", "format": "date"}, "on 2026-05-04 at 9", "2026-05-04"),
+        (
+            {"type": "string", "format": "date-time"},
+            "at 2026-05-04T10:00:00Z",
+            "2026-05-04T10:00:00Z",
+        ),
+        ({"type": "string", "format": "email"}, "to ann@example.org.", "ann@example.org"),
+        ({"enum": ["celsius", "fahrenheit"]}, "in Fahrenheit", "fahrenheit"),
+        ({"const": 5}, "", 5),
+        ({"type": ["string", "null"]}, "x", "x"),
+        ({"type": "array", "items": {"type": "integer"}}, "sort 3, 1 and 2", [3, 1, 2]),
+        ({"type": "array", "items": {"type": "integer"}}, "[3,1,-2]", [3, 1, -2]),
+        ({"type": "array", "items": {"type": "integer"}}, "7-4", [7, 4]),
+        ({"type": "array", "items": {"type": "integer"}, "maxItems": 2}, "3, 1, 2", [3, 1]),
+        ({"type": "array", "items": {"type": "string"}}, "'a' and 'b'", ["a", "b"]),
+        ({"allOf": [{"type": "integer"}, {"minimum": 9}]}, "3", 9),
+        ({"$ref": "#/$defs/n", "$defs": {"n": {"type": "integer"}}}, "8", 8),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "8", 8),
+        ({"type": "boolean"}, "false", False),
+    ],
+)
+def test_filling(schema: Json, prompt: str, value: Any) -> None:
+    """A value is made of the prompt."""
+    assert filled(schema, prompt) == value
+
+
+def test_optional_members() -> None:
+    """What is optional is filled when it is spoken of, or when everything is wanted."""
+    schema = {
+        "type": "object",
+        "properties": {"unit": {"enum": ["celsius"]}, "size": {"type": "integer"}},
+    }
+    assert filled(schema, "in celsius") == {"unit": "celsius"}
+    assert filled(schema, "size 4") == {"size": 4}
+    assert filled(schema, "", generous=True) == {"unit": "celsius", "size": 1}
+
+
+def test_named_values_win() -> None:
+    """A value beside the name of its member goes there, whatever the order."""
+    schema = {
+        "type": "object",
+        "properties": {"low": {"type": "integer"}, "high": {"type": "integer"}},
+        "required": ["low", "high"],
+    }
+    assert filled(schema, "high = 9, low: 2") == {"low": 2, "high": 9}
+
+
+def test_null_when_denied() -> None:
+    """A member that the prompt denies is null where it may be."""
+    schema = {
+        "type": "object",
+        "properties": {"punchline": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
+        "required": ["punchline"],
+    }
+    assert filled(schema, "A joke, no punchline") == {"punchline": None}
+    assert filled(schema, "A joke")["punchline"]
+
+
+def test_trees_end() -> None:
+    """A schema that refers to itself is filled to the end."""
+    node = {
+        "type": "object",
+        "properties": {
+            "value": {"type": "integer"},
+            "children": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+            "next": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]},
+        },
+        "required": ["value", "children", "next"],
+    }
+    schema = {"$ref": "#/$defs/node", "$defs": {"node": node}}
+    jsonschema.validate(filled(schema, "1", generous=True), schema)
+
+
+def leaves() -> st.SearchStrategy[Json]:
+    """Draws schemas without members."""
+    bounds = st.integers(-50, 50)
+    spans = st.tuples(bounds, st.integers(2, 60))
+    sizes = st.tuples(st.integers(0, 5), st.integers(0, 9))
+    return st.one_of(
+        st.sampled_from(["integer", "number", "string", "boolean", "null"]).map(
+            lambda kind: {"type": kind}
+        ),
+        spans.map(lambda s: {"type": "integer", "minimum": s[0], "maximum": s[0] + s[1]}),
+        spans.map(
+            lambda s: {"type": "number", "exclusiveMinimum": s[0], "exclusiveMaximum": s[0] + s[1]}
+        ),
+        spans.map(lambda s: {"type": "integer", "minimum": s[0], "multipleOf": s[1]}),
+        sizes.map(lambda s: {"type": "string", "minLength": s[0], "maxLength": s[0] + s[1]}),
+        st.sampled_from(["date", "date-time", "email", "uri", "uuid", "ipv4"]).map(
+            lambda form: {"type": "string", "format": form}
+        ),
+        st.lists(st.sampled_from(["red", "green", 7, True]), min_size=1, unique_by=repr).map(
+            lambda words: {"enum": words}
+        ),
+    )
+
+
+def branches(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    """Draws schemas with members."""
+    names = st.sampled_from(["name", "city", "count", "ünïcode", "a_b"])
+    objects = st.dictionaries(names, inner, max_size=4).flatmap(
+        lambda members: st.sets(st.sampled_from(sorted(members)) if members else st.nothing()).map(
+            lambda required: {
+                "type": "object",
+                "properties": members,
+                "required": sorted(required),
+                "additionalProperties": False,
+            }
+        )
+    )
+    counts = st.tuples(st.integers(0, 3), st.integers(0, 3))
+    arrays = st.tuples(inner, counts).map(
+        lambda pair: {
+            "type": "array",
+            "items": pair[0],
+            "minItems": pair[1][0],
+            "maxItems": sum(pair[1]),
+        }
+    )
+    unions = st.lists(inner, min_size=1, max_size=3).map(lambda many: {"anyOf": many})
+    return st.one_of(objects, arrays, unions)
+
+
+@given(
+    schema=st.recursive(leaves(), branches, max_leaves=12),
+    prompt=st.one_of(
+        st.text(max_size=40),
+        st.sampled_from(["add 2 and -3.5 'quoted' in Paris", "no city, count: 4, 2026-01-02"]),
+    ),
+    generous=st.booleans(),
+)
+def test_whatever_the_schema(schema: Json, prompt: str, generous: bool) -> None:
+    """Any schema is filled with a value that is valid, from any prompt."""
+    checker = jsonschema.FormatChecker()
+    value = filled(schema, prompt, generous=generous)
+    jsonschema.validate(value, schema, format_checker=checker)

@@ -1,0 +1,317 @@
+"""The emulator against what the real services were seen to send."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+
+from xai_lowcode.emulator import Emulator, Refuse
+from xai_lowcode.emulator.chat.shapes import CHAT_REQUEST, PARTS_BY_ROLE
+
+Ask = Callable[..., httpx.Response]
+Chunks = Callable[[str], list[Any]]
+Recorded = Callable[[str], Any]
+Json = dict[str, Any]
+CHAT = "wire/recorded/chat_completions"
+# Members that only some recordings have, by their date.
+NEWER = {"usage.cost_in_usd_ticks"}
+REPLAYED = [
+    "answer-after-tool-result",
+    "answer-after-two-tool-results",
+    "hidden-reasoning-grok-4",
+    "json-schema-grok-4",
+    "length-grok-2-vision",
+    "plain-grok-3",
+    "plain-grok-4-fast",
+    "reasoning-then-tool-call",
+    "tool-call",
+    "tool-call-forced-non-reasoning",
+    "two-tool-calls",
+]
+REPLAYED_STREAMS = [
+    "stream-empty-deltas",
+    "stream-empty-deltas-no-usage",
+    "stream-json-schema-grok-4",
+    "stream-json-schema-non-reasoning",
+    "stream-plain-grok-3",
+    "stream-plain-usage-chunk",
+    "stream-reasoning-grok-code-fast",
+    "stream-reasoning-no-usage",
+    "stream-two-tool-calls",
+]
+
+
+def members(value: Any, place: str = "") -> Iterator[str]:
+    """Lists the places of all members."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            spot = f"{place}.{name}" if place else name
+            yield spot
+            yield from members(member, spot)
+    elif isinstance(value, list):
+        for item in value:
+            yield from members(item, f"{place}[]")
+
+
+def visible(body: Any) -> set[str]:
+    """Lists the members that every recording has."""
+    return set(members(body)) - NEWER
+
+
+def sent(http: httpx.Client, request: Json) -> httpx.Response:
+    """Sends a recorded request."""
+    return http.post("/v1/chat/completions", json=request)
+
+
+@pytest.mark.parametrize("name", REPLAYED)
+def test_plain_answers(http: httpx.Client, recorded: Recorded, name: str) -> None:
+    """A recorded request is taken and answered in the recorded shape, with the recorded finish."""
+    request = recorded(f"{CHAT}/{name}.request.json")
+    body = recorded(f"{CHAT}/{name}.json")
+    answer = sent(http, request)
+    assert answer.status_code == 200, answer.text
+    mine = answer.json()["result"]
+    assert visible(mine) == visible(body)
+    assert mine["choices"][0]["finish_reason"] == body["choices"][0]["finish_reason"]
+    calls = [
+        [call["function"]["name"] for call in one["choices"][0]["message"].get("tool_calls", [])]
+        for one in (mine, body)
+    ]
+    assert calls[0] == calls[1]
+
+
+@pytest.mark.parametrize("name", REPLAYED_STREAMS)
+def test_streams(
+    http: httpx.Client,
+    recorded: Recorded,
+    chunks: Chunks,
+    request: pytest.FixtureRequest,
+    name: str,
+) -> None:
+    """A recorded request is answered by chunks of the recorded kinds."""
+    question = recorded(f"{CHAT}/{name}.request.json")
+    folder = request.config.rootpath.parent / "shared" / CHAT
+    theirs = chunks((folder / f"{name}.sse").read_text(encoding="utf-8"))
+    answer = sent(http, question)
+    assert answer.status_code == 200, answer.text
+    mine = chunks(answer.text)
+    shapes = [{frozenset(visible(chunk)) for chunk in found[:-1]} for found in (mine, theirs)]
+    # The first chunk may or may not bring text beside the role, and long thoughts beat longer.
+    loose = {shape for shape in shapes[0] ^ shapes[1] if not _is_opening(shape)}
+    assert not loose
+    assert mine[-1] == theirs[-1] == "[DONE]"
+
+
+def _is_opening(shape: frozenset[str]) -> bool:
+    names = {name.rpartition(".")[2] for name in shape if ".delta" in name}
+    return "role" in names or names == {"delta"}
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("400-model-not-found", None),
+        ("400-reasoning-effort-not-supported", None),
+        ("404-model-deprecated", None),
+        ("400-argument-not-supported-stop", {"stop": ["x"]}),
+        ("400-argument-not-supported-presence-penalty", {"presence_penalty": 1}),
+        ("400-argument-not-supported-reasoning-effort", {"reasoning_effort": "low"}),
+        ("410-live-search-deprecated", {"search_parameters": {}}),
+    ],
+)
+def test_provider_errors(
+    http: httpx.Client, ask: Ask, recorded: Recorded, name: str, model: Json | None
+) -> None:
+    """An error of xAI has the recorded status and the recorded words."""
+    body = recorded(f"wire/recorded/errors/{name}.json")
+    if model is None:
+        request = recorded(f"wire/recorded/errors/{name}.request.json")
+        messages = [{"role": "user", "content": "x"}]
+        answer = sent(http, {**request, "messages": messages})
+    else:
+        answer = ask(**model)
+    assert answer.status_code == int(name[:3])
+    mine = answer.json()["error"]
+    assert mine["error"] == body["error"]
+    assert set(mine) == set(body)
+
+
+def test_no_handler(http: httpx.Client, recorded: Recorded) -> None:
+    """A path that only the provider sees is refused in the provider's words."""
+    body = recorded("wire/recorded/errors/404-no-route.json")
+    assert http.get("/v1/models/a%2Fb").json()["error"]["error"] == body["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "body"),
+    [
+        ("api_key/live-2026-06.json", "/v1/api-key", None),
+        ("models/list-2026-06.json", "/v1/models", None),
+        (
+            "images/b64.json",
+            "/v1/images/generations",
+            {"prompt": "x", "response_format": "b64_json"},
+        ),
+        ("images/url.json", "/v1/images/generations", {"prompt": "x"}),
+    ],
+)
+def test_other_rooms(
+    http: httpx.Client, recorded: Recorded, name: str, path: str, body: Json | None
+) -> None:
+    """The other rooms answer in the recorded shape."""
+    theirs = recorded(f"wire/recorded/{name}")
+    answer = http.get(path) if body is None else http.post(path, json=body)
+    assert set(members(answer.json()["result"])) == set(members(theirs))
+
+
+@pytest.fixture
+def fixtures(recorded: Recorded) -> Any:
+    """What the published gateway was seen to answer."""
+    return recorded("reference/gateway_fixtures.json")
+
+
+def test_gateway_errors(gateway: Emulator, fixtures: Any) -> None:
+    """The gateway's own errors have the recorded status and body."""
+    url = gateway.base_url + "/v1/models"
+    root = gateway.base_url.removesuffix("/xai")
+    kind = {"content-type": "application/json"}
+    cases = {
+        "err_token_unknown": httpx.Request("GET", url, params={"api_token": "at_r0"}),
+        "err_xai_not_connected": httpx.Request(
+            "GET", url, params={"api_token": gateway.unconnected_token}
+        ),
+        "err_route_unknown": httpx.Request("GET", url + "/x/y"),
+        "err_bad_json": httpx.Request("POST", url, content=b"{x", headers=kind),
+        "err_definition_unknown_provider": httpx.Request("GET", root + "/x/definition"),
+    }
+    with httpx.Client(trust_env=False) as client:
+        for name, request in cases.items():
+            answer = client.send(request)
+            assert {"status": answer.status_code, "body": answer.json()} == fixtures[name], name
+
+
+def test_gateway_401(gateway: Emulator, fixtures: Any) -> None:
+    """The 401 has every member of the recorded one."""
+    answer = httpx.get(gateway.base_url + "/v1/models", trust_env=False)
+    fixture = copy.deepcopy(fixtures["err_token_missing_or_malformed"]["body"])
+    mine = answer.json()
+    for body in (mine, fixture):
+        body["error"]["logging"].pop("headers")
+        body["error"]["logging"].pop("query")
+    assert mine == fixture
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        (
+            "err_provider_xai_429",
+            Refuse(429, "Model grok-x: rate limited", "The system is currently at capacity", 7),
+        ),
+        ("err_provider_openai_shape", Refuse(400, "Invalid thing", "bad", shape="openai")),
+        ("err_provider_text", Refuse(503, "upstream exploded", shape="text")),
+        ("err_provider_empty", Refuse(500, shape="empty")),
+        ("err_network", Refuse(500, "socket hang up", maker="gateway")),
+        ("documented_error", Refuse(400, "Error description", "ERROR_CODE", shape="documented")),
+    ],
+)
+def test_wrapped_errors(
+    gateway: Emulator, ask: Ask, fixtures: Any, name: str, fault: Refuse
+) -> None:
+    """A provider's error is wrapped as the published gateway was seen to wrap it."""
+    gateway.inject(fault)
+    answer = ask()
+    mine, theirs = answer.json(), copy.deepcopy(fixtures[name]["body"])
+    hints = [(body.pop("headers", None) or {}).get("retry-after") for body in (mine, theirs)]
+    assert hints[0] == hints[1]
+    if name == "err_provider_empty":
+        mine["error"]["headers"] = {}
+    if name == "err_provider_openai_shape":
+        assert mine["error"]["error"].pop("param") is None
+    assert (answer.status_code, mine) == (fixtures[name]["status"], theirs)
+
+
+def test_successes(gateway: Emulator, ask: Ask, http: httpx.Client, fixtures: Any) -> None:
+    """A success has the members of the recorded envelope, and the documented one in its turn."""
+    assert set(ask().json()) == set(fixtures["ok_chat"]["body"])
+    assert set(http.get("/v1/models").json()) == set(fixtures["ok_list_models"]["body"])
+    gateway.envelope = "data"
+    assert set(ask().json()) == set(fixtures["documented_success"]["body"])
+
+
+def test_collected_stream(gateway: Emulator, ask: Ask, fixtures: Any) -> None:
+    """A collected stream is sent as the published gateway sends it."""
+    gateway.streaming = "buffered"
+    answer = ask(stream=True)
+    assert answer.headers["content-type"] == fixtures["stream_sse"]["content_type"]
+    assert answer.headers["content-length"] == str(len(answer.content))
+    gateway.streaming = "string"
+    assert set(ask(stream=True).json()) == set(
+        fixtures["stream_sse_if_provider_ct_is_json"]["body"]
+    )
+
+
+@pytest.fixture
+def openapi(recorded: Recorded) -> Any:
+    """XAI's own description of its service."""
+    return recorded("wire/openapi.json")
+
+
+def fits(openapi: Any, name: str, body: Any) -> None:
+    """Sees whether a body is what the description says."""
+    components = copy.deepcopy(openapi["components"])
+    # The description wants a service tier in every answer; the recordings have none.
+    required = components["schemas"][name].get("required", [])
+    components["schemas"][name]["required"] = [one for one in required if one != "service_tier"]
+    schema = {"$ref": f"#/components/schemas/{name}", "components": components}
+    jsonschema.validate(body, schema)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"model": "grok-3", "logprobs": True, "top_logprobs": 2},
+        {"model": "grok-4.3", "n": 2},
+        {"model": "grok-4", "service_tier": "priority"},
+    ],
+)
+def test_openapi_chat(ask: Ask, chunks: Chunks, openapi: Any, request_: Json) -> None:
+    """Chat answers and chunks are what xAI's description says."""
+    fits(openapi, "ChatResponse", ask(**request_).json()["result"])
+    usage = {"include_usage": True}
+    for chunk in chunks(ask(**request_, stream=True, stream_options=usage).text)[:-1]:
+        fits(openapi, "ChatResponseChunk", chunk)
+
+
+def test_openapi_rooms(http: httpx.Client, ask: Ask, openapi: Any) -> None:
+    """The other answers are what xAI's description says."""
+    fits(openapi, "ListModelsResponse", http.get("/v1/models").json()["result"])
+    fits(openapi, "Model", http.get("/v1/models/grok-4").json()["result"])
+    fits(openapi, "ApiKey", http.get("/v1/api-key").json()["result"])
+    fits(openapi, "StartDeferredChatResponse", ask(deferred=True).json()["result"])
+    picture = http.post("/v1/images/generations", json={"prompt": "x"}).json()["result"]
+    fits(openapi, "GeneratedImageResponse", picture)
+
+
+def test_openapi_members(openapi: Any) -> None:
+    """Every member of a chat request that xAI describes is known here."""
+    described = openapi["components"]["schemas"]["ChatRequest"]["properties"]
+    assert described.keys() <= CHAT_REQUEST.required.keys() | CHAT_REQUEST.optional.keys()
+    roles = [
+        one["properties"]["role"]["enum"][0]
+        for one in openapi["components"]["schemas"]["Message"]["oneOf"]
+    ]
+    assert sorted(roles) == sorted(PARTS_BY_ROLE)
+
+
+def test_usage_of_the_recordings(recorded: Recorded) -> None:
+    """The sums that the emulator keeps are those of the recordings."""
+    for name in REPLAYED:
+        usage = recorded(f"{CHAT}/{name}.json")["usage"]
+        reasoning = usage["completion_tokens_details"]["reasoning_tokens"]
+        parts = usage["prompt_tokens"] + usage["completion_tokens"] + reasoning
+        assert usage["total_tokens"] == parts, json.dumps(usage)

@@ -1,0 +1,196 @@
+"""Starting, stopping and serving many: quick, complete, and with nothing left behind."""
+
+import ast
+import asyncio
+import gc
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from xai_lowcode import emulator
+from xai_lowcode.emulator import Emulator, RecordedRequest, Stall, running
+
+Ask = Callable[..., httpx.Response]
+CHAT = {"model": "grok-4", "messages": [{"role": "user", "content": "x"}]}
+
+
+def test_threads_and_sockets_end() -> None:
+    """After the block neither the thread nor the port is there any more."""
+    before = threading.active_count()
+    with running() as gateway:
+        assert threading.active_count() == before + 1
+        port = int(gateway.base_url.split(":")[2].split("/")[0])
+    assert threading.active_count() == before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_port_can_be_chosen_again_and_again() -> None:
+    """A port that was used is free at once, although clients were connected."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    for _ in range(3):
+        with running(port=port) as gateway, httpx.Client(trust_env=False) as client:
+            assert gateway.base_url == f"http://127.0.0.1:{port}/xai"
+            assert client.get(f"http://127.0.0.1:{port}/health-check").status_code == 200
+
+
+def test_idle_connections_are_closed() -> None:
+    """A client that keeps its connection is hung up on when the emulator stops."""
+    with running() as gateway:
+        port = int(gateway.base_url.split(":")[2].split("/")[0])
+        line = socket.create_connection(("127.0.0.1", port), timeout=2)
+        line.sendall(b"GET /health-check HTTP/1.1\r\nhost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b'{"status":"ok"}'):
+            answer += line.recv(4096)
+    with line, suppress(ConnectionResetError):
+        assert line.recv(4096) == b""
+    # A transport that nobody closed complains when it is collected.
+    gc.collect()
+
+
+def test_stop_does_not_wait_for_a_stalled_answer() -> None:
+    """Stopping hangs up on who is still waiting."""
+    with running() as gateway:
+        gateway.inject(Stall(60))
+        failures: list[BaseException] = []
+
+        def wait() -> None:
+            try:
+                url = gateway.base_url + "/v1/models"
+                httpx.get(url, params={"api_token": gateway.api_token}, trust_env=False)
+            except httpx.RemoteProtocolError as error:
+                failures.append(error)
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while not gateway.requests:
+            time.sleep(0.01)
+        before = time.monotonic()
+    waiting.join(5)
+    assert failures
+    assert time.monotonic() - before < 5
+
+
+def test_loopback_only(gateway: Emulator) -> None:
+    """The emulator listens on 127.0.0.1 and nowhere else."""
+    port = int(gateway.base_url.split(":")[2].split("/")[0])
+    with pytest.raises(OSError, match=r"refused|unreachable|assign"):
+        socket.create_connection(("127.0.0.2", port), timeout=1)
+
+
+def test_two_at_once() -> None:
+    """Two emulators know nothing of each other."""
+    with running() as one, running() as other:
+        assert one.base_url != other.base_url
+        answer = httpx.get(
+            one.base_url + "/v1/models", params={"api_token": other.api_token}, trust_env=False
+        )
+        assert answer.status_code == 403
+        assert (len(one.requests), len(other.requests)) == (1, 0)
+
+
+def test_connections_are_counted(gateway: Emulator, ask: Ask) -> None:
+    """A client that keeps its connection has made one, others one each."""
+    for _ in range(3):
+        ask()
+    assert gateway.connections == 1
+    for _ in range(2):
+        httpx.get(gateway.base_url + "/v1/models", trust_env=False)
+    assert gateway.connections == 3
+
+
+def test_many_threads(gateway: Emulator) -> None:
+    """Requests of many threads are answered side by side."""
+    gateway.latency = 0.2
+
+    def send(number: int) -> str:
+        body = {**CHAT, "messages": [{"role": "user", "content": f"number {number}"}]}
+        answer = httpx.post(
+            gateway.base_url + "/v1/chat/completions",
+            params={"api_token": gateway.api_token},
+            json=body,
+            trust_env=False,
+        )
+        return str(answer.json()["result"]["choices"][0]["message"]["content"])
+
+    before = time.monotonic()
+    with ThreadPoolExecutor(10) as pool:
+        found = list(pool.map(send, range(10)))
+    assert all(f"number {number}" in text for number, text in enumerate(found))
+    assert time.monotonic() - before < 10 * 0.2
+    assert len(gateway.requests) == 10
+
+
+async def test_many_tasks(gateway: Emulator) -> None:
+    """Requests of many tasks get ids of their own."""
+    limits = httpx.Limits(max_connections=20)
+    token = {"api_token": gateway.api_token}
+    async with httpx.AsyncClient(params=token, limits=limits, trust_env=False) as client:
+        url = gateway.base_url + "/v1/chat/completions"
+        answers = await asyncio.gather(*(client.post(url, json=CHAT) for _ in range(50)))
+    assert len({answer.json()["result"]["id"] for answer in answers}) == 50
+
+
+def test_tokens_look_right(gateway: Emulator) -> None:
+    """Tokens begin as the gateway's do, and change from run to run."""
+    with running() as other:
+        tokens = {gateway.api_token, gateway.unconnected_token, other.api_token}
+    assert len(tokens) == 3
+    assert all(token.startswith("at_r") and len(token) == 36 for token in tokens)
+
+
+def test_requests_can_be_compared() -> None:
+    """Recorded requests are values."""
+    one = RecordedRequest("GET", "/p", {}, None, {})
+    assert one == RecordedRequest("GET", "/p", {}, None, {})
+    with pytest.raises(AttributeError):
+        one.path = "/q"  # type: ignore[misc]  # assigning is what must fail
+
+
+def test_nothing_is_logged_with_the_token(
+    gateway: Emulator, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server's own log never shows the token."""
+    with caplog.at_level(logging.DEBUG):
+        ask()
+    assert all(
+        gateway.api_token not in record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("uvicorn")
+    )
+
+
+FOLDER = Path(emulator.__file__).parent
+MODULES = sorted(FOLDER.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_imports_nothing_of_the_client(path: Path) -> None:
+    """No module here imports a module of the client, and each says what it is for."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [str(node.module)]
+        for name in names:
+            assert not name.startswith("xai_lowcode") or name.startswith("xai_lowcode.emulator")
+
+
+def test_example_in_the_docstring() -> None:
+    """The example of `running` runs."""
+    text = running.__doc__ or ""
+    lines = [
+        line.strip()[4:] for line in text.splitlines() if line.strip().startswith((">>>", "..."))
+    ]
+    exec("\n".join(lines), {})  # noqa: S102 - the example is our own

@@ -1,0 +1,103 @@
+"""What a chat request is refused for because of the model it names."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+Ask = Callable[..., httpx.Response]
+Json = dict[str, Any]
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    """Takes status and text of a provider error."""
+    return answer.status_code, answer.json()["error"]["error"]
+
+
+@pytest.mark.parametrize(
+    "model", ["grok-4", "grok-4.3", "grok-3-mini", "grok-code-fast-1", "grok-99"]
+)
+@pytest.mark.parametrize(
+    ("name", "value", "shown_as"),
+    [
+        ("stop", ["x"], "stop"),
+        ("presence_penalty", 0.5, "presencePenalty"),
+        ("frequency_penalty", 0, "frequencyPenalty"),
+    ],
+)
+def test_refused_by_reasoning_models(
+    ask: Ask, model: str, name: str, value: Any, shown_as: str
+) -> None:
+    """Reasoning models take neither stop sequences nor penalties."""
+    text = f"Argument not supported on this model: {shown_as}"
+    assert error(ask(model=model, **{name: value})) == (400, text)
+
+
+@pytest.mark.parametrize(
+    "model", ["grok-3", "grok-3-fast", "grok-2-1212", "grok-4.20-0309-non-reasoning"]
+)
+def test_taken_by_the_others(ask: Ask, model: str) -> None:
+    """Models that do not reason take them."""
+    assert ask(model=model, stop=["x"], frequency_penalty=0.5).status_code == 200
+
+
+def test_presence_penalty_on_grok_3(ask: Ask) -> None:
+    """Grok 3 does not reason, and yet refuses one of the penalties."""
+    assert ask(model="grok-3", presence_penalty=1).status_code == 400
+    assert ask(model="grok-2-1212", presence_penalty=1).status_code == 200
+
+
+def test_empty_stop_is_none(ask: Ask) -> None:
+    """An empty list of stop sequences asks for nothing."""
+    assert ask(stop=[]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "text"),
+    [
+        (
+            "grok-build-0.1",
+            "low",
+            "Model grok-build-0.1 does not support parameter reasoningEffort.",
+        ),
+        ("grok-4.20-0309-reasoning", "low", "does not support parameter reasoningEffort"),
+        ("grok-4", "low", "Argument not supported on this model: reasoningEffort"),
+        ("grok-3", "low", "Argument not supported on this model: reasoningEffort"),
+        ("grok-4.5", "none", "This model does not support 'reasoning_effort' value 'none'"),
+        ("grok-4.3", "xhigh", "value 'xhigh'"),
+        ("grok-4.7", "none", "value 'none'"),
+        ("grok-9", "enormous", "value 'enormous'"),
+        ("grok-4.3", "high", None),
+        ("grok-4.3", "none", None),
+        ("grok-4.7", "xhigh", None),
+        ("grok-3-mini", "low", None),
+        ("grok-9", "xhigh", None),
+    ],
+)
+def test_reasoning_effort(ask: Ask, model: str, effort: str, text: str | None) -> None:
+    """An effort is taken or refused as the model demands."""
+    answer = ask(model=model, reasoning_effort=effort)
+    if text is None:
+        assert answer.status_code == 200
+    else:
+        status, found = error(answer)
+        assert status == 400
+        assert text in found
+
+
+def test_live_search_is_gone(ask: Ask) -> None:
+    """Live search is 410, as parameter and as tool, and its error has no code."""
+    live: Json = {"tools": [{"type": "live_search", "sources": []}]}
+    bodies: list[Json] = [{"search_parameters": {}}, live]
+    for body in bodies:
+        answer = ask(**body)
+        assert answer.status_code == 410
+        assert set(answer.json()["error"]) == {"error"}
+
+
+def test_deprecated_model(ask: Ask) -> None:
+    """A model that was taken away is 404 and names its heir."""
+    status, found = error(ask(model="grok-beta"))
+    assert status == 404
+    assert "Please use grok-3 instead." in found

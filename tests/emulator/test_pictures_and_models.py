@@ -1,0 +1,161 @@
+"""The small rooms: generated pictures, models, the key; and the tokenizer they count with."""
+
+import base64
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from xai_lowcode.emulator import Emulator, tokens
+from xai_lowcode.emulator.drawing import dimensions, drawn
+
+Draw = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def draw(http: httpx.Client) -> Draw:
+    """Asks for pictures."""
+
+    def send(**body: Any) -> httpx.Response:
+        return http.post("/v1/images/generations", json={"prompt": "a cat", **body})
+
+    return send
+
+
+def opened(raw: bytes) -> tuple[str | None, tuple[int, int]]:
+    """Opens a picture and tells format and size."""
+    with Image.open(BytesIO(raw)) as picture:
+        picture.load()
+        return picture.format, picture.size
+
+
+def test_url(gateway: Emulator, draw: Draw) -> None:
+    """A picture is a PNG at an address of the emulator, which needs no token."""
+    body = draw().json()["result"]
+    assert set(body) == {"data", "usage"}
+    url = body["data"][0]["url"]
+    assert url.startswith(gateway.base_url.removesuffix("/xai") + "/pictures/")
+    answer = httpx.get(url, trust_env=False)
+    assert answer.headers["content-type"] == "image/png"
+    assert opened(answer.content) == ("PNG", (1024, 1024))
+    assert httpx.get(url.replace(".png", "0.png"), trust_env=False).status_code == 404
+
+
+def test_base64(draw: Draw) -> None:
+    """A picture comes inside the answer when that is asked for."""
+    row = draw(response_format="b64_json").json()["result"]["data"][0]
+    assert set(row) == {"b64_json", "mime_type"}
+    assert opened(base64.b64decode(row["b64_json"]))[0] == "PNG"
+
+
+def test_several(draw: Draw) -> None:
+    """Several pictures differ, and each costs the same."""
+    body = draw(n=2, response_format="b64_json").json()["result"]
+    assert len({row["b64_json"] for row in body["data"]}) == 2
+    one = draw().json()["result"]["usage"]["cost_in_usd_ticks"]
+    assert body["usage"]["cost_in_usd_ticks"] == 2 * one
+
+
+@pytest.mark.parametrize("aspect", ["1:1", "3:4", "16:9", "9:19.5", "20:9", "1:2"])
+@pytest.mark.parametrize("resolution", ["1k", "1.5k", "2k"])
+def test_dimensions(aspect: str, resolution: str) -> None:
+    """The sides follow the ratio, the area the resolution."""
+    width, height = dimensions("", aspect, resolution)
+    across, down = map(float, aspect.split(":"))
+    assert width / height == pytest.approx(across / down, rel=0.03)
+    edge = {"1k": 1024, "1.5k": 1536, "2k": 2048}[resolution]
+    assert width * height == pytest.approx(edge**2, rel=0.03)
+
+
+def test_size_of_the_drawing(draw: Draw) -> None:
+    """Ratio and resolution reach the picture."""
+    row = draw(aspect_ratio="2:1", response_format="b64_json").json()["result"]["data"][0]
+    assert opened(base64.b64decode(row["b64_json"]))[1] == dimensions("", "2:1", "1k")
+
+
+@pytest.mark.parametrize("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
+def test_same_words_same_picture(prompt: str) -> None:
+    """A prompt always gives the same picture, and another prompt another."""
+    assert drawn(prompt, "1:1", "1k") == drawn(prompt, "1:1", "1k")
+    assert drawn(prompt, "1:1", "1k") != drawn(prompt + "!", "1:1", "1k")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"prompt": None}, 422, "prompt: invalid type: null"),
+        ({"prompt": " "}, 400, "prompt must not be empty"),
+        ({"n": 0}, 400, "n must be between 1 and 10"),
+        ({"n": 11}, 400, "n must be between 1 and 10"),
+        ({"model": "dall-e-3"}, 400, "Model not found: dall-e-3"),
+        ({"model": "grok-4"}, 400, "does not support image generation"),
+        ({"aspect_ratio": "5:4"}, 422, "aspect_ratio: unknown variant `5:4`"),
+        ({"resolution": "4k"}, 422, "resolution: unknown variant `4k`"),
+        ({"resolution": "1.5k"}, 400, "does not support resolution 1.5k"),
+        ({"response_format": "png"}, 400, "response_format is one of"),
+        ({"quality": "best"}, 422, "quality: unknown variant `best`"),
+    ],
+)
+def test_refusals(draw: Draw, body: dict[str, Any], status: int, text: str) -> None:
+    """What makes no sense for a picture is refused."""
+    answer = draw(**body)
+    assert answer.status_code == status
+    assert text in answer.json()["error"]["error"]
+
+
+def test_ignored(gateway: Emulator, draw: Draw) -> None:
+    """A size is not looked at, since xAI has none."""
+    assert draw(size="1024x1024", style="vivid").status_code == 200
+    assert set(gateway.requests[-1].ignored) == {"size", "style"}
+
+
+def test_models(http: httpx.Client) -> None:
+    """Each model that is listed can be looked up and is the same there."""
+    listed = http.get("/v1/models").json()["result"]
+    assert listed["object"] == "list"
+    assert {"grok-4.20-0309-non-reasoning", "grok-4.3"} <= {row["id"] for row in listed["data"]}
+    for row in listed["data"]:
+        assert http.get(f"/v1/models/{row['id']}").json()["result"] == row
+
+
+def test_unlisted_model(http: httpx.Client) -> None:
+    """Every name that begins with grok exists, and no other."""
+    assert http.get("/v1/models/grok-99").json()["result"]["id"] == "grok-99"
+    answer = http.get("/v1/models/gpt-4")
+    assert (answer.status_code, answer.json()["error"]["error"]) == (404, "Model not found: gpt-4")
+
+
+def test_models_alone_in_data(gateway: Emulator, http: httpx.Client) -> None:
+    """In the data envelope a list is inside data twice, and bare once."""
+    gateway.envelope = "data"
+    assert isinstance(http.get("/v1/models").json()["data"]["data"], list)
+    gateway.envelope = "bare"
+    assert isinstance(http.get("/v1/models").json()["data"], list)
+
+
+def test_api_key(http: httpx.Client) -> None:
+    """The key is described and not shown."""
+    body = http.get("/v1/api-key").json()["result"]
+    assert body["api_key_blocked"] is False
+    assert "..." in body["redacted_api_key"]
+
+
+@given(st.text())
+def test_tokens_join(text: str) -> None:
+    """The pieces of a text join to the text, and none is empty."""
+    found = tokens.pieces(text)
+    assert "".join(found) == text
+    assert all(found)
+    assert tokens.count(text) == len(found) == len(tokens.tokenized(text))
+
+
+def test_tokens_are_short() -> None:
+    """Long words and scripts without spaces have many tokens."""
+    assert tokens.count("incomprehensibilities") > 2
+    assert tokens.count("你好啊集团") == 5
+    assert tokens.pieces("Hello, world!") == ["Hello", ",", " world", "!"]

@@ -1,0 +1,180 @@
+"""The switches: each position is what it says, and the same answer is inside all of them."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from xai_lowcode.emulator import Emulator, Refuse, running
+
+Ask = Callable[..., httpx.Response]
+Chunks = Callable[[str], list[Any]]
+ENVELOPES = ("result", "data", "bare")
+
+
+def unwrapped(envelope: str, body: Any) -> Any:
+    """Takes the answer out of its envelope."""
+    return body if envelope == "bare" else body[envelope]
+
+
+def texts(found: list[Any]) -> str:
+    """Joins the text of a stream."""
+    choices = [choice for chunk in found if chunk != "[DONE]" for choice in chunk["choices"]]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_envelope(gateway: Emulator, ask: Ask, envelope: Any) -> None:
+    """A success is wrapped as the switch says, and nothing else is put beside it."""
+    gateway.envelope = envelope
+    answer = ask()
+    keys = {
+        "result": {"message", "provider", "result", "response_headers"},
+        "data": {"data"},
+        "bare": {"id", "object", "created", "model", "choices", "usage", "system_fingerprint"},
+    }
+    assert set(answer.json()) == keys[envelope]
+    assert unwrapped(envelope, answer.json())["object"] == "chat.completion"
+
+
+def test_provider_headers(gateway: Emulator, ask: Ask) -> None:
+    """The provider's headers are in the body under `result`, and of HTTP without a gateway."""
+    answer = ask()
+    names = {"x-request-id", "x-ratelimit-limit-requests", "x-ratelimit-remaining-tokens"}
+    assert names <= answer.json()["response_headers"].keys()
+    assert not names & answer.headers.keys()
+    gateway.envelope = "bare"
+    assert names <= ask().headers.keys()
+
+
+@pytest.mark.parametrize("envelope", ["result", "data"])
+def test_error_envelope(gateway: Emulator, ask: Ask, envelope: Any) -> None:
+    """A provider error is wrapped with its headers beside it."""
+    gateway.envelope = envelope
+    answer = ask(model="nope")
+    body = answer.json()
+    assert set(body) == {"message", "provider", "error", "headers"}
+    assert body["error"] == {"code": "invalid-argument", "error": "Model not found: nope"}
+
+
+def test_bare_error(gateway: Emulator, ask: Ask) -> None:
+    """Without an envelope a provider error is naked, and a gateway error is what it was."""
+    gateway.envelope = "bare"
+    assert ask(model="nope").json()["error"] == "Model not found: nope"
+    assert (
+        httpx.get(gateway.base_url + "/v1/models", trust_env=False).json()["error"]["code"] == 401
+    )
+
+
+@pytest.mark.parametrize("envelope", ENVELOPES)
+@pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
+def test_streaming(
+    gateway: Emulator, ask: Ask, chunks: Chunks, envelope: Any, streaming: Any
+) -> None:
+    """However a stream is sent, the same text is in it."""
+    gateway.envelope, gateway.streaming = envelope, streaming
+    answer = ask("Olá, 你好", stream=True)
+    text = unwrapped(envelope, answer.json()) if streaming == "string" else answer.text
+    found = chunks(text)
+    if streaming == "wrapped":
+        found = [chunk if chunk == "[DONE]" else unwrapped(envelope, chunk) for chunk in found]
+    plain = ask("Olá, 你好")
+    gateway.streaming = "live"
+    assert texts(found) == unwrapped(envelope, plain.json())["choices"][0]["message"]["content"]
+    kind = "application/json" if streaming == "string" else "text/event-stream"
+    assert answer.headers["content-type"].startswith(kind)
+    assert ("content-length" in answer.headers) == (streaming in {"buffered", "string"})
+
+
+def test_live_is_live(gateway: Emulator, http: httpx.Client) -> None:
+    """A live stream comes in more than one piece."""
+    body = {"model": "grok-3", "messages": [{"role": "user", "content": "story"}], "stream": True}
+    with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+        assert len(list(answer.iter_raw())) > 1
+    assert gateway.streaming == "live"
+
+
+OLD, NEW = "/v1/models/model_id?model_id=grok-4", "/v1/models/grok-4"
+
+
+@pytest.mark.parametrize(
+    ("forms", "old", "new"),
+    [("new", 404, 200), ("old", 200, 404), ("both", 200, 200), ("old_new_drops", 200, None)],
+)
+def test_url_forms(gateway: Emulator, forms: Any, old: int, new: int | None) -> None:
+    """Each position serves its forms; what is not served is a 404 or a dropped connection."""
+    gateway.url_forms = forms
+    token = f"api_token={gateway.api_token}"
+    with httpx.Client(base_url=gateway.base_url, trust_env=False) as client:
+        assert client.get(f"{OLD}&{token}").status_code == old
+        if new is None:
+            # The process dies before it looks for a token.
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.get(NEW)
+        else:
+            assert client.get(f"{NEW}?{token}").status_code == new
+        assert client.get(f"/v1/models?{token}").status_code == 200
+
+
+def test_old_form_without_value(gateway: Emulator, http: httpx.Client) -> None:
+    """The old form without its query asks the provider for a model called null."""
+    gateway.url_forms = "old"
+    answer = http.get("/v1/models/model_id")
+    assert answer.json()["error"]["error"] == "Model not found: null"
+
+
+def test_plain_404_tells_the_forms_apart(gateway: Emulator, http: httpx.Client) -> None:
+    """A form that is not served is the gateway's 404, an unknown model the provider's."""
+    assert http.get("/v1/models/nope").json()["provider"] == "xai"
+    gateway.url_forms = "old"
+    assert http.get(NEW).json() == {"message": "Not Found"}
+
+
+def test_latency(gateway: Emulator, ask: Ask) -> None:
+    """Latency delays every answer."""
+    gateway.latency = 0.1
+    before = time.monotonic()
+    ask()
+    assert time.monotonic() - before >= 0.1
+
+
+def test_compression(gateway: Emulator, ask: Ask) -> None:
+    """With compression long answers are packed and short ones are not."""
+    gateway.compression = True
+    assert ask().headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in ask(model="").headers
+
+
+def test_positions_are_checked(gateway: Emulator) -> None:
+    """A switch has no positions but its own."""
+    for name, wrong in itertools.product(("envelope", "url_forms", "streaming"), ("", "Live")):
+        with pytest.raises(ValueError, match=name):
+            setattr(gateway, name, wrong)
+
+
+def test_positions_from_the_start() -> None:
+    """The switches can be set when the emulator is started."""
+    with running(envelope="data", url_forms="both", streaming="buffered", latency=0.01) as gateway:
+        found = (gateway.envelope, gateway.url_forms, gateway.streaming, gateway.latency)
+    assert found == ("data", "both", "buffered", 0.01)
+
+
+def test_string_is_json(gateway: Emulator, ask: Ask) -> None:
+    """Bare and as a string, a stream is one JSON string."""
+    gateway.envelope, gateway.streaming = "bare", "string"
+    assert json.loads(ask(stream=True).text).endswith("data: [DONE]\n\n")
+
+
+def test_reset_forgets_what_was_said_and_set(gateway: Emulator, ask: Ask) -> None:
+    """After a reset the switches stand as at the start, nothing is recorded and no fault waits."""
+    gateway.envelope, gateway.latency = "bare", 0.01
+    gateway.inject(Refuse(500))
+    ask()
+    gateway.inject(Refuse(500))
+    gateway.reset()
+    assert (gateway.envelope, gateway.latency, gateway.requests) == ("result", 0.0, [])
+    assert ask().status_code == 200
