@@ -26,16 +26,11 @@ from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._messages import to_messages
 from langchain_xai_lowcode._replies import ChunkMaker, to_result
 from langchain_xai_lowcode._structured import Method, structured
-from langchain_xai_lowcode._tools import (
-    openai_tool_choice,
-    openai_tools,
-    to_response_format,
-    to_tool_choice,
-    to_tool_specs,
-)
+from langchain_xai_lowcode._tools import openai_tools, to_response_format, to_tool_specs
 from xai_lowcode._version import __version__
-from xai_lowcode.conversation import OPTIONS, ChatRequest
+from xai_lowcode.conversation import OPTIONS, ChatRequest, check_choice
 from xai_lowcode.errors import UsageError
+from xai_lowcode.openai_forms import read_tool_choice
 from xai_lowcode.profiles import profile_of
 
 DEFAULT_MODEL = "grok-4.7"
@@ -254,14 +249,12 @@ class ChatXAILowCode(Connection, BaseChatModel):
             options.pop(name, None)
         if "max_completion_tokens" in options:
             options["max_tokens"] = options.pop("max_completion_tokens")
-        tools = options.pop("tools", None) or ()
-        choice = to_tool_choice(options.pop("tool_choice", None), tools)
         stops = options.pop("stop") or ()
         return ChatRequest(
             model=options.pop("model"),
             messages=to_messages(messages),
-            tools=to_tool_specs(tools),
-            tool_choice=choice,
+            tools=to_tool_specs(options.pop("tools", None) or ()),
+            tool_choice=read_tool_choice(options.pop("tool_choice", None)),
             response_format=to_response_format(options.pop("response_format", None)),
             stop=[stops] if isinstance(stops, str) else stops,
             **{name: options.pop(name) for name in OPTIONS & options.keys()},
@@ -306,11 +299,10 @@ class ChatXAILowCode(Connection, BaseChatModel):
         """
         with langchain_errors():
             rendered = openai_tools(tools, strict=strict)
-            to_tool_specs(rendered)
-            choice = openai_tool_choice(tool_choice, rendered)
+            check_choice(to_tool_specs(rendered), read_tool_choice(tool_choice))
         bound: dict[str, Any] = {
             "tools": rendered or None,
-            "tool_choice": choice,
+            "tool_choice": tool_choice,
             "parallel_tool_calls": parallel_tool_calls,
             "response_format": response_format,
         }

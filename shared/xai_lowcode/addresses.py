@@ -53,6 +53,9 @@ def address(
         >>> address(RETRIEVE_MODEL, "old", {"model_id": "grok-4.7"}, {})
         '/v1/models/model_id?model_id=grok-4.7'
     """
+    if "api_token" in query:
+        # Twice, it makes the gateway fail and quote the token.
+        raise UsageError("query: api_token is added to every call already.", field="query")
     names = parameters(operation)
     checked = {name: check_id(name, ids.get(name, "")) for name in names}
     if form == "new":
@@ -112,7 +115,7 @@ class UrlForms:
             and operation.method in {"GET", "DELETE"}
             and bool(parameters(operation))
             and operation.path not in self._worked
-            and _blames_route(operation, error)
+            and blames_route(operation, error)
         )
 
     def remember(self, operation: Operation[object], form: Form) -> None:
@@ -127,7 +130,8 @@ def reached_provider(error: XAILowCodeError) -> bool:
     return isinstance(error, APIStatusError) and error.maker == "provider"
 
 
-def _blames_route(operation: Operation[object], error: XAILowCodeError) -> bool:
+def blames_route(operation: Operation[object], error: XAILowCodeError) -> bool:
+    """Whether the error may come from the address itself."""
     if isinstance(error, APIConnectionError):
         return not isinstance(error, APITimeoutError) and error.reached
     if not isinstance(error, APIStatusError):

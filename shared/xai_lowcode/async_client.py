@@ -12,8 +12,10 @@ import httpx
 
 from xai_lowcode import codec
 from xai_lowcode.addresses import UrlForms
+from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.exchange import Call, Outcome, Send, Settled, Wait, exchange
 from xai_lowcode.operations import Operation
+from xai_lowcode.redaction import Secret
 from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (
@@ -50,7 +52,7 @@ class AsyncClient:
         self.settings = settings
         self._forms = forms or UrlForms(settings.url_format)
         self._policy = RetryPolicy(settings.max_retries, settings.deadline)
-        self._token = settings.api_token.get_secret_value()
+        self._token = Secret(settings.api_token.get_secret_value())
         self._mailer = Mailer(settings)
         self._injected = http_client
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
@@ -82,7 +84,11 @@ class AsyncClient:
         content = None if body is None else codec.dump(body)
         call = Call(operation, content, ids or {}, query or {})
         settled = await self.settle(call)
-        return operation.parse(settled.body)
+        try:
+            return operation.parse(settled.body)
+        except XAILowCodeError as error:
+            error.without(self._token)
+            raise
 
     async def settle(self, call: Call[Any]) -> Settled:
         """Makes a call whose answer is read whole."""
@@ -140,6 +146,7 @@ class AsyncClient:
     ) -> tuple[Outcome, tuple[Any, Deadline] | None]:
         client, probe, deadline = await self._http(), Probe(), Deadline(step.within)
         request = self._mailer.request(client, call, step, probe.asynchronous)
+        response = None
         try:
             response = await client.send(request, stream=True, follow_redirects=False)
             if arrives_in_pieces(call, response):
@@ -153,7 +160,7 @@ class AsyncClient:
                 await response.aclose()
             return answer(response, b"".join(pieces)), None
         except Exception as exception:
-            outcome = dropped(exception, probe)
+            outcome = dropped(exception, probe, response)
             if outcome is None:
                 raise
         return outcome, None
@@ -164,6 +171,9 @@ class AsyncClient:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
+            for ended in [known for known in self._pools if known.is_closed()]:
+                # Its pool was closed with it, and would keep it alive.
+                del self._pools[ended]
             pool = self._pools[loop] = _Pool(self.settings)
             await anext(pool.keeper)
         return pool.client

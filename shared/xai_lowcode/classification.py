@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from xai_lowcode.envelope import text_headers
 from xai_lowcode.errors import (
+    TOKEN_SOURCE,
     AccountNotConnectedError,
     APIStatusError,
     AuthenticationError,
@@ -28,9 +29,11 @@ from xai_lowcode.errors import (
     UnreadableAnswerError,
 )
 from xai_lowcode.redaction import redact, redact_text
-from xai_lowcode.settings import TOKEN_SOURCE
 
 LONGEST_TEXT = 500
+
+# Members below which an envelope holds xAI's body.
+_INNER = ("result", "data")
 SUCCESSES = range(200, 300)
 
 # Members that only a success of xAI has; an `error` beside them is null or part of the record.
@@ -48,7 +51,8 @@ class Rule(NamedTuple):
 
 
 _ANY = range(200, 600)
-_REFUSED = range(400, 500)
+# An error inside a 200 is told by its text like any other refusal.
+_REFUSED = frozenset({200, *range(400, 500)})
 _NOT_SERVED = range(300, 500)
 
 # Sources: the gateway's texts and xAI's, as transcribed or recorded; only the text tells apart what
@@ -154,7 +158,10 @@ BY_CODE: tuple[tuple[str, type[APIStatusError]], ...] = (
     (r"exhausted", RateLimitError),
 )
 
-_TAG = re.compile(r"<(script|style|head)\b.*?</\1>|<[^>]+>", re.IGNORECASE | re.DOTALL)
+# What is not closed ends with the text, so that no page makes the search begin again and again.
+_TAG = re.compile(
+    r"<(script|style|head)\b.*?(?:</\1>|(?=<body\b)|\Z)|<[^<>]+>", re.IGNORECASE | re.DOTALL
+)
 _LOOKS_LIKE_HTML = re.compile(r"\s*<(!doctype|html|head|body|h1|title)\b", re.IGNORECASE)
 
 
@@ -180,10 +187,12 @@ def classify(
     """
     if status in SUCCESSES and not is_error_body(document):
         return None
+    # Before anything is cut short: half a token would not be found any more.
+    document = redact(document, token)
     reading = read_error(status, document)
     text = redact_text(reading.text, token) or f"The answer has status {status} and no text."
     rule = next((rule for rule in RULES if _applies(rule, status, reading)), None)
-    known = {**headers, **reading.headers}
+    known = redact({**headers, **reading.headers}, token)
     return (rule.error if rule else _by_status_or_code(status, reading))(
         text,
         hint=rule.hint if rule else None,
@@ -192,29 +201,30 @@ def classify(
         maker=reading.maker,
         request_id=known.get("x-request-id"),
         retry_after=retry_after(known),
-        body=redact(document, token),
+        body=document,
     )
 
 
 def is_error_body(document: Any) -> bool:
     """Whether a body reports an error although its status says success."""
-    match document:
-        case {"data": {"error": error}, **rest} | {"result": {"error": error}, **rest}:
-            inner = document.get("data", document.get("result"))
-            return bool(error) and not _SUCCESS_MEMBERS & inner.keys() and "choices" not in rest
-        case {"error": str() | dict() as error}:
-            return bool(error) and not _SUCCESS_MEMBERS & document.keys()
-        case _:
-            return False
+    return isinstance(document, dict) and (
+        _reports_error(document)
+        or ("choices" not in document and any(_reports_error(document.get(key)) for key in _INNER))
+    )
+
+
+def _reports_error(body: Any) -> bool:
+    error = _member(body, "error")
+    return isinstance(error, str | dict) and bool(error) and not _SUCCESS_MEMBERS & body.keys()
 
 
 def read_error(status: int, document: Any) -> Reading:
     """Finds text, code, maker and provider headers in any of the known error shapes."""
     if not isinstance(document, dict):
         return Reading(readable(str(document or "")), None, "unknown", {})
-    outer = document
-    if is_error_body(document) and isinstance(inner := document.get("result"), dict):
-        outer = inner
+    outer: Mapping[str, Any] = document
+    if not document.get("error") and _reports_error(document.get("result")):
+        outer = document["result"]
     return Reading(
         _first_text(outer),
         _first_code(outer),
@@ -223,16 +233,16 @@ def read_error(status: int, document: Any) -> Reading:
     )
 
 
-def not_readable(text: str, headers: Mapping[str, str]) -> UnreadableAnswerError:
+def not_readable(text: str, headers: Mapping[str, str], token: str = "") -> UnreadableAnswerError:
     """The error for a success whose body is not JSON."""
-    said = readable(text)
+    said = readable(redact_text(text, token))
     return UnreadableAnswerError(
         f"A successful answer is not JSON: {said}" if said else "A successful answer is empty.",
         hint="Something between here and xAI answered in its place; check base_url and proxies.",
         maker="unknown",
         request_id=headers.get("x-request-id"),
         body=said,
-    )
+    ).without(token)
 
 
 def readable(text: str) -> str:
@@ -294,6 +304,7 @@ def _first_code(document: Mapping[str, Any]) -> str | None:
         _member(_member(error, "error"), "code"),
         _member(error, "code"),
         _member(_member(data, "error"), "code"),
+        _member(data, "code"),
         document.get("code"),
     )
     return next((code for code in places if isinstance(code, str) and code), None)
@@ -303,8 +314,9 @@ def _maker(status: int, document: Mapping[str, Any]) -> Maker:
     error = document.get("error")
     if "headers" in document and error is not None:
         return "provider"
-    if isinstance(_member(document.get("data"), "error"), str | dict):
-        return "unknown"
+    if isinstance(inner := _member(document.get("data"), "error"), str | dict):
+        # A text is xAI's own form, an object the documented one, which anybody may have made.
+        return "provider" if isinstance(inner, str) else "unknown"
     if "provider" not in document and error is not None:
         return "provider"
     return "provider" if status in SUCCESSES else "gateway"

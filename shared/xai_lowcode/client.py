@@ -12,8 +12,10 @@ import httpx
 
 from xai_lowcode import codec
 from xai_lowcode.addresses import UrlForms
+from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.exchange import Call, Outcome, Send, Settled, Wait, exchange
 from xai_lowcode.operations import Operation
+from xai_lowcode.redaction import Secret
 from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (
@@ -55,7 +57,7 @@ class Client:
         self.settings = settings
         self._forms = forms or UrlForms(settings.url_format)
         self._policy = RetryPolicy(settings.max_retries, settings.deadline)
-        self._token = settings.api_token.get_secret_value()
+        self._token = Secret(settings.api_token.get_secret_value())
         self._mailer = Mailer(settings)
         self._injected = http_client
         self._own: httpx.Client | None = None
@@ -100,7 +102,12 @@ class Client:
         """
         content = None if body is None else codec.dump(body)
         call = Call(operation, content, ids or {}, query or {})
-        return operation.parse(self.settle(call).body)
+        settled = self.settle(call)
+        try:
+            return operation.parse(settled.body)
+        except XAILowCodeError as error:
+            error.without(self._token)
+            raise
 
     def settle(self, call: Call[Any]) -> Settled:
         """Makes a call whose answer is read whole."""
@@ -155,6 +162,7 @@ class Client:
     def _send(self, call: Call[Any], step: Send) -> tuple[Outcome, tuple[Any, Deadline] | None]:
         client, probe, deadline = self._http(), Probe(), Deadline(step.within)
         request = self._mailer.request(client, call, step, probe)
+        response = None
         try:
             response = client.send(request, stream=True, follow_redirects=False)
             if arrives_in_pieces(call, response):
@@ -168,7 +176,7 @@ class Client:
                 response.close()
             return answer(response, b"".join(pieces)), None
         except Exception as exception:
-            outcome = dropped(exception, probe)
+            outcome = dropped(exception, probe, response)
             if outcome is None:
                 raise
         return outcome, None

@@ -12,6 +12,9 @@ import orjson
 
 from xai_lowcode.errors import UsageError
 
+DEEPEST = 254
+"""How many lists and dicts deep orjson writes."""
+
 JSONDecodeError = orjson.JSONDecodeError
 
 load = orjson.loads
@@ -26,20 +29,17 @@ def dump(document: Any) -> bytes:
     try:
         body = orjson.dumps(document)
     except TypeError as refusal:
-        raise _unwritable(document, str(refusal)) from None
-    if b"null" in body and (places := list(_infinite(document))):
+        raise _unwritable(next(_faults(document), "request body"), str(refusal)) from None
+    if b"null" in body and (place := next(_faults(document), None)):
         raise UsageError(
-            f"{places[0]}: NaN and infinity have no JSON form.",
-            field=places[0],
+            f"{place}: NaN and infinity have no JSON form.",
+            field=place,
             hint="Give a finite number, or leave the field out.",
         )
     return body
 
 
-def _unwritable(document: Any, refusal: str) -> UsageError:
-    place = next(
-        (place for place, value in _leaves(document) if not _writable(value)), "request body"
-    )
+def _unwritable(place: str, refusal: str) -> UsageError:
     return UsageError(
         f"{place}: cannot be written as JSON ({refusal}).",
         field=place,
@@ -47,26 +47,32 @@ def _unwritable(document: Any, refusal: str) -> UsageError:
     )
 
 
-def _infinite(document: Any) -> Iterator[str]:
-    for place, value in _leaves(document):
-        if isinstance(value, float) and not math.isfinite(value):
-            yield place
+def _faults(document: Any) -> Iterator[str]:
+    """Places of what has no JSON form, in the order of the document."""
+    waiting = [("", document, 0)]
+    while waiting:
+        place, value, depth = waiting.pop()
+        match value:
+            case dict() | list() | tuple() if depth >= DEEPEST:
+                yield place
+            case dict():
+                members = [(f"{place}.{key}".removeprefix("."), key, value[key]) for key in value]
+                yield from (at for at, key, _ in members if not _is_key(key))
+                waiting += [(at, member, depth + 1) for at, _, member in reversed(members)]
+            case list() | tuple():
+                items = [(f"{place}[{index}]", item) for index, item in enumerate(value)]
+                waiting += [(at, item, depth + 1) for at, item in reversed(items)]
+            case _ if not _writable(value):
+                yield place or "request body"
 
 
-def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    match value:
-        case dict():
-            for key, member in value.items():
-                yield f"{place}.{key}" if place else str(key), key
-                yield from _leaves(member, f"{place}.{key}" if place else str(key))
-        case list() | tuple():
-            for index, member in enumerate(value):
-                yield from _leaves(member, f"{place}[{index}]")
-        case _:
-            yield place or "request body", value
+def _is_key(key: Any) -> bool:
+    return type(key) is str and _writable(key)
 
 
 def _writable(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
     try:
         orjson.dumps(value)
     except TypeError:

@@ -199,7 +199,7 @@ class ChatRequest:
             _check(name, getattr(self, name), (str,), "a text")
         if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
             raise UsageError("stop: a list of texts that are not empty is needed.", field="stop")
-        _check_tools(self.tools, self.tool_choice)
+        check_choice(self.tools, self.tool_choice)
 
 
 def _check(name: str, value: Any, kinds: tuple[type, ...], wanted: str) -> None:
@@ -211,15 +211,17 @@ def _check(name: str, value: Any, kinds: tuple[type, ...], wanted: str) -> None:
         raise UsageError(f"{name}: {value!r} is not a finite number.", field=name)
 
 
-def _check_tools(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> None:
-    if not tools and isinstance(choice, NamedTool):
-        raise UsageError(
-            f"tool_choice: {choice.name!r} is named, but no tools are given.", field="tool_choice"
-        )
-    if isinstance(choice, NamedTool) and choice.name not in {tool.name for tool in tools}:
+def check_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> None:
+    """Checks that a chosen tool is among the tools.
+
+    Raises:
+        UsageError: It is not.
+    """
+    names = [tool.name for tool in tools]
+    if isinstance(choice, NamedTool) and choice.name not in names:
         raise UsageError(
             f"tool_choice: there is no tool {choice.name!r};"
-            f" the tools are {', '.join(tool.name for tool in tools)}.",
+            f" the tools are {', '.join(names) or 'none'}.",
             field="tool_choice",
         )
 

@@ -24,11 +24,15 @@ Which answer becomes which error is decided in ``classification``, and nowhere e
 a token, a request or a response object: texts and bodies are redacted on the way in.
 """
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from xai_lowcode.redaction import redact, redact_text
 
 Maker = Literal["client", "gateway", "provider", "unknown"]
+
+
+# Where hints send people who have no token, or a wrong one.
+TOKEN_SOURCE = "Create one at https://lowcodeapi.com, and connect your xAI account there."  # noqa: S105 - a sentence
 
 
 class XAILowCodeError(Exception):
@@ -65,14 +69,21 @@ class XAILowCodeError(Exception):
     ) -> None:
         self.message = redact_text(message)
         super().__init__(self.message)
-        self.hint = hint
+        self.hint = redact(hint)
         self.status_code = status_code
-        self.code = code
+        self.code = redact(code)
         self.maker = maker
-        self.request_id = request_id
+        self.request_id = redact(request_id)
         self.retry_after = retry_after
         self.body = redact(body)
         self.field = field
+
+    def without(self, token: str) -> Self:
+        """Blanks the token in use, which need not look like one; returns the error itself."""
+        for name in ("message", "hint", "code", "request_id", "body"):
+            setattr(self, name, redact(getattr(self, name), token))
+        self.args = (self.message,)
+        return self
 
     def __str__(self) -> str:
         facts = [str(self.status_code) if self.status_code else "", self.code or ""]

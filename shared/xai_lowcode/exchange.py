@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from xai_lowcode import codec
-from xai_lowcode.addresses import UrlForms, reached_provider
+from xai_lowcode.addresses import UrlForms, blames_route, reached_provider
 from xai_lowcode.classification import SUCCESSES, classify, not_readable
 from xai_lowcode.envelope import unwrap
 from xai_lowcode.errors import APIConnectionError, XAILowCodeError
@@ -65,15 +65,16 @@ class Answer:
     """Came: a whole answer."""
 
     status: int
-    headers: Mapping[str, str]
-    content: bytes
+    # Neither is shown with the variables of a frame: a refusal can quote the token.
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """Came: the head of a successful stream; its bytes are still to be read."""
 
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,12 @@ class Dropped:
         error: What happened.
         stale: Whether a kept-alive connection turned out to be closed by the other side, so that
             the attempt never took place.
+        begun: Whether part of an answer had come, so that the call was carried out.
     """
 
     error: XAILowCodeError
     stale: bool = False
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,8 @@ class Settled:
         headers: xAI's headers and the gateway's together, lower-case names.
     """
 
-    body: Any
-    headers: Mapping[str, str]
+    body: Any = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
 
 
 Step = Send | Wait
@@ -147,14 +150,21 @@ def exchange(
         if isinstance(outcome, Dropped) and outcome.stale and not stale_seen:
             stale_seen = True
             continue
-        if in_first_form is None and forms.may_fall_back(operation, result):
+        begun = isinstance(outcome, Dropped) and outcome.begun
+        if in_first_form is None and not begun and forms.may_fall_back(operation, result):
             in_first_form, form = result, _other(form)
             continue
         if reached_provider(result):
             forms.remember(operation, form)
-        elif in_first_form is not None and form != forms.first(operation):
+        elif (
+            in_first_form is not None
+            and form != forms.first(operation)
+            and blames_route(operation, result)
+        ):
             in_first_form.add_note(f"The {form} URL form failed too: {result}")
             result, form = in_first_form, forms.first(operation)
+        if begun and not operation.idempotent:
+            raise result
         seconds = attempts.pause_after(
             result,
             idempotent=operation.idempotent,
@@ -203,5 +213,5 @@ def _read_in_one_piece(call: Call[Any], answer: Answer, token: str) -> Settled |
 def _unreadable(answer: Answer, token: str) -> XAILowCodeError:
     text = answer.content.decode("utf-8", "replace")
     return classify(answer.status, text, answer.headers, token) or not_readable(
-        text, answer.headers
+        text, answer.headers, token
     )

@@ -17,9 +17,11 @@ from xai_lowcode.client import Client
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.dialects.chat_completions import ChatCompletions
+from xai_lowcode.errors import UnreadableAnswerError
 from xai_lowcode.events import StreamEvent
 from xai_lowcode.exchange import Call, Settled
 from xai_lowcode.profiles import profile_of
+from xai_lowcode.redaction import Secret
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
 from xai_lowcode.stop import cut_reply
@@ -56,6 +58,7 @@ class GatewayModel:
         self.settings = settings
         self.client = Client(settings, http_client=http_client, forms=forms)
         self.async_client = AsyncClient(settings, http_client=http_async_client, forms=forms)
+        self._token = Secret(settings.api_token.get_secret_value())
         self._warned: set[tuple[str, str]] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -70,13 +73,13 @@ class GatewayModel:
         """
         accepted, dialect = self._accepted(request), self._dialect(request)
         settled = self.client.settle(_call(dialect, accepted, stream=False))
-        return _reply(settled, dialect, _own_stops(request, accepted))
+        return _reply(settled, dialect, _own_stops(request, accepted), self._token)
 
     async def agenerate(self, request: ChatRequest) -> Reply:
         """Asks, and returns the whole reply; see ``generate``."""
         accepted, dialect = self._accepted(request), self._dialect(request)
         settled = await self.async_client.settle(_call(dialect, accepted, stream=False))
-        return _reply(settled, dialect, _own_stops(request, accepted))
+        return _reply(settled, dialect, _own_stops(request, accepted), self._token)
 
     def stream(self, request: ChatRequest) -> Generator[StreamEvent, None, None]:
         """Asks, and returns the events of the reply as they come.
@@ -116,7 +119,7 @@ class GatewayModel:
         accepted, dialect = self._accepted(request), self._dialect(request)
         reader = StreamReader(
             dialect,
-            token=self.settings.api_token.get_secret_value(),
+            token=self._token,
             stops=_own_stops(request, accepted),
             answers=request.n or 1,
         )
@@ -127,10 +130,13 @@ class GatewayModel:
 
     def _accepted(self, request: ChatRequest) -> ChatRequest:
         """The request without what its model refuses; stop strings go without a word."""
-        refused = [name for name in profile_of(request.model).refuses if getattr(request, name)]
+        refuses = profile_of(request.model).refuses
+        # A zero too: the model refuses the name, whatever the figure.
+        refused = [name for name in refuses if getattr(request, name) not in (None, ())]
         unset: dict[str, Any] = {name: () if name == "stop" else None for name in refused}
         for name in unset.keys() - {"stop"}:
-            self._warn(request.model, name)
+            if getattr(request, name):
+                self._warn(request.model, name)
         return replace(request, **unset) if unset else request
 
     def _warn(self, model: str, name: str) -> None:
@@ -149,7 +155,11 @@ def _call(dialect: Dialect, request: ChatRequest, *, stream: bool) -> Call[Any]:
     return Call(dialect.operation, body, stream=stream)
 
 
-def _reply(settled: Settled, dialect: Dialect, stops: tuple[str, ...]) -> Reply:
-    reply = dialect.parse(dialect.operation.parse(settled.body))
+def _reply(settled: Settled, dialect: Dialect, stops: tuple[str, ...], token: str) -> Reply:
+    try:
+        reply = dialect.parse(dialect.operation.parse(settled.body))
+    except UnreadableAnswerError as error:
+        error.without(token)
+        raise
     reply = replace(reply, headers=settled.headers)
     return cut_reply(reply, stops) if stops else reply

@@ -1,7 +1,6 @@
 """Pictures: what is asked of ``/v1/images/generations``, and what comes back."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,7 +103,7 @@ class Image:
             )
         try:
             return base64.b64decode(self.base64, validate=True)
-        except binascii.Error as broken:
+        except ValueError as broken:
             raise UnreadableAnswerError(f"The picture's data is not base64 ({broken}).") from None
 
     def save(self, path: str | Path) -> Path:
@@ -147,15 +146,18 @@ def read_images(body: Any) -> ImageBatch:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise UnreadableAnswerError("The answer holds no list of pictures.", body=body)
     passed = [item for item in items if item.get("respect_moderation") is not False]
+    if not all(isinstance(item.get("b64_json") or item.get("url"), str) for item in passed):
+        raise UnreadableAnswerError("A picture has neither an address nor data.", body=body)
     if items and not passed:
         raise ContentPolicyError(
             "xAI's moderation held the pictures back.", maker="provider", status_code=200
         )
+    usage = body.get("usage")
     return ImageBatch(
         tuple(_read_image(item) for item in passed),
         len(items) - len(passed),
         body.get("model") or "",
-        (body.get("usage") or {}).get("cost_in_usd_ticks"),
+        usage.get("cost_in_usd_ticks") if isinstance(usage, dict) else None,
     )
 
 

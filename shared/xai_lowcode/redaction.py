@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 BLANK = "[redacted]"
+DEEPEST = 100
+"""How deep a document is looked into; what lies below is blanked as a whole."""
 
 _QUERY = r"(?i:api_token)(?:=|%3[dD])[^&\s\"'<>\\]+"
 _FROM_GATEWAY = r"\bat_[A-Za-z0-9_]{6,}"
@@ -19,6 +21,17 @@ _BEARER = r"(?i:bearer)\s+[^\s\"',}]+"
 
 # Members that hold credentials or echo the request, whatever they contain.
 _SECRET_MEMBERS = frozenset({"api_token", "authorization", "cookie", "set-cookie", "logging"})
+
+
+class Secret(str):
+    """The token in use: text to whoever needs it, blanked where a frame's variables are shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<token>"
+
+    __str__ = __repr__
 
 
 @lru_cache(maxsize=64)
@@ -38,19 +51,21 @@ def redact_text(text: str, token: str = "") -> str:
     return _pattern(token).sub(BLANK, text)
 
 
-def redact(document: Any, token: str = "") -> Any:
+def redact(document: Any, token: str = "", *, depth: int = 0) -> Any:
     """Returns a copy of a JSON document without tokens, credentials and echoed requests."""
     match document:
         case str():
             return redact_text(document, token)
+        case dict() | list() | tuple() if depth > DEEPEST:
+            return BLANK
         case dict():
             return {
                 redact_text(key, token) if isinstance(key, str) else key: BLANK
                 if isinstance(key, str) and key.lower() in _SECRET_MEMBERS
-                else redact(value, token)
+                else redact(value, token, depth=depth + 1)
                 for key, value in document.items()
             }
         case list() | tuple():
-            return [redact(value, token) for value in document]
+            return [redact(value, token, depth=depth + 1) for value in document]
         case _:
             return document

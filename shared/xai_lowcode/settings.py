@@ -12,12 +12,11 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from xai_lowcode.errors import UsageError
+from xai_lowcode.errors import TOKEN_SOURCE, UsageError
 
 TOKEN_VARIABLE = "LOWCODEAPI_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 BASE_URL_VARIABLE = "LOWCODEAPI_BASE_URL"
 DEFAULT_BASE_URL = "https://api.lowcodeapi.com/xai"
-TOKEN_SOURCE = "Create one at https://lowcodeapi.com, and connect your xAI account there."  # noqa: S105 - a sentence
 
 UrlFormat = Literal["auto", "new", "old"]
 Timeout = float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout
@@ -27,6 +26,7 @@ Timeout = float | tuple[float | None, float | None, float | None, float | None] 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=10.0, read=1200.0, write=60.0, pool=60.0)
 
 _UNTYPABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
+_PLAIN = re.compile(r"[^\s?#\\]+")
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
@@ -101,6 +101,8 @@ def check_token(token: str) -> SecretStr:
     Raises:
         UsageError: It is missing, holds white space or control characters, or is an xAI key.
     """
+    if not isinstance(token, str):
+        raise UsageError("api_token: a text is needed.", field="api_token")
     if not token:
         raise UsageError(
             "api_token: no LowCodeAPI token was given.",
@@ -132,12 +134,12 @@ def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
     try:
         url = urlsplit(base_url)
         host = url.hostname or ""
-        _ = url.port
-    except ValueError:
+        _ = url.port, httpx.URL(base_url)
+    except (AttributeError, TypeError, ValueError, httpx.InvalidURL):
         url, host = urlsplit(""), ""
     if url.scheme not in {"http", "https"} or not host:
         raise _bad_base_url("it is not an address such as https://api.lowcodeapi.com/xai")
-    if url.query or url.fragment or url.username or url.password:
+    if url.username or url.password or not _PLAIN.fullmatch(base_url):
         raise _bad_base_url(
             "it must hold no query, fragment or credentials; use api_token for the token"
         )

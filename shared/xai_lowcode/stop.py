@@ -56,9 +56,13 @@ class TextCutter:
 
 
 def first_stop(text: str, stops: Sequence[str]) -> int | None:
-    """Where the first stop string begins; None if there is none."""
-    places = [place for stop in stops if (place := text.find(stop)) >= 0]
-    return min(places, default=None)
+    """Where the stop string begins that is complete first; None if there is none.
+
+    The one complete first, not the one beginning first: that is where a service stops writing, and
+    a stream, which cannot look ahead, is cut at the same place as the whole text.
+    """
+    places = [(place + len(stop), place) for stop in stops if (place := text.find(stop)) >= 0]
+    return min(places)[1] if places else None
 
 
 class EventCutter:

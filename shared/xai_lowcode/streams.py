@@ -9,15 +9,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from xai_lowcode import codec
-from xai_lowcode.classification import classify, not_readable
+from xai_lowcode.classification import LONGEST_TEXT, classify, not_readable
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.envelope import unwrap, unwrap_chunk
 from xai_lowcode.errors import StreamInterruptedError, UnreadableAnswerError
 from xai_lowcode.events import StreamEvent, events_of
+from xai_lowcode.reply import Reply
 from xai_lowcode.sse import EventCutter
 from xai_lowcode.stop import EventCutter as StopCutter
 
 _DONE = b"[DONE]"
+_NO_JSON = object()
 _BEGINS_JSON = (b"{", b"[", b'"')
 
 
@@ -50,7 +52,7 @@ class StreamReader:
 
     def feed(self, piece: bytes) -> Iterable[StreamEvent]:
         """Events of the next bytes."""
-        if not self._begun:
+        if not self._any:
             self._begin(piece)
         if self._document is not None:
             self._document.append(piece)
@@ -70,11 +72,10 @@ class StreamReader:
         return self._seen(self._end())
 
     def _begin(self, piece: bytes) -> None:
-        self._head += piece
-        start = self._head.lstrip()
-        if start:
+        self._head = (self._head + piece[:LONGEST_TEXT]).lstrip()[: 2 * LONGEST_TEXT]
+        if self._head and not self._begun:
             self._begun = True
-            self._document = [] if start.startswith(_BEGINS_JSON) else None
+            self._document = [] if self._head.startswith(_BEGINS_JSON) else None
 
     def _seen(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
         return events if self._stop is None else self._stop.cut(events)
@@ -87,7 +88,7 @@ class StreamReader:
         if self._done:
             return
         if not self._any:
-            raise not_readable(self._head.decode("utf-8", "replace"), {})
+            raise not_readable(self._head.decode("utf-8", "replace"), {}, self._token)
         if not self._decoder.complete:
             raise _interrupted()
         self._done = True
@@ -97,6 +98,8 @@ class StreamReader:
         for text in data:
             if self._done:
                 return
+            if not text:
+                continue
             if text == _DONE:
                 self._done = True
                 if not self._any:
@@ -106,12 +109,11 @@ class StreamReader:
                 yield from self._read_chunk(text)
 
     def _read_chunk(self, text: bytes) -> Iterable[StreamEvent]:
-        try:
-            chunk = codec.load(text)
-        except codec.JSONDecodeError:
+        chunk = _load(text)
+        if chunk is _NO_JSON:
             raise UnreadableAnswerError(
                 "A chunk of the stream is not JSON.", body=text.decode("utf-8", "replace")
-            ) from None
+            ).without(self._token)
         chunk = unwrap_chunk(chunk)
         if not isinstance(chunk, dict):
             return ()
@@ -122,10 +124,9 @@ class StreamReader:
 
     def _read_document(self, content: bytes) -> Iterable[StreamEvent]:
         self._done = True
-        try:
-            document: Any = codec.load(content)
-        except codec.JSONDecodeError:
-            raise not_readable(content.decode("utf-8", "replace"), {}) from None
+        document = _load(content)
+        if document is _NO_JSON:
+            raise not_readable(content.decode("utf-8", "replace"), {}, self._token)
         if error := classify(200, document, {}, self._token):
             raise error
         body = unwrap(document).body
@@ -135,7 +136,22 @@ class StreamReader:
             if not self._done:
                 yield from self._end()
         else:
-            yield from events_of(self._dialect.parse(self._dialect.operation.parse(body)))
+            yield from events_of(self._parse(body))
+
+    def _parse(self, body: Any) -> Reply:
+        try:
+            return self._dialect.parse(self._dialect.operation.parse(body))
+        except UnreadableAnswerError as error:
+            error.without(self._token)
+            raise
+
+
+def _load(content: bytes) -> Any:
+    # The decoder's own error holds the whole text, so none of ours may be raised beside it.
+    try:
+        return codec.load(content)
+    except codec.JSONDecodeError:
+        return _NO_JSON
 
 
 def _interrupted() -> StreamInterruptedError:

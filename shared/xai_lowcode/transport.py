@@ -41,6 +41,8 @@ class Target(bytes):
     def __repr__(self) -> str:
         return "<target with token>"
 
+    __str__ = __repr__
+
 
 @cache
 def tls_context() -> ssl.SSLContext:
@@ -213,14 +215,23 @@ _SENTENCES: dict[type[APIConnectionError], str] = {
 }
 
 
-def dropped(exception: Exception, probe: Probe) -> Dropped | None:
-    """The outcome of an attempt that httpx could not finish; None if it is not httpx's failure."""
+def dropped(exception: Exception, probe: Probe, response: Any) -> Dropped | None:
+    """The outcome of an attempt that httpx could not finish; None if it is not httpx's failure.
+
+    Args:
+        exception: What httpx raised.
+        probe: What was seen of the connection.
+        response: The head of the answer, if it had come.
+    """
     error = failure(exception)
     if error is None:
         return None
     timed_out = isinstance(error, APITimeoutError)
     reached = isinstance(error, APIConnectionError) and error.reached
-    return Dropped(error, stale=probe.reused and reached and not timed_out)
+    begun = response is not None
+    return Dropped(
+        error, stale=probe.reused and reached and not timed_out and not begun, begun=begun
+    )
 
 
 def broken_off(exception: Exception) -> XAILowCodeError | None:

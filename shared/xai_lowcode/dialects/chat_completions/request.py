@@ -75,7 +75,7 @@ def _render_message(message: Message, position: int) -> Iterator[dict[str, Any]]
             for part in message.parts:
                 yield _render_result(part, position)
         case _:
-            content = _render_content(message.parts, position)
+            content = _render_content(message.parts, message.role, position)
             rendered = {"role": message.role, "content": content}
             # xAI refuses a name on any other role.
             if message.name and message.role == "user":
@@ -118,27 +118,27 @@ def _render_result(part: Part, position: int) -> dict[str, Any]:
     return {
         "role": "tool",
         "tool_call_id": part.call_id,
-        "content": _render_content(part.content, position),
+        "content": _render_content(part.content, "tool", position),
     }
 
 
-def _render_content(parts: Sequence[Part], position: int) -> str | list[dict[str, Any]]:
+def _render_content(parts: Sequence[Part], role: str, position: int) -> str | list[dict[str, Any]]:
     # Text alone goes as a string: models without vision refuse even a list of one text.
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     if all(isinstance(part, TextPart) for part in parts):
         return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
     return [
-        _render_part(part, position)
+        _render_part(part, role, position)
         for part in parts
         if not (isinstance(part, TextPart) and not part.text)
     ]
 
 
-def _render_part(part: Part, position: int) -> dict[str, Any]:
+def _render_part(part: Part, role: str, position: int) -> dict[str, Any]:
     render = _PARTS.get(type(part))
     if render is None:
-        raise _unsupported(part, "user", position)
+        raise _unsupported(part, role, position)
     return render(part)
 
 
@@ -147,6 +147,8 @@ def _render_text(part: TextPart) -> dict[str, Any]:
 
 
 def _render_image(part: ImagePart) -> dict[str, Any]:
+    if not part.file_id and not part.url:
+        raise UsageError("messages: an image has neither a url nor a file_id.", field="messages")
     place = {"file_id": part.file_id} if part.file_id else {"url": part.url}
     return {
         "type": "image_url",

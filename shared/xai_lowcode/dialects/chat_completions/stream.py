@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from xai_lowcode.dialects.chat_completions.answer import (
+    object_of,
+    objects_of,
     read_citations,
     read_facts,
     read_logprobs,
     read_usage,
+    text_of,
 )
 from xai_lowcode.events import (
     Began,
@@ -40,7 +43,7 @@ class ChatCompletionsDecoder:
         if not self._began:
             self._began = True
             events.append(Began(**read_facts(chunk), raw=chunk))
-        for choice in chunk.get("choices") or ():
+        for choice in objects_of(chunk, "choices"):
             self._read_choice(choice, chunk, events)
         if "citations" in chunk:
             self._read_new_citations(chunk, events)
@@ -65,18 +68,19 @@ class ChatCompletionsDecoder:
     def _read_choice(
         self, choice: Mapping[str, Any], chunk: dict[str, Any], events: list[StreamEvent]
     ) -> None:
-        index = choice.get("index") or 0
+        index = choice.get("index")
+        index = index if isinstance(index, int) else 0
         self._seen.add(index)
-        delta = choice.get("delta") or {}
-        if reasoning := delta.get("reasoning_content"):
+        delta = object_of(choice, "delta")
+        if reasoning := text_of(delta, "reasoning_content"):
             events.append(ReasoningDelta(reasoning, index, chunk))
-        text = delta.get("content")
+        text = text_of(delta, "content")
         logprobs = read_logprobs(choice) if choice.get("logprobs") else ()
         if text or logprobs:
-            events.append(TextDelta(text or "", index, logprobs, chunk))
-        if refusal := delta.get("refusal"):
+            events.append(TextDelta(text, index, logprobs, chunk))
+        if refusal := text_of(delta, "refusal"):
             events.append(RefusalDelta(refusal, index, chunk))
-        for position, call in enumerate(delta.get("tool_calls") or ()):
+        for position, call in enumerate(objects_of(delta, "tool_calls")):
             self._with_calls.add(index)
             events.append(_read_call_delta(call, position, index, chunk))
         if said := choice.get("finish_reason"):
@@ -95,12 +99,12 @@ def _read_call_delta(
     call: Mapping[str, Any], position: int, choice: int, chunk: dict[str, Any]
 ) -> ToolCallDelta:
     index = call.get("index")
-    function = call.get("function") or {}
+    function = object_of(call, "function")
     return ToolCallDelta(
         index if isinstance(index, int) else position,
-        call.get("id") or "",
-        function.get("name") or "",
-        function.get("arguments") or "",
+        text_of(call, "id"),
+        text_of(function, "name"),
+        text_of(function, "arguments"),
         choice,
         chunk,
     )

@@ -1,0 +1,252 @@
+"""LlamaIndex's messages as ours and back: one small function for each kind of block or part.
+
+Messages of the caller are only read. What tools are called on the wire is ``_tools``' business.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    CitationBlock,
+    DocumentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+from pydantic_core import to_json
+
+from llama_index_xai_lowcode._documents import to_data_url, to_document
+from llama_index_xai_lowcode._tools import fit_name
+from xai_lowcode.conversation import (
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningPart,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from xai_lowcode.errors import UsageError
+
+_ROLES: dict[str, Role] = {
+    MessageRole.SYSTEM: "system",
+    MessageRole.DEVELOPER: "system",
+    MessageRole.USER: "user",
+    MessageRole.ASSISTANT: "assistant",
+    MessageRole.CHATBOT: "assistant",
+    MessageRole.MODEL: "assistant",
+    MessageRole.TOOL: "tool",
+    MessageRole.FUNCTION: "tool",
+}
+
+
+def to_messages(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
+    """LlamaIndex's messages as ours; never changes them.
+
+    Raises:
+        UsageError: A block has no counterpart at xAI; the message says which and where.
+    """
+    return tuple(_to_message(message, i) for i, message in enumerate(messages))
+
+
+def _to_message(message: ChatMessage, place: int) -> Message:
+    role, more = _ROLES[message.role], message.additional_kwargs
+    parts = tuple(part for block in message.blocks for part in _to_parts(block, place))
+    if role == "tool":
+        return _to_result(more.get("tool_call_id"), parts)
+    if role == "assistant":
+        return Message(role, (*parts, *_older_calls(more, parts)))
+    # Only a user's name is taken; on other roles xAI refuses it.
+    return Message(role, parts, more.get("name") if role == "user" else None)
+
+
+def _to_result(call_id: str | None, parts: Any) -> Message:
+    # Results of the time before ids, and of text protocols: xAI knows no tool message without one.
+    if not call_id:
+        return Message("user", parts)
+    return Message("tool", (ToolResultPart(call_id, parts),))
+
+
+def _older_calls(more: Mapping[str, Any], parts: Sequence[Part]) -> Iterable[ToolCallPart]:
+    """The calls of messages that were stored before there were blocks for them.
+
+    Newer messages have both; reading both would double the calls.
+    """
+    calls = more.get("tool_calls") or ()
+    if not calls or any(isinstance(part, ToolCallPart) for part in parts):
+        return ()
+    return map(_to_older_call, calls)
+
+
+def _to_older_call(call: Any) -> ToolCallPart:
+    function = _member(call, "function")
+    return ToolCallPart(
+        _member(call, "id") or "",
+        fit_name(_member(function, "name") or ""),
+        _arguments(_member(function, "arguments")),
+    )
+
+
+def _member(thing: Any, name: str) -> Any:
+    """A member of a dict, or of the object of some SDK."""
+    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+
+
+def _arguments(said: Any) -> str:
+    return said if isinstance(said, str) else to_json(said or {}).decode()
+
+
+# --- blocks to parts ----------------------------------------------------------------------------
+
+
+def _to_parts(block: Any, place: int) -> Iterable[Part]:
+    convert = _BLOCKS.get(type(block))
+    if convert is None:
+        raise _refused(block, place)
+    return convert(block, place)
+
+
+def _refused(block: Any, place: int) -> UsageError:
+    return UsageError(
+        f"messages[{place}]: xAI's chat takes no {type(block).__name__}.",
+        field="messages",
+        hint="Use text, images, documents by URL or as text, thinking and tool calls.",
+    )
+
+
+def _to_text(block: TextBlock, _: int) -> Iterable[Part]:
+    return (TextPart(block.text),)
+
+
+def _to_image(block: ImageBlock, place: int) -> Iterable[Part]:
+    url = str(block.url) if block.url is not None else to_data_url(block, place)
+    return (ImagePart(url=url, detail=block.detail),)
+
+
+def _to_reasoning(block: ThinkingBlock, _: int) -> Iterable[Part]:
+    return (ReasoningPart(block.content),) if block.content else ()
+
+
+def _to_call(block: ToolCallBlock, _: int) -> Iterable[Part]:
+    return (
+        ToolCallPart(
+            block.tool_call_id or "", fit_name(block.tool_name), _arguments(block.tool_kwargs)
+        ),
+    )
+
+
+def _to_file(block: DocumentBlock, place: int) -> Iterable[Part]:
+    return (to_document(block, place),)
+
+
+def _to_citable(block: CitableBlock, place: int) -> Iterable[Part]:
+    yield TextPart(f"{block.title} ({block.source})")
+    for nested in block.content:
+        yield from _to_parts(nested, place)
+
+
+def _nothing(_block: Any, _: int) -> Iterable[Part]:
+    return ()
+
+
+def _refuse(block: Any, place: int) -> Iterable[Part]:
+    raise _refused(block, place)
+
+
+_BLOCKS: dict[type, Callable[[Any, int], Iterable[Part]]] = {
+    TextBlock: _to_text,
+    ImageBlock: _to_image,
+    DocumentBlock: _to_file,
+    ThinkingBlock: _to_reasoning,
+    ToolCallBlock: _to_call,
+    CitableBlock: _to_citable,
+    # What is cited is the word of a source, not of the assistant; xAI would take it for the latter.
+    CitationBlock: _nothing,
+    # xAI caches by itself; ``prompt_cache_key`` is what a user can do for it.
+    CachePoint: _nothing,
+    AudioBlock: _refuse,
+    VideoBlock: _refuse,
+}
+
+
+# --- and back -----------------------------------------------------------------------------------
+
+
+def from_message(message: Message) -> ChatMessage:
+    """Our message as LlamaIndex's; ``to_messages`` makes the same message of it again.
+
+    Raises:
+        UsageError: A part has no counterpart in LlamaIndex, such as the id of an uploaded file.
+    """
+    more: dict[str, Any] = {"name": message.name} if message.name else {}
+    parts: Sequence[Part] = message.parts
+    if message.role == "tool" and parts and isinstance(parts[0], ToolResultPart):
+        more["tool_call_id"], parts = parts[0].call_id, parts[0].content
+    return ChatMessage(
+        role=MessageRole(message.role), blocks=from_parts(parts), additional_kwargs=more
+    )
+
+
+def from_parts(parts: Iterable[Part]) -> list[Any]:
+    """Our parts as LlamaIndex's blocks, in the same order."""
+    return [_PARTS[type(part)](part) for part in parts]
+
+
+def _from_text(part: TextPart) -> TextBlock:
+    return TextBlock(text=part.text)
+
+
+def _from_reasoning(part: ReasoningPart) -> ThinkingBlock:
+    return ThinkingBlock(content=part.text)
+
+
+def _from_call(part: ToolCallPart) -> ToolCallBlock:
+    return ToolCallBlock(tool_call_id=part.id, tool_name=part.name, tool_kwargs=part.arguments)
+
+
+def _from_image(part: ImagePart) -> ImageBlock:
+    if part.url is None:
+        raise _no_ids()
+    kind, comma, data = part.url.partition(";base64,")
+    if not comma or not kind.startswith("data:"):
+        return ImageBlock(url=part.url, detail=part.detail)
+    mime_type = kind.removeprefix("data:")
+    return ImageBlock(
+        image=base64.b64decode(data), image_mimetype=mime_type or None, detail=part.detail
+    )
+
+
+def _from_file(part: FilePart) -> DocumentBlock:
+    if part.file_id is not None:
+        raise _no_ids()
+    return DocumentBlock(
+        url=part.url,
+        data=None if part.data is None else base64.b64decode(part.data),
+        title=part.filename,
+        document_mimetype=part.mime_type,
+    )
+
+
+def _no_ids() -> UsageError:
+    return UsageError(
+        "messages: LlamaIndex has no block for the id of an uploaded file.", field="messages"
+    )
+
+
+_PARTS: dict[type, Callable[[Any], Any]] = {
+    TextPart: _from_text,
+    ReasoningPart: _from_reasoning,
+    ToolCallPart: _from_call,
+    ImagePart: _from_image,
+    FilePart: _from_file,
+}

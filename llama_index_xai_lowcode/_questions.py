@@ -1,0 +1,130 @@
+"""What a call of the model says, put together as our request.
+
+Options come from the model's fields, from ``additional_kwargs`` and from the call; the latter win.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage
+from pydantic import BaseModel
+
+from llama_index_xai_lowcode._messages import to_messages
+from llama_index_xai_lowcode._tools import (
+    fit_name,
+    given_names,
+    object_schema,
+    to_tool_choice,
+    to_tool_specs,
+)
+from xai_lowcode.conversation import OPTIONS, ChatRequest, ResponseFormat, ToolCallPart
+from xai_lowcode.errors import UsageError
+
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request, and what must be known to read its answer.
+
+    Attributes:
+        request: The request.
+        names: From tool names at xAI to those in LlamaIndex, where they differ.
+    """
+
+    request: ChatRequest
+    names: Mapping[str, str]
+
+    def calls(self, calls: Sequence[ToolCallPart]) -> list[ToolCallPart]:
+        """The calls of an answer that are wanted, under LlamaIndex's names."""
+        # Models call twice although they were told not to; LlamaIndex then raises.
+        wanted = calls[:1] if self.request.parallel_tool_calls is False else calls
+        return [
+            ToolCallPart(call.id, self.names.get(call.name, call.name), call.arguments)
+            for call in wanted
+        ]
+
+
+def to_question(
+    model: str, messages: Sequence[ChatMessage], *layers: Mapping[str, Any]
+) -> Question:
+    """Makes the request.
+
+    Args:
+        model: Name of the model, unless a layer names another one.
+        messages: The conversation.
+        layers: Options; later ones win. None takes an option away.
+
+    Raises:
+        UsageError: An option or a message cannot be sent.
+    """
+    wishes = {name: value for layer in layers for name, value in _in_our_words(layer)}
+    wishes = {name: value for name, value in wishes.items() if value is not None}
+    names = given_names(wishes.get("tools", ()))
+    request = ChatRequest(
+        model=wishes.pop("model", model),
+        messages=to_messages(messages),
+        extra={name: wishes.pop(name) for name in wishes.keys() - OPTIONS},
+        **{name: _READERS.get(name, _as_it_is)(value) for name, value in wishes.items()},
+    )
+    return Question(request, names)
+
+
+def _in_our_words(wishes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in wishes.items():
+        match name:
+            case "max_completion_tokens":
+                yield "max_tokens", value
+            case "stream_options":
+                yield "stream_usage", (value or {}).get("include_usage", True)
+            case "extra_body":
+                yield from (value or {}).items()
+            case "stream":
+                # The method that is called decides.
+                continue
+            case _:
+                yield name, value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _to_stops(stop: Any) -> tuple[Any, ...]:
+    return (stop,) if isinstance(stop, str) else tuple(stop)
+
+
+def json_schema_format(schema_of: type[BaseModel]) -> dict[str, Any]:
+    """The wish for an object of a class, in OpenAI's form."""
+    name = fit_name(schema_of.__name__)[:_LONGEST_NAME]
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": name, "schema": object_schema(schema_of), "strict": True},
+    }
+
+
+def _to_response_format(wish: Any) -> ResponseFormat | None:
+    match wish:
+        case {"type": "text"}:
+            return None
+        case {"type": "json_object"}:
+            return ResponseFormat()
+        case {"type": "json_schema", "json_schema": {"schema": schema, **rest}}:
+            return ResponseFormat(schema, fit_name(str(rest.get("name") or "answer")))
+        case type() if issubclass(wish, BaseModel):
+            return _to_response_format(json_schema_format(wish))
+        case _:
+            raise UsageError(
+                f"response_format: {wish!r} is none.",
+                field="response_format",
+                hint="Use a pydantic class, or OpenAI's form: json_schema, json_object or text.",
+            )
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "tools": to_tool_specs,
+    "tool_choice": to_tool_choice,
+    "response_format": _to_response_format,
+    "stop": _to_stops,
+}

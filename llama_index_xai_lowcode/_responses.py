@@ -1,0 +1,177 @@
+"""Our replies and stream events as LlamaIndex's responses.
+
+A stream is folded by one class, which the sync and the async methods share. Its last response is
+made of the whole reply exactly as that of a plain answer is.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CitationBlock,
+    CompletionResponse,
+    LogProb,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+)
+
+from llama_index_xai_lowcode._messages import from_parts
+from llama_index_xai_lowcode._questions import Question
+from llama_index_xai_lowcode._tools import plain_calls
+from xai_lowcode.conversation import ToolCallPart
+from xai_lowcode.events import Assembler, ReasoningDelta, StreamEvent, TextDelta, ToolCallDelta
+from xai_lowcode.reply import Citation, Reply, Usage
+
+
+def to_response(reply: Reply, question: Question, *, delta: str | None = None) -> ChatResponse:
+    """A reply as a response: the first answer, with usage, reason of its end and sources."""
+    choice, usage = reply.choices[0], reply.usage
+    thinking = [
+        ThinkingBlock(
+            content=choice.reasoning, num_tokens=usage.reasoning_tokens if usage else None
+        )
+    ]
+    message = _message(
+        thinking if choice.reasoning else [], choice.text, question.calls(choice.tool_calls)
+    )
+    message.blocks.extend(map(_to_citation, reply.citations))
+    if choice.refusal:
+        message.additional_kwargs["refusal"] = choice.refusal
+    return ChatResponse(
+        message=message,
+        raw=reply.raw,
+        delta=delta,
+        logprobs=_to_logprobs(choice.logprobs),
+        additional_kwargs={**_to_counts(usage), **_facts(reply)},
+    )
+
+
+def to_completion(response: ChatResponse) -> CompletionResponse:
+    """A response of a chat as that of a completion."""
+    return CompletionResponse(
+        text=response.message.content or "",
+        additional_kwargs=response.additional_kwargs,
+        raw=response.raw,
+        logprobs=response.logprobs,
+        delta=response.delta,
+    )
+
+
+class Fold:
+    """Turns the events of one stream into responses; ``last`` makes the closing one."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._assembler = Assembler()
+        self._text = ""
+        self._thought = ""
+        self._calls: dict[int, ToolCallPart] = {}
+        self._raw: Mapping[str, Any] = {}
+
+    def feed(self, event: StreamEvent) -> ChatResponse | None:
+        """The response of an event; None if what it says belongs into the last one."""
+        self._assembler.add(event)
+        self._raw = event.raw or self._raw
+        match event:
+            case TextDelta(choice=0):
+                self._text += event.text
+                return self._response(event.text, logprobs=_to_logprobs(event.logprobs))
+            case ReasoningDelta(choice=0):
+                self._thought += event.text
+                return self._response("", additional_kwargs={"thinking_delta": event.text})
+            case ToolCallDelta(choice=0):
+                self._add(event)
+                return self._response("")
+            case _:
+                return None
+
+    def last(self) -> ChatResponse:
+        """The response with everything, and no new text."""
+        reply = replace(self._assembler.reply(), raw=self._raw)
+        return to_response(reply, self._question, delta="")
+
+    def _add(self, piece: ToolCallDelta) -> None:
+        begun = self._calls.get(piece.index, ToolCallPart("", "", ""))
+        self._calls[piece.index] = ToolCallPart(
+            begun.id or piece.id, begun.name or piece.name, begun.arguments + piece.arguments
+        )
+
+    def _response(self, delta: str, **more: Any) -> ChatResponse:
+        thinking = [ThinkingBlock(content=self._thought)] if self._thought else []
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        message = _message(thinking, self._text, self._question.calls(calls))
+        return ChatResponse(message=message, delta=delta, raw=self._raw, **more)
+
+
+def _message(thinking: list[Any], text: str, calls: list[ToolCallPart]) -> ChatMessage:
+    """An answer; one that says nothing has an empty text, so that its content is not None."""
+    blocks = thinking
+    if text or not (calls or thinking):
+        blocks.append(TextBlock(text=text))
+    if not calls:
+        return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks)
+    return ChatMessage(
+        role=MessageRole.ASSISTANT,
+        blocks=[*blocks, *from_parts(calls)],
+        additional_kwargs={"tool_calls": plain_calls(calls)},
+    )
+
+
+def _to_citation(citation: Citation) -> CitationBlock:
+    # xAI names its sources without quoting them.
+    return CitationBlock(
+        cited_content=TextBlock(text=""),
+        source=citation.url,
+        title=citation.title or citation.url,
+        additional_location_info={},
+    )
+
+
+def _to_counts(usage: Usage | None) -> dict[str, Any]:
+    """The counts, which add up: reasoning is part of the completion."""
+    if usage is None:
+        return {}
+    counts = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "cached_tokens": usage.cached_input_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cost_usd": usage.cost_usd,
+    }
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def _facts(reply: Reply) -> dict[str, Any]:
+    facts = {
+        "finish_reason": reply.finish_reason,
+        "model": reply.model,
+        "id": reply.id,
+        "citations": [citation.url for citation in reply.citations],
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _to_logprobs(tokens: Iterable[Mapping[str, Any]]) -> list[list[LogProb]] | None:
+    """For each token the one that was written, then its alternatives."""
+    return [_alternatives(token) for token in tokens] or None
+
+
+def _alternatives(token: Mapping[str, Any]) -> list[LogProb]:
+    others = token.get("top_logprobs") or ()
+    return [
+        _to_logprob(token),
+        *(_to_logprob(other) for other in others if other.get("token") != token.get("token")),
+    ]
+
+
+def _to_logprob(token: Mapping[str, Any]) -> LogProb:
+    return LogProb(
+        token=token.get("token") or "",
+        logprob=token.get("logprob") or 0.0,
+        bytes=token.get("bytes") or [],
+    )

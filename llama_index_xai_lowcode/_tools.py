@@ -1,0 +1,177 @@
+"""LlamaIndex's ways to offer tools, force them and read the calls, as ours and back.
+
+What a call of ``chat`` carries stays in OpenAI's form, which tracers read; it is turned into ours
+when the request is made. Names are LlamaIndex's above and xAI's below, where brackets and spaces
+are not allowed: ``given_names`` leads from these to those.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.tools.types import BaseTool, ToolMetadata
+from pydantic import BaseModel
+from pydantic_core import from_json
+
+from xai_lowcode.conversation import NamedTool, ToolCallPart, ToolChoice, ToolSpec
+from xai_lowcode.errors import UsageError
+
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+
+# An agent offers its tools in every step, and pydantic takes a quarter of a millisecond for each.
+_PARAMETERS: WeakKeyDictionary[type[BaseModel], dict[str, Any]] = WeakKeyDictionary()
+
+
+def fit_name(name: str) -> str:
+    """A name as xAI takes it."""
+    return _UNFIT.sub("_", name)
+
+
+def offer(tools: Sequence[BaseTool]) -> list[dict[str, Any]]:
+    """Tools in OpenAI's form, under the names they have in LlamaIndex."""
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.metadata.get_name(),
+                "description": tool.metadata.description,
+                "parameters": _parameters(tool),
+            },
+        }
+        for tool in tools
+    ]
+
+
+def _parameters(tool: BaseTool) -> dict[str, Any]:
+    metadata = tool.metadata
+    if metadata.fn_schema is None or type(metadata) is not ToolMetadata:
+        return metadata.get_parameters_dict()
+    parameters = _PARAMETERS.get(metadata.fn_schema)
+    if parameters is None:
+        parameters = metadata.get_parameters_dict()
+        if "properties" not in parameters:
+            # Of a class that contains itself LlamaIndex leaves out the root, a reference.
+            parameters = object_schema(metadata.fn_schema)
+        _PARAMETERS[metadata.fn_schema] = parameters
+    return parameters
+
+
+def object_schema(schema_of: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a class, with an object at its root."""
+    schema = schema_of.model_json_schema()
+    reference = schema.pop("$ref", "")
+    return {**schema.get("$defs", {}).get(reference.rpartition("/")[2], {}), **schema}
+
+
+def to_tool_specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
+    """Tools of LlamaIndex, or in OpenAI's form, as ours.
+
+    Raises:
+        UsageError: Something is neither, or two tools have the same name at xAI.
+    """
+    specs = tuple(_to_tool_spec(function) for function in _functions(tools))
+    names = [spec.name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"tools: there are two tools with the name {name!r}.", field="tools")
+    return specs
+
+
+def given_names(tools: Sequence[Any]) -> dict[str, str]:
+    """From names at xAI to those in LlamaIndex, where they differ."""
+    given = [str(function["name"]) for function in _functions(tools)]
+    return {fit_name(name): name for name in given if fit_name(name) != name}
+
+
+def _functions(tools: Sequence[Any]) -> list[Mapping[str, Any]]:
+    return [_function(tool) for tool in tools]
+
+
+def _function(tool: Any) -> Mapping[str, Any]:
+    if isinstance(tool, BaseTool):
+        tool = offer([tool])[0]
+    function = tool.get("function") if isinstance(tool, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise UsageError(
+            f"tools: {tool!r} is not a function.",
+            field="tools",
+            hint="Pass tools of LlamaIndex, or functions in OpenAI's form.",
+        )
+    return function
+
+
+def _to_tool_spec(function: Mapping[str, Any]) -> ToolSpec:
+    return ToolSpec(
+        fit_name(function["name"]),
+        function.get("description") or "",
+        function.get("parameters") or {"type": "object", "properties": {}},
+    )
+
+
+def to_tool_choice(choice: Any) -> ToolChoice:
+    """A choice as ours: a word, the name of a tool, or OpenAI's form of it.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    match choice:
+        case "auto":
+            return "auto"
+        case "none":
+            return "none"
+        case "any" | "required":
+            return "required"
+        case str():
+            return NamedTool(fit_name(choice))
+        case {"function": {"name": str(name)}} | {"name": str(name)}:
+            return NamedTool(fit_name(name))
+        case {"type": "auto" | "none" | "required" | "any" as kind}:
+            return to_tool_choice(kind)
+        case _:
+            raise UsageError(
+                f"tool_choice: {choice!r} is no choice.",
+                field="tool_choice",
+                hint="Use 'auto', 'none', 'required', the name of a tool, or OpenAI's form.",
+            )
+
+
+def plain_calls(calls: Sequence[ToolCallPart]) -> list[dict[str, Any]]:
+    """Calls as LlamaIndex's own code looks for them in ``additional_kwargs``: plain dicts."""
+    return [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        }
+        for call in calls
+    ]
+
+
+def to_selections(message: ChatMessage) -> list[ToolSelection]:
+    """The calls of an answer. A call that is still arriving has the arguments it has so far."""
+    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    if blocks:
+        return [
+            _selection(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks
+        ]
+    return [
+        _selection(call.get("id"), call["function"]["name"], call["function"].get("arguments"))
+        for call in message.additional_kwargs.get("tool_calls") or ()
+    ]
+
+
+def _selection(call_id: str | None, name: str, arguments: Any) -> ToolSelection:
+    return ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=to_arguments(arguments))
+
+
+def to_arguments(said: Any) -> Any:
+    """The arguments of a call: read as far as they go, empty where they are no object."""
+    if isinstance(said, str):
+        try:
+            said = from_json(said, allow_partial="trailing-strings")
+        except ValueError:
+            return {}
+    return said if isinstance(said, dict) else {}

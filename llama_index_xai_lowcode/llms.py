@@ -1,0 +1,278 @@
+"""Grok as a LlamaIndex LLM: the methods that ask the model, each with its async twin.
+
+What is asked is made in ``_questions``, what is answered is read in ``_responses``; the twins
+differ in ``await`` alone.
+"""
+
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Protocol, TypeVar
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    MessageRole,
+)
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.tools.types import BaseTool
+
+from llama_index_xai_lowcode._questions import Question, to_question
+from llama_index_xai_lowcode._responses import Fold, to_completion, to_response
+from llama_index_xai_lowcode._structured import StructuredPrediction
+from llama_index_xai_lowcode._tools import offer, to_selections
+from xai_lowcode.events import StreamEvent
+
+F = TypeVar("F")
+
+
+class _Unchanged(Protocol):
+    """A decorator that keeps the type of what it decorates."""
+
+    def __call__(self, method: F, /) -> F: ...
+
+
+_chat_events: _Unchanged = llm_chat_callback()
+_completion_events: _Unchanged = llm_completion_callback()
+
+
+class XAILowCode(StructuredPrediction):
+    """Grok through the LowCodeAPI gateway, with all that LlamaIndex asks of a function calling LLM.
+
+    Unset options are not sent. An option given to a call wins over ``additional_kwargs``, and these
+    win over the fields. Any other keyword argument joins ``additional_kwargs``. Fields may be
+    assigned at any time.
+
+    Args:
+        model: Name of the model; default ``"grok-4.7"``.
+        temperature: Randomness, 0 to 2.
+        max_tokens: Limit of visible tokens; reasoning does not count.
+        reasoning_effort: How long to think: ``"low"``, ``"high"`` and what else the model knows.
+        logprobs: Whether to return probabilities of tokens.
+        top_logprobs: Number of alternatives for each token, 0 to 8.
+        additional_kwargs: Further options (``top_p``, ``seed``, ``stop``, …), and further members
+            of the request body.
+        context_window: Tokens that fit into prompt and answer; default by the model's name.
+        is_function_calling_model: Whether agents and programs may offer tools; default True.
+        should_use_structured_outputs: Whether ``structured_predict`` asks by a JSON schema in
+            LlamaIndex's default mode; by a forced tool otherwise. Default True.
+        api_token: LowCodeAPI's token (``at_…``), also as ``api_key``; default
+            ``LOWCODEAPI_API_TOKEN``. Dumps, prints and events go without it; pickles contain it.
+        base_url: The gateway's address, also as ``api_base``; default ``LOWCODEAPI_BASE_URL``.
+        allow_insecure_http: Whether plain http to another machine is accepted; default False.
+        timeout: Seconds: a number, ``(connect, read, write, pool)``, or an ``httpx.Timeout``;
+            default 20 minutes to read, since a reasoning model may be silent for long.
+        deadline: Seconds for a whole call, retries included; default none.
+        max_retries: How often a failed call is made again; default 2, 0 for one request.
+        url_format: The gateway's URL form, ``"auto"``, ``"new"`` or ``"old"``; default ``"auto"``.
+        http_client: An ``httpx.Client`` to send with, for instance with a proxy.
+        async_http_client: The same for the async methods.
+        system_prompt: Put first by ``predict``, query engines and agents; not by ``chat``.
+        callback_manager: LlamaIndex's callbacks; default none.
+
+    Raises:
+        UsageError: There is no token, or it cannot be one; the address is unusable.
+
+    Example:
+        >>> from llama_index.core.llms import ChatMessage
+        >>> from llama_index_xai_lowcode import XAILowCode
+        >>> llm = XAILowCode(model="grok-4.7", api_token="at_r0123456789abcdef")
+        >>> llm.metadata.context_window
+        500000
+        >>> llm.chat([ChatMessage("Say hello.")]).message.content  # doctest: +SKIP
+        'Hello!'
+        >>> for chunk in llm.stream_complete("Count to three."):  # doctest: +SKIP
+        ...     print(chunk.delta, end="")
+        1, 2, 3
+    """
+
+    # --- chat -----------------------------------------------------------------------------------
+
+    @_chat_events
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answers a conversation.
+
+        Args:
+            messages: The conversation; it is not changed.
+            kwargs: Options of this call, such as ``temperature``, ``stop`` or ``tools``.
+
+        Returns:
+            The answer. ``raw`` is xAI's body as it came; ``additional_kwargs`` has the token counts
+            (reasoning is part of the completion), ``cost_usd`` and ``finish_reason``.
+
+        Raises:
+            UsageError: The request cannot be made; nothing was sent.
+            XAILowCodeError: The call failed; see ``xai_lowcode.errors``.
+        """
+        return self._chat(messages, **kwargs)
+
+    @_chat_events
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answers a conversation; see ``chat``."""
+        return await self._achat(messages, **kwargs)
+
+    @_chat_events
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Answers a conversation piece by piece.
+
+        Args:
+            messages: The conversation; it is not changed.
+            kwargs: Options of this call.
+
+        Returns:
+            A generator of responses: ``delta`` is the new text, ``message`` all so far,
+            ``additional_kwargs["thinking_delta"]`` the new thought. The last one has no new text
+            and equals the answer of ``chat``. Closing the generator closes the connection.
+
+        Raises:
+            UsageError: The request cannot be made; nothing was sent.
+            XAILowCodeError: The call failed, or the stream broke off; raised while iterating.
+        """
+        return self._stream_chat(messages, **kwargs)
+
+    @_chat_events
+    async def astream_chat(
+        self, messages: Sequence[ChatMessage], **kwargs: Any
+    ) -> ChatResponseAsyncGen:
+        """Answers a conversation piece by piece; a coroutine that returns an async generator."""
+        return self._astream_chat(messages, **kwargs)
+
+    # --- completion -----------------------------------------------------------------------------
+
+    @_completion_events
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Answers a prompt, sent as the message of a user.
+
+        Args:
+            prompt: The prompt.
+            formatted: Whether ``completion_to_prompt`` was applied already.
+            kwargs: Options of this call; see ``chat``.
+        """
+        return to_completion(self._chat(self._prompted(prompt, formatted), **kwargs))
+
+    @_completion_events
+    async def acomplete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponse:
+        """Answers a prompt; see ``complete``."""
+        return to_completion(await self._achat(self._prompted(prompt, formatted), **kwargs))
+
+    @_completion_events
+    def stream_complete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseGen:
+        """Answers a prompt piece by piece; see ``complete`` and ``stream_chat``."""
+        return _completions(self._stream_chat(self._prompted(prompt, formatted), **kwargs))
+
+    @_completion_events
+    async def astream_complete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseAsyncGen:
+        """Answers a prompt piece by piece; a coroutine that returns an async generator."""
+        return _acompletions(self._astream_chat(self._prompted(prompt, formatted), **kwargs))
+
+    # --- tools ----------------------------------------------------------------------------------
+
+    def _prepare_chat_with_tools(  # noqa: PLR0917 - LlamaIndex's signature
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,  # noqa: ARG002 - the same
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The arguments of ``chat`` that offer tools."""
+        messages = list(chat_history or ())
+        if user_msg is not None:
+            message = ChatMessage(user_msg) if isinstance(user_msg, str) else user_msg
+            messages.append(message)
+        choice = kwargs.pop("tool_choice", None) or ("required" if tool_required else None)
+        if tools:
+            kwargs["tools"] = offer(tools)
+            kwargs["parallel_tool_calls"] = allow_parallel_tool_calls
+            if choice is not None:
+                kwargs["tool_choice"] = choice
+        return {"messages": messages, **kwargs}
+
+    def get_tool_calls_from_response(
+        self,
+        response: ChatResponse,
+        error_on_no_tool_call: bool = True,
+        **_kwargs: Any,
+    ) -> list[ToolSelection]:
+        """The tool calls of an answer, with their arguments as dicts.
+
+        Args:
+            response: The answer, or one response of a stream.
+            error_on_no_tool_call: Whether an answer without calls is an error.
+
+        Raises:
+            ValueError: There are no calls.
+        """
+        selections = to_selections(response.message)
+        if error_on_no_tool_call and not selections:
+            raise ValueError(
+                f"Expected a tool call, but the model said {response.message.content!r}."
+            )
+        return selections
+
+    # --- inside: without events, so that a completion is not counted as a chat as well ----------
+
+    def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        question = self._question(messages, kwargs)
+        return to_response(self._gateway().generate(question.request), question)
+
+    async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        question = self._question(messages, kwargs)
+        return to_response(await self._gateway().agenerate(question.request), question)
+
+    def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        question = self._question(messages, kwargs)
+        return _folded(self._gateway().stream(question.request), Fold(question))
+
+    def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        question = self._question(messages, kwargs)
+        return _afolded(self._gateway().astream(question.request), Fold(question))
+
+    def _question(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> Question:
+        return to_question(self.model, messages, self._options(), self.additional_kwargs, wishes)
+
+    def _prompted(self, prompt: str, formatted: bool) -> list[ChatMessage]:
+        if not formatted and self.completion_to_prompt is not None:
+            prompt = self.completion_to_prompt(prompt)
+        return [ChatMessage(role=MessageRole.USER, content=prompt)]
+
+
+def _folded(events: Generator[StreamEvent, None, None], fold: Fold) -> ChatResponseGen:
+    with closing(events):
+        for event in events:
+            if (response := fold.feed(event)) is not None:
+                yield response
+    yield fold.last()
+
+
+async def _afolded(events: AsyncGenerator[StreamEvent, None], fold: Fold) -> ChatResponseAsyncGen:
+    async with aclosing(events):
+        async for event in events:
+            if (response := fold.feed(event)) is not None:
+                yield response
+    yield fold.last()
+
+
+def _completions(responses: ChatResponseGen) -> CompletionResponseGen:
+    with closing(responses):
+        for response in responses:
+            yield to_completion(response)
+
+
+async def _acompletions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
+    async with aclosing(responses):
+        async for response in responses:
+            yield to_completion(response)

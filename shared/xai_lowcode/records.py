@@ -1,0 +1,218 @@
+"""What the smaller endpoints answer, as records that keep every field they do not know.
+
+Fields are optional wherever xAI's documents and recordings disagree or change; ``model_extra``
+holds what is new. The chat endpoints' answers are read by the dialects instead.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from xai_lowcode.errors import UnreadableAnswerError
+
+TOKEN_PRICE_PER_USD = 10_000
+"""Token prices are in 10^-4 US dollars for a million tokens (12500 is 1.25 dollars)."""
+
+IMAGE_PRICE_PER_USD = 10_000_000_000
+"""Picture prices are in 10^-10 US dollars (200000000 is 0.02 dollars)."""
+
+R = TypeVar("R", bound="Record")
+
+
+class Record(BaseModel):
+    """One object of an answer."""
+
+    # Built on first use: importing the package must not pay for records that nobody reads.
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True, protected_namespaces=())
+
+
+class Model(Record):
+    """A model, as the model lists give it; prices in xAI's units, and in US dollars."""
+
+    id: str
+    created: int | None = None
+    owned_by: str | None = None
+    aliases: list[str] = Field(default_factory=list)
+    context_length: int | None = None
+    fingerprint: str | None = None
+    version: str | None = None
+    input_modalities: list[str] = Field(default_factory=list)
+    output_modalities: list[str] = Field(default_factory=list)
+    max_prompt_length: int | None = None
+    prompt_text_token_price: int | None = None
+    cached_prompt_text_token_price: int | None = None
+    completion_text_token_price: int | None = None
+    image_price: int | None = None
+
+    @property
+    def input_usd_per_million(self) -> float | None:
+        """US dollars for a million tokens of prompt."""
+        return _usd(self.prompt_text_token_price, TOKEN_PRICE_PER_USD)
+
+    @property
+    def cached_input_usd_per_million(self) -> float | None:
+        """US dollars for a million tokens of prompt that come from the cache."""
+        return _usd(self.cached_prompt_text_token_price, TOKEN_PRICE_PER_USD)
+
+    @property
+    def output_usd_per_million(self) -> float | None:
+        """US dollars for a million tokens of answer, reasoning included."""
+        return _usd(self.completion_text_token_price, TOKEN_PRICE_PER_USD)
+
+    @property
+    def usd_per_image(self) -> float | None:
+        """US dollars for a picture."""
+        return _usd(self.image_price, IMAGE_PRICE_PER_USD)
+
+
+class ApiKey(Record):
+    """The xAI key behind the token, as far as it may be shown."""
+
+    redacted_api_key: str
+    name: str | None = None
+    team_id: str | None = None
+    acls: list[str] = Field(default_factory=list)
+    team_blocked: bool = False
+    api_key_blocked: bool = False
+    api_key_disabled: bool = False
+
+
+class TextToken(Record):
+    """One token of a text."""
+
+    token_id: int
+    string_token: str
+    token_bytes: list[int] = Field(default_factory=list)
+
+
+class Ticket(Record):
+    """The promise of a deferred answer."""
+
+    request_id: str
+
+
+class Deletion(Record):
+    """That something was deleted."""
+
+    id: str
+    deleted: bool
+
+
+class FileRecord(Record):
+    """A file at xAI, of either generation of records.
+
+    Attributes:
+        id: Its id (``file_id`` in the older generation).
+        name: Its name (``filename`` in the newer one).
+        size: Bytes (``bytes``, or ``size_bytes`` as a text).
+        created_at: When it came, as xAI gives it: seconds since 1970, or a text.
+        upload_status: ``Initializing``, ``Uploading``, ``Complete`` or ``Failed``; older ones only.
+        processing_status: ``pending``, ``processing``, ``complete``, ``failed`` or ``skipped``.
+    """
+
+    id: str = Field(validation_alias=AliasChoices("id", "file_id"))
+    name: str | None = Field(None, validation_alias=AliasChoices("filename", "name"))
+    size: int | None = Field(None, validation_alias=AliasChoices("bytes", "size_bytes"))
+    content_type: str | None = None
+    created_at: int | str | None = None
+    expires_at: int | str | None = None
+    hash: str | None = None
+    upload_status: str | None = None
+    upload_error_message: str | None = None
+    processing_status: str | None = None
+
+
+class FilePage(Record):
+    """A page of the list of files; its token leads to the next, and stands on the last too."""
+
+    data: list[FileRecord]
+    pagination_token: str | None = None
+
+
+class UploadTicket(Record):
+    """An upload that has begun."""
+
+    file_id: str
+
+
+class BatchUpload(Record):
+    """A batch of uploads; its form is not published, so ``model_extra`` has what it says."""
+
+    batch_job_id: str | None = None
+
+
+class Embedding(Record):
+    """One vector."""
+
+    index: int = 0
+    embedding: list[float] | str
+
+
+class Embeddings(Record):
+    """The vectors of a list of texts."""
+
+    data: list[Embedding]
+    model: str | None = None
+
+
+class TextChoice(Record):
+    """One text of a legacy completion."""
+
+    index: int = 0
+    text: str
+    finish_reason: str | None = None
+
+
+class TextCompletion(Record):
+    """A legacy completion; ``usage`` as xAI gives it."""
+
+    id: str
+    model: str | None = None
+    choices: list[TextChoice]
+    usage: dict[str, Any] = Field(default_factory=dict)
+
+
+class LegacyCompletion(Record):
+    """A legacy completion in Anthropic's form."""
+
+    id: str
+    completion: str
+    stop_reason: str | None = None
+    model: str | None = None
+
+
+def one(kind: type[R]) -> Callable[[Any], R]:
+    """Makes a parser for one record."""
+
+    def parse(body: Any) -> R:
+        try:
+            return kind.model_validate(body)
+        except ValidationError as mismatch:
+            # Only the places: pydantic's own text repeats the input.
+            places = ", ".join(
+                ".".join(map(str, error["loc"])) or "the answer" for error in mismatch.errors()
+            )
+            raise UnreadableAnswerError(
+                f"The answer is not a {kind.__name__}: {places} is missing or of another type.",
+                body=body,
+            ) from None
+
+    return parse
+
+
+def many(kind: type[R], key: str) -> Callable[[Any], list[R]]:
+    """Makes a parser for a list of records below a key."""
+    parse_one = one(kind)
+
+    def parse(body: Any) -> list[R]:
+        items = body.get(key) if isinstance(body, dict) else None
+        if not isinstance(items, list):
+            raise UnreadableAnswerError(f"The answer has no list {key!r}.", body=body)
+        return [parse_one(item) for item in items]
+
+    return parse
+
+
+def _usd(price: int | None, units: int) -> float | None:
+    return None if price is None else price / units

@@ -1,0 +1,54 @@
+"""Fixtures of the core's laws: a clean environment, a loopback server, and both clients as one."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tests.core.loopback import Loopback  # noqa: E402 - the path is set above
+from tests.core.twins import Pauses  # noqa: E402
+
+# No clock in judgements, no folder of examples in the repository.
+hypothesis.settings.register_profile("laws", max_examples=40, deadline=None, database=None)
+hypothesis.settings.load_profile("laws")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No token, address or proxy of the person who runs the tests."""
+    for name in ("LOWCODEAPI_API_TOKEN", "LOWCODEAPI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def gateway() -> Iterator[Loopback]:
+    """A scripted server on a loopback port."""
+    with Loopback() as server:
+        yield server
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
+    """The waits that both clients asked for, none of which is really waited; jitter is 0.5."""
+    asked = Pauses()
+    really = asyncio.sleep
+
+    async def asleep(seconds: float, result: object = None) -> object:
+        if seconds:
+            asked.append(seconds)
+        return await really(0, result)
+
+    monkeypatch.setattr("xai_lowcode.client.sleep", asked.append)
+    monkeypatch.setattr("xai_lowcode.async_client.asyncio.sleep", asleep)
+    monkeypatch.setattr("random.random", lambda: 0.5)
+    return asked

@@ -1,0 +1,166 @@
+"""Law: an id that could leave its place in the path is refused; all others stay what they were."""
+
+import logging
+from itertools import product
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xai_lowcode import errors, operations
+from xai_lowcode.addresses import LONGEST_ID, UrlForms, address, check_id, parameters
+from xai_lowcode.errors import UsageError, XAILowCodeError
+from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL, Operation
+
+ALL = [value for value in vars(operations).values() if isinstance(value, Operation)]
+DELETE_IT: Operation[Any] = Operation("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)
+PATCH_IT: Operation[Any] = Operation("Patch", "PATCH", "/v1/x/{x_id}", dict)
+POST_IT: Operation[Any] = Operation("Post", "POST", "/v1/x/{x_id}:complete", dict, prefers="old")
+WITH_ID = [RETRIEVE_MODEL, DELETE_IT, PATCH_IT, POST_IT]
+
+good_ids = st.text(st.sampled_from("abcXYZ019._-:"), min_size=1, max_size=LONGEST_ID).filter(
+    lambda text: text.strip(".")
+)
+queries = st.dictionaries(st.text(max_size=5), st.text(max_size=8), max_size=3).filter(
+    lambda query: "api_token" not in query
+)
+BAD_IDS: list[Any] = [
+    "", ".", "..", "...", "/", "a/b", "../api-key", "..%2fapi-key", "%2e%2e", "a%20b", "a b", "a?b",
+    "a#b", "$&", "a$&b", "a&b=c", "a=b", "{model_id}", "\n", "a\n", "a\r\nX: y", "a\x00", "é", "模型",
+    "a\u2028", "a\\b", "a;b", "a,b", "a+b", "x" * (LONGEST_ID + 1), "\ud800", "٣", None, 5, b"a", ["a"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", BAD_IDS, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("operation", WITH_ID, ids=lambda operation: operation.name)
+def test_an_id_that_is_none_is_refused(operation: Operation[Any], value: Any) -> None:
+    """Whatever could leave its place in the path is refused, in both forms, naming the parameter."""
+    (name,) = parameters(operation)
+    for form in ("new", "old"):
+        with pytest.raises(UsageError) as refusal:
+            address(operation, form, {name: value}, {})
+        assert refusal.value.field == name
+    with pytest.raises(UsageError):
+        address(operation, "new", {}, {})
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_an_id_or_refused(text: str) -> None:
+    """What is accepted as an id is one segment of a path, and means itself."""
+    try:
+        value = check_id("x_id", text)
+    except UsageError:
+        return
+    path = address(DELETE_IT, "new", {"x_id": value}, {})
+    assert path.isascii()
+    assert path.count("/") == 3
+    assert value not in {".", ".."}
+    assert (urlsplit(path).path, urlsplit(path).query) == (path, "")
+    assert unquote(path) == f"/v1/x/{text}"
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=lambda operation: operation.name)
+@given(value=good_ids, query=queries)
+def test_both_forms_say_the_same(
+    operation: Operation[Any], value: str, query: dict[str, str]
+) -> None:
+    """The new form has the id in the path, the old one its name there and the id in the query."""
+    (name,) = parameters(operation)
+    new = urlsplit(address(operation, "new", {name: value}, query))
+    old = urlsplit(address(operation, "old", {name: value}, query))
+    assert unquote(new.path) == operation.path.replace(f"{{{name}}}", value)
+    assert old.path == operation.path.replace(f"{{{name}}}", name)
+    assert dict(parse_qsl(new.query, keep_blank_values=True)) == query
+    assert dict(parse_qsl(old.query, keep_blank_values=True)) == {**query, name: value}
+
+
+@given(queries)
+def test_without_an_id_the_forms_are_one(query: dict[str, str]) -> None:
+    """An endpoint without an id has one address, which carries any query unchanged."""
+    new, old = (address(LIST_MODELS, form, {}, query) for form in ("new", "old"))
+    assert new == old
+    assert new.isascii()
+    assert dict(parse_qsl(urlsplit(new).query, keep_blank_values=True)) == query
+
+
+@pytest.mark.parametrize(
+    "operation", [LIST_MODELS, RETRIEVE_MODEL], ids=lambda operation: operation.name
+)
+@pytest.mark.parametrize("form", ["new", "old"])
+def test_a_second_token_is_refused(operation: Operation[Any], form: Any) -> None:
+    """The token's own parameter cannot be given: twice, the gateway fails and quotes it."""
+    with pytest.raises(UsageError) as refusal:
+        address(operation, form, {"model_id": "m"}, {"api_token": "x"})
+    assert refusal.value.field == "query"
+
+
+ROUTE_UNKNOWN = errors.RouteNotFoundError("Not Found", status_code=404, maker="gateway")
+FAILURES: list[tuple[XAILowCodeError, bool]] = [
+    (ROUTE_UNKNOWN, True),
+    (errors.BadRequestError("bad", status_code=400, maker="gateway"), True),
+    (errors.InternalServerError("x", status_code=500, maker="gateway"), True),
+    (errors.NotFoundError("Not Found", status_code=404, maker="unknown"), True),
+    (errors.APIConnectionError("dropped", reached=True), True),
+    (errors.APIConnectionError("refused", reached=False), False),
+    (errors.APITimeoutError("slow", reached=True), False),
+    (errors.AuthenticationError("x", status_code=401, maker="gateway"), False),
+    (errors.PermissionDeniedError("x", status_code=403, maker="gateway"), False),
+    (errors.BadRequestError("large", status_code=413, maker="gateway"), False),
+    (errors.RateLimitError("x", status_code=429, maker="gateway"), False),
+    (errors.NotFoundError("no such model", status_code=404, maker="provider"), False),
+    (errors.InternalServerError("x", status_code=500, maker="provider"), False),
+    (errors.NotFoundError("Model {model_id}", status_code=404, maker="provider"), True),
+    (errors.NotFoundError("Model :model_id", status_code=404, maker="provider"), True),
+    (errors.UnreadableAnswerError("html"), False),
+    (UsageError("x"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "blames"), FAILURES, ids=lambda value: repr(value)[:50])
+@pytest.mark.parametrize(
+    ("operation", "choice", "known"),
+    list(
+        product(
+            [RETRIEVE_MODEL, PATCH_IT, POST_IT, LIST_MODELS], ["auto", "new", "old"], [False, True]
+        )
+    ),
+)
+def test_the_other_form_is_tried_on_the_signs_only(
+    operation: Operation[Any], choice: Any, known: bool, error: XAILowCodeError, blames: bool
+) -> None:
+    """It needs an id, a method that may be repeated, a free choice, no form known, and a sign."""
+    forms = UrlForms(choice)
+    if known:
+        forms.remember(operation, "new")
+    expected = blames and operation is RETRIEVE_MODEL and choice == "auto" and not known
+    assert forms.may_fall_back(operation, error) == expected
+
+
+@pytest.mark.parametrize("operation", ALL + WITH_ID, ids=lambda operation: operation.name)
+def test_the_first_form(operation: Operation[Any]) -> None:
+    """The user's choice comes first, then what worked, then what the endpoint prefers."""
+    assert UrlForms("old").first(operation) == "old"
+    assert UrlForms("new").first(operation) == "new"
+    forms = UrlForms()
+    assert forms.first(operation) == operation.prefers
+    forms.remember(operation, "old")
+    assert forms.first(operation) == ("old" if parameters(operation) else operation.prefers)
+
+
+def test_what_worked_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Remembering logs the form when it is new, and never again."""
+    forms = UrlForms()
+    with caplog.at_level(logging.INFO, logger="xai_lowcode"):
+        for form in ("old", "old", "new", "new"):
+            forms.remember(RETRIEVE_MODEL, form)
+        forms.remember(LIST_MODELS, "new")
+    assert [record.getMessage().split()[-3] for record in caplog.records] == ["old", "new"]
+
+
+def test_what_worked_is_known_to_one_object_only() -> None:
+    """Another gateway's forms are not touched."""
+    one, other = UrlForms(), UrlForms()
+    one.remember(RETRIEVE_MODEL, "old")
+    assert other.first(RETRIEVE_MODEL) == "new"

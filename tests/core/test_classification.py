@@ -1,0 +1,314 @@
+"""Law: every wrapping of one refusal gives one error, with the token in none of its facts."""
+
+import json
+import math
+import pickle
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.wire import gateway_fixtures, recorded_errors, refused, wrapped
+from xai_lowcode import errors
+from xai_lowcode.classification import (
+    LONGEST_TEXT,
+    classify,
+    is_error_body,
+    not_readable,
+    readable,
+    retry_after,
+)
+from xai_lowcode.errors import APIStatusError, ContentPolicyError, CreditsExhaustedError
+
+# Name in the fixture file: class, text, maker, seconds to wait.
+GATEWAY: dict[str, tuple[str, str, str, float | None]] = {
+    "err_provider_xai_400": ("BadRequestError", "Argument not supported", "provider", None),
+    "err_provider_xai_429": ("RateLimitError", "Model grok-x: rate limited", "provider", 7.0),
+    "err_provider_openai_shape": ("BadRequestError", "Invalid thing", "provider", None),
+    "err_provider_top_message": ("BadRequestError", "has message", "provider", None),
+    "err_provider_text": ("InternalServerError", "upstream exploded", "provider", None),
+    "err_provider_html": ("InternalServerError", "502 Bad Gateway", "provider", None),
+    "err_provider_empty": ("InternalServerError", "Error received from", "provider", None),
+    "err_network": ("InternalServerError", "socket hang up", "gateway", None),
+    "err_stream_aborted": ("InternalServerError", "stream has been aborted", "gateway", None),
+    "err_token_missing_or_malformed": ("AuthenticationError", "A valid API", "gateway", None),
+    "err_token_unknown": ("AuthenticationError", "Invalid api_token", "gateway", None),
+    "err_xai_not_connected": ("AccountNotConnectedError", "No access token", "gateway", None),
+    "err_route_unknown": ("RouteNotFoundError", "Not Found", "gateway", None),
+    "err_bad_json": ("BadRequestError", "Expected property name", "gateway", None),
+    "err_too_large": ("BadRequestError", "request entity too large", "gateway", None),
+    "err_definition_unknown_provider": ("BadRequestError", "Invalid request", "gateway", None),
+    "documented_error": ("BadRequestError", "Error description", "unknown", None),
+}
+# Name of the recorded body: class.
+RECORDED = {
+    "200-error-body": "InternalServerError",
+    "400-argument-not-supported-presence-penalty": "BadRequestError",
+    "400-argument-not-supported-reasoning-effort": "BadRequestError",
+    "400-argument-not-supported-stop": "BadRequestError",
+    "400-context-length": "ContextLengthError",
+    "400-model-not-found": "ModelNotFoundError",
+    "400-model-not-found-old-code": "ModelNotFoundError",
+    "400-reasoning-effort-not-supported": "BadRequestError",
+    "400-schema-root-not-object": "BadRequestError",
+    "400-single-text-element": "BadRequestError",
+    "400-wrong-key": "AuthenticationError",
+    "400-wrong-key-old-code": "AuthenticationError",
+    "403-content-policy-new-code": "ContentPolicyError",
+    "403-content-policy-old-code": "ContentPolicyError",
+    "403-credits-exhausted": "CreditsExhaustedError",
+    "403-endpoint-denied": "PermissionDeniedError",
+    "403-no-credits-new-team": "CreditsExhaustedError",
+    "404-model-deprecated": "ModelNotFoundError",
+    "404-model-no-access": "ModelNotFoundError",
+    "404-no-route": "RouteNotFoundError",
+    "410-live-search-deprecated": "BadRequestError",
+    "422-deserialize": "BadRequestError",
+    "429-credits-exhausted": "CreditsExhaustedError",
+}
+
+
+def error_of(status: int, document: Any, token: str = "") -> APIStatusError:
+    error = classify(status, document, {}, token)
+    assert error is not None
+    return error
+
+
+@pytest.mark.skipif(not gateway_fixtures(), reason="not beside the repository")
+def test_the_table_holds_every_error_of_the_gateway() -> None:
+    """No error of the gateway's own answers is missing from the table above."""
+    names = {name for name in gateway_fixtures() if name.startswith(("err_", "documented_e"))}
+    assert names == GATEWAY.keys()
+
+
+@pytest.mark.skipif(not gateway_fixtures(), reason="not beside the repository")
+@pytest.mark.parametrize("name", GATEWAY)
+def test_the_gateways_errors(name: str) -> None:
+    """Each error of the gateway has its class, text, maker and wait, and leaks nothing."""
+    case = gateway_fixtures()[name]
+    cls, text, maker, wait = GATEWAY[name]
+    error = error_of(case["status"], case["body"])
+    assert type(error).__name__ == cls
+    assert error.message.startswith(text)
+    assert (error.maker, error.retry_after, error.status_code) == (maker, wait, case["status"])
+    assert "LEAKED" not in repr(vars(error))
+    assert "<" not in error.message
+
+
+@pytest.mark.skipif(not gateway_fixtures(), reason="not beside the repository")
+def test_the_gateways_successes_are_no_errors() -> None:
+    """None of the gateway's successes is taken for an error."""
+    for name, case in gateway_fixtures().items():
+        if case["status"] == 200:
+            body = case.get("body", case.get("body_text"))
+            assert classify(200, body, {}) is None, name
+
+
+def test_every_recorded_error_is_in_the_table() -> None:
+    """No recorded refusal of xAI is missing from the table above."""
+    if not recorded_errors():
+        pytest.skip("the recorded bodies are not beside the repository")
+    assert recorded_errors().keys() == RECORDED.keys()
+
+
+@pytest.mark.parametrize("name", sorted(recorded_errors()))
+def test_xais_errors_naked_and_as_the_gateway_passes_them_on(name: str) -> None:
+    """Each refusal of xAI has its class, text and code, naked and in the gateway's form."""
+    status, body = recorded_errors()[name]
+    forms = [body, refused(body, {"x-request-id": "r1"})] if status >= 400 else [body]
+    for form in forms:
+        error = error_of(status, form)
+        assert type(error).__name__ == RECORDED[name]
+        assert error.message == " ".join(body["error"].split())
+        assert error.code == body.get("code")
+        assert error.maker == "provider"
+
+
+@pytest.mark.parametrize("envelope", ["result", "data", "bare"])
+@pytest.mark.parametrize("name", sorted(recorded_errors()))
+def test_an_error_inside_a_success(name: str, envelope: str) -> None:
+    """A refusal inside a 200, in any envelope, has the text, code and class of the naked one.
+
+    Only the class of what the status alone tells (a 422 without a code) can differ.
+    """
+    _, body = recorded_errors()[name]
+    error = error_of(200, wrapped(body, envelope))
+    assert error.message == " ".join(body["error"].split())
+    assert (error.code, error.maker, error.status_code) == (body.get("code"), "provider", 200)
+    if name not in {"422-deserialize", "410-live-search-deprecated"}:
+        assert type(error).__name__ == RECORDED[name]
+
+
+FINAL = (
+    ("Your team has either used all available credits or reached its", CreditsExhaustedError),
+    ("reached its monthly spending limit", CreditsExhaustedError),
+    ("Your newly created team doesn't have any credits yet.", CreditsExhaustedError),
+    ("Content violates usage guidelines. ", ContentPolicyError),
+    ("Failed check: SAFETY_CHECK_TYPE_BIO", ContentPolicyError),
+)
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 429])
+@pytest.mark.parametrize(("text", "cls"), FINAL)
+@pytest.mark.parametrize("code", [None, "permission-denied", "Some resource has been exhausted"])
+def test_credits_and_content_policy_never_pass_by_themselves(
+    text: str, cls: type[APIStatusError], code: str | None, status: int
+) -> None:
+    """Whatever status and code they come with, they are told by their text and not retryable."""
+    body = {"error": text} if code is None else {"error": text, "code": code}
+    for form in (body, refused(body), wrapped(body, "result"), wrapped(body, "data")):
+        error = error_of(status, form)
+        assert type(error) is cls
+        assert not error.is_retryable
+
+
+def test_the_search_order_of_texts() -> None:
+    """Of several texts in one body the first in the documented order is taken."""
+    places: list[dict[str, Any]] = [
+        {"error": {"error": {"message": "1"}}},
+        {"error": {"error": "2"}},
+        {"error": {"message": "3"}},
+        {"error": "4"},
+        {"data": {"error": {"message": "5"}}},
+        {"data": {"error": "6"}},
+        {"message": "7"},
+    ]
+    for first, document in enumerate(places):
+        for later in places[first + 1 :]:
+            both = {**later, **document}
+            if isinstance(document.get("error"), dict) and isinstance(later.get("error"), dict):
+                both["error"] = {**later["error"], **document["error"]}
+            assert error_of(400, both).message == str(first + 1)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 999) | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["error", "message", "code", "data", "result", "headers", "provider", "choices"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.integers(300, 599), json_values)
+def test_any_refusal_is_an_error_with_a_text(status: int, document: Any) -> None:
+    """No body, however odd, makes a refusal unreadable or passes it off as a success."""
+    error = error_of(status, document)
+    assert error.message
+    assert error.status_code == status
+    assert isinstance(error.code, str | None)
+    assert pickle.loads(pickle.dumps(error)).message == error.message
+
+
+@given(json_values)
+def test_any_success_is_judged_without_failing(document: Any) -> None:
+    """No body, however odd, makes judging a success fail; both judges agree."""
+    assert (classify(200, document, {}) is not None) == is_error_body(document)
+
+
+@pytest.mark.parametrize("member", ["choices", "object", "output", "content"])
+@pytest.mark.parametrize("how", ["result", "data", "bare"])
+def test_a_success_with_an_error_member_is_a_success(member: str, how: str) -> None:
+    """A record of xAI that has an ``error`` member beside its own is no refusal."""
+    body = {member: "x", "error": {"message": "of the record"}}
+    assert not is_error_body(wrapped(body, how))
+
+
+def documents_with(leaf: str) -> st.SearchStrategy[Any]:
+    keys = st.sampled_from(
+        ["error", "message", "code", "data", "result", "headers", "x-request-id"]
+    )
+    texts = st.sampled_from([leaf, f"a {leaf}", f"{leaf}&b", "x" * (LONGEST_TEXT - 4) + leaf])
+    return st.recursive(
+        texts,
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(keys | st.just(leaf), inner, min_size=1, max_size=4)
+        ),
+        max_leaves=8,
+    )
+
+
+@pytest.mark.parametrize(
+    "token", ["at_canary7f3a9d1be5c24860", "canary-without-the-usual-form", "c/a+n=a%r&y"]
+)
+@given(data=st.data())
+def test_the_token_survives_in_no_place_of_a_body(token: str, data: st.DataObject) -> None:
+    """Text, code, id, body, arguments and pickle of an error are free of it, beginnings too."""
+    document = data.draw(documents_with(token))
+    status = data.draw(st.sampled_from([200, 302, 400, 401, 403, 404, 429, 500]))
+    as_text = data.draw(st.booleans())
+    body = json.dumps(document) if as_text else document
+    found: errors.XAILowCodeError | None = classify(status, body, {"x-request-id": token}, token)
+    error = found or not_readable(str(body), {"x-request-id": token}, token)
+    for shown in (str(error), repr(error), str(error.body), str(error.args), str(vars(error))):
+        assert token not in shown
+        assert token[:9] not in shown
+    assert token.encode() not in pickle.dumps(error)
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<html><h1>502 Bad Gateway</h1></html>", "502 Bad Gateway"),
+        (
+            "<!DOCTYPE html><html><head><title>x</title><style>a{}</style></head>"
+            "<body>Error&nbsp;&amp; <b>more</b><script>x</script></body>",
+            "Error & more",
+        ),
+        ("  <HTML><BODY>Up\n\n  soon</BODY></HTML>", "Up soon"),
+        ("<html><head><title>no end<body>said", "said"),
+        ("upstream < 5 > 3", "upstream < 5 > 3"),
+        ("", ""),
+        (" \n", ""),
+        ("x" * 600, "x" * LONGEST_TEXT + "…"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 403, 502, 521])
+def test_pages_and_texts_become_one_short_line(page: str, text: str, status: int) -> None:
+    """What is no JSON is shown short and without tags, with the status and no known maker."""
+    assert readable(page) == text
+    error = classify(status, page, {}) or not_readable(page, {})
+    assert (text or "no text" if status >= 400 else text) in error.message
+    assert error.maker == "unknown"
+
+
+@pytest.mark.parametrize("piece", ["<script ", "<", "<head><style>", "<a b", "&#", "<!--"])
+def test_no_page_takes_long_to_read(piece: str) -> None:
+    """However a page of 100 kB is broken, its text is found in linear work.
+
+    Quadratic work takes 10 s here, linear work some milliseconds: the bound tells them apart on any
+    machine.
+    """
+    page = "<html>" + piece * (100_000 // len(piece))
+    began = time.process_time()
+    assert len(readable(page)) <= LONGEST_TEXT + 1
+    assert time.process_time() - began < 2
+
+
+@given(st.text(max_size=8) | st.sampled_from(["7", "0", "1.5", "-1", "nan", "inf", "1e400", " 3 "]))
+def test_waits_are_finite_and_not_negative(value: str) -> None:
+    """Whatever a header says, the wait is a usable number of seconds or None."""
+    for name in ("retry-after", "retry-after-ms"):
+        seconds = retry_after({name: value})
+        assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
+
+
+def test_waits_of_the_body_come_before_those_of_the_answer() -> None:
+    """The provider's headers in the body are the ones that count, in either unit."""
+    for headers, seconds in (({"Retry-After": "7"}, 7.0), ({"retry-after-ms": "1500"}, 1.5)):
+        error = classify(429, refused({"error": "x"}, headers), {"retry-after": "3"})
+        assert error is not None
+        assert error.retry_after == (seconds if "Retry-After" in headers else 1.5)
+    plain = classify(429, {"message": "x"}, {"retry-after": "3", "x-request-id": "r9"})
+    assert plain is not None
+    assert (plain.retry_after, plain.request_id) == (3.0, "r9")

@@ -1,0 +1,379 @@
+"""Law: for the same script both clients take the same steps and end alike; nothing stays open.
+
+This file holds for ``client`` and ``async_client``, which differ in nothing but ``await``.
+"""
+
+import asyncio
+import copy
+import gc
+import inspect
+import os
+import pickle
+import threading
+from itertools import product
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.core.loopback import (
+    TOKEN,
+    Drop,
+    Loopback,
+    Move,
+    Reply,
+    Request,
+    Stall,
+    json_reply,
+    sse_reply,
+)
+from tests.core.twins import BOTH, AsyncHands, Pauses, SyncHands, hands
+from tests.core.wire import refused
+from xai_lowcode.async_client import AsyncClient
+from xai_lowcode.client import Client
+from xai_lowcode.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    BadRequestError,
+    UnreadableAnswerError,
+    XAILowCodeError,
+)
+from xai_lowcode.exchange import Call
+from xai_lowcode.operations import (
+    CREATE_CHAT_COMPLETION,
+    LIST_MODELS,
+    RETRIEVE_MODEL,
+    Operation,
+)
+from xai_lowcode.settings import Settings
+from xai_lowcode.transport import AsyncTargetTransport, TargetTransport
+
+OK = {"id": "m", "choices": [], "data": [{"id": "m"}], "object": "list"}
+MOVES: dict[str, Move] = {
+    "ok": json_reply(OK),
+    "route 404": json_reply({"message": "Not Found"}, 404),
+    "rate 7": json_reply(refused({"error": "slow"}, {"retry-after": "7"}), 429),
+    "5xx": Reply(b"<html>502</html>", 502, "text/html"),
+    "drop": Drop(),
+    "cut": Reply(b'{"id": "m"', cut=True),
+    "no json": Reply(b"nonsense"),
+    "gzip": Reply(b"no gzip", headers=(("Content-Encoding", "gzip"),)),
+}
+OPERATIONS: list[tuple[Operation[Any], dict[str, Any]]] = [
+    (CREATE_CHAT_COMPLETION, {"body": {"a": "é"}}),
+    (RETRIEVE_MODEL, {"ids": {"model_id": "grok-4.7"}}),
+    (LIST_MODELS, {"query": {"limit": "3"}}),
+]
+both = pytest.mark.parametrize("kind", BOTH)
+
+
+def settings_for(gateway: Loopback, **options: Any) -> Settings:
+    return Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
+
+
+def told(request: Request) -> tuple[bytes, bytes]:
+    return request.head, request.body
+
+
+def outcome_of(call: Any) -> tuple[Any, ...]:
+    try:
+        return ("ok", call())
+    except XAILowCodeError as error:
+        return type(error), str(error), str(error.body), getattr(error, "__notes__", [])
+
+
+@pytest.mark.parametrize(("operation", "values"), OPERATIONS, ids=lambda v: getattr(v, "name", ""))
+@pytest.mark.parametrize("first", MOVES)
+def test_both_clients_take_the_same_steps(
+    gateway: Loopback, pauses: Pauses, first: str, operation: Operation[Any], values: dict[str, Any]
+) -> None:
+    """Requests to the byte, waits, and results or errors are the same for every script."""
+    for rest in product(MOVES, ["ok", "drop", "5xx"]):
+        seen = []
+        for kind in BOTH:
+            gateway.script([MOVES[first], *(MOVES[name] for name in rest)])
+            pauses.clear()
+            with hands(kind, settings_for(gateway, max_retries=2)) as client:
+                ended = outcome_of(lambda c=client: c.call(operation, **values))
+            seen.append((ended, list(pauses), [told(request) for request in gateway.requests]))
+        assert seen[0] == seen[1]
+        # Three attempts, one more in the other URL form, one more after a stale connection.
+        assert 1 <= len(seen[0][2]) <= 3 + ("{" in operation.path) + 1
+
+
+def test_their_signatures_agree() -> None:
+    """The twins have the same public methods with the same parameters."""
+    for name in ("__init__", "call", "settle", "stream"):
+        sync, twin = (inspect.signature(getattr(cls, name)) for cls in (Client, AsyncClient))
+        assert list(map(str, sync.parameters.values())) == list(map(str, twin.parameters.values()))
+
+
+@both
+def test_a_paid_call_is_not_repeated_once_an_answer_began(
+    gateway: Loopback, pauses: Pauses, kind: type[Any]
+) -> None:
+    """A POST whose answer broke off is sent once, on a fresh and on a kept-alive connection."""
+    with hands(kind, settings_for(gateway, max_retries=2)) as client:
+        for warm in ([], [MOVES["ok"]]):
+            gateway.script([*warm, MOVES["cut"], MOVES["ok"]])
+            for _ in warm:
+                client.call(CREATE_CHAT_COMPLETION, body={})
+            with pytest.raises(APIConnectionError):
+                client.call(CREATE_CHAT_COMPLETION, body={})
+            assert len(gateway.requests) == len(warm) + 1
+    assert pauses == []
+
+
+@both
+def test_a_stale_connection_is_replaced(gateway: Loopback, pauses: Pauses, kind: type[Any]) -> None:
+    """A kept-alive connection that the other side had closed costs no attempt, once."""
+    with hands(kind, settings_for(gateway, max_retries=0)) as client:
+        gateway.script([MOVES["ok"], Drop(), MOVES["ok"], Drop(), Drop()])
+        for _ in range(2):
+            client.call(CREATE_CHAT_COMPLETION, body={})
+        assert [request.connection for request in gateway.requests] == [1, 1, 2]
+        with pytest.raises(APIConnectionError):
+            client.call(CREATE_CHAT_COMPLETION, body={})
+    assert [request.connection for request in gateway.requests] == [1, 1, 2, 2, 3]
+    assert pauses == []
+
+
+@both
+def test_silence_ends_with_the_timeout(gateway: Loopback, kind: type[Any]) -> None:
+    """No answer, or half of one, ends with a time-out; a paid call is not made again."""
+    gateway.play = lambda _request: Stall()
+    with hands(kind, settings_for(gateway, timeout=0.05)) as client:
+        with pytest.raises(APITimeoutError) as raised:
+            client.call(CREATE_CHAT_COMPLETION, body={})
+        assert raised.value.reached
+        assert len(gateway.requests) == 1
+        gateway.play = lambda _request: Reply(b"{", stall=True)
+        with pytest.raises(APITimeoutError):
+            client.call(CREATE_CHAT_COMPLETION, body={})
+    assert gateway.open_connections == 0
+
+
+@both
+def test_the_deadline_ends_everything(gateway: Loopback, kind: type[Any]) -> None:
+    """The deadline bounds attempts and waits together, however generous the time-outs are."""
+    gateway.play = lambda _request: Stall()
+    with hands(kind, settings_for(gateway, timeout=30, deadline=0.1, max_retries=5)) as client:
+        with pytest.raises(APITimeoutError):
+            client.call(LIST_MODELS)
+        gateway.play = lambda _request: json_reply(
+            refused({"error": "x"}, {"retry-after": "9"}), 429
+        )
+        with pytest.raises(APIStatusError) as raised:
+            client.call(LIST_MODELS)
+        assert "Not tried again" in raised.value.__notes__[0]
+
+
+@both
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("injected", [False, True])
+def test_redirects_are_errors(
+    gateway: Loopback, kind: type[Any], status: int, injected: bool
+) -> None:
+    """A redirect is not followed, whatever an injected client says, and shows no token."""
+    place = f"{gateway.base_url}/elsewhere?api_token={TOKEN}"
+    gateway.play = lambda _request: Reply(b"", status, headers=(("Location", place),))
+    with httpx.Client(follow_redirects=True) as one:
+        own = one if kind is SyncHands else httpx.AsyncClient(follow_redirects=True)
+        with hands(kind, settings_for(gateway), http_client=own if injected else None) as client:
+            with pytest.raises(BadRequestError) as raised:
+                client.call(LIST_MODELS)
+            with pytest.raises(BadRequestError):
+                client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
+            if injected and kind is AsyncHands:
+                client.runner.run(own.aclose())
+    assert len(gateway.requests) == 2
+    assert TOKEN not in f"{raised.value} {vars(raised.value)}"
+
+
+@both
+def test_cookies_are_not_sent_back(gateway: Loopback, kind: type[Any]) -> None:
+    """The gateway's session cookie is forgotten at once."""
+    gateway.play = lambda _request: json_reply(
+        OK, headers=(("Set-Cookie", "connect.sid=s; Path=/"),)
+    )
+    with hands(kind, settings_for(gateway)) as client:
+        for _ in range(3):
+            client.call(LIST_MODELS)
+    assert all("cookie" not in request.headers for request in gateway.requests)
+    assert gateway.connections_made == 1
+
+
+@both
+def test_streams_give_the_bytes_as_they_come(gateway: Loopback, kind: type[Any]) -> None:
+    """The bytes of a stream are those that were sent, and compression is not asked for."""
+    pieces = [b"data: {}\n\n", "data: é\n".encode()[:7], "data: é\n\n".encode()[7:]]
+    gateway.play = lambda _request: sse_reply(pieces)
+    with hands(kind, settings_for(gateway)) as client:
+        got = client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
+    assert b"".join(got) == b"".join(pieces)
+    assert gateway.requests[0].headers["accept-encoding"] == "identity"
+    assert gateway.requests[0].headers["accept"] == "text/event-stream"
+
+
+@both
+@pytest.mark.parametrize(
+    "content_type", ["text/event-stream", "application/json", "text/plain", None]
+)
+def test_a_stream_that_breaks_is_an_error(
+    gateway: Loopback, pauses: Pauses, kind: type[Any], content_type: str | None
+) -> None:
+    """Whatever it calls itself, a body that ends before its length raises one of our errors."""
+    gateway.play = lambda _request: Reply(b"data: {}\n\n", content_type=content_type, cut=True)
+    with hands(kind, settings_for(gateway)) as client, pytest.raises(XAILowCodeError):
+        client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
+    assert len(gateway.requests) == 1
+    assert pauses == []
+
+
+@both
+def test_an_answer_of_another_shape_quotes_no_token(gateway: Loopback, kind: type[Any]) -> None:
+    """A success of the wrong shape that quotes the token becomes an error without it."""
+    secret = "canary-without-the-usual-form"
+    settings = Settings.create(api_token=secret, base_url=gateway.base_url)
+    for move in (json_reply({"wrong": secret}), Reply(secret.encode()), json_reply([secret])):
+        gateway.play = lambda _request, move=move: move
+        with hands(kind, settings) as client, pytest.raises(UnreadableAnswerError) as raised:
+            client.call(LIST_MODELS)
+        assert secret not in f"{raised.value} {vars(raised.value)}"
+
+
+def play(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json={"data": [{"id": str(request.url)}]})
+
+
+@both
+def test_injected_clients_work(kind: type[Any]) -> None:
+    """A client whose transport ignores the target works through the wrapper, and stays open."""
+    settings = Settings.create(api_token=TOKEN, base_url="https://host/xai")
+    mock = httpx.MockTransport(play)
+    own: Any = (
+        httpx.Client(transport=TargetTransport(mock))
+        if kind is SyncHands
+        else httpx.AsyncClient(transport=AsyncTargetTransport(mock))
+    )
+    with hands(kind, settings, http_client=own) as client:
+        (model,) = client.call(LIST_MODELS, query={"limit": "3"})
+    assert model["id"] == f"https://host/xai/v1/models?limit=3&api_token={TOKEN}"
+    assert not own.is_closed
+
+
+def test_one_pool_for_each_loop(gateway: Loopback) -> None:
+    """Several asyncio.run in a row work on one client, each with a pool that ends with its loop."""
+    gateway.play = lambda _request: json_reply(OK)
+    client = AsyncClient(settings_for(gateway))
+
+    async def three() -> None:
+        await asyncio.gather(*(client.call(LIST_MODELS) for _ in range(3)))
+        await client.call(LIST_MODELS)
+
+    for _ in range(4):
+        asyncio.run(three())
+        assert gateway.open_connections == 0
+    gc.collect()
+    assert len(gateway.requests) == 16
+    # Loops that ended are not kept alive by what was made for them.
+    assert len(client._pools) <= 1
+
+
+async def test_closing_is_no_end(gateway: Loopback) -> None:
+    """A closed client opens its pool again when it is next used, sync and async."""
+    gateway.play = lambda _request: json_reply(OK)
+    async with AsyncClient(settings_for(gateway)) as twin:
+        await twin.call(LIST_MODELS)
+        await twin.aclose()
+        await twin.aclose()
+        await twin.call(LIST_MODELS)
+    with Client(settings_for(gateway)) as client:
+        await asyncio.to_thread(client.call, LIST_MODELS)
+        client.close()
+        client.close()
+        await asyncio.to_thread(client.call, LIST_MODELS)
+    assert gateway.open_connections == 0
+
+
+async def test_a_cancelled_call_leaves_nothing_open(gateway: Loopback) -> None:
+    """Cancelling a call, before or in the middle of its answer, closes its connection."""
+    async with AsyncClient(settings_for(gateway)) as client:
+        for move in (Stall(), Reply(b"{", stall=True)):
+            gateway.play = lambda _request, move=move: move
+            task = asyncio.create_task(client.call(LIST_MODELS))
+            while gateway.open_connections == 0 or not gateway.requests:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert gateway.open_connections == 0
+            gateway.requests.clear()
+
+
+@pytest.mark.parametrize(
+    "travel", [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))]
+)
+@pytest.mark.parametrize("cls", [Client, AsyncClient])
+def test_clients_travel(gateway: Loopback, cls: type[Any], travel: Any) -> None:
+    """A copied or pickled client has the same settings and a pool of its own."""
+    gateway.play = lambda _request: json_reply(OK)
+    client = cls(settings_for(gateway))
+    other = travel(client)
+    assert other.settings == client.settings
+    if cls is Client:
+        with client, other:
+            client.call(LIST_MODELS)
+            other.call(LIST_MODELS)
+            assert client._own is not other._own
+
+
+def test_an_unused_reference_closes_its_pool(gateway: Loopback) -> None:
+    """When the last reference to a client goes, its sockets go too."""
+    gateway.play = lambda _request: json_reply(OK)
+    client = Client(settings_for(gateway))
+    client.call(LIST_MODELS)
+    assert gateway.open_connections == 1
+    del client
+    gc.collect()
+    assert gateway.open_connections == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_has_connections_of_its_own(gateway: Loopback) -> None:
+    """Parent and child both go on calling after a fork, on different connections."""
+    gateway.play = lambda _request: json_reply(OK)
+    with Client(settings_for(gateway)) as client:
+        client.call(LIST_MODELS)
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                client.call(LIST_MODELS)
+                client.close()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        client.call(LIST_MODELS)
+    assert [request.connection for request in gateway.requests] == [1, 2, 1]
+
+
+def test_threads_share_a_client(gateway: Loopback) -> None:
+    """Threads that begin at once make one pool, and all get their answers."""
+    gateway.play = lambda _request: json_reply(OK)
+    answers: list[Any] = []
+    with Client(settings_for(gateway)) as client:
+        threads = [
+            threading.Thread(target=lambda: answers.append(client.call(LIST_MODELS)))
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert answers == [[{"id": "m"}]] * 8
+    assert gateway.open_connections == 0

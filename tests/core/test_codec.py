@@ -1,0 +1,110 @@
+"""Law: what JSON can say is written and read back alike; what it cannot say is named by its place."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xai_lowcode import codec
+from xai_lowcode.errors import UsageError
+
+texts = st.text(st.characters(codec="utf-8"), max_size=6)
+documents = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=20,
+)
+UNWRITABLE: list[Any] = [
+    math.nan,
+    math.inf,
+    -math.inf,
+    "\ud800",
+    "a\udfffb",
+    b"bytes",
+    {1, 2},
+    object(),
+    2**64,
+    1j,
+    range(3),
+]
+
+
+@given(documents)
+def test_round_trip(document: Any) -> None:
+    """Written and read, a document is the same; the standard library reads the same."""
+    written = codec.dump(document)
+    assert codec.load(written) == document
+    assert json.loads(written) == document
+
+
+places = st.lists(st.sampled_from(["a", "b", 0, 1]), max_size=6)
+
+
+def buried(value: Any, path: list[str | int]) -> tuple[Any, str]:
+    """A document with the value at the path, beside harmless ones; and the path as it is named."""
+    for step in reversed(path):
+        if isinstance(step, int):
+            value = [*[None] * step, value, "after"]
+        else:
+            value = {"x": 1.5, "n": None, step: value, "z": ["é"]}
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return value, name.removeprefix(".") or "request body"
+
+
+@pytest.mark.parametrize("value", UNWRITABLE, ids=repr)
+@given(path=places)
+def test_the_place_of_what_cannot_be_written_is_named(value: Any, path: list[str | int]) -> None:
+    """Wherever it is buried, a value without a JSON form is refused, naming its place."""
+    document, name = buried(value, path)
+    with pytest.raises(UsageError) as refusal:
+        codec.dump(document)
+    assert refusal.value.field == name
+    assert str(refusal.value).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("key", [1, None, 1.5, b"k", ("t",), "\ud800"], ids=repr)
+@given(path=places)
+def test_the_place_of_a_key_that_is_no_text_is_named(key: Any, path: list[str | int]) -> None:
+    """A key that JSON cannot have is refused, naming the object it is in and the key."""
+    document, name = buried({key: 1}, path)
+    with pytest.raises(UsageError) as refusal:
+        codec.dump(document)
+    assert refusal.value.field == (f"{name}.{key}" if path else str(key))
+
+
+@pytest.mark.parametrize("depth", [200, 1_000, 100_000])
+@pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: {"a": x}], ids=["lists", "dicts"])
+def test_depth_is_written_or_refused(depth: int, wrap: Any) -> None:
+    """However deep a document is, it is written, or refused with the place where it is too deep."""
+    document: Any = 1
+    for _ in range(depth):
+        document = wrap(document)
+    try:
+        written = codec.dump(document)
+    except UsageError as refusal:
+        assert refusal.field  # noqa: PT017 - both ends are lawful
+        assert refusal.field[0] in "a["
+        assert len(refusal.field) < 2_000
+    else:
+        assert len(written) > depth
+
+
+def test_a_document_that_holds_itself_is_refused() -> None:
+    """A list or dict inside itself is refused as too deep."""
+    knot: list[Any] = []
+    knot.append({"again": knot})
+    with pytest.raises(UsageError) as refusal:
+        codec.dump({"messages": knot})
+    assert (refusal.value.field or "").startswith("messages[0].again")
+
+
+def test_null_beside_numbers_is_no_fault() -> None:
+    """A given None is written as null, and is not taken for a NaN."""
+    assert codec.dump({"a": None, "b": 1.5, "null": "null"}) == b'{"a":null,"b":1.5,"null":"null"}'

@@ -1,0 +1,62 @@
+"""Law: what cannot be asked is refused when the request is made, naming the field."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xai_lowcode.conversation import ChatRequest, Message, NamedTool, TextPart, ToolSpec
+from xai_lowcode.errors import UsageError
+
+HELLO = (Message("user", (TextPart("Hello"),)),)
+NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+WHOLE = ("max_tokens", "n", "seed", "top_logprobs")
+TEXTS = ("reasoning_effort", "user", "service_tier", "prompt_cache_key")
+LOOK = ToolSpec("look")
+BAD: list[tuple[str, Any]] = [
+    *[(name, value) for name in NUMBERS for value in ("1", True, [1], math.nan, math.inf, -math.inf)],
+    *[(name, value) for name in WHOLE for value in ("1", True, 1.0, [1], math.nan)],
+    *[(name, value) for name in TEXTS for value in (1, True, ["low"], b"low")],
+    ("model", ""), ("model", "  "), ("model", None), ("model", 4),
+    ("messages", ()), ("messages", []),
+    ("stop", "END"), ("stop", [""]), ("stop", ["a", ""]), ("stop", [1]), ("stop", [None]),
+    ("tool_choice", NamedTool("look")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_impossible_values_are_refused(name: str, value: Any) -> None:
+    """A value of the wrong type, or no finite number, is refused, naming the field."""
+    with pytest.raises(UsageError) as refusal:
+        ChatRequest(**{"model": "m", "messages": HELLO, name: value})
+    assert refusal.value.field == name
+    assert str(refusal.value).startswith(f"{name}: ")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(), st.sampled_from(NUMBERS))
+def test_any_finite_number_is_left_to_the_service(value: float, name: str) -> None:
+    """Ranges are the service's business: every finite number can be asked for."""
+    assert getattr(ChatRequest(model="m", messages=HELLO, **{name: value}), name) == value
+
+
+@pytest.mark.parametrize("name", ["", None, 5])
+def test_a_tool_has_a_name(name: Any) -> None:
+    """A tool without a name is refused."""
+    with pytest.raises(UsageError, match="tools"):
+        ToolSpec(name)
+
+
+@pytest.mark.parametrize("parameters", [None, [], "x", 5])
+def test_a_tool_has_a_schema(parameters: Any) -> None:
+    """Parameters that are no object are refused, naming the tool."""
+    with pytest.raises(UsageError, match="'look'"):
+        ToolSpec("look", parameters=parameters)
+
+
+def test_a_named_tool_is_one_of_the_tools() -> None:
+    """Only a given tool can be chosen by name, and the refusal lists them."""
+    ChatRequest(model="m", messages=HELLO, tools=[LOOK], tool_choice=NamedTool("look"))
+    with pytest.raises(UsageError, match="'loook'.*look"):
+        ChatRequest(model="m", messages=HELLO, tools=[LOOK], tool_choice=NamedTool("loook"))

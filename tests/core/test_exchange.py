@@ -1,0 +1,310 @@
+"""Law: for every script of outcomes, sends are bounded, waits obeyed, forms tried as the signs say.
+
+All scripts of three outcomes are played, over every kind of operation, URL choice, number of
+retries and deadline, with a clock that passes one second for each send.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from typing import Any
+
+import pytest
+
+from tests.core.loopback import TOKEN
+from tests.core.wire import refused, wrapped
+from xai_lowcode import errors
+from xai_lowcode.addresses import UrlForms
+from xai_lowcode.exchange import (
+    Answer,
+    Call,
+    Dropped,
+    Opened,
+    Outcome,
+    Send,
+    Settled,
+    Wait,
+    exchange,
+)
+from xai_lowcode.operations import (
+    CREATE_CHAT_COMPLETION,
+    LIST_MODELS,
+    RETRIEVE_MODEL,
+    Operation,
+)
+from xai_lowcode.retry import RetryPolicy
+
+
+def answer(status: int, document: Any, headers: dict[str, str] | None = None) -> Answer:
+    content = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return Answer(status, headers or {}, content)
+
+
+def lost(error: type[errors.APIConnectionError], *, reached: bool, **facts: bool) -> Dropped:
+    return Dropped(error("lost", reached=reached), **facts)
+
+
+OK = {"id": "m", "choices": [1], "data": [{"id": "m"}]}
+OUTCOMES: dict[str, Outcome] = {
+    "ok": answer(200, OK),
+    "route 404": answer(404, {"message": "Not Found"}),
+    "no such": answer(404, refused({"error": "no such thing", "code": "not-found"})),
+    "rate 7": answer(429, refused({"error": "slow"}, {"retry-after": "7"})),
+    "gateway 3": answer(429, {"message": "slow"}, {"retry-after": "3"}),
+    "token": answer(401, {"message": "A valid API token is required", "error": {"code": 401}, "provider": "xai"}),
+    "5xx": answer(503, refused("upstream exploded")),
+    "network": answer(500, {"message": "hang up", "provider": "xai", "error": {"message": "hang up"}}),
+    "drop": lost(errors.APIConnectionError, reached=True),
+    "begun": lost(errors.APIConnectionError, reached=True, begun=True),
+    "stale": lost(errors.APIConnectionError, reached=True, stale=True),
+    "refused": lost(errors.APIConnectionError, reached=False),
+    "timeout": lost(errors.APITimeoutError, reached=True),
+}  # fmt: skip
+SIGNS = {"route 404", "network", "drop", "stale"}
+REACHED = {"ok", "no such", "rate 7", "5xx"}
+FINAL = {"route 404", "no such", "token"}
+DELETE_IT: Operation[Any] = Operation("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)
+OPERATIONS: list[Operation[Any]] = [CREATE_CHAT_COMPLETION, RETRIEVE_MODEL, LIST_MODELS, DELETE_IT]
+SCRIPTS = list(product(OUTCOMES, repeat=3))
+
+
+@dataclass
+class Played:
+    """What one exchange did."""
+
+    steps: list[Send | Wait] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    ended: Settled | errors.XAILowCodeError | None = None
+    now: float = 0.0
+
+    @property
+    def sends(self) -> list[Send]:
+        """What was sent."""
+        return [step for step in self.steps if isinstance(step, Send)]
+
+    @property
+    def forms(self) -> list[str]:
+        """In which URL forms."""
+        return [send.form for send in self.sends]
+
+
+def play(
+    operation: Operation[Any],
+    script: tuple[str, ...],
+    forms: UrlForms,
+    policy: RetryPolicy,
+    *,
+    stream: bool = False,
+) -> Played:
+    """Plays a script to its end; when it is used up its last outcome comes for ever."""
+    played = Played()
+    call = Call(operation, stream=stream)
+    steps = exchange(
+        call, policy=policy, forms=forms, token=TOKEN, clock=lambda: played.now, jitter=lambda: 0.5
+    )
+    try:
+        step = next(steps)
+        while len(played.steps) < 50:
+            played.steps.append(step)
+            outcome: Outcome | None = None
+            if isinstance(step, Send):
+                name = script[min(len(played.names), len(script) - 1)]
+                played.names.append(name)
+                outcome = fresh(OUTCOMES[name])
+                played.now += 1
+            else:
+                played.now += step.seconds
+            step = steps.send(outcome)
+    except StopIteration as end:
+        played.ended = end.value
+    except errors.XAILowCodeError as error:
+        played.ended = error
+    return played
+
+
+def fresh(outcome: Outcome) -> Outcome:
+    """The outcome with an error of its own, so that notes do not pile up between plays."""
+    if not isinstance(outcome, Dropped):
+        return outcome
+    error = type(outcome.error)("lost", reached=getattr(outcome.error, "reached", False))
+    return Dropped(error, outcome.stale, outcome.begun)
+
+
+CHOICES: list[tuple[Any, RetryPolicy]] = [
+    ("auto", RetryPolicy(0)),
+    ("auto", RetryPolicy(2)),
+    ("auto", RetryPolicy(2, 9.0)),
+    ("old", RetryPolicy(2, 9.0)),
+]
+
+
+def all_plays(operation: Operation[Any]) -> Iterator[tuple[Any, RetryPolicy, UrlForms, Played]]:
+    for (choice, policy), script in product(CHOICES, SCRIPTS):
+        forms = UrlForms(choice)
+        yield choice, policy, forms, play(operation, script, forms, policy)
+
+
+def check_bounds(policy: RetryPolicy, played: Played) -> None:
+    """Sends are bounded: attempts, one more after a stale connection, one in the other form."""
+    most = policy.max_retries + 1 + ("stale" in played.names) + (len(set(played.forms)) > 1)
+    assert 1 <= len(played.sends) <= most
+    assert played.ended is not None
+    if "ok" in played.names:
+        assert played.names.index("ok") == len(played.names) - 1
+        assert isinstance(played.ended, Settled)
+
+
+def check_waits(policy: RetryPolicy, played: Played) -> None:
+    """A wait is never shorter than was asked for, and neither waits nor sends pass the deadline."""
+    asked = {"rate 7": 7.0, "gateway 3": 3.0}
+    number, began = 0, 0.0
+    for step in played.steps:
+        if isinstance(step, Send):
+            left = None if policy.deadline is None else policy.deadline - began
+            assert step.within == left
+            assert left is None or left > 0
+            number, began = number + 1, began + 1
+        else:
+            assert step.seconds >= asked.get(played.names[number - 1], 0)
+            began += step.seconds
+            assert policy.deadline is None or began < policy.deadline
+
+
+def check_forms(operation: Operation[Any], choice: str, forms: UrlForms, played: Played) -> None:
+    """The form changes on the signs only, once, at once; what reached xAI is remembered."""
+    free = choice == "auto" and "{" in operation.path and operation.method != "POST"
+    changes = [index for index, (a, b) in enumerate(pairwise(played.forms)) if a != b]
+    assert not changes or free
+    for index in changes[:1]:
+        assert played.names[index] in SIGNS
+        at = [i for i, step in enumerate(played.steps) if isinstance(step, Send)]
+        assert at[index] + 1 == at[index + 1]
+    signs = [index for index, name in enumerate(played.names) if name in SIGNS - {"stale"}]
+    reached = [index for index, name in enumerate(played.names) if name in REACHED]
+    first = signs[0] if signs else 0
+    known = any(index < first for index in [*reached, *changes])
+    if free and signs and not known and len(played.sends) > first + 1:
+        assert played.forms[first + 1] == "old"
+    if reached and "{" in operation.path and choice == "auto":
+        assert forms.first(operation) == played.forms[reached[-1]]
+
+
+def check_repeats(operation: Operation[Any], policy: RetryPolicy, played: Played) -> None:
+    """What must not be repeated is sent once; what may not pass by itself ends the call."""
+    before = played.names[:-1]
+    if not operation.idempotent:
+        assert "timeout" not in before
+        assert "begun" not in before
+        assert len(set(played.forms)) == 1
+    if len(set(played.forms)) == 1:
+        assert not FINAL.intersection(before)
+    if policy.max_retries == 0:
+        assert not any(isinstance(step, Wait) for step in played.steps)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_all_scripts(operation: Operation[Any]) -> None:
+    """Bounds, waits, forms and repeats hold for every script, choice, count and deadline."""
+    for choice, policy, forms, played in all_plays(operation):
+        check_bounds(policy, played)
+        check_waits(policy, played)
+        check_forms(operation, choice, forms, played)
+        check_repeats(operation, policy, played)
+
+
+@pytest.mark.parametrize(("first", "second"), list(product(sorted(SIGNS - {"stale"}), repeat=2)))
+def test_when_both_forms_fail_the_first_error_is_raised(first: str, second: str) -> None:
+    """The first error is raised, with the second one attached as a note; nothing is remembered."""
+    forms = UrlForms()
+    played = play(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
+    assert played.forms == ["new", "old"]
+    assert isinstance(played.ended, errors.XAILowCodeError)
+    alone = play(LIST_MODELS, (first,), UrlForms(), RetryPolicy(0)).ended
+    assert str(played.ended) == str(alone)
+    assert "old URL form failed too" in played.ended.__notes__[0]
+    assert forms.first(RETRIEVE_MODEL) == "new"
+
+
+@pytest.mark.parametrize("second", ["token", "gateway 3", "no such", "5xx", "rate 7", "timeout"])
+def test_an_error_that_blames_no_form_is_raised_itself(second: str) -> None:
+    """A refusal of token or rate in the other form is the answer, not the first form's 404."""
+    played = play(RETRIEVE_MODEL, ("route 404", second), UrlForms(), RetryPolicy(0))
+    alone = play(LIST_MODELS, (second,), UrlForms(), RetryPolicy(0)).ended
+    assert str(played.ended) == str(alone)
+    assert type(played.ended) is type(alone)
+
+
+def test_what_worked_is_asked_first_next_time() -> None:
+    """After one success in the old form, the new one is not tried again."""
+    forms = UrlForms()
+    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == ["new", "old"]
+    assert play(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).forms == ["old"]
+    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).forms == ["old"]
+
+
+def test_a_stale_connection_is_no_attempt() -> None:
+    """With no retries at all a stale connection is replaced once, and only once."""
+    policy = RetryPolicy(0)
+    for operation in OPERATIONS:
+        assert play(operation, ("stale", "ok"), UrlForms(), policy).names == ["stale", "ok"]
+    assert play(LIST_MODELS, ("stale", "stale"), UrlForms(), policy).names == ["stale", "stale"]
+
+
+BODIES = [
+    ({"id": "c", "choices": []}, CREATE_CHAT_COMPLETION),
+    ({"object": "list", "data": [{"id": "m"}]}, LIST_MODELS),
+    ({"data": [{"id": "m"}]}, LIST_MODELS),
+]
+
+
+@pytest.mark.parametrize(("body", "operation"), BODIES)
+@pytest.mark.parametrize("how", ["result", "data", "bare"])
+def test_a_success_is_unwrapped(body: Any, operation: Operation[Any], how: str) -> None:
+    """In every envelope a success settles with xAI's body, and with the headers of both."""
+    steps = exchange(
+        Call(operation), policy=RetryPolicy(), forms=UrlForms(), token="", clock=float, jitter=float
+    )
+    next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(answer(200, wrapped(body, how), {"x-a": "1"}))
+    assert end.value.value.body == body
+    assert end.value.value.headers["x-a"] == "1"
+
+
+@pytest.mark.parametrize("content", [b"", b" ", b"<html>x</html>", b"{", b"\xff\xfe", b"nonsense"])
+@pytest.mark.parametrize("status", [200, 302, 404, 429, 500])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_no_json_is_an_error(content: bytes, status: int, stream: bool) -> None:
+    """Empty, HTML or broken bodies become an error: unreadable for a success, else by status."""
+    steps = exchange(
+        Call(CREATE_CHAT_COMPLETION, stream=stream), policy=RetryPolicy(0), forms=UrlForms(),
+        token="", clock=float, jitter=float,
+    )  # fmt: skip
+    next(steps)
+    with pytest.raises(errors.XAILowCodeError) as raised:
+        steps.send(Answer(status, {}, content))
+    kind = errors.UnreadableAnswerError if status == 200 else errors.APIStatusError
+    assert isinstance(raised.value, kind)
+
+
+def test_a_stream_settles_when_its_head_is_there() -> None:
+    """The head of a stream ends the exchange, and its bytes are left to be read."""
+    steps = exchange(
+        Call(CREATE_CHAT_COMPLETION, stream=True), policy=RetryPolicy(), forms=UrlForms(),
+        token="", clock=float, jitter=float,
+    )  # fmt: skip
+    next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(Opened({"a": "b"}))
+    assert end.value.value == Settled(None, {"a": "b"})
+
+
+def test_variables_of_a_frame_show_no_answer() -> None:
+    """Printing steps and outcomes, as error reporters do, shows no body and no header."""
+    for value in (
+        answer(401, {"a": TOKEN}, {"b": TOKEN}),
+        Opened({"b": TOKEN}),
+        Settled(TOKEN, {"b": TOKEN}),
+    ):
+        assert TOKEN not in repr(value)

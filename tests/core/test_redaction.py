@@ -1,0 +1,99 @@
+"""Law: what holds a token, anywhere and in any spelling, holds none afterwards; the rest stays."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.loopback import TOKEN
+from xai_lowcode.redaction import BLANK, redact, redact_text
+
+tokens = st.text(
+    st.characters(codec="ascii", exclude_categories=["Cc", "Zs"]), min_size=6, max_size=40
+).filter(lambda token: token not in BLANK)
+around = st.text(max_size=20)
+
+
+@given(around, around, tokens)
+def test_the_token_in_use_goes_wherever_it_stands(before: str, after: str, token: str) -> None:
+    """Of the token in use nothing is left, plain or quoted for a query, whatever stands around."""
+    for spelling in {token, quote(token, safe="")}:
+        assert spelling not in redact_text(f"{before}{spelling}{after}", token)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{TOKEN}",
+        f"GET /xai/v1/models?api_token={TOKEN}&limit=3",
+        f"api_token%3D{TOKEN}",
+        f"API_TOKEN={TOKEN}",
+        f"'{TOKEN}'",
+        f'{{"api_token":"{TOKEN}"}}',
+        f"Bearer {TOKEN}",
+        "authorization: bearer xai-abcdefghijklmnop",
+        "key xai-abcdefghijklmnop.",
+    ],
+)
+def test_what_looks_like_a_token_goes_without_being_known(text: str) -> None:
+    """Tokens and keys of the known forms go even where nobody says which token is in use."""
+    left = redact_text(text)
+    assert TOKEN not in left
+    assert "abcdefghijklmnop" not in left
+
+
+@given(st.text(st.sampled_from("abc de.,:/?&={}[]\"'\n"), max_size=60))
+def test_other_texts_stay(text: str) -> None:
+    """A text without a token stays as it is."""
+    assert redact_text(text, TOKEN) == text
+
+
+def documents(leaf: str) -> st.SearchStrategy[Any]:
+    """JSON documents with the leaf in keys and values, at any depth."""
+    texts = st.sampled_from([leaf, f"a {leaf} b", "plain"])
+    return st.recursive(
+        st.none() | st.integers() | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+        max_leaves=12,
+    )
+
+
+@given(documents(TOKEN))
+def test_no_place_of_a_document_keeps_the_token(document: Any) -> None:
+    """Neither keys nor values, at any depth, keep it; the document is copied, not changed."""
+    before = json.dumps(document)
+    assert TOKEN not in json.dumps(redact(document))
+    assert json.dumps(document) == before
+
+
+@given(documents("harmless"))
+def test_other_documents_stay(document: Any) -> None:
+    """A document without a token is equal to its redacted copy."""
+    assert redact(document, TOKEN) == document
+
+
+@pytest.mark.parametrize(
+    "member", ["api_token", "Authorization", "cookie", "Set-Cookie", "logging"]
+)
+@pytest.mark.parametrize("value", ["short", 5, None, {"a": ["b"]}, ["b"]])
+def test_secret_members_are_blank_whatever_they_hold(member: str, value: Any) -> None:
+    """Members that hold credentials, or echo the request, are blanked with all that is below."""
+    assert redact({"a": {member: value}}) == {"a": {member: BLANK}}
+
+
+def test_a_document_of_any_depth_can_be_redacted() -> None:
+    """As deep as JSON can be read, a document can be redacted."""
+    document: Any = TOKEN
+    for _ in range(1_000):
+        document = {"a": [document]}
+    assert TOKEN not in str_of(redact(document))
+
+
+def str_of(document: Any) -> str:
+    """The leaf of a very deep document, without recursion."""
+    while isinstance(document, dict | list):
+        document = document["a"] if isinstance(document, dict) else document[0]
+    return str(document)

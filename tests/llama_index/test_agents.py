@@ -1,0 +1,241 @@
+"""Agents: LlamaIndex's own agents run on the model, with tools, memory, hand-over and events."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from llama_index.core.agent.workflow import (
+    AgentStream,
+    AgentWorkflow,
+    FunctionAgent,
+    ReActAgent,
+    ToolCallResult,
+)
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.memory import Memory
+from llama_index.core.tools import FunctionTool
+from llama_index.core.workflow import Context
+from pydantic import BaseModel
+
+from xai_lowcode.emulator import Garbage, Refuse
+from xai_lowcode.errors import RateLimitError
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # what the workflows package warns of itself
+
+
+def multiply(a: int, b: int) -> int:
+    """Multiply two numbers."""
+    return a * b
+
+
+def weather(city: str) -> str:
+    """Weather of a city."""
+    return f"Sunny in {city}"
+
+
+class Product(BaseModel):
+    """A product of numbers."""
+
+    value: int
+
+
+def run(conversation: Callable[[], Awaitable[Any]]) -> Any:
+    return asyncio.run(_awaited(conversation))
+
+
+async def _awaited(conversation: Callable[[], Awaitable[Any]]) -> Any:
+    return await conversation()
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_function_agent(gateway: Any, llm: Any, streaming: bool) -> None:
+    """Two tools are called and their results reach the answer, in two requests."""
+    agent = FunctionAgent(tools=[multiply, weather], llm=llm, streaming=streaming)
+
+    async def talk() -> Any:
+        return await agent.run("multiply 6 and 7, and the weather in Paris")
+
+    answer = str(run(talk))
+    assert "The tools found: 42" in answer
+    assert len(gateway.requests) == 2
+    # Without streaming older versions of LlamaIndex forbid parallel calls.
+    if streaming:
+        assert "Sunny in Paris" in answer
+        roles = [message["role"] for message in gateway.requests[1].body["messages"]]
+        assert roles[-3:] == ["assistant", "tool", "tool"]
+
+
+def test_events(model: Any) -> None:
+    """The stream of events has text and thoughts piece by piece, results, and JSON as raw."""
+    agent = FunctionAgent(tools=[multiply], llm=model("grok-3-mini"))
+
+    async def talk() -> list[Any]:
+        handler = agent.run("multiply 6 and 7")
+        seen = [event async for event in handler.stream_events()]
+        return [*seen, await handler]
+
+    *events, output = run(talk)
+    pieces = [event for event in events if isinstance(event, AgentStream)]
+    assert "".join(piece.delta for piece in pieces) == str(output)
+    assert "".join(piece.thinking_delta or "" for piece in pieces).startswith("First, the user")
+    assert all(json.dumps(piece.raw) for piece in pieces)
+    (result,) = [event for event in events if isinstance(event, ToolCallResult)]
+    assert result.tool_output.raw_output == 42
+
+
+def test_memory(gateway: Any, llm: Any) -> None:
+    """The second question comes with all that was said, called and found before."""
+    agent = FunctionAgent(tools=[multiply], llm=llm)
+    memory = Memory.from_defaults(session_id="s", token_limit=100_000)
+
+    async def talk() -> Any:
+        context = Context(agent)
+        await agent.run("multiply 6 and 7", ctx=context, memory=memory)
+        await agent.run("say 'bye'", ctx=context, memory=memory)
+        # LlamaIndex leaves its database open.
+        await memory.sql_store._async_engine.dispose()
+
+    run(talk)
+    roles = [message["role"] for message in gateway.requests[-1].body["messages"]]
+    assert roles == ["user", "assistant", "tool", "assistant", "user"]
+
+
+def test_restored_memory(llm: Any, gateway: Any) -> None:
+    """Messages that went through JSON continue the conversation."""
+    tool = FunctionTool.from_defaults(multiply)
+    question = ChatMessage("multiply 6 and 7")
+    answer = llm.chat_with_tools([tool], question).message
+    block = answer.blocks[0]
+    result = ChatMessage("42", role="tool", additional_kwargs={"tool_call_id": block.tool_call_id})
+    stored = [message.model_dump_json() for message in (question, answer, result)]
+    restored = [ChatMessage.model_validate_json(text) for text in stored]
+    llm.chat([question, answer, result, ChatMessage("So?")])
+    llm.chat([*restored, ChatMessage("So?")])
+    before, after = (request.body for request in gateway.requests[-2:])
+    assert before == after
+
+
+def test_initial_tool_choice(gateway: Any, llm: Any) -> None:
+    """A named first choice is forced in the first request and in no other."""
+    agent = FunctionAgent(tools=[multiply, weather], llm=llm, initial_tool_choice="weather")
+
+    async def talk() -> Any:
+        return await agent.run("How are you in Rome?")
+
+    assert "Sunny in Rome" in str(run(talk))
+    first, second = (request.body.get("tool_choice") for request in gateway.requests)
+    assert first == {"type": "function", "function": {"name": "weather"}}
+    assert second is None
+
+
+def test_tools_with_odd_names(llm: Any) -> None:
+    """An agent finds a tool whose name xAI does not take."""
+    agent = FunctionAgent(tools=[FunctionTool.from_defaults(weather, name="Box[int]")], llm=llm)
+
+    async def talk() -> Any:
+        return await agent.run("Box_int_ in Rome")
+
+    assert "Sunny in Rome" in str(run(talk))
+
+
+def test_output_class(llm: Any) -> None:
+    """An agent gives an object at the end of its run."""
+    agent = FunctionAgent(tools=[multiply], llm=llm, output_cls=Product)
+
+    async def talk() -> Any:
+        return await agent.run("multiply 6 and 7")
+
+    assert isinstance(run(talk).get_pydantic_model(Product), Product)
+
+
+def test_direct_results(gateway: Any, llm: Any) -> None:
+    """A tool that answers directly ends the run, and the run can be continued."""
+    tool = FunctionTool.from_defaults(weather, return_direct=True)
+    agent = FunctionAgent(tools=[tool], llm=llm)
+
+    async def talk() -> list[str]:
+        context = Context(agent)
+        first = await agent.run("weather in Rome", ctx=context)
+        return [str(first), str(await agent.run("say 'bye'", ctx=context))]
+
+    assert run(talk)[0] == "Sunny in Rome"
+    assert all("tool_call_id" not in message for message in _assistants(gateway))
+
+
+def _assistants(gateway: Any) -> list[Any]:
+    messages = gateway.requests[-1].body["messages"]
+    return [message for message in messages if message["role"] == "assistant"]
+
+
+def test_workflow_of_functions(llm: Any) -> None:
+    """Out of plain functions a function agent is made."""
+    workflow = AgentWorkflow.from_tools_or_functions([multiply], llm=llm)
+    assert isinstance(next(iter(workflow.agents.values())), FunctionAgent)
+
+    async def talk() -> Any:
+        return await workflow.run("multiply 6 and 7")
+
+    assert "42" in str(run(talk))
+
+
+def test_hand_over(gateway: Any, llm: Any) -> None:
+    """One agent hands over to another one, which answers with its own tools."""
+    first = FunctionAgent(
+        name="clerk", description="Greets.", llm=llm, tools=[], can_handoff_to=["meteo"],
+        initial_tool_choice="handoff",
+    )  # fmt: skip
+    second = FunctionAgent(name="meteo", description="Knows.", llm=llm, tools=[weather])
+    workflow = AgentWorkflow(agents=[first, second], root_agent="clerk")
+
+    async def talk() -> Any:
+        handler = workflow.run("handoff 'meteo' 'asked': weather in Rome")
+        async for _ in handler.stream_events():
+            pass
+        return await handler
+
+    output = run(talk)
+    assert output.current_agent_name == "meteo"
+    names = [tool["function"]["name"] for tool in gateway.requests[1].body["tools"]]
+    assert names == ["weather", "handoff"]
+
+
+def _answer(text: str) -> Garbage:
+    """A streamed answer with exactly this text."""
+    head = {"id": "r", "object": "chat.completion.chunk", "created": 1, "model": "grok-4.7"}
+    chunks = [
+        {**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}}]},
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ]
+    lines = [*(json.dumps(chunk) for chunk in chunks), "[DONE]"]
+    return Garbage("".join(f"data: {line}\n\n" for line in lines).encode(), "text/event-stream")
+
+
+def test_react_agent(gateway: Any, llm: Any) -> None:
+    """The text protocol works: a call in words, its observation, the answer."""
+    call = 'Thought: I need a tool.\nAction: multiply\nAction Input: {"a": 6, "b": 7}'
+    gateway.inject(_answer(call), _answer("Thought: I can answer now.\nAnswer: It is 42."))
+    agent = ReActAgent(tools=[multiply], llm=llm)
+
+    async def talk() -> Any:
+        return await agent.run("multiply 6 and 7")
+
+    assert str(run(talk)) == "It is 42."
+    assert gateway.requests[1].body["messages"][-1] == {
+        "role": "user",
+        "content": "Observation: 42",
+    }
+    assert "tools" not in gateway.requests[1].body
+
+
+def test_errors_surface(gateway: Any, llm: Any) -> None:
+    """A refused call ends the run with the core's own error."""
+    gateway.inject(Refuse(429))
+    agent = FunctionAgent(tools=[multiply], llm=llm)
+
+    async def talk() -> Any:
+        return await agent.run("multiply 6 and 7")
+
+    with pytest.raises(RateLimitError):
+        run(talk)

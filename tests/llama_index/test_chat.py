@@ -1,0 +1,203 @@
+"""Chat and completion: every method answers, sync and async alike, and sends what was asked."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Generator
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.base import BaseLLM
+from llama_index.core.llms import ChatMessage
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+
+from llama_index_xai_lowcode import XAILowCode
+
+ANSWER = 'Hello! You wrote: "Hello there". How can I help you further?'
+
+
+def test_class_hierarchy() -> None:
+    """The class is what LlamaIndex's own packages test for."""
+    names = [base.__name__ for base in XAILowCode.__mro__]
+    assert BaseLLM.__name__ in names
+    assert FunctionCallingLLM.__name__ in names
+    assert XAILowCode.class_name() == "XAILowCode"
+
+
+@pytest.mark.parametrize("envelope", ["result", "data", "bare"])
+def test_chat_answers(way: Any, gateway: Any, llm: XAILowCode, hello: Any, envelope: str) -> None:
+    """A chat gives the text, xAI's body verbatim, and counts that add up, in every envelope."""
+    gateway.envelope = envelope
+    response = way.ask(llm, "chat", hello)
+    assert response.message.content == ANSWER
+    assert response.message.role == "assistant"
+    assert response.delta is None
+    assert type(response.raw) is dict
+    assert response.raw["choices"][0]["message"]["content"] == ANSWER
+    counts = response.additional_kwargs
+    assert counts["finish_reason"] == "stop"
+    assert counts["prompt_tokens"] == response.raw["usage"]["prompt_tokens"]
+    assert counts["total_tokens"] == counts["prompt_tokens"] + counts["completion_tokens"]
+    assert counts["reasoning_tokens"] > 0
+    assert counts["cost_usd"] > 0
+
+
+def test_complete_answers(way: Any, gateway: Any, llm: XAILowCode) -> None:
+    """A completion is the chat of one user message."""
+    response = way.ask(llm, "complete", "Hello there")
+    assert (response.text, str(response)) == (ANSWER, ANSWER)
+    assert type(response.raw) is dict
+    assert response.additional_kwargs["total_tokens"] > 0
+    assert gateway.requests[-1].body["messages"] == [{"role": "user", "content": "Hello there"}]
+
+
+@pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
+def test_streaming_methods_return_generators(llm: XAILowCode, method: str) -> None:
+    """Streams are real generators, and the async methods coroutines that return them."""
+    question: Any = [ChatMessage("Hi")] if method == "stream_chat" else "Hi"
+    stream = getattr(llm, method)(question)
+    assert isinstance(stream, Generator)
+    stream.close()
+
+    async def look() -> None:
+        coroutine = getattr(llm, f"a{method}")(question)
+        assert inspect.iscoroutine(coroutine)
+        opened = await coroutine
+        assert isinstance(opened, AsyncGenerator)
+        await opened.aclose()
+
+    asyncio.run(look())
+
+
+def test_unset_options_are_not_sent(gateway: Any, way: Any, llm: XAILowCode, hello: Any) -> None:
+    """Of a plain question nothing is sent but the model and the messages."""
+    way.ask(llm, "chat", hello)
+    assert set(gateway.requests[-1].body) == {"model", "messages"}
+
+
+@pytest.mark.parametrize(
+    ("more", "call", "sent"),
+    [
+        ({}, {}, 0.1),
+        ({"temperature": 0.2}, {}, 0.2),
+        ({"temperature": 0.2}, {"temperature": 0.3}, 0.3),
+        ({}, {"temperature": 0.0}, 0.0),
+        ({}, {"temperature": None}, None),
+    ],
+)
+def test_precedence(gateway: Any, model: Any, more: Any, call: Any, sent: float | None) -> None:
+    """The call wins over additional_kwargs, these win over fields, and None takes away."""
+    model(temperature=0.1, additional_kwargs=more).chat([ChatMessage("Hi")], **call)
+    assert gateway.requests[-1].body.get("temperature") == sent
+
+
+def test_additional_kwargs_reach_known_options_and_the_body(
+    gateway: Any, model: Any, hello: Any
+) -> None:
+    """A known option takes its own way, anything else goes into the body as it is."""
+    llm = model(additional_kwargs={"seed": 7, "max_completion_tokens": 30, "store": False})
+    llm.chat(hello, extra_body={"metadata": {"a": "b"}})
+    body = gateway.requests[-1].body
+    assert (body["seed"], body["max_completion_tokens"]) == (7, 30)
+    assert (body["store"], body["metadata"]) == (False, {"a": "b"})
+
+
+def test_unknown_constructor_arguments_are_options(gateway: Any, model: Any, hello: Any) -> None:
+    """What is no field joins additional_kwargs instead of being lost."""
+    llm = model(top_p=0.5)
+    assert llm.additional_kwargs == {"top_p": 0.5}
+    llm.chat(hello)
+    assert gateway.requests[-1].body["top_p"] == 0.5
+
+
+def test_streaming_is_the_methods_choice(gateway: Any, llm: XAILowCode, hello: Any) -> None:
+    """A chat does not become a stream because an option says so."""
+    assert llm.chat(hello, stream=True).message.content == ANSWER
+    assert "stream" not in gateway.requests[-1].body
+
+
+def test_a_call_may_name_its_model(gateway: Any, llm: XAILowCode, hello: Any) -> None:
+    """A call's own model is asked, once."""
+    llm.chat(hello, model="grok-3")
+    llm.chat(hello)
+    assert [request.body["model"] for request in gateway.requests] == ["grok-3", "grok-4.7"]
+
+
+def test_fields_may_be_assigned(gateway: Any, model: Any, hello: Any) -> None:
+    """What is assigned after the first call counts for the next, address and token included."""
+    llm = model(api_token="at_rwrong")
+    with pytest.raises(Exception, match="403"):
+        llm.chat(hello)
+    llm.api_token, llm.max_tokens, llm.model = gateway.api_token, 5, "grok-3"
+    response = llm.chat(hello)
+    assert gateway.requests[-1].body["max_completion_tokens"] == 5
+    assert response.additional_kwargs["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("name", ["grok-4.7", "grok-3-mini", "grok-3"])
+@pytest.mark.parametrize("stop", ["Hello there", ["nowhere", "Hello there"]])
+def test_stop_works_on_every_model(way: Any, model: Any, hello: Any, name: str, stop: Any) -> None:
+    """A stop string ends the answer before it, plain and streamed, on models that refuse it too."""
+    llm = model(name)
+    plain = way.ask(llm, "chat", hello, stop=stop)
+    last = way.stream(llm, "stream_chat", hello, stop=stop)[-1]
+    assert plain.message.content == last.message.content == 'Hello! You wrote: "'
+    assert last.additional_kwargs["finish_reason"] == "stop"
+
+
+def test_completion_to_prompt_is_applied_once(gateway: Any, model: Any, way: Any) -> None:
+    """A prompt is formatted unless the caller says that it is already."""
+    llm = model(completion_to_prompt=lambda prompt: f"<{prompt}>")
+    way.ask(llm, "complete", "a")
+    way.ask(llm, "complete", "a", formatted=True)
+    way.stream(llm, "stream_complete", "b")
+    texts = [request.body["messages"][0]["content"] for request in gateway.requests]
+    assert texts == ["<a>", "a", "<b>"]
+
+
+def test_logprobs(way: Any, model: Any, hello: Any) -> None:
+    """Each token has itself first and then its alternatives; a stream ends with all of them."""
+    llm = model("grok-3", logprobs=True, top_logprobs=3)
+    plain = way.ask(llm, "chat", hello)
+    *pieces, last = way.stream(llm, "stream_chat", hello)
+    assert "".join(token[0].token for token in plain.logprobs) == ANSWER
+    assert {len(token) for token in plain.logprobs} == {3}
+    assert [piece.logprobs[0][0].token for piece in pieces] == [piece.delta for piece in pieces]
+    assert last.logprobs == plain.logprobs
+
+
+def test_several_event_loops(llm: XAILowCode, hello: Any) -> None:
+    """One model serves any number of asyncio.run, one after another."""
+    answers = [asyncio.run(llm.achat(hello)).message.content for _ in range(3)]
+    assert answers == [ANSWER] * 3
+
+
+def test_nothing_blocks_the_loop(gateway: Any, llm: XAILowCode, hello: Any) -> None:
+    """Twenty chats of 0.2 seconds take about as long as one when they run at once."""
+
+    async def all_at_once() -> float:
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        await asyncio.gather(*(llm.achat(hello) for _ in range(20)))
+        return loop.time() - begin
+
+    gateway.latency = 0.2
+    try:
+        assert asyncio.run(all_at_once()) < 2
+    finally:
+        gateway.latency = 0.0
+
+
+def test_close_leaves_the_model_usable(llm: XAILowCode, hello: Any) -> None:
+    """After close and aclose the next call connects again."""
+    llm.close()
+    assert llm.chat(hello).message.content == ANSWER
+    llm.close()
+
+    async def twice() -> None:
+        for _ in range(2):
+            assert (await llm.achat(hello)).message.content == ANSWER
+            await llm.aclose()
+
+    asyncio.run(llm.aclose())
+    asyncio.run(twice())
+    assert llm.chat(hello).message.content == ANSWER

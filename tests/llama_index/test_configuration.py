@@ -1,0 +1,255 @@
+"""Configuration: names of the peers, metadata, storing, copying, and no token in sight."""
+
+import copy
+import json
+import logging
+import pickle
+import warnings
+from typing import Any
+
+import httpx
+import pytest
+from llama_index.core import Settings
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms import ChatMessage
+from llama_index.core.llms.utils import resolve_llm
+from pydantic import SecretStr, ValidationError
+
+from llama_index_xai_lowcode import XAILowCode
+from xai_lowcode.errors import UsageError
+
+TOKEN = "at_r0123456789abcdef"
+
+
+def test_names_of_the_peers() -> None:
+    """The arguments of OpenAILike are taken, so that replacing it changes one line."""
+    llm = XAILowCode(
+        model="grok-4.7",
+        api_key=TOKEN,
+        api_base="http://127.0.0.1:1/xai",
+        is_chat_model=True,
+        is_function_calling_model=True,
+        reuse_client=False,
+        strict=True,
+        context_window=1000,
+        temperature=0.5,
+        max_tokens=10,
+        max_retries=3,
+        timeout=5.0,
+        additional_kwargs={"seed": 1},
+        callback_manager=None,
+        system_prompt="s",
+    )
+    assert llm.api_token == SecretStr(TOKEN)
+    assert (llm.base_url, llm.max_retries, llm.timeout) == ("http://127.0.0.1:1/xai", 3, 5.0)
+    assert llm.additional_kwargs == {"seed": 1}
+    assert isinstance(llm.callback_manager, CallbackManager)
+
+
+def test_what_has_no_effect_is_said() -> None:
+    """Headers do not pass the gateway: they are refused with a warning, and sent nowhere."""
+    with pytest.warns(UserWarning, match="default_headers"):
+        llm = XAILowCode(api_token=TOKEN, default_headers={"a": "b"})
+    assert llm.additional_kwargs == {}
+
+
+def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Token and address come from the environment where they are not given."""
+    monkeypatch.setenv("LOWCODEAPI_API_TOKEN", TOKEN)
+    monkeypatch.setenv("LOWCODEAPI_BASE_URL", "http://127.0.0.1:1/xai/")
+    llm = XAILowCode()
+    assert (llm.api_token, llm.base_url) == (SecretStr(TOKEN), "http://127.0.0.1:1/xai")
+    assert XAILowCode(api_token="at_other").api_token == SecretStr("at_other")
+    assert XAILowCode(api_token="at_other", api_key=TOKEN).api_token == SecretStr("at_other")
+    with pytest.raises(ValidationError):
+        XAILowCode.model_validate("grok-4.7")
+
+
+@pytest.mark.parametrize("token", [None, "", "xai-abc", "at_ with space"])
+def test_impossible_tokens(token: str | None) -> None:
+    """What cannot be a token is refused at once, without repeating it."""
+    with pytest.raises(UsageError, match="api_token") as caught:
+        XAILowCode(api_token=token)
+    assert not token or token not in repr(caught.value)
+
+
+def test_impossible_fields_do_not_repeat_the_token() -> None:
+    """A wrong field is named; the token beside it is not."""
+    with pytest.raises(ValidationError, match="temperature") as caught:
+        XAILowCode(api_token=TOKEN, temperature=3)
+    assert TOKEN not in str(caught.value) + repr(caught.value) + str(caught.value.errors())
+    with pytest.raises(UsageError, match="http"):
+        XAILowCode(api_token=TOKEN, base_url="http://example.com/xai")
+
+
+@pytest.mark.parametrize(
+    ("options", "window", "output"),
+    [
+        ({"model": "grok-4.7"}, 500_000, -1),
+        ({"model": "grok-3"}, 131_072, -1),
+        ({"model": "a-model-of-next-year", "max_tokens": 7}, 256_000, 7),
+        ({"model": "grok-3", "context_window": 9}, 9, -1),
+    ],
+)
+def test_metadata(options: Any, window: int, output: int) -> None:
+    """Window and output limit are known for any name, and follow the fields."""
+    metadata = XAILowCode(api_token=TOKEN, **options).metadata
+    assert (metadata.context_window, metadata.num_output) == (window, output)
+    assert metadata.is_chat_model
+    assert metadata.is_function_calling_model
+    assert metadata.model_name == options["model"]
+
+
+def test_metadata_follows_assignment() -> None:
+    """A model that is assigned another name has that model's metadata."""
+    llm = XAILowCode(api_token=TOKEN)
+    llm.model, llm.max_tokens, llm.is_function_calling_model = "grok-3", 5, False
+    assert llm.metadata.context_window == 131_072
+    assert llm.metadata.num_output == 5
+    assert not llm.metadata.is_function_calling_model
+
+
+def used(llm: XAILowCode) -> XAILowCode:
+    llm.complete("Hi")
+    return llm
+
+
+def test_dict_and_back(gateway: Any, model: Any, hello: Any) -> None:
+    """A stored model has all but the token, and comes back with it from the caller."""
+    llm = used(model(temperature=0.2, additional_kwargs={"seed": 3}, timeout=(1, 2, 3, 4)))
+    stored = json.loads(json.dumps(llm.to_dict()))
+    assert stored["class_name"] == "XAILowCode"
+    back = XAILowCode.from_dict(stored, api_token=gateway.api_token)
+    assert back.to_dict() == llm.to_dict()
+    assert back.timeout == (1, 2, 3, 4)
+    assert back.chat(hello).message.content
+    with pytest.raises(UsageError, match="api_token"):
+        XAILowCode.from_dict(stored)
+
+
+def test_timeouts_of_httpx_are_stored() -> None:
+    """An httpx.Timeout becomes the tuple that means the same."""
+    llm = XAILowCode(api_token=TOKEN, timeout=httpx.Timeout(1, read=2))
+    assert json.loads(llm.to_json())["timeout"] == [1, 2, 1, 1]
+
+
+def test_json_and_back(llm: XAILowCode, gateway: Any, monkeypatch: Any) -> None:
+    """JSON of pydantic and of LlamaIndex restores the model, the token from the environment."""
+    monkeypatch.setenv("LOWCODEAPI_API_TOKEN", gateway.api_token)
+    for back in (
+        XAILowCode.from_json(llm.to_json()),
+        XAILowCode.model_validate_json(llm.model_dump_json()),
+    ):
+        assert back.to_dict() == llm.to_dict()
+        assert back.additional_kwargs == {}
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda llm: llm.model_copy(deep=True),
+        lambda llm: llm.model_copy(update={"temperature": 0.1}),
+        lambda llm: pickle.loads(pickle.dumps(llm)),  # noqa: S301 - our own bytes
+    ],
+    ids=["copy", "deepcopy", "model_copy", "update", "pickle"],
+)
+def test_copies(llm: XAILowCode, hello: Any, copied: Any, caplog: Any) -> None:
+    """A copy of a used model works, and the original goes on; nothing is warned of."""
+    twin = copied(used(llm))
+    assert twin.api_token == llm.api_token
+    assert twin.chat(hello).message.content == llm.chat(hello).message.content
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_copies_share_their_surroundings(model: Any, hello: Any) -> None:
+    """A deep copy sends with the same injected client and reports to the same callbacks."""
+    with httpx.Client() as client:
+        llm = used(model(http_client=client))
+        twin = copy.deepcopy(llm)
+        assert twin.http_client is client
+        assert twin.callback_manager is llm.callback_manager
+        assert twin.chat(hello).message.content
+
+
+def test_pickling_leaves_the_model_whole(model: Any, caplog: Any) -> None:
+    """What cannot be pickled is missing in the copy, with a warning, and not in the original."""
+    with httpx.Client() as client:
+        llm = model(http_client=client, completion_to_prompt=lambda prompt: f"<{prompt}>")
+        twin = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
+        assert llm.http_client is client
+        assert llm.completion_to_prompt("a") == "<a>"
+    assert twin.http_client is None
+    assert twin.completion_to_prompt("a") == "a"
+    assert "completion_to_prompt" in caplog.text
+
+
+async def test_injected_clients_are_used(gateway: Any, model: Any, hello: Any) -> None:
+    """Requests go through the clients that were given, without the token, and leave them open."""
+    seen: list[str] = []
+
+    def note(request: httpx.Request) -> None:
+        seen.append(str(request.url))
+
+    async def anote(request: httpx.Request) -> None:
+        note(request)
+
+    client = httpx.Client(event_hooks={"request": [note]})
+    async_client = httpx.AsyncClient(event_hooks={"request": [anote]})
+    llm = model(http_client=client, async_http_client=async_client)
+    llm.chat(hello)
+    await llm.achat(hello)
+    llm.close()
+    await llm.aclose()
+    assert len(seen) == 2
+    assert gateway.api_token not in str(seen)
+    assert not client.is_closed
+    assert not async_client.is_closed
+    client.close()  # noqa: ASYNC212 - closing does not wait
+    await async_client.aclose()
+
+
+@pytest.mark.parametrize("kind", ["repr", "str", "dict", "dump", "json", "payload", "schema"])
+def test_the_token_is_nowhere(llm: XAILowCode, gateway: Any, kind: str) -> None:
+    """No print, dump or payload of a used model has the token."""
+    shown = {
+        "repr": repr,
+        "str": str,
+        "dict": lambda llm: str(llm.to_dict()),
+        "dump": lambda llm: str(llm.model_dump()) + llm.model_dump_json(),
+        "json": XAILowCode.to_json,
+        "payload": lambda llm: str(llm.to_payload()),
+        "schema": lambda llm: str(llm.model_json_schema()) + str(vars(llm)),
+    }[kind](used(llm))
+    assert gateway.api_token not in shown
+    assert "grok" in shown
+
+
+def test_logs_have_no_token(way: Any, llm: XAILowCode, gateway: Any, caplog: Any) -> None:
+    """Nothing that any library logs, down to debug, has the token."""
+    with caplog.at_level(logging.DEBUG):
+        way.ask(llm, "chat", [ChatMessage("Hi")])
+    assert "HTTP Request" in caplog.text
+    assert gateway.api_token not in caplog.text
+
+
+def test_settings(llm: XAILowCode) -> None:
+    """The model can be LlamaIndex's default model."""
+    before = Settings._llm
+    try:
+        Settings.llm = llm
+        assert Settings.llm is llm
+        assert resolve_llm(llm) is llm
+    finally:
+        Settings._llm = before
+
+
+def test_refused_options_are_warned_of_once(model: Any, hello: Any) -> None:
+    """An option that the model refuses is left out with one warning."""
+    llm = model(additional_kwargs={"presence_penalty": 1.0})
+    with pytest.warns(UserWarning, match="presence_penalty"):
+        llm.chat(hello)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        llm.chat(hello)

@@ -1,0 +1,280 @@
+"""Messages: each block has a counterpart or a clear refusal; to and fro is the same message."""
+
+import base64
+import copy
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    CacheControl,
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    CitationBlock,
+    DocumentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+
+from llama_index_xai_lowcode._messages import from_message, to_messages
+from xai_lowcode.conversation import (
+    FilePart,
+    ImagePart,
+    Message,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from xai_lowcode.errors import UsageError
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+)
+DATA_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
+
+
+def parts(*blocks: Any, role: str = "user") -> tuple[Any, ...]:
+    (message,) = to_messages([ChatMessage(role=role, blocks=list(blocks))])
+    return message.parts
+
+
+# --- the law ------------------------------------------------------------------------------------
+
+texts = st.builds(TextPart, st.text())
+calls = st.builds(
+    ToolCallPart, st.text(), st.from_regex(r"[a-zA-Z0-9_-]{1,9}", fullmatch=True), st.text()
+)
+thoughts = st.builds(ReasoningPart, st.text(min_size=1))
+details = st.sampled_from([None, "low", "high"])
+images = st.builds(
+    ImagePart, url=st.sampled_from([DATA_URL, "https://x.ai/a.png?b=c"]), detail=details
+)
+files = st.builds(
+    FilePart, url=st.just("https://x.ai/a.pdf"), filename=st.sampled_from([None, "a.pdf"])
+) | st.just(FilePart(data="JVBERi0xLjcgeA==", mime_type="application/pdf", filename="a.pdf"))
+seen = st.lists(texts | images | files, max_size=4).map(tuple)
+messages = st.one_of(
+    st.builds(Message, st.just("system"), st.lists(texts, max_size=3).map(tuple)),
+    st.builds(Message, st.just("user"), seen, st.none() | st.text(min_size=1)),
+    st.builds(Message, st.just("assistant"), st.lists(texts | thoughts | calls).map(tuple)),
+    st.builds(
+        Message,
+        st.just("tool"),
+        st.builds(ToolResultPart, st.text(min_size=1), seen).map(lambda part: (part,)),
+    ),
+)
+
+
+@given(messages)
+def test_to_and_fro(message: Message) -> None:
+    """A message of ours that LlamaIndex can say comes back the same."""
+    assert to_messages([from_message(message)]) == (message,)
+
+
+# --- each block ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("block", "wanted"),
+    [
+        (TextBlock(text="a"), (TextPart("a"),)),
+        (
+            ImageBlock(url="https://x.ai/a.png", detail="low"),
+            (ImagePart("https://x.ai/a.png", detail="low"),),
+        ),
+        (ImageBlock(image=PNG), (ImagePart(DATA_URL),)),
+        (ImageBlock(image=base64.b64encode(PNG)), (ImagePart(DATA_URL),)),
+        (ImageBlock(url=DATA_URL), (ImagePart(DATA_URL),)),
+        (DocumentBlock(url="https://x.ai/a.pdf"), (FilePart(url="https://x.ai/a.pdf"),)),
+        (DocumentBlock(data=b"a,b\n1,2", title="t.csv"), (TextPart("t.csv\n\na,b\n1,2"),)),
+        (DocumentBlock(data=b"plain"), (TextPart("plain"),)),
+        (DocumentBlock(data=b"caf\xe9", document_mimetype="text/plain"), (TextPart("café"),)),
+        (
+            DocumentBlock(data=b"%PDF-1.7 x", title="a.pdf"),
+            (FilePart(data="JVBERi0xLjcgeA==", mime_type="application/pdf", filename="a.pdf"),),
+        ),
+        (ThinkingBlock(content="hm"), (ReasoningPart("hm"),)),
+        (ThinkingBlock(num_tokens=3), ()),
+        (
+            ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs={"é": 1}),
+            (ToolCallPart("a", "f", '{"é":1}'),),
+        ),
+        (
+            ToolCallBlock(tool_call_id="a", tool_name="f[int]", tool_kwargs="{ }"),
+            (ToolCallPart("a", "f_int_", "{ }"),),
+        ),
+        (CitableBlock(title="T", source="s", content="c"), (TextPart("T (s)"), TextPart("c"))),
+        (
+            CitationBlock(cited_content="c", source="s", title="T", additional_location_info={}),
+            (),
+        ),
+        (CachePoint(cache_control=CacheControl(type="ephemeral")), ()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_blocks(block: Any, wanted: tuple[Any, ...]) -> None:
+    """Each kind of block becomes what xAI takes, or nothing where there is nothing to say."""
+    assert parts(block) == wanted
+
+
+@pytest.mark.parametrize("block", [AudioBlock(audio=b"a"), VideoBlock(video=b"a")])
+def test_refused_blocks(block: Any) -> None:
+    """What xAI cannot hear or see is refused before anything is sent, by name and place."""
+    with pytest.raises(UsageError, match=rf"messages\[0\]: .*{type(block).__name__}"):
+        parts(block)
+
+
+def test_blocks_of_the_future() -> None:
+    """A block that is not known yet is refused like one that xAI cannot take."""
+
+    class NewBlock(TextBlock):
+        pass
+
+    message = ChatMessage.model_construct(role=MessageRole.USER, blocks=[NewBlock(text="a")])
+    message.additional_kwargs = {}
+    with pytest.raises(UsageError, match="NewBlock"):
+        to_messages([message])
+
+
+@pytest.mark.parametrize("part", [ImagePart(file_id="f"), FilePart(file_id="f")])
+def test_ids_of_uploaded_files(part: Any) -> None:
+    """The id of an uploaded file, for which LlamaIndex has no block, is an error and no loss."""
+    with pytest.raises(UsageError, match="uploaded file"):
+        from_message(Message("user", (part,)))
+
+
+@pytest.mark.parametrize("name", ["a.png", "without-suffix"])
+def test_pictures_from_files(tmp_path: Path, name: str) -> None:
+    """The type of a picture is found in the file where its name does not tell."""
+    (tmp_path / name).write_bytes(PNG)
+    assert parts(ImageBlock(path=tmp_path / name)) == (ImagePart(DATA_URL),)
+
+
+@pytest.mark.skipif(
+    "IOBase" not in str(ImageBlock.model_fields["image"].annotation),
+    reason="older versions of LlamaIndex take no file objects",
+)
+def test_file_objects_can_be_sent_twice() -> None:
+    """A picture in a file object is the same in the next request."""
+    block = ImageBlock(image=io.BytesIO(PNG))
+    assert parts(block) == parts(block) == (ImagePart(DATA_URL),)
+
+
+def test_documents_from_files(tmp_path: Path) -> None:
+    """A text file goes as text."""
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    assert parts(DocumentBlock(path=tmp_path / "a.json")) == (TextPart('{"a": 1}'),)
+
+
+@pytest.mark.parametrize("block", [ImageBlock(), DocumentBlock(), ImageBlock(image=b"??")])
+def test_nothing_to_send(block: Any) -> None:
+    """A block without data, or with data of no known type, is refused with its place."""
+    with pytest.raises(UsageError, match=r"messages\[0\]"):
+        parts(block)
+
+
+def test_pdf_data_is_refused_before_sending(llm: Any, gateway: Any, way: Any) -> None:
+    """Chat completions take no binary document; the error says what to do, nothing is sent."""
+    message = ChatMessage(blocks=[DocumentBlock(data=b"%PDF-1.7 x")])
+    with pytest.raises(UsageError, match="URL"):
+        way.ask(llm, "chat", [message])
+    assert not gateway.requests
+
+
+# --- roles and older messages -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "ours"),
+    [
+        (MessageRole.SYSTEM, "system"),
+        (MessageRole.DEVELOPER, "system"),
+        (MessageRole.USER, "user"),
+        (MessageRole.ASSISTANT, "assistant"),
+        (MessageRole.CHATBOT, "assistant"),
+        (MessageRole.MODEL, "assistant"),
+        (MessageRole.TOOL, "user"),
+        (MessageRole.FUNCTION, "user"),
+    ],
+)
+def test_roles(role: MessageRole, ours: str) -> None:
+    """Each role has its counterpart; a tool's word without an id is told as a user's."""
+    (message,) = to_messages([ChatMessage("a", role=role, additional_kwargs={"name": "n"})])
+    assert message == Message(ours, (TextPart("a"),), "n" if role == "user" else None)  # type: ignore[arg-type]  # the table holds roles
+
+
+@pytest.mark.parametrize("role", [MessageRole.TOOL, MessageRole.FUNCTION])
+def test_tool_results(role: MessageRole) -> None:
+    """A result with the id of its call is a tool message, also an empty one."""
+    given = [
+        ChatMessage("r", role=role, additional_kwargs={"tool_call_id": "a"}),
+        ChatMessage(role=role, additional_kwargs={"tool_call_id": "b"}),
+    ]
+    assert to_messages(given) == (
+        Message("tool", (ToolResultPart("a", (TextPart("r"),)),)),
+        Message("tool", (ToolResultPart("b", ()),)),
+    )
+
+
+PLAIN_CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+SDK_CALL = SimpleNamespace(id="a", function=SimpleNamespace(name="f", arguments="{}"))
+
+
+@pytest.mark.parametrize("call", [PLAIN_CALL, SDK_CALL])
+def test_older_calls(call: Any) -> None:
+    """Calls of messages from before there were blocks are read, as dicts and as SDK objects."""
+    message = ChatMessage("", role="assistant", additional_kwargs={"tool_calls": [call]})
+    (ours,) = to_messages([message])
+    assert ours.parts == (TextPart(""), ToolCallPart("a", "f", "{}"))
+
+
+def test_blocks_win_over_older_calls() -> None:
+    """A message with both has each call once."""
+    block = ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs="{}")
+    message = ChatMessage(
+        role="assistant", blocks=[block], additional_kwargs={"tool_calls": [PLAIN_CALL]}
+    )
+    (ours,) = to_messages([message])
+    assert ours.parts == (ToolCallPart("a", "f", "{}"),)
+
+
+def test_history_is_not_changed(way: Any, llm: Any, gateway: Any) -> None:
+    """The caller's messages are after a call what they were before."""
+    history = [
+        ChatMessage("s", role="system"),
+        ChatMessage(blocks=[TextBlock(text="look"), ImageBlock(image=PNG)]),
+        ChatMessage(role="assistant", additional_kwargs={"tool_calls": [PLAIN_CALL]}),
+        ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "a"}),
+        ChatMessage("so?"),
+    ]
+    before = copy.deepcopy(history)
+    way.ask(llm, "chat", history)
+    way.stream(llm, "stream_chat_with_tools", [], "and?", chat_history=history)
+    assert history == before
+    sent = gateway.requests[0].body["messages"]
+    assert sent[2]["content"] == ""
+    assert "name" not in str(sent[3])
+
+
+def test_an_answer_can_be_sent_back(way: Any, model: Any, gateway: Any) -> None:
+    """What the model said, thought and called goes back as it came."""
+    llm = model("grok-3-mini")
+    first = way.ask(llm, "chat", [ChatMessage("Hi")]).message
+    way.ask(llm, "chat", [ChatMessage("Hi"), first, ChatMessage("And?")])
+    thinking, text = first.blocks
+    assert gateway.requests[-1].body["messages"][1] == {
+        "role": "assistant",
+        "content": text.text,
+        "reasoning_content": thinking.content,
+    }

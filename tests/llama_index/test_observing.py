@@ -1,0 +1,163 @@
+"""Callbacks, events and spans: one family for each call, exact counts, and nothing secret."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.events.llm import (
+    LLMChatEndEvent,
+    LLMChatStartEvent,
+    LLMCompletionEndEvent,
+    LLMCompletionStartEvent,
+    LLMStructuredPredictEndEvent,
+    LLMStructuredPredictStartEvent,
+)
+from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
+from llama_index.core.llms import ChatMessage
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel
+
+from llama_index_xai_lowcode import XAILowCode
+from xai_lowcode.emulator import ErrorInStream
+
+
+class Noted(BaseEventHandler):
+    """Keeps all events."""
+
+    events: list[Any]
+
+    def handle(self, event: Any, **_: Any) -> None:
+        """Keeps an event."""
+        self.events.append(event)
+
+
+class Value(BaseModel):
+    """A value."""
+
+    value: int
+
+
+@pytest.fixture
+def noted() -> Iterator[tuple[list[Any], SimpleSpanHandler]]:
+    """All events and spans of LlamaIndex's root dispatcher."""
+    root, handler, spans = get_dispatcher(), Noted(events=[]), SimpleSpanHandler()
+    root.add_event_handler(handler)
+    root.add_span_handler(spans)
+    yield handler.events, spans
+    root.event_handlers.remove(handler)
+    root.span_handlers.remove(spans)
+
+
+@pytest.mark.parametrize("method", ["chat", "stream_chat", "complete", "stream_complete"])
+def test_one_family_of_events(way: Any, llm: Any, noted: Any, method: str) -> None:
+    """A chat fires the chat's events once, a completion the completion's and no other."""
+    events, spans = noted
+    question: Any = [ChatMessage("Hi")] if method.endswith("chat") else "Hi"
+    (way.stream if method.startswith("stream") else way.ask)(llm, method, question)
+    kinds = (
+        (LLMChatStartEvent, LLMChatEndEvent)
+        if method.endswith("chat")
+        else (LLMCompletionStartEvent, LLMCompletionEndEvent)
+    )
+    assert [type(event) for event in events if not _passing(event)] == list(kinds)
+    assert events[-1].response.raw["usage"]["total_tokens"] > 0
+    assert [span.id_.partition("-")[0] for span in spans.completed_spans] == [
+        f"XAILowCode.{'a' if way.twin else ''}{method}"
+    ]
+
+
+def _passing(event: Any) -> bool:
+    return "InProgress" in type(event).__name__ or "Span" in type(event).__name__
+
+
+def test_events_have_no_token(way: Any, llm: Any, gateway: Any, noted: Any) -> None:
+    """Events and spans of calls with tools and of broken streams dump to JSON without the token."""
+    events, spans = noted
+    tool = FunctionTool.from_defaults(lambda x: x, name="f", description="f")
+    way.ask(llm, "chat_with_tools", [tool], "call f")
+    gateway.inject(ErrorInStream())
+    with pytest.raises(Exception, match="Invalid"):
+        way.stream(llm, "stream_chat", [ChatMessage("Hi")])
+    shown = "".join(event.model_dump_json(fallback=repr) for event in events)
+    assert "XAILowCode" in shown
+    assert gateway.api_token not in shown + repr(events) + repr(spans.completed_spans)
+
+
+def test_events_of_structured_calls(way: Any, llm: Any, noted: Any) -> None:
+    """A structured call fires its own events once, around those of its chat."""
+    events, _ = noted
+    prompt = PromptTemplate("A value of 3")
+    way.ask(llm, "structured_predict", Value, prompt)
+    assert [type(event) for event in events if not _passing(event)] == [
+        LLMStructuredPredictStartEvent,
+        LLMChatStartEvent,
+        LLMChatEndEvent,
+        LLMStructuredPredictEndEvent,
+    ]
+
+
+@pytest.mark.parametrize("method", ["chat", "stream_chat", "complete", "stream_complete"])
+def test_token_counting(way: Any, model: Any, method: str) -> None:
+    """LlamaIndex's handler counts what the service counted, once for each call."""
+    counter = TokenCountingHandler()
+    llm = model("grok-3", callback_manager=CallbackManager([counter]))
+    question: Any = [ChatMessage("Hi")] if method.endswith("chat") else "Hi"
+    answer = (way.stream if method.startswith("stream") else way.ask)(llm, method, question)
+    last = answer[-1] if isinstance(answer, list) else answer
+    assert counter.prompt_llm_token_count == last.additional_kwargs["prompt_tokens"]
+    assert counter.completion_llm_token_count == last.additional_kwargs["completion_tokens"]
+    assert counter.total_llm_token_count == last.raw["usage"]["total_tokens"]
+    assert len(counter.llm_token_counts) == 1
+
+
+def test_token_counting_with_reasoning(way: Any, model: Any, hello: Any) -> None:
+    """With reasoning the handler has xAI's own completion count; ours holds the reasoning too."""
+    counter = TokenCountingHandler()
+    llm = model("grok-4.7", callback_manager=CallbackManager([counter]))
+    response = way.ask(llm, "chat", hello)
+    counts = response.additional_kwargs
+    assert counter.completion_llm_token_count == response.raw["usage"]["completion_tokens"]
+    assert counts["completion_tokens"] == (
+        counter.completion_llm_token_count + counts["reasoning_tokens"]
+    )
+
+
+def test_abandoned_streams_end_their_events(model: Any) -> None:
+    """A stream that is left early ends its event, sync and async, and the model goes on."""
+    counter = TokenCountingHandler()
+    llm = model(callback_manager=CallbackManager([counter]))
+    stream = llm.stream_chat([ChatMessage("Tell a long story")])
+    next(stream)
+    stream.close()
+
+    async def leave() -> None:
+        opened = await llm.astream_chat([ChatMessage("Tell a long story")])
+        await anext(opened)
+        await opened.aclose()
+
+    asyncio.run(leave())
+    assert llm.complete("Hi").text
+
+
+@pytest.mark.skipif(
+    "rate_limiter" not in XAILowCode.model_fields,
+    reason="older versions of LlamaIndex have no rate limiter",
+)
+def test_rate_limiter(way: Any, model: Any, hello: Any) -> None:
+    """A rate limiter is asked before each call, by the way that does not block."""
+    asked: list[str] = []
+
+    class Limiter:
+        def acquire(self) -> None:
+            asked.append("sync")
+
+        async def async_acquire(self) -> None:
+            asked.append("async")
+
+    way.ask(model(rate_limiter=Limiter()), "chat", hello)
+    assert asked == ["async" if way.twin else "sync"]

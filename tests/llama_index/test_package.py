@@ -1,0 +1,75 @@
+"""The package: light to import, complete in its names, clear about what is missing."""
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import llama_index_xai_lowcode
+
+WITHOUT = """
+import sys
+sys.modules["llama_index"] = None
+try:
+    from llama_index_xai_lowcode import XAILowCode
+except ImportError as error:
+    print(error)
+"""
+LIGHT = """
+import sys
+import llama_index_xai_lowcode
+print(sorted(set(sys.modules) & {"llama_index", "httpx", "pydantic", "langchain_core"}))
+"""
+FOREIGN = """
+import sys
+from llama_index_xai_lowcode import XAILowCode
+print([name for name in sys.modules if name.startswith("langchain")])
+"""
+
+
+def printed(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_names() -> None:
+    """All names are there, sorted, and nothing else is promised."""
+    assert llama_index_xai_lowcode.__all__ == sorted(llama_index_xai_lowcode.__all__)
+    for name in llama_index_xai_lowcode.__all__:
+        assert getattr(llama_index_xai_lowcode, name)
+    assert set(dir(llama_index_xai_lowcode)) <= set(llama_index_xai_lowcode.__all__)
+    with pytest.raises(AttributeError):
+        _ = llama_index_xai_lowcode.nothing
+
+
+def test_without_llama_index() -> None:
+    """Where LlamaIndex is missing, one sentence says how to install it."""
+    assert printed(WITHOUT) == (
+        "llama_index_xai_lowcode.XAILowCode needs llama_index, which is not installed:"
+        " pip install 'xai-lowcode[llama-index]'"
+    )
+
+
+def test_importing_is_light() -> None:
+    """Importing the package imports nothing heavy."""
+    assert printed(LIGHT) == "[]"
+
+
+def test_the_other_framework_is_not_needed() -> None:
+    """The adapter never imports LangChain."""
+    assert printed(FOREIGN) == "[]"
+
+
+@pytest.mark.parametrize(
+    "name", [m.name for m in pkgutil.iter_modules(llama_index_xai_lowcode.__path__)]
+)
+def test_examples(name: str) -> None:
+    """The examples in docstrings run, and each module says what lives in it."""
+    module: Any = importlib.import_module(f"llama_index_xai_lowcode.{name}")
+    assert module.__doc__
+    flags = doctest.NORMALIZE_WHITESPACE
+    assert doctest.testmod(module, extraglobs={"llm": None}, optionflags=flags).failed == 0

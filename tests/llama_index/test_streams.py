@@ -1,0 +1,199 @@
+"""Streams: new text in ``delta``, all so far in ``message``, the last response like a plain one."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import TextBlock, ThinkingBlock, ToolCallBlock
+from llama_index.core.llms import ChatMessage
+from llama_index.core.tools import FunctionTool
+
+from llama_index_xai_lowcode import XAILowCode
+from llama_index_xai_lowcode._questions import Question, to_question
+from llama_index_xai_lowcode._responses import Fold, to_response
+from xai_lowcode.conversation import ReasoningPart, TextPart, ToolCallPart
+from xai_lowcode.emulator import Heartbeats
+from xai_lowcode.events import ToolCallDelta, events_of
+from xai_lowcode.reply import Choice, Citation, Reply, Usage
+
+
+@pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
+def test_accumulation(way: Any, gateway: Any, llm: XAILowCode, hello: Any, streaming: str) -> None:
+    """Each response holds the text so far in one block, however the gateway streams."""
+    gateway.streaming = streaming
+    responses = way.stream(llm, "stream_chat", hello)
+    so_far = ""
+    for response in responses:
+        so_far += response.delta
+        (block,) = response.message.blocks
+        assert isinstance(block, TextBlock)
+        assert block.text == so_far
+        assert response.message.role == "assistant"
+    assert len(responses) > 5
+
+
+@pytest.mark.parametrize("name", ["grok-4.7", "grok-3-mini"])
+def test_the_last_response_is_that_of_a_plain_chat(
+    way: Any, model: Any, hello: Any, name: str
+) -> None:
+    """The last response has no new text; message, reason and counts are those of ``chat``."""
+    llm = model(name)
+    plain, last = way.ask(llm, "chat", hello), way.stream(llm, "stream_chat", hello)[-1]
+    assert last.delta == ""
+    assert last.message == plain.message
+    assert {**last.additional_kwargs, "id": ""} == {**plain.additional_kwargs, "id": ""}
+    assert last.raw["usage"] == plain.raw["usage"]
+
+
+def test_no_response_says_nothing(way: Any, gateway: Any, llm: XAILowCode, hello: Any) -> None:
+    """Heartbeats are not handed out: every response but the last one has new text."""
+    gateway.inject(Heartbeats(12))
+    *pieces, _ = way.stream(llm, "stream_chat", hello)
+    assert all(piece.delta for piece in pieces)
+
+
+def test_raw_is_the_chunk(way: Any, llm: XAILowCode, hello: Any) -> None:
+    """The raw of each response is the plain dict of its chunk, which JSON takes."""
+    *pieces, last = way.stream(llm, "stream_chat", hello)
+    for piece in pieces:
+        assert type(piece.raw) is dict
+        assert piece.raw["choices"][0]["delta"]["content"] == piece.delta
+    assert json.loads(json.dumps(last.raw))["usage"]["total_tokens"] > 0
+
+
+def test_thinking(way: Any, model: Any, hello: Any) -> None:
+    """Thoughts come as ``thinking_delta``, the first one included, and gather in one block."""
+    responses = way.stream(model("grok-3-mini"), "stream_chat", hello)
+    thoughts = [r.additional_kwargs.get("thinking_delta") for r in responses]
+    whole = "".join(thought for thought in thoughts if thought)
+    assert whole.startswith("First, the user wrote")
+    assert all(not r.delta for r in responses if r.additional_kwargs.get("thinking_delta"))
+    thinking, text = responses[-1].message.blocks
+    assert isinstance(thinking, ThinkingBlock)
+    assert isinstance(text, TextBlock)
+    assert thinking.content == whole
+    assert thinking.num_tokens == responses[-1].additional_kwargs["reasoning_tokens"]
+
+
+def test_tool_calls_in_streams(way: Any, llm: XAILowCode) -> None:
+    """A call is in the blocks and, as a plain dict, in additional_kwargs; the text is empty."""
+
+    def weather(city: str) -> str:
+        """Weather of a city."""
+        return city
+
+    tool = FunctionTool.from_defaults(weather)
+    responses = way.stream(llm, "stream_chat_with_tools", [tool], "What is the weather in Paris?")
+    last = responses[-1]
+    (block,) = last.message.blocks
+    assert isinstance(block, ToolCallBlock)
+    (call,) = last.message.additional_kwargs["tool_calls"]
+    assert json.loads(json.dumps(call)) == {
+        "id": block.tool_call_id,
+        "type": "function",
+        "function": {"name": "weather", "arguments": block.tool_kwargs},
+    }
+    assert last.additional_kwargs["finish_reason"] == "tool_calls"
+
+
+def test_usage_can_be_switched_off(
+    way: Any, gateway: Any, llm: XAILowCode, model: Any, hello: Any
+) -> None:
+    """Streams ask for usage unless the user says otherwise; plain chats never send that wish."""
+    way.stream(llm, "stream_chat", hello)
+    quiet = model(additional_kwargs={"stream_options": {"include_usage": False}})
+    last = way.stream(quiet, "stream_chat", hello)[-1]
+    way.ask(quiet, "chat", hello)
+    first, second, third = (request.body.get("stream_options") for request in gateway.requests)
+    assert (first, second, third) == ({"include_usage": True}, None, None)
+    assert "total_tokens" not in last.additional_kwargs
+    assert last.message.content
+
+
+def test_closing_early_closes_the_connection(gateway: Any, llm: XAILowCode) -> None:
+    """A stream that is left is closed, sync and async."""
+    story = [ChatMessage("Tell a long story")]
+    stream = llm.stream_chat(story)
+    next(stream)
+    stream.close()
+
+    async def leave() -> None:
+        opened = await llm.astream_chat(story)
+        await anext(opened)
+        await opened.aclose()
+
+    asyncio.run(leave())
+    assert len(gateway.requests) == 2
+
+
+def _question(**options: Any) -> Question:
+    return to_question("grok-4.7", [ChatMessage("Hi")], options)
+
+
+REPLY = Reply(
+    (
+        Choice(
+            (
+                ReasoningPart("Hm."),
+                TextPart("So."),
+                ToolCallPart("a", "one", '{"x":1}'),
+                ToolCallPart("b", "two", '{"y":2}'),
+            ),
+            "tool_calls",
+        ),
+    ),
+    id="r",
+    model="grok-4.7",
+    usage=Usage(3, 4, 7, reasoning_tokens=2),
+    citations=(Citation("https://x.ai/a", "A"), Citation("https://x.ai/b")),
+    raw={"usage": {"prompt_tokens": 3}},
+)
+
+
+@pytest.mark.parametrize("parallel", [None, True, False])
+def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
+    """The fold of a reply's events is the response of the reply, for everything it can hold."""
+    question = _question(parallel_tool_calls=parallel)
+    fold = Fold(question)
+    responses = [fold.feed(event) for event in events_of(REPLY)]
+    assert fold.last() == to_response(REPLY, question, delta="")
+    calls = 1 if parallel is False else 2
+    seen = [r.message.blocks for r in responses if r is not None]
+    assert max(len(blocks) for blocks in seen) == 2 + calls
+
+
+def test_calls_in_pieces() -> None:
+    """Pieces of a call are joined, and what is there so far can be read at any time."""
+    fold = Fold(_question())
+    llm = XAILowCode(api_token="at_rtest")
+    arguments = []
+    for piece in (ToolCallDelta(0, "a", "one", '{"x": "ab'), ToolCallDelta(0, arguments='cd"}')):
+        response = fold.feed(piece)
+        assert response is not None
+        (selection,) = llm.get_tool_calls_from_response(response)
+        arguments.append((selection.tool_id, selection.tool_name, selection.tool_kwargs))
+    assert arguments == [("a", "one", {"x": "ab"}), ("a", "one", {"x": "abcd"})]
+
+
+def test_citations_are_blocks() -> None:
+    """Sources come as LlamaIndex's citation blocks, and as plain addresses."""
+    response = to_response(REPLY, _question())
+    cited = [block for block in response.message.blocks if block.block_type == "citation"]
+    assert [(block.source, block.title) for block in cited] == [
+        ("https://x.ai/a", "A"),
+        ("https://x.ai/b", "https://x.ai/b"),
+    ]
+    assert response.additional_kwargs["citations"] == ["https://x.ai/a", "https://x.ai/b"]
+    assert response.message.content == "So."
+
+
+def test_refusals() -> None:
+    """The words with which the model refused are beside the message, plain and folded."""
+    refused = Reply((Choice((), "stop", refusal="No."),))
+    fold = Fold(_question())
+    for event in events_of(refused):
+        assert fold.feed(event) is None
+    for response in (fold.last(), to_response(refused, _question())):
+        assert response.message.additional_kwargs == {"refusal": "No."}
+        assert response.message.content == ""

@@ -1,0 +1,259 @@
+"""Objects of pydantic classes: in every mode, plain and streamed, or one clear error."""
+
+import asyncio
+import enum
+from typing import Any
+
+import pytest
+from llama_index.core.llms import ChatMessage, ChatResponse
+from llama_index.core.program import LLMTextCompletionProgram
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.types import PydanticProgramMode
+from pydantic import BaseModel, create_model
+
+from llama_index_xai_lowcode import StructuredOutputError, XAILowCode
+from llama_index_xai_lowcode._structured import _BY_SCHEMA, _Drafts
+from xai_lowcode.errors import UnreadableAnswerError
+
+
+class Color(enum.Enum):
+    """Colours."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Wheel(BaseModel):
+    """A wheel."""
+
+    size: int
+    spokes: int | None = None
+
+
+class Bike(BaseModel):
+    """A bike."""
+
+    name: str
+    color: Color
+    wheels: list[Wheel]
+    note: str | None = None
+
+
+class Node(BaseModel):
+    """A node, which contains others."""
+
+    value: int
+    children: list["Node"] = []
+
+
+class Maybe(BaseModel):
+    """Everything here may be left out."""
+
+    name: str | None = None
+
+
+Generic = create_model("Box[int]", value=(int, ...))
+PROMPT = PromptTemplate("Make a blue bike named '{name}', with wheels of 28")
+MODES = {
+    "schema": {},
+    "tool": {"should_use_structured_outputs": False},
+    "function": {"pydantic_program_mode": PydanticProgramMode.FUNCTION},
+}
+
+
+@pytest.fixture(params=MODES)
+def asking(request: pytest.FixtureRequest, model: Any) -> XAILowCode:
+    """A model in each mode of ours."""
+    llm: XAILowCode = model(**MODES[request.param])
+    return llm
+
+
+def check_bike(bike: Any) -> None:
+    assert isinstance(bike, Bike)
+    assert (bike.name, bike.color) == ("Zoe", Color.BLUE)
+    assert bike.wheels[0].size == 28
+
+
+def test_plain(way: Any, asking: XAILowCode) -> None:
+    """A nested object with an enum and optional members is answered."""
+    check_bike(way.ask(asking, "structured_predict", Bike, PROMPT, name="Zoe"))
+
+
+def test_streamed(way: Any, asking: XAILowCode) -> None:
+    """Drafts grow to the whole object, which comes last and once."""
+    drafts = way.stream(asking, "stream_structured_predict", Bike, PROMPT, name="Zoe")
+    check_bike(drafts[-1])
+    assert drafts.count(drafts[-1]) == 1
+
+
+def test_drafts_grow(way: Any, llm: XAILowCode) -> None:
+    """By a schema there are drafts with the beginning of a text, before the object is whole."""
+    drafts = way.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe the Great")
+    names = [draft.name for draft in drafts]
+    assert any(0 < len(name) < len("Zoe the Great") for name in names)
+    assert not isinstance(drafts[0], Bike)
+
+
+@pytest.mark.parametrize(("output_cls", "member"), [(Node, "value"), (Generic, "value")])
+def test_recursive_and_generic_classes(
+    way: Any, asking: XAILowCode, output_cls: Any, member: str
+) -> None:
+    """Classes that contain themselves, or whose names xAI does not take, work like others."""
+    prompt = PromptTemplate("A thing of 5")
+    assert getattr(way.ask(asking, "structured_predict", output_cls, prompt), member) == 5
+    drafts = way.stream(asking, "stream_structured_predict", output_cls, prompt)
+    assert getattr(drafts[-1], member) == 5
+
+
+def test_as_structured_llm(way: Any, asking: XAILowCode) -> None:
+    """A structured LLM chats, completes and streams objects."""
+    structured = asking.as_structured_llm(Bike)
+    question = "A blue bike named 'Zoe' with wheels of 28"
+    check_bike(way.ask(structured, "chat", [ChatMessage(question)]).raw)
+    check_bike(Bike.model_validate_json(way.ask(structured, "complete", question).text))
+
+
+@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
+def test_structured_llm_streams(way: Any, asking: XAILowCode) -> None:
+    """A structured LLM streams objects."""
+    structured = asking.as_structured_llm(Bike)
+    question = [ChatMessage("A blue bike named 'Zoe' with wheels of 28")]
+    check_bike(way.stream(structured, "stream_chat", question)[-1].raw)
+
+
+def test_by_schema(way: Any, gateway: Any, llm: XAILowCode) -> None:
+    """By default the schema goes as response_format, under a name xAI takes, without tools."""
+    way.ask(llm, "structured_predict", Generic, PROMPT, name="3")
+    body = gateway.requests[-1].body
+    assert body["response_format"]["json_schema"]["name"] == "Box_int_"
+    assert not {"tools", "tool_choice"} & body.keys()
+
+
+def test_the_tool_is_forced_in_streams(way: Any, gateway: Any, model: Any) -> None:
+    """By tool, the tool is forced, in streams too."""
+    llm = model(**MODES["function"])
+    way.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")
+    assert gateway.requests[-1].body["tool_choice"] == "required"
+    assert gateway.requests[-1].body["stream"] is True
+
+
+def test_llm_kwargs(way: Any, gateway: Any, asking: XAILowCode) -> None:
+    """The caller's options are sent, those in the way are left out, and the dict is not changed."""
+    options = {"temperature": 0.5, "tool_choice": "none", "allow_parallel_tool_calls": True}
+    before = dict(options)
+    way.ask(asking, "structured_predict", Bike, PROMPT, llm_kwargs=options, name="Zoe")
+    assert gateway.requests[-1].body["temperature"] == 0.5
+    assert gateway.requests[-1].body.get("tool_choice") != "none"
+    assert options == before
+
+
+def test_the_system_prompt_is_sent_once(way: Any, gateway: Any, model: Any) -> None:
+    """The system prompt stands first in every mode, sync and async."""
+    for mode in MODES.values():
+        llm = model(system_prompt="Be brief.", **mode)
+        way.ask(llm, "structured_predict", Bike, PROMPT, name="Zoe")
+        way.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")
+    for request in gateway.requests:
+        assert [m["role"] for m in request.body["messages"]] == ["system", "user"]
+
+
+def test_mode_llm(way: Any, gateway: Any, model: Any) -> None:
+    """LlamaIndex's own way, with the schema in the prompt, sends no tool or format."""
+    llm = model(pydantic_program_mode=PydanticProgramMode.LLM)
+    prompt = PromptTemplate("Say exactly '{\"value\": {value}}'")
+    assert way.ask(llm, "structured_predict", Node, prompt, value=3) == Node(value=3)
+    body = gateway.requests[-1].body
+    assert not {"tools", "tool_choice", "response_format"} & body.keys()
+
+
+@pytest.mark.skipif(
+    "stream_call" not in vars(LLMTextCompletionProgram),
+    reason="older versions of LlamaIndex do not stream in this mode",
+)
+def test_mode_llm_streams(way: Any, model: Any) -> None:
+    """LlamaIndex's own way streams too."""
+    llm = model(pydantic_program_mode=PydanticProgramMode.LLM)
+    prompt = PromptTemplate("Say exactly '{\"value\": {value}}'")
+    assert way.stream(llm, "stream_structured_predict", Node, prompt, value=4)[-1].value == 4
+
+
+def test_a_model_without_tools(way: Any, gateway: Any, model: Any) -> None:
+    """Where tools are switched off, objects are asked for by schema, or by LlamaIndex's prompt."""
+    llm = model(is_function_calling_model=False)
+    check_bike(way.ask(llm, "structured_predict", Bike, PROMPT, name="Zoe"))
+    llm.should_use_structured_outputs = False
+    prompt = PromptTemplate("Say exactly '{\"value\": 3}'")
+    assert way.ask(llm, "structured_predict", Node, prompt) == Node(value=3)
+    assert "tools" not in gateway.requests[-1].body
+
+
+@pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
+@pytest.mark.parametrize(
+    ("output_cls", "options", "reason"),
+    [(Bike, {"max_tokens": 3}, "cut off"), (Maybe, {"max_tokens": 1}, "cut off")],
+)
+def test_cut_answers(model: Any, method: str, output_cls: Any, options: Any, reason: str) -> None:
+    """An answer that was cut off is one clear error, never an empty object."""
+    llm = model(**options)
+    with pytest.raises(StructuredOutputError, match=reason) as caught:
+        list(getattr(llm, method)(output_cls, PROMPT, name="Zoe"))
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, UnreadableAnswerError)
+
+
+def test_an_answer_of_another_shape(way: Any, model: Any, monkeypatch: Any) -> None:
+    """An answer that is prose or has another shape says so, with what was said."""
+    llm = model()
+    monkeypatch.setattr(
+        "llama_index_xai_lowcode._structured._BY_SCHEMA",
+        _BY_SCHEMA._replace(ask=lambda _, __, messages: {"messages": messages}),
+    )
+    prompt = PromptTemplate("Hello {name}")
+    with pytest.raises(StructuredOutputError, match="No Bike was answered"):
+        way.ask(llm, "structured_predict", Bike, prompt, name="Zoe")
+    with pytest.raises(StructuredOutputError, match="No Bike was answered"):
+        way.stream(llm, "stream_structured_predict", Bike, prompt, name="Zoe")
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "reason"),
+    [
+        ({"refusal": "I will not."}, {}, "refused: I will not"),
+        ({}, {}, "said 'nothing' instead"),
+        ({}, {"finish_reason": "length"}, "cut off"),
+    ],
+)
+def test_why_there_is_no_object(more: Any, options: Any, reason: str) -> None:
+    """The error says whether the model refused, said nothing, or was cut off."""
+    message = ChatMessage("", role="assistant", additional_kwargs=more)
+    drafts = _Drafts(Bike, _BY_SCHEMA)
+    assert drafts.feed(ChatResponse(message=message, additional_kwargs=options)) is None
+    with pytest.raises(StructuredOutputError, match=reason):
+        drafts.last()
+
+
+def test_no_draft_no_object() -> None:
+    """A stream without any response is an error too."""
+    with pytest.raises(StructuredOutputError, match="no answer"):
+        _Drafts(Bike, _BY_SCHEMA).last()
+
+
+def test_response_format_of_a_chat(way: Any, llm: XAILowCode) -> None:
+    """A chat takes a class, or OpenAI's forms, as response_format."""
+    question = [ChatMessage("A blue bike named 'Zoe' with wheels of 28")]
+    answer = way.ask(llm, "chat", question, response_format=Bike).message.content
+    check_bike(Bike.model_validate_json(answer))
+    answer = way.ask(llm, "chat", question, response_format={"type": "json_object"})
+    assert answer.message.content.startswith("{")
+    answer = way.ask(llm, "chat", question, response_format={"type": "text"})
+    assert answer.message.content.startswith("Hello")
+
+
+def test_many_at_once(llm: XAILowCode) -> None:
+    """Calls at the same time do not mix."""
+
+    async def ask() -> list[Bike]:
+        calls = (llm.astructured_predict(Bike, PROMPT, name=f"B{i}x") for i in range(10))
+        return await asyncio.gather(*calls)
+
+    assert [bike.name for bike in asyncio.run(ask())] == [f"B{i}x" for i in range(10)]

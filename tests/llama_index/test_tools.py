@@ -1,0 +1,226 @@
+"""Tools: offered, forced, called and answered, with names and arguments that survive the way."""
+
+import copy
+import json
+from typing import Any, Literal
+
+import pytest
+from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
+from llama_index.core.llms import ChatMessage
+from llama_index.core.tools import FunctionTool, ToolMetadata
+from pydantic import BaseModel
+
+from llama_index_xai_lowcode import XAILowCode
+from xai_lowcode.errors import UsageError
+
+
+def multiply(a: int, b: int) -> int:
+    """Multiply two numbers."""
+    return a * b
+
+
+def weather(city: str, unit: Literal["C", "F"] = "C") -> str:
+    """Weather of a city."""
+    return f"Sunny in {city}, 20 {unit}"
+
+
+class Node(BaseModel):
+    """A node, which contains others."""
+
+    value: int
+    children: list["Node"] = []
+
+
+MULTIPLY, WEATHER = FunctionTool.from_defaults(multiply), FunctionTool.from_defaults(weather)
+BOX = FunctionTool.from_defaults(weather, name="Box[int]")
+BOTH = "multiply 6 and 7, and what is the weather in Paris?"
+
+
+def test_offered_tools(way: Any, gateway: Any, llm: XAILowCode) -> None:
+    """Tools are sent with their schema; without tools there is nothing about them in the body."""
+    way.ask(llm, "chat_with_tools", [MULTIPLY], "multiply 6 and 7")
+    (sent,) = gateway.requests[-1].body["tools"]
+    assert sent["function"]["name"] == "multiply"
+    assert sent["function"]["parameters"]["required"] == ["a", "b"]
+    assert gateway.requests[-1].body["parallel_tool_calls"] is False
+    assert "tool_choice" not in gateway.requests[-1].body
+    way.ask(llm, "chat_with_tools", [], "Hello", tool_choice=None, tool_required=True)
+    assert set(gateway.requests[-1].body) == {"model", "messages"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ({"tool_choice": None, "tool_required": True}, "required"),
+        ({"tool_choice": "any"}, "required"),
+        ({"tool_choice": "required"}, "required"),
+        ({"tool_choice": "auto", "tool_required": True}, "auto"),
+        ({"tool_choice": "none"}, "none"),
+        ({"tool_choice": {"type": "any"}}, "required"),
+        ({"tool_choice": "multiply"}, {"type": "function", "function": {"name": "multiply"}}),
+        ({"tool_choice": "Box[int]"}, {"type": "function", "function": {"name": "Box_int_"}}),
+        (
+            {"tool_choice": {"type": "function", "function": {"name": "multiply"}}},
+            {"type": "function", "function": {"name": "multiply"}},
+        ),
+    ],
+)
+def test_tool_choice(gateway: Any, llm: XAILowCode, choice: Any, sent: Any) -> None:
+    """Every form of a choice reaches xAI in its own form."""
+    llm.chat_with_tools([MULTIPLY, BOX], "Hello", **choice)
+    assert gateway.requests[-1].body["tool_choice"] == sent
+
+
+@pytest.mark.parametrize("choice", [{"tool_choice": "unknown"}, {"tool_choice": 3}])
+def test_impossible_choices(gateway: Any, way: Any, llm: XAILowCode, choice: Any) -> None:
+    """A choice of no tool, or of no form, is refused at the call, also of a stream."""
+    with pytest.raises(UsageError, match="tool_choice"):
+        llm.stream_chat_with_tools([MULTIPLY], "Hello", **choice)
+    with pytest.raises(UsageError, match="tool_choice"):
+        way.ask(llm, "chat_with_tools", [MULTIPLY], "Hello", **choice)
+    assert not gateway.requests
+
+
+def test_calls_and_their_results(way: Any, llm: XAILowCode) -> None:
+    """A call is answered with its id, and the model then speaks of the result."""
+    question = ChatMessage("multiply 6 and 7")
+    response = way.ask(llm, "chat_with_tools", [MULTIPLY], question)
+    (selection,) = llm.get_tool_calls_from_response(response)
+    assert (selection.tool_name, selection.tool_kwargs) == ("multiply", {"a": 6, "b": 7})
+    result = ChatMessage("42", role="tool", additional_kwargs={"tool_call_id": selection.tool_id})
+    answer = way.ask(
+        llm, "chat_with_tools", [MULTIPLY], chat_history=[question, response.message, result]
+    )
+    assert "42" in answer.message.content
+
+
+@pytest.mark.parametrize(("parallel", "number"), [(True, 2), (False, 1)])
+def test_parallel_calls(way: Any, llm: XAILowCode, parallel: bool, number: int) -> None:
+    """Two calls come where they are allowed; one, in blocks and dicts alike, where not."""
+    options = {"allow_parallel_tool_calls": parallel, "tool_required": True}
+    plain = way.ask(llm, "chat_with_tools", [MULTIPLY, WEATHER], BOTH, **options)
+    streamed = way.stream(llm, "stream_chat_with_tools", [MULTIPLY, WEATHER], BOTH, **options)
+    for response in (plain, streamed[-1]):
+        assert len(llm.get_tool_calls_from_response(response)) == number
+        assert len(response.message.additional_kwargs["tool_calls"]) == number
+
+
+def test_predict_and_call(way: Any, llm: XAILowCode) -> None:
+    """A tool is chosen and run."""
+    output = way.ask(llm, "predict_and_call", [MULTIPLY, WEATHER], "multiply 6 and 7")
+    assert (output.response, output.sources[0].raw_output) == ("42", 42)
+    output = way.ask(
+        llm, "predict_and_call", [MULTIPLY, WEATHER], BOTH, allow_parallel_tool_calls=True
+    )
+    assert output.response == "42\n\nSunny in Paris, 20 C"
+
+
+def test_names_that_xai_does_not_take(way: Any, gateway: Any, llm: XAILowCode) -> None:
+    """A tool with brackets in its name is sent under another one and found under its own."""
+    output = way.ask(llm, "predict_and_call", [BOX], "Box_int_ in Rome", tool_required=True)
+    assert output.response.startswith("Sunny in Rome")
+    assert gateway.requests[-1].body["tools"][0]["function"]["name"] == "Box_int_"
+    message = way.ask(llm, "chat_with_tools", [BOX], "Box_int_ in Rome").message
+    assert message.blocks[0].tool_name == "Box[int]"
+    history = [
+        message,
+        ChatMessage(
+            "r", role="tool", additional_kwargs={"tool_call_id": message.blocks[0].tool_call_id}
+        ),
+    ]
+    way.ask(llm, "chat", history)
+    assert (
+        gateway.requests[-1].body["messages"][0]["tool_calls"][0]["function"]["name"] == "Box_int_"
+    )
+
+
+def test_two_tools_with_one_name(llm: XAILowCode) -> None:
+    """Tools that would be one at xAI are refused with the name."""
+    twin = FunctionTool.from_defaults(weather, name="Box(int)")
+    with pytest.raises(UsageError, match="Box_int_"):
+        llm.chat_with_tools([BOX, twin], "Hello")
+
+
+def test_tools_that_contain_themselves(way: Any, llm: XAILowCode) -> None:
+    """The schema of a recursive class has an object at its root, as xAI demands."""
+    tool = FunctionTool.from_defaults(
+        lambda **_: "", name="node", description="Node", fn_schema=Node
+    )
+    response = way.ask(llm, "chat_with_tools", [tool], "a node of 3", tool_required=True)
+    (selection,) = llm.get_tool_calls_from_response(response)
+    assert Node(**selection.tool_kwargs).value == 3
+
+
+def test_what_chat_is_given_is_plain(llm: XAILowCode) -> None:
+    """The arguments that events carry are JSON, and the caller's history is another list."""
+    history = [ChatMessage("a")]
+    prepared = llm._prepare_chat_with_tools([MULTIPLY], "b", chat_history=history, seed=3)
+    assert [message.content for message in prepared.pop("messages")] == ["a", "b"]
+    assert json.loads(json.dumps(prepared)) == prepared
+    assert prepared["seed"] == 3
+    assert len(history) == 1
+
+
+def test_schemas_are_only_read(llm: XAILowCode) -> None:
+    """Tools in OpenAI's form are after a call what they were before."""
+    prepared = llm._prepare_chat_with_tools([MULTIPLY, BOX], "Hello")
+    before = copy.deepcopy(prepared)
+    llm.chat(**prepared)
+    assert prepared == before
+
+
+def test_tools_with_schemas_of_their_own(gateway: Any, llm: XAILowCode) -> None:
+    """Tools without a class, or with other metadata, are sent as they describe themselves."""
+
+    class Described(ToolMetadata):
+        def get_parameters_dict(self) -> dict[str, Any]:
+            return {"type": "object", "properties": {"x": {"type": "string"}}}
+
+    bare = FunctionTool(weather, ToolMetadata("Bare", "bare", fn_schema=None))
+    own = FunctionTool(weather, Described("Own", "own"))
+    llm.chat([ChatMessage("Hi")], tools=[bare, own])
+    first, second = (tool["function"] for tool in gateway.requests[-1].body["tools"])
+    assert list(first["parameters"]["properties"]) == ["input"]
+    assert list(second["parameters"]["properties"]) == ["x"]
+
+
+def test_tools_of_no_form(llm: XAILowCode) -> None:
+    """What is no tool is refused at the call."""
+    with pytest.raises(UsageError, match="tools"):
+        llm.chat([ChatMessage("Hi")], tools=[{"type": "live_search"}])
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ({"a": 1}, {"a": 1}),
+        ("", {}),
+        ('{"a": "cu', {"a": "cu"}),
+        ("[1]", {}),
+        ("no JSON", {}),
+    ],
+)
+def test_arguments(llm: XAILowCode, said: Any, read: dict[str, Any]) -> None:
+    """Arguments are read as far as they go; what is no object gives none."""
+    block = ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs=said)
+    response = ChatResponse(message=ChatMessage(role="assistant", blocks=[block]))
+    assert llm.get_tool_calls_from_response(response)[0].tool_kwargs == read
+
+
+def test_calls_of_stored_messages(llm: XAILowCode) -> None:
+    """Calls are found in messages that have gone through JSON, with and without blocks."""
+    response = llm.chat_with_tools([MULTIPLY], "multiply 6 and 7")
+    stored = ChatMessage.model_validate_json(response.message.model_dump_json())
+    older = ChatMessage(role="assistant", additional_kwargs=dict(stored.additional_kwargs))
+    (wanted,) = llm.get_tool_calls_from_response(response)
+    for message in (stored, older):
+        assert llm.get_tool_calls_from_response(ChatResponse(message=message)) == [wanted]
+
+
+def test_no_call(llm: XAILowCode, hello: Any) -> None:
+    """An answer without calls is an error only where the caller says so."""
+    response = llm.chat(hello)
+    assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
+    with pytest.raises(ValueError, match="tool call"):
+        llm.get_tool_calls_from_response(response)

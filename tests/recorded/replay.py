@@ -1,0 +1,214 @@
+"""Recorded answers of xAI, dressed as a gateway may dress them, and what a reader must find in them.
+
+What must be found is the ``expect`` of the index, computed apart from any code of this project. It
+is compared with ``Found``, which every public class is boiled down to, so that one set of laws runs
+over the core and over both frameworks.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+from tests.core.loopback import TOKEN, Loopback, Reply
+from tests.core.wire import ENVELOPES, WIRE, wrapped
+
+FOLDER = WIRE / "chat_completions"
+SMALL = 3_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """One recorded body."""
+
+    name: str
+    content: bytes
+    stream: bool
+    expect: dict[str, Any]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a reader found: the facts that the index states, in our accounting."""
+
+    text: str
+    reasoning_chars: int
+    calls: tuple[tuple[str, str], ...]
+    finish: str
+    usage: tuple[int, int, int, int | None, int | None] | None
+    """Input, output, total, reasoning, cached."""
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """All recorded chat completions; none where the folder is absent."""
+    if not FOLDER.is_dir():
+        return ()
+    lines = (WIRE / "index.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row["file"].startswith("chat_completions/")]
+    return tuple(
+        Case(
+            row["file"].partition("/")[2],
+            (WIRE / row["file"]).read_bytes(),
+            row["stream"],
+            row["expect"],
+        )
+        for row in rows
+    )
+
+
+def plain_cases() -> list[Case]:
+    """The bodies of plain answers."""
+    return [case for case in cases() if not case.stream]
+
+
+def stream_cases() -> list[Case]:
+    """The bodies of streams."""
+    return [case for case in cases() if case.stream]
+
+
+def sha256(text: str) -> str:
+    """As in the index."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check(case: Case, found: Found, *, reasoning: bool = True, usage: bool = True) -> None:
+    """Compares what was found with what the index says.
+
+    Args:
+        case: The recorded body.
+        found: What a reader found.
+        reasoning: Whether the reader shows thoughts.
+        usage: Whether the reader shows token counts.
+    """
+    expect = case.expect
+    assert (len(found.text), sha256(found.text)) == (expect["text_chars"], expect["text_sha256"])
+    assert [[name, sha256(arguments)] for name, arguments in found.calls] == expect["calls"]
+    assert found.finish == expect["finish"]
+    if reasoning:
+        assert found.reasoning_chars == expect["reasoning_chars"]
+    if usage:
+        assert found.usage == expected_usage(expect["usage"])
+
+
+def arguments_as_sent(case: Case, name: str, parsed: Any) -> str:
+    """The argument text of the recorded call that parses to this; for readers that parse it.
+
+    The text is looked for in the body by the standard library, and ``check`` compares its digest
+    with the index, so that nothing rests on this search.
+    """
+    body = case.content.decode()
+    documents = [line[6:] for line in body.split("\n") if line.startswith("data: {")]
+    for document in documents if case.stream else [body]:
+        for choice in json.loads(document).get("choices", ()):
+            for call in (choice.get("delta") or choice.get("message")).get("tool_calls") or ():
+                text: str = call["function"]["arguments"]
+                if call["function"]["name"] == name and json.loads(text) == parsed:
+                    return text
+    return f"no call of {name} has the arguments {parsed!r}"
+
+
+def expected_usage(
+    sent: dict[str, Any] | None,
+) -> tuple[int, int, int, int | None, int | None] | None:
+    """The figures as sent, in our accounting: output is what was seen and thought."""
+    if sent is None:
+        return None
+    output = sent["completion"] + (sent["reasoning"] or 0)
+    return sent["prompt"], output, sent["total"], sent["reasoning"], sent["cached"]
+
+
+Dress = Callable[[bytes], tuple[bytes, str]]
+
+
+def plain_dresses() -> dict[str, Dress]:
+    """The envelopes of a plain answer."""
+
+    def dress(how: str) -> Dress:
+        return lambda content: (dumps(wrapped(json.loads(content), how)), "application/json")
+
+    return {how: dress(how) for how in ENVELOPES}
+
+
+def stream_dresses() -> dict[str, Dress]:
+    """The forms a stream may take on its way: live, chunks wrapped, text as a string in JSON."""
+
+    def chunked(how: str) -> Dress:
+        return lambda content: (wrap_chunks(content, how), "text/event-stream; charset=utf-8")
+
+    def quoted(how: str) -> Dress:
+        return lambda content: (dumps(wrapped(content.decode(), how)), "application/json")
+
+    return {
+        "live": lambda content: (content, "text/event-stream"),
+        "live as text": lambda content: (content, "text/plain"),
+        "live as json": lambda content: (content, "application/json"),
+        "crlf": lambda content: (content.replace(b"\n", b"\r\n"), "text/event-stream"),
+        **{f"chunks in {how}": chunked(how) for how in ("result", "data")},
+        **{f"string in {how}": quoted(how) for how in ENVELOPES},
+    }
+
+
+def wrap_chunks(content: bytes, how: str) -> bytes:
+    """The stream with each of its chunks in an envelope."""
+    lines = []
+    for line in content.split(b"\n"):
+        data = line.removeprefix(b"data: ")
+        if line.startswith(b"data: {"):
+            lines.append(b"data: " + dumps(wrapped(json.loads(data), how)))
+        else:
+            lines.append(line)
+    return b"\n".join(lines)
+
+
+def dumps(document: Any) -> bytes:
+    """JSON as a gateway in JavaScript writes it: nothing escaped that need not be."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def awkward(content: bytes) -> list[bytes]:
+    """Pieces cut where it hurts: inside characters, around line ends and braces, one byte alone."""
+    edges = {0, 1, 2, len(content) - 1, len(content)}
+    for at, byte in enumerate(content):
+        if byte >= 0x80 or (byte in b"\n\r" and at % 3 == 0) or (byte in b'{}"' and at % 101 == 0):
+            edges |= {at, at + 1}
+    order = sorted(edge for edge in edges if 0 <= edge <= len(content))
+    return [content[a:b] for a, b in pairwise(order)]
+
+
+def in_sizes(size: int) -> Callable[[bytes], list[bytes]]:
+    """A cutter into pieces of one size."""
+    return lambda content: [content[i : i + size] for i in range(0, len(content), size)]
+
+
+CUTS: dict[str, Callable[[bytes], list[bytes]]] = {
+    "whole": lambda content: [content],
+    "awkward": awkward,
+    "bytes": lambda content: in_sizes(1 if len(content) <= SMALL else 61)(content),
+}
+
+
+class Replay:
+    """The server with a body in hand.
+
+    Attributes:
+        base_url: For a client.
+        api_token: For a client.
+    """
+
+    def __init__(self, server: Loopback) -> None:
+        self.server = server
+        self.base_url = server.base_url
+        self.api_token = TOKEN
+
+    def hold(self, case: Case, dress: Dress, cut: Callable[[bytes], Sequence[bytes]]) -> None:
+        """Answers every request from now on with this body."""
+        content, content_type = dress(case.content)
+        pieces = tuple(cut(content))
+        self.server.play = lambda _request: Reply(pieces, content_type=content_type)
