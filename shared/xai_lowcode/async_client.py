@@ -1,22 +1,26 @@
 """The async driver of ``exchange``: the sync one's words with ``await``; decides nothing."""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from time import monotonic
 from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 import httpx
 
 from xai_lowcode import codec
-from xai_lowcode.addresses import UrlForms
-from xai_lowcode.errors import XAILowCodeError
-from xai_lowcode.exchange import Call, Outcome, Send, Settled, Wait, exchange
+from xai_lowcode.exchange import (
+    Call,
+    Flow,
+    Outcome,
+    Send,
+    Session,
+    Wait,
+    Work,
+    ask,
+    exchange,
+)
 from xai_lowcode.operations import Operation
-from xai_lowcode.redaction import Secret
-from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (
     Deadline,
@@ -28,6 +32,7 @@ from xai_lowcode.transport import (
     client_options,
     dropped,
     opened,
+    session_of,
 )
 
 T = TypeVar("T")
@@ -43,16 +48,14 @@ class AsyncClient:
     Args:
         settings: Token, address, timeouts, retries.
         http_client: An ``httpx.AsyncClient`` to send with instead of own ones; it stays yours.
-        forms: Which URL forms worked, to share it between clients of one gateway.
+        session: What its calls have in common, to share it between clients of one gateway.
     """
 
     def __init__(
-        self, settings: Settings, *, http_client: Any = None, forms: UrlForms | None = None
+        self, settings: Settings, *, http_client: Any = None, session: Session | None = None
     ) -> None:
         self.settings = settings
-        self._forms = forms or UrlForms(settings.url_format)
-        self._policy = RetryPolicy(settings.max_retries, settings.deadline)
-        self._token = Secret(settings.api_token.get_secret_value())
+        self.session = session or session_of(settings)
         self._mailer = Mailer(settings)
         self._injected = http_client
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
@@ -82,25 +85,19 @@ class AsyncClient:
     ) -> T:
         """Calls an endpoint and returns its parsed answer; see ``Client.call``."""
         content = None if body is None else codec.dump(body)
-        call = Call(operation, content, ids or {}, query or {})
-        settled = await self.settle(call)
-        try:
-            return operation.parse(settled.body)
-        except XAILowCodeError as error:
-            error.without(self._token)
-            raise
+        return await self.run(ask(Call(operation, content, ids or {}, query or {}), self.session))
 
-    async def settle(self, call: Call[Any]) -> Settled:
-        """Makes a call whose answer is read whole."""
-        settled, _ = await self._run(call)
-        return settled
+    async def run(self, flow: Flow[T]) -> T:
+        """Does what a flow asks for, one step after the other, and returns its result."""
+        result, _ = await self._drive(flow)
+        return result
 
     async def stream(self, call: Call[Any]) -> AsyncGenerator[bytes, None]:
         """Makes a call and yields its answer's bytes as they come.
 
         Closing the iterator closes the connection.
         """
-        settled, reading = await self._run(call)
+        settled, reading = await self._drive(exchange(call, self.session))
         if reading is None:
             yield settled.body
             return
@@ -120,36 +117,30 @@ class AsyncClient:
             await response.aclose()
         raise error
 
-    async def _run(self, call: Call[Any]) -> tuple[Settled, tuple[Any, Deadline] | None]:
-        steps = exchange(
-            call,
-            policy=self._policy,
-            forms=self._forms,
-            token=self._token,
-            clock=monotonic,
-            jitter=random.random,
-        )
-        step = next(steps)
-        while True:
-            outcome, reading = None, None
-            if isinstance(step, Wait):
-                await asyncio.sleep(step.seconds)
-            else:
-                outcome, reading = await self._send(call, step)
-            try:
-                step = steps.send(outcome)
-            except StopIteration as settled:
-                return settled.value, reading
+    async def _drive(self, flow: Flow[T]) -> tuple[T, tuple[Any, Deadline] | None]:
+        outcome: Any = None
+        reading = None
+        try:
+            while True:
+                step = flow.send(outcome)
+                match step:
+                    case Send():
+                        outcome, reading = await self._send(step)
+                    case Wait():
+                        await asyncio.sleep(step.seconds)
+                        outcome = None
+                    case Work():
+                        outcome = await asyncio.to_thread(step.run)
+        except StopIteration as finished:
+            return finished.value, reading
 
-    async def _send(
-        self, call: Call[Any], step: Send
-    ) -> tuple[Outcome, tuple[Any, Deadline] | None]:
+    async def _send(self, step: Send) -> tuple[Outcome, tuple[Any, Deadline] | None]:
         client, probe, deadline = await self._http(), Probe(), Deadline(step.within)
-        request = self._mailer.request(client, call, step, probe.asynchronous)
+        request = self._mailer.request(client, step, probe.asynchronous)
         response = None
         try:
             response = await client.send(request, stream=True, follow_redirects=False)
-            if arrives_in_pieces(call, response):
+            if arrives_in_pieces(step.call, response):
                 return opened(response), (response, deadline)
             try:
                 pieces = []

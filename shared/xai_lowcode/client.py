@@ -1,22 +1,27 @@
 """The sync driver of ``exchange``: sends, waits, reads; decides nothing."""
 
 import os
-import random
 import threading
 import weakref
 from collections.abc import Generator, Mapping
-from time import monotonic, sleep
+from time import sleep
 from typing import Any, Self, TypeVar
 
 import httpx
 
 from xai_lowcode import codec
-from xai_lowcode.addresses import UrlForms
-from xai_lowcode.errors import XAILowCodeError
-from xai_lowcode.exchange import Call, Outcome, Send, Settled, Wait, exchange
+from xai_lowcode.exchange import (
+    Call,
+    Flow,
+    Outcome,
+    Send,
+    Session,
+    Wait,
+    Work,
+    ask,
+    exchange,
+)
 from xai_lowcode.operations import Operation
-from xai_lowcode.redaction import Secret
-from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (
     Deadline,
@@ -28,6 +33,7 @@ from xai_lowcode.transport import (
     client_options,
     dropped,
     opened,
+    session_of,
 )
 
 T = TypeVar("T")
@@ -42,7 +48,7 @@ class Client:
     Args:
         settings: Token, address, timeouts, retries.
         http_client: An ``httpx.Client`` to send with instead of an own one; it stays yours.
-        forms: Which URL forms worked, to share it between clients of one gateway.
+        session: What its calls have in common, to share it between clients of one gateway.
 
     Example:
         >>> from xai_lowcode.operations import LIST_MODELS
@@ -52,12 +58,10 @@ class Client:
     """
 
     def __init__(
-        self, settings: Settings, *, http_client: Any = None, forms: UrlForms | None = None
+        self, settings: Settings, *, http_client: Any = None, session: Session | None = None
     ) -> None:
         self.settings = settings
-        self._forms = forms or UrlForms(settings.url_format)
-        self._policy = RetryPolicy(settings.max_retries, settings.deadline)
-        self._token = Secret(settings.api_token.get_secret_value())
+        self.session = session or session_of(settings)
         self._mailer = Mailer(settings)
         self._injected = http_client
         self._own: httpx.Client | None = None
@@ -101,25 +105,19 @@ class Client:
             XAILowCodeError: See ``errors``.
         """
         content = None if body is None else codec.dump(body)
-        call = Call(operation, content, ids or {}, query or {})
-        settled = self.settle(call)
-        try:
-            return operation.parse(settled.body)
-        except XAILowCodeError as error:
-            error.without(self._token)
-            raise
+        return self.run(ask(Call(operation, content, ids or {}, query or {}), self.session))
 
-    def settle(self, call: Call[Any]) -> Settled:
-        """Makes a call whose answer is read whole."""
-        settled, _ = self._run(call)
-        return settled
+    def run(self, flow: Flow[T]) -> T:
+        """Does what a flow asks for, one step after the other, and returns its result."""
+        result, _ = self._drive(flow)
+        return result
 
     def stream(self, call: Call[Any]) -> Generator[bytes, None, None]:
         """Makes a call and yields its answer's bytes as they come.
 
         Closing the iterator closes the connection.
         """
-        settled, reading = self._run(call)
+        settled, reading = self._drive(exchange(call, self.session))
         if reading is None:
             yield settled.body
             return
@@ -138,34 +136,30 @@ class Client:
             response.close()
         raise error
 
-    def _run(self, call: Call[Any]) -> tuple[Settled, tuple[Any, Deadline] | None]:
-        steps = exchange(
-            call,
-            policy=self._policy,
-            forms=self._forms,
-            token=self._token,
-            clock=monotonic,
-            jitter=random.random,
-        )
-        step = next(steps)
-        while True:
-            outcome, reading = None, None
-            if isinstance(step, Wait):
-                sleep(step.seconds)
-            else:
-                outcome, reading = self._send(call, step)
-            try:
-                step = steps.send(outcome)
-            except StopIteration as settled:
-                return settled.value, reading
+    def _drive(self, flow: Flow[T]) -> tuple[T, tuple[Any, Deadline] | None]:
+        outcome: Any = None
+        reading = None
+        try:
+            while True:
+                step = flow.send(outcome)
+                match step:
+                    case Send():
+                        outcome, reading = self._send(step)
+                    case Wait():
+                        sleep(step.seconds)
+                        outcome = None
+                    case Work():
+                        outcome = step.run()
+        except StopIteration as finished:
+            return finished.value, reading
 
-    def _send(self, call: Call[Any], step: Send) -> tuple[Outcome, tuple[Any, Deadline] | None]:
+    def _send(self, step: Send) -> tuple[Outcome, tuple[Any, Deadline] | None]:
         client, probe, deadline = self._http(), Probe(), Deadline(step.within)
-        request = self._mailer.request(client, call, step, probe)
+        request = self._mailer.request(client, step, probe)
         response = None
         try:
             response = client.send(request, stream=True, follow_redirects=False)
-            if arrives_in_pieces(call, response):
+            if arrives_in_pieces(step.call, response):
                 return opened(response), (response, deadline)
             try:
                 pieces = []

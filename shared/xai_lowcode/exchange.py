@@ -2,12 +2,14 @@
 
 ``exchange`` is a generator: it yields what is to be done (send, wait) and is sent what came of it.
 Which URL form, whether an answer is an error, whether to try again and when: all of it is decided
-here, on values, so that the two clients differ in nothing but ``await``.
+here, on values, so that the two clients differ in nothing but ``await``. What takes several calls
+(``deferred``, ``files``) is a longer flow of the same steps, made of this one.
 """
 
 import logging
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from xai_lowcode import codec
@@ -20,6 +22,7 @@ from xai_lowcode.retry import Attempts, RetryPolicy
 
 logger = logging.getLogger("xai_lowcode")
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _NO_VALUES: Mapping[str, str] = {}
@@ -47,8 +50,9 @@ class Call(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Do: send the call in this URL form, within so many seconds (None: no limit)."""
+    """Do: send a call in this URL form, within so many seconds (None: no limit)."""
 
+    call: Call[Any]
     form: Form
     within: float | None
 
@@ -58,6 +62,13 @@ class Wait:
     """Do: nothing, for so many seconds."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Do: something that may block, such as reading a file; what it returns is the outcome."""
+
+    run: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +118,57 @@ class Settled:
     headers: Mapping[str, str] = field(repr=False)
 
 
-Step = Send | Wait
+Step = Send | Wait | Work
 Outcome = Answer | Opened | Dropped
+Flow = Generator[Step, Any, T]
+"""Steps to do, each answered with its outcome, and a result at the end."""
 
 
-def exchange(
-    call: Call[Any],
-    *,
-    policy: RetryPolicy,
-    forms: UrlForms,
-    token: str,
-    clock: Callable[[], float],
-    jitter: Callable[[], float],
-) -> Generator[Step, Outcome | None, Settled]:
-    """Decides one call, step by step.
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the calls of one client have in common.
 
-    Args:
-        call: What is asked.
+    Attributes:
         policy: How often and how long to try.
         forms: Which URL form worked before; told when another one does.
         token: The token in use, blanked wherever an answer quotes it.
         clock: Monotonic seconds.
         jitter: Random numbers from 0 to 1.
+    """
+
+    policy: RetryPolicy
+    forms: UrlForms
+    token: str = field(repr=False)
+    clock: Callable[[], float]
+    jitter: Callable[[], float]
+
+    def under(self, policy: RetryPolicy) -> "Session":
+        """The same with another policy."""
+        return replace(self, policy=policy)
+
+    @contextmanager
+    def redacting(self) -> Iterator[None]:
+        """Blanks the token in what is raised inside: an answer that cannot be read may quote it."""
+        try:
+            yield
+        except XAILowCodeError as error:
+            error.without(self.token)
+            raise
+
+
+def ask(call: Call[T], session: Session) -> Flow[T]:
+    """Makes a call and reads its answer."""
+    settled = yield from exchange(call, session)
+    with session.redacting():
+        return call.operation.parse(settled.body)
+
+
+def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
+    """Decides one call, step by step.
+
+    Args:
+        call: What is asked.
+        session: What the client's calls have in common.
 
     Returns:
         The success.
@@ -136,14 +176,14 @@ def exchange(
     Raises:
         XAILowCodeError: What the last attempt came to.
     """
-    operation = call.operation
-    attempts = Attempts(policy, clock, jitter)
+    operation, forms = call.operation, session.forms
+    attempts = Attempts(session.policy, session.clock, session.jitter)
     form = forms.first(operation)
     in_first_form: XAILowCodeError | None = None
     stale_seen = False
     while True:
-        outcome = yield Send(form, attempts.remaining())
-        result = _settle(call, outcome, token)
+        outcome = yield Send(call, form, attempts.remaining())
+        result = _settle(call, outcome, session.token)
         if isinstance(result, Settled):
             forms.remember(operation, form)
             return result

@@ -11,21 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 from xai_lowcode import codec
-from xai_lowcode.addresses import UrlForms
 from xai_lowcode.async_client import AsyncClient
 from xai_lowcode.client import Client
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.dialects.chat_completions import ChatCompletions
-from xai_lowcode.errors import UnreadableAnswerError
 from xai_lowcode.events import StreamEvent
-from xai_lowcode.exchange import Call, Settled
+from xai_lowcode.exchange import Call, Flow, exchange
 from xai_lowcode.profiles import profile_of
-from xai_lowcode.redaction import Secret
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
 from xai_lowcode.stop import cut_reply
 from xai_lowcode.streams import StreamReader
+from xai_lowcode.transport import session_of
 
 _CHAT_COMPLETIONS = ChatCompletions()
 
@@ -54,11 +52,12 @@ class GatewayModel:
     def __init__(
         self, settings: Settings, *, http_client: Any = None, http_async_client: Any = None
     ) -> None:
-        forms = UrlForms(settings.url_format)
         self.settings = settings
-        self.client = Client(settings, http_client=http_client, forms=forms)
-        self.async_client = AsyncClient(settings, http_client=http_async_client, forms=forms)
-        self._token = Secret(settings.api_token.get_secret_value())
+        self._session = session_of(settings)
+        self.client = Client(settings, http_client=http_client, session=self._session)
+        self.async_client = AsyncClient(
+            settings, http_client=http_async_client, session=self._session
+        )
         self._warned: set[tuple[str, str]] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -71,15 +70,11 @@ class GatewayModel:
             UsageError: The request cannot be made; nothing was sent.
             XAILowCodeError: The call failed; see ``errors``.
         """
-        accepted, dialect = self._accepted(request), self._dialect(request)
-        settled = self.client.settle(_call(dialect, accepted, stream=False))
-        return _reply(settled, dialect, _own_stops(request, accepted), self._token)
+        return self.client.run(self._answer(request))
 
     async def agenerate(self, request: ChatRequest) -> Reply:
         """Asks, and returns the whole reply; see ``generate``."""
-        accepted, dialect = self._accepted(request), self._dialect(request)
-        settled = await self.async_client.settle(_call(dialect, accepted, stream=False))
-        return _reply(settled, dialect, _own_stops(request, accepted), self._token)
+        return await self.async_client.run(self._answer(request))
 
     def stream(self, request: ChatRequest) -> Generator[StreamEvent, None, None]:
         """Asks, and returns the events of the reply as they come.
@@ -115,11 +110,20 @@ class GatewayModel:
         for event in reader.close():
             yield event
 
+    def _answer(self, request: ChatRequest) -> Flow[Reply]:
+        accepted, dialect = self._accepted(request), self._dialect(request)
+        settled = yield from exchange(_call(dialect, accepted, stream=False), self._session)
+        with self._session.redacting():
+            reply = dialect.parse(dialect.operation.parse(settled.body))
+        reply = replace(reply, headers=settled.headers)
+        stops = _own_stops(request, accepted)
+        return cut_reply(reply, stops) if stops else reply
+
     def _opening(self, request: ChatRequest) -> tuple[Call[Any], StreamReader]:
         accepted, dialect = self._accepted(request), self._dialect(request)
         reader = StreamReader(
             dialect,
-            token=self._token,
+            token=self._session.token,
             stops=_own_stops(request, accepted),
             answers=request.n or 1,
         )
@@ -153,13 +157,3 @@ def _own_stops(request: ChatRequest, accepted: ChatRequest) -> tuple[str, ...]:
 def _call(dialect: Dialect, request: ChatRequest, *, stream: bool) -> Call[Any]:
     body = codec.dump(dialect.render(request, stream=stream))
     return Call(dialect.operation, body, stream=stream)
-
-
-def _reply(settled: Settled, dialect: Dialect, stops: tuple[str, ...], token: str) -> Reply:
-    try:
-        reply = dialect.parse(dialect.operation.parse(settled.body))
-    except UnreadableAnswerError as error:
-        error.without(token)
-        raise
-    reply = replace(reply, headers=settled.headers)
-    return cut_reply(reply, stops) if stops else reply

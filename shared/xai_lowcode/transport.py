@@ -6,6 +6,7 @@ clients share all of this; they differ in who waits.
 """
 
 import http.cookiejar
+import random
 import ssl
 from functools import cache
 from time import monotonic
@@ -15,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from xai_lowcode._version import __version__
-from xai_lowcode.addresses import address
+from xai_lowcode.addresses import UrlForms, address
 from xai_lowcode.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -23,7 +24,9 @@ from xai_lowcode.errors import (
     UnreadableAnswerError,
     XAILowCodeError,
 )
-from xai_lowcode.exchange import Answer, Call, Dropped, Opened, Send
+from xai_lowcode.exchange import Answer, Call, Dropped, Opened, Send, Session
+from xai_lowcode.redaction import Secret
+from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
 
 # The gateway closes idle connections after 5 s; a connection kept longer would be found closed.
@@ -48,6 +51,17 @@ class Target(bytes):
 def tls_context() -> ssl.SSLContext:
     """One TLS context for all clients of the process: making one costs 10 to 20 ms."""
     return httpx.create_ssl_context()
+
+
+def session_of(settings: Settings) -> Session:
+    """What the calls of a client with these settings have in common."""
+    return Session(
+        RetryPolicy(settings.max_retries, settings.deadline),
+        UrlForms(settings.url_format),
+        Secret(settings.api_token.get_secret_value()),
+        monotonic,
+        random.random,
+    )
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
@@ -75,8 +89,9 @@ class Mailer:
         self._token = quote(settings.api_token.get_secret_value(), safe="")
         self._timeout = settings.httpx_timeout
 
-    def request(self, client: Any, call: Call[Any], step: Send, probe: Any) -> Any:
+    def request(self, client: Any, step: Send, probe: Any) -> Any:
         """Builds the request with the client's own headers, and the token in its target."""
+        call = step.call
         path = self._base_path + address(call.operation, step.form, call.ids, call.query)
         sign = "&" if "?" in path else "?"
         return client.build_request(

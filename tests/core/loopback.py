@@ -56,6 +56,7 @@ class Reply:
         headers: Further header lines.
         cut: Close the connection after the pieces, before the announced end.
         stall: Say nothing more after the pieces, until the client goes.
+        pause: Seconds between the pieces.
     """
 
     content: bytes | Sequence[bytes] = b"{}"
@@ -64,6 +65,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     cut: bool = False
     stall: bool = False
+    pause: float = 0
 
     @property
     def pieces(self) -> list[bytes]:
@@ -198,7 +200,7 @@ async def _send(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.Stre
     for piece in reply.pieces:
         writer.write(piece)
         await writer.drain()
-        await asyncio.sleep(0)
+        await asyncio.sleep(reply.pause)
     if reply.stall:
         await reader.read()
     return not (reply.cut or reply.stall)

@@ -27,16 +27,49 @@ queries = st.dictionaries(st.text(max_size=5), st.text(max_size=8), max_size=3).
     lambda query: "api_token" not in query
 )
 BAD_IDS: list[Any] = [
-    "", ".", "..", "...", "/", "a/b", "../api-key", "..%2fapi-key", "%2e%2e", "a%20b", "a b", "a?b",
-    "a#b", "$&", "a$&b", "a&b=c", "a=b", "{model_id}", "\n", "a\n", "a\r\nX: y", "a\x00", "é", "模型",
-    "a\u2028", "a\\b", "a;b", "a,b", "a+b", "x" * (LONGEST_ID + 1), "\ud800", "٣", None, 5, b"a", ["a"],
-]  # fmt: skip
+    "",
+    ".",
+    "..",
+    "...",
+    "/",
+    "a/b",
+    "../api-key",
+    "..%2fapi-key",
+    "%2e%2e",
+    "a%20b",
+    "a b",
+    "a?b",
+    "a#b",
+    "$&",
+    "a$&b",
+    "a&b=c",
+    "a=b",
+    "{model_id}",
+    "\n",
+    "a\n",
+    "a\r\nX: y",
+    "a\x00",
+    "é",
+    "模型",
+    "a\u2028",
+    "a\\b",
+    "a;b",
+    "a,b",
+    "a+b",
+    "x" * (LONGEST_ID + 1),
+    "\ud800",
+    "٣",
+    None,
+    5,
+    b"a",
+    ["a"],
+]
 
 
 @pytest.mark.parametrize("value", BAD_IDS, ids=lambda value: repr(value)[:30])
 @pytest.mark.parametrize("operation", WITH_ID, ids=lambda operation: operation.name)
 def test_an_id_that_is_none_is_refused(operation: Operation[Any], value: Any) -> None:
-    """Whatever could leave its place in the path is refused, in both forms, naming the parameter."""
+    """Whatever could leave its place in the path is refused in both forms, naming its parameter."""
     (name,) = parameters(operation)
     for form in ("new", "old"):
         with pytest.raises(UsageError) as refusal:

@@ -105,7 +105,7 @@ def test_choices_go_with_tools(choice: Any, wire: Any, parallel: bool | None) ->
 
 
 def test_streams_ask_for_their_usage() -> None:
-    """A stream is asked for as one, with its usage unless that is unwanted; a plain answer is not."""
+    """A stream is asked for as one, with its usage unless unwanted; a plain answer is not."""
     assert "stream" not in render()
     assert render(stream=True)["stream_options"] == {"include_usage": True}
     assert "stream_options" not in render(stream=True, stream_usage=False)
@@ -199,7 +199,7 @@ systems = st.builds(
 
 @given(st.lists(users | assistants | tools | systems, min_size=1, max_size=6))
 def test_any_conversation_is_what_xai_takes(messages: list[Message]) -> None:
-    """Never a null content, names on users only, one message a result, nothing lost or reordered."""
+    """Never a null content, names on users only, one message a result, nothing lost."""
     body = render(*messages)["messages"]
     results = sum(len(message.parts) for message in messages if message.role == "tool")
     assert len(body) == sum(message.role != "tool" for message in messages) + results
@@ -314,7 +314,8 @@ def chunks_of(body: dict[str, Any], size: int) -> list[dict[str, Any]]:
         chunk({"tool_calls": [{**call, "index": index}]})
         for index, call in enumerate(message.get("tool_calls", ()))
     ]
-    chunks.append(chunk({}, choice["finish_reason"]))
+    # Citations come with the last chunks, each time all of them.
+    chunks.append({**chunk({}, choice["finish_reason"]), "citations": body["citations"]})
     last = {**facts, "choices": [], "usage": body["usage"], "citations": body["citations"]}
     return [*chunks, last]
 
@@ -368,7 +369,7 @@ def test_a_reply_can_be_sent_back(body: dict[str, Any]) -> None:
     "said", ["stop", "length", "tool_calls", "content_filter", "", None, "end_turn", 5]
 )
 def test_waiting_calls_are_the_reason(said: Any) -> None:
-    """With calls the reason is tool_calls whatever the wire says; without, the wire's word or stop."""
+    """With calls the reason is tool_calls whatever is said; without, the wire's word or stop."""
     assert finish_reason(said, has_calls=True) == "tool_calls"
     expected = said if isinstance(said, str) and said not in {"", "end_turn"} else "stop"
     assert finish_reason(said, has_calls=False) == expected
@@ -392,15 +393,34 @@ def test_unknown_members_change_nothing(body: dict[str, Any]) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(
-            ["choices", "message", "delta", "content", "tool_calls", "function", "arguments", "usage",
-             "index", "finish_reason", "logprobs", "citations", "id", "prompt_tokens", "refusal"]
-        ), inner, max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "choices",
+                    "message",
+                    "delta",
+                    "content",
+                    "tool_calls",
+                    "function",
+                    "arguments",
+                    "usage",
+                    "index",
+                    "finish_reason",
+                    "logprobs",
+                    "citations",
+                    "id",
+                    "prompt_tokens",
+                    "refusal",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @given(

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.wire import gateway_fixtures, recorded_errors, refused, wrapped
-from xai_lowcode import errors
 from xai_lowcode.classification import (
     LONGEST_TEXT,
     classify,
@@ -20,7 +19,12 @@ from xai_lowcode.classification import (
     readable,
     retry_after,
 )
-from xai_lowcode.errors import APIStatusError, ContentPolicyError, CreditsExhaustedError
+from xai_lowcode.errors import (
+    APIStatusError,
+    ContentPolicyError,
+    CreditsExhaustedError,
+    XAILowCodeError,
+)
 
 # Name in the fixture file: class, text, maker, seconds to wait.
 GATEWAY: dict[str, tuple[str, str, str, float | None]] = {
@@ -206,7 +210,7 @@ def test_any_refusal_is_an_error_with_a_text(status: int, document: Any) -> None
     assert error.message
     assert error.status_code == status
     assert isinstance(error.code, str | None)
-    assert pickle.loads(pickle.dumps(error)).message == error.message
+    assert pickle.loads(pickle.dumps(error)).message == error.message  # noqa: S301 - just written
 
 
 @given(json_values)
@@ -248,7 +252,7 @@ def test_the_token_survives_in_no_place_of_a_body(token: str, data: st.DataObjec
     status = data.draw(st.sampled_from([200, 302, 400, 401, 403, 404, 429, 500]))
     as_text = data.draw(st.booleans())
     body = json.dumps(document) if as_text else document
-    found: errors.XAILowCodeError | None = classify(status, body, {"x-request-id": token}, token)
+    found: XAILowCodeError | None = classify(status, body, {"x-request-id": token}, token)
     error = found or not_readable(str(body), {"x-request-id": token}, token)
     for shown in (str(error), repr(error), str(error.body), str(error.args), str(vars(error))):
         assert token not in shown
@@ -261,8 +265,10 @@ def test_the_token_survives_in_no_place_of_a_body(token: str, data: st.DataObjec
     [
         ("<html><h1>502 Bad Gateway</h1></html>", "502 Bad Gateway"),
         (
-            "<!DOCTYPE html><html><head><title>x</title><style>a{}</style></head>"
-            "<body>Error&nbsp;&amp; <b>more</b><script>x</script></body>",
+            (
+                "<!DOCTYPE html><html><head><title>x</title><style>a{}</style></head>"
+                "<body>Error&nbsp;&amp; <b>more</b><script>x</script></body>"
+            ),
             "Error & more",
         ),
         ("  <HTML><BODY>Up\n\n  soon</BODY></HTML>", "Up soon"),

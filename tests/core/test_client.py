@@ -10,6 +10,7 @@ import inspect
 import os
 import pickle
 import threading
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -104,7 +105,7 @@ def test_both_clients_take_the_same_steps(
 
 def test_their_signatures_agree() -> None:
     """The twins have the same public methods with the same parameters."""
-    for name in ("__init__", "call", "settle", "stream"):
+    for name in ("__init__", "call", "run", "stream"):
         sync, twin = (inspect.signature(getattr(cls, name)) for cls in (Client, AsyncClient))
         assert list(map(str, sync.parameters.values())) == list(map(str, twin.parameters.values()))
 
@@ -167,6 +168,21 @@ def test_the_deadline_ends_everything(gateway: Loopback, kind: type[Any]) -> Non
         with pytest.raises(APIStatusError) as raised:
             client.call(LIST_MODELS)
         assert "Not tried again" in raised.value.__notes__[0]
+
+
+@both
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_drips_ends_with_the_deadline(
+    gateway: Loopback, kind: type[Any], stream: bool
+) -> None:
+    """Bytes that never cease to come do not outlast the deadline, and the connection is closed."""
+    gateway.play = lambda _request: sse_reply([b":\n"] * 500, pause=0.02)
+    with hands(kind, settings_for(gateway, deadline=0.1, max_retries=0)) as client:
+        streamed = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
+        ask = partial(client.stream, streamed) if stream else partial(client.call, LIST_MODELS)
+        with pytest.raises(APITimeoutError):
+            ask()
+        assert gateway.open_connections == 0
 
 
 @both
@@ -303,7 +319,7 @@ async def test_a_cancelled_call_leaves_nothing_open(gateway: Loopback) -> None:
         for move in (Stall(), Reply(b"{", stall=True)):
             gateway.play = lambda _request, move=move: move
             task = asyncio.create_task(client.call(LIST_MODELS))
-            while gateway.open_connections == 0 or not gateway.requests:
+            while not gateway.requests:  # noqa: ASYNC110 - another thread fills it
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)
             task.cancel()
@@ -314,7 +330,8 @@ async def test_a_cancelled_call_leaves_nothing_open(gateway: Loopback) -> None:
 
 
 @pytest.mark.parametrize(
-    "travel", [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))]
+    "travel",
+    [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))],  # noqa: S301 - just written
 )
 @pytest.mark.parametrize("cls", [Client, AsyncClient])
 def test_clients_travel(gateway: Loopback, cls: type[Any], travel: Any) -> None:

@@ -16,14 +16,26 @@ WHOLE = ("max_tokens", "n", "seed", "top_logprobs")
 TEXTS = ("reasoning_effort", "user", "service_tier", "prompt_cache_key")
 LOOK = ToolSpec("look")
 BAD: list[tuple[str, Any]] = [
-    *[(name, value) for name in NUMBERS for value in ("1", True, [1], math.nan, math.inf, -math.inf)],
+    *[
+        (name, value)
+        for name in NUMBERS
+        for value in ("1", True, [1], math.nan, math.inf, -math.inf)
+    ],
     *[(name, value) for name in WHOLE for value in ("1", True, 1.0, [1], math.nan)],
     *[(name, value) for name in TEXTS for value in (1, True, ["low"], b"low")],
-    ("model", ""), ("model", "  "), ("model", None), ("model", 4),
-    ("messages", ()), ("messages", []),
-    ("stop", "END"), ("stop", [""]), ("stop", ["a", ""]), ("stop", [1]), ("stop", [None]),
+    ("model", ""),
+    ("model", "  "),
+    ("model", None),
+    ("model", 4),
+    ("messages", ()),
+    ("messages", []),
+    ("stop", "END"),
+    ("stop", [""]),
+    ("stop", ["a", ""]),
+    ("stop", [1]),
+    ("stop", [None]),
     ("tool_choice", NamedTool("look")),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
@@ -58,5 +70,5 @@ def test_a_tool_has_a_schema(parameters: Any) -> None:
 def test_a_named_tool_is_one_of_the_tools() -> None:
     """Only a given tool can be chosen by name, and the refusal lists them."""
     ChatRequest(model="m", messages=HELLO, tools=[LOOK], tool_choice=NamedTool("look"))
-    with pytest.raises(UsageError, match="'loook'.*look"):
+    with pytest.raises(UsageError, match=r"'loook'.*look"):
         ChatRequest(model="m", messages=HELLO, tools=[LOOK], tool_choice=NamedTool("loook"))

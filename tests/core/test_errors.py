@@ -1,4 +1,4 @@
-"""Law: every error is picklable and copyable, has its place in the drawn tree, and holds no token."""
+"""Law: every error travels, has its place in the drawn tree, and holds no token."""
 
 import copy
 import inspect
@@ -54,7 +54,7 @@ def test_errors_travel(error: type[XAILowCodeError]) -> None:
     """Pickled or copied, an error keeps its class, text, facts and notes."""
     made = error("It failed.", **FACTS)
     made.add_note("And then?")
-    for travelled in (pickle.loads(pickle.dumps(made)), copy.copy(made), copy.deepcopy(made)):
+    for travelled in (pickle.loads(pickle.dumps(made)), copy.copy(made), copy.deepcopy(made)):  # noqa: S301 - just written
         assert type(travelled) is error
         assert str(travelled) == str(made)
         assert vars(travelled) == vars(made)
@@ -80,7 +80,7 @@ def test_texts_say_who_and_what_to_do(error: type[XAILowCodeError]) -> None:
 
 
 def test_what_may_pass_by_itself() -> None:
-    """Only lost connections, time-outs, limits, failures of the other side and broken streams do."""
+    """Lost connections, time-outs, limits, failures of the other side, broken streams."""
     assert {cls.__name__ for cls in CLASSES if cls.is_retryable} == {
         "APIConnectionError",
         "APITimeoutError",
@@ -97,5 +97,5 @@ def test_errors_have_their_sentence(error: type[XAILowCodeError]) -> None:
 
 
 def test_usage_errors_are_no_value_errors() -> None:
-    """Pydantic would turn a ValueError into a text that repeats the input, and with it the token."""
+    """Pydantic would turn a ValueError into a text that repeats the input with the token."""
     assert not issubclass(errors.UsageError, ValueError)

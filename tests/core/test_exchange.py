@@ -23,6 +23,7 @@ from xai_lowcode.exchange import (
     Opened,
     Outcome,
     Send,
+    Session,
     Settled,
     Wait,
     exchange,
@@ -52,15 +53,19 @@ OUTCOMES: dict[str, Outcome] = {
     "no such": answer(404, refused({"error": "no such thing", "code": "not-found"})),
     "rate 7": answer(429, refused({"error": "slow"}, {"retry-after": "7"})),
     "gateway 3": answer(429, {"message": "slow"}, {"retry-after": "3"}),
-    "token": answer(401, {"message": "A valid API token is required", "error": {"code": 401}, "provider": "xai"}),
+    "token": answer(
+        401, {"message": "A valid API token is required", "error": {"code": 401}, "provider": "xai"}
+    ),
     "5xx": answer(503, refused("upstream exploded")),
-    "network": answer(500, {"message": "hang up", "provider": "xai", "error": {"message": "hang up"}}),
+    "network": answer(
+        500, {"message": "hang up", "provider": "xai", "error": {"message": "hang up"}}
+    ),
     "drop": lost(errors.APIConnectionError, reached=True),
     "begun": lost(errors.APIConnectionError, reached=True, begun=True),
     "stale": lost(errors.APIConnectionError, reached=True, stale=True),
     "refused": lost(errors.APIConnectionError, reached=False),
     "timeout": lost(errors.APITimeoutError, reached=True),
-}  # fmt: skip
+}
 SIGNS = {"route 404", "network", "drop", "stale"}
 REACHED = {"ok", "no such", "rate 7", "5xx"}
 FINAL = {"route 404", "no such", "token"}
@@ -101,7 +106,8 @@ def play(
     played = Played()
     call = Call(operation, stream=stream)
     steps = exchange(
-        call, policy=policy, forms=forms, token=TOKEN, clock=lambda: played.now, jitter=lambda: 0.5
+        call,
+        Session(policy, forms, TOKEN, lambda: played.now, lambda: 0.5),
     )
     try:
         step = next(steps)
@@ -263,7 +269,8 @@ BODIES = [
 def test_a_success_is_unwrapped(body: Any, operation: Operation[Any], how: str) -> None:
     """In every envelope a success settles with xAI's body, and with the headers of both."""
     steps = exchange(
-        Call(operation), policy=RetryPolicy(), forms=UrlForms(), token="", clock=float, jitter=float
+        Call(operation),
+        Session(RetryPolicy(), UrlForms(), "", float, float),
     )
     next(steps)
     with pytest.raises(StopIteration) as end:
@@ -278,9 +285,9 @@ def test_a_success_is_unwrapped(body: Any, operation: Operation[Any], how: str) 
 def test_what_is_no_json_is_an_error(content: bytes, status: int, stream: bool) -> None:
     """Empty, HTML or broken bodies become an error: unreadable for a success, else by status."""
     steps = exchange(
-        Call(CREATE_CHAT_COMPLETION, stream=stream), policy=RetryPolicy(0), forms=UrlForms(),
-        token="", clock=float, jitter=float,
-    )  # fmt: skip
+        Call(CREATE_CHAT_COMPLETION, stream=stream),
+        Session(RetryPolicy(0), UrlForms(), "", float, float),
+    )
     next(steps)
     with pytest.raises(errors.XAILowCodeError) as raised:
         steps.send(Answer(status, {}, content))
@@ -291,9 +298,9 @@ def test_what_is_no_json_is_an_error(content: bytes, status: int, stream: bool) 
 def test_a_stream_settles_when_its_head_is_there() -> None:
     """The head of a stream ends the exchange, and its bytes are left to be read."""
     steps = exchange(
-        Call(CREATE_CHAT_COMPLETION, stream=True), policy=RetryPolicy(), forms=UrlForms(),
-        token="", clock=float, jitter=float,
-    )  # fmt: skip
+        Call(CREATE_CHAT_COMPLETION, stream=True),
+        Session(RetryPolicy(), UrlForms(), "", float, float),
+    )
     next(steps)
     with pytest.raises(StopIteration) as end:
         steps.send(Opened({"a": "b"}))

@@ -1,4 +1,4 @@
-"""Law: asked in whatever way, sync or async, whole or streamed, a model gives one and the same reply."""
+"""Law: asked in whatever way, sync or async, whole or streamed, a model gives one reply."""
 
 import asyncio
 import copy
@@ -191,7 +191,7 @@ def test_a_penalty_of_nothing_is_dropped_in_silence(
 def test_what_is_wrong_is_said_before_anything_is_sent(
     gateway: Loopback, model: GatewayModel
 ) -> None:
-    """A request that cannot be written is refused at once in all ways, also where a stream is lazy."""
+    """A request that cannot be written is refused at once in all ways, lazy streams too."""
     bad = ask(messages=(Message("user", (TextPart("\ud800"),)),))
     for way in (model.generate, model.stream, model.astream, lambda r: twins.generate(model, r)):
         with pytest.raises(UsageError) as refusal:
@@ -219,7 +219,7 @@ def test_leaving_a_stream_closes_its_connection(gateway: Loopback, model: Gatewa
 
 
 def test_a_stopped_stream_is_not_read_to_its_end(gateway: Loopback, model: GatewayModel) -> None:
-    """After the stop string the connection is closed, though the other side would go on for ever."""
+    """After the stop string the connection is closed, though the other side would go on."""
     gateway.play = lambda _request: sse_reply(sse(CHUNKS[:3], done=False), stall=True)
     for events in twins.stream(model, ask(stop=["üße"])):
         assert fold(events).text == "Gr"
@@ -227,7 +227,8 @@ def test_a_stopped_stream_is_not_read_to_its_end(gateway: Loopback, model: Gatew
 
 
 @pytest.mark.parametrize(
-    "travel", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+    "travel",
+    [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))],  # noqa: S301 - just written
 )
 def test_models_travel(gateway: Loopback, model: GatewayModel, travel: Any) -> None:
     """A copied or pickled model asks the same gateway with the same token."""

@@ -1,4 +1,4 @@
-"""Law: an order of pictures is checked before it is sent, and every answer is read or unreadable."""
+"""Law: an order of pictures is checked before it is sent; every answer is read or unreadable."""
 
 import base64
 import json
@@ -15,10 +15,22 @@ from xai_lowcode.images import Image, ImageRequest, read_images
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 BAD: list[tuple[str, Any]] = [
-    ("prompt", ""), ("prompt", " \n"), ("prompt", None), ("prompt", 5), ("model", ""), ("model", None),
-    ("n", 0), ("n", 11), ("n", -1), ("n", True), ("n", 1.0), ("n", "1"), ("n", None),
-    ("response_format", "png"), ("response_format", None),
-]  # fmt: skip
+    ("prompt", ""),
+    ("prompt", " \n"),
+    ("prompt", None),
+    ("prompt", 5),
+    ("model", ""),
+    ("model", None),
+    ("n", 0),
+    ("n", 11),
+    ("n", -1),
+    ("n", True),
+    ("n", 1.0),
+    ("n", "1"),
+    ("n", None),
+    ("response_format", "png"),
+    ("response_format", None),
+]
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
@@ -30,17 +42,33 @@ def test_impossible_orders_are_refused(name: str, value: Any) -> None:
 
 
 @given(
-    st.text(min_size=1).filter(str.strip), st.integers(1, 10), st.sampled_from(["url", "b64_json"]),
-    st.none() | st.just("16:9"), st.none() | st.just("2k"),
-)  # fmt: skip
+    st.text(min_size=1).filter(str.strip),
+    st.integers(1, 10),
+    st.sampled_from(["url", "b64_json"]),
+    st.none() | st.just("16:9"),
+    st.none() | st.just("2k"),
+)
 def test_what_is_asked_is_sent(
     prompt: str, n: int, form: Any, ratio: str | None, resolution: str | None
 ) -> None:
     """Every field given is in the body under its wire name, and what is not given is absent."""
-    order = ImageRequest(prompt=prompt, n=n, response_format=form, aspect_ratio=ratio,
-                         resolution=resolution, extra={"user": "u"})  # fmt: skip
-    asked = {"prompt": prompt, "n": n, "response_format": form, "aspect_ratio": ratio,
-             "resolution": resolution, "model": "grok-imagine-image", "user": "u"}  # fmt: skip
+    order = ImageRequest(
+        prompt=prompt,
+        n=n,
+        response_format=form,
+        aspect_ratio=ratio,
+        resolution=resolution,
+        extra={"user": "u"},
+    )
+    asked = {
+        "prompt": prompt,
+        "n": n,
+        "response_format": form,
+        "aspect_ratio": ratio,
+        "resolution": resolution,
+        "model": "grok-imagine-image",
+        "user": "u",
+    }
     assert order.render() == {name: value for name, value in asked.items() if value is not None}
 
 

@@ -63,8 +63,15 @@ def test_repeats_are_counted(max_retries: int) -> None:
 
 @pytest.mark.parametrize("reached", [True, False])
 @pytest.mark.parametrize("idempotent", [True, False])
-@pytest.mark.parametrize("kind", [*errors.XAILowCodeError.__subclasses__(), errors.APITimeoutError,
-                                  errors.RateLimitError, errors.InternalServerError])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *errors.XAILowCodeError.__subclasses__(),
+        errors.APITimeoutError,
+        errors.RateLimitError,
+        errors.InternalServerError,
+    ],
+)
 def test_only_what_may_pass_is_repeated(
     kind: type[errors.XAILowCodeError], idempotent: bool, reached: bool
 ) -> None:

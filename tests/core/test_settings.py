@@ -25,28 +25,71 @@ from xai_lowcode.settings import (
 )
 
 GOOD_URLS = [
-    DEFAULT_BASE_URL, "https://host/xai", "https://host:8443/a/b", "http://127.0.0.1:8000/xai",
-    "http://localhost/xai", "http://[::1]:9/xai", "HTTPS://HOST/xai", "http://127.1.2.3",
-]  # fmt: skip
+    DEFAULT_BASE_URL,
+    "https://host/xai",
+    "https://host:8443/a/b",
+    "http://127.0.0.1:8000/xai",
+    "http://localhost/xai",
+    "http://[::1]:9/xai",
+    "HTTPS://HOST/xai",
+    "http://127.1.2.3",
+]
 BAD_URLS = [
-    "api.lowcodeapi.com/xai", "ftp://host/xai", "https://", "https:///xai", "//host/xai", "https://host/xai?a=b",
-    "https://host/xai#a", "https://host/xai?", "https://host/xai#", "https://u:p@host/xai", "https://u@host/xai",
-    "https://host:99999/xai", "https://host:port/xai", "https://[::1/xai", " https://host/xai",
-    "https://host/xai\n", "https://ho st/xai", "https://host/x ai", "https://host\\xai", "file:///etc/passwd",
-    "https://host/\x00", "xai", "javascript:alert(1)", "https://ho\u2028st/xai",
-]  # fmt: skip
-FOREIGN = ["http://api.lowcodeapi.com/xai", "http://10.0.0.1/xai", "http://127.0.0.1.evil.com/xai",
-           "http://localhost.evil.com", "http://[::2]/xai", "http://0.0.0.0/xai"]  # fmt: skip
+    "api.lowcodeapi.com/xai",
+    "ftp://host/xai",
+    "https://",
+    "https:///xai",
+    "//host/xai",
+    "https://host/xai?a=b",
+    "https://host/xai#a",
+    "https://host/xai?",
+    "https://host/xai#",
+    "https://u:p@host/xai",
+    "https://u@host/xai",
+    "https://host:99999/xai",
+    "https://host:port/xai",
+    "https://[::1/xai",
+    " https://host/xai",
+    "https://host/xai\n",
+    "https://ho st/xai",
+    "https://host/x ai",
+    "https://host\\xai",
+    "file:///etc/passwd",
+    "https://host/\x00",
+    "xai",
+    "javascript:alert(1)",
+    "https://ho\u2028st/xai",
+]
+FOREIGN = [
+    "http://api.lowcodeapi.com/xai",
+    "http://10.0.0.1/xai",
+    "http://127.0.0.1.evil.com/xai",
+    "http://localhost.evil.com",
+    "http://[::2]/xai",
+    "http://0.0.0.0/xai",
+]
 BAD_TOKENS = [
-    "", " ", f" {TOKEN}", f"{TOKEN}\n", f"{TOKEN} ", "at_a b", "at_a\tb", "at_a\x00b", "at_a\x7fb", "at_a\x85b",
-    "at_a\u00a0b", "at_a\u2028b", "xai-0123456789abcdef", "at_\r\nHost: evil",
-]  # fmt: skip
+    "",
+    " ",
+    f" {TOKEN}",
+    f"{TOKEN}\n",
+    f"{TOKEN} ",
+    "at_a b",
+    "at_a\tb",
+    "at_a\x00b",
+    "at_a\x7fb",
+    "at_a\x85b",
+    "at_a\u00a0b",
+    "at_a\u2028b",
+    "xai-0123456789abcdef",
+    "at_\r\nHost: evil",
+]
 
 
 @pytest.mark.parametrize("token", BAD_TOKENS, ids=repr)
 @pytest.mark.parametrize("secret", [False, True])
 def test_what_cannot_be_a_token_is_refused(token: str, secret: bool) -> None:
-    """White space, control characters, nothing, or a key of xAI: refused with a hint, not quoted."""
+    """White space, control characters, nothing, a key of xAI: refused with a hint, unquoted."""
     with pytest.raises(UsageError) as refusal:
         Settings.create(api_token=SecretStr(token) if secret else token)
     assert refusal.value.field == "api_token"
@@ -57,7 +100,7 @@ def test_what_cannot_be_a_token_is_refused(token: str, secret: bool) -> None:
 
 @given(st.text(max_size=30))
 def test_any_other_text_is_taken_for_a_token(text: str) -> None:
-    """A token without spaces is taken as it is, whatever it begins with; nothing fails otherwise."""
+    """A text without spaces is taken as it is, whatever it begins with."""
     try:
         secret = check_token(text)
     except UsageError as refusal:
@@ -128,14 +171,14 @@ def test_arguments_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_token_is_in_no_print() -> None:
-    """Neither repr nor str nor dumps nor JSON nor schema show it; pickles and copies work with it."""
+    """Neither repr nor str nor dumps nor JSON show it; pickles and copies work with it."""
     settings = Settings.create(api_token=TOKEN, timeout=(1.0, 2.0, 3.0, 4.0), deadline=5.0)
     shown: list[Any] = [repr(settings), str(settings), settings.model_dump(), vars(settings)]
     shown += [settings.model_dump_json(), settings.model_dump(mode="json"), list(settings)]
     assert all(TOKEN not in f"{text} {text!r}" for text in shown)
     assert "api_token" not in settings.model_dump()
     for travelled in (
-        pickle.loads(pickle.dumps(settings)),
+        pickle.loads(pickle.dumps(settings)),  # noqa: S301 - just written
         copy.deepcopy(settings),
         copy.copy(settings),
     ):
@@ -145,9 +188,16 @@ def test_the_token_is_in_no_print() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_retries": -1}, {"deadline": 0}, {"deadline": float("nan")}, {"url_format": "x"},
-                {"max_retries": TOKEN}, {"base_url": 5}]
-)  # fmt: skip
+    "options",
+    [
+        {"max_retries": -1},
+        {"deadline": 0},
+        {"deadline": float("nan")},
+        {"url_format": "x"},
+        {"max_retries": TOKEN},
+        {"base_url": 5},
+    ],
+)
 def test_impossible_values_are_refused_without_showing_the_token(options: dict[str, Any]) -> None:
     """An impossible value is refused, and the refusal does not repeat what was given."""
     with pytest.raises((pydantic.ValidationError, UsageError)) as refusal:
@@ -170,4 +220,4 @@ def test_timeouts_in_every_form(given_timeout: Any, read: float) -> None:
     """A number, a tuple of four or httpx's own are all taken."""
     settings = Settings.create(api_token=TOKEN, timeout=given_timeout)
     assert settings.httpx_timeout.read == read
-    assert pickle.loads(pickle.dumps(settings)).httpx_timeout == settings.httpx_timeout
+    assert pickle.loads(pickle.dumps(settings)).httpx_timeout == settings.httpx_timeout  # noqa: S301 - just written

@@ -8,9 +8,21 @@ from hypothesis import strategies as st
 from xai_lowcode.sse import EventCutter
 
 LINES = [
-    b"data: {}", b"data:x", b"data:  two", b"data:", b"data: \xe2\x80\xa8", b": ping", b"event: a",
-    b"id: 1", b"", b"", b"\xe2\x80\xa8data: no", b"data: \xf0\x9f\x98\x80", b"data", b" data: no",
-]  # fmt: skip
+    b"data: {}",
+    b"data:x",
+    b"data:  two",
+    b"data:",
+    b"data: \xe2\x80\xa8",
+    b": ping",
+    b"event: a",
+    b"id: 1",
+    b"",
+    b"",
+    b"\xe2\x80\xa8data: no",
+    b"data: \xf0\x9f\x98\x80",
+    b"data",
+    b" data: no",
+]
 ENDS = [b"\n", b"\r\n", b"\r"]
 
 texts = st.builds(

@@ -1,4 +1,4 @@
-"""Law: cutting a stream at stop strings gives what cutting the whole text gives, however it is cut up."""
+"""Law: a stream is cut at stop strings where its whole text is, whatever its pieces."""
 
 from dataclasses import replace
 from itertools import pairwise, product

@@ -23,8 +23,12 @@ from xai_lowcode.reply import Reply
 from xai_lowcode.streams import StreamReader
 
 FACTS = {"id": "c1", "object": "chat.completion.chunk", "created": 5, "model": "grok-4"}
-USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 12,
-         "completion_tokens_details": {"reasoning_tokens": 5}}  # fmt: skip
+USAGE = {
+    "prompt_tokens": 3,
+    "completion_tokens": 4,
+    "total_tokens": 12,
+    "completion_tokens_details": {"reasoning_tokens": 5},
+}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": '{"a":"é"}'}}
 
 
@@ -84,11 +88,13 @@ FORMS: dict[str, bytes] = {
     **{f"chunks in {how}": sse([wrapped(one, how) for one in CHUNKS]) for how in ENVELOPES},
     **{f"chunks in lone {key}": sse([{key: one} for one in CHUNKS]) for key in ("data", "result")},
     **{f"text in {how}": as_json(wrapped(TEXT.decode(), how)) for how in ENVELOPES},
-    **{f"text without DONE in {how}": as_json(wrapped(sse(CHUNKS, done=False).decode(), how))
-       for how in ENVELOPES},
+    **{
+        f"text without DONE in {how}": as_json(wrapped(sse(CHUNKS, done=False).decode(), how))
+        for how in ENVELOPES
+    },
     **{f"plain in {how}": as_json(wrapped(PLAIN, how)) for how in ENVELOPES},
     "plain after white space": b"\n \n" + as_json(PLAIN),
-}  # fmt: skip
+}
 every_form = pytest.mark.parametrize("form", FORMS)
 
 
@@ -131,7 +137,7 @@ def test_any_cut_gives_the_same_reply(form: str, places: list[int]) -> None:
     "form", ["live", "crlf", "chunks in data", "chunks in result", "event lines"]
 )
 def test_a_stream_cut_before_its_finish_raises(form: str) -> None:
-    """At whatever byte a stream ends before its finish, it is never passed off as a whole answer."""
+    """Ended at whatever byte before its finish, a stream is never passed off as a whole answer."""
     text = FORMS[form]
     # The chunk that finishes is whole with its last brace, or it is not.
     finish = text.index(b"}", text.rindex(b'"finish_reason": "tool_calls"')) + 1

@@ -72,21 +72,31 @@ def echo(request: Request) -> dict[str, Any]:
 PLAYS: dict[str, Any] = {
     "ok": lambda _request: json_reply({"data": [{"id": "m"}], "choices": [], "id": "m"}),
     "401": lambda request: json_reply(
-        {"message": f"A valid API token is required, not {echo(request)}", "provider": "xai",
-         "error": {"code": 401, "logging": echo(request)}}, 401),
+        {
+            "message": f"A valid API token is required, not {echo(request)}",
+            "provider": "xai",
+            "error": {"code": 401, "logging": echo(request)},
+        },
+        401,
+    ),
     "500 quoting": lambda request: json_reply({"message": str(echo(request))}, 500),
-    "provider": lambda request: json_reply(refused({"error": request.target, "code": request.target}), 400),
-    "html": lambda request: Reply(f"<html><body>{request.target}</body></html>".encode(), 502, "text/html"),
+    "provider": lambda request: json_reply(
+        refused({"error": request.target, "code": request.target}), 400
+    ),
+    "html": lambda request: Reply(
+        f"<html><body>{request.target}</body></html>".encode(), 502, "text/html"
+    ),
     "200 html": lambda request: Reply(f"<html>{request.target}</html>".encode(), 200, "text/html"),
     "redirect": lambda request: Reply(b"", 302, headers=(("Location", request.target),)),
-    "other shape": lambda request: json_reply({"wrong": 1, "x-request-id": 2}),
-    "request id": lambda request: json_reply({"message": "x"}, 400,
-                                             headers=(("X-Request-ID", request.target),)),
+    "other shape": lambda _request: json_reply({"wrong": 1, "x-request-id": 2}),
+    "request id": lambda request: json_reply(
+        {"message": "x"}, 400, headers=(("X-Request-ID", request.target),)
+    ),
     "drop": lambda _request: Drop(),
     "stall": lambda _request: Stall(),
     "cut": lambda _request: Reply(b"{", cut=True),
     "gzip": lambda _request: Reply(b"x", headers=(("Content-Encoding", "gzip"),)),
-}  # fmt: skip
+}
 # Here the answer's own headers quote it, and httpcore logs them at DEBUG before anybody else reads
 # them. No client can help that; everything but httpcore's own lines must be silent all the same.
 IN_HEADERS = {"redirect", "request id"}
@@ -103,10 +113,9 @@ def quotes(text: str, token: str) -> bool:
 
 @both
 @tokens
+@pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize("play", PLAYS)
-def test_nothing_shows_the_token(
-    gateway: Loopback, pauses: list[float], kind: type[Any], token: str, play: str
-) -> None:
+def test_nothing_shows_the_token(gateway: Loopback, kind: type[Any], token: str, play: str) -> None:
     """Logs, errors with causes and variables, reprs and pickles are free of it, whatever comes."""
     gateway.play = PLAYS[play]
     settings = Settings.create(
@@ -119,7 +128,7 @@ def test_nothing_shows_the_token(
                 seen.append(repr(client.call(operation, **values)))
             except Exception as error:  # noqa: BLE001 - whatever is raised is looked at
                 seen.append(watching.all_of(error, skip=(__file__, watching.__file__)))
-                assert token.encode() not in pickle.dumps(error)
+                seen.append(pickle.dumps(error).decode("latin-1"))
         try:
             client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
         except Exception as error:  # noqa: BLE001
@@ -169,7 +178,7 @@ def httpx_client(kind: type[Any], hook: Any) -> Any:
 def test_request_and_response_objects_show_no_token(
     gateway: Loopback, kind: type[Any], token: str
 ) -> None:
-    """What hooks and spans of an injected client see, URL and extensions included, is free of it."""
+    """What hooks of an injected client see, URL and extensions included, is free of it."""
     gateway.play = PLAYS["ok"]
     seen: list[Any] = []
     own = httpx_client(kind, seen.append)
@@ -178,8 +187,18 @@ def test_request_and_response_objects_show_no_token(
         client.call(LIST_MODELS)
         own.close() if kind is SyncHands else client.runner.run(own.aclose())
     request, response = seen
-    for value in (request, response, request.url, response.url, response.request.url, request.headers,
-                  request.extensions, response.extensions, response.headers, vars(request)):  # fmt: skip
+    for value in (
+        request,
+        response,
+        request.url,
+        response.url,
+        response.request.url,
+        request.headers,
+        request.extensions,
+        response.extensions,
+        response.headers,
+        vars(request),
+    ):
         assert not quotes(f"{value!r} {value}", token)
     assert token.encode() not in pickle.dumps(request)
 
@@ -235,7 +254,7 @@ def test_any_token_is_quoted_so_that_it_comes_back(token: str) -> None:
     mailer = Mailer(Settings.create(api_token=token, base_url="https://host/xai/"))
     call = Call(LIST_MODELS, query={"limit": "é &="})
     with httpx.Client() as client:
-        request = mailer.request(client, call, Send("new", None), Probe())
+        request = mailer.request(client, Send(call, "new", None), Probe())
     target = bytes(request.extensions["target"]).decode("ascii")
     assert dict(parse_qsl(urlsplit(target).query)) == {"limit": "é &=", "api_token": token}
     assert urlsplit(target).path == "/xai/v1/models"
@@ -254,7 +273,7 @@ def test_time_outs_are_capped_by_what_is_left(within: float | None) -> None:
     """No phase may take longer than the call has left; without a deadline they stay."""
     settings = Settings.create(api_token=TOKEN, timeout=(1.0, 2.0, None, 4.0))
     with httpx.Client() as client:
-        request = Mailer(settings).request(client, Call(LIST_MODELS), Send("new", within), Probe())
+        request = Mailer(settings).request(client, Send(Call(LIST_MODELS), "new", within), Probe())
     asked = {"connect": 1.0, "read": 2.0, "write": None, "pool": 4.0}
     expected = {
         phase: seconds if within is None else within if seconds is None else min(seconds, within)
@@ -309,8 +328,17 @@ def test_what_failures_mean(
     assert outcome.stale == (stale and reached is True and kind is APIConnectionError and not begun)
 
 
-@pytest.mark.parametrize("content_type", ["text/event-stream; charset=utf-8", "text/plain", "", "application/json",
-                                          "application/json; charset=utf-8", "text/html"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/event-stream; charset=utf-8",
+        "text/plain",
+        "",
+        "application/json",
+        "application/json; charset=utf-8",
+        "text/html",
+    ],
+)
 @pytest.mark.parametrize("status", [200, 201, 301, 400, 500])
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_arrives_in_pieces(content_type: str, status: int, stream: bool) -> None:

@@ -37,7 +37,7 @@ def all_logs() -> Iterator[io.StringIO]:
 
 
 def all_of(error: BaseException, *, skip: tuple[str, ...] = (__file__,)) -> str:
-    """An exception as an error reporter shows it: causes, contexts, attributes, variables of frames.
+    """An exception as a reporter shows it: causes, contexts, attributes, variables of frames.
 
     Frames of the files in ``skip`` are left out: the test itself knows the token.
     """

@@ -78,6 +78,9 @@ def test_impossible_fields_do_not_repeat_the_token() -> None:
     with pytest.raises(ValidationError, match="temperature") as caught:
         XAILowCode(api_token=TOKEN, temperature=3)
     assert TOKEN not in str(caught.value) + repr(caught.value) + str(caught.value.errors())
+    with pytest.raises(ValidationError, match="api_token") as caught:
+        XAILowCode(api_token=[TOKEN])
+    assert TOKEN not in str(caught.value) + repr(caught.value)
     with pytest.raises(UsageError, match="http"):
         XAILowCode(api_token=TOKEN, base_url="http://example.com/xai")
 

@@ -139,11 +139,13 @@ def test_the_tool_is_forced_in_streams(way: Any, gateway: Any, model: Any) -> No
 
 def test_llm_kwargs(way: Any, gateway: Any, asking: XAILowCode) -> None:
     """The caller's options are sent, those in the way are left out, and the dict is not changed."""
-    options = {"temperature": 0.5, "tool_choice": "none", "allow_parallel_tool_calls": True}
+    other = {"type": "function", "function": {"name": "other", "parameters": {"type": "object"}}}
+    options = {"temperature": 0.5, "tool_choice": "none", "tools": [other]}
     before = dict(options)
     way.ask(asking, "structured_predict", Bike, PROMPT, llm_kwargs=options, name="Zoe")
     assert gateway.requests[-1].body["temperature"] == 0.5
     assert gateway.requests[-1].body.get("tool_choice") != "none"
+    assert "other" not in str(gateway.requests[-1].body)
     assert options == before
 
 

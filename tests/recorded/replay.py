@@ -1,4 +1,4 @@
-"""Recorded answers of xAI, dressed as a gateway may dress them, and what a reader must find in them.
+"""Recorded answers of xAI, dressed as a gateway may, and what a reader must find in them.
 
 What must be found is the ``expect`` of the index, computed apart from any code of this project. It
 is compared with ``Found``, which every public class is boiled down to, so that one set of laws runs

@@ -1,4 +1,4 @@
-"""Law: every recorded chat completion is read, in every envelope and cut, to the facts of the index."""
+"""Law: every recorded chat completion, in every envelope and cut, gives the facts of the index."""
 
 import asyncio
 import json

@@ -27,6 +27,7 @@ if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
 
 from langchain_core.messages import AIMessage, AIMessageChunk
+
 from langchain_xai_lowcode import ChatXAILowCode
 
 
@@ -103,7 +104,7 @@ def test_plain_answers(ways: Ways, replay: Replay, case: Case, dress: str) -> No
 @pytest.mark.parametrize("case", stream_cases(), ids=str)
 @pytest.mark.parametrize("dress", stream_dresses())
 def test_streams(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A stream, in any dress, cut at every awkward place, has the facts of the index in both ways."""
+    """A stream, in any dress, cut where it hurts, has the facts of the index in both ways."""
     replay.hold(case, stream_dresses()[dress], CUTS["awkward"])
     for message in ways.streamed():
         check(case, found_in(case, message))

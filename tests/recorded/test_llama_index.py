@@ -24,6 +24,7 @@ if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ThinkingBlock
+
 from llama_index_xai_lowcode import XAILowCode
 
 QUESTION = [ChatMessage(role="user", content="?")]
@@ -100,7 +101,7 @@ def test_plain_answers(ways: Ways, replay: Replay, case: Case, dress: str) -> No
 @pytest.mark.parametrize("case", stream_cases(), ids=str)
 @pytest.mark.parametrize("dress", stream_dresses())
 def test_streams(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A stream, in any dress, cut at every awkward place, has the facts of the index in both ways."""
+    """A stream, in any dress, cut where it hurts, has the facts of the index in both ways."""
     replay.hold(case, stream_dresses()[dress], CUTS["awkward"])
     for response in ways.streamed():
         check(case, found_in(ways.model, case, response))
