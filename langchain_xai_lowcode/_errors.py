@@ -80,6 +80,10 @@ class UnreadableAnswerError(ours.UnreadableAnswerError, theirs.ModelError):
     """A successful answer that is not what the endpoint returns."""
 
 
+class DamagedFileError(ours.DamagedFileError, theirs.ModelError):
+    """A download is not the file that was stored."""
+
+
 class StreamInterruptedError(ours.StreamInterruptedError, theirs.ModelConnectionError):
     """A stream ended before its closing sign."""
 

@@ -9,22 +9,25 @@ from xai_lowcode._lazy import lazy_exports
 from xai_lowcode._version import __version__
 
 if TYPE_CHECKING:
-    from xai_lowcode.async_client import AsyncClient
-    from xai_lowcode.client import Client
     from xai_lowcode.conversation import ChatRequest, Message
+    from xai_lowcode.deferred import Deferral
     from xai_lowcode.errors import XAILowCodeError
+    from xai_lowcode.files import Upload
+    from xai_lowcode.gateway import AsyncGateway, Gateway
     from xai_lowcode.gateway_model import GatewayModel
     from xai_lowcode.images import ImageRequest
     from xai_lowcode.settings import Settings
 
 __all__ = [
-    "AsyncClient",
+    "AsyncGateway",
     "ChatRequest",
-    "Client",
+    "Deferral",
+    "Gateway",
     "GatewayModel",
     "ImageRequest",
     "Message",
     "Settings",
+    "Upload",
     "XAILowCodeError",
     "__version__",
 ]
@@ -32,13 +35,15 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "AsyncClient": "xai_lowcode.async_client",
+        "AsyncGateway": "xai_lowcode.gateway",
         "ChatRequest": "xai_lowcode.conversation",
-        "Client": "xai_lowcode.client",
+        "Deferral": "xai_lowcode.deferred",
+        "Gateway": "xai_lowcode.gateway",
         "GatewayModel": "xai_lowcode.gateway_model",
         "ImageRequest": "xai_lowcode.images",
         "Message": "xai_lowcode.conversation",
         "Settings": "xai_lowcode.settings",
+        "Upload": "xai_lowcode.files",
         "XAILowCodeError": "xai_lowcode.errors",
     },
 )

@@ -6,8 +6,8 @@ another endpoint with the account's key.
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from xai_lowcode.errors import (
@@ -23,6 +23,7 @@ logger = logging.getLogger("xai_lowcode")
 
 LONGEST_ID = 512
 
+_SAME_NAMES: Mapping[str, str] = {}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _ID = re.compile(r"[A-Za-z0-9._:-]+")
 
@@ -37,11 +38,14 @@ def address(
     form: Form,
     ids: Mapping[str, str],
     query: Mapping[str, str],
+    *,
+    names: Mapping[str, str] = _SAME_NAMES,
 ) -> str:
     """Path and query below the base URL, without the token.
 
     In the new form an id stands in the path; in the old one the path keeps the parameter's name and
-    the value goes into the query.
+    the value goes into the query. ``names`` gives a gateway's own names for parameters in the old
+    form, where they differ from ours.
 
     Raises:
         UsageError: An id is missing or may not enter a path.
@@ -53,17 +57,18 @@ def address(
         >>> address(RETRIEVE_MODEL, "old", {"model_id": "grok-4.7"}, {})
         '/v1/models/model_id?model_id=grok-4.7'
     """
+    if not query and not ids and "{" not in operation.path:
+        return operation.path
     if "api_token" in query:
         # Twice, it makes the gateway fail and quote the token.
         raise UsageError("query: api_token is added to every call already.", field="query")
-    names = parameters(operation)
-    checked = {name: check_id(name, ids.get(name, "")) for name in names}
+    checked = {name: check_id(name, ids.get(name, "")) for name in parameters(operation)}
     if form == "new":
         path = _PARAMETER.sub(lambda match: quote(checked[match[1]], safe=":"), operation.path)
         pairs = dict(query)
     else:
-        path = _PARAMETER.sub(lambda match: match[1], operation.path)
-        pairs = {**query, **checked}
+        path = _PARAMETER.sub(lambda match: names.get(match[1], match[1]), operation.path)
+        pairs = {**query, **{names.get(name, name): value for name, value in checked.items()}}
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
@@ -98,6 +103,7 @@ class UrlForms:
     def __init__(self, choice: Literal["auto", "new", "old"] = "auto") -> None:
         self.choice = choice
         self._worked: dict[str, Form] = {}
+        self._names: dict[tuple[str, str], Mapping[str, str]] = {}
 
     def first(self, operation: Operation[object]) -> Form:
         """The form to begin with."""
@@ -118,11 +124,45 @@ class UrlForms:
             and blames_route(operation, error)
         )
 
+    def names(self, operation: Operation[object]) -> Mapping[str, str]:
+        """The gateway's names for the ids in an endpoint's path, where they differ from ours."""
+        return self._names.get((operation.method, operation.path), _SAME_NAMES)
+
+    def learn(self, operations: Iterable[Operation[object]], definition: Mapping[str, Any]) -> int:
+        """Takes over the parameter names of a gateway's definition.
+
+        Args:
+            operations: The endpoints to look for.
+            definition: The definition; its ``paths`` are in the old form.
+
+        Returns:
+            How many endpoints with ids were found.
+        """
+        found = 0
+        for operation in operations:
+            pattern = _pattern_of(operation.path)
+            for path, methods in definition["paths"].items():
+                match = pattern.fullmatch(path)
+                if match and match.groupdict() and operation.method.lower() in methods:
+                    self._names[operation.method, operation.path] = match.groupdict()
+                    found += 1
+        return found
+
     def remember(self, operation: Operation[object], form: Form) -> None:
         """Notes that the endpoint answered in this form."""
         if self._worked.get(operation.path) != form and parameters(operation):
             self._worked[operation.path] = form
             logger.info("%s: the gateway answers in the %s URL form", operation.path, form)
+
+
+def _pattern_of(template: str) -> re.Pattern[str]:
+    """Matches the old-form path of an endpoint, whatever its parameters are called there."""
+    literals = _PARAMETER.split(template)
+    pieces = [
+        rf"\{{?(?P<{piece}>\w+)\}}?" if index % 2 else re.escape(piece)
+        for index, piece in enumerate(literals)
+    ]
+    return re.compile("".join(pieces))
 
 
 def reached_provider(error: XAILowCodeError) -> bool:

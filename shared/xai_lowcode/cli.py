@@ -44,7 +44,7 @@ def models() -> None:
     with GatewayModel(Settings.create()).client as client:
         table = Table("model", "owner")
         for model in client.call(LIST_MODELS):
-            table.add_row(str(model.get("id", "")), str(model.get("owned_by", "")))
+            table.add_row(model.id, model.owned_by or "")
     out.print(table)
 
 

@@ -156,6 +156,7 @@ class ChatRequest:
         user: An id of the end user, for abuse detection.
         service_tier: ``"default"`` or ``"priority"``.
         prompt_cache_key: Requests with one key share xAI's prompt cache.
+        deferred: Whether the answer is only promised, to be fetched later.
         stream_usage: Whether a stream ends with its usage.
         extra: Further members of the request body, sent as they are.
 
@@ -183,6 +184,7 @@ class ChatRequest:
     user: str | None = None
     service_tier: str | None = None
     prompt_cache_key: str | None = None
+    deferred: bool = False
     stream_usage: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 

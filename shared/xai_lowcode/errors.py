@@ -18,6 +18,7 @@
     │   ├── RateLimitError              429
     │   └── InternalServerError         5xx
     └── UnreadableAnswerError           a success that cannot be read
+        ├── DamagedFileError            a download that is not the file
         └── StreamInterruptedError      a stream that broke off
 
 Which answer becomes which error is decided in ``classification``, and nowhere else. No error holds
@@ -105,6 +106,7 @@ class APIConnectionError(XAILowCodeError):
 
     Attributes:
         reached: Whether the request may have arrived, and be carried out.
+        begun: Whether part of the answer had come.
     """
 
     is_retryable: ClassVar[bool] = True
@@ -112,6 +114,7 @@ class APIConnectionError(XAILowCodeError):
     def __init__(self, message: str, *, reached: bool = False, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.reached = reached
+        self.begun = False
 
 
 class APITimeoutError(APIConnectionError):
@@ -176,6 +179,18 @@ class InternalServerError(APIStatusError):
 
 class UnreadableAnswerError(XAILowCodeError):
     """A successful answer that is not what the endpoint returns: empty, HTML, another shape."""
+
+
+class DamagedFileError(UnreadableAnswerError):
+    """A download is not the file that was stored.
+
+    Attributes:
+        content: What came instead.
+    """
+
+    def __init__(self, message: str, *, content: bytes = b"", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.content = content
 
 
 class StreamInterruptedError(UnreadableAnswerError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from xai_lowcode import codec
-from xai_lowcode.addresses import UrlForms, blames_route, reached_provider
+from xai_lowcode.addresses import UrlForms, address, blames_route, reached_provider
 from xai_lowcode.classification import SUCCESSES, classify, not_readable
 from xai_lowcode.envelope import unwrap
 from xai_lowcode.errors import APIConnectionError, XAILowCodeError
@@ -50,10 +50,18 @@ class Call(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Do: send a call in this URL form, within so many seconds (None: no limit)."""
+    """Do: send a call.
+
+    Attributes:
+        call: What is asked.
+        form: The URL form.
+        path: Path and query in that form, below the base URL, without the token.
+        within: Seconds it may take; None for no limit.
+    """
 
     call: Call[Any]
     form: Form
+    path: str
     within: float | None
 
 
@@ -182,7 +190,8 @@ def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
     in_first_form: XAILowCodeError | None = None
     stale_seen = False
     while True:
-        outcome = yield Send(call, form, attempts.remaining())
+        path = address(operation, form, call.ids, call.query, names=forms.names(operation))
+        outcome = yield Send(call, form, path, attempts.remaining())
         result = _settle(call, outcome, session.token)
         if isinstance(result, Settled):
             forms.remember(operation, form)
@@ -232,14 +241,26 @@ def _settle(call: Call[Any], outcome: Outcome | None, token: str) -> Settled | X
 
 
 def _read(call: Call[Any], answer: Answer, token: str) -> Settled | XAILowCodeError:
+    reads = call.operation.reads
+    if reads == "bytes" and answer.status in SUCCESSES:
+        return Settled(answer.content, answer.headers)
     try:
         document = codec.load(answer.content)
     except codec.JSONDecodeError:
+        if reads == "pending" and answer.status in SUCCESSES and not answer.content.strip():
+            return Settled(None, answer.headers)
         return _unreadable(answer, token)
     if error := classify(answer.status, document, answer.headers, token):
         return error
     unwrapped = unwrap(document, own_data=call.operation.own_data)
-    return Settled(unwrapped.body, {**answer.headers, **unwrapped.headers})
+    headers = {**answer.headers, **unwrapped.headers}
+    if reads == "pending" and _is_nothing_yet(unwrapped.body):
+        return Settled(None, headers)
+    return Settled(unwrapped.body, headers)
+
+
+def _is_nothing_yet(body: Any) -> bool:
+    return not body or (isinstance(body, dict) and body.get("status") == "pending")
 
 
 def _read_in_one_piece(call: Call[Any], answer: Answer, token: str) -> Settled | XAILowCodeError:

@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from xai_lowcode import codec
-from xai_lowcode.async_client import AsyncClient
-from xai_lowcode.client import Client
 from xai_lowcode.conversation import ChatRequest
+from xai_lowcode.deferred import Deferral, collect, ticket_of
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.dialects.chat_completions import ChatCompletions
 from xai_lowcode.events import StreamEvent
 from xai_lowcode.exchange import Call, Flow, exchange
+from xai_lowcode.gateway import AsyncGateway, Gateway
 from xai_lowcode.profiles import profile_of
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
@@ -54,8 +54,8 @@ class GatewayModel:
     ) -> None:
         self.settings = settings
         self._session = session_of(settings)
-        self.client = Client(settings, http_client=http_client, session=self._session)
-        self.async_client = AsyncClient(
+        self.client = Gateway(settings, http_client=http_client, session=self._session)
+        self.async_client = AsyncGateway(
             settings, http_client=http_async_client, session=self._session
         )
         self._warned: set[tuple[str, str]] = set()
@@ -63,18 +63,22 @@ class GatewayModel:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.settings,)
 
-    def generate(self, request: ChatRequest) -> Reply:
+    def generate(self, request: ChatRequest, deferral: Deferral | None = None) -> Reply:
         """Asks, and returns the whole reply.
+
+        Args:
+            request: What is asked.
+            deferral: How to wait for a deferred answer; None for an answer at once.
 
         Raises:
             UsageError: The request cannot be made; nothing was sent.
             XAILowCodeError: The call failed; see ``errors``.
         """
-        return self.client.run(self._answer(request))
+        return self.client.run(self._answer(request, deferral))
 
-    async def agenerate(self, request: ChatRequest) -> Reply:
+    async def agenerate(self, request: ChatRequest, deferral: Deferral | None = None) -> Reply:
         """Asks, and returns the whole reply; see ``generate``."""
-        return await self.async_client.run(self._answer(request))
+        return await self.async_client.run(self._answer(request, deferral))
 
     def stream(self, request: ChatRequest) -> Generator[StreamEvent, None, None]:
         """Asks, and returns the events of the reply as they come.
@@ -110,9 +114,14 @@ class GatewayModel:
         for event in reader.close():
             yield event
 
-    def _answer(self, request: ChatRequest) -> Flow[Reply]:
+    def _answer(self, request: ChatRequest, deferral: Deferral | None) -> Flow[Reply]:
+        if deferral is not None:
+            request = replace(request, deferred=True)
         accepted, dialect = self._accepted(request), self._dialect(request)
         settled = yield from exchange(_call(dialect, accepted, stream=False), self._session)
+        if deferral is not None:
+            ticket = ticket_of(settled, self._session)
+            settled = yield from collect(ticket, deferral, self._session)
         with self._session.redacting():
             reply = dialect.parse(dialect.operation.parse(settled.body))
         reply = replace(reply, headers=settled.headers)

@@ -17,6 +17,7 @@ from xai_lowcode.errors import TOKEN_SOURCE, UsageError
 TOKEN_VARIABLE = "LOWCODEAPI_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 BASE_URL_VARIABLE = "LOWCODEAPI_BASE_URL"
 DEFAULT_BASE_URL = "https://api.lowcodeapi.com/xai"
+DEFAULT_BACKEND_URL = "https://backend.lowcodeapi.com/xai"
 
 UrlFormat = Literal["auto", "new", "old"]
 Timeout = float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout
@@ -44,6 +45,9 @@ class Settings(BaseModel):
     """The gateway's token (``at_…``); in no dump and no print, but in pickles."""
     base_url: str = DEFAULT_BASE_URL
     """The gateway with the provider's name in its path, without a slash at the end."""
+    backend_url: str | None = None
+    """Where the gateway's definition lies; no token is sent there. None for the hosted back end, or
+    for ``base_url`` where that is another one."""
     timeout: Any = None
     """Seconds for each phase, as httpx takes them; None for the defaults of this package."""
     deadline: Annotated[float, Field(gt=0)] | None = None
@@ -81,6 +85,13 @@ class Settings(BaseModel):
             ),
             **{name: value for name, value in options.items() if value is not None},
         )
+
+    @property
+    def backend(self) -> str:
+        """The address of the definition."""
+        if self.backend_url is not None:
+            return self.backend_url
+        return DEFAULT_BACKEND_URL if self.base_url == DEFAULT_BASE_URL else self.base_url
 
     @property
     def httpx_timeout(self) -> httpx.Timeout:

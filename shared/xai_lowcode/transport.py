@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from xai_lowcode._version import __version__
-from xai_lowcode.addresses import UrlForms, address
+from xai_lowcode.addresses import UrlForms
 from xai_lowcode.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -83,25 +83,30 @@ class Mailer:
     """
 
     def __init__(self, settings: Settings) -> None:
-        url = httpx.URL(settings.base_url)
-        self._base_url = url
-        self._base_path = url.raw_path.rstrip(b"/").decode("ascii")
+        self._urls = {
+            "gateway": httpx.URL(settings.base_url),
+            "backend": httpx.URL(settings.backend),
+        }
         self._token = quote(settings.api_token.get_secret_value(), safe="")
         self._timeout = settings.httpx_timeout
 
     def request(self, client: Any, step: Send, probe: Any) -> Any:
         """Builds the request with the client's own headers, and the token in its target."""
         call = step.call
-        path = self._base_path + address(call.operation, step.form, call.ids, call.query)
+        host = call.operation.host
+        base = self._urls[host]
+        path = base.raw_path.rstrip(b"/").decode("ascii") + step.path
         sign = "&" if "?" in path else "?"
         return client.build_request(
             call.operation.method,
-            self._base_url.copy_with(raw_path=path.encode("ascii")),
+            base.copy_with(raw_path=path.encode("ascii")),
             content=call.body,
             headers=_STREAM_HEADERS if call.stream else _HEADERS,
             timeout=_capped(self._timeout, step.within),
             extensions={
-                "target": Target(f"{path}{sign}api_token={self._token}", "ascii"),
+                "target": Target(f"{path}{sign}api_token={self._token}", "ascii")
+                if host == "gateway"
+                else path.encode("ascii"),
                 "trace": probe,
             },
         )
@@ -244,6 +249,8 @@ def dropped(exception: Exception, probe: Probe, response: Any) -> Dropped | None
     timed_out = isinstance(error, APITimeoutError)
     reached = isinstance(error, APIConnectionError) and error.reached
     begun = response is not None
+    if isinstance(error, APIConnectionError):
+        error.begun = begun
     return Dropped(
         error, stale=probe.reused and reached and not timed_out and not begun, begun=begun
     )

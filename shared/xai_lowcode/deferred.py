@@ -1,0 +1,138 @@
+"""Deferred answers: asked for now, fetched when they are ready.
+
+A result can be fetched once. Nothing is therefore asked twice after an answer began to arrive; a
+look that brought nothing, in any of the ways gateways have of saying so, is repeated later.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from xai_lowcode.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    NotFoundError,
+    UsageError,
+    XAILowCodeError,
+)
+from xai_lowcode.exchange import Call, Flow, Session, Settled, Wait, exchange
+from xai_lowcode.operations import GET_DEFERRED_COMPLETION
+from xai_lowcode.records import Ticket, one
+from xai_lowcode.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """How a deferred answer is waited for.
+
+    Attributes:
+        timeout: Seconds until the answer must be there; xAI keeps it for 24 hours.
+        poll_timeout: Seconds for one look. Some gateways never answer while nothing is ready; a
+            finished answer must have time to arrive, since it can be fetched once.
+        first_pause: Seconds before the first look.
+        longest_pause: Pauses grow by half up to this.
+        on_poll: Called before each look with the number of looks so far and the seconds passed.
+
+    Raises:
+        UsageError: A duration is not positive.
+    """
+
+    timeout: float = 3600.0
+    poll_timeout: float = 30.0
+    first_pause: float = 1.0
+    longest_pause: float = 15.0
+    on_poll: Callable[[int, float], None] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("timeout", "poll_timeout", "first_pause", "longest_pause"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise UsageError(f"{name}: a number above 0 is needed, not {value!r}.", field=name)
+
+
+def deferral_of(wish: Any) -> Deferral | None:
+    """A user's word for it: True, False, None, or a ``Deferral``.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    match wish:
+        case None | False:
+            return None
+        case True:
+            return Deferral()
+        case Deferral():
+            return wish
+        case _:
+            raise UsageError(
+                f"deferred: True or a Deferral is needed, not {wish!r}.", field="deferred"
+            )
+
+
+def ticket_of(settled: Settled, session: Session) -> str:
+    """The id under which an answer was promised."""
+    with session.redacting():
+        return one(Ticket)(settled.body).request_id
+
+
+def collect(request_id: str, deferral: Deferral, session: Session) -> Flow[Settled]:
+    """Waits for a deferred answer and fetches it.
+
+    Raises:
+        APITimeoutError: It was not ready in time; the message holds the request id, under which it
+            can still be collected.
+        NotFoundError: There is no such answer, or it was fetched before.
+        XAILowCodeError: A look failed for good.
+    """
+    call = Call(GET_DEFERRED_COMPLETION, ids={"request_id": request_id})
+    began, pause, looks, lost = session.clock(), deferral.first_pause, 0, False
+    while (passed := session.clock() - began) + pause < deferral.timeout:
+        yield Wait(pause)
+        if deferral.on_poll is not None:
+            deferral.on_poll(looks, passed + pause)
+        looks += 1
+        left = max(deferral.timeout - (session.clock() - began), 0.001)
+        once = session.under(RetryPolicy(0, min(deferral.poll_timeout, left)))
+        try:
+            found = yield from _look(call, once)
+        except NotFoundError as missing:
+            if lost:
+                missing.add_note(_PERHAPS_LOST)
+            raise
+        if isinstance(found, Settled):
+            return found
+        if isinstance(found, XAILowCodeError):
+            lost = lost or (isinstance(found, APIConnectionError) and found.reached)
+            pause = max(pause, found.retry_after or 0.0)
+        pause = min(pause * 1.5, max(deferral.longest_pause, pause))
+    raise _too_late(request_id, deferral)
+
+
+def _look(call: Call[Any], session: Session) -> Flow[Settled | XAILowCodeError | None]:
+    """One look: the answer, None for not yet, or what failed but may pass."""
+    try:
+        settled = yield from exchange(call, session)
+    except APIConnectionError as failed:
+        if failed.begun:
+            raise
+        # A gateway that has nothing to say may never say so: silence is no failure.
+        return None if isinstance(failed, APITimeoutError) else failed
+    except XAILowCodeError as failed:
+        if not failed.is_retryable:
+            raise
+        return failed
+    return None if settled.body is None else settled
+
+
+_PERHAPS_LOST = (
+    "A connection was lost during an earlier look. If the gateway had fetched the answer by then,"
+    " it is gone: an answer can be fetched once."
+)
+
+
+def _too_late(request_id: str, deferral: Deferral) -> APITimeoutError:
+    return APITimeoutError(
+        f"The deferred answer {request_id} was not ready within {deferral.timeout:g} s.",
+        hint="It is kept for 24 hours and can still be collected by its id.",
+        reached=True,
+    )

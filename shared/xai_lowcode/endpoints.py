@@ -1,0 +1,218 @@
+"""A readable word for each endpoint: what to say, and what comes back.
+
+Each is a flow of steps that either client drives, so a word is written once and both speak it
+(``gateway``). Keyword arguments beyond those named go into the request body as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xai_lowcode import codec
+from xai_lowcode import operations as rows
+from xai_lowcode.deferred import Deferral, collect
+from xai_lowcode.exchange import Call, Flow, Session, ask
+from xai_lowcode.images import ImageBatch, ImageRequest
+from xai_lowcode.operations import Operation
+from xai_lowcode.records import (
+    ApiKey,
+    BatchUpload,
+    Deletion,
+    Embeddings,
+    FilePage,
+    FileRecord,
+    LegacyCompletion,
+    Model,
+    TextCompletion,
+    TextToken,
+)
+
+Json = dict[str, Any]
+
+
+def _posting(operation: Operation[Any], /, **body: Any) -> Call[Any]:
+    """A call with the members of its body that are given."""
+    given = {name: value for name, value in body.items() if value is not None}
+    return Call(operation, codec.dump(given))
+
+
+def list_models(session: Session, /) -> Flow[list[Model]]:
+    """Lists the models that the account can use."""
+    return ask(Call(rows.LIST_MODELS), session)
+
+
+def retrieve_model(session: Session, /, model_id: str) -> Flow[Model]:
+    """Tells of one model."""
+    return ask(Call(rows.RETRIEVE_MODEL, ids={"model_id": model_id}), session)
+
+
+def list_language_models(session: Session, /) -> Flow[list[Model]]:
+    """Lists the language models, with modalities, prices and aliases."""
+    return ask(Call(rows.LIST_LANGUAGE_MODELS), session)
+
+
+def get_language_model(session: Session, /, model_id: str) -> Flow[Model]:
+    """Tells of one language model."""
+    return ask(Call(rows.GET_LANGUAGE_MODEL, ids={"model_id": model_id}), session)
+
+
+def list_image_models(session: Session, /) -> Flow[list[Model]]:
+    """Lists the models that make pictures."""
+    return ask(Call(rows.LIST_IMAGE_MODELS), session)
+
+
+def get_image_model(session: Session, /, model_id: str) -> Flow[Model]:
+    """Tells of one model that makes pictures."""
+    return ask(Call(rows.GET_IMAGE_MODEL, ids={"model_id": model_id}), session)
+
+
+def get_api_key(session: Session, /) -> Flow[ApiKey]:
+    """Tells of the xAI key behind the token; costs nothing, so it serves as a health check."""
+    return ask(Call(rows.GET_API_KEY), session)
+
+
+def tokenize(session: Session, /, text: str, *, model: str, **more: Any) -> Flow[list[TextToken]]:
+    """Cuts a text into the tokens of a model; their number is exact."""
+    return ask(_posting(rows.TOKENIZE_TEXT, text=text, model=model, **more), session)
+
+
+def create_chat_completion(
+    session: Session, /, *, model: str, messages: Sequence[Json], **more: Any
+) -> Flow[Json]:
+    """Asks in xAI's own words; ``GatewayModel`` and the adapters speak ours."""
+    body = {"model": model, "messages": list(messages), **more}
+    return ask(_posting(rows.CREATE_CHAT_COMPLETION, **body), session)
+
+
+def get_deferred_completion(session: Session, /, request_id: str) -> Flow[Json | None]:
+    """Looks once for a deferred answer; None means not yet. It can be fetched once."""
+    return ask(Call(rows.GET_DEFERRED_COMPLETION, ids={"request_id": request_id}), session)
+
+
+def collect_deferred_completion(
+    session: Session, /, request_id: str, deferral: Deferral | None = None
+) -> Flow[Json]:
+    """Waits for a deferred answer and fetches it."""
+    settled = yield from collect(request_id, deferral or Deferral(), session)
+    with session.redacting():
+        return rows.object_with("choices")(settled.body)
+
+
+def create_message(
+    session: Session, /, *, model: str, messages: Sequence[Json], max_tokens: int, **more: Any
+) -> Flow[Json]:
+    """Asks in Anthropic's words."""
+    body = {"model": model, "messages": list(messages), "max_tokens": max_tokens, **more}
+    return ask(_posting(rows.CREATE_MESSAGE, **body), session)
+
+
+def create_response(
+    session: Session,
+    /,
+    *,
+    model: str,
+    input: str | Sequence[Json],  # noqa: A002 - xAI's name
+    **more: Any,
+) -> Flow[Json]:
+    """Asks in the words of xAI's Responses API."""
+    return ask(_posting(rows.CREATE_RESPONSE, model=model, input=input, **more), session)
+
+
+def retrieve_response(session: Session, /, response_id: str) -> Flow[Json]:
+    """Fetches a stored response; xAI keeps them for 30 days."""
+    return ask(Call(rows.RETRIEVE_RESPONSE, ids={"response_id": response_id}), session)
+
+
+def delete_response(session: Session, /, response_id: str) -> Flow[Deletion]:
+    """Deletes a stored response."""
+    return ask(Call(rows.DELETE_RESPONSE, ids={"response_id": response_id}), session)
+
+
+def create_images(session: Session, /, request: ImageRequest) -> Flow[ImageBatch]:
+    """Makes pictures."""
+    return ask(Call(rows.CREATE_IMAGE_GENERATION, codec.dump(request.render())), session)
+
+
+def create_completion(
+    session: Session, /, *, model: str, prompt: str | Sequence[str], **more: Any
+) -> Flow[TextCompletion]:
+    """Completes a text (legacy; reasoning models refuse it)."""
+    return ask(_posting(rows.CREATE_COMPLETION, model=model, prompt=prompt, **more), session)
+
+
+def create_legacy_completion(
+    session: Session, /, *, model: str, prompt: str, max_tokens_to_sample: int, **more: Any
+) -> Flow[LegacyCompletion]:
+    """Completes a text in Anthropic's old words (legacy)."""
+    body = {"prompt": prompt, "max_tokens_to_sample": max_tokens_to_sample, **more}
+    return ask(_posting(rows.CREATE_LEGACY_COMPLETION, model=model, **body), session)
+
+
+def create_embeddings(
+    session: Session,
+    /,
+    *,
+    model: str,
+    input: str | Sequence[str],  # noqa: A002 - xAI's name
+    **more: Any,
+) -> Flow[Embeddings]:
+    """Makes vectors of texts, where the gateway has that endpoint; its published list has not."""
+    return ask(_posting(rows.CREATE_EMBEDDINGS, model=model, input=input, **more), session)
+
+
+def list_files(
+    session: Session, /, *, limit: int = 100, pagination_token: str | None = None, **query: str
+) -> Flow[FilePage]:
+    """Lists a page of the files; ``iterate_files`` turns the pages."""
+    asked = {"limit": str(limit), **query}
+    if pagination_token:
+        asked["pagination_token"] = pagination_token
+    return ask(Call(rows.LIST_FILES, query=asked), session)
+
+
+def get_file(session: Session, /, file_id: str) -> Flow[FileRecord]:
+    """Tells of one file."""
+    return ask(Call(rows.GET_FILE, ids={"file_id": file_id}), session)
+
+
+def update_file(session: Session, /, file_id: str, **changes: Any) -> Flow[FileRecord]:
+    """Changes what is told of a file, for instance its ``filename``."""
+    call = Call(rows.UPDATE_FILE, codec.dump(changes), ids={"file_id": file_id})
+    return ask(call, session)
+
+
+def delete_file(session: Session, /, file_id: str) -> Flow[Deletion]:
+    """Deletes a file."""
+    return ask(Call(rows.DELETE_FILE, ids={"file_id": file_id}), session)
+
+
+def batch_upload(session: Session, /, body: Mapping[str, Any]) -> Flow[BatchUpload]:
+    """Begins a batch of uploads; xAI publishes no form for it, so the body is yours."""
+    return ask(Call(rows.BATCH_UPLOAD, codec.dump(dict(body))), session)
+
+
+def complete_batch_upload(
+    session: Session, /, batch_job_id: str, body: Mapping[str, Any] | None = None
+) -> Flow[BatchUpload]:
+    """Ends a batch of uploads."""
+    ids = {"batch_job_id": batch_job_id}
+    return ask(Call(rows.COMPLETE_BATCH_UPLOAD, codec.dump(dict(body or {})), ids=ids), session)
+
+
+def get_definition(session: Session, /) -> Flow[Json]:
+    """Fetches the gateway's description of its endpoints; no token is sent."""
+    return ask(Call(rows.GET_DEFINITION), session)
+
+
+def get_openapi(session: Session, /) -> Flow[Json]:
+    """Fetches the description in the new URL form, where a gateway has it; no token is sent."""
+    return ask(Call(rows.GET_OPENAPI), session)
+
+
+def learn_url_forms(session: Session, /) -> Flow[int]:
+    """Takes over the gateway's own parameter names for the old URL form from its definition.
+
+    Returns:
+        How many endpoints with ids were found in it.
+    """
+    definition = yield from get_definition(session)
+    return session.forms.learn(rows.GATEWAY_OPERATIONS, definition)

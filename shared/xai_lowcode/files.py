@@ -1,0 +1,247 @@
+"""Files at xAI: uploads in pieces that can be taken up again, downloads that are checked.
+
+The gateway decodes what it passes on as text, so binary downloads come damaged; what is damaged is
+reported, never handed over as good.
+"""
+
+import base64
+import mimetypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xai_lowcode import codec
+from xai_lowcode.envelope import unwrap
+from xai_lowcode.errors import DamagedFileError, UsageError, XAILowCodeError
+from xai_lowcode.exchange import Call, Flow, Session, Work, ask, exchange
+from xai_lowcode.operations import DOWNLOAD_FILE, GET_FILE, INITIALIZE_UPLOAD, UPLOAD_CHUNK
+from xai_lowcode.records import FileRecord
+from xai_lowcode.retry import RetryPolicy
+
+CHUNK_SIZE = 3_000_000
+"""Bytes of a piece, before base64 makes four of three; a gateway takes bodies of up to 100 MB."""
+
+Progress = Callable[[int, int], None]
+
+_REPLACED = "\N{REPLACEMENT CHARACTER}".encode()
+_TEXT_TYPES = ("text/", "application/json", "application/xml", "application/x-ndjson")
+
+
+@dataclass
+class Upload:
+    """One file on its way; kept, it lets a broken upload go on where it stopped.
+
+    Attributes:
+        source: A path, or the bytes themselves.
+        name: Name at xAI; default: that of the path.
+        content_type: MIME type; default: by the name's ending.
+        file_id: Its id, once the upload has begun.
+        sent: How many bytes have been taken.
+        size: How many there are.
+    """
+
+    source: str | Path | bytes = field(repr=False)
+    name: str = ""
+    content_type: str = ""
+    file_id: str = ""
+    sent: int = 0
+    size: int = 0
+    _stamp: tuple[int, int] | None = field(default=None, repr=False)
+
+    def open(self) -> None:
+        """Checks that there is something to upload, and that it is what it was before.
+
+        Raises:
+            UsageError: There is no such file, it is empty, has no name, or changed meanwhile.
+        """
+        if isinstance(self.source, bytes):
+            size, stamp = len(self.source), None
+        else:
+            size, stamp = _stat(Path(self.source))
+            self.name = self.name or Path(self.source).name
+        if not self.name:
+            raise UsageError("name: bytes need a name, for instance 'notes.txt'.", field="name")
+        if not size:
+            raise UsageError(
+                f"source: {self.name} is empty; there is nothing to upload.", field="source"
+            )
+        if self.size and (size, stamp) != (self.size, self._stamp):
+            raise UsageError(
+                f"source: {self.name} changed during its upload.",
+                field="source",
+                hint="Upload it anew, as another file.",
+            )
+        self.size, self._stamp = size, stamp
+        self.content_type = self.content_type or _type_of(self.name)
+
+    def read(self, length: int) -> bytes:
+        """The next bytes."""
+        self.open()
+        if isinstance(self.source, bytes):
+            return self.source[self.sent : self.sent + length]
+        with Path(self.source).open("rb") as file:
+            file.seek(self.sent)
+            return file.read(length)
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """A file that was fetched, and found whole as far as that can be told.
+
+    Attributes:
+        content: Its bytes.
+        record: What xAI tells of it.
+    """
+
+    content: bytes = field(repr=False)
+    record: FileRecord
+
+    def save(self, path: str | Path) -> Path:
+        """Writes it to a file and returns the file's path."""
+        path = Path(path)
+        path.write_bytes(self.content)
+        return path
+
+
+def upload(
+    session: Session,
+    /,
+    source: str | Path | bytes | Upload,
+    *,
+    name: str = "",
+    content_type: str = "",
+    chunk_size: int = CHUNK_SIZE,
+    progress: Progress | None = None,
+) -> Flow[FileRecord]:
+    """Uploads a file in pieces.
+
+    Args:
+        session: What the client's calls have in common.
+        source: A path, bytes, or an ``Upload`` that broke off.
+        name: Name at xAI; default: that of the path.
+        content_type: MIME type; default: by the name's ending.
+        chunk_size: Bytes of a piece.
+        progress: Called after each piece with the bytes sent and the bytes in all.
+
+    Raises:
+        UsageError: There is nothing to upload, or it changed during the upload.
+        XAILowCodeError: A call failed; an ``Upload`` given as source can be given again.
+    """
+    if chunk_size < 1:
+        raise UsageError(f"chunk_size: 1 or more, not {chunk_size}.", field="chunk_size")
+    job = source if isinstance(source, Upload) else Upload(source, name, content_type)
+    yield Work(job.open)
+    if job.file_id:
+        record = yield from _take_up(job, session)
+    else:
+        body = {"name": job.name, "content_type": job.content_type}
+        ticket = yield from ask(Call(INITIALIZE_UPLOAD, codec.dump(body)), session)
+        job.file_id = ticket.file_id
+        record = FileRecord.model_validate({"id": ticket.file_id})
+    # A piece that may have arrived is not sent again: it would be in the file twice.
+    once = session.under(RetryPolicy(0, session.policy.deadline))
+    while job.sent < job.size:
+        piece: bytes = yield Work(lambda: job.read(chunk_size))
+        body = {"file_id": job.file_id, "chunk": base64.b64encode(piece).decode()}
+        with _resumable(job):
+            record = yield from ask(Call(UPLOAD_CHUNK, codec.dump(body)), once)
+        job.sent += len(piece)
+        if progress is not None:
+            progress(job.sent, job.size)
+    return record
+
+
+def _take_up(job: Upload, session: Session) -> Flow[FileRecord]:
+    """Asks how much has arrived: of the last piece nobody can be sure."""
+    record = yield from ask(Call(GET_FILE, ids={"file_id": job.file_id}), session)
+    if record.size is None or record.size > job.size:
+        raise UsageError(
+            f"source: xAI does not tell how much of {job.name} has arrived.",
+            field="source",
+            hint="Upload it anew, as another file.",
+        )
+    job.sent = record.size
+    return record
+
+
+@contextmanager
+def _resumable(job: Upload) -> Iterator[None]:
+    try:
+        yield
+    except XAILowCodeError as error:
+        error.add_note(
+            f"{job.sent} of {job.size} bytes of {job.name} were sent as {job.file_id};"
+            " an Upload given as source can be given again, and goes on."
+        )
+        raise
+
+
+def download(session: Session, /, file_id: str, *, as_text: bool = False) -> Flow[FileContent]:
+    """Fetches a file and checks that it is the one that was stored.
+
+    Args:
+        session: What the client's calls have in common.
+        file_id: Its id.
+        as_text: Fetch the text that xAI made of it, instead of the file.
+
+    Raises:
+        DamagedFileError: What came is not the file; it is in the error's ``content``.
+        NotFoundError: There is no such file.
+    """
+    ids = {"file_id": file_id}
+    record = yield from ask(Call(GET_FILE, ids=ids), session)
+    query = {"format": "text"} if as_text else {}
+    settled = yield from exchange(Call(DOWNLOAD_FILE, ids=ids, query=query), session)
+    content = _without_envelope(settled.body)
+    reason = None if as_text else _damage(content, record)
+    if reason is not None:
+        raise DamagedFileError(
+            f"The download of {record.name or file_id} is not the file: {reason}.",
+            hint="The gateway changes what it passes on; fetch binary files elsewhere.",
+            maker="gateway",
+            content=content,
+        )
+    return FileContent(content, record)
+
+
+def _damage(content: bytes, record: FileRecord) -> str | None:
+    if _REPLACED in content and not _is_text(record):
+        return "bytes that are no text were replaced on the way"
+    if record.size is not None and len(content) != record.size:
+        return f"it has {len(content)} bytes, the file has {record.size}"
+    return None
+
+
+def _without_envelope(content: bytes) -> bytes:
+    """A JSON file comes wrapped, and written anew; the length then tells whether it is the same."""
+    if not content.startswith(b'{"') or b'"result"' not in content:
+        return content
+    try:
+        document: Any = codec.load(content)
+    except codec.JSONDecodeError:
+        return content
+    inner = unwrap(document).body
+    return content if inner is document else codec.dump(inner)
+
+
+def _is_text(record: FileRecord) -> bool:
+    kind = record.content_type or _type_of(record.name or "")
+    return kind.startswith(_TEXT_TYPES)
+
+
+def _type_of(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _stat(path: Path) -> tuple[int, tuple[int, int]]:
+    try:
+        found = path.stat()
+    except OSError as problem:
+        raise UsageError(
+            f"source: {path} cannot be read ({problem.strerror}).", field="source"
+        ) from None
+    if not path.is_file():
+        raise UsageError(f"source: {path} is not a file.", field="source")
+    return found.st_size, (found.st_mtime_ns, found.st_ino)
