@@ -29,6 +29,7 @@ from langchain_xai_lowcode._structured import Method, structured
 from langchain_xai_lowcode._tools import openai_tools, to_response_format, to_tool_specs
 from xai_lowcode._version import __version__
 from xai_lowcode.conversation import OPTIONS, ChatRequest, check_choice
+from xai_lowcode.deferred import Deferral, deferral_of
 from xai_lowcode.errors import UsageError
 from xai_lowcode.openai_forms import read_tool_choice
 from xai_lowcode.profiles import profile_of
@@ -36,7 +37,7 @@ from xai_lowcode.profiles import profile_of
 DEFAULT_MODEL = "grok-4.7"
 
 # Keyword arguments of LangChain's own that reach a model and are not for the wire.
-_INTERNAL = ("ls_structured_output_format", "stream", "strict")
+_INTERNAL = ("deferred", "ls_structured_output_format", "stream", "strict")
 _OPTION_FIELDS = (
     "temperature",
     "top_p",
@@ -136,6 +137,13 @@ class ChatXAILowCode(Connection, BaseChatModel):
     prompt_cache_key: str | None = None
     """Requests with one key share xAI's prompt cache."""
 
+    deferred: Any = False
+    """Whether answers are deferred: True, or a ``xai_lowcode.Deferral`` that says how to wait.
+
+    xAI then answers when it has time, and keeps the answer for 24 hours. ``stream`` gives such an
+    answer in one piece.
+    """
+
     streaming: bool = False
     """Whether ``invoke`` streams internally; set to False, ``stream`` does not stream either."""
 
@@ -171,6 +179,13 @@ class ChatXAILowCode(Connection, BaseChatModel):
         return {**kept, "model_kwargs": {**unknown, **(values.get("model_kwargs") or {})}}
 
     @model_validator(mode="after")
+    def _defer(self) -> Self:
+        with langchain_errors():
+            if deferral_of(self.deferred) is not None:
+                self.disable_streaming = True
+        return self
+
+    @model_validator(mode="after")
     def _set_xai_lowcode_version(self) -> Self:
         self._add_version("xai-lowcode", __version__)
         return self
@@ -185,7 +200,8 @@ class ChatXAILowCode(Connection, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with langchain_errors():
-            reply = self._gateway.generate(self._request(messages, stop, kwargs))
+            request, deferral = self._request(messages, stop, kwargs), self._deferral(kwargs)
+            reply = self._gateway.generate(request, deferral)
         return to_result(reply, with_headers=self.include_response_headers)
 
     async def _agenerate(
@@ -196,7 +212,8 @@ class ChatXAILowCode(Connection, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with langchain_errors():
-            reply = await self._gateway.agenerate(self._request(messages, stop, kwargs))
+            request, deferral = self._request(messages, stop, kwargs), self._deferral(kwargs)
+            reply = await self._gateway.agenerate(request, deferral)
         return to_result(reply, with_headers=self.include_response_headers)
 
     def _stream(
@@ -261,10 +278,19 @@ class ChatXAILowCode(Connection, BaseChatModel):
             extra={**(self.extra_body or {}), **options.pop("extra_body", {}), **options},
         )
 
+    def _deferral(self, call: Mapping[str, Any]) -> Deferral | None:
+        return deferral_of(call.get("deferred", self.deferred))
+
     def _stream_request(
         self, messages: Sequence[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]
     ) -> ChatRequest:
         request = self._request(messages, stop, call)
+        if self._deferral(call) is not None:
+            raise UsageError(
+                "deferred: a stream cannot be deferred.",
+                field="deferred",
+                hint="Use invoke, or set deferred on the model instead of the call.",
+            )
         if (request.n or 1) > 1:
             raise UsageError(
                 "n: a stream gives one answer.", field="n", hint="Use invoke or generate for more."

@@ -85,6 +85,12 @@ class Configured(FunctionCallingLLM):
         description="Whether objects are asked for by a JSON schema; by a forced tool otherwise.",
     )
 
+    deferred: Any = Field(
+        default=False,
+        exclude=True,
+        description="Whether answers are deferred: True, or a Deferral that says how to wait.",
+    )
+
     api_token: SecretStr | None = Field(
         default=None,
         exclude=True,

@@ -26,6 +26,8 @@ from llama_index_xai_lowcode._questions import Question, to_question
 from llama_index_xai_lowcode._responses import Fold, to_completion, to_response
 from llama_index_xai_lowcode._structured import StructuredPrediction
 from llama_index_xai_lowcode._tools import offer, to_selections
+from xai_lowcode.deferred import Deferral, deferral_of
+from xai_lowcode.errors import UsageError
 from xai_lowcode.events import StreamEvent
 
 F = TypeVar("F")
@@ -68,6 +70,8 @@ class XAILowCode(StructuredPrediction):
         timeout: Seconds: a number, ``(connect, read, write, pool)``, or an ``httpx.Timeout``;
             default 20 minutes to read, since a reasoning model may be silent for long.
         deadline: Seconds for a whole call, retries included; default none.
+        deferred: Whether answers are deferred: True, or a ``xai_lowcode.Deferral`` that says how to
+            wait; also an option of a call. Streams cannot be deferred.
         max_retries: How often a failed call is made again; default 2, 0 for one request.
         url_format: The gateway's URL form, ``"auto"``, ``"new"`` or ``"old"``; default ``"auto"``.
         http_client: An ``httpx.Client`` to send with, for instance with a proxy.
@@ -226,23 +230,37 @@ class XAILowCode(StructuredPrediction):
     # --- inside: without events, so that a completion is not counted as a chat as well ----------
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        deferral = self._deferral(kwargs)
         question = self._question(messages, kwargs)
-        return to_response(self._gateway().generate(question.request), question)
+        return to_response(self._gateway().generate(question.request, deferral), question)
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        deferral = self._deferral(kwargs)
         question = self._question(messages, kwargs)
-        return to_response(await self._gateway().agenerate(question.request), question)
+        return to_response(await self._gateway().agenerate(question.request, deferral), question)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        question = self._question(messages, kwargs)
+        question = self._stream_question(messages, kwargs)
         return _folded(self._gateway().stream(question.request), Fold(question))
 
     def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        question = self._question(messages, kwargs)
+        question = self._stream_question(messages, kwargs)
         return _afolded(self._gateway().astream(question.request), Fold(question))
 
     def _question(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> Question:
         return to_question(self.model, messages, self._options(), self.additional_kwargs, wishes)
+
+    def _stream_question(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> Question:
+        if self._deferral(wishes) is not None:
+            raise UsageError(
+                "deferred: a stream cannot be deferred.",
+                field="deferred",
+                hint="Use chat or complete, or an agent with streaming=False.",
+            )
+        return self._question(messages, wishes)
+
+    def _deferral(self, wishes: dict[str, Any]) -> Deferral | None:
+        return deferral_of(wishes.pop("deferred", self.deferred))
 
     def _prompted(self, prompt: str, formatted: bool) -> list[ChatMessage]:
         if not formatted and self.completion_to_prompt is not None:

@@ -13,6 +13,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 
 from langchain_xai_lowcode import ChatXAILowCode
+from xai_lowcode import Deferral
 from xai_lowcode.errors import UsageError
 
 Chat = Callable[..., ChatXAILowCode]
@@ -311,3 +312,30 @@ def test_profile_and_parameters(chat: Chat) -> None:
     assert params["ls_provider"] == "xai"
     assert params["ls_model_name"] == "grok-4.6"
     assert params["ls_stop"] == ["END"]
+
+
+@pytest.mark.parametrize("pending", ["empty", "empty_json", "null", "status_202"])
+async def test_a_deferred_answer_is_one_keyword(gateway: Any, chat: Chat, pending: str) -> None:
+    """Deferred, by field or by call, gives the same answer later, whatever pending looks like."""
+    gateway.deferred_pending, gateway.deferred_polls = pending, 2
+    seen: list[int] = []
+    deferral = Deferral(first_pause=0.01, on_poll=lambda looks, _: seen.append(looks))
+    expected = facts(chat(model="grok-4.3").invoke("Hello"))
+    by_field = chat(model="grok-4.3", deferred=deferral)
+    answers = [
+        by_field.invoke("Hello"),
+        await by_field.ainvoke("Hello"),
+        chat(model="grok-4.3").invoke("Hello", deferred=deferral),
+        *by_field.stream("Hello"),
+    ]
+    assert [facts(answer) for answer in answers] == [expected] * 4
+    assert seen == [0, 1, 2] * 4
+
+
+def test_what_cannot_be_deferred_says_so(gateway: Any, chat: Chat) -> None:
+    """A stream with deferred as an option, and a word that means nothing, are refused at once."""
+    with pytest.raises(UsageError, match="a stream cannot be deferred"):
+        list(chat().stream("Hello", deferred=True))
+    with pytest.raises(UsageError, match="deferred"):
+        chat(deferred="later")
+    assert gateway.requests == []
