@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format types imports tests coverage build constraints clean
+.PHONY: demo test lint format types imports tests record live coverage build constraints clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
@@ -28,6 +28,15 @@ imports: $(VENV)/.dev
 
 tests: $(VENV)/.dev
 	@$(BIN)/python -m pytest
+
+# Cassettes, from the hosted gateway with LOWCODEAPI_API_TOKEN set, from the emulator without.
+record: $(VENV)/.dev
+	@$(BIN)/python tests/cassettes/record.py
+
+# A smoke suite against the hosted gateway; costs a few cents.
+live: $(VENV)/.dev
+	@test -n "$$LOWCODEAPI_API_TOKEN" || { echo "make live talks to the hosted gateway: set LOWCODEAPI_API_TOKEN"; exit 1; }
+	@$(BIN)/python -m pytest tests/live -rs
 
 coverage: $(VENV)/.dev
 	@$(BIN)/coverage run -m pytest && $(BIN)/coverage report

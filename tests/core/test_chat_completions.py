@@ -75,6 +75,8 @@ OPTION_TABLE: list[tuple[str, Any, dict[str, Any]]] = [
         },
     ),
     ("stream_usage", False, {}),
+    ("deferred", True, {"deferred": True}),
+    ("deferred", False, {}),
 ]
 
 
@@ -448,7 +450,7 @@ def test_without_choices_there_is_no_reply(choices: Any) -> None:
 
 def test_several_answers_keep_apart() -> None:
     """Chunks of several answers in turn give each its own text and reason."""
-    chunks = [
+    chunks: list[dict[str, Any]] = [
         {"choices": [{"index": i, "delta": {"content": f"{i}{word}"}}]}
         for word in "ab"
         for i in (1, 0, 2)
@@ -463,7 +465,7 @@ def test_several_answers_keep_apart() -> None:
 
 def test_usage_that_comes_with_every_chunk_is_not_summed() -> None:
     """Of a running usage the last counts."""
-    chunks = [
+    chunks: list[dict[str, Any]] = [
         {"choices": [{"delta": {"content": "a"}}], "usage": usage_of(5, n, 0, 0)} for n in (1, 2, 3)
     ]
     usage = fold(chunks).usage

@@ -22,6 +22,7 @@ from tests.core.loopback import (
     Drop,
     Loopback,
     Move,
+    Player,
     Reply,
     Request,
     Stall,
@@ -71,6 +72,10 @@ both = pytest.mark.parametrize("kind", BOTH)
 
 def settings_for(gateway: Loopback, **options: Any) -> Settings:
     return Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
+
+
+def always(move: Move) -> Player:
+    return lambda _request: move
 
 
 def told(request: Request) -> tuple[bytes, bytes]:
@@ -195,7 +200,7 @@ def test_redirects_are_errors(
     place = f"{gateway.base_url}/elsewhere?api_token={TOKEN}"
     gateway.play = lambda _request: Reply(b"", status, headers=(("Location", place),))
     with httpx.Client(follow_redirects=True) as one:
-        own = one if kind is SyncHands else httpx.AsyncClient(follow_redirects=True)
+        own: Any = one if kind is SyncHands else httpx.AsyncClient(follow_redirects=True)
         with hands(kind, settings_for(gateway), http_client=own if injected else None) as client:
             with pytest.raises(BadRequestError) as raised:
                 client.call(LIST_MODELS)
@@ -253,7 +258,7 @@ def test_an_answer_of_another_shape_quotes_no_token(gateway: Loopback, kind: typ
     secret = "canary-without-the-usual-form"
     settings = Settings.create(api_token=secret, base_url=gateway.base_url)
     for move in (json_reply({"wrong": secret}), Reply(secret.encode()), json_reply([secret])):
-        gateway.play = lambda _request, move=move: move
+        gateway.play = always(move)
         with hands(kind, settings) as client, pytest.raises(UnreadableAnswerError) as raised:
             client.call(LIST_MODELS)
         assert secret not in f"{raised.value} {vars(raised.value)}"
@@ -275,7 +280,7 @@ def test_injected_clients_work(kind: type[Any]) -> None:
     )
     with hands(kind, settings, http_client=own) as client:
         (model,) = client.call(LIST_MODELS, query={"limit": "3"})
-    assert model["id"] == f"https://host/xai/v1/models?limit=3&api_token={TOKEN}"
+    assert model.id == f"https://host/xai/v1/models?limit=3&api_token={TOKEN}"
     assert not own.is_closed
 
 
@@ -317,7 +322,7 @@ async def test_a_cancelled_call_leaves_nothing_open(gateway: Loopback) -> None:
     """Cancelling a call, before or in the middle of its answer, closes its connection."""
     async with AsyncClient(settings_for(gateway)) as client:
         for move in (Stall(), Reply(b"{", stall=True)):
-            gateway.play = lambda _request, move=move: move
+            gateway.play = always(move)
             task = asyncio.create_task(client.call(LIST_MODELS))
             while not gateway.requests:  # noqa: ASYNC110 - another thread fills it
                 await asyncio.sleep(0.01)
@@ -392,5 +397,5 @@ def test_threads_share_a_client(gateway: Loopback) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert answers == [[{"id": "m"}]] * 8
+    assert [[model.id for model in models] for models in answers] == [["m"]] * 8
     assert gateway.open_connections == 0

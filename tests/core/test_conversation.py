@@ -50,7 +50,8 @@ def test_impossible_values_are_refused(name: str, value: Any) -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(), st.sampled_from(NUMBERS))
 def test_any_finite_number_is_left_to_the_service(value: float, name: str) -> None:
     """Ranges are the service's business: every finite number can be asked for."""
-    assert getattr(ChatRequest(model="m", messages=HELLO, **{name: value}), name) == value
+    asked: dict[str, Any] = {name: value}
+    assert getattr(ChatRequest(model="m", messages=HELLO, **asked), name) == value
 
 
 @pytest.mark.parametrize("name", ["", None, 5])

@@ -15,7 +15,7 @@ import pytest
 from tests.core.loopback import TOKEN
 from tests.core.wire import refused, wrapped
 from xai_lowcode import errors
-from xai_lowcode.addresses import UrlForms
+from xai_lowcode.addresses import UrlForms, parameters
 from xai_lowcode.exchange import (
     Answer,
     Call,
@@ -25,6 +25,7 @@ from xai_lowcode.exchange import (
     Send,
     Session,
     Settled,
+    Step,
     Wait,
     exchange,
 )
@@ -78,7 +79,7 @@ SCRIPTS = list(product(OUTCOMES, repeat=3))
 class Played:
     """What one exchange did."""
 
-    steps: list[Send | Wait] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     ended: Settled | errors.XAILowCodeError | None = None
     now: float = 0.0
@@ -104,7 +105,7 @@ def play(
 ) -> Played:
     """Plays a script to its end; when it is used up its last outcome comes for ever."""
     played = Played()
-    call = Call(operation, stream=stream)
+    call = Call(operation, ids=dict.fromkeys(parameters(operation), "x"), stream=stream)
     steps = exchange(
         call,
         Session(policy, forms, TOKEN, lambda: played.now, lambda: 0.5),
@@ -119,7 +120,7 @@ def play(
                 played.names.append(name)
                 outcome = fresh(OUTCOMES[name])
                 played.now += 1
-            else:
+            elif isinstance(step, Wait):
                 played.now += step.seconds
             step = steps.send(outcome)
     except StopIteration as end:
@@ -133,7 +134,8 @@ def fresh(outcome: Outcome) -> Outcome:
     """The outcome with an error of its own, so that notes do not pile up between plays."""
     if not isinstance(outcome, Dropped):
         return outcome
-    error = type(outcome.error)("lost", reached=getattr(outcome.error, "reached", False))
+    kind: Any = type(outcome.error)
+    error = kind("lost", reached=getattr(outcome.error, "reached", False))
     return Dropped(error, outcome.stale, outcome.begun)
 
 
@@ -171,7 +173,7 @@ def check_waits(policy: RetryPolicy, played: Played) -> None:
             assert step.within == left
             assert left is None or left > 0
             number, began = number + 1, began + 1
-        else:
+        elif isinstance(step, Wait):
             assert step.seconds >= asked.get(played.names[number - 1], 0)
             began += step.seconds
             assert policy.deadline is None or began < policy.deadline

@@ -4,7 +4,7 @@ import asyncio
 import copy
 import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -98,10 +98,11 @@ def test_failures_are_the_same_in_all_four_ways(
     async def streamed() -> object:
         return [event async for event in model.astream(ask())]
 
-    for ways in (
+    pairs: list[tuple[Callable[[], object], Callable[[], object]]] = [
         (lambda: model.generate(ask()), lambda: asyncio.run(whole())),
         (lambda: list(model.stream(ask())), lambda: asyncio.run(streamed())),
-    ):
+    ]
+    for ways in pairs:
         texts = set()
         for way in ways:
             with pytest.raises(kind) as raised:

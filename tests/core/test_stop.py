@@ -124,7 +124,7 @@ def test_streams_are_cut_like_whole_replies(
 
 def test_reasoning_and_arguments_are_never_searched() -> None:
     """A stop string in thoughts or in a call's arguments ends nothing."""
-    events = [
+    events: list[StreamEvent] = [
         Began(),
         ReasoningDelta("think STOP think"),
         ToolCallDelta(0, "c1", "look", '{"a": "STOP"}'),

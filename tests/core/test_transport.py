@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import pytest
-import vcr
+import vcr  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +32,7 @@ from tests.core.loopback import (
 )
 from tests.core.twins import BOTH, SyncHands, hands
 from tests.core.wire import refused
+from xai_lowcode.addresses import address
 from xai_lowcode.errors import APIConnectionError, APITimeoutError, UnreadableAnswerError
 from xai_lowcode.exchange import Call, Send
 from xai_lowcode.operations import (
@@ -214,7 +215,7 @@ def test_a_cassette_shows_no_token(
     cassette = tmp_path / "cassette.yaml"
     for _ in range(2):
         with vcr.use_cassette(str(cassette), record_mode="once"), hands(kind, settings) as client:
-            assert client.call(LIST_MODELS) == [{"id": "m"}]
+            assert [model.id for model in client.call(LIST_MODELS)] == ["m"]
     assert len(gateway.requests) == 1
     assert "/xai/v1/models" in cassette.read_text()
     assert not quotes(cassette.read_text(), token)
@@ -253,8 +254,9 @@ def test_any_token_is_quoted_so_that_it_comes_back(token: str) -> None:
         return
     mailer = Mailer(Settings.create(api_token=token, base_url="https://host/xai/"))
     call = Call(LIST_MODELS, query={"limit": "é &="})
+    path = address(LIST_MODELS, "new", call.ids, call.query)
     with httpx.Client() as client:
-        request = mailer.request(client, Send(call, "new", None), Probe())
+        request = mailer.request(client, Send(call, "new", path, None), Probe())
     target = bytes(request.extensions["target"]).decode("ascii")
     assert dict(parse_qsl(urlsplit(target).query)) == {"limit": "é &=", "api_token": token}
     assert urlsplit(target).path == "/xai/v1/models"
@@ -273,7 +275,9 @@ def test_time_outs_are_capped_by_what_is_left(within: float | None) -> None:
     """No phase may take longer than the call has left; without a deadline they stay."""
     settings = Settings.create(api_token=TOKEN, timeout=(1.0, 2.0, None, 4.0))
     with httpx.Client() as client:
-        request = Mailer(settings).request(client, Send(Call(LIST_MODELS), "new", within), Probe())
+        request = Mailer(settings).request(
+            client, Send(Call(LIST_MODELS), "new", "/v1/models", within), Probe()
+        )
     asked = {"connect": 1.0, "read": 2.0, "write": None, "pool": 4.0}
     expected = {
         phase: seconds if within is None else within if seconds is None else min(seconds, within)

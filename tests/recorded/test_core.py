@@ -46,8 +46,9 @@ def found_in(reply: Reply) -> Found:
         len(reply.reasoning),
         tuple((call.name, call.arguments) for call in reply.tool_calls),
         reply.finish_reason,
-        used
-        and (
+        None
+        if used is None
+        else (
             used.input_tokens,
             used.output_tokens,
             used.total_tokens,

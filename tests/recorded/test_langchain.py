@@ -27,6 +27,7 @@ if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
 
 from langchain_core.messages import AIMessage, AIMessageChunk
+from pydantic import SecretStr
 
 from langchain_xai_lowcode import ChatXAILowCode
 
@@ -85,7 +86,7 @@ def ways(replay: Replay) -> Iterator[Ways]:
     """A model behind the replaying server."""
     with asyncio.Runner() as runner:
         model = ChatXAILowCode(
-            model="grok-4.7", api_token=replay.api_token, base_url=replay.base_url
+            model="grok-4.7", api_token=SecretStr(replay.api_token), base_url=replay.base_url
         )
         yield Ways(model, runner)
         model.close()

@@ -24,6 +24,7 @@ if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ThinkingBlock
+from pydantic import SecretStr
 
 from llama_index_xai_lowcode import XAILowCode
 
@@ -83,7 +84,9 @@ class Ways:
 def ways(replay: Replay) -> Iterator[Ways]:
     """A model behind the replaying server."""
     with asyncio.Runner() as runner:
-        model = XAILowCode(model="grok-4.7", api_token=replay.api_token, base_url=replay.base_url)
+        model = XAILowCode(
+            model="grok-4.7", api_token=SecretStr(replay.api_token), base_url=replay.base_url
+        )
         yield Ways(model, runner)
         model.close()
 

@@ -59,6 +59,8 @@ def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         body.update(_render_tools(request))
     if request.response_format is not None:
         body["response_format"] = _render_format(request.response_format)
+    if request.deferred:
+        body["deferred"] = True
     if stream:
         body["stream"] = True
         if request.stream_usage:
