@@ -7,6 +7,7 @@ inside a 200, in HTML from a proxy. Everything is a table, first match wins.
 import html
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from xai_lowcode.envelope import text_headers
@@ -258,11 +259,21 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             seconds = float(headers[name]) * unit
-        except (KeyError, ValueError):
+        except KeyError:
             continue
+        except ValueError:
+            seconds = _until(headers[name], headers.get("date", ""))
         if 0 <= seconds < float("inf"):
             return seconds
     return None
+
+
+def _until(moment: str, now: str) -> float:
+    """Seconds between two HTTP dates; the answer's own date spares us a clock."""
+    try:
+        return (parsedate_to_datetime(moment) - parsedate_to_datetime(now)).total_seconds()
+    except (TypeError, ValueError):
+        return float("inf")
 
 
 def _applies(rule: Rule, status: int, reading: Reading) -> bool:

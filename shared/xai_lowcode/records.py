@@ -189,14 +189,13 @@ def one(kind: type[R]) -> Callable[[Any], R]:
         try:
             return kind.model_validate(body)
         except ValidationError as mismatch:
-            # Only the places: pydantic's own text repeats the input.
-            places = ", ".join(
-                ".".join(map(str, error["loc"])) or "the answer" for error in mismatch.errors()
-            )
-            raise UnreadableAnswerError(
-                f"The answer is not a {kind.__name__}: {places} is missing or of another type.",
-                body=body,
-            ) from None
+            # Only the places: pydantic's own text, and the error itself, repeat the input.
+            places = [".".join(map(str, error["loc"])) for error in mismatch.errors()]
+        named = ", ".join(place or "the answer" for place in places)
+        raise UnreadableAnswerError(
+            f"The answer is not a {kind.__name__}: {named} is missing or of another type.",
+            body=body,
+        )
 
     return parse
 

@@ -39,7 +39,9 @@ class Settings(BaseModel):
         'https://api.lowcodeapi.com/xai'
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
 
     api_token: SecretStr = Field(exclude=True, repr=False)
     """The gateway's token (``at_…``); in no dump and no print, but in pickles."""

@@ -487,3 +487,34 @@ def test_the_request_has_no_field_outside_the_tables() -> None:
     """A new field of a request must be added to the laws above."""
     known = OPTIONS | {"model", "messages", "extra"}
     assert {field.name for field in fields(ChatRequest)} == known
+
+
+def test_calls_without_a_number_are_told_apart_by_their_ids() -> None:
+    """Where the wire gives no index, an id begins a call and pieces without one go on with it."""
+    decoder = ChatCompletions().decoder()
+    pieces = [
+        {"id": "a", "function": {"name": "add", "arguments": "{"}},
+        {"function": {"arguments": "}"}},
+        {"id": "b", "function": {"name": "mul", "arguments": "{}"}},
+    ]
+    assembler = Assembler()
+    for piece in pieces:
+        chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]}
+        for event in decoder.feed(chunk):
+            assembler.add(event)
+    calls = assembler.reply().tool_calls
+    assert [(call.id, call.name, call.arguments) for call in calls] == [
+        ("a", "add", "{}"),
+        ("b", "mul", "{}"),
+    ]
+
+
+def test_choices_come_in_the_order_of_their_numbers() -> None:
+    """Several answers are sorted as the wire numbers them, not as it lists them."""
+    body = {
+        "choices": [
+            {"index": 1, "message": {"content": "second"}},
+            {"index": 0, "message": {"content": "first"}},
+        ]
+    }
+    assert [choice.text for choice in ChatCompletions().parse(body).choices] == ["first", "second"]

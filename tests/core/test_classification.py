@@ -318,3 +318,26 @@ def test_waits_of_the_body_come_before_those_of_the_answer() -> None:
     plain = classify(429, {"message": "x"}, {"retry-after": "3", "x-request-id": "r9"})
     assert plain is not None
     assert (plain.retry_after, plain.request_id) == (3.0, "r9")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        (
+            {
+                "retry-after": "Mon, 23 Nov 2026 09:00:10 GMT",
+                "date": "Mon, 23 Nov 2026 09:00:00 GMT",
+            },
+            10.0,
+        ),
+        ({"retry-after": "Mon, 23 Nov 2026 09:00:10 GMT"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-1"}, None),
+        ({}, None),
+    ],
+)
+def test_every_form_of_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
+    """Seconds, milliseconds and HTTP dates are read; what is none of these counts as not given."""
+    assert retry_after(headers) == seconds

@@ -14,7 +14,7 @@ def read_reply(body: dict[str, Any]) -> Reply:
     if not choices:
         raise UnreadableAnswerError("The answer holds no choices.", body=body)
     return Reply(
-        choices=tuple(_read_choice(choice) for choice in choices),
+        choices=tuple(_read_choice(choice) for choice in sorted(choices, key=_index)),
         usage=read_usage(body.get("usage")),
         citations=tuple(read_citations(body)),
         raw=body,
@@ -31,6 +31,11 @@ def read_facts(body: Mapping[str, Any]) -> dict[str, Any]:
         "system_fingerprint": body.get("system_fingerprint"),
         "service_tier": body.get("service_tier"),
     }
+
+
+def _index(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _read_choice(choice: Mapping[str, Any]) -> Choice:

@@ -32,7 +32,7 @@ class ChatCompletionsDecoder:
     def __init__(self) -> None:
         self._began = False
         self._cited: set[str] = set()
-        self._with_calls: set[int] = set()
+        self._calls: dict[int, int] = {}
         self._finished: set[int] = set()
         self._seen: set[int] = set()
         self._usage: Used | None = None
@@ -56,7 +56,7 @@ class ChatCompletionsDecoder:
     def done(self) -> Iterable[StreamEvent]:
         """The usage, and the finish of answers that came without a reason."""
         for index in sorted(self._seen - self._finished):
-            yield Finished(finish_reason(None, has_calls=index in self._with_calls), index)
+            yield Finished(finish_reason(None, has_calls=index in self._calls), index)
         if self._usage is not None:
             yield self._usage
 
@@ -80,31 +80,35 @@ class ChatCompletionsDecoder:
             events.append(TextDelta(text, index, logprobs, chunk))
         if refusal := text_of(delta, "refusal"):
             events.append(RefusalDelta(refusal, index, chunk))
-        for position, call in enumerate(objects_of(delta, "tool_calls")):
-            self._with_calls.add(index)
-            events.append(_read_call_delta(call, position, index, chunk))
+        events.extend(
+            self._read_call(call, index, chunk) for call in objects_of(delta, "tool_calls")
+        )
         if said := choice.get("finish_reason"):
             self._finished.add(index)
-            reason = finish_reason(said, has_calls=index in self._with_calls)
+            reason = finish_reason(said, has_calls=index in self._calls)
             events.append(Finished(reason, index, chunk))
+
+    def _read_call(
+        self, call: Mapping[str, Any], choice: int, chunk: dict[str, Any]
+    ) -> ToolCallDelta:
+        begun, identifier = self._calls.get(choice, 0), text_of(call, "id")
+        index = call.get("index")
+        if not isinstance(index, int):
+            # Without a number a call begins where an id stands, and goes on where none does.
+            index = begun if identifier or not begun else begun - 1
+        self._calls[choice] = max(begun, index + 1)
+        function = object_of(call, "function")
+        return ToolCallDelta(
+            index,
+            identifier,
+            text_of(function, "name"),
+            text_of(function, "arguments"),
+            choice,
+            chunk,
+        )
 
     def _read_new_citations(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
         for citation in read_citations(chunk):
             if citation.url not in self._cited:
                 self._cited.add(citation.url)
                 events.append(Cited(citation, chunk))
-
-
-def _read_call_delta(
-    call: Mapping[str, Any], position: int, choice: int, chunk: dict[str, Any]
-) -> ToolCallDelta:
-    index = call.get("index")
-    function = object_of(call, "function")
-    return ToolCallDelta(
-        index if isinstance(index, int) else position,
-        text_of(call, "id"),
-        text_of(function, "name"),
-        text_of(function, "arguments"),
-        choice,
-        chunk,
-    )
