@@ -1,4 +1,4 @@
-"""The README and the docstrings are true: their code runs, against the emulator."""
+"""The documents and the docstrings are true: their code runs, against the emulator."""
 
 import doctest
 import importlib
@@ -17,9 +17,10 @@ PACKAGES = ("xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode")
 
 
 def blocks() -> Iterator[tuple[str, str]]:
-    """Every Python block of the README with its number."""
-    for number, match in enumerate(BLOCK.finditer((ROOT / "README.md").read_text()), 1):
-        yield f"block {number}", match[1]
+    """Every Python block of the documents with its place."""
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for number, match in enumerate(BLOCK.finditer(path.read_text()), 1):
+            yield f"{path.name} {number}", match[1]
 
 
 def modules() -> Iterator[str]:
@@ -40,11 +41,16 @@ def _connected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize(("name", "code"), list(blocks()), ids=[name for name, _ in blocks()])
 @pytest.mark.usefixtures("_connected")
-def test_the_code_of_the_readme_runs(
-    name: str, code: str, capsys: pytest.CaptureFixture[str]
+def test_the_code_of_the_documents_runs(
+    name: str,
+    code: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each block runs as it stands, and prints something."""
-    exec(compile(code, f"README.md {name}", "exec"), {})  # noqa: S102 - that is the point
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, name, "exec"), {})  # noqa: S102 - that is the point
     assert capsys.readouterr().out.strip()
 
 
