@@ -1,6 +1,7 @@
 """A gateway of one's own for every test, and the shortest way to talk to it."""
 
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ import pytest
 from xai_lowcode.emulator import Emulator, running
 
 Ask = Callable[..., httpx.Response]
+Post = Callable[..., httpx.Response]
 SHARED = Path(__file__).parents[2].parent / "shared"
+# Nothing is encrypted on loopback; making a context for every client would take most of the time.
+CONTEXT = ssl.create_default_context()
 
 
 @pytest.fixture
@@ -25,7 +29,8 @@ def gateway() -> Iterator[Emulator]:
 def http(gateway: Emulator) -> Iterator[httpx.Client]:
     """A client with a good token, and no proxies from the environment."""
     token = {"api_token": gateway.api_token}
-    with httpx.Client(base_url=gateway.base_url, params=token, trust_env=False) as client:
+    address = gateway.base_url
+    with httpx.Client(base_url=address, params=token, trust_env=False, verify=CONTEXT) as client:
         yield client
 
 
@@ -38,6 +43,43 @@ def ask(http: httpx.Client) -> Ask:
         return http.post("/v1/chat/completions", json=whole)
 
     return send
+
+
+@pytest.fixture
+def respond(http: httpx.Client) -> Post:
+    """Sends a responses request; what is not given is the shortest that is accepted."""
+
+    def send(given: Any = "Hello", **body: Any) -> httpx.Response:
+        return http.post("/v1/responses", json={"model": "grok-4.3", "input": given, **body})
+
+    return send
+
+
+@pytest.fixture
+def write(http: httpx.Client) -> Post:
+    """Sends a messages request; what is not given is the shortest that is accepted."""
+
+    def send(prompt: Any = "Hello", **body: Any) -> httpx.Response:
+        messages = [{"role": "user", "content": prompt}]
+        whole = {"model": "grok-4.3", "max_tokens": 1000, "messages": messages, **body}
+        return http.post("/v1/messages", json=whole)
+
+    return send
+
+
+@pytest.fixture
+def events() -> Callable[[str], list[Any]]:
+    """Reads a stream whose every event has a name, and sees that the name is the type."""
+
+    def read(text: str) -> list[Any]:
+        found = []
+        for block in text.strip().split("\n\n"):
+            name, data = block.split("\n")
+            found.append(json.loads(data.removeprefix("data: ")))
+            assert name == f"event: {found[-1]['type']}"
+        return found
+
+    return read
 
 
 @pytest.fixture

@@ -294,3 +294,9 @@ def test_unknown_members_are_ignored(gateway: Emulator, ask: Ask) -> None:
     """What xAI does not know is ignored, and named for whoever wants to look."""
     assert ask(top_k=5, cache_control={}, max_tokens=None).status_code == 200
     assert set(gateway.requests[-1].ignored) == {"top_k", "cache_control"}
+
+
+def test_a_tool_may_say_nothing(ask: Ask) -> None:
+    """An empty result of a tool is a result; nothing at all is none."""
+    assert ask(messages=[USER, calling("c"), result("c") | {"content": ""}]).status_code == 200
+    assert ask(messages=[USER, calling("c"), result("c") | {"content": []}]).status_code == 400

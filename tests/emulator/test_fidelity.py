@@ -214,6 +214,19 @@ def test_gateway_401(gateway: Emulator, fixtures: Any) -> None:
         ),
         ("err_provider_openai_shape", Refuse(400, "Invalid thing", "bad", shape="openai")),
         ("err_provider_text", Refuse(503, "upstream exploded", shape="text")),
+        (
+            "err_provider_html",
+            Refuse(502, "<html><h1>502 Bad Gateway</h1></html>", shape="text"),
+        ),
+        ("err_provider_top_message", Refuse(400, "has message", "c1", shape="message")),
+        (
+            "err_provider_xai_400",
+            Refuse(
+                400,
+                "Argument not supported on this model: presencePenalty",
+                "Client specified an invalid argument",
+            ),
+        ),
         ("err_provider_empty", Refuse(500, shape="empty")),
         ("err_network", Refuse(500, "socket hang up", maker="gateway")),
         ("documented_error", Refuse(400, "Error description", "ERROR_CODE", shape="documented")),

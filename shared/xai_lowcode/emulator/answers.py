@@ -1,21 +1,23 @@
 """What a room of the provider is asked and what it gives back, before the gateway touches it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from xai_lowcode.emulator.switchboard import Emulator
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request as it reaches the provider."""
+    """One request as it reaches the provider; the desk has the switches and what is remembered."""
 
     body: Any
     path: dict[str, str]
     query: dict[str, str]
     sequence: int
-    publish: Callable[[bytes], str]
+    desk: Emulator
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,14 @@ class Answer:
     body: Any
     frames: Sequence[Frame] | None = None
     heartbeat: Frame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A success that is bytes; without a content type the gateway never passes it on."""
+
+    content: bytes
+    content_type: str | None
     status: int = 200
 
 

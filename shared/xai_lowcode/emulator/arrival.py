@@ -94,7 +94,7 @@ def _inflated(arrival: Arrival) -> bytes:
 def _parsed(text: str) -> Any:
     try:
         body = json.loads(
-            text, parse_float=_number, parse_int=_number, parse_constant=_refused_constant
+            text, parse_float=number, parse_int=number, parse_constant=_refused_constant
         )
     except json.JSONDecodeError as problem:
         raise BodyError(400, _complaint(problem, text)) from None
@@ -104,7 +104,7 @@ def _parsed(text: str) -> Any:
     return body
 
 
-def _number(digits: str) -> int | float:
+def number(digits: str) -> int | float:
     """Reads a number as JavaScript does: 1.0 is 1, and long integers are rounded."""
     value = float(digits)
     if value.is_integer() and abs(value) < EXACT_INTEGERS * EXACT_INTEGERS:

@@ -16,6 +16,10 @@ NO_CHAT = re.compile(r"grok-imagine|grok-2-image|.*multi-agent")
 DEPRECATED = {"grok-beta": ("2025-09-15", "grok-3"), "grok-vision-beta": ("2025-09-15", "grok-4")}
 NOT_REASONING = re.compile(r".*non-reasoning|grok-2|grok-3(-fast)?(-latest|-beta)?$")
 SHOWS_REASONING = re.compile(r"grok-3-mini|grok-code|grok-build|grok-4\.3|(grok-)?latest$")
+# Messages of these show a fixed text in place of their thoughts.
+VEILS_REASONING = re.compile(r"grok-4\.[67]")
+# Responses of these bring encrypted thoughts also when nobody has asked for them.
+ALWAYS_ENCRYPTED = re.compile(r"grok-4\.7")
 TEXT_ONLY = re.compile(r"grok-3|grok-2(?!-vision|-image)|grok-code")
 SILENT_ON_LOGPROBS = re.compile(r"grok-4\.([3-9]|2\d)|grok-[5-9]|grok-build|(grok-)?latest$")
 

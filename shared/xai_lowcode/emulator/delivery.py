@@ -1,21 +1,21 @@
 """Putting an answer on the line: in one block or in pieces, whole or with the fault of the day."""
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from xai_lowcode.emulator import wrapping
-from xai_lowcode.emulator.answers import Answer, Frame
-from xai_lowcode.emulator.faults import CutStream, Fault, SlowDrip, StreamAsJson
+from xai_lowcode.emulator import faults, passing, sending, wrapping
+from xai_lowcode.emulator.answers import Answer, Blob, Frame
 from xai_lowcode.emulator.line import Headers, Line
-from xai_lowcode.emulator.mishaps import Raw, marred, torn
-from xai_lowcode.emulator.switchboard import Emulator, Streaming
+from xai_lowcode.emulator.mishaps import Raw, marred
+from xai_lowcode.emulator.spoiling import is_spoiler, spoiled
+from xai_lowcode.emulator.switchboard import Downloads, Emulator, Streaming
 
 JSON_TYPE = "application/json; charset=utf-8"
 SSE_TYPE = "text/event-stream; charset=utf-8"
 COOKIE = {"set-cookie": "connect.sid=s%3Aemulated.session; Path=/; HttpOnly"}
 COMPRESSED_FROM = 512
-DRIPS = 8
 ABORTED = "stream has been aborted"
 WHOLE_STREAMS: frozenset[Streaming] = frozenset({"buffered", "string"})
 
@@ -26,7 +26,7 @@ class Delivery:
 
     line: Line
     gateway: Emulator
-    fault: Fault | None = None
+    fault: faults.Fault | None = None
     accepts: str = ""
 
     async def json(self, body: object, status: int = 200, more: Headers | None = None) -> None:
@@ -39,59 +39,65 @@ class Delivery:
         await self.raw(raw)
 
     async def raw(self, raw: Raw) -> None:
-        """Sends bytes as they are; the faults of streams cut or slow them as well."""
+        """Sends bytes as they are, unless a fault spoils, cuts or slows them."""
+        raw = spoiled(raw, self.fault)
         length = {"content-length": str(len(raw.body))}
+        if isinstance(self.fault, faults.Endless):
+            length = {}
         await self.line.begin(raw.status, {**raw.headers, **length, **COOKIE})
-        if isinstance(self.fault, CutStream):
-            await self.line.piece(raw.body[: len(raw.body) // 2])
-            self.line.cut()
-        elif isinstance(self.fault, SlowDrip):
-            step = max(1, -(-len(raw.body) // DRIPS))
-            for start in range(0, len(raw.body), step):
-                await self.line.rest(self.fault.seconds_per_chunk)
-                await self.line.piece(raw.body[start : start + step])
-            await self.line.end()
-        else:
-            await self.line.end(raw.body)
+        send = sending.SENDERS.get(type(self.fault), sending.whole)
+        await send(self.line, raw.body, self.fault)
 
-    async def success(self, answer: Answer, headers: Headers) -> None:
+    async def success(self, answer: Answer | Blob, headers: Headers) -> None:
         """Sends what the provider answered, as the switches of the gateway say."""
-        if answer.frames is None or isinstance(self.fault, StreamAsJson):
+        if isinstance(answer, Blob):
+            await self._blob(answer, headers)
+        elif answer.frames is None or isinstance(self.fault, faults.StreamAsJson):
             await self._enveloped(answer.body, headers)
-            return
-        chunks = [self._chunk(frame) for frame in marred(answer.frames, self.fault, answer)]
-        if self.gateway.streaming in WHOLE_STREAMS and isinstance(self.fault, CutStream):
+        else:
+            frames = marred(answer.frames, self.fault, answer)
+            await self._stream([self._chunk(frame) for frame in frames], headers)
+
+    async def _stream(self, chunks: Sequence[bytes], headers: Headers) -> None:
+        collected = self.gateway.streaming in WHOLE_STREAMS
+        if collected and isinstance(self.fault, faults.CutStream):
             # A gateway that collects the stream notices the break before it has sent a byte.
             calm = Delivery(self.line, self.gateway)
             await calm.json(wrapping.network_error(ABORTED), 500)
-        elif self.gateway.streaming == "buffered":
-            await self.raw(Raw(200, {"content-type": SSE_TYPE}, b"".join(chunks)))
         elif self.gateway.streaming == "string":
             await self._enveloped(b"".join(chunks).decode(), headers)
+        elif collected or is_spoiler(self.fault):
+            await self.raw(Raw(200, {"content-type": SSE_TYPE}, b"".join(chunks)))
         else:
-            await self._pieces(chunks)
+            kind = {"content-type": SSE_TYPE, "cache-control": "no-cache", **COOKIE}
+            await self.line.begin(200, kind)
+            send = sending.PIECE_SENDERS.get(type(self.fault), sending.pieces)
+            await send(self.line, chunks, self.fault)
+
+    async def _blob(self, blob: Blob, headers: Headers) -> None:
+        passed = PASSING[self.gateway.downloads](blob)
+        if isinstance(passed, passing.Never):
+            await self.line.silence()
+        elif isinstance(passed, passing.Dies):
+            self.line.cut()
+        elif isinstance(passed, Raw):
+            await self.raw(passed)
+        else:
+            await self._enveloped(passed.body, headers)
 
     async def _enveloped(self, body: object, headers: Headers) -> None:
-        wrapped = wrapping.wrapped(self.gateway.envelope, body, headers)
+        envelope, inner = self.gateway.envelope, body
+        if isinstance(self.fault, faults.WrongEnvelope):
+            if self.fault.envelope == "double":
+                inner = wrapping.wrapped(envelope, body, headers)
+            else:
+                envelope = self.fault.envelope
+        wrapped = wrapping.wrapped(envelope, inner, headers)
         # Without a gateway's wrapping the provider's own headers are those of HTTP.
-        own = headers if self.gateway.envelope == "bare" else {}
+        own = headers if envelope == "bare" else {}
         await self.json(
             wrapped, more={name: text for name, text in own.items() if name != "content-type"}
         )
-
-    async def _pieces(self, chunks: Sequence[bytes]) -> None:
-        pause = self.fault.seconds_per_chunk if isinstance(self.fault, SlowDrip) else 0.0
-        headers = {"content-type": SSE_TYPE, "cache-control": "no-cache", **COOKIE}
-        await self.line.begin(200, headers)
-        for index, chunk in enumerate(chunks):
-            if isinstance(self.fault, CutStream) and index == self.fault.after_chunks:
-                if self.fault.mid_chunk:
-                    await self.line.piece(torn(chunk))
-                self.line.cut()
-                return
-            await self.line.rest(pause)
-            await self.line.piece(chunk)
-        await self.line.end()
 
     def _chunk(self, frame: Frame) -> bytes:
         data = frame.data
@@ -100,3 +106,9 @@ class Delivery:
         text = data.encode() if isinstance(data, str) else wrapping.encoded(data)
         lead = f"event: {frame.event}\n".encode() if frame.event else b""
         return lead + b"data: " + text + b"\n\n"
+
+
+PASSING: dict[Downloads, Callable[[Blob], Any]] = {
+    "as_gateway": passing.as_gateway,
+    "intact": passing.intact,
+}

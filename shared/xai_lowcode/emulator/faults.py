@@ -22,7 +22,7 @@ class Refuse(Fault):
     retry_after: float | None = None
     retry_after_in: Literal["body", "header", "both"] = "body"
     maker: Literal["provider", "gateway"] = "provider"
-    shape: Literal["xai", "openai", "text", "empty", "documented"] = "xai"
+    shape: Literal["xai", "openai", "message", "text", "empty", "documented"] = "xai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,31 @@ class Drop(Fault):
 
 
 @dataclass(frozen=True, slots=True)
+class Reset(Fault):
+    """Reads the request and resets the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetUnread(Fault):
+    """Resets the connection at the first byte of the next request, which is not recorded.
+
+    On a kept connection this is what a client meets whose idle time was just over.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Outage(Fault):
+    """Drops the connection, and refuses new ones for a while: a gateway that is started anew."""
+
+    seconds: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAfter(Fault):
+    """Answers as ever, promises to keep the connection, and closes it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CutStream(Fault):
     """Drops the connection in the middle of the answer.
 
@@ -67,6 +92,13 @@ class CutStream(Fault):
 
 
 @dataclass(frozen=True, slots=True)
+class CutBytes(Fault):
+    """Drops the connection after so many bytes of the body."""
+
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EndStreamEarly(Fault):
     """Ends the stream cleanly, but without a finish reason and without `[DONE]`."""
 
@@ -75,11 +107,12 @@ class EndStreamEarly(Fault):
 
 @dataclass(frozen=True, slots=True)
 class ErrorInStream(Fault):
-    """Ends the stream with a data line that is an error."""
+    """Ends the stream with an error: a data line, an `error` event, or a `response.failed`."""
 
     after_chunks: int = 2
     error: str = "Invalid arguments passed to the model."
     code: str | None = "Client specified an invalid argument"
+    form: Literal["line", "event", "failed"] = "line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +152,51 @@ class StreamAsJson(Fault):
 @dataclass(frozen=True, slots=True)
 class NoDone(Fault):
     """Leaves out the `[DONE]` of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleDone(Fault):
+    """Sends one `[DONE]` more than there is: a second one, or one where none belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class HalfCharacter(Fault):
+    """Answers whole and with a proper end, but one character in it is broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongType(Fault):
+    """Answers with the right body under the wrong content type."""
+
+    content_type: str = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongEnvelope(Fault):
+    """Wraps this one answer otherwise than the switch says; `double` wraps it twice."""
+
+    envelope: Literal["result", "data", "bare", "double"] = "double"
+
+
+@dataclass(frozen=True, slots=True)
+class Gzip(Fault):
+    """Packs the answer whether or not the client can unpack it; `broken` tears the packet."""
+
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endless(Fault):
+    """Answers all but the end, and then goes on with nothing, again and again."""
+
+    pause: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Huge(Fault):
+    """Blows the answer up to this size, with white space or comments that mean nothing."""
+
+    megabytes: float = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,25 +6,35 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from xai_lowcode.emulator import wrapping
-from xai_lowcode.emulator.answers import Answer, Ask, ProviderError, absent, invalid, unreadable
+from xai_lowcode.emulator.answers import (
+    Answer,
+    Ask,
+    Blob,
+    ProviderError,
+    absent,
+    invalid,
+    unreadable,
+)
 from xai_lowcode.emulator.arrival import Arrival, BodyError, as_forwarded, as_sent, read_arrival
+from xai_lowcode.emulator.connection import WIRE
 from xai_lowcode.emulator.delivery import Delivery
-from xai_lowcode.emulator.faults import Drop, ErrorIn200, Fault, Refuse, Stall
+from xai_lowcode.emulator.faults import CloseAfter, ErrorIn200, Fault, Refuse, Stall
 from xai_lowcode.emulator.line import Line
 from xai_lowcode.emulator.mishaps import (
     Raw,
+    ended,
     error_in_200,
     gateway_refusal,
     outer_hint,
     provider_error,
     replaced,
 )
+from xai_lowcode.emulator.outside import page
+from xai_lowcode.emulator.rooms import Room
 from xai_lowcode.emulator.routes import PREFIX, Matched, UndecodableError, arrived, matched
 from xai_lowcode.emulator.serde import MismatchError
 from xai_lowcode.emulator.switchboard import Emulator, RecordedRequest
 
-HANG_UP = "xai_lowcode.hang_up"
-WEB_PAGE = "https://lowcodeapi.com/xai"
 TOKEN_START = "at_"  # noqa: S105 - how a token begins, no token
 NO_ROUTE = (
     "No handler found on route. Please double check your URL and consult "
@@ -53,7 +63,7 @@ class Gateway:
         self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Any
     ) -> None:
         """Answers one request."""
-        line = Line(send, scope["extensions"][HANG_UP], self._closing)
+        line = Line(send, scope["extensions"][WIRE], self._closing)
         arrival = await read_arrival(scope, receive)
         try:
             await self._answer(line, arrival)
@@ -61,9 +71,11 @@ class Gateway:
             await Delivery(line, self._desk).json(error.body, error.status)
 
     async def _answer(self, line: Line, arrival: Arrival) -> None:
-        inside = (arrival.path.rstrip("/") + "/").lower().startswith(PREFIX + "/")
-        if not inside or arrival.path.rstrip("/").lower() == PREFIX:
-            await self._answer_outside(line, arrival)
+        found = page(arrival, self._desk)
+        if found is not None:
+            if arrival.path.lower().startswith(PREFIX + "/"):
+                self._record(arrival, None, None)
+            await Delivery(line, self._desk).raw(found)
             return
         route, body = self._read(arrival)
         if route is None:
@@ -75,22 +87,6 @@ class Gateway:
         fault = self._desk.next_fault()
         await line.rest(self._desk.latency + (fault.seconds if isinstance(fault, Stall) else 0.0))
         await self._meet(line, arrival, route, body, fault)
-
-    async def _answer_outside(self, line: Line, arrival: Arrival) -> None:
-        """Answers what is no call of the API: health, pictures, the web page, definitions."""
-        plain = Delivery(line, self._desk)
-        name = arrival.path.rpartition("/")[2].removesuffix(".png")
-        if arrival.path == "/health-check":
-            await plain.json({"status": "ok"})
-        elif arrival.path.startswith("/pictures/") and name in self._desk.pictures:
-            picture = self._desk.pictures[name]
-            await plain.raw(Raw(200, {"content-type": "image/png"}, picture))
-        elif arrival.path.rstrip("/").lower() == PREFIX:
-            await plain.raw(Raw(302, {"location": WEB_PAGE}))
-        elif arrival.path.endswith("/definition"):
-            raise GatewayError(422, {"message": "Invalid request for OpenAPI specs"})
-        else:
-            raise GatewayError(404, wrapping.NOT_FOUND)
 
     def _read(self, arrival: Arrival) -> tuple[Matched | None, Any]:
         """Reads body and route, and records the request whatever becomes of it."""
@@ -108,7 +104,7 @@ class Gateway:
 
     def _route(self, arrival: Arrival) -> Matched | None:
         try:
-            return matched(arrival.method, arrival.path, arrival.query, self._desk.url_forms)
+            return matched(arrival.method, arrival.path, arrival.query, self._desk)
         except UndecodableError as problem:
             self._record(arrival, None, None)
             message = f"Failed to decode param '{problem}'"
@@ -118,7 +114,8 @@ class Gateway:
         ignored: list[str] = []
         if route is not None and isinstance(body, dict):
             # What does not fit is refused later; here only the notes taken on the way count.
-            _fits(route, body, ignored)
+            _misfit(route.room, body, ignored)
+        reached = arrived(arrival.method, route.upstream) if route else None
         self._desk.requests.append(
             RecordedRequest(
                 method=arrival.method,
@@ -127,6 +124,10 @@ class Gateway:
                 body=as_sent(arrival),
                 headers=arrival.headers,
                 ignored=tuple(ignored),
+                with_token=bool(arrival.tokens),
+                route=route.room.path if route else None,
+                upstream=route.address(arrival.query) if route else None,
+                reached=reached.room.path if reached else None,
             )
         )
 
@@ -149,10 +150,10 @@ class Gateway:
         """Lets the fault have its way, and asks the provider where it leaves something to ask."""
         number = self._desk.next_number()
         plain = Delivery(line, self._desk)
+        if ended(fault, line, self._desk):
+            return
         raw = replaced(fault)
-        if isinstance(fault, Drop):
-            line.cut()
-        elif raw is not None:
+        if raw is not None:
             await plain.raw(raw)
         elif isinstance(fault, Refuse) and fault.maker == "gateway":
             await plain.json(gateway_refusal(fault), fault.status, outer_hint(fault))
@@ -165,10 +166,12 @@ class Gateway:
                 accepts = arrival.headers.get("accept-encoding", "")
                 delivery = Delivery(line, self._desk, fault, accepts)
                 await delivery.success(answer, wrapping.provider_headers(number))
+        if isinstance(fault, CloseAfter):
+            line.cut()
 
     async def _ask(
         self, arrival: Arrival, route: Matched, body: Any, number: int, fault: Fault | None
-    ) -> Answer:
+    ) -> Answer | Blob:
         """Asks the provider, at the address that the gateway has put together."""
         if isinstance(fault, Refuse):
             raise provider_error(fault)
@@ -179,12 +182,12 @@ class Gateway:
             raise absent(NO_ROUTE)
         if not _is_unicode(body):
             raise invalid(LONE_SURROGATE)
-        problem = _fits(room, body, [])
+        problem = _misfit(room.room, body, [])
         if problem is not None:
             raise unreadable(problem)
         # The gateway repeats the parameters of the path in the query.
-        query = {**arrival.query, **route.values, **room.query}
-        return await room.room.reply(Ask(body, room.values, query, number, self._desk.publish))
+        query = {**arrival.query, **route.values, **route.stray, **room.query}
+        return await room.room.reply(Ask(body, room.values, query, number, self._desk))
 
     async def _refuse(
         self, delivery: Delivery, error: ProviderError, number: int, fault: Fault | None
@@ -207,10 +210,10 @@ class Gateway:
             await delivery.json(body, error.status, outer)
 
 
-def _fits(route: Any, body: Any, ignored: list[str]) -> str | None:
+def _misfit(room: Room, body: Any, ignored: list[str]) -> str | None:
     """Tells what does not fit the type of the room's request."""
     try:
-        route.room.shape.read(body, "", ignored)
+        room.shape.read(body, "", ignored)
     except MismatchError as problem:
         return str(problem)
     return None

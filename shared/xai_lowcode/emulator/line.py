@@ -2,19 +2,38 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 Headers = dict[str, str]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+LOOK_UP_SECONDS = 0.05
+
+
+class Wire(Protocol):
+    """What can be done to a connection that ASGI has no word for."""
+
+    def hang_up(self) -> None:
+        """Closes the connection after what has been sent."""
+
+    def reset(self) -> None:
+        """Tears the connection down at once, so that the client sees a reset."""
+
+    def is_gone(self) -> bool:
+        """Tells whether nobody listens any more."""
 
 
 class Line:
     """The answering half of one HTTP exchange."""
 
-    def __init__(self, send: Send, hang_up: Callable[[], None], closing: asyncio.Event) -> None:
+    def __init__(self, send: Send, wire: Wire, closing: asyncio.Event) -> None:
         self._send = send
-        self._hang_up = hang_up
+        self._wire = wire
         self._closing = closing
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the client has left or the emulator is closing."""
+        return self._closing.is_set() or self._wire.is_gone()
 
     async def begin(self, status: int, headers: Headers) -> None:
         """Sends the status and the headers."""
@@ -40,6 +59,16 @@ class Line:
             return
         self.cut()
 
+    async def silence(self) -> None:
+        """Says nothing for as long as the client listens."""
+        while not self.is_over:
+            await self.rest(LOOK_UP_SECONDS)
+        self.cut()
+
     def cut(self) -> None:
         """Closes the connection after what has been sent; whatever is sent later is lost."""
-        self._hang_up()
+        self._wire.hang_up()
+
+    def reset(self) -> None:
+        """Tears the connection down; what is still on its way may be lost."""
+        self._wire.reset()

@@ -9,7 +9,8 @@ from typing import Any
 
 from xai_lowcode.emulator import faults, wrapping
 from xai_lowcode.emulator.answers import Answer, Frame, Json, ProviderError
-from xai_lowcode.emulator.line import Headers
+from xai_lowcode.emulator.line import Headers, Line
+from xai_lowcode.emulator.switchboard import Emulator
 
 HTML_TYPE = "text/html; charset=UTF-8"
 PAGE = """<!DOCTYPE html>
@@ -73,6 +74,14 @@ def error_in_200(fault: faults.ErrorIn200) -> Answer:
     return Answer(_error_body(fault.code, fault.error))
 
 
+def ended(fault: faults.Fault | None, line: Line, desk: Emulator) -> bool:
+    """Ends the connection without an answer, where the fault is of that kind."""
+    end = ENDINGS.get(type(fault))
+    if end is not None:
+        end(fault, line, desk)
+    return end is not None
+
+
 def marred(frames: Sequence[Frame], fault: faults.Fault | None, answer: Answer) -> Sequence[Frame]:
     """Mars the frames of a stream, where the fault is of that kind."""
     change = CHANGES.get(type(fault))
@@ -117,6 +126,11 @@ def _redirect(fault: faults.Redirect) -> Raw:
     return Raw(302, headers, b"Found. Redirecting")
 
 
+def _out(fault: faults.Outage, line: Line, desk: Emulator) -> None:
+    desk.refuse_connections(fault.seconds)
+    line.cut()
+
+
 def _first(frames: Sequence[Frame], number: int) -> list[Frame]:
     """Takes the first frames, but none that would close the stream."""
     return [frame for frame in frames[:number] if not frame.closing]
@@ -126,12 +140,42 @@ def _ended_early(frames: Sequence[Frame], fault: faults.EndStreamEarly, _: Answe
     return _first(frames, fault.after_chunks)
 
 
-def _with_error(frames: Sequence[Frame], fault: faults.ErrorInStream, _: Answer) -> list[Frame]:
-    return [*_first(frames, fault.after_chunks), Frame(_error_body(fault.code, fault.error))]
+def _with_error(
+    frames: Sequence[Frame], fault: faults.ErrorInStream, answer: Answer
+) -> list[Frame]:
+    error = ERROR_FRAMES[fault.form](fault, answer)
+    return [*_first(frames, fault.after_chunks), error]
+
+
+def _error_line(fault: faults.ErrorInStream, _: Answer) -> Frame:
+    return Frame(_error_body(fault.code, fault.error))
+
+
+def _error_event(fault: faults.ErrorInStream, answer: Answer) -> Frame:
+    if isinstance(answer.body, dict) and answer.body.get("type") == "message":
+        error = {"type": fault.code, "message": fault.error}
+        return Frame({"type": "error", "error": error}, event="error")
+    body = {"code": fault.code, "message": fault.error, "param": None}
+    return Frame({"type": "error", **body}, event="error")
+
+
+def _failure(fault: faults.ErrorInStream, answer: Answer) -> Frame:
+    error = {"code": fault.code, "message": fault.error}
+    response = {**answer.body, "status": "failed", "error": error, "output": [], "usage": None}
+    kind = "response.failed"
+    return Frame({"type": kind, "response": response}, event=kind)
 
 
 def _without_done(frames: Sequence[Frame], _: faults.NoDone, __: Answer) -> list[Frame]:
     return [frame for frame in frames if frame.data != "[DONE]"]
+
+
+def _twice_done(frames: Sequence[Frame], _: faults.DoubleDone, __: Answer) -> list[Frame]:
+    return [*frames, Frame("[DONE]", closing=True)]
+
+
+def _unfinished(frames: Sequence[Frame], _: faults.Endless, __: Answer) -> list[Frame]:
+    return _first(frames, len(frames))
 
 
 def _beating(frames: Sequence[Frame], fault: faults.Heartbeats, answer: Answer) -> list[Frame]:
@@ -149,9 +193,20 @@ SHAPES: dict[str, Callable[[faults.Refuse], Any]] = {
             "code": _code(fault),
         }
     },
+    "message": lambda fault: {"message": fault.error, "code": _code(fault)},
     "text": lambda fault: fault.error,
     "empty": lambda _: "",
     "documented": lambda fault: {"data": {"error": {"message": fault.error, "code": _code(fault)}}},
+}
+ENDINGS: dict[type[faults.Fault] | type[None], Callable[[Any, Line, Emulator], None]] = {
+    faults.Drop: lambda _, line, __: line.cut(),
+    faults.Reset: lambda _, line, __: line.reset(),
+    faults.Outage: _out,
+}
+ERROR_FRAMES: dict[str, Callable[[faults.ErrorInStream, Answer], Frame]] = {
+    "line": _error_line,
+    "event": _error_event,
+    "failed": _failure,
 }
 REPLACEMENTS: dict[type[faults.Fault] | type[None], Callable[[Any], Raw]] = {
     faults.Html: _html,
@@ -163,5 +218,7 @@ CHANGES: dict[type[faults.Fault] | type[None], Callable[[Any, Any, Any], Sequenc
     faults.EndStreamEarly: _ended_early,
     faults.ErrorInStream: _with_error,
     faults.NoDone: _without_done,
+    faults.DoubleDone: _twice_done,
+    faults.Endless: _unfinished,
     faults.Heartbeats: _beating,
 }

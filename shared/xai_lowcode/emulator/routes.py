@@ -2,17 +2,21 @@
 
 import posixpath
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
+from xai_lowcode.emulator import colons
 from xai_lowcode.emulator.rooms import ROOMS, Room
-from xai_lowcode.emulator.switchboard import UrlForms
+from xai_lowcode.emulator.switchboard import Emulator, UrlForms
 
 PREFIX = "/xai"
 PARAMETER = re.compile(r"\{(\w+)\}")
 BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+QUOTED_COLON = re.compile(r"%3a", re.IGNORECASE)
 METHODS_ALIKE = {"HEAD": "GET"}
+Form = Literal["new", "old"]
 
 
 class UndecodableError(Exception):
@@ -21,16 +25,23 @@ class UndecodableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """A route that was found, with the values of its parameters."""
+    """A route that was found, the values of its parameters, and what strayed into the query."""
 
     room: Room
     values: dict[str, str]
     drops: bool = False
+    stray: dict[str, str] = field(default_factory=dict)
 
     @property
     def upstream(self) -> str:
         """The path that the provider sees: the values go in raw, whatever they hold."""
         return PARAMETER.sub(lambda found: self.values[found[1]], self.room.path)
+
+    def address(self, query: Mapping[str, str]) -> str:
+        """The whole address that the provider sees; what is in the path is repeated behind it."""
+        pairs = {**query, **self.values, **self.stray}
+        behind = "&".join(f"{name}={quote(text, safe='')}" for name, text in pairs.items())
+        return f"{self.upstream}?{behind}" if behind else self.upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +53,15 @@ class Arrived:
     query: dict[str, str]
 
 
-def matched(method: str, path: str, query: dict[str, str], forms: UrlForms) -> Matched | None:
+def matched(method: str, path: str, query: dict[str, str], desk: Emulator) -> Matched | None:
     """Finds the gateway's route, the old form of an address before the new one."""
-    plain = path.rstrip("/") or "/"
-    for form in FORMS[forms]:
-        for room in ROOMS:
-            if room.method == METHODS_ALIKE.get(method, method):
-                found = SHAPES[form](room, plain, query)
-                if found is not None:
-                    drops = form == "new" and forms == "old_new_drops" and bool(found)
-                    return Matched(room, found, drops)
+    plain = QUOTED_COLON.sub(":", path.rstrip("/") or "/")
+    for form in FORMS[desk.url_forms]:
+        found = _taken_by_colon(method, plain, query, desk, form) or _matched_in(
+            form, _open(method, desk), plain, query, desk
+        )
+        if found is not None:
+            return found
     return None
 
 
@@ -66,18 +76,61 @@ def arrived(method: str, upstream: str) -> Arrived | None:
     return None
 
 
-def _new_form(room: Room, path: str, query: dict[str, str]) -> dict[str, str] | None:
-    del query
+def old_path(path: str, names: Mapping[str, str]) -> str:
+    """Writes a path in the old form, where a parameter leaves its name behind."""
+    return PARAMETER.sub(lambda found: names.get(found[1], found[1]), path)
+
+
+def _open(method: str, desk: Emulator) -> Iterator[Room]:
+    """Lists the rooms for a method that are not shut by a switch."""
+    for room in ROOMS:
+        alike = room.method == METHODS_ALIKE.get(method, method)
+        if alike and (room.switch is None or getattr(desk, room.switch)):
+            yield room
+
+
+def _matched_in(
+    form: Form, rooms: Iterator[Room], path: str, query: dict[str, str], desk: Emulator
+) -> Matched | None:
+    for room in rooms:
+        found = SHAPES[form](room, path, query, desk.parameter_names)
+        if found is not None:
+            drops = form == "new" and desk.url_forms == "old_new_drops" and bool(found)
+            return Matched(room, found, drops)
+    return None
+
+
+def _taken_by_colon(
+    method: str, path: str, query: dict[str, str], desk: Emulator, form: Form
+) -> Matched | None:
+    if desk.colon_routes == "exact" or method != "POST":
+        return None
+    inside = path[len(PREFIX) :]
+    taken = colons.taken_as_verb(inside) or (
+        colons.taken_new(inside)
+        if form == "new"
+        else colons.taken_old(inside, query, desk.parameter_names.get(BATCH, BATCH))
+    )
+    if taken is None:
+        return None
+    room = next(room for room in ROOMS if room.path == taken.path)
+    return Matched(room, taken.values, stray=taken.stray)
+
+
+def _new_form(
+    room: Room, path: str, _: dict[str, str], __: Mapping[str, str]
+) -> dict[str, str] | None:
     found = _pattern(PREFIX + room.path, re.IGNORECASE).fullmatch(path)
     return {name: _decoded(text) for name, text in found.groupdict().items()} if found else None
 
 
-def _old_form(room: Room, path: str, query: dict[str, str]) -> dict[str, str] | None:
-    literal = PREFIX + room.path.replace("{", "").replace("}", "")
-    if path.lower() != literal.lower():
+def _old_form(
+    room: Room, path: str, query: dict[str, str], names: Mapping[str, str]
+) -> dict[str, str] | None:
+    if path.lower() != (PREFIX + old_path(room.path, names)).lower():
         return None
     # A parameter that is not in the query reaches the provider as this word.
-    return {name: query.get(name, "null") for name in PARAMETER.findall(room.path)}
+    return {name: query.get(names.get(name, name), "null") for name in PARAMETER.findall(room.path)}
 
 
 def _pattern(path: str, flags: int = 0) -> re.Pattern[str]:
@@ -96,7 +149,8 @@ def _decoded(text: str) -> str:
         raise UndecodableError(text) from None
 
 
-FORMS: dict[UrlForms, tuple[Literal["new", "old"], ...]] = {
+BATCH = "batch_job_id"
+FORMS: dict[UrlForms, tuple[Form, ...]] = {
     "new": ("new",),
     "old": ("old",),
     "both": ("old", "new"),

@@ -87,11 +87,15 @@ class Word:
 
 @dataclass(frozen=True)
 class Struct:
-    """An object: `required` members come without null, `optional` ones may be null or missing."""
+    """An object: `required` members come without null, `optional` ones may be null or missing.
+
+    An `open` one takes any other member for its own.
+    """
 
     name: str
     required: dict[str, Shape] = field(default_factory=dict)
     optional: dict[str, Shape] = field(default_factory=dict)
+    open: bool = False
 
     def read(self, value: Any, place: str, ignored: list[str]) -> None:
         """Reads every member and notes those it does not know."""
@@ -107,7 +111,7 @@ class Struct:
         if name in self.required:
             self.required[name].read(member, place, ignored)
         elif name not in self.optional:
-            ignored.append(place)
+            ignored.extend([] if self.open else [place])
         elif member is not None:
             self.optional[name].read(member, place, ignored)
 

@@ -1,20 +1,17 @@
-"""Starting and stopping: a real uvicorn server on loopback, in a thread of its own.
-
-Two things that ASGI has no word for live here as well: counting connections, and hanging up.
-"""
+"""Starting and stopping: a real uvicorn server on loopback, in a thread of its own."""
 
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Unpack
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from xai_lowcode.emulator.gateway import HANG_UP, Gateway
-from xai_lowcode.emulator.switchboard import Emulator, Envelope, Streaming, UrlForms
+from xai_lowcode.emulator.connection import connection_class
+from xai_lowcode.emulator.gateway import Gateway
+from xai_lowcode.emulator.switchboard import Emulator, Switches
 
 KEEP_ALIVE_SECONDS = 5
 DATE_STALE_SECONDS = 1.0
@@ -22,32 +19,42 @@ START_SECONDS = 10.0
 
 
 @contextmanager
-def running(
-    envelope: Envelope = "result",
-    url_forms: UrlForms = "new",
-    streaming: Streaming = "live",
-    latency: float = 0.0,
-    port: int = 0,
-) -> Iterator[Emulator]:
+def running(port: int = 0, **switches: Unpack[Switches]) -> Iterator[Emulator]:
     """Runs the emulator while the block lasts.
 
     Example:
         >>> from xai_lowcode.emulator import running
-        >>> with running() as gateway:
+        >>> with running(envelope="data", deferred_polls=0) as gateway:
         ...     gateway.base_url.startswith("http://127.0.0.1:")
         True
 
     Args:
-        envelope: What is wrapped around a success: `result`, `data` or nothing (`bare`).
-        url_forms: Which form of an address with a parameter is served.
-        streaming: Whether streams come `live`, `buffered`, `wrapped` or as a `string` in JSON.
-        latency: Seconds to wait before every answer.
         port: The port on 127.0.0.1; 0 lets the system choose.
+        **switches: How the gateway behaves at the start; all can be set later as attributes.
+
+            * `envelope`: what is wrapped around a success, `result`, `data` or nothing (`bare`).
+            * `url_forms`: which form of an address with a parameter is served: `new`, `old`,
+              `both`, or `old_new_drops`, where the new form drops the connection.
+            * `parameter_names`: other names of the parameters in the old form.
+            * `streaming`: whether streams come `live`, `buffered`, `wrapped` or as a `string`.
+            * `latency`: seconds to wait before every answer.
+            * `compression`: whether long answers are packed for those who can unpack them.
+            * `deferred_polls`: how often a deferred answer is pending before it is there.
+            * `deferred_pending`: what such a poll gets: `empty_json` (an empty text in the
+              envelope), `empty` (no body), `null`, `never` (no answer at all) or `status_202`.
+            * `downloads`: whether contents of files come `as_gateway`, which garbles bytes, or
+              `intact`.
+            * `colon_routes`: whether addresses such as `files:initialize` are `exact`, or the
+              `first_wins` as in a server that takes the colon for a parameter.
+            * `embeddings`: whether there is an endpoint for embeddings.
+            * `openapi`: whether there is a definition in the new format.
     """
-    gateway = Emulator(envelope=envelope, url_forms=url_forms, streaming=streaming, latency=latency)
+    gateway = Emulator(**switches)
     with socket.create_server(("127.0.0.1", port)) as listener:
-        gateway.origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = LoopbackServer(gateway)
+        address: tuple[str, int] = listener.getsockname()
+        gateway.origin = f"http://{address[0]}:{address[1]}"
+        server = LoopbackServer(gateway, address)
+        gateway.close_for = server.close_for
         server.start(listener)
         try:
             yield gateway
@@ -58,11 +65,12 @@ def running(
 class LoopbackServer(uvicorn.Server):
     """A uvicorn server that stops at once instead of at the next tick of its clock."""
 
-    def __init__(self, gateway: Emulator) -> None:
+    def __init__(self, gateway: Emulator, address: tuple[str, int]) -> None:
         self._closing = asyncio.Event()
+        self._address = address
         config = uvicorn.Config(
             Gateway(gateway, self._closing),
-            http=_counting_protocol(gateway),
+            http=connection_class(gateway),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -75,6 +83,7 @@ class LoopbackServer(uvicorn.Server):
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._reopening: asyncio.Task[None] | None = None
 
     def start(self, listener: socket.socket) -> None:
         """Starts the thread and waits until connections are accepted."""
@@ -97,6 +106,27 @@ class LoopbackServer(uvicorn.Server):
         if self._thread is not None:
             self._thread.join(START_SECONDS)
 
+    def close_for(self, seconds: float) -> None:
+        """Closes the doors now, from whichever thread, and opens them again later."""
+        if self._loop is None or threading.current_thread() is self._thread:
+            self._close_doors(seconds)
+            return
+        closed = threading.Event()
+        self._loop.call_soon_threadsafe(self._close_doors, seconds)
+        self._loop.call_soon_threadsafe(closed.set)
+        closed.wait(START_SECONDS)
+
+    def _close_doors(self, seconds: float) -> None:
+        for server in self.servers:
+            server.close()
+        self._reopening = asyncio.create_task(self._reopen(seconds))
+
+    async def _reopen(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+            return
+        await super().startup(sockets=[socket.create_server(self._address)])
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts, and says so to the thread that waits."""
         self._loop = asyncio.get_running_loop()
@@ -113,41 +143,12 @@ class LoopbackServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Closes the doors, then the lines, then waits for what was being answered."""
         del sockets
+        if self._reopening is not None:
+            await self._reopening
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
-            if isinstance(connection, H11Protocol):
-                connection.transport.abort()
+            connection.transport.abort()
         await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
         for server in self.servers:
             await server.wait_closed()
-
-
-def _counting_protocol(gateway: Emulator) -> type[asyncio.Protocol]:
-    """Makes the connection class that counts itself and can be told to hang up."""
-
-    class Connection(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the parent
-            super().connection_made(transport)
-            gateway.connections += 1
-            # Head and body are two writes; with Nagle's algorithm the second waits 40 ms.
-            wire = transport.get_extra_info("socket")
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # uvicorn's access log would print the token, which is part of every address.
-            self.access_log = False
-            self.app = _with_hang_up(self.app, self.hang_up)
-
-        def hang_up(self) -> None:
-            self.cycle.disconnected = True
-            self.transport.close()
-
-    return Connection
-
-
-def _with_hang_up(app: Any, hang_up: Callable[[], None]) -> Any:
-    """Hands the application the one thing it cannot do through ASGI."""
-
-    async def connected(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        await app({**scope, "extensions": {HANG_UP: hang_up}}, receive, send)
-
-    return connected

@@ -1,31 +1,77 @@
 """What a test holds in its hand: the switches, the queue of faults and the record of requests."""
 
 import secrets
-from collections import OrderedDict, deque
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from xai_lowcode.emulator.faults import Fault
+from xai_lowcode.emulator.store import Store, StoredFile
 
 Envelope = Literal["result", "data", "bare"]
 UrlForms = Literal["new", "old", "both", "old_new_drops"]
 Streaming = Literal["live", "buffered", "wrapped", "string"]
+DeferredPending = Literal["empty_json", "empty", "null", "never", "status_202"]
+Downloads = Literal["as_gateway", "intact"]
+ColonRoutes = Literal["exact", "first_wins"]
 
 POSITIONS: dict[str, tuple[str, ...]] = {
     "envelope": get_args(Envelope),
     "url_forms": get_args(UrlForms),
     "streaming": get_args(Streaming),
+    "deferred_pending": get_args(DeferredPending),
+    "downloads": get_args(Downloads),
+    "colon_routes": get_args(ColonRoutes),
 }
-PICTURES_KEPT = 256
+SPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
+
+
+class Switches(TypedDict, total=False):
+    """Everything that can be set, at the start or at any time later."""
+
+    envelope: Envelope
+    url_forms: UrlForms
+    streaming: Streaming
+    latency: float
+    compression: bool
+    deferred_polls: int
+    deferred_pending: DeferredPending
+    downloads: Downloads
+    colon_routes: ColonRoutes
+    embeddings: bool
+    openapi: bool
+    parameter_names: Mapping[str, str]
+
+
+AT_REST: Switches = {
+    "envelope": "result",
+    "url_forms": "new",
+    "streaming": "live",
+    "latency": 0.0,
+    "compression": False,
+    "deferred_polls": 1,
+    "deferred_pending": "empty_json",
+    "downloads": "as_gateway",
+    "colon_routes": "exact",
+    "embeddings": False,
+    "openapi": False,
+    "parameter_names": {},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """One request as it came in.
+    """One request as it came in, and where it went.
 
-    The token is left out of `query`; `ignored` names the members of the body that xAI would
-    not look at, such as `user_id` or `messages[1].status`.
+    The token is left out of `query`; `with_token` tells whether there was one. `ignored` names
+    the members of the body that xAI would not look at, such as `user_id` or `messages[1].status`.
+    `route` is the endpoint of the gateway that was hit, `upstream` the address that the gateway
+    made of it, and `reached` the endpoint of the provider at which that address ends: another
+    one than `route` when an id was no id.
     """
 
     method: str
@@ -34,13 +80,17 @@ class RecordedRequest:
     body: Any
     headers: dict[str, str]
     ignored: tuple[str, ...] = ()
+    with_token: bool = False
+    route: str | None = None
+    upstream: str | None = None
+    reached: str | None = None
 
 
 class Emulator:
     """A running gateway with xAI behind it.
 
-    The switches `envelope`, `url_forms`, `streaming`, `latency` and `compression` may be set at
-    any time; a position that does not exist is refused.
+    The switches of `running` are attributes here and may be set at any time; a position that
+    does not exist is refused.
     """
 
     envelope: Envelope
@@ -48,30 +98,26 @@ class Emulator:
     streaming: Streaming
     latency: float
     compression: bool
+    deferred_polls: int
+    deferred_pending: DeferredPending
+    downloads: Downloads
+    colon_routes: ColonRoutes
+    embeddings: bool
+    openapi: bool
+    parameter_names: Mapping[str, str]
 
-    def __init__(
-        self,
-        *,
-        envelope: Envelope = "result",
-        url_forms: UrlForms = "new",
-        streaming: Streaming = "live",
-        latency: float = 0.0,
-    ) -> None:
-        self._positions: dict[str, object] = {
-            "envelope": envelope,
-            "url_forms": url_forms,
-            "streaming": streaming,
-            "latency": latency,
-            "compression": False,
-        }
+    def __init__(self, **switches: Unpack[Switches]) -> None:
+        unknown = switches.keys() - AT_REST.keys()
+        if unknown:
+            raise TypeError(f"there is no switch {', '.join(sorted(unknown))}")
+        self._positions: Switches = {**AT_REST, **switches}
         self.origin = ""
-        self.connections = 0
         self.api_token = "at_r" + secrets.token_hex(16)
         self.unconnected_token = "at_r" + secrets.token_hex(16)
         self.requests: list[RecordedRequest] = []
-        self.pictures: OrderedDict[str, bytes] = OrderedDict()
+        self.store = Store()
+        self.close_for: Callable[[float], None] = lambda _: None
         self._faults: deque[Fault] = deque()
-        self._sequence = count(1)
         self.reset()
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -85,19 +131,25 @@ class Emulator:
         return f"{self.origin}/xai"
 
     def reset(self) -> None:
-        """Puts the switches back as they were at the start; forgets requests and queued faults."""
-        for name, position in self._positions.items():
+        """Puts the switches back as they were at the start, and forgets all that has happened."""
+        for name, position in deepcopy(self._positions).items():
             setattr(self, name, position)
         self.requests.clear()
+        self.store.forget()
         self._faults.clear()
+        self.connections = 0
+        self._sequence = count(1)
 
     def inject(self, *faults: Fault) -> None:
         """Queues faults; each befalls one of the next requests to an API route, in order."""
         self._faults.extend(faults)
 
-    def next_fault(self) -> Fault | None:
-        """Takes the fault that is due, if any."""
-        return self._faults.popleft() if self._faults else None
+    def next_fault(self, *kinds: type[Fault]) -> Fault | None:
+        """Takes the fault that is due, if any; with `kinds` only if it is one of them."""
+        due = self._faults[0] if self._faults else None
+        if due is None or (kinds and not isinstance(due, kinds)):
+            return None
+        return self._faults.popleft()
 
     def next_number(self) -> int:
         """Numbers the requests, so that ids differ and yet repeat from run to run."""
@@ -106,7 +158,25 @@ class Emulator:
     def publish(self, picture: bytes) -> str:
         """Keeps a picture and tells its address; the oldest of many are forgotten."""
         name = secrets.token_hex(8)
-        self.pictures[name] = picture
-        while len(self.pictures) > PICTURES_KEPT:
-            self.pictures.popitem(last=False)
+        self.store.pictures.put(name, picture)
         return f"{self.origin}/pictures/{name}.png"
+
+    def add_file(
+        self, name: str, content: bytes, content_type: str = "application/octet-stream"
+    ) -> str:
+        """Puts a file into the account, as if it had been uploaded long ago, and tells its id."""
+        file = self.new_file(name, content_type)
+        file.content += content
+        file.complete = True
+        return file.id
+
+    def new_file(self, name: str, content_type: str) -> StoredFile:
+        """Begins a file."""
+        order = self.next_number()
+        file = StoredFile(f"file_{uuid.uuid5(SPACE, f'file/{order}')}", name, content_type, order)
+        self.store.files.put(file.id, file)
+        return file
+
+    def refuse_connections(self, seconds: float) -> None:
+        """Closes the listener for a while; connections that are open stay so."""
+        self.close_for(seconds)

@@ -4,15 +4,15 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-from zlib import crc32
 
 from xai_lowcode.emulator import catalogue, tokens
 from xai_lowcode.emulator.answers import Frame, Json
+from xai_lowcode.emulator.cards import fingerprint
 from xai_lowcode.emulator.chat.decisions import Call, Decision
+from xai_lowcode.emulator.chat.odds import odds
+from xai_lowcode.emulator.switchboard import SPACE
 
 HEARTBEATS = 4
-SPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Completion:
     def tail(self) -> Json:
         """The facts that stand at the end."""
         tier = self.body.get("service_tier")
-        mark = {"system_fingerprint": f"fp_{crc32(self.body['model'].encode()):010x}"}
+        mark = {"system_fingerprint": fingerprint(self.body["model"])}
         return (
             mark
             if tier is None
@@ -107,8 +107,8 @@ def _choice(completion: Completion, index: int) -> Json:
         message["tool_calls"] = [_call(call) for call in decision.calls]
     message["refusal"] = None
     choice = {"index": index, "message": message, "finish_reason": decision.finish}
-    odds = _logprobs(completion.body, tokens.pieces(decision.text))
-    return choice if odds is None else {**choice, "logprobs": odds}
+    chances = odds(completion.body, tokens.pieces(decision.text))
+    return choice if chances is None else {**choice, "logprobs": chances}
 
 
 def _call(call: Call, index: int | None = None) -> Json:
@@ -131,10 +131,8 @@ def _interleaved(completion: Completion) -> Iterator[Json]:
         for index, deltas in running:
             delta = next(deltas, None)
             if delta is not None:
-                odds = _logprobs(
-                    completion.body, [delta["content"]] if delta.get("content") else []
-                )
-                extra = {} if odds is None or not odds["content"] else {"logprobs": odds}
+                chances = odds(completion.body, [delta["content"]] if delta.get("content") else [])
+                extra = {} if not chances or not chances["content"] else {"logprobs": chances}
                 yield {"index": index, "delta": delta, **extra}
                 still.append((index, deltas))
         running = still
@@ -160,22 +158,3 @@ def _payload(completion: Completion, decision: Decision) -> Iterator[Json]:
     yield from ({"content": piece} for piece in tokens.pieces(decision.text))
     for index, call in enumerate(decision.calls):
         yield {"tool_calls": [_call(call, index)]}
-
-
-def _logprobs(body: Json, found: list[str]) -> Json | None:
-    """Makes log probabilities, where they are asked for and the model has not given them up."""
-    if not body.get("logprobs") or catalogue.SILENT_ON_LOGPROBS.match(body["model"]):
-        return None
-    return {"content": [_odds(piece, body.get("top_logprobs") or 0) for piece in found]}
-
-
-def _odds(piece: str, alternatives: int) -> Json:
-    likely = _likely(piece, -0.01 - crc32(piece.encode()) % 100 / 200)
-    others = [
-        _likely(f" option{rank}", likely["logprob"] - rank) for rank in range(1, alternatives)
-    ]
-    return {**likely, "top_logprobs": [likely, *others][:alternatives]}
-
-
-def _likely(piece: str, logprob: float) -> dict[str, Any]:
-    return {"token": piece, "logprob": round(logprob, 6), "bytes": list(piece.encode())}

@@ -18,6 +18,7 @@ class Conversation:
     pictures: tuple[Seen, ...]
     files: int
     length: int
+    findings: tuple[str, ...] = ()
 
 
 def read_conversation(messages: list[Json]) -> Conversation:

@@ -45,6 +45,7 @@ class Decision:
     calls: tuple[Call, ...]
     reasoning: str
     finish: str
+    stopped_by: str | None = None
 
 
 def decide(body: Json, conversation: Conversation, sequence: int, variant: int) -> Decision:
@@ -59,8 +60,9 @@ def decide(body: Json, conversation: Conversation, sequence: int, variant: int) 
             for index, tool in enumerate(chosen)
         )
         return Decision("", calls, reasoning, "tool_calls")
-    text, finish = _limited(_stopped(_said(body, conversation, variant), body), body)
-    return Decision(text, (), reasoning, finish)
+    said, stopped_by = _stopped(_said(body, conversation, variant), body)
+    text, finish = _limited(said, body)
+    return Decision(text, (), reasoning, finish, stopped_by if finish == "stop" else None)
 
 
 def _chosen_tools(body: Json, conversation: Conversation) -> list[Json]:
@@ -167,9 +169,11 @@ def _told(conversation: Conversation) -> str:
     return "\n".join(text for text in (conversation.prompt, *conversation.results) if text)
 
 
-def _stopped(text: str, body: Json) -> str:
-    spots = [text.find(stop) for stop in body.get("stop") or [] if stop]
-    return text[: min((spot for spot in spots if spot >= 0), default=len(text))]
+def _stopped(text: str, body: Json) -> tuple[str, str | None]:
+    """Cuts the text before the first stop sequence, and tells which one it was."""
+    spots = [(text.find(stop), stop) for stop in body.get("stop") or [] if stop in text and stop]
+    spot, stop = min(spots, default=(len(text), None))
+    return text[:spot], stop
 
 
 def _limited(text: str, body: Json) -> tuple[str, str]:

@@ -39,6 +39,7 @@ def speech(conversation: Conversation, variant: int) -> str:
     lead = f"(Variant {variant + 1}) " if variant else ""
     sentences = [*_about_results(conversation), *_about_sights(conversation)]
     sentences.append(_about_prompt(conversation))
+    sentences.extend(conversation.findings)
     if LONG.search(conversation.prompt):
         sentences.extend(TALE)
     return lead + " ".join(sentences)
@@ -48,13 +49,18 @@ def thoughts(conversation: Conversation, effort: str | None) -> str:
     """Makes the reasoning; more effort, more sentences."""
     number = THOUGHTS_BY_EFFORT.get(effort or "medium", len(THOUGHTS))
     text = " ".join(THOUGHTS[:number])
-    return text.format(prompt=_short(conversation.prompt), length=conversation.length)
+    return text.format(prompt=short(conversation.prompt), length=conversation.length)
+
+
+def short(text: str) -> str:
+    """Cuts a long text."""
+    return text if len(text) <= QUOTE_LIMIT else text[:QUOTE_LIMIT] + "…"
 
 
 def _about_results(conversation: Conversation) -> list[str]:
     if not conversation.results:
         return []
-    return [f"The tools found: {'; '.join(_short(text) for text in conversation.results)}."]
+    return [f"The tools found: {'; '.join(short(text) for text in conversation.results)}."]
 
 
 def _about_sights(conversation: Conversation) -> list[str]:
@@ -72,9 +78,5 @@ def _about_prompt(conversation: Conversation) -> str:
     if not conversation.prompt:
         return "How can I help you?"
     if conversation.results:
-        return f'That is what I can tell you about "{_short(conversation.prompt)}".'
-    return f'Hello! You wrote: "{_short(conversation.prompt)}". How can I help you further?'
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= QUOTE_LIMIT else text[:QUOTE_LIMIT] + "…"
+        return f'That is what I can tell you about "{short(conversation.prompt)}".'
+    return f'Hello! You wrote: "{short(conversation.prompt)}". How can I help you further?'

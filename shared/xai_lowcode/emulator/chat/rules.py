@@ -48,15 +48,21 @@ def check_request(body: Json) -> None:
         rule(body)
 
 
-def _model(body: Json) -> None:
+def check_model(body: Json) -> None:
+    """Refuses a model that does not exist, or not any more."""
     model = body.get("model") or ""
     if model in catalogue.DEPRECATED:
         day, heir = catalogue.DEPRECATED[model]
         raise coded(404, "not-found", DEPRECATED.format(model, day, heir))
     if not catalogue.CHAT.match(model):
         raise invalid(f"Model not found: {model}")
-    if catalogue.NO_CHAT.match(model):
-        raise invalid(f"Model {model} does not support chat completions.")
+
+
+def check_chat_model(body: Json) -> None:
+    """Refuses a model that does not talk."""
+    check_model(body)
+    if catalogue.NO_CHAT.match(body["model"]):
+        raise invalid(f"Model {body['model']} does not support chat completions.")
 
 
 def _live_search(body: Json) -> None:
@@ -97,9 +103,10 @@ def _contents(body: Json) -> None:
         raise invalid("Invalid argument: messages must not be empty")
     for message in body["messages"]:
         content = message.get("content")
-        # A replayed call may leave the content out or empty, but not say null.
+        # A replayed call may leave the content out or empty, but not say null; tools may say nothing.
         bare_call = bool(message.get("tool_calls")) and message.get("content", "") == ""
-        if not content and not bare_call:
+        silent_tool = message["role"] == "tool" and content == ""
+        if not (content or bare_call or silent_tool):
             raise invalid(NO_CONTENT)
         if isinstance(content, list):
             _parts(content, body["model"])
@@ -192,7 +199,6 @@ def _response_format(body: Json) -> None:
 
 
 RULES: tuple[Callable[[Json], None], ...] = (
-    _model,
     _live_search,
     _ranges,
     _refused_by_model,

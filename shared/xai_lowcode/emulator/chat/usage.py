@@ -1,5 +1,6 @@
 """Counting and charging as xAI does: reasoning stands beside the completion, not inside it."""
 
+import json
 from collections.abc import Sequence
 
 from xai_lowcode.emulator import catalogue, tokens
@@ -53,7 +54,13 @@ def _message_tokens(message: Json) -> int:
 
 
 def _tools_tokens(body: Json) -> int:
-    return sum(tokens.count(str(tool["function"])) for tool in body.get("tools") or [])
+    """Counts what a tool says of itself, in whichever order and dialect it says it."""
+    functions = [tool["function"] for tool in body.get("tools") or []]
+    return sum(
+        tokens.count(f"{one['name']} {one.get('description') or ''} ")
+        + tokens.count(json.dumps(one["parameters"], sort_keys=True))
+        for one in functions
+    )
 
 
 def _visible(choice: Decision) -> int:

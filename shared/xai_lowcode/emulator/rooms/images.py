@@ -56,7 +56,7 @@ async def generate(ask: Ask) -> Answer:
 def _row(ask: Ask, picture: bytes) -> Json:
     if ask.body.get("response_format") == "b64_json":
         return {"b64_json": base64.b64encode(picture).decode(), "mime_type": "image/png"}
-    return {"url": ask.publish(picture), "mime_type": "image/png"}
+    return {"url": ask.desk.publish(picture), "mime_type": "image/png"}
 
 
 def _check(body: Json, model: str) -> None:

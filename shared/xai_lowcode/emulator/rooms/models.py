@@ -1,6 +1,8 @@
-"""The rooms that list models."""
+"""The rooms that list models: all of them, those for texts, and those for pictures."""
 
-from xai_lowcode.emulator import catalogue
+from typing import Any
+
+from xai_lowcode.emulator import cards, catalogue
 from xai_lowcode.emulator.answers import Answer, Ask, absent
 
 
@@ -12,8 +14,32 @@ async def listing(ask: Ask) -> Answer:
 
 async def one(ask: Ask) -> Answer:
     """Describes one model."""
-    name = ask.path["model_id"]
-    row = catalogue.described(name)
+    return _found(ask, catalogue.described(ask.path["model_id"]))
+
+
+async def language_listing(ask: Ask) -> Answer:
+    """Lists the language models."""
+    del ask
+    return Answer({"models": cards.language_models()})
+
+
+async def language_one(ask: Ask) -> Answer:
+    """Describes one language model."""
+    return _found(ask, cards.language_model(ask.path["model_id"]))
+
+
+async def image_listing(ask: Ask) -> Answer:
+    """Lists the models for pictures."""
+    del ask
+    return Answer({"models": cards.image_models()})
+
+
+async def image_one(ask: Ask) -> Answer:
+    """Describes one model for pictures."""
+    return _found(ask, cards.image_model(ask.path["model_id"]))
+
+
+def _found(ask: Ask, row: dict[str, Any] | None) -> Answer:
     if row is None:
-        raise absent(f"Model not found: {name}")
+        raise absent(f"Model not found: {ask.path['model_id']}")
     return Answer(row)

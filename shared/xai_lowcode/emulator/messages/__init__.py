@@ -1,0 +1,1 @@
+"""The messages form: the request as a chat, and the answer in Anthropic's words."""

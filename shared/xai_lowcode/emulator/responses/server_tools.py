@@ -1,0 +1,146 @@
+"""The tools that the provider runs itself: when they are used, and what they find.
+
+There is no web behind the emulator: what is found is invented, at addresses that lead nowhere.
+"""
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+from zlib import crc32
+
+from xai_lowcode.emulator import clues
+from xai_lowcode.emulator.answers import Json
+from xai_lowcode.emulator.chat.conversation import Conversation
+from xai_lowcode.emulator.chat.prose import short
+from xai_lowcode.emulator.drawing import drawn
+
+POST_NUMBERS = 10**18
+TICKS_PER_CALL = 50_000_000
+WORDS = {
+    "web_search": clues.stems(
+        "search web internet online latest news current recent today source cite find look"
+    ),
+    "x_search": clues.stems("x twitter tweet post handle"),
+    "code_interpreter": clues.stems(
+        "code python calculate compute run program script sum execute fibonacci"
+    ),
+    "file_search": clues.stems("file document collection search find"),
+    "image_generation": clues.stems("draw image picture paint illustrate photo sketch"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a tool: the item that shows it, and what the model has learned by it."""
+
+    counter: str
+    prefix: str
+    item: Json
+    finding: str
+
+
+async def used(body: Json, conversation: Conversation) -> list[Use]:
+    """Uses the tools that the prompt speaks of; every tool takes a turn."""
+    names = [tool["type"] for tool in body.get("tools") or [] if tool["type"] in TOOLS]
+    if body.get("tool_choice") == "none" or conversation.results:
+        return []
+    spoken = clues.stems(conversation.prompt)
+    chosen = [name for name in dict.fromkeys(names) if WORDS[name] & spoken]
+    if not chosen and body.get("tool_choice") == "required":
+        chosen = names[:1]
+    include = frozenset(body.get("include") or ())
+    chosen = chosen[: body.get("max_turns") or len(chosen)]
+    return [
+        await TOOLS[name](conversation.prompt, number, include)
+        for number, name in enumerate(chosen, 1)
+    ]
+
+
+async def _web_search(prompt: str, number: int, _: frozenset[str]) -> Use:
+    query = short(prompt)
+    slug = quote("-".join(clues.WORD.findall(query.lower())[:6]))
+    urls = [f"https://{host}/{slug}" for host in ("example.com", "example.org")]
+    sources = [{"type": "url", "url": url} for url in urls]
+    action = {"type": "search", "query": query, "sources": sources}
+    item = {"type": "web_search_call", "action": action}
+    finding = f"A page on the web tells more about it.[[{number}]]({urls[0]})"
+    return Use("web_search_calls", "ws", item, finding)
+
+
+async def _x_search(prompt: str, number: int, _: frozenset[str]) -> Use:
+    spot = crc32(prompt.encode("utf-8", "replace"))
+    search = json.dumps({"query": short(prompt), "limit": 1, "mode": "Latest"}, ensure_ascii=False)
+    item = {"type": "custom_tool_call", "name": "x_keyword_search", "input": search}
+    url = f"https://x.com/i/status/{POST_NUMBERS + spot}"
+    return Use("x_search_calls", "ctc", item, f"Somebody has posted about it.[[{number}]]({url})")
+
+
+async def _code_interpreter(prompt: str, _: int, include: frozenset[str]) -> Use:
+    """Adds up the numbers of the prompt, which is the one program that can be run here."""
+    numbers = [int(value) for value in clues.gathered(prompt).numbers if value.is_integer()]
+    code = f"print(sum({numbers}))"
+    printed = f"{sum(numbers)}\n"
+    item: Json = {
+        "type": "code_interpreter_call",
+        "name": "code_execution",
+        "arguments": json.dumps({"code": code}),
+        "call_id": "",
+    }
+    if "code_interpreter_call.outputs" in include:
+        item["outputs"] = [{"type": "logs", "logs": printed}]
+    return Use("code_interpreter_calls", "ci", item, f"The code printed {printed.strip()}.")
+
+
+async def _file_search(prompt: str, _: int, include: frozenset[str]) -> Use:
+    item: Json = {"type": "file_search_call", "queries": [short(prompt)], "results": None}
+    if "file_search_call.results" in include:
+        item["results"] = []
+    return Use("file_search_calls", "fs", item, "The collections hold nothing about it.")
+
+
+async def _image_generation(prompt: str, _: int, __: frozenset[str]) -> Use:
+    picture = await asyncio.to_thread(drawn, prompt, "1:1", "1k")
+    result = base64.b64encode(picture).decode()
+    item = {"type": "image_generation_call", "prompt": short(prompt), "result": result}
+    return Use("image_generation_calls", "ig", item, "Here is the picture.")
+
+
+TOOLS: dict[str, Callable[[str, int, frozenset[str]], Awaitable[Use]]] = {
+    "web_search": _web_search,
+    "x_search": _x_search,
+    "code_interpreter": _code_interpreter,
+    "file_search": _file_search,
+    "image_generation": _image_generation,
+}
+COUNTERS = (
+    *("web_search_calls", "x_search_calls", "code_interpreter_calls", "file_search_calls"),
+    *("mcp_calls", "document_search_calls", "image_generation_calls"),
+)
+CITATION = re.compile(r"\[\[(\d+)\]\]\((\S+?)\)")
+
+
+def citations(text: str) -> list[Json]:
+    """Finds the citations of a text; the indices cut them out of it."""
+    return [
+        {
+            "type": "url_citation",
+            "url": match[2],
+            "start_index": match.start(),
+            "end_index": match.end(),
+            "title": match[1],
+        }
+        for match in CITATION.finditer(text)
+    ]
+
+
+def counted(uses: list[Use]) -> dict[str, Any]:
+    """Counts the uses as an answer does, which names no tool where none was used."""
+    if not uses:
+        return {}
+    found = {name: sum(use.counter == name for use in uses) for name in COUNTERS}
+    return {"server_side_tool_usage_details": found}

@@ -1,0 +1,256 @@
+"""Faults of connections and of bytes: resets, outages, half characters, answers without an end."""
+
+import gzip
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from xai_lowcode import emulator
+from xai_lowcode.emulator import (
+    CloseAfter,
+    CutBytes,
+    DoubleDone,
+    Emulator,
+    Endless,
+    Fault,
+    Gzip,
+    HalfCharacter,
+    Huge,
+    Outage,
+    Reset,
+    ResetUnread,
+    WrongEnvelope,
+    WrongType,
+)
+
+Ask = Callable[..., httpx.Response]
+Chunks = Callable[[str], list[Any]]
+BODY = {"model": "grok-3", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def raw(http: httpx.Client, *, stream: bool = False, seconds: float = 9.0) -> tuple[bytes, bool]:
+    """Reads the bytes of an answer for a while, and tells whether it broke off."""
+    found, end = b"", time.monotonic() + seconds
+    with http.stream("POST", "/v1/chat/completions", json={**BODY, "stream": stream}) as answer:
+        try:
+            for piece in answer.iter_raw():
+                found += piece
+                if time.monotonic() > end:
+                    break
+        except httpx.RemoteProtocolError:
+            return found, True
+    return found, False
+
+
+def knock(gateway: Emulator) -> None:
+    """Opens a connection and closes it again."""
+    address = urlsplit(gateway.base_url)
+    socket.create_connection((str(address.hostname), int(address.port or 0)), 5).close()
+
+
+def wait_for(gateway: Emulator) -> None:
+    """Waits until connections are taken again."""
+    end = time.monotonic() + 5
+    while True:
+        try:
+            knock(gateway)
+        except ConnectionRefusedError:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        else:
+            return
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Reset(), ResetUnread(), Outage(0.01), CloseAfter(), CutBytes(3), HalfCharacter(), WrongType(),
+     WrongEnvelope(), Gzip(), Gzip(broken=True), Huge(0.1), DoubleDone()],
+    ids=repr,
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_fault_one_request(gateway: Emulator, ask: Ask, fault: Fault, stream: bool) -> None:
+    """After a fault the next request is answered as ever."""
+    gateway.inject(fault)
+    try:
+        ask(stream=stream)
+    except httpx.HTTPError:
+        assert isinstance(fault, Reset | ResetUnread | Outage | CutBytes | Gzip)
+    wait_for(gateway)
+    assert ask(stream=stream).status_code == 200
+    assert gateway.next_fault() is None
+
+
+def test_reset(gateway: Emulator, ask: Ask) -> None:
+    """A reset request was read."""
+    gateway.inject(Reset())
+    with pytest.raises(httpx.ReadError, match="reset"):
+        ask()
+    assert len(gateway.requests) == 1
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_reset_unread(gateway: Emulator, ask: Ask, kept: bool) -> None:
+    """A request may meet a reset before it is read, on a new connection and on a kept one."""
+    for _ in range(kept):
+        ask()
+    gateway.requests.clear()
+    gateway.inject(ResetUnread())
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError)):
+        ask()
+    assert gateway.requests == []
+    assert gateway.connections == 1
+
+
+def test_outage(gateway: Emulator, ask: Ask) -> None:
+    """A gateway that is started anew drops the request, refuses the next, and is back."""
+    gateway.inject(Outage(0.4))
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask()
+    with pytest.raises(httpx.ConnectError, match="refused"):
+        ask()
+    wait_for(gateway)
+    assert ask().status_code == 200
+
+
+def test_refused_connections(gateway: Emulator, ask: Ask) -> None:
+    """Connections can be refused for a while; one that is open goes on."""
+    ask()
+    gateway.refuse_connections(0.4)
+    assert ask().status_code == 200
+    with pytest.raises(ConnectionRefusedError):
+        knock(gateway)
+    wait_for(gateway)
+    assert ask().status_code == 200
+
+
+def test_stopping_during_an_outage() -> None:
+    """An emulator can be stopped while its doors are closed."""
+    from xai_lowcode.emulator import running  # noqa: PLC0415 - used here alone
+
+    before = time.monotonic()
+    with running() as gateway:
+        gateway.refuse_connections(60)
+    assert time.monotonic() - before < 5
+
+
+def test_close_after(gateway: Emulator, ask: Ask) -> None:
+    """A connection that was to be kept is closed after a whole answer."""
+    gateway.inject(CloseAfter())
+    answer = ask()
+    assert answer.status_code == 200
+    assert "close" not in answer.headers.get("connection", "")
+    time.sleep(0.05)
+    assert ask().status_code == 200
+    assert gateway.connections == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("number", [0, 1, 7, 100])
+def test_cut_bytes(gateway: Emulator, http: httpx.Client, stream: bool, number: int) -> None:
+    """An answer breaks off after exactly so many bytes."""
+    gateway.inject(CutBytes(number))
+    found, broke = raw(http, stream=stream)
+    assert (len(found), broke) == (number, True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("streaming", ["live", "buffered"])
+@pytest.mark.parametrize("prompt", ["Hello", "say 'né'"])
+def test_half_character(
+    gateway: Emulator, ask: Ask, stream: bool, streaming: Any, prompt: str
+) -> None:
+    """An answer is whole and well ended, but no UTF-8."""
+    gateway.streaming = streaming
+    gateway.inject(HalfCharacter())
+    answer = ask(prompt, stream=stream)
+    with pytest.raises(UnicodeDecodeError):
+        answer.content.decode()
+    assert answer.content.endswith(b"[DONE]\n\n" if stream else b"}")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_wrong_type(gateway: Emulator, ask: Ask, stream: bool) -> None:
+    """The right body comes under the wrong type."""
+    gateway.inject(WrongType("text/plain"))
+    answer = ask(stream=stream)
+    assert answer.headers["content-type"] == "text/plain"
+    assert answer.text.startswith("data: " if stream else '{"message"')
+
+
+@pytest.mark.parametrize(
+    ("envelope", "places"),
+    [
+        ("double", ("result", "result")),
+        ("data", ("data",)),
+        ("bare", ()),
+        ("result", ("result",)),
+    ],
+)
+def test_wrong_envelope(gateway: Emulator, ask: Ask, envelope: Any, places: Any) -> None:
+    """One answer may be wrapped otherwise than the others."""
+    gateway.inject(WrongEnvelope(envelope))
+    body = ask().json()
+    for place in places:
+        body = body[place]
+    assert body["object"] == "chat.completion"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_gzip(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
+    """An answer may be packed without being asked, and the packet torn."""
+    gateway.inject(Gzip(), Gzip(broken=True))
+    http.headers["accept-encoding"] = "identity"
+    assert b"Hello" in gzip.decompress(raw(http, stream=stream)[0]) or stream
+    with pytest.raises(EOFError):
+        gzip.decompress(raw(http, stream=stream)[0])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_endless(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
+    """An answer may go on with nothing for as long as somebody listens, and then it ends."""
+    gateway.inject(Endless(0.001))
+    found, broke = raw(http, stream=stream, seconds=0.1)
+    assert not broke
+    assert found.endswith(b"\n\n\n")
+    assert b"[DONE]" not in found
+    assert b'finish_reason":"stop' not in found or not stream
+    assert raw(http)[0].endswith(b"}")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_huge(gateway: Emulator, http: httpx.Client, chunks: Chunks, stream: bool) -> None:
+    """An answer may be blown up, and means the same."""
+    gateway.inject(Huge(3))
+    found, _ = raw(http, stream=stream)
+    assert len(found) >= 3_000_000
+    if stream:
+        lines = [line for line in found.decode().split("\n\n") if line.startswith("data")]
+        assert chunks("\n\n".join(lines))[-1] == "[DONE]"
+    else:
+        assert json.loads(found)["result"]["object"] == "chat.completion"
+
+
+def test_double_done(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
+    """The closing sign may come twice."""
+    gateway.inject(DoubleDone())
+    assert chunks(ask(stream=True).text)[-2:] == ["[DONE]", "[DONE]"]
+
+
+def test_done_where_none_belongs(gateway: Emulator, http: httpx.Client) -> None:
+    """A closing sign may come where the dialect has none."""
+    gateway.inject(DoubleDone())
+    body = {"model": "grok-4.3", "input": "x", "stream": True}
+    assert http.post("/v1/responses", json=body).text.endswith("data: [DONE]\n\n")
+
+
+def test_every_fault_can_be_imported() -> None:
+    """Whatever can go wrong has a name that the package gives out."""
+    names = {kind.__name__ for kind in Fault.__subclasses__()}
+    assert names <= set(emulator.__all__)
+    assert len(names) >= 27

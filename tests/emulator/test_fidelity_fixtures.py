@@ -1,0 +1,69 @@
+"""The rest of what the published gateway was seen to answer, and that nothing of it is left out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from xai_lowcode.emulator import CutStream, Emulator
+
+Ask = Callable[..., httpx.Response]
+Recorded = Callable[[str], Any]
+# What no endpoint of xAI does, or what is not an answer.
+ELSEWHERE = {
+    "_note": "is no answer",
+    "ok_array": "no endpoint of xAI answers with an array",
+}
+
+
+@pytest.fixture
+def fixtures(recorded: Recorded) -> Any:
+    """What the published gateway was seen to answer."""
+    return recorded("reference/gateway_fixtures.json")
+
+
+def test_pending(gateway: Emulator, ask: Ask, http: httpx.Client, fixtures: dict[str, Any]) -> None:
+    """Both ways of pending that were seen are there."""
+    ticket = ask(deferred=True).json()["result"]["request_id"]
+    path = f"/v1/chat/deferred-completion/{ticket}"
+    fixture = fixtures["deferred_pending_empty_json_ct"]
+    answer = http.get(path)
+    assert answer.status_code == fixture["status"]
+    mine = answer.json()
+    assert {**mine, "response_headers": {}} == {**fixture["body"], "response_headers": {}}
+    assert fixtures["deferred_pending_no_content_type"]["never_answers"]
+    gateway.deferred_pending, gateway.deferred_polls = "never", 2
+    with pytest.raises(httpx.ReadTimeout):
+        http.get(path, timeout=0.1)
+
+
+def test_aborted_stream(gateway: Emulator, ask: Ask, fixtures: dict[str, Any]) -> None:
+    """A collected stream that breaks is the recorded error."""
+    gateway.streaming = "buffered"
+    gateway.inject(CutStream())
+    answer = ask(stream=True)
+    fixture = fixtures["err_stream_aborted"]
+    assert (answer.status_code, answer.json()) == (fixture["status"], fixture["body"])
+
+
+def test_too_large(monkeypatch: pytest.MonkeyPatch, ask: Ask, fixtures: dict[str, Any]) -> None:
+    """A body beyond the limit is the recorded error."""
+    monkeypatch.setattr("xai_lowcode.emulator.arrival.BODY_LIMIT", 10)
+    answer, fixture = ask(), fixtures["err_too_large"]
+    assert (answer.status_code, answer.json()) == (fixture["status"], fixture["body"])
+
+
+def test_images(http: httpx.Client, fixtures: dict[str, Any]) -> None:
+    """Pictures are wrapped as was seen."""
+    answer = http.post("/v1/images/generations", json={"prompt": "a"})
+    assert set(answer.json()) == set(fixtures["ok_images"]["body"])
+
+
+def test_nothing_is_left_out(fixtures: dict[str, Any]) -> None:
+    """Every recorded answer of the gateway is compared in these tests, or cannot be."""
+    texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_fid*")]
+    missing = [name for name in fixtures if not any(f'"{name}"' in text for text in texts)]
+    assert missing == []
+    assert ELSEWHERE.keys() <= fixtures.keys()

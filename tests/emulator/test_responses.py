@@ -1,0 +1,345 @@
+"""The responses form: items in and out, streams of events, and what is remembered."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from xai_lowcode.emulator import Emulator, EndStreamEarly, ErrorInStream
+
+Post = Callable[..., httpx.Response]
+Events = Callable[[str], list[Any]]
+Json = dict[str, Any]
+ADD: Json = {
+    "type": "function",
+    "name": "add",
+    "description": "Adds numbers.",
+    "parameters": {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+        "required": ["a", "b"],
+    },
+}
+SEALED = {"include": ["reasoning.encrypted_content"]}
+
+
+def result(answer: httpx.Response) -> Any:
+    """Takes the body out of a success."""
+    assert answer.status_code == 200, answer.text
+    return answer.json()["result"]
+
+
+def kinds(body: Json) -> list[str]:
+    """Lists the types of the output items."""
+    return [item["type"] for item in body["output"]]
+
+
+def said(body: Json) -> str:
+    """Takes the text of an answer."""
+    return str(body["output"][-1]["content"][0]["text"])
+
+
+def test_answer(respond: Post) -> None:
+    """An answer has items, is completed, and counts thoughts as output."""
+    body = result(respond("Say 'pong'"))
+    assert (body["object"], body["status"], kinds(body)) == (
+        "response",
+        "completed",
+        ["reasoning", "message"],
+    )
+    assert said(body) == "pong"
+    usage = body["usage"]
+    assert usage["output_tokens"] == usage["output_tokens_details"]["reasoning_tokens"] + 1
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert body["output"][1]["id"] == f"msg_{body['id']}"
+
+
+@pytest.mark.parametrize(
+    ("model", "include", "summaries", "sealed"),
+    [
+        ("grok-4.3", [], [1], False),
+        ("grok-4.3", SEALED["include"], [1], True),
+        ("grok-4", [], [], False),
+        ("grok-4", SEALED["include"], [0], True),
+        ("grok-4.7", [], [0], True),
+        ("grok-3", SEALED["include"], [], False),
+    ],
+)
+def test_reasoning(
+    respond: Post, model: str, include: list[str], summaries: list[int], sealed: bool
+) -> None:
+    """Thoughts are shown by some models, sealed when asked for, and always by the newest."""
+    items = [
+        item
+        for item in result(respond(model=model, include=include))["output"]
+        if item["type"] == "reasoning"
+    ]
+    assert [len(item["summary"]) for item in items] == summaries
+    assert all(("encrypted_content" in item) == sealed for item in items)
+
+
+def test_limit_counts_what_is_visible(respond: Post) -> None:
+    """Thoughts do not count for the limit, and a cut answer is incomplete."""
+    body = result(respond("story", max_output_tokens=5))
+    assert (body["status"], body["incomplete_details"]) == (
+        "incomplete",
+        {"reason": "max_output_tokens"},
+    )
+    details = body["usage"]["output_tokens_details"]
+    assert body["usage"]["output_tokens"] - details["reasoning_tokens"] == 5
+    assert result(respond("Say 'a'", max_output_tokens=5))["status"] == "completed"
+
+
+def test_function_call(respond: Post) -> None:
+    """A call is an item beside a completed status, and its output leads to an answer."""
+    body = result(respond("add 2 and 3", tools=[ADD]))
+    assert (kinds(body), body["status"]) == (["reasoning", "function_call"], "completed")
+    call = body["output"][-1]
+    assert json.loads(call["arguments"]) == {"a": 2, "b": 3}
+    assert call["call_id"].startswith("call-")
+    output = {"type": "function_call_output", "call_id": call["call_id"], "output": "5"}
+    items = [{"role": "user", "content": "add 2 and 3"}, *body["output"], output]
+    again = result(respond(items, tools=[ADD]))
+    assert "The tools found: 5" in said(again)
+
+
+@pytest.mark.parametrize(
+    ("choice", "called"),
+    [
+        ("auto", False),
+        ("none", False),
+        ("required", True),
+        ({"type": "function", "name": "add"}, True),
+    ],
+)
+def test_tool_choice(respond: Post, choice: Any, called: bool) -> None:
+    """The choice is obeyed and repeated."""
+    body = result(respond("Hello", tools=[ADD], tool_choice=choice))
+    assert ("function_call" in kinds(body)) == called
+    assert body["tool_choice"] == choice
+
+
+def test_formats(respond: Post) -> None:
+    """A format is obeyed, and told without its name."""
+    schema = {
+        "type": "object",
+        "properties": {"age": {"type": "integer"}},
+        "required": ["age"],
+    }
+    form = {"type": "json_schema", "name": "person", "schema": schema, "strict": True}
+    body = result(respond("John is 30", text={"format": form}))
+    assert json.loads(said(body)) == {"age": 30}
+    assert body["text"] == {"format": {"type": "json_schema", "schema": schema}}
+    json.loads(said(result(respond("x", text={"format": {"type": "json_object"}}))))
+
+
+def test_echo(respond: Post) -> None:
+    """What was asked for is told again."""
+    asked = {
+        "temperature": 0.5,
+        "top_p": 0.5,
+        "max_output_tokens": 99,
+        "parallel_tool_calls": False,
+        "user": "u",
+        "service_tier": "priority",
+        "prompt_cache_key": "k",
+        "instructions": "Be brief.",
+        "store": False,
+    }
+    body = result(respond(**asked, reasoning={"effort": "high"}))
+    assert {name: body[name] for name in asked} == asked
+    assert body["reasoning"] == {"effort": "high", "summary": "detailed"}
+    assert result(respond(reasoning_effort="high"))["reasoning"]["effort"] == "high"
+
+
+def test_instructions_are_a_system_message(respond: Post) -> None:
+    """Instructions count like a system message of the same words."""
+    items = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "x"}]
+    usages = [
+        result(answer)["usage"]
+        for answer in (respond(items), respond("x", instructions="Be brief."))
+    ]
+    assert usages[0] == usages[1]
+
+
+def test_logprobs(respond: Post) -> None:
+    """Log probabilities stand beside the text, one for each token."""
+    body = result(respond("Say 'a b'", model="grok-3", logprobs=True, top_logprobs=2))
+    found = body["output"][-1]["content"][0]["logprobs"]
+    assert [token["token"] for token in found] == ["a", " b"]
+    assert len(found[0]["top_logprobs"]) == 2
+
+
+def folded(events: list[Json]) -> list[Json]:
+    """Adds the pieces of a stream up to items."""
+    items: list[Json] = []
+    for event in events:
+        kind = event["type"]
+        if kind == "response.output_item.added":
+            assert event["output_index"] == len(items)
+            items.append(dict(event["item"]))
+        elif kind == "response.output_item.done":
+            _same(items[event["output_index"]], event["item"])
+            items[event["output_index"]] = event["item"]
+        elif "output_index" in event:
+            assert event["item_id"] == items[event["output_index"]]["id"]
+            _add(items[event["output_index"]], event)
+    return items
+
+
+def _add(item: Json, event: Json) -> None:
+    kind = event["type"]
+    if kind == "response.output_text.delta":
+        item["text"] = item.get("text", "") + event["delta"]
+    elif kind == "response.reasoning_summary_text.delta":
+        item["thoughts"] = item.get("thoughts", "") + event["delta"]
+    elif kind == "response.function_call_arguments.delta":
+        item["arguments"] += event["delta"]
+    elif kind == "response.custom_tool_call_input.delta":
+        item["input"] += event["delta"]
+
+
+def _same(built: Json, done: Json) -> None:
+    if done["type"] == "message":
+        assert built.get("text", "") == done["content"][0]["text"]
+    if done["type"] == "reasoning" and done["summary"]:
+        assert built["thoughts"] == done["summary"][0]["text"]
+    for name in ("arguments", "input"):
+        if name in done and done["type"] in {"function_call", "custom_tool_call"}:
+            assert built[name] == done[name]
+
+
+REQUESTS: dict[str, Json] = {
+    "text": {},
+    "no thoughts": {"model": "grok-3"},
+    "sealed": SEALED,
+    "call": {"given": "add 1 and 2", "tools": [ADD]},
+    "limit": {"given": "story", "max_output_tokens": 3},
+    "web": {"given": "search the web", "tools": [{"type": "web_search"}], **SEALED},
+    "x": {"given": "search x", "tools": [{"type": "x_search"}]},
+    "code": {"given": "run code on 1 and 2", "tools": [{"type": "code_interpreter"}]},
+    "files": {"given": "search files", "tools": [{"type": "file_search", "vector_store_ids": []}]},
+    "picture": {"given": "draw a cat", "tools": [{"type": "image_generation"}]},
+    "logprobs": {"model": "grok-3", "logprobs": True},
+    "unicode": {"given": "你好\u2028 🎉"},
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_stream_is_the_answer(respond: Post, events: Events, name: str) -> None:
+    """Events are numbered, begin and end in order, and add up to the plain answer."""
+    found = events(respond(**REQUESTS[name], stream=True).text)
+    plain = result(respond(**REQUESTS[name]))
+    assert [event["sequence_number"] for event in found] == list(range(len(found)))
+    assert [event["type"] for event in found[:2]] == ["response.created", "response.in_progress"]
+    assert found[-1]["type"] == f"response.{plain['status']}"
+    last = found[-1]["response"]
+    assert folded(found) == last["output"]
+    assert found[0]["response"]["usage"] is None
+    assert last["usage"] == plain["usage"]
+    assert neutral(last) == neutral(plain)
+
+
+def neutral(body: Json) -> Any:
+    """Puts one id in the place of an answer's own, and of the numbers made from it."""
+    output = json.dumps(body["output"]).replace(body["id"], "ID")
+    items = json.loads(output)
+    for item in items:
+        for name in ("id", "call_id"):
+            if name in item:
+                item[name] = item[name][:5]
+        if str(item.get("encrypted_content", "")).startswith("tco_"):
+            item["encrypted_content"] = item["encrypted_content"][-40:]
+    return items
+
+
+def test_stream_has_no_done(respond: Post) -> None:
+    """The last event is the end."""
+    assert "[DONE]" not in respond(stream=True).text
+
+
+def test_floats_of_streams(respond: Post, events: Events) -> None:
+    """In a stream numbers have been through 32 bits, in a plain answer not."""
+    assert result(respond())["temperature"] == 0.7
+    found = events(respond(stream=True).text)
+    assert {found[0]["response"]["temperature"], found[-1]["response"]["temperature"]} == {
+        0.699999988079071
+    }
+
+
+def test_stored(http: httpx.Client, respond: Post) -> None:
+    """An answer can be looked at until it is deleted."""
+    body = result(respond())
+    path = f"/v1/responses/{body['id']}"
+    assert result(http.get(path)) == body
+    assert result(http.delete(path)) == {"id": body["id"], "object": "response", "deleted": True}
+    assert [http.get(path).status_code, http.delete(path).status_code] == [404, 404]
+    assert respond("x", previous_response_id=body["id"]).status_code == 404
+
+
+def test_not_stored(http: httpx.Client, respond: Post) -> None:
+    """An answer that is not to be stored cannot be looked at, nor gone on from."""
+    body = result(respond(store=False))
+    assert http.get(f"/v1/responses/{body['id']}").status_code == 404
+    assert respond("x", previous_response_id=body["id"]).status_code == 404
+
+
+def test_streams_are_stored(http: httpx.Client, respond: Post, events: Events) -> None:
+    """A streamed answer is stored like any other."""
+    body = events(respond(stream=True).text)[-1]["response"]
+    assert result(http.get(f"/v1/responses/{body['id']}"))["output"] == body["output"]
+
+
+def test_previous_response(respond: Post) -> None:
+    """Going on from an answer is the same as sending everything again."""
+    first = result(respond("add 2 and 3", tools=[ADD]))
+    output = {
+        "type": "function_call_output",
+        "call_id": first["output"][-1]["call_id"],
+        "output": "5",
+    }
+    second = result(respond([output], tools=[ADD], previous_response_id=first["id"]))
+    whole = [{"role": "user", "content": "add 2 and 3"}, *first["output"], output]
+    again = result(respond(whole, tools=[ADD]))
+    assert said(second) == said(again)
+    assert second["usage"] == again["usage"]
+    assert second["previous_response_id"] == first["id"]
+    third = result(respond("thanks", previous_response_id=second["id"]))
+    assert third["usage"]["input_tokens"] > second["usage"]["input_tokens"] - 200
+
+
+def test_every_output_can_be_sent_back(respond: Post) -> None:
+    """Whatever items came out, they are taken back as they are."""
+    for name, request in REQUESTS.items():
+        body = result(respond(**request))
+        if name == "call":
+            continue
+        items = [
+            {"role": "user", "content": "x"},
+            *body["output"],
+            {"role": "user", "content": "y"},
+        ]
+        assert respond(items).status_code == 200, name
+
+
+@pytest.mark.parametrize(
+    ("form", "last"), [("event", "error"), ("failed", "response.failed"), ("line", None)]
+)
+def test_errors_in_streams(gateway: Emulator, respond: Post, form: Any, last: str | None) -> None:
+    """A stream can end in an error event, in a failed response, or in a bare line."""
+    gateway.inject(ErrorInStream(2, "busy", "server_error", form=form))
+    text = respond(stream=True).text
+    data = json.loads(text.strip().rpartition("data: ")[2])
+    assert text.count("data: ") == 3
+    assert data.get("type") == last
+    assert "busy" in json.dumps(data)
+    if form == "failed":
+        assert data["response"]["status"] == "failed"
+
+
+def test_early_end(gateway: Emulator, respond: Post, events: Events) -> None:
+    """A stream that ends early lacks the last event."""
+    gateway.inject(EndStreamEarly(999))
+    assert events(respond(stream=True).text)[-1]["type"] == "response.output_item.done"

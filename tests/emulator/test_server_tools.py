@@ -1,0 +1,138 @@
+"""Tools that the provider runs itself: when they are used, how they show, what they cost."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+Post = Callable[..., httpx.Response]
+Json = dict[str, Any]
+WEB = {"type": "web_search"}
+POSTS = {"type": "x_search"}
+CODE = {"type": "code_interpreter"}
+DRAW = {"type": "image_generation"}
+
+
+def result(answer: httpx.Response) -> Any:
+    """Takes the body out of a success."""
+    assert answer.status_code == 200, answer.text
+    return answer.json()["result"]
+
+
+def kinds(body: Json) -> list[str]:
+    """Lists the types of the output items."""
+    return [item["type"] for item in body["output"]]
+
+
+def test_web_search(respond: Post) -> None:
+    """A search shows its query and sources, and the text cites where the indices say."""
+    body = result(respond("Search the web for xAI", model="grok-4", tools=[WEB]))
+    assert kinds(body) == ["web_search_call", "message"]
+    assert body["output"][0]["action"]["query"] == "Search the web for xAI"
+    part = body["output"][-1]["content"][0]
+    (note,) = part["annotations"]
+    assert part["text"][note["start_index"] : note["end_index"]] == f"[[1]]({note['url']})"
+    assert note["url"] in [source["url"] for source in body["output"][0]["action"]["sources"]]
+    assert note["title"] == "1"
+
+
+def test_sealed_search(respond: Post) -> None:
+    """With sealed thoughts the tool's output is one, and the second thought repeats an id."""
+    body = result(respond("search", tools=[WEB], include=["reasoning.encrypted_content"]))
+    assert kinds(body) == ["reasoning", "web_search_call", "reasoning", "reasoning", "message"]
+    ids = [item["id"] for item in body["output"]]
+    assert ids[0] == ids[3]
+    assert ids[2].startswith("tco_")
+    assert body["output"][2]["encrypted_content"].startswith(ids[2])
+
+
+def test_x_search(respond: Post) -> None:
+    """A search of X is a call of a custom tool that is not the user's."""
+    item = result(respond("search x", model="grok-4", tools=[POSTS]))["output"][0]
+    assert (item["type"], item["name"]) == ("custom_tool_call", "x_keyword_search")
+    assert item["call_id"].startswith("xs_call_")
+    assert json.loads(item["input"])["query"] == "search x"
+
+
+def test_code(respond: Post) -> None:
+    """Code is shown, and what it printed when that is asked for."""
+    body = result(respond("compute 3 and 4", model="grok-4", tools=[CODE]))
+    assert "The code printed 7." in body["output"][-1]["content"][0]["text"]
+    item = body["output"][0]
+    assert (item["name"], item["call_id"], "outputs" in item) == ("code_execution", "", False)
+    asked = respond("compute 3 and 4", tools=[CODE], include=["code_interpreter_call.outputs"])
+    assert result(asked)["output"][1]["outputs"] == [{"type": "logs", "logs": "7\n"}]
+
+
+def test_picture(respond: Post) -> None:
+    """A picture is an item with the bytes of a PNG."""
+    item = result(respond("draw a cat", model="grok-4", tools=[DRAW]))["output"][0]
+    assert base64.b64decode(item["result"]).startswith(b"\x89PNG")
+    assert item["prompt"] == "draw a cat"
+
+
+def test_files(respond: Post) -> None:
+    """A search of collections has results only when they are asked for."""
+    tool = {"type": "file_search", "vector_store_ids": ["c"]}
+    item = result(respond("search the files", model="grok-4", tools=[tool]))["output"][0]
+    assert (item["queries"], item["results"]) == (["search the files"], None)
+    asked = respond(
+        "search the files", model="grok-4", tools=[tool], include=["file_search_call.results"]
+    )
+    assert result(asked)["output"][0]["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "more", "expected"),
+    [
+        ("Hello", {}, []),
+        ("search the web", {"tool_choice": "none"}, []),
+        ("Hello", {"tool_choice": "required"}, ["web_search_call"]),
+        ("search the web and run code", {}, ["web_search_call", "code_interpreter_call"]),
+        ("search the web and run code", {"max_turns": 1}, ["web_search_call"]),
+    ],
+)
+def test_when(respond: Post, prompt: str, more: Json, expected: list[str]) -> None:
+    """A tool is used when the prompt speaks of it, or must be, and not more often than allowed."""
+    body = result(respond(prompt, model="grok-4", tools=[WEB, CODE], **more))
+    assert kinds(body) == [*expected, "message"]
+
+
+def test_counts(respond: Post) -> None:
+    """Uses are counted by kind and cost something; without any the counters are not there."""
+    plain, searched = (
+        result(respond(prompt, model="grok-4", tools=[WEB]))["usage"] for prompt in ("Hi", "search")
+    )
+    assert "server_side_tool_usage_details" not in plain
+    assert searched["num_server_side_tools_used"] == 1
+    assert searched["server_side_tool_usage_details"]["web_search_calls"] == 1
+    assert sum(searched["server_side_tool_usage_details"].values()) == 1
+    assert searched["cost_in_usd_ticks"] - plain["cost_in_usd_ticks"] > 50_000_000
+
+
+def test_own_tools_come_first(respond: Post) -> None:
+    """When the model calls a tool of the user it has not used its own."""
+    own = {"type": "function", "name": "search", "parameters": {"type": "object"}}
+    assert kinds(result(respond("search", model="grok-4", tools=[WEB, own]))) == ["function_call"]
+
+
+def test_nothing_is_searched_after_results(respond: Post) -> None:
+    """After the user's own tools have spoken the model speaks."""
+    items = [
+        {"role": "user", "content": "search"},
+        {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "1", "output": "5"},
+    ]
+    assert kinds(result(respond(items, model="grok-4", tools=[WEB]))) == ["message"]
+
+
+def test_tools_that_are_taken_but_not_run(respond: Post) -> None:
+    """A server of tools, and a shell, are taken; neither is reached from here."""
+    tools = [
+        {"type": "mcp", "server_label": "a", "server_url": "https://example.com"},
+        {"type": "shell", "environment": {}},
+    ]
+    assert kinds(result(respond("use a", model="grok-4", tools=tools))) == ["message"]
