@@ -4,7 +4,7 @@ Options come from the model's fields, from ``additional_kwargs`` and from the ca
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
@@ -19,7 +19,7 @@ from llama_index_xai_lowcode._tools import (
     to_tool_specs,
 )
 from xai_lowcode.conversation import OPTIONS, ChatRequest, ResponseFormat, ToolCallPart
-from xai_lowcode.errors import UsageError
+from xai_lowcode.openai_forms import read_response_format
 
 _LONGEST_NAME = 64
 
@@ -105,21 +105,9 @@ def json_schema_format(schema_of: type[BaseModel]) -> dict[str, Any]:
 
 
 def _to_response_format(wish: Any) -> ResponseFormat | None:
-    match wish:
-        case {"type": "text"}:
-            return None
-        case {"type": "json_object"}:
-            return ResponseFormat()
-        case {"type": "json_schema", "json_schema": {"schema": schema, **rest}}:
-            return ResponseFormat(schema, fit_name(str(rest.get("name") or "answer")))
-        case type() if issubclass(wish, BaseModel):
-            return _to_response_format(json_schema_format(wish))
-        case _:
-            raise UsageError(
-                f"response_format: {wish!r} is none.",
-                field="response_format",
-                hint="Use a pydantic class, or OpenAI's form: json_schema, json_object or text.",
-            )
+    is_class = isinstance(wish, type) and issubclass(wish, BaseModel)
+    read = read_response_format(json_schema_format(wish) if is_class else wish)
+    return None if read is None else replace(read, name=fit_name(read.name))
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {

@@ -6,7 +6,8 @@ are not allowed: ``given_names`` leads from these to those.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,7 @@ from pydantic_core import from_json
 
 from xai_lowcode.conversation import NamedTool, ToolCallPart, ToolChoice, ToolSpec
 from xai_lowcode.errors import UsageError
+from xai_lowcode.openai_forms import read_tool, read_tool_choice
 
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -72,7 +74,7 @@ def to_tool_specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
     Raises:
         UsageError: Something is neither, or two tools have the same name at xAI.
     """
-    specs = tuple(_to_tool_spec(function) for function in _functions(tools))
+    specs = tuple(replace(spec, name=fit_name(spec.name)) for spec in _specs(tools))
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
@@ -82,60 +84,22 @@ def to_tool_specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
 
 def given_names(tools: Sequence[Any]) -> dict[str, str]:
     """From names at xAI to those in LlamaIndex, where they differ."""
-    given = [str(function["name"]) for function in _functions(tools)]
+    given = [spec.name for spec in _specs(tools)]
     return {fit_name(name): name for name in given if fit_name(name) != name}
 
 
-def _functions(tools: Sequence[Any]) -> list[Mapping[str, Any]]:
-    return [_function(tool) for tool in tools]
+def _specs(tools: Sequence[Any]) -> list[ToolSpec]:
+    return [read_tool(offer([tool])[0] if isinstance(tool, BaseTool) else tool) for tool in tools]
 
 
-def _function(tool: Any) -> Mapping[str, Any]:
-    if isinstance(tool, BaseTool):
-        tool = offer([tool])[0]
-    function = tool.get("function") if isinstance(tool, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise UsageError(
-            f"tools: {tool!r} is not a function.",
-            field="tools",
-            hint="Pass tools of LlamaIndex, or functions in OpenAI's form.",
-        )
-    return function
-
-
-def _to_tool_spec(function: Mapping[str, Any]) -> ToolSpec:
-    return ToolSpec(
-        fit_name(function["name"]),
-        function.get("description") or "",
-        function.get("parameters") or {"type": "object", "properties": {}},
-    )
-
-
-def to_tool_choice(choice: Any) -> ToolChoice:
+def to_tool_choice(choice: Any) -> ToolChoice | None:
     """A choice as ours: a word, the name of a tool, or OpenAI's form of it.
 
     Raises:
         UsageError: It is none of these.
     """
-    match choice:
-        case "auto":
-            return "auto"
-        case "none":
-            return "none"
-        case "any" | "required":
-            return "required"
-        case str():
-            return NamedTool(fit_name(choice))
-        case {"function": {"name": str(name)}} | {"name": str(name)}:
-            return NamedTool(fit_name(name))
-        case {"type": "auto" | "none" | "required" | "any" as kind}:
-            return to_tool_choice(kind)
-        case _:
-            raise UsageError(
-                f"tool_choice: {choice!r} is no choice.",
-                field="tool_choice",
-                hint="Use 'auto', 'none', 'required', the name of a tool, or OpenAI's form.",
-            )
+    read = read_tool_choice(choice)
+    return NamedTool(fit_name(read.name)) if isinstance(read, NamedTool) else read
 
 
 def plain_calls(calls: Sequence[ToolCallPart]) -> list[dict[str, Any]]:
