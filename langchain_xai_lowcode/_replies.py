@@ -138,7 +138,8 @@ class ChunkMaker:
 
     def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
         """The chunk of an event; None if what it says belongs into a later one."""
-        return self._TAKE[type(event)](self, event)
+        take = self._TAKE.get(type(event))
+        return None if take is None else take(self, event)
 
     def _text(self, event: TextDelta) -> ChatGenerationChunk:
         chunk = self._chunk(content=event.text)

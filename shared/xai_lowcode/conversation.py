@@ -12,6 +12,8 @@ from typing import Any, Literal
 from xai_lowcode.errors import UsageError
 
 Role = Literal["system", "user", "assistant", "tool"]
+Api = Literal["auto", "chat_completions", "responses"]
+APIS: frozenset[str] = frozenset({"auto", "chat_completions", "responses"})
 ROLES: frozenset[str] = frozenset({"system", "user", "assistant", "tool"})
 
 
@@ -66,7 +68,26 @@ class ToolResultPart:
     content: tuple[TextPart | ImagePart | FilePart, ...]
 
 
-Part = TextPart | ImagePart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart
+@dataclass(frozen=True, slots=True)
+class ServerToolPart:
+    """A tool of xAI's own that the model used: it was run there, and is not for the caller to run.
+
+    Attributes:
+        kind: The item's type on the wire, for instance ``"web_search_call"``.
+        id: Its id; not unique.
+        name: Name of the tool, where the kind does not say it.
+        arguments: What it was asked, as JSON text or plain text.
+    """
+
+    kind: str
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+Part = (
+    TextPart | ImagePart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart | ServerToolPart
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +98,14 @@ class Message:
         role: Who speaks.
         parts: What is said, in order.
         name: Name of the speaker; of use for users only.
+        items: What the service answered, verbatim and in order (ids repeat). The dialect that gave
+            them sends them back instead of the parts, encrypted reasoning included.
     """
 
     role: Role
     parts: tuple[Part, ...]
     name: str | None = None
+    items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +125,20 @@ class ToolSpec:
             raise UsageError(
                 f"tools: the parameters of {self.name!r} are not a JSON schema.", field="tools"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTool:
+    """A tool that xAI runs itself; responses alone have them.
+
+    Attributes:
+        type: ``"web_search"``, ``"x_search"``, ``"code_interpreter"``, ``"file_search"``,
+            ``"mcp"``, ``"image_generation"``, or what else xAI knows.
+        options: Its further members, sent as they are.
+    """
+
+    type: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +165,15 @@ class ResponseFormat:
 
 
 _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
-_WHOLE_NUMBERS = ("max_tokens", "n", "seed", "top_logprobs")
-_TEXTS = ("reasoning_effort", "user", "service_tier", "prompt_cache_key")
+_WHOLE_NUMBERS = ("max_tokens", "n", "seed", "top_logprobs", "max_turns")
+_TEXTS = (
+    "reasoning_effort",
+    "user",
+    "service_tier",
+    "prompt_cache_key",
+    "previous_response_id",
+    "reasoning_summary",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +201,14 @@ class ChatRequest:
         user: An id of the end user, for abuse detection.
         service_tier: ``"default"`` or ``"priority"``.
         prompt_cache_key: Requests with one key share xAI's prompt cache.
+        server_tools: Tools that xAI may run itself.
+        previous_response_id: A stored response that this request goes on from.
+        store: Whether xAI keeps the response, for 30 days; its default is to keep it.
+        include: What else is to be told, for instance ``"reasoning.encrypted_content"``.
+        reasoning_summary: How thoughts are summed up: ``"auto"``, ``"concise"``, ``"detailed"``.
+        max_turns: Limit of rounds with server tools.
         deferred: Whether the answer is only promised, to be fetched later.
+        api: The wire form: ``"auto"``, ``"chat_completions"`` or ``"responses"``.
         stream_usage: Whether a stream ends with its usage.
         extra: Further members of the request body, sent as they are.
 
@@ -184,7 +236,14 @@ class ChatRequest:
     user: str | None = None
     service_tier: str | None = None
     prompt_cache_key: str | None = None
+    server_tools: Sequence[ServerTool] = ()
+    previous_response_id: str | None = None
+    store: bool | None = None
+    include: Sequence[str] = ()
+    reasoning_summary: str | None = None
+    max_turns: int | None = None
     deferred: bool = False
+    api: Api = "auto"
     stream_usage: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -199,6 +258,10 @@ class ChatRequest:
             _check(name, getattr(self, name), (int,), "a whole number")
         for name in _TEXTS:
             _check(name, getattr(self, name), (str,), "a text")
+        if self.api not in APIS:
+            raise UsageError(
+                f"api: one of {', '.join(sorted(APIS))} is needed, not {self.api!r}.", field="api"
+            )
         if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
             raise UsageError("stop: a list of texts that are not empty is needed.", field="stop")
         check_choice(self.tools, self.tool_choice)

@@ -8,7 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xai_lowcode.conversation import ReasoningPart, TextPart, ToolCallPart
+from xai_lowcode.conversation import (
+    ImagePart,
+    ReasoningPart,
+    ServerToolPart,
+    TextPart,
+    ToolCallPart,
+)
 from xai_lowcode.reply import Choice, Citation, Reply, Usage
 
 
@@ -72,6 +78,33 @@ class RefusalDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerToolUsed:
+    """A tool of xAI's own was used."""
+
+    part: ServerToolPart
+    choice: int = 0
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMade:
+    """A picture is part of the answer."""
+
+    image: ImagePart
+    choice: int = 0
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDone:
+    """An item of the service's is complete, to be sent back as it is."""
+
+    item: Mapping[str, Any]
+    choice: int = 0
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Cited:
     """A source of the answer; each comes once."""
 
@@ -96,25 +129,55 @@ class Used:
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-StreamEvent = (
-    Began | TextDelta | ReasoningDelta | ToolCallDelta | RefusalDelta | Cited | Finished | Used
+ChoiceEvent = (
+    TextDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | RefusalDelta
+    | ServerToolUsed
+    | ImageMade
+    | ItemDone
+    | Finished
 )
+"""What belongs to one of the answers."""
+
+StreamEvent = Began | ChoiceEvent | Cited | Used
 
 
 class _ChoiceDraft:
     """One answer being put together."""
 
-    __slots__ = ("calls", "finish", "logprobs", "reasoning", "refusal", "text")
+    __slots__ = ("calls", "finish", "items", "logprobs", "made", "reasoning", "refusal", "text")
 
     def __init__(self) -> None:
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
         self.logprobs: list[Mapping[str, Any]] = []
+        self.made: list[ServerToolPart | ImagePart] = []
+        self.items: list[Mapping[str, Any]] = []
         self.calls: dict[int, list[str]] = {}
         self.finish = ""
 
-    def add_call(self, piece: ToolCallDelta) -> None:
+    def add(self, event: ChoiceEvent) -> None:
+        match event:
+            case TextDelta():
+                self.text.append(event.text)
+                self.logprobs.extend(event.logprobs)
+            case ReasoningDelta():
+                self.reasoning.append(event.text)
+            case ToolCallDelta():
+                self._add_call(event)
+            case RefusalDelta():
+                self.refusal.append(event.text)
+            case ServerToolUsed(part=part) | ImageMade(image=part):
+                self.made.append(part)
+            case ItemDone():
+                self.items.append(event.item)
+            case Finished():
+                self.finish = event.reason
+
+    def _add_call(self, piece: ToolCallDelta) -> None:
         call = self.calls.setdefault(piece.index, ["", "", ""])
         call[0] = call[0] or piece.id
         call[1] = call[1] or piece.name
@@ -125,12 +188,14 @@ class _ChoiceDraft:
         return Choice(
             (
                 *((ReasoningPart(reasoning),) if reasoning else ()),
+                *self.made,
                 *((TextPart(text),) if text else ()),
                 *(ToolCallPart(*self.calls[index]) for index in sorted(self.calls)),
             ),
             self.finish,
             tuple(self.logprobs),
             "".join(self.refusal) or None,
+            tuple(self.items),
         )
 
 
@@ -156,24 +221,14 @@ class Assembler:
         """Takes the next event."""
         self._raw = event.raw
         match event:
-            case TextDelta():
-                draft = self._draft(event.choice)
-                draft.text.append(event.text)
-                draft.logprobs.extend(event.logprobs)
-            case ReasoningDelta():
-                self._draft(event.choice).reasoning.append(event.text)
-            case ToolCallDelta():
-                self._draft(event.choice).add_call(event)
-            case RefusalDelta():
-                self._draft(event.choice).refusal.append(event.text)
-            case Finished():
-                self._draft(event.choice).finish = event.reason
-            case Cited():
-                self._citations.append(event.citation)
-            case Used():
-                self._usage = event.usage
             case Began():
                 self._began = event
+            case Used():
+                self._usage = event.usage
+            case Cited():
+                self._citations.append(event.citation)
+            case _:
+                self._draft(event.choice).add(event)
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""
@@ -216,9 +271,16 @@ def events_of(reply: Reply) -> Iterator[StreamEvent]:
 def _events_of_choice(index: int, choice: Choice, raw: Mapping[str, Any]) -> Iterator[StreamEvent]:
     if choice.reasoning:
         yield ReasoningDelta(choice.reasoning, index, raw)
+    for part in choice.parts:
+        if isinstance(part, ServerToolPart):
+            yield ServerToolUsed(part, index, raw)
+        elif isinstance(part, ImagePart):
+            yield ImageMade(part, index, raw)
     if choice.text or choice.logprobs:
         yield TextDelta(choice.text, index, choice.logprobs, raw)
     if choice.refusal:
         yield RefusalDelta(choice.refusal, index, raw)
     for position, call in enumerate(choice.tool_calls):
         yield ToolCallDelta(position, call.id, call.name, call.arguments, index, raw)
+    for item in choice.items:
+        yield ItemDone(item, index, raw)

@@ -15,6 +15,8 @@ from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.deferred import Deferral, collect, ticket_of
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.dialects.chat_completions import ChatCompletions
+from xai_lowcode.dialects.responses import Responses
+from xai_lowcode.errors import UsageError
 from xai_lowcode.events import StreamEvent
 from xai_lowcode.exchange import Call, Flow, exchange
 from xai_lowcode.gateway import AsyncGateway, Gateway
@@ -25,7 +27,19 @@ from xai_lowcode.stop import cut_reply
 from xai_lowcode.streams import StreamReader
 from xai_lowcode.transport import session_of
 
-_CHAT_COMPLETIONS = ChatCompletions()
+_DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (ChatCompletions(), Responses())
+}
+
+# What only responses can carry, so that asking for it chooses them.
+RESPONSES_ONLY = (
+    "server_tools",
+    "previous_response_id",
+    "store",
+    "include",
+    "reasoning_summary",
+    "max_turns",
+)
 
 
 class GatewayModel:
@@ -117,7 +131,8 @@ class GatewayModel:
     def _answer(self, request: ChatRequest, deferral: Deferral | None) -> Flow[Reply]:
         if deferral is not None:
             request = replace(request, deferred=True)
-        accepted, dialect = self._accepted(request), self._dialect(request)
+        dialect = self._dialect(request)
+        accepted = self._accepted(request, dialect)
         settled = yield from exchange(_call(dialect, accepted, stream=False), self._session)
         if deferral is not None:
             ticket = ticket_of(settled, self._session)
@@ -129,7 +144,8 @@ class GatewayModel:
         return cut_reply(reply, stops) if stops else reply
 
     def _opening(self, request: ChatRequest) -> tuple[Call[Any], StreamReader]:
-        accepted, dialect = self._accepted(request), self._dialect(request)
+        dialect = self._dialect(request)
+        accepted = self._accepted(request, dialect)
         reader = StreamReader(
             dialect,
             token=self._session.token,
@@ -138,24 +154,38 @@ class GatewayModel:
         )
         return _call(dialect, accepted, stream=True), reader
 
-    def _dialect(self, _request: ChatRequest) -> Dialect:
-        return _CHAT_COMPLETIONS
+    def _dialect(self, request: ChatRequest) -> Dialect:
+        """The wire form: the one asked for, else chat completions unless they cannot carry it."""
+        needed = [name for name in RESPONSES_ONLY if getattr(request, name) not in (None, ())]
+        if request.api == "chat_completions" and needed:
+            raise UsageError(
+                f"{needed[0]}: chat completions have nothing like it.",
+                field=needed[0],
+                hint="Leave api out, or set it to 'responses'.",
+            )
+        if request.api == "auto":
+            return _DIALECTS["responses" if needed else "chat_completions"]
+        return _DIALECTS[request.api]
 
-    def _accepted(self, request: ChatRequest) -> ChatRequest:
-        """The request without what its model refuses; stop strings go without a word."""
+    def _accepted(self, request: ChatRequest, dialect: Dialect) -> ChatRequest:
+        """The request without what its model, or the wire form, does not take.
+
+        Stop strings go without a word, since they are enforced here.
+        """
         refuses = profile_of(request.model).refuses
-        # A zero too: the model refuses the name, whatever the figure.
-        refused = [name for name in refuses if getattr(request, name) not in (None, ())]
-        unset: dict[str, Any] = {name: () if name == "stop" else None for name in refused}
-        for name in unset.keys() - {"stop"}:
-            if getattr(request, name):
-                self._warn(request.model, name)
+        unset: dict[str, Any] = {}
+        for name in refuses | dialect.unsupported:
+            # A zero too: the model refuses the name, whatever the figure.
+            if getattr(request, name) not in (None, ()):
+                unset[name] = () if name == "stop" else None
+                if name != "stop" and getattr(request, name):
+                    self._warn(request.model if name in refuses else dialect.name, name)
         return replace(request, **unset) if unset else request
 
-    def _warn(self, model: str, name: str) -> None:
-        if (model, name) not in self._warned:
-            self._warned.add((model, name))
-            warnings.warn(f"{model} refuses {name}: it is not sent.", UserWarning, stacklevel=2)
+    def _warn(self, who: str, name: str) -> None:
+        if (who, name) not in self._warned:
+            self._warned.add((who, name))
+            warnings.warn(f"{who} refuses {name}: it is not sent.", UserWarning, stacklevel=2)
 
 
 def _own_stops(request: ChatRequest, accepted: ChatRequest) -> tuple[str, ...]:

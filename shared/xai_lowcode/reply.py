@@ -41,10 +41,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A source of the answer."""
+    """A source of the answer.
+
+    Attributes:
+        url: Where it is.
+        title: What the service calls it.
+        start: Where its mark begins in the text; None where the service does not say.
+        end: Where its mark ends.
+    """
 
     url: str
     title: str | None = None
+    start: int | None = None
+    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +66,14 @@ class Choice:
             else the service says.
         logprobs: Probabilities of the tokens as xAI gives them, if asked for.
         refusal: Text with which the model refused, if it did.
+        items: What the service answered, verbatim and in order, to be sent back as it is.
     """
 
     parts: tuple[Part, ...]
     finish_reason: str
     logprobs: tuple[Mapping[str, Any], ...] = ()
     refusal: str | None = None
+    items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
@@ -82,7 +93,7 @@ class Choice:
     @property
     def message(self) -> Message:
         """The answer as a turn of the conversation, to be sent back with the next request."""
-        return Message("assistant", self.parts)
+        return Message("assistant", self.parts, items=self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,7 @@ class Reply:
         citations: Sources of the answer.
         system_fingerprint: Version of xAI's back end.
         service_tier: The tier that served the call.
+        api: The wire form it came in.
         raw: xAI's body as it came; of a stream its last chunk.
         headers: xAI's response headers, where the gateway passes them on.
     """
@@ -110,6 +122,7 @@ class Reply:
     citations: tuple[Citation, ...] = ()
     system_fingerprint: str | None = None
     service_tier: str | None = None
+    api: str = field(default="", compare=False)
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 

@@ -129,4 +129,6 @@ def _cut_choice(choice: Choice, stops: Sequence[str]) -> Choice:
         # What the model wrote after the stop string, its calls included, was not to be.
         parts=(*thoughts, *((TextPart(kept),) if kept else ())),
         finish_reason="stop",
+        # Items sent back verbatim would bring the rest of the text with them.
+        items=(),
     )

@@ -94,11 +94,11 @@ def test_additional_kwargs_reach_known_options_and_the_body(
     gateway: Any, model: Any, hello: Any
 ) -> None:
     """A known option takes its own way, anything else goes into the body as it is."""
-    llm = model(additional_kwargs={"seed": 7, "max_completion_tokens": 30, "store": False})
+    llm = model(additional_kwargs={"seed": 7, "max_completion_tokens": 30, "aura": 1})
     llm.chat(hello, extra_body={"metadata": {"a": "b"}}, previous_response_id=None)
     body = gateway.requests[-1].body
     assert (body["seed"], body["max_completion_tokens"]) == (7, 30)
-    assert (body["store"], body["metadata"]) == (False, {"a": "b"})
+    assert (body["aura"], body["metadata"]) == (1, {"a": "b"})
     assert "previous_response_id" not in body
 
 

@@ -40,6 +40,10 @@ class Dialect(Protocol):
     def operation(self) -> Operation[dict[str, Any]]:
         """The endpoint that speaks it."""
 
+    @property
+    def unsupported(self) -> frozenset[str]:
+        """Options of a request that have no member in this form, and are left out with a word."""
+
     def render(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """The request body; raises UsageError for what the form cannot carry."""
 

@@ -19,6 +19,7 @@ class ChatCompletions:
 
     name: str = "chat_completions"
     operation: Operation[dict[str, Any]] = CREATE_CHAT_COMPLETION
+    unsupported: frozenset[str] = frozenset()
 
     def render(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """The request body."""

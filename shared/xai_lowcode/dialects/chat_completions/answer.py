@@ -18,6 +18,7 @@ def read_reply(body: dict[str, Any]) -> Reply:
         usage=read_usage(body.get("usage")),
         citations=tuple(read_citations(body)),
         raw=body,
+        api="chat_completions",
         **read_facts(body),
     )
 

@@ -103,7 +103,7 @@ def _contents(body: Json) -> None:
         raise invalid("Invalid argument: messages must not be empty")
     for message in body["messages"]:
         content = message.get("content")
-        # A replayed call may leave the content out or empty, but not say null; a tool may be silent.
+        # A replayed call may leave the content out or empty, not say null; a tool may be silent.
         bare_call = bool(message.get("tool_calls")) and message.get("content", "") == ""
         silent_tool = message["role"] == "tool" and content == ""
         if not (content or bare_call or silent_tool):

@@ -1,0 +1,36 @@
+"""``/v1/responses``: xAI's form of OpenAI's responses, with stored answers and tools of its own.
+
+Known quirks, all seen on the wire: ids of items repeat, so order alone counts; a reply with calls
+waiting is "completed"; reasoning is part of the output tokens; a stream ends without ``[DONE]``.
+"""
+
+from typing import Any
+
+from xai_lowcode.conversation import ChatRequest
+from xai_lowcode.dialects.responses.answer import read_reply
+from xai_lowcode.dialects.responses.request import render_request
+from xai_lowcode.dialects.responses.stream import ResponsesDecoder
+from xai_lowcode.operations import CREATE_RESPONSE, Operation
+from xai_lowcode.reply import Reply
+
+
+class Responses:
+    """The responses dialect."""
+
+    name: str = "responses"
+    operation: Operation[dict[str, Any]] = CREATE_RESPONSE
+    unsupported: frozenset[str] = frozenset(
+        {"seed", "stop", "presence_penalty", "frequency_penalty"}
+    )
+
+    def render(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        """The request body."""
+        return render_request(request, stream=stream)
+
+    def parse(self, body: dict[str, Any]) -> Reply:
+        """A plain answer."""
+        return read_reply(body)
+
+    def decoder(self) -> ResponsesDecoder:
+        """A fresh decoder for one stream."""
+        return ResponsesDecoder()
