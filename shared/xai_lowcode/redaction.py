@@ -14,9 +14,10 @@ BLANK = "[redacted]"
 DEEPEST = 100
 """How deep a document is looked into; what lies below is blanked as a whole."""
 
-_QUERY = r"(?i:api_token)(?:=|%3[dD])[^&\s\"'<>\\]+"
+# LOWCODEAPI_API_TOKEN is the name of a variable, and xai-lowcode that of this package.
+_QUERY = r"(?<![A-Za-z_])(?i:api_token)(?:=|%3[dD])[^&\s\"'<>\\]+"
 _FROM_GATEWAY = r"\bat_[A-Za-z0-9_]{6,}"
-_FROM_XAI = r"\bxai-[A-Za-z0-9_-]{6,}"
+_FROM_XAI = r"\bxai-(?!lowcode\b)[A-Za-z0-9_-]{6,}"
 _BEARER = r"(?i:bearer)\s+[^\s\"',}]+"
 
 # Members that hold credentials or echo the request, whatever they contain.

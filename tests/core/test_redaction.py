@@ -97,3 +97,16 @@ def str_of(document: Any) -> str:
     while isinstance(document, dict | list):
         document = document["a"] if isinstance(document, dict) else document[0]
     return str(document)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pip install 'xai-lowcode[emulator]'",
+        "set LOWCODEAPI_API_TOKEN to your token",
+        "export LOWCODEAPI_API_TOKEN=...",
+    ],
+)
+def test_our_own_names_are_no_secrets(text: str) -> None:
+    """The names of the package and of its variable stay readable in hints."""
+    assert redact_text(text) == text

@@ -1,0 +1,130 @@
+"""``xai-lowcode files``: upload, list, delete."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from xai_lowcode.cli.console import connection, err, out, say, write, write_json
+from xai_lowcode.errors import XAILowCodeError
+from xai_lowcode.files import Upload
+from xai_lowcode.gateway import Gateway
+from xai_lowcode.records import FileRecord
+
+app = typer.Typer(help="Files at xAI.", invoke_without_command=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def _files(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        write(context.get_help())
+
+
+@app.command()
+def upload(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="The file.")],
+    name: Annotated[str, typer.Option(help="Its name at xAI; default: its own.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Upload a file in pieces and print its id."""
+    job = Upload(path, name)
+    with Gateway(connection(context)) as gateway, _cleared_up(job), _bar(path.name) as progress:
+        record = gateway.upload_file(job, progress=progress)
+    if as_json:
+        write_json(_document(record))
+    else:
+        write(record.id)
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the files of the account."""
+    with Gateway(connection(context)) as gateway:
+        records = list(gateway.iterate_files())
+    if as_json:
+        write_json([_document(record) for record in records])
+    elif records:
+        out().print(_table(records))
+    else:
+        say("There are no files.")
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    file_id: Annotated[str, typer.Argument(help="Id of the file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Delete a file."""
+    with Gateway(connection(context)) as gateway:
+        deletion = gateway.delete_file(file_id)
+    if not deletion.deleted:
+        raise XAILowCodeError(f"xAI did not delete {deletion.id}.", maker="provider")
+    if as_json:
+        write_json({"id": deletion.id, "deleted": deletion.deleted})
+    else:
+        write(deletion.id)
+
+
+@contextmanager
+def _cleared_up(job: Upload) -> Iterator[None]:
+    """Says what an upload that ended early has left behind."""
+    try:
+        yield
+    except (XAILowCodeError, KeyboardInterrupt):
+        if job.file_id:
+            say(
+                f"{job.sent:,} of {job.size:,} bytes were sent."
+                f" To remove what lies at xAI: xai-lowcode files delete {job.file_id}"
+            )
+        raise
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Any]:
+    """A bar on a terminal, nothing elsewhere; takes bytes sent and bytes in all."""
+    console = err()
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda sent, size: bar.update(task, completed=sent, total=size)
+
+
+def _document(record: FileRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "name": record.name,
+        "size": record.size,
+        "created_at": record.created_at,
+        "expires_at": record.expires_at,
+    }
+
+
+def _table(records: list[FileRecord]) -> Table:
+    table = Table("id", "name", box=None, pad_edge=False, header_style="bold")
+    table.add_column("bytes", justify="right")
+    table.add_column("created")
+    for record in records:
+        size = "" if record.size is None else f"{record.size:,}"
+        table.add_row(record.id, record.name or "", size, _day(record.created_at))
+    return table
+
+
+def _day(moment: float | str | None) -> str:
+    if isinstance(moment, int | float):
+        return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M}"
+    return (moment or "")[:16].replace("T", " ")

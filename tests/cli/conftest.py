@@ -1,0 +1,52 @@
+"""Fixtures of the command: a clean environment, an emulator, and a way to run a command line."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from xai_lowcode.cli import app
+from xai_lowcode.emulator import Emulator, running
+
+ROOT = Path(__file__).parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tests.cli.commands import Run, connected_to  # noqa: E402 - the path is set above
+
+VARIABLES = ("LOWCODEAPI_API_TOKEN", "LOWCODEAPI_BASE_URL", "XAI_LOWCODE_DEBUG")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No token, address or proxy of the person who runs the tests, and lines of 100 letters."""
+    for name in (*VARIABLES, *PROXIES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture
+def gateway() -> Iterator[Emulator]:
+    """A gateway that behaves."""
+    with running() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def environment(gateway: Emulator) -> dict[str, str]:
+    """The variables that lead to the gateway."""
+    return connected_to(gateway)
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    """Runs a command line in this process, with the gateway's token and address."""
+
+    def runs(*words: str, env: dict[str, str] | None = None, **options: Any) -> Result:
+        return CliRunner().invoke(app, list(words), env=env or environment, **options)
+
+    return runs
