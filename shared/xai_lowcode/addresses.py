@@ -69,7 +69,10 @@ def address(
     else:
         path = _PARAMETER.sub(lambda match: names.get(match[1], match[1]), operation.path)
         pairs = {**query, **{names.get(name, name): value for name, value in checked.items()}}
-    return f"{path}?{urlencode(pairs)}" if pairs else path
+    try:
+        return f"{path}?{urlencode(pairs)}" if pairs else path
+    except UnicodeEncodeError:
+        raise UsageError("query: a text with lone surrogates has no form.", field="query") from None
 
 
 def check_id(name: str, value: str) -> str:
@@ -121,7 +124,7 @@ class UrlForms:
             and operation.method in {"GET", "DELETE"}
             and bool(parameters(operation))
             and operation.path not in self._worked
-            and blames_route(operation, error)
+            and blames_route(operation, error, self)
         )
 
     def names(self, operation: Operation[object]) -> Mapping[str, str]:
@@ -138,14 +141,20 @@ class UrlForms:
         Returns:
             How many endpoints with ids were found.
         """
+        known = definition["paths"]
+        paths = known.items() if isinstance(known, dict) else ()
         found = 0
-        for operation in operations:
-            pattern = _pattern_of(operation.path)
-            for path, methods in definition["paths"].items():
-                match = pattern.fullmatch(path)
-                if match and match.groupdict() and operation.method.lower() in methods:
-                    self._names[operation.method, operation.path] = match.groupdict()
-                    found += 1
+        for operation in filter(parameters, operations):
+            pattern, method = _pattern_of(operation.path), operation.method.lower()
+            matches = (
+                pattern.fullmatch(path)
+                for path, methods in paths
+                if isinstance(methods, dict) and method in methods
+            )
+            match = next((match for match in matches if match), None)
+            if match is not None:
+                self._names[operation.method, operation.path] = match.groupdict()
+                found += 1
         return found
 
     def remember(self, operation: Operation[object], form: Form) -> None:
@@ -162,7 +171,7 @@ def _pattern_of(template: str) -> re.Pattern[str]:
         rf"\{{?(?P<{piece}>\w+)\}}?" if index % 2 else re.escape(piece)
         for index, piece in enumerate(literals)
     ]
-    return re.compile("".join(pieces))
+    return re.compile("".join(pieces), re.ASCII)
 
 
 def reached_provider(error: XAILowCodeError) -> bool:
@@ -170,15 +179,21 @@ def reached_provider(error: XAILowCodeError) -> bool:
     return isinstance(error, APIStatusError) and error.maker == "provider"
 
 
-def blames_route(operation: Operation[object], error: XAILowCodeError) -> bool:
-    """Whether the error may come from the address itself."""
+def blames_route(operation: Operation[object], error: XAILowCodeError, forms: UrlForms) -> bool:
+    """Whether the error may come from the address itself.
+
+    xAI's own error blames it when it names the parameter in place of the id: the route was not
+    filled in, or a gateway that knows the new form only took the old form's name for an id.
+    """
     if isinstance(error, APIConnectionError):
         return not isinstance(error, APITimeoutError) and error.reached
     if not isinstance(error, APIStatusError):
         return False
     if reached_provider(error):
+        names = {forms.names(operation).get(name, name) for name in parameters(operation)}
+        text = error.message
         return any(
-            f"{{{name}}}" in error.message or f":{name}" in error.message
-            for name in parameters(operation)
+            f"{{{name}}}" in text or f":{name}" in text or re.search(rf"[:=] ?{name}\b", text)
+            for name in names.union(parameters(operation))
         )
     return error.status_code not in {401, 403, 413, 429}

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from xai_lowcode.addresses import check_id
 from xai_lowcode.errors import (
     APIConnectionError,
     APITimeoutError,
+    InternalServerError,
     NotFoundError,
     UsageError,
     XAILowCodeError,
@@ -30,7 +32,7 @@ class Deferral:
         poll_timeout: Seconds for one look. Some gateways never answer while nothing is ready; a
             finished answer must have time to arrive, since it can be fetched once.
         first_pause: Seconds before the first look.
-        longest_pause: Pauses grow by half up to this.
+        longest_pause: Pauses grow by half up to this; a ``Retry-After`` counts for one pause.
         on_poll: Called before each look with the number of looks so far and the seconds passed.
 
     Raises:
@@ -82,14 +84,18 @@ def collect(request_id: str, deferral: Deferral, session: Session) -> Flow[Settl
         APITimeoutError: It was not ready in time; the message holds the request id, under which it
             can still be collected.
         NotFoundError: There is no such answer, or it was fetched before.
+        UsageError: The request id is none.
         XAILowCodeError: A look failed for good.
     """
-    call = Call(GET_DEFERRED_COMPLETION, ids={"request_id": request_id})
-    began, pause, looks, lost = session.clock(), deferral.first_pause, 0, False
-    while (passed := session.clock() - began) + pause < deferral.timeout:
-        yield Wait(pause)
+    ids = {"request_id": check_id("request_id", request_id)}
+    call = Call(GET_DEFERRED_COMPLETION, ids=ids)
+    # However short the time, there is one look.
+    pause = min(deferral.first_pause, deferral.timeout / 2)
+    began, asked, looks, lost = session.clock(), 0.0, 0, False
+    while (passed := session.clock() - began) + (wait := max(pause, asked)) < deferral.timeout:
+        yield Wait(wait)
         if deferral.on_poll is not None:
-            deferral.on_poll(looks, passed + pause)
+            deferral.on_poll(looks, passed + wait)
         looks += 1
         left = max(deferral.timeout - (session.clock() - began), 0.001)
         once = session.under(RetryPolicy(0, min(deferral.poll_timeout, left)))
@@ -101,9 +107,8 @@ def collect(request_id: str, deferral: Deferral, session: Session) -> Flow[Settl
             raise
         if isinstance(found, Settled):
             return found
-        if isinstance(found, XAILowCodeError):
-            lost = lost or (isinstance(found, APIConnectionError) and found.reached)
-            pause = max(pause, found.retry_after or 0.0)
+        lost = lost or _may_have_taken(found)
+        asked = 0.0 if found is None else found.retry_after or 0.0
         pause = min(pause * 1.5, max(deferral.longest_pause, pause))
     raise _too_late(request_id, deferral)
 
@@ -115,8 +120,8 @@ def _look(call: Call[Any], session: Session) -> Flow[Settled | XAILowCodeError |
     except APIConnectionError as failed:
         if failed.begun:
             raise
-        # A gateway that has nothing to say may never say so: silence is no failure.
-        return None if isinstance(failed, APITimeoutError) else failed
+        # Silence too: a gateway that has nothing to say may never say so.
+        return failed
     except XAILowCodeError as failed:
         if not failed.is_retryable:
             raise
@@ -124,9 +129,16 @@ def _look(call: Call[Any], session: Session) -> Flow[Settled | XAILowCodeError |
     return None if settled.body is None else settled
 
 
+def _may_have_taken(found: XAILowCodeError | None) -> bool:
+    """Whether a look that brought nothing may have fetched the answer all the same."""
+    if isinstance(found, APIConnectionError):
+        return found.reached
+    return isinstance(found, InternalServerError)
+
+
 _PERHAPS_LOST = (
-    "A connection was lost during an earlier look. If the gateway had fetched the answer by then,"
-    " it is gone: an answer can be fetched once."
+    "An earlier look ended without an answer. If the gateway had fetched it from xAI by then, it is"
+    " gone: an answer can be fetched once."
 )
 
 

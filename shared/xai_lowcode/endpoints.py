@@ -5,11 +5,13 @@ Each is a flow of steps that either client drives, so a word is written once and
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from xai_lowcode import codec
 from xai_lowcode import operations as rows
 from xai_lowcode.deferred import Deferral, collect
+from xai_lowcode.errors import UsageError
 from xai_lowcode.exchange import Call, Flow, Session, ask
 from xai_lowcode.images import ImageBatch, ImageRequest
 from xai_lowcode.operations import Operation
@@ -28,9 +30,22 @@ from xai_lowcode.records import (
 
 Json = dict[str, Any]
 
+# What comes at once is a ticket.
+_DEFERRED_COMPLETION = replace(rows.CREATE_CHAT_COMPLETION, parse=rows.object_with("request_id"))
+
 
 def _posting(operation: Operation[Any], /, **body: Any) -> Call[Any]:
-    """A call with the members of its body that are given."""
+    """A call with the members of its body that are given.
+
+    Raises:
+        UsageError: A stream is asked for, or the body has no JSON form.
+    """
+    if body.get("stream"):
+        raise UsageError(
+            "stream: an endpoint's method returns the whole answer.",
+            field="stream",
+            hint="Use GatewayModel.stream, or the client's stream for the bytes.",
+        )
     given = {name: value for name, value in body.items() if value is not None}
     return Call(operation, codec.dump(given))
 
@@ -78,9 +93,14 @@ def tokenize(session: Session, /, text: str, *, model: str, **more: Any) -> Flow
 def create_chat_completion(
     session: Session, /, *, model: str, messages: Sequence[Json], **more: Any
 ) -> Flow[Json]:
-    """Asks in xAI's own words; ``GatewayModel`` and the adapters speak ours."""
+    """Asks in xAI's own words; ``GatewayModel`` and the adapters speak ours.
+
+    With ``deferred=True`` it returns a ticket: ``collect_deferred_completion`` takes its
+    ``request_id``.
+    """
+    operation = _DEFERRED_COMPLETION if more.get("deferred") else rows.CREATE_CHAT_COMPLETION
     body = {"model": model, "messages": list(messages), **more}
-    return ask(_posting(rows.CREATE_CHAT_COMPLETION, **body), session)
+    return ask(_posting(operation, **body), session)
 
 
 def get_deferred_completion(session: Session, /, request_id: str) -> Flow[Json | None]:

@@ -26,6 +26,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _NO_VALUES: Mapping[str, str] = {}
+_ACCEPTED = 202
 _SSE_BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -196,29 +197,29 @@ def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
         if isinstance(result, Settled):
             forms.remember(operation, form)
             return result
-        if isinstance(outcome, Dropped) and outcome.stale and not stale_seen:
+        stale = isinstance(outcome, Dropped) and outcome.stale and not operation.once
+        if stale and not stale_seen:
             stale_seen = True
             continue
         begun = isinstance(outcome, Dropped) and outcome.begun
         if in_first_form is None and not begun and forms.may_fall_back(operation, result):
             in_first_form, form = result, _other(form)
             continue
-        if reached_provider(result):
+        if reached_provider(result) and not blames_route(operation, result, forms):
             forms.remember(operation, form)
+            if in_first_form is not None:
+                result.add_note(f"The {_other(form)} URL form was tried first: {in_first_form}")
         elif (
             in_first_form is not None
             and form != forms.first(operation)
-            and blames_route(operation, result)
+            and blames_route(operation, result, forms)
         ):
             in_first_form.add_note(f"The {form} URL form failed too: {result}")
             result, form = in_first_form, forms.first(operation)
-        if begun and not operation.idempotent:
+        reached = isinstance(result, APIConnectionError) and result.reached
+        if (begun and not operation.idempotent) or (reached and operation.once):
             raise result
-        seconds = attempts.pause_after(
-            result,
-            idempotent=operation.idempotent,
-            reached=isinstance(result, APIConnectionError) and result.reached,
-        )
+        seconds = attempts.pause_after(result, idempotent=operation.idempotent, reached=reached)
         logger.info("%s: %s; trying again in %.1f s", operation.name, result, seconds)
         yield Wait(seconds)
 
@@ -244,17 +245,19 @@ def _read(call: Call[Any], answer: Answer, token: str) -> Settled | XAILowCodeEr
     reads = call.operation.reads
     if reads == "bytes" and answer.status in SUCCESSES:
         return Settled(answer.content, answer.headers)
+    accepted = reads == "pending" and answer.status == _ACCEPTED
     try:
         document = codec.load(answer.content)
     except codec.JSONDecodeError:
-        if reads == "pending" and answer.status in SUCCESSES and not answer.content.strip():
+        nothing = reads == "pending" and answer.status in SUCCESSES and not answer.content.strip()
+        if nothing or accepted:
             return Settled(None, answer.headers)
         return _unreadable(answer, token)
     if error := classify(answer.status, document, answer.headers, token):
         return error
     unwrapped = unwrap(document, own_data=call.operation.own_data)
     headers = {**answer.headers, **unwrapped.headers}
-    if reads == "pending" and _is_nothing_yet(unwrapped.body):
+    if accepted or (reads == "pending" and _is_nothing_yet(unwrapped.body)):
         return Settled(None, headers)
     return Settled(unwrapped.body, headers)
 

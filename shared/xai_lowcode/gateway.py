@@ -1,8 +1,8 @@
 """The gateway with a method for each endpoint, sync and async: ``endpoints`` as methods."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from xai_lowcode import endpoints, files
 from xai_lowcode.async_client import AsyncClient
@@ -26,7 +26,7 @@ def _method(
 
 def _coroutine(
     word: Callable[Concatenate[Session, P], Flow[T]],
-) -> Callable[Concatenate[AsyncClient, P], Awaitable[T]]:
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
     @wraps(word)
     async def speak(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await client.run(word(client.session, *args, **kwargs))
@@ -135,4 +135,4 @@ class AsyncGateway(AsyncClient):
 def _next_page(page: FilePage, token: str | None, limit: int) -> str | None:
     """The token of the next page; the last page has one too, so the end is told by its length."""
     more = len(page.data) >= limit and page.pagination_token != token
-    return page.pagination_token if more else None
+    return page.pagination_token or None if more else None

@@ -46,6 +46,8 @@ class Operation(Generic[T_co]):
         reads: What a success is: ``"json"``, ``"bytes"`` handed over as they came, or
             ``"pending"``, JSON that may also be nothing yet.
         host: ``"gateway"``, or ``"backend"``, which is never given the token.
+        once: Whether a request that may have arrived must not be made again by itself, not even on
+            a connection that was found closed: its answer is handed out once, or it adds something.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Operation(Generic[T_co]):
     prefers: Form = "new"
     reads: Literal["json", "bytes", "pending"] = "json"
     host: Literal["gateway", "backend"] = "gateway"
+    once: bool = False
 
 
 def object_with(*keys: str) -> Callable[[Any], dict[str, Any]]:
@@ -162,6 +165,7 @@ GET_DEFERRED_COMPLETION = Operation(
     # The result can be fetched once: a second request after a lost answer would find nothing.
     idempotent=False,
     reads="pending",
+    once=True,
 )
 CREATE_COMPLETION = Operation("Create Completion", "POST", "/v1/completions", one(TextCompletion))
 CREATE_LEGACY_COMPLETION = Operation(
@@ -188,7 +192,9 @@ UPDATE_FILE = Operation("Update File", "PATCH", "/v1/files/{file_id}", one(FileR
 INITIALIZE_UPLOAD = Operation(
     "Initialize File Upload", "POST", "/v1/files:initialize", _shape_of_ticket
 )
-UPLOAD_CHUNK = Operation("Upload File Chunk", "POST", "/v1/files:uploadChunks", _shape_of_upload)
+UPLOAD_CHUNK = Operation(
+    "Upload File Chunk", "POST", "/v1/files:uploadChunks", _shape_of_upload, once=True
+)
 BATCH_UPLOAD = Operation("Batch Upload Files", "POST", "/v1/files/batch_upload", one(BatchUpload))
 COMPLETE_BATCH_UPLOAD = Operation(
     "Complete Batch Upload",

@@ -17,6 +17,9 @@ TOKEN_PRICE_PER_USD = 10_000
 IMAGE_PRICE_PER_USD = 10_000_000_000
 """Picture prices are in 10^-10 US dollars (200000000 is 0.02 dollars)."""
 
+MOST_PLACES = 5
+"""How many places an error names."""
+
 R = TypeVar("R", bound="Record")
 
 
@@ -113,7 +116,7 @@ class FileRecord(Record):
 
     id: str = Field(validation_alias=AliasChoices("id", "file_id"))
     name: str | None = Field(None, validation_alias=AliasChoices("filename", "name"))
-    size: int | None = Field(None, validation_alias=AliasChoices("bytes", "size_bytes"))
+    size: int | None = Field(None, validation_alias=AliasChoices("bytes", "size_bytes", "size"))
     content_type: str | None = None
     created_at: int | str | None = None
     expires_at: int | str | None = None
@@ -191,7 +194,7 @@ def one(kind: type[R]) -> Callable[[Any], R]:
         except ValidationError as mismatch:
             # Only the places: pydantic's own text, and the error itself, repeat the input.
             places = [".".join(map(str, error["loc"])) for error in mismatch.errors()]
-        named = ", ".join(place or "the answer" for place in places)
+        named = ", ".join(place or "the answer" for place in places[:MOST_PLACES])
         raise UnreadableAnswerError(
             f"The answer is not a {kind.__name__}: {named} is missing or of another type.",
             body=body,

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xai_lowcode import errors, operations
-from xai_lowcode.addresses import LONGEST_ID, UrlForms, address, check_id, parameters
+from xai_lowcode.addresses import (
+    LONGEST_ID,
+    UrlForms,
+    address,
+    blames_route,
+    check_id,
+    parameters,
+)
 from xai_lowcode.errors import UsageError, XAILowCodeError
 from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL, Operation
 
@@ -190,6 +197,94 @@ def test_what_worked_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
             forms.remember(RETRIEVE_MODEL, form)
         forms.remember(LIST_MODELS, "new")
     assert [record.getMessage().split()[-3] for record in caplog.records] == ["old", "new"]
+
+
+@pytest.mark.parametrize(
+    ("message", "blames"),
+    [
+        ("Model not found: model_id", True),
+        ("Response with id=model_id not found.", True),
+        ("Model not found: model_ids", False),
+        ("The field model_id is unknown", False),
+        ("Model not found: grok-4", False),
+    ],
+)
+def test_a_placeholder_taken_for_an_id_blames_the_route(message: str, blames: bool) -> None:
+    """A gateway of the new form only takes the old form's name for an id, and xAI says so."""
+    error = errors.NotFoundError(message, status_code=404, maker="provider")
+    assert blames_route(RETRIEVE_MODEL, error, UrlForms()) == blames
+
+
+def definition(*paths: str, method: str = "get") -> dict[str, Any]:
+    return {"paths": {path: {method: {}} for path in paths}}
+
+
+ROWS_WITH_ID = [operation for operation in ALL if parameters(operation)]
+
+
+@pytest.mark.parametrize("operation", ROWS_WITH_ID, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("name", ["id", "modelId", "x", "batch_job_id"])
+@pytest.mark.parametrize("braces", ["", "{}"])
+def test_names_are_learned(operation: Operation[Any], name: str, braces: str) -> None:
+    """A definition's name for a parameter is used in path and query of the old form, and only it.
+
+    In newer definitions the name stands in braces.
+    """
+    (ours,) = parameters(operation)
+    written = f"{braces[:1]}{name}{braces[1:]}"
+    path = operation.path.replace(f"{{{ours}}}", written)
+    forms = UrlForms()
+    assert forms.names(operation) == {}
+    assert forms.learn(ALL, definition(path, method=operation.method.lower())) == 1
+    names = forms.names(operation)
+    old = address(operation, "old", {ours: "v"}, {"q": "1"}, names=names)
+    assert old == f"{operation.path.replace(f'{{{ours}}}', name)}?q=1&{name}=v"
+    new = address(operation, "new", {ours: "v"}, {}, names=names)
+    assert new == operation.path.replace(f"{{{ours}}}", "v")
+    others = [other for other in ROWS_WITH_ID if other is not operation]
+    assert all(forms.names(other) == {} for other in others)
+
+
+ODD_DEFINITIONS: list[Any] = [
+    definition("/v1/models"),
+    definition("/v1/models/id", method="post"),
+    definition("/v1/models/a/b"),
+    definition("/v1/models/"),
+    definition("/v2/models/id"),
+    definition("/v1/models/m\u00e9"),
+    definition("/v1/models/a b?c"),
+    {"paths": {}},
+    {"paths": []},
+    {"paths": None},
+    {"paths": "text"},
+    {"paths": {"/v1/models/id": None}},
+    {"paths": {"/v1/models/id": "get"}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_DEFINITIONS, ids=lambda odd: repr(odd)[:40])
+def test_of_other_definitions_nothing_is_learned(odd: Any) -> None:
+    """A definition without the endpoint, or none at all, changes nothing."""
+    forms = UrlForms()
+    assert forms.learn([RETRIEVE_MODEL, LIST_MODELS], odd) == 0
+    assert forms.names(RETRIEVE_MODEL) == {}
+
+
+def test_an_endpoint_is_learned_once() -> None:
+    """Of several paths that fit the first counts, and no endpoint is counted twice."""
+    forms = UrlForms()
+    odd: dict[str, Any] = {
+        "paths": {"/v1/models/first": {"get": {}}, "/v1/models/second": {"get": {}}}
+    }
+    assert forms.learn([RETRIEVE_MODEL], odd) == 1
+    assert forms.names(RETRIEVE_MODEL) == {"model_id": "first"}
+
+
+def test_a_query_that_has_no_form_is_refused() -> None:
+    """A text with lone surrogates in the query is an error of ours, before anything is sent."""
+    with pytest.raises(UsageError) as refusal:
+        address(LIST_MODELS, "new", {}, {"filter": "\ud800"})
+    assert refusal.value.field == "query"
 
 
 def test_what_worked_is_known_to_one_object_only() -> None:

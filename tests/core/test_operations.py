@@ -49,6 +49,15 @@ def test_rows_are_whole(operation: Operation[Any]) -> None:
     repeats = operation.method in {"GET", "DELETE"} or creates_nothing
     assert operation.idempotent == (repeats and operation.reads != "pending")
     assert operation.prefers in {"new", "old"}
+    assert not (operation.once and operation.idempotent)
+
+
+def test_what_must_not_be_asked_twice() -> None:
+    """A deferred answer is handed out once, and a piece of a file adds up: no other row is such."""
+    assert {operation.name for operation in ALL if operation.once} == {
+        "Get Deferred Chat Completion",
+        "Upload File Chunk",
+    }
 
 
 @every_row

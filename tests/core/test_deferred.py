@@ -1,0 +1,505 @@
+"""Law: a deferred answer is waited for whatever "not yet" looks like, and fetched at most once."""
+
+import asyncio
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
+from tests.core.loopback import TOKEN, Drop, Loopback, Move, Reply, Stall, json_reply
+from tests.core.twins import Pauses, hands
+from tests.core.wire import ENVELOPES, refused, wrapped
+from xai_lowcode import emulator as emulation
+from xai_lowcode.addresses import UrlForms
+from xai_lowcode.conversation import ChatRequest, Message, TextPart
+from xai_lowcode.deferred import Deferral, collect, deferral_of
+from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    InternalServerError,
+    NotFoundError,
+    RateLimitError,
+    RouteNotFoundError,
+    UnreadableAnswerError,
+    UsageError,
+    XAILowCodeError,
+)
+from xai_lowcode.exchange import Answer, Dropped, Outcome, Send, Session, Settled, Wait
+from xai_lowcode.gateway import AsyncGateway
+from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.retry import RetryPolicy
+
+DONE = {"id": "c", "choices": [{"index": 0, "message": {"content": "hi"}}]}
+GONE = {"error": "Deferred completion not found: r", "code": "not-found"}
+SOON = Deferral(first_pause=0.01, poll_timeout=0.1)
+ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
+both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[Emulator]:
+    with running() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(_server: Emulator) -> Emulator:
+    """A gateway with xAI behind it, as good as new."""
+    _server.reset()
+    return _server
+
+
+def in_envelopes(name: str, body: Any) -> dict[str, Move]:
+    return {f"{name} {how}": json_reply(wrapped(body, how)) for how in ENVELOPES}
+
+
+PENDING: dict[str, Move] = {
+    **in_envelopes("text", ""),
+    **in_envelopes("null", None),
+    **in_envelopes("object", {}),
+    **in_envelopes("status", {"status": "pending"}),
+    "nothing": Reply(b""),
+    "nothing of a type": Reply(b"", content_type="text/plain; charset=utf-8"),
+    "nothing of no type": Reply(b"", content_type=None),
+    "white space": Reply(b" \r\n"),
+    "202 and nothing": Reply(b"", 202, None),
+    "202 and a text": Reply(b"Accepted", 202, "text/plain"),
+    "202 and a word": json_reply("accepted", 202),
+    "202 and an object": json_reply({"message": "still working"}, 202),
+    "204": Reply(b"", 204, None),
+    "silence": Stall(),
+}
+
+
+@both
+@pytest.mark.parametrize("name", PENDING)
+def test_all_that_means_not_yet(
+    gateway: Loopback, pauses: Pauses, kind: type[Any], name: str
+) -> None:
+    """Each form of "not yet" is waited out, alone and repeated; the answer comes as it is."""
+    with hands(kind, settings_for(gateway)) as client:
+        gateway.script([PENDING[name], PENDING[name], json_reply(DONE)])
+        assert client.say("collect_deferred_completion", "r", SOON) == DONE
+        assert len(gateway.requests) == 3
+        assert len(pauses) == 3
+        if name != "silence":
+            gateway.script([PENDING[name], json_reply(DONE)])
+            assert client.say("get_deferred_completion", "r") is None
+            assert client.say("get_deferred_completion", "r") == DONE
+    assert gateway.open_connections == 0
+
+
+@both
+@pytest.mark.parametrize("how", ENVELOPES)
+@pytest.mark.parametrize("served", ["new", "old", "both", "old_new_drops"])
+@pytest.mark.parametrize("pending", ["empty_json", "empty", "null", "never", "status_202"])
+def test_the_whole_way(
+    emulator: Emulator, pauses: Pauses, kind: type[Any], how: Any, served: Any, pending: Any
+) -> None:
+    """A ticket is taken and its answer collected, in every envelope, form and way to say no."""
+    del pauses
+    emulator.envelope, emulator.url_forms, emulator.deferred_pending = how, served, pending
+    emulator.deferred_polls = 1 if pending == "never" else 3
+    with hands(kind, settings_of(emulator)) as gateway:
+        ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
+        ticket = gateway.say("create_chat_completion", **ask)["request_id"]
+        answer = gateway.say("collect_deferred_completion", ticket, SOON)
+        assert answer["choices"][0]["message"]["content"]
+        with pytest.raises(NotFoundError):
+            gateway.say("get_deferred_completion", ticket)
+
+
+@both
+@pytest.mark.parametrize("low", [False, True])
+@pytest.mark.parametrize(
+    ("move", "error"),
+    [
+        (Reply(b'{"choices": [', cut=True), APIConnectionError),
+        (Reply(b"", cut=True), APIConnectionError),
+        (Reply(b'{"choices": [', stall=True), APITimeoutError),
+        (Reply(b'{"choices": ['), UnreadableAnswerError),
+        (Reply(b"<html>x</html>", content_type="text/html"), UnreadableAnswerError),
+        (Reply(b"no gzip", headers=(("Content-Encoding", "gzip"),)), UnreadableAnswerError),
+        (json_reply({"id": "c"}), UnreadableAnswerError),
+        (json_reply("a word"), UnreadableAnswerError),
+        (json_reply(refused({"error": "bad"}), 400), XAILowCodeError),
+    ],
+)
+def test_a_result_is_not_fetched_twice(
+    gateway: Loopback,
+    pauses: Pauses,
+    kind: type[Any],
+    low: bool,
+    move: Move,
+    error: type[XAILowCodeError],
+) -> None:
+    """When part of an answer came, or another one than expected, nobody asks again."""
+    gateway.script([move, json_reply(DONE), json_reply(DONE)])
+    method = "get_deferred_completion" if low else "collect_deferred_completion"
+    plan = () if low else (SOON,)
+    settings = settings_for(gateway, max_retries=5, timeout=0.15)
+    with hands(kind, settings) as client, pytest.raises(error):
+        client.say(method, "r", *plan)
+    assert len(gateway.requests) == 1
+    assert len(pauses) == (0 if low else 1)
+    assert gateway.open_connections == 0
+
+
+@both
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("form", ["new", "old"])
+def test_a_dropped_look_is_not_made_again_at_once(
+    gateway: Loopback, pauses: Pauses, kind: type[Any], warm: bool, form: str
+) -> None:
+    """Also on a connection that was kept: who dropped it may have fetched the answer."""
+    settings = settings_for(gateway, max_retries=5, url_format=form)
+    with hands(kind, settings) as client:
+        gateway.script([json_reply(""), Drop(), json_reply(DONE)])
+        if warm:
+            client.say("get_deferred_completion", "r")
+        else:
+            gateway.script([Drop(), json_reply(DONE)])
+        with pytest.raises(APIConnectionError):
+            client.say("get_deferred_completion", "r")
+    assert len(gateway.requests) == 1 + warm
+    assert pauses == []
+
+
+FAILED: dict[str, Move] = {
+    "dropped": Drop(),
+    "500": json_reply(refused("upstream"), 500),
+    "html": Reply(b"<html>bad gateway</html>", 502, "text/html"),
+    "network": json_reply(
+        {"message": "hang up", "provider": "xai", "error": {"message": "hang up"}}, 500
+    ),
+    "silence": Stall(),
+}
+
+
+@both
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("name", FAILED)
+def test_what_may_pass_is_outlasted(
+    gateway: Loopback, pauses: Pauses, kind: type[Any], name: str, warm: bool
+) -> None:
+    """A look that fails in passing is one look lost; a 404 later says what may have become of it.
+
+    With ``warm`` the connection had been used before.
+    """
+    del pauses
+    before = [json_reply("")] * warm
+    settings = settings_for(gateway, url_format="new")
+    with hands(kind, settings) as client:
+        gateway.script([*before, FAILED[name], *before, json_reply(DONE)])
+        assert client.say("collect_deferred_completion", "r", SOON) == DONE
+        gateway.script([*before, FAILED[name], *before, json_reply(refused(GONE), 404)])
+        with pytest.raises(NotFoundError) as raised:
+            client.say("collect_deferred_completion", "r", SOON)
+        assert "can be fetched once" in raised.value.__notes__[0]
+        # Nothing was lost where nothing failed, or where the look was refused.
+        for calm in ([], [json_reply(refused({"error": "slow"}), 429)]):
+            gateway.script([*before, *calm, json_reply(refused(GONE), 404)])
+            with pytest.raises(NotFoundError) as raised:
+                client.say("collect_deferred_completion", "r", SOON)
+            assert not hasattr(raised.value, "__notes__")
+
+
+@both
+def test_a_lost_connection_in_the_first_form_is_visible(
+    gateway: Loopback, pauses: Pauses, kind: type[Any]
+) -> None:
+    """When the new form was dropped and the old one finds nothing, the error tells of both."""
+    del pauses
+    with hands(kind, settings_for(gateway)) as client:
+        gateway.script([Drop(), json_reply(refused(GONE), 404)])
+        with pytest.raises(NotFoundError) as raised:
+            client.say("collect_deferred_completion", "r", SOON)
+        assert "new URL form was tried first: No answer" in raised.value.__notes__[0]
+        assert len(gateway.requests) == 2
+
+
+@both
+def test_a_gateway_of_the_new_form_survives_a_drop(
+    emulator: Emulator, pauses: Pauses, kind: type[Any]
+) -> None:
+    """The old form's 404 for the placeholder does not end the waiting."""
+    del pauses
+    with hands(kind, settings_of(emulator)) as gateway:
+        ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
+        ticket = gateway.say("create_chat_completion", **ask)["request_id"]
+        emulator.inject(emulation.Drop())
+        assert gateway.say("collect_deferred_completion", ticket, SOON)["choices"]
+
+
+# By hand, with a clock of our own.
+
+
+@dataclass
+class Waited:
+    """What one waiting did."""
+
+    waits: list[float] = field(default_factory=list)
+    withins: list[float] = field(default_factory=list)
+    polls: list[tuple[int, float]] = field(default_factory=list)
+    ended: Settled | XAILowCodeError | None = None
+    now: float = 100.0
+
+
+def answer(document: bytes, status: int = 200, **headers: str) -> Answer:
+    return Answer(status, headers, document)
+
+
+def wait(outcomes: list[Outcome], deferral: dict[str, float], *, look: float = 0.0) -> Waited:
+    """Drives the flow; a look takes so many seconds, and after the outcomes all is pending."""
+    waited = Waited()
+    left = iter(outcomes)
+    session = Session(RetryPolicy(9), UrlForms("new"), TOKEN, lambda: waited.now, lambda: 0.5)
+    plan: Any = deferral
+    how = Deferral(**plan, on_poll=lambda looks, passed: waited.polls.append((looks, passed)))
+    steps = collect("r", how, session)
+    outcome: Outcome | None = None
+    try:
+        while len(waited.waits) < 500:
+            step = steps.send(outcome)
+            outcome = None
+            if isinstance(step, Wait):
+                waited.waits.append(step.seconds)
+                waited.now += step.seconds
+            elif isinstance(step, Send):
+                waited.withins.append(step.within or 0.0)
+                waited.now += look
+                outcome = next(left, answer(b'""'))
+    except StopIteration as end:
+        waited.ended = end.value
+    except XAILowCodeError as error:
+        waited.ended = error
+    return waited
+
+
+def test_pauses_grow_by_half_up_to_the_longest() -> None:
+    """From the first pause on each is half as long again, until the longest."""
+    waited = wait([], {"timeout": 100, "first_pause": 2, "longest_pause": 10})
+    assert waited.waits[:6] == [2, 3, 4.5, 6.75, 10, 10]
+    assert set(waited.waits[4:]) == {10}
+    assert sum(waited.waits) < 100
+    constant = wait([], {"timeout": 100, "first_pause": 20, "longest_pause": 10})
+    assert set(constant.waits) == {20}
+
+
+def test_the_looks_are_told() -> None:
+    """Before each look its number and the seconds that passed are told."""
+    waited = wait([], {"timeout": 30, "first_pause": 2, "longest_pause": 4}, look=1.0)
+    assert waited.polls == [(0, 2), (1, 6), (2, 11), (3, 16), (4, 21), (5, 26)]
+
+
+def test_a_wish_to_wait_counts_once() -> None:
+    """``Retry-After`` lengthens the next pause, and not those after it."""
+    slow = answer(b'{"error": "slow"}', 429, **{"retry-after": "60"})
+    waited = wait([slow], {"timeout": 400, "first_pause": 2, "longest_pause": 10})
+    assert waited.waits[:5] == [2, 60, 4.5, 6.75, 10]
+
+
+def test_a_wish_beyond_the_end_is_not_obeyed() -> None:
+    """Who is to wait longer than the time that is left gives up at once."""
+    slow = answer(b'{"error": "slow"}', 429, **{"retry-after": "9999"})
+    waited = wait([slow], {"timeout": 400, "first_pause": 2})
+    assert waited.waits == [2]
+    assert isinstance(waited.ended, APITimeoutError)
+
+
+positive = st.floats(0.01, 5000)
+OUTCOMES: list[Outcome] = [
+    answer(b'""'),
+    answer(b"null"),
+    answer(b"", 202),
+    answer(b'{"error": "slow"}', 429),
+    answer(b'{"error": "slow"}', 429, **{"retry-after": "7"}),
+    answer(b"<html>x</html>", 502),
+    answer(b'{"choices": []}'),
+    answer(b"<html>x</html>", 200),
+    answer(b'{"message": "Not Found"}', 404),
+]
+
+
+@given(
+    st.lists(st.sampled_from(OUTCOMES), max_size=5),
+    st.fixed_dictionaries(
+        dict.fromkeys(("timeout", "poll_timeout", "first_pause", "longest_pause"), positive)
+    ),
+    st.sampled_from([0.0, 0.5, 40.0]),
+)
+def test_the_end_is_kept(outcomes: list[Outcome], plan: dict[str, float], look: float) -> None:
+    """However it is planned: one look at least, none begins too late, none may last too long."""
+    waited = wait(outcomes, plan, look=look)
+    assert len(waited.withins) >= 1
+    assert waited.waits[0] == min(plan["first_pause"], plan["timeout"] / 2)
+    for (number, passed), within in zip(waited.polls, waited.withins, strict=True):
+        assert passed < plan["timeout"]
+        assert 0 < within <= plan["poll_timeout"]
+        assert within <= max(plan["timeout"] - passed, 0.001) + 1e-9
+        assert number == waited.polls.index((number, passed))
+    for earlier, later in pairwise(waited.waits):
+        assert later <= max(earlier * 1.5, plan["longest_pause"], 7)
+    if isinstance(waited.ended, APITimeoutError):
+        assert "The deferred answer r was not ready within" in str(waited.ended)
+        assert "24 hours" in str(waited.ended)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [
+        (answer(b'{"message": "Not Found"}', 404), RouteNotFoundError),
+        (answer(b'{"error": "violates usage guidelines"}', 403), XAILowCodeError),
+        (Dropped(APIConnectionError("x", reached=True), begun=True), APIConnectionError),
+    ],
+)
+def test_what_will_not_pass_ends_the_waiting(
+    outcome: Outcome, error: type[XAILowCodeError]
+) -> None:
+    """A refusal that stands is raised after one look."""
+    if isinstance(outcome, Dropped) and isinstance(outcome.error, APIConnectionError):
+        outcome.error.begun = True
+    waited = wait([outcome], {"timeout": 50})
+    assert isinstance(waited.ended, error)
+    assert len(waited.waits) == 1
+
+
+@both
+@pytest.mark.parametrize("move", [json_reply(""), Stall(), Drop(), FAILED["500"]])
+def test_the_deadline(gateway: Loopback, kind: type[Any], move: Move) -> None:
+    """What is never ready ends with the deadline, and with the id under which it can be had."""
+    gateway.play = lambda _request: move
+    plan = Deferral(timeout=0.3, poll_timeout=0.05, first_pause=0.02, longest_pause=0.05)
+    with hands(kind, settings_for(gateway)) as client:
+        with pytest.raises(APITimeoutError) as raised:
+            client.say("collect_deferred_completion", "req-17", plan)
+        assert "req-17" in raised.value.message
+        assert raised.value.reached
+        assert 2 <= len(gateway.requests) <= 31
+        with pytest.raises(APITimeoutError):
+            client.say("collect_deferred_completion", "r", Deferral(timeout=0.05))
+    assert gateway.open_connections == 0
+
+
+class StoppedError(Exception):
+    """Raised by a callback."""
+
+
+@both
+def test_a_callback_can_end_the_waiting(gateway: Loopback, pauses: Pauses, kind: type[Any]) -> None:
+    """What ``on_poll`` raises comes through, and the next look is not made."""
+    gateway.play = lambda _request: json_reply("")
+    seen: list[int] = []
+
+    def watch(looks: int, _passed: float) -> None:
+        seen.append(looks)
+        if looks == 2:
+            raise StoppedError
+
+    with hands(kind, settings_for(gateway)) as client, pytest.raises(StoppedError):
+        client.say("collect_deferred_completion", "r", Deferral(on_poll=watch))
+    assert seen == [0, 1, 2]
+    assert len(gateway.requests) == 2
+    assert len(pauses) == 3
+
+
+@pytest.mark.parametrize("move", [Stall(), Reply(b"{", stall=True), json_reply("")])
+async def test_a_cancelled_waiting_leaves_nothing_open(gateway: Loopback, move: Move) -> None:
+    """Cancelling during a look, an answer or a pause closes the connection."""
+    gateway.play = lambda _request: move
+    plan = Deferral(first_pause=0.01, longest_pause=30)
+    async with AsyncGateway(settings_for(gateway)) as client:
+        task = asyncio.create_task(client.collect_deferred_completion("r", plan))
+        while not gateway.requests:  # noqa: ASYNC110 - another thread fills it
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        made = len(gateway.requests)
+        await asyncio.sleep(0.05)
+        assert len(gateway.requests) == made
+        if not isinstance(move, Reply) or move.stall:
+            assert gateway.open_connections == 0
+    assert gateway.open_connections == 0
+
+
+BAD: list[Any] = [0, -1, 0.0, float("nan"), float("-inf"), True, "5", None, [1]]
+
+
+@pytest.mark.parametrize("name", ["timeout", "poll_timeout", "first_pause", "longest_pause"])
+@pytest.mark.parametrize("value", BAD, ids=repr)
+def test_a_duration_is_a_positive_number(name: str, value: Any) -> None:
+    """Anything else is refused by name when the plan is made."""
+    with pytest.raises(UsageError) as refusal:
+        Deferral(**{name: value})
+    assert refusal.value.field == name
+    assert name in str(refusal.value)
+
+
+def test_a_plan_travels() -> None:
+    """A plan is a value: equal to its copy, and unchangeable."""
+    plan = Deferral(timeout=7, poll_timeout=float("inf"))
+    assert pickle.loads(pickle.dumps(plan)) == plan  # noqa: S301 - just written
+    with pytest.raises(AttributeError):
+        plan.timeout = 3  # type: ignore[misc]
+
+
+def test_a_users_word() -> None:
+    """True, False, None or a plan; anything else is refused."""
+    plan = Deferral(timeout=7)
+    assert deferral_of(plan) is plan
+    assert deferral_of(True) == Deferral()  # noqa: FBT003 - the user's word
+    assert deferral_of(None) is deferral_of(False) is None  # noqa: FBT003
+    odds: list[Any] = [1, 0, "yes", {}, [plan], Deferral]
+    for odd in odds:
+        with pytest.raises(UsageError) as refusal:
+            deferral_of(odd)
+        assert refusal.value.field == "deferred"
+
+
+@pytest.mark.parametrize("request_id", [5, None, "", {"a": 1}])
+def test_a_promise_without_an_id_is_unreadable(gateway: Loopback, request_id: Any) -> None:
+    """A ticket whose id is none is told as such, and nothing is waited for."""
+    gateway.script([json_reply({"request_id": request_id})])
+    model = GatewayModel(settings_for(gateway))
+    with pytest.raises((UnreadableAnswerError, UsageError)):
+        model.generate(QUESTION, SOON)
+    model.client.close()
+    assert len(gateway.requests) == 1
+
+
+QUESTION = ChatRequest(model="grok-4.3", messages=(Message("user", (TextPart("Say hello."),)),))
+
+
+def test_a_deferred_reply_is_the_plain_one(emulator: Emulator) -> None:
+    """Deferred and at once, sync and async give one reply; both ask for the same but for a word."""
+    model = GatewayModel(settings_of(emulator))
+    replies = []
+    for plan in (None, SOON):
+        emulator.reset()
+        replies.append(model.generate(QUESTION, plan))
+        emulator.reset()
+        replies.append(asyncio.run(model.agenerate(QUESTION, plan)))
+        first = emulator.requests[0].body
+        assert first.pop("deferred", None) is (None if plan is None else True)
+        assert first == {"model": "grok-4.3", "messages": ASKED}
+    model.client.close()
+    facts = {(r.text, r.usage, r.finish_reason, r.model) for r in replies}
+    assert len(facts) == 1
+    assert len({reply.id for reply in replies}) == 1
+
+
+def test_the_errors_of_a_waiting_are_of_the_tree() -> None:
+    """A rate limit and an outage are outlasted by hand as well, and end in the same error."""
+    for kind in (RateLimitError, InternalServerError):
+        status = 429 if kind is RateLimitError else 503
+        waited = wait([answer(b"", status)] * 99, {"timeout": 60})
+        assert isinstance(waited.ended, APITimeoutError)
