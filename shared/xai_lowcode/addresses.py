@@ -101,10 +101,16 @@ class UrlForms:
 
     Args:
         choice: ``"auto"``, or the one form the user wants.
+        names: The gateway's names for the ids of the old form, by ours; ``learn`` finds them out.
     """
 
-    def __init__(self, choice: Literal["auto", "new", "old"] = "auto") -> None:
+    def __init__(
+        self,
+        choice: Literal["auto", "new", "old"] = "auto",
+        names: Mapping[str, str] = _SAME_NAMES,
+    ) -> None:
         self.choice = choice
+        self._given = names
         self._worked: dict[str, Form] = {}
         self._names: dict[tuple[str, str], Mapping[str, str]] = {}
 
@@ -129,7 +135,7 @@ class UrlForms:
 
     def names(self, operation: Operation[object]) -> Mapping[str, str]:
         """The gateway's names for the ids in an endpoint's path, where they differ from ours."""
-        return self._names.get((operation.method, operation.path), _SAME_NAMES)
+        return self._names.get((operation.method, operation.path), self._given)
 
     def learn(self, operations: Iterable[Operation[object]], definition: Mapping[str, Any]) -> int:
         """Takes over the parameter names of a gateway's definition.

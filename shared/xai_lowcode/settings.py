@@ -56,6 +56,9 @@ class Settings(BaseModel):
     """Seconds for a whole call, all attempts and waits included; None for no limit."""
     max_retries: Annotated[int, Field(ge=0)] = 2
     """How often a failed call is made again; 0 means one request."""
+    parameter_names: dict[str, str] = Field(default_factory=dict)
+    """The gateway's names for the ids in the old URL form, where they differ from ours, for
+    instance ``{"file_id": "id"}``; ``learn_url_forms`` takes them from its definition."""
     url_format: UrlFormat = "auto"
     """The gateway's URL form; ``"auto"`` begins with the new one and remembers what worked."""
 

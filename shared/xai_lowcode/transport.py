@@ -57,7 +57,7 @@ def session_of(settings: Settings) -> Session:
     """What the calls of a client with these settings have in common."""
     return Session(
         RetryPolicy(settings.max_retries, settings.deadline),
-        UrlForms(settings.url_format),
+        UrlForms(settings.url_format, settings.parameter_names),
         Secret(settings.api_token.get_secret_value()),
         monotonic,
         random.random,

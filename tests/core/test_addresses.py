@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode import errors, operations
+from xai_lowcode import Gateway, Settings, errors, operations
 from xai_lowcode.addresses import (
     LONGEST_ID,
     UrlForms,
@@ -18,7 +18,8 @@ from xai_lowcode.addresses import (
     check_id,
     parameters,
 )
-from xai_lowcode.errors import UsageError, XAILowCodeError
+from xai_lowcode.emulator import running
+from xai_lowcode.errors import NotFoundError, UsageError, XAILowCodeError
 from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL, Operation
 
 ALL = [value for value in vars(operations).values() if isinstance(value, Operation)]
@@ -292,3 +293,18 @@ def test_what_worked_is_known_to_one_object_only() -> None:
     one, other = UrlForms(), UrlForms()
     one.remember(RETRIEVE_MODEL, "old")
     assert other.first(RETRIEVE_MODEL) == "new"
+
+
+def test_names_of_the_old_form_can_be_given() -> None:
+    """A gateway's own parameter names are used in the old form, and what is learned goes first."""
+    with running(url_forms="old", parameter_names={"model_id": "id"}) as gateway:
+        reach = {"api_token": gateway.api_token, "base_url": gateway.base_url, "max_retries": 0}
+        with Gateway(Settings.create(**reach)) as client, pytest.raises(NotFoundError):
+            client.retrieve_model("grok-4.3")
+        given = Settings.create(**reach, parameter_names={"model_id": "id"})
+        with Gateway(given) as client:
+            assert client.retrieve_model("grok-4.3").id == "grok-4.3"
+        wrong = Settings.create(**reach, parameter_names={"model_id": "name"})
+        with Gateway(wrong) as client:
+            assert client.learn_url_forms() > 0
+            assert client.retrieve_model("grok-4.3").id == "grok-4.3"
