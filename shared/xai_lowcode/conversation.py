@@ -12,8 +12,8 @@ from typing import Any, Literal
 from xai_lowcode.errors import UsageError
 
 Role = Literal["system", "user", "assistant", "tool"]
-Api = Literal["auto", "chat_completions", "responses"]
-APIS: frozenset[str] = frozenset({"auto", "chat_completions", "responses"})
+Api = Literal["auto", "chat_completions", "messages", "responses"]
+APIS: frozenset[str] = frozenset({"auto", "chat_completions", "messages", "responses"})
 ROLES: frozenset[str] = frozenset({"system", "user", "assistant", "tool"})
 
 
@@ -100,12 +100,14 @@ class Message:
         name: Name of the speaker; of use for users only.
         items: What the service answered, verbatim and in order (ids repeat). The dialect that gave
             them sends them back instead of the parts, encrypted reasoning included.
+        form: The dialect that gave the items; another one goes by the parts.
     """
 
     role: Role
     parts: tuple[Part, ...]
     name: str | None = None
     items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ class ChatRequest:
         reasoning_summary: How thoughts are summed up: ``"auto"``, ``"concise"``, ``"detailed"``.
         max_turns: Limit of rounds with server tools.
         deferred: Whether the answer is only promised, to be fetched later.
-        api: The wire form: ``"auto"``, ``"chat_completions"`` or ``"responses"``.
+        api: The wire form: ``"auto"``, ``"chat_completions"``, ``"messages"``, ``"responses"``.
         stream_usage: Whether a stream ends with its usage.
         extra: Further members of the request body, sent as they are.
 

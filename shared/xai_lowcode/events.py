@@ -97,9 +97,10 @@ class ImageMade:
 
 @dataclass(frozen=True, slots=True)
 class ItemDone:
-    """An item of the service's is complete, to be sent back as it is."""
+    """An item is complete, to be sent back as it is by the dialect that gave it."""
 
     item: Mapping[str, Any]
+    form: str
     choice: int = 0
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -147,7 +148,17 @@ StreamEvent = Began | ChoiceEvent | Cited | Used
 class _ChoiceDraft:
     """One answer being put together."""
 
-    __slots__ = ("calls", "finish", "items", "logprobs", "made", "reasoning", "refusal", "text")
+    __slots__ = (
+        "calls",
+        "finish",
+        "form",
+        "items",
+        "logprobs",
+        "made",
+        "reasoning",
+        "refusal",
+        "text",
+    )
 
     def __init__(self) -> None:
         self.text: list[str] = []
@@ -157,7 +168,7 @@ class _ChoiceDraft:
         self.made: list[ServerToolPart | ImagePart] = []
         self.items: list[Mapping[str, Any]] = []
         self.calls: dict[int, list[str]] = {}
-        self.finish = ""
+        self.finish = self.form = ""
 
     def add(self, event: ChoiceEvent) -> None:
         match event:
@@ -174,6 +185,7 @@ class _ChoiceDraft:
                 self.made.append(part)
             case ItemDone():
                 self.items.append(event.item)
+                self.form = event.form
             case Finished():
                 self.finish = event.reason
 
@@ -196,6 +208,7 @@ class _ChoiceDraft:
             tuple(self.logprobs),
             "".join(self.refusal) or None,
             tuple(self.items),
+            self.form,
         )
 
 
@@ -283,4 +296,4 @@ def _events_of_choice(index: int, choice: Choice, raw: Mapping[str, Any]) -> Ite
     for position, call in enumerate(choice.tool_calls):
         yield ToolCallDelta(position, call.id, call.name, call.arguments, index, raw)
     for item in choice.items:
-        yield ItemDone(item, index, raw)
+        yield ItemDone(item, choice.form, index, raw)

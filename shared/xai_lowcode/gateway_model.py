@@ -15,6 +15,7 @@ from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.deferred import Deferral, collect, ticket_of
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.dialects.chat_completions import ChatCompletions
+from xai_lowcode.dialects.messages import Messages
 from xai_lowcode.dialects.responses import Responses
 from xai_lowcode.errors import UsageError
 from xai_lowcode.events import StreamEvent
@@ -28,7 +29,7 @@ from xai_lowcode.streams import StreamReader
 from xai_lowcode.transport import session_of
 
 _DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (ChatCompletions(), Responses())
+    dialect.name: dialect for dialect in (ChatCompletions(), Messages(), Responses())
 }
 
 # What only responses can carry, so that asking for it chooses them.
@@ -157,9 +158,9 @@ class GatewayModel:
     def _dialect(self, request: ChatRequest) -> Dialect:
         """The wire form: the one asked for, else chat completions unless they cannot carry it."""
         needed = [name for name in RESPONSES_ONLY if getattr(request, name) not in (None, ())]
-        if request.api == "chat_completions" and needed:
+        if request.api in {"chat_completions", "messages"} and needed:
             raise UsageError(
-                f"{needed[0]}: chat completions have nothing like it.",
+                f"{needed[0]}: {request.api} have nothing like it.",
                 field=needed[0],
                 hint="Leave api out, or set it to 'responses'.",
             )

@@ -131,4 +131,5 @@ def _cut_choice(choice: Choice, stops: Sequence[str]) -> Choice:
         finish_reason="stop",
         # Items sent back verbatim would bring the rest of the text with them.
         items=(),
+        form="",
     )

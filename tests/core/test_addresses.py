@@ -214,6 +214,11 @@ def test_a_placeholder_taken_for_an_id_blames_the_route(message: str, blames: bo
     """A gateway of the new form only takes the old form's name for an id, and xAI says so."""
     error = errors.NotFoundError(message, status_code=404, maker="provider")
     assert blames_route(RETRIEVE_MODEL, error, UrlForms()) == blames
+    foreign = error.message.replace("model_id", "modelId")
+    error = errors.NotFoundError(foreign, status_code=404, maker="provider")
+    forms = UrlForms()
+    forms.learn([RETRIEVE_MODEL], {"paths": {"/v1/models/modelId": {"get": {}}}})
+    assert blames_route(RETRIEVE_MODEL, error, forms) == blames
 
 
 def definition(*paths: str, method: str = "get") -> dict[str, Any]:

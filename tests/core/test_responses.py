@@ -96,7 +96,14 @@ def rendered(*, stream: bool = False, **options: Any) -> dict[str, Any]:
             Message("tool", (ToolResultPart("c", (TextPart("5"),)),)),
             [{"type": "function_call_output", "call_id": "c", "output": "5"}],
         ),
-        (Message("assistant", (TextPart("x"),), items=(MESSAGE, CALL)), [MESSAGE, CALL]),
+        (
+            Message("assistant", (TextPart("x"),), items=(MESSAGE, CALL), form="responses"),
+            [MESSAGE, CALL],
+        ),
+        (
+            Message("assistant", (TextPart("x"),), items=({"type": "text"},), form="messages"),
+            [{"role": "assistant", "content": "x"}],
+        ),
     ],
 )
 def test_every_message_has_its_items(message: Message, items: list[Any]) -> None:

@@ -37,6 +37,7 @@ def read_reply(body: dict[str, Any]) -> Reply:
         tuple(_read_logprobs(output)),
         "".join(_texts(output, "refusal")) or None,
         tuple(output),
+        "responses" if output else "",
     )
     return Reply(
         choices=(choice,),

@@ -82,7 +82,7 @@ def _render_reasoning(request: ChatRequest) -> Json:
 
 
 def _render_message(message: Message, position: int) -> Iterator[Mapping[str, Any]]:
-    if message.items:
+    if message.items and message.form == "responses":
         yield from message.items
     elif message.role == "assistant":
         yield from _render_assistant(message, position)

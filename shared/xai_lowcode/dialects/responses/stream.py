@@ -96,7 +96,7 @@ class ResponsesDecoder:
             yield ImageMade(image, raw=chunk)
         elif (tool := read_server_tool(item)) is not None:
             yield ServerToolUsed(tool, raw=chunk)
-        yield ItemDone(item, raw=chunk)
+        yield ItemDone(item, "responses", raw=chunk)
 
     def _closed(self, chunk: Json) -> Iterable[StreamEvent]:
         if self._ended:

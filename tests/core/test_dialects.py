@@ -1,0 +1,157 @@
+"""Laws over all wire forms: one conversation, the same answer; plain and streamed are one."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from xai_lowcode.conversation import (
+    APIS,
+    ChatRequest,
+    ImagePart,
+    Message,
+    NamedTool,
+    TextPart,
+    ToolResultPart,
+    ToolSpec,
+)
+from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.events import Assembler
+from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.reply import Reply
+from xai_lowcode.settings import Settings
+
+FORMS = sorted(APIS - {"auto"})
+INTEGER = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+ADD = ToolSpec("add", "Adds.", INTEGER)
+MULTIPLY = ToolSpec("multiply", "Multiplies.", INTEGER)
+
+
+def picture() -> str:
+    """A small picture as a data URL."""
+    buffer = BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def said(*parts: Any) -> Message:
+    """What a user says."""
+    return Message("user", tuple(TextPart(p) if isinstance(p, str) else p for p in parts))
+
+
+CONVERSATIONS: dict[str, dict[str, Any]] = {
+    "text": {"messages": (said("Hello"),)},
+    "system": {"messages": (Message("system", (TextPart("Be kind."),)), said("Hello"))},
+    "picture": {"messages": (said("What is this?", ImagePart(picture())),)},
+    "call": {"messages": (said("Use add for 3."),), "tools": (ADD,)},
+    "calls": {"messages": (said("add 2 and multiply 3"),), "tools": (ADD, MULTIPLY)},
+    "forced": {"messages": (said("7"),), "tools": (ADD, MULTIPLY), "tool_choice": "required"},
+    "named": {"messages": (said("7"),), "tools": (ADD,), "tool_choice": NamedTool("add")},
+    "none": {"messages": (said("Use add for 3."),), "tools": (ADD,), "tool_choice": "none"},
+    "cut": {"messages": (said("Hello"),), "max_tokens": 4},
+    "stopped": {"messages": (said("Hello"),), "stop": ("wrote",)},
+}
+every_form = pytest.mark.parametrize("form", FORMS)
+every_conversation = pytest.mark.parametrize("name", list(CONVERSATIONS))
+every_model = pytest.mark.parametrize("model", ["grok-4.3", "grok-4.20-0309-non-reasoning"])
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    """One emulator for the module."""
+    with running() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def model_of(emulator: Emulator) -> GatewayModel:
+    """A model connected to it."""
+    emulator.reset()
+    reach = {"api_token": emulator.api_token, "base_url": emulator.base_url}
+    return GatewayModel(Settings.create(**reach))
+
+
+def asked(name: str, form: str, model: str) -> ChatRequest:
+    """A conversation in one wire form."""
+    return ChatRequest(**{"model": model, **CONVERSATIONS[name]}, api=form)  # type: ignore[arg-type]  # a table
+
+
+def facts(reply: Reply) -> tuple[Any, ...]:
+    """What must not depend on the form."""
+    calls = [(call.name, call.arguments) for call in reply.tool_calls]
+    return reply.text, calls, reply.finish_reason
+
+
+def folded(model: GatewayModel, request: ChatRequest) -> Reply:
+    """The reply that the stream folds into."""
+    assembler = Assembler()
+    for event in model.stream(request):
+        assembler.add(event)
+    return assembler.reply()
+
+
+@every_model
+@every_conversation
+def test_all_forms_agree(model_of: GatewayModel, name: str, model: str) -> None:
+    """Text, calls and finish are the same in every form; so is what the answer cost in tokens."""
+    replies = [model_of.generate(asked(name, form, model)) for form in FORMS]
+    assert [reply.api for reply in replies] == FORMS
+    assert len({repr(facts(reply)) for reply in replies}) == 1
+    if name != "stopped":
+        # Where the service cuts at a stop string itself, it writes less than where we do.
+        assert len({reply.usage.output_tokens for reply in replies if reply.usage}) == 1
+    assert all(
+        reply.usage is not None
+        and reply.usage.input_tokens + reply.usage.output_tokens == reply.usage.total_tokens
+        for reply in replies
+    )
+
+
+@every_model
+@every_form
+@every_conversation
+def test_plain_equals_folded_stream(
+    model_of: GatewayModel, name: str, form: str, model: str
+) -> None:
+    """What a stream folds into is what the plain answer says."""
+    request = asked(name, form, model)
+    plain, streamed = model_of.generate(request), folded(model_of, request)
+    assert facts(streamed) == facts(plain)
+    assert (streamed.reasoning, streamed.model) == (plain.reasoning, plain.model)
+    if name != "stopped":
+        assert streamed.usage == plain.usage
+
+
+@every_form
+@pytest.mark.parametrize("name", ["call", "calls"])
+def test_a_tool_round_in_every_form(
+    model_of: GatewayModel, emulator: Emulator, name: str, form: str
+) -> None:
+    """The answer goes back, with its results behind it, and is answered; nothing is refused."""
+    request = asked(name, form, "grok-4.3")
+    first = model_of.generate(request)
+    results = [
+        Message("tool", (ToolResultPart(call.id, (TextPart(f"result of {call.name}"),)),))
+        for call in first.tool_calls
+    ]
+    messages = (*request.messages, first.choices[0].message, *results)
+    second = model_of.generate(replace(request, messages=messages))
+    assert all(f"result of {call.name}" in second.text for call in first.tool_calls)
+    assert len(emulator.requests) == 2
+
+
+@pytest.mark.parametrize("before", FORMS)
+@every_form
+def test_a_conversation_may_change_its_form(model_of: GatewayModel, before: str, form: str) -> None:
+    """What was answered in one form can be sent on in another: by its parts, not its items."""
+    request = asked("call", before, "grok-4.3")
+    first = model_of.generate(request)
+    (call,) = first.tool_calls
+    result = Message("tool", (ToolResultPart(call.id, (TextPart("5"),)),))
+    messages = (*request.messages, first.choices[0].message, result)
+    second = model_of.generate(replace(request, messages=messages, api=form))  # type: ignore[arg-type]  # a table
+    assert "5" in second.text

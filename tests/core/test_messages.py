@@ -1,0 +1,177 @@
+"""The messages dialect: what it sends, what it refuses, and its answers in pieces."""
+
+from typing import Any
+
+import pytest
+
+from xai_lowcode.conversation import (
+    ChatRequest,
+    ImagePart,
+    Message,
+    NamedTool,
+    ReasoningPart,
+    ResponseFormat,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    ToolSpec,
+)
+from xai_lowcode.dialects.messages import Messages
+from xai_lowcode.dialects.messages.request import DEFAULT_MAX_TOKENS
+from xai_lowcode.errors import UnreadableAnswerError, UsageError
+from xai_lowcode.events import Assembler, StreamEvent
+
+QUESTION = Message("user", (TextPart("?"),))
+SCHEMA = {"type": "object", "properties": {}}
+CALL = ToolCallPart("c", "add", '{"a":1}')
+
+
+def rendered(**options: Any) -> dict[str, Any]:
+    """The body of a request."""
+    request = ChatRequest(**{"model": "grok-4.7", "messages": (QUESTION,), **options})
+    return Messages().render(request, stream=False)
+
+
+def test_system_goes_apart_and_results_of_a_turn_together() -> None:
+    """System texts have their own member; tool results that follow each other are one message."""
+    body = rendered(
+        messages=(
+            Message("system", (TextPart("a"),)),
+            QUESTION,
+            Message("assistant", (ReasoningPart("hm"), TextPart("yes"), CALL)),
+            Message("tool", (ToolResultPart("c", (TextPart("1"),)),)),
+            Message("tool", (ToolResultPart("d", (TextPart("2"), ImagePart("https://x/a.png"))),)),
+            Message("system", (TextPart("b"),)),
+        )
+    )
+    assert body["system"] == "a\n\nb"
+    assert body["max_tokens"] == DEFAULT_MAX_TOKENS
+    assert body["messages"] == [
+        {"role": "user", "content": "?"},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "yes"},
+                {"type": "tool_use", "id": "c", "name": "add", "input": {"a": 1}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "c", "content": "1"},
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "d",
+                    "content": [
+                        {"type": "text", "text": "2"},
+                        {"type": "image", "source": {"type": "url", "url": "https://x/a.png"}},
+                    ],
+                },
+            ],
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({"temperature": 0.5, "top_p": 0.1}, {"temperature": 0.5, "top_p": 0.1}),
+        ({"max_tokens": 7}, {"max_tokens": 7}),
+        ({"stop": ("a", "b")}, {"stop_sequences": ["a", "b"]}),
+        ({"user": "u"}, {"metadata": {"user_id": "u"}}),
+        (
+            {"tools": (ToolSpec("add", "Adds.", SCHEMA),), "tool_choice": "required"},
+            {
+                "tools": [{"name": "add", "description": "Adds.", "input_schema": SCHEMA}],
+                "tool_choice": {"type": "any"},
+            },
+        ),
+        (
+            {"tools": (ToolSpec("add", "", SCHEMA),), "tool_choice": NamedTool("add")},
+            {
+                "tools": [{"name": "add", "description": "", "input_schema": SCHEMA}],
+                "tool_choice": {"type": "tool", "name": "add"},
+            },
+        ),
+        ({"tools": (ToolSpec("add"),), "tool_choice": "none"}, {}),
+        ({"extra": {"top_k": 3}}, {"top_k": 3}),
+    ],
+)
+def test_every_option_has_its_member(options: dict[str, Any], sent: dict[str, Any]) -> None:
+    """An option is sent under this form's name; nothing unset is sent."""
+    body = rendered(**options)
+    del body["messages"], body["model"]
+    assert body == {"max_tokens": DEFAULT_MAX_TOKENS, **sent}
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"n": 2}, "n"),
+        ({"deferred": True}, "deferred"),
+        ({"response_format": ResponseFormat()}, "response_format"),
+        ({"messages": (Message("system", (ImagePart("https://x/a"),)),)}, "messages"),
+        ({"messages": (Message("user", (ImagePart(file_id="f"),)),)}, "messages"),
+        ({"messages": (Message("user", (CALL, CALL)),)}, "messages"),
+        ({"messages": (Message("tool", (TextPart("x"),)),)}, "messages"),
+    ],
+)
+def test_what_has_no_place_is_refused(options: dict[str, Any], field: str) -> None:
+    """What this form cannot carry, and what would be missed, is an error that names the field."""
+    with pytest.raises(UsageError) as refusal:
+        rendered(**options)
+    assert refusal.value.field == field
+
+
+def test_an_answer_in_pieces_is_the_whole_one() -> None:
+    """Blocks are put together as the plain answer has them, without an index and with a ping."""
+    blocks = [
+        {"type": "thinking", "thinking": "hm", "signature": "sig"},
+        {"type": "text", "text": "yes"},
+        {"type": "tool_use", "id": "c", "name": "add", "input": {"a": 1}},
+    ]
+    usage = {"input_tokens": 5, "cache_read_input_tokens": 3, "output_tokens": 7}
+    whole = {
+        "id": "m",
+        "model": "grok",
+        "content": blocks,
+        "stop_reason": "tool_use",
+        "usage": usage,
+    }
+    starts: list[dict[str, Any]] = [
+        {"type": "thinking", "thinking": "", "signature": ""},
+        {"type": "text", "text": ""},
+        {"type": "tool_use", "id": "c", "name": "add", "input": {}},
+    ]
+    deltas: list[list[dict[str, Any]]] = [
+        [{"thinking": "h"}, {"thinking": "m"}, {"signature": "sig"}],
+        [{"text": "ye"}, {"text": "s"}],
+        [{"partial_json": '{"a"'}, {"partial_json": ":1}"}],
+    ]
+    decoder, assembler = Messages().decoder(), Assembler()
+    events: list[StreamEvent] = [
+        *decoder.feed({"type": "message_start", "message": {"id": "m", "model": "grok"}}),
+        *decoder.feed({"type": "ping"}),
+    ]
+    for start, pieces in zip(starts, deltas, strict=True):
+        events += decoder.feed({"type": "content_block_start", "content_block": start})
+        for piece in pieces:
+            events += decoder.feed({"type": "content_block_delta", "delta": piece})
+        events += decoder.feed({"type": "content_block_stop"})
+    ending = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": usage}
+    events += decoder.feed(ending)
+    assert not decoder.complete
+    events += decoder.feed({"type": "message_stop"})
+    assert decoder.complete
+    for event in events:
+        assembler.add(event)
+    plain = Messages().parse(whole)
+    assert assembler.reply() == plain
+    assert plain.usage is not None
+    assert (plain.usage.input_tokens, plain.usage.total_tokens) == (8, 15)
+
+
+def test_no_answer_is_unreadable() -> None:
+    """What holds no blocks is no answer."""
+    with pytest.raises(UnreadableAnswerError):
+        Messages().parse({"content": "hi"})
