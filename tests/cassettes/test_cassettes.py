@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conversations import CONVERSATIONS
 from tape import BASE_URLS, FOLDER, recorder
 
-TOKEN = "at_r00000000000000000000000000000000"
+TOKEN = "at_r" + "0" * 32
 CASSETTES = sorted(FOLDER.glob("*/*.yaml"))
 LOOKS_LIKE_A_TOKEN = re.compile(r"api_token|at_r[0-9a-f]{8}|xai-[A-Za-z0-9]{8}")
 

@@ -303,7 +303,8 @@ def test_what_worked_is_known_to_one_object_only() -> None:
 def test_names_of_the_old_form_can_be_given() -> None:
     """A gateway's own parameter names are used in the old form, and what is learned goes first."""
     with running(url_forms="old", parameter_names={"model_id": "id"}) as gateway:
-        reach = {"api_token": gateway.api_token, "base_url": gateway.base_url, "max_retries": 0}
+        reach: dict[str, Any] = {"api_token": gateway.api_token, "base_url": gateway.base_url}
+        reach["max_retries"] = 0
         with Gateway(Settings.create(**reach)) as client, pytest.raises(NotFoundError):
             client.retrieve_model("grok-4.3")
         given = Settings.create(**reach, parameter_names={"model_id": "id"})

@@ -58,7 +58,7 @@ def buried(value: Any, path: list[str | int]) -> tuple[Any, str]:
     return value, name.removeprefix(".") or "request body"
 
 
-@pytest.mark.parametrize("value", UNWRITABLE, ids=repr)
+@pytest.mark.parametrize("value", UNWRITABLE, ids=lambda value: ascii(value).partition(" at ")[0])
 @given(path=places)
 def test_the_place_of_what_cannot_be_written_is_named(value: Any, path: list[str | int]) -> None:
     """Wherever it is buried, a value without a JSON form is refused, naming its place."""

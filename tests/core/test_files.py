@@ -715,6 +715,22 @@ def test_the_text_of_a_file(emulator: Emulator, kind: type[Any]) -> None:
 
 
 @both
+@pytest.mark.parametrize("text", [b'{"data":{"a":1}}', b'"quoted"', b'{"result":1}', b"{"])
+@pytest.mark.parametrize("size", [1, 6, 7, None])
+def test_a_text_is_not_taken_for_an_envelope(
+    gateway: Loopback, kind: type[Any], text: bytes, size: int | None
+) -> None:
+    """Whatever the file's length, a text that merely looks wrapped is given as it came."""
+    record = json_reply({"id": "f", "filename": "a.txt", "bytes": size})
+    with hands(kind, settings_for(gateway)) as client:
+        gateway.script([record, Reply(text, content_type="text/plain")])
+        assert client.say("download_file", "f", as_text=True).content == text
+        wrapped_text = {"result": text.decode(), "provider": "xai"}
+        gateway.script([record, json_reply(wrapped_text)])
+        assert client.say("download_file", "f", as_text=True).content == text
+
+
+@both
 def test_a_download_that_fails(emulator: Emulator, pauses: Pauses, kind: type[Any]) -> None:
     """A missing file is a 404; a cut download is made again, for reading does no harm."""
     file_id = emulator.add_file("a.txt", b"text of a file", "text/plain")

