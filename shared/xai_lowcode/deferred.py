@@ -119,6 +119,7 @@ def _look(call: Call[Any], session: Session) -> Flow[Settled | XAILowCodeError |
         settled = yield from exchange(call, session)
     except APIConnectionError as failed:
         if failed.begun:
+            failed.add_note(f"Part of the deferred answer {call.ids['request_id']} had come.")
             raise
         # Silence too: a gateway that has nothing to say may never say so.
         return failed

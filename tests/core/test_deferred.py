@@ -38,7 +38,9 @@ from xai_lowcode.retry import RetryPolicy
 
 DONE = {"id": "c", "choices": [{"index": 0, "message": {"content": "hi"}}]}
 GONE = {"error": "Deferred completion not found: r", "code": "not-found"}
-SOON = Deferral(first_pause=0.01, poll_timeout=0.1)
+SOON = Deferral(first_pause=0.01)
+# Where a look is never answered; long enough for an answer that comes on a busy machine.
+SHORT = Deferral(first_pause=0.01, poll_timeout=0.4)
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 
@@ -84,9 +86,10 @@ def test_all_that_means_not_yet(
     gateway: Loopback, pauses: Pauses, kind: type[Any], name: str
 ) -> None:
     """Each form of "not yet" is waited out, alone and repeated; the answer comes as it is."""
+    plan = SHORT if name == "silence" else SOON
     with hands(kind, settings_for(gateway)) as client:
         gateway.script([PENDING[name], PENDING[name], json_reply(DONE)])
-        assert client.say("collect_deferred_completion", "r", SOON) == DONE
+        assert client.say("collect_deferred_completion", "r", plan) == DONE
         assert len(gateway.requests) == 3
         assert len(pauses) == 3
         if name != "silence":
@@ -99,21 +102,36 @@ def test_all_that_means_not_yet(
 @both
 @pytest.mark.parametrize("how", ENVELOPES)
 @pytest.mark.parametrize("served", ["new", "old", "both", "old_new_drops"])
-@pytest.mark.parametrize("pending", ["empty_json", "empty", "null", "never", "status_202"])
+@pytest.mark.parametrize("pending", ["empty_json", "empty", "null", "status_202"])
 def test_the_whole_way(
     emulator: Emulator, pauses: Pauses, kind: type[Any], how: Any, served: Any, pending: Any
 ) -> None:
     """A ticket is taken and its answer collected, in every envelope, form and way to say no."""
     del pauses
     emulator.envelope, emulator.url_forms, emulator.deferred_pending = how, served, pending
-    emulator.deferred_polls = 1 if pending == "never" else 3
+    emulator.deferred_polls = 3
     with hands(kind, settings_of(emulator)) as gateway:
         ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
         ticket = gateway.say("create_chat_completion", **ask)["request_id"]
         answer = gateway.say("collect_deferred_completion", ticket, SOON)
+        assert len(emulator.requests) == (6 if served == "old_new_drops" else 5) + (served == "old")
         assert answer["choices"][0]["message"]["content"]
         with pytest.raises(NotFoundError):
             gateway.say("get_deferred_completion", ticket)
+
+
+@both
+def test_a_gateway_that_never_says_not_yet(
+    emulator: Emulator, pauses: Pauses, kind: type[Any]
+) -> None:
+    """Where nothing is answered while nothing is ready, the answer is collected all the same."""
+    del pauses
+    emulator.deferred_pending = "never"
+    with hands(kind, settings_of(emulator)) as gateway:
+        ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
+        ticket = gateway.say("create_chat_completion", **ask)["request_id"]
+        assert gateway.say("collect_deferred_completion", ticket, SHORT)["choices"]
+    assert len(emulator.requests) == 3
 
 
 @both
@@ -144,7 +162,8 @@ def test_a_result_is_not_fetched_twice(
     gateway.script([move, json_reply(DONE), json_reply(DONE)])
     method = "get_deferred_completion" if low else "collect_deferred_completion"
     plan = () if low else (SOON,)
-    settings = settings_for(gateway, max_retries=5, timeout=0.15)
+    slow = isinstance(move, Reply) and move.stall
+    settings = settings_for(gateway, max_retries=5, timeout=0.2 if slow else 30)
     with hands(kind, settings) as client, pytest.raises(error):
         client.say(method, "r", *plan)
     assert len(gateway.requests) == 1
@@ -194,20 +213,21 @@ def test_what_may_pass_is_outlasted(
     With ``warm`` the connection had been used before.
     """
     del pauses
+    plan = SHORT if name == "silence" else SOON
     before = [json_reply("")] * warm
     settings = settings_for(gateway, url_format="new")
     with hands(kind, settings) as client:
         gateway.script([*before, FAILED[name], *before, json_reply(DONE)])
-        assert client.say("collect_deferred_completion", "r", SOON) == DONE
+        assert client.say("collect_deferred_completion", "r", plan) == DONE
         gateway.script([*before, FAILED[name], *before, json_reply(refused(GONE), 404)])
         with pytest.raises(NotFoundError) as raised:
-            client.say("collect_deferred_completion", "r", SOON)
+            client.say("collect_deferred_completion", "r", plan)
         assert "can be fetched once" in raised.value.__notes__[0]
         # Nothing was lost where nothing failed, or where the look was refused.
         for calm in ([], [json_reply(refused({"error": "slow"}), 429)]):
             gateway.script([*before, *calm, json_reply(refused(GONE), 404)])
             with pytest.raises(NotFoundError) as raised:
-                client.say("collect_deferred_completion", "r", SOON)
+                client.say("collect_deferred_completion", "r", plan)
             assert not hasattr(raised.value, "__notes__")
 
 
@@ -376,13 +396,15 @@ def test_what_will_not_pass_ends_the_waiting(
 def test_the_deadline(gateway: Loopback, kind: type[Any], move: Move) -> None:
     """What is never ready ends with the deadline, and with the id under which it can be had."""
     gateway.play = lambda _request: move
-    plan = Deferral(timeout=0.3, poll_timeout=0.05, first_pause=0.02, longest_pause=0.05)
+    poll = 0.05 if isinstance(move, Stall) else 5
+    plan = Deferral(timeout=0.4, poll_timeout=poll, first_pause=0.02, longest_pause=0.05)
     with hands(kind, settings_for(gateway)) as client:
         with pytest.raises(APITimeoutError) as raised:
             client.say("collect_deferred_completion", "req-17", plan)
-        assert "req-17" in raised.value.message
+        # On a busy machine the last look may end in the middle of its answer.
+        assert "req-17" in f"{raised.value} {getattr(raised.value, '__notes__', '')}"
         assert raised.value.reached
-        assert 2 <= len(gateway.requests) <= 31
+        assert 1 <= len(gateway.requests) <= 31
         with pytest.raises(APITimeoutError):
             client.say("collect_deferred_completion", "r", Deferral(timeout=0.05))
     assert gateway.open_connections == 0
