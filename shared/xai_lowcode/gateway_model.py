@@ -135,7 +135,7 @@ class GatewayModel:
         dialect = self._dialect(request)
         accepted = self._accepted(request, dialect)
         settled = yield from exchange(_call(dialect, accepted, stream=False), self._session)
-        if deferral is not None:
+        if deferral is not None and not _is_answered(settled.body):
             ticket = ticket_of(settled, self._session)
             settled = yield from collect(ticket, deferral, self._session)
         with self._session.redacting():
@@ -187,6 +187,11 @@ class GatewayModel:
         if (who, name) not in self._warned:
             self._warned.add((who, name))
             warnings.warn(f"{who} refuses {name}: it is not sent.", UserWarning, stacklevel=2)
+
+
+def _is_answered(body: Any) -> bool:
+    """Whether a gateway that does not know of deferred answers gave one at once."""
+    return isinstance(body, dict) and "choices" in body
 
 
 def _own_stops(request: ChatRequest, accepted: ChatRequest) -> tuple[str, ...]:

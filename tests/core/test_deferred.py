@@ -498,6 +498,16 @@ def test_a_promise_without_an_id_is_unreadable(gateway: Loopback, request_id: An
     assert len(gateway.requests) == 1
 
 
+def test_an_answer_at_once_is_taken(gateway: Loopback) -> None:
+    """A gateway that does not know of deferred answers gives one, which is not asked for again."""
+    said = {"message": {"content": "hi"}, "finish_reason": "stop"}
+    gateway.script([json_reply({"choices": [said]})])
+    model = GatewayModel(settings_for(gateway))
+    assert model.generate(QUESTION, SOON).text == "hi"
+    model.client.close()
+    assert len(gateway.requests) == 1
+
+
 QUESTION = ChatRequest(model="grok-4.3", messages=(Message("user", (TextPart("Say hello."),)),))
 
 
