@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format types imports tests record live coverage build constraints clean
+.PHONY: demo test lint format types imports tests record live coverage bench-decoders build constraints clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
@@ -40,6 +40,10 @@ live: $(VENV)/.dev
 
 coverage: $(VENV)/.dev
 	@$(BIN)/coverage run -m pytest && $(BIN)/coverage report
+
+# What reading a stream costs beyond reading its JSON.
+bench-decoders: $(VENV)/.dev
+	@$(BIN)/python benchmarks/decoders.py
 
 build: $(VENV)/.dev
 	@$(PIP) build && $(BIN)/python -m build

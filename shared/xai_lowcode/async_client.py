@@ -6,11 +6,10 @@ from contextlib import aclosing
 from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-import httpx
-
 from xai_lowcode import codec
 from xai_lowcode.exchange import (
     Call,
+    Enter,
     Flow,
     Outcome,
     Send,
@@ -20,22 +19,26 @@ from xai_lowcode.exchange import (
     ask,
     exchange,
 )
+from xai_lowcode.failures import broken_off, dropped
+from xai_lowcode.limits import limiter_in, remade
+from xai_lowcode.mailer import Mailer
 from xai_lowcode.operations import Operation
+from xai_lowcode.places import NOWHERE, Place
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (
+    AsyncProbe,
     Deadline,
-    Mailer,
-    Probe,
     answer,
     arrives_in_pieces,
-    broken_off,
-    client_options,
-    dropped,
     opened,
+    own_async_client,
     session_of,
 )
 
 T = TypeVar("T")
+
+# A stream to be read: its response, by when, and the place it holds.
+Reading = tuple[Any, Deadline, Place]
 
 
 class AsyncClient:
@@ -49,19 +52,26 @@ class AsyncClient:
         settings: Token, address, timeouts, retries.
         http_client: An ``httpx.AsyncClient`` to send with instead of own ones; it stays yours.
         session: What its calls have in common, to share it between clients of one gateway.
+        rate_limiter: Asked before each request, where no session is given: LangChain's or
+            LlamaIndex's, or any object with their ``acquire`` and ``aacquire``/``async_acquire``.
     """
 
     def __init__(
-        self, settings: Settings, *, http_client: Any = None, session: Session | None = None
+        self,
+        settings: Settings,
+        *,
+        http_client: Any = None,
+        session: Session | None = None,
+        rate_limiter: Any = None,
     ) -> None:
         self.settings = settings
-        self.session = session or session_of(settings)
+        self.session = session or session_of(settings, rate_limiter)
         self._mailer = Mailer(settings)
         self._injected = http_client
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.settings,)
+        return remade, (type(self), self.settings, limiter_in(self.session))
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,18 +102,20 @@ class AsyncClient:
         result, _ = await self._drive(flow)
         return result
 
-    async def stream(self, call: Call[Any]) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, call: Call[Any], session: Session | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """Makes a call and yields its answer's bytes as they come.
 
         Closing the iterator closes the connection.
         """
-        settled, reading = await self._drive(exchange(call, self.session))
+        settled, reading = await self._drive(exchange(call, session or self.session))
         if reading is None:
             yield settled.body
             return
-        response, deadline = reading
+        response, deadline, place = reading
         try:
-            async with aclosing(response.aiter_bytes()) as pieces:
+            async with aclosing(aiter(response.stream)) as pieces:
                 async for piece in pieces:
                     deadline.check()
                     yield piece
@@ -114,18 +126,28 @@ class AsyncClient:
         else:
             return
         finally:
-            await response.aclose()
+            try:
+                await response.aclose()
+            finally:
+                place.leave()
         raise error
 
-    async def _drive(self, flow: Flow[T]) -> tuple[T, tuple[Any, Deadline] | None]:
+    async def _drive(self, flow: Flow[T]) -> tuple[T, Reading | None]:
         outcome: Any = None
-        reading = None
+        reading: Reading | None = None
+        place = NOWHERE
         try:
             while True:
                 step = flow.send(outcome)
                 match step:
                     case Send():
-                        outcome, reading = await self._send(step)
+                        outcome, opened = await self._send(step)
+                        if opened is None:
+                            place.leave()
+                        else:
+                            reading = (*opened, place)
+                    case Enter():
+                        outcome, place = await step.limits.aenter(step.within, rated=step.rated)
                     case Wait():
                         await asyncio.sleep(step.seconds)
                         outcome = None
@@ -133,10 +155,13 @@ class AsyncClient:
                         outcome = await asyncio.to_thread(step.run)
         except StopIteration as finished:
             return finished.value, reading
+        except BaseException:
+            place.leave()
+            raise
 
     async def _send(self, step: Send) -> tuple[Outcome, tuple[Any, Deadline] | None]:
-        client, probe, deadline = await self._http(), Probe(), Deadline(step.within)
-        request = self._mailer.request(client, step, probe.asynchronous)
+        client, probe, deadline = await self._http(), AsyncProbe(), Deadline(step.within)
+        request = self._mailer.request(client, step, probe)
         response = None
         try:
             response = await client.send(request, stream=True, follow_redirects=False)
@@ -144,9 +169,10 @@ class AsyncClient:
                 return opened(response), (response, deadline)
             try:
                 pieces = []
-                async for piece in response.aiter_bytes():
-                    deadline.check()
-                    pieces.append(piece)
+                async with aclosing(aiter(response.stream)) as arriving:
+                    async for piece in arriving:
+                        deadline.check()
+                        pieces.append(piece)
             finally:
                 await response.aclose()
             return answer(response, b"".join(pieces)), None
@@ -180,11 +206,11 @@ class _Pool:
     __slots__ = ("client", "keeper")
 
     def __init__(self, settings: Settings) -> None:
-        self.client = httpx.AsyncClient(**client_options(settings))
+        self.client = own_async_client(settings)
         self.keeper = _keep(self.client)
 
 
-async def _keep(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient, None]:
+async def _keep(client: Any) -> AsyncGenerator[Any, None]:
     try:
         yield client
     finally:

@@ -1,17 +1,15 @@
 """The sync driver of ``exchange``: sends, waits, reads; decides nothing."""
 
 import os
-import threading
 import weakref
 from collections.abc import Generator, Mapping
 from time import sleep
 from typing import Any, Self, TypeVar
 
-import httpx
-
 from xai_lowcode import codec
 from xai_lowcode.exchange import (
     Call,
+    Enter,
     Flow,
     Outcome,
     Send,
@@ -21,22 +19,26 @@ from xai_lowcode.exchange import (
     ask,
     exchange,
 )
+from xai_lowcode.failures import broken_off, dropped
+from xai_lowcode.limits import limiter_in, remade
+from xai_lowcode.mailer import Mailer
 from xai_lowcode.operations import Operation
+from xai_lowcode.places import NOWHERE, Place
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (
     Deadline,
-    Mailer,
     Probe,
     answer,
     arrives_in_pieces,
-    broken_off,
-    client_options,
-    dropped,
     opened,
+    own_client,
     session_of,
 )
 
 T = TypeVar("T")
+
+# A stream to be read: its response, by when, and the place it holds.
+Reading = tuple[Any, Deadline, Place]
 
 
 class Client:
@@ -49,6 +51,8 @@ class Client:
         settings: Token, address, timeouts, retries.
         http_client: An ``httpx.Client`` to send with instead of an own one; it stays yours.
         session: What its calls have in common, to share it between clients of one gateway.
+        rate_limiter: Asked before each request, where no session is given: LangChain's or
+            LlamaIndex's, or any object with their ``acquire`` and ``aacquire``/``async_acquire``.
 
     Example:
         >>> from xai_lowcode.operations import LIST_MODELS
@@ -58,19 +62,23 @@ class Client:
     """
 
     def __init__(
-        self, settings: Settings, *, http_client: Any = None, session: Session | None = None
+        self,
+        settings: Settings,
+        *,
+        http_client: Any = None,
+        session: Session | None = None,
+        rate_limiter: Any = None,
     ) -> None:
         self.settings = settings
-        self.session = session or session_of(settings)
+        self.session = session or session_of(settings, rate_limiter)
         self._mailer = Mailer(settings)
         self._injected = http_client
-        self._own: httpx.Client | None = None
-        self._own_process = 0
-        self._closing: weakref.finalize[Any, Any] | None = None
-        self._lock = threading.Lock()
+        # By process: after a fork the parent's sockets are left alone. Without a lock, which would
+        # stay closed in the child if another thread held it.
+        self._pools: dict[int, tuple[Any, weakref.finalize[Any, Any]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.settings,)
+        return remade, (type(self), self.settings, limiter_in(self.session))
 
     def __enter__(self) -> Self:
         return self
@@ -80,10 +88,9 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections of the own pool; the client may be used again afterwards."""
-        with self._lock:
-            closing, self._own, self._closing = self._closing, None, None
-        if closing is not None and self._own_process == os.getpid():
-            closing()
+        pool = self._pools.pop(os.getpid(), None)
+        if pool is not None:
+            pool[1]()
 
     def call(
         self,
@@ -112,18 +119,20 @@ class Client:
         result, _ = self._drive(flow)
         return result
 
-    def stream(self, call: Call[Any]) -> Generator[bytes, None, None]:
+    def stream(
+        self, call: Call[Any], session: Session | None = None
+    ) -> Generator[bytes, None, None]:
         """Makes a call and yields its answer's bytes as they come.
 
         Closing the iterator closes the connection.
         """
-        settled, reading = self._drive(exchange(call, self.session))
+        settled, reading = self._drive(exchange(call, session or self.session))
         if reading is None:
             yield settled.body
             return
-        response, deadline = reading
+        response, deadline, place = reading
         try:
-            for piece in response.iter_bytes():
+            for piece in response.stream:
                 deadline.check()
                 yield piece
         except Exception as exception:
@@ -133,18 +142,28 @@ class Client:
         else:
             return
         finally:
-            response.close()
+            try:
+                response.close()
+            finally:
+                place.leave()
         raise error
 
-    def _drive(self, flow: Flow[T]) -> tuple[T, tuple[Any, Deadline] | None]:
+    def _drive(self, flow: Flow[T]) -> tuple[T, Reading | None]:
         outcome: Any = None
-        reading = None
+        reading: Reading | None = None
+        place = NOWHERE
         try:
             while True:
                 step = flow.send(outcome)
                 match step:
                     case Send():
-                        outcome, reading = self._send(step)
+                        outcome, opened = self._send(step)
+                        if opened is None:
+                            place.leave()
+                        else:
+                            reading = (*opened, place)
+                    case Enter():
+                        outcome, place = step.limits.enter(step.within, rated=step.rated)
                     case Wait():
                         sleep(step.seconds)
                         outcome = None
@@ -152,6 +171,9 @@ class Client:
                         outcome = step.run()
         except StopIteration as finished:
             return finished.value, reading
+        except BaseException:
+            place.leave()
+            raise
 
     def _send(self, step: Send) -> tuple[Outcome, tuple[Any, Deadline] | None]:
         client, probe, deadline = self._http(), Probe(), Deadline(step.within)
@@ -163,7 +185,7 @@ class Client:
                 return opened(response), (response, deadline)
             try:
                 pieces = []
-                for piece in response.iter_bytes():
+                for piece in response.stream:
                     deadline.check()
                     pieces.append(piece)
             finally:
@@ -178,14 +200,13 @@ class Client:
     def _http(self) -> Any:
         if self._injected is not None:
             return self._injected
-        own = self._own
-        if own is None or self._own_process != os.getpid():
-            with self._lock:
-                if self._own is None or self._own_process != os.getpid():
-                    # After a fork the sockets belong to the parent: they are left, not closed.
-                    self._own = httpx.Client(**client_options(self.settings))
-                    self._own_process = os.getpid()
-                    # Also when the last reference goes, so that no socket is left open.
-                    self._closing = weakref.finalize(self, self._own.close)
-                own = self._own
-        return own
+        pool = self._pools.get(os.getpid())
+        if pool is None:
+            made = own_client(self.settings)
+            # Also when the last reference goes, so that no socket is left open.
+            closing = weakref.finalize(self, made.close)
+            pool = self._pools.setdefault(os.getpid(), (made, closing))
+            if pool[0] is not made:
+                # Another thread was faster.
+                closing()
+        return pool[0]

@@ -5,15 +5,17 @@ What cannot be asked is refused when the value is made, naming the field.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from xai_lowcode.errors import UsageError
 
 Role = Literal["system", "user", "assistant", "tool"]
-Api = Literal["auto", "chat_completions", "messages", "responses"]
-APIS: frozenset[str] = frozenset({"auto", "chat_completions", "messages", "responses"})
+Api = Literal["auto", "chat_completions", "completions", "messages", "responses"]
+APIS: frozenset[str] = frozenset(
+    {"auto", "chat_completions", "completions", "messages", "responses"}
+)
 ROLES: frozenset[str] = frozenset({"system", "user", "assistant", "tool"})
 
 
@@ -77,12 +79,16 @@ class ServerToolPart:
         id: Its id; not unique.
         name: Name of the tool, where the kind does not say it.
         arguments: What it was asked, as JSON text or plain text.
+        result: What it gave back, as far as xAI shows it: plain JSON; None where it shows nothing.
+        failed: Whether xAI says that it did not work.
     """
 
     kind: str
     id: str = ""
     name: str = ""
     arguments: str = ""
+    result: Any = field(default=None, hash=False)
+    failed: bool = False
 
 
 Part = (
@@ -136,11 +142,12 @@ class ServerTool:
     Attributes:
         type: ``"web_search"``, ``"x_search"``, ``"code_interpreter"``, ``"file_search"``,
             ``"mcp"``, ``"image_generation"``, or what else xAI knows.
-        options: Its further members, sent as they are.
+        options: Its further members, sent as they are; not in the repr, since they may hold the
+            key of another service.
     """
 
     type: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +210,18 @@ class ChatRequest:
         user: An id of the end user, for abuse detection.
         service_tier: ``"default"`` or ``"priority"``.
         prompt_cache_key: Requests with one key share xAI's prompt cache.
-        server_tools: Tools that xAI may run itself.
+        server_tools: Tools that xAI may run itself; see ``server_tools``.
         previous_response_id: A stored response that this request goes on from.
         store: Whether xAI keeps the response, for 30 days; its default is to keep it.
         include: What else is to be told, for instance ``"reasoning.encrypted_content"``.
         reasoning_summary: How thoughts are summed up: ``"auto"``, ``"concise"``, ``"detailed"``.
         max_turns: Limit of rounds with server tools.
         deferred: Whether the answer is only promised, to be fetched later.
-        api: The wire form: ``"auto"``, ``"chat_completions"``, ``"messages"``, ``"responses"``.
+        api: The wire form: ``"auto"``, ``"chat_completions"``, ``"messages"``, ``"responses"``, or
+            ``"completions"``, which takes one text and is refused by models that reason.
         stream_usage: Whether a stream ends with its usage.
+        clean_schemas: Whether the JSON schemas of tools and of the response format are brought to
+            what xAI takes; see ``schemas``.
         extra: Further members of the request body, sent as they are.
 
     Raises:
@@ -247,6 +257,7 @@ class ChatRequest:
     deferred: bool = False
     api: Api = "auto"
     stream_usage: bool = True
+    clean_schemas: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -260,13 +271,19 @@ class ChatRequest:
             _check(name, getattr(self, name), (int,), "a whole number")
         for name in _TEXTS:
             _check(name, getattr(self, name), (str,), "a text")
-        if self.api not in APIS:
+        if not isinstance(self.api, str) or self.api not in APIS:
             raise UsageError(
                 f"api: one of {', '.join(sorted(APIS))} is needed, not {self.api!r}.", field="api"
             )
-        if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
+        if not _are_texts(self.stop) or not all(self.stop):
             raise UsageError("stop: a list of texts that are not empty is needed.", field="stop")
+        if not _are_texts(self.include):
+            raise UsageError("include: a list of texts is needed.", field="include")
         check_choice(self.tools, self.tool_choice)
+
+    def given(self, names: Iterable[str]) -> dict[str, Any]:
+        """Those of the named options that are set, by name."""
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 def _check(name: str, value: Any, kinds: tuple[type, ...], wanted: str) -> None:
@@ -276,6 +293,14 @@ def _check(name: str, value: Any, kinds: tuple[type, ...], wanted: str) -> None:
         raise UsageError(f"{name}: {wanted} is needed, not {value!r}.", field=name)
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{name}: {value!r} is not a finite number.", field=name)
+
+
+def _are_texts(value: Any) -> bool:
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and all(isinstance(text, str) for text in value)
+    )
 
 
 def check_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> None:

@@ -4,7 +4,6 @@ A result can be fetched once. Nothing is therefore asked twice after an answer b
 look that brought nothing, in any of the ways gateways have of saying so, is repeated later.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from xai_lowcode.errors import (
 )
 from xai_lowcode.exchange import Call, Flow, Session, Settled, Wait, exchange
 from xai_lowcode.operations import GET_DEFERRED_COMPLETION
+from xai_lowcode.progress import Report, Wish, check_wish, shown
 from xai_lowcode.records import Ticket, one
 from xai_lowcode.retry import RetryPolicy
 
@@ -33,19 +33,21 @@ class Deferral:
             finished answer must have time to arrive, since it can be fetched once.
         first_pause: Seconds before the first look.
         longest_pause: Pauses grow by half up to this; a ``Retry-After`` counts for one pause.
-        on_poll: Called before each look with the number of looks so far and the seconds passed.
+        progress: True shows how long it takes in notebooks and terminals; a function is called
+            before each look with the number of looks so far and the seconds passed.
 
     Raises:
-        UsageError: A duration is not positive.
+        UsageError: A duration is not positive, or ``progress`` is no such wish.
     """
 
     timeout: float = 3600.0
     poll_timeout: float = 30.0
     first_pause: float = 1.0
     longest_pause: float = 15.0
-    on_poll: Callable[[int, float], None] | None = None
+    progress: Wish = None
 
     def __post_init__(self) -> None:
+        check_wish(self.progress)
         for name in ("timeout", "poll_timeout", "first_pause", "longest_pause"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
@@ -87,15 +89,21 @@ def collect(request_id: str, deferral: Deferral, session: Session) -> Flow[Settl
         UsageError: The request id is none.
         XAILowCodeError: A look failed for good.
     """
-    ids = {"request_id": check_id("request_id", request_id)}
-    call = Call(GET_DEFERRED_COMPLETION, ids=ids)
+    check_id("request_id", request_id)
+    with shown(deferral.progress, "deferred answer", "looks") as report:
+        return (yield from _waited_for(request_id, deferral, session, report))
+
+
+def _waited_for(
+    request_id: str, deferral: Deferral, session: Session, report: Report
+) -> Flow[Settled]:
+    call = Call(GET_DEFERRED_COMPLETION, ids={"request_id": request_id})
     # However short the time, there is one look.
     pause = min(deferral.first_pause, deferral.timeout / 2)
     began, asked, looks, lost = session.clock(), 0.0, 0, False
     while (passed := session.clock() - began) + (wait := max(pause, asked)) < deferral.timeout:
         yield Wait(wait)
-        if deferral.on_poll is not None:
-            deferral.on_poll(looks, passed + wait)
+        report(looks, passed + wait)
         looks += 1
         left = max(deferral.timeout - (session.clock() - began), 0.001)
         once = session.under(RetryPolicy(0, min(deferral.poll_timeout, left)))

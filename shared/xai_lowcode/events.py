@@ -145,6 +145,19 @@ ChoiceEvent = (
 StreamEvent = Began | ChoiceEvent | Cited | Used
 
 
+class _CallDraft:
+    """One tool call being put together."""
+
+    __slots__ = ("arguments", "id", "name")
+
+    def __init__(self) -> None:
+        self.id = self.name = ""
+        self.arguments: list[str] = []
+
+    def part(self) -> ToolCallPart:
+        return ToolCallPart(self.id, self.name, "".join(self.arguments))
+
+
 class _ChoiceDraft:
     """One answer being put together."""
 
@@ -167,7 +180,7 @@ class _ChoiceDraft:
         self.logprobs: list[Mapping[str, Any]] = []
         self.made: list[ServerToolPart | ImagePart] = []
         self.items: list[Mapping[str, Any]] = []
-        self.calls: dict[int, list[str]] = {}
+        self.calls: dict[int, _CallDraft] = {}
         self.finish = self.form = ""
 
     def add(self, event: ChoiceEvent) -> None:
@@ -190,10 +203,12 @@ class _ChoiceDraft:
                 self.finish = event.reason
 
     def _add_call(self, piece: ToolCallDelta) -> None:
-        call = self.calls.setdefault(piece.index, ["", "", ""])
-        call[0] = call[0] or piece.id
-        call[1] = call[1] or piece.name
-        call[2] += piece.arguments
+        call = self.calls.get(piece.index)
+        if call is None:
+            call = self.calls[piece.index] = _CallDraft()
+        call.id = call.id or piece.id
+        call.name = call.name or piece.name
+        call.arguments.append(piece.arguments)
 
     def choice(self) -> Choice:
         reasoning, text = "".join(self.reasoning), "".join(self.text)
@@ -202,7 +217,7 @@ class _ChoiceDraft:
                 *((ReasoningPart(reasoning),) if reasoning else ()),
                 *self.made,
                 *((TextPart(text),) if text else ()),
-                *(ToolCallPart(*self.calls[index]) for index in sorted(self.calls)),
+                *(self.calls[index].part() for index in sorted(self.calls)),
             ),
             self.finish,
             tuple(self.logprobs),

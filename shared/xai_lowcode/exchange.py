@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from xai_lowcode import codec
 from xai_lowcode.addresses import UrlForms, address, blames_route, reached_provider
@@ -47,6 +47,33 @@ class Call(Generic[T_co]):
     ids: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
     query: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
     stream: bool = False
+
+
+class Limits(Protocol):
+    """Who may send when; ``limits`` has the one there is."""
+
+    def enter(self, within: float | None, *, rated: bool) -> tuple[XAILowCodeError | None, Any]:
+        """Waits for leave to send: what went wrong, and the place, to be left afterwards."""
+
+    async def aenter(
+        self, within: float | None, *, rated: bool
+    ) -> tuple[XAILowCodeError | None, Any]:
+        """The same in a coroutine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Do: wait for leave to send; an error is the outcome if it does not come.
+
+    Attributes:
+        limits: Whose leave.
+        within: Seconds it may take; None for no limit.
+        rated: Whether the rate limiter is asked too.
+    """
+
+    limits: Limits
+    within: float | None
+    rated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +154,7 @@ class Settled:
     headers: Mapping[str, str] = field(repr=False)
 
 
-Step = Send | Wait | Work
+Step = Enter | Send | Wait | Work
 Outcome = Answer | Opened | Dropped
 Flow = Generator[Step, Any, T]
 """Steps to do, each answered with its outcome, and a result at the end."""
@@ -143,6 +170,8 @@ class Session:
         token: The token in use, blanked wherever an answer quotes it.
         clock: Monotonic seconds.
         jitter: Random numbers from 0 to 1.
+        limits: Who may send when; None for everybody at once.
+        paid: Whether somebody else asked the rate limiter for the first request of each call.
     """
 
     policy: RetryPolicy
@@ -150,6 +179,8 @@ class Session:
     token: str = field(repr=False)
     clock: Callable[[], float]
     jitter: Callable[[], float]
+    limits: Limits | None = None
+    paid: bool = False
 
     def under(self, policy: RetryPolicy) -> "Session":
         """The same with another policy."""
@@ -189,11 +220,15 @@ def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
     attempts = Attempts(session.policy, session.clock, session.jitter)
     form = forms.first(operation)
     in_first_form: XAILowCodeError | None = None
-    stale_seen = False
+    sent = stale_seen = False
     while True:
         path = address(operation, form, call.ids, call.query, names=forms.names(operation))
+        yield from _enter(session, attempts, again=sent)
+        sent = True
         outcome = yield Send(call, form, path, attempts.remaining())
         result = _settle(call, outcome, session.token)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s: %s", operation.method, path, _told(outcome))
         if isinstance(result, Settled):
             forms.remember(operation, form)
             return result
@@ -222,6 +257,20 @@ def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
         seconds = attempts.pause_after(result, idempotent=operation.idempotent, reached=reached)
         logger.info("%s: %s; trying again in %.1f s", operation.name, result, seconds)
         yield Wait(seconds)
+
+
+def _enter(session: Session, attempts: Attempts, *, again: bool) -> Flow[None]:
+    if session.limits is not None:
+        rated = again or not session.paid
+        late: XAILowCodeError | None = yield Enter(session.limits, attempts.remaining(), rated)
+        if late is not None:
+            raise late
+
+
+def _told(outcome: Outcome) -> str:
+    if isinstance(outcome, Answer):
+        return str(outcome.status)
+    return "a stream" if isinstance(outcome, Opened) else str(outcome.error)
 
 
 def _other(form: Form) -> Form:

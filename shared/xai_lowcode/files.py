@@ -7,7 +7,7 @@ reported, never handed over as good.
 import base64
 import mimetypes
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +18,12 @@ from xai_lowcode.envelope import unwrap
 from xai_lowcode.errors import BadRequestError, DamagedFileError, UsageError, XAILowCodeError
 from xai_lowcode.exchange import Call, Flow, Session, Work, ask, exchange
 from xai_lowcode.operations import DOWNLOAD_FILE, GET_FILE, INITIALIZE_UPLOAD, UPLOAD_CHUNK
+from xai_lowcode.progress import Report, Wish, check_wish, shown
 from xai_lowcode.records import FileRecord
 from xai_lowcode.retry import RetryPolicy
 
 CHUNK_SIZE = 3_000_000
 """Bytes of a piece, before base64 makes four of three; a gateway takes bodies of up to 100 MB."""
-
-Progress = Callable[[int, int], None]
 
 _REPLACED = "\N{REPLACEMENT CHARACTER}".encode()
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/x-ndjson")
@@ -114,7 +113,7 @@ def upload(
     name: str = "",
     content_type: str = "",
     chunk_size: int = CHUNK_SIZE,
-    progress: Progress | None = None,
+    progress: Wish = None,
 ) -> Flow[FileRecord]:
     """Uploads a file in pieces.
 
@@ -124,7 +123,8 @@ def upload(
         name: Name at xAI; default: that of the path.
         content_type: MIME type; default: by the name's ending.
         chunk_size: Bytes of a piece.
-        progress: Called after each piece with the bytes sent and the bytes in all.
+        progress: True for a bar in notebooks and terminals, or a function that is called after
+            each piece with the bytes sent and the bytes in all.
 
     Raises:
         UsageError: There is nothing to upload, or it changed during the upload.
@@ -132,8 +132,14 @@ def upload(
     """
     if chunk_size < 1:
         raise UsageError(f"chunk_size: 1 or more, not {chunk_size}.", field="chunk_size")
+    check_wish(progress)
     job = source if isinstance(source, Upload) else Upload(source, name, content_type)
     yield Work(job.open)
+    with shown(progress, job.name, "bytes") as report:
+        return (yield from _sent(session, job, chunk_size, report))
+
+
+def _sent(session: Session, job: Upload, chunk_size: int, report: Report) -> Flow[FileRecord]:
     if job.file_id:
         record = yield from _take_up(job, session)
     else:
@@ -150,8 +156,7 @@ def upload(
         with _resumable(job), _told_apart("Initialize File Upload", "name|content_type"):
             record = yield from ask(Call(UPLOAD_CHUNK, codec.dump(body)), once)
         job.sent += len(piece)
-        if progress is not None:
-            progress(job.sent, job.size)
+        report(job.sent, job.size)
     return record
 
 
@@ -194,23 +199,33 @@ def _told_apart(other: str, fields: str) -> Iterator[None]:
         raise
 
 
-def download(session: Session, /, file_id: str, *, as_text: bool = False) -> Flow[FileContent]:
+def download(
+    session: Session, /, file_id: str, *, as_text: bool = False, progress: Wish = None
+) -> Flow[FileContent]:
     """Fetches a file and checks that it is the one that was stored.
 
     Args:
         session: What the client's calls have in common.
         file_id: Its id.
         as_text: Fetch the text that xAI made of it, instead of the file.
+        progress: True for a bar in notebooks and terminals, or a function that is called with the
+            bytes that have come and the bytes in all (None if xAI does not tell): before the file
+            is fetched and after, since the gateway hands it on in one piece.
 
     Raises:
         DamagedFileError: What came is not the file; it is in the error's ``content``.
         NotFoundError: There is no such file.
     """
+    check_wish(progress)
     ids = {"file_id": file_id}
     record = yield from ask(Call(GET_FILE, ids=ids), session)
     query = {"format": "text"} if as_text else {}
-    settled = yield from exchange(Call(DOWNLOAD_FILE, ids=ids, query=query), session)
-    content = _without_envelope(settled.body, None if as_text else record.size)
+    size = None if as_text else record.size
+    with shown(progress, record.name or file_id, "bytes") as report:
+        report(0, size)
+        settled = yield from exchange(Call(DOWNLOAD_FILE, ids=ids, query=query), session)
+        content = _without_envelope(settled.body, size)
+        report(len(content), len(content))
     reason = None if as_text else _damage(content, record)
     if reason is not None:
         raise DamagedFileError(

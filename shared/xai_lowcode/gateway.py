@@ -1,10 +1,11 @@
 """The gateway with a method for each endpoint, sync and async: ``endpoints`` as methods."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import closing
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from xai_lowcode import endpoints, files
+from xai_lowcode import embeddings, endpoints, files
 from xai_lowcode.async_client import AsyncClient
 from xai_lowcode.client import Client
 from xai_lowcode.exchange import Flow, Session
@@ -19,7 +20,9 @@ def _method(
 ) -> Callable[Concatenate[Client, P], T]:
     @wraps(word)
     def speak(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return client.run(word(client.session, *args, **kwargs))
+        # An interruption ends the flow at once, and with it what it shows.
+        with closing(word(client.session, *args, **kwargs)) as flow:
+            return client.run(flow)
 
     return speak
 
@@ -29,7 +32,8 @@ def _coroutine(
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
     @wraps(word)
     async def speak(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await client.run(word(client.session, *args, **kwargs))
+        with closing(word(client.session, *args, **kwargs)) as flow:
+            return await client.run(flow)
 
     return speak
 
@@ -63,6 +67,7 @@ class Gateway(Client):
     create_completion = _method(endpoints.create_completion)
     create_legacy_completion = _method(endpoints.create_legacy_completion)
     create_embeddings = _method(endpoints.create_embeddings)
+    embed = _method(embeddings.embed)
     list_files = _method(endpoints.list_files)
     get_file = _method(endpoints.get_file)
     update_file = _method(endpoints.update_file)
@@ -108,6 +113,7 @@ class AsyncGateway(AsyncClient):
     create_completion = _coroutine(endpoints.create_completion)
     create_legacy_completion = _coroutine(endpoints.create_legacy_completion)
     create_embeddings = _coroutine(endpoints.create_embeddings)
+    embed = _coroutine(embeddings.embed)
     list_files = _coroutine(endpoints.list_files)
     get_file = _coroutine(endpoints.get_file)
     update_file = _coroutine(endpoints.update_file)

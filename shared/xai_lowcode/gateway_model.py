@@ -8,31 +8,45 @@ import warnings
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from xai_lowcode import codec
-from xai_lowcode.conversation import ChatRequest
+from xai_lowcode.conversation import (
+    ChatRequest,
+    FilePart,
+    Message,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from xai_lowcode.deferred import Deferral, collect, ticket_of
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.dialects.chat_completions import ChatCompletions
+from xai_lowcode.dialects.completions import Completions
 from xai_lowcode.dialects.messages import Messages
 from xai_lowcode.dialects.responses import Responses
-from xai_lowcode.errors import UsageError
+from xai_lowcode.dialects.responses.request import says_its_items
+from xai_lowcode.errors import BadRequestError, UsageError
 from xai_lowcode.events import StreamEvent
-from xai_lowcode.exchange import Call, Flow, exchange
+from xai_lowcode.exchange import Call, Flow, Settled, exchange
 from xai_lowcode.gateway import AsyncGateway, Gateway
-from xai_lowcode.profiles import profile_of
+from xai_lowcode.limits import limiter_in, remade
+from xai_lowcode.profiles import profile_of, refused_option
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
 from xai_lowcode.stop import cut_reply
 from xai_lowcode.streams import StreamReader
+from xai_lowcode.tokens import TokenCounter
 from xai_lowcode.transport import session_of
 
 _DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (ChatCompletions(), Messages(), Responses())
+    dialect.name: dialect for dialect in (ChatCompletions(), Completions(), Messages(), Responses())
 }
 
-# What only responses can carry, so that asking for it chooses them.
+# Options that only responses can carry, so that asking for one chooses them.
 RESPONSES_ONLY = (
     "server_tools",
     "previous_response_id",
@@ -42,6 +56,17 @@ RESPONSES_ONLY = (
     "max_turns",
 )
 
+# Values that leave everything as it is, so that leaving them out needs no word.
+_SAYS_NOTHING: dict[str, float] = {
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logprobs": False,
+    "top_logprobs": 0,
+    "parallel_tool_calls": True,
+}
+
+_Opening = tuple[Call[Any], StreamReader]
+
 
 class GatewayModel:
     """Asks Grok through the gateway.
@@ -50,10 +75,15 @@ class GatewayModel:
         settings: Token, address, timeouts, retries.
         http_client: An ``httpx.Client`` to use instead of an own one.
         http_async_client: An ``httpx.AsyncClient`` to use instead of own ones.
+        rate_limiter: Asked before each request; see ``Client``.
+        paid: Whether a framework asks it before it has something generated or streamed, so that
+            here it is asked for repeats, for deferred answers and for other endpoints only.
 
     Attributes:
         client: For any other endpoint, sync.
         async_client: For any other endpoint, async.
+        tokens: Counts tokens, and remembers what it was told.
+        first_session: What calls have in common for which a framework asked its rate limiter.
 
     Example:
         >>> from xai_lowcode.conversation import Message, TextPart
@@ -65,18 +95,28 @@ class GatewayModel:
     """
 
     def __init__(
-        self, settings: Settings, *, http_client: Any = None, http_async_client: Any = None
+        self,
+        settings: Settings,
+        *,
+        http_client: Any = None,
+        http_async_client: Any = None,
+        rate_limiter: Any = None,
+        paid: bool = False,
     ) -> None:
         self.settings = settings
-        self._session = session_of(settings)
+        self._session = session_of(settings, rate_limiter)
+        self.first_session = replace(self._session, paid=paid)
         self.client = Gateway(settings, http_client=http_client, session=self._session)
         self.async_client = AsyncGateway(
             settings, http_client=http_async_client, session=self._session
         )
+        self.tokens = TokenCounter(self.client, self.async_client)
         self._warned: set[tuple[str, str]] = set()
+        self._learned: dict[str, frozenset[str]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.settings,)
+        made = partial(type(self), paid=self.first_session.paid)
+        return remade, (made, self.settings, limiter_in(self._session))
 
     def generate(self, request: ChatRequest, deferral: Deferral | None = None) -> Reply:
         """Asks, and returns the whole reply.
@@ -89,11 +129,14 @@ class GatewayModel:
             UsageError: The request cannot be made; nothing was sent.
             XAILowCodeError: The call failed; see ``errors``.
         """
-        return self.client.run(self._answer(request, deferral))
+        # An interruption ends the flow at once, and with it the progress it shows.
+        with closing(self._answer(request, deferral)) as flow:
+            return self.client.run(flow)
 
     async def agenerate(self, request: ChatRequest, deferral: Deferral | None = None) -> Reply:
         """Asks, and returns the whole reply; see ``generate``."""
-        return await self.async_client.run(self._answer(request, deferral))
+        with closing(self._answer(request, deferral)) as flow:
+            return await self.async_client.run(flow)
 
     def stream(self, request: ChatRequest) -> Generator[StreamEvent, None, None]:
         """Asks, and returns the events of the reply as they come.
@@ -101,40 +144,57 @@ class GatewayModel:
         What is wrong with the request is raised at once, what goes wrong later by the generator.
         Closing the generator closes the connection.
         """
-        call, reader = self._opening(request)
-        return self._read(call, reader)
+        return self._read(request, self._opening(request))
 
     def astream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
         """Asks, and returns the events of the reply as they come; see ``stream``."""
-        call, reader = self._opening(request)
-        return self._aread(call, reader)
+        return self._aread(request, self._opening(request))
 
-    def _read(self, call: Call[Any], reader: StreamReader) -> Generator[StreamEvent, None, None]:
-        with closing(self.client.stream(call)) as pieces:
-            for piece in pieces:
-                yield from reader.feed(piece)
-                if reader.finished:
-                    return
-        yield from reader.close()
+    def _read(self, request: ChatRequest, opening: _Opening) -> Generator[StreamEvent, None, None]:
+        session = self.first_session
+        while True:
+            call, reader = opening
+            try:
+                with closing(self.client.stream(call, session)) as pieces:
+                    for piece in pieces:
+                        yield from reader.feed(piece)
+                        if reader.finished:
+                            return
+                yield from reader.close()
+            except BadRequestError as refusal:
+                if reader.begun or not self._learn(request, refusal):
+                    raise
+                opening, session = self._opening(request), self._session
+            else:
+                return
 
     async def _aread(
-        self, call: Call[Any], reader: StreamReader
+        self, request: ChatRequest, opening: _Opening
     ) -> AsyncGenerator[StreamEvent, None]:
-        async with aclosing(self.async_client.stream(call)) as pieces:
-            async for piece in pieces:
-                for event in reader.feed(piece):
+        session = self.first_session
+        while True:
+            call, reader = opening
+            try:
+                async with aclosing(self.async_client.stream(call, session)) as pieces:
+                    async for piece in pieces:
+                        for event in reader.feed(piece):
+                            yield event
+                        if reader.finished:
+                            return
+                for event in reader.close():
                     yield event
-                if reader.finished:
-                    return
-        for event in reader.close():
-            yield event
+            except BadRequestError as refusal:
+                if reader.begun or not self._learn(request, refusal):
+                    raise
+                opening, session = self._opening(request), self._session
+            else:
+                return
 
     def _answer(self, request: ChatRequest, deferral: Deferral | None) -> Flow[Reply]:
         if deferral is not None:
             request = replace(request, deferred=True)
-        dialect = self._dialect(request)
-        accepted = self._accepted(request, dialect)
-        settled = yield from exchange(_call(dialect, accepted, stream=False), self._session)
+        dialect = _dialect(request)
+        accepted, settled = yield from self._ask(request, dialect)
         if deferral is not None and not _is_answered(settled.body):
             ticket = ticket_of(settled, self._session)
             settled = yield from collect(ticket, deferral, self._session)
@@ -144,8 +204,21 @@ class GatewayModel:
         stops = _own_stops(request, accepted)
         return cut_reply(reply, stops) if stops else reply
 
-    def _opening(self, request: ChatRequest) -> tuple[Call[Any], StreamReader]:
-        dialect = self._dialect(request)
+    def _ask(self, request: ChatRequest, dialect: Dialect) -> Flow[tuple[ChatRequest, Settled]]:
+        session = self.first_session
+        while True:
+            accepted = self._accepted(request, dialect)
+            try:
+                settled = yield from exchange(_call(dialect, accepted, stream=False), session)
+            except BadRequestError as refusal:
+                if not self._learn(request, refusal):
+                    raise
+                session = self._session
+            else:
+                return accepted, settled
+
+    def _opening(self, request: ChatRequest) -> _Opening:
+        dialect = _dialect(request)
         accepted = self._accepted(request, dialect)
         reader = StreamReader(
             dialect,
@@ -155,38 +228,85 @@ class GatewayModel:
         )
         return _call(dialect, accepted, stream=True), reader
 
-    def _dialect(self, request: ChatRequest) -> Dialect:
-        """The wire form: the one asked for, else chat completions unless they cannot carry it."""
-        needed = [name for name in RESPONSES_ONLY if getattr(request, name) not in (None, ())]
-        if request.api in {"chat_completions", "messages"} and needed:
-            raise UsageError(
-                f"{needed[0]}: {request.api} have nothing like it.",
-                field=needed[0],
-                hint="Leave api out, or set it to 'responses'.",
-            )
-        if request.api == "auto":
-            return _DIALECTS["responses" if needed else "chat_completions"]
-        return _DIALECTS[request.api]
-
     def _accepted(self, request: ChatRequest, dialect: Dialect) -> ChatRequest:
         """The request without what its model, or the wire form, does not take.
 
         Stop strings go without a word, since they are enforced here.
         """
-        refuses = profile_of(request.model).refuses
+        refuses = profile_of(request.model).refuses | self._learned.get(request.model, frozenset())
         unset: dict[str, Any] = {}
         for name in refuses | dialect.unsupported:
             # A zero too: the model refuses the name, whatever the figure.
-            if getattr(request, name) not in (None, ()):
+            value = getattr(request, name)
+            if value not in (None, ()):
                 unset[name] = () if name == "stop" else None
-                if name != "stop" and getattr(request, name):
+                if name != "stop" and value != _SAYS_NOTHING.get(name):
                     self._warn(request.model if name in refuses else dialect.name, name)
         return replace(request, **unset) if unset else request
+
+    def _learn(self, request: ChatRequest, refusal: BadRequestError) -> bool:
+        """Remembers what a model said it does not take; whether asking again without it may help.
+
+        The refused request was not carried out, so asking again is no second answer.
+        """
+        option = refused_option(refusal.message)
+        if option is None or getattr(request, option) in (None, ()):
+            return False
+        known = self._learned.get(request.model, frozenset())
+        self._learned[request.model] = known | {option}
+        return option not in known
 
     def _warn(self, who: str, name: str) -> None:
         if (who, name) not in self._warned:
             self._warned.add((who, name))
             warnings.warn(f"{who} refuses {name}: it is not sent.", UserWarning, stacklevel=2)
+
+
+def stored_response_fits(message: Message) -> bool:
+    """Whether the response that xAI stored says what an answer in a conversation still says.
+
+    Somebody may have corrected it; ``previous_response_id`` would bring the old answer back.
+    """
+    return says_its_items(message)
+
+
+def _dialect(request: ChatRequest) -> Dialect:
+    """The wire form: the one asked for, else chat completions unless they cannot carry it."""
+    needed = [name for name in RESPONSES_ONLY if getattr(request, name) not in (None, ())]
+    if needed and request.api not in {"auto", "responses"}:
+        raise UsageError(
+            f"{needed[0]}: {request.api} have nothing like it.",
+            field=needed[0],
+            hint="Leave api out, or set it to 'responses'.",
+        )
+    if request.api != "auto":
+        return _DIALECTS[request.api]
+    if needed or "chat_completions" not in profile_of(request.model).apis:
+        return _DIALECTS["responses"]
+    # Several answers and deferred ones are what chat completions alone can do.
+    only_chat = request.deferred or (request.n or 1) > 1
+    return _DIALECTS["chat_completions" if only_chat or _fits_chat(request) else "responses"]
+
+
+def _fits_chat(request: ChatRequest) -> bool:
+    """Whether chat completions lose nothing: no item of another form, no document given as data."""
+    for message in request.messages:
+        if message.form == "responses":
+            return False
+        for part in message.parts:
+            if type(part) not in _PLAIN and _is_data(part):
+                return False
+    return True
+
+
+# Most parts of long conversations, which need no second look.
+_PLAIN = frozenset({TextPart, ToolCallPart, ReasoningPart})
+
+
+def _is_data(part: Part) -> bool:
+    if isinstance(part, ToolResultPart):
+        return any(map(_is_data, part.content))
+    return isinstance(part, FilePart) and part.data is not None
 
 
 def _is_answered(body: Any) -> bool:

@@ -1,18 +1,25 @@
 """Pictures: what is asked of ``/v1/images/generations``, and what comes back."""
 
 import base64
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 from xai_lowcode.errors import ContentPolicyError, UnreadableAnswerError, UsageError
+from xai_lowcode.members import count_of, word_of
 from xai_lowcode.reply import TICKS_PER_USD
 
 DEFAULT_IMAGE_MODEL = "grok-imagine-image"
 MOST_IMAGES = 10
 
 ImageFormat = Literal["url", "b64_json"]
+
+_DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,")
+_LONGEST_WORD = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,7 @@ class ImageRequest:
             or not 1 <= self.n <= MOST_IMAGES
         ):
             raise UsageError(f"n: 1 to {MOST_IMAGES} pictures, not {self.n!r}.", field="n")
-        if self.response_format not in {"url", "b64_json"}:
+        if self.response_format not in ("url", "b64_json"):
             raise UsageError(
                 f"response_format: 'url' or 'b64_json', not {self.response_format!r}.",
                 field="response_format",
@@ -72,9 +79,9 @@ class ImageRequest:
         return {**body, **self.extra}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Image:
-    """One picture: a temporary address, or its data.
+    """One picture: a temporary address, or its data; a notebook shows it.
 
     Attributes:
         url: Where it lies for a short time; None if the data was asked for.
@@ -84,7 +91,7 @@ class Image:
     """
 
     url: str | None = None
-    base64: str | None = field(default=None, repr=False)
+    base64: str | None = None
     mime_type: str = "image/jpeg"
     revised_prompt: str | None = None
 
@@ -112,10 +119,73 @@ class Image:
         path.write_bytes(self.content)
         return path
 
+    def to_pil(self) -> Any:
+        """The picture as a ``PIL.Image.Image``.
+
+        Raises:
+            ImportError: Pillow is not installed.
+            UsageError: There is only an address; ask with ``response_format="b64_json"``.
+            UnreadableAnswerError: The data is no picture that Pillow knows.
+        """
+        content = self.content
+        try:
+            import PIL.Image  # noqa: PLC0415 - comes with an extra
+        except ModuleNotFoundError as missing:
+            raise ImportError("to_pil needs Pillow: pip install pillow") from missing
+        try:
+            picture = PIL.Image.open(BytesIO(content))
+            # Data that breaks off is found out here, not where the picture is used.
+            picture.load()
+        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as broken:
+            raise UnreadableAnswerError(f"The picture's data is no picture ({broken}).") from None
+        return picture
+
+    def thumbnail(self, side: int = 320) -> "Image":
+        """A smaller copy, for notebooks and previews, as PNG.
+
+        Args:
+            side: Pixels of the longer side; a smaller picture is not blown up.
+
+        Raises:
+            ImportError: Pillow is not installed.
+            UsageError: There is only an address, or ``side`` is not positive.
+            UnreadableAnswerError: The data is no picture that Pillow knows.
+        """
+        if isinstance(side, bool) or not isinstance(side, int) or side < 1:
+            raise UsageError(f"side: 1 pixel or more, not {side!r}.", field="side")
+        picture, file = self.to_pil(), BytesIO()
+        picture.thumbnail((side, side))
+        picture.save(file, "PNG", optimize=True)
+        data = base64.b64encode(file.getvalue()).decode()
+        return replace(self, base64=data, mime_type="image/png")
+
+    def __repr__(self) -> str:
+        facts = [self.mime_type]
+        if self.base64 is not None:
+            facts.append(f"{_length(self.base64):,} bytes")
+        if self.url is not None:
+            facts.append(f"url={_shorten(self.url)!r}")
+        if self.revised_prompt is not None:
+            facts.append(f"revised_prompt={_shorten(self.revised_prompt)!r}")
+        return f"Image({', '.join(facts)})"
+
+    def _repr_png_(self) -> bytes | None:
+        return self._shown("image/png")
+
+    def _repr_jpeg_(self) -> bytes | None:
+        return self._shown("image/jpeg")
+
+    def _repr_html_(self) -> str | None:
+        """An address is shown by the reader's browser; data by the two above."""
+        return None if self.base64 is not None else _html_of(self)
+
+    def _shown(self, mime_type: str) -> bytes | None:
+        return self.content if self.base64 is not None and self.mime_type == mime_type else None
+
 
 @dataclass(frozen=True, slots=True)
 class ImageBatch:
-    """The pictures of one order.
+    """The pictures of one order; a notebook shows them side by side.
 
     Attributes:
         images: Those that were made.
@@ -134,6 +204,52 @@ class ImageBatch:
         """Cost in US dollars."""
         return None if self.cost_ticks is None else self.cost_ticks / TICKS_PER_USD
 
+    def thumbnails(self, side: int = 320) -> "ImageBatch":
+        """The same with smaller copies of the pictures; see ``Image.thumbnail``."""
+        return replace(self, images=tuple(image.thumbnail(side) for image in self.images))
+
+    def _repr_html_(self) -> str:
+        held = f"<p>{self.blocked} held back by moderation</p>" if self.blocked else ""
+        return "".join(map(_html_of, self.images)) + held
+
+
+def pictures(blocks: Any) -> ImageBatch:
+    """The pictures among a framework's content blocks, to be shown in a notebook or saved.
+
+    Args:
+        blocks: One block or several: LangChain's image blocks (also among other blocks, as in
+            ``message.content_blocks``), LlamaIndex's ``ImageBlock``s (as in ``message.blocks``), or
+            ``Image``s.
+
+    Example:
+        >>> from xai_lowcode.images import pictures
+        >>> block = {"type": "image", "base64": "iVBORw0KGgo="}
+        >>> pictures([{"type": "text", "text": "A fox."}, block]).images
+        (Image(image/png, 8 bytes),)
+    """
+    several = blocks if isinstance(blocks, list | tuple) else [blocks]
+    found = (block if isinstance(block, Image) else _of_block(block) for block in several)
+    return ImageBatch(tuple(image for image in found if image is not None))
+
+
+def _of_block(block: Any) -> Image | None:
+    """Reads a block by its form, since the frameworks' classes are not known here."""
+    if isinstance(block, Mapping):
+        kind, data, url = (block.get(name) for name in ("type", "base64", "url"))
+        named = block.get("mime_type")
+    else:
+        kind, data, url = (getattr(block, name, None) for name in ("block_type", "image", "url"))
+        named = getattr(block, "image_mimetype", None)
+    if kind != "image" or not (data or url):
+        return None
+    # LlamaIndex keeps base64 as bytes, and addresses as objects.
+    text = data.decode() if isinstance(data, bytes) else data
+    address = None if url is None else str(url)
+    inside = _DATA_URL.match(address or "")
+    if inside is not None:
+        named, text, address = inside[1], (address or "")[inside.end() :], None
+    return Image(address, text, named or _mime_type(text or ""))
+
 
 def read_images(body: Any) -> ImageBatch:
     """Reads the answer to an order of pictures.
@@ -146,30 +262,47 @@ def read_images(body: Any) -> ImageBatch:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise UnreadableAnswerError("The answer holds no list of pictures.", body=body)
     passed = [item for item in items if item.get("respect_moderation") is not False]
-    if not all(isinstance(item.get("b64_json") or item.get("url"), str) for item in passed):
+    if not all(word_of(item, "b64_json") or word_of(item, "url") for item in passed):
         raise UnreadableAnswerError("A picture has neither an address nor data.", body=body)
     if items and not passed:
         raise ContentPolicyError(
             "xAI's moderation held the pictures back.", maker="provider", status_code=200
         )
-    usage = body.get("usage")
     return ImageBatch(
         tuple(_read_image(item) for item in passed),
         len(items) - len(passed),
-        body.get("model") or "",
-        usage.get("cost_in_usd_ticks") if isinstance(usage, dict) else None,
+        word_of(body, "model") or "",
+        count_of(body.get("usage"), "cost_in_usd_ticks"),
     )
 
 
 def _read_image(item: Mapping[str, Any]) -> Image:
-    data = item.get("b64_json")
+    data = word_of(item, "b64_json")
     return Image(
-        url=item.get("url"),
+        url=word_of(item, "url"),
         base64=data,
-        mime_type=item.get("mime_type") or _mime_type(data or ""),
-        revised_prompt=item.get("revised_prompt") or None,
+        mime_type=word_of(item, "mime_type") or _mime_type(data or ""),
+        revised_prompt=word_of(item, "revised_prompt"),
     )
 
 
 def _mime_type(data: str) -> str:
     return "image/png" if data.startswith("iVBORw0KGgo") else "image/jpeg"
+
+
+def _html_of(image: Image) -> str:
+    """A picture as HTML, data or address."""
+    source = image.url
+    if image.base64 is not None:
+        source = f"data:{image.mime_type};base64,{image.base64}"
+    says = escape(image.revised_prompt or "picture")
+    return f'<img src="{escape(source or "")}" alt="{says}" style="max-width: 48%; margin: 2px">'
+
+
+def _shorten(text: str) -> str:
+    """A text as it may be printed: addresses can hold whole pictures."""
+    return text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…"
+
+
+def _length(data: str) -> int:
+    return len(data) * 3 // 4 - data[-2:].count("=")

@@ -6,12 +6,50 @@ Frameworks bind these to models and show them to tracers; they become ours when 
 from collections.abc import Mapping
 from typing import Any
 
-from xai_lowcode.conversation import NamedTool, ResponseFormat, ToolChoice, ToolSpec
+from xai_lowcode.conversation import (
+    NamedTool,
+    ResponseFormat,
+    ServerTool,
+    ToolChoice,
+    ToolSpec,
+)
 from xai_lowcode.errors import UsageError
 
 
+def is_server_tool(tool: Any) -> bool:
+    """Whether a tool is one that xAI runs: a ``ServerTool``, or its form on the wire.
+
+    Example:
+        >>> is_server_tool({"type": "web_search"}), is_server_tool({"type": "function"})
+        (True, False)
+    """
+    return isinstance(tool, ServerTool) or (
+        isinstance(tool, Mapping)
+        and isinstance(tool.get("type"), str)
+        # A bare JSON schema has the type "object".
+        and tool["type"] not in {"function", "object"}
+    )
+
+
+def read_server_tool(tool: Any) -> ServerTool:
+    """A tool that xAI runs, from its form on the wire.
+
+    Example:
+        >>> read_server_tool({"type": "web_search", "allowed_domains": ["x.ai"]}).options
+        {'allowed_domains': ['x.ai']}
+    """
+    if isinstance(tool, ServerTool):
+        return tool
+    return ServerTool(tool["type"], {key: tool[key] for key in tool if key != "type"})
+
+
+def wire_form(tool: ServerTool) -> dict[str, Any]:
+    """A tool that xAI runs, as plain JSON that frameworks can bind and show."""
+    return {"type": tool.type, **tool.options}
+
+
 def read_tool(tool: Any) -> ToolSpec:
-    """A function in OpenAI's form.
+    """A function in OpenAI's form: that of chat completions, or the flat one of responses.
 
     Raises:
         UsageError: It is none, or has no name.
@@ -19,9 +57,11 @@ def read_tool(tool: Any) -> ToolSpec:
     Example:
         >>> read_tool({"type": "function", "function": {"name": "now"}}).name
         'now'
+        >>> read_tool({"type": "function", "name": "now"}).name
+        'now'
     """
-    function = tool.get("function") if isinstance(tool, Mapping) else None
-    if not isinstance(function, Mapping):
+    function = tool.get("function", tool) if isinstance(tool, Mapping) else None
+    if not isinstance(function, Mapping) or "name" not in function:
         raise UsageError(
             f"tools: {tool!r} is not a function.",
             field="tools",

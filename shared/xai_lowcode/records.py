@@ -7,7 +7,14 @@ holds what is new. The chat endpoints' answers are read by the dialects instead.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from xai_lowcode.errors import UnreadableAnswerError
 
@@ -146,17 +153,28 @@ class BatchUpload(Record):
 
 
 class Embedding(Record):
-    """One vector."""
+    """One vector: numbers, or base64 of numbers if that was asked for."""
 
     index: int = 0
     embedding: list[float] | str
 
+    @field_validator("embedding", mode="before")
+    @classmethod
+    def _unpacked(cls, value: Any) -> Any:
+        """The vector of xAI's older documents, which stands in an object that names its kind."""
+        match value:
+            case {"Float": vector} | {"Base64": vector}:
+                return vector
+            case _:
+                return value
+
 
 class Embeddings(Record):
-    """The vectors of a list of texts."""
+    """The vectors of a list of texts; ``usage`` as xAI gives it."""
 
     data: list[Embedding]
     model: str | None = None
+    usage: dict[str, Any] | None = None
 
 
 class TextChoice(Record):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from xai_lowcode.errors import TOKEN_SOURCE, UsageError
 
@@ -56,6 +56,8 @@ class Settings(BaseModel):
     """Seconds for a whole call, all attempts and waits included; None for no limit."""
     max_retries: Annotated[int, Field(ge=0)] = 2
     """How often a failed call is made again; 0 means one request."""
+    max_concurrency: int | None = None
+    """Requests in flight at one time, of threads and coroutines together; None for no limit."""
     parameter_names: dict[str, str] = Field(default_factory=dict)
     """The gateway's names for the ids in the old URL form, where they differ from ours, for
     instance ``{"file_id": "id"}``; ``learn_url_forms`` takes them from its definition."""
@@ -90,6 +92,11 @@ class Settings(BaseModel):
             ),
             **{name: value for name, value in options.items() if value is not None},
         )
+
+    @field_validator("max_concurrency", mode="before")
+    @classmethod
+    def _check_max_concurrency(cls, number: Any) -> int | None:
+        return check_max_concurrency(number)
 
     @property
     def backend(self) -> str:
@@ -169,3 +176,18 @@ def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
 
 def _bad_base_url(reason: str) -> UsageError:
     return UsageError(f"base_url: {reason}.", field="base_url")
+
+
+def check_max_concurrency(number: Any) -> int | None:
+    """Returns the number, or says what is wrong with it.
+
+    Raises:
+        UsageError: It is no whole number above 0.
+    """
+    if number is None or (isinstance(number, int) and not isinstance(number, bool) and number > 0):
+        return number
+    raise UsageError(
+        f"max_concurrency: a whole number above 0 is needed, not {number!r}.",
+        field="max_concurrency",
+        hint="Leave it out, or set it to None, for no limit.",
+    )

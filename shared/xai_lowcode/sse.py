@@ -29,11 +29,11 @@ class EventCutter:
         """Takes the next bytes and returns the data of the events they complete."""
         if self._after_cr or b"\r" in piece:
             piece = self._with_plain_newlines(piece)
-        head, *rest = piece.split(b"\n")
-        self._unfinished.append(head)
-        if not rest:
+        lines = piece.split(b"\n")
+        self._unfinished.append(lines[0])
+        if len(lines) == 1:
             return []
-        lines = [b"".join(self._unfinished), *rest]
+        lines[0] = b"".join(self._unfinished)
         self._unfinished = [lines.pop()]
         if self._first_line:
             self._first_line = False
@@ -54,11 +54,14 @@ class EventCutter:
         return piece
 
     def _take(self, lines: list[bytes]) -> list[bytes]:
-        complete = []
+        data, complete = self._data, []
         for line in lines:
-            if line[:5] == b"data:":
-                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
-            elif not line and self._data:
-                complete.append(b"\n".join(self._data))
-                self._data = []
+            if not line:
+                if data:
+                    complete.append(b"\n".join(data))
+                    data.clear()
+            elif line[:6] == b"data: ":
+                data.append(line[6:])
+            elif line[:5] == b"data:":
+                data.append(line[5:])
         return complete

@@ -46,6 +46,11 @@ class StreamReader:
         self._head = b""
 
     @property
+    def begun(self) -> bool:
+        """Whether any of the answer was read."""
+        return self._any
+
+    @property
     def finished(self) -> bool:
         """Whether nothing more need be read."""
         return self._done or (self._stop is not None and self._stop.finished)
@@ -57,7 +62,8 @@ class StreamReader:
         if self._document is not None:
             self._document.append(piece)
             return ()
-        return self._seen(self._decode(self._cutter.feed(piece)))
+        data = self._cutter.feed(piece)
+        return self._seen(self._decode(data)) if data else ()
 
     def close(self) -> Iterable[StreamEvent]:
         """Events that the end of the bytes brings.
@@ -98,14 +104,12 @@ class StreamReader:
         for text in data:
             if self._done:
                 return
-            if not text:
-                continue
             if text == _DONE:
                 self._done = True
                 if not self._any:
                     raise UnreadableAnswerError("The stream ended before it said anything.")
                 yield from self._decoder.done()
-            else:
+            elif text:
                 yield from self._read_chunk(text)
 
     def _read_chunk(self, text: bytes) -> Iterable[StreamEvent]:

@@ -1,8 +1,6 @@
-"""httpx, set up for this gateway: how the token travels, and what httpx's failures mean.
+"""httpx, set up for this gateway: the clients' own connections, and what both read of answers.
 
-The token goes into the request target only (httpx's documented extension of that name), never
-into a URL object, so that no log, exception, span or cassette that prints URLs can show it. Both
-clients share all of this; they differ in who waits.
+Both clients share all of this; they differ in who waits.
 """
 
 import http.cookiejar
@@ -11,40 +9,18 @@ import ssl
 from functools import cache
 from time import monotonic
 from typing import Any
-from urllib.parse import quote
+from urllib.request import getproxies
 
 import httpx
 
-from xai_lowcode._version import __version__
 from xai_lowcode.addresses import UrlForms
-from xai_lowcode.errors import (
-    APIConnectionError,
-    APITimeoutError,
-    StreamInterruptedError,
-    UnreadableAnswerError,
-    XAILowCodeError,
-)
-from xai_lowcode.exchange import Answer, Call, Dropped, Opened, Send, Session
+from xai_lowcode.errors import APITimeoutError
+from xai_lowcode.exchange import Answer, Call, Opened, Session
+from xai_lowcode.idle import KEEPALIVE_SECONDS, MOST
+from xai_lowcode.limits import limits_of
 from xai_lowcode.redaction import Secret
 from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
-
-# The gateway closes idle connections after 5 s; a connection kept longer would be found closed.
-KEEPALIVE_SECONDS = 4.0
-LIMITS = httpx.Limits(
-    max_connections=100, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE_SECONDS
-)
-
-
-class Target(bytes):
-    """A request target that holds the token: bytes to the wire, blanked in every print."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "<target with token>"
-
-    __str__ = __repr__
 
 
 @cache
@@ -53,7 +29,7 @@ def tls_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def session_of(settings: Settings) -> Session:
+def session_of(settings: Settings, rate_limiter: Any = None) -> Session:
     """What the calls of a client with these settings have in common."""
     return Session(
         RetryPolicy(settings.max_retries, settings.deadline),
@@ -61,93 +37,66 @@ def session_of(settings: Settings) -> Session:
         Secret(settings.api_token.get_secret_value()),
         monotonic,
         random.random,
+        limits_of(settings.max_concurrency, rate_limiter),
     )
 
 
+def own_client(settings: Settings) -> Any:
+    """A client of this package's own."""
+    if _behind_proxy():
+        return httpx.Client(**client_options(settings))
+    # httpcore takes long to import, and is not needed before.
+    from xai_lowcode.connections import DirectClient  # noqa: PLC0415 - as the line above says
+
+    return DirectClient(tls_context())
+
+
+def own_async_client(settings: Settings) -> Any:
+    """An async client of this package's own."""
+    if _behind_proxy():
+        return httpx.AsyncClient(**client_options(settings))
+    from xai_lowcode.async_connections import AsyncDirectClient  # noqa: PLC0415 - as above
+
+    return AsyncDirectClient(tls_context())
+
+
+def _behind_proxy() -> bool:
+    """Whether the environment names proxies, which httpx's clients know how to use."""
+    return bool(getproxies())
+
+
 def client_options(settings: Settings) -> dict[str, Any]:
-    """Arguments for an httpx client of this package's own."""
+    """Arguments for a client of httpx's own class, as far as it is to be like ours."""
     return {
         "verify": tls_context(),
-        "limits": LIMITS,
+        "limits": httpx.Limits(max_connections=MOST, keepalive_expiry=KEEPALIVE_SECONDS),
         "timeout": settings.httpx_timeout,
         # The gateway sets a session cookie with every answer; sending it back serves nobody.
         "cookies": http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
     }
 
 
-class Mailer:
-    """Makes requests out of calls, and outcomes out of what httpx gives back.
-
-    Args:
-        settings: Token, address and timeouts.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._urls = {
-            "gateway": httpx.URL(settings.base_url),
-            "backend": httpx.URL(settings.backend),
-        }
-        self._token = quote(settings.api_token.get_secret_value(), safe="")
-        self._timeout = settings.httpx_timeout
-
-    def request(self, client: Any, step: Send, probe: Any) -> Any:
-        """Builds the request with the client's own headers, and the token in its target."""
-        call = step.call
-        host = call.operation.host
-        base = self._urls[host]
-        path = base.raw_path.rstrip(b"/").decode("ascii") + step.path
-        sign = "&" if "?" in path else "?"
-        return client.build_request(
-            call.operation.method,
-            base.copy_with(raw_path=path.encode("ascii")),
-            content=call.body,
-            headers=_STREAM_HEADERS if call.stream else _HEADERS,
-            timeout=_capped(self._timeout, step.within),
-            extensions={
-                "target": Target(f"{path}{sign}api_token={self._token}", "ascii")
-                if host == "gateway"
-                else path.encode("ascii"),
-                "trace": probe,
-            },
-        )
-
-
-_HEADERS = {
-    "Accept": "application/json",
-    "Content-Type": "application/json",
-    "User-Agent": f"xai-lowcode/{__version__}",
-}
-# Compression would hold back the pieces of a live stream.
-_STREAM_HEADERS = {**_HEADERS, "Accept": "text/event-stream", "Accept-Encoding": "identity"}
-
-
-def _capped(timeout: httpx.Timeout, within: float | None) -> httpx.Timeout:
-    if within is None:
-        return timeout
-    phases = {
-        phase: within if seconds is None else min(seconds, within)
-        for phase, seconds in timeout.as_dict().items()
-    }
-    return httpx.Timeout(**phases)
-
-
 class Probe:
-    """Notices, through httpx's trace extension, whether a request opened its own connection."""
+    """Notices whether a request opened its own connection.
+
+    Own connections say so themselves, those of a client that was given through httpx's trace
+    extension.
+    """
 
     __slots__ = ("fresh", "seen")
 
     def __init__(self) -> None:
         self.seen = self.fresh = False
 
-    def __call__(self, event: str, _info: Any) -> None:
-        """Takes one of httpcore's trace events."""
+    def note(self, event: str) -> None:
+        """Takes the name of one of httpcore's trace events."""
         self.seen = True
         if event.startswith("connection.connect"):
             self.fresh = True
 
-    async def asynchronous(self, event: str, info: Any) -> None:
-        """The same for an async client."""
-        self(event, info)
+    def __call__(self, event: str, _info: Any) -> Any:
+        """Takes one of httpcore's trace events."""
+        self.note(event)
 
     @property
     def reused(self) -> bool:
@@ -155,30 +104,51 @@ class Probe:
         return self.seen and not self.fresh
 
 
+class AsyncProbe(Probe):
+    """The same for an async client."""
+
+    __slots__ = ()
+
+    async def __call__(self, event: str, _info: Any) -> None:
+        """Takes one of httpcore's trace events."""
+        self.note(event)
+
+
 class Deadline:
     """The moment by which an answer must have been read."""
 
-    __slots__ = ("_end", "_within")
+    __slots__ = ("_end", "_late", "_within")
 
     def __init__(self, within: float | None) -> None:
         self._within = within
         self._end = None if within is None else monotonic() + within
+        self._late = False
 
     def check(self) -> None:
-        """Raises APITimeoutError when the moment has passed."""
-        if self._end is not None and monotonic() > self._end:
+        """Notes that a piece came; raises APITimeoutError if the one before it came too late.
+
+        A piece that is late may be the last one, and then the answer is whole, and paid for.
+        """
+        if self._end is None:
+            return
+        if self._late:
             raise APITimeoutError(
                 f"The answer was not complete within {self._within:.3g} s.", reached=True
             )
+        self._late = monotonic() > self._end
 
 
 def arrives_in_pieces(call: Call[Any], response: Any) -> bool:
-    """Whether the body is left to be read piece by piece; JSON and HTML are read whole."""
+    """Whether the body is left to be read piece by piece.
+
+    JSON and HTML are read whole, and so is what comes packed although it was asked not to be.
+    """
     content_type = response.headers.get("content-type", "")
     return (
         call.stream
         and response.is_success
         and not content_type.startswith(("application/json", "text/html"))
+        and "content-encoding" not in response.headers
     )
 
 
@@ -188,83 +158,15 @@ def opened(response: Any) -> Opened:
 
 
 def answer(response: Any, content: bytes) -> Answer:
-    """A whole answer."""
+    """A whole answer, unpacked if it came packed."""
+    if "content-encoding" in response.headers:
+        # httpx unpacks pieces too, but leaves a generator behind when they are not read to the end.
+        content = httpx.Response(200, headers=response.headers, content=content).content
     return Answer(response.status_code, _headers(response), content)
 
 
 def _headers(response: Any) -> dict[str, str]:
     return dict(response.headers.items())
-
-
-# What httpx's failures mean, by class name: httpx and its successor httpx2 share the names. The
-# second member says whether the request may have arrived.
-_MEANINGS: dict[str, tuple[type[APIConnectionError], bool]] = {
-    "ConnectTimeout": (APITimeoutError, False),
-    "PoolTimeout": (APITimeoutError, False),
-    "TimeoutException": (APITimeoutError, True),
-    "ConnectError": (APIConnectionError, False),
-    "ProxyError": (APIConnectionError, False),
-    "UnsupportedProtocol": (APIConnectionError, False),
-    "TransportError": (APIConnectionError, True),
-    "OSError": (APIConnectionError, True),
-}
-
-
-def failure(exception: Exception) -> XAILowCodeError | None:
-    """What a failure of httpx means; None if it is no failure of the network.
-
-    The result is not linked to the exception: its request holds the token, and its traceback frames
-    that do.
-    """
-    if isinstance(exception, XAILowCodeError):
-        return exception
-    names = [base.__name__ for base in type(exception).__mro__]
-    said = f"{type(exception).__name__}: {exception}" if str(exception) else names[0]
-    if "DecodingError" in names:
-        return UnreadableAnswerError(f"The answer could not be decompressed ({said}).")
-    for name in names:
-        if name in _MEANINGS:
-            error, reached = _MEANINGS[name]
-            return error(f"{_SENTENCES[error]} ({said}).", reached=reached)
-    return None
-
-
-_SENTENCES: dict[type[APIConnectionError], str] = {
-    APITimeoutError: "The gateway did not answer in time",
-    APIConnectionError: "No answer came from the gateway",
-}
-
-
-def dropped(exception: Exception, probe: Probe, response: Any) -> Dropped | None:
-    """The outcome of an attempt that httpx could not finish; None if it is not httpx's failure.
-
-    Args:
-        exception: What httpx raised.
-        probe: What was seen of the connection.
-        response: The head of the answer, if it had come.
-    """
-    error = failure(exception)
-    if error is None:
-        return None
-    timed_out = isinstance(error, APITimeoutError)
-    reached = isinstance(error, APIConnectionError) and error.reached
-    begun = response is not None
-    if isinstance(error, APIConnectionError):
-        error.begun = begun
-    return Dropped(
-        error, stale=probe.reused and reached and not timed_out and not begun, begun=begun
-    )
-
-
-def broken_off(exception: Exception) -> XAILowCodeError | None:
-    """What it means when reading a stream fails after it began."""
-    error = failure(exception)
-    if error is None or isinstance(error, APITimeoutError | UnreadableAnswerError):
-        return error
-    return StreamInterruptedError(
-        f"The stream broke off ({error.message})",
-        hint="What was received is not the whole answer.",
-    )
 
 
 class TargetTransport(httpx.BaseTransport):

@@ -17,6 +17,7 @@ from xai_lowcode.conversation import (
     NamedTool,
     ReasoningPart,
     ResponseFormat,
+    ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -83,7 +84,11 @@ OPTION_TABLE: list[tuple[str, Any, dict[str, Any]]] = [
 
 def test_the_table_names_every_option() -> None:
     """No option is missing from the table of what is sent; some are for responses, or for us."""
-    assert {name for name, _, _ in OPTION_TABLE} == OPTIONS - {*RESPONSES_ONLY, "api"}
+    assert {name for name, _, _ in OPTION_TABLE} == OPTIONS - {
+        *RESPONSES_ONLY,
+        "api",
+        "clean_schemas",
+    }
 
 
 @pytest.mark.parametrize(("name", "value", "members"), OPTION_TABLE)
@@ -138,6 +143,16 @@ PART_TABLE: list[tuple[Any, set[str], dict[str, Any] | None]] = [
 ]
 
 
+def test_what_was_done_at_xai_is_left_out_and_a_picture_with_a_word() -> None:
+    """An answer that came in another form goes back as its text and its calls."""
+    done = ServerToolPart("web_search_call", "ws_1", arguments="towers")
+    text = {"role": "assistant", "content": "x"}
+    assert render(HELLO, Message("assistant", (done, TextPart("x"))))["messages"][1] == text
+    made = Message("assistant", (ImagePart("https://i"), TextPart("x")))
+    with pytest.warns(UserWarning, match=r"messages\[1\]: a picture"):
+        assert render(HELLO, made)["messages"][1] == text
+
+
 @pytest.mark.parametrize("role", ["system", "user", "assistant", "tool"])
 @pytest.mark.parametrize(
     ("part", "roles", "wire"), PART_TABLE, ids=lambda value: type(value).__name__
@@ -145,6 +160,8 @@ PART_TABLE: list[tuple[Any, set[str], dict[str, Any] | None]] = [
 def test_parts_in_roles(role: Any, part: Any, roles: set[str], wire: Any) -> None:
     """A part is rendered where it belongs, and refused elsewhere, naming part, role and place."""
     messages = (HELLO, Message(role, (TextPart("x"), part) if role != "tool" else (part,)))
+    if isinstance(part, ImagePart) and role == "assistant":
+        pytest.skip("left out with a word, see above")
     if role not in roles:
         with pytest.raises(UsageError) as refusal:
             render(*messages)

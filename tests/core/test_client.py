@@ -349,7 +349,7 @@ def test_clients_travel(gateway: Loopback, cls: type[Any], travel: Any) -> None:
         with client, other:
             client.call(LIST_MODELS)
             other.call(LIST_MODELS)
-            assert client._own is not other._own
+            assert client._http() is not other._http()
 
 
 def test_an_unused_reference_closes_its_pool(gateway: Loopback) -> None:

@@ -34,6 +34,8 @@ BAD: list[tuple[str, Any]] = [
     ("stop", ["a", ""]),
     ("stop", [1]),
     ("stop", [None]),
+    ("include", "reasoning.encrypted_content"),
+    ("include", [1]),
     ("tool_choice", NamedTool("look")),
 ]
 

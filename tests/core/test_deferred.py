@@ -282,7 +282,7 @@ def wait(outcomes: list[Outcome], deferral: dict[str, float], *, look: float = 0
     left = iter(outcomes)
     session = Session(RetryPolicy(9), UrlForms("new"), TOKEN, lambda: waited.now, lambda: 0.5)
     plan: Any = deferral
-    how = Deferral(**plan, on_poll=lambda looks, passed: waited.polls.append((looks, passed)))
+    how = Deferral(**plan, progress=lambda looks, passed: waited.polls.append((looks, passed)))
     steps = collect("r", how, session)
     outcome: Outcome | None = None
     try:
@@ -416,7 +416,7 @@ class StoppedError(Exception):
 
 @both
 def test_a_callback_can_end_the_waiting(gateway: Loopback, pauses: Pauses, kind: type[Any]) -> None:
-    """What ``on_poll`` raises comes through, and the next look is not made."""
+    """What ``progress`` raises comes through, and the next look is not made."""
     gateway.play = lambda _request: json_reply("")
     seen: list[int] = []
 
@@ -426,7 +426,7 @@ def test_a_callback_can_end_the_waiting(gateway: Loopback, pauses: Pauses, kind:
             raise StoppedError
 
     with hands(kind, settings_for(gateway)) as client, pytest.raises(StoppedError):
-        client.say("collect_deferred_completion", "r", Deferral(on_poll=watch))
+        client.say("collect_deferred_completion", "r", Deferral(progress=watch))
     assert seen == [0, 1, 2]
     assert len(gateway.requests) == 2
     assert len(pauses) == 3

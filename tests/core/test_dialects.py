@@ -15,7 +15,10 @@ from xai_lowcode.conversation import (
     ImagePart,
     Message,
     NamedTool,
+    ReasoningPart,
+    ServerToolPart,
     TextPart,
+    ToolCallPart,
     ToolResultPart,
     ToolSpec,
 )
@@ -25,7 +28,8 @@ from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
 
-FORMS = sorted(APIS - {"auto"})
+# Completions take one text, so they have laws of their own (test_completions).
+FORMS = sorted(APIS - {"auto", "completions"})
 INTEGER = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 ADD = ToolSpec("add", "Adds.", INTEGER)
 MULTIPLY = ToolSpec("multiply", "Multiplies.", INTEGER)
@@ -155,3 +159,71 @@ def test_a_conversation_may_change_its_form(model_of: GatewayModel, before: str,
     messages = (*request.messages, first.choices[0].message, result)
     second = model_of.generate(replace(request, messages=messages, api=form))  # type: ignore[arg-type]  # a table
     assert "5" in second.text
+
+
+@pytest.mark.parametrize("form", ["messages", "responses"])
+@pytest.mark.parametrize("change", ["nothing", "spacing", "arguments", "text", "fewer calls"])
+def test_a_changed_answer_goes_back_as_it_was_changed(
+    model_of: GatewayModel, emulator: Emulator, form: str, change: str
+) -> None:
+    """Items stand for an answer only while it says what they say; a correction is never undone."""
+    request = asked("calls", form, "grok-4.3")
+    answer = model_of.generate(request).choices[0].message
+    one, other = (part for part in answer.parts if isinstance(part, ToolCallPart))
+    changed: dict[str, tuple[Any, ...]] = {
+        "nothing": (one, other),
+        "spacing": (replace(one, arguments=one.arguments.replace(":", " : ")), other),
+        "arguments": (replace(one, arguments='{"a": 77}'), other),
+        "text": (TextPart("Let me see."), one, other),
+        "fewer calls": (other,),
+    }
+    parts = changed[change]
+    results = [
+        Message("tool", (ToolResultPart(part.id, (TextPart("5"),)),))
+        for part in parts
+        if isinstance(part, ToolCallPart)
+    ]
+    message = replace(answer, parts=parts)
+    model_of.generate(replace(request, messages=(*request.messages, message, *results)))
+    body = emulator.requests[1].body
+    sent = str(body["input"] if form == "responses" else body["messages"])
+    assert all(word in sent for word in {"arguments": ["77"], "text": ["Let me"]}.get(change, []))
+    assert (one.id in sent) == (change != "fewer calls")
+    verbatim = all(str(item) in sent for item in answer.items)
+    assert verbatim == (change in {"nothing", "spacing"})
+
+
+# What an answer may hold, and the words by which it is known on the wire.
+ANSWERED: dict[str, Any] = {
+    "the text": TextPart("the text"),
+    "the thought": ReasoningPart("the thought"),
+    "the_call": ToolCallPart("c", "the_call", '{"a": 1}'),
+    "the search": ServerToolPart("web_search_call", "ws", arguments="the search"),
+    "the picture": ImagePart("https://pictures/the picture"),
+}
+SENT = {
+    "chat_completions": {"the text", "the thought", "the_call"},
+    "messages": {"the text", "the_call"},
+    "responses": {"the text", "the_call"},
+}
+
+
+@every_form
+def test_what_another_form_said_goes_back_by_its_parts(
+    model_of: GatewayModel, emulator: Emulator, form: str
+) -> None:
+    """Items of another form stay behind; of the parts goes what the table of the forms says."""
+    before = Message(
+        "assistant", tuple(ANSWERED.values()), items=({"type": "secret"},), form="elsewhere"
+    )
+    result = Message("tool", (ToolResultPart("c", (TextPart("5"),)),))
+    request = ChatRequest(
+        model="grok-4.3",
+        messages=(said("x"), before, result),
+        api=form,  # type: ignore[arg-type]  # a table
+    )
+    with pytest.warns(UserWarning, match=r"messages\[1\]: a picture"):
+        model_of.generate(request)
+    wire = str(emulator.requests[0].body)
+    assert {words for words in ANSWERED if words in wire} == SENT[form]
+    assert "secret" not in wire

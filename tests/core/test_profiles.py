@@ -1,5 +1,6 @@
 """Law: every name works; what is known of families only ever denies."""
 
+import re
 from dataclasses import fields
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.profiles import profile_of
+from xai_lowcode.profiles import Profile, profile_of, refused_option
 
 PENALTIES = {"stop", "presence_penalty", "frequency_penalty"}
 # Model: context window, reasons, refuses reasoning_effort.
@@ -19,7 +20,7 @@ KNOWN = [
     ("grok-latest", 1_000_000, True, False),
     ("grok-4.20-0309-reasoning", 1_000_000, True, True),
     ("grok-4.20-0309-non-reasoning", 1_000_000, False, True),
-    ("grok-4.20-multi-agent-0309", 1_000_000, True, True),
+    ("grok-4.20-multi-agent-0309", 1_000_000, True, False),
     ("grok-build-0.1", 256_000, True, True),
     ("grok-code-fast-1", 256_000, True, True),
     ("grok-4-fast-reasoning", 1_000_000, True, False),
@@ -34,6 +35,58 @@ def test_known_families(model: str, window: int, reasons: bool, no_effort: bool)
     assert (profile.context_window, profile.reasons) == (window, reasons)
     assert ("reasoning_effort" in profile.refuses) == no_effort
     assert profile.refuses >= PENALTIES if reasons else not PENALTIES & profile.refuses
+
+
+@pytest.mark.parametrize("model", [*(row[0] for row in KNOWN), "grok-2", "grok-3-mini", "new"])
+def test_every_fact_has_a_source(model: str) -> None:
+    """What is known says where from; what was read somewhere says when."""
+    profile = profile_of(model)
+    facts = {field.name for field in fields(Profile)} - {"sources"}
+    assert profile.sources.keys() == facts
+    for fact, source in profile.sources.items():
+        unstated = fact == "max_output_tokens" or source.startswith("no source")
+        assert unstated or re.search(r"20\d\d", source), fact
+
+
+def test_one_model_answers_in_one_form_alone() -> None:
+    """The model of several agents has responses only, and takes no limit of tokens."""
+    profile = profile_of("grok-4.20-multi-agent-0309")
+    assert profile.apis == {"responses"}
+    assert "max_tokens" in profile.refuses
+    assert "chat_completions" in profile_of("grok-4.7").apis
+
+
+# xAI's sentences as transcribed or recorded, and what each says a model does not take.
+REFUSALS = [
+    ("Argument not supported on this model: presencePenalty", "presence_penalty"),
+    ("Argument not supported on this model: stop", "stop"),
+    ("Argument not supported on this model: stopSequences", "stop"),
+    ("Argument not supported on this model: maxOutputTokens", "max_tokens"),
+    ("Model grok-build-0.1 does not support parameter reasoningEffort.", "reasoning_effort"),
+    ("Model grok-4.x does not support parameter stop", "stop"),
+    # A value is refused here, not the option.
+    ("This model does not support 'reasoning_effort' value 'none'", None),
+    # Without these the request would be another one.
+    ("Argument not supported on this model: responseFormat", None),
+    ("Argument not supported on this model: tools", None),
+    ("Argument not supported on this model: store", None),
+    ("Argument not supported on this model: messages", None),
+    ("Model not found: stop", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("message", "option"), REFUSALS)
+def test_refusals_name_options(message: str, option: str | None) -> None:
+    """What xAI's sentence names is one of our options, or nothing that may be left out."""
+    assert refused_option(message) == option
+
+
+@given(st.text(max_size=80))
+def test_no_text_names_what_is_no_option(message: str) -> None:
+    """Whatever is said, only an option of a request comes out."""
+    for text in (message, f"Argument not supported on this model: {message}"):
+        assert refused_option(text) in {None, *(option.name for option in fields(ChatRequest))}
 
 
 @given(st.text(max_size=30))

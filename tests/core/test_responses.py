@@ -13,6 +13,7 @@ from xai_lowcode.conversation import (
     ReasoningPart,
     ResponseFormat,
     ServerTool,
+    ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -97,7 +98,12 @@ def rendered(*, stream: bool = False, **options: Any) -> dict[str, Any]:
             [{"type": "function_call_output", "call_id": "c", "output": "5"}],
         ),
         (
-            Message("assistant", (TextPart("x"),), items=(MESSAGE, CALL), form="responses"),
+            Message(
+                "assistant",
+                (TextPart("hi"), ToolCallPart("c", "add", "{}")),
+                items=(MESSAGE, CALL),
+                form="responses",
+            ),
             [MESSAGE, CALL],
         ),
         (
@@ -256,28 +262,6 @@ def test_unknown_events_items_and_members_are_no_obstacle() -> None:
     assert assembler.reply().choices[0].items == (odd, MESSAGE)
 
 
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        ({}, "chat_completions"),
-        ({"api": "responses"}, "responses"),
-        ({"api": "chat_completions"}, "chat_completions"),
-        ({"server_tools": (ServerTool("web_search"),)}, "responses"),
-        ({"store": False}, "responses"),
-        ({"include": ("reasoning.encrypted_content",)}, "responses"),
-    ],
-)
-def test_auto_takes_responses_only_where_they_are_needed(
-    options: dict[str, Any], name: str
-) -> None:
-    """The form asked for is used; left open, what only responses carry chooses them."""
-    model = GatewayModel(
-        Settings.create(api_token="at_r0123456789", base_url="http://127.0.0.1/xai")
-    )
-    request = ChatRequest(model="grok-4.7", messages=(QUESTION,), **options)
-    assert model._dialect(request).name == name
-
-
 def test_chat_completions_refuse_what_they_cannot_carry() -> None:
     """A form that was asked for is not left silently."""
     model = GatewayModel(
@@ -313,6 +297,27 @@ async def test_what_responses_lack_is_left_out_with_a_word() -> None:
     assert reply.text == again.text == streamed.reply().text == "Hello! You "
     assert (reply.api, reply.finish_reason) == ("responses", "stop")
     assert sent.keys() == {"model", "input"}
+
+
+@pytest.mark.parametrize(
+    ("item", "failed"),
+    [
+        ({"type": "mcp_call", "error": "no such tool", "status": "completed"}, True),
+        ({"type": "web_search_call", "status": "failed"}, True),
+        ({"type": "mcp_call", "error": None, "output": "found", "status": "completed"}, False),
+        ({"type": "web_search_call", "action": {"query": "towers"}}, False),
+    ],
+)
+def test_a_tool_that_failed_is_told_apart(item: dict[str, Any], *, failed: bool) -> None:
+    """An error, or a status that says so, marks the use of a tool; the answer is whole."""
+    plain = Responses().parse({"output": [item]})
+    streamed = Assembler()
+    for event in Responses().decoder().feed({"type": "response.output_item.done", "item": item}):
+        streamed.add(event)
+    for reply in (plain, streamed.reply()):
+        part = reply.choices[0].parts[0]
+        assert isinstance(part, ServerToolPart)
+        assert part.failed is failed
 
 
 def test_a_conversation_goes_on_from_items_and_from_a_stored_response() -> None:

@@ -74,6 +74,26 @@ def test_picture(respond: Post) -> None:
     assert item["prompt"] == "draw a cat"
 
 
+def test_servers_of_the_users(respond: Post) -> None:
+    """Of several servers the one that the prompt names is called, with its first allowed tool."""
+    tools = [
+        {"type": "mcp", "server_url": "https://a", "server_label": "weather"},
+        {
+            "type": "mcp",
+            "server_url": "https://b",
+            "server_label": "my-notes",
+            "allowed_tools": ["look_up"],
+        },
+    ]
+    body = result(respond("What do my notes say?", model="grok-4", tools=tools))
+    assert kinds(body) == ["mcp_call", "message"]
+    item = body["output"][0]
+    assert (item["server_label"], item["name"], item["error"]) == ("my-notes", "look_up", None)
+    assert json.loads(item["arguments"]) == {"query": "What do my notes say?"}
+    assert item["output"] in body["output"][-1]["content"][0]["text"]
+    assert body["usage"]["server_side_tool_usage_details"]["mcp_calls"] == 1
+
+
 def test_files(respond: Post) -> None:
     """A search of collections has results only when they are asked for."""
     tool = {"type": "file_search", "vector_store_ids": ["c"]}
@@ -130,9 +150,9 @@ def test_nothing_is_searched_after_results(respond: Post) -> None:
 
 
 def test_tools_that_are_taken_but_not_run(respond: Post) -> None:
-    """A server of tools, and a shell, are taken; neither is reached from here."""
+    """A server that the prompt does not name, and a shell, are taken and left alone."""
     tools = [
-        {"type": "mcp", "server_label": "a", "server_url": "https://example.com"},
+        {"type": "mcp", "server_label": "notes", "server_url": "https://example.com"},
         {"type": "shell", "environment": {}},
     ]
-    assert kinds(result(respond("use a", model="grok-4", tools=tools))) == ["message"]
+    assert kinds(result(respond("use a shell", model="grok-4", tools=tools))) == ["message"]

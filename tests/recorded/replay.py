@@ -1,36 +1,25 @@
-"""Recorded answers of xAI, dressed as a gateway may, and what a reader must find in them.
+"""Recorded chats of xAI, dressed as a gateway may, and what a reader must find in them.
 
 What must be found is the ``expect`` of the index, computed apart from any code of this project. It
 is compared with ``Found``, which every public class is boiled down to, so that one set of laws runs
 over the core and over both frameworks.
 """
 
+import asyncio
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from tests.core.loopback import TOKEN, Loopback, Reply
-from tests.core.wire import ENVELOPES, WIRE, wrapped
-
-FOLDER = WIRE / "chat_completions"
-SMALL = 3_000
-
-
-@dataclass(frozen=True)
-class Case:
-    """One recorded body."""
-
-    name: str
-    content: bytes
-    stream: bool
-    expect: dict[str, Any]
-
-    def __str__(self) -> str:
-        return self.name
+from tests.core.wire import ENVELOPES, wrapped
+from tests.recorded.bodies import Case
+from tests.recorded.laws import bodies_under
 
 
 @dataclass(frozen=True)
@@ -45,56 +34,19 @@ class Found:
     """Input, output, total, reasoning, cached."""
 
 
-@cache
-def cases() -> tuple[Case, ...]:
-    """All recorded chat completions; none where the folder is absent."""
-    if not FOLDER.is_dir():
-        return ()
-    lines = (WIRE / "index.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, lines) if row["file"].startswith("chat_completions/")]
-    return tuple(
-        Case(
-            row["file"].partition("/")[2],
-            (WIRE / row["file"]).read_bytes(),
-            row["stream"],
-            row["expect"],
-        )
-        for row in rows
-    )
-
-
-def plain_cases() -> list[Case]:
-    """The bodies of plain answers."""
-    return [case for case in cases() if not case.stream]
-
-
-def stream_cases() -> list[Case]:
-    """The bodies of streams."""
-    return [case for case in cases() if case.stream]
-
-
 def sha256(text: str) -> str:
     """As in the index."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check(case: Case, found: Found, *, reasoning: bool = True, usage: bool = True) -> None:
-    """Compares what was found with what the index says.
-
-    Args:
-        case: The recorded body.
-        found: What a reader found.
-        reasoning: Whether the reader shows thoughts.
-        usage: Whether the reader shows token counts.
-    """
+def check(case: Case, found: Found) -> None:
+    """Compares what was found with what the index says."""
     expect = case.expect
     assert (len(found.text), sha256(found.text)) == (expect["text_chars"], expect["text_sha256"])
     assert [[name, sha256(arguments)] for name, arguments in found.calls] == expect["calls"]
     assert found.finish == expect["finish"]
-    if reasoning:
-        assert found.reasoning_chars == expect["reasoning_chars"]
-    if usage:
-        assert found.usage == expected_usage(expect["usage"])
+    assert found.reasoning_chars == expect["reasoning_chars"]
+    assert found.usage == expected_usage(expect["usage"])
 
 
 def arguments_as_sent(case: Case, name: str, parsed: Any) -> str:
@@ -182,15 +134,9 @@ def awkward(content: bytes) -> list[bytes]:
     return [content[a:b] for a, b in pairwise(order)]
 
 
-def in_sizes(size: int) -> Callable[[bytes], list[bytes]]:
-    """A cutter into pieces of one size."""
-    return lambda content: [content[i : i + size] for i in range(0, len(content), size)]
-
-
 CUTS: dict[str, Callable[[bytes], list[bytes]]] = {
     "whole": lambda content: [content],
     "awkward": awkward,
-    "bytes": lambda content: in_sizes(1 if len(content) <= SMALL else 61)(content),
 }
 
 
@@ -212,3 +158,59 @@ class Replay:
         content, content_type = dress(case.content)
         pieces = tuple(cut(content))
         self.server.play = lambda _request: Reply(pieces, content_type=content_type)
+
+
+class Ways(ABC):
+    """A model behind the replaying server, and all the ways in which it can be asked.
+
+    Attributes:
+        runner: The loop that its async ways run on.
+    """
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self.runner = runner
+
+    @abstractmethod
+    def whole(self) -> list[Any]:
+        """Asked for a whole answer, sync and async."""
+
+    @abstractmethod
+    def streamed(self) -> list[Any]:
+        """Asked for a stream, sync and async, and what its pieces add up to."""
+
+    @abstractmethod
+    def found_in(self, answer: Any, case: Case) -> Found:
+        """The facts of one of these answers."""
+
+
+CHATS = [case for case in bodies_under("facts") if case.form == "chat_completions"]
+every_plain = pytest.mark.parametrize("case", [c for c in CHATS if not c.stream], ids=str)
+every_stream = pytest.mark.parametrize("case", [c for c in CHATS if c.stream], ids=str)
+every_plain_dress = pytest.mark.parametrize("dress", plain_dresses())
+every_stream_dress = pytest.mark.parametrize("dress", stream_dresses())
+# What stands on the core never sees the dress: each body in a third of them is enough there.
+every_stream_in_turn = pytest.mark.parametrize(
+    ("case", "dress"),
+    [
+        (case, dress)
+        for number, case in enumerate(case for case in CHATS if case.stream)
+        for place, dress in enumerate(stream_dresses())
+        if (number + place) % 3 == 0
+    ],
+    ids=str,
+)
+
+
+def check_plain(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
+    """A plain answer, whole and in pieces, has the facts of the index in all four ways."""
+    for cut in CUTS.values():
+        replay.hold(case, plain_dresses()[dress], cut)
+        for answer in (*ways.whole(), *ways.streamed()):
+            check(case, ways.found_in(answer, case))
+
+
+def check_stream(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
+    """A stream that is cut where it hurts has the facts of the index in both ways."""
+    replay.hold(case, stream_dresses()[dress], CUTS["awkward"])
+    for answer in ways.streamed():
+        check(case, ways.found_in(answer, case))

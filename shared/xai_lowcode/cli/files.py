@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from xai_lowcode.cli.console import connection, err, out, say, write, write_json
+from xai_lowcode.cli.console import connection, out, say, write, write_json
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.files import Upload
 from xai_lowcode.gateway import Gateway
@@ -36,8 +35,8 @@ def upload(
 ) -> None:
     """Upload a file in pieces and print its id."""
     job = Upload(path, name)
-    with Gateway(connection(context)) as gateway, _cleared_up(job), _bar(path.name) as progress:
-        record = gateway.upload_file(job, progress=progress)
+    with Gateway(connection(context)) as gateway, _cleared_up(job):
+        record = gateway.upload_file(job, progress=True)
     if as_json:
         write_json(_document(record))
     else:
@@ -86,22 +85,6 @@ def _cleared_up(job: Upload) -> Iterator[None]:
                 f" To remove what lies at xAI: xai-lowcode files delete {job.file_id}"
             )
         raise
-
-
-@contextmanager
-def _bar(name: str) -> Iterator[Any]:
-    """A bar on a terminal, nothing elsewhere; takes bytes sent and bytes in all."""
-    console = err()
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda sent, size: bar.update(task, completed=sent, total=size)
 
 
 def _document(record: FileRecord) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Our request as the body of ``/v1/chat/completions``."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from xai_lowcode.conversation import (
@@ -18,7 +18,9 @@ from xai_lowcode.conversation import (
     ToolResultPart,
     ToolSpec,
 )
+from xai_lowcode.dialects.leftovers import leave_out, refuse
 from xai_lowcode.errors import UsageError
+from xai_lowcode.schemas import parameters_of, schema_of
 
 # Options that are sent under their own name; the limit of tokens has a newer one on the wire.
 _PLAIN_OPTIONS = (
@@ -41,16 +43,9 @@ def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
     """The request body."""
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [
-            rendered
-            for position, message in enumerate(request.messages)
-            for rendered in _render_message(message, position)
-        ],
+        "messages": _render_messages(request.messages),
     }
-    for option in _PLAIN_OPTIONS:
-        value = getattr(request, option)
-        if value is not None:
-            body[option] = value
+    body |= request.given(_PLAIN_OPTIONS)
     if request.max_tokens is not None:
         body["max_completion_tokens"] = request.max_tokens
     if request.stop:
@@ -58,7 +53,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
     if request.tools:
         body.update(_render_tools(request))
     if request.response_format is not None:
-        body["response_format"] = _render_format(request.response_format)
+        body["response_format"] = _render_format(request.response_format, request)
     if request.deferred:
         body["deferred"] = True
     if stream:
@@ -69,34 +64,38 @@ def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
     return body
 
 
-def _render_message(message: Message, position: int) -> Iterator[dict[str, Any]]:
-    match message.role:
-        case "assistant":
-            yield _render_assistant(message, position)
-        case "tool":
-            for part in message.parts:
-                yield _render_result(part, position)
-        case _:
-            content = _render_content(message.parts, message.role, position)
-            rendered = {"role": message.role, "content": content}
-            # xAI refuses a name on any other role.
-            if message.name and message.role == "user":
-                rendered["name"] = message.name
-            yield rendered
+def _render_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    rendered: list[dict[str, Any]] = []
+    for position, message in enumerate(messages):
+        if message.role == "tool":
+            rendered += [_render_result(part, position) for part in message.parts]
+        elif message.role == "assistant":
+            rendered.append(_render_assistant(message, position))
+        else:
+            rendered.append(_render_asked(message, position))
+    return rendered
+
+
+def _render_asked(message: Message, position: int) -> dict[str, Any]:
+    content = _render_content(message.parts, message.role, position)
+    rendered: dict[str, Any] = {"role": message.role, "content": content}
+    # xAI refuses a name on any other role.
+    if message.name and message.role == "user":
+        rendered["name"] = message.name
+    return rendered
 
 
 def _render_assistant(message: Message, position: int) -> dict[str, Any]:
     text, reasoning, calls = [], [], []
     for part in message.parts:
-        match part:
-            case TextPart():
-                text.append(part.text)
-            case ReasoningPart():
-                reasoning.append(part.text)
-            case ToolCallPart():
-                calls.append(_render_call(part))
-            case _:
-                raise _unsupported(part, message.role, position)
+        if isinstance(part, TextPart):
+            text.append(part.text)
+        elif isinstance(part, ReasoningPart):
+            reasoning.append(part.text)
+        elif isinstance(part, ToolCallPart):
+            calls.append(_render_call(part))
+        else:
+            leave_out(part, position)
     # Never null: it has been refused beside tool calls, "" is taken everywhere.
     rendered: dict[str, Any] = {"role": "assistant", "content": "".join(text)}
     if reasoning:
@@ -116,7 +115,7 @@ def _render_call(call: ToolCallPart) -> dict[str, Any]:
 
 def _render_result(part: Part, position: int) -> dict[str, Any]:
     if not isinstance(part, ToolResultPart):
-        raise _unsupported(part, "tool", position)
+        raise refuse(part, "tool", position)
     return {
         "role": "tool",
         "tool_call_id": part.call_id,
@@ -140,7 +139,7 @@ def _render_content(parts: Sequence[Part], role: str, position: int) -> str | li
 def _render_part(part: Part, role: str, position: int) -> dict[str, Any]:
     render = _PARTS.get(type(part))
     if render is None:
-        raise _unsupported(part, role, position)
+        raise refuse(part, role, position)
     return render(part)
 
 
@@ -178,15 +177,8 @@ _PARTS: dict[type, Callable[[Any], dict[str, Any]]] = {
 }
 
 
-def _unsupported(part: Any, role: str, position: int) -> UsageError:
-    return UsageError(
-        f"messages[{position}]: a {type(part).__name__} cannot be part of a {role} message.",
-        field="messages",
-    )
-
-
 def _render_tools(request: ChatRequest) -> dict[str, Any]:
-    rendered: dict[str, Any] = {"tools": [_render_tool(tool) for tool in request.tools]}
+    rendered: dict[str, Any] = {"tools": [_render_tool(tool, request) for tool in request.tools]}
     if request.tool_choice is not None:
         rendered["tool_choice"] = _render_choice(request.tool_choice)
     if request.parallel_tool_calls is not None:
@@ -194,13 +186,13 @@ def _render_tools(request: ChatRequest) -> dict[str, Any]:
     return rendered
 
 
-def _render_tool(tool: ToolSpec) -> dict[str, Any]:
+def _render_tool(tool: ToolSpec, request: ChatRequest) -> dict[str, Any]:
     return {
         "type": "function",
         "function": {
             "name": tool.name,
             "description": tool.description,
-            "parameters": tool.parameters,
+            "parameters": parameters_of(tool, request),
         },
     }
 
@@ -211,10 +203,11 @@ def _render_choice(choice: ToolChoice) -> str | dict[str, Any]:
     return choice
 
 
-def _render_format(wish: ResponseFormat) -> dict[str, Any]:
-    if wish.schema is None:
+def _render_format(wish: ResponseFormat, request: ChatRequest) -> dict[str, Any]:
+    schema = schema_of(wish, request)
+    if schema is None:
         return {"type": "json_object"}
     return {
         "type": "json_schema",
-        "json_schema": {"name": wish.name, "schema": wish.schema, "strict": True},
+        "json_schema": {"name": wish.name, "schema": schema, "strict": True},
     }

@@ -3,15 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from xai_lowcode.dialects.chat_completions.answer import (
-    object_of,
-    objects_of,
-    read_citations,
-    read_facts,
-    read_logprobs,
-    read_usage,
-    text_of,
-)
+from xai_lowcode.dialects.bodies import index_of, read_facts, read_usage
+from xai_lowcode.dialects.chat_completions.answer import read_citations, read_logprobs
 from xai_lowcode.events import (
     Began,
     Cited,
@@ -23,6 +16,7 @@ from xai_lowcode.events import (
     ToolCallDelta,
     Used,
 )
+from xai_lowcode.members import count_of, object_of, objects_of, text_of
 from xai_lowcode.reply import finish_reason
 
 
@@ -40,10 +34,11 @@ class ChatCompletionsDecoder:
     def feed(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
         """Events of the next chunk."""
         events: list[StreamEvent] = []
-        if not self._began:
+        choices = objects_of(chunk, "choices")
+        if choices and not self._began:
             self._began = True
             events.append(Began(**read_facts(chunk), raw=chunk))
-        for choice in objects_of(chunk, "choices"):
+        for choice in choices:
             self._read_choice(choice, chunk, events)
         if "citations" in chunk:
             self._read_new_citations(chunk, events)
@@ -68,21 +63,21 @@ class ChatCompletionsDecoder:
     def _read_choice(
         self, choice: Mapping[str, Any], chunk: dict[str, Any], events: list[StreamEvent]
     ) -> None:
-        index = choice.get("index")
-        index = index if isinstance(index, int) else 0
+        index = index_of(choice)
         self._seen.add(index)
         delta = object_of(choice, "delta")
-        if reasoning := text_of(delta, "reasoning_content"):
-            events.append(ReasoningDelta(reasoning, index, chunk))
-        text = text_of(delta, "content")
+        # Most deltas have one member and heartbeats none: the others are not read in vain.
+        if delta.get("reasoning_content"):
+            events.append(ReasoningDelta(text_of(delta, "reasoning_content"), index, chunk))
         logprobs = read_logprobs(choice) if choice.get("logprobs") else ()
-        if text or logprobs:
-            events.append(TextDelta(text, index, logprobs, chunk))
-        if refusal := text_of(delta, "refusal"):
-            events.append(RefusalDelta(refusal, index, chunk))
-        events.extend(
-            self._read_call(call, index, chunk) for call in objects_of(delta, "tool_calls")
-        )
+        if delta.get("content") or logprobs:
+            events.append(TextDelta(text_of(delta, "content"), index, logprobs, chunk))
+        if delta.get("refusal"):
+            events.append(RefusalDelta(text_of(delta, "refusal"), index, chunk))
+        if delta.get("tool_calls"):
+            events += [
+                self._read_call(call, index, chunk) for call in objects_of(delta, "tool_calls")
+            ]
         if said := choice.get("finish_reason"):
             self._finished.add(index)
             reason = finish_reason(said, has_calls=index in self._calls)
@@ -92,8 +87,8 @@ class ChatCompletionsDecoder:
         self, call: Mapping[str, Any], choice: int, chunk: dict[str, Any]
     ) -> ToolCallDelta:
         begun, identifier = self._calls.get(choice, 0), text_of(call, "id")
-        index = call.get("index")
-        if not isinstance(index, int):
+        index = count_of(call, "index")
+        if index is None:
             # Without a number a call begins where an id stands, and goes on where none does.
             index = begun if identifier or not begun else begun - 1
         self._calls[choice] = max(begun, index + 1)

@@ -1,6 +1,6 @@
 """Our request as the body of ``/v1/messages``."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,14 +12,17 @@ from xai_lowcode.conversation import (
     NamedTool,
     Part,
     ReasoningPart,
-    ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolChoice,
     ToolResultPart,
     ToolSpec,
 )
+from xai_lowcode.dialects.leftovers import leave_out, refuse
+from xai_lowcode.dialects.messages.answer import read_said
+from xai_lowcode.dialects.replay import may_replay
 from xai_lowcode.errors import UsageError
+from xai_lowcode.schemas import parameters_of
 
 DEFAULT_MAX_TOKENS = 32_000
 """This form demands a limit; the one used where none was set."""
@@ -52,9 +55,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
     system = [m for m in request.messages if m.role == "system"]
     if system:
         body["system"] = "\n\n".join(filter(None, map(_system_text, system)))
-    for option in ("temperature", "top_p"):
-        if getattr(request, option) is not None:
-            body[option] = getattr(request, option)
+    body |= request.given(("temperature", "top_p"))
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.user is not None:
@@ -85,23 +86,38 @@ def _render_messages(messages: Sequence[Message]) -> Iterator[Json]:
 
 
 def _render_content(message: Message, position: int) -> str | list[Any]:
-    if message.items and message.form == "messages":
+    if message.form == "messages" and may_replay(message, read_said(message.items)):
         return list(message.items)
     parts = message.parts
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
-    rendered = [_render_part(part, message.role, position) for part in parts]
+    render = _render_answered if message.role == "assistant" else _render_asked
+    rendered = [render(part, message.role, position) for part in parts]
     return [part for part in rendered if part is not None]
 
 
-def _render_part(part: Part, role: str, position: int) -> Json | None:
-    allowed = _ANSWERED if role == "assistant" else _ASKED
-    if type(part) not in allowed:
-        raise UsageError(
-            f"messages[{position}]: a {type(part).__name__} cannot be part of a {role} message.",
-            field="messages",
-        )
-    return allowed[type(part)](part)
+def _render_asked(part: Part, role: str, position: int) -> Json | None:
+    match part:
+        case TextPart():
+            return _render_text(part)
+        case ImagePart():
+            return _render_image(part)
+        case _:
+            raise refuse(part, role, position)
+
+
+def _render_answered(part: Part, _role: str, position: int) -> Json | None:
+    match part:
+        case TextPart():
+            return _render_text(part)
+        case ToolCallPart():
+            return _render_call(part)
+        case ReasoningPart():
+            # Thoughts go back only as the blocks they came in, which are signed.
+            return None
+        case _:
+            leave_out(part, position)
+            return None
 
 
 def _render_text(part: TextPart) -> Json | None:
@@ -126,29 +142,10 @@ def _render_call(part: ToolCallPart) -> Json:
     return {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}
 
 
-def _left_out(_part: Any) -> None:
-    """Thoughts go back only as the blocks they came in, which are signed; what xAI ran is past."""
-
-
-_ASKED: Mapping[type, Callable[[Any], Json | None]] = {
-    TextPart: _render_text,
-    ImagePart: _render_image,
-}
-_ANSWERED: Mapping[type, Callable[[Any], Json | None]] = {
-    TextPart: _render_text,
-    ToolCallPart: _render_call,
-    ReasoningPart: _left_out,
-    ServerToolPart: _left_out,
-}
-
-
 def _render_result(part: Part, position: int) -> Json:
     if not isinstance(part, ToolResultPart):
-        raise UsageError(
-            f"messages[{position}]: a {type(part).__name__} cannot be part of a tool message.",
-            field="messages",
-        )
-    content: Any = [_render_part(inner, "tool", position) for inner in part.content]
+        raise refuse(part, "tool", position)
+    content: Any = [_render_asked(inner, "tool", position) for inner in part.content]
     if all(isinstance(inner, TextPart) for inner in part.content):
         content = "\n".join(inner.text for inner in part.content if isinstance(inner, TextPart))
     return {"type": "tool_result", "tool_use_id": part.call_id, "content": content}
@@ -157,17 +154,17 @@ def _render_result(part: Part, position: int) -> Json:
 def _render_tools(request: ChatRequest) -> Json:
     if not request.tools or request.tool_choice == "none":
         return {}
-    rendered: Json = {"tools": [_render_tool(tool) for tool in request.tools]}
+    rendered: Json = {"tools": [_render_tool(tool, request) for tool in request.tools]}
     if request.tool_choice is not None:
         rendered["tool_choice"] = _render_choice(request.tool_choice)
     return rendered
 
 
-def _render_tool(tool: ToolSpec) -> Json:
+def _render_tool(tool: ToolSpec, request: ChatRequest) -> Json:
     return {
         "name": tool.name,
         "description": tool.description,
-        "input_schema": tool.parameters,
+        "input_schema": parameters_of(tool, request),
     }
 
 

@@ -1,6 +1,7 @@
 """The events of a streamed ``/v1/messages`` as ours."""
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from xai_lowcode import codec
@@ -15,6 +16,7 @@ from xai_lowcode.events import (
     ToolCallDelta,
     Used,
 )
+from xai_lowcode.members import object_of, text_of, written
 
 Json = dict[str, Any]
 
@@ -24,7 +26,7 @@ class MessagesDecoder:
 
     def __init__(self) -> None:
         self._block: Json = {}
-        self._pieces: list[str] = []
+        self._pieces: defaultdict[str, list[str]] = defaultdict(list)
         self._calls = 0
         self._usage: Json = {}
         self._finish: Any = None
@@ -32,7 +34,7 @@ class MessagesDecoder:
 
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
         """Our events of the next one; those of an unknown type are passed over."""
-        read = self._READ.get(chunk.get("type", ""))
+        read = self._READ.get(str(chunk.get("type")))
         return () if read is None else read(self, chunk)
 
     def done(self) -> Iterable[StreamEvent]:
@@ -45,50 +47,55 @@ class MessagesDecoder:
         return self._ended
 
     def _started(self, chunk: Json) -> Iterable[StreamEvent]:
-        message = chunk.get("message") or {}
-        self._usage.update(message.get("usage") or {})
-        yield Began(message.get("id") or "", message.get("model") or "", raw=chunk)
+        message = object_of(chunk, "message")
+        self._usage.update(object_of(message, "usage"))
+        yield Began(text_of(message, "id"), text_of(message, "model"), raw=chunk)
 
     def _block_started(self, chunk: Json) -> Iterable[StreamEvent]:
-        self._block, self._pieces = dict(chunk.get("content_block") or {}), []
+        self._block = dict(object_of(chunk, "content_block"))
+        self._pieces.clear()
         if self._block.get("type") == "tool_use":
             self._calls += 1
-            name, call_id = self._block.get("name") or "", self._block.get("id") or ""
+            name, call_id = text_of(self._block, "name"), text_of(self._block, "id")
             yield ToolCallDelta(self._calls - 1, call_id, name, raw=chunk)
+        # What a block begins with is its first piece.
+        yield from self._grown(self._block, chunk)
 
     def _block_grew(self, chunk: Json) -> Iterable[StreamEvent]:
         # A delta belongs to the block that was begun last; its index has been seen missing.
-        delta = chunk.get("delta") or {}
-        if text := delta.get("text"):
-            self._grow("text", text)
-            yield TextDelta(text, raw=chunk)
-        if thought := delta.get("thinking"):
-            self._grow("thinking", thought)
-            yield ReasoningDelta(thought, raw=chunk)
-        if signature := delta.get("signature"):
-            self._grow("signature", signature)
-        if piece := delta.get("partial_json"):
-            self._pieces.append(piece)
-            yield ToolCallDelta(self._calls - 1, arguments=piece, raw=chunk)
+        return self._grown(object_of(chunk, "delta"), chunk)
 
-    def _grow(self, member: str, piece: str) -> None:
-        self._block[member] = (self._block.get(member) or "") + piece
+    def _grown(self, delta: Mapping[str, Any], chunk: Json) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        if text := text_of(delta, "text"):
+            self._pieces["text"].append(text)
+            events.append(TextDelta(text, 0, (), chunk))
+        if thought := text_of(delta, "thinking"):
+            self._pieces["thinking"].append(thought)
+            events.append(ReasoningDelta(thought, 0, chunk))
+        if signature := text_of(delta, "signature"):
+            self._pieces["signature"].append(signature)
+        if piece := text_of(delta, "partial_json"):
+            self._pieces["partial_json"].append(piece)
+            events.append(ToolCallDelta(self._calls - 1, arguments=piece, raw=chunk))
+        return events
 
     def _block_ended(self, chunk: Json) -> Iterable[StreamEvent]:
+        arguments = "".join(self._pieces.pop("partial_json", ()))
+        self._block |= {member: "".join(pieces) for member, pieces in self._pieces.items()}
         if self._block.get("type") == "tool_use":
-            written = "".join(self._pieces)
-            if not written:
-                written = codec.dump(self._block.get("input") or {}).decode()
-                yield ToolCallDelta(self._calls - 1, arguments=written, raw=chunk)
+            if not arguments:
+                arguments = written(self._block.get("input") or {})
+                yield ToolCallDelta(self._calls - 1, arguments=arguments, raw=chunk)
             try:
-                self._block["input"] = codec.load(written)
+                self._block["input"] = codec.load(arguments)
             except codec.JSONDecodeError:
                 self._block["input"] = {}
         yield ItemDone(self._block, "messages", raw=chunk)
 
     def _message_grew(self, chunk: Json) -> Iterable[StreamEvent]:
-        self._usage.update(chunk.get("usage") or {})
-        self._finish = (chunk.get("delta") or {}).get("stop_reason") or self._finish
+        self._usage.update(object_of(chunk, "usage"))
+        self._finish = object_of(chunk, "delta").get("stop_reason") or self._finish
         return ()
 
     def _ended_well(self, chunk: Json) -> Iterable[StreamEvent]:

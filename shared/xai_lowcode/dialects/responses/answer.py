@@ -1,6 +1,6 @@
 """A plain answer of ``/v1/responses`` as our reply."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode.conversation import (
@@ -11,7 +11,9 @@ from xai_lowcode.conversation import (
     TextPart,
     ToolCallPart,
 )
+from xai_lowcode.dialects import bodies
 from xai_lowcode.errors import InternalServerError, UnreadableAnswerError
+from xai_lowcode.members import count_of, list_of, objects_of, text_of, word_of
 from xai_lowcode.reply import Choice, Citation, Reply, Usage, finish_reason
 
 Json = Mapping[str, Any]
@@ -30,10 +32,11 @@ def read_reply(body: dict[str, Any]) -> Reply:
     if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
         raise UnreadableAnswerError("The answer holds no output.", body=body)
     check_failure(body)
-    calls = [_read_call(item) for item in output if item.get("type") == "function_call"]
+    said = tuple(read_said(output))
+    has_calls = any(isinstance(part, ToolCallPart) for part in said)
     choice = Choice(
-        (*_read_thoughts(output), *_read_made(output), *_read_texts(output), *calls),
-        read_finish(body, has_calls=bool(calls)),
+        (*_read_thoughts(output), *_read_made(output), *said),
+        read_finish(body, has_calls=has_calls),
         tuple(_read_logprobs(output)),
         "".join(_texts(output, "refusal")) or None,
         tuple(output),
@@ -47,6 +50,16 @@ def read_reply(body: dict[str, Any]) -> Reply:
         api="responses",
         **read_facts(body),
     )
+
+
+def read_said(output: Sequence[Json]) -> Iterator[Part]:
+    """What the items say to the caller: the text, and the calls of the caller's tools."""
+    text = "".join(_texts(output, "text"))
+    if text:
+        yield TextPart(text)
+    for item in output:
+        if item.get("type") == "function_call":
+            yield _read_call(item)
 
 
 def check_failure(body: Json) -> None:
@@ -65,21 +78,18 @@ def check_failure(body: Json) -> None:
 
 def read_facts(body: Json) -> dict[str, Any]:
     """What a reply says of itself."""
-    metadata = body.get("metadata")
-    fingerprint = metadata.get("system_fingerprint") if isinstance(metadata, dict) else None
     return {
-        "id": body.get("id") or "",
-        "model": body.get("model") or "",
-        "created": body.get("created_at"),
-        "system_fingerprint": fingerprint,
-        "service_tier": body.get("service_tier"),
+        "id": text_of(body, "id"),
+        "model": text_of(body, "model"),
+        "created": count_of(body, "created_at"),
+        "system_fingerprint": word_of(body.get("metadata"), "system_fingerprint"),
+        "service_tier": word_of(body, "service_tier"),
     }
 
 
 def read_finish(body: Json, *, has_calls: bool) -> str:
     """Why it ended: calls waiting count before the status, which then is "completed" too."""
-    details = body.get("incomplete_details")
-    reason = details.get("reason") if isinstance(details, dict) else None
+    reason = word_of(body.get("incomplete_details"), "reason")
     if body.get("status") == "incomplete" or reason:
         said = "length" if reason in {None, "max_output_tokens", "max_prompt_tokens"} else reason
         return finish_reason(said, has_calls=False)
@@ -87,17 +97,25 @@ def read_finish(body: Json, *, has_calls: bool) -> str:
 
 
 def read_usage(usage: Any) -> Usage | None:
-    """Usage in our accounting, which this form shares: reasoning is part of the output."""
+    """Usage in our accounting, which this form shares: reasoning is part of the output.
+
+    xAI's documents show answers where it stands beside, and stored ones in the words of chat
+    completions; no recorded answer is like that.
+    """
     if not isinstance(usage, dict):
         return None
-    tokens_in, tokens_out = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
+    if "prompt_tokens" in usage:
+        return bodies.read_usage(usage)
+    tokens_in = count_of(usage, "input_tokens") or 0
+    tokens_out = count_of(usage, "output_tokens") or 0
+    total = count_of(usage, "total_tokens") or tokens_in + tokens_out
     return Usage(
         tokens_in,
-        tokens_out,
-        usage.get("total_tokens") or tokens_in + tokens_out,
-        (usage.get("input_tokens_details") or {}).get("cached_tokens"),
-        (usage.get("output_tokens_details") or {}).get("reasoning_tokens"),
-        usage.get("cost_in_usd_ticks"),
+        max(tokens_out, total - tokens_in),
+        total,
+        count_of(usage.get("input_tokens_details"), "cached_tokens"),
+        count_of(usage.get("output_tokens_details"), "reasoning_tokens"),
+        count_of(usage, "cost_in_usd_ticks"),
     )
 
 
@@ -107,7 +125,14 @@ def read_server_tool(item: Json) -> ServerToolPart | None:
     if not isinstance(kind, str) or kind in _SAID or not kind.endswith("_call"):
         return None
     asked = item.get("arguments") or item.get("input") or _query(item) or ""
-    return ServerToolPart(kind, str(item.get("id") or ""), str(item.get("name") or ""), str(asked))
+    return ServerToolPart(
+        kind,
+        str(item.get("id") or ""),
+        str(item.get("name") or ""),
+        str(asked),
+        _result(item),
+        item.get("error") is not None or item.get("status") == "failed",
+    )
 
 
 def read_image(item: Json) -> ImagePart | None:
@@ -127,69 +152,77 @@ def read_citation(annotation: Any) -> Citation | None:
         return None
     return Citation(
         annotation["url"],
-        annotation.get("title") or None,
-        annotation.get("start_index"),
-        annotation.get("end_index"),
+        word_of(annotation, "title"),
+        count_of(annotation, "start_index"),
+        count_of(annotation, "end_index"),
     )
 
 
 def thoughts_of(item: Json) -> str:
     """What an item of reasoning shows."""
-    shown = [*(item.get("summary") or ()), *(item.get("content") or ())]
+    shown = [*list_of(item, "summary"), *list_of(item, "content")]
     return "".join(str(part.get("text") or "") for part in shown if isinstance(part, dict))
 
 
 def _query(item: Json) -> Any:
     action = item.get("action")
-    return action.get("query") if isinstance(action, dict) else None
+    if not isinstance(action, dict):
+        return _joined(item.get("queries"))
+    return action.get("query") or action.get("url")
+
+
+def _joined(queries: Any) -> str:
+    return ", ".join(map(str, queries)) if isinstance(queries, list) else ""
+
+
+def _result(item: Json) -> Any:
+    """What a tool gave back, wherever its kind keeps it."""
+    action = item.get("action")
+    sources = action.get("sources") if isinstance(action, dict) else None
+    kept = (item.get(name) for name in ("error", "output", "outputs", "results"))
+    return next((found for found in (*kept, sources) if found is not None), None)
 
 
 def _read_call(item: Json) -> ToolCallPart:
     return ToolCallPart(
-        str(item.get("call_id") or ""),
-        str(item.get("name") or ""),
-        str(item.get("arguments") or ""),
+        text_of(item, "call_id"),
+        text_of(item, "name"),
+        text_of(item, "arguments"),
     )
 
 
-def _read_thoughts(output: list[Json]) -> Iterator[Part]:
+def _read_thoughts(output: Sequence[Json]) -> Iterator[Part]:
     text = "".join(thoughts_of(item) for item in output if item.get("type") == "reasoning")
     if text:
         yield ReasoningPart(text)
 
 
-def _read_made(output: list[Json]) -> Iterator[Part]:
+def _read_made(output: Sequence[Json]) -> Iterator[Part]:
     for item in output:
         made = read_image(item) or read_server_tool(item)
         if made is not None:
             yield made
 
 
-def _read_texts(output: list[Json]) -> Iterator[Part]:
-    text = "".join(_texts(output, "text"))
-    if text:
-        yield TextPart(text)
-
-
-def _texts(output: list[Json], key: str) -> Iterator[str]:
+def _texts(output: Sequence[Json], key: str) -> Iterator[str]:
     for content in _contents(output):
         if isinstance(content.get(key), str):
             yield content[key]
 
 
-def _contents(output: list[Json]) -> Iterator[Json]:
+def _contents(output: Sequence[Json]) -> Iterator[Json]:
     for item in output:
         if item.get("type") == "message":
-            yield from (part for part in item.get("content") or () if isinstance(part, dict))
+            yield from (part for part in list_of(item, "content") if isinstance(part, dict))
 
 
-def _read_logprobs(output: list[Json]) -> Iterator[Json]:
+def _read_logprobs(output: Sequence[Json]) -> Iterator[Json]:
     for content in _contents(output):
-        yield from content.get("logprobs") or ()
+        yield from objects_of(content, "logprobs")
 
 
-def _read_citations(output: list[Json]) -> Iterator[Citation]:
+def _read_citations(output: Sequence[Json]) -> Iterator[Citation]:
     for content in _contents(output):
-        for annotation in content.get("annotations") or ():
+        for annotation in list_of(content, "annotations"):
             if (citation := read_citation(annotation)) is not None:
                 yield citation

@@ -13,14 +13,17 @@ from xai_lowcode.conversation import (
     ReasoningPart,
     ResponseFormat,
     ServerTool,
-    ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolChoice,
     ToolResultPart,
     ToolSpec,
 )
+from xai_lowcode.dialects.leftovers import leave_out, refuse
+from xai_lowcode.dialects.replay import may_replay
+from xai_lowcode.dialects.responses.answer import read_said
 from xai_lowcode.errors import UsageError
+from xai_lowcode.schemas import parameters_of, schema_of
 
 # Options that are sent under their own name.
 _PLAIN_OPTIONS = (
@@ -57,10 +60,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
             for item in _render_message(message, position)
         ],
     }
-    for option in _PLAIN_OPTIONS:
-        value = getattr(request, option)
-        if value is not None:
-            body[option] = value
+    body |= request.given(_PLAIN_OPTIONS)
     if request.max_tokens is not None:
         body["max_output_tokens"] = request.max_tokens
     if request.include:
@@ -69,7 +69,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         body["reasoning"] = reasoning
     body.update(_render_tools(request))
     if request.response_format is not None:
-        body["text"] = {"format": _render_format(request.response_format)}
+        body["text"] = {"format": _render_format(request.response_format, request)}
     if stream:
         body["stream"] = True
     body.update(request.extra)
@@ -81,8 +81,13 @@ def _render_reasoning(request: ChatRequest) -> Json:
     return {name: wish for name, wish in wishes.items() if wish is not None}
 
 
+def says_its_items(message: Message) -> bool:
+    """Whether a message came in this form and nobody has changed it since."""
+    return message.form == "responses" and may_replay(message, read_said(message.items))
+
+
 def _render_message(message: Message, position: int) -> Iterator[Mapping[str, Any]]:
-    if message.items and message.form == "responses":
+    if says_its_items(message):
         yield from message.items
     elif message.role == "assistant":
         yield from _render_assistant(message, position)
@@ -109,13 +114,13 @@ def _render_assistant(message: Message, position: int) -> Iterator[Json]:
                 "name": part.name,
                 "arguments": part.arguments or "{}",
             }
-        elif not isinstance(part, TextPart | ReasoningPart | ServerToolPart | ImagePart):
-            raise _unsupported(part, "assistant", position)
+        elif not isinstance(part, TextPart | ReasoningPart):
+            leave_out(part, position)
 
 
 def _render_result(part: Part, position: int) -> Json:
     if not isinstance(part, ToolResultPart):
-        raise _unsupported(part, "tool", position)
+        raise refuse(part, "tool", position)
     return {
         "type": "function_call_output",
         "call_id": part.call_id,
@@ -130,7 +135,7 @@ def _render_content(parts: Sequence[Part], role: str, position: int) -> str | li
     for part in parts:
         render = _PARTS.get(type(part))
         if render is None:
-            raise _unsupported(part, role, position)
+            raise refuse(part, role, position)
         rendered.append(render(part))
     return rendered
 
@@ -163,15 +168,11 @@ _PARTS: dict[type, Callable[[Any], Json]] = {
 }
 
 
-def _unsupported(part: Any, role: str, position: int) -> UsageError:
-    return UsageError(
-        f"messages[{position}]: a {type(part).__name__} cannot be part of a {role} message.",
-        field="messages",
-    )
-
-
 def _render_tools(request: ChatRequest) -> Json:
-    tools = [*map(_render_tool, request.tools), *map(_render_server_tool, request.server_tools)]
+    tools = [
+        *(_render_tool(tool, request) for tool in request.tools),
+        *map(_render_server_tool, request.server_tools),
+    ]
     rendered: Json = {"tools": tools} if tools else {}
     if tools and request.tool_choice is not None:
         rendered["tool_choice"] = _render_choice(request.tool_choice)
@@ -180,12 +181,12 @@ def _render_tools(request: ChatRequest) -> Json:
     return rendered
 
 
-def _render_tool(tool: ToolSpec) -> Json:
+def _render_tool(tool: ToolSpec, request: ChatRequest) -> Json:
     return {
         "type": "function",
         "name": tool.name,
         "description": tool.description,
-        "parameters": tool.parameters,
+        "parameters": parameters_of(tool, request),
     }
 
 
@@ -199,7 +200,8 @@ def _render_choice(choice: ToolChoice) -> str | Json:
     return choice
 
 
-def _render_format(wish: ResponseFormat) -> Json:
-    if wish.schema is None:
+def _render_format(wish: ResponseFormat, request: ChatRequest) -> Json:
+    schema = schema_of(wish, request)
+    if schema is None:
         return {"type": "json_object"}
-    return {"type": "json_schema", "name": wish.name, "schema": wish.schema, "strict": True}
+    return {"type": "json_schema", "name": wish.name, "schema": schema, "strict": True}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+from xai_lowcode.dialects.bodies import index_of
 from xai_lowcode.dialects.responses.answer import (
     check_failure,
     read_citation,
@@ -27,6 +28,7 @@ from xai_lowcode.events import (
     ToolCallDelta,
     Used,
 )
+from xai_lowcode.members import object_of, objects_of, text_of
 
 Json = dict[str, Any]
 
@@ -41,7 +43,7 @@ class ResponsesDecoder:
 
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
         """Our events of the next one."""
-        read = self._READ.get(chunk.get("type", ""))
+        read = self._READ.get(str(chunk.get("type")))
         return () if read is None else read(self, chunk)
 
     def done(self) -> Iterable[StreamEvent]:
@@ -54,44 +56,45 @@ class ResponsesDecoder:
         return self._ended
 
     def _created(self, chunk: Json) -> Iterable[StreamEvent]:
-        yield Began(**read_facts(chunk.get("response") or {}), raw=chunk)
+        yield Began(**read_facts(object_of(chunk, "response")), raw=chunk)
 
     def _text(self, chunk: Json) -> Iterable[StreamEvent]:
-        logprobs = tuple(chunk.get("logprobs") or ())
-        if chunk.get("delta") or logprobs:
-            yield TextDelta(chunk.get("delta") or "", logprobs=logprobs, raw=chunk)
+        text = text_of(chunk, "delta")
+        logprobs = tuple(objects_of(chunk, "logprobs")) if chunk.get("logprobs") else ()
+        return (TextDelta(text, 0, logprobs, chunk),) if text or logprobs else ()
 
     def _thought(self, chunk: Json) -> Iterable[StreamEvent]:
-        if chunk.get("delta"):
-            yield ReasoningDelta(chunk["delta"], raw=chunk)
+        thought = text_of(chunk, "delta")
+        return (ReasoningDelta(thought, 0, chunk),) if thought else ()
 
     def _refusal(self, chunk: Json) -> Iterable[StreamEvent]:
-        if chunk.get("delta"):
-            yield RefusalDelta(chunk["delta"], raw=chunk)
+        if refusal := text_of(chunk, "delta"):
+            yield RefusalDelta(refusal, raw=chunk)
 
     def _annotation(self, chunk: Json) -> Iterable[StreamEvent]:
         if (citation := read_citation(chunk.get("annotation"))) is not None:
             yield Cited(citation, raw=chunk)
 
     def _item_added(self, chunk: Json) -> Iterable[StreamEvent]:
-        item = chunk.get("item") or {}
+        item = object_of(chunk, "item")
         if item.get("type") == "function_call":
-            index = self._calls.setdefault(chunk.get("output_index", 0), len(self._calls))
-            name, call_id = item.get("name") or "", item.get("call_id") or ""
+            index = self._calls.setdefault(index_of(chunk, "output_index"), len(self._calls))
+            name, call_id = text_of(item, "name"), text_of(item, "call_id")
             yield ToolCallDelta(index, call_id, name, raw=chunk)
 
     def _arguments(self, chunk: Json) -> Iterable[StreamEvent]:
-        index = self._calls.get(chunk.get("output_index", 0))
-        if index is not None and chunk.get("delta"):
+        index = self._calls.get(index_of(chunk, "output_index"))
+        piece = text_of(chunk, "delta")
+        if index is not None and piece:
             self._whole.add(index)
-            yield ToolCallDelta(index, arguments=chunk["delta"], raw=chunk)
+            yield ToolCallDelta(index, arguments=piece, raw=chunk)
 
     def _item_done(self, chunk: Json) -> Iterable[StreamEvent]:
-        item = chunk.get("item") or {}
-        index = self._calls.get(chunk.get("output_index", 0))
+        item = object_of(chunk, "item")
+        index = self._calls.get(index_of(chunk, "output_index"))
         if item.get("type") == "function_call" and index is not None and index not in self._whole:
             # Arguments that came in no delta of their own stand in the finished item.
-            yield ToolCallDelta(index, arguments=item.get("arguments") or "", raw=chunk)
+            yield ToolCallDelta(index, arguments=text_of(item, "arguments"), raw=chunk)
         if (image := read_image(item)) is not None:
             yield ImageMade(image, raw=chunk)
         elif (tool := read_server_tool(item)) is not None:
@@ -102,7 +105,7 @@ class ResponsesDecoder:
         if self._ended:
             return
         self._ended = True
-        response = chunk.get("response") or {}
+        response = object_of(chunk, "response")
         check_failure(response)
         yield Finished(read_finish(response, has_calls=bool(self._calls)), raw=chunk)
         if (usage := read_usage(response.get("usage"))) is not None:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from xai_lowcode.emulator.answers import Json
 from xai_lowcode.emulator.chat.completion import Completion
-from xai_lowcode.emulator.chat.conversation import read_conversation
-from xai_lowcode.emulator.chat.decisions import decide
+from xai_lowcode.emulator.chat.conversation import Conversation, read_conversation
+from xai_lowcode.emulator.chat.decisions import Decision, decide, spoken
+from xai_lowcode.emulator.chat.textual import as_chat, protocol_of
 from xai_lowcode.emulator.chat.usage import usage
 
 
@@ -16,6 +17,16 @@ def considered(body: Json, sequence: int, findings: tuple[str, ...] = ()) -> Com
     """
     conversation = replace(read_conversation(body["messages"]), findings=findings)
     choices = [
-        decide(body, conversation, sequence, variant) for variant in range(body.get("n") or 1)
+        _decided(body, conversation, sequence, variant) for variant in range(body.get("n") or 1)
     ]
     return Completion(body, sequence, choices, usage(body, conversation, choices))
+
+
+def _decided(body: Json, conversation: Conversation, sequence: int, variant: int) -> Decision:
+    protocol = protocol_of(body)
+    if protocol is None:
+        return decide(body, conversation, sequence, variant)
+    chat = as_chat(body, protocol)
+    heard = replace(read_conversation(chat["messages"]), findings=conversation.findings)
+    decision = decide(chat, heard, sequence, variant)
+    return spoken(protocol.write(decision), decision.reasoning, body)

@@ -60,7 +60,12 @@ def decide(body: Json, conversation: Conversation, sequence: int, variant: int) 
             for index, tool in enumerate(chosen)
         )
         return Decision("", calls, reasoning, "tool_calls")
-    said, stopped_by = _stopped(_said(body, conversation, variant), body)
+    return spoken(_said(body, conversation, variant), reasoning, body)
+
+
+def spoken(said: str, reasoning: str, body: Json) -> Decision:
+    """Says a text, as far as stop sequences and limits let it."""
+    said, stopped_by = _stopped(said, body)
     text, finish = _limited(said, body)
     return Decision(text, (), reasoning, finish, stopped_by if finish == "stop" else None)
 

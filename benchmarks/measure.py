@@ -1,0 +1,113 @@
+"""Measuring: a server of its own, everybody in turns, CPU time, medians with their spread."""
+
+import asyncio
+import gc
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter_ns, process_time_ns
+
+from asking import Contender
+from floors import BareLangChain, BareLlamaIndex, HttpxByHand
+from ours import OursInLangChain, OursInLlamaIndex
+from peers import (
+    LangChainLiteLLM,
+    LangChainOpenAI,
+    LangChainXAI,
+    LlamaIndexOpenAILike,
+    OpenAISDK,
+)
+from shapes import Shape
+
+PEERS = (OpenAISDK, LangChainOpenAI, LangChainXAI, LangChainLiteLLM, LlamaIndexOpenAILike)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one contender took for one shape, in microseconds a unit."""
+
+    median: float
+    low: float
+    high: float
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """A server in a process of its own; gives its address."""
+    script = Path(__file__).with_name("server.py")
+    server = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    assert server.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def makers(shape: Shape, address: str) -> dict[str, Callable[[], Contender]]:
+    """How to make everybody who takes part in a shape; peers have chat completions alone."""
+    at = f"{address}/{shape.scenario}"
+    found: dict[str, Callable[[], Contender]] = {
+        HttpxByHand.name: lambda: HttpxByHand(at, shape.api),
+        BareLangChain.name: lambda: BareLangChain(shape.chunks),
+        BareLlamaIndex.name: lambda: BareLlamaIndex(shape.chunks),
+        OursInLangChain.name: lambda: OursInLangChain(at, shape.api),
+        OursInLlamaIndex.name: lambda: OursInLlamaIndex(at, shape.api),
+    }
+    if shape.api == "chat_completions":
+        found.update({peer.name: _maker(peer, at) for peer in PEERS})
+    return found
+
+
+def _maker(peer: Callable[[str], Contender], at: str) -> Callable[[], Contender]:
+    return lambda: peer(at)
+
+
+def measured(shape: Shape, address: str, turns: int, seconds: float) -> dict[str, Figure]:
+    """Measures one shape: everybody once unmeasured, then in turns.
+
+    Args:
+        shape: The shape.
+        address: The server's.
+        turns: How many turns at most.
+        seconds: No further turn begins after so long.
+    """
+    making = makers(shape, address)
+    with asyncio.Runner() as runner:
+        ready = {name: contender for name, make in making.items() if (contender := make())}
+        for name in [name for name in ready if not _can(shape, ready[name], runner)]:
+            del ready[name]
+        samples: dict[str, list[float]] = {name: [] for name in ready}
+        begun = perf_counter_ns()
+        for _ in range(turns):
+            for name in ready:
+                contender = making[name]() if shape.cold else ready[name]
+                samples[name].append(_sample(shape, contender, runner))
+            if perf_counter_ns() - begun > seconds * 1e9:
+                break
+    return {name: _figure(taken) for name, taken in samples.items()}
+
+
+def _can(shape: Shape, contender: Contender, runner: asyncio.Runner) -> bool:
+    try:
+        shape.ask(contender, runner)
+    except NotImplementedError:
+        return False
+    return True
+
+
+def _sample(shape: Shape, contender: Contender, runner: asyncio.Runner) -> float:
+    gc.collect()
+    clock = perf_counter_ns if shape.wall else process_time_ns
+    begun = clock()
+    shape.ask(contender, runner)
+    return (clock() - begun) / 1_000 / shape.units
+
+
+def _figure(taken: list[float]) -> Figure:
+    low, _, high = quantiles(taken, n=4) if len(taken) > 1 else (taken[0],) * 3
+    return Figure(median(taken), low, high)

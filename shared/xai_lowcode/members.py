@@ -1,0 +1,88 @@
+"""Members of JSON objects by the type they must have: the one way to look into an answer.
+
+What an answer says (``text_of``, ``object_of``, ``objects_of``, ``list_of``) must be of its type or
+absent, else the answer is unreadable. What it tells beside (``count_of``, ``word_of``) is None
+where it is odd: an odd figure is no reason to lose an answer.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from xai_lowcode import codec
+from xai_lowcode.errors import UnreadableAnswerError, UsageError
+
+T = TypeVar("T")
+
+
+def text_of(holder: Mapping[str, Any], name: str) -> str:
+    """A member that is text; empty where it is absent or null.
+
+    Raises:
+        UnreadableAnswerError: It is of another type.
+
+    Example:
+        >>> text_of({"id": "c1"}, "id"), text_of({}, "id")
+        ('c1', '')
+    """
+    return _of(holder, name, str)
+
+
+def object_of(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A member that is an object; empty where it is absent or null; raises like ``text_of``."""
+    return _of(holder, name, dict)
+
+
+def list_of(holder: Mapping[str, Any], name: str) -> list[Any]:
+    """A member that is a list; empty where it is absent or null; raises like ``text_of``."""
+    return _of(holder, name, list)
+
+
+def objects_of(holder: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A member that is a list of objects; empty where it is absent or null; raises as above."""
+    items: list[dict[str, Any]] = _of(holder, name, list)
+    for item in items:
+        if not isinstance(item, dict):
+            raise UnreadableAnswerError(f"{name!r} in the answer is not a list of objects.")
+    return items
+
+
+def count_of(holder: Any, name: str) -> int | None:
+    """A whole number; None where there is none.
+
+    Example:
+        >>> count_of({"tokens": 3}, "tokens"), count_of({"tokens": "3"}, "tokens")
+        (3, None)
+    """
+    value = holder.get(name) if isinstance(holder, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def word_of(holder: Any, name: str) -> str | None:
+    """A text that says something; None where there is none."""
+    value = holder.get(name) if isinstance(holder, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+def written(value: Any) -> str:
+    """A value of an answer as the JSON text it came from.
+
+    Raises:
+        UnreadableAnswerError: It is too deep to be written.
+    """
+    try:
+        return codec.dump(value).decode()
+    except UsageError as refusal:
+        raise UnreadableAnswerError(
+            f"The arguments of a call cannot be read ({refusal.message})"
+        ) from None
+
+
+def _of(holder: Mapping[str, Any], name: str, kind: type[T]) -> T:
+    value = holder.get(name)
+    if isinstance(value, kind):
+        return value
+    if value is None:
+        return kind()
+    raise UnreadableAnswerError(
+        f"{name!r} in the answer is a {type(value).__name__}, not a {kind.__name__}.", body=holder
+    )

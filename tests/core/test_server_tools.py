@@ -1,0 +1,158 @@
+"""Law: a tool that xAI runs is asked for in its own words, or refused before anything is sent."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from xai_lowcode.conversation import ChatRequest, Message, ServerTool, ServerToolPart, TextPart
+from xai_lowcode.dialects.responses import Responses
+from xai_lowcode.emulator import running
+from xai_lowcode.errors import UsageError
+from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.openai_forms import is_server_tool, read_server_tool, wire_form
+from xai_lowcode.server_tools import (
+    code_execution,
+    file_search,
+    image_generation,
+    mcp,
+    web_search,
+    x_search,
+)
+from xai_lowcode.settings import Settings
+
+# The tool, and what stands in the request; names and limits are those of xAI's specification.
+TOOLS: list[tuple[ServerTool, dict[str, Any]]] = [
+    (web_search(), {"type": "web_search"}),
+    (
+        web_search(excluded_domains=["a.org"], enable_image_search=True),
+        {"type": "web_search", "excluded_domains": ["a.org"], "enable_image_search": True},
+    ),
+    (
+        web_search(allowed_domains=("a.org",), enable_image_understanding=False),
+        {
+            "type": "web_search",
+            "allowed_domains": ["a.org"],
+            "enable_image_understanding": False,
+        },
+    ),
+    (
+        x_search(
+            excluded_x_handles=["@a", "b"],
+            from_date=date(2026, 1, 2),
+            to_date="2026-01-02",
+            enable_video_understanding=True,
+        ),
+        {
+            "type": "x_search",
+            "excluded_x_handles": ["a", "b"],
+            "from_date": "2026-01-02",
+            "to_date": "2026-01-02",
+            "enable_video_understanding": True,
+        },
+    ),
+    (code_execution(), {"type": "code_interpreter"}),
+    (
+        file_search(["c"], max_num_results=3),
+        {"type": "file_search", "vector_store_ids": ["c"], "max_num_results": 3},
+    ),
+    (
+        mcp("https://m", "m", allowed_tools=["t"], authorization="Bearer key", headers={"x": "y"}),
+        {
+            "type": "mcp",
+            "server_url": "https://m",
+            "server_label": "m",
+            "allowed_tools": ["t"],
+            "authorization": "Bearer key",
+            "headers": {"x": "y"},
+        },
+    ),
+    (image_generation(action="edit"), {"type": "image_generation", "action": "edit"}),
+    (image_generation(), {"type": "image_generation"}),
+]
+
+
+@pytest.mark.parametrize(("tool", "wire"), TOOLS)
+def test_tools_are_sent_in_their_own_words(tool: ServerTool, wire: dict[str, Any]) -> None:
+    """What stands in the request is the tool, and reading that form gives the tool again."""
+    request = ChatRequest(
+        model="grok-4.7", messages=(Message("user", (TextPart("x"),)),), server_tools=(tool,)
+    )
+    assert Responses().render(request, stream=False)["tools"] == [wire]
+    assert wire_form(tool) == wire
+    assert is_server_tool(wire)
+    assert read_server_tool(wire) == read_server_tool(tool) == tool
+    assert "Bearer" not in repr(request)
+
+
+MISTAKES: list[tuple[Callable[[], ServerTool], str]] = [
+    (lambda: web_search(allowed_domains=["a"], excluded_domains=["b"]), "allowed_domains"),
+    (lambda: web_search(allowed_domains=list("abcdef")), "allowed_domains"),
+    (lambda: web_search(excluded_domains="a.org"), "excluded_domains"),
+    (lambda: x_search(excluded_x_handles=[""]), "excluded_x_handles"),
+    (lambda: x_search(allowed_x_handles=["a"] * 21), "allowed_x_handles"),
+    (lambda: x_search(from_date="yesterday"), "from_date"),
+    (lambda: x_search(from_date="2026-02-01", to_date="2026-01-31"), "from_date"),
+    (lambda: file_search([]), "collection_ids"),
+    (lambda: file_search(["c"] * 11), "collection_ids"),
+    (lambda: file_search(["c"], max_num_results=0), "max_num_results"),
+    (lambda: mcp("mcp.example.com", "m"), "server_url"),
+    (lambda: mcp("https://m", ""), "server_label"),
+]
+
+
+@pytest.mark.parametrize(("make", "field"), MISTAKES)
+def test_mistakes_are_named(make: Callable[[], ServerTool], field: str) -> None:
+    """What xAI would refuse is refused at once, naming the field."""
+    with pytest.raises(UsageError) as refusal:
+        make()
+    assert refusal.value.field == field
+    assert str(refusal.value).startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "function", "name": "f", "parameters": {}},
+        {"type": "function", "function": {"name": "f"}},
+        {"type": "object", "title": "f", "properties": {}},
+        {"name": "f"},
+        {"type": 3},
+        "web_search",
+        None,
+    ],
+)
+def test_other_tools_are_none_of_xais(tool: Any) -> None:
+    """A function, in whatever form, is the caller's to run."""
+    assert not is_server_tool(tool)
+
+
+@pytest.mark.parametrize(
+    ("tool", "kind", "asking", "shown"),
+    [
+        (web_search(), "web_search_call", "Search the web for lighthouses.", "https://example.com"),
+        (x_search(), "custom_tool_call", "Search X for lighthouses.", "None"),
+        (code_execution(), "code_interpreter_call", "Calculate 3 * 4.", "None"),
+        (file_search(["c"]), "file_search_call", "Search the files for towers.", "None"),
+        (mcp("https://m", "notes"), "mcp_call", "Ask the notes for towers.", "notes knows nothing"),
+    ],
+)
+def test_what_was_used_is_seen_in_the_reply(
+    tool: ServerTool, kind: str, asking: str, shown: str
+) -> None:
+    """Asking for a tool chooses responses; what the model did with it is part of the answer."""
+    with running() as gateway:
+        settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
+        reply = GatewayModel(settings).generate(
+            ChatRequest(
+                model="grok-4.7",
+                messages=(Message("user", (TextPart(asking),)),),
+                server_tools=(tool,),
+            )
+        )
+    used = {part.kind: part for part in reply.choices[0].parts if isinstance(part, ServerToolPart)}
+    assert (reply.api, reply.tool_calls) == ("responses", ())
+    assert used.keys() == {kind}
+    assert used[kind].arguments
+    assert shown in str(used[kind].result)

@@ -1,0 +1,63 @@
+"""Reading without a network: bytes in, events or a reply out, for every wire form."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from xai_lowcode.conversation import ChatRequest, Message, TextPart, ToolResultPart
+from xai_lowcode.dialects import Dialect
+from xai_lowcode.dialects.chat_completions import ChatCompletions
+from xai_lowcode.dialects.messages import Messages
+from xai_lowcode.dialects.responses import Responses
+from xai_lowcode.events import Assembler, StreamEvent
+from xai_lowcode.reply import Reply
+from xai_lowcode.streams import StreamReader
+
+DIALECTS: dict[str, Dialect] = {
+    "chat_completions": ChatCompletions(),
+    "messages": Messages(),
+    "responses": Responses(),
+}
+QUESTION = Message("user", (TextPart("?"),))
+
+
+def events_in(form: str, pieces: Iterable[bytes]) -> list[StreamEvent]:
+    """The events of a stream."""
+    reader = StreamReader(DIALECTS[form])
+    events = [event for piece in pieces for event in reader.feed(piece)]
+    return [*events, *reader.close()]
+
+
+def fold(events: Iterable[StreamEvent]) -> Reply:
+    """The reply that events fold into."""
+    assembler = Assembler()
+    for event in events:
+        assembler.add(event)
+    return assembler.reply()
+
+
+def read(form: str, pieces: Iterable[bytes]) -> Reply:
+    """The reply of a stream."""
+    return fold(events_in(form, pieces))
+
+
+def parse(form: str, body: dict[str, Any]) -> Reply:
+    """The reply of a plain answer."""
+    return DIALECTS[form].parse(body)
+
+
+def sent_back(form: str, reply: Reply) -> dict[str, Any]:
+    """The next request: a question, this reply, and a result for each of its calls."""
+    results = [
+        Message("tool", (ToolResultPart(call.id, (TextPart("done"),)),))
+        for call in reply.tool_calls
+    ]
+    messages = (QUESTION, reply.choices[0].message, *results)
+    request = ChatRequest(model="grok-4.7", messages=messages)
+    return DIALECTS[form].render(request, stream=False)
+
+
+def cut_at(content: bytes, places: Sequence[int]) -> list[bytes]:
+    """The content cut at these places."""
+    edges = [0, *sorted(places), len(content)]
+    return [content[a:b] for a, b in pairwise(edges)]

@@ -1,0 +1,77 @@
+"""Law: every recorded success is read by its endpoint's row in each envelope, with nothing lost.
+
+Without a network: an exchange is given the bytes, as a client gives them.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.core.loopback import TOKEN
+from tests.core.test_records import same
+from tests.core.wire import ENVELOPES, wrapped
+from tests.recorded.bodies import Case, cases
+from tests.recorded.laws import under
+from xai_lowcode import operations
+from xai_lowcode.exchange import Answer, Call, Send, ask
+from xai_lowcode.images import ImageBatch
+from xai_lowcode.operations import Operation, object_with
+from xai_lowcode.records import Record
+from xai_lowcode.settings import Settings
+from xai_lowcode.transport import session_of
+
+if not cases():
+    pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
+
+o = operations
+ROWS = {
+    (row.method, row.path): row for row in vars(operations).values() if isinstance(row, Operation)
+}
+# Endpoints that the gateway has not, and those whose answers have the same form.
+TWINS: dict[tuple[str, str], Operation[Any]] = {
+    ("GET", "/v1/embedding-models"): o.LIST_LANGUAGE_MODELS,
+    ("GET", "/v1/embedding-models/{model_id}"): o.RETRIEVE_MODEL,
+    ("GET", "/v1/video-generation-models"): o.LIST_LANGUAGE_MODELS,
+    ("GET", "/v1/video-generation-models/{model_id}"): o.RETRIEVE_MODEL,
+    ("POST", "/v1/files"): o.GET_FILE,
+    ("POST", "/v1/images/edits"): o.CREATE_IMAGE_GENERATION,
+}
+SESSION = session_of(Settings.create(api_token=TOKEN, base_url="http://127.0.0.1:1/xai"))
+
+
+def row_of(case: Case) -> Operation[Any]:
+    """The row of the endpoint; for one without any, the row that a user would write."""
+    place = (case.row["method"], case.row["endpoint"])
+    row = ROWS.get(place) or TWINS.get(place)
+    if row is None or "request_id" in case.json:
+        return Operation("Of one's own", *place, object_with(*case.json))
+    return row
+
+
+@under("records")
+def test_every_answer_is_read_in_every_envelope(case: Case) -> None:
+    """Each member of the body is in what a caller gets, whatever stood around it."""
+    row = row_of(case)
+    ids = {part[1:-1]: "x" for part in row.path.split("/") if part.startswith("{")}
+    for envelope in ENVELOPES:
+        flow = ask(Call(row, ids=ids), SESSION)
+        assert isinstance(next(flow), Send)
+        content = json.dumps(wrapped(case.json, envelope)).encode()
+        with pytest.raises(StopIteration) as settled:
+            flow.send(Answer(200, {}, content))
+        lossless(settled.value.value, case.json)
+
+
+def lossless(parsed: Any, body: Any) -> None:
+    """Compares what was read with the body, member by member."""
+    if isinstance(parsed, ImageBatch):
+        for image, told in zip(parsed.images, body["data"], strict=True):
+            assert (image.url, image.base64) == (told.get("url"), told.get("b64_json"))
+        assert parsed.cost_ticks == body.get("usage", {}).get("cost_in_usd_ticks")
+    elif isinstance(parsed, list):
+        (told,) = (list_ for list_ in body.values() if isinstance(list_, list))
+        same(parsed, told)
+        assert all(isinstance(item, Record) for item in parsed)
+    else:
+        same(parsed, body)
