@@ -3,7 +3,7 @@
 The way back, from replies to messages, is in ``_replies``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -15,6 +15,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from langchain_xai_lowcode._blocks import items_of, split_data_url
 from xai_lowcode import codec
 from xai_lowcode.conversation import (
     ROLES,
@@ -46,7 +47,8 @@ def _to_message(message: BaseMessage, place: str) -> Message:
         case HumanMessage():
             return Message("user", _to_parts(message.content, place), message.name)
         case AIMessage():
-            return Message("assistant", _to_answer(message, place))
+            items, form = items_of(message.additional_kwargs)
+            return Message("assistant", _to_answer(message, place), items=items, form=form)
         case ToolMessage():
             content = _to_parts(message.content, place)
             return Message("tool", (ToolResultPart(message.tool_call_id, content),))
@@ -76,6 +78,8 @@ def _to_parts(content: Any, place: str) -> tuple[TextPart | ImagePart | FilePart
 
 
 def _to_part(block: Block, place: str) -> TextPart | ImagePart | FilePart:
+    if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
+        block = block["value"]
     read = _BLOCKS.get(block.get("type", ""))
     if read is None:
         raise UsageError(
@@ -94,12 +98,12 @@ def _from_text(block: Block, place: str) -> TextPart:
 
 
 def _from_image_url(block: Block, place: str) -> ImagePart:
+    """OpenAI's two forms: the address in an object, or beside a file id and a detail."""
     image = block.get("image_url")
-    if isinstance(image, str):
-        return ImagePart(image)
-    if not isinstance(image, Mapping) or not (image.get("url") or image.get("file_id")):
-        raise UsageError(f"{place}: an image_url block without a URL.", field=place)
-    return ImagePart(image.get("url"), image.get("file_id"), image.get("detail"))
+    member = image if isinstance(image, Mapping) else {**block, "url": image}
+    if not (member.get("url") or member.get("file_id")):
+        raise UsageError(f"{place}: a picture without a URL or a file_id.", field=place)
+    return ImagePart(member.get("url"), member.get("file_id"), member.get("detail"))
 
 
 def _from_image(block: Block, place: str) -> ImagePart:
@@ -111,24 +115,47 @@ def _from_image(block: Block, place: str) -> ImagePart:
     return ImagePart(url, file_id)
 
 
-def _from_file(block: Block, place: str) -> FilePart:
-    if isinstance(nested := block.get("file"), Mapping):  # OpenAI's form
-        data = nested.get("file_data")
-        return FilePart(
-            nested.get("url"), nested.get("file_id"), data, None, nested.get("filename")
-        )
+def _from_file(block: Block, place: str) -> TextPart | FilePart:
+    if (text := _source_text(block)) is not None:
+        return _titled(text, block)
+    if isinstance(nested := block.get("file"), Mapping):
+        return _from_input_file(nested, place)
     url, file_id, data, mime_type = _source(block)
     if not (url or file_id or data):
         raise UsageError(f"{place}: a file without url, base64 or file_id.", field=place)
-    name = block.get("filename") or (block.get("extras") or {}).get("filename")
+    extras = block.get("extras") or block.get("metadata") or {}
+    name = block.get("filename") or block.get("title") or extras.get("filename")
     return FilePart(url, file_id, data, mime_type, name)
 
 
+def _from_input_file(block: Block, place: str) -> FilePart:
+    """OpenAI's form of a file, whose data is a data URL."""
+    url, file_id = block.get("file_url") or block.get("url"), block.get("file_id")
+    if not (url or file_id or block.get("file_data")):
+        raise UsageError(f"{place}: a file without file_data, file_url or file_id.", field=place)
+    if url or file_id:
+        return FilePart(url, file_id, filename=block.get("filename"))
+    mime_type, data = split_data_url(block["file_data"])
+    return FilePart(None, None, data, mime_type, block.get("filename"))
+
+
 def _from_plain_text(block: Block, place: str) -> TextPart | FilePart:
-    if isinstance(text := block.get("text"), str):
-        title = block.get("title")
-        return TextPart(f"{title}\n\n{text}" if title else text)
-    return _from_file(block, place)
+    text = block.get("text")
+    return _titled(text, block) if isinstance(text, str) else _from_file(block, place)
+
+
+def _source_text(block: Block) -> str | None:
+    """The text of a document that is given as text, in Anthropic's form or v0's."""
+    if isinstance(source := block.get("source"), Mapping) and source.get("type") == "text":
+        return str(source.get("data") or "")
+    if block.get("source_type") == "text":
+        return str(block.get("text") or block.get("url") or "")
+    return None
+
+
+def _titled(text: str, block: Block) -> TextPart:
+    title = block.get("title")
+    return TextPart(f"{title}\n\n{text}" if title else text)
 
 
 def _source(block: Block) -> tuple[str | None, str | None, str | None, str | None]:
@@ -144,9 +171,13 @@ def _source(block: Block) -> tuple[str | None, str | None, str | None, str | Non
 
 _BLOCKS: dict[str, Callable[[Block, str], TextPart | ImagePart | FilePart]] = {
     "text": _from_text,
-    "image_url": _from_image_url,
+    "input_text": _from_text,
     "image": _from_image,
+    "image_url": _from_image_url,
+    "input_image": _from_image_url,
     "file": _from_file,
+    "document": _from_file,
+    "input_file": _from_input_file,
     "text-plain": _from_plain_text,
 }
 
@@ -157,15 +188,15 @@ _BLOCKS: dict[str, Callable[[Block, str], TextPart | ImagePart | FilePart]] = {
 def _to_answer(message: AIMessage, place: str) -> tuple[Part, ...]:
     content = message.content
     blocks = [content] if isinstance(content, str) else content
-    said = [part for block in blocks for part in _to_answer_parts(block)]
+    said = [part for block in blocks for part in _to_answer_parts(block, place)]
     reasoning = message.additional_kwargs.get("reasoning_content")
     if isinstance(reasoning, str) and not any(isinstance(part, ReasoningPart) for part in said):
         said.insert(0, ReasoningPart(reasoning))
     return (*said, *_to_calls(message, place))
 
 
-def _to_answer_parts(block: str | Block) -> tuple[Part, ...]:
-    """Text and reasoning; calls stand in ``tool_calls``, other blocks only tell of the past."""
+def _to_answer_parts(block: str | Block, place: str) -> tuple[Part, ...]:
+    """Text, reasoning and pictures; calls are apart, other blocks only tell of the past."""
     if isinstance(block, str):
         return (TextPart(block),) if block else ()
     match block.get("type"):
@@ -173,6 +204,8 @@ def _to_answer_parts(block: str | Block) -> tuple[Part, ...]:
             return (TextPart(block["text"]),)
         case "reasoning" if block.get("reasoning"):
             return (ReasoningPart(block["reasoning"]),)
+        case "image":
+            return (_from_image(block, place),)
         case _:
             return ()
 
@@ -180,12 +213,28 @@ def _to_answer_parts(block: str | Block) -> tuple[Part, ...]:
 def _to_calls(message: AIMessage, place: str) -> list[ToolCallPart]:
     calls = [
         ToolCallPart(_named(call, place), call["name"], codec.dump(call["args"]).decode())
-        for call in message.tool_calls
+        for call in (*message.tool_calls, *_calls_in_content(message))
     ]
     return calls + [
         ToolCallPart(_named(call, place), call.get("name") or "", call.get("args") or "")
         for call in message.invalid_tool_calls
     ]
+
+
+def _calls_in_content(message: AIMessage) -> Iterator[Block]:
+    """Calls that a message has in its content only, as people write them down by hand."""
+    if isinstance(message.content, str):
+        return
+    known = {call["id"] for call in (*message.tool_calls, *message.invalid_tool_calls)}
+    for block in message.content:
+        match block:
+            case {"type": "tool_call", "id": id_, "name": name, "args": args} | {
+                "type": "tool_use",
+                "id": id_,
+                "name": name,
+                "input": args,
+            } if id_ not in known:
+                yield {"id": id_, "name": name, "args": args}
 
 
 def _named(call: Mapping[str, Any], place: str) -> str:

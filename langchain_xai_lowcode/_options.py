@@ -3,17 +3,17 @@
 ``chat_models`` asks with it.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage
 from pydantic import AliasChoices, Field, model_validator
 
-from langchain_xai_lowcode._connection import Connection
+from langchain_xai_lowcode._connection import WithModelKwargs
 from langchain_xai_lowcode._messages import to_messages
-from langchain_xai_lowcode._tools import to_response_format, to_tool_specs
-from xai_lowcode.conversation import OPTIONS, ChatRequest
+from langchain_xai_lowcode._stored import split_at_stored
+from langchain_xai_lowcode._tools import to_response_format, to_server_tools, to_tool_specs
+from xai_lowcode.conversation import OPTIONS, Api, ChatRequest
 from xai_lowcode.deferred import Deferral, deferral_of
 from xai_lowcode.errors import UsageError
 from xai_lowcode.openai_forms import read_tool_choice
@@ -22,25 +22,13 @@ DEFAULT_MODEL = "grok-4.7"
 
 # Keyword arguments of LangChain's own that reach a model and are not for the wire.
 _INTERNAL = ("deferred", "ls_structured_output_format", "stream", "strict")
-OPTION_FIELDS = (
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "n",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "logprobs",
-    "top_logprobs",
-    "reasoning_effort",
-    "user",
-    "service_tier",
-    "prompt_cache_key",
-    "stream_usage",
-)
+# Options that a request does not take as they are.
+_APART = frozenset({"deferred", "stop"})
+# Words for options that become others.
+_WORDS = frozenset({"reasoning", "use_previous_response_id"})
 
 
-class ChatOptions(Connection):
+class ChatOptions(WithModelKwargs):
     """The options of a chat model, as fields."""
 
     model: str = Field(
@@ -85,6 +73,9 @@ class ChatOptions(Connection):
     reasoning_effort: str | None = None
     """How long to think: ``"low"``, ``"high"`` and what else the model knows."""
 
+    reasoning: Mapping[str, Any] | None = None
+    """The same as ``{"effort": …}``; ``{"summary": "auto"}`` has thoughts summed up (responses)."""
+
     user: str | None = None
     """An id of the end user, for abuse detection."""
 
@@ -93,6 +84,29 @@ class ChatOptions(Connection):
 
     prompt_cache_key: str | None = None
     """Requests with one key share xAI's prompt cache."""
+
+    api: Api = "auto"
+    """The wire form: ``"auto"``, ``"chat_completions"``, ``"responses"`` or ``"messages"``.
+
+    ``"auto"`` is chat completions, and responses for what only they can do: tools that xAI runs,
+    stored answers, documents as data. ``use_responses_api`` is understood too.
+    """
+
+    use_previous_response_id: bool = False
+    """Whether to go on from the last answer that xAI has stored, instead of sending it again.
+
+    Only the messages after that answer are sent, over responses. Answers that were not to be stored
+    (``store=False``), or that somebody has changed since, are sent as ever.
+    """
+
+    store: bool | None = None
+    """Whether xAI keeps answers for 30 days (responses); its default is to keep them."""
+
+    include: list[str] | None = None
+    """What else is to be told, for instance ``["reasoning.encrypted_content"]`` (responses)."""
+
+    max_turns: int | None = None
+    """Limit of rounds with tools that xAI runs (responses)."""
 
     deferred: Any = False
     """Whether answers are deferred: True, or a ``xai_lowcode.Deferral`` that says how to wait.
@@ -107,57 +121,77 @@ class ChatOptions(Connection):
     stream_usage: bool = True
     """Whether a stream ends with its usage."""
 
+    clean_schemas: bool = True
+    """Whether the JSON schemas of tools and formats are brought to what xAI takes."""
+
     include_response_headers: bool = False
     """Whether ``response_metadata["headers"]`` holds xAI's headers, if the gateway gives them."""
-
-    model_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Further options; members of the request body if they are unknown here."""
 
     extra_body: Mapping[str, Any] | None = None
     """Further members of the request body, sent as they are."""
 
     @model_validator(mode="before")
     @classmethod
-    def _collect_unknown(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
+    def _read_use_responses_api(cls, values: Any) -> Any:
+        """The peers' word for ``api``."""
+        if not isinstance(values, dict) or "use_responses_api" not in values:
             return values
-        known = set(cls.model_fields)
-        for field in cls.model_fields.values():
-            if isinstance(field.validation_alias, AliasChoices):
-                known.update(str(choice) for choice in field.validation_alias.choices)
-        unknown = {name: values[name] for name in values.keys() - known}
-        if not unknown:
-            return values
-        warnings.warn(
-            f"{', '.join(sorted(unknown))}: no field of {cls.__name__}, so put into model_kwargs.",
-            stacklevel=4,
-        )
-        kept = {name: value for name, value in values.items() if name in known}
-        return {**kept, "model_kwargs": {**unknown, **(values.get("model_kwargs") or {})}}
+        kept = {name: value for name, value in values.items() if name != "use_responses_api"}
+        match values["use_responses_api"]:
+            case True:
+                return {"api": "responses", **kept}
+            case False:
+                return {"api": "chat_completions", **kept}
+            case _:
+                return kept
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """What tells apart two models in caches and traces; never the token."""
+        return {
+            "model": self.model,
+            "base_url": self._gateway.settings.base_url,
+            "stop": self.stop,
+            **self._set_options(),
+            **self.model_kwargs,
+        }
+
+    def _set_options(self) -> dict[str, Any]:
+        """Options that are set by fields; None and False say nothing."""
+        options = {name: getattr(self, name) for name in OPTION_FIELDS}
+        return {name: value for name, value in options.items() if value is not None}
 
     def _request(
         self, messages: Sequence[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]
     ) -> ChatRequest:
         """The request of one call: the call's options win over model_kwargs, these over fields."""
-        options = {name: getattr(self, name) for name in OPTION_FIELDS}
-        options |= {"model": self.model, "stop": self.stop, **self.model_kwargs, **call}
+        options: dict[str, Any] = {"model": self.model, "stop": self.stop}
+        for layer in (self._set_options(), self.model_kwargs, call):
+            options |= _in_our_words(layer)
         if stop is not None:
             options["stop"] = stop
         for name in _INTERNAL:
             options.pop(name, None)
-        if "max_completion_tokens" in options:
-            options["max_tokens"] = options.pop("max_completion_tokens")
-        stops = options.pop("stop") or ()
+        if options.pop("use_previous_response_id", False):
+            messages = _go_on(messages, options)
+        stops, tools = options.pop("stop") or (), options.pop("tools", None) or ()
         return ChatRequest(
             model=options.pop("model"),
             messages=to_messages(messages),
-            tools=to_tool_specs(options.pop("tools", None) or ()),
+            tools=to_tool_specs(tools),
+            server_tools=to_server_tools((*tools, *(options.pop("server_tools", None) or ()))),
             tool_choice=read_tool_choice(options.pop("tool_choice", None)),
             response_format=to_response_format(options.pop("response_format", None)),
             stop=[stops] if isinstance(stops, str) else stops,
+            include=options.pop("include", None) or (),
             **{name: options.pop(name) for name in OPTIONS & options.keys()},
             extra={**(self.extra_body or {}), **options.pop("extra_body", {}), **options},
         )
+
+    def _cleans(self, call: Mapping[str, Any]) -> bool:
+        """Whether schemas that are bound for calls with these options are to be cleaned."""
+        options = {"clean_schemas": self.clean_schemas, **self.model_kwargs, **call}
+        return bool(options["clean_schemas"])
 
     def _deferral(self, call: Mapping[str, Any]) -> Deferral | None:
         return deferral_of(call.get("deferred", self.deferred))
@@ -177,3 +211,43 @@ class ChatOptions(Connection):
                 "n: a stream gives one answer.", field="n", hint="Use invoke or generate for more."
             )
         return request
+
+
+OPTION_FIELDS = tuple(
+    name for name in ChatOptions.model_fields if name in (OPTIONS - _APART) | _WORDS
+)
+"""Fields that are options of a request."""
+
+
+def _in_our_words(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with the peers' names under ours."""
+    options = dict(given)
+    if "max_completion_tokens" in options:
+        options["max_tokens"] = options.pop("max_completion_tokens")
+    reasoning = options.pop("reasoning", None)
+    if reasoning is None:
+        return options
+    if not isinstance(reasoning, Mapping) or not reasoning.keys() <= {"effort", "summary"}:
+        raise UsageError(
+            f"reasoning: a dict with 'effort' or 'summary' is needed, not {reasoning!r}.",
+            field="reasoning",
+        )
+    wishes = {f"reasoning_{name}": wish for name, wish in reasoning.items() if wish is not None}
+    return options | wishes
+
+
+def _go_on(messages: Sequence[BaseMessage], options: dict[str, Any]) -> Sequence[BaseMessage]:
+    """The messages after the last stored answer, whose id is put into the options."""
+    if options["api"] not in {"auto", "responses"}:
+        raise UsageError(
+            f"use_previous_response_id: {options['api']} store nothing.",
+            field="use_previous_response_id",
+            hint="Leave api out, or set it to 'responses'.",
+        )
+    options["api"] = "responses"
+    if options.get("previous_response_id"):
+        return messages
+    stored, rest = split_at_stored(messages)
+    if stored is not None:
+        options["previous_response_id"] = stored
+    return rest

@@ -1,46 +1,38 @@
-"""Our replies and stream events as LangChain's messages and chunks.
+"""Our replies as LangChain's messages.
 
-LangChain merges chunks by rules of its own: texts are joined, counts added, lists appended. Each
-fact is therefore put into exactly one chunk.
+The same in pieces is in ``_chunks``, the way there in ``_messages``.
 """
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
+from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import (
-    invalid_tool_call,
-    tool_call,
-    tool_call_chunk,
-)
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+from langchain_core.outputs import ChatGeneration, ChatResult
 
+from langchain_xai_lowcode._blocks import ITEMS, MODEL_PROVIDER, citation_blocks, made_blocks
 from xai_lowcode import codec
 from xai_lowcode.conversation import ToolCallPart
-from xai_lowcode.events import (
-    Began,
-    Cited,
-    Finished,
-    ReasoningDelta,
-    RefusalDelta,
-    StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-    Used,
-)
-from xai_lowcode.reply import Choice, Reply, Usage
-
-MODEL_PROVIDER = "xai-lowcode"
+from xai_lowcode.events import Began
+from xai_lowcode.reply import Choice, Citation, Reply, Usage
 
 
-def to_result(reply: Reply, *, with_headers: bool) -> ChatResult:
-    """A reply as a result: one generation for each choice."""
+def to_result(reply: Reply, *, stored: bool, with_headers: bool) -> ChatResult:
+    """A reply as a result: one generation for each choice.
+
+    Args:
+        reply: What the model answered.
+        stored: Whether xAI was allowed to keep it.
+        with_headers: Whether xAI's headers are to be told.
+    """
     usage = to_usage(reply.usage)
     return ChatResult(
         generations=[
             ChatGeneration(
-                message=_to_message(reply, choice, usage if i == 0 else None, with_headers),
+                message=_to_message(
+                    reply, choice, usage if i == 0 else None, stored=stored, told=with_headers
+                ),
                 generation_info={"finish_reason": choice.finish_reason},
             )
             for i, choice in enumerate(reply.choices)
@@ -50,18 +42,17 @@ def to_result(reply: Reply, *, with_headers: bool) -> ChatResult:
 
 
 def _to_message(
-    reply: Reply, choice: Choice, usage: UsageMetadata | None, with_headers: bool
+    reply: Reply, choice: Choice, usage: UsageMetadata | None, *, stored: bool, told: bool
 ) -> AIMessage:
     calls, broken = _to_calls(choice.tool_calls)
-    more: dict[str, Any] = {}
+    more = kept(reply.citations, choice.items, choice.form)
     if choice.reasoning:
         more["reasoning_content"] = choice.reasoning
     if choice.refusal:
         more["refusal"] = choice.refusal
-    if reply.citations:
-        more["citations"] = [citation.url for citation in reply.citations]
     metadata = {
-        **_facts(reply),
+        **facts_of(reply),
+        **(stored_as(reply.id, choice.form) if stored else {}),
         "finish_reason": choice.finish_reason,
         "model_provider": MODEL_PROVIDER,
     }
@@ -69,10 +60,10 @@ def _to_message(
         metadata["logprobs"] = {"content": list(choice.logprobs)}
     if reply.usage is not None and reply.usage.cost_usd is not None:
         metadata["cost_usd"] = reply.usage.cost_usd
-    if with_headers:
+    if told:
         metadata["headers"] = dict(reply.headers)
     return AIMessage(
-        content=choice.text,
+        content=_to_content(choice),
         additional_kwargs=more,
         response_metadata=metadata,
         tool_calls=calls,
@@ -82,7 +73,37 @@ def _to_message(
     )
 
 
-def _facts(reply: Reply | Began) -> dict[str, Any]:
+def _to_content(choice: Choice) -> str | list[str | dict[Any, Any]]:
+    """The text; with what the model made before it, in blocks."""
+    made: list[str | dict[Any, Any]] = [
+        block for part in choice.parts for block in made_blocks(part)
+    ]
+    if not made:
+        return choice.text
+    return [*made, {"type": "text", "text": choice.text}] if choice.text else made
+
+
+def kept(
+    citations: Sequence[Citation], items: Sequence[Mapping[str, Any]], form: str
+) -> dict[str, Any]:
+    """What ``additional_kwargs`` keep of an answer: its sources, and what xAI said verbatim."""
+    more: dict[str, Any] = {}
+    if citations:
+        more["citations"] = [citation.url for citation in citations]
+    if any(citation.title or citation.start is not None for citation in citations):
+        more["annotations"] = citation_blocks(citations)
+    if form:
+        more[ITEMS] = {form: list(items)}
+    return more
+
+
+def stored_as(identifier: str, form: str) -> dict[str, Any]:
+    """The id under which xAI keeps an answer that it was allowed to keep: responses alone are."""
+    return {"response_id": identifier} if form == "responses" and identifier else {}
+
+
+def facts_of(reply: Reply | Began) -> dict[str, Any]:
+    """What a reply says of itself, as far as it does."""
     facts = {
         "model_name": reply.model,
         "created": reply.created,
@@ -124,84 +145,3 @@ def to_usage(usage: Usage | None) -> UsageMetadata | None:
     if usage.reasoning_tokens is not None:
         metadata["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
     return metadata
-
-
-class ChunkMaker:
-    """Turns the events of one stream into chunks; ``last`` makes the closing one."""
-
-    def __init__(self) -> None:
-        self._id: str | None = None
-        self._opening: dict[str, Any] = {}
-        self._closing: dict[str, Any] = {"model_provider": MODEL_PROVIDER}
-        self._citations: list[str] = []
-        self._usage: UsageMetadata | None = None
-
-    def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
-        """The chunk of an event; None if what it says belongs into a later one."""
-        take = self._TAKE.get(type(event))
-        return None if take is None else take(self, event)
-
-    def _text(self, event: TextDelta) -> ChatGenerationChunk:
-        chunk = self._chunk(content=event.text)
-        if event.logprobs:
-            chunk.message.response_metadata["logprobs"] = {"content": list(event.logprobs)}
-        return chunk
-
-    def _reasoning(self, event: ReasoningDelta) -> ChatGenerationChunk:
-        return self._chunk(additional_kwargs={"reasoning_content": event.text})
-
-    def _refusal(self, event: RefusalDelta) -> ChatGenerationChunk:
-        return self._chunk(additional_kwargs={"refusal": event.text})
-
-    def _call(self, event: ToolCallDelta) -> ChatGenerationChunk:
-        call = tool_call_chunk(
-            name=event.name or None, args=event.arguments, id=event.id or None, index=event.index
-        )
-        return self._chunk(tool_call_chunks=[call])
-
-    def _began(self, event: Began) -> None:
-        self._id, self._opening = event.id or None, _facts(event)
-
-    def _cited(self, event: Cited) -> None:
-        self._citations.append(event.citation.url)
-
-    def _finished(self, event: Finished) -> None:
-        self._closing["finish_reason"] = event.reason
-
-    def _used(self, event: Used) -> None:
-        self._usage = to_usage(event.usage)
-        if event.usage.cost_usd is not None:
-            self._closing["cost_usd"] = event.usage.cost_usd
-
-    _TAKE: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {
-        TextDelta: _text,
-        ReasoningDelta: _reasoning,
-        RefusalDelta: _refusal,
-        ToolCallDelta: _call,
-        Began: _began,
-        Cited: _cited,
-        Finished: _finished,
-        Used: _used,
-    }
-
-    def last(self) -> ChatGenerationChunk:
-        """The chunk with all that is certain only at the end."""
-        more = {"citations": self._citations} if self._citations else {}
-        chunk = self._chunk(additional_kwargs=more, usage_metadata=self._usage)
-        message = chunk.message
-        message.response_metadata = {**message.response_metadata, **self._closing}
-        if isinstance(message, AIMessageChunk):
-            message.chunk_position = "last"
-        chunk.generation_info = {"finish_reason": self._closing.get("finish_reason")}
-        return chunk
-
-    def _chunk(self, *, content: str = "", **fields: Any) -> ChatGenerationChunk:
-        # The reply's facts go with the first chunk, so that none is sent for them alone.
-        opening, self._opening = self._opening, {}
-        message = AIMessageChunk(
-            content=content,
-            id=self._id,
-            response_metadata={**opening, "model_provider": MODEL_PROVIDER},
-            **fields,
-        )
-        return ChatGenerationChunk(message=message)

@@ -35,8 +35,12 @@ def structured(
     method: Method,
     include_raw: bool,
     strict: bool | None,
+    clean: bool,
+    parallel: bool | None = False,
 ) -> Runnable[LanguageModelInput, Any]:
     """A model and a parser in a row, for one of the three methods.
+
+    ``parallel`` is the wish for several calls at once: None where a form has no word for it.
 
     Raises:
         UsageError: The method is unknown, or needs a schema and has none.
@@ -46,7 +50,7 @@ def structured(
     traced = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
     match method:
         case "json_schema":
-            wish = json_schema_format(schema, strict=strict)
+            wish = json_schema_format(schema, strict=strict, clean=clean)
             asking = bind(response_format=wish, ls_structured_output_format=traced)
             parser: Any = _parser_of_text(schema)
         case "json_mode":
@@ -58,7 +62,7 @@ def structured(
             asking = bind_tools(
                 [schema],
                 tool_choice=name,
-                parallel_tool_calls=False,
+                **({} if parallel is None else {"parallel_tool_calls": parallel}),
                 strict=strict,
                 ls_structured_output_format=traced,
             )

@@ -5,7 +5,7 @@ Fields, and the framework's methods, short; the work is done by ``GatewayModel``
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -20,19 +20,22 @@ from langchain_core.tools import BaseTool
 from pydantic import model_validator
 
 from langchain_xai_lowcode import _translator  # noqa: F401 - registers itself
+from langchain_xai_lowcode._blocks import MODEL_PROVIDER
+from langchain_xai_lowcode._chunks import ChunkMaker
+from langchain_xai_lowcode._counting import TokenCounting
 from langchain_xai_lowcode._errors import langchain_errors
-from langchain_xai_lowcode._options import OPTION_FIELDS, ChatOptions
-from langchain_xai_lowcode._replies import ChunkMaker, to_result
+from langchain_xai_lowcode._replies import to_result
 from langchain_xai_lowcode._structured import Method, structured
-from langchain_xai_lowcode._tools import openai_tools, to_tool_specs
+from langchain_xai_lowcode._tools import openai_format, openai_tools, to_tool_specs
 from xai_lowcode._version import __version__
-from xai_lowcode.conversation import check_choice
+from xai_lowcode.conversation import ChatRequest, check_choice
 from xai_lowcode.deferred import deferral_of
 from xai_lowcode.openai_forms import read_tool_choice
 from xai_lowcode.profiles import profile_of
+from xai_lowcode.reply import Reply
 
 
-class ChatXAILowCode(ChatOptions, BaseChatModel):
+class ChatXAILowCode(TokenCounting, BaseChatModel):
     """Grok through the LowCodeAPI gateway.
 
     Setup:
@@ -54,6 +57,12 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
     Tool calling:
         >>> llm.bind_tools([get_weather]).invoke("How is the weather?").tool_calls  # doctest: +SKIP
 
+    Tools that xAI runs:
+        >>> from langchain_xai_lowcode import web_search
+        >>> answer = llm.bind_tools([web_search()]).invoke("What is new at x.ai?")  # doctest: +SKIP
+        >>> answer.content_blocks[-1]["annotations"][0]["url"]  # doctest: +SKIP
+        'https://x.ai/news'
+
     Structured output:
         >>> llm.with_structured_output(Person).invoke("Ada is 36.")  # doctest: +SKIP
         Person(name='Ada', age=36)
@@ -61,6 +70,8 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
     ``stop`` works with every model: where a model refuses it, the answer is cut here. Errors are
     LangChain's (``ModelRateLimitError``…) and this package's (``xai_lowcode.errors``) at once.
     """
+
+    _limited_by_langchain: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _stream_nothing_deferred(self) -> Self:
@@ -86,7 +97,7 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
         with langchain_errors():
             request, deferral = self._request(messages, stop, kwargs), self._deferral(kwargs)
             reply = self._gateway.generate(request, deferral)
-        return to_result(reply, with_headers=self.include_response_headers)
+        return self._to_result(reply, request)
 
     async def _agenerate(
         self,
@@ -98,7 +109,7 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
         with langchain_errors():
             request, deferral = self._request(messages, stop, kwargs), self._deferral(kwargs)
             reply = await self._gateway.agenerate(request, deferral)
-        return to_result(reply, with_headers=self.include_response_headers)
+        return self._to_result(reply, request)
 
     def _stream(
         self,
@@ -107,16 +118,15 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        maker = ChunkMaker()
-        with (
-            langchain_errors(),
-            closing(self._gateway.stream(self._stream_request(messages, stop, kwargs))) as events,
-        ):
-            for event in events:
-                if (chunk := maker.feed(event)) is not None:
-                    if run_manager is not None:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+        with langchain_errors():
+            request = self._stream_request(messages, stop, kwargs)
+            maker = ChunkMaker(stored=request.store is not False)
+            with closing(self._gateway.stream(request)) as events:
+                for event in events:
+                    if (chunk := maker.feed(event)) is not None:
+                        if run_manager is not None:
+                            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
             yield maker.last()
 
     async def _astream(
@@ -126,17 +136,23 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        maker = ChunkMaker()
         with langchain_errors():
-            async with aclosing(
-                self._gateway.astream(self._stream_request(messages, stop, kwargs))
-            ) as events:
+            request = self._stream_request(messages, stop, kwargs)
+            maker = ChunkMaker(stored=request.store is not False)
+            async with aclosing(self._gateway.astream(request)) as events:
                 async for event in events:
                     if (chunk := maker.feed(event)) is not None:
                         if run_manager is not None:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
             yield maker.last()
+
+    def _to_result(self, reply: Reply, request: ChatRequest) -> ChatResult:
+        return to_result(
+            reply,
+            stored=request.store is not False,
+            with_headers=self.include_response_headers,
+        )
 
     # --- binding --------------------------------------------------------------------------------
 
@@ -153,7 +169,10 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
         """Offers tools to the model; their schemas are rendered once, here.
 
         Args:
-            tools: Functions, pydantic classes, LangChain tools, or schemas in OpenAI's form.
+            tools: Functions, pydantic classes, LangChain tools, or schemas in OpenAI's form; and
+                tools that xAI runs, such as ``web_search()`` or ``{"type": "web_search"}``. An
+                MCP server's ``authorization`` and ``headers`` are hidden in what is bound, so that
+                tracers, prints and caches do not get them.
             tool_choice: ``"auto"``, ``"none"``, ``"any"`` or True for any tool, a tool's name, or
                 OpenAI's form of these.
             strict: Whether the schemas are made strict, as OpenAI defines it; xAI's always are.
@@ -162,11 +181,15 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
             kwargs: Further options of the calls.
 
         Raises:
-            UsageError: ``tool_choice`` names no tool, or a tool has no name.
+            UsageError: ``tool_choice`` names no tool, a tool has no name, or a schema is none that
+                can be sent.
         """
         with langchain_errors():
-            rendered = openai_tools(tools, strict=strict)
+            clean = self._cleans(kwargs)
+            rendered = openai_tools(tools, strict=strict, clean=clean)
             check_choice(to_tool_specs(rendered), read_tool_choice(tool_choice))
+            if response_format is not None:
+                response_format = openai_format(response_format, clean=clean)
         bound: dict[str, Any] = {
             "tools": rendered or None,
             "tool_choice": tool_choice,
@@ -180,7 +203,7 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
         self,
         schema: Mapping[str, Any] | type | None = None,
         *,
-        method: Method = "json_schema",
+        method: Method | None = None,
         include_raw: bool = False,
         strict: bool | None = None,
         **kwargs: Any,
@@ -192,22 +215,30 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
                 answer is a dict).
             method: ``"json_schema"`` constrains the answer itself, ``"function_calling"`` forces a
                 tool call, ``"json_mode"`` asks for any JSON; the prompt must then describe it.
+                Default: ``"json_schema"``; a tool call with ``api="messages"``, which know none.
             include_raw: Return ``{"raw", "parsed", "parsing_error"}`` instead of raising.
             strict: Whether the schema is made strict, as OpenAI defines it.
             kwargs: Further options of the calls.
 
         Raises:
-            UsageError: The method is unknown, or needs a schema and has none.
+            UsageError: The method is unknown, or needs a schema and has none, or one that cannot be
+                sent.
         """
         with langchain_errors():
             return structured(
                 lambda **bound: self.bind(**bound, **kwargs),
                 lambda tools, **bound: self.bind_tools(tools, **bound, **kwargs),
                 schema,
-                method=method,
+                method=method or ("function_calling" if self._is_plain(kwargs) else "json_schema"),
                 include_raw=include_raw,
                 strict=strict,
+                clean=self._cleans(kwargs),
+                parallel=None if self._is_plain(kwargs) else False,
             )
+
+    def _is_plain(self, call: Mapping[str, Any]) -> bool:
+        """Whether it is asked in messages, which know neither formats nor single calls."""
+        return bool({"api": self.api, **self.model_kwargs, **call}["api"] == "messages")
 
     # --- what LangChain wants to know -----------------------------------------------------------
 
@@ -215,34 +246,31 @@ class ChatXAILowCode(ChatOptions, BaseChatModel):
     def _llm_type(self) -> str:
         return "xai-lowcode-chat"
 
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        """What tells apart two models in caches and traces; never the token."""
-        options = {name: getattr(self, name) for name in OPTION_FIELDS}
-        return {
-            "model": self.model,
-            "base_url": self._gateway.settings.base_url,
-            "stop": self.stop,
-            **{name: value for name, value in options.items() if value is not None},
-            **self.model_kwargs,
-        }
-
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         default = [self.stop] if isinstance(self.stop, str) else self.stop
         params = super()._get_ls_params(stop=stop or default, **kwargs)
-        params["ls_provider"] = "xai"
+        # The same word as in the messages: LangChain believes their usage only then.
+        params["ls_provider"] = MODEL_PROVIDER
         return params
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         known = profile_of(self.model)
+        sees = "image" in known.inputs
         return ModelProfile(
             max_input_tokens=known.context_window,
-            image_inputs=known.images,
-            image_url_inputs=known.images,
+            text_inputs=True,
+            image_inputs=sees,
+            image_url_inputs=sees,
+            image_tool_message=sees,
+            audio_inputs=False,
+            video_inputs=False,
+            text_outputs=True,
             reasoning_output=known.reasons,
+            reasoning_effort_levels=list(known.efforts),
             tool_calling=True,
             tool_choice=True,
-            structured_output=True,
+            # Messages have no response formats.
+            structured_output=self.api != "messages",
         )
 
     @classmethod

@@ -12,6 +12,7 @@ from pydantic import Field
 from langchain_xai_lowcode._connection import Connection
 from langchain_xai_lowcode._errors import langchain_errors
 from xai_lowcode.errors import UsageError
+from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageFormat, ImageRequest
 from xai_lowcode.operations import CREATE_IMAGE_GENERATION
 
@@ -79,14 +80,11 @@ class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageC
 
     def _paint(self, given: ImageInput, **options: Any) -> list[ImageContentBlock]:
         with langchain_errors():
-            body = self._request(given, options).render()
-            return _to_blocks(self._gateway.client.call(CREATE_IMAGE_GENERATION, body=body))
+            return paint(self._gateway, self._request(given, options))
 
     async def _apaint(self, given: ImageInput, **options: Any) -> list[ImageContentBlock]:
         with langchain_errors():
-            body = self._request(given, options).render()
-            client = self._gateway.async_client
-            return _to_blocks(await client.call(CREATE_IMAGE_GENERATION, body=body))
+            return await apaint(self._gateway, self._request(given, options))
 
     def _request(self, given: ImageInput, options: Mapping[str, Any]) -> ImageRequest:
         match given:
@@ -109,6 +107,17 @@ class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageC
     def get_lc_namespace(cls) -> list[str]:
         """Where LangChain finds the class when it loads a dump."""
         return ["langchain_xai_lowcode", "images"]
+
+
+def paint(gateway: GatewayModel, request: ImageRequest) -> list[ImageContentBlock]:
+    """Orders pictures, and gives them as blocks."""
+    return _to_blocks(gateway.client.call(CREATE_IMAGE_GENERATION, body=request.render()))
+
+
+async def apaint(gateway: GatewayModel, request: ImageRequest) -> list[ImageContentBlock]:
+    """Orders pictures, and gives them as blocks; see ``paint``."""
+    batch = await gateway.async_client.call(CREATE_IMAGE_GENERATION, body=request.render())
+    return _to_blocks(batch)
 
 
 def _to_blocks(batch: ImageBatch) -> list[ImageContentBlock]:

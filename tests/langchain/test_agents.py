@@ -1,23 +1,31 @@
-"""Agents and chains as applications build them."""
+"""Agents as applications build them: the loop, its streams, several tools, structured answers."""
 
-from collections.abc import Callable
+import threading
+from functools import reduce
+from operator import add
 from typing import Any
 
+import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.messages import AIMessage, AIMessageChunk
 from pydantic import BaseModel
 
-from langchain_xai_lowcode import ChatXAILowCode
+from langchain_xai_lowcode import web_search
+from tests.langchain.places import (
+    APIS,
+    QUESTION,
+    TWO_QUESTIONS,
+    Chat,
+    flow,
+    get_time,
+    get_weather,
+    in_form,
+    run,
+)
+from xai_lowcode.errors import UsageError
 
-Chat = Callable[..., ChatXAILowCode]
-QUESTION = {"messages": [{"role": "user", "content": "How is the weather in 'Vienna'?"}]}
-
-
-def get_weather(city: str) -> str:
-    """Get the weather in a city."""
-    return f"Sunny in {city}"
+TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
 
 
 class Report(BaseModel):
@@ -27,33 +35,163 @@ class Report(BaseModel):
     sunny: bool
 
 
-async def test_an_agent_calls_its_tool_and_answers(chat: Chat) -> None:
-    """The loop of call, result and answer ends with a text that knows the result."""
-    agent: Any = create_agent(chat(), tools=[get_weather])
-    for messages in (
-        agent.invoke(QUESTION)["messages"],
-        (await agent.ainvoke(QUESTION))["messages"],
-    ):
-        assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
-        assert "Sunny in Vienna" in messages[-1].text
+def told(message: Any) -> Any:
+    """What must not depend on the way a message came: its ids and its time do."""
+    if not isinstance(message, AIMessage):
+        return message.type, message.text
+    calls = [(call["name"], call["args"]) for call in message.tool_calls]
+    return message.type, message.text, calls, message.usage_metadata
 
 
-def test_an_agent_streams_tokens(chat: Chat) -> None:
-    """Token streaming through an agent gives more than one piece of the final text."""
-    agent: Any = create_agent(chat(), tools=[get_weather])
-    pieces = [chunk for chunk, _ in agent.stream(QUESTION, stream_mode="messages")]
-    assert sum(1 for piece in pieces if piece.type == "AIMessageChunk" and piece.text) > 3
+# --- the loop and its streams -------------------------------------------------------------------
 
 
-def test_an_agent_gives_a_structured_response(chat: Chat) -> None:
-    """Both strategies end with an instance of the schema."""
-    for strategy in (ProviderStrategy(Report), ToolStrategy(Report)):
-        agent: Any = create_agent(chat(), tools=[get_weather], response_format=strategy)
-        assert isinstance(agent.invoke(QUESTION)["structured_response"], Report)
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+async def test_an_agent_calls_its_tools_and_answers(
+    gateway: Any, chat: Chat, api: str, *, twin: bool
+) -> None:
+    """Two calls of one message are run and answered in one request, in their order."""
+    agent: Any = create_agent(in_form(chat, api), [get_weather, get_time], system_prompt="Be kind.")
+    messages = (await run(agent, TWO_QUESTIONS, twin=twin))["messages"]
+    assert [message.type for message in messages] == ["human", "ai", "tool", "tool", "ai"]
+    assert [call["name"] for call in messages[1].tool_calls] == ["get_weather", "get_time"]
+    assert "Sunny in Vienna; Noon in Vienna" in messages[-1].text
+    assert len(gateway.requests) == 2
 
 
-def test_a_chain_of_prompt_model_and_parser(chat: Chat) -> None:
-    """A model stands in a chain, which streams text."""
-    prompt = ChatPromptTemplate.from_messages([("system", "Be brief."), ("user", "{question}")])
-    chain = prompt | chat() | StrOutputParser()
-    assert "".join(chain.stream({"question": "Hello"})) == chain.invoke({"question": "Hello"})
+def test_tools_of_one_message_run_at_the_same_time(chat: Chat) -> None:
+    """Each waits for the other; one after the other they would wait in vain."""
+    both = threading.Barrier(2, timeout=10)
+
+    def waiting_weather(city: str) -> str:
+        """Get the weather in a city."""
+        both.wait()
+        return f"Sunny in {city}"
+
+    def waiting_time(city: str) -> str:
+        """Get the time in a city."""
+        both.wait()
+        return f"Noon in {city}"
+
+    agent: Any = create_agent(chat(), [waiting_weather, waiting_time])
+    question = {"messages": "Use waiting_weather and waiting_time for 'Vienna'."}
+    assert "Sunny in Vienna; Noon in Vienna" in agent.invoke(question)["messages"][-1].text
+
+
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+async def test_every_stream_of_an_agent_tells_what_invoke_does(
+    gateway: Any, chat: Chat, api: str, *, twin: bool
+) -> None:
+    """Updates, values, tokens, and both in the newest form end with the messages of a plain run."""
+    agent: Any = create_agent(in_form(chat, api), [get_weather, get_time])
+    expected = [told(message) for message in agent.invoke(TWO_QUESTIONS)["messages"]]
+
+    async def streamed(mode: Any, **options: Any) -> list[Any]:
+        gateway.reset()
+        return await flow(agent, TWO_QUESTIONS, twin=twin, stream_mode=mode, **options)
+
+    values = await streamed("values")
+    assert [told(message) for message in values[-1]["messages"]] == expected
+    assert_told_by_updates(await streamed("updates"), expected)
+    tokens = await streamed("messages")
+    assert_told_by_tokens(tokens, expected)
+    assert {metadata["langgraph_node"] for _, metadata in tokens} == {"model", "tools"}
+    both = await streamed(["updates", "messages"], version="v2")
+    assert_told_by_tokens([p["data"] for p in both if p["type"] == "messages"], expected)
+    assert_told_by_updates([p["data"] for p in both if p["type"] == "updates"], expected)
+
+
+def assert_told_by_updates(updates: list[Any], expected: list[Any]) -> None:
+    """Each update is one node's; the tools' come in whatever order they end."""
+    messages = [
+        told(message)
+        for update in updates
+        for change in update.values()
+        for message in change["messages"]
+    ]
+    assert sorted(map(str, messages)) == sorted(map(str, expected[1:]))
+    assert [*updates[0], *updates[-1]] == ["model", "model"]
+
+
+def assert_told_by_tokens(tokens: list[Any], expected: list[Any]) -> None:
+    """The pieces of one run of the model, put together, are its message."""
+    pieces: dict[str, list[AIMessageChunk]] = {}
+    for message, metadata in tokens:
+        if isinstance(message, AIMessageChunk):
+            pieces.setdefault(metadata["langgraph_step"], []).append(message)
+    whole = [("ai", *told(reduce(add, run))[1:]) for run in pieces.values()]
+    assert whole == [message for message in expected if message[0] == "ai"]
+    assert min(map(len, pieces.values())) > 3
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+async def test_the_newest_events_of_an_agent_lose_nothing(
+    gateway: Any, chat: Chat, api: str, *, twin: bool
+) -> None:
+    """Messages put together from version 3's events go back to xAI as those of a plain run."""
+    agent: Any = create_agent(in_form(chat, api), [get_weather])
+    plain = agent.invoke(QUESTION)["messages"]
+    bodies = [without_streaming(request.body) for request in gateway.requests]
+    gateway.reset()
+    if twin:
+        events = await agent.astream_events(QUESTION, version="v3")
+        messages = (await events.output())["messages"]
+    else:
+        messages = agent.stream_events(QUESTION, version="v3").output["messages"]
+    assert [told(message) for message in messages] == [told(message) for message in plain]
+    assert [without_streaming(request.body) for request in gateway.requests] == bodies
+
+
+def without_streaming(body: dict[str, Any]) -> dict[str, Any]:
+    """A request without what makes it a stream."""
+    return {name: body[name] for name in body.keys() - {"stream", "stream_options"}}
+
+
+def test_tools_of_xais_stand_beside_an_agents_own(gateway: Any, chat: Chat) -> None:
+    """What xAI ran is told in the message that calls the agent's tool, and nobody runs it twice."""
+    agent: Any = create_agent(chat(model="grok-4.3"), [web_search(), get_weather])
+    question = {"messages": "Search the web; how is the weather in 'Rome'?"}
+    messages = agent.invoke(question)["messages"]
+    assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
+    kinds = [block["type"] for block in messages[1].content_blocks]
+    assert kinds.count("server_tool_call") == kinds.count("tool_call") == 1
+    assert len(gateway.requests) == 2
+
+
+# --- structured answers -------------------------------------------------------------------------
+
+
+@TWINS
+@pytest.mark.parametrize(
+    ("api", "strategy"),
+    [
+        *((api, ToolStrategy) for api in APIS),
+        *((api, how) for api in APIS[:2] for how in (ProviderStrategy, None)),
+    ],
+)
+async def test_an_agent_gives_a_structured_response(
+    gateway: Any, chat: Chat, api: str, strategy: Any, *, twin: bool
+) -> None:
+    """Every strategy ends with an instance of the schema, after the tool has been called."""
+    wish = strategy(Report) if strategy else Report
+    agent: Any = create_agent(in_form(chat, api), [get_weather], response_format=wish)
+    answer = await run(agent, QUESTION, twin=twin)
+    assert answer["structured_response"] == Report(city="Vienna", sunny=True)
+    assert [message.type for message in answer["messages"]][:3] == ["human", "ai", "tool"]
+    gateway.reset()
+    values = await flow(agent, QUESTION, twin=twin, stream_mode="values")
+    assert values[-1]["structured_response"] == answer["structured_response"]
+
+
+def test_messages_have_no_formats_and_say_so(gateway: Any, chat: Chat) -> None:
+    """With a bare schema LangChain goes by the model's name; the refusal says what to write."""
+    assert not (chat(api="messages").profile or {})["structured_output"]
+    agent: Any = create_agent(chat(api="messages"), [get_weather], response_format=Report)
+    with pytest.raises(UsageError) as refusal:
+        agent.invoke(QUESTION)
+    assert (refusal.value.field, gateway.requests) == ("response_format", [])
+    assert refusal.value.hint == "Use api='chat_completions' or api='responses'."

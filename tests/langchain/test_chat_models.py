@@ -1,12 +1,10 @@
 """The chat model as users call it, sync and async."""
 
-import asyncio
 import copy
 import multiprocessing
 import pickle
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -250,7 +248,12 @@ def test_no_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"stop": [""]}, "stop"),
         ({"tool_choice": "nope"}, "tool_choice"),
         ({"tools": [{"type": "function", "function": {"description": "no name"}}]}, "tools"),
-        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"tools": [{"type": "web_search"}], "api": "chat_completions"}, "server_tools"),
+        ({"use_previous_response_id": True, "api": "messages"}, "use_previous_response_id"),
+        ({"reasoning": "high"}, "reasoning"),
+        ({"reasoning": {"depth": 3}}, "reasoning"),
+        ({"include": "reasoning.encrypted_content"}, "include"),
+        ({"api": "telepathy"}, "api"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
         ({"made_up": float("inf")}, "made_up"),
         ({"made_up": {"deep": [b"bytes"]}}, "made_up.deep[0]"),
@@ -274,20 +277,6 @@ def test_the_token_shows_nowhere(gateway: Any, chat: Chat) -> None:
     assert not [text for text in shown if gateway.api_token in text]
     for twin in (pickle.loads(pickle.dumps(llm)), copy.deepcopy(llm), llm.model_copy()):  # noqa: S301
         assert twin.invoke("Hello").text
-
-
-def test_several_loops_and_threads_share_a_model(chat: Chat) -> None:
-    """One model serves several event loops in a row and many threads at once."""
-    llm = chat()
-
-    async def ask() -> str:
-        answers = await asyncio.gather(*(llm.ainvoke("Hello") for _ in range(5)))
-        return answers[0].text
-
-    assert asyncio.run(ask()) == asyncio.run(ask())
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: llm.invoke("Hello").text, range(24)))
-    assert set(answers) == {llm.invoke("Hello").text}
 
 
 def _ask_in_worker(llm: ChatXAILowCode) -> str:
@@ -319,7 +308,7 @@ async def test_a_deferred_answer_is_one_keyword(gateway: Any, chat: Chat, pendin
     """Deferred, by field or by call, gives the same answer later, whatever pending looks like."""
     gateway.deferred_pending, gateway.deferred_polls = pending, 2
     seen: list[int] = []
-    deferral = Deferral(first_pause=0.01, on_poll=lambda looks, _: seen.append(looks))
+    deferral = Deferral(first_pause=0.01, progress=lambda looks, _: seen.append(looks))
     expected = facts(chat(model="grok-4.3").invoke("Hello"))
     by_field = chat(model="grok-4.3", deferred=deferral)
     answers = [

@@ -28,6 +28,8 @@ from xai_lowcode.errors import UsageError
 
 CALL = {"name": "add", "args": {"a": 2, "b": "ü"}, "id": "call_1"}
 
+PDF = "application/pdf"
+
 BLOCKS: list[tuple[Any, Any]] = [
     ("plain", TextPart("plain")),
     ({"type": "text", "text": "hi"}, TextPart("hi")),
@@ -66,6 +68,59 @@ BLOCKS: list[tuple[Any, Any]] = [
     ),
     ({"type": "file", "file": {"file_id": "file_1"}}, FilePart(None, "file_1")),
     ({"type": "text-plain", "text": "body", "title": "T"}, TextPart("T\n\nbody")),
+    (
+        {"type": "text-plain", "base64": "QUJD", "mime_type": "text/plain"},
+        FilePart(None, None, "QUJD", "text/plain"),
+    ),
+    ({"type": "input_text", "text": "hi"}, TextPart("hi")),
+    (
+        {"type": "input_image", "image_url": "https://x.example/a.png", "detail": "high"},
+        ImagePart("https://x.example/a.png", None, "high"),
+    ),
+    ({"type": "input_image", "file_id": "file_1"}, ImagePart(None, "file_1")),
+    ({"type": "input_file", "file_id": "file_1"}, FilePart(None, "file_1")),
+    (
+        {"type": "input_file", "file_url": "https://x.example/a.pdf"},
+        FilePart("https://x.example/a.pdf"),
+    ),
+    (
+        {"type": "input_file", "file_data": f"data:{PDF};base64,QUJD", "filename": "a.pdf"},
+        FilePart(None, None, "QUJD", PDF, "a.pdf"),
+    ),
+    (
+        {"type": "file", "file": {"file_data": f"data:{PDF};base64,QUJD", "filename": "a.pdf"}},
+        FilePart(None, None, "QUJD", PDF, "a.pdf"),
+    ),
+    (
+        {"type": "file", "source_type": "base64", "data": "QUJD", "mime_type": PDF},
+        FilePart(None, None, "QUJD", PDF),
+    ),
+    (
+        {"type": "file", "source_type": "url", "url": "https://x.example/a.pdf"},
+        FilePart("https://x.example/a.pdf"),
+    ),
+    ({"type": "file", "source_type": "id", "id": "file_1"}, FilePart(None, "file_1")),
+    ({"type": "file", "source_type": "text", "url": "body"}, TextPart("body")),
+    (
+        {"type": "document", "source": {"type": "base64", "media_type": PDF, "data": "QUJD"}},
+        FilePart(None, None, "QUJD", PDF),
+    ),
+    (
+        {"type": "document", "source": {"type": "url", "url": "https://x.example/a.pdf"}},
+        FilePart("https://x.example/a.pdf"),
+    ),
+    (
+        {"type": "document", "source": {"type": "file", "file_id": "file_1"}, "title": "T"},
+        FilePart(None, "file_1", filename="T"),
+    ),
+    (
+        {"type": "document", "source": {"type": "text", "data": "body"}, "title": "T"},
+        TextPart("T\n\nbody"),
+    ),
+    (
+        {"type": "non_standard", "value": {"type": "image", "url": "https://x.example/a.png"}},
+        ImagePart("https://x.example/a.png"),
+    ),
 ]
 
 
@@ -89,6 +144,14 @@ def test_every_block_has_its_part(block: Any, part: Any) -> None:
         {"type": "text"},
         {"type": "image"},
         {"type": "image_url", "image_url": {}},
+        {"type": "input_image"},
+        {"type": "input_file"},
+        {"type": "file", "file": {}},
+        {"type": "document", "source": {}},
+        {"type": "non_standard", "value": {"type": "input_audio"}},
+        {"type": "non_standard"},
+        {"type": "reasoning", "reasoning": "hm"},
+        {"type": "server_tool_call", "id": "1", "name": "web_search", "args": {}},
         {"type": "file"},
     ],
 )
@@ -136,6 +199,33 @@ def test_foreign_blocks_in_answers_are_left_out() -> None:
     ]
     (message,) = to_messages([AIMessage(content, tool_calls=[CALL])])
     assert [type(part) for part in message.parts] == [ReasoningPart, TextPart, ToolCallPart]
+
+
+def test_calls_that_stand_in_the_content_only_are_calls() -> None:
+    """An answer written down by hand, in LangChain's or Anthropic's blocks, keeps its calls."""
+    content: Any = [
+        {"type": "text", "text": "I look."},
+        {"type": "tool_call", "id": "call_1", "name": "add", "args": {"a": 1}},
+        {"type": "tool_use", "id": "call_2", "name": "add", "input": {"a": 2}},
+    ]
+    (message,) = to_messages([AIMessage(content)])
+    assert message.parts[1:] == (
+        ToolCallPart("call_1", "add", '{"a":1}'),
+        ToolCallPart("call_2", "add", '{"a":2}'),
+    )
+    known = {"type": "tool_call", "id": "call_1", "name": "add", "args": {"a": 3}}
+    (message,) = to_messages([AIMessage(content, tool_calls=[known])])
+    assert sorted(message.parts[1:], key=str) == [
+        ToolCallPart("call_1", "add", '{"a":3}'),
+        ToolCallPart("call_2", "add", '{"a":2}'),
+    ]
+
+
+def test_pictures_in_answers_are_parts() -> None:
+    """A picture that a model drew is part of what it said."""
+    content: Any = [{"type": "image", "base64": "QUJD", "mime_type": "image/png"}, "Here."]
+    (message,) = to_messages([AIMessage(content)])
+    assert message.parts == (ImagePart("data:image/png;base64,QUJD"), TextPart("Here."))
 
 
 def test_calls_that_could_not_be_read_go_back_as_they_came() -> None:

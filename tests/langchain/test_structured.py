@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Any, TypedDict
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration
@@ -129,3 +131,21 @@ def test_a_method_needs_a_schema_and_a_known_name(chat: Chat) -> None:
     unknown: Any = "telepathy"
     with pytest.raises(UsageError, match="method"):
         chat().with_structured_output(Person, method=unknown)
+
+
+@pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
+async def test_every_form_gives_objects(gateway: Any, chat: Chat, api: Any) -> None:
+    """Without a method, a form asks as it can: messages, which know no formats, by a tool call."""
+    llm = chat(api=api)
+    assert llm.profile is not None
+    assert llm.profile["structured_output"] is (api != "messages")
+    asking = llm.with_structured_output(Person)
+    assert asking.invoke(FACTS) == await asking.ainvoke(FACTS) == list(asking.stream(FACTS))[-1]
+    assert asking.invoke(FACTS).age == 36
+    # LangChain knows grok-4 by its name, and would ask messages for a format as well.
+    strategy: Any = ToolStrategy(Person) if api == "messages" else Person
+    agent: Any = create_agent(llm, [], response_format=strategy)
+    assert agent.invoke({"messages": FACTS})["structured_response"].age == 36
+    assert {request.path.rpartition("/v1/")[2] for request in gateway.requests} == {
+        api.replace("chat_", "chat/")
+    }

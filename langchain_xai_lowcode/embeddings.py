@@ -1,0 +1,97 @@
+"""``XAILowCodeEmbeddings``: vectors of texts, where the gateway has an endpoint for them."""
+
+from typing import Any
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.load.serializable import Serializable
+from pydantic import AliasChoices, Field
+
+from langchain_xai_lowcode._connection import WithModelKwargs
+from langchain_xai_lowcode._errors import langchain_errors
+from xai_lowcode.embeddings import (
+    DEFAULT_EMBEDDING_MODEL,
+    MOST_TEXTS,
+    EmbeddingRequest,
+    EncodingFormat,
+)
+
+
+class XAILowCodeEmbeddings(WithModelKwargs, Serializable, Embeddings):
+    """Embeddings through the LowCodeAPI gateway.
+
+    The gateway's published list has no such endpoint, though xAI's specification has, and xAI gives
+    access to its embedding models on request. Where the endpoint is missing, calls raise
+    ``RouteNotFoundError``, which says what to use in its place.
+
+    Example:
+        >>> from langchain_xai_lowcode import XAILowCodeEmbeddings
+        >>> embeddings = XAILowCodeEmbeddings(dimensions=256)  # doctest: +SKIP
+        >>> vectors = embeddings.embed_documents(["A fox.", "An owl."])  # doctest: +SKIP
+        >>> len(vectors), len(vectors[0])  # doctest: +SKIP
+        (2, 256)
+    """
+
+    model: str = Field(
+        default=DEFAULT_EMBEDDING_MODEL,
+        validation_alias=AliasChoices("model", "model_name"),
+        min_length=1,
+    )
+    """Name of the embedding model; any name is sent as it is."""
+
+    dimensions: int | None = None
+    """Length of the vectors, where a model lets it be chosen."""
+
+    encoding_format: EncodingFormat | None = None
+    """How vectors travel: ``"float"``, or ``"base64"``, which is shorter; they arrive alike."""
+
+    chunk_size: int = MOST_TEXTS
+    """Texts in one request, 1 to 128."""
+
+    user: str | None = None
+    """An id of the end user, for abuse detection."""
+
+    def embed_documents(self, texts: list[str], chunk_size: int | None = None) -> list[list[float]]:
+        """Makes a vector for each text, in their order.
+
+        Args:
+            texts: The texts.
+            chunk_size: Texts in one request; default: the field.
+
+        Raises:
+            UsageError: The request cannot be made; nothing was sent.
+            RouteNotFoundError: This gateway has no such endpoint.
+            XAILowCodeError: The call failed.
+        """
+        with langchain_errors():
+            return self._gateway.client.embed(self._request(texts, chunk_size)).vectors
+
+    async def aembed_documents(
+        self, texts: list[str], chunk_size: int | None = None
+    ) -> list[list[float]]:
+        """Makes a vector for each text; see ``embed_documents``."""
+        with langchain_errors():
+            request = self._request(texts, chunk_size)
+            return (await self._gateway.async_client.embed(request)).vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        """Makes the vector of a query, which is that of the same text as a document."""
+        return self.embed_documents([text])[0]
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """Makes the vector of a query; see ``embed_query``."""
+        return (await self.aembed_documents([text]))[0]
+
+    def _request(self, texts: list[str], chunk_size: int | None) -> EmbeddingRequest:
+        options: dict[str, Any] = {
+            "model": self.model,
+            "dimensions": self.dimensions,
+            "encoding_format": self.encoding_format,
+            "user": self.user,
+        }
+        size = self.chunk_size if chunk_size is None else chunk_size
+        return EmbeddingRequest(texts=texts, batch_size=size, extra=self.model_kwargs, **options)
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Where LangChain finds the class when it loads a dump."""
+        return ["langchain_xai_lowcode", "embeddings"]

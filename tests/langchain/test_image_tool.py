@@ -1,0 +1,150 @@
+"""Pictures as an agent's tool: LangChain's own suites, agents, and pictures that are looked at."""
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.load import dumps
+from langchain_core.messages import HumanMessage
+from langchain_tests.integration_tests import ToolsIntegrationTests
+from langchain_tests.unit_tests import ToolsUnitTests
+
+from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerationTool, XAIImageGenerator
+from xai_lowcode.emulator import Refuse
+from xai_lowcode.errors import ContentPolicyError, UsageError
+
+TOKEN = "at_r" + "0" * 32
+ORDER = {"prompt": "A fox", "n": 2, "aspect_ratio": "16:9"}
+
+
+class TestUnit(ToolsUnitTests):
+    """What must hold without a network."""
+
+    @property
+    def tool_constructor(self) -> type[XAIImageGenerationTool]:
+        return XAIImageGenerationTool
+
+    @property
+    def tool_constructor_params(self) -> dict[str, Any]:
+        return {"api_token": TOKEN, "image_format": "b64_json"}
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return ORDER
+
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        return {"LOWCODEAPI_API_TOKEN": TOKEN}, {}, {"api_token": TOKEN}
+
+
+class TestIntegration(ToolsIntegrationTests):
+    """What must hold with a server."""
+
+    @pytest.fixture(autouse=True)
+    def _served(self, gateway: Any) -> None:
+        assert gateway.base_url
+
+    @property
+    def tool_constructor(self) -> type[XAIImageGenerationTool]:
+        return XAIImageGenerationTool
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return ORDER
+
+
+@pytest.mark.parametrize("image_format", ["url", "b64_json"])
+async def test_a_picture_lands_in_the_artifact(gateway: Any, image_format: Any) -> None:
+    """In an agent's loop the model reads one line, and the pictures are the artifact."""
+    tool = XAIImageGenerationTool(image_format=image_format, resolution="2k")
+    agent: Any = create_agent(ChatXAILowCode(), [tool])
+    order = {"messages": "Use generate_image to draw 'a fox'."}
+    for answer in (agent.invoke(order), await agent.ainvoke(order)):
+        kinds = [message.type for message in answer["messages"]]
+        assert kinds == ["human", "ai", "tool", "ai"]
+        result = answer["messages"][2]
+        assert [block["type"] for block in result.artifact] == ["image"]
+        assert result.content.startswith("Generated 1 image")
+        assert len(result.content.splitlines()) == 1
+        for block in result.artifact:
+            assert block["url"] in result.content if image_format == "url" else block["base64"]
+        assert len(str(gateway.requests[-1].body)) < 3000
+    ordered = [r.body for r in gateway.requests if r.path.endswith("images/generations")]
+    assert [(body["resolution"], body["prompt"]) for body in ordered] == [("2k", "a fox")] * 2
+
+
+@pytest.mark.parametrize("image_format", ["url", "b64_json"])
+@pytest.mark.parametrize("api", ["auto", "chat_completions", "responses", "messages"])
+def test_a_picture_is_looked_at(gateway: Any, api: Any, image_format: Any) -> None:
+    """A picture that was made can be asked about in every form: by a person, and from a tool."""
+    tool = XAIImageGenerationTool(image_format=image_format)
+    drawn = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": ORDER})
+    assert len(drawn.artifact) == 2
+    (picture,) = XAIImageGenerator(response_format=image_format).invoke("A fox")
+    llm = ChatXAILowCode(api=api)
+    for blocks in (drawn.artifact, [picture]):
+        question: Any = [*blocks, {"type": "text", "text": "What is to be seen?"}]
+        plain = llm.invoke("What is to be seen?").usage_metadata
+        seen = llm.invoke([HumanMessage(question)])
+        assert plain is not None
+        assert seen.usage_metadata is not None
+        # The emulator looks at pictures, and counts what they cost.
+        cost = seen.usage_metadata["input_tokens"] - plain["input_tokens"]
+        assert cost >= 256 * len(blocks)
+    assert gateway.requests[-1].body["model"] == "grok-4.7"
+
+
+def test_a_picture_drawn_in_a_chat_is_looked_at(gateway: Any) -> None:
+    """A picture that the model drew itself is a block of its answer, and can be shown to others."""
+    llm = ChatXAILowCode(api="responses")
+    answer = llm.invoke("Draw a picture of a fox.", tools=[{"type": "image_generation"}])
+    pictures = [block for block in answer.content_blocks if block["type"] == "image"]
+    assert len(pictures) == 1
+    shown: Any = [*pictures, {"type": "text", "text": "What is this?"}]
+    for api in ("chat_completions", "responses", "messages"):
+        assert ChatXAILowCode(api=api).invoke([HumanMessage(shown)]).text
+        assert pictures[0]["base64"][:200] in str(gateway.requests[-1].body)
+    # As an answer it cannot go back in other forms, which is said.
+    with pytest.warns(UserWarning, match="a picture of the model's own cannot go back"):
+        ChatXAILowCode(api="chat_completions").invoke(["Draw a fox.", answer, "Thanks."])
+
+
+@pytest.mark.parametrize("order", [{"prompt": ""}, {"prompt": " "}])
+def test_an_empty_order_is_not_sent(gateway: Any, order: dict[str, Any]) -> None:
+    """An order that shows nothing is refused here."""
+    with pytest.raises(UsageError):
+        XAIImageGenerationTool().invoke(order)
+    assert gateway.requests == []
+
+
+def test_a_refusal_is_a_typed_error(gateway: Any) -> None:
+    """What moderation holds back raises, so that a middleware can say so to the model."""
+    gateway.inject(Refuse(403, "Content violates usage guidelines."))
+    with pytest.raises(ContentPolicyError):
+        XAIImageGenerationTool().invoke({"prompt": "A fox"})
+
+
+async def test_a_coroutine_is_no_thread(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The async way asks by itself, where LangChain would call the sync one in a thread."""
+    assert gateway.base_url
+
+    def never(self: Any, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> Any:
+        raise AssertionError((self, prompt, n, aspect_ratio))
+
+    monkeypatch.setattr(XAIImageGenerationTool, "_run", never)
+    tool = XAIImageGenerationTool()
+    assert (await tool.ainvoke({"prompt": "A fox"})).startswith("Generated 1 image: http")
+
+
+def test_a_tool_travels(gateway: Any) -> None:
+    """Pickled and copied tools work; prints hold no token, and dumps are none, as of any tool."""
+    tool = XAIImageGenerationTool(resolution="2k")
+    dump = dumps(tool)
+    assert gateway.api_token not in f"{tool!r} {tool} {tool.model_dump()} {dump}"
+    assert json.loads(dump)["type"] == "not_implemented"
+    for twin in (pickle.loads(pickle.dumps(tool)), copy.deepcopy(tool)):  # noqa: S301 - our own bytes
+        assert twin.resolution == "2k"
+        assert twin.invoke({"prompt": "A fox"}).startswith("Generated 1 image: http")

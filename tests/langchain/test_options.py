@@ -1,0 +1,276 @@
+"""Fields and options: under which names they are known, and what becomes of each."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.rate_limiters import InMemoryRateLimiter
+
+from langchain_xai_lowcode import ChatXAILowCode, XAILowCodeLLM, mcp, web_search
+from langchain_xai_lowcode._options import OPTION_FIELDS
+from xai_lowcode.conversation import OPTIONS
+from xai_lowcode.errors import UsageError
+
+Chat = Callable[..., ChatXAILowCode]
+
+# Option, and its member in chat completions and in responses; None where there is no place.
+SENT: list[tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]] = [
+    ({"temperature": 0.5}, {"temperature": 0.5}, {"temperature": 0.5}),
+    ({"top_p": 0.5}, {"top_p": 0.5}, {"top_p": 0.5}),
+    ({"max_tokens": 50}, {"max_completion_tokens": 50}, {"max_output_tokens": 50}),
+    ({"max_completion_tokens": 50}, {"max_completion_tokens": 50}, {"max_output_tokens": 50}),
+    ({"seed": 7}, {"seed": 7}, None),
+    ({"n": 2}, {"n": 2}, None),
+    ({"logprobs": True, "top_logprobs": 2}, {"logprobs": True, "top_logprobs": 2}, None),
+    ({"reasoning_effort": "low"}, {"reasoning_effort": "low"}, {"reasoning": {"effort": "low"}}),
+    (
+        {"reasoning": {"effort": "low"}},
+        {"reasoning_effort": "low"},
+        {"reasoning": {"effort": "low"}},
+    ),
+    ({"reasoning": {"summary": "auto"}}, None, {"reasoning": {"summary": "auto"}}),
+    ({"user": "u1"}, {"user": "u1"}, {"user": "u1"}),
+    ({"service_tier": "priority"}, {"service_tier": "priority"}, {"service_tier": "priority"}),
+    ({"prompt_cache_key": "k"}, {"prompt_cache_key": "k"}, {"prompt_cache_key": "k"}),
+    ({"store": False}, None, {"store": False}),
+    (
+        {"include": ["reasoning.encrypted_content"]},
+        None,
+        {"include": ["reasoning.encrypted_content"]},
+    ),
+    ({"max_turns": 3}, None, {"max_turns": 3}),
+    ({"extra_body": {"made_up": 1}}, {"made_up": 1}, {"made_up": 1}),
+    ({"model_kwargs": {"made_up": 1}}, {"made_up": 1}, {"made_up": 1}),
+    ({"model_kwargs": {"top_p": 0.5}}, {"top_p": 0.5}, {"top_p": 0.5}),
+]
+
+
+@pytest.mark.parametrize("in_call", [False, True])
+@pytest.mark.parametrize(("options", "chat_members", "responses_members"), SENT)
+def test_every_option_arrives(
+    gateway: Any,
+    chat: Chat,
+    options: dict[str, Any],
+    chat_members: dict[str, Any] | None,
+    responses_members: dict[str, Any] | None,
+    *,
+    in_call: bool,
+) -> None:
+    """As a field and with a call alike, an option arrives under the form's own name."""
+    given = {**options.get("model_kwargs", options)} if in_call else {}
+    fields = {} if in_call else options
+    for api, members in (("chat_completions", chat_members), ("responses", responses_members)):
+        if members is None:
+            continue
+        chat(model="grok-4.3", api=api, **fields).invoke("Hello", **given)
+        body = dict(gateway.requests[-1].body)
+        assert body.pop("messages", None) or body.pop("input")
+        assert body == {"model": "grok-4.3", **members}
+
+
+def test_every_option_of_a_request_is_a_field_or_belongs_to_a_call() -> None:
+    """A new option of the core is not forgotten here."""
+    of_calls = {
+        *("tools", "server_tools", "tool_choice", "parallel_tool_calls", "response_format"),
+        *("previous_response_id", "reasoning_summary"),
+    }
+    assert OPTIONS - of_calls == ChatXAILowCode.model_fields.keys() & OPTIONS
+    assert set(OPTION_FIELDS) >= (OPTIONS - of_calls) - {"stop", "deferred"}
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "value"),
+    [
+        ({"model_name": "grok-4.6"}, "model", "grok-4.6"),
+        ({"max_completion_tokens": 9}, "max_tokens", 9),
+        ({"stop_sequences": ["x"]}, "stop", ["x"]),
+        ({"request_timeout": 9.0}, "timeout", 9.0),
+        ({"use_responses_api": True}, "api", "responses"),
+        ({"use_responses_api": False}, "api", "chat_completions"),
+        ({"use_responses_api": None}, "api", "auto"),
+        ({"use_responses_api": True, "api": "messages"}, "api", "messages"),
+    ],
+)
+def test_the_peers_names_are_understood(
+    chat: Chat, given: dict[str, Any], field: str, value: Any
+) -> None:
+    """Whoever comes from another chat model finds its names."""
+    assert getattr(chat(**given), field) == value
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"xai_api_key": "xai-0123456789abcdef"},
+        {"openai_api_key": "sk-0123456789abcdef"},
+        {"default_query": {"api_token": "at_r" + "0" * 32}},
+        {"default_headers": {"x-grok-conv-id": "1"}},
+        {"xai_api_base": "https://api.x.ai/v1"},
+    ],
+)
+def test_what_would_leak_or_be_lost_is_refused(chat: Chat, given: dict[str, Any]) -> None:
+    """Keys and addresses of other clients do not end up in the body, in prints and dumps."""
+    (name,) = given
+    with pytest.raises(UsageError) as refusal:
+        chat(**given)
+    assert refusal.value.field == name
+    assert "0123456789abcdef" not in f"{refusal.value!r}"
+    assert "0" * 32 not in f"{refusal.value!r}"
+
+
+def test_the_nearest_word_counts(gateway: Any, chat: Chat) -> None:
+    """The call's options win over model_kwargs, these over fields, whatever they are called."""
+    llm = chat(
+        model="grok-4.3",
+        max_tokens=1000,
+        reasoning={"effort": "high"},
+        model_kwargs={"max_completion_tokens": 900},
+    )
+    llm.invoke("Hello")
+    llm.invoke("Hello", max_tokens=800, reasoning_effort="low")
+    bodies = [request.body for request in gateway.requests]
+    assert [body["max_completion_tokens"] for body in bodies] == [900, 800]
+    assert [body["reasoning_effort"] for body in bodies] == ["high", "low"]
+
+
+@pytest.mark.parametrize(
+    ("options", "endpoint"),
+    [
+        ({}, "chat/completions"),
+        ({"api": "chat_completions"}, "chat/completions"),
+        ({"api": "responses"}, "responses"),
+        ({"api": "messages"}, "messages"),
+        ({"store": True}, "responses"),
+        ({"include": []}, "chat/completions"),
+        ({"include": ["reasoning.encrypted_content"]}, "responses"),
+        ({"max_turns": 2}, "responses"),
+        ({"reasoning": {"summary": "auto"}}, "responses"),
+        ({"use_previous_response_id": True}, "responses"),
+    ],
+)
+def test_the_form_follows_what_is_asked(
+    gateway: Any, chat: Chat, options: dict[str, Any], endpoint: str
+) -> None:
+    """Responses are chosen for what only they can do; the user's choice counts before that."""
+    chat(**options).invoke("Hello")
+    chat().invoke("Hello", **options)
+    assert {request.path.rpartition("/v1/")[2] for request in gateway.requests} == {endpoint}
+
+
+@pytest.mark.parametrize("in_call", [False, True])
+def test_the_form_of_plain_prompts_can_be_chosen(gateway: Any, *, in_call: bool) -> None:
+    """The model of plain text has the field too, and it counts before what ``via`` would choose."""
+    model = "grok-4.20-0309-non-reasoning"
+    for api in ("chat_completions", "completions", "messages", "responses"):
+        given: Any = {"api": api}
+        llm = XAILowCodeLLM(model=model, **({} if in_call else given))
+        assert llm.invoke("Hello", **(given if in_call else {}))
+        assert gateway.requests[-1].path.endswith(f"/v1/{api.replace('chat_', 'chat/')}")
+
+
+# --- tools that xAI runs ------------------------------------------------------------------------
+
+
+def test_tools_of_xais_are_bound_as_plain_json(gateway: Any, chat: Chat) -> None:
+    """A ServerTool and its form on the wire are bound alike, beside the caller's own tools."""
+
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    for tool in (
+        web_search(allowed_domains=["x.ai"]),
+        {"type": "web_search", "allowed_domains": ["x.ai"]},
+    ):
+        bound: Any = chat().bind_tools([tool, add], tool_choice="auto")
+        plain, function = bound.kwargs["tools"]
+        assert plain == {"type": "web_search", "allowed_domains": ["x.ai"]}
+        assert function["function"]["name"] == "add"
+        bound.invoke("Hello")
+        sent = gateway.requests[-1].body["tools"]
+        assert [tool["type"] for tool in sent] == ["function", "web_search"]
+        chat().invoke("Hello", tools=[tool])
+        chat().invoke("Hello", server_tools=[tool])
+        assert [r.body["tools"] for r in gateway.requests[-2:]] == [[plain], [plain]]
+    anthropics = {"type": "custom", "name": "find", "input_schema": {"type": "object"}}
+    function = chat().bind_tools([anthropics]).kwargs["tools"][0]  # type: ignore[attr-defined] # a RunnableBinding
+    assert function["type"] == "function"
+
+
+def test_a_museums_key_is_sent_and_not_shown(gateway: Any, chat: Chat) -> None:
+    """An MCP server's keys reach xAI; prints of what is bound tell them apart, but not them."""
+    keys = ("a-key-of-the-museum", "another-key")
+    shown = set()
+    for key in keys:
+        tool = mcp("https://mcp.example", "museum", authorization=key, headers={"x-key": key})
+        llm = chat().bind_tools([tool])
+        llm.invoke("Hello")
+        sent = gateway.requests[-1].body["tools"][0]
+        assert (sent["authorization"], sent["headers"]) == (key, {"x-key": key})
+        shown.add(repr(llm))
+    assert len(shown) == 2
+    assert not [key for key in keys if key in "".join(shown)]
+
+
+def test_people_with_other_keys_share_no_cached_answer(gateway: Any, chat: Chat) -> None:
+    """An answer from LangChain's cache is for the same keys only, though no key is in it."""
+    llm = chat(cache=InMemoryCache())
+    for key in ("a-key", "another-key", "a-key"):
+        tool = mcp("https://mcp.example", "museum", authorization=key)
+        assert llm.bind_tools([tool]).invoke("Hello").text
+    assert [r.body["tools"][0]["authorization"] for r in gateway.requests] == [
+        "a-key",
+        "another-key",
+    ]
+
+
+# --- what LangChain does with the fields it knows itself ------------------------------------------
+
+
+def test_a_rate_limiter_is_asked(gateway: Any, chat: Chat) -> None:
+    """A limiter that lets one request pass holds back the second."""
+    limiter = InMemoryRateLimiter(requests_per_second=0.001, check_every_n_seconds=0.01)
+    limiter.available_tokens = 1
+    llm = chat(rate_limiter=limiter)
+    assert llm.invoke("Hello").text
+    assert not limiter.acquire(blocking=False)
+    assert len(gateway.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "streams"),
+    [
+        ({}, True),
+        ({"disable_streaming": True}, False),
+        ({"disable_streaming": "tool_calling"}, True),
+        ({"streaming": False}, False),
+        ({"deferred": True}, False),
+    ],
+)
+def test_streaming_can_be_disabled(
+    gateway: Any, chat: Chat, fields: dict[str, Any], *, streams: bool
+) -> None:
+    """Where a stream is not wanted, stream gives the whole answer as one chunk."""
+    gateway.deferred_polls = 0
+    chunks = list(chat(**fields).stream("Hello"))
+    assert (gateway.requests[0].body.get("stream") is True) is streams
+    assert (len(chunks) > 2) is streams
+
+
+def test_streaming_makes_invoke_stream(gateway: Any, chat: Chat) -> None:
+    """With streaming=True callbacks get the pieces of an invoke."""
+
+    class Ear(BaseCallbackHandler):
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def on_llm_new_token(self, token: str, **_: Any) -> None:
+            self.heard.append(token)
+
+    ear = Ear()
+    answer = chat(streaming=True).invoke("Hello", config={"callbacks": [ear]})
+    assert gateway.requests[-1].body["stream"] is True
+    assert len(ear.heard) > 2
+    assert "".join(ear.heard) == answer.text

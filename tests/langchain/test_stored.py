@@ -1,0 +1,135 @@
+"""Going on from an answer that xAI has stored."""
+
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+from langchain_xai_lowcode import ChatXAILowCode
+from xai_lowcode.errors import NotFoundError
+
+Chat = Callable[..., ChatXAILowCode]
+QUESTION = HumanMessage("How is the weather in 'Vienna'?")
+MORE = HumanMessage("And what did I ask before?")
+
+
+def get_weather(city: str) -> str:
+    """Get the weather in a city."""
+    return f"Sunny in {city}"
+
+
+def going_on(chat: Chat, **fields: Any) -> ChatXAILowCode:
+    """A model that goes on from stored answers."""
+    return chat(model="grok-4.3", use_previous_response_id=True, **fields)
+
+
+def sent(gateway: Any) -> tuple[str | None, list[Any]]:
+    """What the last request named, and the roles or types of its input."""
+    body = gateway.requests[-1].body
+    return body.get("previous_response_id"), [
+        item.get("role") or item["type"] for item in body["input"]
+    ]
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_only_what_is_new_is_sent(
+    gateway: Any, chat: Chat, version: str, *, streamed: bool
+) -> None:
+    """The last stored answer is named, the messages after it are sent, and the model knows all."""
+    llm = going_on(chat, output_version=version)
+    history: list[Any] = [SystemMessage("Be brief."), QUESTION]
+    for turn in range(3):
+        answer = reduce(add, llm.stream(history)) if streamed else llm.invoke(history)
+        named, roles = sent(gateway)
+        assert roles == (["user"] if turn else ["system", "user"])
+        if turn:
+            assert named == history[-2].response_metadata["response_id"]
+        history += [answer, MORE]
+    whole = chat(model="grok-4.3", api="responses").invoke(history[:-2])
+    # It counts the messages it has been shown.
+    assert whole.usage_metadata is not None
+    assert history[-2].usage_metadata["input_tokens"] == whole.usage_metadata["input_tokens"]
+
+
+async def test_an_agent_sends_its_results_only(gateway: Any, chat: Chat) -> None:
+    """In a loop with tools, the second request holds the result, and the call is known."""
+    agent: Any = create_agent(going_on(chat), [get_weather], system_prompt="Be brief.")
+    for answer in (
+        agent.invoke({"messages": [QUESTION]}),
+        await agent.ainvoke({"messages": [QUESTION]}),
+    ):
+        assert "Sunny in Vienna" in answer["messages"][-1].text
+        assert sent(gateway)[1] == ["function_call_output"]
+
+
+def test_what_is_not_stored_is_sent(gateway: Any, chat: Chat) -> None:
+    """With store=False every answer goes back as its items; an older stored one is still named."""
+    llm = going_on(chat, store=False, include=["reasoning.encrypted_content"])
+    first = llm.invoke([QUESTION])
+    assert "response_id" not in first.response_metadata
+    llm.invoke([QUESTION, first, MORE])
+    assert sent(gateway) == (None, ["user", "reasoning", "assistant", "user"])
+    assert gateway.requests[-1].body["input"][1]["encrypted_content"]
+    stored = going_on(chat).invoke([QUESTION])
+    second = llm.invoke([QUESTION, stored, MORE])
+    llm.invoke([QUESTION, stored, MORE, second, MORE])
+    identifier = stored.response_metadata["response_id"]
+    assert sent(gateway) == (identifier, ["user", "reasoning", "assistant", "user"])
+
+
+def test_a_changed_answer_is_sent(gateway: Any, chat: Chat) -> None:
+    """What a person corrected is not brought back from xAI's copy."""
+    llm = going_on(chat).bind_tools([get_weather])
+    answer = llm.invoke([QUESTION])
+    answer.tool_calls[0]["args"] = {"city": "Rome"}
+    result = ToolMessage("Rain", tool_call_id=answer.tool_calls[0]["id"])
+    llm.invoke([QUESTION, answer, result])
+    assert sent(gateway) == (None, ["user", "function_call", "function_call_output"])
+
+
+def test_an_answer_cut_here_is_sent(gateway: Any, chat: Chat) -> None:
+    """An answer that a stop string ended here is longer at xAI."""
+    for answer in (
+        going_on(chat, stop="wrote").invoke([QUESTION]),
+        reduce(add, going_on(chat, stop="wrote").stream([QUESTION])),
+    ):
+        going_on(chat).invoke([QUESTION, answer, MORE])
+        assert sent(gateway) == (None, ["user", "assistant", "user"])
+
+
+def test_answers_of_others_are_sent(gateway: Any, chat: Chat) -> None:
+    """Another provider's stored answer, or one of chat completions, is no answer of xAI's store."""
+    others = AIMessage(
+        "Yes.", response_metadata={"model_provider": "openai", "response_id": "resp_1"}
+    )
+    plain = chat(api="chat_completions").invoke([QUESTION])
+    for answer in (others, plain):
+        going_on(chat).invoke([QUESTION, answer, MORE])
+        assert sent(gateway) == (None, ["user", "assistant", "user"])
+
+
+def test_nothing_new_is_no_reason_to_send_nothing(gateway: Any, chat: Chat) -> None:
+    """A history that ends with the stored answer goes on from the answer before it."""
+    llm = going_on(chat)
+    first = llm.invoke([QUESTION])
+    second = llm.invoke([QUESTION, first, MORE])
+    llm.invoke([QUESTION, first, MORE, second])
+    named, roles = sent(gateway)
+    assert named == first.response_metadata["response_id"]
+    assert roles[0] == "user"
+    assert roles[-1] == "assistant"
+
+
+def test_a_given_id_counts(gateway: Any, chat: Chat) -> None:
+    """An id given with the call is named, and the messages are sent as they are."""
+    first = going_on(chat).invoke([QUESTION])
+    identifier = first.response_metadata["response_id"]
+    chat().invoke([MORE], previous_response_id=identifier)
+    assert sent(gateway) == (identifier, ["user"])
+    with pytest.raises(NotFoundError):
+        chat().invoke([MORE], previous_response_id="resp_unheard_of")

@@ -1,0 +1,110 @@
+"""Token counts as LangChain asks for them: the service's own, or estimates after one warning."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, trim_messages
+from langchain_core.tools import tool
+
+from langchain_xai_lowcode import ChatXAILowCode, XAILowCodeLLM
+from xai_lowcode.emulator import Drop, Refuse
+from xai_lowcode.emulator import tokens as theirs
+from xai_lowcode.errors import APIConnectionError, AuthenticationError
+
+TEXT = "Hello world, how are you?"
+both_models = pytest.mark.parametrize("kind", [ChatXAILowCode, XAILowCodeLLM])
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Adds two numbers, carefully."""
+    return a + b
+
+
+@both_models
+async def test_counts_are_the_services(gateway: Any, kind: Callable[..., Any]) -> None:
+    """Count and numbers are those of the endpoint for this model, asked once for both twins."""
+    model = kind(model="grok-4.3")
+    ids = [token.id for token in theirs.tokenized(TEXT)]
+    assert model.get_token_ids(TEXT) == await model.aget_token_ids(TEXT) == ids
+    assert model.get_num_tokens(TEXT) == await model.aget_num_tokens(TEXT) == len(ids)
+    (request,) = gateway.requests
+    assert request.body == {"text": TEXT, "model": "grok-4.3"}
+
+
+@both_models
+async def test_a_conversation(gateway: Any, kind: Callable[..., Any]) -> None:
+    """A conversation is its texts and 3 tokens around each; tools come on top as their JSON."""
+    model = kind()
+    messages = [SystemMessage("Be kind."), HumanMessage(TEXT), AIMessage("I am.")]
+    texts = sum(theirs.count(str(message.content)) for message in messages)
+    assert model.get_num_tokens_from_messages(messages) == texts + 3 * 3 + 3
+    assert await model.aget_num_tokens_from_messages(messages) == texts + 3 * 3 + 3
+    assert len(gateway.requests) == 3
+    with_tools = model.get_num_tokens_from_messages(messages, [add])
+    assert with_tools == await model.aget_num_tokens_from_messages(messages, [add])
+    assert with_tools > texts + 12 + 15
+    assert "carefully" in gateway.requests[-1].body["text"]
+
+
+def test_trim_messages(gateway: Any) -> None:
+    """The model is a counter for ``trim_messages``, which asks for each message once."""
+    model = ChatXAILowCode()
+    messages = [SystemMessage("Be kind.")]
+    for n in range(10):
+        messages += [HumanMessage(f"Question number {n}?"), AIMessage(f"Answer number {n}.")]
+    trimmed = trim_messages(
+        messages,
+        max_tokens=60,
+        token_counter=model,
+        strategy="last",
+        start_on="human",
+        include_system=True,
+    )
+    assert trimmed[0] == messages[0]
+    assert trimmed[1:] == messages[-len(trimmed) + 1 :]
+    assert 3 <= len(trimmed) < len(messages)
+    assert model.get_num_tokens_from_messages(trimmed) <= 60
+    asked = [request.body["text"] for request in gateway.requests]
+    assert len(asked) == len(set(asked))
+
+
+@both_models
+async def test_offline_numbers_are_estimates(gateway: Any, kind: Callable[..., Any]) -> None:
+    """Without the gateway counts go by the rule, after one warning; ids are errors."""
+    model = kind(max_retries=0)
+    gateway.inject(Drop())
+    with pytest.warns(UserWarning, match="estimated") as told:
+        assert model.get_num_tokens("12345678") == 2
+    assert len(told) == 1
+    with warnings.catch_warnings(action="error"):
+        assert await model.aget_num_tokens("123456789") == 3
+        assert model.get_num_tokens_from_messages([HumanMessage("1234")]) == 7
+        assert await model.aget_num_tokens_from_messages([HumanMessage("1234")]) == 7
+    gateway.inject(Drop(), Drop())
+    with pytest.raises(APIConnectionError):
+        model.get_token_ids("Hello")
+    with pytest.raises(APIConnectionError):
+        await model.aget_token_ids("Hello")
+
+
+@both_models
+async def test_a_wrong_token_is_no_estimate(gateway: Any, kind: Callable[..., Any]) -> None:
+    """What will not pass by itself is an error, LangChain's and ours."""
+    gateway.inject(Refuse(401), Refuse(401))
+    with pytest.raises(AuthenticationError) as refusal:
+        kind().get_num_tokens("Hello")
+    assert type(refusal.value).__module__ == "langchain_xai_lowcode._errors"
+    with pytest.raises(AuthenticationError):
+        await kind().aget_num_tokens("Hello")
+
+
+@both_models
+async def test_a_tokenizer_of_the_users(gateway: Any, kind: Callable[..., Any]) -> None:
+    """LangChain's own field for a tokenizer wins, and nothing is asked."""
+    model = kind(custom_get_token_ids=lambda text: [ord(letter) for letter in text])
+    assert model.get_token_ids("abc") == await model.aget_token_ids("abc") == [97, 98, 99]
+    assert model.get_num_tokens("abc") == await model.aget_num_tokens("abc") == 3
+    assert gateway.requests == []
