@@ -10,17 +10,55 @@ from xai_lowcode._version import __version__
 
 if TYPE_CHECKING:
     from llama_index_xai_lowcode._structured import StructuredOutputError
+    from llama_index_xai_lowcode.embeddings import XAILowCodeEmbedding
+    from llama_index_xai_lowcode.image_tools import XAIImageToolSpec
     from llama_index_xai_lowcode.images import XAIImageGenerator
     from llama_index_xai_lowcode.llms import XAILowCode
+    from llama_index_xai_lowcode.server_tools import (
+        XAIServerTool,
+        code_execution,
+        file_search,
+        image_generation,
+        mcp,
+        web_search,
+        x_search,
+    )
 
-__all__ = ["StructuredOutputError", "XAIImageGenerator", "XAILowCode", "__version__"]
+__all__ = [
+    "StructuredOutputError",
+    "XAIImageGenerator",
+    "XAIImageToolSpec",
+    "XAILowCode",
+    "XAILowCodeEmbedding",
+    "XAIServerTool",
+    "__version__",
+    "code_execution",
+    "file_search",
+    "image_generation",
+    "mcp",
+    "web_search",
+    "x_search",
+]
+
+_SERVER_TOOLS = (
+    "XAIServerTool",
+    "code_execution",
+    "file_search",
+    "image_generation",
+    "mcp",
+    "web_search",
+    "x_search",
+)
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "StructuredOutputError": "llama_index_xai_lowcode._structured",
         "XAIImageGenerator": "llama_index_xai_lowcode.images",
+        "XAIImageToolSpec": "llama_index_xai_lowcode.image_tools",
         "XAILowCode": "llama_index_xai_lowcode.llms",
+        "XAILowCodeEmbedding": "llama_index_xai_lowcode.embeddings",
+        **dict.fromkeys(_SERVER_TOOLS, "llama_index_xai_lowcode.server_tools"),
     },
     extra="llama-index",
     requires="llama_index",

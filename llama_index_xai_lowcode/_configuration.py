@@ -1,58 +1,48 @@
-"""What a user configures on the model, how it is stored, copied and shown, and its connection.
+"""What a user configures on the model, and how it is shown.
 
 Nothing here asks the model anything; that is ``llms``' business.
 """
 
-import logging
-import pickle
-import warnings
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from llama_index.core.base.llms.types import LLMMetadata, MessageRole
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    field_serializer,
-    model_validator,
-)
+from pydantic import Field, field_serializer, field_validator
 
-from xai_lowcode.gateway_model import GatewayModel
+from llama_index_xai_lowcode._connection import Connected
+from llama_index_xai_lowcode._tools import to_server_tool
+from xai_lowcode.conversation import ServerTool
+from xai_lowcode.errors import UsageError
+from xai_lowcode.openai_forms import wire_form
 from xai_lowcode.profiles import profile_of
-from xai_lowcode.settings import Settings
-
-_logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "grok-4.7"
 
-_ALIASES = {"api_key": "api_token", "api_base": "base_url"}
-_OPTIONS = ("temperature", "max_tokens", "reasoning_effort", "logprobs", "top_logprobs")
-_SETTINGS = (
-    "api_token",
-    "base_url",
-    "allow_insecure_http",
-    "timeout",
-    "deadline",
-    "max_retries",
-    "url_format",
+_OPTIONS = (
+    "temperature",
+    "max_tokens",
+    "reasoning_effort",
+    "logprobs",
+    "top_logprobs",
+    "api",
+    "store",
+    "include",
+    "use_previous_response_id",
 )
-# These belong to the surroundings of a model: copies share them, pickles go without the clients.
-_CLIENTS = ("http_client", "async_http_client")
-_SHARED = (*_CLIENTS, "callback_manager", "rate_limiter")
-# Arguments of llama-index-llms-openai-like that are settled here: Grok chats, connections are
-# always kept, schemas are always strict.
-_SETTLED = frozenset({"class_name", "is_chat_model", "reuse_client", "strict", "tokenizer"})
-_WITHOUT_EFFECT = frozenset({"default_headers", "api_version"})
+# With these xAI reaches another service in the user's name; see ``mcp``.
+_CREDENTIALS = frozenset({"authorization", "headers"})
 
 
-class Configured(FunctionCallingLLM):
+class Configured(Connected, FunctionCallingLLM):
     """The fields of the model and what follows from them alone."""
 
-    # Errors of validation must not repeat their input, which may hold the token.
-    model_config = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
+    _aliases: ClassVar[dict[str, str]] = {**Connected._aliases, "max_new_tokens": "max_tokens"}  # noqa: SLF001 - the base's own
+    # Arguments of llama-index-llms-openai-like that are settled here: Grok chats, connections are
+    # always kept, schemas are always strict.
+    _settled: ClassVar[frozenset[str]] = frozenset(
+        {"class_name", "is_chat_model", "reuse_client", "strict", "tokenizer"}
+    )
 
     model: str = Field(default=DEFAULT_MODEL, description="Name of the model; any name is sent.")
     temperature: float | None = Field(
@@ -70,10 +60,6 @@ class Configured(FunctionCallingLLM):
     top_logprobs: int | None = Field(
         default=None, ge=0, le=8, description="Number of alternatives for each token, 0 to 8."
     )
-    additional_kwargs: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Further options, and further members of the request body.",
-    )
     context_window: int | None = Field(
         default=None, gt=0, description="Tokens that fit; None for what is known of the model."
     )
@@ -85,83 +71,49 @@ class Configured(FunctionCallingLLM):
         description="Whether objects are asked for by a JSON schema; by a forced tool otherwise.",
     )
 
+    api: str = Field(
+        default="auto",
+        description="The wire form: 'auto', 'chat_completions', 'responses' or 'messages'.",
+    )
+    server_tools: list[Any] = Field(
+        default_factory=list,
+        description="Tools that xAI runs itself, in every call. Dumps omit keys of MCP servers.",
+    )
+    store: bool | None = Field(
+        default=None, description="Whether xAI keeps responses; None for its default, to keep them."
+    )
+    include: list[str] | None = Field(
+        default=None, description="What else is told, such as 'reasoning.encrypted_content'."
+    )
+    use_previous_response_id: bool | None = Field(
+        default=None,
+        description="Whether only what follows the last stored response is sent, with its id.",
+    )
     deferred: Any = Field(
         default=False,
         exclude=True,
         description="Whether answers are deferred: True, or a Deferral that says how to wait.",
     )
 
-    api_token: SecretStr | None = Field(
-        default=None,
-        exclude=True,
-        repr=False,
-        description="LowCodeAPI's token (at_…); None for LOWCODEAPI_API_TOKEN. Not in dumps.",
-    )
-    base_url: str | None = Field(
-        default=None, description="The gateway's address; None for LOWCODEAPI_BASE_URL."
-    )
-    allow_insecure_http: bool = Field(
-        default=False, description="Whether plain http to another machine is accepted."
-    )
-    timeout: Any = Field(
-        default=None,
-        description="Seconds: a number, (connect, read, write, pool), or an httpx.Timeout.",
-    )
-    deadline: float | None = Field(
-        default=None, gt=0, description="Seconds for a whole call, retries included."
-    )
-    max_retries: int | None = Field(
-        default=None, ge=0, description="How often a failed call is made again; 0 for never."
-    )
-    url_format: str | None = Field(
-        default=None, description="The gateway's URL form: 'auto', 'new' or 'old'."
-    )
-    http_client: Any = Field(
-        default=None, exclude=True, repr=False, description="An httpx.Client to send with."
-    )
-    async_http_client: Any = Field(
-        default=None, exclude=True, repr=False, description="An httpx.AsyncClient to send with."
-    )
-
-    _connection: tuple[Any, GatewayModel] | None = PrivateAttr(default=None)
-
-    @model_validator(mode="before")
+    @field_validator("server_tools", mode="before")
     @classmethod
-    def _arrange(cls, values: Any) -> Any:
-        """Brings other names to ours; what is unknown becomes an additional keyword argument."""
-        if not isinstance(values, dict):
-            return values
-        given = {name: value for name, value in values.items() if value is not None}
-        for alias, name in _ALIASES.items():
-            if alias in given:
-                given.setdefault(name, given.pop(alias))
-        for name in _SETTLED & given.keys():
-            del given[name]
-        for name in sorted(_WITHOUT_EFFECT & given.keys()):
-            if given.pop(name):
-                warnings.warn(
-                    f"{name} has no effect behind the gateway.", UserWarning, stacklevel=2
+    def _read_server_tools(cls, given: Any) -> list[ServerTool]:
+        tools = [(tool, to_server_tool(tool)) for tool in given]
+        for tool, read in tools:
+            if read is None:
+                raise UsageError(
+                    f"server_tools: a {type(tool).__name__} is no tool that xAI runs.",
+                    field="server_tools",
+                    hint="Use web_search(), x_search(), code_execution() and the like.",
                 )
-        if isinstance(given.get("timeout"), list):
-            given["timeout"] = tuple(given["timeout"])
-        unknown = {name: given.pop(name) for name in given.keys() - cls.model_fields.keys()}
-        if unknown:
-            given["additional_kwargs"] = {**unknown, **given.get("additional_kwargs", {})}
-        return given
+        return [read for _, read in tools if read is not None]
 
-    @model_validator(mode="after")
-    def _settle(self) -> Self:
-        """Takes what is missing from the environment, and refuses what cannot work."""
-        settings = self._settings()
-        self.api_token, self.base_url = settings.api_token, settings.base_url
-        self.max_retries, self.url_format = settings.max_retries, settings.url_format
-        return self
-
-    @field_serializer("timeout")
-    def _plain_timeout(self, timeout: Any) -> Any:
-        if not hasattr(timeout, "connect"):
-            return timeout
-        return timeout.connect, timeout.read, timeout.write, timeout.pool
+    @field_serializer("server_tools")
+    def _plain_server_tools(self, tools: list[ServerTool]) -> list[dict[str, Any]]:
+        return [
+            {name: value for name, value in wire_form(tool).items() if name not in _CREDENTIALS}
+            for tool in tools
+        ]
 
     @classmethod
     def class_name(cls) -> str:
@@ -186,66 +138,23 @@ class Configured(FunctionCallingLLM):
 
         Versions of LlamaIndex before 0.14.23 show ``to_dict`` instead, which has no secret either.
         """
-        return {"class_name": self.class_name(), **self.metadata.model_dump(), **self._options()}
+        return {
+            "class_name": self.class_name(),
+            **self.metadata.model_dump(),
+            **self._options(),
+            **({"server_tools": [t.type for t in self.server_tools]} if self.server_tools else {}),
+        }
 
-    def close(self) -> None:
-        """Closes the connections of the sync methods; the model may be used again afterwards."""
-        if self._connection is not None:
-            self._connection[1].client.close()
+    def cleans_schemas(self, wishes: Mapping[str, Any]) -> bool:
+        """Whether a call with these options has its JSON schemas brought to what xAI takes."""
+        return {**self.additional_kwargs, **wishes}.get("clean_schemas") is not False
 
-    async def aclose(self) -> None:
-        """Closes the connections that the async methods have in the running event loop."""
-        if self._connection is not None:
-            await self._connection[1].async_client.aclose()
+    def takes_schemas(self, wishes: Mapping[str, Any]) -> bool:
+        """Whether the wire form of a call with these options has a place for a JSON schema."""
+        form = {"api": self.api, **self.additional_kwargs, **wishes}["api"]
+        return form not in {"messages", "completions"}
 
     def _options(self) -> dict[str, Any]:
         """The options of requests that are fields and set."""
         values = {name: getattr(self, name) for name in _OPTIONS}
         return {name: value for name, value in values.items() if value is not None}
-
-    def _settings(self) -> Settings:
-        return Settings.create(**{name: getattr(self, name) for name in _SETTINGS})
-
-    def _gateway(self) -> GatewayModel:
-        """The connection, made on first use and again when a field it stands on was assigned."""
-        basis = tuple(getattr(self, name) for name in (*_SETTINGS, *_CLIENTS))
-        held = self._connection
-        if held is None or held[0] != basis:
-            gateway = GatewayModel(
-                self._settings(),
-                http_client=self.http_client,
-                http_async_client=self.async_http_client,
-            )
-            held = self._connection = (basis, gateway)
-        return held[1]
-
-    # --- copies ---------------------------------------------------------------------------------
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        memo = {} if memo is None else memo
-        for name in _SHARED:
-            # LlamaIndex before 0.14.16 has no rate limiter.
-            shared = getattr(self, name, None)
-            memo[id(shared)] = shared
-        if self._connection is not None:
-            memo[id(self._connection)] = None
-        return super().__deepcopy__(memo)
-
-    def __getstate__(self) -> dict[Any, Any]:
-        # LlamaIndex's own way removes what cannot be pickled from the living object as well.
-        state = BaseModel.__getstate__(self)
-        kept = {
-            name: value
-            for name, value in state["__dict__"].items()
-            if name not in _CLIENTS and _can_be_pickled(name, value)
-        }
-        return {**state, "__dict__": kept, "__pydantic_private__": {"_connection": None}}
-
-
-def _can_be_pickled(name: str, value: Any) -> bool:
-    try:
-        pickle.dumps(value)
-    except Exception:  # noqa: BLE001 - objects of any kind refuse with errors of any kind
-        _logger.warning("%s cannot be pickled: the copy goes without it.", name)
-        return False
-    return True

@@ -5,16 +5,43 @@ Apart from ``_messages`` since only this reads files.
 
 import base64
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from llama_index.core.base.llms.types import DocumentBlock, ImageBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    CitableBlock,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+)
 
 from xai_lowcode.conversation import FilePart, TextPart
 from xai_lowcode.errors import UsageError
 
 _UNNAMED = "input_document"  # LlamaIndex's own name for a document that has none
 _TEXTS = frozenset({"application/json", "application/xml", "application/yaml", "application/toml"})
+
+
+def reads_files(messages: Iterable[ChatMessage]) -> bool:
+    """Whether sending messages means reading files, which an event loop must not wait for."""
+    return any(
+        _reads_file(block)
+        for message in messages
+        for block in message.blocks
+        # Long conversations are of text: it is passed over first.
+        if type(block) is not TextBlock
+    )
+
+
+def _reads_file(block: Any) -> bool:
+    match block:
+        case ImageBlock(path=path, image=data) | DocumentBlock(path=path, data=data):
+            return path is not None or hasattr(data, "read")
+        case CitableBlock():
+            return any(map(_reads_file, block.content))
+        case _:
+            return False
 
 
 def to_data_url(block: ImageBlock, place: int) -> str:

@@ -1,6 +1,7 @@
 """LlamaIndex's messages as ours and back: one small function for each kind of block or part.
 
 Messages of the caller are only read. What tools are called on the wire is ``_tools``' business.
+What has no block is kept beside the blocks, as plain JSON that every store keeps.
 """
 
 import base64
@@ -32,11 +33,17 @@ from xai_lowcode.conversation import (
     Part,
     ReasoningPart,
     Role,
+    ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
 )
 from xai_lowcode.errors import UsageError
+
+# The items of an answer, which go back to xAI verbatim, and the wire form they came in.
+ITEMS = "xai"
+# Tools that xAI ran itself, where users of LlamaIndex's own classes look for them.
+SERVER_TOOLS = "built_in_tool_calls"
 
 _ROLES: dict[str, Role] = {
     MessageRole.SYSTEM: "system",
@@ -65,7 +72,7 @@ def _to_message(message: ChatMessage, place: int) -> Message:
     if role == "tool":
         return _to_result(more.get("tool_call_id"), parts)
     if role == "assistant":
-        return Message(role, (*parts, *_older_calls(more, parts)))
+        return _to_answer(more, parts) if more else Message(role, parts)
     # Only a user's name is taken; on other roles xAI refuses it.
     return Message(role, parts, more.get("name") if role == "user" else None)
 
@@ -75,6 +82,27 @@ def _to_result(call_id: str | None, parts: Any) -> Message:
     if not call_id:
         return Message("user", parts)
     return Message("tool", (ToolResultPart(call_id, parts),))
+
+
+def _to_answer(more: Mapping[str, Any], parts: tuple[Part, ...]) -> Message:
+    used, told = map(_to_server_tool, more.get(SERVER_TOOLS) or ()), more.get(ITEMS) or {}
+    return Message(
+        "assistant",
+        (*used, *parts, *_older_calls(more, parts)),
+        items=tuple(told.get("items") or ()),
+        form=told.get("form") or "",
+    )
+
+
+def _to_server_tool(used: Mapping[str, Any]) -> ServerToolPart:
+    return ServerToolPart(
+        used.get("type") or "",
+        id=used.get("id") or "",
+        name=used.get("name") or "",
+        arguments=used.get("arguments") or "",
+        result=used.get("result"),
+        failed=bool(used.get("failed")),
+    )
 
 
 def _older_calls(more: Mapping[str, Any], parts: Sequence[Part]) -> Iterable[ToolCallPart]:
@@ -189,6 +217,7 @@ def from_message(message: Message) -> ChatMessage:
         UsageError: A part has no counterpart in LlamaIndex, such as the id of an uploaded file.
     """
     more: dict[str, Any] = {"name": message.name} if message.name else {}
+    more |= kept_beside(message.parts, message.items, message.form)
     parts: Sequence[Part] = message.parts
     if message.role == "tool" and parts and isinstance(parts[0], ToolResultPart):
         more["tool_call_id"], parts = parts[0].call_id, parts[0].content
@@ -198,8 +227,33 @@ def from_message(message: Message) -> ChatMessage:
 
 
 def from_parts(parts: Iterable[Part]) -> list[Any]:
-    """Our parts as LlamaIndex's blocks, in the same order."""
-    return [_PARTS[type(part)](part) for part in parts]
+    """Our parts as LlamaIndex's blocks, in the same order; some have none, see ``kept_beside``."""
+    return [_PARTS[type(part)](part) for part in parts if not isinstance(part, ServerToolPart)]
+
+
+def kept_beside(
+    parts: Iterable[Part],
+    items: Sequence[Mapping[str, Any]] = (),
+    form: str = "",
+    response_id: str = "",
+) -> dict[str, Any]:
+    """What of an answer has no block, as ``additional_kwargs`` of its message."""
+    used = [_from_server_tool(part) for part in parts if isinstance(part, ServerToolPart)]
+    return {
+        **({SERVER_TOOLS: used} if used else {}),
+        **({ITEMS: {"form": form, "id": response_id, "items": list(items)}} if items else {}),
+    }
+
+
+def _from_server_tool(part: ServerToolPart) -> dict[str, Any]:
+    return {
+        "type": part.kind,
+        "id": part.id,
+        "name": part.name,
+        "arguments": part.arguments,
+        "result": part.result,
+        "failed": part.failed,
+    }
 
 
 def _from_text(part: TextPart) -> TextBlock:

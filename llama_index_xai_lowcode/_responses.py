@@ -4,26 +4,39 @@ A stream is folded by one class, which the sync and the async methods share. Its
 made of the whole reply exactly as that of a plain answer is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from contextlib import aclosing, closing
 from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
     CitationBlock,
     CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
     LogProb,
     MessageRole,
     TextBlock,
     ThinkingBlock,
 )
 
-from llama_index_xai_lowcode._messages import from_parts
+from llama_index_xai_lowcode._messages import SERVER_TOOLS, from_parts, kept_beside
 from llama_index_xai_lowcode._questions import Question
 from llama_index_xai_lowcode._tools import plain_calls
-from xai_lowcode.conversation import ToolCallPart
-from xai_lowcode.events import Assembler, ReasoningDelta, StreamEvent, TextDelta, ToolCallDelta
+from xai_lowcode.conversation import ImagePart, Part, ServerToolPart, ToolCallPart
+from xai_lowcode.events import (
+    Assembler,
+    ImageMade,
+    ReasoningDelta,
+    ServerToolUsed,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+)
 from xai_lowcode.reply import Citation, Reply, Usage
 
 
@@ -35,19 +48,39 @@ def to_response(reply: Reply, question: Question, *, delta: str | None = None) -
             content=choice.reasoning, num_tokens=usage.reasoning_tokens if usage else None
         )
     ]
+    made = _made(choice.parts)
     message = _message(
-        thinking if choice.reasoning else [], choice.text, question.calls(choice.tool_calls)
+        [*(thinking if choice.reasoning else ()), *from_parts(made)],
+        choice.text,
+        question.calls(choice.tool_calls),
+        kept_beside(made, choice.items, choice.form, _stored_id(reply, question)),
     )
     message.blocks.extend(map(_to_citation, reply.citations))
     if choice.refusal:
         message.additional_kwargs["refusal"] = choice.refusal
     return ChatResponse(
         message=message,
-        raw=reply.raw,
+        raw=_counted(reply.raw, usage),
         delta=delta,
         logprobs=_to_logprobs(choice.logprobs),
-        additional_kwargs={**_to_counts(usage), **_facts(reply)},
+        additional_kwargs={**_to_counts(usage), **_facts(reply), **_server_tools(message)},
     )
+
+
+def _stored_id(reply: Reply, question: Question) -> str:
+    """The id by which xAI has kept the answer; empty if it has not."""
+    kept = reply.choices[0].form == "responses" and question.request.store is not False
+    return reply.id if kept else ""
+
+
+def _made(parts: Iterable[Part]) -> list[Part]:
+    """What xAI did besides thinking, speaking and calling: tools that it ran, pictures."""
+    return [part for part in parts if isinstance(part, ServerToolPart | ImagePart)]
+
+
+def _server_tools(message: ChatMessage) -> dict[str, Any]:
+    used = message.additional_kwargs.get(SERVER_TOOLS)
+    return {SERVER_TOOLS: used} if used else {}
 
 
 def to_completion(response: ChatResponse) -> CompletionResponse:
@@ -69,6 +102,7 @@ class Fold:
         self._assembler = Assembler()
         self._text = ""
         self._thought = ""
+        self._made: list[Part] = []
         self._calls: dict[int, ToolCallPart] = {}
         self._raw: Mapping[str, Any] = {}
 
@@ -85,6 +119,9 @@ class Fold:
                 return self._response("", additional_kwargs={"thinking_delta": event.text})
             case ToolCallDelta(choice=0):
                 self._add(event)
+                return self._response("")
+            case ServerToolUsed(choice=0, part=part) | ImageMade(choice=0, image=part):
+                self._made.append(part)
                 return self._response("")
             case _:
                 return None
@@ -103,32 +140,80 @@ class Fold:
     def _response(self, delta: str, **more: Any) -> ChatResponse:
         thinking = [ThinkingBlock(content=self._thought)] if self._thought else []
         calls = [self._calls[index] for index in sorted(self._calls)]
-        message = _message(thinking, self._text, self._question.calls(calls))
+        message = _message(
+            [*thinking, *from_parts(self._made)] if self._made else thinking,
+            self._text,
+            self._question.calls(calls),
+            kept_beside(self._made) if self._made else {},
+        )
         return ChatResponse(message=message, delta=delta, raw=self._raw, **more)
 
 
-def _message(thinking: list[Any], text: str, calls: list[ToolCallPart]) -> ChatMessage:
+def folded(events: Generator[StreamEvent, None, None], fold: Fold) -> ChatResponseGen:
+    """The responses of a stream; closing them closes it."""
+    with closing(events):
+        for event in events:
+            if (response := fold.feed(event)) is not None:
+                yield response
+    yield fold.last()
+
+
+async def afolded(events: AsyncGenerator[StreamEvent, None], fold: Fold) -> ChatResponseAsyncGen:
+    """The responses of a stream; see ``folded``."""
+    async with aclosing(events):
+        async for event in events:
+            if (response := fold.feed(event)) is not None:
+                yield response
+    yield fold.last()
+
+
+def completions(responses: ChatResponseGen) -> CompletionResponseGen:
+    """The responses of a chat's stream as those of a completion's."""
+    with closing(responses):
+        for response in responses:
+            yield to_completion(response)
+
+
+async def acompletions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
+    """The responses of a chat's stream as those of a completion's; see ``completions``."""
+    async with aclosing(responses):
+        async for response in responses:
+            yield to_completion(response)
+
+
+def _message(
+    blocks: list[Any], text: str, calls: list[ToolCallPart], more: dict[str, Any]
+) -> ChatMessage:
     """An answer; one that says nothing has an empty text, so that its content is not None."""
-    blocks = thinking
-    if text or not (calls or thinking):
+    if text or not (calls or blocks):
         blocks.append(TextBlock(text=text))
-    if not calls:
-        return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks)
-    return ChatMessage(
-        role=MessageRole.ASSISTANT,
-        blocks=[*blocks, *from_parts(calls)],
-        additional_kwargs={"tool_calls": plain_calls(calls)},
-    )
+    if calls:
+        blocks.extend(from_parts(calls))
+        more = {**more, "tool_calls": plain_calls(calls)}
+    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=more)
 
 
 def _to_citation(citation: Citation) -> CitationBlock:
+    place = {"start_index": citation.start, "end_index": citation.end}
     # xAI names its sources without quoting them.
     return CitationBlock(
         cited_content=TextBlock(text=""),
         source=citation.url,
         title=citation.title or citation.url,
-        additional_location_info={},
+        additional_location_info={k: v for k, v in place.items() if v is not None},
     )
+
+
+def _counted(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[str, Any]:
+    """The body, with usage as LlamaIndex's handler counts it: by the body alone.
+
+    The ends of some streams hold none, and messages leave what was cached out of the input.
+    """
+    said = raw.get("usage") or {}
+    if usage is None or said.get("prompt_tokens", said.get("input_tokens")) == usage.input_tokens:
+        return raw
+    counts = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
+    return {**raw, "usage": {**said, **counts, "total_tokens": usage.total_tokens}}
 
 
 def _to_counts(usage: Usage | None) -> dict[str, Any]:

@@ -45,21 +45,34 @@ class StructuredOutputError(UnreadableAnswerError, ValueError):
 class _Way(NamedTuple):
     """A way to ask for an object, and where its JSON is in the answer."""
 
-    ask: Callable[[Configured, type[BaseModel], list[ChatMessage]], dict[str, Any]]
+    ask: Callable[
+        [Configured, type[BaseModel], list[ChatMessage], Mapping[str, Any]], dict[str, Any]
+    ]
     said: Callable[[ChatResponse], str]
 
 
 def _ask_by_schema(
-    _: Configured, output_cls: type[BaseModel], messages: list[ChatMessage]
+    llm: Configured,
+    output_cls: type[BaseModel],
+    messages: list[ChatMessage],
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    return {"messages": messages, "response_format": json_schema_format(output_cls)}
+    wish = json_schema_format(output_cls, clean=llm.cleans_schemas(options))
+    return {**options, "messages": messages, "response_format": wish}
 
 
 def _ask_by_tool(
-    llm: Configured, output_cls: type[BaseModel], messages: list[ChatMessage]
+    llm: Configured,
+    output_cls: type[BaseModel],
+    messages: list[ChatMessage],
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
     tool = get_function_tool(output_cls)
-    return llm._prepare_chat_with_tools([tool], chat_history=messages, tool_required=True)  # noqa: SLF001 - LlamaIndex's own name for its contract
+    cleaning = {k: v for k, v in options.items() if k == "clean_schemas"}
+    asked = llm._prepare_chat_with_tools(  # noqa: SLF001 - LlamaIndex's own name for its contract
+        [tool], chat_history=messages, tool_required=True, **cleaning
+    )
+    return {**options, **asked}
 
 
 def _said_as_text(response: ChatResponse) -> str:
@@ -161,7 +174,7 @@ class StructuredPrediction(Configured):
             >>> llm.structured_predict(City, prompt, country="France")  # doctest: +SKIP
             City(name='Paris')
         """
-        way = self._way()
+        way = self._way(llm_kwargs)
         if way is None:
             output: M = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return output
@@ -177,7 +190,7 @@ class StructuredPrediction(Configured):
         **prompt_args: Any,
     ) -> M:
         """Asks for an object of a pydantic class; see ``structured_predict``."""
-        way = self._way()
+        way = self._way(llm_kwargs)
         if way is None:
             output: M = await super().astructured_predict(
                 output_cls, prompt, llm_kwargs, **prompt_args
@@ -194,7 +207,7 @@ class StructuredPrediction(Configured):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Any, None, None]:
-        way = self._way()
+        way = self._way(llm_kwargs)
         if way is None:
             return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         stream = self.stream_chat(**self._asked(way, output_cls, prompt, llm_kwargs, prompt_args))
@@ -207,7 +220,7 @@ class StructuredPrediction(Configured):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Any, None]:
-        way = self._way()
+        way = self._way(llm_kwargs)
         if way is None:
             return await super()._structured_astream_call(
                 output_cls, prompt, llm_kwargs, **prompt_args
@@ -215,11 +228,12 @@ class StructuredPrediction(Configured):
         question = self._asked(way, output_cls, prompt, llm_kwargs, prompt_args)
         return _adrafted(await self.astream_chat(**question), _Drafts(output_cls, way))
 
-    def _way(self) -> _Way | None:
+    def _way(self, llm_kwargs: dict[str, Any] | None) -> _Way | None:
         """Our way in the present mode; None where LlamaIndex's program does it."""
         mode = self.pydantic_program_mode
         default = mode == PydanticProgramMode.DEFAULT
-        if default and self.should_use_structured_outputs:
+        by_schema = self.should_use_structured_outputs and self.takes_schemas(llm_kwargs or {})
+        if default and by_schema:
             return _BY_SCHEMA
         by_tool = default or mode == PydanticProgramMode.FUNCTION
         return _BY_TOOL if by_tool and self.is_function_calling_model else None
@@ -234,7 +248,7 @@ class StructuredPrediction(Configured):
     ) -> dict[str, Any]:
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
         options = {k: v for k, v in (llm_kwargs or {}).items() if k not in _OVERRULED}
-        return {**options, **way.ask(self, output_cls, messages)}
+        return way.ask(self, output_cls, messages, options)
 
 
 def _started(

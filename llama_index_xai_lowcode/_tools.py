@@ -6,7 +6,7 @@ are not allowed: ``given_names`` leads from these to those.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,14 +17,25 @@ from llama_index.core.tools.types import BaseTool, ToolMetadata
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from xai_lowcode.conversation import NamedTool, ToolCallPart, ToolChoice, ToolSpec
+from llama_index_xai_lowcode.server_tools import XAIServerTool
+from xai_lowcode.conversation import NamedTool, ServerTool, ToolCallPart, ToolChoice, ToolSpec
 from xai_lowcode.errors import UsageError
-from xai_lowcode.openai_forms import read_tool, read_tool_choice
+from xai_lowcode.hiding import hidden, revealed
+from xai_lowcode.openai_forms import (
+    is_server_tool,
+    read_server_tool,
+    read_tool,
+    read_tool_choice,
+    wire_form,
+)
+from xai_lowcode.schemas import clean_schema
 
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 
 # An agent offers its tools in every step, and pydantic takes a quarter of a millisecond for each.
-_PARAMETERS: WeakKeyDictionary[type[BaseModel], dict[str, Any]] = WeakKeyDictionary()
+_SCHEMAS: WeakKeyDictionary[type[BaseModel], dict[tuple[str, bool], Mapping[str, Any]]] = (
+    WeakKeyDictionary()
+)
 
 
 def fit_name(name: str) -> str:
@@ -32,33 +43,62 @@ def fit_name(name: str) -> str:
     return _UNFIT.sub("_", name)
 
 
-def offer(tools: Sequence[BaseTool]) -> list[dict[str, Any]]:
-    """Tools in OpenAI's form, under the names they have in LlamaIndex."""
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.metadata.get_name(),
-                "description": tool.metadata.description,
-                "parameters": _parameters(tool),
-            },
-        }
-        for tool in tools
-    ]
+def offer(tools: Sequence[Any], *, clean: bool) -> list[dict[str, Any]]:
+    """Tools in OpenAI's form, under the names they have in LlamaIndex.
+
+    Tools that xAI runs are in their form on the wire, with their keys hidden from events.
+
+    Args:
+        tools: The tools.
+        clean: Whether their schemas are brought to what xAI takes.
+    """
+    return [_offered(tool, clean=clean) for tool in tools]
 
 
-def _parameters(tool: BaseTool) -> dict[str, Any]:
-    metadata = tool.metadata
-    if metadata.fn_schema is None or type(metadata) is not ToolMetadata:
-        return metadata.get_parameters_dict()
-    parameters = _PARAMETERS.get(metadata.fn_schema)
-    if parameters is None:
+def _offered(tool: Any, *, clean: bool) -> dict[str, Any]:
+    if (served := to_server_tool(tool)) is not None:
+        return hidden(wire_form(served))
+    if not isinstance(tool, BaseTool):
+        read_tool(tool)  # refuses what is no function
+        return dict(tool)
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.metadata.get_name(),
+            "description": tool.metadata.description,
+            "parameters": _parameters(tool.metadata, clean=clean),
+        },
+    }
+
+
+def _parameters(metadata: ToolMetadata, *, clean: bool) -> Mapping[str, Any]:
+    def described() -> Mapping[str, Any]:
         parameters = metadata.get_parameters_dict()
-        if "properties" not in parameters:
+        if metadata.fn_schema is not None and "properties" not in parameters:
             # Of a class that contains itself LlamaIndex leaves out the root, a reference.
             parameters = object_schema(metadata.fn_schema)
-        _PARAMETERS[metadata.fn_schema] = parameters
-    return parameters
+        return clean_schema(parameters, field="tools", name=name) if clean else parameters
+
+    name = metadata.get_name()
+    if metadata.fn_schema is None or type(metadata) is not ToolMetadata:
+        return described()
+    return remembered(metadata.fn_schema, ("tools", clean), described)
+
+
+def remembered(
+    schema_of: type[BaseModel], use: tuple[str, bool], made: Callable[[], Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """The schema of a class, made once.
+
+    Args:
+        schema_of: The class.
+        use: The option it is for, and whether it is clean.
+        made: Makes it.
+    """
+    known = _SCHEMAS.setdefault(schema_of, {})
+    if use not in known:
+        known[use] = made()
+    return known[use]
 
 
 def object_schema(schema_of: type[BaseModel]) -> dict[str, Any]:
@@ -66,6 +106,13 @@ def object_schema(schema_of: type[BaseModel]) -> dict[str, Any]:
     schema = schema_of.model_json_schema()
     reference = schema.pop("$ref", "")
     return {**schema.get("$defs", {}).get(reference.rpartition("/")[2], {}), **schema}
+
+
+def to_server_tool(tool: Any) -> ServerTool | None:
+    """A tool that xAI runs, from any of its forms; None for any other tool."""
+    if isinstance(tool, XAIServerTool):
+        return tool.tool
+    return read_server_tool(revealed(tool)) if is_server_tool(tool) else None
 
 
 def to_tool_specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
@@ -89,7 +136,11 @@ def given_names(tools: Sequence[Any]) -> dict[str, str]:
 
 
 def _specs(tools: Sequence[Any]) -> list[ToolSpec]:
-    return [read_tool(offer([tool])[0] if isinstance(tool, BaseTool) else tool) for tool in tools]
+    # Whether schemas are cleaned is known only where the request is rendered.
+    return [
+        read_tool(_offered(tool, clean=False) if isinstance(tool, BaseTool) else tool)
+        for tool in tools
+    ]
 
 
 def to_tool_choice(choice: Any) -> ToolChoice | None:

@@ -20,7 +20,8 @@ class XAIImageGenerator:
         base_url: The gateway's address; default ``LOWCODEAPI_BASE_URL``.
         http_client: An ``httpx.Client`` to send with.
         async_http_client: An ``httpx.AsyncClient`` to send with.
-        options: ``timeout``, ``deadline``, ``max_retries``, ``url_format`` and
+        rate_limiter: Asked before each request, as ``XAILowCode`` takes it.
+        options: ``timeout``, ``deadline``, ``max_retries``, ``max_concurrency``, ``url_format`` and
             ``allow_insecure_http``, as ``XAILowCode`` takes them.
 
     Raises:
@@ -42,6 +43,7 @@ class XAIImageGenerator:
         base_url: str | None = None,
         http_client: Any = None,
         async_http_client: Any = None,
+        rate_limiter: Any = None,
         **options: Any,
     ) -> None:
         self.model = model
@@ -49,6 +51,7 @@ class XAIImageGenerator:
             Settings.create(api_token=api_token, base_url=base_url, **options),
             http_client=http_client,
             http_async_client=async_http_client,
+            rate_limiter=rate_limiter,
         )
 
     def __repr__(self) -> str:

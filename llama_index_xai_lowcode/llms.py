@@ -4,8 +4,8 @@ What is asked is made in ``_questions``, what is answered is read in ``_response
 differ in ``await`` alone.
 """
 
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing, closing
+import asyncio
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -22,13 +22,21 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 
+from llama_index_xai_lowcode._documents import reads_files
 from llama_index_xai_lowcode._questions import Question, to_question
-from llama_index_xai_lowcode._responses import Fold, to_completion, to_response
+from llama_index_xai_lowcode._responses import (
+    Fold,
+    acompletions,
+    afolded,
+    completions,
+    folded,
+    to_completion,
+    to_response,
+)
 from llama_index_xai_lowcode._structured import StructuredPrediction
 from llama_index_xai_lowcode._tools import offer, to_selections
 from xai_lowcode.deferred import Deferral, deferral_of
 from xai_lowcode.errors import UsageError
-from xai_lowcode.events import StreamEvent
 
 F = TypeVar("F")
 
@@ -63,9 +71,22 @@ class XAILowCode(StructuredPrediction):
         is_function_calling_model: Whether agents and programs may offer tools; default True.
         should_use_structured_outputs: Whether ``structured_predict`` asks by a JSON schema in
             LlamaIndex's default mode; by a forced tool otherwise. Default True.
+        api: The wire form: ``"auto"``, ``"chat_completions"``, ``"responses"`` or ``"messages"``.
+            Auto takes responses when something needs them; see docs/wire-forms.md.
+        server_tools: Tools that xAI runs itself, in every call: ``[web_search()]``. Dumps hold them
+            without the keys of MCP servers.
+        store: Whether xAI keeps responses; default is its own, to keep them for 30 days.
+        include: What else is told, for instance ``["reasoning.encrypted_content"]``, which takes a
+            model's thoughts through a tool loop where ``store`` is False.
+        use_previous_response_id: Whether only what follows the last stored response is sent, with
+            its id, instead of the whole conversation. An answer that was corrected since is none.
         api_token: LowCodeAPI's token (``at_…``), also as ``api_key``; default
             ``LOWCODEAPI_API_TOKEN``. Dumps, prints and events go without it; pickles contain it.
         base_url: The gateway's address, also as ``api_base``; default ``LOWCODEAPI_BASE_URL``.
+        max_concurrency: Requests in flight at one time, of threads and coroutines together; default
+            no limit.
+        rate_limiter: Asked before each request, repeats included: LlamaIndex's, or any object with
+            ``acquire()``, and ``async_acquire()`` or ``aacquire()``. Copies share it.
         allow_insecure_http: Whether plain http to another machine is accepted; default False.
         timeout: Seconds: a number, ``(connect, read, write, pool)``, or an ``httpx.Timeout``;
             default 20 minutes to read, since a reasoning model may be silent for long.
@@ -107,7 +128,11 @@ class XAILowCode(StructuredPrediction):
 
         Returns:
             The answer. ``raw`` is xAI's body as it came; ``additional_kwargs`` has the token counts
-            (reasoning is part of the completion), ``cost_usd`` and ``finish_reason``.
+            (reasoning is part of the completion), ``cost_usd`` and ``finish_reason``. The message
+            may go back with the next question as it is, also out of a store: what xAI must see
+            again, encrypted thoughts among it, is in its ``additional_kwargs``. Sources are
+            ``CitationBlock``s, pictures ``ImageBlock``s; tools that xAI ran are in
+            ``additional_kwargs["built_in_tool_calls"]``.
 
         Raises:
             UsageError: The request cannot be made; nothing was sent.
@@ -144,7 +169,7 @@ class XAILowCode(StructuredPrediction):
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
         """Answers a conversation piece by piece; a coroutine that returns an async generator."""
-        return self._astream_chat(messages, **kwargs)
+        return await self._astream_chat(messages, **kwargs)
 
     # --- completion -----------------------------------------------------------------------------
 
@@ -171,14 +196,14 @@ class XAILowCode(StructuredPrediction):
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseGen:
         """Answers a prompt piece by piece; see ``complete`` and ``stream_chat``."""
-        return _completions(self._stream_chat(self._prompted(prompt, formatted), **kwargs))
+        return completions(self._stream_chat(self._prompted(prompt, formatted), **kwargs))
 
     @_completion_events
     async def astream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
         """Answers a prompt piece by piece; a coroutine that returns an async generator."""
-        return _acompletions(self._astream_chat(self._prompted(prompt, formatted), **kwargs))
+        return acompletions(await self._astream_chat(self._prompted(prompt, formatted), **kwargs))
 
     # --- tools ----------------------------------------------------------------------------------
 
@@ -199,7 +224,7 @@ class XAILowCode(StructuredPrediction):
             messages.append(message)
         choice = kwargs.pop("tool_choice", None) or ("required" if tool_required else None)
         if tools:
-            kwargs["tools"] = offer(tools)
+            kwargs["tools"] = offer(tools, clean=self.cleans_schemas(kwargs))
             kwargs["parallel_tool_calls"] = allow_parallel_tool_calls
             if choice is not None:
                 kwargs["tool_choice"] = choice
@@ -236,28 +261,37 @@ class XAILowCode(StructuredPrediction):
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         deferral = self._deferral(kwargs)
-        question = self._question(messages, kwargs)
+        question = await self._aquestion(messages, kwargs)
         return to_response(await self._gateway().agenerate(question.request, deferral), question)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        question = self._stream_question(messages, kwargs)
-        return _folded(self._gateway().stream(question.request), Fold(question))
+        self._refuse_deferral(kwargs)
+        question = self._question(messages, kwargs)
+        return folded(self._gateway().stream(question.request), Fold(question))
 
-    def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        question = self._stream_question(messages, kwargs)
-        return _afolded(self._gateway().astream(question.request), Fold(question))
+    async def _astream_chat(
+        self, messages: Sequence[ChatMessage], **kwargs: Any
+    ) -> ChatResponseAsyncGen:
+        self._refuse_deferral(kwargs)
+        question = await self._aquestion(messages, kwargs)
+        return afolded(self._gateway().astream(question.request), Fold(question))
 
     def _question(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> Question:
-        return to_question(self.model, messages, self._options(), self.additional_kwargs, wishes)
+        fields = {**self._options(), "server_tools": self.server_tools}
+        return to_question(self.model, messages, fields, self.additional_kwargs, wishes)
 
-    def _stream_question(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> Question:
+    async def _aquestion(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> Question:
+        if reads_files(messages):
+            return await asyncio.to_thread(self._question, messages, wishes)
+        return self._question(messages, wishes)
+
+    def _refuse_deferral(self, wishes: dict[str, Any]) -> None:
         if self._deferral(wishes) is not None:
             raise UsageError(
                 "deferred: a stream cannot be deferred.",
                 field="deferred",
                 hint="Use chat or complete, or an agent with streaming=False.",
             )
-        return self._question(messages, wishes)
 
     def _deferral(self, wishes: dict[str, Any]) -> Deferral | None:
         return deferral_of(wishes.pop("deferred", self.deferred))
@@ -266,31 +300,3 @@ class XAILowCode(StructuredPrediction):
         if not formatted and self.completion_to_prompt is not None:
             prompt = self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=prompt)]
-
-
-def _folded(events: Generator[StreamEvent, None, None], fold: Fold) -> ChatResponseGen:
-    with closing(events):
-        for event in events:
-            if (response := fold.feed(event)) is not None:
-                yield response
-    yield fold.last()
-
-
-async def _afolded(events: AsyncGenerator[StreamEvent, None], fold: Fold) -> ChatResponseAsyncGen:
-    async with aclosing(events):
-        async for event in events:
-            if (response := fold.feed(event)) is not None:
-                yield response
-    yield fold.last()
-
-
-def _completions(responses: ChatResponseGen) -> CompletionResponseGen:
-    with closing(responses):
-        for response in responses:
-            yield to_completion(response)
-
-
-async def _acompletions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    async with aclosing(responses):
-        async for response in responses:
-            yield to_completion(response)

@@ -9,17 +9,18 @@ import pytest
 from llama_index.core.agent.workflow import (
     AgentStream,
     AgentWorkflow,
+    CodeActAgent,
     FunctionAgent,
     ReActAgent,
     ToolCallResult,
 )
 from llama_index.core.base.llms.types import ChatMessage
-from llama_index.core.memory import Memory
+from llama_index.core.memory import ChatMemoryBuffer, Memory
 from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context
 from pydantic import BaseModel
 
-from xai_lowcode.emulator import Garbage, Refuse
+from xai_lowcode.emulator import Refuse
 from xai_lowcode.errors import RateLimitError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what the workflows package warns of itself
@@ -201,32 +202,76 @@ def test_hand_over(gateway: Any, llm: Any) -> None:
     assert names == ["weather", "handoff"]
 
 
-def _answer(text: str) -> Garbage:
-    """A streamed answer with exactly this text."""
-    head = {"id": "r", "object": "chat.completion.chunk", "created": 1, "model": "grok-4.7"}
-    chunks = [
-        {**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}}]},
-        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
-    ]
-    lines = [*(json.dumps(chunk) for chunk in chunks), "[DONE]"]
-    return Garbage("".join(f"data: {line}\n\n" for line in lines).encode(), "text/event-stream")
-
-
-def test_react_agent(gateway: Any, llm: Any) -> None:
+@pytest.mark.parametrize("streaming", [True, False])
+def test_react_agent(gateway: Any, llm: Any, streaming: bool) -> None:
     """The text protocol works: a call in words, its observation, the answer."""
-    call = 'Thought: I need a tool.\nAction: multiply\nAction Input: {"a": 6, "b": 7}'
-    gateway.inject(_answer(call), _answer("Thought: I can answer now.\nAnswer: It is 42."))
-    agent = ReActAgent(tools=[multiply], llm=llm)
+    agent = ReActAgent(tools=[multiply, weather], llm=llm, streaming=streaming)
 
-    async def talk() -> Any:
-        return await agent.run("multiply 6 and 7")
+    async def talk() -> list[Any]:
+        handler = agent.run("multiply 6 and 7")
+        seen = [event async for event in handler.stream_events()]
+        return [*seen, await handler]
 
-    assert str(run(talk)) == "It is 42."
+    *events, output = run(talk)
+    assert str(output).startswith("The tools found: 42.")
+    (result,) = [event for event in events if isinstance(event, ToolCallResult)]
+    assert result.tool_output.raw_output == 42
     assert gateway.requests[1].body["messages"][-1] == {
         "role": "user",
         "content": "Observation: 42",
     }
-    assert "tools" not in gateway.requests[1].body
+    assert not any("tools" in request.body for request in gateway.requests)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_code_agent(gateway: Any, llm: Any, streaming: bool) -> None:
+    """Code that the model writes is run here, and what it prints reaches the answer."""
+    ran: list[str] = []
+
+    def execute(code: str) -> str:
+        """Runs the one line that is known."""
+        ran.append(code)
+        return str(multiply(6, 7)) if code == "print(multiply(a=6, b=7))" else "unknown"
+
+    agent = CodeActAgent(execute, tools=[multiply], llm=llm, streaming=streaming)
+
+    async def talk() -> Any:
+        return await agent.run("multiply 6 and 7")
+
+    assert str(run(talk)).startswith("The tools found: 42.")
+    assert ran == ["print(multiply(a=6, b=7))"]
+    assert len(gateway.requests) == 2
+
+
+@pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
+def test_workflow_in_every_form(gateway: Any, model: Any, api: str) -> None:
+    """Several agents with several tools, memory and hand-over work in every wire form."""
+    llm = model(api=api)
+    clerk = FunctionAgent(
+        name="clerk", description="Counts.", llm=llm, tools=[multiply], can_handoff_to=["meteo"]
+    )
+    meteo = FunctionAgent(name="meteo", description="Knows.", llm=llm, tools=[weather])
+    workflow = AgentWorkflow(agents=[clerk, meteo], root_agent="clerk")
+    memory = ChatMemoryBuffer.from_defaults(token_limit=100_000)
+
+    async def talk() -> list[Any]:
+        context = Context(workflow)
+        said = ("multiply 6 and 7", "handoff 'meteo' 'asked'", "weather in Rome")
+        outputs = [await workflow.run(text, ctx=context, memory=memory) for text in said]
+        return [*outputs, await memory.aget_all()]
+
+    first, second, third, kept = run(talk)
+    assert "The tools found: 42" in str(first)
+    assert second.current_agent_name == third.current_agent_name == "meteo"
+    assert "Sunny in Rome" in str(third)
+    assert [str(message.role.value) for message in kept] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ] * 3
+    paths = {request.path.rpartition("/v1/")[2] for request in gateway.requests}
+    assert paths == {api.replace("chat_", "chat/")}
 
 
 def test_errors_surface(gateway: Any, llm: Any) -> None:

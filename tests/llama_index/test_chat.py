@@ -11,6 +11,8 @@ from llama_index.core.llms import ChatMessage
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from llama_index_xai_lowcode import XAILowCode
+from xai_lowcode.emulator import Refuse
+from xai_lowcode.errors import NotFoundError
 
 ANSWER = 'Hello! You wrote: "Hello there". How can I help you further?'
 
@@ -88,6 +90,27 @@ def test_precedence(gateway: Any, model: Any, more: Any, call: Any, sent: float 
     """The call wins over additional_kwargs, these win over fields, and None takes away."""
     model(temperature=0.1, additional_kwargs=more).chat([ChatMessage("Hi")], **call)
     assert gateway.requests[-1].body.get("temperature") == sent
+
+
+def test_a_calls_own_limit_wins(gateway: Any, model: Any, hello: Any) -> None:
+    """The limit of a call wins over the field's, in either of its names."""
+    for name in ("max_tokens", "max_completion_tokens"):
+        model(max_tokens=5).chat(hello, **{name: 7})
+        assert gateway.requests[-1].body["max_completion_tokens"] == 7
+
+
+@pytest.mark.parametrize("name", ["grok-4.7", "a-model-of-next-year"])
+@pytest.mark.parametrize("api", ["chat_completions", "responses"])
+def test_effort_is_sent_for_any_name(
+    way: Any, gateway: Any, model: Any, hello: Any, api: str, name: str
+) -> None:
+    """How long to think is sent for names that nobody knows too."""
+    gateway.inject(Refuse(404))
+    with pytest.raises(NotFoundError):
+        way.ask(model(name, api=api, reasoning_effort="low"), "chat", hello)
+    body = gateway.requests[-1].body
+    sent = body.get("reasoning", {}).get("effort") or body.get("reasoning_effort")
+    assert sent == "low"
 
 
 def test_additional_kwargs_reach_known_options_and_the_body(

@@ -1,15 +1,30 @@
-"""Engines: LlamaIndex's query and chat engines, selectors and evaluators run on the model."""
+"""Engines: LlamaIndex's query and chat engines, selectors and evaluators run on the model.
+
+Pieces of text are found by embeddings made here: the words they share.
+"""
 
 import asyncio
+import re
+from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
-from llama_index.core import Document, MockEmbedding, VectorStoreIndex
+from llama_index.core import Document, Settings, VectorStoreIndex
 from llama_index.core.chat_engine import SimpleChatEngine
+from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.evaluation import FaithfulnessEvaluator
-from llama_index.core.extractors import SummaryExtractor
+from llama_index.core.extractors import (
+    KeywordExtractor,
+    QuestionsAnsweredExtractor,
+    SummaryExtractor,
+    TitleExtractor,
+)
+from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock
 from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.response_synthesizers import get_response_synthesizer
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.selectors import PydanticSingleSelector
@@ -27,12 +42,37 @@ class Fact(BaseModel):
     text: str
 
 
+class Words(BaseEmbedding):
+    """Puts each word at a place of its own, so that texts are near which share words."""
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        vector = [0.0] * 64
+        for word in re.findall(r"[a-z]+", text.lower()):
+            vector[crc32(word.encode()) % 64] += 1.0
+        return vector
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return self._get_text_embedding(query)
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return self._get_text_embedding(query)
+
+
 @pytest.fixture(scope="module")
 def index() -> VectorStoreIndex:
-    """Three documents with embeddings that mean nothing."""
+    """Three documents, found by their words."""
     texts = ["The sky is blue.", "Grass is green.", "Snow is white."]
     documents = [Document(text=text) for text in texts]
-    return VectorStoreIndex.from_documents(documents, embed_model=MockEmbedding(embed_dim=4))
+    return VectorStoreIndex.from_documents(documents, embed_model=Words())
+
+
+@pytest.fixture
+def settings(llm: Any) -> Iterator[Any]:
+    """LlamaIndex's settings with the model and the words, as they were before afterwards."""
+    before = Settings._llm, Settings._embed_model
+    Settings.llm, Settings.embed_model = llm, Words()
+    yield Settings
+    Settings._llm, Settings._embed_model = before
 
 
 @pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize", "simple_summarize"])
@@ -88,14 +128,69 @@ def test_selector(llm: Any) -> None:
     assert selector.select(choices, "How is the weather?").selections
 
 
-def test_extractor_and_evaluator(llm: Any) -> None:
-    """Metadata are extracted and answers judged, asynchronously."""
-    nodes = [TextNode(text="The sky is blue.")]
-    (extracted,) = asyncio.run(SummaryExtractor(llm=llm).aextract(nodes))
-    assert "The sky is blue." in extracted["section_summary"]
-    evaluator = FaithfulnessEvaluator(llm=llm)
+def test_the_right_piece_is_found(gateway: Any, llm: Any, index: Any) -> None:
+    """Only the piece that shares words with the question is shown to the model."""
+    index.as_query_engine(llm=llm, similarity_top_k=1).query("What about snow, is it white?")
+    prompt = str(gateway.requests[-1].body["messages"])
+    assert "Snow is white." in prompt
+    assert "Grass is green." not in prompt
+
+
+def test_settings_are_enough(gateway: Any, settings: Any) -> None:
+    """With the model in the settings, engines need no word about it."""
+    documents = [Document(text="The sky is blue."), Document(text="Grass is green.")]
+    index = VectorStoreIndex.from_documents(documents)
+    assert "sky" in str(index.as_query_engine(similarity_top_k=1).query("Is the sky blue?"))
+    engine = index.as_chat_engine(chat_mode="condense_plus_context", similarity_top_k=1)
+    engine.chat("Is the sky blue?")
+    assert "Is grass green?" in str(engine.chat("Is grass green?"))
+    assert {r.body["model"] for r in gateway.requests} == {settings.llm.model}
+
+
+def test_long_contexts_are_one_request(gateway: Any, llm: Any, model: Any) -> None:
+    """What fits into the window is asked at once; in a small window it takes several questions."""
+    nodes = [NodeWithScore(node=TextNode(text="word " * 1500), score=1.0) for _ in range(4)]
+    get_response_synthesizer(llm=llm, response_mode="compact").synthesize("What?", nodes)
+    assert len(gateway.requests) == 1
+    small = model(context_window=3000)
+    get_response_synthesizer(llm=small, response_mode="tree_summarize").synthesize("What?", nodes)
+    assert len(gateway.requests) > 3
+
+
+def test_ingestion_with_metadata(gateway: Any, llm: Any) -> None:
+    """A pipeline splits documents and has the model describe the pieces, sync and async."""
+    transformations = [
+        SentenceSplitter(chunk_size=64, chunk_overlap=0),
+        TitleExtractor(llm=llm, num_workers=1),
+        KeywordExtractor(llm=llm, num_workers=1),
+        QuestionsAnsweredExtractor(llm=llm, num_workers=1),
+        SummaryExtractor(llm=llm, num_workers=1),
+        Words(),
+    ]
+    document = Document(text="The sky is blue. " * 10)
+    pipeline = IngestionPipeline(transformations=transformations)
+    for nodes in (pipeline.run(documents=[document]), asyncio.run(
+        IngestionPipeline(transformations=transformations).arun(documents=[document])
+    )):  # fmt: skip
+        for node in nodes:
+            assert "The sky is blue." in node.metadata["section_summary"]
+            assert node.metadata.keys() >= {
+                "document_title",
+                "excerpt_keywords",
+                "questions_this_excerpt_can_answer",
+            }
+            assert node.embedding
+    assert len(gateway.requests) > 8
+
+
+@pytest.mark.parametrize("verdict", ["YES", "NO"])
+def test_faithfulness(llm: Any, verdict: str) -> None:
+    """The evaluator's verdict is what the model says, sync and async."""
+    template = PromptTemplate(f"{{query_str}} follows from {{context_str}}? Answer '{verdict}'")
+    evaluator = FaithfulnessEvaluator(llm=llm, eval_template=template, refine_template=template)
     result = evaluator.evaluate(response="Blue", contexts=["The sky is blue."])
-    assert result.passing in {True, False}
+    again = asyncio.run(evaluator.aevaluate(response="Blue", contexts=["The sky is blue."]))
+    assert result.passing is again.passing is (verdict == "YES")
 
 
 def test_pictures_in_a_chat(way: Any, gateway: Any, llm: Any) -> None:
@@ -105,3 +200,5 @@ def test_pictures_in_a_chat(way: Any, gateway: Any, llm: Any) -> None:
     assert isinstance(picture, ImageBlock)
     message = ChatMessage(blocks=[TextBlock(text="What is it?"), picture])
     assert "1 image" in way.ask(llm, "chat", [message]).message.content
+    assert "1 image" in way.stream(llm, "stream_chat", [message])[-1].message.content
+    assert isinstance(llm.as_structured_llm(Fact).chat([message]).raw, Fact)

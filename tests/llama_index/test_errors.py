@@ -98,6 +98,18 @@ def test_retries_do_not_multiply(
     assert len(gateway.requests) == retries + 1
 
 
+def test_exhausted_credits_are_not_asked_again(
+    way: Any, gateway: Any, model: Any, hello: Any
+) -> None:
+    """Where there is nothing left to pay with, one request says so, however often one may ask."""
+    gateway.inject(
+        Refuse(429, "Your team has either used all available credits or reached its limit.")
+    )
+    with pytest.raises(errors.CreditsExhaustedError):
+        way.ask(model(max_retries=3), "chat", hello)
+    assert len(gateway.requests) == 1
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"temperature": "hot"}, {"stop": [""]}, {"response_format": "json"}, {"tools": ["f"]}],

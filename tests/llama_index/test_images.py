@@ -1,12 +1,14 @@
 """Pictures: ordered, received as blocks by address or as data, refused with a reason."""
 
+import asyncio
 import pickle
 from typing import Any
 
 import pytest
-from llama_index.core.llms import ImageBlock
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock
 
-from llama_index_xai_lowcode import XAIImageGenerator
+from llama_index_xai_lowcode import XAIImageGenerator, XAIImageToolSpec
 from xai_lowcode.emulator import Garbage, Refuse
 from xai_lowcode.errors import ContentPolicyError, RateLimitError, UsageError
 
@@ -83,3 +85,47 @@ async def test_closing_asynchronously(painter: XAIImageGenerator) -> None:
     await painter.aclose()
     assert await painter.agenerate("A fox")
     await painter.aclose()
+
+
+# --- as a tool ----------------------------------------------------------------------------------
+
+
+def test_the_tool_draws(way: Any, gateway: Any, painter: XAIImageGenerator) -> None:
+    """The tool says in words what was made, and keeps the blocks; a model picks the motif."""
+    (tool,) = XAIImageToolSpec(painter, resolution="1k").to_tool_list()
+    assert set(tool.metadata.get_parameters_dict()["properties"]) == {"prompt", "n", "aspect_ratio"}
+    output = way.ask(tool, "call", prompt="A red fox", n=2, aspect_ratio="16:9")
+    first, second = output.raw_output
+    assert output.content == f"Picture 1: {first.url}\nPicture 2: {second.url}"
+    assert [type(block) for block in output.blocks] == [TextBlock]
+    body = gateway.requests[-1].body
+    assert (body["n"], body["aspect_ratio"], body["resolution"]) == (2, "16:9", "1k")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("show", [True, False])
+@pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
+def test_an_agent_draws(model: Any, painter: Any, api: str, show: bool, streaming: bool) -> None:
+    """An agent draws on request; with ``show`` the model then sees what it drew."""
+    spec = XAIImageToolSpec(painter, show=show, response_format="b64_json")
+    agent = FunctionAgent(tools=spec.to_tool_list(), llm=model(api=api), streaming=streaming)
+
+    async def talk() -> Any:
+        return await agent.run('generate_image "a red fox"')
+
+    output = asyncio.run(talk())
+    assert "Picture 1: image/png, kept as data" in str(output)
+    assert ("1 image" in str(output)) is show
+    (picture,) = output.tool_calls[0].tool_output.raw_output
+    assert isinstance(picture, ImageBlock)
+    asked = ChatMessage(blocks=[TextBlock(text="What is it?"), picture])
+    assert "1 image" in model(api=api).chat([asked]).message.content
+
+
+def test_a_refused_order_is_the_tools_error(way: Any, gateway: Any, painter: Any) -> None:
+    """What cannot be ordered is refused before anything is sent."""
+    (tool,) = XAIImageToolSpec(painter).to_tool_list()
+    with pytest.raises(UsageError, match="n"):
+        way.ask(tool, "call", prompt="A fox", n=0)
+    assert not gateway.requests

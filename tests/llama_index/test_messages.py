@@ -184,12 +184,14 @@ def test_nothing_to_send(block: Any) -> None:
         parts(block)
 
 
-def test_pdf_data_is_refused_before_sending(llm: Any, gateway: Any, way: Any) -> None:
-    """Chat completions take no binary document; the error says what to do, nothing is sent."""
+def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, way: Any) -> None:
+    """Chat completions take no binary document: asked for by name they refuse, else they yield."""
     message = ChatMessage(blocks=[DocumentBlock(data=b"%PDF-1.7 x")])
     with pytest.raises(UsageError, match="URL"):
-        way.ask(llm, "chat", [message])
+        way.ask(model(api="chat_completions"), "chat", [message])
     assert not gateway.requests
+    assert "1 file" in way.ask(model(), "chat", [message]).message.content
+    assert gateway.requests[-1].path.endswith("/v1/responses")
 
 
 # --- roles and older messages -------------------------------------------------------------------

@@ -21,7 +21,7 @@ from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from llama_index_xai_lowcode import XAILowCode
 from xai_lowcode.emulator import ErrorInStream
@@ -37,6 +37,17 @@ class Noted(BaseEventHandler):
         self.events.append(event)
 
 
+class Spans(SimpleSpanHandler):
+    """Keeps what methods are called with too, and on what, as handlers that export spans do."""
+
+    called: list[str] = Field(default_factory=list)
+
+    def new_span(self, id_: str, bound_args: Any, instance: Any = None, **more: Any) -> Any:
+        """Notes the arguments."""
+        self.called.append(f"{bound_args!r} {instance!r} {more!r}")
+        return super().new_span(id_, bound_args, instance, **more)
+
+
 class Value(BaseModel):
     """A value."""
 
@@ -46,7 +57,7 @@ class Value(BaseModel):
 @pytest.fixture
 def noted() -> Iterator[tuple[list[Any], SimpleSpanHandler]]:
     """All events and spans of LlamaIndex's root dispatcher."""
-    root, handler, spans = get_dispatcher(), Noted(events=[]), SimpleSpanHandler()
+    root, handler, spans = get_dispatcher(), Noted(events=[]), Spans()
     root.add_event_handler(handler)
     root.add_span_handler(spans)
     yield handler.events, spans
@@ -102,6 +113,43 @@ def test_events_of_structured_calls(way: Any, llm: Any, noted: Any) -> None:
     ]
 
 
+def watched(way: Any, llm: Any, noted: Any) -> str:
+    """All that events and spans show of every kind of call, as text."""
+    events, spans = noted
+    for method in ("chat", "complete"):
+        question: Any = [ChatMessage("Hi")] if method == "chat" else "Hi"
+        way.ask(llm, method, question)
+        way.stream(llm, f"stream_{method}", question)
+    way.ask(llm, "structured_predict", Value, PromptTemplate("A value of 3"))
+    way.ask(llm, "predict", PromptTemplate("Hi"))
+    seen = (events, spans.called, spans.completed_spans, spans.dropped_spans)
+    return "".join(event.model_dump_json(fallback=repr) for event in events) + repr(seen)
+
+
+@pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
+def test_nothing_watched_has_the_token(
+    way: Any, model: Any, gateway: Any, noted: Any, api: str
+) -> None:
+    """In every form no event or span has the token."""
+    shown = watched(way, model(api=api), noted)
+    assert len(shown) > 1000
+    assert gateway.api_token not in shown
+
+
+def test_the_watch_sees_a_leak(
+    way: Any, model: Any, gateway: Any, noted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that is let out on purpose, by the model or by a question, is seen."""
+    monkeypatch.setattr(XAILowCode, "to_payload", lambda llm: {"key": llm.api_token._secret_value})
+    monkeypatch.setattr(
+        XAILowCode, "to_dict", lambda llm, **_: {"key": llm.api_token._secret_value}
+    )
+    assert gateway.api_token in watched(way, model(), noted)
+    noted[0].clear()
+    monkeypatch.undo()
+    assert gateway.api_token in watched(way, model(system_prompt=gateway.api_token), noted)
+
+
 @pytest.mark.parametrize("method", ["chat", "stream_chat", "complete", "stream_complete"])
 def test_token_counting(way: Any, model: Any, method: str) -> None:
     """LlamaIndex's handler counts what the service counted, once for each call."""
@@ -114,6 +162,21 @@ def test_token_counting(way: Any, model: Any, method: str) -> None:
     assert counter.completion_llm_token_count == last.additional_kwargs["completion_tokens"]
     assert counter.total_llm_token_count == last.raw["usage"]["total_tokens"]
     assert len(counter.llm_token_counts) == 1
+
+
+@pytest.mark.parametrize("method", ["chat", "stream_chat"])
+@pytest.mark.parametrize("api", ["responses", "messages"])
+def test_token_counting_in_other_forms(way: Any, model: Any, api: str, method: str) -> None:
+    """In these forms reasoning is part of what the handler counts, and the cache of the prompt."""
+    counter = TokenCountingHandler()
+    llm = model(api=api, callback_manager=CallbackManager([counter]))
+    talk = [ChatMessage("Hi"), ChatMessage("Hello", role="assistant"), ChatMessage("And?")]
+    answer = (way.stream if method.startswith("stream") else way.ask)(llm, method, talk)
+    counts = (answer[-1] if isinstance(answer, list) else answer).additional_kwargs
+    assert counts["cached_tokens"] > 0
+    assert counter.prompt_llm_token_count == counts["prompt_tokens"]
+    assert counter.completion_llm_token_count == counts["completion_tokens"]
+    assert counter.total_llm_token_count == counts["total_tokens"]
 
 
 def test_token_counting_with_reasoning(way: Any, model: Any, hello: Any) -> None:

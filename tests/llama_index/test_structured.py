@@ -208,7 +208,7 @@ def test_an_answer_of_another_shape(way: Any, model: Any, monkeypatch: Any) -> N
     llm = model()
     monkeypatch.setattr(
         "llama_index_xai_lowcode._structured._BY_SCHEMA",
-        _BY_SCHEMA._replace(ask=lambda _, __, messages: {"messages": messages}),
+        _BY_SCHEMA._replace(ask=lambda *asked: {"messages": asked[2]}),
     )
     prompt = PromptTemplate("Hello {name}")
     with pytest.raises(StructuredOutputError, match="No Bike was answered"):
@@ -259,3 +259,30 @@ def test_many_at_once(llm: XAILowCode) -> None:
         return await asyncio.gather(*calls)
 
     assert [bike.name for bike in asyncio.run(ask())] == [f"B{i}x" for i in range(10)]
+
+
+# --- every wire form ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION])
+@pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
+def test_objects_in_every_form(
+    way: Any, gateway: Any, model: Any, api: str, mode: PydanticProgramMode
+) -> None:
+    """Each form gives the object, plain and streamed; messages, which take no schema, by a tool."""
+    llm = model(api=api, pydantic_program_mode=mode)
+    check_bike(way.ask(llm, "structured_predict", Bike, PROMPT, name="Zoe"))
+    check_bike(way.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")[-1])
+    structured = llm.as_structured_llm(Bike)
+    check_bike(way.ask(structured, "chat", PROMPT.format_messages(name="Zoe")).raw)
+    by_tool = mode is PydanticProgramMode.FUNCTION or api == "messages"
+    assert ["tools" in request.body for request in gateway.requests] == [by_tool] * 3
+
+
+def test_a_call_may_name_its_form(way: Any, gateway: Any, model: Any) -> None:
+    """The form of a single call decides how its object is asked for."""
+    llm = model(additional_kwargs={"api": "responses"})
+    check_bike(
+        way.ask(llm, "structured_predict", Bike, PROMPT, llm_kwargs={"api": "messages"}, name="Zoe")
+    )
+    assert gateway.requests[-1].path.endswith("/v1/messages")

@@ -1,0 +1,181 @@
+"""Embeddings for indices: each text its vector, in every method, its twin, and every copy."""
+
+import copy
+import json
+import logging
+import pickle
+from typing import Any
+
+import pytest
+from llama_index.core import Document, VectorStoreIndex
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.schema import TextNode
+from pydantic import ValidationError
+
+from llama_index_xai_lowcode import XAILowCodeEmbedding
+from xai_lowcode.emulator import Refuse
+from xai_lowcode.errors import RateLimitError, RouteNotFoundError, UsageError
+
+TEXTS = [f"text number {n}" for n in range(23)]
+TOKEN = "at_r" + "0" * 32
+
+
+@pytest.fixture
+def embedding(gateway: Any) -> Any:
+    """Embeddings behind a gateway that has them."""
+    gateway.embeddings = True
+    yield made(gateway)
+    gateway.embeddings = False
+
+
+def made(gateway: Any, **options: Any) -> XAILowCodeEmbedding:
+    reach = {"api_token": gateway.api_token, "base_url": gateway.base_url, "max_retries": 0}
+    return XAILowCodeEmbedding(**{**reach, **options})
+
+
+def near(vectors: list[list[float]], others: list[list[float]]) -> bool:
+    pairs = zip(vectors, others, strict=True)
+    return all(vector == pytest.approx(other, abs=1e-6) for vector, other in pairs)
+
+
+def test_it_is_llama_indexs(gateway: Any) -> None:
+    """It is a BaseEmbedding with a name of its own."""
+    names = [base.__name__ for base in XAILowCodeEmbedding.__mro__]
+    assert BaseEmbedding.__name__ in names
+    assert XAILowCodeEmbedding.class_name() == "XAILowCodeEmbedding"
+    assert made(gateway, model="m").model_name == "m"
+
+
+def test_every_method_gives_the_vector(way: Any, gateway: Any, embedding: Any) -> None:
+    """Query and text, alone and in batches of any size and form: one vector for each text."""
+    alone = [embedding.get_text_embedding(text) for text in TEXTS]
+    assert len({tuple(vector) for vector in alone}) == len(TEXTS)
+    assert way.ask(embedding, "get_query_embedding", TEXTS[0]) == alone[0]
+    assert way.ask(embedding, "get_text_embedding", TEXTS[0]) == alone[0]
+    gateway.requests.clear()
+    assert way.ask(embedding, "get_text_embedding_batch", TEXTS) == alone
+    assert sorted(len(request.body["input"]) for request in gateway.requests) == [3, 10, 10]
+    packed = made(gateway, encoding_format="base64", embed_batch_size=4, num_workers=2)
+    assert near(way.ask(packed, "get_text_embedding_batch", TEXTS), alone)
+    assert way.ask(embedding, "get_text_embedding_batch", []) == []
+    mean = way.ask(embedding, "get_agg_embedding_from_queries", TEXTS[:2])
+    assert near([mean], [[(a + b) / 2 for a, b in zip(alone[0], alone[1], strict=True)]])
+
+
+def test_large_batches_are_split(gateway: Any, embedding: Any) -> None:
+    """LlamaIndex may hand over more than xAI takes at once."""
+    embedding.embed_batch_size = 2048
+    assert len(embedding.get_text_embedding_batch([str(n) for n in range(300)])) == 300
+    assert [len(request.body["input"]) for request in gateway.requests] == [128, 128, 44]
+
+
+def test_every_option_is_sent(gateway: Any, embedding: Any) -> None:
+    """Options are in the body, unknown ones among them, and nothing that is not set."""
+    embedding.get_query_embedding("a")
+    assert gateway.requests[-1].body == {"model": "grok-embedding-small", "input": ["a"]}
+    wished = made(gateway, model_name="m", dimensions=4, user="u", additional_kwargs={"b": 2}, c=3)
+    assert len(wished.get_query_embedding("a")) == 4
+    body = {"model": "m", "input": ["a"], "dimensions": 4, "user": "u", "b": 2, "c": 3}
+    assert gateway.requests[-1].body == body
+
+
+def test_an_index_finds_what_is_alike(embedding: Any) -> None:
+    """An index finds the text that shares words with the question."""
+    texts = ["The lighthouse stands at the shore.", "Foxes sleep in winter."]
+    index = VectorStoreIndex.from_documents(
+        [Document(text=text) for text in texts], embed_model=embedding
+    )
+    (found,) = index.as_retriever(similarity_top_k=1).retrieve("Where is the lighthouse?")
+    assert "lighthouse" in found.node.get_content()
+
+
+async def test_it_transforms_nodes(embedding: Any) -> None:
+    """As a step of a pipeline it gives each node its vector, sync and async."""
+    nodes = [TextNode(text=text) for text in TEXTS[:3]]
+    pipeline = IngestionPipeline(transformations=[embedding], disable_cache=True)
+    expected = embedding.get_text_embedding_batch(TEXTS[:3])
+    assert [node.embedding for node in pipeline.run(nodes=copy.deepcopy(nodes))] == expected
+    done = await embedding.acall(copy.deepcopy(nodes))
+    assert [node.embedding for node in done] == expected
+    await embedding.aclose()
+
+
+def test_a_gateway_without_embeddings_says_so(way: Any, gateway: Any) -> None:
+    """Where the endpoint is missing the error says what to use in its place; no vector is made."""
+    for method, given in (("get_query_embedding", "a"), ("get_text_embedding_batch", ["a"])):
+        with pytest.raises(RouteNotFoundError, match="no endpoint for embeddings") as missing:
+            way.ask(made(gateway), method, given)
+        assert "sentence-transformers" in str(missing.value)
+
+
+def test_errors_pass(way: Any, gateway: Any, embedding: Any) -> None:
+    """The core's errors come through."""
+    gateway.inject(Refuse(429))
+    with pytest.raises(RateLimitError):
+        way.ask(embedding, "get_text_embedding", "a")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dimensions": 0}, {"encoding_format": "hex"}, {"model_name": ""}]
+)
+def test_impossible_fields(gateway: Any, wrong: dict[str, Any]) -> None:
+    """An impossible field is refused when the component is made, without showing the token."""
+    with pytest.raises(ValidationError) as refusal:
+        made(gateway, **wrong)
+    assert gateway.api_token not in str(refusal.value)
+
+
+def test_no_token(gateway: Any) -> None:
+    """Without a token nothing is made."""
+    assert gateway.base_url
+    with pytest.raises(UsageError):
+        XAILowCodeEmbedding()
+
+
+def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Token and address come from the environment; other names of the fields are taken."""
+    monkeypatch.setenv("LOWCODEAPI_API_TOKEN", TOKEN)
+    monkeypatch.setenv("LOWCODEAPI_BASE_URL", "https://gateway.example/xai")
+    made_bare = XAILowCodeEmbedding()
+    assert made_bare.base_url == "https://gateway.example/xai"
+    named = XAILowCodeEmbedding(
+        api_key=TOKEN, api_base="https://other.example/xai", reuse_client=True
+    )
+    assert (named.base_url, named.additional_kwargs) == ("https://other.example/xai", {})
+
+
+def test_it_is_stored_without_the_token(
+    gateway: Any, embedding: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Dumps, prints, events and logs hold no token; a dump makes the same component again."""
+    caplog.set_level(logging.DEBUG)
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    embedding.callback_manager = CallbackManager([debug])
+    embedding.dimensions = 8
+    expected = embedding.get_text_embedding("a")
+    stored = embedding.to_dict()
+    shown = f"{embedding!r}{embedding}{stored}{embedding.to_json()}{embedding.to_payload()}"
+    events = repr([event.payload for event in debug.get_events()])
+    assert "XAILowCodeEmbedding" in events
+    assert gateway.api_token not in shown + events + caplog.text
+    again = XAILowCodeEmbedding.from_dict(
+        json.loads(json.dumps(stored)), api_token=gateway.api_token
+    )
+    assert again.get_text_embedding("a") == expected
+    assert again.to_dict() == stored
+
+
+def test_copies(gateway: Any, embedding: Any) -> None:
+    """Copies and pickles, before and after use, make the same vectors and are on their own."""
+    fresh = pickle.loads(pickle.dumps(embedding))  # noqa: S301 - our own bytes
+    expected = embedding.get_text_embedding("a")
+    used = pickle.loads(pickle.dumps(embedding))  # noqa: S301 - our own bytes
+    for other in (fresh, used, copy.deepcopy(embedding), embedding.model_copy(deep=True)):
+        assert other.get_text_embedding("a") == expected
+        other.model_name = "other"
+        other.close()
+    assert embedding.model_name == "grok-embedding-small"
+    assert embedding.get_text_embedding("a") == expected
+    assert gateway.requests[-1].body["model"] == "grok-embedding-small"

@@ -1,0 +1,69 @@
+"""The names where LlamaIndex's users look: parts of its namespace that hide nothing of it."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = [
+    f"llama_index/{kind}/xai_lowcode/{name}"
+    for kind in ("embeddings", "llms")
+    for name in ("__init__.py", "py.typed")
+]
+USES = """
+from llama_index.core.llms import ChatMessage
+from llama_index.embeddings.xai_lowcode import XAILowCodeEmbedding
+from llama_index.llms.other import Other
+from llama_index.llms.xai_lowcode import XAILowCode
+import llama_index, llama_index.embeddings, llama_index.llms
+import llama_index_xai_lowcode
+assert XAILowCode is llama_index_xai_lowcode.XAILowCode
+assert XAILowCodeEmbedding is llama_index_xai_lowcode.XAILowCodeEmbedding
+for namespace in (llama_index, llama_index.llms, llama_index.embeddings):
+    assert namespace.__file__ is None
+print(Other, llama_index_xai_lowcode.__file__)
+"""
+
+
+def built(kind: str, folder: Path) -> list[str]:
+    """Builds a wheel, unpacks it, and returns the names of its files."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        wheel.extractall(folder)
+        return wheel.namelist()
+
+
+@pytest.mark.parametrize("kind", ["wheel", "wheel:editable"])
+def test_what_is_installed(tmp_path: Path, kind: str) -> None:
+    """Either install adds its two parts, typed, and no file that would end a namespace.
+
+    Beside another distribution's part, both are found, and so is LlamaIndex itself.
+    """
+    names = built(kind, tmp_path)
+    assert sorted(name for name in names if name.startswith("llama_index/")) == PARTS
+    other = tmp_path / "other" / "llama_index" / "llms" / "other"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("Other = 'another package'\n")
+    paths = f"{tmp_path / 'other'}{os.pathsep}{tmp_path}"
+    result = subprocess.run(
+        [sys.executable, "-c", USES],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert result.stderr == ""
+    assert "another package" in result.stdout
+
+
+def test_the_checkout_ends_no_namespace() -> None:
+    """In the folder of the sources there is no such file either."""
+    for folder in ("llama_index", "llama_index/llms", "llama_index/embeddings"):
+        assert not (ROOT / folder / "__init__.py").exists()

@@ -1,0 +1,137 @@
+"""Law: whatever LlamaIndex makes a schema of can be offered and asked for, and works to the end.
+
+The emulator refuses what xAI refuses, so an answer says that nothing of that was sent.
+"""
+
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from llama_index.core.llms import ChatMessage
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel, Field
+
+from xai_lowcode.errors import BadRequestError, UsageError
+from xai_lowcode.schemas import CleanSchema
+
+
+class Shade(Enum):
+    LIGHT = "light"
+    NONE = None
+
+
+class Choice(BaseModel):
+    """A choice that may be none."""
+
+    word: Literal["a", "b", None]
+    shade: Shade = Shade.NONE
+    nothing: Literal[None] = None
+
+
+class Tree(BaseModel):
+    """A tree."""
+
+    value: Literal[7, None]
+    branches: list["Tree"] = []
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    good: Literal[True, None]
+
+
+class Pet(BaseModel):
+    """A pet."""
+
+    animal: Annotated[Cat | Dog, Field(discriminator="kind")]
+    former: list[Cat | Dog | None] = []
+    both: tuple[int, str] = (1, "a")
+    anything: Any = None
+
+
+class Far(BaseModel):
+    """It refers to another document."""
+
+    model_config = {"json_schema_extra": {"properties": {"a": {"$ref": "http://x/y"}}}}
+
+
+CLASSES = [Choice, Tree, Pet]
+PROMPT = PromptTemplate("Seven 7")
+
+
+def paint(color: Literal["red", "blue", None], sizes: tuple[int, int]) -> str:
+    """Paints the wall."""
+    return f"{color} {sizes}"
+
+
+PAINT = FunctionTool.from_defaults(paint)
+
+
+@pytest.mark.parametrize("by_schema", [True, False])
+@pytest.mark.parametrize("kind", CLASSES)
+def test_objects_of_every_kind_are_answered(
+    way: Any, model: Any, kind: Any, by_schema: bool
+) -> None:
+    """Asked for by a schema or by a tool, an instance comes back."""
+    llm = model(should_use_structured_outputs=by_schema)
+    assert isinstance(way.ask(llm, "structured_predict", kind, PROMPT), kind)
+
+
+@pytest.mark.parametrize("api", ["chat_completions", "messages", "responses"])
+def test_a_tool_with_null_in_an_enum_is_called(way: Any, model: Any, api: str) -> None:
+    """In every wire form such a tool is taken, called, and its arguments are what it takes."""
+    llm = model(additional_kwargs={"api": api})
+    asked = llm._prepare_chat_with_tools([PAINT], "Paint it blue, 3 by 4", tool_required=True)
+    # Messages have no word for it.
+    del asked["parallel_tool_calls"]
+    response = way.ask(llm, "chat", **asked)
+    (selection,) = llm.get_tool_calls_from_response(response)
+    assert str(PAINT.call(**selection.tool_kwargs)).startswith("blue")
+
+
+def test_schemas_of_classes_are_cleaned_once(llm: Any) -> None:
+    """What is offered is clean, and the very same in the next step of an agent."""
+    first, second = (llm._prepare_chat_with_tools([PAINT], "Hello")["tools"] for _ in range(2))
+    schema = first[0]["function"]["parameters"]
+    assert isinstance(schema, CleanSchema)
+    assert second[0]["function"]["parameters"] is schema
+
+
+@pytest.mark.parametrize(
+    ("fields", "call"),
+    [
+        ({"additional_kwargs": {"clean_schemas": False}}, {}),
+        ({}, {"clean_schemas": False}),
+    ],
+)
+def test_cleaning_can_be_switched_off(way: Any, model: Any, fields: Any, call: Any) -> None:
+    """On the model or for a call, after clean schemas were made too; the service judges then."""
+    assert model().chat_with_tools([PAINT], "Paint it red, 3 by 4")
+    for by_schema in (True, False):
+        llm = model(should_use_structured_outputs=by_schema, **fields)
+        with pytest.raises(BadRequestError, match="null inside enum"):
+            way.ask(llm, "structured_predict", Choice, PROMPT, llm_kwargs=call)
+    with pytest.raises(BadRequestError, match="null inside enum"):
+        way.ask(llm, "chat_with_tools", [PAINT], "Hello", **call)
+    with pytest.raises(BadRequestError, match="null inside enum"):
+        way.ask(llm, "chat", [ChatMessage("Hello")], tools=[PAINT], **call)
+
+
+def test_what_chat_is_given_is_cleaned_too(way: Any, llm: Any) -> None:
+    """Tools and classes that go straight to ``chat`` are cleaned when the request is rendered."""
+    hello = [ChatMessage("Hello")]
+    assert way.ask(llm, "chat", hello, tools=[PAINT]).message
+    assert way.ask(llm, "chat", hello, response_format=Choice).message.content
+
+
+def test_what_cannot_be_sent_is_refused(way: Any, gateway: Any, llm: Any) -> None:
+    """Nothing is sent; the error names the schema."""
+    with pytest.raises(UsageError, match=r"'Far'.*http://x/y"):
+        way.ask(llm, "structured_predict", Far, PROMPT)
+    assert not gateway.requests

@@ -1,0 +1,182 @@
+"""Tools that xAI runs: offered like any tool or by a field, used, and told of in the answer."""
+
+import asyncio
+import json
+import pickle
+from typing import Any
+
+import pytest
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.base.llms.types import CitationBlock, ImageBlock
+from llama_index.core.llms import ChatMessage
+from llama_index.core.tools import FunctionTool
+from pydantic_core import to_json
+
+import llama_index_xai_lowcode as package
+from llama_index_xai_lowcode import (
+    XAILowCode,
+    XAIServerTool,
+    code_execution,
+    image_generation,
+    mcp,
+    web_search,
+)
+from xai_lowcode import server_tools
+from xai_lowcode.conversation import ServerTool
+from xai_lowcode.errors import UsageError
+
+QUESTION = [ChatMessage("Search the web for news of xAI")]
+SECRET = "key-of-another-service"
+
+
+def multiply(a: int, b: int) -> int:
+    """Multiply two numbers."""
+    return a * b
+
+
+MULTIPLY = FunctionTool.from_defaults(multiply)
+
+
+def offered(gateway: Any) -> list[str]:
+    return [tool["type"] for tool in gateway.requests[-1].body["tools"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("web_search", {"allowed_domains": ["x.ai"]}),
+        ("x_search", {"allowed_x_handles": ["@xai"]}),
+        ("code_execution", {}),
+        ("file_search", {"collection_ids": ["c"]}),
+        ("mcp", {"server_url": "https://x.ai", "server_label": "l"}),
+        ("image_generation", {}),
+    ],
+)
+def test_helpers_are_those_of_the_core(name: str, arguments: Any) -> None:
+    """Each helper gives the core's tool as one of LlamaIndex's, and checks as the core does."""
+    tool = getattr(package, name)(**arguments)
+    core = getattr(server_tools, name)(**arguments)
+    assert tool.tool == core
+    assert (tool.type, tool.options) == (core.type, dict(core.options))
+    assert tool.metadata.get_name() == core.type
+    with pytest.raises(UsageError):
+        package.web_search(allowed_domains=["a"] * 6)
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [web_search(), ServerTool("web_search"), {"type": "web_search"}],
+    ids=["ours", "core", "wire"],
+)
+def test_every_form_of_a_tool_is_taken(way: Any, gateway: Any, model: Any, tool: Any) -> None:
+    """A tool goes by the field, by the call's keyword, and among the call's tools."""
+    way.ask(model(server_tools=[tool]), "chat", QUESTION)
+    way.ask(model(), "chat", QUESTION, server_tools=[tool])
+    way.ask(model(), "chat", QUESTION, tools=[tool, MULTIPLY])
+    for request, tools in zip(gateway.requests, (1, 1, 2), strict=True):
+        assert request.path.endswith("/v1/responses")
+        assert {"type": "web_search"} in request.body["tools"]
+        assert len(request.body["tools"]) == tools
+
+
+def test_keys_of_other_services_are_sent_and_nowhere_else(way: Any, gateway: Any, llm: Any) -> None:
+    """The key of an MCP server reaches xAI, and not what events are given of the tools."""
+    tool = mcp("https://x.ai", "notes", authorization=SECRET, headers={"X-Key": SECRET})
+    prepared = llm._prepare_chat_with_tools([tool, MULTIPLY], "Hello")
+    assert SECRET not in str(prepared) + to_json(prepared).decode()
+    way.ask(llm, "chat_with_tools", [tool, MULTIPLY], "Hello")
+    (sent,) = (t for t in gateway.requests[-1].body["tools"] if t["type"] == "mcp")
+    assert (sent["authorization"], sent["headers"]) == (SECRET, {"X-Key": SECRET})
+
+
+def test_functions_in_openais_form(way: Any, gateway: Any, llm: Any) -> None:
+    """Offered tools may be plain dicts too, of functions and of xAI's tools alike."""
+    function = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
+    way.ask(llm, "chat_with_tools", [function, {"type": "web_search"}], "Hello")
+    assert offered(gateway) == ["function", "web_search"]
+    with pytest.raises(UsageError, match="tools"):
+        way.ask(llm, "chat_with_tools", ["now"], "Hello")
+
+
+def test_what_was_found_is_in_the_answer(way: Any, model: Any) -> None:
+    """Tools that ran, sources with their place, and the text are there, plain and streamed."""
+    llm = model(server_tools=[web_search(), code_execution()])
+    plain = way.ask(llm, "chat", QUESTION)
+    *pieces, last = way.stream(llm, "stream_chat", QUESTION)
+    for response in (plain, last):
+        (used, *_) = response.message.additional_kwargs["built_in_tool_calls"]
+        assert used["type"] == "web_search_call"
+        assert "xAI" in used["arguments"]
+        assert response.additional_kwargs["built_in_tool_calls"][0] == used
+        cited = [b for b in response.message.blocks if isinstance(b, CitationBlock)]
+        assert [block.source for block in cited] == response.additional_kwargs["citations"]
+        place = cited[0].additional_location_info
+        mark = response.message.content[place["start_index"] : place["end_index"]]
+        assert cited[0].source in mark
+        assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
+        assert json.loads(json.dumps(response.raw))
+    assert any(piece.message.additional_kwargs.get("built_in_tool_calls") for piece in pieces)
+
+
+def test_pictures_the_model_drew_are_blocks(way: Any, gateway: Any, model: Any) -> None:
+    """A picture is an ImageBlock, and a user's message can hold it in the next question."""
+    llm = model(server_tools=[image_generation()])
+    question = [ChatMessage("Generate an image of a red fox")]
+    for response in (way.ask(llm, "chat", question), way.stream(llm, "stream_chat", question)[-1]):
+        (picture,) = (b for b in response.message.blocks if isinstance(b, ImageBlock))
+        assert picture.resolve_image().read()[:4] in {b"\x89PNG", b"\xff\xd8\xff\xe0"}
+        stored = ChatMessage.model_validate_json(response.message.model_dump_json())
+        way.ask(llm, "chat", [*question, stored, ChatMessage("And?")])
+        made = [i for i in gateway.requests[-1].body["input"] if "result" in i]
+        assert made == [i for i in stored.additional_kwargs["xai"]["items"] if "result" in i]
+        asked = ChatMessage(blocks=[picture])
+        assert "1 image" in way.ask(model(), "chat", [asked]).message.content
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("streaming", [True, False])
+def test_an_agent_with_both_kinds_of_tools(gateway: Any, model: Any, streaming: bool) -> None:
+    """In an agent's list xAI's tools stand beside one's own, and only one's own are run here."""
+    agent = FunctionAgent(tools=[web_search(), multiply], llm=model(), streaming=streaming)
+
+    async def talk() -> Any:
+        return await agent.run("Search the web, then multiply 6 and 7")
+
+    output = asyncio.run(talk())
+    assert "The tools found: 42" in str(output)
+    assert [call.tool_name for call in output.tool_calls] == ["multiply"]
+    assert offered(gateway) == ["function", "web_search"]
+
+
+def test_a_tool_of_xai_cannot_be_run_here() -> None:
+    """Calling one is an error that says why, sync and async."""
+    with pytest.raises(UsageError, match="run by xAI"):
+        web_search()("x")
+    with pytest.raises(UsageError, match="run by xAI"):
+        asyncio.run(web_search().acall("x"))
+    assert repr(mcp("https://x.ai", "l", authorization=SECRET)) == "XAIServerTool(type='mcp')"
+
+
+def test_what_is_no_tool_of_xai_is_refused(gateway: Any, model: Any) -> None:
+    """A function in the field, and a text, are refused by name, before anything is sent."""
+    for wrong in (MULTIPLY, "web_search"):
+        with pytest.raises(UsageError, match="server_tools"):
+            model(server_tools=[wrong])
+    with pytest.raises(UsageError, match="chat_completions"):
+        model(api="chat_completions", server_tools=[web_search()]).chat(QUESTION)
+    assert not gateway.requests
+
+
+def test_dumps_have_no_keys_of_other_services(model: Any, gateway: Any) -> None:
+    """The field is dumped and restored without the keys of MCP servers; pickles have them."""
+    tool = mcp("https://x.ai", "notes", authorization=SECRET, headers={"X-Key": SECRET})
+    llm: XAILowCode = model(server_tools=[tool, web_search()])
+    stored = json.loads(json.dumps(llm.to_dict()))
+    shown = repr(llm) + str(llm) + str(stored) + llm.model_dump_json() + str(llm.to_payload())
+    assert SECRET not in shown
+    back = XAILowCode.from_dict(stored, api_token=gateway.api_token)
+    assert [tool.type for tool in back.server_tools] == ["mcp", "web_search"]
+    assert back.server_tools[0].options == {"server_url": "https://x.ai", "server_label": "notes"}
+    twin = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
+    assert twin.server_tools == llm.server_tools
+    assert isinstance(tool, XAIServerTool)

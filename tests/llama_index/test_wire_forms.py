@@ -1,0 +1,295 @@
+"""Answers of every wire form go through LlamaIndex's messages and stores, and back verbatim."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pydantic
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
+from llama_index.core.memory import ChatMemoryBuffer, Memory
+from llama_index.core.tools import FunctionTool
+from llama_index.core.workflow import Context, JsonSerializer
+
+from llama_index_xai_lowcode import XAILowCode
+from llama_index_xai_lowcode._messages import from_message, to_messages
+from llama_index_xai_lowcode._questions import to_question
+from llama_index_xai_lowcode._responses import Fold, to_response
+from xai_lowcode.conversation import (
+    ImagePart,
+    Message,
+    ReasoningPart,
+    ServerToolPart,
+    TextPart,
+    ToolCallPart,
+)
+from xai_lowcode.events import events_of
+from xai_lowcode.reply import Choice, Citation, Reply
+
+ENCRYPTED = "reasoning.encrypted_content"
+PRODUCT = "multiply 6 and 7"
+
+
+def multiply(a: int, b: int) -> int:
+    """Multiply two numbers."""
+    return a * b
+
+
+MULTIPLY = FunctionTool.from_defaults(multiply)
+
+# --- the law ------------------------------------------------------------------------------------
+
+plain_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+names = st.from_regex(r"[a-zA-Z0-9_-]{1,9}", fullmatch=True)
+items = st.dictionaries(st.sampled_from(["id", "type", "summary", "x"]), plain_json, min_size=1)
+used = st.builds(
+    ServerToolPart,
+    st.sampled_from(["web_search_call", "mcp_call"]),
+    st.text(max_size=5),
+    st.text(max_size=5),
+    st.text(max_size=5),
+    plain_json,
+    st.booleans(),
+)
+pictures = st.sampled_from([
+    ImagePart("data:image/png;base64,iVBORw0KGgo="), ImagePart("https://x.ai/a.png"),
+])  # fmt: skip
+choices = st.builds(
+    lambda thoughts, tools, images, text, calls, kept, form: Choice(
+        (*tools, *thoughts, *images, *text, *calls), "stop", items=kept, form=form if kept else ""
+    ),
+    st.lists(st.builds(ReasoningPart, st.text(min_size=1)), max_size=1).map(tuple),
+    st.lists(used, max_size=2).map(tuple),
+    st.lists(pictures, max_size=2).map(tuple),
+    st.lists(st.builds(TextPart, st.text(min_size=1)), min_size=1, max_size=1).map(tuple),
+    st.lists(st.builds(ToolCallPart, st.text(min_size=1), names, st.text()), max_size=2).map(tuple),
+    st.lists(items, max_size=3).map(tuple),
+    st.sampled_from(["responses", "messages"]),
+)
+QUESTION = to_question("grok-4.7", [ChatMessage("Hi")])
+
+
+@settings(max_examples=40)
+@given(choices)
+def test_an_answer_survives_message_and_json(choice: Choice) -> None:
+    """What was answered is the same after it was a ChatMessage and JSON: parts, items, form."""
+    message = to_response(Reply((choice,), id="resp_1"), QUESTION).message
+    restored = ChatMessage.model_validate_json(message.model_dump_json())
+    assert to_messages([message]) == to_messages([restored]) == (choice.message,)
+    assert to_messages([from_message(choice.message)]) == (choice.message,)
+
+
+@settings(max_examples=40)
+@given(choices, st.lists(st.builds(Citation, st.just("https://x.ai"), st.none(), st.integers())))
+def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Citation]) -> None:
+    """Items, tools that xAI ran, pictures and sources are in a stream's last response too."""
+    reply = Reply((choice,), id="resp_1", citations=tuple(citations))
+    fold = Fold(QUESTION)
+    seen = [fold.feed(event) for event in events_of(reply)]
+    last = fold.last()
+    assert last == to_response(reply, QUESTION, delta="")
+    shown = [r.message.additional_kwargs.get("built_in_tool_calls", []) for r in seen if r]
+    assert max(map(len, shown), default=0) == len(
+        [part for part in choice.parts if isinstance(part, ServerToolPart)]
+    )
+
+
+# --- what xAI receives --------------------------------------------------------------------------
+
+
+def verbatim(items_: Any) -> list[str]:
+    """Items as JSON, in the order of their members."""
+    return [json.dumps(item) for item in items_]
+
+
+def answered(response: Any, form: str) -> list[Any]:
+    body = response.raw
+    return list(body["output"] if form == "responses" else body["content"])
+
+
+def sent(gateway: Any, form: str) -> list[Any]:
+    """What the last request gave back of the first answer."""
+    body = gateway.requests[-1].body
+    if form == "responses":
+        return [item for item in body["input"] if item.get("role") != "user"]
+    return [part for m in body["messages"] if m["role"] == "assistant" for part in m["content"]]
+
+
+FORMS = {
+    "responses": {"api": "responses", "store": False, "include": [ENCRYPTED]},
+    "messages": {"api": "messages"},
+}
+
+
+def dumped(message: ChatMessage) -> ChatMessage:
+    return ChatMessage.model_validate(message.model_dump())
+
+
+def through_json(message: ChatMessage) -> ChatMessage:
+    return ChatMessage.model_validate_json(message.model_dump_json())
+
+
+def through_memory(message: ChatMessage) -> ChatMessage:
+    async def keep() -> ChatMessage:
+        memory = Memory.from_defaults(session_id="s", token_limit=100_000)
+        await memory.aput(message)
+        (restored,) = await memory.aget()
+        await memory.sql_store._async_engine.dispose()
+        return restored
+
+    return asyncio.run(keep())
+
+
+def through_buffer(message: ChatMessage) -> ChatMessage:
+    buffer = ChatMemoryBuffer.from_defaults(chat_history=[ChatMessage("Hi"), message])
+    return ChatMemoryBuffer.from_string(buffer.to_string()).get_all()[1]
+
+
+def through_context(message: ChatMessage) -> ChatMessage:
+    async def keep() -> ChatMessage:
+        agent = FunctionAgent(tools=[multiply], llm=XAILowCode(api_token="at_r" + "0" * 32))
+        context = Context(agent)
+        await context.store.set("kept", message)
+        told = json.loads(json.dumps(context.to_dict(JsonSerializer())))
+        restored: ChatMessage = await Context.from_dict(agent, told).store.get("kept")
+        return restored
+
+    return asyncio.run(keep())
+
+
+broken_store = pytest.mark.skipif(
+    tuple(map(int, pydantic.VERSION.split(".")[:2])) >= (2, 14),
+    reason="LlamaIndex's own chat store cannot be saved with this pydantic",
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "kept",
+    [
+        lambda message: message,
+        dumped,
+        through_json,
+        through_memory,
+        pytest.param(through_buffer, marks=broken_store),
+        pytest.param(through_context, marks=pytest.mark.filterwarnings("ignore")),
+    ],
+    ids=["itself", "dump", "json", "memory", "buffer", "context"],
+)
+def test_a_tool_loop_replays_the_answer(
+    way: Any, model: Any, gateway: Any, form: str, kept: Callable[[ChatMessage], ChatMessage]
+) -> None:
+    """The second request holds the first answer's items byte for byte, whatever kept them."""
+    llm = model(**FORMS[form])
+    question = ChatMessage(PRODUCT)
+    first = way.ask(llm, "chat_with_tools", [MULTIPLY], question)
+    (call,) = llm.get_tool_calls_from_response(first)
+    message = kept(first.message)
+    result = ChatMessage("42", role="tool", additional_kwargs={"tool_call_id": call.tool_id})
+    second = way.ask(llm, "chat_with_tools", [MULTIPLY], chat_history=[question, message, result])
+    assert "The tools found: 42" in second.message.content
+    replayed = verbatim(answered(first, form))
+    assert verbatim(sent(gateway, form))[: len(replayed)] == replayed
+    if form == "responses":
+        assert "encrypted_content" in replayed[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("form", FORMS)
+def test_an_agent_replays_encrypted_thoughts(
+    model: Any, gateway: Any, form: str, streaming: bool
+) -> None:
+    """In an agent's loop, streamed or not, the second request holds all of the first answer."""
+    agent = FunctionAgent(tools=[multiply], llm=model(**FORMS[form]), streaming=streaming)
+    seen: list[Any] = []
+
+    async def talk() -> Any:
+        handler = agent.run(PRODUCT)
+        seen.extend([event async for event in handler.stream_events()])
+        return await handler
+
+    assert "The tools found: 42" in str(asyncio.run(talk()))
+    outputs = [event for event in seen if type(event).__name__ == "AgentOutput"]
+    kept = outputs[0].response.additional_kwargs["xai"]
+    assert kept["form"] == form
+    assert verbatim(sent(gateway, form))[: len(kept["items"])] == verbatim(kept["items"])
+    if form == "responses":
+        completed = outputs[0].raw if not streaming else outputs[0].raw["response"]
+        assert verbatim(kept["items"]) == verbatim(completed["output"])
+
+
+def test_a_corrected_call_wins(way: Any, model: Any, gateway: Any) -> None:
+    """Where a person changed a call, what is sent is the change, not what the model had said."""
+    llm = model(**FORMS["responses"])
+    question = ChatMessage(PRODUCT)
+    message = through_json(way.ask(llm, "chat_with_tools", [MULTIPLY], question).message)
+    (block,) = (block for block in message.blocks if isinstance(block, ToolCallBlock))
+    block.tool_kwargs = {"a": 1, "b": 2}
+    result = ChatMessage("2", role="tool", additional_kwargs={"tool_call_id": block.tool_call_id})
+    way.ask(llm, "chat", [question, message, result])
+    (called,) = (i for i in sent(gateway, "responses") if i.get("type") == "function_call")
+    assert json.loads(called["arguments"]) == {"a": 1, "b": 2}
+
+
+def test_a_conversation_keeps_its_form_unless_told(way: Any, model: Any, gateway: Any) -> None:
+    """An answer over responses goes on over responses by itself, and as text where told."""
+    first = way.ask(model(store=False), "chat", [ChatMessage("Hi")]).message
+    assert gateway.requests[-1].path == "/xai/v1/responses"
+    talk = [ChatMessage("Hi"), first, ChatMessage("And?")]
+    way.ask(model(), "chat", talk)
+    assert gateway.requests[-1].path == "/xai/v1/responses"
+    way.ask(model(api="chat_completions"), "chat", talk)
+    assert gateway.requests[-1].path == "/xai/v1/chat/completions"
+    told = gateway.requests[-1].body["messages"][1]
+    assert told == {"role": "assistant", "content": first.content}
+
+
+def test_previous_response_ids(way: Any, model: Any, gateway: Any) -> None:
+    """With stored responses only what is new is sent, and the id can be given by hand."""
+    llm = model(api="responses", use_previous_response_id=True)
+    talk = [ChatMessage("s", role="system"), ChatMessage("Say 'one'")]
+    first = way.ask(llm, "chat", talk)
+    assert "previous_response_id" not in gateway.requests[-1].body
+    second = way.stream(llm, "stream_chat", [*talk, first.message, ChatMessage("Say 'two'")])[-1]
+    assert second.message.content == "two"
+    body = gateway.requests[-1].body
+    assert body["previous_response_id"] == first.additional_kwargs["id"] == first.raw["id"]
+    assert body["input"] == [{"role": "user", "content": "Say 'two'"}]
+    way.ask(
+        model(), "chat", [ChatMessage("Say 'three'")],
+        previous_response_id=second.additional_kwargs["id"],
+    )  # fmt: skip
+    body = gateway.requests[-1].body
+    assert body["previous_response_id"] == second.additional_kwargs["id"]
+
+
+def test_what_is_not_stored_or_was_corrected_is_sent(way: Any, model: Any, gateway: Any) -> None:
+    """No id is named of an answer that xAI does not keep, or that says something else now."""
+    talk = [ChatMessage("Say 'one'")]
+    for fields in ({"store": False}, {}):
+        llm = model(api="responses", use_previous_response_id=True, **fields)
+        first = way.ask(llm, "chat", talk).message
+        if not fields:
+            first.blocks = [TextBlock(text="none")]
+        way.ask(llm, "chat", [*talk, first, ChatMessage("Say 'two'")])
+        body = gateway.requests[-1].body
+        assert "previous_response_id" not in body
+        assert body["input"][0] == {"role": "user", "content": "Say 'one'"}
+    assert body["input"][1] == {"role": "assistant", "content": "none"}
+
+
+def test_messages_of_ours_keep_nothing_of_nothing() -> None:
+    """A message without items or tools has no words of ours beside its blocks."""
+    assert from_message(Message("assistant", (TextPart("a"),))).additional_kwargs == {}
+    message = to_response(Reply((Choice((TextPart("a"),), "stop"),)), QUESTION).message
+    assert message == ChatMessage(role="assistant", blocks=[TextBlock(text="a")])
+    assert not any(isinstance(block, ImageBlock) for block in message.blocks)
