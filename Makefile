@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format types imports tests record live coverage bench-decoders build constraints clean
+.PHONY: demo test lint format types imports tests load soak record live coverage bench bench-decoders fuzz notebooks build constraints clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
@@ -26,8 +26,9 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
+# A file of tests stays in one process, which shares its emulator.
 tests: $(VENV)/.dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile --benchmark-disable
 
 # Cassettes, from the hosted gateway with LOWCODEAPI_API_TOKEN set, from the emulator without.
 record: $(VENV)/.dev
@@ -41,9 +42,30 @@ live: $(VENV)/.dev
 coverage: $(VENV)/.dev
 	@$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
+# Looks for inputs that break the readers, for FUZZ_SECONDS (60); not part of `make test`.
+fuzz: $(VENV)/.dev
+	@$(PIP) 'atheris>=3,<4' && $(BIN)/python fuzz/run.py
+
 # What reading a stream costs beyond reading its JSON.
 bench-decoders: $(VENV)/.dev
 	@$(BIN)/python benchmarks/decoders.py
+
+# Everybody side by side, in an environment of its own; QUICK=1 for less than two minutes.
+bench: $(VENV)-bench/.done
+	@$(VENV)-bench/bin/python benchmarks/bench.py --write $(if $(QUICK),--quick)
+
+# Runs the notebooks and keeps what they give: against the emulator, or with
+# LOWCODEAPI_API_TOKEN set against the hosted gateway.
+notebooks: $(VENV)/.dev
+	@$(BIN)/python notebooks/making.py
+
+# 1,000 calls, 500 streams and 64 threads at once, with and without faults.
+load: $(VENV)/.dev
+	@LOAD=full $(BIN)/python -m pytest tests/load
+
+# Mixed traffic with faults for SOAK_SECONDS (default 600); figures in benchmarks/results.
+soak: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.soak
 
 build: $(VENV)/.dev
 	@$(PIP) build && $(BIN)/python -m build
@@ -60,6 +82,12 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; say: make PYTHON=/path/to/python"; exit 1; }
 	@echo "Making an environment in $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)-bench/.done: $(VENV)/bin/python pyproject.toml constraints.txt benchmarks/peers.txt
+	@echo "Installing the packages and their peers ..."
+	@$(PYTHON) -m venv $(VENV)-bench
+	@$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]' -r benchmarks/peers.txt
+	@touch $@
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing the packages ..."

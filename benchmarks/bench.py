@@ -24,6 +24,7 @@ from peers import (
     LlamaIndexOpenAILike,
     OpenAISDK,
 )
+from plot import draw
 from shapes import SHAPES, Shape
 from startup import slope, started
 
@@ -83,8 +84,8 @@ def floor(found: dict[str, Figure], bare: str) -> float:
 def ratio(figure: Figure | None, total: float, *, spread: bool = False) -> str:
     """A figure as a ratio."""
     if figure is None:
-        return "–"
-    quartiles = f" ({figure.low / total:.2f}–{figure.high / total:.2f})" if spread else ""
+        return "-"
+    quartiles = f" ({figure.low / total:.2f} to {figure.high / total:.2f})" if spread else ""
     return f"{figure.median / total:.2f}{quartiles}"
 
 
@@ -110,19 +111,23 @@ def fresh_table(address: str, *, quick: bool) -> str:
 
 def keep(table: Table, fresh: str) -> None:
     """Writes the tables and the plot, with the day, the versions and the machine."""
-    from plot import draw
-
     RESULTS.mkdir(exist_ok=True)
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     shapes = {shape.title: shape for shape in SHAPES}
+    place = (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()},"
+        f" Python {platform.python_version()}"
+    )
+    told = (
+        "CPU time of the client, as ratios to the sum of httpx by hand and the bare framework"
+        " (*: to httpx by hand alone); medians of turns in one run, in brackets the quartiles."
+    )
     lines = [
         "# Results",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()},"
-        f" Python {platform.python_version()}; {versions}.",
+        f"{place}; {versions}.",
         "",
-        "CPU time of the client, as ratios to the sum of httpx by hand and the bare framework",
-        "(*: to httpx by hand alone); medians of turns in one run, in brackets the quartiles.",
+        told,
         "",
         *header(),
         *(row for title, found in table.items() for row in rows(shapes[title], found)),

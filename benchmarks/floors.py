@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import httpx
-from asking import HISTORY, QUESTION, TOOLS, Contender, gather
+from asking import HISTORY, QUESTION, TOOLS, Contender
 
 
 class HttpxByHand(Contender):
@@ -182,7 +182,7 @@ class BareLlamaIndex(Contender):
         return words
 
 
-def constant_llama(words: int) -> Any:
+def constant_llama(words: int) -> Any:  # noqa: C901 - a class with a method for each way to ask
     """The bare model of LlamaIndex."""
     from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata
     from llama_index.core.llms.callbacks import llm_chat_callback
@@ -206,19 +206,19 @@ def constant_llama(words: int) -> Any:
                 yield ChatResponse(message=message, delta="word ")
 
         @llm_chat_callback()
-        def chat(self, messages: Any, **_: Any) -> ChatResponse:
+        def chat(self, messages: Any, **_: Any) -> ChatResponse:  # noqa: ARG002 - the base's name
             return self._answer()
 
         @llm_chat_callback()
-        async def achat(self, messages: Any, **_: Any) -> ChatResponse:
+        async def achat(self, messages: Any, **_: Any) -> ChatResponse:  # noqa: ARG002 - the base's name
             return self._answer()
 
         @llm_chat_callback()
-        def stream_chat(self, messages: Any, **_: Any) -> Any:
+        def stream_chat(self, messages: Any, **_: Any) -> Any:  # noqa: ARG002 - the base's name
             return self._answers()
 
         @llm_chat_callback()
-        async def astream_chat(self, messages: Any, **_: Any) -> Any:
+        async def astream_chat(self, messages: Any, **_: Any) -> Any:  # noqa: ARG002 - the base's name
             async def answers() -> AsyncIterator[ChatResponse]:
                 for answer in self._answers():
                     yield answer
@@ -226,7 +226,8 @@ def constant_llama(words: int) -> Any:
             return answers()
 
         def _prepare_chat_with_tools(self, tools: Any, **given: Any) -> dict[str, Any]:
-            return {"messages": given.get("chat_history") or [], "tools": TOOLS}
+            rendered = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+            return {"messages": given.get("chat_history") or [], "tools": rendered}
 
         def _no(self, *_: Any, **__: Any) -> Any:
             raise NotImplementedError
@@ -267,6 +268,3 @@ def llama_tools() -> list[Any]:
         return b * a
 
     return [FunctionTool.from_defaults(look, name=tool["function"]["name"]) for tool in TOOLS]
-
-
-__all__ = ["BareLangChain", "BareLlamaIndex", "HttpxByHand", "gather"]

@@ -79,8 +79,7 @@ def measured(shape: Shape, address: str, turns: int, seconds: float) -> dict[str
     making = makers(shape, address)
     with asyncio.Runner() as runner:
         ready = {name: contender for name, make in making.items() if (contender := make())}
-        for name in [name for name in ready if not _can(shape, ready[name], runner)]:
-            del ready[name]
+        ready = {name: one for name, one in ready.items() if _can(shape, one, runner)}
         samples: dict[str, list[float]] = {name: [] for name in ready}
         begun = perf_counter_ns()
         for _ in range(turns):

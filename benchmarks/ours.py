@@ -64,8 +64,7 @@ class OursInLlamaIndex(Contender):
         from llama_index_xai_lowcode import XAIImageGenerator, XAILowCode
 
         reach: Any = {"base_url": f"{address}/xai", "api_token": TOKEN, "max_retries": 0}
-        options = {} if api == "chat_completions" else {"additional_kwargs": {"api": api}}
-        self.model = XAILowCode(model="grok-4.7", **options, **reach)
+        self.model = XAILowCode(model="grok-4.7", api=api, **reach)
         self.generator = XAIImageGenerator(**reach)
         self.messages, self.tools = llama_history(), llama_tools()
 

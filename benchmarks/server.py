@@ -1,4 +1,4 @@
-"""A fast server for the benchmarks, to be run in a process of its own: prints its port, then serves.
+"""A fast server for the benchmarks, for a process of its own: prints its port, then serves.
 
 Addresses are ``/<scenario>/xai/v1/…``, wrapped as the gateway wraps, and ``/<scenario>/v1/…``, bare
 for clients that cannot read the envelope. It looks at no more of a request than it must.
@@ -60,7 +60,8 @@ class Connection(asyncio.Protocol):
     async def stream(self, name: str, endpoint: str) -> None:
         """Sends a stream, in one burst or paced."""
         self.transport.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            b"transfer-encoding: chunked\r\n\r\n"
         )
         events = chunks(name, endpoint)
         if pace := SCENARIOS[name].pace:

@@ -20,10 +20,10 @@ print(json.dumps({{"import": imported, "modules": modules, "rss": rss, "first": 
 """
 _BARE_LANGCHAIN = "from langchain_core.language_models import chat_models"
 _BARE_LLAMA = "from llama_index.core.llms.function_calling import FunctionCallingLLM"
+_QUESTION = "{{'model': 'm', 'messages': [{{'role': 'user', 'content': 'x'}}]}}"
 _BY_HAND = (
     "client = httpx.Client()",
-    "json.loads(client.post('{bare}/chat/completions', json={{'model': 'm', 'messages':"
-    " [{{'role': 'user', 'content': 'x'}}]}}).content)",
+    f"json.loads(client.post('{{bare}}/chat/completions', json={_QUESTION}).content)",
 )
 _CHAT = "llm.chat([ChatMessage(role='user', content='x')])"
 _MESSAGE = "from llama_index.core.base.llms.types import ChatMessage"

@@ -98,6 +98,8 @@ def _citation_block(citation: Citation) -> Block:
 def items_of(kept: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], ...], str]:
     """What xAI answered and its wire form, from ``additional_kwargs``; nothing if unclear."""
     forms = kept.get(ITEMS)
+    if forms is None:
+        return (), ""
     if not isinstance(forms, Mapping) or len(forms) != 1:
         return (), ""
     form, items = next(iter(forms.items()))

@@ -143,10 +143,21 @@ class ChunkMaker:
     def _chunk(self, *, content: Content = "", **fields: Any) -> ChatGenerationChunk:
         # The reply's facts go with the first chunk, so that none is sent for them alone.
         opening, self._opening = self._opening, {}
-        message = AIMessageChunk(
-            content=content,
-            id=self._id,
-            response_metadata={**opening, "model_provider": MODEL_PROVIDER},
-            **fields,
-        )
+        fields["response_metadata"] = {**opening, "model_provider": MODEL_PROVIDER}
+        if fields.keys() <= _UNCHECKED:
+            fresh = {name: kind() for name, kind in _HOLDERS.items()}
+            message = _BLANK.model_copy(
+                update={**fresh, "content": content, "id": self._id, **fields}
+            )
+        else:
+            message = AIMessageChunk(content=content, id=self._id, **fields)
         return ChatGenerationChunk(message=message)
+
+
+# A stream has hundreds of chunks, and LangChain's check of a message costs as much as all the rest.
+# What is text is copied from a blank one instead; calls and counts are left to be checked.
+_BLANK = AIMessageChunk(content="")
+_HOLDERS = {
+    name: type(held) for name, held in vars(_BLANK).items() if isinstance(held, dict | list)
+}
+_UNCHECKED = frozenset({"additional_kwargs", "response_metadata"})

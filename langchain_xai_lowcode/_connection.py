@@ -157,6 +157,15 @@ _ELSEWHERE = {
     "openai_api_base": "give the gateway's address as base_url.",
     "default_query": "the gateway takes no parameters but its token; give it as api_token.",
     "default_headers": "the gateway passes no headers on to xAI.",
+    "openai_proxy": "name the proxy in the environment, or in an http_client.",
+    "http_socket_options": "set them in an http_client.",
+    **dict.fromkeys(
+        ("client", "async_client", "root_client", "root_async_client"),
+        "give an http_client or http_async_client.",
+    ),
+    "stream_chunk_timeout": "the time to read of timeout does this.",
+    "tiktoken_model_name": "tokens are counted by xAI's own tokenizer.",
+    "disabled_params": "what a model refuses is left out by itself.",
 }
 
 

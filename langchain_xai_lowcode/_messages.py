@@ -39,38 +39,70 @@ def to_messages(messages: Sequence[BaseMessage]) -> list[Message]:
     Raises:
         UsageError: A message or a part of it has no counterpart; ``field`` names the place.
     """
-    return [_to_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
+    return [_to_message(message, position) for position, message in enumerate(messages)]
 
 
-def _to_message(message: BaseMessage, place: str) -> Message:
-    match message:
-        case HumanMessage():
-            return Message("user", _to_parts(message.content, place), message.name)
-        case AIMessage():
-            items, form = items_of(message.additional_kwargs)
-            return Message("assistant", _to_answer(message, place), items=items, form=form)
-        case ToolMessage():
-            content = _to_parts(message.content, place)
-            return Message("tool", (ToolResultPart(message.tool_call_id, content),))
-        case SystemMessage():
-            return Message("system", _to_parts(message.content, place))
-        case ChatMessage() if message.role in ROLES - {"tool"}:
-            role: Any = message.role
-            return Message(role, _to_parts(message.content, place))
-        case _:
-            raise UsageError(
-                f"{place}: a {type(message).__name__} cannot be sent to Grok.",
-                field=place,
-                hint="Use system, human, AI and tool messages.",
-            )
+def _to_message(message: BaseMessage, position: int) -> Message:
+    read = _MESSAGES.get(type(message))
+    if read is None:
+        kinds = (kind for kind in _MESSAGES if isinstance(message, kind))
+        read = _MESSAGES.get(next(kinds, BaseMessage), _refuse)
+    return read(message, position)
+
+
+def _from_human(message: HumanMessage, position: int) -> Message:
+    return Message("user", _to_parts(message.content, position), message.name)
+
+
+def _from_system(message: SystemMessage, position: int) -> Message:
+    return Message("system", _to_parts(message.content, position))
+
+
+def _from_ai(message: AIMessage, position: int) -> Message:
+    items, form = items_of(message.additional_kwargs)
+    return Message("assistant", _to_answer(message, position), items=items, form=form)
+
+
+def _from_tool(message: ToolMessage, position: int) -> Message:
+    content = _to_parts(message.content, position)
+    return Message("tool", (ToolResultPart(message.tool_call_id, content),))
+
+
+def _from_role(message: ChatMessage, position: int) -> Message:
+    if message.role not in ROLES - {"tool"}:
+        return _refuse(message, position)
+    role: Any = message.role
+    return Message(role, _to_parts(message.content, position))
+
+
+def _refuse(message: BaseMessage, position: int) -> Message:
+    raise UsageError(
+        f"{_place(position)}: a {type(message).__name__} cannot be sent to Grok.",
+        field=_place(position),
+        hint="Use system, human, AI and tool messages.",
+    )
+
+
+_MESSAGES: dict[type[BaseMessage], Callable[[Any, int], Message]] = {
+    HumanMessage: _from_human,
+    AIMessage: _from_ai,
+    ToolMessage: _from_tool,
+    SystemMessage: _from_system,
+    ChatMessage: _from_role,
+}
+
+
+def _place(position: int) -> str:
+    return f"messages[{position}]"
 
 
 # --- what people, systems and tools say ---------------------------------------------------------
 
 
-def _to_parts(content: Any, place: str) -> tuple[TextPart | ImagePart | FilePart, ...]:
+def _to_parts(content: Any, position: int) -> tuple[TextPart | ImagePart | FilePart, ...]:
     if isinstance(content, str):
         return (TextPart(content),)
+    place = _place(position)
     return tuple(
         TextPart(block) if isinstance(block, str) else _to_part(block, f"{place}.content[{i}]")
         for i, block in enumerate(content)
@@ -185,17 +217,19 @@ _BLOCKS: dict[str, Callable[[Block, str], TextPart | ImagePart | FilePart]] = {
 # --- what the model said ------------------------------------------------------------------------
 
 
-def _to_answer(message: AIMessage, place: str) -> tuple[Part, ...]:
+def _to_answer(message: AIMessage, position: int) -> tuple[Part, ...]:
     content = message.content
     blocks = [content] if isinstance(content, str) else content
-    said = [part for block in blocks for part in _to_answer_parts(block, place)]
+    said = [part for block in blocks for part in _to_answer_parts(block, position)]
     reasoning = message.additional_kwargs.get("reasoning_content")
     if isinstance(reasoning, str) and not any(isinstance(part, ReasoningPart) for part in said):
         said.insert(0, ReasoningPart(reasoning))
-    return (*said, *_to_calls(message, place))
+    if message.tool_calls or message.invalid_tool_calls or blocks is content:
+        said += _to_calls(message, _place(position))
+    return tuple(said)
 
 
-def _to_answer_parts(block: str | Block, place: str) -> tuple[Part, ...]:
+def _to_answer_parts(block: str | Block, position: int) -> tuple[Part, ...]:
     """Text, reasoning and pictures; calls are apart, other blocks only tell of the past."""
     if isinstance(block, str):
         return (TextPart(block),) if block else ()
@@ -205,7 +239,7 @@ def _to_answer_parts(block: str | Block, place: str) -> tuple[Part, ...]:
         case "reasoning" if block.get("reasoning"):
             return (ReasoningPart(block["reasoning"]),)
         case "image":
-            return (_from_image(block, place),)
+            return (_from_image(block, _place(position)),)
         case _:
             return ()
 

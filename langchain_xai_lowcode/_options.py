@@ -115,7 +115,8 @@ class ChatOptions(WithModelKwargs):
     answer in one piece.
     """
 
-    streaming: bool = False
+    # None, since LangChain's configurable fields set every field, and False would end streams.
+    streaming: bool | None = None
     """Whether ``invoke`` streams internally; set to False, ``stream`` does not stream either."""
 
     stream_usage: bool = True

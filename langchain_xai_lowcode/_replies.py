@@ -26,7 +26,8 @@ def to_result(reply: Reply, *, stored: bool, with_headers: bool) -> ChatResult:
         stored: Whether xAI was allowed to keep it.
         with_headers: Whether xAI's headers are to be told.
     """
-    usage = to_usage(reply.usage)
+    usage, told = to_usage(reply.usage), reply.raw.get("usage")
+    output = {"model_name": reply.model, "token_usage": told if isinstance(told, dict) else {}}
     return ChatResult(
         generations=[
             ChatGeneration(
@@ -37,7 +38,7 @@ def to_result(reply: Reply, *, stored: bool, with_headers: bool) -> ChatResult:
             )
             for i, choice in enumerate(reply.choices)
         ],
-        llm_output={"model_name": reply.model, "token_usage": dict(reply.raw.get("usage") or {})},
+        llm_output=output,
     )
 
 

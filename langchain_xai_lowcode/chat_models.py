@@ -3,7 +3,7 @@
 Fields, and the framework's methods, short; the work is done by ``GatewayModel`` and the converters.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from typing import Any, ClassVar, Self
 
@@ -11,64 +11,174 @@ from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
     CallbackManagerForLLMRun,
 )
-from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
+from langchain_core.language_models import LangSmithParams
 from langchain_core.language_models.model_profile import ModelProfile
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
 from pydantic import model_validator
 
 from langchain_xai_lowcode import _translator  # noqa: F401 - registers itself
+from langchain_xai_lowcode._binding import Binding
 from langchain_xai_lowcode._blocks import MODEL_PROVIDER
 from langchain_xai_lowcode._chunks import ChunkMaker
-from langchain_xai_lowcode._counting import TokenCounting
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._replies import to_result
-from langchain_xai_lowcode._structured import Method, structured
-from langchain_xai_lowcode._tools import openai_format, openai_tools, to_tool_specs
+from langchain_xai_lowcode._totals import totals
 from xai_lowcode._version import __version__
-from xai_lowcode.conversation import ChatRequest, check_choice
+from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.deferred import deferral_of
-from xai_lowcode.openai_forms import read_tool_choice
 from xai_lowcode.profiles import profile_of
 from xai_lowcode.reply import Reply
 
 
-class ChatXAILowCode(TokenCounting, BaseChatModel):
+class ChatXAILowCode(Binding):
     """Grok through the LowCodeAPI gateway.
 
     Setup:
         ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
         ``LOWCODEAPI_API_TOKEN``.
 
+    Key init args — completion params:
+        model: Name of the model; default ``"grok-4.7"``. Any name is sent as it is.
+        temperature: 0 to 2. ``top_p``, ``seed``, ``n``, ``presence_penalty`` and
+            ``frequency_penalty`` are fields too.
+        max_tokens: Limit of visible tokens; reasoning does not count.
+        stop: Texts that end an answer; cut here where a model refuses the option.
+        reasoning_effort: ``"low"``, ``"high"`` and what else the model knows.
+        logprobs: Whether probabilities of tokens are told; ``top_logprobs`` for alternatives.
+        api: The wire form: ``"auto"``, ``"chat_completions"``, ``"responses"``, ``"messages"``.
+        use_previous_response_id: Whether to go on from the last answer that xAI has stored.
+        deferred: Whether answers are fetched later; True, or a ``xai_lowcode.Deferral``.
+        model_kwargs: Further options; unknown ones are members of the request body.
+
+    Key init args — client params:
+        api_token: The account's token, also as ``api_key``; default ``LOWCODEAPI_API_TOKEN``.
+        base_url: The gateway, also as ``api_base``; default ``LOWCODEAPI_BASE_URL``, then hosted.
+        timeout: Seconds: a number, a tuple or an ``httpx.Timeout``; default 1200 to read.
+        max_retries: How often a failed request is made again; default 2.
+        deadline: Seconds for a whole call with all its attempts; default none.
+        max_concurrency: Requests in flight at one time; default no limit.
+        http_client: An ``httpx.Client`` to send with; ``http_async_client`` for the async methods.
+
+    All can be set for one call as well: ``llm.invoke("Hello", model="grok-4.3")``.
+
     Instantiate:
-        >>> from langchain_xai_lowcode import ChatXAILowCode
-        >>> llm = ChatXAILowCode(model="grok-4.7", temperature=0)  # doctest: +SKIP
+        ```python
+        from langchain_xai_lowcode import ChatXAILowCode
+
+        llm = ChatXAILowCode(model="grok-4.7", temperature=0.2, max_retries=3)
+        ```
 
     Invoke:
-        >>> llm.invoke("Say hello.").text  # doctest: +SKIP
-        'Hello!'
+        ```python
+        messages = [("system", "Translate to French."), ("human", "I love programming.")]
+        print(llm.invoke(messages).text)
+        ```
 
     Stream:
-        >>> for chunk in llm.stream("Say hello."):  # doctest: +SKIP
-        ...     print(chunk.text, end="")
+        ```python
+        for chunk in llm.stream(messages):
+            print(chunk.text, end="")
+        ```
+
+        Chunks add up to the whole message: ``full = full + chunk``.
+
+    Async:
+        ```python
+        import asyncio
+
+        async def talk() -> None:
+            print((await llm.ainvoke(messages)).text)
+            async for chunk in llm.astream(messages):
+                print(chunk.text, end="")
+            print(len(await llm.abatch([messages, messages])))
+
+        asyncio.run(talk())
+        ```
 
     Tool calling:
-        >>> llm.bind_tools([get_weather]).invoke("How is the weather?").tool_calls  # doctest: +SKIP
+        ```python
+        def get_weather(city: str) -> str:
+            '''Get the weather in a city.'''
+            return f"Sunny in {city}."
+
+        answer = llm.bind_tools([get_weather]).invoke("How is the weather in 'Vienna'?")
+        print(answer.tool_calls[0]["args"])  # {'city': 'Vienna'}
+        ```
+
+        See ``bind_tools`` for choosing a tool, and LangChain's ``create_agent`` for the loop.
 
     Tools that xAI runs:
-        >>> from langchain_xai_lowcode import web_search
-        >>> answer = llm.bind_tools([web_search()]).invoke("What is new at x.ai?")  # doctest: +SKIP
-        >>> answer.content_blocks[-1]["annotations"][0]["url"]  # doctest: +SKIP
-        'https://x.ai/news'
+        ```python
+        from langchain_xai_lowcode import web_search
+
+        answer = llm.bind_tools([web_search()]).invoke("Search the web for Grok.")
+        for source in answer.content_blocks[-1]["annotations"]:
+            print(source["url"])
+        ```
 
     Structured output:
-        >>> llm.with_structured_output(Person).invoke("Ada is 36.")  # doctest: +SKIP
-        Person(name='Ada', age=36)
+        ```python
+        from pydantic import BaseModel
 
-    ``stop`` works with every model: where a model refuses it, the answer is cut here. Errors are
-    LangChain's (``ModelRateLimitError``…) and this package's (``xai_lowcode.errors``) at once.
+        class Person(BaseModel):
+            name: str
+            age: int
+
+        print(llm.with_structured_output(Person).invoke("Who is 'Ada', who is 36?"))
+        ```
+
+    Reasoning:
+        ```python
+        answer = llm.invoke("What is 3 ** 3?", model="grok-4.3", reasoning_effort="high")
+        print([block["type"] for block in answer.content_blocks])  # ['reasoning', 'text']
+        ```
+
+        Not every model tells its thoughts. Put messages back into the history as they are: what xAI
+        said goes back verbatim, over ``api="responses"`` also its encrypted thoughts
+        (``include=["reasoning.encrypted_content"]``).
+
+    Image input:
+        ```python
+        import base64
+        from pathlib import Path
+
+        from langchain_core.messages import HumanMessage
+
+        data = base64.b64encode(Path("fox.png").read_bytes()).decode()
+        picture = {"type": "image", "base64": data, "mime_type": "image/png"}
+        print(llm.invoke([HumanMessage([{"type": "text", "text": "What is this?"}, picture])]).text)
+        ```
+
+        ``{"type": "image", "url": …}`` and OpenAI's ``image_url`` are taken as well; documents are
+        ``{"type": "file", …}``.
+
+    Token usage:
+        ```python
+        answer = llm.invoke(messages)
+        print(answer.usage_metadata["total_tokens"], answer.usage_metadata["output_token_details"])
+        print(answer.response_metadata["cost_usd"], "USD")
+        ```
+
+        Streams have it in their last chunk. Output counts reasoning. ``get_num_tokens`` asks the
+        service's tokenizer before anything is sent.
+
+    Logprobs:
+        ```python
+        answer = llm.invoke(messages, model="grok-3", logprobs=True)
+        print(answer.response_metadata["logprobs"]["content"][0]["token"])
+        ```
+
+        Newer models leave them out.
+
+    Response metadata:
+        ```python
+        told = llm.invoke(messages).response_metadata
+        print(told["model_name"], told["finish_reason"])
+        ```
+
+    Errors are LangChain's (``ModelRateLimitError``…) and this package's (``xai_lowcode.errors``) at
+    once; the token is in none of them, and in no print, dump or trace.
     """
 
     _limited_by_langchain: ClassVar[bool] = True
@@ -124,7 +234,7 @@ class ChatXAILowCode(TokenCounting, BaseChatModel):
             with closing(self._gateway.stream(request)) as events:
                 for event in events:
                     if (chunk := maker.feed(event)) is not None:
-                        if run_manager is not None:
+                        if run_manager is not None and run_manager.handlers:
                             run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
             yield maker.last()
@@ -142,7 +252,7 @@ class ChatXAILowCode(TokenCounting, BaseChatModel):
             async with aclosing(self._gateway.astream(request)) as events:
                 async for event in events:
                     if (chunk := maker.feed(event)) is not None:
-                        if run_manager is not None:
+                        if run_manager is not None and run_manager.handlers:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
             yield maker.last()
@@ -154,97 +264,14 @@ class ChatXAILowCode(TokenCounting, BaseChatModel):
             with_headers=self.include_response_headers,
         )
 
-    # --- binding --------------------------------------------------------------------------------
-
-    def bind_tools(
-        self,
-        tools: Sequence[Mapping[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | bool | Mapping[str, Any] | None = None,
-        strict: bool | None = None,
-        parallel_tool_calls: bool | None = None,
-        response_format: Any = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Offers tools to the model; their schemas are rendered once, here.
-
-        Args:
-            tools: Functions, pydantic classes, LangChain tools, or schemas in OpenAI's form; and
-                tools that xAI runs, such as ``web_search()`` or ``{"type": "web_search"}``. An
-                MCP server's ``authorization`` and ``headers`` are hidden in what is bound, so that
-                tracers, prints and caches do not get them.
-            tool_choice: ``"auto"``, ``"none"``, ``"any"`` or True for any tool, a tool's name, or
-                OpenAI's form of these.
-            strict: Whether the schemas are made strict, as OpenAI defines it; xAI's always are.
-            parallel_tool_calls: Whether several calls may come at once; default: xAI's, True.
-            response_format: A schema that the final answer must fit, or OpenAI's form of it.
-            kwargs: Further options of the calls.
-
-        Raises:
-            UsageError: ``tool_choice`` names no tool, a tool has no name, or a schema is none that
-                can be sent.
-        """
-        with langchain_errors():
-            clean = self._cleans(kwargs)
-            rendered = openai_tools(tools, strict=strict, clean=clean)
-            check_choice(to_tool_specs(rendered), read_tool_choice(tool_choice))
-            if response_format is not None:
-                response_format = openai_format(response_format, clean=clean)
-        bound: dict[str, Any] = {
-            "tools": rendered or None,
-            "tool_choice": tool_choice,
-            "parallel_tool_calls": parallel_tool_calls,
-            "response_format": response_format,
-        }
-        given = {name: value for name, value in bound.items() if value is not None}
-        return self.bind(**given, **kwargs)
-
-    def with_structured_output(
-        self,
-        schema: Mapping[str, Any] | type | None = None,
-        *,
-        method: Method | None = None,
-        include_raw: bool = False,
-        strict: bool | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]:
-        """Makes the model answer with an object that fits a schema.
-
-        Args:
-            schema: A pydantic class (the answer is an instance), a TypedDict or a JSON schema (the
-                answer is a dict).
-            method: ``"json_schema"`` constrains the answer itself, ``"function_calling"`` forces a
-                tool call, ``"json_mode"`` asks for any JSON; the prompt must then describe it.
-                Default: ``"json_schema"``; a tool call with ``api="messages"``, which know none.
-            include_raw: Return ``{"raw", "parsed", "parsing_error"}`` instead of raising.
-            strict: Whether the schema is made strict, as OpenAI defines it.
-            kwargs: Further options of the calls.
-
-        Raises:
-            UsageError: The method is unknown, or needs a schema and has none, or one that cannot be
-                sent.
-        """
-        with langchain_errors():
-            return structured(
-                lambda **bound: self.bind(**bound, **kwargs),
-                lambda tools, **bound: self.bind_tools(tools, **bound, **kwargs),
-                schema,
-                method=method or ("function_calling" if self._is_plain(kwargs) else "json_schema"),
-                include_raw=include_raw,
-                strict=strict,
-                clean=self._cleans(kwargs),
-                parallel=None if self._is_plain(kwargs) else False,
-            )
-
-    def _is_plain(self, call: Mapping[str, Any]) -> bool:
-        """Whether it is asked in messages, which know neither formats nor single calls."""
-        return bool({"api": self.api, **self.model_kwargs, **call}["api"] == "messages")
-
     # --- what LangChain wants to know -----------------------------------------------------------
 
     @property
     def _llm_type(self) -> str:
         return "xai-lowcode-chat"
+
+    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+        return totals(llm_outputs)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         default = [self.stop] if isinstance(self.stop, str) else self.stop

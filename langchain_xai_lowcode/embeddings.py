@@ -23,12 +23,42 @@ class XAILowCodeEmbeddings(WithModelKwargs, Serializable, Embeddings):
     access to its embedding models on request. Where the endpoint is missing, calls raise
     ``RouteNotFoundError``, which says what to use in its place.
 
-    Example:
-        >>> from langchain_xai_lowcode import XAILowCodeEmbeddings
-        >>> embeddings = XAILowCodeEmbeddings(dimensions=256)  # doctest: +SKIP
-        >>> vectors = embeddings.embed_documents(["A fox.", "An owl."])  # doctest: +SKIP
-        >>> len(vectors), len(vectors[0])  # doctest: +SKIP
-        (2, 256)
+    Setup:
+        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
+        ``LOWCODEAPI_API_TOKEN``.
+
+    Key init args — completion params:
+        model: Name of the embedding model.
+        dimensions: Length of the vectors, where a model lets it be chosen.
+        chunk_size: Texts in one request, 1 to 128.
+
+    Key init args — client params:
+        api_token, base_url, timeout, max_retries, …: As those of ``ChatXAILowCode``.
+
+    Instantiate:
+        ```python
+        from langchain_xai_lowcode import XAILowCodeEmbeddings
+
+        embeddings = XAILowCodeEmbeddings(dimensions=256)
+        ```
+
+    Embed texts:
+        ```python
+        vectors = embeddings.embed_documents(["A fox.", "An owl."])
+        print(len(vectors), len(vectors[0]))  # 2 256
+        ```
+
+    Embed a query:
+        ```python
+        print(len(embeddings.embed_query("Which animal barks?")))
+        ```
+
+    Async:
+        ```python
+        import asyncio
+
+        print(len(asyncio.run(embeddings.aembed_documents(["A fox.", "An owl."]))))
+        ```
     """
 
     model: str = Field(

@@ -30,13 +30,39 @@ class XAIImageGenerationTool(Connection, BaseTool):
     The model reads one line: how many pictures there are, and where, if they have addresses. The
     pictures themselves are the ``artifact`` of the tool message, as standard image blocks.
 
-    Example:
-        >>> from langchain.agents import create_agent  # doctest: +SKIP
-        >>> from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerationTool
-        >>> agent = create_agent(ChatXAILowCode(), [XAIImageGenerationTool()])  # doctest: +SKIP
-        >>> answer = agent.invoke({"messages": "Draw a fox."})  # doctest: +SKIP
-        >>> answer["messages"][-2].artifact[0]["type"]  # doctest: +SKIP
-        'image'
+    Setup:
+        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
+        ``LOWCODEAPI_API_TOKEN``.
+
+    Key init args — picture params:
+        model: Name of the image model.
+        resolution: ``"1k"`` or ``"2k"``.
+        image_format: ``"url"``, the default, or ``"b64_json"`` for the pictures themselves.
+
+    Key init args — client params:
+        api_token, base_url, timeout, max_retries, …: As those of ``ChatXAILowCode``.
+
+    Instantiate:
+        ```python
+        from langchain_xai_lowcode import XAIImageGenerationTool
+
+        tool = XAIImageGenerationTool(resolution="1k")
+        ```
+
+    Invoke:
+        ```python
+        print(tool.invoke({"prompt": "A fox in the snow", "n": 2}))
+        ```
+
+    In an agent:
+        ```python
+        from langchain.agents import create_agent
+        from langchain_xai_lowcode import ChatXAILowCode
+
+        agent = create_agent(ChatXAILowCode(), [tool])
+        answer = agent.invoke({"messages": "Use generate_image: 'a fox'."})
+        print(answer["messages"][-2].artifact[0]["type"])  # image
+        ```
     """
 
     name: str = "generate_image"

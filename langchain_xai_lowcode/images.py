@@ -27,12 +27,58 @@ class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageC
     Takes a prompt, or a dict with ``prompt`` and the options below, and gives a list of image
     blocks that can be put into a message as they are.
 
-    Example:
-        >>> from langchain_xai_lowcode import XAIImageGenerator
-        >>> painter = XAIImageGenerator(response_format="b64_json")  # doctest: +SKIP
-        >>> blocks = painter.invoke("A lighthouse at dawn")  # doctest: +SKIP
-        >>> blocks[0]["mime_type"]  # doctest: +SKIP
-        'image/jpeg'
+    Setup:
+        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
+        ``LOWCODEAPI_API_TOKEN``.
+
+    Key init args — picture params:
+        model: Name of the image model.
+        n: How many pictures, 1 to 10; default 1.
+        aspect_ratio: ``"1:1"``, ``"16:9"``, ``"auto"`` and others.
+        resolution: ``"1k"`` or ``"2k"``.
+        response_format: ``"url"``, the default, or ``"b64_json"`` for the pictures themselves.
+
+    Key init args — client params:
+        api_token, base_url, timeout, max_retries, …: As those of ``ChatXAILowCode``.
+
+    Instantiate:
+        ```python
+        from langchain_xai_lowcode import XAIImageGenerator
+
+        painter = XAIImageGenerator(response_format="b64_json")
+        ```
+
+    Invoke:
+        ```python
+        import base64
+        from pathlib import Path
+
+        (picture,) = painter.invoke("A lighthouse at dawn")
+        Path("lighthouse.png").write_bytes(base64.b64decode(picture["base64"]))
+        print(picture["mime_type"])
+        ```
+
+    Options of a call:
+        ```python
+        print(len(painter.invoke({"prompt": "A fox", "n": 2, "aspect_ratio": "16:9"})))
+        print(len(painter.invoke("An owl", n=3)))
+        ```
+
+    Async and batches:
+        ```python
+        import asyncio
+
+        print(len(asyncio.run(painter.abatch(["A fox", "An owl"], {"max_concurrency": 2}))))
+        ```
+
+    In a chain:
+        ```python
+        from langchain_core.messages import HumanMessage
+        from langchain_xai_lowcode import ChatXAILowCode
+
+        look = painter | (lambda blocks: [HumanMessage(blocks)]) | ChatXAILowCode()
+        print(look.invoke("A fox").text)
+        ```
     """
 
     model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1)

@@ -32,13 +32,48 @@ class XAILowCodeLLM(TokenCounting, BaseLLM):
     For old chains; new ones are better off with ``ChatXAILowCode``, whose fields this class has
     too. Prompts of a batch are asked at the same time.
 
-    Example:
-        >>> from langchain_xai_lowcode import XAILowCodeLLM
-        >>> llm = XAILowCodeLLM(model="grok-4.7", stop=["."])  # doctest: +SKIP
-        >>> llm.invoke("The sky is")  # doctest: +SKIP
-        'blue'
-        >>> for text in llm.stream("Count to three:"):  # doctest: +SKIP
-        ...     print(text, end="")
+    Setup:
+        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
+        ``LOWCODEAPI_API_TOKEN``.
+
+    Key init args — completion params:
+        model: Name of the model; default ``"grok-4.7"``.
+        via: How prompts are asked: ``"completions"``, ``"chat"``, or ``"auto"``.
+        temperature, max_tokens, stop, …: As those of ``ChatXAILowCode``.
+
+    Key init args — client params:
+        api_token, base_url, timeout, max_retries, …: As those of ``ChatXAILowCode``.
+
+    Instantiate:
+        ```python
+        from langchain_xai_lowcode import XAILowCodeLLM
+
+        llm = XAILowCodeLLM(model="grok-4.7", stop=["!"])
+        ```
+
+    Invoke:
+        ```python
+        print(llm.invoke("The sky is"))
+        ```
+
+    Stream:
+        ```python
+        for text in llm.stream("Count to three:"):
+            print(text, end="")
+        ```
+
+    Async:
+        ```python
+        import asyncio
+
+        print(asyncio.run(llm.ainvoke("The sky is")))
+        ```
+
+    Token usage:
+        ```python
+        told = llm.generate(["The sky is", "The sea is"])
+        print(told.llm_output["token_usage"]["total_tokens"])
+        ```
     """
 
     via: Via = "auto"
@@ -158,12 +193,11 @@ class XAILowCodeLLM(TokenCounting, BaseLLM):
 
     def _answers_in_one_piece(self, call: Mapping[str, Any]) -> bool:
         """Whether a stream is not to be one: said so on the model, or answers are deferred."""
-        unwanted = "streaming" in self.model_fields_set and not self.streaming
-        return unwanted or self._deferral(call) is not None
+        return self.streaming is False or self._deferral(call) is not None
 
     def _streams_inside(self, requests: Sequence[ChatRequest], deferral: Deferral | None) -> bool:
         alone = len(requests) == 1 and (requests[0].n or 1) == 1
-        return self.streaming and alone and deferral is None
+        return bool(self.streaming) and alone and deferral is None
 
     # --- several prompts at the same time -------------------------------------------------------
 

@@ -5,6 +5,7 @@ What has no block is kept beside the blocks, as plain JSON that every store keep
 """
 
 import base64
+import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -38,7 +39,7 @@ from xai_lowcode.conversation import (
     ToolCallPart,
     ToolResultPart,
 )
-from xai_lowcode.errors import UsageError
+from xai_lowcode.errors import UnreadableAnswerError, UsageError
 
 # The items of an answer, which go back to xAI verbatim, and the wire form they came in.
 ITEMS = "xai"
@@ -275,9 +276,14 @@ def _from_image(part: ImagePart) -> ImageBlock:
     if not comma or not kind.startswith("data:"):
         return ImageBlock(url=part.url, detail=part.detail)
     mime_type = kind.removeprefix("data:")
-    return ImageBlock(
-        image=base64.b64decode(data), image_mimetype=mime_type or None, detail=part.detail
-    )
+    return ImageBlock(image=_decoded(data), image_mimetype=mime_type or None, detail=part.detail)
+
+
+def _decoded(data: str) -> bytes:
+    try:
+        return base64.b64decode(data)
+    except binascii.Error as error:
+        raise UnreadableAnswerError(f"A picture in the answer is no base64 ({error}).") from None
 
 
 def _from_file(part: FilePart) -> DocumentBlock:

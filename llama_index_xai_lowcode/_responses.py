@@ -146,7 +146,8 @@ class Fold:
             self._question.calls(calls),
             kept_beside(self._made) if self._made else {},
         )
-        return ChatResponse(message=message, delta=delta, raw=self._raw, **more)
+        update = {"message": message, "delta": delta, "raw": self._raw, "additional_kwargs": {}}
+        return _BLANK_RESPONSE.model_copy(update=update | more)
 
 
 def folded(events: Generator[StreamEvent, None, None], fold: Fold) -> ChatResponseGen:
@@ -190,7 +191,13 @@ def _message(
     if calls:
         blocks.extend(from_parts(calls))
         more = {**more, "tool_calls": plain_calls(calls)}
-    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=more)
+    return _BLANK.model_copy(update={"blocks": blocks, "additional_kwargs": more})
+
+
+# A stream has hundreds of responses, and pydantic's check of each costs more than all the rest;
+# they are made of what was checked already.
+_BLANK = ChatMessage(role=MessageRole.ASSISTANT, blocks=[])
+_BLANK_RESPONSE = ChatResponse(message=_BLANK)
 
 
 def _to_citation(citation: Citation) -> CitationBlock:
@@ -209,8 +216,11 @@ def _counted(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[str, Any]:
 
     The ends of some streams hold none, and messages leave what was cached out of the input.
     """
-    said = raw.get("usage") or {}
-    if usage is None or said.get("prompt_tokens", said.get("input_tokens")) == usage.input_tokens:
+    said = raw.get("usage")
+    if usage is None or not isinstance(said, dict | None):
+        return raw
+    said = said or {}
+    if said.get("prompt_tokens", said.get("input_tokens")) == usage.input_tokens:
         return raw
     counts = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
     return {**raw, "usage": {**said, **counts, "total_tokens": usage.total_tokens}}

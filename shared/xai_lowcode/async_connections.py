@@ -9,13 +9,14 @@ import httpcore
 import httpx
 
 from xai_lowcode import idle
-from xai_lowcode.sockets import AsyncioBackend, Due, Wire, abort
+from xai_lowcode.due import Due
+from xai_lowcode.sockets import AsyncioBackend, abort
 
 
 class _AsyncConnection(httpcore.AsyncHTTPConnection):
     """httpcore's connection, with the moment by which it must be done."""
 
-    def __init__(self, origin: httpcore.Origin, ssl_context: Any, among: set[Wire]) -> None:
+    def __init__(self, origin: httpcore.Origin, ssl_context: Any, among: set[Any]) -> None:
         self.due = Due()
         super().__init__(
             origin,
@@ -31,7 +32,7 @@ class AsyncConnections:
     def __init__(self, ssl_context: Any, most: int = idle.MOST) -> None:
         self._context = ssl_context
         self._places = asyncio.Semaphore(most)
-        self._wires: set[Wire] = set()
+        self._wires: set[Any] = set()
         self._idle: idle.Idle[_AsyncConnection] = idle.Idle()
         self._all: set[_AsyncConnection] = set()
 

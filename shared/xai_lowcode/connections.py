@@ -14,14 +14,15 @@ import httpcore
 import httpx
 
 from xai_lowcode import idle
-from xai_lowcode.sockets import Backend, Due
+from xai_lowcode.due import SharedDue
+from xai_lowcode.sockets import Backend
 
 
 class _Connection(httpcore.HTTPConnection):
     """httpcore's connection, with the moment by which it must be done."""
 
     def __init__(self, origin: httpcore.Origin, ssl_context: Any) -> None:
-        self.due = Due()
+        self.due = SharedDue()
         super().__init__(
             origin,
             ssl_context=ssl_context,
@@ -90,10 +91,12 @@ class Connections:
         connection.close()
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections; one that is waited for fails, and is then closed by who waits."""
         self._idle.clear()
         for connection in list(self._all):
-            self._close(connection)
+            self._all.discard(connection)
+            if connection.due.end():
+                connection.close()
 
 
 class _Body:

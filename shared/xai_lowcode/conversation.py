@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from xai_lowcode.brief import Brief
 from xai_lowcode.errors import UsageError
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -26,8 +27,8 @@ class TextPart:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePart:
+@dataclass(frozen=True, slots=True, repr=False)
+class ImagePart(Brief):
     """A picture: an address (http, https or a data URL), or the id of an uploaded file."""
 
     url: str | None = None
@@ -35,8 +36,8 @@ class ImagePart:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FilePart:
+@dataclass(frozen=True, slots=True, repr=False)
+class FilePart(Brief):
     """A document: an address, the id of an uploaded file, or base64 data with its type and name."""
 
     url: str | None = None

@@ -75,8 +75,7 @@ def deferral_of(wish: Any) -> Deferral | None:
 
 def ticket_of(settled: Settled, session: Session) -> str:
     """The id under which an answer was promised."""
-    with session.redacting():
-        return one(Ticket)(settled.body).request_id
+    return session.read(one(Ticket), settled).request_id
 
 
 def collect(request_id: str, deferral: Deferral, session: Session) -> Flow[Settled]:

@@ -113,8 +113,7 @@ def collect_deferred_completion(
 ) -> Flow[Json]:
     """Waits for a deferred answer and fetches it."""
     settled = yield from collect(request_id, deferral or Deferral(), session)
-    with session.redacting():
-        return rows.object_with("choices")(settled.body)
+    return session.read(rows.object_with("choices"), settled)
 
 
 def create_message(

@@ -7,8 +7,7 @@ here, on values, so that the two clients differ in nothing but ``await``. What t
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -186,21 +185,22 @@ class Session:
         """The same with another policy."""
         return replace(self, policy=policy)
 
-    @contextmanager
-    def redacting(self) -> Iterator[None]:
-        """Blanks the token in what is raised inside: an answer that cannot be read may quote it."""
+    def read(self, parse: Callable[[Any], T], settled: "Settled") -> T:
+        """Reads an answer; one that cannot be read may quote the token.
+
+        The error says so without it, and without the frames that hold the answer.
+        """
         try:
-            yield
+            return parse(settled.body)
         except XAILowCodeError as error:
-            error.without(self.token)
-            raise
+            unreadable = error.without(self.token).with_traceback(None)
+        raise unreadable
 
 
 def ask(call: Call[T], session: Session) -> Flow[T]:
     """Makes a call and reads its answer."""
     settled = yield from exchange(call, session)
-    with session.redacting():
-        return call.operation.parse(settled.body)
+    return session.read(call.operation.parse, settled)
 
 
 def exchange(call: Call[Any], session: Session) -> Flow[Settled]:

@@ -29,7 +29,7 @@ from xai_lowcode.dialects.completions import Completions
 from xai_lowcode.dialects.messages import Messages
 from xai_lowcode.dialects.responses import Responses
 from xai_lowcode.dialects.responses.request import says_its_items
-from xai_lowcode.errors import BadRequestError, UsageError
+from xai_lowcode.errors import BadRequestError, UsageError, XAILowCodeError
 from xai_lowcode.events import StreamEvent
 from xai_lowcode.exchange import Call, Flow, Settled, exchange
 from xai_lowcode.gateway import AsyncGateway, Gateway
@@ -161,9 +161,12 @@ class GatewayModel:
                         if reader.finished:
                             return
                 yield from reader.close()
-            except BadRequestError as refusal:
-                if reader.begun or not self._learn(request, refusal):
-                    raise
+            except XAILowCodeError as error:
+                # No frame of the error is to hold what was read: it may quote the token.
+                piece = b""
+                if not self._may_ask_again(request, reader, error):
+                    failed = error.without(self._session.token).with_traceback(None)
+                    raise failed from error.__cause__
                 opening, session = self._opening(request), self._session
             else:
                 return
@@ -183,9 +186,12 @@ class GatewayModel:
                             return
                 for event in reader.close():
                     yield event
-            except BadRequestError as refusal:
-                if reader.begun or not self._learn(request, refusal):
-                    raise
+            except XAILowCodeError as error:
+                # No frame of the error is to hold what was read: it may quote the token.
+                piece = b""
+                if not self._may_ask_again(request, reader, error):
+                    failed = error.without(self._session.token).with_traceback(None)
+                    raise failed from error.__cause__
                 opening, session = self._opening(request), self._session
             else:
                 return
@@ -198,8 +204,8 @@ class GatewayModel:
         if deferral is not None and not _is_answered(settled.body):
             ticket = ticket_of(settled, self._session)
             settled = yield from collect(ticket, deferral, self._session)
-        with self._session.redacting():
-            reply = dialect.parse(dialect.operation.parse(settled.body))
+        parse = dialect.operation.parse
+        reply = self._session.read(lambda body: dialect.parse(parse(body)), settled)
         reply = replace(reply, headers=settled.headers)
         stops = _own_stops(request, accepted)
         return cut_reply(reply, stops) if stops else reply
@@ -243,6 +249,13 @@ class GatewayModel:
                 if name != "stop" and value != _SAYS_NOTHING.get(name):
                     self._warn(request.model if name in refuses else dialect.name, name)
         return replace(request, **unset) if unset else request
+
+    def _may_ask_again(
+        self, request: ChatRequest, reader: StreamReader, error: XAILowCodeError
+    ) -> bool:
+        if reader.begun or not isinstance(error, BadRequestError):
+            return False
+        return self._learn(request, error)
 
     def _learn(self, request: ChatRequest, refusal: BadRequestError) -> bool:
         """Remembers what a model said it does not take; whether asking again without it may help.

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
+from xai_lowcode.brief import shorten
 from xai_lowcode.errors import ContentPolicyError, UnreadableAnswerError, UsageError
 from xai_lowcode.members import count_of, word_of
 from xai_lowcode.reply import TICKS_PER_USD
@@ -19,7 +20,6 @@ MOST_IMAGES = 10
 ImageFormat = Literal["url", "b64_json"]
 
 _DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,")
-_LONGEST_WORD = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +164,9 @@ class Image:
         if self.base64 is not None:
             facts.append(f"{_length(self.base64):,} bytes")
         if self.url is not None:
-            facts.append(f"url={_shorten(self.url)!r}")
+            facts.append(f"url={shorten(self.url)!r}")
         if self.revised_prompt is not None:
-            facts.append(f"revised_prompt={_shorten(self.revised_prompt)!r}")
+            facts.append(f"revised_prompt={shorten(self.revised_prompt)!r}")
         return f"Image({', '.join(facts)})"
 
     def _repr_png_(self) -> bytes | None:
@@ -297,11 +297,6 @@ def _html_of(image: Image) -> str:
         source = f"data:{image.mime_type};base64,{image.base64}"
     says = escape(image.revised_prompt or "picture")
     return f'<img src="{escape(source or "")}" alt="{says}" style="max-width: 48%; margin: 2px">'
-
-
-def _shorten(text: str) -> str:
-    """A text as it may be printed: addresses can hold whole pictures."""
-    return text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…"
 
 
 def _length(data: str) -> int:

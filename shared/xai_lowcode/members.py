@@ -63,6 +63,29 @@ def word_of(holder: Any, name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def odds_of(holder: Mapping[str, Any], name: str) -> tuple[dict[str, Any], ...]:
+    """Probabilities of tokens; without those that are none.
+
+    Example:
+        >>> odds_of({"content": [{"token": "a", "logprob": -0.1}, {"token": 3}]}, "content")
+        ({'token': 'a', 'logprob': -0.1},)
+    """
+    return tuple(token for token in list_of(holder, name) if _is_odds(token))
+
+
+def _is_odds(token: Any) -> bool:
+    if not isinstance(token, dict) or not isinstance(token.get("token"), str):
+        return False
+    signs, others = token.get("bytes") or [], token.get("top_logprobs") or []
+    return (
+        isinstance(token.get("logprob"), int | float)
+        and isinstance(signs, list)
+        and all(isinstance(sign, int) for sign in signs)
+        and isinstance(others, list)
+        and all(map(_is_odds, others))
+    )
+
+
 def written(value: Any) -> str:
     """A value of an answer as the JSON text it came from.
 

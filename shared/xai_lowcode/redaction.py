@@ -7,7 +7,7 @@ untrusted too.
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 BLANK = "[redacted]"
@@ -28,6 +28,10 @@ class Secret(str):
     """The token in use: text to whoever needs it, blanked where a frame's variables are shown."""
 
     __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Takes the text itself: of another ``Secret``, ``str`` would give what it prints."""
+        return super().__new__(cls, str.__str__(text))
 
     def __repr__(self) -> str:
         return "<token>"

@@ -13,6 +13,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from xai_lowcode.errors import TOKEN_SOURCE, UsageError
+from xai_lowcode.redaction import Secret
 
 TOKEN_VARIABLE = "LOWCODEAPI_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 BASE_URL_VARIABLE = "LOWCODEAPI_BASE_URL"
@@ -84,8 +85,10 @@ class Settings(BaseModel):
         Raises:
             UsageError: No token, a token that cannot be one, or an unusable address.
         """
+        # What reports errors shows the variables of frames: this one is not to hold it plainly.
+        api_token = _hidden(api_token)
         return cls(
-            api_token=check_token(_plain(api_token) or os.environ.get(TOKEN_VARIABLE, "")),
+            api_token=check_token(api_token),
             base_url=check_base_url(
                 base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL,
                 allow_insecure_http=allow_insecure_http,
@@ -114,8 +117,12 @@ class Settings(BaseModel):
         return given if isinstance(given, httpx.Timeout) else httpx.Timeout(given)
 
 
-def _plain(token: SecretStr | str | None) -> str:
-    return token.get_secret_value() if isinstance(token, SecretStr) else token or ""
+def _hidden(token: SecretStr | str | None) -> str:
+    """The token that was given, else that of the environment, as a text that does not print."""
+    given = token.get_secret_value() if isinstance(token, SecretStr) else token
+    if given and not isinstance(given, str):
+        return given
+    return Secret(given or os.environ.get(TOKEN_VARIABLE, ""))
 
 
 def check_token(token: str) -> SecretStr:
@@ -126,6 +133,7 @@ def check_token(token: str) -> SecretStr:
     """
     if not isinstance(token, str):
         raise UsageError("api_token: a text is needed.", field="api_token")
+    token = Secret(token)
     if not token:
         raise UsageError(
             "api_token: no LowCodeAPI token was given.",
@@ -144,7 +152,7 @@ def check_token(token: str) -> SecretStr:
             field="api_token",
             hint="Copy the token again; it is one word, usually beginning with at_.",
         )
-    return SecretStr(token)
+    return SecretStr(str.__str__(token))
 
 
 def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:

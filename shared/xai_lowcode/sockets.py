@@ -10,45 +10,23 @@ import ssl
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
-from time import monotonic
 from typing import Any
 
 import httpcore
 
+from xai_lowcode.dialing import dial
+from xai_lowcode.due import Due, SharedDue
+
 # What is read ahead of the reader before the other side is told to wait.
 _READ_AHEAD = 1 << 20
-# Zero would mean not to wait for what the system has received already.
-_SOON = 0.001
-
-
-class Due:
-    """The moment by which a connection must be done with what it does, however often it waits.
-
-    A time-out is for one wait, and bytes that drip in begin a new one each time.
-    """
-
-    __slots__ = ("_end",)
-
-    def __init__(self) -> None:
-        self._end: float | None = None
-
-    def within(self, seconds: float | None) -> None:
-        """Sets the moment, so many seconds from now; None for no limit."""
-        self._end = None if seconds is None else monotonic() + seconds
-
-    def cap(self, timeout: float | None) -> float | None:
-        """Seconds that the next wait may take."""
-        if self._end is None:
-            return timeout
-        left = max(self._end - monotonic(), _SOON)
-        return left if timeout is None else min(timeout, left)
 
 
 class OnePacket(httpcore.NetworkStream):
     """A stream that holds the head of a request back until its body is written."""
 
-    def __init__(self, stream: httpcore.NetworkStream, due: Due) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, due: SharedDue) -> None:
         self._stream, self._due = stream, due
+        due.socket = stream.get_extra_info("socket")
         self._head: bytes | None = None
         self._reading = True
 
@@ -57,7 +35,8 @@ class OnePacket(httpcore.NetworkStream):
         if self._head is not None:
             self.write(b"", timeout)
         self._reading = True
-        return self._stream.read(max_bytes, self._due.cap(timeout))
+        with self._due:
+            return self._stream.read(max_bytes, self._due.cap(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Writes; the first piece after a read goes with the second."""
@@ -67,7 +46,8 @@ class OnePacket(httpcore.NetworkStream):
         if self._head is not None:
             buffer, self._head = self._head + buffer, None
         if buffer:
-            self._stream.write(buffer, self._due.cap(timeout))
+            with self._due:
+                self._stream.write(buffer, self._due.cap(timeout))
 
     def close(self) -> None:
         """Closes the stream below."""
@@ -91,7 +71,7 @@ class OnePacket(httpcore.NetworkStream):
 class Backend(httpcore.NetworkBackend):
     """The socket of one connection, which sends requests in one packet."""
 
-    def __init__(self, due: Due) -> None:
+    def __init__(self, due: SharedDue) -> None:
         self._inner, self._due = httpcore.SyncBackend(), due
 
     def connect_tcp(
@@ -108,10 +88,10 @@ class Backend(httpcore.NetworkBackend):
         return OnePacket(stream, self._due)
 
 
-class Wire(asyncio.Protocol):
+class _Wire(asyncio.Protocol):
     """Bytes of one connection, as asyncio brings them; among the open ones until it is lost."""
 
-    def __init__(self, among: "set[Wire]") -> None:
+    def __init__(self, among: "set[_Wire]") -> None:
         self._among = among
         self.transport: Any = None
         self.unread: deque[bytes] = deque()
@@ -184,7 +164,7 @@ class Wire(asyncio.Protocol):
 class AsyncioStream(httpcore.AsyncNetworkStream):
     """One connection on asyncio, which sends requests in one packet."""
 
-    def __init__(self, wire: Wire, among: set[Wire], due: Due) -> None:
+    def __init__(self, wire: _Wire, among: set[_Wire], due: Due) -> None:
         self._wire, self._among, self._due = wire, among, due
         self._head: bytes | None = None
         self._reading = True
@@ -233,7 +213,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
     ) -> httpcore.AsyncNetworkStream:
         """Goes on encrypted."""
-        loop, wire = asyncio.get_running_loop(), Wire(self._among)
+        loop, wire = asyncio.get_running_loop(), _Wire(self._among)
         try:
             async with asyncio.timeout(self._due.cap(timeout)):
                 encrypted = await loop.start_tls(
@@ -257,7 +237,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         return self._wire.transport.get_extra_info(names.get(info, info))
 
 
-async def abort(wires: Iterable[Wire]) -> None:
+async def abort(wires: Iterable[_Wire]) -> None:
     """Closes connections, even if this is cancelled, as closing a loop may do."""
     for wire in list(wires):
         wire.transport.abort()
@@ -267,7 +247,7 @@ async def abort(wires: Iterable[Wire]) -> None:
 class AsyncioBackend(httpcore.AsyncNetworkBackend):
     """One connection of the running asyncio loop, among the open ones while it lasts."""
 
-    def __init__(self, among: set[Wire], due: Due) -> None:
+    def __init__(self, among: set[_Wire], due: Due) -> None:
         self._among, self._due = among, due
 
     async def connect_tcp(
@@ -282,9 +262,8 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._due.cap(timeout)):
-                _, wire = await loop.create_connection(
-                    partial(Wire, self._among), host, port, happy_eyeballs_delay=0.25
-                )
+                dialed = await dial(host, port)
+                _, wire = await loop.create_connection(partial(_Wire, self._among), sock=dialed)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from None
         except OSError as error:

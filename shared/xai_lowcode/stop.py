@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from xai_lowcode.conversation import TextPart
+from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.events import Finished, StreamEvent, TextDelta, ToolCallDelta
 from xai_lowcode.reply import Choice, Reply
 
@@ -80,15 +81,25 @@ class EventCutter:
         return stopped == self._answers
 
     def cut(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-        """Passes events on, as far as they are to be seen."""
-        for event in events:
-            match event:
-                case TextDelta():
-                    yield from self._cut_text(event)
-                case ToolCallDelta() | Finished():
-                    yield from self._flush(event)
-                case _:
-                    yield event
+        """Passes events on, as far as they are to be seen.
+
+        Of what comes after the end, only facts such as the usage are; that it breaks is none.
+        """
+        try:
+            for event in events:
+                yield from self._seen(event)
+        except XAILowCodeError:
+            if not self.finished:
+                raise
+
+    def _seen(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        match event:
+            case TextDelta():
+                return self._cut_text(event)
+            case ToolCallDelta() | Finished():
+                return self._flush(event)
+            case _:
+                return (event,)
 
     def _cut_text(self, event: TextDelta) -> Iterator[StreamEvent]:
         cutter = self._cutters.get(event.choice)

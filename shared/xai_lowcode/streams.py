@@ -90,7 +90,8 @@ class StreamReader:
         try:
             yield from self._decode(self._cutter.close())
         except UnreadableAnswerError as unreadable:
-            raise _interrupted() from unreadable
+            # Its frames hold what was read, which may quote the token.
+            raise _interrupted() from unreadable.with_traceback(None)
         if self._done:
             return
         if not self._any:

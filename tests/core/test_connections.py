@@ -22,12 +22,13 @@ from tests.core.test_streams import FORMS
 from tests.core.twins import BOTH, AsyncHands, SyncHands, hands
 from xai_lowcode import async_connections, connections, idle, transport
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
+from xai_lowcode.due import SharedDue
 from xai_lowcode.errors import APIConnectionError, APITimeoutError, StreamInterruptedError
 from xai_lowcode.exchange import Call
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.operations import CREATE_CHAT_COMPLETION, LIST_MODELS
 from xai_lowcode.settings import Settings
-from xai_lowcode.sockets import Due, OnePacket
+from xai_lowcode.sockets import OnePacket
 
 both = pytest.mark.parametrize("kind", BOTH)
 BODY = b'{"data":[{"id":"m"}]}'
@@ -52,7 +53,7 @@ class Recorder(httpcore.NetworkStream):
 def test_all_that_was_written_is_out_when_something_is_read(script: list[bytes | None]) -> None:
     """Whatever is written and read in turns, nothing is lost, doubled or out of order."""
     below = Recorder()
-    stream, said = OnePacket(below, Due()), b""
+    stream, said = OnePacket(below, SharedDue()), b""
     for step in script:
         if step is None:
             stream.read(1)
@@ -69,7 +70,7 @@ def test_all_that_was_written_is_out_when_something_is_read(script: list[bytes |
 def test_head_and_body_are_one_packet(head: bytes, body: bytes) -> None:
     """As httpcore writes a request: the head, the body, and nothing at its end."""
     below = Recorder()
-    stream = OnePacket(below, Due())
+    stream = OnePacket(below, SharedDue())
     for _ in range(2):
         for piece in (head, body, b""):
             stream.write(piece)

@@ -161,6 +161,18 @@ def test_a_conversation_may_change_its_form(model_of: GatewayModel, before: str,
     assert "5" in second.text
 
 
+@every_form
+def test_an_answer_that_said_nothing_ends_no_conversation(
+    model_of: GatewayModel, form: str
+) -> None:
+    """What was cut at once is left out of what is sent, since an empty message is refused."""
+    request = replace(asked("text", form, "grok-4.3"), stop=("H",))
+    empty = model_of.generate(request).choices[0].message
+    assert not any(isinstance(part, TextPart) for part in empty.parts)
+    messages = (*request.messages, empty, said("Once more?"))
+    assert model_of.generate(replace(request, messages=messages, stop=())).text
+
+
 @pytest.mark.parametrize("form", ["messages", "responses"])
 @pytest.mark.parametrize("change", ["nothing", "spacing", "arguments", "text", "fewer calls"])
 def test_a_changed_answer_goes_back_as_it_was_changed(

@@ -24,7 +24,7 @@ from xai_lowcode.exchange import Call
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.limits import Limits
 from xai_lowcode.operations import CREATE_CHAT_COMPLETION, LIST_MODELS
-from xai_lowcode.places import Place
+from xai_lowcode.places import Place, Room
 from xai_lowcode.settings import Settings
 
 STREAM: Call[Any] = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
@@ -113,6 +113,41 @@ def test_first_come_first_served() -> None:
         for finished in done:
             finished(10)
     assert order == list(range(20))
+
+
+def test_nobody_passes_those_who_wait() -> None:
+    """A place that became free this moment is not taken by whoever comes now."""
+    room = Room(0)
+    first = Place(room)
+    first.queue()
+    room.free.append(None)
+    newcomer = Place(room)
+    assert not newcomer.take()
+    newcomer.queue()
+    assert (first._held, newcomer._held) == ([None], [])
+    first.leave()
+    assert newcomer._held == [None]
+
+
+@pytest.mark.parametrize("patience", [0.01, None])
+def test_who_gave_up_waits_no_longer(patience: float | None) -> None:
+    """Neither lateness nor cancellation leaves anybody in the queue."""
+    limits = Limits(1, None)
+    _, place = limits.enter(None, rated=False)
+
+    async def give_up() -> None:
+        waiting = [asyncio.create_task(limits.aenter(patience, rated=False)) for _ in range(9)]
+        await asyncio.sleep(0.02)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(give_up())
+    limits.enter(0.01, rated=False)
+    room: Any = limits._room
+    assert not room.waiting
+    place.leave()
+    assert free(limits) == 1
 
 
 MOVES = st.lists(
@@ -211,6 +246,19 @@ def test_a_cancelled_call_gives_its_place_back() -> None:
     asyncio.run(run())
     assert (held.flight.now, held.flight.sent) == (0, 4)
     assert free(limits_in(model)) == 1
+
+
+def test_an_interrupted_call_gives_its_place_back() -> None:
+    """Ctrl-C in the middle of a request: the place is free again."""
+
+    def interrupt(_request: httpx.Request) -> Reply:
+        raise KeyboardInterrupt
+
+    model = model_on(Held(0, interrupt), max_concurrency=1)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            model.client.call(LIST_MODELS)
+        assert free(limits_in(model)) == 1
 
 
 def streams(model: GatewayModel, way: str) -> Iterator[None]:

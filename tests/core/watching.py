@@ -21,19 +21,22 @@ def all_logs() -> Iterator[io.StringIO]:
             text.write(f"{record.getMessage()} {record.__dict__!r}\n")
 
     root, keeper = logging.getLogger(), Keeper(level=0)
-    levels = {name: logging.getLogger(name).level for name in logging.root.manager.loggerDict}
-    before = root.level
+    loggers = [root, *map(logging.getLogger, root.manager.loggerDict)]
+    before = {logger: logger.level for logger in loggers}
     root.addHandler(keeper)
-    root.setLevel(1)
-    for name in levels:
-        logging.getLogger(name).setLevel(1)
+    _set_levels(dict.fromkeys(loggers, 1))
     try:
         yield text
     finally:
         root.removeHandler(keeper)
-        root.setLevel(before)
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+        _set_levels(before)
+
+
+def _set_levels(levels: dict[logging.Logger, int]) -> None:
+    """Sets all levels at once: each ``setLevel`` would go through all loggers."""
+    for logger, level in levels.items():
+        logger.level = level
+    logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # what setLevel calls
 
 
 def all_of(error: BaseException, *, skip: tuple[str, ...] = (__file__,)) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of agents share: tools, questions that make the emulator call them, and ways to ask."""
+"""What the tests of agents share: tools, questions that have them called, ways to ask."""
 
 from collections.abc import Callable
 from typing import Any

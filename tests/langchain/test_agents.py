@@ -1,5 +1,6 @@
 """Agents as applications build them: the loop, its streams, several tools, structured answers."""
 
+import json
 import threading
 from functools import reduce
 from operator import add
@@ -8,10 +9,19 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.exceptions import ModelInvalidRequestError
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
-from langchain_xai_lowcode import web_search
+from langchain_xai_lowcode import (
+    code_execution,
+    file_search,
+    image_generation,
+    mcp,
+    web_search,
+    x_search,
+)
 from tests.langchain.places import (
     APIS,
     QUESTION,
@@ -151,15 +161,46 @@ def without_streaming(body: dict[str, Any]) -> dict[str, Any]:
     return {name: body[name] for name in body.keys() - {"stream", "stream_options"}}
 
 
-def test_tools_of_xais_stand_beside_an_agents_own(gateway: Any, chat: Chat) -> None:
-    """What xAI ran is told in the message that calls the agent's tool, and nobody runs it twice."""
-    agent: Any = create_agent(chat(model="grok-4.3"), [web_search(), get_weather])
-    question = {"messages": "Search the web; how is the weather in 'Rome'?"}
-    messages = agent.invoke(question)["messages"]
+@TWINS
+async def test_tools_of_xais_stand_beside_an_agents_own(
+    gateway: Any, chat: Chat, *, twin: bool
+) -> None:
+    """The agent runs its own and xAI the others; what each did is told, nothing is done twice."""
+    agent: Any = create_agent(in_form(chat, "auto"), [web_search(), get_weather])
+    messages = (await run(agent, QUESTION, twin=twin))["messages"]
     assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
-    kinds = [block["type"] for block in messages[1].content_blocks]
-    assert kinds.count("server_tool_call") == kinds.count("tool_call") == 1
-    assert len(gateway.requests) == 2
+    question = {"messages": [*messages, HumanMessage("Search the web for 'foxes'.")]}
+    messages = (await run(agent, question, twin=twin))["messages"]
+    kinds = [[block["type"] for block in message.content_blocks] for message in messages]
+    assert "server_tool_call" in kinds[-1]
+    assert len(gateway.requests) == 3
+    offered = [tool["type"] for tool in gateway.requests[-1].body["tools"]]
+    assert sorted(offered) == ["function", "web_search"]
+
+
+def test_tools_of_xais_are_dicts_that_keep_their_keys() -> None:
+    """LangChain's agents take dicts; prints of them tell keys apart without showing them."""
+    tools = [
+        web_search(allowed_domains=["x.ai"]),
+        x_search(),
+        code_execution(),
+        file_search(["collection_1"]),
+        image_generation(),
+    ]
+    assert [tool["type"] for tool in tools] == [
+        "web_search",
+        "x_search",
+        "code_interpreter",
+        "file_search",
+        "image_generation",
+    ]
+    assert json.loads(json.dumps(tools)) == tools
+    keys = ("a-key-of-the-museum", "another-key")
+    shown = {repr(mcp("https://mcp.example", "museum", authorization=key)) for key in keys}
+    assert len(shown) == 2
+    assert not [key for key in keys if key in str(shown)]
+    with pytest.raises(ModelInvalidRequestError, match="allowed_domains"):
+        web_search(allowed_domains=["a.org"], excluded_domains=["b.org"])
 
 
 # --- structured answers -------------------------------------------------------------------------
@@ -185,6 +226,42 @@ async def test_an_agent_gives_a_structured_response(
     gateway.reset()
     values = await flow(agent, QUESTION, twin=twin, stream_mode="values")
     assert values[-1]["structured_response"] == answer["structured_response"]
+
+
+class Rain(BaseModel):
+    """A rain report."""
+
+    city: str
+    millimetres: float
+
+
+class Brief(TypedDict):
+    """A weather report."""
+
+    city: str
+
+
+SCHEMA = {"title": "Brief", "type": "object", "properties": {"city": {"type": "string"}}}
+
+
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        (Report | Rain, Report(city="Vienna", sunny=True)),
+        (Brief, {"city": "Vienna"}),
+        ({**SCHEMA, "required": ["city"]}, {"city": "Vienna"}),
+    ],
+)
+async def test_structured_responses_of_every_kind(
+    chat: Chat, api: str, schema: Any, answer: Any, *, twin: bool
+) -> None:
+    """One of several classes, a TypedDict, a JSON schema: by a tool in every form."""
+    agent: Any = create_agent(
+        in_form(chat, api), [get_weather], response_format=ToolStrategy(schema)
+    )
+    assert (await run(agent, QUESTION, twin=twin))["structured_response"] == answer
 
 
 def test_messages_have_no_formats_and_say_so(gateway: Any, chat: Chat) -> None:

@@ -298,7 +298,7 @@ def test_profile_and_parameters(chat: Chat) -> None:
     assert llm.profile["max_input_tokens"] == 500_000
     assert llm.profile["structured_output"] is True
     params = llm._get_ls_params(model="grok-4.6")
-    assert params["ls_provider"] == "xai"
+    assert params["ls_provider"] == "xai-lowcode"
     assert params["ls_model_name"] == "grok-4.6"
     assert params["ls_stop"] == ["END"]
 

@@ -270,4 +270,4 @@ def test_it_travels_without_showing_the_token(gateway: Any, travel: Callable[...
     )
     assert (loaded.invoke("Hello"), loaded.temperature) == (text, 0.5)
     assert llm.asdict()["via"] == "auto"
-    assert llm._get_ls_params()["ls_provider"] == "xai"
+    assert llm._get_ls_params()["ls_provider"] == "xai-lowcode"

@@ -6,7 +6,7 @@ from typing import Any
 from xai_lowcode.conversation import ReasoningPart, TextPart, ToolCallPart
 from xai_lowcode.dialects.bodies import index_of, read_facts, read_usage
 from xai_lowcode.errors import UnreadableAnswerError
-from xai_lowcode.members import object_of, objects_of, text_of
+from xai_lowcode.members import object_of, objects_of, odds_of, text_of
 from xai_lowcode.reply import Choice, Citation, Reply, finish_reason
 
 
@@ -50,7 +50,7 @@ def _read_call(call: Mapping[str, Any]) -> ToolCallPart:
 
 def read_logprobs(choice: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """Probabilities of the tokens, as xAI gives them."""
-    return tuple(objects_of(object_of(choice, "logprobs"), "content"))
+    return odds_of(object_of(choice, "logprobs"), "content")
 
 
 def read_citations(body: Mapping[str, Any]) -> Iterator[Citation]:

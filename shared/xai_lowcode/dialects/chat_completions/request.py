@@ -70,7 +70,10 @@ def _render_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
         if message.role == "tool":
             rendered += [_render_result(part, position) for part in message.parts]
         elif message.role == "assistant":
-            rendered.append(_render_assistant(message, position))
+            answer = _render_assistant(message, position)
+            # An answer that said nothing, cut at once or empty, is refused when it goes back.
+            if answer["content"] or "tool_calls" in answer:
+                rendered.append(answer)
         else:
             rendered.append(_render_asked(message, position))
     return rendered

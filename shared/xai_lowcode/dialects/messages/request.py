@@ -82,7 +82,10 @@ def _render_messages(messages: Sequence[Message]) -> Iterator[Json]:
             yield {"role": "user", "content": results}
             continue
         for position, message in group:
-            yield {"role": role, "content": _render_content(message, position)}
+            content = _render_content(message, position)
+            # An answer that said nothing, cut at once or empty, is refused when it goes back.
+            if content or role != "assistant":
+                yield {"role": role, "content": content}
 
 
 def _render_content(message: Message, position: int) -> str | list[Any]:

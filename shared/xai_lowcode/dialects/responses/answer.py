@@ -13,7 +13,7 @@ from xai_lowcode.conversation import (
 )
 from xai_lowcode.dialects import bodies
 from xai_lowcode.errors import InternalServerError, UnreadableAnswerError
-from xai_lowcode.members import count_of, list_of, objects_of, text_of, word_of
+from xai_lowcode.members import count_of, list_of, odds_of, text_of, word_of
 from xai_lowcode.reply import Choice, Citation, Reply, Usage, finish_reason
 
 Json = Mapping[str, Any]
@@ -218,7 +218,7 @@ def _contents(output: Sequence[Json]) -> Iterator[Json]:
 
 def _read_logprobs(output: Sequence[Json]) -> Iterator[Json]:
     for content in _contents(output):
-        yield from objects_of(content, "logprobs")
+        yield from odds_of(content, "logprobs")
 
 
 def _read_citations(output: Sequence[Json]) -> Iterator[Citation]:

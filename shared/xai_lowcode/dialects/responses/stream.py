@@ -28,7 +28,7 @@ from xai_lowcode.events import (
     ToolCallDelta,
     Used,
 )
-from xai_lowcode.members import object_of, objects_of, text_of
+from xai_lowcode.members import object_of, odds_of, text_of
 
 Json = dict[str, Any]
 
@@ -60,7 +60,7 @@ class ResponsesDecoder:
 
     def _text(self, chunk: Json) -> Iterable[StreamEvent]:
         text = text_of(chunk, "delta")
-        logprobs = tuple(objects_of(chunk, "logprobs")) if chunk.get("logprobs") else ()
+        logprobs = odds_of(chunk, "logprobs") if chunk.get("logprobs") else ()
         return (TextDelta(text, 0, logprobs, chunk),) if text or logprobs else ()
 
     def _thought(self, chunk: Json) -> Iterable[StreamEvent]:

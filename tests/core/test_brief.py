@@ -1,0 +1,40 @@
+"""Law: what may hold megabytes prints in a line, and what is short prints whole."""
+
+import copy
+import pickle
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xai_lowcode.brief import shorten
+from xai_lowcode.conversation import FilePart, ImagePart, Message, ToolResultPart
+
+LONGEST = 600
+short = st.none() | st.text(st.characters(codec="ascii"), max_size=120)
+
+
+@given(short, short, short)
+def test_short_parts_print_as_they_are_made(url: str, name: str, data: str) -> None:
+    """Evaluating what is printed gives the same part again."""
+    for part in (ImagePart(url, name, data), FilePart(url, name, data, None, name)):
+        assert eval(repr(part)) == part  # noqa: S307 - that is what a repr is for
+        assert pickle.loads(pickle.dumps(part)) == copy.copy(part) == part  # noqa: S301 - our own
+        assert not hasattr(part, "__dict__")
+
+
+@given(st.integers(1, 3_000_000))
+def test_long_parts_print_in_a_line(length: int) -> None:
+    """However long data or address are: a line, with how long; also inside of others."""
+    text = "x" * length
+    for part in (ImagePart(text), FilePart(text), FilePart(data=text)):
+        result = ToolResultPart("call", (part,))
+        for printed in (repr(part), repr(Message("user", (part,))), repr(result)):
+            assert len(printed) < LONGEST
+            assert (f"({length:,} characters)" in printed) is (length > 120)
+
+
+@given(st.text(max_size=400))
+def test_a_text_is_cut_once_it_is_too_long(text: str) -> None:
+    """A short text stays; a long one keeps its beginning and tells its length."""
+    told = shorten(text)
+    assert told == text if len(text) <= 120 else told == f"{text[:120]}… ({len(text)} characters)"

@@ -1,0 +1,12 @@
+"""The core's model and those of both frameworks, behind the same few words.
+
+Each has a module of its own, so that a program which uses one imports no other.
+"""
+
+from typing import Any
+
+from tests.faults.core_component import Core
+from tests.faults.langchain_component import LangChain
+from tests.faults.llama_index_component import LlamaIndex
+
+COMPONENTS: tuple[Any, ...] = (Core, LangChain, LlamaIndex)

@@ -1,0 +1,45 @@
+"""A gateway that fails on request, and pauses between attempts that take no time."""
+
+import gc
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.emulator.rooms import images
+from xai_lowcode.settings import BASE_URL_VARIABLE, TOKEN_VARIABLE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_surroundings() -> Iterator[None]:
+    """Pictures are drawn once, and what was imported is not searched for garbage each time."""
+    gc.collect()
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(images, "drawn", cache(images.drawn))
+        yield
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No token, address or proxy of the person who runs the tests."""
+    for name in (TOKEN_VARIABLE, BASE_URL_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow each other at once, unless the gateway asks to wait."""
+    monkeypatch.setattr("xai_lowcode.retry.FIRST_PAUSE", 0.0)
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Emulator]:
+    """The gateway, whose deferred answers are ready at once."""
+    with running(deferred_polls=0) as emulator:
+        yield emulator

@@ -1,0 +1,42 @@
+"""The core's model behind a few words, without a framework."""
+
+from collections.abc import AsyncGenerator, Generator
+from typing import Any
+
+from tests.faults.question import QUESTION
+from xai_lowcode import Settings
+from xai_lowcode.conversation import ChatRequest, Message, TextPart
+from xai_lowcode.gateway_model import GatewayModel
+
+REQUEST = ChatRequest(model="grok-4.7", messages=(Message("user", (TextPart(QUESTION),)),))
+
+
+class Core:
+    """The core's own model."""
+
+    def __init__(self, **options: Any) -> None:
+        self.model = GatewayModel(Settings.create(**options))
+
+    def answer(self) -> str:
+        """A whole answer."""
+        return self.model.generate(REQUEST).text
+
+    async def aanswer(self) -> str:
+        """The same from a coroutine."""
+        return (await self.model.agenerate(REQUEST)).text
+
+    def stream(self) -> Generator[Any, None, None]:
+        """An answer piece by piece."""
+        return self.model.stream(REQUEST)
+
+    def astream(self) -> AsyncGenerator[Any, None]:
+        """The same from a coroutine."""
+        return self.model.astream(REQUEST)
+
+    def close(self) -> None:
+        """Closes the sync connections."""
+        self.model.client.close()
+
+    async def aclose(self) -> None:
+        """Closes the loop's connections."""
+        await self.model.async_client.aclose()

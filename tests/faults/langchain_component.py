@@ -1,0 +1,37 @@
+"""LangChain's chat model behind the words of ``core_component``."""
+
+from typing import Any
+
+from langchain_xai_lowcode import ChatXAILowCode
+from tests.faults.question import QUESTION
+
+
+class LangChain:
+    """LangChain's chat model."""
+
+    def __init__(self, **options: Any) -> None:
+        self.model = ChatXAILowCode(**options)
+
+    def answer(self) -> str:
+        """A whole answer."""
+        return str(self.model.invoke(QUESTION).text)
+
+    async def aanswer(self) -> str:
+        """The same from a coroutine."""
+        return str((await self.model.ainvoke(QUESTION)).text)
+
+    def stream(self) -> Any:
+        """An answer piece by piece."""
+        return self.model.stream(QUESTION)
+
+    def astream(self) -> Any:
+        """The same from a coroutine."""
+        return self.model.astream(QUESTION)
+
+    def close(self) -> None:
+        """Closes the sync connections."""
+        self.model.close()
+
+    async def aclose(self) -> None:
+        """Closes the loop's connections."""
+        await self.model.aclose()

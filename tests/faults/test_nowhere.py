@@ -1,0 +1,109 @@
+"""Gateways that cannot be reached, that come to no body, that are huge, or that die in between."""
+
+import asyncio
+import socket
+import time
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from langchain_xai_lowcode import ChatXAILowCode
+from tests.faults.faces import DEADLINE, FACES, Face
+from tests.faults.outcomes import Right, expected, outcome
+from tests.faults.question import QUESTION
+from tests.faults.servers import dripping_head, refusing, unknown, untrusted
+from tests.faults.watching import nothing_left
+from xai_lowcode.emulator import CutBytes, Emulator, Huge, SlowDrip, running
+from xai_lowcode.errors import StreamInterruptedError
+
+TOKEN = "at_r" + "0" * 32
+FIRST_REQUESTS = [face for face in FACES if face.meets == 1]
+LASTS = SlowDrip(0.05)
+STREAMS = [face for face in FACES if face.kind == "stream"]
+
+
+@pytest.mark.parametrize("place", [refusing, unknown, untrusted])
+def test_who_cannot_be_reached_is_an_error_of_the_line(place: Any) -> None:
+    """No listener, no such host, no trust: nothing was sent, which is worth a repetition."""
+    with place() as address:
+        for face in FIRST_REQUESTS:
+            with nothing_left():
+                came = outcome(face, api_token=TOKEN, base_url=address, deadline=DEADLINE)
+            assert came == expected("line", face), face.name
+
+
+@pytest.mark.parametrize("face", [face for face in FACES if face.kind in {"plain", "stream"}])
+def test_a_head_that_drips_ends_with_the_deadline(face: Face) -> None:
+    """Each header is in time, and the answer never is."""
+    began = time.monotonic()
+    with nothing_left(), dripping_head() as address:
+        came = outcome(face, api_token=TOKEN, base_url=address, deadline=0.5, timeout=30)
+    assert came == expected("late", face)
+    assert time.monotonic() - began < 5.0
+
+
+@pytest.mark.parametrize("face", [face for face in FACES if face.kind in {"plain", "stream"}][::3])
+def test_a_hundred_megabytes_are_read(gateway: Emulator, face: Face) -> None:
+    """An answer that is blown up with nothing is the right answer."""
+    gateway.reset()
+    options = {"api_token": gateway.api_token, "base_url": gateway.base_url}
+    right = face.answer(**options)
+    gateway.inject(Huge(100))
+    with nothing_left():
+        assert face.answer(**options, deadline=60.0) == right
+
+
+def test_wherever_a_stream_is_cut_it_is_whole_or_an_error(gateway: Emulator) -> None:
+    """At every place of its bytes; what was received is never passed off as the answer."""
+    gateway.reset()
+    options = {"api_token": gateway.api_token, "base_url": gateway.base_url, "deadline": 30.0}
+    right, seen = STREAMS[0].answer(**options), set()
+    for number, place in enumerate(range(0, 9000, 97)):
+        face = STREAMS[number % len(STREAMS)]
+        gateway.inject(CutBytes(place))
+        came = outcome(face, **options)
+        assert came in (Right(right), expected("cut", face)), (place, came)
+        seen.add(type(came))
+    assert len(seen) == 2
+    assert len(gateway.requests) == number + 2
+
+
+@pytest.mark.parametrize("twin", [False, True])
+def test_a_gateway_that_is_started_anew_is_found_again(twin: bool) -> None:
+    """It dies in the middle of a stream; the same model goes on with the one that follows."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with nothing_left():
+        asyncio.run(_outlived(port)) if twin else _outlive(port)
+
+
+def _model(gateway: Emulator) -> ChatXAILowCode:
+    return ChatXAILowCode(base_url=gateway.base_url, api_token=gateway.api_token, max_retries=0)
+
+
+def _outlive(port: int) -> None:
+    with running(port) as first:
+        model, token = _model(first), first.api_token
+        first.inject(LASTS)
+        pieces = model.stream(QUESTION)
+        next(pieces)
+    with pytest.raises(StreamInterruptedError):
+        list(pieces)
+    with running(port) as second:
+        second.api_token = token
+        assert model.invoke(QUESTION).text
+
+
+async def _outlived(port: int) -> None:
+    with running(port) as first:
+        model, token = _model(first), first.api_token
+        first.inject(LASTS)
+        pieces = model.astream(QUESTION)
+        await anext(pieces)
+    with pytest.raises(StreamInterruptedError):
+        async with aclosing(pieces) as rest:
+            _ = [piece async for piece in rest]
+    with running(port) as second:
+        second.api_token = token
+        assert (await model.ainvoke(QUESTION)).text

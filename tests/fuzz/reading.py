@@ -1,0 +1,132 @@
+"""Everything that is done with an answer; only our own errors may come out of it.
+
+The same functions are the targets of ``make fuzz``.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+from llama_index.core.llms import ChatMessage
+
+from langchain_xai_lowcode import _chunks, _generations, _replies
+from langchain_xai_lowcode import _messages as langchain_messages
+from llama_index_xai_lowcode import _messages as llama_index_messages
+from llama_index_xai_lowcode import _responses
+from llama_index_xai_lowcode._questions import to_question
+from xai_lowcode import codec
+from xai_lowcode.conversation import ChatRequest
+from xai_lowcode.errors import UsageError, XAILowCodeError
+from xai_lowcode.events import Assembler, StreamEvent
+from xai_lowcode.gateway_model import _DIALECTS
+from xai_lowcode.reply import Reply
+from xai_lowcode.streams import StreamReader
+
+DIALECTS = _DIALECTS
+TEXT = "completions"
+QUESTION = to_question("grok-4.3", [ChatMessage("Hi")])
+
+
+def read_plain(form: str, content: bytes) -> Reply | None:
+    """The reply of a plain answer; None if it is refused as unreadable."""
+    dialect = DIALECTS[form]
+    try:
+        reply = dialect.parse(dialect.operation.parse(codec.load(content)))
+    except codec.JSONDecodeError:
+        return None
+    except UsageError:
+        # Nobody asked for anything: the answer is at fault.
+        raise AssertionError("a fault of an answer is told as a fault of the caller") from None
+    except XAILowCodeError:
+        return None
+    return looked_at(reply)
+
+
+def read_stream(
+    form: str, pieces: Iterable[bytes], stops: Sequence[str] = ()
+) -> tuple[list[StreamEvent], XAILowCodeError | None]:
+    """The events of a stream, and the error that it ended with, if it did."""
+    reader, events = StreamReader(DIALECTS[form], stops=stops), []
+    try:
+        for piece in pieces:
+            events.extend(reader.feed(piece))
+            if reader.finished:
+                return events, None
+        events.extend(reader.close())
+    except UsageError:
+        raise AssertionError("a fault of an answer is told as a fault of the caller") from None
+    except XAILowCodeError as error:
+        return events, error
+    return events, None
+
+
+def fold(events: Iterable[StreamEvent]) -> Reply:
+    """The reply of events."""
+    assembler = Assembler()
+    for event in events:
+        assembler.add(event)
+    return looked_at(assembler.reply())
+
+
+def looked_at(reply: Reply) -> Reply:
+    """The same reply, after every view of it was taken."""
+    assert isinstance(reply.text + reply.reasoning + reply.finish_reason, str)
+    assert repr(reply)
+    assert (
+        reply.usage is None or reply.usage.cost_usd is None or reply.usage.cost_usd < float("inf")
+    )
+    return reply
+
+
+def as_langchain(reply: Reply, form: str) -> None:
+    """The reply as LangChain's result, and its message as ours again."""
+    if form == TEXT:
+        assert _generations.to_llm_result([reply], with_headers=True).generations
+        return
+    result = _replies.to_result(reply, stored=True, with_headers=True)
+    for generation in result.generations:
+        assert isinstance(generation.message.content_blocks, list)
+        sent_back(langchain_messages.to_messages, generation.message)
+
+
+def as_langchain_chunks(events: Iterable[StreamEvent], form: str) -> None:
+    """The events as LangChain's chunks, and their sum as our message again."""
+    maker: Any = _generations.GenerationMaker() if form == TEXT else _chunks.ChunkMaker(stored=True)
+    chunks = [chunk for event in events if (chunk := maker.feed(event)) is not None]
+    whole = reduce(add, [*chunks, maker.last()])
+    if form != TEXT:
+        sent_back(langchain_messages.to_messages, whole.message)
+
+
+def as_llama_index(reply: Reply) -> None:
+    """The reply as LlamaIndex's response, and its message as ours again."""
+    response = _responses.to_response(reply, QUESTION)
+    assert response.message.model_dump_json()
+    sent_back(llama_index_messages.to_messages, response.message)
+
+
+def as_llama_index_stream(events: Iterable[StreamEvent]) -> None:
+    """The events as LlamaIndex's responses."""
+    responses = _responses.Fold(QUESTION)
+    for event in events:
+        responses.feed(event)
+    sent_back(llama_index_messages.to_messages, responses.last().message)
+
+
+def sent_back(convert: Any, message: Any) -> None:
+    """The message as part of the next request; it may be one that cannot be sent."""
+    try:
+        written_out(convert([message]))
+    except UsageError:
+        return
+
+
+def written_out(messages: Sequence[Any], **options: Any) -> None:
+    """A request with these messages, written in every form that takes it."""
+    request = ChatRequest(model="grok-4.3", messages=messages, **options)
+    for dialect in DIALECTS.values():
+        try:
+            codec.dump(dialect.render(request, stream=False))
+        except UsageError:
+            continue

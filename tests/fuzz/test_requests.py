@@ -1,0 +1,214 @@
+"""Law: whatever a caller gives, a request comes of it or a UsageError, never another exception."""
+
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz.noise import json_values, scalars
+from tests.fuzz.reading import DIALECTS, written_out
+from xai_lowcode import codec, openai_forms, settings
+from xai_lowcode.addresses import UrlForms, address, parameters
+from xai_lowcode.conversation import (
+    OPTIONS,
+    ChatRequest,
+    FilePart,
+    ImagePart,
+    Message,
+    ReasoningPart,
+    ServerTool,
+    ServerToolPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    ToolSpec,
+)
+from xai_lowcode.embeddings import EmbeddingRequest
+from xai_lowcode.errors import UsageError
+from xai_lowcode.images import ImageRequest
+from xai_lowcode.operations import GATEWAY_OPERATIONS
+from xai_lowcode.redaction import redact
+from xai_lowcode.schemas import clean_schema
+from xai_lowcode.schemas.keywords import KINDS
+
+words = st.text(max_size=6)
+optional = st.none() | words
+contents = (
+    st.builds(TextPart, words)
+    | st.builds(ImagePart, optional, optional, optional)
+    | st.builds(FilePart, optional, optional, optional, optional, optional)
+)
+parts = (
+    contents
+    | st.builds(ReasoningPart, words)
+    | st.builds(ToolCallPart, words, words, words)
+    | st.builds(ToolResultPart, words, st.lists(contents, max_size=2).map(tuple))
+    | st.builds(ServerToolPart, words, words, words, words, json_values, st.booleans())
+)
+items = st.lists(st.dictionaries(words, json_values, max_size=3), max_size=2).map(tuple)
+messages = st.builds(
+    Message,
+    st.sampled_from(["system", "user", "assistant", "tool"]),
+    st.lists(parts, max_size=3).map(tuple),
+    optional,
+    items,
+    st.sampled_from(["", "responses", "messages"]),
+)
+READERS = [
+    openai_forms.read_tool,
+    openai_forms.read_tool_choice,
+    openai_forms.read_response_format,
+    openai_forms.is_server_tool,
+]
+tool_forms = st.recursive(
+    scalars | st.sampled_from(["function", "auto", "any", "web_search", "json_schema"]),
+    lambda inner: st.dictionaries(
+        st.sampled_from(["type", "function", "name", "parameters", "json_schema", "schema"]), inner
+    ),
+    max_leaves=8,
+)
+schemas = st.recursive(
+    scalars | st.sampled_from(["object", "#", "#/$defs/a", "#/properties/a", "null"]),
+    lambda inner: (
+        st.dictionaries(
+            st.sampled_from([*KINDS, "$ref", "type", "enum", "const", "definitions", "a", "items"]),
+            inner,
+            max_size=5,
+        )
+        | st.lists(inner, max_size=3)
+    ),
+    max_leaves=15,
+)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Any:
+    """What is left out is told in warnings, which are not the subject here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@given(st.lists(messages, min_size=1, max_size=3))
+def test_any_conversation_is_written_or_refused(conversation: list[Message]) -> None:
+    """Any parts in any role, with any items to be sent back, in every form."""
+    written_out(conversation)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(OPTIONS)), json_values, max_size=3))
+def test_any_option_is_taken_or_refused(options: dict[str, Any]) -> None:
+    """Any JSON as the value of any option of a request."""
+    # Adapters make tools and formats of their own classes, with the readers below.
+    made_elsewhere = {"tools", "server_tools", "tool_choice", "response_format"}
+    given_ = {name: value for name, value in options.items() if name not in made_elsewhere}
+    with suppress(UsageError):
+        request = ChatRequest(
+            model="grok-4.3", messages=(Message("user", (TextPart("x"),)),), **given_
+        )
+        for dialect in DIALECTS.values():
+            with suppress(UsageError):
+                codec.dump(dialect.render(request, stream=True))
+
+
+@given(st.sampled_from(READERS), json_values | tool_forms)
+def test_any_form_of_a_tool_is_read_or_refused(read: Callable[[Any], Any], form: Any) -> None:
+    """Any JSON in the place of a tool, a choice or a format; a tool that xAI runs has a type."""
+    with suppress(UsageError):
+        read(form)
+    if openai_forms.is_server_tool(form):
+        tool = openai_forms.read_server_tool(form)
+        assert openai_forms.wire_form(tool) == form
+
+
+@given(schemas)
+def test_any_json_is_a_schema_or_refused(schema: Any) -> None:
+    """Any JSON, made of the words of schemas, as parameters of a tool; what is clean is written."""
+    try:
+        clean = clean_schema(schema, field="tools", name="look")
+    except UsageError as refusal:
+        field = refusal.field
+    else:
+        field = "tools"
+        assert clean_schema(dict(clean), field="tools", name="look") == clean
+    assert field == "tools"
+
+
+@given(st.sampled_from([ImageRequest, EmbeddingRequest]), st.data())
+def test_any_order_is_made_or_refused(kind: Any, data: Any) -> None:
+    """Any JSON as any field of an order of pictures or vectors."""
+    names = sorted(kind.__dataclass_fields__.keys() - {"extra"})
+    needed = {"prompt": "x"} if kind is ImageRequest else {"texts": ["x"]}
+    fields = data.draw(st.dictionaries(st.sampled_from(names), json_values, max_size=2))
+    with suppress(UsageError):
+        rendered = kind(**{**needed, **fields}).render()
+        codec.dump(rendered if isinstance(rendered, dict) else [body for _, body in rendered])
+
+
+objects = st.recursive(
+    scalars | st.binary(max_size=3) | st.just(object()) | st.text(st.characters(), max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(objects, st.integers(0, 400))
+def test_any_object_is_written_or_its_place_named(document: Any, depth: int) -> None:
+    """Bytes, odd keys, lone surrogates, NaN and any depth: written so that it reads the same."""
+    for _ in range(depth):
+        document = [document]
+    written = b""
+    with suppress(UsageError):
+        written = codec.dump(document)
+    if written:
+        assert codec.dump(codec.load(written)) == written
+    redact(document, "token")
+
+
+@given(
+    st.sampled_from(GATEWAY_OPERATIONS),
+    st.sampled_from(["new", "old"]),
+    json_values | st.text(st.characters()),
+    st.dictionaries(st.text(st.characters()), st.text(st.characters()), max_size=3),
+)
+def test_any_address_is_made_or_refused(operation: Any, form: Any, value: Any, query: Any) -> None:
+    """Any value as an id, any text as a parameter: an address in plain signs, or a refusal."""
+    with suppress(UsageError):
+        made = address(operation, form, dict.fromkeys(parameters(operation), value), query)
+        assert made.isascii()
+        assert made.isprintable()
+        assert " " not in made
+
+
+@given(json_values | st.fixed_dictionaries({"paths": json_values}))
+def test_any_definition_is_learnt_from(definition: Any) -> None:
+    """Any JSON in the place of a gateway's own description of its endpoints."""
+    if isinstance(definition, dict) and "paths" in definition:
+        forms = UrlForms()
+        assert forms.learn(GATEWAY_OPERATIONS, definition) >= 0
+
+
+@given(st.text() | json_values, st.booleans())
+def test_any_address_of_a_gateway_is_taken_or_refused(given_: Any, insecure: bool) -> None:
+    """Any value as base URL or token."""
+    for check in (
+        lambda: settings.check_base_url(given_, allow_insecure_http=insecure),
+        lambda: settings.check_token(given_),
+    ):
+        with suppress(UsageError):
+            check()
+
+
+def test_server_tools_keep_their_members() -> None:
+    """A tool that xAI runs is itself, and its parameters are a schema's business no more."""
+    tool = ServerTool("web_search", {"x": 1})
+    assert openai_forms.read_server_tool(tool) is tool
+    with pytest.raises(UsageError):
+        ToolSpec("x", parameters=[])  # type: ignore[arg-type]  # what is refused

@@ -1,0 +1,159 @@
+"""Law: twice as much costs twice as much, in steps and in memory; no clock is asked.
+
+Steps are calls of functions, Python's and C's. Work inside one call of C is not seen by them;
+memory shows the copies that such calls leave.
+"""
+
+import json
+import sys
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.fuzz.bodies import QUESTIONS, bodies
+from tests.fuzz.reading import read_plain, read_stream
+from tests.fuzz.test_streams import chunks_of, sse
+from xai_lowcode import codec
+from xai_lowcode.classification import classify, readable
+from xai_lowcode.conversation import ChatRequest, Message, TextPart, ToolCallPart
+from xai_lowcode.dialects.responses import Responses
+from xai_lowcode.errors import UsageError
+from xai_lowcode.files import _without_envelope
+from xai_lowcode.redaction import redact, redact_text
+from xai_lowcode.schemas import clean_schema
+from xai_lowcode.stop import TextCutter
+
+SMALL, LARGE = 60, 240
+# Four times as much may cost a little more than that, and never its square, which is sixteen.
+MOST = 5.0
+
+
+def steps(work: Callable[[], Any]) -> int:
+    """How many functions are called."""
+    count = 0
+
+    def tick(_frame: Any, event: str, _arg: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(tick)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def memory(work: Callable[[], Any]) -> int:
+    """The most bytes that were in use at once."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def is_linear(work: Callable[[int], Callable[[], Any]]) -> bool:
+    """Whether work of a size grows with the size; it is made before it is counted."""
+    small, large = work(SMALL), work(LARGE)
+    small(), large()
+    return (
+        steps(large) <= MOST * steps(small) + 200
+        and memory(large) <= MOST * memory(small) + 100_000
+    )
+
+
+def _stream(form: str, size: int, pieces: int) -> Callable[[], Any]:
+    first, *rest = chunks_of(bodies().streams[form][0])
+    whole = sse([first, *(rest or [first]) * size])
+    length = len(whole) // pieces or 1
+    cut = [whole[place : place + length] for place in range(0, len(whole), length)]
+    return lambda: read_stream(form, cut)
+
+
+def _answer(form: str, size: int) -> Callable[[], Any]:
+    body = json.loads(bodies().plain[form][0])
+    member = {"messages": "content", "responses": "output"}.get(form, "choices")
+    written = json.dumps({**body, member: body[member] * size}).encode()
+    return lambda: read_plain(form, written)
+
+
+def _turns(size: int) -> Callable[[], Any]:
+    turns = [
+        Message("user", (TextPart("x"),)),
+        Message("assistant", (ToolCallPart("c", "f", "{}"),)),
+    ] * size
+    request = ChatRequest(model="m", messages=turns)
+    return lambda: codec.dump(Responses().render(request, stream=True))
+
+
+def _deep(size: int) -> Any:
+    document: Any = "x"
+    for _ in range(size):
+        document = {"a": [document]}
+    return document
+
+
+def _faulty(size: int) -> Callable[[], Any]:
+    document = [{"a": [1] * 10} for _ in range(size)] + [object()]
+
+    def dump() -> None:
+        with pytest.raises(UsageError):
+            codec.dump(document)
+
+    return dump
+
+
+def _schema(size: int) -> Callable[[], Any]:
+    one = {"anyOf": [{"$ref": "#/$defs/a"}, {"enum": ["x", None]}]}
+    schema = {"properties": {f"p{i}": one | {"title": str(i)} for i in range(size)}}
+    schema["$defs"] = {"a": {"type": "string"}}
+    return lambda: clean_schema(schema, field="tools", name="f")
+
+
+def _stops(size: int) -> Callable[[], Any]:
+    def cut() -> None:
+        cutter = TextCutter(["abab" * 4])
+        for _ in range(size):
+            cutter.feed("ab" * 5)
+            cutter.feed("c")
+
+    return cut
+
+
+WORK: dict[str, Callable[[int], Callable[[], Any]]] = {
+    **{f"{form}: one piece": lambda n, f=form: _stream(f, n, 1) for form in QUESTIONS},
+    **{f"{form}: many pieces": lambda n, f=form: _stream(f, n, n * 40) for form in QUESTIONS},
+    **{f"{form}: answer": lambda n, f=form: _answer(f, n) for form in QUESTIONS},
+    "one long event": lambda n: lambda: read_stream("responses", [b"data: x"] + [b"x" * 50] * n),
+    "newlines": lambda n: lambda: read_stream("responses", [b"\r\n" * 50] * n),
+    "heartbeats": lambda n: lambda: read_stream("chat_completions", [b": x\n\n" * 9] * n),
+    "data lines": lambda n: lambda: read_stream("chat_completions", [b"data: x\n" * 9] * n),
+    "a text in JSON": lambda n: lambda: read_stream("messages", [b'"'] + [b"data: x"] * n),
+    "turns": _turns,
+    "schema": _schema,
+    "fault in a body": _faulty,
+    "stop strings": _stops,
+    "redact a document": lambda n: lambda: redact([{"a": "at_r0000000", "b": [1] * 9}] * n, "t"),
+    "redact a text": lambda n: lambda: redact_text("bearer   at_at_api_token=" * n, "t"),
+    "redact what is deep": lambda n: lambda: redact(_deep(n), "t"),
+    "a page": lambda n: lambda: readable("<html>" + "<script <p <" * n),
+    "a refusal": lambda n: lambda: classify(400, {"error": "x" * 9 * n, "data": [1] * n}, {}),
+    "a file": lambda n: lambda: _without_envelope(b'{"result": "%s"}' % (b"x" * 99 * n), None),
+}
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_cost_grows_with_size(name: str) -> None:
+    """Four times the size, about four times the steps and the memory."""
+    assert is_linear(WORK[name])
+
+
+def test_a_square_is_seen() -> None:
+    """Work that looks at each pair, and work that keeps each beginning, is not linear."""
+    assert not is_linear(lambda n: lambda: [len((i, j)) for i in range(n) for j in range(n)])
+    assert not is_linear(lambda n: lambda: [bytes(i * 100) for i in range(n)])

@@ -1,0 +1,139 @@
+"""LangChain's caches of answers: who shares an entry, and what a kept answer is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.caches import BaseCache, InMemoryCache
+from langchain_core.callbacks import get_usage_metadata_callback
+from langchain_core.globals import set_llm_cache
+from langchain_core.load import dumps, loads
+from langchain_core.messages import HumanMessage, ToolMessage
+
+from langchain_xai_lowcode import ChatXAILowCode, web_search
+from tests.langchain.places import APIS, Chat, get_weather, in_form, run
+from xai_lowcode.emulator import running
+
+TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
+
+
+class FileCache(BaseCache):
+    """Keeps answers as texts in files, as LangChain's caches in databases do."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _file(self, prompt: str, llm_string: str) -> Path:
+        return self._folder / f"{abs(hash((prompt, llm_string)))}.json"
+
+    def lookup(self, prompt: str, llm_string: str) -> Any:
+        file = self._file(prompt, llm_string)
+        if not file.exists():
+            return None
+        return [loads(text, allowed_objects="all") for text in file.read_text().split("\0")]
+
+    def update(self, prompt: str, llm_string: str, return_val: Any) -> None:
+        kept = "\0".join(dumps(generation) for generation in return_val)
+        self._file(prompt, llm_string).write_text(kept)
+
+    def clear(self, **_: Any) -> None:
+        for file in self._folder.iterdir():
+            file.unlink()
+
+
+@TWINS
+@pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
+@pytest.mark.parametrize("in_files", [False, True])
+@pytest.mark.parametrize("api", APIS)
+async def test_a_kept_answer_is_the_answer(
+    gateway: Any, chat: Chat, api: str, tmp_path: Path, *, in_files: bool, twin: bool
+) -> None:
+    """It is not asked for again, and goes back to xAI as the first one would."""
+    cache = FileCache(tmp_path) if in_files else InMemoryCache()
+    llm = in_form(chat, api, cache=cache).bind_tools([get_weather])
+    question = "How is the weather in 'Vienna'?"
+    first = await run(llm, question, twin=twin)
+    kept = await run(llm, question, twin=twin)
+    assert len(gateway.requests) == 1
+    assert kept.tool_calls == first.tool_calls
+    sent = []
+    for answer in (first, kept):
+        result = ToolMessage("Sunny", tool_call_id=answer.tool_calls[0]["id"])
+        await run(in_form(chat, api), [HumanMessage(question), answer, result], twin=twin)
+        sent.append(gateway.requests[-1].body)
+    assert sent[0] == sent[1]
+
+
+@TWINS
+async def test_other_options_share_no_answer(gateway: Any, chat: Chat, *, twin: bool) -> None:
+    """Whatever changes the request changes the entry, however it was set."""
+    cache, question = InMemoryCache(), "Hello"
+
+    def llm(**fields: Any) -> Any:
+        return chat(**{"cache": cache, "model": "grok-4.3", **fields})
+
+    askers = [
+        llm(),
+        llm(temperature=0.5),
+        llm(model="grok-4.5"),
+        llm(api="responses"),
+        llm(stop=["x"]),
+        llm(reasoning_effort="low"),
+        llm(seed=1),
+        llm(extra_body={"x": 1}),
+        llm(model_kwargs={"y": 1}),
+        llm(max_tokens=10),
+        llm().bind(temperature=0.6),
+        llm().bind(stop=["y"]),
+        llm().bind_tools([get_weather]),
+        llm().bind_tools([web_search()]),
+        llm().bind_tools([web_search(allowed_domains=["x.ai"])]),
+        llm().bind(response_format={"type": "json_object"}),
+    ]
+    for asker in askers:
+        await run(asker, question, twin=twin)
+    assert len(gateway.requests) == len(askers)
+    for asker in askers:
+        await run(asker, question, twin=twin)
+    assert len(gateway.requests) == len(askers)
+
+
+@TWINS
+async def test_two_gateways_share_no_answer(gateway: Any, chat: Chat, *, twin: bool) -> None:
+    """The address is part of the entry; the token is not, and is nowhere in it."""
+    cache = InMemoryCache()
+    with running() as other:
+        for place in (gateway, other):
+            llm = chat(base_url=place.base_url, api_token=place.api_token, cache=cache)
+            for _ in range(2):
+                await run(llm, "Hello", twin=twin)
+            assert len(place.requests) == 1
+        assert len(cache._cache) == 2
+        assert gateway.api_token not in str(cache._cache)
+        assert other.api_token not in str(cache._cache)
+
+
+def test_a_kept_answer_costs_nothing(gateway: Any, chat: Chat) -> None:
+    """LangChain tells its usage again, with a cost of none; ours is of the first time."""
+    llm = chat(cache=InMemoryCache())
+    first = llm.invoke("Hello")
+    with get_usage_metadata_callback() as counter:
+        kept: Any = llm.invoke("Hello")
+    assert len(gateway.requests) == 1
+    assert kept.usage_metadata["total_cost"] == 0
+    assert (
+        counter.usage_metadata["grok-4.7"]["total_tokens"] == first.usage_metadata["total_tokens"]
+    )  # type: ignore[index] # there is usage
+
+
+def test_the_cache_of_all_models(gateway: Any) -> None:
+    """The global cache is asked, unless a model says no."""
+    set_llm_cache(InMemoryCache())
+    try:
+        for _ in range(2):
+            ChatXAILowCode().invoke("Hello")
+        assert len(gateway.requests) == 1
+        ChatXAILowCode(cache=False).invoke("Hello")
+        assert len(gateway.requests) == 2
+    finally:
+        set_llm_cache(None)

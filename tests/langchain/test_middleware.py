@@ -1,0 +1,296 @@
+"""LangChain's own middleware around agents: what each of them sends, and when it steps in."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import (
+    AgentMiddleware,
+    ClearToolUsesEdit,
+    ContextEditingMiddleware,
+    HumanInTheLoopMiddleware,
+    LLMToolSelectorMiddleware,
+    ModelCallLimitMiddleware,
+    ModelFallbackMiddleware,
+    ModelRefusalMiddleware,
+    ModelRetryMiddleware,
+    PIIMiddleware,
+    SummarizationMiddleware,
+    ToolCallLimitMiddleware,
+    ToolRetryMiddleware,
+)
+from langchain_core.exceptions import ModelRefusalError
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+
+from tests.langchain.places import (
+    APIS,
+    QUESTION,
+    TWO_QUESTIONS,
+    Chat,
+    get_time,
+    get_weather,
+    in_form,
+    run,
+)
+from xai_lowcode.emulator import Drop, Refuse
+from xai_lowcode.errors import BadRequestError
+
+TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+
+
+def sent_calls(body: dict[str, Any]) -> list[str]:
+    """The arguments of all calls in a request, as they are written there."""
+    return [
+        call["function"]["arguments"]
+        for message in body["messages"]
+        for call in message.get("tool_calls", ())
+    ]
+
+
+# --- trying again -------------------------------------------------------------------------------
+
+
+@TWINS
+async def test_only_failures_that_may_pass_are_retried(
+    gateway: Any, chat: Chat, *, twin: bool
+) -> None:
+    """LangChain's retries go by the errors' own word; a wrong request is made once."""
+    retry = ModelRetryMiddleware(max_retries=3, initial_delay=0, jitter=False, on_failure="error")
+    agent: Any = create_agent(chat(max_retries=0), [get_weather], middleware=[retry])
+    for fault in (Refuse(503, "Busy"), Refuse(429, "Slow down"), Drop()):
+        gateway.inject(fault)
+    assert "Sunny" in (await run(agent, QUESTION, twin=twin))["messages"][-1].text
+    assert len(gateway.requests) == 5
+    gateway.reset()
+    gateway.inject(Refuse(400, "No."))
+    with pytest.raises(BadRequestError):
+        await run(agent, QUESTION, twin=twin)
+    assert len(gateway.requests) == 1
+
+
+@TWINS
+async def test_a_tool_that_fails_is_tried_again(gateway: Any, chat: Chat, *, twin: bool) -> None:
+    """The model hears of the result only, in one request."""
+    tries = []
+
+    def unsteady_weather(city: str) -> str:
+        """Get the weather in a city."""
+        tries.append(city)
+        if len(tries) < 3:
+            raise ConnectionError
+        return f"Sunny in {city}"
+
+    retry = ToolRetryMiddleware(max_retries=2, initial_delay=0, jitter=False)
+    agent: Any = create_agent(chat(), [unsteady_weather], middleware=[retry])
+    assert "Sunny" in (await run(agent, QUESTION, twin=twin))["messages"][-1].text
+    assert tries == ["Vienna"] * 3
+    assert len(gateway.requests) == 2
+
+
+@TWINS
+async def test_another_model_steps_in(gateway: Any, chat: Chat, *, twin: bool) -> None:
+    """Whatever the first model's failure is, the next one is asked the same."""
+    fallback = ModelFallbackMiddleware(chat(model="grok-4.7"))
+    agent: Any = create_agent(
+        chat(model="grok-4.3", max_retries=0), [get_weather], middleware=[fallback]
+    )
+    gateway.inject(Refuse(503, "Busy"))
+    assert "Sunny" in (await run(agent, QUESTION, twin=twin))["messages"][-1].text
+    first, second, third = [request.body for request in gateway.requests]
+    assert [first["model"], second["model"], third["model"]] == ["grok-4.3", "grok-4.7", "grok-4.3"]
+    assert first["messages"] == second["messages"]
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+@TWINS
+async def test_limits_hold(gateway: Any, chat: Chat, *, twin: bool) -> None:
+    """A limit of calls ends the run; a forbidden tool is answered by the middleware."""
+    limit: Any = ModelCallLimitMiddleware(run_limit=1)
+    agent: Any = create_agent(chat(), [get_weather], middleware=[limit])
+    messages = (await run(agent, QUESTION, twin=twin))["messages"]
+    assert "limit" in messages[-1].text
+    assert len(gateway.requests) == 1
+    limit = ToolCallLimitMiddleware(tool_name="get_time", run_limit=0)
+    agent = create_agent(chat(), [get_weather, get_time], middleware=[limit])
+    messages = (await run(agent, TWO_QUESTIONS, twin=twin))["messages"]
+    assert [m.status for m in messages if m.type == "tool"] == ["error", "success"]
+    assert "Sunny in Vienna" in messages[-1].text
+
+
+# --- what is sent is changed ---------------------------------------------------------------------
+
+
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+async def test_long_talks_are_summed_up(chat: Chat, api: str, *, twin: bool) -> None:
+    """The summary is asked of the model and stands where the old messages stood."""
+    shorten: Any = SummarizationMiddleware(
+        in_form(chat, api), trigger=("messages", 4), keep=("messages", 2)
+    )
+    agent: Any = create_agent(
+        in_form(chat, api), [get_weather], middleware=[shorten], checkpointer=InMemorySaver()
+    )
+    for _ in range(3):
+        messages = (await run(agent, QUESTION, THREAD, twin=twin))["messages"]
+    assert messages[0].text.startswith("Here is a summary of the conversation")
+    assert "Sunny in Vienna" in messages[-1].text
+    # Nothing is asked with a result whose call was cut off: the emulator refuses that, as xAI does.
+    assert len(messages) < 8
+
+
+@pytest.mark.parametrize(("reported", "summed_up"), [(500_000, True), (10, False)])
+def test_the_usage_that_xai_reports_counts(
+    gateway: Any, chat: Chat, reported: int, *, summed_up: bool
+) -> None:
+    """A short text may stand for many tokens of reasoning and pictures; LangChain believes it."""
+    usage: Any = {"input_tokens": reported, "output_tokens": 0, "total_tokens": reported}
+    known = chat().invoke("Hello")
+    history = [HumanMessage("Hello"), known.model_copy(update={"usage_metadata": usage})]
+    shorten: Any = SummarizationMiddleware(chat(), trigger=("fraction", 0.5), keep=("messages", 1))
+    agent: Any = create_agent(chat(), [], middleware=[shorten])
+    gateway.reset()
+    answer = agent.invoke({"messages": [*history, HumanMessage("And now?")]})
+    assert answer["messages"][0].text.startswith("Here is a summary") is summed_up
+    assert len(gateway.requests) == 1 + summed_up
+
+
+def test_old_results_are_cleared_by_the_services_own_count(gateway: Any, chat: Chat) -> None:
+    """The middleware counts with the model's counter, which asks the tokenizer."""
+    clear = ContextEditingMiddleware(
+        edits=[ClearToolUsesEdit(trigger=10, keep=0)], token_count_method="model"
+    )
+    agent: Any = create_agent(chat(), [get_weather], middleware=[clear])
+    agent.invoke(QUESTION)
+    assert gateway.requests[-1].body["messages"][-1]["content"] == "[cleared]"
+    assert any(request.path.endswith("/tokenize-text") for request in gateway.requests)
+
+
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+async def test_tools_are_selected_by_a_model(
+    gateway: Any, chat: Chat, api: str, *, twin: bool
+) -> None:
+    """The selection is a structured answer in every form, and only its tools are offered."""
+    select = LLMToolSelectorMiddleware(max_tools=1)
+    agent: Any = create_agent(in_form(chat, api), [get_weather, get_time], middleware=[select])
+    messages = (await run(agent, QUESTION, twin=twin))["messages"]
+    assert "Sunny in Vienna" in messages[-1].text
+    offered = [
+        [tool.get("function", tool)["name"] for tool in request.body.get("tools", ())]
+        for request in gateway.requests
+    ]
+    assert offered.count(["get_weather"]) == 2
+    assert ["get_weather", "get_time"] not in offered
+
+
+@TWINS
+async def test_a_middleware_may_set_options(gateway: Any, chat: Chat, *, twin: bool) -> None:
+    """Another model and its options for one request of an agent are sent as they are meant."""
+
+    def settle(request: Any) -> Any:
+        settings = {"reasoning_effort": "low", "parallel_tool_calls": False}
+        return request.override(model=chat(model="grok-4.5"), model_settings=settings)
+
+    class Settle(AgentMiddleware):
+        def wrap_model_call(self, request: Any, handler: Any) -> Any:
+            return handler(settle(request))
+
+        async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+            return await handler(settle(request))
+
+    agent: Any = create_agent(chat(model="grok-4.3"), [get_weather], middleware=[Settle()])
+    await run(agent, QUESTION, twin=twin)
+    for request in gateway.requests:
+        assert request.body["model"] == "grok-4.5"
+        assert request.body["reasoning_effort"] == "low"
+        assert request.body["parallel_tool_calls"] is False
+
+
+def test_addresses_of_people_are_not_sent(gateway: Any, chat: Chat) -> None:
+    """What a middleware blots out never reaches the wire."""
+    agent: Any = create_agent(chat(), [get_weather], middleware=[PIIMiddleware("email")])
+    agent.invoke({"messages": "I am ada@example.org. How is the weather in 'Vienna'?"})
+    assert "ada@example.org" not in str([request.body for request in gateway.requests])
+
+
+def test_a_refusal_can_be_an_error() -> None:
+    """What xAI refused in words is the standard block that LangChain's middleware looks for."""
+    provider = {"model_provider": "xai-lowcode"}
+    refusal = AIMessage("", additional_kwargs={"refusal": "No."}, response_metadata=provider)
+    model = GenericFakeChatModel(messages=iter([refusal]))
+    agent: Any = create_agent(model, [], middleware=[ModelRefusalMiddleware()])
+    with pytest.raises(ModelRefusalError):
+        agent.invoke(QUESTION)
+
+
+# --- a person decides ---------------------------------------------------------------------------
+
+
+def reviewed(chat: Chat, api: str) -> Any:
+    """An agent that asks a person before it calls its tool."""
+    review: Any = HumanInTheLoopMiddleware({"get_weather": True})
+    return create_agent(
+        in_form(chat, api), [get_weather], middleware=[review], checkpointer=InMemorySaver()
+    )
+
+
+DECISIONS: dict[str, tuple[Any, Callable[[str], bool]]] = {
+    "approve": ({"type": "approve"}, lambda said: said == "Sunny in Vienna"),
+    "edit": (
+        {"type": "edit", "edited_action": {"name": "get_weather", "args": {"city": "Rome"}}},
+        # The note of newer middleware tells the model what was run in place of its call.
+        lambda said: said.endswith("Sunny in Rome"),
+    ),
+    "reject": ({"type": "reject", "message": "Not today."}, lambda said: "Not today." in said),
+}
+
+
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("kind", DECISIONS)
+async def test_a_person_decides_on_a_call(
+    gateway: Any, chat: Chat, api: str, kind: str, *, twin: bool
+) -> None:
+    """Nothing runs before the decision, and the model is told what came of it."""
+    decision, fits = DECISIONS[kind]
+    agent = reviewed(chat, api)
+    waiting = await run(agent, QUESTION, THREAD, twin=twin)
+    (request,) = waiting["__interrupt__"][0].value["action_requests"]
+    assert (request["name"], request["args"]) == ("get_weather", {"city": "Vienna"})
+    assert [message.type for message in waiting["messages"]] == ["human", "ai"]
+    answer = await run(agent, Command(resume={"decisions": [decision]}), THREAD, twin=twin)
+    assert fits(answer["messages"][2].text)
+    assert len(gateway.requests) == 2
+    assert fits(result_sent(gateway.requests[-1].body))
+
+
+def result_sent(body: dict[str, Any]) -> str:
+    """The result at the end of a request, in any form."""
+    last = body.get("messages", body.get("input"))[-1]
+    content = last.get("output", last.get("content"))
+    text: str = content if isinstance(content, str) else content[0]["content"]
+    return text
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_call_corrected_in_the_state_is_sent_corrected(
+    gateway: Any, chat: Chat, api: str
+) -> None:
+    """What a person writes over the stored message counts, what xAI said verbatim no longer."""
+    agent = reviewed(chat, api)
+    call = agent.invoke(QUESTION, THREAD)["messages"][-1]
+    (wrong,) = call.tool_calls
+    right = call.model_copy(update={"tool_calls": [{**wrong, "args": {"city": "Rome"}}]})
+    agent.update_state(THREAD, {"messages": [right]})
+    answer = agent.invoke(Command(resume={"decisions": [{"type": "approve"}]}), THREAD)
+    assert answer["messages"][2].text == "Sunny in Rome"
+    body = str(gateway.requests[-1].body)
+    assert "Rome" in body
+    assert "'Vienna'" not in body.replace(QUESTION["messages"][0]["content"], "")

@@ -1,0 +1,219 @@
+"""What observers of a run see: events of both versions, callbacks, usage."""
+
+import asyncio
+from functools import reduce
+from operator import add
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.callbacks import (
+    AsyncCallbackHandler,
+    BaseCallbackHandler,
+    get_usage_metadata_callback,
+)
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.output_parsers import StrOutputParser
+
+from langchain_xai_lowcode import image_generation, web_search
+from tests.langchain.places import APIS, QUESTION, Chat, flow, get_weather, in_form, run
+from xai_lowcode.emulator import EndStreamEarly, Refuse
+from xai_lowcode.errors import BadRequestError, StreamInterruptedError
+
+TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
+BETA = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+
+
+# --- events, version 2 --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_the_events_of_a_chain_tell_its_answer(chat: Chat, api: str) -> None:
+    """The pieces in the stream events are the message of the end event, which invoke gives too."""
+    llm = in_form(chat, api, tags=["mine"])
+    events = [event async for event in (llm | StrOutputParser()).astream_events("Hello")]
+    of_model = [event for event in events if event["event"].startswith("on_chat_model")]
+    assert {tag for event in of_model for tag in event["tags"]} >= {"mine"}
+    pieces = [e["data"]["chunk"] for e in of_model if e["event"] == "on_chat_model_stream"]
+    end: Any = of_model[-1]
+    assert end["event"] == "on_chat_model_end"
+    whole = reduce(add, pieces)
+    assert whole.text == end["data"]["output"].text
+    assert whole.usage_metadata == end["data"]["output"].usage_metadata
+    assert end["metadata"]["ls_provider"] == "xai-lowcode"
+    assert events[-1]["data"]["output"] == whole.text
+
+
+async def test_the_events_of_an_agent_tell_its_tools(chat: Chat) -> None:
+    """Calls and results stand between two runs of the model."""
+    agent: Any = create_agent(chat(), [get_weather])
+    told = [e["event"] async for e in agent.astream_events(QUESTION, version="v2")]
+    told = [e for e in told if e.startswith(("on_chat_model", "on_tool")) and "stream" not in e]
+    model = ["on_chat_model_start", "on_chat_model_end"]
+    assert told == [*model, "on_tool_start", "on_tool_end", *model]
+
+
+# --- events, version 3 --------------------------------------------------------------------------
+
+
+CASES: dict[str, tuple[str, list[Any]]] = {
+    "text": ("Say 'Grüße, 世界 🦊'.", []),
+    "call": ("How is the weather in 'Vienna'?", [get_weather]),
+    "search": ("Search the web for foxes.", [web_search()]),
+    "picture": ("Draw a picture of a fox.", [image_generation()]),
+}
+
+
+@BETA
+@TWINS
+@pytest.mark.parametrize(
+    ("api", "case"),
+    [
+        (api, case)
+        for api in APIS
+        for case in CASES
+        if api == "responses" or case in {"text", "call"}
+    ],
+)
+async def test_the_newest_events_make_the_same_message(
+    gateway: Any, chat: Chat, api: str, case: str, *, twin: bool
+) -> None:
+    """Text, thoughts, calls, usage and what goes back to xAI are those of a plain answer."""
+    question, tools = CASES[case]
+    llm: Any = in_form(chat, api, output_version="v1")
+    llm = llm.bind_tools(tools) if tools else llm
+    plain = llm.invoke(question)
+    gateway.reset()
+    message = await whole_of_events(llm, question, twin=twin)
+    assert message.text == plain.text
+    assert message.usage_metadata == plain.usage_metadata
+    assert message.tool_calls == plain.tool_calls
+    assert [b["type"] for b in message.content_blocks] == [b["type"] for b in plain.content_blocks]
+    sent = []
+    for answer in (plain, message):
+        results = [ToolMessage("Sunny", tool_call_id=call["id"]) for call in answer.tool_calls]
+        llm.invoke([HumanMessage(question), answer, *results, HumanMessage("Go on.")])
+        sent.append(gateway.requests[-1].body)
+    assert sent[0] == sent[1]
+
+
+async def whole_of_events(llm: Any, question: str, *, twin: bool) -> AIMessage:
+    """The message at the end of version 3's events, whose texts are its text."""
+    if twin:
+        events = await llm.astream_events(question, version="v3")
+        said = [piece async for piece in events.text]
+        message: AIMessage = await events.output
+    else:
+        events = llm.stream_events(question, version="v3")
+        said = list(events.text)
+        message = events.output
+    assert "".join(said) == message.text
+    return message
+
+
+@BETA
+@TWINS
+async def test_the_newest_events_raise_what_breaks_off(
+    gateway: Any, chat: Chat, *, twin: bool
+) -> None:
+    """Half an answer is no answer there either."""
+    gateway.inject(EndStreamEarly(after_chunks=12))
+    with pytest.raises(StreamInterruptedError):
+        await whole_of_events(chat(max_retries=0), "Hello", twin=twin)
+
+
+# --- callbacks ----------------------------------------------------------------------------------
+
+
+class Ear(BaseCallbackHandler):
+    """Hears tokens, ends and errors."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+        self.ends: list[Any] = []
+        self.errors: list[BaseException] = []
+
+    def on_llm_new_token(self, token: str, **_: Any) -> None:
+        self.tokens.append(token)
+
+    def on_llm_end(self, response: Any, **_: Any) -> None:
+        self.ends.append(response)
+
+    def on_llm_error(self, error: BaseException, **_: Any) -> None:
+        self.errors.append(error)
+
+
+class AsyncEar(AsyncCallbackHandler):
+    """The same, which lets others run while it hears."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    async def on_llm_new_token(self, token: str, **_: Any) -> None:
+        await asyncio.sleep(0)
+        self.tokens.append(token)
+
+
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+async def test_callbacks_hear_tokens_and_the_end(chat: Chat, api: str, *, twin: bool) -> None:
+    """The tokens are the text, and the end knows usage and model."""
+    ear = Ear()
+    config: Any = {"callbacks": [ear]}
+    pieces = await flow(in_form(chat, api), "Hello", twin=twin, config=config)
+    assert "".join(ear.tokens) == "".join(piece.text for piece in pieces)
+    (end,) = ear.ends
+    message = end.generations[0][0].message
+    assert message.usage_metadata["total_tokens"] > 0
+    assert message.response_metadata["model_name"] == "grok-4.3"
+
+
+async def test_async_callbacks_hear_them_too(chat: Chat) -> None:
+    """A handler that awaits gets each token once, in order."""
+    ear = AsyncEar()
+    text = "".join([p.text async for p in chat().astream("Hello", {"callbacks": [ear]})])
+    assert "".join(ear.tokens) == text
+
+
+@TWINS
+async def test_callbacks_hear_of_failures(gateway: Any, chat: Chat, *, twin: bool) -> None:
+    """Once each, with the error that is raised."""
+    for ask in (run, flow):
+        ear = Ear()
+        gateway.inject(Refuse(400, "No."))
+        with pytest.raises(BadRequestError) as refusal:
+            await ask(chat(), "Hello", twin=twin, config={"callbacks": [ear]})
+        assert ear.errors == [refusal.value]
+
+
+@TWINS
+async def test_usage_is_summed_up_by_model(chat: Chat, *, twin: bool) -> None:
+    """LangChain's counter adds plain, streamed and agents' answers, each once."""
+    with get_usage_metadata_callback() as counter:
+        first = await run(chat(model="grok-4.3"), "Hello", twin=twin)
+        second = reduce(add, await flow(chat(model="grok-4.3"), "Hello", twin=twin))
+        third = await run(chat(model="grok-4.7", n=2), "Hello", twin=twin)
+        agent: Any = create_agent(chat(model="grok-4.5"), [get_weather])
+        messages = (await run(agent, QUESTION, twin=twin))["messages"]
+    total = {name: usage["total_tokens"] for name, usage in counter.usage_metadata.items()}
+    assert total["grok-4.3"] == (
+        first.usage_metadata["total_tokens"] + second.usage_metadata["total_tokens"]
+    )
+    assert total["grok-4.7"] == third.usage_metadata["total_tokens"]
+    assert total["grok-4.5"] == sum(
+        m.usage_metadata["total_tokens"] for m in messages if isinstance(m, AIMessage)
+    )
+
+
+@TWINS
+async def test_a_list_of_conversations_tells_its_usage(chat: Chat, *, twin: bool) -> None:
+    """``generate`` adds up what its conversations used, details included."""
+    llm, asked = chat(model="grok-4.3"), [[HumanMessage("Hello")], [HumanMessage("And you?")]]
+    result = await llm.agenerate(asked) if twin else llm.generate(asked)
+    output: Any = result.llm_output
+    answers = [generations[0].message.usage_metadata for generations in result.generations]  # type: ignore[union-attr] # chats
+    assert output["model_name"] == "grok-4.3"
+    usage = output["token_usage"]
+    assert usage["total_tokens"] == sum(answer["total_tokens"] for answer in answers)
+    thought = sum(answer["output_token_details"]["reasoning"] for answer in answers)
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == thought

@@ -1,0 +1,172 @@
+"""Prompts as applications write them: pictures, documents, examples with tools, cut histories."""
+
+import base64
+import io
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import (
+    AIMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    trim_messages,
+)
+from langchain_core.prompts import ChatPromptTemplate, FewShotChatMessagePromptTemplate
+from langchain_core.tools import tool
+from langchain_core.utils.function_calling import tool_example_to_messages
+from PIL import Image
+from pydantic import BaseModel
+
+from tests.langchain.places import APIS, Chat, in_form, run
+from xai_lowcode.errors import UsageError
+
+TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
+PDF = base64.b64encode(b"%PDF-1.4\nfoxes\n%%EOF").decode()
+
+
+def picture() -> str:
+    """A small PNG, as base64."""
+    target = io.BytesIO()
+    Image.new("RGB", (16, 8), (200, 30, 30)).save(target, "PNG")
+    return base64.b64encode(target.getvalue()).decode()
+
+
+class Report(BaseModel):
+    """A weather report."""
+
+    city: str
+    sunny: bool
+
+
+# --- pictures and documents ---------------------------------------------------------------------
+
+
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image", "base64": "{data}", "mime_type": "image/png"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,{data}"}},
+        {"type": "image_url", "image_url": "data:image/png;base64,{data}"},
+    ],
+)
+async def test_a_template_holds_a_picture(
+    chat: Chat, api: str, block: dict[str, Any], *, twin: bool
+) -> None:
+    """The standard block and OpenAI's two forms are filled in and seen by the model."""
+    prompt = ChatPromptTemplate.from_messages(
+        [("system", "Be {how}."), ("user", [{"type": "text", "text": "What is {it}?"}, block])]
+    )
+    given = {"how": "brief", "it": "this", "data": picture()}
+    answer = await run(prompt | in_form(chat, api), given, twin=twin)
+    assert "1 image: PNG 16x8" in answer.text
+
+
+@TWINS
+@pytest.mark.parametrize("api", ["auto", "responses"])
+async def test_a_template_holds_a_document(
+    gateway: Any, chat: Chat, api: str, *, twin: bool
+) -> None:
+    """A PDF as data goes over responses, which are chosen for it."""
+    block = {"type": "file", "base64": "{pdf}", "mime_type": "application/pdf"}
+    prompt = ChatPromptTemplate.from_messages(
+        [("user", [{"type": "text", "text": "What is in it?"}, block])]
+    )
+    answer = await run(prompt | in_form(chat, api), {"pdf": PDF}, twin=twin)
+    assert "1 file" in answer.text
+    assert gateway.requests[-1].body["input"][0]["content"][1]["file_data"].endswith(PDF)
+
+
+def test_a_form_without_documents_says_so(gateway: Any, chat: Chat) -> None:
+    """Where the wire form has no place for it, nothing is sent."""
+    block: Any = {"type": "file", "base64": PDF, "mime_type": "application/pdf"}
+    for api in ("chat_completions", "messages"):
+        with pytest.raises(UsageError):
+            chat(api=api).invoke([HumanMessage([block])])
+    assert gateway.requests == []
+
+
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+async def test_a_tool_returns_a_picture(chat: Chat, api: str, *, twin: bool) -> None:
+    """The model sees what an agent's tool has photographed."""
+
+    @tool
+    def take_picture(what: str) -> list[dict[str, str]]:
+        """Take a picture of something."""
+        return [
+            {"type": "text", "text": f"The {what}."},
+            {"type": "image", "base64": picture(), "mime_type": "image/png"},
+        ]
+
+    agent: Any = create_agent(in_form(chat, api), [take_picture])
+    messages = (await run(agent, {"messages": "Use take_picture of a 'fox'."}, twin=twin))[
+        "messages"
+    ]
+    assert "The fox." in messages[-1].text
+    assert "1 image: PNG 16x8" in messages[-1].text
+
+
+# --- examples -----------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+async def test_examples_of_calls_are_shown(
+    gateway: Any, chat: Chat, api: str, *, twin: bool
+) -> None:
+    """Calls that no model ever made, with their results, stand before the question."""
+    wien, graz = Report(city="Wien", sunny=True), Report(city="Graz", sunny=False)
+    examples = tool_example_to_messages("Wien, Graz", [wien, graz], ai_response="Noted.")
+    by_hand = [
+        HumanMessage("Linz?"),
+        AIMessage("", tool_calls=[{"name": "Report", "args": wien.model_dump(), "id": "call_x"}]),
+        ToolMessage("Seen.", tool_call_id="call_x"),
+    ]
+    llm = in_form(chat, api).bind_tools([Report], tool_choice="Report")
+    prompt = [SystemMessage("Report."), *examples, *by_hand, HumanMessage("Sunny in 'Rome'?")]
+    answer = await run(llm, prompt, twin=twin)
+    assert answer.tool_calls[0]["args"] == {"city": "Rome", "sunny": True}
+    sent = str(gateway.requests[-1].body)
+    assert sent.count("Wien") == 3
+    assert sent.count("call_x") == 2
+
+
+def test_examples_of_talk_are_shown(gateway: Any, chat: Chat) -> None:
+    """A few-shot template becomes turns of user and assistant."""
+    turn = ChatPromptTemplate.from_messages([("human", "{q}"), ("ai", "{a}")])
+    shots: Any = FewShotChatMessagePromptTemplate(
+        examples=[{"q": "2+2", "a": "4"}, {"q": "3+3", "a": "6"}], example_prompt=turn
+    )
+    prompt = ChatPromptTemplate.from_messages([("system", "Add."), shots, ("human", "{q}")])
+    (prompt | chat()).invoke({"q": "4+4"})
+    roles = [message["role"] for message in gateway.requests[-1].body["messages"]]
+    assert roles == ["system", *["user", "assistant"] * 2, "user"]
+
+
+# --- histories that are cut ---------------------------------------------------------------------
+
+
+@TWINS
+@pytest.mark.parametrize("api", APIS)
+async def test_a_cut_history_can_be_sent(gateway: Any, chat: Chat, api: str, *, twin: bool) -> None:
+    """Cut by the service's count, it keeps the system's words and begins with a person's."""
+    llm = in_form(chat, api)
+    history: list[Any] = [SystemMessage("Be brief.")]
+    for word in ("first", "second", "third"):
+        history.append(HumanMessage(f"Say '{word}'."))
+        history.append(await run(llm, history, twin=twin))
+    trimmer = trim_messages(
+        max_tokens=60, token_counter=llm, include_system=True, start_on="human", strategy="last"
+    )
+    chain = trimmer | llm
+    await run(chain, [*history, HumanMessage("And now?")], twin=twin)
+    body = gateway.requests[-1].body
+    turns = [m for m in body.get("messages", body.get("input")) if m.get("role") == "user"]
+    assert "first" not in str(body)
+    assert turns[-1]["content"] == "And now?"
+    assert "Be brief." in str(body)

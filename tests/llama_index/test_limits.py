@@ -1,0 +1,114 @@
+"""Law: whichever component asks, the limiter is asked once for each request, repeats included."""
+
+import asyncio
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from llama_index.core.llms import ChatMessage
+
+from llama_index_xai_lowcode import XAIImageGenerator, XAILowCode, XAILowCodeEmbedding
+from xai_lowcode.emulator import Refuse
+from xai_lowcode.errors import UsageError
+
+KINDS: list[Any] = [XAILowCode, XAILowCodeEmbedding, XAIImageGenerator]
+HELLO = [ChatMessage("A fox")]
+
+
+class Counting:
+    """Counts how often it is asked, in LlamaIndex's words."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def acquire(self, num_tokens: int = 0) -> None:
+        self.asked += 1 + num_tokens
+
+    async def async_acquire(self, num_tokens: int = 0) -> None:
+        self.asked += 1 + num_tokens
+
+
+class Foreign:
+    """The same in LangChain's words."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        self.asked += blocking
+        return True
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        self.asked += blocking
+        return True
+
+
+async def stream_to_its_end(llm: XAILowCode) -> None:
+    assert [chunk async for chunk in await llm.astream_chat(HELLO)]
+
+
+ASKS: dict[str, tuple[Any, Any]] = {
+    "chat": (XAILowCode, lambda llm: llm.chat(HELLO)),
+    "complete": (XAILowCode, lambda llm: llm.complete("A fox")),
+    "achat": (XAILowCode, lambda llm: asyncio.run(llm.achat(HELLO))),
+    "stream": (XAILowCode, lambda llm: list(llm.stream_chat(HELLO))),
+    "astream": (XAILowCode, lambda llm: asyncio.run(stream_to_its_end(llm))),
+    "embed": (XAILowCodeEmbedding, lambda one: one.get_text_embedding("A fox")),
+    "embed query": (XAILowCodeEmbedding, lambda one: one.get_query_embedding("A fox")),
+    "aembed": (XAILowCodeEmbedding, lambda one: asyncio.run(one.aget_text_embedding("A fox"))),
+    "paint": (XAIImageGenerator, lambda one: one.generate("A fox")),
+    "apaint": (XAIImageGenerator, lambda one: asyncio.run(one.agenerate("A fox"))),
+}
+
+
+def made(gateway: Any, kind: Any, **options: Any) -> Any:
+    """A component that talks to the gateway."""
+    return kind(api_token=gateway.api_token, base_url=gateway.base_url, **options)
+
+
+@pytest.mark.parametrize("make", [Counting, Foreign])
+@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("failures", [0, 2])
+def test_once_for_each_request(
+    gateway: Any, name: str, make: Any, failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One limiter, one call, some repeats: as often asked as requests came."""
+    monkeypatch.setattr(gateway, "embeddings", True)
+    gateway.inject(*[Refuse(429, retry_after=0.001)] * failures)
+    (kind, ask), limiter = ASKS[name], make()
+    ask(made(gateway, kind, rate_limiter=limiter))
+    assert limiter.asked == len(gateway.requests) == failures + 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wrong", [3, "5/s", Counting])
+def test_what_is_no_limiter_is_refused(gateway: Any, kind: Any, wrong: Any) -> None:
+    """The error names the field."""
+    with pytest.raises(UsageError, match="rate_limiter"):
+        made(gateway, kind, rate_limiter=wrong)
+    with pytest.raises(UsageError, match="max_concurrency"):
+        made(gateway, kind, max_concurrency=0)
+
+
+@pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
+def test_copies_share_the_limiter(gateway: Any, kind: Any) -> None:
+    """Copies ask the same one; a pickle takes it along."""
+    limiter = Counting()
+    component = made(gateway, kind, rate_limiter=limiter, max_concurrency=3)
+    for twin in (copy.copy(component), copy.deepcopy(component)):
+        assert twin.rate_limiter is limiter
+        assert twin._gateway().client.session.limits.limiter.given is limiter
+    twin = pickle.loads(pickle.dumps(component))  # noqa: S301 - our own bytes
+    assert isinstance(twin.rate_limiter, Counting)
+    assert twin._gateway().settings.max_concurrency == 3
+
+
+def test_an_assigned_limiter_is_asked(gateway: Any) -> None:
+    """Fields may be assigned after the model was used."""
+    llm, limiter = made(gateway, XAILowCode), Counting()
+    llm.chat(HELLO)
+    llm.rate_limiter = limiter
+    gateway.inject(Refuse(429, retry_after=0.001))
+    llm.chat(HELLO)
+    assert limiter.asked == 2

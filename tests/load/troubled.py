@@ -1,0 +1,88 @@
+"""The emulator in a process of its own, with trouble in a share of the requests.
+
+Prints its address and token as a line of JSON, then serves until its input ends. For every line of
+input it prints how many connections are open.
+"""
+
+import argparse
+import gc
+import json
+import random
+import sys
+from typing import Any
+
+import uvicorn
+
+from xai_lowcode.emulator import (
+    CutStream,
+    Drop,
+    EndStreamEarly,
+    ErrorIn200,
+    ErrorInStream,
+    Fault,
+    Html,
+    Refuse,
+    Reset,
+    ResetUnread,
+    running,
+)
+
+TROUBLES: tuple[Fault, ...] = (
+    Refuse(429, retry_after=0.02),
+    Refuse(429, retry_after=0.02, retry_after_in="header"),
+    Refuse(503),
+    Refuse(500, maker="gateway"),
+    Html(502),
+    Drop(),
+    Reset(),
+    ResetUnread(),
+    CutStream(after_chunks=1),
+    CutStream(after_chunks=2, mid_chunk=True),
+    EndStreamEarly(after_chunks=1),
+    ErrorInStream(after_chunks=1),
+    ErrorIn200(),
+)
+
+
+def trouble(gateway: Any, share: float, seed: int) -> None:
+    """Lets a fault befall so many of the requests, at random but alike from run to run."""
+    dice, due = random.Random(seed), list[Fault | None]()  # noqa: S311 - no secret
+
+    def next_fault(*kinds: type[Fault]) -> Fault | None:
+        # A fault that befalls bytes is looked for before one that befalls a request.
+        if not due:
+            due.append(dice.choice(TROUBLES) if dice.random() < share else None)
+        if kinds and not isinstance(due[0], kinds):
+            return None
+        return due.pop()
+
+    gateway.next_fault = next_fault
+
+
+def open_connections() -> int:
+    """Connections that clients have not closed."""
+    servers = [each for each in gc.get_objects() if isinstance(each, uvicorn.Server)]
+    return sum(len(server.server_state.connections) for server in servers)
+
+
+def main() -> None:
+    """Serves."""
+    asked = argparse.ArgumentParser()
+    asked.add_argument("--faults", type=float, default=0.0)
+    asked.add_argument("--seed", type=int, default=1)
+    words = asked.parse_args()
+    with running(deferred_polls=1) as gateway:
+        trouble(gateway, words.faults, words.seed)
+        sys.stdout.write(
+            json.dumps({"base_url": gateway.base_url, "api_token": gateway.api_token}) + "\n"
+        )
+        sys.stdout.flush()
+        for _ in sys.stdin:
+            # What it remembers of requests would grow for as long as it serves.
+            gateway.requests.clear()
+            sys.stdout.write(f"{open_connections()}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Law: no id, name or address from elsewhere leads a request to another place than was meant."""
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from xai_lowcode import Gateway, Settings
+from xai_lowcode.addresses import parameters
+from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.errors import UsageError, XAILowCodeError
+from xai_lowcode.operations import GATEWAY_OPERATIONS, Operation
+
+WITH_ID = [operation for operation in GATEWAY_OPERATIONS if parameters(operation)]
+NASTY = "/.%2e?&#=:;\\ \r\n\t\x00{}$@+~é\u2028\u202e\ud800\N{FULLWIDTH SOLIDUS}\N{FULL STOP}"
+ids = st.text(st.sampled_from(NASTY + "ab-"), max_size=12) | st.text(max_size=8)
+law = settings(
+    max_examples=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    """A gateway that notes which endpoint of xAI each request reached."""
+    with running(url_forms="both") as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def gateway(emulator: Emulator) -> Iterator[Gateway]:
+    """A client of it."""
+    settings_ = Settings.create(
+        api_token=emulator.api_token, base_url=emulator.base_url, max_retries=0
+    )
+    with Gateway(settings_) as client:
+        yield client
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=lambda operation: operation.name)
+@law
+@example("../api-key")
+@example("..%2Fapi-key")
+@example("x/../../api-key")
+@example("a?api_token=b")
+@example("a\r\nHost: elsewhere")
+@example("..")
+@given(value=ids)
+def test_an_id_reaches_its_endpoint_or_nothing(
+    emulator: Emulator, gateway: Gateway, operation: Operation[Any], value: str
+) -> None:
+    """Whatever an id is made of, xAI sees the endpoint that was meant, or no request at all."""
+    emulator.requests.clear()
+    body = {} if operation.method in {"POST", "PATCH"} else None
+    try:
+        gateway.call(operation, ids=dict.fromkeys(parameters(operation), value), body=body)
+    except UsageError:
+        assert not emulator.requests
+        return
+    except XAILowCodeError:
+        pass
+    for request in emulator.requests:
+        assert request.reached in {request.route, None}
+        assert request.headers["host"] == urlsplit(emulator.base_url).netloc
+
+
+@law
+@given(name=st.text(st.sampled_from(NASTY + 'ab"'), max_size=12).filter(str.strip))
+def test_a_file_name_stays_in_the_body(emulator: Emulator, gateway: Gateway, name: str) -> None:
+    """Names travel as JSON: no path, header or part of a form is made of them."""
+    emulator.requests.clear()
+    try:
+        gateway.upload_file(b"abc", name=name)
+    except UsageError:
+        assert not name.isascii()
+        assert not emulator.requests
+        return
+    began, *_ = emulator.requests
+    assert began.body["name"] == name
+    assert {request.route for request in emulator.requests} == {
+        "/v1/files:initialize",
+        "/v1/files:uploadChunks",
+    }
+    for request in emulator.requests:
+        assert request.headers.keys() == began.headers.keys()
+        assert name not in request.headers.values()
+
+
+@law
+@given(value=st.text(st.sampled_from(NASTY + "ab"), min_size=1, max_size=8))
+def test_a_parameter_stays_a_parameter(emulator: Emulator, gateway: Gateway, value: str) -> None:
+    """What is put into the query changes neither path nor token."""
+    emulator.requests.clear()
+    try:
+        gateway.list_files(pagination_token=value)
+    except UsageError:
+        assert not value.isprintable()
+    except XAILowCodeError:
+        pass
+    for request in emulator.requests:
+        assert (request.path, request.with_token) == ("/xai/v1/files", True)
+        assert request.query["pagination_token"] == value
+
+
+ADDRESSES = [
+    "http://example.org/xai",
+    "http://10.0.0.1/xai",
+    "http://0.0.0.0/xai",
+    "http://localhost.example.org/xai",
+    "http://127.0.0.1.example.org/xai",
+    "http://[::ffff:10.0.0.1]/xai",
+    "http://127.0.0.1@example.org/xai",
+    "HTTP://EXAMPLE.ORG/xai",
+    "ftp://127.0.0.1/xai",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_plain_http_leads_to_this_machine_only(address: str) -> None:
+    """To another machine it is refused, unless that is asked for by name."""
+    token = "at_r" + "0" * 32
+    with pytest.raises(UsageError, match="base_url"):
+        Settings.create(api_token=token, base_url=address)
+    if re.match("http://[^@]*$", address, re.IGNORECASE):
+        assert Settings.create(api_token=token, base_url=address, allow_insecure_http=True)
+
+
+def test_the_emulator_takes_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It binds to 127.0.0.1, whatever it, or the environment, is told."""
+    bound: list[Any] = []
+    really: Callable[..., Any] = socket.create_server
+
+    def create(address: Any, **more: Any) -> Any:
+        bound.append(address)
+        return really(address, **more)
+
+    monkeypatch.setattr(socket, "create_server", create)
+    for name in ("HOST", "UVICORN_HOST"):
+        monkeypatch.setenv(name, "0.0.0.0")  # noqa: S104 - what must not be heeded
+    with running() as emulator:
+        assert urlsplit(emulator.base_url).hostname == "127.0.0.1"
+    wrong: Any = {"host": "0.0.0.0"}  # noqa: S104 - what must not be heeded
+    with pytest.raises(TypeError), running(**wrong):
+        pass
+    assert {host for host, _ in bound} == {"127.0.0.1"}
