@@ -28,6 +28,7 @@ from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (
     AsyncProbe,
     Deadline,
+    abandon,
     answer,
     arrives_in_pieces,
     opened,
@@ -36,6 +37,9 @@ from xai_lowcode.transport import (
 )
 
 T = TypeVar("T")
+
+ENOUGH = True
+"""What a stream is sent when its answer is complete."""
 
 # A stream to be read: its response, by when, and the place it holds.
 Reading = tuple[Any, Deadline, Place]
@@ -104,21 +108,28 @@ class AsyncClient:
 
     async def stream(
         self, call: Call[Any], session: Session | None = None
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[bytes, bool | None]:
         """Makes a call and yields its answer's bytes as they come.
 
-        Closing the iterator closes the connection.
+        Closing the iterator drops the connection. Sending ``ENOUGH`` says that the answer is
+        complete: its end is waited for a moment, and the connection may be used again.
         """
         settled, reading = await self._drive(exchange(call, session or self.session))
         if reading is None:
             yield settled.body
             return
         response, deadline, place = reading
+        left = False
         try:
             async with aclosing(aiter(response.stream)) as pieces:
                 async for piece in pieces:
                     deadline.check()
-                    yield piece
+                    if (yield piece) is ENOUGH:
+                        return
+        except GeneratorExit:
+            # Nothing may be awaited: a loop that ends closes all its generators at the same time.
+            left = abandon(response)
+            raise
         except Exception as exception:
             error = broken_off(exception)
             if error is None:
@@ -127,7 +138,8 @@ class AsyncClient:
             return
         finally:
             try:
-                await response.aclose()
+                if not left:
+                    await response.aclose()
             finally:
                 place.leave()
         raise error

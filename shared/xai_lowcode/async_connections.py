@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import httpcore
@@ -56,11 +57,12 @@ class AsyncConnections:
             await self.release(request.url.origin, connection)
             raise
         body = _AsyncBody(response.stream, request.url.origin, connection, self)
+        network = response.extensions["network_stream"]
         return httpcore.Response(
             response.status,
             headers=response.headers,
             content=body,
-            extensions=response.extensions,
+            extensions={**response.extensions, "abandon": partial(body.abandon, network)},
         )
 
     async def _connection(self, request: httpcore.Request) -> _AsyncConnection:
@@ -87,6 +89,11 @@ class AsyncConnections:
                 await self._close(connection)
         finally:
             self._places.release()
+
+    def drop(self, connection: _AsyncConnection) -> None:
+        """Gives up a connection whose wire was cut."""
+        self._all.discard(connection)
+        self._places.release()
 
     async def _close(self, connection: _AsyncConnection) -> None:
         self._all.discard(connection)
@@ -121,6 +128,13 @@ class _AsyncBody:
             await self._stream.aclose()
         finally:
             await self._pool.release(self._origin, self._connection)
+
+    def abandon(self, network: Any) -> None:
+        """Cuts the wire, without waiting for anything."""
+        if not self._closed:
+            self._closed = True
+            network.abort()
+            self._pool.drop(self._connection)
 
     async def _read_rest(self) -> None:
         """Reads the end of the answer if it is as good as there: else the connection is lost."""

@@ -6,12 +6,13 @@ adapters stand on this one class, and differ only in the words of their framewor
 
 import warnings
 from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from xai_lowcode import codec
+from xai_lowcode.async_client import ENOUGH
 from xai_lowcode.conversation import (
     ChatRequest,
     FilePart,
@@ -183,6 +184,8 @@ class GatewayModel:
                         for event in reader.feed(piece):
                             yield event
                         if reader.finished:
+                            with suppress(StopAsyncIteration):
+                                await pieces.asend(ENOUGH)
                             return
                 for event in reader.close():
                     yield event

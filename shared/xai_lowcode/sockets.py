@@ -200,9 +200,13 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from None
 
-    async def aclose(self) -> None:
+    def abort(self) -> None:
         """Closes at once; nobody waits for a peer that says no goodbye."""
         self._wire.transport.abort()
+
+    async def aclose(self) -> None:
+        """Closes at once."""
+        self.abort()
         # The loop closes the socket in its next round.
         await asyncio.sleep(0)
 

@@ -152,6 +152,14 @@ def arrives_in_pieces(call: Call[Any], response: Any) -> bool:
     )
 
 
+def abandon(response: Any) -> bool:
+    """Drops the own connection of an answer without waiting; whether it is one of ours."""
+    drop = response.extensions.get("abandon")
+    if drop is not None:
+        drop()
+    return drop is not None
+
+
 def opened(response: Any) -> Opened:
     """The head of a stream."""
     return Opened(_headers(response))

@@ -42,6 +42,19 @@ async def main():
     await asyncio.sleep(0.2)
 asyncio.run(main())
 """,
+    "an async stream that is left as the last act": """
+async def main():
+    async for piece in model.astream():
+        break
+asyncio.run(main())
+""",
+    "an async stream that somebody still holds": """
+async def main():
+    global held
+    held = aiter(model.astream())
+    await anext(held)
+asyncio.run(main())
+""",
     "a thread that still reads": """
 import threading
 begun = threading.Event()
