@@ -49,7 +49,7 @@ def main() -> None:
     table: Table = {}
     with serving() as address:
         for shape in chosen:
-            turns, seconds = (5, 4) if given.quick else (15, 15)
+            turns, seconds = (5, 4) if given.quick else (15, 8)
             table[shape.title] = measured(shape, address, turns, seconds)
             sys.stdout.write("\n".join(rows(shape, table[shape.title])) + "\n")
             sys.stdout.flush()
@@ -91,7 +91,7 @@ def ratio(figure: Figure | None, total: float, *, spread: bool = False) -> str:
 
 def fresh_table(address: str, *, quick: bool) -> str:
     """What fresh processes cost."""
-    found = started(address, TOKEN, 2 if quick else 5)
+    found = started(address, TOKEN, 2 if quick else 3)
     lines = [
         "",
         "| fresh process | import, ms CPU | modules | memory, MB | first answer, ms CPU |",

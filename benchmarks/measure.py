@@ -96,6 +96,9 @@ def _can(shape: Shape, contender: Contender, runner: asyncio.Runner) -> bool:
         shape.ask(contender, runner)
     except NotImplementedError:
         return False
+    except Exception as error:  # noqa: BLE001 - a contender that fails takes no part, and is named
+        sys.stderr.write(f"{shape.title}: {contender.name} fails: {type(error).__name__}\n")
+        return False
     return True
 
 

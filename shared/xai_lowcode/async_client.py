@@ -26,6 +26,7 @@ from xai_lowcode.operations import Operation
 from xai_lowcode.places import NOWHERE, Place
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (
+    ENOUGH,
     AsyncProbe,
     Deadline,
     abandon,
@@ -37,9 +38,6 @@ from xai_lowcode.transport import (
 )
 
 T = TypeVar("T")
-
-ENOUGH = True
-"""What a stream is sent when its answer is complete."""
 
 # A stream to be read: its response, by when, and the place it holds.
 Reading = tuple[Any, Deadline, Place]

@@ -26,8 +26,10 @@ from xai_lowcode.operations import Operation
 from xai_lowcode.places import NOWHERE, Place
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (
+    ENOUGH,
     Deadline,
     Probe,
+    abandon,
     answer,
     arrives_in_pieces,
     opened,
@@ -121,20 +123,26 @@ class Client:
 
     def stream(
         self, call: Call[Any], session: Session | None = None
-    ) -> Generator[bytes, None, None]:
+    ) -> Generator[bytes, bool | None, None]:
         """Makes a call and yields its answer's bytes as they come.
 
-        Closing the iterator closes the connection.
+        Closing the iterator drops the connection. Sending ``ENOUGH`` says that the answer is
+        complete: its end is waited for a moment, and the connection may be used again.
         """
         settled, reading = self._drive(exchange(call, session or self.session))
         if reading is None:
             yield settled.body
             return
         response, deadline, place = reading
+        left = False
         try:
             for piece in response.stream:
                 deadline.check()
-                yield piece
+                if (yield piece) is ENOUGH:
+                    return
+        except GeneratorExit:
+            left = abandon(response)
+            raise
         except Exception as exception:
             error = broken_off(exception)
             if error is None:
@@ -143,7 +151,8 @@ class Client:
             return
         finally:
             try:
-                response.close()
+                if not left:
+                    response.close()
             finally:
                 place.leave()
         raise error

@@ -58,7 +58,7 @@ class Connections:
             response.status,
             headers=response.headers,
             content=body,
-            extensions=response.extensions,
+            extensions={**response.extensions, "abandon": body.abandon},
         )
 
     def _connection(self, request: httpcore.Request) -> _Connection:
@@ -115,9 +115,17 @@ class _Body:
     def close(self) -> None:
         if self._closed:
             return
-        self._closed = True
         try:
             self._read_rest()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Gives the connection back as it is: for another request only if nothing is left."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
             self._stream.close()
         finally:
             self._pool.release(self._origin, self._connection)

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from xai_lowcode import codec
-from xai_lowcode.async_client import ENOUGH
 from xai_lowcode.conversation import (
     ChatRequest,
     FilePart,
@@ -41,7 +40,7 @@ from xai_lowcode.settings import Settings
 from xai_lowcode.stop import cut_reply
 from xai_lowcode.streams import StreamReader
 from xai_lowcode.tokens import TokenCounter
-from xai_lowcode.transport import session_of
+from xai_lowcode.transport import ENOUGH, session_of
 
 _DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (ChatCompletions(), Completions(), Messages(), Responses())
@@ -160,6 +159,8 @@ class GatewayModel:
                     for piece in pieces:
                         yield from reader.feed(piece)
                         if reader.finished:
+                            with suppress(StopIteration):
+                                pieces.send(ENOUGH)
                             return
                 yield from reader.close()
             except XAILowCodeError as error:

@@ -152,6 +152,10 @@ def arrives_in_pieces(call: Call[Any], response: Any) -> bool:
     )
 
 
+ENOUGH = True
+"""What the stream of a client is sent when its answer is complete."""
+
+
 def abandon(response: Any) -> bool:
     """Drops the own connection of an answer without waiting; whether it is one of ours."""
     drop = response.extensions.get("abandon")
