@@ -181,13 +181,16 @@ class GatewayModel:
             call, reader = opening
             try:
                 async with aclosing(self.async_client.stream(call, session)) as pieces:
-                    async for piece in pieces:
-                        for event in reader.feed(piece):
-                            yield event
-                        if reader.finished:
-                            with suppress(StopAsyncIteration):
-                                await pieces.asend(ENOUGH)
-                            return
+                    try:
+                        async for piece in pieces:
+                            for event in reader.feed(piece):
+                                yield event
+                            if reader.finished:
+                                await _enough(pieces)
+                                return
+                    except XAILowCodeError:
+                        await _enough(pieces)
+                        raise
                 for event in reader.close():
                     yield event
             except XAILowCodeError as error:
@@ -277,6 +280,12 @@ class GatewayModel:
         if (who, name) not in self._warned:
             self._warned.add((who, name))
             warnings.warn(f"{who} refuses {name}: it is not sent.", UserWarning, stacklevel=2)
+
+
+async def _enough(pieces: AsyncGenerator[bytes, bool | None]) -> None:
+    """Ends a stream of which nothing more is wanted, while there is time to do it properly."""
+    with suppress(StopAsyncIteration, XAILowCodeError):
+        await pieces.asend(ENOUGH)
 
 
 def stored_response_fits(message: Message) -> bool:
