@@ -34,7 +34,6 @@ class Contender:
     """Somebody who can be asked. What one cannot do raises NotImplementedError."""
 
     name = ""
-    family = ""
 
     def invoke(self) -> Any:
         """Asks for one short answer."""

@@ -16,7 +16,6 @@ class HttpxByHand(Contender):
     """What somebody writes who has read the API's pages and wants no package."""
 
     name = "httpx by hand"
-    family = "floor"
 
     def __init__(self, address: str, api: str = "chat_completions") -> None:
         self.url = f"{address}/v1/{ {'chat_completions': 'chat/completions'}.get(api, api) }"
@@ -91,7 +90,6 @@ class BareLangChain(Contender):
     """A LangChain chat model whose answer is a constant."""
 
     name = "bare LangChain"
-    family = "floor"
 
     def __init__(self, words: int = 200) -> None:
         from langchain_core.language_models import BaseChatModel
@@ -151,7 +149,6 @@ class BareLlamaIndex(Contender):
     """A LlamaIndex model whose answer is a constant."""
 
     name = "bare LlamaIndex"
-    family = "floor"
 
     def __init__(self, words: int = 200) -> None:
         self.model = constant_llama(words)

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from asking import HISTORY, QUESTION, TOKEN, TOOLS, Contender
-from floors import langchain_history, llama_history, llama_question, llama_tools
+from frameworks import InLangChain, InLlamaIndex
 
 
 class OpenAISDK(Contender):
     """The SDK itself."""
 
     name = "openai SDK"
-    family = "floor"
 
     def __init__(self, address: str) -> None:
         import openai
@@ -55,45 +54,6 @@ class OpenAISDK(Contender):
         return pieces
 
 
-class InLangChain(Contender):
-    """Any chat model of LangChain's."""
-
-    family = "LangChain"
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.bound = model.bind_tools(TOOLS)
-        self.messages = langchain_history()
-
-    def invoke(self) -> Any:
-        """One short answer."""
-        return self.model.invoke("Hello?")
-
-    def stream(self) -> int:
-        """One stream, to its end."""
-        return sum(1 for _ in self.model.stream("Hello?"))
-
-    def first(self) -> Iterator[Any]:
-        """One stream, a piece at a time."""
-        pieces: Iterator[Any] = self.model.stream("Hello?")
-        return pieces
-
-    def history(self) -> Any:
-        """An answer to a long conversation with tools."""
-        return self.bound.invoke(self.messages)
-
-    async def ainvoke(self) -> Any:
-        """One short answer."""
-        return await self.model.ainvoke("Hello?")
-
-    async def astream(self) -> int:
-        """One stream, to its end."""
-        pieces = 0
-        async for _ in self.model.astream("Hello?"):
-            pieces += 1
-        return pieces
-
-
 class LangChainOpenAI(InLangChain):
     """ChatOpenAI."""
 
@@ -132,44 +92,14 @@ class LangChainLiteLLM(InLangChain):
         super().__init__(ChatLiteLLM(model="openai/grok-4.7", **reach))
 
 
-class LlamaIndexOpenAILike(Contender):
+class LlamaIndexOpenAILike(InLlamaIndex):
     """OpenAILike."""
 
     name = "llama-index OpenAILike"
-    family = "LlamaIndex"
 
     def __init__(self, address: str) -> None:
         from llama_index.llms.openai_like import OpenAILike
 
         flags: Any = {"is_chat_model": True, "is_function_calling_model": True, "max_retries": 0}
         reach: Any = {"api_base": f"{address}/v1", "api_key": TOKEN, "context_window": 500_000}
-        self.model = OpenAILike(model="grok-4.7", **flags, **reach)
-        self.messages, self.tools = llama_history(), llama_tools()
-
-    def invoke(self) -> Any:
-        """One short answer."""
-        return self.model.chat(llama_question())
-
-    def stream(self) -> int:
-        """One stream, to its end."""
-        return sum(1 for _ in self.first())
-
-    def first(self) -> Iterator[Any]:
-        """One stream, a piece at a time."""
-        pieces: Iterator[Any] = self.model.stream_chat(llama_question())
-        return pieces
-
-    def history(self) -> Any:
-        """An answer to a long conversation with tools."""
-        return self.model.chat_with_tools(self.tools, chat_history=self.messages)
-
-    async def ainvoke(self) -> Any:
-        """One short answer."""
-        return await self.model.achat(llama_question())
-
-    async def astream(self) -> int:
-        """One stream, to its end."""
-        pieces = 0
-        async for _ in await self.model.astream_chat(llama_question()):
-            pieces += 1
-        return pieces
+        super().__init__(OpenAILike(model="grok-4.7", **flags, **reach))
