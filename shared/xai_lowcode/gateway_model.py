@@ -159,8 +159,10 @@ class GatewayModel:
                     for piece in pieces:
                         yield from reader.feed(piece)
                         if reader.finished:
-                            with suppress(StopIteration):
-                                pieces.send(ENOUGH)
+                            # What follows a stop string is not read, and its connection dropped.
+                            if not reader.stopped:
+                                with suppress(StopIteration):
+                                    pieces.send(ENOUGH)
                             return
                 yield from reader.close()
             except XAILowCodeError as error:
@@ -186,10 +188,10 @@ class GatewayModel:
                             for event in reader.feed(piece):
                                 yield event
                             if reader.finished:
-                                await _enough(pieces)
+                                await _end(pieces, reader)
                                 return
                     except XAILowCodeError:
-                        await _enough(pieces)
+                        await _end(pieces, reader)
                         raise
                 for event in reader.close():
                     yield event
@@ -282,10 +284,11 @@ class GatewayModel:
             warnings.warn(f"{who} refuses {name}: it is not sent.", UserWarning, stacklevel=2)
 
 
-async def _enough(pieces: AsyncGenerator[bytes, bool | None]) -> None:
-    """Ends a stream of which nothing more is wanted, while there is time to do it properly."""
-    with suppress(StopAsyncIteration, XAILowCodeError):
-        await pieces.asend(ENOUGH)
+async def _end(pieces: AsyncGenerator[bytes, bool | None], reader: StreamReader) -> None:
+    """Ends a stream while there is time to do it properly, unless it was cut at a stop string."""
+    if not reader.stopped:
+        with suppress(StopAsyncIteration, XAILowCodeError):
+            await pieces.asend(ENOUGH)
 
 
 def stored_response_fits(message: Message) -> bool:

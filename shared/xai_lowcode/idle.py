@@ -12,7 +12,7 @@ MOST = 1000
 """Connections at one time; more calls wait for one."""
 
 # A stream says that it is complete before its connection does. To open another one takes longer
-# than to wait for that; an answer that was cut at a stop string goes on for as long as it likes.
+# than to wait for that; what does not end then is given up.
 PATIENCE = 0.02
 LONGEST_REST = 1 << 16
 

@@ -53,7 +53,12 @@ class StreamReader:
     @property
     def finished(self) -> bool:
         """Whether nothing more need be read."""
-        return self._done or (self._stop is not None and self._stop.finished)
+        return self._done or self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was cut at a stop string, before it had said all."""
+        return not self._done and self._stop is not None and self._stop.finished
 
     def feed(self, piece: bytes) -> Iterable[StreamEvent]:
         """Events of the next bytes."""

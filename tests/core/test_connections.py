@@ -100,15 +100,24 @@ def test_one_after_the_other_needs_one_connection(gateway: Loopback, kind: type[
     assert gateway.open_connections == 0
 
 
-@pytest.mark.parametrize(("pause", "made"), [(0.002, 1), (0.2, 3)])
+@pytest.mark.parametrize(
+    ("pause", "stop", "made"), [(0.002, (), 1), (0.2, (), 3), (0.002, ("üße",), 3)]
+)
 def test_the_end_of_an_answer_is_waited_for_a_moment(
-    gateway: Loopback, pause: float, made: int
+    gateway: Loopback, pause: float, stop: tuple[str, ...], made: int
 ) -> None:
-    """A stream is complete before its connection is free; one that dawdles is given up."""
-    pieces = [FORMS["live"], b"\n", b"\n"]
+    """A stream is complete before its connection is free; one that dawdles is given up.
+
+    So is one that was cut at a stop string: the rest of it is not read.
+    """
+    pieces = (
+        [*FORMS["live"].splitlines(keepends=True), b"\n", b"\n"]
+        if stop
+        else [FORMS["live"], b"\n", b"\n"]
+    )
     gateway.play = lambda _request: sse_reply(pieces, pause=pause)
     model = GatewayModel(settings_of(gateway))
-    request = ChatRequest(model="m", messages=(Message("user", (TextPart("x"),)),))
+    request = ChatRequest(model="m", messages=(Message("user", (TextPart("x"),)),), stop=stop)
     for _ in range(3):
         assert list(model.stream(request))
     assert gateway.connections_made == made
