@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format types imports tests load soak record live coverage bench bench-decoders fuzz notebooks build constraints clean
+.PHONY: demo test lint format types imports tests laws load soak record live coverage bench bench-decoders fuzz notebooks build constraints clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
@@ -29,6 +29,10 @@ imports: $(VENV)/.dev
 # A file of tests stays in one process, which shares its emulator.
 tests: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n auto --dist loadfile --benchmark-disable
+
+# The same tests on new inputs for every property; what fails here gets a test of its own.
+laws: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n auto --dist loadfile --benchmark-disable --hypothesis-profile=searching
 
 # Cassettes, from the hosted gateway with LOWCODEAPI_API_TOKEN set, from the emulator without.
 record: $(VENV)/.dev

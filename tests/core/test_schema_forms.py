@@ -1,5 +1,6 @@
 """The schema cleaner form by form: what each becomes, and what is refused with a reason."""
 
+import contextlib
 import warnings
 from typing import Any
 
@@ -9,11 +10,11 @@ from xai_lowcode.errors import UsageError
 from xai_lowcode.schemas import clean_schema
 
 
-def member(schema: Any) -> Any:
+def member(schema: Any, *, quiet: bool = True) -> Any:
     """What becomes of a schema below the root."""
     whole = {"type": "object", "properties": {"a": schema}}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore" if quiet else "always")
         return clean_schema(whole, field="tools", name="look")["properties"]["a"]
 
 
@@ -273,3 +274,79 @@ def test_what_cannot_be_sent_is_refused(field: str, schema: Any, said: str) -> N
     assert refusal.value.message.startswith(f"{field}: the schema of 'look' ")
     assert said in refusal.value.message
     assert refusal.value.hint
+
+
+LONG = {"maxLength": 5000}
+TOLD = {"description": "At most 5000 characters."}
+TURNED: list[tuple[str, Any, Any, list[str]]] = [
+    ("all of them", {"allOf": [LONG]}, {"allOf": [TOLD]}, []),
+    (
+        "a negation",
+        {"not": LONG},
+        {"description": 'Nothing that fits {"description":"At most 5000 characters."}.'},
+        ["not at #/properties/a"],
+    ),
+    ("a negation of less", {"not": {"maxLength": 50}}, {"not": {"maxLength": 50}}, []),
+    (
+        "exactly one",
+        {"oneOf": [{"items": LONG}, NULL], "title": "T"},
+        {
+            "anyOf": [{"items": TOLD}, NULL],
+            "title": "T",
+            "description": "Exactly one of the alternatives fits.",
+        },
+        ["oneOf at #/properties/a"],
+    ),
+    (
+        "a condition",
+        {"if": LONG, "then": {"minLength": 1}, "anyOf": [{}]},
+        {
+            "anyOf": [{}],
+            "allOf": [{"anyOf": [{"allOf": [TOLD, {"minLength": 1}]}, {}]}],
+            "description": 'What fits {"description":"At most 5000 characters."} fits the first'
+            " alternative.",
+        },
+        ["if at #/properties/a"],
+    ),
+    ("what a condition demands", {"if": NULL, "then": LONG}, {"if": NULL, "then": TOLD}, []),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "told"), [row[1:] for row in TURNED], ids=[r[0] for r in TURNED]
+)
+def test_a_limit_left_out_never_keeps_out_what_fits(
+    given: Any, expected: Any, told: list[str]
+) -> None:
+    """Whatever would turn a wider schema into a narrower one is told in words as well."""
+    with pytest.warns(UserWarning, match=" at #") if told else contextlib.nullcontext([]) as caught:
+        assert member(given, quiet=not told) == expected
+    assert all(place in str(caught[0].message) for place in told)
+
+
+def test_a_limit_is_found_behind_a_reference() -> None:
+    """What a reference means counts as what stands there, however far it leads."""
+    schema = {
+        "properties": {"a": {"not": {"$ref": "#/$defs/A"}}, "b": {"not": {"$ref": "#/$defs/C"}}},
+        "$defs": {"A": {"items": {"$ref": "#/$defs/B"}}, "B": LONG, "C": {"not": {}}},
+    }
+    with pytest.warns(UserWarning, match="not at #/properties/a in") as caught:
+        clean = clean_schema(schema, field="tools", name="look")
+    assert "#/properties/b" not in str(caught[0].message)
+    assert clean["properties"] == {
+        "a": {"description": 'Nothing that fits {"$ref":"#/$defs/A"}.'},
+        "b": {"not": {"$ref": "#/$defs/C"}},
+    }
+
+
+def test_a_reference_through_what_is_told_in_words_is_refused() -> None:
+    """What it leads to would be gone."""
+    schema = {
+        "properties": {
+            "a": {"oneOf": [LONG, {"type": "integer"}]},
+            "b": {"$ref": "#/properties/a/oneOf/1"},
+        }
+    }
+    with pytest.raises(UsageError, match="oneOf at #/properties/a") as refusal:
+        clean_schema(schema, field="tools", name="look")
+    assert "$defs" in str(refusal.value.hint)

@@ -1,7 +1,8 @@
 """JSON schemas of tools and response formats, brought to what xAI takes, with their meaning kept.
 
 ``rules`` says what is changed in one schema object, ``references`` where a reference leads then,
-``walking`` goes through all of them, ``roots`` settles the root.
+``walking`` goes through all of them, ``widening`` looks after what a limit left out does to the
+schemas around it, ``roots`` settles the root.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from xai_lowcode.conversation import ChatRequest, ResponseFormat, ToolSpec
 from xai_lowcode.schemas.refusals import Account
 from xai_lowcode.schemas.roots import settle_root
 from xai_lowcode.schemas.walking import walk
+from xai_lowcode.schemas.widening import widen
 
 
 class CleanSchema(dict[str, Any]):
@@ -26,8 +28,9 @@ def clean_schema(schema: Mapping[str, Any], *, field: str, name: str) -> CleanSc
     Draft 7 and 2020-12 are read. ``null`` among the values of an enum becomes a branch of its own,
     booleans in the place of schemas become objects, ``items`` in array form ``prefixItems``,
     ``definitions`` ``$defs``, a reference at the root what it leads to; a root without a type gets
-    ``"type": "object"``. A limit that xAI does not
-    keep is told in the description instead, with a warning.
+    ``"type": "object"``. A limit that xAI does not keep is told in the description instead, with a
+    warning; so are ``not``, ``if`` and the "one" of ``oneOf`` around such a limit, since without it
+    they would keep out what fits.
 
     Args:
         schema: The schema.
@@ -38,8 +41,8 @@ def clean_schema(schema: Mapping[str, Any], *, field: str, name: str) -> CleanSc
         The clean schema; the very same if it is one.
 
     Raises:
-        UsageError: The root is no object, a reference leads out of the schema or nowhere, or
-            something in the place of a schema is none.
+        UsageError: The root is no object, a reference leads out of the schema, nowhere or through
+            what is told in words, or something in the place of a schema is none.
 
     Example:
         >>> shades = {"properties": {"shade": {"enum": ["light", None]}}}
@@ -51,7 +54,9 @@ def clean_schema(schema: Mapping[str, Any], *, field: str, name: str) -> CleanSc
     account = Account(field, name)
     if not isinstance(schema, Mapping):
         raise account.refusal(f"is {schema!r}, which is no object", "Give a JSON schema.")
-    clean = CleanSchema(settle_root(walk(schema, account), account))
+    walked = walk(schema, account)
+    widen(walked, account)
+    clean = CleanSchema(settle_root(walked, account))
     account.warn()
     return clean
 

@@ -1,6 +1,6 @@
 """References inside a schema: what they lead to, and what they are called after the cleaning."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -17,9 +17,17 @@ _Expected = Literal["keyword", "member", "definition", "nothing"]
 def target_of(root: Mapping[str, Any], reference: str) -> Any:
     """What a reference of the form ``#/a/0`` leads to."""
     target: Any = root
-    for step in _steps(reference):
-        target = _member(target, step)
+    for holder, step in way_to(root, reference):
+        target = _member(holder, step)
     return target
+
+
+def way_to(root: Mapping[str, Any], reference: str) -> Iterator[tuple[Any, str]]:
+    """What a reference leads through: each holder, and the step taken from there."""
+    holder: Any = root
+    for step in _steps(reference):
+        yield holder, step
+        holder = _member(holder, step)
 
 
 class References:

@@ -41,7 +41,7 @@ def definition_name(node: Mapping[str, Any], name: str) -> str:
     return free
 
 
-def _also(node: Node, word: str, value: Any) -> None:
+def also(node: Node, word: str, value: Any) -> None:
     """Demands one thing more."""
     if word not in node:
         node[word] = value
@@ -50,7 +50,7 @@ def _also(node: Node, word: str, value: Any) -> None:
 
 
 def _impossible(node: Node) -> None:
-    _also(node, "not", {})
+    also(node, "not", {})
 
 
 def _move_definitions(node: Node, word: str, _place: str, _account: Account) -> None:
@@ -125,7 +125,7 @@ def _name_null_of_enum(node: Node, word: str, _place: str, _account: Account) ->
         solid = [kind for kind in kinds if kind != "null"]
         branch["type"] = solid[0] if len(solid) == 1 else solid
         del node["type"]
-    _also(node, "anyOf", [branch, {"type": "null"}])
+    also(node, "anyOf", [branch, {"type": "null"}])
 
 
 def _name_null_of_const(node: Node, word: str, _place: str, _account: Account) -> None:
@@ -153,7 +153,7 @@ def _tell_limit(node: Node, word: str, place: str, account: Account) -> None:
     value = node[word]
     if isinstance(value, int | float) and value > highest:
         del node[word]
-        _tell(node, words.format(value), f"{word} at {place}", account)
+        tell(node, words.format(value), f"{word} at {place}", account)
 
 
 def _tell_contains(node: Node, _word: str, place: str, account: Account) -> None:
@@ -163,17 +163,19 @@ def _tell_contains(node: Node, _word: str, place: str, account: Account) -> None
         return
     kind = codec.dump(node["contains"]).decode()
     if least not in (None, 0, 1):
-        _tell(node, f"At least {least} items fit {kind}.", f"minContains at {place}", account)
+        tell(node, f"At least {least} items fit {kind}.", f"minContains at {place}", account)
     if most is not None:
-        _tell(node, f"At most {most} items fit {kind}.", f"maxContains at {place}", account)
+        tell(node, f"At most {most} items fit {kind}.", f"maxContains at {place}", account)
     if least == 0:
         del node["contains"]
 
 
-def _tell(node: Node, words: str, what: str, account: Account) -> None:
+def tell(node: Node, words: str, what: str, account: Account) -> None:
+    """Says in the description what is left out of a schema, which lets more values fit."""
     said = node.get("description")
     node["description"] = f"{said} {words}" if isinstance(said, str) and said else words
     account.left_out.append(what)
+    account.loosened.append(node)
 
 
 _RULES: Mapping[str, Rule] = {
