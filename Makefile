@@ -4,8 +4,13 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SUITE := -m pytest -n auto --dist loadfile --benchmark-disable
+TOOLS := $(VENV)-tools/bin
+# Versions of Python for test-wheels, by name or by path; those that are not there are skipped.
+PYTHONS ?= python3.11 python3.12 python3.13
 
-.PHONY: demo test lint format types imports tests laws load soak record live coverage bench bench-decoders fuzz notebooks build constraints clean
+.PHONY: demo test lint format types imports tests laws load soak record live coverage bench bench-decoders fuzz notebooks \
+	test-floors test-newest test-wheels build audit workflows constraints clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
@@ -28,11 +33,11 @@ imports: $(VENV)/.dev
 
 # A file of tests stays in one process, which shares its emulator.
 tests: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n auto --dist loadfile --benchmark-disable
+	@$(BIN)/python $(SUITE)
 
 # The same tests on new inputs for every property; what fails here gets a test of its own.
 laws: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n auto --dist loadfile --benchmark-disable --hypothesis-profile=searching
+	@$(BIN)/python $(SUITE) --hypothesis-profile=searching
 
 # Cassettes, from the hosted gateway with LOWCODEAPI_API_TOKEN set, from the emulator without.
 record: $(VENV)/.dev
@@ -71,15 +76,50 @@ load: $(VENV)/.dev
 soak: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.soak
 
-build: $(VENV)/.dev
-	@$(PIP) build && $(BIN)/python -m build
+# The tests on the oldest versions that pyproject.toml allows.
+test-floors: $(VENV)-tools/.done
+	@$(TOOLS)/uv venv --quiet --clear --no-python-downloads --python $(PYTHON) $(VENV)-floors
+	@$(TOOLS)/python scripts/floors.py > $(VENV)-floors/floors.txt
+	@$(TOOLS)/uv pip install --quiet --python $(VENV)-floors -c $(VENV)-floors/floors.txt -e '.[dev]'
+	@$(VENV)-floors/bin/python $(SUITE)
+
+# The tests on the newest versions there are, whatever constraints.txt says.
+test-newest: $(VENV)-tools/.done
+	@$(TOOLS)/uv venv --quiet --clear --no-python-downloads --python $(PYTHON) $(VENV)-newest
+	@$(TOOLS)/uv pip install --quiet --refresh --python $(VENV)-newest -e '.[dev]'
+	@$(VENV)-newest/bin/python $(SUITE)
+
+# The wheel with each extra alone, in a fresh environment of each of PYTHONS.
+test-wheels: $(VENV)/.dev $(VENV)-tools/.done
+	@UV=$(abspath $(TOOLS)/uv) PYTHONS="$(PYTHONS)" $(BIN)/python -m pytest tests/distribution/test_installs.py -rs
+
+# Wheel and source archive, as they are published.
+build: $(VENV)-tools/.done
+	@rm -rf dist
+	@$(TOOLS)/python -m build
+	@$(TOOLS)/twine check --strict dist/*
+
+# Known weaknesses of what a user's install brings (asks a service on the internet), and its list
+# of parts (dist/sbom.json).
+audit: $(VENV)-tools/.done
+	@$(TOOLS)/uv venv --quiet --clear --no-python-downloads --python $(PYTHON) $(VENV)-audit
+	@$(TOOLS)/uv pip install --quiet --python $(VENV)-audit '.[all]'
+	@mkdir -p dist
+	@$(TOOLS)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/sbom.json $(VENV)-audit/bin/python
+	@$(TOOLS)/uv pip freeze --python $(VENV)-audit --exclude xai-lowcode > $(VENV)-audit/parts.txt
+	@$(TOOLS)/pip-audit --no-deps --disable-pip -r $(VENV)-audit/parts.txt
+
+# What watches over .github/workflows.
+workflows: $(VENV)-tools/.done
+	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(TOOLS)/zizmor --quiet --offline .github/workflows
 
 # The set of versions that the tests were last seen to pass with.
 constraints: $(VENV)/.dev
 	@$(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' > constraints.txt
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) $(VENV)-* dist build
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or say: make PYTHON=/path/to/python"; exit 1; }
@@ -91,6 +131,14 @@ $(VENV)-bench/.done: $(VENV)/bin/python pyproject.toml constraints.txt benchmark
 	@echo "Installing the packages and their peers ..."
 	@$(PYTHON) -m venv $(VENV)-bench
 	@$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]' -r benchmarks/peers.txt
+	@touch $@
+
+# Tools that look at the distribution from outside, so that they bring nothing into it.
+$(VENV)-tools/.done: scripts/tools.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; say: make PYTHON=/path/to/python"; exit 1; }
+	@echo "Installing the tools ..."
+	@$(PYTHON) -m venv $(VENV)-tools
+	@$(TOOLS)/python -m pip install --quiet --disable-pip-version-check -r scripts/tools.txt
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt

@@ -19,7 +19,7 @@ from xai_lowcode.exchange import (
     ask,
     exchange,
 )
-from xai_lowcode.failures import broken_off, dropped
+from xai_lowcode.failures import bare, broken_off, dropped
 from xai_lowcode.limits import limiter_in, remade
 from xai_lowcode.mailer import Mailer
 from xai_lowcode.operations import Operation
@@ -186,9 +186,10 @@ class AsyncClient:
             finally:
                 await response.aclose()
             return answer(response, b"".join(pieces)), None
-        except Exception as exception:
+        except BaseException as exception:
             outcome = dropped(exception, probe, response)
             if outcome is None:
+                bare(exception)
                 raise
         return outcome, None
 

@@ -60,6 +60,12 @@ def classify(
     """
     if status in SUCCESSES and not is_error_body(document):
         return None
+    return _error_of(status, document, headers, token)
+
+
+def _error_of(
+    status: int, document: Any, headers: Mapping[str, str], token: str
+) -> APIStatusError:
     # Before anything is cut short: half a token would not be found any more.
     document = redact(document, token)
     reading = read_error(status, document)
@@ -78,6 +84,19 @@ def classify(
     )
 
 
+def failure_in(body: Mapping[str, Any], told: Any) -> APIStatusError:
+    """The error that an answer tells of in a member of its own.
+
+    Args:
+        body: The answer, which the error keeps.
+        told: What stands in that member: an object, a text, or nothing.
+    """
+    document = {"error": told or "The answer failed without a reason."}
+    error = _error_of(200, document, {}, "")
+    error.body = redact(dict(body))
+    return error
+
+
 def is_error_body(document: Any) -> bool:
     """Whether a body reports an error although its status says success."""
     return isinstance(document, dict) and (
@@ -88,6 +107,8 @@ def is_error_body(document: Any) -> bool:
 
 def _reports_error(body: Any) -> bool:
     error = _member(body, "error")
+    if _member(body, "type") == "error":  # an event of a stream, which may have no such member
+        return True
     return isinstance(error, str | dict) and bool(error) and not _SUCCESS_MEMBERS & body.keys()
 
 
@@ -189,6 +210,9 @@ def _first_code(document: Mapping[str, Any]) -> str | None:
         _member(_member(data, "error"), "code"),
         _member(data, "code"),
         document.get("code"),
+        # The messages form has a type in the place of a code.
+        _member(_member(error, "error"), "type"),
+        _member(error, "type"),
     )
     return next((code for code in places if isinstance(code, str) and code), None)
 

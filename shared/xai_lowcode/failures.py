@@ -29,7 +29,7 @@ _MEANINGS: dict[str, tuple[type[APIConnectionError], bool]] = {
 }
 
 
-def failure(exception: Exception) -> XAILowCodeError | None:
+def failure(exception: BaseException) -> XAILowCodeError | None:
     """What a failure of httpx means; None if it is no failure of the network.
 
     The result is not linked to the exception: its request holds the token, and its traceback frames
@@ -54,7 +54,7 @@ _SENTENCES: dict[type[APIConnectionError], str] = {
 }
 
 
-def dropped(exception: Exception, probe: Any, response: Any) -> Dropped | None:
+def dropped(exception: BaseException, probe: Any, response: Any) -> Dropped | None:
     """The outcome of an attempt that httpx could not finish; None if it is not httpx's failure.
 
     Args:
@@ -73,6 +73,21 @@ def dropped(exception: Exception, probe: Any, response: Any) -> Dropped | None:
     return Dropped(
         error, stale=probe.reused and reached and not timed_out and not begun, begun=begun
     )
+
+
+def bare(exception: BaseException) -> None:
+    """Takes the frames off an exception and those before it: what sends holds the target there.
+
+    For what is no failure of the network: an interruption, or a defect.
+    """
+    waiting: list[BaseException | None] = [exception]
+    known: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in known:
+            known.add(id(one))
+            one.__traceback__ = None
+            waiting += [one.__cause__, one.__context__]
 
 
 def broken_off(exception: Exception) -> XAILowCodeError | None:

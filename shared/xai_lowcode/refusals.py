@@ -134,11 +134,14 @@ BY_STATUS: Mapping[int, type[APIStatusError]] = {
     429: RateLimitError,
 }
 
-# An error inside a 200 has no status to go by, but xAI's code words (gRPC's, in two spellings).
+# An error inside a 200 has no status to go by, but xAI's code words (gRPC's, in two spellings), and
+# those of the forms that xAI took over for messages and responses.
 BY_CODE: tuple[tuple[str, type[APIStatusError]], ...] = (
-    (r"invalid.argument", BadRequestError),
+    (r"context.length", ContextLengthError),
     (r"permission", PermissionDeniedError),
     (r"not.found", NotFoundError),
-    (r"unauthenticated", AuthenticationError),
-    (r"exhausted", RateLimitError),
+    (r"unauthenticated|authentication", AuthenticationError),
+    (r"quota|billing", CreditsExhaustedError),
+    (r"exhausted|rate.limit", RateLimitError),
+    (r"invalid|too.large", BadRequestError),
 )

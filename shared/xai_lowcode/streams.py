@@ -117,6 +117,7 @@ class StreamReader:
                 yield from self._decoder.done()
             elif text:
                 yield from self._read_chunk(text)
+                self._done = self._decoder.ended
 
     def _read_chunk(self, text: bytes) -> Iterable[StreamEvent]:
         chunk = _load(text)
@@ -127,7 +128,9 @@ class StreamReader:
         chunk = unwrap_chunk(chunk)
         if not isinstance(chunk, dict):
             return ()
-        if "error" in chunk and (error := classify(200, chunk, {}, self._token)):
+        if ("error" in chunk or chunk.get("type") == "error") and (
+            error := classify(200, chunk, {}, self._token)
+        ):
             raise error
         self._any = True
         return self._decoder.feed(chunk)

@@ -1,8 +1,10 @@
 """Every command does what it says: output for people, JSON for programs, files where asked."""
 
+import contextlib
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -135,13 +137,19 @@ def test_an_upload_shows_a_bar_on_a_terminal(gateway: Emulator, tmp_path: Path) 
     command = subprocess.Popen(
         [*PROGRAM, "files", "upload", str(path)], env=env, stdout=subprocess.PIPE, stderr=terminal
     )
-    out, _ = command.communicate(timeout=30)
     os.close(terminal)
-    drawn = os.read(screen, 100_000).decode()
-    os.close(screen)
+    drawn = "".join(seen_on(screen))
+    out, _ = command.communicate(timeout=30)
     assert "notes.bin" in drawn
     assert "3.5/3.5 MB" in drawn
     assert out.decode().strip() in gateway.store.files
+
+
+def seen_on(screen: int) -> Iterator[str]:
+    """All that is drawn until the last program lets go of its terminal."""
+    with contextlib.suppress(OSError), open(screen, encoding="utf-8", newline="") as file:
+        while drawn := file.read(1):
+            yield drawn
 
 
 @pytest.mark.parametrize("words", [("files", "upload", "/no/such/file"), ("files", "delete", "..")])

@@ -222,7 +222,7 @@ def test_the_finish_is_derived(body: dict[str, Any], finish: str) -> None:
 
 
 def test_failures_are_raised() -> None:
-    """A failed response, plain or streamed, and an error event raise with xAI's words."""
+    """A failed response, plain or streamed, raises with xAI's words."""
     failed = {
         "status": "failed",
         "error": {"code": "server_error", "message": "Oops"},
@@ -232,7 +232,6 @@ def test_failures_are_raised() -> None:
     for read in (
         lambda: Responses().parse(failed),
         lambda: list(decoder().feed({"type": "response.failed", "response": failed})),
-        lambda: list(decoder().feed({"type": "error", "code": "server_error", "message": "Oops"})),
     ):
         with pytest.raises(InternalServerError, match="Oops") as raised:
             read()

@@ -67,6 +67,14 @@ def _chat(**options: Any) -> Any:
     return langchain.ChatXAILowCode(**options)
 
 
+def _chat_over(api: str) -> Callable[..., Any]:
+    return lambda **options: langchain.ChatXAILowCode(api=api, **options)
+
+
+def _llm_over(api: str) -> Callable[..., Any]:
+    return lambda **options: llama_index.XAILowCode(api=api, **options)
+
+
 def _deferred_chat(**options: Any) -> Any:
     return langchain.ChatXAILowCode(deferred=DEFERRAL, **options)
 
@@ -203,3 +211,16 @@ FACES += [
     *_files("download_file", "record", _download, _adownload, requests=3, meets=2),
     *_files("download_file", "content", _download, _adownload, requests=3, meets=3),
 ]
+
+FORM_FACES: list[Face] = []
+"""The other wire forms: whole answers of every second face, streams of all."""
+for _api in ("messages", "responses"):
+    _over, _under = _chat_over(_api), _llm_over(_api)
+    FORM_FACES += [
+        Face("LangChain invoke", _api, _over, _invoke),
+        Face("LlamaIndex achat", _api, _under, _aask),
+        Face("LangChain stream", f"{_api}_stream", _over, _stream),
+        Face("LangChain astream", f"{_api}_stream", _over, _astream),
+        Face("LlamaIndex stream_chat", f"{_api}_stream", _under, _stream_chat),
+        Face("LlamaIndex astream_chat", f"{_api}_stream", _under, _astream_chat),
+    ]

@@ -25,13 +25,10 @@ from llama_index.core.callbacks import TokenCountingHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
-from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import Field
 
 from tests.core import watching
+from tests.secrecy.spans import exported
 
 HERE = Path(__file__).parent
 
@@ -47,7 +44,9 @@ CHANNELS = (
     "langchain console",
     "llama_index events",
     "llama_index spans",
-    "http spans",
+    "langchain otel",
+    "llama_index otel",
+    "http otel",
     "metrics",
     "arguments",
     "environment",
@@ -182,7 +181,7 @@ def watched() -> Iterator[Seen]:
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(out),
         _llama_index() as (events, spans),
-        _http_spans() as exporter,
+        exported() as spans_of,
     ):
         warnings.simplefilter("always")
         yield seen
@@ -196,7 +195,7 @@ def watched() -> Iterator[Seen]:
         "langchain traces": [run.decode() for run in kept.kept],
         "llama_index events": events.kept,
         "llama_index spans": [*spans.kept, repr(spans.completed_spans), repr(spans.dropped_spans)],
-        "http spans": [span.to_json() for span in exporter.get_finished_spans()],
+        **spans_of,
         "metrics": [repr(usage.usage_metadata), repr(seen.counter.llm_token_counts)],
         "arguments": [repr(sys.argv), Path("/proc/self/cmdline").read_text()],
         "environment": [repr(dict(os.environ))],
@@ -214,15 +213,3 @@ def _llama_index() -> Iterator[tuple[Events, Spans]]:
     finally:
         root.event_handlers.remove(events)
         root.span_handlers.remove(spans)
-
-
-@contextlib.contextmanager
-def _http_spans() -> Iterator[InMemorySpanExporter]:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    instrumentor = HTTPXClientInstrumentor()
-    instrumentor.instrument(tracer_provider=provider)
-    try:
-        yield exporter
-    finally:
-        instrumentor.uninstrument()

@@ -41,6 +41,14 @@ PLAYS: dict[str, Fault | None] = {
     "odd": quoting('{"choices": ["TOKEN"], "id": {"TOKEN": 1}}', "application/json"),
     "a broken stream": quoting('data: {"choices": [TOKEN\n\n', "text/event-stream"),
     "a cut stream": quoting('data: {"choices": [], "id": "TOKEN"}\n\nda', "text/event-stream"),
+    "a failed answer": quoting(
+        '{"status": "failed", "output": [], "error": {"code": "TOKEN", "message": "TOKEN"}}',
+        "application/json",
+    ),
+    "an error in a stream": quoting(
+        'event: error\ndata: {"type": "error", "code": "TOKEN", "message": "TOKEN"}\n\n',
+        "text/event-stream",
+    ),
     "drops": Drop(),
 }
 
@@ -161,9 +169,12 @@ LEAKS: dict[str, tuple[Callable[[World], None], set[str]]] = {
         {"dumps"},
     ),
     "a pickle": (lambda world: world.seen.answers([SecretStr(world.token)]), {"pickles"}),
-    "a run": (_leak_in_a_run, {"langchain traces", "langchain console"}),
-    "a call": (_leak_in_a_call, {"llama_index events", "llama_index spans", "metrics"}),
-    "a URL": (_leak_in_a_url, {"http spans", "logs"}),
+    "a run": (_leak_in_a_run, {"langchain traces", "langchain console", "langchain otel"}),
+    "a call": (
+        _leak_in_a_call,
+        {"llama_index events", "llama_index spans", "llama_index otel", "metrics"},
+    ),
+    "a URL": (_leak_in_a_url, {"http otel", "logs"}),
     "the process": (_leak_in_the_process, {"arguments", "environment"}),
 }
 
@@ -199,4 +210,4 @@ def test_each_channel_has_a_leak() -> None:
 def test_the_table_is_as_large_as_is_told() -> None:
     """Every answer befalls many paths; the figures stand in the documents."""
     assert all(sum(play in cells for cells in CELLS.values()) > 15 for play in PLAYS)
-    assert (len(PATHS), len(CHANNELS)) == (93, 15)
+    assert (len(PATHS), len(CHANNELS)) == (93, 17)

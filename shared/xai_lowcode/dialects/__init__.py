@@ -13,7 +13,13 @@ from xai_lowcode.reply import Reply
 
 
 class Decoder(Protocol):
-    """Turns the chunks of one stream into events."""
+    """Turns the chunks of one stream into events.
+
+    Attributes:
+        ended: Whether the form's own closing event has come, after which there is nothing to read.
+    """
+
+    ended: bool
 
     def feed(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
         """Events of the next chunk; none for a heartbeat."""

@@ -23,6 +23,9 @@ from xai_lowcode.reply import finish_reason
 class ChatCompletionsDecoder:
     """Turns chunks into events."""
 
+    # The usage may follow whatever looks like the last chunk.
+    ended = False
+
     def __init__(self) -> None:
         self._began = False
         self._cited: set[str] = set()

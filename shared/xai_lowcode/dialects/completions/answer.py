@@ -41,6 +41,8 @@ def _finish(said: Any) -> str:
 class CompletionsDecoder:
     """Turns chunks into events."""
 
+    ended = False
+
     def __init__(self) -> None:
         self._began = False
         self._seen: set[int] = set()

@@ -30,7 +30,7 @@ class MessagesDecoder:
         self._calls = 0
         self._usage: Json = {}
         self._finish: Any = None
-        self._ended = False
+        self.ended = False
 
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
         """Our events of the next one; those of an unknown type are passed over."""
@@ -44,7 +44,7 @@ class MessagesDecoder:
     @property
     def complete(self) -> bool:
         """Whether the closing event has come."""
-        return self._ended
+        return self.ended
 
     def _started(self, chunk: Json) -> Iterable[StreamEvent]:
         message = object_of(chunk, "message")
@@ -99,7 +99,7 @@ class MessagesDecoder:
         return ()
 
     def _ended_well(self, chunk: Json) -> Iterable[StreamEvent]:
-        self._ended = True
+        self.ended = True
         yield Finished(read_finish(self._finish, has_calls=self._calls > 0), raw=chunk)
         if (usage := read_usage(self._usage or None)) is not None:
             yield Used(usage, raw=chunk)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from xai_lowcode.classification import failure_in
 from xai_lowcode.conversation import (
     ImagePart,
     Part,
@@ -12,7 +13,7 @@ from xai_lowcode.conversation import (
     ToolCallPart,
 )
 from xai_lowcode.dialects import bodies
-from xai_lowcode.errors import InternalServerError, UnreadableAnswerError
+from xai_lowcode.errors import UnreadableAnswerError
 from xai_lowcode.members import count_of, list_of, odds_of, text_of, word_of
 from xai_lowcode.reply import Choice, Citation, Reply, Usage, finish_reason
 
@@ -25,7 +26,7 @@ def read_reply(body: dict[str, Any]) -> Reply:
     """A plain answer.
 
     Raises:
-        InternalServerError: xAI reports that the response failed.
+        APIStatusError: xAI reports that the response failed.
         UnreadableAnswerError: It is no such answer.
     """
     output = body.get("output")
@@ -66,14 +67,7 @@ def check_failure(body: Json) -> None:
     """Raises what xAI reports as the end of a response that failed."""
     error = body.get("error")
     if body.get("status") == "failed" or error:
-        told = error if isinstance(error, dict) else {"message": error}
-        raise InternalServerError(
-            str(told.get("message") or "The response failed without a reason."),
-            code=str(told["code"]) if told.get("code") else None,
-            maker="provider",
-            status_code=200,
-            body=dict(body),
-        )
+        raise failure_in(body, error)
 
 
 def read_facts(body: Json) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from xai_lowcode.dialects.responses.answer import (
     read_server_tool,
     read_usage,
 )
-from xai_lowcode.errors import InternalServerError
 from xai_lowcode.events import (
     Began,
     Cited,
@@ -39,7 +38,7 @@ class ResponsesDecoder:
     def __init__(self) -> None:
         self._calls: dict[int, int] = {}
         self._whole: set[int] = set()
-        self._ended = False
+        self.ended = False
 
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
         """Our events of the next one."""
@@ -53,7 +52,7 @@ class ResponsesDecoder:
     @property
     def complete(self) -> bool:
         """Whether the closing event has come."""
-        return self._ended
+        return self.ended
 
     def _created(self, chunk: Json) -> Iterable[StreamEvent]:
         yield Began(**read_facts(object_of(chunk, "response")), raw=chunk)
@@ -102,25 +101,14 @@ class ResponsesDecoder:
         yield ItemDone(item, "responses", raw=chunk)
 
     def _closed(self, chunk: Json) -> Iterable[StreamEvent]:
-        if self._ended:
+        if self.ended:
             return
-        self._ended = True
+        self.ended = True
         response = object_of(chunk, "response")
         check_failure(response)
         yield Finished(read_finish(response, has_calls=bool(self._calls)), raw=chunk)
         if (usage := read_usage(response.get("usage"))) is not None:
             yield Used(usage, raw=chunk)
-
-    def _failed(self, chunk: Json) -> Iterable[StreamEvent]:
-        error = chunk.get("error")
-        told: Json = error if isinstance(error, dict) else chunk
-        raise InternalServerError(
-            str(told.get("message") or "The stream reported an error."),
-            code=str(told["code"]) if told.get("code") else None,
-            maker="provider",
-            status_code=200,
-            body=chunk,
-        )
 
     _READ: ClassVar[dict[str, Callable[[Any, Json], Iterable[StreamEvent]]]] = {
         "response.created": _created,
@@ -136,5 +124,4 @@ class ResponsesDecoder:
         "response.incomplete": _closed,
         "response.failed": _closed,
         "response.done": _closed,
-        "error": _failed,
     }
