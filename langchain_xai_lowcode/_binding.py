@@ -1,19 +1,20 @@
 """Tools and schemas that are bound to the chat model, rendered once for all calls."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
 
 from langchain_xai_lowcode._counting import TokenCounting
 from langchain_xai_lowcode._errors import langchain_errors
-from langchain_xai_lowcode._structured import Method, structured
 from langchain_xai_lowcode._tools import openai_format, openai_tools, to_tool_specs
 from xai_lowcode.conversation import check_choice
 from xai_lowcode.openai_forms import read_tool_choice
+
+# A BaseTool is one; to name it would import LangChain's tools for whoever has none.
+Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
 
 
 class Binding(TokenCounting, BaseChatModel):
@@ -21,7 +22,7 @@ class Binding(TokenCounting, BaseChatModel):
 
     def bind_tools(
         self,
-        tools: Sequence[Mapping[str, Any] | type | Callable[..., Any] | BaseTool],
+        tools: Sequence[Tool],
         *,
         tool_choice: str | bool | Mapping[str, Any] | None = None,
         strict: bool | None = None,
@@ -66,7 +67,7 @@ class Binding(TokenCounting, BaseChatModel):
         self,
         schema: Mapping[str, Any] | type | None = None,
         *,
-        method: Method | None = None,
+        method: Literal["json_schema", "function_calling", "json_mode"] | None = None,
         include_raw: bool = False,
         strict: bool | None = None,
         **kwargs: Any,
@@ -87,6 +88,8 @@ class Binding(TokenCounting, BaseChatModel):
             UsageError: The method is unknown, or needs a schema and has none, or one that cannot be
                 sent.
         """
+        from langchain_xai_lowcode._structured import structured  # noqa: PLC0415 - on first use
+
         with langchain_errors():
             return structured(
                 lambda **bound: self.bind(**bound, **kwargs),

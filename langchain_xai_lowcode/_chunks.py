@@ -13,6 +13,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_xai_lowcode._blocks import MODEL_PROVIDER, TEXT_INDEX, made_blocks
 from langchain_xai_lowcode._replies import facts_of, kept, stored_as, to_usage
+from xai_lowcode.blanks import Blank
 from xai_lowcode.conversation import ImagePart, ServerToolPart
 from xai_lowcode.events import (
     Began,
@@ -144,20 +145,14 @@ class ChunkMaker:
         # The reply's facts go with the first chunk, so that none is sent for them alone.
         opening, self._opening = self._opening, {}
         fields["response_metadata"] = {**opening, "model_provider": MODEL_PROVIDER}
-        if fields.keys() <= _UNCHECKED:
-            fresh = {name: kind() for name, kind in _HOLDERS.items()}
-            message = _BLANK.model_copy(
-                update={**fresh, "content": content, "id": self._id, **fields}
-            )
-        else:
-            message = AIMessageChunk(content=content, id=self._id, **fields)
+        if isinstance(content, str) and fields.keys() <= _UNCHECKED:
+            message = _MESSAGE.filled(content=content, id=self._id, **fields)
+            return _CHUNK.filled(text=content, message=message)
+        message = AIMessageChunk(content=content, id=self._id, **fields)
         return ChatGenerationChunk(message=message)
 
 
-# A stream has hundreds of chunks, and LangChain's check of a message costs as much as all the rest.
-# What is text is copied from a blank one instead; calls and counts are left to be checked.
-_BLANK = AIMessageChunk(content="")
-_HOLDERS = {
-    name: type(held) for name, held in vars(_BLANK).items() if isinstance(held, dict | list)
-}
+# What is text is filled in unchecked; calls and counts are left to be checked.
+_MESSAGE = Blank(AIMessageChunk(content=""))
+_CHUNK = Blank(ChatGenerationChunk(message=AIMessageChunk(content="")))
 _UNCHECKED = frozenset({"additional_kwargs", "response_metadata"})

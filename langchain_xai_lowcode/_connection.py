@@ -30,8 +30,12 @@ class Connection(BaseModel):
     is in its pickles, so that components can travel to worker processes.
     """
 
+    # Each class below adds fields; only the one that is used has its schema built, on first use.
     model_config = ConfigDict(
-        populate_by_name=True, arbitrary_types_allowed=True, hide_input_in_errors=True, defer_build=True
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     api_token: SecretStr | None = Field(

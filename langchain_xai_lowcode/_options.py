@@ -14,7 +14,7 @@ from langchain_xai_lowcode._messages import to_messages
 from langchain_xai_lowcode._stored import split_at_stored
 from langchain_xai_lowcode._tools import to_response_format, to_server_tools, to_tool_specs
 from xai_lowcode.conversation import OPTIONS, Api, ChatRequest
-from xai_lowcode.deferred import Deferral, deferral_of
+from xai_lowcode.deferral import Deferral, deferral_of
 from xai_lowcode.errors import UsageError
 from xai_lowcode.openai_forms import read_tool_choice
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_xai_lowcode._messages import to_messages
-from xai_lowcode.gateway_model import stored_response_fits
+from xai_lowcode.choosing import stored_response_fits
 
 
 def split_at_stored(

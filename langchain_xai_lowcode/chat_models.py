@@ -26,7 +26,7 @@ from langchain_xai_lowcode._replies import to_result
 from langchain_xai_lowcode._totals import totals
 from xai_lowcode._version import __version__
 from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.deferred import deferral_of
+from xai_lowcode.deferral import deferral_of
 from xai_lowcode.profiles import profile_of
 from xai_lowcode.reply import Reply
 

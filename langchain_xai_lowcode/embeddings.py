@@ -13,6 +13,7 @@ from xai_lowcode.embeddings import (
     MOST_TEXTS,
     EmbeddingRequest,
     EncodingFormat,
+    embed,
 )
 
 
@@ -93,15 +94,16 @@ class XAILowCodeEmbeddings(WithModelKwargs, Serializable, Embeddings):
             XAILowCodeError: The call failed.
         """
         with langchain_errors():
-            return self._gateway.client.embed(self._request(texts, chunk_size)).vectors
+            client, request = self._gateway.client, self._request(texts, chunk_size)
+            return client.run(embed(client.session, request)).vectors
 
     async def aembed_documents(
         self, texts: list[str], chunk_size: int | None = None
     ) -> list[list[float]]:
         """Makes a vector for each text; see ``embed_documents``."""
         with langchain_errors():
-            request = self._request(texts, chunk_size)
-            return (await self._gateway.async_client.embed(request)).vectors
+            client, request = self._gateway.async_client, self._request(texts, chunk_size)
+            return (await client.run(embed(client.session, request))).vectors
 
     def embed_query(self, text: str) -> list[float]:
         """Makes the vector of a query, which is that of the same text as a document."""

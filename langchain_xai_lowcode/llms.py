@@ -16,7 +16,7 @@ from langchain_xai_lowcode._counting import TokenCounting
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._generations import GenerationMaker, to_llm_result
 from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.deferred import Deferral
+from xai_lowcode.deferral import Deferral
 from xai_lowcode.errors import UsageError
 from xai_lowcode.profiles import profile_of
 from xai_lowcode.reply import Reply

@@ -20,8 +20,8 @@ from llama_index_xai_lowcode._tools import (
     to_tool_choice,
     to_tool_specs,
 )
+from xai_lowcode.choosing import stored_response_fits
 from xai_lowcode.conversation import OPTIONS, ChatRequest, ResponseFormat, ToolCallPart
-from xai_lowcode.gateway_model import stored_response_fits
 from xai_lowcode.openai_forms import read_response_format
 from xai_lowcode.schemas import clean_schema
 

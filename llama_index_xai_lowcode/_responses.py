@@ -27,6 +27,7 @@ from llama_index.core.base.llms.types import (
 from llama_index_xai_lowcode._messages import SERVER_TOOLS, from_parts, kept_beside
 from llama_index_xai_lowcode._questions import Question
 from llama_index_xai_lowcode._tools import plain_calls
+from xai_lowcode.blanks import Blank
 from xai_lowcode.conversation import ImagePart, Part, ServerToolPart, ToolCallPart
 from xai_lowcode.events import (
     Assembler,
@@ -146,8 +147,7 @@ class Fold:
             self._question.calls(calls),
             kept_beside(self._made) if self._made else {},
         )
-        update = {"message": message, "delta": delta, "raw": self._raw, "additional_kwargs": {}}
-        return _BLANK_RESPONSE.model_copy(update=update | more)
+        return _RESPONSE.filled(message=message, delta=delta, raw=self._raw, **more)
 
 
 def folded(events: Generator[StreamEvent, None, None], fold: Fold) -> ChatResponseGen:
@@ -187,17 +187,16 @@ def _message(
 ) -> ChatMessage:
     """An answer; one that says nothing has an empty text, so that its content is not None."""
     if text or not (calls or blocks):
-        blocks.append(TextBlock(text=text))
+        blocks.append(_TEXT.filled(text=text))
     if calls:
         blocks.extend(from_parts(calls))
         more = {**more, "tool_calls": plain_calls(calls)}
-    return _BLANK.model_copy(update={"blocks": blocks, "additional_kwargs": more})
+    return _MESSAGE.filled(blocks=blocks, additional_kwargs=more)
 
 
-# A stream has hundreds of responses, and pydantic's check of each costs more than all the rest;
-# they are made of what was checked already.
-_BLANK = ChatMessage(role=MessageRole.ASSISTANT, blocks=[])
-_BLANK_RESPONSE = ChatResponse(message=_BLANK)
+_TEXT = Blank(TextBlock(text=""))
+_MESSAGE = Blank(ChatMessage(role=MessageRole.ASSISTANT, blocks=[]))
+_RESPONSE = Blank(ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, blocks=[])))
 
 
 def _to_citation(citation: Citation) -> CitationBlock:

@@ -35,7 +35,7 @@ from llama_index_xai_lowcode._responses import (
 )
 from llama_index_xai_lowcode._structured import StructuredPrediction
 from llama_index_xai_lowcode._tools import offer, to_selections
-from xai_lowcode.deferred import Deferral, deferral_of
+from xai_lowcode.deferral import Deferral, deferral_of
 from xai_lowcode.errors import UsageError
 
 F = TypeVar("F")

@@ -10,7 +10,7 @@ from xai_lowcode._version import __version__
 
 if TYPE_CHECKING:
     from xai_lowcode.conversation import ChatRequest, Message
-    from xai_lowcode.deferred import Deferral
+    from xai_lowcode.deferral import Deferral
     from xai_lowcode.errors import XAILowCodeError
     from xai_lowcode.files import Upload
     from xai_lowcode.gateway import AsyncGateway, Gateway
@@ -37,7 +37,7 @@ __getattr__, __dir__ = lazy_exports(
     {
         "AsyncGateway": "xai_lowcode.gateway",
         "ChatRequest": "xai_lowcode.conversation",
-        "Deferral": "xai_lowcode.deferred",
+        "Deferral": "xai_lowcode.deferral",
         "Gateway": "xai_lowcode.gateway",
         "GatewayModel": "xai_lowcode.gateway_model",
         "ImageRequest": "xai_lowcode.images",

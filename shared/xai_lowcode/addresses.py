@@ -17,7 +17,7 @@ from xai_lowcode.errors import (
     UsageError,
     XAILowCodeError,
 )
-from xai_lowcode.operations import Form, Operation
+from xai_lowcode.operation import Form, Operation
 
 logger = logging.getLogger("xai_lowcode")
 

@@ -22,7 +22,7 @@ from xai_lowcode.exchange import (
 from xai_lowcode.failures import bare, broken_off, dropped
 from xai_lowcode.limits import limiter_in, remade
 from xai_lowcode.mailer import Mailer
-from xai_lowcode.operations import Operation
+from xai_lowcode.operation import Operation
 from xai_lowcode.places import NOWHERE, Place
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import (

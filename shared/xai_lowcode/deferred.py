@@ -4,73 +4,22 @@ A result can be fetched once. Nothing is therefore asked twice after an answer b
 look that brought nothing, in any of the ways gateways have of saying so, is repeated later.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from xai_lowcode.addresses import check_id
+from xai_lowcode.deferral import Deferral
 from xai_lowcode.errors import (
     APIConnectionError,
     APITimeoutError,
     InternalServerError,
     NotFoundError,
-    UsageError,
     XAILowCodeError,
 )
 from xai_lowcode.exchange import Call, Flow, Session, Settled, Wait, exchange
 from xai_lowcode.operations import GET_DEFERRED_COMPLETION
-from xai_lowcode.progress import Report, Wish, check_wish, shown
+from xai_lowcode.progress import Report, shown
 from xai_lowcode.records import Ticket, one
 from xai_lowcode.retry import RetryPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Deferral:
-    """How a deferred answer is waited for.
-
-    Attributes:
-        timeout: Seconds until the answer must be there; xAI keeps it for 24 hours.
-        poll_timeout: Seconds for one look. Some gateways never answer while nothing is ready; a
-            finished answer must have time to arrive, since it can be fetched once.
-        first_pause: Seconds before the first look.
-        longest_pause: Pauses grow by half up to this; a ``Retry-After`` counts for one pause.
-        progress: True shows how long it takes in notebooks and terminals; a function is called
-            before each look with the number of looks so far and the seconds passed.
-
-    Raises:
-        UsageError: A duration is not positive, or ``progress`` is no such wish.
-    """
-
-    timeout: float = 3600.0
-    poll_timeout: float = 30.0
-    first_pause: float = 1.0
-    longest_pause: float = 15.0
-    progress: Wish = None
-
-    def __post_init__(self) -> None:
-        check_wish(self.progress)
-        for name in ("timeout", "poll_timeout", "first_pause", "longest_pause"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise UsageError(f"{name}: a number above 0 is needed, not {value!r}.", field=name)
-
-
-def deferral_of(wish: Any) -> Deferral | None:
-    """A user's word for it: True, False, None, or a ``Deferral``.
-
-    Raises:
-        UsageError: It is something else.
-    """
-    match wish:
-        case None | False:
-            return None
-        case True:
-            return Deferral()
-        case Deferral():
-            return wish
-        case _:
-            raise UsageError(
-                f"deferred: True or a Deferral is needed, not {wish!r}.", field="deferred"
-            )
 
 
 def ticket_of(settled: Settled, session: Session) -> str:

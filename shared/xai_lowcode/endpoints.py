@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from xai_lowcode import codec
+from xai_lowcode import chats, codec
 from xai_lowcode import operations as rows
-from xai_lowcode.deferred import Deferral, collect
+from xai_lowcode.deferral import Deferral
+from xai_lowcode.deferred import collect
 from xai_lowcode.errors import UsageError
 from xai_lowcode.exchange import Call, Flow, Session, ask
 from xai_lowcode.images import ImageBatch, ImageRequest
-from xai_lowcode.operations import Operation
+from xai_lowcode.operation import Operation, object_with
 from xai_lowcode.records import (
     ApiKey,
     BatchUpload,
@@ -31,7 +32,7 @@ from xai_lowcode.records import (
 Json = dict[str, Any]
 
 # What comes at once is a ticket.
-_DEFERRED_COMPLETION = replace(rows.CREATE_CHAT_COMPLETION, parse=rows.object_with("request_id"))
+_DEFERRED_COMPLETION = replace(chats.CREATE_CHAT_COMPLETION, parse=object_with("request_id"))
 
 
 def _posting(operation: Operation[Any], /, **body: Any) -> Call[Any]:
@@ -98,7 +99,7 @@ def create_chat_completion(
     With ``deferred=True`` it returns a ticket: ``collect_deferred_completion`` takes its
     ``request_id``.
     """
-    operation = _DEFERRED_COMPLETION if more.get("deferred") else rows.CREATE_CHAT_COMPLETION
+    operation = _DEFERRED_COMPLETION if more.get("deferred") else chats.CREATE_CHAT_COMPLETION
     body = {"model": model, "messages": list(messages), **more}
     return ask(_posting(operation, **body), session)
 
@@ -113,7 +114,7 @@ def collect_deferred_completion(
 ) -> Flow[Json]:
     """Waits for a deferred answer and fetches it."""
     settled = yield from collect(request_id, deferral or Deferral(), session)
-    return session.read(rows.object_with("choices"), settled)
+    return session.read(object_with("choices"), settled)
 
 
 def create_message(
@@ -121,7 +122,7 @@ def create_message(
 ) -> Flow[Json]:
     """Asks in Anthropic's words."""
     body = {"model": model, "messages": list(messages), "max_tokens": max_tokens, **more}
-    return ask(_posting(rows.CREATE_MESSAGE, **body), session)
+    return ask(_posting(chats.CREATE_MESSAGE, **body), session)
 
 
 def create_response(
@@ -133,7 +134,7 @@ def create_response(
     **more: Any,
 ) -> Flow[Json]:
     """Asks in the words of xAI's Responses API."""
-    return ask(_posting(rows.CREATE_RESPONSE, model=model, input=input, **more), session)
+    return ask(_posting(chats.CREATE_RESPONSE, model=model, input=input, **more), session)
 
 
 def retrieve_response(session: Session, /, response_id: str) -> Flow[Json]:

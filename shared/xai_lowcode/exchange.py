@@ -16,7 +16,7 @@ from xai_lowcode.addresses import UrlForms, address, blames_route, reached_provi
 from xai_lowcode.classification import SUCCESSES, classify, not_readable
 from xai_lowcode.envelope import unwrap
 from xai_lowcode.errors import APIConnectionError, XAILowCodeError
-from xai_lowcode.operations import Form, Operation
+from xai_lowcode.operation import Form, Operation
 from xai_lowcode.retry import Attempts, RetryPolicy
 
 logger = logging.getLogger("xai_lowcode")

@@ -1,60 +1,36 @@
 """A chat model behind the gateway: request in, reply or events out.
 
-Chooses the dialect, leaves out what a model is known to refuse, enforces stop strings. Both
-adapters stand on this one class, and differ only in the words of their framework.
+Leaves out what a model is known to refuse, speaks the dialect that fits, enforces stop strings.
+Both adapters stand on this one class, and differ only in the words of their framework.
 """
 
 import warnings
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing, suppress
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from xai_lowcode import codec
-from xai_lowcode.conversation import (
-    ChatRequest,
-    FilePart,
-    Message,
-    Part,
-    ReasoningPart,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-)
-from xai_lowcode.deferred import Deferral, collect, ticket_of
+from xai_lowcode.async_client import AsyncClient
+from xai_lowcode.choosing import dialect_of
+from xai_lowcode.client import Client
+from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.dialects import Dialect
-from xai_lowcode.dialects.chat_completions import ChatCompletions
-from xai_lowcode.dialects.completions import Completions
-from xai_lowcode.dialects.messages import Messages
-from xai_lowcode.dialects.responses import Responses
-from xai_lowcode.dialects.responses.request import says_its_items
-from xai_lowcode.errors import BadRequestError, UsageError, XAILowCodeError
+from xai_lowcode.errors import BadRequestError, XAILowCodeError
 from xai_lowcode.events import StreamEvent
 from xai_lowcode.exchange import Call, Flow, Settled, exchange
-from xai_lowcode.gateway import AsyncGateway, Gateway
 from xai_lowcode.limits import limiter_in, remade
 from xai_lowcode.profiles import profile_of, refused_option
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
 from xai_lowcode.stop import cut_reply
 from xai_lowcode.streams import StreamReader
-from xai_lowcode.tokens import TokenCounter
 from xai_lowcode.transport import ENOUGH, session_of
 
-_DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (ChatCompletions(), Completions(), Messages(), Responses())
-}
-
-# Options that only responses can carry, so that asking for one chooses them.
-RESPONSES_ONLY = (
-    "server_tools",
-    "previous_response_id",
-    "store",
-    "include",
-    "reasoning_summary",
-    "max_turns",
-)
+if TYPE_CHECKING:
+    from xai_lowcode.deferral import Deferral
+    from xai_lowcode.tokens import TokenCounter
 
 # Values that leave everything as it is, so that leaving them out needs no word.
 _SAYS_NOTHING: dict[str, float] = {
@@ -80,9 +56,8 @@ class GatewayModel:
             here it is asked for repeats, for deferred answers and for other endpoints only.
 
     Attributes:
-        client: For any other endpoint, sync.
-        async_client: For any other endpoint, async.
-        tokens: Counts tokens, and remembers what it was told.
+        client: Makes the sync calls, and may make others on the same connections.
+        async_client: Makes the async ones.
         first_session: What calls have in common for which a framework asked its rate limiter.
 
     Example:
@@ -106,11 +81,10 @@ class GatewayModel:
         self.settings = settings
         self._session = session_of(settings, rate_limiter)
         self.first_session = replace(self._session, paid=paid)
-        self.client = Gateway(settings, http_client=http_client, session=self._session)
-        self.async_client = AsyncGateway(
+        self.client = Client(settings, http_client=http_client, session=self._session)
+        self.async_client = AsyncClient(
             settings, http_client=http_async_client, session=self._session
         )
-        self.tokens = TokenCounter(self.client, self.async_client)
         self._warned: set[tuple[str, str]] = set()
         self._learned: dict[str, frozenset[str]] = {}
 
@@ -118,7 +92,14 @@ class GatewayModel:
         made = partial(type(self), paid=self.first_session.paid)
         return remade, (made, self.settings, limiter_in(self._session))
 
-    def generate(self, request: ChatRequest, deferral: Deferral | None = None) -> Reply:
+    @cached_property
+    def tokens(self) -> "TokenCounter":
+        """Counts tokens, and remembers what it was told."""
+        from xai_lowcode.tokens import TokenCounter  # noqa: PLC0415 - most programs count none
+
+        return TokenCounter(self.client, self.async_client)
+
+    def generate(self, request: ChatRequest, deferral: "Deferral | None" = None) -> Reply:
         """Asks, and returns the whole reply.
 
         Args:
@@ -133,7 +114,7 @@ class GatewayModel:
         with closing(self._answer(request, deferral)) as flow:
             return self.client.run(flow)
 
-    async def agenerate(self, request: ChatRequest, deferral: Deferral | None = None) -> Reply:
+    async def agenerate(self, request: ChatRequest, deferral: "Deferral | None" = None) -> Reply:
         """Asks, and returns the whole reply; see ``generate``."""
         with closing(self._answer(request, deferral)) as flow:
             return await self.async_client.run(flow)
@@ -205,12 +186,14 @@ class GatewayModel:
             else:
                 return
 
-    def _answer(self, request: ChatRequest, deferral: Deferral | None) -> Flow[Reply]:
+    def _answer(self, request: ChatRequest, deferral: "Deferral | None") -> Flow[Reply]:
         if deferral is not None:
             request = replace(request, deferred=True)
-        dialect = _dialect(request)
+        dialect = dialect_of(request)
         accepted, settled = yield from self._ask(request, dialect)
         if deferral is not None and not _is_answered(settled.body):
+            from xai_lowcode.deferred import collect, ticket_of  # noqa: PLC0415 - few wait for it
+
             ticket = ticket_of(settled, self._session)
             settled = yield from collect(ticket, deferral, self._session)
         parse = dialect.operation.parse
@@ -233,7 +216,7 @@ class GatewayModel:
                 return accepted, settled
 
     def _opening(self, request: ChatRequest) -> _Opening:
-        dialect = _dialect(request)
+        dialect = dialect_of(request)
         accepted = self._accepted(request, dialect)
         reader = StreamReader(
             dialect,
@@ -289,53 +272,6 @@ async def _end(pieces: AsyncGenerator[bytes, bool | None], reader: StreamReader)
     if not reader.stopped:
         with suppress(StopAsyncIteration, XAILowCodeError):
             await pieces.asend(ENOUGH)
-
-
-def stored_response_fits(message: Message) -> bool:
-    """Whether the response that xAI stored says what an answer in a conversation still says.
-
-    Somebody may have corrected it; ``previous_response_id`` would bring the old answer back.
-    """
-    return says_its_items(message)
-
-
-def _dialect(request: ChatRequest) -> Dialect:
-    """The wire form: the one asked for, else chat completions unless they cannot carry it."""
-    needed = [name for name in RESPONSES_ONLY if getattr(request, name) not in (None, ())]
-    if needed and request.api not in {"auto", "responses"}:
-        raise UsageError(
-            f"{needed[0]}: {request.api} have nothing like it.",
-            field=needed[0],
-            hint="Leave api out, or set it to 'responses'.",
-        )
-    if request.api != "auto":
-        return _DIALECTS[request.api]
-    if needed or "chat_completions" not in profile_of(request.model).apis:
-        return _DIALECTS["responses"]
-    # Several answers and deferred ones are what chat completions alone can do.
-    only_chat = request.deferred or (request.n or 1) > 1
-    return _DIALECTS["chat_completions" if only_chat or _fits_chat(request) else "responses"]
-
-
-def _fits_chat(request: ChatRequest) -> bool:
-    """Whether chat completions lose nothing: no item of another form, no document given as data."""
-    for message in request.messages:
-        if message.form == "responses":
-            return False
-        for part in message.parts:
-            if type(part) not in _PLAIN and _is_data(part):
-                return False
-    return True
-
-
-# Most parts of long conversations, which need no second look.
-_PLAIN = frozenset({TextPart, ToolCallPart, ReasoningPart})
-
-
-def _is_data(part: Part) -> bool:
-    if isinstance(part, ToolResultPart):
-        return any(map(_is_data, part.content))
-    return isinstance(part, FilePart) and part.data is not None
 
 
 def _is_answered(body: Any) -> bool:

@@ -7,7 +7,7 @@ from tests.core.loopback import TOKEN, Loopback
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.exchange import Flow
 from xai_lowcode.gateway import AsyncGateway, Gateway
-from xai_lowcode.operations import Operation
+from xai_lowcode.operation import Operation
 from xai_lowcode.settings import Settings
 
 

@@ -20,7 +20,8 @@ from xai_lowcode.addresses import (
 )
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import NotFoundError, UsageError, XAILowCodeError
-from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL, Operation
+from xai_lowcode.operation import Operation
+from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
 
 ALL = [value for value in vars(operations).values() if isinstance(value, Operation)]
 DELETE_IT: Operation[Any] = Operation("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)

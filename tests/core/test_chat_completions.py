@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xai_lowcode.choosing import RESPONSES_ONLY
 from xai_lowcode.conversation import (
     OPTIONS,
     ChatRequest,
@@ -27,7 +28,6 @@ from xai_lowcode.dialects.chat_completions import ChatCompletions
 from xai_lowcode.dialects.chat_completions.answer import read_usage
 from xai_lowcode.errors import UnreadableAnswerError, UsageError
 from xai_lowcode.events import Assembler, TextDelta
-from xai_lowcode.gateway_model import RESPONSES_ONLY
 from xai_lowcode.reply import Reply, finish_reason
 
 DIALECT = ChatCompletions()

@@ -12,6 +12,7 @@ from tests.core import twins
 from tests.core.loopback import TOKEN, Loopback, json_reply, sse_reply
 from tests.core.test_streams import FORMS, PLAIN, REPLY
 from tests.core.wire import refused
+from xai_lowcode.choosing import stored_response_fits
 from xai_lowcode.conversation import (
     ChatRequest,
     FilePart,
@@ -24,7 +25,7 @@ from xai_lowcode.conversation import (
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import BadRequestError, UsageError
 from xai_lowcode.events import Assembler
-from xai_lowcode.gateway_model import GatewayModel, stored_response_fits
+from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.settings import Settings
 
 MODEL = "grok-4.20-0309-non-reasoning"

@@ -32,6 +32,7 @@ from tests.core.loopback import (
 from tests.core.twins import BOTH, AsyncHands, Pauses, SyncHands, hands
 from tests.core.wire import refused
 from xai_lowcode.async_client import AsyncClient
+from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.client import Client
 from xai_lowcode.errors import (
     APIConnectionError,
@@ -42,12 +43,8 @@ from xai_lowcode.errors import (
     XAILowCodeError,
 )
 from xai_lowcode.exchange import Call
-from xai_lowcode.operations import (
-    CREATE_CHAT_COMPLETION,
-    LIST_MODELS,
-    RETRIEVE_MODEL,
-    Operation,
-)
+from xai_lowcode.operation import Operation
+from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import AsyncTargetTransport, TargetTransport
 

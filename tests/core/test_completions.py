@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core import twins
+from xai_lowcode.choosing import RESPONSES_ONLY
 from xai_lowcode.conversation import (
     OPTIONS,
     ChatRequest,
@@ -28,7 +29,7 @@ from xai_lowcode.errors import (
     UsageError,
 )
 from xai_lowcode.events import Assembler, StreamEvent
-from xai_lowcode.gateway_model import RESPONSES_ONLY, GatewayModel
+from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
 

@@ -21,12 +21,13 @@ from tests.core.loopback import TOKEN, Loopback, Reply, Stall, json_reply, sse_r
 from tests.core.test_streams import FORMS
 from tests.core.twins import BOTH, AsyncHands, SyncHands, hands
 from xai_lowcode import async_connections, connections, idle, transport
+from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
 from xai_lowcode.due import SharedDue
 from xai_lowcode.errors import APIConnectionError, APITimeoutError, StreamInterruptedError
 from xai_lowcode.exchange import Call
 from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.operations import CREATE_CHAT_COMPLETION, LIST_MODELS
+from xai_lowcode.operations import LIST_MODELS
 from xai_lowcode.settings import Settings
 from xai_lowcode.sockets import OnePacket
 

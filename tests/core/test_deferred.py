@@ -18,7 +18,8 @@ from tests.core.wire import ENVELOPES, refused, wrapped
 from xai_lowcode import emulator as emulation
 from xai_lowcode.addresses import UrlForms
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.deferred import Deferral, collect, deferral_of
+from xai_lowcode.deferral import Deferral, deferral_of
+from xai_lowcode.deferred import collect
 from xai_lowcode.emulator import Emulator, running
 from xai_lowcode.errors import (
     APIConnectionError,

@@ -19,7 +19,7 @@ from xai_lowcode.errors import (
 )
 from xai_lowcode.gateway import Gateway
 from xai_lowcode.images import ImageRequest
-from xai_lowcode.operations import Operation
+from xai_lowcode.operation import Operation
 
 MODEL = "grok-4.3"
 OLD = "grok-3"

@@ -16,6 +16,7 @@ from tests.core.loopback import TOKEN
 from tests.core.wire import refused, wrapped
 from xai_lowcode import errors
 from xai_lowcode.addresses import UrlForms, parameters
+from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.exchange import (
     Answer,
     Call,
@@ -29,12 +30,8 @@ from xai_lowcode.exchange import (
     Wait,
     exchange,
 )
-from xai_lowcode.operations import (
-    CREATE_CHAT_COMPLETION,
-    LIST_MODELS,
-    RETRIEVE_MODEL,
-    Operation,
-)
+from xai_lowcode.operation import Operation
+from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.retry import RetryPolicy
 
 

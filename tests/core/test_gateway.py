@@ -27,6 +27,7 @@ from xai_lowcode.errors import (
 )
 from xai_lowcode.gateway import AsyncGateway, Gateway
 from xai_lowcode.images import ImageRequest
+from xai_lowcode.operation import Operation
 from xai_lowcode.operations import (
     CREATE_EMBEDDINGS,
     GATEWAY_OPERATIONS,
@@ -34,7 +35,6 @@ from xai_lowcode.operations import (
     GET_OPENAPI,
     INITIALIZE_UPLOAD,
     UPLOAD_CHUNK,
-    Operation,
 )
 
 MODEL = "grok-4.3"

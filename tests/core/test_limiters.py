@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.rate_limiters import InMemoryRateLimiter
-from llama_index.core.rate_limiter import TokenBucketRateLimiter
 
 from tests.core.held import Held
 from tests.core.loopback import TOKEN, Reply, json_reply
 from xai_lowcode.addresses import UrlForms
 from xai_lowcode.async_client import AsyncClient
+from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.client import Client
 from xai_lowcode.errors import APITimeoutError, UsageError, XAILowCodeError
 from xai_lowcode.exchange import Answer, Call, Enter, Send, Session, Step, Wait, exchange
@@ -25,7 +25,7 @@ from xai_lowcode.gateway import AsyncGateway, Gateway
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.limiters import Limiter, limiter_of
 from xai_lowcode.limits import Limits
-from xai_lowcode.operations import CREATE_CHAT_COMPLETION, LIST_MODELS
+from xai_lowcode.operations import LIST_MODELS
 from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
 
@@ -130,7 +130,8 @@ def test_the_frameworks_own_hold_the_rate(kind: Any, make: Any) -> None:
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_llama_indexs_own_holds_the_rate(kind: Any) -> None:
     """The first burst passes, the next request waits."""
-    limiter = TokenBucketRateLimiter(requests_per_minute=600)
+    theirs = pytest.importorskip("llama_index.core.rate_limiter", reason="not in LlamaIndex 0.14.5")
+    limiter = theirs.TokenBucketRateLimiter(requests_per_minute=600)
     limiter._request_tokens = 1
     call = asking(kind, Held(0), limiter)
     began = time.monotonic()

@@ -8,13 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xai_lowcode import operations
+from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.errors import UnreadableAnswerError, XAILowCodeError
-from xai_lowcode.operations import (
-    CREATE_CHAT_COMPLETION,
-    LIST_MODELS,
-    Operation,
-    object_with,
-)
+from xai_lowcode.operation import Operation, object_with
+from xai_lowcode.operations import LIST_MODELS
 
 ALL = [value for value in vars(operations).values() if isinstance(value, Operation)]
 every_row = pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.name)

@@ -6,6 +6,7 @@ import gc
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,12 +19,14 @@ from hypothesis import strategies as st
 from tests.core.held import Held
 from tests.core.loopback import TOKEN, Reply, json_reply, sse_reply
 from xai_lowcode.async_client import AsyncClient
+from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.client import Client
 from xai_lowcode.errors import APITimeoutError, UsageError
 from xai_lowcode.exchange import Call
 from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.limiters import limiter_of
 from xai_lowcode.limits import Limits
-from xai_lowcode.operations import CREATE_CHAT_COMPLETION, LIST_MODELS
+from xai_lowcode.operations import LIST_MODELS
 from xai_lowcode.places import Place, Room
 from xai_lowcode.settings import Settings
 
@@ -148,6 +151,58 @@ def test_who_gave_up_waits_no_longer(patience: float | None) -> None:
     assert not room.waiting
     place.leave()
     assert free(limits) == 1
+
+
+class Refusing:
+    """A limiter that never gives leave."""
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        del blocking
+        return False
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        del blocking
+        return False
+
+
+def test_who_is_refused_by_the_limiter_holds_no_place() -> None:
+    """Whether or not the place that is given along is left."""
+    limits = Limits(1, limiter_of(Refusing()))
+    for error, _ in (
+        limits.enter(0.01, rated=True),
+        asyncio.run(limits.aenter(0.01, rated=True)),
+    ):
+        assert isinstance(error, APITimeoutError)
+    assert free(limits) == 1
+
+
+class Fickle(deque[Place]):
+    """A queue whose first leaves at the moment when it is called up."""
+
+    def popleft(self) -> Place:
+        place = super().popleft()
+        place.withdraw()
+        return place
+
+
+class Emptied(deque[Place]):
+    """A queue that everybody has left when its first is called up."""
+
+    def popleft(self) -> Place:
+        self.clear()
+        return super().popleft()
+
+
+@pytest.mark.parametrize("queue", [Fickle, Emptied])
+def test_who_goes_when_called_up_takes_no_place_along(queue: type[deque[Place]]) -> None:
+    """Another thread may give up between two steps of the one that serves it."""
+    room = Room(1)
+    holder, waiter = Place(room), Place(room, lambda: None)
+    assert holder.take()
+    room.waiting = queue()
+    waiter.queue()
+    holder.leave()
+    assert (len(room.free), len(room.waiting)) == (1, 0)
 
 
 MOVES = st.lists(

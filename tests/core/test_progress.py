@@ -17,7 +17,8 @@ from tests.core.gateways import BOTH_GATEWAYS, settings_of
 from tests.core.loopback import TOKEN
 from tests.core.twins import hands
 from xai_lowcode.addresses import UrlForms
-from xai_lowcode.deferred import Deferral, collect
+from xai_lowcode.deferral import Deferral
+from xai_lowcode.deferred import collect
 from xai_lowcode.emulator import Emulator, running
 from xai_lowcode.errors import UsageError
 from xai_lowcode.exchange import Session, Wait

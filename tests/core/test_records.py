@@ -15,7 +15,8 @@ from xai_lowcode import operations, records
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import UnreadableAnswerError, XAILowCodeError
 from xai_lowcode.images import ImageBatch
-from xai_lowcode.operations import GATEWAY_OPERATIONS, Operation
+from xai_lowcode.operation import Operation
+from xai_lowcode.operations import GATEWAY_OPERATIONS
 from xai_lowcode.records import FileRecord, Model, Record, many, one
 
 o = operations

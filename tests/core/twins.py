@@ -11,7 +11,7 @@ from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.events import StreamEvent
 from xai_lowcode.exchange import Call
 from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.operations import Operation
+from xai_lowcode.operation import Operation
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
 

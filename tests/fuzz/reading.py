@@ -16,14 +16,15 @@ from llama_index_xai_lowcode import _messages as llama_index_messages
 from llama_index_xai_lowcode import _responses
 from llama_index_xai_lowcode._questions import to_question
 from xai_lowcode import codec
+from xai_lowcode.choosing import DIALECTS as NAMES
+from xai_lowcode.choosing import dialect_named
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.errors import UsageError, XAILowCodeError
 from xai_lowcode.events import Assembler, StreamEvent
-from xai_lowcode.gateway_model import _DIALECTS
 from xai_lowcode.reply import Reply
 from xai_lowcode.streams import StreamReader
 
-DIALECTS = _DIALECTS
+DIALECTS = {name: dialect_named(name) for name in NAMES}
 TEXT = "completions"
 QUESTION = to_question("grok-4.3", [ChatMessage("Hi")])
 

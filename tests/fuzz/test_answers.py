@@ -13,11 +13,12 @@ from tests.fuzz.noise import json_values, odd_versions, spoiled_documents
 from tests.fuzz.reading import read_plain
 from xai_lowcode import codec, embeddings, files, operations
 from xai_lowcode.classification import classify, not_readable, retry_after
-from xai_lowcode.deferred import Deferral, collect
+from xai_lowcode.deferral import Deferral
+from xai_lowcode.deferred import collect
 from xai_lowcode.envelope import text_headers, unwrap, unwrap_chunk
 from xai_lowcode.errors import APIStatusError, UsageError, XAILowCodeError
 from xai_lowcode.exchange import Answer, Call, Flow, Send, Session, Wait, Work, ask, exchange
-from xai_lowcode.operations import Operation
+from xai_lowcode.operation import Operation
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import session_of
 

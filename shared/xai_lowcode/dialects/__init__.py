@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.events import StreamEvent
-from xai_lowcode.operations import Operation
+from xai_lowcode.operation import Operation
 from xai_lowcode.reply import Reply
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from xai_lowcode import operations as rows
 from xai_lowcode._version import __version__
 from xai_lowcode.addresses import parameters
+from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
 from xai_lowcode.doctor import findings
 from xai_lowcode.doctor.diagnosis import Diagnosis, Problem
@@ -33,6 +34,7 @@ from xai_lowcode.doctor.trials import (
 from xai_lowcode.doctor.watching import Watch
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.events import Used
+from xai_lowcode.gateway import Gateway
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.operations import GATEWAY_OPERATIONS
 from xai_lowcode.settings import Settings
@@ -74,7 +76,9 @@ def examine(
     watch = Watch()
     settings = settings.model_copy(update={"max_retries": 0})
     with closing(watch.client(settings)) as http_client:
-        examination = _Examination(GatewayModel(settings, http_client=http_client), watch, on_step)
+        gateway = Gateway(settings, http_client=http_client)
+        asker = GatewayModel(settings, http_client=http_client)
+        examination = _Examination(gateway, asker, watch, on_step)
         examination.try_endpoints()
         if examination.alive:
             examination.fetch_definition()
@@ -86,9 +90,11 @@ def examine(
 class _Examination:
     """One examination on its way."""
 
-    def __init__(self, model: GatewayModel, watch: Watch, on_step: Callable[[str], None]) -> None:
-        self._model = model
-        self._gateway = model.client
+    def __init__(
+        self, gateway: Gateway, asker: GatewayModel, watch: Watch, on_step: Callable[[str], None]
+    ) -> None:
+        self._asker = asker
+        self._gateway = gateway
         self._watch = watch
         self._on_step = on_step
         self._trials: list[Trial] = []
@@ -126,17 +132,17 @@ class _Examination:
         name = model or self._ids.get(rows.LIST_LANGUAGE_MODELS.name, DEFAULT_MODEL)
         prompt = Message("user", (TextPart("Count from one to twenty in words."),))
         request = ChatRequest(model=name, messages=(prompt,), max_tokens=_SHORT_ANSWER)
-        self._on_step(rows.CREATE_CHAT_COMPLETION.name)
+        self._on_step(CREATE_CHAT_COMPLETION.name)
         before = len(self._watch.exchanges)
         try:
-            for event in self._model.stream(request):
+            for event in self._asker.stream(request):
                 if isinstance(event, Used):
                     self._cost = event.usage.cost_usd
         except XAILowCodeError as error:
             self._stream_error = error
         exchanges = self._watch.exchanges[before:]
         attempts = tuple(Attempt(None, one) for one in exchanges)
-        operation, problem = rows.CREATE_CHAT_COMPLETION, self._stream_error
+        operation, problem = CREATE_CHAT_COMPLETION, self._stream_error
         if problem is not None:
             trial = Trial(operation, "failed", told(problem), attempts, error=problem)
         else:
@@ -146,7 +152,7 @@ class _Examination:
 
     def diagnosis(self) -> Diagnosis:
         """What all of it means."""
-        trials, settings = self._trials, self._model.settings
+        trials, settings = self._trials, self._asker.settings
         tried = {trial.operation.name for trial in trials}
         order = [operation.name for operation in GATEWAY_OPERATIONS]
         every = sorted(trials + left_alone(tried), key=lambda one: order.index(one.operation.name))

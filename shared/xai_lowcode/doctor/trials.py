@@ -22,7 +22,8 @@ from xai_lowcode.errors import (
     UsageError,
     XAILowCodeError,
 )
-from xai_lowcode.operations import GATEWAY_OPERATIONS, Form, Operation
+from xai_lowcode.operation import Form, Operation
+from xai_lowcode.operations import GATEWAY_OPERATIONS
 
 State = Literal["ok", "failed", "note", "untried"]
 

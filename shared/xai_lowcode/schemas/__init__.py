@@ -1,18 +1,14 @@
 """JSON schemas of tools and response formats, brought to what xAI takes, with their meaning kept.
 
-``rules`` says what is changed in one schema object, ``references`` where a reference leads then,
-``walking`` goes through all of them, ``widening`` looks after what a limit left out does to the
-schemas around it, ``roots`` settles the root.
+``cleaning`` has the steps. ``rules`` says what is changed in one schema object, ``references``
+where a reference leads then, ``walking`` goes through all of them, ``widening`` looks after what a
+limit left out does to the schemas around it, ``roots`` settles the root.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from xai_lowcode.conversation import ChatRequest, ResponseFormat, ToolSpec
-from xai_lowcode.schemas.refusals import Account
-from xai_lowcode.schemas.roots import settle_root
-from xai_lowcode.schemas.walking import walk
-from xai_lowcode.schemas.widening import widen
 
 
 class CleanSchema(dict[str, Any]):
@@ -51,14 +47,9 @@ def clean_schema(schema: Mapping[str, Any], *, field: str, name: str) -> CleanSc
     """
     if isinstance(schema, CleanSchema):
         return schema
-    account = Account(field, name)
-    if not isinstance(schema, Mapping):
-        raise account.refusal(f"is {schema!r}, which is no object", "Give a JSON schema.")
-    walked = walk(schema, account)
-    widen(walked, account)
-    clean = CleanSchema(settle_root(walked, account))
-    account.warn()
-    return clean
+    from xai_lowcode.schemas.cleaning import cleaned  # noqa: PLC0415 - many calls have no schema
+
+    return CleanSchema(cleaned(schema, field=field, name=name))
 
 
 def parameters_of(tool: ToolSpec, request: ChatRequest) -> Mapping[str, Any]:

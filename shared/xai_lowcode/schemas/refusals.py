@@ -36,5 +36,5 @@ class Account:
                 f"{self.field}: xAI takes no {', '.join(self.left_out)} in the schema of"
                 f" {self.name!r}: left out, and told in the description instead.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )

@@ -6,11 +6,12 @@ tool calls come whole in one chunk; empty deltas are heartbeats; the usage chunk
 
 from typing import Any
 
+from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.dialects.chat_completions.answer import read_reply
 from xai_lowcode.dialects.chat_completions.request import render_request
 from xai_lowcode.dialects.chat_completions.stream import ChatCompletionsDecoder
-from xai_lowcode.operations import CREATE_CHAT_COMPLETION, Operation
+from xai_lowcode.operation import Operation
 from xai_lowcode.reply import Reply
 
 

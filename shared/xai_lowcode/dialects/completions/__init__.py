@@ -9,7 +9,8 @@ from typing import Any
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.dialects.completions.answer import CompletionsDecoder, read_reply
 from xai_lowcode.dialects.completions.request import render_request
-from xai_lowcode.operations import CREATE_COMPLETION, Operation, object_with
+from xai_lowcode.operation import Operation, object_with
+from xai_lowcode.operations import CREATE_COMPLETION
 from xai_lowcode.reply import Reply
 
 

@@ -6,11 +6,12 @@ form for those who need it: it has no response formats and no reasoning effort.
 
 from typing import Any
 
+from xai_lowcode.chats import CREATE_MESSAGE
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.dialects.messages.answer import read_reply
 from xai_lowcode.dialects.messages.request import render_request
 from xai_lowcode.dialects.messages.stream import MessagesDecoder
-from xai_lowcode.operations import CREATE_MESSAGE, Operation
+from xai_lowcode.operation import Operation
 from xai_lowcode.reply import Reply
 
 

@@ -6,11 +6,12 @@ waiting is "completed"; reasoning is part of the output tokens; a stream ends wi
 
 from typing import Any
 
+from xai_lowcode.chats import CREATE_RESPONSE
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.dialects.responses.answer import read_reply
 from xai_lowcode.dialects.responses.request import render_request
 from xai_lowcode.dialects.responses.stream import ResponsesDecoder
-from xai_lowcode.operations import CREATE_RESPONSE, Operation
+from xai_lowcode.operation import Operation
 from xai_lowcode.reply import Reply
 
 

@@ -1,0 +1,103 @@
+"""Which wire form carries a request: the one asked for, or the one that loses nothing.
+
+A form is imported when it is first spoken, since most programs speak one.
+"""
+
+from functools import cache
+from importlib import import_module
+
+from xai_lowcode.conversation import (
+    ChatRequest,
+    FilePart,
+    Message,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from xai_lowcode.dialects import Dialect
+from xai_lowcode.errors import UsageError
+from xai_lowcode.profiles import profile_of
+
+DIALECTS = {
+    "chat_completions": "ChatCompletions",
+    "completions": "Completions",
+    "messages": "Messages",
+    "responses": "Responses",
+}
+"""Each wire form: the name users choose it by, which is its module's too, and its class."""
+
+# Options that only responses can carry, so that asking for one chooses them.
+RESPONSES_ONLY = (
+    "server_tools",
+    "previous_response_id",
+    "store",
+    "include",
+    "reasoning_summary",
+    "max_turns",
+)
+
+# Most parts of long conversations, which need no second look.
+_PLAIN = frozenset({TextPart, ToolCallPart, ReasoningPart})
+
+
+@cache
+def dialect_named(name: str) -> Dialect:
+    """The wire form of this name."""
+    made: Dialect = getattr(import_module(f"xai_lowcode.dialects.{name}"), DIALECTS[name])()
+    return made
+
+
+def dialect_of(request: ChatRequest) -> Dialect:
+    """The wire form: the one asked for, else chat completions unless they cannot carry it.
+
+    Raises:
+        UsageError: The form asked for has nothing like one of the options.
+    """
+    needed = [name for name in RESPONSES_ONLY if getattr(request, name) not in (None, ())]
+    if needed and request.api not in {"auto", "responses"}:
+        raise UsageError(
+            f"{needed[0]}: {request.api} have nothing like it.",
+            field=needed[0],
+            hint="Leave api out, or set it to 'responses'.",
+        )
+    return dialect_named(_chosen(request, needs_responses=bool(needed)))
+
+
+def stored_response_fits(message: Message) -> bool:
+    """Whether the response that xAI stored says what an answer in a conversation still says.
+
+    Somebody may have corrected it; ``previous_response_id`` would bring the old answer back.
+    """
+    says_its_items: bool = import_module("xai_lowcode.dialects.responses.request").says_its_items(
+        message
+    )
+    return says_its_items
+
+
+def _chosen(request: ChatRequest, *, needs_responses: bool) -> str:
+    if request.api != "auto":
+        return request.api
+    if needs_responses or "chat_completions" not in profile_of(request.model).apis:
+        return "responses"
+    # Several answers and deferred ones are what chat completions alone can do.
+    only_chat = request.deferred or (request.n or 1) > 1
+    return "chat_completions" if only_chat or _fits_chat(request) else "responses"
+
+
+def _fits_chat(request: ChatRequest) -> bool:
+    """Whether chat completions lose nothing: no item of another form, no document given as data."""
+    for message in request.messages:
+        if message.form == "responses":
+            return False
+        for part in message.parts:
+            if type(part) not in _PLAIN and _is_data(part):
+                return False
+    return True
+
+
+def _is_data(part: Part) -> bool:
+    if isinstance(part, ToolResultPart):
+        return any(map(_is_data, part.content))
+    return isinstance(part, FilePart) and part.data is not None
