@@ -9,7 +9,7 @@ TOOLS := $(VENV)-tools/bin
 # Versions of Python for test-wheels, by name or by path; those that are not there are skipped.
 PYTHONS ?= python3.11 python3.12 python3.13
 
-.PHONY: demo test lint format types imports tests laws load soak record live coverage bench bench-decoders fuzz notebooks \
+.PHONY: demo test lint format types imports tests laws load soak record live coverage bench bench-decoders fuzz notebooks docs docs-serve \
 	test-floors test-newest test-wheels build audit workflows constraints clean
 
 demo: $(VENV)/.demo
@@ -68,6 +68,14 @@ bench: $(VENV)-bench/.done
 notebooks: $(VENV)/.dev
 	@$(BIN)/python notebooks/making.py
 
+# The documentation site, into `site`; a warning is an error. (Quiet, it would overlook them.)
+docs: $(VENV)-docs/.done
+	@NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
+
+# The same while it is written, at http://127.0.0.1:8000.
+docs-serve: $(VENV)-docs/.done
+	@NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs serve
+
 # 1,000 calls, 500 streams and 64 threads at once, with and without faults.
 load: $(VENV)/.dev
 	@LOAD=full $(BIN)/python -m pytest tests/load
@@ -107,11 +115,13 @@ audit: $(VENV)-tools/.done
 	@mkdir -p dist
 	@$(TOOLS)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/sbom.json $(VENV)-audit/bin/python
 	@$(TOOLS)/uv pip freeze --python $(VENV)-audit --exclude xai-lowcode > $(VENV)-audit/parts.txt
-	@$(TOOLS)/pip-audit --no-deps --disable-pip -r $(VENV)-audit/parts.txt
+	@$(TOOLS)/pip-audit --strict --progress-spinner off --no-deps --disable-pip -r $(VENV)-audit/parts.txt
 
-# What watches over .github/workflows.
+# What watches over .github.
 workflows: $(VENV)-tools/.done
 	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(TOOLS)/zizmor --quiet --offline .github/workflows
 
 # The set of versions that the tests were last seen to pass with.
@@ -130,7 +140,8 @@ $(VENV)/bin/python:
 $(VENV)-bench/.done: $(VENV)/bin/python pyproject.toml constraints.txt benchmarks/peers.txt
 	@echo "Installing the packages and their peers ..."
 	@$(PYTHON) -m venv $(VENV)-bench
-	@$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]' -r benchmarks/peers.txt
+	@$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
 	@touch $@
 
 # Tools that look at the distribution from outside, so that they bring nothing into it.
@@ -139,6 +150,12 @@ $(VENV)-tools/.done: scripts/tools.txt
 	@echo "Installing the tools ..."
 	@$(PYTHON) -m venv $(VENV)-tools
 	@$(TOOLS)/python -m pip install --quiet --disable-pip-version-check -r scripts/tools.txt
+	@touch $@
+
+$(VENV)-docs/.done: $(VENV)/bin/python pyproject.toml
+	@echo "Installing what makes the site ..."
+	@$(PYTHON) -m venv $(VENV)-docs
+	@$(VENV)-docs/bin/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt

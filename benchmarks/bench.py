@@ -14,7 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from asking import TOKEN
-from floors import BareLangChain, BareLlamaIndex, HttpxByHand
+from floors import (
+    BareLangChain,
+    BareLlamaIndex,
+    ByHandInLangChain,
+    ByHandInLlamaIndex,
+    HttpxByHand,
+)
 from measure import Figure, measured, serving
 from ours import OursInLangChain, OursInLlamaIndex
 from peers import (
@@ -33,9 +39,16 @@ PACKAGES = (
     *("httpx", "langchain-core", "llama-index-core", "openai", "langchain-openai"),
     *("langchain-xai", "langchain-litellm", "llama-index-llms-openai-like"),
 )
-IN_LANGCHAIN = (OursInLangChain, LangChainOpenAI, LangChainXAI, LangChainLiteLLM)
-IN_LLAMA = (OursInLlamaIndex, LlamaIndexOpenAILike)
+IN_LANGCHAIN = (
+    *(OursInLangChain, ByHandInLangChain),
+    *(LangChainOpenAI, LangChainXAI, LangChainLiteLLM),
+)
+IN_LLAMA = (OursInLlamaIndex, ByHandInLlamaIndex, LlamaIndexOpenAILike)
 Table = dict[str, dict[str, Figure]]
+_FRESH = (
+    *("fresh process", "import, ms CPU", "modules", "memory, MB"),
+    *("first answer, ms CPU", "peak memory, MB", "constructing a model, ms"),
+)
 
 
 def main() -> None:
@@ -91,14 +104,14 @@ def ratio(figure: Figure | None, total: float, *, spread: bool = False) -> str:
 
 def fresh_table(address: str, *, quick: bool) -> str:
     """What fresh processes cost."""
-    found = started(address, TOKEN, 2 if quick else 3)
+    found = started(address, TOKEN, 1 if quick else 5)
     lines = [
         "",
-        "| fresh process | import, ms CPU | modules | memory, MB | first answer, ms CPU |",
-        "|---|---|---|---|---|",
+        f"| {' | '.join(_FRESH)} |",
+        f"|{'---|' * len(_FRESH)}",
         *(
             f"| {name} | {one['import']:.0f} | {one['modules']:.0f} | {one['rss']:.0f}"
-            f" | {one['first']:.0f} |"
+            f" | {one['first']:.0f} | {one['peak']:.0f} | {one['made']:.2f} |"
             for name, one in found.items()
         ),
         "",

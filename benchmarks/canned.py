@@ -37,6 +37,7 @@ class Scenario:
     kind: str = "text"
 
 
+SIZES_OF_STREAMS = (250, 1_000, 4_000, 16_000)
 SCENARIOS = {
     "short": Scenario(),
     "slow": Scenario(delay=0.05),
@@ -46,6 +47,7 @@ SCENARIOS = {
     "calls": Scenario(kind="calls"),
     "long": Scenario(kind="long"),
     "picture": Scenario(kind="picture"),
+    **{f"s{size}": Scenario(size) for size in SIZES_OF_STREAMS},
 }
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from asking import TOOLS, Contender
-from floors import langchain_history, llama_history, llama_question, llama_tools
+from asking import QUESTION, TOOLS, Contender
+from models import langchain_history, llama_history, llama_tools
 
 
 class InLangChain(Contender):
@@ -50,10 +50,11 @@ class InLlamaIndex(Contender):
     def __init__(self, model: Any) -> None:
         self.model = model
         self.messages, self.tools = llama_history(), llama_tools()
+        self.question = llama_history(QUESTION)
 
     def invoke(self) -> Any:
         """One short answer."""
-        return self.model.chat(llama_question())
+        return self.model.chat(self.question)
 
     def stream(self) -> int:
         """One stream, to its end."""
@@ -61,7 +62,7 @@ class InLlamaIndex(Contender):
 
     def first(self) -> Iterator[Any]:
         """One stream, a piece at a time."""
-        pieces: Iterator[Any] = self.model.stream_chat(llama_question())
+        pieces: Iterator[Any] = self.model.stream_chat(self.question)
         return pieces
 
     def history(self) -> Any:
@@ -70,11 +71,11 @@ class InLlamaIndex(Contender):
 
     async def ainvoke(self) -> Any:
         """One short answer."""
-        return await self.model.achat(llama_question())
+        return await self.model.achat(self.question)
 
     async def astream(self) -> int:
         """One stream, to its end."""
         pieces = 0
-        async for _ in await self.model.astream_chat(llama_question()):
+        async for _ in await self.model.astream_chat(self.question):
             pieces += 1
         return pieces

@@ -12,7 +12,13 @@ from statistics import median, quantiles
 from time import perf_counter_ns, process_time_ns
 
 from asking import Contender
-from floors import BareLangChain, BareLlamaIndex, HttpxByHand
+from floors import (
+    BareLangChain,
+    BareLlamaIndex,
+    ByHandInLangChain,
+    ByHandInLlamaIndex,
+    HttpxByHand,
+)
 from ours import OursInLangChain, OursInLlamaIndex
 from peers import (
     LangChainLiteLLM,
@@ -55,6 +61,8 @@ def makers(shape: Shape, address: str) -> dict[str, Callable[[], Contender]]:
         HttpxByHand.name: lambda: HttpxByHand(at, shape.api),
         BareLangChain.name: lambda: BareLangChain(shape.chunks),
         BareLlamaIndex.name: lambda: BareLlamaIndex(shape.chunks),
+        ByHandInLangChain.name: lambda: ByHandInLangChain(at, shape.api),
+        ByHandInLlamaIndex.name: lambda: ByHandInLlamaIndex(at, shape.api),
         OursInLangChain.name: lambda: OursInLangChain(at, shape.api),
         OursInLlamaIndex.name: lambda: OursInLlamaIndex(at, shape.api),
     }
@@ -74,16 +82,22 @@ def measured(shape: Shape, address: str, turns: int, seconds: float) -> dict[str
         shape: The shape.
         address: The server's.
         turns: How many turns at most.
-        seconds: No further turn begins after so long.
+        seconds: No further turn begins after so long. Whoever needs a quarter of it for the turn
+            that is not measured has that turn counted, and no other.
     """
     making = makers(shape, address)
     with asyncio.Runner() as runner:
-        ready = {name: contender for name, make in making.items() if (contender := make())}
-        ready = {name: one for name, one in ready.items() if _can(shape, one, runner)}
-        samples: dict[str, list[float]] = {name: [] for name in ready}
+        ready = {name: make() for name, make in making.items()}
+        first = {name: _first(shape, one, runner) for name, one in ready.items()}
+        samples = {
+            name: [] if took < seconds / 4 * 1e6 / shape.units else [took]
+            for name, took in first.items()
+            if took is not None
+        }
+        in_turns = [name for name, taken in samples.items() if not taken]
         begun = perf_counter_ns()
         for _ in range(turns):
-            for name in ready:
+            for name in in_turns:
                 contender = making[name]() if shape.cold else ready[name]
                 samples[name].append(_sample(shape, contender, runner))
             if perf_counter_ns() - begun > seconds * 1e9:
@@ -91,15 +105,15 @@ def measured(shape: Shape, address: str, turns: int, seconds: float) -> dict[str
     return {name: _figure(taken) for name, taken in samples.items()}
 
 
-def _can(shape: Shape, contender: Contender, runner: asyncio.Runner) -> bool:
+def _first(shape: Shape, contender: Contender, runner: asyncio.Runner) -> float | None:
+    """What a first turn takes; None if the contender cannot do it."""
     try:
-        shape.ask(contender, runner)
+        return _sample(shape, contender, runner)
     except NotImplementedError:
-        return False
+        return None
     except Exception as error:  # noqa: BLE001 - a contender that fails takes no part, and is named
         sys.stderr.write(f"{shape.title}: {contender.name} fails: {type(error).__name__}\n")
-        return False
-    return True
+        return None
 
 
 def _sample(shape: Shape, contender: Contender, runner: asyncio.Runner) -> float:

@@ -62,23 +62,22 @@ async def cancelled(faces: Faces, said: str) -> str:
 async def picture(faces: Faces, said: str) -> str:
     """A picture."""
     order = ImageRequest(prompt=said)
-    made = await faces.core.async_client.create_images(order)
+    made = await faces.words.create_images(order)
     return said if made.images else "no picture"
 
 
 async def file(faces: Faces, said: str) -> str:
     """A file that is uploaded, read and deleted."""
-    client = faces.core.async_client
-    record = await client.upload_file(said.encode(), name="soak.txt")
+    record = await faces.words.upload_file(said.encode(), name="soak.txt")
     try:
-        return (await client.download_file(record.id)).content.decode()
+        return (await faces.words.download_file(record.id)).content.decode()
     finally:
-        await client.delete_file(record.id)
+        await faces.words.delete_file(record.id)
 
 
 async def tokens(faces: Faces, said: str) -> str:
     """Tokens, counted by the service."""
-    counted = await faces.core.async_client.tokenize(said, model=traffic.MODEL)
+    counted = await faces.words.tokenize(said, model=traffic.MODEL)
     return said if counted else "no tokens"
 
 

@@ -1,6 +1,7 @@
 """Fresh processes: importing, making a model, the first answer, memory and its slope."""
 
 import json
+import os
 import subprocess
 import sys
 from statistics import median
@@ -16,7 +17,15 @@ rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 {made}
 {answered}
 first = cpu() - begun
-print(json.dumps({{"import": imported, "modules": modules, "rss": rss, "first": first}}))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def once():
+    begun = time.perf_counter_ns()
+    {made}
+    return (time.perf_counter_ns() - begun) / 1e6
+made = sorted(once() for _ in range(25))[12]
+print(json.dumps({{
+    "import": imported, "modules": modules, "rss": rss, "first": first, "peak": peak, "made": made
+}}))
 """
 _BARE_LANGCHAIN = "from langchain_core.language_models import chat_models"
 _BARE_LLAMA = "from llama_index.core.llms.function_calling import FunctionCallingLLM"
@@ -72,15 +81,20 @@ print((used() - before) / {calls})
 
 
 def started(address: str, token: str, runs: int) -> dict[str, dict[str, float]]:
-    """Milliseconds of CPU, modules and megabytes of fresh processes, in turns; medians."""
+    """Milliseconds, modules and megabytes of fresh processes, in turns; medians.
+
+    Everybody has a first run that is not counted, which leaves the modules compiled, as pip does.
+    """
     places = {"bare": f"{address}/short/v1", "wrapped": f"{address}/short/xai", "token": token}
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in PROCESSES}
-    for _ in range(runs):
+    for turn in range(runs + 1):
         for name, (imports, made, answered) in PROCESSES.items():
             script = _MEASURE.format(
                 imports=imports, made=made.format(**places), answered=answered.format(**places)
             )
-            taken[name].append(json.loads(_run(script)))
+            found = json.loads(_run(script))
+            if turn:
+                taken[name].append(found)
     return {
         name: {key: median(one[key] for one in found) for key in found[0]}
         for name, found in taken.items()
@@ -107,7 +121,9 @@ def slope(address: str, token: str, calls: int) -> dict[str, float]:
 
 
 def _run(script: str) -> str:
+    # Where nothing compiled may be kept, every process would compile what it imports.
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env
     )
     return done.stdout

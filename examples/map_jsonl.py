@@ -5,9 +5,9 @@
 
 A line of input is ``{"id": …, "prompt": …}``, a line of output ``{"id": …, "answer": …}`` or
 ``{"id": …, "error": …}``. Begun again, it goes on: rows with an answer are skipped, rows with an
-error asked once more. ``--scheduler tcp://…`` takes a cluster that runs already; ``--redis`` and
-``--rate`` keep one rate over all of its machines. The token travels inside the pickled model: use
-TLS between the machines (``distributed.security``).
+error asked once more, and each row is in the file of answers once. ``--scheduler tcp://…`` takes a
+cluster that runs already; ``--redis`` and ``--rate`` keep one rate over all of its machines. The
+token travels inside the pickled model: use TLS between them (``distributed.security``).
 
 Without LOWCODEAPI_API_TOKEN the answers come from the emulator of the gateway, not from Grok.
 """
@@ -42,15 +42,27 @@ def rows(path: Path) -> Iterator[Row]:
                     raise
 
 
-def answered(path: Path) -> set[Any]:
-    """The ids of rows that have an answer already."""
-    return {row["id"] for row in rows(path) if "answer" in row} if path.exists() else set()
+def tidied(path: Path) -> set[Any]:
+    """Leaves of a file of answers those that are one, each once; gives their ids.
+
+    Errors go, since their rows are asked again, and so does a line that was torn by a crash. A
+    crash while this is done leaves the file as it was.
+    """
+    done: set[Any] = set()
+    if path.exists():
+        fresh = path.with_name(f"{path.name}.tidy")
+        with fresh.open("w", encoding="utf-8") as target:
+            for row in rows(path):
+                if "answer" in row and row["id"] not in done:
+                    done.add(row["id"])
+                    target.write(line(row))
+        fresh.replace(path)
+    return done
 
 
-def mend(path: Path) -> None:
-    """Cuts off a line that was torn by a crash."""
-    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
-        path.write_bytes(content[: content.rfind(b"\n") + 1])
+def line(row: Row) -> str:
+    """A row as it is written."""
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def answer(model: ChatXAILowCode, batch: list[Row]) -> list[Row]:
@@ -122,8 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
     asked.add_argument("--redis", help="where the rate is counted, redis://…")
     asked.add_argument("--rate", default="10/second", help="over all workers; needs --redis")
     words = asked.parse_args(arguments)
-    mend(words.answers)
-    done = answered(words.answers)
+    done = tidied(words.answers)
     every = sum(1 for _ in rows(words.prompts))
     say(f"{every} rows, {len(done)} of them answered before.")
     with ExitStack() as stack, words.answers.open("a", encoding="utf-8") as target:
@@ -132,7 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
         todo = (row for row in rows(words.prompts) if row["id"] not in done)
         ready = len(done)
         for batch in map_rows(client, model, todo):
-            target.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
+            target.writelines(map(line, batch))
             target.flush()
             ready += len(batch)
             say(f"{ready} of {every} rows")

@@ -36,7 +36,7 @@ def openai_tools(tools: Sequence[Any], *, strict: bool | None, clean: bool) -> l
 def _openai_tool(tool: Any, *, strict: bool | None, clean: bool) -> dict[str, Any]:
     if _runs_at_xai(tool):
         return hidden(wire_form(read_server_tool(tool)))
-    converted = convert_to_openai_tool(tool, strict=strict)
+    converted = _converted(tool, strict=strict)
     return _cleaned(converted) if clean else converted
 
 
@@ -69,7 +69,7 @@ def openai_format(wish: Any, *, clean: bool) -> dict[str, Any]:
 
 def json_schema_format(schema: Any, *, strict: bool | None, clean: bool) -> dict[str, Any]:
     """A schema of any kind LangChain knows, as ``response_format``."""
-    converted = convert_to_json_schema(schema, strict=strict)
+    converted = convert_to_json_schema(_in_full(schema), strict=strict)
     name = _UNFIT_FOR_NAMES.sub("_", str(converted.get("title") or "answer"))[:_LONGEST_NAME]
     if clean:
         converted = clean_schema(converted, field="response_format", name=name)
@@ -97,8 +97,28 @@ def to_server_tools(tools: Sequence[Any]) -> tuple[ServerTool, ...]:
     return tuple(read_server_tool(revealed(tool)) for tool in tools if _runs_at_xai(tool))
 
 
-def _converted(tool: Any) -> dict[str, Any]:
-    return convert_to_openai_tool(tool)
+def _converted(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
+    return convert_to_openai_tool(_in_full(tool), strict=strict)
+
+
+def _in_full(schema: Any) -> Any:
+    """A JSON schema in OpenAI's form, if LangChain would drop all but its title.
+
+    It does so where there are no properties: with a reference at the root, or with names that are
+    not known beforehand.
+    """
+    if not isinstance(schema, Mapping) or "title" not in schema or _OTHER_FORMS & schema.keys():
+        return schema
+    parameters = {word: value for word, value in schema.items() if word not in _SAID_BESIDE}
+    if "properties" in parameters or not parameters:
+        return schema
+    said = {"description": schema["description"]} if "description" in schema else {}
+    return {"name": schema["title"], **said, "parameters": parameters}
+
+
+_SAID_BESIDE = frozenset({"title", "description"})
+# Members by which LangChain knows a tool that is no JSON schema.
+_OTHER_FORMS = frozenset({"name", "function", "toolSpec", "input_schema"})
 
 
 def to_response_format(wish: Any) -> ResponseFormat | None:

@@ -15,14 +15,15 @@ emulator = connect()
 # %% [markdown]
 # ## The documents
 #
-# README and `docs`, cut at their headings.
+# README and `docs`, cut at their headings. (Not the reference, which is made from docstrings.)
 
 # %%
 import re
 from pathlib import Path
 
+pages = sorted(Path("../docs").glob("**/*.md"))
 sections = []
-for path in [Path("../README.md"), *sorted(Path("../docs").glob("**/*.md"))]:
+for path in [Path("../README.md"), *(page for page in pages if page.parent.name != "reference")]:
     parts = re.split(r"^#+ +(.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for heading, body in zip(parts[1::2], parts[2::2], strict=True):
         if body.strip():

@@ -63,9 +63,7 @@ def classify(
     return _error_of(status, document, headers, token)
 
 
-def _error_of(
-    status: int, document: Any, headers: Mapping[str, str], token: str
-) -> APIStatusError:
+def _error_of(status: int, document: Any, headers: Mapping[str, str], token: str) -> APIStatusError:
     # Before anything is cut short: half a token would not be found any more.
     document = redact(document, token)
     reading = read_error(status, document)

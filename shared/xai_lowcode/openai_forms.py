@@ -26,9 +26,14 @@ def is_server_tool(tool: Any) -> bool:
     return isinstance(tool, ServerTool) or (
         isinstance(tool, Mapping)
         and isinstance(tool.get("type"), str)
-        # A bare JSON schema has the type "object".
-        and tool["type"] not in {"function", "object"}
+        and tool["type"] not in _NO_SERVER_TOOLS
     )
+
+
+# A bare JSON schema has a type too.
+_NO_SERVER_TOOLS = frozenset(
+    {"function", "object", "array", "string", "integer", "number", "boolean", "null"}
+)
 
 
 def read_server_tool(tool: Any) -> ServerTool:

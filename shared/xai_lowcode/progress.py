@@ -181,8 +181,10 @@ def _on_terminal(label: str, unit: Unit) -> Iterator[Report]:
         yield _silent
         return
     console = Console(stderr=True)
-    seen = console.is_terminal and not console.is_dumb_terminal
-    with Progress(*_columns(unit), console=console, transient=True, disable=not seen) as bar:
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield _silent
+        return
+    with Progress(*_columns(unit), console=console, transient=True) as bar:
         task = bar.add_task(label, total=None)
 
         def report(done: int, total: Any) -> None:

@@ -138,7 +138,7 @@ def check_token(token: str) -> SecretStr:
         raise UsageError(
             "api_token: no LowCodeAPI token was given.",
             field="api_token",
-            hint=f"Pass api_token=… or set {TOKEN_VARIABLE}. {TOKEN_SOURCE}",
+            hint=f"Give it as api_token, or set {TOKEN_VARIABLE}. {TOKEN_SOURCE}",
         )
     if token.startswith("xai-"):
         raise UsageError(

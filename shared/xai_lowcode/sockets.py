@@ -14,7 +14,7 @@ from typing import Any
 
 import httpcore
 
-from xai_lowcode.dialing import dial
+from xai_lowcode.dialing import addresses_within, dial
 from xai_lowcode.due import Due, SharedDue
 
 # What is read ahead of the reader before the other side is told to wait.
@@ -82,10 +82,31 @@ class Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Opens a connection."""
-        timeout = self._due.cap(timeout)
-        stream = self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
-        return OnePacket(stream, self._due)
+        """Opens a connection; where there is a deadline, it covers the name, and all addresses."""
+        failure: Exception | None = None
+        for place in self._places(host, port):
+            timeout_left = self._due.cap(timeout)
+            try:
+                stream = self._inner.connect_tcp(
+                    place, port, timeout_left, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return OnePacket(stream, self._due)
+        raise failure or httpcore.ConnectError("The host has no address.")
+
+    def _places(self, host: str, port: int) -> list[str]:
+        """Where to connect to: the host itself, or its addresses."""
+        left = self._due.cap(None)
+        if left is None:
+            return [host]
+        try:
+            return [address[4][0] for address in addresses_within(host, port, left)]
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from None
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from None
 
 
 class _Wire(asyncio.Protocol):

@@ -4,7 +4,9 @@ Nothing is downloaded and no tokenizer is guessed at: what was counted once is r
 the endpoint cannot be reached a documented rule takes its place, if the caller allows it.
 """
 
+import os
 import warnings
+import weakref
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -247,6 +249,12 @@ class _Known:
         self._used = 0
         self._entries: OrderedDict[tuple[str, bytes], array[int]] = OrderedDict()
         self._lock = Lock()
+        _everybody.add(self)
+
+    def renew(self) -> None:
+        """Opens the lock of a forked child: a thread that held it, in ``put`` say, is not there."""
+        self._lock = Lock()
+        self._used = sum(len(ids) + _ENTRY for ids in self._entries.values())
 
     def get(self, key: tuple[str, bytes]) -> "array[int] | None":
         with self._lock:
@@ -265,6 +273,16 @@ class _Known:
             while self._used > self._room:
                 _, forgotten = self._entries.popitem(last=False)
                 self._used -= len(forgotten) + _ENTRY
+
+
+def _renew_all() -> None:
+    for known in list(_everybody):
+        known.renew()
+
+
+_everybody: weakref.WeakSet[_Known] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)
 
 
 def _bytes(text: str) -> bytes:

@@ -178,14 +178,13 @@ def answered(
 
 
 def test_the_table_is_whole() -> None:
-    """No endpoint and no cell is missing: 26 rows, embeddings and two definitions, 12 cells."""
+    """No endpoint and no cell is missing: the gateway's rows, embeddings, two definitions."""
     assert {row.operation.name for row in TABLE} == {
         operation.name
         for operation in (*GATEWAY_OPERATIONS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI)
     }
-    assert len(GATEWAY_OPERATIONS) == 26
-    assert len(TABLE) == 29
-    assert len(TABLE) * len(CELLS) == 348
+    assert len(TABLE) == len(GATEWAY_OPERATIONS) + 3
+    assert len(CELLS) == 12
 
 
 @pytest.mark.parametrize(
@@ -259,7 +258,7 @@ def test_the_twins_have_the_same_methods() -> None:
         and not name.startswith("_")
     }
     assert words <= sync.keys()
-    assert len(words) == 28
+    assert len(words) > len(GATEWAY_OPERATIONS)
     for name, word in {**vars(endpoints), "upload_file": files.upload}.items():
         if name in words:
             assert sync[name].__wrapped__ is word is twin[name].__wrapped__

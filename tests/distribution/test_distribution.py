@@ -1,27 +1,14 @@
-"""What is installed: the right modules, nothing called ``shared``, clear words without an extra."""
+"""What this environment has: the right modules, no ``shared``, clear words without an extra."""
 
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
 
-import xai_lowcode
-
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode"}
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel of this checkout."""
-    target = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (path,) = target.glob("*.whl")
-    return zipfile.ZipFile(path)
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -29,26 +16,6 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], cwd=folder, check=False, capture_output=True, text=True
     )
-
-
-def test_the_wheel_holds_the_three_packages(wheel: zipfile.ZipFile) -> None:
-    """The wheel's top level is the three packages, typed, and parts of LlamaIndex's namespace."""
-    names = [name for name in wheel.namelist() if ".dist-info/" not in name]
-    assert {name.partition("/")[0] for name in names} == PACKAGES | {"llama_index"}
-    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
-
-
-def test_the_wheel_says_what_it_needs(wheel: zipfile.ZipFile) -> None:
-    """The core needs httpx, pydantic and orjson; everything else is an extra."""
-    (metadata,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
-    lines = wheel.read(metadata).decode().splitlines()
-    needed = [line for line in lines if line.startswith("Requires-Dist") and "extra" not in line]
-    assert sorted(line.split()[1].partition("<")[0].partition(">")[0] for line in needed) == [
-        "httpx",
-        "orjson",
-        "pydantic",
-    ]
-    assert f"Version: {xai_lowcode.__version__}" in lines
 
 
 def test_the_editable_install_offers_no_module_called_shared(tmp_path: Path) -> None:
@@ -95,6 +62,17 @@ def test_the_command_says_which_extra_is_missing(tmp_path: Path) -> None:
     result = run("import sys; sys.modules['typer'] = None; import xai_lowcode.cli", tmp_path)
     assert result.stderr.strip() == "xai-lowcode needs typer: pip install 'xai-lowcode[cli]'"
     assert result.returncode == 1
+
+
+@pytest.mark.parametrize("missing", ["uvicorn", "PIL"])
+def test_the_emulator_says_which_extra_is_missing(tmp_path: Path, missing: str) -> None:
+    """The emulator without its extra is an error in one sentence."""
+    block = f"import sys; sys.modules[{missing!r}] = None; "
+    told = run(block + "from xai_lowcode.emulator import running", tmp_path).stderr.splitlines()
+    assert told[-1] == (
+        f"ModuleNotFoundError: xai_lowcode.emulator.running needs {missing}, which is not"
+        " installed: pip install 'xai-lowcode[emulator]'"
+    )
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))

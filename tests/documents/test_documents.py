@@ -20,7 +20,8 @@ from xai_lowcode.emulator import running
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "mkdocs.yml"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAPERS = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
+PAGES = [*PAPERS, *sorted((ROOT / "docs").rglob("*.md"))]
 # Indented where it stands below a tab.
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 TEST_FILE = re.compile(r'^```python title="(test_\w+\.py)"\n(.*?)^```', re.DOTALL | re.MULTILINE)
@@ -138,8 +139,8 @@ def test_every_public_name_is_in_the_reference() -> None:
 def test_every_page_is_in_the_site() -> None:
     """Each page has its place in the navigation, and each place its page."""
     listed = re.findall(r"^ +- (?:.*: )?(\S+\.(?:md|ipynb))$", SITE.read_text(), re.MULTILINE)
-    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]}
-    papers = {"changelog.md", "contributing.md", "security.md"}
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[len(PAPERS) :]}
+    papers = {paper.name.lower() for paper in PAPERS[1:]}
     notebooks = {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert sorted(listed) == sorted(pages | papers | notebooks)
 

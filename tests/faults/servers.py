@@ -36,6 +36,24 @@ def unknown() -> Iterator[str]:
 
 
 @contextmanager
+def unresolved() -> Iterator[str]:
+    """An address whose host is asked for, and nobody says anything until this is left."""
+    over = threading.Event()
+
+    def resolve(*_args: Any, flags: int = 0, **_kwargs: Any) -> Any:
+        if not flags & socket.AI_NUMERICHOST:
+            over.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", resolve)
+        try:
+            yield "https://gateway.invalid/xai"
+        finally:
+            over.set()
+
+
+@contextmanager
 def untrusted() -> Iterator[str]:
     """A host whose certificate nobody vouches for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -12,7 +12,7 @@ from langchain_xai_lowcode import ChatXAILowCode
 from tests.faults.faces import DEADLINE, FACES, Face
 from tests.faults.outcomes import Right, expected, outcome
 from tests.faults.question import QUESTION
-from tests.faults.servers import dripping_head, refusing, unknown, untrusted
+from tests.faults.servers import dripping_head, refusing, unknown, unresolved, untrusted
 from tests.faults.watching import nothing_left
 from xai_lowcode.emulator import CutBytes, Emulator, Huge, SlowDrip, running
 from xai_lowcode.errors import StreamInterruptedError
@@ -31,6 +31,16 @@ def test_who_cannot_be_reached_is_an_error_of_the_line(place: Any) -> None:
             with nothing_left():
                 came = outcome(face, api_token=TOKEN, base_url=address, deadline=DEADLINE)
             assert came == expected("line", face), face.name
+
+
+@pytest.mark.parametrize("face", [face for face in FACES if face.kind in {"plain", "stream"}])
+def test_a_name_that_nobody_resolves_ends_with_the_deadline(face: Face) -> None:
+    """The system's resolver goes on; neither the call nor the end of its event loop waits."""
+    began = time.monotonic()
+    with nothing_left(), unresolved() as address:
+        came = outcome(face, api_token=TOKEN, base_url=address, deadline=0.2, max_retries=0)
+        assert time.monotonic() - began < 3.0
+    assert came == expected("late", face)
 
 
 @pytest.mark.parametrize("face", [face for face in FACES if face.kind in {"plain", "stream"}])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from langchain.agents import create_agent
+from langchain.agents import create_agent, middleware
 from langchain.agents.middleware import (
     AgentMiddleware,
     ClearToolUsesEdit,
@@ -13,14 +13,13 @@ from langchain.agents.middleware import (
     LLMToolSelectorMiddleware,
     ModelCallLimitMiddleware,
     ModelFallbackMiddleware,
-    ModelRefusalMiddleware,
     ModelRetryMiddleware,
     PIIMiddleware,
     SummarizationMiddleware,
     ToolCallLimitMiddleware,
     ToolRetryMiddleware,
 )
-from langchain_core.exceptions import ModelRefusalError
+from langchain_core import exceptions
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -225,8 +224,11 @@ def test_a_refusal_can_be_an_error() -> None:
     provider = {"model_provider": "xai-lowcode"}
     refusal = AIMessage("", additional_kwargs={"refusal": "No."}, response_metadata=provider)
     model = GenericFakeChatModel(messages=iter([refusal]))
-    agent: Any = create_agent(model, [], middleware=[ModelRefusalMiddleware()])
-    with pytest.raises(ModelRefusalError):
+    refusing = getattr(middleware, "ModelRefusalMiddleware", None)
+    if refusing is None:
+        pytest.skip("LangChain before 1.5 has no middleware for refusals")
+    agent: Any = create_agent(model, [], middleware=[refusing()])
+    with pytest.raises(exceptions.ModelRefusalError):
         agent.invoke(QUESTION)
 
 

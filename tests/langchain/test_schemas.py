@@ -95,6 +95,20 @@ OLD = {
 }
 
 
+# Without properties of its own, which is where LangChain's converter loses what stands there.
+COUNTS = {
+    "title": "counts",
+    "description": "Of anything.",
+    "type": "object",
+    "additionalProperties": {"type": "integer"},
+}
+BY_REFERENCE = {
+    "title": "by_reference",
+    "$ref": "#/$defs/A",
+    "$defs": {"A": {"properties": {"a": {"$ref": "#/$defs/A"}}, "required": ["a"]}},
+}
+
+
 @pytest.mark.parametrize("twin", [False, True])
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("kind", [*CLASSES, Typed, Plain, OLD], ids=str)
@@ -185,4 +199,38 @@ def test_what_cannot_be_sent_is_refused_when_it_is_bound(
         chat().bind_tools([], response_format=wish)
     with pytest.raises(UsageError, match=said):
         chat().bind(response_format=wish).invoke("Hello")
+    assert not gateway.requests
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        (COUNTS, {"type": "object", "additionalProperties": {"type": "integer"}}),
+        (BY_REFERENCE, {"type": "object", "required": ["a"]}),
+    ],
+)
+def test_schemas_without_properties_are_sent_whole(
+    chat: Any, gateway: Any, method: Any, schema: Any, sent: Any
+) -> None:
+    """References and open objects at the root say all that an object must be."""
+    chat().with_structured_output(schema, method=method, include_raw=True).invoke("Hello")
+    body = gateway.requests[-1].body
+    if method == "json_schema":
+        asked = body["response_format"]["json_schema"]
+        assert (asked["name"], asked["schema"].items() >= sent.items()) == (schema["title"], True)
+    else:
+        asked = body["tools"][0]["function"]
+        assert asked["parameters"].items() >= sent.items()
+        assert asked["description"] == schema.get("description", "")
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("kind", ["array", "string", "integer", "number", "boolean", "null"])
+def test_a_root_that_is_no_object_is_refused(
+    chat: Any, gateway: Any, method: Any, kind: str
+) -> None:
+    """In the words of a schema, whatever the method; nothing is sent."""
+    with pytest.raises(UsageError, match="'many' is not an object at its root"):
+        chat().with_structured_output({"title": "many", "type": kind}, method=method)
     assert not gateway.requests

@@ -159,6 +159,43 @@ def test_a_pool_of_spawned_processes(gateway: Emulator, tmp_path: Path) -> None:
     assert done.stdout.strip() == str([f"number {number}" for number in range(6)])
 
 
+OVER_RAY = """
+import os, ray, time
+from langchain_xai_lowcode import ChatXAILowCode
+
+@ray.remote
+def ask(model, number):
+    time.sleep(0.2)
+    return os.getpid(), model.invoke(f"Say 'number {number}'").text
+
+if __name__ == "__main__":
+    model = ChatXAILowCode(max_concurrency=2)
+    assert model.invoke("Hello").text
+    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+    shared = ray.put(model)
+    told = ray.get([ask.remote(shared, number) for number in range(12)])
+    ray.shutdown()
+    print([text for _, text in told], len({process for process, _ in told}) > 1)
+"""
+
+
+def test_workers_of_ray(gateway: Emulator, tmp_path: Path) -> None:
+    """A model that was used is put into Ray's store once, and several processes answer."""
+    pytest.importorskip("ray", reason="it is too much for a development environment")
+    script = tmp_path / "over_ray.py"
+    script.write_text(OVER_RAY, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**environment(gateway), "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith(f"{[f'number {number}' for number in range(12)]} True")
+
+
 def mapped(folder: Path, gateway: Emulator | None) -> str:
     """Runs the example over the folder's prompts; what it said."""
     words = [str(folder / "prompts.jsonl"), str(folder / "answers.jsonl"), "--workers=2"]
@@ -176,22 +213,23 @@ def mapped(folder: Path, gateway: Emulator | None) -> str:
 
 @needs_dask
 def test_a_file_over_a_cluster_goes_on_where_it_stopped(gateway: Emulator, tmp_path: Path) -> None:
-    """Answered rows are not asked again; errors are, and a line that was torn."""
-    rows = [{"id": number, "prompt": f"Say 'row {number}'"} for number in range(50)]
+    """Answered rows are not asked again; errors are, and a line that was torn; each row is once."""
+    rows = [{"id": number, "prompt": f"Say 'row {number}'"} for number in range(200)]
     prompts, answers = tmp_path / "prompts.jsonl", tmp_path / "answers.jsonl"
     prompts.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     before = [{"id": number, "answer": "from before"} for number in range(20)]
-    failed = {"id": 20, "error": "APITimeoutError: late"}
-    kept = "".join(json.dumps(row) + "\n" for row in [*before, failed])
+    failed = [{"id": number, "error": "APITimeoutError: late"} for number in (3, 20)]
+    kept = "".join(json.dumps(row) + "\n" for row in [failed[0], *before, before[7], failed[1]])
     answers.write_text(kept + '{"id": 21, "ans', encoding="utf-8")
     said = mapped(tmp_path, gateway)
-    assert "50 rows, 20 of them answered before." in said
-    assert "50 of 50 rows" in said
+    assert "200 rows, 20 of them answered before." in said
+    assert "200 of 200 rows" in said
     found = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
     told = {row["id"]: row["answer"] for row in found if "answer" in row}
-    assert told == {n: "from before" if n < 20 else f"row {n}" for n in range(50)}
-    assert len(found) == 51
-    assert len(gateway.requests) == 30
+    assert told == {n: "from before" if n < 20 else f"row {n}" for n in range(200)}
+    assert sorted(row["id"] for row in found) == list(range(200))
+    assert {path.name for path in tmp_path.iterdir()} == {"prompts.jsonl", "answers.jsonl"}
+    assert len(gateway.requests) == 180
 
 
 @needs_dask

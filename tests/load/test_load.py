@@ -29,7 +29,7 @@ from tests.load.traffic import Faces, Server, Tally, troubled  # noqa: E402 - th
 FULL = os.environ.get("LOAD") == "full"
 CALLS, OPEN_STREAMS, THREADS, EACH = (1_000, 500, 64, 12) if FULL else (120, 60, 16, 4)
 FAULTS = 0.25
-LIMITS: list[dict[str, Any]] = [{}, {"max_concurrency": 16}]
+LIMITS: list[dict[str, Any]] = [{}, {"max_concurrency": 5}]
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="descriptors are counted there"

@@ -16,8 +16,9 @@ from llama_index.core.llms import ChatMessage
 
 from langchain_xai_lowcode import ChatXAILowCode
 from llama_index_xai_lowcode import XAILowCode
+from xai_lowcode import AsyncGateway
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.deferred import Deferral
+from xai_lowcode.deferral import Deferral
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.events import TextDelta
 from xai_lowcode.gateway_model import GatewayModel
@@ -94,7 +95,8 @@ class Faces:
 
     def __init__(self, server: Server, **options: Any) -> None:
         where = {"api_token": server.api_token, "base_url": server.base_url, **options}
-        self.core = GatewayModel(Settings.create(**where))
+        settings = Settings.create(**where)
+        self.core, self.words = GatewayModel(settings), AsyncGateway(settings)
         self.chain = ChatXAILowCode(model=MODEL, **where)
         self.index = XAILowCode(model=MODEL, **where)
 
@@ -107,6 +109,7 @@ class Faces:
     async def aclose(self) -> None:
         """Closes the running loop's connections."""
         await self.core.async_client.aclose()
+        await self.words.aclose()
         await self.chain.aclose()
         await self.index.aclose()
 

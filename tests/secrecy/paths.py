@@ -26,7 +26,7 @@ from tests.secrecy.channels import Seen
 from xai_lowcode import AsyncGateway, Gateway, Settings
 from xai_lowcode.cli import app
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.deferred import Deferral
+from xai_lowcode.deferral import Deferral
 from xai_lowcode.embeddings import EmbeddingRequest
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.images import ImageRequest

@@ -14,7 +14,8 @@ from xai_lowcode import Gateway, Settings
 from xai_lowcode.addresses import parameters
 from xai_lowcode.emulator import Emulator, running
 from xai_lowcode.errors import UsageError, XAILowCodeError
-from xai_lowcode.operations import GATEWAY_OPERATIONS, Operation
+from xai_lowcode.operation import Operation
+from xai_lowcode.operations import GATEWAY_OPERATIONS
 
 WITH_ID = [operation for operation in GATEWAY_OPERATIONS if parameters(operation)]
 NASTY = "/.%2e?&#=:;\\ \r\n\t\x00{}$@+~é\u2028\u202e\ud800\N{FULLWIDTH SOLIDUS}\N{FULL STOP}"

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path as File
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from llama_index.core.callbacks import CallbackManager
+from packaging.version import Version
 from pydantic import BaseModel, SecretStr
 
 import langchain_xai_lowcode as lc
@@ -22,6 +24,10 @@ from tests.secrecy.paths import PATHS, World
 from xai_lowcode.emulator import Drop, Emulator, Fault, Garbage, running
 
 # It begins as the gateway wants it, and goes on so that nothing but knowing it can blank it.
+whole_watch = pytest.mark.skipif(
+    Version(version("llama-index-core")) < Version("0.14.19"),
+    reason="OpenInference does not watch LlamaIndex before 0.14.19",
+)
 CANARY = "at_-canary-of=the&mine"
 SPELLINGS = (CANARY, quote(CANARY, safe=""), repr(CANARY)[1:-1])
 REPEATED = 12
@@ -98,6 +104,7 @@ def test_no_channel_shows_the_token(emulator: Emulator, path: str, tmp_path: Fil
             assert seen.sightings(*SPELLINGS) == [], play
 
 
+@whole_watch
 def test_every_channel_is_used(emulator: Emulator, tmp_path: File) -> None:
     """The paths leave something in each channel, or there would be nothing to find."""
     used: dict[str, int] = {}
@@ -190,6 +197,7 @@ class SecretHolder(BaseModel):
     __str__ = __repr__
 
 
+@whole_watch
 @pytest.mark.parametrize("leak", LEAKS)
 def test_the_watch_sees_a_leak(
     emulator: Emulator, leak: str, tmp_path: File, monkeypatch: pytest.MonkeyPatch

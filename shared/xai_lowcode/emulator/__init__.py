@@ -79,6 +79,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name != "running":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from xai_lowcode.emulator.server import running as found  # noqa: PLC0415 - see above
-
+    try:
+        from xai_lowcode.emulator.server import running as found  # noqa: PLC0415 - see above
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(
+            f"xai_lowcode.emulator.running needs {missing.name}, which is not installed:"
+            " pip install 'xai-lowcode[emulator]'",
+            name=missing.name,
+        ) from missing
     return found

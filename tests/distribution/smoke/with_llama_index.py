@@ -1,0 +1,20 @@
+"""With the extra ``llama-index``: Grok in LlamaIndex, and no sign of LangChain."""
+
+import sys
+
+from absent import missing, told
+from llama_index.core.llms import ChatMessage
+
+from llama_index.embeddings.xai_lowcode import XAILowCodeEmbedding
+from llama_index.llms.xai_lowcode import XAILowCode
+from llama_index_xai_lowcode import XAIImageGenerator
+
+llm = XAILowCode(model="grok-4.7")
+assert llm.complete("Say 'pong'").text == "pong"
+assert [*llm.stream_chat([ChatMessage("Say 'pong'")])][-1].message.content == "pong"
+assert XAIImageGenerator().generate("A lighthouse at dawn")
+assert XAILowCodeEmbedding
+
+assert not {"langchain_core", "langchain_xai_lowcode"} & sys.modules.keys()
+if missing("langchain_core"):
+    assert "pip install 'xai-lowcode[langchain]'" in told("ChatXAILowCode", "langchain_xai_lowcode")

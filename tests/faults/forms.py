@@ -1,0 +1,77 @@
+"""What must come out of the faults of streams in the other wire forms; see ``tables``.
+
+The columns are the forms, as a whole answer and as a stream. Both forms end a stream with an event
+of their own, after which ``[DONE]`` may be missing or come twice.
+"""
+
+from tests.faults.tables import FAULTS, table
+from xai_lowcode.emulator import CutStream, EndStreamEarly, ErrorInStream, Fault
+
+FORM_FAULTS: dict[str, Fault] = {
+    **{
+        name: FAULTS[name]
+        for name in (
+            "closed after the request",
+            "cut before the body",
+            "cut after the first byte",
+            "cut between chunks",
+            "cut in a chunk",
+            "half a character",
+            "429, Retry-After in header",
+            "gzip, torn",
+            "called JSON",
+            "envelope: data",
+            "envelope: none",
+            "envelope: two",
+            "error with 200",
+            "error as a line",
+            "error as an event",
+            "no closing sign",
+            "two closing signs",
+            "stream as one JSON",
+            "empty chunks",
+            "silence",
+            "drip",
+            "no end",
+        )
+    },
+    "error as a failure": ErrorInStream(form="failed"),
+    "slow down, as an event": ErrorInStream(
+        error="Slow down.", code="rate_limit_error", form="event"
+    ),
+    "end in the middle": EndStreamEarly(5),
+    "cut near the end": CutStream(8),
+}
+
+FORM_TABLE = """
+fault                      messages messages_stream responses responses_stream
+closed after the request   line*    line*           line*     line*
+cut before the body        line     cut             line      cut
+cut after the first byte   line     cut             line      cut
+cut between chunks         line     cut             line      cut
+cut in a chunk             line     cut             line      cut
+half a character           odd      odd             odd       odd
+429, Retry-After in header rate*    rate*           rate*     rate*
+gzip, torn                 odd      cut             odd       cut
+called JSON                ok       ok              ok        ok
+envelope: data             ok       ok              ok        ok
+envelope: none             ok       ok              ok        ok
+envelope: two              odd      ok              odd       ok
+error with 200             fail*    fail*           fail*     fail*
+error as a line            ok       bad             ok        bad
+error as an event          ok       bad             ok        bad
+no closing sign            ok       ok              ok        ok
+two closing signs          ok       ok              ok        ok
+stream as one JSON         ok       ok              ok        ok
+empty chunks               ok       ok              ok        ok
+silence                    late     late            late      late
+drip                       late     late            late      late
+no end                     late     late            late      late
+error as a failure         ok       cut             ok        bad
+slow down, as an event     ok       rate            ok        rate
+end in the middle          ok       cut             ok        cut
+cut near the end           line     cut             line      cut
+"""
+
+FORM_EXPECTED = table(FORM_TABLE)
+"""What is expected, by fault and kind of face."""

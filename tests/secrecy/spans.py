@@ -1,0 +1,43 @@
+"""OpenTelemetry spans of what a path does: of httpx, and of both frameworks by OpenInference."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from openinference.instrumentation.langchain import LangChainInstrumentor
+from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+INSTRUMENTS: dict[str, Any] = {
+    "http otel": HTTPXClientInstrumentor,
+    "langchain otel": LangChainInstrumentor,
+    "llama_index otel": LlamaIndexInstrumentor,
+}
+
+
+@contextmanager
+def exported() -> Iterator[dict[str, list[str]]]:
+    """What is exported of each instrument's spans: names, attributes, events, all as JSON."""
+    texts: dict[str, list[str]] = {}
+    with ExitStack() as stack:
+        exporters = {
+            name: stack.enter_context(_instrumented(instrument()))
+            for name, instrument in INSTRUMENTS.items()
+        }
+        yield texts
+        for name, exporter in exporters.items():
+            texts[name] = [span.to_json() for span in exporter.get_finished_spans()]
+
+
+@contextmanager
+def _instrumented(instrumentor: Any) -> Iterator[InMemorySpanExporter]:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        yield exporter
+    finally:
+        instrumentor.uninstrument()
