@@ -66,6 +66,8 @@ class Connection(asyncio.Protocol):
         events = chunks(name, endpoint)
         if pace := SCENARIOS[name].pace:
             for event in events:
+                if self.transport.is_closing():
+                    return
                 self.transport.write(b"%x\r\n%b\r\n" % (len(event), event))
                 await asyncio.sleep(pace)
         else:

@@ -91,9 +91,16 @@ class Connections:
         connection.close()
 
     def close(self) -> None:
-        """Closes all connections; one that is waited for fails, and is then closed by who waits."""
+        """Closes all connections; one that is waited for fails, and is then closed by who waits.
+
+        When the interpreter ends, those in use are left to its end: a daemon thread that reads on
+        would print an error on its way out.
+        """
         self._idle.clear()
+        ending = not threading.main_thread().is_alive()
         for connection in list(self._all):
+            if ending and not connection.is_idle():
+                continue
             self._all.discard(connection)
             if connection.due.end():
                 connection.close()
