@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from tests.fuzz.reading import DIALECTS, fold, read_plain, read_stream
 from tests.fuzz.test_answers import IDS, OPERATIONS, driven, session
-from xai_lowcode.exchange import Answer, Call, ask
+from xai_lowcode.exchange import ask
+from xai_lowcode.steps import Answer, Call
 
 FORMS = tuple(DIALECTS)
 STATUSES = (200, 202, 400, 401, 404, 429, 500)

@@ -1,11 +1,11 @@
 """What a model made and cited beside its text, as LangChain's standard content blocks, and back."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode import codec
 from xai_lowcode.conversation import ImagePart, Part, ServerToolPart
+from xai_lowcode.data_urls import split_data_url
 from xai_lowcode.reply import Citation
 
 Block = dict[str, Any]
@@ -22,8 +22,6 @@ The form is a key and no value, since LangChain joins texts when it joins messag
 # LangChain joins blocks of one index, whatever stands between them.
 TEXT_INDEX, REASONING_INDEX, REFUSAL_INDEX = "lc_txt_0", "lc_rs_0", "lc_rf_0"
 
-_DATA_URL = re.compile(r"data:([^;,]+);base64,", re.IGNORECASE)
-
 
 def made_blocks(part: Part) -> Iterator[Block]:
     """A picture, or a tool that xAI ran: its call and what came of it; nothing for other parts."""
@@ -36,16 +34,11 @@ def made_blocks(part: Part) -> Iterator[Block]:
 
 def _image_block(image: ImagePart) -> Block:
     url = image.url or ""
-    mime_type, data = split_data_url(url)
-    if mime_type is None:
+    inside = split_data_url(url)
+    if inside is None:
         return {"type": "image", "url": url}
+    mime_type, data = inside
     return {"type": "image", "base64": data, "mime_type": mime_type}
-
-
-def split_data_url(url: str) -> tuple[str | None, str]:
-    """Type and base64 of a data URL; what is none has no type, and stays as it is."""
-    found = _DATA_URL.match(url)
-    return (None, url) if found is None else (found[1], url[found.end() :])
 
 
 def _server_tool_blocks(tool: ServerToolPart) -> Iterator[Block]:

@@ -15,7 +15,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from langchain_xai_lowcode._blocks import items_of, split_data_url
+from langchain_xai_lowcode._blocks import items_of
 from xai_lowcode import codec
 from xai_lowcode.conversation import (
     ROLES,
@@ -28,6 +28,7 @@ from xai_lowcode.conversation import (
     ToolCallPart,
     ToolResultPart,
 )
+from xai_lowcode.data_urls import split_data_url
 from xai_lowcode.errors import UsageError
 
 Block = Mapping[str, Any]
@@ -167,7 +168,7 @@ def _from_input_file(block: Block, place: str) -> FilePart:
         raise UsageError(f"{place}: a file without file_data, file_url or file_id.", field=place)
     if url or file_id:
         return FilePart(url, file_id, filename=block.get("filename"))
-    mime_type, data = split_data_url(block["file_data"])
+    mime_type, data = split_data_url(block["file_data"]) or (None, block["file_data"])
     return FilePart(None, None, data, mime_type, block.get("filename"))
 
 

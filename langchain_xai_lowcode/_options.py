@@ -17,8 +17,7 @@ from xai_lowcode.conversation import OPTIONS, Api, ChatRequest
 from xai_lowcode.deferral import Deferral, deferral_of
 from xai_lowcode.errors import UsageError
 from xai_lowcode.openai_forms import read_tool_choice
-
-DEFAULT_MODEL = "grok-4.7"
+from xai_lowcode.profiles import DEFAULT_MODEL
 
 # Keyword arguments of LangChain's own that reach a model and are not for the wire.
 _INTERNAL = ("deferred", "ls_structured_output_format", "stream", "strict")

@@ -15,9 +15,7 @@ from llama_index_xai_lowcode._tools import to_server_tool
 from xai_lowcode.conversation import ServerTool
 from xai_lowcode.errors import UsageError
 from xai_lowcode.openai_forms import wire_form
-from xai_lowcode.profiles import profile_of
-
-DEFAULT_MODEL = "grok-4.7"
+from xai_lowcode.profiles import DEFAULT_MODEL, profile_of
 
 _OPTIONS = (
     "temperature",

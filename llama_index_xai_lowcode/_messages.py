@@ -39,6 +39,7 @@ from xai_lowcode.conversation import (
     ToolCallPart,
     ToolResultPart,
 )
+from xai_lowcode.data_urls import split_data_url
 from xai_lowcode.errors import UnreadableAnswerError, UsageError
 
 # The items of an answer, which go back to xAI verbatim, and the wire form they came in.
@@ -272,10 +273,10 @@ def _from_call(part: ToolCallPart) -> ToolCallBlock:
 def _from_image(part: ImagePart) -> ImageBlock:
     if part.url is None:
         raise _no_ids()
-    kind, comma, data = part.url.partition(";base64,")
-    if not comma or not kind.startswith("data:"):
+    inside = split_data_url(part.url)
+    if inside is None:
         return ImageBlock(url=part.url, detail=part.detail)
-    mime_type = kind.removeprefix("data:")
+    mime_type, data = inside
     return ImageBlock(image=_decoded(data), image_mimetype=mime_type or None, detail=part.detail)
 
 

@@ -30,7 +30,6 @@ from llama_index_xai_lowcode._tools import plain_calls
 from xai_lowcode.blanks import Blank
 from xai_lowcode.conversation import ImagePart, Part, ServerToolPart, ToolCallPart
 from xai_lowcode.events import (
-    Assembler,
     ImageMade,
     ReasoningDelta,
     ServerToolUsed,
@@ -38,6 +37,7 @@ from xai_lowcode.events import (
     TextDelta,
     ToolCallDelta,
 )
+from xai_lowcode.folding import Assembler
 from xai_lowcode.reply import Citation, Reply, Usage
 
 
@@ -187,14 +187,13 @@ def _message(
 ) -> ChatMessage:
     """An answer; one that says nothing has an empty text, so that its content is not None."""
     if text or not (calls or blocks):
-        blocks.append(_TEXT.filled(text=text))
+        blocks.append(TextBlock(text=text))
     if calls:
         blocks.extend(from_parts(calls))
         more = {**more, "tool_calls": plain_calls(calls)}
     return _MESSAGE.filled(blocks=blocks, additional_kwargs=more)
 
 
-_TEXT = Blank(TextBlock(text=""))
 _MESSAGE = Blank(ChatMessage(role=MessageRole.ASSISTANT, blocks=[]))
 _RESPONSE = Blank(ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, blocks=[])))
 

@@ -7,24 +7,14 @@ from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from xai_lowcode import codec
-from xai_lowcode.exchange import (
-    Call,
-    Enter,
-    Flow,
-    Outcome,
-    Send,
-    Session,
-    Wait,
-    Work,
-    ask,
-    exchange,
-)
+from xai_lowcode.exchange import Session, ask, exchange
 from xai_lowcode.failures import bare, broken_off, dropped
 from xai_lowcode.limits import limiter_in, remade
 from xai_lowcode.mailer import Mailer
 from xai_lowcode.operation import Operation
 from xai_lowcode.places import NOWHERE, Place
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Call, Enter, Flow, Outcome, Send, Wait, Work
 from xai_lowcode.transport import (
     ENOUGH,
     AsyncProbe,

@@ -7,17 +7,15 @@ What cannot be asked is refused when the value is made, naming the field.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from xai_lowcode.brief import Brief
 from xai_lowcode.errors import UsageError
 
 Role = Literal["system", "user", "assistant", "tool"]
 Api = Literal["auto", "chat_completions", "completions", "messages", "responses"]
-APIS: frozenset[str] = frozenset(
-    {"auto", "chat_completions", "completions", "messages", "responses"}
-)
-ROLES: frozenset[str] = frozenset({"system", "user", "assistant", "tool"})
+ROLES: frozenset[str] = frozenset(get_args(Role))
+APIS: frozenset[str] = frozenset(get_args(Api))
 
 
 @dataclass(frozen=True, slots=True)

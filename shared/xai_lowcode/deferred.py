@@ -15,11 +15,12 @@ from xai_lowcode.errors import (
     NotFoundError,
     XAILowCodeError,
 )
-from xai_lowcode.exchange import Call, Flow, Session, Settled, Wait, exchange
+from xai_lowcode.exchange import Session, exchange
 from xai_lowcode.operations import GET_DEFERRED_COMPLETION
 from xai_lowcode.progress import Report, shown
 from xai_lowcode.records import Ticket, one
 from xai_lowcode.retry import RetryPolicy
+from xai_lowcode.steps import Call, Flow, Settled, Wait
 
 
 def ticket_of(settled: Settled, session: Session) -> str:

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from xai_lowcode import codec
 from xai_lowcode.errors import RouteNotFoundError, UnreadableAnswerError, UsageError
-from xai_lowcode.exchange import Call, Flow, Session, ask
+from xai_lowcode.exchange import Session, ask
 from xai_lowcode.operations import CREATE_EMBEDDINGS
 from xai_lowcode.records import Embeddings
+from xai_lowcode.steps import Call, Flow
 
 DEFAULT_EMBEDDING_MODEL = "grok-embedding-small"
 """The only name that xAI's pages mention; its lists name none, and access is given on request."""

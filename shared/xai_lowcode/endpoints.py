@@ -13,7 +13,7 @@ from xai_lowcode import operations as rows
 from xai_lowcode.deferral import Deferral
 from xai_lowcode.deferred import collect
 from xai_lowcode.errors import UsageError
-from xai_lowcode.exchange import Call, Flow, Session, ask
+from xai_lowcode.exchange import Session, ask
 from xai_lowcode.images import ImageBatch, ImageRequest
 from xai_lowcode.operation import Operation, object_with
 from xai_lowcode.records import (
@@ -28,6 +28,7 @@ from xai_lowcode.records import (
     TextCompletion,
     TextToken,
 )
+from xai_lowcode.steps import Call, Flow
 
 Json = dict[str, Any]
 

@@ -7,156 +7,37 @@ here, on values, so that the two clients differ in nothing but ``await``. What t
 """
 
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from xai_lowcode import codec
 from xai_lowcode.addresses import UrlForms, address, blames_route, reached_provider
 from xai_lowcode.classification import SUCCESSES, classify, not_readable
 from xai_lowcode.envelope import unwrap
 from xai_lowcode.errors import APIConnectionError, XAILowCodeError
-from xai_lowcode.operation import Form, Operation
+from xai_lowcode.operation import Form
 from xai_lowcode.retry import Attempts, RetryPolicy
+from xai_lowcode.steps import (
+    Answer,
+    Call,
+    Dropped,
+    Enter,
+    Flow,
+    Limits,
+    Opened,
+    Outcome,
+    Send,
+    Settled,
+    Wait,
+)
 
 logger = logging.getLogger("xai_lowcode")
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
-_NO_VALUES: Mapping[str, str] = {}
 _ACCEPTED = 202
 _SSE_BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":")
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T_co]):
-    """What is asked of one endpoint.
-
-    Attributes:
-        operation: The endpoint.
-        body: The JSON body, written out; None for none.
-        ids: Values of the ids in its path.
-        query: Further query parameters.
-        stream: Whether the answer is to be read piece by piece.
-    """
-
-    operation: Operation[T_co]
-    body: bytes | None = None
-    ids: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
-    query: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
-    stream: bool = False
-
-
-class Limits(Protocol):
-    """Who may send when; ``limits`` has the one there is."""
-
-    def enter(self, within: float | None, *, rated: bool) -> tuple[XAILowCodeError | None, Any]:
-        """Waits for leave to send: what went wrong, and the place, to be left afterwards."""
-
-    async def aenter(
-        self, within: float | None, *, rated: bool
-    ) -> tuple[XAILowCodeError | None, Any]:
-        """The same in a coroutine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Enter:
-    """Do: wait for leave to send; an error is the outcome if it does not come.
-
-    Attributes:
-        limits: Whose leave.
-        within: Seconds it may take; None for no limit.
-        rated: Whether the rate limiter is asked too.
-    """
-
-    limits: Limits
-    within: float | None
-    rated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Do: send a call.
-
-    Attributes:
-        call: What is asked.
-        form: The URL form.
-        path: Path and query in that form, below the base URL, without the token.
-        within: Seconds it may take; None for no limit.
-    """
-
-    call: Call[Any]
-    form: Form
-    path: str
-    within: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Do: nothing, for so many seconds."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Do: something that may block, such as reading a file; what it returns is the outcome."""
-
-    run: Callable[[], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Came: a whole answer."""
-
-    status: int
-    # Neither is shown with the variables of a frame: a refusal can quote the token.
-    headers: Mapping[str, str] = field(repr=False)
-    content: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Came: the head of a successful stream; its bytes are still to be read."""
-
-    headers: Mapping[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """Came: no answer.
-
-    Attributes:
-        error: What happened.
-        stale: Whether a kept-alive connection turned out to be closed by the other side, so that
-            the attempt never took place.
-        begun: Whether part of an answer had come, so that the call was carried out.
-    """
-
-    error: XAILowCodeError
-    stale: bool = False
-    begun: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A success.
-
-    Attributes:
-        body: xAI's answer without its envelope. Of a stream: None if its bytes are still to be
-            read, else all of them.
-        headers: xAI's headers and the gateway's together, lower-case names.
-    """
-
-    body: Any = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-
-
-Step = Enter | Send | Wait | Work
-Outcome = Answer | Opened | Dropped
-Flow = Generator[Step, Any, T]
-"""Steps to do, each answered with its outcome, and a result at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +66,7 @@ class Session:
         """The same with another policy."""
         return replace(self, policy=policy)
 
-    def read(self, parse: Callable[[Any], T], settled: "Settled") -> T:
+    def read(self, parse: Callable[[Any], T], settled: Settled) -> T:
         """Reads an answer; one that cannot be read may quote the token.
 
         The error says so without it, and without the frames that hold the answer.
@@ -240,23 +121,36 @@ def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
         if in_first_form is None and not begun and forms.may_fall_back(operation, result):
             in_first_form, form = result, _other(form)
             continue
-        if reached_provider(result) and not blames_route(operation, result, forms):
-            forms.remember(operation, form)
-            if in_first_form is not None:
-                result.add_note(f"The {_other(form)} URL form was tried first: {in_first_form}")
-        elif (
-            in_first_form is not None
-            and form != forms.first(operation)
-            and blames_route(operation, result, forms)
-        ):
-            in_first_form.add_note(f"The {form} URL form failed too: {result}")
-            result, form = in_first_form, forms.first(operation)
+        result, form = _weighed(call, session, form, result, in_first_form)
         reached = isinstance(result, APIConnectionError) and result.reached
         if (begun and not operation.idempotent) or (reached and operation.once):
             raise result
         seconds = attempts.pause_after(result, idempotent=operation.idempotent, reached=reached)
         logger.info("%s: %s; trying again in %.1f s", operation.name, result, seconds)
         yield Wait(seconds)
+
+
+def _weighed(
+    call: Call[Any],
+    session: Session,
+    form: Form,
+    result: XAILowCodeError,
+    in_first_form: XAILowCodeError | None,
+) -> tuple[XAILowCodeError, Form]:
+    """The error that counts where two URL forms were tried, and the form to go on in.
+
+    The other form's error is a note of it. What xAI itself answered proves its form right.
+    """
+    operation, forms = call.operation, session.forms
+    blamed = blames_route(operation, result, forms)
+    if reached_provider(result) and not blamed:
+        forms.remember(operation, form)
+        if in_first_form is not None:
+            result.add_note(f"The {_other(form)} URL form was tried first: {in_first_form}")
+    elif blamed and in_first_form is not None and form != forms.first(operation):
+        in_first_form.add_note(f"The {form} URL form failed too: {result}")
+        return in_first_form, forms.first(operation)
+    return result, form
 
 
 def _enter(session: Session, attempts: Attempts, *, again: bool) -> Flow[None]:

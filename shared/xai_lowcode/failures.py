@@ -13,7 +13,7 @@ from xai_lowcode.errors import (
     UnreadableAnswerError,
     XAILowCodeError,
 )
-from xai_lowcode.exchange import Dropped
+from xai_lowcode.steps import Dropped
 
 # What httpx's failures mean, by class name: httpx and its successor httpx2 share the names. The
 # second member says whether the request may have arrived.

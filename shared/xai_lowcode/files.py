@@ -16,11 +16,12 @@ from typing import Any
 from xai_lowcode import codec
 from xai_lowcode.envelope import unwrap
 from xai_lowcode.errors import BadRequestError, DamagedFileError, UsageError, XAILowCodeError
-from xai_lowcode.exchange import Call, Flow, Session, Work, ask, exchange
+from xai_lowcode.exchange import Session, ask, exchange
 from xai_lowcode.operations import DOWNLOAD_FILE, GET_FILE, INITIALIZE_UPLOAD, UPLOAD_CHUNK
 from xai_lowcode.progress import Report, Wish, check_wish, shown
 from xai_lowcode.records import FileRecord
 from xai_lowcode.retry import RetryPolicy
+from xai_lowcode.steps import Call, Flow, Work
 
 CHUNK_SIZE = 3_000_000
 """Bytes of a piece, before base64 makes four of three; a gateway takes bodies of up to 100 MB."""

@@ -19,11 +19,12 @@ from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.errors import BadRequestError, XAILowCodeError
 from xai_lowcode.events import StreamEvent
-from xai_lowcode.exchange import Call, Flow, Settled, exchange
+from xai_lowcode.exchange import exchange
 from xai_lowcode.limits import limiter_in, remade
 from xai_lowcode.profiles import profile_of, refused_option
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Call, Flow, Settled
 from xai_lowcode.stop import cut_reply
 from xai_lowcode.streams import StreamReader
 from xai_lowcode.transport import ENOUGH, session_of

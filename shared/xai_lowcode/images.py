@@ -1,7 +1,6 @@
 """Pictures: what is asked of ``/v1/images/generations``, and what comes back."""
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xai_lowcode.brief import shorten
+from xai_lowcode.data_urls import split_data_url, type_of_picture
 from xai_lowcode.errors import ContentPolicyError, UnreadableAnswerError, UsageError
 from xai_lowcode.members import count_of, word_of
 from xai_lowcode.reply import TICKS_PER_USD
@@ -18,8 +18,6 @@ DEFAULT_IMAGE_MODEL = "grok-imagine-image"
 MOST_IMAGES = 10
 
 ImageFormat = Literal["url", "b64_json"]
-
-_DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,10 +243,9 @@ def _of_block(block: Any) -> Image | None:
     # LlamaIndex keeps base64 as bytes, and addresses as objects.
     text = data.decode() if isinstance(data, bytes) else data
     address = None if url is None else str(url)
-    inside = _DATA_URL.match(address or "")
-    if inside is not None:
-        named, text, address = inside[1], (address or "")[inside.end() :], None
-    return Image(address, text, named or _mime_type(text or ""))
+    if (inside := split_data_url(address or "")) is not None:
+        (named, text), address = inside, None
+    return Image(address, text, named or type_of_picture(text or ""))
 
 
 def read_images(body: Any) -> ImageBatch:
@@ -281,13 +278,9 @@ def _read_image(item: Mapping[str, Any]) -> Image:
     return Image(
         url=word_of(item, "url"),
         base64=data,
-        mime_type=word_of(item, "mime_type") or _mime_type(data or ""),
+        mime_type=word_of(item, "mime_type") or type_of_picture(data or ""),
         revised_prompt=word_of(item, "revised_prompt"),
     )
-
-
-def _mime_type(data: str) -> str:
-    return "image/png" if data.startswith("iVBORw0KGgo") else "image/jpeg"
 
 
 def _html_of(image: Image) -> str:

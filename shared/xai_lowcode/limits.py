@@ -5,15 +5,14 @@ sent, and one that waits for the limiter keeps no other from sending: all wait f
 """
 
 import asyncio
-import os
 import threading
-import weakref
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, TypeVar
 
 from xai_lowcode.errors import APITimeoutError
 from xai_lowcode.exchange import Session
+from xai_lowcode.forks import renew_in_child
 from xai_lowcode.limiters import Limiter, limiter_of
 from xai_lowcode.places import Place, Room
 
@@ -33,7 +32,7 @@ class Limits:
         self.limiter = limiter
         self._room: Room | None = None
         self.renew()
-        _everybody.add(self)
+        renew_in_child(self)
 
     def renew(self) -> None:
         """Forgets who holds or waits: in a forked child these are the parent's threads."""
@@ -107,16 +106,6 @@ def _refused(within: float | None) -> APITimeoutError:
 def _settle(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _renew_all() -> None:
-    for limits in list(_everybody):
-        limits.renew()
-
-
-_everybody: weakref.WeakSet[Limits] = weakref.WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
 
 
 def limits_of(max_concurrency: int | None, rate_limiter: Any) -> Limits | None:

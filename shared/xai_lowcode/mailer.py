@@ -10,8 +10,8 @@ from urllib.parse import quote
 import httpx
 
 from xai_lowcode._version import __version__
-from xai_lowcode.exchange import Send
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Send
 
 
 class Target(bytes):
@@ -33,10 +33,13 @@ _HEADERS = {
 }
 # Compression would hold back the pieces of a live stream.
 _STREAM_HEADERS = {**_HEADERS, "Accept": "text/event-stream", "Accept-Encoding": "identity"}
+_PLAIN, _STREAM = httpx.Headers(_HEADERS), httpx.Headers(_STREAM_HEADERS)
+
+_MOST_PLACES = 64
 
 
 class Mailer:
-    """Makes requests out of calls, and outcomes out of what httpx gives back.
+    """Makes requests out of calls.
 
     Args:
         settings: Token, address and timeouts.
@@ -91,7 +94,3 @@ class Mailer:
             return url, whole.encode("ascii")
         sign = "&" if "?" in whole else "?"
         return url, Target(f"{whole}{sign}api_token={self._token}", "ascii")
-
-
-_PLAIN, _STREAM = httpx.Headers(_HEADERS), httpx.Headers(_STREAM_HEADERS)
-_MOST_PLACES = 64

@@ -49,7 +49,7 @@ def read_server_tool(tool: Any) -> ServerTool:
 
 
 def wire_form(tool: ServerTool) -> dict[str, Any]:
-    """A tool that xAI runs, as plain JSON that frameworks can bind and show."""
+    """A tool that xAI runs, as xAI takes it: plain JSON that frameworks can bind and show."""
     return {"type": tool.type, **tool.options}
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 
+DEFAULT_MODEL = "grok-4.7"
+"""The model that is asked where nobody names one."""
+
 # Reasoning models answer 400 to these. Old names without reasoning are served by reasoning models
 # by now, so one family alone is known to take them.
 _REASONING_REFUSES = frozenset({"stop", "presence_penalty", "frequency_penalty"})

@@ -13,7 +13,8 @@ from xai_lowcode.classification import LONGEST_TEXT, classify, not_readable
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.envelope import unwrap, unwrap_chunk
 from xai_lowcode.errors import StreamInterruptedError, UnreadableAnswerError
-from xai_lowcode.events import StreamEvent, events_of
+from xai_lowcode.events import StreamEvent
+from xai_lowcode.folding import events_of
 from xai_lowcode.reply import Reply
 from xai_lowcode.sse import EventCutter
 from xai_lowcode.stop import EventCutter as StopCutter

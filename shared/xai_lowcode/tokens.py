@@ -4,9 +4,7 @@ Nothing is downloaded and no tokenizer is guessed at: what was counted once is r
 the endpoint cannot be reached a documented rule takes its place, if the caller allows it.
 """
 
-import os
 import warnings
-import weakref
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -30,8 +28,10 @@ from xai_lowcode.conversation import (
 )
 from xai_lowcode.endpoints import tokenize
 from xai_lowcode.errors import RouteNotFoundError, XAILowCodeError
-from xai_lowcode.exchange import Flow, Session
+from xai_lowcode.exchange import Session
+from xai_lowcode.forks import renew_in_child
 from xai_lowcode.retry import RetryPolicy
+from xai_lowcode.steps import Flow
 
 BYTES_PER_TOKEN = 4
 """The rule of an estimate: a token for every four bytes of UTF-8, the last ones rounded up."""
@@ -249,7 +249,7 @@ class _Known:
         self._used = 0
         self._entries: OrderedDict[tuple[str, bytes], array[int]] = OrderedDict()
         self._lock = Lock()
-        _everybody.add(self)
+        renew_in_child(self)
 
     def renew(self) -> None:
         """Opens the lock of a forked child: a thread that held it, in ``put`` say, is not there."""
@@ -273,16 +273,6 @@ class _Known:
             while self._used > self._room:
                 _, forgotten = self._entries.popitem(last=False)
                 self._used -= len(forgotten) + _ENTRY
-
-
-def _renew_all() -> None:
-    for known in list(_everybody):
-        known.renew()
-
-
-_everybody: weakref.WeakSet[_Known] = weakref.WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
 
 
 def _bytes(text: str) -> bytes:

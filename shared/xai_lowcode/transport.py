@@ -15,12 +15,13 @@ import httpx
 
 from xai_lowcode.addresses import UrlForms
 from xai_lowcode.errors import APITimeoutError
-from xai_lowcode.exchange import Answer, Call, Opened, Session
+from xai_lowcode.exchange import Session
 from xai_lowcode.idle import KEEPALIVE_SECONDS, MOST
 from xai_lowcode.limits import limits_of
 from xai_lowcode.redaction import Secret
 from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Answer, Call, Opened
 
 
 @cache

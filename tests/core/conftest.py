@@ -13,7 +13,9 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from tests.core.loopback import Loopback  # noqa: E402 - the path is set above
+from tests.core.shelves import Shelf  # noqa: E402
 from tests.core.twins import Pauses  # noqa: E402
+from xai_lowcode.emulator import Emulator, running  # noqa: E402
 
 # No clock in judgements, no folder of examples in the repository.
 hypothesis.settings.register_profile("laws", max_examples=40, deadline=None, database=None)
@@ -35,6 +37,27 @@ def gateway() -> Iterator[Loopback]:
     """A scripted server on a loopback port."""
     with Loopback() as server:
         yield server
+
+
+@pytest.fixture
+def shelf(gateway: Loopback) -> Shelf:
+    """A tiny xAI that keeps files, behind the scripted server."""
+    gateway.play = shelf = Shelf()
+    return shelf
+
+
+@pytest.fixture(scope="session")
+def session_emulator() -> Iterator[Emulator]:
+    """A gateway with xAI behind it, running as long as the tests do."""
+    with running() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(session_emulator: Emulator) -> Emulator:
+    """A gateway with xAI behind it, as good as new."""
+    session_emulator.reset()
+    return session_emulator
 
 
 @pytest.fixture

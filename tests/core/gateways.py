@@ -5,10 +5,10 @@ from typing import Any
 
 from tests.core.loopback import TOKEN, Loopback
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.exchange import Flow
 from xai_lowcode.gateway import AsyncGateway, Gateway
 from xai_lowcode.operation import Operation
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Flow
 
 
 def settings_of(emulator: Emulator, **options: Any) -> Settings:

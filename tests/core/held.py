@@ -1,13 +1,18 @@
-"""A transport that knows how many requests are in flight: from their arrival to their last byte."""
+"""How many requests are in flight, from arrival to last byte, and how many more may be."""
 
 import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING
 
 import httpx
 
 from tests.core.loopback import Reply, json_reply
+from xai_lowcode.limits import Limits
+
+if TYPE_CHECKING:
+    from xai_lowcode.places import Place
 
 MODELS = json_reply({"data": [{"id": "m"}]})
 Player = Callable[[httpx.Request], Reply]
@@ -96,3 +101,13 @@ class Held(httpx.BaseTransport, httpx.AsyncBaseTransport):
         reply = self.play(request)
         headers = {"content-type": reply.content_type or ""}
         return httpx.Response(reply.status, headers=headers, stream=Body(reply, self.flight))
+
+
+def free(limits: Limits) -> int:
+    """How many places can be taken without waiting."""
+    taken: list[Place] = []
+    while (entered := limits.enter(0.001, rated=False))[0] is None:
+        taken.append(entered[1])
+    for place in taken:
+        place.leave()
+    return len(taken)

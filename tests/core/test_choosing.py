@@ -24,7 +24,7 @@ from xai_lowcode.conversation import (
 )
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import BadRequestError, UsageError
-from xai_lowcode.events import Assembler
+from xai_lowcode.folding import Assembler
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.settings import Settings
 

@@ -42,10 +42,10 @@ from xai_lowcode.errors import (
     UnreadableAnswerError,
     XAILowCodeError,
 )
-from xai_lowcode.exchange import Call
 from xai_lowcode.operation import Operation
 from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Call
 from xai_lowcode.transport import AsyncTargetTransport, TargetTransport
 
 OK = {"id": "m", "choices": [], "data": [{"id": "m"}], "object": "list"}

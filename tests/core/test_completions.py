@@ -1,6 +1,5 @@
 """Laws of legacy completions: one text in, one reply out, whole, in pieces, sync and async."""
 
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -20,7 +19,7 @@ from xai_lowcode.conversation import (
     ToolSpec,
 )
 from xai_lowcode.dialects.completions import Completions
-from xai_lowcode.emulator import CutStream, Emulator, Refuse, running
+from xai_lowcode.emulator import CutStream, Emulator, Refuse
 from xai_lowcode.errors import (
     BadRequestError,
     RateLimitError,
@@ -28,7 +27,8 @@ from xai_lowcode.errors import (
     UnreadableAnswerError,
     UsageError,
 )
-from xai_lowcode.events import Assembler, StreamEvent
+from xai_lowcode.events import StreamEvent
+from xai_lowcode.folding import Assembler
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
@@ -36,20 +36,6 @@ from xai_lowcode.settings import Settings
 DIALECT = Completions()
 PLAIN = "grok-4.20-0309-non-reasoning"
 HELLO = (Message("user", (TextPart("Hello"),)),)
-
-
-@pytest.fixture(scope="module")
-def running_emulator() -> Iterator[Emulator]:
-    """One emulator for the module."""
-    with running() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def emulator(running_emulator: Emulator) -> Emulator:
-    """The emulator as it is at first."""
-    running_emulator.reset()
-    return running_emulator
 
 
 @pytest.fixture

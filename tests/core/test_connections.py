@@ -25,11 +25,11 @@ from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
 from xai_lowcode.due import SharedDue
 from xai_lowcode.errors import APIConnectionError, APITimeoutError, StreamInterruptedError
-from xai_lowcode.exchange import Call
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.operations import LIST_MODELS
 from xai_lowcode.settings import Settings
 from xai_lowcode.sockets import OnePacket
+from xai_lowcode.steps import Call
 
 both = pytest.mark.parametrize("kind", BOTH)
 BODY = b'{"data":[{"id":"m"}]}'

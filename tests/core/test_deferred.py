@@ -1,41 +1,28 @@
 """Law: a deferred answer is waited for whatever "not yet" looks like, and fetched at most once."""
 
 import asyncio
-import pickle
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
-from tests.core.loopback import TOKEN, Drop, Loopback, Move, Reply, Stall, json_reply
+from tests.core.loopback import Drop, Loopback, Move, Reply, Stall, json_reply
 from tests.core.twins import Pauses, hands
 from tests.core.wire import ENVELOPES, refused, wrapped
 from xai_lowcode import emulator as emulation
-from xai_lowcode.addresses import UrlForms
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.deferral import Deferral, deferral_of
-from xai_lowcode.deferred import collect
-from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.deferral import Deferral
+from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import (
     APIConnectionError,
     APITimeoutError,
-    InternalServerError,
     NotFoundError,
-    RateLimitError,
-    RouteNotFoundError,
     UnreadableAnswerError,
     UsageError,
     XAILowCodeError,
 )
-from xai_lowcode.exchange import Answer, Dropped, Outcome, Send, Session, Settled, Wait
 from xai_lowcode.gateway import AsyncGateway
 from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.retry import RetryPolicy
 
 DONE = {"id": "c", "choices": [{"index": 0, "message": {"content": "hi"}}]}
 GONE = {"error": "Deferred completion not found: r", "code": "not-found"}
@@ -44,19 +31,6 @@ SOON = Deferral(first_pause=0.01)
 SHORT = Deferral(first_pause=0.01, poll_timeout=0.4)
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
-
-
-@pytest.fixture(scope="module")
-def _server() -> Iterator[Emulator]:
-    with running() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(_server: Emulator) -> Emulator:
-    """A gateway with xAI behind it, as good as new."""
-    _server.reset()
-    return _server
 
 
 def in_envelopes(name: str, body: Any) -> dict[str, Move]:
@@ -259,139 +233,6 @@ def test_a_gateway_of_the_new_form_survives_a_drop(
         assert gateway.say("collect_deferred_completion", ticket, SOON)["choices"]
 
 
-# By hand, with a clock of our own.
-
-
-@dataclass
-class Waited:
-    """What one waiting did."""
-
-    waits: list[float] = field(default_factory=list)
-    withins: list[float] = field(default_factory=list)
-    polls: list[tuple[int, float]] = field(default_factory=list)
-    ended: Settled | XAILowCodeError | None = None
-    now: float = 100.0
-
-
-def answer(document: bytes, status: int = 200, **headers: str) -> Answer:
-    return Answer(status, headers, document)
-
-
-def wait(outcomes: list[Outcome], deferral: dict[str, float], *, look: float = 0.0) -> Waited:
-    """Drives the flow; a look takes so many seconds, and after the outcomes all is pending."""
-    waited = Waited()
-    left = iter(outcomes)
-    session = Session(RetryPolicy(9), UrlForms("new"), TOKEN, lambda: waited.now, lambda: 0.5)
-    plan: Any = deferral
-    how = Deferral(**plan, progress=lambda looks, passed: waited.polls.append((looks, passed)))
-    steps = collect("r", how, session)
-    outcome: Outcome | None = None
-    try:
-        while len(waited.waits) < 500:
-            step = steps.send(outcome)
-            outcome = None
-            if isinstance(step, Wait):
-                waited.waits.append(step.seconds)
-                waited.now += step.seconds
-            elif isinstance(step, Send):
-                waited.withins.append(step.within or 0.0)
-                waited.now += look
-                outcome = next(left, answer(b'""'))
-    except StopIteration as end:
-        waited.ended = end.value
-    except XAILowCodeError as error:
-        waited.ended = error
-    return waited
-
-
-def test_pauses_grow_by_half_up_to_the_longest() -> None:
-    """From the first pause on each is half as long again, until the longest."""
-    waited = wait([], {"timeout": 100, "first_pause": 2, "longest_pause": 10})
-    assert waited.waits[:6] == [2, 3, 4.5, 6.75, 10, 10]
-    assert set(waited.waits[4:]) == {10}
-    assert sum(waited.waits) < 100
-    constant = wait([], {"timeout": 100, "first_pause": 20, "longest_pause": 10})
-    assert set(constant.waits) == {20}
-
-
-def test_the_looks_are_told() -> None:
-    """Before each look its number and the seconds that passed are told."""
-    waited = wait([], {"timeout": 30, "first_pause": 2, "longest_pause": 4}, look=1.0)
-    assert waited.polls == [(0, 2), (1, 6), (2, 11), (3, 16), (4, 21), (5, 26)]
-
-
-def test_a_wish_to_wait_counts_once() -> None:
-    """``Retry-After`` lengthens the next pause, and not those after it."""
-    slow = answer(b'{"error": "slow"}', 429, **{"retry-after": "60"})
-    waited = wait([slow], {"timeout": 400, "first_pause": 2, "longest_pause": 10})
-    assert waited.waits[:5] == [2, 60, 4.5, 6.75, 10]
-
-
-def test_a_wish_beyond_the_end_is_not_obeyed() -> None:
-    """Who is to wait longer than the time that is left gives up at once."""
-    slow = answer(b'{"error": "slow"}', 429, **{"retry-after": "9999"})
-    waited = wait([slow], {"timeout": 400, "first_pause": 2})
-    assert waited.waits == [2]
-    assert isinstance(waited.ended, APITimeoutError)
-
-
-positive = st.floats(0.01, 5000)
-OUTCOMES: list[Outcome] = [
-    answer(b'""'),
-    answer(b"null"),
-    answer(b"", 202),
-    answer(b'{"error": "slow"}', 429),
-    answer(b'{"error": "slow"}', 429, **{"retry-after": "7"}),
-    answer(b"<html>x</html>", 502),
-    answer(b'{"choices": []}'),
-    answer(b"<html>x</html>", 200),
-    answer(b'{"message": "Not Found"}', 404),
-]
-
-
-@given(
-    st.lists(st.sampled_from(OUTCOMES), max_size=5),
-    st.fixed_dictionaries(
-        dict.fromkeys(("timeout", "poll_timeout", "first_pause", "longest_pause"), positive)
-    ),
-    st.sampled_from([0.0, 0.5, 40.0]),
-)
-def test_the_end_is_kept(outcomes: list[Outcome], plan: dict[str, float], look: float) -> None:
-    """However it is planned: one look at least, none begins too late, none may last too long."""
-    waited = wait(outcomes, plan, look=look)
-    assert len(waited.withins) >= 1
-    assert waited.waits[0] == min(plan["first_pause"], plan["timeout"] / 2)
-    for (number, passed), within in zip(waited.polls, waited.withins, strict=True):
-        assert passed < plan["timeout"]
-        assert 0 < within <= plan["poll_timeout"]
-        assert within <= max(plan["timeout"] - passed, 0.001) + 1e-9
-        assert number == waited.polls.index((number, passed))
-    for earlier, later in pairwise(waited.waits):
-        assert later <= max(earlier * 1.5, plan["longest_pause"], 7)
-    if isinstance(waited.ended, APITimeoutError):
-        assert "The deferred answer r was not ready within" in str(waited.ended)
-        assert "24 hours" in str(waited.ended)
-
-
-@pytest.mark.parametrize(
-    ("outcome", "error"),
-    [
-        (answer(b'{"message": "Not Found"}', 404), RouteNotFoundError),
-        (answer(b'{"error": "violates usage guidelines"}', 403), XAILowCodeError),
-        (Dropped(APIConnectionError("x", reached=True), begun=True), APIConnectionError),
-    ],
-)
-def test_what_will_not_pass_ends_the_waiting(
-    outcome: Outcome, error: type[XAILowCodeError]
-) -> None:
-    """A refusal that stands is raised after one look."""
-    if isinstance(outcome, Dropped) and isinstance(outcome.error, APIConnectionError):
-        outcome.error.begun = True
-    waited = wait([outcome], {"timeout": 50})
-    assert isinstance(waited.ended, error)
-    assert len(waited.waits) == 1
-
-
 @both
 @pytest.mark.parametrize("move", [json_reply(""), Stall(), Drop(), FAILED["500"]])
 def test_the_deadline(gateway: Loopback, kind: type[Any], move: Move) -> None:
@@ -454,40 +295,6 @@ async def test_a_cancelled_waiting_leaves_nothing_open(gateway: Loopback, move: 
     assert gateway.open_connections == 0
 
 
-BAD: list[Any] = [0, -1, 0.0, float("nan"), float("-inf"), True, "5", None, [1]]
-
-
-@pytest.mark.parametrize("name", ["timeout", "poll_timeout", "first_pause", "longest_pause"])
-@pytest.mark.parametrize("value", BAD, ids=repr)
-def test_a_duration_is_a_positive_number(name: str, value: Any) -> None:
-    """Anything else is refused by name when the plan is made."""
-    with pytest.raises(UsageError) as refusal:
-        Deferral(**{name: value})
-    assert refusal.value.field == name
-    assert name in str(refusal.value)
-
-
-def test_a_plan_travels() -> None:
-    """A plan is a value: equal to its copy, and unchangeable."""
-    plan = Deferral(timeout=7, poll_timeout=float("inf"))
-    assert pickle.loads(pickle.dumps(plan)) == plan  # noqa: S301 - just written
-    with pytest.raises(AttributeError):
-        plan.timeout = 3  # type: ignore[misc]
-
-
-def test_a_users_word() -> None:
-    """True, False, None or a plan; anything else is refused."""
-    plan = Deferral(timeout=7)
-    assert deferral_of(plan) is plan
-    assert deferral_of(True) == Deferral()  # noqa: FBT003 - the user's word
-    assert deferral_of(None) is deferral_of(False) is None  # noqa: FBT003
-    odds: list[Any] = [1, 0, "yes", {}, [plan], Deferral]
-    for odd in odds:
-        with pytest.raises(UsageError) as refusal:
-            deferral_of(odd)
-        assert refusal.value.field == "deferred"
-
-
 @pytest.mark.parametrize("request_id", [5, None, "", {"a": 1}])
 def test_a_promise_without_an_id_is_unreadable(gateway: Loopback, request_id: Any) -> None:
     """A ticket whose id is none is told as such, and nothing is waited for."""
@@ -528,11 +335,3 @@ def test_a_deferred_reply_is_the_plain_one(emulator: Emulator) -> None:
     facts = {(r.text, r.usage, r.finish_reason, r.model) for r in replies}
     assert len(facts) == 1
     assert len({reply.id for reply in replies}) == 1
-
-
-def test_the_errors_of_a_waiting_are_of_the_tree() -> None:
-    """A rate limit and an outage are outlasted by hand as well, and end in the same error."""
-    for kind in (RateLimitError, InternalServerError):
-        status = 429 if kind is RateLimitError else 503
-        waited = wait([answer(b"", status)] * 99, {"timeout": 60})
-        assert isinstance(waited.ended, APITimeoutError)

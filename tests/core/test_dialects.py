@@ -1,7 +1,6 @@
 """Laws over all wire forms: one conversation, the same answer; plain and streamed are one."""
 
 import base64
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -22,8 +21,8 @@ from xai_lowcode.conversation import (
     ToolResultPart,
     ToolSpec,
 )
-from xai_lowcode.emulator import Emulator, running
-from xai_lowcode.events import Assembler
+from xai_lowcode.emulator import Emulator
+from xai_lowcode.folding import Assembler
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
@@ -64,17 +63,9 @@ every_conversation = pytest.mark.parametrize("name", list(CONVERSATIONS))
 every_model = pytest.mark.parametrize("model", ["grok-4.3", "grok-4.20-0309-non-reasoning"])
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    """One emulator for the module."""
-    with running() as gateway:
-        yield gateway
-
-
 @pytest.fixture
 def model_of(emulator: Emulator) -> GatewayModel:
-    """A model connected to it."""
-    emulator.reset()
+    """A model connected to the emulator."""
     reach = {"api_token": emulator.api_token, "base_url": emulator.base_url}
     return GatewayModel(Settings.create(**reach))
 

@@ -3,7 +3,6 @@
 import base64
 import math
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from tests.core.loopback import Loopback, json_reply
 from tests.core.twins import hands
 from tests.core.wire import ENVELOPES, wrapped
 from xai_lowcode.embeddings import MOST_TEXTS, EmbeddingRequest, read_vectors
-from xai_lowcode.emulator import Emulator, Heartbeats, Refuse, running
+from xai_lowcode.emulator import Emulator, Heartbeats, Refuse
 from xai_lowcode.errors import (
     RateLimitError,
     RouteNotFoundError,
@@ -42,19 +41,11 @@ BAD: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def running_emulator() -> Iterator[Emulator]:
-    """One emulator for the module."""
-    with running() as gateway:
-        yield gateway
-
-
 @pytest.fixture
-def emulator(running_emulator: Emulator) -> Emulator:
+def emulator(emulator: Emulator) -> Emulator:
     """The emulator, with its endpoint for embeddings."""
-    running_emulator.reset()
-    running_emulator.embeddings = True
-    return running_emulator
+    emulator.embeddings = True
+    return emulator
 
 
 def asked(*texts: str, **options: Any) -> EmbeddingRequest:

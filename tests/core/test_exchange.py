@@ -17,22 +17,11 @@ from tests.core.wire import refused, wrapped
 from xai_lowcode import errors
 from xai_lowcode.addresses import UrlForms, parameters
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
-from xai_lowcode.exchange import (
-    Answer,
-    Call,
-    Dropped,
-    Opened,
-    Outcome,
-    Send,
-    Session,
-    Settled,
-    Step,
-    Wait,
-    exchange,
-)
+from xai_lowcode.exchange import Session, exchange
 from xai_lowcode.operation import Operation
 from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.retry import RetryPolicy
+from xai_lowcode.steps import Answer, Call, Dropped, Opened, Outcome, Send, Settled, Step, Wait
 
 
 def answer(status: int, document: Any, headers: dict[str, str] | None = None) -> Answer:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xai_lowcode.conversation import ReasoningPart, TextPart, ToolCallPart
-from xai_lowcode.events import Assembler, Began, Finished, StreamEvent, Used, events_of
+from xai_lowcode.events import Began, Finished, StreamEvent, Used
+from xai_lowcode.folding import Assembler, events_of
 from xai_lowcode.reply import Choice, Citation, Reply, Usage
 
 texts = st.text(max_size=6)

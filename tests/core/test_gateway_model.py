@@ -23,7 +23,8 @@ from xai_lowcode.errors import (
     UsageError,
     XAILowCodeError,
 )
-from xai_lowcode.events import Assembler, StreamEvent
+from xai_lowcode.events import StreamEvent
+from xai_lowcode.folding import Assembler
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings

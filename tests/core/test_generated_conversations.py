@@ -19,7 +19,7 @@ from xai_lowcode.conversation import (
     ToolSpec,
 )
 from xai_lowcode.emulator import Emulator, running
-from xai_lowcode.events import Assembler
+from xai_lowcode.folding import Assembler
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.reply import Reply
 

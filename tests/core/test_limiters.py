@@ -20,7 +20,7 @@ from xai_lowcode.async_client import AsyncClient
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.client import Client
 from xai_lowcode.errors import APITimeoutError, UsageError, XAILowCodeError
-from xai_lowcode.exchange import Answer, Call, Enter, Send, Session, Step, Wait, exchange
+from xai_lowcode.exchange import Session, exchange
 from xai_lowcode.gateway import AsyncGateway, Gateway
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.limiters import Limiter, limiter_of
@@ -28,6 +28,7 @@ from xai_lowcode.limits import Limits
 from xai_lowcode.operations import LIST_MODELS
 from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Answer, Call, Enter, Send, Step, Wait
 
 SETTINGS = Settings.create(api_token=TOKEN, base_url="http://127.0.0.1:1/xai")
 

@@ -1,6 +1,6 @@
 """The messages dialect: what it sends, what it refuses, and its answers in pieces."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +19,10 @@ from xai_lowcode.conversation import (
 from xai_lowcode.dialects.messages import Messages
 from xai_lowcode.dialects.messages.request import DEFAULT_MAX_TOKENS
 from xai_lowcode.errors import UnreadableAnswerError, UsageError
-from xai_lowcode.events import Assembler, StreamEvent
+from xai_lowcode.folding import Assembler
+
+if TYPE_CHECKING:
+    from xai_lowcode.events import StreamEvent
 
 QUESTION = Message("user", (TextPart("?"),))
 SCHEMA = {"type": "object", "properties": {}}

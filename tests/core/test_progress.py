@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from typing import Any
 
@@ -19,27 +19,15 @@ from tests.core.twins import hands
 from xai_lowcode.addresses import UrlForms
 from xai_lowcode.deferral import Deferral
 from xai_lowcode.deferred import collect
-from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import UsageError
-from xai_lowcode.exchange import Session, Wait
+from xai_lowcode.exchange import Session
 from xai_lowcode.progress import shown, track
 from xai_lowcode.retry import RetryPolicy
+from xai_lowcode.steps import Wait
 
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 WRONG: list[Any] = [1, 0, "yes", [], object()]
-
-
-@pytest.fixture(scope="module")
-def _server() -> Iterator[Emulator]:
-    with running() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(_server: Emulator) -> Emulator:
-    """A gateway with xAI behind it, as good as new."""
-    _server.reset()
-    return _server
 
 
 @pytest.fixture

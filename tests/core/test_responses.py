@@ -22,7 +22,7 @@ from xai_lowcode.conversation import (
 from xai_lowcode.dialects.responses import Responses
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import InternalServerError, UnreadableAnswerError, UsageError
-from xai_lowcode.events import Assembler
+from xai_lowcode.folding import Assembler
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.settings import Settings
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from xai_lowcode.conversation import ReasoningPart, TextPart, ToolCallPart
 from xai_lowcode.events import (
-    Assembler,
     Began,
     Finished,
     ReasoningDelta,
@@ -17,8 +16,8 @@ from xai_lowcode.events import (
     TextDelta,
     ToolCallDelta,
     Used,
-    events_of,
 )
+from xai_lowcode.folding import Assembler, events_of
 from xai_lowcode.reply import Choice, Reply, Usage
 from xai_lowcode.stop import EventCutter, TextCutter, cut_reply, first_stop
 

@@ -2,7 +2,7 @@
 
 import json
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -18,9 +18,12 @@ from xai_lowcode.errors import (
     UnreadableAnswerError,
     XAILowCodeError,
 )
-from xai_lowcode.events import Assembler, StreamEvent
+from xai_lowcode.folding import Assembler
 from xai_lowcode.reply import Reply
 from xai_lowcode.streams import StreamReader
+
+if TYPE_CHECKING:
+    from xai_lowcode.events import StreamEvent
 
 FACTS = {"id": "c1", "object": "chat.completion.chunk", "created": 5, "model": "grok-4"}
 USAGE = {

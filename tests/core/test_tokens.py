@@ -26,7 +26,7 @@ from xai_lowcode.conversation import (
     ToolResultPart,
     ToolSpec,
 )
-from xai_lowcode.emulator import Drop, Emulator, Garbage, Refuse, running
+from xai_lowcode.emulator import Drop, Emulator, Garbage, Refuse
 from xai_lowcode.emulator import tokens as theirs
 from xai_lowcode.errors import (
     APIConnectionError,
@@ -49,20 +49,6 @@ from xai_lowcode.tokens import (
 )
 
 MODEL = "grok-4.7"
-
-
-@pytest.fixture(scope="module")
-def running_emulator() -> Iterator[Emulator]:
-    """One emulator for the module."""
-    with running() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def emulator(running_emulator: Emulator) -> Emulator:
-    """The emulator as it is at first."""
-    running_emulator.reset()
-    return running_emulator
 
 
 class Twin:

@@ -35,13 +35,13 @@ from tests.core.wire import refused
 from xai_lowcode.addresses import address
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.errors import APIConnectionError, APITimeoutError, UnreadableAnswerError
-from xai_lowcode.exchange import Call, Send
 from xai_lowcode.failures import broken_off, dropped, failure
 from xai_lowcode.idle import KEEPALIVE_SECONDS
 from xai_lowcode.mailer import Mailer, Target
 from xai_lowcode.operation import Operation
 from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Call, Send
 from xai_lowcode.transport import (
     AsyncProbe,
     Deadline,

@@ -3,31 +3,21 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing, closing, contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from xai_lowcode.async_client import AsyncClient
 from xai_lowcode.client import Client
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.events import StreamEvent
-from xai_lowcode.exchange import Call
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.operation import Operation
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Call
 
 
 class Pauses(list[float]):
     """Seconds that were asked for, in order."""
-
-
-class Hands(Protocol):
-    """What a law does with a client, whichever it is."""
-
-    def call(self, operation: Operation[Any], **values: Any) -> Any:
-        """Calls an endpoint."""
-
-    def stream(self, call: Call[Any]) -> list[bytes]:
-        """Reads a stream to its end."""
 
 
 class SyncHands:

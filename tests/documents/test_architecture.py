@@ -1,4 +1,4 @@
-"""The way of a call through the files is the one that the code takes: each step is there."""
+"""The map has every file, and the way of a call is the one the code takes: each step is there."""
 
 import ast
 import re
@@ -55,3 +55,13 @@ def test_the_list_is_short_and_names_functions() -> None:
     assert 0 < len(numbered) <= MOST_STEPS
     assert all(STEP.search(step) for step in numbered)
     assert sum(bool(function) for _, function in steps()) >= len(numbered)
+
+
+def test_the_map_has_every_file_and_no_other() -> None:
+    """Each module and package of the core stands on the map, once."""
+    table = PAGE.split("## The map of the core\n")[1].split("\n## ")[0]
+    named = re.findall(r"`([\w]+(?:\.py|/))`", table)
+    core = ROOT / "shared" / "xai_lowcode"
+    there = {path.name for path in core.glob("*.py")} - {"__init__.py"}
+    there |= {f"{path.parent.name}/" for path in core.glob("*/__init__.py")}
+    assert sorted(named) == sorted(there)

@@ -2,13 +2,14 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import jsonschema
 import pytest
 
+from tests.emulator.bodies import members
 from xai_lowcode.emulator import Emulator, Refuse
 from xai_lowcode.emulator.chat.shapes import CHAT_REQUEST, PARTS_BY_ROLE
 
@@ -43,18 +44,6 @@ REPLAYED_STREAMS = [
     "stream-reasoning-no-usage",
     "stream-two-tool-calls",
 ]
-
-
-def members(value: Any, place: str = "") -> Iterator[str]:
-    """Lists the places of all members."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            spot = f"{place}.{name}" if place else name
-            yield spot
-            yield from members(member, spot)
-    elif isinstance(value, list):
-        for item in value:
-            yield from members(item, f"{place}[]")
 
 
 def visible(body: Any) -> set[str]:

@@ -1,12 +1,13 @@
 """Responses against their recordings, and every other endpoint against xAI's own examples."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.emulator.bodies import members
 from xai_lowcode.emulator import Emulator
 
 Json = dict[str, Any]
@@ -52,18 +53,6 @@ VARYING = {
     "usage.server_side_tool_usage_details.image_generation_calls",
     "output[].action.sources[]",
 }
-
-
-def members(value: Any, place: str = "") -> Iterator[str]:
-    """Lists the places of all members."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            spot = f"{place}.{name}" if place else name
-            yield spot
-            yield from members(member, spot)
-    elif isinstance(value, list):
-        for item in value:
-            yield from members(item, f"{place}[]")
 
 
 def steady(body: Any) -> set[str]:

@@ -20,7 +20,8 @@ from xai_lowcode.choosing import DIALECTS as NAMES
 from xai_lowcode.choosing import dialect_named
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.errors import UsageError, XAILowCodeError
-from xai_lowcode.events import Assembler, StreamEvent
+from xai_lowcode.events import StreamEvent
+from xai_lowcode.folding import Assembler
 from xai_lowcode.reply import Reply
 from xai_lowcode.streams import StreamReader
 

@@ -17,9 +17,10 @@ from xai_lowcode.deferral import Deferral
 from xai_lowcode.deferred import collect
 from xai_lowcode.envelope import text_headers, unwrap, unwrap_chunk
 from xai_lowcode.errors import APIStatusError, UsageError, XAILowCodeError
-from xai_lowcode.exchange import Answer, Call, Flow, Send, Session, Wait, Work, ask, exchange
+from xai_lowcode.exchange import Session, ask, exchange
 from xai_lowcode.operation import Operation
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Answer, Call, Flow, Send, Wait, Work
 from xai_lowcode.transport import session_of
 
 OPERATIONS = [value for value in vars(operations).values() if isinstance(value, Operation)]

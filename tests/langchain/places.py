@@ -1,10 +1,14 @@
-"""What the tests of agents share: tools, questions that have them called, ways to ask."""
+"""What these tests share: tools, questions that have them called, ways to ask."""
 
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from langchain_xai_lowcode import ChatXAILowCode
 
+TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
+THREAD: Any = {"configurable": {"thread_id": "1"}}
 Chat = Callable[..., ChatXAILowCode]
 APIS = ["chat_completions", "responses", "messages"]
 

@@ -25,6 +25,7 @@ from langchain_xai_lowcode import (
 from tests.langchain.places import (
     APIS,
     QUESTION,
+    TWINS,
     TWO_QUESTIONS,
     Chat,
     flow,
@@ -34,8 +35,6 @@ from tests.langchain.places import (
     run,
 )
 from xai_lowcode.errors import UsageError
-
-TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
 
 
 class Report(BaseModel):

@@ -11,10 +11,8 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import HumanMessage, ToolMessage
 
 from langchain_xai_lowcode import ChatXAILowCode, web_search
-from tests.langchain.places import APIS, Chat, get_weather, in_form, run
+from tests.langchain.places import APIS, TWINS, Chat, get_weather, in_form, run
 from xai_lowcode.emulator import running
-
-TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
 
 
 class FileCache(BaseCache):

@@ -22,6 +22,8 @@ from langgraph.types import Command, Send, interrupt
 from tests.langchain.places import (
     APIS,
     QUESTION,
+    THREAD,
+    TWINS,
     TWO_QUESTIONS,
     Chat,
     flow,
@@ -32,8 +34,6 @@ from tests.langchain.places import (
 )
 from tests.langchain.threads import aturn, crash, turn
 
-TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
-THREAD: Any = {"configurable": {"thread_id": "1"}}
 ROOT = Path(__file__).parents[2]
 
 

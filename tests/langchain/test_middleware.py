@@ -28,6 +28,8 @@ from langgraph.types import Command
 from tests.langchain.places import (
     APIS,
     QUESTION,
+    THREAD,
+    TWINS,
     TWO_QUESTIONS,
     Chat,
     get_time,
@@ -37,9 +39,6 @@ from tests.langchain.places import (
 )
 from xai_lowcode.emulator import Drop, Refuse
 from xai_lowcode.errors import BadRequestError
-
-TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
-THREAD: Any = {"configurable": {"thread_id": "1"}}
 
 
 def sent_calls(body: dict[str, Any]) -> list[str]:

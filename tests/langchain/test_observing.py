@@ -16,11 +16,10 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
 
 from langchain_xai_lowcode import image_generation, web_search
-from tests.langchain.places import APIS, QUESTION, Chat, flow, get_weather, in_form, run
+from tests.langchain.places import APIS, QUESTION, TWINS, Chat, flow, get_weather, in_form, run
 from xai_lowcode.emulator import EndStreamEarly, Refuse
 from xai_lowcode.errors import BadRequestError, StreamInterruptedError
 
-TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
 BETA = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
 

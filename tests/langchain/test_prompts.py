@@ -19,10 +19,9 @@ from langchain_core.utils.function_calling import tool_example_to_messages
 from PIL import Image
 from pydantic import BaseModel
 
-from tests.langchain.places import APIS, Chat, in_form, run
+from tests.langchain.places import APIS, TWINS, Chat, in_form, run
 from xai_lowcode.errors import UsageError
 
-TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
 PDF = base64.b64encode(b"%PDF-1.4\nfoxes\n%%EOF").decode()
 
 

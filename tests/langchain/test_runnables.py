@@ -30,11 +30,10 @@ from langchain_core.runnables.history import RunnableWithMessageHistory
 from pydantic import BaseModel
 
 from langchain_xai_lowcode import XAILowCodeLLM
-from tests.langchain.places import APIS, Chat, flow, get_weather, in_form, run
+from tests.langchain.places import APIS, TWINS, Chat, flow, get_weather, in_form, run
 from xai_lowcode.emulator import Drop, EndStreamEarly, Refuse
 from xai_lowcode.errors import BadRequestError, InternalServerError, XAILowCodeError
 
-TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
 MAY_PASS = (ModelRateLimitError, ModelAPIError, ModelConnectionError, ModelTimeoutError)
 ONCE, OTHER = "grok-4.3", "grok-4.7"
 

@@ -15,7 +15,8 @@ from llama_index_xai_lowcode._questions import Question, to_question
 from llama_index_xai_lowcode._responses import Fold, to_response
 from xai_lowcode.conversation import ReasoningPart, TextPart, ToolCallPart
 from xai_lowcode.emulator import Heartbeats
-from xai_lowcode.events import ToolCallDelta, events_of
+from xai_lowcode.events import ToolCallDelta
+from xai_lowcode.folding import events_of
 from xai_lowcode.reply import Choice, Citation, Reply, Usage
 
 

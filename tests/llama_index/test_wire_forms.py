@@ -27,7 +27,7 @@ from xai_lowcode.conversation import (
     TextPart,
     ToolCallPart,
 )
-from xai_lowcode.events import events_of
+from xai_lowcode.folding import events_of
 from xai_lowcode.reply import Choice, Citation, Reply
 
 ENCRYPTED = "reasoning.encrypted_content"

@@ -9,7 +9,8 @@ from xai_lowcode.dialects import Dialect
 from xai_lowcode.dialects.chat_completions import ChatCompletions
 from xai_lowcode.dialects.messages import Messages
 from xai_lowcode.dialects.responses import Responses
-from xai_lowcode.events import Assembler, StreamEvent
+from xai_lowcode.events import StreamEvent
+from xai_lowcode.folding import Assembler
 from xai_lowcode.reply import Reply
 from xai_lowcode.streams import StreamReader
 

@@ -14,11 +14,12 @@ from tests.core.wire import ENVELOPES, wrapped
 from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import under
 from xai_lowcode import operations
-from xai_lowcode.exchange import Answer, Call, Send, ask
+from xai_lowcode.exchange import ask
 from xai_lowcode.images import ImageBatch
 from xai_lowcode.operation import Operation, object_with
 from xai_lowcode.records import Record
 from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Answer, Call, Send
 from xai_lowcode.transport import session_of
 
 if not cases():

@@ -24,13 +24,13 @@ from tests.secrecy.paths import PATHS, World
 from xai_lowcode.emulator import Drop, Emulator, Fault, Garbage, running
 
 # It begins as the gateway wants it, and goes on so that nothing but knowing it can blank it.
+CANARY = "at_-canary-of=the&mine"
+SPELLINGS = (CANARY, quote(CANARY, safe=""), repr(CANARY)[1:-1])
+REPEATED = 12
 whole_watch = pytest.mark.skipif(
     Version(version("llama-index-core")) < Version("0.14.19"),
     reason="OpenInference does not watch LlamaIndex before 0.14.19",
 )
-CANARY = "at_-canary-of=the&mine"
-SPELLINGS = (CANARY, quote(CANARY, safe=""), repr(CANARY)[1:-1])
-REPEATED = 12
 
 
 def quoting(body: str, content_type: str, status: int = 200) -> Fault:

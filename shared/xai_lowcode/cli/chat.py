@@ -8,10 +8,11 @@ import typer
 
 from xai_lowcode.cli.console import connection, say, write, write_json
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.doctor import DEFAULT_MODEL
 from xai_lowcode.errors import UsageError
-from xai_lowcode.events import Assembler, TextDelta
+from xai_lowcode.events import TextDelta
+from xai_lowcode.folding import Assembler
 from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.profiles import DEFAULT_MODEL
 from xai_lowcode.reply import Reply, Usage
 
 

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from xai_lowcode import codec
+from xai_lowcode.classification import SUCCESSES
 from xai_lowcode.doctor.diagnosis import Diagnosis
 from xai_lowcode.doctor.trials import Attempt, Trial
 from xai_lowcode.redaction import redact
@@ -17,7 +18,6 @@ FORMAT = 1
 _DEEPEST = 6
 # A member name longer or stranger than this is a datum used as a key.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")
-_SUCCESSES = range(200, 300)
 
 
 def report(diagnosis: Diagnosis, token: str = "") -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _endpoint(trial: Trial) -> dict[str, Any]:
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     exchange = attempt.exchange
-    refused = exchange.status is not None and exchange.status not in _SUCCESSES
+    refused = exchange.status is not None and exchange.status not in SUCCESSES
     return {
         "url_form": attempt.form,
         "status": exchange.status,

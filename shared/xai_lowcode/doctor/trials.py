@@ -24,10 +24,9 @@ from xai_lowcode.errors import (
 )
 from xai_lowcode.operation import Form, Operation
 from xai_lowcode.operations import GATEWAY_OPERATIONS
+from xai_lowcode.profiles import DEFAULT_MODEL
 
 State = Literal["ok", "failed", "note", "untried"]
-
-DEFAULT_MODEL = "grok-4.7"
 
 # Refusals of a request that xAI did look at.
 _LOOKED_AT = frozenset({400, 404, 422})

@@ -1,6 +1,7 @@
 """What can go wrong on request: one small value per misfortune, and nothing about how it is played.
 
-They are queued with `Emulator.inject`; `mishaps` and `delivery` act on them.
+They are queued with `Emulator.inject`. `mishaps` replaces and mars answers by them, `spoiling`
+their bytes, `sending` their way over the line; those of a connection are played by `connection`.
 """
 
 from dataclasses import dataclass

@@ -18,6 +18,7 @@ from xai_lowcode.conversation import (
     ToolResultPart,
     ToolSpec,
 )
+from xai_lowcode.data_urls import split_data_url
 from xai_lowcode.dialects.leftovers import leave_out, refuse
 from xai_lowcode.dialects.messages.answer import read_said
 from xai_lowcode.dialects.replay import may_replay
@@ -130,9 +131,10 @@ def _render_text(part: TextPart) -> Json | None:
 def _render_image(part: ImagePart) -> Json:
     if not part.url:
         raise UsageError("messages: a picture needs a url here, not a file_id.", field="messages")
-    if not part.url.startswith("data:"):
+    inside = split_data_url(part.url)
+    if inside is None:
         return {"type": "image", "source": {"type": "url", "url": part.url}}
-    kind, _, data = part.url.removeprefix("data:").partition(";base64,")
+    kind, data = inside
     return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}}
 
 

@@ -12,6 +12,7 @@ from xai_lowcode.conversation import (
     TextPart,
     ToolCallPart,
 )
+from xai_lowcode.data_urls import type_of_picture
 from xai_lowcode.dialects import bodies
 from xai_lowcode.errors import UnreadableAnswerError
 from xai_lowcode.members import count_of, list_of, odds_of, text_of, word_of
@@ -134,10 +135,8 @@ def read_image(item: Json) -> ImagePart | None:
     data = item.get("result") if item.get("type") == "image_generation_call" else None
     if not isinstance(data, str) or not data:
         return None
-    kind = "png" if data.startswith("iVBORw0KGgo") else "jpeg"
-    return ImagePart(
-        data if data.startswith(("http", "data:")) else f"data:image/{kind};base64,{data}"
-    )
+    is_url = data.startswith(("http", "data:"))
+    return ImagePart(data if is_url else f"data:{type_of_picture(data)};base64,{data}")
 
 
 def read_citation(annotation: Any) -> Citation | None:

@@ -12,7 +12,6 @@ from xai_lowcode.conversation import (
     Part,
     ReasoningPart,
     ResponseFormat,
-    ServerTool,
     TextPart,
     ToolCallPart,
     ToolChoice,
@@ -23,6 +22,7 @@ from xai_lowcode.dialects.leftovers import leave_out, refuse
 from xai_lowcode.dialects.replay import may_replay
 from xai_lowcode.dialects.responses.answer import read_said
 from xai_lowcode.errors import UsageError
+from xai_lowcode.openai_forms import wire_form
 from xai_lowcode.schemas import parameters_of, schema_of
 
 # Options that are sent under their own name.
@@ -171,7 +171,7 @@ _PARTS: dict[type, Callable[[Any], Json]] = {
 def _render_tools(request: ChatRequest) -> Json:
     tools = [
         *(_render_tool(tool, request) for tool in request.tools),
-        *map(_render_server_tool, request.server_tools),
+        *map(wire_form, request.server_tools),
     ]
     rendered: Json = {"tools": tools} if tools else {}
     if tools and request.tool_choice is not None:
@@ -188,10 +188,6 @@ def _render_tool(tool: ToolSpec, request: ChatRequest) -> Json:
         "description": tool.description,
         "parameters": parameters_of(tool, request),
     }
-
-
-def _render_server_tool(tool: ServerTool) -> Json:
-    return {"type": tool.type, **tool.options}
 
 
 def _render_choice(choice: ToolChoice) -> str | Json:

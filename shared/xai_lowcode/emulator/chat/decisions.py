@@ -154,12 +154,12 @@ def _schema_in(conversation: Conversation) -> Json | None:
     decoder = json.JSONDecoder()
     for match in re.finditer(r"\{", text) if '"properties"' in text else ():
         try:
-            found, _ = decoder.raw_decode(text, match.start())
+            found: Json = decoder.raw_decode(text, match.start())[0]
         except ValueError:
             continue
         # A schema describes members; an example of one is quoted in the same prompts.
         if isinstance(found.get("properties"), dict) and _describes(found["properties"]):
-            return found if isinstance(found, dict) else None
+            return found
     return None
 
 
