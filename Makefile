@@ -61,8 +61,8 @@ bench-decoders: $(VENV)/.dev
 
 # Everybody side by side, in an environment of its own; QUICK=1 for less than two minutes.
 bench: $(VENV)-bench/.done
-	@$(VENV)-bench/bin/python benchmarks/bench.py --write $(if $(QUICK),--quick)
-	@$(VENV)-bench/bin/python benchmarks/sizes.py --write $(if $(QUICK),--quick)
+	@$(VENV)-bench/bin/python benchmarks/bench.py $(if $(QUICK),--quick,--write)
+	@$(if $(QUICK),true,$(VENV)-bench/bin/python benchmarks/sizes.py --write)
 
 # Runs the notebooks and keeps what they give: against the emulator, or with
 # LOWCODEAPI_API_TOKEN set against the hosted gateway.

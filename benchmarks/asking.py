@@ -34,6 +34,8 @@ class Contender:
     """Somebody who can be asked. What one cannot do raises NotImplementedError."""
 
     name = ""
+    slow = False
+    """Whether a quick run has no time for it."""
 
     def invoke(self) -> Any:
         """Asks for one short answer."""

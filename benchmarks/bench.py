@@ -44,6 +44,7 @@ IN_LANGCHAIN = (
     *(LangChainOpenAI, LangChainXAI, LangChainLiteLLM),
 )
 IN_LLAMA = (OursInLlamaIndex, ByHandInLlamaIndex, LlamaIndexOpenAILike)
+_CALLS = 10_000
 Table = dict[str, dict[str, Figure]]
 _FRESH = (
     *("fresh process", "import, ms CPU", "modules", "memory, MB"),
@@ -62,8 +63,7 @@ def main() -> None:
     table: Table = {}
     with serving() as address:
         for shape in chosen:
-            turns, seconds = (5, 4) if given.quick else (15, 8)
-            table[shape.title] = measured(shape, address, turns, seconds)
+            table[shape.title] = measured(shape, address, quick=given.quick)
             sys.stdout.write("\n".join(rows(shape, table[shape.title])) + "\n")
             sys.stdout.flush()
         fresh = "" if given.only else fresh_table(address, quick=given.quick)
@@ -116,9 +116,9 @@ def fresh_table(address: str, *, quick: bool) -> str:
         ),
         "",
     ]
-    calls = 1_000 if quick else 10_000
-    for name, kilobytes in slope(address, TOKEN, calls).items():
-        lines.append(f"{name}: {kilobytes:+.3f} KB of memory a call over {calls:,} calls.")
+    if not quick:
+        for name, kilobytes in slope(address, TOKEN, _CALLS).items():
+            lines.append(f"{name}: {kilobytes:+.3f} KB of memory a call over {_CALLS:,} calls.")
     return "\n".join(lines) + "\n"
 
 

@@ -54,7 +54,7 @@ def serving() -> Iterator[str]:
         server.wait()
 
 
-def makers(shape: Shape, address: str) -> dict[str, Callable[[], Contender]]:
+def makers(shape: Shape, address: str, *, quick: bool) -> dict[str, Callable[[], Contender]]:
     """How to make everybody who takes part in a shape; peers have chat completions alone."""
     at = f"{address}/{shape.scenario}"
     found: dict[str, Callable[[], Contender]] = {
@@ -67,7 +67,8 @@ def makers(shape: Shape, address: str) -> dict[str, Callable[[], Contender]]:
         OursInLlamaIndex.name: lambda: OursInLlamaIndex(at, shape.api),
     }
     if shape.api == "chat_completions":
-        found.update({peer.name: _maker(peer, at) for peer in PEERS})
+        peers = [peer for peer in PEERS if not (quick and peer.slow)]
+        found.update({peer.name: _maker(peer, at) for peer in peers})
     return found
 
 
@@ -75,17 +76,18 @@ def _maker(peer: Callable[[str], Contender], at: str) -> Callable[[], Contender]
     return lambda: peer(at)
 
 
-def measured(shape: Shape, address: str, turns: int, seconds: float) -> dict[str, Figure]:
+def measured(shape: Shape, address: str, *, quick: bool) -> dict[str, Figure]:
     """Measures one shape: everybody once unmeasured, then in turns.
 
     Args:
         shape: The shape.
         address: The server's.
-        turns: How many turns at most.
-        seconds: No further turn begins after so long. Whoever needs a quarter of it for the turn
-            that is not measured has that turn counted, and no other.
+        quick: Whether two seconds and three turns must do instead of eight and fifteen. No turn
+            begins after them; whoever needs a quarter of the time for the turn that is not
+            measured has that turn counted, and no other.
     """
-    making = makers(shape, address)
+    turns, seconds = (3, 2) if quick else (15, 8)
+    making = makers(shape, address, quick=quick)
     with asyncio.Runner() as runner:
         ready = {name: make() for name, make in making.items()}
         first = {name: _first(shape, one, runner) for name, one in ready.items()}

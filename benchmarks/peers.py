@@ -82,6 +82,7 @@ class LangChainLiteLLM(InLangChain):
     """ChatLiteLLM."""
 
     name = "langchain-litellm"
+    slow = True
 
     def __init__(self, address: str) -> None:
         # Else it looks for prices on the internet.

@@ -41,7 +41,7 @@ def draw(table: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         place.set_xscale("log", base=2)
         place.set_title(family)
         place.set_xlabel("CPU, as a ratio to httpx by hand + bare framework")
-        place.legend(fontsize="small")
+        place.legend(fontsize="small", loc="lower right")
     axes[0].set_yticks([row + 0.2 for row in range(len(table))], list(table))
     axes[0].invert_yaxis()
     figure.savefig(path, dpi=80)
