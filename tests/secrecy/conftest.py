@@ -1,13 +1,32 @@
-"""Makes the helpers beside the tests importable; no token or proxy of the person who runs them."""
+"""A gateway whose token is the canary, and nothing of the person who runs the tests."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from xai_lowcode.emulator import Emulator, running
+
 ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+
+from tests.secrecy.canary import CANARY  # noqa: E402 - the line above makes it importable
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    """A gateway whose only token is the canary."""
+    with running(embeddings=True, deferred_polls=0) as gateway:
+        gateway.api_token = CANARY
+        yield gateway
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries come at once."""
+    monkeypatch.setattr("random.random", lambda: 0.0)
 
 
 @pytest.fixture(autouse=True)

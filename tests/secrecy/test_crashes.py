@@ -4,17 +4,17 @@ Not the network's failures, which are errors of ours, but what nobody foresaw: a
 interruption, no memory left. Reporters show variables of frames, httpcore's and ours.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path as File
 from typing import Any
 
 import pytest
 
+from tests.secrecy.canary import CANARY, SPELLINGS
 from tests.secrecy.channels import watched
 from tests.secrecy.paths import PATHS, World
 from tests.secrecy.reports import PROGRAMS, crashed
-from tests.secrecy.test_sightings import CANARY, SPELLINGS
-from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.emulator import Emulator
 
 # What is called at that moment, by the sync and by the async client.
 MOMENTS: dict[str, tuple[str, ...]] = {
@@ -38,14 +38,6 @@ WALKED = (
     "llama_index astream_chat",
     "command chat Hi",
 )
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    """A gateway whose only token is the canary."""
-    with running(deferred_polls=0) as gateway:
-        gateway.api_token = CANARY
-        yield gateway
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

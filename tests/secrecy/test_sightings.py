@@ -5,11 +5,10 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path as File
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import pytest
@@ -19,13 +18,11 @@ from pydantic import BaseModel, SecretStr
 
 import langchain_xai_lowcode as lc
 import llama_index_xai_lowcode as li
+from tests.secrecy.canary import CANARY, SPELLINGS
 from tests.secrecy.channels import CHANNELS, watched
 from tests.secrecy.paths import PATHS, World
-from xai_lowcode.emulator import Drop, Emulator, Fault, Garbage, running
+from xai_lowcode.emulator import Drop, Emulator, Fault, Garbage
 
-# It begins as the gateway wants it, and goes on so that nothing but knowing it can blank it.
-CANARY = "at_-canary-of=the&mine"
-SPELLINGS = (CANARY, quote(CANARY, safe=""), repr(CANARY)[1:-1])
 REPEATED = 12
 whole_watch = pytest.mark.skipif(
     Version(version("llama-index-core")) < Version("0.14.19"),
@@ -57,20 +54,6 @@ PLAYS: dict[str, Fault | None] = {
     ),
     "drops": Drop(),
 }
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    """A gateway whose only token is the canary."""
-    with running(embeddings=True, deferred_polls=0) as gateway:
-        gateway.api_token = CANARY
-        yield gateway
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once."""
-    monkeypatch.setattr("random.random", lambda: 0.0)
 
 
 def walked(emulator: Emulator, path: str, play: str, folder: File) -> Any:

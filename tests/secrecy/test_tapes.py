@@ -1,6 +1,6 @@
 """Law: no cassette that is recorded of any path, as this project records them, holds the token."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path as File
 from typing import Any
@@ -10,10 +10,10 @@ import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 
 from tests.cassettes.tape import recorder
+from tests.secrecy.canary import CANARY, SPELLINGS
 from tests.secrecy.channels import Seen
 from tests.secrecy.paths import PATHS, World
-from tests.secrecy.test_sightings import CANARY, SPELLINGS
-from xai_lowcode.emulator import Drop, Emulator, running
+from xai_lowcode.emulator import Drop, Emulator
 from xai_lowcode.errors import XAILowCodeError
 
 # Frameworks warn of what is not looked at here.
@@ -29,20 +29,6 @@ class Blind(Seen):
 
     def answers(self, things: Iterable[Any]) -> None:
         """Nothing to keep."""
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    """A gateway whose only token is the canary."""
-    with running(embeddings=True, deferred_polls=0) as gateway:
-        gateway.api_token = CANARY
-        yield gateway
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once."""
-    monkeypatch.setattr("random.random", lambda: 0.0)
 
 
 def taped(emulator: Emulator, path: Any, folder: File) -> tuple[str, int]:
