@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 with atheris.instrument_imports(include=["xai_lowcode"], exclude=["xai_lowcode.emulator"]):
     from fuzz import targets
 from tests.fuzz.bodies import bodies
+from tests.fuzz.test_connections import AFTER, WHOLE
 
 HOME = ROOT / "build" / "fuzz"
 SECONDS = os.environ.get("FUZZ_SECONDS", "60")
@@ -38,6 +39,9 @@ def seeds() -> Iterator[bytes]:
     for number in range(len(targets.OPERATIONS)):
         for body in known.others:
             yield bytes((2, number, 0)) + body[:LONGEST]
+    for whole in WHOLE.values():
+        for after in AFTER:
+            yield bytes((3, 0, 255)) + whole + after[:LONGEST]
 
 
 def _write(folder: Path, contents: Iterable[bytes]) -> None:

@@ -7,6 +7,7 @@ form, a third one how a stream is cut.
 from collections.abc import Callable
 
 from tests.fuzz.reading import DIALECTS, fold, read_plain, read_stream
+from tests.fuzz.scripted_network import check
 from tests.fuzz.test_answers import IDS, OPERATIONS, driven, session
 from xai_lowcode.exchange import ask
 from xai_lowcode.steps import Answer, Call
@@ -40,7 +41,15 @@ def endpoint(chosen: int, content: bytes) -> None:
     driven(ask(Call(operation, b"{}", ids=IDS), session()), lambda: said)
 
 
-TARGETS: tuple[Callable[[int, bytes], None], ...] = (stream, answer, endpoint)
+def connection(chosen: int, content: bytes) -> None:
+    """Any bytes of a connection, heads and trailing ones included, reach one call only."""
+    length = (content[0] if content else 0) + 1
+    whole = content[1:]
+    chunks = [whole[place : place + length] for place in range(0, len(whole), length)]
+    check(chunks, ends=bool(chosen % 2))
+
+
+TARGETS: tuple[Callable[[int, bytes], None], ...] = (stream, answer, endpoint, connection)
 
 
 def run(data: bytes) -> None:

@@ -45,9 +45,10 @@ class Binding(TokenCounting, BaseChatModel):
             kwargs: Further options of the calls.
 
         Raises:
-            UsageError: ``tool_choice`` names no tool, a tool has no name, or a schema is none that
-                can be sent.
+            UsageError: ``tool_choice`` names no tool, a tool has no name, a schema is none that can
+                be sent, or a further option holds a credential.
         """
+        self._refuse_credentials(kwargs)
         with langchain_errors():
             clean = self._cleans(kwargs)
             rendered = openai_tools(tools, strict=strict, clean=clean)
@@ -86,8 +87,9 @@ class Binding(TokenCounting, BaseChatModel):
 
         Raises:
             UsageError: The method is unknown, or needs a schema and has none, or one that cannot be
-                sent.
+                sent, or a further option holds a credential.
         """
+        self._refuse_credentials(kwargs)
         from langchain_xai_lowcode._structured import structured  # noqa: PLC0415 - on first use
 
         with langchain_errors():

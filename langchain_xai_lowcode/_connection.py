@@ -1,6 +1,8 @@
-"""The fields that all components share: token, address, timeouts, retries."""
+"""The fields that all components share: token, base URL, timeouts, retries, proxy, certificates."""
 
+import ssl
 import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from langchain_core.rate_limiters import BaseRateLimiter
@@ -12,15 +14,60 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    ValidationInfo,
+    field_serializer,
     field_validator,
     model_validator,
 )
 
 from langchain_xai_lowcode._errors import langchain_errors
+from xai_lowcode.conversation import OPTIONS
+from xai_lowcode.credentials import credential_error
 from xai_lowcode.errors import UsageError
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.limiters import limiter_of, portable
-from xai_lowcode.settings import BASE_URL_VARIABLE, TOKEN_VARIABLE, Settings, UrlFormat
+from xai_lowcode.settings import (
+    BASE_URL_VARIABLE,
+    DEFAULT_MAX_RESPONSE_BYTES,
+    TOKEN_VARIABLE,
+    Settings,
+    UrlFormat,
+    check_deadline,
+    check_http_client,
+    check_max_response_bytes,
+    check_max_retries,
+    check_picklable,
+    check_proxy,
+    check_verify,
+    hide,
+)
+
+_CHECKS = {
+    "deadline": check_deadline,
+    "max_retries": check_max_retries,
+    "max_response_bytes": check_max_response_bytes,
+    "verify": check_verify,
+}
+
+
+# What to say of arguments of LangChain's other models. Those that are not here become unknown
+# options, of which ``credentials`` refuses what would carry a token, a key or headers to xAI.
+HINTS = {
+    "xai_api_key": "the key stays in the LowCodeAPI account; give its token as api_token.",
+    "xai_api_base": "give the gateway's base URL as base_url.",
+    "openai_api_base": "give the gateway's base URL as base_url.",
+    "default_query": "the gateway takes no parameters but its token; give it as api_token.",
+    "include_response_headers": "it is no option of a call; set it when the model is created.",
+    "openai_proxy": "give the proxy's URL as proxy.",
+    "http_socket_options": "set them in an http_client.",
+    **dict.fromkeys(
+        ("client", "async_client", "root_client", "root_async_client"),
+        "give an http_client or http_async_client.",
+    ),
+    "stream_chunk_timeout": "the time to read of timeout does this.",
+    "tiktoken_model_name": "tokens are counted by xAI's own tokenizer.",
+    "disabled_params": "what a model refuses is left out by itself.",
+}
 
 
 class Connection(BaseModel):
@@ -52,7 +99,8 @@ class Connection(BaseModel):
     """Address of the gateway, ending in ``/xai``; default: ``LOWCODEAPI_BASE_URL``, then hosted."""
 
     timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
-    """Seconds for each phase of a request: a number, a tuple or an ``httpx.Timeout``.
+    """Seconds for each phase of a request: a number, ``(connect, read, write, pool)``, each of them
+    None for no limit, or an ``httpx.Timeout``. Numbers are above 0 and at most 1,000,000.
 
     Default: 10 to connect, 60 to write, 1200 to read, since a gateway may send nothing until the
     answer is complete.
@@ -63,6 +111,25 @@ class Connection(BaseModel):
 
     max_retries: int = 2
     """How often a failed request is made again; 0 means one request."""
+
+    proxy: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    """URL of a proxy, for instance ``"http://user:password@proxy.example:3128"``; with the scheme
+    ``http``, ``https``, ``socks5`` or ``socks5h``.
+
+    Default: that of the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``);
+    ``""`` for none whatever the environment says. In pickles, but in no print and no dump.
+    """
+
+    verify: Any = True
+    """By which certificates the gateway's is verified: the path of a file or directory of CA
+    certificates, or an ``ssl.SSLContext``, which is null in dumps and cannot be pickled.
+
+    Default: True, for the default CA certificates or those of ``SSL_CERT_FILE`` and
+    ``SSL_CERT_DIR``. False is for no verification, with a warning.
+    """
+
+    max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES
+    """Limit of the decompressed size of one response, in bytes; default: 256 MiB."""
 
     url_format: UrlFormat = "auto"
     """URL form of the gateway; ``"auto"`` finds out."""
@@ -81,15 +148,66 @@ class Connection(BaseModel):
     """Accept a ``base_url`` with plain http to another machine."""
 
     http_client: Any = Field(default=None, exclude=True, repr=False)
-    """An ``httpx.Client`` to use instead of an own one; left out of pickles."""
+    """An ``httpx.Client`` to use instead of an own one; left out of pickles. It has its own proxy
+    and certificates: not together with ``proxy`` or ``verify``."""
 
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
-    """An ``httpx.AsyncClient`` to use instead of own ones; left out of pickles."""
+    """An ``httpx.AsyncClient`` to use instead of own ones; likewise."""
 
     # Whether LangChain itself asks the rate limiter once for each call.
     _limited_by_langchain: ClassVar[bool] = False
 
     _gateway: GatewayModel = PrivateAttr()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_options(cls, values: Any) -> Any:
+        if (refusal := cls._credential_error(values)) is not None:
+            # What reports errors shows the variables of frames.
+            values = None
+            with langchain_errors():
+                raise refusal
+        return values
+
+    @classmethod
+    def _credential_error(cls, values: Any) -> UsageError | None:
+        """The error if an argument that is no field would take a credential along."""
+        if not isinstance(values, dict):
+            return None
+        given = [(values, cls._names()), (values.get("model_kwargs"), OPTIONS)]
+        given.append((values.get("extra_body"), frozenset()))
+        errors = (
+            credential_error(options, known=known, hints=HINTS)
+            for options, known in given
+            if isinstance(options, Mapping)
+        )
+        return next((error for error in errors if error is not None), None)
+
+    @classmethod
+    def _names(cls) -> frozenset[str]:
+        """All names of all fields."""
+        names = set(cls.model_fields)
+        for field in cls.model_fields.values():
+            if isinstance(field.validation_alias, AliasChoices):
+                names.update(str(choice) for choice in field.validation_alias.choices)
+        return frozenset(names)
+
+    @field_validator(*_CHECKS, mode="before")
+    @classmethod
+    def _check_setting(cls, value: Any, info: ValidationInfo) -> Any:
+        with langchain_errors():
+            return _CHECKS[str(info.field_name)](value)
+
+    @field_validator("proxy", mode="before")
+    @classmethod
+    def _check_proxy(cls, proxy: Any) -> SecretStr | None:
+        proxy = hide(proxy)
+        with langchain_errors():
+            return check_proxy(proxy)
+
+    @field_serializer("verify")
+    def _plain_verify(self, verify: Any) -> Any:
+        return None if isinstance(verify, ssl.SSLContext) else verify
 
     @field_validator("rate_limiter")
     @classmethod
@@ -108,9 +226,20 @@ class Connection(BaseModel):
                 deadline=self.deadline,
                 max_retries=self.max_retries,
                 max_concurrency=self.max_concurrency,
+                proxy=self.proxy,
+                verify=self.verify,
+                max_response_bytes=self.max_response_bytes,
                 url_format=self.url_format,
                 allow_insecure_http=self.allow_insecure_http,
             )
+            for field, is_async in (("http_client", False), ("http_async_client", True)):
+                check_http_client(
+                    getattr(self, field),
+                    field=field,
+                    is_async=is_async,
+                    proxy=self.proxy,
+                    verify=self.verify,
+                )
             self._gateway = GatewayModel(
                 settings,
                 http_client=self.http_client,
@@ -124,6 +253,11 @@ class Connection(BaseModel):
     def lc_secrets(self) -> dict[str, str]:
         """The secret field and the environment variable that stands for it in dumps."""
         return {"api_token": TOKEN_VARIABLE}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """What stands in LangChain's dumps in the place of a field's value."""
+        return {"verify": None} if isinstance(self.verify, ssl.SSLContext) else {}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -139,10 +273,13 @@ class Connection(BaseModel):
         await self._gateway.async_client.aclose()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        # A limiter of its own would let the copy send as much again.
-        return super().__deepcopy__({**(memo or {}), id(self.rate_limiter): self.rate_limiter})
+        # A limiter of its own would let the copy send as much again; a TLS context has no copy.
+        shared = {id(each): each for each in (self.rate_limiter, self.verify)}
+        return super().__deepcopy__({**(memo or {}), **shared})
 
     def __getstate__(self) -> dict[Any, Any]:
+        with langchain_errors():
+            check_picklable(self.verify)
         state = super().__getstate__()
         surroundings = {
             "http_client": None,
@@ -150,27 +287,6 @@ class Connection(BaseModel):
             "rate_limiter": portable(self.rate_limiter),
         }
         return {**state, "__dict__": {**state["__dict__"], **surroundings}}
-
-
-# Arguments of LangChain's other models. As unknown options they would go into the request's body,
-# and what keys they hold into prints and dumps.
-_ELSEWHERE = {
-    "xai_api_key": "the key stays in the LowCodeAPI account; give its token as api_token.",
-    "openai_api_key": "give the token of the LowCodeAPI account as api_token.",
-    "xai_api_base": "give the gateway's address as base_url.",
-    "openai_api_base": "give the gateway's address as base_url.",
-    "default_query": "the gateway takes no parameters but its token; give it as api_token.",
-    "default_headers": "the gateway passes no headers on to xAI.",
-    "openai_proxy": "name the proxy in the environment, or in an http_client.",
-    "http_socket_options": "set them in an http_client.",
-    **dict.fromkeys(
-        ("client", "async_client", "root_client", "root_async_client"),
-        "give an http_client or http_async_client.",
-    ),
-    "stream_chunk_timeout": "the time to read of timeout does this.",
-    "tiktoken_model_name": "tokens are counted by xAI's own tokenizer.",
-    "disabled_params": "what a model refuses is left out by itself.",
-}
 
 
 class WithModelKwargs(Connection):
@@ -181,19 +297,22 @@ class WithModelKwargs(Connection):
 
     @model_validator(mode="before")
     @classmethod
-    def _collect_unknown(cls, values: Any) -> Any:
+    def _read_options(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        known = set(cls.model_fields)
-        for field in cls.model_fields.values():
-            if isinstance(field.validation_alias, AliasChoices):
-                known.update(str(choice) for choice in field.validation_alias.choices)
-        unknown = {name: values[name] for name in values.keys() - known}
-        if not unknown:
-            return values
-        for name in _ELSEWHERE.keys() & unknown.keys():
+        known = cls._names()
+        names = values.keys() - known
+        refusal = next(
+            (UsageError(f"{name}: {HINTS[name]}", field=name) for name in HINTS.keys() & names),
+            cls._credential_error(values),
+        )
+        if refusal is not None:
+            values = None
             with langchain_errors():
-                raise UsageError(f"{name}: {_ELSEWHERE[name]}", field=name)
+                raise refusal
+        if not names:
+            return values
+        unknown = {name: values[name] for name in names}
         warnings.warn(
             f"{', '.join(sorted(unknown))}: no field of {cls.__name__}, so put into model_kwargs.",
             stacklevel=4,

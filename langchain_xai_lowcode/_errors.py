@@ -24,6 +24,12 @@ class APITimeoutError(ours.APITimeoutError, theirs.ModelTimeoutError):
     """The answer took longer than allowed."""
 
 
+class CertificateVerificationError(
+    ours.CertificateVerificationError, theirs.ModelConnectionError
+):
+    """The server's TLS certificate is not trusted."""
+
+
 class APIStatusError(ours.APIStatusError, theirs.ModelError):
     """The gateway or xAI refused."""
 

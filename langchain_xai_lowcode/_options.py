@@ -4,16 +4,18 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 from pydantic import AliasChoices, Field, model_validator
 
-from langchain_xai_lowcode._connection import WithModelKwargs
+from langchain_xai_lowcode._connection import HINTS, WithModelKwargs
+from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._messages import to_messages
 from langchain_xai_lowcode._stored import split_at_stored
 from langchain_xai_lowcode._tools import to_response_format, to_server_tools, to_tool_specs
 from xai_lowcode.conversation import OPTIONS, Api, ChatRequest
+from xai_lowcode.credentials import credential_error
 from xai_lowcode.deferral import Deferral, deferral_of
 from xai_lowcode.errors import UsageError
 from xai_lowcode.openai_forms import read_tool_choice
@@ -25,6 +27,8 @@ _INTERNAL = ("deferred", "ls_structured_output_format", "stream", "strict")
 _APART = frozenset({"deferred", "stop"})
 # Words for options that become others.
 _WORDS = frozenset({"reasoning", "use_previous_response_id"})
+# Options that are no unknown ones, whatever they hold.
+_KNOWN = OPTIONS | _WORDS | {"model", *_INTERNAL}
 
 
 class ChatOptions(WithModelKwargs):
@@ -128,7 +132,7 @@ class ChatOptions(WithModelKwargs):
     """Whether ``response_metadata["headers"]`` holds xAI's headers, if the gateway gives them."""
 
     extra_body: Mapping[str, Any] | None = None
-    """Further members of the request body, sent as they are."""
+    """Further members of the request body, sent as they are; credentials are refused."""
 
     @model_validator(mode="before")
     @classmethod
@@ -187,6 +191,33 @@ class ChatOptions(WithModelKwargs):
             **{name: options.pop(name) for name in OPTIONS & options.keys()},
             extra={**(self.extra_body or {}), **options.pop("extra_body", {}), **options},
         )
+
+    if not TYPE_CHECKING:  # for types LangChain's own says more
+
+        def bind(self, **kwargs: Any) -> Any:
+            """Binds options to the model, as LangChain does; credentials are refused at once."""
+            self._refuse_credentials(kwargs)
+            return super().bind(**kwargs)
+
+    def _refuse_credentials(self, call: dict[str, Any]) -> None:
+        """Refuses options that would take a credential along, before a tracer sees them.
+
+        Args:
+            call: Keyword arguments of the caller, which it gives away: what reports errors shows
+                the variables of frames, so they are cleared.
+
+        Raises:
+            UsageError: An option of the call, or of the model, is or holds a credential.
+        """
+        refusal = (
+            credential_error(call, known=_KNOWN, hints=HINTS)
+            or credential_error(self.model_kwargs, known=_KNOWN, hints=HINTS)
+            or credential_error(self.extra_body or {}, hints=HINTS)
+        )
+        if refusal is not None:
+            call.clear()
+            with langchain_errors():
+                raise refusal
 
     def _cleans(self, call: Mapping[str, Any]) -> bool:
         """Whether schemas that are bound for calls with these options are to be cleaned."""

@@ -58,6 +58,9 @@ class ChatXAILowCode(Binding):
         max_retries: How often a failed request is made again; default 2.
         deadline: Seconds for a whole call with all its attempts; default none.
         max_concurrency: Requests in flight at one time; default no limit.
+        proxy: URL of a proxy; default that of the environment, ``""`` for none.
+        verify: File or directory of CA certificates, or an ``ssl.SSLContext``.
+        max_response_bytes: Limit of one response in bytes; default 256 MiB.
         http_client: An ``httpx.Client`` to send with; ``http_async_client`` for the async methods.
 
     All can be set for one call as well: ``llm.invoke("Hello", model="grok-4.3")``.
@@ -272,6 +275,13 @@ class ChatXAILowCode(Binding):
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
         return totals(llm_outputs)
+
+    def _get_invocation_params(
+        self, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        # LangChain asks for these first, and then tells them to tracers.
+        self._refuse_credentials(kwargs)
+        return super()._get_invocation_params(stop=stop, **kwargs)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         default = [self.stop] if isinstance(self.stop, str) else self.stop

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field
 
 from langchain_xai_lowcode._connection import WithModelKwargs
 from langchain_xai_lowcode._errors import langchain_errors
+from xai_lowcode.credentials import credential_error
 from xai_lowcode.embeddings import (
     DEFAULT_EMBEDDING_MODEL,
     MOST_TEXTS,
@@ -15,6 +16,9 @@ from xai_lowcode.embeddings import (
     EncodingFormat,
     embed,
 )
+
+# Options that are no unknown ones, whatever they hold.
+_KNOWN = frozenset({"model", "dimensions", "encoding_format", "user"})
 
 
 class XAILowCodeEmbeddings(WithModelKwargs, Serializable, Embeddings):
@@ -120,6 +124,9 @@ class XAILowCodeEmbeddings(WithModelKwargs, Serializable, Embeddings):
             "encoding_format": self.encoding_format,
             "user": self.user,
         }
+        # Constructors check it too, but a dict may be changed later.
+        if (refusal := credential_error(self.model_kwargs, known=_KNOWN)) is not None:
+            raise refusal
         size = self.chunk_size if chunk_size is None else chunk_size
         return EmbeddingRequest(texts=texts, batch_size=size, extra=self.model_kwargs, **options)
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from langchain_core.messages.content import ImageContentBlock, create_image_block
 from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables import RunnableConfig, RunnableSerializable
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import ensure_config
 from pydantic import Field
 
-from langchain_xai_lowcode._connection import Connection
+from langchain_xai_lowcode._connection import HINTS, Connection
 from langchain_xai_lowcode._errors import langchain_errors
+from xai_lowcode.credentials import credential_error
 from xai_lowcode.errors import UsageError
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageFormat, ImageRequest
@@ -19,6 +20,7 @@ from xai_lowcode.operations import CREATE_IMAGE_GENERATION
 ImageInput = str | Mapping[str, Any] | PromptValue
 
 _OPTIONS = ("n", "aspect_ratio", "resolution", "response_format", "model")
+_KNOWN = frozenset({"prompt", *_OPTIONS})
 
 
 class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageContentBlock]]):
@@ -113,6 +115,12 @@ class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageC
             UsageError: An option has an impossible value; nothing was sent.
             XAILowCodeError: The call failed, or moderation held the pictures back.
         """
+        if (refusal := _credential_error(input, kwargs)) is not None:
+            # What reports errors shows the variables of frames.
+            input = ""  # noqa: A001 - as above
+            kwargs.clear()
+            with langchain_errors():
+                raise refusal
         return self._call_with_config(self._paint, input, ensure_config(config), **kwargs)
 
     async def ainvoke(
@@ -122,7 +130,27 @@ class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageC
         **kwargs: Any,
     ) -> list[ImageContentBlock]:
         """Makes the pictures; see ``invoke``."""
+        if (refusal := _credential_error(input, kwargs)) is not None:
+            input = ""  # noqa: A001 - as above
+            kwargs.clear()
+            with langchain_errors():
+                raise refusal
         return await self._acall_with_config(self._apaint, input, ensure_config(config), **kwargs)
+
+    def bind(self, **kwargs: Any) -> Runnable[ImageInput, list[ImageContentBlock]]:
+        """Binds options, as LangChain does; credentials are refused at once.
+
+        Args:
+            kwargs: Options of the calls.
+
+        Raises:
+            UsageError: An option is or holds a credential.
+        """
+        if (refusal := _credential_error("", kwargs)) is not None:
+            kwargs.clear()
+            with langchain_errors():
+                raise refusal
+        return super().bind(**kwargs)
 
     def _paint(self, given: ImageInput, **options: Any) -> list[ImageContentBlock]:
         with langchain_errors():
@@ -153,6 +181,12 @@ class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageC
     def get_lc_namespace(cls) -> list[str]:
         """Where LangChain finds the class when it loads a dump."""
         return ["langchain_xai_lowcode", "images"]
+
+
+def _credential_error(given: ImageInput, options: Mapping[str, Any]) -> UsageError | None:
+    """The error if a call would take a credential along; a tracer would see it first."""
+    asked = given if isinstance(given, Mapping) else {}
+    return credential_error({**asked, **options}, known=_KNOWN, hints=HINTS)
 
 
 def paint(gateway: GatewayModel, request: ImageRequest) -> list[ImageContentBlock]:

@@ -231,6 +231,8 @@ class XAILowCodeLLM(TokenCounting, BaseLLM):
         return {**super()._identifying_params, "via": self.via}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        # LangChain asks for these before it tells a tracer of the call.
+        self._refuse_credentials(kwargs)
         default = [self.stop] if isinstance(self.stop, str) else self.stop
         params = super()._get_ls_params(stop=stop or default, **kwargs)
         params["ls_provider"] = MODEL_PROVIDER

@@ -3,7 +3,9 @@
 Nothing here asks the model anything; that is ``llms``' business.
 """
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, ClassVar
 
 from llama_index.core.base.llms.types import LLMMetadata, MessageRole
@@ -12,7 +14,8 @@ from pydantic import Field, field_serializer, field_validator
 
 from llama_index_xai_lowcode._connection import Connected
 from llama_index_xai_lowcode._tools import to_server_tool
-from xai_lowcode.conversation import ServerTool
+from xai_lowcode.conversation import OPTIONS, ServerTool
+from xai_lowcode.credentials import credential_error
 from xai_lowcode.errors import UsageError
 from xai_lowcode.openai_forms import wire_form
 from xai_lowcode.profiles import DEFAULT_MODEL, profile_of
@@ -30,6 +33,27 @@ _OPTIONS = (
 )
 # With these xAI reaches another service in the user's name; see ``mcp``.
 _CREDENTIALS = frozenset({"authorization", "headers"})
+
+
+# Methods that take options as keyword arguments, and those that take them as ``llm_kwargs``.
+_WITH_OPTIONS = frozenset(
+    {
+        *("chat", "achat", "stream_chat", "astream_chat"),
+        *("complete", "acomplete", "stream_complete", "astream_complete"),
+        *("predict_and_call", "apredict_and_call", "_prepare_chat_with_tools"),
+    }
+)
+_WITH_LLM_KWARGS = frozenset(
+    {
+        *("structured_predict", "astructured_predict"),
+        *("stream_structured_predict", "astream_structured_predict"),
+    }
+)
+_PLACE_OF_LLM_KWARGS = 2
+# Arguments of these methods that are no unknown options, whatever they hold.
+_KNOWN = OPTIONS | {
+    *("model", "deferred", "messages", "prompt", "formatted", "user_msg", "chat_history"),
+}
 
 
 class Configured(Connected, FunctionCallingLLM):
@@ -92,6 +116,22 @@ class Configured(Connected, FunctionCallingLLM):
         exclude=True,
         description="Whether answers are deferred: True, or a Deferral that says how to wait.",
     )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # LlamaIndex puts its spans around the methods here; credentials are refused before them.
+        super().__init_subclass__(**kwargs)
+        for name in _WITH_OPTIONS | _WITH_LLM_KWARGS:
+            method = inspect.getattr_static(cls, name)
+            abstract = getattr(method, "__isabstractmethod__", False)
+            if not abstract and not hasattr(method, "refuses_credentials"):
+                setattr(cls, name, _refusing_credentials(name, method))
+
+    def _credential_error_of_call(self, options: Any) -> UsageError | None:
+        """The error if a call with these options would take a credential along."""
+        given = options if isinstance(options, Mapping) else {}
+        return credential_error(given, known=_KNOWN) or credential_error(
+            self.additional_kwargs, known=_KNOWN
+        )
 
     @field_validator("server_tools", mode="before")
     @classmethod
@@ -156,3 +196,35 @@ class Configured(Connected, FunctionCallingLLM):
         """The options of requests that are fields and set."""
         values = {name: getattr(self, name) for name in _OPTIONS}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def _refusing_credentials(name: str, method: Any) -> Callable[..., Any]:
+    """A method that refuses credentials among its options before a span or an event has them."""
+
+    def options_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if name not in _WITH_LLM_KWARGS:
+            return kwargs
+        # The other keyword arguments are values for the prompt.
+        place = _PLACE_OF_LLM_KWARGS
+        return args[place] if len(args) > place else kwargs.get("llm_kwargs")
+
+    @wraps(method)
+    def refusing(self: Configured, /, *args: Any, **kwargs: Any) -> Any:
+        refusal = self._credential_error_of_call(options_of(args, kwargs))
+        if refusal is not None:
+            # What reports errors shows the variables of frames.
+            args, kwargs = (), {}
+            raise refusal
+        return method.__get__(self, type(self))(*args, **kwargs)
+
+    @wraps(method)
+    async def arefusing(self: Configured, /, *args: Any, **kwargs: Any) -> Any:
+        refusal = self._credential_error_of_call(options_of(args, kwargs))
+        if refusal is not None:
+            args, kwargs = (), {}
+            raise refusal
+        return await method.__get__(self, type(self))(*args, **kwargs)
+
+    made: Callable[..., Any] = arefusing if inspect.iscoroutinefunction(method) else refusing
+    vars(made)["refuses_credentials"] = True
+    return made

@@ -1,8 +1,10 @@
-"""The fields that LLM and embeddings share: token, address, timeouts, retries; and their copies."""
+"""The fields that LLM and embeddings share: token, base URL, timeouts, proxy; and their copies."""
 
 import logging
 import pickle
+import ssl
 import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from llama_index.core.base.llms.base import BaseLLM
@@ -12,14 +14,29 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
 )
 
+from xai_lowcode.conversation import OPTIONS
+from xai_lowcode.credentials import credential_error
+from xai_lowcode.errors import UsageError
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.limiters import limiter_of
-from xai_lowcode.settings import Settings
+from xai_lowcode.settings import (
+    DEFAULT_MAX_RESPONSE_BYTES,
+    Settings,
+    check_deadline,
+    check_http_client,
+    check_max_response_bytes,
+    check_max_retries,
+    check_picklable,
+    check_proxy,
+    check_verify,
+    hide,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -31,11 +48,20 @@ _SETTINGS = (
     "deadline",
     "max_retries",
     "max_concurrency",
+    "proxy",
+    "verify",
+    "max_response_bytes",
     "url_format",
 )
+_CHECKS = {
+    "deadline": check_deadline,
+    "max_retries": check_max_retries,
+    "max_response_bytes": check_max_response_bytes,
+    "verify": check_verify,
+}
 # These belong to the surroundings of a model: copies share them, pickles go without the clients.
 _CLIENTS = ("http_client", "async_http_client")
-_SHARED = (*_CLIENTS, "callback_manager", "rate_limiter")
+_SHARED = (*_CLIENTS, "callback_manager", "rate_limiter", "verify")
 # From 0.14.16 on LlamaIndex itself asks the rate limiter once for each call.
 _LIMITED_BY_LLAMA_INDEX = "rate_limiter" in BaseLLM.model_fields
 _WITHOUT_EFFECT = frozenset(
@@ -84,10 +110,10 @@ class Connected(BaseModel):
         description="Seconds: a number, (connect, read, write, pool), or an httpx.Timeout.",
     )
     deadline: float | None = Field(
-        default=None, gt=0, description="Seconds for a whole call, retries included."
+        default=None, description="Seconds for a whole call, retries included."
     )
     max_retries: int | None = Field(
-        default=None, ge=0, description="How often a failed call is made again; 0 for never."
+        default=None, description="How often a failed call is made again; 0 for never."
     )
     max_concurrency: int | None = Field(
         default=None, description="Requests in flight at one time; None for no limit."
@@ -97,6 +123,21 @@ class Connected(BaseModel):
         exclude=True,
         repr=False,
         description="Asked before each request: has acquire(), and async_acquire() or aacquire().",
+    )
+    proxy: SecretStr | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="URL of a proxy; None for that of the environment, '' for none. Not in dumps.",
+    )
+    verify: Any = Field(
+        default=True,
+        description="Path of CA certificates, or an ssl.SSLContext, which dumps do not hold;"
+        " True for the default certificates, False for no verification.",
+    )
+    max_response_bytes: int = Field(
+        default=DEFAULT_MAX_RESPONSE_BYTES,
+        description="Limit of the decompressed size of one response, in bytes.",
     )
     url_format: str | None = Field(
         default=None, description="The gateway's URL form: 'auto', 'new' or 'old'."
@@ -109,6 +150,8 @@ class Connected(BaseModel):
     )
 
     _connection: tuple[Any, GatewayModel] | None = PrivateAttr(default=None)
+    # What was checked last, and from which values it was made.
+    _checked: tuple[Any, Settings] | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -117,6 +160,10 @@ class Connected(BaseModel):
         if not isinstance(values, dict):
             return values
         given = {name: value for name, value in values.items() if value is not None}
+        if (refusal := cls._credential_error(given)) is not None:
+            # What reports errors shows the variables of frames.
+            values = given = {}
+            raise refusal
         for alias, name in cls._aliases.items():
             if alias in given:
                 given.setdefault(name, given.pop(alias))
@@ -134,12 +181,33 @@ class Connected(BaseModel):
             given["additional_kwargs"] = {**unknown, **given.get("additional_kwargs", {})}
         return given
 
+    @classmethod
+    def _credential_error(cls, given: Mapping[str, Any]) -> UsageError | None:
+        """The error if an argument that is no field would take a credential along."""
+        known = {*cls.model_fields, *cls._aliases, *cls._settled, *_WITHOUT_EFFECT}
+        more = given.get("additional_kwargs")
+        return credential_error(given, known=known) or (
+            credential_error(more, known=OPTIONS) if isinstance(more, Mapping) else None
+        )
+
+    @field_validator(*_CHECKS, mode="before")
+    @classmethod
+    def _check_setting(cls, value: Any, info: ValidationInfo) -> Any:
+        return _CHECKS[str(info.field_name)](value)
+
+    @field_validator("proxy", mode="before")
+    @classmethod
+    def _check_proxy(cls, proxy: Any) -> SecretStr | None:
+        proxy = hide(proxy)
+        return check_proxy(proxy)
+
     @model_validator(mode="after")
     def _settle(self) -> Self:
         """Takes what is missing from the environment, and refuses what cannot work."""
         settings = self._settings()
         self.api_token, self.base_url = settings.api_token, settings.base_url
         self.max_retries, self.url_format = settings.max_retries, settings.url_format
+        self._checked = (self._basis(_SETTINGS), settings)
         return self
 
     @field_validator("rate_limiter")
@@ -150,9 +218,14 @@ class Connected(BaseModel):
 
     @field_serializer("timeout")
     def _plain_timeout(self, timeout: Any) -> Any:
-        if not hasattr(timeout, "connect"):
+        if not hasattr(timeout, "as_dict"):
             return timeout
-        return timeout.connect, timeout.read, timeout.write, timeout.pool
+        phases = timeout.as_dict()
+        return tuple(phases[phase] for phase in ("connect", "read", "write", "pool"))
+
+    @field_serializer("verify")
+    def _plain_verify(self, verify: Any) -> Any:
+        return None if isinstance(verify, ssl.SSLContext) else verify
 
     def close(self) -> None:
         """Closes the connections of the sync methods; the model may be used again afterwards."""
@@ -165,11 +238,27 @@ class Connected(BaseModel):
             await self._connection[1].async_client.aclose()
 
     def _settings(self) -> Settings:
-        return Settings.create(**{name: getattr(self, name) for name in _SETTINGS})
+        """The settings, checked once for the same values, so that one is warned of them once."""
+        for field in _CLIENTS:
+            check_http_client(
+                getattr(self, field),
+                field=field,
+                is_async=field.startswith("async"),
+                proxy=self.proxy,
+                verify=self.verify,
+            )
+        basis = self._basis(_SETTINGS)
+        if self._checked is None or self._checked[0] != basis:
+            given = dict(zip(_SETTINGS, basis, strict=True))
+            self._checked = (basis, Settings.create(**given))
+        return self._checked[1]
+
+    def _basis(self, names: tuple[str, ...]) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in names)
 
     def _gateway(self) -> GatewayModel:
         """The connection, made on first use and again when a field it stands on was assigned."""
-        basis = tuple(getattr(self, name) for name in (*_SETTINGS, *_CLIENTS, "rate_limiter"))
+        basis = self._basis((*_SETTINGS, *_CLIENTS, "rate_limiter"))
         held = self._connection
         if held is None or held[0] != basis:
             gateway = GatewayModel(
@@ -194,6 +283,7 @@ class Connected(BaseModel):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
+        check_picklable(self.verify)
         # LlamaIndex's own way removes what cannot be pickled from the living object as well.
         state = BaseModel.__getstate__(self)
         kept = {
@@ -201,7 +291,10 @@ class Connected(BaseModel):
             for name, value in state["__dict__"].items()
             if name not in _CLIENTS and _can_be_pickled(name, value)
         }
-        return {**state, "__dict__": kept, "__pydantic_private__": {"_connection": None}}
+        return {**state, "__dict__": kept, "__pydantic_private__": _NOTHING_PRIVATE}
+
+
+_NOTHING_PRIVATE = {"_connection": None, "_checked": None}
 
 
 def _can_be_pickled(name: str, value: Any) -> bool:

@@ -6,6 +6,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from pydantic import Field
 
 from llama_index_xai_lowcode._connection import Connected
+from xai_lowcode.credentials import credential_error
 from xai_lowcode.embeddings import (
     DEFAULT_EMBEDDING_MODEL,
     MOST_TEXTS,
@@ -15,6 +16,9 @@ from xai_lowcode.embeddings import (
 )
 
 Vector = list[float]
+
+# Options that are no unknown ones, whatever they hold.
+_KNOWN = frozenset({"model", "dimensions", "encoding_format", "user"})
 
 
 class XAILowCodeEmbedding(Connected, BaseEmbedding):
@@ -35,11 +39,13 @@ class XAILowCodeEmbedding(Connected, BaseEmbedding):
         num_workers: How many batches are under way at once in async calls; default all.
         additional_kwargs: Further members of the request body.
         options: ``api_token``, ``base_url``, ``timeout``, ``deadline``, ``max_retries``,
-            ``max_concurrency``, ``rate_limiter``, ``url_format``, ``allow_insecure_http``,
-            ``http_client`` and ``async_http_client``, as ``XAILowCode`` takes them.
+            ``max_concurrency``, ``rate_limiter``, ``proxy``, ``verify``, ``max_response_bytes``,
+            ``url_format``, ``allow_insecure_http``, ``http_client`` and ``async_http_client``, as
+            ``XAILowCode`` takes them.
 
     Raises:
-        UsageError: There is no token, or it cannot be one; the address is unusable.
+        UsageError: There is no token, or it cannot be one; a setting has an impossible value, or
+            an unknown option is or holds a credential.
 
     Example:
         >>> from llama_index_xai_lowcode import XAILowCodeEmbedding
@@ -104,6 +110,9 @@ class XAILowCodeEmbedding(Connected, BaseEmbedding):
         return (await gateway.async_client.run(flow)).vectors
 
     def _request(self, texts: list[str]) -> EmbeddingRequest:
+        # The constructor checks it too, but it may be changed later.
+        if (refusal := credential_error(self.additional_kwargs, known=_KNOWN)) is not None:
+            raise refusal
         return EmbeddingRequest(
             texts=texts,
             model=self.model_name,

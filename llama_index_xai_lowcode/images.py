@@ -5,10 +5,11 @@ from typing import Any, Literal
 from llama_index.core.base.llms.types import ImageBlock
 from pydantic import SecretStr
 
+from xai_lowcode.credentials import credential_error
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageRequest
 from xai_lowcode.operations import CREATE_IMAGE_GENERATION
-from xai_lowcode.settings import Settings
+from xai_lowcode.settings import Settings, check_http_client
 
 
 class XAIImageGenerator:
@@ -21,11 +22,13 @@ class XAIImageGenerator:
         http_client: An ``httpx.Client`` to send with.
         async_http_client: An ``httpx.AsyncClient`` to send with.
         rate_limiter: Asked before each request, as ``XAILowCode`` takes it.
-        options: ``timeout``, ``deadline``, ``max_retries``, ``max_concurrency``, ``url_format`` and
-            ``allow_insecure_http``, as ``XAILowCode`` takes them.
+        options: ``timeout``, ``deadline``, ``max_retries``, ``max_concurrency``, ``proxy``,
+            ``verify``, ``max_response_bytes``, ``url_format`` and ``allow_insecure_http``, as
+            ``XAILowCode`` takes them.
 
     Raises:
-        UsageError: There is no token, or it cannot be one; the address is unusable.
+        UsageError: There is no token, or it cannot be one; a setting has an impossible value, or
+            an unknown option is or holds a credential.
 
     Example:
         >>> from llama_index.core.llms import ChatMessage, TextBlock
@@ -47,8 +50,24 @@ class XAIImageGenerator:
         **options: Any,
     ) -> None:
         self.model = model
+        if (refusal := credential_error(options, known=Settings.model_fields)) is not None:
+            # What reports errors shows the variables of frames.
+            options.clear()
+            raise refusal
+        settings = Settings.create(api_token=api_token, base_url=base_url, **options)
+        for field, client in (
+            ("http_client", http_client),
+            ("async_http_client", async_http_client),
+        ):
+            check_http_client(
+                client,
+                field=field,
+                is_async=field.startswith("async"),
+                proxy=settings.proxy,
+                verify=settings.verify,
+            )
         self._gateway = GatewayModel(
-            Settings.create(api_token=api_token, base_url=base_url, **options),
+            settings,
             http_client=http_client,
             http_async_client=async_http_client,
             rate_limiter=rate_limiter,
@@ -75,7 +94,7 @@ class XAIImageGenerator:
             resolution: ``"1k"`` or ``"2k"``; None for the default.
             response_format: ``"url"`` for addresses that work for a short time, ``"b64_json"`` for
                 the pictures themselves.
-            extra: Further members of the request body.
+            extra: Further members of the request body; credentials are refused.
 
         Returns:
             One block for each picture that passed xAI's moderation.
@@ -85,6 +104,9 @@ class XAIImageGenerator:
             ContentPolicyError: Moderation held all pictures back.
             XAILowCodeError: The call failed.
         """
+        if (refusal := credential_error(extra)) is not None:
+            extra.clear()
+            raise refusal
         order = self._order(
             prompt=prompt,
             n=n,
@@ -105,6 +127,9 @@ class XAIImageGenerator:
         **extra: Any,
     ) -> list[ImageBlock]:
         """Makes pictures; see ``generate``."""
+        if (refusal := credential_error(extra)) is not None:
+            extra.clear()
+            raise refusal
         order = self._order(
             prompt=prompt,
             n=n,

@@ -88,20 +88,29 @@ class XAILowCode(StructuredPrediction):
         rate_limiter: Asked before each request, repeats included: LlamaIndex's, or any object with
             ``acquire()``, and ``async_acquire()`` or ``aacquire()``. Copies share it.
         allow_insecure_http: Whether plain http to another machine is accepted; default False.
-        timeout: Seconds: a number, ``(connect, read, write, pool)``, or an ``httpx.Timeout``;
-            default 20 minutes to read, since a reasoning model may be silent for long.
+        timeout: Seconds: a number, ``(connect, read, write, pool)``, each None for no limit, or an
+            ``httpx.Timeout``; above 0 and at most 1,000,000. Default 20 minutes to read, since a
+            reasoning model may be silent for long.
         deadline: Seconds for a whole call, retries included; default none.
         deferred: Whether answers are deferred: True, or a ``xai_lowcode.Deferral`` that says how to
             wait; also an option of a call. Streams cannot be deferred.
         max_retries: How often a failed call is made again; default 2, 0 for one request.
+        proxy: URL of a proxy, with the scheme ``http``, ``https``, ``socks5`` or ``socks5h``;
+            default that of the environment, ``""`` for none. Not in dumps and prints, but in
+            pickles.
+        verify: Path of a file or directory of CA certificates, or an ``ssl.SSLContext``, which is
+            null in dumps and cannot be pickled. Default True: the default certificates, or those
+            of ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``. False for no verification, with a warning.
+        max_response_bytes: Limit of the decompressed size of one response; default 256 MiB.
         url_format: The gateway's URL form, ``"auto"``, ``"new"`` or ``"old"``; default ``"auto"``.
-        http_client: An ``httpx.Client`` to send with, for instance with a proxy.
+        http_client: An ``httpx.Client`` to send with; not together with ``proxy`` or ``verify``.
         async_http_client: The same for the async methods.
         system_prompt: Put first by ``predict``, query engines and agents; not by ``chat``.
         callback_manager: LlamaIndex's callbacks; default none.
 
     Raises:
-        UsageError: There is no token, or it cannot be one; the address is unusable.
+        UsageError: There is no token, or it cannot be one; a setting has an impossible value, or
+            an unknown option is or holds a credential.
 
     Example:
         >>> from llama_index.core.llms import ChatMessage

@@ -1,7 +1,8 @@
 """JSON on bytes: the one place that reads and writes it.
 
 orjson refuses lone surrogates but writes NaN as null, which xAI would read as "not given"; both
-become an error that names the place.
+become an error that names the place. What is read is never nested deeper than Python code can walk
+through, and can be written again inside a request.
 """
 
 import math
@@ -10,14 +11,49 @@ from typing import Any
 
 import orjson
 
-from xai_lowcode.errors import UsageError
+from xai_lowcode.errors import UsageError, describe
 
 DEEPEST = 254
 """How many lists and dicts deep orjson writes."""
 
+DEEPEST_READ = 200
+"""How many lists and dicts deep a document that is read may be; orjson alone would read 1,024."""
+
 JSONDecodeError = orjson.JSONDecodeError
 
-load = orjson.loads
+# No text that is shorter can be too deep: each level takes two characters.
+_SURELY_FLAT = 2 * DEEPEST_READ
+
+
+def load(content: bytes | bytearray | memoryview | str) -> Any:
+    """Reads JSON.
+
+    Raises:
+        JSONDecodeError: It is not JSON, or nested more than ``DEEPEST_READ`` levels deep.
+    """
+    document = orjson.loads(content)
+    if len(content) > _SURELY_FLAT and _brackets(content) > DEEPEST_READ and _is_too_deep(document):
+        raise JSONDecodeError(f"more than {DEEPEST_READ} levels deep", "", 0)
+    return document
+
+
+def _brackets(content: bytes | bytearray | memoryview | str) -> int:
+    if isinstance(content, str):
+        return content.count("[") + content.count("{")
+    if isinstance(content, memoryview):
+        content = content.tobytes()
+    return content.count(b"[") + content.count(b"{")
+
+
+def _is_too_deep(document: Any) -> bool:
+    # orjson counts levels while it writes, which is faster than to walk through the document here.
+    for _ in range(DEEPEST - DEEPEST_READ):
+        document = [document]
+    try:
+        orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        return True
+    return False
 
 
 def dump(document: Any) -> bytes:
@@ -58,7 +94,7 @@ def _faults(document: Any) -> Iterator[str]:
             case dict() | list() | tuple() if depth >= DEEPEST:
                 yield place
             case dict():
-                members = [(f"{place}.{key}".removeprefix("."), key, value[key]) for key in value]
+                members = [(_member(place, key), key, value[key]) for key in value]
                 yield from (at for at, key, _ in members if not _is_key(key))
                 waiting += [(at, member, depth + 1) for at, _, member in reversed(members)]
             case list() | tuple():
@@ -66,6 +102,10 @@ def _faults(document: Any) -> Iterator[str]:
                 waiting += [(at, item, depth + 1) for at, item in reversed(items)]
             case _ if not _writable(value):
                 yield place or "request body"
+
+
+def _member(place: str, key: Any) -> str:
+    return f"{place}.{key if isinstance(key, str) else describe(key)}".removeprefix(".")
 
 
 def _is_key(key: Any) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from xai_lowcode.brief import Brief
+from xai_lowcode.credentials import credential_error
 from xai_lowcode.errors import UsageError
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -221,10 +222,11 @@ class ChatRequest:
         stream_usage: Whether a stream ends with its usage.
         clean_schemas: Whether the JSON schemas of tools and of the response format are brought to
             what xAI takes; see ``schemas``.
-        extra: Further members of the request body, sent as they are.
+        extra: Further members of the request body, sent as they are, but for credentials; see
+            ``credentials``.
 
     Raises:
-        UsageError: A field has an impossible value.
+        UsageError: A field has an impossible value, or ``extra`` holds a credential.
     """
 
     model: str
@@ -279,6 +281,8 @@ class ChatRequest:
         if not _are_texts(self.include):
             raise UsageError("include: a list of texts is needed.", field="include")
         check_choice(self.tools, self.tool_choice)
+        if self.extra and (refusal := credential_error(self.extra)) is not None:
+            raise refusal
 
     def given(self, names: Iterable[str]) -> dict[str, Any]:
         """Those of the named options that are set, by name."""

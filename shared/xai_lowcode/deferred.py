@@ -13,6 +13,8 @@ from xai_lowcode.errors import (
     APITimeoutError,
     InternalServerError,
     NotFoundError,
+    UnreadableAnswerError,
+    UsageError,
     XAILowCodeError,
 )
 from xai_lowcode.exchange import Session, exchange
@@ -24,8 +26,23 @@ from xai_lowcode.steps import Call, Flow, Settled, Wait
 
 
 def ticket_of(settled: Settled, session: Session) -> str:
-    """The id under which an answer was promised."""
-    return session.read(one(Ticket), settled).request_id
+    """The id under which an answer was promised.
+
+    Raises:
+        UnreadableAnswerError: There is none, or it cannot be an id.
+    """
+    return session.read(_request_id, settled)
+
+
+def _request_id(body: Any) -> str:
+    ticket = one(Ticket)(body).request_id
+    try:
+        return check_id("request_id", ticket)
+    except UsageError as refusal:
+        # The caller did not choose it.
+        raise UnreadableAnswerError(
+            f"The response holds no usable id ({refusal.message})", body=body
+        ) from None
 
 
 def collect(request_id: str, deferral: Deferral, session: Session) -> Flow[Settled]:

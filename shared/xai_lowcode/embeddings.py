@@ -1,14 +1,16 @@
 """Vectors of texts: what is asked of ``/v1/embeddings``, and what comes back, batch by batch."""
 
 import base64
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from xai_lowcode import codec
-from xai_lowcode.errors import RouteNotFoundError, UnreadableAnswerError, UsageError
+from xai_lowcode.errors import RouteNotFoundError, UnreadableAnswerError, UsageError, describe
 from xai_lowcode.exchange import Session, ask
+from xai_lowcode.members import count_of
 from xai_lowcode.operations import CREATE_EMBEDDINGS
 from xai_lowcode.records import Embeddings
 from xai_lowcode.steps import Call, Flow
@@ -72,7 +74,7 @@ class EmbeddingRequest:
             _check_whole("dimensions", self.dimensions, None)
         if self.encoding_format not in (None, "float", "base64"):
             raise UsageError(
-                f"encoding_format: 'float' or 'base64', not {self.encoding_format!r}.",
+                f"encoding_format: 'float' or 'base64', not {describe(self.encoding_format)}.",
                 field="encoding_format",
             )
 
@@ -172,17 +174,21 @@ def _numbers(vector: list[float] | str) -> list[float]:
         numbers = vector
     if not numbers:
         raise UnreadableAnswerError("A vector is empty.")
+    # One sum is much faster than to look at each number; a sum may overflow by itself.
+    if not math.isfinite(sum(numbers)) and not all(map(math.isfinite, numbers)):
+        raise UnreadableAnswerError("A vector holds NaN or infinity.")
     return numbers
 
 
 def _counted(usage: Mapping[str, Any] | None) -> int | None:
-    told = usage or {}
-    counts = (told.get("total_tokens"), told.get("prompt_tokens"))
-    return next((count for count in counts if isinstance(count, int)), None)
+    counts = (count_of(usage, name) for name in ("total_tokens", "prompt_tokens"))
+    return next((count for count in counts if count is not None), None)
 
 
 def _check_whole(name: str, value: Any, most: int | None) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or value < 1 or (most is not None and value > most):
         limit = "above 0" if most is None else f"from 1 to {most}"
-        raise UsageError(f"{name}: a whole number {limit} is needed, not {value!r}.", field=name)
+        raise UsageError(
+            f"{name}: a whole number {limit} is needed, not {describe(value)}.", field=name
+        )

@@ -46,8 +46,10 @@ def unwrap(document: Any, *, own_data: bool = False) -> Unwrapped:
 
 
 def unwrap_chunk(document: Any) -> Any:
-    """Takes the envelope off one chunk of a stream; a chunk of xAI's own is left as it is."""
-    if isinstance(document, dict) and not ("choices" in document or "type" in document):
+    """Takes the envelope off one chunk of a stream; xAI's own and errors are left as they are."""
+    if isinstance(document, dict) and not (
+        "choices" in document or "type" in document or document.get("error")
+    ):
         for key in ("data", "result"):
             if isinstance(document.get(key), dict):
                 return document[key]

@@ -3,7 +3,8 @@
     XAILowCodeError
     ├── UsageError                      nothing was sent: token, address, field, file
     ├── APIConnectionError              no answer came
-    │   └── APITimeoutError
+    │   ├── APITimeoutError
+    │   └── CertificateVerificationError
     ├── APIStatusError                  the gateway or xAI refused
     │   ├── BadRequestError             400, 405, 410, 413, 415, 422
     │   │   └── ContextLengthError
@@ -22,15 +23,21 @@
         └── StreamInterruptedError      a stream that broke off
 
 Which answer becomes which error is decided in ``classification``, and nowhere else. No error holds
-a token, a request or a response object: texts and bodies are redacted on the way in.
+a token, a request or a response object: texts and bodies are redacted on the way in, and what is
+kept of them is bounded, so that no body, however large, makes an error large or slow.
 """
 
 from typing import Any, ClassVar, Literal, Self
 
-from xai_lowcode.redaction import redact, redact_text
+from xai_lowcode.redaction import bounded, excerpt
 
 Maker = Literal["client", "gateway", "provider", "unknown"]
 
+LONGEST_MESSAGE = 2_000
+"""Characters of a message, a hint, a code or an id in an error."""
+
+LONGEST_VALUE = 500
+"""Characters of a value that is quoted in a message."""
 
 # Where hints send people who have no token, or a wrong one.
 TOKEN_SOURCE = "Create one at https://lowcodeapi.com, and connect your xAI account there."  # noqa: S105 - a sentence
@@ -48,7 +55,8 @@ class XAILowCodeError(Exception):
             ``"unknown"`` where the answer does not show it.
         request_id: The ``x-request-id`` of the answer, for a support request.
         retry_after: Seconds the other side asked to wait.
-        body: The answer's JSON or text, redacted.
+        body: The answer's JSON or text, redacted; of a large one the beginning, with ``…`` at the
+            end of a text that was cut, and ``[truncated]`` in place of what was left out.
         field: The argument or request field at fault, for a UsageError.
     """
 
@@ -68,21 +76,22 @@ class XAILowCodeError(Exception):
         body: Any = None,
         field: str | None = None,
     ) -> None:
-        self.message = redact_text(message)
+        self.message = excerpt(message, limit=LONGEST_MESSAGE)
         super().__init__(self.message)
-        self.hint = redact(hint)
+        self.hint = _short(hint)
         self.status_code = status_code
-        self.code = redact(code)
+        self.code = _short(code)
         self.maker = maker
-        self.request_id = redact(request_id)
+        self.request_id = _short(request_id)
         self.retry_after = retry_after
-        self.body = redact(body)
-        self.field = field
+        self.body = bounded(body)
+        self.field = _short(field)
 
     def without(self, token: str) -> Self:
         """Blanks the token in use, which need not look like one; returns the error itself."""
-        for name in ("message", "hint", "code", "request_id", "body"):
-            setattr(self, name, redact(getattr(self, name), token))
+        for name in ("message", "hint", "code", "request_id", "field"):
+            setattr(self, name, _short(getattr(self, name), token))
+        self.body = bounded(self.body, token)
         self.args = (self.message,)
         return self
 
@@ -119,6 +128,12 @@ class APIConnectionError(XAILowCodeError):
 
 class APITimeoutError(APIConnectionError):
     """The answer, or the connection, took longer than allowed."""
+
+
+class CertificateVerificationError(APIConnectionError):
+    """The server's, or the proxy's, TLS certificate is not trusted."""
+
+    is_retryable: ClassVar[bool] = False
 
 
 class APIStatusError(XAILowCodeError):
@@ -197,3 +212,42 @@ class StreamInterruptedError(UnreadableAnswerError):
     """A stream ended before its closing sign; what was received is not the whole answer."""
 
     is_retryable: ClassVar[bool] = True
+
+
+def describe(value: Any) -> str:
+    """Returns a value as a message quotes it: short, redacted, whatever its ``repr`` does.
+
+    Example:
+        >>> describe("a"), describe(10**5_000)
+        ("'a'", 'an int')
+    """
+    try:
+        return excerpt(repr(value), limit=LONGEST_VALUE)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - the repr of a caller's object may raise anything
+        name = type(value).__name__
+        return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def not_understood(defect: Exception, body: Any = None) -> UnreadableAnswerError:
+    """Returns the error for a response on which reading failed with an exception that is not ours.
+
+    Args:
+        defect: What was raised; only its class is named, since its text may quote the response.
+        body: The response.
+
+    Raises:
+        MemoryError: It is the defect; the response may be readable.
+    """
+    if isinstance(defect, MemoryError):
+        raise defect
+    return UnreadableAnswerError(
+        f"The response cannot be read ({type(defect).__name__}).",
+        hint="It is not what this endpoint returns; please report it if it is.",
+        body=body,
+    )
+
+
+def _short(value: Any, token: str = "") -> Any:
+    return excerpt(value, token, limit=LONGEST_MESSAGE) if isinstance(value, str) else value

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from xai_lowcode import codec
 from xai_lowcode.addresses import UrlForms, address, blames_route, reached_provider
-from xai_lowcode.classification import SUCCESSES, classify, not_readable
+from xai_lowcode.classification import SUCCESSES, classify, not_readable, retry_after
 from xai_lowcode.envelope import unwrap
-from xai_lowcode.errors import APIConnectionError, XAILowCodeError
-from xai_lowcode.operation import Form
+from xai_lowcode.errors import APIConnectionError, APIStatusError, XAILowCodeError
+from xai_lowcode.operation import Form, Operation
 from xai_lowcode.retry import Attempts, RetryPolicy
 from xai_lowcode.steps import (
     Answer,
@@ -66,6 +66,10 @@ class Session:
         """The same with another policy."""
         return replace(self, policy=policy)
 
+    def attempts(self) -> Attempts:
+        """The attempts of a new call."""
+        return Attempts(self.policy, self.clock, self.jitter)
+
     def read(self, parse: Callable[[Any], T], settled: Settled) -> T:
         """Reads an answer; one that cannot be read may quote the token.
 
@@ -84,12 +88,15 @@ def ask(call: Call[T], session: Session) -> Flow[T]:
     return session.read(call.operation.parse, settled)
 
 
-def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
+def exchange(
+    call: Call[Any], session: Session, attempts: Attempts | None = None
+) -> Flow[Settled]:
     """Decides one call, step by step.
 
     Args:
         call: What is asked.
         session: What the client's calls have in common.
+        attempts: Those of a call that was made before and failed; None for a new call.
 
     Returns:
         The success.
@@ -98,7 +105,7 @@ def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
         XAILowCodeError: What the last attempt came to.
     """
     operation, forms = call.operation, session.forms
-    attempts = Attempts(session.policy, session.clock, session.jitter)
+    attempts = attempts or session.attempts()
     form = forms.first(operation)
     in_first_form: XAILowCodeError | None = None
     sent = stale_seen = False
@@ -112,6 +119,7 @@ def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
             logger.debug("%s %s: %s", operation.method, path, _told(outcome))
         if isinstance(result, Settled):
             forms.remember(operation, form)
+            attempts.headers = result.headers
             return result
         stale = isinstance(outcome, Dropped) and outcome.stale and not operation.once
         if stale and not stale_seen:
@@ -125,9 +133,41 @@ def exchange(call: Call[Any], session: Session) -> Flow[Settled]:
         reached = isinstance(result, APIConnectionError) and result.reached
         if (begun and not operation.idempotent) or (reached and operation.once):
             raise result
-        seconds = attempts.pause_after(result, idempotent=operation.idempotent, reached=reached)
-        logger.info("%s: %s; trying again in %.1f s", operation.name, result, seconds)
-        yield Wait(seconds)
+        yield from _wait_after(result, operation, attempts, reached=reached)
+
+
+def wait_to_repeat(
+    call: Call[Any], session: Session, attempts: Attempts, error: APIStatusError
+) -> Flow[None]:
+    """Wait before a call is made again whose successful response reports an error.
+
+    Such an error is that of a failed attempt, like a 5xx: a stream reported it before any content,
+    or it is the end of a response that failed. Where it has no Retry-After and no request id of its
+    own, those of the HTTP response count.
+
+    Args:
+        call: The call.
+        session: What the client's calls have in common.
+        attempts: Those of the call.
+        error: What the response reports.
+
+    Raises:
+        XAILowCodeError: The error itself, if there is to be no next attempt.
+    """
+    if error.retry_after is None:
+        error.retry_after = retry_after(attempts.headers)
+    error.request_id = error.request_id or attempts.headers.get("x-request-id")
+    # The log line too must be free of it.
+    error.without(session.token)
+    yield from _wait_after(error, call.operation, attempts, reached=False)
+
+
+def _wait_after(
+    error: XAILowCodeError, operation: Operation[Any], attempts: Attempts, *, reached: bool
+) -> Flow[None]:
+    seconds = attempts.pause_after(error, idempotent=operation.idempotent, reached=reached)
+    logger.info("%s: %s; trying again in %.1f s", operation.name, error, seconds)
+    yield Wait(seconds)
 
 
 def _weighed(

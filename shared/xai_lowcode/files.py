@@ -164,7 +164,7 @@ def _sent(session: Session, job: Upload, chunk_size: int, report: Report) -> Flo
 def _take_up(job: Upload, session: Session) -> Flow[FileRecord]:
     """Asks how much has arrived: of the last piece nobody can be sure."""
     record = yield from ask(Call(GET_FILE, ids={"file_id": job.file_id}), session)
-    if record.size is None or record.size > job.size:
+    if record.size is None or not 0 <= record.size <= job.size:
         raise UsageError(
             f"source: xAI does not tell how much of {job.name} has arrived.",
             field="source",
@@ -255,7 +255,7 @@ def _without_envelope(content: bytes, size: int | None) -> bytes:
         inner = unwrap(document).body
         # XML, and what calls itself JSON and is not, stands in the envelope as a text.
         own = inner.encode() if isinstance(inner, str) else codec.dump(inner)
-    except (codec.JSONDecodeError, UsageError):
+    except (UnicodeError, codec.JSONDecodeError, UsageError):
         return content
     if isinstance(document, dict) and inner is document:
         return content
@@ -270,7 +270,12 @@ def _is_text(record: FileRecord) -> bool:
 
 
 def _type_of(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+    try:
+        guessed, _ = mimetypes.guess_type(name)
+    except ValueError:
+        # Newer Pythons take the name for a URL, and "//[" for one that is broken.
+        guessed = None
+    return guessed or "application/octet-stream"
 
 
 def _stat(path: Path) -> tuple[int, tuple[int, int]]:

@@ -1,5 +1,9 @@
-"""What must be made anew in a forked child: it has the parent's locks, but not its threads."""
+"""Forked children: what they must make anew, and what must be imported before there are any.
 
+A child has the parent's locks, but not its threads.
+"""
+
+import importlib
 import os
 import weakref
 from typing import Protocol
@@ -17,11 +21,26 @@ def renew_in_child(thing: Renewable) -> None:
     _everything.add(thing)
 
 
+def import_before_fork(*modules: str) -> None:
+    """Import modules before a child is forked, which are otherwise imported on first use.
+
+    A child that is forked while another thread imports a module would wait for ever for the lock of
+    that module.
+    """
+    _modules.update(modules)
+
+
+def _import_all() -> None:
+    for module in list(_modules):
+        importlib.import_module(module)
+
+
 def _renew_all() -> None:
     for thing in list(_everything):
         thing.renew()
 
 
 _everything: weakref.WeakSet[Renewable] = weakref.WeakSet()
+_modules: set[str] = set()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(before=_import_all, after_in_child=_renew_all)

@@ -6,11 +6,11 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from xai_lowcode import embeddings, endpoints, files
-from xai_lowcode.async_client import AsyncClient
-from xai_lowcode.client import Client
 from xai_lowcode.exchange import Session
 from xai_lowcode.records import FilePage, FileRecord
 from xai_lowcode.steps import Flow
+from xai_lowcode.transport.async_client import AsyncClient
+from xai_lowcode.transport.sync_client import Client
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,26 +12,31 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from xai_lowcode import codec
-from xai_lowcode.async_client import AsyncClient
 from xai_lowcode.choosing import dialect_of
-from xai_lowcode.client import Client
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.dialects import Dialect
-from xai_lowcode.errors import BadRequestError, XAILowCodeError
+from xai_lowcode.errors import APIStatusError, BadRequestError, XAILowCodeError
 from xai_lowcode.events import StreamEvent
-from xai_lowcode.exchange import exchange
+from xai_lowcode.exchange import exchange, wait_to_repeat
+from xai_lowcode.forks import import_before_fork
 from xai_lowcode.limits import limiter_in, remade
 from xai_lowcode.profiles import profile_of, refused_option
 from xai_lowcode.reply import Reply
+from xai_lowcode.retry import Attempts
 from xai_lowcode.settings import Settings
 from xai_lowcode.steps import Call, Flow, Settled
 from xai_lowcode.stop import cut_reply
 from xai_lowcode.streams import StreamReader
-from xai_lowcode.transport import ENOUGH, session_of
+from xai_lowcode.transport.async_client import AsyncClient
+from xai_lowcode.transport.config import session_of
+from xai_lowcode.transport.response import DONE
+from xai_lowcode.transport.sync_client import Client
 
 if TYPE_CHECKING:
     from xai_lowcode.deferral import Deferral
     from xai_lowcode.tokens import TokenCounter
+
+import_before_fork("xai_lowcode.deferred", "xai_lowcode.tokens")
 
 # Values that leave everything as it is, so that leaving them out needs no word.
 _SAYS_NOTHING: dict[str, float] = {
@@ -124,7 +129,9 @@ class GatewayModel:
         """Asks, and returns the events of the reply as they come.
 
         What is wrong with the request is raised at once, what goes wrong later by the generator.
-        Closing the generator closes the connection.
+        An error that the stream reports before any content is retried like a 5xx; afterwards
+        nothing is. What was received before a ``StreamInterruptedError`` are the events that were
+        yielded. Closing the generator closes the connection.
         """
         return self._read(request, self._opening(request))
 
@@ -133,26 +140,24 @@ class GatewayModel:
         return self._aread(request, self._opening(request))
 
     def _read(self, request: ChatRequest, opening: _Opening) -> Generator[StreamEvent, None, None]:
-        session = self.first_session
+        session, attempts = self.first_session, self.first_session.attempts()
         while True:
             call, reader = opening
             try:
-                with closing(self.client.stream(call, session)) as pieces:
+                with closing(self.client.stream(call, session, attempts)) as pieces:
                     for piece in pieces:
                         yield from reader.feed(piece)
                         if reader.finished:
                             # What follows a stop string is not read, and its connection dropped.
                             if not reader.stopped:
                                 with suppress(StopIteration):
-                                    pieces.send(ENOUGH)
+                                    pieces.send(DONE)
                             return
                 yield from reader.close()
             except XAILowCodeError as error:
                 # No frame of the error is to hold what was read: it may quote the token.
                 piece = b""
-                if not self._may_ask_again(request, reader, error):
-                    failed = error.without(self._session.token).with_traceback(None)
-                    raise failed from error.__cause__
+                self.client.run(self._before_next(request, opening, attempts, error))
                 opening, session = self._opening(request), self._session
             else:
                 return
@@ -160,11 +165,11 @@ class GatewayModel:
     async def _aread(
         self, request: ChatRequest, opening: _Opening
     ) -> AsyncGenerator[StreamEvent, None]:
-        session = self.first_session
+        session, attempts = self.first_session, self.first_session.attempts()
         while True:
             call, reader = opening
             try:
-                async with aclosing(self.async_client.stream(call, session)) as pieces:
+                async with aclosing(self.async_client.stream(call, session, attempts)) as pieces:
                     try:
                         async for piece in pieces:
                             for event in reader.feed(piece):
@@ -180,41 +185,57 @@ class GatewayModel:
             except XAILowCodeError as error:
                 # No frame of the error is to hold what was read: it may quote the token.
                 piece = b""
-                if not self._may_ask_again(request, reader, error):
-                    failed = error.without(self._session.token).with_traceback(None)
-                    raise failed from error.__cause__
+                await self.async_client.run(self._before_next(request, opening, attempts, error))
                 opening, session = self._opening(request), self._session
             else:
                 return
+
+    def _before_next(
+        self, request: ChatRequest, opening: _Opening, attempts: Attempts, error: XAILowCodeError
+    ) -> Flow[None]:
+        """Do what precedes the next attempt at a stream that failed; raise if there is none."""
+        call, reader = opening
+        if not self._may_ask_again(request, reader, error):
+            failed = error.without(self._session.token).with_traceback(None)
+            if not isinstance(failed, APIStatusError) or not reader.failed_before_content(failed):
+                raise failed from error.__cause__
+            yield from wait_to_repeat(call, self._session, attempts, failed)
 
     def _answer(self, request: ChatRequest, deferral: "Deferral | None") -> Flow[Reply]:
         if deferral is not None:
             request = replace(request, deferred=True)
         dialect = dialect_of(request)
-        accepted, settled = yield from self._ask(request, dialect)
-        if deferral is not None and not _is_answered(settled.body):
-            from xai_lowcode.deferred import collect, ticket_of  # noqa: PLC0415 - few wait for it
-
-            ticket = ticket_of(settled, self._session)
-            settled = yield from collect(ticket, deferral, self._session)
-        parse = dialect.operation.parse
-        reply = self._session.read(lambda body: dialect.parse(parse(body)), settled)
+        session, attempts = self.first_session, self.first_session.attempts()
+        while True:
+            accepted = self._accepted(request, dialect)
+            call = _call(dialect, accepted, stream=False)
+            try:
+                settled = yield from exchange(call, session, attempts)
+            except BadRequestError as refusal:
+                if not self._learn(request, refusal):
+                    raise
+            else:
+                settled = yield from self._collected(settled, deferral)
+                try:
+                    reply = self._session.read(partial(_parsed, dialect), settled)
+                except APIStatusError as failure:
+                    # A response that failed: xAI reports it with status 200.
+                    if not self._refuses_option(request, failure):
+                        yield from wait_to_repeat(call, self._session, attempts, failure)
+                else:
+                    break
+            session = self._session
         reply = replace(reply, headers=settled.headers)
         stops = _own_stops(request, accepted)
         return cut_reply(reply, stops) if stops else reply
 
-    def _ask(self, request: ChatRequest, dialect: Dialect) -> Flow[tuple[ChatRequest, Settled]]:
-        session = self.first_session
-        while True:
-            accepted = self._accepted(request, dialect)
-            try:
-                settled = yield from exchange(_call(dialect, accepted, stream=False), session)
-            except BadRequestError as refusal:
-                if not self._learn(request, refusal):
-                    raise
-                session = self._session
-            else:
-                return accepted, settled
+    def _collected(self, settled: Settled, deferral: "Deferral | None") -> Flow[Settled]:
+        if deferral is None or _is_answered(settled.body):
+            return settled
+        from xai_lowcode.deferred import collect, ticket_of  # noqa: PLC0415 - few wait for it
+
+        ticket = ticket_of(settled, self._session)
+        return (yield from collect(ticket, deferral, self._session))
 
     def _opening(self, request: ChatRequest) -> _Opening:
         dialect = dialect_of(request)
@@ -246,9 +267,10 @@ class GatewayModel:
     def _may_ask_again(
         self, request: ChatRequest, reader: StreamReader, error: XAILowCodeError
     ) -> bool:
-        if reader.begun or not isinstance(error, BadRequestError):
-            return False
-        return self._learn(request, error)
+        return not reader.begun and self._refuses_option(request, error)
+
+    def _refuses_option(self, request: ChatRequest, error: XAILowCodeError) -> bool:
+        return isinstance(error, BadRequestError) and self._learn(request, error)
 
     def _learn(self, request: ChatRequest, refusal: BadRequestError) -> bool:
         """Remembers what a model said it does not take; whether asking again without it may help.
@@ -272,7 +294,11 @@ async def _end(pieces: AsyncGenerator[bytes, bool | None], reader: StreamReader)
     """Ends a stream while there is time to do it properly, unless it was cut at a stop string."""
     if not reader.stopped:
         with suppress(StopAsyncIteration, XAILowCodeError):
-            await pieces.asend(ENOUGH)
+            await pieces.asend(DONE)
+
+
+def _parsed(dialect: Dialect, body: Any) -> Reply:
+    return dialect.parse(dialect.operation.parse(body))
 
 
 def _is_answered(body: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from xai_lowcode.brief import shorten
 from xai_lowcode.data_urls import split_data_url, type_of_picture
-from xai_lowcode.errors import ContentPolicyError, UnreadableAnswerError, UsageError
+from xai_lowcode.errors import ContentPolicyError, UnreadableAnswerError, UsageError, describe
 from xai_lowcode.members import count_of, word_of
 from xai_lowcode.reply import TICKS_PER_USD
 
@@ -18,6 +18,9 @@ DEFAULT_IMAGE_MODEL = "grok-imagine-image"
 MOST_IMAGES = 10
 
 ImageFormat = Literal["url", "b64_json"]
+
+# Modes of Pillow that can be both made smaller and written as PNG.
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +58,10 @@ class ImageRequest:
             or not isinstance(self.n, int)
             or not 1 <= self.n <= MOST_IMAGES
         ):
-            raise UsageError(f"n: 1 to {MOST_IMAGES} pictures, not {self.n!r}.", field="n")
+            raise UsageError(f"n: 1 to {MOST_IMAGES} pictures, not {describe(self.n)}.", field="n")
         if self.response_format not in ("url", "b64_json"):
             raise UsageError(
-                f"response_format: 'url' or 'b64_json', not {self.response_format!r}.",
+                f"response_format: 'url' or 'b64_json', not {describe(self.response_format)}.",
                 field="response_format",
             )
 
@@ -134,8 +137,10 @@ class Image:
             picture = PIL.Image.open(BytesIO(content))
             # Data that breaks off is found out here, not where the picture is used.
             picture.load()
-        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as broken:
-            raise UnreadableAnswerError(f"The picture's data is no picture ({broken}).") from None
+        except MemoryError:
+            raise
+        except Exception as broken:  # noqa: BLE001 - each of Pillow's decoders has its own
+            raise _no_picture(broken) from None
         return picture
 
     def thumbnail(self, side: int = 320) -> "Image":
@@ -150,10 +155,17 @@ class Image:
             UnreadableAnswerError: The data is no picture that Pillow knows.
         """
         if isinstance(side, bool) or not isinstance(side, int) or side < 1:
-            raise UsageError(f"side: 1 pixel or more, not {side!r}.", field="side")
+            raise UsageError(f"side: 1 pixel or more, not {describe(side)}.", field="side")
         picture, file = self.to_pil(), BytesIO()
-        picture.thumbnail((side, side))
-        picture.save(file, "PNG", optimize=True)
+        try:
+            if picture.mode not in _PNG_MODES:
+                picture = picture.convert("RGBA" if picture.mode == "PA" else "RGB")
+            picture.thumbnail((side, side))
+            picture.save(file, "PNG", optimize=True)
+        except MemoryError:
+            raise
+        except Exception as broken:  # noqa: BLE001 - as in to_pil
+            raise _no_picture(broken) from None
         data = base64.b64encode(file.getvalue()).decode()
         return replace(self, base64=data, mime_type="image/png")
 
@@ -241,7 +253,7 @@ def _of_block(block: Any) -> Image | None:
     if kind != "image" or not (data or url):
         return None
     # LlamaIndex keeps base64 as bytes, and addresses as objects.
-    text = data.decode() if isinstance(data, bytes) else data
+    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
     address = None if url is None else str(url)
     if (inside := split_data_url(address or "")) is not None:
         (named, text), address = inside, None
@@ -261,7 +273,9 @@ def read_images(body: Any) -> ImageBatch:
     passed = [item for item in items if item.get("respect_moderation") is not False]
     if not all(word_of(item, "b64_json") or word_of(item, "url") for item in passed):
         raise UnreadableAnswerError("A picture has neither an address nor data.", body=body)
-    if items and not passed:
+    if not items:
+        raise UnreadableAnswerError("The response holds no images.", body=body)
+    if not passed:
         raise ContentPolicyError(
             "xAI's moderation held the pictures back.", maker="provider", status_code=200
         )
@@ -290,6 +304,11 @@ def _html_of(image: Image) -> str:
         source = f"data:{image.mime_type};base64,{image.base64}"
     says = escape(image.revised_prompt or "picture")
     return f'<img src="{escape(source or "")}" alt="{says}" style="max-width: 48%; margin: 2px">'
+
+
+def _no_picture(broken: Exception) -> UnreadableAnswerError:
+    reason = f"{type(broken).__name__}: {broken}"
+    return UnreadableAnswerError(f"The picture's data is no picture ({reason}).")
 
 
 def _length(data: str) -> int:

@@ -13,6 +13,9 @@ from xai_lowcode.errors import UnreadableAnswerError, UsageError
 
 T = TypeVar("T")
 
+# JSON has integers of any length; what a longer one is divided by or printed in raises.
+_MOST_BITS = 64
+
 
 def text_of(holder: Mapping[str, Any], name: str) -> str:
     """A member that is text; empty where it is absent or null.
@@ -47,14 +50,16 @@ def objects_of(holder: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def count_of(holder: Any, name: str) -> int | None:
-    """A whole number; None where there is none.
+    """A whole number; None where there is none, or one that no 64 bits can hold.
 
     Example:
         >>> count_of({"tokens": 3}, "tokens"), count_of({"tokens": "3"}, "tokens")
         (3, None)
     """
     value = holder.get(name) if isinstance(holder, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int) or isinstance(value, bool) or value.bit_length() > _MOST_BITS:
+        return None
+    return value
 
 
 def word_of(holder: Any, name: str) -> str | None:
@@ -74,15 +79,21 @@ def odds_of(holder: Mapping[str, Any], name: str) -> tuple[dict[str, Any], ...]:
 
 
 def _is_odds(token: Any) -> bool:
+    if not _is_chance(token):
+        return False
+    others = token.get("top_logprobs") or []
+    return isinstance(others, list) and all(map(_is_chance, others))
+
+
+def _is_chance(token: Any) -> bool:
+    """Whether it is one token with its probability; alternatives have no alternatives."""
     if not isinstance(token, dict) or not isinstance(token.get("token"), str):
         return False
-    signs, others = token.get("bytes") or [], token.get("top_logprobs") or []
+    signs = token.get("bytes") or []
     return (
         isinstance(token.get("logprob"), int | float)
         and isinstance(signs, list)
         and all(isinstance(sign, int) for sign in signs)
-        and isinstance(others, list)
-        and all(map(_is_odds, others))
     )
 
 

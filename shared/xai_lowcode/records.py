@@ -5,7 +5,7 @@ holds what is new. The chat endpoints' answers are read by the dialects instead.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -28,6 +28,13 @@ MOST_PLACES = 5
 """How many places an error names."""
 
 R = TypeVar("R", bound="Record")
+T = TypeVar("T")
+
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""An integer of 64 bits: a longer one cannot be divided, kept in an array, or even printed."""
+
+FailFastList = Annotated[list[T], Field(fail_fast=True)]
+"""A list that is read up to its first fault: a long one may have a million of them."""
 
 
 class Record(BaseModel):
@@ -41,19 +48,19 @@ class Model(Record):
     """A model, as the model lists give it; prices in xAI's units, and in US dollars."""
 
     id: str
-    created: int | None = None
+    created: Int64 | None = None
     owned_by: str | None = None
-    aliases: list[str] = Field(default_factory=list)
-    context_length: int | None = None
+    aliases: FailFastList[str] = Field(default_factory=list)
+    context_length: Int64 | None = None
     fingerprint: str | None = None
     version: str | None = None
-    input_modalities: list[str] = Field(default_factory=list)
-    output_modalities: list[str] = Field(default_factory=list)
-    max_prompt_length: int | None = None
-    prompt_text_token_price: int | None = None
-    cached_prompt_text_token_price: int | None = None
-    completion_text_token_price: int | None = None
-    image_price: int | None = None
+    input_modalities: FailFastList[str] = Field(default_factory=list)
+    output_modalities: FailFastList[str] = Field(default_factory=list)
+    max_prompt_length: Int64 | None = None
+    prompt_text_token_price: Int64 | None = None
+    cached_prompt_text_token_price: Int64 | None = None
+    completion_text_token_price: Int64 | None = None
+    image_price: Int64 | None = None
 
     @property
     def input_usd_per_million(self) -> float | None:
@@ -82,7 +89,7 @@ class ApiKey(Record):
     redacted_api_key: str
     name: str | None = None
     team_id: str | None = None
-    acls: list[str] = Field(default_factory=list)
+    acls: FailFastList[str] = Field(default_factory=list)
     team_blocked: bool = False
     api_key_blocked: bool = False
     api_key_disabled: bool = False
@@ -91,9 +98,9 @@ class ApiKey(Record):
 class TextToken(Record):
     """One token of a text."""
 
-    token_id: int
+    token_id: Int64
     string_token: str
-    token_bytes: list[int] = Field(default_factory=list)
+    token_bytes: FailFastList[int] = Field(default_factory=list)
 
 
 class Ticket(Record):
@@ -123,10 +130,10 @@ class FileRecord(Record):
 
     id: str = Field(validation_alias=AliasChoices("id", "file_id"))
     name: str | None = Field(None, validation_alias=AliasChoices("filename", "name"))
-    size: int | None = Field(None, validation_alias=AliasChoices("bytes", "size_bytes", "size"))
+    size: Int64 | None = Field(None, validation_alias=AliasChoices("bytes", "size_bytes", "size"))
     content_type: str | None = None
-    created_at: int | str | None = None
-    expires_at: int | str | None = None
+    created_at: Int64 | str | None = None
+    expires_at: Int64 | str | None = None
     hash: str | None = None
     upload_status: str | None = None
     upload_error_message: str | None = None
@@ -136,7 +143,7 @@ class FileRecord(Record):
 class FilePage(Record):
     """A page of the list of files; its token leads to the next, and stands on the last too."""
 
-    data: list[FileRecord]
+    data: FailFastList[FileRecord]
     pagination_token: str | None = None
 
 
@@ -155,8 +162,8 @@ class BatchUpload(Record):
 class Embedding(Record):
     """One vector: numbers, or base64 of numbers if that was asked for."""
 
-    index: int = 0
-    embedding: list[float] | str
+    index: Int64 = 0
+    embedding: FailFastList[float] | str
 
     @field_validator("embedding", mode="before")
     @classmethod
@@ -172,7 +179,7 @@ class Embedding(Record):
 class Embeddings(Record):
     """The vectors of a list of texts; ``usage`` as xAI gives it."""
 
-    data: list[Embedding]
+    data: FailFastList[Embedding]
     model: str | None = None
     usage: dict[str, Any] | None = None
 
@@ -180,7 +187,7 @@ class Embeddings(Record):
 class TextChoice(Record):
     """One text of a legacy completion."""
 
-    index: int = 0
+    index: Int64 = 0
     text: str
     finish_reason: str | None = None
 
@@ -190,7 +197,7 @@ class TextCompletion(Record):
 
     id: str
     model: str | None = None
-    choices: list[TextChoice]
+    choices: FailFastList[TextChoice]
     usage: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -211,8 +218,9 @@ def one(kind: type[R]) -> Callable[[Any], R]:
             return kind.model_validate(body)
         except ValidationError as mismatch:
             # Only the places: pydantic's own text, and the error itself, repeat the input.
-            places = [".".join(map(str, error["loc"])) for error in mismatch.errors()]
-        named = ", ".join(place or "the answer" for place in places[:MOST_PLACES])
+            faults = mismatch.errors(include_url=False, include_context=False, include_input=False)
+        places = [".".join(map(str, fault["loc"])) for fault in faults[:MOST_PLACES]]
+        named = ", ".join(place or "the answer" for place in places)
         raise UnreadableAnswerError(
             f"The answer is not a {kind.__name__}: {named} is missing or of another type.",
             body=body,

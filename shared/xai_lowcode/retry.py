@@ -4,7 +4,7 @@ Whether an error may pass by itself is a property of its class (``errors``); her
 call itself allows, and the arithmetic of waiting.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from xai_lowcode.errors import APITimeoutError, XAILowCodeError
@@ -30,10 +30,16 @@ class RetryPolicy:
 class Attempts:
     """The attempts of one call: how many were made, how long the rest may take.
 
+    A call whose response turns out to report an error goes on with the same attempts.
+
     Args:
         policy: The limits.
         clock: Monotonic seconds.
         jitter: Random numbers from 0 to 1; full jitter spreads clients that failed together.
+
+    Attributes:
+        made: How many attempts were made.
+        headers: The headers of the last response that was a success, lower-case names.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class Attempts:
         self._jitter = jitter
         self._began = clock() if policy.deadline is not None else 0.0
         self.made = 1
+        self.headers: Mapping[str, str] = {}
 
     def remaining(self) -> float | None:
         """Seconds left before the deadline; None without one.

@@ -1,15 +1,24 @@
-"""Cuts a byte stream of server-sent events into the data of its events, however the bytes arrive.
+"""Split a byte stream of server-sent events (SSE) into the data of its events.
 
 Works on bytes throughout: a text decoder that splits lines at U+2028 would tear JSON apart, and
-half a character at the end of a piece is nobody's business but JSON's. Event names are passed over:
-where xAI sends them, the data repeats them as ``type``.
+half a character at the end of a chunk of bytes is left for the JSON parser. Event names are
+dropped, since the data repeats them as ``type``, except for ``error``: services send such an event
+with data that does not look like an error.
 """
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+_ERROR_LINES = (b"event: error", b"event:error")
+
+
+class ErrorEvent(bytes):
+    """The data of an event whose name is ``error``; empty if the event has none."""
+
+    __slots__ = ()
+
 
 class EventCutter:
-    r"""Takes pieces of any size, gives the data of the events that are complete.
+    r"""Takes bytes in chunks of any size, returns the data of the events that are complete.
 
     Example:
         >>> cutter = EventCutter()
@@ -17,16 +26,19 @@ class EventCutter:
         [b'{}']
         >>> cutter.feed(b"NE]\n\n")
         [b'[DONE]']
+        >>> type(cutter.feed(b"event: error\ndata: {}\n\n")[0]).__name__
+        'ErrorEvent'
     """
 
     def __init__(self) -> None:
         self._unfinished: list[bytes] = []
         self._data: list[bytes] = []
+        self._is_error = False
         self._first_line = True
         self._after_cr = False
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Takes the next bytes and returns the data of the events they complete."""
+        """Take the next bytes and return the data of the events they complete."""
         if self._after_cr or b"\r" in piece:
             piece = self._with_plain_newlines(piece)
         lines = piece.split(b"\n")
@@ -41,7 +53,7 @@ class EventCutter:
         return self._take(lines)
 
     def close(self) -> list[bytes]:
-        """Returns the data that was left without its closing blank line; the stream has ended."""
+        """Return the data that was left without its closing blank line; the stream has ended."""
         return self.feed(b"\n\n")
 
     def _with_plain_newlines(self, piece: bytes) -> bytes:
@@ -54,14 +66,21 @@ class EventCutter:
         return piece
 
     def _take(self, lines: list[bytes]) -> list[bytes]:
-        data, complete = self._data, []
+        data = self._data
+        complete: list[bytes] = []
         for line in lines:
             if not line:
-                if data:
+                if self._is_error:
+                    self._is_error = False
+                    complete.append(ErrorEvent(b"\n".join(data)))
+                    data.clear()
+                elif data:
                     complete.append(b"\n".join(data))
                     data.clear()
             elif line[:6] == b"data: ":
                 data.append(line[6:])
             elif line[:5] == b"data:":
                 data.append(line[5:])
+            elif line in _ERROR_LINES:
+                self._is_error = True
         return complete

@@ -1,37 +1,62 @@
-"""Bytes to stream events, whatever the stream turned out to be.
+"""Read a stream's bytes as events, whatever the stream turned out to be.
 
 A gateway may pass a stream on live, buffer it into one block, wrap each chunk, put the whole text
 as a string into JSON, or answer with one plain JSON object; and an error may come at any point. A
-stream that ends without its closing sign raises: a cut answer is never passed off as a whole one.
+stream is whole with a finish reason for every choice, or with the terminal event of its API.
+Anything else raises: a cut response is never passed off as a whole one.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from xai_lowcode import codec
-from xai_lowcode.classification import LONGEST_TEXT, classify, not_readable
-from xai_lowcode.dialects import Dialect
+from xai_lowcode.classification import (
+    LONGEST_TEXT,
+    classify,
+    not_readable,
+    read_error,
+    readable,
+    reported_error,
+)
+from xai_lowcode.dialects import UNKNOWN, Dialect
+from xai_lowcode.dialects.interruption import interrupted
 from xai_lowcode.envelope import unwrap, unwrap_chunk
-from xai_lowcode.errors import StreamInterruptedError, UnreadableAnswerError
-from xai_lowcode.events import StreamEvent
+from xai_lowcode.errors import APIStatusError, StreamInterruptedError, UnreadableAnswerError
+from xai_lowcode.events import Began, Finished, StreamEvent, Used
 from xai_lowcode.folding import events_of
+from xai_lowcode.redaction import bounded, excerpt
 from xai_lowcode.reply import Reply
-from xai_lowcode.sse import EventCutter
+from xai_lowcode.sse import ErrorEvent, EventCutter
 from xai_lowcode.stop import EventCutter as StopCutter
 
 _DONE = b"[DONE]"
 _NO_JSON = object()
 _BEGINS_JSON = (b"{", b"[", b'"')
+_BEGINS_SSE = (b"data:", b"event:", b"id:", b"retry:", b":")
+_LONGEST_REASON = 200
+
+# Fields with which a chunk of an unknown kind may report an error, or say why the stream ends.
+_TELLING = frozenset(
+    {"code", "detail", "errors", "message", "status", "statusCode", "status_code", "title"}
+)
 
 
 class StreamReader:
     """Reads one stream.
 
+    Events without content (the response has begun, usage) are held back until the first one with
+    content, so that a stream which fails before may be requested again without its consumer seeing
+    a response begin twice.
+
     Args:
-        dialect: The wire form that was asked for.
+        dialect: The API that was asked.
         token: The token in use, blanked wherever an error quotes it.
         stops: Stop strings to enforce.
-        answers: How many answers were asked for.
+        answers: How many choices were asked for.
+
+    Attributes:
+        begun: Whether content was received; of a whole response, its finish at least.
     """
 
     def __init__(
@@ -43,13 +68,10 @@ class StreamReader:
         self._cutter = EventCutter()
         self._stop = StopCutter(stops, answers) if stops else None
         self._document: list[bytes] | None = None
-        self._begun = self._any = self._done = False
+        self._any = self._done = self.begun = False
         self._head = b""
-
-    @property
-    def begun(self) -> bool:
-        """Whether any of the answer was read."""
-        return self._any
+        self._held: list[StreamEvent] = []
+        self._unknown: Any = None
 
     @property
     def finished(self) -> bool:
@@ -58,83 +80,125 @@ class StreamReader:
 
     @property
     def stopped(self) -> bool:
-        """Whether it was cut at a stop string, before it had said all."""
+        """Whether it was truncated at a stop string, before its end was received."""
         return not self._done and self._stop is not None and self._stop.finished
 
+    def failed_before_content(self, error: BaseException) -> bool:
+        """Whether an error is one that the stream itself reported, before any content."""
+        return isinstance(error, APIStatusError) and bool(self._head) and not self.begun
+
     def feed(self, piece: bytes) -> Iterable[StreamEvent]:
-        """Events of the next bytes."""
-        if not self._any:
-            self._begin(piece)
-        if self._document is not None:
-            self._document.append(piece)
-            return ()
+        """Return the events of the next bytes."""
+        if not self.begun:
+            return self._feed_first(piece)
         data = self._cutter.feed(piece)
-        return self._seen(self._decode(data)) if data else ()
+        if not data:
+            return ()
+        events = self._decode(data)
+        return events if self._stop is None else self._stop.cut(events)
 
     def close(self) -> Iterable[StreamEvent]:
-        """Events that the end of the bytes brings.
+        """Return the events that the end of the bytes brings.
 
         Raises:
-            StreamInterruptedError: The stream had not said that it was complete.
+            StreamInterruptedError: The stream was not whole.
         """
         if self._done:
             return ()
         if self._document is not None:
-            return self._seen(self._read_document(b"".join(self._document)))
-        return self._seen(self._end())
+            return self._first(self._read_document(b"".join(self._document)))
+        return self._first(self._end())
 
-    def _begin(self, piece: bytes) -> None:
-        self._head = (self._head + piece[:LONGEST_TEXT]).lstrip()[: 2 * LONGEST_TEXT]
-        if self._head and not self._begun:
-            self._begun = True
-            self._document = [] if self._head.startswith(_BEGINS_JSON) else None
+    def _feed_first(self, piece: bytes) -> Iterable[StreamEvent]:
+        """Take bytes while no content has come: they show what kind of stream it is."""
+        if not self._any:
+            seen, self._head = self._head, (self._head + piece[:LONGEST_TEXT]).lstrip()
+            self._head = self._head[: 2 * LONGEST_TEXT]
+            if self._head and not seen:
+                self._document = [] if self._head.startswith(_BEGINS_JSON) else None
+        if self._document is not None:
+            self._document.append(piece)
+            return ()
+        data = self._cutter.feed(piece)
+        return self._first(self._decode(data)) if data else ()
 
-    def _seen(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
+    def _first(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
+        events = self._without_empty_begin(events)
         return events if self._stop is None else self._stop.cut(events)
 
+    def _without_empty_begin(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
+        for event in events:
+            if self.begun:
+                yield event
+                continue
+            self._held.append(event)
+            if not isinstance(event, Began | Used):
+                self.begun = True
+                yield from self._held
+                self._held.clear()
+
     def _end(self) -> Iterable[StreamEvent]:
-        try:
-            yield from self._decode(self._cutter.close())
-        except UnreadableAnswerError as unreadable:
-            # Its frames hold what was read, which may quote the token.
-            raise _interrupted() from unreadable.with_traceback(None)
+        left = self._cutter.close()
+        if any(map(_is_torn, left)):
+            raise self._interrupted()
+        yield from self._decode(left)
         if self._done:
             return
-        if not self._any:
+        if not self._any and not self._head.startswith(_BEGINS_SSE):
             raise not_readable(self._head.decode("utf-8", "replace"), {}, self._token)
+        yield from self._completed()
+
+    def _completed(self) -> Iterable[StreamEvent]:
         if not self._decoder.complete:
-            raise _interrupted()
+            raise self._interrupted()
         self._done = True
-        yield from self._decoder.done()
+        return self._decoder.done()
 
     def _decode(self, data: Iterable[bytes]) -> Iterable[StreamEvent]:
         for text in data:
             if self._done:
                 return
             if text == _DONE:
-                self._done = True
-                if not self._any:
-                    raise UnreadableAnswerError("The stream ended before it said anything.")
-                yield from self._decoder.done()
-            elif text:
+                yield from self._completed()
+            elif text or type(text) is ErrorEvent:
                 yield from self._read_chunk(text)
                 self._done = self._decoder.ended
 
     def _read_chunk(self, text: bytes) -> Iterable[StreamEvent]:
+        if type(text) is ErrorEvent:
+            raise self._reported(bytes(text))
         chunk = _load(text)
         if chunk is _NO_JSON:
+            body = text.decode("utf-8", "replace")
             raise UnreadableAnswerError(
-                "A chunk of the stream is not JSON.", body=text.decode("utf-8", "replace")
+                f"A chunk of the stream is not JSON: {self._shortened(body)}", body=body
             ).without(self._token)
+        self._any = True
         chunk = unwrap_chunk(chunk)
         if not isinstance(chunk, dict):
+            self._unknown = self._unknown if chunk is None else chunk
             return ()
-        if ("error" in chunk or chunk.get("type") == "error") and (
-            error := classify(200, chunk, {}, self._token)
-        ):
-            raise error
-        self._any = True
-        return self._decoder.feed(chunk)
+        if chunk.get("error"):
+            raise reported_error(chunk, self._token)
+        events = self._decoder.feed(chunk)
+        return self._read_unknown(chunk) if events is UNKNOWN else events
+
+    def _read_unknown(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
+        """Ignore a chunk of an unknown kind, unless it reports an error.
+
+        Kinds that come to exist have a type, and are of interest only for what they may report.
+        """
+        if "type" not in chunk or chunk["type"] == "error" or not _TELLING.isdisjoint(chunk):
+            self._unknown = chunk
+            if error := classify(200, chunk, {}, self._token):
+                raise error
+        return ()
+
+    def _reported(self, text: bytes) -> APIStatusError:
+        document = _load(text)
+        if document is _NO_JSON:
+            document = text.decode("utf-8", "replace")
+        return reported_error(unwrap_chunk(document), self._token)
 
     def _read_document(self, content: bytes) -> Iterable[StreamEvent]:
         self._done = True
@@ -149,8 +213,12 @@ class StreamReader:
             yield from self._decode(self._cutter.feed(body.encode("utf-8", "surrogatepass")))
             if not self._done:
                 yield from self._end()
-        else:
-            yield from events_of(self._parse(body))
+            return
+        events = events_of(self._parse(body))
+        if not self._dialect.is_complete(body):
+            yield from takewhile(lambda event: not isinstance(event, Finished), events)
+            raise self._interrupted()
+        yield from events
 
     def _parse(self, body: Any) -> Reply:
         try:
@@ -159,6 +227,26 @@ class StreamReader:
             error.without(self._token)
             raise
 
+    def _interrupted(self) -> StreamInterruptedError:
+        """Make the error for a stream that is not whole, with what an unknown chunk said of it."""
+        if self._unknown is None:
+            return interrupted()
+        reason = read_error(200, self._unknown).text
+        if not reason:
+            reason = codec.dump(bounded(self._unknown, self._token)).decode()
+        return interrupted(
+            "The stream ended before its terminal event. An unknown event in it reports:"
+            f" {self._shortened(reason)}"
+        )
+
+    def _shortened(self, text: str) -> str:
+        return excerpt(readable(text, self._token), self._token, limit=_LONGEST_REASON)
+
+
+def _is_torn(text: bytes) -> bool:
+    """Whether the last data of a stream is the beginning of a chunk."""
+    return text not in {b"", _DONE} and type(text) is bytes and _load(text) is _NO_JSON
+
 
 def _load(content: bytes) -> Any:
     # The decoder's own error holds the whole text, so none of ours may be raised beside it.
@@ -166,10 +254,3 @@ def _load(content: bytes) -> Any:
         return codec.load(content)
     except codec.JSONDecodeError:
         return _NO_JSON
-
-
-def _interrupted() -> StreamInterruptedError:
-    return StreamInterruptedError(
-        "The stream ended before its closing sign.",
-        hint="What was received is not the whole answer.",
-    )

@@ -14,8 +14,6 @@ from threading import Lock
 from typing import Any
 
 from xai_lowcode import codec
-from xai_lowcode.async_client import AsyncClient
-from xai_lowcode.client import Client
 from xai_lowcode.conversation import (
     ImagePart,
     Message,
@@ -32,6 +30,8 @@ from xai_lowcode.exchange import Session
 from xai_lowcode.forks import renew_in_child
 from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.steps import Flow
+from xai_lowcode.transport.async_client import AsyncClient
+from xai_lowcode.transport.sync_client import Client
 
 BYTES_PER_TOKEN = 4
 """The rule of an estimate: a token for every four bytes of UTF-8, the last ones rounded up."""

@@ -88,7 +88,7 @@ def test_a_stream_that_breaks_off_keeps_what_came(run: Run, gateway: Emulator) -
     assert result.exit_code == 1
     assert result.stdout.startswith("Hello!")
     assert result.stdout.endswith("\n")
-    assert "not the whole answer" in result.stderr
+    assert "not the whole response" in result.stderr
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -71,7 +71,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
             asked.append(seconds)
         return await really(0, result)
 
-    monkeypatch.setattr("xai_lowcode.client.sleep", asked.append)
-    monkeypatch.setattr("xai_lowcode.async_client.asyncio.sleep", asleep)
+    monkeypatch.setattr("xai_lowcode.transport.sync_client.sleep", asked.append)
+    monkeypatch.setattr("xai_lowcode.transport.async_client.asyncio.sleep", asleep)
     monkeypatch.setattr("random.random", lambda: 0.5)
     return asked

@@ -1,5 +1,6 @@
 """Law: everything the wire says is read, in one piece and in many."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xai_lowcode.conversation import ChatRequest
+from xai_lowcode.dialects import UNKNOWN
 from xai_lowcode.dialects.chat_completions import ChatCompletions
 from xai_lowcode.dialects.chat_completions.answer import read_usage
 from xai_lowcode.errors import UnreadableAnswerError
@@ -129,8 +131,38 @@ def fold(chunks: list[dict[str, Any]]) -> Reply:
 
 @given(bodies, st.integers(1, 4))
 def test_folding_a_stream_gives_the_plain_reply(body: dict[str, Any], size: int) -> None:
-    """Events of an answer in any pieces fold into the reply that the plain answer is."""
-    assert fold(chunks_of(body, size)) == DIALECT.parse(body)
+    """Events of an answer in any pieces fold into the reply that the plain answer is.
+
+    If it has its finish reason: without one a stream is not whole, and says no reason of its own.
+    """
+    folded, plain = fold(chunks_of(body, size)), DIALECT.parse(body)
+    if not body["choices"][0]["finish_reason"]:
+        assert folded.finish_reason == ""
+        plain = replace(plain, choices=(replace(plain.choices[0], finish_reason=""),))
+    assert folded == plain
+
+
+@given(bodies, st.integers(1, 4))
+def test_a_stream_is_complete_with_its_finish_reason(body: dict[str, Any], size: int) -> None:
+    """Whatever else came: also tool calls, usage and citations are no finish."""
+    decoder = DIALECT.decoder()
+    for chunk in chunks_of(body, size):
+        list(decoder.feed(chunk))
+    assert (
+        decoder.complete == DIALECT.is_complete(body) == bool(body["choices"][0]["finish_reason"])
+    )
+
+
+def test_a_chunk_of_an_unknown_kind_is_told_apart() -> None:
+    """Chunks without choices are known by usage or citations; heartbeats have choices."""
+    unknown: list[dict[str, Any]] = [{}, {"detail": "x"}, {"object": "novelty"}, {"type": "error"}]
+    for chunk in unknown:
+        assert DIALECT.decoder().feed(chunk) is UNKNOWN
+    known: list[dict[str, Any]] = [{"choices": []}, {"choices": [], "usage": None}, {"usage": {}}]
+    for chunk in [*known, {"citations": []}]:
+        events = DIALECT.decoder().feed(chunk)
+        assert list(events) == []
+        assert events is not UNKNOWN
 
 
 @given(bodies, st.integers(1, 3))

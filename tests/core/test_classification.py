@@ -17,6 +17,7 @@ from xai_lowcode.classification import (
     is_error_body,
     not_readable,
     readable,
+    reported_error,
     retry_after,
 )
 from xai_lowcode.errors import (
@@ -225,6 +226,79 @@ def test_a_success_with_an_error_member_is_a_success(member: str, how: str) -> N
     """A record of xAI that has an ``error`` member beside its own is no refusal."""
     body = {member: "x", "error": {"message": "of the record"}}
     assert not is_error_body(wrapped(body, how))
+
+
+SHAPES: dict[str, tuple[Any, str, str | None]] = {
+    "flag": ({"error": True, "message": "boom"}, "InternalServerError", None),
+    "list below error": ({"error": [{"message": "boom"}]}, "InternalServerError", None),
+    "errors": ({"errors": [{"message": "boom", "code": "c"}]}, "InternalServerError", "c"),
+    "errors as texts": ({"errors": ["boom", "bang"]}, "InternalServerError", None),
+    "statusCode": ({"statusCode": 500, "message": "boom"}, "InternalServerError", "500"),
+    "several messages": (
+        {"statusCode": 400, "message": ["boom", "bang"]},
+        "BadRequestError",
+        "400",
+    ),
+    "status_code": ({"status_code": 429, "message": "boom"}, "RateLimitError", "429"),
+    "problem details": (
+        {"type": "about:blank", "title": "Busy", "status": 503, "detail": "boom"},
+        "InternalServerError",
+        "503",
+    ),
+    "number as a code": ({"error": {"code": 401, "message": "boom"}}, "AuthenticationError", "401"),
+    "number as text": ({"code": "400", "error": "boom"}, "BadRequestError", "400"),
+    "no status": ({"code": "4000", "error": "boom"}, "InternalServerError", "4000"),
+    "code and message": ({"code": "not-found", "message": "boom"}, "NotFoundError", "not-found"),
+    "error object": (
+        {"type": "rate_limit_error", "message": "boom", "code": None},
+        "RateLimitError",
+        "rate_limit_error",
+    ),
+    "object": ({"object": "error", "message": "boom", "code": 400}, "BadRequestError", "400"),
+    "event": ({"type": "error", "message": "boom"}, "InternalServerError", None),
+}
+
+
+@pytest.mark.parametrize("how", ["result", "data", "bare"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_of_other_services_are_errors_inside_a_success(name: str, how: str) -> None:
+    """What gateways and proxies send in place of a response has its class, text and code."""
+    body, cls, code = SHAPES[name]
+    error = error_of(200, wrapped(body, how))
+    assert (type(error).__name__, error.message, error.code) == (cls, "boom", code)
+    assert error.maker != "gateway"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": "x"},
+        {"message": "x"},
+        {"errors": []},
+        {"errors": None, "error": False},
+        {"status": "failed"},
+        {"status": 200, "message": "x"},
+        {"code": "x"},
+        {"code": 14},
+        {"type": "response.tool_error", "message": "x"},
+        {"type": "warning", "message": "x", "code": "w"},
+        {"object": "response", "status": 500},
+        {"data": [{"errors": ["x"]}], "errors": []},
+    ],
+)
+def test_what_only_looks_like_an_error_is_none(body: Any) -> None:
+    """Neither a text alone nor a word alone makes an error of a success."""
+    assert classify(200, body, {}) is None
+
+
+@pytest.mark.parametrize("document", [None, "", "boom", [], ["boom"], {}, {"message": "boom"}, 5])
+def test_an_event_that_is_known_to_report_an_error_is_one(document: Any) -> None:
+    """Whatever its data looks like; the token is in none of it."""
+    error = reported_error(document)
+    assert isinstance(error, APIStatusError)
+    assert (error.status_code, error.is_retryable) == (200, True)
+    assert error.message in {"boom", "5", "The answer has status 200 and no text."}
+    assert "s3cret" not in str(vars(reported_error({"detail": "boom s3cret"}, "s3cret")))
 
 
 def documents_with(leaf: str) -> st.SearchStrategy[Any]:

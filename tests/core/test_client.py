@@ -31,9 +31,7 @@ from tests.core.loopback import (
 )
 from tests.core.twins import BOTH, AsyncHands, Pauses, SyncHands, hands
 from tests.core.wire import refused
-from xai_lowcode.async_client import AsyncClient
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
-from xai_lowcode.client import Client
 from xai_lowcode.errors import (
     APIConnectionError,
     APIStatusError,
@@ -46,7 +44,9 @@ from xai_lowcode.operation import Operation
 from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.settings import Settings
 from xai_lowcode.steps import Call
-from xai_lowcode.transport import AsyncTargetTransport, TargetTransport
+from xai_lowcode.transport.async_client import AsyncClient
+from xai_lowcode.transport.config import AsyncTargetTransport, TargetTransport
+from xai_lowcode.transport.sync_client import Client
 
 OK = {"id": "m", "choices": [], "data": [{"id": "m"}], "object": "list"}
 MOVES: dict[str, Move] = {
@@ -296,7 +296,7 @@ def test_one_pool_for_each_loop(gateway: Loopback) -> None:
     gc.collect()
     assert len(gateway.requests) == 16
     # Loops that ended are not kept alive by what was made for them.
-    assert len(client._pools) <= 1
+    assert len(client._transports) <= 1
 
 
 async def test_closing_is_no_end(gateway: Loopback) -> None:
@@ -346,7 +346,7 @@ def test_clients_travel(gateway: Loopback, cls: type[Any], travel: Any) -> None:
         with client, other:
             client.call(LIST_MODELS)
             other.call(LIST_MODELS)
-            assert client._http() is not other._http()
+            assert client._transport() is not other._transport()
 
 
 def test_an_unused_reference_closes_its_pool(gateway: Loopback) -> None:

@@ -110,3 +110,43 @@ def test_a_document_that_holds_itself_is_refused() -> None:
 def test_null_beside_numbers_is_no_fault() -> None:
     """A given None is written as null, and is not taken for a NaN."""
     assert codec.dump({"a": None, "b": 1.5, "null": "null"}) == b'{"a":null,"b":1.5,"null":"null"}'
+
+
+# What opens and what closes so many levels, with brackets in texts among them.
+LEVELS = [("[", "]", 1), ('{"a":', "}", 1), ('["[{",{"]":"}","b":', "},1]", 2)]
+
+
+@pytest.mark.parametrize("given_as", [str, str.encode, bytearray, memoryview])
+@pytest.mark.parametrize(("begin", "end", "levels"), LEVELS)
+@pytest.mark.parametrize("times", [1, 50, 99, 100, 101, 199, 200, 201, 255, 1_023, 1_025, 100_000])
+def test_what_is_nested_too_deeply_is_not_read(
+    begin: str, end: str, levels: int, times: int, given_as: Any
+) -> None:
+    """Up to a depth everything is read, beyond it nothing, in the same way as what is no JSON."""
+    text = begin * times + "1" + end * times
+    content = given_as(text if given_as in {str, str.encode} else text.encode())
+    readable = times * levels <= codec.DEEPEST_READ
+    try:
+        document = codec.load(content)
+    except codec.JSONDecodeError:
+        assert not readable
+        return
+    assert readable
+    # There is room for what a request puts around it.
+    assert codec.dump({"messages": [{"content": [document]}]})
+
+
+@pytest.mark.parametrize("item", ["[]", "{}", '"[["', "[[]]"])
+def test_many_brackets_are_not_deep(item: str) -> None:
+    """A long document that is flat is read, however many brackets it has."""
+    assert len(codec.load(f"[{','.join([item] * 10_000)}]")) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [(10**5_000, "an int"), ((10**5_000,), "a tuple")], ids=["int", "tuple"]
+)
+def test_a_key_that_cannot_be_printed_is_named_by_its_type(key: Any, name: str) -> None:
+    """Python prints no integer of more than 4,300 digits; the place is named all the same."""
+    with pytest.raises(UsageError) as refusal:
+        codec.dump({"a": {key: 1}})
+    assert refusal.value.field == f"a.{name}"

@@ -143,8 +143,8 @@ def test_all_ways_give_one_reply(model: GatewayModel, options: dict[str, Any]) -
     assert plain.finish_reason == ("length" if "max_tokens" in options else "stop")
 
 
-def test_a_choice_that_ends_silently_has_ended() -> None:
-    """With [DONE] and without a finish reason an answer has stopped, and its usage comes last."""
+def test_a_choice_that_ends_silently_is_not_whole() -> None:
+    """Without a finish reason a choice has not ended; the usage comes last all the same."""
     decoder, usage = DIALECT.decoder(), {"prompt_tokens": 1, "completion_tokens": 2}
     events = [
         *decoder.feed({"id": "x", "choices": [{"text": "a", "index": 1}], "usage": usage}),
@@ -153,7 +153,7 @@ def test_a_choice_that_ends_silently_has_ended() -> None:
     assert not decoder.complete
     reply = fold([*events, *decoder.done()])
     assert [choice.text for choice in reply.choices] == ["b", "a"]
-    assert [choice.finish_reason for choice in reply.choices] == ["stop", "stop"]
+    assert [choice.finish_reason for choice in reply.choices] == ["", ""]
     assert reply.usage is not None
     assert reply.usage.output_tokens == 3
 

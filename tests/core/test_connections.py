@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpcore
 import pytest
 import trustme
 from hypothesis import given
@@ -20,16 +19,17 @@ from hypothesis import strategies as st
 from tests.core.loopback import TOKEN, Loopback, Reply, Stall, json_reply, sse_reply
 from tests.core.test_streams import FORMS
 from tests.core.twins import BOTH, AsyncHands, SyncHands, hands
-from xai_lowcode import async_connections, connections, idle, transport
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.due import SharedDue
-from xai_lowcode.errors import APIConnectionError, APITimeoutError, StreamInterruptedError
+from xai_lowcode.errors import APITimeoutError, CertificateVerificationError
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.operations import LIST_MODELS
 from xai_lowcode.settings import Settings
-from xai_lowcode.sockets import OnePacket
 from xai_lowcode.steps import Call
+from xai_lowcode.transport import pool
+from xai_lowcode.transport.config import TransportConfig
+from xai_lowcode.transport.network import MonitoredBackend
+from xai_lowcode.transport.progress import RequestProgress
 
 both = pytest.mark.parametrize("kind", BOTH)
 BODY = b'{"data":[{"id":"m"}]}'
@@ -37,46 +37,23 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 MODELS = json_reply({"data": [{"id": "m"}]})
 
 
-class Recorder(httpcore.NetworkStream):
-    """A stream that keeps what is written."""
+@given(st.lists(st.binary(max_size=5), max_size=4), st.lists(st.binary(min_size=1), max_size=3))
+def test_all_that_is_written_goes_out_in_order(before: list[bytes], body: list[bytes]) -> None:
+    """What was said to a proxy, the head, the body: nothing is lost; the head goes with the body.
 
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - httpcore's signature
-        return b"x"
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - as above
-        self.written.append(buffer)
-
-
-@given(st.lists(st.one_of(st.none(), st.binary(max_size=3)), max_size=12))
-def test_all_that_was_written_is_out_when_something_is_read(script: list[bytes | None]) -> None:
-    """Whatever is written and read in turns, nothing is lost, doubled or out of order."""
-    below = Recorder()
-    stream, said = OnePacket(below, SharedDue()), b""
-    for step in script:
-        if step is None:
-            stream.read(1)
-            assert b"".join(below.written) == said
-        else:
-            stream.write(step)
-            said += step
-    stream.read(1)
-    assert b"".join(below.written) == said
-    assert b"" not in below.written
-
-
-@given(st.binary(min_size=1, max_size=5), st.binary(min_size=1, max_size=5))
-def test_head_and_body_are_one_packet(head: bytes, body: bytes) -> None:
-    """As httpcore writes a request: the head, the body, and nothing at its end."""
-    below = Recorder()
-    stream = OnePacket(below, SharedDue())
-    for _ in range(2):
-        for piece in (head, body, b""):
-            stream.write(piece)
-        stream.read(1)
-    assert below.written == [head + body] * 2
+    httpcore writes nothing at the end of each request.
+    """
+    backend, progress = MonitoredBackend(), RequestProgress("POST")
+    for head in (b"POST /x HTTP/1.1\r\n\r\n", b"POST /y HTTP/1.1\r\n\r\n"):
+        backend.progress = progress = RequestProgress("POST")
+        said = [backend.to_write(chunk) for chunk in before]
+        assert said == before
+        assert not progress.sent
+        assert backend.to_write(head) == b""
+        first, *rest = [backend.to_write(chunk) for chunk in (*body, b"")]
+        assert progress.sent
+        assert first == head + (body[0] if body else b"")
+        assert b"".join(rest) == b"".join(body[1:])
 
 
 def local(base_url: str, **more: Any) -> Settings:
@@ -138,7 +115,7 @@ def test_what_lay_too_long_is_closed(
     gateway: Loopback, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An idle connection past its time is not used; the ones below go with the next return."""
-    monkeypatch.setattr(idle, "KEEPALIVE_SECONDS", -1.0)
+    monkeypatch.setattr(pool, "KEEPALIVE_SECONDS", -1.0)
     gateway.play = lambda _request: MODELS
     with hands(kind, settings_of(gateway)) as client:
         for made in (1, 2, 3):
@@ -202,8 +179,7 @@ def test_more_calls_than_connections_wait_for_one(
     gateway: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There are never more connections than allowed, and every call is answered."""
-    monkeypatch.setattr(connections.DirectClient.__init__, "__defaults__", (2,))
-    monkeypatch.setattr(async_connections.AsyncDirectClient.__init__, "__defaults__", (2,))
+    monkeypatch.setattr(TransportConfig.__init__, "__defaults__", (2,))
     gateway.play = lambda _request: Reply(BODY, pause=0.005)
     with hands(SyncHands, settings_of(gateway)) as client, ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: client.call(LIST_MODELS)[0].id, range(12)))
@@ -222,8 +198,7 @@ def test_waiting_for_a_connection_ends_with_its_time(
     gateway: Loopback, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call that gets no connection in time says so, and was not sent."""
-    monkeypatch.setattr(connections.DirectClient.__init__, "__defaults__", (1,))
-    monkeypatch.setattr(async_connections.AsyncDirectClient.__init__, "__defaults__", (1,))
+    monkeypatch.setattr(TransportConfig.__init__, "__defaults__", (1,))
     gateway.play = lambda _request: Stall()
     settings = settings_of(gateway, timeout=(1.0, 0.3, 1.0, 0.05))
     with hands(kind, settings) as client, ThreadPoolExecutor(2) as threads:
@@ -259,43 +234,32 @@ def test_a_loop_that_ends_leaves_no_socket(gateway: Loopback) -> None:
 
 
 @both
-def test_closing_ends_what_is_in_use(gateway: Loopback, kind: type[Any]) -> None:
-    """A stream whose client is closed in the middle ends, and leaves nothing open."""
-    gateway.play = lambda _request: sse_reply(b"data: {}\n\n", stall=True)
+def test_closing_leaves_what_is_in_use_to_its_end(gateway: Loopback, kind: type[Any]) -> None:
+    """A stream whose client is closed goes on; its connection is closed when it ends."""
+    chunks = [b"data: {}\n\n"] * 5
+    gateway.play = lambda _request: sse_reply(chunks, pause=0.01)
     call = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
     with hands(kind, settings_of(gateway)) as client:
         if kind is SyncHands:
-            pieces = client.client.stream(call)
-            next(pieces)
+            stream = client.client.stream(call)
+            read = [next(stream)]
             client.client.close()
-            with pytest.raises(StreamInterruptedError):
-                next(pieces)
+            read += stream
         else:
 
-            async def broken() -> None:
-                pieces = client.client.stream(call)
-                await anext(pieces)
+            async def closed() -> list[bytes]:
+                stream = client.client.stream(call)
+                read = [await anext(stream)]
                 await client.client.aclose()
-                with pytest.raises(StreamInterruptedError):
-                    await anext(pieces)
+                return read + [chunk async for chunk in stream]
 
-            client.runner.run(broken())
+            read = client.runner.run(closed())
+        assert b"".join(read) == b"".join(chunks)
         assert gateway.open_connections == 0
-
-
-@both
-def test_proxies_of_the_environment_are_used(
-    gateway: Loopback, kind: type[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The request goes to the proxy, which is told the whole address."""
-    gateway.play = lambda _request: MODELS
-    monkeypatch.setenv("HTTP_PROXY", gateway.base_url.removesuffix("/xai"))
-    settings = Settings.create(
-        api_token=TOKEN, base_url="http://gateway.invalid/xai", allow_insecure_http=True
-    )
-    with hands(kind, settings) as client:
-        client.call(LIST_MODELS)
-    assert gateway.requests[0].headers["host"] == "gateway.invalid"
+        gateway.play = lambda _request: MODELS
+        for _ in range(2):
+            client.call(LIST_MODELS)
+        assert gateway.connections_made == 2
 
 
 @pytest.fixture(scope="module")
@@ -323,10 +287,31 @@ def test_tls(
             writer.close()
 
     with serving(talk, certified) as place:
-        settings = local(f"https://{place}/xai")
-        with hands(kind, settings) as client, pytest.raises(APIConnectionError, match="CERTIFI"):
+        base_url = f"https://{place}/xai"
+        with (
+            hands(kind, local(base_url)) as client,
+            pytest.raises(CertificateVerificationError, match="SSL_CERT_FILE"),
+        ):
             client.call(LIST_MODELS)
-        context = ssl.create_default_context(cafile=str(known))
-        monkeypatch.setattr(transport, "tls_context", lambda: context)
-        with hands(kind, settings) as client:
-            assert [client.call(LIST_MODELS)[0].id for _ in range(3)] == ["m"] * 3
+        for verify in (str(known), ssl.create_default_context(cafile=str(known))):
+            with hands(kind, local(base_url, verify=verify)) as client:
+                assert [client.call(LIST_MODELS)[0].id for _ in range(3)] == ["m"] * 3
+        monkeypatch.setenv("SSL_CERT_FILE", str(known))
+        with hands(kind, local(base_url)) as client:
+            assert client.call(LIST_MODELS)[0].id == "m"
+
+
+async def test_a_client_that_is_collected_leaves_no_socket(gateway: Loopback) -> None:
+    """Also in a cycle, as an error with its frames is, which is collected in one go."""
+    gateway.play = lambda _request: MODELS
+    cycle: list[Any] = [AsyncHands(settings_of(gateway)).client]
+    cycle.append(cycle)
+    await asyncio.gather(*(cycle[0].call(LIST_MODELS) for _ in range(3)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del cycle
+        gc.collect()
+        await asyncio.sleep(0.01)
+        gc.collect()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert await asyncio.to_thread(lambda: gateway.open_connections) == 0

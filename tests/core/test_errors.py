@@ -10,7 +10,13 @@ import pytest
 
 from tests.core.loopback import TOKEN
 from xai_lowcode import errors
-from xai_lowcode.errors import XAILowCodeError
+from xai_lowcode.errors import (
+    LONGEST_VALUE,
+    UnreadableAnswerError,
+    XAILowCodeError,
+    describe,
+    not_understood,
+)
 
 CLASSES = [
     value
@@ -62,7 +68,7 @@ def test_errors_travel(error: type[XAILowCodeError]) -> None:
 
 
 @every_class
-@pytest.mark.parametrize("place", ["message", "hint", "code", "request_id", "body"])
+@pytest.mark.parametrize("place", ["message", "hint", "code", "request_id", "body", "field"])
 def test_no_fact_of_an_error_keeps_a_token(error: type[XAILowCodeError], place: str) -> None:
     """A token that gets into any fact of an error is blanked on the way in."""
     facts: dict[str, Any] = {"message": "It failed.", place: f"see api_token={TOKEN}"}
@@ -99,3 +105,57 @@ def test_errors_have_their_sentence(error: type[XAILowCodeError]) -> None:
 def test_usage_errors_are_no_value_errors() -> None:
     """Pydantic would turn a ValueError into a text that repeats the input with the token."""
     assert not issubclass(errors.UsageError, ValueError)
+
+
+class Unprintable:
+    """An object whose ``repr`` fails."""
+
+    def __init__(self, failure: BaseException) -> None:
+        self.failure = failure
+
+    def __repr__(self) -> str:
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "'a'"),
+        (None, "None"),
+        (True, "True"),
+        (10**5_000, "an int"),
+        ([10**5_000], "a list"),
+        (Unprintable(ValueError(TOKEN)), "an Unprintable"),
+        (Unprintable(RecursionError()), "an Unprintable"),
+        (f"api_token={TOKEN}", "'[redacted]'"),
+        ("x" * 10**6, "'" + "x" * (LONGEST_VALUE - 1) + "…"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_any_value_can_be_quoted_in_a_message(value: Any, text: str) -> None:
+    """A value is quoted in few words, whatever its ``repr`` does, and without the token."""
+    assert describe(value) == text
+
+
+DEFECTS = [KeyError(TOKEN), RecursionError(), OverflowError(TOKEN), ZeroDivisionError()]
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: type(defect).__name__)
+def test_a_response_that_is_not_understood_is_unreadable(defect: Exception) -> None:
+    """The error names the exception's class, keeps the body, and quotes nothing of the text."""
+    error = not_understood(defect, {"a": 1})
+    assert type(error) is UnreadableAnswerError
+    assert type(defect).__name__ in error.message
+    assert error.body == {"a": 1}
+    assert TOKEN not in str(vars(error))
+    assert error.__cause__ is None
+
+
+def test_lack_of_memory_is_no_fault_of_a_response() -> None:
+    """A MemoryError comes out as it is, from both helpers that take any exception."""
+    lack = MemoryError()
+    with pytest.raises(MemoryError) as raised:
+        not_understood(lack)
+    assert raised.value is lack
+    with pytest.raises(MemoryError):
+        describe(Unprintable(lack))

@@ -17,7 +17,7 @@ from tests.core.wire import refused, wrapped
 from xai_lowcode import errors
 from xai_lowcode.addresses import UrlForms, parameters
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
-from xai_lowcode.exchange import Session, exchange
+from xai_lowcode.exchange import Session, exchange, wait_to_repeat
 from xai_lowcode.operation import Operation
 from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.retry import RetryPolicy
@@ -293,6 +293,56 @@ def test_a_stream_settles_when_its_head_is_there() -> None:
     with pytest.raises(StopIteration) as end:
         steps.send(Opened({"a": "b"}))
     assert end.value.value == Settled(None, {"a": "b"})
+
+
+def test_a_call_that_goes_on_has_the_attempts_of_the_first() -> None:
+    """Retries that were made before are missing, and the response's headers are remembered."""
+    session = Session(RetryPolicy(2), UrlForms(), "", float, lambda: 0.5)
+    call = Call(CREATE_CHAT_COMPLETION, stream=True)
+    attempts = session.attempts()
+    for number, outcomes in enumerate((["503", "stream"], ["503", "503"])):
+        steps = exchange(call, session, attempts)
+        step = next(steps)
+        try:
+            for name in outcomes:
+                assert isinstance(step, Send)
+                outcome = Opened({"retry-after": "3"}) if name == "stream" else OUTCOMES["5xx"]
+                step = steps.send(outcome)
+                if isinstance(step, Wait):
+                    step = next(steps)
+        except StopIteration:
+            assert number == 0
+        except errors.InternalServerError:
+            assert number == 1
+    assert attempts.made == 3
+    assert attempts.headers == {"retry-after": "3"}
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_an_error_of_a_success_is_a_failed_attempt(
+    retries: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It waits as long as the headers of the response say, counts, and is logged without token."""
+    session = Session(RetryPolicy(retries), UrlForms(), "secret", float, lambda: 0.5)
+    call: Call[Any] = Call(CREATE_CHAT_COMPLETION, stream=True)
+    attempts = session.attempts()
+    attempts.headers = {"retry-after": "3", "x-request-id": "r1"}
+    error = errors.InternalServerError("Busy secret", status_code=200)
+    steps = wait_to_repeat(call, session, attempts, error)
+    with caplog.at_level("INFO", "xai_lowcode"):
+        if retries:
+            assert list(steps) == [Wait(3.5)]
+        else:
+            with pytest.raises(errors.InternalServerError) as raised:
+                next(steps)
+            assert raised.value is error
+    assert (error.retry_after, error.request_id, attempts.made) == (3.0, "r1", 1 + retries)
+    assert bool(caplog.messages) == bool(retries)
+    assert "secret" not in f"{error}{caplog.text}"
+    told = errors.RateLimitError("Slow down", retry_after=1.0, request_id="own")
+    with pytest.raises(errors.RateLimitError):
+        list(wait_to_repeat(call, session, attempts, told))
+    assert (told.retry_after, told.request_id) == (1.0, "own")
 
 
 def test_variables_of_a_frame_show_no_answer() -> None:

@@ -2,16 +2,19 @@
 
 import base64
 import json
+import struct
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.wire import WIRE
-from xai_lowcode.errors import ContentPolicyError, UnreadableAnswerError, UsageError
-from xai_lowcode.images import Image, ImageRequest, read_images
+from xai_lowcode.errors import ContentPolicyError, UnreadableAnswerError, UsageError, describe
+from xai_lowcode.images import Image, ImageRequest, pictures, read_images
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 BAD: list[tuple[str, Any]] = [
@@ -28,12 +31,14 @@ BAD: list[tuple[str, Any]] = [
     ("n", 1.0),
     ("n", "1"),
     ("n", None),
+    ("n", 10**5_000),
+    ("response_format", 10**5_000),
     ("response_format", "png"),
     ("response_format", None),
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD)
+@pytest.mark.parametrize(("name", "value"), BAD, ids=describe)
 def test_impossible_orders_are_refused(name: str, value: Any) -> None:
     """An impossible field is refused when the order is made, naming it."""
     with pytest.raises(UsageError) as refusal:
@@ -154,3 +159,70 @@ def test_recorded_answers(path: Path) -> None:
     for image, item in zip(batch.images, body["data"], strict=True):
         assert (image.url, image.base64) == (item.get("url"), item.get("b64_json"))
         assert image.base64 is None or image.content
+
+
+@pytest.mark.parametrize("usage", [{}, {"cost_in_usd_ticks": 0}, {"cost_in_usd_ticks": 5}, None])
+def test_a_response_without_images_is_unreadable(usage: Any) -> None:
+    """Of an empty list nobody can say what each image cost, or show one."""
+    with pytest.raises(UnreadableAnswerError, match="no images"):
+        read_images({"data": [], "usage": usage})
+
+
+@pytest.mark.parametrize("ticks", [0, -1, 2**63, 2**64, 1e300, float("nan"), "5", None, True])
+def test_any_cost_is_a_figure_or_none(ticks: Any) -> None:
+    """A cost that is no integer of 64 bits counts as not given."""
+    batch = read_images({"data": [{"url": "u"}], "usage": {"cost_in_usd_ticks": ticks}})
+    given = type(ticks) is int and ticks < 2**64
+    assert batch.cost_usd == (ticks / 10**10 if given else None)
+
+
+def encoded(mode: str, form: str) -> Image:
+    file = BytesIO()
+    PIL.Image.new(mode, (40, 20)).save(file, form)
+    return Image(base64=base64.b64encode(file.getvalue()).decode())
+
+
+@pytest.mark.parametrize(
+    ("mode", "form"),
+    [
+        *(("RGB", "JPEG"), ("L", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "PNG")),
+        *(("1", "PNG"), ("LA", "PNG"), ("I;16", "PNG"), ("PA", "TIFF"), ("YCbCr", "TIFF")),
+        *(("LAB", "TIFF"), ("I", "TIFF"), ("F", "TIFF"), ("I;16", "TIFF")),
+    ],
+)
+def test_an_image_of_any_mode_has_a_thumbnail(mode: str, form: str) -> None:
+    """Modes that PNG does not have are converted."""
+    assert encoded(mode, form).thumbnail(10).to_pil().size == (10, 5)
+
+
+DEFECTS = [
+    *(OSError, SyntaxError, ValueError, struct.error, RuntimeError, NotImplementedError, EOFError),
+    *(UnboundLocalError, ZeroDivisionError, OverflowError, KeyError, RecursionError),
+    PIL.Image.DecompressionBombError,
+]
+
+
+@pytest.mark.parametrize("step", ["open", "thumbnail", "save"])
+@pytest.mark.parametrize("defect", [*DEFECTS, MemoryError, KeyboardInterrupt])
+def test_whatever_a_decoder_raises_is_ours(
+    step: str, defect: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damaged data makes an error of ours; lack of memory and interruptions come out unchanged."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise defect("x")
+
+    image = encoded("RGB", "PNG")
+    monkeypatch.setattr(PIL.Image if step == "open" else PIL.Image.Image, step, fail)
+    ours = issubclass(defect, Exception) and defect is not MemoryError
+    with pytest.raises(UnreadableAnswerError if ours else defect) as raised:
+        image.thumbnail()
+    assert not ours or raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG", b"\xff\xfe", "\ud800", "é"])
+def test_a_block_with_other_data_is_unreadable(data: Any) -> None:
+    """A framework's block whose data is not base64 makes an error of ours when it is used."""
+    (image,) = pictures({"type": "image", "base64": data}).images
+    with pytest.raises(UnreadableAnswerError):
+        _ = image.content

@@ -16,9 +16,7 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from tests.core.held import Held
 from tests.core.loopback import TOKEN, Reply, json_reply
 from xai_lowcode.addresses import UrlForms
-from xai_lowcode.async_client import AsyncClient
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
-from xai_lowcode.client import Client
 from xai_lowcode.errors import APITimeoutError, UsageError, XAILowCodeError
 from xai_lowcode.exchange import Session, exchange
 from xai_lowcode.gateway import AsyncGateway, Gateway
@@ -29,6 +27,8 @@ from xai_lowcode.operations import LIST_MODELS
 from xai_lowcode.retry import RetryPolicy
 from xai_lowcode.settings import Settings
 from xai_lowcode.steps import Answer, Call, Enter, Send, Step, Wait
+from xai_lowcode.transport.async_client import AsyncClient
+from xai_lowcode.transport.sync_client import Client
 
 SETTINGS = Settings.create(api_token=TOKEN, base_url="http://127.0.0.1:1/xai")
 

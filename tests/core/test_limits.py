@@ -13,15 +13,15 @@ import pytest
 
 from tests.core.held import Held, free
 from tests.core.loopback import TOKEN, Reply, json_reply, sse_reply
-from xai_lowcode.async_client import AsyncClient
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
-from xai_lowcode.client import Client
 from xai_lowcode.errors import APITimeoutError, UsageError
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.limits import Limits
 from xai_lowcode.operations import LIST_MODELS
 from xai_lowcode.settings import Settings
 from xai_lowcode.steps import Call
+from xai_lowcode.transport.async_client import AsyncClient
+from xai_lowcode.transport.sync_client import Client
 
 STREAM: Call[Any] = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
 
@@ -186,10 +186,10 @@ def test_a_place_is_taken_for_each_attempt_and_not_kept_between(
             nap(_seconds)
 
     if kind is Client:
-        monkeypatch.setattr("xai_lowcode.client.sleep", nap)
+        monkeypatch.setattr("xai_lowcode.transport.sync_client.sleep", nap)
         model.client.call(LIST_MODELS)
     else:
-        monkeypatch.setattr("xai_lowcode.async_client.asyncio.sleep", anap)
+        monkeypatch.setattr("xai_lowcode.transport.async_client.asyncio.sleep", anap)
         asyncio.run(model.async_client.call(LIST_MODELS))
     assert seen == [1, 1]
     assert held.flight.sent == 3

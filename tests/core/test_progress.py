@@ -177,8 +177,8 @@ def test_an_interruption_takes_the_bar_away(
 
     with hands(kind, settings_of(emulator)) as client:
         before = set(threading.enumerate())
-        monkeypatch.setattr("xai_lowcode.client.sleep", interrupt)
-        monkeypatch.setattr("xai_lowcode.async_client.asyncio.sleep", interrupt)
+        monkeypatch.setattr("xai_lowcode.transport.sync_client.sleep", interrupt)
+        monkeypatch.setattr("xai_lowcode.transport.async_client.asyncio.sleep", interrupt)
         with pytest.raises(KeyboardInterrupt) as kept:
             client.say("collect_deferred_completion", "r", Deferral(progress=True))
         # rich tells its thread to end, and does not wait for it.

@@ -1,6 +1,9 @@
 """Law: what holds a token, anywhere and in any spelling, holds none afterwards; the rest stays."""
 
+import html
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -15,13 +18,39 @@ tokens = st.text(
     st.characters(codec="ascii", exclude_categories=["Cc", "Zs"]), min_size=6, max_size=40
 ).filter(lambda token: token not in BLANK)
 around = st.text(max_size=20)
+# What makes one of the known forms begin before the token, and may end inside it.
+openings = st.sampled_from(
+    [
+        *("", "api_token=", "API_TOKEN%3d", "api_token=x&y", "%3Fapi_token%3D", "Bearer "),
+        *("bearer  x", "at_", "at_12345", "at_123456", "xai-", "xai-123456", "xai-lowcode"),
+        *("%", "\\", "…", "at_…"),
+    ]
+)
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "quoted": lambda token: quote(token, safe=""),
+    "quoted but for slashes": quote,
+    "quoted in small letters": lambda token: re.sub(
+        "%..", lambda escape: escape[0].lower(), quote(token, safe="")
+    ),
+    "quoted twice": lambda token: quote(quote(token, safe=""), safe=""),
+    "in HTML": html.escape,
+    "in JSON": lambda token: json.dumps(token)[1:-1],
+    "in JSON with slashes": lambda token: json.dumps(token)[1:-1].replace("/", "\\/"),
+    "by repr": lambda token: repr(token)[1:-1],
+}
 
 
-@given(around, around, tokens)
-def test_the_token_in_use_goes_wherever_it_stands(before: str, after: str, token: str) -> None:
-    """Of the token in use nothing is left, plain or quoted for a query, whatever stands around."""
-    for spelling in {token, quote(token, safe="")}:
-        assert spelling not in redact_text(f"{before}{spelling}{after}", token)
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+@given(before=around | openings, after=around, token=tokens)
+def test_the_token_in_use_goes_wherever_it_stands(
+    spell: Callable[[str], str], before: str, after: str, token: str
+) -> None:
+    """Of the token in use nothing is left, however it is quoted and whatever stands around."""
+    spelling = spell(token)
+    assert spelling not in redact_text(f"{before}{spelling}{after}", token)
+    # Nor its end, where another form begins before it and would end inside it.
+    assert not redact_text(f"{before}{spelling}", token).endswith(spelling[-4:])
 
 
 @pytest.mark.parametrize(
@@ -36,6 +65,10 @@ def test_the_token_in_use_goes_wherever_it_stands(before: str, after: str, token
         f"Bearer {TOKEN}",
         "authorization: bearer xai-abcdefghijklmnop",
         "key xai-abcdefghijklmnop.",
+        f"%3Fapi_token%3D{TOKEN}%26a%3Db",
+        f"%253Fapi_token%253D{TOKEN}%2526a",
+        f"next%3D{TOKEN}",
+        "next%3Dxai-abcdefghijklmnop",
     ],
 )
 def test_what_looks_like_a_token_goes_without_being_known(text: str) -> None:

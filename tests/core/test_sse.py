@@ -5,7 +5,7 @@ from itertools import pairwise, product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xai_lowcode.sse import EventCutter
+from xai_lowcode.sse import ErrorEvent, EventCutter
 
 LINES = [
     b"data: {}",
@@ -15,6 +15,9 @@ LINES = [
     b"data: \xe2\x80\xa8",
     b": ping",
     b"event: a",
+    b"event: error",
+    b"event:error",
+    b"event: errors",
     b"id: 1",
     b"",
     b"",
@@ -39,22 +42,30 @@ def cut(text: bytes, where: list[int]) -> list[bytes]:
     return [text[a:b] for a, b in pairwise(edges)]
 
 
-def read(pieces: list[bytes]) -> list[bytes]:
+Events = list[tuple[bool, bytes]]
+
+
+def read(pieces: list[bytes]) -> Events:
+    """The data of the events, and whether each is named ``error``."""
     cutter = EventCutter()
-    return [event for piece in pieces for event in cutter.feed(piece)] + cutter.close()
+    events = [event for piece in pieces for event in cutter.feed(piece)] + cutter.close()
+    return [(isinstance(event, ErrorEvent), event) for event in events]
 
 
-def simple(text: bytes) -> list[bytes]:
+def simple(text: bytes) -> Events:
     """The same by the shortest way to say it, for a text that is there as a whole."""
     plain = text.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    events: list[bytes] = []
+    events: Events = []
     data: list[bytes] = []
+    failed = False
     for line in [*plain.split(b"\n"), b""]:
         if line.startswith(b"data:"):
             data.append(line.removeprefix(b"data:").removeprefix(b" "))
-        elif not line and data:
-            events.append(b"\n".join(data))
-            data = []
+        elif line in {b"event:error", b"event: error"}:
+            failed = True
+        elif not line and (data or failed):
+            events.append((failed, b"\n".join(data)))
+            data, failed = [], False
     return events
 
 
@@ -88,7 +99,7 @@ def test_byte_by_byte_of_a_utf8_stream() -> None:
     """Half characters, U+2028 and U+0085 inside JSON are nobody's line ends."""
     text = 'data: {"a":"é\u2028\u0085😀"}\r\n\r\ndata: [DONE]\n\n'.encode()
     pieces = [text[i : i + 1] for i in range(len(text))]
-    assert read(pieces) == ['{"a":"é\u2028\u0085😀"}'.encode(), b"[DONE]"]
+    assert [data for _, data in read(pieces)] == ['{"a":"é\u2028\u0085😀"}'.encode(), b"[DONE]"]
 
 
 def test_closing_twice_says_nothing_new() -> None:
@@ -97,6 +108,14 @@ def test_closing_twice_says_nothing_new() -> None:
     cutter.feed(b"data: left")
     assert cutter.close() == [b"left"]
     assert cutter.close() == []
+
+
+def test_an_error_event_is_told_from_others_by_its_name() -> None:
+    """The name may stand before or behind the data, or alone; other names are dropped."""
+    for text in (b"event: error\ndata: x\n\n", b"data: x\nevent:error\n\n"):
+        assert read([text + b"data: y\n\n"]) == [(True, b"x"), (False, b"y")]
+    assert read([b"event: error\n\n"]) == [(True, b"")]
+    assert read([b"event: message\ndata: x\n\nevent: ping\n\n"]) == [(False, b"x")]
 
 
 class Counting(bytes):

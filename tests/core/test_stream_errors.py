@@ -105,7 +105,7 @@ CELLS = [
 def raised(form: str, chunks: list[Any], *, names: bool, piece: int) -> tuple[str, XAILowCodeError]:
     """The text that came before the error, and the error."""
     lines = [
-        (f"event: {one.get('type', 'error')}\n" if names else "")
+        (f"event: {one.get('type', 'message')}\n" if names else "")
         + f"data: {json.dumps(one, ensure_ascii=False)}\n\n"
         for one in chunks
     ]

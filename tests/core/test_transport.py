@@ -5,9 +5,10 @@ is watched that logs, prints, records or reports. One leak made on purpose prove
 sees.
 """
 
-import asyncio
+import gzip
 import pickle
 import ssl
+import zlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -34,22 +35,22 @@ from tests.core.twins import BOTH, SyncHands, hands
 from tests.core.wire import refused
 from xai_lowcode.addresses import address
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
-from xai_lowcode.errors import APIConnectionError, APITimeoutError, UnreadableAnswerError
-from xai_lowcode.failures import broken_off, dropped, failure
-from xai_lowcode.idle import KEEPALIVE_SECONDS
-from xai_lowcode.mailer import Mailer, Target
+from xai_lowcode.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    CertificateVerificationError,
+    UnreadableAnswerError,
+)
 from xai_lowcode.operation import Operation
 from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.settings import Settings
 from xai_lowcode.steps import Call, Send
-from xai_lowcode.transport import (
-    AsyncProbe,
-    Deadline,
-    Probe,
-    arrives_in_pieces,
-    client_options,
-    tls_context,
-)
+from xai_lowcode.transport import exceptions
+from xai_lowcode.transport.config import KEEPALIVE_SECONDS
+from xai_lowcode.transport.exceptions import failed_attempt, map_exception, map_stream_exception
+from xai_lowcode.transport.progress import RequestProgress
+from xai_lowcode.transport.request_builder import RequestBuilder, SecretTarget
+from xai_lowcode.transport.response import BodyLimits, decompress, should_stream_body
 
 both = pytest.mark.parametrize("kind", BOTH)
 # The canary looks like no token, so that nothing but knowing it can blank it.
@@ -239,6 +240,13 @@ def test_the_wire_carries_it_once_and_quoted(
         assert urlsplit(request.target).path.startswith("/xai/v1/")
 
 
+def built(settings: Settings, step: Send) -> tuple[httpx.Request, httpx.Request]:
+    """The request for our own transports, and the one built with a client of httpx's."""
+    builder = RequestBuilder(settings)
+    with httpx.Client() as client:
+        return builder.build(step)[0], builder.build_with(client, step)[0]
+
+
 @given(
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1)
 )
@@ -246,45 +254,61 @@ def test_any_token_is_quoted_so_that_it_comes_back(token: str) -> None:
     """Whatever signs a token is made of, the target is ASCII and decodes to it."""
     if token.startswith("xai-") or token.split() != [token]:
         return
-    mailer = Mailer(Settings.create(api_token=token, base_url="https://host/xai/"))
+    settings = Settings.create(api_token=token, base_url="https://host/xai/")
     call = Call(LIST_MODELS, query={"limit": "é &="})
     path = address(LIST_MODELS, "new", call.ids, call.query)
-    with httpx.Client() as client:
-        request = mailer.request(client, Send(call, "new", path, None), Probe())
-    target = bytes(request.extensions["target"]).decode("ascii")
-    assert dict(parse_qsl(urlsplit(target).query)) == {"limit": "é &=", "api_token": token}
-    assert urlsplit(target).path == "/xai/v1/models"
-    assert request.url == httpx.URL("https://host/xai/v1/models?limit=%C3%A9+%26%3D")
+    for request in built(settings, Send(call, "new", path, None)):
+        target = bytes(request.url.raw_path).decode("ascii")
+        assert dict(parse_qsl(urlsplit(target).query)) == {"limit": "é &=", "api_token": token}
+        assert urlsplit(target).path == "/xai/v1/models"
+        assert str(request.url) == "https://host/xai/v1/models?limit=%C3%A9+%26%3D"
+        assert request.url.raw_path.decode("ascii") == "/xai/v1/models?limit=%C3%A9+%26%3D"
 
 
 def test_a_target_prints_blank() -> None:
-    """Neither printing nor formatting shows it; the bytes themselves are the target."""
-    target = Target(b"/?api_token=x")
-    assert "api_token" not in f"{target} {target!r} {target!s} {[target]} {target!s}"
+    """No print, format or decoding shows it; the bytes themselves are the target."""
+    target = SecretTarget(b"/?api_token=x")
+    printed = f"{target} {target!r} {target!s} {[target]} {target!s} {target.decode()}"
+    assert "api_token" not in printed
     assert bytes(target) == target == b"/?api_token=x"
+
+
+def test_what_is_made_of_a_secret_url_has_no_secret() -> None:
+    """Copies, joined and pickled URLs know the path only."""
+    settings = Settings.create(api_token=TOKEN, base_url="https://host/xai/")
+    for request in built(settings, Send(Call(LIST_MODELS), "new", "/v1/models", None)):
+        url = request.url
+        assert TOKEN.encode() in bytes(url.raw_path)
+        for made in (
+            url.copy_with(host="other"),
+            url.copy_merge_params({"a": "b"}),
+            url.join("/elsewhere"),
+            pickle.loads(pickle.dumps(url)),  # noqa: S301 - just written
+            httpx.URL(url),
+        ):
+            assert TOKEN.encode() not in bytes(made.raw_path)
+        assert TOKEN not in f"{url!r} {url} {vars(url)} {url.query!r} {url.params}"
 
 
 @pytest.mark.parametrize("within", [None, 0.5, 1e6])
 def test_time_outs_are_capped_by_what_is_left(within: float | None) -> None:
     """No phase may take longer than the call has left; without a deadline they stay."""
     settings = Settings.create(api_token=TOKEN, timeout=(1.0, 2.0, None, 4.0))
-    with httpx.Client() as client:
-        request = Mailer(settings).request(
-            client, Send(Call(LIST_MODELS), "new", "/v1/models", within), Probe()
-        )
     asked = {"connect": 1.0, "read": 2.0, "write": None, "pool": 4.0}
     expected = {
         phase: seconds if within is None else within if seconds is None else min(seconds, within)
         for phase, seconds in asked.items()
     }
-    assert request.extensions["timeout"] == expected
+    for request in built(settings, Send(Call(LIST_MODELS), "new", "/v1/models", within)):
+        assert request.extensions["timeout"] == expected
 
 
-FAILURES: list[tuple[Exception, Any, bool | None]] = [
+FAILURES: list[tuple[Exception, Any, bool]] = [
     (httpx.ConnectTimeout("x"), APITimeoutError, False),
     (httpx.PoolTimeout("x"), APITimeoutError, False),
     (httpx.ReadTimeout("x"), APITimeoutError, True),
     (httpx.WriteTimeout("x"), APITimeoutError, True),
+    (TimeoutError(), APITimeoutError, True),
     (httpx.ConnectError("x"), APIConnectionError, False),
     (httpx.ProxyError("x"), APIConnectionError, False),
     (httpx.UnsupportedProtocol("x"), APIConnectionError, False),
@@ -294,36 +318,66 @@ FAILURES: list[tuple[Exception, Any, bool | None]] = [
     (httpx.RemoteProtocolError("x"), APIConnectionError, True),
     (httpx.LocalProtocolError("x"), APIConnectionError, True),
     (ssl.SSLError("x"), APIConnectionError, True),
-    (httpx.DecodingError("x"), UnreadableAnswerError, None),
-    (ValueError("x"), None, None),
-    (RuntimeError("x"), None, None),
+    (ExceptionGroup("x", [httpx.ReadError("y"), OSError("z")]), APIConnectionError, True),
+    (ssl.SSLCertVerificationError("x"), CertificateVerificationError, False),
+    (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED]"), CertificateVerificationError, False),
 ]
 
 
-@pytest.mark.parametrize(
-    ("exception", "kind", "reached"), FAILURES, ids=lambda value: repr(value)[:30]
-)
-@pytest.mark.parametrize("stale", [False, True])
+@pytest.mark.parametrize(("exception", "kind", "reached"), FAILURES, ids=str)
 @pytest.mark.parametrize("begun", [False, True])
-def test_what_failures_mean(
-    exception: Exception, kind: Any, reached: bool | None, stale: bool, begun: bool
+@pytest.mark.parametrize("idempotent", [False, True])
+def test_what_failures_of_a_given_client_mean(
+    exception: Exception, kind: Any, reached: bool, begun: bool, idempotent: bool
 ) -> None:
-    """Each failure of httpx has one meaning; what is no failure of the network has none."""
-    probe = Probe()
-    probe("http11.send_request_headers.started" if stale else "connection.connect_tcp.started", {})
-    outcome = dropped(exception, probe, object() if begun else None)
-    if kind is None:
-        assert outcome is None
-        assert failure(exception) is None
-        assert broken_off(exception) is None
-        return
+    """It does not say what it received: a POST that may have been taken counts as begun."""
+    outcome = failed_attempt(exception, None, object() if begun else None, idempotent=idempotent)
     assert outcome is not None
     assert type(outcome.error) is kind
-    assert getattr(outcome.error, "reached", None) is reached
-    assert outcome.error.__cause__ is None
-    assert outcome.error.__context__ is None
-    assert outcome.begun == begun
-    assert outcome.stale == (stale and reached is True and kind is APIConnectionError and not begun)
+    assert outcome.error.reached is reached
+    assert outcome.error.__cause__ is outcome.error.__context__ is None
+    maybe = reached and kind is not APITimeoutError and not idempotent
+    assert outcome.begun == (begun or maybe)
+    assert not outcome.stale
+
+
+@pytest.mark.parametrize("reused", [False, True])
+@pytest.mark.parametrize("sent", [False, True])
+@pytest.mark.parametrize("received", [0, 1])
+@pytest.mark.parametrize("seconds", [0.0, 10.0])
+@pytest.mark.parametrize("exception", [httpx.ReadError("x"), httpx.ReadTimeout("x")])
+def test_what_a_connection_knows_decides(
+    reused: bool, sent: bool, received: int, seconds: float, exception: Exception
+) -> None:
+    """A repeat is not counted only if nothing came and the connection was closed at once."""
+    progress = RequestProgress("POST")
+    progress.monitored = True
+    progress.connection_reused, progress.sent, progress.bytes_received = reused, sent, received
+    progress.last_write = exceptions.monotonic() - seconds
+    outcome = failed_attempt(exception, progress, None, idempotent=False)
+    assert outcome is not None
+    assert isinstance(outcome.error, APIConnectionError)
+    assert outcome.error.reached == sent
+    assert outcome.begun == outcome.error.begun == (sent and received > 0)
+    late = isinstance(exception, httpx.TimeoutException)
+    assert outcome.stale == (reused and sent and not received and not seconds and not late)
+
+
+@pytest.mark.parametrize("exception", [ValueError("x"), RuntimeError("x"), MemoryError()])
+def test_what_is_no_failure_of_the_network_has_no_meaning(exception: Exception) -> None:
+    """It passes as it is."""
+    assert failed_attempt(exception, None, None, idempotent=False) is None
+    assert failed_attempt(exception, RequestProgress("POST"), None, idempotent=False) is None
+    assert map_exception(exception) is None
+    assert map_stream_exception(exception) is None
+
+
+def test_what_cannot_be_decompressed_is_unreadable() -> None:
+    """A client that was given may have decompressed it."""
+    outcome = failed_attempt(httpx.DecodingError("x"), None, object(), idempotent=False)
+    assert outcome is not None
+    assert type(outcome.error) is UnreadableAnswerError
+    assert outcome.begun
 
 
 @pytest.mark.parametrize(
@@ -339,46 +393,69 @@ def test_what_failures_mean(
 )
 @pytest.mark.parametrize("status", [200, 201, 301, 400, 500])
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_arrives_in_pieces(content_type: str, status: int, stream: bool) -> None:
+def test_which_bodies_are_streamed(content_type: str, status: int, stream: bool) -> None:
     """Only a stream that was asked for, succeeded, and is neither JSON nor a page."""
     response = httpx.Response(status, headers={"content-type": content_type})
     expected = (
         stream and status < 300 and not content_type.startswith(("application/json", "text/html"))
     )
-    assert arrives_in_pieces(Call(LIST_MODELS, stream=stream), response) == expected
+    assert should_stream_body(Call(LIST_MODELS, stream=stream), response) == expected
 
 
 def test_connections_are_dropped_before_the_gateway_does() -> None:
     """Idle connections are kept for less than the gateway's five seconds."""
     assert KEEPALIVE_SECONDS < 5
-    options = client_options(Settings.create(api_token=TOKEN))
-    assert options["limits"].keepalive_expiry == KEEPALIVE_SECONDS
-    assert options["verify"] is tls_context()
 
 
 def test_a_deadline_raises_when_it_has_passed() -> None:
     """Without a limit nothing is checked; with one, going on too late is an error of ours."""
-    for unlimited in (Deadline(None), Deadline(60)):
+    for unlimited in (BodyLimits(9, None), BodyLimits(9, 60)):
         for _ in range(3):
-            unlimited.check()
-    passed = Deadline(-1)
-    # A late piece may have been the last one.
-    passed.check()
+            unlimited.check(b"xyz")
+    passed = BodyLimits(9, -1)
+    # A late chunk may have been the last one.
+    passed.check(b"")
     with pytest.raises(APITimeoutError):
-        passed.check()
+        passed.check(b"")
 
 
-def test_the_async_probe_is_the_sync_one() -> None:
-    """Both ways of telling a probe have the same effect."""
-    events = ("http11.send_request_headers.started", "connection.connect_tcp.started")
-    for probe in (Probe(), AsyncProbe()):
-        seen = [probe.reused]
-        for event in events:
-            told = probe(event, {})
-            if isinstance(probe, AsyncProbe):
-                asyncio.run(told)
-            seen.append(probe.reused)
-        assert seen == [False, True, False]
+def test_a_body_that_is_too_large_raises() -> None:
+    """At the chunk that exceeds the limit, whose name is in the error."""
+    limits = BodyLimits(5, None)
+    limits.check(b"12345")
+    with pytest.raises(UnreadableAnswerError, match="max_response_bytes"):
+        limits.check(b"6")
+
+
+RAW_DEFLATE = zlib.compressobj(wbits=-15)
+PACKED = {
+    "gzip": gzip.compress(b"x" * 1000),
+    "deflate": zlib.compress(b"x" * 1000),
+    "raw": RAW_DEFLATE.compress(b"x" * 1000) + RAW_DEFLATE.flush(),
+}
+
+
+@pytest.mark.parametrize("packing", PACKED)
+def test_decompression_ends_at_the_limit(packing: str) -> None:
+    """What fits is read whole; what is larger, cut or changed is an error of ours."""
+    encoding, content = packing.replace("raw", "deflate"), PACKED[packing]
+    for limit in (1000, 1001, 10**9):
+        assert decompress(content, encoding, limit) == b"x" * 1000
+    for limit in (1, 999):
+        with pytest.raises(UnreadableAnswerError, match="max_response_bytes"):
+            decompress(content, encoding, limit)
+    for size in range(1, len(content) - (4 if packing == "deflate" else 0)):
+        with pytest.raises(UnreadableAnswerError):
+            decompress(content[:size], encoding, 1000)
+    assert decompress(b"", encoding, 1000) == b""
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "compress", "x" * 500, "gzip,"])
+def test_only_what_was_offered_is_decompressed(encoding: str) -> None:
+    """Anything else is an error that names it."""
+    with pytest.raises(UnreadableAnswerError, match="not asked for") as raised:
+        decompress(PACKED["gzip"], encoding, 10**9)
+    assert len(str(raised.value)) < 300
 
 
 MOVES: list[Move] = [sse_reply(b"data: {}\n\n"), Reply(b"data: {}\n\n", content_type=None)]

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import aclosing, closing, contextmanager
 from typing import Any
 
-from xai_lowcode.async_client import AsyncClient
-from xai_lowcode.client import Client
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.events import StreamEvent
 from xai_lowcode.gateway_model import GatewayModel
@@ -14,6 +12,8 @@ from xai_lowcode.operation import Operation
 from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
 from xai_lowcode.steps import Call
+from xai_lowcode.transport.async_client import AsyncClient
+from xai_lowcode.transport.sync_client import Client
 
 
 class Pauses(list[float]):

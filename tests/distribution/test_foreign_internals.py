@@ -21,9 +21,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 import langchain_xai_lowcode
 import llama_index_xai_lowcode
-from xai_lowcode.async_connections import AsyncDirectClient
-from xai_lowcode.connections import DirectClient
-from xai_lowcode.transport import tls_context
+from tests.core.loopback import TOKEN
+from xai_lowcode.settings import Settings
+from xai_lowcode.transport.config import TransportConfig, tls_context
+from xai_lowcode.transport.pool import AsyncPooledTransport, PooledTransport, _has_unread_data
 
 REPLY = httpcore.Response(200, content=b"from the pool")
 REQUEST = httpx.Request("GET", "http://127.0.0.1:9/")
@@ -52,7 +53,7 @@ class Pool:
 
 @pytest.mark.parametrize("kind", [httpx.HTTPTransport, httpx.AsyncHTTPTransport])
 def test_httpx_makes_nothing_but_a_pool(kind: Any) -> None:
-    """Httpx's constructors, which connections and async_connections leave out, only make a pool."""
+    """Httpx's constructors, which transport/pool leaves out, only make a pool."""
     transport = kind(verify=tls_context())
     assert list(vars(transport)) == ["_pool"]
     assert hasattr(transport._pool, "handle_request") or hasattr(
@@ -60,12 +61,15 @@ def test_httpx_makes_nothing_but_a_pool(kind: Any) -> None:
     )
 
 
+CONFIG = TransportConfig(Settings.create(api_token=TOKEN))
+
+
 def test_httpx_sends_and_closes_by_its_pool() -> None:
     """What stands in ``_pool`` gets the requests, and is closed with the transport."""
-    client, pool = DirectClient(tls_context()), Pool()
-    client._transport._pool = pool
-    assert client.send(REQUEST).read() == b"from the pool"
-    client.close()
+    transport, pool = PooledTransport(CONFIG), Pool()
+    transport._pool = pool
+    assert transport.handle_request(REQUEST).read() == b"from the pool"
+    transport.close()
     assert pool.done == ["sent", "closed"]
 
 
@@ -74,13 +78,89 @@ def test_httpx_sends_and_closes_by_its_async_pool() -> None:
     pool = Pool()
 
     async def use() -> None:
-        client = AsyncDirectClient(tls_context())
-        client._transport._pool = pool
-        assert (await client.send(REQUEST)).status_code == 200
-        await client.aclose()
+        transport = AsyncPooledTransport(CONFIG)
+        transport._pool = pool
+        assert (await transport.handle_async_request(REQUEST)).status_code == 200
+        await transport.aclose()
 
     asyncio.run(use())
     assert pool.done == ["sent", "closed"]
+
+
+class Stream(httpcore.NetworkStream, httpcore.AsyncNetworkStream):
+    """A network stream on which one response, and more, has come."""
+
+    def __init__(self, more: bytes) -> None:
+        self.incoming = [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok" + more]
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> Any:  # noqa: ARG002 - httpcore's signature
+        return self.incoming.pop()
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> Any:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class AsyncStream(Stream):
+    """The same for coroutines."""
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - as above
+        return self.incoming.pop()
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
+        pass
+
+
+class Backend(httpcore.NetworkBackend):
+    """Connects to a stream, whatever the host."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def connect_tcp(self, *_: Any, **__: Any) -> Any:
+        return self.stream
+
+
+class AsyncBackend(httpcore.AsyncNetworkBackend):
+    """The same for coroutines."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    async def connect_tcp(self, *_: Any, **__: Any) -> Any:
+        return self.stream
+
+
+PROXY = httpcore.Proxy("http://proxy:1")
+
+
+@pytest.mark.parametrize("more", [b"", b"x"])
+@pytest.mark.parametrize("proxy", [None, PROXY])
+def test_httpcore_shows_what_came_after_a_response(more: bytes, proxy: Any) -> None:
+    """The names that transport/pool reads are there, on direct connections and through a proxy."""
+    origin = httpcore.URL("http://host/").origin
+    request = httpcore.Request("GET", "http://host/", headers={"host": "host"})
+    pool: Any = httpcore.ConnectionPool(proxy=proxy, network_backend=Backend(Stream(more)))
+    connection = pool.create_connection(origin)
+    response = connection.handle_request(request)
+    assert b"".join(response.stream) == b"ok"
+    response.stream.close()
+    assert connection.is_idle()
+    assert _has_unread_data(connection) == bool(more)
+
+    async def read() -> None:
+        backend = AsyncBackend(AsyncStream(more))
+        pool: Any = httpcore.AsyncConnectionPool(proxy=proxy, network_backend=backend)
+        connection = pool.create_connection(origin)
+        response = await connection.handle_async_request(request)
+        assert b"".join([chunk async for chunk in response.stream]) == b"ok"
+        await response.stream.aclose()
+        assert connection.is_idle()
+        assert _has_unread_data(connection) == bool(more)
+
+    asyncio.run(read())
 
 
 @pytest.mark.parametrize(

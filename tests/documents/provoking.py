@@ -205,7 +205,7 @@ WAYS: dict[str, Callable[[Emulator], None]] = {
     "did not answer in time": met_by(Stall(2), timeout=0.2),
     "Bad gateway": met_by(Html(502)),
     "A successful answer is empty": met_by(Empty()),
-    "Found. Redirecting": met_by(Redirect("https://example.org/login")),
+    "The server redirects to": met_by(Redirect("https://example.org/login")),
     "Too many requests": met_by(Refuse(429, "Too many requests")),
     "all available credits": answered("Your team has used all available credits", 403),
     "Timed out waiting for first token": met_by(ErrorIn200()),

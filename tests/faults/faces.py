@@ -46,13 +46,14 @@ class Face:
     def answer(self, *, times: int = 1, **options: Any) -> Any:
         """What it answers; asked several times, the last answer."""
         if inspect.iscoroutinefunction(self.ask):
-            return asyncio.run(self._awaited(times, options))
+            return asyncio.run(self.aanswer(times=times, **options))
         component = self.make(**options)
         for _ in range(times - 1):
             self.ask(component)
         return self.ask(component)
 
-    async def _awaited(self, times: int, options: dict[str, Any]) -> Any:
+    async def aanswer(self, *, times: int = 1, **options: Any) -> Any:
+        """The same of an async face, in the running loop; no task is left."""
         component = self.make(**options)
         try:
             for _ in range(times - 1):

@@ -4,7 +4,7 @@ The columns are the forms, as a whole answer and as a stream. Both forms end a s
 of their own, after which ``[DONE]`` may be missing or come twice.
 """
 
-from tests.faults.tables import FAULTS, table
+from tests.faults.tables import BUSY, FAULTS, table
 from xai_lowcode.emulator import CutStream, EndStreamEarly, ErrorInStream, Fault
 
 FORM_FAULTS: dict[str, Fault] = {
@@ -26,6 +26,8 @@ FORM_FAULTS: dict[str, Fault] = {
             "error with 200",
             "error as a line",
             "error as an event",
+            "busy, first of all",
+            "busy, as the first event",
             "no closing sign",
             "two closing signs",
             "stream as one JSON",
@@ -36,6 +38,8 @@ FORM_FAULTS: dict[str, Fault] = {
         )
     },
     "error as a failure": ErrorInStream(form="failed"),
+    "busy, as a failure": ErrorInStream(2, BUSY, "server_error", "failed"),
+    "busy, after the first text": ErrorInStream(8, BUSY, "server_error", "event"),
     "slow down, as an event": ErrorInStream(
         error="Slow down.", code="rate_limit_error", form="event"
     ),
@@ -52,7 +56,7 @@ cut between chunks         line     cut             line      cut
 cut in a chunk             line     cut             line      cut
 half a character           odd      odd             odd       odd
 429, Retry-After in header rate*    rate*           rate*     rate*
-gzip, torn                 odd      cut             odd       cut
+gzip, torn                 odd      odd             odd       odd
 called JSON                ok       ok              ok        ok
 envelope: data             ok       ok              ok        ok
 envelope: none             ok       ok              ok        ok
@@ -60,6 +64,8 @@ envelope: two              odd      ok              odd       ok
 error with 200             fail*    fail*           fail*     fail*
 error as a line            ok       bad             ok        bad
 error as an event          ok       bad             ok        bad
+busy, first of all         ok       fail*           ok        fail*
+busy, as the first event   ok       fail*           ok        fail*
 no closing sign            ok       ok              ok        ok
 two closing signs          ok       ok              ok        ok
 stream as one JSON         ok       ok              ok        ok
@@ -68,7 +74,9 @@ silence                    late     late            late      late
 drip                       late     late            late      late
 no end                     late     late            late      late
 error as a failure         ok       cut             ok        bad
-slow down, as an event     ok       rate            ok        rate
+busy, as a failure         ok       cut             ok        fail*
+busy, after the first text ok       fail            ok        fail
+slow down, as an event     ok       rate*           ok        rate*
 end in the middle          ok       cut             ok        cut
 cut near the end           line     cut             line      cut
 """

@@ -66,20 +66,6 @@ begun.wait()
 """,
 }
 # Nobody answers where the gateway is; the program has seen it, and goes.
-UNRESOLVED = """
-import socket, time
-def resolve(*_, flags=0, **__):
-    if flags:
-        raise socket.gaierror(socket.EAI_NONAME, "a name")
-    time.sleep(60)
-socket.getaddrinfo = resolve
-model = Component(base_url="https://gateway.invalid/xai", deadline=0.2, max_retries=0)
-for ask in (model.answer, lambda: asyncio.run(model.aanswer())):
-    try:
-        ask()
-    except Exception as error:
-        print(type(error).__name__)
-"""
 READS = """
 for piece in model.stream():
     print("ready", flush=True)

@@ -54,6 +54,7 @@ from xai_lowcode.emulator import (
 # A word of the table: our class, LangChain's, and whether the same call may succeed later.
 ERRORS: dict[str, tuple[type[ours.XAILowCodeError], type[Exception], bool]] = {
     "line": (ours.APIConnectionError, theirs.ModelConnectionError, True),
+    "trust": (ours.CertificateVerificationError, theirs.ModelConnectionError, False),
     "late": (ours.APITimeoutError, theirs.ModelTimeoutError, True),
     "rate": (ours.RateLimitError, theirs.ModelRateLimitError, True),
     "fail": (ours.InternalServerError, theirs.ModelAPIError, True),
@@ -62,6 +63,13 @@ ERRORS: dict[str, tuple[type[ours.XAILowCodeError], type[Exception], bool]] = {
     "damage": (ours.DamagedFileError, theirs.ModelError, False),
     "cut": (ours.StreamInterruptedError, theirs.ModelConnectionError, True),
 }
+
+BUSY = "The model is currently at capacity due to high demand."
+# What no emulator of a service sends, but a gateway that lost the end of a response does.
+NO_FINISH = (
+    b'data: {"choices":[{"index":0,"delta":{"content":"Hello"}}]}\n\n'
+    b'data: {"detail":"upstream died"}\n\ndata: [DONE]\n\n'
+)
 
 FAULTS: dict[str, Fault] = {
     "reset before the request": ResetUnread(),
@@ -98,7 +106,11 @@ FAULTS: dict[str, Fault] = {
     "error with 200": ErrorIn200(),
     "error as a line": ErrorInStream(),
     "error as an event": ErrorInStream(form="event"),
+    "busy, first of all": ErrorInStream(0, BUSY, None),
+    "busy, as the first event": ErrorInStream(0, BUSY, None, "event"),
+    "busy, after the first text": ErrorInStream(12, BUSY, None),
     "end without reason": EndStreamEarly(),
+    "DONE without reason": Garbage(NO_FINISH, "text/event-stream"),
     "no closing sign": NoDone(),
     "two closing signs": DoubleDone(),
     "stream as one JSON": StreamAsJson(),
@@ -137,7 +149,7 @@ nothing at all             odd     odd     odd     again    odd     odd     odd 
 nothing of no type         odd     odd     odd     again    odd     odd     odd    odd      damage
 garbage                    odd     odd     odd     odd      odd     odd     odd    odd      damage
 gzip                       ok      ok      ok      ok       ok      ok      ok     ok       ok
-gzip, torn                 odd     cut     odd     odd      odd     odd     odd    odd      damage
+gzip, torn                 odd     odd     odd     odd      odd     odd     odd    odd      damage
 called HTML                ok      ok      ok      ok       ok      ok      ok     ok       ok
 called JSON                ok      ok      ok      ok       ok      ok      ok     ok       ok
 called bytes               ok      ok      ok      ok       ok      ok      ok     ok       ok
@@ -147,7 +159,11 @@ envelope: two              odd     ok      odd     odd      odd     odd     odd 
 error with 200             fail*   fail*   fail*   again    fail*   fail*   fail   fail*    damage
 error as a line            ok      bad     ok      ok       ok      ok      ok     ok       ok
 error as an event          ok      bad     ok      ok       ok      ok      ok     ok       ok
+busy, first of all         ok      fail*   ok      ok       ok      ok      ok     ok       ok
+busy, as the first event   ok      fail*   ok      ok       ok      ok      ok     ok       ok
+busy, after the first text ok      fail    ok      ok       ok      ok      ok     ok       ok
 end without reason         ok      cut     ok      ok       ok      ok      ok     ok       ok
+DONE without reason        odd    cut     odd     odd      odd     odd     odd    odd      damage
 no closing sign            ok      ok      ok      ok       ok      ok      ok     ok       ok
 two closing signs          ok      ok      ok      ok       ok      ok      ok     ok       ok
 stream as one JSON         ok      ok      ok      ok       ok      ok      ok     ok       ok

@@ -19,7 +19,6 @@ from tests.faults.langchain_component import LangChain
 from tests.faults.question import QUESTION
 from tests.faults.watching import nothing_left
 from xai_lowcode.emulator import Emulator, Fault, Heartbeats, SlowDrip, Stall
-from xai_lowcode.errors import APIConnectionError, StreamInterruptedError, XAILowCodeError
 
 Make = Callable[..., Any]
 # A stream that is on its way while it is left, and one of which much has come already.
@@ -208,16 +207,15 @@ def test_an_interrupt_in_a_callback(make: Make) -> None:
 
 
 @everything
-def test_closing_ends_a_stream(make: Make, component: Any) -> None:
-    """A stream whose component is closed breaks off, and the component can be used again."""
+def test_closing_leaves_a_stream_to_its_end(make: Make, component: Any) -> None:
+    """A stream whose component is closed is read to its end; the component can be used again."""
 
     async def closed() -> None:
         model = make(component, COMING)
         stream = model.astream()
         await anext(stream)
         await model.aclose()
-        with pytest.raises(StreamInterruptedError):
-            _ = [piece async for piece in stream]
+        assert len([piece async for piece in stream]) > 3
         assert await model.aanswer()
 
     with nothing_left():
@@ -226,40 +224,29 @@ def test_closing_ends_a_stream(make: Make, component: Any) -> None:
         stream = model.stream()
         next(stream)
         model.close()
-        with pytest.raises(StreamInterruptedError):
-            list(stream)
+        assert len(list(stream)) > 3
         assert model.answer()
         del model, stream
 
 
 @everything
-@pytest.mark.parametrize("fault", [Stall(10.0), SlowDrip(5.0)], ids=["silence", "drip"])
-def test_closing_ends_a_call_that_waits(make: Make, component: Any, fault: Fault) -> None:
-    """Closed from another thread, or from another task, it ends at once with an error."""
+def test_closing_leaves_a_call_that_waits_to_its_end(make: Make, component: Any) -> None:
+    """Closed from another thread, or from another task, it gets its answer."""
 
     async def closed() -> None:
-        model = make(component, fault)
+        model = make(component, Stall(0.3))
         task = asyncio.create_task(model.aanswer())
         await asyncio.sleep(0.1)
         await model.aclose()
-        with pytest.raises(APIConnectionError):
-            await task
-
-    def ask(model: Any, came: list[Any]) -> None:
-        try:
-            came.append(model.answer())
-        except XAILowCodeError as error:
-            came.append(error)
+        assert await task
 
     with nothing_left():
-        began = time.monotonic()
         asyncio.run(closed())
-        model, came = make(component, fault), []
-        thread = threading.Thread(target=ask, args=(model, came))
+        model, came = make(component, Stall(0.3)), []
+        thread = threading.Thread(target=lambda m: came.append(m.answer()), args=(model,))
         thread.start()
         time.sleep(0.1)
         model.close()
         thread.join()
-        assert isinstance(came.pop(), APIConnectionError)
-        assert time.monotonic() - began < 4.0
-        del model
+        assert came.pop()
+        del model, thread

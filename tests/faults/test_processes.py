@@ -13,7 +13,7 @@ import pytest
 from tests.faults.child import work
 from tests.faults.components import COMPONENTS
 from tests.faults.core_component import Core
-from tests.faults.scripts import AREADS, ENDINGS, READS, UNRESOLVED, process
+from tests.faults.scripts import AREADS, ENDINGS, READS, process
 from tests.faults.watching import nothing_left
 from xai_lowcode.emulator import Emulator, SlowDrip
 
@@ -42,14 +42,6 @@ def test_a_process_ends_without_a_word(gateway: Emulator, ending: str) -> None:
 def test_a_process_of_a_framework_ends_without_a_word(gateway: Emulator, component: Any) -> None:
     """The same, with all of it open at once."""
     _check_ending(gateway, component, "".join(ENDINGS.values()))
-
-
-def test_a_process_ends_while_a_name_is_looked_up(gateway: Emulator) -> None:
-    """Both clients have given up; the thread that waits for the resolver keeps nobody."""
-    with process(Core, UNRESOLVED, gateway) as running:
-        out, err = running.communicate(timeout=30)
-    assert (err, running.returncode) == ("", 0)
-    assert out.split() == ["APITimeoutError"] * 2
 
 
 def _check_ending(gateway: Emulator, component: Any, program: str) -> None:

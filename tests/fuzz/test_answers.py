@@ -21,7 +21,7 @@ from xai_lowcode.exchange import Session, ask, exchange
 from xai_lowcode.operation import Operation
 from xai_lowcode.settings import Settings
 from xai_lowcode.steps import Answer, Call, Flow, Send, Wait, Work
-from xai_lowcode.transport import session_of
+from xai_lowcode.transport.config import session_of
 
 OPERATIONS = [value for value in vars(operations).values() if isinstance(value, Operation)]
 TOKEN = "at_r" + "0" * 32

@@ -20,7 +20,7 @@ from xai_lowcode.operation import Operation, object_with
 from xai_lowcode.records import Record
 from xai_lowcode.settings import Settings
 from xai_lowcode.steps import Answer, Call, Send
-from xai_lowcode.transport import session_of
+from xai_lowcode.transport.config import session_of
 
 if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)

@@ -30,12 +30,12 @@ sys.excepthook = report
 """
 BREAKS = """
 import httpcore
-import xai_lowcode.sockets
 
 def fail(*_, **__):
     raise RuntimeError("nobody foresaw this")
 
-httpcore._backends.sync.SyncStream.write = xai_lowcode.sockets._Wire.drain = fail
+httpcore._backends.sync.SyncStream.write = fail
+httpcore._backends.anyio.AnyIOStream.write = fail
 """
 HANGS = """
 import httpcore, signal

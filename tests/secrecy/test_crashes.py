@@ -18,9 +18,15 @@ from xai_lowcode.emulator import Emulator
 
 # What is called at that moment, by the sync and by the async client.
 MOMENTS: dict[str, tuple[str, ...]] = {
-    "connecting": ("httpcore.SyncBackend.connect_tcp", "xai_lowcode.sockets.dial"),
-    "writing": ("httpcore._backends.sync.SyncStream.write", "xai_lowcode.sockets._Wire.drain"),
-    "reading": ("httpcore._backends.sync.SyncStream.read", "xai_lowcode.sockets._Wire.taken"),
+    "connecting": ("httpcore.SyncBackend.connect_tcp", "httpcore.AnyIOBackend.connect_tcp"),
+    "writing": (
+        "httpcore._backends.sync.SyncStream.write",
+        "httpcore._backends.anyio.AnyIOStream.write",
+    ),
+    "reading": (
+        "httpcore._backends.sync.SyncStream.read",
+        "httpcore._backends.anyio.AnyIOStream.read",
+    ),
     "decoding": ("xai_lowcode.codec.load",),
 }
 ACCIDENTS = (RuntimeError, KeyboardInterrupt, MemoryError)

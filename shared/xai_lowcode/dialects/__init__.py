@@ -4,7 +4,7 @@ A dialect knows the waist and JSON, nothing of HTTP, the gateway, or another dia
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from xai_lowcode.conversation import ChatRequest
 from xai_lowcode.events import StreamEvent
@@ -12,27 +12,43 @@ from xai_lowcode.operation import Operation
 from xai_lowcode.reply import Reply
 
 
+class _NoEvents(tuple[()]):
+    """A tuple without entries that is not the empty tuple."""
+
+    __slots__ = ()
+
+
+UNKNOWN: Final[Iterable[StreamEvent]] = _NoEvents()
+"""What a decoder returns for a chunk of a kind that its API is not known to send."""
+
+
 class Decoder(Protocol):
     """Turns the chunks of one stream into events.
 
     Attributes:
-        ended: Whether the form's own closing event has come, after which there is nothing to read.
+        ended: Whether the API's own terminal event has come, after which nothing need be read.
     """
 
     ended: bool
 
     def feed(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
-        """Events of the next chunk; none for a heartbeat."""
+        """Return the events of the next chunk: none for a heartbeat, ``UNKNOWN`` if it is unknown.
+
+        Raises:
+            APIStatusError: The chunk reports that the response failed.
+            StreamInterruptedError: It ends a response that is not complete.
+            UnreadableAnswerError: It is not what the API sends.
+        """
 
     def done(self) -> Iterable[StreamEvent]:
-        """Events that only the end of the stream makes certain.
+        """Return the events that only the end of the stream makes certain.
 
-        Called at ``[DONE]`` or when the bytes end.
+        Called at ``[DONE]`` or when the bytes end, if the response is complete.
         """
 
     @property
     def complete(self) -> bool:
-        """Whether the stream has said all that makes a whole answer."""
+        """Whether every choice has a finish reason, or the API's terminal event has come."""
 
 
 class Dialect(Protocol):
@@ -55,6 +71,9 @@ class Dialect(Protocol):
 
     def parse(self, body: dict[str, Any]) -> Reply:
         """A plain answer; raises UnreadableAnswerError for what is none."""
+
+    def is_complete(self, body: dict[str, Any]) -> bool:
+        """Whether a plain answer says why it ended, as a stream must before its end."""
 
     def decoder(self) -> Decoder:
         """A fresh decoder for one stream."""

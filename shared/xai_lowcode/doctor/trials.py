@@ -12,7 +12,6 @@ from typing import Any, Literal
 from xai_lowcode import codec
 from xai_lowcode import operations as rows
 from xai_lowcode.addresses import address, parameters, reached_provider
-from xai_lowcode.client import Client
 from xai_lowcode.doctor.watching import Exchange, Watch
 from xai_lowcode.envelope import unwrap
 from xai_lowcode.errors import (
@@ -25,6 +24,7 @@ from xai_lowcode.errors import (
 from xai_lowcode.operation import Form, Operation
 from xai_lowcode.operations import GATEWAY_OPERATIONS
 from xai_lowcode.profiles import DEFAULT_MODEL
+from xai_lowcode.transport.sync_client import Client
 
 State = Literal["ok", "failed", "note", "untried"]
 

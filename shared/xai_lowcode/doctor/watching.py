@@ -6,13 +6,14 @@ changed nor held back: the body's pieces are noted on their way to the reader.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
 from typing import Any
 
 import httpx
 
 from xai_lowcode.settings import Settings
-from xai_lowcode.transport import client_options
+from xai_lowcode.transport.config import TransportConfig
 
 
 @dataclass(slots=True)
@@ -81,13 +82,19 @@ class Watch:
 
     def client(self, settings: Settings) -> httpx.Client:
         """A client like the package's own, which is watched."""
+        # httpcore takes long to import, and is not needed before.
+        from xai_lowcode.transport.pool import PooledTransport  # noqa: PLC0415 - as said above
+
         return httpx.Client(
-            **client_options(settings),
+            transport=PooledTransport(TransportConfig(settings)),
+            timeout=settings.httpx_timeout,
+            # The gateway sets a session cookie with every response; sending it back helps nobody.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             event_hooks={"request": [self._sent], "response": [self._came]},
         )
 
     def _sent(self, request: httpx.Request) -> None:
-        path = request.url.raw_path.decode("ascii")
+        path = httpx.URL(str(request.url)).raw_path.decode("ascii")
         self.exchanges.append(Exchange(request.method, path))
 
     def _came(self, response: httpx.Response) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from xai_lowcode.conversation import ChatRequest, ResponseFormat, ToolSpec
+from xai_lowcode.forks import import_before_fork
+
+import_before_fork("xai_lowcode.schemas.cleaning")
 
 
 class CleanSchema(dict[str, Any]):

@@ -8,7 +8,7 @@ from typing import Any
 
 from xai_lowcode.chats import CREATE_CHAT_COMPLETION
 from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.dialects.chat_completions.answer import read_reply
+from xai_lowcode.dialects.chat_completions.answer import is_complete, read_reply
 from xai_lowcode.dialects.chat_completions.request import render_request
 from xai_lowcode.dialects.chat_completions.stream import ChatCompletionsDecoder
 from xai_lowcode.operation import Operation
@@ -29,6 +29,10 @@ class ChatCompletions:
     def parse(self, body: dict[str, Any]) -> Reply:
         """A plain answer."""
         return read_reply(body)
+
+    def is_complete(self, body: dict[str, Any]) -> bool:
+        """Whether every choice of a plain answer has its finish reason."""
+        return is_complete(body)
 
     def decoder(self) -> ChatCompletionsDecoder:
         """A fresh decoder for one stream."""

@@ -25,6 +25,11 @@ def read_reply(body: dict[str, Any]) -> Reply:
     )
 
 
+def is_complete(body: Mapping[str, Any]) -> bool:
+    """Whether every choice has its finish reason."""
+    return all(choice.get("finish_reason") for choice in objects_of(body, "choices"))
+
+
 def _read_choice(choice: Mapping[str, Any]) -> Choice:
     message = object_of(choice, "message")
     calls = [_read_call(call) for call in objects_of(message, "tool_calls")]

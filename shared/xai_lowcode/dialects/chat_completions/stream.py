@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from xai_lowcode.dialects import UNKNOWN
 from xai_lowcode.dialects.bodies import index_of, read_facts, read_usage
 from xai_lowcode.dialects.chat_completions.answer import read_citations, read_logprobs
 from xai_lowcode.events import (
@@ -18,6 +19,9 @@ from xai_lowcode.events import (
 )
 from xai_lowcode.members import count_of, object_of, objects_of, text_of
 from xai_lowcode.reply import finish_reason
+
+# Fields of a chunk without choices.
+_KNOWN = frozenset({"choices", "usage", "citations"})
 
 
 class ChatCompletionsDecoder:
@@ -36,8 +40,10 @@ class ChatCompletionsDecoder:
 
     def feed(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
         """Events of the next chunk."""
-        events: list[StreamEvent] = []
         choices = objects_of(chunk, "choices")
+        if not choices and (_KNOWN.isdisjoint(chunk) or chunk.get("type") == "error"):
+            return UNKNOWN
+        events: list[StreamEvent] = []
         if choices and not self._began:
             self._began = True
             events.append(Began(**read_facts(chunk), raw=chunk))
@@ -52,15 +58,13 @@ class ChatCompletionsDecoder:
         return events
 
     def done(self) -> Iterable[StreamEvent]:
-        """The usage, and the finish of answers that came without a reason."""
-        for index in sorted(self._seen - self._finished):
-            yield Finished(finish_reason(None, has_calls=index in self._calls), index)
+        """The usage."""
         if self._usage is not None:
             yield self._usage
 
     @property
     def complete(self) -> bool:
-        """Whether every answer has its finish reason."""
+        """Whether every choice that was seen has its finish reason."""
         return bool(self._seen) and self._seen == self._finished
 
     def _read_choice(

@@ -7,7 +7,7 @@ recorded; what is known comes from xAI's specification.
 from typing import Any
 
 from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.dialects.completions.answer import CompletionsDecoder, read_reply
+from xai_lowcode.dialects.completions.answer import CompletionsDecoder, is_complete, read_reply
 from xai_lowcode.dialects.completions.request import render_request
 from xai_lowcode.operation import Operation, object_with
 from xai_lowcode.operations import CREATE_COMPLETION
@@ -39,6 +39,10 @@ class Completions:
     def parse(self, body: dict[str, Any]) -> Reply:
         """A plain answer."""
         return read_reply(body)
+
+    def is_complete(self, body: dict[str, Any]) -> bool:
+        """Whether every choice of a plain answer has its finish reason."""
+        return is_complete(body)
 
     def decoder(self) -> CompletionsDecoder:
         """A fresh decoder for one stream."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from xai_lowcode.conversation import TextPart
+from xai_lowcode.dialects import UNKNOWN
 from xai_lowcode.dialects.bodies import index_of, read_facts, read_usage
 from xai_lowcode.errors import UnreadableAnswerError
 from xai_lowcode.events import Began, Finished, StreamEvent, TextDelta, Used
@@ -29,6 +30,11 @@ def read_reply(body: dict[str, Any]) -> Reply:
     )
 
 
+def is_complete(body: Mapping[str, Any]) -> bool:
+    """Whether every choice has its finish reason."""
+    return all(choice.get("finish_reason") for choice in objects_of(body, "choices"))
+
+
 def _read_choice(choice: Mapping[str, Any]) -> Choice:
     text = text_of(choice, "text")
     return Choice((TextPart(text),) if text else (), _finish(choice.get("finish_reason")))
@@ -36,6 +42,10 @@ def _read_choice(choice: Mapping[str, Any]) -> Choice:
 
 def _finish(said: Any) -> str:
     return finish_reason(said, has_calls=False)
+
+
+# Fields of a chunk, of which it has at least one.
+_KNOWN = frozenset({"choices", "usage"})
 
 
 class CompletionsDecoder:
@@ -51,6 +61,9 @@ class CompletionsDecoder:
 
     def feed(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
         """Events of the next chunk."""
+        return UNKNOWN if _KNOWN.isdisjoint(chunk) else self._read(chunk)
+
+    def _read(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
         if not self._began:
             self._began = True
             yield Began(**read_facts(chunk), raw=chunk)
@@ -67,13 +80,11 @@ class CompletionsDecoder:
             self._usage = Used(usage, chunk)
 
     def done(self) -> Iterable[StreamEvent]:
-        """The usage, and the finish of answers that came without a reason."""
-        for index in sorted(self._seen - self._finished):
-            yield Finished(_finish(None), index)
+        """The usage."""
         if self._usage is not None:
             yield self._usage
 
     @property
     def complete(self) -> bool:
-        """Whether every answer has its finish reason."""
+        """Whether every choice that was seen has its finish reason."""
         return bool(self._seen) and self._seen == self._finished

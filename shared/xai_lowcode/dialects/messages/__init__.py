@@ -42,6 +42,10 @@ class Messages:
         """A plain answer."""
         return read_reply(body)
 
+    def is_complete(self, body: dict[str, Any]) -> bool:
+        """Whether a plain answer has its stop reason."""
+        return bool(body.get("stop_reason"))
+
     def decoder(self) -> MessagesDecoder:
         """A fresh decoder for one stream."""
         return MessagesDecoder()

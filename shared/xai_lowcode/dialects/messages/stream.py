@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from xai_lowcode import codec
+from xai_lowcode.dialects import UNKNOWN
+from xai_lowcode.dialects.interruption import interrupted
 from xai_lowcode.dialects.messages.answer import read_finish, read_usage
 from xai_lowcode.events import (
     Began,
@@ -33,22 +35,23 @@ class MessagesDecoder:
         self.ended = False
 
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
-        """Our events of the next one; those of an unknown type are passed over."""
+        """Our events of the next one; those of an unknown type are ignored."""
         read = self._READ.get(str(chunk.get("type")))
-        return () if read is None else read(self, chunk)
+        return UNKNOWN if read is None else read(self, chunk)
 
     def done(self) -> Iterable[StreamEvent]:
-        """Nothing is left to say: the closing event says all."""
+        """Nothing: the terminal event says all."""
         return ()
 
     @property
     def complete(self) -> bool:
-        """Whether the closing event has come."""
+        """Whether the terminal event has come."""
         return self.ended
 
     def _started(self, chunk: Json) -> Iterable[StreamEvent]:
         message = object_of(chunk, "message")
         self._usage.update(object_of(message, "usage"))
+        self._finish = message.get("stop_reason")
         yield Began(text_of(message, "id"), text_of(message, "model"), raw=chunk)
 
     def _block_started(self, chunk: Json) -> Iterable[StreamEvent]:
@@ -98,13 +101,19 @@ class MessagesDecoder:
         self._finish = object_of(chunk, "delta").get("stop_reason") or self._finish
         return ()
 
+    def _pinged(self, _chunk: Json) -> Iterable[StreamEvent]:
+        return ()
+
     def _ended_well(self, chunk: Json) -> Iterable[StreamEvent]:
+        if not self._finish:
+            raise interrupted("The stream ended without a stop reason.")
         self.ended = True
         yield Finished(read_finish(self._finish, has_calls=self._calls > 0), raw=chunk)
         if (usage := read_usage(self._usage or None)) is not None:
             yield Used(usage, raw=chunk)
 
     _READ: ClassVar[dict[str, Callable[[Any, Json], Iterable[StreamEvent]]]] = {
+        "ping": _pinged,
         "message_start": _started,
         "content_block_start": _block_started,
         "content_block_delta": _block_grew,

@@ -8,7 +8,7 @@ from typing import Any
 
 from xai_lowcode.chats import CREATE_RESPONSE
 from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.dialects.responses.answer import read_reply
+from xai_lowcode.dialects.responses.answer import is_complete, read_reply
 from xai_lowcode.dialects.responses.request import render_request
 from xai_lowcode.dialects.responses.stream import ResponsesDecoder
 from xai_lowcode.operation import Operation
@@ -31,6 +31,10 @@ class Responses:
     def parse(self, body: dict[str, Any]) -> Reply:
         """A plain answer."""
         return read_reply(body)
+
+    def is_complete(self, body: dict[str, Any]) -> bool:
+        """Whether a plain answer has the status of a response that ended."""
+        return is_complete(body)
 
     def decoder(self) -> ResponsesDecoder:
         """A fresh decoder for one stream."""

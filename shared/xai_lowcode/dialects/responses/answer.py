@@ -20,6 +20,9 @@ from xai_lowcode.reply import Choice, Citation, Reply, Usage, finish_reason
 
 Json = Mapping[str, Any]
 
+CANCELLED = "The response was cancelled before it was complete."
+
+_UNFINISHED = frozenset({None, "", "in_progress", "queued"})
 _SAID = frozenset({"message", "reasoning", "function_call", "image_generation_call"})
 
 
@@ -34,6 +37,8 @@ def read_reply(body: dict[str, Any]) -> Reply:
     if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
         raise UnreadableAnswerError("The answer holds no output.", body=body)
     check_failure(body)
+    if is_cancelled(body):
+        raise UnreadableAnswerError(CANCELLED, body=body)
     said = tuple(read_said(output))
     has_calls = any(isinstance(part, ToolCallPart) for part in said)
     choice = Choice(
@@ -69,6 +74,16 @@ def check_failure(body: Json) -> None:
     error = body.get("error")
     if body.get("status") == "failed" or error:
         raise failure_in(body, error)
+
+
+def is_cancelled(body: Json) -> bool:
+    """Whether the response was cancelled, so that it is not whole."""
+    return bool(body.get("status") == "cancelled")
+
+
+def is_complete(body: Json) -> bool:
+    """Whether the status is that of a response that ended."""
+    return body.get("status") not in _UNFINISHED
 
 
 def read_facts(body: Json) -> dict[str, Any]:

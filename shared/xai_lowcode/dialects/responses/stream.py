@@ -3,9 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+from xai_lowcode.dialects import UNKNOWN
 from xai_lowcode.dialects.bodies import index_of
+from xai_lowcode.dialects.interruption import interrupted
 from xai_lowcode.dialects.responses.answer import (
+    CANCELLED,
     check_failure,
+    is_cancelled,
     read_citation,
     read_facts,
     read_finish,
@@ -31,9 +35,16 @@ from xai_lowcode.members import object_of, odds_of, text_of
 
 Json = dict[str, Any]
 
+# Terminal events whose name alone says that the response is not complete.
+_STATUSES = {
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+    "response.cancelled": "cancelled",
+}
+
 
 class ResponsesDecoder:
-    """Turns events into ours; those of an unknown type are passed over."""
+    """Turns events into ours; those of an unknown type are ignored."""
 
     def __init__(self) -> None:
         self._calls: dict[int, int] = {}
@@ -43,15 +54,15 @@ class ResponsesDecoder:
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
         """Our events of the next one."""
         read = self._READ.get(str(chunk.get("type")))
-        return () if read is None else read(self, chunk)
+        return UNKNOWN if read is None else read(self, chunk)
 
     def done(self) -> Iterable[StreamEvent]:
-        """Nothing is left to say: the closing event says all."""
+        """Nothing: the terminal event says all."""
         return ()
 
     @property
     def complete(self) -> bool:
-        """Whether the closing event has come."""
+        """Whether the terminal event has come."""
         return self.ended
 
     def _created(self, chunk: Json) -> Iterable[StreamEvent]:
@@ -103,9 +114,13 @@ class ResponsesDecoder:
     def _closed(self, chunk: Json) -> Iterable[StreamEvent]:
         if self.ended:
             return
-        self.ended = True
         response = object_of(chunk, "response")
+        if status := _STATUSES.get(chunk["type"]):
+            response = {**response, "status": status}
         check_failure(response)
+        if is_cancelled(response):
+            raise interrupted(CANCELLED)
+        self.ended = True
         yield Finished(read_finish(response, has_calls=bool(self._calls)), raw=chunk)
         if (usage := read_usage(response.get("usage"))) is not None:
             yield Used(usage, raw=chunk)
@@ -123,5 +138,6 @@ class ResponsesDecoder:
         "response.completed": _closed,
         "response.incomplete": _closed,
         "response.failed": _closed,
+        "response.cancelled": _closed,
         "response.done": _closed,
     }

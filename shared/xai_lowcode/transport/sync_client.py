@@ -1,4 +1,4 @@
-"""The sync driver of ``exchange``: sends, waits, reads; decides nothing."""
+"""The sync client: performs the steps of a call flow (send, sleep, run); decides nothing."""
 
 import os
 import weakref
@@ -8,29 +8,32 @@ from typing import Any, Self, TypeVar
 
 from xai_lowcode import codec
 from xai_lowcode.exchange import Session, ask, exchange
-from xai_lowcode.failures import bare, broken_off, dropped
 from xai_lowcode.limits import limiter_in, remade
-from xai_lowcode.mailer import Mailer
 from xai_lowcode.operation import Operation
 from xai_lowcode.places import NOWHERE, Place
-from xai_lowcode.settings import Settings
+from xai_lowcode.retry import Attempts
+from xai_lowcode.settings import Settings, check_http_client
 from xai_lowcode.steps import Call, Enter, Flow, Outcome, Send, Wait, Work
-from xai_lowcode.transport import (
-    ENOUGH,
-    Deadline,
-    Probe,
-    abandon,
-    answer,
-    arrives_in_pieces,
-    opened,
-    own_client,
-    session_of,
+from xai_lowcode.transport.config import TransportConfig, session_of
+from xai_lowcode.transport.exceptions import (
+    failed_attempt,
+    map_stream_exception,
+    strip_tracebacks,
+)
+from xai_lowcode.transport.request_builder import RequestBuilder
+from xai_lowcode.transport.response import (
+    DONE,
+    BodyLimits,
+    abort,
+    read_response,
+    should_stream_body,
+    stream_started,
 )
 
 T = TypeVar("T")
 
-# A stream to be read: its response, by when, and the place it holds.
-Reading = tuple[Any, Deadline, Place]
+# A stream to be read: its response, the limits of its body, and its concurrency slot.
+Reading = tuple[Any, BodyLimits, Place]
 
 
 class Client:
@@ -63,11 +66,11 @@ class Client:
     ) -> None:
         self.settings = settings
         self.session = session or session_of(settings, rate_limiter)
-        self._mailer = Mailer(settings)
-        self._injected = http_client
-        # By process: after a fork the parent's sockets are left alone. Without a lock, which would
-        # stay closed in the child if another thread held it.
-        self._pools: dict[int, tuple[Any, weakref.finalize[Any, Any]]] = {}
+        self._builder = RequestBuilder(settings)
+        self._injected = check_http_client(http_client, field="http_client", is_async=False)
+        # By process: a forked child leaves its parent's connections alone. Without a lock, which
+        # would stay closed in the child if another thread held it.
+        self._transports: dict[int, tuple[Any, weakref.finalize[Any, Any]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return remade, (type(self), self.settings, limiter_in(self.session))
@@ -79,10 +82,13 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections of the own pool; the client may be used again afterwards."""
-        pool = self._pools.pop(os.getpid(), None)
-        if pool is not None:
-            pool[1]()
+        """Closes the idle connections; those in use are closed when their calls end.
+
+        The client may be used again afterwards.
+        """
+        transport = self._transports.get(os.getpid())
+        if transport is not None:
+            transport[0].close()
 
     def call(
         self,
@@ -112,36 +118,41 @@ class Client:
         return result
 
     def stream(
-        self, call: Call[Any], session: Session | None = None
+        self, call: Call[Any], session: Session | None = None, attempts: Attempts | None = None
     ) -> Generator[bytes, bool | None, None]:
         """Makes a call and yields its answer's bytes as they come.
 
-        Closing the iterator drops the connection. Sending ``ENOUGH`` says that the answer is
+        Closing the iterator drops the connection. Sending ``DONE`` says that the answer is
         complete: its end is waited for a moment, and the connection may be used again.
+
+        Args:
+            call: What is asked.
+            session: What the client's calls have in common, if not the client's own.
+            attempts: The attempts made so far, if this continues an earlier call.
         """
-        settled, reading = self._drive(exchange(call, session or self.session))
+        settled, reading = self._drive(exchange(call, session or self.session, attempts))
         if reading is None:
             yield settled.body
             return
-        response, deadline, place = reading
-        left = False
+        response, limits, place = reading
+        aborted = False
         try:
-            for piece in response.stream:
-                deadline.check()
-                if (yield piece) is ENOUGH:
+            for chunk in response.stream:
+                limits.check(chunk)
+                if (yield chunk) is DONE:
                     return
         except GeneratorExit:
-            left = abandon(response)
+            aborted = abort(response)
             raise
         except Exception as exception:
-            error = broken_off(exception)
+            error = map_stream_exception(exception)
             if error is None:
                 raise
         else:
             return
         finally:
             try:
-                if not left:
+                if not aborted:
                     response.close()
             finally:
                 place.leave()
@@ -174,39 +185,47 @@ class Client:
             place.leave()
             raise
 
-    def _send(self, step: Send) -> tuple[Outcome, tuple[Any, Deadline] | None]:
-        client, probe, deadline = self._http(), Probe(), Deadline(step.within)
-        request = self._mailer.request(client, step, probe)
-        response = None
+    def _send(self, step: Send) -> tuple[Outcome, tuple[Any, BodyLimits] | None]:
+        progress = response = None
+        max_bytes = self.settings.max_response_bytes
+        limits = BodyLimits(max_bytes, step.within)
         try:
-            response = client.send(request, stream=True, follow_redirects=False)
-            if arrives_in_pieces(step.call, response):
-                return opened(response), (response, deadline)
+            if self._injected is None:
+                transport = self._transport()
+                request, progress = self._builder.build(step)
+                response = transport.handle_request(request)
+            else:
+                request, progress = self._builder.build_with(self._injected, step)
+                response = self._injected.send(request, stream=True, follow_redirects=False)
+            if should_stream_body(step.call, response):
+                return stream_started(response), (response, limits)
             try:
-                pieces = []
-                for piece in response.stream:
-                    deadline.check()
-                    pieces.append(piece)
+                chunks = []
+                for chunk in response.stream:
+                    limits.check(chunk)
+                    chunks.append(chunk)
             finally:
                 response.close()
-            return answer(response, b"".join(pieces)), None
+            return read_response(response, b"".join(chunks), max_bytes), None
         except BaseException as exception:
-            outcome = dropped(exception, probe, response)
+            idempotent = step.call.operation.idempotent
+            outcome = failed_attempt(exception, progress, response, idempotent=idempotent)
             if outcome is None:
-                bare(exception)
+                strip_tracebacks(exception)
                 raise
         return outcome, None
 
-    def _http(self) -> Any:
-        if self._injected is not None:
-            return self._injected
-        pool = self._pools.get(os.getpid())
-        if pool is None:
-            made = own_client(self.settings)
+    def _transport(self) -> Any:
+        held = self._transports.get(os.getpid())
+        if held is None:
+            # httpcore takes long to import, and is not needed before.
+            from xai_lowcode.transport.pool import PooledTransport  # noqa: PLC0415 - as said above
+
+            made = PooledTransport(TransportConfig(self.settings))
             # Also when the last reference goes, so that no socket is left open.
             closing = weakref.finalize(self, made.close)
-            pool = self._pools.setdefault(os.getpid(), (made, closing))
-            if pool[0] is not made:
+            held = self._transports.setdefault(os.getpid(), (made, closing))
+            if held[0] is not made:
                 # Another thread was faster.
                 closing()
-        return pool[0]
+        return held[0]

@@ -1,4 +1,4 @@
-"""The async driver of ``exchange``: the sync one's words with ``await``; decides nothing."""
+"""The async client: performs the steps of a call flow; see ``sync_client``."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -8,29 +8,32 @@ from weakref import WeakKeyDictionary
 
 from xai_lowcode import codec
 from xai_lowcode.exchange import Session, ask, exchange
-from xai_lowcode.failures import bare, broken_off, dropped
 from xai_lowcode.limits import limiter_in, remade
-from xai_lowcode.mailer import Mailer
 from xai_lowcode.operation import Operation
 from xai_lowcode.places import NOWHERE, Place
-from xai_lowcode.settings import Settings
+from xai_lowcode.retry import Attempts
+from xai_lowcode.settings import Settings, check_http_client
 from xai_lowcode.steps import Call, Enter, Flow, Outcome, Send, Wait, Work
-from xai_lowcode.transport import (
-    ENOUGH,
-    AsyncProbe,
-    Deadline,
-    abandon,
-    answer,
-    arrives_in_pieces,
-    opened,
-    own_async_client,
-    session_of,
+from xai_lowcode.transport.config import TransportConfig, session_of
+from xai_lowcode.transport.exceptions import (
+    failed_attempt,
+    map_stream_exception,
+    strip_tracebacks,
+)
+from xai_lowcode.transport.request_builder import RequestBuilder
+from xai_lowcode.transport.response import (
+    DONE,
+    BodyLimits,
+    abort,
+    read_response,
+    should_stream_body,
+    stream_started,
 )
 
 T = TypeVar("T")
 
-# A stream to be read: its response, by when, and the place it holds.
-Reading = tuple[Any, Deadline, Place]
+# A stream to be read: its response, the limits of its body, and its concurrency slot.
+Reading = tuple[Any, BodyLimits, Place]
 
 
 class AsyncClient:
@@ -58,9 +61,9 @@ class AsyncClient:
     ) -> None:
         self.settings = settings
         self.session = session or session_of(settings, rate_limiter)
-        self._mailer = Mailer(settings)
-        self._injected = http_client
-        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+        self._builder = RequestBuilder(settings)
+        self._injected = check_http_client(http_client, field="http_async_client", is_async=True)
+        self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return remade, (type(self), self.settings, limiter_in(self.session))
@@ -72,10 +75,13 @@ class AsyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes the running loop's pool; the client may be used again afterwards."""
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
-            await pool.keeper.aclose()
+        """Closes the running loop's idle connections; those in use are closed when their calls end.
+
+        The client may be used again afterwards.
+        """
+        transport = self._transports.get(asyncio.get_running_loop())
+        if transport is not None:
+            await transport.close_idle()
 
     async def call(
         self,
@@ -95,38 +101,34 @@ class AsyncClient:
         return result
 
     async def stream(
-        self, call: Call[Any], session: Session | None = None
+        self, call: Call[Any], session: Session | None = None, attempts: Attempts | None = None
     ) -> AsyncGenerator[bytes, bool | None]:
-        """Makes a call and yields its answer's bytes as they come.
-
-        Closing the iterator drops the connection. Sending ``ENOUGH`` says that the answer is
-        complete: its end is waited for a moment, and the connection may be used again.
-        """
-        settled, reading = await self._drive(exchange(call, session or self.session))
+        """Makes a call and yields its answer's bytes as they come; see the sync client."""
+        settled, reading = await self._drive(exchange(call, session or self.session, attempts))
         if reading is None:
             yield settled.body
             return
-        response, deadline, place = reading
-        left = False
+        response, limits, place = reading
+        aborted = False
         try:
-            async with aclosing(aiter(response.stream)) as pieces:
-                async for piece in pieces:
-                    deadline.check()
-                    if (yield piece) is ENOUGH:
+            async with aclosing(aiter(response.stream)) as chunks:
+                async for chunk in chunks:
+                    limits.check(chunk)
+                    if (yield chunk) is DONE:
                         return
         except GeneratorExit:
             # Nothing may be awaited: a loop that ends closes all its generators at the same time.
-            left = abandon(response)
+            aborted = abort(response)
             raise
         except Exception as exception:
-            error = broken_off(exception)
+            error = map_stream_exception(exception)
             if error is None:
                 raise
         else:
             return
         finally:
             try:
-                if not left:
+                if not aborted:
                     await response.aclose()
             finally:
                 place.leave()
@@ -159,60 +161,51 @@ class AsyncClient:
             place.leave()
             raise
 
-    async def _send(self, step: Send) -> tuple[Outcome, tuple[Any, Deadline] | None]:
-        client, probe, deadline = await self._http(), AsyncProbe(), Deadline(step.within)
-        request = self._mailer.request(client, step, probe)
-        response = None
+    async def _send(self, step: Send) -> tuple[Outcome, tuple[Any, BodyLimits] | None]:
+        progress = response = None
+        max_bytes = self.settings.max_response_bytes
+        limits = BodyLimits(max_bytes, step.within)
         try:
-            response = await client.send(request, stream=True, follow_redirects=False)
-            if arrives_in_pieces(step.call, response):
-                return opened(response), (response, deadline)
-            try:
-                pieces = []
-                async with aclosing(aiter(response.stream)) as arriving:
-                    async for piece in arriving:
-                        deadline.check()
-                        pieces.append(piece)
-            finally:
-                await response.aclose()
-            return answer(response, b"".join(pieces)), None
+            # Covers what no timeout of a phase bounds: the name lookup, and heads that drip.
+            async with asyncio.timeout(step.within):
+                if self._injected is None:
+                    transport = await self._transport()
+                    request, progress = self._builder.build(step)
+                    response = await transport.handle_async_request(request)
+                else:
+                    client = self._injected
+                    request, progress = self._builder.build_with(client, step)
+                    response = await client.send(request, stream=True, follow_redirects=False)
+                if should_stream_body(step.call, response):
+                    return stream_started(response), (response, limits)
+                try:
+                    chunks = []
+                    async with aclosing(aiter(response.stream)) as arriving:
+                        async for chunk in arriving:
+                            limits.check(chunk)
+                            chunks.append(chunk)
+                finally:
+                    await response.aclose()
+            return read_response(response, b"".join(chunks), max_bytes), None
         except BaseException as exception:
-            outcome = dropped(exception, probe, response)
+            idempotent = step.call.operation.idempotent
+            outcome = failed_attempt(exception, progress, response, idempotent=idempotent)
             if outcome is None:
-                bare(exception)
+                strip_tracebacks(exception)
                 raise
         return outcome, None
 
-    async def _http(self) -> Any:
-        if self._injected is not None:
-            return self._injected
+    async def _transport(self) -> Any:
         loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None:
-            for ended in [known for known in self._pools if known.is_closed()]:
-                # Its pool was closed with it, and would keep it alive.
-                del self._pools[ended]
-            pool = self._pools[loop] = _Pool(self.settings)
-            await anext(pool.keeper)
-        return pool.client
+        transport = self._transports.get(loop)
+        if transport is None:
+            for ended in [known for known in self._transports if known.is_closed()]:
+                # Its transport was closed with it, and would keep it alive.
+                del self._transports[ended]
+            # httpcore takes long to import, and is not needed before.
+            from xai_lowcode.transport.pool import AsyncPooledTransport  # noqa: PLC0415 - as said
 
-
-class _Pool:
-    """One loop's httpx client, and the generator that closes it.
-
-    A loop that ends (as ``asyncio.run``'s does) closes the async generators begun on it. One of
-    these keeps the pool, so that it goes with its loop and leaves no socket behind.
-    """
-
-    __slots__ = ("client", "keeper")
-
-    def __init__(self, settings: Settings) -> None:
-        self.client = own_async_client(settings)
-        self.keeper = _keep(self.client)
-
-
-async def _keep(client: Any) -> AsyncGenerator[Any, None]:
-    try:
-        yield client
-    finally:
-        await client.aclose()
+            transport = AsyncPooledTransport(TransportConfig(self.settings))
+            self._transports[loop] = transport
+            await transport.close_with(self)
+        return transport

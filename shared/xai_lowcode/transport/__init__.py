@@ -1,0 +1,1 @@
+"""HTTP transport: connections, requests, responses and failures. The only package with httpx."""

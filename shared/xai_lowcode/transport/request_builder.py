@@ -1,0 +1,145 @@
+"""Build httpx requests. The token is only in the request target, never in the text of a URL.
+
+The target is what is sent after the method: path and query. httpx takes it from ``URL.raw_path``,
+below everything that logs, prints or records URLs, and above proxies: a ``CONNECT`` names host and
+port only, and a proxy for plain http is asked for the absolute form.
+"""
+
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from xai_lowcode._version import __version__
+from xai_lowcode.settings import Settings
+from xai_lowcode.steps import Send
+from xai_lowcode.transport.progress import RequestProgress
+
+_HEADERS = {
+    "Accept": "application/json",
+    "Content-Type": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"xai-lowcode/{__version__}",
+}
+# Compression would hold back the chunks of a live stream.
+_STREAM_HEADERS = {**_HEADERS, "Accept": "text/event-stream", "Accept-Encoding": "identity"}
+_PLAIN, _STREAM = httpx.Headers(_HEADERS), httpx.Headers(_STREAM_HEADERS)
+
+_MAX_CACHED_URLS = 64
+
+
+class SecretTarget(bytes):
+    """A request target that holds the token: bytes to the wire, and no text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<target with token>"
+
+    __str__ = __repr__
+
+    def decode(self, *_encoding: str) -> str:
+        """Return the path and query without the token, for whatever makes a text of a URL."""
+        path, _, query = bytes(self).decode("ascii").partition("?")
+        fields = [field for field in query.split("&") if not field.startswith("api_token=")]
+        return f"{path}?{'&'.join(fields)}" if fields else path
+
+
+class RequestBuilder:
+    """Builds the requests of one client.
+
+    Args:
+        settings: Token, base URL and timeouts.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._bases = {
+            "gateway": httpx.URL(settings.base_url),
+            "backend": httpx.URL(settings.backend),
+        }
+        self._token = quote(settings.api_token.get_secret_value(), safe="")
+        self._timeout = settings.httpx_timeout.as_dict()
+        self._urls: dict[tuple[str, str, type], Any] = {}
+
+    def build(self, step: Send) -> tuple[httpx.Request, RequestProgress]:
+        """Build a request for the package's own transports, and the record of its progress."""
+        call = step.call
+        progress = RequestProgress(call.operation.method, step.within)
+        progress.monitored = True
+        url = self._url(call.operation.host, step.path, httpx.URL)
+        request = httpx.Request(
+            call.operation.method,
+            url,
+            content=call.body,
+            headers=_STREAM if call.stream else _PLAIN,
+            extensions={"timeout": self._capped(step.within), "progress": progress},
+        )
+        # httpx made a URL of its own class of it.
+        request.url = url
+        return request, progress
+
+    def build_with(self, client: Any, step: Send) -> tuple[Any, RequestProgress]:
+        """Build a request with a client of httpx's or httpx2's, which adds headers of its own."""
+        call, timeout = step.call, self._capped(step.within)
+        progress = RequestProgress(call.operation.method, step.within)
+        request = client.build_request(
+            call.operation.method,
+            str(self._bases[call.operation.host]),
+            content=call.body,
+            headers=_STREAM_HEADERS if call.stream else _HEADERS,
+            timeout=(timeout["connect"], timeout["read"], timeout["write"], timeout["pool"]),
+            extensions={"progress": progress},
+        )
+        request.url = self._url(call.operation.host, step.path, type(request.url))
+        return request, progress
+
+    def _capped(self, within: float | None) -> dict[str, float | None]:
+        if within is None:
+            return self._timeout
+        return {
+            phase: within if seconds is None else min(seconds, within)
+            for phase, seconds in self._timeout.items()
+        }
+
+    def _url(self, host: str, path: str, url_class: type) -> Any:
+        url = self._urls.get((host, path, url_class))
+        if url is None:
+            url = self._build_url(host, path, url_class)
+            # Paths with ids are many and are not asked for twice.
+            if len(self._urls) < _MAX_CACHED_URLS:
+                self._urls[host, path, url_class] = url
+        return url
+
+    def _build_url(self, host: str, path: str, url_class: type) -> Any:
+        base = self._bases[host]
+        whole = base.raw_path.rstrip(b"/").decode("ascii") + path
+        url = str(base.copy_with(raw_path=whole.encode("ascii")))
+        if host != "gateway":
+            return url_class(url)
+        separator = "&" if "?" in whole else "?"
+        target = SecretTarget(f"{whole}{separator}api_token={self._token}", "ascii")
+        return _secret_url_class(url_class)(url, target)
+
+
+@cache
+def _secret_url_class(url_class: Any) -> Any:
+    """Return a subclass of httpx's or httpx2's URL whose target holds the token, and no text."""
+
+    class SecretURL(url_class):  # type: ignore[misc]  # one of two classes
+        def __init__(self, url: str, target: SecretTarget) -> None:
+            super().__init__(url)
+            self._target = target
+
+        @property
+        def raw_path(self) -> bytes:
+            """The request target; its text has no token."""
+            return self._target
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return url_class, (str(self),)
+
+        def __deepcopy__(self, _memo: Any) -> "SecretURL":
+            return self
+
+    return SecretURL

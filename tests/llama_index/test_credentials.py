@@ -1,0 +1,459 @@
+"""Law: a token under a wrong name leads to an error that names it, in whatever way it was given.
+
+Nothing is sent, and the token is in no error, no event, no span, no print and no variable of our
+frames. The settings of the connection that hold secrets themselves are here too.
+"""
+
+import asyncio
+import copy
+import json
+import pickle
+import ssl
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
+from llama_index.core.llms import ChatMessage
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel, Field, SecretStr
+
+import llama_index_xai_lowcode
+from llama_index_xai_lowcode import (
+    XAIImageGenerator,
+    XAIImageToolSpec,
+    XAILowCode,
+    XAILowCodeEmbedding,
+    mcp,
+)
+from tests.core.loopback import Loopback, json_reply
+from tests.core.watching import shown
+from xai_lowcode.errors import UsageError
+
+TOKEN = "at_r" + "0" * 32
+CANARY = "at_canary-of=the&mine-0815"
+OURS = (str(Path(llama_index_xai_lowcode.__file__).parent), "/xai_lowcode/")
+ALL = [XAILowCode, XAILowCodeEmbedding, XAIImageGenerator]
+
+# Options with the canary, and the name that the error is to have.
+OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"token": CANARY}, "token"),
+    ({"access_token": CANARY}, "access_token"),
+    ({"lowcodeapi_api_token": CANARY}, "lowcodeapi_api_token"),
+    ({"accessToken": CANARY}, "accessToken"),
+    ({"openai_api_key": CANARY}, "openai_api_key"),
+    ({"headers": {"Authorization": f"Bearer {CANARY}"}}, "headers"),
+    ({"extra_headers": {"x": CANARY}}, "extra_headers"),
+    ({"cookie": CANARY}, "cookie"),
+    ({"password": "sesame"}, "password"),
+    ({"made_up": CANARY}, "made_up"),
+    ({"made_up": {"deep": [{"down": f"Bearer {CANARY}"}]}}, "made_up"),
+    ({"made_up": SecretStr(CANARY)}, "made_up"),
+]
+# Given with a call, these are no fields either.
+IN_CALLS: list[tuple[dict[str, Any], str]] = [
+    *OPTIONS,
+    ({"api_token": CANARY}, "api_token"),
+    ({"api_key": CANARY}, "api_key"),
+    ({"default_headers": {"x": CANARY}}, "default_headers"),
+    ({"extra_body": {"api_key": CANARY}}, "api_key"),
+    ({"extra_body": {"made_up": CANARY}}, "made_up"),
+    ({"additional_kwargs": {"token": CANARY}}, "token"),
+]
+
+
+class Events(BaseEventHandler):
+    """Keeps each event as it is printed."""
+
+    kept: list[str] = Field(default_factory=list)
+
+    def handle(self, event: Any, **_: Any) -> None:
+        self.kept.append(f"{event.model_dump_json(fallback=repr)} {event!r}")
+
+
+class Spans(SimpleSpanHandler):
+    """Keeps what methods are called with, and what they raise."""
+
+    kept: list[str] = Field(default_factory=list)
+
+    def new_span(self, id_: str, bound_args: Any, instance: Any = None, **more: Any) -> Any:
+        self.kept.append(f"{bound_args!r} {instance!r} {more!r}")
+        return super().new_span(id_, bound_args, instance, **more)
+
+    def prepare_to_drop_span(self, id_: str, *args: Any, **more: Any) -> Any:
+        self.kept.append(f"{args!r} {more!r}")
+        return super().prepare_to_drop_span(id_, *args, **more)
+
+
+@contextmanager
+def observed() -> Iterator[list[str]]:
+    """What observers of LlamaIndex are told while the block lasts."""
+    root, events, spans = get_dispatcher(), Events(), Spans()
+    root.add_event_handler(events)
+    root.add_span_handler(spans)
+    told: list[str] = []
+    try:
+        yield told
+    finally:
+        root.event_handlers.remove(events)
+        root.span_handlers.remove(spans)
+        told += [*events.kept, *spans.kept]
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[Loopback]:
+    with Loopback(lambda _request: json_reply({"error": "nothing was to be sent"}, 400)) as server:
+        yield server
+
+
+@pytest.fixture
+def world(_server: Loopback) -> Loopback:
+    """A server that answers nothing that could be used, and keeps what comes."""
+    _server.requests.clear()
+    return _server
+
+
+def made(kind: Any, world: Loopback, **more: Any) -> Any:
+    return kind(api_token=TOKEN, base_url=world.base_url, max_retries=0, **more)
+
+
+def refused(world: Loopback, name: str, act: Callable[[], Any]) -> UsageError:
+    """The error of what is refused: it has no canary in it, and nothing came to the server."""
+    with observed() as told, pytest.raises(UsageError) as refusal:
+        act()
+    error = refusal.value
+    assert error.field == name
+    assert str(error).startswith(f"{name}: ")
+    chain: BaseException | None = error
+    while chain is not None:
+        assert CANARY not in f"{chain} {chain!r} {vars(chain)}"
+        chain = chain.__cause__ or chain.__context__
+    assert CANARY not in "".join(traceback.format_exception(error))
+    for frame, _line in traceback.walk_tb(error.__traceback__):
+        if any(place in frame.f_code.co_filename for place in OURS):
+            for variable, value in frame.f_locals.items():
+                assert CANARY not in shown(variable, value), frame.f_code.co_qualname
+    assert CANARY not in "".join(told)
+    assert world.requests == []
+    return error
+
+
+# --- constructors -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
+def test_no_constructor_takes_a_credential_as_an_option(
+    world: Loopback, kind: Any, options: dict[str, Any], name: str
+) -> None:
+    """Given as an argument, in ``additional_kwargs``, or with a stored model."""
+    error = refused(world, name, lambda: made(kind, world, **options))
+    assert "api_token" in str(error)
+    if kind is not XAIImageGenerator:
+        refused(world, name, lambda: made(kind, world, additional_kwargs=options))
+        stored = {**made(kind, world).to_dict(), **options}
+        refused(world, name, lambda: kind.from_dict(stored, api_token=TOKEN))
+
+
+@pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
+def test_other_unknown_options_go_on(world: Loopback, kind: Any) -> None:
+    """What is no credential becomes an additional keyword argument as ever."""
+    component = made(kind, world, made_up="at_least_once", stop_token_ids=[1], access_token=None)
+    assert component.additional_kwargs == {"made_up": "at_least_once", "stop_token_ids": [1]}
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+class City(BaseModel):
+    name: str
+
+
+HELLO = [ChatMessage("Hello")]
+PROMPT = PromptTemplate("The capital of {country}, with {token}?")
+
+
+def now() -> str:
+    """What time it is."""
+    return "noon"
+
+
+async def _collected(opening: Any) -> list[Any]:
+    return [item async for item in await opening]
+
+
+Ask = Callable[[Any, dict[str, Any]], Any]
+CALLS: dict[str, Ask] = {
+    "chat": lambda llm, options: llm.chat(HELLO, **options),
+    "achat": lambda llm, options: asyncio.run(llm.achat(HELLO, **options)),
+    "stream_chat": lambda llm, options: list(llm.stream_chat(messages=HELLO, **options)),
+    "astream_chat": lambda llm, options: asyncio.run(
+        _collected(llm.astream_chat(HELLO, **options))
+    ),
+    "complete": lambda llm, options: llm.complete("Hello", **options),
+    "acomplete": lambda llm, options: asyncio.run(llm.acomplete("Hello", **options)),
+    "stream_complete": lambda llm, options: list(llm.stream_complete("Hello", **options)),
+    "astream_complete": lambda llm, options: asyncio.run(
+        _collected(llm.astream_complete("Hello", **options))
+    ),
+    "chat_with_tools": lambda llm, options: llm.chat_with_tools(
+        [FunctionTool.from_defaults(now)], "Hello", **options
+    ),
+    "astream_chat_with_tools": lambda llm, options: asyncio.run(
+        _collected(
+            llm.astream_chat_with_tools([FunctionTool.from_defaults(now)], "Hello", **options)
+        )
+    ),
+    "predict_and_call": lambda llm, options: llm.predict_and_call(
+        [FunctionTool.from_defaults(now)], "Hello", **options
+    ),
+    "structured_predict": lambda llm, options: llm.structured_predict(
+        City, PROMPT, options, country="France", token="x"
+    ),
+    "astructured_predict": lambda llm, options: asyncio.run(
+        llm.astructured_predict(City, PROMPT, llm_kwargs=options, country="France", token="x")
+    ),
+    "stream_structured_predict": lambda llm, options: list(
+        llm.stream_structured_predict(City, PROMPT, options, country="France", token="x")
+    ),
+    "astream_structured_predict": lambda llm, options: asyncio.run(
+        _collected(
+            llm.astream_structured_predict(City, PROMPT, options, country="France", token="x")
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
+def test_no_call_takes_a_credential_as_an_option(
+    world: Loopback, way: str, options: dict[str, Any], name: str
+) -> None:
+    """It is refused before an event or a span has it, and before anything is sent."""
+    llm = made(XAILowCode, world)
+    refused(world, name, lambda: CALLS[way](llm, dict(options)))
+
+
+@pytest.mark.parametrize("way", CALLS)
+def test_options_that_were_changed_later_are_judged_with_each_call(
+    world: Loopback, way: str
+) -> None:
+    """Additional keyword arguments that somebody put a token into lead to no request."""
+    llm = made(XAILowCode, world)
+    llm.additional_kwargs["api_key"] = CANARY
+    with pytest.raises(UsageError, match=r"^api_key: ") as refusal:
+        CALLS[way](llm, {})
+    assert CANARY not in f"{refusal.value} {refusal.value!r}"
+    assert world.requests == []
+
+
+def test_subclasses_of_users_are_no_way_round(world: Loopback) -> None:
+    """A method that a subclass has of its own is judged before it runs, with its span around it."""
+
+    class Own(XAILowCode):
+        def chat(self, messages: Any, **kwargs: Any) -> Any:
+            raise AssertionError(messages, kwargs)
+
+    llm = made(Own, world)
+    refused(world, "token", lambda: llm.chat(HELLO, token=CANARY))
+    with observed() as told, pytest.raises(AssertionError):
+        llm.chat(HELLO, top_p=0.5)
+    assert "top_p" in "".join(told)
+
+
+def test_spans_and_signatures_are_as_they_were(gateway: Any, llm: XAILowCode) -> None:
+    """The wrapper around the methods changes nothing that LlamaIndex or a reader looks at."""
+    with observed() as told:
+        assert llm.chat(HELLO, top_p=0.5).message.content
+        assert asyncio.run(llm.acomplete("Hello", top_p=0.5)).text
+    assert "top_p" in "".join(told)
+    assert gateway.requests[-1].body["top_p"] == 0.5
+    assert "Answers a conversation" in str(XAILowCode.chat.__doc__)
+    assert asyncio.iscoroutinefunction(llm.achat)
+    assert not asyncio.iscoroutinefunction(llm.chat)
+
+
+def test_values_for_prompts_are_no_options(gateway: Any, llm: XAILowCode) -> None:
+    """A template may have a place that is called token."""
+    assert llm.predict(PROMPT, country="France", token=TOKEN)
+    assert llm.structured_predict(City, PROMPT, country="France", token=TOKEN).name
+    assert TOKEN in json.dumps(gateway.requests[-1].body)
+
+
+def test_what_is_no_credential_goes_on(gateway: Any, model: Any) -> None:
+    """Options with words that only look like one, and a server tool with keys of its own."""
+    tool = mcp("https://mcp.example", "museum", authorization=f"Bearer {CANARY}")
+    llm = model(stop_token_ids=[1], server_tools=[tool])
+    assert llm.chat(HELLO, keywords=["a"], user=CANARY, prompt_cache_key="docs").message.content
+    body = gateway.requests[-1].body
+    assert (body["stop_token_ids"], body["keywords"], body["user"]) == ([1], ["a"], CANARY)
+    assert body["tools"][0]["authorization"] == f"Bearer {CANARY}"
+
+
+@pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
+def test_no_order_of_images_takes_a_credential(
+    world: Loopback, options: dict[str, Any], name: str
+) -> None:
+    """Neither directly nor as an argument that a tool adds to each order."""
+    painter = made(XAIImageGenerator, world)
+    refused(world, name, lambda: painter.generate("x", **options))
+    refused(world, name, lambda: asyncio.run(painter.agenerate("x", **options)))
+    error = None
+    try:
+        XAIImageToolSpec(painter, **options).generate_image("x")
+    except UsageError as refusal:
+        error = refusal
+    assert error is not None
+    assert CANARY not in f"{error} {error!r}"
+    assert world.requests == []
+
+
+@pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
+def test_embeddings_send_no_credential(world: Loopback, options: dict[str, Any], name: str) -> None:
+    """Additional keyword arguments that were changed later are judged as well."""
+    embedding = made(XAILowCodeEmbedding, world)
+    embedding.additional_kwargs.update(options)
+    for act in (
+        lambda: embedding.get_text_embedding("x"),
+        lambda: asyncio.run(embedding.aget_query_embedding("x")),
+    ):
+        with pytest.raises(UsageError) as refusal:
+            act()
+        assert refusal.value.field == name
+        assert CANARY not in f"{refusal.value} {refusal.value!r}"
+    assert world.requests == []
+
+
+# --- settings of the connection -----------------------------------------------------------------
+
+PROXY = "http://user:canary-of-a-password@proxy.example:3128"
+
+
+def settings_of(component: Any) -> Any:
+    gateway = component._gateway
+    return (gateway() if callable(gateway) else gateway).settings
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
+    """Proxy, certificates, the size of a response and timeouts reach the settings."""
+    ca_file = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    component = kind(
+        api_token=TOKEN,
+        proxy=PROXY,
+        verify=ca_file,
+        max_response_bytes=5,
+        timeout=[1, 2, 3, None],
+        deadline=7,
+        max_retries=0,
+    )
+    settings = settings_of(component)
+    assert settings.proxy == SecretStr(PROXY)
+    assert (settings.verify, settings.max_response_bytes) == (str(ca_file), 5)
+    assert settings.httpx_timeout == httpx.Timeout(connect=1, read=2, write=3, pool=None)
+    assert (settings.deadline, settings.max_retries) == (7, 0)
+    if kind is XAIImageGenerator:
+        assert "canary" not in repr(component)
+        return
+    told = f"{component!r} {component} {component.to_dict()} {component.to_json()}"
+    told += f"{component.model_dump()} {component.model_dump_json()} {component.to_payload()}"
+    assert "canary" not in told
+    assert "proxy" not in told
+    back = kind.from_dict(json.loads(component.to_json()), api_token=TOKEN, proxy=PROXY)
+    for twin in (
+        back,
+        pickle.loads(pickle.dumps(component)),  # noqa: S301 - just written
+        copy.deepcopy(component),
+    ):
+        assert twin.proxy == SecretStr(PROXY)
+        assert settings_of(twin) == settings
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"timeout": "soon"}, "timeout"),
+        ({"timeout": (5,)}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+        ({"deadline": "5"}, "deadline"),
+        ({"deadline": True}, "deadline"),
+        ({"deadline": float("inf")}, "deadline"),
+        ({"max_retries": "3"}, "max_retries"),
+        ({"max_retries": True}, "max_retries"),
+        ({"max_retries": -1}, "max_retries"),
+        ({"max_response_bytes": 0}, "max_response_bytes"),
+        ({"max_response_bytes": True}, "max_response_bytes"),
+        ({"verify": "/no/such/file"}, "verify"),
+        ({"verify": 1}, "verify"),
+        ({"proxy": "ftp://user:canary@proxy"}, "proxy"),
+        ({"proxy": httpx.Proxy(PROXY)}, "proxy"),
+        ({"base_url": "https://a..b/xai"}, "base_url"),
+        ({"http_client": "http://user:canary@proxy"}, "http_client"),
+        ({"http_client": httpx.Client}, "http_client"),
+        ({"http_client": httpx.AsyncClient()}, "http_client"),
+        ({"async_http_client": httpx.Client()}, "async_http_client"),
+        ({"http_client": httpx.Client(), "proxy": PROXY}, "proxy"),
+        ({"async_http_client": httpx.AsyncClient(), "verify": False}, "verify"),
+    ],
+    ids=lambda one: str(one)[:40],
+)
+@pytest.mark.filterwarnings("ignore:verify=False")
+def test_impossible_settings_are_refused_by_name(
+    kind: Any, options: dict[str, Any], name: str
+) -> None:
+    """When the component is made, and without what was given."""
+    with pytest.raises(UsageError) as refusal:
+        kind(api_token=TOKEN, **options)
+    assert refusal.value.field == name
+    assert "canary" not in f"{refusal.value} {refusal.value!r} {refusal.value.__context__}"
+
+
+def test_impossible_settings_that_are_assigned_are_refused_at_the_call(world: Loopback) -> None:
+    """Fields may be assigned at any time; then the next call says what is wrong."""
+    for name, wrong in (("timeout", "soon"), ("verify", "/no/such/file"), ("http_client", 5)):
+        llm = made(XAILowCode, world)
+        setattr(llm, name, wrong)
+        with pytest.raises(UsageError) as refusal:
+            llm.chat(HELLO)
+        assert refusal.value.field == name
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
+def test_a_tls_context_is_shared_and_does_not_travel(kind: Any) -> None:
+    """Copies use the same one; dumps go without it; pickling says what to do."""
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    component = kind(api_token=TOKEN, verify=own)
+    assert settings_of(component).verify is own
+    twin = copy.deepcopy(component)
+    assert twin.verify is own
+    assert settings_of(twin).verify is own
+    with pytest.raises(UsageError, match=r"^verify: an ssl\.SSLContext cannot be pickled\. Give"):
+        pickle.dumps(component)
+    assert component.to_dict()["verify"] is None
+    back = kind.from_dict(json.loads(component.to_json()), api_token=TOKEN)
+    assert settings_of(back).verify is True
+
+
+def test_no_verification_is_warned_of_once(gateway: Any, model: Any) -> None:
+    """Once for each model, not for its calls and copies."""
+    with pytest.warns(UserWarning, match=r"^verify=False: ") as caught:
+        llm = model(verify=False)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert llm.chat(HELLO).message.content
+        assert copy.deepcopy(llm).chat(HELLO).message.content
+        pickle.loads(pickle.dumps(llm))  # noqa: S301 - just written
+    assert len(gateway.requests) == 2

@@ -1,0 +1,36 @@
+"""Certificates of a CA that is in no trust store, for gateways and proxies."""
+
+import datetime as dt
+import ssl
+from functools import cached_property
+from pathlib import Path
+
+import trustme
+
+NAMES = ("gateway.example", "localhost", "127.0.0.1", "::1")
+
+
+class Certificates:
+    """A CA with its file, and TLS contexts of servers and clients.
+
+    Args:
+        folder: Where the CA's file is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._ca = trustme.CA()
+        self.ca_file = folder / "ca.pem"
+        self._ca.cert_pem.write_to_path(self.ca_file)
+
+    @cached_property
+    def trusting(self) -> ssl.SSLContext:
+        """A client's context that trusts the CA."""
+        return ssl.create_default_context(cafile=self.ca_file)
+
+    def server(self, *names: str, expired: bool = False) -> ssl.SSLContext:
+        """A server's context; its certificate is for the names, or for all that tests use."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC) if expired else None
+        leaf = self._ca.issue_cert(*(names or NAMES), not_after=past)
+        leaf.configure_cert(context)
+        return context

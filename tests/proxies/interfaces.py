@@ -1,0 +1,252 @@
+"""The public interfaces that call the gateway, as a table: both adapters and ``Gateway``.
+
+Each row makes a model, and asks it something; ``call`` does this with options, sync or async.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from llama_index.core.llms import ChatMessage
+
+import langchain_xai_lowcode as lc
+import llama_index_xai_lowcode as li
+from xai_lowcode import AsyncGateway, Gateway, Settings
+
+TOKEN = "at_-canary-of=the&mine"
+QUOTED_TOKEN = "at_-canary-of%3Dthe%26mine"
+CONTENT = b"Some notes."
+
+# The names of the option for a client that is injected.
+_LANGCHAIN = ("http_client", "http_async_client")
+_LLAMA_INDEX = ("http_client", "async_http_client")
+
+ClientFactory = Callable[..., Any]
+"""Makes a client to inject; its argument ``is_async`` says which kind."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One way to call the gateway.
+
+    Attributes:
+        make: Makes the model; takes the options.
+        ask: Asks it once; returns what it answers, or a coroutine of that.
+        client_option: The option that takes an injected client.
+        path: The path of the request; empty if there are several.
+        is_async: Whether it is asked from coroutines.
+    """
+
+    make: Callable[..., Any]
+    ask: Callable[[Any], Any]
+    client_option: str
+    path: str
+    is_async: bool = False
+
+
+def call(
+    interface: Interface,
+    *,
+    client: ClientFactory | None = None,
+    times: int = 1,
+    at_once: int = 1,
+    look: Callable[[Any], None] = lambda _thing: None,
+    **options: Any,
+) -> list[Any]:
+    """Makes a model, asks it, closes it, and returns its answers.
+
+    Args:
+        interface: The way to call.
+        client: Makes the client that is injected; None for the package's own.
+        times: How often it is asked, one after the other.
+        at_once: How many coroutines ask at one time; of async interfaces only.
+        look: Is shown the model, an injected client, and each answer.
+        options: What the model is made with; ``api_token`` and ``max_retries`` have defaults.
+    """
+    options = {"api_token": TOKEN, "max_retries": 0, **options}
+    if interface.is_async:
+        return asyncio.run(_call_async(interface, client, times, at_once, look, options))
+    injected = client(is_async=False) if client else None
+    try:
+        if injected:
+            options[interface.client_option] = injected
+        model = interface.make(**options)
+        try:
+            look(model)
+            answers = [interface.ask(model) for _ in range(times)]
+        finally:
+            model.close()
+        look([injected, *answers])
+        return answers
+    finally:
+        if injected:
+            injected.close()
+
+
+async def _call_async(
+    interface: Interface,
+    client: ClientFactory | None,
+    times: int,
+    at_once: int,
+    look: Callable[[Any], None],
+    options: dict[str, Any],
+) -> list[Any]:
+    injected = client(is_async=True) if client else None
+    try:
+        if injected:
+            options[interface.client_option] = injected
+        model = interface.make(**options)
+        try:
+            look(model)
+            answers = []
+            for _ in range(times):
+                answers += await asyncio.gather(*(interface.ask(model) for _ in range(at_once)))
+        finally:
+            await model.aclose()
+        look([injected, *answers])
+        return answers
+    finally:
+        if injected:
+            await injected.aclose()
+
+
+def _langchain_image(**options: Any) -> Any:
+    return lc.XAIImageGenerator(response_format="b64_json", **options)
+
+
+def _gateway(**options: Any) -> Any:
+    client = options.pop("http_client", None)
+    return Gateway(Settings.create(**options), http_client=client)
+
+
+def _async_gateway(**options: Any) -> Any:
+    client = options.pop("http_client", None)
+    return AsyncGateway(Settings.create(**options), http_client=client)
+
+
+async def _langchain_ainvoke(model: Any) -> str:
+    return str((await model.ainvoke("Hi")).text)
+
+
+async def _langchain_astream(model: Any) -> str:
+    return "".join([str(chunk.text) async for chunk in model.astream("Hi")])
+
+
+async def _langchain_aimage(model: Any) -> str:
+    (image,) = await model.ainvoke("A cat")
+    return str(image["base64"])
+
+
+async def _llama_index_achat(model: Any) -> str:
+    return str(await model.achat([ChatMessage("Hi")]))
+
+
+async def _llama_index_astream(model: Any) -> str:
+    chunks = [chunk async for chunk in await model.astream_chat([ChatMessage("Hi")])]
+    return "".join(chunk.delta for chunk in chunks)
+
+
+async def _llama_index_aimage(model: Any) -> bytes:
+    (image,) = await model.agenerate("A cat", response_format="b64_json")
+    return bytes(image.image)
+
+
+def _files(model: Any) -> bytes:
+    record = model.upload_file(CONTENT, name="notes.txt")
+    return bytes(model.download_file(record.id).content)
+
+
+async def _async_files(model: Any) -> bytes:
+    record = await model.upload_file(CONTENT, name="notes.txt")
+    return bytes((await model.download_file(record.id)).content)
+
+
+_CHAT = "/xai/v1/chat/completions"
+_IMAGES = "/xai/v1/images/generations"
+
+SYNC: dict[str, Interface] = {
+    "langchain invoke": Interface(
+        lc.ChatXAILowCode, lambda model: model.invoke("Hi").text, _LANGCHAIN[0], _CHAT
+    ),
+    "langchain stream": Interface(
+        lc.ChatXAILowCode,
+        lambda model: "".join(chunk.text for chunk in model.stream("Hi")),
+        _LANGCHAIN[0],
+        _CHAT,
+    ),
+    "langchain image": Interface(
+        _langchain_image, lambda model: model.invoke("A cat")[0]["base64"], _LANGCHAIN[0], _IMAGES
+    ),
+    "llama_index chat": Interface(
+        li.XAILowCode, lambda model: str(model.chat([ChatMessage("Hi")])), _LLAMA_INDEX[0], _CHAT
+    ),
+    "llama_index stream": Interface(
+        li.XAILowCode,
+        lambda model: "".join(chunk.delta for chunk in model.stream_chat([ChatMessage("Hi")])),
+        _LLAMA_INDEX[0],
+        _CHAT,
+    ),
+    "llama_index image": Interface(
+        li.XAIImageGenerator,
+        lambda model: model.generate("A cat", response_format="b64_json")[0].image,
+        _LLAMA_INDEX[0],
+        _IMAGES,
+    ),
+    "gateway files": Interface(_gateway, _files, "http_client", ""),
+}
+ASYNC: dict[str, Interface] = {
+    "langchain ainvoke": Interface(
+        lc.ChatXAILowCode, _langchain_ainvoke, _LANGCHAIN[1], _CHAT, is_async=True
+    ),
+    "langchain astream": Interface(
+        lc.ChatXAILowCode, _langchain_astream, _LANGCHAIN[1], _CHAT, is_async=True
+    ),
+    "langchain aimage": Interface(
+        _langchain_image, _langchain_aimage, _LANGCHAIN[1], _IMAGES, is_async=True
+    ),
+    "llama_index achat": Interface(
+        li.XAILowCode, _llama_index_achat, _LLAMA_INDEX[1], _CHAT, is_async=True
+    ),
+    "llama_index astream": Interface(
+        li.XAILowCode, _llama_index_astream, _LLAMA_INDEX[1], _CHAT, is_async=True
+    ),
+    "llama_index aimage": Interface(
+        li.XAIImageGenerator, _llama_index_aimage, _LLAMA_INDEX[1], _IMAGES, is_async=True
+    ),
+    "async gateway files": Interface(
+        _async_gateway, _async_files, "http_client", "", is_async=True
+    ),
+}
+INTERFACES = {**SYNC, **ASYNC}
+# One of each adapter and of each mode, where all of them would add nothing.
+FEW = ("langchain invoke", "langchain ainvoke", "llama_index chat", "llama_index achat")
+# The other models, which share the connection with those above.
+OTHER_MODELS: dict[str, Interface] = {
+    "langchain embeddings": Interface(
+        lc.XAILowCodeEmbeddings, lambda model: model.embed_query("Hi"), "http_client", ""
+    ),
+    "langchain aembeddings": Interface(
+        lc.XAILowCodeEmbeddings,
+        lambda model: model.aembed_query("Hi"),
+        "http_async_client",
+        "",
+        is_async=True,
+    ),
+    "langchain image tool": Interface(
+        lc.XAIImageGenerationTool,
+        lambda model: model.invoke({"prompt": "A cat"}),
+        "http_client",
+        "",
+    ),
+    "llama_index embedding": Interface(
+        li.XAILowCodeEmbedding, lambda model: model.get_text_embedding("Hi"), "http_client", ""
+    ),
+    "llama_index aembedding": Interface(
+        li.XAILowCodeEmbedding,
+        lambda model: model.aget_text_embedding("Hi"),
+        _LLAMA_INDEX[1],
+        "",
+        is_async=True,
+    ),
+}

@@ -1,0 +1,247 @@
+"""Proxies made of sockets: they keep what they read, and note whatever is not as it must be.
+
+``RawProxy`` is an HTTP proxy (CONNECT and absolute form), optionally over TLS; ``SocksProxy`` is a
+SOCKS5 proxy. Both decide themselves where invented hosts are.
+"""
+
+import base64
+import re
+import ssl
+from urllib.parse import urlsplit
+
+from tests.proxies.servers import Address, Connection, Head, RequestReader, Server, odd_headers
+
+_AUTHORITY = re.compile(r"[A-Za-z0-9.-]+:\d+")
+_TLS_HANDSHAKE = b"\x16"
+
+
+class _RoutingProxy(Server):
+    """What the proxies share: where hosts are, and what was sent through tunnels.
+
+    Attributes:
+        tunnelled: The clients' bytes inside of tunnels, as the proxy sees them.
+    """
+
+    def __init__(self, routes: dict[str, Address], credentials: str | None = None) -> None:
+        super().__init__()
+        self.credentials = credentials
+        self.tunnelled = b""
+        self.routes = routes
+
+    def _tunnel(self, client: Connection, upstream: Connection) -> None:
+        fresh = True
+
+        def watch(data: bytes) -> bytes:
+            nonlocal fresh
+            if fresh and not data.startswith(_TLS_HANDSHAKE):
+                self.odd.append(f"the tunnel does not begin with TLS: {data[:20]!r}")
+            fresh = False
+            self.tunnelled += data
+            return data
+
+        self.relay(client, upstream, watch)
+
+
+class RawProxy(_RoutingProxy):
+    """An HTTP proxy.
+
+    Args:
+        routes: Where the hosts are: ``"gateway.example:443"`` to an address.
+        credentials: ``user:password`` to ask for; None for none.
+        answer: What it answers to every request instead of serving it, and closes the connection;
+            nothing at all if it is empty.
+        silent: Never answers.
+        tls: Speaks TLS itself, with this context.
+
+    Attributes:
+        heads: The requests that it read: CONNECT, and those in absolute form.
+        clear: All bytes that it read outside of tunnels.
+    """
+
+    def __init__(
+        self,
+        routes: dict[str, Address],
+        *,
+        credentials: str | None = None,
+        answer: bytes | None = None,
+        silent: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(routes, credentials)
+        self.heads: list[Head] = []
+        self.clear = b""
+        self._answer, self._silent, self._tls = answer, silent, tls
+
+    @property
+    def url(self) -> str:
+        """The proxy's URL, without credentials."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def lines(self) -> list[str]:
+        """The request lines that it read."""
+        return [head.line for head in self.heads]
+
+    def handle(self, connection: Connection) -> None:
+        """Serves one connection."""
+        if self._tls:
+            connection.start_tls(self._tls)
+        data = connection.read_head()
+        if not data:
+            return
+        self.clear += data
+        head = Head.parse(data)
+        self.heads.append(head)
+        if self._silent:
+            self.wait(connection)
+        elif self._answer is not None:
+            connection.send(self._answer)
+        elif head.method == "CONNECT":
+            self._connect(connection, head)
+        else:
+            self._forward(connection, head, data)
+
+    def _connect(self, client: Connection, head: Head) -> None:
+        # httpcore sends Accept, which says nothing.
+        self._note(head, _AUTHORITY, {"host": head.target, "accept": "*/*"})
+        if client.unread:
+            self.odd.append("bytes follow CONNECT before it is answered")
+        if not self._is_allowed(client, head):
+            return
+        address = self.routes.get(head.target)
+        if address is None:
+            self.odd.append(f"nobody knows {head.target}")
+            client.send(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            return
+        upstream = self.connect(address)
+        try:
+            client.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self._tunnel(client, upstream)
+        finally:
+            upstream.close()
+
+    def _forward(self, client: Connection, head: Head, data: bytes) -> None:
+        authority = urlsplit(head.target).netloc
+        address = self.routes.get(authority if ":" in authority else f"{authority}:80")
+        if address is None:
+            self.odd.append(f"nobody knows the target of {head.line!r}")
+            client.send(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            return
+        if not self._is_allowed(client, head):
+            return
+
+        known = [head]
+
+        def pass_on(each: Head) -> bytes:
+            # The first one was noted when its target was looked up.
+            if known:
+                known.pop()
+            else:
+                self.heads.append(each)
+            self._note(each, re.compile(rf"http://{re.escape(authority)}/\S+"), None)
+            url = urlsplit(each.target)
+            target = f"{url.path}?{url.query}" if url.query else url.path
+            return each.render(target, ("proxy-authorization",))
+
+        upstream = self.connect(address)
+        try:
+            reader = RequestReader(pass_on)
+            upstream.send(reader.feed(data))
+
+            def watch(more: bytes) -> bytes:
+                self.clear += more
+                return reader.feed(more)
+
+            self.relay(client, upstream, watch)
+        finally:
+            upstream.close()
+
+    def _is_allowed(self, client: Connection, head: Head) -> bool:
+        if self.credentials is None or head.all("proxy-authorization") == [self._authorization]:
+            return True
+        client.send(
+            b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+            b'Proxy-Authenticate: Basic realm="tests"\r\nContent-Length: 0\r\n\r\n'
+        )
+        return False
+
+    @property
+    def _authorization(self) -> str:
+        return f"Basic {base64.b64encode((self.credentials or '').encode()).decode()}"
+
+    def _note(self, head: Head, target: re.Pattern[str], allowed: dict[str, str] | None) -> None:
+        if not target.fullmatch(head.target):
+            self.odd.append(f"the target of {head.line!r} is none")
+        if not head.line.endswith(" HTTP/1.1"):
+            self.odd.append(f"the version of {head.line!r} is none")
+        host = head.target if allowed else urlsplit(head.target).netloc
+        if head.all("host") != [host]:
+            self.odd.append(f"header host is {head.all('host')} instead of {host!r}")
+        right: dict[str, str | None] = dict(allowed or dict.fromkeys(n for n, _ in head.headers))
+        if self.credentials is not None:
+            right["proxy-authorization"] = self._authorization
+        else:
+            right.pop("proxy-authorization", None)
+        self.odd += odd_headers(head, right)
+
+
+class SocksProxy(_RoutingProxy):
+    """A SOCKS5 proxy (RFC 1928), with a user name and a password if it has credentials (RFC 1929).
+
+    Attributes:
+        lines: ``"SOCKS5 CONNECT host:port"`` for each request.
+        clear: All bytes that it read outside of tunnels.
+    """
+
+    def __init__(self, routes: dict[str, Address], *, credentials: str | None = None) -> None:
+        super().__init__(routes, credentials)
+        self.lines: list[str] = []
+        self.clear = b""
+
+    @property
+    def url(self) -> str:
+        """The proxy's URL, without credentials."""
+        return f"socks5://127.0.0.1:{self.port}"
+
+    def handle(self, connection: Connection) -> None:
+        """Serves one connection."""
+        version, count = self._read(connection, 2)
+        methods = self._read(connection, count)
+        wanted = 0 if self.credentials is None else 2
+        if version != 5 or wanted not in methods:
+            self.odd.append(f"SOCKS version {version} with methods {list(methods)}")
+            connection.send(b"\x05\xff")
+            return
+        connection.send(bytes([5, wanted]))
+        if self.credentials is not None:
+            user, password = self._text(connection, skip=1), self._text(connection)
+            right = f"{user}:{password}" == self.credentials
+            connection.send(b"\x01\x00" if right else b"\x01\x01")
+            if not right:
+                return
+        head = self._read(connection, 4)
+        if head != b"\x05\x01\x00\x03":
+            self.odd.append(f"a request that names no host: {head!r}")
+            return
+        host = self._text(connection)
+        target = f"{host}:{int.from_bytes(self._read(connection, 2), 'big')}"
+        self.lines.append(f"SOCKS5 CONNECT {target}")
+        address = self.routes.get(target)
+        if address is None:
+            self.odd.append(f"nobody knows {target}")
+            connection.send(b"\x05\x04\x00\x01" + bytes(6))
+            return
+        upstream = self.connect(address)
+        try:
+            connection.send(b"\x05\x00\x00\x01" + bytes(6))
+            self._tunnel(connection, upstream)
+        finally:
+            upstream.close()
+
+    def _text(self, connection: Connection, skip: int = 0) -> str:
+        return self._read(connection, self._read(connection, skip + 1)[-1]).decode("latin-1")
+
+    def _read(self, connection: Connection, length: int) -> bytes:
+        data = connection.read_exactly(length)
+        self.clear += data
+        return data

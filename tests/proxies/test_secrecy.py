@@ -1,0 +1,195 @@
+"""Law: neither the token nor a proxy's password is seen where it has no business.
+
+Looked at are the proxy's transcript, the logs of all loggers at DEBUG, prints of objects,
+exceptions with their causes and the variables of frames, and OpenTelemetry spans.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from langchain_core.load import dumps
+
+from tests.proxies.certificates import Certificates
+from tests.proxies.environment import environment
+from tests.proxies.interfaces import FEW, INTERFACES, TOKEN, call
+from tests.proxies.leaks import (
+    CREDENTIALS,
+    PASSWORDS,
+    TOKENS,
+    Seen,
+    text_of,
+    watched,
+    with_credentials,
+)
+from tests.proxies.raw_proxy import RawProxy
+from tests.proxies.servers import Address
+from tests.proxies.tables import cells
+from tests.proxies.tls_gateway import TLSGateway
+from tests.proxies.ways import with_proxy, without_proxy
+from tests.proxies.worlds import HTTP_URL, HTTPS_URL, address_of
+from xai_lowcode import Settings
+from xai_lowcode.emulator import Drop, Emulator, Garbage, Reset
+from xai_lowcode.errors import XAILowCodeError
+
+ROUTES = ("direct", "tunnel", "forward")
+CLIENTS = ("own", "environment", "injected")
+QUOTING = f'{{"error": "{TOKEN} is wrong"}}'.encode()
+# How a call fails behind the proxy, if it has one.
+FAULTS = {
+    "closes": Drop(),
+    "resets": Reset(),
+    "refuses": Garbage(QUOTING, "application/json", 401),
+    "a page": Garbage(b"<html></html>", "text/html", 502),
+}
+
+
+@pytest.fixture
+def strict_proxy(gateway_routes: dict[str, Address]) -> Iterator[RawProxy]:
+    """A proxy that asks for credentials."""
+    with RawProxy(gateway_routes, credentials=CREDENTIALS) as server:
+        yield server
+    assert server.odd == []
+
+
+@contextmanager
+def options_for(
+    route: str, client: str, proxy: RawProxy, gateway: TLSGateway, certificates: Certificates
+) -> Iterator[dict[str, Any]]:
+    """The arguments of ``call`` for a route and a kind of client."""
+    base_url = {"direct": gateway.base_url(), "tunnel": HTTPS_URL, "forward": HTTP_URL}[route]
+    options: dict[str, Any] = {"base_url": base_url, "allow_insecure_http": True}
+    url = "" if route == "direct" else with_credentials(proxy.url)
+    variables = {}
+    if client == "injected":
+        make = with_proxy(url, certificates) if url else without_proxy("httpx", certificates)
+        options["client"] = make
+    else:
+        options["verify"] = str(certificates.ca_file)
+        if url and client == "environment":
+            variables = {"HTTPS_PROXY": url, "HTTP_PROXY": url}
+        elif url:
+            options["proxy"] = url
+    with environment(variables):
+        yield options
+
+
+def assert_nothing_seen(seen: Seen, route: str, proxy: RawProxy) -> None:
+    """Checks what was kept, and what the proxy read."""
+    assert seen.found(*TOKENS, *PASSWORDS) == []
+    if route != "forward":
+        read = (proxy.clear + proxy.tunnelled).decode("latin-1")
+        assert [secret for secret in TOKENS if secret in read] == []
+
+
+@pytest.mark.parametrize(("route", "client", "name"), cells(ROUTES, CLIENTS, INTERFACES, every=4))
+def test_a_call_that_works_shows_nothing(
+    strict_proxy: RawProxy,
+    tls_gateway: TLSGateway,
+    emulator: Emulator,
+    certificates: Certificates,
+    route: str,
+    client: str,
+    name: str,
+) -> None:
+    """Transcript, logs, prints and spans of a call that works hold neither token nor password."""
+    with (
+        options_for(route, client, strict_proxy, tls_gateway, certificates) as options,
+        watched() as seen,
+    ):
+        call(INTERFACES[name], look=seen.look, **options)
+    assert bool(strict_proxy.heads) == (route != "direct")
+    assert emulator.requests
+    assert seen.texts["reprs"]
+    assert seen.texts["logs"] != [""]
+    assert_nothing_seen(seen, route, strict_proxy)
+
+
+@pytest.mark.parametrize(
+    ("route", "fault", "client", "name"), cells(ROUTES, FAULTS, CLIENTS, INTERFACES, every=7)
+)
+def test_a_call_that_fails_shows_nothing(
+    strict_proxy: RawProxy,
+    tls_gateway: TLSGateway,
+    emulator: Emulator,
+    certificates: Certificates,
+    route: str,
+    fault: str,
+    client: str,
+    name: str,
+) -> None:
+    """The same when the gateway fails, and for the exception, its causes and its frames."""
+    emulator.inject(*[FAULTS[fault]] * 4)
+    with (
+        options_for(route, client, strict_proxy, tls_gateway, certificates) as options,
+        watched() as seen,
+    ):
+        with pytest.raises(XAILowCodeError) as caught:
+            call(INTERFACES[name], look=seen.look, **options)
+        seen.note("errors", text_of(caught.value))
+    assert_nothing_seen(seen, route, strict_proxy)
+
+
+@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("route", ["direct", "tunnel"])
+def test_a_wrong_certificate_shows_nothing(
+    emulator: Emulator, certificates: Certificates, route: str, client: str, name: str
+) -> None:
+    """The same when the TLS handshake with the gateway fails, in the open or in a tunnel."""
+    context = certificates.server("other.example")
+    with (
+        TLSGateway(context, address_of(emulator)) as gateway,
+        RawProxy({"gateway.example:443": gateway.address}, credentials=CREDENTIALS) as proxy,
+        options_for(route, client, proxy, gateway, certificates) as options,
+        watched() as seen,
+    ):
+        with pytest.raises(XAILowCodeError) as caught:
+            call(INTERFACES[name], look=seen.look, **options)
+        seen.note("errors", text_of(caught.value))
+    assert "certificate verify failed" in str(caught.value)
+    assert_nothing_seen(seen, route, proxy)
+
+
+DUMPS: dict[str, Callable[[Any], Any]] = {
+    "repr": repr,
+    "str": str,
+    "model_dump": lambda model: model.model_dump(),
+    "model_dump_json": lambda model: model.model_dump_json(),
+    "langchain dumps": dumps,
+    "to_dict": lambda model: model.to_dict(),
+    "to_json": lambda model: model.to_json(),
+    "to_payload": lambda model: model.to_payload(),
+    "identifying parameters": lambda model: model._identifying_params,
+}
+
+
+@pytest.mark.parametrize("way", ["setting", "environment"])
+@pytest.mark.parametrize("name", ["settings", *FEW, "langchain image", "llama_index image"])
+def test_no_dump_of_a_model_shows_the_password(name: str, way: str) -> None:
+    """Prints and dumps of models, which traces and caches keep, hold no password of a proxy."""
+    url = with_credentials("http://127.0.0.1:3128")
+    make = Settings.create if name == "settings" else INTERFACES[name].make
+    options = {"proxy": url} if way == "setting" else {}
+    with environment({"HTTPS_PROXY": url} if way == "environment" else {}):
+        model = make(api_token=TOKEN, base_url=HTTPS_URL, **options)
+        shown = {kind: _shown(dump, model) for kind, dump in DUMPS.items()}
+    secrets = (*TOKENS, *PASSWORDS)
+    assert [kind for kind, text in shown.items() if any(each in text for each in secrets)] == []
+
+
+def _shown(dump: Callable[[Any], Any], model: Any) -> str:
+    try:
+        return f"{dump(model)!r}"
+    except (AttributeError, TypeError):
+        return "no such dump"
+
+
+@pytest.mark.parametrize("url", ["ftp://USER@127.0.0.1:1", "http://USER@127.0.0.1:port", "//USER@"])
+def test_a_proxy_that_is_none_is_refused_without_its_password(url: str) -> None:
+    """The error about a URL that is none of a proxy's names the setting, not the password."""
+    with pytest.raises(XAILowCodeError, match="proxy") as caught:
+        Settings.create(api_token=TOKEN, proxy=url.replace("USER", f"proxy-user:{PASSWORDS[1]}"))
+    whole = text_of(caught.value)
+    assert [secret for secret in PASSWORDS if secret in whole] == []

@@ -1,0 +1,143 @@
+"""Law: who vouches for the gateway is configured, and one whom nobody vouches for gets nothing."""
+
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.proxies.certificates import Certificates
+from tests.proxies.environment import cleaned
+from tests.proxies.interfaces import FEW, INTERFACES, TOKEN, call
+from tests.proxies.raw_proxy import RawProxy
+from tests.proxies.tables import cells
+from tests.proxies.tls_gateway import TLSGateway
+from tests.proxies.worlds import HTTPS_URL, address_of
+from xai_lowcode.emulator import Emulator
+from xai_lowcode.errors import APIConnectionError
+
+TRUST: dict[str, Callable[[Certificates], Any]] = {
+    "path": lambda certificates: str(certificates.ca_file),
+    "path object": lambda certificates: certificates.ca_file,
+    "context": lambda certificates: ssl.create_default_context(cafile=certificates.ca_file),
+}
+# How a certificate is wrong: names that it is for, whether it expired, whether its CA is trusted.
+WRONG: dict[str, tuple[tuple[str, ...], bool, bool]] = {
+    "untrusted": ((), False, False),
+    "of another host": (("other.example",), False, True),
+    "expired": ((), True, True),
+}
+ROUTES = ("direct", "tunnel")
+
+
+def reach(route: str, proxy: RawProxy, gateway: TLSGateway) -> dict[str, Any]:
+    """The options of a route."""
+    if route == "direct":
+        return {"base_url": gateway.base_url()}
+    return {"base_url": HTTPS_URL, "proxy": proxy.url}
+
+
+@pytest.mark.parametrize(("route", "trust", "name"), cells(ROUTES, TRUST, INTERFACES, every=3))
+def test_a_ca_is_trusted_that_is_named(
+    proxy: RawProxy,
+    tls_gateway: TLSGateway,
+    certificates: Certificates,
+    route: str,
+    trust: str,
+    name: str,
+) -> None:
+    """``verify`` takes a CA file or a TLS context, in every interface."""
+    options = reach(route, proxy, tls_gateway)
+    (answer,) = call(INTERFACES[name], verify=TRUST[trust](certificates), **options)
+    assert answer
+    assert len(proxy.lines) == (route == "tunnel")
+    assert tls_gateway.connections == 1
+
+
+@pytest.mark.parametrize(("route", "name"), cells(ROUTES, INTERFACES, every=2))
+def test_verification_can_be_switched_off_with_a_warning(
+    proxy: RawProxy, tls_gateway: TLSGateway, route: str, name: str
+) -> None:
+    """``verify=False`` accepts any certificate, and warns."""
+    with pytest.warns(Warning, match="(?i)verify|certificate"):
+        (answer,) = call(INTERFACES[name], verify=False, **reach(route, proxy, tls_gateway))
+    assert answer
+
+
+@pytest.mark.parametrize(("route", "wrong", "name"), cells(ROUTES, WRONG, INTERFACES, every=3))
+def test_a_wrong_certificate_is_an_error_that_is_not_retried(
+    emulator: Emulator, certificates: Certificates, name: str, route: str, wrong: str
+) -> None:
+    """The error says what to do, no request is sent, and there is one attempt to connect."""
+    names, expired, trusted = WRONG[wrong]
+    context = certificates.server(*names, expired=expired)
+    trust = {"verify": str(certificates.ca_file)} if trusted else {}
+    with (
+        TLSGateway(context, address_of(emulator)) as gateway,
+        RawProxy({"gateway.example:443": gateway.address}) as proxy,
+    ):
+        options = reach(route, proxy, gateway)
+        with pytest.raises(APIConnectionError) as caught:
+            call(INTERFACES[name], max_retries=2, **trust, **options)
+    text = str(caught.value)
+    assert "certificate verify failed" in text
+    assert "SSL_CERT_FILE" in text or "verify" in text.replace("certificate verify failed", "")
+    assert caught.value.is_retryable is False
+    assert gateway.connections == 1
+    assert proxy.connections == (route == "tunnel")
+    assert emulator.requests == []
+
+
+# Imports as an application does, whose environment is set before it starts.
+PROGRAM = """
+import asyncio
+from langchain_xai_lowcode import ChatXAILowCode
+
+chat = ChatXAILowCode(max_retries=0)
+
+async def main():
+    print((await chat.ainvoke("Hi")).text)
+
+print(chat.invoke("Hi").text)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_environment_names_a_ca_file(
+    proxy: RawProxy, tls_gateway: TLSGateway, certificates: Certificates, route: str
+) -> None:
+    """SSL_CERT_FILE is trusted by a program that configures nothing else, sync and async."""
+    options = reach(route, proxy, tls_gateway)
+    variables = {
+        "LOWCODEAPI_API_TOKEN": TOKEN,
+        "LOWCODEAPI_BASE_URL": options["base_url"],
+        "SSL_CERT_FILE": str(certificates.ca_file),
+        **({"HTTPS_PROXY": proxy.url} if route == "tunnel" else {}),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=cleaned(variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+    assert len(tls_gateway.heads) == 2
+    assert len(proxy.lines) == (2 if route == "tunnel" else 0)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_the_setting_comes_before_the_environment(
+    tls_gateway: TLSGateway, certificates: Certificates, name: str, tmp_path: Any
+) -> None:
+    """``verify`` is used instead of SSL_CERT_FILE."""
+    other = Certificates(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(other.ca_file))
+        call(INTERFACES[name], verify=str(certificates.ca_file), base_url=tls_gateway.base_url())
+    assert len(tls_gateway.heads) == 1

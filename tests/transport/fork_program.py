@@ -1,0 +1,454 @@
+"""Programs that fork while connections are open, each for a process of its own.
+
+They print a line of JSON for each scenario: its name, what the parent's call came to, and the exit
+codes of the children. Events of a raw server in the test's process keep parent, children and
+responses in step.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import faulthandler
+import gc
+import importlib.abc
+import json
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any
+
+from tests.transport import wire
+from tests.transport.clients import async_gateway, gateway, langchain
+from tests.transport.raw_server import control
+
+CHILD = "child-"
+HANG = 30.0
+"""Seconds after which a child is said to hang."""
+TIME_LIMIT = 55
+"""Seconds after which a program gives up."""
+
+_held: Any = None
+_built: Any = None
+
+
+def _say(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def call(model: Any, prompt: str) -> str:
+    """Make a call; gives the echoed prompt."""
+    return str(model.invoke(prompt).text).removeprefix(wire.ECHO)
+
+
+async def acall(model: Any, prompt: str) -> str:
+    """Make a call from a coroutine."""
+    return str((await model.ainvoke(prompt)).text).removeprefix(wire.ECHO)
+
+
+def work(model: Any, prompts: Sequence[str]) -> bool:
+    """A child's own calls, sync and async; whether all are answered correctly."""
+    sync_prompt, async_prompt = prompts
+    return (
+        call(model, sync_prompt) == sync_prompt
+        and asyncio.run(acall(model, async_prompt)) == async_prompt
+    )
+
+
+def _at_once() -> None:
+    """Wait for nothing."""
+
+
+class Child:
+    """A child process that does some work and ends in some way."""
+
+    def __init__(self, join: Callable[[], int]) -> None:
+        self.join = join
+
+
+class SyncParent:
+    """A parent that uses the sync client."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.streams: list[Any] = []
+
+    def call(self, prompt: str) -> str:
+        """Make a call."""
+        return call(self.model, prompt)
+
+    def begin(self, prompt: str, wait: Callable[[str], None]) -> Callable[[], str]:
+        """Begin a call, and wait until its request has been received; gives what ends it."""
+        results: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=lambda: results.put(self._outcome(prompt))).start()
+        wait(f"received-{prompt}")
+        return partial(results.get, timeout=HANG)
+
+    def _outcome(self, prompt: str) -> str:
+        try:
+            return self.call(prompt)
+        except Exception as error:  # noqa: BLE001 - the other thread tells it
+            return f"{type(error).__name__}: {error}"
+
+    def open_stream(self, prompt: str) -> str:
+        """Open a stream, and read its first chunk."""
+        self.streams.append(iter(self.model.stream(prompt)))
+        return str(next(self.streams[-1]).text)
+
+    def rest_of_stream(self) -> str:
+        """Read the stream to its end."""
+        return "".join(str(chunk.text) for chunk in self.streams.pop())
+
+    def forget(self) -> None:
+        """Drop the model and its streams."""
+        self.model = None
+        self.streams.clear()
+
+    def in_loop(self, fork: Callable[[], Child]) -> Child:
+        """Fork; there is no loop."""
+        return fork()
+
+    def keep_loop(self) -> None:
+        """There is none."""
+
+
+class AsyncParent(SyncParent):
+    """A parent that uses the async client, in a loop that stands still while it forks."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.loop = asyncio.new_event_loop()
+
+    def call(self, prompt: str) -> str:
+        """Make a call."""
+        return str(self.loop.run_until_complete(acall(self.model, prompt)))
+
+    def begin(self, prompt: str, wait: Callable[[str], None]) -> Callable[[], str]:
+        """Begin a call, and let the loop stand still in its middle."""
+        task = self.loop.create_task(acall(self.model, prompt))
+        self.loop.run_until_complete(asyncio.to_thread(wait, f"received-{prompt}"))
+        return partial(self.loop.run_until_complete, task)
+
+    def open_stream(self, prompt: str) -> str:
+        """Open a stream, and read its first chunk."""
+        self.streams.append(self.model.astream(prompt))
+        return str(self.loop.run_until_complete(anext(self.streams[-1])).text)
+
+    def rest_of_stream(self) -> str:
+        """Read the stream to its end."""
+
+        async def read() -> str:
+            return "".join([str(chunk.text) async for chunk in self.streams.pop()])
+
+        return self.loop.run_until_complete(read())
+
+    def in_loop(self, fork: Callable[[], Child]) -> Child:
+        """Fork in a coroutine, which the child does not leave."""
+
+        async def run() -> Child:
+            return fork()
+
+        return self.loop.run_until_complete(run())
+
+    def keep_loop(self) -> None:
+        """Keep the loop of the parent from being collected in a child.
+
+        asyncio would take its wake-up pipe out of the selector that both processes share.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.loop))
+
+
+def forked(parent: SyncParent, before: Callable[[], None], end: Callable[[], None]) -> Child:
+    """A child of ``os.fork`` that is the parent's copy, and ends in the given way."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return Child(lambda: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    parent.keep_loop()
+    signal.alarm(int(HANG))
+    try:
+        before()
+    except BaseException as error:  # noqa: BLE001 - the exit code tells it
+        sys.stderr.write(f"child: {type(error).__name__}: {error}\n")
+        os._exit(3)
+    end()
+    os._exit(4)
+
+
+def end_by_exit() -> None:
+    """End as a program ends: exit handlers, finalizers, module teardown."""
+    raise SystemExit(0)
+
+
+def end_at_once() -> None:
+    """End without any of that."""
+    os._exit(0)
+
+
+def end_after_collection(parent: SyncParent) -> None:
+    """Drop all that was inherited, and collect it, while the process goes on."""
+    global _held  # noqa: PLW0603 - nothing may hold the model
+    _held = None
+    parent.forget()
+    gc.collect()
+    os._exit(0)
+
+
+def process_work(model: Any, prompts: Sequence[str], release: Callable[[], None]) -> None:
+    """The target of processes of multiprocessing."""
+    release()
+    if not work(model, prompts):
+        raise SystemExit(5)
+
+
+def build(base_url: str) -> None:
+    """Initialize a worker of a pool: it builds a model of its own."""
+    global _built  # noqa: PLW0603 - that is how initializers hand something on
+    _built = langchain(base_url, max_retries=0)
+
+
+def pool_work(prompts: Sequence[str], release: Callable[[], None], *, inherited: bool) -> bool:
+    """A task of a pool, with the worker's own model or the one it inherited."""
+    release()
+    return work(_held if inherited else _built, prompts)
+
+
+class Scenarios:
+    """All scenarios of one parent.
+
+    Args:
+        options: ``base_url``; ``port`` of the server with the events; ``client``, sync or async;
+            ``children``, pairs of a way to have a child, and the parent's situation.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        global _held  # noqa: PLW0603 - workers of a pool inherit it
+        self.options = options
+        self.wait = partial(control, options["port"], "wait")
+        self.set = partial(control, options["port"], "set")
+        _held = langchain(options["base_url"], max_retries=0)
+        kind = AsyncParent if options["client"] == "async" else SyncParent
+        self.parent = kind(_held)
+
+    def run(self) -> None:
+        """Run each child in each situation, and print what came of it."""
+        for child, situation in self.options["children"]:
+            play = {
+                "idle connection": self._idle,
+                "forked before a call": self._before_call,
+                "forked during a call": self._during_call,
+                "open stream": self._open_stream,
+            }[situation]
+            name = f"{child}, {situation}".replace(" ", "-").replace(",", "")
+            try:
+                result = play(name, child)
+            except Exception as error:  # noqa: BLE001 - the line tells it
+                result = {"error": f"{type(error).__name__}: {error}"}
+            _say({"name": name, **result})
+
+    def _idle(self, name: str, kind: str) -> dict[str, Any]:
+        self.parent.call(f"warm-{name}")
+        code = self._start(name, kind).join()
+        return {"code": code, "text": self.parent.call(f"next-{name}")}
+
+    def _before_call(self, name: str, kind: str) -> dict[str, Any]:
+        self.parent.call(f"warm-{name}")
+        child = self._start(name, kind, waits=True)
+        end = self.parent.begin(f"slow-{name}", self.wait)
+        self.set(f"release-{name}")
+        code = child.join()
+        self.set(f"go-slow-{name}")
+        return {"code": code, "text": end()}
+
+    def _during_call(self, name: str, kind: str) -> dict[str, Any]:
+        self.parent.call(f"warm-{name}")
+        end = self.parent.begin(f"slow-{name}", self.wait)
+        code = self._start(name, kind).join()
+        self.set(f"go-slow-{name}")
+        return {"code": code, "text": end()}
+
+    def _open_stream(self, name: str, kind: str) -> dict[str, Any]:
+        self.parent.call(f"warm-{name}")
+        text = self.parent.open_stream(f"slow-{name}")
+        code = self._start(name, kind).join()
+        self.set(f"go-slow-{name}")
+        text += self.parent.rest_of_stream()
+        return {"code": code, "text": text.removeprefix(wire.ECHO)}
+
+    def _start(self, name: str, kind: str, *, waits: bool = False) -> Child:
+        prompts = (f"{CHILD}sync-{name}", f"{CHILD}async-{name}")
+        release = partial(self.wait, f"release-{name}") if waits else _at_once
+        model = self.parent.model
+
+        def with_calls() -> None:
+            release()
+            assert work(model, prompts), "a call of the child has another echo"
+
+        if kind in {"fork", "forkserver", "spawn"}:
+            return self._process(kind, prompts, release)
+        if kind == "pool":
+            return self._pool(prompts, release)
+        if kind == "_exit in a running loop":
+            return self.parent.in_loop(partial(forked, self.parent, with_calls, end_at_once))
+        if kind == "collection":
+            del model, with_calls
+            return forked(self.parent, release, partial(end_after_collection, self.parent))
+        before, end = {
+            "exit": (with_calls, end_by_exit),
+            "exit without calls": (release, end_by_exit),
+            "_exit": (with_calls, end_at_once),
+        }[kind]
+        return forked(self.parent, before, end)
+
+    def _process(self, method: str, prompts: Sequence[str], release: Callable[[], None]) -> Child:
+        context: Any = multiprocessing.get_context(method)
+        child = context.Process(target=process_work, args=(self.parent.model, prompts, release))
+        child.start()
+
+        def join() -> int:
+            child.join(HANG)
+            return 99 if child.exitcode is None else child.exitcode
+
+        return Child(join)
+
+    def _pool(self, prompts: Sequence[str], release: Callable[[], None]) -> Child:
+        pool = ProcessPoolExecutor(
+            1,
+            mp_context=multiprocessing.get_context("fork"),
+            initializer=build,
+            initargs=(self.options["base_url"],),
+        )
+        # The worker is forked here.
+        own = pool.submit(pool_work, prompts, release, inherited=False)
+        again = [f"{prompt}-inherited" for prompt in prompts]
+        inherited = pool.submit(pool_work, again, _at_once, inherited=True)
+
+        def join() -> int:
+            with pool:
+                return 0 if own.result(HANG) and inherited.result(HANG) else 5
+
+        return Child(join)
+
+
+class PausesInThread(importlib.abc.MetaPathFinder):
+    """Holds up the imports of one thread for a moment each, and tells of them.
+
+    While it does, the thread holds the lock of the module that it imports.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.imports: queue.Queue[str | None] = queue.Queue()
+        self.thread: int | None = None
+        self._seen: set[str] = set()
+        self._most = most
+
+    def find_spec(self, fullname: str, *_: Any, **__: Any) -> None:
+        """Find nothing, slowly."""
+        top = ".".join(fullname.split(".")[:2])
+        if threading.get_ident() != self.thread or top in self._seen:
+            return
+        if len(self._seen) < self._most:
+            self._seen.add(top)
+            self.imports.put(fullname)
+            time.sleep(0.1)
+
+
+def _first_calls(kind: str, base_url: str) -> Callable[[str], str]:
+    """A component that has made no call yet."""
+    if kind == "Gateway":
+        client = gateway(base_url, max_retries=0)
+        return lambda prompt: str(client.retrieve_model(prompt).id)
+    if kind == "AsyncGateway":
+        aclient = async_gateway(base_url, max_retries=0)
+
+        async def retrieve(prompt: str) -> str:
+            return str((await aclient.retrieve_model(prompt)).id)
+
+        return lambda prompt: asyncio.run(retrieve(prompt))
+    _warm_up_langchain()
+    return partial(call, langchain(base_url, max_retries=0))
+
+
+def _warm_up_langchain() -> None:
+    """Have LangChain import what it imports late, which is not the package's affair."""
+    from langchain_core.language_models import FakeListChatModel  # noqa: PLC0415 - only here
+
+    assert FakeListChatModel(responses=["x"]).invoke("x").text == "x"
+
+
+def fork_during_first_call(options: dict[str, Any]) -> None:
+    """Fork at each import of another thread's first call, and once while it waits.
+
+    Prints the name of each child, and its exit code; one that hangs is killed by a signal.
+    """
+    make_call = _first_calls(options["kind"], options["base_url"])
+    finder, children = PausesInThread(12), {}
+    sys.meta_path.insert(0, finder)
+
+    def first_call() -> None:
+        finder.thread = threading.get_ident()
+        try:
+            _say({"name": "parent", "text": make_call("parent")})
+        finally:
+            finder.imports.put(None)
+
+    def in_a_child(name: str) -> None:
+        prompt = f"{CHILD}{len(children)}"
+        sys.stdout.flush()
+        child = os.fork()
+        if not child:
+            signal.alarm(int(HANG))
+            with contextlib.suppress(Exception):
+                if make_call(prompt) == prompt:
+                    os._exit(0)
+            os._exit(3)
+        children[child] = f"while importing {name}"
+
+    threading.Thread(target=first_call).start()
+    threading.Thread(
+        target=lambda: (
+            control(options["port"], "wait", "received-parent"),
+            finder.imports.put("nothing"),
+        )
+    ).start()
+    while (name := finder.imports.get(timeout=HANG)) is not None:
+        in_a_child(name)
+        if name == "nothing":
+            control(options["port"], "set", "go-parent")
+    for child, code in _codes(children):
+        _say({"name": children[child], "code": code})
+
+
+def _codes(children: dict[int, str]) -> Iterator[tuple[int, int]]:
+    end = time.monotonic() + HANG
+    left = set(children)
+    while left and time.monotonic() < end:
+        for child in list(left):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                left.discard(child)
+                yield child, os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    for child in left:
+        os.kill(child, signal.SIGKILL)
+        yield child, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main() -> None:
+    """Run what the first argument says, with the options of the second."""
+    # A hang is told by a traceback. (faulthandler's own timer would itself hang forked children.)
+    faulthandler.register(signal.SIGALRM, chain=True)
+    signal.alarm(TIME_LIMIT)
+    options = json.loads(sys.argv[2])
+    if sys.argv[1] == "scenarios":
+        Scenarios(options).run()
+    else:
+        fork_during_first_call(options)
+    _say({"name": "the end"})

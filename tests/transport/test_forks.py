@@ -1,0 +1,158 @@
+"""Law: a fork changes nothing for the parent, and the child begins anew.
+
+Whatever a child does with the connections that it inherits, and however it ends: the parent's call
+goes on, with one request, its stream goes on to the end, and the child's own calls work.
+"""
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.transport import wire
+from tests.transport.fork_program import CHILD, TIME_LIMIT
+from tests.transport.raw_server import Connection, RawServer, Request
+from tests.transport.remote_client import ROOT, environment
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+
+_PROGRAM = "from tests.transport.fork_program import main; main()"
+IDLE, STREAM = "idle connection", "open stream"
+BEFORE, DURING = "forked before a call", "forked during a call"
+ALL = (IDLE, BEFORE, DURING, STREAM)
+# The end of an interpreter takes long: each situation has one child that ends so.
+FORKED = [
+    *product(["exit"], (IDLE, STREAM)),
+    *product(["exit without calls"], (BEFORE, DURING)),
+    *product(["_exit", "collection", "fork", "pool"], ALL),
+]
+
+
+@contextmanager
+def _servers(tls: ssl.SSLContext | None) -> Iterator[tuple[RawServer, RawServer]]:
+    """A server for the calls, and a plain one for the events that keep processes in step."""
+    with RawServer() as events, RawServer(tls=tls) as server:
+
+        def handler(connection: Connection, request: Request) -> None:
+            if not request.prompt.startswith(("slow-", "parent")):
+                connection.respond(request)
+                return
+            events.event(f"received-{request.prompt}").set()
+            go = events.event(f"go-{request.prompt}")
+            if not request.is_stream:
+                go.wait()
+                connection.respond(request)
+                return
+            content_type, parts = wire.echo(request)
+            head = wire.head(f"Content-Type: {content_type}", "Transfer-Encoding: chunked")
+            connection.send(head + wire.chunked(parts[:1], end=False))
+            go.wait()
+            connection.send(wire.chunked(parts[1:]))
+
+        server.handler = handler
+        yield server, events
+
+
+def _run(program: str, certificates: Path | None, **options: Any) -> list[dict[str, Any]]:
+    """Run a program in a process of its own; the lines that it prints."""
+    trusted = {} if certificates is None else {"SSL_CERT_FILE": str(certificates)}
+    with subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, program, json.dumps(options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment(**trusted),
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=TIME_LIMIT + 5)
+        except subprocess.TimeoutExpired:
+            # Its children hold the pipes too.
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+    lines = [json.loads(line) for line in out.splitlines()]
+    if not lines or lines[-1]["name"] != "the end":
+        pytest.fail(f"it did not end, but {process.returncode}:\n{out}\n{err}", pytrace=False)
+    return [{**line, "stderr": err} for line in lines[:-1]]
+
+
+def _complaints(server: RawServer, lines: list[dict[str, Any]]) -> Iterator[str]:
+    for line in lines:
+        name = line["name"]
+        if "error" in line:
+            yield f"{name}: the parent's call came to {line['error']}"
+            continue
+        expected = f"{'next' if name.endswith('idle-connection') else 'slow'}-{name}"
+        if line["text"] != expected:
+            yield f"{name}: the parent's call came to {line['text']}"
+        if line["code"] != 0:
+            yield f"{name}: the child ended with {line['code']}"
+    for prompt, count in server.counts().items():
+        if count != 1:
+            yield f"{prompt} was sent {count} times"
+    of_children = {r.connection for r in server.requests if r.prompt.startswith(CHILD)}
+    of_parent = {r.connection for r in server.requests if not r.prompt.startswith(CHILD)}
+    if shared := of_children & of_parent:
+        yield f"parent and child have both used the connections {shared}"
+
+
+def _check(
+    client: str,
+    children: list[tuple[str, str]],
+    tls: ssl.SSLContext | None,
+    certificates: Path | None,
+) -> None:
+    with _servers(tls) as (server, events):
+        lines = _run(
+            "scenarios",
+            certificates,
+            base_url=server.base_url,
+            port=events.port,
+            client=client,
+            children=children,
+        )
+        complaints = list(_complaints(server, lines))
+    assert len(lines) == len(children)
+    if complaints:
+        said = "\n  ".join(complaints)
+        errors = [line for line in lines[0]["stderr"].splitlines() if line.startswith("child:")]
+        pytest.fail(f"{len(complaints)} complaints:\n  {said}\n  {errors}", pytrace=False)
+
+
+@pytest.mark.parametrize("client", ["sync", "async"])
+def test_forks_over_plain_connections(client: str) -> None:
+    """Six kinds of children in four situations: the parent's calls and streams go on."""
+    in_loop = product(["_exit in a running loop"], ALL if client == "async" else ())
+    _check(client, [*FORKED, *in_loop], None, None)
+
+
+@pytest.mark.parametrize(("client", "method"), [("sync", "spawn"), ("async", "forkserver")])
+def test_forks_over_tls(client: str, method: str, tls: ssl.SSLContext, certificates: Path) -> None:
+    """The same over TLS, where a word from the child would end the parent's connection.
+
+    Processes that inherit nothing are given the used model by pickle.
+    """
+    _check(client, [*FORKED, (method, DURING)], tls, certificates)
+
+
+@pytest.mark.parametrize("kind", ["LangChain", "Gateway", "AsyncGateway"])
+def test_a_fork_during_the_first_call_of_another_thread(kind: str) -> None:
+    """A child that is forked while another thread imports what its call needs does not hang."""
+    with _servers(None) as (server, events):
+        lines = _run("first call", None, base_url=server.base_url, port=events.port, kind=kind)
+        counts = server.counts()
+    assert {line["name"]: line["text"] for line in lines if "text" in line} == {"parent": "parent"}
+    failed = {line["name"]: line["code"] for line in lines if line.get("code")}
+    assert not failed, f"children hang (-9) or fail (3): {failed}"
+    assert sum("code" in line for line in lines) >= 1
+    assert set(counts.values()) == {1}

@@ -1,0 +1,303 @@
+"""Law: a request that may have been carried out is not repeated behind the caller's back.
+
+A POST costs money. Once a byte of its response has come, or the server has worked on it for a
+while, it is sent exactly once, whatever else happens; a GET may be repeated.
+"""
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.transport import wire
+from tests.transport.broken_responses import BEGUN, INCOMPLETE, SILENT, Broken
+from tests.transport.clients import CHAT, GETS, IMAGES, LANGCHAIN, POSTS, WAYS, Outcome, Session
+from tests.transport.raw_server import PATIENCE, Connection, RawServer, Request
+from tests.transport.remote_client import RemoteClient
+from tests.transport.tables import examine
+
+WORK = 0.4
+"""Seconds that a server works on a request before its connection fails."""
+MAX_RETRIES = 2
+"""The documented default."""
+
+OpenSession = Callable[..., Any]
+
+
+def _wrong_error(outcome: Outcome) -> Iterator[str]:
+    """Complain unless the call raised what the package raises for an unusable response."""
+    if not (outcome.is_connection_error or outcome.is_invalid_response):
+        yield f"came to {outcome}, not to an APIConnectionError or InvalidResponseError"
+    elif outcome.timed_out:
+        yield "was noticed only by its timeout"
+
+
+@dataclass
+class SecondRequestBreaks:
+    """A kept-alive connection that fails on its second request."""
+
+    broken: Broken
+    work: float
+
+    def __call__(self, connection: Connection, request: Request) -> None:
+        if request.prompt != "broken":
+            connection.respond(request)
+        elif not self.work or not connection.wait_closed(self.work):
+            self.broken(connection, request)
+
+
+def _check_reused(
+    open_session: OpenSession, tls: ssl.SSLContext | None, broken: Broken
+) -> Iterator[str]:
+    handler = SecondRequestBreaks(broken, WORK)
+    with RawServer(handler, tls=tls) as server, open_session(server.base_url) as session:
+        assert session.call("first").text == "first"
+        yield from _wrong_error(session.call("broken"))
+        if server.count("broken") != 1:
+            yield f"{server.count('broken')} requests for one call"
+        if server.connections_of("broken")[0] != 1:
+            yield "the connection was not kept alive"
+        if (after := session.call("after")).text != "after":
+            yield f"the call after it came to {after}"
+
+
+@pytest.mark.parametrize("way", POSTS)
+def test_a_kept_alive_connection_that_fails_during_a_post(way: str) -> None:
+    """The server has worked on the request for 0.4 s: one POST, and an error of the package."""
+    check = partial(_check_reused, partial(Session, way, max_retries=0), None)
+    examine({**SILENT, **BEGUN}, check, workers=24)
+
+
+@pytest.mark.parametrize("way", LANGCHAIN)
+def test_a_kept_alive_tls_connection_that_fails_during_a_post(
+    way: str, remote: RemoteClient, tls: ssl.SSLContext
+) -> None:
+    """The same over TLS, whose connections end in more than one way."""
+    cases = {
+        **SILENT,
+        **BEGUN,
+        "closed with close_notify": Broken(
+            lambda _request: b"", lambda connection: connection.close(notify=True)
+        ),
+    }
+    check = partial(_check_reused, partial(remote.session, way, max_retries=0), tls)
+    examine(cases, check, workers=24)
+
+
+def _check_closed_at_once(open_session: OpenSession, broken: Broken) -> Iterator[str]:
+    with (
+        RawServer(SecondRequestBreaks(broken, 0)) as server,
+        open_session(server.base_url) as session,
+    ):
+        assert session.call("first").text == "first"
+        outcome = session.call("broken")
+        sent_on = server.connections_of("broken")
+        if not outcome.is_connection_error:
+            yield f"came to {outcome}, though no byte of a response came"
+        if sent_on not in ([1], [1, 2]):
+            yield f"was sent on the connections {sent_on}: at most once again, on a fresh one"
+
+
+@pytest.mark.parametrize("way", POSTS)
+def test_a_kept_alive_connection_that_closes_at_once(way: str) -> None:
+    """The only silent repeat: once, on a fresh connection, when no byte of a response came."""
+    examine(SILENT, partial(_check_closed_at_once, partial(Session, way, max_retries=0)))
+
+
+def _check_unread(
+    open_session: OpenSession, end: Callable[[Connection], None], *, waits: bool
+) -> Iterator[str]:
+    def handler(connection: Connection, request: Request) -> None:
+        connection.respond(request)
+        if request.prompt == "first":
+            if waits:
+                connection.wait_readable()
+            else:
+                connection.wait("first is done")
+            end(connection)
+            connection.set("ended")
+
+    with RawServer(handler) as server, open_session(server.base_url) as session:
+        assert session.call("first").text == "first"
+        server.event("first is done").set()
+        if not waits:
+            assert server.event("ended").wait(PATIENCE)
+        outcome = session.call("second")
+        if server.count("second") > 1:
+            yield f"{server.count('second')} requests for one call"
+        if outcome.text != "second" and not (waits and outcome.is_connection_error):
+            yield f"came to {outcome}"
+
+
+@pytest.mark.parametrize("way", [*CHAT, *IMAGES, "Gateway retrieve_model"])
+def test_a_connection_that_closes_between_two_calls(way: str) -> None:
+    """A server that closes idle connections, just before a request or just as it arrives.
+
+    In the first case nothing is lost, and the call succeeds; in the second it may be repeated.
+    """
+    ends = {"closed": Connection.close, "reset": Connection.reset}
+    sessions = partial(Session, way, max_retries=0)
+    cases = {
+        f"{name} {'as the request arrives' if waits else 'before the request'}": (end, waits)
+        for name, end in ends.items()
+        for waits in (False, True)
+    }
+    examine(cases, lambda case: _check_unread(sessions, case[0], waits=case[1]))
+
+
+def _check_fresh(
+    open_session: OpenSession,
+    allowed: range,
+    tls: ssl.SSLContext | None,
+    broken: Broken,
+) -> Iterator[str]:
+    with RawServer(broken, tls=tls) as server, open_session(server.base_url) as session:
+        yield from _wrong_error(session.call("broken"))
+        if len(server.requests) not in allowed:
+            yield f"{len(server.requests)} requests for one call, not {_said(allowed)}"
+
+
+def _said(numbers: range) -> str:
+    return f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+
+
+ONCE = range(1, 2)
+UP_TO_RETRIES = range(1, MAX_RETRIES + 2)
+
+
+@pytest.mark.parametrize("way", POSTS)
+def test_a_post_whose_response_has_begun_is_sent_once(way: str) -> None:
+    """On a fresh connection, with the default number of retries: a byte of a response is enough."""
+    examine(BEGUN, partial(_check_fresh, partial(Session, way), ONCE, None))
+
+
+@pytest.mark.parametrize("way", ["LangChain invoke", "LangChain astream"])
+def test_a_post_whose_response_has_begun_is_sent_once_over_tls(
+    way: str, remote: RemoteClient, tls: ssl.SSLContext
+) -> None:
+    """The same over TLS."""
+    examine(BEGUN, partial(_check_fresh, partial(remote.session, way), ONCE, tls))
+
+
+@pytest.mark.parametrize("way", GETS)
+def test_a_get_is_repeated_within_the_retries(way: str) -> None:
+    """Reading twice does no harm: one request at least, and no more than the retries allow."""
+    sessions = partial(Session, way)
+    examine({**SILENT, **BEGUN}, partial(_check_fresh, sessions, UP_TO_RETRIES, None))
+    examine(
+        {**SILENT, **BEGUN},
+        partial(_check_fresh, partial(sessions, max_retries=0), ONCE, None),
+    )
+
+
+@pytest.mark.parametrize("way", POSTS)
+def test_a_post_without_a_byte_of_response_keeps_to_the_retries(way: str) -> None:
+    """The documented policy: 1 + max_retries requests at most, and one without retries."""
+    sessions = partial(Session, way)
+    examine(SILENT, partial(_check_fresh, sessions, UP_TO_RETRIES, None))
+    examine(SILENT, partial(_check_fresh, partial(sessions, max_retries=0), ONCE, None))
+
+
+@pytest.mark.parametrize("way", ["LangChain invoke", "LangChain ainvoke", "Gateway list_models"])
+def test_a_server_that_never_reads_keeps_to_the_retries(way: str) -> None:
+    """Connections that end before the request is read: no more of them than attempts."""
+    for ends in (Connection.close, Connection.reset):
+        for options, allowed in (({}, UP_TO_RETRIES), ({"max_retries": 0}, ONCE)):
+            with (
+                RawServer(on_connect=ends) as server,
+                Session(way, server.base_url, **options) as session,
+            ):
+                outcome = session.call("unread")
+                assert outcome.is_connection_error, str(outcome)
+                assert server.connections in allowed
+
+
+def _message(request: Request, framing: wire.Framing) -> bytes:
+    return wire.echo_message(request, framing=framing)
+
+
+def _check_cut(
+    case: tuple[wire.Framing, str], *, way: str, positions: Callable[[bytes], Iterator[int]]
+) -> Iterator[str]:
+    """Cut the response at each of the positions, which are also the prompts."""
+    framing, end = case
+
+    def handler(connection: Connection, request: Request) -> None:
+        position = int(request.prompt.removeprefix("cut-"))
+        connection.send(_message(request, framing)[:position])
+        if end == "reset":
+            connection.reset()
+        else:
+            connection.close()
+
+    # The prompts are all of the same length, and so are their responses.
+    whole = _message(_sample(way), framing)
+    with RawServer(handler) as server, Session(way, server.base_url) as session:
+        for position in positions(whole):
+            prompt = f"cut-{position:05}"
+            outcome = session.call(prompt)
+            if server.count(prompt) != 1:
+                yield f"cut after {position} bytes: {server.count(prompt)} requests"
+            if not _is_honest(outcome, prompt, whole, position):
+                yield f"cut after {position} bytes: {outcome}"
+
+
+def _is_honest(outcome: Outcome, prompt: str, whole: bytes, position: int) -> bool:
+    """Whether the call raised, or its response was complete but for the framing's end."""
+    if outcome.text is not None:
+        return outcome.text == prompt and position >= _complete_at(whole)
+    echoed = f"{wire.ECHO}{prompt}".startswith(outcome.partial)
+    return echoed and not list(_wrong_error(outcome))
+
+
+def _complete_at(whole: bytes) -> int:
+    """Where all that matters has come: the document, or the chunk with the finish reason."""
+    finish = whole.find(b'"finish_reason":"stop"}]}\n\n')
+    if b"text/event-stream" in whole and finish > 0:
+        return whole.index(b"\n\n", finish) + 2
+    return whole.rindex(b"}") + 1
+
+
+def _sample(way: str) -> Request:
+    """A request of the kind that the way sends, for its response's length."""
+    kind = WAYS[way].kind
+    if kind == "get":
+        return Request(b"GET /xai/v1/models/cut-00000 HTTP/1.1\r\n\r\n", b"", 0, 0)
+    path = b"/v1/images/generations" if kind == "image" else b"/v1/chat/completions"
+    content = {"role": "user", "content": "cut-00000"}
+    body = {"prompt": "cut-00000", "messages": [content], "stream": kind == "stream"}
+    return Request(b"POST /xai" + path + b" HTTP/1.1\r\n\r\n", wire.dump(body), 0, 0)
+
+
+def _every(step: int, whole: bytes) -> Iterator[int]:
+    return iter(range(1, len(whole), step))
+
+
+_CUTS: Mapping[str, tuple[wire.Framing, str]] = {
+    "Content-Length, closed": ("length", "closed"),
+    "chunked, closed": ("chunked", "closed"),
+}
+
+
+@pytest.mark.parametrize("way", ["LangChain invoke", "LangChain astream", "LangChain image invoke"])
+def test_a_response_cut_at_every_byte(way: str) -> None:
+    """From the first byte of the head to the last of the body: one POST, and never half a text."""
+    examine(_CUTS, partial(_check_cut, way=way, positions=partial(_every, 1)))
+
+
+@pytest.mark.parametrize("way", POSTS)
+def test_a_response_cut_here_and_there(way: str) -> None:
+    """The same for all ways, by close and by reset, at some bytes."""
+    cases = {**_CUTS, "Content-Length, reset": ("length", "reset")}
+    examine(cases, partial(_check_cut, way=way, positions=partial(_every, 23)))
+
+
+def test_the_table_of_incomplete_responses_is_complete() -> None:
+    """Each of the specification's faults has a row, so that no test passes for want of one."""
+    assert {"half a head, closed", "102 Processing, closed", "a whole head, closed"} <= {
+        *INCOMPLETE
+    }
+    assert len(BEGUN) == 18
