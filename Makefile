@@ -77,9 +77,9 @@ docs: $(VENV)-docs/.done
 docs-serve: $(VENV)-docs/.done
 	@NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs serve
 
-# 1,000 calls, 500 streams and 64 threads at once, with and without faults.
+# 1,000 calls, 500 streams and 64 threads at once, with and without faults; 50,000 calls with aborts.
 load: $(VENV)/.dev
-	@LOAD=full $(BIN)/python -m pytest tests/load
+	@LOAD=full $(BIN)/python -m pytest tests/load tests/transport/test_chaos.py
 
 # Mixed traffic with faults for SOAK_SECONDS (default 600); figures in benchmarks/results.
 soak: $(VENV)/.dev

@@ -29,9 +29,11 @@ from xai_lowcode.limiters import limiter_of, portable
 from xai_lowcode.settings import (
     BASE_URL_VARIABLE,
     DEFAULT_MAX_RESPONSE_BYTES,
-    TOKEN_VARIABLE,
     Settings,
     UrlFormat,
+)
+from xai_lowcode.validation import (
+    TOKEN_VARIABLE,
     check_deadline,
     check_http_client,
     check_max_response_bytes,

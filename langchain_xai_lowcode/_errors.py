@@ -24,9 +24,7 @@ class APITimeoutError(ours.APITimeoutError, theirs.ModelTimeoutError):
     """The answer took longer than allowed."""
 
 
-class CertificateVerificationError(
-    ours.CertificateVerificationError, theirs.ModelConnectionError
-):
+class CertificateVerificationError(ours.CertificateVerificationError, theirs.ModelConnectionError):
     """The server's TLS certificate is not trusted."""
 
 

@@ -25,9 +25,8 @@ from xai_lowcode.credentials import credential_error
 from xai_lowcode.errors import UsageError
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.limiters import limiter_of
-from xai_lowcode.settings import (
-    DEFAULT_MAX_RESPONSE_BYTES,
-    Settings,
+from xai_lowcode.settings import DEFAULT_MAX_RESPONSE_BYTES, Settings
+from xai_lowcode.validation import (
     check_deadline,
     check_http_client,
     check_max_response_bytes,

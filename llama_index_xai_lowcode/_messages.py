@@ -5,7 +5,6 @@ What has no block is kept beside the blocks, as plain JSON that every store keep
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -283,7 +282,7 @@ def _from_image(part: ImagePart) -> ImageBlock:
 def _decoded(data: str) -> bytes:
     try:
         return base64.b64decode(data)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, or a text that is not ASCII
         raise UnreadableAnswerError(f"A picture in the answer is no base64 ({error}).") from None
 
 

@@ -9,7 +9,8 @@ from xai_lowcode.credentials import credential_error
 from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageRequest
 from xai_lowcode.operations import CREATE_IMAGE_GENERATION
-from xai_lowcode.settings import Settings, check_http_client
+from xai_lowcode.settings import Settings
+from xai_lowcode.validation import check_http_client
 
 
 class XAIImageGenerator:

@@ -15,8 +15,14 @@ from xai_lowcode import codec
 from xai_lowcode.addresses import UrlForms, address, blames_route, reached_provider
 from xai_lowcode.classification import SUCCESSES, classify, not_readable, retry_after
 from xai_lowcode.envelope import unwrap
-from xai_lowcode.errors import APIConnectionError, APIStatusError, XAILowCodeError
+from xai_lowcode.errors import (
+    APIConnectionError,
+    APIStatusError,
+    XAILowCodeError,
+    not_understood,
+)
 from xai_lowcode.operation import Form, Operation
+from xai_lowcode.redaction import excerpt
 from xai_lowcode.retry import Attempts, RetryPolicy
 from xai_lowcode.steps import (
     Answer,
@@ -79,6 +85,8 @@ class Session:
             return parse(settled.body)
         except XAILowCodeError as error:
             unreadable = error.without(self.token).with_traceback(None)
+        except Exception as defect:  # noqa: BLE001 - a response of any shape may come
+            unreadable = not_understood(defect, settled.body).without(self.token)
         raise unreadable
 
 
@@ -88,9 +96,7 @@ def ask(call: Call[T], session: Session) -> Flow[T]:
     return session.read(call.operation.parse, settled)
 
 
-def exchange(
-    call: Call[Any], session: Session, attempts: Attempts | None = None
-) -> Flow[Settled]:
+def exchange(call: Call[Any], session: Session, attempts: Attempts | None = None) -> Flow[Settled]:
     """Decides one call, step by step.
 
     Args:
@@ -258,7 +264,7 @@ def _read_in_one_piece(call: Call[Any], answer: Answer, token: str) -> Settled |
 
 
 def _unreadable(answer: Answer, token: str) -> XAILowCodeError:
-    text = answer.content.decode("utf-8", "replace")
+    text = excerpt(answer.content, token)
     return classify(answer.status, text, answer.headers, token) or not_readable(
         text, answer.headers, token
     )

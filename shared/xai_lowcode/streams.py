@@ -7,7 +7,7 @@ Anything else raises: a cut response is never passed off as a whole one.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Any
 
 from xai_lowcode import codec
@@ -123,19 +123,19 @@ class StreamReader:
         return self._first(self._decode(data)) if data else ()
 
     def _first(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
-        events = self._without_empty_begin(events)
+        if not self.begun:
+            events = self._from_content(events)
         return events if self._stop is None else self._stop.cut(events)
 
-    def _without_empty_begin(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
-        for event in events:
-            if self.begun:
-                yield event
-                continue
+    def _from_content(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
+        """Hold events back until one has content; what follows is passed on as it comes."""
+        rest = iter(events)
+        for event in rest:
             self._held.append(event)
             if not isinstance(event, Began | Used):
                 self.begun = True
-                yield from self._held
-                self._held.clear()
+                return chain(self._held, rest)
+        return ()
 
     def _end(self) -> Iterable[StreamEvent]:
         left = self._cutter.close()
@@ -155,14 +155,18 @@ class StreamReader:
         return self._decoder.done()
 
     def _decode(self, data: Iterable[bytes]) -> Iterable[StreamEvent]:
+        if self._done:
+            return
+        decoder = self._decoder
         for text in data:
-            if self._done:
-                return
             if text == _DONE:
                 yield from self._completed()
-            elif text or type(text) is ErrorEvent:
+                return
+            if text or type(text) is ErrorEvent:
                 yield from self._read_chunk(text)
-                self._done = self._decoder.ended
+                if decoder.ended:
+                    self._done = True
+                    return
 
     def _read_chunk(self, text: bytes) -> Iterable[StreamEvent]:
         if type(text) is ErrorEvent:

@@ -148,6 +148,7 @@ ENDINGS: dict[str, Ending] = {
     "error with a number": reports({"error": {"message": "boom", "code": 429}}, RateLimitError),
     "error flag": reports({"error": True, "message": "boom"}),
     "error beside choices": reports({"choices": [], "error": {"message": "boom"}}),
+    "event beside choices": reports({"type": "error", "choices": [], "message": "boom"}),
     "error in data": reports({"data": {"error": "boom"}}),
     "error beside data": reports({"data": {}, "error": "boom"}),
     "event of type error": reports({"type": "error", "message": "boom"}),
@@ -326,6 +327,22 @@ def test_a_stream_cut_at_any_byte_is_whole_or_an_error(api: str) -> None:
             assert came.finish == []
 
 
+@pytest.mark.parametrize("api", ["chat_completions", "completions"])
+def test_a_torn_chunk_after_the_finish_is_an_error(api: str) -> None:
+    """What was cut may be the usage, or more; only a stream that ends between chunks is whole."""
+    made = APIS[api]
+    content = b"".join(blocks(made, len(made.events)))
+    finish = len(b"".join(blocks(made, made.whole_after)))
+    for end in range(finish + 1, len(content.rstrip())):
+        came = read(made, [content[:end]])
+        # A line that is not yet one of data says nothing.
+        torn = b"data:" in content[finish:end] and content[finish:end].strip() != b"data:"
+        assert (type(came.error) if came.error else None) is (
+            StreamInterruptedError if torn else None
+        )
+        assert came.finish == ["stop"]
+
+
 CHAT, MESSAGES, RESPONSES = APIS["chat_completions"], APIS["messages"], APIS["responses"]
 TERMINAL: dict[str, tuple[Json, type[XAILowCodeError] | str]] = {
     "completed": ({"type": "response.completed", "response": COMPLETED}, "stop"),
@@ -374,6 +391,7 @@ def test_each_terminal_event_of_responses(name: str, number: int) -> None:
             assert (came.error, came.finish) == (None, [outcome])
         else:
             assert (type(came.error), came.finish) == (outcome, [])
+            assert ("cancelled" in str(came.error)) == (outcome is StreamInterruptedError)
         assert came.text == text_of(RESPONSES, number)
 
 
@@ -517,6 +535,9 @@ def test_a_quoted_event_is_short_and_free_of_the_token(token: str) -> None:
             quoted = came.error.message.partition("reports: ")[2]
             assert 190 < len(quoted) <= 201
             assert token[:12] not in f"{came.error}{vars(came.error)}"
+    came = read(CHAT, [sse({"reason": "boom", "request": {"cookie": "s=1"}}), DONE], token=token)
+    assert "boom" in str(came.error)
+    assert "s=1" not in str(came.error)
 
 
 @pytest.mark.parametrize("api", ["messages", "responses"])
@@ -548,6 +569,19 @@ def test_nothing_but_heartbeats_is_an_interrupted_stream() -> None:
 
 
 @every_api
+def test_nothing_is_read_behind_the_end(api: str) -> None:
+    """Neither a second ``[DONE]`` nor an error changes a response that is whole."""
+    made = APIS[api]
+    reader = StreamReader(made.dialect)
+    for part in [*blocks(made, len(made.events)), DONE]:
+        list(reader.feed(part))
+    assert reader.finished
+    for part in (DONE, sse({"error": "boom"}), blocks(made, 4)[-1], b"data: torn"):
+        assert list(reader.feed(part)) == []
+    assert list(reader.close()) == []
+
+
+@every_api
 def test_nothing_is_delivered_before_content(api: str) -> None:
     """The begin of a response is held back until content comes, and is then delivered once."""
     made = APIS[api]
@@ -575,7 +609,6 @@ def test_held_events_cost_nothing_once_content_has_come(
         list(reader.feed(part))
     monkeypatch.setattr(reader, "_feed_first", None)
     monkeypatch.setattr(reader, "_first", None)
-    monkeypatch.setattr(reader, "_without_empty_begin", None)
     for part in parts[first:]:
         list(reader.feed(part))
     assert list(read(made, parts).finish) == ["stop"]

@@ -8,6 +8,7 @@ import asyncio
 import copy
 import json
 import pickle
+import re
 import ssl
 import traceback
 import warnings
@@ -86,7 +87,9 @@ class Spans(SimpleSpanHandler):
     kept: list[str] = Field(default_factory=list)
 
     def new_span(self, id_: str, bound_args: Any, instance: Any = None, **more: Any) -> Any:
-        self.kept.append(f"{bound_args!r} {instance!r} {more!r}")
+        self.kept.append(
+            f"{id_} of {type(instance).__name__}: {bound_args!r} {instance!r} {more!r}"
+        )
         return super().new_span(id_, bound_args, instance, **more)
 
     def prepare_to_drop_span(self, id_: str, *args: Any, **more: Any) -> Any:
@@ -250,9 +253,10 @@ def test_options_that_were_changed_later_are_judged_with_each_call(
     """Additional keyword arguments that somebody put a token into lead to no request."""
     llm = made(XAILowCode, world)
     llm.additional_kwargs["api_key"] = CANARY
-    with pytest.raises(UsageError, match=r"^api_key: ") as refusal:
+    with observed() as told, pytest.raises(UsageError, match=r"^api_key: ") as refusal:
         CALLS[way](llm, {})
     assert CANARY not in f"{refusal.value} {refusal.value!r}"
+    assert CANARY not in "".join(told)
     assert world.requests == []
 
 
@@ -275,7 +279,9 @@ def test_spans_and_signatures_are_as_they_were(gateway: Any, llm: XAILowCode) ->
     with observed() as told:
         assert llm.chat(HELLO, top_p=0.5).message.content
         assert asyncio.run(llm.acomplete("Hello", top_p=0.5)).text
-    assert "top_p" in "".join(told)
+    spans = " ".join(text[:99] for text in told if "top_p" in text)
+    assert re.search(r"XAILowCode\.chat-\S+ of XAILowCode: ", spans)
+    assert re.search(r"XAILowCode\.acomplete-\S+ of XAILowCode: ", spans)
     assert gateway.requests[-1].body["top_p"] == 0.5
     assert "Answers a conversation" in str(XAILowCode.chat.__doc__)
     assert asyncio.iscoroutinefunction(llm.achat)

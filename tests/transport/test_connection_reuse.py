@@ -31,7 +31,6 @@ Delivery = Literal[
     "same segment", "same segment, own record", "next segment", "5 ms later", "50 ms later"
 ]
 _DELAYS: dict[str, float] = {"5 ms later": 0.005, "50 ms later": 0.05}
-_CALLS = 3
 
 FOREIGN = wire.message(wire.chat(f"{wire.ECHO}foreign"))
 TIMEOUT_RESPONSE = wire.message(
@@ -177,11 +176,11 @@ class Poison:
 
 
 def _check(
-    open_session: Callable[..., Any], tls: ssl.SSLContext | None, case: Case
+    open_session: Callable[..., Any], tls: ssl.SSLContext | None, case: Case, *, calls: int = 2
 ) -> Iterator[str]:
     poison = Poison(case)
     with RawServer(poison, tls=tls) as server, open_session(server.base_url) as session:
-        for number in range(_CALLS):
+        for number in range(calls):
             yield from _check_call(session, server, poison, f"q-{number}")
         again = [request.prompt for request in server.requests if request.position > 1]
         if again:
@@ -213,7 +212,7 @@ def _runs(names: Sequence[str]) -> list[tuple[str, LoopRuns]]:
 def test_trailing_bytes_spoil_no_later_call(way: str, loop: LoopRuns) -> None:
     """Whatever follows a response, whenever: the next call gets its own response, asked once."""
     sessions = partial(Session, way, loop=loop, max_retries=0)
-    examine(_table(sizes=_BOUNDARIES), partial(_check, sessions, None))
+    examine(_table(sizes=_BOUNDARIES), partial(_check, sessions, None, calls=3))
 
 
 @pytest.mark.parametrize("way", [name for name in ECHOING if name not in LANGCHAIN])
@@ -259,11 +258,66 @@ def test_a_tls_connection_is_used_again_after_a_clean_response(
         assert server.connections == 1
 
 
-@pytest.mark.parametrize(("way", "loop"), _runs(LANGCHAIN))
+def _dribbled(connection: Connection, message: bytes) -> None:
+    for position in range(len(message)):
+        connection.send(message[position : position + 1])
+
+
+def _with_extras(request: Request) -> bytes:
+    """A response with all that chunked coding allows: extensions, trailers, interim responses."""
+    content_type, parts = wire.echo(request)
+    head = wire.head(f"content-type:{content_type}", "transfer-encoding: Chunked", status="200 ")
+    chunks = b"".join(b"%X;a=b\r\n%b\r\n" % (len(part), part) for part in parts)
+    interim = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    return interim + head + chunks + b"000;x\r\nX-Trailer: a\r\n\r\n"
+
+
+@pytest.mark.parametrize("way", LANGCHAIN)
+def test_unusual_responses_are_read_and_their_connection_used_again(way: str) -> None:
+    """One byte at a time, interim responses, chunk extensions and trailers are all correct."""
+
+    def handler(connection: Connection, request: Request) -> None:
+        match request.prompt:
+            case "dribbled":
+                _dribbled(connection, wire.echo_message(request))
+            case "dribbled-chunks":
+                _dribbled(connection, wire.echo_message(request, framing="chunked"))
+            case _:
+                connection.send(_with_extras(request))
+
+    with RawServer(handler) as server, Session(way, server.base_url, max_retries=0) as session:
+        for prompt in ("dribbled", "dribbled-chunks", "extras", "again"):
+            assert session.call(prompt).text == prompt
+        assert set(server.counts().values()) == {1}
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("way", ECHOING)
+def test_a_connection_that_is_said_to_close_is_not_used_again(way: str) -> None:
+    """``Connection: close``, HTTP/1.0 and a body that ends with the connection."""
+
+    def handler(connection: Connection, request: Request) -> None:
+        content_type, parts = wire.echo(request)
+        if request.prompt == "until-closed":
+            connection.send(wire.head(f"Content-Type: {content_type}") + b"".join(parts))
+            connection.close()
+        elif request.prompt == "http-1-0":
+            connection.send(wire.echo_message(request).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        else:
+            connection.respond(request, lines=["Connection: close"])
+
+    prompts = ["until-closed", "http-1-0", "close", "again"]
+    with RawServer(handler) as server, Session(way, server.base_url, max_retries=0) as session:
+        for prompt in prompts:
+            assert session.call(prompt).text == prompt
+        assert [request.prompt for request in server.requests] == prompts
+        assert server.connections == len(prompts)
+        assert server.wait_until_closed()
+
+
+@pytest.mark.parametrize(("way", "loop"), _runs(["LangChain stream", "LangChain astream"]))
 def test_a_stream_whose_last_chunk_follows_with_trailing_bytes(way: str, loop: LoopRuns) -> None:
     """What comes after [DONE], in a segment of its own: the body's end, and a foreign response."""
-    if WAYS[way].kind != "stream":
-        pytest.skip("only streams have an end-of-stream marker")
 
     def handler(connection: Connection, request: Request) -> None:
         _, parts = wire.echo(request)

@@ -285,7 +285,9 @@ _CUTS: Mapping[str, tuple[wire.Framing, str]] = {
 @pytest.mark.parametrize("way", ["LangChain invoke", "LangChain astream", "LangChain image invoke"])
 def test_a_response_cut_at_every_byte(way: str) -> None:
     """From the first byte of the head to the last of the body: one POST, and never half a text."""
-    examine(_CUTS, partial(_check_cut, way=way, positions=partial(_every, 1)))
+    # A stream is longer, and each of its chunks is like the next.
+    cuts = {"chunked, closed": _CUTS["chunked, closed"]} if WAYS[way].kind == "stream" else _CUTS
+    examine(cuts, partial(_check_cut, way=way, positions=partial(_every, 1)))
 
 
 @pytest.mark.parametrize("way", POSTS)

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from xai_lowcode.errors import TOKEN_SOURCE, UsageError
 from xai_lowcode.redaction import redact_text
-from xai_lowcode.settings import TOKEN_VARIABLE, Settings
+from xai_lowcode.settings import Settings
+from xai_lowcode.validation import TOKEN_VARIABLE
 
 # Lines in files and pipes need not fit a screen that is not there.
 _WIDTH_OF_NO_TERMINAL = 100

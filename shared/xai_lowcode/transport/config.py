@@ -16,7 +16,8 @@ from xai_lowcode.forks import import_before_fork
 from xai_lowcode.limits import limits_of
 from xai_lowcode.redaction import Secret
 from xai_lowcode.retry import RetryPolicy
-from xai_lowcode.settings import Settings, check_proxy
+from xai_lowcode.settings import Settings
+from xai_lowcode.validation import check_proxy
 
 # The gateway closes idle connections after 5 s; a connection kept longer would be found closed.
 KEEPALIVE_SECONDS = 4.0

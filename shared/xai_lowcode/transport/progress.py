@@ -12,8 +12,7 @@ class RequestProgress:
     Attributes:
         method: The request's method and a space, with which its head begins.
         deadline: Monotonic time at which reading and writing end; None for no limit.
-        monitored: Whether the connection keeps this record; one of a client that was given does not,
-            unless its transport is one of ours.
+        monitored: Whether the connection keeps this record, unlike one of a client that was given.
         proxy: Host and port of the proxy in use, for messages; None for none.
         connection_reused: Whether an earlier request used the connection.
         sent: Whether any of the request was handed to the network.

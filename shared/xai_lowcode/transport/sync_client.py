@@ -12,7 +12,7 @@ from xai_lowcode.limits import limiter_in, remade
 from xai_lowcode.operation import Operation
 from xai_lowcode.places import NOWHERE, Place
 from xai_lowcode.retry import Attempts
-from xai_lowcode.settings import Settings, check_http_client
+from xai_lowcode.settings import Settings
 from xai_lowcode.steps import Call, Enter, Flow, Outcome, Send, Wait, Work
 from xai_lowcode.transport.config import TransportConfig, session_of
 from xai_lowcode.transport.exceptions import (
@@ -29,6 +29,7 @@ from xai_lowcode.transport.response import (
     should_stream_body,
     stream_started,
 )
+from xai_lowcode.validation import check_http_client
 
 T = TypeVar("T")
 

@@ -61,7 +61,9 @@ class CompletionsDecoder:
 
     def feed(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
         """Events of the next chunk."""
-        return UNKNOWN if _KNOWN.isdisjoint(chunk) else self._read(chunk)
+        if not chunk.get("choices") and (_KNOWN.isdisjoint(chunk) or chunk.get("type") == "error"):
+            return UNKNOWN
+        return self._read(chunk)
 
     def _read(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
         if not self._began:
