@@ -410,6 +410,20 @@ def test_the_rate_limiter_is_asked_for_each_attempt(
     assert counter.asked == 3 - paid
 
 
+@pytest.mark.parametrize("paid", [False, True])
+def test_the_rate_limiter_is_asked_for_plain_attempts_too(gateway: Loopback, *, paid: bool) -> None:
+    """Also for those that follow a response that failed."""
+    counter = Counter()
+    settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=1)
+    model = GatewayModel(settings, rate_limiter=counter, paid=paid)
+    for name in ("_session", "first_session"):
+        setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.0))
+    gateway.script([json_reply(FAILED), json_reply(COMPLETED)])
+    assert model.generate(ask("responses")).text == TEXT
+    model.client.close()
+    assert counter.asked == 2 - paid
+
+
 @both_ways
 def test_a_pause_holds_no_slot(way: Way) -> None:
     """While a call waits to be retried, its concurrency slot is free, and afterwards too."""
@@ -499,6 +513,16 @@ def test_a_refused_option_is_left_out_once(gateway: Loopback, way: Way, after: i
         gateway.script([broken("responses", sse(UNSUPPORTED), after), whole("responses")])
         with pytest.raises(BadRequestError):
             way(model, ask("responses"))
+        assert len(gateway.requests) == 1
+
+
+@both_ways
+def test_an_option_that_is_refused_after_content_is_an_error(gateway: Loopback, way: Way) -> None:
+    """What has been delivered cannot be taken back."""
+    with model_of(gateway, max_retries=3) as model:
+        gateway.script([broken("responses", sse(UNSUPPORTED), 4), whole("responses")])
+        with pytest.raises(BadRequestError):
+            way(model, ask("responses", top_p=0.5))
         assert len(gateway.requests) == 1
 
 
