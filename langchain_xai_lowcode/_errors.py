@@ -89,7 +89,7 @@ class DamagedFileError(ours.DamagedFileError, theirs.ModelError):
 
 
 class StreamInterruptedError(ours.StreamInterruptedError, theirs.ModelConnectionError):
-    """A stream ended before its closing sign."""
+    """A stream ended before its terminal event."""
 
 
 COUNTERPARTS: dict[type[ours.XAILowCodeError], type[ours.XAILowCodeError]] = {

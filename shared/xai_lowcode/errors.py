@@ -209,7 +209,7 @@ class DamagedFileError(UnreadableAnswerError):
 
 
 class StreamInterruptedError(UnreadableAnswerError):
-    """A stream ended before its closing sign; what was received is not the whole answer."""
+    """A stream ended before its terminal event; what was received is not the whole answer."""
 
     is_retryable: ClassVar[bool] = True
 

@@ -104,6 +104,7 @@ class Settings(BaseModel):
         api_token: SecretStr | str | None = None,
         base_url: str | None = None,
         allow_insecure_http: bool = False,
+        proxy: SecretStr | str | None = None,
         **options: Any,
     ) -> Self:
         """Makes settings from arguments, then ``LOWCODEAPI_API_TOKEN`` and ``LOWCODEAPI_BASE_URL``.
@@ -112,6 +113,7 @@ class Settings(BaseModel):
             api_token: The gateway's token.
             base_url: The gateway's base URL, ending in ``/xai``.
             allow_insecure_http: Accept plain ``http`` to a host that is not this machine.
+            proxy: URL of a proxy; None for the environment's, ``""`` for none.
             options: The other fields.
 
         Raises:
@@ -122,9 +124,10 @@ class Settings(BaseModel):
             options.clear()
             raise refusal
         # What reports errors shows the variables of frames: this one is not to hold it plainly.
-        api_token = _hidden(api_token)
+        api_token, proxy = _hidden(api_token), hide(proxy)
         return cls(
             api_token=check_token(api_token),
+            proxy=check_proxy(proxy),
             base_url=check_base_url(
                 base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL,
                 allow_insecure_http=allow_insecure_http,

@@ -22,12 +22,17 @@ from xai_lowcode.classification import (
 from xai_lowcode.dialects import UNKNOWN, Dialect
 from xai_lowcode.dialects.interruption import interrupted
 from xai_lowcode.envelope import unwrap, unwrap_chunk
-from xai_lowcode.errors import APIStatusError, StreamInterruptedError, UnreadableAnswerError
+from xai_lowcode.errors import (
+    APIStatusError,
+    StreamInterruptedError,
+    UnreadableAnswerError,
+    XAILowCodeError,
+)
 from xai_lowcode.events import Began, Finished, StreamEvent, Used
 from xai_lowcode.folding import events_of
 from xai_lowcode.redaction import bounded, excerpt
 from xai_lowcode.reply import Reply
-from xai_lowcode.sse import ErrorEvent, EventCutter
+from xai_lowcode.sse import ERROR_LINE, EventCutter
 from xai_lowcode.stop import EventCutter as StopCutter
 
 _DONE = b"[DONE]"
@@ -162,21 +167,16 @@ class StreamReader:
             if text == _DONE:
                 yield from self._completed()
                 return
-            if text or type(text) is ErrorEvent:
+            if text:
                 yield from self._read_chunk(text)
                 if decoder.ended:
                     self._done = True
                     return
 
     def _read_chunk(self, text: bytes) -> Iterable[StreamEvent]:
-        if type(text) is ErrorEvent:
-            raise self._reported(bytes(text))
         chunk = _load(text)
         if chunk is _NO_JSON:
-            body = text.decode("utf-8", "replace")
-            raise UnreadableAnswerError(
-                f"A chunk of the stream is not JSON: {self._shortened(body)}", body=body
-            ).without(self._token)
+            raise self._not_json(text)
         self._any = True
         chunk = unwrap_chunk(chunk)
         if not isinstance(chunk, dict):
@@ -198,10 +198,16 @@ class StreamReader:
                 raise error
         return ()
 
-    def _reported(self, text: bytes) -> APIStatusError:
-        document = _load(text)
+    def _not_json(self, text: bytes) -> XAILowCodeError:
+        """Make the error for an event that is named ``error``, or for a chunk that is not JSON."""
+        body = text.decode("utf-8", "replace")
+        if not text.startswith(ERROR_LINE):
+            message = f"A chunk of the stream is not JSON: {self._shortened(body)}"
+            return UnreadableAnswerError(message, body=body).without(self._token)
+        data = text.removeprefix(ERROR_LINE).removeprefix(b"\n")
+        document = _load(data)
         if document is _NO_JSON:
-            document = text.decode("utf-8", "replace")
+            document = data.decode("utf-8", "replace")
         return reported_error(unwrap_chunk(document), self._token)
 
     def _read_document(self, content: bytes) -> Iterable[StreamEvent]:
@@ -249,7 +255,8 @@ class StreamReader:
 
 def _is_torn(text: bytes) -> bool:
     """Whether the last data of a stream is the beginning of a chunk."""
-    return text not in {b"", _DONE} and type(text) is bytes and _load(text) is _NO_JSON
+    is_whole = text in {b"", _DONE} or text.startswith(ERROR_LINE)
+    return not is_whole and _load(text) is _NO_JSON
 
 
 def _load(content: bytes) -> Any:

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xai_lowcode.sse import ErrorEvent, EventCutter
+from xai_lowcode.sse import EventCutter
 
 LINES = [
     b"data: {}",
@@ -42,30 +42,25 @@ def cut(text: bytes, where: list[int]) -> list[bytes]:
     return [text[a:b] for a, b in pairwise(edges)]
 
 
-Events = list[tuple[bool, bytes]]
-
-
-def read(pieces: list[bytes]) -> Events:
-    """The data of the events, and whether each is named ``error``."""
+def read(pieces: list[bytes]) -> list[bytes]:
     cutter = EventCutter()
-    events = [event for piece in pieces for event in cutter.feed(piece)] + cutter.close()
-    return [(isinstance(event, ErrorEvent), event) for event in events]
+    return [event for piece in pieces for event in cutter.feed(piece)] + cutter.close()
 
 
-def simple(text: bytes) -> Events:
+def simple(text: bytes) -> list[bytes]:
     """The same by the shortest way to say it, for a text that is there as a whole."""
     plain = text.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    events: Events = []
+    events: list[bytes] = []
     data: list[bytes] = []
-    failed = False
+    names: list[bytes] = []
     for line in [*plain.split(b"\n"), b""]:
         if line.startswith(b"data:"):
             data.append(line.removeprefix(b"data:").removeprefix(b" "))
         elif line in {b"event:error", b"event: error"}:
-            failed = True
-        elif not line and (data or failed):
-            events.append((failed, b"\n".join(data)))
-            data, failed = [], False
+            names = [b"event: error"]
+        elif not line and (data or names):
+            events.append(b"\n".join(names + data))
+            data, names = [], []
     return events
 
 
@@ -99,7 +94,7 @@ def test_byte_by_byte_of_a_utf8_stream() -> None:
     """Half characters, U+2028 and U+0085 inside JSON are nobody's line ends."""
     text = 'data: {"a":"é\u2028\u0085😀"}\r\n\r\ndata: [DONE]\n\n'.encode()
     pieces = [text[i : i + 1] for i in range(len(text))]
-    assert [data for _, data in read(pieces)] == ['{"a":"é\u2028\u0085😀"}'.encode(), b"[DONE]"]
+    assert read(pieces) == ['{"a":"é\u2028\u0085😀"}'.encode(), b"[DONE]"]
 
 
 def test_closing_twice_says_nothing_new() -> None:
@@ -113,9 +108,9 @@ def test_closing_twice_says_nothing_new() -> None:
 def test_an_error_event_is_told_from_others_by_its_name() -> None:
     """The name may stand before or behind the data, or alone; other names are dropped."""
     for text in (b"event: error\ndata: x\n\n", b"data: x\nevent:error\n\n"):
-        assert read([text + b"data: y\n\n"]) == [(True, b"x"), (False, b"y")]
-    assert read([b"event: error\n\n"]) == [(True, b"")]
-    assert read([b"event: message\ndata: x\n\nevent: ping\n\n"]) == [(False, b"x")]
+        assert read([text + b"data: y\n\n"]) == [b"event: error\nx", b"y"]
+    assert read([b"event: error\n\n"]) == [b"event: error"]
+    assert read([b"event: message\ndata: x\n\nevent: ping\n\n"]) == [b"x"]
 
 
 class Counting(bytes):

@@ -215,7 +215,7 @@ WAYS: dict[str, Callable[[Emulator], None]] = {
     "Live search is deprecated": asked_with(model_kwargs={"search_parameters": {"mode": "on"}}),
     "Failed to deserialize the JSON body": asked_with(service_tier="urgent"),
     "The stream broke off": streamed(CutStream(after_chunks=5)),
-    "The stream ended before its closing sign": streamed(EndStreamEarly(after_chunks=5)),
+    "The stream ended before its terminal event": streamed(EndStreamEarly(after_chunks=5)),
     "was not ready within": never_ready,
     "File not found": no_such_file,
     "The gateway has no endpoint for embeddings": embedded,

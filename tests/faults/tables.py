@@ -149,7 +149,7 @@ nothing at all             odd     odd     odd     again    odd     odd     odd 
 nothing of no type         odd     odd     odd     again    odd     odd     odd    odd      damage
 garbage                    odd     odd     odd     odd      odd     odd     odd    odd      damage
 gzip                       ok      ok      ok      ok       ok      ok      ok     ok       ok
-gzip, torn                 odd     odd     odd     odd      odd     odd     odd    odd      damage
+gzip, torn                 odd     odd     odd     odd      odd     odd     odd    odd      odd
 called HTML                ok      ok      ok      ok       ok      ok      ok     ok       ok
 called JSON                ok      ok      ok      ok       ok      ok      ok     ok       ok
 called bytes               ok      ok      ok      ok       ok      ok      ok     ok       ok

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,7 +169,7 @@ def test_any_object_is_written_or_its_place_named(document: Any, depth: int) -> 
     with suppress(UsageError):
         written = codec.dump(document)
     if written:
-        assert codec.dump(codec.load(written)) == written
+        assert codec.dump(orjson.loads(written)) == written
     redact(document, "token")
 
 
