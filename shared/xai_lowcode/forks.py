@@ -6,6 +6,7 @@ A child has the parent's locks, but not its threads.
 import importlib
 import os
 import weakref
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -30,9 +31,16 @@ def import_before_fork(*modules: str) -> None:
     _modules.update(modules)
 
 
-def _import_all() -> None:
+def do_before_fork(prepare: Callable[[], object]) -> None:
+    """Have something done before a child is forked that takes a lock, such as building a schema."""
+    _preparations.append(prepare)
+
+
+def _prepare() -> None:
     for module in list(_modules):
         importlib.import_module(module)
+    for prepare in _preparations:
+        prepare()
 
 
 def _renew_all() -> None:
@@ -42,5 +50,6 @@ def _renew_all() -> None:
 
 _everything: weakref.WeakSet[Renewable] = weakref.WeakSet()
 _modules: set[str] = set()
+_preparations: list[Callable[[], object]] = []
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_import_all, after_in_child=_renew_all)
+    os.register_at_fork(before=_prepare, after_in_child=_renew_all)

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from xai_lowcode.errors import UnreadableAnswerError
+from xai_lowcode.forks import do_before_fork
 
 TOKEN_PRICE_PER_USD = 10_000
 """Token prices are in 10^-4 US dollars for a million tokens (12500 is 1.25 dollars)."""
@@ -244,3 +245,13 @@ def many(kind: type[R], key: str) -> Callable[[Any], list[R]]:
 
 def _usd(price: int | None, units: int) -> float | None:
     return None if price is None else price / units
+
+
+def _build_schemas(kind: type[Record] = Record) -> None:
+    for record in kind.__subclasses__():
+        record.model_rebuild()
+        _build_schemas(record)
+
+
+# pydantic builds a schema on first use under a lock, which a forked child would wait for.
+do_before_fork(_build_schemas)

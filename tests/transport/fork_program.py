@@ -73,6 +73,13 @@ class Child:
         self.join = join
 
 
+def close(model: Any) -> None:
+    """Close an inherited model, as tidy programs do."""
+    model.close()
+    asyncio.run(model.aclose())
+    model.close()
+
+
 class SyncParent:
     """A parent that uses the sync client."""
 
@@ -291,6 +298,10 @@ class Scenarios:
             release()
             assert work(model, prompts), "a call of the child has another echo"
 
+        def closes() -> None:
+            release()
+            close(model)
+
         if kind in {"fork", "forkserver", "spawn"}:
             return self._process(kind, prompts, release)
         if kind == "pool":
@@ -298,12 +309,13 @@ class Scenarios:
         if kind == "_exit in a running loop":
             return self.parent.in_loop(partial(forked, self.parent, with_calls, end_at_once))
         if kind == "collection":
-            del model, with_calls
+            del model, with_calls, closes
             return forked(self.parent, release, partial(end_after_collection, self.parent))
         before, end = {
             "exit": (with_calls, end_by_exit),
             "exit without calls": (release, end_by_exit),
             "_exit": (with_calls, end_at_once),
+            "close": (closes, end_at_once),
         }[kind]
         return forked(self.parent, before, end)
 
@@ -337,27 +349,40 @@ class Scenarios:
         return Child(join)
 
 
+_RECEIVED = "nothing: the request was received"
+_MOMENTS = 40
+
+
 class PausesInThread(importlib.abc.MetaPathFinder):
     """Holds up the imports of one thread for a moment each, and tells of them.
 
     While it does, the thread holds the lock of the module that it imports.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self) -> None:
         self.imports: queue.Queue[str | None] = queue.Queue()
+        self.forked = threading.Event()
         self.thread: int | None = None
+        self.last = "nothing"
         self._seen: set[str] = set()
-        self._most = most
+
+    def next_import(self) -> str | None:
+        """Wait a moment for an import; empty if there was none, None if there will be none."""
+        try:
+            return self.imports.get(timeout=0.002)
+        except queue.Empty:
+            return ""
 
     def find_spec(self, fullname: str, *_: Any, **__: Any) -> None:
         """Find nothing, slowly."""
-        top = ".".join(fullname.split(".")[:2])
-        if threading.get_ident() != self.thread or top in self._seen:
-            return
-        if len(self._seen) < self._most:
-            self._seen.add(top)
+        package = ".".join(fullname.split(".")[:2])
+        if threading.get_ident() == self.thread and package not in self._seen:
+            self._seen.add(package)
+            self.last = fullname
+            self.forked.clear()
             self.imports.put(fullname)
-            time.sleep(0.1)
+            # No longer: whoever forks may have to wait for this very import.
+            self.forked.wait(0.05)
 
 
 def _first_calls(kind: str, base_url: str) -> Callable[[str], str]:
@@ -383,47 +408,56 @@ def _warm_up_langchain() -> None:
     assert FakeListChatModel(responses=["x"]).invoke("x").text == "x"
 
 
-def fork_during_first_call(options: dict[str, Any]) -> None:
-    """Fork at each import of another thread's first call, and once while it waits.
+class ForksDuringFirstCall:
+    """Forks at each import of another thread's first call, between imports, and while it waits.
 
-    Prints the name of each child, and its exit code; one that hangs is killed by a signal.
+    Args:
+        options: ``base_url``; ``port`` of the server with the events; ``kind`` of the component.
     """
-    make_call = _first_calls(options["kind"], options["base_url"])
-    finder, children = PausesInThread(12), {}
-    sys.meta_path.insert(0, finder)
 
-    def first_call() -> None:
-        finder.thread = threading.get_ident()
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._port = options["port"]
+        self._make_call = _first_calls(options["kind"], options["base_url"])
+        self._finder = PausesInThread()
+        self._children: dict[int, str] = {}
+
+    def run(self) -> None:
+        """Print each child and its exit code; one that hangs is ended by a signal."""
+        sys.meta_path.insert(0, self._finder)
+        for work in (self._first_call, self._note_reception):
+            threading.Thread(target=work).start()
+        moments = 0
+        while (name := self._finder.next_import()) is not None:
+            moments += not name
+            if name or moments < _MOMENTS:
+                self._fork()
+            if name == _RECEIVED:
+                control(self._port, "set", "go-parent")
+        for child, code in _codes(self._children):
+            _say({"name": self._children[child], "code": code})
+
+    def _first_call(self) -> None:
+        self._finder.thread = threading.get_ident()
         try:
-            _say({"name": "parent", "text": make_call("parent")})
+            _say({"name": "parent", "text": self._make_call("parent")})
         finally:
-            finder.imports.put(None)
+            self._finder.imports.put(None)
 
-    def in_a_child(name: str) -> None:
-        prompt = f"{CHILD}{len(children)}"
-        sys.stdout.flush()
+    def _note_reception(self) -> None:
+        control(self._port, "wait", "received-parent")
+        self._finder.imports.put(_RECEIVED)
+
+    def _fork(self) -> None:
+        prompt = f"{CHILD}{len(self._children)}"
         child = os.fork()
         if not child:
             signal.alarm(int(HANG))
             with contextlib.suppress(Exception):
-                if make_call(prompt) == prompt:
+                if self._make_call(prompt) == prompt:
                     os._exit(0)
             os._exit(3)
-        children[child] = f"while importing {name}"
-
-    threading.Thread(target=first_call).start()
-    threading.Thread(
-        target=lambda: (
-            control(options["port"], "wait", "received-parent"),
-            finder.imports.put("nothing"),
-        )
-    ).start()
-    while (name := finder.imports.get(timeout=HANG)) is not None:
-        in_a_child(name)
-        if name == "nothing":
-            control(options["port"], "set", "go-parent")
-    for child, code in _codes(children):
-        _say({"name": children[child], "code": code})
+        self._children[child] = f"{prompt}, when {self._finder.last} had been imported last"
+        self._finder.forked.set()
 
 
 def _codes(children: dict[int, str]) -> Iterator[tuple[int, int]]:
@@ -450,5 +484,5 @@ def main() -> None:
     if sys.argv[1] == "scenarios":
         Scenarios(options).run()
     else:
-        fork_during_first_call(options)
+        ForksDuringFirstCall(options).run()
     _say({"name": "the end"})

@@ -19,6 +19,8 @@ from tests.transport.raw_server import PATIENCE, Connection, RawServer, Request
 from tests.transport.remote_client import RemoteClient
 
 _LATER = "later"
+# A slot that a stream has not given back would be missed at once.
+_OPTIONS: dict[str, Any] = {"max_retries": 0, "max_concurrency": 1, "deadline": 2 * PATIENCE}
 
 
 def _endless(connection: Connection, request: Request) -> None:
@@ -112,7 +114,7 @@ def test_a_sync_stream_that_is_left(framework: str, end: str) -> None:
     """Its connection is closed at once, and the next calls and streams of the model are whole."""
     make, open_stream = SYNC[framework]
     with _server() as server:
-        model = make(server.base_url, max_retries=0)
+        model = make(server.base_url, **_OPTIONS)
         for number in range(3):
             SYNC_ENDS[end](iter(open_stream(model, f"endless-{number}")))
             (left,) = server.connections_of(f"endless-{number}")
@@ -214,7 +216,7 @@ async def test_an_async_stream_that_is_left(framework: str, end: str, prompt: st
     """While the loop runs on: its connection is closed, no task remains, the model works."""
     make, open_stream = ASYNC[framework]
     with _server() as server:
-        model = make(server.base_url, max_retries=0)
+        model = make(server.base_url, **_OPTIONS)
         # The server sends one chunk and then nothing, or chunk after chunk.
         sent = [f"{prompt}-{number}" for number in range(2)] if prompt == "endless" else [prompt]
         for each in sent:
@@ -246,7 +248,7 @@ async def test_an_async_call_that_is_cancelled(framework: str) -> None:
 
     make, open_stream = ASYNC[framework]
     with RawServer(handler) as server:
-        model = make(server.base_url, max_retries=0)
+        model = make(server.base_url, **_OPTIONS)
 
         async def call(prompt: str, *, stream: bool) -> None:
             if stream:

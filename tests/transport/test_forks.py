@@ -10,6 +10,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -33,7 +34,7 @@ ALL = (IDLE, BEFORE, DURING, STREAM)
 FORKED = [
     *product(["exit"], (IDLE, STREAM)),
     *product(["exit without calls"], (BEFORE, DURING)),
-    *product(["_exit", "collection", "fork", "pool"], ALL),
+    *product(["_exit", "close", "collection", "fork", "pool"], ALL),
 ]
 
 
@@ -131,7 +132,7 @@ def _check(
 
 @pytest.mark.parametrize("client", ["sync", "async"])
 def test_forks_over_plain_connections(client: str) -> None:
-    """Six kinds of children in four situations: the parent's calls and streams go on."""
+    """Seven kinds of children in four situations: the parent's calls and streams go on."""
     in_loop = product(["_exit in a running loop"], ALL if client == "async" else ())
     _check(client, [*FORKED, *in_loop], None, None)
 
@@ -145,6 +146,15 @@ def test_forks_over_tls(client: str, method: str, tls: ssl.SSLContext, certifica
     _check(client, [*FORKED, (method, DURING)], tls, certificates)
 
 
+def _stacks(stderr: str) -> str:
+    """Where processes were when they were ended, without repetition."""
+    stacks = [
+        "".join(stack.splitlines(keepends=True)[1:9])
+        for stack in stderr.split("Current thread")[1:]
+    ]
+    return "\n".join(f"{count} times:\n{stack}" for stack, count in Counter(stacks).items())
+
+
 @pytest.mark.parametrize("kind", ["LangChain", "Gateway", "AsyncGateway"])
 def test_a_fork_during_the_first_call_of_another_thread(kind: str) -> None:
     """A child that is forked while another thread imports what its call needs does not hang."""
@@ -152,7 +162,9 @@ def test_a_fork_during_the_first_call_of_another_thread(kind: str) -> None:
         lines = _run("first call", None, base_url=server.base_url, port=events.port, kind=kind)
         counts = server.counts()
     assert {line["name"]: line["text"] for line in lines if "text" in line} == {"parent": "parent"}
-    failed = {line["name"]: line["code"] for line in lines if line.get("code")}
-    assert not failed, f"children hang (-9) or fail (3): {failed}"
+    failed = [f"{line['name']}: {line['code']}" for line in lines if line.get("code")]
+    if failed:
+        said, stacks = "\n  ".join(failed), _stacks(lines[0]["stderr"])
+        pytest.fail(f"children hang (-14) or fail (3):\n  {said}\nin\n{stacks}", pytrace=False)
     assert sum("code" in line for line in lines) >= 1
     assert set(counts.values()) == {1}

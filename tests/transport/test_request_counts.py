@@ -4,8 +4,11 @@ A POST costs money. Once a byte of its response has come, or the server has work
 while, it is sent exactly once, whatever else happens; a GET may be repeated.
 """
 
+import asyncio
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +17,17 @@ import pytest
 
 from tests.transport import wire
 from tests.transport.broken_responses import BEGUN, INCOMPLETE, SILENT, Broken
-from tests.transport.clients import CHAT, GETS, IMAGES, LANGCHAIN, POSTS, WAYS, Outcome, Session
+from tests.transport.clients import (
+    CHAT,
+    GETS,
+    IMAGES,
+    LANGCHAIN,
+    POSTS,
+    WAYS,
+    Outcome,
+    Session,
+    langchain,
+)
 from tests.transport.raw_server import PATIENCE, Connection, RawServer, Request
 from tests.transport.remote_client import RemoteClient
 from tests.transport.tables import examine
@@ -50,9 +63,9 @@ class SecondRequestBreaks:
 
 
 def _check_reused(
-    open_session: OpenSession, tls: ssl.SSLContext | None, broken: Broken
+    open_session: OpenSession, tls: ssl.SSLContext | None, broken: Broken, *, work: float = WORK
 ) -> Iterator[str]:
-    handler = SecondRequestBreaks(broken, WORK)
+    handler = SecondRequestBreaks(broken, work)
     with RawServer(handler, tls=tls) as server, open_session(server.base_url) as session:
         assert session.call("first").text == "first"
         yield from _wrong_error(session.call("broken"))
@@ -105,6 +118,81 @@ def _check_closed_at_once(open_session: OpenSession, broken: Broken) -> Iterator
 def test_a_kept_alive_connection_that_closes_at_once(way: str) -> None:
     """The only silent repeat: once, on a fresh connection, when no byte of a response came."""
     examine(SILENT, partial(_check_closed_at_once, partial(Session, way, max_retries=0)))
+
+
+@pytest.mark.parametrize("way", POSTS)
+def test_a_kept_alive_connection_whose_response_breaks_at_once(way: str) -> None:
+    """A byte of a response, however early, ends the permission to repeat."""
+    check = partial(_check_reused, partial(Session, way, max_retries=0), None, work=0)
+    examine(BEGUN, check)
+
+
+IDLE = 4
+"""Connections that are kept alive at the same time."""
+
+
+class _StaleConnections:
+    """A server whose kept-alive connections all end when they are used again."""
+
+    def __init__(self, end: Callable[[Connection], None]) -> None:
+        self._end = end
+        self._together = threading.Barrier(IDLE)
+
+    def __call__(self, connection: Connection, request: Request) -> None:
+        if request.prompt.startswith("warm-"):
+            # Each of the calls needs a connection of its own.
+            self._together.wait(PATIENCE)
+        if request.position == 1:
+            connection.respond(request)
+        else:
+            self._end(connection)
+
+
+def _check_one_of_many(server: RawServer, outcome: str) -> None:
+    sent = [request for request in server.requests if request.prompt == "stale"]
+    assert server.connections in {IDLE, IDLE + 1}
+    assert len(sent) <= 2
+    assert [request.position for request in sent[1:]] in ([], [1]), "the repeat needs a fresh one"
+    # The server responds on fresh connections.
+    assert outcome == ("stale" if len(sent) == 2 else "APIConnectionError")
+
+
+@pytest.mark.parametrize("end", [Connection.close, Connection.reset])
+def test_many_kept_alive_connections_that_close_at_once(end: Callable[[Connection], None]) -> None:
+    """After a restart of the gateway all idle connections are dead: one repeat, on a fresh one."""
+    with RawServer(_StaleConnections(end)) as server:
+        model = langchain(server.base_url, max_retries=0)
+        with ThreadPoolExecutor(IDLE) as pool:
+            list(pool.map(model.invoke, [f"warm-{number}" for number in range(IDLE)]))
+        assert server.connections == IDLE
+        try:
+            outcome = str(model.invoke("stale").text).removeprefix(wire.ECHO)
+        except Exception as error:  # noqa: BLE001 - examined below
+            outcome = _family(error)
+        _check_one_of_many(server, outcome)
+        model.close()
+
+
+@pytest.mark.parametrize("end", [Connection.close, Connection.reset])
+async def test_many_kept_alive_async_connections_that_close_at_once(
+    end: Callable[[Connection], None],
+) -> None:
+    """The same for the async client."""
+    with RawServer(_StaleConnections(end)) as server:
+        model = langchain(server.base_url, max_retries=0)
+        await asyncio.gather(*[model.ainvoke(f"warm-{number}") for number in range(IDLE)])
+        assert server.connections == IDLE
+        try:
+            outcome = str((await model.ainvoke("stale")).text).removeprefix(wire.ECHO)
+        except Exception as error:  # noqa: BLE001 - examined below
+            outcome = _family(error)
+        _check_one_of_many(server, outcome)
+        await model.aclose()
+
+
+def _family(error: Exception) -> str:
+    names = [cls.__name__ for cls in type(error).__mro__]
+    return "APIConnectionError" if "APIConnectionError" in names else names[0]
 
 
 def _check_unread(

@@ -90,7 +90,7 @@ class _Pool:
     def _new_connection(self, origin: Any) -> _Connection:
         proxy, monitor = self._config.proxy_for(origin), self._backend()
         factory = self._factory(
-            ssl_context=self._config.tls,
+            ssl_context=self._config.tls if origin.scheme == b"https" else None,
             proxy=proxy and proxy.httpcore,
             keepalive_expiry=KEEPALIVE_SECONDS,
             network_backend=monitor,
