@@ -130,6 +130,24 @@ class _Pool:
         finally:
             self._slots.release()
 
+    def _discard_failed(self, connection: _Connection | None, error: BaseException) -> None:
+        """Close a connection whose request failed, and the idle ones if it was found closed.
+
+        What closed it, a server that restarts, has closed the others too: the repeat needs a fresh
+        one.
+        """
+        self.discard(connection)
+        if connection is None or not isinstance(
+            error, httpcore.NetworkError | httpcore.ProtocolError
+        ):
+            return
+        progress = connection.monitor.progress
+        if progress.connection_reused and not progress.bytes_received:
+            idle = self._idle.get(connection.origin, deque())
+            with suppress(IndexError):  # another thread may take the last one
+                while idle:
+                    self._close(idle.pop())
+
     def close_idle(self) -> None:
         """Close the idle connections; those in use are closed when their responses are.
 
@@ -163,8 +181,8 @@ class ConnectionPool(_Pool):
         try:
             connection = self._connect(request)
             response = connection.http.handle_request(request)
-        except BaseException:
-            self.discard(connection)
+        except BaseException as error:
+            self._discard_failed(connection, error)
             raise
         return _response(response, _Body(response.stream, connection, self))
 
@@ -211,8 +229,8 @@ class AsyncConnectionPool(_Pool):
         try:
             connection = self._connect(request)
             response = await connection.http.handle_async_request(request)
-        except BaseException:
-            self.discard(connection)
+        except BaseException as error:
+            self._discard_failed(connection, error)
             raise
         return _response(response, _AsyncBody(response.stream, connection, self))
 
