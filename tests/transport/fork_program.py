@@ -425,7 +425,7 @@ class ForksDuringFirstCall:
         """Print each child and its exit code; one that hangs is ended by a signal."""
         sys.meta_path.insert(0, self._finder)
         for work in (self._first_call, self._note_reception):
-            threading.Thread(target=work).start()
+            threading.Thread(target=work, daemon=True).start()
         moments = 0
         while (name := self._finder.next_import()) is not None:
             moments += not name
@@ -439,13 +439,16 @@ class ForksDuringFirstCall:
     def _first_call(self) -> None:
         self._finder.thread = threading.get_ident()
         try:
-            _say({"name": "parent", "text": self._make_call("parent")})
-        finally:
-            self._finder.imports.put(None)
+            text = self._make_call("parent")
+        except Exception as error:  # noqa: BLE001 - the line tells it
+            text = type(error).__name__
+        _say({"name": "parent", "text": text})
+        self._finder.imports.put(None)
 
     def _note_reception(self) -> None:
-        control(self._port, "wait", "received-parent")
-        self._finder.imports.put(_RECEIVED)
+        with contextlib.suppress(TimeoutError):
+            control(self._port, "wait", "received-parent")
+            self._finder.imports.put(_RECEIVED)
 
     def _fork(self) -> None:
         prompt = f"{CHILD}{len(self._children)}"
