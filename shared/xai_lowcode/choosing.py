@@ -18,6 +18,7 @@ from xai_lowcode.conversation import (
 )
 from xai_lowcode.dialects import Dialect
 from xai_lowcode.errors import UsageError
+from xai_lowcode.forks import import_before_fork
 from xai_lowcode.profiles import profile_of
 
 DIALECTS = {
@@ -27,6 +28,8 @@ DIALECTS = {
     "responses": "Responses",
 }
 """Each wire form: the name users choose it by, which is its module's too, and its class."""
+
+import_before_fork(*(f"xai_lowcode.dialects.{name}" for name in DIALECTS))
 
 # Options that only responses can carry, so that asking for one chooses them.
 RESPONSES_ONLY = (

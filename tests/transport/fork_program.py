@@ -350,20 +350,24 @@ class Scenarios:
 
 
 _RECEIVED = "nothing: the request was received"
-_MOMENTS = 40
 
 
 class PausesInThread(importlib.abc.MetaPathFinder):
     """Holds up the imports of one thread for a moment each, and tells of them.
 
-    While it does, the thread holds the lock of the module that it imports.
+    While it does, the thread holds the lock of the module that it imports, and no other.
+
+    Args:
+        pause: Seconds for which it waits for a fork.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pause: float) -> None:
         self.imports: queue.Queue[str | None] = queue.Queue()
         self.forked = threading.Event()
         self.thread: int | None = None
         self.last = "nothing"
+        self.waiting: str | None = None
+        self._pause = pause
         self._seen: set[str] = set()
 
     def next_import(self) -> str | None:
@@ -378,11 +382,12 @@ class PausesInThread(importlib.abc.MetaPathFinder):
         package = ".".join(fullname.split(".")[:2])
         if threading.get_ident() == self.thread and package not in self._seen:
             self._seen.add(package)
-            self.last = fullname
+            self.last = self.waiting = fullname
             self.forked.clear()
             self.imports.put(fullname)
             # No longer: whoever forks may have to wait for this very import.
-            self.forked.wait(0.05)
+            self.forked.wait(self._pause)
+            self.waiting = None
 
 
 def _first_calls(kind: str, base_url: str) -> Callable[[str], str]:
@@ -412,13 +417,17 @@ class ForksDuringFirstCall:
     """Forks at each import of another thread's first call, between imports, and while it waits.
 
     Args:
-        options: ``base_url``; ``port`` of the server with the events; ``kind`` of the component.
+        options: ``base_url``; ``port`` of the server with the events; ``kind`` of the component;
+            ``moments``, how often to fork when there is no import; ``again``, whether there was a
+            fork before, so that what is prepared for the first one is done.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._port = options["port"]
+        self._port, self._moments = options["port"], options["moments"]
         self._make_call = _first_calls(options["kind"], options["base_url"])
-        self._finder = PausesInThread()
+        self._finder = PausesInThread(0.5 if options["again"] else 0.05)
+        if options["again"]:
+            _fork_once()
         self._children: dict[int, str] = {}
 
     def run(self) -> None:
@@ -429,7 +438,8 @@ class ForksDuringFirstCall:
         moments = 0
         while (name := self._finder.next_import()) is not None:
             moments += not name
-            if name or moments < _MOMENTS:
+            importing = name and name == self._finder.waiting
+            if importing or name == _RECEIVED or (not name and moments <= self._moments):
                 self._fork()
             if name == _RECEIVED:
                 control(self._port, "set", "go-parent")
@@ -461,6 +471,13 @@ class ForksDuringFirstCall:
             os._exit(3)
         self._children[child] = f"{prompt}, when {self._finder.last} had been imported last"
         self._finder.forked.set()
+
+
+def _fork_once() -> None:
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def _codes(children: dict[int, str]) -> Iterator[tuple[int, int]]:

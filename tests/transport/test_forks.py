@@ -155,49 +155,53 @@ def _stacks(stderr: str) -> str:
     return "\n".join(f"{count} times:\n{stack}" for stack, count in Counter(stacks).items())
 
 
+@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("kind", ["LangChain", "Gateway", "AsyncGateway"])
-def test_a_fork_during_the_first_call_of_another_thread(kind: str) -> None:
-    """A child that is forked while another thread imports what its call needs does not hang."""
-    _check_first_call(kind, None, None)
+def test_a_fork_during_the_first_call_of_another_thread(kind: str, again: bool) -> None:
+    """A child that is forked while another thread imports what its call needs does not hang.
+
+    It may be the first child, for whom all sorts of things are prepared, or a later one.
+    """
+    _check_first_call(kind, None, None, again=again)
 
 
 @pytest.mark.parametrize("kind", ["LangChain", "Gateway", "AsyncGateway"])
 def test_a_fork_during_the_first_call_of_another_thread_over_tls(
     kind: str, tls: ssl.SSLContext, certificates: Path
 ) -> None:
-    """The same while the other thread makes its TLS context, which takes locks of OpenSSL's."""
-    _check_first_call(kind, tls, certificates)
+    """The same over TLS, which imports more.
+
+    Only while it imports: OpenSSL has locks of its own, and a child that is forked while another
+    thread holds one of them has lost, whatever Python does. So the forks must not take long.
+    """
+    _check_first_call(kind, tls, certificates, again=True)
 
 
-@pytest.mark.parametrize("kind", ["Gateway", "AsyncGateway"])
-def test_a_fork_while_another_thread_loads_the_default_certificates(
-    kind: str, tls: ssl.SSLContext
+def _check_first_call(
+    kind: str, tls: ssl.SSLContext | None, certificates: Path | None, *, again: bool
 ) -> None:
-    """The same without SSL_CERT_FILE: nobody trusts the server, and nobody hangs."""
     with _servers(tls) as (server, events):
-        port = events.port
-        lines = _run("first call", None, base_url=server.base_url, port=port, kind=kind)
-        assert not server.requests
-    errors = [line["text"] for line in lines if "text" in line]
-    assert errors in (["CertificateVerificationError"], ["APIConnectionError"])
-    _check_children(lines, failed=3)
-
-
-def _check_first_call(kind: str, tls: ssl.SSLContext | None, certificates: Path | None) -> None:
-    with _servers(tls) as (server, events):
-        port = events.port
-        lines = _run("first call", certificates, base_url=server.base_url, port=port, kind=kind)
+        lines = _run(
+            "first call",
+            certificates,
+            base_url=server.base_url,
+            port=events.port,
+            kind=kind,
+            moments=40 if tls is None else 0,
+            again=again,
+        )
         counts = server.counts()
     assert {line["name"]: line["text"] for line in lines if "text" in line} == {"parent": "parent"}
     _check_children(lines)
+    # One child is forked while the call waits for its response, whatever is imported.
+    assert any("code" in line for line in lines)
     assert set(counts.values()) == {1}
 
 
-def _check_children(lines: list[dict[str, Any]], failed: int = 0) -> None:
-    """Check that children have ended by themselves, with the exit code of success or failure."""
+def _check_children(lines: list[dict[str, Any]]) -> None:
+    """Check that children have ended by themselves, with success."""
     codes = {line["name"]: line["code"] for line in lines if "code" in line}
-    assert codes
-    wrong = [f"{name}: {code}" for name, code in codes.items() if code != failed]
+    wrong = [f"{name}: {code}" for name, code in codes.items() if code != 0]
     if wrong:
         said, stacks = "\n  ".join(wrong), _stacks(lines[0]["stderr"])
         pytest.fail(f"children hang (-14) or fail (3):\n  {said}\nin\n{stacks}", pytrace=False)
