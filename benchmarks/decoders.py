@@ -27,21 +27,20 @@ from typing import NamedTuple
 
 import orjson
 
-from xai_lowcode.dialects import Dialect
-from xai_lowcode.dialects.chat_completions import ChatCompletions
-from xai_lowcode.dialects.messages import Messages
-from xai_lowcode.dialects.responses import Responses
-from xai_lowcode.emulator.answers import Frame, Json
-from xai_lowcode.emulator.chat import completion
-from xai_lowcode.emulator.chat.completion import Completion
-from xai_lowcode.emulator.chat.conversation import read_conversation
-from xai_lowcode.emulator.chat.decisions import Call, Decision
-from xai_lowcode.emulator.chat.usage import usage
-from xai_lowcode.emulator.messages import writing
-from xai_lowcode.emulator.responses import events
-from xai_lowcode.emulator.responses.items import Output
-from xai_lowcode.emulator.responses.writing import Writer
-from xai_lowcode.streams import StreamReader
+from xai_lowcode.chat.dialects.base import Dialect
+from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.dialects.messages import Messages
+from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.stream_reader import StreamReader
+from xai_lowcode.emulator.fake_model.decision import Call, Decision
+from xai_lowcode.emulator.fake_model.prompt_parsing import read_conversation
+from xai_lowcode.emulator.fake_model.usage import usage
+from xai_lowcode.emulator.handler_types import Frame, Json
+from xai_lowcode.emulator.serializers import chat_completions as completion
+from xai_lowcode.emulator.serializers import messages as writing
+from xai_lowcode.emulator.serializers import responses_events as events
+from xai_lowcode.emulator.serializers.chat_completions import Completion
+from xai_lowcode.emulator.serializers.responses import Output, Writer
 
 RECORDED = Path(__file__).parents[2] / "shared" / "wire" / "recorded"
 DIALECTS: dict[str, Dialect] = {

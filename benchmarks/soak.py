@@ -24,7 +24,7 @@ from typing import Any
 
 from tests.load import traffic
 from tests.load.traffic import Faces, Server, Tally, troubled
-from xai_lowcode.images import ImageRequest
+from xai_lowcode.types.images import ImageRequest
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 FOLDER = Path(os.environ.get("SOAK_FOLDER", "benchmarks/results"))

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from tests.fuzz.reading import DIALECTS, fold, read_plain, read_stream
 from tests.fuzz.scripted_network import check
 from tests.fuzz.test_answers import IDS, OPERATIONS, driven, session
-from xai_lowcode.exchange import ask
-from xai_lowcode.steps import Answer, Call
+from xai_lowcode.protocol.call_flow import call_and_parse
+from xai_lowcode.protocol.steps import Call, HTTPResponse
 
 FORMS = tuple(DIALECTS)
 STATUSES = (200, 202, 400, 401, 404, 429, 500)
@@ -37,8 +37,8 @@ def endpoint(chosen: int, content: bytes) -> None:
     """Any endpoint reads or refuses any body under any status."""
     operation = OPERATIONS[chosen % len(OPERATIONS)]
     status = STATUSES[content[0] % len(STATUSES)] if content else 200
-    said = Answer(status, {"content-type": "application/json"}, content[1:])
-    driven(ask(Call(operation, b"{}", ids=IDS), session()), lambda: said)
+    said = HTTPResponse(status, {"content-type": "application/json"}, content[1:])
+    driven(call_and_parse(Call(operation, b"{}", ids=IDS), session()), lambda: said)
 
 
 def connection(chosen: int, content: bytes) -> None:

@@ -11,8 +11,7 @@ from xai_lowcode._version import __version__
 if TYPE_CHECKING:
     from langchain_xai_lowcode.chat_models import ChatXAILowCode
     from langchain_xai_lowcode.embeddings import XAILowCodeEmbeddings
-    from langchain_xai_lowcode.image_tool import XAIImageGenerationTool
-    from langchain_xai_lowcode.images import XAIImageGenerator
+    from langchain_xai_lowcode.images import XAIImageGenerationTool, XAIImageGenerator
     from langchain_xai_lowcode.llms import XAILowCodeLLM
     from langchain_xai_lowcode.server_tools import (
         code_execution,
@@ -42,7 +41,7 @@ __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "ChatXAILowCode": "langchain_xai_lowcode.chat_models",
-        "XAIImageGenerationTool": "langchain_xai_lowcode.image_tool",
+        "XAIImageGenerationTool": "langchain_xai_lowcode.images",
         "XAIImageGenerator": "langchain_xai_lowcode.images",
         "XAILowCodeEmbeddings": "langchain_xai_lowcode.embeddings",
         "XAILowCodeLLM": "langchain_xai_lowcode.llms",

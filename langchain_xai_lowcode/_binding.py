@@ -10,8 +10,8 @@ from langchain_core.runnables import Runnable
 from langchain_xai_lowcode._counting import TokenCounting
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._tools import openai_format, openai_tools, to_tool_specs
-from xai_lowcode.conversation import check_choice
-from xai_lowcode.openai_forms import read_tool_choice
+from xai_lowcode.chat.openai_format import parse_tool_choice
+from xai_lowcode.types.requests import check_tool_choice
 
 # A BaseTool is one; to name it would import LangChain's tools for whoever has none.
 Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
@@ -52,7 +52,7 @@ class Binding(TokenCounting, BaseChatModel):
         with langchain_errors():
             clean = self._cleans(kwargs)
             rendered = openai_tools(tools, strict=strict, clean=clean)
-            check_choice(to_tool_specs(rendered), read_tool_choice(tool_choice))
+            check_tool_choice(to_tool_specs(rendered), parse_tool_choice(tool_choice))
             if response_format is not None:
                 response_format = openai_format(response_format, clean=clean)
         bound: dict[str, Any] = {
@@ -90,10 +90,10 @@ class Binding(TokenCounting, BaseChatModel):
                 sent, or a further option holds a credential.
         """
         self._refuse_credentials(kwargs)
-        from langchain_xai_lowcode._structured import structured  # noqa: PLC0415 - on first use
+        from langchain_xai_lowcode._structured_output import build_structured_output  # noqa: PLC0415 - on first use
 
         with langchain_errors():
-            return structured(
+            return build_structured_output(
                 lambda **bound: self.bind(**bound, **kwargs),
                 lambda tools, **bound: self.bind_tools(tools, **bound, **kwargs),
                 schema,

@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from langchain_xai_lowcode._errors import langchain_errors
-from langchain_xai_lowcode._messages import to_messages
+from langchain_xai_lowcode._input import to_messages
 from langchain_xai_lowcode._options import ChatOptions
 from langchain_xai_lowcode._tools import openai_tools, to_tool_specs
 
@@ -15,7 +15,7 @@ class TokenCounting(ChatOptions):
     """Counts for models; a text is asked once, and nothing is ever downloaded.
 
     LangChain wants plain numbers. Where the gateway cannot be reached they are estimates, a token
-    for four bytes, after one warning; ``xai_lowcode.tokens`` tells which they are.
+    for four bytes, after one warning; ``xai_lowcode.api.tokens`` tells which they are.
     """
 
     def get_num_tokens(self, text: str) -> int:
@@ -67,7 +67,7 @@ class TokenCounting(ChatOptions):
         """Counts the tokens of a conversation; ``trim_messages`` takes the model for its counter.
 
         Texts are counted exactly. What the service puts around them, and pictures, are estimates:
-        see ``xai_lowcode.tokens``.
+        see ``xai_lowcode.api.tokens``.
 
         Args:
             messages: The conversation; one request for each message that is new.

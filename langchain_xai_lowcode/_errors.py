@@ -80,11 +80,11 @@ class InternalServerError(ours.InternalServerError, theirs.ModelAPIError):
     """The gateway or xAI failed."""
 
 
-class UnreadableAnswerError(ours.UnreadableAnswerError, theirs.ModelError):
+class InvalidResponseError(ours.InvalidResponseError, theirs.ModelError):
     """A successful answer that is not what the endpoint returns."""
 
 
-class DamagedFileError(ours.DamagedFileError, theirs.ModelError):
+class CorruptedDownloadError(ours.CorruptedDownloadError, theirs.ModelError):
     """A download is not the file that was stored."""
 
 

@@ -5,11 +5,19 @@ from typing import Any
 
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 
-from xai_lowcode.events import Began, Cited, Finished, ReasoningDelta, StreamEvent, TextDelta, Used
-from xai_lowcode.reply import Choice, Reply, Usage
+from xai_lowcode.types.events import (
+    ChoiceFinished,
+    CitationAdded,
+    ReasoningDelta,
+    ResponseStarted,
+    StreamEvent,
+    TextDelta,
+    UsageReported,
+)
+from xai_lowcode.types.responses import ChatResponse, Choice, Usage
 
 
-def to_llm_result(replies: Sequence[Reply], *, with_headers: bool) -> LLMResult:
+def to_llm_result(replies: Sequence[ChatResponse], *, with_headers: bool) -> LLMResult:
     """The replies to several prompts as one result: a list of generations for each prompt."""
     usages = [reply.usage for reply in replies if reply.usage is not None]
     output: dict[str, Any] = {"model_name": replies[0].model} if replies else {}
@@ -23,7 +31,7 @@ def to_llm_result(replies: Sequence[Reply], *, with_headers: bool) -> LLMResult:
     )
 
 
-def _to_generation(reply: Reply, choice: Choice) -> Generation:
+def _to_generation(reply: ChatResponse, choice: Choice) -> Generation:
     info = _info(
         reply.model,
         choice.finish_reason,
@@ -74,15 +82,15 @@ class GenerationMaker:
                 logprobs = {"logprobs": {"content": list(event.logprobs)}}
                 info = logprobs if event.logprobs else None
                 return GenerationChunk(text=event.text, generation_info=info)
-            case Began():
+            case ResponseStarted():
                 self._model = event.model
             case ReasoningDelta():
                 self._reasoning.append(event.text)
-            case Cited():
+            case CitationAdded():
                 self._citations.append(event.citation.url)
-            case Finished():
+            case ChoiceFinished():
                 self._finish = event.reason
-            case Used():
+            case UsageReported():
                 self._usage = event.usage
         return None
 

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import BaseMessage
 from pydantic import AliasChoices, Field, model_validator
 
-from langchain_xai_lowcode._connection import HINTS, WithModelKwargs
+from langchain_xai_lowcode._client_fields import HINTS, ModelKwargsMixin
 from langchain_xai_lowcode._errors import langchain_errors
-from langchain_xai_lowcode._messages import to_messages
-from langchain_xai_lowcode._stored import split_at_stored
+from langchain_xai_lowcode._input import to_messages
+from langchain_xai_lowcode._stored import split_at_stored_response
 from langchain_xai_lowcode._tools import to_response_format, to_server_tools, to_tool_specs
-from xai_lowcode.conversation import OPTIONS, Api, ChatRequest
-from xai_lowcode.credentials import credential_error
-from xai_lowcode.deferral import Deferral, deferral_of
+from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode.chat.openai_format import parse_tool_choice
+from xai_lowcode.chat.profiles import DEFAULT_MODEL
 from xai_lowcode.errors import UsageError
-from xai_lowcode.openai_forms import read_tool_choice
-from xai_lowcode.profiles import DEFAULT_MODEL
+from xai_lowcode.types.requests import OPTIONS, Api, ChatRequest, PollingOptions, parse_polling
 
 # Keyword arguments of LangChain's own that reach a model and are not for the wire.
 _INTERNAL = ("deferred", "ls_structured_output_format", "stream", "strict")
@@ -31,7 +30,7 @@ _WORDS = frozenset({"reasoning", "use_previous_response_id"})
 _KNOWN = OPTIONS | _WORDS | {"model", *_INTERNAL}
 
 
-class ChatOptions(WithModelKwargs):
+class ChatOptions(ModelKwargsMixin):
     """The options of a chat model, as fields."""
 
     model: str = Field(
@@ -112,7 +111,7 @@ class ChatOptions(WithModelKwargs):
     """Limit of rounds with tools that xAI runs (responses)."""
 
     deferred: Any = False
-    """Whether answers are deferred: True, or a ``xai_lowcode.Deferral`` that says how to wait.
+    """Whether answers are deferred: True, or a ``xai_lowcode.PollingOptions`` that says how to wait.
 
     xAI then answers when it has time, and keeps the answer for 24 hours. ``stream`` gives such an
     answer in one piece.
@@ -171,20 +170,20 @@ class ChatOptions(WithModelKwargs):
         """The request of one call: the call's options win over model_kwargs, these over fields."""
         options: dict[str, Any] = {"model": self.model, "stop": self.stop}
         for layer in (self._set_options(), self.model_kwargs, call):
-            options |= _in_our_words(layer)
+            options |= _normalize_option_names(layer)
         if stop is not None:
             options["stop"] = stop
         for name in _INTERNAL:
             options.pop(name, None)
         if options.pop("use_previous_response_id", False):
-            messages = _go_on(messages, options)
+            messages = _continue_from_stored(messages, options)
         stops, tools = options.pop("stop") or (), options.pop("tools", None) or ()
         return ChatRequest(
             model=options.pop("model"),
             messages=to_messages(messages),
             tools=to_tool_specs(tools),
             server_tools=to_server_tools((*tools, *(options.pop("server_tools", None) or ()))),
-            tool_choice=read_tool_choice(options.pop("tool_choice", None)),
+            tool_choice=parse_tool_choice(options.pop("tool_choice", None)),
             response_format=to_response_format(options.pop("response_format", None)),
             stop=[stops] if isinstance(stops, str) else stops,
             include=options.pop("include", None) or (),
@@ -224,8 +223,8 @@ class ChatOptions(WithModelKwargs):
         options = {"clean_schemas": self.clean_schemas, **self.model_kwargs, **call}
         return bool(options["clean_schemas"])
 
-    def _deferral(self, call: Mapping[str, Any]) -> Deferral | None:
-        return deferral_of(call.get("deferred", self.deferred))
+    def _deferral(self, call: Mapping[str, Any]) -> PollingOptions | None:
+        return parse_polling(call.get("deferred", self.deferred))
 
     def _stream_request(
         self, messages: Sequence[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]
@@ -250,7 +249,7 @@ OPTION_FIELDS = tuple(
 """Fields that are options of a request."""
 
 
-def _in_our_words(given: Mapping[str, Any]) -> dict[str, Any]:
+def _normalize_option_names(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options with the peers' names under ours."""
     options = dict(given)
     if "max_completion_tokens" in options:
@@ -267,7 +266,9 @@ def _in_our_words(given: Mapping[str, Any]) -> dict[str, Any]:
     return options | wishes
 
 
-def _go_on(messages: Sequence[BaseMessage], options: dict[str, Any]) -> Sequence[BaseMessage]:
+def _continue_from_stored(
+    messages: Sequence[BaseMessage], options: dict[str, Any]
+) -> Sequence[BaseMessage]:
     """The messages after the last stored answer, whose id is put into the options."""
     if options["api"] not in {"auto", "responses"}:
         raise UsageError(
@@ -278,7 +279,7 @@ def _go_on(messages: Sequence[BaseMessage], options: dict[str, Any]) -> Sequence
     options["api"] = "responses"
     if options.get("previous_response_id"):
         return messages
-    stored, rest = split_at_stored(messages)
+    stored, rest = split_at_stored_response(messages)
     if stored is not None:
         options["previous_response_id"] = stored
     return rest

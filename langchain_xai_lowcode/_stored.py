@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from langchain_xai_lowcode._messages import to_messages
-from xai_lowcode.choosing import stored_response_fits
+from langchain_xai_lowcode._input import to_messages
+from xai_lowcode.chat.dialect_selection import stored_response_is_current
 
 
-def split_at_stored(
+def split_at_stored_response(
     messages: Sequence[BaseMessage],
 ) -> tuple[str | None, Sequence[BaseMessage]]:
     """The id of the last stored answer, and the messages after it; all messages without one.
@@ -28,4 +28,4 @@ def _stored_id(message: AIMessage) -> str | None:
     if not isinstance(identifier, str):
         return None
     (ours,) = to_messages([message])
-    return identifier if stored_response_fits(ours) else None
+    return identifier if stored_response_is_current(ours) else None

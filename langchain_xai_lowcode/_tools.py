@@ -1,6 +1,6 @@
 """What LangChain takes for a tool or a schema, in OpenAI's form.
 
-Bound options stay in that form, which LangChain and tracers read; ``xai_lowcode.openai_forms``
+Bound options stay in that form, which LangChain and tracers read; ``xai_lowcode.chat.openai_format``
 makes them ours when a request is made.
 """
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
-from xai_lowcode.conversation import ResponseFormat, ServerTool, ToolSpec
-from xai_lowcode.hiding import hidden, revealed
-from xai_lowcode.openai_forms import (
+from xai_lowcode.chat.openai_format import (
     is_server_tool,
-    read_response_format,
-    read_server_tool,
-    read_tool,
-    wire_form,
+    parse_response_format,
+    parse_server_tool,
+    parse_tool,
+    render_tool,
 )
-from xai_lowcode.schemas import clean_schema
+from xai_lowcode.json_schema import sanitize_schema
+from xai_lowcode.redaction import mask_secrets, unmask_secrets
+from xai_lowcode.types.requests import ResponseFormat, ServerTool, ToolSpec
 
 _UNFIT_FOR_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
 _LONGEST_NAME = 64
@@ -34,21 +34,21 @@ def openai_tools(tools: Sequence[Any], *, strict: bool | None, clean: bool) -> l
 
 
 def _openai_tool(tool: Any, *, strict: bool | None, clean: bool) -> dict[str, Any]:
-    if _runs_at_xai(tool):
-        return hidden(wire_form(read_server_tool(tool)))
-    converted = _converted(tool, strict=strict)
-    return _cleaned(converted) if clean else converted
+    if _is_server_tool(tool):
+        return mask_secrets(render_tool(parse_server_tool(tool)))
+    converted = _convert(tool, strict=strict)
+    return _sanitized(converted) if clean else converted
 
 
-def _runs_at_xai(tool: Any) -> bool:
+def _is_server_tool(tool: Any) -> bool:
     # Anthropic's form of a function may have a type too.
     return is_server_tool(tool) and not (isinstance(tool, Mapping) and "input_schema" in tool)
 
 
-def _cleaned(tool: dict[str, Any]) -> dict[str, Any]:
+def _sanitized(tool: dict[str, Any]) -> dict[str, Any]:
     match tool.get("function"):
         case {"name": str(name), "parameters": Mapping() as parameters, **rest}:
-            clean = clean_schema(parameters, field="tools", name=name)
+            clean = sanitize_schema(parameters, field="tools", name=name)
             return {**tool, "function": {"name": name, **rest, "parameters": clean}}
         case _:
             return tool
@@ -61,7 +61,7 @@ def openai_format(wish: Any, *, clean: bool) -> dict[str, Any]:
     match wish:
         case {"json_schema": {"schema": Mapping() as schema, **rest}} if clean:
             name = str(rest.get("name") or "answer")
-            sent = clean_schema(schema, field="response_format", name=name)
+            sent = sanitize_schema(schema, field="response_format", name=name)
             return {**wish, "json_schema": {**rest, "schema": sent}}
         case _:
             return dict(wish)
@@ -69,10 +69,10 @@ def openai_format(wish: Any, *, clean: bool) -> dict[str, Any]:
 
 def json_schema_format(schema: Any, *, strict: bool | None, clean: bool) -> dict[str, Any]:
     """A schema of any kind LangChain knows, as ``response_format``."""
-    converted = convert_to_json_schema(_in_full(schema), strict=strict)
+    converted = convert_to_json_schema(_expand_reference(schema), strict=strict)
     name = _UNFIT_FOR_NAMES.sub("_", str(converted.get("title") or "answer"))[:_LONGEST_NAME]
     if clean:
-        converted = clean_schema(converted, field="response_format", name=name)
+        converted = sanitize_schema(converted, field="response_format", name=name)
     return {
         "type": "json_schema",
         "json_schema": {"name": name, "schema": converted, "strict": True},
@@ -86,22 +86,22 @@ def to_tool_specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
         UsageError: Something is no tool, or has no name.
     """
     return tuple(
-        read_tool(tool if isinstance(tool, Mapping) and "type" in tool else _converted(tool))
+        parse_tool(tool if isinstance(tool, Mapping) and "type" in tool else _convert(tool))
         for tool in tools
-        if not _runs_at_xai(tool)
+        if not _is_server_tool(tool)
     )
 
 
 def to_server_tools(tools: Sequence[Any]) -> tuple[ServerTool, ...]:
     """Those of the bound tools that xAI runs, as ours."""
-    return tuple(read_server_tool(revealed(tool)) for tool in tools if _runs_at_xai(tool))
+    return tuple(parse_server_tool(unmask_secrets(tool)) for tool in tools if _is_server_tool(tool))
 
 
-def _converted(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
-    return convert_to_openai_tool(_in_full(tool), strict=strict)
+def _convert(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
+    return convert_to_openai_tool(_expand_reference(tool), strict=strict)
 
 
-def _in_full(schema: Any) -> Any:
+def _expand_reference(schema: Any) -> Any:
     """A JSON schema in OpenAI's form, if LangChain would drop all but its title.
 
     It does so where there are no properties: with a reference at the root, or with names that are
@@ -127,7 +127,7 @@ def to_response_format(wish: Any) -> ResponseFormat | None:
     Raises:
         UsageError: It has neither form.
     """
-    return read_response_format(None if wish is None else openai_format(wish, clean=False))
+    return parse_response_format(None if wish is None else openai_format(wish, clean=False))
 
 
 def _is_openai_format(wish: Any) -> bool:

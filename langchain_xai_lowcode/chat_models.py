@@ -1,6 +1,6 @@
 """``ChatXAILowCode``: Grok as a LangChain chat model.
 
-Fields, and the framework's methods, short; the work is done by ``GatewayModel`` and the converters.
+Fields, and the framework's methods, short; the work is done by ``ChatModel`` and the converters.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -17,18 +17,15 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import model_validator
 
-from langchain_xai_lowcode import _translator  # noqa: F401 - registers itself
+from langchain_xai_lowcode import _content_blocks as _translator  # noqa: F401 - registers itself
 from langchain_xai_lowcode._binding import Binding
-from langchain_xai_lowcode._blocks import MODEL_PROVIDER
-from langchain_xai_lowcode._chunks import ChunkMaker
 from langchain_xai_lowcode._errors import langchain_errors
-from langchain_xai_lowcode._replies import to_result
-from langchain_xai_lowcode._totals import totals
+from langchain_xai_lowcode._output import MODEL_PROVIDER, sum_token_usage, to_result
+from langchain_xai_lowcode._stream import ChunkBuilder
 from xai_lowcode._version import __version__
-from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.deferral import deferral_of
-from xai_lowcode.profiles import profile_of
-from xai_lowcode.reply import Reply
+from xai_lowcode.chat.profiles import get_profile
+from xai_lowcode.types.requests import ChatRequest, parse_polling
+from xai_lowcode.types.responses import ChatResponse
 
 
 class ChatXAILowCode(Binding):
@@ -48,7 +45,7 @@ class ChatXAILowCode(Binding):
         logprobs: Whether probabilities of tokens are told; ``top_logprobs`` for alternatives.
         api: The wire form: ``"auto"``, ``"chat_completions"``, ``"responses"``, ``"messages"``.
         use_previous_response_id: Whether to go on from the last answer that xAI has stored.
-        deferred: Whether answers are fetched later; True, or a ``xai_lowcode.Deferral``.
+        deferred: Whether answers are fetched later; True, or a ``xai_lowcode.PollingOptions``.
         model_kwargs: Further options; unknown ones are members of the request body.
 
     Key init args — client params:
@@ -189,7 +186,7 @@ class ChatXAILowCode(Binding):
     @model_validator(mode="after")
     def _stream_nothing_deferred(self) -> Self:
         with langchain_errors():
-            if deferral_of(self.deferred) is not None:
+            if parse_polling(self.deferred) is not None:
                 self.disable_streaming = True
         return self
 
@@ -233,7 +230,7 @@ class ChatXAILowCode(Binding):
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._stream_request(messages, stop, kwargs)
-            maker = ChunkMaker(stored=request.store is not False)
+            maker = ChunkBuilder(stored=request.store is not False)
             with closing(self._gateway.stream(request)) as events:
                 for event in events:
                     if (chunk := maker.feed(event)) is not None:
@@ -251,7 +248,7 @@ class ChatXAILowCode(Binding):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._stream_request(messages, stop, kwargs)
-            maker = ChunkMaker(stored=request.store is not False)
+            maker = ChunkBuilder(stored=request.store is not False)
             async with aclosing(self._gateway.astream(request)) as events:
                 async for event in events:
                     if (chunk := maker.feed(event)) is not None:
@@ -260,7 +257,7 @@ class ChatXAILowCode(Binding):
                         yield chunk
             yield maker.last()
 
-    def _to_result(self, reply: Reply, request: ChatRequest) -> ChatResult:
+    def _to_result(self, reply: ChatResponse, request: ChatRequest) -> ChatResult:
         return to_result(
             reply,
             stored=request.store is not False,
@@ -274,7 +271,7 @@ class ChatXAILowCode(Binding):
         return "xai-lowcode-chat"
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
-        return totals(llm_outputs)
+        return sum_token_usage(llm_outputs)
 
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
@@ -291,7 +288,7 @@ class ChatXAILowCode(Binding):
         return params
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        known = profile_of(self.model)
+        known = get_profile(self.model)
         sees = "image" in known.inputs
         return ModelProfile(
             max_input_tokens=known.context_window,

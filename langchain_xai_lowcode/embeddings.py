@@ -6,22 +6,22 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, Field
 
-from langchain_xai_lowcode._connection import WithModelKwargs
+from langchain_xai_lowcode._client_fields import ModelKwargsMixin
 from langchain_xai_lowcode._errors import langchain_errors
-from xai_lowcode.credentials import credential_error
-from xai_lowcode.embeddings import (
+from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode.api.embeddings import (
     DEFAULT_EMBEDDING_MODEL,
-    MOST_TEXTS,
+    MAX_INPUTS,
     EmbeddingRequest,
     EncodingFormat,
-    embed,
+    embed_batches,
 )
 
 # Options that are no unknown ones, whatever they hold.
 _KNOWN = frozenset({"model", "dimensions", "encoding_format", "user"})
 
 
-class XAILowCodeEmbeddings(WithModelKwargs, Serializable, Embeddings):
+class XAILowCodeEmbeddings(ModelKwargsMixin, Serializable, Embeddings):
     """Embeddings through the LowCodeAPI gateway.
 
     The gateway's published list has no such endpoint, though xAI's specification has, and xAI gives
@@ -79,7 +79,7 @@ class XAILowCodeEmbeddings(WithModelKwargs, Serializable, Embeddings):
     encoding_format: EncodingFormat | None = None
     """How vectors travel: ``"float"``, or ``"base64"``, which is shorter; they arrive alike."""
 
-    chunk_size: int = MOST_TEXTS
+    chunk_size: int = MAX_INPUTS
     """Texts in one request, 1 to 128."""
 
     user: str | None = None
@@ -99,7 +99,7 @@ class XAILowCodeEmbeddings(WithModelKwargs, Serializable, Embeddings):
         """
         with langchain_errors():
             client, request = self._gateway.client, self._request(texts, chunk_size)
-            return client.run(embed(client.session, request)).vectors
+            return client.run(embed_batches(client.session, request)).vectors
 
     async def aembed_documents(
         self, texts: list[str], chunk_size: int | None = None
@@ -107,7 +107,7 @@ class XAILowCodeEmbeddings(WithModelKwargs, Serializable, Embeddings):
         """Makes a vector for each text; see ``embed_documents``."""
         with langchain_errors():
             client, request = self._gateway.async_client, self._request(texts, chunk_size)
-            return (await client.run(embed(client.session, request))).vectors
+            return (await client.run(embed_batches(client.session, request))).vectors
 
     def embed_query(self, text: str) -> list[float]:
         """Makes the vector of a query, which is that of the same text as a document."""

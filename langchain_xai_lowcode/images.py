@@ -1,21 +1,29 @@
-"""``XAIImageGenerator``: Grok's pictures as a Runnable that gives standard content blocks."""
+"""``XAIImageGenerationTool``: an agent's tool that makes pictures with Grok."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from langchain_core.messages.content import ImageContentBlock, create_image_block
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import ensure_config
-from pydantic import Field
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel, Field
 
-from langchain_xai_lowcode._connection import HINTS, Connection
+from langchain_xai_lowcode._client_fields import HINTS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
-from xai_lowcode.credentials import credential_error
+from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import UsageError
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageFormat, ImageRequest
-from xai_lowcode.operations import CREATE_IMAGE_GENERATION
+from xai_lowcode.types.images import (
+    DEFAULT_IMAGE_MODEL,
+    MAX_IMAGES,
+    Image,
+    ImageBatch,
+    ImageFormat,
+    ImageRequest,
+)
 
 ImageInput = str | Mapping[str, Any] | PromptValue
 
@@ -23,7 +31,7 @@ _OPTIONS = ("n", "aspect_ratio", "resolution", "response_format", "model")
 _KNOWN = frozenset({"prompt", *_OPTIONS})
 
 
-class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageContentBlock]]):
+class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[ImageContentBlock]]):
     """Makes pictures from words.
 
     Takes a prompt, or a dict with ``prompt`` and the options below, and gives a list of image
@@ -154,11 +162,11 @@ class XAIImageGenerator(Connection, RunnableSerializable[ImageInput, list[ImageC
 
     def _paint(self, given: ImageInput, **options: Any) -> list[ImageContentBlock]:
         with langchain_errors():
-            return paint(self._gateway, self._request(given, options))
+            return generate(self._gateway, self._request(given, options))
 
     async def _apaint(self, given: ImageInput, **options: Any) -> list[ImageContentBlock]:
         with langchain_errors():
-            return await apaint(self._gateway, self._request(given, options))
+            return await agenerate(self._gateway, self._request(given, options))
 
     def _request(self, given: ImageInput, options: Mapping[str, Any]) -> ImageRequest:
         match given:
@@ -189,13 +197,13 @@ def _credential_error(given: ImageInput, options: Mapping[str, Any]) -> UsageErr
     return credential_error({**asked, **options}, known=_KNOWN, hints=HINTS)
 
 
-def paint(gateway: GatewayModel, request: ImageRequest) -> list[ImageContentBlock]:
+def generate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
     """Orders pictures, and gives them as blocks."""
     return _to_blocks(gateway.client.call(CREATE_IMAGE_GENERATION, body=request.render()))
 
 
-async def apaint(gateway: GatewayModel, request: ImageRequest) -> list[ImageContentBlock]:
-    """Orders pictures, and gives them as blocks; see ``paint``."""
+async def agenerate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
+    """Orders pictures, and gives them as blocks; see ``generate``."""
     batch = await gateway.async_client.call(CREATE_IMAGE_GENERATION, body=request.render())
     return _to_blocks(batch)
 
@@ -213,3 +221,104 @@ def _to_block(image: Image, cost_usd: float | None) -> ImageContentBlock:
         mime_type=image.mime_type,
         **{name: fact for name, fact in facts.items() if fact is not None},
     )
+
+
+Answer = tuple[str, list[ImageContentBlock]]
+
+
+class ImageToolInput(BaseModel):
+    """What a model may say when it orders pictures."""
+
+    prompt: Annotated[str, Field(description="What is to be seen, in full sentences.")]
+    n: Annotated[int, Field(ge=1, le=MAX_IMAGES, description="How many pictures.")] = 1
+    aspect_ratio: Annotated[
+        str | None, Field(description="Width to height, for instance '1:1', '16:9' or '9:16'.")
+    ] = None
+
+
+class XAIImageGenerationTool(ClientFields, BaseTool):
+    """Makes pictures when a model asks for them.
+
+    The model reads one line: how many pictures there are, and where, if they have addresses. The
+    pictures themselves are the ``artifact`` of the tool message, as standard image blocks.
+
+    Setup:
+        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
+        ``LOWCODEAPI_API_TOKEN``.
+
+    Key init args — picture params:
+        model: Name of the image model.
+        resolution: ``"1k"`` or ``"2k"``.
+        image_format: ``"url"``, the default, or ``"b64_json"`` for the pictures themselves.
+
+    Key init args — client params:
+        api_token, base_url, timeout, max_retries, …: As those of ``ChatXAILowCode``.
+
+    Instantiate:
+        ```python
+        from langchain_xai_lowcode import XAIImageGenerationTool
+
+        tool = XAIImageGenerationTool(resolution="1k")
+        ```
+
+    Invoke:
+        ```python
+        print(tool.invoke({"prompt": "A fox in the snow", "n": 2}))
+        ```
+
+    In an agent:
+        ```python
+        from langchain.agents import create_agent
+        from langchain_xai_lowcode import ChatXAILowCode
+
+        agent = create_agent(ChatXAILowCode(), [tool])
+        answer = agent.invoke({"messages": "Use generate_image: 'a fox'."})
+        print(answer["messages"][-2].artifact[0]["type"])  # image
+        ```
+    """
+
+    name: str = "generate_image"
+    description: str = "Draw pictures from a description in words."
+    args_schema: Any = ImageToolInput
+    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
+
+    model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1)
+    """Name of the image model."""
+
+    resolution: str | None = None
+    """``"1k"`` or ``"2k"``."""
+
+    image_format: ImageFormat = "url"
+    """``"url"`` for addresses that soon expire, ``"b64_json"`` for the pictures themselves."""
+
+    def _run(self, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> Answer:
+        with langchain_errors():
+            return _to_tool_output(generate(self._gateway, self._order(prompt, n, aspect_ratio)))
+
+    async def _arun(self, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> Answer:
+        with langchain_errors():
+            return _to_tool_output(
+                await agenerate(self._gateway, self._order(prompt, n, aspect_ratio))
+            )
+
+    def _order(self, prompt: str, n: int, aspect_ratio: str | None) -> ImageRequest:
+        return ImageRequest(
+            prompt=prompt,
+            model=self.model,
+            n=n,
+            aspect_ratio=aspect_ratio,
+            resolution=self.resolution,
+            response_format=self.image_format,
+        )
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """LangChain dumps no tools."""
+        return False
+
+
+def _to_tool_output(pictures: list[ImageContentBlock]) -> Answer:
+    """A line for the model, which must never read the pictures' data, and the pictures."""
+    made = f"Generated {len(pictures)} image{'' if len(pictures) == 1 else 's'}"
+    addresses = " ".join(picture["url"] for picture in pictures if "url" in picture)
+    return (f"{made}: {addresses}" if addresses else f"{made}."), pictures

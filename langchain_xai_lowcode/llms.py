@@ -11,15 +11,14 @@ from langchain_core.messages import HumanMessage
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 
-from langchain_xai_lowcode._blocks import MODEL_PROVIDER
 from langchain_xai_lowcode._counting import TokenCounting
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._generations import GenerationMaker, to_llm_result
-from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.deferral import Deferral
+from langchain_xai_lowcode._output import MODEL_PROVIDER
+from xai_lowcode.chat.profiles import get_profile
 from xai_lowcode.errors import UsageError
-from xai_lowcode.profiles import profile_of
-from xai_lowcode.reply import Reply
+from xai_lowcode.types.requests import ChatRequest, PollingOptions
+from xai_lowcode.types.responses import ChatResponse
 
 Via = Literal["auto", "completions", "chat"]
 
@@ -187,7 +186,7 @@ class XAILowCodeLLM(TokenCounting, BaseLLM):
         if known["api"] != "auto":
             return options
         if via == "auto":
-            chats = profile_of(known["model"]).reasons or self._deferral(call) is not None
+            chats = get_profile(known["model"]).reasons or self._deferral(call) is not None
             via = "chat" if chats else "completions"
         return options if via == "chat" else {**options, "api": "completions"}
 
@@ -195,19 +194,23 @@ class XAILowCodeLLM(TokenCounting, BaseLLM):
         """Whether a stream is not to be one: said so on the model, or answers are deferred."""
         return self.streaming is False or self._deferral(call) is not None
 
-    def _streams_inside(self, requests: Sequence[ChatRequest], deferral: Deferral | None) -> bool:
+    def _streams_inside(
+        self, requests: Sequence[ChatRequest], deferral: PollingOptions | None
+    ) -> bool:
         alone = len(requests) == 1 and (requests[0].n or 1) == 1
         return bool(self.streaming) and alone and deferral is None
 
     # --- several prompts at the same time -------------------------------------------------------
 
-    def _all(self, requests: Sequence[ChatRequest], deferral: Deferral | None) -> list[Reply]:
+    def _all(
+        self, requests: Sequence[ChatRequest], deferral: PollingOptions | None
+    ) -> list[ChatResponse]:
         with ContextThreadPoolExecutor() as pool:
             return list(pool.map(lambda each: self._gateway.generate(each, deferral), requests))
 
     async def _aall(
-        self, requests: Sequence[ChatRequest], deferral: Deferral | None
-    ) -> list[Reply]:
+        self, requests: Sequence[ChatRequest], deferral: PollingOptions | None
+    ) -> list[ChatResponse]:
         asking = [
             asyncio.ensure_future(self._gateway.agenerate(each, deferral)) for each in requests
         ]
@@ -244,7 +247,7 @@ class XAILowCodeLLM(TokenCounting, BaseLLM):
         return ["langchain_xai_lowcode", "llms"]
 
 
-def _in_one_piece(reply: Reply) -> Iterator[GenerationChunk]:
+def _in_one_piece(reply: ChatResponse) -> Iterator[GenerationChunk]:
     result = to_llm_result([reply], with_headers=False)
     (generation,) = result.generations[0]
     info = {**(generation.generation_info or {}), **(result.llm_output or {})}

@@ -10,10 +10,10 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from langchain_xai_lowcode._errors import langchain_errors
-from xai_lowcode import server_tools
-from xai_lowcode.conversation import ServerTool
-from xai_lowcode.hiding import hidden
-from xai_lowcode.openai_forms import wire_form
+from xai_lowcode.chat import server_tools
+from xai_lowcode.chat.openai_format import render_tool
+from xai_lowcode.redaction import mask_secrets
+from xai_lowcode.types.requests import ServerTool
 
 P = ParamSpec("P")
 
@@ -22,7 +22,7 @@ def _for_langchain(make: Callable[P, ServerTool]) -> Callable[P, dict[str, Any]]
     @wraps(make)
     def made(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         with langchain_errors():
-            return hidden(wire_form(make(*args, **kwargs)))
+            return mask_secrets(render_tool(make(*args, **kwargs)))
 
     return made
 

@@ -9,10 +9,9 @@ from xai_lowcode._lazy import lazy_exports
 from xai_lowcode._version import __version__
 
 if TYPE_CHECKING:
-    from llama_index_xai_lowcode._structured import StructuredOutputError
+    from llama_index_xai_lowcode._structured_output import StructuredOutputError
     from llama_index_xai_lowcode.embeddings import XAILowCodeEmbedding
-    from llama_index_xai_lowcode.image_tools import XAIImageToolSpec
-    from llama_index_xai_lowcode.images import XAIImageGenerator
+    from llama_index_xai_lowcode.images import XAIImageGenerator, XAIImageToolSpec
     from llama_index_xai_lowcode.llms import XAILowCode
     from llama_index_xai_lowcode.server_tools import (
         XAIServerTool,
@@ -53,9 +52,9 @@ _SERVER_TOOLS = (
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "StructuredOutputError": "llama_index_xai_lowcode._structured",
+        "StructuredOutputError": "llama_index_xai_lowcode._structured_output",
         "XAIImageGenerator": "llama_index_xai_lowcode.images",
-        "XAIImageToolSpec": "llama_index_xai_lowcode.image_tools",
+        "XAIImageToolSpec": "llama_index_xai_lowcode.images",
         "XAILowCode": "llama_index_xai_lowcode.llms",
         "XAILowCodeEmbedding": "llama_index_xai_lowcode.embeddings",
         **dict.fromkeys(_SERVER_TOOLS, "llama_index_xai_lowcode.server_tools"),

@@ -12,13 +12,13 @@ from llama_index.core.base.llms.types import LLMMetadata, MessageRole
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import Field, field_serializer, field_validator
 
-from llama_index_xai_lowcode._connection import Connected
+from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._tools import to_server_tool
-from xai_lowcode.conversation import OPTIONS, ServerTool
-from xai_lowcode.credentials import credential_error
+from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode.chat.openai_format import render_tool
+from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
-from xai_lowcode.openai_forms import wire_form
-from xai_lowcode.profiles import DEFAULT_MODEL, profile_of
+from xai_lowcode.types.requests import OPTIONS, ServerTool
 
 _OPTIONS = (
     "temperature",
@@ -56,10 +56,10 @@ _KNOWN = OPTIONS | {
 }
 
 
-class Configured(Connected, FunctionCallingLLM):
+class Configured(ClientFields, FunctionCallingLLM):
     """The fields of the model and what follows from them alone."""
 
-    _aliases: ClassVar[dict[str, str]] = {**Connected._aliases, "max_new_tokens": "max_tokens"}  # noqa: SLF001 - the base's own
+    _aliases: ClassVar[dict[str, str]] = {**ClientFields._aliases, "max_new_tokens": "max_tokens"}  # noqa: SLF001 - the base's own
     # Arguments of llama-index-llms-openai-like that are settled here: Grok chats, connections are
     # always kept, schemas are always strict.
     _settled: ClassVar[frozenset[str]] = frozenset(
@@ -114,7 +114,7 @@ class Configured(Connected, FunctionCallingLLM):
     deferred: Any = Field(
         default=False,
         exclude=True,
-        description="Whether answers are deferred: True, or a Deferral that says how to wait.",
+        description="Whether answers are deferred: True, or a PollingOptions that says how to wait.",
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -149,7 +149,7 @@ class Configured(Connected, FunctionCallingLLM):
     @field_serializer("server_tools")
     def _plain_server_tools(self, tools: list[ServerTool]) -> list[dict[str, Any]]:
         return [
-            {name: value for name, value in wire_form(tool).items() if name not in _CREDENTIALS}
+            {name: value for name, value in render_tool(tool).items() if name not in _CREDENTIALS}
             for tool in tools
         ]
 
@@ -162,7 +162,7 @@ class Configured(Connected, FunctionCallingLLM):
     def metadata(self) -> LLMMetadata:
         """What LlamaIndex plans with: window, output limit, abilities."""
         return LLMMetadata(
-            context_window=self.context_window or profile_of(self.model).context_window,
+            context_window=self.context_window or get_profile(self.model).context_window,
             # -1 is LlamaIndex's word for no limit; any other number is taken off the window.
             num_output=self.max_tokens or -1,
             is_chat_model=True,

@@ -16,8 +16,8 @@ from llama_index.core.base.llms.types import (
     TextBlock,
 )
 
-from xai_lowcode.conversation import FilePart, TextPart
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import FilePart, TextPart
 
 _UNNAMED = "input_document"  # LlamaIndex's own name for a document that has none
 _TEXTS = frozenset({"application/json", "application/xml", "application/yaml", "application/toml"})

@@ -25,8 +25,10 @@ from llama_index.core.base.llms.types import (
 from pydantic_core import to_json
 
 from llama_index_xai_lowcode._documents import to_data_url, to_document
-from llama_index_xai_lowcode._tools import fit_name
-from xai_lowcode.conversation import (
+from llama_index_xai_lowcode._tools import sanitize_name
+from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
     Message,
@@ -38,8 +40,6 @@ from xai_lowcode.conversation import (
     ToolCallPart,
     ToolResultPart,
 )
-from xai_lowcode.data_urls import split_data_url
-from xai_lowcode.errors import UnreadableAnswerError, UsageError
 
 # The items of an answer, which go back to xAI verbatim, and the wire form they came in.
 ITEMS = "xai"
@@ -73,7 +73,7 @@ def _to_message(message: ChatMessage, place: int) -> Message:
     if role == "tool":
         return _to_result(more.get("tool_call_id"), parts)
     if role == "assistant":
-        return _to_answer(more, parts) if more else Message(role, parts)
+        return _to_assistant_message(more, parts) if more else Message(role, parts)
     # Only a user's name is taken; on other roles xAI refuses it.
     return Message(role, parts, more.get("name") if role == "user" else None)
 
@@ -85,11 +85,11 @@ def _to_result(call_id: str | None, parts: Any) -> Message:
     return Message("tool", (ToolResultPart(call_id, parts),))
 
 
-def _to_answer(more: Mapping[str, Any], parts: tuple[Part, ...]) -> Message:
+def _to_assistant_message(more: Mapping[str, Any], parts: tuple[Part, ...]) -> Message:
     used, told = map(_to_server_tool, more.get(SERVER_TOOLS) or ()), more.get(ITEMS) or {}
     return Message(
         "assistant",
-        (*used, *parts, *_older_calls(more, parts)),
+        (*used, *parts, *_legacy_calls(more, parts)),
         items=tuple(told.get("items") or ()),
         form=told.get("form") or "",
     )
@@ -106,7 +106,7 @@ def _to_server_tool(used: Mapping[str, Any]) -> ServerToolPart:
     )
 
 
-def _older_calls(more: Mapping[str, Any], parts: Sequence[Part]) -> Iterable[ToolCallPart]:
+def _legacy_calls(more: Mapping[str, Any], parts: Sequence[Part]) -> Iterable[ToolCallPart]:
     """The calls of messages that were stored before there were blocks for them.
 
     Newer messages have both; reading both would double the calls.
@@ -114,14 +114,14 @@ def _older_calls(more: Mapping[str, Any], parts: Sequence[Part]) -> Iterable[Too
     calls = more.get("tool_calls") or ()
     if not calls or any(isinstance(part, ToolCallPart) for part in parts):
         return ()
-    return map(_to_older_call, calls)
+    return map(_to_legacy_call, calls)
 
 
-def _to_older_call(call: Any) -> ToolCallPart:
+def _to_legacy_call(call: Any) -> ToolCallPart:
     function = _member(call, "function")
     return ToolCallPart(
         _member(call, "id") or "",
-        fit_name(_member(function, "name") or ""),
+        sanitize_name(_member(function, "name") or ""),
         _arguments(_member(function, "arguments")),
     )
 
@@ -141,11 +141,11 @@ def _arguments(said: Any) -> str:
 def _to_parts(block: Any, place: int) -> Iterable[Part]:
     convert = _BLOCKS.get(type(block))
     if convert is None:
-        raise _refused(block, place)
+        raise _unsupported_image_error(block, place)
     return convert(block, place)
 
 
-def _refused(block: Any, place: int) -> UsageError:
+def _unsupported_image_error(block: Any, place: int) -> UsageError:
     return UsageError(
         f"messages[{place}]: xAI's chat takes no {type(block).__name__}.",
         field="messages",
@@ -169,7 +169,7 @@ def _to_reasoning(block: ThinkingBlock, _: int) -> Iterable[Part]:
 def _to_call(block: ToolCallBlock, _: int) -> Iterable[Part]:
     return (
         ToolCallPart(
-            block.tool_call_id or "", fit_name(block.tool_name), _arguments(block.tool_kwargs)
+            block.tool_call_id or "", sanitize_name(block.tool_name), _arguments(block.tool_kwargs)
         ),
     )
 
@@ -184,12 +184,12 @@ def _to_citable(block: CitableBlock, place: int) -> Iterable[Part]:
         yield from _to_parts(nested, place)
 
 
-def _nothing(_block: Any, _: int) -> Iterable[Part]:
+def _skip(_block: Any, _: int) -> Iterable[Part]:
     return ()
 
 
-def _refuse(block: Any, place: int) -> Iterable[Part]:
-    raise _refused(block, place)
+def _unsupported_block_error(block: Any, place: int) -> Iterable[Part]:
+    raise _unsupported_image_error(block, place)
 
 
 _BLOCKS: dict[type, Callable[[Any, int], Iterable[Part]]] = {
@@ -200,11 +200,11 @@ _BLOCKS: dict[type, Callable[[Any, int], Iterable[Part]]] = {
     ToolCallBlock: _to_call,
     CitableBlock: _to_citable,
     # What is cited is the word of a source, not of the assistant; xAI would take it for the latter.
-    CitationBlock: _nothing,
+    CitationBlock: _skip,
     # xAI caches by itself; ``prompt_cache_key`` is what a user can do for it.
-    CachePoint: _nothing,
-    AudioBlock: _refuse,
-    VideoBlock: _refuse,
+    CachePoint: _skip,
+    AudioBlock: _unsupported_block_error,
+    VideoBlock: _unsupported_block_error,
 }
 
 
@@ -218,7 +218,7 @@ def from_message(message: Message) -> ChatMessage:
         UsageError: A part has no counterpart in LlamaIndex, such as the id of an uploaded file.
     """
     more: dict[str, Any] = {"name": message.name} if message.name else {}
-    more |= kept_beside(message.parts, message.items, message.form)
+    more |= to_additional_kwargs(message.parts, message.items, message.form)
     parts: Sequence[Part] = message.parts
     if message.role == "tool" and parts and isinstance(parts[0], ToolResultPart):
         more["tool_call_id"], parts = parts[0].call_id, parts[0].content
@@ -228,11 +228,11 @@ def from_message(message: Message) -> ChatMessage:
 
 
 def from_parts(parts: Iterable[Part]) -> list[Any]:
-    """Our parts as LlamaIndex's blocks, in the same order; some have none, see ``kept_beside``."""
+    """Our parts as LlamaIndex's blocks, in the same order; some have none, see ``to_additional_kwargs``."""
     return [_PARTS[type(part)](part) for part in parts if not isinstance(part, ServerToolPart)]
 
 
-def kept_beside(
+def to_additional_kwargs(
     parts: Iterable[Part],
     items: Sequence[Mapping[str, Any]] = (),
     form: str = "",
@@ -271,7 +271,7 @@ def _from_call(part: ToolCallPart) -> ToolCallBlock:
 
 def _from_image(part: ImagePart) -> ImageBlock:
     if part.url is None:
-        raise _no_ids()
+        raise _without_ids()
     inside = split_data_url(part.url)
     if inside is None:
         return ImageBlock(url=part.url, detail=part.detail)
@@ -283,12 +283,12 @@ def _decoded(data: str) -> bytes:
     try:
         return base64.b64decode(data)
     except ValueError as error:  # binascii.Error, or a text that is not ASCII
-        raise UnreadableAnswerError(f"A picture in the answer is no base64 ({error}).") from None
+        raise InvalidResponseError(f"A picture in the answer is no base64 ({error}).") from None
 
 
 def _from_file(part: FilePart) -> DocumentBlock:
     if part.file_id is not None:
-        raise _no_ids()
+        raise _without_ids()
     return DocumentBlock(
         url=part.url,
         data=None if part.data is None else base64.b64decode(part.data),
@@ -297,7 +297,7 @@ def _from_file(part: FilePart) -> DocumentBlock:
     )
 
 
-def _no_ids() -> UsageError:
+def _without_ids() -> UsageError:
     return UsageError(
         "messages: LlamaIndex has no block for the id of an uploaded file.", field="messages"
     )

@@ -24,24 +24,27 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
 )
 
-from llama_index_xai_lowcode._messages import SERVER_TOOLS, from_parts, kept_beside
-from llama_index_xai_lowcode._questions import Question
-from llama_index_xai_lowcode._tools import plain_calls
-from xai_lowcode.blanks import Blank
-from xai_lowcode.conversation import ImagePart, Part, ServerToolPart, ToolCallPart
-from xai_lowcode.events import (
-    ImageMade,
+from llama_index_xai_lowcode._messages import SERVER_TOOLS, from_parts, to_additional_kwargs
+from llama_index_xai_lowcode._request import PreparedRequest
+from llama_index_xai_lowcode._tools import to_plain_calls
+from xai_lowcode._internal.pydantic_copies import Blank
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.types.events import (
+    ImageGenerated,
     ReasoningDelta,
-    ServerToolUsed,
+    ServerToolCalled,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
 )
-from xai_lowcode.folding import Assembler
-from xai_lowcode.reply import Citation, Reply, Usage
+from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart, ToolCallPart
+from xai_lowcode.types.responses import ChatResponse as XAIResponse
+from xai_lowcode.types.responses import Citation, Usage
 
 
-def to_response(reply: Reply, question: Question, *, delta: str | None = None) -> ChatResponse:
+def to_response(
+    reply: XAIResponse, question: PreparedRequest, *, delta: str | None = None
+) -> ChatResponse:
     """A reply as a response: the first answer, with usage, reason of its end and sources."""
     choice, usage = reply.choices[0], reply.usage
     thinking = [
@@ -49,32 +52,32 @@ def to_response(reply: Reply, question: Question, *, delta: str | None = None) -
             content=choice.reasoning, num_tokens=usage.reasoning_tokens if usage else None
         )
     ]
-    made = _made(choice.parts)
+    made = _image_blocks(choice.parts)
     message = _message(
         [*(thinking if choice.reasoning else ()), *from_parts(made)],
         choice.text,
         question.calls(choice.tool_calls),
-        kept_beside(made, choice.items, choice.form, _stored_id(reply, question)),
+        to_additional_kwargs(made, choice.items, choice.form, _stored_id(reply, question)),
     )
     message.blocks.extend(map(_to_citation, reply.citations))
     if choice.refusal:
         message.additional_kwargs["refusal"] = choice.refusal
     return ChatResponse(
         message=message,
-        raw=_counted(reply.raw, usage),
+        raw=_with_token_counts(reply.raw, usage),
         delta=delta,
         logprobs=_to_logprobs(choice.logprobs),
-        additional_kwargs={**_to_counts(usage), **_facts(reply), **_server_tools(message)},
+        additional_kwargs={**_token_counts(usage), **_metadata(reply), **_server_tools(message)},
     )
 
 
-def _stored_id(reply: Reply, question: Question) -> str:
+def _stored_id(reply: XAIResponse, question: PreparedRequest) -> str:
     """The id by which xAI has kept the answer; empty if it has not."""
     kept = reply.choices[0].form == "responses" and question.request.store is not False
     return reply.id if kept else ""
 
 
-def _made(parts: Iterable[Part]) -> list[Part]:
+def _image_blocks(parts: Iterable[Part]) -> list[Part]:
     """What xAI did besides thinking, speaking and calling: tools that it ran, pictures."""
     return [part for part in parts if isinstance(part, ServerToolPart | ImagePart)]
 
@@ -95,12 +98,12 @@ def to_completion(response: ChatResponse) -> CompletionResponse:
     )
 
 
-class Fold:
+class ResponseBuilder:
     """Turns the events of one stream into responses; ``last`` makes the closing one."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: PreparedRequest) -> None:
         self._question = question
-        self._assembler = Assembler()
+        self._assembler = ResponseAccumulator()
         self._text = ""
         self._thought = ""
         self._made: list[Part] = []
@@ -121,7 +124,7 @@ class Fold:
             case ToolCallDelta(choice=0):
                 self._add(event)
                 return self._response("")
-            case ServerToolUsed(choice=0, part=part) | ImageMade(choice=0, image=part):
+            case ServerToolCalled(choice=0, part=part) | ImageGenerated(choice=0, image=part):
                 self._made.append(part)
                 return self._response("")
             case _:
@@ -145,12 +148,14 @@ class Fold:
             [*thinking, *from_parts(self._made)] if self._made else thinking,
             self._text,
             self._question.calls(calls),
-            kept_beside(self._made) if self._made else {},
+            to_additional_kwargs(self._made) if self._made else {},
         )
         return _RESPONSE.filled(message=message, delta=delta, raw=self._raw, **more)
 
 
-def folded(events: Generator[StreamEvent, None, None], fold: Fold) -> ChatResponseGen:
+def iter_responses(
+    events: Generator[StreamEvent, None, None], fold: ResponseBuilder
+) -> ChatResponseGen:
     """The responses of a stream; closing them closes it."""
     with closing(events):
         for event in events:
@@ -159,8 +164,10 @@ def folded(events: Generator[StreamEvent, None, None], fold: Fold) -> ChatRespon
     yield fold.last()
 
 
-async def afolded(events: AsyncGenerator[StreamEvent, None], fold: Fold) -> ChatResponseAsyncGen:
-    """The responses of a stream; see ``folded``."""
+async def aiter_responses(
+    events: AsyncGenerator[StreamEvent, None], fold: ResponseBuilder
+) -> ChatResponseAsyncGen:
+    """The responses of a stream; see ``iter_responses``."""
     async with aclosing(events):
         async for event in events:
             if (response := fold.feed(event)) is not None:
@@ -168,15 +175,15 @@ async def afolded(events: AsyncGenerator[StreamEvent, None], fold: Fold) -> Chat
     yield fold.last()
 
 
-def completions(responses: ChatResponseGen) -> CompletionResponseGen:
+def iter_completions(responses: ChatResponseGen) -> CompletionResponseGen:
     """The responses of a chat's stream as those of a completion's."""
     with closing(responses):
         for response in responses:
             yield to_completion(response)
 
 
-async def acompletions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    """The responses of a chat's stream as those of a completion's; see ``completions``."""
+async def aiter_completions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
+    """The responses of a chat's stream as those of a completion's; see ``iter_completions``."""
     async with aclosing(responses):
         async for response in responses:
             yield to_completion(response)
@@ -190,7 +197,7 @@ def _message(
         blocks.append(TextBlock(text=text))
     if calls:
         blocks.extend(from_parts(calls))
-        more = {**more, "tool_calls": plain_calls(calls)}
+        more = {**more, "tool_calls": to_plain_calls(calls)}
     return _MESSAGE.filled(blocks=blocks, additional_kwargs=more)
 
 
@@ -209,7 +216,7 @@ def _to_citation(citation: Citation) -> CitationBlock:
     )
 
 
-def _counted(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[str, Any]:
+def _with_token_counts(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[str, Any]:
     """The body, with usage as LlamaIndex's handler counts it: by the body alone.
 
     The ends of some streams hold none, and messages leave what was cached out of the input.
@@ -224,7 +231,7 @@ def _counted(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[str, Any]:
     return {**raw, "usage": {**said, **counts, "total_tokens": usage.total_tokens}}
 
 
-def _to_counts(usage: Usage | None) -> dict[str, Any]:
+def _token_counts(usage: Usage | None) -> dict[str, Any]:
     """The counts, which add up: reasoning is part of the completion."""
     if usage is None:
         return {}
@@ -239,7 +246,7 @@ def _to_counts(usage: Usage | None) -> dict[str, Any]:
     return {name: count for name, count in counts.items() if count is not None}
 
 
-def _facts(reply: Reply) -> dict[str, Any]:
+def _metadata(reply: XAIResponse) -> dict[str, Any]:
     facts = {
         "finish_reason": reply.finish_reason,
         "model": reply.model,

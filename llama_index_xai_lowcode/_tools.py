@@ -2,7 +2,7 @@
 
 What a call of ``chat`` carries stays in OpenAI's form, which tracers read; it is turned into ours
 when the request is made. Names are LlamaIndex's above and xAI's below, where brackets and spaces
-are not allowed: ``given_names`` leads from these to those.
+are not allowed: ``original_names`` leads from these to those.
 """
 
 import re
@@ -18,17 +18,18 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from llama_index_xai_lowcode.server_tools import XAIServerTool
-from xai_lowcode.conversation import NamedTool, ServerTool, ToolCallPart, ToolChoice, ToolSpec
-from xai_lowcode.errors import UsageError
-from xai_lowcode.hiding import hidden, revealed
-from xai_lowcode.openai_forms import (
+from xai_lowcode.chat.openai_format import (
     is_server_tool,
-    read_server_tool,
-    read_tool,
-    read_tool_choice,
-    wire_form,
+    parse_server_tool,
+    parse_tool,
+    parse_tool_choice,
+    render_tool,
 )
-from xai_lowcode.schemas import clean_schema
+from xai_lowcode.errors import UsageError
+from xai_lowcode.json_schema import sanitize_schema
+from xai_lowcode.redaction import mask_secrets, unmask_secrets
+from xai_lowcode.types.messages import ToolCallPart
+from xai_lowcode.types.requests import NamedTool, ServerTool, ToolChoice, ToolSpec
 
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -38,12 +39,12 @@ _SCHEMAS: WeakKeyDictionary[type[BaseModel], dict[tuple[str, bool], Mapping[str,
 )
 
 
-def fit_name(name: str) -> str:
+def sanitize_name(name: str) -> str:
     """A name as xAI takes it."""
     return _UNFIT.sub("_", name)
 
 
-def offer(tools: Sequence[Any], *, clean: bool) -> list[dict[str, Any]]:
+def render_tools(tools: Sequence[Any], *, clean: bool) -> list[dict[str, Any]]:
     """Tools in OpenAI's form, under the names they have in LlamaIndex.
 
     Tools that xAI runs are in their form on the wire, with their keys hidden from events.
@@ -52,14 +53,14 @@ def offer(tools: Sequence[Any], *, clean: bool) -> list[dict[str, Any]]:
         tools: The tools.
         clean: Whether their schemas are brought to what xAI takes.
     """
-    return [_offered(tool, clean=clean) for tool in tools]
+    return [_render_tool(tool, clean=clean) for tool in tools]
 
 
-def _offered(tool: Any, *, clean: bool) -> dict[str, Any]:
+def _render_tool(tool: Any, *, clean: bool) -> dict[str, Any]:
     if (served := to_server_tool(tool)) is not None:
-        return hidden(wire_form(served))
+        return mask_secrets(render_tool(served))
     if not isinstance(tool, BaseTool):
-        read_tool(tool)  # refuses what is no function
+        parse_tool(tool)  # refuses what is no function
         return dict(tool)
     return {
         "type": "function",
@@ -77,15 +78,15 @@ def _parameters(metadata: ToolMetadata, *, clean: bool) -> Mapping[str, Any]:
         if metadata.fn_schema is not None and "properties" not in parameters:
             # Of a class that contains itself LlamaIndex leaves out the root, a reference.
             parameters = object_schema(metadata.fn_schema)
-        return clean_schema(parameters, field="tools", name=name) if clean else parameters
+        return sanitize_schema(parameters, field="tools", name=name) if clean else parameters
 
     name = metadata.get_name()
     if metadata.fn_schema is None or type(metadata) is not ToolMetadata:
         return described()
-    return remembered(metadata.fn_schema, ("tools", clean), described)
+    return cached_schema(metadata.fn_schema, ("tools", clean), described)
 
 
-def remembered(
+def cached_schema(
     schema_of: type[BaseModel], use: tuple[str, bool], made: Callable[[], Mapping[str, Any]]
 ) -> Mapping[str, Any]:
     """The schema of a class, made once.
@@ -112,7 +113,7 @@ def to_server_tool(tool: Any) -> ServerTool | None:
     """A tool that xAI runs, from any of its forms; None for any other tool."""
     if isinstance(tool, XAIServerTool):
         return tool.tool
-    return read_server_tool(revealed(tool)) if is_server_tool(tool) else None
+    return parse_server_tool(unmask_secrets(tool)) if is_server_tool(tool) else None
 
 
 def to_tool_specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
@@ -121,7 +122,7 @@ def to_tool_specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
     Raises:
         UsageError: Something is neither, or two tools have the same name at xAI.
     """
-    specs = tuple(replace(spec, name=fit_name(spec.name)) for spec in _specs(tools))
+    specs = tuple(replace(spec, name=sanitize_name(spec.name)) for spec in _specs(tools))
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
@@ -129,16 +130,16 @@ def to_tool_specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
     return specs
 
 
-def given_names(tools: Sequence[Any]) -> dict[str, str]:
+def original_names(tools: Sequence[Any]) -> dict[str, str]:
     """From names at xAI to those in LlamaIndex, where they differ."""
     given = [spec.name for spec in _specs(tools)]
-    return {fit_name(name): name for name in given if fit_name(name) != name}
+    return {sanitize_name(name): name for name in given if sanitize_name(name) != name}
 
 
 def _specs(tools: Sequence[Any]) -> list[ToolSpec]:
     # Whether schemas are cleaned is known only where the request is rendered.
     return [
-        read_tool(_offered(tool, clean=False) if isinstance(tool, BaseTool) else tool)
+        parse_tool(_render_tool(tool, clean=False) if isinstance(tool, BaseTool) else tool)
         for tool in tools
     ]
 
@@ -149,11 +150,11 @@ def to_tool_choice(choice: Any) -> ToolChoice | None:
     Raises:
         UsageError: It is none of these.
     """
-    read = read_tool_choice(choice)
-    return NamedTool(fit_name(read.name)) if isinstance(read, NamedTool) else read
+    read = parse_tool_choice(choice)
+    return NamedTool(sanitize_name(read.name)) if isinstance(read, NamedTool) else read
 
 
-def plain_calls(calls: Sequence[ToolCallPart]) -> list[dict[str, Any]]:
+def to_plain_calls(calls: Sequence[ToolCallPart]) -> list[dict[str, Any]]:
     """Calls as LlamaIndex's own code looks for them in ``additional_kwargs``: plain dicts."""
     return [
         {

@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from pydantic import Field
 
-from llama_index_xai_lowcode._connection import Connected
-from xai_lowcode.credentials import credential_error
-from xai_lowcode.embeddings import (
+from llama_index_xai_lowcode._client_fields import ClientFields
+from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode.api.embeddings import (
     DEFAULT_EMBEDDING_MODEL,
-    MOST_TEXTS,
+    MAX_INPUTS,
     EmbeddingRequest,
     EncodingFormat,
-    embed,
+    embed_batches,
 )
 
 Vector = list[float]
@@ -21,7 +21,7 @@ Vector = list[float]
 _KNOWN = frozenset({"model", "dimensions", "encoding_format", "user"})
 
 
-class XAILowCodeEmbedding(Connected, BaseEmbedding):
+class XAILowCodeEmbedding(ClientFields, BaseEmbedding):
     """Embeddings through the LowCodeAPI gateway.
 
     The gateway's published list has no such endpoint, though xAI's specification has, and xAI gives
@@ -56,7 +56,7 @@ class XAILowCodeEmbedding(Connected, BaseEmbedding):
         256
     """
 
-    _aliases: ClassVar[dict[str, str]] = {**Connected._aliases, "model": "model_name"}  # noqa: SLF001 - the base's table
+    _aliases: ClassVar[dict[str, str]] = {**ClientFields._aliases, "model": "model_name"}  # noqa: SLF001 - the base's table
 
     model_name: str = Field(
         default=DEFAULT_EMBEDDING_MODEL,
@@ -102,11 +102,13 @@ class XAILowCodeEmbedding(Connected, BaseEmbedding):
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Vector]:
         gateway = self._gateway()
-        return gateway.client.run(embed(gateway.first_session, self._request(texts))).vectors
+        return gateway.client.run(
+            embed_batches(gateway.first_attempt_context, self._request(texts))
+        ).vectors
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Vector]:
         gateway = self._gateway()
-        flow = embed(gateway.first_session, self._request(texts))
+        flow = embed_batches(gateway.first_attempt_context, self._request(texts))
         return (await gateway.async_client.run(flow)).vectors
 
     def _request(self, texts: list[str]) -> EmbeddingRequest:
@@ -118,7 +120,7 @@ class XAILowCodeEmbedding(Connected, BaseEmbedding):
             model=self.model_name,
             dimensions=self.dimensions,
             encoding_format=self.encoding_format,
-            batch_size=min(self.embed_batch_size, MOST_TEXTS),
+            batch_size=min(self.embed_batch_size, MAX_INPUTS),
             user=self.user,
             extra=self.additional_kwargs,
         )

@@ -23,20 +23,20 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 
 from llama_index_xai_lowcode._documents import reads_files
-from llama_index_xai_lowcode._questions import Question, to_question
+from llama_index_xai_lowcode._request import PreparedRequest, prepare_request
 from llama_index_xai_lowcode._responses import (
-    Fold,
-    acompletions,
-    afolded,
-    completions,
-    folded,
+    ResponseBuilder,
+    aiter_completions,
+    aiter_responses,
+    iter_completions,
+    iter_responses,
     to_completion,
     to_response,
 )
-from llama_index_xai_lowcode._structured import StructuredPrediction
-from llama_index_xai_lowcode._tools import offer, to_selections
-from xai_lowcode.deferral import Deferral, deferral_of
+from llama_index_xai_lowcode._structured_output import StructuredPrediction
+from llama_index_xai_lowcode._tools import render_tools, to_selections
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.requests import PollingOptions, parse_polling
 
 F = TypeVar("F")
 
@@ -92,7 +92,7 @@ class XAILowCode(StructuredPrediction):
             ``httpx.Timeout``; above 0 and at most 1,000,000. Default 20 minutes to read, since a
             reasoning model may be silent for long.
         deadline: Seconds for a whole call, retries included; default none.
-        deferred: Whether answers are deferred: True, or a ``xai_lowcode.Deferral`` that says how to
+        deferred: Whether answers are deferred: True, or a ``xai_lowcode.PollingOptions`` that says how to
             wait; also an option of a call. Streams cannot be deferred.
         max_retries: How often a failed call is made again; default 2, 0 for one request.
         proxy: URL of a proxy, with the scheme ``http``, ``https``, ``socks5`` or ``socks5h``;
@@ -205,14 +205,16 @@ class XAILowCode(StructuredPrediction):
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseGen:
         """Answers a prompt piece by piece; see ``complete`` and ``stream_chat``."""
-        return completions(self._stream_chat(self._prompted(prompt, formatted), **kwargs))
+        return iter_completions(self._stream_chat(self._prompted(prompt, formatted), **kwargs))
 
     @_completion_events
     async def astream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
         """Answers a prompt piece by piece; a coroutine that returns an async generator."""
-        return acompletions(await self._astream_chat(self._prompted(prompt, formatted), **kwargs))
+        return aiter_completions(
+            await self._astream_chat(self._prompted(prompt, formatted), **kwargs)
+        )
 
     # --- tools ----------------------------------------------------------------------------------
 
@@ -233,7 +235,7 @@ class XAILowCode(StructuredPrediction):
             messages.append(message)
         choice = kwargs.pop("tool_choice", None) or ("required" if tool_required else None)
         if tools:
-            kwargs["tools"] = offer(tools, clean=self.cleans_schemas(kwargs))
+            kwargs["tools"] = render_tools(tools, clean=self.cleans_schemas(kwargs))
             kwargs["parallel_tool_calls"] = allow_parallel_tool_calls
             if choice is not None:
                 kwargs["tool_choice"] = choice
@@ -276,20 +278,22 @@ class XAILowCode(StructuredPrediction):
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         self._refuse_deferral(kwargs)
         question = self._question(messages, kwargs)
-        return folded(self._gateway().stream(question.request), Fold(question))
+        return iter_responses(self._gateway().stream(question.request), ResponseBuilder(question))
 
     async def _astream_chat(
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
         self._refuse_deferral(kwargs)
         question = await self._aquestion(messages, kwargs)
-        return afolded(self._gateway().astream(question.request), Fold(question))
+        return aiter_responses(self._gateway().astream(question.request), ResponseBuilder(question))
 
-    def _question(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> Question:
+    def _question(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> PreparedRequest:
         fields = {**self._options(), "server_tools": self.server_tools}
-        return to_question(self.model, messages, fields, self.additional_kwargs, wishes)
+        return prepare_request(self.model, messages, fields, self.additional_kwargs, wishes)
 
-    async def _aquestion(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> Question:
+    async def _aquestion(
+        self, messages: Sequence[ChatMessage], wishes: dict[str, Any]
+    ) -> PreparedRequest:
         if reads_files(messages):
             return await asyncio.to_thread(self._question, messages, wishes)
         return self._question(messages, wishes)
@@ -302,8 +306,8 @@ class XAILowCode(StructuredPrediction):
                 hint="Use chat or complete, or an agent with streaming=False.",
             )
 
-    def _deferral(self, wishes: dict[str, Any]) -> Deferral | None:
-        return deferral_of(wishes.pop("deferred", self.deferred))
+    def _deferral(self, wishes: dict[str, Any]) -> PollingOptions | None:
+        return parse_polling(wishes.pop("deferred", self.deferred))
 
     def _prompted(self, prompt: str, formatted: bool) -> list[ChatMessage]:
         if not formatted and self.completion_to_prompt is not None:

@@ -11,9 +11,9 @@ from typing import Any, NoReturn, ParamSpec
 
 from llama_index.core.tools.types import AsyncBaseTool, ToolMetadata
 
-from xai_lowcode import server_tools
-from xai_lowcode.conversation import ServerTool
+from xai_lowcode.chat import server_tools
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.requests import ServerTool
 
 P = ParamSpec("P")
 
@@ -25,7 +25,7 @@ class XAIServerTool(AsyncBaseTool):
         tool: The tool; one that has no function here is ``ServerTool("its_type", {...})``.
 
     Example:
-        >>> from xai_lowcode.conversation import ServerTool
+        >>> from xai_lowcode.types.requests import ServerTool
         >>> XAIServerTool(ServerTool("web_search")).metadata.name
         'web_search'
     """

@@ -121,7 +121,7 @@ llm.with_structured_output(Person).invoke(facts)
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
-from xai_lowcode.progress import track
+from xai_lowcode._internal.progress import track
 
 chain = ChatPromptTemplate.from_template("Say '{word}, ahoy!'") | llm | StrOutputParser()
 words = [{"word": word} for word in ("Ship", "Land", "Whale")]

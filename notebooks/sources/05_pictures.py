@@ -51,12 +51,12 @@ picture.crop((300, 300, 724, 724)).resize((160, 160)).convert("L")
 from langchain_core.prompts import PromptTemplate
 
 from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerator
-from xai_lowcode.images import pictures
+from xai_lowcode.types.images import extract_images
 
 painter = XAIImageGenerator(response_format="b64_json")
 chain = PromptTemplate.from_template("A {animal} on a cliff, wide landscape") | painter
 blocks = chain.invoke({"animal": "goat"})
-pictures(blocks).thumbnails(300)
+extract_images(blocks).thumbnails(300)
 
 # %% [markdown]
 # ### And back into a conversation
@@ -84,7 +84,7 @@ agent = create_agent(llm, [XAIImageGenerationTool(image_format="b64_json")])
 messages = agent.invoke({"messages": "Generate an image of 'a red boat in fog'."})["messages"]
 for message in messages:
     print(f"{message.type:>6}: {message.text or message.tool_calls[0]['args']}")
-pictures(messages[2].artifact).thumbnails(220)
+extract_images(messages[2].artifact).thumbnails(220)
 
 # %% [markdown]
 # ## LlamaIndex
@@ -100,7 +100,7 @@ from llama_index_xai_lowcode import XAIImageToolSpec, XAILowCode
 grok = XAILowCode(model="grok-4.3")
 images = Painter().generate("Three sails, portrait", response_format="b64_json")
 print(grok.chat([ChatMessage(blocks=[TextBlock(text="What is this?"), *images])]))
-pictures(images).thumbnails(240)
+extract_images(images).thumbnails(240)
 
 # %% [markdown]
 # With `show=True` the model is given what it has painted, and can look at it.
@@ -115,7 +115,7 @@ async for event in handler.stream_events():
     if isinstance(event, ToolCallResult):
         painted += event.tool_output.raw_output
 print(await handler)
-pictures(painted).thumbnails(220)
+extract_images(painted).thumbnails(220)
 
 # %% [markdown]
 # ## What cannot be painted

@@ -34,7 +34,7 @@ QUESTIONS = [
 
 # %%
 from langchain_xai_lowcode import ChatXAILowCode
-from xai_lowcode.progress import track
+from xai_lowcode._internal.progress import track
 
 EFFORTS = ["none", "low", "medium", "high"]
 

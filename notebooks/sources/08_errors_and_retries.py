@@ -161,11 +161,11 @@ print(safe.invoke("Say 'Here is the second mate.'").response_metadata["model_nam
 # ## Answers that come later
 #
 # With `deferred=True` xAI gives a ticket at once and the answer when it is ready; the model looks for it, with
-# pauses that grow. `progress=True` in a `Deferral` shows how long it takes; a function is told instead.
+# pauses that grow. `progress=True` in a `PollingOptions` shows how long it takes; a function is told instead.
 
 # %%
 from llama_index_xai_lowcode import XAILowCode
-from xai_lowcode import Deferral
+from xai_lowcode import PollingOptions
 
 emulator.deferred_polls = 5
 looks = []
@@ -177,7 +177,7 @@ def note(number: int, seconds: float) -> None:
 
 
 later = XAILowCode(model="grok-4.3")
-patience = Deferral(first_pause=0.1, longest_pause=0.6, progress=note)
+patience = PollingOptions(initial_delay=0.1, max_delay=0.6, progress=note)
 print(later.complete("Say 'Better late than never.'", deferred=patience).text)
 print(len(looks), "looks, the last of which found it")
 
@@ -201,7 +201,7 @@ figure.tight_layout()
 
 # %%
 emulator.deferred_polls = 1
-shown = Deferral(first_pause=0.1, progress=True)
+shown = PollingOptions(initial_delay=0.1, progress=True)
 print(later.complete("Say 'There you are.'", deferred=shown).text)
 
 # %% [markdown]

@@ -9,21 +9,21 @@ from xai_lowcode._lazy import lazy_exports
 from xai_lowcode._version import __version__
 
 if TYPE_CHECKING:
-    from xai_lowcode.conversation import ChatRequest, Message
-    from xai_lowcode.deferral import Deferral
+    from xai_lowcode.api.client import AsyncGateway, Gateway
+    from xai_lowcode.api.files import Upload
+    from xai_lowcode.chat.model import ChatModel
     from xai_lowcode.errors import XAILowCodeError
-    from xai_lowcode.files import Upload
-    from xai_lowcode.gateway import AsyncGateway, Gateway
-    from xai_lowcode.gateway_model import GatewayModel
-    from xai_lowcode.images import ImageRequest
     from xai_lowcode.settings import Settings
+    from xai_lowcode.types.images import ImageRequest
+    from xai_lowcode.types.messages import Message
+    from xai_lowcode.types.requests import ChatRequest, PollingOptions
 
 __all__ = [
     "AsyncGateway",
     "ChatRequest",
-    "Deferral",
+    "PollingOptions",
     "Gateway",
-    "GatewayModel",
+    "ChatModel",
     "ImageRequest",
     "Message",
     "Settings",
@@ -35,15 +35,15 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "AsyncGateway": "xai_lowcode.gateway",
-        "ChatRequest": "xai_lowcode.conversation",
-        "Deferral": "xai_lowcode.deferral",
-        "Gateway": "xai_lowcode.gateway",
-        "GatewayModel": "xai_lowcode.gateway_model",
-        "ImageRequest": "xai_lowcode.images",
-        "Message": "xai_lowcode.conversation",
+        "AsyncGateway": "xai_lowcode.api.client",
+        "ChatRequest": "xai_lowcode.types.requests",
+        "PollingOptions": "xai_lowcode.types.requests",
+        "Gateway": "xai_lowcode.api.client",
+        "ChatModel": "xai_lowcode.chat.model",
+        "ImageRequest": "xai_lowcode.types.images",
+        "Message": "xai_lowcode.types.messages",
         "Settings": "xai_lowcode.settings",
-        "Upload": "xai_lowcode.files",
+        "Upload": "xai_lowcode.api.files",
         "XAILowCodeError": "xai_lowcode.errors",
     },
 )

@@ -18,8 +18,8 @@
     │   │   └── ModelNotFoundError      (400 or 404)
     │   ├── RateLimitError              429
     │   └── InternalServerError         5xx
-    └── UnreadableAnswerError           a success that cannot be read
-        ├── DamagedFileError            a download that is not the file
+    └── InvalidResponseError           a success that cannot be read
+        ├── CorruptedDownloadError            a download that is not the file
         └── StreamInterruptedError      a stream that broke off
 
 Which answer becomes which error is decided in ``classification``, and nowhere else. No error holds
@@ -31,12 +31,12 @@ from typing import Any, ClassVar, Literal, Self
 
 from xai_lowcode.redaction import bounded, excerpt
 
-Maker = Literal["client", "gateway", "provider", "unknown"]
+ErrorSource = Literal["client", "gateway", "provider", "unknown"]
 
-LONGEST_MESSAGE = 2_000
+MAX_MESSAGE = 2_000
 """Characters of a message, a hint, a code or an id in an error."""
 
-LONGEST_VALUE = 500
+MAX_VALUE = 500
 """Characters of a value that is quoted in a message."""
 
 # Where hints send people who have no token, or a wrong one.
@@ -70,27 +70,27 @@ class XAILowCodeError(Exception):
         hint: str | None = None,
         status_code: int | None = None,
         code: str | None = None,
-        maker: Maker = "client",
+        maker: ErrorSource = "client",
         request_id: str | None = None,
         retry_after: float | None = None,
         body: Any = None,
         field: str | None = None,
     ) -> None:
-        self.message = excerpt(message, limit=LONGEST_MESSAGE)
+        self.message = excerpt(message, limit=MAX_MESSAGE)
         super().__init__(self.message)
-        self.hint = _short(hint)
+        self.hint = _truncate(hint)
         self.status_code = status_code
-        self.code = _short(code)
+        self.code = _truncate(code)
         self.maker = maker
-        self.request_id = _short(request_id)
+        self.request_id = _truncate(request_id)
         self.retry_after = retry_after
         self.body = bounded(body)
-        self.field = _short(field)
+        self.field = _truncate(field)
 
-    def without(self, token: str) -> Self:
+    def redact_token(self, token: str) -> Self:
         """Blanks the token in use, which need not look like one; returns the error itself."""
         for name in ("message", "hint", "code", "request_id", "field"):
-            setattr(self, name, _short(getattr(self, name), token))
+            setattr(self, name, _truncate(getattr(self, name), token))
         self.body = bounded(self.body, token)
         self.args = (self.message,)
         return self
@@ -192,11 +192,11 @@ class InternalServerError(APIStatusError):
     is_retryable: ClassVar[bool] = True
 
 
-class UnreadableAnswerError(XAILowCodeError):
+class InvalidResponseError(XAILowCodeError):
     """A successful answer that is not what the endpoint returns: empty, HTML, another shape."""
 
 
-class DamagedFileError(UnreadableAnswerError):
+class CorruptedDownloadError(InvalidResponseError):
     """A download is not the file that was stored.
 
     Attributes:
@@ -208,13 +208,13 @@ class DamagedFileError(UnreadableAnswerError):
         self.content = content
 
 
-class StreamInterruptedError(UnreadableAnswerError):
+class StreamInterruptedError(InvalidResponseError):
     """A stream ended before its terminal event; what was received is not the whole answer."""
 
     is_retryable: ClassVar[bool] = True
 
 
-def describe(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """Returns a value as a message quotes it: short, redacted, whatever its ``repr`` does.
 
     Example:
@@ -222,7 +222,7 @@ def describe(value: Any) -> str:
         ("'a'", 'an int')
     """
     try:
-        return excerpt(repr(value), limit=LONGEST_VALUE)
+        return excerpt(repr(value), limit=MAX_VALUE)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - the repr of a caller's object may raise anything
@@ -230,7 +230,7 @@ def describe(value: Any) -> str:
         return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
-def not_understood(defect: Exception, body: Any = None) -> UnreadableAnswerError:
+def unexpected_response_error(defect: Exception, body: Any = None) -> InvalidResponseError:
     """Returns the error for a response on which reading failed with an exception that is not ours.
 
     Args:
@@ -242,12 +242,12 @@ def not_understood(defect: Exception, body: Any = None) -> UnreadableAnswerError
     """
     if isinstance(defect, MemoryError):
         raise defect
-    return UnreadableAnswerError(
+    return InvalidResponseError(
         f"The response cannot be read ({type(defect).__name__}).",
         hint="It is not what this endpoint returns; please report it if it is.",
         body=body,
     )
 
 
-def _short(value: Any, token: str = "") -> Any:
-    return excerpt(value, token, limit=LONGEST_MESSAGE) if isinstance(value, str) else value
+def _truncate(value: Any, token: str = "") -> Any:
+    return excerpt(value, token, limit=MAX_MESSAGE) if isinstance(value, str) else value

@@ -20,9 +20,8 @@ from pydantic import (
     field_validator,
 )
 
-from xai_lowcode.credentials import credential_error
-from xai_lowcode.redaction import Secret
-from xai_lowcode.validation import (
+from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.validation import (
     TOKEN_VARIABLE,
     check_base_url,
     check_deadline,
@@ -34,8 +33,9 @@ from xai_lowcode.validation import (
     check_timeout,
     check_token,
     check_verify,
-    hide,
+    to_secret,
 )
+from xai_lowcode.redaction import RedactedStr
 
 BASE_URL_VARIABLE = "LOWCODEAPI_BASE_URL"
 DEFAULT_BASE_URL = "https://api.lowcodeapi.com/xai"
@@ -124,7 +124,7 @@ class Settings(BaseModel):
             options.clear()
             raise refusal
         # What reports errors shows the variables of frames: this one is not to hold it plainly.
-        api_token, proxy = _hidden(api_token), hide(proxy)
+        api_token, proxy = _to_secret(api_token), to_secret(proxy)
         return cls(
             api_token=check_token(api_token),
             proxy=check_proxy(proxy),
@@ -172,7 +172,7 @@ class Settings(BaseModel):
     @classmethod
     def _check_proxy(cls, proxy: Any) -> SecretStr | None:
         # Here and below: reporters of errors show the variables of frames.
-        proxy = hide(proxy)
+        proxy = to_secret(proxy)
         return check_proxy(proxy)
 
     @field_validator("verify", mode="before")
@@ -223,9 +223,9 @@ class Settings(BaseModel):
         return super().__getstate__()
 
 
-def _hidden(token: SecretStr | str | None) -> str:
+def _to_secret(token: SecretStr | str | None) -> str:
     """The token that was given, else that of the environment, as a text that does not print."""
     given = token.get_secret_value() if isinstance(token, SecretStr) else token
     if given and not isinstance(given, str):
         return given
-    return Secret(given or os.environ.get(TOKEN_VARIABLE, ""))
+    return RedactedStr(given or os.environ.get(TOKEN_VARIABLE, ""))

@@ -9,14 +9,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.cli.commands import connected_to
+from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
 from xai_lowcode.cli import app
-from xai_lowcode.doctor import examine
+from xai_lowcode.diagnostics import run_diagnostics
 from xai_lowcode.emulator import Emulator, Fault, Garbage, Html, Refuse, Stall, running
-from xai_lowcode.operations import GATEWAY_OPERATIONS
 from xai_lowcode.settings import Settings
 
 # Of the POSTs only counting tokens costs nothing and leaves nothing.
-FREE = 1 + sum(operation.method != "POST" for operation in GATEWAY_OPERATIONS)
+FREE = 1 + sum(operation.method != "POST" for operation in GATEWAY_ENDPOINTS)
 KEY = json.dumps(
     {
         "redacted_api_key": "xai-...1234",
@@ -57,7 +57,7 @@ def test_a_gateway_that_behaves(gateway: Emulator) -> None:
     found = diagnosis(gateway)
     assert found["healthy"]
     assert found["verdict"].startswith("All good")
-    assert [one["number"] for one in found["endpoints"]] == [*range(1, 1 + len(GATEWAY_OPERATIONS))]
+    assert [one["number"] for one in found["endpoints"]] == [*range(1, 1 + len(GATEWAY_ENDPOINTS))]
     assert sum(one["state"] == "ok" for one in found["endpoints"]) == FREE
     assert {one["said"] for one in found["endpoints"] if one["state"] == "untried"} == {
         "costs",
@@ -246,7 +246,7 @@ def test_the_report_holds_forms_and_no_contents(gateway: Emulator, tmp_path: Pat
     text = path.read_text()
     document = json.loads(text)
     assert result.exit_code == 1
-    assert len(document["endpoints"]) == len(GATEWAY_OPERATIONS)
+    assert len(document["endpoints"]) == len(GATEWAY_ENDPOINTS)
     assert document["versions"]["xai-lowcode"]
     refused = next(one for one in document["endpoints"] if one["name"] == "Get File Metadata")
     (attempt,) = refused["attempts"]
@@ -276,7 +276,7 @@ def test_it_is_a_function_too(gateway: Emulator) -> None:
     """Without a terminal: a diagnosis, and the names of the steps as they are taken."""
     steps: list[str] = []
     settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
-    found = examine(settings, on_step=steps.append)
+    found = run_diagnostics(settings, on_step=steps.append)
     assert found.healthy
     assert len(steps) == FREE + 1
     assert gateway.api_token not in repr(found)

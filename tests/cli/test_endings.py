@@ -23,7 +23,7 @@ BROKEN = (
     "import os, xai_lowcode.cli.chat as chat\n"
     "def broken(*_):\n"
     "    raise RuntimeError('lost ' + os.environ['LOWCODEAPI_API_TOKEN'])\n"
-    "chat.GatewayModel = broken\n"
+    "chat.ChatModel = broken\n"
     "from xai_lowcode.cli import main; main()"
 )
 

@@ -4,11 +4,11 @@ import asyncio
 from typing import Any
 
 from tests.core.loopback import TOKEN, Loopback
+from xai_lowcode.api.client import AsyncGateway, Gateway
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.gateway import AsyncGateway, Gateway
-from xai_lowcode.operation import Operation
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.steps import Flow
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Flow
 
 
 def settings_of(emulator: Emulator, **options: Any) -> Settings:
@@ -27,7 +27,7 @@ class SyncGateway:
     def __init__(self, settings: Settings) -> None:
         self.client = Gateway(settings)
 
-    def call(self, operation: Operation[Any], **values: Any) -> Any:
+    def call(self, operation: Endpoint[Any], **values: Any) -> Any:
         """Calls an endpoint by its row."""
         return self.client.call(operation, **values)
 
@@ -55,7 +55,7 @@ class AsyncGatewayHands:
         self.client = AsyncGateway(settings)
         self.runner = asyncio.Runner()
 
-    def call(self, operation: Operation[Any], **values: Any) -> Any:
+    def call(self, operation: Endpoint[Any], **values: Any) -> Any:
         """Calls an endpoint by its row."""
         return self.runner.run(self.client.call(operation, **values))
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import httpx
 
 from tests.core.loopback import Reply, json_reply
-from xai_lowcode.limits import Limits
+from xai_lowcode.transport.concurrency import RequestLimits
 
 if TYPE_CHECKING:
-    from xai_lowcode.places import Place
+    from xai_lowcode.transport.concurrency import Slot
 
 MODELS = json_reply({"data": [{"id": "m"}]})
 Player = Callable[[httpx.Request], Reply]
@@ -103,9 +103,9 @@ class Held(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return httpx.Response(reply.status, headers=headers, stream=Body(reply, self.flight))
 
 
-def free(limits: Limits) -> int:
+def free(limits: RequestLimits) -> int:
     """How many places can be taken without waiting."""
-    taken: list[Place] = []
+    taken: list[Slot] = []
     while (entered := limits.enter(0.001, rated=False))[0] is None:
         taken.append(entered[1])
     for place in taken:

@@ -9,27 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode import Gateway, Settings, errors, operations
-from xai_lowcode.addresses import (
-    LONGEST_ID,
-    UrlForms,
-    address,
-    blames_route,
-    check_id,
-    parameters,
-)
+from xai_lowcode import Gateway, Settings, errors
+from xai_lowcode.api import endpoints as operations
+from xai_lowcode.api.endpoints import LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import NotFoundError, UsageError, XAILowCodeError
-from xai_lowcode.operation import Operation
-from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.urls import (
+    MAX_ID_LENGTH,
+    UrlFormatSelector,
+    build_path,
+    check_id,
+    is_routing_error,
+    path_parameters,
+)
 
-ALL = [value for value in vars(operations).values() if isinstance(value, Operation)]
-DELETE_IT: Operation[Any] = Operation("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)
-PATCH_IT: Operation[Any] = Operation("Patch", "PATCH", "/v1/x/{x_id}", dict)
-POST_IT: Operation[Any] = Operation("Post", "POST", "/v1/x/{x_id}:complete", dict, prefers="old")
+ALL = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
+DELETE_IT: Endpoint[Any] = Endpoint("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)
+PATCH_IT: Endpoint[Any] = Endpoint("Patch", "PATCH", "/v1/x/{x_id}", dict)
+POST_IT: Endpoint[Any] = Endpoint("Post", "POST", "/v1/x/{x_id}:complete", dict, prefers="old")
 WITH_ID = [RETRIEVE_MODEL, DELETE_IT, PATCH_IT, POST_IT]
 
-good_ids = st.text(st.sampled_from("abcXYZ019._-:"), min_size=1, max_size=LONGEST_ID).filter(
+good_ids = st.text(st.sampled_from("abcXYZ019._-:"), min_size=1, max_size=MAX_ID_LENGTH).filter(
     lambda text: text.strip(".")
 )
 queries = st.dictionaries(st.text(max_size=5), st.text(max_size=8), max_size=3).filter(
@@ -65,7 +66,7 @@ BAD_IDS: list[Any] = [
     "a;b",
     "a,b",
     "a+b",
-    "x" * (LONGEST_ID + 1),
+    "x" * (MAX_ID_LENGTH + 1),
     "\ud800",
     "٣",
     None,
@@ -77,15 +78,15 @@ BAD_IDS: list[Any] = [
 
 @pytest.mark.parametrize("value", BAD_IDS, ids=lambda value: repr(value)[:30])
 @pytest.mark.parametrize("operation", WITH_ID, ids=lambda operation: operation.name)
-def test_an_id_that_is_none_is_refused(operation: Operation[Any], value: Any) -> None:
+def test_an_id_that_is_none_is_refused(operation: Endpoint[Any], value: Any) -> None:
     """Whatever could leave its place in the path is refused in both forms, naming its parameter."""
-    (name,) = parameters(operation)
+    (name,) = path_parameters(operation)
     for form in ("new", "old"):
         with pytest.raises(UsageError) as refusal:
-            address(operation, form, {name: value}, {})
+            build_path(operation, form, {name: value}, {})
         assert refusal.value.field == name
     with pytest.raises(UsageError):
-        address(operation, "new", {}, {})
+        build_path(operation, "new", {}, {})
 
 
 @given(st.text(max_size=20))
@@ -95,7 +96,7 @@ def test_any_text_is_an_id_or_refused(text: str) -> None:
         value = check_id("x_id", text)
     except UsageError:
         return
-    path = address(DELETE_IT, "new", {"x_id": value}, {})
+    path = build_path(DELETE_IT, "new", {"x_id": value}, {})
     assert path.isascii()
     assert path.count("/") == 3
     assert value not in {".", ".."}
@@ -106,12 +107,12 @@ def test_any_text_is_an_id_or_refused(text: str) -> None:
 @pytest.mark.parametrize("operation", WITH_ID, ids=lambda operation: operation.name)
 @given(value=good_ids, query=queries)
 def test_both_forms_say_the_same(
-    operation: Operation[Any], value: str, query: dict[str, str]
+    operation: Endpoint[Any], value: str, query: dict[str, str]
 ) -> None:
     """The new form has the id in the path, the old one its name there and the id in the query."""
-    (name,) = parameters(operation)
-    new = urlsplit(address(operation, "new", {name: value}, query))
-    old = urlsplit(address(operation, "old", {name: value}, query))
+    (name,) = path_parameters(operation)
+    new = urlsplit(build_path(operation, "new", {name: value}, query))
+    old = urlsplit(build_path(operation, "old", {name: value}, query))
     assert unquote(new.path) == operation.path.replace(f"{{{name}}}", value)
     assert old.path == operation.path.replace(f"{{{name}}}", name)
     assert dict(parse_qsl(new.query, keep_blank_values=True)) == query
@@ -121,7 +122,7 @@ def test_both_forms_say_the_same(
 @given(queries)
 def test_without_an_id_the_forms_are_one(query: dict[str, str]) -> None:
     """An endpoint without an id has one address, which carries any query unchanged."""
-    new, old = (address(LIST_MODELS, form, {}, query) for form in ("new", "old"))
+    new, old = (build_path(LIST_MODELS, form, {}, query) for form in ("new", "old"))
     assert new == old
     assert new.isascii()
     assert dict(parse_qsl(urlsplit(new).query, keep_blank_values=True)) == query
@@ -131,10 +132,10 @@ def test_without_an_id_the_forms_are_one(query: dict[str, str]) -> None:
     "operation", [LIST_MODELS, RETRIEVE_MODEL], ids=lambda operation: operation.name
 )
 @pytest.mark.parametrize("form", ["new", "old"])
-def test_a_second_token_is_refused(operation: Operation[Any], form: Any) -> None:
+def test_a_second_token_is_refused(operation: Endpoint[Any], form: Any) -> None:
     """The token's own parameter cannot be given: twice, the gateway fails and quotes it."""
     with pytest.raises(UsageError) as refusal:
-        address(operation, form, {"model_id": "m"}, {"api_token": "x"})
+        build_path(operation, form, {"model_id": "m"}, {"api_token": "x"})
     assert refusal.value.field == "query"
 
 
@@ -155,7 +156,7 @@ FAILURES: list[tuple[XAILowCodeError, bool]] = [
     (errors.InternalServerError("x", status_code=500, maker="provider"), False),
     (errors.NotFoundError("Model {model_id}", status_code=404, maker="provider"), True),
     (errors.NotFoundError("Model :model_id", status_code=404, maker="provider"), True),
-    (errors.UnreadableAnswerError("html"), False),
+    (errors.InvalidResponseError("html"), False),
     (UsageError("x"), False),
 ]
 
@@ -170,30 +171,30 @@ FAILURES: list[tuple[XAILowCodeError, bool]] = [
     ),
 )
 def test_the_other_form_is_tried_on_the_signs_only(
-    operation: Operation[Any], choice: Any, known: bool, error: XAILowCodeError, blames: bool
+    operation: Endpoint[Any], choice: Any, known: bool, error: XAILowCodeError, blames: bool
 ) -> None:
     """It needs an id, a method that may be repeated, a free choice, no form known, and a sign."""
-    forms = UrlForms(choice)
+    forms = UrlFormatSelector(choice)
     if known:
         forms.remember(operation, "new")
     expected = blames and operation is RETRIEVE_MODEL and choice == "auto" and not known
-    assert forms.may_fall_back(operation, error) == expected
+    assert forms.should_try_other(operation, error) == expected
 
 
 @pytest.mark.parametrize("operation", ALL + WITH_ID, ids=lambda operation: operation.name)
-def test_the_first_form(operation: Operation[Any]) -> None:
+def test_the_first_form(operation: Endpoint[Any]) -> None:
     """The user's choice comes first, then what worked, then what the endpoint prefers."""
-    assert UrlForms("old").first(operation) == "old"
-    assert UrlForms("new").first(operation) == "new"
-    forms = UrlForms()
+    assert UrlFormatSelector("old").first(operation) == "old"
+    assert UrlFormatSelector("new").first(operation) == "new"
+    forms = UrlFormatSelector()
     assert forms.first(operation) == operation.prefers
     forms.remember(operation, "old")
-    assert forms.first(operation) == ("old" if parameters(operation) else operation.prefers)
+    assert forms.first(operation) == ("old" if path_parameters(operation) else operation.prefers)
 
 
 def test_what_worked_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """Remembering logs the form when it is new, and never again."""
-    forms = UrlForms()
+    forms = UrlFormatSelector()
     with caplog.at_level(logging.INFO, logger="xai_lowcode"):
         for form in ("old", "old", "new", "new"):
             forms.remember(RETRIEVE_MODEL, form)
@@ -214,39 +215,39 @@ def test_what_worked_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_placeholder_taken_for_an_id_blames_the_route(message: str, blames: bool) -> None:
     """A gateway of the new form only takes the old form's name for an id, and xAI says so."""
     error = errors.NotFoundError(message, status_code=404, maker="provider")
-    assert blames_route(RETRIEVE_MODEL, error, UrlForms()) == blames
+    assert is_routing_error(RETRIEVE_MODEL, error, UrlFormatSelector()) == blames
     foreign = error.message.replace("model_id", "modelId")
     error = errors.NotFoundError(foreign, status_code=404, maker="provider")
-    forms = UrlForms()
+    forms = UrlFormatSelector()
     forms.learn([RETRIEVE_MODEL], {"paths": {"/v1/models/modelId": {"get": {}}}})
-    assert blames_route(RETRIEVE_MODEL, error, forms) == blames
+    assert is_routing_error(RETRIEVE_MODEL, error, forms) == blames
 
 
 def definition(*paths: str, method: str = "get") -> dict[str, Any]:
     return {"paths": {path: {method: {}} for path in paths}}
 
 
-ROWS_WITH_ID = [operation for operation in ALL if parameters(operation)]
+ROWS_WITH_ID = [operation for operation in ALL if path_parameters(operation)]
 
 
 @pytest.mark.parametrize("operation", ROWS_WITH_ID, ids=lambda operation: operation.name)
 @pytest.mark.parametrize("name", ["id", "modelId", "x", "batch_job_id"])
 @pytest.mark.parametrize("braces", ["", "{}"])
-def test_names_are_learned(operation: Operation[Any], name: str, braces: str) -> None:
+def test_names_are_learned(operation: Endpoint[Any], name: str, braces: str) -> None:
     """A definition's name for a parameter is used in path and query of the old form, and only it.
 
     In newer definitions the name stands in braces.
     """
-    (ours,) = parameters(operation)
+    (ours,) = path_parameters(operation)
     written = f"{braces[:1]}{name}{braces[1:]}"
     path = operation.path.replace(f"{{{ours}}}", written)
-    forms = UrlForms()
+    forms = UrlFormatSelector()
     assert forms.names(operation) == {}
     assert forms.learn(ALL, definition(path, method=operation.method.lower())) == 1
     names = forms.names(operation)
-    old = address(operation, "old", {ours: "v"}, {"q": "1"}, names=names)
+    old = build_path(operation, "old", {ours: "v"}, {"q": "1"}, names=names)
     assert old == f"{operation.path.replace(f'{{{ours}}}', name)}?q=1&{name}=v"
-    new = address(operation, "new", {ours: "v"}, {}, names=names)
+    new = build_path(operation, "new", {ours: "v"}, {}, names=names)
     assert new == operation.path.replace(f"{{{ours}}}", "v")
     others = [other for other in ROWS_WITH_ID if other is not operation]
     assert all(forms.names(other) == {} for other in others)
@@ -272,14 +273,14 @@ ODD_DEFINITIONS: list[Any] = [
 @pytest.mark.parametrize("odd", ODD_DEFINITIONS, ids=lambda odd: repr(odd)[:40])
 def test_of_other_definitions_nothing_is_learned(odd: Any) -> None:
     """A definition without the endpoint, or none at all, changes nothing."""
-    forms = UrlForms()
+    forms = UrlFormatSelector()
     assert forms.learn([RETRIEVE_MODEL, LIST_MODELS], odd) == 0
     assert forms.names(RETRIEVE_MODEL) == {}
 
 
 def test_an_endpoint_is_learned_once() -> None:
     """Of several paths that fit the first counts, and no endpoint is counted twice."""
-    forms = UrlForms()
+    forms = UrlFormatSelector()
     odd: dict[str, Any] = {
         "paths": {"/v1/models/first": {"get": {}}, "/v1/models/second": {"get": {}}}
     }
@@ -290,13 +291,13 @@ def test_an_endpoint_is_learned_once() -> None:
 def test_a_query_that_has_no_form_is_refused() -> None:
     """A text with lone surrogates in the query is an error of ours, before anything is sent."""
     with pytest.raises(UsageError) as refusal:
-        address(LIST_MODELS, "new", {}, {"filter": "\ud800"})
+        build_path(LIST_MODELS, "new", {}, {"filter": "\ud800"})
     assert refusal.value.field == "query"
 
 
 def test_what_worked_is_known_to_one_object_only() -> None:
     """Another gateway's forms are not touched."""
-    one, other = UrlForms(), UrlForms()
+    one, other = UrlFormatSelector(), UrlFormatSelector()
     one.remember(RETRIEVE_MODEL, "old")
     assert other.first(RETRIEVE_MODEL) == "new"
 

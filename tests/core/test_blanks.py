@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from xai_lowcode.blanks import Blank
+from xai_lowcode._internal.pydantic_copies import Blank
 
 
 class Plain(BaseModel):

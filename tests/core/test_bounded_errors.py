@@ -13,18 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xai_lowcode import redaction
-from xai_lowcode.classification import classify, failure_in, not_readable, readable
 from xai_lowcode.errors import (
-    LONGEST_MESSAGE,
+    MAX_MESSAGE,
     APIStatusError,
     BadRequestError,
-    UnreadableAnswerError,
+    InvalidResponseError,
     UsageError,
     XAILowCodeError,
-    describe,
+    describe_value,
+)
+from xai_lowcode.protocol.error_mapping import (
+    error_from_field,
+    error_from_response,
+    to_plain_text,
+    unparsable_response_error,
 )
 from xai_lowcode.redaction import (
-    CUT,
+    ELLIPSIS,
     MAX_CHARACTERS,
     MAX_DEPTH,
     MAX_EXCERPT,
@@ -68,17 +73,17 @@ DOCUMENTS: dict[str, Callable[[int], Any]] = {
 }
 # By name: what makes an error of a document.
 MAKERS: dict[str, Callable[[Any], XAILowCodeError | None]] = {
-    "refused": lambda document: classify(400, document, {}, TOKEN),
-    "failed": lambda document: classify(502, document, {"x-request-id": "r"}, TOKEN),
-    "inside a success": lambda document: classify(200, document, {}, TOKEN),
-    "not readable": lambda document: not_readable(
+    "refused": lambda document: error_from_response(400, document, {}, TOKEN),
+    "failed": lambda document: error_from_response(502, document, {"x-request-id": "r"}, TOKEN),
+    "inside a success": lambda document: error_from_response(200, document, {}, TOKEN),
+    "not readable": lambda document: unparsable_response_error(
         document if isinstance(document, str) else "", {}, TOKEN
     ),
-    "a failed response": lambda document: failure_in({"output": document}, document),
-    "of another shape": lambda document: UnreadableAnswerError("No.", body=document),
+    "a failed response": lambda document: error_from_field({"output": document}, document),
+    "of another shape": lambda document: InvalidResponseError("No.", body=document),
     "in all places": lambda document: UsageError(
         **dict.fromkeys(("message", "hint", "code", "request_id", "field"), text_of(document))
-    ).without(TOKEN),
+    ).redact_token(TOKEN),
 }
 # Characters that may be redacted for one error, in all passes together, whatever comes.
 MOST_WORK = 4 * (MAX_EXCERPT + 2 * MAX_CHARACTERS)
@@ -155,13 +160,13 @@ def test_what_is_kept_is_bounded(
     if error is None:
         return
     for text in (error.message, error.hint, error.code, error.request_id, error.field):
-        assert len(text or "") <= LONGEST_MESSAGE + len(CUT)
+        assert len(text or "") <= MAX_MESSAGE + len(ELLIPSIS)
     kept = list(shape(error.body))
     assert max(depth for depth, _ in kept) <= MAX_DEPTH
     # Each key counts here too, and each list or dict may have its mark.
     assert len(kept) <= 4 * MAX_NODES
     texts = [value for _, value in kept if isinstance(value, str) and value != TRUNCATED]
-    assert max(map(len, texts), default=0) <= MAX_STRING + len(CUT)
+    assert max(map(len, texts), default=0) <= MAX_STRING + len(ELLIPSIS)
     assert sum(map(len, texts)) <= MAX_CHARACTERS + len(texts)
     assert repr(error) + repr(error.body) + json.dumps(error.body)
     assert TOKEN not in repr(vars(error))
@@ -198,7 +203,7 @@ def test_bounding_again_changes_nothing(name: str) -> None:
 
 def test_what_was_cut_says_so() -> None:
     """A string ends with an ellipsis, a list or dict with the mark; what fits has neither."""
-    assert bounded("x" * (MAX_STRING + 1)) == "x" * MAX_STRING + CUT
+    assert bounded("x" * (MAX_STRING + 1)) == "x" * MAX_STRING + ELLIPSIS
     assert bounded("x" * MAX_STRING) == "x" * MAX_STRING
     assert bounded([0] * MAX_NODES) == [0] * (MAX_NODES - 1) + [TRUNCATED]
     assert bounded([0] * (MAX_NODES - 1)) == [0] * (MAX_NODES - 1)
@@ -231,7 +236,7 @@ def test_what_was_cut_says_so() -> None:
 )
 def test_a_large_body_does_not_hide_what_it_says(document: Any) -> None:
     """The text and the code of a refusal are found wherever they are, not only at the beginning."""
-    error = classify(400, document, {}, TOKEN)
+    error = error_from_response(400, document, {}, TOKEN)
     assert error is not None
     assert (error.message, error.code) == ("Told.", "c")
 
@@ -239,7 +244,7 @@ def test_a_large_body_does_not_hide_what_it_says(document: Any) -> None:
 def test_the_text_of_a_page_is_found_behind_a_long_head() -> None:
     """A page is read further than it is kept."""
     page = f"<html><head><style>{'a{}' * 10_000}</style></head><body><h1>502 Bad Gateway</h1>"
-    error = classify(502, page, {})
+    error = error_from_response(502, page, {})
     assert error is not None
     assert error.message == "502 Bad Gateway"
     assert len(error.body) == MAX_STRING + 1
@@ -262,32 +267,32 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 SHOWN: dict[str, tuple[int, Callable[[str, str], Any]]] = {
     "excerpt": (300, lambda text, token: excerpt(text, token, limit=300)),
     "excerpt of bytes": (300, lambda text, token: excerpt(text.encode(), token, limit=300)),
-    "readable": (500, readable),
-    "not readable": (500, lambda text, token: vars(not_readable(text, {}, token))),
+    "readable": (500, to_plain_text),
+    "not readable": (500, lambda text, token: vars(unparsable_response_error(text, {}, token))),
     "a refusal": (500, lambda text, token: vars(refusal({"error": text}, token))),
     "a refusal as text": (500, lambda text, token: vars(refusal(text, token))),
     "body of a refusal": (MAX_STRING, lambda text, token: vars(refusal([text], token))),
     "a page": (MAX_EXCERPT, lambda text, token: vars(refusal(page_of(text), token))),
     "a key": (MAX_STRING, lambda text, token: bounded({text: 1}, token)),
     "message, later": (
-        LONGEST_MESSAGE,
-        lambda text, token: vars(XAILowCodeError(text).without(token)),
+        MAX_MESSAGE,
+        lambda text, token: vars(XAILowCodeError(text).redact_token(token)),
     ),
     "body, later": (
         MAX_STRING,
-        lambda text, token: vars(XAILowCodeError("", body=[{text: text}]).without(token)),
+        lambda text, token: vars(XAILowCodeError("", body=[{text: text}]).redact_token(token)),
     ),
-    "text, later": (500, lambda text, token: excerpt(f"({readable(text)})", token)),
+    "text, later": (500, lambda text, token: excerpt(f"({to_plain_text(text)})", token)),
     "of a response, later": (
         500,
-        lambda text, token: vars(failure_in({"output": []}, text).without(token)),
+        lambda text, token: vars(error_from_field({"output": []}, text).redact_token(token)),
     ),
-    "repr, later": (500, lambda text, token: excerpt(describe(text), token)),
+    "repr, later": (500, lambda text, token: excerpt(describe_value(text), token)),
 }
 
 
 def refusal(document: Any, token: str) -> APIStatusError:
-    error = classify(400, document, {}, token)
+    error = error_from_response(400, document, {}, token)
     assert error is not None
     return error
 
@@ -301,7 +306,7 @@ def page_of(text: str) -> str:
 
 def halves(shown: str, spelling: str) -> list[str]:
     """The beginnings of the token, longer than 3 characters, that are left before a cut."""
-    before = shown.split(CUT)[:-1]
+    before = shown.split(ELLIPSIS)[:-1]
     return [
         written[:length]
         # What is shown may be the repr of a document, which doubles backslashes.
@@ -325,7 +330,7 @@ def test_no_cut_leaves_half_a_token(token: str, spell: Callable[[str], str], nam
         shown = str(show(text, token))
         assert spelling not in shown
         assert not halves(shown, spelling)
-        cut += CUT in shown
+        cut += ELLIPSIS in shown
     assert cut
 
 
@@ -387,7 +392,7 @@ REDIRECTS = [
 @pytest.mark.parametrize("location", REDIRECTS)
 def test_a_redirect_names_where_it_leads(location: str, document: Any, status: int) -> None:
     """The text says where to, without the token, in few words, and what to do about it."""
-    error = classify(status, document, {"location": location}, ODD_TOKEN)
+    error = error_from_response(status, document, {"location": location}, ODD_TOKEN)
     assert type(error) is BadRequestError
     assert error.message.startswith(f"The server redirects to {location[:6]}")
     assert error.message.endswith("(redirects are not followed: check base_url)")
@@ -400,9 +405,9 @@ def test_a_redirect_names_where_it_leads(location: str, document: Any, status: i
 @pytest.mark.parametrize("headers", [{}, {"location": ""}])
 def test_a_redirect_to_nowhere_says_what_it_says(headers: dict[str, str]) -> None:
     """Without an address, and for what is no redirect, the text is that of the body."""
-    error = classify(304, "Not modified", headers)
+    error = error_from_response(304, "Not modified", headers)
     assert error is not None
     assert error.message == "Not modified"
-    refused = classify(400, "Bad", {"location": "/x"})
+    refused = error_from_response(400, "Bad", {"location": "/x"})
     assert refused is not None
     assert refused.message == "Bad"

@@ -6,8 +6,8 @@ import pickle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode.brief import shorten
-from xai_lowcode.conversation import FilePart, ImagePart, Message, ToolResultPart
+from xai_lowcode._internal.short_repr import truncate
+from xai_lowcode.types.messages import FilePart, ImagePart, Message, ToolResultPart
 
 LONGEST = 600
 short = st.none() | st.text(st.characters(codec="ascii"), max_size=120)
@@ -36,5 +36,5 @@ def test_long_parts_print_in_a_line(length: int) -> None:
 @given(st.text(max_size=400))
 def test_a_text_is_cut_once_it_is_too_long(text: str) -> None:
     """A short text stays; a long one keeps its beginning and tells its length."""
-    told = shorten(text)
+    told = truncate(text)
     assert told == text if len(text) <= 120 else told == f"{text[:120]}… ({len(text)} characters)"

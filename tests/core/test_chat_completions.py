@@ -8,24 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode.choosing import RESPONSES_ONLY
-from xai_lowcode.conversation import (
-    OPTIONS,
-    ChatRequest,
+from xai_lowcode.chat.dialect_selection import RESPONSES_ONLY
+from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
     Message,
-    NamedTool,
     ReasoningPart,
-    ResponseFormat,
     ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    ToolSpec,
 )
-from xai_lowcode.dialects.chat_completions import ChatCompletions
-from xai_lowcode.errors import UsageError
+from xai_lowcode.types.requests import OPTIONS, ChatRequest, NamedTool, ResponseFormat, ToolSpec
 
 DIALECT = ChatCompletions()
 HELLO = Message("user", (TextPart("Hello"),))

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.dialects import UNKNOWN
-from xai_lowcode.dialects.chat_completions import ChatCompletions
-from xai_lowcode.dialects.chat_completions.answer import read_usage
-from xai_lowcode.errors import UnreadableAnswerError
-from xai_lowcode.events import TextDelta
-from xai_lowcode.folding import Assembler
-from xai_lowcode.reply import Reply, finish_reason
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialects.base import UNKNOWN
+from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.dialects.chat_completions.response import parse_usage
+from xai_lowcode.errors import InvalidResponseError
+from xai_lowcode.types.events import TextDelta
+from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.responses import ChatResponse, normalize_finish_reason
 
 DIALECT = ChatCompletions()
 
@@ -45,7 +45,7 @@ def test_usage_adds_up(
     prompt: int, visible: int, reasoning: int | None, cached: int | None
 ) -> None:
     """Output is what was seen and thought, input and output are the total, None is not zero."""
-    usage = read_usage({**usage_of(prompt, visible, reasoning, cached), "cost_in_usd_ticks": 10**9})
+    usage = parse_usage({**usage_of(prompt, visible, reasoning, cached), "cost_in_usd_ticks": 10**9})
     assert usage is not None
     assert usage.output_tokens == visible + (reasoning or 0)
     assert usage.input_tokens + usage.output_tokens == usage.total_tokens
@@ -119,8 +119,8 @@ def chunks_of(body: dict[str, Any], size: int) -> list[dict[str, Any]]:
     return [*chunks, last]
 
 
-def fold(chunks: list[dict[str, Any]]) -> Reply:
-    decoder, assembler = DIALECT.decoder(), Assembler()
+def fold(chunks: list[dict[str, Any]]) -> ChatResponse:
+    decoder, assembler = DIALECT.decoder(), ResponseAccumulator()
     for chunk in chunks:
         for event in decoder.feed(chunk):
             assembler.add(event)
@@ -204,9 +204,9 @@ def test_a_reply_can_be_sent_back(body: dict[str, Any]) -> None:
 )
 def test_waiting_calls_are_the_reason(said: Any) -> None:
     """With calls the reason is tool_calls whatever is said; without, the wire's word or stop."""
-    assert finish_reason(said, has_calls=True) == "tool_calls"
+    assert normalize_finish_reason(said, has_calls=True) == "tool_calls"
     expected = said if isinstance(said, str) and said not in {"", "end_turn"} else "stop"
-    assert finish_reason(said, has_calls=False) == expected
+    assert normalize_finish_reason(said, has_calls=False) == expected
 
 
 def strewn(value: Any) -> Any:
@@ -267,7 +267,7 @@ def test_any_object_is_read_or_unreadable(body: dict[str, Any]) -> None:
     for read in (DIALECT.parse, lambda chunk: fold([chunk])):
         try:
             reply = read(body)
-        except UnreadableAnswerError:
+        except InvalidResponseError:
             continue
         assert isinstance(reply.text, str)
         assert isinstance(reply.finish_reason, str)
@@ -276,7 +276,7 @@ def test_any_object_is_read_or_unreadable(body: dict[str, Any]) -> None:
 @pytest.mark.parametrize("choices", [None, [], {}, "x", [None], ["x"]])
 def test_without_choices_there_is_no_reply(choices: Any) -> None:
     """A body without a list of choices is unreadable, not an empty reply."""
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         DIALECT.parse({"id": "c", "choices": choices})
 
 
@@ -323,7 +323,7 @@ def test_calls_without_a_number_are_told_apart_by_their_ids() -> None:
         {"function": {"arguments": "}"}},
         {"id": "b", "function": {"name": "mul", "arguments": "{}"}},
     ]
-    assembler = Assembler()
+    assembler = ResponseAccumulator()
     for piece in pieces:
         chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]}
         for event in decoder.feed(chunk):

@@ -12,21 +12,14 @@ from tests.core import twins
 from tests.core.loopback import TOKEN, Loopback, json_reply, sse_reply
 from tests.core.test_streams import FORMS, PLAIN, REPLY
 from tests.core.wire import refused
-from xai_lowcode.choosing import stored_response_fits
-from xai_lowcode.conversation import (
-    ChatRequest,
-    FilePart,
-    Message,
-    ServerTool,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-)
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialect_selection import stored_response_is_current
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import BadRequestError, UsageError
-from xai_lowcode.folding import Assembler
-from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.settings import Settings
+from xai_lowcode.types.messages import FilePart, Message, TextPart, ToolCallPart, ToolResultPart
+from xai_lowcode.types.requests import ChatRequest, ServerTool
 
 MODEL = "grok-4.20-0309-non-reasoning"
 HELLO = Message("user", (TextPart("Hello"),))
@@ -36,9 +29,9 @@ ANSWERED = Message("assistant", (TextPart("x"),), items=({"type": "message"},), 
 
 
 @pytest.fixture
-def model(gateway: Loopback) -> Iterator[GatewayModel]:
+def model(gateway: Loopback) -> Iterator[ChatModel]:
     """A model behind the loopback server."""
-    made = GatewayModel(Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0))
+    made = ChatModel(Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0))
     yield made
     made.client.close()
 
@@ -69,7 +62,7 @@ CHOICES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("options", "path"), CHOICES)
 def test_the_form_is_chosen_by_what_is_asked(
-    gateway: Loopback, model: GatewayModel, options: dict[str, Any], path: str
+    gateway: Loopback, model: ChatModel, options: dict[str, Any], path: str
 ) -> None:
     """The form asked for is used; left open, chat completions are, unless they lose something."""
     gateway.play = lambda _request: json_reply(refused({"error": "seen"}), 400)
@@ -82,7 +75,7 @@ def test_the_form_is_chosen_by_what_is_asked(
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "messages"])
-def test_a_form_that_was_asked_for_is_not_left_silently(model: GatewayModel, api: Any) -> None:
+def test_a_form_that_was_asked_for_is_not_left_silently(model: ChatModel, api: Any) -> None:
     """What it cannot carry is refused, naming the field and the way out."""
     request = ChatRequest(model="grok-4.7", messages=(HELLO,), api=api, store=True)
     for ask in (model.generate, model.stream):
@@ -105,7 +98,7 @@ LEARNED: list[tuple[str, Any, str, str]] = [
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_refusal_is_learned(
     gateway: Loopback,
-    model: GatewayModel,
+    model: ChatModel,
     option: str,
     value: Any,
     said: str,
@@ -134,9 +127,7 @@ def test_a_refusal_is_learned(
     )
 
 
-def test_what_was_learned_holds_for_that_model_alone(
-    gateway: Loopback, model: GatewayModel
-) -> None:
+def test_what_was_learned_holds_for_that_model_alone(gateway: Loopback, model: ChatModel) -> None:
     """Another model is asked with everything, and another client knows nothing of it."""
     sentence = "Argument not supported on this model: temperature"
 
@@ -161,7 +152,7 @@ def test_what_was_learned_holds_for_that_model_alone(
 )
 @pytest.mark.parametrize("streamed", [False, True])
 def test_other_refusals_are_errors_at_once(
-    gateway: Loopback, model: GatewayModel, sentence: str, streamed: bool
+    gateway: Loopback, model: ChatModel, sentence: str, streamed: bool
 ) -> None:
     """What was not asked for, or cannot be left out, is not asked for a second time."""
     gateway.play = lambda _request: json_reply(refused({"error": sentence}), 400)
@@ -173,7 +164,7 @@ def test_other_refusals_are_errors_at_once(
 
 
 def test_a_model_that_goes_on_refusing_is_believed_once(
-    gateway: Loopback, model: GatewayModel
+    gateway: Loopback, model: ChatModel
 ) -> None:
     """An answer that names an option which was not sent ends in the error, not in a circle."""
     sentence = "Argument not supported on this model: temperature"
@@ -188,7 +179,7 @@ def test_the_model_of_several_agents_answers() -> None:
     """It has one form and refuses a limit of tokens, which needs no knowledge of the caller's."""
     with running() as gateway:
         reach = {"api_token": gateway.api_token, "base_url": gateway.base_url}
-        model = GatewayModel(Settings.create(**reach))
+        model = ChatModel(Settings.create(**reach))
         name = "grok-4.20-multi-agent-0309"
         with pytest.warns(UserWarning, match="max_tokens"):
             reply = model.generate(ChatRequest(model=name, messages=(HELLO,), max_tokens=50))
@@ -198,7 +189,7 @@ def test_the_model_of_several_agents_answers() -> None:
 def _whole(reply: Any) -> Any:
     if not isinstance(reply, list):
         return reply
-    assembler = Assembler()
+    assembler = ResponseAccumulator()
     for event in reply:
         assembler.add(event)
     return assembler.reply()
@@ -211,7 +202,7 @@ def test_a_stored_response_fits_until_the_answer_is_changed() -> None:
     items = ({"type": "message", "role": "assistant", "content": [text]}, call)
     parts = (TextPart("x"), ToolCallPart("c", "read", '{"a":1}'))
     answer = Message("assistant", parts, items=items, form="responses")
-    assert stored_response_fits(answer)
+    assert stored_response_is_current(answer)
     for changed in (
         replace(answer, parts=(TextPart("y"), parts[1])),
         replace(answer, parts=(parts[0], ToolCallPart("c", "read", '{"a":2}'))),
@@ -219,4 +210,4 @@ def test_a_stored_response_fits_until_the_answer_is_changed() -> None:
         replace(answer, form="messages"),
         replace(answer, items=(), form=""),
     ):
-        assert not stored_response_fits(changed)
+        assert not stored_response_is_current(changed)

@@ -11,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.wire import gateway_fixtures, recorded_errors, refused, wrapped
-from xai_lowcode.classification import (
-    LONGEST_TEXT,
-    classify,
-    is_error_body,
-    not_readable,
-    readable,
-    reported_error,
-    retry_after,
-)
 from xai_lowcode.errors import (
     APIStatusError,
     ContentPolicyError,
     CreditsExhaustedError,
     XAILowCodeError,
+)
+from xai_lowcode.protocol.error_mapping import (
+    MAX_TEXT,
+    error_from_event,
+    error_from_response,
+    is_error_body,
+    parse_retry_after,
+    to_plain_text,
+    unparsable_response_error,
 )
 
 # Name in the fixture file: class, text, maker, seconds to wait.
@@ -76,7 +76,7 @@ RECORDED = {
 
 
 def error_of(status: int, document: Any, token: str = "") -> APIStatusError:
-    error = classify(status, document, {}, token)
+    error = error_from_response(status, document, {}, token)
     assert error is not None
     return error
 
@@ -108,7 +108,7 @@ def test_the_gateways_successes_are_no_errors() -> None:
     for name, case in gateway_fixtures().items():
         if case["status"] == 200:
             body = case.get("body", case.get("body_text"))
-            assert classify(200, body, {}) is None, name
+            assert error_from_response(200, body, {}) is None, name
 
 
 def test_every_recorded_error_is_in_the_table() -> None:
@@ -217,7 +217,7 @@ def test_any_refusal_is_an_error_with_a_text(status: int, document: Any) -> None
 @given(json_values)
 def test_any_success_is_judged_without_failing(document: Any) -> None:
     """No body, however odd, makes judging a success fail; both judges agree."""
-    assert (classify(200, document, {}) is not None) == is_error_body(document)
+    assert (error_from_response(200, document, {}) is not None) == is_error_body(document)
 
 
 @pytest.mark.parametrize("member", ["choices", "object", "output", "content"])
@@ -288,24 +288,24 @@ def test_shapes_of_other_services_are_errors_inside_a_success(name: str, how: st
 )
 def test_what_only_looks_like_an_error_is_none(body: Any) -> None:
     """Neither a text alone nor a word alone makes an error of a success."""
-    assert classify(200, body, {}) is None
+    assert error_from_response(200, body, {}) is None
 
 
 @pytest.mark.parametrize("document", [None, "", "boom", [], ["boom"], {}, {"message": "boom"}, 5])
 def test_an_event_that_is_known_to_report_an_error_is_one(document: Any) -> None:
     """Whatever its data looks like; the token is in none of it."""
-    error = reported_error(document)
+    error = error_from_event(document)
     assert isinstance(error, APIStatusError)
     assert (error.status_code, error.is_retryable) == (200, True)
     assert error.message in {"boom", "5", "The answer has status 200 and no text."}
-    assert "s3cret" not in str(vars(reported_error({"detail": "boom s3cret"}, "s3cret")))
+    assert "s3cret" not in str(vars(error_from_event({"detail": "boom s3cret"}, "s3cret")))
 
 
 def documents_with(leaf: str) -> st.SearchStrategy[Any]:
     keys = st.sampled_from(
         ["error", "message", "code", "data", "result", "headers", "x-request-id"]
     )
-    texts = st.sampled_from([leaf, f"a {leaf}", f"{leaf}&b", "x" * (LONGEST_TEXT - 4) + leaf])
+    texts = st.sampled_from([leaf, f"a {leaf}", f"{leaf}&b", "x" * (MAX_TEXT - 4) + leaf])
     return st.recursive(
         texts,
         lambda inner: (
@@ -326,8 +326,10 @@ def test_the_token_survives_in_no_place_of_a_body(token: str, data: st.DataObjec
     status = data.draw(st.sampled_from([200, 302, 400, 401, 403, 404, 429, 500]))
     as_text = data.draw(st.booleans())
     body = json.dumps(document) if as_text else document
-    found: XAILowCodeError | None = classify(status, body, {"x-request-id": token}, token)
-    error = found or not_readable(str(body), {"x-request-id": token}, token)
+    found: XAILowCodeError | None = error_from_response(
+        status, body, {"x-request-id": token}, token
+    )
+    error = found or unparsable_response_error(str(body), {"x-request-id": token}, token)
     for shown in (str(error), repr(error), str(error.body), str(error.args), str(vars(error))):
         assert token not in shown
         assert token[:9] not in shown
@@ -350,14 +352,14 @@ def test_the_token_survives_in_no_place_of_a_body(token: str, data: st.DataObjec
         ("upstream < 5 > 3", "upstream < 5 > 3"),
         ("", ""),
         (" \n", ""),
-        ("x" * 600, "x" * LONGEST_TEXT + "…"),
+        ("x" * 600, "x" * MAX_TEXT + "…"),
     ],
 )
 @pytest.mark.parametrize("status", [200, 403, 502, 521])
 def test_pages_and_texts_become_one_short_line(page: str, text: str, status: int) -> None:
     """What is no JSON is shown short and without tags, with the status and no known maker."""
-    assert readable(page) == text
-    error = classify(status, page, {}) or not_readable(page, {})
+    assert to_plain_text(page) == text
+    error = error_from_response(status, page, {}) or unparsable_response_error(page, {})
     assert (text or "no text" if status >= 400 else text) in error.message
     assert error.maker == "unknown"
 
@@ -371,7 +373,7 @@ def test_no_page_takes_long_to_read(piece: str) -> None:
     """
     page = "<html>" + piece * (100_000 // len(piece))
     began = time.process_time()
-    assert len(readable(page)) <= LONGEST_TEXT + 1
+    assert len(to_plain_text(page)) <= MAX_TEXT + 1
     assert time.process_time() - began < 2
 
 
@@ -379,17 +381,17 @@ def test_no_page_takes_long_to_read(piece: str) -> None:
 def test_waits_are_finite_and_not_negative(value: str) -> None:
     """Whatever a header says, the wait is a usable number of seconds or None."""
     for name in ("retry-after", "retry-after-ms"):
-        seconds = retry_after({name: value})
+        seconds = parse_retry_after({name: value})
         assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
 
 
 def test_waits_of_the_body_come_before_those_of_the_answer() -> None:
     """The provider's headers in the body are the ones that count, in either unit."""
     for headers, seconds in (({"Retry-After": "7"}, 7.0), ({"retry-after-ms": "1500"}, 1.5)):
-        error = classify(429, refused({"error": "x"}, headers), {"retry-after": "3"})
+        error = error_from_response(429, refused({"error": "x"}, headers), {"retry-after": "3"})
         assert error is not None
         assert error.retry_after == (seconds if "Retry-After" in headers else 1.5)
-    plain = classify(429, {"message": "x"}, {"retry-after": "3", "x-request-id": "r9"})
+    plain = error_from_response(429, {"message": "x"}, {"retry-after": "3", "x-request-id": "r9"})
     assert plain is not None
     assert (plain.retry_after, plain.request_id) == (3.0, "r9")
 
@@ -414,4 +416,4 @@ def test_waits_of_the_body_come_before_those_of_the_answer() -> None:
 )
 def test_every_form_of_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
     """Seconds, milliseconds and HTTP dates are read; what is none of these counts as not given."""
-    assert retry_after(headers) == seconds
+    assert parse_retry_after(headers) == seconds

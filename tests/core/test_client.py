@@ -31,22 +31,21 @@ from tests.core.loopback import (
 )
 from tests.core.twins import BOTH, AsyncHands, Pauses, SyncHands, hands
 from tests.core.wire import refused
-from xai_lowcode.chats import CREATE_CHAT_COMPLETION
+from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
     BadRequestError,
-    UnreadableAnswerError,
+    InvalidResponseError,
     XAILowCodeError,
 )
-from xai_lowcode.operation import Operation
-from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.steps import Call
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Call
-from xai_lowcode.transport.async_client import AsyncClient
+from xai_lowcode.transport.async_client import AsyncAPIClient
 from xai_lowcode.transport.config import AsyncTargetTransport, TargetTransport
-from xai_lowcode.transport.sync_client import Client
+from xai_lowcode.transport.sync_client import SyncAPIClient
 
 OK = {"id": "m", "choices": [], "data": [{"id": "m"}], "object": "list"}
 MOVES: dict[str, Move] = {
@@ -59,7 +58,7 @@ MOVES: dict[str, Move] = {
     "no json": Reply(b"nonsense"),
     "gzip": Reply(b"no gzip", headers=(("Content-Encoding", "gzip"),)),
 }
-OPERATIONS: list[tuple[Operation[Any], dict[str, Any]]] = [
+OPERATIONS: list[tuple[Endpoint[Any], dict[str, Any]]] = [
     (CREATE_CHAT_COMPLETION, {"body": {"a": "é"}}),
     (RETRIEVE_MODEL, {"ids": {"model_id": "grok-4.7"}}),
     (LIST_MODELS, {"query": {"limit": "3"}}),
@@ -89,7 +88,7 @@ def outcome_of(call: Any) -> tuple[Any, ...]:
 @pytest.mark.parametrize(("operation", "values"), OPERATIONS, ids=lambda v: getattr(v, "name", ""))
 @pytest.mark.parametrize("first", MOVES)
 def test_both_clients_take_the_same_steps(
-    gateway: Loopback, pauses: Pauses, first: str, operation: Operation[Any], values: dict[str, Any]
+    gateway: Loopback, pauses: Pauses, first: str, operation: Endpoint[Any], values: dict[str, Any]
 ) -> None:
     """Requests to the byte, waits, and results or errors are the same for every script."""
     for rest in product(MOVES, ["ok", "drop", "5xx"]):
@@ -108,7 +107,9 @@ def test_both_clients_take_the_same_steps(
 def test_their_signatures_agree() -> None:
     """The twins have the same public methods with the same parameters."""
     for name in ("__init__", "call", "run", "stream"):
-        sync, twin = (inspect.signature(getattr(cls, name)) for cls in (Client, AsyncClient))
+        sync, twin = (
+            inspect.signature(getattr(cls, name)) for cls in (SyncAPIClient, AsyncAPIClient)
+        )
         assert list(map(str, sync.parameters.values())) == list(map(str, twin.parameters.values()))
 
 
@@ -256,7 +257,7 @@ def test_an_answer_of_another_shape_quotes_no_token(gateway: Loopback, kind: typ
     settings = Settings.create(api_token=secret, base_url=gateway.base_url)
     for move in (json_reply({"wrong": secret}), Reply(secret.encode()), json_reply([secret])):
         gateway.play = always(move)
-        with hands(kind, settings) as client, pytest.raises(UnreadableAnswerError) as raised:
+        with hands(kind, settings) as client, pytest.raises(InvalidResponseError) as raised:
             client.call(LIST_MODELS)
         assert secret not in f"{raised.value} {vars(raised.value)}"
 
@@ -284,7 +285,7 @@ def test_injected_clients_work(kind: type[Any]) -> None:
 def test_one_pool_for_each_loop(gateway: Loopback) -> None:
     """Several asyncio.run in a row work on one client, each with a pool that ends with its loop."""
     gateway.play = lambda _request: json_reply(OK)
-    client = AsyncClient(settings_for(gateway))
+    client = AsyncAPIClient(settings_for(gateway))
 
     async def three() -> None:
         await asyncio.gather(*(client.call(LIST_MODELS) for _ in range(3)))
@@ -302,12 +303,12 @@ def test_one_pool_for_each_loop(gateway: Loopback) -> None:
 async def test_closing_is_no_end(gateway: Loopback) -> None:
     """A closed client opens its pool again when it is next used, sync and async."""
     gateway.play = lambda _request: json_reply(OK)
-    async with AsyncClient(settings_for(gateway)) as twin:
+    async with AsyncAPIClient(settings_for(gateway)) as twin:
         await twin.call(LIST_MODELS)
         await twin.aclose()
         await twin.aclose()
         await twin.call(LIST_MODELS)
-    with Client(settings_for(gateway)) as client:
+    with SyncAPIClient(settings_for(gateway)) as client:
         await asyncio.to_thread(client.call, LIST_MODELS)
         client.close()
         client.close()
@@ -317,7 +318,7 @@ async def test_closing_is_no_end(gateway: Loopback) -> None:
 
 async def test_a_cancelled_call_leaves_nothing_open(gateway: Loopback) -> None:
     """Cancelling a call, before or in the middle of its answer, closes its connection."""
-    async with AsyncClient(settings_for(gateway)) as client:
+    async with AsyncAPIClient(settings_for(gateway)) as client:
         for move in (Stall(), Reply(b"{", stall=True)):
             gateway.play = always(move)
             task = asyncio.create_task(client.call(LIST_MODELS))
@@ -335,14 +336,14 @@ async def test_a_cancelled_call_leaves_nothing_open(gateway: Loopback) -> None:
     "travel",
     [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))],  # noqa: S301 - just written
 )
-@pytest.mark.parametrize("cls", [Client, AsyncClient])
+@pytest.mark.parametrize("cls", [SyncAPIClient, AsyncAPIClient])
 def test_clients_travel(gateway: Loopback, cls: type[Any], travel: Any) -> None:
     """A copied or pickled client has the same settings and a pool of its own."""
     gateway.play = lambda _request: json_reply(OK)
     client = cls(settings_for(gateway))
     other = travel(client)
     assert other.settings == client.settings
-    if cls is Client:
+    if cls is SyncAPIClient:
         with client, other:
             client.call(LIST_MODELS)
             other.call(LIST_MODELS)
@@ -352,7 +353,7 @@ def test_clients_travel(gateway: Loopback, cls: type[Any], travel: Any) -> None:
 def test_an_unused_reference_closes_its_pool(gateway: Loopback) -> None:
     """When the last reference to a client goes, its sockets go too."""
     gateway.play = lambda _request: json_reply(OK)
-    client = Client(settings_for(gateway))
+    client = SyncAPIClient(settings_for(gateway))
     client.call(LIST_MODELS)
     assert gateway.open_connections == 1
     del client
@@ -365,7 +366,7 @@ def test_an_unused_reference_closes_its_pool(gateway: Loopback) -> None:
 def test_a_fork_has_connections_of_its_own(gateway: Loopback) -> None:
     """Parent and child both go on calling after a fork, on different connections."""
     gateway.play = lambda _request: json_reply(OK)
-    with Client(settings_for(gateway)) as client:
+    with SyncAPIClient(settings_for(gateway)) as client:
         client.call(LIST_MODELS)
         child = os.fork()
         if not child:
@@ -385,7 +386,7 @@ def test_threads_share_a_client(gateway: Loopback) -> None:
     """Threads that begin at once make one pool, and all get their answers."""
     gateway.play = lambda _request: json_reply(OK)
     answers: list[Any] = []
-    with Client(settings_for(gateway)) as client:
+    with SyncAPIClient(settings_for(gateway)) as client:
         threads = [
             threading.Thread(target=lambda: answers.append(client.call(LIST_MODELS)))
             for _ in range(8)

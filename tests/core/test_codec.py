@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode import codec
+from xai_lowcode._internal import json as codec
 from xai_lowcode.errors import UsageError
 
 texts = st.text(st.characters(codec="utf-8"), max_size=6)
@@ -39,8 +39,8 @@ UNWRITABLE: list[Any] = [
 @given(documents)
 def test_round_trip(document: Any) -> None:
     """Written and read, a document is the same; the standard library reads the same."""
-    written = codec.dump(document)
-    assert codec.load(written) == document
+    written = codec.dumps(document)
+    assert codec.loads(written) == document
     assert json.loads(written) == document
 
 
@@ -64,7 +64,7 @@ def test_the_place_of_what_cannot_be_written_is_named(value: Any, path: list[str
     """Wherever it is buried, a value without a JSON form is refused, naming its place."""
     document, name = buried(value, path)
     with pytest.raises(UsageError) as refusal:
-        codec.dump(document)
+        codec.dumps(document)
     assert refusal.value.field == name
     assert str(refusal.value).startswith(f"{name}: ")
 
@@ -75,7 +75,7 @@ def test_the_place_of_a_key_that_is_no_text_is_named(key: Any, path: list[str | 
     """A key that JSON cannot have is refused, naming the object it is in and the key."""
     document, name = buried({key: 1}, path)
     with pytest.raises(UsageError) as refusal:
-        codec.dump(document)
+        codec.dumps(document)
     assert refusal.value.field == (f"{name}.{key}" if path else str(key))
 
 
@@ -88,10 +88,10 @@ def test_depth_is_written_or_refused(depth: int, wrap: Any) -> None:
         document = wrap(document)
     refusal: UsageError | None = None
     try:
-        assert len(codec.dump(document)) > depth
+        assert len(codec.dumps(document)) > depth
     except UsageError as error:
         refusal = error
-    assert (refusal is None) == (depth < codec.DEEPEST)
+    assert (refusal is None) == (depth < codec.MAX_WRITE_DEPTH)
     assert (
         refusal is None
         or (refusal.field or "").count("a") + (refusal.field or "").count("[") == 254
@@ -103,13 +103,13 @@ def test_a_document_that_holds_itself_is_refused() -> None:
     knot: list[Any] = []
     knot.append({"again": knot})
     with pytest.raises(UsageError) as refusal:
-        codec.dump({"messages": knot})
+        codec.dumps({"messages": knot})
     assert (refusal.value.field or "").startswith("messages[0].again")
 
 
 def test_null_beside_numbers_is_no_fault() -> None:
     """A given None is written as null, and is not taken for a NaN."""
-    assert codec.dump({"a": None, "b": 1.5, "null": "null"}) == b'{"a":null,"b":1.5,"null":"null"}'
+    assert codec.dumps({"a": None, "b": 1.5, "null": "null"}) == b'{"a":null,"b":1.5,"null":"null"}'
 
 
 # What opens and what closes so many levels, with brackets in texts among them.
@@ -125,21 +125,21 @@ def test_what_is_nested_too_deeply_is_not_read(
     """Up to a depth everything is read, beyond it nothing, in the same way as what is no JSON."""
     text = begin * times + "1" + end * times
     content = given_as(text if given_as in {str, str.encode} else text.encode())
-    readable = times * levels <= codec.DEEPEST_READ
+    readable = times * levels <= codec.MAX_READ_DEPTH
     try:
-        document = codec.load(content)
+        document = codec.loads(content)
     except codec.JSONDecodeError:
         assert not readable
         return
     assert readable
     # There is room for what a request puts around it.
-    assert codec.dump({"messages": [{"content": [document]}]})
+    assert codec.dumps({"messages": [{"content": [document]}]})
 
 
 @pytest.mark.parametrize("item", ["[]", "{}", '"[["', "[[]]"])
 def test_many_brackets_are_not_deep(item: str) -> None:
     """A long document that is flat is read, however many brackets it has."""
-    assert len(codec.load(f"[{','.join([item] * 10_000)}]")) == 10_000
+    assert len(codec.loads(f"[{','.join([item] * 10_000)}]")) == 10_000
 
 
 @pytest.mark.parametrize(
@@ -148,5 +148,5 @@ def test_many_brackets_are_not_deep(item: str) -> None:
 def test_a_key_that_cannot_be_printed_is_named_by_its_type(key: Any, name: str) -> None:
     """Python prints no integer of more than 4,300 digits; the place is named all the same."""
     with pytest.raises(UsageError) as refusal:
-        codec.dump({"a": {key: 1}})
+        codec.dumps({"a": {key: 1}})
     assert refusal.value.field == f"a.{name}"

@@ -8,9 +8,9 @@ from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
 from tests.core.loopback import Drop, Loopback, json_reply
 from tests.core.twins import Pauses, hands
 from tests.core.wire import refused
+from xai_lowcode.api.endpoints import INITIALIZE_UPLOAD, UPLOAD_CHUNK
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.errors import APIConnectionError, BadRequestError, UnreadableAnswerError
-from xai_lowcode.operations import INITIALIZE_UPLOAD, UPLOAD_CHUNK
+from xai_lowcode.errors import APIConnectionError, BadRequestError, InvalidResponseError
 
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 
@@ -49,10 +49,10 @@ def test_the_shape_of_a_colon_answer_is_checked(
     """A success with the shape of the other endpoint is no success."""
     gateway.play = lambda _request: json_reply(body)
     with hands(kind, settings_for(gateway)) as client:
-        with pytest.raises(UnreadableAnswerError, match=words):
+        with pytest.raises(InvalidResponseError, match=words):
             client.call(operation, body={})
         if operation is INITIALIZE_UPLOAD:
-            with pytest.raises(UnreadableAnswerError, match=words):
+            with pytest.raises(InvalidResponseError, match=words):
                 client.say("upload_file", b"abc", name="n")
 
 

@@ -8,30 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core import twins
-from xai_lowcode.choosing import RESPONSES_ONLY
-from xai_lowcode.conversation import (
-    OPTIONS,
-    ChatRequest,
-    ImagePart,
-    Message,
-    ResponseFormat,
-    TextPart,
-    ToolSpec,
-)
-from xai_lowcode.dialects.completions import Completions
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialect_selection import RESPONSES_ONLY
+from xai_lowcode.chat.dialects.completions import Completions
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import CutStream, Emulator, Refuse
 from xai_lowcode.errors import (
     BadRequestError,
+    InvalidResponseError,
     RateLimitError,
     StreamInterruptedError,
-    UnreadableAnswerError,
     UsageError,
 )
-from xai_lowcode.events import StreamEvent
-from xai_lowcode.folding import Assembler
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.reply import Reply
 from xai_lowcode.settings import Settings
+from xai_lowcode.types.events import StreamEvent
+from xai_lowcode.types.messages import ImagePart, Message, TextPart
+from xai_lowcode.types.requests import OPTIONS, ChatRequest, ResponseFormat, ToolSpec
+from xai_lowcode.types.responses import ChatResponse
 
 DIALECT = Completions()
 PLAIN = "grok-4.20-0309-non-reasoning"
@@ -39,18 +32,18 @@ HELLO = (Message("user", (TextPart("Hello"),)),)
 
 
 @pytest.fixture
-def model(emulator: Emulator) -> GatewayModel:
+def model(emulator: Emulator) -> ChatModel:
     """A model behind it."""
     reach = {"api_token": emulator.api_token, "base_url": emulator.base_url}
-    return GatewayModel(Settings.create(**reach, max_retries=0))
+    return ChatModel(Settings.create(**reach, max_retries=0))
 
 
 def ask(**options: Any) -> ChatRequest:
     return ChatRequest(**{"model": PLAIN, "messages": HELLO, "api": "completions", **options})
 
 
-def fold(events: list[StreamEvent]) -> Reply:
-    assembler = Assembler()
+def fold(events: list[StreamEvent]) -> ChatResponse:
+    assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
     return assembler.reply()
@@ -128,7 +121,7 @@ def test_the_prompt_is_the_text(texts: list[str], stream: bool, usage: bool) -> 
 
 
 @pytest.mark.parametrize("options", [{}, {"max_tokens": 4}, {"n": 3}, {"extra": {"echo": True}}])
-def test_all_ways_give_one_reply(model: GatewayModel, options: dict[str, Any]) -> None:
+def test_all_ways_give_one_reply(model: ChatModel, options: dict[str, Any]) -> None:
     """Whole and folded, sync and async, replies say the same, usage and finish included."""
     plain, twin = twins.generate(model, ask(**options))
     streams = [fold(events) for events in twins.stream(model, ask(**options))]
@@ -158,7 +151,7 @@ def test_a_choice_that_ends_silently_is_not_whole() -> None:
     assert reply.usage.output_tokens == 3
 
 
-def test_stop_strings_are_kept_everywhere(model: GatewayModel, emulator: Emulator) -> None:
+def test_stop_strings_are_kept_everywhere(model: ChatModel, emulator: Emulator) -> None:
     """The text ends before a stop string whether the service or this package cuts."""
     whole = model.generate(ask())
     word = whole.text.split()[2]
@@ -171,7 +164,7 @@ def test_stop_strings_are_kept_everywhere(model: GatewayModel, emulator: Emulato
     assert {request.path for request in emulator.requests} == {"/xai/v1/completions"}
 
 
-def test_refusals_and_broken_streams(model: GatewayModel, emulator: Emulator) -> None:
+def test_refusals_and_broken_streams(model: ChatModel, emulator: Emulator) -> None:
     """A reasoning model's refusal, a limit and a cut stream are the errors they are in a chat."""
     with pytest.raises(BadRequestError, match="reasoning model"):
         model.generate(ask(model="grok-4.7"))
@@ -184,14 +177,14 @@ def test_refusals_and_broken_streams(model: GatewayModel, emulator: Emulator) ->
 
 
 @pytest.mark.parametrize("name", ["server_tools", "previous_response_id"])
-def test_what_only_responses_have_is_refused(model: GatewayModel, name: str) -> None:
+def test_what_only_responses_have_is_refused(model: ChatModel, name: str) -> None:
     """A wish that only responses can grant names itself."""
     with pytest.raises(UsageError) as refusal:
         model.generate(ask(**{name: "r"}))
     assert refusal.value.field == name
 
 
-def test_what_is_unsupported_goes_with_a_word(model: GatewayModel) -> None:
+def test_what_is_unsupported_goes_with_a_word(model: ChatModel) -> None:
     """An option without a member is left out, and said to be."""
     with pytest.warns(UserWarning, match="completions refuses logprobs"):
         assert model.generate(ask(logprobs=True)).text
@@ -202,7 +195,7 @@ def test_what_is_unsupported_goes_with_a_word(model: GatewayModel) -> None:
 )
 def test_no_answer_is_unreadable(body: dict[str, Any]) -> None:
     """What holds no text is no answer."""
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         DIALECT.parse(body)
 
 

@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 from tests.core.loopback import TOKEN, Loopback, Reply, Stall, json_reply, sse_reply
 from tests.core.test_streams import FORMS
 from tests.core.twins import BOTH, AsyncHands, SyncHands, hands
-from xai_lowcode.chats import CREATE_CHAT_COMPLETION
-from xai_lowcode.conversation import ChatRequest, Message, TextPart
+from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import APITimeoutError, CertificateVerificationError
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.operations import LIST_MODELS
+from xai_lowcode.protocol.steps import Call
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Call
 from xai_lowcode.transport import pool
 from xai_lowcode.transport.config import TransportConfig
 from xai_lowcode.transport.network import MonitoredBackend
-from xai_lowcode.transport.progress import RequestProgress
+from xai_lowcode.transport.request_progress import RequestProgress
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest
 
 both = pytest.mark.parametrize("kind", BOTH)
 BODY = b'{"data":[{"id":"m"}]}'
@@ -94,7 +94,7 @@ def test_the_end_of_an_answer_is_waited_for_a_moment(
         else [FORMS["live"], b"\n", b"\n"]
     )
     gateway.play = lambda _request: sse_reply(pieces, pause=pause)
-    model = GatewayModel(settings_of(gateway))
+    model = ChatModel(settings_of(gateway))
     request = ChatRequest(model="m", messages=(Message("user", (TextPart("x"),)),), stop=stop)
     for _ in range(3):
         assert list(model.stream(request))

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode.conversation import ChatRequest, Message, NamedTool, TextPart, ToolSpec
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest, NamedTool, ToolSpec
 
 HELLO = (Message("user", (TextPart("Hello"),)),)
 NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")

@@ -15,9 +15,10 @@ from pydantic import SecretBytes, SecretStr
 
 from tests.core import watching
 from tests.core.loopback import TOKEN
-from xai_lowcode.conversation import OPTIONS, ChatRequest, Message, TextPart
-from xai_lowcode.credentials import credential_error, is_credential_name
+from xai_lowcode._internal.credentials import credential_error, is_credential_name
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import OPTIONS, ChatRequest
 
 OPENAPI = Path(__file__).parents[3] / "shared" / "wire" / "openapi.json"
 HELLO = (Message("user", (TextPart("Hello"),)),)

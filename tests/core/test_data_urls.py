@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from xai_lowcode.conversation import ChatRequest, ImagePart, Message
-from xai_lowcode.data_urls import split_data_url
-from xai_lowcode.dialects.messages import Messages
+from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode.chat.dialects.messages import Messages
+from xai_lowcode.types.messages import ImagePart, Message
+from xai_lowcode.types.requests import ChatRequest
 
 TYPES = ("image/png", "image/svg+xml", "application/pdf", "")
 FACTS = ("", ";charset=utf-8", ";name=a.b;charset=utf-8")

@@ -5,25 +5,25 @@ from typing import Any
 
 import pytest
 
-from xai_lowcode.deferral import Deferral, deferral_of
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.requests import PollingOptions, parse_polling
 
 BAD: list[Any] = [0, -1, 0.0, float("nan"), float("-inf"), True, "5", None, [1]]
 
 
-@pytest.mark.parametrize("name", ["timeout", "poll_timeout", "first_pause", "longest_pause"])
+@pytest.mark.parametrize("name", ["timeout", "poll_timeout", "initial_delay", "max_delay"])
 @pytest.mark.parametrize("value", BAD, ids=repr)
 def test_a_duration_is_a_positive_number(name: str, value: Any) -> None:
     """Anything else is refused by name when the plan is made."""
     with pytest.raises(UsageError) as refusal:
-        Deferral(**{name: value})
+        PollingOptions(**{name: value})
     assert refusal.value.field == name
     assert name in str(refusal.value)
 
 
 def test_a_plan_travels() -> None:
     """A plan is a value: equal to its copy, and unchangeable."""
-    plan = Deferral(timeout=7, poll_timeout=float("inf"))
+    plan = PollingOptions(timeout=7, poll_timeout=float("inf"))
     assert pickle.loads(pickle.dumps(plan)) == plan  # noqa: S301 - just written
     with pytest.raises(AttributeError):
         plan.timeout = 3  # type: ignore[misc]
@@ -31,12 +31,12 @@ def test_a_plan_travels() -> None:
 
 def test_a_users_word() -> None:
     """True, False, None or a plan; anything else is refused."""
-    plan = Deferral(timeout=7)
-    assert deferral_of(plan) is plan
-    assert deferral_of(True) == Deferral()  # noqa: FBT003 - the user's word
-    assert deferral_of(None) is deferral_of(False) is None  # noqa: FBT003
-    odds: list[Any] = [1, 0, "yes", {}, [plan], Deferral]
+    plan = PollingOptions(timeout=7)
+    assert parse_polling(plan) is plan
+    assert parse_polling(True) == PollingOptions()  # noqa: FBT003 - the user's word
+    assert parse_polling(None) is parse_polling(False) is None  # noqa: FBT003
+    odds: list[Any] = [1, 0, "yes", {}, [plan], PollingOptions]
     for odd in odds:
         with pytest.raises(UsageError) as refusal:
-            deferral_of(odd)
+            parse_polling(odd)
         assert refusal.value.field == "deferred"

@@ -10,25 +10,25 @@ from tests.core.loopback import Drop, Loopback, Move, Reply, Stall, json_reply
 from tests.core.twins import Pauses, hands
 from tests.core.wire import ENVELOPES, refused, wrapped
 from xai_lowcode import emulator as emulation
-from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.deferral import Deferral
+from xai_lowcode.api.client import AsyncGateway
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import (
     APIConnectionError,
     APITimeoutError,
+    InvalidResponseError,
     NotFoundError,
-    UnreadableAnswerError,
     UsageError,
     XAILowCodeError,
 )
-from xai_lowcode.gateway import AsyncGateway
-from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest, PollingOptions
 
 DONE = {"id": "c", "choices": [{"index": 0, "message": {"content": "hi"}}]}
 GONE = {"error": "Deferred completion not found: r", "code": "not-found"}
-SOON = Deferral(first_pause=0.01)
+SOON = PollingOptions(initial_delay=0.01)
 # Where a look is never answered; long enough for an answer that comes on a busy machine.
-SHORT = Deferral(first_pause=0.01, poll_timeout=0.4)
+SHORT = PollingOptions(initial_delay=0.01, poll_timeout=0.4)
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 
@@ -64,7 +64,7 @@ def test_all_that_means_not_yet(
     plan = SHORT if name == "silence" else SOON
     with hands(kind, settings_for(gateway)) as client:
         gateway.script([PENDING[name], PENDING[name], json_reply(DONE)])
-        assert client.say("collect_deferred_completion", "r", plan) == DONE
+        assert client.say("poll_deferred_completion", "r", plan) == DONE
         assert len(gateway.requests) == 3
         assert len(pauses) == 3
         if name != "silence":
@@ -88,7 +88,7 @@ def test_the_whole_way(
     with hands(kind, settings_of(emulator)) as gateway:
         ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
         ticket = gateway.say("create_chat_completion", **ask)["request_id"]
-        answer = gateway.say("collect_deferred_completion", ticket, SOON)
+        answer = gateway.say("poll_deferred_completion", ticket, SOON)
         assert len(emulator.requests) == (6 if served == "old_new_drops" else 5) + (served == "old")
         assert answer["choices"][0]["message"]["content"]
         with pytest.raises(NotFoundError):
@@ -105,7 +105,7 @@ def test_a_gateway_that_never_says_not_yet(
     with hands(kind, settings_of(emulator)) as gateway:
         ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
         ticket = gateway.say("create_chat_completion", **ask)["request_id"]
-        assert gateway.say("collect_deferred_completion", ticket, SHORT)["choices"]
+        assert gateway.say("poll_deferred_completion", ticket, SHORT)["choices"]
     assert len(emulator.requests) == 3
 
 
@@ -117,11 +117,11 @@ def test_a_gateway_that_never_says_not_yet(
         (Reply(b'{"choices": [', cut=True), APIConnectionError),
         (Reply(b"", cut=True), APIConnectionError),
         (Reply(b'{"choices": [', stall=True), APITimeoutError),
-        (Reply(b'{"choices": ['), UnreadableAnswerError),
-        (Reply(b"<html>x</html>", content_type="text/html"), UnreadableAnswerError),
-        (Reply(b"no gzip", headers=(("Content-Encoding", "gzip"),)), UnreadableAnswerError),
-        (json_reply({"id": "c"}), UnreadableAnswerError),
-        (json_reply("a word"), UnreadableAnswerError),
+        (Reply(b'{"choices": ['), InvalidResponseError),
+        (Reply(b"<html>x</html>", content_type="text/html"), InvalidResponseError),
+        (Reply(b"no gzip", headers=(("Content-Encoding", "gzip"),)), InvalidResponseError),
+        (json_reply({"id": "c"}), InvalidResponseError),
+        (json_reply("a word"), InvalidResponseError),
         (json_reply(refused({"error": "bad"}), 400), XAILowCodeError),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_result_is_not_fetched_twice(
 ) -> None:
     """When part of an answer came, or another one than expected, nobody asks again."""
     gateway.script([move, json_reply(DONE), json_reply(DONE)])
-    method = "get_deferred_completion" if low else "collect_deferred_completion"
+    method = "get_deferred_completion" if low else "poll_deferred_completion"
     plan = () if low else (SOON,)
     slow = isinstance(move, Reply) and move.stall
     settings = settings_for(gateway, max_retries=5, timeout=0.2 if slow else 30)
@@ -193,16 +193,16 @@ def test_what_may_pass_is_outlasted(
     settings = settings_for(gateway, url_format="new")
     with hands(kind, settings) as client:
         gateway.script([*before, FAILED[name], *before, json_reply(DONE)])
-        assert client.say("collect_deferred_completion", "r", plan) == DONE
+        assert client.say("poll_deferred_completion", "r", plan) == DONE
         gateway.script([*before, FAILED[name], *before, json_reply(refused(GONE), 404)])
         with pytest.raises(NotFoundError) as raised:
-            client.say("collect_deferred_completion", "r", plan)
+            client.say("poll_deferred_completion", "r", plan)
         assert "can be fetched once" in raised.value.__notes__[0]
         # Nothing was lost where nothing failed, or where the look was refused.
         for calm in ([], [json_reply(refused({"error": "slow"}), 429)]):
             gateway.script([*before, *calm, json_reply(refused(GONE), 404)])
             with pytest.raises(NotFoundError) as raised:
-                client.say("collect_deferred_completion", "r", plan)
+                client.say("poll_deferred_completion", "r", plan)
             assert not hasattr(raised.value, "__notes__")
 
 
@@ -215,7 +215,7 @@ def test_a_lost_connection_in_the_first_form_is_visible(
     with hands(kind, settings_for(gateway)) as client:
         gateway.script([Drop(), json_reply(refused(GONE), 404)])
         with pytest.raises(NotFoundError) as raised:
-            client.say("collect_deferred_completion", "r", SOON)
+            client.say("poll_deferred_completion", "r", SOON)
         assert "new URL form was tried first: No answer" in raised.value.__notes__[0]
         assert len(gateway.requests) == 2
 
@@ -230,7 +230,7 @@ def test_a_gateway_of_the_new_form_survives_a_drop(
         ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
         ticket = gateway.say("create_chat_completion", **ask)["request_id"]
         emulator.inject(emulation.Drop())
-        assert gateway.say("collect_deferred_completion", ticket, SOON)["choices"]
+        assert gateway.say("poll_deferred_completion", ticket, SOON)["choices"]
 
 
 @both
@@ -239,16 +239,16 @@ def test_the_deadline(gateway: Loopback, kind: type[Any], move: Move) -> None:
     """What is never ready ends with the deadline, and with the id under which it can be had."""
     gateway.play = lambda _request: move
     poll = 0.05 if isinstance(move, Stall) else 5
-    plan = Deferral(timeout=0.4, poll_timeout=poll, first_pause=0.02, longest_pause=0.05)
+    plan = PollingOptions(timeout=0.4, poll_timeout=poll, initial_delay=0.02, max_delay=0.05)
     with hands(kind, settings_for(gateway)) as client:
         with pytest.raises(APITimeoutError) as raised:
-            client.say("collect_deferred_completion", "req-17", plan)
+            client.say("poll_deferred_completion", "req-17", plan)
         # On a busy machine the last look may end in the middle of its answer.
         assert "req-17" in f"{raised.value} {getattr(raised.value, '__notes__', '')}"
         assert raised.value.reached
         assert 1 <= len(gateway.requests) <= 31
         with pytest.raises(APITimeoutError):
-            client.say("collect_deferred_completion", "r", Deferral(timeout=0.05))
+            client.say("poll_deferred_completion", "r", PollingOptions(timeout=0.05))
     assert gateway.open_connections == 0
 
 
@@ -268,7 +268,7 @@ def test_a_callback_can_end_the_waiting(gateway: Loopback, pauses: Pauses, kind:
             raise StoppedError
 
     with hands(kind, settings_for(gateway)) as client, pytest.raises(StoppedError):
-        client.say("collect_deferred_completion", "r", Deferral(progress=watch))
+        client.say("poll_deferred_completion", "r", PollingOptions(progress=watch))
     assert seen == [0, 1, 2]
     assert len(gateway.requests) == 2
     assert len(pauses) == 3
@@ -278,9 +278,9 @@ def test_a_callback_can_end_the_waiting(gateway: Loopback, pauses: Pauses, kind:
 async def test_a_cancelled_waiting_leaves_nothing_open(gateway: Loopback, move: Move) -> None:
     """Cancelling during a look, an answer or a pause closes the connection."""
     gateway.play = lambda _request: move
-    plan = Deferral(first_pause=0.01, longest_pause=30)
+    plan = PollingOptions(initial_delay=0.01, max_delay=30)
     async with AsyncGateway(settings_for(gateway)) as client:
-        task = asyncio.create_task(client.collect_deferred_completion("r", plan))
+        task = asyncio.create_task(client.poll_deferred_completion("r", plan))
         while not gateway.requests:  # noqa: ASYNC110 - another thread fills it
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.03)
@@ -299,8 +299,8 @@ async def test_a_cancelled_waiting_leaves_nothing_open(gateway: Loopback, move: 
 def test_a_promise_without_an_id_is_unreadable(gateway: Loopback, request_id: Any) -> None:
     """A ticket whose id is none is told as such, and nothing is waited for."""
     gateway.script([json_reply({"request_id": request_id})])
-    model = GatewayModel(settings_for(gateway))
-    with pytest.raises((UnreadableAnswerError, UsageError)):
+    model = ChatModel(settings_for(gateway))
+    with pytest.raises((InvalidResponseError, UsageError)):
         model.generate(QUESTION, SOON)
     model.client.close()
     assert len(gateway.requests) == 1
@@ -310,7 +310,7 @@ def test_an_answer_at_once_is_taken(gateway: Loopback) -> None:
     """A gateway that does not know of deferred answers gives one, which is not asked for again."""
     said = {"message": {"content": "hi"}, "finish_reason": "stop"}
     gateway.script([json_reply({"choices": [said]})])
-    model = GatewayModel(settings_for(gateway))
+    model = ChatModel(settings_for(gateway))
     assert model.generate(QUESTION, SOON).text == "hi"
     model.client.close()
     assert len(gateway.requests) == 1
@@ -321,7 +321,7 @@ QUESTION = ChatRequest(model="grok-4.3", messages=(Message("user", (TextPart("Sa
 
 def test_a_deferred_reply_is_the_plain_one(emulator: Emulator) -> None:
     """Deferred and at once, sync and async give one reply; both ask for the same but for a word."""
-    model = GatewayModel(settings_of(emulator))
+    model = ChatModel(settings_of(emulator))
     replies = []
     for plan in (None, SOON):
         emulator.reset()

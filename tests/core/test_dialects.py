@@ -8,24 +8,21 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from xai_lowcode.conversation import (
-    APIS,
-    ChatRequest,
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.emulator import Emulator
+from xai_lowcode.settings import Settings
+from xai_lowcode.types.messages import (
     ImagePart,
     Message,
-    NamedTool,
     ReasoningPart,
     ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    ToolSpec,
 )
-from xai_lowcode.emulator import Emulator
-from xai_lowcode.folding import Assembler
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.reply import Reply
-from xai_lowcode.settings import Settings
+from xai_lowcode.types.requests import APIS, ChatRequest, NamedTool, ToolSpec
+from xai_lowcode.types.responses import ChatResponse
 
 # Completions take one text, so they have laws of their own (test_completions).
 FORMS = sorted(APIS - {"auto", "completions"})
@@ -64,10 +61,10 @@ every_model = pytest.mark.parametrize("model", ["grok-4.3", "grok-4.20-0309-non-
 
 
 @pytest.fixture
-def model_of(emulator: Emulator) -> GatewayModel:
+def model_of(emulator: Emulator) -> ChatModel:
     """A model connected to the emulator."""
     reach = {"api_token": emulator.api_token, "base_url": emulator.base_url}
-    return GatewayModel(Settings.create(**reach))
+    return ChatModel(Settings.create(**reach))
 
 
 def asked(name: str, form: str, model: str) -> ChatRequest:
@@ -75,15 +72,15 @@ def asked(name: str, form: str, model: str) -> ChatRequest:
     return ChatRequest(**{"model": model, **CONVERSATIONS[name]}, api=form)  # type: ignore[arg-type]  # a table
 
 
-def facts(reply: Reply) -> tuple[Any, ...]:
+def facts(reply: ChatResponse) -> tuple[Any, ...]:
     """What must not depend on the form."""
     calls = [(call.name, call.arguments) for call in reply.tool_calls]
     return reply.text, calls, reply.finish_reason
 
 
-def folded(model: GatewayModel, request: ChatRequest) -> Reply:
+def folded(model: ChatModel, request: ChatRequest) -> ChatResponse:
     """The reply that the stream folds into."""
-    assembler = Assembler()
+    assembler = ResponseAccumulator()
     for event in model.stream(request):
         assembler.add(event)
     return assembler.reply()
@@ -91,7 +88,7 @@ def folded(model: GatewayModel, request: ChatRequest) -> Reply:
 
 @every_model
 @every_conversation
-def test_all_forms_agree(model_of: GatewayModel, name: str, model: str) -> None:
+def test_all_forms_agree(model_of: ChatModel, name: str, model: str) -> None:
     """Text, calls and finish are the same in every form; so is what the answer cost in tokens."""
     replies = [model_of.generate(asked(name, form, model)) for form in FORMS]
     assert [reply.api for reply in replies] == FORMS
@@ -109,9 +106,7 @@ def test_all_forms_agree(model_of: GatewayModel, name: str, model: str) -> None:
 @every_model
 @every_form
 @every_conversation
-def test_plain_equals_folded_stream(
-    model_of: GatewayModel, name: str, form: str, model: str
-) -> None:
+def test_plain_equals_folded_stream(model_of: ChatModel, name: str, form: str, model: str) -> None:
     """What a stream folds into is what the plain answer says."""
     request = asked(name, form, model)
     plain, streamed = model_of.generate(request), folded(model_of, request)
@@ -124,7 +119,7 @@ def test_plain_equals_folded_stream(
 @every_form
 @pytest.mark.parametrize("name", ["call", "calls"])
 def test_a_tool_round_in_every_form(
-    model_of: GatewayModel, emulator: Emulator, name: str, form: str
+    model_of: ChatModel, emulator: Emulator, name: str, form: str
 ) -> None:
     """The answer goes back, with its results behind it, and is answered; nothing is refused."""
     request = asked(name, form, "grok-4.3")
@@ -141,7 +136,7 @@ def test_a_tool_round_in_every_form(
 
 @pytest.mark.parametrize("before", FORMS)
 @every_form
-def test_a_conversation_may_change_its_form(model_of: GatewayModel, before: str, form: str) -> None:
+def test_a_conversation_may_change_its_form(model_of: ChatModel, before: str, form: str) -> None:
     """What was answered in one form can be sent on in another: by its parts, not its items."""
     request = asked("call", before, "grok-4.3")
     first = model_of.generate(request)
@@ -153,9 +148,7 @@ def test_a_conversation_may_change_its_form(model_of: GatewayModel, before: str,
 
 
 @every_form
-def test_an_answer_that_said_nothing_ends_no_conversation(
-    model_of: GatewayModel, form: str
-) -> None:
+def test_an_answer_that_said_nothing_ends_no_conversation(model_of: ChatModel, form: str) -> None:
     """What was cut at once is left out of what is sent, since an empty message is refused."""
     request = replace(asked("text", form, "grok-4.3"), stop=("H",))
     empty = model_of.generate(request).choices[0].message
@@ -167,7 +160,7 @@ def test_an_answer_that_said_nothing_ends_no_conversation(
 @pytest.mark.parametrize("form", ["messages", "responses"])
 @pytest.mark.parametrize("change", ["nothing", "spacing", "arguments", "text", "fewer calls"])
 def test_a_changed_answer_goes_back_as_it_was_changed(
-    model_of: GatewayModel, emulator: Emulator, form: str, change: str
+    model_of: ChatModel, emulator: Emulator, form: str, change: str
 ) -> None:
     """Items stand for an answer only while it says what they say; a correction is never undone."""
     request = asked("calls", form, "grok-4.3")
@@ -213,7 +206,7 @@ SENT = {
 
 @every_form
 def test_what_another_form_said_goes_back_by_its_parts(
-    model_of: GatewayModel, emulator: Emulator, form: str
+    model_of: ChatModel, emulator: Emulator, form: str
 ) -> None:
     """Items of another form stay behind; of the parts goes what the table of the forms says."""
     before = Message(

@@ -14,13 +14,13 @@ from tests.core.loopback import Loopback, Reply, json_reply
 from tests.core.twins import Pauses, hands
 from tests.core.wire import ENVELOPES
 from xai_lowcode import emulator as emulation
-from xai_lowcode import files
+from xai_lowcode.api import files
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.errors import DamagedFileError, NotFoundError
-from xai_lowcode.records import FileRecord
+from xai_lowcode.errors import CorruptedDownloadError, NotFoundError
+from xai_lowcode.types.resources import FileRecord
 
 if TYPE_CHECKING:
-    from xai_lowcode.files import FileContent
+    from xai_lowcode.api.files import FileContent
 
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 
@@ -97,7 +97,7 @@ def test_what_is_damaged_is_told(
     emulator.envelope = how
     file_id = emulator.add_file(name, content, content_type)
     with hands(kind, settings_of(emulator)) as gateway:
-        with pytest.raises(DamagedFileError) as raised:
+        with pytest.raises(CorruptedDownloadError) as raised:
             gateway.say("download_file", file_id)
         assert raised.value.content != content
         assert name in str(raised.value)
@@ -131,7 +131,7 @@ def test_without_a_size_bytes_are_looked_at(
         if "filename" in record:
             assert client.say("download_file", "f").content == broken
         else:
-            with pytest.raises(DamagedFileError):
+            with pytest.raises(CorruptedDownloadError):
                 client.say("download_file", "f")
 
 
@@ -194,7 +194,7 @@ def test_nothing_damaged_is_given_as_good(content: bytes, name: str) -> None:
     mangled = content.decode("utf-8", "replace").encode()
     record = FileRecord.model_validate({"id": "f", "filename": name, "bytes": len(content)})
     found = files._without_envelope(mangled, record.size)
-    reason = files._damage(found, record)
+    reason = files._find_damage(found, record)
     if mangled == content:
         assert found == content
         assert reason is None or "\N{REPLACEMENT CHARACTER}".encode() in content

@@ -13,16 +13,16 @@ from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
 from tests.core.loopback import Loopback, json_reply
 from tests.core.twins import hands
 from tests.core.wire import ENVELOPES, wrapped
-from xai_lowcode.embeddings import MOST_TEXTS, EmbeddingRequest, read_vectors
+from xai_lowcode.api.embeddings import MAX_INPUTS, EmbeddingRequest, parse_vectors
 from xai_lowcode.emulator import Emulator, Heartbeats, Refuse
 from xai_lowcode.errors import (
+    InvalidResponseError,
     RateLimitError,
     RouteNotFoundError,
-    UnreadableAnswerError,
     UsageError,
     XAILowCodeError,
 )
-from xai_lowcode.records import Embeddings, one
+from xai_lowcode.types.resources import Embeddings, parse_resource
 
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 BAD: list[tuple[str, dict[str, Any]]] = [
@@ -35,7 +35,7 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("dimensions", {"dimensions": True}),
     ("dimensions", {"dimensions": 2.0}),
     ("batch_size", {"batch_size": 0}),
-    ("batch_size", {"batch_size": MOST_TEXTS + 1}),
+    ("batch_size", {"batch_size": MAX_INPUTS + 1}),
     ("batch_size", {"batch_size": None}),
     ("encoding_format", {"encoding_format": "hex"}),
 ]
@@ -53,7 +53,7 @@ def asked(*texts: str, **options: Any) -> EmbeddingRequest:
 
 
 def read(rows: list[dict[str, Any]], size: int) -> list[list[float]]:
-    return read_vectors(one(Embeddings)({"data": rows}), size)
+    return parse_vectors(parse_resource(Embeddings)({"data": rows}), size)
 
 
 @pytest.mark.parametrize(("field", "options"), BAD)
@@ -113,7 +113,7 @@ def test_base64_is_the_numbers(numbers: list[float]) -> None:
 )
 def test_what_is_no_answer_is_unreadable(rows: list[dict[str, Any]]) -> None:
     """Too few, too many, numbered wrongly or no numbers: never a vector in another's place."""
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         read(rows, 2)
 
 
@@ -182,4 +182,4 @@ def test_lengths_that_differ_are_unreadable(gateway: Loopback, kind: type[Any]) 
     )
     with hands(kind, settings_for(gateway)) as client, pytest.raises(XAILowCodeError) as error:
         client.say("embed", asked("a", "b", batch_size=1))
-    assert isinstance(error.value, UnreadableAnswerError)
+    assert isinstance(error.value, InvalidResponseError)

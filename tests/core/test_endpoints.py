@@ -9,22 +9,23 @@ import pytest
 from tests.core.gateways import BOTH_GATEWAYS, settings_for
 from tests.core.loopback import TOKEN, Loopback, json_reply
 from tests.core.twins import Pauses, hands
-from xai_lowcode import files, operations
-from xai_lowcode.addresses import parameters
+from xai_lowcode.api import endpoints as operations
+from xai_lowcode.api import files
+from xai_lowcode.api.client import Gateway
 from xai_lowcode.errors import (
     APIStatusError,
+    InvalidResponseError,
     RouteNotFoundError,
-    UnreadableAnswerError,
     UsageError,
 )
-from xai_lowcode.gateway import Gateway
-from xai_lowcode.images import ImageRequest
-from xai_lowcode.operation import Operation
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.urls import path_parameters
+from xai_lowcode.types.images import ImageRequest
 
 MODEL = "grok-4.3"
 OLD = "grok-3"
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
-ALL = [value for value in vars(operations).values() if isinstance(value, Operation)]
+ALL = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 Ask = Callable[[Any], Any]
 
@@ -138,7 +139,7 @@ BY_ID: list[tuple[str, dict[str, Any]]] = [
     ("get_language_model", {}),
     ("get_image_model", {}),
     ("get_deferred_completion", {}),
-    ("collect_deferred_completion", {}),
+    ("poll_deferred_completion", {}),
     ("retrieve_response", {}),
     ("delete_response", {}),
     ("get_file", {}),
@@ -159,7 +160,7 @@ def test_bad_ids_go_nowhere(gateway: Loopback, pauses: Pauses, kind: type[Any], 
             with pytest.raises(UsageError):
                 client.say(method, bad, **values)
         for operation in ALL:
-            for name in parameters(operation):
+            for name in path_parameters(operation):
                 with pytest.raises(UsageError) as refusal:
                     client.call(operation, ids={name: bad})
                 assert refusal.value.field == name
@@ -190,7 +191,7 @@ BAD_BODIES: list[tuple[Any, str]] = [
 ]
 
 
-def by_row(operation: Operation[Any]) -> Callable[[Any, Any], Any]:
+def by_row(operation: Endpoint[Any]) -> Callable[[Any, Any], Any]:
     return lambda client, bad: client.call(operation, body={"q": bad})
 
 
@@ -257,5 +258,5 @@ def test_a_deferred_completion_begins_with_a_ticket(gateway: Loopback, kind: typ
             ask = asking("create_chat_completion", model=MODEL, messages=ASKED, **wish)
             assert ask(client) == body
             assert gateway.requests[-1].json.get("deferred") == wish.get("deferred")
-            with pytest.raises(UnreadableAnswerError):
+            with pytest.raises(InvalidResponseError):
                 ask(client)

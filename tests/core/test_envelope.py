@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.wire import ENVELOPES, gateway_fixtures, wrapped
-from xai_lowcode.envelope import text_headers, unwrap, unwrap_chunk
+from xai_lowcode.protocol.envelope import text_headers, unwrap, unwrap_chunk
 
 BODIES: list[Any] = [
     {"id": "c1", "choices": []},
@@ -43,28 +43,28 @@ def test_every_wrapping_gives_the_body(body: Any, how: str) -> None:
 def test_a_body_with_its_own_data_list_keeps_it(items: list[Any], how: str) -> None:
     """A list below a lone ``data`` is the body's where the endpoint says so, wrapped or not."""
     body = {"data": items}
-    assert unwrap(wrapped(body, how), own_data=True).body == body
+    assert unwrap(wrapped(body, how), body_has_data_key=True).body == body
 
 
 @given(json_values, st.booleans())
-def test_the_result_envelope_holds_anything(body: Any, own_data: bool) -> None:
+def test_the_result_envelope_holds_anything(body: Any, body_has_data_key: bool) -> None:
     """Whatever xAI answers, scalars and envelope look-alikes too, ``result`` gives it back."""
-    assert unwrap(wrapped(body, "result"), own_data=own_data).body == body
+    assert unwrap(wrapped(body, "result"), body_has_data_key=body_has_data_key).body == body
 
 
 @given(json_values, st.booleans())
-def test_exactly_once(body: Any, own_data: bool) -> None:
+def test_exactly_once(body: Any, body_has_data_key: bool) -> None:
     """What is below an envelope is never looked into again."""
     inner = wrapped(body, "data")
     assert unwrap(wrapped(inner, "data")).body == inner
-    assert unwrap(wrapped(inner, "result"), own_data=own_data).body == inner
+    assert unwrap(wrapped(inner, "result"), body_has_data_key=body_has_data_key).body == inner
 
 
 @given(json_values)
 def test_own_data_differs_for_nothing_but_a_lone_list_or_scalar(body: Any) -> None:
     """The endpoint's word matters only where ``data`` alone holds no object."""
     if not (isinstance(body, dict) and body.keys() == {"data"}):
-        assert unwrap(body) == unwrap(body, own_data=True)
+        assert unwrap(body) == unwrap(body, body_has_data_key=True)
 
 
 @pytest.mark.parametrize("name", ["ok_chat", "ok_list_models", "ok_images", "ok_array"])
@@ -74,7 +74,7 @@ def test_the_gateways_own_answers(name: str) -> None:
     if not cases:
         pytest.skip("the gateway's answers are not beside the repository")
     body = cases[name]["body"]
-    assert unwrap(body, own_data=True) == (body["result"], body["response_headers"])
+    assert unwrap(body, body_has_data_key=True) == (body["result"], body["response_headers"])
 
 
 @pytest.mark.parametrize("key", ["data", "result"])

@@ -11,11 +11,11 @@ import pytest
 from tests.core.loopback import TOKEN
 from xai_lowcode import errors
 from xai_lowcode.errors import (
-    LONGEST_VALUE,
-    UnreadableAnswerError,
+    MAX_VALUE,
+    InvalidResponseError,
     XAILowCodeError,
-    describe,
-    not_understood,
+    describe_value,
+    unexpected_response_error,
 )
 
 CLASSES = [
@@ -128,13 +128,13 @@ class Unprintable:
         (Unprintable(ValueError(TOKEN)), "an Unprintable"),
         (Unprintable(RecursionError()), "an Unprintable"),
         (f"api_token={TOKEN}", "'[redacted]'"),
-        ("x" * 10**6, "'" + "x" * (LONGEST_VALUE - 1) + "…"),
+        ("x" * 10**6, "'" + "x" * (MAX_VALUE - 1) + "…"),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_any_value_can_be_quoted_in_a_message(value: Any, text: str) -> None:
     """A value is quoted in few words, whatever its ``repr`` does, and without the token."""
-    assert describe(value) == text
+    assert describe_value(value) == text
 
 
 DEFECTS = [KeyError(TOKEN), RecursionError(), OverflowError(TOKEN), ZeroDivisionError()]
@@ -143,8 +143,8 @@ DEFECTS = [KeyError(TOKEN), RecursionError(), OverflowError(TOKEN), ZeroDivision
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: type(defect).__name__)
 def test_a_response_that_is_not_understood_is_unreadable(defect: Exception) -> None:
     """The error names the exception's class, keeps the body, and quotes nothing of the text."""
-    error = not_understood(defect, {"a": 1})
-    assert type(error) is UnreadableAnswerError
+    error = unexpected_response_error(defect, {"a": 1})
+    assert type(error) is InvalidResponseError
     assert type(defect).__name__ in error.message
     assert error.body == {"a": 1}
     assert TOKEN not in str(vars(error))
@@ -155,7 +155,7 @@ def test_lack_of_memory_is_no_fault_of_a_response() -> None:
     """A MemoryError comes out as it is, from both helpers that take any exception."""
     lack = MemoryError()
     with pytest.raises(MemoryError) as raised:
-        not_understood(lack)
+        unexpected_response_error(lack)
     assert raised.value is lack
     with pytest.raises(MemoryError):
-        describe(Unprintable(lack))
+        describe_value(Unprintable(lack))

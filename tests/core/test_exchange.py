@@ -15,22 +15,31 @@ import pytest
 from tests.core.loopback import TOKEN
 from tests.core.wire import refused, wrapped
 from xai_lowcode import errors
-from xai_lowcode.addresses import UrlForms, parameters
-from xai_lowcode.chats import CREATE_CHAT_COMPLETION
-from xai_lowcode.exchange import Session, exchange, wait_to_repeat
-from xai_lowcode.operation import Operation
-from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
-from xai_lowcode.retry import RetryPolicy
-from xai_lowcode.steps import Answer, Call, Dropped, Opened, Outcome, Send, Settled, Step, Wait
+from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS, RETRIEVE_MODEL
+from xai_lowcode.protocol.call_flow import CallContext, call_flow, wait_before_retry
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.retry import RetryPolicy
+from xai_lowcode.protocol.steps import (
+    Call,
+    HTTPResponse,
+    Outcome,
+    RequestFailed,
+    SendRequest,
+    Sleep,
+    Step,
+    StreamStarted,
+    Success,
+)
+from xai_lowcode.protocol.urls import UrlFormatSelector, path_parameters
 
 
-def answer(status: int, document: Any, headers: dict[str, str] | None = None) -> Answer:
+def answer(status: int, document: Any, headers: dict[str, str] | None = None) -> HTTPResponse:
     content = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return Answer(status, headers or {}, content)
+    return HTTPResponse(status, headers or {}, content)
 
 
-def lost(error: type[errors.APIConnectionError], *, reached: bool, **facts: bool) -> Dropped:
-    return Dropped(error("lost", reached=reached), **facts)
+def lost(error: type[errors.APIConnectionError], *, reached: bool, **facts: bool) -> RequestFailed:
+    return RequestFailed(error("lost", reached=reached), **facts)
 
 
 OK = {"id": "m", "choices": [1], "data": [{"id": "m"}]}
@@ -56,8 +65,8 @@ OUTCOMES: dict[str, Outcome] = {
 SIGNS = {"route 404", "network", "drop", "stale"}
 REACHED = {"ok", "no such", "rate 7", "5xx"}
 FINAL = {"route 404", "no such", "token"}
-DELETE_IT: Operation[Any] = Operation("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)
-OPERATIONS: list[Operation[Any]] = [CREATE_CHAT_COMPLETION, RETRIEVE_MODEL, LIST_MODELS, DELETE_IT]
+DELETE_IT: Endpoint[Any] = Endpoint("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)
+OPERATIONS: list[Endpoint[Any]] = [CREATE_CHAT_COMPLETION, RETRIEVE_MODEL, LIST_MODELS, DELETE_IT]
 SCRIPTS = list(product(OUTCOMES, repeat=3))
 
 
@@ -67,13 +76,13 @@ class Played:
 
     steps: list[Step] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    ended: Settled | errors.XAILowCodeError | None = None
+    ended: Success | errors.XAILowCodeError | None = None
     now: float = 0.0
 
     @property
-    def sends(self) -> list[Send]:
+    def sends(self) -> list[SendRequest]:
         """What was sent."""
-        return [step for step in self.steps if isinstance(step, Send)]
+        return [step for step in self.steps if isinstance(step, SendRequest)]
 
     @property
     def forms(self) -> list[str]:
@@ -82,31 +91,31 @@ class Played:
 
 
 def play(
-    operation: Operation[Any],
+    operation: Endpoint[Any],
     script: tuple[str, ...],
-    forms: UrlForms,
+    forms: UrlFormatSelector,
     policy: RetryPolicy,
     *,
     stream: bool = False,
 ) -> Played:
     """Plays a script to its end; when it is used up its last outcome comes for ever."""
     played = Played()
-    call = Call(operation, ids=dict.fromkeys(parameters(operation), "x"), stream=stream)
-    steps = exchange(
+    call = Call(operation, ids=dict.fromkeys(path_parameters(operation), "x"), stream=stream)
+    steps = call_flow(
         call,
-        Session(policy, forms, TOKEN, lambda: played.now, lambda: 0.5),
+        CallContext(policy, forms, TOKEN, lambda: played.now, lambda: 0.5),
     )
     try:
         step = next(steps)
         while len(played.steps) < 50:
             played.steps.append(step)
             outcome: Outcome | None = None
-            if isinstance(step, Send):
+            if isinstance(step, SendRequest):
                 name = script[min(len(played.names), len(script) - 1)]
                 played.names.append(name)
                 outcome = fresh(OUTCOMES[name])
                 played.now += 1
-            elif isinstance(step, Wait):
+            elif isinstance(step, Sleep):
                 played.now += step.seconds
             step = steps.send(outcome)
     except StopIteration as end:
@@ -118,11 +127,11 @@ def play(
 
 def fresh(outcome: Outcome) -> Outcome:
     """The outcome with an error of its own, so that notes do not pile up between plays."""
-    if not isinstance(outcome, Dropped):
+    if not isinstance(outcome, RequestFailed):
         return outcome
     kind: Any = type(outcome.error)
     error = kind("lost", reached=getattr(outcome.error, "reached", False))
-    return Dropped(error, outcome.stale, outcome.begun)
+    return RequestFailed(error, outcome.stale, outcome.begun)
 
 
 CHOICES: list[tuple[Any, RetryPolicy]] = [
@@ -133,9 +142,11 @@ CHOICES: list[tuple[Any, RetryPolicy]] = [
 ]
 
 
-def all_plays(operation: Operation[Any]) -> Iterator[tuple[Any, RetryPolicy, UrlForms, Played]]:
+def all_plays(
+    operation: Endpoint[Any],
+) -> Iterator[tuple[Any, RetryPolicy, UrlFormatSelector, Played]]:
     for (choice, policy), script in product(CHOICES, SCRIPTS):
-        forms = UrlForms(choice)
+        forms = UrlFormatSelector(choice)
         yield choice, policy, forms, play(operation, script, forms, policy)
 
 
@@ -146,7 +157,7 @@ def check_bounds(policy: RetryPolicy, played: Played) -> None:
     assert played.ended is not None
     if "ok" in played.names:
         assert played.names.index("ok") == len(played.names) - 1
-        assert isinstance(played.ended, Settled)
+        assert isinstance(played.ended, Success)
 
 
 def check_waits(policy: RetryPolicy, played: Played) -> None:
@@ -154,25 +165,27 @@ def check_waits(policy: RetryPolicy, played: Played) -> None:
     asked = {"rate 7": 7.0, "gateway 3": 3.0}
     number, began = 0, 0.0
     for step in played.steps:
-        if isinstance(step, Send):
+        if isinstance(step, SendRequest):
             left = None if policy.deadline is None else policy.deadline - began
             assert step.within == left
             assert left is None or left > 0
             number, began = number + 1, began + 1
-        elif isinstance(step, Wait):
+        elif isinstance(step, Sleep):
             assert step.seconds >= asked.get(played.names[number - 1], 0)
             began += step.seconds
             assert policy.deadline is None or began < policy.deadline
 
 
-def check_forms(operation: Operation[Any], choice: str, forms: UrlForms, played: Played) -> None:
+def check_forms(
+    operation: Endpoint[Any], choice: str, forms: UrlFormatSelector, played: Played
+) -> None:
     """The form changes on the signs only, once, at once; what reached xAI is remembered."""
     free = choice == "auto" and "{" in operation.path and operation.method != "POST"
     changes = [index for index, (a, b) in enumerate(pairwise(played.forms)) if a != b]
     assert not changes or free
     for index in changes[:1]:
         assert played.names[index] in SIGNS
-        at = [i for i, step in enumerate(played.steps) if isinstance(step, Send)]
+        at = [i for i, step in enumerate(played.steps) if isinstance(step, SendRequest)]
         assert at[index] + 1 == at[index + 1]
     signs = [index for index, name in enumerate(played.names) if name in SIGNS - {"stale"}]
     reached = [index for index, name in enumerate(played.names) if name in REACHED]
@@ -184,7 +197,7 @@ def check_forms(operation: Operation[Any], choice: str, forms: UrlForms, played:
         assert forms.first(operation) == played.forms[reached[-1]]
 
 
-def check_repeats(operation: Operation[Any], policy: RetryPolicy, played: Played) -> None:
+def check_repeats(operation: Endpoint[Any], policy: RetryPolicy, played: Played) -> None:
     """What must not be repeated is sent once; what may not pass by itself ends the call."""
     before = played.names[:-1]
     if not operation.idempotent:
@@ -194,11 +207,11 @@ def check_repeats(operation: Operation[Any], policy: RetryPolicy, played: Played
     if len(set(played.forms)) == 1:
         assert not FINAL.intersection(before)
     if policy.max_retries == 0:
-        assert not any(isinstance(step, Wait) for step in played.steps)
+        assert not any(isinstance(step, Sleep) for step in played.steps)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_all_scripts(operation: Operation[Any]) -> None:
+def test_all_scripts(operation: Endpoint[Any]) -> None:
     """Bounds, waits, forms and repeats hold for every script, choice, count and deadline."""
     for choice, policy, forms, played in all_plays(operation):
         check_bounds(policy, played)
@@ -210,11 +223,11 @@ def test_all_scripts(operation: Operation[Any]) -> None:
 @pytest.mark.parametrize(("first", "second"), list(product(sorted(SIGNS - {"stale"}), repeat=2)))
 def test_when_both_forms_fail_the_first_error_is_raised(first: str, second: str) -> None:
     """The first error is raised, with the second one attached as a note; nothing is remembered."""
-    forms = UrlForms()
+    forms = UrlFormatSelector()
     played = play(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
     assert played.forms == ["new", "old"]
     assert isinstance(played.ended, errors.XAILowCodeError)
-    alone = play(LIST_MODELS, (first,), UrlForms(), RetryPolicy(0)).ended
+    alone = play(LIST_MODELS, (first,), UrlFormatSelector(), RetryPolicy(0)).ended
     assert str(played.ended) == str(alone)
     assert "old URL form failed too" in played.ended.__notes__[0]
     assert forms.first(RETRIEVE_MODEL) == "new"
@@ -223,15 +236,15 @@ def test_when_both_forms_fail_the_first_error_is_raised(first: str, second: str)
 @pytest.mark.parametrize("second", ["token", "gateway 3", "no such", "5xx", "rate 7", "timeout"])
 def test_an_error_that_blames_no_form_is_raised_itself(second: str) -> None:
     """A refusal of token or rate in the other form is the answer, not the first form's 404."""
-    played = play(RETRIEVE_MODEL, ("route 404", second), UrlForms(), RetryPolicy(0))
-    alone = play(LIST_MODELS, (second,), UrlForms(), RetryPolicy(0)).ended
+    played = play(RETRIEVE_MODEL, ("route 404", second), UrlFormatSelector(), RetryPolicy(0))
+    alone = play(LIST_MODELS, (second,), UrlFormatSelector(), RetryPolicy(0)).ended
     assert str(played.ended) == str(alone)
     assert type(played.ended) is type(alone)
 
 
 def test_what_worked_is_asked_first_next_time() -> None:
     """After one success in the old form, the new one is not tried again."""
-    forms = UrlForms()
+    forms = UrlFormatSelector()
     assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == ["new", "old"]
     assert play(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).forms == ["old"]
     assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).forms == ["old"]
@@ -241,8 +254,14 @@ def test_a_stale_connection_is_no_attempt() -> None:
     """With no retries at all a stale connection is replaced once, and only once."""
     policy = RetryPolicy(0)
     for operation in OPERATIONS:
-        assert play(operation, ("stale", "ok"), UrlForms(), policy).names == ["stale", "ok"]
-    assert play(LIST_MODELS, ("stale", "stale"), UrlForms(), policy).names == ["stale", "stale"]
+        assert play(operation, ("stale", "ok"), UrlFormatSelector(), policy).names == [
+            "stale",
+            "ok",
+        ]
+    assert play(LIST_MODELS, ("stale", "stale"), UrlFormatSelector(), policy).names == [
+        "stale",
+        "stale",
+    ]
 
 
 BODIES = [
@@ -254,11 +273,11 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "operation"), BODIES)
 @pytest.mark.parametrize("how", ["result", "data", "bare"])
-def test_a_success_is_unwrapped(body: Any, operation: Operation[Any], how: str) -> None:
+def test_a_success_is_unwrapped(body: Any, operation: Endpoint[Any], how: str) -> None:
     """In every envelope a success settles with xAI's body, and with the headers of both."""
-    steps = exchange(
+    steps = call_flow(
         Call(operation),
-        Session(RetryPolicy(), UrlForms(), "", float, float),
+        CallContext(RetryPolicy(), UrlFormatSelector(), "", float, float),
     )
     next(steps)
     with pytest.raises(StopIteration) as end:
@@ -272,43 +291,45 @@ def test_a_success_is_unwrapped(body: Any, operation: Operation[Any], how: str) 
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_is_no_json_is_an_error(content: bytes, status: int, stream: bool) -> None:
     """Empty, HTML or broken bodies become an error: unreadable for a success, else by status."""
-    steps = exchange(
+    steps = call_flow(
         Call(CREATE_CHAT_COMPLETION, stream=stream),
-        Session(RetryPolicy(0), UrlForms(), "", float, float),
+        CallContext(RetryPolicy(0), UrlFormatSelector(), "", float, float),
     )
     next(steps)
     with pytest.raises(errors.XAILowCodeError) as raised:
-        steps.send(Answer(status, {}, content))
-    kind = errors.UnreadableAnswerError if status == 200 else errors.APIStatusError
+        steps.send(HTTPResponse(status, {}, content))
+    kind = errors.InvalidResponseError if status == 200 else errors.APIStatusError
     assert isinstance(raised.value, kind)
 
 
 def test_a_stream_settles_when_its_head_is_there() -> None:
     """The head of a stream ends the exchange, and its bytes are left to be read."""
-    steps = exchange(
+    steps = call_flow(
         Call(CREATE_CHAT_COMPLETION, stream=True),
-        Session(RetryPolicy(), UrlForms(), "", float, float),
+        CallContext(RetryPolicy(), UrlFormatSelector(), "", float, float),
     )
     next(steps)
     with pytest.raises(StopIteration) as end:
-        steps.send(Opened({"a": "b"}))
-    assert end.value.value == Settled(None, {"a": "b"})
+        steps.send(StreamStarted({"a": "b"}))
+    assert end.value.value == Success(None, {"a": "b"})
 
 
 def test_a_call_that_goes_on_has_the_attempts_of_the_first() -> None:
     """Retries that were made before are missing, and the response's headers are remembered."""
-    session = Session(RetryPolicy(2), UrlForms(), "", float, lambda: 0.5)
+    session = CallContext(RetryPolicy(2), UrlFormatSelector(), "", float, lambda: 0.5)
     call = Call(CREATE_CHAT_COMPLETION, stream=True)
     attempts = session.attempts()
     for number, outcomes in enumerate((["503", "stream"], ["503", "503"])):
-        steps = exchange(call, session, attempts)
+        steps = call_flow(call, session, attempts)
         step = next(steps)
         try:
             for name in outcomes:
-                assert isinstance(step, Send)
-                outcome = Opened({"retry-after": "3"}) if name == "stream" else OUTCOMES["5xx"]
+                assert isinstance(step, SendRequest)
+                outcome = (
+                    StreamStarted({"retry-after": "3"}) if name == "stream" else OUTCOMES["5xx"]
+                )
                 step = steps.send(outcome)
-                if isinstance(step, Wait):
+                if isinstance(step, Sleep):
                     step = next(steps)
         except StopIteration:
             assert number == 0
@@ -323,15 +344,15 @@ def test_an_error_of_a_success_is_a_failed_attempt(
     retries: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It waits as long as the headers of the response say, counts, and is logged without token."""
-    session = Session(RetryPolicy(retries), UrlForms(), "secret", float, lambda: 0.5)
+    session = CallContext(RetryPolicy(retries), UrlFormatSelector(), "secret", float, lambda: 0.5)
     call: Call[Any] = Call(CREATE_CHAT_COMPLETION, stream=True)
     attempts = session.attempts()
     attempts.headers = {"retry-after": "3", "x-request-id": "r1"}
     error = errors.InternalServerError("Busy secret", status_code=200)
-    steps = wait_to_repeat(call, session, attempts, error)
+    steps = wait_before_retry(call, session, attempts, error)
     with caplog.at_level("INFO", "xai_lowcode"):
         if retries:
-            assert list(steps) == [Wait(3.5)]
+            assert list(steps) == [Sleep(3.5)]
         else:
             with pytest.raises(errors.InternalServerError) as raised:
                 next(steps)
@@ -341,7 +362,7 @@ def test_an_error_of_a_success_is_a_failed_attempt(
     assert "secret" not in f"{error}{caplog.text}"
     told = errors.RateLimitError("Slow down", retry_after=1.0, request_id="own")
     with pytest.raises(errors.RateLimitError):
-        list(wait_to_repeat(call, session, attempts, told))
+        list(wait_before_retry(call, session, attempts, told))
     assert (told.retry_after, told.request_id) == (1.0, "own")
 
 
@@ -349,7 +370,7 @@ def test_variables_of_a_frame_show_no_answer() -> None:
     """Printing steps and outcomes, as error reporters do, shows no body and no header."""
     for value in (
         answer(401, {"a": TOKEN}, {"b": TOKEN}),
-        Opened({"b": TOKEN}),
-        Settled(TOKEN, {"b": TOKEN}),
+        StreamStarted({"b": TOKEN}),
+        Success(TOKEN, {"b": TOKEN}),
     ):
         assert TOKEN not in repr(value)

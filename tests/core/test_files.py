@@ -19,22 +19,22 @@ from tests.core.loopback import TOKEN, Drop, Loopback, Move, Reply, Stall, json_
 from tests.core.shelves import Shelf, stored
 from tests.core.twins import Pauses, hands
 from tests.core.wire import ENVELOPES, refused
-from xai_lowcode.addresses import UrlForms
+from xai_lowcode.api.client import AsyncGateway
+from xai_lowcode.api.endpoints import UPLOAD_CHUNK
+from xai_lowcode.api.files import Upload, upload
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    InvalidResponseError,
     RateLimitError,
-    UnreadableAnswerError,
     UsageError,
 )
-from xai_lowcode.exchange import Session
-from xai_lowcode.files import Upload, upload
-from xai_lowcode.gateway import AsyncGateway
-from xai_lowcode.operations import UPLOAD_CHUNK
-from xai_lowcode.retry import RetryPolicy
-from xai_lowcode.steps import Answer, Send, Work
+from xai_lowcode.protocol.call_flow import CallContext
+from xai_lowcode.protocol.retry import RetryPolicy
+from xai_lowcode.protocol.steps import HTTPResponse, RunBlocking, SendRequest
+from xai_lowcode.protocol.urls import UrlFormatSelector
 
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 
@@ -42,16 +42,16 @@ both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 def by_hand(source: Any, **options: Any) -> tuple[bytes, list[tuple[int, int]], list[int]]:
     """Drives an upload without a network: what arrived, what was told, how long pieces were."""
     arrived, told, lengths = b"", list[tuple[int, int]](), list[int]()
-    session = Session(RetryPolicy(), UrlForms(), TOKEN, lambda: 0.0, lambda: 0.5)
+    session = CallContext(RetryPolicy(), UrlFormatSelector(), TOKEN, lambda: 0.0, lambda: 0.5)
     steps = upload(session, source, progress=lambda *facts: told.append(facts), **options)
     outcome: Any = None
     try:
         while True:
             step = steps.send(outcome)
-            if isinstance(step, Work):
+            if isinstance(step, RunBlocking):
                 outcome = step.run()
                 continue
-            assert isinstance(step, Send)
+            assert isinstance(step, SendRequest)
             body: dict[str, Any] = json.loads(step.call.body or b"")
             document: dict[str, Any] = {"file_id": "f"}
             if step.call.operation is UPLOAD_CHUNK:
@@ -59,7 +59,7 @@ def by_hand(source: Any, **options: Any) -> tuple[bytes, list[tuple[int, int]], 
                 lengths.append(len(piece))
                 arrived += piece
                 document["size_bytes"] = str(len(arrived))
-            outcome = Answer(200, {}, json.dumps(document).encode())
+            outcome = HTTPResponse(200, {}, json.dumps(document).encode())
     except StopIteration as end:
         record = end.value
     assert (record.id, record.size) == ("f", len(arrived))
@@ -132,7 +132,7 @@ LOSSES: dict[str, tuple[Move, type[Exception]]] = {
     "cut": (Reply(b'{"file', cut=True), APIConnectionError),
     "silence": (Stall(), APITimeoutError),
     "html": (Reply(b"<html>x</html>", 502, "text/html"), APIStatusError),
-    "nonsense": (Reply(b"nonsense"), UnreadableAnswerError),
+    "nonsense": (Reply(b"nonsense"), InvalidResponseError),
     "rate": (json_reply(refused({"error": "slow"}), 429), RateLimitError),
 }
 

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode.conversation import ReasoningPart, TextPart, ToolCallPart
-from xai_lowcode.events import Began, Finished, StreamEvent, Used
-from xai_lowcode.folding import Assembler, events_of
-from xai_lowcode.reply import Choice, Citation, Reply, Usage
+from xai_lowcode.chat.accumulator import ResponseAccumulator, response_to_events
+from xai_lowcode.types.events import ChoiceFinished, ResponseStarted, StreamEvent, UsageReported
+from xai_lowcode.types.messages import ReasoningPart, TextPart, ToolCallPart
+from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 texts = st.text(max_size=6)
 some = st.text(min_size=1, max_size=6)
@@ -23,7 +23,7 @@ choices = st.builds(
 )
 usages = st.builds(Usage, *[st.integers(0, 99)] * 3, *[st.none() | st.integers(0, 99)] * 3)
 replies = st.builds(
-    Reply,
+    ChatResponse,
     st.lists(choices, min_size=1, max_size=3).map(tuple),
     id=texts,
     model=texts,
@@ -35,33 +35,35 @@ replies = st.builds(
 )
 
 
-def fold(events: list[StreamEvent]) -> Reply:
-    assembler = Assembler()
+def fold(events: list[StreamEvent]) -> ChatResponse:
+    assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
     return assembler.reply()
 
 
 @given(replies)
-def test_apart_and_together(reply: Reply) -> None:
+def test_apart_and_together(reply: ChatResponse) -> None:
     """Events of any reply fold into the same reply."""
-    assert fold(list(events_of(reply))) == reply
+    assert fold(list(response_to_events(reply))) == reply
 
 
 @given(replies)
-def test_the_order_of_events(reply: Reply) -> None:
+def test_the_order_of_events(reply: ChatResponse) -> None:
     """The facts come first and once, the usage last, each answer finishes once."""
-    events = list(events_of(reply))
-    assert [isinstance(event, Began) for event in events] == [True] + [False] * (len(events) - 1)
-    assert any(isinstance(event, Used) for event in events[:-1]) is False
-    finished = [event.choice for event in events if isinstance(event, Finished)]
+    events = list(response_to_events(reply))
+    assert [isinstance(event, ResponseStarted) for event in events] == [True] + [False] * (
+        len(events) - 1
+    )
+    assert any(isinstance(event, UsageReported) for event in events[:-1]) is False
+    finished = [event.choice for event in events if isinstance(event, ChoiceFinished)]
     assert finished == list(range(len(reply.choices)))
 
 
 @given(replies, st.data())
-def test_a_reply_as_far_as_it_has_come(reply: Reply, data: st.DataObject) -> None:
+def test_a_reply_as_far_as_it_has_come(reply: ChatResponse, data: st.DataObject) -> None:
     """At any point the assembler gives a reply, whose text begins the final text."""
-    events = list(events_of(reply))
+    events = list(response_to_events(reply))
     part = fold(events[: data.draw(st.integers(0, len(events)))])
     assert reply.text.startswith(part.text)
     assert reply.reasoning.startswith(part.reasoning)

@@ -17,25 +17,27 @@ from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
 from tests.core.loopback import Drop, Loopback, json_reply
 from tests.core.twins import Pauses, hands
 from tests.core.wire import ENVELOPES
-from xai_lowcode import endpoints, files, operations
-from xai_lowcode.addresses import parameters
-from xai_lowcode.emulator import Drop as Dropped
-from xai_lowcode.emulator import Emulator, running
-from xai_lowcode.errors import (
-    NotFoundError,
-    UnreadableAnswerError,
-)
-from xai_lowcode.gateway import AsyncGateway, Gateway
-from xai_lowcode.images import ImageRequest
-from xai_lowcode.operation import Operation
-from xai_lowcode.operations import (
+from xai_lowcode.api import endpoints as operations
+from xai_lowcode.api import files
+from xai_lowcode.api import methods as endpoints
+from xai_lowcode.api.client import AsyncGateway, Gateway
+from xai_lowcode.api.endpoints import (
     CREATE_EMBEDDINGS,
-    GATEWAY_OPERATIONS,
+    GATEWAY_ENDPOINTS,
     GET_DEFINITION,
     GET_OPENAPI,
     INITIALIZE_UPLOAD,
     UPLOAD_CHUNK,
 )
+from xai_lowcode.emulator import Drop as Dropped
+from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.errors import (
+    InvalidResponseError,
+    NotFoundError,
+)
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.urls import path_parameters
+from xai_lowcode.types.images import ImageRequest
 
 MODEL = "grok-4.3"
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
@@ -62,7 +64,7 @@ def emulator(_server: Emulator) -> Emulator:
 class Row:
     """How an endpoint is asked: by which method, with what, after which preparation."""
 
-    operation: Operation[Any]
+    operation: Endpoint[Any]
     ask: Callable[[Any, str], Any]
     before: Callable[[Any, Emulator], str] = lambda _hands, _emulator: ""
 
@@ -141,7 +143,7 @@ TABLE: tuple[Row, ...] = (
     Row(GET_OPENAPI, asking("get_openapi")),
 )
 BY_OPERATION = {row.operation.name: row for row in TABLE}
-WITH_IDS = [row for row in TABLE if parameters(row.operation)]
+WITH_IDS = [row for row in TABLE if path_parameters(row.operation)]
 
 
 def plain(value: Any) -> Any:
@@ -181,18 +183,18 @@ def test_the_table_is_whole() -> None:
     """No endpoint and no cell is missing: the gateway's rows, embeddings, two definitions."""
     assert {row.operation.name for row in TABLE} == {
         operation.name
-        for operation in (*GATEWAY_OPERATIONS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI)
+        for operation in (*GATEWAY_ENDPOINTS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI)
     }
-    assert len(TABLE) == len(GATEWAY_OPERATIONS) + 3
+    assert len(TABLE) == len(GATEWAY_ENDPOINTS) + 3
     assert len(CELLS) == 12
 
 
 @pytest.mark.parametrize(
     "operation",
-    [*GATEWAY_OPERATIONS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI],
+    [*GATEWAY_ENDPOINTS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI],
     ids=lambda operation: operation.name,
 )
-def test_every_cell_of_a_row_answers_alike(emulator: Emulator, operation: Operation[Any]) -> None:
+def test_every_cell_of_a_row_answers_alike(emulator: Emulator, operation: Endpoint[Any]) -> None:
     """Both forms, three envelopes and two clients give one answer, ids and times apart."""
     row = BY_OPERATION[operation.name]
     answers = [answered(row, emulator, *cell) for cell in CELLS]
@@ -258,7 +260,7 @@ def test_the_twins_have_the_same_methods() -> None:
         and not name.startswith("_")
     }
     assert words <= sync.keys()
-    assert len(words) > len(GATEWAY_OPERATIONS)
+    assert len(words) > len(GATEWAY_ENDPOINTS)
     for name, word in {**vars(endpoints), "upload_file": files.upload}.items():
         if name in words:
             assert sync[name].__wrapped__ is word is twin[name].__wrapped__
@@ -315,7 +317,7 @@ def test_foreign_names_are_learned(emulator: Emulator, kind: type[Any]) -> None:
     }
     with hands(kind, settings_of(emulator)) as gateway:
         for row in WITH_IDS:
-            with pytest.raises((NotFoundError, UnreadableAnswerError)):
+            with pytest.raises((NotFoundError, InvalidResponseError)):
                 row.ask(gateway, row.before(gateway, emulator))
         assert gateway.say("learn_url_forms") == len(WITH_IDS)
         assert not emulator.requests[-1].with_token

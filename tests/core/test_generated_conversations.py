@@ -9,19 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.gateways import settings_of
-from xai_lowcode.conversation import (
-    ChatRequest,
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.types.messages import (
     Message,
     ReasoningPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    ToolSpec,
 )
-from xai_lowcode.emulator import Emulator, running
-from xai_lowcode.folding import Assembler
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.reply import Reply
+from xai_lowcode.types.requests import ChatRequest, ToolSpec
+from xai_lowcode.types.responses import ChatResponse
 
 FORMS = ("chat_completions", "messages", "responses")
 MODELS = ("grok-3-mini", "grok-4.3", "grok-4.7", "grok-4.20-0309-non-reasoning")
@@ -69,26 +68,26 @@ def called(number: int, calls: list[tuple[str, int, str]]) -> Iterator[Message]:
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[GatewayModel]:
+def model() -> Iterator[ChatModel]:
     """A model with the emulator behind it."""
     with running() as emulator:
         yield connected(emulator)
 
 
-def connected(emulator: Emulator) -> GatewayModel:
+def connected(emulator: Emulator) -> ChatModel:
     """A model of this emulator."""
-    return GatewayModel(settings_of(emulator))
+    return ChatModel(settings_of(emulator))
 
 
-def folded(model: GatewayModel, request: ChatRequest) -> Reply:
+def folded(model: ChatModel, request: ChatRequest) -> ChatResponse:
     """The reply that the stream folds into."""
-    assembler = Assembler()
+    assembler = ResponseAccumulator()
     for event in model.stream(request):
         assembler.add(event)
     return assembler.reply()
 
 
-def facts(reply: Reply) -> tuple[Any, ...]:
+def facts(reply: ChatResponse) -> tuple[Any, ...]:
     """What must not depend on the form: what was said, called and counted, and how it ended."""
     calls = [(call.name, json.loads(call.arguments)) for call in reply.tool_calls]
     used = reply.usage
@@ -106,7 +105,7 @@ def facts(reply: Reply) -> tuple[Any, ...]:
     limit=st.sampled_from([3, 1_000]),
 )
 def test_a_conversation_is_answered_alike_in_every_form(
-    model: GatewayModel,
+    model: ChatModel,
     system: str | None,
     rounds: list[Any],
     question: str | None,

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.wire import WIRE
-from xai_lowcode.errors import ContentPolicyError, UnreadableAnswerError, UsageError, describe
-from xai_lowcode.images import Image, ImageRequest, pictures, read_images
+from xai_lowcode.errors import ContentPolicyError, InvalidResponseError, UsageError, describe_value
+from xai_lowcode.types.images import Image, ImageRequest, extract_images, parse_images
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 BAD: list[tuple[str, Any]] = [
@@ -38,7 +38,7 @@ BAD: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD, ids=describe)
+@pytest.mark.parametrize(("name", "value"), BAD, ids=describe_value)
 def test_impossible_orders_are_refused(name: str, value: Any) -> None:
     """An impossible field is refused when the order is made, naming it."""
     with pytest.raises(UsageError) as refusal:
@@ -87,9 +87,9 @@ def test_moderation_holds_back_what_it_flags(flags: list[bool | None]) -> None:
     passed = [f"u{number}" for number, flag in enumerate(flags) if flag is not False]
     if not passed:
         with pytest.raises(ContentPolicyError):
-            read_images({"data": items})
+            parse_images({"data": items})
         return
-    batch = read_images({"data": items, "usage": {"cost_in_usd_ticks": 200_000_000}})
+    batch = parse_images({"data": items, "usage": {"cost_in_usd_ticks": 200_000_000}})
     assert [image.url for image in batch.images] == passed
     assert batch.blocked == len(flags) - len(passed)
     assert batch.cost_usd == 0.02
@@ -114,7 +114,7 @@ def test_a_picture_is_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["é", "a", "ab=c", "data:image/png;base64,AAAA", "AA AA", "\n"])
 def test_what_is_no_base64_is_unreadable(text: str) -> None:
     """Data that is no base64 raises our own error."""
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         _ = Image(base64=text).content
 
 
@@ -129,8 +129,8 @@ def test_an_address_is_no_data() -> None:
 )
 def test_a_picture_without_either_is_unreadable(item: dict[str, Any]) -> None:
     """A picture has an address or data; with neither the answer is unreadable."""
-    with pytest.raises(UnreadableAnswerError):
-        read_images({"data": [item]})
+    with pytest.raises(InvalidResponseError):
+        parse_images({"data": [item]})
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_picture_without_either_is_unreadable(item: dict[str, Any]) -> None:
 )
 def test_the_kind_of_a_picture(item: dict[str, Any], kind: str) -> None:
     """The service's word counts, else the data's first bytes, else jpeg."""
-    assert read_images({"data": [item]}).images[0].mime_type == kind
+    assert parse_images({"data": [item]}).images[0].mime_type == kind
 
 
 @pytest.mark.parametrize("path", sorted(WIRE.glob("images/*.json")), ids=lambda path: path.stem)
@@ -153,7 +153,7 @@ def test_recorded_answers(path: Path) -> None:
     if ".request." in path.name:
         pytest.skip("a request")
     body = json.loads(path.read_bytes())
-    batch = read_images(body)
+    batch = parse_images(body)
     assert len(batch.images) == len(body["data"])
     assert batch.cost_ticks == body["usage"]["cost_in_usd_ticks"]
     for image, item in zip(batch.images, body["data"], strict=True):
@@ -164,14 +164,14 @@ def test_recorded_answers(path: Path) -> None:
 @pytest.mark.parametrize("usage", [{}, {"cost_in_usd_ticks": 0}, {"cost_in_usd_ticks": 5}, None])
 def test_a_response_without_images_is_unreadable(usage: Any) -> None:
     """Of an empty list nobody can say what each image cost, or show one."""
-    with pytest.raises(UnreadableAnswerError, match="no images"):
-        read_images({"data": [], "usage": usage})
+    with pytest.raises(InvalidResponseError, match="no images"):
+        parse_images({"data": [], "usage": usage})
 
 
 @pytest.mark.parametrize("ticks", [0, -1, 2**63, 2**64, 1e300, float("nan"), "5", None, True])
 def test_any_cost_is_a_figure_or_none(ticks: Any) -> None:
     """A cost that is no integer of 64 bits counts as not given."""
-    batch = read_images({"data": [{"url": "u"}], "usage": {"cost_in_usd_ticks": ticks}})
+    batch = parse_images({"data": [{"url": "u"}], "usage": {"cost_in_usd_ticks": ticks}})
     given = type(ticks) is int and ticks < 2**64
     assert batch.cost_usd == (ticks / 10**10 if given else None)
 
@@ -215,7 +215,7 @@ def test_whatever_a_decoder_raises_is_ours(
     image = encoded("RGB", "PNG")
     monkeypatch.setattr(PIL.Image if step == "open" else PIL.Image.Image, step, fail)
     ours = issubclass(defect, Exception) and defect is not MemoryError
-    with pytest.raises(UnreadableAnswerError if ours else defect) as raised:
+    with pytest.raises(InvalidResponseError if ours else defect) as raised:
         image.thumbnail()
     assert not ours or raised.value.__cause__ is None
 
@@ -223,6 +223,6 @@ def test_whatever_a_decoder_raises_is_ours(
 @pytest.mark.parametrize("data", [b"\x89PNG", b"\xff\xfe", "\ud800", "é"])
 def test_a_block_with_other_data_is_unreadable(data: Any) -> None:
     """A framework's block whose data is not base64 makes an error of ours when it is used."""
-    (image,) = pictures({"type": "image", "base64": data}).images
-    with pytest.raises(UnreadableAnswerError):
+    (image,) = extract_images({"type": "image", "base64": data}).images
+    with pytest.raises(InvalidResponseError):
         _ = image.content

@@ -15,20 +15,19 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 
 from tests.core.held import Held
 from tests.core.loopback import TOKEN, Reply, json_reply
-from xai_lowcode.addresses import UrlForms
-from xai_lowcode.chats import CREATE_CHAT_COMPLETION
+from xai_lowcode.api.client import AsyncGateway, Gateway
+from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import APITimeoutError, UsageError, XAILowCodeError
-from xai_lowcode.exchange import Session, exchange
-from xai_lowcode.gateway import AsyncGateway, Gateway
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.limiters import Limiter, limiter_of
-from xai_lowcode.limits import Limits
-from xai_lowcode.operations import LIST_MODELS
-from xai_lowcode.retry import RetryPolicy
+from xai_lowcode.protocol.call_flow import CallContext, call_flow
+from xai_lowcode.protocol.retry import RetryPolicy
+from xai_lowcode.protocol.steps import AcquireSlot, Call, HTTPResponse, SendRequest, Sleep, Step
+from xai_lowcode.protocol.urls import UrlFormatSelector
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Answer, Call, Enter, Send, Step, Wait
-from xai_lowcode.transport.async_client import AsyncClient
-from xai_lowcode.transport.sync_client import Client
+from xai_lowcode.transport.async_client import AsyncAPIClient
+from xai_lowcode.transport.concurrency import RequestLimits
+from xai_lowcode.transport.rate_limit import RateLimiterAdapter, as_rate_limiter
+from xai_lowcode.transport.sync_client import SyncAPIClient
 
 SETTINGS = Settings.create(api_token=TOKEN, base_url="http://127.0.0.1:1/xai")
 
@@ -88,16 +87,16 @@ KINDS: list[Callable[[], Any]] = [LangChains, LlamaIndexs, Plain]
 
 def asking(kind: Any, held: Held, limiter: Any, settings: Settings = SETTINGS) -> Callable[[], Any]:
     """A call of either client."""
-    if kind is Client:
+    if kind is SyncAPIClient:
         http = httpx.Client(transport=held)
-        client = Client(settings, http_client=http, rate_limiter=limiter)
+        client = SyncAPIClient(settings, http_client=http, rate_limiter=limiter)
         return lambda: client.call(LIST_MODELS)
     ahttp = httpx.AsyncClient(transport=held)
-    aclient = AsyncClient(settings, http_client=ahttp, rate_limiter=limiter)
+    aclient = AsyncAPIClient(settings, http_client=ahttp, rate_limiter=limiter)
     return lambda: asyncio.run(aclient.call(LIST_MODELS))
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
 @pytest.mark.parametrize("make", KINDS)
 def test_each_request_is_asked_for_once(kind: Any, make: Any) -> None:
     """Two calls, the second of which needs three attempts: four requests, four times asked."""
@@ -111,11 +110,11 @@ def test_each_request_is_asked_for_once(kind: Any, make: Any) -> None:
     call = asking(kind, held, limiter)
     call()
     call()
-    assert limiter.how == ["sync" if kind is Client else "async"] * 4
+    assert limiter.how == ["sync" if kind is SyncAPIClient else "async"] * 4
     assert held.flight.sent == 4
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
 @pytest.mark.parametrize(
     "make", [lambda rate: InMemoryRateLimiter(requests_per_second=rate, check_every_n_seconds=0.01)]
 )
@@ -128,7 +127,7 @@ def test_the_frameworks_own_hold_the_rate(kind: Any, make: Any) -> None:
     assert time.monotonic() - began > 5 / 50
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
 def test_llama_indexs_own_holds_the_rate(kind: Any) -> None:
     """The first burst passes, the next request waits."""
     theirs = pytest.importorskip("llama_index.core.rate_limiter", reason="not in LlamaIndex 0.14.5")
@@ -141,7 +140,7 @@ def test_llama_indexs_own_holds_the_rate(kind: Any) -> None:
     assert 0.15 < time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
 @pytest.mark.parametrize("make", [LangChains, Plain])
 def test_a_limiter_that_says_no_is_obeyed(kind: Any, make: Any) -> None:
     """False is no leave: nothing is sent, and the place is free again."""
@@ -152,7 +151,7 @@ def test_a_limiter_that_says_no_is_obeyed(kind: Any, make: Any) -> None:
     assert held.flight.sent == 0
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
 def test_the_deadline_counts_waiting_for_leave(kind: Any) -> None:
     """LangChain's own limiter, far too slow: the deadline is kept, nothing is sent."""
     held = Held(0)
@@ -165,7 +164,7 @@ def test_the_deadline_counts_waiting_for_leave(kind: Any) -> None:
     assert held.flight.sent == 0
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
 def test_an_error_of_the_limiter_comes_through(kind: Any) -> None:
     """A limiter that breaks: its own error, and the place is free again."""
 
@@ -186,7 +185,7 @@ def test_an_error_of_the_limiter_comes_through(kind: Any) -> None:
 def test_a_limiter_is_asked_after_the_place_is_taken() -> None:
     """What waits for a place has not been counted yet: the rate holds for what is sent."""
     limiter = Plain()
-    limits = Limits(1, Limiter(limiter))
+    limits = RequestLimits(1, RateLimiterAdapter(limiter))
     _, place = limits.enter(None, rated=True)
     waiting = threading.Thread(target=limits.enter, args=(10,), kwargs={"rated": True})
     waiting.start()
@@ -201,7 +200,7 @@ WRONG = [object(), 3, "10/s", LangChains, threading.Lock(), lambda: None, {"acqu
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-@pytest.mark.parametrize("kind", [Gateway, AsyncGateway, GatewayModel])
+@pytest.mark.parametrize("kind", [Gateway, AsyncGateway, ChatModel])
 def test_what_is_no_limiter_is_refused(kind: Any, wrong: Any) -> None:
     """The error names the field and what is needed."""
     with pytest.raises(UsageError, match=r"rate_limiter: .*acquire") as refusal:
@@ -209,12 +208,12 @@ def test_what_is_no_limiter_is_refused(kind: Any, wrong: Any) -> None:
     assert refusal.value.field == "rate_limiter"
 
 
-@pytest.mark.parametrize("kind", [Gateway, AsyncGateway, GatewayModel])
+@pytest.mark.parametrize("kind", [Gateway, AsyncGateway, ChatModel])
 def test_copies_share_and_pickles_carry(kind: Any) -> None:
     """A copy asks the same limiter; a pickle takes it along if it can, else says that it cannot."""
 
     def limiter_of_(thing: Any) -> Any:
-        limits = (thing.client if kind is GatewayModel else thing).session.limits
+        limits = (thing.client if kind is ChatModel else thing).session.limits
         return limits and limits.limiter and limits.limiter.given
 
     own = InMemoryRateLimiter()
@@ -235,23 +234,23 @@ def test_copies_share_and_pickles_carry(kind: Any) -> None:
 
 def test_one_limiter_for_both_clients_of_a_model() -> None:
     """Sync and async client of one gateway object have the same limits."""
-    model = GatewayModel(SETTINGS, rate_limiter=Plain())
+    model = ChatModel(SETTINGS, rate_limiter=Plain())
     assert model.client.session.limits is model.async_client.session.limits is not None
-    assert limiter_of(None) is None
+    assert as_rate_limiter(None) is None
 
 
 # --- the flow -------------------------------------------------------------------------------------
 
 
-def steps_of(session: Session, answers: list[Answer]) -> list[Step]:
+def steps_of(session: CallContext, answers: list[HTTPResponse]) -> list[Step]:
     """The steps of a call that is answered like this."""
     taken: list[Step] = []
-    flow: Generator[Step, Any, Any] = exchange(Call(LIST_MODELS), session)
+    flow: Generator[Step, Any, Any] = call_flow(Call(LIST_MODELS), session)
     try:
         step = next(flow)
         while True:
             taken.append(step)
-            step = flow.send(answers.pop(0) if isinstance(step, Send) else None)
+            step = flow.send(answers.pop(0) if isinstance(step, SendRequest) else None)
     except StopIteration:
         return taken
 
@@ -260,24 +259,28 @@ def steps_of(session: Session, answers: list[Answer]) -> list[Step]:
 @pytest.mark.parametrize("failures", [0, 1, 2])
 def test_no_send_without_leave(paid: bool, failures: int) -> None:
     """Before each send and only there; the first is free where somebody else asked."""
-    limits: Any = Limits(1, None)
-    session = Session(
-        RetryPolicy(2), UrlForms("new"), TOKEN, lambda: 0.0, lambda: 0.5, limits, paid
+    limits: Any = RequestLimits(1, None)
+    session = CallContext(
+        RetryPolicy(2), UrlFormatSelector("new"), TOKEN, lambda: 0.0, lambda: 0.5, limits, paid
     )
-    answers = [Answer(503, {}, b'{"error": "x"}')] * failures + [Answer(200, {}, b'{"data": []}')]
+    answers = [HTTPResponse(503, {}, b'{"error": "x"}')] * failures + [
+        HTTPResponse(200, {}, b'{"data": []}')
+    ]
     taken = steps_of(session, answers)
-    pattern = [Enter, Send] + [Wait, Enter, Send] * failures
+    pattern = [AcquireSlot, SendRequest] + [Sleep, AcquireSlot, SendRequest] * failures
     assert [type(step) for step in taken] == pattern
-    rated = [step.rated for step in taken if isinstance(step, Enter)]
+    rated = [step.rated for step in taken if isinstance(step, AcquireSlot)]
     assert rated == [not paid] + [True] * failures
 
 
 def test_who_gets_no_leave_does_not_send() -> None:
     """The error that came instead of leave is the call's."""
-    limits: Any = Limits(1, None)
-    session = Session(RetryPolicy(2), UrlForms(), TOKEN, lambda: 0.0, lambda: 0.5, limits)
-    flow = exchange(Call(CREATE_CHAT_COMPLETION, b"{}"), session)
-    assert isinstance(next(flow), Enter)
+    limits: Any = RequestLimits(1, None)
+    session = CallContext(
+        RetryPolicy(2), UrlFormatSelector(), TOKEN, lambda: 0.0, lambda: 0.5, limits
+    )
+    flow = call_flow(Call(CREATE_CHAT_COMPLETION, b"{}"), session)
+    assert isinstance(next(flow), AcquireSlot)
     late = APITimeoutError("late")
     with pytest.raises(XAILowCodeError) as raised:
         flow.send(late)

@@ -13,30 +13,29 @@ import pytest
 
 from tests.core.held import Held, free
 from tests.core.loopback import TOKEN, Reply, json_reply, sse_reply
-from xai_lowcode.chats import CREATE_CHAT_COMPLETION
+from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import APITimeoutError, UsageError
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.limits import Limits
-from xai_lowcode.operations import LIST_MODELS
+from xai_lowcode.protocol.steps import Call
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Call
-from xai_lowcode.transport.async_client import AsyncClient
-from xai_lowcode.transport.sync_client import Client
+from xai_lowcode.transport.async_client import AsyncAPIClient
+from xai_lowcode.transport.concurrency import RequestLimits
+from xai_lowcode.transport.sync_client import SyncAPIClient
 
 STREAM: Call[Any] = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
 
 
-def model_on(held: Held, **options: Any) -> GatewayModel:
+def model_on(held: Held, **options: Any) -> ChatModel:
     """Sync and async clients of one gateway object, on a transport that counts."""
     settings = Settings.create(api_token=TOKEN, base_url="http://127.0.0.1:1/xai", **options)
-    return GatewayModel(
+    return ChatModel(
         settings,
         http_client=httpx.Client(transport=held),
         http_async_client=httpx.AsyncClient(transport=held),
     )
 
 
-def limits_in(model: GatewayModel) -> Any:
+def limits_in(model: ChatModel) -> Any:
     """The limits of a gateway object."""
     return model.client.session.limits
 
@@ -118,7 +117,7 @@ def test_an_interrupted_call_gives_its_place_back() -> None:
         assert free(limits_in(model)) == 1
 
 
-def streams(model: GatewayModel, way: str) -> Iterator[None]:
+def streams(model: ChatModel, way: str) -> Iterator[None]:
     """Begins a stream, pauses, and ends it in one of several ways."""
     stream = model.client.stream(STREAM)
     next(stream)
@@ -133,7 +132,7 @@ def streams(model: GatewayModel, way: str) -> Iterator[None]:
             gc.collect()
 
 
-async def astream(model: GatewayModel, way: str, during: Callable[[], None]) -> None:
+async def astream(model: ChatModel, way: str, during: Callable[[], None]) -> None:
     """The same in a coroutine."""
     stream = model.async_client.stream(STREAM)
     await anext(stream)
@@ -167,7 +166,7 @@ def test_a_stream_keeps_its_place_while_it_is_read(way: str) -> None:
     assert free(limits) == 2
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
 def test_a_place_is_taken_for_each_attempt_and_not_kept_between(
     kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,7 +184,7 @@ def test_a_place_is_taken_for_each_attempt_and_not_kept_between(
         if _seconds != held.seconds:
             nap(_seconds)
 
-    if kind is Client:
+    if kind is SyncAPIClient:
         monkeypatch.setattr("xai_lowcode.transport.sync_client.sleep", nap)
         model.client.call(LIST_MODELS)
     else:
@@ -197,7 +196,7 @@ def test_a_place_is_taken_for_each_attempt_and_not_kept_between(
 
 def test_a_loop_that_ended_does_not_swallow_a_place() -> None:
     """Who waits on a closed loop is passed over."""
-    limits = Limits(1, None)
+    limits = RequestLimits(1, None)
     _, place = limits.enter(None, rated=False)
     loop = asyncio.new_event_loop()
     waiting = loop.create_task(limits.aenter(None, rated=False))
@@ -215,7 +214,7 @@ def test_a_loop_that_ended_does_not_swallow_a_place() -> None:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 def test_a_forked_child_has_all_places() -> None:
     """What the parent's threads hold and wait for is theirs; a place held at the fork too."""
-    limits = Limits(3, None)
+    limits = RequestLimits(3, None)
     _, ours = limits.enter(None, rated=False)
     _, theirs = limits.enter(None, rated=False)
     child = os.fork()

@@ -4,25 +4,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xai_lowcode.conversation import (
-    ChatRequest,
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialects.messages import Messages
+from xai_lowcode.chat.dialects.messages.request import DEFAULT_MAX_TOKENS
+from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.types.messages import (
     ImagePart,
     Message,
-    NamedTool,
     ReasoningPart,
-    ResponseFormat,
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    ToolSpec,
 )
-from xai_lowcode.dialects.messages import Messages
-from xai_lowcode.dialects.messages.request import DEFAULT_MAX_TOKENS
-from xai_lowcode.errors import UnreadableAnswerError, UsageError
-from xai_lowcode.folding import Assembler
+from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolSpec
 
 if TYPE_CHECKING:
-    from xai_lowcode.events import StreamEvent
+    from xai_lowcode.types.events import StreamEvent
 
 QUESTION = Message("user", (TextPart("?"),))
 SCHEMA = {"type": "object", "properties": {}}
@@ -151,7 +148,7 @@ def test_an_answer_in_pieces_is_the_whole_one() -> None:
         [{"text": "ye"}, {"text": "s"}],
         [{"partial_json": '{"a"'}, {"partial_json": ":1}"}],
     ]
-    decoder, assembler = Messages().decoder(), Assembler()
+    decoder, assembler = Messages().decoder(), ResponseAccumulator()
     events: list[StreamEvent] = [
         *decoder.feed({"type": "message_start", "message": {"id": "m", "model": "grok"}}),
         *decoder.feed({"type": "ping"}),
@@ -176,5 +173,5 @@ def test_an_answer_in_pieces_is_the_whole_one() -> None:
 
 def test_no_answer_is_unreadable() -> None:
     """What holds no blocks is no answer."""
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         Messages().parse({"content": "hi"})

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode import operations
-from xai_lowcode.chats import CREATE_CHAT_COMPLETION
-from xai_lowcode.errors import UnreadableAnswerError, XAILowCodeError
-from xai_lowcode.operation import Operation, object_with
-from xai_lowcode.operations import LIST_MODELS
+from xai_lowcode.api import endpoints as operations
+from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
+from xai_lowcode.errors import InvalidResponseError, XAILowCodeError
+from xai_lowcode.protocol.endpoint import Endpoint, parse_object
 
-ALL = [value for value in vars(operations).values() if isinstance(value, Operation)]
+ALL = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
 every_row = pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.name)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4),
@@ -36,7 +35,7 @@ def test_names_and_addresses_differ() -> None:
 
 
 @every_row
-def test_rows_are_whole(operation: Operation[Any]) -> None:
+def test_rows_are_whole(operation: Endpoint[Any]) -> None:
     """Paths begin at /v1 below the base; reading repeats freely, creating does not."""
     if operation.host == "gateway":
         assert re.fullmatch(r"/v1(/[a-z_-]+|/\{\w+\})+(:\w+)?", operation.path)
@@ -59,7 +58,7 @@ def test_what_must_not_be_asked_twice() -> None:
 
 @every_row
 @given(body=json_values)
-def test_any_answer_is_read_or_unreadable(operation: Operation[Any], body: Any) -> None:
+def test_any_answer_is_read_or_unreadable(operation: Endpoint[Any], body: Any) -> None:
     """No body, however odd, makes reading fail in another way than with our own error."""
     try:
         operation.parse(body)
@@ -68,14 +67,14 @@ def test_any_answer_is_read_or_unreadable(operation: Operation[Any], body: Any) 
 
 
 @pytest.mark.parametrize("operation", [CREATE_CHAT_COMPLETION], ids=lambda row: row.name)
-def test_chat_answers_come_as_they_are(operation: Operation[Any]) -> None:
+def test_chat_answers_come_as_they_are(operation: Endpoint[Any]) -> None:
     """A chat's answer is returned unchanged, for its dialect; without its key it is unreadable."""
     body = {"choices": [], "id": "c"}
     assert operation.parse(body) is body
-    with pytest.raises(UnreadableAnswerError, match="choices"):
+    with pytest.raises(InvalidResponseError, match="choices"):
         operation.parse({"id": "c"})
-    with pytest.raises(UnreadableAnswerError, match="'a' and 'b'"):
-        object_with("a", "b")({"a": 1})
+    with pytest.raises(InvalidResponseError, match="'a' and 'b'"):
+        parse_object("a", "b")({"a": 1})
 
 
 def test_lists_of_objects() -> None:
@@ -84,7 +83,7 @@ def test_lists_of_objects() -> None:
     assert (model.id, model.model_extra) == ("m", {"new": 1})
     odds: list[Any] = [None, {}, "x", [1], [None], [{}]]
     for odd in odds:
-        with pytest.raises(UnreadableAnswerError):
+        with pytest.raises(InvalidResponseError):
             LIST_MODELS.parse({"data": odd})
 
 
@@ -92,7 +91,7 @@ DATA_LISTS = {"/v1/images/generations", "/v1/models", "/v1/files", "/v1/embeddin
 
 
 @every_row
-def test_the_ambiguous_data_key_is_marked(operation: Operation[Any]) -> None:
+def test_the_ambiguous_data_key_is_marked(operation: Endpoint[Any]) -> None:
     """The endpoints whose own body has a data key, and no others, say so."""
     lists = operation.path in DATA_LISTS and operation.name != "Upload File"
-    assert operation.own_data == lists
+    assert operation.body_has_data_key == lists

@@ -11,18 +11,11 @@ import pytest
 
 from tests.core.loopback import TOKEN, Loopback, json_reply
 from tests.core.wire import refused
-from xai_lowcode.conversation import (
-    OPTIONS,
-    ChatRequest,
-    Message,
-    ResponseFormat,
-    ServerTool,
-    TextPart,
-    ToolSpec,
-)
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import BadRequestError, UsageError
-from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.settings import Settings
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import OPTIONS, ChatRequest, ResponseFormat, ServerTool, ToolSpec
 
 PAGE = Path(__file__).parents[2] / "docs" / "wire-forms.md"
 DIALECTS = ("chat_completions", "messages", "responses")
@@ -118,7 +111,7 @@ def sent(gateway: Loopback, dialect: str, option: str, options: dict[str, Any]) 
     request = ChatRequest(model=model, messages=(question,), api=dialect, **options)  # type: ignore[arg-type]  # a table
     gateway.play = lambda _request: json_reply(refused({"error": "seen"}), 400)
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0)
-    asked = GatewayModel(settings)
+    asked = ChatModel(settings)
     with pytest.raises(BadRequestError, match="seen"):
         asked.generate(request)
     asked.client.close()

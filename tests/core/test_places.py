@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 
 from tests.core.held import free
 from xai_lowcode.errors import APITimeoutError
-from xai_lowcode.limiters import limiter_of
-from xai_lowcode.limits import Limits
-from xai_lowcode.places import Place, Room
+from xai_lowcode.transport.concurrency import ConcurrencyLimiter, RequestLimits, Slot
+from xai_lowcode.transport.rate_limit import as_rate_limiter
 
 
 def test_first_come_first_served() -> None:
     """Threads and tasks that wait in turns are served in the order in which they came."""
-    limits, order, done = Limits(1, None), list[int](), list[Callable[[], Any]]()
+    limits, order, done = RequestLimits(1, None), list[int](), list[Callable[[], Any]]()
     _, first = limits.enter(None, rated=False)
 
     def wait(number: int) -> None:
@@ -50,11 +49,11 @@ def test_first_come_first_served() -> None:
 
 def test_nobody_passes_those_who_wait() -> None:
     """A place that became free this moment is not taken by whoever comes now."""
-    room = Room(0)
-    first = Place(room)
+    room = ConcurrencyLimiter(0)
+    first = Slot(room)
     first.queue()
     room.free.append(None)
-    newcomer = Place(room)
+    newcomer = Slot(room)
     assert not newcomer.take()
     newcomer.queue()
     assert (first._held, newcomer._held) == ([None], [])
@@ -65,7 +64,7 @@ def test_nobody_passes_those_who_wait() -> None:
 @pytest.mark.parametrize("patience", [0.01, None])
 def test_who_gave_up_waits_no_longer(patience: float | None) -> None:
     """Neither lateness nor cancellation leaves anybody in the queue."""
-    limits = Limits(1, None)
+    limits = RequestLimits(1, None)
     _, place = limits.enter(None, rated=False)
 
     async def give_up() -> None:
@@ -97,7 +96,7 @@ class Refusing:
 
 def test_who_is_refused_by_the_limiter_holds_no_place() -> None:
     """Whether or not the place that is given along is left."""
-    limits = Limits(1, limiter_of(Refusing()))
+    limits = RequestLimits(1, as_rate_limiter(Refusing()))
     for error, _ in (
         limits.enter(0.01, rated=True),
         asyncio.run(limits.aenter(0.01, rated=True)),
@@ -106,28 +105,28 @@ def test_who_is_refused_by_the_limiter_holds_no_place() -> None:
     assert free(limits) == 1
 
 
-class Fickle(deque[Place]):
+class Fickle(deque[Slot]):
     """A queue whose first leaves at the moment when it is called up."""
 
-    def popleft(self) -> Place:
+    def popleft(self) -> Slot:
         place = super().popleft()
         place.withdraw()
         return place
 
 
-class Emptied(deque[Place]):
+class Emptied(deque[Slot]):
     """A queue that everybody has left when its first is called up."""
 
-    def popleft(self) -> Place:
+    def popleft(self) -> Slot:
         self.clear()
         return super().popleft()
 
 
 @pytest.mark.parametrize("queue", [Fickle, Emptied])
-def test_who_goes_when_called_up_takes_no_place_along(queue: type[deque[Place]]) -> None:
+def test_who_goes_when_called_up_takes_no_place_along(queue: type[deque[Slot]]) -> None:
     """Another thread may give up between two steps of the one that serves it."""
-    room = Room(1)
-    holder, waiter = Place(room), Place(room, lambda: None)
+    room = ConcurrencyLimiter(1)
+    holder, waiter = Slot(room), Slot(room, lambda: None)
     assert holder.take()
     room.waiting = queue()
     waiter.queue()
@@ -144,7 +143,7 @@ MOVES = st.lists(
 @given(MOVES, st.integers(1, 3))
 def test_no_place_is_lost_or_made(moves: list[tuple[str, int]], places: int) -> None:
     """However tasks come, are cancelled, run late and leave: in the end all places are free."""
-    limits = Limits(places, None)
+    limits = RequestLimits(places, None)
 
     async def play() -> None:
         tasks: list[asyncio.Task[Any]] = []
@@ -179,7 +178,7 @@ def _holds(entered: Any) -> bool:
 
 def test_threads_in_a_scramble() -> None:
     """Many threads with very short patience, over and over: none too many, none lost."""
-    limits, flight, wrong = Limits(3, None), [0], list[int]()
+    limits, flight, wrong = RequestLimits(3, None), [0], list[int]()
     lock = threading.Lock()
 
     def work(seed: int) -> None:

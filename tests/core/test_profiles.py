@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.profiles import Profile, profile_of, refused_option
+from xai_lowcode.chat.profiles import ModelProfile, get_profile, parse_rejected_option
+from xai_lowcode.types.requests import ChatRequest
 
 PENALTIES = {"stop", "presence_penalty", "frequency_penalty"}
 # Model: context window, reasons, refuses reasoning_effort.
@@ -31,7 +31,7 @@ KNOWN = [
 @pytest.mark.parametrize(("model", "window", "reasons", "no_effort"), KNOWN)
 def test_known_families(model: str, window: int, reasons: bool, no_effort: bool) -> None:
     """The table of xAI's models page holds for every name in it."""
-    profile = profile_of(model)
+    profile = get_profile(model)
     assert (profile.context_window, profile.reasons) == (window, reasons)
     assert ("reasoning_effort" in profile.refuses) == no_effort
     assert profile.refuses >= PENALTIES if reasons else not PENALTIES & profile.refuses
@@ -40,8 +40,8 @@ def test_known_families(model: str, window: int, reasons: bool, no_effort: bool)
 @pytest.mark.parametrize("model", [*(row[0] for row in KNOWN), "grok-2", "grok-3-mini", "new"])
 def test_every_fact_has_a_source(model: str) -> None:
     """What is known says where from; what was read somewhere says when."""
-    profile = profile_of(model)
-    facts = {field.name for field in fields(Profile)} - {"sources"}
+    profile = get_profile(model)
+    facts = {field.name for field in fields(ModelProfile)} - {"sources"}
     assert profile.sources.keys() == facts
     for fact, source in profile.sources.items():
         unstated = fact == "max_output_tokens" or source.startswith("no source")
@@ -50,10 +50,10 @@ def test_every_fact_has_a_source(model: str) -> None:
 
 def test_one_model_answers_in_one_form_alone() -> None:
     """The model of several agents has responses only, and takes no limit of tokens."""
-    profile = profile_of("grok-4.20-multi-agent-0309")
+    profile = get_profile("grok-4.20-multi-agent-0309")
     assert profile.apis == {"responses"}
     assert "max_tokens" in profile.refuses
-    assert "chat_completions" in profile_of("grok-4.7").apis
+    assert "chat_completions" in get_profile("grok-4.7").apis
 
 
 # xAI's sentences as transcribed or recorded, and what each says a model does not take.
@@ -79,20 +79,23 @@ REFUSALS = [
 @pytest.mark.parametrize(("message", "option"), REFUSALS)
 def test_refusals_name_options(message: str, option: str | None) -> None:
     """What xAI's sentence names is one of our options, or nothing that may be left out."""
-    assert refused_option(message) == option
+    assert parse_rejected_option(message) == option
 
 
 @given(st.text(max_size=80))
 def test_no_text_names_what_is_no_option(message: str) -> None:
     """Whatever is said, only an option of a request comes out."""
     for text in (message, f"Argument not supported on this model: {message}"):
-        assert refused_option(text) in {None, *(option.name for option in fields(ChatRequest))}
+        assert parse_rejected_option(text) in {
+            None,
+            *(option.name for option in fields(ChatRequest)),
+        }
 
 
 @given(st.text(max_size=30))
 def test_any_name_has_a_profile(model: str) -> None:
     """An unknown name has facts too, and what is refused are options of a request."""
-    profile = profile_of(model)
+    profile = get_profile(model)
     assert profile.context_window > 0
     assert profile.refuses <= {option.name for option in fields(ChatRequest)}
     assert not profile.refuses & {"model", "messages"}
@@ -101,6 +104,6 @@ def test_any_name_has_a_profile(model: str) -> None:
 @pytest.mark.parametrize("model", ["grok-2", "grok-2-vision", "grok-3", "grok-3-mini"])
 def test_old_names_are_no_prefix_of_new_ones(model: str) -> None:
     """A small old window is not given to a later family whose name begins alike."""
-    assert profile_of(model).context_window == 131_072
-    assert profile_of("grok-20").context_window > 131_072
-    assert profile_of("grok-30-mini").context_window > 131_072
+    assert get_profile(model).context_window == 131_072
+    assert get_profile("grok-20").context_window > 131_072
+    assert get_profile("grok-30-mini").context_window > 131_072

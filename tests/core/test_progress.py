@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from tests.core.gateways import BOTH_GATEWAYS, settings_of
 from tests.core.loopback import TOKEN
 from tests.core.twins import hands
-from xai_lowcode.addresses import UrlForms
-from xai_lowcode.deferral import Deferral
-from xai_lowcode.deferred import collect
+from xai_lowcode._internal.progress import shown, track
+from xai_lowcode.api.deferred import poll
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import UsageError
-from xai_lowcode.exchange import Session
-from xai_lowcode.progress import shown, track
-from xai_lowcode.retry import RetryPolicy
-from xai_lowcode.steps import Wait
+from xai_lowcode.protocol.call_flow import CallContext
+from xai_lowcode.protocol.retry import RetryPolicy
+from xai_lowcode.protocol.steps import Sleep
+from xai_lowcode.protocol.urls import UrlFormatSelector
+from xai_lowcode.types.requests import PollingOptions
 
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 WRONG: list[Any] = [1, 0, "yes", [], object()]
@@ -85,7 +85,7 @@ def test_other_wishes_are_refused_before_anything_is_sent(
         for call in (
             lambda: client.say("upload_file", b"x", name="a", progress=wrong),
             lambda: client.say("download_file", "file_1", progress=wrong),
-            lambda: Deferral(progress=wrong),
+            lambda: PollingOptions(progress=wrong),
             lambda: track([], progress=wrong),
         ):
             with pytest.raises(UsageError, match="True or a function") as refusal:
@@ -129,8 +129,8 @@ def test_a_terminal_sees_it(
     list(track("abc", label="letters"))
     seen = drawn(capsys)
     assert all(word in seen for word in ("letters", "3/3"))
-    with closing(waiting(Deferral(progress=True))) as flow:
-        assert isinstance(next(flow), Wait)
+    with closing(waiting(PollingOptions(progress=True))) as flow:
+        assert isinstance(next(flow), Sleep)
         flow.send(None)
     seen = drawn(capsys)
     assert all(word in seen for word in ("deferred answer", "0 looks"))
@@ -180,7 +180,7 @@ def test_an_interruption_takes_the_bar_away(
         monkeypatch.setattr("xai_lowcode.transport.sync_client.sleep", interrupt)
         monkeypatch.setattr("xai_lowcode.transport.async_client.asyncio.sleep", interrupt)
         with pytest.raises(KeyboardInterrupt) as kept:
-            client.say("collect_deferred_completion", "r", Deferral(progress=True))
+            client.say("poll_deferred_completion", "r", PollingOptions(progress=True))
         # rich tells its thread to end, and does not wait for it.
         for thread in set(threading.enumerate()) - before:
             thread.join(1)
@@ -196,8 +196,8 @@ shell = InteractiveShell.instance()
 shell.kernel = object()  # what tells a notebook from a terminal
 with capture_output() as seen:
     shell.run_cell('''
-from xai_lowcode.progress import shown, track
-from xai_lowcode.retry import RetryPolicy
+from xai_lowcode._internal.progress import shown, track
+from xai_lowcode.protocol.retry import RetryPolicy
 list(track("abc", label="<b>letters"))
 with shown(True, "a.bin", "bytes") as report:
     report(0, 2_000_000)
@@ -233,7 +233,7 @@ def drawn(capsys: pytest.CaptureFixture[str]) -> str:
     return err
 
 
-def waiting(deferral: Deferral) -> Any:
+def waiting(deferral: PollingOptions) -> Any:
     """A flow that waits for an answer that is not there."""
-    session = Session(RetryPolicy(0), UrlForms("new"), TOKEN, lambda: 0.0, lambda: 0.5)
-    return collect("r", deferral, session)
+    session = CallContext(RetryPolicy(0), UrlFormatSelector("new"), TOKEN, lambda: 0.0, lambda: 0.5)
+    return poll("r", deferral, session)

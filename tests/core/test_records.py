@@ -11,16 +11,17 @@ from pydantic import ValidationError
 from tests.core import watching
 from tests.core.loopback import TOKEN
 from tests.core.wire import WIRE
-from xai_lowcode import operations, records
+from xai_lowcode.api import endpoints as operations
+from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.errors import UnreadableAnswerError, XAILowCodeError
-from xai_lowcode.images import ImageBatch
-from xai_lowcode.operation import Operation
-from xai_lowcode.operations import GATEWAY_OPERATIONS
-from xai_lowcode.records import FileRecord, Model, Record, many, one
+from xai_lowcode.errors import InvalidResponseError, XAILowCodeError
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.types import resources as records
+from xai_lowcode.types.images import ImageBatch
+from xai_lowcode.types.resources import FileRecord, Model, Resource, parse_resource, parse_resources
 
 o = operations
-EXAMPLES: dict[str, Operation[Any]] = {
+EXAMPLES: dict[str, Endpoint[Any]] = {
     "official_examples/delete-files-file-id": o.DELETE_FILE,
     "official_examples/delete-responses-response-id": o.DELETE_RESPONSE,
     "official_examples/get-api-key": o.GET_API_KEY,
@@ -70,7 +71,7 @@ FOLDERS = ("official_examples", "api_key", "files", "images", "models", "me")
 KINDS = [
     kind
     for kind in vars(records).values()
-    if isinstance(kind, type) and issubclass(kind, Record) and kind is not Record
+    if isinstance(kind, type) and issubclass(kind, Resource) and kind is not Resource
 ]
 here = pytest.mark.skipif(not WIRE.exists(), reason="the recorded bodies are not here")
 
@@ -94,7 +95,7 @@ def test_no_example_is_left_out() -> None:
 def same(parsed: Any, body: Any) -> None:
     """Each member of the body is in the record: under its name, ours, or among the extra ones."""
     ours = {"file_id": "id", "filename": "name", "bytes": "size", "size_bytes": "size"}
-    if isinstance(parsed, Record):
+    if isinstance(parsed, Resource):
         for name, value in body.items():
             renamed = ours.get(name, name) if isinstance(parsed, FileRecord) else name
             same(getattr(parsed, renamed), value)
@@ -126,17 +127,17 @@ def test_every_example_is_read(name: str) -> None:
 def test_a_ticket_is_read() -> None:
     """The published ticket has its id."""
     body = body_of("official_examples/post-chat-completions-deferred")
-    assert one(records.Ticket)(body).request_id == body["request_id"]
+    assert parse_resource(records.Ticket)(body).request_id == body["request_id"]
 
 
 def test_what_is_new_is_kept() -> None:
     """Members that nobody has heard of stay, whatever they hold."""
     for kind in KINDS:
         body = whole(kind) | {"brand_new": {"a": [1]}, "model_config": 3, "copy": None}
-        parsed = one(kind)(body)
+        parsed = parse_resource(kind)(body)
         extra: Any = parsed.model_extra
         assert extra.items() >= {"brand_new": {"a": [1]}, "model_config": 3, "copy": None}.items()
-        assert one(kind)(parsed.model_dump()) == parsed
+        assert parse_resource(kind)(parsed.model_dump()) == parsed
 
 
 NEEDED: dict[str, Any] = {
@@ -155,24 +156,24 @@ NEEDED: dict[str, Any] = {
 }
 
 
-def whole(kind: type[Record]) -> dict[str, Any]:
+def whole(kind: type[Resource]) -> dict[str, Any]:
     """The shortest body that a record is made of."""
     needed = [name for name, info in kind.model_fields.items() if info.is_required()]
     return {name: NEEDED[name] for name in needed}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_records_are_values(kind: type[Record]) -> None:
+def test_records_are_values(kind: type[Resource]) -> None:
     """A record cannot be changed, and equals its like; all but what it must have may be absent."""
-    record = one(kind)(whole(kind))
-    assert record == one(kind)(whole(kind))
+    record = parse_resource(kind)(whole(kind))
+    assert record == parse_resource(kind)(whole(kind))
     name = next(iter(kind.model_fields))
     with pytest.raises(ValidationError):
         setattr(record, name, "other")
     for missing in whole(kind):
         body = {key: value for key, value in whole(kind).items() if key != missing}
-        with pytest.raises(UnreadableAnswerError, match=missing):
-            one(kind)(body)
+        with pytest.raises(InvalidResponseError, match=missing):
+            parse_resource(kind)(body)
 
 
 @pytest.mark.parametrize("size", [0, 1, 12_345, 2**53 + 1])
@@ -183,7 +184,7 @@ def test_both_generations_of_a_file_agree(size: int) -> None:
     file.content += b"x" * min(size, 100)
     old = {**file.old_card(), "size_bytes": str(size)}
     new = {**file.card(), "bytes": size}
-    older, newer = one(FileRecord)(old), one(FileRecord)(new)
+    older, newer = parse_resource(FileRecord)(old), parse_resource(FileRecord)(new)
     for name in ("id", "name", "size", "expires_at"):
         assert getattr(older, name) == getattr(newer, name)
     assert (older.id, older.name, older.size) == (file.id, "notes.txt", size)
@@ -206,9 +207,9 @@ PRICES = [
 @pytest.mark.parametrize(("field", "price", "member", "usd"), PRICES)
 def test_prices_in_dollars(field: str, price: int, member: str, usd: float) -> None:
     """12500 is 1.25 dollars for a million tokens, 200000000 is 0.02 for a picture; none is none."""
-    model = one(Model)({"id": "m", field: price})
+    model = parse_resource(Model)({"id": "m", field: price})
     assert getattr(model, member) == pytest.approx(usd)
-    assert getattr(one(Model)({"id": "m", field: 0}), member) == 0
+    assert getattr(parse_resource(Model)({"id": "m", field: 0}), member) == 0
     others = [other for _, _, other, _ in PRICES if other != member]
     assert [getattr(model, other) for other in others] == [None] * 3
 
@@ -226,12 +227,12 @@ ODD = {"secret": f"hunter2 {TOKEN}"}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_errors_name_places_and_repeat_nothing(kind: type[Record]) -> None:
+def test_errors_name_places_and_repeat_nothing(kind: type[Resource]) -> None:
     """A body of another shape is told by its places; its content stands in no text of the error."""
     for name in whole(kind):
         body = {**whole(kind), name: ODD}
-        with pytest.raises(UnreadableAnswerError) as raised:
-            one(kind)(body)
+        with pytest.raises(InvalidResponseError) as raised:
+            parse_resource(kind)(body)
         error = raised.value
         assert name in error.message
         assert kind.__name__ in error.message
@@ -240,8 +241,8 @@ def test_errors_name_places_and_repeat_nothing(kind: type[Record]) -> None:
         seen = watching.all_of(error, skip=(__file__, watching.__file__, records.__file__))
         assert TOKEN not in seen
     for odd in (None, "hunter2", ["hunter2"], 5):
-        with pytest.raises(UnreadableAnswerError) as raised:
-            one(kind)(odd)
+        with pytest.raises(InvalidResponseError) as raised:
+            parse_resource(kind)(odd)
         assert "the answer is missing or of another type" in str(raised.value)
         assert "hunter2" not in str(raised.value)
 
@@ -249,11 +250,11 @@ def test_errors_name_places_and_repeat_nothing(kind: type[Record]) -> None:
 def test_errors_are_short() -> None:
     """Of a thousand places that do not fit the first few are named."""
     for parse, body in (
-        (one(records.Embeddings), {"data": [{"embedding": [None] * 1000}]}),
-        (one(records.FilePage), {"data": [{}] * 1000}),
-        (many(Model, "data"), {"data": [{}] * 1000}),
+        (parse_resource(records.Embeddings), {"data": [{"embedding": [None] * 1000}]}),
+        (parse_resource(records.FilePage), {"data": [{}] * 1000}),
+        (parse_resources(Model, "data"), {"data": [{}] * 1000}),
     ):
-        with pytest.raises(UnreadableAnswerError) as raised:
+        with pytest.raises(InvalidResponseError) as raised:
             parse(body)
         assert len(str(raised.value)) < 300
 
@@ -267,14 +268,14 @@ values = st.recursive(
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @given(data=st.data())
-def test_any_body_is_read_or_unreadable(kind: type[Record], data: st.DataObject) -> None:
+def test_any_body_is_read_or_unreadable(kind: type[Resource], data: st.DataObject) -> None:
     """Whatever stands in the known members, reading it ends in a record or in our own error."""
     names = st.sampled_from([*kind.model_fields, "filename", "bytes", "size_bytes", "new"])
     body = whole(kind) | data.draw(st.dictionaries(names, values, max_size=4))
     try:
-        parsed = one(kind)(body)
+        parsed = parse_resource(kind)(body)
     except XAILowCodeError as error:
-        assert isinstance(error, UnreadableAnswerError)  # noqa: PT017 - both ends are lawful
+        assert isinstance(error, InvalidResponseError)  # noqa: PT017 - both ends are lawful
         return
     assert parsed.model_dump()
 
@@ -282,7 +283,7 @@ def test_any_body_is_read_or_unreadable(kind: type[Record], data: st.DataObject)
 def test_every_row_has_an_example() -> None:
     """Each endpoint of the gateway's list has one, but for six whose answers nobody published."""
     read = {operation.name for operation in EXAMPLES.values()}
-    assert {operation.name for operation in GATEWAY_OPERATIONS} - read == {
+    assert {operation.name for operation in GATEWAY_ENDPOINTS} - read == {
         "Download File",
         "Update File",
         "Initialize File Upload",

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.loopback import TOKEN
-from xai_lowcode.redaction import BLANK, redact, redact_text
+from xai_lowcode.redaction import REDACTED, redact, redact_text
 
 tokens = st.text(
     st.characters(codec="ascii", exclude_categories=["Cc", "Zs"]), min_size=6, max_size=40
-).filter(lambda token: token not in BLANK)
+).filter(lambda token: token not in REDACTED)
 around = st.text(max_size=20)
 # What makes one of the known forms begin before the token, and may end inside it.
 openings = st.sampled_from(
@@ -50,7 +50,7 @@ def test_the_token_in_use_goes_wherever_it_stands(
     spelling = spell(token)
     assert spelling not in redact_text(f"{before}{spelling}{after}", token)
     # Nor its end, where another form begins before it and would end inside it.
-    left = redact_text(f"{before}{spelling}", token).removesuffix(BLANK)
+    left = redact_text(f"{before}{spelling}", token).removesuffix(REDACTED)
     assert not left.endswith(spelling[-4:])
 
 
@@ -115,7 +115,7 @@ def test_other_documents_stay(document: Any) -> None:
 @pytest.mark.parametrize("value", ["short", 5, None, {"a": ["b"]}, ["b"]])
 def test_secret_members_are_blank_whatever_they_hold(member: str, value: Any) -> None:
     """Members that hold credentials, or echo the request, are blanked with all that is below."""
-    assert redact({"a": {member: value}}) == {"a": {member: BLANK}}
+    assert redact({"a": {member: value}}) == {"a": {member: REDACTED}}
 
 
 def test_a_document_of_any_depth_can_be_redacted() -> None:

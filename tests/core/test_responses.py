@@ -4,27 +4,23 @@ from typing import Any
 
 import pytest
 
-from xai_lowcode.conversation import (
-    ChatRequest,
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.emulator import running
+from xai_lowcode.errors import InternalServerError, InvalidResponseError, UsageError
+from xai_lowcode.settings import Settings
+from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
     Message,
-    NamedTool,
     ReasoningPart,
-    ResponseFormat,
-    ServerTool,
     ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    ToolSpec,
 )
-from xai_lowcode.dialects.responses import Responses
-from xai_lowcode.emulator import running
-from xai_lowcode.errors import InternalServerError, UnreadableAnswerError, UsageError
-from xai_lowcode.folding import Assembler
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.settings import Settings
+from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ServerTool, ToolSpec
 
 QUESTION = Message("user", (TextPart("?"),))
 SCHEMA = {"type": "object", "properties": {}}
@@ -236,7 +232,7 @@ def test_failures_are_raised() -> None:
         with pytest.raises(InternalServerError, match="Oops") as raised:
             read()
         assert raised.value.code == "server_error"
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         Responses().parse({"output": "hi"})
 
 
@@ -252,7 +248,7 @@ def test_unknown_events_items_and_members_are_no_obstacle() -> None:
         {"type": "response.output_item.done", "output_index": 1, "item": MESSAGE},
         {"type": "response.completed", "response": body},
     ]
-    decoder, assembler = Responses().decoder(), Assembler()
+    decoder, assembler = Responses().decoder(), ResponseAccumulator()
     for chunk in chunks:
         for event in decoder.feed(chunk):
             assembler.add(event)
@@ -263,9 +259,7 @@ def test_unknown_events_items_and_members_are_no_obstacle() -> None:
 
 def test_chat_completions_refuse_what_they_cannot_carry() -> None:
     """A form that was asked for is not left silently."""
-    model = GatewayModel(
-        Settings.create(api_token="at_r0123456789", base_url="http://127.0.0.1/xai")
-    )
+    model = ChatModel(Settings.create(api_token="at_r0123456789", base_url="http://127.0.0.1/xai"))
     request = ChatRequest(
         model="grok-4.7", messages=(QUESTION,), api="chat_completions", store=True
     )
@@ -278,7 +272,7 @@ async def test_what_responses_lack_is_left_out_with_a_word() -> None:
     """Options without a member are dropped with one warning each; stop strings are cut here."""
     with running() as gateway:
         settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
-        model = GatewayModel(settings)
+        model = ChatModel(settings)
         request = ChatRequest(
             model="grok-4.20-0309-non-reasoning",
             messages=(Message("user", (TextPart("Hello"),)),),
@@ -288,7 +282,7 @@ async def test_what_responses_lack_is_left_out_with_a_word() -> None:
         )
         with pytest.warns(UserWarning, match="responses refuses seed"):
             reply = model.generate(request)
-        streamed = Assembler()
+        streamed = ResponseAccumulator()
         for event in model.stream(request):
             streamed.add(event)
         again = await model.agenerate(request)
@@ -310,7 +304,7 @@ async def test_what_responses_lack_is_left_out_with_a_word() -> None:
 def test_a_tool_that_failed_is_told_apart(item: dict[str, Any], *, failed: bool) -> None:
     """An error, or a status that says so, marks the use of a tool; the answer is whole."""
     plain = Responses().parse({"output": [item]})
-    streamed = Assembler()
+    streamed = ResponseAccumulator()
     for event in Responses().decoder().feed({"type": "response.output_item.done", "item": item}):
         streamed.add(event)
     for reply in (plain, streamed.reply()):
@@ -323,7 +317,7 @@ def test_a_conversation_goes_on_from_items_and_from_a_stored_response() -> None:
     """A tool round works by replay, and a second turn by the id of the first response."""
     with running() as gateway:
         settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
-        model = GatewayModel(settings)
+        model = ChatModel(settings)
         question = Message("user", (TextPart("Use add for 2."),))
         tool = ToolSpec(
             "add",

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xai_lowcode import errors
-from xai_lowcode.retry import (
-    LONGEST_OBEYED_PAUSE,
-    LONGEST_PAUSE,
-    Attempts,
+from xai_lowcode.protocol.retry import (
+    MAX_DELAY,
+    MAX_RETRY_AFTER,
     RetryPolicy,
-    pause,
+    RetryState,
+    backoff_delay,
 )
 
 jitters = st.floats(0, 1)
@@ -27,26 +27,26 @@ class Clock:
         return self.now
 
 
-def attempts(policy: RetryPolicy, clock: Clock, jitter: float = 0.5) -> Attempts:
-    return Attempts(policy, clock, lambda: jitter)
+def attempts(policy: RetryPolicy, clock: Clock, jitter: float = 0.5) -> RetryState:
+    return RetryState(policy, clock, lambda: jitter)
 
 
 @given(st.integers(1, 50), st.floats(0, 1_000), jitters)
 def test_what_was_asked_is_never_undercut(attempt: int, asked: float, jitter: float) -> None:
     """With a Retry-After the wait is at least that, and at most a second longer."""
-    assert asked <= pause(attempt, asked, jitter) <= asked + 1
+    assert asked <= backoff_delay(attempt, asked, jitter) <= asked + 1
 
 
 @given(st.integers(1, 50), jitters)
 def test_without_a_word_waits_are_bounded(attempt: int, jitter: float) -> None:
     """Without a Retry-After the wait lies between nothing and the ceiling."""
-    assert 0 <= pause(attempt, None, jitter) <= LONGEST_PAUSE
+    assert 0 <= backoff_delay(attempt, None, jitter) <= MAX_DELAY
 
 
 def test_without_a_word_the_span_doubles() -> None:
     """Each failed attempt doubles the span of the wait, up to the ceiling."""
-    for shorter, longer in pairwise(pause(attempt, None, 1.0) for attempt in range(1, 12)):
-        assert longer == min(2 * shorter, LONGEST_PAUSE)
+    for shorter, longer in pairwise(backoff_delay(attempt, None, 1.0) for attempt in range(1, 12)):
+        assert longer == min(2 * shorter, MAX_DELAY)
 
 
 @given(st.integers(0, 5))
@@ -55,9 +55,9 @@ def test_repeats_are_counted(max_retries: int) -> None:
     tried = attempts(RetryPolicy(max_retries), Clock())
     error = errors.RateLimitError("slow down")
     for _ in range(max_retries):
-        tried.pause_after(error, idempotent=False, reached=False)
+        tried.next_delay(error, idempotent=False, reached=False)
     with pytest.raises(errors.RateLimitError) as raised:
-        tried.pause_after(error, idempotent=False, reached=False)
+        tried.next_delay(error, idempotent=False, reached=False)
     assert raised.value is error
 
 
@@ -79,10 +79,10 @@ def test_only_what_may_pass_is_repeated(
     dear = kind is errors.APITimeoutError and reached and not idempotent
     tried = attempts(RetryPolicy(1), Clock())
     if kind.is_retryable and not dear:
-        assert tried.pause_after(kind("x"), idempotent=idempotent, reached=reached) >= 0
+        assert tried.next_delay(kind("x"), idempotent=idempotent, reached=reached) >= 0
     else:
         with pytest.raises(kind):
-            tried.pause_after(kind("x"), idempotent=idempotent, reached=reached)
+            tried.next_delay(kind("x"), idempotent=idempotent, reached=reached)
 
 
 @given(st.floats(0, 300), st.floats(0.1, 300), st.floats(0, 300), jitters)
@@ -95,10 +95,10 @@ def test_no_wait_passes_the_deadline(
     clock.now += passed
     error = errors.RateLimitError("slow down", retry_after=asked)
     try:
-        seconds = tried.pause_after(error, idempotent=True, reached=False)
+        seconds = tried.next_delay(error, idempotent=True, reached=False)
     except errors.RateLimitError:
-        asked_in_all = pause(1, asked, jitter)
-        assert asked_in_all > LONGEST_OBEYED_PAUSE or clock.now + asked_in_all >= 100 + deadline
+        asked_in_all = backoff_delay(1, asked, jitter)
+        assert asked_in_all > MAX_RETRY_AFTER or clock.now + asked_in_all >= 100 + deadline
         assert "Not tried again" in error.__notes__[0]
     except errors.APITimeoutError:
         assert clock.now - 100 >= deadline

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from xai_lowcode.errors import UsageError
-from xai_lowcode.schemas import clean_schema
+from xai_lowcode.json_schema import sanitize_schema
 
 
 def member(schema: Any, *, quiet: bool = True) -> Any:
@@ -15,7 +15,7 @@ def member(schema: Any, *, quiet: bool = True) -> Any:
     whole = {"type": "object", "properties": {"a": schema}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if quiet else "always")
-        return clean_schema(whole, field="tools", name="look")["properties"]["a"]
+        return sanitize_schema(whole, field="tools", name="look")["properties"]["a"]
 
 
 NULL = {"type": "null"}
@@ -240,7 +240,7 @@ ROOTS: list[tuple[str, Any, Any]] = [
 )
 def test_roots(given: Any, expected: Any) -> None:
     """What each form of a root becomes."""
-    assert clean_schema(given, field="tools", name="look") == expected
+    assert sanitize_schema(given, field="tools", name="look") == expected
 
 
 REFUSED: list[tuple[Any, str]] = [
@@ -269,7 +269,7 @@ REFUSED: list[tuple[Any, str]] = [
 def test_what_cannot_be_sent_is_refused(field: str, schema: Any, said: str) -> None:
     """The error names the option, the tool, and what is wrong, and says what to do."""
     with pytest.raises(UsageError) as refusal:
-        clean_schema(schema, field=field, name="look")
+        sanitize_schema(schema, field=field, name="look")
     assert refusal.value.field == field
     assert refusal.value.message.startswith(f"{field}: the schema of 'look' ")
     assert said in refusal.value.message
@@ -331,7 +331,7 @@ def test_a_limit_is_found_behind_a_reference() -> None:
         "$defs": {"A": {"items": {"$ref": "#/$defs/B"}}, "B": LONG, "C": {"not": {}}},
     }
     with pytest.warns(UserWarning, match="not at #/properties/a in") as caught:
-        clean = clean_schema(schema, field="tools", name="look")
+        clean = sanitize_schema(schema, field="tools", name="look")
     assert "#/properties/b" not in str(caught[0].message)
     assert clean["properties"] == {
         "a": {"description": 'Nothing that fits {"$ref":"#/$defs/A"}.'},
@@ -348,5 +348,5 @@ def test_a_reference_through_what_is_told_in_words_is_refused() -> None:
         }
     }
     with pytest.raises(UsageError, match="oneOf at #/properties/a") as refusal:
-        clean_schema(schema, field="tools", name="look")
+        sanitize_schema(schema, field="tools", name="look")
     assert "$defs" in str(refusal.value.hint)

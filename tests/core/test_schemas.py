@@ -17,22 +17,23 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tests.core.schema_documents import Document, documents, instances, target
-from xai_lowcode import codec
-from xai_lowcode.conversation import ChatRequest, Message, ResponseFormat, TextPart, ToolSpec
-from xai_lowcode.dialects.chat_completions import ChatCompletions
-from xai_lowcode.dialects.messages import Messages
-from xai_lowcode.dialects.responses import Responses
+from xai_lowcode._internal import json as codec
+from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.dialects.messages import Messages
+from xai_lowcode.chat.dialects.responses import Responses
 from xai_lowcode.errors import UsageError
-from xai_lowcode.schemas import CleanSchema, clean_schema
+from xai_lowcode.json_schema import SanitizedSchema, sanitize_schema
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest, ResponseFormat, ToolSpec
 
 LONGEST = {"minLength": 2048, "maxLength": 2048, "minItems": 256, "maxItems": 256}
 
 
-def clean(schema: Any) -> CleanSchema:
-    return clean_schema(schema, field="tools", name="look")
+def clean(schema: Any) -> SanitizedSchema:
+    return sanitize_schema(schema, field="tools", name="look")
 
 
-def cleaned(schema: Any) -> tuple[CleanSchema, list[str]]:
+def cleaned(schema: Any) -> tuple[SanitizedSchema, list[str]]:
     """The clean schema and what was reported."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -61,7 +62,7 @@ def test_nothing_that_xai_refuses_is_left(document: Document) -> None:
     """A walk over the clean schema finds none of the refused forms, and all references lead on."""
     schema, _ = cleaned(document.schema)
     assert list(faults(schema, schema)) == []
-    assert json.loads(codec.dump(schema)) == schema
+    assert json.loads(codec.dumps(schema)) == schema
 
 
 @settings(max_examples=60)
@@ -148,7 +149,7 @@ def test_a_schema_inside_itself_is_no_json() -> None:
     schema["properties"] = {"a": schema}
     endless = clean(schema)
     with pytest.raises(UsageError):
-        codec.dump(endless)
+        codec.dumps(endless)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_every_form_sends_clean_schemas(dialect: Any, wanted: bool) -> None:
         response_format=None if dialect.name == "messages" else ResponseFormat(UNCLEAN),
         clean_schemas=wanted,
     )
-    body = codec.dump(dialect.render(request, stream=False))
+    body = codec.dumps(dialect.render(request, stream=False))
     number = 1 if dialect.name == "messages" else 2
     assert body.count(b'{"enum":["x",null]}') == (0 if wanted else number)
     assert body.count(b'{"anyOf":[{"enum":["x"]},{"type":"null"}]}') == (number if wanted else 0)

@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from xai_lowcode.conversation import ChatRequest, Message, ServerTool, ServerToolPart, TextPart
-from xai_lowcode.dialects.responses import Responses
-from xai_lowcode.emulator import running
-from xai_lowcode.errors import UsageError
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.openai_forms import is_server_tool, read_server_tool, wire_form
-from xai_lowcode.server_tools import (
+from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.chat.openai_format import is_server_tool, parse_server_tool, render_tool
+from xai_lowcode.chat.server_tools import (
     code_execution,
     file_search,
     image_generation,
@@ -20,7 +17,11 @@ from xai_lowcode.server_tools import (
     web_search,
     x_search,
 )
+from xai_lowcode.emulator import running
+from xai_lowcode.errors import UsageError
 from xai_lowcode.settings import Settings
+from xai_lowcode.types.messages import Message, ServerToolPart, TextPart
+from xai_lowcode.types.requests import ChatRequest, ServerTool
 
 # The tool, and what stands in the request; names and limits are those of xAI's specification.
 TOOLS: list[tuple[ServerTool, dict[str, Any]]] = [
@@ -80,9 +81,9 @@ def test_tools_are_sent_in_their_own_words(tool: ServerTool, wire: dict[str, Any
         model="grok-4.7", messages=(Message("user", (TextPart("x"),)),), server_tools=(tool,)
     )
     assert Responses().render(request, stream=False)["tools"] == [wire]
-    assert wire_form(tool) == wire
+    assert render_tool(tool) == wire
     assert is_server_tool(wire)
-    assert read_server_tool(wire) == read_server_tool(tool) == tool
+    assert parse_server_tool(wire) == parse_server_tool(tool) == tool
     assert "Bearer" not in repr(request)
 
 
@@ -144,7 +145,7 @@ def test_what_was_used_is_seen_in_the_reply(
     """Asking for a tool chooses responses; what the model did with it is part of the answer."""
     with running() as gateway:
         settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
-        reply = GatewayModel(settings).generate(
+        reply = ChatModel(settings).generate(
             ChatRequest(
                 model="grok-4.7",
                 messages=(Message("user", (TextPart(asking),)),),

@@ -24,8 +24,15 @@ from pydantic import SecretStr
 
 from tests.core import watching
 from tests.core.loopback import TOKEN, Loopback, json_reply
+from xai_lowcode._internal.validation import (
+    MAX_TIMEOUT,
+    check_base_url,
+    check_http_client,
+    check_proxy,
+    check_token,
+)
+from xai_lowcode.api.endpoints import LIST_MODELS
 from xai_lowcode.errors import UsageError
-from xai_lowcode.operations import LIST_MODELS
 from xai_lowcode.settings import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
@@ -34,14 +41,7 @@ from xai_lowcode.settings import (
     TOKEN_VARIABLE,
     Settings,
 )
-from xai_lowcode.transport.sync_client import Client
-from xai_lowcode.validation import (
-    MAX_TIMEOUT,
-    check_base_url,
-    check_http_client,
-    check_proxy,
-    check_token,
-)
+from xai_lowcode.transport.sync_client import SyncAPIClient
 
 GOOD_URLS = [
     DEFAULT_BASE_URL,
@@ -226,7 +226,7 @@ def test_an_address_that_is_accepted_can_be_used(url: str) -> None:
         settings = Settings.create(api_token=TOKEN, base_url=url, allow_insecure_http=True)
     except UsageError:
         return
-    Client(settings)
+    SyncAPIClient(settings)
     used = httpx.URL(settings.base_url)
     assert used.host
     assert httpx.Request("POST", used).headers["host"]
@@ -393,7 +393,7 @@ def test_the_longest_timeouts_can_be_waited_for(
     settings = Settings.create(
         api_token=TOKEN, base_url=gateway.base_url, timeout=timeout, deadline=deadline
     )
-    with Client(settings) as client:
+    with SyncAPIClient(settings) as client:
         assert client.call(LIST_MODELS) == []
 
 
@@ -458,7 +458,7 @@ BAD_PROXIES = [
 @pytest.fixture
 def _socks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Socksio is installed, as far as settings look."""
-    monkeypatch.setattr("xai_lowcode.validation.find_spec", lambda _name: object())
+    monkeypatch.setattr("xai_lowcode._internal.validation.find_spec", lambda _name: object())
 
 
 @pytest.mark.usefixtures("_socks")
@@ -506,7 +506,7 @@ def test_no_proxy_is_that_of_the_environment() -> None:
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 def test_socks_without_its_package(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     """What must be installed is said when the setting is given."""
-    monkeypatch.setattr("xai_lowcode.validation.find_spec", lambda _name: None)
+    monkeypatch.setattr("xai_lowcode._internal.validation.find_spec", lambda _name: None)
     with pytest.raises(UsageError, match=r"pip install 'httpx\[socks\]'") as refusal:
         Settings.create(api_token=TOKEN, proxy=f"{scheme}://host")
     assert refusal.value.field == "proxy"
@@ -631,7 +631,7 @@ def with_httpx2(makers: list[Callable[[], Any]], name: str) -> list[Callable[[],
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_clients_are_known_by_what_they_can_do(*, is_async: bool) -> None:
     """Sync and async ones of httpx, httpx2 and others; the wrong kind is told from the right."""
-    right, wrong = with_httpx2(SYNC, "Client"), with_httpx2(ASYNC, "AsyncClient")
+    right, wrong = with_httpx2(SYNC, "SyncAPIClient"), with_httpx2(ASYNC, "AsyncClient")
     if is_async:
         right, wrong = wrong, right
     for make in right:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xai_lowcode.errors import UnreadableAnswerError, UsageError
-from xai_lowcode.images import Image, ImageBatch, pictures
+from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.types.images import Image, ImageBatch, extract_images
 
 # Signs that cannot be printed take up to ten places each.
 LONGEST = 3000
@@ -110,7 +110,7 @@ def test_broken_data_is_our_own_error(cut: int, flip: int) -> None:
     """Data that breaks off, or is something else, is unreadable; nothing of Pillow's comes out."""
     content = painted((40, 40)).content
     for broken in (content[: min(cut, len(content) - 30)], bytes([content[0] ^ flip]) + content):
-        with pytest.raises(UnreadableAnswerError, match="no picture"):
+        with pytest.raises(InvalidResponseError, match="no picture"):
             Image(base64=base64.b64encode(broken).decode()).to_pil()
 
 
@@ -157,7 +157,7 @@ def test_pictures_of_frameworks_blocks() -> None:
         types.ImageBlock(image=image.content),
         image,
     ]
-    assert pictures(theirs).images == (image,) * 6
+    assert extract_images(theirs).images == (image,) * 6
     for block in (blocks.create_image_block(url=address), types.ImageBlock(url=address)):
-        assert pictures(block).images[0].url == address
-    assert pictures([]).images == ()
+        assert extract_images(block).images[0].url == address
+    assert extract_images([]).images == ()

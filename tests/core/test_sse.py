@@ -5,7 +5,7 @@ from itertools import pairwise, product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xai_lowcode.sse import EventCutter
+from xai_lowcode.protocol.sse import SSEDecoder
 
 LINES = [
     b"data: {}",
@@ -43,7 +43,7 @@ def cut(text: bytes, where: list[int]) -> list[bytes]:
 
 
 def read(pieces: list[bytes]) -> list[bytes]:
-    cutter = EventCutter()
+    cutter = SSEDecoder()
     return [event for piece in pieces for event in cutter.feed(piece)] + cutter.close()
 
 
@@ -99,7 +99,7 @@ def test_byte_by_byte_of_a_utf8_stream() -> None:
 
 def test_closing_twice_says_nothing_new() -> None:
     """The end of the bytes completes what was left once, and never again."""
-    cutter = EventCutter()
+    cutter = SSEDecoder()
     cutter.feed(b"data: left")
     assert cutter.close() == [b"left"]
     assert cutter.close() == []
@@ -126,7 +126,7 @@ class Counting(bytes):
 def test_many_tiny_pieces_are_linear_work() -> None:
     """Each byte of a long event is searched once, however tiny the pieces it comes in."""
     size = 20_000
-    cutter = EventCutter()
+    cutter = SSEDecoder()
     Counting.searched = 0
     for _ in range(size):
         assert cutter.feed(Counting(b"x")) == []

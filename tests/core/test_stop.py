@@ -7,19 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xai_lowcode.conversation import ReasoningPart, TextPart, ToolCallPart
-from xai_lowcode.events import (
-    Began,
-    Finished,
+from xai_lowcode.chat.accumulator import ResponseAccumulator, response_to_events
+from xai_lowcode.chat.stop_sequences import (
+    StopSequenceFilter,
+    TextStopFilter,
+    find_stop,
+    truncate_response,
+)
+from xai_lowcode.types.events import (
+    ChoiceFinished,
     ReasoningDelta,
+    ResponseStarted,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
-    Used,
+    UsageReported,
 )
-from xai_lowcode.folding import Assembler, events_of
-from xai_lowcode.reply import Choice, Reply, Usage
-from xai_lowcode.stop import EventCutter, TextCutter, cut_reply, first_stop
+from xai_lowcode.types.messages import ReasoningPart, TextPart, ToolCallPart
+from xai_lowcode.types.responses import ChatResponse, Choice, Usage
 
 texts = st.text(st.sampled_from("ab."), max_size=12)
 stop_lists = st.lists(
@@ -42,7 +47,7 @@ def by_hand(text: str, stops: list[str]) -> tuple[str, bool]:
 
 
 def cut_in_pieces(pieces: list[str], stops: list[str]) -> tuple[str, bool]:
-    cutter = TextCutter(stops)
+    cutter = TextStopFilter(stops)
     shown = [cutter.feed(piece) for piece in pieces]
     return "".join(shown) + cutter.flush(), cutter.stopped
 
@@ -53,7 +58,7 @@ def test_any_pieces_are_cut_like_the_whole(text: str, stops: list[str], places: 
     """Overlapping or nested, the stop string that is complete first ends the text in any pieces."""
     expected = by_hand(text, stops)
     assert cut_in_pieces(pieces_of(text, places), stops) == expected
-    cut = first_stop(text, stops)
+    cut = find_stop(text, stops)
     assert (text[:cut], cut is not None) == expected
 
 
@@ -71,7 +76,7 @@ def test_all_short_texts_letter_by_letter() -> None:
 @given(texts, stop_lists)
 def test_nothing_is_held_back_without_need(text: str, stops: list[str]) -> None:
     """What is held back is the beginning of a stop string, and the longest such ending."""
-    cutter = TextCutter(stops)
+    cutter = TextStopFilter(stops)
     shown = "".join(map(cutter.feed, text))
     if not cutter.stopped:
         held = text[len(shown) :]
@@ -82,19 +87,19 @@ def test_nothing_is_held_back_without_need(text: str, stops: list[str]) -> None:
 CALL = ToolCallPart("c1", "look", '{"a": "STOP"}')
 
 
-def reply_of(text: str, *, calls: bool, reasoning: str = "") -> Reply:
+def reply_of(text: str, *, calls: bool, reasoning: str = "") -> ChatResponse:
     parts = (
         *((ReasoningPart(reasoning),) if reasoning else ()),
         *((TextPart(text),) if text else ()),
         *((CALL,) if calls else ()),
     )
-    return Reply((Choice(parts, "tool_calls" if calls else "stop"),), usage=Usage(1, 2, 3))
+    return ChatResponse((Choice(parts, "tool_calls" if calls else "stop"),), usage=Usage(1, 2, 3))
 
 
-def stream_of(reply: Reply, places: list[int]) -> list[StreamEvent]:
+def stream_of(reply: ChatResponse, places: list[int]) -> list[StreamEvent]:
     """The events of a reply with its text in pieces."""
     events: list[StreamEvent] = []
-    for event in events_of(reply):
+    for event in response_to_events(reply):
         if isinstance(event, TextDelta):
             events += [replace(event, text=piece) for piece in pieces_of(event.text, places)]
         else:
@@ -102,8 +107,8 @@ def stream_of(reply: Reply, places: list[int]) -> list[StreamEvent]:
     return events
 
 
-def fold(events: list[StreamEvent]) -> Reply:
-    assembler = Assembler()
+def fold(events: list[StreamEvent]) -> ChatResponse:
+    assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
     return assembler.reply()
@@ -116,40 +121,40 @@ def test_streams_are_cut_like_whole_replies(
 ) -> None:
     """Folding a cut stream gives the cut reply: text, calls, finish reason and usage."""
     reply = reply_of(text, calls=calls, reasoning="ab")
-    cutter = EventCutter(stops)
-    assert fold(list(cutter.cut(stream_of(reply, places)))) == cut_reply(reply, stops)
+    cutter = StopSequenceFilter(stops)
+    assert fold(list(cutter.cut(stream_of(reply, places)))) == truncate_response(reply, stops)
     assert cutter.finished == by_hand(text, stops)[1]
 
 
 def test_reasoning_and_arguments_are_never_searched() -> None:
     """A stop string in thoughts or in a call's arguments ends nothing."""
     events: list[StreamEvent] = [
-        Began(),
+        ResponseStarted(),
         ReasoningDelta("think STOP think"),
         ToolCallDelta(0, "c1", "look", '{"a": "STOP"}'),
-        Finished("tool_calls"),
-        Used(Usage(1, 2, 3)),
+        ChoiceFinished("tool_calls"),
+        UsageReported(Usage(1, 2, 3)),
     ]
-    cutter = EventCutter(["STOP"])
+    cutter = StopSequenceFilter(["STOP"])
     assert list(cutter.cut(events)) == events
     assert not cutter.finished
     reply = reply_of("", calls=True, reasoning="think STOP think")
-    assert cut_reply(reply, ["STOP"]) == reply
+    assert truncate_response(reply, ["STOP"]) == reply
 
 
 def test_calls_after_the_stop_string_were_not_to_be() -> None:
     """What a model writes after its stop string, calls included, is not passed on."""
-    reply = cut_reply(reply_of("Hello STOP more", calls=True), ["STOP"])
+    reply = truncate_response(reply_of("Hello STOP more", calls=True), ["STOP"])
     assert (reply.text, reply.tool_calls, reply.finish_reason) == ("Hello ", (), "stop")
 
 
 @pytest.mark.parametrize("answers", [1, 2, 3])
 def test_each_answer_is_cut_for_itself(answers: int) -> None:
     """Of several answers each has its own cut, and reading ends when all are stopped."""
-    cutter = EventCutter(["|"], answers)
+    cutter = StopSequenceFilter(["|"], answers)
     for index in range(answers):
         assert not cutter.finished
         events = list(cutter.cut([TextDelta(f"a{index}|b", index)]))
-        assert events == [TextDelta(f"a{index}", index), Finished("stop", index)]
+        assert events == [TextDelta(f"a{index}", index), ChoiceFinished("stop", index)]
     assert cutter.finished
-    assert list(cutter.cut([TextDelta("more", 0), Finished("length", 0)])) == []
+    assert list(cutter.cut([TextDelta("more", 0), ChoiceFinished("length", 0)])) == []

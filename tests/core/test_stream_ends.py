@@ -14,22 +14,22 @@ import pytest
 
 from tests.core.loopback import TOKEN
 from tests.core.wire import ENVELOPES, wrapped
-from xai_lowcode.dialects import Dialect
-from xai_lowcode.dialects.chat_completions import ChatCompletions
-from xai_lowcode.dialects.completions import Completions
-from xai_lowcode.dialects.messages import Messages
-from xai_lowcode.dialects.responses import Responses
+from xai_lowcode.chat.dialects.base import Dialect
+from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.dialects.completions import Completions
+from xai_lowcode.chat.dialects.messages import Messages
+from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import (
     APIStatusError,
     BadRequestError,
     InternalServerError,
+    InvalidResponseError,
     RateLimitError,
     StreamInterruptedError,
-    UnreadableAnswerError,
     XAILowCodeError,
 )
-from xai_lowcode.events import Began, Finished, StreamEvent, TextDelta
-from xai_lowcode.streams import StreamReader
+from xai_lowcode.types.events import ChoiceFinished, ResponseStarted, StreamEvent, TextDelta
 
 Json = dict[str, Any]
 DONE = b"data: [DONE]\n\n"
@@ -242,8 +242,8 @@ def read(api: Api, pieces: Sequence[bytes], stops: Sequence[str] = (), **options
         error = failure
     return Read(
         "".join(event.text for event in events if isinstance(event, TextDelta)),
-        [event.reason for event in events if isinstance(event, Finished)],
-        sum(isinstance(event, Began) for event in events),
+        [event.reason for event in events if isinstance(event, ChoiceFinished)],
+        sum(isinstance(event, ResponseStarted) for event in events),
         error,
     )
 
@@ -322,7 +322,7 @@ def test_a_stream_cut_at_any_byte_is_whole_or_an_error(api: str) -> None:
         if end >= enough:
             assert (came.error, came.text, came.finish) == (None, TEXT, ["stop"])
         else:
-            assert isinstance(came.error, UnreadableAnswerError)
+            assert isinstance(came.error, InvalidResponseError)
             assert isinstance(came.error, StreamInterruptedError) or not came.began
             assert came.finish == []
 
@@ -492,7 +492,7 @@ def test_a_cancelled_plain_response_is_an_error() -> None:
     """What was cancelled is not whole, in whatever form it comes."""
     body = json.dumps({**COMPLETED, "status": "cancelled"}).encode()
     came = read(RESPONSES, [body])
-    assert isinstance(came.error, UnreadableAnswerError)
+    assert isinstance(came.error, InvalidResponseError)
     assert "cancelled" in came.error.message
     assert not came.error.is_retryable
 
@@ -565,7 +565,7 @@ def test_nothing_but_heartbeats_is_an_interrupted_stream() -> None:
     for content in (b": ping\n\n", b"event: ping\n\n", b"data:\n\n", DONE, b"retry: 5\n\n"):
         assert type(read(CHAT, [content]).error) is StreamInterruptedError
     for content in (b"", b"upstream died", b"<html>x</html>"):
-        assert type(read(CHAT, [content]).error) is UnreadableAnswerError
+        assert type(read(CHAT, [content]).error) is InvalidResponseError
 
 
 @every_api
@@ -593,7 +593,7 @@ def test_nothing_is_delivered_before_content(api: str) -> None:
             seen += reader.feed(part)
             assert bool(seen) == (number == len(parts)) or len(parts) > first
             assert reader.begun == bool(seen)
-        assert [type(event) for event in seen] == [Began, TextDelta]
+        assert [type(event) for event in seen] == [ResponseStarted, TextDelta]
 
 
 @every_api

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.core.wire import ENVELOPES, wrapped
-from xai_lowcode.classification import classify
-from xai_lowcode.dialects.chat_completions import ChatCompletions
-from xai_lowcode.dialects.messages import Messages
-from xai_lowcode.dialects.responses import Responses
+from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.dialects.messages import Messages
+from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import (
     AuthenticationError,
     BadRequestError,
@@ -26,8 +26,8 @@ from xai_lowcode.errors import (
     RateLimitError,
     XAILowCodeError,
 )
-from xai_lowcode.events import TextDelta
-from xai_lowcode.streams import StreamReader
+from xai_lowcode.protocol.error_mapping import error_from_response
+from xai_lowcode.types.events import TextDelta
 
 TOKEN = "canary-without-the-usual-form"
 CHAT = [
@@ -131,7 +131,7 @@ def test_an_error_in_a_stream_is_what_it_says(
     form: str, shape: str, code: str | None, said: str
 ) -> None:
     """Class, code, words and retry; what came before has been handed on."""
-    plain = classify(200, {"code": code, "error": said}, {})
+    plain = error_from_response(200, {"code": code, "error": said}, {})
     assert plain is not None
     chunks = FORMS[form][1]
     for number, place in enumerate(range(len(chunks) + 1)):

@@ -23,7 +23,7 @@ from tests.core.held import Held, free
 from tests.core.loopback import TOKEN, Drop, Loopback, Move, json_reply, sse_reply
 from tests.core.test_stream_ends import APIS, COMPLETED, TEXT, blocks, sse
 from tests.core.wire import refused
-from xai_lowcode.conversation import ChatRequest, Message, TextPart
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import (
     APITimeoutError,
     BadRequestError,
@@ -32,10 +32,11 @@ from xai_lowcode.errors import (
     StreamInterruptedError,
     XAILowCodeError,
 )
-from xai_lowcode.events import Began, StreamEvent, TextDelta
-from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.protocol.steps import Flow, Sleep
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Flow, Wait
+from xai_lowcode.types.events import ResponseStarted, StreamEvent, TextDelta
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest
 
 BUSY = "The model is currently at capacity due to high demand. Please try again in a few minutes."
 FORMS = ("chat_completions", "messages", "responses")
@@ -73,11 +74,11 @@ def broken(form: str, error: bytes, after: int = 0) -> Move:
 
 
 @contextmanager
-def model_of(gateway: Loopback, **options: Any) -> Iterator[GatewayModel]:
+def model_of(gateway: Loopback, **options: Any) -> Iterator[ChatModel]:
     """A model whose pauses are short."""
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
-    model = GatewayModel(settings)
-    for name in ("_session", "first_session"):
+    model = ChatModel(settings)
+    for name in ("_session", "first_attempt_context"):
         setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.0))
     try:
         yield model
@@ -90,12 +91,12 @@ def ask(form: str, **options: Any) -> ChatRequest:
     return ChatRequest(model="grok-4.7", messages=HELLO, **{"api": form, **options})
 
 
-def sync_events(model: GatewayModel, request: ChatRequest) -> list[StreamEvent]:
+def sync_events(model: ChatModel, request: ChatRequest) -> list[StreamEvent]:
     """All events of a stream."""
     return list(model.stream(request))
 
 
-def async_events(model: GatewayModel, request: ChatRequest) -> list[StreamEvent]:
+def async_events(model: ChatModel, request: ChatRequest) -> list[StreamEvent]:
     """The same from a coroutine."""
 
     async def read() -> list[StreamEvent]:
@@ -104,7 +105,7 @@ def async_events(model: GatewayModel, request: ChatRequest) -> list[StreamEvent]
     return asyncio.run(read())
 
 
-Way = Callable[[GatewayModel, ChatRequest], list[StreamEvent]]
+Way = Callable[[ChatModel, ChatRequest], list[StreamEvent]]
 both_ways = pytest.mark.parametrize("way", [sync_events, async_events])
 
 
@@ -116,8 +117,8 @@ def text_in(events: Sequence[StreamEvent]) -> str:
 def check_whole(events: Sequence[StreamEvent]) -> None:
     """The response is whole, and began once."""
     assert text_in(events) == TEXT
-    assert sum(isinstance(event, Began) for event in events) == 1
-    assert isinstance(events[0], Began)
+    assert sum(isinstance(event, ResponseStarted) for event in events) == 1
+    assert isinstance(events[0], ResponseStarted)
 
 
 SHAPES = [(form, name) for form in FORMS for name in FIRST] + [("responses", "failure")]
@@ -264,13 +265,13 @@ def test_stop_strings_change_nothing(gateway: Loopback, form: str, stop: str) ->
             assert len(gateway.requests) == 1
 
 
-def recorded(model: GatewayModel, during: Callable[[], None] = lambda: None) -> list[float]:
+def recorded(model: ChatModel, during: Callable[[], None] = lambda: None) -> list[float]:
     """The pauses that both clients of a model are asked for, which are not waited for."""
     pauses: list[float] = []
 
     def take(flow: Flow[Any]) -> None:
         for step in flow:
-            assert isinstance(step, Wait)
+            assert isinstance(step, Sleep)
             pauses.append(step.seconds)
             during()
 
@@ -335,7 +336,7 @@ def test_the_deadline_is_one_for_all_attempts(gateway: Loopback, way: Way) -> No
         now += 4.0
 
     with model_of(gateway, max_retries=5, deadline=10.0) as model:
-        for name in ("_session", "first_session"):
+        for name in ("_session", "first_attempt_context"):
             setattr(model, name, replace(getattr(model, name), clock=clock))
         recorded(model, pass_by)
         gateway.play = lambda _request: broken("responses", FIRST["event"])
@@ -348,7 +349,7 @@ def test_the_deadline_is_one_for_all_attempts(gateway: Loopback, way: Way) -> No
 def test_pauses_grow_with_full_jitter(gateway: Loopback, way: Way) -> None:
     """The span of the pause doubles with each attempt of the call, whatever failed it."""
     with model_of(gateway, max_retries=3) as model:
-        for name in ("_session", "first_session"):
+        for name in ("_session", "first_attempt_context"):
             setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.5))
         pauses = recorded(model)
         gateway.play = lambda _request: broken("responses", FIRST["event"])
@@ -366,7 +367,7 @@ def test_a_retry_is_logged_without_the_token(
     failure = {**FAILED, "error": {"code": "server_error", "message": f"Busy {token}"}}
     error = sse({"type": "response.failed", "response": failure})
     settings = Settings.create(api_token=token, base_url=gateway.base_url, max_retries=1)
-    model = GatewayModel(settings)
+    model = ChatModel(settings)
     recorded(model)
     gateway.play = lambda _request: broken("responses", error)
     with caplog.at_level(logging.INFO, "xai_lowcode"), pytest.raises(InternalServerError) as raised:
@@ -402,7 +403,7 @@ def test_the_rate_limiter_is_asked_for_each_attempt(
     """For the first one by the framework, where it does so."""
     counter = Counter()
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=2)
-    model = GatewayModel(settings, rate_limiter=counter, paid=paid)
+    model = ChatModel(settings, rate_limiter=counter, paid=paid)
     recorded(model)
     gateway.script([broken("responses", FIRST["event"])] * 2 + [whole("responses")])
     check_whole(way(model, ask("responses")))
@@ -415,8 +416,8 @@ def test_the_rate_limiter_is_asked_for_plain_attempts_too(gateway: Loopback, *, 
     """Also for those that follow a response that failed."""
     counter = Counter()
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=1)
-    model = GatewayModel(settings, rate_limiter=counter, paid=paid)
-    for name in ("_session", "first_session"):
+    model = ChatModel(settings, rate_limiter=counter, paid=paid)
+    for name in ("_session", "first_attempt_context"):
         setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.0))
     gateway.script([json_reply(FAILED), json_reply(COMPLETED)])
     assert model.generate(ask("responses")).text == TEXT
@@ -432,7 +433,7 @@ def test_a_pause_holds_no_slot(way: Way) -> None:
     settings = Settings.create(
         api_token=TOKEN, base_url="http://127.0.0.1:1/xai", max_concurrency=1, max_retries=2
     )
-    model = GatewayModel(
+    model = ChatModel(
         settings,
         http_client=httpx.Client(transport=held),
         http_async_client=httpx.AsyncClient(transport=held),

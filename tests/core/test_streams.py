@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 
 from tests.core.loopback import TOKEN
 from tests.core.wire import ENVELOPES, wrapped
-from xai_lowcode.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import (
     BadRequestError,
     ContentPolicyError,
+    InvalidResponseError,
     StreamInterruptedError,
-    UnreadableAnswerError,
     XAILowCodeError,
 )
-from xai_lowcode.folding import Assembler
-from xai_lowcode.reply import Reply
-from xai_lowcode.streams import StreamReader
+from xai_lowcode.types.responses import ChatResponse
 
 if TYPE_CHECKING:
-    from xai_lowcode.events import StreamEvent
+    from xai_lowcode.types.events import StreamEvent
 
 FACTS = {"id": "c1", "object": "chat.completion.chunk", "created": 5, "model": "grok-4"}
 USAGE = {
@@ -101,9 +101,9 @@ FORMS: dict[str, bytes] = {
 every_form = pytest.mark.parametrize("form", FORMS)
 
 
-def read(pieces: list[bytes], **options: Any) -> Reply:
+def read(pieces: list[bytes], **options: Any) -> ChatResponse:
     """Reads pieces as the model does, and folds the events."""
-    reader, assembler = StreamReader(ChatCompletions(), **options), Assembler()
+    reader, assembler = StreamReader(ChatCompletions(), **options), ResponseAccumulator()
     events: list[StreamEvent] = []
     for piece in pieces:
         events += reader.feed(piece)
@@ -146,7 +146,7 @@ def test_a_stream_cut_before_its_finish_raises(form: str) -> None:
     finish = text.index(b"}", text.rindex(b'"finish_reason": "tool_calls"')) + 1
     closing = text.index(b"\r" if form == "crlf" else b"\n", finish)
     for end in range(closing):
-        with pytest.raises(UnreadableAnswerError) as raised:
+        with pytest.raises(InvalidResponseError) as raised:
             read([text[:end]])
         started = b"data: " in text[:end] and text[:end].count(b'"choices"') > 1
         assert not started or isinstance(raised.value, StreamInterruptedError)
@@ -160,7 +160,7 @@ def test_a_document_cut_anywhere_raises(form: str) -> None:
     """A JSON answer that is cut at any byte is unreadable."""
     text = FORMS[form]
     for end in range(len(text)):
-        with pytest.raises(UnreadableAnswerError):
+        with pytest.raises(InvalidResponseError):
             read([text[:end]])
 
 
@@ -219,9 +219,9 @@ NOTHING = {
 def test_what_is_no_stream_is_unreadable(name: str) -> None:
     """Nothing, a page, or another JSON is an error with the same text in any cut."""
     text = NOTHING[name]
-    with pytest.raises(UnreadableAnswerError) as whole:
+    with pytest.raises(InvalidResponseError) as whole:
         read([text])
-    with pytest.raises(UnreadableAnswerError) as cut:
+    with pytest.raises(InvalidResponseError) as cut:
         read([text[i : i + 1] for i in range(len(text))])
     assert str(cut.value) == str(whole.value)
     assert "<" not in str(whole.value)

@@ -15,7 +15,28 @@ from hypothesis import strategies as st
 
 from tests.core.gateways import settings_for, settings_of
 from tests.core.loopback import Loopback, json_reply
-from xai_lowcode.conversation import (
+from xai_lowcode.api.client import AsyncGateway, Gateway
+from xai_lowcode.api.tokens import (
+    TOKENS_BEFORE_RESPONSE,
+    TOKENS_PER_IMAGE,
+    TOKENS_PER_MESSAGE,
+    TokenCount,
+    TokenCounter,
+    estimate_tokens,
+)
+from xai_lowcode.emulator import Drop, Emulator, Garbage, Refuse
+from xai_lowcode.emulator import tokenizer as theirs
+from xai_lowcode.errors import (
+    APIConnectionError,
+    AuthenticationError,
+    InvalidResponseError,
+    RateLimitError,
+    RouteNotFoundError,
+    UsageError,
+    XAILowCodeError,
+)
+from xai_lowcode.settings import Settings
+from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
     Message,
@@ -24,29 +45,8 @@ from xai_lowcode.conversation import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    ToolSpec,
 )
-from xai_lowcode.emulator import Drop, Emulator, Garbage, Refuse
-from xai_lowcode.emulator import tokens as theirs
-from xai_lowcode.errors import (
-    APIConnectionError,
-    AuthenticationError,
-    RateLimitError,
-    RouteNotFoundError,
-    UnreadableAnswerError,
-    UsageError,
-    XAILowCodeError,
-)
-from xai_lowcode.gateway import AsyncGateway, Gateway
-from xai_lowcode.settings import Settings
-from xai_lowcode.tokens import (
-    TOKENS_BEFORE_ANSWER,
-    TOKENS_PER_IMAGE,
-    TOKENS_PER_MESSAGE,
-    TokenCount,
-    TokenCounter,
-    estimated,
-)
+from xai_lowcode.types.requests import ToolSpec
 
 MODEL = "grok-4.7"
 
@@ -171,7 +171,7 @@ async def test_a_gateway_without_a_tokenizer(gateway: Loopback, is_async: bool) 
     with pytest.raises(RouteNotFoundError):
         await twin.ask("count", "Hello")
     with estimating():
-        assert await twin.ask("count", "Hello", estimate=True) == estimated("Hello")
+        assert await twin.ask("count", "Hello", estimate=True) == estimate_tokens("Hello")
     await twin.close()
 
 
@@ -179,7 +179,7 @@ FAILURES: list[tuple[Any, type[XAILowCodeError]]] = [
     (Drop(), APIConnectionError),
     (Refuse(429), RateLimitError),
     (Refuse(401), AuthenticationError),
-    (Garbage(b"{}", "application/json"), UnreadableAnswerError),
+    (Garbage(b"{}", "application/json"), InvalidResponseError),
 ]
 
 
@@ -213,7 +213,7 @@ async def test_texts_that_cannot_be_sent(twin: Twin) -> None:
 @given(st.text())
 def test_the_rule(text: str) -> None:
     """Four bytes are a token, the last ones rounded up; and it is never called exact."""
-    assert estimated(text) == TokenCount(math.ceil(len(text.encode()) / 4), exact=False)
+    assert estimate_tokens(text) == TokenCount(math.ceil(len(text.encode()) / 4), exact=False)
 
 
 PARTS: list[tuple[Any, str, int]] = [
@@ -231,7 +231,7 @@ PARTS: list[tuple[Any, str, int]] = [
 async def test_parts_of_messages(twin: Twin, part: Any, text: str, images: int) -> None:
     """Each part counts by its text, pictures by their figure; ids and documents do not count."""
     counted = await twin.ask("count_messages", (Message("user", (part,)),))
-    around = TOKENS_BEFORE_ANSWER + TOKENS_PER_MESSAGE + images * TOKENS_PER_IMAGE
+    around = TOKENS_BEFORE_RESPONSE + TOKENS_PER_MESSAGE + images * TOKENS_PER_IMAGE
     assert counted == TokenCount(around + theirs.count(text), exact=False)
 
 
@@ -265,7 +265,7 @@ async def test_a_conversation_grows(twin: Twin, emulator: Emulator) -> None:
     assert len(emulator.requests) == 4
     alone = [(await twin.ask("count", f"turn number {n}")).tokens for n in range(4)]
     for n, total in enumerate(sums):
-        assert total == TOKENS_BEFORE_ANSWER + n * TOKENS_PER_MESSAGE + sum(alone[:n])
+        assert total == TOKENS_BEFORE_RESPONSE + n * TOKENS_PER_MESSAGE + sum(alone[:n])
     tool = ToolSpec("add", "Adds two numbers.")
     with_tool = await twin.ask("count_messages", messages, tools=[tool])
     assert with_tool.tokens > sums[-1] + 10
@@ -278,7 +278,7 @@ async def test_a_conversation_is_estimated_offline(twin: Twin, emulator: Emulato
     emulator.inject(Drop())
     with estimating():
         counted = await twin.ask("count_messages", messages, estimate=True)
-    expected = TOKENS_BEFORE_ANSWER + 5 * (TOKENS_PER_MESSAGE + 2)
+    expected = TOKENS_BEFORE_RESPONSE + 5 * (TOKENS_PER_MESSAGE + 2)
     assert counted == TokenCount(expected, exact=False)
     assert len(emulator.requests) == 1
 

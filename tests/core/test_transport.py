@@ -33,23 +33,22 @@ from tests.core.loopback import (
 )
 from tests.core.twins import BOTH, SyncHands, hands
 from tests.core.wire import refused
-from xai_lowcode.addresses import address
-from xai_lowcode.chats import CREATE_CHAT_COMPLETION
+from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.errors import (
     APIConnectionError,
     APITimeoutError,
     CertificateVerificationError,
-    UnreadableAnswerError,
+    InvalidResponseError,
 )
-from xai_lowcode.operation import Operation
-from xai_lowcode.operations import LIST_MODELS, RETRIEVE_MODEL
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.steps import Call, SendRequest
+from xai_lowcode.protocol.urls import build_path
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Call, Send
 from xai_lowcode.transport import exceptions
 from xai_lowcode.transport.config import KEEPALIVE_SECONDS
 from xai_lowcode.transport.exceptions import failed_attempt, map_exception, map_stream_exception
-from xai_lowcode.transport.progress import RequestProgress
 from xai_lowcode.transport.request_builder import RequestBuilder, SecretTarget
+from xai_lowcode.transport.request_progress import RequestProgress
 from xai_lowcode.transport.response import BodyLimits, decompress, should_stream_body
 
 both = pytest.mark.parametrize("kind", BOTH)
@@ -96,7 +95,7 @@ PLAYS: dict[str, Any] = {
 # Here the answer's own headers quote it, and httpcore logs them at DEBUG before anybody else reads
 # them. No client can help that; everything but httpcore's own lines must be silent all the same.
 IN_HEADERS = {"redirect", "request id"}
-CALLS: list[tuple[Operation[Any], dict[str, Any]]] = [
+CALLS: list[tuple[Endpoint[Any], dict[str, Any]]] = [
     (LIST_MODELS, {"query": {"limit": "3"}}),
     (RETRIEVE_MODEL, {"ids": {"model_id": "grok-4.7"}}),
     (CREATE_CHAT_COMPLETION, {"body": {"a": 1}}),
@@ -223,7 +222,7 @@ def test_the_wire_carries_it_once_and_quoted(
     gateway: Loopback,
     kind: type[Any],
     token: str,
-    operation: Operation[Any],
+    operation: Endpoint[Any],
     values: dict[str, Any],
 ) -> None:
     """In the query of the request line, once, so that decoding gives the token; in no header."""
@@ -240,7 +239,7 @@ def test_the_wire_carries_it_once_and_quoted(
         assert urlsplit(request.target).path.startswith("/xai/v1/")
 
 
-def built(settings: Settings, step: Send) -> tuple[httpx.Request, httpx.Request]:
+def built(settings: Settings, step: SendRequest) -> tuple[httpx.Request, httpx.Request]:
     """The request for our own transports, and the one built with a client of httpx's."""
     builder = RequestBuilder(settings)
     with httpx.Client() as client:
@@ -256,8 +255,8 @@ def test_any_token_is_quoted_so_that_it_comes_back(token: str) -> None:
         return
     settings = Settings.create(api_token=token, base_url="https://host/xai/")
     call = Call(LIST_MODELS, query={"limit": "é &="})
-    path = address(LIST_MODELS, "new", call.ids, call.query)
-    for request in built(settings, Send(call, "new", path, None)):
+    path = build_path(LIST_MODELS, "new", call.ids, call.query)
+    for request in built(settings, SendRequest(call, "new", path, None)):
         target = bytes(request.url.raw_path).decode("ascii")
         assert dict(parse_qsl(urlsplit(target).query)) == {"limit": "é &=", "api_token": token}
         assert urlsplit(target).path == "/xai/v1/models"
@@ -276,7 +275,7 @@ def test_a_target_prints_blank() -> None:
 def test_what_is_made_of_a_secret_url_has_no_secret() -> None:
     """Copies, joined and pickled URLs know the path only."""
     settings = Settings.create(api_token=TOKEN, base_url="https://host/xai/")
-    for request in built(settings, Send(Call(LIST_MODELS), "new", "/v1/models", None)):
+    for request in built(settings, SendRequest(Call(LIST_MODELS), "new", "/v1/models", None)):
         url = request.url
         assert TOKEN.encode() in bytes(url.raw_path)
         for made in (
@@ -299,7 +298,7 @@ def test_time_outs_are_capped_by_what_is_left(within: float | None) -> None:
         phase: seconds if within is None else within if seconds is None else min(seconds, within)
         for phase, seconds in asked.items()
     }
-    for request in built(settings, Send(Call(LIST_MODELS), "new", "/v1/models", within)):
+    for request in built(settings, SendRequest(Call(LIST_MODELS), "new", "/v1/models", within)):
         assert request.extensions["timeout"] == expected
 
 
@@ -376,7 +375,7 @@ def test_what_cannot_be_decompressed_is_unreadable() -> None:
     """A client that was given may have decompressed it."""
     outcome = failed_attempt(httpx.DecodingError("x"), None, object(), idempotent=False)
     assert outcome is not None
-    assert type(outcome.error) is UnreadableAnswerError
+    assert type(outcome.error) is InvalidResponseError
     assert outcome.begun
 
 
@@ -423,7 +422,7 @@ def test_a_body_that_is_too_large_raises() -> None:
     """At the chunk that exceeds the limit, whose name is in the error."""
     limits = BodyLimits(5, None)
     limits.check(b"12345")
-    with pytest.raises(UnreadableAnswerError, match="max_response_bytes"):
+    with pytest.raises(InvalidResponseError, match="max_response_bytes"):
         limits.check(b"6")
 
 
@@ -442,10 +441,10 @@ def test_decompression_ends_at_the_limit(packing: str) -> None:
     for limit in (1000, 1001, 10**9):
         assert decompress(content, encoding, limit) == b"x" * 1000
     for limit in (1, 999):
-        with pytest.raises(UnreadableAnswerError, match="max_response_bytes"):
+        with pytest.raises(InvalidResponseError, match="max_response_bytes"):
             decompress(content, encoding, limit)
     for size in range(1, len(content) - (4 if packing == "deflate" else 0)):
-        with pytest.raises(UnreadableAnswerError):
+        with pytest.raises(InvalidResponseError):
             decompress(content[:size], encoding, 1000)
     assert decompress(b"", encoding, 1000) == b""
 
@@ -453,7 +452,7 @@ def test_decompression_ends_at_the_limit(packing: str) -> None:
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "compress", "x" * 500, "gzip,"])
 def test_only_what_was_offered_is_decompressed(encoding: str) -> None:
     """Anything else is an error that names it."""
-    with pytest.raises(UnreadableAnswerError, match="not asked for") as raised:
+    with pytest.raises(InvalidResponseError, match="not asked for") as raised:
         decompress(PACKED["gzip"], encoding, 10**9)
     assert len(str(raised.value)) < 300
 

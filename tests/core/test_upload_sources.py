@@ -13,10 +13,10 @@ from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
 from tests.core.loopback import Drop, Loopback
 from tests.core.shelves import Shelf, stored
 from tests.core.twins import hands
+from xai_lowcode.api.client import AsyncGateway
+from xai_lowcode.api.files import Upload
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import APIConnectionError, UsageError
-from xai_lowcode.files import Upload
-from xai_lowcode.gateway import AsyncGateway
 
 both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from contextlib import aclosing, closing, contextmanager
 from typing import Any
 
-from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.events import StreamEvent
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.operation import Operation
-from xai_lowcode.reply import Reply
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.steps import Call
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Call
-from xai_lowcode.transport.async_client import AsyncClient
-from xai_lowcode.transport.sync_client import Client
+from xai_lowcode.transport.async_client import AsyncAPIClient
+from xai_lowcode.transport.sync_client import SyncAPIClient
+from xai_lowcode.types.events import StreamEvent
+from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.responses import ChatResponse
 
 
 class Pauses(list[float]):
@@ -24,9 +24,9 @@ class SyncHands:
     """The sync client."""
 
     def __init__(self, settings: Settings, http_client: Any = None) -> None:
-        self.client = Client(settings, http_client=http_client)
+        self.client = SyncAPIClient(settings, http_client=http_client)
 
-    def call(self, operation: Operation[Any], **values: Any) -> Any:
+    def call(self, operation: Endpoint[Any], **values: Any) -> Any:
         """Calls an endpoint."""
         return self.client.call(operation, **values)
 
@@ -43,10 +43,10 @@ class AsyncHands:
     """The async client, on a loop of its own that stays between calls."""
 
     def __init__(self, settings: Settings, http_client: Any = None) -> None:
-        self.client = AsyncClient(settings, http_client=http_client)
+        self.client = AsyncAPIClient(settings, http_client=http_client)
         self.runner = asyncio.Runner()
 
-    def call(self, operation: Operation[Any], **values: Any) -> Any:
+    def call(self, operation: Endpoint[Any], **values: Any) -> Any:
         """Calls an endpoint."""
         return self.runner.run(self.client.call(operation, **values))
 
@@ -73,14 +73,12 @@ def hands(kind: type[Any], settings: Settings, **options: Any) -> Iterator[Any]:
         yield both
 
 
-def generate(model: GatewayModel, request: ChatRequest) -> tuple[Reply, Reply]:
+def generate(model: ChatModel, request: ChatRequest) -> tuple[ChatResponse, ChatResponse]:
     """The replies of both ways to ask for a whole reply."""
     return model.generate(request), asyncio.run(model.agenerate(request))
 
 
-def stream(
-    model: GatewayModel, request: ChatRequest
-) -> tuple[list[StreamEvent], list[StreamEvent]]:
+def stream(model: ChatModel, request: ChatRequest) -> tuple[list[StreamEvent], list[StreamEvent]]:
     """The events of both ways to ask for a stream."""
 
     async def read() -> list[StreamEvent]:

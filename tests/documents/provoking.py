@@ -10,8 +10,7 @@ from typing import Any
 
 from langchain_xai_lowcode import ChatXAILowCode, XAILowCodeEmbeddings
 from llama_index_xai_lowcode import XAILowCode
-from xai_lowcode import Deferral, Gateway, GatewayModel, Settings
-from xai_lowcode.conversation import ChatRequest, Message, TextPart
+from xai_lowcode import ChatModel, Gateway, PollingOptions, Settings
 from xai_lowcode.emulator import (
     CutStream,
     Drop,
@@ -25,6 +24,8 @@ from xai_lowcode.emulator import (
     Stall,
 )
 from xai_lowcode.emulator.faults import Fault
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest
 
 TOKEN = "at_r" + "0" * 32
 MODEL = "grok-4.3"
@@ -83,7 +84,7 @@ def nobody_listens(_: Emulator) -> None:
 def never_ready(gateway: Emulator) -> None:
     """A deferred answer that takes too long."""
     gateway.deferred_polls = 100
-    ask(gateway, deferred=Deferral(timeout=0.3, first_pause=0.05, longest_pause=0.05))
+    ask(gateway, deferred=PollingOptions(timeout=0.3, initial_delay=0.05, max_delay=0.05))
 
 
 def embedded(gateway: Emulator) -> None:
@@ -118,7 +119,7 @@ def form_without(gateway: Emulator) -> None:
         api="chat_completions",
         previous_response_id="resp_1",
     )
-    GatewayModel(settings(gateway)).generate(request)
+    ChatModel(settings(gateway)).generate(request)
 
 
 def bad_schema(gateway: Emulator) -> None:

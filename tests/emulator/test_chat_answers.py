@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 from PIL import Image
 
-from xai_lowcode.emulator import running, tokens
+from xai_lowcode.emulator import running
+from xai_lowcode.emulator import tokenizer as tokens
 
 Ask = Callable[..., httpx.Response]
 MODELS = ["grok-4", "grok-4.3", "grok-3", "grok-3-mini", "grok-4.20-0309-non-reasoning"]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode.emulator import clues
-from xai_lowcode.emulator.filling import fill
+from xai_lowcode.emulator.fake_model import prompt_parsing as clues
+from xai_lowcode.emulator.fake_model.schema_filler import fill
 
 Ask = Callable[..., httpx.Response]
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator.rooms import ROOMS
+from xai_lowcode.emulator.handlers import ROOMS
 
 Json = dict[str, Any]
 TURN = [{"role": "user", "content": "Hello"}]

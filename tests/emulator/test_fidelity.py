@@ -11,7 +11,7 @@ import pytest
 
 from tests.emulator.bodies import members
 from xai_lowcode.emulator import Emulator, Refuse
-from xai_lowcode.emulator.chat.shapes import CHAT_REQUEST, PARTS_BY_ROLE
+from xai_lowcode.emulator.schemas.chat import CHAT_REQUEST, PARTS_BY_ROLE
 
 Ask = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]

@@ -50,7 +50,7 @@ def test_aborted_stream(gateway: Emulator, ask: Ask, fixtures: dict[str, Any]) -
 
 def test_too_large(monkeypatch: pytest.MonkeyPatch, ask: Ask, fixtures: dict[str, Any]) -> None:
     """A body beyond the limit is the recorded error."""
-    monkeypatch.setattr("xai_lowcode.emulator.arrival.BODY_LIMIT", 10)
+    monkeypatch.setattr("xai_lowcode.emulator.request.BODY_LIMIT", 10)
     answer, fixture = ask(), fixtures["err_too_large"]
     assert (answer.status_code, answer.json()) == (fixture["status"], fixture["body"])
 

@@ -9,10 +9,9 @@ import jsonschema
 import pytest
 
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator.messages import shapes as messages
-from xai_lowcode.emulator.responses import shapes as responses
-from xai_lowcode.emulator.rooms import ROOMS
-from xai_lowcode.emulator.serde import (
+from xai_lowcode.emulator.handlers import ROOMS
+from xai_lowcode.emulator.schemas import messages, responses
+from xai_lowcode.emulator.validation import (
     Anything,
     Either,
     Listed,

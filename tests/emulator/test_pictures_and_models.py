@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from xai_lowcode.emulator import Emulator, tokens
-from xai_lowcode.emulator.drawing import dimensions, drawn
+from xai_lowcode.emulator import Emulator
+from xai_lowcode.emulator import tokenizer as tokens
+from xai_lowcode.emulator.fake_model.images import dimensions, drawn
 
 Draw = Callable[..., httpx.Response]
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xai_lowcode.emulator import Emulator, running, tokens
+from xai_lowcode.emulator import Emulator, running
+from xai_lowcode.emulator import tokenizer as tokens
 
 Ask = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
@@ -233,7 +234,7 @@ def test_embedding_refusals(http: httpx.Client, given: Any, more: Any, status: i
 @given(st.text())
 def test_any_text_has_a_vector(text: str) -> None:
     """Whatever the text, its vector has length one."""
-    from xai_lowcode.emulator.rooms.embeddings import vector  # noqa: PLC0415 - used here alone
+    from xai_lowcode.emulator.handlers.embeddings import vector  # noqa: PLC0415 - used here alone
 
     assert math.isclose(sum(value * value for value in vector(text, 8)), 1)
 

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from xai_lowcode.emulator import Emulator, running
-from xai_lowcode.emulator.rooms import images
+from xai_lowcode.emulator.handlers import images
 from xai_lowcode.settings import BASE_URL_VARIABLE, TOKEN_VARIABLE
 
 
@@ -35,7 +35,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts follow each other at once, unless the gateway asks to wait."""
-    monkeypatch.setattr("xai_lowcode.retry.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("xai_lowcode.protocol.retry.FIRST_PAUSE", 0.0)
 
 
 @pytest.fixture(scope="module")

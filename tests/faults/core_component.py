@@ -5,8 +5,9 @@ from typing import Any
 
 from tests.faults.question import QUESTION
 from xai_lowcode import Settings
-from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest
 
 REQUEST = ChatRequest(model="grok-4.7", messages=(Message("user", (TextPart(QUESTION),)),))
 
@@ -15,7 +16,7 @@ class Core:
     """The core's own model."""
 
     def __init__(self, **options: Any) -> None:
-        self.model = GatewayModel(Settings.create(**options))
+        self.model = ChatModel(Settings.create(**options))
 
     def answer(self) -> str:
         """A whole answer."""

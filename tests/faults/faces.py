@@ -15,12 +15,12 @@ from llama_index.core.llms import ChatMessage
 import langchain_xai_lowcode as langchain
 import llama_index_xai_lowcode as llama_index
 from tests.faults.question import QUESTION
-from xai_lowcode import AsyncGateway, Deferral, Gateway, Settings
+from xai_lowcode import AsyncGateway, Gateway, PollingOptions, Settings
 
 MESSAGES = [ChatMessage(QUESTION)]
 FILE = ("Zeile für Zeile.\n" * 40).encode()
 DEADLINE = 1.5
-DEFERRAL = Deferral(timeout=DEADLINE, poll_timeout=0.5, first_pause=0.01, longest_pause=0.02)
+DEFERRAL = PollingOptions(timeout=DEADLINE, poll_timeout=0.5, initial_delay=0.01, max_delay=0.02)
 
 
 @dataclass(frozen=True)

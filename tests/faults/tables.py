@@ -59,8 +59,8 @@ ERRORS: dict[str, tuple[type[ours.XAILowCodeError], type[Exception], bool]] = {
     "rate": (ours.RateLimitError, theirs.ModelRateLimitError, True),
     "fail": (ours.InternalServerError, theirs.ModelAPIError, True),
     "bad": (ours.BadRequestError, theirs.ModelInvalidRequestError, False),
-    "odd": (ours.UnreadableAnswerError, theirs.ModelError, False),
-    "damage": (ours.DamagedFileError, theirs.ModelError, False),
+    "odd": (ours.InvalidResponseError, theirs.ModelError, False),
+    "damage": (ours.CorruptedDownloadError, theirs.ModelError, False),
     "cut": (ours.StreamInterruptedError, theirs.ModelConnectionError, True),
 }
 

@@ -10,32 +10,34 @@ from typing import Any
 
 from llama_index.core.llms import ChatMessage
 
-from langchain_xai_lowcode import _chunks, _generations, _replies
-from langchain_xai_lowcode import _messages as langchain_messages
+from langchain_xai_lowcode import _generations
+from langchain_xai_lowcode import _input as langchain_messages
+from langchain_xai_lowcode import _output as _replies
+from langchain_xai_lowcode import _stream as _chunks
 from llama_index_xai_lowcode import _messages as llama_index_messages
 from llama_index_xai_lowcode import _responses
-from llama_index_xai_lowcode._questions import to_question
-from xai_lowcode import codec
-from xai_lowcode.choosing import DIALECTS as NAMES
-from xai_lowcode.choosing import dialect_named
-from xai_lowcode.conversation import ChatRequest
+from llama_index_xai_lowcode._request import prepare_request
+from xai_lowcode._internal import json
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialect_selection import DIALECTS as NAMES
+from xai_lowcode.chat.dialect_selection import get_dialect
+from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import UsageError, XAILowCodeError
-from xai_lowcode.events import StreamEvent
-from xai_lowcode.folding import Assembler
-from xai_lowcode.reply import Reply
-from xai_lowcode.streams import StreamReader
+from xai_lowcode.types.events import StreamEvent
+from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.responses import ChatResponse
 
-DIALECTS = {name: dialect_named(name) for name in NAMES}
+DIALECTS = {name: get_dialect(name) for name in NAMES}
 TEXT = "completions"
-QUESTION = to_question("grok-4.3", [ChatMessage("Hi")])
+QUESTION = prepare_request("grok-4.3", [ChatMessage("Hi")])
 
 
-def read_plain(form: str, content: bytes) -> Reply | None:
+def read_plain(form: str, content: bytes) -> ChatResponse | None:
     """The reply of a plain answer; None if it is refused as unreadable."""
     dialect = DIALECTS[form]
     try:
-        reply = dialect.parse(dialect.operation.parse(codec.load(content)))
-    except codec.JSONDecodeError:
+        reply = dialect.parse(dialect.operation.parse(json.loads(content)))
+    except json.JSONDecodeError:
         return None
     except UsageError:
         # Nobody asked for anything: the answer is at fault.
@@ -63,15 +65,15 @@ def read_stream(
     return events, None
 
 
-def fold(events: Iterable[StreamEvent]) -> Reply:
+def fold(events: Iterable[StreamEvent]) -> ChatResponse:
     """The reply of events."""
-    assembler = Assembler()
+    assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
     return looked_at(assembler.reply())
 
 
-def looked_at(reply: Reply) -> Reply:
+def looked_at(reply: ChatResponse) -> ChatResponse:
     """The same reply, after every view of it was taken."""
     assert isinstance(reply.text + reply.reasoning + reply.finish_reason, str)
     assert repr(reply)
@@ -81,7 +83,7 @@ def looked_at(reply: Reply) -> Reply:
     return reply
 
 
-def as_langchain(reply: Reply, form: str) -> None:
+def as_langchain(reply: ChatResponse, form: str) -> None:
     """The reply as LangChain's result, and its message as ours again."""
     if form == TEXT:
         assert _generations.to_llm_result([reply], with_headers=True).generations
@@ -94,14 +96,16 @@ def as_langchain(reply: Reply, form: str) -> None:
 
 def as_langchain_chunks(events: Iterable[StreamEvent], form: str) -> None:
     """The events as LangChain's chunks, and their sum as our message again."""
-    maker: Any = _generations.GenerationMaker() if form == TEXT else _chunks.ChunkMaker(stored=True)
+    maker: Any = (
+        _generations.GenerationMaker() if form == TEXT else _chunks.ChunkBuilder(stored=True)
+    )
     chunks = [chunk for event in events if (chunk := maker.feed(event)) is not None]
     whole = reduce(add, [*chunks, maker.last()])
     if form != TEXT:
         sent_back(langchain_messages.to_messages, whole.message)
 
 
-def as_llama_index(reply: Reply) -> None:
+def as_llama_index(reply: ChatResponse) -> None:
     """The reply as LlamaIndex's response, and its message as ours again."""
     response = _responses.to_response(reply, QUESTION)
     assert response.message.model_dump_json()
@@ -110,7 +114,7 @@ def as_llama_index(reply: Reply) -> None:
 
 def as_llama_index_stream(events: Iterable[StreamEvent]) -> None:
     """The events as LlamaIndex's responses."""
-    responses = _responses.Fold(QUESTION)
+    responses = _responses.ResponseBuilder(QUESTION)
     for event in events:
         responses.feed(event)
     sent_back(llama_index_messages.to_messages, responses.last().message)
@@ -129,6 +133,6 @@ def written_out(messages: Sequence[Any], **options: Any) -> None:
     request = ChatRequest(model="grok-4.3", messages=messages, **options)
     for dialect in DIALECTS.values():
         try:
-            codec.dump(dialect.render(request, stream=False))
+            json.dumps(dialect.render(request, stream=False))
         except UsageError:
             continue

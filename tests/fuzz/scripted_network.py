@@ -7,11 +7,11 @@ from typing import Any
 import httpcore
 import pytest
 
-from xai_lowcode.chats import CREATE_CHAT_COMPLETION
+from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import network
-from xai_lowcode.transport.sync_client import Client
+from xai_lowcode.transport.sync_client import SyncAPIClient
 
 TOKEN = "at_r" + "0" * 32
 BODY = b'{"choices":[],"own":"%b"}'
@@ -71,11 +71,11 @@ class _Stream(httpcore.NetworkStream):
 
 
 @contextmanager
-def scripted(world: ScriptedNetwork) -> Iterator[Client]:
+def scripted(world: ScriptedNetwork) -> Iterator[SyncAPIClient]:
     """A client on a scripted network."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network, "_SYNC_BACKEND", world)
-        with Client(SETTINGS) as client:
+        with SyncAPIClient(SETTINGS) as client:
             yield client
 
 

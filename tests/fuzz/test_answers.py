@@ -11,19 +11,25 @@ from hypothesis import strategies as st
 from tests.fuzz.bodies import QUESTIONS, bodies
 from tests.fuzz.noise import json_values, odd_versions, spoiled_documents
 from tests.fuzz.reading import read_plain
-from xai_lowcode import codec, embeddings, files, operations
-from xai_lowcode.classification import classify, not_readable, retry_after
-from xai_lowcode.deferral import Deferral
-from xai_lowcode.deferred import collect
-from xai_lowcode.envelope import text_headers, unwrap, unwrap_chunk
+from xai_lowcode._internal import json as codec
+from xai_lowcode.api import embeddings, files
+from xai_lowcode.api import endpoints as operations
+from xai_lowcode.api.deferred import poll
 from xai_lowcode.errors import APIStatusError, UsageError, XAILowCodeError
-from xai_lowcode.exchange import Session, ask, exchange
-from xai_lowcode.operation import Operation
+from xai_lowcode.protocol.call_flow import CallContext, call_and_parse, call_flow
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.envelope import text_headers, unwrap, unwrap_chunk
+from xai_lowcode.protocol.error_mapping import (
+    error_from_response,
+    parse_retry_after,
+    unparsable_response_error,
+)
+from xai_lowcode.protocol.steps import Call, Flow, HTTPResponse, RunBlocking, SendRequest, Sleep
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Answer, Call, Flow, Send, Wait, Work
-from xai_lowcode.transport.config import session_of
+from xai_lowcode.transport.config import create_context
+from xai_lowcode.types.requests import PollingOptions
 
-OPERATIONS = [value for value in vars(operations).values() if isinstance(value, Operation)]
+OPERATIONS = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
 TOKEN = "at_r" + "0" * 32
 IDS = dict.fromkeys(("model_id", "response_id", "request_id", "file_id", "batch_job_id"), "x")
 MOST_STEPS = 40
@@ -64,10 +70,10 @@ def contents(draw: Any) -> bytes:
 
 
 statuses = st.sampled_from([200, 201, 202, 204, 301, 400, 401, 404, 429, 500, 502, 599])
-answers = st.builds(Answer, statuses, headers, contents())
+answers = st.builds(HTTPResponse, statuses, headers, contents())
 
 
-def driven(flow: Flow[Any], answer: Callable[[], Answer]) -> Any:
+def driven(flow: Flow[Any], answer: Callable[[], HTTPResponse]) -> Any:
     """What comes of a flow that gets nothing but answers; its waits are looked at, not waited."""
     outcome: Any = None
     for _ in range(MOST_STEPS):
@@ -77,12 +83,12 @@ def driven(flow: Flow[Any], answer: Callable[[], Answer]) -> Any:
             return finished.value
         except XAILowCodeError as error:
             return _ours(error)
-        if isinstance(step, Wait):
+        if isinstance(step, Sleep):
             assert 0 <= step.seconds < float("inf")
             outcome = None
         else:
-            outcome = step.run() if isinstance(step, Work) else answer()
-            assert isinstance(step, Work | Send)
+            outcome = step.run() if isinstance(step, RunBlocking) else answer()
+            assert isinstance(step, RunBlocking | SendRequest)
     raise AssertionError("the flow does not end")
 
 
@@ -93,16 +99,16 @@ def _ours(error: XAILowCodeError) -> XAILowCodeError:
     return error
 
 
-def session() -> Session:
+def session() -> CallContext:
     """A session whose clock advances by itself, so that waiting ends."""
-    made = session_of(Settings.create(api_token=TOKEN, max_retries=2))
+    made = create_context(Settings.create(api_token=TOKEN, max_retries=2))
     ticks = iter(range(10**9))
-    return Session(made.policy, made.forms, made.token, lambda: float(next(ticks)), lambda: 0.5)
+    return CallContext(made.policy, made.forms, made.token, lambda: float(next(ticks)), lambda: 0.5)
 
 
 @given(st.sampled_from(OPERATIONS), st.booleans(), answers)
 def test_any_endpoint_reads_or_refuses(
-    operation: Operation[Any], stream: bool, answer: Answer
+    operation: Endpoint[Any], stream: bool, answer: HTTPResponse
 ) -> None:
     """Any status, headers and body: a record, or an error of ours after a bounded number of calls.
 
@@ -110,21 +116,23 @@ def test_any_endpoint_reads_or_refuses(
     """
     call = Call(operation, b"{}", ids=IDS, stream=stream and operation.method == "POST")
     if call.stream:
-        driven(exchange(call, session()), lambda: answer)
+        driven(call_flow(call, session()), lambda: answer)
     else:
-        driven(ask(call, session()), lambda: answer)
+        driven(call_and_parse(call, session()), lambda: answer)
 
 
 @settings(max_examples=25)
 @given(st.lists(answers, min_size=1, max_size=6), st.booleans())
-def test_flows_of_several_calls_end(some: list[Answer], as_text: bool) -> None:
+def test_flows_of_several_calls_end(some: list[HTTPResponse], as_text: bool) -> None:
     """Uploads, downloads, deferred answers and vectors end, whatever their calls are answered."""
     for flow in (
         files.upload(session(), b"abc", name="a.txt", chunk_size=1),
         files.upload(session(), files.Upload(b"abc", "a.txt", file_id="f"), chunk_size=2),
         files.download(session(), "file", as_text=as_text),
-        collect("r", Deferral(timeout=20), session()),
-        embeddings.embed(session(), embeddings.EmbeddingRequest(texts=["a", "b"], batch_size=1)),
+        poll("r", PollingOptions(timeout=20), session()),
+        embeddings.embed_batches(
+            session(), embeddings.EmbeddingRequest(texts=["a", "b"], batch_size=1)
+        ),
     ):
         turn = iter(range(10**9))
         driven(flow, lambda turn=turn: some[next(turn) % len(some)])
@@ -133,18 +141,18 @@ def test_flows_of_several_calls_end(some: list[Answer], as_text: bool) -> None:
 @given(st.integers(200, 599), json_values, headers)
 def test_classification_knows_everything(status: int, document: Any, said: dict[str, str]) -> None:
     """Any document under any status is a success or one of the error tree."""
-    error = classify(status, document, said, TOKEN)
+    error = error_from_response(status, document, said, TOKEN)
     assert error is None or isinstance(error, APIStatusError)
     assert error is not None or status < 300
-    seconds = retry_after(said)
+    seconds = parse_retry_after(said)
     assert seconds is None or 0 <= seconds < float("inf")
-    assert not_readable(str(document), said, TOKEN).message
+    assert unparsable_response_error(str(document), said, TOKEN).message
 
 
 @given(json_values, st.booleans())
 def test_an_envelope_is_taken_off_or_is_none(document: Any, own: bool) -> None:
     """Any JSON has a body and headers of text; what is left is part of what was given."""
-    body, said = unwrap(document, own_data=own)
+    body, said = unwrap(document, body_has_data_key=own)
     assert all(isinstance(text, str) for pair in said.items() for text in pair)
     assert body is document or any(body is value for value in document.values())
     chunk = unwrap_chunk(document)
@@ -156,7 +164,7 @@ def test_an_envelope_is_taken_off_or_is_none(document: Any, own: bool) -> None:
 def test_any_bytes_are_json_or_said_not_to_be(content: bytes) -> None:
     """Reading bytes gives a document, or the one error that stands for no JSON."""
     try:
-        document = codec.load(content)
+        document = codec.loads(content)
     except codec.JSONDecodeError:
         return
-    codec.dump(document)
+    codec.dumps(document)

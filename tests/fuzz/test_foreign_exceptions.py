@@ -17,22 +17,28 @@ from hypothesis import strategies as st
 from tests.fuzz.bodies import QUESTIONS, bodies
 from tests.fuzz.noise import MISSING, Place, json_values, kind_of, places, spoiled
 from tests.fuzz.reading import DIALECTS, looked_at
-from xai_lowcode import codec, embeddings, operations
-from xai_lowcode.classification import LONGEST_WAIT, classify, retry_after
-from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.deferral import Deferral
-from xai_lowcode.embeddings import EmbeddingRequest
-from xai_lowcode.errors import UnreadableAnswerError, UsageError, XAILowCodeError
-from xai_lowcode.exchange import ask
-from xai_lowcode.files import Upload, _type_of
-from xai_lowcode.gateway import AsyncGateway, Gateway
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.images import Image, ImageBatch, ImageRequest, read_images
-from xai_lowcode.operation import Operation
-from xai_lowcode.records import Model, Record, many, one
+from xai_lowcode._internal import json as codec
+from xai_lowcode.api import embeddings
+from xai_lowcode.api import endpoints as operations
+from xai_lowcode.api.client import AsyncGateway, Gateway
+from xai_lowcode.api.embeddings import EmbeddingRequest
+from xai_lowcode.api.files import Upload, _guess_content_type
+from xai_lowcode.api.tokens import TokenCounter
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.errors import InvalidResponseError, UsageError, XAILowCodeError
+from xai_lowcode.protocol.call_flow import call_and_parse
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.error_mapping import (
+    MAX_RETRY_AFTER,
+    error_from_response,
+    parse_retry_after,
+)
+from xai_lowcode.protocol.steps import Call
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Call
-from xai_lowcode.tokens import TokenCounter
+from xai_lowcode.types.images import Image, ImageBatch, ImageRequest, parse_images
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest, PollingOptions
+from xai_lowcode.types.resources import Model, Resource, parse_resource, parse_resources
 
 TOKEN = "at_r" + "0" * 32
 SETTINGS = Settings.create(api_token=TOKEN, max_retries=0)
@@ -123,7 +129,7 @@ BODIES: dict[str, Any] = {
 OPERATIONS = [
     value
     for value in vars(operations).values()
-    if isinstance(value, Operation) and value.name in BODIES
+    if isinstance(value, Endpoint) and value.name in BODIES
 ]
 
 
@@ -141,7 +147,7 @@ ODD: list[Any] = [
     *(math.nan, math.inf, -math.inf, "", "x", "0", "-1", "1e400", "nan", "1" * 4_000, "1" * 5_000),
     *("\ud800", "\0", "é" * 300, [], {}, [None], [[]], [{}], ["\ud800"], [0, 1e300], [2**70]),
     *({"": None}, {"\ud800": 0}, {"Float": [None]}, {"Float": 5}, {"Base64": "AAAA"}),
-    *(nested(codec.DEEPEST_READ - 9, lambda x: [x]), nested(190, lambda x: {"a": x})),
+    *(nested(codec.MAX_READ_DEPTH - 9, lambda x: [x]), nested(190, lambda x: {"a": x})),
 ]
 # Python refuses to print it; only a reader that does not keep what it does not know can be asked
 # for more than reading.
@@ -162,7 +168,7 @@ def spoiled_bodies(
 def views(result: Any) -> None:
     """Whatever can be had from a result without arguments."""
     for item in result if isinstance(result, list | tuple) else [result]:
-        if isinstance(item, Record | ImageBatch | Image):
+        if isinstance(item, Resource | ImageBatch | Image):
             names = [
                 name for name, value in vars(type(item)).items() if isinstance(value, property)
             ]
@@ -188,7 +194,7 @@ def of_ours(work: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_any_endpoint_reads_any_value_anywhere(operation: Operation[Any]) -> None:
+def test_any_endpoint_reads_any_value_anywhere(operation: Endpoint[Any]) -> None:
     """With each odd value at each place: what the endpoint returns, or an error of ours."""
     read = 0
     for body in spoiled_bodies(BODIES[operation.name], ODD):
@@ -196,8 +202,8 @@ def test_any_endpoint_reads_any_value_anywhere(operation: Operation[Any]) -> Non
         views(result)
         read += result is not None
         if operation is operations.CREATE_EMBEDDINGS and result is not None:
-            of_ours(lambda result=result: embeddings.read_vectors(result, 3))
-            assert isinstance(embeddings._counted(result.usage), int | None)
+            of_ours(lambda result=result: embeddings.parse_vectors(result, 3))
+            assert isinstance(embeddings._count_tokens(result.usage), int | None)
     assert read
     for body in spoiled_bodies(BODIES[operation.name], [HUGE, [HUGE], {"a": HUGE}]):
         of_ours(lambda body=body: operation.parse(body))
@@ -267,7 +273,7 @@ class Answering:
         self.asked = 0
         http = httpx.Client(transport=httpx.MockTransport(self._answer))
         self.gateway = Gateway(SETTINGS, http_client=http)
-        self.model = GatewayModel(SETTINGS, http_client=http)
+        self.model = ChatModel(SETTINGS, http_client=http)
 
     def _answer(self, _request: httpx.Request) -> httpx.Response:
         content = self.contents[min(self.asked, len(self.contents) - 1)]
@@ -298,15 +304,19 @@ def chat(form: str) -> ChatRequest:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_any_endpoint_reads_any_content(operation: Operation[Any], answering: Answering) -> None:
+def test_any_endpoint_reads_any_content(operation: Endpoint[Any], answering: Answering) -> None:
     """With each raw text at each place of a body, and with other contents under any status."""
     call = Call(operation, b"{}", ids=IDS)
     for content in raw_contents(BODIES[operation.name]):
         answering.answer(content)
-        views(of_ours(lambda: answering.gateway.run(ask(call, answering.gateway.session))))
+        views(
+            of_ours(lambda: answering.gateway.run(call_and_parse(call, answering.gateway.session)))
+        )
     for content, status in product(CONTENTS.values(), STATUSES):
         answering.answer(content, status=status)
-        views(of_ours(lambda: answering.gateway.run(ask(call, answering.gateway.session))))
+        views(
+            of_ours(lambda: answering.gateway.run(call_and_parse(call, answering.gateway.session)))
+        )
 
 
 @pytest.mark.parametrize("form", QUESTIONS)
@@ -357,8 +367,8 @@ ODD_IDS = ["", "a/b", "..", " ", "\ud800", "x" * 600, "é", "a?b", "id\n"]
 def test_an_odd_ticket_is_no_fault_of_the_callers(request_id: Any, answering: Answering) -> None:
     """A promise under an id that cannot be one is an unreadable response, before it is sent."""
     answering.answer(json.dumps({"request_id": request_id}).encode())
-    deferral = Deferral(timeout=0.01, first_pause=0.001)
-    with pytest.raises(UnreadableAnswerError):
+    deferral = PollingOptions(timeout=0.01, initial_delay=0.001)
+    with pytest.raises(InvalidResponseError):
         answering.model.generate(chat("chat_completions"), deferral)
     assert answering.asked == 1
 
@@ -421,14 +431,14 @@ def test_a_type_is_guessed_whatever_the_guesser_raises(monkeypatch: pytest.Monke
         raise ValueError("Invalid IPv6 URL")
 
     monkeypatch.setattr("mimetypes.guess_type", refuse)
-    assert _type_of("//[x") == "application/octet-stream"
+    assert _guess_content_type("//[x") == "application/octet-stream"
 
 
 @pytest.mark.parametrize("place", ["usage", "prompt_tokens", "index", "cost_in_usd_ticks"])
 def test_an_answer_without_images_and_without_a_cost(place: str, answering: Answering) -> None:
     """No images at no cost, which somebody might divide, is an unreadable response."""
     answering.answer(json.dumps({"data": [], "usage": {place: 0}}).encode())
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         answering.gateway.create_images(ImageRequest(prompt="a fox"))
 
 
@@ -457,31 +467,31 @@ MOMENTS = [
 @pytest.mark.parametrize("name", ["retry-after", "retry-after-ms"])
 def test_any_wait_is_usable_or_none(name: str, moment: str, date: str) -> None:
     """Whatever a header says, the wait is at least nothing and at most a year."""
-    seconds = retry_after({name: moment, "date": date})
-    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
+    seconds = parse_retry_after({name: moment, "date": date})
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER
     for headers, document in (
         ({name: moment, "date": date}, {"error": "slow"}),
         ({}, {"error": "slow", "headers": {name: moment, "date": date}}),
         ({name: moment}, {"error": "slow", "response_headers": {name: [moment]}}),
     ):
-        error = classify(429, document, headers)
+        error = error_from_response(429, document, headers)
         assert error is not None
-        assert error.retry_after is None or 0 <= error.retry_after <= LONGEST_WAIT
+        assert error.retry_after is None or 0 <= error.retry_after <= MAX_RETRY_AFTER
 
 
 @given(st.text(), st.text())
 def test_any_text_is_a_wait_or_none(moment: str, date: str) -> None:
     """The same for whatever hypothesis thinks of."""
-    seconds = retry_after({"retry-after": moment, "date": date})
-    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
+    seconds = parse_retry_after({"retry-after": moment, "date": date})
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER
 
 
 @pytest.mark.parametrize("failure", [MemoryError, KeyboardInterrupt])
 @pytest.mark.parametrize(
     ("place", "status"),
     [
-        *(("codec.load", 200), ("codec.orjson.loads", 200), ("exchange.unwrap", 200)),
-        *(("codec.load", 400), ("exchange.classify", 400), ("classification.bounded", 400)),
+        *(("codec.loads", 200), ("codec.orjson.loads", 200), ("exchange.unwrap", 200)),
+        *(("codec.loads", 400), ("exchange.classify", 400), ("classification.bounded", 400)),
         *(("classification.readable", 400), ("redaction._pattern", 400)),
     ],
 )
@@ -514,8 +524,12 @@ def test_parsers_do_not_wrap_them_either(
     def fail(*_: Any, **__: Any) -> None:
         raise failure
 
-    monkeypatch.setattr("xai_lowcode.records.Model.model_validate", fail)
-    monkeypatch.setattr("xai_lowcode.images.word_of", fail)
-    parse: Any = {"one": one(Model), "many": many(Model, "data"), "images": read_images}[row]
+    monkeypatch.setattr("xai_lowcode.types.resources.Model.model_validate", fail)
+    monkeypatch.setattr("xai_lowcode.types.images.word_of", fail)
+    parse: Any = {
+        "one": parse_resource(Model),
+        "many": parse_resources(Model, "data"),
+        "images": parse_images,
+    }[row]
     with pytest.raises(failure):
         parse({"data": [{"url": "u"}]})

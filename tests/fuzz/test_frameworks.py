@@ -23,7 +23,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from langchain_xai_lowcode import _messages as langchain_messages
+from langchain_xai_lowcode import _input as langchain_messages
 from llama_index_xai_lowcode import _messages as llama_index_messages
 from tests.fuzz.bodies import QUESTIONS, bodies
 from tests.fuzz.noise import MISSING, json_values, odd_versions
@@ -38,7 +38,7 @@ from tests.fuzz.reading import (
     written_out,
 )
 from tests.fuzz.test_streams import chunks_of, sse
-from xai_lowcode.errors import UnreadableAnswerError, UsageError
+from xai_lowcode.errors import InvalidResponseError, UsageError
 
 forms = pytest.mark.parametrize("form", QUESTIONS)
 words = st.text(max_size=6)
@@ -96,7 +96,7 @@ def test_any_reply_becomes_theirs(form: str) -> None:
                 read += 1
                 as_langchain(reply, form)
                 # A picture that is none is told only where it is decoded.
-                with suppress(UnreadableAnswerError):
+                with suppress(InvalidResponseError):
                     as_llama_index(reply)
     assert read > 20
 
@@ -112,7 +112,7 @@ def test_any_stream_becomes_theirs(form: str) -> None:
             events, _ = read_stream(form, [sse([*chunks[:position], odd, *chunks[position + 1 :]])])
             read += bool(events)
             as_langchain_chunks(events, form)
-            with suppress(UnreadableAnswerError):
+            with suppress(InvalidResponseError):
                 as_llama_index_stream(events)
     assert read > 20
 

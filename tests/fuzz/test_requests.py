@@ -12,29 +12,28 @@ from hypothesis import strategies as st
 
 from tests.fuzz.noise import json_values, scalars
 from tests.fuzz.reading import DIALECTS, written_out
-from xai_lowcode import codec, openai_forms, settings
-from xai_lowcode.addresses import UrlForms, address, parameters
-from xai_lowcode.conversation import (
-    OPTIONS,
-    ChatRequest,
+from xai_lowcode import settings
+from xai_lowcode._internal import json
+from xai_lowcode.api.embeddings import EmbeddingRequest
+from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
+from xai_lowcode.chat import openai_format as openai_forms
+from xai_lowcode.errors import UsageError
+from xai_lowcode.json_schema import sanitize_schema
+from xai_lowcode.json_schema.keywords import KINDS
+from xai_lowcode.protocol.urls import UrlFormatSelector, build_path, path_parameters
+from xai_lowcode.redaction import redact
+from xai_lowcode.types.images import ImageRequest
+from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
     Message,
     ReasoningPart,
-    ServerTool,
     ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
-    ToolSpec,
 )
-from xai_lowcode.embeddings import EmbeddingRequest
-from xai_lowcode.errors import UsageError
-from xai_lowcode.images import ImageRequest
-from xai_lowcode.operations import GATEWAY_OPERATIONS
-from xai_lowcode.redaction import redact
-from xai_lowcode.schemas import clean_schema
-from xai_lowcode.schemas.keywords import KINDS
+from xai_lowcode.types.requests import OPTIONS, ChatRequest, ServerTool, ToolSpec
 
 words = st.text(max_size=6)
 optional = st.none() | words
@@ -60,9 +59,9 @@ messages = st.builds(
     st.sampled_from(["", "responses", "messages"]),
 )
 READERS = [
-    openai_forms.read_tool,
-    openai_forms.read_tool_choice,
-    openai_forms.read_response_format,
+    openai_forms.parse_tool,
+    openai_forms.parse_tool_choice,
+    openai_forms.parse_response_format,
     openai_forms.is_server_tool,
 ]
 tool_forms = st.recursive(
@@ -112,7 +111,7 @@ def test_any_option_is_taken_or_refused(options: dict[str, Any]) -> None:
         )
         for dialect in DIALECTS.values():
             with suppress(UsageError):
-                codec.dump(dialect.render(request, stream=True))
+                json.dumps(dialect.render(request, stream=True))
 
 
 @given(st.sampled_from(READERS), json_values | tool_forms)
@@ -121,20 +120,20 @@ def test_any_form_of_a_tool_is_read_or_refused(read: Callable[[Any], Any], form:
     with suppress(UsageError):
         read(form)
     if openai_forms.is_server_tool(form):
-        tool = openai_forms.read_server_tool(form)
-        assert openai_forms.wire_form(tool) == form
+        tool = openai_forms.parse_server_tool(form)
+        assert openai_forms.render_tool(tool) == form
 
 
 @given(schemas)
 def test_any_json_is_a_schema_or_refused(schema: Any) -> None:
     """Any JSON, made of the words of schemas, as parameters of a tool; what is clean is written."""
     try:
-        clean = clean_schema(schema, field="tools", name="look")
+        clean = sanitize_schema(schema, field="tools", name="look")
     except UsageError as refusal:
         field = refusal.field
     else:
         field = "tools"
-        assert clean_schema(dict(clean), field="tools", name="look") == clean
+        assert sanitize_schema(dict(clean), field="tools", name="look") == clean
     assert field == "tools"
 
 
@@ -146,7 +145,7 @@ def test_any_order_is_made_or_refused(kind: Any, data: Any) -> None:
     fields = data.draw(st.dictionaries(st.sampled_from(names), json_values, max_size=2))
     with suppress(UsageError):
         rendered = kind(**{**needed, **fields}).render()
-        codec.dump(rendered if isinstance(rendered, dict) else [body for _, body in rendered])
+        json.dumps(rendered if isinstance(rendered, dict) else [body for _, body in rendered])
 
 
 objects = st.recursive(
@@ -167,14 +166,14 @@ def test_any_object_is_written_or_its_place_named(document: Any, depth: int) -> 
         document = [document]
     written = b""
     with suppress(UsageError):
-        written = codec.dump(document)
+        written = json.dumps(document)
     if written:
-        assert codec.dump(orjson.loads(written)) == written
+        assert json.dumps(orjson.loads(written)) == written
     redact(document, "token")
 
 
 @given(
-    st.sampled_from(GATEWAY_OPERATIONS),
+    st.sampled_from(GATEWAY_ENDPOINTS),
     st.sampled_from(["new", "old"]),
     json_values | st.text(st.characters()),
     st.dictionaries(st.text(st.characters()), st.text(st.characters()), max_size=3),
@@ -182,7 +181,7 @@ def test_any_object_is_written_or_its_place_named(document: Any, depth: int) -> 
 def test_any_address_is_made_or_refused(operation: Any, form: Any, value: Any, query: Any) -> None:
     """Any value as an id, any text as a parameter: an address in plain signs, or a refusal."""
     with suppress(UsageError):
-        made = address(operation, form, dict.fromkeys(parameters(operation), value), query)
+        made = build_path(operation, form, dict.fromkeys(path_parameters(operation), value), query)
         assert made.isascii()
         assert made.isprintable()
         assert " " not in made
@@ -192,8 +191,8 @@ def test_any_address_is_made_or_refused(operation: Any, form: Any, value: Any, q
 def test_any_definition_is_learnt_from(definition: Any) -> None:
     """Any JSON in the place of a gateway's own description of its endpoints."""
     if isinstance(definition, dict) and "paths" in definition:
-        forms = UrlForms()
-        assert forms.learn(GATEWAY_OPERATIONS, definition) >= 0
+        forms = UrlFormatSelector()
+        assert forms.learn(GATEWAY_ENDPOINTS, definition) >= 0
 
 
 @given(st.text() | json_values, st.booleans())
@@ -210,6 +209,6 @@ def test_any_address_of_a_gateway_is_taken_or_refused(given_: Any, insecure: boo
 def test_server_tools_keep_their_members() -> None:
     """A tool that xAI runs is itself, and its parameters are a schema's business no more."""
     tool = ServerTool("web_search", {"x": 1})
-    assert openai_forms.read_server_tool(tool) is tool
+    assert openai_forms.parse_server_tool(tool) is tool
     with pytest.raises(UsageError):
         ToolSpec("x", parameters=[])  # type: ignore[arg-type]  # what is refused

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.fuzz.bodies import QUESTIONS, bodies
 from tests.fuzz.noise import cut, json_values, odd_versions, shortened, spoiled_documents
 from tests.fuzz.reading import fold, read_stream
-from xai_lowcode.events import StreamEvent
-from xai_lowcode.stop import TextCutter
+from xai_lowcode.chat.stop_sequences import TextStopFilter
+from xai_lowcode.types.events import StreamEvent
 
 forms = pytest.mark.parametrize("form", QUESTIONS)
 cuts = st.lists(st.integers(0, 4000), max_size=12)
@@ -100,7 +100,7 @@ def test_any_bytes_are_refused(form: str, whole: bytes, where: list[int]) -> Non
 @given(st.text("ab", max_size=30), st.lists(st.text("ab", min_size=1, max_size=4), min_size=1))
 def test_stop_strings_cut_where_they_stand(text: str, stops: list[str]) -> None:
     """Letter by letter or whole, the text ends before the stop string that is complete first."""
-    cutter, whole = TextCutter(stops), TextCutter(stops)
+    cutter, whole = TextStopFilter(stops), TextStopFilter(stops)
     slowly = "".join(map(cutter.feed, text)) + cutter.flush()
     assert slowly == whole.feed(text) + whole.flush()
     assert not any(stop in slowly for stop in stops)

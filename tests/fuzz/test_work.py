@@ -15,15 +15,16 @@ import pytest
 from tests.fuzz.bodies import QUESTIONS, bodies
 from tests.fuzz.reading import read_plain, read_stream
 from tests.fuzz.test_streams import chunks_of, sse
-from xai_lowcode import codec
-from xai_lowcode.classification import classify, readable
-from xai_lowcode.conversation import ChatRequest, Message, TextPart, ToolCallPart
-from xai_lowcode.dialects.responses import Responses
+from xai_lowcode._internal import json as codec
+from xai_lowcode.api.files import _without_envelope
+from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.stop_sequences import TextStopFilter
 from xai_lowcode.errors import UsageError
-from xai_lowcode.files import _without_envelope
+from xai_lowcode.json_schema import sanitize_schema
+from xai_lowcode.protocol.error_mapping import error_from_response, to_plain_text
 from xai_lowcode.redaction import redact, redact_text
-from xai_lowcode.schemas import clean_schema
-from xai_lowcode.stop import TextCutter
+from xai_lowcode.types.messages import Message, TextPart, ToolCallPart
+from xai_lowcode.types.requests import ChatRequest
 
 SMALL, LARGE = 60, 240
 # Four times as much may cost a little more than that, and never its square, which is sixteen.
@@ -88,7 +89,7 @@ def _turns(size: int) -> Callable[[], Any]:
         Message("assistant", (ToolCallPart("c", "f", "{}"),)),
     ] * size
     request = ChatRequest(model="m", messages=turns)
-    return lambda: codec.dump(Responses().render(request, stream=True))
+    return lambda: codec.dumps(Responses().render(request, stream=True))
 
 
 def _deep(size: int) -> Any:
@@ -103,7 +104,7 @@ def _faulty(size: int) -> Callable[[], Any]:
 
     def dump() -> None:
         with pytest.raises(UsageError):
-            codec.dump(document)
+            codec.dumps(document)
 
     return dump
 
@@ -112,12 +113,12 @@ def _schema(size: int) -> Callable[[], Any]:
     one = {"anyOf": [{"$ref": "#/$defs/a"}, {"enum": ["x", None]}]}
     schema = {"properties": {f"p{i}": one | {"title": str(i)} for i in range(size)}}
     schema["$defs"] = {"a": {"type": "string"}}
-    return lambda: clean_schema(schema, field="tools", name="f")
+    return lambda: sanitize_schema(schema, field="tools", name="f")
 
 
 def _stops(size: int) -> Callable[[], Any]:
     def cut() -> None:
-        cutter = TextCutter(["abab" * 4])
+        cutter = TextStopFilter(["abab" * 4])
         for _ in range(size):
             cutter.feed("ab" * 5)
             cutter.feed("c")
@@ -141,8 +142,10 @@ WORK: dict[str, Callable[[int], Callable[[], Any]]] = {
     "redact a document": lambda n: lambda: redact([{"a": "at_r0000000", "b": [1] * 9}] * n, "t"),
     "redact a text": lambda n: lambda: redact_text("bearer   at_at_api_token=" * n, "t"),
     "redact what is deep": lambda n: lambda: redact(_deep(n), "t"),
-    "a page": lambda n: lambda: readable("<html>" + "<script <p <" * n),
-    "a refusal": lambda n: lambda: classify(400, {"error": "x" * 9 * n, "data": [1] * n}, {}),
+    "a page": lambda n: lambda: to_plain_text("<html>" + "<script <p <" * n),
+    "a refusal": lambda n: (
+        lambda: error_from_response(400, {"error": "x" * 9 * n, "data": [1] * n}, {})
+    ),
     "a file": lambda n: lambda: _without_envelope(b'{"result": "%s"}' % (b"x" * 99 * n), None),
 }
 

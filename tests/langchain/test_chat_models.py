@@ -11,7 +11,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 
 from langchain_xai_lowcode import ChatXAILowCode
-from xai_lowcode import Deferral
+from xai_lowcode import PollingOptions
 from xai_lowcode.errors import UsageError
 
 Chat = Callable[..., ChatXAILowCode]
@@ -308,7 +308,7 @@ async def test_a_deferred_answer_is_one_keyword(gateway: Any, chat: Chat, pendin
     """Deferred, by field or by call, gives the same answer later, whatever pending looks like."""
     gateway.deferred_pending, gateway.deferred_polls = pending, 2
     seen: list[int] = []
-    deferral = Deferral(first_pause=0.01, progress=lambda looks, _: seen.append(looks))
+    deferral = PollingOptions(initial_delay=0.01, progress=lambda looks, _: seen.append(looks))
     expected = facts(chat(model="grok-4.3").invoke("Hello"))
     by_field = chat(model="grok-4.3", deferred=deferral)
     answers = [

@@ -70,7 +70,7 @@ FAILURES: list[tuple[Any, type[Exception], type[Exception], bool, str]] = [
         "socket hang up",
     ),
     (Html(502), ours.InternalServerError, theirs.ModelAPIError, True, "502"),
-    (Empty(200), ours.UnreadableAnswerError, theirs.ModelError, False, "empty"),
+    (Empty(200), ours.InvalidResponseError, theirs.ModelError, False, "empty"),
     (
         ErrorIn200("Timed out waiting for first token", code="The service is unavailable"),
         ours.InternalServerError,

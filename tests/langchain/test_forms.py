@@ -27,12 +27,13 @@ from langchain_xai_lowcode import (
     web_search,
     x_search,
 )
-from langchain_xai_lowcode._blocks import ITEMS, made_blocks
-from langchain_xai_lowcode._messages import to_messages
+from langchain_xai_lowcode._input import to_messages
+from langchain_xai_lowcode._output import ITEMS, server_side_blocks
 from xai_lowcode import Gateway, Settings
-from xai_lowcode.conversation import ChatRequest, ImagePart, ServerToolPart
-from xai_lowcode.events import Began, Finished, ImageMade, TextDelta
-from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.types.events import ChoiceFinished, ImageGenerated, ResponseStarted, TextDelta
+from xai_lowcode.types.messages import ImagePart, ServerToolPart
+from xai_lowcode.types.requests import ChatRequest
 
 Chat = Callable[..., ChatXAILowCode]
 APIS = ["chat_completions", "responses", "messages"]
@@ -206,13 +207,15 @@ def test_every_kind_of_block_is_told(chat: Chat) -> None:
 def test_pictures_in_a_row_stay_apart(chat: Chat, version: str) -> None:
     """Two pictures, and a text in several pieces after them, are three blocks."""
 
-    class Painter(GatewayModel):
+    class Painter(ChatModel):
         def stream(self, request: ChatRequest) -> Any:
             assert request.messages
-            pictures = [ImageMade(ImagePart(f"data:image/png;base64,{x}")) for x in ("QQ", "Qg")]
-            yield from (Began(), *pictures, TextDelta("Here "), TextDelta("are "))
-            yield from (ImageMade(ImagePart("https://x.example/c.png")), TextDelta("three."))
-            yield Finished("stop")
+            pictures = [
+                ImageGenerated(ImagePart(f"data:image/png;base64,{x}")) for x in ("QQ", "Qg")
+            ]
+            yield from (ResponseStarted(), *pictures, TextDelta("Here "), TextDelta("are "))
+            yield from (ImageGenerated(ImagePart("https://x.example/c.png")), TextDelta("three."))
+            yield ChoiceFinished("stop")
 
     llm = chat(output_version=version)
     llm._gateway = Painter(llm._gateway.settings)
@@ -231,7 +234,7 @@ def test_a_tool_of_xais_that_failed_says_so() -> None:
         ServerToolPart("mcp_call", "mcp_1", "find", '{"a":1}', "no such thing", failed=True),
         ServerToolPart("web_search_call", "ws_1", arguments="foxes"),
     )
-    blocks = [block for part in parts for block in made_blocks(part)]
+    blocks = [block for part in parts for block in server_side_blocks(part)]
     assert [block.get("status") for block in blocks] == [None, "error", None, "success"]
     assert [block.get("output") for block in blocks] == [None, "no such thing", None, None]
     assert (blocks[0]["args"], blocks[2]["args"]) == ({"a": 1}, {"query": "foxes"})

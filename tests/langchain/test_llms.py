@@ -15,7 +15,7 @@ from langchain_core.prompts import PromptTemplate
 from pydantic import ValidationError
 
 from langchain_xai_lowcode import XAILowCodeLLM
-from xai_lowcode import Deferral
+from xai_lowcode import PollingOptions
 from xai_lowcode.emulator import CutStream, Refuse
 from xai_lowcode.errors import (
     BadRequestError,
@@ -25,7 +25,7 @@ from xai_lowcode.errors import (
 )
 
 REASONS, PLAIN = "grok-4.3", "grok-4.20-0309-non-reasoning"
-SOON = Deferral(first_pause=0.01, longest_pause=0.01)
+SOON = PollingOptions(initial_delay=0.01, max_delay=0.01)
 CHAT, COMPLETIONS = "/xai/v1/chat/completions", "/xai/v1/completions"
 every_way = pytest.mark.parametrize(
     ("model", "via", "path"),

@@ -14,8 +14,9 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from langchain_xai_lowcode._messages import to_messages
-from xai_lowcode.conversation import (
+from langchain_xai_lowcode._input import to_messages
+from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
     Message,
@@ -24,7 +25,6 @@ from xai_lowcode.conversation import (
     ToolCallPart,
     ToolResultPart,
 )
-from xai_lowcode.errors import UsageError
 
 CALL = {"name": "add", "args": {"a": 2, "b": "ü"}, "id": "call_1"}
 

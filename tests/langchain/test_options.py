@@ -10,8 +10,8 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 
 from langchain_xai_lowcode import ChatXAILowCode, XAILowCodeLLM, mcp, web_search
 from langchain_xai_lowcode._options import OPTION_FIELDS
-from xai_lowcode.conversation import OPTIONS
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.requests import OPTIONS
 
 Chat = Callable[..., ChatXAILowCode]
 

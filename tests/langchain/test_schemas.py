@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from xai_lowcode.errors import BadRequestError, UsageError
-from xai_lowcode.schemas import CleanSchema
+from xai_lowcode.json_schema import SanitizedSchema
 
 
 class Shade(Enum):
@@ -143,10 +143,10 @@ def test_a_tool_with_null_in_an_enum_is_called(chat: Any, gateway: Any, api: str
 def test_what_is_bound_is_clean_and_what_is_traced_is_not(chat: Any) -> None:
     """Schemas are cleaned once, when they are bound; tracers see what LangChain makes of them."""
     tools = chat().bind_tools([paint], response_format=Choice).kwargs
-    assert isinstance(tools["tools"][0]["function"]["parameters"], CleanSchema)
-    assert isinstance(tools["response_format"]["json_schema"]["schema"], CleanSchema)
+    assert isinstance(tools["tools"][0]["function"]["parameters"], SanitizedSchema)
+    assert isinstance(tools["response_format"]["json_schema"]["schema"], SanitizedSchema)
     asking = chat().with_structured_output(Choice).first.kwargs
-    assert isinstance(asking["response_format"]["json_schema"]["schema"], CleanSchema)
+    assert isinstance(asking["response_format"]["json_schema"]["schema"], SanitizedSchema)
     traced = convert_to_json_schema(asking["ls_structured_output_format"]["schema"])
     assert traced == convert_to_json_schema(Choice)
     again = chat().bind_tools([paint], response_format=asking["response_format"]).kwargs

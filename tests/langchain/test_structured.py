@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGeneration
 from pydantic import BaseModel
 
 from langchain_xai_lowcode import ChatXAILowCode
-from langchain_xai_lowcode._structured import _WholeJsonParser
+from langchain_xai_lowcode._structured_output import _WholeJsonParser
 from xai_lowcode.errors import UsageError
 
 Chat = Callable[..., ChatXAILowCode]

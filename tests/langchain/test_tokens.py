@@ -10,7 +10,7 @@ from langchain_core.tools import tool
 
 from langchain_xai_lowcode import ChatXAILowCode, XAILowCodeLLM
 from xai_lowcode.emulator import Drop, Refuse
-from xai_lowcode.emulator import tokens as theirs
+from xai_lowcode.emulator import tokenizer as theirs
 from xai_lowcode.errors import APIConnectionError, AuthenticationError
 
 TEXT = "Hello world, how are you?"

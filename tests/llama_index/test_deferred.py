@@ -6,12 +6,12 @@ import pytest
 from llama_index.core.llms import ChatMessage
 
 from llama_index_xai_lowcode import XAILowCode
-from xai_lowcode import Deferral
+from xai_lowcode import PollingOptions
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import UsageError
 
 QUESTION = [ChatMessage(role="user", content="Hello")]
-SOON = Deferral(first_pause=0.01)
+SOON = PollingOptions(initial_delay=0.01)
 
 
 def model(gateway: Any, **fields: Any) -> XAILowCode:

@@ -28,8 +28,8 @@ FAULTS = [
     (Refuse(500, "Broken."), errors.InternalServerError, 500, "Broken"),
     (ErrorIn200("Timed out."), errors.XAILowCodeError, None, "Timed out"),
     (Html(), errors.InternalServerError, 502, "Bad gateway"),
-    (Html(200), errors.UnreadableAnswerError, None, "not JSON"),
-    (Empty(), errors.UnreadableAnswerError, None, "empty"),
+    (Html(200), errors.InvalidResponseError, None, "not JSON"),
+    (Empty(), errors.InvalidResponseError, None, "empty"),
     (Drop(), errors.APIConnectionError, None, "No answer"),
 ]
 BROKEN_STREAMS = [

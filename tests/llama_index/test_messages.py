@@ -27,7 +27,8 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_xai_lowcode._messages import from_message, to_messages
-from xai_lowcode.conversation import (
+from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
     Message,
@@ -36,7 +37,6 @@ from xai_lowcode.conversation import (
     ToolCallPart,
     ToolResultPart,
 )
-from xai_lowcode.errors import UsageError
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="

@@ -13,7 +13,7 @@ from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, Field
 
 from xai_lowcode.errors import BadRequestError, UsageError
-from xai_lowcode.schemas import CleanSchema
+from xai_lowcode.json_schema import SanitizedSchema
 
 
 class Shade(Enum):
@@ -99,7 +99,7 @@ def test_schemas_of_classes_are_cleaned_once(llm: Any) -> None:
     """What is offered is clean, and the very same in the next step of an agent."""
     first, second = (llm._prepare_chat_with_tools([PAINT], "Hello")["tools"] for _ in range(2))
     schema = first[0]["function"]["parameters"]
-    assert isinstance(schema, CleanSchema)
+    assert isinstance(schema, SanitizedSchema)
     assert second[0]["function"]["parameters"] is schema
 
 

@@ -21,9 +21,9 @@ from llama_index_xai_lowcode import (
     mcp,
     web_search,
 )
-from xai_lowcode import server_tools
-from xai_lowcode.conversation import ServerTool
+from xai_lowcode.chat import server_tools
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.requests import ServerTool
 
 QUESTION = [ChatMessage("Search the web for news of xAI")]
 SECRET = "key-of-another-service"

@@ -11,13 +11,13 @@ from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
 
 from llama_index_xai_lowcode import XAILowCode
-from llama_index_xai_lowcode._questions import Question, to_question
-from llama_index_xai_lowcode._responses import Fold, to_response
-from xai_lowcode.conversation import ReasoningPart, TextPart, ToolCallPart
+from llama_index_xai_lowcode._request import PreparedRequest, prepare_request
+from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
+from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.emulator import Heartbeats
-from xai_lowcode.events import ToolCallDelta
-from xai_lowcode.folding import events_of
-from xai_lowcode.reply import Choice, Citation, Reply, Usage
+from xai_lowcode.types.events import ToolCallDelta
+from xai_lowcode.types.messages import ReasoningPart, TextPart, ToolCallPart
+from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 
 @pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
@@ -137,11 +137,11 @@ async def test_closing_early_closes_the_connection(model: Any) -> None:
         assert answers[1].is_closed
 
 
-def _question(**options: Any) -> Question:
-    return to_question("grok-4.7", [ChatMessage("Hi")], options)
+def _question(**options: Any) -> PreparedRequest:
+    return prepare_request("grok-4.7", [ChatMessage("Hi")], options)
 
 
-REPLY = Reply(
+REPLY = ChatResponse(
     (
         Choice(
             (
@@ -165,8 +165,8 @@ REPLY = Reply(
 def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
     """The fold of a reply's events is the response of the reply, for everything it can hold."""
     question = _question(parallel_tool_calls=parallel)
-    fold = Fold(question)
-    responses = [fold.feed(event) for event in events_of(REPLY)]
+    fold = ResponseBuilder(question)
+    responses = [fold.feed(event) for event in response_to_events(REPLY)]
     assert fold.last() == to_response(REPLY, question, delta="")
     calls = 1 if parallel is False else 2
     seen = [r.message.blocks for r in responses if r is not None]
@@ -175,7 +175,7 @@ def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
 
 def test_calls_in_pieces() -> None:
     """Pieces of a call are joined, and what is there so far can be read at any time."""
-    fold = Fold(_question())
+    fold = ResponseBuilder(_question())
     llm = XAILowCode(api_token="at_rtest")
     arguments = []
     for piece in (ToolCallDelta(0, "a", "one", '{"x": "ab'), ToolCallDelta(0, arguments='cd"}')):
@@ -200,9 +200,9 @@ def test_citations_are_blocks() -> None:
 
 def test_refusals() -> None:
     """The words with which the model refused are beside the message, plain and folded."""
-    refused = Reply((Choice((), "stop", refusal="No."),))
-    fold = Fold(_question())
-    for event in events_of(refused):
+    refused = ChatResponse((Choice((), "stop", refusal="No."),))
+    fold = ResponseBuilder(_question())
+    for event in response_to_events(refused):
         assert fold.feed(event) is None
     for response in (fold.last(), to_response(refused, _question())):
         assert response.message.additional_kwargs == {"refusal": "No."}

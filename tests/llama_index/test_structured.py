@@ -12,8 +12,8 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, create_model
 
 from llama_index_xai_lowcode import StructuredOutputError, XAILowCode
-from llama_index_xai_lowcode._structured import _BY_SCHEMA, _Drafts
-from xai_lowcode.errors import UnreadableAnswerError
+from llama_index_xai_lowcode._structured_output import _BY_SCHEMA, PartialObjectParser
+from xai_lowcode.errors import InvalidResponseError
 
 
 class Color(enum.Enum):
@@ -200,14 +200,14 @@ def test_cut_answers(model: Any, method: str, output_cls: Any, options: Any, rea
     with pytest.raises(StructuredOutputError, match=reason) as caught:
         list(getattr(llm, method)(output_cls, PROMPT, name="Zoe"))
     assert isinstance(caught.value, ValueError)
-    assert isinstance(caught.value, UnreadableAnswerError)
+    assert isinstance(caught.value, InvalidResponseError)
 
 
 def test_an_answer_of_another_shape(way: Any, model: Any, monkeypatch: Any) -> None:
     """An answer that is prose or has another shape says so, with what was said."""
     llm = model()
     monkeypatch.setattr(
-        "llama_index_xai_lowcode._structured._BY_SCHEMA",
+        "llama_index_xai_lowcode._structured_output._BY_SCHEMA",
         _BY_SCHEMA._replace(ask=lambda *asked: {"messages": asked[2]}),
     )
     prompt = PromptTemplate("Hello {name}")
@@ -228,7 +228,7 @@ def test_an_answer_of_another_shape(way: Any, model: Any, monkeypatch: Any) -> N
 def test_why_there_is_no_object(more: Any, options: Any, reason: str) -> None:
     """The error says whether the model refused, said nothing, or was cut off."""
     message = ChatMessage("", role="assistant", additional_kwargs=more)
-    drafts = _Drafts(Bike, _BY_SCHEMA)
+    drafts = PartialObjectParser(Bike, _BY_SCHEMA)
     assert drafts.feed(ChatResponse(message=message, additional_kwargs=options)) is None
     with pytest.raises(StructuredOutputError, match=reason):
         drafts.last()
@@ -237,7 +237,7 @@ def test_why_there_is_no_object(more: Any, options: Any, reason: str) -> None:
 def test_no_draft_no_object() -> None:
     """A stream without any response is an error too."""
     with pytest.raises(StructuredOutputError, match="no answer"):
-        _Drafts(Bike, _BY_SCHEMA).last()
+        PartialObjectParser(Bike, _BY_SCHEMA).last()
 
 
 def test_response_format_of_a_chat(way: Any, llm: XAILowCode) -> None:

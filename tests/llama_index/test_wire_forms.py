@@ -17,9 +17,10 @@ from llama_index.core.workflow import Context, JsonSerializer
 
 from llama_index_xai_lowcode import XAILowCode
 from llama_index_xai_lowcode._messages import from_message, to_messages
-from llama_index_xai_lowcode._questions import to_question
-from llama_index_xai_lowcode._responses import Fold, to_response
-from xai_lowcode.conversation import (
+from llama_index_xai_lowcode._request import prepare_request
+from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
+from xai_lowcode.chat.accumulator import response_to_events
+from xai_lowcode.types.messages import (
     ImagePart,
     Message,
     ReasoningPart,
@@ -27,8 +28,7 @@ from xai_lowcode.conversation import (
     TextPart,
     ToolCallPart,
 )
-from xai_lowcode.folding import events_of
-from xai_lowcode.reply import Choice, Citation, Reply
+from xai_lowcode.types.responses import ChatResponse, Choice, Citation
 
 ENCRYPTED = "reasoning.encrypted_content"
 PRODUCT = "multiply 6 and 7"
@@ -74,14 +74,14 @@ choices = st.builds(
     st.lists(items, max_size=3).map(tuple),
     st.sampled_from(["responses", "messages"]),
 )
-QUESTION = to_question("grok-4.7", [ChatMessage("Hi")])
+QUESTION = prepare_request("grok-4.7", [ChatMessage("Hi")])
 
 
 @settings(max_examples=40)
 @given(choices)
 def test_an_answer_survives_message_and_json(choice: Choice) -> None:
     """What was answered is the same after it was a ChatMessage and JSON: parts, items, form."""
-    message = to_response(Reply((choice,), id="resp_1"), QUESTION).message
+    message = to_response(ChatResponse((choice,), id="resp_1"), QUESTION).message
     restored = ChatMessage.model_validate_json(message.model_dump_json())
     assert to_messages([message]) == to_messages([restored]) == (choice.message,)
     assert to_messages([from_message(choice.message)]) == (choice.message,)
@@ -91,9 +91,9 @@ def test_an_answer_survives_message_and_json(choice: Choice) -> None:
 @given(choices, st.lists(st.builds(Citation, st.just("https://x.ai"), st.none(), st.integers())))
 def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Citation]) -> None:
     """Items, tools that xAI ran, pictures and sources are in a stream's last response too."""
-    reply = Reply((choice,), id="resp_1", citations=tuple(citations))
-    fold = Fold(QUESTION)
-    seen = [fold.feed(event) for event in events_of(reply)]
+    reply = ChatResponse((choice,), id="resp_1", citations=tuple(citations))
+    fold = ResponseBuilder(QUESTION)
+    seen = [fold.feed(event) for event in response_to_events(reply)]
     last = fold.last()
     assert last == to_response(reply, QUESTION, delta="")
     shown = [r.message.additional_kwargs.get("built_in_tool_calls", []) for r in seen if r]
@@ -290,6 +290,6 @@ def test_what_is_not_stored_or_was_corrected_is_sent(way: Any, model: Any, gatew
 def test_messages_of_ours_keep_nothing_of_nothing() -> None:
     """A message without items or tools has no words of ours beside its blocks."""
     assert from_message(Message("assistant", (TextPart("a"),))).additional_kwargs == {}
-    message = to_response(Reply((Choice((TextPart("a"),), "stop"),)), QUESTION).message
+    message = to_response(ChatResponse((Choice((TextPart("a"),), "stop"),)), QUESTION).message
     assert message == ChatMessage(role="assistant", blocks=[TextBlock(text="a")])
     assert not any(isinstance(block, ImageBlock) for block in message.blocks)

@@ -17,15 +17,15 @@ from llama_index.core.llms import ChatMessage
 from langchain_xai_lowcode import ChatXAILowCode
 from llama_index_xai_lowcode import XAILowCode
 from xai_lowcode import AsyncGateway
-from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.deferral import Deferral
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import XAILowCodeError
-from xai_lowcode.events import TextDelta
-from xai_lowcode.gateway_model import GatewayModel
 from xai_lowcode.settings import Settings
+from xai_lowcode.types.events import TextDelta
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest, PollingOptions
 
 MODEL = "grok-4.7"
-SOON = Deferral(timeout=20.0, first_pause=0.01)
+SOON = PollingOptions(timeout=20.0, initial_delay=0.01)
 numbers = count(1)
 
 
@@ -96,7 +96,7 @@ class Faces:
     def __init__(self, server: Server, **options: Any) -> None:
         where = {"api_token": server.api_token, "base_url": server.base_url, **options}
         settings = Settings.create(**where)
-        self.core, self.words = GatewayModel(settings), AsyncGateway(settings)
+        self.core, self.words = ChatModel(settings), AsyncGateway(settings)
         self.chain = ChatXAILowCode(model=MODEL, **where)
         self.index = XAILowCode(model=MODEL, **where)
 

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from xai_lowcode.conversation import ChatRequest, Message, TextPart, ToolResultPart
-from xai_lowcode.dialects import Dialect
-from xai_lowcode.dialects.chat_completions import ChatCompletions
-from xai_lowcode.dialects.messages import Messages
-from xai_lowcode.dialects.responses import Responses
-from xai_lowcode.events import StreamEvent
-from xai_lowcode.folding import Assembler
-from xai_lowcode.reply import Reply
-from xai_lowcode.streams import StreamReader
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialects.base import Dialect
+from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.dialects.messages import Messages
+from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.stream_reader import StreamReader
+from xai_lowcode.types.events import StreamEvent
+from xai_lowcode.types.messages import Message, TextPart, ToolResultPart
+from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.responses import ChatResponse
 
 DIALECTS: dict[str, Dialect] = {
     "chat_completions": ChatCompletions(),
@@ -29,25 +30,25 @@ def events_in(form: str, pieces: Iterable[bytes]) -> list[StreamEvent]:
     return [*events, *reader.close()]
 
 
-def fold(events: Iterable[StreamEvent]) -> Reply:
+def fold(events: Iterable[StreamEvent]) -> ChatResponse:
     """The reply that events fold into."""
-    assembler = Assembler()
+    assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
     return assembler.reply()
 
 
-def read(form: str, pieces: Iterable[bytes]) -> Reply:
+def read(form: str, pieces: Iterable[bytes]) -> ChatResponse:
     """The reply of a stream."""
     return fold(events_in(form, pieces))
 
 
-def parse(form: str, body: dict[str, Any]) -> Reply:
+def parse(form: str, body: dict[str, Any]) -> ChatResponse:
     """The reply of a plain answer."""
     return DIALECTS[form].parse(body)
 
 
-def sent_back(form: str, reply: Reply) -> dict[str, Any]:
+def sent_back(form: str, reply: ChatResponse) -> dict[str, Any]:
     """The next request: a question, this reply, and a result for each of its calls."""
     results = [
         Message("tool", (ToolResultPart(call.id, (TextPart("done"),)),))

@@ -20,11 +20,11 @@ from tests.recorded.replay import (
     every_stream_dress,
     stream_dresses,
 )
-from xai_lowcode.conversation import ChatRequest
-from xai_lowcode.events import StreamEvent
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.reply import Reply
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.settings import Settings
+from xai_lowcode.types.events import StreamEvent
+from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.responses import ChatResponse
 
 if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
@@ -34,7 +34,7 @@ REQUEST = ChatRequest(model="grok-4.7", messages=(QUESTION,))
 LARGE = 20_000
 
 
-def found_in(reply: Reply) -> Found:
+def found_in(reply: ChatResponse) -> Found:
     """The facts of our reply."""
     used = reply.usage
     return Found(
@@ -57,15 +57,15 @@ def found_in(reply: Reply) -> Found:
 class Core(Ways):
     """The core's own model."""
 
-    def __init__(self, model: GatewayModel, runner: asyncio.Runner) -> None:
+    def __init__(self, model: ChatModel, runner: asyncio.Runner) -> None:
         super().__init__(runner)
         self.model = model
 
-    def whole(self) -> list[Reply]:
+    def whole(self) -> list[ChatResponse]:
         """By ``generate`` and ``agenerate``."""
         return [self.model.generate(REQUEST), self.runner.run(self.model.agenerate(REQUEST))]
 
-    def streamed(self) -> list[Reply]:
+    def streamed(self) -> list[ChatResponse]:
         """By ``stream`` and ``astream``."""
 
         async def events() -> list[StreamEvent]:
@@ -73,7 +73,7 @@ class Core(Ways):
 
         return [fold(self.model.stream(REQUEST)), fold(self.runner.run(events()))]
 
-    def found_in(self, answer: Reply, case: Case) -> Found:  # noqa: ARG002 - others need the case
+    def found_in(self, answer: ChatResponse, case: Case) -> Found:  # noqa: ARG002 - others need the case
         """The facts of our reply."""
         return found_in(answer)
 
@@ -81,7 +81,7 @@ class Core(Ways):
 @pytest.fixture(scope="module")
 def ways(replay: Replay) -> Iterator[Ways]:
     """A model behind the replaying server."""
-    model = GatewayModel(Settings.create(api_token=replay.api_token, base_url=replay.base_url))
+    model = ChatModel(Settings.create(api_token=replay.api_token, base_url=replay.base_url))
     with asyncio.Runner() as runner:
         yield Core(model, runner)
     model.client.close()

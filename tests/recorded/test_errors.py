@@ -13,11 +13,11 @@ from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import under
 from tests.recorded.reading import QUESTION
 from tests.recorded.replay import Replay
-from xai_lowcode.classification import classify
-from xai_lowcode.conversation import ChatRequest
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import XAILowCodeError
-from xai_lowcode.gateway_model import GatewayModel
+from xai_lowcode.protocol.error_mapping import error_from_response
 from xai_lowcode.settings import Settings
+from xai_lowcode.types.requests import ChatRequest
 
 if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
@@ -32,7 +32,7 @@ Way = Callable[[], object]
 def ways(replay: Replay) -> Iterator[dict[str, Way]]:
     """All ways of asking a model that does not ask twice."""
     reach = {"api_token": replay.api_token, "base_url": replay.base_url}
-    model = GatewayModel(Settings.create(**reach, max_retries=0))
+    model = ChatModel(Settings.create(**reach, max_retries=0))
 
     async def streamed() -> object:
         return [event async for event in model.astream(REQUEST)]
@@ -55,7 +55,7 @@ def test_one_refusal_is_one_error(ways: dict[str, Way], replay: Replay, case: Ca
     stream_only = name == MIDSTREAM
     text = case.content.removeprefix(b"data: ")
     bodies = [case.content] if status < 400 else [text, dumps(refused(json.loads(text)))]
-    sought = classify(status, json.loads(text), {})
+    sought = error_from_response(status, json.loads(text), {})
     assert sought is not None
     assert type(sought).__name__ == CLASSES[name]
     for body in bodies:

@@ -15,8 +15,8 @@ from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import LAWS, bodies_under, table, under
 from tests.recorded.reading import cut_at, events_in, parse, read, sent_back
 from tests.recorded.rendering import block_of, blocks_of, data_of, plain_of
-from xai_lowcode.errors import StreamInterruptedError, UnreadableAnswerError
-from xai_lowcode.reply import Reply
+from xai_lowcode.errors import InvalidResponseError, StreamInterruptedError
+from xai_lowcode.types.responses import ChatResponse
 
 if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
@@ -141,7 +141,7 @@ def test_a_stream_that_breaks_off_raises(case: Case) -> None:
     borders = [place + 2 for place in range(end - 2) if content.startswith(b"\n\n", place)]
     places = {*thin(range(end)), *thin(borders), *range(max(0, end - LAST), end)}
     for place in places:
-        with pytest.raises(UnreadableAnswerError) as raised:
+        with pytest.raises(InvalidResponseError) as raised:
             read(case.form, [content[:place]])
         said_something = content.find(b"\n\n") < place
         assert isinstance(raised.value, StreamInterruptedError) or not said_something
@@ -168,7 +168,7 @@ ITEM = {"type": "brand_new_item", "id": "n1", "status": "completed", "content": 
 BLOCK = {"type": "brand_new", "payload": {"a": [1]}}
 
 
-def facts(reply: Reply) -> tuple[Any, ...]:
+def facts(reply: ChatResponse) -> tuple[Any, ...]:
     """What strangers must not change."""
     calls = [(call.id, call.name, call.arguments) for call in reply.tool_calls]
     said = (reply.text, reply.reasoning, calls, reply.finish_reason)

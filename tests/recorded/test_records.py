@@ -13,24 +13,24 @@ from tests.core.test_records import same
 from tests.core.wire import ENVELOPES, wrapped
 from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import under
-from xai_lowcode import operations
-from xai_lowcode.exchange import ask
-from xai_lowcode.images import ImageBatch
-from xai_lowcode.operation import Operation, object_with
-from xai_lowcode.records import Record
+from xai_lowcode.api import endpoints as operations
+from xai_lowcode.protocol.call_flow import call_and_parse
+from xai_lowcode.protocol.endpoint import Endpoint, parse_object
+from xai_lowcode.protocol.steps import Call, HTTPResponse, SendRequest
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Answer, Call, Send
-from xai_lowcode.transport.config import session_of
+from xai_lowcode.transport.config import create_context
+from xai_lowcode.types.images import ImageBatch
+from xai_lowcode.types.resources import Resource
 
 if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
 
 o = operations
 ROWS = {
-    (row.method, row.path): row for row in vars(operations).values() if isinstance(row, Operation)
+    (row.method, row.path): row for row in vars(operations).values() if isinstance(row, Endpoint)
 }
 # Endpoints that the gateway has not, and those whose answers have the same form.
-TWINS: dict[tuple[str, str], Operation[Any]] = {
+TWINS: dict[tuple[str, str], Endpoint[Any]] = {
     ("GET", "/v1/embedding-models"): o.LIST_LANGUAGE_MODELS,
     ("GET", "/v1/embedding-models/{model_id}"): o.RETRIEVE_MODEL,
     ("GET", "/v1/video-generation-models"): o.LIST_LANGUAGE_MODELS,
@@ -38,15 +38,15 @@ TWINS: dict[tuple[str, str], Operation[Any]] = {
     ("POST", "/v1/files"): o.GET_FILE,
     ("POST", "/v1/images/edits"): o.CREATE_IMAGE_GENERATION,
 }
-SESSION = session_of(Settings.create(api_token=TOKEN, base_url="http://127.0.0.1:1/xai"))
+SESSION = create_context(Settings.create(api_token=TOKEN, base_url="http://127.0.0.1:1/xai"))
 
 
-def row_of(case: Case) -> Operation[Any]:
+def row_of(case: Case) -> Endpoint[Any]:
     """The row of the endpoint; for one without any, the row that a user would write."""
     place = (case.row["method"], case.row["endpoint"])
     row = ROWS.get(place) or TWINS.get(place)
     if row is None or "request_id" in case.json:
-        return Operation("Of one's own", *place, object_with(*case.json))
+        return Endpoint("Of one's own", *place, parse_object(*case.json))
     return row
 
 
@@ -56,11 +56,11 @@ def test_every_answer_is_read_in_every_envelope(case: Case) -> None:
     row = row_of(case)
     ids = {part[1:-1]: "x" for part in row.path.split("/") if part.startswith("{")}
     for envelope in ENVELOPES:
-        flow = ask(Call(row, ids=ids), SESSION)
-        assert isinstance(next(flow), Send)
+        flow = call_and_parse(Call(row, ids=ids), SESSION)
+        assert isinstance(next(flow), SendRequest)
         content = json.dumps(wrapped(case.json, envelope)).encode()
         with pytest.raises(StopIteration) as settled:
-            flow.send(Answer(200, {}, content))
+            flow.send(HTTPResponse(200, {}, content))
         lossless(settled.value.value, case.json)
 
 
@@ -73,6 +73,6 @@ def lossless(parsed: Any, body: Any) -> None:
     elif isinstance(parsed, list):
         (told,) = (list_ for list_ in body.values() if isinstance(list_, list))
         same(parsed, told)
-        assert all(isinstance(item, Record) for item in parsed)
+        assert all(isinstance(item, Resource) for item in parsed)
     else:
         same(parsed, body)

@@ -7,7 +7,7 @@ from tests.recorded.laws import bodies_under
 from tests.recorded.reading import parse, read
 from tests.recorded.rendering import plain_of
 from tests.recorded.replay import sha256
-from xai_lowcode.conversation import ServerToolPart
+from xai_lowcode.types.messages import ServerToolPart
 
 if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)

@@ -24,16 +24,16 @@ import langchain_xai_lowcode as lc
 import llama_index_xai_lowcode as li
 from tests.secrecy.channels import Seen
 from xai_lowcode import AsyncGateway, Gateway, Settings
+from xai_lowcode.api.embeddings import EmbeddingRequest
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.cli import app
-from xai_lowcode.conversation import ChatRequest, Message, TextPart
-from xai_lowcode.deferral import Deferral
-from xai_lowcode.embeddings import EmbeddingRequest
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.images import ImageRequest
+from xai_lowcode.types.images import ImageRequest
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest, PollingOptions
 
 HI = (Message("user", (TextPart("Hi"),)),)
 FORMS = ("chat_completions", "messages", "responses")
-SOON = Deferral(timeout=2, first_pause=0.01)
+SOON = PollingOptions(timeout=2, initial_delay=0.01)
 
 
 @dataclass
@@ -135,7 +135,7 @@ def injected(world: World) -> None:
 
 def core(form: str, way: str, world: World) -> None:
     """The chat model of the core."""
-    model = GatewayModel(world.settings())
+    model = ChatModel(world.settings())
     world.seen.objects([model, model.client, model.tokens])
     request: Any = ChatRequest(model="grok-4.3", messages=HI, api=form)  # type: ignore[arg-type]  # one of FORMS
     answers = {

@@ -46,7 +46,7 @@ def abort(*_, **__):
 httpcore._backends.sync.SyncStream.write = abort
 """
 COMMAND = """
-from xai_lowcode.cli.application import app
+from xai_lowcode.cli.main import app
 sys.argv[1:] = ["chat", "Hi"]
 app(prog_name="xai-lowcode")
 """

@@ -27,7 +27,7 @@ MOMENTS: dict[str, tuple[str, ...]] = {
         "httpcore._backends.sync.SyncStream.read",
         "httpcore._backends.anyio.AnyIOStream.read",
     ),
-    "decoding": ("xai_lowcode.codec.load",),
+    "decoding": ("xai_lowcode._internal.json.load",),
 }
 ACCIDENTS = (RuntimeError, KeyboardInterrupt, MemoryError)
 WALKED = (

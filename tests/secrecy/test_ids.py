@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from xai_lowcode import Gateway, Settings
-from xai_lowcode.addresses import parameters
+from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
 from xai_lowcode.emulator import Emulator, running
 from xai_lowcode.errors import UsageError, XAILowCodeError
-from xai_lowcode.operation import Operation
-from xai_lowcode.operations import GATEWAY_OPERATIONS
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.urls import path_parameters
 
-WITH_ID = [operation for operation in GATEWAY_OPERATIONS if parameters(operation)]
+WITH_ID = [operation for operation in GATEWAY_ENDPOINTS if path_parameters(operation)]
 NASTY = "/.%2e?&#=:;\\ \r\n\t\x00{}$@+~é\u2028\u202e\ud800\N{FULLWIDTH SOLIDUS}\N{FULL STOP}"
 ids = st.text(st.sampled_from(NASTY + "ab-"), max_size=12) | st.text(max_size=8)
 law = settings(
@@ -55,13 +55,13 @@ def gateway(emulator: Emulator) -> Iterator[Gateway]:
 @example("..")
 @given(value=ids)
 def test_an_id_reaches_its_endpoint_or_nothing(
-    emulator: Emulator, gateway: Gateway, operation: Operation[Any], value: str
+    emulator: Emulator, gateway: Gateway, operation: Endpoint[Any], value: str
 ) -> None:
     """Whatever an id is made of, xAI sees the endpoint that was meant, or no request at all."""
     emulator.requests.clear()
     body = {} if operation.method in {"POST", "PATCH"} else None
     try:
-        gateway.call(operation, ids=dict.fromkeys(parameters(operation), value), body=body)
+        gateway.call(operation, ids=dict.fromkeys(path_parameters(operation), value), body=body)
     except UsageError:
         assert not emulator.requests
         return

@@ -12,6 +12,6 @@ except ModuleNotFoundError as missing:
         f"xai-lowcode needs {missing.name}: pip install 'xai-lowcode[cli]'"
     ) from missing
 
-from xai_lowcode.cli.application import app, main
+from xai_lowcode.cli.main import app, main
 
 __all__ = ["app", "main"]

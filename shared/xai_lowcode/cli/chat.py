@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from xai_lowcode.cli.console import connection, say, write, write_json
-from xai_lowcode.conversation import ChatRequest, Message, TextPart
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.chat.profiles import DEFAULT_MODEL
+from xai_lowcode.cli.console import client_options, echo_err, write, write_json
 from xai_lowcode.errors import UsageError
-from xai_lowcode.events import TextDelta
-from xai_lowcode.folding import Assembler
-from xai_lowcode.gateway_model import GatewayModel
-from xai_lowcode.profiles import DEFAULT_MODEL
-from xai_lowcode.reply import Reply, Usage
+from xai_lowcode.types.events import TextDelta
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.responses import ChatResponse, Usage
 
 
 def chat(
@@ -26,24 +27,24 @@ def chat(
     ] = False,
 ) -> None:
     """Ask one question and print the answer as it comes; usage and cost go to standard error."""
-    settings = connection(context)
+    settings = client_options(context)
     text = sys.stdin.read() if prompt == "-" else prompt
     if not text.strip():
         raise UsageError("prompt: there is nothing to ask.", field="prompt")
     asked = [Message("system", (TextPart(system),))] if system else []
     asked.append(Message("user", (TextPart(text),)))
-    gateway = GatewayModel(settings)
+    gateway = ChatModel(settings)
     with closing(gateway.client):
         request = ChatRequest(model=model, messages=tuple(asked))
-        reply = _answered(gateway, request, aloud=not as_json)
+        reply = _to_document(gateway, request, aloud=not as_json)
     if as_json:
         write_json(_document(reply))
     elif reply.usage is not None:
-        say(_bill(reply.model or model, reply.usage), style="dim")
+        echo_err(_cost_line(reply.model or model, reply.usage), style="dim")
 
 
-def _answered(gateway: GatewayModel, request: ChatRequest, *, aloud: bool) -> Reply:
-    assembler, begun = Assembler(), False
+def _to_document(gateway: ChatModel, request: ChatRequest, *, aloud: bool) -> ChatResponse:
+    assembler, begun = ResponseAccumulator(), False
     try:
         with closing(gateway.stream(request)) as events:
             for event in events:
@@ -58,7 +59,7 @@ def _answered(gateway: GatewayModel, request: ChatRequest, *, aloud: bool) -> Re
     return assembler.reply()
 
 
-def _document(reply: Reply) -> dict[str, Any]:
+def _document(reply: ChatResponse) -> dict[str, Any]:
     usage = reply.usage
     return {
         "text": reply.text,
@@ -78,7 +79,7 @@ def _document(reply: Reply) -> dict[str, Any]:
     }
 
 
-def _bill(model: str, usage: Usage) -> str:
+def _cost_line(model: str, usage: Usage) -> str:
     thought = f" ({usage.reasoning_tokens} of them thought)" if usage.reasoning_tokens else ""
     cost = "" if usage.cost_usd is None else f", ${usage.cost_usd:.6f}"
     return f"{model}: {usage.input_tokens} tokens in, {usage.output_tokens} out{thought}{cost}"

@@ -9,10 +9,10 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from xai_lowcode._internal.validation import TOKEN_VARIABLE
 from xai_lowcode.errors import TOKEN_SOURCE, UsageError
 from xai_lowcode.redaction import redact_text
 from xai_lowcode.settings import Settings
-from xai_lowcode.validation import TOKEN_VARIABLE
 
 # Lines in files and pipes need not fit a screen that is not there.
 _WIDTH_OF_NO_TERMINAL = 100
@@ -25,24 +25,24 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def out() -> Console:
     """Standard output."""
-    return Console(width=_width(sys.stdout), highlight=False)
+    return Console(width=_terminal_width(sys.stdout), highlight=False)
 
 
 def err() -> Console:
     """Standard error."""
-    return Console(stderr=True, width=_width(sys.stderr), highlight=False)
+    return Console(stderr=True, width=_terminal_width(sys.stderr), highlight=False)
 
 
-def _width(stream: Any) -> int | None:
+def _terminal_width(stream: Any) -> int | None:
     return None if stream.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_NO_TERMINAL
 
 
-def say(sentence: str, *, style: str = "") -> None:
+def echo_err(sentence: str, *, style: str = "") -> None:
     """Prints a sentence on standard error, without anything that looks like a token."""
-    err().print(blanked(sentence), style=style, markup=False, soft_wrap=True)
+    err().print(redacted(sentence), style=style, markup=False, soft_wrap=True)
 
 
-def blanked(text: str) -> str:
+def redacted(text: str) -> str:
     """The text without tokens; the command's own name looks like a key of xAI, and stays."""
     token = os.environ.get(TOKEN_VARIABLE, "")
     return _NAME.join(redact_text(piece, token) for piece in text.split(_NAME))
@@ -59,7 +59,7 @@ def write_json(document: Any) -> None:
     write(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def connection(context: typer.Context, **options: Any) -> Settings:
+def client_options(context: typer.Context, **options: Any) -> Settings:
     """Settings from the environment and the command's global options.
 
     Raises:

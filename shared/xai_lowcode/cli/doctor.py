@@ -10,9 +10,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from xai_lowcode.cli.console import connection, err, out, say, write_json
-from xai_lowcode.cli.words import FAILED
-from xai_lowcode.doctor import Diagnosis, Trial, examine, report
+from xai_lowcode.cli.console import client_options, echo_err, err, out, write_json
+from xai_lowcode.cli.errors import FAILED
+from xai_lowcode.diagnostics import CheckResult, DiagnosticReport, report, run_diagnostics
 from xai_lowcode.errors import UsageError, XAILowCodeError
 
 _MARKS = {"ok": "ok", "failed": "FAIL", "note": "note", "untried": "-"}
@@ -37,11 +37,11 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the diagnosis as JSON.")] = False,
 ) -> None:
     """Tell what works with this token and this gateway; costs nothing without --spend."""
-    settings = connection(context, timeout=timeout)
+    settings = client_options(context, timeout=timeout)
     if report_to is not None and not report_to.parent.is_dir():
         raise UsageError(f"--report: there is no folder {report_to.parent}.", field="report")
     with _steps() as on_step:
-        diagnosis = examine(settings, spend=spend, model=model, on_step=on_step)
+        diagnosis = run_diagnostics(settings, spend=spend, model=model, on_step=on_step)
     if report_to is not None:
         _write_report(diagnosis, report_to, settings.api_token.get_secret_value())
     if as_json:
@@ -63,16 +63,16 @@ def _steps() -> Iterator[Any]:
         yield lambda name: status.update(f"Trying {name}")
 
 
-def _write_report(diagnosis: Diagnosis, path: Path, token: str) -> None:
+def _write_report(diagnosis: DiagnosticReport, path: Path, token: str) -> None:
     document = json.dumps(report(diagnosis, token), indent=2)
     try:
         path.write_text(f"{document}\n", encoding="utf-8")
     except OSError as problem:
         raise XAILowCodeError(f"{path} cannot be written ({problem.strerror}).") from None
-    say(f"The report is in {path}; it holds no contents and no token.")
+    echo_err(f"The report is in {path}; it holds no contents and no token.")
 
 
-def _print(diagnosis: Diagnosis) -> None:
+def _print(diagnosis: DiagnosticReport) -> None:
     console = out()
     if diagnosis.alive:
         console.print(_findings(diagnosis))
@@ -87,7 +87,7 @@ def _print(diagnosis: Diagnosis) -> None:
     console.print(Text.assemble((diagnosis.verdict, style), hint))
 
 
-def _findings(diagnosis: Diagnosis) -> Table:
+def _findings(diagnosis: DiagnosticReport) -> Table:
     table = Table.grid(padding=(0, 2))
     for finding in diagnosis.findings:
         table.add_row(_mark(finding.state), finding.name, Text(finding.text))
@@ -96,7 +96,7 @@ def _findings(diagnosis: Diagnosis) -> Table:
     return table
 
 
-def _endpoints(diagnosis: Diagnosis) -> Table | Text:
+def _endpoints(diagnosis: DiagnosticReport) -> Table | Text:
     tried = diagnosis.tried
     if {trial.state for trial in tried} == {"failed"} and len({trial.said for trial in tried}) == 1:
         return Text(f"All {len(tried)} endpoints that were tried: {tried[0].said}.")
@@ -115,7 +115,7 @@ def _endpoints(diagnosis: Diagnosis) -> Table | Text:
     return table
 
 
-def _untried(diagnosis: Diagnosis) -> Text:
+def _untried(diagnosis: DiagnosticReport) -> Text:
     """What was left alone, in a line for each reason."""
     reasons: dict[str, list[str]] = {}
     for trial in diagnosis.trials:
@@ -125,14 +125,14 @@ def _untried(diagnosis: Diagnosis) -> Text:
     return Text("\n".join(lines), _STYLES["untried"])
 
 
-def _form(trial: Trial) -> str:
+def _form(trial: CheckResult) -> str:
     forms = [attempt.form for attempt in trial.attempts if attempt.form]
     if len(set(forms)) > 1:
         return f"{forms[-1]} ({forms[0]}: {trial.attempts[0].status or 'drops'})"
     return forms[-1] if forms else ""
 
 
-def _milliseconds(trial: Trial) -> str:
+def _milliseconds(trial: CheckResult) -> str:
     seconds = trial.attempts[-1].seconds if trial.attempts else None
     return "" if seconds is None else f"{seconds * 1000:.0f}"
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from xai_lowcode.cli.console import connection, out, say, write, write_json
+from xai_lowcode.api.client import Gateway
+from xai_lowcode.api.files import Upload
+from xai_lowcode.cli.console import client_options, echo_err, out, write, write_json
 from xai_lowcode.errors import XAILowCodeError
-from xai_lowcode.files import Upload
-from xai_lowcode.gateway import Gateway
-from xai_lowcode.records import FileRecord
+from xai_lowcode.types.resources import FileRecord
 
 app = typer.Typer(help="Files at xAI.", invoke_without_command=True)
 
@@ -35,7 +35,7 @@ def upload(
 ) -> None:
     """Upload a file in pieces and print its id."""
     job = Upload(path, name)
-    with Gateway(connection(context)) as gateway, _cleared_up(job):
+    with Gateway(client_options(context)) as gateway, _delete_partial(job):
         record = gateway.upload_file(job, progress=True)
     if as_json:
         write_json(_document(record))
@@ -46,14 +46,14 @@ def upload(
 @app.command("list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List the files of the account."""
-    with Gateway(connection(context)) as gateway:
+    with Gateway(client_options(context)) as gateway:
         records = list(gateway.iterate_files())
     if as_json:
         write_json([_document(record) for record in records])
     elif records:
         out().print(_table(records))
     else:
-        say("There are no files.")
+        echo_err("There are no files.")
 
 
 @app.command()
@@ -63,7 +63,7 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Delete a file."""
-    with Gateway(connection(context)) as gateway:
+    with Gateway(client_options(context)) as gateway:
         deletion = gateway.delete_file(file_id)
     if not deletion.deleted:
         raise XAILowCodeError(f"xAI did not delete {deletion.id}.", maker="provider")
@@ -74,13 +74,13 @@ def delete(
 
 
 @contextmanager
-def _cleared_up(job: Upload) -> Iterator[None]:
+def _delete_partial(job: Upload) -> Iterator[None]:
     """Says what an upload that ended early has left behind."""
     try:
         yield
     except (XAILowCodeError, KeyboardInterrupt):
         if job.file_id:
-            say(
+            echo_err(
                 f"{job.sent:,} of {job.size:,} bytes were sent."
                 f" To remove what lies at xAI: xai-lowcode files delete {job.file_id}"
             )

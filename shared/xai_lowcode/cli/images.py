@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from xai_lowcode.cli.console import connection, say, write, write_json
+from xai_lowcode.api.client import Gateway
+from xai_lowcode.cli.console import client_options, echo_err, write, write_json
 from xai_lowcode.errors import UsageError, XAILowCodeError
-from xai_lowcode.gateway import Gateway
-from xai_lowcode.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageRequest
+from xai_lowcode.types.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageRequest
 
 
 def image(
@@ -36,11 +36,11 @@ def image(
         resolution=resolution,
         response_format="b64_json",
     )
-    settings = connection(context)
+    settings = client_options(context)
     _check_target(target)
     with Gateway(settings) as gateway:
         batch = gateway.create_images(request)
-    places = [_place(picture, path) for picture, path in _named(batch.images, target)]
+    places = [_target_path(picture, path) for picture, path in _file_name(batch.images, target)]
     if as_json:
         write_json(
             {
@@ -53,7 +53,7 @@ def image(
         return
     for place in places:
         write(place)
-    _bill(batch, model)
+    _cost_line(batch, model)
 
 
 def _check_target(target: Path) -> None:
@@ -63,28 +63,28 @@ def _check_target(target: Path) -> None:
         raise UsageError(f"--out: there is no folder {folder}.", field="out")
 
 
-def _named(pictures: Sequence[Image], target: Path) -> Iterator[tuple[Image, Path]]:
+def _file_name(pictures: Sequence[Image], target: Path) -> Iterator[tuple[Image, Path]]:
     """A free name for each picture: the one asked for if it is free, else one with a number."""
     taken: set[Path] = set()
     for picture in pictures:
         ending = mimetypes.guess_extension(picture.mime_type) or ".jpg"
         if target.is_dir():
-            names = _counted(target / f"image-1{ending}", "image")
+            names = _numbered(target / f"image-1{ending}", "image")
         else:
-            names = _counted(target if target.suffix else target.with_suffix(ending))
+            names = _numbered(target if target.suffix else target.with_suffix(ending))
         path = next(name for name in names if name not in taken and not name.exists())
         taken.add(path)
         yield picture, path
 
 
-def _counted(path: Path, stem: str = "") -> Iterator[Path]:
+def _numbered(path: Path, stem: str = "") -> Iterator[Path]:
     """The path, then the same with numbers from 2 on."""
     yield path
     for number in count(2):
         yield path.with_name(f"{stem or path.stem}-{number}{path.suffix}")
 
 
-def _place(picture: Image, path: Path) -> str:
+def _target_path(picture: Image, path: Path) -> str:
     """Where the picture is now; a gateway may give an address although data was asked for."""
     if picture.base64 is None:
         return picture.url or ""
@@ -94,9 +94,9 @@ def _place(picture: Image, path: Path) -> str:
         raise XAILowCodeError(f"{path} cannot be written ({problem.strerror}).") from None
 
 
-def _bill(batch: ImageBatch, model: str) -> None:
+def _cost_line(batch: ImageBatch, model: str) -> None:
     cost = "" if batch.cost_usd is None else f", ${batch.cost_usd:.4f}"
     blocked = f", {batch.blocked} held back by moderation" if batch.blocked else ""
     number = len(batch.images)
     pictures = "1 picture" if number == 1 else f"{number} pictures"
-    say(f"{batch.model or model}: {pictures}{blocked}{cost}", style="dim")
+    echo_err(f"{batch.model or model}: {pictures}{blocked}{cost}", style="dim")

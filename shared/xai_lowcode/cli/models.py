@@ -5,11 +5,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from xai_lowcode.cli.console import connection, out, write_json
+from xai_lowcode.api.client import Gateway
+from xai_lowcode.chat.profiles import get_profile
+from xai_lowcode.cli.console import client_options, out, write_json
 from xai_lowcode.errors import APIStatusError
-from xai_lowcode.gateway import Gateway
-from xai_lowcode.profiles import profile_of
-from xai_lowcode.records import Model
+from xai_lowcode.types.resources import Model
 
 
 def models(
@@ -17,7 +17,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the models that the token's account can use."""
-    with Gateway(connection(context)) as gateway:
+    with Gateway(client_options(context)) as gateway:
         rows = [_row(model) for model in _complete(gateway)]
     if as_json:
         write_json(rows)
@@ -34,10 +34,10 @@ def _complete(gateway: Gateway) -> list[Model]:
             special.update({model.id: model for model in listing()})
         except APIStatusError:
             continue
-    return [_filled(model, special.get(model.id)) for model in gateway.list_models()]
+    return [_complete_fields(model, special.get(model.id)) for model in gateway.list_models()]
 
 
-def _filled(model: Model, other: Model | None) -> Model:
+def _complete_fields(model: Model, other: Model | None) -> Model:
     if other is None:
         return model
     known = {**other.model_dump(exclude_unset=True), **model.model_dump(exclude_unset=True)}
@@ -48,7 +48,7 @@ def _row(model: Model) -> dict[str, Any]:
     return {
         "id": model.id,
         "owned_by": model.owned_by,
-        "context_length": model.context_length or _known_context(model),
+        "context_length": model.context_length or _context_window(model),
         "input_usd_per_million": model.input_usd_per_million,
         "cached_input_usd_per_million": model.cached_input_usd_per_million,
         "output_usd_per_million": model.output_usd_per_million,
@@ -57,9 +57,9 @@ def _row(model: Model) -> dict[str, Any]:
     }
 
 
-def _known_context(model: Model) -> int | None:
+def _context_window(model: Model) -> int | None:
     """What this package knows of a chat model whose context the service does not tell."""
-    return profile_of(model.id).context_window if model.completion_text_token_price else None
+    return get_profile(model.id).context_window if model.completion_text_token_price else None
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from xai_lowcode.cli.console import say, write
-from xai_lowcode.cli.words import MISUSED
+from xai_lowcode.cli.console import echo_err, write
+from xai_lowcode.cli.errors import MISUSED
 from xai_lowcode.errors import UsageError
 
 
@@ -21,7 +21,9 @@ def serve(
     try:
         from xai_lowcode.emulator import running  # noqa: PLC0415 - an extra of its own
     except ModuleNotFoundError as missing:
-        say(f"The emulator needs {missing.name}: pip install 'xai-lowcode[emulator]'", style="red")
+        echo_err(
+            f"The emulator needs {missing.name}: pip install 'xai-lowcode[emulator]'", style="red"
+        )
         raise typer.Exit(MISUSED) from None
     options: dict[str, Any] = {
         "port": port,
@@ -33,7 +35,7 @@ def serve(
         with running(**options) as gateway:
             write(f"export LOWCODEAPI_BASE_URL={gateway.base_url}")
             write(f"export LOWCODEAPI_API_TOKEN={gateway.api_token}")
-            say("The emulator answers until you press ctrl-C; these are not Grok's answers.")
+            echo_err("The emulator answers until you press ctrl-C; these are not Grok's answers.")
             threading.Event().wait()
     except ValueError as wrong:
         raise UsageError(f"{wrong}.") from None

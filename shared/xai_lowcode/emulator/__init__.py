@@ -36,7 +36,7 @@ from xai_lowcode.emulator.faults import (
     WrongEnvelope,
     WrongType,
 )
-from xai_lowcode.emulator.switchboard import Emulator, RecordedRequest
+from xai_lowcode.emulator.state import Emulator, RecordedRequest
 
 if TYPE_CHECKING:
     from xai_lowcode.emulator.server import running

@@ -9,9 +9,9 @@ from typing import Unpack
 
 import uvicorn
 
-from xai_lowcode.emulator.connection import connection_class
-from xai_lowcode.emulator.gateway import Gateway
-from xai_lowcode.emulator.switchboard import Emulator, Switches
+from xai_lowcode.emulator.app import Gateway
+from xai_lowcode.emulator.state import Emulator, Switches
+from xai_lowcode.emulator.uvicorn_protocol import connection_class
 
 KEEP_ALIVE_SECONDS = 5
 DATE_STALE_SECONDS = 1.0

@@ -6,15 +6,23 @@ from contextlib import aclosing
 from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from xai_lowcode import codec
-from xai_lowcode.exchange import Session, ask, exchange
-from xai_lowcode.limits import limiter_in, remade
-from xai_lowcode.operation import Operation
-from xai_lowcode.places import NOWHERE, Place
-from xai_lowcode.retry import Attempts
+from xai_lowcode._internal import json
+from xai_lowcode._internal.validation import check_http_client
+from xai_lowcode.protocol.call_flow import CallContext, call_and_parse, call_flow
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.retry import RetryState
+from xai_lowcode.protocol.steps import (
+    AcquireSlot,
+    Call,
+    Flow,
+    Outcome,
+    RunBlocking,
+    SendRequest,
+    Sleep,
+)
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Call, Enter, Flow, Outcome, Send, Wait, Work
-from xai_lowcode.transport.config import TransportConfig, session_of
+from xai_lowcode.transport.concurrency import NO_SLOT, Slot, get_rate_limiter, rebuild
+from xai_lowcode.transport.config import TransportConfig, create_context
 from xai_lowcode.transport.exceptions import (
     failed_attempt,
     map_stream_exception,
@@ -29,15 +37,14 @@ from xai_lowcode.transport.response import (
     should_stream_body,
     stream_started,
 )
-from xai_lowcode.validation import check_http_client
 
 T = TypeVar("T")
 
 # A stream to be read: its response, the limits of its body, and its concurrency slot.
-Reading = tuple[Any, BodyLimits, Place]
+OpenStream = tuple[Any, BodyLimits, Slot]
 
 
-class AsyncClient:
+class AsyncAPIClient:
     """Calls the gateway's endpoints from coroutines.
 
     One connection pool per running event loop, made on first use and closed with the loop, so that
@@ -57,17 +64,17 @@ class AsyncClient:
         settings: Settings,
         *,
         http_client: Any = None,
-        session: Session | None = None,
+        session: CallContext | None = None,
         rate_limiter: Any = None,
     ) -> None:
         self.settings = settings
-        self.session = session or session_of(settings, rate_limiter)
+        self.session = session or create_context(settings, rate_limiter)
         self._builder = RequestBuilder(settings)
         self._injected = check_http_client(http_client, field="http_async_client", is_async=True)
         self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return remade, (type(self), self.settings, limiter_in(self.session))
+        return rebuild, (type(self), self.settings, get_rate_limiter(self.session))
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,15 +93,17 @@ class AsyncClient:
 
     async def call(
         self,
-        operation: Operation[T],
+        operation: Endpoint[T],
         *,
         body: Any = None,
         ids: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> T:
         """Calls an endpoint and returns its parsed answer; see ``Client.call``."""
-        content = None if body is None else codec.dump(body)
-        return await self.run(ask(Call(operation, content, ids or {}, query or {}), self.session))
+        content = None if body is None else json.dumps(body)
+        return await self.run(
+            call_and_parse(Call(operation, content, ids or {}, query or {}), self.session)
+        )
 
     async def run(self, flow: Flow[T]) -> T:
         """Does what a flow asks for, one step after the other, and returns its result."""
@@ -102,10 +111,13 @@ class AsyncClient:
         return result
 
     async def stream(
-        self, call: Call[Any], session: Session | None = None, attempts: Attempts | None = None
+        self,
+        call: Call[Any],
+        session: CallContext | None = None,
+        attempts: RetryState | None = None,
     ) -> AsyncGenerator[bytes, bool | None]:
         """Makes a call and yields its answer's bytes as they come; see the sync client."""
-        settled, reading = await self._drive(exchange(call, session or self.session, attempts))
+        settled, reading = await self._drive(call_flow(call, session or self.session, attempts))
         if reading is None:
             yield settled.body
             return
@@ -135,26 +147,26 @@ class AsyncClient:
                 place.leave()
         raise error
 
-    async def _drive(self, flow: Flow[T]) -> tuple[T, Reading | None]:
+    async def _drive(self, flow: Flow[T]) -> tuple[T, OpenStream | None]:
         outcome: Any = None
-        reading: Reading | None = None
-        place = NOWHERE
+        reading: OpenStream | None = None
+        place = NO_SLOT
         try:
             while True:
                 step = flow.send(outcome)
                 match step:
-                    case Send():
+                    case SendRequest():
                         outcome, opened = await self._send(step)
                         if opened is None:
                             place.leave()
                         else:
                             reading = (*opened, place)
-                    case Enter():
+                    case AcquireSlot():
                         outcome, place = await step.limits.aenter(step.within, rated=step.rated)
-                    case Wait():
+                    case Sleep():
                         await asyncio.sleep(step.seconds)
                         outcome = None
-                    case Work():
+                    case RunBlocking():
                         outcome = await asyncio.to_thread(step.run)
         except StopIteration as finished:
             return finished.value, reading
@@ -162,7 +174,7 @@ class AsyncClient:
             place.leave()
             raise
 
-    async def _send(self, step: Send) -> tuple[Outcome, tuple[Any, BodyLimits] | None]:
+    async def _send(self, step: SendRequest) -> tuple[Outcome, tuple[Any, BodyLimits] | None]:
         progress = response = None
         max_bytes = self.settings.max_response_bytes
         limits = BodyLimits(max_bytes, step.within)

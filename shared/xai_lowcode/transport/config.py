@@ -10,14 +10,14 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from xai_lowcode.addresses import UrlForms
-from xai_lowcode.exchange import Session
-from xai_lowcode.forks import import_before_fork
-from xai_lowcode.limits import limits_of
-from xai_lowcode.redaction import Secret
-from xai_lowcode.retry import RetryPolicy
+from xai_lowcode._internal.fork_safety import import_before_fork
+from xai_lowcode._internal.validation import check_proxy
+from xai_lowcode.protocol.call_flow import CallContext
+from xai_lowcode.protocol.retry import RetryPolicy
+from xai_lowcode.protocol.urls import UrlFormatSelector
+from xai_lowcode.redaction import RedactedStr
 from xai_lowcode.settings import Settings
-from xai_lowcode.validation import check_proxy
+from xai_lowcode.transport.concurrency import create_limits
 
 # The gateway closes idle connections after 5 s; a connection kept longer would be found closed.
 KEEPALIVE_SECONDS = 4.0
@@ -28,15 +28,15 @@ MAX_CONNECTIONS = 1000
 import_before_fork("xai_lowcode.transport.pool", "anyio._backends._asyncio", "encodings.idna")
 
 
-def session_of(settings: Settings, rate_limiter: Any = None) -> Session:
+def create_context(settings: Settings, rate_limiter: Any = None) -> CallContext:
     """Return what the calls of a client with these settings have in common."""
-    return Session(
+    return CallContext(
         RetryPolicy(settings.max_retries, settings.deadline),
-        UrlForms(settings.url_format, settings.parameter_names),
-        Secret(settings.api_token.get_secret_value()),
+        UrlFormatSelector(settings.url_format, settings.parameter_names),
+        RedactedStr(settings.api_token.get_secret_value()),
         monotonic,
         random.random,
-        limits_of(settings.max_concurrency, rate_limiter),
+        create_limits(settings.max_concurrency, rate_limiter),
     )
 
 

@@ -13,11 +13,11 @@ from xai_lowcode.errors import (
     APIConnectionError,
     APITimeoutError,
     CertificateVerificationError,
+    InvalidResponseError,
     StreamInterruptedError,
-    UnreadableAnswerError,
     XAILowCodeError,
 )
-from xai_lowcode.steps import Dropped
+from xai_lowcode.protocol.steps import RequestFailed
 
 # What exceptions mean, by class name: httpx and httpx2 share the names. The second member says
 # whether the request may have arrived, where the connection does not tell.
@@ -51,7 +51,7 @@ def map_exception(exception: BaseException, progress: Any = None) -> XAILowCodeE
     names = [base.__name__ for base in type(exception).__mro__]
     said = _describe(exception)
     if "DecodingError" in names:
-        return UnreadableAnswerError(f"The answer could not be decompressed ({said}).")
+        return InvalidResponseError(f"The answer could not be decompressed ({said}).")
     meanings = (_MEANINGS[name] for name in names if name in _MEANINGS)
     error, request_sent = next(meanings, (None, False))
     if error is None:
@@ -66,7 +66,7 @@ def map_exception(exception: BaseException, progress: Any = None) -> XAILowCodeE
     if progress is not None:
         request_sent = progress.sent
     hint = None if progress is not None else "The http_client, or its proxy, may be the cause."
-    return error(_sentence(error, names, progress, said), hint=hint, reached=request_sent)
+    return error(_to_sentence(error, names, progress, said), hint=hint, reached=request_sent)
 
 
 def _describe(exception: BaseException) -> str:
@@ -77,7 +77,9 @@ def _describe(exception: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def _sentence(error: type[APIConnectionError], names: list[str], progress: Any, said: str) -> str:
+def _to_sentence(
+    error: type[APIConnectionError], names: list[str], progress: Any, said: str
+) -> str:
     if "ProxyError" in names:
         return f"The proxy refused the connection ({said})."
     if progress is not None and progress.proxy and not progress.sent:
@@ -91,7 +93,7 @@ def _sentence(error: type[APIConnectionError], names: list[str], progress: Any, 
 
 def failed_attempt(
     exception: BaseException, progress: Any, response: Any, *, idempotent: bool
-) -> Dropped | None:
+) -> RequestFailed | None:
     """Return the outcome of an attempt that failed; None if it is no failure of the network.
 
     Args:
@@ -104,23 +106,25 @@ def failed_attempt(
         progress = None
     error = map_exception(exception, progress)
     if not isinstance(error, APIConnectionError):
-        return None if error is None else Dropped(error, begun=response is not None)
+        return None if error is None else RequestFailed(error, begun=response is not None)
     timed_out = isinstance(error, APITimeoutError)
     if progress is None:
         # A client that was given does not tell whether a part of the response had come.
         maybe = error.reached and not timed_out and not idempotent
         error.begun = response is not None or maybe
-        return Dropped(error, begun=error.begun)
+        return RequestFailed(error, begun=error.begun)
     error.begun = response is not None or (progress.sent and progress.bytes_received > 0)
     closed_at_once = monotonic() - progress.last_write < STALE_SECONDS
     stale = progress.connection_reused and error.reached and closed_at_once
-    return Dropped(error, stale=stale and not error.begun and not timed_out, begun=error.begun)
+    return RequestFailed(
+        error, stale=stale and not error.begun and not timed_out, begun=error.begun
+    )
 
 
 def map_stream_exception(exception: Exception) -> XAILowCodeError | None:
     """Return the error that a failure to read a stream means; None as for ``map_exception``."""
     error = map_exception(exception)
-    if error is None or isinstance(error, APITimeoutError | UnreadableAnswerError):
+    if error is None or isinstance(error, APITimeoutError | InvalidResponseError):
         return error
     return StreamInterruptedError(
         f"The stream broke off ({_describe(exception)}).",

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpcore
 
-from xai_lowcode.transport.progress import RequestProgress
+from xai_lowcode.transport.request_progress import RequestProgress
 
 _SYNC_BACKEND = httpcore.SyncBackend()
 _ASYNC_BACKEND = httpcore.AnyIOBackend()

@@ -21,7 +21,7 @@ import httpx
 
 from xai_lowcode.transport.config import KEEPALIVE_SECONDS, TransportConfig
 from xai_lowcode.transport.network import AsyncMonitoredBackend, MonitoredBackend
-from xai_lowcode.transport.progress import RequestProgress
+from xai_lowcode.transport.request_progress import RequestProgress
 
 # A stream says that it is complete before its last bytes come. Waiting for them takes less than a
 # new connection.

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import httpx
 
 from xai_lowcode._version import __version__
+from xai_lowcode.protocol.steps import SendRequest
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Send
-from xai_lowcode.transport.progress import RequestProgress
+from xai_lowcode.transport.request_progress import RequestProgress
 
 _HEADERS = {
     "Accept": "application/json",
@@ -62,7 +62,7 @@ class RequestBuilder:
         self._timeout = settings.httpx_timeout.as_dict()
         self._urls: dict[tuple[str, str, type], Any] = {}
 
-    def build(self, step: Send) -> tuple[httpx.Request, RequestProgress]:
+    def build(self, step: SendRequest) -> tuple[httpx.Request, RequestProgress]:
         """Build a request for the package's own transports, and the record of its progress."""
         call = step.call
         progress = RequestProgress(call.operation.method, step.within)
@@ -79,7 +79,7 @@ class RequestBuilder:
         request.url = url
         return request, progress
 
-    def build_with(self, client: Any, step: Send) -> tuple[Any, RequestProgress]:
+    def build_with(self, client: Any, step: SendRequest) -> tuple[Any, RequestProgress]:
         """Build a request with a client of httpx's or httpx2's, which adds headers of its own."""
         call, timeout = step.call, self._capped(step.within)
         progress = RequestProgress(call.operation.method, step.within)

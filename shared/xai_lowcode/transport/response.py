@@ -4,8 +4,8 @@ import zlib
 from time import monotonic
 from typing import Any
 
-from xai_lowcode.errors import APITimeoutError, UnreadableAnswerError
-from xai_lowcode.steps import Answer, Call, Opened
+from xai_lowcode.errors import APITimeoutError, InvalidResponseError
+from xai_lowcode.protocol.steps import Call, HTTPResponse, StreamStarted
 
 _GZIP = zlib.MAX_WBITS | 16
 _RAW_DEFLATE = -zlib.MAX_WBITS
@@ -37,7 +37,7 @@ class BodyLimits:
 
         Raises:
             APITimeoutError: The chunk before it came too late.
-            UnreadableAnswerError: The body is too large.
+            InvalidResponseError: The body is too large.
         """
         self._left -= len(chunk)
         if self._left < 0:
@@ -50,9 +50,9 @@ class BodyLimits:
             self._late = monotonic() > self._deadline
 
 
-def too_large(max_bytes: int) -> UnreadableAnswerError:
+def too_large(max_bytes: int) -> InvalidResponseError:
     """Return the error for a body that is larger than allowed."""
-    return UnreadableAnswerError(
+    return InvalidResponseError(
         f"The response is larger than max_response_bytes ({max_bytes} bytes).",
         hint="Set max_response_bytes higher if a response of this size is expected.",
     )
@@ -72,22 +72,22 @@ def should_stream_body(call: Call[Any], response: Any) -> bool:
     )
 
 
-def stream_started(response: Any) -> Opened:
+def stream_started(response: Any) -> StreamStarted:
     """Return the head of a stream."""
-    return Opened(_headers(response))
+    return StreamStarted(_headers(response))
 
 
-def read_response(response: Any, content: bytes, max_bytes: int) -> Answer:
+def read_response(response: Any, content: bytes, max_bytes: int) -> HTTPResponse:
     """Return a whole response, decompressed.
 
     Raises:
-        UnreadableAnswerError: It is compressed in a way that was not offered, is damaged, or larger
+        InvalidResponseError: It is compressed in a way that was not offered, is damaged, or larger
             than ``max_bytes``.
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", ""}:
         content = decompress(content, encoding, max_bytes)
-    return Answer(response.status_code, _headers(response), content)
+    return HTTPResponse(response.status_code, _headers(response), content)
 
 
 def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
@@ -99,10 +99,10 @@ def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
         max_bytes: Size of the decompressed body at most.
 
     Raises:
-        UnreadableAnswerError: Another encoding, damaged content, or a larger body.
+        InvalidResponseError: Another encoding, damaged content, or a larger body.
     """
     if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise UnreadableAnswerError(
+        raise InvalidResponseError(
             f"The response has the content encoding {encoding[:100]!r}, which was not asked for."
         )
     windows = (zlib.MAX_WBITS, _RAW_DEFLATE) if encoding == "deflate" else (_GZIP,)
@@ -118,7 +118,7 @@ def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
         if decompressor.eof or not content:
             return decompressed
         reason = "it ends too early"
-    raise UnreadableAnswerError(f"The response cannot be decompressed ({encoding}: {reason}).")
+    raise InvalidResponseError(f"The response cannot be decompressed ({encoding}: {reason}).")
 
 
 def abort(response: Any) -> bool:

@@ -6,15 +6,23 @@ from collections.abc import Generator, Mapping
 from time import sleep
 from typing import Any, Self, TypeVar
 
-from xai_lowcode import codec
-from xai_lowcode.exchange import Session, ask, exchange
-from xai_lowcode.limits import limiter_in, remade
-from xai_lowcode.operation import Operation
-from xai_lowcode.places import NOWHERE, Place
-from xai_lowcode.retry import Attempts
+from xai_lowcode._internal import json
+from xai_lowcode._internal.validation import check_http_client
+from xai_lowcode.protocol.call_flow import CallContext, call_and_parse, call_flow
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.retry import RetryState
+from xai_lowcode.protocol.steps import (
+    AcquireSlot,
+    Call,
+    Flow,
+    Outcome,
+    RunBlocking,
+    SendRequest,
+    Sleep,
+)
 from xai_lowcode.settings import Settings
-from xai_lowcode.steps import Call, Enter, Flow, Outcome, Send, Wait, Work
-from xai_lowcode.transport.config import TransportConfig, session_of
+from xai_lowcode.transport.concurrency import NO_SLOT, Slot, get_rate_limiter, rebuild
+from xai_lowcode.transport.config import TransportConfig, create_context
 from xai_lowcode.transport.exceptions import (
     failed_attempt,
     map_stream_exception,
@@ -29,15 +37,14 @@ from xai_lowcode.transport.response import (
     should_stream_body,
     stream_started,
 )
-from xai_lowcode.validation import check_http_client
 
 T = TypeVar("T")
 
 # A stream to be read: its response, the limits of its body, and its concurrency slot.
-Reading = tuple[Any, BodyLimits, Place]
+OpenStream = tuple[Any, BodyLimits, Slot]
 
 
-class Client:
+class SyncAPIClient:
     """Calls the gateway's endpoints.
 
     The connection pool is made on first use and again after a fork. Threads may share a client.
@@ -51,7 +58,7 @@ class Client:
             LlamaIndex's, or any object with their ``acquire`` and ``aacquire``/``async_acquire``.
 
     Example:
-        >>> from xai_lowcode.operations import LIST_MODELS
+        >>> from xai_lowcode.api.endpoints import LIST_MODELS
         >>> client = Client(Settings.create())  # doctest: +SKIP
         >>> client.call(LIST_MODELS)[0]["id"]  # doctest: +SKIP
         'grok-4.7'
@@ -62,11 +69,11 @@ class Client:
         settings: Settings,
         *,
         http_client: Any = None,
-        session: Session | None = None,
+        session: CallContext | None = None,
         rate_limiter: Any = None,
     ) -> None:
         self.settings = settings
-        self.session = session or session_of(settings, rate_limiter)
+        self.session = session or create_context(settings, rate_limiter)
         self._builder = RequestBuilder(settings)
         self._injected = check_http_client(http_client, field="http_client", is_async=False)
         # By process: a forked child leaves its parent's connections alone. Without a lock, which
@@ -74,7 +81,7 @@ class Client:
         self._transports: dict[int, tuple[Any, weakref.finalize[Any, Any]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return remade, (type(self), self.settings, limiter_in(self.session))
+        return rebuild, (type(self), self.settings, get_rate_limiter(self.session))
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +100,7 @@ class Client:
 
     def call(
         self,
-        operation: Operation[T],
+        operation: Endpoint[T],
         *,
         body: Any = None,
         ids: Mapping[str, str] | None = None,
@@ -110,8 +117,10 @@ class Client:
         Raises:
             XAILowCodeError: See ``errors``.
         """
-        content = None if body is None else codec.dump(body)
-        return self.run(ask(Call(operation, content, ids or {}, query or {}), self.session))
+        content = None if body is None else json.dumps(body)
+        return self.run(
+            call_and_parse(Call(operation, content, ids or {}, query or {}), self.session)
+        )
 
     def run(self, flow: Flow[T]) -> T:
         """Does what a flow asks for, one step after the other, and returns its result."""
@@ -119,7 +128,10 @@ class Client:
         return result
 
     def stream(
-        self, call: Call[Any], session: Session | None = None, attempts: Attempts | None = None
+        self,
+        call: Call[Any],
+        session: CallContext | None = None,
+        attempts: RetryState | None = None,
     ) -> Generator[bytes, bool | None, None]:
         """Makes a call and yields its answer's bytes as they come.
 
@@ -131,7 +143,7 @@ class Client:
             session: What the client's calls have in common, if not the client's own.
             attempts: The attempts made so far, if this continues an earlier call.
         """
-        settled, reading = self._drive(exchange(call, session or self.session, attempts))
+        settled, reading = self._drive(call_flow(call, session or self.session, attempts))
         if reading is None:
             yield settled.body
             return
@@ -159,26 +171,26 @@ class Client:
                 place.leave()
         raise error
 
-    def _drive(self, flow: Flow[T]) -> tuple[T, Reading | None]:
+    def _drive(self, flow: Flow[T]) -> tuple[T, OpenStream | None]:
         outcome: Any = None
-        reading: Reading | None = None
-        place = NOWHERE
+        reading: OpenStream | None = None
+        place = NO_SLOT
         try:
             while True:
                 step = flow.send(outcome)
                 match step:
-                    case Send():
+                    case SendRequest():
                         outcome, opened = self._send(step)
                         if opened is None:
                             place.leave()
                         else:
                             reading = (*opened, place)
-                    case Enter():
+                    case AcquireSlot():
                         outcome, place = step.limits.enter(step.within, rated=step.rated)
-                    case Wait():
+                    case Sleep():
                         sleep(step.seconds)
                         outcome = None
-                    case Work():
+                    case RunBlocking():
                         outcome = step.run()
         except StopIteration as finished:
             return finished.value, reading
@@ -186,7 +198,7 @@ class Client:
             place.leave()
             raise
 
-    def _send(self, step: Send) -> tuple[Outcome, tuple[Any, BodyLimits] | None]:
+    def _send(self, step: SendRequest) -> tuple[Outcome, tuple[Any, BodyLimits] | None]:
         progress = response = None
         max_bytes = self.settings.max_response_bytes
         limits = BodyLimits(max_bytes, step.within)

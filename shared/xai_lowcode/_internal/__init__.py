@@ -1,0 +1,1 @@
+"""Internal helpers without a domain of their own."""

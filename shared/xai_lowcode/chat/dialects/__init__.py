@@ -1,0 +1,1 @@
+"""The APIs of xAI: Chat Completions, Responses, Messages."""

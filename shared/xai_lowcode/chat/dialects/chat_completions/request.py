@@ -1,0 +1,212 @@
+"""Our request as the body of ``/v1/chat/completions``."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from xai_lowcode.chat.dialects.common import skip_part, unsupported_part_error
+from xai_lowcode.errors import UsageError
+from xai_lowcode.json_schema import response_schema, tool_parameters
+from xai_lowcode.types.messages import (
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolChoice, ToolSpec
+
+# Options that are sent under their own name; the limit of tokens has a newer one on the wire.
+_PLAIN_OPTIONS = (
+    "temperature",
+    "top_p",
+    "n",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "reasoning_effort",
+    "user",
+    "service_tier",
+    "prompt_cache_key",
+)
+
+
+def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+    """The request body."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": _render_messages(request.messages),
+    }
+    body |= request.given(_PLAIN_OPTIONS)
+    if request.max_tokens is not None:
+        body["max_completion_tokens"] = request.max_tokens
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.tools:
+        body.update(_render_tools(request))
+    if request.response_format is not None:
+        body["response_format"] = _render_response_format(request.response_format, request)
+    if request.deferred:
+        body["deferred"] = True
+    if stream:
+        body["stream"] = True
+        if request.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+    body.update(request.extra)
+    return body
+
+
+def _render_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    rendered: list[dict[str, Any]] = []
+    for position, message in enumerate(messages):
+        if message.role == "tool":
+            rendered += [_render_tool_result(part, position) for part in message.parts]
+        elif message.role == "assistant":
+            answer = _render_assistant_message(message, position)
+            # An answer that said nothing, cut at once or empty, is refused when it goes back.
+            if answer["content"] or "tool_calls" in answer:
+                rendered.append(answer)
+        else:
+            rendered.append(_render_input_message(message, position))
+    return rendered
+
+
+def _render_input_message(message: Message, position: int) -> dict[str, Any]:
+    content = _render_content(message.parts, message.role, position)
+    rendered: dict[str, Any] = {"role": message.role, "content": content}
+    # xAI refuses a name on any other role.
+    if message.name and message.role == "user":
+        rendered["name"] = message.name
+    return rendered
+
+
+def _render_assistant_message(message: Message, position: int) -> dict[str, Any]:
+    text, reasoning, calls = [], [], []
+    for part in message.parts:
+        if isinstance(part, TextPart):
+            text.append(part.text)
+        elif isinstance(part, ReasoningPart):
+            reasoning.append(part.text)
+        elif isinstance(part, ToolCallPart):
+            calls.append(_render_tool_call(part))
+        else:
+            skip_part(part, position)
+    # Never null: it has been refused beside tool calls, "" is taken everywhere.
+    rendered: dict[str, Any] = {"role": "assistant", "content": "".join(text)}
+    if reasoning:
+        rendered["reasoning_content"] = "".join(reasoning)
+    if calls:
+        rendered["tool_calls"] = calls
+    return rendered
+
+
+def _render_tool_call(call: ToolCallPart) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments or "{}"},
+    }
+
+
+def _render_tool_result(part: Part, position: int) -> dict[str, Any]:
+    if not isinstance(part, ToolResultPart):
+        raise unsupported_part_error(part, "tool", position)
+    return {
+        "role": "tool",
+        "tool_call_id": part.call_id,
+        "content": _render_content(part.content, "tool", position),
+    }
+
+
+def _render_content(parts: Sequence[Part], role: str, position: int) -> str | list[dict[str, Any]]:
+    # Text alone goes as a string: models without vision refuse even a list of one text.
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
+        return parts[0].text
+    if all(isinstance(part, TextPart) for part in parts):
+        return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
+    return [
+        _render_part(part, role, position)
+        for part in parts
+        if not (isinstance(part, TextPart) and not part.text)
+    ]
+
+
+def _render_part(part: Part, role: str, position: int) -> dict[str, Any]:
+    render = _PARTS.get(type(part))
+    if render is None:
+        raise unsupported_part_error(part, role, position)
+    return render(part)
+
+
+def _render_text(part: TextPart) -> dict[str, Any]:
+    return {"type": "text", "text": part.text}
+
+
+def _render_image(part: ImagePart) -> dict[str, Any]:
+    if not part.file_id and not part.url:
+        raise UsageError("messages: an image has neither a url nor a file_id.", field="messages")
+    place = {"file_id": part.file_id} if part.file_id else {"url": part.url}
+    return {
+        "type": "image_url",
+        "image_url": {**place, "detail": part.detail} if part.detail else place,
+    }
+
+
+def _render_file(part: FilePart) -> dict[str, Any]:
+    if part.file_id:
+        return {"type": "file", "file": {"file_id": part.file_id}}
+    if part.url:
+        return {"type": "file", "file": {"url": part.url}}
+    raise UsageError(
+        f"messages: the file {part.filename or part.mime_type or ''!r} is given as data, which chat"
+        " completions do not take.",
+        field="messages",
+        hint="Upload it and give its file_id, or give a URL; text can go as text.",
+    )
+
+
+_PARTS: dict[type, Callable[[Any], dict[str, Any]]] = {
+    TextPart: _render_text,
+    ImagePart: _render_image,
+    FilePart: _render_file,
+}
+
+
+def _render_tools(request: ChatRequest) -> dict[str, Any]:
+    rendered: dict[str, Any] = {"tools": [_render_tool(tool, request) for tool in request.tools]}
+    if request.tool_choice is not None:
+        rendered["tool_choice"] = _render_tool_choice(request.tool_choice)
+    if request.parallel_tool_calls is not None:
+        rendered["parallel_tool_calls"] = request.parallel_tool_calls
+    return rendered
+
+
+def _render_tool(tool: ToolSpec, request: ChatRequest) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool_parameters(tool, request),
+        },
+    }
+
+
+def _render_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
+    if isinstance(choice, NamedTool):
+        return {"type": "function", "function": {"name": choice.name}}
+    return choice
+
+
+def _render_response_format(wish: ResponseFormat, request: ChatRequest) -> dict[str, Any]:
+    schema = response_schema(wish, request)
+    if schema is None:
+        return {"type": "json_object"}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": wish.name, "schema": schema, "strict": True},
+    }

@@ -1,0 +1,198 @@
+"""Our request as the body of ``/v1/responses``."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from xai_lowcode.chat.dialects.common import can_replay_items, skip_part, unsupported_part_error
+from xai_lowcode.chat.dialects.responses.response import parse_item
+from xai_lowcode.chat.openai_format import render_tool
+from xai_lowcode.errors import UsageError
+from xai_lowcode.json_schema import response_schema, tool_parameters
+from xai_lowcode.types.messages import (
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolChoice, ToolSpec
+
+# Options that are sent under their own name.
+_PLAIN_OPTIONS = (
+    "temperature",
+    "top_p",
+    "logprobs",
+    "top_logprobs",
+    "user",
+    "service_tier",
+    "prompt_cache_key",
+    "previous_response_id",
+    "store",
+    "max_turns",
+)
+
+Json = dict[str, Any]
+
+
+def render_request(request: ChatRequest, *, stream: bool) -> Json:
+    """The request body.
+
+    Raises:
+        UsageError: Something has no place in this form.
+    """
+    if (request.n or 1) > 1:
+        raise UsageError("n: responses give one answer.", field="n")
+    if request.deferred:
+        raise UsageError("deferred: responses cannot be deferred.", field="deferred")
+    body: Json = {
+        "model": request.model,
+        "input": [
+            item
+            for position, message in enumerate(request.messages)
+            for item in _render_message(message, position)
+        ],
+    }
+    body |= request.given(_PLAIN_OPTIONS)
+    if request.max_tokens is not None:
+        body["max_output_tokens"] = request.max_tokens
+    if request.include:
+        body["include"] = list(request.include)
+    if reasoning := _render_reasoning(request):
+        body["reasoning"] = reasoning
+    body.update(_render_tools(request))
+    if request.response_format is not None:
+        body["text"] = {"format": _render_response_format(request.response_format, request)}
+    if stream:
+        body["stream"] = True
+    body.update(request.extra)
+    return body
+
+
+def _render_reasoning(request: ChatRequest) -> Json:
+    wishes = {"effort": request.reasoning_effort, "summary": request.reasoning_summary}
+    return {name: wish for name, wish in wishes.items() if wish is not None}
+
+
+def items_match_parts(message: Message) -> bool:
+    """Whether a message came in this form and nobody has changed it since."""
+    return message.form == "responses" and can_replay_items(message, parse_item(message.items))
+
+
+def _render_message(message: Message, position: int) -> Iterator[Mapping[str, Any]]:
+    if items_match_parts(message):
+        yield from message.items
+    elif message.role == "assistant":
+        yield from _render_assistant_message(message, position)
+    elif message.role == "tool":
+        for part in message.parts:
+            yield _render_tool_result(part, position)
+    else:
+        yield {
+            "role": message.role,
+            "content": _render_content(message.parts, message.role, position),
+        }
+
+
+def _render_assistant_message(message: Message, position: int) -> Iterator[Json]:
+    """Text first, then calls. Thoughts cannot go back unless they came as items of this form."""
+    text = "".join(part.text for part in message.parts if isinstance(part, TextPart))
+    if text:
+        yield {"role": "assistant", "content": text}
+    for part in message.parts:
+        if isinstance(part, ToolCallPart):
+            yield {
+                "type": "function_call",
+                "call_id": part.id,
+                "name": part.name,
+                "arguments": part.arguments or "{}",
+            }
+        elif not isinstance(part, TextPart | ReasoningPart):
+            skip_part(part, position)
+
+
+def _render_tool_result(part: Part, position: int) -> Json:
+    if not isinstance(part, ToolResultPart):
+        raise unsupported_part_error(part, "tool", position)
+    return {
+        "type": "function_call_output",
+        "call_id": part.call_id,
+        "output": _render_content(part.content, "tool", position),
+    }
+
+
+def _render_content(parts: Sequence[Part], role: str, position: int) -> str | list[Json]:
+    if all(isinstance(part, TextPart) for part in parts):
+        return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
+    rendered = []
+    for part in parts:
+        render = _PARTS.get(type(part))
+        if render is None:
+            raise unsupported_part_error(part, role, position)
+        rendered.append(render(part))
+    return rendered
+
+
+def _render_text(part: TextPart) -> Json:
+    return {"type": "input_text", "text": part.text}
+
+
+def _render_image(part: ImagePart) -> Json:
+    place = {"file_id": part.file_id} if part.file_id else {"image_url": part.url}
+    detail = {"detail": part.detail} if part.detail else {}
+    return {"type": "input_image", **place, **detail}
+
+
+def _render_file(part: FilePart) -> Json:
+    if part.file_id:
+        return {"type": "input_file", "file_id": part.file_id}
+    if part.url:
+        return {"type": "input_file", "file_url": part.url}
+    if not part.data:
+        raise UsageError("messages: a file has neither url, file_id nor data.", field="messages")
+    data = f"data:{part.mime_type or 'application/octet-stream'};base64,{part.data}"
+    return {"type": "input_file", "filename": part.filename or "file", "file_data": data}
+
+
+_PARTS: dict[type, Callable[[Any], Json]] = {
+    TextPart: _render_text,
+    ImagePart: _render_image,
+    FilePart: _render_file,
+}
+
+
+def _render_tools(request: ChatRequest) -> Json:
+    tools = [
+        *(_render_tool(tool, request) for tool in request.tools),
+        *map(render_tool, request.server_tools),
+    ]
+    rendered: Json = {"tools": tools} if tools else {}
+    if tools and request.tool_choice is not None:
+        rendered["tool_choice"] = _render_tool_choice(request.tool_choice)
+    if request.tools and request.parallel_tool_calls is not None:
+        rendered["parallel_tool_calls"] = request.parallel_tool_calls
+    return rendered
+
+
+def _render_tool(tool: ToolSpec, request: ChatRequest) -> Json:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool_parameters(tool, request),
+    }
+
+
+def _render_tool_choice(choice: ToolChoice) -> str | Json:
+    if isinstance(choice, NamedTool):
+        return {"type": "function", "name": choice.name}
+    return choice
+
+
+def _render_response_format(wish: ResponseFormat, request: ChatRequest) -> Json:
+    schema = response_schema(wish, request)
+    if schema is None:
+        return {"type": "json_object"}
+    return {"type": "json_schema", "name": wish.name, "schema": schema, "strict": True}

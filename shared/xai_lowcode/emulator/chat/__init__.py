@@ -1,1 +1,0 @@
-"""How the emulated model reads a conversation, decides, and speaks chat completions."""

@@ -1,1 +1,0 @@
-"""The messages form: the request as a chat, and the answer in Anthropic's words."""

@@ -1,0 +1,1 @@
+"""Which requests the emulated service refuses, and how."""

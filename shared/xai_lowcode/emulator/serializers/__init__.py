@@ -1,0 +1,1 @@
+"""Response bodies and stream events of each API."""

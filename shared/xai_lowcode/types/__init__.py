@@ -1,0 +1,1 @@
+"""Plain values: messages, requests, responses, events. No HTTP and no wire format."""
