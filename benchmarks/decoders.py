@@ -28,9 +28,9 @@ from typing import NamedTuple
 import orjson
 
 from xai_lowcode.chat.dialects.base import Dialect
-from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
-from xai_lowcode.chat.dialects.messages import Messages
-from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
+from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
+from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.emulator.fake_model.decision import Call, Decision
 from xai_lowcode.emulator.fake_model.prompt_parsing import read_conversation
@@ -44,9 +44,9 @@ from xai_lowcode.emulator.serializers.responses import Output, Writer
 
 RECORDED = Path(__file__).parents[2] / "shared" / "wire" / "recorded"
 DIALECTS: dict[str, Dialect] = {
-    "chat_completions": ChatCompletions(),
-    "messages": Messages(),
-    "responses": Responses(),
+    "chat_completions": CHAT_COMPLETIONS,
+    "messages": MESSAGES,
+    "responses": RESPONSES,
 }
 SIZES = (200, 5_000)
 BURST = 1 << 16

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from langchain_xai_lowcode.chat_models import ChatXAILowCode
     from langchain_xai_lowcode.embeddings import XAILowCodeEmbeddings
     from langchain_xai_lowcode.images import XAIImageGenerationTool, XAIImageGenerator
-    from langchain_xai_lowcode.llms import XAILowCodeLLM
     from langchain_xai_lowcode.server_tools import (
         code_execution,
         file_search,
@@ -27,7 +26,6 @@ __all__ = [
     "XAIImageGenerationTool",
     "XAIImageGenerator",
     "XAILowCodeEmbeddings",
-    "XAILowCodeLLM",
     "__version__",
     "code_execution",
     "file_search",
@@ -44,7 +42,6 @@ __getattr__, __dir__ = lazy_exports(
         "XAIImageGenerationTool": "langchain_xai_lowcode.images",
         "XAIImageGenerator": "langchain_xai_lowcode.images",
         "XAILowCodeEmbeddings": "langchain_xai_lowcode.embeddings",
-        "XAILowCodeLLM": "langchain_xai_lowcode.llms",
         "code_execution": "langchain_xai_lowcode.server_tools",
         "file_search": "langchain_xai_lowcode.server_tools",
         "image_generation": "langchain_xai_lowcode.server_tools",

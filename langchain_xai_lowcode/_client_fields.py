@@ -247,7 +247,7 @@ class ClientFields(BaseModel):
                 http_client=self.http_client,
                 http_async_client=self.http_async_client,
                 rate_limiter=self.rate_limiter,
-                paid=self._limited_by_langchain,
+                rate_limited_by_framework=self._limited_by_langchain,
             )
         return self
 

@@ -61,7 +61,7 @@ def _from_system(message: SystemMessage, position: int) -> Message:
 
 def _from_ai(message: AIMessage, position: int) -> Message:
     items, form = get_items(message.additional_kwargs)
-    return Message("assistant", _to_answer(message, position), items=items, form=form)
+    return Message("assistant", _to_answer(message, position), items=items, dialect=form)
 
 
 def _from_tool(message: ToolMessage, position: int) -> Message:

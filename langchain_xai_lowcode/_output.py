@@ -141,14 +141,14 @@ def _to_message(
     reply: ChatResponse, choice: Choice, usage: UsageMetadata | None, *, stored: bool, told: bool
 ) -> AIMessage:
     calls, broken = _to_calls(choice.tool_calls)
-    more = build_additional_kwargs(reply.citations, choice.items, choice.form)
+    more = build_additional_kwargs(reply.citations, choice.items, choice.dialect)
     if choice.reasoning:
         more["reasoning_content"] = choice.reasoning
     if choice.refusal:
         more["refusal"] = choice.refusal
     metadata = {
         **build_response_metadata(reply),
-        **(stored_response_id(reply.id, choice.form) if stored else {}),
+        **(stored_response_id(reply.id, choice.dialect) if stored else {}),
         "finish_reason": choice.finish_reason,
         "model_provider": MODEL_PROVIDER,
     }

@@ -112,7 +112,7 @@ class ChunkBuilder:
 
     def _item(self, event: OutputItemDone) -> None:
         self._items.append(event.item)
-        self._form = event.form
+        self._form = event.dialect
 
     def _finished(self, event: ChoiceFinished) -> None:
         self._closing["finish_reason"] = event.reason

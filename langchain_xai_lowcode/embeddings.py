@@ -99,7 +99,7 @@ class XAILowCodeEmbeddings(ModelKwargsMixin, Serializable, Embeddings):
         """
         with langchain_errors():
             client, request = self._gateway.client, self._request(texts, chunk_size)
-            return client.run(embed_batches(client.session, request)).vectors
+            return client.execute(embed_batches(client.context, request)).vectors
 
     async def aembed_documents(
         self, texts: list[str], chunk_size: int | None = None
@@ -107,7 +107,7 @@ class XAILowCodeEmbeddings(ModelKwargsMixin, Serializable, Embeddings):
         """Makes a vector for each text; see ``embed_documents``."""
         with langchain_errors():
             client, request = self._gateway.async_client, self._request(texts, chunk_size)
-            return (await client.run(embed_batches(client.session, request))).vectors
+            return (await client.execute(embed_batches(client.context, request))).vectors
 
     def embed_query(self, text: str) -> list[float]:
         """Makes the vector of a query, which is that of the same text as a document."""

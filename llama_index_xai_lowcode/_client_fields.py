@@ -265,7 +265,7 @@ class ClientFields(BaseModel):
                 http_client=self.http_client,
                 http_async_client=self.async_http_client,
                 rate_limiter=self.rate_limiter,
-                paid=_LIMITED_BY_LLAMA_INDEX,
+                rate_limited_by_framework=_LIMITED_BY_LLAMA_INDEX,
             )
             held = self._connection = (basis, gateway)
         return held[1]

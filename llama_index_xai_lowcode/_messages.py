@@ -91,7 +91,7 @@ def _to_assistant_message(more: Mapping[str, Any], parts: tuple[Part, ...]) -> M
         "assistant",
         (*used, *parts, *_legacy_calls(more, parts)),
         items=tuple(told.get("items") or ()),
-        form=told.get("form") or "",
+        dialect=told.get("form") or "",
     )
 
 
@@ -218,7 +218,7 @@ def from_message(message: Message) -> ChatMessage:
         UsageError: A part has no counterpart in LlamaIndex, such as the id of an uploaded file.
     """
     more: dict[str, Any] = {"name": message.name} if message.name else {}
-    more |= to_additional_kwargs(message.parts, message.items, message.form)
+    more |= to_additional_kwargs(message.parts, message.items, message.dialect)
     parts: Sequence[Part] = message.parts
     if message.role == "tool" and parts and isinstance(parts[0], ToolResultPart):
         more["tool_call_id"], parts = parts[0].call_id, parts[0].content

@@ -57,7 +57,7 @@ def to_response(
         [*(thinking if choice.reasoning else ()), *from_parts(made)],
         choice.text,
         question.calls(choice.tool_calls),
-        to_additional_kwargs(made, choice.items, choice.form, _stored_id(reply, question)),
+        to_additional_kwargs(made, choice.items, choice.dialect, _stored_id(reply, question)),
     )
     message.blocks.extend(map(_to_citation, reply.citations))
     if choice.refusal:
@@ -73,7 +73,7 @@ def to_response(
 
 def _stored_id(reply: XAIResponse, question: PreparedRequest) -> str:
     """The id by which xAI has kept the answer; empty if it has not."""
-    kept = reply.choices[0].form == "responses" and question.request.store is not False
+    kept = reply.choices[0].dialect == "responses" and question.request.store is not False
     return reply.id if kept else ""
 
 

@@ -102,14 +102,12 @@ class XAILowCodeEmbedding(ClientFields, BaseEmbedding):
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Vector]:
         gateway = self._gateway()
-        return gateway.client.run(
-            embed_batches(gateway.first_attempt_context, self._request(texts))
-        ).vectors
+        return gateway.client.execute(embed_batches(gateway.context, self._request(texts))).vectors
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Vector]:
         gateway = self._gateway()
-        flow = embed_batches(gateway.first_attempt_context, self._request(texts))
-        return (await gateway.async_client.run(flow)).vectors
+        flow = embed_batches(gateway.context, self._request(texts))
+        return (await gateway.async_client.execute(flow)).vectors
 
     def _request(self, texts: list[str]) -> EmbeddingRequest:
         # The constructor checks it too, but it may be changed later.

@@ -40,7 +40,7 @@ for what, faults in MISFORTUNES.items():
     except XAILowCodeError as error:
         again = "yes" if error.is_retryable else "no"
         kind = type(error).__name__
-        print(f"{what:<20}{kind:<24}{error.maker:<10}{again:<8}{error.retry_after or ''}")
+        print(f"{what:<20}{kind:<24}{error.source:<10}{again:<8}{error.retry_after or ''}")
 
 # %% [markdown]
 # What is wrong on this side is told before anything is sent:

@@ -1,11 +1,11 @@
-"""The error tree: what can go wrong, as classes that can be caught, told apart and pickled.
+"""The exceptions of this package.
 
     XAILowCodeError
-    ├── UsageError                      nothing was sent: token, address, field, file
-    ├── APIConnectionError              no answer came
+    ├── UsageError                      nothing was sent: invalid token, URL, option or file
+    ├── APIConnectionError              no response was received
     │   ├── APITimeoutError
     │   └── CertificateVerificationError
-    ├── APIStatusError                  the gateway or xAI refused
+    ├── APIStatusError                  the gateway or xAI returned an error
     │   ├── BadRequestError             400, 405, 410, 413, 415, 422
     │   │   └── ContextLengthError
     │   ├── AuthenticationError         401, and xAI's 400 for a wrong key
@@ -18,13 +18,12 @@
     │   │   └── ModelNotFoundError      (400 or 404)
     │   ├── RateLimitError              429
     │   └── InternalServerError         5xx
-    └── InvalidResponseError           a success that cannot be read
-        ├── CorruptedDownloadError            a download that is not the file
-        └── StreamInterruptedError      a stream that broke off
+    └── InvalidResponseError            a successful response that cannot be parsed
+        ├── CorruptedDownloadError      a download that differs from the stored file
+        └── StreamInterruptedError      a stream that ended before its terminal event
 
-Which answer becomes which error is decided in ``classification``, and nowhere else. No error holds
-a token, a request or a response object: texts and bodies are redacted on the way in, and what is
-kept of them is bounded, so that no body, however large, makes an error large or slow.
+``protocol.error_mapping`` maps responses to them. No error holds a token, a request or a response
+object: messages and bodies are redacted and truncated when the error is created.
 """
 
 from typing import Any, ClassVar, Literal, Self
@@ -34,34 +33,33 @@ from xai_lowcode.redaction import bounded, excerpt
 ErrorSource = Literal["client", "gateway", "provider", "unknown"]
 
 MAX_MESSAGE = 2_000
-"""Characters of a message, a hint, a code or an id in an error."""
+"""Length of a message, a hint, a code or an id in an error, in characters."""
 
 MAX_VALUE = 500
-"""Characters of a value that is quoted in a message."""
+"""Length of a value that is quoted in a message, in characters."""
 
-# Where hints send people who have no token, or a wrong one.
 TOKEN_SOURCE = "Create one at https://lowcodeapi.com, and connect your xAI account there."  # noqa: S105 - a sentence
 
 
 class XAILowCodeError(Exception):
-    """Anything this package raises.
+    """Base class of all exceptions of this package.
 
     Attributes:
-        message: What went wrong, in one sentence, without tokens.
-        hint: What to do about it, if there is something to do.
-        status_code: HTTP status of the answer; None where there was none.
-        code: xAI's or the gateway's own error code, as text.
-        maker: Who refused: ``"client"`` (this package), ``"gateway"``, ``"provider"`` (xAI), or
-            ``"unknown"`` where the answer does not show it.
-        request_id: The ``x-request-id`` of the answer, for a support request.
-        retry_after: Seconds the other side asked to wait.
-        body: The answer's JSON or text, redacted; of a large one the beginning, with ``…`` at the
-            end of a text that was cut, and ``[truncated]`` in place of what was left out.
-        field: The argument or request field at fault, for a UsageError.
+        message: What went wrong, in one sentence.
+        hint: What to do about it; None if there is nothing to do.
+        status_code: HTTP status of the response; None without a response.
+        code: The error code of xAI or the gateway.
+        source: Where the error originated: ``"client"`` (this package), ``"gateway"``,
+            ``"provider"`` (xAI), or ``"unknown"`` if the response does not show it.
+        request_id: The ``x-request-id`` of the response, for support requests.
+        retry_after: Seconds to wait, from ``Retry-After``; None without that header.
+        body: The JSON or text of the response, redacted. A large one is truncated: ``…`` ends a
+            truncated string, and ``[truncated]`` replaces left out items.
+        field: The invalid argument or request field, for a ``UsageError``.
     """
 
     is_retryable: ClassVar[bool] = False
-    """Whether the same call may succeed when it is simply made again."""
+    """Whether the error is transient, so that a retry may succeed."""
 
     def __init__(
         self,
@@ -70,7 +68,7 @@ class XAILowCodeError(Exception):
         hint: str | None = None,
         status_code: int | None = None,
         code: str | None = None,
-        maker: ErrorSource = "client",
+        source: ErrorSource = "client",
         request_id: str | None = None,
         retry_after: float | None = None,
         body: Any = None,
@@ -81,14 +79,14 @@ class XAILowCodeError(Exception):
         self.hint = _truncate(hint)
         self.status_code = status_code
         self.code = _truncate(code)
-        self.maker = maker
+        self.source = source
         self.request_id = _truncate(request_id)
         self.retry_after = retry_after
         self.body = bounded(body)
         self.field = _truncate(field)
 
     def redact_token(self, token: str) -> Self:
-        """Blanks the token in use, which need not look like one; returns the error itself."""
+        """Redact the token in all attributes, and return the error itself."""
         for name in ("message", "hint", "code", "request_id", "field"):
             setattr(self, name, _truncate(getattr(self, name), token))
         self.body = bounded(self.body, token)
@@ -96,14 +94,14 @@ class XAILowCodeError(Exception):
         return self
 
     def __str__(self) -> str:
-        facts = [str(self.status_code) if self.status_code else "", self.code or ""]
-        where = " ".join(fact for fact in facts if fact)
-        text = f"{self.message} ({self.maker}: {where})" if where else self.message
+        details = [str(self.status_code) if self.status_code else "", self.code or ""]
+        suffix = " ".join(detail for detail in details if detail)
+        text = f"{self.message} ({self.source}: {suffix})" if suffix else self.message
         return f"{text} {self.hint}" if self.hint else text
 
 
 class UsageError(XAILowCodeError):
-    """The call cannot be made as asked; nothing was sent.
+    """An argument is invalid; nothing was sent.
 
     Not a ValueError: pydantic would turn one into a ValidationError that repeats the input, and
     with it the token.
@@ -111,37 +109,37 @@ class UsageError(XAILowCodeError):
 
 
 class APIConnectionError(XAILowCodeError):
-    """No answer came: refused, reset, no such host, TLS failure.
+    """No response was received: connection refused or reset, unknown host, TLS failure.
 
     Attributes:
-        reached: Whether the request may have arrived, and be carried out.
-        begun: Whether part of the answer had come.
+        request_sent: Whether the request may have been received and be processed.
+        response_started: Whether part of a response was received.
     """
 
     is_retryable: ClassVar[bool] = True
 
-    def __init__(self, message: str, *, reached: bool = False, **facts: Any) -> None:
-        super().__init__(message, **facts)
-        self.reached = reached
-        self.begun = False
+    def __init__(self, message: str, *, request_sent: bool = False, **attributes: Any) -> None:
+        super().__init__(message, **attributes)
+        self.request_sent = request_sent
+        self.response_started = False
 
 
 class APITimeoutError(APIConnectionError):
-    """The answer, or the connection, took longer than allowed."""
+    """Connecting, or the response, took longer than the timeout."""
 
 
 class CertificateVerificationError(APIConnectionError):
-    """The server's, or the proxy's, TLS certificate is not trusted."""
+    """The TLS certificate of the server or the proxy is not trusted."""
 
     is_retryable: ClassVar[bool] = False
 
 
 class APIStatusError(XAILowCodeError):
-    """The gateway or xAI answered with an error, also with one inside a 200."""
+    """The gateway or xAI returned an error, possibly with status 200."""
 
 
 class BadRequestError(APIStatusError):
-    """The request is wrong: an argument, its type, or its size."""
+    """The request is invalid: an argument, its type, or its size."""
 
 
 class ContextLengthError(BadRequestError):
@@ -149,11 +147,11 @@ class ContextLengthError(BadRequestError):
 
 
 class AuthenticationError(APIStatusError):
-    """The gateway's token, or the xAI key stored in the account, is not accepted."""
+    """The token of the gateway, or the xAI key of its account, is invalid."""
 
 
 class PermissionDeniedError(APIStatusError):
-    """The token or the key may not do this."""
+    """The token or the key has no permission for this request."""
 
 
 class AccountNotConnectedError(PermissionDeniedError):
@@ -161,7 +159,7 @@ class AccountNotConnectedError(PermissionDeniedError):
 
 
 class ContentPolicyError(PermissionDeniedError):
-    """XAI's content rules refused the request."""
+    """The request violates xAI's usage guidelines."""
 
 
 class CreditsExhaustedError(PermissionDeniedError):
@@ -169,7 +167,7 @@ class CreditsExhaustedError(PermissionDeniedError):
 
 
 class NotFoundError(APIStatusError):
-    """There is no such thing at xAI: response, file or deferred answer."""
+    """The resource does not exist: response, file or deferred completion."""
 
 
 class RouteNotFoundError(NotFoundError):
@@ -181,7 +179,7 @@ class ModelNotFoundError(NotFoundError):
 
 
 class RateLimitError(APIStatusError):
-    """Too many requests or tokens; wait ``retry_after`` seconds if it is given."""
+    """Too many requests or tokens; ``retry_after`` has the seconds to wait, if known."""
 
     is_retryable: ClassVar[bool] = True
 
@@ -193,32 +191,32 @@ class InternalServerError(APIStatusError):
 
 
 class InvalidResponseError(XAILowCodeError):
-    """A successful answer that is not what the endpoint returns: empty, HTML, another shape."""
+    """A successful response cannot be parsed: it is empty, HTML, or has another shape."""
 
 
 class CorruptedDownloadError(InvalidResponseError):
-    """A download is not the file that was stored.
+    """A download differs from the stored file.
 
     Attributes:
-        content: What came instead.
+        content: The bytes that were received.
     """
 
-    def __init__(self, message: str, *, content: bytes = b"", **facts: Any) -> None:
-        super().__init__(message, **facts)
+    def __init__(self, message: str, *, content: bytes = b"", **attributes: Any) -> None:
+        super().__init__(message, **attributes)
         self.content = content
 
 
 class StreamInterruptedError(InvalidResponseError):
-    """A stream ended before its terminal event; what was received is not the whole answer."""
+    """A stream ended before its terminal event; what was received is incomplete."""
 
     is_retryable: ClassVar[bool] = True
 
 
 def describe_value(value: Any) -> str:
-    """Returns a value as a message quotes it: short, redacted, whatever its ``repr`` does.
+    """Return the ``repr`` of a value for a message, redacted and truncated.
 
     Example:
-        >>> describe("a"), describe(10**5_000)
+        >>> describe_value("a"), describe_value(10**5_000)
         ("'a'", 'an int')
     """
     try:
@@ -231,20 +229,20 @@ def describe_value(value: Any) -> str:
 
 
 def unexpected_response_error(defect: Exception, body: Any = None) -> InvalidResponseError:
-    """Returns the error for a response on which reading failed with an exception that is not ours.
+    """Return the error for a response whose parsing failed with an unexpected exception.
 
     Args:
-        defect: What was raised; only its class is named, since its text may quote the response.
+        defect: The exception; only its class is named, since its message may quote the response.
         body: The response.
 
     Raises:
-        MemoryError: It is the defect; the response may be readable.
+        MemoryError: The defect itself, if it is one.
     """
     if isinstance(defect, MemoryError):
         raise defect
     return InvalidResponseError(
-        f"The response cannot be read ({type(defect).__name__}).",
-        hint="It is not what this endpoint returns; please report it if it is.",
+        f"The response cannot be parsed ({type(defect).__name__}).",
+        hint="It does not have the shape of this endpoint. Report it if xAI documents it.",
         body=body,
     )
 

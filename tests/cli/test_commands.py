@@ -34,7 +34,7 @@ def test_models_as_json(run: Run) -> None:
 
 def test_models_survives_a_gateway_without_the_special_lists(run: Run, gateway: Emulator) -> None:
     """Without lists of language and image models the list of all models is shown all the same."""
-    gateway.inject(*[Refuse(404, "Not Found", maker="gateway")] * 2)
+    gateway.inject(*[Refuse(404, "Not Found", source="gateway")] * 2)
     result = run("models", "--json")
     assert result.exit_code == 0
     assert "grok-4.7" in {row["id"] for row in json.loads(result.stdout)}

@@ -167,7 +167,7 @@ def test_the_streamed_answer_is_of_the_model_asked_for(gateway: Emulator) -> Non
         (Refuse(429, "Slow down."), "429 by xAI", "run the doctor again"),
         (Html(502), "502", "run the doctor again"),
         (Garbage(b"<html>hello</html>", "text/html"), "cannot be read", "proxies"),
-        (Refuse(404, "Not Found", maker="gateway", shape="message"), "404 by the gateway", ""),
+        (Refuse(404, "Not Found", source="gateway", shape="message"), "404 by the gateway", ""),
     ],
     ids=["busy", "limited", "proxy", "page", "no route"],
 )

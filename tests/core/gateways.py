@@ -37,7 +37,7 @@ class SyncGateway:
 
     def run(self, flow: Flow[Any]) -> Any:
         """Does what a flow asks for."""
-        return self.client.run(flow)
+        return self.client.execute(flow)
 
     def files(self, **values: Any) -> list[Any]:
         """Iterates over all files."""
@@ -69,7 +69,7 @@ class AsyncGatewayHands:
 
     def run(self, flow: Flow[Any]) -> Any:
         """Does what a flow asks for."""
-        return self.runner.run(self.client.run(flow))
+        return self.runner.run(self.client.execute(flow))
 
     def files(self, **values: Any) -> list[Any]:
         """Iterates over all files."""

@@ -27,7 +27,9 @@ from xai_lowcode.protocol.urls import (
 ALL = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
 DELETE_IT: Endpoint[Any] = Endpoint("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)
 PATCH_IT: Endpoint[Any] = Endpoint("Patch", "PATCH", "/v1/x/{x_id}", dict)
-POST_IT: Endpoint[Any] = Endpoint("Post", "POST", "/v1/x/{x_id}:complete", dict, prefers="old")
+POST_IT: Endpoint[Any] = Endpoint(
+    "Post", "POST", "/v1/x/{x_id}:complete", dict, preferred_url_format="old"
+)
 WITH_ID = [RETRIEVE_MODEL, DELETE_IT, PATCH_IT, POST_IT]
 
 good_ids = st.text(st.sampled_from("abcXYZ019._-:"), min_size=1, max_size=MAX_ID_LENGTH).filter(
@@ -139,23 +141,23 @@ def test_a_second_token_is_refused(operation: Endpoint[Any], form: Any) -> None:
     assert refusal.value.field == "query"
 
 
-ROUTE_UNKNOWN = errors.RouteNotFoundError("Not Found", status_code=404, maker="gateway")
+ROUTE_UNKNOWN = errors.RouteNotFoundError("Not Found", status_code=404, source="gateway")
 FAILURES: list[tuple[XAILowCodeError, bool]] = [
     (ROUTE_UNKNOWN, True),
-    (errors.BadRequestError("bad", status_code=400, maker="gateway"), True),
-    (errors.InternalServerError("x", status_code=500, maker="gateway"), True),
-    (errors.NotFoundError("Not Found", status_code=404, maker="unknown"), True),
-    (errors.APIConnectionError("dropped", reached=True), True),
-    (errors.APIConnectionError("refused", reached=False), False),
-    (errors.APITimeoutError("slow", reached=True), False),
-    (errors.AuthenticationError("x", status_code=401, maker="gateway"), False),
-    (errors.PermissionDeniedError("x", status_code=403, maker="gateway"), False),
-    (errors.BadRequestError("large", status_code=413, maker="gateway"), False),
-    (errors.RateLimitError("x", status_code=429, maker="gateway"), False),
-    (errors.NotFoundError("no such model", status_code=404, maker="provider"), False),
-    (errors.InternalServerError("x", status_code=500, maker="provider"), False),
-    (errors.NotFoundError("Model {model_id}", status_code=404, maker="provider"), True),
-    (errors.NotFoundError("Model :model_id", status_code=404, maker="provider"), True),
+    (errors.BadRequestError("bad", status_code=400, source="gateway"), True),
+    (errors.InternalServerError("x", status_code=500, source="gateway"), True),
+    (errors.NotFoundError("Not Found", status_code=404, source="unknown"), True),
+    (errors.APIConnectionError("dropped", request_sent=True), True),
+    (errors.APIConnectionError("refused", request_sent=False), False),
+    (errors.APITimeoutError("slow", request_sent=True), False),
+    (errors.AuthenticationError("x", status_code=401, source="gateway"), False),
+    (errors.PermissionDeniedError("x", status_code=403, source="gateway"), False),
+    (errors.BadRequestError("large", status_code=413, source="gateway"), False),
+    (errors.RateLimitError("x", status_code=429, source="gateway"), False),
+    (errors.NotFoundError("no such model", status_code=404, source="provider"), False),
+    (errors.InternalServerError("x", status_code=500, source="provider"), False),
+    (errors.NotFoundError("Model {model_id}", status_code=404, source="provider"), True),
+    (errors.NotFoundError("Model :model_id", status_code=404, source="provider"), True),
     (errors.InvalidResponseError("html"), False),
     (UsageError("x"), False),
 ]
@@ -176,7 +178,7 @@ def test_the_other_form_is_tried_on_the_signs_only(
     """It needs an id, a method that may be repeated, a free choice, no form known, and a sign."""
     forms = UrlFormatSelector(choice)
     if known:
-        forms.remember(operation, "new")
+        forms.record_success(operation, "new")
     expected = blames and operation is RETRIEVE_MODEL and choice == "auto" and not known
     assert forms.should_try_other(operation, error) == expected
 
@@ -184,12 +186,14 @@ def test_the_other_form_is_tried_on_the_signs_only(
 @pytest.mark.parametrize("operation", ALL + WITH_ID, ids=lambda operation: operation.name)
 def test_the_first_form(operation: Endpoint[Any]) -> None:
     """The user's choice comes first, then what worked, then what the endpoint prefers."""
-    assert UrlFormatSelector("old").first(operation) == "old"
-    assert UrlFormatSelector("new").first(operation) == "new"
+    assert UrlFormatSelector("old").initial(operation) == "old"
+    assert UrlFormatSelector("new").initial(operation) == "new"
     forms = UrlFormatSelector()
-    assert forms.first(operation) == operation.prefers
-    forms.remember(operation, "old")
-    assert forms.first(operation) == ("old" if path_parameters(operation) else operation.prefers)
+    assert forms.initial(operation) == operation.preferred_url_format
+    forms.record_success(operation, "old")
+    assert forms.initial(operation) == (
+        "old" if path_parameters(operation) else operation.preferred_url_format
+    )
 
 
 def test_what_worked_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -197,8 +201,8 @@ def test_what_worked_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     forms = UrlFormatSelector()
     with caplog.at_level(logging.INFO, logger="xai_lowcode"):
         for form in ("old", "old", "new", "new"):
-            forms.remember(RETRIEVE_MODEL, form)
-        forms.remember(LIST_MODELS, "new")
+            forms.record_success(RETRIEVE_MODEL, form)
+        forms.record_success(LIST_MODELS, "new")
     assert [record.getMessage().split()[-3] for record in caplog.records] == ["old", "new"]
 
 
@@ -214,10 +218,10 @@ def test_what_worked_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_a_placeholder_taken_for_an_id_blames_the_route(message: str, blames: bool) -> None:
     """A gateway of the new form only takes the old form's name for an id, and xAI says so."""
-    error = errors.NotFoundError(message, status_code=404, maker="provider")
+    error = errors.NotFoundError(message, status_code=404, source="provider")
     assert is_routing_error(RETRIEVE_MODEL, error, UrlFormatSelector()) == blames
     foreign = error.message.replace("model_id", "modelId")
-    error = errors.NotFoundError(foreign, status_code=404, maker="provider")
+    error = errors.NotFoundError(foreign, status_code=404, source="provider")
     forms = UrlFormatSelector()
     forms.learn([RETRIEVE_MODEL], {"paths": {"/v1/models/modelId": {"get": {}}}})
     assert is_routing_error(RETRIEVE_MODEL, error, forms) == blames
@@ -298,7 +302,7 @@ def test_a_query_that_has_no_form_is_refused() -> None:
 def test_what_worked_is_known_to_one_object_only() -> None:
     """Another gateway's forms are not touched."""
     one, other = UrlFormatSelector(), UrlFormatSelector()
-    one.remember(RETRIEVE_MODEL, "old")
+    one.record_success(RETRIEVE_MODEL, "old")
     assert other.first(RETRIEVE_MODEL) == "new"
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xai_lowcode.chat.dialect_selection import RESPONSES_ONLY
-from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import (
     FilePart,
@@ -23,7 +23,7 @@ from xai_lowcode.types.messages import (
 )
 from xai_lowcode.types.requests import OPTIONS, ChatRequest, NamedTool, ResponseFormat, ToolSpec
 
-DIALECT = ChatCompletions()
+DIALECT = CHAT_COMPLETIONS
 HELLO = Message("user", (TextPart("Hello"),))
 
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialects.base import UNKNOWN
-from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
 from xai_lowcode.chat.dialects.chat_completions.response import parse_usage
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.types.events import TextDelta
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse, normalize_finish_reason
 
-DIALECT = ChatCompletions()
+DIALECT = CHAT_COMPLETIONS
 
 
 names = st.text(st.sampled_from("abc_"), min_size=1, max_size=5)
@@ -45,7 +45,9 @@ def test_usage_adds_up(
     prompt: int, visible: int, reasoning: int | None, cached: int | None
 ) -> None:
     """Output is what was seen and thought, input and output are the total, None is not zero."""
-    usage = parse_usage({**usage_of(prompt, visible, reasoning, cached), "cost_in_usd_ticks": 10**9})
+    usage = parse_usage(
+        {**usage_of(prompt, visible, reasoning, cached), "cost_in_usd_ticks": 10**9}
+    )
     assert usage is not None
     assert usage.output_tokens == visible + (reasoning or 0)
     assert usage.input_tokens + usage.output_tokens == usage.total_tokens
@@ -317,7 +319,7 @@ def test_probabilities_come_with_their_text() -> None:
 
 def test_calls_without_a_number_are_told_apart_by_their_ids() -> None:
     """Where the wire gives no index, an id begins a call and pieces without one go on with it."""
-    decoder = ChatCompletions().decoder()
+    decoder = CHAT_COMPLETIONS.decoder()
     pieces = [
         {"id": "a", "function": {"name": "add", "arguments": "{"}},
         {"function": {"arguments": "}"}},
@@ -343,4 +345,4 @@ def test_choices_come_in_the_order_of_their_numbers() -> None:
             {"index": 0, "message": {"content": "first"}},
         ]
     }
-    assert [choice.text for choice in ChatCompletions().parse(body).choices] == ["first", "second"]
+    assert [choice.text for choice in CHAT_COMPLETIONS.parse(body).choices] == ["first", "second"]

@@ -25,7 +25,7 @@ MODEL = "grok-4.20-0309-non-reasoning"
 HELLO = Message("user", (TextPart("Hello"),))
 TEXT_FILE = FilePart(data="SGk=", mime_type="text/plain", filename="a.txt")
 CALL = Message("assistant", (ToolCallPart("c", "read", "{}"),))
-ANSWERED = Message("assistant", (TextPart("x"),), items=({"type": "message"},), form="responses")
+ANSWERED = Message("assistant", (TextPart("x"),), items=({"type": "message"},), dialect="responses")
 
 
 @pytest.fixture
@@ -201,13 +201,13 @@ def test_a_stored_response_fits_until_the_answer_is_changed() -> None:
     call = {"type": "function_call", "call_id": "c", "name": "read", "arguments": '{"a": 1}'}
     items = ({"type": "message", "role": "assistant", "content": [text]}, call)
     parts = (TextPart("x"), ToolCallPart("c", "read", '{"a":1}'))
-    answer = Message("assistant", parts, items=items, form="responses")
+    answer = Message("assistant", parts, items=items, dialect="responses")
     assert stored_response_is_current(answer)
     for changed in (
         replace(answer, parts=(TextPart("y"), parts[1])),
         replace(answer, parts=(parts[0], ToolCallPart("c", "read", '{"a":2}'))),
         replace(answer, parts=parts[:1]),
-        replace(answer, form="messages"),
-        replace(answer, items=(), form=""),
+        replace(answer, dialect="messages"),
+        replace(answer, items=(), dialect=""),
     ):
         assert not stored_response_is_current(changed)

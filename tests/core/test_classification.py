@@ -97,7 +97,7 @@ def test_the_gateways_errors(name: str) -> None:
     error = error_of(case["status"], case["body"])
     assert type(error).__name__ == cls
     assert error.message.startswith(text)
-    assert (error.maker, error.retry_after, error.status_code) == (maker, wait, case["status"])
+    assert (error.source, error.retry_after, error.status_code) == (maker, wait, case["status"])
     assert "LEAKED" not in repr(vars(error))
     assert "<" not in error.message
 
@@ -128,7 +128,7 @@ def test_xais_errors_naked_and_as_the_gateway_passes_them_on(name: str) -> None:
         assert type(error).__name__ == RECORDED[name]
         assert error.message == " ".join(body["error"].split())
         assert error.code == body.get("code")
-        assert error.maker == "provider"
+        assert error.source == "provider"
 
 
 @pytest.mark.parametrize("envelope", ["result", "data", "bare"])
@@ -141,7 +141,7 @@ def test_an_error_inside_a_success(name: str, envelope: str) -> None:
     _, body = recorded_errors()[name]
     error = error_of(200, wrapped(body, envelope))
     assert error.message == " ".join(body["error"].split())
-    assert (error.code, error.maker, error.status_code) == (body.get("code"), "provider", 200)
+    assert (error.code, error.source, error.status_code) == (body.get("code"), "provider", 200)
     if name not in {"422-deserialize", "410-live-search-deprecated"}:
         assert type(error).__name__ == RECORDED[name]
 
@@ -266,7 +266,7 @@ def test_shapes_of_other_services_are_errors_inside_a_success(name: str, how: st
     body, cls, code = SHAPES[name]
     error = error_of(200, wrapped(body, how))
     assert (type(error).__name__, error.message, error.code) == (cls, "boom", code)
-    assert error.maker != "gateway"
+    assert error.source != "gateway"
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_pages_and_texts_become_one_short_line(page: str, text: str, status: int
     assert to_plain_text(page) == text
     error = error_from_response(status, page, {}) or unparsable_response_error(page, {})
     assert (text or "no text" if status >= 400 else text) in error.message
-    assert error.maker == "unknown"
+    assert error.source == "unknown"
 
 
 @pytest.mark.parametrize("piece", ["<script ", "<", "<head><style>", "<a b", "&#", "<!--"])

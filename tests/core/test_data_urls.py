@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from xai_lowcode._internal.data_urls import split_data_url
-from xai_lowcode.chat.dialects.messages import Messages
+from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
 from xai_lowcode.types.messages import ImagePart, Message
 from xai_lowcode.types.requests import ChatRequest
 
@@ -45,7 +45,7 @@ def test_what_is_long_and_none_takes_no_time(piece: str) -> None:
 def test_a_picture_in_messages_is_data_or_an_address(address: str) -> None:
     """What is no base64 goes to xAI as the address that it is, and not as empty data."""
     asked = Message("user", (ImagePart(address),))
-    body: dict[str, Any] = Messages().render(
+    body: dict[str, Any] = MESSAGES.render(
         ChatRequest(model="grok-4.7", messages=(asked,)), stream=False
     )
     (picture,) = body["messages"][0]["content"]

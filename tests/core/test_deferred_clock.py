@@ -71,7 +71,7 @@ def wait(outcomes: list[Outcome], deferral: dict[str, float], *, look: float = 0
                 waited.waits.append(step.seconds)
                 waited.now += step.seconds
             elif isinstance(step, SendRequest):
-                waited.withins.append(step.within or 0.0)
+                waited.withins.append(step.timeout or 0.0)
                 waited.now += look
                 outcome = next(left, answer(b'""'))
     except StopIteration as end:
@@ -155,7 +155,10 @@ def test_the_end_is_kept(outcomes: list[Outcome], plan: dict[str, float], look: 
     [
         (answer(b'{"message": "Not Found"}', 404), RouteNotFoundError),
         (answer(b'{"error": "violates usage guidelines"}', 403), XAILowCodeError),
-        (RequestFailed(APIConnectionError("x", reached=True), begun=True), APIConnectionError),
+        (
+            RequestFailed(APIConnectionError("x", request_sent=True), response_started=True),
+            APIConnectionError,
+        ),
     ],
 )
 def test_what_will_not_pass_ends_the_waiting(
@@ -163,7 +166,7 @@ def test_what_will_not_pass_ends_the_waiting(
 ) -> None:
     """A refusal that stands is raised after one look."""
     if isinstance(outcome, RequestFailed) and isinstance(outcome.error, APIConnectionError):
-        outcome.error.begun = True
+        outcome.error.response_started = True
     waited = wait([outcome], {"timeout": 50})
     assert isinstance(waited.ended, error)
     assert len(waited.waits) == 1

@@ -210,7 +210,7 @@ def test_what_another_form_said_goes_back_by_its_parts(
 ) -> None:
     """Items of another form stay behind; of the parts goes what the table of the forms says."""
     before = Message(
-        "assistant", tuple(ANSWERED.values()), items=({"type": "secret"},), form="elsewhere"
+        "assistant", tuple(ANSWERED.values()), items=({"type": "secret"},), dialect="elsewhere"
     )
     result = Message("tool", (ToolResultPart("c", (TextPart("5"),)),))
     request = ChatRequest(

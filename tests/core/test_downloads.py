@@ -101,7 +101,7 @@ def test_what_is_damaged_is_told(
             gateway.say("download_file", file_id)
         assert raised.value.content != content
         assert name in str(raised.value)
-        assert raised.value.maker == "gateway"
+        assert raised.value.source == "gateway"
         again = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - just written
         assert again.content == raised.value.content
         emulator.downloads = "intact"

@@ -39,7 +39,7 @@ def answer(status: int, document: Any, headers: dict[str, str] | None = None) ->
 
 
 def lost(error: type[errors.APIConnectionError], *, reached: bool, **facts: bool) -> RequestFailed:
-    return RequestFailed(error("lost", reached=reached), **facts)
+    return RequestFailed(error("lost", request_sent=reached), **facts)
 
 
 OK = {"id": "m", "choices": [1], "data": [{"id": "m"}]}
@@ -56,11 +56,11 @@ OUTCOMES: dict[str, Outcome] = {
     "network": answer(
         500, {"message": "hang up", "provider": "xai", "error": {"message": "hang up"}}
     ),
-    "drop": lost(errors.APIConnectionError, reached=True),
-    "begun": lost(errors.APIConnectionError, reached=True, begun=True),
-    "stale": lost(errors.APIConnectionError, reached=True, stale=True),
-    "refused": lost(errors.APIConnectionError, reached=False),
-    "timeout": lost(errors.APITimeoutError, reached=True),
+    "drop": lost(errors.APIConnectionError, request_sent=True),
+    "begun": lost(errors.APIConnectionError, request_sent=True, response_started=True),
+    "stale": lost(errors.APIConnectionError, request_sent=True, connection_was_stale=True),
+    "refused": lost(errors.APIConnectionError, request_sent=False),
+    "timeout": lost(errors.APITimeoutError, request_sent=True),
 }
 SIGNS = {"route 404", "network", "drop", "stale"}
 REACHED = {"ok", "no such", "rate 7", "5xx"}
@@ -130,8 +130,8 @@ def fresh(outcome: Outcome) -> Outcome:
     if not isinstance(outcome, RequestFailed):
         return outcome
     kind: Any = type(outcome.error)
-    error = kind("lost", reached=getattr(outcome.error, "reached", False))
-    return RequestFailed(error, outcome.stale, outcome.begun)
+    error = kind("lost", request_sent=getattr(outcome.error, "reached", False))
+    return RequestFailed(error, outcome.connection_was_stale, outcome.response_started)
 
 
 CHOICES: list[tuple[Any, RetryPolicy]] = [
@@ -152,7 +152,7 @@ def all_plays(
 
 def check_bounds(policy: RetryPolicy, played: Played) -> None:
     """Sends are bounded: attempts, one more after a stale connection, one in the other form."""
-    most = policy.max_retries + 1 + ("stale" in played.names) + (len(set(played.forms)) > 1)
+    most = policy.max_retries + 1 + ("stale" in played.names) + (len(set(played.url_formats)) > 1)
     assert 1 <= len(played.sends) <= most
     assert played.ended is not None
     if "ok" in played.names:
@@ -167,7 +167,7 @@ def check_waits(policy: RetryPolicy, played: Played) -> None:
     for step in played.steps:
         if isinstance(step, SendRequest):
             left = None if policy.deadline is None else policy.deadline - began
-            assert step.within == left
+            assert step.timeout == left
             assert left is None or left > 0
             number, began = number + 1, began + 1
         elif isinstance(step, Sleep):
@@ -181,7 +181,7 @@ def check_forms(
 ) -> None:
     """The form changes on the signs only, once, at once; what reached xAI is remembered."""
     free = choice == "auto" and "{" in operation.path and operation.method != "POST"
-    changes = [index for index, (a, b) in enumerate(pairwise(played.forms)) if a != b]
+    changes = [index for index, (a, b) in enumerate(pairwise(played.url_formats)) if a != b]
     assert not changes or free
     for index in changes[:1]:
         assert played.names[index] in SIGNS
@@ -192,9 +192,9 @@ def check_forms(
     first = signs[0] if signs else 0
     known = any(index < first for index in [*reached, *changes])
     if free and signs and not known and len(played.sends) > first + 1:
-        assert played.forms[first + 1] == "old"
+        assert played.url_formats[first + 1] == "old"
     if reached and "{" in operation.path and choice == "auto":
-        assert forms.first(operation) == played.forms[reached[-1]]
+        assert forms.initial(operation) == played.url_formats[reached[-1]]
 
 
 def check_repeats(operation: Endpoint[Any], policy: RetryPolicy, played: Played) -> None:
@@ -203,8 +203,8 @@ def check_repeats(operation: Endpoint[Any], policy: RetryPolicy, played: Played)
     if not operation.idempotent:
         assert "timeout" not in before
         assert "begun" not in before
-        assert len(set(played.forms)) == 1
-    if len(set(played.forms)) == 1:
+        assert len(set(played.url_formats)) == 1
+    if len(set(played.url_formats)) == 1:
         assert not FINAL.intersection(before)
     if policy.max_retries == 0:
         assert not any(isinstance(step, Sleep) for step in played.steps)
@@ -225,7 +225,7 @@ def test_when_both_forms_fail_the_first_error_is_raised(first: str, second: str)
     """The first error is raised, with the second one attached as a note; nothing is remembered."""
     forms = UrlFormatSelector()
     played = play(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
-    assert played.forms == ["new", "old"]
+    assert played.url_formats == ["new", "old"]
     assert isinstance(played.ended, errors.XAILowCodeError)
     alone = play(LIST_MODELS, (first,), UrlFormatSelector(), RetryPolicy(0)).ended
     assert str(played.ended) == str(alone)
@@ -245,9 +245,12 @@ def test_an_error_that_blames_no_form_is_raised_itself(second: str) -> None:
 def test_what_worked_is_asked_first_next_time() -> None:
     """After one success in the old form, the new one is not tried again."""
     forms = UrlFormatSelector()
-    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == ["new", "old"]
-    assert play(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).forms == ["old"]
-    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).forms == ["old"]
+    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).url_formats == [
+        "new",
+        "old",
+    ]
+    assert play(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).url_formats == ["old"]
+    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).url_formats == ["old"]
 
 
 def test_a_stale_connection_is_no_attempt() -> None:
@@ -318,7 +321,7 @@ def test_a_call_that_goes_on_has_the_attempts_of_the_first() -> None:
     """Retries that were made before are missing, and the response's headers are remembered."""
     session = CallContext(RetryPolicy(2), UrlFormatSelector(), "", float, lambda: 0.5)
     call = Call(CREATE_CHAT_COMPLETION, stream=True)
-    attempts = session.attempts()
+    attempts = session.new_retry_state()
     for number, outcomes in enumerate((["503", "stream"], ["503", "503"])):
         steps = call_flow(call, session, attempts)
         step = next(steps)
@@ -346,7 +349,7 @@ def test_an_error_of_a_success_is_a_failed_attempt(
     """It waits as long as the headers of the response say, counts, and is logged without token."""
     session = CallContext(RetryPolicy(retries), UrlFormatSelector(), "secret", float, lambda: 0.5)
     call: Call[Any] = Call(CREATE_CHAT_COMPLETION, stream=True)
-    attempts = session.attempts()
+    attempts = session.new_retry_state()
     attempts.headers = {"retry-after": "3", "x-request-id": "r1"}
     error = errors.InternalServerError("Busy secret", status_code=200)
     steps = wait_before_retry(call, session, attempts, error)

@@ -54,7 +54,7 @@ def by_hand(source: Any, **options: Any) -> tuple[bytes, list[tuple[int, int]], 
             assert isinstance(step, SendRequest)
             body: dict[str, Any] = json.loads(step.call.body or b"")
             document: dict[str, Any] = {"file_id": "f"}
-            if step.call.operation is UPLOAD_CHUNK:
+            if step.call.endpoint is UPLOAD_CHUNK:
                 piece = base64.b64decode(body["chunk"], validate=True)
                 lengths.append(len(piece))
                 arrived += piece

@@ -142,8 +142,8 @@ TABLE: tuple[Row, ...] = (
     Row(GET_DEFINITION, asking("get_definition")),
     Row(GET_OPENAPI, asking("get_openapi")),
 )
-BY_OPERATION = {row.operation.name: row for row in TABLE}
-WITH_IDS = [row for row in TABLE if path_parameters(row.operation)]
+BY_OPERATION = {row.endpoint.name: row for row in TABLE}
+WITH_IDS = [row for row in TABLE if path_parameters(row.endpoint)]
 
 
 def plain(value: Any) -> Any:
@@ -170,18 +170,18 @@ def answered(
     with hands(kind, settings_of(emulator, **options)) as gateway:
         answer = row.ask(gateway, row.before(gateway, emulator))
     asked = emulator.requests[-1]
-    assert asked.method == row.operation.method
-    if row.operation.host == "backend":
-        assert asked.path == f"/xai{row.operation.path}"
+    assert asked.method == row.endpoint.method
+    if row.endpoint.host == "backend":
+        assert asked.path == f"/xai{row.endpoint.path}"
     else:
-        assert asked.reached == row.operation.path
-    assert asked.with_token == (row.operation.host == "gateway")
+        assert asked.request_sent == row.endpoint.path
+    assert asked.with_token == (row.endpoint.host == "gateway")
     return answer
 
 
 def test_the_table_is_whole() -> None:
     """No endpoint and no cell is missing: the gateway's rows, embeddings, two definitions."""
-    assert {row.operation.name for row in TABLE} == {
+    assert {row.endpoint.name for row in TABLE} == {
         operation.name
         for operation in (*GATEWAY_ENDPOINTS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI)
     }
@@ -210,8 +210,8 @@ def test_every_cell_of_a_row_answers_alike(emulator: Emulator, operation: Endpoi
 @pytest.mark.parametrize("served", ["new", "old", "both", "old_new_drops"])
 @pytest.mark.parametrize(
     "row",
-    [row for row in WITH_IDS if row.operation.method in {"GET", "DELETE"}],
-    ids=lambda row: row.operation.name,
+    [row for row in WITH_IDS if row.endpoint.method in {"GET", "DELETE"}],
+    ids=lambda row: row.endpoint.name,
 )
 def test_the_form_is_found(
     emulator: Emulator, pauses: Pauses, row: Row, served: str, kind: type[Any]
@@ -323,7 +323,7 @@ def test_foreign_names_are_learned(emulator: Emulator, kind: type[Any]) -> None:
         assert not emulator.requests[-1].with_token
         for row in WITH_IDS:
             assert row.ask(gateway, row.before(gateway, emulator))
-            assert emulator.requests[-1].reached == row.operation.path
+            assert emulator.requests[-1].request_sent == row.endpoint.path
         assert gateway.say("learn_url_forms") == len(WITH_IDS)
 
 
@@ -335,6 +335,6 @@ def test_a_fallback_is_visible(gateway: Loopback, kind: type[Any]) -> None:
     with hands(kind, settings_for(gateway)) as client:
         with pytest.raises(NotFoundError) as raised:
             client.say("retrieve_response", "r")
-        assert client.client.session.forms.first(o.RETRIEVE_RESPONSE) == "old"
+        assert client.client.context.url_formats.first(o.RETRIEVE_RESPONSE) == "old"
     (note,) = raised.value.__notes__
     assert note.startswith("The new URL form was tried first: No answer came")

@@ -214,7 +214,7 @@ def test_copies_share_and_pickles_carry(kind: Any) -> None:
 
     def limiter_of_(thing: Any) -> Any:
         limits = (thing.client if kind is ChatModel else thing).session.limits
-        return limits and limits.limiter and limits.limiter.given
+        return limits and limits.limiter and limits.rate_limiter.wrapped
 
     own = InMemoryRateLimiter()
     thing = kind(SETTINGS, rate_limiter=own)
@@ -235,7 +235,7 @@ def test_copies_share_and_pickles_carry(kind: Any) -> None:
 def test_one_limiter_for_both_clients_of_a_model() -> None:
     """Sync and async client of one gateway object have the same limits."""
     model = ChatModel(SETTINGS, rate_limiter=Plain())
-    assert model.client.session.limits is model.async_client.session.limits is not None
+    assert model.client.limits is model.async_client.limits is not None
     assert as_rate_limiter(None) is None
 
 

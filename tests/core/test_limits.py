@@ -37,7 +37,7 @@ def model_on(held: Held, **options: Any) -> ChatModel:
 
 def limits_in(model: ChatModel) -> Any:
     """The limits of a gateway object."""
-    return model.client.session.limits
+    return model.client.limits
 
 
 @pytest.mark.parametrize("places", [1, 2, 5])

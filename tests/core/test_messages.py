@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from xai_lowcode.chat.accumulator import ResponseAccumulator
-from xai_lowcode.chat.dialects.messages import Messages
+from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
 from xai_lowcode.chat.dialects.messages.request import DEFAULT_MAX_TOKENS
 from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.types.messages import (
@@ -29,7 +29,7 @@ CALL = ToolCallPart("c", "add", '{"a":1}')
 def rendered(**options: Any) -> dict[str, Any]:
     """The body of a request."""
     request = ChatRequest(**{"model": "grok-4.7", "messages": (QUESTION,), **options})
-    return Messages().render(request, stream=False)
+    return MESSAGES.render(request, stream=False)
 
 
 def test_system_goes_apart_and_results_of_a_turn_together() -> None:
@@ -148,7 +148,7 @@ def test_an_answer_in_pieces_is_the_whole_one() -> None:
         [{"text": "ye"}, {"text": "s"}],
         [{"partial_json": '{"a"'}, {"partial_json": ":1}"}],
     ]
-    decoder, assembler = Messages().decoder(), ResponseAccumulator()
+    decoder, assembler = MESSAGES.decoder(), ResponseAccumulator()
     events: list[StreamEvent] = [
         *decoder.feed({"type": "message_start", "message": {"id": "m", "model": "grok"}}),
         *decoder.feed({"type": "ping"}),
@@ -165,7 +165,7 @@ def test_an_answer_in_pieces_is_the_whole_one() -> None:
     assert decoder.complete
     for event in events:
         assembler.add(event)
-    plain = Messages().parse(whole)
+    plain = MESSAGES.parse(whole)
     assert assembler.reply() == plain
     assert plain.usage is not None
     assert (plain.usage.input_tokens, plain.usage.total_tokens) == (8, 15)
@@ -174,4 +174,4 @@ def test_an_answer_in_pieces_is_the_whole_one() -> None:
 def test_no_answer_is_unreadable() -> None:
     """What holds no blocks is no answer."""
     with pytest.raises(InvalidResponseError):
-        Messages().parse({"content": "hi"})
+        MESSAGES.parse({"content": "hi"})

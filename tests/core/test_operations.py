@@ -43,14 +43,14 @@ def test_rows_are_whole(operation: Endpoint[Any]) -> None:
     # Counting tokens and embedding create nothing; a deferred answer is handed out once.
     creates_nothing = operation.path in {"/v1/tokenize-text", "/v1/embeddings"}
     repeats = operation.method in {"GET", "DELETE"} or creates_nothing
-    assert operation.idempotent == (repeats and operation.reads != "pending")
-    assert operation.prefers in {"new", "old"}
-    assert not (operation.once and operation.idempotent)
+    assert operation.idempotent == (repeats and operation.response_kind != "pending")
+    assert operation.preferred_url_format in {"new", "old"}
+    assert not (operation.at_most_once and operation.idempotent)
 
 
 def test_what_must_not_be_asked_twice() -> None:
     """A deferred answer is handed out once, and a piece of a file adds up: no other row is such."""
-    assert {operation.name for operation in ALL if operation.once} == {
+    assert {operation.name for operation in ALL if operation.at_most_once} == {
         "Get Deferred Chat Completion",
         "Upload File Chunk",
     }

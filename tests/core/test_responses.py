@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from xai_lowcode.chat.accumulator import ResponseAccumulator
-from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import InternalServerError, InvalidResponseError, UsageError
@@ -32,7 +32,7 @@ CALL = {"type": "function_call", "call_id": "c", "name": "add", "arguments": "{}
 def rendered(*, stream: bool = False, **options: Any) -> dict[str, Any]:
     """The body of a request."""
     request = ChatRequest(**{"model": "grok-4.7", "messages": (QUESTION,), **options})
-    return Responses().render(request, stream=stream)
+    return RESPONSES.render(request, stream=stream)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def rendered(*, stream: bool = False, **options: Any) -> dict[str, Any]:
                 "assistant",
                 (TextPart("hi"), ToolCallPart("c", "add", "{}")),
                 items=(MESSAGE, CALL),
-                form="responses",
+                dialect="responses",
             ),
             [MESSAGE, CALL],
         ),
         (
-            Message("assistant", (TextPart("x"),), items=({"type": "text"},), form="messages"),
+            Message("assistant", (TextPart("x"),), items=({"type": "text"},), dialect="messages"),
             [{"role": "assistant", "content": "x"}],
         ),
     ],
@@ -214,7 +214,7 @@ def test_what_has_no_place_is_refused(options: dict[str, Any], field: str) -> No
 )
 def test_the_finish_is_derived(body: dict[str, Any], finish: str) -> None:
     """Calls waiting count before the status; an incomplete answer says why."""
-    assert Responses().parse(body).finish_reason == finish
+    assert RESPONSES.parse(body).finish_reason == finish
 
 
 def test_failures_are_raised() -> None:
@@ -224,16 +224,16 @@ def test_failures_are_raised() -> None:
         "error": {"code": "server_error", "message": "Oops"},
         "output": [],
     }
-    decoder = Responses().decoder
+    decoder = RESPONSES.decoder
     for read in (
-        lambda: Responses().parse(failed),
+        lambda: RESPONSES.parse(failed),
         lambda: list(decoder().feed({"type": "response.failed", "response": failed})),
     ):
         with pytest.raises(InternalServerError, match="Oops") as raised:
             read()
         assert raised.value.code == "server_error"
     with pytest.raises(InvalidResponseError):
-        Responses().parse({"output": "hi"})
+        RESPONSES.parse({"output": "hi"})
 
 
 def test_unknown_events_items_and_members_are_no_obstacle() -> None:
@@ -248,12 +248,12 @@ def test_unknown_events_items_and_members_are_no_obstacle() -> None:
         {"type": "response.output_item.done", "output_index": 1, "item": MESSAGE},
         {"type": "response.completed", "response": body},
     ]
-    decoder, assembler = Responses().decoder(), ResponseAccumulator()
+    decoder, assembler = RESPONSES.decoder(), ResponseAccumulator()
     for chunk in chunks:
         for event in decoder.feed(chunk):
             assembler.add(event)
     assert decoder.complete
-    assert assembler.reply().choices == Responses().parse(body).choices
+    assert assembler.reply().choices == RESPONSES.parse(body).choices
     assert assembler.reply().choices[0].items == (odd, MESSAGE)
 
 
@@ -303,9 +303,9 @@ async def test_what_responses_lack_is_left_out_with_a_word() -> None:
 )
 def test_a_tool_that_failed_is_told_apart(item: dict[str, Any], *, failed: bool) -> None:
     """An error, or a status that says so, marks the use of a tool; the answer is whole."""
-    plain = Responses().parse({"output": [item]})
+    plain = RESPONSES.parse({"output": [item]})
     streamed = ResponseAccumulator()
-    for event in Responses().decoder().feed({"type": "response.output_item.done", "item": item}):
+    for event in RESPONSES.decoder().feed({"type": "response.output_item.done", "item": item}):
         streamed.add(event)
     for reply in (plain, streamed.reply()):
         part = reply.choices[0].parts[0]

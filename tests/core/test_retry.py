@@ -55,9 +55,9 @@ def test_repeats_are_counted(max_retries: int) -> None:
     tried = attempts(RetryPolicy(max_retries), Clock())
     error = errors.RateLimitError("slow down")
     for _ in range(max_retries):
-        tried.next_delay(error, idempotent=False, reached=False)
+        tried.next_delay(error, idempotent=False, request_sent=False)
     with pytest.raises(errors.RateLimitError) as raised:
-        tried.next_delay(error, idempotent=False, reached=False)
+        tried.next_delay(error, idempotent=False, request_sent=False)
     assert raised.value is error
 
 
@@ -79,10 +79,10 @@ def test_only_what_may_pass_is_repeated(
     dear = kind is errors.APITimeoutError and reached and not idempotent
     tried = attempts(RetryPolicy(1), Clock())
     if kind.is_retryable and not dear:
-        assert tried.next_delay(kind("x"), idempotent=idempotent, reached=reached) >= 0
+        assert tried.next_delay(kind("x"), idempotent=idempotent, request_sent=reached) >= 0
     else:
         with pytest.raises(kind):
-            tried.next_delay(kind("x"), idempotent=idempotent, reached=reached)
+            tried.next_delay(kind("x"), idempotent=idempotent, request_sent=reached)
 
 
 @given(st.floats(0, 300), st.floats(0.1, 300), st.floats(0, 300), jitters)
@@ -95,7 +95,7 @@ def test_no_wait_passes_the_deadline(
     clock.now += passed
     error = errors.RateLimitError("slow down", retry_after=asked)
     try:
-        seconds = tried.next_delay(error, idempotent=True, reached=False)
+        seconds = tried.next_delay(error, idempotent=True, request_sent=False)
     except errors.RateLimitError:
         asked_in_all = backoff_delay(1, asked, jitter)
         assert asked_in_all > MAX_RETRY_AFTER or clock.now + asked_in_all >= 100 + deadline

@@ -18,9 +18,9 @@ from jsonschema import Draft202012Validator
 
 from tests.core.schema_documents import Document, documents, instances, target
 from xai_lowcode._internal import json as codec
-from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
-from xai_lowcode.chat.dialects.messages import Messages
-from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
+from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
+from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import SanitizedSchema, sanitize_schema
 from xai_lowcode.types.messages import Message, TextPart
@@ -171,9 +171,7 @@ def test_copies_are_known_to_be_clean(copied: Any) -> None:
 UNCLEAN = {"type": "object", "properties": {"a": {"enum": ["x", None]}}}
 
 
-@pytest.mark.parametrize(
-    "dialect", [ChatCompletions(), Messages(), Responses()], ids=lambda d: d.name
-)
+@pytest.mark.parametrize("dialect", [CHAT_COMPLETIONS, MESSAGES, RESPONSES], ids=lambda d: d.name)
 @pytest.mark.parametrize("wanted", [True, False])
 def test_every_form_sends_clean_schemas(dialect: Any, wanted: bool) -> None:
     """What was made by hand is cleaned when it is rendered, unless that is unwanted."""
@@ -191,9 +189,7 @@ def test_every_form_sends_clean_schemas(dialect: Any, wanted: bool) -> None:
     assert b"clean_schemas" not in body
 
 
-@pytest.mark.parametrize(
-    "dialect", [ChatCompletions(), Messages(), Responses()], ids=lambda d: d.name
-)
+@pytest.mark.parametrize("dialect", [CHAT_COMPLETIONS, MESSAGES, RESPONSES], ids=lambda d: d.name)
 def test_clean_schemas_are_sent_as_they_are(dialect: Any) -> None:
     """Nothing is walked or copied for a call."""
     schema = clean(UNCLEAN)

@@ -11,14 +11,14 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
+from xai_lowcode.chat.dialects.completions import Completions
 
 from tests.core.loopback import TOKEN
 from tests.core.wire import ENVELOPES, wrapped
 from xai_lowcode.chat.dialects.base import Dialect
-from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
-from xai_lowcode.chat.dialects.completions import Completions
-from xai_lowcode.chat.dialects.messages import Messages
-from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
+from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
+from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import (
     APIStatusError,
@@ -66,7 +66,7 @@ ITEM = {"type": "message", "role": "assistant", "content": [{"type": "output_tex
 COMPLETED = {**RESPONSE, "status": "completed", "output": [ITEM]}
 APIS: dict[str, Api] = {
     "chat_completions": Api(
-        ChatCompletions(),
+        CHAT_COMPLETIONS,
         [
             chat_chunk({"role": "assistant"}),
             *(chat_chunk({"content": piece}) for piece in PIECES),
@@ -85,7 +85,7 @@ APIS: dict[str, Api] = {
         named=False,
     ),
     "messages": Api(
-        Messages(),
+        MESSAGES,
         [
             {"type": "message_start", "message": {"id": "m", "stop_reason": None}},
             {"type": "content_block_start", "content_block": {"type": "text", "text": ""}},
@@ -103,7 +103,7 @@ APIS: dict[str, Api] = {
         named=True,
     ),
     "responses": Api(
-        Responses(),
+        RESPONSES,
         [
             {"type": "response.created", "response": RESPONSE},
             {"type": "response.in_progress", "response": RESPONSE},
@@ -291,7 +291,7 @@ def check_error(error: XAILowCodeError | None, ending: Ending) -> None:
     else:
         assert isinstance(error, APIStatusError)
         assert error.message == (ending.message or "The answer has status 200 and no text.")
-        assert (error.status_code, error.maker == "client") == (200, False)
+        assert (error.status_code, error.source == "client") == (200, False)
 
 
 @every_api
@@ -592,7 +592,7 @@ def test_nothing_is_delivered_before_content(api: str) -> None:
         for number, part in enumerate(parts, 1):
             seen += reader.feed(part)
             assert bool(seen) == (number == len(parts)) or len(parts) > first
-            assert reader.begun == bool(seen)
+            assert reader.response_started == bool(seen)
         assert [type(event) for event in seen] == [ResponseStarted, TextDelta]
 
 

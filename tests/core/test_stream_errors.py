@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.core.wire import ENVELOPES, wrapped
-from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
-from xai_lowcode.chat.dialects.messages import Messages
-from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
+from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES_API
+from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES_API
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import (
     AuthenticationError,
@@ -47,9 +47,9 @@ RESPONSES = [
     *({"type": "response.output_text.delta", "delta": text} for text in ("Gr", "üße")),
 ]
 FORMS: dict[str, tuple[Any, list[Any]]] = {
-    "chat": (ChatCompletions(), CHAT),
-    "messages": (Messages(), MESSAGES),
-    "responses": (Responses(), RESPONSES),
+    "chat": (CHAT_COMPLETIONS, CHAT),
+    "messages": (MESSAGES, MESSAGES),
+    "responses": (RESPONSES, RESPONSES),
 }
 TOLD: dict[tuple[str | None, str], type[XAILowCodeError]] = {
     ("overloaded_error", "Overloaded"): InternalServerError,
@@ -140,7 +140,7 @@ def test_an_error_in_a_stream_is_what_it_says(
         text, error = raised(form, body, names=number % 4 < 2, piece=piece)
         assert type(error) is type(plain) is TOLD[code, said]
         assert (error.code, error.message, error.hint) == (code, said, plain.hint)
-        assert (error.maker, error.status_code) == ("provider", 200)
+        assert (error.source, error.status_code) == ("provider", 200)
         assert "Grüße".startswith(text)
         assert (text == "Grüße") == (place == len(chunks))
 

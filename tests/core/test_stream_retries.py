@@ -78,7 +78,7 @@ def model_of(gateway: Loopback, **options: Any) -> Iterator[ChatModel]:
     """A model whose pauses are short."""
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
     model = ChatModel(settings)
-    for name in ("_session", "first_attempt_context"):
+    for name in ("_session", "context"):
         setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.0))
     try:
         yield model
@@ -336,7 +336,7 @@ def test_the_deadline_is_one_for_all_attempts(gateway: Loopback, way: Way) -> No
         now += 4.0
 
     with model_of(gateway, max_retries=5, deadline=10.0) as model:
-        for name in ("_session", "first_attempt_context"):
+        for name in ("_session", "context"):
             setattr(model, name, replace(getattr(model, name), clock=clock))
         recorded(model, pass_by)
         gateway.play = lambda _request: broken("responses", FIRST["event"])
@@ -349,7 +349,7 @@ def test_the_deadline_is_one_for_all_attempts(gateway: Loopback, way: Way) -> No
 def test_pauses_grow_with_full_jitter(gateway: Loopback, way: Way) -> None:
     """The span of the pause doubles with each attempt of the call, whatever failed it."""
     with model_of(gateway, max_retries=3) as model:
-        for name in ("_session", "first_attempt_context"):
+        for name in ("_session", "context"):
             setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.5))
         pauses = recorded(model)
         gateway.play = lambda _request: broken("responses", FIRST["event"])
@@ -403,7 +403,7 @@ def test_the_rate_limiter_is_asked_for_each_attempt(
     """For the first one by the framework, where it does so."""
     counter = Counter()
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=2)
-    model = ChatModel(settings, rate_limiter=counter, paid=paid)
+    model = ChatModel(settings, rate_limiter=counter, rate_limited_by_framework=paid)
     recorded(model)
     gateway.script([broken("responses", FIRST["event"])] * 2 + [whole("responses")])
     check_whole(way(model, ask("responses")))
@@ -416,8 +416,8 @@ def test_the_rate_limiter_is_asked_for_plain_attempts_too(gateway: Loopback, *, 
     """Also for those that follow a response that failed."""
     counter = Counter()
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=1)
-    model = ChatModel(settings, rate_limiter=counter, paid=paid)
-    for name in ("_session", "first_attempt_context"):
+    model = ChatModel(settings, rate_limiter=counter, rate_limited_by_framework=paid)
+    for name in ("_session", "context"):
         setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.0))
     gateway.script([json_reply(FAILED), json_reply(COMPLETED)])
     assert model.generate(ask("responses")).text == TEXT
@@ -438,7 +438,7 @@ def test_a_pause_holds_no_slot(way: Way) -> None:
         http_client=httpx.Client(transport=held),
         http_async_client=httpx.AsyncClient(transport=held),
     )
-    limits: Any = model.client.session.limits
+    limits: Any = model.client.limits
     seen: list[int] = []
     pauses = recorded(model, lambda: seen.append(free(limits)))
     check_whole(way(model, ask("responses")))

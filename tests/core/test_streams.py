@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.core.loopback import TOKEN
 from tests.core.wire import ENVELOPES, wrapped
 from xai_lowcode.chat.accumulator import ResponseAccumulator
-from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
+from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import (
     BadRequestError,
@@ -65,7 +65,7 @@ PLAIN = {
     ],
     "usage": USAGE,
 }
-REPLY = ChatCompletions().parse(PLAIN)
+REPLY = CHAT_COMPLETIONS.parse(PLAIN)
 
 
 def sse(chunks: list[Any], *, done: bool = True, end: str = "\n", event: str = "") -> bytes:
@@ -103,7 +103,7 @@ every_form = pytest.mark.parametrize("form", FORMS)
 
 def read(pieces: list[bytes], **options: Any) -> ChatResponse:
     """Reads pieces as the model does, and folds the events."""
-    reader, assembler = StreamReader(ChatCompletions(), **options), ResponseAccumulator()
+    reader, assembler = StreamReader(CHAT_COMPLETIONS, **options), ResponseAccumulator()
     events: list[StreamEvent] = []
     for piece in pieces:
         events += reader.feed(piece)
@@ -268,7 +268,7 @@ def test_stop_strings_cut_every_form_alike(form: str, stops: list[str], places: 
 
 def test_nothing_is_read_after_the_stop_string() -> None:
     """When the text is stopped the stream is finished, before its end has come."""
-    reader = StreamReader(ChatCompletions(), stops=["Gr"])
+    reader = StreamReader(CHAT_COMPLETIONS, stops=["Gr"])
     for one in CHUNKS[:3]:
         assert not reader.finished
         list(reader.feed(sse([one], done=False)))
@@ -277,7 +277,7 @@ def test_nothing_is_read_after_the_stop_string() -> None:
 
 def test_events_come_as_soon_as_their_chunk_is_whole() -> None:
     """A live stream is passed on live: no event waits for the next chunk."""
-    reader = StreamReader(ChatCompletions())
+    reader = StreamReader(CHAT_COMPLETIONS)
     for one in CHUNKS[:5]:
         events = list(reader.feed(sse([one], done=False)))
         assert bool(events) == bool(one["choices"][0]["delta"])

@@ -333,11 +333,11 @@ def test_what_failures_of_a_given_client_mean(
     outcome = failed_attempt(exception, None, object() if begun else None, idempotent=idempotent)
     assert outcome is not None
     assert type(outcome.error) is kind
-    assert outcome.error.reached is reached
+    assert outcome.error.request_sent is reached
     assert outcome.error.__cause__ is outcome.error.__context__ is None
     maybe = reached and kind is not APITimeoutError and not idempotent
-    assert outcome.begun == (begun or maybe)
-    assert not outcome.stale
+    assert outcome.response_started == (begun or maybe)
+    assert not outcome.connection_was_stale
 
 
 @pytest.mark.parametrize("reused", [False, True])
@@ -356,10 +356,12 @@ def test_what_a_connection_knows_decides(
     outcome = failed_attempt(exception, progress, None, idempotent=False)
     assert outcome is not None
     assert isinstance(outcome.error, APIConnectionError)
-    assert outcome.error.reached == sent
-    assert outcome.begun == outcome.error.begun == (sent and received > 0)
+    assert outcome.error.request_sent == sent
+    assert outcome.response_started == outcome.error.response_started == (sent and received > 0)
     late = isinstance(exception, httpx.TimeoutException)
-    assert outcome.stale == (reused and sent and not received and not seconds and not late)
+    assert outcome.connection_was_stale == (
+        reused and sent and not received and not seconds and not late
+    )
 
 
 @pytest.mark.parametrize("exception", [ValueError("x"), RuntimeError("x"), MemoryError()])
@@ -376,7 +378,7 @@ def test_what_cannot_be_decompressed_is_unreadable() -> None:
     outcome = failed_attempt(httpx.DecodingError("x"), None, object(), idempotent=False)
     assert outcome is not None
     assert type(outcome.error) is InvalidResponseError
-    assert outcome.begun
+    assert outcome.response_started
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_refuse_as_documented(gateway: Emulator, ask: Ask) -> None:
 def test_refuse_by_gateway(gateway: Emulator, ask: Ask, envelope: Any) -> None:
     """A refusal of the gateway has no headers; 5xx is a failure to reach the provider."""
     gateway.envelope = envelope
-    gateway.inject(Refuse(403, "no", maker="gateway"), Refuse(500, "hang up", maker="gateway"))
+    gateway.inject(Refuse(403, "no", source="gateway"), Refuse(500, "hang up", source="gateway"))
     assert ask().json() == {"message": "no", "provider": "xai", "error": {"code": 403}}
     assert ask().json() == {
         "message": "hang up",
@@ -138,7 +138,7 @@ def test_retry_after(
 
 @pytest.mark.parametrize(
     "fault",
-    [Refuse(429, retry_after=3, maker="gateway"), Refuse(429, retry_after=3, shape="documented")],
+    [Refuse(429, retry_after=3, source="gateway"), Refuse(429, retry_after=3, shape="documented")],
 )
 def test_retry_after_without_place(gateway: Emulator, ask: Ask, fault: Refuse) -> None:
     """Where the body has no place for the hint, it is in the header."""

@@ -217,7 +217,7 @@ def test_gateway_401(gateway: Emulator, fixtures: Any) -> None:
             ),
         ),
         ("err_provider_empty", Refuse(500, shape="empty")),
-        ("err_network", Refuse(500, "socket hang up", maker="gateway")),
+        ("err_network", Refuse(500, "socket hang up", source="gateway")),
         ("documented_error", Refuse(400, "Error description", "ERROR_CODE", shape="documented")),
     ],
 )

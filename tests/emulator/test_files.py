@@ -284,6 +284,6 @@ def test_the_record_shows_a_wrong_turn(gateway: Emulator, http: httpx.Client, pa
     http.get(path)
     seen = gateway.requests[-1]
     assert seen.route == "/v1/files/{file_id}"
-    assert seen.reached in {"/v1/files/{file_id}/content", "/v1/api-key"}
+    assert seen.request_sent in {"/v1/files/{file_id}/content", "/v1/api-key"}
     http.get("/v1/files/a")
-    assert gateway.requests[-1].route == gateway.requests[-1].reached
+    assert gateway.requests[-1].route == gateway.requests[-1].request_sent

@@ -85,7 +85,7 @@ FAULTS: dict[str, Fault] = {
     "429, Retry-After in body": Refuse(429, "Slow down.", retry_after=0),
     "429, Retry-After in header": Refuse(429, "Slow down.", retry_after=0, retry_after_in="header"),
     "429, wait a minute": Refuse(429, "Slow down.", retry_after=60, retry_after_in="both"),
-    "500 of the gateway": Refuse(500, "socket hang up", maker="gateway"),
+    "500 of the gateway": Refuse(500, "socket hang up", source="gateway"),
     "503 of the provider": Refuse(503, "Busy."),
     "503 as documented": Refuse(503, "Busy.", shape="documented"),
     "400": Refuse(400, "This will not do."),

@@ -36,7 +36,7 @@ def read_plain(form: str, content: bytes) -> ChatResponse | None:
     """The reply of a plain answer; None if it is refused as unreadable."""
     dialect = DIALECTS[form]
     try:
-        reply = dialect.parse(dialect.operation.parse(json.loads(content)))
+        reply = dialect.parse(dialect.endpoint.parse(json.loads(content)))
     except json.JSONDecodeError:
         return None
     except UsageError:

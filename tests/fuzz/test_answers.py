@@ -103,7 +103,9 @@ def session() -> CallContext:
     """A session whose clock advances by itself, so that waiting ends."""
     made = create_context(Settings.create(api_token=TOKEN, max_retries=2))
     ticks = iter(range(10**9))
-    return CallContext(made.policy, made.forms, made.token, lambda: float(next(ticks)), lambda: 0.5)
+    return CallContext(
+        made.policy, made.url_formats, made.token, lambda: float(next(ticks)), lambda: 0.5
+    )
 
 
 @given(st.sampled_from(OPERATIONS), st.booleans(), answers)

@@ -52,7 +52,7 @@ def test_a_response_that_is_cut_is_an_error_and_not_repeated(framing: str, ends:
         first = check([whole[:place]], ends=ends)
         assert isinstance(first, XAILowCodeError)
         if isinstance(first, APIConnectionError):
-            assert first.begun == (place > 0), place
+            assert first.response_started == (place > 0), place
         else:
             # A body that only the end of the connection ends is complete wherever that is.
             assert framing == "until the end"

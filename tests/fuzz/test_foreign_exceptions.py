@@ -215,7 +215,7 @@ def test_any_dialect_reads_any_value_anywhere(form: str) -> None:
     dialect = DIALECTS[form]
     for content in bodies().plain[form]:
         for body in spoiled_bodies(json.loads(content), ODD):
-            reply = of_ours(lambda body=body: dialect.parse(dialect.operation.parse(body)))
+            reply = of_ours(lambda body=body: dialect.parse(dialect.endpoint.parse(body)))
             if reply is not None:
                 looked_at(reply)
 
@@ -310,12 +310,16 @@ def test_any_endpoint_reads_any_content(operation: Endpoint[Any], answering: Ans
     for content in raw_contents(BODIES[operation.name]):
         answering.answer(content)
         views(
-            of_ours(lambda: answering.gateway.run(call_and_parse(call, answering.gateway.session)))
+            of_ours(
+                lambda: answering.gateway.execute(call_and_parse(call, answering.gateway.session))
+            )
         )
     for content, status in product(CONTENTS.values(), STATUSES):
         answering.answer(content, status=status)
         views(
-            of_ours(lambda: answering.gateway.run(call_and_parse(call, answering.gateway.session)))
+            of_ours(
+                lambda: answering.gateway.execute(call_and_parse(call, answering.gateway.session))
+            )
         )
 
 

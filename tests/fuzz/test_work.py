@@ -17,7 +17,7 @@ from tests.fuzz.reading import read_plain, read_stream
 from tests.fuzz.test_streams import chunks_of, sse
 from xai_lowcode._internal import json as codec
 from xai_lowcode.api.files import _without_envelope
-from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.stop_sequences import TextStopFilter
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
@@ -89,7 +89,7 @@ def _turns(size: int) -> Callable[[], Any]:
         Message("assistant", (ToolCallPart("c", "f", "{}"),)),
     ] * size
     request = ChatRequest(model="m", messages=turns)
-    return lambda: codec.dumps(Responses().render(request, stream=True))
+    return lambda: codec.dumps(RESPONSES.render(request, stream=True))
 
 
 def _deep(size: int) -> Any:

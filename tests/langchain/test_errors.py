@@ -63,7 +63,7 @@ FAILURES: list[tuple[Any, type[Exception], type[Exception], bool, str]] = [
     (Refuse(429, "Slow down"), ours.RateLimitError, theirs.ModelRateLimitError, True, "Slow down"),
     (Refuse(503, "Busy"), ours.InternalServerError, theirs.ModelAPIError, True, "Busy"),
     (
-        Refuse(500, "socket hang up", maker="gateway"),
+        Refuse(500, "socket hang up", source="gateway"),
         ours.InternalServerError,
         theirs.ModelAPIError,
         True,

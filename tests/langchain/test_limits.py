@@ -111,7 +111,7 @@ def test_copies_share_the_limits(gateway: Any, kind: Any) -> None:
     assert gateway.base_url
     for twin in (copy.copy(component), copy.deepcopy(component)):
         assert twin.rate_limiter is limiter
-        assert twin._gateway.client.session.limits.limiter.given is limiter
+        assert twin._gateway.client.limits.rate_limiter.wrapped is limiter
         assert twin._gateway.settings.max_concurrency == 3
     assert copy.copy(component)._gateway is component._gateway
     with pytest.warns(UserWarning, match="rate_limiter: InMemoryRateLimiter"):
@@ -120,4 +120,4 @@ def test_copies_share_the_limits(gateway: Any, kind: Any) -> None:
     assert twin._gateway.settings.max_concurrency == 3
     twin = pickle.loads(pickle.dumps(kind(rate_limiter=Counting())))  # noqa: S301 - our own bytes
     assert isinstance(twin.rate_limiter, Counting)
-    assert isinstance(twin._gateway.client.session.limits.limiter.given, Counting)
+    assert isinstance(twin._gateway.client.limits.rate_limiter.wrapped, Counting)

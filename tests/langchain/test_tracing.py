@@ -97,9 +97,9 @@ async def test_a_run_that_works_leaves_no_token(
     "fault",
     [
         Refuse(400, "Incorrect API key provided."),
-        Refuse(401, "No.", maker="gateway"),
+        Refuse(401, "No.", source="gateway"),
         Refuse(429, "Slow down"),
-        Refuse(503, "Busy", maker="gateway"),
+        Refuse(503, "Busy", source="gateway"),
         Html(502),
         Empty(200),
         ErrorIn200("Timed out", code="The service is unavailable"),

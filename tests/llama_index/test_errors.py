@@ -22,7 +22,7 @@ from xai_lowcode.emulator import (
 
 FAULTS = [
     (Refuse(400, "Bad thing."), errors.BadRequestError, 400, "Bad thing"),
-    (Refuse(403, "Not you.", maker="gateway"), errors.PermissionDeniedError, 403, "Not you"),
+    (Refuse(403, "Not you.", source="gateway"), errors.PermissionDeniedError, 403, "Not you"),
     (Refuse(404, "No such thing."), errors.NotFoundError, 404, "No such thing"),
     (Refuse(429, "Too many."), errors.RateLimitError, 429, "Too many"),
     (Refuse(500, "Broken."), errors.InternalServerError, 500, "Broken"),

@@ -98,7 +98,7 @@ def test_copies_share_the_limiter(gateway: Any, kind: Any) -> None:
     component = made(gateway, kind, rate_limiter=limiter, max_concurrency=3)
     for twin in (copy.copy(component), copy.deepcopy(component)):
         assert twin.rate_limiter is limiter
-        assert twin._gateway().client.session.limits.limiter.given is limiter
+        assert twin._gateway().client.limits.rate_limiter.wrapped is limiter
     twin = pickle.loads(pickle.dumps(component))  # noqa: S301 - our own bytes
     assert isinstance(twin.rate_limiter, Counting)
     assert twin._gateway().settings.max_concurrency == 3

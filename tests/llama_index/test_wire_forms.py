@@ -64,7 +64,10 @@ pictures = st.sampled_from([
 ])  # fmt: skip
 choices = st.builds(
     lambda thoughts, tools, images, text, calls, kept, form: Choice(
-        (*tools, *thoughts, *images, *text, *calls), "stop", items=kept, form=form if kept else ""
+        (*tools, *thoughts, *images, *text, *calls),
+        "stop",
+        items=kept,
+        dialect=form if kept else "",
     ),
     st.lists(st.builds(ReasoningPart, st.text(min_size=1)), max_size=1).map(tuple),
     st.lists(used, max_size=2).map(tuple),

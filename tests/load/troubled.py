@@ -31,7 +31,7 @@ TROUBLES: tuple[Fault, ...] = (
     Refuse(429, retry_after=0.02),
     Refuse(429, retry_after=0.02, retry_after_in="header"),
     Refuse(503),
-    Refuse(500, maker="gateway"),
+    Refuse(500, source="gateway"),
     Html(502),
     Drop(),
     Reset(),

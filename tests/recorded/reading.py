@@ -6,9 +6,9 @@ from typing import Any
 
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialects.base import Dialect
-from xai_lowcode.chat.dialects.chat_completions import ChatCompletions
-from xai_lowcode.chat.dialects.messages import Messages
-from xai_lowcode.chat.dialects.responses import Responses
+from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
+from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
+from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.types.events import StreamEvent
 from xai_lowcode.types.messages import Message, TextPart, ToolResultPart
@@ -16,9 +16,9 @@ from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse
 
 DIALECTS: dict[str, Dialect] = {
-    "chat_completions": ChatCompletions(),
-    "messages": Messages(),
-    "responses": Responses(),
+    "chat_completions": CHAT_COMPLETIONS,
+    "messages": MESSAGES,
+    "responses": RESPONSES,
 }
 QUESTION = Message("user", (TextPart("?"),))
 

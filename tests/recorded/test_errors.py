@@ -73,7 +73,7 @@ def test_one_refusal_is_one_error(ways: dict[str, Way], replay: Replay, case: Ca
 
 def facts(error: XAILowCodeError) -> tuple[object, ...]:
     """What must not depend on the way."""
-    told = (error.message, error.code, error.maker, error.status_code, error.hint)
+    told = (error.message, error.code, error.source, error.status_code, error.hint)
     return type(error), error.is_retryable, *told
 
 

@@ -242,7 +242,7 @@ class _LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def close(self) -> None:
-        self.run(self._loop.shutdown_asyncgens())
+        self.execute(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -281,7 +281,7 @@ class Session:
             if self._runner is None:
                 self._send(prompt, pieces)
             else:
-                self._runner.run(self._asend(prompt, pieces))
+                self._runner.execute(self._asend(prompt, pieces))
         except Exception as error:  # noqa: BLE001 - whatever a call raises is what is examined
             classes = tuple(cls.__name__ for cls in type(error).__mro__)
             return Outcome(None, "".join(pieces), str(error), classes)

@@ -13,7 +13,7 @@ from typing import Protocol
 class Resettable(Protocol):
     """Holds something that another thread of the parent may have been using."""
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Makes it anew."""
 
 
@@ -45,7 +45,7 @@ def _before_fork() -> None:
 
 def _after_fork() -> None:
     for thing in list(_everything):
-        thing.renew()
+        thing.reset()
 
 
 _everything: weakref.WeakSet[Resettable] = weakref.WeakSet()

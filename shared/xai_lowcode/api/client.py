@@ -5,8 +5,7 @@ from contextlib import closing
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from xai_lowcode.api import embeddings, files
-from xai_lowcode.api import methods as endpoints
+from xai_lowcode.api import embeddings, files, methods
 from xai_lowcode.protocol.call_flow import CallContext
 from xai_lowcode.protocol.steps import Flow
 from xai_lowcode.transport.async_client import AsyncAPIClient
@@ -23,8 +22,8 @@ def _sync_method(
     @wraps(word)
     def speak(client: SyncAPIClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         # An interruption ends the flow at once, and with it what it shows.
-        with closing(word(client.session, *args, **kwargs)) as flow:
-            return client.run(flow)
+        with closing(word(client.context, *args, **kwargs)) as flow:
+            return client.execute(flow)
 
     return speak
 
@@ -34,8 +33,8 @@ def _async_method(
 ) -> Callable[Concatenate[AsyncAPIClient, P], Coroutine[Any, Any, T]]:
     @wraps(word)
     async def speak(client: AsyncAPIClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with closing(word(client.session, *args, **kwargs)) as flow:
-            return await client.run(flow)
+        with closing(word(client.context, *args, **kwargs)) as flow:
+            return await client.execute(flow)
 
     return speak
 
@@ -50,37 +49,36 @@ class Gateway(SyncAPIClient):
         3
     """
 
-    list_models = _sync_method(endpoints.list_models)
-    retrieve_model = _sync_method(endpoints.retrieve_model)
-    list_language_models = _sync_method(endpoints.list_language_models)
-    get_language_model = _sync_method(endpoints.get_language_model)
-    list_image_models = _sync_method(endpoints.list_image_models)
-    get_image_model = _sync_method(endpoints.get_image_model)
-    get_api_key = _sync_method(endpoints.get_api_key)
-    tokenize = _sync_method(endpoints.tokenize)
-    create_chat_completion = _sync_method(endpoints.create_chat_completion)
-    get_deferred_completion = _sync_method(endpoints.get_deferred_completion)
-    poll_deferred_completion = _sync_method(endpoints.poll_deferred_completion)
-    create_message = _sync_method(endpoints.create_message)
-    create_response = _sync_method(endpoints.create_response)
-    retrieve_response = _sync_method(endpoints.retrieve_response)
-    delete_response = _sync_method(endpoints.delete_response)
-    create_images = _sync_method(endpoints.create_images)
-    create_completion = _sync_method(endpoints.create_completion)
-    create_legacy_completion = _sync_method(endpoints.create_legacy_completion)
-    create_embeddings = _sync_method(endpoints.create_embeddings)
+    list_models = _sync_method(methods.list_models)
+    retrieve_model = _sync_method(methods.retrieve_model)
+    list_language_models = _sync_method(methods.list_language_models)
+    get_language_model = _sync_method(methods.get_language_model)
+    list_image_models = _sync_method(methods.list_image_models)
+    get_image_model = _sync_method(methods.get_image_model)
+    get_api_key = _sync_method(methods.get_api_key)
+    tokenize = _sync_method(methods.tokenize)
+    create_chat_completion = _sync_method(methods.create_chat_completion)
+    get_deferred_completion = _sync_method(methods.get_deferred_completion)
+    poll_deferred_completion = _sync_method(methods.poll_deferred_completion)
+    create_message = _sync_method(methods.create_message)
+    create_response = _sync_method(methods.create_response)
+    retrieve_response = _sync_method(methods.retrieve_response)
+    delete_response = _sync_method(methods.delete_response)
+    create_images = _sync_method(methods.create_images)
+    create_completion = _sync_method(methods.create_completion)
+    create_legacy_completion = _sync_method(methods.create_legacy_completion)
+    create_embeddings = _sync_method(methods.create_embeddings)
     embed = _sync_method(embeddings.embed_batches)
-    list_files = _sync_method(endpoints.list_files)
-    get_file = _sync_method(endpoints.get_file)
-    update_file = _sync_method(endpoints.update_file)
-    delete_file = _sync_method(endpoints.delete_file)
-    batch_upload = _sync_method(endpoints.batch_upload)
-    complete_batch_upload = _sync_method(endpoints.complete_batch_upload)
+    list_files = _sync_method(methods.list_files)
+    get_file = _sync_method(methods.get_file)
+    update_file = _sync_method(methods.update_file)
+    delete_file = _sync_method(methods.delete_file)
+    batch_upload = _sync_method(methods.batch_upload)
+    complete_batch_upload = _sync_method(methods.complete_batch_upload)
     upload_file = _sync_method(files.upload)
     download_file = _sync_method(files.download)
-    get_definition = _sync_method(endpoints.get_definition)
-    get_openapi = _sync_method(endpoints.get_openapi)
-    learn_url_forms = _sync_method(endpoints.learn_url_forms)
+    get_definition = _sync_method(methods.get_definition)
+    get_openapi = _sync_method(methods.get_openapi)
 
     def iterate_files(self, *, limit: int = 100, **query: str) -> Iterator[FileRecord]:
         """All files, page after page."""
@@ -96,37 +94,36 @@ class Gateway(SyncAPIClient):
 class AsyncGateway(AsyncAPIClient):
     """Everything the gateway offers for xAI, from coroutines; see ``Gateway``."""
 
-    list_models = _async_method(endpoints.list_models)
-    retrieve_model = _async_method(endpoints.retrieve_model)
-    list_language_models = _async_method(endpoints.list_language_models)
-    get_language_model = _async_method(endpoints.get_language_model)
-    list_image_models = _async_method(endpoints.list_image_models)
-    get_image_model = _async_method(endpoints.get_image_model)
-    get_api_key = _async_method(endpoints.get_api_key)
-    tokenize = _async_method(endpoints.tokenize)
-    create_chat_completion = _async_method(endpoints.create_chat_completion)
-    get_deferred_completion = _async_method(endpoints.get_deferred_completion)
-    poll_deferred_completion = _async_method(endpoints.poll_deferred_completion)
-    create_message = _async_method(endpoints.create_message)
-    create_response = _async_method(endpoints.create_response)
-    retrieve_response = _async_method(endpoints.retrieve_response)
-    delete_response = _async_method(endpoints.delete_response)
-    create_images = _async_method(endpoints.create_images)
-    create_completion = _async_method(endpoints.create_completion)
-    create_legacy_completion = _async_method(endpoints.create_legacy_completion)
-    create_embeddings = _async_method(endpoints.create_embeddings)
+    list_models = _async_method(methods.list_models)
+    retrieve_model = _async_method(methods.retrieve_model)
+    list_language_models = _async_method(methods.list_language_models)
+    get_language_model = _async_method(methods.get_language_model)
+    list_image_models = _async_method(methods.list_image_models)
+    get_image_model = _async_method(methods.get_image_model)
+    get_api_key = _async_method(methods.get_api_key)
+    tokenize = _async_method(methods.tokenize)
+    create_chat_completion = _async_method(methods.create_chat_completion)
+    get_deferred_completion = _async_method(methods.get_deferred_completion)
+    poll_deferred_completion = _async_method(methods.poll_deferred_completion)
+    create_message = _async_method(methods.create_message)
+    create_response = _async_method(methods.create_response)
+    retrieve_response = _async_method(methods.retrieve_response)
+    delete_response = _async_method(methods.delete_response)
+    create_images = _async_method(methods.create_images)
+    create_completion = _async_method(methods.create_completion)
+    create_legacy_completion = _async_method(methods.create_legacy_completion)
+    create_embeddings = _async_method(methods.create_embeddings)
     embed = _async_method(embeddings.embed_batches)
-    list_files = _async_method(endpoints.list_files)
-    get_file = _async_method(endpoints.get_file)
-    update_file = _async_method(endpoints.update_file)
-    delete_file = _async_method(endpoints.delete_file)
-    batch_upload = _async_method(endpoints.batch_upload)
-    complete_batch_upload = _async_method(endpoints.complete_batch_upload)
+    list_files = _async_method(methods.list_files)
+    get_file = _async_method(methods.get_file)
+    update_file = _async_method(methods.update_file)
+    delete_file = _async_method(methods.delete_file)
+    batch_upload = _async_method(methods.batch_upload)
+    complete_batch_upload = _async_method(methods.complete_batch_upload)
     upload_file = _async_method(files.upload)
     download_file = _async_method(files.download)
-    get_definition = _async_method(endpoints.get_definition)
-    get_openapi = _async_method(endpoints.get_openapi)
-    learn_url_forms = _async_method(endpoints.learn_url_forms)
+    get_definition = _async_method(methods.get_definition)
+    get_openapi = _async_method(methods.get_openapi)
 
     async def iterate_files(self, *, limit: int = 100, **query: str) -> AsyncIterator[FileRecord]:
         """All files, page after page."""

@@ -25,13 +25,13 @@ from xai_lowcode.types.requests import PollingOptions
 from xai_lowcode.types.resources import Ticket, parse_resource
 
 
-def request_id_of(settled: Success, session: CallContext) -> str:
+def request_id_of(success: Success, context: CallContext) -> str:
     """The id under which an answer was promised.
 
     Raises:
         InvalidResponseError: There is none, or it cannot be an id.
     """
-    return session.read(_find_request_id, settled)
+    return context.parse(_find_request_id, success)
 
 
 def _find_request_id(body: Any) -> str:
@@ -45,7 +45,7 @@ def _find_request_id(body: Any) -> str:
         ) from None
 
 
-def poll(request_id: str, deferral: PollingOptions, session: CallContext) -> Flow[Success]:
+def poll(request_id: str, deferral: PollingOptions, context: CallContext) -> Flow[Success]:
     """Waits for a deferred answer and fetches it.
 
     Raises:
@@ -57,22 +57,22 @@ def poll(request_id: str, deferral: PollingOptions, session: CallContext) -> Flo
     """
     check_id("request_id", request_id)
     with shown(deferral.progress, "deferred answer", "looks") as report:
-        return (yield from _wait_for_result(request_id, deferral, session, report))
+        return (yield from _wait_for_result(request_id, deferral, context, report))
 
 
 def _wait_for_result(
-    request_id: str, deferral: PollingOptions, session: CallContext, report: Report
+    request_id: str, deferral: PollingOptions, context: CallContext, report: Report
 ) -> Flow[Success]:
     call = Call(GET_DEFERRED_COMPLETION, ids={"request_id": request_id})
     # However short the time, there is one look.
     pause = min(deferral.initial_delay, deferral.timeout / 2)
-    began, asked, looks, lost = session.clock(), 0.0, 0, False
-    while (passed := session.clock() - began) + (wait := max(pause, asked)) < deferral.timeout:
+    began, asked, looks, lost = context.clock(), 0.0, 0, False
+    while (passed := context.clock() - began) + (wait := max(pause, asked)) < deferral.timeout:
         yield Sleep(wait)
         report(looks, passed + wait)
         looks += 1
-        left = max(deferral.timeout - (session.clock() - began), 0.001)
-        once = session.under(RetryPolicy(0, min(deferral.poll_timeout, left)))
+        left = max(deferral.timeout - (context.clock() - began), 0.001)
+        once = context.with_policy(RetryPolicy(0, min(deferral.poll_timeout, left)))
         try:
             found = yield from _poll_once(call, once)
         except NotFoundError as missing:
@@ -87,12 +87,12 @@ def _wait_for_result(
     raise _polling_timeout_error(request_id, deferral)
 
 
-def _poll_once(call: Call[Any], session: CallContext) -> Flow[Success | XAILowCodeError | None]:
+def _poll_once(call: Call[Any], context: CallContext) -> Flow[Success | XAILowCodeError | None]:
     """One look: the answer, None for not yet, or what failed but may pass."""
     try:
-        settled = yield from call_flow(call, session)
+        success = yield from call_flow(call, context)
     except APIConnectionError as failed:
-        if failed.begun:
+        if failed.response_started:
             failed.add_note(f"Part of the deferred answer {call.ids['request_id']} had come.")
             raise
         # Silence too: a gateway that has nothing to say may never say so.
@@ -101,13 +101,13 @@ def _poll_once(call: Call[Any], session: CallContext) -> Flow[Success | XAILowCo
         if not failed.is_retryable:
             raise
         return failed
-    return None if settled.body is None else settled
+    return None if success.body is None else success
 
 
 def _may_have_consumed(found: XAILowCodeError | None) -> bool:
     """Whether a look that brought nothing may have fetched the answer all the same."""
     if isinstance(found, APIConnectionError):
-        return found.reached
+        return found.request_sent
     return isinstance(found, InternalServerError)
 
 
@@ -121,5 +121,5 @@ def _polling_timeout_error(request_id: str, deferral: PollingOptions) -> APITime
     return APITimeoutError(
         f"The deferred answer {request_id} was not ready within {deferral.timeout:g} s.",
         hint="It is kept for 24 hours and can still be collected by its id.",
-        reached=True,
+        request_sent=True,
     )

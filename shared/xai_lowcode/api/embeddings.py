@@ -106,7 +106,7 @@ class EmbeddingBatch:
     tokens: int | None = None
 
 
-def embed_batches(session: CallContext, /, request: EmbeddingRequest) -> Flow[EmbeddingBatch]:
+def embed_batches(context: CallContext, /, request: EmbeddingRequest) -> Flow[EmbeddingBatch]:
     """Makes vectors of texts, batch after batch.
 
     Raises:
@@ -117,7 +117,7 @@ def embed_batches(session: CallContext, /, request: EmbeddingRequest) -> Flow[Em
     model, tokens = "", None
     for size, body in request.render():
         try:
-            answer = yield from call_and_parse(Call(CREATE_EMBEDDINGS, json.dumps(body)), session)
+            answer = yield from call_and_parse(Call(CREATE_EMBEDDINGS, json.dumps(body)), context)
         except RouteNotFoundError as missing:
             raise _no_embeddings_error(missing) from None
         vectors += parse_vectors(answer, size)
@@ -130,13 +130,13 @@ def embed_batches(session: CallContext, /, request: EmbeddingRequest) -> Flow[Em
 
 
 def _no_embeddings_error(missing: RouteNotFoundError) -> RouteNotFoundError:
-    who = "xAI" if missing.maker == "provider" else "The gateway"
+    who = "xAI" if missing.source == "provider" else "The gateway"
     return RouteNotFoundError(
         f"{who} has no endpoint for embeddings.",
         hint=_ALTERNATIVE,
         status_code=missing.status_code,
         code=missing.code,
-        maker=missing.maker,
+        source=missing.source,
         request_id=missing.request_id,
         body=missing.body,
     )

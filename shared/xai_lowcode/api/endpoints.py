@@ -137,8 +137,8 @@ GET_DEFERRED_COMPLETION = Endpoint(
     _parse_deferred_completion,
     # The result can be fetched once: a second request after a lost answer would find nothing.
     idempotent=False,
-    reads="pending",
-    once=True,
+    response_kind="pending",
+    at_most_once=True,
 )
 CREATE_COMPLETION = Endpoint(
     "Create Completion", "POST", "/v1/completions", parse_resource(TextCompletion)
@@ -169,14 +169,14 @@ DOWNLOAD_FILE = Endpoint(
     "/v1/files/{file_id}/content",
     _parse_content,
     idempotent=True,
-    reads="bytes",
+    response_kind="bytes",
 )
 UPDATE_FILE = Endpoint("Update File", "PATCH", "/v1/files/{file_id}", parse_resource(FileRecord))
 INITIALIZE_UPLOAD = Endpoint(
     "Initialize File Upload", "POST", "/v1/files:initialize", _parse_upload_ticket
 )
 UPLOAD_CHUNK = Endpoint(
-    "Upload File Chunk", "POST", "/v1/files:uploadChunks", _parse_upload, once=True
+    "Upload File Chunk", "POST", "/v1/files:uploadChunks", _parse_upload, at_most_once=True
 )
 BATCH_UPLOAD = Endpoint(
     "Batch Upload Files", "POST", "/v1/files/batch_upload", parse_resource(BatchUpload)
@@ -187,7 +187,7 @@ COMPLETE_BATCH_UPLOAD = Endpoint(
     "/v1/files/batch_upload/{batch_job_id}:complete",
     parse_resource(BatchUpload),
     # The new form is cut wrongly by the published gateway; the old one reaches the right place.
-    prefers="old",
+    preferred_url_format="old",
 )
 
 GATEWAY_ENDPOINTS: tuple[Endpoint[Any], ...] = (

@@ -107,7 +107,7 @@ class FileContent:
 
 
 def upload(
-    session: CallContext,
+    context: CallContext,
     /,
     source: str | Path | bytes | Upload,
     *,
@@ -119,7 +119,7 @@ def upload(
     """Uploads a file in pieces.
 
     Args:
-        session: What the client's calls have in common.
+        context: What the client's calls have in common.
         source: A path, bytes, or an ``Upload`` that broke off.
         name: Name at xAI; default: that of the path.
         content_type: MIME type; default: by the name's ending.
@@ -137,22 +137,22 @@ def upload(
     job = source if isinstance(source, Upload) else Upload(source, name, content_type)
     yield RunBlocking(job.open)
     with shown(progress, job.name, "bytes") as report:
-        return (yield from _send_chunks(session, job, chunk_size, report))
+        return (yield from _send_chunks(context, job, chunk_size, report))
 
 
 def _send_chunks(
-    session: CallContext, job: Upload, chunk_size: int, report: Report
+    context: CallContext, job: Upload, chunk_size: int, report: Report
 ) -> Flow[FileRecord]:
     if job.file_id:
-        record = yield from _resume(job, session)
+        record = yield from _resume(job, context)
     else:
         body = {"name": job.name, "content_type": job.content_type}
         with _explain_wrong_endpoint("Upload File Chunk", "file_id|chunk"):
-            ticket = yield from call_and_parse(Call(INITIALIZE_UPLOAD, json.dumps(body)), session)
+            ticket = yield from call_and_parse(Call(INITIALIZE_UPLOAD, json.dumps(body)), context)
         job.file_id = ticket.file_id
         record = FileRecord.model_validate({"id": ticket.file_id})
     # A piece that may have arrived is not sent again: it would be in the file twice.
-    once = session.under(RetryPolicy(0, session.policy.deadline))
+    once = context.with_policy(RetryPolicy(0, context.policy.deadline))
     while job.sent < job.size:
         piece: bytes = yield RunBlocking(lambda: job.read(chunk_size))
         body = {"file_id": job.file_id, "chunk": base64.b64encode(piece).decode()}
@@ -166,9 +166,9 @@ def _send_chunks(
     return record
 
 
-def _resume(job: Upload, session: CallContext) -> Flow[FileRecord]:
+def _resume(job: Upload, context: CallContext) -> Flow[FileRecord]:
     """Asks how much has arrived: of the last piece nobody can be sure."""
-    record = yield from call_and_parse(Call(GET_FILE, ids={"file_id": job.file_id}), session)
+    record = yield from call_and_parse(Call(GET_FILE, ids={"file_id": job.file_id}), context)
     if record.size is None or not 0 <= record.size <= job.size:
         raise UsageError(
             f"source: xAI does not tell how much of {job.name} has arrived.",
@@ -197,7 +197,7 @@ def _explain_wrong_endpoint(other: str, fields: str) -> Iterator[None]:
     try:
         yield
     except BadRequestError as error:
-        if error.maker != "gateway" and re.search(rf"missing field `({fields})`", error.message):
+        if error.source != "gateway" and re.search(rf"missing field `({fields})`", error.message):
             error.add_note(
                 f"It seems that {other} answered instead: this gateway sends all colon endpoints"
                 " to one of them."
@@ -206,12 +206,12 @@ def _explain_wrong_endpoint(other: str, fields: str) -> Iterator[None]:
 
 
 def download(
-    session: CallContext, /, file_id: str, *, as_text: bool = False, progress: Wish = None
+    context: CallContext, /, file_id: str, *, as_text: bool = False, progress: Wish = None
 ) -> Flow[FileContent]:
     """Fetches a file and checks that it is the one that was stored.
 
     Args:
-        session: What the client's calls have in common.
+        context: What the client's calls have in common.
         file_id: Its id.
         as_text: Fetch the text that xAI made of it, instead of the file.
         progress: True for a bar in notebooks and terminals, or a function that is called with the
@@ -224,20 +224,20 @@ def download(
     """
     check_wish(progress)
     ids = {"file_id": file_id}
-    record = yield from call_and_parse(Call(GET_FILE, ids=ids), session)
+    record = yield from call_and_parse(Call(GET_FILE, ids=ids), context)
     query = {"format": "text"} if as_text else {}
     size = None if as_text else record.size
     with shown(progress, record.name or file_id, "bytes") as report:
         report(0, size)
-        settled = yield from call_flow(Call(DOWNLOAD_FILE, ids=ids, query=query), session)
-        content = _without_envelope(settled.body, size)
+        success = yield from call_flow(Call(DOWNLOAD_FILE, ids=ids, query=query), context)
+        content = _without_envelope(success.body, size)
         report(len(content), len(content))
     reason = None if as_text else _find_damage(content, record)
     if reason is not None:
         raise CorruptedDownloadError(
             f"The download of {record.name or file_id} is not the file: {reason}.",
             hint="The gateway changes what it passes on; fetch binary files elsewhere.",
-            maker="gateway",
+            source="gateway",
             content=content,
         )
     return FileContent(content, record)

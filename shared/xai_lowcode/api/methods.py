@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from xai_lowcode._internal import json
-from xai_lowcode.api import endpoints as chats
-from xai_lowcode.api import endpoints as rows
+from xai_lowcode.api import endpoints
 from xai_lowcode.api.deferred import poll
 from xai_lowcode.errors import UsageError
 from xai_lowcode.protocol.call_flow import CallContext, call_and_parse
@@ -34,10 +33,10 @@ from xai_lowcode.types.resources import (
 Json = dict[str, Any]
 
 # What comes at once is a ticket.
-_DEFERRED_COMPLETION = replace(chats.CREATE_CHAT_COMPLETION, parse=parse_object("request_id"))
+_DEFERRED_COMPLETION = replace(endpoints.CREATE_CHAT_COMPLETION, parse=parse_object("request_id"))
 
 
-def _post_call(operation: Endpoint[Any], /, **body: Any) -> Call[Any]:
+def _post_call(endpoint: Endpoint[Any], /, **body: Any) -> Call[Any]:
     """A call with the members of its body that are given.
 
     Raises:
@@ -50,89 +49,91 @@ def _post_call(operation: Endpoint[Any], /, **body: Any) -> Call[Any]:
             hint="Use ChatModel.stream, or the client's stream for the bytes.",
         )
     given = {name: value for name, value in body.items() if value is not None}
-    return Call(operation, json.dumps(given))
+    return Call(endpoint, json.dumps(given))
 
 
-def list_models(session: CallContext, /) -> Flow[list[Model]]:
+def list_models(context: CallContext, /) -> Flow[list[Model]]:
     """Lists the models that the account can use."""
-    return call_and_parse(Call(rows.LIST_MODELS), session)
+    return call_and_parse(Call(endpoints.LIST_MODELS), context)
 
 
-def retrieve_model(session: CallContext, /, model_id: str) -> Flow[Model]:
+def retrieve_model(context: CallContext, /, model_id: str) -> Flow[Model]:
     """Tells of one model."""
-    return call_and_parse(Call(rows.RETRIEVE_MODEL, ids={"model_id": model_id}), session)
+    return call_and_parse(Call(endpoints.RETRIEVE_MODEL, ids={"model_id": model_id}), context)
 
 
-def list_language_models(session: CallContext, /) -> Flow[list[Model]]:
+def list_language_models(context: CallContext, /) -> Flow[list[Model]]:
     """Lists the language models, with modalities, prices and aliases."""
-    return call_and_parse(Call(rows.LIST_LANGUAGE_MODELS), session)
+    return call_and_parse(Call(endpoints.LIST_LANGUAGE_MODELS), context)
 
 
-def get_language_model(session: CallContext, /, model_id: str) -> Flow[Model]:
+def get_language_model(context: CallContext, /, model_id: str) -> Flow[Model]:
     """Tells of one language model."""
-    return call_and_parse(Call(rows.GET_LANGUAGE_MODEL, ids={"model_id": model_id}), session)
+    return call_and_parse(Call(endpoints.GET_LANGUAGE_MODEL, ids={"model_id": model_id}), context)
 
 
-def list_image_models(session: CallContext, /) -> Flow[list[Model]]:
+def list_image_models(context: CallContext, /) -> Flow[list[Model]]:
     """Lists the models that make pictures."""
-    return call_and_parse(Call(rows.LIST_IMAGE_MODELS), session)
+    return call_and_parse(Call(endpoints.LIST_IMAGE_MODELS), context)
 
 
-def get_image_model(session: CallContext, /, model_id: str) -> Flow[Model]:
+def get_image_model(context: CallContext, /, model_id: str) -> Flow[Model]:
     """Tells of one model that makes pictures."""
-    return call_and_parse(Call(rows.GET_IMAGE_MODEL, ids={"model_id": model_id}), session)
+    return call_and_parse(Call(endpoints.GET_IMAGE_MODEL, ids={"model_id": model_id}), context)
 
 
-def get_api_key(session: CallContext, /) -> Flow[ApiKey]:
+def get_api_key(context: CallContext, /) -> Flow[ApiKey]:
     """Tells of the xAI key behind the token; costs nothing, so it serves as a health check."""
-    return call_and_parse(Call(rows.GET_API_KEY), session)
+    return call_and_parse(Call(endpoints.GET_API_KEY), context)
 
 
 def tokenize(
-    session: CallContext, /, text: str, *, model: str, **more: Any
+    context: CallContext, /, text: str, *, model: str, **more: Any
 ) -> Flow[list[TextToken]]:
     """Cuts a text into the tokens of a model; their number is exact."""
-    return call_and_parse(_post_call(rows.TOKENIZE_TEXT, text=text, model=model, **more), session)
+    return call_and_parse(
+        _post_call(endpoints.TOKENIZE_TEXT, text=text, model=model, **more), context
+    )
 
 
 def create_chat_completion(
-    session: CallContext, /, *, model: str, messages: Sequence[Json], **more: Any
+    context: CallContext, /, *, model: str, messages: Sequence[Json], **more: Any
 ) -> Flow[Json]:
     """Asks in xAI's own words; ``ChatModel`` and the adapters speak ours.
 
     With ``deferred=True`` it returns a ticket: ``poll_deferred_completion`` takes its
     ``request_id``.
     """
-    operation = _DEFERRED_COMPLETION if more.get("deferred") else chats.CREATE_CHAT_COMPLETION
+    endpoint = _DEFERRED_COMPLETION if more.get("deferred") else endpoints.CREATE_CHAT_COMPLETION
     body = {"model": model, "messages": list(messages), **more}
-    return call_and_parse(_post_call(operation, **body), session)
+    return call_and_parse(_post_call(endpoint, **body), context)
 
 
-def get_deferred_completion(session: CallContext, /, request_id: str) -> Flow[Json | None]:
+def get_deferred_completion(context: CallContext, /, request_id: str) -> Flow[Json | None]:
     """Looks once for a deferred answer; None means not yet. It can be fetched once."""
     return call_and_parse(
-        Call(rows.GET_DEFERRED_COMPLETION, ids={"request_id": request_id}), session
+        Call(endpoints.GET_DEFERRED_COMPLETION, ids={"request_id": request_id}), context
     )
 
 
 def poll_deferred_completion(
-    session: CallContext, /, request_id: str, deferral: PollingOptions | None = None
+    context: CallContext, /, request_id: str, deferral: PollingOptions | None = None
 ) -> Flow[Json]:
     """Waits for a deferred answer and fetches it."""
-    settled = yield from poll(request_id, deferral or PollingOptions(), session)
-    return session.read(parse_object("choices"), settled)
+    success = yield from poll(request_id, deferral or PollingOptions(), context)
+    return context.parse(parse_object("choices"), success)
 
 
 def create_message(
-    session: CallContext, /, *, model: str, messages: Sequence[Json], max_tokens: int, **more: Any
+    context: CallContext, /, *, model: str, messages: Sequence[Json], max_tokens: int, **more: Any
 ) -> Flow[Json]:
     """Asks in Anthropic's words."""
     body = {"model": model, "messages": list(messages), "max_tokens": max_tokens, **more}
-    return call_and_parse(_post_call(chats.CREATE_MESSAGE, **body), session)
+    return call_and_parse(_post_call(endpoints.CREATE_MESSAGE, **body), context)
 
 
 def create_response(
-    session: CallContext,
+    context: CallContext,
     /,
     *,
     model: str,
@@ -141,44 +142,52 @@ def create_response(
 ) -> Flow[Json]:
     """Asks in the words of xAI's Responses API."""
     return call_and_parse(
-        _post_call(chats.CREATE_RESPONSE, model=model, input=input, **more), session
+        _post_call(endpoints.CREATE_RESPONSE, model=model, input=input, **more), context
     )
 
 
-def retrieve_response(session: CallContext, /, response_id: str) -> Flow[Json]:
+def retrieve_response(context: CallContext, /, response_id: str) -> Flow[Json]:
     """Fetches a stored response; xAI keeps them for 30 days."""
-    return call_and_parse(Call(rows.RETRIEVE_RESPONSE, ids={"response_id": response_id}), session)
+    return call_and_parse(
+        Call(endpoints.RETRIEVE_RESPONSE, ids={"response_id": response_id}), context
+    )
 
 
-def delete_response(session: CallContext, /, response_id: str) -> Flow[Deletion]:
+def delete_response(context: CallContext, /, response_id: str) -> Flow[Deletion]:
     """Deletes a stored response."""
-    return call_and_parse(Call(rows.DELETE_RESPONSE, ids={"response_id": response_id}), session)
+    return call_and_parse(
+        Call(endpoints.DELETE_RESPONSE, ids={"response_id": response_id}), context
+    )
 
 
-def create_images(session: CallContext, /, request: ImageRequest) -> Flow[ImageBatch]:
+def create_images(context: CallContext, /, request: ImageRequest) -> Flow[ImageBatch]:
     """Makes pictures."""
-    return call_and_parse(Call(rows.CREATE_IMAGE_GENERATION, json.dumps(request.render())), session)
+    return call_and_parse(
+        Call(endpoints.CREATE_IMAGE_GENERATION, json.dumps(request.render())), context
+    )
 
 
 def create_completion(
-    session: CallContext, /, *, model: str, prompt: str | Sequence[str], **more: Any
+    context: CallContext, /, *, model: str, prompt: str | Sequence[str], **more: Any
 ) -> Flow[TextCompletion]:
     """Completes a text (legacy; reasoning models refuse it)."""
     return call_and_parse(
-        _post_call(rows.CREATE_COMPLETION, model=model, prompt=prompt, **more), session
+        _post_call(endpoints.CREATE_COMPLETION, model=model, prompt=prompt, **more), context
     )
 
 
 def create_legacy_completion(
-    session: CallContext, /, *, model: str, prompt: str, max_tokens_to_sample: int, **more: Any
+    context: CallContext, /, *, model: str, prompt: str, max_tokens_to_sample: int, **more: Any
 ) -> Flow[LegacyCompletion]:
     """Completes a text in Anthropic's old words (legacy)."""
     body = {"prompt": prompt, "max_tokens_to_sample": max_tokens_to_sample, **more}
-    return call_and_parse(_post_call(rows.CREATE_LEGACY_COMPLETION, model=model, **body), session)
+    return call_and_parse(
+        _post_call(endpoints.CREATE_LEGACY_COMPLETION, model=model, **body), context
+    )
 
 
 def create_embeddings(
-    session: CallContext,
+    context: CallContext,
     /,
     *,
     model: str,
@@ -187,66 +196,56 @@ def create_embeddings(
 ) -> Flow[Embeddings]:
     """Makes vectors of texts, where the gateway has that endpoint; its published list has not."""
     return call_and_parse(
-        _post_call(rows.CREATE_EMBEDDINGS, model=model, input=input, **more), session
+        _post_call(endpoints.CREATE_EMBEDDINGS, model=model, input=input, **more), context
     )
 
 
 def list_files(
-    session: CallContext, /, *, limit: int = 100, pagination_token: str | None = None, **query: str
+    context: CallContext, /, *, limit: int = 100, pagination_token: str | None = None, **query: str
 ) -> Flow[FilePage]:
     """Lists a page of the files; ``iterate_files`` turns the pages."""
     asked = {"limit": str(limit), **query}
     if pagination_token:
         asked["pagination_token"] = pagination_token
-    return call_and_parse(Call(rows.LIST_FILES, query=asked), session)
+    return call_and_parse(Call(endpoints.LIST_FILES, query=asked), context)
 
 
-def get_file(session: CallContext, /, file_id: str) -> Flow[FileRecord]:
+def get_file(context: CallContext, /, file_id: str) -> Flow[FileRecord]:
     """Tells of one file."""
-    return call_and_parse(Call(rows.GET_FILE, ids={"file_id": file_id}), session)
+    return call_and_parse(Call(endpoints.GET_FILE, ids={"file_id": file_id}), context)
 
 
-def update_file(session: CallContext, /, file_id: str, **changes: Any) -> Flow[FileRecord]:
+def update_file(context: CallContext, /, file_id: str, **changes: Any) -> Flow[FileRecord]:
     """Changes what is told of a file, for instance its ``filename``."""
-    call = Call(rows.UPDATE_FILE, json.dumps(changes), ids={"file_id": file_id})
-    return call_and_parse(call, session)
+    call = Call(endpoints.UPDATE_FILE, json.dumps(changes), ids={"file_id": file_id})
+    return call_and_parse(call, context)
 
 
-def delete_file(session: CallContext, /, file_id: str) -> Flow[Deletion]:
+def delete_file(context: CallContext, /, file_id: str) -> Flow[Deletion]:
     """Deletes a file."""
-    return call_and_parse(Call(rows.DELETE_FILE, ids={"file_id": file_id}), session)
+    return call_and_parse(Call(endpoints.DELETE_FILE, ids={"file_id": file_id}), context)
 
 
-def batch_upload(session: CallContext, /, body: Mapping[str, Any]) -> Flow[BatchUpload]:
+def batch_upload(context: CallContext, /, body: Mapping[str, Any]) -> Flow[BatchUpload]:
     """Begins a batch of uploads; xAI publishes no form for it, so the body is yours."""
-    return call_and_parse(Call(rows.BATCH_UPLOAD, json.dumps(dict(body))), session)
+    return call_and_parse(Call(endpoints.BATCH_UPLOAD, json.dumps(dict(body))), context)
 
 
 def complete_batch_upload(
-    session: CallContext, /, batch_job_id: str, body: Mapping[str, Any] | None = None
+    context: CallContext, /, batch_job_id: str, body: Mapping[str, Any] | None = None
 ) -> Flow[BatchUpload]:
     """Ends a batch of uploads."""
     ids = {"batch_job_id": batch_job_id}
     return call_and_parse(
-        Call(rows.COMPLETE_BATCH_UPLOAD, json.dumps(dict(body or {})), ids=ids), session
+        Call(endpoints.COMPLETE_BATCH_UPLOAD, json.dumps(dict(body or {})), ids=ids), context
     )
 
 
-def get_definition(session: CallContext, /) -> Flow[Json]:
+def get_definition(context: CallContext, /) -> Flow[Json]:
     """Fetches the gateway's description of its endpoints; no token is sent."""
-    return call_and_parse(Call(rows.GET_DEFINITION), session)
+    return call_and_parse(Call(endpoints.GET_DEFINITION), context)
 
 
-def get_openapi(session: CallContext, /) -> Flow[Json]:
+def get_openapi(context: CallContext, /) -> Flow[Json]:
     """Fetches the description in the new URL form, where a gateway has it; no token is sent."""
-    return call_and_parse(Call(rows.GET_OPENAPI), session)
-
-
-def learn_url_forms(session: CallContext, /) -> Flow[int]:
-    """Takes over the gateway's own parameter names for the old URL form from its definition.
-
-    Returns:
-        How many endpoints with ids were found in it.
-    """
-    definition = yield from get_definition(session)
-    return session.forms.learn(rows.GATEWAY_ENDPOINTS, definition)
+    return call_and_parse(Call(endpoints.GET_OPENAPI), context)

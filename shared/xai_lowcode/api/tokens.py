@@ -120,11 +120,11 @@ class TokenCounter:
             UsageError: The text has no JSON form.
             XAILowCodeError: The call failed; numbers cannot be estimated.
         """
-        return self._client.run(self._ids(text, model, self._client.session))
+        return self._client.execute(self._ids(text, model, self._client.context))
 
     async def aids(self, text: str, *, model: str) -> list[int]:
         """The tokens of a text by their numbers; see ``ids``."""
-        return await self._async_client.run(self._ids(text, model, self._async_client.session))
+        return await self._async_client.execute(self._ids(text, model, self._async_client.context))
 
     def count(self, text: str, *, model: str, estimate: bool = False) -> TokenCount:
         """Counts the tokens of a text.
@@ -140,12 +140,12 @@ class TokenCounter:
             UsageError: The text has no JSON form.
             XAILowCodeError: The call failed, and no estimate is allowed or would help.
         """
-        return self._client.run(self._count(text, model, estimate, self._client.session))
+        return self._client.execute(self._count(text, model, estimate, self._client.context))
 
     async def acount(self, text: str, *, model: str, estimate: bool = False) -> TokenCount:
         """Counts the tokens of a text; see ``count``."""
-        session = self._async_client.session
-        return await self._async_client.run(self._count(text, model, estimate, session))
+        context = self._async_client.context
+        return await self._async_client.execute(self._count(text, model, estimate, context))
 
     def count_messages(
         self,
@@ -171,8 +171,8 @@ class TokenCounter:
             UsageError: A text has no JSON form.
             XAILowCodeError: A call failed, and no estimate is allowed or would help.
         """
-        session = self._client.session
-        return self._client.run(self._count_messages(messages, tools, model, estimate, session))
+        context = self._client.context
+        return self._client.execute(self._count_messages(messages, tools, model, estimate, context))
 
     async def acount_messages(
         self,
@@ -183,35 +183,35 @@ class TokenCounter:
         estimate: bool = False,
     ) -> TokenCount:
         """Counts a conversation; see ``count_messages``."""
-        session = self._async_client.session
-        flow = self._count_messages(messages, tools, model, estimate, session)
-        return await self._async_client.run(flow)
+        context = self._async_client.context
+        flow = self._count_messages(messages, tools, model, estimate, context)
+        return await self._async_client.execute(flow)
 
-    def _ids(self, text: str, model: str, session: CallContext) -> Flow[list[int]]:
+    def _ids(self, text: str, model: str, context: CallContext) -> Flow[list[int]]:
         if not text:
             return []
         key = model, blake2b(_utf8_length(text), digest_size=16).digest()
         if (known := self._known.get(key)) is not None:
             return list(known)
-        tokens = yield from tokenize(session, text, model=model)
+        tokens = yield from tokenize(context, text, model=model)
         ids = [token.token_id for token in tokens]
         self._known.put(key, array("q", ids))
         return ids
 
     def _count(
-        self, text: str, model: str, estimate: bool, session: CallContext
+        self, text: str, model: str, estimate: bool, context: CallContext
     ) -> Flow[TokenCount]:
         if not estimate:
-            return TokenCount(len((yield from self._ids(text, model, session))), exact=True)
-        if session.clock() < self._silent_until:
+            return TokenCount(len((yield from self._ids(text, model, context))), exact=True)
+        if context.clock() < self._silent_until:
             return estimate_tokens(text)
-        deadline = min(_PATIENCE, session.policy.deadline or _PATIENCE)
+        deadline = min(_PATIENCE, context.policy.deadline or _PATIENCE)
         try:
-            ids = yield from self._ids(text, model, session.under(RetryPolicy(0, deadline)))
+            ids = yield from self._ids(text, model, context.with_policy(RetryPolicy(0, deadline)))
         except XAILowCodeError as error:
             if not (error.is_retryable or isinstance(error, RouteNotFoundError)):
                 raise
-            self._fell_silent(error, session)
+            self._fell_silent(error, context)
             return estimate_tokens(text)
         return TokenCount(len(ids), exact=True)
 
@@ -221,7 +221,7 @@ class TokenCounter:
         tools: Sequence[ToolSpec],
         model: str,
         estimate: bool,
-        session: CallContext,
+        context: CallContext,
     ) -> Flow[TokenCount]:
         around = TOKENS_BEFORE_RESPONSE
         texts = []
@@ -231,11 +231,11 @@ class TokenCounter:
         texts += [_tool_json(tool) for tool in tools]
         total = TokenCount(around, exact=False)
         for text in texts:
-            total += yield from self._count(text, model, estimate, session)
+            total += yield from self._count(text, model, estimate, context)
         return total
 
-    def _fell_silent(self, error: XAILowCodeError, session: CallContext) -> None:
-        self._silent_until = session.clock() + _SILENCE
+    def _fell_silent(self, error: XAILowCodeError, context: CallContext) -> None:
+        self._silent_until = context.clock() + _SILENCE
         if not self._warned:
             self._warned = True
             warnings.warn(
@@ -255,7 +255,7 @@ class _TokenCache:
         self._lock = Lock()
         reset_after_fork(self)
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Opens the lock of a forked child: a thread that held it, in ``put`` say, is not there."""
         self._lock = Lock()
         self._used = sum(len(ids) + _ENTRY for ids in self._entries.values())

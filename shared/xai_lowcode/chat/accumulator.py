@@ -50,7 +50,7 @@ class _ChoiceDraft:
     __slots__ = (
         "calls",
         "finish",
-        "form",
+        "dialect",
         "items",
         "logprobs",
         "made",
@@ -67,7 +67,7 @@ class _ChoiceDraft:
         self.made: list[ServerToolPart | ImagePart] = []
         self.items: list[Mapping[str, Any]] = []
         self.calls: dict[int, _CallDraft] = {}
-        self.finish = self.form = ""
+        self.finish = self.dialect = ""
 
     def add(self, event: ChoiceEvent) -> None:
         match event:
@@ -84,7 +84,7 @@ class _ChoiceDraft:
                 self.made.append(part)
             case OutputItemDone():
                 self.items.append(event.item)
-                self.form = event.form
+                self.dialect = event.dialect
             case ChoiceFinished():
                 self.finish = event.reason
 
@@ -109,7 +109,7 @@ class _ChoiceDraft:
             tuple(self.logprobs),
             "".join(self.refusal) or None,
             tuple(self.items),
-            self.form,
+            self.dialect,
         )
 
 
@@ -197,4 +197,4 @@ def _choice_to_events(index: int, choice: Choice, raw: Mapping[str, Any]) -> Ite
     for position, call in enumerate(choice.tool_calls):
         yield ToolCallDelta(position, call.id, call.name, call.arguments, index, raw)
     for item in choice.items:
-        yield OutputItemDone(item, choice.form, index, raw)
+        yield OutputItemDone(item, choice.dialect, index, raw)

@@ -1,6 +1,6 @@
-"""Which wire form carries a request: the one asked for, or the one that loses nothing.
+"""Select the API of a request: the one that is set, or one that supports all of it.
 
-A form is imported when it is first spoken, since most programs speak one.
+A dialect is imported on first use, since most programs use one.
 """
 
 from functools import cache
@@ -21,17 +21,12 @@ from xai_lowcode.types.messages import (
 )
 from xai_lowcode.types.requests import ChatRequest
 
-DIALECTS = {
-    "chat_completions": "ChatCompletions",
-    "completions": "Completions",
-    "messages": "Messages",
-    "responses": "Responses",
-}
-"""Each wire form: the name users choose it by, which is its module's too, and its class."""
+DIALECTS = ("chat_completions", "messages", "responses")
+"""Names of the dialects: of their packages, and in ``api=``."""
 
 import_before_fork(*(f"xai_lowcode.chat.dialects.{name}" for name in DIALECTS))
 
-# Options that only responses can carry, so that asking for one chooses them.
+# Options that only Responses supports.
 RESPONSES_ONLY = (
     "server_tools",
     "previous_response_id",
@@ -41,42 +36,42 @@ RESPONSES_ONLY = (
     "max_turns",
 )
 
-# Most parts of long conversations, which need no second look.
-_PLAIN = frozenset({TextPart, ToolCallPart, ReasoningPart})
+# Types of parts that every API supports, and of which long conversations mostly consist.
+_SUPPORTED_EVERYWHERE = frozenset({TextPart, ToolCallPart, ReasoningPart})
 
 
 @cache
 def get_dialect(name: str) -> Dialect:
-    """The wire form of this name."""
-    made: Dialect = getattr(import_module(f"xai_lowcode.chat.dialects.{name}"), DIALECTS[name])()
-    return made
+    """Return the dialect with this name."""
+    dialect: Dialect = import_module(f"xai_lowcode.chat.dialects.{name}").DIALECT
+    return dialect
 
 
 def select_dialect(request: ChatRequest) -> Dialect:
-    """The wire form: the one asked for, else chat completions unless they cannot carry it.
+    """Select the dialect.
+
+    It is ``request.api`` if set, else Chat Completions, else Responses if the request needs it.
 
     Raises:
-        UsageError: The form asked for has nothing like one of the options.
+        UsageError: An option is not supported by ``request.api``.
     """
     needed = [name for name in RESPONSES_ONLY if getattr(request, name) not in (None, ())]
     if needed and request.api not in {"auto", "responses"}:
         raise UsageError(
-            f"{needed[0]}: {request.api} have nothing like it.",
+            f"{needed[0]}: not supported by {request.api}.",
             field=needed[0],
-            hint="Leave api out, or set it to 'responses'.",
+            hint="Leave api unset, or set it to 'responses'.",
         )
     return get_dialect(_select(request, needs_responses=bool(needed)))
 
 
 def stored_response_is_current(message: Message) -> bool:
-    """Whether the response that xAI stored says what an answer in a conversation still says.
+    """Return whether a message still says what the response says that xAI stored.
 
-    Somebody may have corrected it; ``previous_response_id`` would bring the old answer back.
+    If a person or a stop string changed it, ``previous_response_id`` would bring the original back.
     """
-    says_its_items: bool = import_module(
-        "xai_lowcode.chat.dialects.responses.request"
-    ).says_its_items(message)
-    return says_its_items
+    request_module = import_module("xai_lowcode.chat.dialects.responses.request")
+    return bool(request_module.items_match_parts(message))
 
 
 def _select(request: ChatRequest, *, needs_responses: bool) -> str:
@@ -84,23 +79,24 @@ def _select(request: ChatRequest, *, needs_responses: bool) -> str:
         return request.api
     if needs_responses or "chat_completions" not in get_profile(request.model).apis:
         return "responses"
-    # Several answers and deferred ones are what chat completions alone can do.
-    only_chat = request.deferred or (request.n or 1) > 1
-    return "chat_completions" if only_chat or _fits_chat_completions(request) else "responses"
+    # Only Chat Completions supports deferred completions and several choices.
+    if request.deferred or (request.n or 1) > 1 or _fits_chat_completions(request):
+        return "chat_completions"
+    return "responses"
 
 
 def _fits_chat_completions(request: ChatRequest) -> bool:
-    """Whether chat completions lose nothing: no item of another form, no document given as data."""
+    """Return whether no message has items of Responses or inline documents."""
     for message in request.messages:
-        if message.form == "responses":
+        if message.dialect == "responses":
             return False
         for part in message.parts:
-            if type(part) not in _PLAIN and _is_inline_data(part):
+            if type(part) not in _SUPPORTED_EVERYWHERE and _is_inline_document(part):
                 return False
     return True
 
 
-def _is_inline_data(part: Part) -> bool:
+def _is_inline_document(part: Part) -> bool:
     if isinstance(part, ToolResultPart):
-        return any(map(_is_inline_data, part.content))
+        return any(map(_is_inline_document, part.content))
     return isinstance(part, FilePart) and part.data is not None

@@ -1,7 +1,7 @@
-"""A chat model behind the gateway: request in, reply or events out.
+"""A chat model behind the gateway: chat requests in, chat responses or stream events out.
 
-Leaves out what a model is known to refuse, speaks the dialect that fits, enforces stop strings.
-Both adapters stand on this one class, and differ only in the words of their framework.
+It drops options that the model rejects, selects the dialect, and enforces stop sequences. Both
+adapters use this class and convert their framework's types only.
 """
 
 import warnings
@@ -24,8 +24,9 @@ from xai_lowcode.protocol.retry import RetryState
 from xai_lowcode.protocol.steps import Call, Flow, Success
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport.async_client import AsyncAPIClient
-from xai_lowcode.transport.concurrency import get_rate_limiter, rebuild
+from xai_lowcode.transport.concurrency import create_limits
 from xai_lowcode.transport.config import create_context
+from xai_lowcode.transport.rate_limit import rate_limiter_of, rebuild
 from xai_lowcode.transport.response import DONE
 from xai_lowcode.transport.sync_client import SyncAPIClient
 from xai_lowcode.types.events import StreamEvent
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
 import_before_fork("xai_lowcode.api.deferred", "xai_lowcode.api.tokens")
 
-# Values that leave everything as it is, so that leaving them out needs no word.
-_SAYS_NOTHING: dict[str, float] = {
+# Values that do not change the response, so that dropping them needs no warning.
+_NEUTRAL_VALUES: dict[str, float] = {
     "presence_penalty": 0,
     "frequency_penalty": 0,
     "logprobs": False,
@@ -46,30 +47,30 @@ _SAYS_NOTHING: dict[str, float] = {
     "parallel_tool_calls": True,
 }
 
-_Opening = tuple[Call[Any], StreamReader]
+_StreamRequest = tuple[Call[Any], StreamReader]
 
 
 class ChatModel:
-    """Asks Grok through the gateway.
+    """Grok behind the gateway, for requests of any model name.
 
     Args:
-        settings: Token, address, timeouts, retries.
-        http_client: An ``httpx.Client`` to use instead of an own one.
-        http_async_client: An ``httpx.AsyncClient`` to use instead of own ones.
+        settings: Token, base URL, timeouts, retries.
+        http_client: An ``httpx.Client`` to send with instead of an own connection pool.
+        http_async_client: An ``httpx.AsyncClient`` for the async methods.
         rate_limiter: Asked before each request; see ``SyncAPIClient``.
-        paid: Whether a framework asks it before it has something generated or streamed, so that
-            here it is asked for repeats, for deferred answers and for other endpoints only.
+        rate_limited_by_framework: Whether the framework asks the rate limiter before ``generate``
+            and ``stream``. It is then asked here for retries, polling and other endpoints only.
 
     Attributes:
-        client: Makes the sync calls, and may make others on the same connections.
-        async_client: Makes the async ones.
-        first_attempt_context: What calls have in common for which a framework asked its rate limiter.
+        client: The sync client, also for other endpoints on the same connections.
+        async_client: The async client.
+        context: The context of calls before which the framework asks its rate limiter.
 
     Example:
-        >>> from xai_lowcode.types.requests import Message, TextPart
+        >>> from xai_lowcode.types.messages import Message, TextPart
         >>> model = ChatModel(Settings.create())  # doctest: +SKIP
-        >>> question = Message("user", (TextPart("Say hello."),))
-        >>> request = ChatRequest(model="grok-4.7", messages=(question,))
+        >>> message = Message("user", (TextPart("Say hello."),))
+        >>> request = ChatRequest(model="grok-4.7", messages=(message,))
         >>> model.generate(request).text  # doctest: +SKIP
         'Hello!'
     """
@@ -81,241 +82,252 @@ class ChatModel:
         http_client: Any = None,
         http_async_client: Any = None,
         rate_limiter: Any = None,
-        paid: bool = False,
+        rate_limited_by_framework: bool = False,
     ) -> None:
         self.settings = settings
-        self._session = create_context(settings, rate_limiter)
-        self.first_attempt_context = replace(self._session, paid=paid)
-        self.client = SyncAPIClient(settings, http_client=http_client, session=self._session)
-        self.async_client = AsyncAPIClient(
-            settings, http_client=http_async_client, session=self._session
-        )
+        self._context = create_context(settings)
+        self.context = replace(self._context, rate_limited_by_framework=rate_limited_by_framework)
+        shared: dict[str, Any] = {
+            "context": self._context,
+            "limits": create_limits(settings.max_concurrency, rate_limiter),
+        }
+        self.client = SyncAPIClient(settings, http_client=http_client, **shared)
+        self.async_client = AsyncAPIClient(settings, http_client=http_async_client, **shared)
         self._warned: set[tuple[str, str]] = set()
-        self._learned: dict[str, frozenset[str]] = {}
+        self._rejected: dict[str, frozenset[str]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        made = partial(type(self), paid=self.first_attempt_context.paid)
-        return rebuild, (made, self.settings, get_rate_limiter(self._session))
+        rate_limited = self.context.rate_limited_by_framework
+        kind = partial(type(self), rate_limited_by_framework=rate_limited)
+        return rebuild, (kind, self.settings, rate_limiter_of(self.client.limits))
 
     @cached_property
     def tokens(self) -> "TokenCounter":
-        """Counts tokens, and remembers what it was told."""
+        """Counts tokens with the service's tokenizer, and caches the counts."""
         from xai_lowcode.api.tokens import TokenCounter  # noqa: PLC0415 - most programs count none
 
         return TokenCounter(self.client, self.async_client)
 
-    def generate(
-        self, request: ChatRequest, deferral: "PollingOptions | None" = None
-    ) -> ChatResponse:
-        """Asks, and returns the whole reply.
+    def generate(self, request: ChatRequest, polling: PollingOptions | None = None) -> ChatResponse:
+        """Send a request and return its response.
 
         Args:
-            request: What is asked.
-            deferral: How to wait for a deferred answer; None for an answer at once.
+            request: The request.
+            polling: How to poll for a deferred completion; None for a request that is not deferred.
 
         Raises:
-            UsageError: The request cannot be made; nothing was sent.
+            UsageError: The request is invalid; nothing was sent.
             XAILowCodeError: The call failed; see ``errors``.
         """
-        # An interruption ends the flow at once, and with it the progress it shows.
-        with closing(self._answer(request, deferral)) as flow:
-            return self.client.run(flow)
+        # An interruption ends the flow at once, and with it the progress it displays.
+        with closing(self._generate(request, polling)) as flow:
+            return self.client.execute(flow)
 
     async def agenerate(
-        self, request: ChatRequest, deferral: "PollingOptions | None" = None
+        self, request: ChatRequest, polling: PollingOptions | None = None
     ) -> ChatResponse:
-        """Asks, and returns the whole reply; see ``generate``."""
-        with closing(self._answer(request, deferral)) as flow:
-            return await self.async_client.run(flow)
+        """Send a request and return its response; see ``generate``."""
+        with closing(self._generate(request, polling)) as flow:
+            return await self.async_client.execute(flow)
 
     def stream(self, request: ChatRequest) -> Generator[StreamEvent, None, None]:
-        """Asks, and returns the events of the reply as they come.
+        """Send a request and return the events of its response as they arrive.
 
-        What is wrong with the request is raised at once, what goes wrong later by the generator.
-        An error that the stream reports before any content is retried like a 5xx; afterwards
-        nothing is. What was received before a ``StreamInterruptedError`` are the events that were
-        yielded. Closing the generator closes the connection.
+        An invalid request raises at once, everything else raises while iterating. An error that the
+        stream reports before any content is retried like a 5xx; later errors are not. Closing the
+        generator closes the connection.
+
+        Raises:
+            UsageError: The request is invalid; nothing was sent.
+            StreamInterruptedError: The stream ended early. The events before it are what was
+                received.
+            XAILowCodeError: The call failed; see ``errors``.
         """
-        return self._read(request, self._opening(request))
+        return self._stream(request, self._prepare_stream(request))
 
     def astream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
-        """Asks, and returns the events of the reply as they come; see ``stream``."""
-        return self._aread(request, self._opening(request))
+        """Send a request and return the events of its response; see ``stream``."""
+        return self._astream(request, self._prepare_stream(request))
 
-    def _read(self, request: ChatRequest, opening: _Opening) -> Generator[StreamEvent, None, None]:
-        session, attempts = self.first_attempt_context, self.first_attempt_context.attempts()
+    def _stream(
+        self, request: ChatRequest, prepared: _StreamRequest
+    ) -> Generator[StreamEvent, None, None]:
+        context, retry_state = self.context, self.context.new_retry_state()
         while True:
-            call, reader = opening
+            call, reader = prepared
             try:
-                with closing(self.client.stream(call, session, attempts)) as pieces:
-                    for piece in pieces:
-                        yield from reader.feed(piece)
+                with closing(self.client.stream(call, context, retry_state)) as chunks:
+                    for chunk in chunks:
+                        yield from reader.feed(chunk)
                         if reader.finished:
-                            # What follows a stop string is not read, and its connection dropped.
+                            # After a stop sequence the rest is not read: the connection closes.
                             if not reader.stopped:
                                 with suppress(StopIteration):
-                                    pieces.send(DONE)
+                                    chunks.send(DONE)
                             return
                 yield from reader.close()
             except XAILowCodeError as error:
-                # No frame of the error is to hold what was read: it may quote the token.
-                piece = b""
-                self.client.run(self._before_next(request, opening, attempts, error))
-                opening, session = self._opening(request), self._session
+                # The frames of the error must not hold the chunk: it may quote the token.
+                chunk = b""
+                self.client.execute(self._before_retry(request, prepared, retry_state, error))
+                prepared, context = self._prepare_stream(request), self._context
             else:
                 return
 
-    async def _aread(
-        self, request: ChatRequest, opening: _Opening
+    async def _astream(
+        self, request: ChatRequest, prepared: _StreamRequest
     ) -> AsyncGenerator[StreamEvent, None]:
-        session, attempts = self.first_attempt_context, self.first_attempt_context.attempts()
+        context, retry_state = self.context, self.context.new_retry_state()
         while True:
-            call, reader = opening
+            call, reader = prepared
             try:
-                async with aclosing(self.async_client.stream(call, session, attempts)) as pieces:
+                async with aclosing(self.async_client.stream(call, context, retry_state)) as chunks:
                     try:
-                        async for piece in pieces:
-                            for event in reader.feed(piece):
+                        async for chunk in chunks:
+                            for event in reader.feed(chunk):
                                 yield event
                             if reader.finished:
-                                await _finish_stream(pieces, reader)
+                                await _finish_stream(chunks, reader)
                                 return
                     except XAILowCodeError:
-                        await _finish_stream(pieces, reader)
+                        await _finish_stream(chunks, reader)
                         raise
                 for event in reader.close():
                     yield event
             except XAILowCodeError as error:
-                # No frame of the error is to hold what was read: it may quote the token.
-                piece = b""
-                await self.async_client.run(self._before_next(request, opening, attempts, error))
-                opening, session = self._opening(request), self._session
+                # The frames of the error must not hold the chunk: it may quote the token.
+                chunk = b""
+                flow = self._before_retry(request, prepared, retry_state, error)
+                await self.async_client.execute(flow)
+                prepared, context = self._prepare_stream(request), self._context
             else:
                 return
 
-    def _before_next(
-        self, request: ChatRequest, opening: _Opening, attempts: RetryState, error: XAILowCodeError
+    def _before_retry(
+        self,
+        request: ChatRequest,
+        prepared: _StreamRequest,
+        retry_state: RetryState,
+        error: XAILowCodeError,
     ) -> Flow[None]:
-        """Do what precedes the next attempt at a stream that failed; raise if there is none."""
-        call, reader = opening
-        if not self._may_ask_again(request, reader, error):
-            failed = error.redact_token(self._session.token).with_traceback(None)
-            if not isinstance(failed, APIStatusError) or not reader.failed_before_content(failed):
-                raise failed from error.__cause__
-            yield from wait_before_retry(call, self._session, attempts, failed)
+        """Wait before a failed stream is requested again; raise the error if it is not."""
+        call, reader = prepared
+        if not reader.response_started and self._should_retry_without(request, error):
+            return
+        failure = error.redact_token(self._context.token).with_traceback(None)
+        if not isinstance(failure, APIStatusError) or not reader.failed_before_content(failure):
+            raise failure from error.__cause__
+        yield from wait_before_retry(call, self._context, retry_state, failure)
 
-    def _answer(
-        self, request: ChatRequest, deferral: "PollingOptions | None"
-    ) -> Flow[ChatResponse]:
-        if deferral is not None:
+    def _generate(self, request: ChatRequest, polling: PollingOptions | None) -> Flow[ChatResponse]:
+        if polling is not None:
             request = replace(request, deferred=True)
         dialect = select_dialect(request)
-        session, attempts = self.first_attempt_context, self.first_attempt_context.attempts()
+        context, retry_state = self.context, self.context.new_retry_state()
         while True:
-            accepted = self._accepted(request, dialect)
-            call = _build_call(dialect, accepted, stream=False)
+            supported = self._drop_unsupported(request, dialect)
+            call = _build_call(dialect, supported, stream=False)
             try:
-                settled = yield from call_flow(call, session, attempts)
-            except BadRequestError as refusal:
-                if not self._learn(request, refusal):
+                success = yield from call_flow(call, context, retry_state)
+            except BadRequestError as error:
+                if not self._record_rejection(request, error):
                     raise
             else:
-                settled = yield from self._collected(settled, deferral)
+                success = yield from self._poll(success, polling)
                 try:
-                    reply = self._session.read(partial(_parse_response, dialect), settled)
-                except APIStatusError as failure:
+                    response = self._context.parse(partial(_parse_response, dialect), success)
+                except APIStatusError as error:
                     # A response that failed: xAI reports it with status 200.
-                    if not self._refuses_option(request, failure):
-                        yield from wait_before_retry(call, self._session, attempts, failure)
+                    if not self._should_retry_without(request, error):
+                        yield from wait_before_retry(call, self._context, retry_state, error)
                 else:
                     break
-            session = self._session
-        reply = replace(reply, headers=settled.headers)
-        stops = _client_side_stops(request, accepted)
-        return truncate_response(reply, stops) if stops else reply
+            context = self._context
+        response = replace(response, headers=success.headers)
+        stops = _client_side_stops(request, supported)
+        return truncate_response(response, stops) if stops else response
 
-    def _collected(self, settled: Success, deferral: "PollingOptions | None") -> Flow[Success]:
-        if deferral is None or _is_completion(settled.body):
-            return settled
-        from xai_lowcode.api.deferred import poll, request_id_of  # noqa: PLC0415 - few wait for it
+    def _poll(self, success: Success, polling: PollingOptions | None) -> Flow[Success]:
+        if polling is None or _is_completion(success.body):
+            return success
+        from xai_lowcode.api.deferred import poll, request_id_of  # noqa: PLC0415 - rarely needed
 
-        ticket = request_id_of(settled, self._session)
-        return (yield from poll(ticket, deferral, self._session))
+        request_id = request_id_of(success, self._context)
+        return (yield from poll(request_id, polling, self._context))
 
-    def _opening(self, request: ChatRequest) -> _Opening:
+    def _prepare_stream(self, request: ChatRequest) -> _StreamRequest:
         dialect = select_dialect(request)
-        accepted = self._accepted(request, dialect)
+        supported = self._drop_unsupported(request, dialect)
         reader = StreamReader(
             dialect,
-            token=self._session.token,
-            stops=_client_side_stops(request, accepted),
-            answers=request.n or 1,
+            token=self._context.token,
+            stops=_client_side_stops(request, supported),
+            choices=request.n or 1,
         )
-        return _build_call(dialect, accepted, stream=True), reader
+        return _build_call(dialect, supported, stream=True), reader
 
-    def _accepted(self, request: ChatRequest, dialect: Dialect) -> ChatRequest:
-        """The request without what its model, or the wire form, does not take.
+    def _drop_unsupported(self, request: ChatRequest, dialect: Dialect) -> ChatRequest:
+        """Return the request without options that the model or dialect does not support.
 
-        Stop strings go without a word, since they are enforced here.
+        Stop sequences are dropped without a warning, since they are enforced client-side.
         """
-        refuses = get_profile(request.model).refuses | self._learned.get(request.model, frozenset())
-        unset: dict[str, Any] = {}
-        for name in refuses | dialect.unsupported:
-            # A zero too: the model refuses the name, whatever the figure.
+        rejected = get_profile(request.model).refuses | self._rejected.get(
+            request.model, frozenset()
+        )
+        dropped: dict[str, Any] = {}
+        for name in rejected | dialect.unsupported:
+            # Neutral values too: the model rejects the name, whatever the value.
             value = getattr(request, name)
             if value not in (None, ()):
-                unset[name] = () if name == "stop" else None
-                if name != "stop" and value != _SAYS_NOTHING.get(name):
-                    self._warn(request.model if name in refuses else dialect.name, name)
-        return replace(request, **unset) if unset else request
+                dropped[name] = () if name == "stop" else None
+                if name != "stop" and value != _NEUTRAL_VALUES.get(name):
+                    self._warn(request.model if name in rejected else dialect.name, name)
+        return replace(request, **dropped) if dropped else request
 
-    def _may_ask_again(
-        self, request: ChatRequest, reader: StreamReader, error: XAILowCodeError
-    ) -> bool:
-        return not reader.begun and self._refuses_option(request, error)
+    def _should_retry_without(self, request: ChatRequest, error: XAILowCodeError) -> bool:
+        return isinstance(error, BadRequestError) and self._record_rejection(request, error)
 
-    def _refuses_option(self, request: ChatRequest, error: XAILowCodeError) -> bool:
-        return isinstance(error, BadRequestError) and self._learn(request, error)
+    def _record_rejection(self, request: ChatRequest, error: BadRequestError) -> bool:
+        """Record an option that the model rejected; return whether to retry without it.
 
-    def _learn(self, request: ChatRequest, refusal: BadRequestError) -> bool:
-        """Remembers what a model said it does not take; whether asking again without it may help.
-
-        The refused request was not carried out, so asking again is no second answer.
+        The rejected request was not processed, so a retry is not billed twice.
         """
-        option = parse_rejected_option(refusal.message)
+        option = parse_rejected_option(error.message)
         if option is None or getattr(request, option) in (None, ()):
             return False
-        known = self._learned.get(request.model, frozenset())
-        self._learned[request.model] = known | {option}
-        return option not in known
+        rejected = self._rejected.get(request.model, frozenset())
+        self._rejected[request.model] = rejected | {option}
+        return option not in rejected
 
-    def _warn(self, who: str, name: str) -> None:
-        if (who, name) not in self._warned:
-            self._warned.add((who, name))
-            warnings.warn(f"{who} refuses {name}: it is not sent.", UserWarning, stacklevel=2)
+    def _warn(self, subject: str, name: str) -> None:
+        if (subject, name) not in self._warned:
+            self._warned.add((subject, name))
+            warnings.warn(
+                f"{name}: not supported by {subject}; it is not sent.", UserWarning, stacklevel=2
+            )
 
 
-async def _finish_stream(pieces: AsyncGenerator[bytes, bool | None], reader: StreamReader) -> None:
-    """Ends a stream while there is time to do it properly, unless it was cut at a stop string."""
+async def _finish_stream(chunks: AsyncGenerator[bytes, bool | None], reader: StreamReader) -> None:
+    """Wait briefly for the end of a stream, unless it was truncated at a stop sequence."""
     if not reader.stopped:
         with suppress(StopAsyncIteration, XAILowCodeError):
-            await pieces.asend(DONE)
+            await chunks.asend(DONE)
 
 
 def _parse_response(dialect: Dialect, body: Any) -> ChatResponse:
-    return dialect.parse(dialect.operation.parse(body))
+    return dialect.parse(dialect.endpoint.parse(body))
 
 
 def _is_completion(body: Any) -> bool:
-    """Whether a gateway that does not know of deferred answers gave one at once."""
+    """Return whether a gateway without deferred completions returned the completion at once."""
     return isinstance(body, dict) and "choices" in body
 
 
-def _client_side_stops(request: ChatRequest, accepted: ChatRequest) -> tuple[str, ...]:
-    """The stop strings that are left to us."""
-    return () if accepted.stop else tuple(request.stop)
+def _client_side_stops(request: ChatRequest, supported: ChatRequest) -> tuple[str, ...]:
+    """Return the stop sequences to enforce here, because they are not sent."""
+    return () if supported.stop else tuple(request.stop)
 
 
 def _build_call(dialect: Dialect, request: ChatRequest, *, stream: bool) -> Call[Any]:
     body = json.dumps(dialect.render(request, stream=stream))
-    return Call(dialect.operation, body, stream=stream)
+    return Call(dialect.endpoint, body, stream=stream)

@@ -144,5 +144,5 @@ def _truncate_choice(choice: Choice, stops: Sequence[str]) -> Choice:
         finish_reason="stop",
         # Items sent back verbatim would bring the rest of the text with them.
         items=(),
-        form="",
+        dialect="",
     )

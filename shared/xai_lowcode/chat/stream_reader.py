@@ -58,22 +58,22 @@ class StreamReader:
         dialect: The API that was asked.
         token: The token in use, blanked wherever an error quotes it.
         stops: Stop strings to enforce.
-        answers: How many choices were asked for.
+        choices: Number of requested choices.
 
     Attributes:
-        begun: Whether content was received; of a whole response, its finish at least.
+        response_started: Whether content was received; of a whole response, its finish at least.
     """
 
     def __init__(
-        self, dialect: Dialect, *, token: str = "", stops: Sequence[str] = (), answers: int = 1
+        self, dialect: Dialect, *, token: str = "", stops: Sequence[str] = (), choices: int = 1
     ) -> None:
         self._dialect = dialect
         self._decoder = dialect.decoder()
         self._token = token
-        self._decoder_sse = SSEDecoder()
-        self._stop = StopSequenceFilter(stops, answers) if stops else None
+        self._sse_decoder = SSEDecoder()
+        self._stop = StopSequenceFilter(stops, choices) if stops else None
         self._document: list[bytes] | None = None
-        self._any = self._done = self.begun = False
+        self._any = self._done = self.response_started = False
         self._head = b""
         self._held: list[StreamEvent] = []
         self._unknown: Any = None
@@ -90,13 +90,13 @@ class StreamReader:
 
     def failed_before_content(self, error: BaseException) -> bool:
         """Whether an error is one that the stream itself reported, before any content."""
-        return isinstance(error, APIStatusError) and bool(self._head) and not self.begun
+        return isinstance(error, APIStatusError) and bool(self._head) and not self.response_started
 
     def feed(self, piece: bytes) -> Iterable[StreamEvent]:
         """Return the events of the next bytes."""
-        if not self.begun:
+        if not self.response_started:
             return self._feed_first(piece)
-        data = self._decoder_sse.feed(piece)
+        data = self._sse_decoder.feed(piece)
         if not data:
             return ()
         events = self._decode(data)
@@ -124,11 +124,11 @@ class StreamReader:
         if self._document is not None:
             self._document.append(piece)
             return ()
-        data = self._decoder_sse.feed(piece)
+        data = self._sse_decoder.feed(piece)
         return self._first(self._decode(data)) if data else ()
 
     def _first(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
-        if not self.begun:
+        if not self.response_started:
             events = self._from_content(events)
         return events if self._stop is None else self._stop.cut(events)
 
@@ -138,12 +138,12 @@ class StreamReader:
         for event in rest:
             self._held.append(event)
             if not isinstance(event, ResponseStarted | UsageReported):
-                self.begun = True
+                self.response_started = True
                 return chain(self._held, rest)
         return ()
 
     def _end(self) -> Iterable[StreamEvent]:
-        left = self._decoder_sse.close()
+        left = self._sse_decoder.close()
         if any(map(_is_truncated, left)):
             raise self._interrupted()
         yield from self._decode(left)
@@ -220,7 +220,7 @@ class StreamReader:
         body = unwrap(document).body
         if isinstance(body, str):
             self._done = False
-            yield from self._decode(self._decoder_sse.feed(body.encode("utf-8", "surrogatepass")))
+            yield from self._decode(self._sse_decoder.feed(body.encode("utf-8", "surrogatepass")))
             if not self._done:
                 yield from self._end()
             return
@@ -232,7 +232,7 @@ class StreamReader:
 
     def _parse(self, body: Any) -> ChatResponse:
         try:
-            return self._dialect.parse(self._dialect.operation.parse(body))
+            return self._dialect.parse(self._dialect.endpoint.parse(body))
         except InvalidResponseError as error:
             error.redact_token(self._token)
             raise

@@ -107,7 +107,7 @@ def _endpoints(diagnosis: DiagnosticReport) -> Table | Text:
     table.add_column("URL form")
     table.add_column("ms", justify="right")
     for trial in tried:
-        row = trial.operation
+        row = trial.endpoint
         address = Text(f"{row.method:<6} {row.path}")
         table.add_row(
             _mark(trial.state), address, Text(trial.said), _form(trial), _milliseconds(trial)
@@ -120,7 +120,7 @@ def _untried(diagnosis: DiagnosticReport) -> Text:
     reasons: dict[str, list[str]] = {}
     for trial in diagnosis.trials:
         if trial.state == "untried":
-            reasons.setdefault(trial.said, []).append(trial.operation.path)
+            reasons.setdefault(trial.said, []).append(trial.endpoint.path)
     lines = [f"Not tried ({reason}): {', '.join(paths)}" for reason, paths in reasons.items()]
     return Text("\n".join(lines), _STYLES["untried"])
 

@@ -66,7 +66,7 @@ def delete(
     with Gateway(client_options(context)) as gateway:
         deletion = gateway.delete_file(file_id)
     if not deletion.deleted:
-        raise XAILowCodeError(f"xAI did not delete {deletion.id}.", maker="provider")
+        raise XAILowCodeError(f"xAI did not delete {deletion.id}.", source="provider")
     if as_json:
         write_json({"id": deletion.id, "deleted": deletion.deleted})
     else:

@@ -44,14 +44,14 @@ class EndpointCheck:
     """How one endpoint is tried.
 
     Attributes:
-        operation: The endpoint.
+        endpoint: The endpoint.
         id: What its id is taken from: the answer of this list of models, or None for an id that
             cannot exist.
         body: Its JSON body; a ``model`` in it is filled in.
         query: Its query.
     """
 
-    operation: Endpoint[Any]
+    endpoint: Endpoint[Any]
     id: Endpoint[Any] | None = None
     body: Mapping[str, Any] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
@@ -114,35 +114,35 @@ class CheckResult:
     """What came of trying one endpoint.
 
     Attributes:
-        operation: The endpoint.
+        endpoint: The endpoint.
         state: ``"ok"``, ``"failed"``, ``"note"`` (it answers, but not clearly) or ``"untried"``.
         said: The same in a few words.
         attempts: The requests that were made.
         envelope: What was around a success.
         error: What it failed with, if it did; xAI's "no such thing" is none.
         answer: What came back.
-        reached: Whether xAI itself was reached.
+        request_sent: Whether xAI itself was request_sent.
     """
 
-    operation: Endpoint[Any]
+    endpoint: Endpoint[Any]
     state: State
     said: str
     attempts: tuple[Attempt, ...] = ()
     envelope: str | None = None
     error: XAILowCodeError | None = None
     answer: Any = field(default=None, repr=False)
-    reached: bool = False
+    request_sent: bool = False
 
     @property
     def form(self) -> UrlFormat | None:
         """The URL form that led to an answer of xAI; None where both are the same."""
-        return self.attempts[-1].form if self.attempts and self.reached else None
+        return self.attempts[-1].form if self.attempts and self.request_sent else None
 
 
-def skipped(operation: Endpoint[Any], reason: str = "") -> CheckResult:
+def skipped(endpoint: Endpoint[Any], reason: str = "") -> CheckResult:
     """An endpoint that is left alone."""
-    cause = "leaves a file behind" if operation in _UPLOADS else "costs"
-    return CheckResult(operation, "untried", reason or cause)
+    cause = "leaves a file behind" if endpoint in _UPLOADS else "costs"
+    return CheckResult(endpoint, "untried", reason or cause)
 
 
 def skipped_checks(tried: set[str]) -> list[CheckResult]:
@@ -164,33 +164,35 @@ def run_check(
     body = probe.body
     if body is not None and "model" in body:
         body = {**body, "model": ids.get(rows.LIST_LANGUAGE_MODELS.name, DEFAULT_MODEL)}
-    operation, before = probe.operation, len(watch.exchanges)
-    given = {name: _id(probe, name, ids) for name in path_parameters(operation)}
+    endpoint, before = probe.endpoint, len(watch.exchanges)
+    given = {name: _id(probe, name, ids) for name in path_parameters(endpoint)}
     error, answer = None, None
     try:
-        answer = client.call(operation, body=body, ids=given, query=probe.query)
+        answer = client.call(endpoint, body=body, ids=given, query=probe.query)
     except XAILowCodeError as failed:
         error = failed
     exchanges = watch.exchanges[before:]
     attempts = tuple(
-        Attempt(_form(operation, exchange, given, probe.query), exchange) for exchange in exchanges
+        Attempt(_form(endpoint, exchange, given, probe.query), exchange) for exchange in exchanges
     )
     if error is None:
-        envelope = envelope_of(exchanges[-1], operation)
-        return CheckResult(operation, "ok", "works", attempts, envelope, None, answer, reached=True)
+        envelope = envelope_of(exchanges[-1], endpoint)
+        return CheckResult(
+            endpoint, "ok", "works", attempts, envelope, None, answer, request_sent=True
+        )
     state, said = _judge(error, made_up=bool(given) and probe.id is None)
     kept = None if state == "ok" else error
-    reached = state == "ok" or is_provider_error(error)
-    return CheckResult(operation, state, said, attempts, None, kept, None, reached)
+    request_sent = state == "ok" or is_provider_error(error)
+    return CheckResult(endpoint, state, said, attempts, None, kept, None, request_sent)
 
 
-def envelope_of(exchange: RecordedExchange, operation: Endpoint[Any]) -> str | None:
+def envelope_of(exchange: RecordedExchange, endpoint: Endpoint[Any]) -> str | None:
     """The envelope of a success as it came: ``result``, ``data`` or ``bare``."""
     try:
         document = json.loads(exchange.content)
     except json.JSONDecodeError:
         return None
-    body = unwrap(document, body_has_data_key=operation.body_has_data_key).body
+    body = unwrap(document, body_has_data_key=endpoint.body_has_data_key).body
     if body is document:
         return "bare"
     return next(key for key in ("result", "data") if document.get(key) is body)
@@ -201,7 +203,7 @@ def short_status(error: XAILowCodeError) -> str:
     if isinstance(error, APIConnectionError):
         return "no answer"
     if isinstance(error, APIStatusError):
-        maker = {"provider": "by xAI", "gateway": "by the gateway"}.get(error.maker, "")
+        maker = {"provider": "by xAI", "gateway": "by the gateway"}.get(error.source, "")
         return f"{error.status_code} {maker}".strip()
     return "not sent" if isinstance(error, UsageError) else "cannot be read"
 
@@ -209,9 +211,9 @@ def short_status(error: XAILowCodeError) -> str:
 def _judge(error: XAILowCodeError, *, made_up: bool) -> tuple[State, str]:
     looked_at = made_up and error.status_code in _LOOKED_AT
     looked_at = looked_at and not isinstance(error, RouteNotFoundError)
-    if looked_at and error.maker == "provider":
+    if looked_at and error.source == "provider":
         return "ok", "xAI: no such id"
-    if looked_at and error.maker == "unknown":
+    if looked_at and error.source == "unknown":
         return "note", f"{error.status_code} by whom?"
     return "failed", short_status(error)
 
@@ -224,14 +226,14 @@ def _id(probe: EndpointCheck, name: str, ids: Mapping[str, str]) -> str:
 
 
 def _form(
-    operation: Endpoint[Any],
+    endpoint: Endpoint[Any],
     exchange: RecordedExchange,
     ids: Mapping[str, str],
     query: Mapping[str, str],
 ) -> UrlFormat | None:
     if not ids:
         return None
-    return "new" if exchange.path.endswith(build_path(operation, "new", ids, query)) else "old"
+    return "new" if exchange.path.endswith(build_path(endpoint, "new", ids, query)) else "old"
 
 
 E = TypeVar("E", bound=XAILowCodeError)
@@ -274,10 +276,10 @@ def first_error(
 
 def token(trials: Sequence[CheckResult]) -> Finding:
     """Whether the gateway accepts the token."""
-    refusal = first_error(trials, AuthenticationError, lambda error: error.maker != "provider")
+    refusal = first_error(trials, AuthenticationError, lambda error: error.source != "provider")
     if refusal is not None:
         return Finding("token", "failed", refusal.message, refusal.hint or TOKEN_SOURCE)
-    if reached(trials) or first_error(trials, AccountNotConnectedError):
+    if request_sent(trials) or first_error(trials, AccountNotConnectedError):
         return Finding("token", "ok", "accepted by the gateway")
     return _unknown("token")
 
@@ -286,14 +288,16 @@ def account(trials: Sequence[CheckResult]) -> Finding:
     """Whether xAI is connected to the token's account."""
     if refusal := first_error(trials, AccountNotConnectedError):
         return _failed("account", refusal)
-    if reached(trials):
+    if request_sent(trials):
         return Finding("account", "ok", "xAI is connected")
     return _unknown("account")
 
 
 def key(trials: Sequence[CheckResult]) -> Finding:
     """Whether xAI accepts the key that is stored in the account."""
-    if refusal := first_error(trials, AuthenticationError, lambda error: error.maker == "provider"):
+    if refusal := first_error(
+        trials, AuthenticationError, lambda error: error.source == "provider"
+    ):
         return _failed("xAI key", refusal)
     record = _key_record(trials)
     if record is not None and (record.api_key_blocked or record.api_key_disabled):
@@ -416,9 +420,9 @@ _MANNERS = {
 }
 
 
-def reached(trials: Sequence[CheckResult]) -> bool:
+def request_sent(trials: Sequence[CheckResult]) -> bool:
     """Whether xAI itself answered any of them."""
-    return any(trial.reached for trial in trials)
+    return any(trial.request_sent for trial in trials)
 
 
 def _key_record(trials: Sequence[CheckResult]) -> ApiKey | None:

@@ -87,7 +87,7 @@ class ExchangeRecorder:
         return httpx.Client(
             transport=PooledTransport(TransportConfig(settings)),
             timeout=settings.httpx_timeout,
-            # The gateway sets a session cookie with every response; sending it back helps nobody.
+            # The gateway sets a context cookie with every response; sending it back helps nobody.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             event_hooks={"request": [self._sent], "response": [self._came]},
         )

@@ -129,7 +129,7 @@ def _grouped(trials: Sequence[CheckResult]) -> Iterator[Problem]:
     for trial in trials:
         if trial.state == "failed" and trial.error is not None:
             hint = trial.error.hint or (TRANSIENT if trial.error.is_retryable else None)
-            groups.setdefault((trial.error.message, hint), []).append(trial.operation.name)
+            groups.setdefault((trial.error.message, hint), []).append(trial.endpoint.name)
     for (text, hint), names in groups.items():
         yield Problem(tuple(names), text, hint)
 
@@ -137,10 +137,10 @@ def _grouped(trials: Sequence[CheckResult]) -> Iterator[Problem]:
 def _trial(trial: CheckResult) -> dict[str, Any]:
     error = trial.error
     return {
-        "number": GATEWAY_ENDPOINTS.index(trial.operation) + 1,
-        "name": trial.operation.name,
-        "method": trial.operation.method,
-        "path": trial.operation.path,
+        "number": GATEWAY_ENDPOINTS.index(trial.endpoint) + 1,
+        "name": trial.endpoint.name,
+        "method": trial.endpoint.method,
+        "path": trial.endpoint.path,
         "state": trial.state,
         "said": trial.said,
         "url_form": trial.form,
@@ -155,7 +155,7 @@ def _trial(trial: CheckResult) -> dict[str, Any]:
             "message": error.message,
             "hint": error.hint,
             "status_code": error.status_code,
-            "maker": error.maker,
+            "maker": error.source,
             "code": error.code,
         },
     }
@@ -184,12 +184,12 @@ def report(diagnosis: DiagnosticReport, token: str = "") -> dict[str, Any]:
 
 def _endpoint(trial: CheckResult) -> dict[str, Any]:
     return {
-        "name": trial.operation.name,
+        "name": trial.endpoint.name,
         "state": trial.state,
         "envelope": trial.envelope,
         "attempts": [_attempt(attempt) for attempt in trial.attempts],
         "error": trial.error and type(trial.error).__name__,
-        "maker": trial.error and trial.error.maker,
+        "maker": trial.error and trial.error.source,
     }
 
 

@@ -26,7 +26,6 @@ from xai_lowcode.diagnostics.checks import (
 from xai_lowcode.diagnostics.recorder import ExchangeRecorder, Streaming, judge_streaming
 from xai_lowcode.diagnostics.report import DiagnosticReport
 from xai_lowcode.errors import XAILowCodeError
-from xai_lowcode.protocol.urls import path_parameters
 from xai_lowcode.settings import Settings
 from xai_lowcode.types.events import UsageReported
 from xai_lowcode.types.messages import Message, TextPart
@@ -99,17 +98,17 @@ class _Runner:
         """Tries each endpoint that costs nothing."""
         for probe in ENDPOINT_CHECKS:
             if self.alive:
-                self._on_step(probe.operation.name)
+                self._on_step(probe.endpoint.name)
                 trial = run_check(self._gateway, self._watch, probe, self._ids)
                 self._learn_ids(trial)
             else:
-                trial = skipped(probe.operation, _SILENT)
+                trial = skipped(probe.endpoint, _SILENT)
             self._trials.append(trial)
 
     def fetch_definition(self) -> None:
         """Fetches the gateway's description of itself."""
         probe = EndpointCheck(rows.GET_DEFINITION)
-        self._on_step(probe.operation.name)
+        self._on_step(probe.endpoint.name)
         self._definition = run_check(self._gateway, self._watch, probe, {})
 
     def stream(self, model: str | None) -> None:
@@ -127,21 +126,21 @@ class _Runner:
             self._stream_error = error
         exchanges = self._watch.exchanges[before:]
         attempts = tuple(Attempt(None, one) for one in exchanges)
-        operation, problem = CREATE_CHAT_COMPLETION, self._stream_error
+        endpoint, problem = CREATE_CHAT_COMPLETION, self._stream_error
         if problem is not None:
-            trial = CheckResult(operation, "failed", short_status(problem), attempts, error=problem)
+            trial = CheckResult(endpoint, "failed", short_status(problem), attempts, error=problem)
         else:
             self._streaming = judge_streaming(exchanges[-1])
-            trial = CheckResult(operation, "ok", "works, streamed", attempts, reached=True)
+            trial = CheckResult(endpoint, "ok", "works, streamed", attempts, request_sent=True)
         self._trials.append(trial)
 
     def diagnosis(self) -> DiagnosticReport:
         """What all of it means."""
         trials, settings = self._trials, self._asker.settings
-        tried = {trial.operation.name for trial in trials}
-        order = [operation.name for operation in GATEWAY_ENDPOINTS]
+        tried = {trial.endpoint.name for trial in trials}
+        order = [endpoint.name for endpoint in GATEWAY_ENDPOINTS]
         every = sorted(
-            trials + skipped_checks(tried), key=lambda one: order.index(one.operation.name)
+            trials + skipped_checks(tried), key=lambda one: order.index(one.endpoint.name)
         )
         found = [
             findings.base_url(trials, settings.base_url),
@@ -153,7 +152,7 @@ class _Runner:
             findings.envelope(trials),
             findings.streaming(self._streaming, self._stream_error, cost_usd=self._cost),
             findings.latency(trials),
-            findings.definition(self._definition, self._renamed(), settings.backend),
+            findings.definition(self._definition, [], settings.backend),
         ]
         return DiagnosticReport(
             settings.base_url,
@@ -169,22 +168,7 @@ class _Runner:
         if isinstance(trial.answer, list) and trial.answer:
             names = [getattr(one, "id", "") for one in trial.answer]
             usual = DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
-            self._ids[trial.operation.name] = usual
-
-    def _renamed(self) -> list[str]:
-        """Ids that the definition calls otherwise than we do."""
-        if self._definition is None or self._definition.answer is None:
-            return []
-        forms = self._gateway.session.forms
-        forms.learn(GATEWAY_ENDPOINTS, self._definition.answer)
-        return sorted(
-            {
-                f"{forms.names(operation)[ours]} for {ours}"
-                for operation in GATEWAY_ENDPOINTS
-                for ours in path_parameters(operation)
-                if forms.names(operation).get(ours, ours) != ours
-            }
-        )
+            self._ids[trial.endpoint.name] = usual
 
 
 def versions() -> dict[str, str]:

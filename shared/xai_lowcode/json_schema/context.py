@@ -2,7 +2,6 @@
 
 import dataclasses
 import warnings
-from typing import Any
 
 from xai_lowcode.errors import UsageError
 
@@ -15,13 +14,11 @@ class SchemaContext:
         field: The option of a request that holds the schema.
         name: Name of the tool or format.
         left_out: Places of keywords that are told in words instead.
-        loosened: The schemas they are left out of, as they are sent.
     """
 
     field: str
     name: str
     left_out: list[str] = dataclasses.field(default_factory=list)
-    loosened: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def refusal(self, problem: str, hint: str) -> UsageError:
         """The error for a schema that cannot be sent."""

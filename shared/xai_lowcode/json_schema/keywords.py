@@ -6,6 +6,7 @@ What stands elsewhere is never read as one: values of ``enum``, ``const``, ``def
 
 from collections.abc import Mapping
 from types import UnionType
+from typing import Any
 
 MAPS = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
 LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
@@ -70,3 +71,16 @@ LIMITS = {
     "maxItems": (_LONGEST_ARRAY, "At most {} items."),
 }
 """Limits: the highest that xAI keeps, and how a higher one is told in words."""
+
+
+def definition_name(node: Mapping[str, Any], name: str) -> str:
+    """The name in ``$defs`` of an entry of ``definitions``: its own, unless that is taken."""
+    taken, free = node.get("$defs") or {}, name
+    while free in taken or (free != name and free in node["definitions"]):
+        free += "_"
+    return free
+
+
+def is_draft_4(root: Mapping[str, Any]) -> bool:
+    """Whether a document says that it is written in draft 7 or older."""
+    return "/draft-0" in str(root.get("$schema", ""))

@@ -5,8 +5,14 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from xai_lowcode.json_schema.context import SchemaContext
-from xai_lowcode.json_schema.keywords import ANNOTATIONS, LISTS, MAPS, SINGLES
-from xai_lowcode.json_schema.sanitizer import definition_name, is_draft_4
+from xai_lowcode.json_schema.keywords import (
+    ANNOTATIONS,
+    LISTS,
+    MAPS,
+    SINGLES,
+    definition_name,
+    is_draft_4,
+)
 
 _NOWHERE = object()
 

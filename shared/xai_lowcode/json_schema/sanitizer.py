@@ -6,9 +6,16 @@ from typing import Any
 
 from xai_lowcode._internal import json
 from xai_lowcode.json_schema.context import SchemaContext
-from xai_lowcode.json_schema.keywords import ANNOTATIONS, HOLDERS, KINDS, LIMITS, MAY_BE_BOOLEAN
+from xai_lowcode.json_schema.keywords import (
+    ANNOTATIONS,
+    HOLDERS,
+    KINDS,
+    LIMITS,
+    MAY_BE_BOOLEAN,
+    definition_name,
+    is_draft_4,
+)
 from xai_lowcode.json_schema.references import References, resolve
-from xai_lowcode.json_schema.widening import widen_limits
 
 Node = dict[str, Any]
 Rule = Callable[[Node, str, str, SchemaContext], None]
@@ -30,14 +37,6 @@ def apply_rules(node: Node, place: str, account: SchemaContext, *, old: bool) ->
         rule = _RULES.get(word)
         if rule is not None and word in node:
             rule(node, word, place, account)
-
-
-def definition_name(node: Mapping[str, Any], name: str) -> str:
-    """The name in ``$defs`` of an entry of ``definitions``: its own, unless that is taken."""
-    taken, free = node.get("$defs") or {}, name
-    while free in taken or (free != name and free in node["definitions"]):
-        free += "_"
-    return free
 
 
 def add_constraint(node: Node, word: str, value: Any) -> None:
@@ -82,11 +81,6 @@ def _drop_empty(node: Node, word: str, _place: str, _account: SchemaContext) -> 
 def _drop_old_draft(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
     if is_draft_4(node):
         del node[word]
-
-
-def is_draft_4(root: Mapping[str, Any]) -> bool:
-    """Whether a document says that it is written in draft 7 or older."""
-    return "/draft-0" in str(root.get("$schema", ""))
 
 
 def _split_dependencies(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
@@ -178,7 +172,6 @@ def describe_limit(node: Node, words: str, what: str, account: SchemaContext) ->
     said = node.get("description")
     node["description"] = f"{said} {words}" if isinstance(said, str) and said else words
     account.left_out.append(what)
-    account.loosened.append(node)
 
 
 _RULES: Mapping[str, Rule] = {
@@ -345,7 +338,6 @@ def sanitize(schema: Mapping[str, Any], *, field: str, name: str) -> Node:
     if not isinstance(schema, Mapping):
         raise account.refusal(f"is {schema!r}, which is no object", "Give a JSON schema.")
     walked = walk_schema(schema, account)
-    widen_limits(walked, account)
     clean = normalize_root(walked, account)
     account.warn()
     return clean

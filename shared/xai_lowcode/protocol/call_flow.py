@@ -1,9 +1,9 @@
-"""One call from first attempt to settled result, without doing any of it.
+"""Sans-IO implementation of one API call: URL format selection, error detection and retries.
 
-``call_flow`` is a generator: it yields what is to be done (send, wait) and is sent what came of it.
-Which URL form, whether an answer is an error, whether to try again and when: all of it is decided
-here, on values, so that the two clients differ in nothing but ``await``. What takes several calls
-(``deferred``, ``files``) is a longer flow of the same steps, made of this one.
+``call_flow`` is a generator that yields the steps of the call (``steps``) and is sent their
+outcomes. The sync and the async client perform the same steps, so that they differ in ``await``
+only. Calls that need several requests (``api.deferred``, ``api.files``) are longer flows made of
+this one.
 """
 
 import logging
@@ -28,16 +28,13 @@ from xai_lowcode.protocol.error_mapping import (
 )
 from xai_lowcode.protocol.retry import RetryPolicy, RetryState
 from xai_lowcode.protocol.steps import (
-    AcquireSlot,
     Call,
     Flow,
     HTTPResponse,
-    Limits,
     Outcome,
     RequestFailed,
     SendRequest,
     Sleep,
-    StreamStarted,
     Success,
 )
 from xai_lowcode.protocol.urls import (
@@ -53,236 +50,238 @@ logger = logging.getLogger("xai_lowcode")
 T = TypeVar("T")
 
 _ACCEPTED = 202
-_SSE_BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_SSE_PREFIXES = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """What the calls of one client have in common.
+    """What the calls of one client share.
 
     Attributes:
-        policy: How often and how long to try.
-        forms: Which URL form worked before; told when another one does.
-        token: The token in use, blanked wherever an answer quotes it.
-        clock: Monotonic seconds.
-        jitter: Random numbers from 0 to 1.
-        limits: Who may send when; None for everybody at once.
-        paid: Whether somebody else asked the rate limiter for the first request of each call.
+        policy: Limits of the attempts.
+        url_formats: Selects the URL format of an endpoint and records which one worked.
+        token: The token; it is redacted wherever a response quotes it.
+        clock: Returns monotonic seconds.
+        jitter: Returns random numbers from 0 to 1.
+        rate_limited_by_framework: Whether the framework asks the rate limiter before the first
+            request of each call.
     """
 
     policy: RetryPolicy
-    forms: UrlFormatSelector
+    url_formats: UrlFormatSelector
     token: str = field(repr=False)
     clock: Callable[[], float]
     jitter: Callable[[], float]
-    limits: Limits | None = None
-    paid: bool = False
+    rate_limited_by_framework: bool = False
 
-    def under(self, policy: RetryPolicy) -> "CallContext":
-        """The same with another policy."""
+    def with_policy(self, policy: RetryPolicy) -> "CallContext":
+        """Return a copy with another retry policy."""
         return replace(self, policy=policy)
 
-    def attempts(self) -> RetryState:
-        """The attempts of a new call."""
+    def new_retry_state(self) -> RetryState:
+        """Return the retry state of a new call."""
         return RetryState(self.policy, self.clock, self.jitter)
 
-    def read(self, parse: Callable[[Any], T], settled: Success) -> T:
-        """Reads an answer; one that cannot be read may quote the token.
+    def parse(self, parse: Callable[[Any], T], success: Success) -> T:
+        """Parse a response. An error has the token redacted, and no frames that hold the body.
 
-        The error says so without it, and without the frames that hold the answer.
+        Raises:
+            InvalidResponseError: The response does not have the expected shape.
         """
         try:
-            return parse(settled.body)
+            return parse(success.body)
         except XAILowCodeError as error:
-            unreadable = error.redact_token(self.token).with_traceback(None)
+            failure = error.redact_token(self.token).with_traceback(None)
         except Exception as defect:  # noqa: BLE001 - a response of any shape may come
-            unreadable = unexpected_response_error(defect, settled.body).redact_token(self.token)
-        raise unreadable
+            failure = unexpected_response_error(defect, success.body).redact_token(self.token)
+        raise failure
 
 
-def call_and_parse(call: Call[T], session: CallContext) -> Flow[T]:
-    """Makes a call and reads its answer."""
-    settled = yield from call_flow(call, session)
-    return session.read(call.operation.parse, settled)
+def call_and_parse(call: Call[T], context: CallContext) -> Flow[T]:
+    """Make a call and parse its response."""
+    success = yield from call_flow(call, context)
+    return context.parse(call.endpoint.parse, success)
 
 
 def call_flow(
-    call: Call[Any], session: CallContext, attempts: RetryState | None = None
+    call: Call[Any], context: CallContext, retry_state: RetryState | None = None
 ) -> Flow[Success]:
-    """Decides one call, step by step.
-
-    Args:
-        call: What is asked.
-        session: What the client's calls have in common.
-        attempts: Those of a call that was made before and failed; None for a new call.
-
-    Returns:
-        The success.
-
-    Raises:
-        XAILowCodeError: What the last attempt came to.
-    """
-    operation, forms = call.operation, session.forms
-    attempts = attempts or session.attempts()
-    form = forms.first(operation)
-    in_first_form: XAILowCodeError | None = None
-    sent = stale_seen = False
-    while True:
-        path = build_path(operation, form, call.ids, call.query, names=forms.names(operation))
-        yield from _acquire_slot(session, attempts, again=sent)
-        sent = True
-        outcome = yield SendRequest(call, form, path, attempts.remaining())
-        result = _interpret(call, outcome, session.token)
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s %s: %s", operation.method, path, _describe_outcome(outcome))
-        if isinstance(result, Success):
-            forms.remember(operation, form)
-            attempts.headers = result.headers
-            return result
-        stale = isinstance(outcome, RequestFailed) and outcome.stale and not operation.once
-        if stale and not stale_seen:
-            stale_seen = True
-            continue
-        begun = isinstance(outcome, RequestFailed) and outcome.begun
-        if in_first_form is None and not begun and forms.should_try_other(operation, result):
-            in_first_form, form = result, _other_format(form)
-            continue
-        result, form = _choose_error(call, session, form, result, in_first_form)
-        reached = isinstance(result, APIConnectionError) and result.reached
-        if (begun and not operation.idempotent) or (reached and operation.once):
-            raise result
-        yield from _sleep_before_retry(result, operation, attempts, reached=reached)
-
-
-def wait_before_retry(
-    call: Call[Any], session: CallContext, attempts: RetryState, error: APIStatusError
-) -> Flow[None]:
-    """Wait before a call is made again whose successful response reports an error.
-
-    Such an error is that of a failed attempt, like a 5xx: a stream reported it before any content,
-    or it is the end of a response that failed. Where it has no Retry-After and no request id of its
-    own, those of the HTTP response count.
+    """Yield the steps of one call and return its successful response.
 
     Args:
         call: The call.
-        session: What the client's calls have in common.
-        attempts: Those of the call.
-        error: What the response reports.
+        context: What the calls of the client share.
+        retry_state: The attempts so far, if this continues a call; None for a new call.
 
     Raises:
-        XAILowCodeError: The error itself, if there is to be no next attempt.
+        XAILowCodeError: The error of the last attempt.
+    """
+    endpoint, url_formats = call.endpoint, context.url_formats
+    retry_state = retry_state or context.new_retry_state()
+    url_format = url_formats.initial(endpoint)
+    error_in_first_format: XAILowCodeError | None = None
+    use_rate_limiter = not context.rate_limited_by_framework
+    stale_seen = False
+    while True:
+        names = url_formats.parameter_names
+        path = build_path(endpoint, url_format, call.ids, call.query, names=names)
+        outcome = yield SendRequest(
+            call, url_format, path, retry_state.remaining(), use_rate_limiter
+        )
+        use_rate_limiter = True
+        result = _interpret(call, outcome, context.token)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s: %s", endpoint.method, path, _describe_outcome(outcome))
+        if isinstance(result, Success):
+            url_formats.record_success(endpoint, url_format)
+            retry_state.headers = result.headers
+            return result
+        failed = isinstance(outcome, RequestFailed)
+        if failed and outcome.connection_was_stale and not (endpoint.at_most_once or stale_seen):
+            stale_seen = True
+            continue
+        response_started = failed and outcome.response_started
+        if (
+            error_in_first_format is None
+            and not response_started
+            and url_formats.should_try_other(endpoint, result)
+        ):
+            error_in_first_format, url_format = result, _other_format(url_format)
+            continue
+        result, url_format = _choose_error(call, context, url_format, result, error_in_first_format)
+        request_sent = isinstance(result, APIConnectionError) and result.request_sent
+        if (response_started and not endpoint.idempotent) or (
+            request_sent and endpoint.at_most_once
+        ):
+            raise result
+        yield from _sleep_before_retry(result, endpoint, retry_state, request_sent=request_sent)
+
+
+def wait_before_retry(
+    call: Call[Any], context: CallContext, retry_state: RetryState, error: APIStatusError
+) -> Flow[None]:
+    """Sleep before a call is retried whose successful response reports an error.
+
+    Such an error counts as a failed attempt, like a 5xx: a stream reported it before any content,
+    or it is the end of a response that failed. Where it has no ``Retry-After`` and no request id,
+    those of the HTTP response are used.
+
+    Args:
+        call: The call.
+        context: What the calls of the client share.
+        retry_state: The attempts so far.
+        error: The reported error.
+
+    Raises:
+        XAILowCodeError: ``error`` itself, if the call is not retried.
     """
     if error.retry_after is None:
-        error.retry_after = parse_retry_after(attempts.headers)
-    error.request_id = error.request_id or attempts.headers.get("x-request-id")
-    # The log line too must be free of it.
-    error.redact_token(session.token)
-    yield from _sleep_before_retry(error, call.operation, attempts, reached=False)
+        error.retry_after = parse_retry_after(retry_state.headers)
+    error.request_id = error.request_id or retry_state.headers.get("x-request-id")
+    # The error is logged.
+    error.redact_token(context.token)
+    yield from _sleep_before_retry(error, call.endpoint, retry_state, request_sent=False)
 
 
 def _sleep_before_retry(
-    error: XAILowCodeError, operation: Endpoint[Any], attempts: RetryState, *, reached: bool
+    error: XAILowCodeError, endpoint: Endpoint[Any], retry_state: RetryState, *, request_sent: bool
 ) -> Flow[None]:
-    seconds = attempts.next_delay(error, idempotent=operation.idempotent, reached=reached)
-    logger.info("%s: %s; trying again in %.1f s", operation.name, error, seconds)
-    yield Sleep(seconds)
+    delay = retry_state.next_delay(error, idempotent=endpoint.idempotent, request_sent=request_sent)
+    logger.info("%s: %s; retrying in %.1f s", endpoint.name, error, delay)
+    yield Sleep(delay)
 
 
 def _choose_error(
     call: Call[Any],
-    session: CallContext,
-    form: UrlFormat,
-    result: XAILowCodeError,
-    in_first_form: XAILowCodeError | None,
+    context: CallContext,
+    url_format: UrlFormat,
+    error: XAILowCodeError,
+    error_in_first_format: XAILowCodeError | None,
 ) -> tuple[XAILowCodeError, UrlFormat]:
-    """The error that counts where two URL forms were tried, and the form to go on in.
+    """Return the error to raise where two URL formats were tried, and the format to retry in.
 
-    The other form's error is a note of it. What xAI itself answered proves its form right.
+    The other error becomes a note. An error of xAI itself proves its URL format right.
     """
-    operation, forms = call.operation, session.forms
-    blamed = is_routing_error(operation, result, forms)
-    if is_provider_error(result) and not blamed:
-        forms.remember(operation, form)
-        if in_first_form is not None:
-            result.add_note(f"The {_other_format(form)} URL form was tried first: {in_first_form}")
-    elif blamed and in_first_form is not None and form != forms.first(operation):
-        in_first_form.add_note(f"The {form} URL form failed too: {result}")
-        return in_first_form, forms.first(operation)
-    return result, form
-
-
-def _acquire_slot(session: CallContext, attempts: RetryState, *, again: bool) -> Flow[None]:
-    if session.limits is not None:
-        rated = again or not session.paid
-        late: XAILowCodeError | None = yield AcquireSlot(
-            session.limits, attempts.remaining(), rated
-        )
-        if late is not None:
-            raise late
+    endpoint, url_formats = call.endpoint, context.url_formats
+    is_routing = is_routing_error(endpoint, error, url_formats)
+    if is_provider_error(error) and not is_routing:
+        url_formats.record_success(endpoint, url_format)
+        if error_in_first_format is not None:
+            other = _other_format(url_format)
+            error.add_note(f"The {other} URL format was tried first: {error_in_first_format}")
+    elif (
+        is_routing
+        and error_in_first_format is not None
+        and url_format != url_formats.initial(endpoint)
+    ):
+        error_in_first_format.add_note(f"The {url_format} URL format failed too: {error}")
+        return error_in_first_format, url_formats.initial(endpoint)
+    return error, url_format
 
 
 def _describe_outcome(outcome: Outcome) -> str:
-    if isinstance(outcome, HTTPResponse):
-        return str(outcome.status)
-    return "a stream" if isinstance(outcome, StreamStarted) else str(outcome.error)
+    if isinstance(outcome, RequestFailed):
+        return str(outcome.error)
+    return str(outcome.status)
 
 
-def _other_format(form: UrlFormat) -> UrlFormat:
-    return "old" if form == "new" else "new"
+def _other_format(url_format: UrlFormat) -> UrlFormat:
+    return "old" if url_format == "new" else "new"
 
 
 def _interpret(call: Call[Any], outcome: Outcome | None, token: str) -> Success | XAILowCodeError:
     match outcome:
-        case HTTPResponse():
-            read = _interpret_buffered_stream if call.stream else _interpret_response
-            return read(call, outcome, token)
-        case StreamStarted(headers=headers):
+        case HTTPResponse(content=None, headers=headers):
             return Success(None, headers)
+        case HTTPResponse():
+            interpret = _interpret_buffered_stream if call.stream else _interpret_response
+            return interpret(call, outcome, token)
         case RequestFailed(error=error):
             return error
         case None:
-            raise TypeError("a Send step must be answered with an outcome")
+            raise TypeError("the outcome of a SendRequest step must not be None")
 
 
 def _interpret_response(
-    call: Call[Any], answer: HTTPResponse, token: str
+    call: Call[Any], response: HTTPResponse, token: str
 ) -> Success | XAILowCodeError:
-    reads = call.operation.reads
-    if reads == "bytes" and answer.status in SUCCESSES:
-        return Success(answer.content, answer.headers)
-    accepted = reads == "pending" and answer.status == _ACCEPTED
+    kind, content = call.endpoint.response_kind, response.content or b""
+    if kind == "bytes" and response.status in SUCCESSES:
+        return Success(content, response.headers)
+    accepted = kind == "pending" and response.status == _ACCEPTED
     try:
-        document = json.loads(answer.content)
+        document = json.loads(content)
     except json.JSONDecodeError:
-        nothing = reads == "pending" and answer.status in SUCCESSES and not answer.content.strip()
-        if nothing or accepted:
-            return Success(None, answer.headers)
-        return _unparsable(answer, token)
-    if error := error_from_response(answer.status, document, answer.headers, token):
+        is_empty = kind == "pending" and response.status in SUCCESSES and not content.strip()
+        if is_empty or accepted:
+            return Success(None, response.headers)
+        return _unparsable(response, token)
+    if error := error_from_response(response.status, document, response.headers, token):
         return error
-    unwrapped = unwrap(document, body_has_data_key=call.operation.body_has_data_key)
-    headers = {**answer.headers, **unwrapped.headers}
-    if accepted or (reads == "pending" and _is_nothing_yet(unwrapped.body)):
+    unwrapped = unwrap(document, body_has_data_key=call.endpoint.body_has_data_key)
+    headers = {**response.headers, **unwrapped.headers}
+    if accepted or (kind == "pending" and _is_pending(unwrapped.body)):
         return Success(None, headers)
     return Success(unwrapped.body, headers)
 
 
-def _is_nothing_yet(body: Any) -> bool:
+def _is_pending(body: Any) -> bool:
     return not body or (isinstance(body, dict) and body.get("status") == "pending")
 
 
 def _interpret_buffered_stream(
-    call: Call[Any], answer: HTTPResponse, token: str
+    call: Call[Any], response: HTTPResponse, token: str
 ) -> Success | XAILowCodeError:
-    """A stream answered whole: only errors are told apart here, ``streams`` reads the rest."""
-    if answer.status in SUCCESSES and answer.content.lstrip().startswith(_SSE_BEGINS):
-        return Success(answer.content, answer.headers)
-    read = _interpret_response(call, answer, token)
-    return Success(answer.content, read.headers) if isinstance(read, Success) else read
+    """Interpret a stream that the gateway buffered. ``chat.stream_reader`` decodes the body."""
+    content = response.content or b""
+    if response.status in SUCCESSES and content.lstrip().startswith(_SSE_PREFIXES):
+        return Success(content, response.headers)
+    result = _interpret_response(call, response, token)
+    return Success(content, result.headers) if isinstance(result, Success) else result
 
 
-def _unparsable(answer: HTTPResponse, token: str) -> XAILowCodeError:
-    text = excerpt(answer.content, token)
+def _unparsable(response: HTTPResponse, token: str) -> XAILowCodeError:
+    text = excerpt(response.content or b"", token)
     return error_from_response(
-        answer.status, text, answer.headers, token
-    ) or unparsable_response_error(text, answer.headers, token)
+        response.status, text, response.headers, token
+    ) or unparsable_response_error(text, response.headers, token)

@@ -1,4 +1,4 @@
-"""What an endpoint is to those who call it: address, method, and how its answer is read."""
+"""Endpoints as values: method, path, and how their responses are parsed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,18 +16,17 @@ class Endpoint(Generic[T_co]):
     """One endpoint.
 
     Attributes:
-        name: The gateway's own name for it, used in messages.
+        name: The gateway's name for it, for messages.
         method: HTTP method.
-        path: Path below the base URL, with ``{parameter}`` where an id goes.
-        parse: Reads the unwrapped body; raises InvalidResponseError if it has another shape.
-        idempotent: Whether repeating it after a lost answer does no harm and costs nothing.
-        body_has_data_key: Whether xAI's own body has a ``data`` key, which the ``data`` envelope has too.
-        prefers: The URL form to try first when the user leaves the choice open.
-        reads: What a success is: ``"json"``, ``"bytes"`` handed over as they came, or
-            ``"pending"``, JSON that may also be nothing yet.
-        host: ``"gateway"``, or ``"backend"``, which is never given the token.
-        once: Whether a request that may have arrived must not be made again by itself, not even on
-            a connection that was found closed: its answer is handed out once, or it adds something.
+        path: Path below the base URL, with ``{parameter}`` for a path parameter.
+        parse: Parses the body without its envelope; raises InvalidResponseError.
+        idempotent: Whether it may be called twice without harm or cost.
+        body_has_data_key: Whether xAI's own body has a ``data`` key, like the ``data`` envelope.
+        preferred_url_format: The URL format to try first with ``url_format="auto"``.
+        response_kind: ``"json"``, ``"bytes"``, or ``"pending"`` for JSON that may not be ready.
+        host: ``"gateway"``, or ``"backend"``, which is never sent the token.
+        at_most_once: Whether a request that may have been received is never repeated, not even when
+            its connection was found closed: its response can be retrieved only once, or it appends.
     """
 
     name: str
@@ -36,19 +35,19 @@ class Endpoint(Generic[T_co]):
     parse: Callable[[Any], T_co]
     idempotent: bool = False
     body_has_data_key: bool = False
-    prefers: UrlFormat = "new"
-    reads: Literal["json", "bytes", "pending"] = "json"
+    preferred_url_format: UrlFormat = "new"
+    response_kind: Literal["json", "bytes", "pending"] = "json"
     host: Literal["gateway", "backend"] = "gateway"
-    once: bool = False
+    at_most_once: bool = False
 
 
 def parse_object(*keys: str) -> Callable[[Any], dict[str, Any]]:
-    """Makes a parser that accepts an object holding all the given keys, and returns it as it is."""
+    """Return a parser that accepts an object with the given keys and returns it unchanged."""
 
     def parse(body: Any) -> dict[str, Any]:
         if not isinstance(body, dict) or not all(key in body for key in keys):
             raise InvalidResponseError(
-                f"The answer is not an object with {' and '.join(map(repr, keys))}.", body=body
+                f"The response is not an object with {' and '.join(map(repr, keys))}.", body=body
             )
         return body
 

@@ -36,7 +36,7 @@ class Rule(NamedTuple):
     """One row: what an answer must look like, and what it then is."""
 
     statuses: range | frozenset[int]
-    maker: ErrorSource | None
+    source: ErrorSource | None
     text: str
     error: type[APIStatusError]
     hint: str | None = None
@@ -196,7 +196,7 @@ class ErrorDetails(NamedTuple):
 
     text: str
     code: str | None
-    maker: ErrorSource
+    source: ErrorSource
     headers: Mapping[str, str]
 
 
@@ -231,7 +231,7 @@ def _build_error(
         hint=rule.hint if rule else None,
         status_code=status,
         code=reading.code and excerpt(reading.code, token, limit=MAX_TEXT),
-        maker=reading.maker,
+        source=reading.source,
         request_id=known.get("x-request-id"),
         retry_after=parse_retry_after(known),
         body=bounded(document, token),
@@ -325,7 +325,7 @@ def _get_status(body: Any) -> int | None:
 
 
 def parse_error(status: int, document: Any) -> ErrorDetails:
-    """Finds text, code, maker and provider headers in any of the known error shapes."""
+    """Finds text, code, source and provider headers in any of the known error shapes."""
     if isinstance(document, list) and document:
         document = document[0]
     if not isinstance(document, dict):
@@ -359,7 +359,7 @@ def unparsable_response_error(
     return InvalidResponseError(
         f"A successful answer is not JSON: {said}" if said else "A successful answer is empty.",
         hint="Something between here and xAI answered in its place; check base_url and proxies.",
-        maker="unknown",
+        source="unknown",
         request_id=headers.get("x-request-id"),
         body=said,
     ).redact_token(token)
@@ -407,7 +407,7 @@ def _select_headers(headers: Mapping[str, str], token: str) -> dict[str, str]:
 def _matches(rule: Rule, status: int, reading: ErrorDetails) -> bool:
     return (
         status in rule.statuses
-        and rule.maker in (None, reading.maker)
+        and rule.source in (None, reading.source)
         and re.search(rule.text, reading.text, re.IGNORECASE) is not None
     )
 

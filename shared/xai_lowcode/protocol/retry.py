@@ -1,7 +1,6 @@
-"""Whether a failed call is made again, and after how long.
+"""Retry policy: whether a failed call is retried, and after which delay.
 
-Whether an error may pass by itself is a property of its class (``errors``); here stands what the
-call itself allows, and the arithmetic of waiting.
+``errors`` defines which errors are transient; this module adds what the call allows.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,11 +15,11 @@ MAX_RETRY_AFTER = 120.0
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, and until when.
+    """Limits of the attempts at one call.
 
     Attributes:
-        max_retries: Repeats after the first attempt.
-        deadline: Seconds for the whole call; None for no limit.
+        max_retries: Retries after the first attempt.
+        deadline: Seconds for the call with all its attempts; None for no limit.
     """
 
     max_retries: int = 2
@@ -28,18 +27,18 @@ class RetryPolicy:
 
 
 class RetryState:
-    """The attempts of one call: how many were made, how long the rest may take.
+    """The attempts at one call: their number, and the time left.
 
-    A call whose response turns out to report an error goes on with the same attempts.
+    A stream that reports an error before any content continues with the same state.
 
     Args:
         policy: The limits.
-        clock: Monotonic seconds.
-        jitter: Random numbers from 0 to 1; full jitter spreads clients that failed together.
+        clock: Returns monotonic seconds.
+        jitter: Returns random numbers from 0 to 1. Full jitter spreads clients that failed together.
 
     Attributes:
-        made: How many attempts were made.
-        headers: The headers of the last response that was a success, lower-case names.
+        attempts: Number of attempts so far.
+        headers: Headers of the last successful response, lower-case names.
     """
 
     def __init__(
@@ -48,64 +47,64 @@ class RetryState:
         self._policy = policy
         self._clock = clock
         self._jitter = jitter
-        self._began = clock() if policy.deadline is not None else 0.0
-        self.made = 1
+        self._start = clock() if policy.deadline is not None else 0.0
+        self.attempts = 1
         self.headers: Mapping[str, str] = {}
 
     def remaining(self) -> float | None:
-        """Seconds left before the deadline; None without one.
+        """Return the seconds left before the deadline; None without one.
 
         Raises:
-            APITimeoutError: None are left.
+            APITimeoutError: The deadline has passed.
         """
         if self._policy.deadline is None:
             return None
-        left = self._policy.deadline - (self._clock() - self._began)
-        if left <= 0:
+        remaining = self._policy.deadline - (self._clock() - self._start)
+        if remaining <= 0:
             raise APITimeoutError(
-                f"The call did not end within its deadline of {self._policy.deadline} s."
+                f"The call did not complete within its deadline of {self._policy.deadline} s."
             )
-        return left
+        return remaining
 
-    def next_delay(self, error: XAILowCodeError, *, idempotent: bool, reached: bool) -> float:
-        """Seconds to wait before the next attempt.
+    def next_delay(self, error: XAILowCodeError, *, idempotent: bool, request_sent: bool) -> float:
+        """Return the seconds to wait before the next attempt, and count it.
 
         Args:
-            error: What came of the last one.
-            idempotent: Whether a second execution does no harm.
-            reached: Whether the request may be being carried out although no answer came.
+            error: The error of the last attempt.
+            idempotent: Whether the endpoint may be called twice without harm or cost.
+            request_sent: Whether the request may be processed although no response came.
 
         Raises:
-            XAILowCodeError: The error itself, if there is to be no next attempt.
+            XAILowCodeError: ``error`` itself, if the call is not retried.
         """
-        if self.made > self._policy.max_retries or not _is_retry_allowed(
-            error, idempotent, reached
+        if self.attempts > self._policy.max_retries or not _is_retry_allowed(
+            error, idempotent=idempotent, request_sent=request_sent
         ):
             raise error
-        seconds = backoff_delay(self.made, error.retry_after, self._jitter())
-        left = self.remaining()
-        if seconds > MAX_RETRY_AFTER or (left is not None and seconds >= left):
-            error.add_note(f"Not tried again: that would have meant to wait {seconds:.0f} s.")
+        delay = backoff_delay(self.attempts, error.retry_after, self._jitter())
+        remaining = self.remaining()
+        if delay > MAX_RETRY_AFTER or (remaining is not None and delay >= remaining):
+            error.add_note(f"Not retried: the next attempt would be due in {delay:.0f} s.")
             raise error
-        self.made += 1
-        return seconds
+        self.attempts += 1
+        return delay
 
 
-def _is_retry_allowed(error: XAILowCodeError, idempotent: bool, reached: bool) -> bool:
-    if isinstance(error, APITimeoutError) and reached:
+def _is_retry_allowed(error: XAILowCodeError, *, idempotent: bool, request_sent: bool) -> bool:
+    if isinstance(error, APITimeoutError) and request_sent:
         # The generation may still be running and is paid for; a second one would cost again.
         return idempotent
     return error.is_retryable
 
 
-def backoff_delay(attempt: int, asked: float | None, jitter: float) -> float:
-    """Seconds to wait after a failed attempt; never less than the other side asked for.
+def backoff_delay(attempt: int, retry_after: float | None, jitter: float) -> float:
+    """Return the delay after a failed attempt in seconds, at least ``retry_after``.
 
     Args:
-        attempt: 1 after the first attempt.
-        asked: Its ``Retry-After`` in seconds.
+        attempt: Number of the attempt that failed, from 1.
+        retry_after: Seconds from its ``Retry-After`` header; None without one.
         jitter: A number from 0 to 1.
     """
-    if asked is not None:
-        return asked + jitter * min(asked, 1.0)
+    if retry_after is not None:
+        return retry_after + jitter * min(retry_after, 1.0)
     return jitter * min(MAX_DELAY, INITIAL_DELAY * 2.0 ** (attempt - 1))

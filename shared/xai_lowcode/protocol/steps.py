@@ -1,12 +1,12 @@
-"""What a call may ask of a client, and what may come of it: values, and nothing that does them.
+"""Steps and outcomes of a call flow: values that describe I/O without performing it.
 
-Flows (``exchange`` and those made of it) yield the steps, a client does them and sends the outcomes
-back.
+A flow (``call_flow`` and the flows built on it) is a generator. It yields steps; a client performs
+each and sends the outcome back.
 """
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.protocol.endpoint import Endpoint, UrlFormat
@@ -19,129 +19,105 @@ _NO_VALUES: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T_co]):
-    """What is asked of one endpoint.
+    """One call of an endpoint.
 
     Attributes:
-        operation: The endpoint.
-        body: The JSON body, written out; None for none.
-        ids: Values of the ids in its path.
+        endpoint: The endpoint.
+        body: The serialized JSON body; None for none.
+        ids: Values of the path parameters.
         query: Further query parameters.
-        stream: Whether the answer is to be read piece by piece.
+        stream: Whether the response is read chunk by chunk.
     """
 
-    operation: Endpoint[T_co]
+    endpoint: Endpoint[T_co]
     body: bytes | None = None
     ids: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
     query: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
     stream: bool = False
 
 
-class Limits(Protocol):
-    """Who may send when; ``limits`` has the one there is."""
-
-    def enter(self, within: float | None, *, rated: bool) -> tuple[XAILowCodeError | None, Any]:
-        """Waits for leave to send: what went wrong, and the place, to be left afterwards."""
-
-    async def aenter(
-        self, within: float | None, *, rated: bool
-    ) -> tuple[XAILowCodeError | None, Any]:
-        """The same in a coroutine."""
-
-
-@dataclass(frozen=True, slots=True)
-class AcquireSlot:
-    """Do: wait for leave to send; an error is the outcome if it does not come.
-
-    Attributes:
-        limits: Whose leave.
-        within: Seconds it may take; None for no limit.
-        rated: Whether the rate limiter is asked too.
-    """
-
-    limits: Limits
-    within: float | None
-    rated: bool
-
-
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """Do: send a call.
+    """Step: send a request. The outcome is an ``HTTPResponse`` or ``RequestFailed``.
 
     Attributes:
-        call: What is asked.
-        form: The URL form.
-        path: Path and query in that form, below the base URL, without the token.
-        within: Seconds it may take; None for no limit.
+        call: The call.
+        url_format: The URL format.
+        path: Path and query in that format, below the base URL, without the token.
+        timeout: Seconds for the request, including the wait for a concurrency slot and for the
+            rate limiter; None for no limit.
+        use_rate_limiter: Whether the rate limiter is asked first; False if the framework did that.
     """
 
     call: Call[Any]
-    form: UrlFormat
+    url_format: UrlFormat
     path: str
-    within: float | None
+    timeout: float | None
+    use_rate_limiter: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Do: nothing, for so many seconds."""
+    """Step: sleep for ``seconds``. The outcome is None."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class RunBlocking:
-    """Do: something that may block, such as reading a file; what it returns is the outcome."""
+    """Step: run a function that may block, such as reading a file. The outcome is its result."""
 
     run: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class HTTPResponse:
-    """Came: a whole answer."""
+    """Outcome: a response was received.
+
+    Attributes:
+        status: HTTP status.
+        headers: HTTP headers, lower-case names.
+        content: The body, decompressed; None for a successful stream whose body is still unread.
+    """
 
     status: int
-    # Neither is shown with the variables of a frame: a refusal can quote the token.
+    # Not in the repr: an error body can quote the token.
     headers: Mapping[str, str] = field(repr=False)
-    content: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamStarted:
-    """Came: the head of a successful stream; its bytes are still to be read."""
-
-    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFailed:
-    """Came: no answer.
+    """Outcome: the request failed before a complete response was received.
 
     Attributes:
-        error: What happened.
-        stale: Whether a kept-alive connection turned out to be closed by the other side, so that
-            the attempt never took place.
-        begun: Whether part of an answer had come, so that the call was carried out.
+        error: The failure.
+        connection_was_stale: Whether a kept-alive connection was found closed, so that the request
+            was not processed.
+        response_started: Whether part of a response was received, so that the request was
+            processed.
     """
 
     error: XAILowCodeError
-    stale: bool = False
-    begun: bool = False
+    connection_was_stale: bool = False
+    response_started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """A success.
+    """A successful response.
 
     Attributes:
-        body: xAI's answer without its envelope. Of a stream: None if its bytes are still to be
-            read, else all of them.
-        headers: xAI's headers and the gateway's together, lower-case names.
+        body: xAI's body without the gateway's envelope. For a stream: None while the body is
+            unread, or the complete bytes if the gateway buffered it.
+        headers: The headers of xAI and of the gateway, lower-case names.
     """
 
     body: Any = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
 
 
-Step = AcquireSlot | SendRequest | Sleep | RunBlocking
-Outcome = HTTPResponse | StreamStarted | RequestFailed
+Step = SendRequest | Sleep | RunBlocking
+Outcome = HTTPResponse | RequestFailed
 Flow = Generator[Step, Any, T]
-"""Steps to do, each answered with its outcome, and a result at the end."""
+"""Yields steps, is sent their outcomes, and returns a result."""

@@ -1,13 +1,13 @@
-"""The two URL forms of an endpoint, which of them worked, and which ids may enter a path.
+"""URL formats of the gateway: how path parameters are written, and which format works.
 
-The gateway decodes path values and puts them raw into xAI's URL, so an unchecked id could reach
-another endpoint with the account's key.
+The gateway decodes path values and inserts them into xAI's URL as they are. Path parameters are
+therefore validated: another character could reach another endpoint with the account's key.
 """
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 from urllib.parse import quote, urlencode
 
 from xai_lowcode.errors import (
@@ -22,188 +22,155 @@ from xai_lowcode.protocol.endpoint import Endpoint, UrlFormat
 logger = logging.getLogger("xai_lowcode")
 
 MAX_ID_LENGTH = 512
+"""Length of a path parameter, in characters."""
 
 _SAME_NAMES: Mapping[str, str] = {}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _ID = re.compile(r"[A-Za-z0-9._:-]+")
 
 
-def path_parameters(operation: Endpoint[object]) -> list[str]:
-    """Names of the ids in the endpoint's path."""
-    return _PARAMETER.findall(operation.path)
+def path_parameters(endpoint: Endpoint[object]) -> list[str]:
+    """Return the names of the parameters in the endpoint's path."""
+    return _PARAMETER.findall(endpoint.path)
 
 
 def build_path(
-    operation: Endpoint[object],
-    form: UrlFormat,
+    endpoint: Endpoint[object],
+    url_format: UrlFormat,
     ids: Mapping[str, str],
     query: Mapping[str, str],
     *,
     names: Mapping[str, str] = _SAME_NAMES,
 ) -> str:
-    """Path and query below the base URL, without the token.
+    """Return the path and query below the base URL, without the token.
 
-    In the new form an id stands in the path; in the old one the path keeps the parameter's name and
-    the value goes into the query. ``names`` gives a gateway's own names for parameters in the old
-    form, where they differ from ours.
+    In the new format a path parameter is replaced by its value. In the old format the path keeps
+    the parameter's name, and the value is a query parameter.
+
+    Args:
+        endpoint: The endpoint.
+        url_format: The URL format.
+        ids: Values of the path parameters.
+        query: Further query parameters.
+        names: The gateway's names for path parameters in the old format, where they differ.
 
     Raises:
-        UsageError: An id is missing or may not enter a path.
+        UsageError: A path parameter is missing or invalid.
 
     Example:
         >>> from xai_lowcode.api.endpoints import RETRIEVE_MODEL
-        >>> address(RETRIEVE_MODEL, "new", {"model_id": "grok-4.7"}, {})
+        >>> build_path(RETRIEVE_MODEL, "new", {"model_id": "grok-4.7"}, {})
         '/v1/models/grok-4.7'
-        >>> address(RETRIEVE_MODEL, "old", {"model_id": "grok-4.7"}, {})
+        >>> build_path(RETRIEVE_MODEL, "old", {"model_id": "grok-4.7"}, {})
         '/v1/models/model_id?model_id=grok-4.7'
     """
-    if not query and not ids and "{" not in operation.path:
-        return operation.path
+    if not query and not ids and "{" not in endpoint.path:
+        return endpoint.path
     if "api_token" in query:
-        # Twice, it makes the gateway fail and quote the token.
-        raise UsageError("query: api_token is added to every call already.", field="query")
-    checked = {name: check_id(name, ids.get(name, "")) for name in path_parameters(operation)}
-    if form == "new":
-        path = _PARAMETER.sub(lambda match: quote(checked[match[1]], safe=":"), operation.path)
+        # Given twice, the gateway fails and quotes the token.
+        raise UsageError("query: must not contain api_token; it is added.", field="query")
+    values = {name: check_id(name, ids.get(name, "")) for name in path_parameters(endpoint)}
+    if url_format == "new":
+        path = _PARAMETER.sub(lambda match: quote(values[match[1]], safe=":"), endpoint.path)
         pairs = dict(query)
     else:
-        path = _PARAMETER.sub(lambda match: names.get(match[1], match[1]), operation.path)
-        pairs = {**query, **{names.get(name, name): value for name, value in checked.items()}}
+        path = _PARAMETER.sub(lambda match: names.get(match[1], match[1]), endpoint.path)
+        pairs = {**query, **{names.get(name, name): value for name, value in values.items()}}
     try:
         return f"{path}?{urlencode(pairs)}" if pairs else path
     except UnicodeEncodeError:
-        raise UsageError("query: a text with lone surrogates has no form.", field="query") from None
+        raise UsageError("query: a value contains lone surrogates.", field="query") from None
 
 
 def check_id(name: str, value: str) -> str:
-    """Returns the id, or says why it cannot be one.
+    """Return a path parameter, validated.
 
     Raises:
-        UsageError: It is empty, too long, or holds anything but letters, digits and ``. _ - :``.
+        UsageError: It is empty, longer than ``MAX_ID_LENGTH``, or contains other characters than
+            letters, digits and ``. _ - :``.
     """
     if not isinstance(value, str) or not value:
-        raise UsageError(f"{name}: an id is needed here.", field=name)
+        raise UsageError(f"{name}: must not be empty.", field=name)
     if len(value) > MAX_ID_LENGTH:
-        raise UsageError(
-            f"{name}: longer than {MAX_ID_LENGTH} characters, so not an id.", field=name
-        )
+        raise UsageError(f"{name}: longer than {MAX_ID_LENGTH} characters.", field=name)
     if not _ID.fullmatch(value) or not value.strip("."):
         raise UsageError(
-            f"{name}: {value!r} is not an id; letters, digits and the signs . _ - : may be used.",
+            f"{name}: invalid id {value!r}. Use letters, digits and the characters . _ - : only.",
             field=name,
         )
     return value
 
 
 class UrlFormatSelector:
-    """Which URL form an endpoint is asked in, and which one worked.
+    """Selects the URL format of an endpoint and records which one worked.
 
-    One object per client: what is true of one gateway need not be of another. Reading and writing a
-    dict entry is atomic, so threads and tasks may share it.
+    One object per client. Threads and tasks may share it: reading and writing a dict entry is
+    atomic.
 
     Args:
-        choice: ``"auto"``, or the one form the user wants.
-        names: The gateway's names for the ids of the old form, by ours; ``learn`` finds them out.
+        choice: ``"auto"``, or the one format to use.
+        parameter_names: The gateway's names for path parameters in the old format, by ours.
     """
 
     def __init__(
         self,
         choice: Literal["auto", "new", "old"] = "auto",
-        names: Mapping[str, str] = _SAME_NAMES,
+        parameter_names: Mapping[str, str] = _SAME_NAMES,
     ) -> None:
         self.choice = choice
-        self._given = names
-        self._worked: dict[str, UrlFormat] = {}
-        self._names: dict[tuple[str, str], Mapping[str, str]] = {}
+        self.parameter_names = parameter_names
+        self._confirmed: dict[str, UrlFormat] = {}
 
-    def first(self, operation: Endpoint[object]) -> UrlFormat:
-        """The form to begin with."""
+    def initial(self, endpoint: Endpoint[object]) -> UrlFormat:
+        """Return the format of the first request."""
         if self.choice != "auto":
             return self.choice
-        return self._worked.get(operation.path, operation.prefers)
+        return self._confirmed.get(endpoint.path, endpoint.preferred_url_format)
 
-    def should_try_other(self, operation: Endpoint[object], error: XAILowCodeError) -> bool:
-        """Whether the error may come from the URL form, so that the other one is worth a request.
+    def should_try_other(self, endpoint: Endpoint[object], error: XAILowCodeError) -> bool:
+        """Return whether the URL format may have caused the error.
 
-        Only what failed before xAI was reached counts, and only where asking twice does no harm.
+        Only errors from before xAI was reached count, and only where a second request does no harm.
         """
         return (
             self.choice == "auto"
-            and operation.method in {"GET", "DELETE"}
-            and bool(path_parameters(operation))
-            and operation.path not in self._worked
-            and is_routing_error(operation, error, self)
+            and endpoint.method in {"GET", "DELETE"}
+            and bool(path_parameters(endpoint))
+            and endpoint.path not in self._confirmed
+            and is_routing_error(endpoint, error, self)
         )
 
-    def names(self, operation: Endpoint[object]) -> Mapping[str, str]:
-        """The gateway's names for the ids in an endpoint's path, where they differ from ours."""
-        return self._names.get((operation.method, operation.path), self._given)
-
-    def learn(self, operations: Iterable[Endpoint[object]], definition: Mapping[str, Any]) -> int:
-        """Takes over the parameter names of a gateway's definition.
-
-        Args:
-            operations: The endpoints to look for.
-            definition: The definition; its ``paths`` are in the old form.
-
-        Returns:
-            How many endpoints with ids were found.
-        """
-        known = definition["paths"]
-        paths = known.items() if isinstance(known, dict) else ()
-        found = 0
-        for operation in filter(path_parameters, operations):
-            pattern, method = _path_pattern(operation.path), operation.method.lower()
-            matches = (
-                pattern.fullmatch(path)
-                for path, methods in paths
-                if isinstance(methods, dict) and method in methods
-            )
-            match = next((match for match in matches if match), None)
-            if match is not None:
-                self._names[operation.method, operation.path] = match.groupdict()
-                found += 1
-        return found
-
-    def remember(self, operation: Endpoint[object], form: UrlFormat) -> None:
-        """Notes that the endpoint answered in this form."""
-        if self._worked.get(operation.path) != form and path_parameters(operation):
-            self._worked[operation.path] = form
-            logger.info("%s: the gateway answers in the %s URL form", operation.path, form)
-
-
-def _path_pattern(template: str) -> re.Pattern[str]:
-    """Matches the old-form path of an endpoint, whatever its parameters are called there."""
-    literals = _PARAMETER.split(template)
-    pieces = [
-        rf"\{{?(?P<{piece}>\w+)\}}?" if index % 2 else re.escape(piece)
-        for index, piece in enumerate(literals)
-    ]
-    return re.compile("".join(pieces), re.ASCII)
+    def record_success(self, endpoint: Endpoint[object], url_format: UrlFormat) -> None:
+        """Record that the endpoint responded in this format."""
+        if self._confirmed.get(endpoint.path) != url_format and path_parameters(endpoint):
+            self._confirmed[endpoint.path] = url_format
+            logger.info("%s: the gateway uses the %s URL format", endpoint.path, url_format)
 
 
 def is_provider_error(error: XAILowCodeError) -> bool:
-    """Whether xAI itself answered, so that the URL form was right."""
-    return isinstance(error, APIStatusError) and error.maker == "provider"
+    """Return whether the error is xAI's, so that the URL format was right."""
+    return isinstance(error, APIStatusError) and error.source == "provider"
 
 
 def is_routing_error(
-    operation: Endpoint[object], error: XAILowCodeError, forms: UrlFormatSelector
+    endpoint: Endpoint[object], error: XAILowCodeError, url_formats: UrlFormatSelector
 ) -> bool:
-    """Whether the error may come from the address itself.
+    """Return whether the URL may have caused the error.
 
-    xAI's own error blames it when it names the parameter in place of the id: the route was not
-    filled in, or a gateway that knows the new form only took the old form's name for an id.
+    An error of xAI is one if it quotes the name of a path parameter in place of its value: the
+    route was not filled in, or a gateway that knows only the new format took the name for an id.
     """
     if isinstance(error, APIConnectionError):
-        return not isinstance(error, APITimeoutError) and error.reached
+        return not isinstance(error, APITimeoutError) and error.request_sent
     if not isinstance(error, APIStatusError):
         return False
     if is_provider_error(error):
-        names = {forms.names(operation).get(name, name) for name in path_parameters(operation)}
-        text = error.message
+        parameters = path_parameters(endpoint)
+        names = {url_formats.parameter_names.get(name, name) for name in parameters}
         return any(
-            f"{{{name}}}" in text or f":{name}" in text or re.search(rf"[:=] ?{name}\b", text)
-            for name in names.union(path_parameters(operation))
+            f"{{{name}}}" in error.message
+            or f":{name}" in error.message
+            or re.search(rf"[:=] ?{name}\b", error.message)
+            for name in names.union(parameters)
         )
     return error.status_code not in {401, 403, 413, 429}

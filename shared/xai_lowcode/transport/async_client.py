@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from time import monotonic
 from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -11,28 +12,21 @@ from xai_lowcode._internal.validation import check_http_client
 from xai_lowcode.protocol.call_flow import CallContext, call_and_parse, call_flow
 from xai_lowcode.protocol.endpoint import Endpoint
 from xai_lowcode.protocol.retry import RetryState
-from xai_lowcode.protocol.steps import (
-    AcquireSlot,
-    Call,
-    Flow,
-    Outcome,
-    RunBlocking,
-    SendRequest,
-    Sleep,
-)
+from xai_lowcode.protocol.steps import Call, Flow, Outcome, RunBlocking, SendRequest, Sleep
 from xai_lowcode.settings import Settings
-from xai_lowcode.transport.concurrency import NO_SLOT, Slot, get_rate_limiter, rebuild
+from xai_lowcode.transport.concurrency import NO_SLOT, RequestLimits, Slot, create_limits
 from xai_lowcode.transport.config import TransportConfig, create_context
 from xai_lowcode.transport.exceptions import (
     failed_attempt,
     map_stream_exception,
     strip_tracebacks,
 )
+from xai_lowcode.transport.rate_limit import rate_limiter_of, rebuild
 from xai_lowcode.transport.request_builder import RequestBuilder
 from xai_lowcode.transport.response import (
     DONE,
     BodyLimits,
-    abort,
+    abort_connection,
     read_response,
     should_stream_body,
     stream_started,
@@ -40,23 +34,24 @@ from xai_lowcode.transport.response import (
 
 T = TypeVar("T")
 
-# A stream to be read: its response, the limits of its body, and its concurrency slot.
 OpenStream = tuple[Any, BodyLimits, Slot]
+"""A stream whose body is unread: the response, the limits of its body, its concurrency slot."""
 
 
 class AsyncAPIClient:
-    """Calls the gateway's endpoints from coroutines.
+    """Calls the endpoints of the gateway from coroutines.
 
-    One connection pool per running event loop, made on first use and closed with the loop, so that
-    one client serves several ``asyncio.run``. A pickled or copied client has the same settings and
-    pools of its own.
+    It has one connection pool per running event loop, created on first use and closed with the
+    loop, so that one client serves several ``asyncio.run``. A pickled or copied client has the same
+    settings and pools of its own.
 
     Args:
-        settings: Token, address, timeouts, retries.
-        http_client: An ``httpx.AsyncClient`` to send with instead of own ones; it stays yours.
-        session: What its calls have in common, to share it between clients of one gateway.
-        rate_limiter: Asked before each request, where no session is given: LangChain's or
-            LlamaIndex's, or any object with their ``acquire`` and ``aacquire``/``async_acquire``.
+        settings: Token, base URL, timeouts, retries.
+        http_client: An ``httpx.AsyncClient`` to send with instead of own pools; the caller closes
+            it.
+        context: Shared by the clients of one gateway; default: a new one.
+        limits: Shared likewise; default: those of the settings and the rate limiter.
+        rate_limiter: Asked before each request; see ``SyncAPIClient``.
     """
 
     def __init__(
@@ -64,17 +59,19 @@ class AsyncAPIClient:
         settings: Settings,
         *,
         http_client: Any = None,
-        session: CallContext | None = None,
+        context: CallContext | None = None,
+        limits: RequestLimits | None = None,
         rate_limiter: Any = None,
     ) -> None:
         self.settings = settings
-        self.session = session or create_context(settings, rate_limiter)
+        self.context = context or create_context(settings)
+        self.limits = limits or create_limits(settings.max_concurrency, rate_limiter)
         self._builder = RequestBuilder(settings)
-        self._injected = check_http_client(http_client, field="http_async_client", is_async=True)
+        self._http_client = check_http_client(http_client, field="http_async_client", is_async=True)
         self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return rebuild, (type(self), self.settings, get_rate_limiter(self.session))
+        return rebuild, (type(self), self.settings, rate_limiter_of(self.limits))
 
     async def __aenter__(self) -> Self:
         return self
@@ -83,7 +80,7 @@ class AsyncAPIClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes the running loop's idle connections; those in use are closed when their calls end.
+        """Close the idle connections of the running loop. Those in use are closed with their calls.
 
         The client may be used again afterwards.
         """
@@ -93,45 +90,45 @@ class AsyncAPIClient:
 
     async def call(
         self,
-        operation: Endpoint[T],
+        endpoint: Endpoint[T],
         *,
         body: Any = None,
         ids: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> T:
-        """Calls an endpoint and returns its parsed answer; see ``Client.call``."""
+        """Call an endpoint and return its parsed response; see ``SyncAPIClient.call``."""
         content = None if body is None else json.dumps(body)
-        return await self.run(
-            call_and_parse(Call(operation, content, ids or {}, query or {}), self.session)
-        )
+        call = Call(endpoint, content, ids or {}, query or {})
+        return await self.execute(call_and_parse(call, self.context))
 
-    async def run(self, flow: Flow[T]) -> T:
-        """Does what a flow asks for, one step after the other, and returns its result."""
-        result, _ = await self._drive(flow)
+    async def execute(self, flow: Flow[T]) -> T:
+        """Perform the steps of a flow and return its result."""
+        result, _ = await self._run_flow(flow)
         return result
 
     async def stream(
         self,
         call: Call[Any],
-        session: CallContext | None = None,
-        attempts: RetryState | None = None,
+        context: CallContext | None = None,
+        retry_state: RetryState | None = None,
     ) -> AsyncGenerator[bytes, bool | None]:
-        """Makes a call and yields its answer's bytes as they come; see the sync client."""
-        settled, reading = await self._drive(call_flow(call, session or self.session, attempts))
-        if reading is None:
-            yield settled.body
+        """Make a call and yield the bytes of its response; see ``SyncAPIClient.stream``."""
+        flow = call_flow(call, context or self.context, retry_state)
+        success, open_stream = await self._run_flow(flow)
+        if open_stream is None:
+            yield success.body
             return
-        response, limits, place = reading
+        response, body_limits, slot = open_stream
         aborted = False
         try:
             async with aclosing(aiter(response.stream)) as chunks:
                 async for chunk in chunks:
-                    limits.check(chunk)
+                    body_limits.check(chunk)
                     if (yield chunk) is DONE:
                         return
         except GeneratorExit:
             # Nothing may be awaited: a loop that ends closes all its generators at the same time.
-            aborted = abort(response)
+            aborted = abort_connection(response)
             raise
         except Exception as exception:
             error = map_stream_exception(exception)
@@ -144,77 +141,73 @@ class AsyncAPIClient:
                 if not aborted:
                     await response.aclose()
             finally:
-                place.leave()
+                slot.release()
         raise error
 
-    async def _drive(self, flow: Flow[T]) -> tuple[T, OpenStream | None]:
+    async def _run_flow(self, flow: Flow[T]) -> tuple[T, OpenStream | None]:
         outcome: Any = None
-        reading: OpenStream | None = None
-        place = NO_SLOT
+        open_stream: OpenStream | None = None
         try:
             while True:
-                step = flow.send(outcome)
-                match step:
-                    case SendRequest():
-                        outcome, opened = await self._send(step)
-                        if opened is None:
-                            place.leave()
-                        else:
-                            reading = (*opened, place)
-                    case AcquireSlot():
-                        outcome, place = await step.limits.aenter(step.within, rated=step.rated)
-                    case Sleep():
-                        await asyncio.sleep(step.seconds)
+                match flow.send(outcome):
+                    case SendRequest() as step:
+                        outcome, open_stream = await self._send(step)
+                    case Sleep(seconds=seconds):
+                        await asyncio.sleep(seconds)
                         outcome = None
-                    case RunBlocking():
-                        outcome = await asyncio.to_thread(step.run)
-        except StopIteration as finished:
-            return finished.value, reading
+                    case RunBlocking(run=run):
+                        outcome = await asyncio.to_thread(run)
+        except StopIteration as stop:
+            return stop.value, open_stream
         except BaseException:
-            place.leave()
+            if open_stream is not None:
+                open_stream[2].release()
             raise
 
-    async def _send(self, step: SendRequest) -> tuple[Outcome, tuple[Any, BodyLimits] | None]:
+    async def _send(self, step: SendRequest) -> tuple[Outcome, OpenStream | None]:
         progress = response = None
+        slot, timeout = NO_SLOT, step.timeout
         max_bytes = self.settings.max_response_bytes
-        limits = BodyLimits(max_bytes, step.within)
         try:
+            if self.limits is not None:
+                start = monotonic()
+                slot = await self.limits.aacquire(timeout, use_rate_limiter=step.use_rate_limiter)
+                timeout = None if timeout is None else timeout - (monotonic() - start)
+            body_limits = BodyLimits(max_bytes, timeout)
             # Covers what no timeout of a phase bounds: the name lookup, and heads that drip.
-            async with asyncio.timeout(step.within):
-                if self._injected is None:
+            async with asyncio.timeout(timeout):
+                if self._http_client is None:
                     transport = await self._transport()
-                    request, progress = self._builder.build(step)
+                    request, progress = self._builder.build(step, timeout)
                     response = await transport.handle_async_request(request)
                 else:
-                    client = self._injected
-                    request, progress = self._builder.build_with(client, step)
+                    client = self._http_client
+                    request, progress = self._builder.build_with(client, step, timeout)
                     response = await client.send(request, stream=True, follow_redirects=False)
-                if should_stream_body(step.call, response):
-                    return stream_started(response), (response, limits)
-                try:
-                    chunks = []
-                    async with aclosing(aiter(response.stream)) as arriving:
-                        async for chunk in arriving:
-                            limits.check(chunk)
-                            chunks.append(chunk)
-                finally:
-                    await response.aclose()
+                is_stream = should_stream_body(step.call, response)
+                chunks = [] if is_stream else await _read_body(response, body_limits)
+            if is_stream:
+                open_stream = response, body_limits, slot
+                slot = NO_SLOT
+                return stream_started(response), open_stream
             return read_response(response, b"".join(chunks), max_bytes), None
         except BaseException as exception:
-            idempotent = step.call.operation.idempotent
+            idempotent = step.call.endpoint.idempotent
             outcome = failed_attempt(exception, progress, response, idempotent=idempotent)
             if outcome is None:
                 strip_tracebacks(exception)
                 raise
-        return outcome, None
+            return outcome, None
+        finally:
+            slot.release()
 
     async def _transport(self) -> Any:
         loop = asyncio.get_running_loop()
         transport = self._transports.get(loop)
         if transport is None:
-            for ended in [known for known in self._transports if known.is_closed()]:
+            for closed_loop in [each for each in self._transports if each.is_closed()]:
                 # Its transport was closed with it, and would keep it alive.
-                del self._transports[ended]
+                del self._transports[closed_loop]
             # httpcore takes long to import, and is not needed before.
             from xai_lowcode.transport.pool import AsyncPooledTransport  # noqa: PLC0415 - as said
 
@@ -222,3 +215,15 @@ class AsyncAPIClient:
             self._transports[loop] = transport
             await transport.close_with(self)
         return transport
+
+
+async def _read_body(response: Any, body_limits: BodyLimits) -> list[bytes]:
+    try:
+        chunks = []
+        async with aclosing(aiter(response.stream)) as stream:
+            async for chunk in stream:
+                body_limits.check(chunk)
+                chunks.append(chunk)
+        return chunks
+    finally:
+        await response.aclose()

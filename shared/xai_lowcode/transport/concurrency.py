@@ -1,7 +1,7 @@
-"""How many requests at one time, and how fast: a place among them, and the user's rate limiter.
+"""Concurrency slots and rate limiting: how many requests run at one time, and how fast they start.
 
-A request takes a place, asks the limiter, and leaves. What the limiter counts is therefore what is
-sent, and one that waits for the limiter keeps no other from sending: all wait for the same one.
+A request acquires a slot, then asks the rate limiter, and releases the slot when its response was
+read. The rate limiter therefore counts what is sent.
 """
 
 import asyncio
@@ -10,214 +10,217 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from xai_lowcode._internal.fork_safety import reset_after_fork
 from xai_lowcode.errors import APITimeoutError
-from xai_lowcode.protocol.call_flow import CallContext
 from xai_lowcode.transport.rate_limit import RateLimiterAdapter, as_rate_limiter
 
 
 class Slot:
-    """A place among the requests in flight, held or waited for."""
+    """A slot of a ``ConcurrencyLimiter``, acquired or waited for."""
 
-    __slots__ = ("_gone", "_held", "_room", "_wake")
+    __slots__ = ("_acquired", "_limiter", "_released", "_wake")
 
     def __init__(
-        self, room: "ConcurrencyLimiter | None", wake: Callable[[], Any] | None = None
+        self, limiter: "ConcurrencyLimiter | None", wake: Callable[[], Any] | None = None
     ) -> None:
-        self._room = room
+        self._limiter = limiter
         self._wake = wake
-        self._held: list[None] = []
-        self._gone = False
+        # A list, since append and pop are atomic.
+        self._acquired: list[None] = []
+        self._released = False
 
-    def take(self) -> bool:
-        """Takes a free place, if there is one and nobody waits."""
-        room = self._room
-        if room is None:
+    def try_acquire(self) -> bool:
+        """Acquire a free slot unless others wait; return whether it was acquired."""
+        limiter = self._limiter
+        if limiter is None:
             return True
-        if room.waiting:
+        if limiter.waiters:
             return False
         try:
-            self._held.append(room.free.pop())
+            self._acquired.append(limiter.free.pop())
         except IndexError:
             return False
         return True
 
-    def queue(self) -> None:
-        """Waits in line; ``wake`` is called when the place is held."""
-        if self._room is not None:
-            self._room.waiting.append(self)
-            self._room.serve()
+    def enqueue(self) -> None:
+        """Wait in line. ``wake`` is called when the slot is acquired."""
+        if self._limiter is not None:
+            self._limiter.waiters.append(self)
+            self._limiter.wake_waiters()
 
-    def receive(self) -> bool:
-        """Is given a place after waiting; whether there was still somebody to take it."""
-        self._held.append(None)
+    def grant(self) -> bool:
+        """Acquire the slot for the waiter; return False if nobody waits any more."""
+        self._acquired.append(None)
         try:
             if self._wake is not None:
                 self._wake()
-        except RuntimeError:  # the event loop that waited was closed
-            self._gone = True
-        return not (self._gone and self._let_go())
+        except RuntimeError:  # the event loop of the waiter was closed
+            self._released = True
+        return not (self._released and self._pop())
 
-    def leave(self) -> None:
-        """Gives the place to whoever waited longest; more than once does no harm."""
-        self._gone = True
-        if self._room is not None and self._let_go():
-            self._room.free.append(None)
-            self._room.serve()
+    def release(self) -> None:
+        """Release the slot and wake the longest waiter. Idempotent."""
+        self._released = True
+        if self._limiter is not None and self._pop():
+            self._limiter.free.append(None)
+            self._limiter.wake_waiters()
 
-    def withdraw(self) -> None:
-        """Waits no longer."""
-        if self._room is not None:
+    def cancel(self) -> None:
+        """Stop waiting, and release the slot if it was acquired."""
+        if self._limiter is not None:
             with contextlib.suppress(ValueError):
-                self._room.waiting.remove(self)
-        self.leave()
+                self._limiter.waiters.remove(self)
+        self.release()
 
-    def _let_go(self) -> bool:
+    def _pop(self) -> bool:
         try:
-            self._held.pop()
+            self._acquired.pop()
         except IndexError:
             return False
         return True
 
 
 class ConcurrencyLimiter:
-    """The places of one process, and who waits for one, in order."""
+    """A FIFO concurrency limiter shared by threads and asyncio tasks, without a lock.
 
-    __slots__ = ("free", "waiting")
+    Args:
+        slots: Number of slots.
+    """
 
-    def __init__(self, number: int) -> None:
-        self.free: deque[None] = deque([None] * number)
-        self.waiting: deque[Slot] = deque()
+    __slots__ = ("free", "waiters")
 
-    def serve(self) -> None:
-        """Gives free places to those who wait.
+    def __init__(self, slots: int) -> None:
+        self.free: deque[None] = deque([None] * slots)
+        self.waiters: deque[Slot] = deque()
 
-        Whoever adds a place or somebody who waits calls it afterwards, so one of them sees both.
+    def wake_waiters(self) -> None:
+        """Grant free slots to waiters.
+
+        Called after a slot was freed and after a waiter was added, so that one of both calls sees
+        the two together.
         """
-        while self.free and self.waiting:
+        while self.free and self.waiters:
             try:
-                free = self.free.pop()
+                slot = self.free.pop()
             except IndexError:
                 continue
             try:
-                served = self.waiting.popleft().receive()
+                granted = self.waiters.popleft().grant()
             except IndexError:
-                served = False
-            if not served:
-                self.free.append(free)
+                granted = False
+            if not granted:
+                self.free.append(slot)
 
 
 NO_SLOT = Slot(None)
-"""For a request that needs no place."""
-
-
-T = TypeVar("T")
+"""The slot of a request that needs none."""
 
 
 class RequestLimits:
-    """Who may send when: places shared by threads and by the tasks of all event loops, in order.
+    """Limits that the requests of a client share, across threads, tasks and event loops.
 
     Args:
-        max_concurrency: Requests in flight at one time; None for no limit.
-        limiter: Asked before each request; None for none.
+        max_concurrency: Requests at one time; None for no limit.
+        rate_limiter: Asked before each request; None for none.
     """
 
-    def __init__(self, max_concurrency: int | None, limiter: RateLimiterAdapter | None) -> None:
+    def __init__(
+        self, max_concurrency: int | None, rate_limiter: RateLimiterAdapter | None
+    ) -> None:
         self.max_concurrency = max_concurrency
-        self.limiter = limiter
-        self._room: ConcurrencyLimiter | None = None
-        self.renew()
+        self.rate_limiter = rate_limiter
+        self._limiter: ConcurrencyLimiter | None = None
+        self.reset()
         reset_after_fork(self)
 
-    def renew(self) -> None:
-        """Forgets who holds or waits: in a forked child these are the parent's threads."""
-        number = self.max_concurrency
-        self._room = None if number is None else ConcurrencyLimiter(number)
+    def reset(self) -> None:
+        """Make all slots free. In a forked child they are held by threads of the parent."""
+        slots = self.max_concurrency
+        self._limiter = None if slots is None else ConcurrencyLimiter(slots)
 
-    def enter(self, within: float | None, *, rated: bool) -> tuple[APITimeoutError | None, Slot]:
-        """Waits for a place, then for the limiter.
+    def acquire(self, timeout: float | None, *, use_rate_limiter: bool) -> Slot:
+        """Wait for a slot, then for the rate limiter.
 
         Args:
-            within: Seconds to wait at most; None for as long as it takes.
-            rated: Whether to ask the limiter.
+            timeout: Seconds to wait; None for no limit.
+            use_rate_limiter: Whether to ask the rate limiter.
 
         Returns:
-            What went wrong, and the place, which is to be left.
+            The slot, which the caller releases.
+
+        Raises:
+            APITimeoutError: No slot became free, or the rate limiter did not permit the request.
         """
-        end = None if within is None else monotonic() + within
-        woken = threading.Lock()
-        place = Slot(self._room, woken.release)
+        deadline = None if timeout is None else monotonic() + timeout
+        wakeup = threading.Lock()
+        slot = Slot(self._limiter, wakeup.release)
         try:
-            if not place.take():
-                woken.acquire()
-                place.queue()
-                if not woken.acquire(timeout=-1 if within is None else within):
-                    place.withdraw()
-                    return self._late(within), place
-            if rated and self.limiter is not None and not self.limiter.acquire_by(end):
-                place.leave()
-                return _timeout_error(within), place
+            if not slot.try_acquire():
+                wakeup.acquire()
+                slot.enqueue()
+                self._wait(wakeup, timeout)
+            if use_rate_limiter and self.rate_limiter is not None:
+                permitted = self.rate_limiter.acquire_by(deadline)
+                _check_permitted(permitted, timeout)
         except BaseException:
-            place.withdraw()
+            slot.cancel()
             raise
-        return None, place
+        return slot
 
-    async def aenter(
-        self, within: float | None, *, rated: bool
-    ) -> tuple[APITimeoutError | None, Slot]:
-        """The same in a coroutine."""
+    async def aacquire(self, timeout: float | None, *, use_rate_limiter: bool) -> Slot:  # noqa: ASYNC109 - as in acquire
+        """Wait for a slot, then for the rate limiter; see ``acquire``."""
         loop = asyncio.get_running_loop()
-        woken: asyncio.Future[None] = loop.create_future()
-        place = Slot(self._room, lambda: loop.call_soon_threadsafe(_grant, woken))
-        late = self._late
+        wakeup: asyncio.Future[None] = loop.create_future()
+        slot = Slot(self._limiter, lambda: loop.call_soon_threadsafe(_set_result, wakeup))
+        timeout_error = self._no_slot_error
         try:
-            async with asyncio.timeout(within) as patience:
-                if not place.take():
-                    place.queue()
-                    await woken
-                late = _timeout_error
-                if rated and self.limiter is not None and not await self.limiter.aacquire():
-                    place.leave()
-                    return late(within), place
+            async with asyncio.timeout(timeout) as timer:
+                if not slot.try_acquire():
+                    slot.enqueue()
+                    await wakeup
+                timeout_error = _rate_limiter_error
+                if use_rate_limiter and self.rate_limiter is not None:
+                    _check_permitted(await self.rate_limiter.aacquire(), timeout)
         except BaseException as exception:
-            place.withdraw()
-            if isinstance(exception, TimeoutError) and patience.expired():
-                return late(within), place
+            slot.cancel()
+            if isinstance(exception, TimeoutError) and timer.expired():
+                raise timeout_error(timeout) from None
             raise
-        return None, place
+        return slot
 
-    def _late(self, within: float | None) -> APITimeoutError:
+    def _wait(self, wakeup: Any, timeout: float | None) -> None:
+        if not wakeup.acquire(timeout=-1 if timeout is None else timeout):
+            raise self._no_slot_error(timeout)
+
+    def _no_slot_error(self, timeout: float | None) -> APITimeoutError:
         return APITimeoutError(
-            f"No place was free within {within or 0:.3g} s:"
-            f" {self.max_concurrency} requests were in flight (max_concurrency). Nothing was sent."
+            f"max_concurrency: no slot became free within {timeout or 0:.3g} s;"
+            f" {self.max_concurrency} requests are running. Nothing was sent."
         )
 
 
-def _timeout_error(within: float | None) -> APITimeoutError:
-    time = "" if within is None else f" within {within:.3g} s"
-    return APITimeoutError(f"The rate_limiter gave no leave{time}. Nothing was sent.")
+def _rate_limiter_error(timeout: float | None) -> APITimeoutError:
+    within = "" if timeout is None else f" within {timeout:.3g} s"
+    return APITimeoutError(
+        f"rate_limiter: the request was not permitted{within}. Nothing was sent."
+    )
 
 
-def _grant(future: asyncio.Future[None]) -> None:
+def _check_permitted(permitted: bool, timeout: float | None) -> None:
+    if not permitted:
+        raise _rate_limiter_error(timeout)
+
+
+def _set_result(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
 
 
 def create_limits(max_concurrency: int | None, rate_limiter: Any) -> RequestLimits | None:
-    """The limits of a gateway object; None where there are none."""
-    limiter = as_rate_limiter(rate_limiter)
-    if max_concurrency is None and limiter is None:
+    """Return the limits of a client; None where there are none."""
+    rate_limiter = as_rate_limiter(rate_limiter)
+    if max_concurrency is None and rate_limiter is None:
         return None
-    return RequestLimits(max_concurrency, limiter)
-
-
-def get_rate_limiter(session: CallContext) -> RateLimiterAdapter | None:
-    """The rate limiter that a session's calls ask."""
-    return session.limits.limiter if isinstance(session.limits, RequestLimits) else None
-
-
-def rebuild(kind: Callable[..., T], settings: Any, limiter: RateLimiterAdapter | None) -> T:
-    """A client made anew from what went into its pickle."""
-    return kind(settings, rate_limiter=limiter)
+    return RequestLimits(max_concurrency, rate_limiter)

@@ -17,7 +17,6 @@ from xai_lowcode.protocol.retry import RetryPolicy
 from xai_lowcode.protocol.urls import UrlFormatSelector
 from xai_lowcode.redaction import RedactedStr
 from xai_lowcode.settings import Settings
-from xai_lowcode.transport.concurrency import create_limits
 
 # The gateway closes idle connections after 5 s; a connection kept longer would be found closed.
 KEEPALIVE_SECONDS = 4.0
@@ -28,15 +27,15 @@ MAX_CONNECTIONS = 1000
 import_before_fork("xai_lowcode.transport.pool", "anyio._backends._asyncio", "encodings.idna")
 
 
-def create_context(settings: Settings, rate_limiter: Any = None) -> CallContext:
-    """Return what the calls of a client with these settings have in common."""
+def create_context(settings: Settings, *, rate_limited_by_framework: bool = False) -> CallContext:
+    """Return what the calls of a client with these settings share."""
     return CallContext(
         RetryPolicy(settings.max_retries, settings.deadline),
         UrlFormatSelector(settings.url_format, settings.parameter_names),
         RedactedStr(settings.api_token.get_secret_value()),
         monotonic,
         random.random,
-        create_limits(settings.max_concurrency, rate_limiter),
+        rate_limited_by_framework,
     )
 
 

@@ -66,7 +66,7 @@ def map_exception(exception: BaseException, progress: Any = None) -> XAILowCodeE
     if progress is not None:
         request_sent = progress.sent
     hint = None if progress is not None else "The http_client, or its proxy, may be the cause."
-    return error(_to_sentence(error, names, progress, said), hint=hint, reached=request_sent)
+    return error(_to_sentence(error, names, progress, said), hint=hint, request_sent=request_sent)
 
 
 def _describe(exception: BaseException) -> str:
@@ -106,18 +106,22 @@ def failed_attempt(
         progress = None
     error = map_exception(exception, progress)
     if not isinstance(error, APIConnectionError):
-        return None if error is None else RequestFailed(error, begun=response is not None)
+        return (
+            None if error is None else RequestFailed(error, response_started=response is not None)
+        )
     timed_out = isinstance(error, APITimeoutError)
     if progress is None:
         # A client that was given does not tell whether a part of the response had come.
-        maybe = error.reached and not timed_out and not idempotent
-        error.begun = response is not None or maybe
-        return RequestFailed(error, begun=error.begun)
-    error.begun = response is not None or (progress.sent and progress.bytes_received > 0)
+        maybe = error.request_sent and not timed_out and not idempotent
+        error.response_started = response is not None or maybe
+        return RequestFailed(error, response_started=error.response_started)
+    error.response_started = response is not None or (progress.sent and progress.bytes_received > 0)
     closed_at_once = monotonic() - progress.last_write < STALE_SECONDS
-    stale = progress.connection_reused and error.reached and closed_at_once
+    stale = progress.connection_reused and error.request_sent and closed_at_once
     return RequestFailed(
-        error, stale=stale and not error.begun and not timed_out, begun=error.begun
+        error,
+        connection_was_stale=stale and not error.response_started and not timed_out,
+        response_started=error.response_started,
     )
 
 

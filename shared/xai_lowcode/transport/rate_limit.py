@@ -3,8 +3,9 @@
 import inspect
 import pickle
 import warnings
+from collections.abc import Callable
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeVar
 
 from xai_lowcode.errors import UsageError
 
@@ -23,21 +24,21 @@ class RateLimiterAdapter:
     behind with a warning, since what it counted was this process alone.
 
     Args:
-        given: Has ``acquire()``, and ``aacquire()`` or ``async_acquire()``.
+        wrapped: Has ``acquire()``, and ``aacquire()`` or ``async_acquire()``.
 
     Raises:
         UsageError: It has not.
     """
 
-    __slots__ = ("_aacquire", "_aasks", "_acquire", "_asks", "given")
+    __slots__ = ("_aacquire", "_aasks", "_acquire", "_asks", "wrapped")
 
-    def __init__(self, given: Any) -> None:
-        acquire = getattr(given, "acquire", None)
-        aacquire = getattr(given, "aacquire", None) or getattr(given, "async_acquire", None)
-        if isinstance(given, type) or not callable(acquire) or not callable(aacquire):
-            kind = given.__name__ if isinstance(given, type) else type(given).__name__
+    def __init__(self, wrapped: Any) -> None:
+        acquire = getattr(wrapped, "acquire", None)
+        aacquire = getattr(wrapped, "aacquire", None) or getattr(wrapped, "async_acquire", None)
+        if isinstance(wrapped, type) or not callable(acquire) or not callable(aacquire):
+            kind = wrapped.__name__ if isinstance(wrapped, type) else type(wrapped).__name__
             raise UsageError(f"rate_limiter: {_NEEDED}, not {kind}.", field="rate_limiter")
-        self.given = given
+        self.wrapped = wrapped
         self._asks, self._aasks = _accepts_blocking(acquire), _accepts_blocking(aacquire)
         self._acquire, self._aacquire = acquire, aacquire
 
@@ -76,20 +77,20 @@ class RateLimiterAdapter:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        carried = picklable_or_none(self.given)
+        carried = picklable_or_none(self.wrapped)
         return (type(None), ()) if carried is None else (RateLimiterAdapter, (carried,))
 
 
-def as_rate_limiter(given: Any) -> RateLimiterAdapter | None:
+def as_rate_limiter(wrapped: Any) -> RateLimiterAdapter | None:
     """A rate limiter as this package takes it; None stays None.
 
     Raises:
         UsageError: It is none.
     """
     return (
-        given
-        if given is None or isinstance(given, RateLimiterAdapter)
-        else RateLimiterAdapter(given)
+        wrapped
+        if wrapped is None or isinstance(wrapped, RateLimiterAdapter)
+        else RateLimiterAdapter(wrapped)
     )
 
 
@@ -113,3 +114,16 @@ def _accepts_blocking(acquire: Any) -> bool:
         return "blocking" in inspect.signature(acquire).parameters
     except (TypeError, ValueError):
         return False
+
+
+T = TypeVar("T")
+
+
+def rate_limiter_of(limits: Any) -> RateLimiterAdapter | None:
+    """Return the rate limiter of a client's limits, for its pickle."""
+    return None if limits is None else limits.rate_limiter
+
+
+def rebuild(kind: Callable[..., T], settings: Any, rate_limiter: RateLimiterAdapter | None) -> T:
+    """Create a client from what is in its pickle."""
+    return kind(settings, rate_limiter=rate_limiter)

@@ -62,43 +62,48 @@ class RequestBuilder:
         self._timeout = settings.httpx_timeout.as_dict()
         self._urls: dict[tuple[str, str, type], Any] = {}
 
-    def build(self, step: SendRequest) -> tuple[httpx.Request, RequestProgress]:
+    def build(
+        self, step: SendRequest, timeout: float | None
+    ) -> tuple[httpx.Request, RequestProgress]:
         """Build a request for the package's own transports, and the record of its progress."""
-        call = step.call
-        progress = RequestProgress(call.operation.method, step.within)
+        call, endpoint = step.call, step.call.endpoint
+        progress = RequestProgress(endpoint.method, timeout)
         progress.monitored = True
-        url = self._url(call.operation.host, step.path, httpx.URL)
+        url = self._url(endpoint.host, step.path, httpx.URL)
         request = httpx.Request(
-            call.operation.method,
+            endpoint.method,
             url,
             content=call.body,
             headers=_STREAM if call.stream else _PLAIN,
-            extensions={"timeout": self._capped(step.within), "progress": progress},
+            extensions={"timeout": self._cap_timeout(timeout), "progress": progress},
         )
         # httpx made a URL of its own class of it.
         request.url = url
         return request, progress
 
-    def build_with(self, client: Any, step: SendRequest) -> tuple[Any, RequestProgress]:
+    def build_with(
+        self, client: Any, step: SendRequest, timeout: float | None
+    ) -> tuple[Any, RequestProgress]:
         """Build a request with a client of httpx's or httpx2's, which adds headers of its own."""
-        call, timeout = step.call, self._capped(step.within)
-        progress = RequestProgress(call.operation.method, step.within)
+        call, endpoint = step.call, step.call.endpoint
+        phases = self._cap_timeout(timeout)
+        progress = RequestProgress(endpoint.method, timeout)
         request = client.build_request(
-            call.operation.method,
-            str(self._bases[call.operation.host]),
+            endpoint.method,
+            str(self._bases[endpoint.host]),
             content=call.body,
             headers=_STREAM_HEADERS if call.stream else _HEADERS,
-            timeout=(timeout["connect"], timeout["read"], timeout["write"], timeout["pool"]),
+            timeout=(phases["connect"], phases["read"], phases["write"], phases["pool"]),
             extensions={"progress": progress},
         )
-        request.url = self._url(call.operation.host, step.path, type(request.url))
+        request.url = self._url(endpoint.host, step.path, type(request.url))
         return request, progress
 
-    def _capped(self, within: float | None) -> dict[str, float | None]:
-        if within is None:
+    def _cap_timeout(self, timeout: float | None) -> dict[str, float | None]:
+        if timeout is None:
             return self._timeout
         return {
-            phase: within if seconds is None else min(seconds, within)
+            phase: timeout if seconds is None else min(seconds, timeout)
             for phase, seconds in self._timeout.items()
         }
 

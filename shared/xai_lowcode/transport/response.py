@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Any
 
 from xai_lowcode.errors import APITimeoutError, InvalidResponseError
-from xai_lowcode.protocol.steps import Call, HTTPResponse, StreamStarted
+from xai_lowcode.protocol.steps import Call, HTTPResponse
 
 _GZIP = zlib.MAX_WBITS | 16
 _RAW_DEFLATE = -zlib.MAX_WBITS
@@ -45,7 +45,7 @@ class BodyLimits:
         if self._deadline is not None:
             if self._late:
                 raise APITimeoutError(
-                    f"The answer was not complete within {self._within:.3g} s.", reached=True
+                    f"The answer was not complete within {self._within:.3g} s.", request_sent=True
                 )
             self._late = monotonic() > self._deadline
 
@@ -72,9 +72,9 @@ def should_stream_body(call: Call[Any], response: Any) -> bool:
     )
 
 
-def stream_started(response: Any) -> StreamStarted:
-    """Return the head of a stream."""
-    return StreamStarted(_headers(response))
+def stream_started(response: Any) -> HTTPResponse:
+    """Return the head of a stream, whose body is unread."""
+    return HTTPResponse(response.status_code, _headers(response), None)
 
 
 def read_response(response: Any, content: bytes, max_bytes: int) -> HTTPResponse:
@@ -121,12 +121,12 @@ def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
     raise InvalidResponseError(f"The response cannot be decompressed ({encoding}: {reason}).")
 
 
-def abort(response: Any) -> bool:
+def abort_connection(response: Any) -> bool:
     """Close the connection of a response without waiting; return whether it is one of ours."""
-    abort_connection = response.extensions.get("abort")
-    if abort_connection is not None:
-        abort_connection()
-    return abort_connection is not None
+    abort = response.extensions.get("abort")
+    if abort is not None:
+        abort()
+    return abort is not None
 
 
 def _headers(response: Any) -> dict[str, str]:

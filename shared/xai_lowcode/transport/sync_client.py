@@ -1,9 +1,9 @@
-"""The sync client: performs the steps of a call flow (send, sleep, run); decides nothing."""
+"""The sync client: performs the steps of a call flow (send, sleep, run)."""
 
 import os
 import weakref
 from collections.abc import Generator, Mapping
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, Self, TypeVar
 
 from xai_lowcode._internal import json
@@ -11,28 +11,21 @@ from xai_lowcode._internal.validation import check_http_client
 from xai_lowcode.protocol.call_flow import CallContext, call_and_parse, call_flow
 from xai_lowcode.protocol.endpoint import Endpoint
 from xai_lowcode.protocol.retry import RetryState
-from xai_lowcode.protocol.steps import (
-    AcquireSlot,
-    Call,
-    Flow,
-    Outcome,
-    RunBlocking,
-    SendRequest,
-    Sleep,
-)
+from xai_lowcode.protocol.steps import Call, Flow, Outcome, RunBlocking, SendRequest, Sleep
 from xai_lowcode.settings import Settings
-from xai_lowcode.transport.concurrency import NO_SLOT, Slot, get_rate_limiter, rebuild
+from xai_lowcode.transport.concurrency import NO_SLOT, RequestLimits, Slot, create_limits
 from xai_lowcode.transport.config import TransportConfig, create_context
 from xai_lowcode.transport.exceptions import (
     failed_attempt,
     map_stream_exception,
     strip_tracebacks,
 )
+from xai_lowcode.transport.rate_limit import rate_limiter_of, rebuild
 from xai_lowcode.transport.request_builder import RequestBuilder
 from xai_lowcode.transport.response import (
     DONE,
     BodyLimits,
-    abort,
+    abort_connection,
     read_response,
     should_stream_body,
     stream_started,
@@ -40,26 +33,27 @@ from xai_lowcode.transport.response import (
 
 T = TypeVar("T")
 
-# A stream to be read: its response, the limits of its body, and its concurrency slot.
 OpenStream = tuple[Any, BodyLimits, Slot]
+"""A stream whose body is unread: the response, the limits of its body, its concurrency slot."""
 
 
 class SyncAPIClient:
-    """Calls the gateway's endpoints.
+    """Calls the endpoints of the gateway.
 
-    The connection pool is made on first use and again after a fork. Threads may share a client.
-    A pickled or copied client has the same settings and a pool of its own.
+    The connection pool is created on first use, and again in a forked child. Threads may share a
+    client. A pickled or copied client has the same settings and a pool of its own.
 
     Args:
-        settings: Token, address, timeouts, retries.
-        http_client: An ``httpx.Client`` to send with instead of an own one; it stays yours.
-        session: What its calls have in common, to share it between clients of one gateway.
-        rate_limiter: Asked before each request, where no session is given: LangChain's or
-            LlamaIndex's, or any object with their ``acquire`` and ``aacquire``/``async_acquire``.
+        settings: Token, base URL, timeouts, retries.
+        http_client: An ``httpx.Client`` to send with instead of an own pool; the caller closes it.
+        context: Shared by the clients of one gateway; default: a new one.
+        limits: Shared likewise; default: those of the settings and the rate limiter.
+        rate_limiter: Asked before each request: LangChain's or LlamaIndex's, or any object with
+            ``acquire`` and ``aacquire`` or ``async_acquire``.
 
     Example:
         >>> from xai_lowcode.api.endpoints import LIST_MODELS
-        >>> client = Client(Settings.create())  # doctest: +SKIP
+        >>> client = SyncAPIClient(Settings.create())  # doctest: +SKIP
         >>> client.call(LIST_MODELS)[0]["id"]  # doctest: +SKIP
         'grok-4.7'
     """
@@ -69,19 +63,21 @@ class SyncAPIClient:
         settings: Settings,
         *,
         http_client: Any = None,
-        session: CallContext | None = None,
+        context: CallContext | None = None,
+        limits: RequestLimits | None = None,
         rate_limiter: Any = None,
     ) -> None:
         self.settings = settings
-        self.session = session or create_context(settings, rate_limiter)
+        self.context = context or create_context(settings)
+        self.limits = limits or create_limits(settings.max_concurrency, rate_limiter)
         self._builder = RequestBuilder(settings)
-        self._injected = check_http_client(http_client, field="http_client", is_async=False)
-        # By process: a forked child leaves its parent's connections alone. Without a lock, which
-        # would stay closed in the child if another thread held it.
+        self._http_client = check_http_client(http_client, field="http_client", is_async=False)
+        # By process id: a forked child must not use its parent's connections. Without a lock: a
+        # lock that another thread of the parent holds would never be released in the child.
         self._transports: dict[int, tuple[Any, weakref.finalize[Any, Any]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return rebuild, (type(self), self.settings, get_rate_limiter(self.session))
+        return rebuild, (type(self), self.settings, rate_limiter_of(self.limits))
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +86,7 @@ class SyncAPIClient:
         self.close()
 
     def close(self) -> None:
-        """Closes the idle connections; those in use are closed when their calls end.
+        """Close the idle connections. Those in use are closed when their calls end.
 
         The client may be used again afterwards.
         """
@@ -100,62 +96,62 @@ class SyncAPIClient:
 
     def call(
         self,
-        operation: Endpoint[T],
+        endpoint: Endpoint[T],
         *,
         body: Any = None,
         ids: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> T:
-        """Calls an endpoint and returns its parsed answer.
+        """Call an endpoint and return its parsed response.
 
         Args:
-            operation: The endpoint.
+            endpoint: The endpoint.
             body: The JSON body, if it has one.
-            ids: Values of the ids in its path.
+            ids: Values of its path parameters.
             query: Further query parameters.
 
         Raises:
             XAILowCodeError: See ``errors``.
         """
         content = None if body is None else json.dumps(body)
-        return self.run(
-            call_and_parse(Call(operation, content, ids or {}, query or {}), self.session)
-        )
+        call = Call(endpoint, content, ids or {}, query or {})
+        return self.execute(call_and_parse(call, self.context))
 
-    def run(self, flow: Flow[T]) -> T:
-        """Does what a flow asks for, one step after the other, and returns its result."""
-        result, _ = self._drive(flow)
+    def execute(self, flow: Flow[T]) -> T:
+        """Perform the steps of a flow and return its result."""
+        result, _ = self._run_flow(flow)
         return result
 
     def stream(
         self,
         call: Call[Any],
-        session: CallContext | None = None,
-        attempts: RetryState | None = None,
+        context: CallContext | None = None,
+        retry_state: RetryState | None = None,
     ) -> Generator[bytes, bool | None, None]:
-        """Makes a call and yields its answer's bytes as they come.
+        """Make a call and yield the bytes of its response as they arrive.
 
-        Closing the iterator drops the connection. Sending ``DONE`` says that the answer is
-        complete: its end is waited for a moment, and the connection may be used again.
+        Closing the generator closes the connection. Sending ``DONE`` into it says that the response
+        is complete: its end is waited for briefly, so that the connection can be reused.
 
         Args:
-            call: What is asked.
-            session: What the client's calls have in common, if not the client's own.
-            attempts: The attempts made so far, if this continues an earlier call.
+            call: The call.
+            context: Default: the client's own.
+            retry_state: The attempts so far, if this continues a call.
         """
-        settled, reading = self._drive(call_flow(call, session or self.session, attempts))
-        if reading is None:
-            yield settled.body
+        flow = call_flow(call, context or self.context, retry_state)
+        success, open_stream = self._run_flow(flow)
+        if open_stream is None:
+            yield success.body
             return
-        response, limits, place = reading
+        response, body_limits, slot = open_stream
         aborted = False
         try:
             for chunk in response.stream:
-                limits.check(chunk)
+                body_limits.check(chunk)
                 if (yield chunk) is DONE:
                     return
         except GeneratorExit:
-            aborted = abort(response)
+            aborted = abort_connection(response)
             raise
         except Exception as exception:
             error = map_stream_exception(exception)
@@ -168,77 +164,84 @@ class SyncAPIClient:
                 if not aborted:
                     response.close()
             finally:
-                place.leave()
+                slot.release()
         raise error
 
-    def _drive(self, flow: Flow[T]) -> tuple[T, OpenStream | None]:
+    def _run_flow(self, flow: Flow[T]) -> tuple[T, OpenStream | None]:
         outcome: Any = None
-        reading: OpenStream | None = None
-        place = NO_SLOT
+        open_stream: OpenStream | None = None
         try:
             while True:
-                step = flow.send(outcome)
-                match step:
-                    case SendRequest():
-                        outcome, opened = self._send(step)
-                        if opened is None:
-                            place.leave()
-                        else:
-                            reading = (*opened, place)
-                    case AcquireSlot():
-                        outcome, place = step.limits.enter(step.within, rated=step.rated)
-                    case Sleep():
-                        sleep(step.seconds)
+                match flow.send(outcome):
+                    case SendRequest() as step:
+                        outcome, open_stream = self._send(step)
+                    case Sleep(seconds=seconds):
+                        sleep(seconds)
                         outcome = None
-                    case RunBlocking():
-                        outcome = step.run()
-        except StopIteration as finished:
-            return finished.value, reading
+                    case RunBlocking(run=run):
+                        outcome = run()
+        except StopIteration as stop:
+            return stop.value, open_stream
         except BaseException:
-            place.leave()
+            if open_stream is not None:
+                open_stream[2].release()
             raise
 
-    def _send(self, step: SendRequest) -> tuple[Outcome, tuple[Any, BodyLimits] | None]:
+    def _send(self, step: SendRequest) -> tuple[Outcome, OpenStream | None]:
         progress = response = None
+        slot, timeout = NO_SLOT, step.timeout
         max_bytes = self.settings.max_response_bytes
-        limits = BodyLimits(max_bytes, step.within)
         try:
-            if self._injected is None:
+            if self.limits is not None:
+                start = monotonic()
+                slot = self.limits.acquire(timeout, use_rate_limiter=step.use_rate_limiter)
+                timeout = None if timeout is None else timeout - (monotonic() - start)
+            body_limits = BodyLimits(max_bytes, timeout)
+            if self._http_client is None:
                 transport = self._transport()
-                request, progress = self._builder.build(step)
+                request, progress = self._builder.build(step, timeout)
                 response = transport.handle_request(request)
             else:
-                request, progress = self._builder.build_with(self._injected, step)
-                response = self._injected.send(request, stream=True, follow_redirects=False)
+                request, progress = self._builder.build_with(self._http_client, step, timeout)
+                response = self._http_client.send(request, stream=True, follow_redirects=False)
             if should_stream_body(step.call, response):
-                return stream_started(response), (response, limits)
-            try:
-                chunks = []
-                for chunk in response.stream:
-                    limits.check(chunk)
-                    chunks.append(chunk)
-            finally:
-                response.close()
+                open_stream = response, body_limits, slot
+                slot = NO_SLOT
+                return stream_started(response), open_stream
+            chunks = _read_body(response, body_limits)
             return read_response(response, b"".join(chunks), max_bytes), None
         except BaseException as exception:
-            idempotent = step.call.operation.idempotent
+            idempotent = step.call.endpoint.idempotent
             outcome = failed_attempt(exception, progress, response, idempotent=idempotent)
             if outcome is None:
                 strip_tracebacks(exception)
                 raise
-        return outcome, None
+            return outcome, None
+        finally:
+            slot.release()
 
     def _transport(self) -> Any:
-        held = self._transports.get(os.getpid())
-        if held is None:
+        entry = self._transports.get(os.getpid())
+        if entry is None:
             # httpcore takes long to import, and is not needed before.
             from xai_lowcode.transport.pool import PooledTransport  # noqa: PLC0415 - as said above
 
-            made = PooledTransport(TransportConfig(self.settings))
+            transport = PooledTransport(TransportConfig(self.settings))
             # Also when the last reference goes, so that no socket is left open.
-            closing = weakref.finalize(self, made.close)
-            held = self._transports.setdefault(os.getpid(), (made, closing))
-            if held[0] is not made:
+            finalizer = weakref.finalize(self, transport.close)
+            entry = self._transports.setdefault(os.getpid(), (transport, finalizer))
+            if entry[0] is not transport:
                 # Another thread was faster.
-                closing()
-        return held[0]
+                finalizer()
+        return entry[0]
+
+
+def _read_body(response: Any, body_limits: BodyLimits) -> list[bytes]:
+    try:
+        chunks = []
+        for chunk in response.stream:
+            body_limits.check(chunk)
+            chunks.append(chunk)
+        return chunks
+    finally:
+        response.close()

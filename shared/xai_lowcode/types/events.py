@@ -94,7 +94,7 @@ class OutputItemDone:
     """An item is complete, to be sent back as it is by the dialect that gave it."""
 
     item: Mapping[str, Any]
-    form: str
+    dialect: str
     choice: int = 0
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 

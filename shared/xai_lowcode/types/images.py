@@ -277,7 +277,7 @@ def parse_images(body: Any) -> ImageBatch:
         raise InvalidResponseError("The response holds no images.", body=body)
     if not passed:
         raise ContentPolicyError(
-            "xAI's moderation held the pictures back.", maker="provider", status_code=200
+            "xAI's moderation held the pictures back.", source="provider", status_code=200
         )
     return ImageBatch(
         tuple(_parse_image(item) for item in passed),

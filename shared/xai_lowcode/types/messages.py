@@ -102,11 +102,13 @@ class Message:
         name: Name of the speaker; of use for users only.
         items: What the service answered, verbatim and in order (ids repeat). The dialect that gave
             them sends them back instead of the parts, encrypted reasoning included.
-        form: The dialect that gave the items; another one goes by the parts.
+        dialect: The dialect of the items; other dialects render the parts.
+        stored_id: Id of the response that xAI stored for this message; empty for none.
     """
 
     role: Role
     parts: tuple[Part, ...]
     name: str | None = None
     items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    form: str = ""
+    dialect: str = ""
+    stored_id: str = field(default="", compare=False)

@@ -61,7 +61,7 @@ def parse_polling(wish: Any) -> PollingOptions | None:
             )
 
 
-Api = Literal["auto", "chat_completions", "completions", "messages", "responses"]
+Api = Literal["auto", "chat_completions", "messages", "responses"]
 
 
 APIS: frozenset[str] = frozenset(get_args(Api))

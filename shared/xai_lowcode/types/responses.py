@@ -67,7 +67,7 @@ class Choice:
         logprobs: Probabilities of the tokens as xAI gives them, if asked for.
         refusal: Text with which the model refused, if it did.
         items: What the service answered, verbatim and in order, to be sent back as it is.
-        form: The dialect that gave the items.
+        dialect: The dialect that gave the items.
     """
 
     parts: tuple[Part, ...]
@@ -75,7 +75,7 @@ class Choice:
     logprobs: tuple[Mapping[str, Any], ...] = ()
     refusal: str | None = None
     items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    form: str = ""
+    dialect: str = ""
 
     @property
     def text(self) -> str:
@@ -95,7 +95,7 @@ class Choice:
     @property
     def message(self) -> Message:
         """The answer as a turn of the conversation, to be sent back with the next request."""
-        return Message("assistant", self.parts, items=self.items, form=self.form)
+        return Message("assistant", self.parts, items=self.items, dialect=self.dialect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 A dialect knows the waist and JSON, nothing of HTTP, the gateway, or another dialect.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from xai_lowcode.protocol.endpoint import Endpoint
@@ -51,29 +52,30 @@ class Decoder(Protocol):
         """Whether every choice has a finish reason, or the API's terminal event has come."""
 
 
-class Dialect(Protocol):
-    """One wire form."""
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One API for chats: how a request is rendered, and how its response is parsed.
 
-    @property
-    def name(self) -> str:
-        """How users choose it."""
+    Attributes:
+        name: Its name in ``api=``.
+        endpoint: The endpoint.
+        render: Renders the request body; raises UsageError for what the API does not support.
+        parse: Parses the body of a response; raises InvalidResponseError.
+        is_complete: Whether the body of a response says why it ended.
+        decoder: Returns a decoder for one stream.
+        unsupported: Options without a field in this API. They are left out with a warning.
+    """
 
-    @property
-    def operation(self) -> Endpoint[dict[str, Any]]:
-        """The endpoint that speaks it."""
+    name: str
+    endpoint: Endpoint[dict[str, Any]]
+    render: "Render"
+    parse: Callable[[dict[str, Any]], ChatResponse]
+    is_complete: Callable[[dict[str, Any]], bool]
+    decoder: Callable[[], Decoder]
+    unsupported: frozenset[str] = frozenset()
 
-    @property
-    def unsupported(self) -> frozenset[str]:
-        """Options of a request that have no member in this form, and are left out with a word."""
 
-    def render(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        """The request body; raises UsageError for what the form cannot carry."""
+class Render(Protocol):
+    """Renders a request body."""
 
-    def parse(self, body: dict[str, Any]) -> ChatResponse:
-        """A plain answer; raises InvalidResponseError for what is none."""
-
-    def is_complete(self, body: dict[str, Any]) -> bool:
-        """Whether a plain answer says why it ended, as a stream must before its end."""
-
-    def decoder(self) -> Decoder:
-        """A fresh decoder for one stream."""
+    def __call__(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]: ...

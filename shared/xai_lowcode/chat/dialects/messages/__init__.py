@@ -1,26 +1,23 @@
-"""``/v1/messages``: xAI's form of Anthropic's messages, which xAI has announced to end.
+"""Messages (``/v1/messages``), xAI's version of Anthropic's API, which xAI has deprecated.
 
-Nothing of it is recorded; what is known comes from xAI's specification and Anthropic's documents. A
-form for those who need it: it has no response formats and no reasoning effort.
+No response of it is recorded. Sources: xAI's OpenAPI document and Anthropic's documentation. It has
+no response formats and no reasoning effort.
 """
 
-from typing import Any
-
 from xai_lowcode.api.endpoints import CREATE_MESSAGE
+from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.dialects.messages.request import render_request
-from xai_lowcode.chat.dialects.messages.response import parse_response
+from xai_lowcode.chat.dialects.messages.response import is_complete, parse_response
 from xai_lowcode.chat.dialects.messages.stream import MessagesDecoder
-from xai_lowcode.protocol.endpoint import Endpoint
-from xai_lowcode.types.requests import ChatRequest
-from xai_lowcode.types.responses import ChatResponse
 
-
-class Messages:
-    """The messages dialect."""
-
-    name: str = "messages"
-    operation: Endpoint[dict[str, Any]] = CREATE_MESSAGE
-    unsupported: frozenset[str] = frozenset(
+DIALECT = Dialect(
+    name="messages",
+    endpoint=CREATE_MESSAGE,
+    render=render_request,
+    parse=parse_response,
+    is_complete=is_complete,
+    decoder=MessagesDecoder,
+    unsupported=frozenset(
         {
             "seed",
             "presence_penalty",
@@ -32,20 +29,5 @@ class Messages:
             "reasoning_effort",
             "service_tier",
         }
-    )
-
-    def render(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        """The request body."""
-        return render_request(request, stream=stream)
-
-    def parse(self, body: dict[str, Any]) -> ChatResponse:
-        """A plain answer."""
-        return parse_response(body)
-
-    def is_complete(self, body: dict[str, Any]) -> bool:
-        """Whether a plain answer has its stop reason."""
-        return bool(body.get("stop_reason"))
-
-    def decoder(self) -> MessagesDecoder:
-        """A fresh decoder for one stream."""
-        return MessagesDecoder()
+    ),
+)

@@ -27,7 +27,7 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
         (*((ReasoningPart(thoughts),) if thoughts else ()), *said),
         parse_finish_reason(body.get("stop_reason"), has_calls=has_calls),
         items=tuple(content),
-        form="messages" if content else "",
+        dialect="messages" if content else "",
     )
     return ChatResponse(
         choices=(choice,),
@@ -70,3 +70,8 @@ def parse_usage(usage: Any) -> Usage | None:
 def _parse_call(block: Mapping[str, Any]) -> ToolCallPart:
     arguments = dump_arguments(block.get("input") or {})
     return ToolCallPart(get_str(block, "id"), get_str(block, "name"), arguments)
+
+
+def is_complete(body: dict[str, Any]) -> bool:
+    """Return whether the body of a response has its stop reason."""
+    return bool(body.get("stop_reason"))

@@ -78,7 +78,7 @@ def _render_reasoning(request: ChatRequest) -> Json:
 
 def items_match_parts(message: Message) -> bool:
     """Whether a message came in this form and nobody has changed it since."""
-    return message.form == "responses" and can_replay_items(message, parse_item(message.items))
+    return message.dialect == "responses" and can_replay_items(message, parse_item(message.items))
 
 
 def _render_message(message: Message, position: int) -> Iterator[Mapping[str, Any]]:

@@ -1,0 +1,187 @@
+"""Build chat requests from the options of a framework: aliases, layers, tools, stored responses.
+
+LangChain and LlamaIndex name, layer and continue alike; only their messages and tools differ. An
+adapter converts these and calls ``build_request``.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from xai_lowcode.chat.dialect_selection import stored_response_is_current
+from xai_lowcode.chat.openai_format import parse_response_format, parse_tool_choice
+from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import Message
+from xai_lowcode.types.requests import (
+    OPTIONS,
+    ChatRequest,
+    NamedTool,
+    PollingOptions,
+    ResponseFormat,
+    ServerTool,
+    ToolSpec,
+    parse_polling,
+)
+
+ALIASES = {"max_completion_tokens": "max_tokens", "stop_sequences": "stop"}
+"""Names of options that other chat models use."""
+
+MAX_NAME_LENGTH = 64
+"""Length of the name of a tool or schema, in characters."""
+
+_INVALID_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
+_REASONING_KEYS = frozenset({"effort", "summary"})
+
+
+def sanitize_name(name: str) -> str:
+    """Replace what xAI does not accept in the name of a tool or schema by ``_``.
+
+    Example:
+        >>> sanitize_name("Person[str]")
+        'Person_str_'
+    """
+    return _INVALID_IN_NAMES.sub("_", name)[:MAX_NAME_LENGTH]
+
+
+def normalize_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename the options of other chat models.
+
+    ``stream`` is dropped: the method that is called decides. The keys of ``extra_body`` join the
+    options.
+
+    Raises:
+        UsageError: ``reasoning`` is not a dict with ``effort`` or ``summary``.
+
+    Example:
+        >>> normalize_options({"max_completion_tokens": 5, "reasoning": {"effort": "low"}})
+        {'max_tokens': 5, 'reasoning_effort': 'low'}
+    """
+    normalized: dict[str, Any] = {}
+    for name, value in options.items():
+        match name:
+            case "stream":
+                continue
+            case "extra_body":
+                normalized |= value or {}
+            case "stream_options":
+                normalized["stream_usage"] = (value or {}).get("include_usage", True)
+            case "reasoning":
+                normalized |= _parse_reasoning(value)
+            case _:
+                normalized[ALIASES.get(name, name)] = value
+    return normalized
+
+
+def _parse_reasoning(reasoning: Any) -> dict[str, Any]:
+    if reasoning is None:
+        return {}
+    if not isinstance(reasoning, Mapping) or not reasoning.keys() <= _REASONING_KEYS:
+        raise UsageError(
+            f"reasoning: expected a dict with 'effort' or 'summary', got {reasoning!r}.",
+            field="reasoning",
+        )
+    return {f"reasoning_{name}": value for name, value in reasoning.items() if value is not None}
+
+
+def merge_options(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge layers of options; later layers win, and None removes an option."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged |= normalize_options(layer)
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def build_request(
+    messages: Sequence[Message],
+    options: dict[str, Any],
+    *,
+    to_tool: Callable[[Any], ToolSpec | ServerTool],
+    to_response_format: Callable[[Any], ResponseFormat | None] = parse_response_format,
+) -> ChatRequest:
+    """Build the request of one call.
+
+    Args:
+        messages: The conversation.
+        options: Merged options, ``model`` included; they are consumed. Unknown ones become keys of
+            the request body.
+        to_tool: Converts a tool of the framework, or one in OpenAI's format.
+        to_response_format: Converts a response format of the framework.
+
+    Raises:
+        UsageError: An option has an invalid value.
+    """
+    if options.pop("use_previous_response_id", False):
+        messages = resume_from_stored(messages, options)
+    tools = [*(options.pop("tools", None) or ()), *(options.pop("server_tools", None) or ())]
+    converted = [to_tool(tool) for tool in tools]
+    stop = options.pop("stop", None) or ()
+    choice = parse_tool_choice(options.pop("tool_choice", None))
+    if isinstance(choice, NamedTool):
+        choice = NamedTool(sanitize_name(choice.name))
+    return ChatRequest(
+        model=options.pop("model"),
+        messages=messages,
+        tools=[tool for tool in converted if isinstance(tool, ToolSpec)],
+        server_tools=[tool for tool in converted if isinstance(tool, ServerTool)],
+        tool_choice=choice,
+        response_format=to_response_format(options.pop("response_format", None)),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        include=tuple(options.pop("include", None) or ()),
+        **{name: options.pop(name) for name in OPTIONS & options.keys()},
+        extra=options,
+    )
+
+
+def resume_from_stored(messages: Sequence[Message], options: dict[str, Any]) -> Sequence[Message]:
+    """Return the messages after the last stored response, and set ``previous_response_id``.
+
+    A response whose message was changed since is sent like any other message: xAI's copy would
+    bring back what was corrected. A request needs at least one new message.
+
+    Args:
+        messages: The conversation; ``Message.stored_id`` names stored responses.
+        options: Options of the request; ``api`` and ``previous_response_id`` are set.
+
+    Raises:
+        UsageError: ``api`` is set to an API that stores no responses.
+    """
+    api = options.get("api", "auto")
+    if api not in {"auto", "responses"}:
+        raise UsageError(
+            f"use_previous_response_id: not supported by {api}.",
+            field="use_previous_response_id",
+            hint="Leave api unset, or set it to 'responses'.",
+        )
+    options["api"] = "responses"
+    if options.get("previous_response_id"):
+        return messages
+    for index in range(len(messages) - 2, -1, -1):
+        message = messages[index]
+        if message.stored_id and stored_response_is_current(message):
+            options["previous_response_id"] = message.stored_id
+            return messages[index + 1 :]
+    return messages
+
+
+def refuse_deferred_stream(deferred: Any) -> None:
+    """Check that a call that streams is not deferred.
+
+    Raises:
+        UsageError: It is.
+    """
+    if parse_polling(deferred) is not None:
+        raise UsageError(
+            "deferred: not supported when streaming.",
+            field="deferred",
+            hint="Use a method that does not stream.",
+        )
+
+
+def polling_options(options: dict[str, Any], default: Any) -> PollingOptions | None:
+    """Take ``deferred`` out of the options of a call.
+
+    Args:
+        options: Options of the call.
+        default: The value where the call sets none.
+    """
+    return parse_polling(options.pop("deferred", default))
