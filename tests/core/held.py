@@ -1,6 +1,7 @@
 """How many requests are in flight, from arrival to last byte, and how many more may be."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from tests.core.loopback import Reply, json_reply
+from xai_lowcode.errors import APITimeoutError
 from xai_lowcode.transport.concurrency import RequestLimits
 
 if TYPE_CHECKING:
@@ -104,10 +106,11 @@ class Held(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 def free(limits: RequestLimits) -> int:
-    """How many places can be taken without waiting."""
-    taken: list[Slot] = []
-    while (entered := limits.enter(0.001, rated=False))[0] is None:
-        taken.append(entered[1])
-    for place in taken:
-        place.leave()
-    return len(taken)
+    """Return how many slots can be acquired without waiting."""
+    slots: list[Slot] = []
+    with contextlib.suppress(APITimeoutError):
+        while True:
+            slots.append(limits.acquire(0.001, use_rate_limiter=False))
+    for slot in slots:
+        slot.release()
+    return len(slots)

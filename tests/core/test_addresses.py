@@ -222,74 +222,8 @@ def test_a_placeholder_taken_for_an_id_blames_the_route(message: str, blames: bo
     assert is_routing_error(RETRIEVE_MODEL, error, UrlFormatSelector()) == blames
     foreign = error.message.replace("model_id", "modelId")
     error = errors.NotFoundError(foreign, status_code=404, source="provider")
-    forms = UrlFormatSelector()
-    forms.learn([RETRIEVE_MODEL], {"paths": {"/v1/models/modelId": {"get": {}}}})
+    forms = UrlFormatSelector(parameter_names={"model_id": "modelId"})
     assert is_routing_error(RETRIEVE_MODEL, error, forms) == blames
-
-
-def definition(*paths: str, method: str = "get") -> dict[str, Any]:
-    return {"paths": {path: {method: {}} for path in paths}}
-
-
-ROWS_WITH_ID = [operation for operation in ALL if path_parameters(operation)]
-
-
-@pytest.mark.parametrize("operation", ROWS_WITH_ID, ids=lambda operation: operation.name)
-@pytest.mark.parametrize("name", ["id", "modelId", "x", "batch_job_id"])
-@pytest.mark.parametrize("braces", ["", "{}"])
-def test_names_are_learned(operation: Endpoint[Any], name: str, braces: str) -> None:
-    """A definition's name for a parameter is used in path and query of the old form, and only it.
-
-    In newer definitions the name stands in braces.
-    """
-    (ours,) = path_parameters(operation)
-    written = f"{braces[:1]}{name}{braces[1:]}"
-    path = operation.path.replace(f"{{{ours}}}", written)
-    forms = UrlFormatSelector()
-    assert forms.names(operation) == {}
-    assert forms.learn(ALL, definition(path, method=operation.method.lower())) == 1
-    names = forms.names(operation)
-    old = build_path(operation, "old", {ours: "v"}, {"q": "1"}, names=names)
-    assert old == f"{operation.path.replace(f'{{{ours}}}', name)}?q=1&{name}=v"
-    new = build_path(operation, "new", {ours: "v"}, {}, names=names)
-    assert new == operation.path.replace(f"{{{ours}}}", "v")
-    others = [other for other in ROWS_WITH_ID if other is not operation]
-    assert all(forms.names(other) == {} for other in others)
-
-
-ODD_DEFINITIONS: list[Any] = [
-    definition("/v1/models"),
-    definition("/v1/models/id", method="post"),
-    definition("/v1/models/a/b"),
-    definition("/v1/models/"),
-    definition("/v2/models/id"),
-    definition("/v1/models/m\u00e9"),
-    definition("/v1/models/a b?c"),
-    {"paths": {}},
-    {"paths": []},
-    {"paths": None},
-    {"paths": "text"},
-    {"paths": {"/v1/models/id": None}},
-    {"paths": {"/v1/models/id": "get"}},
-]
-
-
-@pytest.mark.parametrize("odd", ODD_DEFINITIONS, ids=lambda odd: repr(odd)[:40])
-def test_of_other_definitions_nothing_is_learned(odd: Any) -> None:
-    """A definition without the endpoint, or none at all, changes nothing."""
-    forms = UrlFormatSelector()
-    assert forms.learn([RETRIEVE_MODEL, LIST_MODELS], odd) == 0
-    assert forms.names(RETRIEVE_MODEL) == {}
-
-
-def test_an_endpoint_is_learned_once() -> None:
-    """Of several paths that fit the first counts, and no endpoint is counted twice."""
-    forms = UrlFormatSelector()
-    odd: dict[str, Any] = {
-        "paths": {"/v1/models/first": {"get": {}}, "/v1/models/second": {"get": {}}}
-    }
-    assert forms.learn([RETRIEVE_MODEL], odd) == 1
-    assert forms.names(RETRIEVE_MODEL) == {"model_id": "first"}
 
 
 def test_a_query_that_has_no_form_is_refused() -> None:
@@ -303,11 +237,11 @@ def test_what_worked_is_known_to_one_object_only() -> None:
     """Another gateway's forms are not touched."""
     one, other = UrlFormatSelector(), UrlFormatSelector()
     one.record_success(RETRIEVE_MODEL, "old")
-    assert other.first(RETRIEVE_MODEL) == "new"
+    assert other.initial(RETRIEVE_MODEL) == "new"
 
 
 def test_names_of_the_old_form_can_be_given() -> None:
-    """A gateway's own parameter names are used in the old form, and what is learned goes first."""
+    """A gateway's own parameter names are used in the old format."""
     with running(url_forms="old", parameter_names={"model_id": "id"}) as gateway:
         reach: dict[str, Any] = {"api_token": gateway.api_token, "base_url": gateway.base_url}
         reach["max_retries"] = 0
@@ -315,8 +249,4 @@ def test_names_of_the_old_form_can_be_given() -> None:
             client.retrieve_model("grok-4.3")
         given = Settings.create(**reach, parameter_names={"model_id": "id"})
         with Gateway(given) as client:
-            assert client.retrieve_model("grok-4.3").id == "grok-4.3"
-        wrong = Settings.create(**reach, parameter_names={"model_id": "name"})
-        with Gateway(wrong) as client:
-            assert client.learn_url_forms() > 0
             assert client.retrieve_model("grok-4.3").id == "grok-4.3"

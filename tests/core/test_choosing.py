@@ -122,7 +122,7 @@ def test_a_refusal_is_learned(
             assert [_whole(reply) for reply in replies] == [REPLY, REPLY]
     assert [sent in each.json for each in gateway.requests] == [True, *[False] * 4]
     # Stop strings need no word: they are enforced here.
-    assert [f"refuses {option}" in str(word.message) for word in told] == [True] * (
+    assert [f"{option}: not supported by" in str(word.message) for word in told] == [True] * (
         option != "stop"
     )
 
@@ -136,7 +136,7 @@ def test_what_was_learned_holds_for_that_model_alone(gateway: Loopback, model: C
         return json_reply(refused({"error": sentence}), 400) if bad else json_reply(PLAIN)
 
     gateway.play = play
-    with pytest.warns(UserWarning, match="a refuses temperature"):
+    with pytest.warns(UserWarning, match="temperature: not supported by a;"):
         model.generate(ChatRequest(model="a", messages=(HELLO,), temperature=1))
     model.generate(ChatRequest(model="b", messages=(HELLO,), temperature=1))
     assert ["temperature" in sent.json for sent in gateway.requests] == [True, False, True]
@@ -170,7 +170,7 @@ def test_a_model_that_goes_on_refusing_is_believed_once(
     sentence = "Argument not supported on this model: temperature"
     gateway.play = lambda _request: json_reply(refused({"error": sentence}), 400)
     request = ChatRequest(model=MODEL, messages=(HELLO,), temperature=0.5)
-    with pytest.raises(BadRequestError), pytest.warns(UserWarning, match="refuses"):
+    with pytest.raises(BadRequestError), pytest.warns(UserWarning, match="not supported by"):
         model.generate(request)
     assert ["temperature" in sent.json for sent in gateway.requests] == [True, False]
 

@@ -106,7 +106,7 @@ def test_both_clients_take_the_same_steps(
 
 def test_their_signatures_agree() -> None:
     """The twins have the same public methods with the same parameters."""
-    for name in ("__init__", "call", "run", "stream"):
+    for name in ("__init__", "call", "execute", "stream"):
         sync, twin = (
             inspect.signature(getattr(cls, name)) for cls in (SyncAPIClient, AsyncAPIClient)
         )
@@ -170,7 +170,7 @@ def test_the_deadline_ends_everything(gateway: Loopback, kind: type[Any]) -> Non
         )
         with pytest.raises(APIStatusError) as raised:
             client.call(LIST_MODELS)
-        assert "Not tried again" in raised.value.__notes__[0]
+        assert "Not retried" in raised.value.__notes__[0]
 
 
 @both

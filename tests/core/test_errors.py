@@ -27,7 +27,7 @@ FACTS: dict[str, Any] = {
     "hint": "Do that.",
     "status_code": 418,
     "code": "teapot",
-    "maker": "provider",
+    "source": "provider",
     "request_id": "r1",
     "retry_after": 1.5,
     "body": {"a": [1]},

@@ -27,7 +27,6 @@ from xai_lowcode.protocol.steps import (
     SendRequest,
     Sleep,
     Step,
-    StreamStarted,
     Success,
 )
 from xai_lowcode.protocol.urls import UrlFormatSelector, path_parameters
@@ -38,8 +37,10 @@ def answer(status: int, document: Any, headers: dict[str, str] | None = None) ->
     return HTTPResponse(status, headers or {}, content)
 
 
-def lost(error: type[errors.APIConnectionError], *, reached: bool, **facts: bool) -> RequestFailed:
-    return RequestFailed(error("lost", request_sent=reached), **facts)
+def lost(
+    error: type[errors.APIConnectionError], *, request_sent: bool, **facts: bool
+) -> RequestFailed:
+    return RequestFailed(error("lost", request_sent=request_sent), **facts)
 
 
 OK = {"id": "m", "choices": [1], "data": [{"id": "m"}]}
@@ -87,7 +88,7 @@ class Played:
     @property
     def forms(self) -> list[str]:
         """In which URL forms."""
-        return [send.form for send in self.sends]
+        return [send.url_format for send in self.sends]
 
 
 def play(
@@ -130,7 +131,7 @@ def fresh(outcome: Outcome) -> Outcome:
     if not isinstance(outcome, RequestFailed):
         return outcome
     kind: Any = type(outcome.error)
-    error = kind("lost", request_sent=getattr(outcome.error, "reached", False))
+    error = kind("lost", request_sent=getattr(outcome.error, "request_sent", False))
     return RequestFailed(error, outcome.connection_was_stale, outcome.response_started)
 
 
@@ -152,7 +153,7 @@ def all_plays(
 
 def check_bounds(policy: RetryPolicy, played: Played) -> None:
     """Sends are bounded: attempts, one more after a stale connection, one in the other form."""
-    most = policy.max_retries + 1 + ("stale" in played.names) + (len(set(played.url_formats)) > 1)
+    most = policy.max_retries + 1 + ("stale" in played.names) + (len(set(played.forms)) > 1)
     assert 1 <= len(played.sends) <= most
     assert played.ended is not None
     if "ok" in played.names:
@@ -181,7 +182,7 @@ def check_forms(
 ) -> None:
     """The form changes on the signs only, once, at once; what reached xAI is remembered."""
     free = choice == "auto" and "{" in operation.path and operation.method != "POST"
-    changes = [index for index, (a, b) in enumerate(pairwise(played.url_formats)) if a != b]
+    changes = [index for index, (a, b) in enumerate(pairwise(played.forms)) if a != b]
     assert not changes or free
     for index in changes[:1]:
         assert played.names[index] in SIGNS
@@ -192,9 +193,9 @@ def check_forms(
     first = signs[0] if signs else 0
     known = any(index < first for index in [*reached, *changes])
     if free and signs and not known and len(played.sends) > first + 1:
-        assert played.url_formats[first + 1] == "old"
+        assert played.forms[first + 1] == "old"
     if reached and "{" in operation.path and choice == "auto":
-        assert forms.initial(operation) == played.url_formats[reached[-1]]
+        assert forms.initial(operation) == played.forms[reached[-1]]
 
 
 def check_repeats(operation: Endpoint[Any], policy: RetryPolicy, played: Played) -> None:
@@ -203,8 +204,8 @@ def check_repeats(operation: Endpoint[Any], policy: RetryPolicy, played: Played)
     if not operation.idempotent:
         assert "timeout" not in before
         assert "begun" not in before
-        assert len(set(played.url_formats)) == 1
-    if len(set(played.url_formats)) == 1:
+        assert len(set(played.forms)) == 1
+    if len(set(played.forms)) == 1:
         assert not FINAL.intersection(before)
     if policy.max_retries == 0:
         assert not any(isinstance(step, Sleep) for step in played.steps)
@@ -225,12 +226,12 @@ def test_when_both_forms_fail_the_first_error_is_raised(first: str, second: str)
     """The first error is raised, with the second one attached as a note; nothing is remembered."""
     forms = UrlFormatSelector()
     played = play(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
-    assert played.url_formats == ["new", "old"]
+    assert played.forms == ["new", "old"]
     assert isinstance(played.ended, errors.XAILowCodeError)
     alone = play(LIST_MODELS, (first,), UrlFormatSelector(), RetryPolicy(0)).ended
     assert str(played.ended) == str(alone)
-    assert "old URL form failed too" in played.ended.__notes__[0]
-    assert forms.first(RETRIEVE_MODEL) == "new"
+    assert "old URL format failed too" in played.ended.__notes__[0]
+    assert forms.initial(RETRIEVE_MODEL) == "new"
 
 
 @pytest.mark.parametrize("second", ["token", "gateway 3", "no such", "5xx", "rate 7", "timeout"])
@@ -245,12 +246,12 @@ def test_an_error_that_blames_no_form_is_raised_itself(second: str) -> None:
 def test_what_worked_is_asked_first_next_time() -> None:
     """After one success in the old form, the new one is not tried again."""
     forms = UrlFormatSelector()
-    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).url_formats == [
+    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == [
         "new",
         "old",
     ]
-    assert play(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).url_formats == ["old"]
-    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).url_formats == ["old"]
+    assert play(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).forms == ["old"]
+    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).forms == ["old"]
 
 
 def test_a_stale_connection_is_no_attempt() -> None:
@@ -313,7 +314,7 @@ def test_a_stream_settles_when_its_head_is_there() -> None:
     )
     next(steps)
     with pytest.raises(StopIteration) as end:
-        steps.send(StreamStarted({"a": "b"}))
+        steps.send(HTTPResponse(200, {"a": "b"}, None))
     assert end.value.value == Success(None, {"a": "b"})
 
 
@@ -329,7 +330,9 @@ def test_a_call_that_goes_on_has_the_attempts_of_the_first() -> None:
             for name in outcomes:
                 assert isinstance(step, SendRequest)
                 outcome = (
-                    StreamStarted({"retry-after": "3"}) if name == "stream" else OUTCOMES["5xx"]
+                    HTTPResponse(200, {"retry-after": "3"}, None)
+                    if name == "stream"
+                    else OUTCOMES["5xx"]
                 )
                 step = steps.send(outcome)
                 if isinstance(step, Sleep):
@@ -338,7 +341,7 @@ def test_a_call_that_goes_on_has_the_attempts_of_the_first() -> None:
             assert number == 0
         except errors.InternalServerError:
             assert number == 1
-    assert attempts.made == 3
+    assert attempts.attempts == 3
     assert attempts.headers == {"retry-after": "3"}
 
 
@@ -360,7 +363,7 @@ def test_an_error_of_a_success_is_a_failed_attempt(
             with pytest.raises(errors.InternalServerError) as raised:
                 next(steps)
             assert raised.value is error
-    assert (error.retry_after, error.request_id, attempts.made) == (3.0, "r1", 1 + retries)
+    assert (error.retry_after, error.request_id, attempts.attempts) == (3.0, "r1", 1 + retries)
     assert bool(caplog.messages) == bool(retries)
     assert "secret" not in f"{error}{caplog.text}"
     told = errors.RateLimitError("Slow down", retry_after=1.0, request_id="own")
@@ -373,7 +376,7 @@ def test_variables_of_a_frame_show_no_answer() -> None:
     """Printing steps and outcomes, as error reporters do, shows no body and no header."""
     for value in (
         answer(401, {"a": TOKEN}, {"b": TOKEN}),
-        StreamStarted({"b": TOKEN}),
+        HTTPResponse(200, {"b": TOKEN}, None),
         Success(TOKEN, {"b": TOKEN}),
     ):
         assert TOKEN not in repr(value)

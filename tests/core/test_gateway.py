@@ -64,7 +64,7 @@ def emulator(_server: Emulator) -> Emulator:
 class Row:
     """How an endpoint is asked: by which method, with what, after which preparation."""
 
-    operation: Endpoint[Any]
+    endpoint: Endpoint[Any]
     ask: Callable[[Any, str], Any]
     before: Callable[[Any, Emulator], str] = lambda _hands, _emulator: ""
 

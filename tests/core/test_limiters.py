@@ -16,12 +16,12 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from tests.core.held import Held
 from tests.core.loopback import TOKEN, Reply, json_reply
 from xai_lowcode.api.client import AsyncGateway, Gateway
-from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
+from xai_lowcode.api.endpoints import LIST_MODELS
 from xai_lowcode.chat.model import ChatModel
-from xai_lowcode.errors import APITimeoutError, UsageError, XAILowCodeError
+from xai_lowcode.errors import APITimeoutError, UsageError
 from xai_lowcode.protocol.call_flow import CallContext, call_flow
 from xai_lowcode.protocol.retry import RetryPolicy
-from xai_lowcode.protocol.steps import AcquireSlot, Call, HTTPResponse, SendRequest, Sleep, Step
+from xai_lowcode.protocol.steps import Call, HTTPResponse, SendRequest, Step
 from xai_lowcode.protocol.urls import UrlFormatSelector
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport.async_client import AsyncAPIClient
@@ -186,12 +186,12 @@ def test_a_limiter_is_asked_after_the_place_is_taken() -> None:
     """What waits for a place has not been counted yet: the rate holds for what is sent."""
     limiter = Plain()
     limits = RequestLimits(1, RateLimiterAdapter(limiter))
-    _, place = limits.enter(None, rated=True)
-    waiting = threading.Thread(target=limits.enter, args=(10,), kwargs={"rated": True})
+    place = limits.acquire(None, use_rate_limiter=True)
+    waiting = threading.Thread(target=limits.acquire, args=(10,), kwargs={"use_rate_limiter": True})
     waiting.start()
     time.sleep(0.05)
     assert limiter.how == ["sync"]
-    place.leave()
+    place.release()
     waiting.join(5)
     assert limiter.how == ["sync"] * 2
 
@@ -213,8 +213,8 @@ def test_copies_share_and_pickles_carry(kind: Any) -> None:
     """A copy asks the same limiter; a pickle takes it along if it can, else says that it cannot."""
 
     def limiter_of_(thing: Any) -> Any:
-        limits = (thing.client if kind is ChatModel else thing).session.limits
-        return limits and limits.limiter and limits.rate_limiter.wrapped
+        limits = (thing.client if kind is ChatModel else thing).limits
+        return limits and limits.rate_limiter and limits.rate_limiter.wrapped
 
     own = InMemoryRateLimiter()
     thing = kind(SETTINGS, rate_limiter=own)
@@ -242,46 +242,47 @@ def test_one_limiter_for_both_clients_of_a_model() -> None:
 # --- the flow -------------------------------------------------------------------------------------
 
 
-def steps_of(session: CallContext, answers: list[HTTPResponse]) -> list[Step]:
-    """The steps of a call that is answered like this."""
-    taken: list[Step] = []
-    flow: Generator[Step, Any, Any] = call_flow(Call(LIST_MODELS), session)
+def sends_of(context: CallContext, responses: list[HTTPResponse]) -> list[SendRequest]:
+    """The requests of a call with these responses."""
+    sends: list[SendRequest] = []
+    flow: Generator[Step, Any, Any] = call_flow(Call(LIST_MODELS), context)
     try:
         step = next(flow)
         while True:
-            taken.append(step)
-            step = flow.send(answers.pop(0) if isinstance(step, SendRequest) else None)
+            if isinstance(step, SendRequest):
+                sends.append(step)
+            step = flow.send(responses.pop(0) if isinstance(step, SendRequest) else None)
     except StopIteration:
-        return taken
+        return sends
 
 
-@pytest.mark.parametrize("paid", [False, True])
+@pytest.mark.parametrize("by_framework", [False, True])
 @pytest.mark.parametrize("failures", [0, 1, 2])
-def test_no_send_without_leave(paid: bool, failures: int) -> None:
-    """Before each send and only there; the first is free where somebody else asked."""
-    limits: Any = RequestLimits(1, None)
-    session = CallContext(
-        RetryPolicy(2), UrlFormatSelector("new"), TOKEN, lambda: 0.0, lambda: 0.5, limits, paid
+def test_every_request_asks_the_rate_limiter(by_framework: bool, failures: int) -> None:
+    """Each request asks the rate limiter; the first does not if the framework has done that."""
+    context = CallContext(
+        RetryPolicy(2), UrlFormatSelector("new"), TOKEN, lambda: 0.0, lambda: 0.5, by_framework
     )
-    answers = [HTTPResponse(503, {}, b'{"error": "x"}')] * failures + [
+    responses = [HTTPResponse(503, {}, b'{"error": "x"}')] * failures + [
         HTTPResponse(200, {}, b'{"data": []}')
     ]
-    taken = steps_of(session, answers)
-    pattern = [AcquireSlot, SendRequest] + [Sleep, AcquireSlot, SendRequest] * failures
-    assert [type(step) for step in taken] == pattern
-    rated = [step.rated for step in taken if isinstance(step, AcquireSlot)]
-    assert rated == [not paid] + [True] * failures
+    asked = [send.use_rate_limiter for send in sends_of(context, responses)]
+    assert asked == [not by_framework] + [True] * failures
 
 
-def test_who_gets_no_leave_does_not_send() -> None:
-    """The error that came instead of leave is the call's."""
-    limits: Any = RequestLimits(1, None)
-    session = CallContext(
-        RetryPolicy(2), UrlFormatSelector(), TOKEN, lambda: 0.0, lambda: 0.5, limits
-    )
-    flow = call_flow(Call(CREATE_CHAT_COMPLETION, b"{}"), session)
-    assert isinstance(next(flow), AcquireSlot)
-    late = APITimeoutError("late")
-    with pytest.raises(XAILowCodeError) as raised:
-        flow.send(late)
-    assert raised.value is late
+@pytest.mark.parametrize("kind", [Gateway, AsyncGateway, ChatModel])
+def test_a_request_that_is_not_permitted_is_not_sent(kind: Any) -> None:
+    """The timeout of the rate limiter is the error of the call."""
+
+    class Never(Plain):
+        def acquire(self, *, blocking: bool = True) -> bool:
+            return not blocking and False
+
+        async def aacquire(self, *, blocking: bool = True) -> bool:
+            del blocking
+            return False
+
+    settings = SETTINGS.model_copy(update={"deadline": 0.2, "max_retries": 0})
+    held = Held(0)
+    with pytest.raises(APITimeoutError, match="rate_limiter"):
+        asking(kind, held, Never(), settings)()

@@ -76,13 +76,13 @@ def test_the_deadline_counts_the_waiting() -> None:
     held = Held(0.5)
     model = model_on(held, max_concurrency=1, deadline=0.1, max_retries=0)
     limits = limits_in(model)
-    _, place = limits.enter(None, rated=False)
+    place = limits.acquire(None, use_rate_limiter=False)
     with pytest.raises(APITimeoutError, match=r"max_concurrency.*Nothing was sent"):
         model.client.call(LIST_MODELS)
     with pytest.raises(APITimeoutError, match=r"max_concurrency.*Nothing was sent"):
         asyncio.run(model.async_client.call(LIST_MODELS))
     assert held.flight.sent == 0
-    place.leave()
+    place.release()
     assert free(limits) == 1
 
 
@@ -197,12 +197,12 @@ def test_a_place_is_taken_for_each_attempt_and_not_kept_between(
 def test_a_loop_that_ended_does_not_swallow_a_place() -> None:
     """Who waits on a closed loop is passed over."""
     limits = RequestLimits(1, None)
-    _, place = limits.enter(None, rated=False)
+    place = limits.acquire(None, use_rate_limiter=False)
     loop = asyncio.new_event_loop()
-    waiting = loop.create_task(limits.aenter(None, rated=False))
+    waiting = loop.create_task(limits.aacquire(None, use_rate_limiter=False))
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
-    place.leave()
+    place.release()
     assert free(limits) == 1
     with contextlib.suppress(RuntimeError):
         waiting.get_coro().close()
@@ -215,17 +215,17 @@ def test_a_loop_that_ended_does_not_swallow_a_place() -> None:
 def test_a_forked_child_has_all_places() -> None:
     """What the parent's threads hold and wait for is theirs; a place held at the fork too."""
     limits = RequestLimits(3, None)
-    _, ours = limits.enter(None, rated=False)
-    _, theirs = limits.enter(None, rated=False)
+    ours = limits.acquire(None, use_rate_limiter=False)
+    theirs = limits.acquire(None, use_rate_limiter=False)
     child = os.fork()
     if child == 0:
         found = free(limits)
-        ours.leave()
+        ours.release()
         os._exit(0 if (found, free(limits)) == (3, 3) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert free(limits) == 1
-    theirs.leave()
-    ours.leave()
+    theirs.release()
+    ours.release()
     assert free(limits) == 3
 
 

@@ -100,7 +100,7 @@ def fate(gateway: Loopback, dialect: str, option: str) -> str:
         return f"`{name}.{inside[0]}`" if len(inside) == 1 else f"`{name}`"
     if option == "stop":
         return "enforced here"
-    assert [f"refuses {option}:" in str(word.message) for word in told] == [True], told
+    assert [f"{option}: not supported by" in str(word.message) for word in told] == [True], told
     return "left out, with a warning"
 
 

@@ -21,27 +21,27 @@ from xai_lowcode.transport.rate_limit import as_rate_limiter
 def test_first_come_first_served() -> None:
     """Threads and tasks that wait in turns are served in the order in which they came."""
     limits, order, done = RequestLimits(1, None), list[int](), list[Callable[[], Any]]()
-    _, first = limits.enter(None, rated=False)
+    first = limits.acquire(None, use_rate_limiter=False)
 
     def wait(number: int) -> None:
-        _, place = limits.enter(10, rated=False)
+        place = limits.acquire(10, use_rate_limiter=False)
         order.append(number)
-        place.leave()
+        place.release()
 
     async def await_(number: int) -> None:
-        _, place = await limits.aenter(10, rated=False)
+        place = await limits.aacquire(10, use_rate_limiter=False)
         order.append(number)
-        place.leave()
+        place.release()
 
-    room: Any = limits._room
+    room: Any = limits._limiter
     with ThreadPoolExecutor(20) as pool:
         for number in range(20):
             work = wait if number % 2 else lambda number: asyncio.run(await_(number))
             done.append(pool.submit(work, number).result)
             end = time.monotonic() + 10
-            while len(room.waiting) <= number and time.monotonic() < end:
+            while len(room.waiters) <= number and time.monotonic() < end:
                 time.sleep(0.001)
-        first.leave()
+        first.release()
         for finished in done:
             finished(10)
     assert order == list(range(20))
@@ -51,34 +51,37 @@ def test_nobody_passes_those_who_wait() -> None:
     """A place that became free this moment is not taken by whoever comes now."""
     room = ConcurrencyLimiter(0)
     first = Slot(room)
-    first.queue()
+    first.enqueue()
     room.free.append(None)
     newcomer = Slot(room)
-    assert not newcomer.take()
-    newcomer.queue()
-    assert (first._held, newcomer._held) == ([None], [])
-    first.leave()
-    assert newcomer._held == [None]
+    assert not newcomer.try_acquire()
+    newcomer.enqueue()
+    assert (first._acquired, newcomer._acquired) == ([None], [])
+    first.release()
+    assert newcomer._acquired == [None]
 
 
 @pytest.mark.parametrize("patience", [0.01, None])
 def test_who_gave_up_waits_no_longer(patience: float | None) -> None:
     """Neither lateness nor cancellation leaves anybody in the queue."""
     limits = RequestLimits(1, None)
-    _, place = limits.enter(None, rated=False)
+    place = limits.acquire(None, use_rate_limiter=False)
 
     async def give_up() -> None:
-        waiting = [asyncio.create_task(limits.aenter(patience, rated=False)) for _ in range(9)]
+        waiting = [
+            asyncio.create_task(limits.aacquire(patience, use_rate_limiter=False)) for _ in range(9)
+        ]
         await asyncio.sleep(0.02)
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
     asyncio.run(give_up())
-    limits.enter(0.01, rated=False)
-    room: Any = limits._room
-    assert not room.waiting
-    place.leave()
+    with pytest.raises(APITimeoutError):
+        limits.acquire(0.01, use_rate_limiter=False)
+    room: Any = limits._limiter
+    assert not room.waiters
+    place.release()
     assert free(limits) == 1
 
 
@@ -97,11 +100,10 @@ class Refusing:
 def test_who_is_refused_by_the_limiter_holds_no_place() -> None:
     """Whether or not the place that is given along is left."""
     limits = RequestLimits(1, as_rate_limiter(Refusing()))
-    for error, _ in (
-        limits.enter(0.01, rated=True),
-        asyncio.run(limits.aenter(0.01, rated=True)),
-    ):
-        assert isinstance(error, APITimeoutError)
+    with pytest.raises(APITimeoutError):
+        limits.acquire(0.01, use_rate_limiter=True)
+    with pytest.raises(APITimeoutError):
+        asyncio.run(limits.aacquire(0.01, use_rate_limiter=True))
     assert free(limits) == 1
 
 
@@ -110,7 +112,7 @@ class Fickle(deque[Slot]):
 
     def popleft(self) -> Slot:
         place = super().popleft()
-        place.withdraw()
+        place.cancel()
         return place
 
 
@@ -127,11 +129,11 @@ def test_who_goes_when_called_up_takes_no_place_along(queue: type[deque[Slot]]) 
     """Another thread may give up between two steps of the one that serves it."""
     room = ConcurrencyLimiter(1)
     holder, waiter = Slot(room), Slot(room, lambda: None)
-    assert holder.take()
-    room.waiting = queue()
-    waiter.queue()
-    holder.leave()
-    assert (len(room.free), len(room.waiting)) == (1, 0)
+    assert holder.try_acquire()
+    room.waiters = queue()
+    waiter.enqueue()
+    holder.release()
+    assert (len(room.free), len(room.waiters)) == (1, 0)
 
 
 MOVES = st.lists(
@@ -150,30 +152,30 @@ def test_no_place_is_lost_or_made(moves: list[tuple[str, int]], places: int) -> 
         for move, number in moves:
             if move in {"enter", "hurry"} or not tasks:
                 within = 0.0 if move == "hurry" else None
-                tasks.append(asyncio.create_task(limits.aenter(within, rated=False)))
+                tasks.append(asyncio.create_task(limits.aacquire(within, use_rate_limiter=False)))
             elif move == "cancel":
                 tasks[number % len(tasks)].cancel()
             else:
                 task = tasks[number % len(tasks)]
-                if task.done() and not task.cancelled():
-                    task.result()[1].leave()
+                if _has_slot(task):
+                    task.result().release()
             if number % 3:
                 await asyncio.sleep(0)
-            held = [t for t in tasks if t.done() and not t.cancelled() and _holds(t.result())]
-            assert len(held) <= places
+            acquired = [task for task in tasks if _has_slot(task) and task.result()._acquired]
+            assert len(acquired) <= places
         for task in tasks:
             task.cancel()
-        for entered in await asyncio.gather(*tasks, return_exceptions=True):
-            if not isinstance(entered, BaseException):
-                entered[1].leave()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if not isinstance(result, BaseException):
+                result.release()
         await asyncio.sleep(0)
 
     asyncio.run(play())
     assert free(limits) == places
 
 
-def _holds(entered: Any) -> bool:
-    return bool(entered[1]._held)
+def _has_slot(task: asyncio.Task[Any]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 def test_threads_in_a_scramble() -> None:
@@ -183,15 +185,17 @@ def test_threads_in_a_scramble() -> None:
 
     def work(seed: int) -> None:
         for turn in range(100):
-            late, place = limits.enter((seed + turn) % 4 * 0.0002, rated=False)
-            if late is None:
-                with lock:
-                    flight[0] += 1
-                    wrong.extend([flight[0]] if flight[0] > 3 else [])
-                time.sleep(0.0001)
-                with lock:
-                    flight[0] -= 1
-            place.leave()
+            try:
+                slot = limits.acquire((seed + turn) % 4 * 0.0002, use_rate_limiter=False)
+            except APITimeoutError:
+                continue
+            with lock:
+                flight[0] += 1
+                wrong.extend([flight[0]] if flight[0] > 3 else [])
+            time.sleep(0.0001)
+            with lock:
+                flight[0] -= 1
+            slot.release()
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(work, range(16)))

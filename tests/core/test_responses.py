@@ -280,7 +280,7 @@ async def test_what_responses_lack_is_left_out_with_a_word() -> None:
             seed=3,
             stop=("wrote",),
         )
-        with pytest.warns(UserWarning, match="responses refuses seed"):
+        with pytest.warns(UserWarning, match="seed: not supported by responses"):
             reply = model.generate(request)
         streamed = ResponseAccumulator()
         for event in model.stream(request):

@@ -99,7 +99,7 @@ def test_no_wait_passes_the_deadline(
     except errors.RateLimitError:
         asked_in_all = backoff_delay(1, asked, jitter)
         assert asked_in_all > MAX_RETRY_AFTER or clock.now + asked_in_all >= 100 + deadline
-        assert "Not tried again" in error.__notes__[0]
+        assert "Not retried" in error.__notes__[0]
     except errors.APITimeoutError:
         assert clock.now - 100 >= deadline
     else:

@@ -11,7 +11,6 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
-from xai_lowcode.chat.dialects.completions import Completions
 
 from tests.core.loopback import TOKEN
 from tests.core.wire import ENVELOPES, wrapped
@@ -74,13 +73,6 @@ APIS: dict[str, Api] = {
             {"id": "c", "choices": [], "usage": USAGE},
         ],
         5,
-        terminal=False,
-        named=False,
-    ),
-    "completions": Api(
-        Completions(),
-        [*map(text_chunk, PIECES), text_chunk("", "stop"), {"choices": [], "usage": USAGE}],
-        4,
         terminal=False,
         named=False,
     ),
@@ -327,7 +319,7 @@ def test_a_stream_cut_at_any_byte_is_whole_or_an_error(api: str) -> None:
             assert came.finish == []
 
 
-@pytest.mark.parametrize("api", ["chat_completions", "completions"])
+@pytest.mark.parametrize("api", ["chat_completions"])
 def test_a_torn_chunk_after_the_finish_is_an_error(api: str) -> None:
     """What was cut may be the usage, or more; only a stream that ends between chunks is whole."""
     made = APIS[api]
@@ -424,7 +416,7 @@ def test_every_choice_that_was_seen_needs_its_finish_reason(
     """With two choices a stream is whole with both reasons; a third one is not waited for."""
     chunks = [chat_chunk({"content": str(index)}, index=index) for index in (0, 1)]
     chunks += [chat_chunk({}, "stop", index) for index in finished]
-    came = read(CHAT, [*map(sse, chunks), tail], answers=3)
+    came = read(CHAT, [*map(sse, chunks), tail], choices=3)
     assert came.text == "01"
     assert came.finish == ["stop"] * len(finished)
     expected = None if len(finished) == 2 else StreamInterruptedError
@@ -454,12 +446,6 @@ PLAIN: dict[str, tuple[Api, Json, Any]] = {
         },
         False,
     ),
-    "completions": (
-        APIS["completions"],
-        {"choices": [{"text": TEXT, "finish_reason": "length"}]},
-        True,
-    ),
-    "completions, no reason": (APIS["completions"], {"choices": [{"text": TEXT}]}, False),
     "messages": (
         MESSAGES,
         {"content": [{"type": "text", "text": TEXT}], "stop_reason": "end_turn"},

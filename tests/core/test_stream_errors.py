@@ -48,8 +48,8 @@ RESPONSES = [
 ]
 FORMS: dict[str, tuple[Any, list[Any]]] = {
     "chat": (CHAT_COMPLETIONS, CHAT),
-    "messages": (MESSAGES, MESSAGES),
-    "responses": (RESPONSES, RESPONSES),
+    "messages": (MESSAGES_API, MESSAGES),
+    "responses": (RESPONSES_API, RESPONSES),
 }
 TOLD: dict[tuple[str | None, str], type[XAILowCodeError]] = {
     ("overloaded_error", "Overloaded"): InternalServerError,

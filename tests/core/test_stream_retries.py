@@ -78,7 +78,7 @@ def model_of(gateway: Loopback, **options: Any) -> Iterator[ChatModel]:
     """A model whose pauses are short."""
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
     model = ChatModel(settings)
-    for name in ("_session", "context"):
+    for name in ("_context", "context"):
         setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.0))
     try:
         yield model
@@ -278,8 +278,8 @@ def recorded(model: ChatModel, during: Callable[[], None] = lambda: None) -> lis
     async def atake(flow: Flow[Any]) -> None:
         take(flow)
 
-    model.client.run = take  # type: ignore[method-assign,assignment]
-    model.async_client.run = atake  # type: ignore[method-assign,assignment]
+    model.client.execute = take  # type: ignore[method-assign,assignment]
+    model.async_client.execute = atake  # type: ignore[method-assign,assignment]
     return pauses
 
 
@@ -319,7 +319,7 @@ def test_no_pause_passes_the_deadline(gateway: Loopback, way: Way) -> None:
         gateway.script([limited("header", 7), whole("responses")])
         with pytest.raises(RateLimitError) as raised:
             way(model, ask("responses"))
-    assert "Not tried again" in raised.value.__notes__[0]
+    assert "Not retried" in raised.value.__notes__[0]
     assert (pauses, len(gateway.requests)) == ([], 1)
 
 
@@ -336,7 +336,7 @@ def test_the_deadline_is_one_for_all_attempts(gateway: Loopback, way: Way) -> No
         now += 4.0
 
     with model_of(gateway, max_retries=5, deadline=10.0) as model:
-        for name in ("_session", "context"):
+        for name in ("_context", "context"):
             setattr(model, name, replace(getattr(model, name), clock=clock))
         recorded(model, pass_by)
         gateway.play = lambda _request: broken("responses", FIRST["event"])
@@ -349,7 +349,7 @@ def test_the_deadline_is_one_for_all_attempts(gateway: Loopback, way: Way) -> No
 def test_pauses_grow_with_full_jitter(gateway: Loopback, way: Way) -> None:
     """The span of the pause doubles with each attempt of the call, whatever failed it."""
     with model_of(gateway, max_retries=3) as model:
-        for name in ("_session", "context"):
+        for name in ("_context", "context"):
             setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.5))
         pauses = recorded(model)
         gateway.play = lambda _request: broken("responses", FIRST["event"])
@@ -373,7 +373,7 @@ def test_a_retry_is_logged_without_the_token(
     with caplog.at_level(logging.INFO, "xai_lowcode"), pytest.raises(InternalServerError) as raised:
         way(model, ask("responses"))
     model.client.close()
-    (line,) = [record for record in caplog.records if "trying again" in record.message]
+    (line,) = [record for record in caplog.records if "retrying in" in record.message]
     assert line.levelno == logging.INFO
     assert line.message.startswith("Create New Response: Busy [redacted]")
     assert token not in caplog.text + str(raised.value) + str(vars(raised.value))
@@ -417,7 +417,7 @@ def test_the_rate_limiter_is_asked_for_plain_attempts_too(gateway: Loopback, *, 
     counter = Counter()
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=1)
     model = ChatModel(settings, rate_limiter=counter, rate_limited_by_framework=paid)
-    for name in ("_session", "context"):
+    for name in ("_context", "context"):
         setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.0))
     gateway.script([json_reply(FAILED), json_reply(COMPLETED)])
     assert model.generate(ask("responses")).text == TEXT
@@ -508,7 +508,7 @@ def test_a_refused_option_is_left_out_once(gateway: Loopback, way: Way, after: i
     """An option that the first events refuse is not sent again; that is no retry."""
     with model_of(gateway, max_retries=0) as model:
         gateway.script([broken("responses", sse(UNSUPPORTED), after), whole("responses")])
-        with pytest.warns(UserWarning, match="refuses top_p"):
+        with pytest.warns(UserWarning, match="top_p: not supported by"):
             check_whole(way(model, ask("responses", top_p=0.5)))
         assert ["top_p" in request.json for request in gateway.requests] == [True, False]
         gateway.script([broken("responses", sse(UNSUPPORTED), after), whole("responses")])
@@ -534,7 +534,7 @@ def test_a_failed_response_that_refuses_an_option_is_asked_for_without_it(
     error = {"code": "invalid_request_error", "message": UNSUPPORTED["error"]}
     with model_of(gateway, max_retries=0) as model:
         gateway.script([json_reply({**FAILED, "error": error}), json_reply(COMPLETED)])
-        with pytest.warns(UserWarning, match="refuses top_p"):
+        with pytest.warns(UserWarning, match="top_p: not supported by"):
             assert model.generate(ask("responses", top_p=0.5)).text == TEXT
         assert ["top_p" in request.json for request in gateway.requests] == [True, False]
 

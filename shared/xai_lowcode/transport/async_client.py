@@ -9,10 +9,19 @@ from weakref import WeakKeyDictionary
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.validation import check_http_client
+from xai_lowcode.errors import APITimeoutError
 from xai_lowcode.protocol.call_flow import CallContext, call_and_parse, call_flow
 from xai_lowcode.protocol.endpoint import Endpoint
 from xai_lowcode.protocol.retry import RetryState
-from xai_lowcode.protocol.steps import Call, Flow, Outcome, RunBlocking, SendRequest, Sleep
+from xai_lowcode.protocol.steps import (
+    Call,
+    Flow,
+    Outcome,
+    RequestFailed,
+    RunBlocking,
+    SendRequest,
+    Sleep,
+)
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport.concurrency import NO_SLOT, RequestLimits, Slot, create_limits
 from xai_lowcode.transport.config import TransportConfig, create_context
@@ -166,13 +175,12 @@ class AsyncAPIClient:
 
     async def _send(self, step: SendRequest) -> tuple[Outcome, OpenStream | None]:
         progress = response = None
-        slot, timeout = NO_SLOT, step.timeout
+        try:
+            slot, timeout = await self._acquire_slot(step)
+        except APITimeoutError as error:
+            return RequestFailed(error), None
         max_bytes = self.settings.max_response_bytes
         try:
-            if self.limits is not None:
-                start = monotonic()
-                slot = await self.limits.aacquire(timeout, use_rate_limiter=step.use_rate_limiter)
-                timeout = None if timeout is None else timeout - (monotonic() - start)
             body_limits = BodyLimits(max_bytes, timeout)
             # Covers what no timeout of a phase bounds: the name lookup, and heads that drip.
             async with asyncio.timeout(timeout):
@@ -200,6 +208,15 @@ class AsyncAPIClient:
             return outcome, None
         finally:
             slot.release()
+
+    async def _acquire_slot(self, step: SendRequest) -> tuple[Slot, float | None]:
+        """Return a concurrency slot, and the time that is left for the request."""
+        if self.limits is None:
+            return NO_SLOT, step.timeout
+        start = monotonic()
+        slot = await self.limits.aacquire(step.timeout, use_rate_limiter=step.use_rate_limiter)
+        timeout = step.timeout
+        return slot, None if timeout is None else timeout - (monotonic() - start)
 
     async def _transport(self) -> Any:
         loop = asyncio.get_running_loop()
