@@ -529,7 +529,7 @@ def test_parsers_do_not_wrap_them_either(
         raise failure
 
     monkeypatch.setattr("xai_lowcode.types.resources.Model.model_validate", fail)
-    monkeypatch.setattr("xai_lowcode.types.images.word_of", fail)
+    monkeypatch.setattr("xai_lowcode.types.images.get_nonempty_str", fail)
     parse: Any = {
         "one": parse_resource(Model),
         "many": parse_resources(Model, "data"),
