@@ -281,7 +281,7 @@ class Session:
             if self._runner is None:
                 self._send(prompt, pieces)
             else:
-                self._runner.execute(self._asend(prompt, pieces))
+                self._runner.run(self._asend(prompt, pieces))
         except Exception as error:  # noqa: BLE001 - whatever a call raises is what is examined
             classes = tuple(cls.__name__ for cls in type(error).__mro__)
             return Outcome(None, "".join(pieces), str(error), classes)
