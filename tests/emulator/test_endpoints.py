@@ -98,7 +98,7 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -
             found = found[key]
         assert member in found
         seen = gateway.requests[-1]
-        assert (seen.route, seen.request_sent) == (room.path, room.path)
+        assert (seen.route, seen.upstream_route) == (room.path, room.path)
         gateway.url_forms = "new"
 
 

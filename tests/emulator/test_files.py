@@ -114,15 +114,10 @@ def listed(http: httpx.Client, **query: Any) -> list[str]:
         ({"sort_by": "filename"}, "edcba"),
         ({"sort_by": "filename", "order": "asc"}, "abcde"),
         ({"sort_by": "size", "order": "asc", "limit": 2}, "ed"),
-        ({"filter": 'content_type = "pdf"'}, "bd"),
-        ({"filter": 'size_bytes > 2 AND name:"C"'}, "c"),
-        ({"filter": "size_bytes <= 2 AND size_bytes != 1"}, "d"),
-        ({"filter": 'created_at < "2024-01-01T00:00:00+00:00"'}, ""),
-        ({"filter": 'upload_status = "Complete"', "limit": 1}, "a"),
     ],
 )
 def test_listing(http: httpx.Client, query: Any, names: str) -> None:
-    """The list is sorted, limited and filtered as was asked."""
+    """`order`, `sort_by` and `limit` are applied."""
     assert listed(http, **query) == list(names)
 
 
@@ -158,13 +153,11 @@ def test_empty_list(http: httpx.Client) -> None:
         {"order": "up"},
         {"sort_by": "colour"},
         {"pagination_token": "nope"},
-        {"filter": "colour = 1"},
-        {"filter": 'name:"a" OR name:"b"'},
-        {"filter": "size_bytes > x"},
+        {"filter": "size_bytes > 1"},
     ],
 )
 def test_listing_refusals(http: httpx.Client, query: Any) -> None:
-    """What cannot be listed is refused."""
+    """An invalid query parameter, and `filter` whatever its value, gets a 400."""
     assert http.get("/v1/files", params=query).status_code == 400
 
 
@@ -284,6 +277,6 @@ def test_the_record_shows_a_wrong_turn(gateway: Emulator, http: httpx.Client, pa
     http.get(path)
     seen = gateway.requests[-1]
     assert seen.route == "/v1/files/{file_id}"
-    assert seen.request_sent in {"/v1/files/{file_id}/content", "/v1/api-key"}
+    assert seen.upstream_route in {"/v1/files/{file_id}/content", "/v1/api-key"}
     http.get("/v1/files/a")
-    assert gateway.requests[-1].route == gateway.requests[-1].request_sent
+    assert gateway.requests[-1].route == gateway.requests[-1].upstream_route

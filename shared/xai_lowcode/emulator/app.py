@@ -115,7 +115,7 @@ class Gateway:
         if route is not None and isinstance(body, dict):
             # What does not fit is refused later; here only the notes taken on the way count.
             _misfit(route.room, body, ignored)
-        reached = arrived(arrival.method, route.upstream) if route else None
+        upstream = arrived(arrival.method, route.upstream) if route else None
         self._desk.requests.append(
             RecordedRequest(
                 method=arrival.method,
@@ -127,7 +127,7 @@ class Gateway:
                 with_token=bool(arrival.tokens),
                 route=route.room.path if route else None,
                 upstream=route.address(arrival.query) if route else None,
-                reached=reached.room.path if reached else None,
+                upstream_route=upstream.room.path if upstream else None,
             )
         )
 
@@ -155,7 +155,7 @@ class Gateway:
         raw = replaced(fault)
         if raw is not None:
             await plain.raw(raw)
-        elif isinstance(fault, Refuse) and fault.maker == "gateway":
+        elif isinstance(fault, Refuse) and fault.source == "gateway":
             await plain.json(gateway_refusal(fault), fault.status, outer_hint(fault))
         else:
             try:

@@ -56,7 +56,7 @@ def provider_error(fault: faults.Refuse) -> ProviderError:
 def outer_hint(fault: faults.Refuse) -> Headers:
     """Tells the HTTP header with which a refusal asks for patience."""
     # An error without provider headers has no place in its body.
-    placeless = fault.maker == "gateway" or fault.shape == "documented"
+    placeless = fault.source == "gateway" or fault.shape == "documented"
     if fault.retry_after is None or (fault.retry_after_in == "body" and not placeless):
         return {}
     return {"retry-after": f"{fault.retry_after:g}"}

@@ -22,7 +22,7 @@ class Refuse(Fault):
     code: str | None = None
     retry_after: float | None = None
     retry_after_in: Literal["body", "header", "both"] = "body"
-    maker: Literal["provider", "gateway"] = "provider"
+    source: Literal["provider", "gateway"] = "provider"
     shape: Literal["xai", "openai", "message", "text", "empty", "documented"] = "xai"
 
 

@@ -165,7 +165,7 @@ class RecordedRequest:
     The token is left out of `query`; `with_token` tells whether there was one. `ignored` names
     the members of the body that xAI would not look at, such as `user_id` or `messages[1].status`.
     `route` is the endpoint of the gateway that was hit, `upstream` the address that the gateway
-    made of it, and `reached` the endpoint of the provider at which that address ends: another
+    made of it, and `upstream_route` the endpoint of the provider at which that address ends: another
     one than `route` when an id was no id.
     """
 
@@ -178,7 +178,7 @@ class RecordedRequest:
     with_token: bool = False
     route: str | None = None
     upstream: str | None = None
-    reached: str | None = None
+    upstream_route: str | None = None
 
 
 class Emulator:
