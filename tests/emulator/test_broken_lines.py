@@ -20,8 +20,8 @@ from xai_lowcode.emulator import (
     Endless,
     Fault,
     Gzip,
-    HalfCharacter,
     Huge,
+    InvalidUTF8,
     Outage,
     Reset,
     ResetUnread,
@@ -69,7 +69,7 @@ def wait_for(gateway: Emulator) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [Reset(), ResetUnread(), Outage(0.01), CloseAfter(), CutBytes(3), HalfCharacter(), WrongType(),
+    [Reset(), ResetUnread(), Outage(0.01), CloseAfter(), CutBytes(3), InvalidUTF8(), WrongType(),
      WrongEnvelope(), Gzip(), Gzip(broken=True), Huge(0.1), DoubleDone()],
     ids=repr,
 )  # fmt: skip
@@ -173,7 +173,7 @@ def test_half_character(
 ) -> None:
     """An answer is whole and well ended, but no UTF-8."""
     gateway.streaming = streaming
-    gateway.inject(HalfCharacter())
+    gateway.inject(InvalidUTF8())
     answer = ask(prompt, stream=stream)
     with pytest.raises(UnicodeDecodeError):
         answer.content.decode()

@@ -11,8 +11,7 @@ import jsonschema
 import pytest
 from PIL import Image
 
-from xai_lowcode.emulator import running
-from xai_lowcode.emulator import tokenizer as tokens
+from xai_lowcode.emulator import running, tokenizer
 
 Ask = Callable[..., httpx.Response]
 MODELS = ["grok-4", "grok-4.3", "grok-3", "grok-3-mini", "grok-4.20-0309-non-reasoning"]
@@ -90,7 +89,7 @@ def test_usage_adds_up(ask: Ask, model: str) -> None:
 def test_completion_tokens_are_those_of_the_text(ask: Ask) -> None:
     """The completion counts the visible text alone."""
     answer = ask()
-    assert body(answer)["usage"]["completion_tokens"] == tokens.count(said(answer))
+    assert body(answer)["usage"]["completion_tokens"] == tokenizer.count_tokens(said(answer))
 
 
 def test_longer_conversations_cost_more(ask: Ask) -> None:
@@ -140,7 +139,7 @@ def test_limit(ask: Ask, name: str, limit: int) -> None:
     answer = ask("story", model="grok-4", **{name: limit})
     assert choice(answer)["finish_reason"] == "length"
     usage = body(answer)["usage"]
-    assert usage["completion_tokens"] == limit == tokens.count(said(answer))
+    assert usage["completion_tokens"] == limit == tokenizer.count_tokens(said(answer))
     assert usage["completion_tokens_details"]["reasoning_tokens"] > limit
 
 
@@ -158,7 +157,7 @@ def test_several_choices(ask: Ask) -> None:
     assert [one["index"] for one in answer["choices"]] == [0, 1, 2]
     texts = [one["message"]["content"] for one in answer["choices"]]
     assert len(set(texts)) == 3
-    assert answer["usage"]["completion_tokens"] == sum(map(tokens.count, texts))
+    assert answer["usage"]["completion_tokens"] == sum(map(tokenizer.count_tokens, texts))
 
 
 def test_logprobs(ask: Ask) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode.emulator.fake_model import prompt_parsing as clues
-from xai_lowcode.emulator.fake_model.schema_filler import fill
+from xai_lowcode.emulator.fake_model.prompt_parsing import extract_hints
+from xai_lowcode.emulator.fake_model.schema_filler import fill_schema
 
 Ask = Callable[..., httpx.Response]
 Json = dict[str, Any]
@@ -164,7 +164,7 @@ def test_results_are_told(ask: Ask) -> None:
 
 def filled(schema: Json, prompt: str = "", **options: bool) -> Any:
     """Fills a schema from a prompt."""
-    return fill(schema, clues.gathered(prompt), **options)
+    return fill_schema(schema, extract_hints(prompt), **options)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_optional_members() -> None:
     }
     assert filled(schema, "in celsius") == {"unit": "celsius"}
     assert filled(schema, "size 4") == {"size": 4}
-    assert filled(schema, "", generous=True) == {"unit": "celsius", "size": 1}
+    assert filled(schema, "", fill_optional=True) == {"unit": "celsius", "size": 1}
 
 
 def test_named_values_win() -> None:
@@ -249,7 +249,7 @@ def test_trees_end() -> None:
         "required": ["value", "children", "next"],
     }
     schema = {"$ref": "#/$defs/node", "$defs": {"node": node}}
-    jsonschema.validate(filled(schema, "1", generous=True), schema)
+    jsonschema.validate(filled(schema, "1", fill_optional=True), schema)
 
 
 def leaves() -> st.SearchStrategy[Json]:
@@ -308,10 +308,10 @@ def branches(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
         st.text(max_size=40),
         st.sampled_from(["add 2 and -3.5 'quoted' in Paris", "no city, count: 4, 2026-01-02"]),
     ),
-    generous=st.booleans(),
+    fill_optional=st.booleans(),
 )
-def test_whatever_the_schema(schema: Json, prompt: str, generous: bool) -> None:
+def test_whatever_the_schema(schema: Json, prompt: str, fill_optional: bool) -> None:
     """Any schema is filled with a value that is valid, from any prompt."""
     checker = jsonschema.FormatChecker()
-    value = filled(schema, prompt, generous=generous)
+    value = filled(schema, prompt, fill_optional=fill_optional)
     jsonschema.validate(value, schema, format_checker=checker)

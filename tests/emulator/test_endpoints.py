@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator.handlers import ROOMS
+from xai_lowcode.emulator.handlers import ROUTES
 
 Json = dict[str, Any]
 TURN = [{"role": "user", "content": "Hello"}]
@@ -44,7 +44,7 @@ ASKED: dict[str, tuple[Json | None, str]] = {
         "completion",
     ),
 }
-NAMES = [room.name for room in ROOMS if room.switch is None]
+NAMES = [route.name for route in ROUTES if route.option is None]
 
 
 def test_all_are_here() -> None:
@@ -76,7 +76,7 @@ def ids(gateway: Emulator, http: httpx.Client, name: str) -> dict[str, str]:
 @pytest.mark.parametrize("form", ["new", "old"])
 def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -> None:
     """An endpoint answers in each form and each envelope, and the record shows where it was."""
-    room = next(room for room in ROOMS if room.name == name)
+    route = next(route for route in ROUTES if route.name == name)
     body, member = ASKED[name]
     envelopes: list[tuple[Any, list[str]]] = [
         ("result", ["result"]),
@@ -87,26 +87,26 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -
         known = ids(gateway, http, name)
         gateway.envelope, gateway.url_forms = envelope, form
         gateway.deferred_polls = 0
-        named = {key: value for key, value in known.items() if f"{{{key}}}" in room.path}
-        path = room.path.format(**named if form == "new" else {key: key for key in named})
+        named = {key: value for key, value in known.items() if f"{{{key}}}" in route.path}
+        path = route.path.format(**named if form == "new" else {key: key for key in named})
         query = named if form == "old" else {}
         sent = {**body, "file_id": known["file_id"]} if body and "chunk" in body else body
-        answer = http.request(room.method, path, params=query, json=sent)
+        answer = http.request(route.method, path, params=query, json=sent)
         assert answer.status_code == 200, answer.text
         found = answer.json()
         for key in keys:
             found = found[key]
         assert member in found
         seen = gateway.requests[-1]
-        assert (seen.route, seen.upstream_route) == (room.path, room.path)
+        assert (seen.route, seen.upstream_route) == (route.path, route.path)
         gateway.url_forms = "new"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_other_method(http: httpx.Client, name: str) -> None:
     """A method that no endpoint of this address has is the gateway's 404."""
-    room = next(room for room in ROOMS if room.name == name)
-    path = room.path.replace("{", "").replace("}", "")
+    route = next(route for route in ROUTES if route.name == name)
+    path = route.path.replace("{", "").replace("}", "")
     assert http.put(path, json={}).json() == {"message": "Not Found"}
 
 

@@ -9,18 +9,18 @@ import jsonschema
 import pytest
 
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator.handlers import ROOMS
+from xai_lowcode.emulator.handlers import ROUTES
 from xai_lowcode.emulator.schemas import messages, responses
 from xai_lowcode.emulator.validation import (
-    Anything,
-    Either,
-    Listed,
-    Maybe,
+    AnyJSON,
+    ArrayOf,
+    Nullable,
     Scalar,
-    Shape,
+    StringEnum,
     Struct,
-    Tagged,
-    Word,
+    TaggedEnum,
+    UntaggedEnum,
+    Validator,
 )
 
 Json = dict[str, Any]
@@ -89,34 +89,34 @@ def kinds_there(schema: Json, schemas: Json) -> set[str]:
 SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object"}
 
 
-def kinds_here(shape: Shape) -> set[str]:
-    """Lists the JSON types that a shape takes; none at all stands for any."""
-    if isinstance(shape, Maybe):
-        return kinds_here(shape.inner)
-    if isinstance(shape, Scalar):
-        found = {SCALARS[kind] for kind in shape.kinds}
+def kinds_here(validator: Validator) -> set[str]:
+    """Lists the JSON types that a validator takes; none at all stands for any."""
+    if isinstance(validator, Nullable):
+        return kinds_here(validator.inner)
+    if isinstance(validator, Scalar):
+        found = {SCALARS[kind] for kind in validator.types}
         return found - {"integer"} if "number" in found else found
-    if isinstance(shape, Either):
-        return set().union(*(kinds_here(one) for one in shape.by_type.values()))
+    if isinstance(validator, UntaggedEnum):
+        return set().union(*(kinds_here(one) for one in validator.by_type.values()))
     table: dict[type, set[str]] = {
-        Listed: {"array"},
+        ArrayOf: {"array"},
         Struct: {"object"},
-        Tagged: {"object"},
-        Word: {"string"},
-        Anything: set(),
+        TaggedEnum: {"object"},
+        StringEnum: {"string"},
+        AnyJSON: set(),
     }
-    return table[type(shape)]
+    return table[type(validator)]
 
 
-def differences(shape: Struct, schema: Json, schemas: Json) -> Iterator[str]:
-    """Tells in which members a shape and a schema differ."""
-    here, there = {**shape.required, **shape.optional}, schema["properties"]
+def differences(validator: Struct, schema: Json, schemas: Json) -> Iterator[str]:
+    """Tells in which members a validator and a schema differ."""
+    here, there = {**validator.required, **validator.optional}, schema["properties"]
     for name in sorted(here.keys() | there.keys()):
         if name not in here or name not in there:
             yield f"{name}: unknown {'there' if name in here else 'here'}"
             continue
-        if (name in shape.required) != (name in schema.get("required", [])):
-            yield f"{name}: {'required' if name in shape.required else 'optional'}"
+        if (name in validator.required) != (name in schema.get("required", [])):
+            yield f"{name}: {'required' if name in validator.required else 'optional'}"
         mine, theirs = kinds_here(here[name]), kinds_there(there[name], schemas)
         if mine != theirs and theirs and mine:
             yield f"{name}: {', '.join(sorted(theirs))} there"
@@ -126,10 +126,10 @@ def differences(shape: Struct, schema: Json, schemas: Json) -> Iterator[str]:
 @pytest.mark.parametrize("path", DESCRIBED)
 def test_requests(schemas: Json, path: str) -> None:
     """A request has the described members and types, but for what the table says."""
-    shape = next(room.shape for room in ROOMS if room.path == path)
-    assert isinstance(shape, Struct)
+    validator = next(route.validator for route in ROUTES if route.path == path)
+    assert isinstance(validator, Struct)
     name = DESCRIBED[path]
-    assert set(differences(shape, schemas[name], schemas)) == DIFFERENCES[name].keys()
+    assert set(differences(validator, schemas[name], schemas)) == DIFFERENCES[name].keys()
 
 
 # Below the top: kinds of parts and tools that the description does not know.
@@ -290,5 +290,5 @@ def test_paths(recorded: Recorded) -> None:
     }
     paths = recorded("wire/openapi.json")["paths"]
     theirs = {f"{method.upper()} {path}" for path, found in paths.items() for method in found}
-    mine = {f"{room.method} {room.path}" for room in ROOMS}
+    mine = {f"{route.method} {route.path}" for route in ROUTES}
     assert mine - theirs == undescribed.keys()

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.fake_model.images import dimensions, drawn
+from xai_lowcode.emulator import Emulator, tokenizer
+from xai_lowcode.emulator.fake_model.images import generate_image, image_size
 
 Draw = Callable[..., httpx.Response]
 
@@ -40,7 +39,7 @@ def test_url(gateway: Emulator, draw: Draw) -> None:
     body = draw().json()["result"]
     assert set(body) == {"data", "usage"}
     url = body["data"][0]["url"]
-    assert url.startswith(gateway.base_url.removesuffix("/xai") + "/pictures/")
+    assert url.startswith(gateway.base_url.removesuffix("/xai") + "/images/")
     answer = httpx.get(url, trust_env=False)
     assert answer.headers["content-type"] == "image/png"
     assert opened(answer.content) == ("PNG", (1024, 1024))
@@ -66,7 +65,7 @@ def test_several(draw: Draw) -> None:
 @pytest.mark.parametrize("resolution", ["1k", "1.5k", "2k"])
 def test_dimensions(aspect: str, resolution: str) -> None:
     """The sides follow the ratio, the area the resolution."""
-    width, height = dimensions("", aspect, resolution)
+    width, height = image_size("", aspect, resolution)
     across, down = map(float, aspect.split(":"))
     assert width / height == pytest.approx(across / down, rel=0.03)
     edge = {"1k": 1024, "1.5k": 1536, "2k": 2048}[resolution]
@@ -76,14 +75,14 @@ def test_dimensions(aspect: str, resolution: str) -> None:
 def test_size_of_the_drawing(draw: Draw) -> None:
     """Ratio and resolution reach the picture."""
     row = draw(aspect_ratio="2:1", response_format="b64_json").json()["result"]["data"][0]
-    assert opened(base64.b64decode(row["b64_json"]))[1] == dimensions("", "2:1", "1k")
+    assert opened(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
 def test_same_words_same_picture(prompt: str) -> None:
     """A prompt always gives the same picture, and another prompt another."""
-    assert drawn(prompt, "1:1", "1k") == drawn(prompt, "1:1", "1k")
-    assert drawn(prompt, "1:1", "1k") != drawn(prompt + "!", "1:1", "1k")
+    assert generate_image(prompt, "1:1", "1k") == generate_image(prompt, "1:1", "1k")
+    assert generate_image(prompt, "1:1", "1k") != generate_image(prompt + "!", "1:1", "1k")
 
 
 @pytest.mark.parametrize(
@@ -149,14 +148,14 @@ def test_api_key(http: httpx.Client) -> None:
 @given(st.text())
 def test_tokens_join(text: str) -> None:
     """The pieces of a text join to the text, and none is empty."""
-    found = tokens.pieces(text)
+    found = tokenizer.split_tokens(text)
     assert "".join(found) == text
     assert all(found)
-    assert tokens.count(text) == len(found) == len(tokens.tokenized(text))
+    assert tokenizer.count_tokens(text) == len(found) == len(tokenizer.tokenize(text))
 
 
 def test_tokens_are_short() -> None:
     """Long words and scripts without spaces have many tokens."""
-    assert tokens.count("incomprehensibilities") > 2
-    assert tokens.count("你好啊集团") == 5
-    assert tokens.pieces("Hello, world!") == ["Hello", ",", " world", "!"]
+    assert tokenizer.count_tokens("incomprehensibilities") > 2
+    assert tokenizer.count_tokens("你好啊集团") == 5
+    assert tokenizer.split_tokens("Hello, world!") == ["Hello", ",", " world", "!"]

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xai_lowcode.emulator import Emulator, running
-from xai_lowcode.emulator import tokenizer as tokens
+from xai_lowcode.emulator import Emulator, running, tokenizer
 
 Ask = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
@@ -58,7 +57,7 @@ def test_tokenize(http: httpx.Client, text: str) -> None:
     found = result(http.post("/v1/tokenize-text", json={"model": "grok-4", "text": text}))
     assert "".join(token["string_token"] for token in found["token_ids"]) == text
     assert bytes(b for token in found["token_ids"] for b in token["token_bytes"]) == text.encode()
-    assert len(found["token_ids"]) == tokens.count(text)
+    assert len(found["token_ids"]) == tokenizer.count_tokens(text)
 
 
 def test_tokens_agree_with_usage(ask: Ask, http: httpx.Client) -> None:
@@ -234,9 +233,9 @@ def test_embedding_refusals(http: httpx.Client, given: Any, more: Any, status: i
 @given(st.text())
 def test_any_text_has_a_vector(text: str) -> None:
     """Whatever the text, its vector has length one."""
-    from xai_lowcode.emulator.handlers.embeddings import vector  # noqa: PLC0415 - used here alone
+    from xai_lowcode.emulator.handlers.embeddings import embed as embed_text  # noqa: PLC0415 - used here alone
 
-    assert math.isclose(sum(value * value for value in vector(text, 8)), 1)
+    assert math.isclose(sum(value * value for value in embed_text(text, 8)), 1)
 
 
 def test_switch_at_the_start() -> None:
