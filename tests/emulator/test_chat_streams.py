@@ -1,4 +1,4 @@
-"""What a stream looks like chunk by chunk, and that its sum is the plain answer."""
+"""Chat streams: their chunks, and that they add up to the response without streaming."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ REQUESTS: dict[str, Json] = {
 
 
 def folded(found: list[Any]) -> list[Json]:
-    """Adds the chunks up to choices as a plain answer has them."""
+    """Add the chunks up to choices."""
     choices: dict[int, Json] = {}
     for chunk in found[:-1]:
         for part in chunk["choices"]:
@@ -59,7 +59,7 @@ def _add(message: Json, delta: Json) -> None:
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_folding(ask: Ask, chunks: Chunks, name: str) -> None:
-    """The sum of the chunks is the plain answer."""
+    """The chunks add up to the response without streaming."""
     request = REQUESTS[name]
     plain = ask(**request).json()["result"]["choices"]
     for choice in plain:
@@ -97,7 +97,7 @@ def test_usage_chunk(ask: Ask, chunks: Chunks, name: str) -> None:
 
 
 def test_hidden_reasoning_beats(ask: Ask, chunks: Chunks) -> None:
-    """A model that hides its thoughts names its role and then sends empty deltas."""
+    """A model that hides its reasoning sends the role and then empty deltas."""
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks(ask(stream=True).text)[:-1]]
     assert deltas[0] == {"role": "assistant"}
     assert deltas[1:4] == [{}, {}, {}]
@@ -106,7 +106,7 @@ def test_hidden_reasoning_beats(ask: Ask, chunks: Chunks) -> None:
 
 
 def test_reasoning_before_content(ask: Ask, chunks: Chunks) -> None:
-    """Visible thoughts come before the text and not after it."""
+    """Visible reasoning precedes the text."""
     found = chunks(ask(model="grok-4.3", stream=True).text)[:-1]
     kinds = [key for chunk in found for key in chunk["choices"][0]["delta"] if key != "role"]
     assert kinds == sorted(kinds, reverse=True)
@@ -138,7 +138,7 @@ def test_logprobs(ask: Ask, chunks: Chunks) -> None:
 
 
 def test_refused_before_the_stream(ask: Ask) -> None:
-    """What is refused is refused in JSON, with its status, though a stream was asked for."""
+    """A refused streaming request gets a JSON error with its status."""
     answer = ask(model="nope", stream=True)
     assert answer.status_code == 400
     assert answer.headers["content-type"].startswith("application/json")

@@ -1,4 +1,4 @@
-"""When tools are called, with what arguments, and what is said when they have answered."""
+"""Function calls: when they are made, their arguments, and the response to their results."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def tool(name: str, description: str = "", **properties: Any) -> Json:
-    """Makes a tool, of which all parameters are required."""
+    """Create a tool, of which all parameters are required."""
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     function = {"name": name, "description": description, "parameters": schema}
     return {"type": "function", "function": function}
@@ -35,7 +35,7 @@ MAGIC = tool(
 
 
 def calls(answer: httpx.Response) -> list[tuple[str, Any]]:
-    """Takes the calls, with their arguments read."""
+    """Return the calls, with their arguments read."""
     assert answer.status_code == 200, answer.text
     choice = answer.json()["result"]["choices"][0]
     found = choice["message"].get("tool_calls") or []
@@ -77,7 +77,7 @@ def test_none(ask: Ask) -> None:
     ],
 )
 def test_auto(ask: Ask, prompt: str, names: list[str]) -> None:
-    """By itself the model calls the tools that the prompt speaks of, each once."""
+    """With `auto` the model calls the tools that the prompt mentions, each once."""
     answer = ask(prompt, tools=[WEATHER, ADD, MULTIPLY])
     assert [name for name, _ in calls(answer)] == names
 
@@ -140,7 +140,7 @@ def test_a_forced_model_goes_on_to_what_it_has_not_called(ask: Ask) -> None:
 
 
 def test_results_are_told(ask: Ask) -> None:
-    """After the tools have answered the model speaks, and uses what they said."""
+    """After tool results the model responds with text that quotes them."""
     called = {
         "role": "assistant",
         "content": "",
@@ -163,7 +163,7 @@ def test_results_are_told(ask: Ask) -> None:
 
 
 def filled(schema: Json, prompt: str = "", **options: bool) -> Any:
-    """Fills a schema from a prompt."""
+    """Fill a schema from a prompt."""
     return fill_schema(schema, extract_hints(prompt), **options)
 
 
@@ -206,7 +206,7 @@ def test_filling(schema: Json, prompt: str, value: Any) -> None:
 
 
 def test_optional_members() -> None:
-    """What is optional is filled when it is spoken of, or when everything is wanted."""
+    """An optional field is filled if the prompt mentions it, or with `fill_optional`."""
     schema = {
         "type": "object",
         "properties": {"unit": {"enum": ["celsius"]}, "size": {"type": "integer"}},
@@ -217,7 +217,7 @@ def test_optional_members() -> None:
 
 
 def test_named_values_win() -> None:
-    """A value beside the name of its member goes there, whatever the order."""
+    """A value beside the name of its field goes there, whatever the order."""
     schema = {
         "type": "object",
         "properties": {"low": {"type": "integer"}, "high": {"type": "integer"}},
@@ -227,7 +227,7 @@ def test_named_values_win() -> None:
 
 
 def test_null_when_denied() -> None:
-    """A member that the prompt denies is null where it may be."""
+    """A field that the prompt denies is null where it may be."""
     schema = {
         "type": "object",
         "properties": {"punchline": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
@@ -253,7 +253,7 @@ def test_trees_end() -> None:
 
 
 def leaves() -> st.SearchStrategy[Json]:
-    """Draws schemas without members."""
+    """Generate schemas without fields."""
     bounds = st.integers(-50, 50)
     spans = st.tuples(bounds, st.integers(2, 60))
     sizes = st.tuples(st.integers(0, 5), st.integers(0, 9))
@@ -277,7 +277,7 @@ def leaves() -> st.SearchStrategy[Json]:
 
 
 def branches(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
-    """Draws schemas with members."""
+    """Generate schemas with fields."""
     names = st.sampled_from(["name", "city", "count", "ünïcode", "a_b"])
     objects = st.dictionaries(names, inner, max_size=4).flatmap(
         lambda members: st.sets(st.sampled_from(sorted(members)) if members else st.nothing()).map(

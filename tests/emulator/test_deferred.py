@@ -1,4 +1,4 @@
-"""Deferred answers: a ticket first, then nothing for a while, then the answer, and it only once."""
+"""Deferred completions: a request id, pending polls, then the completion."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +13,13 @@ Ask = Callable[..., httpx.Response]
 
 @pytest.fixture
 def ticket(ask: Ask) -> str:
-    """A ticket for an answer to Hello."""
+    """The request id of a deferred completion."""
     return str(ask(deferred=True).json()["result"]["request_id"])
 
 
 @pytest.fixture
 def poll(http: httpx.Client, ticket: str) -> Callable[[], httpx.Response]:
-    """Asks for that answer."""
+    """Poll the completion."""
     return lambda: http.get(f"/v1/chat/deferred-completion/{ticket}", timeout=0.2)
 
 
@@ -35,7 +35,7 @@ PENDING: dict[str, tuple[int, str]] = {
 def test_pending_then_there_then_gone(
     gateway: Emulator, ask: Ask, poll: Callable[[], httpx.Response], pending: Any
 ) -> None:
-    """A ticket is pending as often as was said, is redeemed once, and unknown from then on."""
+    """The first polls are pending; the completion can be retrieved only once."""
     gateway.deferred_pending, gateway.deferred_polls = pending, 2
     status, text = PENDING[pending]
     for _ in range(2):
@@ -49,7 +49,7 @@ def test_pending_then_there_then_gone(
 
 
 def test_never(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
-    """A poll may get no answer at all, and the next one is answered as ever."""
+    """A pending poll can get no response; the next poll succeeds."""
     gateway.deferred_pending = "never"
     with pytest.raises(httpx.ReadTimeout):
         poll()
@@ -57,13 +57,13 @@ def test_never(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
 
 
 def test_no_waiting(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
-    """With no pending polls the first one brings the answer."""
+    """Without pending polls the first poll returns the completion."""
     gateway.deferred_polls = 0
     assert poll().status_code == 200
 
 
 def test_unknown_ticket(http: httpx.Client) -> None:
-    """A ticket that nobody gave out is a 404 of the provider."""
+    """An unknown request id gets a 404 of the provider."""
     answer = http.get("/v1/chat/deferred-completion/nope")
     assert (answer.status_code, answer.json()["provider"]) == (404, "xai")
 
@@ -71,7 +71,7 @@ def test_unknown_ticket(http: httpx.Client) -> None:
 def test_an_answer_that_breaks_off_is_lost(
     gateway: Emulator, poll: Callable[[], httpx.Response]
 ) -> None:
-    """What was sent only in part cannot be fetched again."""
+    """A completion that was sent in part cannot be retrieved again."""
     gateway.deferred_polls = 0
     gateway.inject(CutStream())
     with pytest.raises(httpx.RemoteProtocolError):
@@ -85,6 +85,6 @@ def test_refused_before_there_is_a_ticket(ask: Ask) -> None:
 
 
 def test_reset_forgets_tickets(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
-    """After a reset no ticket is known."""
+    """A reset deletes the deferred completions."""
     gateway.reset()
     assert poll().status_code == 404

@@ -1,4 +1,4 @@
-"""Every endpoint, in both forms of its address and in all three envelopes, and its description."""
+"""Every endpoint in both URL formats and all three envelopes, and its description."""
 
 import base64
 from collections.abc import Callable
@@ -48,12 +48,12 @@ NAMES = [route.name for route in ROUTES if route.option is None]
 
 
 def test_all_are_here() -> None:
-    """This file asks every endpoint, each once."""
+    """The table has every endpoint once."""
     assert sorted(NAMES) == sorted(ASKED)
 
 
 def ids(gateway: Emulator, http: httpx.Client, name: str) -> dict[str, str]:
-    """Makes what the addresses name."""
+    """Create the objects whose ids are in the paths."""
     gateway.envelope = "bare"
 
     def made(path: str, body: Json, member: str) -> str:
@@ -75,7 +75,7 @@ def ids(gateway: Emulator, http: httpx.Client, name: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("form", ["new", "old"])
 def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -> None:
-    """An endpoint answers in each form and each envelope, and the record shows where it was."""
+    """An endpoint works in each URL format and envelope, and its route is recorded."""
     route = next(route for route in ROUTES if route.name == name)
     body, member = ASKED[name]
     envelopes: list[tuple[Any, list[str]]] = [
@@ -104,7 +104,7 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -
 
 @pytest.mark.parametrize("name", NAMES)
 def test_other_method(http: httpx.Client, name: str) -> None:
-    """A method that no endpoint of this address has is the gateway's 404."""
+    """An unknown method gets the gateway's 404."""
     route = next(route for route in ROUTES if route.name == name)
     path = route.path.replace("{", "").replace("}", "")
     assert http.put(path, json={}).json() == {"message": "Not Found"}
@@ -112,7 +112,7 @@ def test_other_method(http: httpx.Client, name: str) -> None:
 
 @pytest.fixture
 def describe(gateway: Emulator) -> Callable[..., Any]:
-    """Reads a description, without a token."""
+    """Get a description, without a token."""
 
     def read(name: str, **query: str) -> httpx.Response:
         return httpx.get(f"{gateway.base_url}/{name}", params=query, trust_env=False)
@@ -121,7 +121,7 @@ def describe(gateway: Emulator) -> Callable[..., Any]:
 
 
 def test_definition(gateway: Emulator, describe: Callable[..., Any]) -> None:
-    """The definition has every endpoint at its old address, with names, and needs no token."""
+    """The definition has every endpoint in the old URL format, and needs no token."""
     body = describe("definition").json()
     assert (body["openapi"], body["servers"]) == ("3.0.0", [{"url": gateway.base_url}])
     operations = [one for path in body["paths"].values() for one in path.values()]
@@ -134,7 +134,7 @@ def test_definition(gateway: Emulator, describe: Callable[..., Any]) -> None:
 
 
 def test_definition_filter(gateway: Emulator, describe: Callable[..., Any]) -> None:
-    """The definition can be had of one endpoint; a filter in a body filters everything out."""
+    """The definition can be filtered by `paths`; a filter in a body matches nothing."""
     body = describe("definition", paths="v1-models-model_id~get").json()
     assert {path: list(found) for path, found in body["paths"].items()} == {
         "/v1/models/model_id": ["get"]
@@ -144,14 +144,14 @@ def test_definition_filter(gateway: Emulator, describe: Callable[..., Any]) -> N
 
 
 def test_definition_of_embeddings(gateway: Emulator, describe: Callable[..., Any]) -> None:
-    """An endpoint that is shut is not described."""
+    """A disabled endpoint is not described."""
     assert "/v1/embeddings" not in describe("definition").json()["paths"]
     gateway.embeddings = True
     assert "/v1/embeddings" in describe("definition").json()["paths"]
 
 
 def test_openapi(gateway: Emulator, describe: Callable[..., Any]) -> None:
-    """The document in the new format is not there, unless a switch brings it."""
+    """The document in the new format exists only with the option `openapi`."""
     answer = describe("openapi")
     assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
     gateway.openapi = True
@@ -160,7 +160,7 @@ def test_openapi(gateway: Emulator, describe: Callable[..., Any]) -> None:
 
 
 def test_metadata(describe: Callable[..., Any]) -> None:
-    """The addresses are listed by category."""
+    """The paths are listed by category."""
     found = describe("metadata").json()["res"]
     assert {name: len(entry["paths"]) // 2 for name, entry in found.items()} == {
         "Chat": 2,
@@ -178,7 +178,7 @@ def test_metadata(describe: Callable[..., Any]) -> None:
 def test_parameter_names(
     gateway: Emulator, http: httpx.Client, describe: Callable[..., Any]
 ) -> None:
-    """The hosted gateway may call its parameters otherwise; the definition tells how."""
+    """Parameters can have other names in the old URL format; the definition has them."""
     gateway.url_forms, gateway.parameter_names = "old", {"model_id": "id"}
     assert http.get("/v1/models/model_id", params={"model_id": "grok-4"}).status_code == 404
     assert http.get("/v1/models/id", params={"id": "grok-4"}).status_code == 200

@@ -1,4 +1,4 @@
-"""The faults: each befalls one request, does what it says, and leaves the next one alone."""
+"""Faults: each is applied to exactly one request."""
 
 import time
 from collections.abc import Callable
@@ -51,7 +51,7 @@ ALL = [
 @pytest.mark.parametrize("fault", ALL, ids=lambda fault: type(fault).__name__)
 @pytest.mark.parametrize("stream", [False, True])
 def test_one_fault_one_request(gateway: Emulator, ask: Ask, fault: Fault, stream: bool) -> None:
-    """After a fault the next request is answered as ever."""
+    """After a fault the next request succeeds."""
     gateway.inject(fault)
     try:
         ask(stream=stream)
@@ -63,7 +63,7 @@ def test_one_fault_one_request(gateway: Emulator, ask: Ask, fault: Fault, stream
 
 
 def test_order(gateway: Emulator, ask: Ask, http: httpx.Client) -> None:
-    """Faults come in the order of their injection, and only to routes of the API."""
+    """Faults are applied in the order of injection, and only to API routes."""
     gateway.inject(Refuse(503), Refuse(429))
     assert http.get("/v1/nothing").status_code == 404
     assert [ask().status_code for _ in range(3)] == [503, 429, 200]
@@ -88,7 +88,7 @@ def test_order(gateway: Emulator, ask: Ask, http: httpx.Client) -> None:
     ],
 )
 def test_refuse_by_provider(gateway: Emulator, ask: Ask, shape: Any, error: Any) -> None:
-    """A refusal of the provider has its shape inside the gateway's wrapping."""
+    """A provider error has its shape inside the gateway's envelope."""
     gateway.inject(Refuse(429, "slow", shape=shape))
     answer = ask()
     assert answer.status_code == 429
@@ -97,21 +97,21 @@ def test_refuse_by_provider(gateway: Emulator, ask: Ask, shape: Any, error: Any)
 
 
 def test_refuse_with_empty_body(gateway: Emulator, ask: Ask) -> None:
-    """For an empty error the gateway puts in headers and status."""
+    """The gateway replaces an empty error by headers and status."""
     gateway.inject(Refuse(500, shape="empty"))
     body = ask().json()
     assert body["error"] == {"headers": body["headers"], "code": 500}
 
 
 def test_refuse_as_documented(gateway: Emulator, ask: Ask) -> None:
-    """The documented shape stands alone."""
+    """The documented error shape has no envelope."""
     gateway.inject(Refuse(400, "why", code="C", shape="documented"))
     assert ask().json() == {"data": {"error": {"message": "why", "code": "C"}}}
 
 
 @pytest.mark.parametrize("envelope", ["result", "data", "bare"])
 def test_refuse_by_gateway(gateway: Emulator, ask: Ask, envelope: Any) -> None:
-    """A refusal of the gateway has no headers; 5xx is a failure to reach the provider."""
+    """A gateway error has no headers; a 5xx is a failure to reach the provider."""
     gateway.envelope = envelope
     gateway.inject(Refuse(403, "no", source="gateway"), Refuse(500, "hang up", source="gateway"))
     assert ask().json() == {"message": "no", "provider": "xai", "error": {"code": 403}}
@@ -129,7 +129,7 @@ def test_refuse_by_gateway(gateway: Emulator, ask: Ask, envelope: Any) -> None:
 def test_retry_after(
     gateway: Emulator, ask: Ask, where: Any, inside: str | None, outside: str | None
 ) -> None:
-    """The hint when to come back is in the body, in the header, or in both."""
+    """`Retry-After` is in the body, in the HTTP header, or in both."""
     gateway.inject(Refuse(429, retry_after=7, retry_after_in=where))
     answer = ask()
     assert answer.json()["headers"].get("retry-after") == inside
@@ -141,20 +141,20 @@ def test_retry_after(
     [Refuse(429, retry_after=3, source="gateway"), Refuse(429, retry_after=3, shape="documented")],
 )
 def test_retry_after_without_place(gateway: Emulator, ask: Ask, fault: Refuse) -> None:
-    """Where the body has no place for the hint, it is in the header."""
+    """If the body has no headers, `Retry-After` is an HTTP header."""
     gateway.inject(fault)
     assert ask().headers["retry-after"] == "3"
 
 
 def test_retry_after_without_gateway(gateway: Emulator, ask: Ask) -> None:
-    """Bare errors have their hint in the header, for there is no other place."""
+    """Without an envelope, `Retry-After` is an HTTP header."""
     gateway.envelope = "bare"
     gateway.inject(Refuse(429, retry_after=0.5))
     assert ask().headers["retry-after"] == "0.5"
 
 
 def test_bare_text(gateway: Emulator, ask: Ask) -> None:
-    """Bare errors that are text, or nothing, come as such."""
+    """Without an envelope, error bodies can be text or empty."""
     gateway.envelope = "bare"
     gateway.inject(Refuse(503, "exploded", shape="text"), Refuse(500, shape="empty"))
     assert ask().text == "exploded"
@@ -162,7 +162,7 @@ def test_bare_text(gateway: Emulator, ask: Ask) -> None:
 
 
 def test_html(gateway: Emulator, ask: Ask) -> None:
-    """A proxy answers in HTML."""
+    """`Html` sends an HTML page."""
     gateway.inject(Html(524))
     answer = ask()
     assert answer.status_code == 524
@@ -172,7 +172,7 @@ def test_html(gateway: Emulator, ask: Ask) -> None:
 
 @pytest.mark.parametrize("kind", ["application/json", None])
 def test_empty(gateway: Emulator, ask: Ask, kind: str | None) -> None:
-    """An empty answer has no byte, and a content type only if one is wanted."""
+    """`Empty` sends no body, and a content type only if it is set."""
     gateway.inject(Empty(202, kind))
     answer = ask()
     assert (answer.status_code, answer.content) == (202, b"")
@@ -180,21 +180,21 @@ def test_empty(gateway: Emulator, ask: Ask, kind: str | None) -> None:
 
 
 def test_garbage(gateway: Emulator, ask: Ask) -> None:
-    """Garbage comes byte for byte."""
+    """`Garbage` sends exactly the given bytes."""
     gateway.inject(Garbage(b"\xff{", "application/json", 201))
     answer = ask()
     assert (answer.status_code, answer.content) == (201, b"\xff{")
 
 
 def test_redirect(gateway: Emulator, ask: Ask) -> None:
-    """A redirect leads where it was told to."""
+    """`Redirect` sends the given location."""
     gateway.inject(Redirect("http://elsewhere/"))
     answer = ask()
     assert (answer.status_code, answer.headers["location"]) == (302, "http://elsewhere/")
 
 
 def test_drop(gateway: Emulator, ask: Ask) -> None:
-    """A dropped request was read, and gets no byte."""
+    """`Drop` reads the request and sends nothing."""
     gateway.inject(Drop())
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
         ask("read me")
@@ -202,7 +202,7 @@ def test_drop(gateway: Emulator, ask: Ask) -> None:
 
 
 def streamed(http: httpx.Client, prompt: str = "Hello") -> tuple[bytes, bool]:
-    """Reads a stream as far as it goes, and tells whether it broke."""
+    """Read a stream; return its chunks and whether the connection broke."""
     body = {"model": "grok-3", "messages": [{"role": "user", "content": prompt}], "stream": True}
     found = b""
     with http.stream("POST", "/v1/chat/completions", json=body) as answer:
@@ -216,7 +216,7 @@ def streamed(http: httpx.Client, prompt: str = "Hello") -> tuple[bytes, bool]:
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_cut_stream(gateway: Emulator, http: httpx.Client, number: int) -> None:
-    """A cut stream has so many whole chunks, and breaks."""
+    """`CutStream` sends the given number of chunks and closes the connection."""
     gateway.inject(CutStream(number))
     found, broke = streamed(http)
     assert broke
@@ -225,7 +225,7 @@ def test_cut_stream(gateway: Emulator, http: httpx.Client, number: int) -> None:
 
 
 def test_cut_in_mid_chunk(gateway: Emulator, http: httpx.Client) -> None:
-    """A chunk can be torn, inside a character if there is one to tear."""
+    """With `mid_chunk` a chunk is truncated, inside a multi-byte character if it has one."""
     gateway.inject(CutStream(1, mid_chunk=True), CutStream(0, mid_chunk=True))
     found, _ = streamed(http)
     assert found.count(b"\n\n") == 1
@@ -237,7 +237,7 @@ def test_cut_in_mid_chunk(gateway: Emulator, http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("streaming", ["buffered", "string"])
 def test_cut_of_a_collected_stream(gateway: Emulator, ask: Ask, streaming: Any) -> None:
-    """A gateway that collects the stream answers 500 when it breaks."""
+    """A gateway that collects the stream responds with status 500."""
     gateway.streaming = streaming
     gateway.inject(CutStream())
     answer = ask(stream=True)
@@ -245,14 +245,14 @@ def test_cut_of_a_collected_stream(gateway: Emulator, ask: Ask, streaming: Any) 
 
 
 def test_cut_of_a_plain_answer(gateway: Emulator, ask: Ask) -> None:
-    """A plain answer is cut in its middle."""
+    """A response without streaming is cut in the middle."""
     gateway.inject(CutStream())
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
         ask()
 
 
 def test_end_stream_early(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
-    """A stream that ends early has no finish reason and no closing sign, and no break either."""
+    """A stream that ends early has no finish reason and no `[DONE]`, and ends properly."""
     gateway.inject(EndStreamEarly(2), EndStreamEarly(999))
     for _ in range(2):
         found = chunks(ask(stream=True).text)
@@ -261,7 +261,7 @@ def test_end_stream_early(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
 
 
 def test_error_in_stream(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
-    """An error in mid-stream is the last line."""
+    """An error in a stream is its last line."""
     gateway.inject(ErrorInStream(2, "oh", "C"), ErrorInStream(0, "oh", None))
     found = chunks(ask(stream=True).text)
     assert (len(found), found[-1]) == (3, {"code": "C", "error": "oh"})
@@ -269,7 +269,7 @@ def test_error_in_stream(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
 
 
 def test_error_in_200(gateway: Emulator, ask: Ask) -> None:
-    """An error can be called a success, wrapped like one."""
+    """An error can have status 200 and the envelope of a success."""
     gateway.inject(ErrorIn200("late", "C"))
     answer = ask(stream=True)
     assert answer.status_code == 200
@@ -277,7 +277,7 @@ def test_error_in_200(gateway: Emulator, ask: Ask) -> None:
 
 
 def test_stall(gateway: Emulator, ask: Ask) -> None:
-    """A stalled answer comes, but late."""
+    """`Stall` delays the response."""
     gateway.inject(Stall(0.1))
     before = time.monotonic()
     assert ask().status_code == 200
@@ -286,7 +286,7 @@ def test_stall(gateway: Emulator, ask: Ask) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_slow_drip(gateway: Emulator, ask: Ask, stream: bool) -> None:
-    """A dripping answer rests before every piece, and is whole in the end."""
+    """`SlowDrip` delays every chunk, and the response is complete."""
     gateway.inject(SlowDrip(0.02))
     before = time.monotonic()
     answer = ask(stream=stream)
@@ -295,13 +295,13 @@ def test_slow_drip(gateway: Emulator, ask: Ask, stream: bool) -> None:
 
 
 def test_stream_as_json(gateway: Emulator, ask: Ask) -> None:
-    """A whole completion can come where a stream was asked for."""
+    """`StreamAsJson` responds to a streaming request with JSON."""
     gateway.inject(StreamAsJson())
     assert ask(stream=True).json()["result"]["object"] == "chat.completion"
 
 
 def test_no_done(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
-    """A stream can lack its closing sign and be complete all the same."""
+    """`NoDone` omits `[DONE]` from a complete stream."""
     gateway.inject(NoDone())
     assert chunks(ask(stream=True).text)[-1]["choices"][0]["finish_reason"] == "stop"
 

@@ -1,4 +1,4 @@
-"""The emulator against what the real services were seen to send."""
+"""Compare the emulator with recordings of the real services."""
 
 import copy
 import json
@@ -47,18 +47,18 @@ REPLAYED_STREAMS = [
 
 
 def visible(body: Any) -> set[str]:
-    """Lists the members that every recording has."""
+    """Return the fields that every recording has."""
     return set(members(body)) - NEWER
 
 
 def sent(http: httpx.Client, request: Json) -> httpx.Response:
-    """Sends a recorded request."""
+    """Send a recorded request."""
     return http.post("/v1/chat/completions", json=request)
 
 
 @pytest.mark.parametrize("name", REPLAYED)
 def test_plain_answers(http: httpx.Client, recorded: Recorded, name: str) -> None:
-    """A recorded request is taken and answered in the recorded shape, with the recorded finish."""
+    """The response to a recorded request has the recorded fields and finish reason."""
     request = recorded(f"{CHAT}/{name}.request.json")
     body = recorded(f"{CHAT}/{name}.json")
     answer = sent(http, request)
@@ -81,7 +81,7 @@ def test_streams(
     request: pytest.FixtureRequest,
     name: str,
 ) -> None:
-    """A recorded request is answered by chunks of the recorded kinds."""
+    """The stream of a recorded request has the recorded kinds of chunks."""
     question = recorded(f"{CHAT}/{name}.request.json")
     folder = request.config.rootpath.parent / "shared" / CHAT
     theirs = chunks((folder / f"{name}.sse").read_text(encoding="utf-8"))
@@ -115,7 +115,7 @@ def _is_opening(shape: frozenset[str]) -> bool:
 def test_provider_errors(
     http: httpx.Client, ask: Ask, recorded: Recorded, name: str, model: Json | None
 ) -> None:
-    """An error of xAI has the recorded status and the recorded words."""
+    """An error of xAI has the recorded status and text."""
     body = recorded(f"wire/recorded/errors/{name}.json")
     if model is None:
         request = recorded(f"wire/recorded/errors/{name}.request.json")
@@ -130,7 +130,7 @@ def test_provider_errors(
 
 
 def test_no_handler(http: httpx.Client, recorded: Recorded) -> None:
-    """A path that only the provider sees is refused in the provider's words."""
+    """An unknown path of the provider gets the provider's error."""
     body = recorded("wire/recorded/errors/404-no-route.json")
     assert http.get("/v1/models/a%2Fb").json()["error"]["error"] == body["error"]
 
@@ -151,7 +151,7 @@ def test_no_handler(http: httpx.Client, recorded: Recorded) -> None:
 def test_other_rooms(
     http: httpx.Client, recorded: Recorded, name: str, path: str, body: Json | None
 ) -> None:
-    """The other rooms answer in the recorded shape."""
+    """The other endpoints have the recorded fields."""
     theirs = recorded(f"wire/recorded/{name}")
     answer = http.get(path) if body is None else http.post(path, json=body)
     assert set(members(answer.json()["result"])) == set(members(theirs))
@@ -159,7 +159,7 @@ def test_other_rooms(
 
 @pytest.fixture
 def fixtures(recorded: Recorded) -> Any:
-    """What the published gateway was seen to answer."""
+    """Recorded responses of the published gateway."""
     return recorded("reference/gateway_fixtures.json")
 
 
@@ -184,7 +184,7 @@ def test_gateway_errors(gateway: Emulator, fixtures: Any) -> None:
 
 
 def test_gateway_401(gateway: Emulator, fixtures: Any) -> None:
-    """The 401 has every member of the recorded one."""
+    """The 401 has every field of the recorded one."""
     answer = httpx.get(gateway.base_url + "/v1/models", trust_env=False)
     fixture = copy.deepcopy(fixtures["err_token_missing_or_malformed"]["body"])
     mine = answer.json()
@@ -224,7 +224,7 @@ def test_gateway_401(gateway: Emulator, fixtures: Any) -> None:
 def test_wrapped_errors(
     gateway: Emulator, ask: Ask, fixtures: Any, name: str, fault: Refuse
 ) -> None:
-    """A provider's error is wrapped as the published gateway was seen to wrap it."""
+    """A provider error has the envelope of the published gateway."""
     gateway.inject(fault)
     answer = ask()
     mine, theirs = answer.json(), copy.deepcopy(fixtures[name]["body"])
@@ -238,7 +238,7 @@ def test_wrapped_errors(
 
 
 def test_successes(gateway: Emulator, ask: Ask, http: httpx.Client, fixtures: Any) -> None:
-    """A success has the members of the recorded envelope, and the documented one in its turn."""
+    """A success has the fields of the recorded or the documented envelope."""
     assert set(ask().json()) == set(fixtures["ok_chat"]["body"])
     assert set(http.get("/v1/models").json()) == set(fixtures["ok_list_models"]["body"])
     gateway.envelope = "data"
@@ -259,12 +259,12 @@ def test_collected_stream(gateway: Emulator, ask: Ask, fixtures: Any) -> None:
 
 @pytest.fixture
 def openapi(recorded: Recorded) -> Any:
-    """XAI's own description of its service."""
+    """The OpenAPI document of xAI."""
     return recorded("wire/openapi.json")
 
 
 def fits(openapi: Any, name: str, body: Any) -> None:
-    """Sees whether a body is what the description says."""
+    """Validate a body against a schema of the document."""
     components = copy.deepcopy(openapi["components"])
     # The description wants a service tier in every answer; the recordings have none.
     required = components["schemas"][name].get("required", [])
@@ -282,7 +282,7 @@ def fits(openapi: Any, name: str, body: Any) -> None:
     ],
 )
 def test_openapi_chat(ask: Ask, chunks: Chunks, openapi: Any, request_: Json) -> None:
-    """Chat answers and chunks are what xAI's description says."""
+    """Chat completions and chunks match xAI's OpenAPI document."""
     fits(openapi, "ChatResponse", ask(**request_).json()["result"])
     usage = {"include_usage": True}
     for chunk in chunks(ask(**request_, stream=True, stream_options=usage).text)[:-1]:
@@ -290,7 +290,7 @@ def test_openapi_chat(ask: Ask, chunks: Chunks, openapi: Any, request_: Json) ->
 
 
 def test_openapi_rooms(http: httpx.Client, ask: Ask, openapi: Any) -> None:
-    """The other answers are what xAI's description says."""
+    """The other responses match xAI's OpenAPI document."""
     fits(openapi, "ListModelsResponse", http.get("/v1/models").json()["result"])
     fits(openapi, "Model", http.get("/v1/models/grok-4").json()["result"])
     fits(openapi, "ApiKey", http.get("/v1/api-key").json()["result"])
@@ -300,7 +300,7 @@ def test_openapi_rooms(http: httpx.Client, ask: Ask, openapi: Any) -> None:
 
 
 def test_openapi_members(openapi: Any) -> None:
-    """Every member of a chat request that xAI describes is known here."""
+    """Every field of a chat request that xAI describes is known here."""
     described = openapi["components"]["schemas"]["ChatRequest"]["properties"]
     assert described.keys() <= CHAT_REQUEST.required.keys() | CHAT_REQUEST.optional.keys()
     roles = [
@@ -311,7 +311,7 @@ def test_openapi_members(openapi: Any) -> None:
 
 
 def test_usage_of_the_recordings(recorded: Recorded) -> None:
-    """The sums that the emulator keeps are those of the recordings."""
+    """Sums in the usage that hold in the emulator hold in the recordings."""
     for name in REPLAYED:
         usage = recorded(f"{CHAT}/{name}.json")["usage"]
         reasoning = usage["completion_tokens_details"]["reasoning_tokens"]

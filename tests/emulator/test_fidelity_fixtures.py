@@ -1,4 +1,4 @@
-"""The rest of what the published gateway was seen to answer, and that nothing of it is left out."""
+"""The other recordings of the published gateway, and that all are compared."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +20,12 @@ ELSEWHERE = {
 
 @pytest.fixture
 def fixtures(recorded: Recorded) -> Any:
-    """What the published gateway was seen to answer."""
+    """Recorded responses of the published gateway."""
     return recorded("reference/gateway_fixtures.json")
 
 
 def test_pending(gateway: Emulator, ask: Ask, http: httpx.Client, fixtures: dict[str, Any]) -> None:
-    """Both ways of pending that were seen are there."""
+    """Both recorded responses to a pending poll are available."""
     ticket = ask(deferred=True).json()["result"]["request_id"]
     path = f"/v1/chat/deferred-completion/{ticket}"
     fixture = fixtures["deferred_pending_empty_json_ct"]
@@ -56,13 +56,13 @@ def test_too_large(monkeypatch: pytest.MonkeyPatch, ask: Ask, fixtures: dict[str
 
 
 def test_images(http: httpx.Client, fixtures: dict[str, Any]) -> None:
-    """Pictures are wrapped as was seen."""
+    """Images have the recorded envelope."""
     answer = http.post("/v1/images/generations", json={"prompt": "a"})
     assert set(answer.json()) == set(fixtures["ok_images"]["body"])
 
 
 def test_nothing_is_left_out(fixtures: dict[str, Any]) -> None:
-    """Every recorded answer of the gateway is compared in these tests, or cannot be."""
+    """Every recorded response of the gateway is compared or cannot be compared."""
     texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_fid*")]
     missing = [name for name in fixtures if not any(f'"{name}"' in text for text in texts)]
     assert missing == []

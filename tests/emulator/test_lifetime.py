@@ -1,4 +1,4 @@
-"""Starting, stopping and serving many: quick, complete, and with nothing left behind."""
+"""Start, stop and concurrency of the emulator."""
 
 import ast
 import asyncio
@@ -23,7 +23,7 @@ CHAT = {"model": "grok-4", "messages": [{"role": "user", "content": "x"}]}
 
 
 def test_threads_and_sockets_end() -> None:
-    """After the block neither the thread nor the port is there any more."""
+    """After the block the thread has ended and the port is closed."""
     before = threading.active_count()
     with running() as gateway:
         assert threading.active_count() == before + 1
@@ -34,7 +34,7 @@ def test_threads_and_sockets_end() -> None:
 
 
 def test_port_can_be_chosen_again_and_again() -> None:
-    """A port that was used is free at once, although clients were connected."""
+    """A port can be reused at once, although clients were connected."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     for _ in range(3):
@@ -44,7 +44,7 @@ def test_port_can_be_chosen_again_and_again() -> None:
 
 
 def test_idle_connections_are_closed() -> None:
-    """A client that keeps its connection is hung up on when the emulator stops."""
+    """Idle connections are closed when the emulator stops."""
     with running() as gateway:
         port = int(gateway.base_url.split(":")[2].split("/")[0])
         line = socket.create_connection(("127.0.0.1", port), timeout=2)
@@ -59,7 +59,7 @@ def test_idle_connections_are_closed() -> None:
 
 
 def test_stop_does_not_wait_for_a_stalled_answer() -> None:
-    """Stopping hangs up on who is still waiting."""
+    """Stopping closes connections that wait for a response."""
     with running() as gateway:
         gateway.inject(Stall(60))
         failures: list[BaseException] = []
@@ -89,7 +89,7 @@ def test_loopback_only(gateway: Emulator) -> None:
 
 
 def test_two_at_once() -> None:
-    """Two emulators know nothing of each other."""
+    """Two emulators are independent."""
     with running() as one, running() as other:
         assert one.base_url != other.base_url
         answer = httpx.get(
@@ -100,7 +100,7 @@ def test_two_at_once() -> None:
 
 
 def test_connections_are_counted(gateway: Emulator, ask: Ask) -> None:
-    """A client that keeps its connection has made one, others one each."""
+    """Every connection is counted once."""
     for _ in range(3):
         ask()
     assert gateway.connections == 1
@@ -110,7 +110,7 @@ def test_connections_are_counted(gateway: Emulator, ask: Ask) -> None:
 
 
 def test_many_threads(gateway: Emulator) -> None:
-    """Requests of many threads are answered side by side."""
+    """Requests of many threads are served concurrently."""
     gateway.latency = 0.2
 
     def send(number: int) -> str:
@@ -132,7 +132,7 @@ def test_many_threads(gateway: Emulator) -> None:
 
 
 async def test_many_tasks(gateway: Emulator) -> None:
-    """Requests of many tasks get ids of their own."""
+    """Concurrent requests get distinct ids."""
     limits = httpx.Limits(max_connections=20)
     token = {"api_token": gateway.api_token}
     async with httpx.AsyncClient(params=token, limits=limits, trust_env=False) as client:
@@ -142,7 +142,7 @@ async def test_many_tasks(gateway: Emulator) -> None:
 
 
 def test_tokens_look_right(gateway: Emulator) -> None:
-    """Tokens begin as the gateway's do, and change from run to run."""
+    """Tokens have the gateway's prefix and are random."""
     with running() as other:
         tokens = {gateway.api_token, gateway.unconnected_token, other.api_token}
     assert len(tokens) == 3
@@ -150,7 +150,7 @@ def test_tokens_look_right(gateway: Emulator) -> None:
 
 
 def test_requests_can_be_compared() -> None:
-    """Recorded requests are values."""
+    """Recorded requests are comparable and immutable."""
     one = RecordedRequest("GET", "/p", {}, None, {})
     assert one == RecordedRequest("GET", "/p", {}, None, {})
     with pytest.raises(AttributeError):
@@ -176,7 +176,7 @@ MODULES = sorted(FOLDER.rglob("*.py"))
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
 def test_imports_nothing_of_the_client(path: Path) -> None:
-    """No module here imports a module of the client, and each says what it is for."""
+    """No module imports a module of the client, and each has a docstring."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
     for node in ast.walk(tree):

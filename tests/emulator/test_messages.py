@@ -1,4 +1,4 @@
-"""The messages form: what is taken and refused, and how an answer and its stream are written."""
+"""The Messages API: requests, errors, responses and streams."""
 
 import json
 from collections.abc import Callable
@@ -28,18 +28,18 @@ DOT = (
 
 
 def result(answer: httpx.Response) -> Any:
-    """Takes the body out of a success."""
+    """Return the result of a success."""
     assert answer.status_code == 200, answer.text
     return answer.json()["result"]
 
 
 def said(body: Json) -> str:
-    """Joins the texts of an answer."""
+    """Join the texts of a response."""
     return "".join(block["text"] for block in body["content"] if block["type"] == "text")
 
 
 def test_answer(write: Post) -> None:
-    """An answer is a message with blocks, a reason to stop, and Anthropic's counts."""
+    """A response is a message with blocks, a reason to stop, and Anthropic's counts."""
     body = result(write("Say 'pong'"))
     assert (body["type"], body["role"], body["stop_reason"]) == ("message", "assistant", "end_turn")
     assert [block["type"] for block in body["content"]] == ["thinking", "text"]
@@ -58,12 +58,12 @@ def test_answer(write: Post) -> None:
     ],
 )
 def test_thinking(write: Post, model: str, kinds: list[str]) -> None:
-    """Only some models show thoughts."""
+    """Only some models show reasoning."""
     assert [block["type"] for block in result(write(model=model))["content"]] == kinds
 
 
 def test_veiled_thinking(write: Post) -> None:
-    """Some models show the same words instead of their thoughts, whatever was asked."""
+    """Some models show a fixed text in place of the reasoning."""
     thoughts = [result(write(text, model="grok-4.6"))["content"][0] for text in ("a", "b c d")]
     assert thoughts[0]["thinking"] == thoughts[1]["thinking"]
     assert 180 < len(thoughts[0]["thinking"]) < 230
@@ -72,21 +72,21 @@ def test_veiled_thinking(write: Post) -> None:
 
 @pytest.mark.parametrize("system", ["Be brief.", [{"type": "text", "text": "Be brief."}]])
 def test_system(write: Post, system: Any) -> None:
-    """The system prompt is a text or parts, and counts."""
+    """The system prompt is a string or parts, and is counted."""
     usages = [result(write(**extra))["usage"] for extra in ({}, {"system": system})]
     counts = [usage["input_tokens"] + usage["cache_read_input_tokens"] for usage in usages]
     assert counts[1] > counts[0]
 
 
 def test_limit(write: Post) -> None:
-    """The limit cuts what is visible, and the reason says so."""
+    """`max_tokens` truncates the text, and the stop reason is `max_tokens`."""
     body = result(write("story", max_tokens=5))
     assert body["stop_reason"] == "max_tokens"
     assert body["usage"]["output_tokens"] > 5
 
 
 def test_stop_sequences(write: Post) -> None:
-    """A stop sequence ends the text, and is named; models that think refuse any."""
+    """A stop sequence ends the text and is returned; reasoning models refuse it."""
     body = result(write("Say 'a b c'", model="grok-3", stop_sequences=["z", " b"]))
     assert (said(body), body["stop_reason"], body["stop_sequence"]) == ("a", "stop_sequence", " b")
     refused = write(stop_sequences=["x"])
@@ -95,7 +95,7 @@ def test_stop_sequences(write: Post) -> None:
 
 
 def test_tool_use(write: Post) -> None:
-    """A call is a block with its input, and the result leads to an answer."""
+    """A call is a block with its input, and the result leads to a response."""
     body = result(write("add 2 and 3", tools=[ADD]))
     call = body["content"][-1]
     assert (body["stop_reason"], call["type"], call["name"]) == ("tool_use", "tool_use", "add")
@@ -132,13 +132,13 @@ def test_tool_choice(write: Post, choice: Json, prompt: str, reason: str) -> Non
     ],
 )
 def test_pictures(write: Post, source: Json) -> None:
-    """Pictures are looked at."""
+    """Images are looked at."""
     parts = [{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}]
     assert "I see 1 image" in said(result(write(parts)))
 
 
 def folded(events: list[Json]) -> Json:
-    """Adds the events up to the message that they tell."""
+    """Add the events up to a message."""
     message = dict(events[0]["message"])
     blocks: list[Json] = []
     for event in events[1:]:
@@ -179,7 +179,7 @@ REQUESTS: dict[str, Json] = {
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_stream_is_the_answer(write: Post, events: Events, name: str) -> None:
-    """A stream adds up to the plain answer, opens and closes in order, and has no other end."""
+    """A stream adds up to the response without streaming and has its events in order."""
     found = events(write(**REQUESTS[name], stream=True).text)
     plain = result(write(**REQUESTS[name]))
     mine = folded(found)
@@ -237,20 +237,20 @@ RESULT: Json = {"type": "tool_result", "tool_use_id": "1", "content": "5"}
     ],
 )
 def test_refusals(write: Post, body: Json, status: int, text: str) -> None:
-    """What is of the wrong type, or cannot be, is refused with a reason."""
+    """Invalid requests get an error."""
     answer = write(**body)
     assert answer.status_code == status, answer.text
     assert text in answer.json()["error"]["error"]
 
 
 def test_ignored(gateway: Emulator, write: Post) -> None:
-    """What xAI would pass over is taken and named in the record."""
+    """Unknown fields are ignored and recorded."""
     write(thinking={"type": "enabled"}, top_k=5, metadata={"user_id": "u"})
     assert gateway.requests[-1].ignored == ("thinking",)
 
 
 def test_error_event(gateway: Emulator, write: Post, events: Events) -> None:
-    """An error in mid-stream has Anthropic's form."""
+    """An error in a stream has Anthropic's format."""
     gateway.inject(ErrorInStream(1, "busy", "overloaded_error", form="event"))
     found = events(write(stream=True).text)
     error = {"type": "overloaded_error", "message": "busy"}

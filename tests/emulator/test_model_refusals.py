@@ -1,4 +1,4 @@
-"""What a chat request is refused for because of the model it names."""
+"""Chat requests that a model refuses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 def error(answer: httpx.Response) -> tuple[int, str]:
-    """Takes status and text of a provider error."""
+    """Return status and text of a provider error."""
     return answer.status_code, answer.json()["error"]["error"]
 
 
@@ -38,18 +38,18 @@ def test_refused_by_reasoning_models(
     "model", ["grok-3", "grok-3-fast", "grok-2-1212", "grok-4.20-0309-non-reasoning"]
 )
 def test_taken_by_the_others(ask: Ask, model: str) -> None:
-    """Models that do not reason take them."""
+    """Models without reasoning accept them."""
     assert ask(model=model, stop=["x"], frequency_penalty=0.5).status_code == 200
 
 
 def test_presence_penalty_on_grok_3(ask: Ask) -> None:
-    """Grok 3 does not reason, and yet refuses one of the penalties."""
+    """Grok 3 does not reason, but refuses one of the penalties."""
     assert ask(model="grok-3", presence_penalty=1).status_code == 400
     assert ask(model="grok-2-1212", presence_penalty=1).status_code == 200
 
 
 def test_empty_stop_is_none(ask: Ask) -> None:
-    """An empty list of stop sequences asks for nothing."""
+    """An empty list of stop sequences is accepted."""
     assert ask(stop=[]).status_code == 200
 
 
@@ -97,7 +97,7 @@ def test_live_search_is_gone(ask: Ask) -> None:
 
 
 def test_deprecated_model(ask: Ask) -> None:
-    """A model that was taken away is 404 and names its heir."""
+    """A deprecated model gets a 404 that names its replacement."""
     status, found = error(ask(model="grok-beta"))
     assert status == 404
     assert "Please use grok-3 instead." in found

@@ -1,4 +1,4 @@
-"""The responses form: items in and out, streams of events, and what is remembered."""
+"""The Responses API: items, streams and stored responses."""
 
 import json
 from collections.abc import Callable
@@ -26,23 +26,23 @@ SEALED = {"include": ["reasoning.encrypted_content"]}
 
 
 def result(answer: httpx.Response) -> Any:
-    """Takes the body out of a success."""
+    """Return the result of a success."""
     assert answer.status_code == 200, answer.text
     return answer.json()["result"]
 
 
 def kinds(body: Json) -> list[str]:
-    """Lists the types of the output items."""
+    """Return the types of the output items."""
     return [item["type"] for item in body["output"]]
 
 
 def said(body: Json) -> str:
-    """Takes the text of an answer."""
+    """Return the text of a response."""
     return str(body["output"][-1]["content"][0]["text"])
 
 
 def test_answer(respond: Post) -> None:
-    """An answer has items, is completed, and counts thoughts as output."""
+    """A response has items, is completed, and counts reasoning as output."""
     body = result(respond("Say 'pong'"))
     assert (body["object"], body["status"], kinds(body)) == (
         "response",
@@ -70,7 +70,7 @@ def test_answer(respond: Post) -> None:
 def test_reasoning(
     respond: Post, model: str, include: list[str], summaries: list[int], sealed: bool
 ) -> None:
-    """Thoughts are shown by some models, sealed when asked for, and always by the newest."""
+    """Some models show reasoning; it is encrypted on request, and always by the newest."""
     items = [
         item
         for item in result(respond(model=model, include=include))["output"]
@@ -81,7 +81,7 @@ def test_reasoning(
 
 
 def test_limit_counts_what_is_visible(respond: Post) -> None:
-    """Thoughts do not count for the limit, and a cut answer is incomplete."""
+    """Reasoning does not count for the limit, and a truncated response is incomplete."""
     body = result(respond("story", max_output_tokens=5))
     assert (body["status"], body["incomplete_details"]) == (
         "incomplete",
@@ -93,7 +93,7 @@ def test_limit_counts_what_is_visible(respond: Post) -> None:
 
 
 def test_function_call(respond: Post) -> None:
-    """A call is an item beside a completed status, and its output leads to an answer."""
+    """A call is an item beside a completed status, and its output leads to a response."""
     body = result(respond("add 2 and 3", tools=[ADD]))
     assert (kinds(body), body["status"]) == (["reasoning", "function_call"], "completed")
     call = body["output"][-1]
@@ -115,14 +115,14 @@ def test_function_call(respond: Post) -> None:
     ],
 )
 def test_tool_choice(respond: Post, choice: Any, called: bool) -> None:
-    """The choice is obeyed and repeated."""
+    """The tool choice applies and is repeated."""
     body = result(respond("Hello", tools=[ADD], tool_choice=choice))
     assert ("function_call" in kinds(body)) == called
     assert body["tool_choice"] == choice
 
 
 def test_formats(respond: Post) -> None:
-    """A format is obeyed, and told without its name."""
+    """The text format applies and is repeated without its name."""
     schema = {
         "type": "object",
         "properties": {"age": {"type": "integer"}},
@@ -136,7 +136,7 @@ def test_formats(respond: Post) -> None:
 
 
 def test_echo(respond: Post) -> None:
-    """What was asked for is told again."""
+    """The parameters are repeated."""
     asked = {
         "temperature": 0.5,
         "top_p": 0.5,
@@ -165,7 +165,7 @@ def test_instructions_are_a_system_message(respond: Post) -> None:
 
 
 def test_logprobs(respond: Post) -> None:
-    """Log probabilities stand beside the text, one for each token."""
+    """There is one log probability per token."""
     body = result(respond("Say 'a b'", model="grok-3", logprobs=True, top_logprobs=2))
     found = body["output"][-1]["content"][0]["logprobs"]
     assert [token["token"] for token in found] == ["a", " b"]
@@ -173,7 +173,7 @@ def test_logprobs(respond: Post) -> None:
 
 
 def folded(events: list[Json]) -> list[Json]:
-    """Adds the pieces of a stream up to items."""
+    """Add the pieces of a stream up to items."""
     items: list[Json] = []
     for event in events:
         kind = event["type"]
@@ -229,7 +229,7 @@ REQUESTS: dict[str, Json] = {
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_stream_is_the_answer(respond: Post, events: Events, name: str) -> None:
-    """Events are numbered, begin and end in order, and add up to the plain answer."""
+    """Events are numbered, begin and end in order, and add up to the plain response."""
     found = events(respond(**REQUESTS[name], stream=True).text)
     plain = result(respond(**REQUESTS[name]))
     assert [event["sequence_number"] for event in found] == list(range(len(found)))
@@ -243,7 +243,7 @@ def test_stream_is_the_answer(respond: Post, events: Events, name: str) -> None:
 
 
 def neutral(body: Json) -> Any:
-    """Puts one id in the place of an answer's own, and of the numbers made from it."""
+    """Puts one id in the place of a response's own, and of the numbers made from it."""
     output = json.dumps(body["output"]).replace(body["id"], "ID")
     items = json.loads(output)
     for item in items:
@@ -261,7 +261,7 @@ def test_stream_has_no_done(respond: Post) -> None:
 
 
 def test_floats_of_streams(respond: Post, events: Events) -> None:
-    """In a stream numbers have been through 32 bits, in a plain answer not."""
+    """In a stream numbers have been through 32 bits, in a plain response not."""
     assert result(respond())["temperature"] == 0.7
     found = events(respond(stream=True).text)
     assert {found[0]["response"]["temperature"], found[-1]["response"]["temperature"]} == {
@@ -270,7 +270,7 @@ def test_floats_of_streams(respond: Post, events: Events) -> None:
 
 
 def test_stored(http: httpx.Client, respond: Post) -> None:
-    """An answer can be looked at until it is deleted."""
+    """A response can be retrieved until it is deleted."""
     body = result(respond())
     path = f"/v1/responses/{body['id']}"
     assert result(http.get(path)) == body
@@ -280,20 +280,20 @@ def test_stored(http: httpx.Client, respond: Post) -> None:
 
 
 def test_not_stored(http: httpx.Client, respond: Post) -> None:
-    """An answer that is not to be stored cannot be looked at, nor gone on from."""
+    """With `store=false` a response cannot be retrieved or continued."""
     body = result(respond(store=False))
     assert http.get(f"/v1/responses/{body['id']}").status_code == 404
     assert respond("x", previous_response_id=body["id"]).status_code == 404
 
 
 def test_streams_are_stored(http: httpx.Client, respond: Post, events: Events) -> None:
-    """A streamed answer is stored like any other."""
+    """A streamed response is stored like any other."""
     body = events(respond(stream=True).text)[-1]["response"]
     assert result(http.get(f"/v1/responses/{body['id']}"))["output"] == body["output"]
 
 
 def test_previous_response(respond: Post) -> None:
-    """Going on from an answer is the same as sending everything again."""
+    """`previous_response_id` is equivalent to sending all items again."""
     first = result(respond("add 2 and 3", tools=[ADD]))
     output = {
         "type": "function_call_output",
@@ -311,7 +311,7 @@ def test_previous_response(respond: Post) -> None:
 
 
 def test_every_output_can_be_sent_back(respond: Post) -> None:
-    """Whatever items came out, they are taken back as they are."""
+    """Output items can be sent back unchanged."""
     for name, request in REQUESTS.items():
         body = result(respond(**request))
         if name == "call":

@@ -1,4 +1,4 @@
-"""What the responses form refuses, and what it passes over."""
+"""Responses requests that are refused, and ignored fields."""
 
 from collections.abc import Callable
 from typing import Any
@@ -71,14 +71,14 @@ VARIANT = "data did not match any variant of untagged enum ModelInput"
     ],
 )
 def test_refusals(respond: Post, body: Json, status: int, text: str) -> None:
-    """What is of the wrong type, or cannot be, is refused with a reason."""
+    """Invalid requests get an error."""
     answer = respond(**body)
     assert answer.status_code == status, answer.text
     assert text in answer.json()["error"]["error"]
 
 
 def test_messages_are_no_input(gateway: Emulator, http: httpx.Client) -> None:
-    """Messages are not looked at, whatever the gateway's own table says."""
+    """`messages` is ignored."""
     body = {"model": "grok-4.3", "messages": [{"role": "user", "content": "x"}], "max_tokens": 9}
     answer = http.post("/v1/responses", json=body)
     assert (answer.status_code, "missing field `input`" in answer.text) == (422, True)
@@ -87,7 +87,7 @@ def test_messages_are_no_input(gateway: Emulator, http: httpx.Client) -> None:
 
 
 def test_multi_agent(respond: Post, ask: Post) -> None:
-    """Agents that confer talk here, and here only."""
+    """Multi-agent models are available in the Responses API only."""
     model = "grok-4.20-multi-agent-0309"
     assert respond(model=model).status_code == 200
     assert ask(model=model).status_code == 400

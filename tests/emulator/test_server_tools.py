@@ -1,4 +1,4 @@
-"""Tools that the provider runs itself: when they are used, how they show, what they cost."""
+"""Server-side tools: when they are called, their items and their cost."""
 
 import base64
 import json
@@ -17,18 +17,18 @@ DRAW = {"type": "image_generation"}
 
 
 def result(answer: httpx.Response) -> Any:
-    """Takes the body out of a success."""
+    """Return the result of a success."""
     assert answer.status_code == 200, answer.text
     return answer.json()["result"]
 
 
 def kinds(body: Json) -> list[str]:
-    """Lists the types of the output items."""
+    """Return the types of the output items."""
     return [item["type"] for item in body["output"]]
 
 
 def test_web_search(respond: Post) -> None:
-    """A search shows its query and sources, and the text cites where the indices say."""
+    """A web search has its query and sources, and the text cites them at the given indices."""
     body = result(respond("Search the web for xAI", model="grok-4", tools=[WEB]))
     assert kinds(body) == ["web_search_call", "message"]
     assert body["output"][0]["action"]["query"] == "Search the web for xAI"
@@ -40,7 +40,7 @@ def test_web_search(respond: Post) -> None:
 
 
 def test_sealed_search(respond: Post) -> None:
-    """With sealed thoughts the tool's output is one, and the second thought repeats an id."""
+    """With encrypted reasoning, tool outputs are encrypted items."""
     body = result(respond("search", tools=[WEB], include=["reasoning.encrypted_content"]))
     assert kinds(body) == ["reasoning", "web_search_call", "reasoning", "reasoning", "message"]
     ids = [item["id"] for item in body["output"]]
@@ -58,7 +58,7 @@ def test_x_search(respond: Post) -> None:
 
 
 def test_code(respond: Post) -> None:
-    """Code is shown, and what it printed when that is asked for."""
+    """Code is in the item, its output only with `include`."""
     body = result(respond("compute 3 and 4", model="grok-4", tools=[CODE]))
     assert "The code printed 7." in body["output"][-1]["content"][0]["text"]
     item = body["output"][0]
@@ -68,14 +68,14 @@ def test_code(respond: Post) -> None:
 
 
 def test_picture(respond: Post) -> None:
-    """A picture is an item with the bytes of a PNG."""
+    """An image is an item with the bytes of a PNG."""
     item = result(respond("draw a cat", model="grok-4", tools=[DRAW]))["output"][0]
     assert base64.b64decode(item["result"]).startswith(b"\x89PNG")
     assert item["prompt"] == "draw a cat"
 
 
 def test_servers_of_the_users(respond: Post) -> None:
-    """Of several servers the one that the prompt names is called, with its first allowed tool."""
+    """The MCP server that the prompt names is called, with its first allowed tool."""
     tools = [
         {"type": "mcp", "server_url": "https://a", "server_label": "weather"},
         {
@@ -116,7 +116,7 @@ def test_files(respond: Post) -> None:
     ],
 )
 def test_when(respond: Post, prompt: str, more: Json, expected: list[str]) -> None:
-    """A tool is used when the prompt speaks of it, or must be, and not more often than allowed."""
+    """A tool is called if the prompt mentions it or it is required, at most `max_turns` times."""
     body = result(respond(prompt, model="grok-4", tools=[WEB, CODE], **more))
     assert kinds(body) == [*expected, "message"]
 
@@ -134,13 +134,13 @@ def test_counts(respond: Post) -> None:
 
 
 def test_own_tools_come_first(respond: Post) -> None:
-    """When the model calls a tool of the user it has not used its own."""
+    """With function calls there are no server-side tool calls."""
     own = {"type": "function", "name": "search", "parameters": {"type": "object"}}
     assert kinds(result(respond("search", model="grok-4", tools=[WEB, own]))) == ["function_call"]
 
 
 def test_nothing_is_searched_after_results(respond: Post) -> None:
-    """After the user's own tools have spoken the model speaks."""
+    """After function results there are no server-side tool calls."""
     items = [
         {"role": "user", "content": "search"},
         {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
@@ -150,7 +150,7 @@ def test_nothing_is_searched_after_results(respond: Post) -> None:
 
 
 def test_tools_that_are_taken_but_not_run(respond: Post) -> None:
-    """A server that the prompt does not name, and a shell, are taken and left alone."""
+    """An MCP server that the prompt does not name, and a shell, are accepted and not called."""
     tools = [
         {"type": "mcp", "server_label": "notes", "server_url": "https://example.com"},
         {"type": "shell", "environment": {}},

@@ -1,4 +1,4 @@
-"""What a chat answer holds: it depends on the conversation, and its sums add up."""
+"""Chat completions: text, usage, reasoning, limits, JSON."""
 
 import base64
 import json
@@ -18,23 +18,23 @@ MODELS = ["grok-4", "grok-4.3", "grok-3", "grok-3-mini", "grok-4.20-0309-non-rea
 
 
 def body(answer: httpx.Response) -> Any:
-    """Takes the provider's body."""
+    """Return the provider's body."""
     assert answer.status_code == 200, answer.text
     return answer.json()["result"]
 
 
 def choice(answer: httpx.Response) -> Any:
-    """Takes the first choice."""
+    """Return the first choice."""
     return body(answer)["choices"][0]
 
 
 def said(answer: httpx.Response) -> str:
-    """Takes the text."""
+    """Return the text."""
     return str(choice(answer)["message"]["content"])
 
 
 def test_text_depends_on_the_prompt(ask: Ask) -> None:
-    """The answer quotes what was asked, in any script."""
+    """The text quotes the prompt, in any script."""
     for prompt in ("Hello", "你好啊集团", "Grüße 🎉"):
         assert prompt in said(ask(prompt))
 
@@ -63,12 +63,12 @@ def test_ids_repeat_from_run_to_run() -> None:
 
 @pytest.mark.parametrize("model", [*MODELS, "grok-7-preview", "latest"])
 def test_model_is_echoed(ask: Ask, model: str) -> None:
-    """The model of the answer is the one that was asked for."""
+    """The model of the response is the one that was asked for."""
     assert body(ask(model=model))["model"] == model
 
 
 def test_dictation(ask: Ask) -> None:
-    """What the prompt dictates is said and nothing else."""
+    """A dictated text is the whole response."""
     assert said(ask("Reply with exactly: 'pong'")) == "pong"
 
 
@@ -93,7 +93,7 @@ def test_completion_tokens_are_those_of_the_text(ask: Ask) -> None:
 
 
 def test_longer_conversations_cost_more(ask: Ask) -> None:
-    """What was said before is counted, and cached."""
+    """Earlier messages are counted, and cached."""
     short = body(ask("x"))["usage"]
     history = [{"role": "user", "content": "a b c"}, {"role": "assistant", "content": "d"}]
     long = body(ask(messages=[*history, {"role": "user", "content": "x"}]))["usage"]
@@ -116,7 +116,7 @@ def test_longer_conversations_cost_more(ask: Ask) -> None:
     ],
 )
 def test_visible_reasoning(ask: Ask, model: str, visible: bool) -> None:
-    """Some models show what they think, others only charge for it."""
+    """Some models show their reasoning, others only bill it."""
     assert ("reasoning_content" in choice(ask(model=model))["message"]) == visible
 
 
@@ -152,7 +152,7 @@ def test_stop(ask: Ask) -> None:
 
 
 def test_several_choices(ask: Ask) -> None:
-    """Several choices are numbered, differ, and are all paid for."""
+    """Several choices have an index, differ, and are all billed."""
     answer = body(ask(n=3))
     assert [one["index"] for one in answer["choices"]] == [0, 1, 2]
     texts = [one["message"]["content"] for one in answer["choices"]]
@@ -161,7 +161,7 @@ def test_several_choices(ask: Ask) -> None:
 
 
 def test_logprobs(ask: Ask) -> None:
-    """Log probabilities cover the text token by token, and new models keep silent."""
+    """Log probabilities cover the text token by token; new models have none."""
     answer = ask(model="grok-3", logprobs=True, top_logprobs=2)
     content = choice(answer)["logprobs"]["content"]
     assert "".join(one["token"] for one in content) == said(answer)
@@ -172,7 +172,7 @@ def test_logprobs(ask: Ask) -> None:
 
 
 def test_pictures_are_described(ask: Ask) -> None:
-    """The answer says how many pictures there are and what they are, and they cost tokens."""
+    """The text describes the images, and they cost tokens."""
     file = BytesIO()
     Image.new("RGB", (12, 7)).save(file, "PNG")
     data = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
@@ -189,12 +189,12 @@ def test_pictures_are_described(ask: Ask) -> None:
 
 
 def test_deferred(ask: Ask) -> None:
-    """A deferred request gets a ticket."""
+    """A deferred request returns a request id."""
     assert set(body(ask(deferred=True))) == {"request_id"}
 
 
 def test_service_tier(ask: Ask) -> None:
-    """The tier is told to whom asks for one."""
+    """The service tier is in the response if it was requested."""
     assert body(ask(service_tier="priority"))["service_tier"] == "priority"
     assert "service_tier" not in body(ask())
 
@@ -212,7 +212,7 @@ SCHEMA = {
 
 
 def test_json_schema(ask: Ask) -> None:
-    """A response format with a schema is answered in JSON that fits, made of the prompt."""
+    """With a JSON schema the response is valid, and filled from the prompt."""
     form = {"type": "json_schema", "json_schema": {"name": "Joke", "schema": SCHEMA}}
     found = json.loads(said(ask("A riddle about 'cats', rated 7", response_format=form)))
     jsonschema.validate(found, SCHEMA)
@@ -228,6 +228,6 @@ def test_json_object(ask: Ask) -> None:
 
 
 def test_schema_in_the_prompt(ask: Ask) -> None:
-    """A schema that an output parser has put into the prompt is filled as well."""
+    """A schema in the prompt, as output parsers insert it, is filled too."""
     prompt = f"Tell 'x'. Reply in JSON by this schema:\n{json.dumps(SCHEMA)}"
     jsonschema.validate(json.loads(said(ask(prompt))), SCHEMA)

@@ -1,4 +1,4 @@
-"""The small rooms: generated pictures, models, the key; and the tokenizer they count with."""
+"""Image generation, models, the API key and the tokenizer."""
 
 import base64
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Draw = Callable[..., httpx.Response]
 
 @pytest.fixture
 def draw(http: httpx.Client) -> Draw:
-    """Asks for pictures."""
+    """Generate images."""
 
     def send(**body: Any) -> httpx.Response:
         return http.post("/v1/images/generations", json={"prompt": "a cat", **body})
@@ -28,14 +28,14 @@ def draw(http: httpx.Client) -> Draw:
 
 
 def opened(raw: bytes) -> tuple[str | None, tuple[int, int]]:
-    """Opens a picture and tells format and size."""
+    """Decode an image and return its format and size."""
     with Image.open(BytesIO(raw)) as picture:
         picture.load()
         return picture.format, picture.size
 
 
 def test_url(gateway: Emulator, draw: Draw) -> None:
-    """A picture is a PNG at an address of the emulator, which needs no token."""
+    """An image is a PNG at a URL of the emulator, which needs no token."""
     body = draw().json()["result"]
     assert set(body) == {"data", "usage"}
     url = body["data"][0]["url"]
@@ -47,14 +47,14 @@ def test_url(gateway: Emulator, draw: Draw) -> None:
 
 
 def test_base64(draw: Draw) -> None:
-    """A picture comes inside the answer when that is asked for."""
+    """An image is in the response with `b64_json`."""
     row = draw(response_format="b64_json").json()["result"]["data"][0]
     assert set(row) == {"b64_json", "mime_type"}
     assert opened(base64.b64decode(row["b64_json"]))[0] == "PNG"
 
 
 def test_several(draw: Draw) -> None:
-    """Several pictures differ, and each costs the same."""
+    """Several images differ, and each costs the same."""
     body = draw(n=2, response_format="b64_json").json()["result"]
     assert len({row["b64_json"] for row in body["data"]}) == 2
     one = draw().json()["result"]["usage"]["cost_in_usd_ticks"]
@@ -73,14 +73,14 @@ def test_dimensions(aspect: str, resolution: str) -> None:
 
 
 def test_size_of_the_drawing(draw: Draw) -> None:
-    """Ratio and resolution reach the picture."""
+    """Aspect ratio and resolution determine the size."""
     row = draw(aspect_ratio="2:1", response_format="b64_json").json()["result"]["data"][0]
     assert opened(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
 def test_same_words_same_picture(prompt: str) -> None:
-    """A prompt always gives the same picture, and another prompt another."""
+    """The same prompt gives the same image, another prompt another one."""
     assert generate_image(prompt, "1:1", "1k") == generate_image(prompt, "1:1", "1k")
     assert generate_image(prompt, "1:1", "1k") != generate_image(prompt + "!", "1:1", "1k")
 
@@ -102,14 +102,14 @@ def test_same_words_same_picture(prompt: str) -> None:
     ],
 )
 def test_refusals(draw: Draw, body: dict[str, Any], status: int, text: str) -> None:
-    """What makes no sense for a picture is refused."""
+    """Invalid image requests are refused."""
     answer = draw(**body)
     assert answer.status_code == status
     assert text in answer.json()["error"]["error"]
 
 
 def test_ignored(gateway: Emulator, draw: Draw) -> None:
-    """A size is not looked at, since xAI has none."""
+    """`size` is ignored, since xAI does not have it."""
     assert draw(size="1024x1024", style="vivid").status_code == 200
     assert set(gateway.requests[-1].ignored) == {"size", "style"}
 
@@ -139,7 +139,7 @@ def test_models_alone_in_data(gateway: Emulator, http: httpx.Client) -> None:
 
 
 def test_api_key(http: httpx.Client) -> None:
-    """The key is described and not shown."""
+    """The API key is described and not revealed."""
     body = http.get("/v1/api-key").json()["result"]
     assert body["api_key_blocked"] is False
     assert "..." in body["redacted_api_key"]
@@ -147,7 +147,7 @@ def test_api_key(http: httpx.Client) -> None:
 
 @given(st.text())
 def test_tokens_join(text: str) -> None:
-    """The pieces of a text join to the text, and none is empty."""
+    """The tokens of a string join to the string, and none is empty."""
     found = tokenizer.split_tokens(text)
     assert "".join(found) == text
     assert all(found)

@@ -1,4 +1,4 @@
-"""Who is let in, which addresses exist, and what is said to those who are turned away."""
+"""Authorization, routing, body parsing and recorded requests."""
 
 import gzip
 from collections.abc import Callable
@@ -13,13 +13,13 @@ NOT_FOUND = {"message": "Not Found"}
 
 
 def plain(gateway: Emulator, path: str = "/v1/models", method: str = "GET", **more: Any) -> Any:
-    """Sends a request without a token of its own."""
+    """Send a request without a token of its own."""
     return httpx.request(method, gateway.base_url + path, trust_env=False, **more)
 
 
 @pytest.mark.parametrize("query", [{}, {"api_token": ""}, {"api_token": "xai-key"}])
 def test_no_or_malformed_token(gateway: Emulator, query: dict[str, str]) -> None:
-    """Without a token that begins rightly the answer is 401 and repeats headers and query."""
+    """Without a token of the right prefix the 401 repeats headers and query."""
     answer = plain(gateway, params=query, headers={"Authorization": "Bearer at_secret"})
     assert answer.status_code == 401
     logging = answer.json()["error"]["logging"]
@@ -29,7 +29,7 @@ def test_no_or_malformed_token(gateway: Emulator, query: dict[str, str]) -> None
 
 
 def test_token_in_header_or_body_is_none(gateway: Emulator) -> None:
-    """A token anywhere but in the query is no token."""
+    """A token that is not in the query is ignored."""
     token = gateway.api_token
     header = {"Authorization": f"Bearer {token}"}
     assert plain(gateway, headers=header).status_code == 401
@@ -38,20 +38,20 @@ def test_token_in_header_or_body_is_none(gateway: Emulator) -> None:
 
 
 def test_unknown_token(gateway: Emulator) -> None:
-    """A token that looks right and does not exist is 403."""
+    """An unknown token gets a 403."""
     answer = plain(gateway, params={"api_token": "at_r123"})
     assert (answer.status_code, answer.json()["message"]) == (403, "Invalid api_token")
 
 
 def test_unconnected_account(gateway: Emulator) -> None:
-    """A token whose account has no xAI key is 403 with another text."""
+    """A token of an account without xAI key gets a 403 with another text."""
     answer = plain(gateway, params={"api_token": gateway.unconnected_token})
     assert answer.status_code == 403
     assert answer.json()["message"].startswith("No access token is associated")
 
 
 def test_token_twice(gateway: Emulator) -> None:
-    """A doubled token is 500, and quoted."""
+    """Two tokens get a 500 that quotes them."""
     answer = plain(gateway, params=[("api_token", gateway.api_token)] * 2)
     assert answer.status_code == 500
     assert gateway.api_token in answer.text
@@ -68,14 +68,14 @@ def test_token_twice(gateway: Emulator) -> None:
     ],
 )
 def test_unknown_route(gateway: Emulator, method: str, path: str) -> None:
-    """An unknown path or method is exactly one short 404, with or without a token."""
+    """An unknown path or method gets a 404, with or without a token."""
     for query in ({}, {"api_token": gateway.api_token}):
         answer = plain(gateway, path, method, params=query)
         assert (answer.status_code, answer.json()) == (404, NOT_FOUND)
 
 
 def test_other_provider(gateway: Emulator) -> None:
-    """Only xAI lives here; the definition of another provider is 422."""
+    """The definition of another provider gets a 422."""
     root = gateway.base_url.removesuffix("/xai")
     assert httpx.get(f"{root}/openai/v1/models", trust_env=False).json() == NOT_FOUND
     answer = httpx.get(f"{root}/openai/definition", trust_env=False)
@@ -86,7 +86,7 @@ def test_other_provider(gateway: Emulator) -> None:
 
 
 def test_health_and_front_page(gateway: Emulator) -> None:
-    """The health check needs no token, and the bare prefix leads to the web page."""
+    """The health check needs no token, and the prefix redirects to the web page."""
     root = gateway.base_url.removesuffix("/xai")
     assert httpx.get(f"{root}/health-check", trust_env=False).json() == {"status": "ok"}
     assert httpx.get(gateway.base_url, trust_env=False).status_code == 302
@@ -94,7 +94,7 @@ def test_health_and_front_page(gateway: Emulator) -> None:
 
 @pytest.mark.parametrize("path", ["/V1/Models", "/v1/models/", "/v1/MODELS/grok-4"])
 def test_paths_are_lenient(http: httpx.Client, path: str) -> None:
-    """Case and a trailing slash do not matter in a path."""
+    """Paths ignore case and a trailing slash."""
     assert http.get(path).status_code == 200
 
 
@@ -117,14 +117,14 @@ def test_head(http: httpx.Client) -> None:
     ],
 )
 def test_bad_json(http: httpx.Client, body: bytes, message: str) -> None:
-    """What is no JSON object or array is refused in the words of the gateway's engine."""
+    """A body that is not a JSON object or array gets V8's error text."""
     kind = {"Content-Type": "application/json"}
     answer = http.post("/v1/chat/completions", content=body, headers=kind)
     assert (answer.status_code, answer.json()) == (400, {"message": message})
 
 
 def test_no_content_type(http: httpx.Client) -> None:
-    """Without a content type the provider sees an empty object."""
+    """Without a content type the provider receives an empty object."""
     answer = http.post("/v1/chat/completions", content=b'{"model": "grok-4"}')
     assert answer.status_code == 422
     assert "missing field `messages`" in answer.json()["error"]["error"]
@@ -147,7 +147,7 @@ def test_numbers_become_javascript(ask: Callable[..., httpx.Response]) -> None:
 
 
 def test_lone_surrogate(http: httpx.Client) -> None:
-    """Half a surrogate pair does not get past the provider's reader."""
+    """A lone surrogate gets a 400 of the provider."""
     body = rb'{"model": "grok-4", "messages": [{"role": "user", "content": "\ud83d"}]}'
     kind = {"Content-Type": "application/json"}
     answer = http.post("/v1/chat/completions", content=body, headers=kind)
@@ -156,7 +156,7 @@ def test_lone_surrogate(http: httpx.Client) -> None:
 
 
 def test_ids_go_raw_into_the_path(http: httpx.Client) -> None:
-    """An encoded path in an id reaches another endpoint, as with the real gateway."""
+    """An id with encoded slashes reaches another endpoint, as with the real gateway."""
     answer = http.get("/v1/models/..%2Fapi-key")
     assert "redacted_api_key" in answer.json()["result"]
     assert http.get("/v1/models/a%2Fb").json()["error"]["error"].startswith("No handler found")
@@ -165,7 +165,7 @@ def test_ids_go_raw_into_the_path(http: httpx.Client) -> None:
 
 
 def test_requests_are_recorded(gateway: Emulator, http: httpx.Client) -> None:
-    """A request is kept as it was sent, the token left out, and what xAI ignores is named."""
+    """A request is recorded as it was sent, without the token, and with the ignored fields."""
     body = {
         "model": "grok-4",
         "messages": [{"role": "user", "content": "x", "status": "ok"}],
@@ -185,7 +185,7 @@ def test_requests_are_recorded(gateway: Emulator, http: httpx.Client) -> None:
 
 
 def test_refused_requests_are_recorded_too(gateway: Emulator) -> None:
-    """Nothing that comes in under the prefix is lost from the record."""
+    """Every request below the prefix is recorded."""
     plain(gateway)
     plain(gateway, "/v1/nothing")
     plain(

@@ -1,4 +1,4 @@
-"""Faults of connections and of bytes: resets, outages, half characters, answers without an end."""
+"""Faults of connections and of bytes: resets, outages, invalid UTF-8, endless responses."""
 
 import gzip
 import json
@@ -35,7 +35,7 @@ BODY = {"model": "grok-3", "messages": [{"role": "user", "content": "Hello"}]}
 
 
 def raw(http: httpx.Client, *, stream: bool = False, seconds: float = 9.0) -> tuple[bytes, bool]:
-    """Reads the bytes of an answer for a while, and tells whether it broke off."""
+    """Read the bytes of a response; return them and whether the connection broke."""
     found, end = b"", time.monotonic() + seconds
     with http.stream("POST", "/v1/chat/completions", json={**BODY, "stream": stream}) as answer:
         try:
@@ -49,13 +49,13 @@ def raw(http: httpx.Client, *, stream: bool = False, seconds: float = 9.0) -> tu
 
 
 def knock(gateway: Emulator) -> None:
-    """Opens a connection and closes it again."""
+    """Open and close a connection."""
     address = urlsplit(gateway.base_url)
     socket.create_connection((str(address.hostname), int(address.port or 0)), 5).close()
 
 
 def wait_for(gateway: Emulator) -> None:
-    """Waits until connections are taken again."""
+    """Wait until connections are accepted again."""
     end = time.monotonic() + 5
     while True:
         try:
@@ -75,7 +75,7 @@ def wait_for(gateway: Emulator) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [False, True])
 def test_one_fault_one_request(gateway: Emulator, ask: Ask, fault: Fault, stream: bool) -> None:
-    """After a fault the next request is answered as ever."""
+    """After a fault the next request succeeds."""
     gateway.inject(fault)
     try:
         ask(stream=stream)
@@ -93,7 +93,7 @@ def test_one_fault_one_request(gateway: Emulator, ask: Ask, fault: Fault, stream
 
 
 def test_reset(gateway: Emulator, ask: Ask) -> None:
-    """A reset request was read."""
+    """A request that meets a reset was read."""
     gateway.inject(Reset())
     with pytest.raises(httpx.ReadError, match="reset"):
         ask()
@@ -102,7 +102,7 @@ def test_reset(gateway: Emulator, ask: Ask) -> None:
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_reset_unread(gateway: Emulator, ask: Ask, kept: bool) -> None:
-    """A request may meet a reset before it is read, on a new connection and on a kept one."""
+    """A connection can be reset before the request is read, a new one and a kept-alive one."""
     for _ in range(kept):
         ask()
     gateway.requests.clear()
@@ -114,7 +114,7 @@ def test_reset_unread(gateway: Emulator, ask: Ask, kept: bool) -> None:
 
 
 def test_outage(gateway: Emulator, ask: Ask) -> None:
-    """A gateway that is started anew drops the request, refuses the next, and is back."""
+    """An outage closes the connection, refuses new ones, and ends."""
     gateway.inject(Outage(0.4))
     with pytest.raises(httpx.RemoteProtocolError):
         ask()
@@ -125,7 +125,7 @@ def test_outage(gateway: Emulator, ask: Ask) -> None:
 
 
 def test_refused_connections(gateway: Emulator, ask: Ask) -> None:
-    """Connections can be refused for a while; one that is open goes on."""
+    """New connections can be refused for some time; open ones stay open."""
     ask()
     gateway.refuse_connections(0.4)
     assert ask().status_code == 200
@@ -136,7 +136,7 @@ def test_refused_connections(gateway: Emulator, ask: Ask) -> None:
 
 
 def test_stopping_during_an_outage() -> None:
-    """An emulator can be stopped while its doors are closed."""
+    """The emulator can be stopped while it refuses connections."""
     from xai_lowcode.emulator import running  # noqa: PLC0415 - used here alone
 
     before = time.monotonic()
@@ -146,7 +146,7 @@ def test_stopping_during_an_outage() -> None:
 
 
 def test_close_after(gateway: Emulator, ask: Ask) -> None:
-    """A connection that was to be kept is closed after a whole answer."""
+    """A keep-alive connection is closed after a complete response."""
     gateway.inject(CloseAfter())
     answer = ask()
     assert answer.status_code == 200
@@ -159,7 +159,7 @@ def test_close_after(gateway: Emulator, ask: Ask) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("number", [0, 1, 7, 100])
 def test_cut_bytes(gateway: Emulator, http: httpx.Client, stream: bool, number: int) -> None:
-    """An answer breaks off after exactly so many bytes."""
+    """The connection is closed after the given number of bytes."""
     gateway.inject(CutBytes(number))
     found, broke = raw(http, stream=stream)
     assert (len(found), broke) == (number, True)
@@ -171,7 +171,7 @@ def test_cut_bytes(gateway: Emulator, http: httpx.Client, stream: bool, number: 
 def test_half_character(
     gateway: Emulator, ask: Ask, stream: bool, streaming: Any, prompt: str
 ) -> None:
-    """An answer is whole and well ended, but no UTF-8."""
+    """The response is complete, but not valid UTF-8."""
     gateway.streaming = streaming
     gateway.inject(InvalidUTF8())
     answer = ask(prompt, stream=stream)
@@ -182,7 +182,7 @@ def test_half_character(
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_wrong_type(gateway: Emulator, ask: Ask, stream: bool) -> None:
-    """The right body comes under the wrong type."""
+    """The body is right and the content type wrong."""
     gateway.inject(WrongType("text/plain"))
     answer = ask(stream=stream)
     assert answer.headers["content-type"] == "text/plain"
@@ -199,7 +199,7 @@ def test_wrong_type(gateway: Emulator, ask: Ask, stream: bool) -> None:
     ],
 )
 def test_wrong_envelope(gateway: Emulator, ask: Ask, envelope: Any, places: Any) -> None:
-    """One answer may be wrapped otherwise than the others."""
+    """One response can have another envelope."""
     gateway.inject(WrongEnvelope(envelope))
     body = ask().json()
     for place in places:
@@ -209,7 +209,7 @@ def test_wrong_envelope(gateway: Emulator, ask: Ask, envelope: Any, places: Any)
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_gzip(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
-    """An answer may be packed without being asked, and the packet torn."""
+    """A response can be compressed although the client does not accept it, or truncated."""
     gateway.inject(Gzip(), Gzip(broken=True))
     http.headers["accept-encoding"] = "identity"
     assert b"Hello" in gzip.decompress(raw(http, stream=stream)[0]) or stream
@@ -219,7 +219,7 @@ def test_gzip(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_endless(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
-    """An answer may go on with nothing for as long as somebody listens, and then it ends."""
+    """An endless response sends blank bytes until the client disconnects."""
     gateway.inject(Endless(0.001))
     found, broke = raw(http, stream=stream, seconds=0.1)
     assert not broke
@@ -231,7 +231,7 @@ def test_endless(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_huge(gateway: Emulator, http: httpx.Client, chunks: Chunks, stream: bool) -> None:
-    """An answer may be blown up, and means the same."""
+    """A padded response has the same content."""
     gateway.inject(Huge(3))
     found, _ = raw(http, stream=stream)
     assert len(found) >= 3_000_000
@@ -243,20 +243,20 @@ def test_huge(gateway: Emulator, http: httpx.Client, chunks: Chunks, stream: boo
 
 
 def test_double_done(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
-    """The closing sign may come twice."""
+    """`[DONE]` can be sent twice."""
     gateway.inject(DoubleDone())
     assert chunks(ask(stream=True).text)[-2:] == ["[DONE]", "[DONE]"]
 
 
 def test_done_where_none_belongs(gateway: Emulator, http: httpx.Client) -> None:
-    """A closing sign may come where the dialect has none."""
+    """`[DONE]` can be sent in an API that has none."""
     gateway.inject(DoubleDone())
     body = {"model": "grok-4.3", "input": "x", "stream": True}
     assert http.post("/v1/responses", json=body).text.endswith("data: [DONE]\n\n")
 
 
 def test_every_fault_can_be_imported() -> None:
-    """Whatever can go wrong has a name that the package gives out."""
+    """The package exports every fault."""
     names = {kind.__name__ for kind in Fault.__subclasses__()}
     assert names <= set(emulator.__all__)
     assert len(names) >= 27
