@@ -150,7 +150,7 @@ def _generate_image(context: ToolContext) -> ServerToolUse:
     result = base64.b64encode(generate_image(context.prompt, "1:1", "1k")).decode()
     prompt = truncate(context.prompt)
     item = {"type": "image_generation_call", "prompt": prompt, "result": result}
-    return ServerToolUse("image_generation_calls", "ig", item, "Here is the picture.")
+    return ServerToolUse("image_generation_calls", "ig", item, "Here is the image.")
 
 
 def _call_mcp(context: ToolContext) -> ServerToolUse:

@@ -19,9 +19,9 @@ ALLOWED_PARTS = {
 TOOL_CHOICES = {"auto": "auto", "any": "required"}
 SHARED_FIELDS = ("model", "temperature", "top_p")
 HIDDEN_REASONING = (
-    "This model thinks before it answers, and keeps the words of its thoughts to itself. What you "
-    "read here stands in their place, whatever was asked and however long it took; the answer "
-    "follows below."
+    "This model does not return its reasoning. This fixed text replaces it in every response, "
+    "whatever the prompt is and however long the model reasons; the text of the response follows "
+    "in the next content block."
 )
 STOP_REASONS = {"length": "max_tokens", "tool_calls": "tool_use"}
 PING = SSEFrame({"type": "ping"}, event="ping")
