@@ -11,8 +11,7 @@ import pytest
 
 from xai_lowcode.emulator import Emulator, running
 
-Ask = Callable[..., httpx.Response]
-Post = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 SHARED = Path(__file__).parents[2].parent / "shared"
 # Nothing is encrypted on loopback; making a context for every client would take most of the time.
 CONTEXT = ssl.create_default_context()
@@ -35,7 +34,7 @@ def http(gateway: Emulator) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def ask(http: httpx.Client) -> Ask:
+def send_chat(http: httpx.Client) -> Send:
     """Send a chat request with minimal defaults."""
 
     def send(prompt: str = "Hello", **body: Any) -> httpx.Response:
@@ -46,7 +45,7 @@ def ask(http: httpx.Client) -> Ask:
 
 
 @pytest.fixture
-def respond(http: httpx.Client) -> Post:
+def send_responses(http: httpx.Client) -> Send:
     """Send a Responses request with minimal defaults."""
 
     def send(given: Any = "Hello", **body: Any) -> httpx.Response:
@@ -56,7 +55,7 @@ def respond(http: httpx.Client) -> Post:
 
 
 @pytest.fixture
-def write(http: httpx.Client) -> Post:
+def send_messages(http: httpx.Client) -> Send:
     """Send a Messages request with minimal defaults."""
 
     def send(prompt: Any = "Hello", **body: Any) -> httpx.Response:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 Json = dict[str, Any]
-Post = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 TOOLS = [
     {
         "name": name,
@@ -178,18 +178,18 @@ DIALECTS: list[tuple[str, str, Callable[..., Json], Callable[[Json], Any]]] = [
 def test_dialects_agree(http: httpx.Client, name: str, model: str, limit: int) -> None:
     """The three APIs return the same completion."""
     found = []
-    for path, limiter, write, read in DIALECTS:
-        body = {"model": model, **write(CONVERSATIONS[name]), limiter: limit}
-        answer = http.post(path, json=body)
-        assert answer.status_code == 200, answer.text
-        found.append(read(answer.json()["result"]))
+    for path, limiter, send_messages, read in DIALECTS:
+        body = {"model": model, **send_messages(CONVERSATIONS[name]), limiter: limit}
+        response = http.post(path, json=body)
+        assert response.status_code == 200, response.text
+        found.append(read(response.json()["result"]))
     assert found[0] == found[1] == found[2]
     assert found[0][0] or found[0][1]
 
 
 def test_conversations_differ(http: httpx.Client) -> None:
     """No two of the conversations get the same response."""
-    answers = [
+    responses = [
         str(
             read_chat(
                 http.post("/v1/chat/completions", json={"model": "grok-4.3", **chat(turns)}).json()[
@@ -199,4 +199,4 @@ def test_conversations_differ(http: httpx.Client) -> None:
         )
         for turns in CONVERSATIONS.values()
     ]
-    assert len(set(answers)) == len(answers)
+    assert len(set(responses)) == len(responses)

@@ -20,9 +20,9 @@ def plain(gateway: Emulator, path: str = "/v1/models", method: str = "GET", **mo
 @pytest.mark.parametrize("query", [{}, {"api_token": ""}, {"api_token": "xai-key"}])
 def test_no_or_malformed_token(gateway: Emulator, query: dict[str, str]) -> None:
     """Without a token of the right prefix the 401 repeats headers and query."""
-    answer = plain(gateway, params=query, headers={"Authorization": "Bearer at_secret"})
-    assert answer.status_code == 401
-    logging = answer.json()["error"]["logging"]
+    response = plain(gateway, params=query, headers={"Authorization": "Bearer at_secret"})
+    assert response.status_code == 401
+    logging = response.json()["error"]["logging"]
     assert logging["headers"]["authorization"] == "Bearer at_secret"
     assert logging["query"] == query
     assert logging["path"] == "/xai/v1/models"
@@ -39,22 +39,22 @@ def test_token_in_header_or_body_is_none(gateway: Emulator) -> None:
 
 def test_unknown_token(gateway: Emulator) -> None:
     """An unknown token gets a 403."""
-    answer = plain(gateway, params={"api_token": "at_r123"})
-    assert (answer.status_code, answer.json()["message"]) == (403, "Invalid api_token")
+    response = plain(gateway, params={"api_token": "at_r123"})
+    assert (response.status_code, response.json()["message"]) == (403, "Invalid api_token")
 
 
 def test_unconnected_account(gateway: Emulator) -> None:
     """A token of an account without xAI key gets a 403 with another text."""
-    answer = plain(gateway, params={"api_token": gateway.unconnected_token})
-    assert answer.status_code == 403
-    assert answer.json()["message"].startswith("No access token is associated")
+    response = plain(gateway, params={"api_token": gateway.unconnected_token})
+    assert response.status_code == 403
+    assert response.json()["message"].startswith("No access token is associated")
 
 
 def test_token_twice(gateway: Emulator) -> None:
     """Two tokens get a 500 that quotes them."""
-    answer = plain(gateway, params=[("api_token", gateway.api_token)] * 2)
-    assert answer.status_code == 500
-    assert gateway.api_token in answer.text
+    response = plain(gateway, params=[("api_token", gateway.api_token)] * 2)
+    assert response.status_code == 500
+    assert gateway.api_token in response.text
 
 
 @pytest.mark.parametrize(
@@ -70,16 +70,16 @@ def test_token_twice(gateway: Emulator) -> None:
 def test_unknown_route(gateway: Emulator, method: str, path: str) -> None:
     """An unknown path or method gets a 404, with or without a token."""
     for query in ({}, {"api_token": gateway.api_token}):
-        answer = plain(gateway, path, method, params=query)
-        assert (answer.status_code, answer.json()) == (404, NOT_FOUND)
+        response = plain(gateway, path, method, params=query)
+        assert (response.status_code, response.json()) == (404, NOT_FOUND)
 
 
 def test_other_provider(gateway: Emulator) -> None:
     """The definition of another provider gets a 422."""
     root = gateway.base_url.removesuffix("/xai")
     assert httpx.get(f"{root}/openai/v1/models", trust_env=False).json() == NOT_FOUND
-    answer = httpx.get(f"{root}/openai/definition", trust_env=False)
-    assert (answer.status_code, answer.json()["message"]) == (
+    response = httpx.get(f"{root}/openai/definition", trust_env=False)
+    assert (response.status_code, response.json()["message"]) == (
         422,
         "Invalid request for OpenAPI specs",
     )
@@ -100,8 +100,8 @@ def test_paths_are_lenient(http: httpx.Client, path: str) -> None:
 
 def test_head(http: httpx.Client) -> None:
     """HEAD is a GET without the body."""
-    answer = http.head("/v1/models")
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = http.head("/v1/models")
+    assert (response.status_code, response.content) == (200, b"")
 
 
 @pytest.mark.parametrize(
@@ -119,46 +119,46 @@ def test_head(http: httpx.Client) -> None:
 def test_bad_json(http: httpx.Client, body: bytes, message: str) -> None:
     """A body that is not a JSON object or array gets V8's error text."""
     kind = {"Content-Type": "application/json"}
-    answer = http.post("/v1/chat/completions", content=body, headers=kind)
-    assert (answer.status_code, answer.json()) == (400, {"message": message})
+    response = http.post("/v1/chat/completions", content=body, headers=kind)
+    assert (response.status_code, response.json()) == (400, {"message": message})
 
 
 def test_no_content_type(http: httpx.Client) -> None:
     """Without a content type the provider receives an empty object."""
-    answer = http.post("/v1/chat/completions", content=b'{"model": "grok-4"}')
-    assert answer.status_code == 422
-    assert "missing field `messages`" in answer.json()["error"]["error"]
+    response = http.post("/v1/chat/completions", content=b'{"model": "grok-4"}')
+    assert response.status_code == 422
+    assert "missing field `messages`" in response.json()["error"]["error"]
 
 
 def test_form_and_gzip(http: httpx.Client) -> None:
     """Forms become JSON of strings, and gzipped bodies are unpacked."""
-    answer = http.post("/v1/images/generations", data={"prompt": "a", "n": "1"})
-    assert answer.status_code == 422
-    assert 'n: invalid type: string "1", expected i32' in answer.text.replace("\\", "")
+    response = http.post("/v1/images/generations", data={"prompt": "a", "n": "1"})
+    assert response.status_code == 422
+    assert 'n: invalid type: string "1", expected i32' in response.text.replace("\\", "")
     packed = gzip.compress(b'{"model": "grok-4", "messages": [{"role": "user", "content": "x"}]}')
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     assert http.post("/v1/chat/completions", content=packed, headers=headers).status_code == 200
 
 
-def test_numbers_become_javascript(ask: Callable[..., httpx.Response]) -> None:
+def test_numbers_become_javascript(send_chat: Callable[..., httpx.Response]) -> None:
     """A whole float is an integer once the gateway has rewritten it, a broken one is not."""
-    assert ask(max_tokens=5.0).status_code == 200
-    assert ask(max_tokens=5.5).status_code == 422
+    assert send_chat(max_tokens=5.0).status_code == 200
+    assert send_chat(max_tokens=5.5).status_code == 422
 
 
 def test_lone_surrogate(http: httpx.Client) -> None:
     """A lone surrogate gets a 400 of the provider."""
     body = rb'{"model": "grok-4", "messages": [{"role": "user", "content": "\ud83d"}]}'
     kind = {"Content-Type": "application/json"}
-    answer = http.post("/v1/chat/completions", content=body, headers=kind)
-    assert answer.status_code == 400
-    assert "surrogate" in answer.json()["error"]["error"]
+    response = http.post("/v1/chat/completions", content=body, headers=kind)
+    assert response.status_code == 400
+    assert "surrogate" in response.json()["error"]["error"]
 
 
 def test_ids_go_raw_into_the_path(http: httpx.Client) -> None:
     """An id with encoded slashes reaches another endpoint, as with the real gateway."""
-    answer = http.get("/v1/models/..%2Fapi-key")
-    assert "redacted_api_key" in answer.json()["result"]
+    response = http.get("/v1/models/..%2Fapi-key")
+    assert "redacted_api_key" in response.json()["result"]
     assert http.get("/v1/models/a%2Fb").json()["error"]["error"].startswith("No handler found")
     broken = http.get("/v1/models/%E0")
     assert (broken.status_code, broken.json()["message"]) == (400, "Failed to decode param '%E0'")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from xai_lowcode.emulator.fake_model.prompt_parsing import extract_hints
 from xai_lowcode.emulator.fake_model.schema_filler import fill_schema
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Json = dict[str, Any]
 
 
@@ -34,36 +34,36 @@ MAGIC = tool(
 )
 
 
-def calls(answer: httpx.Response) -> list[tuple[str, Any]]:
+def calls(response: httpx.Response) -> list[tuple[str, Any]]:
     """Return the calls, with their arguments read."""
-    assert answer.status_code == 200, answer.text
-    choice = answer.json()["result"]["choices"][0]
+    assert response.status_code == 200, response.text
+    choice = response.json()["result"]["choices"][0]
     found = choice["message"].get("tool_calls") or []
     assert (choice["finish_reason"] == "tool_calls") == bool(found)
     return [(one["function"]["name"], json.loads(one["function"]["arguments"])) for one in found]
 
 
-def test_required(ask: Ask) -> None:
+def test_required(send_chat: Send) -> None:
     """A required call takes its number from the prompt."""
     prompt = "What is the value of magic_function(3)? Use the tool."
-    answer = ask(prompt, tools=[MAGIC], tool_choice="required")
-    assert calls(answer) == [("magic_function", {"input": 3})]
-    message = answer.json()["result"]["choices"][0]["message"]
+    response = send_chat(prompt, tools=[MAGIC], tool_choice="required")
+    assert calls(response) == [("magic_function", {"input": 3})]
+    message = response.json()["result"]["choices"][0]["message"]
     assert message["content"] == ""
     assert message["tool_calls"][0]["id"].startswith("call_")
     assert "index" not in message["tool_calls"][0]
 
 
-def test_named(ask: Ask) -> None:
+def test_named(send_chat: Send) -> None:
     """A named tool is called, whatever the prompt says."""
     choice = {"type": "function", "function": {"name": "multiply"}}
-    answer = ask("Hello!", tools=[ADD, MULTIPLY], tool_choice=choice)
-    assert [name for name, _ in calls(answer)] == ["multiply"]
+    response = send_chat("Hello!", tools=[ADD, MULTIPLY], tool_choice=choice)
+    assert [name for name, _ in calls(response)] == ["multiply"]
 
 
-def test_none(ask: Ask) -> None:
+def test_none(send_chat: Send) -> None:
     """With the choice none no tool is called."""
-    assert calls(ask("Add 2 and 3", tools=[ADD], tool_choice="none")) == []
+    assert calls(send_chat("Add 2 and 3", tools=[ADD], tool_choice="none")) == []
 
 
 @pytest.mark.parametrize(
@@ -76,59 +76,59 @@ def test_none(ask: Ask) -> None:
         ("Hello!", []),
     ],
 )
-def test_auto(ask: Ask, prompt: str, names: list[str]) -> None:
+def test_auto(send_chat: Send, prompt: str, names: list[str]) -> None:
     """With `auto` the model calls the tools that the prompt mentions, each once."""
-    answer = ask(prompt, tools=[WEATHER, ADD, MULTIPLY])
-    assert [name for name, _ in calls(answer)] == names
+    response = send_chat(prompt, tools=[WEATHER, ADD, MULTIPLY])
+    assert [name for name, _ in calls(response)] == names
 
 
-def test_parallel_calls(ask: Ask) -> None:
+def test_parallel_calls(send_chat: Send) -> None:
     """Parallel calls have ids and arguments of their own, and can be forbidden."""
     prompt = "add 2 and 3, then multiply 4 by 5"
-    answer = ask(prompt, tools=[ADD, MULTIPLY])
-    assert calls(answer) == [("add", {"a": 2, "b": 3}), ("multiply", {"a": 4, "b": 5})]
-    found = answer.json()["result"]["choices"][0]["message"]["tool_calls"]
+    response = send_chat(prompt, tools=[ADD, MULTIPLY])
+    assert calls(response) == [("add", {"a": 2, "b": 3}), ("multiply", {"a": 4, "b": 5})]
+    found = response.json()["result"]["choices"][0]["message"]["tool_calls"]
     assert len({one["id"] for one in found}) == 2
-    single = ask(prompt, tools=[ADD, MULTIPLY], parallel_tool_calls=False)
+    single = send_chat(prompt, tools=[ADD, MULTIPLY], parallel_tool_calls=False)
     assert len(calls(single)) == 1
 
 
-def test_place(ask: Ask) -> None:
+def test_place(send_chat: Send) -> None:
     """A location is the place that the prompt names."""
-    answer = ask("What is the weather in Florence, Italy today?", tools=[WEATHER])
-    assert calls(answer) == [("get_weather", {"location": "Florence, Italy"})]
+    response = send_chat("What is the weather in Florence, Italy today?", tools=[WEATHER])
+    assert calls(response) == [("get_weather", {"location": "Florence, Italy"})]
 
 
-def test_no_parameters(ask: Ask) -> None:
+def test_no_parameters(send_chat: Send) -> None:
     """A tool without parameters is called with an empty object."""
     for parameters in ({"type": "object", "properties": {}}, {}):
         function = {"name": "now", "parameters": parameters}
         bare = {"type": "function", "function": function}
-        assert calls(ask("now", tools=[bare], tool_choice="required")) == [("now", {})]
+        assert calls(send_chat("now", tools=[bare], tool_choice="required")) == [("now", {})]
 
 
 @pytest.mark.parametrize("name", ["你好啊集团", "こんにちは株式会社"])
-def test_unicode(ask: Ask, name: str) -> None:
+def test_unicode(send_chat: Send, name: str) -> None:
     """Quoted text goes into the arguments as it is."""
     customer = tool("create_customer", customer_name={"type": "string"})
     prompt = f"Create a customer '{name}' (Hello Group)."
-    answer = ask(prompt, tools=[customer], tool_choice="required")
-    assert calls(answer) == [("create_customer", {"customer_name": name})]
-    assert name in answer.text
+    response = send_chat(prompt, tools=[customer], tool_choice="required")
+    assert calls(response) == [("create_customer", {"customer_name": name})]
+    assert name in response.text
 
 
-def test_a_forced_model_goes_on_to_what_it_has_not_called(ask: Ask) -> None:
+def test_a_forced_model_goes_on_to_what_it_has_not_called(send_chat: Send) -> None:
     """With a call required, each turn calls another tool, so that agents come to an end."""
     history: list[Json] = [{"role": "user", "content": "add 2 and 3, then multiply 2 and 3"}]
     called = []
     for _ in range(3):
-        answer = ask(
+        response = send_chat(
             messages=history,
             tools=[ADD, MULTIPLY],
             tool_choice="required",
             parallel_tool_calls=False,
         )
-        message = answer.json()["result"]["choices"][0]["message"]
+        message = response.json()["result"]["choices"][0]["message"]
         (call,) = message["tool_calls"]
         called.append(call["function"]["name"])
         history += [
@@ -139,7 +139,7 @@ def test_a_forced_model_goes_on_to_what_it_has_not_called(ask: Ask) -> None:
     assert called[2] in called[:2]
 
 
-def test_results_are_told(ask: Ask) -> None:
+def test_results_are_told(send_chat: Send) -> None:
     """After tool results the model responds with text that quotes them."""
     called = {
         "role": "assistant",
@@ -154,11 +154,11 @@ def test_results_are_told(ask: Ask) -> None:
         {"role": "tool", "tool_call_id": "d", "content": [{"type": "text", "text": "windy"}]},
     ]
     user = {"role": "user", "content": "Add the weather"}
-    answer = ask(messages=[user, called, *results], tools=[ADD, WEATHER])
-    assert calls(answer) == []
-    text = answer.json()["result"]["choices"][0]["message"]["content"]
+    response = send_chat(messages=[user, called, *results], tools=[ADD, WEATHER])
+    assert calls(response) == []
+    text = response.json()["result"]["choices"][0]["message"]["content"]
     assert "sunny, 23 degrees; windy" in text
-    again = ask(messages=[user, called, *results, user], tools=[ADD, WEATHER])
+    again = send_chat(messages=[user, called, *results, user], tools=[ADD, WEATHER])
     assert [name for name, _ in calls(again)] == ["add", "get_weather"]
 
 

@@ -29,7 +29,7 @@ from xai_lowcode.emulator import (
     WrongType,
 )
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
 BODY = {"model": "grok-3", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -37,9 +37,9 @@ BODY = {"model": "grok-3", "messages": [{"role": "user", "content": "Hello"}]}
 def raw(http: httpx.Client, *, stream: bool = False, seconds: float = 9.0) -> tuple[bytes, bool]:
     """Read the bytes of a response; return them and whether the connection broke."""
     found, end = b"", time.monotonic() + seconds
-    with http.stream("POST", "/v1/chat/completions", json={**BODY, "stream": stream}) as answer:
+    with http.stream("POST", "/v1/chat/completions", json={**BODY, "stream": stream}) as response:
         try:
-            for piece in answer.iter_raw():
+            for piece in response.iter_raw():
                 found += piece
                 if time.monotonic() > end:
                     break
@@ -74,65 +74,67 @@ def wait_for(gateway: Emulator) -> None:
     ids=repr,
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [False, True])
-def test_one_fault_one_request(gateway: Emulator, ask: Ask, fault: Fault, stream: bool) -> None:
+def test_one_fault_one_request(
+    gateway: Emulator, send_chat: Send, fault: Fault, stream: bool
+) -> None:
     """After a fault the next request succeeds."""
     gateway.inject(fault)
     try:
-        ask(stream=stream)
+        send_chat(stream=stream)
     except httpx.HTTPError:
         assert isinstance(fault, Reset | ResetUnread | Outage | CutBytes | Gzip)
     wait_for(gateway)
     try:
-        answer = ask(stream=stream)
+        response = send_chat(stream=stream)
     except httpx.HTTPError:
         # The client had kept the connection that was being closed at this moment.
         assert isinstance(fault, CloseAfter)
-        answer = ask(stream=stream)
-    assert answer.status_code == 200
+        response = send_chat(stream=stream)
+    assert response.status_code == 200
     assert gateway.next_fault() is None
 
 
-def test_reset(gateway: Emulator, ask: Ask) -> None:
+def test_reset(gateway: Emulator, send_chat: Send) -> None:
     """A request that meets a reset was read."""
     gateway.inject(Reset())
     with pytest.raises(httpx.ReadError, match="reset"):
-        ask()
+        send_chat()
     assert len(gateway.requests) == 1
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_reset_unread(gateway: Emulator, ask: Ask, kept: bool) -> None:
+def test_reset_unread(gateway: Emulator, send_chat: Send, kept: bool) -> None:
     """A connection can be reset before the request is read, a new one and a kept-alive one."""
     for _ in range(kept):
-        ask()
+        send_chat()
     gateway.requests.clear()
     gateway.inject(ResetUnread())
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError)):
-        ask()
+        send_chat()
     assert gateway.requests == []
     assert gateway.connections == 1
 
 
-def test_outage(gateway: Emulator, ask: Ask) -> None:
+def test_outage(gateway: Emulator, send_chat: Send) -> None:
     """An outage closes the connection, refuses new ones, and ends."""
     gateway.inject(Outage(0.4))
     with pytest.raises(httpx.RemoteProtocolError):
-        ask()
+        send_chat()
     with pytest.raises(httpx.ConnectError, match="refused"):
-        ask()
+        send_chat()
     wait_for(gateway)
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
 
 
-def test_refused_connections(gateway: Emulator, ask: Ask) -> None:
+def test_refused_connections(gateway: Emulator, send_chat: Send) -> None:
     """New connections can be refused for some time; open ones stay open."""
-    ask()
+    send_chat()
     gateway.refuse_connections(0.4)
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
     with pytest.raises(ConnectionRefusedError):
         knock(gateway)
     wait_for(gateway)
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
 
 
 def test_stopping_during_an_outage() -> None:
@@ -145,14 +147,14 @@ def test_stopping_during_an_outage() -> None:
     assert time.monotonic() - before < 5
 
 
-def test_close_after(gateway: Emulator, ask: Ask) -> None:
+def test_close_after(gateway: Emulator, send_chat: Send) -> None:
     """A keep-alive connection is closed after a complete response."""
     gateway.inject(CloseAfter())
-    answer = ask()
-    assert answer.status_code == 200
-    assert "close" not in answer.headers.get("connection", "")
+    response = send_chat()
+    assert response.status_code == 200
+    assert "close" not in response.headers.get("connection", "")
     time.sleep(0.05)
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
     assert gateway.connections == 2
 
 
@@ -169,24 +171,24 @@ def test_cut_bytes(gateway: Emulator, http: httpx.Client, stream: bool, number: 
 @pytest.mark.parametrize("streaming", ["live", "buffered"])
 @pytest.mark.parametrize("prompt", ["Hello", "say 'né'"])
 def test_half_character(
-    gateway: Emulator, ask: Ask, stream: bool, streaming: Any, prompt: str
+    gateway: Emulator, send_chat: Send, stream: bool, streaming: Any, prompt: str
 ) -> None:
     """The response is complete, but not valid UTF-8."""
     gateway.streaming = streaming
     gateway.inject(InvalidUTF8())
-    answer = ask(prompt, stream=stream)
+    response = send_chat(prompt, stream=stream)
     with pytest.raises(UnicodeDecodeError):
-        answer.content.decode()
-    assert answer.content.endswith(b"[DONE]\n\n" if stream else b"}")
+        response.content.decode()
+    assert response.content.endswith(b"[DONE]\n\n" if stream else b"}")
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_wrong_type(gateway: Emulator, ask: Ask, stream: bool) -> None:
+def test_wrong_type(gateway: Emulator, send_chat: Send, stream: bool) -> None:
     """The body is right and the content type wrong."""
     gateway.inject(WrongType("text/plain"))
-    answer = ask(stream=stream)
-    assert answer.headers["content-type"] == "text/plain"
-    assert answer.text.startswith("data: " if stream else '{"message"')
+    response = send_chat(stream=stream)
+    assert response.headers["content-type"] == "text/plain"
+    assert response.text.startswith("data: " if stream else '{"message"')
 
 
 @pytest.mark.parametrize(
@@ -198,10 +200,10 @@ def test_wrong_type(gateway: Emulator, ask: Ask, stream: bool) -> None:
         ("result", ("result",)),
     ],
 )
-def test_wrong_envelope(gateway: Emulator, ask: Ask, envelope: Any, places: Any) -> None:
+def test_wrong_envelope(gateway: Emulator, send_chat: Send, envelope: Any, places: Any) -> None:
     """One response can have another envelope."""
     gateway.inject(WrongEnvelope(envelope))
-    body = ask().json()
+    body = send_chat().json()
     for place in places:
         body = body[place]
     assert body["object"] == "chat.completion"
@@ -242,10 +244,10 @@ def test_huge(gateway: Emulator, http: httpx.Client, chunks: Chunks, stream: boo
         assert json.loads(found)["result"]["object"] == "chat.completion"
 
 
-def test_double_done(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
+def test_double_done(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
     """`[DONE]` can be sent twice."""
     gateway.inject(DoubleDone())
-    assert chunks(ask(stream=True).text)[-2:] == ["[DONE]", "[DONE]"]
+    assert chunks(send_chat(stream=True).text)[-2:] == ["[DONE]", "[DONE]"]
 
 
 def test_done_where_none_belongs(gateway: Emulator, http: httpx.Client) -> None:

@@ -8,13 +8,13 @@ import pytest
 
 from xai_lowcode.emulator import CutStream, Emulator
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def ticket(ask: Ask) -> str:
+def ticket(send_chat: Send) -> str:
     """The request id of a deferred completion."""
-    return str(ask(deferred=True).json()["result"]["request_id"])
+    return str(send_chat(deferred=True).json()["result"]["request_id"])
 
 
 @pytest.fixture
@@ -33,18 +33,18 @@ PENDING: dict[str, tuple[int, str]] = {
 
 @pytest.mark.parametrize("pending", PENDING)
 def test_pending_then_there_then_gone(
-    gateway: Emulator, ask: Ask, poll: Callable[[], httpx.Response], pending: Any
+    gateway: Emulator, send_chat: Send, poll: Callable[[], httpx.Response], pending: Any
 ) -> None:
     """The first polls are pending; the completion can be retrieved only once."""
     gateway.deferred_pending, gateway.deferred_polls = pending, 2
     status, text = PENDING[pending]
     for _ in range(2):
-        answer = poll()
-        assert answer.status_code == status
-        assert text in answer.text
-        assert bool(answer.text) == bool(text)
+        response = poll()
+        assert response.status_code == status
+        assert text in response.text
+        assert bool(response.text) == bool(text)
     body = poll().json()["result"]
-    assert body["choices"] == ask().json()["result"]["choices"]
+    assert body["choices"] == send_chat().json()["result"]["choices"]
     assert poll().status_code == 404
 
 
@@ -64,8 +64,8 @@ def test_no_waiting(gateway: Emulator, poll: Callable[[], httpx.Response]) -> No
 
 def test_unknown_ticket(http: httpx.Client) -> None:
     """An unknown request id gets a 404 of the provider."""
-    answer = http.get("/v1/chat/deferred-completion/nope")
-    assert (answer.status_code, answer.json()["provider"]) == (404, "xai")
+    response = http.get("/v1/chat/deferred-completion/nope")
+    assert (response.status_code, response.json()["provider"]) == (404, "xai")
 
 
 def test_an_answer_that_breaks_off_is_lost(
@@ -79,9 +79,9 @@ def test_an_answer_that_breaks_off_is_lost(
     assert poll().status_code == 404
 
 
-def test_refused_before_there_is_a_ticket(ask: Ask) -> None:
+def test_refused_before_there_is_a_ticket(send_chat: Send) -> None:
     """A deferred request is checked when it is made."""
-    assert ask(deferred=True, stop=["x"]).status_code == 400
+    assert send_chat(deferred=True, stop=["x"]).status_code == 400
 
 
 def test_reset_forgets_tickets(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:

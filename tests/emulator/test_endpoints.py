@@ -91,9 +91,9 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -
         path = route.path.format(**named if form == "new" else {key: key for key in named})
         query = named if form == "old" else {}
         sent = {**body, "file_id": known["file_id"]} if body and "chunk" in body else body
-        answer = http.request(route.method, path, params=query, json=sent)
-        assert answer.status_code == 200, answer.text
-        found = answer.json()
+        response = http.request(route.method, path, params=query, json=sent)
+        assert response.status_code == 200, response.text
+        found = response.json()
         for key in keys:
             found = found[key]
         assert member in found
@@ -139,8 +139,8 @@ def test_definition_filter(gateway: Emulator, describe: Callable[..., Any]) -> N
     assert {path: list(found) for path, found in body["paths"].items()} == {
         "/v1/models/model_id": ["get"]
     }
-    answer = httpx.post(f"{gateway.base_url}/definition", json={"intents": []}, trust_env=False)
-    assert answer.json()["paths"] == {}
+    response = httpx.post(f"{gateway.base_url}/definition", json={"intents": []}, trust_env=False)
+    assert response.json()["paths"] == {}
 
 
 def test_definition_of_embeddings(gateway: Emulator, describe: Callable[..., Any]) -> None:
@@ -152,8 +152,8 @@ def test_definition_of_embeddings(gateway: Emulator, describe: Callable[..., Any
 
 def test_openapi(gateway: Emulator, describe: Callable[..., Any]) -> None:
     """The document in the new format exists only with the option `openapi`."""
-    answer = describe("openapi")
-    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+    response = describe("openapi")
+    assert (response.status_code, response.json()) == (404, {"message": "Not Found"})
     gateway.openapi = True
     one = describe("openapi").json()["paths"]["/v1/models/{model_id}"]["get"]
     assert [name["in"] for name in one["parameters"]] == ["path"]

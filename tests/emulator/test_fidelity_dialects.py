@@ -75,9 +75,9 @@ def collapsed(output: list[Json]) -> list[str]:
 def test_plain(http: httpx.Client, recorded: Recorded, name: str) -> None:
     """The response to a recorded request has the recorded types of items and fields."""
     theirs = recorded(f"{FOLDER}/{name}.json")
-    answer = http.post("/v1/responses", json=asked(recorded, name, theirs["model"]))
-    assert answer.status_code == 200, answer.text
-    mine = answer.json()["result"]
+    response = http.post("/v1/responses", json=asked(recorded, name, theirs["model"]))
+    assert response.status_code == 200, response.text
+    mine = response.json()["result"]
     assert steady(mine) == steady(theirs)
     assert collapsed(mine["output"]) == collapsed(theirs["output"])
     assert (mine["status"], mine["tool_choice"]) == (theirs["status"], theirs["tool_choice"])
@@ -142,8 +142,8 @@ def test_errors(http: httpx.Client, recorded: Recorded, name: str, path: str, te
         "400-model-not-found": {"model": theirs.removeprefix("Model not found: "), "input": "x"},
         "410-live-search-deprecated": {"input": "x", "search_parameters": {}},
     }
-    answer = http.post(path, json={"model": "grok-4.3", **bodies[name]})
-    assert (answer.status_code, answer.json()["error"]["error"]) == (int(name[:3]), theirs)
+    response = http.post(path, json={"model": "grok-4.3", **bodies[name]})
+    assert (response.status_code, response.json()["error"]["error"]) == (int(name[:3]), theirs)
     assert text is None or theirs.startswith(text)
 
 
@@ -214,9 +214,9 @@ def answered(gateway: Emulator, http: httpx.Client, name: str, request: Json | N
         "get-image-generation-models-model-id": "/v1/image-generation-models/grok-imagine-image",
         "get-api-key": "/v1/api-key",
     }[name]
-    answer = http.request(name.partition("-")[0].upper(), path, json=request)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
+    response = http.request(name.partition("-")[0].upper(), path, json=request)
+    assert response.status_code == 200, response.text
+    return response.json()["result"]
 
 
 @pytest.mark.parametrize(

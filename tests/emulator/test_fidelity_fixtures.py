@@ -9,7 +9,7 @@ import pytest
 
 from xai_lowcode.emulator import CutStream, Emulator
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Recorded = Callable[[str], Any]
 # What no endpoint of xAI does, or what is not an answer.
 ELSEWHERE = {
@@ -24,14 +24,16 @@ def fixtures(recorded: Recorded) -> Any:
     return recorded("reference/gateway_fixtures.json")
 
 
-def test_pending(gateway: Emulator, ask: Ask, http: httpx.Client, fixtures: dict[str, Any]) -> None:
+def test_pending(
+    gateway: Emulator, send_chat: Send, http: httpx.Client, fixtures: dict[str, Any]
+) -> None:
     """Both recorded responses to a pending poll are available."""
-    ticket = ask(deferred=True).json()["result"]["request_id"]
+    ticket = send_chat(deferred=True).json()["result"]["request_id"]
     path = f"/v1/chat/deferred-completion/{ticket}"
     fixture = fixtures["deferred_pending_empty_json_ct"]
-    answer = http.get(path)
-    assert answer.status_code == fixture["status"]
-    mine = answer.json()
+    response = http.get(path)
+    assert response.status_code == fixture["status"]
+    mine = response.json()
     assert {**mine, "response_headers": {}} == {**fixture["body"], "response_headers": {}}
     assert fixtures["deferred_pending_no_content_type"]["never_answers"]
     gateway.deferred_pending, gateway.deferred_polls = "never", 2
@@ -39,26 +41,28 @@ def test_pending(gateway: Emulator, ask: Ask, http: httpx.Client, fixtures: dict
         http.get(path, timeout=0.1)
 
 
-def test_aborted_stream(gateway: Emulator, ask: Ask, fixtures: dict[str, Any]) -> None:
+def test_aborted_stream(gateway: Emulator, send_chat: Send, fixtures: dict[str, Any]) -> None:
     """A collected stream that breaks is the recorded error."""
     gateway.streaming = "buffered"
     gateway.inject(CutStream())
-    answer = ask(stream=True)
+    response = send_chat(stream=True)
     fixture = fixtures["err_stream_aborted"]
-    assert (answer.status_code, answer.json()) == (fixture["status"], fixture["body"])
+    assert (response.status_code, response.json()) == (fixture["status"], fixture["body"])
 
 
-def test_too_large(monkeypatch: pytest.MonkeyPatch, ask: Ask, fixtures: dict[str, Any]) -> None:
+def test_too_large(
+    monkeypatch: pytest.MonkeyPatch, send_chat: Send, fixtures: dict[str, Any]
+) -> None:
     """A body beyond the limit is the recorded error."""
     monkeypatch.setattr("xai_lowcode.emulator.request.BODY_LIMIT", 10)
-    answer, fixture = ask(), fixtures["err_too_large"]
-    assert (answer.status_code, answer.json()) == (fixture["status"], fixture["body"])
+    response, fixture = send_chat(), fixtures["err_too_large"]
+    assert (response.status_code, response.json()) == (fixture["status"], fixture["body"])
 
 
 def test_images(http: httpx.Client, fixtures: dict[str, Any]) -> None:
     """Images have the recorded envelope."""
-    answer = http.post("/v1/images/generations", json={"prompt": "a"})
-    assert set(answer.json()) == set(fixtures["ok_images"]["body"])
+    response = http.post("/v1/images/generations", json={"prompt": "a"})
+    assert set(response.json()) == set(fixtures["ok_images"]["body"])
 
 
 def test_nothing_is_left_out(fixtures: dict[str, Any]) -> None:

@@ -222,9 +222,9 @@ def test_answers(
     """A response matches xAI's OpenAPI document."""
     gateway.embeddings = True
     gateway.add_file("a", b"x")
-    answer = http.request(method, path, json=body)
-    assert answer.status_code == 200, answer.text
-    fits(schemas, name, answer.json()["result"])
+    response = http.request(method, path, json=body)
+    assert response.status_code == 200, response.text
+    fits(schemas, name, response.json()["result"])
 
 
 def test_answers_about_files_and_tickets(
@@ -240,8 +240,8 @@ def test_answers_about_files_and_tickets(
     fits(schemas, "StartDeferredChatResponse", ticket)
     path = f"/v1/chat/deferred-completion/{ticket['request_id']}"
     fits(schemas, "ChatResponse", http.get(path).json()["result"])
-    answer = http.post("/v1/responses", json={"model": "grok-4.3", "input": "x"}).json()["result"]
-    path = f"/v1/responses/{answer['id']}"
+    response = http.post("/v1/responses", json={"model": "grok-4.3", "input": "x"}).json()["result"]
+    path = f"/v1/responses/{response['id']}"
     fits(schemas, "ModelResponse", http.get(path).json()["result"])
     fits(schemas, "DeleteStoredCompletionResponse", http.delete(path).json()["result"])
 

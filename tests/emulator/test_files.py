@@ -9,10 +9,10 @@ import pytest
 from xai_lowcode.emulator import Emulator
 
 
-def result(answer: httpx.Response) -> Any:
+def result(response: httpx.Response) -> Any:
     """Return the result of a success."""
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
+    assert response.status_code == 200, response.text
+    return response.json()["result"]
 
 
 def upload(http: httpx.Client, name: str, *chunks: bytes) -> str:
@@ -58,8 +58,8 @@ def test_begun_is_not_complete(http: httpx.Client) -> None:
 )
 def test_upload_refusals(http: httpx.Client, path: str, body: Any, status: int) -> None:
     """Invalid uploads get an error of the provider."""
-    answer = http.post(path, json=body)
-    assert (answer.status_code, answer.json()["provider"]) == (status, "xai")
+    response = http.post(path, json=body)
+    assert (response.status_code, response.json()["provider"]) == (status, "xai")
 
 
 def test_chunks_are_base64(http: httpx.Client) -> None:
@@ -82,17 +82,17 @@ def test_update_and_delete(gateway: Emulator, http: httpx.Client) -> None:
     assert result(http.patch(f"/v1/files/{name}", json={"name": "c"}))["filename"] == "c"
     gone = {"deleted": True, "id": name, "object": "file"}
     assert result(http.delete(f"/v1/files/{name}")) == gone
-    for answer in (
+    for response in (
         http.get(f"/v1/files/{name}"),
         http.get(f"/v1/files/{name}/content"),
         http.delete(f"/v1/files/{name}"),
         http.patch(f"/v1/files/{name}", json={}),
     ):
-        assert answer.status_code == 404
+        assert response.status_code == 404
 
 
 @pytest.fixture
-def shelf(gateway: Emulator) -> list[str]:
+def stored_files(gateway: Emulator) -> list[str]:
     """Five files whose names descend while their sizes ascend."""
     return [
         gateway.add_file(f"{letter}.txt", b"x" * size, "text/plain" if size % 2 else "a/pdf")
@@ -105,7 +105,7 @@ def listed(http: httpx.Client, **query: Any) -> list[str]:
     return [file["filename"][0] for file in result(http.get("/v1/files", params=query))["data"]]
 
 
-@pytest.mark.usefixtures("shelf")
+@pytest.mark.usefixtures("stored_files")
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -121,7 +121,7 @@ def test_listing(http: httpx.Client, query: Any, names: str) -> None:
     assert listed(http, **query) == list(names)
 
 
-@pytest.mark.usefixtures("shelf")
+@pytest.mark.usefixtures("stored_files")
 def test_pages(http: httpx.Client) -> None:
     """Every page has a pagination token, the last one too; together they have all files."""
     found: list[str] = []
@@ -196,9 +196,9 @@ def test_download(
     gateway: Emulator, http: httpx.Client, body: bytes, kind: str, status: int, seen: bytes
 ) -> None:
     """The gateway decodes every file as UTF-8, and as JSON if possible."""
-    answer = content(gateway, http, body, kind)
-    assert (answer.status_code, answer.content) == (status, seen)
-    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+    response = content(gateway, http, body, kind)
+    assert (response.status_code, response.content) == (status, seen)
+    assert response.headers["content-type"] == f"{kind}; charset=utf-8"
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/xml", "application/json;v=1"])
@@ -225,15 +225,15 @@ def test_download_that_never_comes(gateway: Emulator, http: httpx.Client) -> Non
 def test_intact_downloads(gateway: Emulator, http: httpx.Client, body: bytes) -> None:
     """With `downloads="intact"` a file is not changed."""
     gateway.downloads = "intact"
-    answer = content(gateway, http, body, "application/json")
-    assert (answer.content, answer.headers["content-type"]) == (body, "application/json")
+    response = content(gateway, http, body, "application/json")
+    assert (response.content, response.headers["content-type"]) == (body, "application/json")
 
 
 def test_format(gateway: Emulator, http: httpx.Client) -> None:
     """A file can be downloaded as text; unknown formats are refused."""
     name = gateway.add_file("a", b"x", "application/pdf")
-    answer = http.get(f"/v1/files/{name}/content", params={"format": "text"})
-    assert answer.headers["content-type"].startswith("text/plain")
+    response = http.get(f"/v1/files/{name}/content", params={"format": "text"})
+    assert response.headers["content-type"].startswith("text/plain")
     query = {"format": "x"}
     assert http.get(f"/v1/files/{name}/content", params=query).status_code == 400
 
@@ -243,8 +243,8 @@ def test_first_wins(gateway: Emulator, http: httpx.Client) -> None:
     gateway.colon_routes = "first_wins"
     for colon in (":", "%3A"):
         body = {"file_id": "x", "chunk": ""}
-        answer = http.post(f"/v1/files{colon}uploadChunks", json=body)
-        assert (answer.status_code, "missing field `name`" in answer.text) == (422, True)
+        response = http.post(f"/v1/files{colon}uploadChunks", json=body)
+        assert (response.status_code, "missing field `name`" in response.text) == (422, True)
         seen = gateway.requests[-1]
         assert seen.upstream == "/v1/files:initialize?initialize=%3AuploadChunks"
     upload(http, "a")
@@ -257,8 +257,8 @@ def test_batch_id_is_cut(gateway: Emulator, http: httpx.Client, forms: Any, stat
     gateway.colon_routes, gateway.url_forms = "first_wins", forms
     old = forms == "old"
     name, query = ("batch_job_id", {"batch_job_id": job}) if old else (job, {})
-    answer = http.post(f"/v1/files/batch_upload/{name}:complete", params=query)
-    assert answer.status_code == status
+    response = http.post(f"/v1/files/batch_upload/{name}:complete", params=query)
+    assert response.status_code == status
     cut = f"/v1/files/batch_upload/b:complete?batch_job_id=b&complete={job[1:]}%3Acomplete"
     whole = f"/v1/files/batch_upload/{job}:complete?batch_job_id={job}&complete=%3Acomplete"
     assert gateway.requests[-1].upstream == {"new": cut, "old": whole}[forms]

@@ -14,11 +14,11 @@ from PIL import Image
 from xai_lowcode.emulator import Emulator, tokenizer
 from xai_lowcode.emulator.fake_model.images import generate_image, image_size
 
-Draw = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def draw(http: httpx.Client) -> Draw:
+def generate_images(http: httpx.Client) -> Send:
     """Generate images."""
 
     def send(**body: Any) -> httpx.Response:
@@ -34,30 +34,30 @@ def opened(raw: bytes) -> tuple[str | None, tuple[int, int]]:
         return picture.format, picture.size
 
 
-def test_url(gateway: Emulator, draw: Draw) -> None:
+def test_url(gateway: Emulator, generate_images: Send) -> None:
     """An image is a PNG at a URL of the emulator, which needs no token."""
-    body = draw().json()["result"]
+    body = generate_images().json()["result"]
     assert set(body) == {"data", "usage"}
     url = body["data"][0]["url"]
     assert url.startswith(gateway.base_url.removesuffix("/xai") + "/images/")
-    answer = httpx.get(url, trust_env=False)
-    assert answer.headers["content-type"] == "image/png"
-    assert opened(answer.content) == ("PNG", (1024, 1024))
+    response = httpx.get(url, trust_env=False)
+    assert response.headers["content-type"] == "image/png"
+    assert opened(response.content) == ("PNG", (1024, 1024))
     assert httpx.get(url.replace(".png", "0.png"), trust_env=False).status_code == 404
 
 
-def test_base64(draw: Draw) -> None:
+def test_base64(generate_images: Send) -> None:
     """An image is in the response with `b64_json`."""
-    row = draw(response_format="b64_json").json()["result"]["data"][0]
+    row = generate_images(response_format="b64_json").json()["result"]["data"][0]
     assert set(row) == {"b64_json", "mime_type"}
     assert opened(base64.b64decode(row["b64_json"]))[0] == "PNG"
 
 
-def test_several(draw: Draw) -> None:
+def test_several(generate_images: Send) -> None:
     """Several images differ, and each costs the same."""
-    body = draw(n=2, response_format="b64_json").json()["result"]
+    body = generate_images(n=2, response_format="b64_json").json()["result"]
     assert len({row["b64_json"] for row in body["data"]}) == 2
-    one = draw().json()["result"]["usage"]["cost_in_usd_ticks"]
+    one = generate_images().json()["result"]["usage"]["cost_in_usd_ticks"]
     assert body["usage"]["cost_in_usd_ticks"] == 2 * one
 
 
@@ -72,9 +72,11 @@ def test_dimensions(aspect: str, resolution: str) -> None:
     assert width * height == pytest.approx(edge**2, rel=0.03)
 
 
-def test_size_of_the_drawing(draw: Draw) -> None:
+def test_size_of_the_drawing(generate_images: Send) -> None:
     """Aspect ratio and resolution determine the size."""
-    row = draw(aspect_ratio="2:1", response_format="b64_json").json()["result"]["data"][0]
+    row = generate_images(aspect_ratio="2:1", response_format="b64_json").json()["result"]["data"][
+        0
+    ]
     assert opened(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
 
 
@@ -101,16 +103,16 @@ def test_same_words_same_picture(prompt: str) -> None:
         ({"quality": "best"}, 422, "quality: unknown variant `best`"),
     ],
 )
-def test_refusals(draw: Draw, body: dict[str, Any], status: int, text: str) -> None:
+def test_refusals(generate_images: Send, body: dict[str, Any], status: int, text: str) -> None:
     """Invalid image requests are refused."""
-    answer = draw(**body)
-    assert answer.status_code == status
-    assert text in answer.json()["error"]["error"]
+    response = generate_images(**body)
+    assert response.status_code == status
+    assert text in response.json()["error"]["error"]
 
 
-def test_ignored(gateway: Emulator, draw: Draw) -> None:
+def test_ignored(gateway: Emulator, generate_images: Send) -> None:
     """`size` is ignored, since xAI does not have it."""
-    assert draw(size="1024x1024", style="vivid").status_code == 200
+    assert generate_images(size="1024x1024", style="vivid").status_code == 200
     assert set(gateway.requests[-1].ignored) == {"size", "style"}
 
 
@@ -126,8 +128,11 @@ def test_models(http: httpx.Client) -> None:
 def test_unlisted_model(http: httpx.Client) -> None:
     """Every name that begins with grok exists, and no other."""
     assert http.get("/v1/models/grok-99").json()["result"]["id"] == "grok-99"
-    answer = http.get("/v1/models/gpt-4")
-    assert (answer.status_code, answer.json()["error"]["error"]) == (404, "Model not found: gpt-4")
+    response = http.get("/v1/models/gpt-4")
+    assert (response.status_code, response.json()["error"]["error"]) == (
+        404,
+        "Model not found: gpt-4",
+    )
 
 
 def test_models_alone_in_data(gateway: Emulator, http: httpx.Client) -> None:

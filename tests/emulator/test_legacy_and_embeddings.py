@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from xai_lowcode.emulator import Emulator, running, tokenizer
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
 
 
-def result(answer: httpx.Response) -> Any:
+def result(response: httpx.Response) -> Any:
     """Return the result of a success."""
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
+    assert response.status_code == 200, response.text
+    return response.json()["result"]
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_models_by_kind(http: httpx.Client, path: str, name: str, output: str) -
 )
 def test_models_of_another_kind(http: httpx.Client, path: str) -> None:
     """A model is not found among those of another kind."""
-    answer = http.get(f"/v1/{path}")
-    assert (answer.status_code, answer.json()["provider"]) == (404, "xai")
+    response = http.get(f"/v1/{path}")
+    assert (response.status_code, response.json()["provider"]) == (404, "xai")
 
 
 def test_other_names(http: httpx.Client) -> None:
@@ -60,7 +60,7 @@ def test_tokenize(http: httpx.Client, text: str) -> None:
     assert len(found["token_ids"]) == tokenizer.count_tokens(text)
 
 
-def test_tokens_agree_with_usage(ask: Ask, http: httpx.Client) -> None:
+def test_tokens_agree_with_usage(send_chat: Send, http: httpx.Client) -> None:
     """A longer prompt costs as many tokens more as it has."""
     prompts = ["Hello", "Hello, what is the weather in Zürich?"]
     counts = [
@@ -71,7 +71,9 @@ def test_tokens_agree_with_usage(ask: Ask, http: httpx.Client) -> None:
         )
         for prompt in prompts
     ]
-    spent = [result(ask(prompt, model="grok-3"))["usage"]["prompt_tokens"] for prompt in prompts]
+    spent = [
+        result(send_chat(prompt, model="grok-3"))["usage"]["prompt_tokens"] for prompt in prompts
+    ]
     assert spent[1] - spent[0] == counts[1] - counts[0]
 
 
@@ -114,8 +116,8 @@ def test_sample_stop(http: httpx.Client) -> None:
 def test_sample_stream(http: httpx.Client, chunks: Chunks) -> None:
     """A stream has the same text, one finish for every choice, usage if asked, and an end."""
     options = {"include_usage": True}
-    answer = sample(http, prompt=["story", "tale"], stream=True, stream_options=options)
-    found = chunks(answer.text)
+    response = sample(http, prompt=["story", "tale"], stream=True, stream_options=options)
+    found = chunks(response.text)
     plain = result(sample(http, prompt=["story", "tale"]))
     assert found[-1] == "[DONE]"
     assert found[-2]["usage"] == plain["usage"]

@@ -18,7 +18,7 @@ import pytest
 from xai_lowcode import emulator
 from xai_lowcode.emulator import Emulator, RecordedRequest, Stall, running
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 CHAT = {"model": "grok-4", "messages": [{"role": "user", "content": "x"}]}
 
 
@@ -49,9 +49,9 @@ def test_idle_connections_are_closed() -> None:
         port = int(gateway.base_url.split(":")[2].split("/")[0])
         line = socket.create_connection(("127.0.0.1", port), timeout=2)
         line.sendall(b"GET /health-check HTTP/1.1\r\nhost: x\r\n\r\n")
-        answer = b""
-        while not answer.endswith(b'{"status":"ok"}'):
-            answer += line.recv(4096)
+        response = b""
+        while not response.endswith(b'{"status":"ok"}'):
+            response += line.recv(4096)
     with line, suppress(ConnectionResetError):
         assert line.recv(4096) == b""
     # A transport that nobody closed complains when it is collected.
@@ -92,17 +92,17 @@ def test_two_at_once() -> None:
     """Two emulators are independent."""
     with running() as one, running() as other:
         assert one.base_url != other.base_url
-        answer = httpx.get(
+        response = httpx.get(
             one.base_url + "/v1/models", params={"api_token": other.api_token}, trust_env=False
         )
-        assert answer.status_code == 403
+        assert response.status_code == 403
         assert (len(one.requests), len(other.requests)) == (1, 0)
 
 
-def test_connections_are_counted(gateway: Emulator, ask: Ask) -> None:
+def test_connections_are_counted(gateway: Emulator, send_chat: Send) -> None:
     """Every connection is counted once."""
     for _ in range(3):
-        ask()
+        send_chat()
     assert gateway.connections == 1
     for _ in range(2):
         httpx.get(gateway.base_url + "/v1/models", trust_env=False)
@@ -115,13 +115,13 @@ def test_many_threads(gateway: Emulator) -> None:
 
     def send(number: int) -> str:
         body = {**CHAT, "messages": [{"role": "user", "content": f"number {number}"}]}
-        answer = httpx.post(
+        response = httpx.post(
             gateway.base_url + "/v1/chat/completions",
             params={"api_token": gateway.api_token},
             json=body,
             trust_env=False,
         )
-        return str(answer.json()["result"]["choices"][0]["message"]["content"])
+        return str(response.json()["result"]["choices"][0]["message"]["content"])
 
     before = time.monotonic()
     with ThreadPoolExecutor(10) as pool:
@@ -137,8 +137,8 @@ async def test_many_tasks(gateway: Emulator) -> None:
     token = {"api_token": gateway.api_token}
     async with httpx.AsyncClient(params=token, limits=limits, trust_env=False) as client:
         url = gateway.base_url + "/v1/chat/completions"
-        answers = await asyncio.gather(*(client.post(url, json=CHAT) for _ in range(50)))
-    assert len({answer.json()["result"]["id"] for answer in answers}) == 50
+        responses = await asyncio.gather(*(client.post(url, json=CHAT) for _ in range(50)))
+    assert len({response.json()["result"]["id"] for response in responses}) == 50
 
 
 def test_tokens_look_right(gateway: Emulator) -> None:
@@ -158,11 +158,11 @@ def test_requests_can_be_compared() -> None:
 
 
 def test_nothing_is_logged_with_the_token(
-    gateway: Emulator, ask: Ask, caplog: pytest.LogCaptureFixture
+    gateway: Emulator, send_chat: Send, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The server's own log never shows the token."""
     with caplog.at_level(logging.DEBUG):
-        ask()
+        send_chat()
     assert all(
         gateway.api_token not in record.getMessage()
         for record in caplog.records

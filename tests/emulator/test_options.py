@@ -11,7 +11,7 @@ import pytest
 
 from xai_lowcode.emulator import Emulator, Refuse, running
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
 ENVELOPES = ("result", "data", "bare")
 
@@ -28,43 +28,43 @@ def texts(found: list[Any]) -> str:
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES)
-def test_envelope(gateway: Emulator, ask: Ask, envelope: Any) -> None:
+def test_envelope(gateway: Emulator, send_chat: Send, envelope: Any) -> None:
     """A success has the selected envelope."""
     gateway.envelope = envelope
-    answer = ask()
+    response = send_chat()
     keys = {
         "result": {"message", "provider", "result", "response_headers"},
         "data": {"data"},
         "bare": {"id", "object", "created", "model", "choices", "usage", "system_fingerprint"},
     }
-    assert set(answer.json()) == keys[envelope]
-    assert unwrapped(envelope, answer.json())["object"] == "chat.completion"
+    assert set(response.json()) == keys[envelope]
+    assert unwrapped(envelope, response.json())["object"] == "chat.completion"
 
 
-def test_provider_headers(gateway: Emulator, ask: Ask) -> None:
+def test_provider_headers(gateway: Emulator, send_chat: Send) -> None:
     """The provider's headers are in the body under `result`, and of HTTP without a gateway."""
-    answer = ask()
+    response = send_chat()
     names = {"x-request-id", "x-ratelimit-limit-requests", "x-ratelimit-remaining-tokens"}
-    assert names <= answer.json()["response_headers"].keys()
-    assert not names & answer.headers.keys()
+    assert names <= response.json()["response_headers"].keys()
+    assert not names & response.headers.keys()
     gateway.envelope = "bare"
-    assert names <= ask().headers.keys()
+    assert names <= send_chat().headers.keys()
 
 
 @pytest.mark.parametrize("envelope", ["result", "data"])
-def test_error_envelope(gateway: Emulator, ask: Ask, envelope: Any) -> None:
+def test_error_envelope(gateway: Emulator, send_chat: Send, envelope: Any) -> None:
     """A provider error is wrapped with its headers beside it."""
     gateway.envelope = envelope
-    answer = ask(model="nope")
-    body = answer.json()
+    response = send_chat(model="nope")
+    body = response.json()
     assert set(body) == {"message", "provider", "error", "headers"}
     assert body["error"] == {"code": "invalid-argument", "error": "Model not found: nope"}
 
 
-def test_bare_error(gateway: Emulator, ask: Ask) -> None:
+def test_bare_error(gateway: Emulator, send_chat: Send) -> None:
     """Without an envelope a provider error is not wrapped; a gateway error is the same."""
     gateway.envelope = "bare"
-    assert ask(model="nope").json()["error"] == "Model not found: nope"
+    assert send_chat(model="nope").json()["error"] == "Model not found: nope"
     assert (
         httpx.get(gateway.base_url + "/v1/models", trust_env=False).json()["error"]["code"] == 401
     )
@@ -73,28 +73,28 @@ def test_bare_error(gateway: Emulator, ask: Ask) -> None:
 @pytest.mark.parametrize("envelope", ENVELOPES)
 @pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
 def test_streaming(
-    gateway: Emulator, ask: Ask, chunks: Chunks, envelope: Any, streaming: Any
+    gateway: Emulator, send_chat: Send, chunks: Chunks, envelope: Any, streaming: Any
 ) -> None:
     """Every streaming mode has the same text."""
     gateway.envelope, gateway.streaming = envelope, streaming
-    answer = ask("Olá, 你好", stream=True)
-    text = unwrapped(envelope, answer.json()) if streaming == "string" else answer.text
+    response = send_chat("Olá, 你好", stream=True)
+    text = unwrapped(envelope, response.json()) if streaming == "string" else response.text
     found = chunks(text)
     if streaming == "wrapped":
         found = [chunk if chunk == "[DONE]" else unwrapped(envelope, chunk) for chunk in found]
-    plain = ask("Olá, 你好")
+    plain = send_chat("Olá, 你好")
     gateway.streaming = "live"
     assert texts(found) == unwrapped(envelope, plain.json())["choices"][0]["message"]["content"]
     kind = "application/json" if streaming == "string" else "text/event-stream"
-    assert answer.headers["content-type"].startswith(kind)
-    assert ("content-length" in answer.headers) == (streaming in {"buffered", "string"})
+    assert response.headers["content-type"].startswith(kind)
+    assert ("content-length" in response.headers) == (streaming in {"buffered", "string"})
 
 
 def test_live_is_live(gateway: Emulator, http: httpx.Client) -> None:
     """A live stream has more than one chunk."""
     body = {"model": "grok-3", "messages": [{"role": "user", "content": "story"}], "stream": True}
-    with http.stream("POST", "/v1/chat/completions", json=body) as answer:
-        assert len(list(answer.iter_raw())) > 1
+    with http.stream("POST", "/v1/chat/completions", json=body) as response:
+        assert len(list(response.iter_raw())) > 1
     assert gateway.streaming == "live"
 
 
@@ -123,8 +123,8 @@ def test_url_forms(gateway: Emulator, forms: Any, old: int, new: int | None) -> 
 def test_old_form_without_value(gateway: Emulator, http: httpx.Client) -> None:
     """The old URL format without its query requests a model called `null`."""
     gateway.url_forms = "old"
-    answer = http.get("/v1/models/model_id")
-    assert answer.json()["error"]["error"] == "Model not found: null"
+    response = http.get("/v1/models/model_id")
+    assert response.json()["error"]["error"] == "Model not found: null"
 
 
 def test_plain_404_tells_the_forms_apart(gateway: Emulator, http: httpx.Client) -> None:
@@ -134,19 +134,19 @@ def test_plain_404_tells_the_forms_apart(gateway: Emulator, http: httpx.Client) 
     assert http.get(NEW).json() == {"message": "Not Found"}
 
 
-def test_latency(gateway: Emulator, ask: Ask) -> None:
+def test_latency(gateway: Emulator, send_chat: Send) -> None:
     """Latency delays every response."""
     gateway.latency = 0.1
     before = time.monotonic()
-    ask()
+    send_chat()
     assert time.monotonic() - before >= 0.1
 
 
-def test_compression(gateway: Emulator, ask: Ask) -> None:
+def test_compression(gateway: Emulator, send_chat: Send) -> None:
     """With `compression` only large responses are compressed."""
     gateway.compression = True
-    assert ask().headers["content-encoding"] == "gzip"
-    assert "content-encoding" not in ask(model="").headers
+    assert send_chat().headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in send_chat(model="").headers
 
 
 def test_positions_are_checked(gateway: Emulator) -> None:
@@ -163,18 +163,18 @@ def test_positions_from_the_start() -> None:
     assert found == ("data", "both", "buffered", 0.01)
 
 
-def test_string_is_json(gateway: Emulator, ask: Ask) -> None:
+def test_string_is_json(gateway: Emulator, send_chat: Send) -> None:
     """Bare and as a string, a stream is one JSON string."""
     gateway.envelope, gateway.streaming = "bare", "string"
-    assert json.loads(ask(stream=True).text).endswith("data: [DONE]\n\n")
+    assert json.loads(send_chat(stream=True).text).endswith("data: [DONE]\n\n")
 
 
-def test_reset_forgets_what_was_said_and_set(gateway: Emulator, ask: Ask) -> None:
+def test_reset_forgets_what_was_said_and_set(gateway: Emulator, send_chat: Send) -> None:
     """A reset restores the options and removes recorded requests and faults."""
     gateway.envelope, gateway.latency = "bare", 0.01
     gateway.inject(Refuse(500))
-    ask()
+    send_chat()
     gateway.inject(Refuse(500))
     gateway.reset()
     assert (gateway.envelope, gateway.latency, gateway.requests) == ("result", 0.0, [])
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
