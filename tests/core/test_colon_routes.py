@@ -23,7 +23,9 @@ def test_the_first_colon_route_is_told(emulator: Emulator, kind: type[Any]) -> N
         with pytest.raises(BadRequestError) as raised:
             gateway.say("upload_file", b"abc", name="n")
         assert "Initialize File Upload answered instead" in raised.value.__notes__[0]
-        assert [request.reached for request in emulator.requests] == ["/v1/files:initialize"] * 2
+        assert [request.upstream_route for request in emulator.requests] == [
+            "/v1/files:initialize"
+        ] * 2
         # Of a batch the old form reaches the right place.
         emulator.url_forms = "both"
         batch = gateway.say("batch_upload", {"files": []}).batch_job_id

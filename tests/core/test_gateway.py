@@ -174,7 +174,7 @@ def answered(
     if row.endpoint.host == "backend":
         assert asked.path == f"/xai{row.endpoint.path}"
     else:
-        assert asked.request_sent == row.endpoint.path
+        assert asked.upstream_route == row.endpoint.path
     assert asked.with_token == (row.endpoint.host == "gateway")
     return answer
 
@@ -323,7 +323,7 @@ def test_foreign_names_are_learned(emulator: Emulator, kind: type[Any]) -> None:
         assert not emulator.requests[-1].with_token
         for row in WITH_IDS:
             assert row.ask(gateway, row.before(gateway, emulator))
-            assert emulator.requests[-1].request_sent == row.endpoint.path
+            assert emulator.requests[-1].upstream_route == row.endpoint.path
         assert gateway.say("learn_url_forms") == len(WITH_IDS)
 
 

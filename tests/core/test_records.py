@@ -180,10 +180,10 @@ def test_records_are_values(kind: type[Resource]) -> None:
 def test_both_generations_of_a_file_agree(size: int) -> None:
     """The older record, with its size as a text, and the newer one tell the same of a file."""
     emulator = Emulator()
-    file = emulator.new_file("notes.txt", "text/plain")
+    file = emulator.create_file("notes.txt", "text/plain")
     file.content += b"x" * min(size, 100)
-    old = {**file.old_card(), "size_bytes": str(size)}
-    new = {**file.card(), "bytes": size}
+    old = {**file.to_upload_dict(), "size_bytes": str(size)}
+    new = {**file.to_dict(), "bytes": size}
     older, newer = parse_resource(FileRecord)(old), parse_resource(FileRecord)(new)
     for name in ("id", "name", "size", "expires_at"):
         assert getattr(older, name) == getattr(newer, name)

@@ -90,7 +90,7 @@ def estimating() -> Iterator[None]:
 @pytest.mark.parametrize("text", ["Hello world!", "", " ", "Grüße 你好", "a" * 5000, "\U0001f600"])
 async def test_counts_are_the_services(twin: Twin, text: str) -> None:
     """The number and the numbers are those of the tokenizer behind the endpoint, and exact."""
-    expected = [token.id for token in theirs.tokenized(text)]
+    expected = [token.id for token in theirs.tokenize(text)]
     assert await twin.ask("ids", text) == expected
     assert await twin.ask("count", text) == TokenCount(len(expected), exact=True)
 
@@ -232,7 +232,7 @@ async def test_parts_of_messages(twin: Twin, part: Any, text: str, images: int) 
     """Each part counts by its text, pictures by their figure; ids and documents do not count."""
     counted = await twin.ask("count_messages", (Message("user", (part,)),))
     around = TOKENS_BEFORE_RESPONSE + TOKENS_PER_MESSAGE + images * TOKENS_PER_IMAGE
-    assert counted == TokenCount(around + theirs.count(text), exact=False)
+    assert counted == TokenCount(around + theirs.count_tokens(text), exact=False)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_threads_share_a_counter(emulator: Emulator) -> None:
     texts = [f"word {n % 7}" for n in range(60)]
     with ThreadPoolExecutor(8) as pool, warnings.catch_warnings():
         counts = list(pool.map(lambda text: twin.counter.count(text, model=MODEL).tokens, texts))
-    assert counts == [theirs.count(text) for text in texts]
+    assert counts == [theirs.count_tokens(text) for text in texts]
     known = twin.counter._known
     assert known._used == sum(len(ids) + 16 for ids in known._entries.values()) <= 80
     twin.gateway.close()

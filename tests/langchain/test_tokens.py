@@ -27,7 +27,7 @@ def add(a: int, b: int) -> int:
 async def test_counts_are_the_services(gateway: Any, kind: Callable[..., Any]) -> None:
     """Count and numbers are those of the endpoint for this model, asked once for both twins."""
     model = kind(model="grok-4.3")
-    ids = [token.id for token in theirs.tokenized(TEXT)]
+    ids = [token.id for token in theirs.tokenize(TEXT)]
     assert model.get_token_ids(TEXT) == await model.aget_token_ids(TEXT) == ids
     assert model.get_num_tokens(TEXT) == await model.aget_num_tokens(TEXT) == len(ids)
     (request,) = gateway.requests
@@ -39,7 +39,7 @@ async def test_a_conversation(gateway: Any, kind: Callable[..., Any]) -> None:
     """A conversation is its texts and 3 tokens around each; tools come on top as their JSON."""
     model = kind()
     messages = [SystemMessage("Be kind."), HumanMessage(TEXT), AIMessage("I am.")]
-    texts = sum(theirs.count(str(message.content)) for message in messages)
+    texts = sum(theirs.count_tokens(str(message.content)) for message in messages)
     assert model.get_num_tokens_from_messages(messages) == texts + 3 * 3 + 3
     assert await model.aget_num_tokens_from_messages(messages) == texts + 3 * 3 + 3
     assert len(gateway.requests) == 3

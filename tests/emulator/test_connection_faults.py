@@ -1,4 +1,4 @@
-"""Faults of connections and of bytes: resets, outages, half characters, answers without an end."""
+"""Faults of connections and of bytes: resets, outages, invalid UTF-8, endless responses."""
 
 import gzip
 import json
@@ -20,8 +20,8 @@ from xai_lowcode.emulator import (
     Endless,
     Fault,
     Gzip,
-    HalfCharacter,
     Huge,
+    InvalidUTF8,
     Outage,
     Reset,
     ResetUnread,
@@ -29,17 +29,17 @@ from xai_lowcode.emulator import (
     WrongType,
 )
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
 BODY = {"model": "grok-3", "messages": [{"role": "user", "content": "Hello"}]}
 
 
 def raw(http: httpx.Client, *, stream: bool = False, seconds: float = 9.0) -> tuple[bytes, bool]:
-    """Reads the bytes of an answer for a while, and tells whether it broke off."""
+    """Read the bytes of a response; return them and whether the connection broke."""
     found, end = b"", time.monotonic() + seconds
-    with http.stream("POST", "/v1/chat/completions", json={**BODY, "stream": stream}) as answer:
+    with http.stream("POST", "/v1/chat/completions", json={**BODY, "stream": stream}) as response:
         try:
-            for piece in answer.iter_raw():
+            for piece in response.iter_raw():
                 found += piece
                 if time.monotonic() > end:
                     break
@@ -49,13 +49,13 @@ def raw(http: httpx.Client, *, stream: bool = False, seconds: float = 9.0) -> tu
 
 
 def knock(gateway: Emulator) -> None:
-    """Opens a connection and closes it again."""
+    """Open and close a connection."""
     address = urlsplit(gateway.base_url)
     socket.create_connection((str(address.hostname), int(address.port or 0)), 5).close()
 
 
 def wait_for(gateway: Emulator) -> None:
-    """Waits until connections are taken again."""
+    """Wait until connections are accepted again."""
     end = time.monotonic() + 5
     while True:
         try:
@@ -69,74 +69,76 @@ def wait_for(gateway: Emulator) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [Reset(), ResetUnread(), Outage(0.01), CloseAfter(), CutBytes(3), HalfCharacter(), WrongType(),
+    [Reset(), ResetUnread(), Outage(0.01), CloseAfter(), CutBytes(3), InvalidUTF8(), WrongType(),
      WrongEnvelope(), Gzip(), Gzip(broken=True), Huge(0.1), DoubleDone()],
     ids=repr,
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [False, True])
-def test_one_fault_one_request(gateway: Emulator, ask: Ask, fault: Fault, stream: bool) -> None:
-    """After a fault the next request is answered as ever."""
+def test_one_fault_one_request(
+    gateway: Emulator, send_chat: Send, fault: Fault, stream: bool
+) -> None:
+    """After a fault the next request succeeds."""
     gateway.inject(fault)
     try:
-        ask(stream=stream)
+        send_chat(stream=stream)
     except httpx.HTTPError:
         assert isinstance(fault, Reset | ResetUnread | Outage | CutBytes | Gzip)
     wait_for(gateway)
     try:
-        answer = ask(stream=stream)
+        response = send_chat(stream=stream)
     except httpx.HTTPError:
         # The client had kept the connection that was being closed at this moment.
         assert isinstance(fault, CloseAfter)
-        answer = ask(stream=stream)
-    assert answer.status_code == 200
+        response = send_chat(stream=stream)
+    assert response.status_code == 200
     assert gateway.next_fault() is None
 
 
-def test_reset(gateway: Emulator, ask: Ask) -> None:
-    """A reset request was read."""
+def test_reset(gateway: Emulator, send_chat: Send) -> None:
+    """A request that meets a reset was read."""
     gateway.inject(Reset())
     with pytest.raises(httpx.ReadError, match="reset"):
-        ask()
+        send_chat()
     assert len(gateway.requests) == 1
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_reset_unread(gateway: Emulator, ask: Ask, kept: bool) -> None:
-    """A request may meet a reset before it is read, on a new connection and on a kept one."""
+def test_reset_unread(gateway: Emulator, send_chat: Send, kept: bool) -> None:
+    """A connection can be reset before the request is read, a new one and a kept-alive one."""
     for _ in range(kept):
-        ask()
+        send_chat()
     gateway.requests.clear()
     gateway.inject(ResetUnread())
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError)):
-        ask()
+        send_chat()
     assert gateway.requests == []
     assert gateway.connections == 1
 
 
-def test_outage(gateway: Emulator, ask: Ask) -> None:
-    """A gateway that is started anew drops the request, refuses the next, and is back."""
+def test_outage(gateway: Emulator, send_chat: Send) -> None:
+    """An outage closes the connection, refuses new ones, and ends."""
     gateway.inject(Outage(0.4))
     with pytest.raises(httpx.RemoteProtocolError):
-        ask()
+        send_chat()
     with pytest.raises(httpx.ConnectError, match="refused"):
-        ask()
+        send_chat()
     wait_for(gateway)
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
 
 
-def test_refused_connections(gateway: Emulator, ask: Ask) -> None:
-    """Connections can be refused for a while; one that is open goes on."""
-    ask()
+def test_refused_connections(gateway: Emulator, send_chat: Send) -> None:
+    """New connections can be refused for some time; open ones stay open."""
+    send_chat()
     gateway.refuse_connections(0.4)
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
     with pytest.raises(ConnectionRefusedError):
         knock(gateway)
     wait_for(gateway)
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
 
 
 def test_stopping_during_an_outage() -> None:
-    """An emulator can be stopped while its doors are closed."""
+    """The emulator can be stopped while it refuses connections."""
     from xai_lowcode.emulator import running  # noqa: PLC0415 - used here alone
 
     before = time.monotonic()
@@ -145,21 +147,21 @@ def test_stopping_during_an_outage() -> None:
     assert time.monotonic() - before < 5
 
 
-def test_close_after(gateway: Emulator, ask: Ask) -> None:
-    """A connection that was to be kept is closed after a whole answer."""
+def test_close_after(gateway: Emulator, send_chat: Send) -> None:
+    """A keep-alive connection is closed after a complete response."""
     gateway.inject(CloseAfter())
-    answer = ask()
-    assert answer.status_code == 200
-    assert "close" not in answer.headers.get("connection", "")
+    response = send_chat()
+    assert response.status_code == 200
+    assert "close" not in response.headers.get("connection", "")
     time.sleep(0.05)
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
     assert gateway.connections == 2
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("number", [0, 1, 7, 100])
 def test_cut_bytes(gateway: Emulator, http: httpx.Client, stream: bool, number: int) -> None:
-    """An answer breaks off after exactly so many bytes."""
+    """The connection is closed after the given number of bytes."""
     gateway.inject(CutBytes(number))
     found, broke = raw(http, stream=stream)
     assert (len(found), broke) == (number, True)
@@ -169,24 +171,24 @@ def test_cut_bytes(gateway: Emulator, http: httpx.Client, stream: bool, number: 
 @pytest.mark.parametrize("streaming", ["live", "buffered"])
 @pytest.mark.parametrize("prompt", ["Hello", "say 'né'"])
 def test_half_character(
-    gateway: Emulator, ask: Ask, stream: bool, streaming: Any, prompt: str
+    gateway: Emulator, send_chat: Send, stream: bool, streaming: Any, prompt: str
 ) -> None:
-    """An answer is whole and well ended, but no UTF-8."""
+    """The response is complete, but not valid UTF-8."""
     gateway.streaming = streaming
-    gateway.inject(HalfCharacter())
-    answer = ask(prompt, stream=stream)
+    gateway.inject(InvalidUTF8())
+    response = send_chat(prompt, stream=stream)
     with pytest.raises(UnicodeDecodeError):
-        answer.content.decode()
-    assert answer.content.endswith(b"[DONE]\n\n" if stream else b"}")
+        response.content.decode()
+    assert response.content.endswith(b"[DONE]\n\n" if stream else b"}")
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_wrong_type(gateway: Emulator, ask: Ask, stream: bool) -> None:
-    """The right body comes under the wrong type."""
+def test_wrong_type(gateway: Emulator, send_chat: Send, stream: bool) -> None:
+    """The body is right and the content type wrong."""
     gateway.inject(WrongType("text/plain"))
-    answer = ask(stream=stream)
-    assert answer.headers["content-type"] == "text/plain"
-    assert answer.text.startswith("data: " if stream else '{"message"')
+    response = send_chat(stream=stream)
+    assert response.headers["content-type"] == "text/plain"
+    assert response.text.startswith("data: " if stream else '{"message"')
 
 
 @pytest.mark.parametrize(
@@ -198,10 +200,10 @@ def test_wrong_type(gateway: Emulator, ask: Ask, stream: bool) -> None:
         ("result", ("result",)),
     ],
 )
-def test_wrong_envelope(gateway: Emulator, ask: Ask, envelope: Any, places: Any) -> None:
-    """One answer may be wrapped otherwise than the others."""
+def test_wrong_envelope(gateway: Emulator, send_chat: Send, envelope: Any, places: Any) -> None:
+    """One response can have another envelope."""
     gateway.inject(WrongEnvelope(envelope))
-    body = ask().json()
+    body = send_chat().json()
     for place in places:
         body = body[place]
     assert body["object"] == "chat.completion"
@@ -209,7 +211,7 @@ def test_wrong_envelope(gateway: Emulator, ask: Ask, envelope: Any, places: Any)
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_gzip(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
-    """An answer may be packed without being asked, and the packet torn."""
+    """A response can be compressed although the client does not accept it, or truncated."""
     gateway.inject(Gzip(), Gzip(broken=True))
     http.headers["accept-encoding"] = "identity"
     assert b"Hello" in gzip.decompress(raw(http, stream=stream)[0]) or stream
@@ -219,7 +221,7 @@ def test_gzip(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_endless(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
-    """An answer may go on with nothing for as long as somebody listens, and then it ends."""
+    """An endless response sends blank bytes until the client disconnects."""
     gateway.inject(Endless(0.001))
     found, broke = raw(http, stream=stream, seconds=0.1)
     assert not broke
@@ -231,7 +233,7 @@ def test_endless(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_huge(gateway: Emulator, http: httpx.Client, chunks: Chunks, stream: bool) -> None:
-    """An answer may be blown up, and means the same."""
+    """A padded response has the same content."""
     gateway.inject(Huge(3))
     found, _ = raw(http, stream=stream)
     assert len(found) >= 3_000_000
@@ -242,21 +244,21 @@ def test_huge(gateway: Emulator, http: httpx.Client, chunks: Chunks, stream: boo
         assert json.loads(found)["result"]["object"] == "chat.completion"
 
 
-def test_double_done(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
-    """The closing sign may come twice."""
+def test_double_done(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
+    """`[DONE]` can be sent twice."""
     gateway.inject(DoubleDone())
-    assert chunks(ask(stream=True).text)[-2:] == ["[DONE]", "[DONE]"]
+    assert chunks(send_chat(stream=True).text)[-2:] == ["[DONE]", "[DONE]"]
 
 
 def test_done_where_none_belongs(gateway: Emulator, http: httpx.Client) -> None:
-    """A closing sign may come where the dialect has none."""
+    """`[DONE]` can be sent in an API that has none."""
     gateway.inject(DoubleDone())
     body = {"model": "grok-4.3", "input": "x", "stream": True}
     assert http.post("/v1/responses", json=body).text.endswith("data: [DONE]\n\n")
 
 
 def test_every_fault_can_be_imported() -> None:
-    """Whatever can go wrong has a name that the package gives out."""
+    """The package exports every fault."""
     names = {kind.__name__ for kind in Fault.__subclasses__()}
     assert names <= set(emulator.__all__)
     assert len(names) >= 27

@@ -1,4 +1,4 @@
-"""The small rooms: models by kind, tokens of a text, legacy completions and embeddings."""
+"""Model lists, tokenization, legacy completions and embeddings."""
 
 import base64
 import math
@@ -11,17 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xai_lowcode.emulator import Emulator, running
-from xai_lowcode.emulator import tokenizer as tokens
+from xai_lowcode.emulator import Emulator, running, tokenizer
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
 
 
-def result(answer: httpx.Response) -> Any:
-    """Takes the body out of a success."""
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
+def result(response: httpx.Response) -> Any:
+    """Return the result of a success."""
+    assert response.status_code == 200, response.text
+    return response.json()["result"]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +31,7 @@ def result(answer: httpx.Response) -> Any:
     ],
 )
 def test_models_by_kind(http: httpx.Client, path: str, name: str, output: str) -> None:
-    """Models of a kind are listed under their own key, and each can be looked at."""
+    """Models of a kind are listed and can be retrieved."""
     models = result(http.get(f"/v1/{path}"))["models"]
     assert {model["output_modalities"][0] for model in models} == {output}
     assert result(http.get(f"/v1/{path}/{name}")) in models
@@ -43,12 +42,12 @@ def test_models_by_kind(http: httpx.Client, path: str, name: str, output: str) -
 )
 def test_models_of_another_kind(http: httpx.Client, path: str) -> None:
     """A model is not found among those of another kind."""
-    answer = http.get(f"/v1/{path}")
-    assert (answer.status_code, answer.json()["provider"]) == (404, "xai")
+    response = http.get(f"/v1/{path}")
+    assert (response.status_code, response.json()["provider"]) == (404, "xai")
 
 
 def test_other_names(http: httpx.Client) -> None:
-    """A model tells its other names."""
+    """A model has its aliases."""
     assert "latest" in result(http.get("/v1/language-models/grok-4.3"))["aliases"]
 
 
@@ -58,11 +57,11 @@ def test_tokenize(http: httpx.Client, text: str) -> None:
     found = result(http.post("/v1/tokenize-text", json={"model": "grok-4", "text": text}))
     assert "".join(token["string_token"] for token in found["token_ids"]) == text
     assert bytes(b for token in found["token_ids"] for b in token["token_bytes"]) == text.encode()
-    assert len(found["token_ids"]) == tokens.count(text)
+    assert len(found["token_ids"]) == tokenizer.count_tokens(text)
 
 
-def test_tokens_agree_with_usage(ask: Ask, http: httpx.Client) -> None:
-    """A longer prompt costs as many more tokens as it has more of them."""
+def test_tokens_agree_with_usage(send_chat: Send, http: httpx.Client) -> None:
+    """A longer prompt costs as many tokens more as it has."""
     prompts = ["Hello", "Hello, what is the weather in Zürich?"]
     counts = [
         len(
@@ -72,7 +71,9 @@ def test_tokens_agree_with_usage(ask: Ask, http: httpx.Client) -> None:
         )
         for prompt in prompts
     ]
-    spent = [result(ask(prompt, model="grok-3"))["usage"]["prompt_tokens"] for prompt in prompts]
+    spent = [
+        result(send_chat(prompt, model="grok-3"))["usage"]["prompt_tokens"] for prompt in prompts
+    ]
     assert spent[1] - spent[0] == counts[1] - counts[0]
 
 
@@ -81,17 +82,17 @@ def test_tokens_agree_with_usage(ask: Ask, http: httpx.Client) -> None:
     [({"text": "x"}, 400), ({"model": "nope", "text": "x"}, 400), ({"model": "grok-4"}, 422)],
 )
 def test_tokenize_refusals(http: httpx.Client, body: Any, status: int) -> None:
-    """A text and an existing model are needed."""
+    """A text and an existing model are required."""
     assert http.post("/v1/tokenize-text", json=body).status_code == status
 
 
 def sample(http: httpx.Client, **body: Any) -> httpx.Response:
-    """Asks for a legacy completion."""
+    """Create a legacy completion."""
     return http.post("/v1/completions", json={"model": "grok-3", "prompt": "Say 'a b c'", **body})
 
 
 def test_sample(http: httpx.Client) -> None:
-    """A legacy completion is a text, cut and counted like any other."""
+    """A legacy completion is truncated and counted like a chat completion."""
     body = result(sample(http, max_tokens=2))
     assert body["object"] == "text_completion"
     assert body["choices"] == [{"index": 0, "text": "a b", "finish_reason": "length"}]
@@ -99,7 +100,7 @@ def test_sample(http: httpx.Client) -> None:
 
 
 def test_sample_many(http: httpx.Client) -> None:
-    """Every prompt gets so many choices, and an echo of itself if that is wanted."""
+    """Every prompt gets `n` choices, with the prompt if `echo` is set."""
     body = result(sample(http, prompt=["say 'x'", "say 'y'"], n=2, echo=True))
     texts = [(choice["index"], choice["text"]) for choice in body["choices"]]
     assert texts == [(0, "say 'x'x"), (1, "say 'x'x"), (2, "say 'y'y"), (3, "say 'y'y")]
@@ -115,8 +116,8 @@ def test_sample_stop(http: httpx.Client) -> None:
 def test_sample_stream(http: httpx.Client, chunks: Chunks) -> None:
     """A stream has the same text, one finish for every choice, usage if asked, and an end."""
     options = {"include_usage": True}
-    answer = sample(http, prompt=["story", "tale"], stream=True, stream_options=options)
-    found = chunks(answer.text)
+    response = sample(http, prompt=["story", "tale"], stream=True, stream_options=options)
+    found = chunks(response.text)
     plain = result(sample(http, prompt=["story", "tale"]))
     assert found[-1] == "[DONE]"
     assert found[-2]["usage"] == plain["usage"]
@@ -131,7 +132,7 @@ def test_sample_stream(http: httpx.Client, chunks: Chunks) -> None:
 @pytest.mark.parametrize("path", ["completions", "complete"])
 @pytest.mark.parametrize("model", ["grok-4", "grok-4.3", "nope"])
 def test_legacy_is_not_for_thinkers(http: httpx.Client, path: str, model: str) -> None:
-    """Models that think refuse both legacy forms."""
+    """Reasoning models refuse both legacy endpoints."""
     body = {"model": model, "prompt": "x", "max_tokens_to_sample": 9}
     assert http.post(f"/v1/{path}", json=body).status_code == 400
 
@@ -145,7 +146,7 @@ def test_legacy_is_not_for_thinkers(http: httpx.Client, path: str, model: str) -
     ],
 )
 def test_complete(http: httpx.Client, limit: int, stops: Any, text: str, reason: str) -> None:
-    """A conversation in one text is understood, and its end told in Anthropic's words."""
+    """A `Human:`/`Assistant:` prompt is parsed, and the stop reason is Anthropic's."""
     body = {
         "model": "grok-3",
         "max_tokens_to_sample": limit,
@@ -159,19 +160,19 @@ def test_complete(http: httpx.Client, limit: int, stops: Any, text: str, reason:
 
 @pytest.mark.parametrize("path", ["completions", "complete"])
 def test_legacy_needs_a_prompt(http: httpx.Client, path: str) -> None:
-    """Without a prompt, or with an empty list of them, nothing can be completed."""
+    """A missing or empty prompt is refused."""
     assert http.post(f"/v1/{path}", json={"model": "grok-3"}).status_code == 422
     assert sample(http, prompt=[]).status_code == 400
 
 
 def embed(http: httpx.Client, given: Any, **body: Any) -> httpx.Response:
-    """Asks for embeddings."""
+    """Create embeddings."""
     whole = {"model": "grok-embedding-small", "input": given, **body}
     return http.post("/v1/embeddings", json=whole)
 
 
 def test_no_embeddings(gateway: Emulator, http: httpx.Client) -> None:
-    """The endpoint is unknown to the gateway until the switch is on."""
+    """The endpoint exists only with the option `embeddings`."""
     assert embed(http, "x").json() == {"message": "Not Found"}
     gateway.embeddings = True
     assert embed(http, "x").status_code == 200
@@ -179,7 +180,7 @@ def test_no_embeddings(gateway: Emulator, http: httpx.Client) -> None:
 
 @pytest.fixture
 def embeddings(gateway: Emulator) -> None:
-    """Opens the room of embeddings."""
+    """Enable the embeddings endpoint."""
     gateway.embeddings = True
 
 
@@ -226,7 +227,7 @@ def test_embeddings_of_tokens(http: httpx.Client, given: Any, number: int) -> No
     ],
 )
 def test_embedding_refusals(http: httpx.Client, given: Any, more: Any, status: int) -> None:
-    """What cannot be embedded is refused."""
+    """Invalid embedding requests are refused."""
     assert embed(http, given, **more).status_code == status
 
 
@@ -234,13 +235,13 @@ def test_embedding_refusals(http: httpx.Client, given: Any, more: Any, status: i
 @given(st.text())
 def test_any_text_has_a_vector(text: str) -> None:
     """Whatever the text, its vector has length one."""
-    from xai_lowcode.emulator.handlers.embeddings import vector  # noqa: PLC0415 - used here alone
+    from xai_lowcode.emulator.handlers.embeddings import embed as embed_text  # noqa: PLC0415 - used here alone
 
-    assert math.isclose(sum(value * value for value in vector(text, 8)), 1)
+    assert math.isclose(sum(value * value for value in embed_text(text, 8)), 1)
 
 
 def test_switch_at_the_start() -> None:
-    """The room of embeddings can be open from the start, and is so again after a reset."""
+    """The option can be set at the start, and a reset restores it."""
     with running(embeddings=True) as gateway:
         gateway.embeddings = False
         gateway.reset()

@@ -1,4 +1,4 @@
-"""The small rooms: generated pictures, models, the key; and the tokenizer they count with."""
+"""Image generation, models, the API key and the tokenizer."""
 
 import base64
 from collections.abc import Callable
@@ -11,16 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.fake_model.images import dimensions, drawn
+from xai_lowcode.emulator import Emulator, tokenizer
+from xai_lowcode.emulator.fake_model.images import generate_image, image_size
 
-Draw = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def draw(http: httpx.Client) -> Draw:
-    """Asks for pictures."""
+def generate_images(http: httpx.Client) -> Send:
+    """Generate images."""
 
     def send(**body: Any) -> httpx.Response:
         return http.post("/v1/images/generations", json={"prompt": "a cat", **body})
@@ -29,36 +28,36 @@ def draw(http: httpx.Client) -> Draw:
 
 
 def opened(raw: bytes) -> tuple[str | None, tuple[int, int]]:
-    """Opens a picture and tells format and size."""
+    """Decode an image and return its format and size."""
     with Image.open(BytesIO(raw)) as picture:
         picture.load()
         return picture.format, picture.size
 
 
-def test_url(gateway: Emulator, draw: Draw) -> None:
-    """A picture is a PNG at an address of the emulator, which needs no token."""
-    body = draw().json()["result"]
+def test_url(gateway: Emulator, generate_images: Send) -> None:
+    """An image is a PNG at a URL of the emulator, which needs no token."""
+    body = generate_images().json()["result"]
     assert set(body) == {"data", "usage"}
     url = body["data"][0]["url"]
-    assert url.startswith(gateway.base_url.removesuffix("/xai") + "/pictures/")
-    answer = httpx.get(url, trust_env=False)
-    assert answer.headers["content-type"] == "image/png"
-    assert opened(answer.content) == ("PNG", (1024, 1024))
+    assert url.startswith(gateway.base_url.removesuffix("/xai") + "/images/")
+    response = httpx.get(url, trust_env=False)
+    assert response.headers["content-type"] == "image/png"
+    assert opened(response.content) == ("PNG", (1024, 1024))
     assert httpx.get(url.replace(".png", "0.png"), trust_env=False).status_code == 404
 
 
-def test_base64(draw: Draw) -> None:
-    """A picture comes inside the answer when that is asked for."""
-    row = draw(response_format="b64_json").json()["result"]["data"][0]
+def test_base64(generate_images: Send) -> None:
+    """An image is in the response with `b64_json`."""
+    row = generate_images(response_format="b64_json").json()["result"]["data"][0]
     assert set(row) == {"b64_json", "mime_type"}
     assert opened(base64.b64decode(row["b64_json"]))[0] == "PNG"
 
 
-def test_several(draw: Draw) -> None:
-    """Several pictures differ, and each costs the same."""
-    body = draw(n=2, response_format="b64_json").json()["result"]
+def test_several(generate_images: Send) -> None:
+    """Several images differ, and each costs the same."""
+    body = generate_images(n=2, response_format="b64_json").json()["result"]
     assert len({row["b64_json"] for row in body["data"]}) == 2
-    one = draw().json()["result"]["usage"]["cost_in_usd_ticks"]
+    one = generate_images().json()["result"]["usage"]["cost_in_usd_ticks"]
     assert body["usage"]["cost_in_usd_ticks"] == 2 * one
 
 
@@ -66,24 +65,26 @@ def test_several(draw: Draw) -> None:
 @pytest.mark.parametrize("resolution", ["1k", "1.5k", "2k"])
 def test_dimensions(aspect: str, resolution: str) -> None:
     """The sides follow the ratio, the area the resolution."""
-    width, height = dimensions("", aspect, resolution)
+    width, height = image_size("", aspect, resolution)
     across, down = map(float, aspect.split(":"))
     assert width / height == pytest.approx(across / down, rel=0.03)
     edge = {"1k": 1024, "1.5k": 1536, "2k": 2048}[resolution]
     assert width * height == pytest.approx(edge**2, rel=0.03)
 
 
-def test_size_of_the_drawing(draw: Draw) -> None:
-    """Ratio and resolution reach the picture."""
-    row = draw(aspect_ratio="2:1", response_format="b64_json").json()["result"]["data"][0]
-    assert opened(base64.b64decode(row["b64_json"]))[1] == dimensions("", "2:1", "1k")
+def test_size_of_the_drawing(generate_images: Send) -> None:
+    """Aspect ratio and resolution determine the size."""
+    row = generate_images(aspect_ratio="2:1", response_format="b64_json").json()["result"]["data"][
+        0
+    ]
+    assert opened(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
 def test_same_words_same_picture(prompt: str) -> None:
-    """A prompt always gives the same picture, and another prompt another."""
-    assert drawn(prompt, "1:1", "1k") == drawn(prompt, "1:1", "1k")
-    assert drawn(prompt, "1:1", "1k") != drawn(prompt + "!", "1:1", "1k")
+    """The same prompt gives the same image, another prompt another one."""
+    assert generate_image(prompt, "1:1", "1k") == generate_image(prompt, "1:1", "1k")
+    assert generate_image(prompt, "1:1", "1k") != generate_image(prompt + "!", "1:1", "1k")
 
 
 @pytest.mark.parametrize(
@@ -102,16 +103,16 @@ def test_same_words_same_picture(prompt: str) -> None:
         ({"quality": "best"}, 422, "quality: unknown variant `best`"),
     ],
 )
-def test_refusals(draw: Draw, body: dict[str, Any], status: int, text: str) -> None:
-    """What makes no sense for a picture is refused."""
-    answer = draw(**body)
-    assert answer.status_code == status
-    assert text in answer.json()["error"]["error"]
+def test_refusals(generate_images: Send, body: dict[str, Any], status: int, text: str) -> None:
+    """Invalid image requests are refused."""
+    response = generate_images(**body)
+    assert response.status_code == status
+    assert text in response.json()["error"]["error"]
 
 
-def test_ignored(gateway: Emulator, draw: Draw) -> None:
-    """A size is not looked at, since xAI has none."""
-    assert draw(size="1024x1024", style="vivid").status_code == 200
+def test_ignored(gateway: Emulator, generate_images: Send) -> None:
+    """`size` is ignored, since xAI does not have it."""
+    assert generate_images(size="1024x1024", style="vivid").status_code == 200
     assert set(gateway.requests[-1].ignored) == {"size", "style"}
 
 
@@ -127,8 +128,11 @@ def test_models(http: httpx.Client) -> None:
 def test_unlisted_model(http: httpx.Client) -> None:
     """Every name that begins with grok exists, and no other."""
     assert http.get("/v1/models/grok-99").json()["result"]["id"] == "grok-99"
-    answer = http.get("/v1/models/gpt-4")
-    assert (answer.status_code, answer.json()["error"]["error"]) == (404, "Model not found: gpt-4")
+    response = http.get("/v1/models/gpt-4")
+    assert (response.status_code, response.json()["error"]["error"]) == (
+        404,
+        "Model not found: gpt-4",
+    )
 
 
 def test_models_alone_in_data(gateway: Emulator, http: httpx.Client) -> None:
@@ -140,7 +144,7 @@ def test_models_alone_in_data(gateway: Emulator, http: httpx.Client) -> None:
 
 
 def test_api_key(http: httpx.Client) -> None:
-    """The key is described and not shown."""
+    """The API key is described and not revealed."""
     body = http.get("/v1/api-key").json()["result"]
     assert body["api_key_blocked"] is False
     assert "..." in body["redacted_api_key"]
@@ -148,15 +152,15 @@ def test_api_key(http: httpx.Client) -> None:
 
 @given(st.text())
 def test_tokens_join(text: str) -> None:
-    """The pieces of a text join to the text, and none is empty."""
-    found = tokens.pieces(text)
+    """The tokens of a string join to the string, and none is empty."""
+    found = tokenizer.split_tokens(text)
     assert "".join(found) == text
     assert all(found)
-    assert tokens.count(text) == len(found) == len(tokens.tokenized(text))
+    assert tokenizer.count_tokens(text) == len(found) == len(tokenizer.tokenize(text))
 
 
 def test_tokens_are_short() -> None:
     """Long words and scripts without spaces have many tokens."""
-    assert tokens.count("incomprehensibilities") > 2
-    assert tokens.count("你好啊集团") == 5
-    assert tokens.pieces("Hello, world!") == ["Hello", ",", " world", "!"]
+    assert tokenizer.count_tokens("incomprehensibilities") > 2
+    assert tokenizer.count_tokens("你好啊集团") == 5
+    assert tokenizer.split_tokens("Hello, world!") == ["Hello", ",", " world", "!"]

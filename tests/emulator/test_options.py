@@ -1,4 +1,4 @@
-"""The switches: each position is what it says, and the same answer is inside all of them."""
+"""The options: envelopes, URL formats, streaming modes, latency and compression."""
 
 import itertools
 import json
@@ -11,60 +11,60 @@ import pytest
 
 from xai_lowcode.emulator import Emulator, Refuse, running
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
 ENVELOPES = ("result", "data", "bare")
 
 
 def unwrapped(envelope: str, body: Any) -> Any:
-    """Takes the answer out of its envelope."""
+    """Remove the envelope."""
     return body if envelope == "bare" else body[envelope]
 
 
 def texts(found: list[Any]) -> str:
-    """Joins the text of a stream."""
+    """Join the text of a stream."""
     choices = [choice for chunk in found if chunk != "[DONE]" for choice in chunk["choices"]]
     return "".join(choice["delta"].get("content") or "" for choice in choices)
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES)
-def test_envelope(gateway: Emulator, ask: Ask, envelope: Any) -> None:
-    """A success is wrapped as the switch says, and nothing else is put beside it."""
+def test_envelope(gateway: Emulator, send_chat: Send, envelope: Any) -> None:
+    """A success has the selected envelope."""
     gateway.envelope = envelope
-    answer = ask()
+    response = send_chat()
     keys = {
         "result": {"message", "provider", "result", "response_headers"},
         "data": {"data"},
         "bare": {"id", "object", "created", "model", "choices", "usage", "system_fingerprint"},
     }
-    assert set(answer.json()) == keys[envelope]
-    assert unwrapped(envelope, answer.json())["object"] == "chat.completion"
+    assert set(response.json()) == keys[envelope]
+    assert unwrapped(envelope, response.json())["object"] == "chat.completion"
 
 
-def test_provider_headers(gateway: Emulator, ask: Ask) -> None:
+def test_provider_headers(gateway: Emulator, send_chat: Send) -> None:
     """The provider's headers are in the body under `result`, and of HTTP without a gateway."""
-    answer = ask()
+    response = send_chat()
     names = {"x-request-id", "x-ratelimit-limit-requests", "x-ratelimit-remaining-tokens"}
-    assert names <= answer.json()["response_headers"].keys()
-    assert not names & answer.headers.keys()
+    assert names <= response.json()["response_headers"].keys()
+    assert not names & response.headers.keys()
     gateway.envelope = "bare"
-    assert names <= ask().headers.keys()
+    assert names <= send_chat().headers.keys()
 
 
 @pytest.mark.parametrize("envelope", ["result", "data"])
-def test_error_envelope(gateway: Emulator, ask: Ask, envelope: Any) -> None:
+def test_error_envelope(gateway: Emulator, send_chat: Send, envelope: Any) -> None:
     """A provider error is wrapped with its headers beside it."""
     gateway.envelope = envelope
-    answer = ask(model="nope")
-    body = answer.json()
+    response = send_chat(model="nope")
+    body = response.json()
     assert set(body) == {"message", "provider", "error", "headers"}
     assert body["error"] == {"code": "invalid-argument", "error": "Model not found: nope"}
 
 
-def test_bare_error(gateway: Emulator, ask: Ask) -> None:
-    """Without an envelope a provider error is naked, and a gateway error is what it was."""
+def test_bare_error(gateway: Emulator, send_chat: Send) -> None:
+    """Without an envelope a provider error is not wrapped; a gateway error is the same."""
     gateway.envelope = "bare"
-    assert ask(model="nope").json()["error"] == "Model not found: nope"
+    assert send_chat(model="nope").json()["error"] == "Model not found: nope"
     assert (
         httpx.get(gateway.base_url + "/v1/models", trust_env=False).json()["error"]["code"] == 401
     )
@@ -73,28 +73,28 @@ def test_bare_error(gateway: Emulator, ask: Ask) -> None:
 @pytest.mark.parametrize("envelope", ENVELOPES)
 @pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
 def test_streaming(
-    gateway: Emulator, ask: Ask, chunks: Chunks, envelope: Any, streaming: Any
+    gateway: Emulator, send_chat: Send, chunks: Chunks, envelope: Any, streaming: Any
 ) -> None:
-    """However a stream is sent, the same text is in it."""
+    """Every streaming mode has the same text."""
     gateway.envelope, gateway.streaming = envelope, streaming
-    answer = ask("Olá, 你好", stream=True)
-    text = unwrapped(envelope, answer.json()) if streaming == "string" else answer.text
+    response = send_chat("Olá, 你好", stream=True)
+    text = unwrapped(envelope, response.json()) if streaming == "string" else response.text
     found = chunks(text)
     if streaming == "wrapped":
         found = [chunk if chunk == "[DONE]" else unwrapped(envelope, chunk) for chunk in found]
-    plain = ask("Olá, 你好")
+    plain = send_chat("Olá, 你好")
     gateway.streaming = "live"
     assert texts(found) == unwrapped(envelope, plain.json())["choices"][0]["message"]["content"]
     kind = "application/json" if streaming == "string" else "text/event-stream"
-    assert answer.headers["content-type"].startswith(kind)
-    assert ("content-length" in answer.headers) == (streaming in {"buffered", "string"})
+    assert response.headers["content-type"].startswith(kind)
+    assert ("content-length" in response.headers) == (streaming in {"buffered", "string"})
 
 
 def test_live_is_live(gateway: Emulator, http: httpx.Client) -> None:
-    """A live stream comes in more than one piece."""
+    """A live stream has more than one chunk."""
     body = {"model": "grok-3", "messages": [{"role": "user", "content": "story"}], "stream": True}
-    with http.stream("POST", "/v1/chat/completions", json=body) as answer:
-        assert len(list(answer.iter_raw())) > 1
+    with http.stream("POST", "/v1/chat/completions", json=body) as response:
+        assert len(list(response.iter_raw())) > 1
     assert gateway.streaming == "live"
 
 
@@ -106,7 +106,7 @@ OLD, NEW = "/v1/models/model_id?model_id=grok-4", "/v1/models/grok-4"
     [("new", 404, 200), ("old", 200, 404), ("both", 200, 200), ("old_new_drops", 200, None)],
 )
 def test_url_forms(gateway: Emulator, forms: Any, old: int, new: int | None) -> None:
-    """Each position serves its forms; what is not served is a 404 or a dropped connection."""
+    """Only the selected URL formats are served; others get a 404 or a closed connection."""
     gateway.url_forms = forms
     token = f"api_token={gateway.api_token}"
     with httpx.Client(base_url=gateway.base_url, trust_env=False) as client:
@@ -121,60 +121,60 @@ def test_url_forms(gateway: Emulator, forms: Any, old: int, new: int | None) -> 
 
 
 def test_old_form_without_value(gateway: Emulator, http: httpx.Client) -> None:
-    """The old form without its query asks the provider for a model called null."""
+    """The old URL format without its query requests a model called `null`."""
     gateway.url_forms = "old"
-    answer = http.get("/v1/models/model_id")
-    assert answer.json()["error"]["error"] == "Model not found: null"
+    response = http.get("/v1/models/model_id")
+    assert response.json()["error"]["error"] == "Model not found: null"
 
 
 def test_plain_404_tells_the_forms_apart(gateway: Emulator, http: httpx.Client) -> None:
-    """A form that is not served is the gateway's 404, an unknown model the provider's."""
+    """A URL format that is not served gets the gateway's 404, an unknown model the provider's."""
     assert http.get("/v1/models/nope").json()["provider"] == "xai"
     gateway.url_forms = "old"
     assert http.get(NEW).json() == {"message": "Not Found"}
 
 
-def test_latency(gateway: Emulator, ask: Ask) -> None:
-    """Latency delays every answer."""
+def test_latency(gateway: Emulator, send_chat: Send) -> None:
+    """Latency delays every response."""
     gateway.latency = 0.1
     before = time.monotonic()
-    ask()
+    send_chat()
     assert time.monotonic() - before >= 0.1
 
 
-def test_compression(gateway: Emulator, ask: Ask) -> None:
-    """With compression long answers are packed and short ones are not."""
+def test_compression(gateway: Emulator, send_chat: Send) -> None:
+    """With `compression` only large responses are compressed."""
     gateway.compression = True
-    assert ask().headers["content-encoding"] == "gzip"
-    assert "content-encoding" not in ask(model="").headers
+    assert send_chat().headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in send_chat(model="").headers
 
 
 def test_positions_are_checked(gateway: Emulator) -> None:
-    """A switch has no positions but its own."""
+    """An option refuses other values."""
     for name, wrong in itertools.product(("envelope", "url_forms", "streaming"), ("", "Live")):
         with pytest.raises(ValueError, match=name):
             setattr(gateway, name, wrong)
 
 
 def test_positions_from_the_start() -> None:
-    """The switches can be set when the emulator is started."""
+    """The options can be set at the start."""
     with running(envelope="data", url_forms="both", streaming="buffered", latency=0.01) as gateway:
         found = (gateway.envelope, gateway.url_forms, gateway.streaming, gateway.latency)
     assert found == ("data", "both", "buffered", 0.01)
 
 
-def test_string_is_json(gateway: Emulator, ask: Ask) -> None:
+def test_string_is_json(gateway: Emulator, send_chat: Send) -> None:
     """Bare and as a string, a stream is one JSON string."""
     gateway.envelope, gateway.streaming = "bare", "string"
-    assert json.loads(ask(stream=True).text).endswith("data: [DONE]\n\n")
+    assert json.loads(send_chat(stream=True).text).endswith("data: [DONE]\n\n")
 
 
-def test_reset_forgets_what_was_said_and_set(gateway: Emulator, ask: Ask) -> None:
-    """After a reset the switches stand as at the start, nothing is recorded and no fault waits."""
+def test_reset_forgets_what_was_said_and_set(gateway: Emulator, send_chat: Send) -> None:
+    """A reset restores the options and removes recorded requests and faults."""
     gateway.envelope, gateway.latency = "bare", 0.01
     gateway.inject(Refuse(500))
-    ask()
+    send_chat()
     gateway.inject(Refuse(500))
     gateway.reset()
     assert (gateway.envelope, gateway.latency, gateway.requests) == ("result", 0.0, [])
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200

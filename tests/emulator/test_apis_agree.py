@@ -1,4 +1,4 @@
-"""One conversation in three dialects: the same text, calls and end, and the same count."""
+"""One conversation in three APIs: the same text, calls, finish reason and usage."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 Json = dict[str, Any]
-Post = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 TOOLS = [
     {
         "name": name,
@@ -44,7 +44,7 @@ CONVERSATIONS: dict[str, list[tuple[str, Any]]] = {
 
 
 def chat(turns: list[tuple[str, Any]]) -> Json:
-    """Writes a conversation as a chat."""
+    """Write a conversation as a chat."""
     messages: list[Json] = []
     for who, what in turns:
         if who != "calls":
@@ -70,7 +70,7 @@ def chat(turns: list[tuple[str, Any]]) -> Json:
 
 
 def anthropic(turns: list[tuple[str, Any]]) -> Json:
-    """Writes a conversation as messages."""
+    """Write a conversation as messages."""
     body: Json = {"messages": [], "max_tokens": 1000}
     for who, what in turns:
         if who == "system":
@@ -102,7 +102,7 @@ def anthropic(turns: list[tuple[str, Any]]) -> Json:
 
 
 def items(turns: list[tuple[str, Any]]) -> Json:
-    """Writes a conversation as items."""
+    """Write a conversation as items."""
     found: list[Json] = []
     for who, what in turns:
         if who != "calls":
@@ -125,7 +125,7 @@ def items(turns: list[tuple[str, Any]]) -> Json:
 
 
 def read_chat(body: Json) -> Any:
-    """Reads text, calls, end and counts of a chat completion."""
+    """Parse text, calls, end and counts of a chat completion."""
     choice, usage = body["choices"][0], body["usage"]
     calls = [
         (call["function"]["name"], json.loads(call["function"]["arguments"]))
@@ -138,7 +138,7 @@ def read_chat(body: Json) -> Any:
 
 
 def read_message(body: Json) -> Any:
-    """Reads the same of a message."""
+    """Parse the same of a message."""
     text = "".join(block["text"] for block in body["content"] if block["type"] == "text")
     calls = [
         (block["name"], block["input"]) for block in body["content"] if block["type"] == "tool_use"
@@ -151,7 +151,7 @@ def read_message(body: Json) -> Any:
 
 
 def read_response(body: Json) -> Any:
-    """Reads the same of a response."""
+    """Parse the same of a response."""
     texts = [item["content"][0]["text"] for item in body["output"] if item["type"] == "message"]
     calls = [
         (item["name"], json.loads(item["arguments"]))
@@ -176,20 +176,20 @@ DIALECTS: list[tuple[str, str, Callable[..., Json], Callable[[Json], Any]]] = [
 @pytest.mark.parametrize("model", ["grok-3", "grok-4", "grok-4.3"])
 @pytest.mark.parametrize("limit", [4, 1000])
 def test_dialects_agree(http: httpx.Client, name: str, model: str, limit: int) -> None:
-    """Only the wire differs."""
+    """The three APIs return the same completion."""
     found = []
-    for path, limiter, write, read in DIALECTS:
-        body = {"model": model, **write(CONVERSATIONS[name]), limiter: limit}
-        answer = http.post(path, json=body)
-        assert answer.status_code == 200, answer.text
-        found.append(read(answer.json()["result"]))
+    for path, limiter, send_messages, read in DIALECTS:
+        body = {"model": model, **send_messages(CONVERSATIONS[name]), limiter: limit}
+        response = http.post(path, json=body)
+        assert response.status_code == 200, response.text
+        found.append(read(response.json()["result"]))
     assert found[0] == found[1] == found[2]
     assert found[0][0] or found[0][1]
 
 
 def test_conversations_differ(http: httpx.Client) -> None:
-    """The comparison above would see a difference: no two conversations are answered alike."""
-    answers = [
+    """No two of the conversations get the same response."""
+    responses = [
         str(
             read_chat(
                 http.post("/v1/chat/completions", json={"model": "grok-4.3", **chat(turns)}).json()[
@@ -199,4 +199,4 @@ def test_conversations_differ(http: httpx.Client) -> None:
         )
         for turns in CONVERSATIONS.values()
     ]
-    assert len(set(answers)) == len(answers)
+    assert len(set(responses)) == len(responses)

@@ -1,4 +1,4 @@
-"""Who is let in, which addresses exist, and what is said to those who are turned away."""
+"""Authorization, routing, body parsing and recorded requests."""
 
 import gzip
 from collections.abc import Callable
@@ -13,23 +13,23 @@ NOT_FOUND = {"message": "Not Found"}
 
 
 def plain(gateway: Emulator, path: str = "/v1/models", method: str = "GET", **more: Any) -> Any:
-    """Sends a request without a token of its own."""
+    """Send a request without a token of its own."""
     return httpx.request(method, gateway.base_url + path, trust_env=False, **more)
 
 
 @pytest.mark.parametrize("query", [{}, {"api_token": ""}, {"api_token": "xai-key"}])
 def test_no_or_malformed_token(gateway: Emulator, query: dict[str, str]) -> None:
-    """Without a token that begins rightly the answer is 401 and repeats headers and query."""
-    answer = plain(gateway, params=query, headers={"Authorization": "Bearer at_secret"})
-    assert answer.status_code == 401
-    logging = answer.json()["error"]["logging"]
+    """Without a token of the right prefix the 401 repeats headers and query."""
+    response = plain(gateway, params=query, headers={"Authorization": "Bearer at_secret"})
+    assert response.status_code == 401
+    logging = response.json()["error"]["logging"]
     assert logging["headers"]["authorization"] == "Bearer at_secret"
     assert logging["query"] == query
     assert logging["path"] == "/xai/v1/models"
 
 
 def test_token_in_header_or_body_is_none(gateway: Emulator) -> None:
-    """A token anywhere but in the query is no token."""
+    """A token that is not in the query is ignored."""
     token = gateway.api_token
     header = {"Authorization": f"Bearer {token}"}
     assert plain(gateway, headers=header).status_code == 401
@@ -38,23 +38,23 @@ def test_token_in_header_or_body_is_none(gateway: Emulator) -> None:
 
 
 def test_unknown_token(gateway: Emulator) -> None:
-    """A token that looks right and does not exist is 403."""
-    answer = plain(gateway, params={"api_token": "at_r123"})
-    assert (answer.status_code, answer.json()["message"]) == (403, "Invalid api_token")
+    """An unknown token gets a 403."""
+    response = plain(gateway, params={"api_token": "at_r123"})
+    assert (response.status_code, response.json()["message"]) == (403, "Invalid api_token")
 
 
 def test_unconnected_account(gateway: Emulator) -> None:
-    """A token whose account has no xAI key is 403 with another text."""
-    answer = plain(gateway, params={"api_token": gateway.unconnected_token})
-    assert answer.status_code == 403
-    assert answer.json()["message"].startswith("No access token is associated")
+    """A token of an account without xAI key gets a 403 with another text."""
+    response = plain(gateway, params={"api_token": gateway.unconnected_token})
+    assert response.status_code == 403
+    assert response.json()["message"].startswith("No access token is associated")
 
 
 def test_token_twice(gateway: Emulator) -> None:
-    """A doubled token is 500, and quoted."""
-    answer = plain(gateway, params=[("api_token", gateway.api_token)] * 2)
-    assert answer.status_code == 500
-    assert gateway.api_token in answer.text
+    """Two tokens get a 500 that quotes them."""
+    response = plain(gateway, params=[("api_token", gateway.api_token)] * 2)
+    assert response.status_code == 500
+    assert gateway.api_token in response.text
 
 
 @pytest.mark.parametrize(
@@ -68,25 +68,25 @@ def test_token_twice(gateway: Emulator) -> None:
     ],
 )
 def test_unknown_route(gateway: Emulator, method: str, path: str) -> None:
-    """An unknown path or method is exactly one short 404, with or without a token."""
+    """An unknown path or method gets a 404, with or without a token."""
     for query in ({}, {"api_token": gateway.api_token}):
-        answer = plain(gateway, path, method, params=query)
-        assert (answer.status_code, answer.json()) == (404, NOT_FOUND)
+        response = plain(gateway, path, method, params=query)
+        assert (response.status_code, response.json()) == (404, NOT_FOUND)
 
 
 def test_other_provider(gateway: Emulator) -> None:
-    """Only xAI lives here; the definition of another provider is 422."""
+    """The definition of another provider gets a 422."""
     root = gateway.base_url.removesuffix("/xai")
     assert httpx.get(f"{root}/openai/v1/models", trust_env=False).json() == NOT_FOUND
-    answer = httpx.get(f"{root}/openai/definition", trust_env=False)
-    assert (answer.status_code, answer.json()["message"]) == (
+    response = httpx.get(f"{root}/openai/definition", trust_env=False)
+    assert (response.status_code, response.json()["message"]) == (
         422,
         "Invalid request for OpenAPI specs",
     )
 
 
 def test_health_and_front_page(gateway: Emulator) -> None:
-    """The health check needs no token, and the bare prefix leads to the web page."""
+    """The health check needs no token, and the prefix redirects to the web page."""
     root = gateway.base_url.removesuffix("/xai")
     assert httpx.get(f"{root}/health-check", trust_env=False).json() == {"status": "ok"}
     assert httpx.get(gateway.base_url, trust_env=False).status_code == 302
@@ -94,14 +94,14 @@ def test_health_and_front_page(gateway: Emulator) -> None:
 
 @pytest.mark.parametrize("path", ["/V1/Models", "/v1/models/", "/v1/MODELS/grok-4"])
 def test_paths_are_lenient(http: httpx.Client, path: str) -> None:
-    """Case and a trailing slash do not matter in a path."""
+    """Paths ignore case and a trailing slash."""
     assert http.get(path).status_code == 200
 
 
 def test_head(http: httpx.Client) -> None:
     """HEAD is a GET without the body."""
-    answer = http.head("/v1/models")
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = http.head("/v1/models")
+    assert (response.status_code, response.content) == (200, b"")
 
 
 @pytest.mark.parametrize(
@@ -117,55 +117,55 @@ def test_head(http: httpx.Client) -> None:
     ],
 )
 def test_bad_json(http: httpx.Client, body: bytes, message: str) -> None:
-    """What is no JSON object or array is refused in the words of the gateway's engine."""
+    """A body that is not a JSON object or array gets V8's error text."""
     kind = {"Content-Type": "application/json"}
-    answer = http.post("/v1/chat/completions", content=body, headers=kind)
-    assert (answer.status_code, answer.json()) == (400, {"message": message})
+    response = http.post("/v1/chat/completions", content=body, headers=kind)
+    assert (response.status_code, response.json()) == (400, {"message": message})
 
 
 def test_no_content_type(http: httpx.Client) -> None:
-    """Without a content type the provider sees an empty object."""
-    answer = http.post("/v1/chat/completions", content=b'{"model": "grok-4"}')
-    assert answer.status_code == 422
-    assert "missing field `messages`" in answer.json()["error"]["error"]
+    """Without a content type the provider receives an empty object."""
+    response = http.post("/v1/chat/completions", content=b'{"model": "grok-4"}')
+    assert response.status_code == 422
+    assert "missing field `messages`" in response.json()["error"]["error"]
 
 
 def test_form_and_gzip(http: httpx.Client) -> None:
     """Forms become JSON of strings, and gzipped bodies are unpacked."""
-    answer = http.post("/v1/images/generations", data={"prompt": "a", "n": "1"})
-    assert answer.status_code == 422
-    assert 'n: invalid type: string "1", expected i32' in answer.text.replace("\\", "")
+    response = http.post("/v1/images/generations", data={"prompt": "a", "n": "1"})
+    assert response.status_code == 422
+    assert 'n: invalid type: string "1", expected i32' in response.text.replace("\\", "")
     packed = gzip.compress(b'{"model": "grok-4", "messages": [{"role": "user", "content": "x"}]}')
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     assert http.post("/v1/chat/completions", content=packed, headers=headers).status_code == 200
 
 
-def test_numbers_become_javascript(ask: Callable[..., httpx.Response]) -> None:
+def test_numbers_become_javascript(send_chat: Callable[..., httpx.Response]) -> None:
     """A whole float is an integer once the gateway has rewritten it, a broken one is not."""
-    assert ask(max_tokens=5.0).status_code == 200
-    assert ask(max_tokens=5.5).status_code == 422
+    assert send_chat(max_tokens=5.0).status_code == 200
+    assert send_chat(max_tokens=5.5).status_code == 422
 
 
 def test_lone_surrogate(http: httpx.Client) -> None:
-    """Half a surrogate pair does not get past the provider's reader."""
+    """A lone surrogate gets a 400 of the provider."""
     body = rb'{"model": "grok-4", "messages": [{"role": "user", "content": "\ud83d"}]}'
     kind = {"Content-Type": "application/json"}
-    answer = http.post("/v1/chat/completions", content=body, headers=kind)
-    assert answer.status_code == 400
-    assert "surrogate" in answer.json()["error"]["error"]
+    response = http.post("/v1/chat/completions", content=body, headers=kind)
+    assert response.status_code == 400
+    assert "surrogate" in response.json()["error"]["error"]
 
 
 def test_ids_go_raw_into_the_path(http: httpx.Client) -> None:
-    """An encoded path in an id reaches another endpoint, as with the real gateway."""
-    answer = http.get("/v1/models/..%2Fapi-key")
-    assert "redacted_api_key" in answer.json()["result"]
+    """An id with encoded slashes reaches another endpoint, as with the real gateway."""
+    response = http.get("/v1/models/..%2Fapi-key")
+    assert "redacted_api_key" in response.json()["result"]
     assert http.get("/v1/models/a%2Fb").json()["error"]["error"].startswith("No handler found")
     broken = http.get("/v1/models/%E0")
     assert (broken.status_code, broken.json()["message"]) == (400, "Failed to decode param '%E0'")
 
 
 def test_requests_are_recorded(gateway: Emulator, http: httpx.Client) -> None:
-    """A request is kept as it was sent, the token left out, and what xAI ignores is named."""
+    """A request is recorded as it was sent, without the token, and with the ignored fields."""
     body = {
         "model": "grok-4",
         "messages": [{"role": "user", "content": "x", "status": "ok"}],
@@ -185,7 +185,7 @@ def test_requests_are_recorded(gateway: Emulator, http: httpx.Client) -> None:
 
 
 def test_refused_requests_are_recorded_too(gateway: Emulator) -> None:
-    """Nothing that comes in under the prefix is lost from the record."""
+    """Every request below the prefix is recorded."""
     plain(gateway)
     plain(gateway, "/v1/nothing")
     plain(
