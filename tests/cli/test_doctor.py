@@ -220,15 +220,6 @@ def test_a_wrong_address(gateway: Emulator) -> None:
     assert "/xai" in result.stdout
 
 
-def test_other_names_of_ids_are_noticed() -> None:
-    """A definition that calls an id otherwise is a note, with what to call."""
-    with running(url_forms="both", parameter_names={"file_id": "id"}) as gateway:
-        found = diagnosis(gateway)
-    assert states(found)["definition"] == "note"
-    assert "id for file_id" in found["findings"]["definition"]["text"]
-    assert "learn_url_forms" in found["findings"]["definition"]["hint"]
-
-
 def test_the_screen(gateway: Emulator) -> None:
     """It fits a screen of 100 columns, ends with the verdict, and has a row for what was tried."""
     screen = doctor(gateway).stdout.splitlines()

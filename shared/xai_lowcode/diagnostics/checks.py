@@ -380,7 +380,7 @@ def latency(trials: Sequence[CheckResult]) -> Finding:
     return Finding("latency", "ok", f"{text} ({_count(len(times), 'answer')})")
 
 
-def definition(trial: CheckResult | None, renamed: Sequence[str], build_path: str) -> Finding:
+def definition(trial: CheckResult | None, build_path: str) -> Finding:
     """Whether the gateway's description of itself can be had; nothing depends on it."""
     if trial is None:
         return _unknown("definition")
@@ -389,9 +389,6 @@ def definition(trial: CheckResult | None, renamed: Sequence[str], build_path: st
         return Finding("definition", "note", text)
     number = sum(len(methods) for methods in trial.answer["paths"].values())
     text = f"{_count(number, 'endpoint')} at {build_path}/definition"
-    if renamed:
-        text += f"; it has other names for ids: {', '.join(renamed)}"
-        return Finding("definition", "note", text, "Call gateway.learn_url_forms() first.")
     return Finding("definition", "ok", text)
 
 

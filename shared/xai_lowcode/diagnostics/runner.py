@@ -152,7 +152,7 @@ class _Runner:
             findings.envelope(trials),
             findings.streaming(self._streaming, self._stream_error, cost_usd=self._cost),
             findings.latency(trials),
-            findings.definition(self._definition, [], settings.backend),
+            findings.definition(self._definition, settings.backend),
         ]
         return DiagnosticReport(
             settings.base_url,
