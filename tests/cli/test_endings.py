@@ -158,9 +158,9 @@ def test_serve_prints_what_a_shell_can_run_and_ends_cleanly() -> None:
     env = dict(line.split("=", 1) for line in lines)
     found = json.loads(CliRunner().invoke(app, ["doctor", "--json"], env=env).stdout)
     assert found["healthy"]
-    said = {finding["name"]: finding["text"] for finding in found["findings"]}
-    assert said["envelope"].startswith("data")
-    assert said["URL form"].startswith("old")
+    texts = {finding["name"]: finding["text"] for finding in found["findings"]}
+    assert texts["envelope"].startswith("data")
+    assert texts["URL format"].startswith("old")
     code, _, err = interrupted(command, lambda: True)
     assert code == 130
     assert "Traceback" not in err
