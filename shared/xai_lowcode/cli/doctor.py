@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from xai_lowcode.chat.profiles import DEFAULT_MODEL
-from xai_lowcode.cli.console import client_options, echo_err, err, out, write
-from xai_lowcode.cli.errors import FAILED
+from xai_lowcode.cli.console import JsonOption, create_console, echo, echo_err, load_settings
+from xai_lowcode.cli.errors import EXIT_FAILURE
 from xai_lowcode.diagnostics import CheckResult, DiagnosticReport, run_diagnostics
 from xai_lowcode.errors import UsageError, XAILowCodeError
 
@@ -27,7 +27,6 @@ _Model = Annotated[
 ]
 _Timeout = Annotated[float, typer.Option(help="Seconds to wait for each response.", min=0.1)]
 _Report = Annotated[Path | None, typer.Option("--report", help="Write the JSON to this file too.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
 def doctor(
@@ -37,13 +36,13 @@ def doctor(
     model: _Model = None,
     timeout: _Timeout = 20.0,
     report_path: _Report = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check which endpoints work with this token and base URL. Free of charge without --spend."""
-    settings = client_options(context, timeout=timeout)
+    settings = load_settings(context, timeout=timeout)
     if report_path is not None and not report_path.parent.is_dir():
         raise UsageError(f"--report: no such folder: {report_path.parent}.", field="report")
-    with err().status("Checking the gateway") as status:
+    with create_console(stderr=True).status("Checking the gateway") as status:
         report = run_diagnostics(settings, spend=spend, model=model, on_step=status.update)
     document = json.dumps(report.to_dict(settings.api_token.get_secret_value()), indent=2)
     if report_path is not None:
@@ -54,15 +53,15 @@ def doctor(
             raise XAILowCodeError(message) from None
         echo_err(f"Wrote {report_path}. Tokens and keys are redacted.")
     if as_json:
-        write(document)
+        echo(document)
     else:
         _print_report(report)
     if not report.healthy:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(EXIT_FAILURE)
 
 
 def _print_report(report: DiagnosticReport) -> None:
-    console = out()
+    console = create_console()
     style = "bold green" if report.healthy else "bold red"
     if not report.responded:
         console.print(Text.assemble((report.verdict, style), f" {report.problems[0].hint}"))
