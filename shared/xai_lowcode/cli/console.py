@@ -4,13 +4,15 @@ import json
 import os
 import re
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from xai_lowcode._internal.validation import TOKEN_VARIABLE
-from xai_lowcode.errors import TOKEN_SOURCE, UsageError
 from xai_lowcode.redaction import redact_text
 from xai_lowcode.settings import Settings
 
@@ -41,6 +43,22 @@ def echo_json(document: Any) -> None:
     echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Collection[str] = ()
+) -> None:
+    """Print a table to standard output. The columns in ``right`` are right-aligned."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        if heading in right:
+            table.add_column(heading, justify="right", no_wrap=True)
+        else:
+            table.add_column(heading)
+    for row in rows:
+        # Strings as text: file names can contain what rich takes for markup.
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    create_console().print(table)
+
+
 def echo_err(message: str, *, style: str = "") -> None:
     """Write a message to standard error, with tokens and keys redacted."""
     message = redact_text(message, os.environ.get(TOKEN_VARIABLE, ""))
@@ -53,7 +71,4 @@ def load_settings(context: typer.Context, **options: Any) -> Settings:
     Raises:
         UsageError: The token is missing or invalid, or the base URL is invalid.
     """
-    if not os.environ.get(TOKEN_VARIABLE):
-        hint = f"Set the environment variable {TOKEN_VARIABLE}. {TOKEN_SOURCE}"
-        raise UsageError("The LowCodeAPI token is missing.", hint=hint)
     return Settings.create(**{**(context.obj or {}), **options})

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from xai_lowcode.api.client import Gateway
 from xai_lowcode.api.files import Upload
 from xai_lowcode.cli.console import (
     JsonOption,
-    create_console,
     echo,
     echo_err,
     echo_json,
     load_settings,
+    print_table,
 )
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.types.resources import FileRecord
@@ -56,7 +55,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         echo_json([_to_dict(record) for record in records])
     elif records:
-        create_console().print(_table(records))
+        print_table(("id", "name", "bytes", "created"), map(_format_row, records), right=("bytes",))
     else:
         echo_err("There are no files.")
 
@@ -97,14 +96,9 @@ def _to_dict(record: FileRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}
 
 
-def _table(records: list[FileRecord]) -> Table:
-    table = Table("id", "name", box=None, pad_edge=False, header_style="bold")
-    table.add_column("bytes", justify="right")
-    table.add_column("created")
-    for record in records:
-        size = "" if record.size is None else f"{record.size:,}"
-        table.add_row(record.id, record.name or "", size, _format_time(record.created_at))
-    return table
+def _format_row(record: FileRecord) -> tuple[str, ...]:
+    size = "" if record.size is None else f"{record.size:,}"
+    return record.id, record.name or "", size, _format_time(record.created_at)
 
 
 def _format_time(time: float | str | None) -> str:

@@ -4,14 +4,14 @@ from contextlib import suppress
 from typing import Any
 
 import typer
-from rich.table import Table
 
 from xai_lowcode.api.client import Gateway
 from xai_lowcode.chat.profiles import get_profile
-from xai_lowcode.cli.console import JsonOption, create_console, echo_json, load_settings
+from xai_lowcode.cli.console import JsonOption, echo_json, load_settings, print_table
 from xai_lowcode.errors import APIStatusError
 from xai_lowcode.types.resources import Model
 
+_HEADINGS = ("model", "context", "in $/M", "out $/M", "$/image", "aliases")
 _PRICES = (
     "input_usd_per_million",
     "cached_input_usd_per_million",
@@ -27,7 +27,7 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         echo_json(rows)
     else:
-        create_console().print(_table(rows))
+        print_table(_HEADINGS, map(_format_row, rows), right=_HEADINGS[1:5])
 
 
 def _list_models(gateway: Gateway) -> list[Model]:
@@ -59,22 +59,11 @@ def _to_dict(model: Model) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table("model", box=None, pad_edge=False, header_style="bold")
-    for heading in ("context", "in $/M", "out $/M", "$/image"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("aliases")
-    for row in rows:
-        table.add_row(
-            row["id"],
-            f"{row['context_length']:,}" if row["context_length"] else "",
-            _format_usd(row["input_usd_per_million"]),
-            _format_usd(row["output_usd_per_million"]),
-            _format_usd(row["usd_per_image"]),
-            ", ".join(row["aliases"]),
-        )
-    return table
-
-
-def _format_usd(amount: float | None) -> str:
-    return "" if amount is None else f"{amount:.2f}"
+def _format_row(row: dict[str, Any]) -> list[str]:
+    prices = (row["input_usd_per_million"], row["output_usd_per_million"], row["usd_per_image"])
+    return [
+        row["id"],
+        f"{row['context_length']:,}" if row["context_length"] else "",
+        *("" if price is None else f"{price:.2f}" for price in prices),
+        ", ".join(row["aliases"]),
+    ]
