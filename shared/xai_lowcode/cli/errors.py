@@ -33,7 +33,7 @@ class CommandGroup(TyperGroup):
         return code
 
     def invoke(self, ctx: Any) -> Any:
-        """Invoke the command. Typer 0.26 exits with 1 if interrupted; this exits with 130."""
+        """Invoke the command. If interrupted, old versions of Typer exit with 1, this with 130."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
