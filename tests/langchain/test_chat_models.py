@@ -176,7 +176,7 @@ def test_unknown_arguments_become_model_kwargs_with_a_warning(gateway: Any, chat
 def test_refused_penalties_are_dropped_with_one_warning(gateway: Any, chat: Chat) -> None:
     """A penalty is left out for a reasoning model, said once, and sent to one that takes it."""
     llm = chat(presence_penalty=0.5)
-    with pytest.warns(UserWarning, match="grok-4.7 refuses presence_penalty"):
+    with pytest.warns(UserWarning, match="presence_penalty: not supported by grok-4.7"):
         llm.invoke("Hello")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -30,7 +30,6 @@ from langchain_xai_lowcode import (
     XAIImageGenerationTool,
     XAIImageGenerator,
     XAILowCodeEmbeddings,
-    XAILowCodeLLM,
     mcp,
 )
 from tests.core.loopback import Loopback, json_reply
@@ -41,7 +40,7 @@ TOKEN = "at_r" + "0" * 32
 CANARY = "at_canary-of=the&mine-0815"
 OURS = (str(Path(langchain_xai_lowcode.__file__).parent), "/xai_lowcode/")
 
-MODELS = [ChatXAILowCode, XAILowCodeLLM]
+MODELS = [ChatXAILowCode]
 ALL = [*MODELS, XAILowCodeEmbeddings, XAIImageGenerator, XAIImageGenerationTool]
 
 # Options with the canary, and the name that the error is to have.
@@ -265,14 +264,10 @@ def test_direct_calls_of_generate_are_judged(world: Loopback) -> None:
     """Also where LangChain asks for no parameters before it begins."""
     kept: Any = Bin()
     tracer = LangChainTracer(client=kept, project_name="tests")
-    for llm, asked in (
-        (made(ChatXAILowCode, world), [[]]),
-        (made(XAILowCodeLLM, world), ["x"]),
-    ):
-        with pytest.raises(UsageError, match=r"^api_key: ") as refusal:
-            llm.generate(asked, callbacks=[tracer], api_key=CANARY)
-        tracer.wait_for_futures()
-        assert CANARY not in f"{refusal.value} {refusal.value!r} {kept.kept}"
+    with pytest.raises(UsageError, match=r"^api_key: ") as refusal:
+        made(ChatXAILowCode, world).generate([[]], callbacks=[tracer], api_key=CANARY)
+    tracer.wait_for_futures()
+    assert CANARY not in f"{refusal.value} {refusal.value!r} {kept.kept}"
     assert world.requests == []
 
 
@@ -301,7 +296,7 @@ def test_embeddings_send_no_credential(world: Loopback, options: dict[str, Any],
     embeddings.model_kwargs.update(options)
     for act in (
         lambda: embeddings.embed_documents(["x"]),
-        lambda: asyncio.execute(embeddings.aembed_query("x")),
+        lambda: asyncio.run(embeddings.aembed_query("x")),
     ):
         with pytest.raises(UsageError) as refusal:
             act()

@@ -13,14 +13,12 @@ from langchain_xai_lowcode import (
     XAIImageGenerationTool,
     XAIImageGenerator,
     XAILowCodeEmbeddings,
-    XAILowCodeLLM,
 )
 from xai_lowcode.emulator import Refuse
 from xai_lowcode.errors import UsageError
 
 KINDS: list[Any] = [
     ChatXAILowCode,
-    XAILowCodeLLM,
     XAIImageGenerator,
     XAIImageGenerationTool,
     XAILowCodeEmbeddings,

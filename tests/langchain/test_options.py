@@ -8,7 +8,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.rate_limiters import InMemoryRateLimiter
 
-from langchain_xai_lowcode import ChatXAILowCode, XAILowCodeLLM, mcp, web_search
+from langchain_xai_lowcode import ChatXAILowCode, mcp, web_search
 from langchain_xai_lowcode._options import OPTION_FIELDS
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import OPTIONS
@@ -157,17 +157,6 @@ def test_the_form_follows_what_is_asked(
     chat(**options).invoke("Hello")
     chat().invoke("Hello", **options)
     assert {request.path.rpartition("/v1/")[2] for request in gateway.requests} == {endpoint}
-
-
-@pytest.mark.parametrize("in_call", [False, True])
-def test_the_form_of_plain_prompts_can_be_chosen(gateway: Any, *, in_call: bool) -> None:
-    """The model of plain text has the field too, and it counts before what ``via`` would choose."""
-    model = "grok-4.20-0309-non-reasoning"
-    for api in ("chat_completions", "completions", "messages", "responses"):
-        given: Any = {"api": api}
-        llm = XAILowCodeLLM(model=model, **({} if in_call else given))
-        assert llm.invoke("Hello", **(given if in_call else {}))
-        assert gateway.requests[-1].path.endswith(f"/v1/{api.replace('chat_', 'chat/')}")
 
 
 # --- tools that xAI runs ------------------------------------------------------------------------
