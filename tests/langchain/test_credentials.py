@@ -155,9 +155,9 @@ def test_model_kwargs_hold_no_credential(
 def test_hints_for_arguments_of_other_models(world: Loopback) -> None:
     """What another argument of ours does is said, where a rule would not know it."""
     error = refused(world, "openai_proxy", lambda: made(ChatXAILowCode, world, openai_proxy="x"))
-    assert "give the proxy's URL as proxy." in str(error)
+    assert "Pass the URL of the proxy as proxy." in str(error)
     error = refused(world, "xai_api_key", lambda: made(ChatXAILowCode, world, xai_api_key=CANARY))
-    assert "stays in the LowCodeAPI account" in str(error)
+    assert "is in the LowCodeAPI account" in str(error)
 
 
 def test_unknown_options_are_still_warned_of(world: Loopback) -> None:

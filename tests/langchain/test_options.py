@@ -9,7 +9,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.rate_limiters import InMemoryRateLimiter
 
 from langchain_xai_lowcode import ChatXAILowCode, mcp, web_search
-from langchain_xai_lowcode._options import OPTION_FIELDS
+from langchain_xai_lowcode.chat_models import _OPTION_FIELDS
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import OPTIONS
 
@@ -77,7 +77,7 @@ def test_every_option_of_a_request_is_a_field_or_belongs_to_a_call() -> None:
         *("previous_response_id", "reasoning_summary"),
     }
     assert OPTIONS - of_calls == ChatXAILowCode.model_fields.keys() & OPTIONS
-    assert set(OPTION_FIELDS) >= (OPTIONS - of_calls) - {"stop", "deferred"}
+    assert set(_OPTION_FIELDS) >= (OPTIONS - of_calls) - {"stop", "deferred"}
 
 
 @pytest.mark.parametrize(
