@@ -226,8 +226,8 @@ WAYS: dict[str, Callable[[Emulator], None]] = {
     "which is no place in it": bad_schema,
     "there is no tool": wrong_choice,
     "a number is needed": bad_option,
-    "the key is in the LowCodeAPI account": peers_name,
-    "moved to model_kwargs": unknown_name,
+    "the key stays in the LowCodeAPI account": peers_name,
+    "so put into model_kwargs": unknown_name,
     "has no effect behind the gateway": unknown_to_llama_index,
     "it is not sent": left_out,
 }
