@@ -44,7 +44,6 @@ from xai_lowcode.types.requests import (
     Api,
     ChatRequest,
     PollingOptions,
-    ToolSpec,
     check_tool_choice,
     parse_polling,
 )
@@ -69,17 +68,12 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
         your LowCodeAPI account.
 
     Key init args — completion params:
-        model: Name of the model, sent unchanged. Default ``"grok-4.7"``.
-        temperature: Sampling temperature, 0 to 2. ``top_p``, ``seed``, ``n``,
-            ``presence_penalty`` and ``frequency_penalty`` are fields too.
+        model: Name of the model. Default ``"grok-4.7"``.
+        temperature: Sampling temperature, 0 to 2.
         max_tokens: Maximum number of output tokens, without reasoning tokens.
         stop: Stop sequences; truncated client-side where the model does not support them.
         reasoning_effort: ``"low"``, ``"high"`` or another level of the model.
-        logprobs: Return log probabilities of output tokens; ``top_logprobs`` for alternatives.
         api: ``"auto"``, ``"chat_completions"``, ``"responses"`` or ``"messages"``.
-        use_previous_response_id: Continue from the last stored response.
-        deferred: Use deferred completions: True, or a ``xai_lowcode.PollingOptions``.
-        model_kwargs: Further options; unknown ones become keys of the request body.
 
     Key init args — client params:
         api_token: Token of the account, alias ``api_key``. Default ``LOWCODEAPI_API_TOKEN``.
@@ -87,14 +81,9 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
             then the hosted gateway.
         timeout: Seconds: a number, a tuple or an ``httpx.Timeout``. Default: 1200 to read.
         max_retries: Maximum number of retries of a failed request. Default 2.
-        deadline: Seconds for a whole call, retries included. Default: no limit.
-        max_concurrency: Maximum number of concurrent requests. Default: no limit.
-        proxy: URL of a proxy. Default: the environment's; ``""`` for none.
-        verify: File or directory of CA certificates, or an ``ssl.SSLContext``.
-        max_response_bytes: Maximum size of one response in bytes. Default 256 MiB.
-        http_client: An ``httpx.Client``; ``http_async_client`` for the async methods.
 
-    Options can also be set for one call: ``llm.invoke("Hello", model="grok-4.3")``.
+    See the fields for all others. Options can also be set for one call:
+    ``llm.invoke("Hello", model="grok-4.3")``.
 
     Instantiate:
         ```python
@@ -187,30 +176,16 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
         ``{"type": "image", "url": …}`` and OpenAI's ``image_url`` are supported too; documents are
         ``{"type": "file", …}``.
 
-    Token usage and cost:
-        ```python
-        message = llm.invoke(messages)
-        usage = message.usage_metadata
-        print(usage["total_tokens"], usage["output_token_details"])
-        print(message.response_metadata["cost_usd"], "USD")
-        ```
-
-        A stream reports usage in its last chunk. Output tokens include reasoning tokens.
-        ``get_num_tokens`` counts tokens with the model's tokenizer before a request is sent.
-
-    Logprobs:
+    Token usage, cost and response metadata:
         ```python
         message = llm.invoke(messages, model="grok-3", logprobs=True)
+        print(message.usage_metadata["total_tokens"], message.response_metadata["cost_usd"])
+        print(message.response_metadata["model_name"], message.response_metadata["finish_reason"])
         print(message.response_metadata["logprobs"]["content"][0]["token"])
         ```
 
-        Newer models do not return them.
-
-    Response metadata:
-        ```python
-        metadata = llm.invoke(messages).response_metadata
-        print(metadata["model_name"], metadata["finish_reason"])
-        ```
+        A stream reports usage in its last chunk. Output tokens include reasoning tokens. Newer
+        models return no logprobs. ``get_num_tokens`` counts tokens before a request is sent.
 
     Each error is an instance of LangChain's class (``ModelRateLimitError`` …) and of this
     package's (``xai_lowcode.errors``). The token is in no error, print, dump or trace.
@@ -612,29 +587,28 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
             XAILowCodeError: The request failed with an error that is not transient.
         """
         with langchain_errors():
-            return self._gateway.tokens.count_messages(
-                to_messages(messages),
-                model=self.model,
-                tools=self._to_tool_specs(tools),
-                estimate=True,
-            ).tokens
+            count_args = self._count_args(messages, tools)
+            return self._gateway.tokens.count_messages(**count_args).tokens
 
     async def aget_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None
     ) -> int:
         """Return the number of tokens of messages; see ``get_num_tokens_from_messages``."""
         with langchain_errors():
-            count = await self._gateway.tokens.acount_messages(
-                to_messages(messages),
-                model=self.model,
-                tools=self._to_tool_specs(tools),
-                estimate=True,
-            )
-            return count.tokens
+            count_args = self._count_args(messages, tools)
+            return (await self._gateway.tokens.acount_messages(**count_args)).tokens
 
-    def _to_tool_specs(self, tools: Sequence[Any] | None) -> list[ToolSpec]:
+    def _count_args(
+        self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None
+    ) -> dict[str, Any]:
         clean = self._should_clean_schemas({})
-        return to_tool_specs(to_openai_tools(tools or (), strict=None, clean=clean))
+        specs = to_tool_specs(to_openai_tools(tools or (), strict=None, clean=clean))
+        return {
+            "messages": to_messages(messages),
+            "model": self.model,
+            "tools": specs,
+            "estimate": True,
+        }
 
     def _get_custom_token_ids(self, text: str) -> list[int] | None:
         """Return the result of LangChain's field ``custom_get_token_ids``, if it is set."""
@@ -715,11 +689,6 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
             # The Messages API has no response formats.
             structured_output=self.api != "messages",
         )
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Return the module path under which LangChain's ``load`` finds the class."""
-        return ["langchain_xai_lowcode", "chat_models"]
 
 
 _OPTION_FIELDS = tuple(

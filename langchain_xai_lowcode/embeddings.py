@@ -131,8 +131,3 @@ class XAILowCodeEmbeddings(ModelKwargsMixin, Serializable, Embeddings):
         return EmbeddingRequest(
             texts=texts, batch_size=batch_size, extra=self.model_kwargs, **options
         )
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Return the module path under which LangChain's ``load`` finds the class."""
-        return ["langchain_xai_lowcode", "embeddings"]

@@ -190,11 +190,6 @@ class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[Imag
         known = {name: merged.pop(name) for name in _KNOWN_OPTIONS}
         return ImageRequest(**known, extra=merged)
 
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Return the module path under which LangChain's ``load`` finds the class."""
-        return ["langchain_xai_lowcode", "images"]
-
 
 def _credential_error(prompt: ImageInput, options: Mapping[str, Any]) -> UsageError | None:
     """Return an error if an option is or holds a credential, before a tracer gets it."""
