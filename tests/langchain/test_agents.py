@@ -1,4 +1,4 @@
-"""Agents as applications build them: the loop, its streams, several tools, structured answers."""
+"""LangChain agents: the loop, streaming, several tools, structured responses."""
 
 import json
 import threading

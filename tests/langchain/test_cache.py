@@ -1,4 +1,4 @@
-"""LangChain's caches of answers: who shares an entry, and what a kept answer is."""
+"""LangChain's response cache: cache keys and cached messages."""
 
 from pathlib import Path
 from typing import Any

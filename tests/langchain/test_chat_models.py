@@ -1,4 +1,4 @@
-"""The chat model as users call it, sync and async."""
+"""``ChatXAILowCode``: sync and async calls, options, errors, pickling."""
 
 import copy
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Law: a token under a wrong name leads to an error that names it, in whatever way it was given.
+"""Credentials passed as unknown arguments are refused with an error that names the argument.
 
 Nothing is sent, and the token is in no error, no trace, no print and no variable of our frames. The
 settings of the connection that hold secrets themselves are here too.

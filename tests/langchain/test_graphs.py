@@ -1,4 +1,4 @@
-"""LangGraph around the chat model: checkpoints, threads that go on elsewhere, graphs by hand."""
+"""LangGraph with the chat model: checkpointers, threads in other processes, custom graphs."""
 
 import json
 import multiprocessing

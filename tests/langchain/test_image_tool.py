@@ -1,4 +1,4 @@
-"""Pictures as an agent's tool: LangChain's own suites, agents, and pictures that are looked at."""
+"""``XAIImageGenerationTool``: LangChain's standard tests, agents, generated images as input."""
 
 import copy
 import json

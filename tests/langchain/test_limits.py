@@ -1,4 +1,4 @@
-"""Law: whichever component asks, the limiter is asked once for each request, repeats included."""
+"""Each component acquires the rate limiter once for each request, retries included."""
 
 import asyncio
 import copy

@@ -1,4 +1,4 @@
-"""LangChain's own middleware around agents: what each of them sends, and when it steps in."""
+"""LangChain's agent middleware: requests that it sends, and conditions that trigger it."""
 
 from collections.abc import Callable
 from typing import Any

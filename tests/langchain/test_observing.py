@@ -1,4 +1,4 @@
-"""What observers of a run see: events of both versions, callbacks, usage."""
+"""Callbacks, ``astream_events`` of both versions, and usage metadata."""
 
 import asyncio
 from functools import reduce

@@ -1,4 +1,4 @@
-"""Fields and options: under which names they are known, and what becomes of each."""
+"""Fields and options: aliases, precedence, and keys of the request body."""
 
 from collections.abc import Callable
 from typing import Any

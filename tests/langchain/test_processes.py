@@ -1,4 +1,4 @@
-"""Models in other processes, threads, event loops, and in dumps."""
+"""Models in other processes, threads, event loops and dumps."""
 
 import asyncio
 import copy

@@ -1,4 +1,4 @@
-"""Prompts as applications write them: pictures, documents, examples with tools, cut histories."""
+"""Prompt templates: images, documents, tool call examples, trimmed histories."""
 
 import base64
 import io

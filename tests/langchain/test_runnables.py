@@ -1,4 +1,4 @@
-"""The chat model as a runnable: chains, fallbacks, retries, configuration, batches, histories."""
+"""The chat model as a runnable: chains, fallbacks, retries, configuration, batches, history."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Token counts as LangChain asks for them: the service's own, or estimates after one warning."""
+"""Token counting with the model's tokenizer, and estimates with a warning."""
 
 import warnings
 from typing import Any
@@ -22,7 +22,7 @@ def add(a: int, b: int) -> int:
 
 
 async def test_counts_are_the_services(gateway: Any) -> None:
-    """Count and numbers are those of the endpoint for this model, asked once for both twins."""
+    """Counts and ids are those of the tokenizer endpoint, cached for sync and async methods."""
     model = ChatXAILowCode(model="grok-4.3")
     ids = [token.id for token in theirs.tokenized(TEXT)]
     assert model.get_token_ids(TEXT) == await model.aget_token_ids(TEXT) == ids
@@ -32,7 +32,7 @@ async def test_counts_are_the_services(gateway: Any) -> None:
 
 
 async def test_a_conversation(gateway: Any) -> None:
-    """A conversation is its texts and 3 tokens around each; tools come on top as their JSON."""
+    """The count of messages is their text, 3 tokens for each message, 3 more, and tools as JSON."""
     model = ChatXAILowCode()
     messages = [SystemMessage("Be kind."), HumanMessage(TEXT), AIMessage("I am.")]
     texts = sum(theirs.count(str(message.content)) for message in messages)
@@ -46,7 +46,7 @@ async def test_a_conversation(gateway: Any) -> None:
 
 
 def test_trim_messages(gateway: Any) -> None:
-    """The model is a counter for ``trim_messages``, which asks for each message once."""
+    """``trim_messages`` accepts the model as token counter; each message is counted once."""
     model = ChatXAILowCode()
     messages = [SystemMessage("Be kind.")]
     for n in range(10):
@@ -68,7 +68,7 @@ def test_trim_messages(gateway: Any) -> None:
 
 
 async def test_offline_numbers_are_estimates(gateway: Any) -> None:
-    """Without the gateway counts go by the rule, after one warning; ids are errors."""
+    """Without the gateway, counts are estimates, with one warning; token ids raise."""
     model = ChatXAILowCode(max_retries=0)
     gateway.inject(Drop())
     with pytest.warns(UserWarning, match="estimated") as told:
@@ -86,7 +86,7 @@ async def test_offline_numbers_are_estimates(gateway: Any) -> None:
 
 
 async def test_a_wrong_token_is_no_estimate(gateway: Any) -> None:
-    """What will not pass by itself is an error, LangChain's and ours."""
+    """An authentication error is raised, not replaced by an estimate."""
     gateway.inject(Refuse(401), Refuse(401))
     with pytest.raises(AuthenticationError) as refusal:
         ChatXAILowCode().get_num_tokens("Hello")
@@ -96,7 +96,7 @@ async def test_a_wrong_token_is_no_estimate(gateway: Any) -> None:
 
 
 async def test_a_tokenizer_of_the_users(gateway: Any) -> None:
-    """LangChain's own field for a tokenizer wins, and nothing is asked."""
+    """LangChain's ``custom_get_token_ids`` has precedence; no request is sent."""
     model = ChatXAILowCode(custom_get_token_ids=lambda text: [ord(letter) for letter in text])
     assert model.get_token_ids("abc") == await model.aget_token_ids("abc") == [97, 98, 99]
     assert model.get_num_tokens("abc") == await model.aget_num_tokens("abc") == 3

@@ -1,4 +1,4 @@
-"""What LangSmith would store of a run holds no token and no key.
+"""LangSmith runs hold no token and no key.
 
 Tracers copy inputs, bound tools, parameters, metadata, outputs, errors and what an error says of
 the answer. The tracer is LangChain's own; its client keeps the bytes that it would send.
