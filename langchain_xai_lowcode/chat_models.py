@@ -623,13 +623,13 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
 
     @property
     def _default_params(self) -> dict[str, Any]:
-        """The model and the request options that are set by fields."""
+        """Return the model and the request options that are set by fields."""
         params = {name: getattr(self, name) for name in _OPTION_FIELDS}
         return {name: value for name, value in params.items() if value is not None}
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        """Parameters that distinguish models in caches and traces; the token is not one."""
+        """Return parameters that distinguish models in caches and traces; the token is not one."""
         base_url = self._gateway.settings.base_url
         return {"base_url": base_url, **self._default_params, **self.model_kwargs}
 
