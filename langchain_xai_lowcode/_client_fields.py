@@ -102,8 +102,8 @@ class ClientFields(BaseModel):
     hosted gateway."""
 
     timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
-    """Seconds for each phase of a request: a number, a tuple ``(connect, read, write, pool)``, or
-    an ``httpx.Timeout``. None is no limit; numbers are above 0 and at most 1,000,000.
+    """Seconds for each phase of a request: a number, a tuple ``(connect, read, write, pool)``, in
+    which None is no limit, or an ``httpx.Timeout``. Numbers are above 0 and at most 1,000,000.
 
     Default: 10 to connect, 60 to write, 1200 to read, since a gateway may send nothing until the
     response is complete.
@@ -155,7 +155,7 @@ class ClientFields(BaseModel):
     certificates, so ``proxy`` and ``verify`` cannot be set together with it."""
 
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
-    """``httpx.AsyncClient`` for the async methods, as ``http_client``."""
+    """``httpx.AsyncClient`` for the async methods; see ``http_client``."""
 
     # Whether LangChain itself acquires the rate limiter once for each call.
     _rate_limited_by_langchain: ClassVar[bool] = False

@@ -231,17 +231,17 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     """Number of alternatives for each token, 0 to 8. Requires ``logprobs``."""
 
     reasoning_effort: str | None = None
-    """Reasoning effort: ``"low"``, ``"high"`` or another level of the model."""
+    """``"low"``, ``"high"`` or another level of the model. Default: the model's."""
 
     reasoning: Mapping[str, Any] | None = None
-    """OpenAI's form: ``{"effort": "low"}``, and ``{"summary": "auto"}`` for reasoning summaries
-    (Responses API)."""
+    """OpenAI's format: ``{"effort": "low"}``, and ``{"summary": "auto"}`` for reasoning summaries
+    (Responses API). Default: none."""
 
     user: str | None = None
     """Identifier of the end user, for abuse detection."""
 
     service_tier: str | None = None
-    """``"default"`` or ``"priority"``."""
+    """Service tier: ``"default"`` or ``"priority"``."""
 
     prompt_cache_key: str | None = None
     """Key of requests that share xAI's prompt cache."""
@@ -249,15 +249,16 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     api: Api = "auto"
     """API to use: ``"auto"``, ``"chat_completions"``, ``"responses"`` or ``"messages"``.
 
-    ``"auto"`` is Chat Completions, and Responses for requests that need it: server-side tools,
-    stored responses, documents as data. ``use_responses_api`` is supported as an alias.
+    ``"auto"``, the default, is Chat Completions, and Responses for requests that need it:
+    server-side tools, stored responses, documents as data. ``use_responses_api`` is an alias:
+    True for ``"responses"``, False for ``"chat_completions"``.
     """
 
     use_previous_response_id: bool = False
     """Send only the messages after the last stored response, and its id (Responses API).
 
     Responses that are not stored (``store=False``), or whose message was changed since, are sent
-    as messages.
+    as messages. Default: False.
     """
 
     store: bool | None = None
@@ -272,7 +273,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     deferred: Any = False
     """Use deferred completions: True, or a ``xai_lowcode.PollingOptions`` with delays and progress.
 
-    xAI keeps the response for 24 hours. ``stream`` returns it as one chunk.
+    xAI keeps the response for 24 hours. ``stream`` returns it as one chunk. Default: False.
     """
 
     # None, since LangChain's configurable fields set every field, and False would end streams.
@@ -280,17 +281,22 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     """Stream internally in ``invoke``. If it is set to False, ``stream`` does not stream either."""
 
     stream_usage: bool = True
-    """Report token usage at the end of a stream."""
+    """Report token usage at the end of a stream. Default: True."""
 
     clean_schemas: bool = True
-    """Convert JSON schemas of tools and response formats to the subset that xAI supports."""
+    """Convert JSON schemas of tools and response formats to the subset that xAI supports.
+
+    Default: True.
+    """
 
     include_response_headers: bool = False
-    """Add xAI's HTTP headers, as far as the gateway returns them, as
-    ``response_metadata["headers"]``."""
+    """Add xAI's HTTP headers to ``response_metadata["headers"]``, if the gateway returns them.
+
+    Default: False.
+    """
 
     extra_body: Mapping[str, Any] | None = None
-    """Further keys of the request body. Credentials are refused."""
+    """Further keys of the request body. Credentials are refused. Default: none."""
 
     _rate_limited_by_langchain: ClassVar[bool] = True
 
