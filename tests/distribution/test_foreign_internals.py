@@ -12,7 +12,6 @@ import httpcore
 import httpx
 import pytest
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.language_models.llms import BaseLLM
 from langchain_core.tools import BaseTool
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -173,11 +172,6 @@ def test_httpcore_shows_what_came_after_a_response(more: bytes, proxy: Any) -> N
                 "_generate _agenerate _stream _astream _llm_type _combine_llm_outputs"
                 " _get_ls_params _resolve_model_profile"
             ),
-        ),
-        (
-            langchain_xai_lowcode.XAILowCodeLLM,
-            BaseLLM,
-            "_generate _agenerate _stream _astream _llm_type _identifying_params _get_ls_params",
         ),
         (langchain_xai_lowcode.XAIImageGenerationTool, BaseTool, "_run _arun"),
         (

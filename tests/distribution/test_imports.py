@@ -20,11 +20,9 @@ UNNEEDED = {
     "xai_lowcode.api.tokens": "most programs count none",
     "xai_lowcode.api.deferred": "few wait for an answer; how to wait is a small module of its own",
     "xai_lowcode.chat.dialects.chat_completions": "a wire form is imported when it is spoken",
-    "xai_lowcode.chat.dialects.completions": "most programs speak one",
     "xai_lowcode.chat.dialects.messages": "most programs speak one",
     "xai_lowcode.chat.dialects.responses": "most programs speak one",
     "xai_lowcode.json_schema.sanitizer": "the steps of cleaning; many chats have no schema",
-    "xai_lowcode.json_schema.sanitizer": "one of them",
     "xai_lowcode.transport.pool": "stands on httpcore, which takes long; made with the first call",
     "xai_lowcode.transport.network": "the same, below it",
     "xai_lowcode.emulator": "a server",
@@ -33,10 +31,7 @@ UNNEEDED = {
     "langchain_xai_lowcode._structured_output": "LangChain's parsers; many chats want no object",
     "langchain_xai_lowcode.embeddings": "another class",
     "langchain_xai_lowcode.images": "another class",
-    "langchain_xai_lowcode.images": "another class",
-    "langchain_xai_lowcode.llms": "another class",
     "llama_index_xai_lowcode.embeddings": "another class",
-    "llama_index_xai_lowcode.images": "another class",
     "llama_index_xai_lowcode.images": "another class",
 }
 MODELS = {"langchain_xai_lowcode": "ChatXAILowCode", "llama_index_xai_lowcode": "XAILowCode"}

@@ -1,4 +1,4 @@
-"""What these tests share: tools, questions that have them called, ways to ask."""
+"""Helpers of the LangChain tests: tools, prompts that call them, sync and async calls."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from langchain_xai_lowcode import ChatXAILowCode
 
-TWINS = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
+SYNC_AND_ASYNC = pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 Chat = Callable[..., ChatXAILowCode]
 APIS = ["chat_completions", "responses", "messages"]
@@ -28,22 +28,26 @@ def get_time(city: str) -> str:
     return f"Noon in {city}"
 
 
-def in_form(chat: Chat, api: str, **fields: Any) -> ChatXAILowCode:
-    """A model that is asked in one wire form, with all of its reasoning told."""
+def create_chat(chat: Chat, api: str, **fields: Any) -> ChatXAILowCode:
+    """Create a model that uses one API and returns its reasoning."""
     if api == "responses":
         fields = {"include": ["reasoning.encrypted_content"], **fields}
     return chat(model="grok-4.3", api=api, **fields)
 
 
-async def run(runnable: Any, given: Any, config: Any = None, *, twin: bool, **options: Any) -> Any:
-    """Invokes a runnable, by its async twin if wished."""
-    if twin:
+async def run(
+    runnable: Any, given: Any, config: Any = None, *, use_async: bool, **options: Any
+) -> Any:
+    """Invoke a runnable with its sync or async method."""
+    if use_async:
         return await runnable.ainvoke(given, config, **options)
     return runnable.invoke(given, config, **options)
 
 
-async def flow(runnable: Any, given: Any, *, twin: bool, **options: Any) -> list[Any]:
-    """All that a runnable streams, by its async twin if wished."""
-    if twin:
+async def collect_stream(
+    runnable: Any, given: Any, *, use_async: bool, **options: Any
+) -> list[Any]:
+    """Return the chunks of a runnable's sync or async stream."""
+    if use_async:
         return [piece async for piece in runnable.astream(given, **options)]
     return list(runnable.stream(given, **options))
