@@ -2,7 +2,7 @@
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(name) 2>/dev/null)))
 # Interpreters for test-wheels, by name or path; missing ones are skipped.
-PYTHONS ?= python3.11 python3.12 python3.13
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 # Test paths for tests, test-floors, test-newest and test-random.
 TESTS ?= tests
 
