@@ -10,6 +10,8 @@ from tests.cli.commands import PROGRAM, Run, connected_to, interrupted, process
 from xai_lowcode.cli import app
 from xai_lowcode.emulator import CutStream, Emulator, Refuse, SlowDrip, Stall
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = (
     ("doctor",),
     ("models",),

@@ -246,6 +246,7 @@ def built(settings: Settings, step: SendRequest) -> tuple[httpx.Request, httpx.R
         return builder.build(step)[0], builder.build_with(client, step)[0]
 
 
+@pytest.mark.slow
 @given(
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1)
 )

@@ -20,6 +20,8 @@ from langchain_xai_lowcode import (
     XAILowCodeLLM,
 )
 
+pytestmark = pytest.mark.slow
+
 MODELS: list[Callable[..., Any]] = [ChatXAILowCode, XAILowCodeLLM, XAIImageGenerator]
 THREADS = 16
 
