@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncGateway",
-    "ChatRequest",
-    "PollingOptions",
-    "Gateway",
     "ChatModel",
+    "ChatRequest",
+    "Gateway",
     "ImageRequest",
     "Message",
+    "PollingOptions",
     "Settings",
     "Upload",
     "XAILowCodeError",

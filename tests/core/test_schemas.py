@@ -40,6 +40,7 @@ def cleaned(schema: Any) -> tuple[SanitizedSchema, list[str]]:
         return clean(schema), [str(warning.message) for warning in caught]
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.data())
 def test_the_meaning_is_kept(data: st.DataObject) -> None:

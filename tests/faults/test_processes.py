@@ -17,6 +17,8 @@ from tests.faults.scripts import AREADS, ENDINGS, READS, process
 from tests.faults.watching import nothing_left
 from xai_lowcode.emulator import Emulator, SlowDrip
 
+pytestmark = pytest.mark.slow
+
 everything = pytest.mark.parametrize("component", COMPONENTS)
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 # Python warns of forks beside threads; the emulator is one.

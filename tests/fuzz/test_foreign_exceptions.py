@@ -40,6 +40,8 @@ from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest, PollingOptions
 from xai_lowcode.types.resources import Model, Resource, parse_resource, parse_resources
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "at_r" + "0" * 32
 SETTINGS = Settings.create(api_token=TOKEN, max_retries=0)
 

@@ -35,6 +35,8 @@ from xai_lowcode.types.messages import (
 )
 from xai_lowcode.types.requests import OPTIONS, ChatRequest, ServerTool, ToolSpec
 
+pytestmark = pytest.mark.slow
+
 words = st.text(max_size=6)
 optional = st.none() | words
 contents = (

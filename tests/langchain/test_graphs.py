@@ -45,6 +45,7 @@ def received(gateway: Any) -> list[str]:
 # --- checkpoints --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_thread_goes_on_in_another_process(gateway: Any, chat: Chat, tmp_path: Path) -> None:
     """From SQLite, what xAI receives is byte for byte what a thread in memory would send.
 

@@ -19,6 +19,8 @@ from langchain_xai_lowcode import (
     XAILowCodeEmbeddings,
 )
 
+pytestmark = pytest.mark.slow
+
 MODELS: list[Callable[..., Any]] = [ChatXAILowCode, XAIImageGenerator]
 THREADS = 16
 

@@ -20,6 +20,8 @@ import pytest
 from langchain_xai_lowcode import ChatXAILowCode
 from xai_lowcode.emulator import Emulator, running
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RATE, EACH = 10, 8
 needs_dask = pytest.mark.skipif(

@@ -1,4 +1,4 @@
-"""With the extra ``emulator``: a gateway of one's own, asked without a framework."""
+"""Extra ``emulator``: the emulator works without a framework."""
 
 from absent import missing
 
