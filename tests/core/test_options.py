@@ -17,7 +17,7 @@ from xai_lowcode.settings import Settings
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import OPTIONS, ChatRequest, ResponseFormat, ServerTool, ToolSpec
 
-PAGE = Path(__file__).parents[2] / "docs" / "wire-forms.md"
+PAGE = Path(__file__).parents[2] / "docs" / "apis.md"
 DIALECTS = ("chat_completions", "messages", "responses")
 TOOL = ToolSpec("look", parameters={"type": "object", "properties": {}})
 # Options are tried on the one family that is known to take them; effort is refused by it.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-PAGE = TESTS.parent / "docs" / "features.md"
+PAGE = TESTS.parent / "docs" / "feature-comparison.md"
 NOTHING = "\N{EN DASH}"
 LINK = re.compile(r'\[test\]\(\.\./tests/(\S+) "(\w+)"\)')
 ROWS = [
