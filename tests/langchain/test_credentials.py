@@ -301,7 +301,7 @@ def test_embeddings_send_no_credential(world: Loopback, options: dict[str, Any],
     embeddings.model_kwargs.update(options)
     for act in (
         lambda: embeddings.embed_documents(["x"]),
-        lambda: asyncio.execute(embeddings.aembed_query("x")),
+        lambda: asyncio.run(embeddings.aembed_query("x")),
     ):
         with pytest.raises(UsageError) as refusal:
             act()

@@ -169,7 +169,7 @@ class Chaos:
             ]
             for thread in threads:
                 thread.start()
-            asyncio.execute(self._run_tasks(tasks, self.calls - limit // THREADS * THREADS))
+            asyncio.run(self._run_tasks(tasks, self.calls - limit // THREADS * THREADS))
             for thread in threads:
                 thread.join()
             for model in (*self.models.values(), self.hasty):
