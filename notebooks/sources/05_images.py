@@ -1,8 +1,8 @@
 # %% [markdown]
-# # Pictures
+# # Images
 #
-# Made by Grok, shown in the notebook, shown to Grok, and made by agents when they need one. The emulator paints
-# too: shapes and colours that follow from the words, with the words written on them.
+# Image generation, image input, and image tools in agents. The emulator generates images too: shapes and
+# colours that depend on the prompt, with the prompt written on them.
 
 # %%
 from start import connect
@@ -10,23 +10,43 @@ from start import connect
 emulator = connect()
 
 # %% [markdown]
-# ## One order
+# ## Generate images with the gateway client
 #
-# `Gateway.create_images` gives an `ImageBatch`, which a notebook shows. `thumbnails` makes small copies: the
-# pictures themselves have a million pixels.
+# `Gateway.create_images` returns an `ImageBatch`. The images have a million pixels, so this notebook displays
+# thumbnails made with Pillow.
 
 # %%
+import io
+
+import PIL.Image
+from IPython.display import display
+
 from xai_lowcode import Gateway, ImageRequest, Settings
+from xai_lowcode.types.images import Image, ImageBatch
+
+
+def to_pil(image: Image) -> PIL.Image.Image:
+    """Decode an image with Pillow."""
+    return PIL.Image.open(io.BytesIO(image.content))
+
+
+def show(batch: ImageBatch, side: int = 220) -> None:
+    """Display a thumbnail of each image."""
+    for image in batch.images:
+        thumbnail = to_pil(image)
+        thumbnail.thumbnail((side, side))
+        display(thumbnail)
+
 
 gateway = Gateway(Settings.create())
 batch = gateway.create_images(
     ImageRequest(prompt="A lighthouse at dawn", n=2, response_format="b64_json")
 )
 print(batch.cost_usd, "US dollars for", len(batch.images))
-batch.thumbnails(220)
+show(batch)
 
 # %% [markdown]
-# Each one can be saved, or handed to Pillow. What it prints is short, however large it is.
+# An image can be saved to a file, or processed with Pillow.
 
 # %%
 import tempfile
@@ -34,18 +54,19 @@ from pathlib import Path
 
 first = batch.images[0]
 with tempfile.TemporaryDirectory() as folder:
-    saved = first.save(Path(folder) / "lighthouse.png")
-    print(saved.name, saved.stat().st_size > 0)
-picture = first.to_pil()
-print(picture.size, picture.mode, first.mime_type)
+    path = first.save(Path(folder) / "lighthouse.png")
+    print(path.name, path.stat().st_size > 0)
+pil_image = to_pil(first)
+print(pil_image.size, pil_image.mode, first.mime_type)
 
 # %%
-picture.crop((300, 300, 724, 724)).resize((160, 160)).convert("L")
+pil_image.crop((300, 300, 724, 724)).resize((160, 160)).convert("L")
 
 # %% [markdown]
 # ## LangChain
 #
-# `XAIImageGenerator` is a Runnable: a prompt in, standard image blocks out. `pictures` shows blocks.
+# `XAIImageGenerator` is a Runnable: a prompt in, standard image blocks out. `extract_images` converts blocks to
+# an `ImageBatch`.
 
 # %%
 from langchain_core.prompts import PromptTemplate
@@ -53,27 +74,28 @@ from langchain_core.prompts import PromptTemplate
 from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerator
 from xai_lowcode.types.images import extract_images
 
-painter = XAIImageGenerator(response_format="b64_json")
-chain = PromptTemplate.from_template("A {animal} on a cliff, wide landscape") | painter
+generator = XAIImageGenerator(response_format="b64_json")
+chain = PromptTemplate.from_template("A {animal} on a cliff, wide landscape") | generator
 blocks = chain.invoke({"animal": "goat"})
-extract_images(blocks).thumbnails(300)
+show(extract_images(blocks), 300)
 
 # %% [markdown]
-# ### And back into a conversation
+# ### Image input
 #
-# A block goes into a message as it is. `content_blocks` of any message can be shown the same way.
+# Add an image block to a message to send it to the model.
 
 # %%
 from langchain_core.messages import HumanMessage
 
 llm = ChatXAILowCode(model="grok-4.3")
-shown = HumanMessage(content_blocks=[{"type": "text", "text": "What is this?"}, *blocks])
-print(llm.invoke([shown]).text)
+message = HumanMessage(content_blocks=[{"type": "text", "text": "What is this?"}, *blocks])
+print(llm.invoke([message]).text)
 
 # %% [markdown]
-# ### An agent that paints
+# ### An agent with an image tool
 #
-# The model reads one line; the pictures are the `artifact` of the tool message, so that they cost no context.
+# The model receives one line of text; the images are the `artifact` of the tool message, so that they use no
+# context.
 
 # %%
 from langchain.agents import create_agent
@@ -84,50 +106,51 @@ agent = create_agent(llm, [XAIImageGenerationTool(image_format="b64_json")])
 messages = agent.invoke({"messages": "Generate an image of 'a red boat in fog'."})["messages"]
 for message in messages:
     print(f"{message.type:>6}: {message.text or message.tool_calls[0]['args']}")
-extract_images(messages[2].artifact).thumbnails(220)
+show(extract_images(messages[2].artifact))
 
 # %% [markdown]
 # ## LlamaIndex
 #
-# The same, in `ImageBlock`s.
+# The same with `ImageBlock`s.
 
 # %%
 from llama_index.core.llms import ChatMessage, TextBlock
 
-from llama_index_xai_lowcode import XAIImageGenerator as Painter
+from llama_index_xai_lowcode import XAIImageGenerator as LlamaIndexImageGenerator
 from llama_index_xai_lowcode import XAIImageToolSpec, XAILowCode
 
-grok = XAILowCode(model="grok-4.3")
-images = Painter().generate("Three sails, portrait", response_format="b64_json")
-print(grok.chat([ChatMessage(blocks=[TextBlock(text="What is this?"), *images])]))
-extract_images(images).thumbnails(240)
+llama_llm = XAILowCode(model="grok-4.3")
+images = LlamaIndexImageGenerator().generate("Three sails, portrait", response_format="b64_json")
+print(llama_llm.chat([ChatMessage(blocks=[TextBlock(text="What is this?"), *images])]))
+show(extract_images(images), 240)
 
 # %% [markdown]
-# With `show=True` the model is given what it has painted, and can look at it.
+# With `show=True` the generated images are also sent to the model.
 
 # %%
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 
-tools = XAIImageToolSpec(Painter(), show=True, response_format="b64_json").to_tool_list()
-handler = FunctionAgent(tools=tools, llm=grok).run("Generate an image of 'a whale and the moon'.")
-painted = []
+tool_spec = XAIImageToolSpec(LlamaIndexImageGenerator(), show=True, response_format="b64_json")
+image_agent = FunctionAgent(tools=tool_spec.to_tool_list(), llm=llama_llm)
+handler = image_agent.run("Generate an image of 'a whale and the moon'.")
+generated = []
 async for event in handler.stream_events():
     if isinstance(event, ToolCallResult):
-        painted += event.tool_output.raw_output
+        generated += event.tool_output.raw_output
 print(await handler)
-extract_images(painted).thumbnails(220)
+show(extract_images(generated))
 
 # %% [markdown]
-# ## What cannot be painted
+# ## Invalid requests
 #
-# An impossible order is refused before anything is sent or paid for.
+# Invalid parameters are rejected before anything is sent or billed.
 
 # %%
 from xai_lowcode import XAILowCodeError
 
-for wrong in ({"n": 11}, {"prompt": " "}, {"response_format": "gif"}):
+for invalid in ({"n": 11}, {"prompt": " "}, {"response_format": "gif"}):
     try:
-        painter.invoke({"prompt": "A boat", **wrong})
+        generator.invoke({"prompt": "A boat", **invalid})
     except XAILowCodeError as error:
         print(error)
 gateway.close()
