@@ -5,7 +5,7 @@
 # Wonderland* (1865). Both texts are in `data`. The results are compared with what a regular expression finds.
 #
 # The emulator fills objects from labels, quotations, numbers, dates and addresses in the prompt. Its accuracy
-# says nothing about Grok's.
+# is unrelated to Grok's.
 
 # %%
 from start import connect
