@@ -69,7 +69,7 @@ def test_every_field_has_a_row() -> None:
     ("names", "replacement", "remark"), LANGCHAIN, ids=lambda cell: str(cell)[:30]
 )
 def test_the_row_of_a_langchain_field(names: list[str], replacement: str, remark: str) -> None:
-    """Kept and renamed fields exist; others are refused or issue a warning."""
+    """Kept and renamed fields exist; others are rejected or issue a warning."""
     fields = langchain_names()
     if replacement == "kept":
         assert set(names) <= fields
@@ -77,7 +77,7 @@ def test_the_row_of_a_langchain_field(names: list[str], replacement: str, remark
         assert set(NAME.findall(replacement)) <= set(ChatXAILowCode.model_fields)
     for name in set(names) - fields:
         arguments: dict[str, Any] = {name: "x"}
-        if "refused" in remark:
+        if "rejected" in remark:
             with pytest.raises(UsageError):
                 ChatXAILowCode(api_token=TOKEN, **arguments)
         else:
