@@ -65,19 +65,19 @@ pil_image.crop((300, 300, 724, 724)).resize((160, 160)).convert("L")
 # %% [markdown]
 # ## LangChain
 #
-# `XAIImageGenerator` is a Runnable: a prompt in, standard image blocks out. `extract_images` converts blocks to
+# `XAIImageGenerator` is a Runnable: a prompt in, standard image blocks out. `images` converts blocks to
 # an `ImageBatch`.
 
 # %%
 from langchain_core.prompts import PromptTemplate
 
 from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerator
-from xai_lowcode.types.images import extract_images
+from xai_lowcode import images
 
 generator = XAIImageGenerator(response_format="b64_json")
 chain = PromptTemplate.from_template("A {animal} on a cliff, wide landscape") | generator
 blocks = chain.invoke({"animal": "goat"})
-show(extract_images(blocks), 300)
+show(images(blocks), 300)
 
 # %% [markdown]
 # ### Image input
@@ -106,7 +106,7 @@ agent = create_agent(llm, [XAIImageGenerationTool(image_format="b64_json")])
 messages = agent.invoke({"messages": "Generate an image of 'a red boat in fog'."})["messages"]
 for message in messages:
     print(f"{message.type:>6}: {message.text or message.tool_calls[0]['args']}")
-show(extract_images(messages[2].artifact))
+show(images(messages[2].artifact))
 
 # %% [markdown]
 # ## LlamaIndex
@@ -120,9 +120,11 @@ from llama_index_xai_lowcode import XAIImageGenerator as LlamaIndexImageGenerato
 from llama_index_xai_lowcode import XAIImageToolSpec, XAILowCode
 
 llama_llm = XAILowCode(model="grok-4.3")
-images = LlamaIndexImageGenerator().generate("Three sails, portrait", response_format="b64_json")
-print(llama_llm.chat([ChatMessage(blocks=[TextBlock(text="What is this?"), *images])]))
-show(extract_images(images), 240)
+llama_blocks = LlamaIndexImageGenerator().generate(
+    "Three sails, portrait", response_format="b64_json"
+)
+print(llama_llm.chat([ChatMessage(blocks=[TextBlock(text="What is this?"), *llama_blocks])]))
+show(images(llama_blocks), 240)
 
 # %% [markdown]
 # With `show=True` the generated images are also sent to the model.
@@ -138,7 +140,7 @@ async for event in handler.stream_events():
     if isinstance(event, ToolCallResult):
         generated += event.tool_output.raw_output
 print(await handler)
-show(extract_images(generated))
+show(images(generated))
 
 # %% [markdown]
 # ## Invalid requests
