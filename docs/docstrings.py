@@ -15,11 +15,6 @@ import griffe
 
 CORE = "xai_lowcode"
 SOURCES = Path(__file__).parents[1] / "shared"
-RETURN_TYPES = {"_for_langchain": "dict[str, Any]", "_for_llama_index": "XAIServerTool"}
-WRAPPED = re.compile(
-    r"(?P<wrapper>_sync_method|_async_method|_for_langchain|_for_llama_index)"
-    r"\((?P<module>\w+)\.(?P<name>\w+)\)"
-)
 # The packages of the modules whose functions are wrapped.
 MODULES = {
     "embeddings": "api.embeddings",
@@ -27,6 +22,9 @@ MODULES = {
     "methods": "api.methods",
     "server_tools": "chat.server_tools",
 }
+WRAPPED = re.compile(rf"(?P<wrapper>_\w+)\((?P<module>{'|'.join(MODULES)})\.(?P<name>\w+)\)")
+# What the adapters' versions of the server-side tools return.
+TOOL_TYPES = {"langchain_xai_lowcode": "dict[str, Any]", "llama_index_xai_lowcode": "XAIServerTool"}
 
 _BLOCK = re.compile(r"^(?P<head>\S[^\n]*):\n(?P<body>(?:[ ]{4}[^\n]*\n|\n)+)", re.MULTILINE)
 _ARGUMENT = re.compile(r"^(\w+(?:, \w+)*(?:, …)?): ", re.MULTILINE)
@@ -75,7 +73,7 @@ class Wrapped(griffe.Extension):
         for attribute in list(_attributes(pkg)):
             if match := WRAPPED.fullmatch(str(attribute.value)):
                 function = core[MODULES[match["module"]]].functions[match["name"]]
-                unwrapped = _unwrap(attribute.name, match["wrapper"], function, attribute)
+                unwrapped = _unwrap(attribute, match["wrapper"], function, TOOL_TYPES.get(pkg.name))
                 attribute.parent.set_member(attribute.name, unwrapped)
 
 
@@ -88,22 +86,22 @@ def _attributes(holder: griffe.Module | griffe.Class) -> Iterator[griffe.Attribu
 
 
 def _unwrap(
-    name: str, wrapper: str, function: griffe.Function, member: griffe.Attribute
+    attribute: griffe.Attribute, wrapper: str, function: griffe.Function, returns: str | None
 ) -> griffe.Function:
-    parameters, returns = list(function.parameters), RETURN_TYPES.get(wrapper)
+    parameters = list(function.parameters)
     if returns is None:
         # The client executes the flow: it replaces the context, and returns the flow's result.
         parameters[0] = griffe.Parameter("self", kind=griffe.ParameterKind.positional_or_keyword)
         returns = getattr(function.returns, "slice", None)
     unwrapped = griffe.Function(
-        name,
+        attribute.name,
         parameters=griffe.Parameters(*parameters),
         returns=returns,
-        lineno=member.lineno,
-        endlineno=member.endlineno,
-        parent=member.parent,
+        lineno=attribute.lineno,
+        endlineno=attribute.endlineno,
+        parent=attribute.parent,
     )
-    if wrapper == "_async_method":
+    if "async" in wrapper:
         unwrapped.labels.add("async")
     # Examples print the result of the wrapped function, not of the wrapper.
     text = function.docstring.value.partition("Example:")[0] if function.docstring else ""

@@ -34,7 +34,6 @@ REPLACEMENTS = {
     r"whole numbers?": "integer",
     r"who refused|maker": "source",
     r"says nothing|is told|are told": "reports, is set to",
-    r"white space": "whitespace",
     r"whoever|whatever becomes": "the subject itself",
 }
 OLD_NAMES = (
