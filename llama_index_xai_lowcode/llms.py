@@ -72,7 +72,7 @@ class XAILowCode(StructuredPrediction):
         should_use_structured_outputs: Whether ``structured_predict`` asks by a JSON schema in
             LlamaIndex's default mode; by a forced tool otherwise. Default True.
         api: The wire form: ``"auto"``, ``"chat_completions"``, ``"responses"`` or ``"messages"``.
-            Auto takes responses when something needs them; see docs/wire-forms.md.
+            Auto takes responses when something needs them; see docs/apis.md.
         server_tools: Tools that xAI runs itself, in every call: ``[web_search()]``. Dumps hold them
             without the keys of MCP servers.
         store: Whether xAI keeps responses; default is its own, to keep them for 30 days.
