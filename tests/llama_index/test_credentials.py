@@ -330,7 +330,7 @@ def test_embeddings_send_no_credential(world: Loopback, options: dict[str, Any],
     embedding.additional_kwargs.update(options)
     for act in (
         lambda: embedding.get_text_embedding("x"),
-        lambda: asyncio.execute(embedding.aget_query_embedding("x")),
+        lambda: asyncio.run(embedding.aget_query_embedding("x")),
     ):
         with pytest.raises(UsageError) as refusal:
             act()
