@@ -200,7 +200,7 @@ async def test_injected_clients_are_used(gateway: Any, model: Any, hello: Any) -
 
     client = httpx.Client(event_hooks={"request": [note]})
     async_client = httpx.AsyncClient(event_hooks={"request": [anote]})
-    llm = model(http_client=client, async_http_client=async_client)
+    llm = model(http_client=client, http_async_client=async_client)
     llm.chat(hello)
     await llm.achat(hello)
     llm.close()

@@ -283,7 +283,7 @@ def test_spans_and_signatures_are_as_they_were(gateway: Any, llm: XAILowCode) ->
     assert re.search(r"XAILowCode\.chat-\S+ of XAILowCode: ", spans)
     assert re.search(r"XAILowCode\.acomplete-\S+ of XAILowCode: ", spans)
     assert gateway.requests[-1].body["top_p"] == 0.5
-    assert "Answers a conversation" in str(XAILowCode.chat.__doc__)
+    assert "Send a conversation" in str(XAILowCode.chat.__doc__)
     assert asyncio.iscoroutinefunction(llm.achat)
     assert not asyncio.iscoroutinefunction(llm.chat)
 
@@ -345,8 +345,8 @@ PROXY = "http://user:canary-of-a-password@proxy.example:3128"
 
 
 def settings_of(component: Any) -> Any:
-    gateway = component._gateway
-    return (gateway() if callable(gateway) else gateway).settings
+    model = component._chat_model
+    return (model() if callable(model) else model).settings
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -408,9 +408,9 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
         ({"http_client": "http://user:canary@proxy"}, "http_client"),
         ({"http_client": httpx.Client}, "http_client"),
         ({"http_client": httpx.AsyncClient()}, "http_client"),
-        ({"async_http_client": httpx.Client()}, "async_http_client"),
+        ({"http_async_client": httpx.Client()}, "http_async_client"),
         ({"http_client": httpx.Client(), "proxy": PROXY}, "proxy"),
-        ({"async_http_client": httpx.AsyncClient(), "verify": False}, "verify"),
+        ({"http_async_client": httpx.AsyncClient(), "verify": False}, "verify"),
     ],
     ids=lambda one: str(one)[:40],
 )

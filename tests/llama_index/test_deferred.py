@@ -39,8 +39,8 @@ async def test_a_deferred_answer_is_one_keyword() -> None:
 async def test_streams_cannot_be_deferred() -> None:
     """A stream is refused at the call, before anything is sent."""
     with running() as gateway:
-        with pytest.raises(UsageError, match="stream cannot be deferred"):
+        with pytest.raises(UsageError, match="deferred: not supported when streaming"):
             model(gateway, deferred=True).stream_chat(QUESTION)
-        with pytest.raises(UsageError, match="stream cannot be deferred"):
+        with pytest.raises(UsageError, match="deferred: not supported when streaming"):
             await model(gateway).astream_complete("Hello", deferred=True)
         assert gateway.requests == []

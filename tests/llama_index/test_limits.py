@@ -98,10 +98,10 @@ def test_copies_share_the_limiter(gateway: Any, kind: Any) -> None:
     component = made(gateway, kind, rate_limiter=limiter, max_concurrency=3)
     for twin in (copy.copy(component), copy.deepcopy(component)):
         assert twin.rate_limiter is limiter
-        assert twin._gateway().client.limits.rate_limiter.wrapped is limiter
+        assert twin._chat_model().client.limits.rate_limiter.wrapped is limiter
     twin = pickle.loads(pickle.dumps(component))  # noqa: S301 - our own bytes
     assert isinstance(twin.rate_limiter, Counting)
-    assert twin._gateway().settings.max_concurrency == 3
+    assert twin._chat_model().settings.max_concurrency == 3
 
 
 def test_an_assigned_limiter_is_asked(gateway: Any) -> None:

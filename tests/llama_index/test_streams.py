@@ -128,7 +128,7 @@ async def test_closing_early_closes_the_connection(model: Any) -> None:
         stream.close()
         assert answers[0].is_closed
     async with httpx.AsyncClient(event_hooks={"response": [note]}) as async_client:
-        opened = await model(async_http_client=async_client).astream_chat(story)
+        opened = await model(http_async_client=async_client).astream_chat(story)
         await anext(opened)
         assert not answers[1].is_closed
         await opened.aclose()
@@ -165,9 +165,9 @@ REPLY = ChatResponse(
 def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
     """The fold of a reply's events is the response of the reply, for everything it can hold."""
     question = _question(parallel_tool_calls=parallel)
-    fold = ResponseBuilder(question)
-    responses = [fold.feed(event) for event in response_to_events(REPLY)]
-    assert fold.last() == to_response(REPLY, question, delta="")
+    builder = ResponseBuilder(question)
+    responses = [builder.add(event) for event in response_to_events(REPLY)]
+    assert builder.build_final() == to_response(REPLY, question, delta="")
     calls = 1 if parallel is False else 2
     seen = [r.message.blocks for r in responses if r is not None]
     assert max(len(blocks) for blocks in seen) == 2 + calls
@@ -175,11 +175,11 @@ def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
 
 def test_calls_in_pieces() -> None:
     """Pieces of a call are joined, and what is there so far can be read at any time."""
-    fold = ResponseBuilder(_question())
+    builder = ResponseBuilder(_question())
     llm = XAILowCode(api_token="at_rtest")
     arguments = []
     for piece in (ToolCallDelta(0, "a", "one", '{"x": "ab'), ToolCallDelta(0, arguments='cd"}')):
-        response = fold.feed(piece)
+        response = builder.add(piece)
         assert response is not None
         (selection,) = llm.get_tool_calls_from_response(response)
         arguments.append((selection.tool_id, selection.tool_name, selection.tool_kwargs))
@@ -201,9 +201,9 @@ def test_citations_are_blocks() -> None:
 def test_refusals() -> None:
     """The words with which the model refused are beside the message, plain and folded."""
     refused = ChatResponse((Choice((), "stop", refusal="No."),))
-    fold = ResponseBuilder(_question())
+    builder = ResponseBuilder(_question())
     for event in response_to_events(refused):
-        assert fold.feed(event) is None
-    for response in (fold.last(), to_response(refused, _question())):
+        assert builder.add(event) is None
+    for response in (builder.build_final(), to_response(refused, _question())):
         assert response.message.additional_kwargs == {"refusal": "No."}
         assert response.message.content == ""

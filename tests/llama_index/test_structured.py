@@ -12,7 +12,7 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, create_model
 
 from llama_index_xai_lowcode import StructuredOutputError, XAILowCode
-from llama_index_xai_lowcode._structured_output import _BY_SCHEMA, PartialObjectParser
+from llama_index_xai_lowcode._structured_output import JSON_SCHEMA, PartialObjectParser
 from xai_lowcode.errors import InvalidResponseError
 
 
@@ -192,7 +192,7 @@ def test_a_model_without_tools(way: Any, gateway: Any, model: Any) -> None:
 @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
 @pytest.mark.parametrize(
     ("output_cls", "options", "reason"),
-    [(Bike, {"max_tokens": 3}, "cut off"), (Maybe, {"max_tokens": 1}, "cut off")],
+    [(Bike, {"max_tokens": 3}, "truncated"), (Maybe, {"max_tokens": 1}, "truncated")],
 )
 def test_cut_answers(model: Any, method: str, output_cls: Any, options: Any, reason: str) -> None:
     """An answer that was cut off is one clear error, never an empty object."""
@@ -207,13 +207,13 @@ def test_an_answer_of_another_shape(way: Any, model: Any, monkeypatch: Any) -> N
     """An answer that is prose or has another shape says so, with what was said."""
     llm = model()
     monkeypatch.setattr(
-        "llama_index_xai_lowcode._structured_output._BY_SCHEMA",
-        _BY_SCHEMA._replace(ask=lambda *asked: {"messages": asked[2]}),
+        "llama_index_xai_lowcode._structured_output.JSON_SCHEMA",
+        JSON_SCHEMA._replace(build_arguments=lambda *args: {"messages": args[2]}),
     )
     prompt = PromptTemplate("Hello {name}")
-    with pytest.raises(StructuredOutputError, match="No Bike was answered"):
+    with pytest.raises(StructuredOutputError, match="not a valid Bike"):
         way.ask(llm, "structured_predict", Bike, prompt, name="Zoe")
-    with pytest.raises(StructuredOutputError, match="No Bike was answered"):
+    with pytest.raises(StructuredOutputError, match="not a valid Bike"):
         way.stream(llm, "stream_structured_predict", Bike, prompt, name="Zoe")
 
 
@@ -221,23 +221,23 @@ def test_an_answer_of_another_shape(way: Any, model: Any, monkeypatch: Any) -> N
     ("more", "options", "reason"),
     [
         ({"refusal": "I will not."}, {}, "refused: I will not"),
-        ({}, {}, "said 'nothing' instead"),
-        ({}, {"finish_reason": "length"}, "cut off"),
+        ({}, {}, "contains no JSON"),
+        ({}, {"finish_reason": "length"}, "truncated"),
     ],
 )
 def test_why_there_is_no_object(more: Any, options: Any, reason: str) -> None:
     """The error says whether the model refused, said nothing, or was cut off."""
     message = ChatMessage("", role="assistant", additional_kwargs=more)
-    drafts = PartialObjectParser(Bike, _BY_SCHEMA)
-    assert drafts.feed(ChatResponse(message=message, additional_kwargs=options)) is None
+    parser = PartialObjectParser(Bike, JSON_SCHEMA)
+    assert parser.parse(ChatResponse(message=message, additional_kwargs=options)) is None
     with pytest.raises(StructuredOutputError, match=reason):
-        drafts.last()
+        parser.parse_final()
 
 
 def test_no_draft_no_object() -> None:
     """A stream without any response is an error too."""
-    with pytest.raises(StructuredOutputError, match="no answer"):
-        PartialObjectParser(Bike, _BY_SCHEMA).last()
+    with pytest.raises(StructuredOutputError, match="no response"):
+        PartialObjectParser(Bike, JSON_SCHEMA).parse_final()
 
 
 def test_response_format_of_a_chat(way: Any, llm: XAILowCode) -> None:

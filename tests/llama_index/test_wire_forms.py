@@ -95,9 +95,9 @@ def test_an_answer_survives_message_and_json(choice: Choice) -> None:
 def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Citation]) -> None:
     """Items, tools that xAI ran, pictures and sources are in a stream's last response too."""
     reply = ChatResponse((choice,), id="resp_1", citations=tuple(citations))
-    fold = ResponseBuilder(QUESTION)
-    seen = [fold.feed(event) for event in response_to_events(reply)]
-    last = fold.last()
+    builder = ResponseBuilder(QUESTION)
+    seen = [builder.add(event) for event in response_to_events(reply)]
+    last = builder.build_final()
     assert last == to_response(reply, QUESTION, delta="")
     shown = [r.message.additional_kwargs.get("built_in_tool_calls", []) for r in seen if r]
     assert max(map(len, shown), default=0) == len(
@@ -223,7 +223,7 @@ def test_an_agent_replays_encrypted_thoughts(
     assert "The tools found: 42" in str(asyncio.run(talk()))
     outputs = [event for event in seen if type(event).__name__ == "AgentOutput"]
     kept = outputs[0].response.additional_kwargs["xai"]
-    assert kept["form"] == form
+    assert kept["dialect"] == form
     assert verbatim(sent(gateway, form))[: len(kept["items"])] == verbatim(kept["items"])
     if form == "responses":
         completed = outputs[0].raw if not streaming else outputs[0].raw["response"]
