@@ -193,9 +193,7 @@ class ClientFields(BaseModel):
         for name in sorted(_WITHOUT_EFFECT & arguments.keys()):
             if arguments.pop(name):
                 warnings.warn(
-                    f"{name}: has no effect; the gateway does not support it.",
-                    UserWarning,
-                    stacklevel=2,
+                    f"{name} has no effect behind the gateway.", UserWarning, stacklevel=2
                 )
         if isinstance(arguments.get("timeout"), list):
             arguments["timeout"] = tuple(arguments["timeout"])

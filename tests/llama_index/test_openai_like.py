@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.types import PydanticProgramMode
@@ -61,6 +62,8 @@ def test_every_parameter_of_openai_like() -> None:
         assert getattr(llm, name) == OF_OPENAI_LIKE[name], name
     assert llm.callback_manager is OF_OPENAI_LIKE["callback_manager"]
     assert XAILowCode(api_token=TOKEN, max_new_tokens=7).max_tokens == 7
+    client = httpx.AsyncClient()
+    assert XAILowCode(api_token=TOKEN, async_http_client=client).http_async_client is client
 
 
 @pytest.mark.parametrize("name", [*WITHOUT_EFFECT])
