@@ -1,7 +1,7 @@
-"""Convert LlamaIndex's messages to ours and back, with one function for each type of block or part.
+"""Convert LlamaIndex's messages, with one function for each type of block, and parts of responses.
 
-The caller's messages are not changed. What has no block type is in ``additional_kwargs``, as plain
-JSON that chat stores preserve.
+The caller's messages are not changed. Parts of responses without a block type are in
+``additional_kwargs``, as plain JSON that chat stores preserve.
 """
 
 import base64
@@ -27,7 +27,6 @@ from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.types.messages import (
-    FilePart,
     ImagePart,
     Message,
     Part,
@@ -200,25 +199,12 @@ _BLOCKS: dict[type, Callable[[Any, int], Iterable[Part]]] = {
 # --- parts to blocks ----------------------------------------------------------------------------
 
 
-def from_message(message: Message) -> ChatMessage:
-    """Convert a message to LlamaIndex's; ``to_messages`` is the inverse.
-
-    Raises:
-        UsageError: LlamaIndex has no block for a part, such as the id of an uploaded file.
-    """
-    kwargs: dict[str, Any] = {"name": message.name} if message.name else {}
-    kwargs |= to_additional_kwargs(message.parts, message.items, message.dialect, message.stored_id)
-    parts: Sequence[Part] = message.parts
-    if message.role == "tool" and parts and isinstance(parts[0], ToolResultPart):
-        kwargs["tool_call_id"], parts = parts[0].call_id, parts[0].content
-    return ChatMessage(
-        role=MessageRole(message.role), blocks=from_parts(parts), additional_kwargs=kwargs
-    )
-
-
-def from_parts(parts: Iterable[Part]) -> list[Any]:
-    """Convert parts to blocks, except server-side tool calls; see ``to_additional_kwargs``."""
-    return [_PARTS[type(part)](part) for part in parts if not isinstance(part, ServerToolPart)]
+def from_parts(parts: Iterable[ImagePart | ToolCallPart]) -> list[Any]:
+    """Convert images and tool calls of a response to blocks."""
+    return [
+        _from_image(part) if isinstance(part, ImagePart) else _from_tool_call(part)
+        for part in parts
+    ]
 
 
 def to_additional_kwargs(
@@ -246,22 +232,12 @@ def _from_server_tool_part(part: ServerToolPart) -> dict[str, Any]:
     }
 
 
-def _from_text(part: TextPart) -> TextBlock:
-    return TextBlock(text=part.text)
-
-
-def _from_reasoning(part: ReasoningPart) -> ThinkingBlock:
-    return ThinkingBlock(content=part.text)
-
-
 def _from_tool_call(part: ToolCallPart) -> ToolCallBlock:
     return ToolCallBlock(tool_call_id=part.id, tool_name=part.name, tool_kwargs=part.arguments)
 
 
 def _from_image(part: ImagePart) -> ImageBlock:
-    if part.url is None:
-        raise _file_id_error()
-    data_url = split_data_url(part.url)
+    data_url = split_data_url(part.url or "")
     if data_url is None:
         return ImageBlock(url=part.url, detail=part.detail)
     mime_type, data = data_url
@@ -270,29 +246,3 @@ def _from_image(part: ImagePart) -> ImageBlock:
     except ValueError as error:  # binascii.Error, or characters that are not ASCII
         raise InvalidResponseError(f"An image in the response is not base64 ({error}).") from None
     return ImageBlock(image=image, image_mimetype=mime_type or None, detail=part.detail)
-
-
-def _from_file(part: FilePart) -> DocumentBlock:
-    if part.file_id is not None:
-        raise _file_id_error()
-    return DocumentBlock(
-        url=part.url,
-        data=None if part.data is None else base64.b64decode(part.data),
-        title=part.filename,
-        document_mimetype=part.mime_type,
-    )
-
-
-def _file_id_error() -> UsageError:
-    return UsageError(
-        "messages: LlamaIndex has no block for the id of an uploaded file.", field="messages"
-    )
-
-
-_PARTS: dict[type, Callable[[Any], Any]] = {
-    TextPart: _from_text,
-    ReasoningPart: _from_reasoning,
-    ToolCallPart: _from_tool_call,
-    ImagePart: _from_image,
-    FilePart: _from_file,
-}

@@ -36,7 +36,7 @@ from xai_lowcode.types.events import (
     TextDelta,
     ToolCallDelta,
 )
-from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart, ToolCallPart
+from xai_lowcode.types.messages import ImagePart, ServerToolPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse as XAIResponse
 from xai_lowcode.types.responses import Citation, Usage
 
@@ -61,7 +61,7 @@ def to_response(
         tokens = usage.reasoning_tokens if usage else None
         blocks.append(ThinkingBlock(content=choice.reasoning, num_tokens=tokens))
     server_parts = [p for p in choice.parts if isinstance(p, ServerToolPart | ImagePart)]
-    blocks += from_parts(server_parts)
+    blocks += from_parts(p for p in server_parts if isinstance(p, ImagePart))
     message = _build_message(
         blocks,
         choice.text,
@@ -116,7 +116,7 @@ class ResponseBuilder:
         self._accumulator = ResponseAccumulator()
         self._text = ""
         self._reasoning = ""
-        self._server_parts: list[Part] = []
+        self._server_parts: list[ServerToolPart | ImagePart] = []
         self._tool_calls: dict[int, ToolCallPart] = {}
         self._raw: Mapping[str, Any] = {}
 
@@ -153,8 +153,7 @@ class ResponseBuilder:
 
     def _build(self, delta: str, **fields: Any) -> ChatResponse:
         blocks: list[Any] = [ThinkingBlock(content=self._reasoning)] if self._reasoning else []
-        if self._server_parts:
-            blocks += from_parts(self._server_parts)
+        blocks += from_parts(p for p in self._server_parts if isinstance(p, ImagePart))
         calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
         message = _build_message(
             blocks,

@@ -113,17 +113,7 @@ class XAIImageGenerator:
             ContentPolicyError: No image passed moderation.
             XAILowCodeError: The call failed.
         """
-        if (error := credential_error(extra)) is not None:
-            extra.clear()
-            raise error
-        body = self._build_body(
-            prompt=prompt,
-            n=n,
-            aspect_ratio=aspect_ratio,
-            resolution=resolution,
-            response_format=response_format,
-            extra=extra,
-        )
+        body = self._build_body(prompt, n, aspect_ratio, resolution, response_format, extra)
         return _to_blocks(self._chat_model.client.call(CREATE_IMAGE_GENERATION, body=body))
 
     async def agenerate(
@@ -136,17 +126,7 @@ class XAIImageGenerator:
         **extra: Any,
     ) -> list[ImageBlock]:
         """Generate images; see ``generate``."""
-        if (error := credential_error(extra)) is not None:
-            extra.clear()
-            raise error
-        body = self._build_body(
-            prompt=prompt,
-            n=n,
-            aspect_ratio=aspect_ratio,
-            resolution=resolution,
-            response_format=response_format,
-            extra=extra,
-        )
+        body = self._build_body(prompt, n, aspect_ratio, resolution, response_format, extra)
         client = self._chat_model.async_client
         return _to_blocks(await client.call(CREATE_IMAGE_GENERATION, body=body))
 
@@ -158,8 +138,27 @@ class XAIImageGenerator:
         """Close the connections of ``agenerate`` in the running event loop."""
         await self._chat_model.async_client.aclose()
 
-    def _build_body(self, **fields: Any) -> dict[str, Any]:
-        return ImageRequest(model=self.model, **fields).render()
+    def _build_body(  # noqa: PLR0917 - the arguments of generate
+        self,
+        prompt: str,
+        n: int,
+        aspect_ratio: str | None,
+        resolution: str | None,
+        response_format: ImageFormat,
+        extra: dict[str, Any],
+    ) -> dict[str, Any]:
+        if (error := credential_error(extra)) is not None:
+            extra.clear()
+            raise error
+        return ImageRequest(
+            model=self.model,
+            prompt=prompt,
+            n=n,
+            aspect_ratio=aspect_ratio,
+            resolution=resolution,
+            response_format=response_format,
+            extra=extra,
+        ).render()
 
 
 def _to_blocks(batch: ImageBatch) -> list[ImageBlock]:

@@ -26,7 +26,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from llama_index_xai_lowcode._messages import from_message, to_messages
+from llama_index_xai_lowcode._messages import to_messages
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import (
     FilePart,
@@ -76,10 +76,41 @@ messages = st.one_of(
 )
 
 
+def to_block(part: Any) -> Any:
+    match part:
+        case TextPart():
+            return TextBlock(text=part.text)
+        case ReasoningPart():
+            return ThinkingBlock(content=part.text)
+        case ToolCallPart():
+            return ToolCallBlock(
+                tool_call_id=part.id, tool_name=part.name, tool_kwargs=part.arguments
+            )
+        case ImagePart(url=url) if url == DATA_URL:
+            return ImageBlock(image=PNG, image_mimetype="image/png", detail=part.detail)
+        case ImagePart():
+            return ImageBlock(url=part.url, detail=part.detail)
+        case FilePart(data=data):
+            return DocumentBlock(
+                url=part.url,
+                data=None if data is None else base64.b64decode(data),
+                title=part.filename,
+                document_mimetype=part.mime_type,
+            )
+
+
 @given(messages)
-def test_to_and_fro(message: Message) -> None:
-    """A message of ours that LlamaIndex can say comes back the same."""
-    assert to_messages([from_message(message)]) == (message,)
+def test_conversion(message: Message) -> None:
+    """Blocks and ``additional_kwargs`` are converted to the corresponding parts."""
+    kwargs: dict[str, Any] = {"name": message.name} if message.name else {}
+    content = message.parts
+    if message.role == "tool":
+        (result,) = message.parts
+        kwargs["tool_call_id"], content = result.call_id, result.content
+    converted = ChatMessage(
+        role=message.role, blocks=[to_block(part) for part in content], additional_kwargs=kwargs
+    )
+    assert to_messages([converted]) == (message,)
 
 
 # --- each block ---------------------------------------------------------------------------------
@@ -145,13 +176,6 @@ def test_blocks_of_the_future() -> None:
     message.additional_kwargs = {}
     with pytest.raises(UsageError, match="NewBlock"):
         to_messages([message])
-
-
-@pytest.mark.parametrize("part", [ImagePart(file_id="f"), FilePart(file_id="f")])
-def test_ids_of_uploaded_files(part: Any) -> None:
-    """The id of an uploaded file, for which LlamaIndex has no block, is an error and no loss."""
-    with pytest.raises(UsageError, match="uploaded file"):
-        from_message(Message("user", (part,)))
 
 
 @pytest.mark.parametrize("name", ["a.png", "without-suffix"])

@@ -16,13 +16,12 @@ from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context, JsonSerializer
 
 from llama_index_xai_lowcode import XAILowCode
-from llama_index_xai_lowcode._messages import from_message, to_messages
+from llama_index_xai_lowcode._messages import to_messages
 from llama_index_xai_lowcode._request import prepare_request
 from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
 from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.types.messages import (
     ImagePart,
-    Message,
     ReasoningPart,
     ServerToolPart,
     TextPart,
@@ -87,7 +86,6 @@ def test_an_answer_survives_message_and_json(choice: Choice) -> None:
     message = to_response(ChatResponse((choice,), id="resp_1"), QUESTION).message
     restored = ChatMessage.model_validate_json(message.model_dump_json())
     assert to_messages([message]) == to_messages([restored]) == (choice.message,)
-    assert to_messages([from_message(choice.message)]) == (choice.message,)
 
 
 @settings(max_examples=40)
@@ -290,9 +288,8 @@ def test_what_is_not_stored_or_was_corrected_is_sent(way: Any, model: Any, gatew
     assert body["input"][1] == {"role": "assistant", "content": "none"}
 
 
-def test_messages_of_ours_keep_nothing_of_nothing() -> None:
-    """A message without items or tools has no words of ours beside its blocks."""
-    assert from_message(Message("assistant", (TextPart("a"),))).additional_kwargs == {}
+def test_plain_message_has_no_additional_kwargs() -> None:
+    """A response of text only has a text block and empty ``additional_kwargs``."""
     message = to_response(ChatResponse((Choice((TextPart("a"),), "stop"),)), QUESTION).message
     assert message == ChatMessage(role="assistant", blocks=[TextBlock(text="a")])
     assert not any(isinstance(block, ImageBlock) for block in message.blocks)
