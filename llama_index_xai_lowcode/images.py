@@ -232,15 +232,13 @@ class XAIImageToolSpec(BaseToolSpec):
 
     def _to_tool_output(self, images: Sequence[ImageBlock]) -> ToolOutput:
         if len(images) == 1:
-            summary = "Generated 1 image; it is shown to the user."
+            text, label = "Generated 1 image; it is shown to the user.", "URL"
         else:
-            summary = f"Generated {len(images)} images; they are shown to the user."
-        urls = [f"Image {i}: {image.url}" for i, image in enumerate(images, 1) if image.url]
+            text, label = f"Generated {len(images)} images; they are shown to the user.", "URLs"
+        if urls := " ".join(str(image.url) for image in images if image.url):
+            text = f"{text} {label}: {urls}"
         return ToolOutput(
-            blocks=[
-                TextBlock(text="\n".join([summary, *urls])),
-                *(images if self._show else ()),
-            ],
+            blocks=[TextBlock(text=text), *(images if self._show else ())],
             tool_name="generate_image",
             raw_input={},
             raw_output=list(images),

@@ -125,7 +125,7 @@ def received(gateway: Any, form: str, place: int) -> Any:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", USER_BLOCKS)
 def test_what_users_say(
-    way: Any, gateway: Any, model: Any, folder: Path, name: str, form: str
+    sync_async: Any, gateway: Any, model: Any, folder: Path, name: str, form: str
 ) -> None:
     """A block of a user's arrives in the form's own words, or is refused and nothing is sent."""
     make, wanted = USER_BLOCKS[name]
@@ -133,10 +133,10 @@ def test_what_users_say(
     llm = model(api=form)
     if wanted[form] == REFUSED:
         with pytest.raises(UsageError, match=r"messages"):
-            way.ask(llm, "chat", [message])
+            sync_async.call(llm, "chat", [message])
         assert not gateway.requests
         return
-    way.ask(llm, "chat", [message])
+    sync_async.call(llm, "chat", [message])
     assert received(gateway, form, 0) == {"role": "user", "content": wanted[form]}
 
 
@@ -188,7 +188,9 @@ ANSWER_BLOCKS: dict[str, tuple[list[Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ANSWER_BLOCKS)
-def test_what_the_model_said(way: Any, gateway: Any, model: Any, name: str, form: str) -> None:
+def test_what_the_model_said(
+    sync_async: Any, gateway: Any, model: Any, name: str, form: str
+) -> None:
     """Blocks of an earlier answer without items go back as the form's own words, calls included."""
     blocks, wanted = ANSWER_BLOCKS[name]
     talk = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=blocks)]
@@ -196,12 +198,12 @@ def test_what_the_model_said(way: Any, gateway: Any, model: Any, name: str, form
         talk.append(ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "c"}))
     else:
         talk.append(ChatMessage("And?"))
-    way.ask(model(api=form), "chat", talk)
+    sync_async.call(model(api=form), "chat", talk)
     assert received(gateway, form, 1) == wanted[form]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_pictures_that_tools_give(way: Any, gateway: Any, model: Any, form: str) -> None:
+def test_pictures_that_tools_give(sync_async: Any, gateway: Any, model: Any, form: str) -> None:
     """The picture of a tool's result arrives beside its text."""
     result = ChatMessage(
         role="tool",
@@ -209,7 +211,7 @@ def test_pictures_that_tools_give(way: Any, gateway: Any, model: Any, form: str)
         additional_kwargs={"tool_call_id": "c"},
     )
     talk = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=[CALL]), result]
-    answer = way.ask(model(api=form), "chat", talk)
+    answer = sync_async.call(model(api=form), "chat", talk)
     assert "1 image" in answer.message.content
     assert DATA in str(received(gateway, form, 2))
 

@@ -26,10 +26,12 @@ def test_class_hierarchy() -> None:
 
 
 @pytest.mark.parametrize("envelope", ["result", "data", "bare"])
-def test_chat_answers(way: Any, gateway: Any, llm: XAILowCode, hello: Any, envelope: str) -> None:
+def test_chat_answers(
+    sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any, envelope: str
+) -> None:
     """A chat gives the text, xAI's body verbatim, and counts that add up, in every envelope."""
     gateway.envelope = envelope
-    response = way.ask(llm, "chat", hello)
+    response = sync_async.call(llm, "chat", hello)
     assert response.message.content == ANSWER
     assert response.message.role == "assistant"
     assert response.delta is None
@@ -43,9 +45,9 @@ def test_chat_answers(way: Any, gateway: Any, llm: XAILowCode, hello: Any, envel
     assert counts["cost_usd"] > 0
 
 
-def test_complete_answers(way: Any, gateway: Any, llm: XAILowCode) -> None:
+def test_complete_answers(sync_async: Any, gateway: Any, llm: XAILowCode) -> None:
     """A completion is the chat of one user message."""
-    response = way.ask(llm, "complete", "Hello there")
+    response = sync_async.call(llm, "complete", "Hello there")
     assert (response.text, str(response)) == (ANSWER, ANSWER)
     assert type(response.raw) is dict
     assert response.additional_kwargs["total_tokens"] > 0
@@ -70,9 +72,11 @@ def test_streaming_methods_return_generators(llm: XAILowCode, method: str) -> No
     asyncio.run(look())
 
 
-def test_unset_options_are_not_sent(gateway: Any, way: Any, llm: XAILowCode, hello: Any) -> None:
+def test_unset_options_are_not_sent(
+    gateway: Any, sync_async: Any, llm: XAILowCode, hello: Any
+) -> None:
     """Of a plain question nothing is sent but the model and the messages."""
-    way.ask(llm, "chat", hello)
+    sync_async.call(llm, "chat", hello)
     assert set(gateway.requests[-1].body) == {"model", "messages"}
 
 
@@ -102,12 +106,12 @@ def test_a_calls_own_limit_wins(gateway: Any, model: Any, hello: Any) -> None:
 @pytest.mark.parametrize("name", ["grok-4.7", "a-model-of-next-year"])
 @pytest.mark.parametrize("api", ["chat_completions", "responses"])
 def test_effort_is_sent_for_any_name(
-    way: Any, gateway: Any, model: Any, hello: Any, api: str, name: str
+    sync_async: Any, gateway: Any, model: Any, hello: Any, api: str, name: str
 ) -> None:
     """How long to think is sent for names that nobody knows too."""
     gateway.inject(Refuse(404))
     with pytest.raises(NotFoundError):
-        way.ask(model(name, api=api, reasoning_effort="low"), "chat", hello)
+        sync_async.call(model(name, api=api, reasoning_effort="low"), "chat", hello)
     body = gateway.requests[-1].body
     sent = body.get("reasoning", {}).get("effort") or body.get("reasoning_effort")
     assert sent == "low"
@@ -159,30 +163,32 @@ def test_fields_may_be_assigned(gateway: Any, model: Any, hello: Any) -> None:
 
 @pytest.mark.parametrize("name", ["grok-4.7", "grok-3-mini", "grok-3"])
 @pytest.mark.parametrize("stop", ["Hello there", ["nowhere", "Hello there"]])
-def test_stop_works_on_every_model(way: Any, model: Any, hello: Any, name: str, stop: Any) -> None:
+def test_stop_works_on_every_model(
+    sync_async: Any, model: Any, hello: Any, name: str, stop: Any
+) -> None:
     """A stop string ends the answer before it, plain and streamed, on models that refuse it too."""
     llm = model(name)
-    plain = way.ask(llm, "chat", hello, stop=stop)
-    last = way.stream(llm, "stream_chat", hello, stop=stop)[-1]
+    plain = sync_async.call(llm, "chat", hello, stop=stop)
+    last = sync_async.stream(llm, "stream_chat", hello, stop=stop)[-1]
     assert plain.message.content == last.message.content == 'Hello! You wrote: "'
     assert last.additional_kwargs["finish_reason"] == "stop"
 
 
-def test_completion_to_prompt_is_applied_once(gateway: Any, model: Any, way: Any) -> None:
+def test_completion_to_prompt_is_applied_once(gateway: Any, model: Any, sync_async: Any) -> None:
     """A prompt is formatted unless the caller says that it is already."""
     llm = model(completion_to_prompt=lambda prompt: f"<{prompt}>")
-    way.ask(llm, "complete", "a")
-    way.ask(llm, "complete", "a", formatted=True)
-    way.stream(llm, "stream_complete", "b")
+    sync_async.call(llm, "complete", "a")
+    sync_async.call(llm, "complete", "a", formatted=True)
+    sync_async.stream(llm, "stream_complete", "b")
     texts = [request.body["messages"][0]["content"] for request in gateway.requests]
     assert texts == ["<a>", "a", "<b>"]
 
 
-def test_logprobs(way: Any, model: Any, hello: Any) -> None:
+def test_logprobs(sync_async: Any, model: Any, hello: Any) -> None:
     """Each token has itself first and then its alternatives; a stream ends with all of them."""
     llm = model("grok-3", logprobs=True, top_logprobs=3)
-    plain = way.ask(llm, "chat", hello)
-    *pieces, last = way.stream(llm, "stream_chat", hello)
+    plain = sync_async.call(llm, "chat", hello)
+    *pieces, last = sync_async.stream(llm, "stream_chat", hello)
     assert "".join(token[0].token for token in plain.logprobs) == ANSWER
     assert {len(token) for token in plain.logprobs} == {3}
     assert [piece.logprobs[0][0].token for piece in pieces] == [piece.delta for piece in pieces]

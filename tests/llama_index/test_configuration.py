@@ -232,10 +232,10 @@ def test_the_token_is_nowhere(llm: XAILowCode, model: Any, gateway: Any, kind: s
         assert gateway.api_token in shown(model(additional_kwargs={"user": gateway.api_token}))
 
 
-def test_logs_have_no_token(way: Any, llm: XAILowCode, gateway: Any, caplog: Any) -> None:
+def test_logs_have_no_token(sync_async: Any, llm: XAILowCode, gateway: Any, caplog: Any) -> None:
     """Nothing that any library logs, down to debug, has the token."""
     with caplog.at_level(logging.DEBUG):
-        way.ask(llm, "chat", [ChatMessage("Hi")])
+        sync_async.call(llm, "chat", [ChatMessage("Hi")])
     assert "chat/completions" in caplog.text
     assert gateway.api_token not in caplog.text
 

@@ -236,25 +236,25 @@ CALLS: dict[str, Ask] = {
 }
 
 
-@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize("method", CALLS)
 @pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
 def test_no_call_takes_a_credential_as_an_option(
-    world: Loopback, way: str, options: dict[str, Any], name: str
+    world: Loopback, method: str, options: dict[str, Any], name: str
 ) -> None:
     """It is refused before an event or a span has it, and before anything is sent."""
     llm = made(XAILowCode, world)
-    refused(world, name, lambda: CALLS[way](llm, dict(options)))
+    refused(world, name, lambda: CALLS[method](llm, dict(options)))
 
 
-@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize("method", CALLS)
 def test_options_that_were_changed_later_are_judged_with_each_call(
-    world: Loopback, way: str
+    world: Loopback, method: str
 ) -> None:
     """Additional keyword arguments that somebody put a token into lead to no request."""
     llm = made(XAILowCode, world)
     llm.additional_kwargs["api_key"] = CANARY
     with observed() as told, pytest.raises(UsageError, match=r"^api_key: ") as refusal:
-        CALLS[way](llm, {})
+        CALLS[method](llm, {})
     assert CANARY not in f"{refusal.value} {refusal.value!r}"
     assert CANARY not in "".join(told)
     assert world.requests == []

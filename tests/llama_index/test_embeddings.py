@@ -48,19 +48,19 @@ def test_it_is_llama_indexs(gateway: Any) -> None:
     assert made(gateway, model="m").model_name == "m"
 
 
-def test_every_method_gives_the_vector(way: Any, gateway: Any, embedding: Any) -> None:
+def test_every_method_gives_the_vector(sync_async: Any, gateway: Any, embedding: Any) -> None:
     """Query and text, alone and in batches of any size and form: one vector for each text."""
     alone = [embedding.get_text_embedding(text) for text in TEXTS]
     assert len({tuple(vector) for vector in alone}) == len(TEXTS)
-    assert way.ask(embedding, "get_query_embedding", TEXTS[0]) == alone[0]
-    assert way.ask(embedding, "get_text_embedding", TEXTS[0]) == alone[0]
+    assert sync_async.call(embedding, "get_query_embedding", TEXTS[0]) == alone[0]
+    assert sync_async.call(embedding, "get_text_embedding", TEXTS[0]) == alone[0]
     gateway.requests.clear()
-    assert way.ask(embedding, "get_text_embedding_batch", TEXTS) == alone
+    assert sync_async.call(embedding, "get_text_embedding_batch", TEXTS) == alone
     assert sorted(len(request.body["input"]) for request in gateway.requests) == [3, 10, 10]
     packed = made(gateway, encoding_format="base64", embed_batch_size=4, num_workers=2)
-    assert near(way.ask(packed, "get_text_embedding_batch", TEXTS), alone)
-    assert way.ask(embedding, "get_text_embedding_batch", []) == []
-    mean = way.ask(embedding, "get_agg_embedding_from_queries", TEXTS[:2])
+    assert near(sync_async.call(packed, "get_text_embedding_batch", TEXTS), alone)
+    assert sync_async.call(embedding, "get_text_embedding_batch", []) == []
+    mean = sync_async.call(embedding, "get_agg_embedding_from_queries", TEXTS[:2])
     assert near([mean], [[(a + b) / 2 for a, b in zip(alone[0], alone[1], strict=True)]])
 
 
@@ -102,19 +102,19 @@ async def test_it_transforms_nodes(embedding: Any) -> None:
     await embedding.aclose()
 
 
-def test_a_gateway_without_embeddings_says_so(way: Any, gateway: Any) -> None:
+def test_a_gateway_without_embeddings_says_so(sync_async: Any, gateway: Any) -> None:
     """Where the endpoint is missing the error says what to use in its place; no vector is made."""
     for method, given in (("get_query_embedding", "a"), ("get_text_embedding_batch", ["a"])):
         with pytest.raises(RouteNotFoundError, match="no endpoint for embeddings") as missing:
-            way.ask(made(gateway), method, given)
+            sync_async.call(made(gateway), method, given)
         assert "sentence-transformers" in str(missing.value)
 
 
-def test_errors_pass(way: Any, gateway: Any, embedding: Any) -> None:
+def test_errors_pass(sync_async: Any, gateway: Any, embedding: Any) -> None:
     """The core's errors come through."""
     gateway.inject(Refuse(429))
     with pytest.raises(RateLimitError):
-        way.ask(embedding, "get_text_embedding", "a")
+        sync_async.call(embedding, "get_text_embedding", "a")
 
 
 @pytest.mark.parametrize(

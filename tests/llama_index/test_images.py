@@ -19,9 +19,9 @@ def generator(gateway: Any) -> XAIImageGenerator:
     return XAIImageGenerator(api_token=gateway.api_token, base_url=gateway.base_url, max_retries=0)
 
 
-def test_url(way: Any, gateway: Any, generator: XAIImageGenerator) -> None:
+def test_url(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
     """By default images have a URL, and unset options are not sent."""
-    (block,) = way.ask(generator, "generate", "A red fox")
+    (block,) = sync_async.call(generator, "generate", "A red fox")
     assert isinstance(block, ImageBlock)
     assert str(block.url).startswith("http")
     assert block.image is None
@@ -33,9 +33,9 @@ def test_url(way: Any, gateway: Any, generator: XAIImageGenerator) -> None:
     }
 
 
-def test_data(way: Any, gateway: Any, generator: XAIImageGenerator) -> None:
+def test_data(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
     """Images are returned as data, with the requested number and options."""
-    blocks = way.ask(
+    blocks = sync_async.call(
         generator, "generate", "A red fox", n=2, aspect_ratio="16:9", resolution="1k",
         response_format="b64_json", user="u",
     )  # fmt: skip
@@ -48,26 +48,26 @@ def test_data(way: Any, gateway: Any, generator: XAIImageGenerator) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"prompt": " "}, {"n": 0}, {"response_format": "jpeg"}])
-def test_invalid_requests(way: Any, gateway: Any, generator: Any, wrong: Any) -> None:
+def test_invalid_requests(sync_async: Any, gateway: Any, generator: Any, wrong: Any) -> None:
     """An invalid request raises an error, and nothing is sent."""
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        way.ask(generator, "generate", **{"prompt": "A fox", **wrong})
+        sync_async.call(generator, "generate", **{"prompt": "A fox", **wrong})
     assert not gateway.requests
 
 
-def test_moderation(way: Any, gateway: Any, generator: XAIImageGenerator) -> None:
+def test_moderation(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
     """An error is raised if no image passed moderation."""
     body = b'{"data": [{"respect_moderation": false, "url": ""}]}'
     gateway.inject(Garbage(body, "application/json"))
     with pytest.raises(ContentPolicyError):
-        way.ask(generator, "generate", "A red fox")
+        sync_async.call(generator, "generate", "A red fox")
 
 
-def test_errors_pass(way: Any, gateway: Any, generator: XAIImageGenerator) -> None:
+def test_errors_pass(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
     """Errors of the core are raised unchanged."""
     gateway.inject(Refuse(429))
     with pytest.raises(RateLimitError):
-        way.ask(generator, "generate", "A red fox")
+        sync_async.call(generator, "generate", "A red fox")
 
 
 def test_printing_and_pickling(generator: XAIImageGenerator) -> None:
@@ -90,15 +90,14 @@ async def test_closing_asynchronously(generator: XAIImageGenerator) -> None:
 # --- as a tool ----------------------------------------------------------------------------------
 
 
-def test_tool_output(way: Any, gateway: Any, generator: XAIImageGenerator) -> None:
+def test_tool_output(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
     """The tool returns a text for the model, and the blocks as raw output."""
     (tool,) = XAIImageToolSpec(generator, resolution="1k").to_tool_list()
     assert set(tool.metadata.get_parameters_dict()["properties"]) == {"prompt", "n", "aspect_ratio"}
-    output = way.ask(tool, "call", prompt="A red fox", n=2, aspect_ratio="16:9")
+    output = sync_async.call(tool, "call", prompt="A red fox", n=2, aspect_ratio="16:9")
     first, second = output.raw_output
     assert output.content == (
-        "Generated 2 images; they are shown to the user.\n"
-        f"Image 1: {first.url}\nImage 2: {second.url}"
+        f"Generated 2 images; they are shown to the user. URLs: {first.url} {second.url}"
     )
     assert [type(block) for block in output.blocks] == [TextBlock]
     body = gateway.requests[-1].body
@@ -128,9 +127,9 @@ def test_agent_generates_image(
     assert "1 image" in model(api=api).chat([message]).message.content
 
 
-def test_tool_with_invalid_argument(way: Any, gateway: Any, generator: Any) -> None:
+def test_tool_with_invalid_argument(sync_async: Any, gateway: Any, generator: Any) -> None:
     """An invalid argument raises an error before anything is sent."""
     (tool,) = XAIImageToolSpec(generator).to_tool_list()
     with pytest.raises(UsageError, match="n"):
-        way.ask(tool, "call", prompt="A fox", n=0)
+        sync_async.call(tool, "call", prompt="A fox", n=0)
     assert not gateway.requests

@@ -208,13 +208,13 @@ def test_nothing_to_send(block: Any) -> None:
         parts(block)
 
 
-def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, way: Any) -> None:
+def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, sync_async: Any) -> None:
     """Chat completions take no binary document: asked for by name they refuse, else they yield."""
     message = ChatMessage(blocks=[DocumentBlock(data=b"%PDF-1.7 x")])
     with pytest.raises(UsageError, match="URL"):
-        way.ask(model(api="chat_completions"), "chat", [message])
+        sync_async.call(model(api="chat_completions"), "chat", [message])
     assert not gateway.requests
-    assert "1 file" in way.ask(model(), "chat", [message]).message.content
+    assert "1 file" in sync_async.call(model(), "chat", [message]).message.content
     assert gateway.requests[-1].path.endswith("/v1/responses")
 
 
@@ -275,7 +275,7 @@ def test_blocks_win_over_older_calls() -> None:
     assert ours.parts == (ToolCallPart("a", "f", "{}"),)
 
 
-def test_history_is_not_changed(way: Any, llm: Any, gateway: Any) -> None:
+def test_history_is_not_changed(sync_async: Any, llm: Any, gateway: Any) -> None:
     """The caller's messages are after a call what they were before."""
     history = [
         ChatMessage("s", role="system"),
@@ -285,19 +285,19 @@ def test_history_is_not_changed(way: Any, llm: Any, gateway: Any) -> None:
         ChatMessage("so?"),
     ]
     before = copy.deepcopy(history)
-    way.ask(llm, "chat", history)
-    way.stream(llm, "stream_chat_with_tools", [], "and?", chat_history=history)
+    sync_async.call(llm, "chat", history)
+    sync_async.stream(llm, "stream_chat_with_tools", [], "and?", chat_history=history)
     assert history == before
     sent = gateway.requests[0].body["messages"]
     assert sent[2]["content"] == ""
     assert "name" not in str(sent[3])
 
 
-def test_an_answer_can_be_sent_back(way: Any, model: Any, gateway: Any) -> None:
+def test_an_answer_can_be_sent_back(sync_async: Any, model: Any, gateway: Any) -> None:
     """What the model said, thought and called goes back as it came."""
     llm = model("grok-3-mini")
-    first = way.ask(llm, "chat", [ChatMessage("Hi")]).message
-    way.ask(llm, "chat", [ChatMessage("Hi"), first, ChatMessage("And?")])
+    first = sync_async.call(llm, "chat", [ChatMessage("Hi")]).message
+    sync_async.call(llm, "chat", [ChatMessage("Hi"), first, ChatMessage("And?")])
     thinking, text = first.blocks
     assert gateway.requests[-1].body["messages"][1] == {
         "role": "assistant",

@@ -68,41 +68,45 @@ def test_helpers_are_those_of_the_core(name: str, arguments: Any) -> None:
     [web_search(), ServerTool("web_search"), {"type": "web_search"}],
     ids=["ours", "core", "wire"],
 )
-def test_every_form_of_a_tool_is_taken(way: Any, gateway: Any, model: Any, tool: Any) -> None:
+def test_every_form_of_a_tool_is_taken(
+    sync_async: Any, gateway: Any, model: Any, tool: Any
+) -> None:
     """A tool goes by the field, by the call's keyword, and among the call's tools."""
-    way.ask(model(server_tools=[tool]), "chat", QUESTION)
-    way.ask(model(), "chat", QUESTION, server_tools=[tool])
-    way.ask(model(), "chat", QUESTION, tools=[tool, MULTIPLY])
+    sync_async.call(model(server_tools=[tool]), "chat", QUESTION)
+    sync_async.call(model(), "chat", QUESTION, server_tools=[tool])
+    sync_async.call(model(), "chat", QUESTION, tools=[tool, MULTIPLY])
     for request, tools in zip(gateway.requests, (1, 1, 2), strict=True):
         assert request.path.endswith("/v1/responses")
         assert {"type": "web_search"} in request.body["tools"]
         assert len(request.body["tools"]) == tools
 
 
-def test_keys_of_other_services_are_sent_and_nowhere_else(way: Any, gateway: Any, llm: Any) -> None:
+def test_keys_of_other_services_are_sent_and_nowhere_else(
+    sync_async: Any, gateway: Any, llm: Any
+) -> None:
     """The key of an MCP server reaches xAI, and not what events are given of the tools."""
     tool = mcp("https://x.ai", "notes", authorization=SECRET, headers={"X-Key": SECRET})
     prepared = llm._prepare_chat_with_tools([tool, MULTIPLY], "Hello")
     assert SECRET not in str(prepared) + to_json(prepared).decode()
-    way.ask(llm, "chat_with_tools", [tool, MULTIPLY], "Hello")
+    sync_async.call(llm, "chat_with_tools", [tool, MULTIPLY], "Hello")
     (sent,) = (t for t in gateway.requests[-1].body["tools"] if t["type"] == "mcp")
     assert (sent["authorization"], sent["headers"]) == (SECRET, {"X-Key": SECRET})
 
 
-def test_functions_in_openais_form(way: Any, gateway: Any, llm: Any) -> None:
+def test_functions_in_openais_form(sync_async: Any, gateway: Any, llm: Any) -> None:
     """Offered tools may be plain dicts too, of functions and of xAI's tools alike."""
     function = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
-    way.ask(llm, "chat_with_tools", [function, {"type": "web_search"}], "Hello")
+    sync_async.call(llm, "chat_with_tools", [function, {"type": "web_search"}], "Hello")
     assert offered(gateway) == ["function", "web_search"]
     with pytest.raises(UsageError, match="tools"):
-        way.ask(llm, "chat_with_tools", ["now"], "Hello")
+        sync_async.call(llm, "chat_with_tools", ["now"], "Hello")
 
 
-def test_what_was_found_is_in_the_answer(way: Any, model: Any) -> None:
+def test_what_was_found_is_in_the_answer(sync_async: Any, model: Any) -> None:
     """Tools that ran, sources with their place, and the text are there, plain and streamed."""
     llm = model(server_tools=[web_search(), code_execution()])
-    plain = way.ask(llm, "chat", QUESTION)
-    *pieces, last = way.stream(llm, "stream_chat", QUESTION)
+    plain = sync_async.call(llm, "chat", QUESTION)
+    *pieces, last = sync_async.stream(llm, "stream_chat", QUESTION)
     for response in (plain, last):
         (used, *_) = response.message.additional_kwargs["built_in_tool_calls"]
         assert used["type"] == "web_search_call"
@@ -118,19 +122,22 @@ def test_what_was_found_is_in_the_answer(way: Any, model: Any) -> None:
     assert any(piece.message.additional_kwargs.get("built_in_tool_calls") for piece in pieces)
 
 
-def test_pictures_the_model_drew_are_blocks(way: Any, gateway: Any, model: Any) -> None:
+def test_pictures_the_model_drew_are_blocks(sync_async: Any, gateway: Any, model: Any) -> None:
     """A picture is an ImageBlock, and a user's message can hold it in the next question."""
     llm = model(server_tools=[image_generation()])
     question = [ChatMessage("Generate an image of a red fox")]
-    for response in (way.ask(llm, "chat", question), way.stream(llm, "stream_chat", question)[-1]):
+    for response in (
+        sync_async.call(llm, "chat", question),
+        sync_async.stream(llm, "stream_chat", question)[-1],
+    ):
         (picture,) = (b for b in response.message.blocks if isinstance(b, ImageBlock))
         assert picture.resolve_image().read()[:4] in {b"\x89PNG", b"\xff\xd8\xff\xe0"}
         stored = ChatMessage.model_validate_json(response.message.model_dump_json())
-        way.ask(llm, "chat", [*question, stored, ChatMessage("And?")])
+        sync_async.call(llm, "chat", [*question, stored, ChatMessage("And?")])
         made = [i for i in gateway.requests[-1].body["input"] if "result" in i]
         assert made == [i for i in stored.additional_kwargs["xai"]["items"] if "result" in i]
         asked = ChatMessage(blocks=[picture])
-        assert "1 image" in way.ask(model(), "chat", [asked]).message.content
+        assert "1 image" in sync_async.call(model(), "chat", [asked]).message.content
 
 
 @pytest.mark.filterwarnings("ignore")

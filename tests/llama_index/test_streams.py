@@ -21,10 +21,12 @@ from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 
 @pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
-def test_accumulation(way: Any, gateway: Any, llm: XAILowCode, hello: Any, streaming: str) -> None:
+def test_accumulation(
+    sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any, streaming: str
+) -> None:
     """Each response holds the text so far in one block, however the gateway streams."""
     gateway.streaming = streaming
-    responses = way.stream(llm, "stream_chat", hello)
+    responses = sync_async.stream(llm, "stream_chat", hello)
     so_far = ""
     for response in responses:
         so_far += response.delta
@@ -37,36 +39,41 @@ def test_accumulation(way: Any, gateway: Any, llm: XAILowCode, hello: Any, strea
 
 @pytest.mark.parametrize("name", ["grok-4.7", "grok-3-mini"])
 def test_the_last_response_is_that_of_a_plain_chat(
-    way: Any, model: Any, hello: Any, name: str
+    sync_async: Any, model: Any, hello: Any, name: str
 ) -> None:
     """The last response has no new text; message, reason and counts are those of ``chat``."""
     llm = model(name)
-    plain, last = way.ask(llm, "chat", hello), way.stream(llm, "stream_chat", hello)[-1]
+    plain, last = (
+        sync_async.call(llm, "chat", hello),
+        sync_async.stream(llm, "stream_chat", hello)[-1],
+    )
     assert last.delta == ""
     assert last.message == plain.message
     assert {**last.additional_kwargs, "id": ""} == {**plain.additional_kwargs, "id": ""}
     assert last.raw["usage"] == plain.raw["usage"]
 
 
-def test_no_response_says_nothing(way: Any, gateway: Any, llm: XAILowCode, hello: Any) -> None:
+def test_no_response_says_nothing(
+    sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any
+) -> None:
     """Heartbeats are not handed out: every response but the last one has new text."""
     gateway.inject(Heartbeats(12))
-    *pieces, _ = way.stream(llm, "stream_chat", hello)
+    *pieces, _ = sync_async.stream(llm, "stream_chat", hello)
     assert all(piece.delta for piece in pieces)
 
 
-def test_raw_is_the_chunk(way: Any, llm: XAILowCode, hello: Any) -> None:
+def test_raw_is_the_chunk(sync_async: Any, llm: XAILowCode, hello: Any) -> None:
     """The raw of each response is the plain dict of its chunk, which JSON takes."""
-    *pieces, last = way.stream(llm, "stream_chat", hello)
+    *pieces, last = sync_async.stream(llm, "stream_chat", hello)
     for piece in pieces:
         assert type(piece.raw) is dict
         assert piece.raw["choices"][0]["delta"]["content"] == piece.delta
     assert json.loads(json.dumps(last.raw))["usage"]["total_tokens"] > 0
 
 
-def test_thinking(way: Any, model: Any, hello: Any) -> None:
+def test_thinking(sync_async: Any, model: Any, hello: Any) -> None:
     """Thoughts come as ``thinking_delta``, the first one included, and gather in one block."""
-    responses = way.stream(model("grok-3-mini"), "stream_chat", hello)
+    responses = sync_async.stream(model("grok-3-mini"), "stream_chat", hello)
     thoughts = [r.additional_kwargs.get("thinking_delta") for r in responses]
     whole = "".join(thought for thought in thoughts if thought)
     assert whole.startswith("First, the user wrote")
@@ -78,7 +85,7 @@ def test_thinking(way: Any, model: Any, hello: Any) -> None:
     assert thinking.num_tokens == responses[-1].additional_kwargs["reasoning_tokens"]
 
 
-def test_tool_calls_in_streams(way: Any, llm: XAILowCode) -> None:
+def test_tool_calls_in_streams(sync_async: Any, llm: XAILowCode) -> None:
     """A call is in the blocks and, as a plain dict, in additional_kwargs; the text is empty."""
 
     def weather(city: str) -> str:
@@ -86,7 +93,9 @@ def test_tool_calls_in_streams(way: Any, llm: XAILowCode) -> None:
         return city
 
     tool = FunctionTool.from_defaults(weather)
-    responses = way.stream(llm, "stream_chat_with_tools", [tool], "What is the weather in Paris?")
+    responses = sync_async.stream(
+        llm, "stream_chat_with_tools", [tool], "What is the weather in Paris?"
+    )
     last = responses[-1]
     (block,) = last.message.blocks
     assert isinstance(block, ToolCallBlock)
@@ -100,13 +109,13 @@ def test_tool_calls_in_streams(way: Any, llm: XAILowCode) -> None:
 
 
 def test_usage_can_be_switched_off(
-    way: Any, gateway: Any, llm: XAILowCode, model: Any, hello: Any
+    sync_async: Any, gateway: Any, llm: XAILowCode, model: Any, hello: Any
 ) -> None:
     """Streams ask for usage unless the user says otherwise; plain chats never send that wish."""
-    way.stream(llm, "stream_chat", hello)
+    sync_async.stream(llm, "stream_chat", hello)
     quiet = model(additional_kwargs={"stream_options": {"include_usage": False}})
-    last = way.stream(quiet, "stream_chat", hello)[-1]
-    way.ask(quiet, "chat", hello)
+    last = sync_async.stream(quiet, "stream_chat", hello)[-1]
+    sync_async.call(quiet, "chat", hello)
     first, second, third = (request.body.get("stream_options") for request in gateway.requests)
     assert (first, second, third) == ({"include_usage": True}, None, None)
     assert "total_tokens" not in last.additional_kwargs

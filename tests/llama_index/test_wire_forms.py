@@ -186,16 +186,18 @@ broken_store = pytest.mark.skipif(
     ids=["itself", "dump", "json", "memory", "buffer", "context"],
 )
 def test_a_tool_loop_replays_the_answer(
-    way: Any, model: Any, gateway: Any, form: str, kept: Callable[[ChatMessage], ChatMessage]
+    sync_async: Any, model: Any, gateway: Any, form: str, kept: Callable[[ChatMessage], ChatMessage]
 ) -> None:
     """The second request holds the first answer's items byte for byte, whatever kept them."""
     llm = model(**FORMS[form])
     question = ChatMessage(PRODUCT)
-    first = way.ask(llm, "chat_with_tools", [MULTIPLY], question)
+    first = sync_async.call(llm, "chat_with_tools", [MULTIPLY], question)
     (call,) = llm.get_tool_calls_from_response(first)
     message = kept(first.message)
     result = ChatMessage("42", role="tool", additional_kwargs={"tool_call_id": call.tool_id})
-    second = way.ask(llm, "chat_with_tools", [MULTIPLY], chat_history=[question, message, result])
+    second = sync_async.call(
+        llm, "chat_with_tools", [MULTIPLY], chat_history=[question, message, result]
+    )
     assert "The tools found: 42" in second.message.content
     replayed = verbatim(answered(first, form))
     assert verbatim(sent(gateway, form))[: len(replayed)] == replayed
@@ -228,44 +230,48 @@ def test_an_agent_replays_encrypted_thoughts(
         assert verbatim(kept["items"]) == verbatim(completed["output"])
 
 
-def test_a_corrected_call_wins(way: Any, model: Any, gateway: Any) -> None:
+def test_a_corrected_call_wins(sync_async: Any, model: Any, gateway: Any) -> None:
     """Where a person changed a call, what is sent is the change, not what the model had said."""
     llm = model(**FORMS["responses"])
     question = ChatMessage(PRODUCT)
-    message = through_json(way.ask(llm, "chat_with_tools", [MULTIPLY], question).message)
+    message = through_json(sync_async.call(llm, "chat_with_tools", [MULTIPLY], question).message)
     (block,) = (block for block in message.blocks if isinstance(block, ToolCallBlock))
     block.tool_kwargs = {"a": 1, "b": 2}
     result = ChatMessage("2", role="tool", additional_kwargs={"tool_call_id": block.tool_call_id})
-    way.ask(llm, "chat", [question, message, result])
+    sync_async.call(llm, "chat", [question, message, result])
     (called,) = (i for i in sent(gateway, "responses") if i.get("type") == "function_call")
     assert json.loads(called["arguments"]) == {"a": 1, "b": 2}
 
 
-def test_a_conversation_keeps_its_form_unless_told(way: Any, model: Any, gateway: Any) -> None:
+def test_a_conversation_keeps_its_form_unless_told(
+    sync_async: Any, model: Any, gateway: Any
+) -> None:
     """An answer over responses goes on over responses by itself, and as text where told."""
-    first = way.ask(model(store=False), "chat", [ChatMessage("Hi")]).message
+    first = sync_async.call(model(store=False), "chat", [ChatMessage("Hi")]).message
     assert gateway.requests[-1].path == "/xai/v1/responses"
     talk = [ChatMessage("Hi"), first, ChatMessage("And?")]
-    way.ask(model(), "chat", talk)
+    sync_async.call(model(), "chat", talk)
     assert gateway.requests[-1].path == "/xai/v1/responses"
-    way.ask(model(api="chat_completions"), "chat", talk)
+    sync_async.call(model(api="chat_completions"), "chat", talk)
     assert gateway.requests[-1].path == "/xai/v1/chat/completions"
     told = gateway.requests[-1].body["messages"][1]
     assert told == {"role": "assistant", "content": first.content}
 
 
-def test_previous_response_ids(way: Any, model: Any, gateway: Any) -> None:
+def test_previous_response_ids(sync_async: Any, model: Any, gateway: Any) -> None:
     """With stored responses only what is new is sent, and the id can be given by hand."""
     llm = model(api="responses", use_previous_response_id=True)
     talk = [ChatMessage("s", role="system"), ChatMessage("Say 'one'")]
-    first = way.ask(llm, "chat", talk)
+    first = sync_async.call(llm, "chat", talk)
     assert "previous_response_id" not in gateway.requests[-1].body
-    second = way.stream(llm, "stream_chat", [*talk, first.message, ChatMessage("Say 'two'")])[-1]
+    second = sync_async.stream(
+        llm, "stream_chat", [*talk, first.message, ChatMessage("Say 'two'")]
+    )[-1]
     assert second.message.content == "two"
     body = gateway.requests[-1].body
     assert body["previous_response_id"] == first.additional_kwargs["id"] == first.raw["id"]
     assert body["input"] == [{"role": "user", "content": "Say 'two'"}]
-    way.ask(
+    sync_async.call(
         model(), "chat", [ChatMessage("Say 'three'")],
         previous_response_id=second.additional_kwargs["id"],
     )  # fmt: skip
@@ -273,15 +279,17 @@ def test_previous_response_ids(way: Any, model: Any, gateway: Any) -> None:
     assert body["previous_response_id"] == second.additional_kwargs["id"]
 
 
-def test_what_is_not_stored_or_was_corrected_is_sent(way: Any, model: Any, gateway: Any) -> None:
+def test_what_is_not_stored_or_was_corrected_is_sent(
+    sync_async: Any, model: Any, gateway: Any
+) -> None:
     """No id is named of an answer that xAI does not keep, or that says something else now."""
     talk = [ChatMessage("Say 'one'")]
     for fields in ({"store": False}, {}):
         llm = model(api="responses", use_previous_response_id=True, **fields)
-        first = way.ask(llm, "chat", talk).message
+        first = sync_async.call(llm, "chat", talk).message
         if not fields:
             first.blocks = [TextBlock(text="none")]
-        way.ask(llm, "chat", [*talk, first, ChatMessage("Say 'two'")])
+        sync_async.call(llm, "chat", [*talk, first, ChatMessage("Say 'two'")])
         body = gateway.requests[-1].body
         assert "previous_response_id" not in body
         assert body["input"][0] == {"role": "user", "content": "Say 'one'"}
