@@ -1,6 +1,6 @@
 """Engines: LlamaIndex's query and chat engines, selectors and evaluators run on the model.
 
-Pieces of text are found by embeddings made here: the words they share.
+Retrieval uses test embeddings of the words of a text.
 """
 
 import asyncio

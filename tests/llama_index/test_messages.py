@@ -1,4 +1,4 @@
-"""Messages: each block has a counterpart or a clear refusal; to and fro is the same message."""
+"""Messages: each block is converted, or raises an error."""
 
 import base64
 import copy
@@ -155,19 +155,19 @@ def test_conversion(message: Message) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_blocks(block: Any, wanted: tuple[Any, ...]) -> None:
-    """Each kind of block becomes what xAI takes, or nothing where there is nothing to say."""
+    """Each type of block is converted, or skipped."""
     assert parts(block) == wanted
 
 
 @pytest.mark.parametrize("block", [AudioBlock(audio=b"a"), VideoBlock(video=b"a")])
 def test_refused_blocks(block: Any) -> None:
-    """What xAI cannot hear or see is refused before anything is sent, by name and place."""
+    """Unsupported blocks raise an error with their type and index, and nothing is sent."""
     with pytest.raises(UsageError, match=rf"messages\[0\]: .*{type(block).__name__}"):
         parts(block)
 
 
 def test_blocks_of_the_future() -> None:
-    """A block that is not known yet is refused like one that xAI cannot take."""
+    """An unknown type of block raises an error."""
 
     class NewBlock(TextBlock):
         pass
@@ -180,7 +180,7 @@ def test_blocks_of_the_future() -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "without-suffix"])
 def test_pictures_from_files(tmp_path: Path, name: str) -> None:
-    """The type of a picture is found in the file where its name does not tell."""
+    """The media type of an image is detected from the file's content."""
     (tmp_path / name).write_bytes(PNG)
     assert parts(ImageBlock(path=tmp_path / name)) == (ImagePart(DATA_URL),)
 
@@ -190,20 +190,20 @@ def test_pictures_from_files(tmp_path: Path, name: str) -> None:
     reason="older versions of LlamaIndex take no file objects",
 )
 def test_file_objects_can_be_sent_twice() -> None:
-    """A picture in a file object is the same in the next request."""
+    """An image in a file object is the same in the next request."""
     block = ImageBlock(image=io.BytesIO(PNG))
     assert parts(block) == parts(block) == (ImagePart(DATA_URL),)
 
 
 def test_documents_from_files(tmp_path: Path) -> None:
-    """A text file goes as text."""
+    """A text file is sent as text."""
     (tmp_path / "a.json").write_text('{"a": 1}')
     assert parts(DocumentBlock(path=tmp_path / "a.json")) == (TextPart('{"a": 1}'),)
 
 
 @pytest.mark.parametrize("block", [ImageBlock(), DocumentBlock(), ImageBlock(image=b"??")])
 def test_nothing_to_send(block: Any) -> None:
-    """A block without data, or with data of no known type, is refused with its place."""
+    """A block without data, or of an unknown media type, raises an error with its index."""
     with pytest.raises(UsageError, match=r"messages\[0\]"):
         parts(block)
 
@@ -235,14 +235,14 @@ def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, sync_
     ],
 )
 def test_roles(role: MessageRole, ours: str) -> None:
-    """Each role has its counterpart; a tool's word without an id is told as a user's."""
+    """Each role is converted; a tool result without an id becomes a user message."""
     (message,) = to_messages([ChatMessage("a", role=role, additional_kwargs={"name": "n"})])
     assert message == Message(ours, (TextPart("a"),), "n" if role == "user" else None)  # type: ignore[arg-type]  # the table holds roles
 
 
 @pytest.mark.parametrize("role", [MessageRole.TOOL, MessageRole.FUNCTION])
 def test_tool_results(role: MessageRole) -> None:
-    """A result with the id of its call is a tool message, also an empty one."""
+    """A tool result with a call id is a tool message, also if it is empty."""
     given = [
         ChatMessage("r", role=role, additional_kwargs={"tool_call_id": "a"}),
         ChatMessage(role=role, additional_kwargs={"tool_call_id": "b"}),
@@ -259,14 +259,14 @@ SDK_CALL = SimpleNamespace(id="a", function=SimpleNamespace(name="f", arguments=
 
 @pytest.mark.parametrize("call", [PLAIN_CALL, SDK_CALL])
 def test_older_calls(call: Any) -> None:
-    """Calls of messages from before there were blocks are read, as dicts and as SDK objects."""
+    """Tool calls in ``additional_kwargs`` are converted, as dicts and as SDK objects."""
     message = ChatMessage("", role="assistant", additional_kwargs={"tool_calls": [call]})
     (ours,) = to_messages([message])
     assert ours.parts == (TextPart(""), ToolCallPart("a", "f", "{}"))
 
 
 def test_blocks_win_over_older_calls() -> None:
-    """A message with both has each call once."""
+    """A message with both formats has each tool call once."""
     block = ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs="{}")
     message = ChatMessage(
         role="assistant", blocks=[block], additional_kwargs={"tool_calls": [PLAIN_CALL]}
@@ -276,7 +276,7 @@ def test_blocks_win_over_older_calls() -> None:
 
 
 def test_history_is_not_changed(sync_async: Any, llm: Any, gateway: Any) -> None:
-    """The caller's messages are after a call what they were before."""
+    """The caller's messages are not changed."""
     history = [
         ChatMessage("s", role="system"),
         ChatMessage(blocks=[TextBlock(text="look"), ImageBlock(image=PNG)]),
@@ -294,7 +294,7 @@ def test_history_is_not_changed(sync_async: Any, llm: Any, gateway: Any) -> None
 
 
 def test_an_answer_can_be_sent_back(sync_async: Any, model: Any, gateway: Any) -> None:
-    """What the model said, thought and called goes back as it came."""
+    """Text, reasoning and tool calls of a response are sent back unchanged."""
     llm = model("grok-3-mini")
     first = sync_async.call(llm, "chat", [ChatMessage("Hi")]).message
     sync_async.call(llm, "chat", [ChatMessage("Hi"), first, ChatMessage("And?")])

@@ -1,4 +1,4 @@
-"""Callbacks, events and spans: one family for each call, exact counts, and nothing secret."""
+"""Callbacks, events and spans: one event per call, token counts, and no secrets."""
 
 import asyncio
 from collections.abc import Iterator
@@ -28,22 +28,22 @@ from xai_lowcode.emulator import ErrorInStream
 
 
 class Noted(BaseEventHandler):
-    """Keeps all events."""
+    """Records all events."""
 
     events: list[Any]
 
     def handle(self, event: Any, **_: Any) -> None:
-        """Keeps an event."""
+        """Record an event."""
         self.events.append(event)
 
 
 class Spans(SimpleSpanHandler):
-    """Keeps what methods are called with too, and on what, as handlers that export spans do."""
+    """Records arguments and instances of spans, as exporters do."""
 
     called: list[str] = Field(default_factory=list)
 
     def new_span(self, id_: str, bound_args: Any, instance: Any = None, **more: Any) -> Any:
-        """Notes the arguments."""
+        """Record the arguments."""
         self.called.append(f"{bound_args!r} {instance!r} {more!r}")
         return super().new_span(id_, bound_args, instance, **more)
 
@@ -56,7 +56,7 @@ class Value(BaseModel):
 
 @pytest.fixture
 def noted() -> Iterator[tuple[list[Any], SimpleSpanHandler]]:
-    """All events and spans of LlamaIndex's root dispatcher."""
+    """Record events and spans of LlamaIndex's root dispatcher."""
     root, handler, spans = get_dispatcher(), Noted(events=[]), Spans()
     root.add_event_handler(handler)
     root.add_span_handler(spans)
@@ -67,7 +67,7 @@ def noted() -> Iterator[tuple[list[Any], SimpleSpanHandler]]:
 
 @pytest.mark.parametrize("method", ["chat", "stream_chat", "complete", "stream_complete"])
 def test_one_family_of_events(sync_async: Any, llm: Any, noted: Any, method: str) -> None:
-    """A chat fires the chat's events once, a completion the completion's and no other."""
+    """A chat emits chat events once, a completion only completion events."""
     events, spans = noted
     question: Any = [ChatMessage("Hi")] if method.endswith("chat") else "Hi"
     (sync_async.stream if method.startswith("stream") else sync_async.call)(llm, method, question)
@@ -88,7 +88,7 @@ def _passing(event: Any) -> bool:
 
 
 def test_events_have_no_token(sync_async: Any, llm: Any, gateway: Any, noted: Any) -> None:
-    """Events and spans of calls with tools and of broken streams dump to JSON without the token."""
+    """Events and spans of tool calls and interrupted streams are JSON without the token."""
     events, spans = noted
     tool = FunctionTool.from_defaults(lambda x: x, name="f", description="f")
     sync_async.call(llm, "chat_with_tools", [tool], "call f")
@@ -101,7 +101,7 @@ def test_events_have_no_token(sync_async: Any, llm: Any, gateway: Any, noted: An
 
 
 def test_events_of_structured_calls(sync_async: Any, llm: Any, noted: Any) -> None:
-    """A structured call fires its own events once, around those of its chat."""
+    """A structured call emits its own events once, around those of its chat."""
     events, _ = noted
     prompt = PromptTemplate("A value of 3")
     sync_async.call(llm, "structured_predict", Value, prompt)
@@ -114,7 +114,7 @@ def test_events_of_structured_calls(sync_async: Any, llm: Any, noted: Any) -> No
 
 
 def watched(sync_async: Any, llm: Any, noted: Any) -> str:
-    """All that events and spans show of every kind of call, as text."""
+    """Return what events and spans contain of every kind of call."""
     events, spans = noted
     for method in ("chat", "complete"):
         question: Any = [ChatMessage("Hi")] if method == "chat" else "Hi"
@@ -130,7 +130,7 @@ def watched(sync_async: Any, llm: Any, noted: Any) -> str:
 def test_nothing_watched_has_the_token(
     sync_async: Any, model: Any, gateway: Any, noted: Any, api: str
 ) -> None:
-    """In every form no event or span has the token."""
+    """No event or span contains the token, for any API."""
     shown = watched(sync_async, model(api=api), noted)
     assert len(shown) > 1000
     assert gateway.api_token not in shown
@@ -139,7 +139,7 @@ def test_nothing_watched_has_the_token(
 def test_the_watch_sees_a_leak(
     sync_async: Any, model: Any, gateway: Any, noted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token that is let out on purpose, by the model or by a question, is seen."""
+    """The test detects a token in a prompt or a response."""
     monkeypatch.setattr(XAILowCode, "to_payload", lambda llm: {"key": llm.api_token._secret_value})
     monkeypatch.setattr(
         XAILowCode, "to_dict", lambda llm, **_: {"key": llm.api_token._secret_value}
@@ -152,7 +152,7 @@ def test_the_watch_sees_a_leak(
 
 @pytest.mark.parametrize("method", ["chat", "stream_chat", "complete", "stream_complete"])
 def test_token_counting(sync_async: Any, model: Any, method: str) -> None:
-    """LlamaIndex's handler counts what the service counted, once for each call."""
+    """LlamaIndex's token counter reports the usage of the response, once for each call."""
     counter = TokenCountingHandler()
     llm = model("grok-3", callback_manager=CallbackManager([counter]))
     question: Any = [ChatMessage("Hi")] if method.endswith("chat") else "Hi"
@@ -169,7 +169,7 @@ def test_token_counting(sync_async: Any, model: Any, method: str) -> None:
 @pytest.mark.parametrize("method", ["chat", "stream_chat"])
 @pytest.mark.parametrize("api", ["responses", "messages"])
 def test_token_counting_in_other_forms(sync_async: Any, model: Any, api: str, method: str) -> None:
-    """In these forms reasoning is part of what the handler counts, and the cache of the prompt."""
+    """The token counter includes reasoning tokens and cached tokens."""
     counter = TokenCountingHandler()
     llm = model(api=api, callback_manager=CallbackManager([counter]))
     talk = [ChatMessage("Hi"), ChatMessage("Hello", role="assistant"), ChatMessage("And?")]
@@ -184,7 +184,7 @@ def test_token_counting_in_other_forms(sync_async: Any, model: Any, api: str, me
 
 
 def test_token_counting_with_reasoning(sync_async: Any, model: Any, hello: Any) -> None:
-    """With reasoning the handler has xAI's own completion count; ours holds the reasoning too."""
+    """The token counter uses xAI's completion tokens; ours include reasoning tokens."""
     counter = TokenCountingHandler()
     llm = model("grok-4.7", callback_manager=CallbackManager([counter]))
     response = sync_async.call(llm, "chat", hello)
@@ -196,7 +196,7 @@ def test_token_counting_with_reasoning(sync_async: Any, model: Any, hello: Any) 
 
 
 def test_abandoned_streams_end_their_events(llm: Any, noted: Any) -> None:
-    """A stream that is left early says so in its last event, sync and async."""
+    """A stream that is closed early emits an end event, sync and async."""
     events, _ = noted
     stream = llm.stream_chat([ChatMessage("Tell a long story")])
     next(stream)
@@ -218,7 +218,7 @@ def test_abandoned_streams_end_their_events(llm: Any, noted: Any) -> None:
     reason="older versions of LlamaIndex have no rate limiter",
 )
 def test_rate_limiter(sync_async: Any, model: Any, hello: Any) -> None:
-    """A rate limiter is asked before each call, by the way that does not block."""
+    """The rate limiter is called by its sync or async method."""
     asked: list[str] = []
 
     class Limiter:

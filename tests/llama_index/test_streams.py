@@ -24,7 +24,7 @@ from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 def test_accumulation(
     sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any, streaming: str
 ) -> None:
-    """Each response holds the text so far in one block, however the gateway streams."""
+    """Each response has the accumulated text in one block, however the gateway streams."""
     gateway.streaming = streaming
     responses = sync_async.stream(llm, "stream_chat", hello)
     so_far = ""
@@ -41,7 +41,7 @@ def test_accumulation(
 def test_the_last_response_is_that_of_a_plain_chat(
     sync_async: Any, model: Any, hello: Any, name: str
 ) -> None:
-    """The last response has no new text; message, reason and counts are those of ``chat``."""
+    """The last response has an empty delta, and message, finish reason and usage of ``chat``."""
     llm = model(name)
     plain, last = (
         sync_async.call(llm, "chat", hello),
@@ -56,14 +56,14 @@ def test_the_last_response_is_that_of_a_plain_chat(
 def test_no_response_says_nothing(
     sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any
 ) -> None:
-    """Heartbeats are not handed out: every response but the last one has new text."""
+    """Heartbeats yield no response."""
     gateway.inject(Heartbeats(12))
     *pieces, _ = sync_async.stream(llm, "stream_chat", hello)
     assert all(piece.delta for piece in pieces)
 
 
 def test_raw_is_the_chunk(sync_async: Any, llm: XAILowCode, hello: Any) -> None:
-    """The raw of each response is the plain dict of its chunk, which JSON takes."""
+    """``raw`` is the chunk as a JSON-serializable dict."""
     *pieces, last = sync_async.stream(llm, "stream_chat", hello)
     for piece in pieces:
         assert type(piece.raw) is dict
@@ -72,7 +72,7 @@ def test_raw_is_the_chunk(sync_async: Any, llm: XAILowCode, hello: Any) -> None:
 
 
 def test_thinking(sync_async: Any, model: Any, hello: Any) -> None:
-    """Thoughts come as ``thinking_delta``, the first one included, and gather in one block."""
+    """Reasoning is in ``thinking_delta``, and accumulates in one block."""
     responses = sync_async.stream(model("grok-3-mini"), "stream_chat", hello)
     thoughts = [r.additional_kwargs.get("thinking_delta") for r in responses]
     whole = "".join(thought for thought in thoughts if thought)
@@ -86,7 +86,7 @@ def test_thinking(sync_async: Any, model: Any, hello: Any) -> None:
 
 
 def test_tool_calls_in_streams(sync_async: Any, llm: XAILowCode) -> None:
-    """A call is in the blocks and, as a plain dict, in additional_kwargs; the text is empty."""
+    """A tool call is a block and a dict in ``additional_kwargs``; the text is empty."""
 
     def weather(city: str) -> str:
         """Weather of a city."""
@@ -111,7 +111,7 @@ def test_tool_calls_in_streams(sync_async: Any, llm: XAILowCode) -> None:
 def test_usage_can_be_switched_off(
     sync_async: Any, gateway: Any, llm: XAILowCode, model: Any, hello: Any
 ) -> None:
-    """Streams ask for usage unless the user says otherwise; plain chats never send that wish."""
+    """``stream_options`` is sent for streams only, unless ``stream_usage`` is False."""
     sync_async.stream(llm, "stream_chat", hello)
     quiet = model(additional_kwargs={"stream_options": {"include_usage": False}})
     last = sync_async.stream(quiet, "stream_chat", hello)[-1]
@@ -123,7 +123,7 @@ def test_usage_can_be_switched_off(
 
 
 async def test_closing_early_closes_the_connection(model: Any) -> None:
-    """A stream that is left closes its answer, sync and async."""
+    """Closing a stream early closes the connection, sync and async."""
     answers: list[httpx.Response] = []
 
     async def note(response: httpx.Response) -> None:
@@ -172,7 +172,7 @@ REPLY = ChatResponse(
 
 @pytest.mark.parametrize("parallel", [None, True, False])
 def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
-    """The fold of a reply's events is the response of the reply, for everything it can hold."""
+    """The last response of a stream equals that of a response that was not streamed."""
     question = _question(parallel_tool_calls=parallel)
     builder = ResponseBuilder(question)
     responses = [builder.add(event) for event in response_to_events(REPLY)]
@@ -183,7 +183,7 @@ def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
 
 
 def test_calls_in_pieces() -> None:
-    """Pieces of a call are joined, and what is there so far can be read at any time."""
+    """Deltas of a tool call are joined, and its arguments can be parsed at any time."""
     builder = ResponseBuilder(_question())
     llm = XAILowCode(api_token="at_rtest")
     arguments = []
@@ -196,7 +196,7 @@ def test_calls_in_pieces() -> None:
 
 
 def test_citations_are_blocks() -> None:
-    """Sources come as LlamaIndex's citation blocks, and as plain addresses."""
+    """Citations are LlamaIndex's citation blocks, and URLs in ``additional_kwargs``."""
     response = to_response(REPLY, _question())
     cited = [block for block in response.message.blocks if block.block_type == "citation"]
     assert [(block.source, block.title) for block in cited] == [
@@ -208,7 +208,7 @@ def test_citations_are_blocks() -> None:
 
 
 def test_refusals() -> None:
-    """The words with which the model refused are beside the message, plain and folded."""
+    """The refusal is in ``additional_kwargs``, streamed or not."""
     refused = ChatResponse((Choice((), "stop", refusal="No."),))
     builder = ResponseBuilder(_question())
     for event in response_to_events(refused):

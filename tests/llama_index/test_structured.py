@@ -1,4 +1,4 @@
-"""Objects of pydantic classes: in every mode, plain and streamed, or one clear error."""
+"""Structured output: all program modes, streamed or not, and errors."""
 
 import asyncio
 import enum
@@ -63,7 +63,7 @@ MODES = {
 
 @pytest.fixture(params=MODES)
 def asking(request: pytest.FixtureRequest, model: Any) -> XAILowCode:
-    """A model in each mode of ours."""
+    """Return a model for each program mode."""
     llm: XAILowCode = model(**MODES[request.param])
     return llm
 
@@ -75,19 +75,19 @@ def check_bike(bike: Any) -> None:
 
 
 def test_plain(sync_async: Any, asking: XAILowCode) -> None:
-    """A nested object with an enum and optional members is answered."""
+    """A nested object with an enum and optional fields is returned."""
     check_bike(sync_async.call(asking, "structured_predict", Bike, PROMPT, name="Zoe"))
 
 
 def test_streamed(sync_async: Any, asking: XAILowCode) -> None:
-    """Drafts grow to the whole object, which comes last and once."""
+    """Partial objects grow; the complete object is last and occurs once."""
     drafts = sync_async.stream(asking, "stream_structured_predict", Bike, PROMPT, name="Zoe")
     check_bike(drafts[-1])
     assert drafts.count(drafts[-1]) == 1
 
 
 def test_drafts_grow(sync_async: Any, llm: XAILowCode) -> None:
-    """By a schema there are drafts with the beginning of a text, before the object is whole."""
+    """With a JSON schema, partial objects contain incomplete strings."""
     drafts = sync_async.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe the Great")
     names = [draft.name for draft in drafts]
     assert any(0 < len(name) < len("Zoe the Great") for name in names)
@@ -98,7 +98,7 @@ def test_drafts_grow(sync_async: Any, llm: XAILowCode) -> None:
 def test_recursive_and_generic_classes(
     sync_async: Any, asking: XAILowCode, output_cls: Any, member: str
 ) -> None:
-    """Classes that contain themselves, or whose names xAI does not take, work like others."""
+    """Recursive classes, and class names that xAI does not accept, are supported."""
     prompt = PromptTemplate("A thing of 5")
     assert getattr(sync_async.call(asking, "structured_predict", output_cls, prompt), member) == 5
     drafts = sync_async.stream(asking, "stream_structured_predict", output_cls, prompt)
@@ -106,7 +106,7 @@ def test_recursive_and_generic_classes(
 
 
 def test_as_structured_llm(sync_async: Any, asking: XAILowCode) -> None:
-    """A structured LLM chats, completes and streams objects."""
+    """A structured LLM chats, completes and streams."""
     structured = asking.as_structured_llm(Bike)
     question = "A blue bike named 'Zoe' with wheels of 28"
     check_bike(sync_async.call(structured, "chat", [ChatMessage(question)]).raw)
@@ -122,7 +122,7 @@ def test_structured_llm_streams(sync_async: Any, asking: XAILowCode) -> None:
 
 
 def test_by_schema(sync_async: Any, gateway: Any, llm: XAILowCode) -> None:
-    """By default the schema goes as response_format, under a name xAI takes, without tools."""
+    """By default the schema is sent as response_format with a valid name, without tools."""
     sync_async.call(llm, "structured_predict", Generic, PROMPT, name="3")
     body = gateway.requests[-1].body
     assert body["response_format"]["json_schema"]["name"] == "Box_int_"
@@ -130,7 +130,7 @@ def test_by_schema(sync_async: Any, gateway: Any, llm: XAILowCode) -> None:
 
 
 def test_the_tool_is_forced_in_streams(sync_async: Any, gateway: Any, model: Any) -> None:
-    """By tool, the tool is forced, in streams too."""
+    """In function mode the tool call is forced, in streams too."""
     llm = model(**MODES["function"])
     sync_async.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")
     assert gateway.requests[-1].body["tool_choice"] == "required"
@@ -138,7 +138,7 @@ def test_the_tool_is_forced_in_streams(sync_async: Any, gateway: Any, model: Any
 
 
 def test_llm_kwargs(sync_async: Any, gateway: Any, asking: XAILowCode) -> None:
-    """The caller's options are sent, those in the way are left out, and the dict is not changed."""
+    """``llm_kwargs`` are sent, except conflicting options, and are not changed."""
     other = {"type": "function", "function": {"name": "other", "parameters": {"type": "object"}}}
     options = {"temperature": 0.5, "tool_choice": "none", "tools": [other]}
     before = dict(options)
@@ -150,7 +150,7 @@ def test_llm_kwargs(sync_async: Any, gateway: Any, asking: XAILowCode) -> None:
 
 
 def test_the_system_prompt_is_sent_once(sync_async: Any, gateway: Any, model: Any) -> None:
-    """The system prompt stands first in every mode, sync and async."""
+    """The system prompt is the first message in every mode, sync and async."""
     for mode in MODES.values():
         llm = model(system_prompt="Be brief.", **mode)
         sync_async.call(llm, "structured_predict", Bike, PROMPT, name="Zoe")
@@ -160,7 +160,7 @@ def test_the_system_prompt_is_sent_once(sync_async: Any, gateway: Any, model: An
 
 
 def test_mode_llm(sync_async: Any, gateway: Any, model: Any) -> None:
-    """LlamaIndex's own way, with the schema in the prompt, sends no tool or format."""
+    """LlamaIndex's text completion program sends no tool or response format."""
     llm = model(pydantic_program_mode=PydanticProgramMode.LLM)
     prompt = PromptTemplate("Say exactly '{\"value\": {value}}'")
     assert sync_async.call(llm, "structured_predict", Node, prompt, value=3) == Node(value=3)
@@ -173,14 +173,14 @@ def test_mode_llm(sync_async: Any, gateway: Any, model: Any) -> None:
     reason="older versions of LlamaIndex do not stream in this mode",
 )
 def test_mode_llm_streams(sync_async: Any, model: Any) -> None:
-    """LlamaIndex's own way streams too."""
+    """LlamaIndex's text completion program streams."""
     llm = model(pydantic_program_mode=PydanticProgramMode.LLM)
     prompt = PromptTemplate("Say exactly '{\"value\": {value}}'")
     assert sync_async.stream(llm, "stream_structured_predict", Node, prompt, value=4)[-1].value == 4
 
 
 def test_a_model_without_tools(sync_async: Any, gateway: Any, model: Any) -> None:
-    """Where tools are switched off, objects are asked for by schema, or by LlamaIndex's prompt."""
+    """Without tool calling, the JSON schema or LlamaIndex's prompt is used."""
     llm = model(is_function_calling_model=False)
     check_bike(sync_async.call(llm, "structured_predict", Bike, PROMPT, name="Zoe"))
     llm.should_use_structured_outputs = False
@@ -195,7 +195,7 @@ def test_a_model_without_tools(sync_async: Any, gateway: Any, model: Any) -> Non
     [(Bike, {"max_tokens": 3}, "truncated"), (Maybe, {"max_tokens": 1}, "truncated")],
 )
 def test_cut_answers(model: Any, method: str, output_cls: Any, options: Any, reason: str) -> None:
-    """An answer that was cut off is one clear error, never an empty object."""
+    """A truncated response raises an error; no empty object is returned."""
     llm = model(**options)
     with pytest.raises(StructuredOutputError, match=reason) as caught:
         list(getattr(llm, method)(output_cls, PROMPT, name="Zoe"))
@@ -204,7 +204,7 @@ def test_cut_answers(model: Any, method: str, output_cls: Any, options: Any, rea
 
 
 def test_an_answer_of_another_shape(sync_async: Any, model: Any, monkeypatch: Any) -> None:
-    """An answer that is prose or has another shape says so, with what was said."""
+    """A response that does not match the class raises an error."""
     llm = model()
     monkeypatch.setattr(
         "llama_index_xai_lowcode._structured_output.JSON_SCHEMA",
@@ -226,7 +226,7 @@ def test_an_answer_of_another_shape(sync_async: Any, model: Any, monkeypatch: An
     ],
 )
 def test_why_there_is_no_object(more: Any, options: Any, reason: str) -> None:
-    """The error says whether the model refused, said nothing, or was cut off."""
+    """The error reports a refusal, a missing JSON or a truncation."""
     message = ChatMessage("", role="assistant", additional_kwargs=more)
     parser = PartialObjectParser(Bike, JSON_SCHEMA)
     assert parser.parse(ChatResponse(message=message, additional_kwargs=options)) is None
@@ -235,13 +235,13 @@ def test_why_there_is_no_object(more: Any, options: Any, reason: str) -> None:
 
 
 def test_no_draft_no_object() -> None:
-    """A stream without any response is an error too."""
+    """A stream without a response raises an error."""
     with pytest.raises(StructuredOutputError, match="no response"):
         PartialObjectParser(Bike, JSON_SCHEMA).parse_final()
 
 
 def test_response_format_of_a_chat(sync_async: Any, llm: XAILowCode) -> None:
-    """A chat takes a class, or OpenAI's forms, as response_format."""
+    """``chat`` accepts a class or OpenAI's formats as response_format."""
     question = [ChatMessage("A blue bike named 'Zoe' with wheels of 28")]
     answer = sync_async.call(llm, "chat", question, response_format=Bike).message.content
     check_bike(Bike.model_validate_json(answer))
@@ -252,7 +252,7 @@ def test_response_format_of_a_chat(sync_async: Any, llm: XAILowCode) -> None:
 
 
 def test_many_at_once(llm: XAILowCode) -> None:
-    """Calls at the same time do not mix."""
+    """Concurrent calls return their own objects."""
 
     async def ask() -> list[Bike]:
         calls = (llm.astructured_predict(Bike, PROMPT, name=f"B{i}x") for i in range(10))
@@ -269,7 +269,7 @@ def test_many_at_once(llm: XAILowCode) -> None:
 def test_objects_in_every_form(
     sync_async: Any, gateway: Any, model: Any, api: str, mode: PydanticProgramMode
 ) -> None:
-    """Each form gives the object, plain and streamed; messages, which take no schema, by a tool."""
+    """Every API returns the object, streamed or not; Messages by a forced tool call."""
     llm = model(api=api, pydantic_program_mode=mode)
     check_bike(sync_async.call(llm, "structured_predict", Bike, PROMPT, name="Zoe"))
     check_bike(sync_async.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")[-1])
@@ -280,7 +280,7 @@ def test_objects_in_every_form(
 
 
 def test_a_call_may_name_its_form(sync_async: Any, gateway: Any, model: Any) -> None:
-    """The form of a single call decides how its object is asked for."""
+    """The option ``api`` of a call determines how its object is requested."""
     llm = model(additional_kwargs={"api": "responses"})
     check_bike(
         sync_async.call(

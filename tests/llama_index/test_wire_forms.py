@@ -1,4 +1,4 @@
-"""Answers of every wire form go through LlamaIndex's messages and stores, and back verbatim."""
+"""Responses of every API are preserved by LlamaIndex's messages and stores, and sent back."""
 
 import asyncio
 import json
@@ -82,7 +82,7 @@ QUESTION = prepare_request("grok-4.7", [ChatMessage("Hi")])
 @settings(max_examples=40)
 @given(choices)
 def test_an_answer_survives_message_and_json(choice: Choice) -> None:
-    """What was answered is the same after it was a ChatMessage and JSON: parts, items, form."""
+    """Parts, items and dialect of a response are preserved by ``ChatMessage`` and JSON."""
     message = to_response(ChatResponse((choice,), id="resp_1"), QUESTION).message
     restored = ChatMessage.model_validate_json(message.model_dump_json())
     assert to_messages([message]) == to_messages([restored]) == (choice.message,)
@@ -91,7 +91,7 @@ def test_an_answer_survives_message_and_json(choice: Choice) -> None:
 @settings(max_examples=40)
 @given(choices, st.lists(st.builds(Citation, st.just("https://x.ai"), st.none(), st.integers())))
 def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Citation]) -> None:
-    """Items, tools that xAI ran, pictures and sources are in a stream's last response too."""
+    """The last response of a stream has items, server-side tool calls, images and citations."""
     reply = ChatResponse((choice,), id="resp_1", citations=tuple(citations))
     builder = ResponseBuilder(QUESTION)
     seen = [builder.add(event) for event in response_to_events(reply)]
@@ -107,7 +107,7 @@ def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Cit
 
 
 def verbatim(items_: Any) -> list[str]:
-    """Items as JSON, in the order of their members."""
+    """Return items as JSON, with keys in their order."""
     return [json.dumps(item) for item in items_]
 
 
@@ -117,7 +117,7 @@ def answered(response: Any, form: str) -> list[Any]:
 
 
 def sent(gateway: Any, form: str) -> list[Any]:
-    """What the last request gave back of the first answer."""
+    """Return the first response as the last request sent it back."""
     body = gateway.requests[-1].body
     if form == "responses":
         return [item for item in body["input"] if item.get("role") != "user"]
@@ -188,7 +188,7 @@ broken_store = pytest.mark.skipif(
 def test_a_tool_loop_replays_the_answer(
     sync_async: Any, model: Any, gateway: Any, form: str, kept: Callable[[ChatMessage], ChatMessage]
 ) -> None:
-    """The second request holds the first answer's items byte for byte, whatever kept them."""
+    """The second request contains the items of the first response, byte for byte."""
     llm = model(**FORMS[form])
     question = ChatMessage(PRODUCT)
     first = sync_async.call(llm, "chat_with_tools", [MULTIPLY], question)
@@ -211,7 +211,7 @@ def test_a_tool_loop_replays_the_answer(
 def test_an_agent_replays_encrypted_thoughts(
     model: Any, gateway: Any, form: str, streaming: bool
 ) -> None:
-    """In an agent's loop, streamed or not, the second request holds all of the first answer."""
+    """In the loop of an agent, the second request contains the whole first response."""
     agent = FunctionAgent(tools=[multiply], llm=model(**FORMS[form]), streaming=streaming)
     seen: list[Any] = []
 
@@ -231,7 +231,7 @@ def test_an_agent_replays_encrypted_thoughts(
 
 
 def test_a_corrected_call_wins(sync_async: Any, model: Any, gateway: Any) -> None:
-    """Where a person changed a call, what is sent is the change, not what the model had said."""
+    """If a person changed a tool call, the changed call is sent."""
     llm = model(**FORMS["responses"])
     question = ChatMessage(PRODUCT)
     message = through_json(sync_async.call(llm, "chat_with_tools", [MULTIPLY], question).message)
@@ -246,7 +246,7 @@ def test_a_corrected_call_wins(sync_async: Any, model: Any, gateway: Any) -> Non
 def test_a_conversation_keeps_its_form_unless_told(
     sync_async: Any, model: Any, gateway: Any
 ) -> None:
-    """An answer over responses goes on over responses by itself, and as text where told."""
+    """A conversation stays on Responses, unless ``api`` is set."""
     first = sync_async.call(model(store=False), "chat", [ChatMessage("Hi")]).message
     assert gateway.requests[-1].path == "/xai/v1/responses"
     talk = [ChatMessage("Hi"), first, ChatMessage("And?")]
@@ -259,7 +259,7 @@ def test_a_conversation_keeps_its_form_unless_told(
 
 
 def test_previous_response_ids(sync_async: Any, model: Any, gateway: Any) -> None:
-    """With stored responses only what is new is sent, and the id can be given by hand."""
+    """With stored responses only new messages are sent; the id can also be set by the caller."""
     llm = model(api="responses", use_previous_response_id=True)
     talk = [ChatMessage("s", role="system"), ChatMessage("Say 'one'")]
     first = sync_async.call(llm, "chat", talk)
@@ -282,7 +282,7 @@ def test_previous_response_ids(sync_async: Any, model: Any, gateway: Any) -> Non
 def test_what_is_not_stored_or_was_corrected_is_sent(
     sync_async: Any, model: Any, gateway: Any
 ) -> None:
-    """No id is named of an answer that xAI does not keep, or that says something else now."""
+    """Responses that are not stored, or were changed, have no previous_response_id."""
     talk = [ChatMessage("Say 'one'")]
     for fields in ({"store": False}, {}):
         llm = model(api="responses", use_previous_response_id=True, **fields)
