@@ -146,7 +146,7 @@ class Loopback:
 
     def _serve(self, started: threading.Event) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.execute(self._main(started))
+            runner.run(self._main(started))
 
     async def _main(self, started: threading.Event) -> None:
         self._ended = asyncio.Event()

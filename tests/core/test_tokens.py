@@ -145,11 +145,11 @@ async def test_the_service_is_asked_again_later(
         await twin.ask("count", "Hello", estimate=True)
     assert (await twin.ask("count", "Hi", estimate=True)).exact is False
     assert (await twin.ask("count", "Hi there")).exact is True
-    monkeypatch.setattr(twin.counter, "_silent_until", twin.gateway.session.clock() - 1)
+    monkeypatch.setattr(twin.counter, "_silent_until", twin.gateway.context.clock() - 1)
     assert (await twin.ask("count", "Hello", estimate=True)).exact is True
     emulator.inject(Refuse(503))  # told already: no second warning
     assert (await twin.ask("count", "Goodbye", estimate=True)).exact is False
-    assert twin.counter._silent_until > twin.gateway.session.clock() + 20
+    assert twin.counter._silent_until > twin.gateway.context.clock() + 20
 
 
 @pytest.mark.parametrize("is_async", [False, True])
