@@ -114,18 +114,17 @@ llm.with_structured_output(Person).invoke(facts)
 # %% [markdown]
 # ## A chain, and several questions at once
 #
-# The model stands in chains like any other. `track` shows how many answers have come, in notebooks and
-# terminals.
+# The model stands in chains like any other. tqdm shows how many responses have arrived.
 
 # %%
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
-from xai_lowcode._internal.progress import track
+from tqdm.auto import tqdm
 
 chain = ChatPromptTemplate.from_template("Say '{word}, ahoy!'") | llm | StrOutputParser()
 words = [{"word": word} for word in ("Ship", "Land", "Whale")]
-answers = dict(track(chain.batch_as_completed(words), total=len(words)))
+answers = dict(tqdm(chain.batch_as_completed(words), total=len(words)))
 print([answers[number] for number in sorted(answers)])
 
 # %% [markdown]

@@ -12,31 +12,35 @@ emulator = connect()
 # %% [markdown]
 # ## One order
 #
-# `Gateway.create_images` gives an `ImageBatch`, which a notebook shows. `thumbnails` makes small copies: the
-# pictures themselves have a million pixels.
+# `Gateway.create_images` gives an `ImageBatch`, which a notebook displays.
 
 # %%
-from xai_lowcode import Gateway, ImageRequest, Settings
+from IPython.display import display
+
+from xai_lowcode import Gateway, ImageRequest, Settings, images
 
 gateway = Gateway(Settings.create())
 batch = gateway.create_images(
     ImageRequest(prompt="A lighthouse at dawn", n=2, response_format="b64_json")
 )
 print(batch.cost_usd, "US dollars for", len(batch.images))
-batch.thumbnails(220)
+display(batch)
 
 # %% [markdown]
-# Each one can be saved, or handed to Pillow. What it prints is short, however large it is.
+# Each one can be saved, or opened with Pillow. Its repr is short, however large the image is.
 
 # %%
 import tempfile
+from io import BytesIO
 from pathlib import Path
+
+import PIL.Image
 
 first = batch.images[0]
 with tempfile.TemporaryDirectory() as folder:
     saved = first.save(Path(folder) / "lighthouse.png")
     print(saved.name, saved.stat().st_size > 0)
-picture = first.to_pil()
+picture = PIL.Image.open(BytesIO(first.content))
 print(picture.size, picture.mode, first.mime_type)
 
 # %%
@@ -45,18 +49,17 @@ picture.crop((300, 300, 724, 724)).resize((160, 160)).convert("L")
 # %% [markdown]
 # ## LangChain
 #
-# `XAIImageGenerator` is a Runnable: a prompt in, standard image blocks out. `pictures` shows blocks.
+# `XAIImageGenerator` is a Runnable: a prompt in, standard image blocks out. `images` displays blocks.
 
 # %%
 from langchain_core.prompts import PromptTemplate
 
 from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerator
-from xai_lowcode.types.images import extract_images
 
 painter = XAIImageGenerator(response_format="b64_json")
 chain = PromptTemplate.from_template("A {animal} on a cliff, wide landscape") | painter
 blocks = chain.invoke({"animal": "goat"})
-extract_images(blocks).thumbnails(300)
+images(blocks)
 
 # %% [markdown]
 # ### And back into a conversation
@@ -84,7 +87,7 @@ agent = create_agent(llm, [XAIImageGenerationTool(image_format="b64_json")])
 messages = agent.invoke({"messages": "Generate an image of 'a red boat in fog'."})["messages"]
 for message in messages:
     print(f"{message.type:>6}: {message.text or message.tool_calls[0]['args']}")
-extract_images(messages[2].artifact).thumbnails(220)
+images(messages[2].artifact)
 
 # %% [markdown]
 # ## LlamaIndex
@@ -98,9 +101,9 @@ from llama_index_xai_lowcode import XAIImageGenerator as Painter
 from llama_index_xai_lowcode import XAIImageToolSpec, XAILowCode
 
 grok = XAILowCode(model="grok-4.3")
-images = Painter().generate("Three sails, portrait", response_format="b64_json")
-print(grok.chat([ChatMessage(blocks=[TextBlock(text="What is this?"), *images])]))
-extract_images(images).thumbnails(240)
+sails = Painter().generate("Three sails, portrait", response_format="b64_json")
+print(grok.chat([ChatMessage(blocks=[TextBlock(text="What is this?"), *sails])]))
+images(sails)
 
 # %% [markdown]
 # With `show=True` the model is given what it has painted, and can look at it.
@@ -115,7 +118,7 @@ async for event in handler.stream_events():
     if isinstance(event, ToolCallResult):
         painted += event.tool_output.raw_output
 print(await handler)
-extract_images(painted).thumbnails(220)
+images(painted)
 
 # %% [markdown]
 # ## What cannot be painted

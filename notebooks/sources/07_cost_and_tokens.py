@@ -30,11 +30,12 @@ QUESTIONS = [
 # ## More effort, more thoughts
 #
 # `reasoning_effort` says how hard a model thinks. Thoughts are charged like words that are said, whether or not
-# they may be read. `track` shows how far the batch is.
+# they may be read. tqdm shows the progress of the batch.
 
 # %%
+from tqdm.auto import tqdm
+
 from langchain_xai_lowcode import ChatXAILowCode
-from xai_lowcode._internal.progress import track
 
 EFFORTS = ["none", "low", "medium", "high"]
 
@@ -42,7 +43,7 @@ EFFORTS = ["none", "low", "medium", "high"]
 def ask_all(llm: ChatXAILowCode, label: str) -> list:
     """Asks all questions at once; gives the answers in the order of the questions."""
     coming = llm.batch_as_completed(QUESTIONS)
-    answers = dict(track(coming, total=len(QUESTIONS), label=label))
+    answers = dict(tqdm(coming, total=len(QUESTIONS), desc=label))
     return [answers[number] for number in sorted(answers)]
 
 

@@ -6,7 +6,7 @@ look that brought nothing, in any of the ways gateways have of saying so, is rep
 
 from typing import Any
 
-from xai_lowcode._internal.progress import Report, shown
+from xai_lowcode._internal.progress import ProgressCallback, open_progress
 from xai_lowcode.api.endpoints import GET_DEFERRED_COMPLETION
 from xai_lowcode.errors import (
     APIConnectionError,
@@ -56,12 +56,12 @@ def poll(request_id: str, deferral: PollingOptions, context: CallContext) -> Flo
         XAILowCodeError: A look failed for good.
     """
     check_id("request_id", request_id)
-    with shown(deferral.progress, "deferred answer", "looks") as report:
+    with open_progress(deferral.progress, "deferred completion", "polls") as report:
         return (yield from _wait_for_result(request_id, deferral, context, report))
 
 
 def _wait_for_result(
-    request_id: str, deferral: PollingOptions, context: CallContext, report: Report
+    request_id: str, deferral: PollingOptions, context: CallContext, report: ProgressCallback
 ) -> Flow[Success]:
     call = Call(GET_DEFERRED_COMPLETION, ids={"request_id": request_id})
     # However short the time, there is one look.

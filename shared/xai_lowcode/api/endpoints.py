@@ -6,9 +6,9 @@ nothing of endpoints.
 
 from typing import Any
 
+from xai_lowcode.api.images import parse_images
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.protocol.endpoint import Endpoint, parse_object
-from xai_lowcode.types.images import parse_images
 from xai_lowcode.types.resources import (
     ApiKey,
     BatchUpload,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xai_lowcode._internal import json
-from xai_lowcode._internal.progress import Report, Wish, check_wish, shown
+from xai_lowcode._internal.progress import Progress, ProgressCallback, check_progress, open_progress
 from xai_lowcode.api.endpoints import DOWNLOAD_FILE, GET_FILE, INITIALIZE_UPLOAD, UPLOAD_CHUNK
 from xai_lowcode.errors import BadRequestError, CorruptedDownloadError, UsageError, XAILowCodeError
 from xai_lowcode.protocol.call_flow import CallContext, call_and_parse, call_flow
@@ -114,7 +114,7 @@ def upload(
     name: str = "",
     content_type: str = "",
     chunk_size: int = CHUNK_SIZE,
-    progress: Wish = None,
+    progress: Progress = None,
 ) -> Flow[FileRecord]:
     """Uploads a file in pieces.
 
@@ -133,15 +133,15 @@ def upload(
     """
     if chunk_size < 1:
         raise UsageError(f"chunk_size: 1 or more, not {chunk_size}.", field="chunk_size")
-    check_wish(progress)
+    check_progress(progress)
     job = source if isinstance(source, Upload) else Upload(source, name, content_type)
     yield RunBlocking(job.open)
-    with shown(progress, job.name, "bytes") as report:
+    with open_progress(progress, job.name, "B") as report:
         return (yield from _send_chunks(context, job, chunk_size, report))
 
 
 def _send_chunks(
-    context: CallContext, job: Upload, chunk_size: int, report: Report
+    context: CallContext, job: Upload, chunk_size: int, report: ProgressCallback
 ) -> Flow[FileRecord]:
     if job.file_id:
         record = yield from _resume(job, context)
@@ -206,7 +206,7 @@ def _explain_wrong_endpoint(other: str, fields: str) -> Iterator[None]:
 
 
 def download(
-    context: CallContext, /, file_id: str, *, as_text: bool = False, progress: Wish = None
+    context: CallContext, /, file_id: str, *, as_text: bool = False, progress: Progress = None
 ) -> Flow[FileContent]:
     """Fetches a file and checks that it is the one that was stored.
 
@@ -222,12 +222,12 @@ def download(
         CorruptedDownloadError: What came is not the file; it is in the error's ``content``.
         NotFoundError: There is no such file.
     """
-    check_wish(progress)
+    check_progress(progress)
     ids = {"file_id": file_id}
     record = yield from call_and_parse(Call(GET_FILE, ids=ids), context)
     query = {"format": "text"} if as_text else {}
     size = None if as_text else record.size
-    with shown(progress, record.name or file_id, "bytes") as report:
+    with open_progress(progress, record.name or file_id, "B") as report:
         report(0, size)
         success = yield from call_flow(Call(DOWNLOAD_FILE, ids=ids, query=query), context)
         content = _without_envelope(success.body, size)

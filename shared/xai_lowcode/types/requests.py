@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from xai_lowcode._internal.credentials import credential_error
-from xai_lowcode._internal.progress import Wish, check_wish
+from xai_lowcode._internal.progress import Progress, check_progress
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import Message
 
@@ -32,10 +32,10 @@ class PollingOptions:
     poll_timeout: float = 30.0
     initial_delay: float = 1.0
     max_delay: float = 15.0
-    progress: Wish = None
+    progress: Progress = None
 
     def __post_init__(self) -> None:
-        check_wish(self.progress)
+        check_progress(self.progress)
         for name in ("timeout", "poll_timeout", "initial_delay", "max_delay"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
