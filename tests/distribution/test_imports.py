@@ -24,7 +24,6 @@ UNNEEDED = {
     "xai_lowcode.chat.dialects.messages": "most programs speak one",
     "xai_lowcode.chat.dialects.responses": "most programs speak one",
     "xai_lowcode.json_schema.sanitizer": "the steps of cleaning; many chats have no schema",
-    "xai_lowcode.json_schema.sanitizer": "one of them",
     "xai_lowcode.transport.pool": "stands on httpcore, which takes long; made with the first call",
     "xai_lowcode.transport.network": "the same, below it",
     "xai_lowcode.emulator": "a server",
