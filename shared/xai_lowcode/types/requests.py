@@ -157,7 +157,7 @@ class ChatRequest:
         frequency_penalty: -2 to 2; reasoning models reject it.
         logprobs: Whether to return log probabilities of tokens.
         top_logprobs: Number of alternatives for each token, 0 to 8.
-        reasoning_effort: Reasoning effort: ``"low"``, ``"high"`` or another value that the model supports.
+        reasoning_effort: ``"low"``, ``"high"`` or another value that the model supports.
         user: An id of the end user, for abuse detection.
         service_tier: ``"default"`` or ``"priority"``.
         prompt_cache_key: Requests with the same key share xAI's prompt cache.
