@@ -678,7 +678,7 @@ def test_settings_without_effect_on_a_client_are_refused(
 ) -> None:
     """A proxy or certificates beside a client that has its own: the setting is named."""
     assert check_http_client(None, field="http_client", is_async=False, **options) is None
-    with pytest.raises(UsageError, match="no effect together with http_client") as refusal:
+    with pytest.raises(UsageError, match="has no effect together with http_client") as refusal:
         check_http_client(StandIn(), field="http_client", is_async=False, **options)
     assert refusal.value.field == named
 
