@@ -33,6 +33,8 @@ PROMPTS = [
 # the reasoning content is returned.
 
 # %%
+from tqdm.auto import tqdm
+
 from langchain_xai_lowcode import ChatXAILowCode
 
 EFFORTS = ["none", "low", "medium", "high"]

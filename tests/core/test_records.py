@@ -243,7 +243,7 @@ def test_errors_name_places_and_repeat_nothing(kind: type[Resource]) -> None:
     for odd in (None, "hunter2", ["hunter2"], 5):
         with pytest.raises(InvalidResponseError) as raised:
             parse_resource(kind)(odd)
-        assert "the answer is missing or of another type" in str(raised.value)
+        assert "the response is missing or of another type" in str(raised.value)
         assert "hunter2" not in str(raised.value)
 
 

@@ -19,7 +19,7 @@ from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
 from xai_lowcode.chat import openai_format as openai_forms
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
-from xai_lowcode.json_schema.keywords import KINDS
+from xai_lowcode.json_schema.keywords import SUBSCHEMA_KEYWORDS
 from xai_lowcode.protocol.urls import UrlFormatSelector, build_path, path_parameters
 from xai_lowcode.redaction import redact
 from xai_lowcode.types.images import ImageRequest
@@ -77,7 +77,7 @@ schemas = st.recursive(
     scalars | st.sampled_from(["object", "#", "#/$defs/a", "#/properties/a", "null"]),
     lambda inner: (
         st.dictionaries(
-            st.sampled_from([*KINDS, "$ref", "type", "enum", "const", "definitions", "a", "items"]),
+            st.sampled_from([*SUBSCHEMA_KEYWORDS, "$ref", "type", "enum", "const", "definitions", "a", "items"]),
             inner,
             max_size=5,
         )

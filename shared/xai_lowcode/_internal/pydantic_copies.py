@@ -1,7 +1,7 @@
-"""Copies of a pydantic object that was checked once, for streams that make hundreds of the kind.
+"""Unvalidated copies of a validated pydantic model, for streams that create hundreds of chunks.
 
-To check each costs more than all the rest of a chunk, and pushes our own code out of the
-processor's cache besides. Only what the adapters made themselves goes into a copy.
+Validation of each chunk would cost more than the rest of its processing. Only values that the
+adapters created themselves go into a copy.
 """
 
 from typing import Any, Generic, TypeVar

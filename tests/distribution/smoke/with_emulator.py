@@ -14,6 +14,6 @@ with running() as emulated:
                 prompt="A lighthouse", model="grok-imagine-image", response_format="b64_json"
             )
         )
-        assert batch.images[0].to_pil().size
+        assert batch.images[0].content
     assert emulated.requests
 assert missing("langchain_core", "llama_index.core", "typer")
