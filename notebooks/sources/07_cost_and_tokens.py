@@ -33,7 +33,6 @@ PROMPTS = [
 # the reasoning content is returned.
 
 # %%
-from tqdm.auto import tqdm
 
 from langchain_xai_lowcode import ChatXAILowCode
 

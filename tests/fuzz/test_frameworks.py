@@ -43,7 +43,14 @@ pytestmark = pytest.mark.slow
 
 forms = pytest.mark.parametrize("form", QUESTIONS)
 words = st.text(max_size=6)
-KINDS = [*langchain_messages._BLOCK_CONVERTERS, "reasoning", "tool_use", "tool_call", "non_standard", "?"]
+KINDS = [
+    *langchain_messages._BLOCK_CONVERTERS,
+    "reasoning",
+    "tool_use",
+    "tool_call",
+    "non_standard",
+    "?",
+]
 members = st.sampled_from(
     [
         "text",

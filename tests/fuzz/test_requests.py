@@ -77,7 +77,9 @@ schemas = st.recursive(
     scalars | st.sampled_from(["object", "#", "#/$defs/a", "#/properties/a", "null"]),
     lambda inner: (
         st.dictionaries(
-            st.sampled_from([*SUBSCHEMA_KEYWORDS, "$ref", "type", "enum", "const", "definitions", "a", "items"]),
+            st.sampled_from(
+                [*SUBSCHEMA_KEYWORDS, "$ref", "type", "enum", "const", "definitions", "a", "items"]
+            ),
             inner,
             max_size=5,
         )
