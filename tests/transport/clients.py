@@ -52,7 +52,7 @@ class Outcome:
     @property
     def is_invalid_response(self) -> bool:
         """Whether the error says that the response cannot be used."""
-        return bool({"InvalidResponseError", "InvalidResponseError"} & set(self.classes))
+        return bool({"InvalidResponseError"} & set(self.classes))
 
     def __str__(self) -> str:
         if self.classes:
