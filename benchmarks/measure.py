@@ -20,7 +20,7 @@ from floors import (
     HttpxByHand,
 )
 from ours import OursInLangChain, OursInLlamaIndex
-from peers import (
+from alternatives import (
     LangChainLiteLLM,
     LangChainOpenAI,
     LangChainXAI,

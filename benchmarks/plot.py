@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from floors import BareLangChain, BareLlamaIndex, HttpxByHand
 from ours import OursInLangChain, OursInLlamaIndex
-from peers import LangChainLiteLLM, LangChainOpenAI, LangChainXAI, LlamaIndexOpenAILike
+from alternatives import LangChainLiteLLM, LangChainOpenAI, LangChainXAI, LlamaIndexOpenAILike
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
