@@ -87,7 +87,7 @@ class Settings(BaseModel):
     default, for that of the environment, ``""`` for none. It may contain a password: not in dumps
     and reprs, but in pickles."""
     verify: Any = True
-    """How the server's certificate is verified: True, the default, for the default CA certificates or
+    """How the server's certificate is verified: True, the default, for the default certificates or
     those of ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``; the path of a file or directory of CA
     certificates; an ``ssl.SSLContext``, which is null in dumps and cannot be pickled; False for no
     verification, with a warning."""
