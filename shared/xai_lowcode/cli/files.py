@@ -1,8 +1,10 @@
 """``xai-lowcode files``: upload, list, delete."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +38,7 @@ def upload(
     """Upload a file in pieces and print its id."""
     job = Upload(path, name)
     with Gateway(client_options(context)) as gateway, _delete_partial(job):
-        record = gateway.upload_file(job, progress=True)
+        record = gateway.upload_file(job, progress=_shows_progress())
     if as_json:
         write_json(_document(record))
     else:
@@ -111,3 +113,8 @@ def _day(moment: float | str | None) -> str:
     if isinstance(moment, int | float):
         return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M}"
     return (moment or "")[:16].replace("T", " ")
+
+
+def _shows_progress() -> bool:
+    """Return whether to show a progress bar: on a terminal, if tqdm is installed."""
+    return sys.stderr.isatty() and find_spec("tqdm") is not None
