@@ -1,4 +1,4 @@
-"""The table as a picture: ratios of ours and of the peers, one group of bars for each shape."""
+"""The table as a picture: ratios of ours and of the alternatives, one group of bars for each shape."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -64,7 +64,7 @@ class RedactedStr(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        # str() of another RedactedStr would return its repr.
+        """Create it; ``str()`` of another ``RedactedStr`` would return its repr."""
         return super().__new__(cls, str.__str__(text))
 
     def __repr__(self) -> str:

@@ -7,16 +7,16 @@ are created, before any connection is opened.
 import os
 import ssl
 import warnings
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import httpx
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     field_serializer,
-    field_validator,
 )
 
 from xai_lowcode._internal.credentials import credential_error
@@ -51,6 +51,29 @@ DEFAULT_MAX_RESPONSE_BYTES = 268_435_456
 """256 MiB."""
 
 
+def _check_base_url(base_url: Any) -> str:
+    # ``Settings.create`` has checked whether plain http is accepted.
+    return check_base_url(base_url, allow_insecure_http=True)
+
+
+def _check_backend_url(backend_url: Any) -> str | None:
+    if backend_url is None:
+        return None
+    return check_base_url(backend_url, allow_insecure_http=True, field="backend_url")
+
+
+def _check_verify(verify: Any) -> bool | str | ssl.SSLContext:
+    checked = check_verify(verify)
+    if checked is False:
+        warnings.warn(
+            "verify=False: the server's certificate is not verified, so anyone on the network can"
+            " read the token. Pass the path of your CA certificates as verify instead.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return checked
+
+
 class Settings(BaseModel):
     """Settings of a client; immutable and picklable, with a repr without the token.
 
@@ -65,33 +88,37 @@ class Settings(BaseModel):
 
     api_token: SecretStr = Field(exclude=True, repr=False)
     """The LowCodeAPI token (``at_…``); not in dumps and reprs, but in pickles."""
-    base_url: str = DEFAULT_BASE_URL
+    base_url: Annotated[str, BeforeValidator(_check_base_url)] = DEFAULT_BASE_URL
     """Base URL of the gateway, ending in ``/xai``."""
-    backend_url: str | None = None
+    backend_url: Annotated[str | None, BeforeValidator(_check_backend_url)] = None
     """Base URL of the gateway's definition; no token is sent there. None for the hosted backend, or
     for ``base_url`` if that is not the hosted gateway."""
-    timeout: Any = None
+    timeout: Annotated[Any, BeforeValidator(check_timeout)] = None
     """Timeouts in seconds: a number, four as (connect, read, write, pool), or an ``httpx.Timeout``.
     Default None: 10 to connect, 1200 to read, 60 to write, 60 to wait for a free connection."""
-    deadline: float | None = None
+    deadline: Annotated[float | None, BeforeValidator(check_deadline)] = None
     """Seconds for a whole call, including all retries and delays; default None for no limit."""
-    max_retries: int = 2
+    max_retries: Annotated[int, BeforeValidator(check_max_retries)] = 2
     """Number of retries of a failed call; 0 for a single request."""
-    max_concurrency: int | None = None
+    max_concurrency: Annotated[int | None, BeforeValidator(check_max_concurrency)] = None
     """Maximum number of concurrent requests of threads and tasks together; None for no limit."""
     parameter_names: dict[str, str] = Field(default_factory=dict)
     """The gateway's names of path parameters in the old URL format, if they differ, for instance
     ``{"file_id": "id"}``."""
-    proxy: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    proxy: Annotated[SecretStr | None, BeforeValidator(check_proxy)] = Field(
+        default=None, exclude=True, repr=False
+    )
     """URL of a proxy, with the scheme ``http``, ``https``, ``socks5`` or ``socks5h``; None, the
     default, for that of the environment, ``""`` for none. It may contain a password: not in dumps
     and reprs, but in pickles."""
-    verify: Any = True
-    """How the server's certificate is verified: True, the default, for the default CA certificates or
+    verify: Annotated[Any, BeforeValidator(_check_verify)] = True
+    """How the server's certificate is verified: True, the default, for the default certificates or
     those of ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``; the path of a file or directory of CA
     certificates; an ``ssl.SSLContext``, which is null in dumps and cannot be pickled; False for no
     verification, with a warning."""
-    max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES
+    max_response_bytes: Annotated[int, BeforeValidator(check_max_response_bytes)] = (
+        DEFAULT_MAX_RESPONSE_BYTES
+    )
     """Limit of the decompressed size of one response, in bytes; default 256 MiB."""
     url_format: UrlFormat = "auto"
     """The gateway's URL format; ``"auto"`` tries the new one first and remembers what worked."""
@@ -132,64 +159,6 @@ class Settings(BaseModel):
             ),
             **{name: value for name, value in options.items() if value is not None},
         )
-
-    @field_validator("base_url", mode="before")
-    @classmethod
-    def _check_base_url(cls, base_url: Any) -> str:
-        # ``create`` has checked whether plain http is accepted.
-        return check_base_url(base_url, allow_insecure_http=True)
-
-    @field_validator("backend_url", mode="before")
-    @classmethod
-    def _check_backend_url(cls, backend_url: Any) -> str | None:
-        if backend_url is None:
-            return None
-        return check_base_url(backend_url, allow_insecure_http=True, field="backend_url")
-
-    @field_validator("timeout", mode="before")
-    @classmethod
-    def _check_timeout(cls, timeout: Any) -> httpx.Timeout | None:
-        return check_timeout(timeout)
-
-    @field_validator("deadline", mode="before")
-    @classmethod
-    def _check_deadline(cls, deadline: Any) -> float | None:
-        return check_deadline(deadline)
-
-    @field_validator("max_retries", mode="before")
-    @classmethod
-    def _check_max_retries(cls, number: Any) -> int:
-        return check_max_retries(number)
-
-    @field_validator("max_concurrency", mode="before")
-    @classmethod
-    def _check_max_concurrency(cls, number: Any) -> int | None:
-        return check_max_concurrency(number)
-
-    @field_validator("proxy", mode="before")
-    @classmethod
-    def _check_proxy(cls, proxy: Any) -> SecretStr | None:
-        # Error reporters print the local variables of frames.
-        proxy = to_secret(proxy)
-        return check_proxy(proxy)
-
-    @field_validator("verify", mode="before")
-    @classmethod
-    def _check_verify(cls, verify: Any) -> bool | str | ssl.SSLContext:
-        checked = check_verify(verify)
-        if checked is False:
-            warnings.warn(
-                "verify=False: the server's certificate is not verified, so anyone on the network"
-                " can read the token. Give the path of your CA certificates as verify instead.",
-                UserWarning,
-                stacklevel=2,
-            )
-        return checked
-
-    @field_validator("max_response_bytes", mode="before")
-    @classmethod
-    def _check_max_response_bytes(cls, number: Any) -> int:
-        return check_max_response_bytes(number)
 
     @field_serializer("timeout")
     def _plain_timeout(self, timeout: httpx.Timeout | None) -> dict[str, float | None] | None:

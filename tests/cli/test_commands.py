@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,6 +134,7 @@ def test_an_upload_shows_a_progress_bar_on_a_terminal(gateway: Emulator, tmp_pat
     path = tmp_path / "notes.bin"
     path.write_bytes(bytes(3_500_000))
     screen, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
     env = {**os.environ, **connected_to(gateway), "TERM": "xterm"}
     command = subprocess.Popen(
         [*PROGRAM, "files", "upload", str(path)], env=env, stdout=subprocess.PIPE, stderr=terminal
@@ -141,7 +143,7 @@ def test_an_upload_shows_a_progress_bar_on_a_terminal(gateway: Emulator, tmp_pat
     output = "".join(read_terminal(screen))
     out, _ = command.communicate(timeout=30)
     assert "notes.bin" in output
-    assert "3.5/3.5 MB" in output
+    assert "3.50M/3.50M" in output
     assert out.decode().strip() in gateway.store.files
 
 

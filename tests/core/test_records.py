@@ -127,7 +127,7 @@ def test_every_example_is_read(name: str) -> None:
 def test_a_ticket_is_read() -> None:
     """The published ticket has its id."""
     body = body_of("official_examples/post-chat-completions-deferred")
-    assert parse_resource(records.Ticket)(body).request_id == body["request_id"]
+    assert parse_resource(records.DeferredCompletion)(body).request_id == body["request_id"]
 
 
 def test_what_is_new_is_kept() -> None:

@@ -12,7 +12,7 @@ A cell says what an application gets:
 The columns are kinds of requests: a whole answer, a stream, the order of a deferred answer, the
 look that fetches it, a picture, the begin and the piece of an upload, the record and the content of
 a download. An answer that has begun may have been paid for, and is not asked for again; nor is what
-can be fetched once, or would be in a file twice.
+can be retrieved only once, or would be in a file twice.
 """
 
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ from xai_lowcode.protocol.retry import RetryPolicy
 from xai_lowcode.protocol.steps import Call, Flow, Sleep, Success
 from xai_lowcode.protocol.urls import check_id
 from xai_lowcode.types.requests import PollingOptions
-from xai_lowcode.types.resources import Ticket, parse_resource
+from xai_lowcode.types.resources import DeferredCompletion, parse_resource
 
 _MAYBE_CONSUMED = (
     "An earlier poll ended without a response. If the gateway had retrieved the result from xAI by"
@@ -40,7 +40,7 @@ def parse_request_id(success: Success, context: CallContext) -> str:
 
 
 def _parse_request_id(body: Any) -> str:
-    request_id = parse_resource(Ticket)(body).request_id
+    request_id = parse_resource(DeferredCompletion)(body).request_id
     try:
         return check_id("request_id", request_id)
     except UsageError as error:

@@ -15,11 +15,11 @@ from xai_lowcode.types.resources import (
     Embeddings,
     FilePage,
     FileRecord,
+    InitializedUpload,
     LegacyCompletion,
     Model,
     TextCompletion,
     TextToken,
-    UploadTicket,
     parse_resource,
     parse_resources,
 )
@@ -42,14 +42,14 @@ def _parse_uploaded_chunk(body: Any) -> FileRecord:
     return parse_resource(FileRecord)(body)
 
 
-def _parse_upload_ticket(body: Any) -> UploadTicket:
+def _parse_initialized_upload(body: Any) -> InitializedUpload:
     if isinstance(body, dict) and "upload_status" in body:
         raise InvalidResponseError(
             "The response of Initialize File Upload looks like one of Upload File Chunk.",
             hint="This gateway routes all colon endpoints to one of them; nothing was started.",
             body=body,
         )
-    return parse_resource(UploadTicket)(body)
+    return parse_resource(InitializedUpload)(body)
 
 
 def _parse_deferred_completion(body: Any) -> dict[str, Any] | None:
@@ -171,7 +171,7 @@ DOWNLOAD_FILE = Endpoint(
 )
 UPDATE_FILE = Endpoint("Update File", "PATCH", "/v1/files/{file_id}", parse_resource(FileRecord))
 INITIALIZE_UPLOAD = Endpoint(
-    "Initialize File Upload", "POST", "/v1/files:initialize", _parse_upload_ticket
+    "Initialize File Upload", "POST", "/v1/files:initialize", _parse_initialized_upload
 )
 UPLOAD_CHUNK = Endpoint(
     "Upload File Chunk", "POST", "/v1/files:uploadChunks", _parse_uploaded_chunk, at_most_once=True

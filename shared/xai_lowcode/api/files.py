@@ -156,9 +156,9 @@ def upload(
 def _initialize(state: Upload, context: CallContext) -> Flow[FileRecord]:
     body = {"name": state.name, "content_type": state.content_type}
     with _explain_wrong_endpoint("Upload File Chunk", "file_id|chunk"):
-        ticket = yield from call_and_parse(Call(INITIALIZE_UPLOAD, json.dumps(body)), context)
-    state.file_id = ticket.file_id
-    return FileRecord.model_validate({"id": ticket.file_id})
+        initialized = yield from call_and_parse(Call(INITIALIZE_UPLOAD, json.dumps(body)), context)
+    state.file_id = initialized.file_id
+    return FileRecord.model_validate({"id": initialized.file_id})
 
 
 def _resume(state: Upload, context: CallContext) -> Flow[FileRecord]:

@@ -1,8 +1,10 @@
 """``xai-lowcode files``: upload, list and delete files."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,7 +42,7 @@ def upload(
     """Upload a file and print its id."""
     job = Upload(path, name)
     with Gateway(load_settings(context)) as gateway, _report_partial_upload(job):
-        record = gateway.upload_file(job, progress=True)
+        record = gateway.upload_file(job, progress=_shows_progress())
     if as_json:
         echo_json(_to_dict(record))
     else:

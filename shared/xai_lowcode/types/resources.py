@@ -104,7 +104,7 @@ class TextToken(Resource):
     token_bytes: FailFastList[int] = Field(default_factory=list)
 
 
-class Ticket(Resource):
+class DeferredCompletion(Resource):
     """The response to a deferred request: the id under which its result can be retrieved."""
 
     request_id: str
@@ -148,7 +148,7 @@ class FilePage(Resource):
     pagination_token: str | None = None
 
 
-class UploadTicket(Resource):
+class InitializedUpload(Resource):
     """The id of an initialized upload."""
 
     file_id: str
