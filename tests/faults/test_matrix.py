@@ -43,7 +43,7 @@ def test_a_fault_that_lasts_ends_with_the_deadline(
     """All faces at the same time, each with a gateway of its own; none leaves anything behind."""
     if isinstance(FAULTS[name], Outage):
         # The pause before the second attempt is longer than the gateway needs to be back.
-        monkeypatch.setattr("xai_lowcode.protocol.retry.FIRST_PAUSE", 0.6)
+        monkeypatch.setattr("xai_lowcode.protocol.retry.INITIAL_DELAY", 0.6)
         monkeypatch.setattr("random.random", lambda: 1.0)
     with ExitStack() as stack:
         gateways = [stack.enter_context(running(deferred_polls=0)) for _ in FACES]

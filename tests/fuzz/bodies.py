@@ -22,7 +22,6 @@ _FUNCTION = {"name": "add", "description": "Adds", "parameters": _SCHEMA}
 _CUSTOM = {"name": "add", "description": "Adds", "input_schema": _SCHEMA}
 _ASKED = [{"role": "user", "content": "call add"}]
 _CHAT = {"model": "grok-3-mini", "messages": _ASKED}
-_TEXT = {"model": "grok-3", "prompt": "Once"}
 _MESSAGE = {"model": "grok-4.3", "messages": _ASKED, "max_tokens": 1000}
 _RESPONSE = {"model": "grok-4.3", "input": "Search the web and x, compute 3 and 4, call add"}
 _SERVER_TOOLS = [
@@ -38,7 +37,6 @@ QUESTIONS: dict[str, list[Json]] = {
         {**_CHAT, "tools": [{"type": "function", "function": _FUNCTION}]},
         {**_CHAT, "model": "grok-3", "n": 2, "logprobs": True, "top_logprobs": 2},
     ],
-    "completions": [_TEXT],
     "messages": [
         _MESSAGE,
         {**_MESSAGE, "tools": [_CUSTOM]},
@@ -53,7 +51,6 @@ QUESTIONS: dict[str, list[Json]] = {
 }
 _PATHS = {
     "chat_completions": "/v1/chat/completions",
-    "completions": "/v1/completions",
     "messages": "/v1/messages",
     "responses": "/v1/responses",
 }

@@ -10,10 +10,9 @@ from typing import Any
 
 from llama_index.core.llms import ChatMessage
 
-from langchain_xai_lowcode import _generations
 from langchain_xai_lowcode import _input as langchain_messages
-from langchain_xai_lowcode import _output as _replies
-from langchain_xai_lowcode import _stream as _chunks
+from langchain_xai_lowcode._output import to_result
+from langchain_xai_lowcode._stream import ChunkBuilder
 from llama_index_xai_lowcode import _messages as llama_index_messages
 from llama_index_xai_lowcode import _responses
 from llama_index_xai_lowcode._request import prepare_request
@@ -28,7 +27,6 @@ from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse
 
 DIALECTS = {name: get_dialect(name) for name in NAMES}
-TEXT = "completions"
 QUESTION = prepare_request("grok-4.3", [ChatMessage("Hi")])
 
 
@@ -83,26 +81,20 @@ def looked_at(reply: ChatResponse) -> ChatResponse:
     return reply
 
 
-def as_langchain(reply: ChatResponse, form: str) -> None:
+def as_langchain(reply: ChatResponse) -> None:
     """The reply as LangChain's result, and its message as ours again."""
-    if form == TEXT:
-        assert _generations.to_llm_result([reply], with_headers=True).generations
-        return
-    result = _replies.to_result(reply, stored=True, with_headers=True)
+    result = to_result(reply, stored=True, with_headers=True)
     for generation in result.generations:
         assert isinstance(generation.message.content_blocks, list)
         sent_back(langchain_messages.to_messages, generation.message)
 
 
-def as_langchain_chunks(events: Iterable[StreamEvent], form: str) -> None:
+def as_langchain_chunks(events: Iterable[StreamEvent]) -> None:
     """The events as LangChain's chunks, and their sum as our message again."""
-    maker: Any = (
-        _generations.GenerationMaker() if form == TEXT else _chunks.ChunkBuilder(stored=True)
-    )
-    chunks = [chunk for event in events if (chunk := maker.feed(event)) is not None]
-    whole = reduce(add, [*chunks, maker.last()])
-    if form != TEXT:
-        sent_back(langchain_messages.to_messages, whole.message)
+    builder = ChunkBuilder(stored=True)
+    chunks = [chunk for event in events if (chunk := builder.feed(event)) is not None]
+    whole = reduce(add, [*chunks, builder.last()])
+    sent_back(langchain_messages.to_messages, whole.message)
 
 
 def as_llama_index(reply: ChatResponse) -> None:

@@ -28,7 +28,6 @@ from llama_index_xai_lowcode import _messages as llama_index_messages
 from tests.fuzz.bodies import QUESTIONS, bodies
 from tests.fuzz.noise import MISSING, json_values, odd_versions
 from tests.fuzz.reading import (
-    TEXT,
     as_langchain,
     as_langchain_chunks,
     as_llama_index,
@@ -94,14 +93,14 @@ def test_any_reply_becomes_theirs(form: str) -> None:
             reply = read_plain(form, json.dumps(document).encode())
             if reply is not None:
                 read += 1
-                as_langchain(reply, form)
+                as_langchain(reply)
                 # A picture that is none is told only where it is decoded.
                 with suppress(InvalidResponseError):
                     as_llama_index(reply)
     assert read > 20
 
 
-@pytest.mark.parametrize("form", [form for form in QUESTIONS if form != TEXT])
+@pytest.mark.parametrize("form", QUESTIONS)
 def test_any_stream_becomes_theirs(form: str) -> None:
     """The same for the first stream of each form."""
     chunks = chunks_of(bodies().streams[form][-1])
@@ -111,7 +110,7 @@ def test_any_stream_becomes_theirs(form: str) -> None:
         for odd in odd_versions(chunk, seen, values=FEW):
             events, _ = read_stream(form, [sse([*chunks[:position], odd, *chunks[position + 1 :]])])
             read += bool(events)
-            as_langchain_chunks(events, form)
+            as_langchain_chunks(events)
             with suppress(InvalidResponseError):
                 as_llama_index_stream(events)
     assert read > 20

@@ -20,7 +20,7 @@ from xai_lowcode.chat import openai_format as openai_forms
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
 from xai_lowcode.json_schema.keywords import KINDS
-from xai_lowcode.protocol.urls import UrlFormatSelector, build_path, path_parameters
+from xai_lowcode.protocol.urls import build_path, path_parameters
 from xai_lowcode.redaction import redact
 from xai_lowcode.types.images import ImageRequest
 from xai_lowcode.types.messages import (
@@ -185,14 +185,6 @@ def test_any_address_is_made_or_refused(operation: Any, form: Any, value: Any, q
         assert made.isascii()
         assert made.isprintable()
         assert " " not in made
-
-
-@given(json_values | st.fixed_dictionaries({"paths": json_values}))
-def test_any_definition_is_learnt_from(definition: Any) -> None:
-    """Any JSON in the place of a gateway's own description of its endpoints."""
-    if isinstance(definition, dict) and "paths" in definition:
-        forms = UrlFormatSelector()
-        assert forms.learn(GATEWAY_ENDPOINTS, definition) >= 0
 
 
 @given(st.text() | json_values, st.booleans())

@@ -113,7 +113,7 @@ WORDS: dict[str, Callable[[Any], Any]] = {
 def word(name: str, world: World) -> None:
     """A word of the gateway, sync and async."""
     with Gateway(world.settings()) as gateway:
-        world.seen.objects([gateway, gateway.session])
+        world.seen.objects([gateway, gateway.context])
         world.seen.answers([WORDS[name](gateway)])
 
     async def twin() -> None:
@@ -230,7 +230,6 @@ def llama_pictures(world: World) -> None:
 MALFORMED: dict[str, Callable[..., Any]] = {
     "core": Settings.create,
     "ChatXAILowCode": lc.ChatXAILowCode,
-    "XAILowCodeLLM": lc.XAILowCodeLLM,
     "XAILowCodeEmbeddings": lc.XAILowCodeEmbeddings,
     "XAIImageGenerator": lc.XAIImageGenerator,
     "XAIImageGenerationTool": lc.XAIImageGenerationTool,
@@ -294,10 +293,6 @@ PATHS: dict[str, Path] = {
     **{
         f"langchain {name}": partial(langchain, lc.ChatXAILowCode, ask, {})
         for name, ask in CHAT.items()
-    },
-    **{
-        f"langchain text {name}": partial(langchain, lc.XAILowCodeLLM, ask, {"model": "grok-3"})
-        for name, ask in LANGCHAIN.items()
     },
     "langchain vectors": partial(
         langchain,
