@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from alternatives import LangChainLiteLLM, LangChainOpenAI, LangChainXAI, LlamaIndexOpenAILike
 from floors import BareLangChain, BareLlamaIndex, HttpxByHand
 from ours import OursInLangChain, OursInLlamaIndex
-from alternatives import LangChainLiteLLM, LangChainOpenAI, LangChainXAI, LlamaIndexOpenAILike
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

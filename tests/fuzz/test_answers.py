@@ -101,8 +101,8 @@ def _ours(error: XAILowCodeError) -> XAILowCodeError:
     return error
 
 
-def session() -> CallContext:
-    """A session whose clock advances by itself, so that waiting ends."""
+def new_context() -> CallContext:
+    """Return a context whose clock advances by itself, so that waiting ends."""
     made = create_context(Settings.create(api_token=TOKEN, max_retries=2))
     ticks = iter(range(10**9))
     return CallContext(
@@ -120,9 +120,9 @@ def test_any_endpoint_reads_or_refuses(
     """
     call = Call(operation, b"{}", ids=IDS, stream=stream and operation.method == "POST")
     if call.stream:
-        driven(call_flow(call, session()), lambda: answer)
+        driven(call_flow(call, new_context()), lambda: answer)
     else:
-        driven(call_and_parse(call, session()), lambda: answer)
+        driven(call_and_parse(call, new_context()), lambda: answer)
 
 
 @settings(max_examples=25)
@@ -130,12 +130,12 @@ def test_any_endpoint_reads_or_refuses(
 def test_flows_of_several_calls_end(some: list[HTTPResponse], as_text: bool) -> None:
     """Uploads, downloads, deferred answers and vectors end, whatever their calls are answered."""
     for flow in (
-        files.upload(session(), b"abc", name="a.txt", chunk_size=1),
-        files.upload(session(), files.Upload(b"abc", "a.txt", file_id="f"), chunk_size=2),
-        files.download(session(), "file", as_text=as_text),
-        poll("r", PollingOptions(timeout=20), session()),
+        files.upload(new_context(), b"abc", name="a.txt", chunk_size=1),
+        files.upload(new_context(), files.Upload(b"abc", "a.txt", file_id="f"), chunk_size=2),
+        files.download(new_context(), "file", as_text=as_text),
+        poll("r", PollingOptions(timeout=20), new_context()),
         embeddings.embed_batches(
-            session(), embeddings.EmbeddingRequest(texts=["a", "b"], batch_size=1)
+            new_context(), embeddings.EmbeddingRequest(texts=["a", "b"], batch_size=1)
         ),
     ):
         turn = iter(range(10**9))

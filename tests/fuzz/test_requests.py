@@ -191,14 +191,6 @@ def test_any_address_is_made_or_refused(operation: Any, form: Any, value: Any, q
         assert " " not in made
 
 
-@given(json_values | st.fixed_dictionaries({"paths": json_values}))
-def test_any_definition_is_learnt_from(definition: Any) -> None:
-    """Any JSON in the place of a gateway's own description of its endpoints."""
-    if isinstance(definition, dict) and "paths" in definition:
-        forms = UrlFormatSelector()
-        assert forms.learn(GATEWAY_ENDPOINTS, definition) >= 0
-
-
 @given(st.text() | json_values, st.booleans())
 def test_any_address_of_a_gateway_is_taken_or_refused(given_: Any, insecure: bool) -> None:
     """Any value as base URL or token."""

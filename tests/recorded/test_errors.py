@@ -50,7 +50,7 @@ def ways(replay: Replay) -> Iterator[dict[str, Way]]:
 
 @under("errors")
 def test_one_refusal_is_one_error(ways: dict[str, Way], replay: Replay, case: Case) -> None:
-    """Naked and as the gateway passes it on, sync and async: one class, text, code and maker."""
+    """Naked and as the gateway passes it on, sync and async: one class, text, code and source."""
     name, status = case.file.partition("/")[2].rpartition(".")[0], case.row["status"]
     stream_only = name == MIDSTREAM
     text = case.content.removeprefix(b"data: ")

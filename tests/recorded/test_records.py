@@ -38,7 +38,7 @@ TWINS: dict[tuple[str, str], Endpoint[Any]] = {
     ("POST", "/v1/files"): o.GET_FILE,
     ("POST", "/v1/images/edits"): o.CREATE_IMAGE_GENERATION,
 }
-SESSION = create_context(Settings.create(api_token=TOKEN, base_url="http://127.0.0.1:1/xai"))
+CONTEXT = create_context(Settings.create(api_token=TOKEN, base_url="http://127.0.0.1:1/xai"))
 
 
 def row_of(case: Case) -> Endpoint[Any]:
@@ -56,7 +56,7 @@ def test_every_answer_is_read_in_every_envelope(case: Case) -> None:
     row = row_of(case)
     ids = {part[1:-1]: "x" for part in row.path.split("/") if part.startswith("{")}
     for envelope in ENVELOPES:
-        flow = call_and_parse(Call(row, ids=ids), SESSION)
+        flow = call_and_parse(Call(row, ids=ids), CONTEXT)
         assert isinstance(next(flow), SendRequest)
         content = json.dumps(wrapped(case.json, envelope)).encode()
         with pytest.raises(StopIteration) as settled:

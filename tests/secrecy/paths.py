@@ -113,7 +113,7 @@ WORDS: dict[str, Callable[[Any], Any]] = {
 def word(name: str, world: World) -> None:
     """A word of the gateway, sync and async."""
     with Gateway(world.settings()) as gateway:
-        world.seen.objects([gateway, gateway.session])
+        world.seen.objects([gateway, gateway.context])
         world.seen.answers([WORDS[name](gateway)])
 
     async def twin() -> None:

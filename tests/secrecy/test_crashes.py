@@ -29,7 +29,7 @@ MOMENTS: dict[str, tuple[str, ...]] = {
         "httpcore._backends.sync.SyncStream.read",
         "httpcore._backends.anyio.AnyIOStream.read",
     ),
-    "decoding": ("xai_lowcode._internal.json.load",),
+    "decoding": ("xai_lowcode._internal.json.loads",),
 }
 ACCIDENTS = (RuntimeError, KeyboardInterrupt, MemoryError)
 WALKED = (
