@@ -1,4 +1,4 @@
-"""The table as a picture: ratios of ours and of the alternatives, one group of bars for each shape."""
+"""Plot the table: ratios of this package and its alternatives, one group of bars per shape."""
 
 from collections.abc import Mapping
 from pathlib import Path

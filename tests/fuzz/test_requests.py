@@ -20,7 +20,7 @@ from xai_lowcode.chat import openai_format as openai_forms
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
 from xai_lowcode.json_schema.keywords import SUBSCHEMA_KEYWORDS
-from xai_lowcode.protocol.urls import UrlFormatSelector, build_path, path_parameters
+from xai_lowcode.protocol.urls import build_path, path_parameters
 from xai_lowcode.redaction import redact
 from xai_lowcode.types.images import ImageRequest
 from xai_lowcode.types.messages import (
