@@ -23,7 +23,7 @@ from floors import (
 )
 from measure import Figure, measured, serving
 from ours import OursInLangChain, OursInLlamaIndex
-from peers import (
+from alternatives import (
     LangChainLiteLLM,
     LangChainOpenAI,
     LangChainXAI,

@@ -32,15 +32,12 @@ from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIO
 from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.stream_reader import StreamReader
-from xai_lowcode.emulator.fake_model.decision import Call, Decision
-from xai_lowcode.emulator.fake_model.prompt_parsing import read_conversation
-from xai_lowcode.emulator.fake_model.usage import usage
-from xai_lowcode.emulator.handler_types import Frame, Json
-from xai_lowcode.emulator.serializers import chat_completions as completion
-from xai_lowcode.emulator.serializers import messages as writing
-from xai_lowcode.emulator.serializers import responses_events as events
-from xai_lowcode.emulator.serializers.chat_completions import Completion
-from xai_lowcode.emulator.serializers.responses import Output, Writer
+from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice, FunctionCall
+from xai_lowcode.emulator.fake_model.prompt_parsing import parse_conversation
+from xai_lowcode.emulator.fake_model.usage import compute_usage
+from xai_lowcode.emulator.handler_types import Json, SSEFrame
+from xai_lowcode.emulator.serializers import chat_completions, messages, responses_events
+from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
 
 RECORDED = Path(__file__).parents[2] / "shared" / "wire" / "recorded"
 DIALECTS: dict[str, Dialect] = {
@@ -101,41 +98,43 @@ def recorded_streams() -> Iterator[Stream]:
             yield Stream(form, path.stem, [block + b"\n\n" for block in blocks if block.strip()])
 
 
-def frames_of(form: str, size: int) -> list[Frame]:
+def frames_of(form: str, size: int) -> list[SSEFrame]:
     """An answer of about so many chunks: thoughts, text, two calls, heartbeats between."""
     beats = 0 if form == "responses" else size // (HEARTBEAT_EVERY + 1)
     pieces = (size - beats) // 2
-    decision = Decision(
+    choice = CompletionChoice(
         text=" word" * pieces,
-        calls=tuple(Call(f"call_{n}", "add", f'{{"a":{n},"b":"two"}}') for n in range(2)),
+        calls=tuple(FunctionCall(f"call_{n}", "add", f'{{"a":{n},"b":"two"}}') for n in range(2)),
         reasoning=" thought" * pieces,
-        finish="tool_calls",
+        finish_reason="tool_calls",
     )
     body: Json = {
         "model": MODEL,
         "messages": [{"role": "user", "content": "Hello"}],
         "stream_options": {"include_usage": True},
     }
-    spent = usage(body, read_conversation(body["messages"]), [decision])
-    whole = Completion(body, 1, [decision], spent)
+    usage = compute_usage(body, parse_conversation(body["messages"]), [choice])
+    completion = Completion(body, 1, [choice], usage)
     match form:
         case "chat_completions":
-            return with_heartbeats(completion.frames(whole), completion.heartbeat(whole))
+            heartbeat = chat_completions.heartbeat_frame(completion)
+            return with_heartbeats(chat_completions.to_frames(completion), heartbeat)
         case "messages":
-            return with_heartbeats(writing.frames(whole), writing.PING)
+            return with_heartbeats(messages.to_frames(completion), messages.PING)
         case _:
-            return events.frames(Writer(Output("r1", body, whole, []), streamed=True))
+            output = ResponseOutput("r1", body, completion, [])
+            return responses_events.to_frames(ResponseSerializer(output, streamed=True))
 
 
-def with_heartbeats(frames: list[Frame], heartbeat: Frame) -> list[Frame]:
+def with_heartbeats(frames: list[SSEFrame], heartbeat: SSEFrame) -> list[SSEFrame]:
     """The frames, with a heartbeat behind every tenth."""
-    found: list[Frame] = []
+    found: list[SSEFrame] = []
     for number, frame in enumerate(frames, 1):
         found += [frame] if number % HEARTBEAT_EVERY else [frame, heartbeat]
     return found
 
 
-def line(frame: Frame) -> bytes:
+def line(frame: SSEFrame) -> bytes:
     """A frame as the service sends it."""
     lead = f"event: {frame.event}\n" if frame.event else ""
     data = frame.data if isinstance(frame.data, str) else json.dumps(frame.data)

@@ -20,7 +20,7 @@ from floors import (
     HttpxByHand,
 )
 from ours import OursInLangChain, OursInLlamaIndex
-from peers import (
+from alternatives import (
     LangChainLiteLLM,
     LangChainOpenAI,
     LangChainXAI,
@@ -29,7 +29,7 @@ from peers import (
 )
 from shapes import Shape
 
-PEERS = (OpenAISDK, LangChainOpenAI, LangChainXAI, LangChainLiteLLM, LlamaIndexOpenAILike)
+ALTERNATIVES = (OpenAISDK, LangChainOpenAI, LangChainXAI, LangChainLiteLLM, LlamaIndexOpenAILike)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def serving() -> Iterator[str]:
 
 
 def makers(shape: Shape, address: str, *, quick: bool) -> dict[str, Callable[[], Contender]]:
-    """How to make everybody who takes part in a shape; peers have chat completions alone."""
+    """How to make everybody who takes part in a shape; alternatives have chat completions alone."""
     at = f"{address}/{shape.scenario}"
     found: dict[str, Callable[[], Contender]] = {
         HttpxByHand.name: lambda: HttpxByHand(at, shape.api),
@@ -67,13 +67,13 @@ def makers(shape: Shape, address: str, *, quick: bool) -> dict[str, Callable[[],
         OursInLlamaIndex.name: lambda: OursInLlamaIndex(at, shape.api),
     }
     if shape.api == "chat_completions":
-        peers = [peer for peer in PEERS if not (quick and peer.slow)]
-        found.update({peer.name: _maker(peer, at) for peer in peers})
+        alternatives = [alternative for alternative in ALTERNATIVES if not (quick and alternative.slow)]
+        found.update({alternative.name: _maker(alternative, at) for alternative in alternatives})
     return found
 
 
-def _maker(peer: Callable[[str], Contender], at: str) -> Callable[[], Contender]:
-    return lambda: peer(at)
+def _maker(alternative: Callable[[str], Contender], at: str) -> Callable[[], Contender]:
+    return lambda: alternative(at)
 
 
 def measured(shape: Shape, address: str, *, quick: bool) -> dict[str, Figure]:

@@ -1,4 +1,4 @@
-"""The table as a picture: ratios of ours and of the peers, one group of bars for each shape."""
+"""The table as a picture: ratios of ours and of the alternatives, one group of bars for each shape."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from floors import BareLangChain, BareLlamaIndex, HttpxByHand
 from ours import OursInLangChain, OursInLlamaIndex
-from peers import LangChainLiteLLM, LangChainOpenAI, LangChainXAI, LlamaIndexOpenAILike
+from alternatives import LangChainLiteLLM, LangChainOpenAI, LangChainXAI, LlamaIndexOpenAILike
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -1,8 +1,8 @@
-"""The packages' code as the reference shows it: docstrings in parts, and what wrappers make.
+"""Griffe extensions for the API reference.
 
-The packages write headed blocks of their own kind (`Setup:`, `Key init args — client params:`),
-after LangChain's custom; for the site these become paragraphs, lists and code. Methods that are
-made from functions (`tokenize = _method(endpoints.tokenize)`) are shown with their signatures.
+Docstrings use headed blocks after LangChain's convention (`Setup:`, `Key init args — client
+params:`); for the site these become paragraphs, lists and code. Methods that wrap functions
+(`tokenize = _sync_method(methods.tokenize)`) are shown with the functions' signatures.
 """
 
 import re
@@ -15,28 +15,33 @@ import griffe
 
 CORE = "xai_lowcode"
 SOURCES = Path(__file__).parents[1] / "shared"
-ANSWERS = {"_for_langchain": "dict[str, Any]", "_for_llama_index": "XAIServerTool"}
-MADE = re.compile(
-    r"(?P<wrapper>_method|_coroutine|_for_langchain|_for_llama_index)"
-    r"\((?P<module>\w+)\.(?P<name>\w+)\)"
-)
+# The packages of the modules whose functions are wrapped.
+MODULES = {
+    "embeddings": "api.embeddings",
+    "files": "api.files",
+    "methods": "api.methods",
+    "server_tools": "chat.server_tools",
+}
+WRAPPED = re.compile(rf"(?P<wrapper>_\w+)\((?P<module>{'|'.join(MODULES)})\.(?P<name>\w+)\)")
+# What the adapters' versions of the server-side tools return.
+TOOL_TYPES = {"langchain_xai_lowcode": "dict[str, Any]", "llama_index_xai_lowcode": "XAIServerTool"}
 
 _BLOCK = re.compile(r"^(?P<head>\S[^\n]*):\n(?P<body>(?:[ ]{4}[^\n]*\n|\n)+)", re.MULTILINE)
 _ARGUMENT = re.compile(r"^(\w+(?:, \w+)*(?:, …)?): ", re.MULTILINE)
-_KNOWN = frozenset({"Args", "Attributes", "Raises", "Returns", "Yields", "Examples", "Note"})
+_SECTIONS = frozenset({"Args", "Attributes", "Raises", "Returns", "Yields", "Examples", "Note"})
 
 
-def prepared(text: str, *, arguments: bool = True) -> str:
-    """Rewrites the blocks of one docstring.
+def convert_blocks(text: str, *, arguments: bool = True) -> str:
+    """Convert the headed blocks of a docstring to Markdown.
 
     Args:
         text: The docstring.
-        arguments: Whether its arguments are those of a signature.
+        arguments: Whether `Args` describes the parameters of a signature.
     """
 
-    def rewritten(block: re.Match[str]) -> str:
+    def convert(block: re.Match[str]) -> str:
         head, body = block["head"], dedent(block["body"]).strip("\n")
-        if head in _KNOWN and (arguments or head != "Args"):
+        if head in _SECTIONS and (arguments or head != "Args"):
             return block[0]
         if head == "Example" and ">>>" in body:
             return f"Examples:\n{block['body']}"
@@ -44,30 +49,32 @@ def prepared(text: str, *, arguments: bool = True) -> str:
             body = _ARGUMENT.sub(r"- `\1`: ", body)
         return f"**{head}**\n\n{body}\n\n"
 
-    return _BLOCK.sub(rewritten, text + "\n").strip("\n")
+    return _BLOCK.sub(convert, text + "\n").strip("\n")
 
 
 class Blocks(griffe.Extension):
-    """Rewrites every docstring before it is parsed."""
+    """Convert every docstring before it is parsed."""
 
     def on_instance(self, *, obj: griffe.Object, **_kwargs: Any) -> None:
-        """Rewrites one."""
+        """Convert the docstring of an object."""
         if obj.docstring:
-            own = not obj.is_class or "__init__" in obj.members or "dataclass" in obj.labels
-            obj.docstring.value = prepared(obj.docstring.value, arguments=own)
+            has_signature = (
+                not obj.is_class or "__init__" in obj.members or "dataclass" in obj.labels
+            )
+            obj.docstring.value = convert_blocks(obj.docstring.value, arguments=has_signature)
 
 
 class Wrapped(griffe.Extension):
-    """Shows functions that are made by wrapping others, with the signatures of the others."""
+    """Replace wrapped functions by functions with the original signatures."""
 
     def on_package(self, *, pkg: griffe.Module, **_kwargs: Any) -> None:
-        """Looks for them in a whole package and puts functions into their places."""
+        """Replace the wrapped functions of a package."""
         core = pkg if pkg.name == CORE else griffe.load(CORE, search_paths=[SOURCES])
         for attribute in list(_attributes(pkg)):
-            if made := MADE.fullmatch(str(attribute.value)):
-                function = core[made["module"]].functions[made["name"]]
-                shown = _shown(attribute.name, made["wrapper"], function, attribute)
-                attribute.parent.set_member(attribute.name, shown)
+            if match := WRAPPED.fullmatch(str(attribute.value)):
+                function = core[MODULES[match["module"]]].functions[match["name"]]
+                unwrapped = _unwrap(attribute, match["wrapper"], function, TOOL_TYPES.get(pkg.name))
+                attribute.parent.set_member(attribute.name, unwrapped)
 
 
 def _attributes(holder: griffe.Module | griffe.Class) -> Iterator[griffe.Attribute]:
@@ -78,26 +85,28 @@ def _attributes(holder: griffe.Module | griffe.Class) -> Iterator[griffe.Attribu
             yield from _attributes(member)
 
 
-def _shown(
-    name: str, wrapper: str, function: griffe.Function, member: griffe.Attribute
+def _unwrap(
+    attribute: griffe.Attribute, wrapper: str, function: griffe.Function, returns: str | None
 ) -> griffe.Function:
-    kept, returns = list(function.parameters), ANSWERS.get(wrapper)
+    parameters = list(function.parameters)
     if returns is None:
-        # A flow that a client drives: the client is the session, the flow's result is returned.
-        kept[0] = griffe.Parameter("self", kind=griffe.ParameterKind.positional_or_keyword)
+        # The client executes the flow: it replaces the context, and returns the flow's result.
+        parameters[0] = griffe.Parameter("self", kind=griffe.ParameterKind.positional_or_keyword)
         returns = getattr(function.returns, "slice", None)
-    shown = griffe.Function(
-        name,
-        parameters=griffe.Parameters(*kept),
+    unwrapped = griffe.Function(
+        attribute.name,
+        parameters=griffe.Parameters(*parameters),
         returns=returns,
-        lineno=member.lineno,
-        endlineno=member.endlineno,
-        parent=member.parent,
+        lineno=attribute.lineno,
+        endlineno=attribute.endlineno,
+        parent=attribute.parent,
     )
-    if wrapper == "_coroutine":
-        shown.labels.add("async")
-    # What examples print is the wrapped function's answer, not the wrapper's.
+    if "async" in wrapper:
+        unwrapped.labels.add("async")
+    # Examples print the result of the wrapped function, not of the wrapper.
     text = function.docstring.value.partition("Example:")[0] if function.docstring else ""
-    text = re.sub(r"^ +session: .*\n", "", text, flags=re.MULTILINE)
-    shown.docstring = griffe.Docstring(prepared(text.strip()), parser="google", parent=shown)
-    return shown
+    text = re.sub(r"^ +context: .*\n", "", text, flags=re.MULTILINE)
+    unwrapped.docstring = griffe.Docstring(
+        convert_blocks(text.strip()), parser="google", parent=unwrapped
+    )
+    return unwrapped

@@ -1,8 +1,8 @@
-"""What the site has beside the pages in this folder, and what is checked when it is built.
+"""MkDocs hooks: pages from outside of this folder, and checks of the built site.
 
-The notebooks and the project's own papers lie outside of the folder and are brought in. Links that
-leave the site go to the repository. A build fails that would make a reader's browser ask anybody
-else, or that lacks one of the packages' public names.
+Adds the notebooks and the documents in the repository's root. Links to other files go to the
+repository. The build fails if a page loads a resource from another host, or if a public name of the
+packages is missing in the reference.
 """
 
 import posixpath
@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 REPOSITORY = "https://github.com/xai-lowcode/xai-lowcode/blob/main/"
-PAPERS = {
+ROOT_PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
@@ -25,97 +25,97 @@ PAPERS = {
 PACKAGES = ("xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode")
 
 _LINK = re.compile(r'(\]\()([^)\s#:]+)(#[^)\s]*)?((?: "[^"]*")?\))')
-# Notebook pages would have a library for diagrams, which no notebook here has, brought from afar.
+# Notebook pages would load the Mermaid library from a CDN; no notebook here uses it.
 _MERMAID = re.compile(r'<script type="module">(?:(?!</script>).)*mermaid.*?</script>', re.DOTALL)
 _IMAGE = re.compile(r'<img alt="(?P<alt>[^"]*)" src="(?P<src>[^"]*\.svg)"\s*/?>')
-_ELSEWHERE = r"""((?:https?:)?//[^"'\s)>]+)"""
-# Elements that are fetched without being clicked at, and what scripts and style sheets fetch.
-_FETCHED = re.compile(
-    rf"""<(?:script|img|iframe|link|source|object|embed)\b[^>]*?\b(?:src|href|data)=["']?{_ELSEWHERE}"""
-    rf"""|(?:\bimport\(|url\(|@import )["']?{_ELSEWHERE}""",
+_EXTERNAL_URL = r"""((?:https?:)?//[^"'\s)>]+)"""
+# Elements that load resources, and loads in scripts and style sheets.
+_RESOURCE = re.compile(
+    rf"""<(?:script|img|iframe|link|source|object|embed)\b[^>]*?\b(?:src|href|data)=["']?{_EXTERNAL_URL}"""
+    rf"""|(?:\bimport\(|url\(|@import )["']?{_EXTERNAL_URL}""",
     re.IGNORECASE,
 )
 
 
 @event_priority(100)
 def on_files(files: Files, config: Any) -> Files:
-    """Brings in what lies outside; first of all, so that plugins see it."""
+    """Add pages from outside of this folder; first, so that plugins see them."""
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        place = path.relative_to(ROOT).as_posix()
-        files.append(File(place, str(ROOT), config.site_dir, config.use_directory_urls))
-    for paper, page in PAPERS.items():
-        text = (ROOT / paper).read_text(encoding="utf-8")
-        files.append(File.generated(config, page, content=_relinked(text, "", "")))
+        relative_path = path.relative_to(ROOT).as_posix()
+        files.append(File(relative_path, str(ROOT), config.site_dir, config.use_directory_urls))
+    for source, page in ROOT_PAGES.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        files.append(File.generated(config, page, content=_rewrite_links(text, "", "")))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Lets links that leave the folder go where they lead on the site, or to the repository."""
+    """Rewrite links that leave the folder to pages of the site, or to the repository."""
     del config, files
     if page.file.generated_by:
         return markdown
-    return _relinked(markdown, "docs", posixpath.dirname(page.file.src_uri))
+    return _rewrite_links(markdown, "docs", posixpath.dirname(page.file.src_uri))
 
 
-def _relinked(markdown: str, folder: str, below: str) -> str:
-    """The same text, for a page that is at `below` on the site and at `folder/below` outside."""
+def _rewrite_links(markdown: str, folder: str, directory: str) -> str:
+    """Rewrite the links of a page from `folder/directory` to its `directory` on the site."""
 
-    def relink(link: re.Match[str]) -> str:
+    def rewrite(link: re.Match[str]) -> str:
         opened, target, anchor, closed = link.groups()
-        place = posixpath.normpath(posixpath.join(folder, below, target))
-        if place.startswith("docs/"):
-            inside = place.removeprefix("docs/")
-        elif place in PAPERS:
-            inside = PAPERS[place]
-        elif place.startswith("notebooks/") and place.endswith(".ipynb"):
-            inside = place
-        elif (ROOT / place).exists():
-            return f"{opened}{REPOSITORY}{place}{anchor or ''}{closed}"
+        path = posixpath.normpath(posixpath.join(folder, directory, target))
+        if path.startswith("docs/"):
+            inside = path.removeprefix("docs/")
+        elif path in ROOT_PAGES:
+            inside = ROOT_PAGES[path]
+        elif path.startswith("notebooks/") and path.endswith(".ipynb"):
+            inside = path
+        elif (ROOT / path).exists():
+            return f"{opened}{REPOSITORY}{path}{anchor or ''}{closed}"
         else:
             return link[0]
-        return f"{opened}{posixpath.relpath(inside, below or '.')}{anchor or ''}{closed}"
+        return f"{opened}{posixpath.relpath(inside, directory or '.')}{anchor or ''}{closed}"
 
-    return _LINK.sub(relink, markdown)
+    return _LINK.sub(rewrite, markdown)
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
-    """Puts drawings into the page itself, where they have the page's colours."""
+    """Inline SVG diagrams, so that they use the page's colours."""
     del config, files
     if page.file.src_uri.endswith(".ipynb"):
         html = _MERMAID.sub("", html)
 
-    def drawn(image: re.Match[str]) -> str:
+    def inline(image: re.Match[str]) -> str:
         text = (ROOT / "docs" / "assets" / posixpath.basename(image["src"])).read_text("utf-8")
         return f'<figure class="diagram">{text}</figure>'
 
-    return _IMAGE.sub(drawn, html)
+    return _IMAGE.sub(inline, html)
 
 
 def on_post_build(config: Any) -> None:
-    """Fails if something would be fetched from elsewhere, or a public name is nowhere."""
+    """Fail if a page loads an external resource, or if a public name is missing."""
     site = Path(config.site_dir)
-    problems = [*_fetched_from_elsewhere(site), *_missing_names(site)]
+    problems = [*_find_external_resources(site), *_find_missing_names(site)]
     if problems:
         raise PluginError("\n".join(problems))
 
 
-def _fetched_from_elsewhere(site: Path) -> list[str]:
+def _find_external_resources(site: Path) -> list[str]:
     pages = [*site.rglob("*.html"), *site.rglob("*.css")]
     return [
-        f"{page.relative_to(site)} fetches {next(filter(None, found.groups()))}"
+        f"{page.relative_to(site)} loads {next(filter(None, match.groups()))}"
         for page in pages
-        for found in _FETCHED.finditer(page.read_text(encoding="utf-8"))
-        if 'rel="canonical"' not in found[0]
+        for match in _RESOURCE.finditer(page.read_text(encoding="utf-8"))
+        if 'rel="canonical"' not in match[0]
     ]
 
 
-def _missing_names(site: Path) -> list[str]:
-    shown = set(re.findall(r'\bid="([\w.]+)"', "".join(_texts(site / "reference"))))
-    return [f"{name} is on no page of the reference" for name in sorted(public_names() - shown)]
+def _find_missing_names(site: Path) -> list[str]:
+    documented = set(re.findall(r'\bid="([\w.]+)"', "".join(_read_pages(site / "reference"))))
+    return [f"{name} is missing in the reference" for name in sorted(public_names() - documented)]
 
 
 def public_names() -> set[str]:
-    """Every name that a package exports, with the package's; versions speak for themselves."""
+    """Return the qualified public names of the packages, without `__version__`."""
     return {
         f"{package}.{name}"
         for package in PACKAGES
@@ -124,5 +124,5 @@ def public_names() -> set[str]:
     }
 
 
-def _texts(folder: Path) -> list[str]:
+def _read_pages(folder: Path) -> list[str]:
     return [page.read_text(encoding="utf-8") for page in folder.rglob("*.html")]

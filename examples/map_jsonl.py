@@ -1,15 +1,15 @@
-"""Has a file of prompts answered by a cluster: JSON lines in, JSON lines out, with Dask.
+"""Send a file of prompts to Grok on a Dask cluster: JSON lines in, JSON lines out.
 
     pip install 'xai-lowcode[langchain,emulator]' distributed
-    python examples/map_jsonl.py prompts.jsonl answers.jsonl --workers 4
+    python examples/map_jsonl.py prompts.jsonl responses.jsonl --workers 4
 
 A line of input is ``{"id": …, "prompt": …}``, a line of output ``{"id": …, "answer": …}`` or
-``{"id": …, "error": …}``. Begun again, it goes on: rows with an answer are skipped, rows with an
-error asked once more, and each row is in the file of answers once. ``--scheduler tcp://…`` takes a
-cluster that runs already; ``--redis`` and ``--rate`` keep one rate over all of its machines. The
-token travels inside the pickled model: use TLS between them (``distributed.security``).
+``{"id": …, "error": …}``. If restarted, it resumes: rows with an answer are skipped, rows with an
+error are sent again, and each row is in the output once. ``--scheduler tcp://…`` uses a running
+cluster; ``--redis`` and ``--rate`` limit the rate over all machines. The pickled model contains the
+token: use TLS between machines (``distributed.security``).
 
-Without LOWCODEAPI_API_TOKEN the answers come from the emulator of the gateway, not from Grok.
+Without LOWCODEAPI_API_TOKEN the responses come from the emulator of the gateway, not from Grok.
 """
 
 import argparse
@@ -28,11 +28,11 @@ from distributed import Client, LocalCluster, as_completed
 from langchain_xai_lowcode import ChatXAILowCode
 
 Row = dict[str, Any]
-BATCH, AHEAD = 16, 4  # rows in a task; tasks for each worker that wait in the cluster
+BATCH, AHEAD = 16, 4  # rows per task; queued tasks per worker
 
 
 def rows(path: Path) -> Iterator[Row]:
-    """The rows of a file; a last line that was torn by a crash is none."""
+    """Yield the rows of a file, without a last line that a crash truncated."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             try:
@@ -42,111 +42,110 @@ def rows(path: Path) -> Iterator[Row]:
                     raise
 
 
-def tidied(path: Path) -> set[Any]:
-    """Leaves of a file of answers those that are one, each once; gives their ids.
+def clean_output(path: Path) -> set[Any]:
+    """Remove errors, duplicates and a truncated line from the output; return the answered ids.
 
-    Errors go, since their rows are asked again, and so does a line that was torn by a crash. A
-    crash while this is done leaves the file as it was.
+    Rows with errors are sent again. A crash during the cleanup leaves the file unchanged.
     """
     done: set[Any] = set()
     if path.exists():
-        fresh = path.with_name(f"{path.name}.tidy")
-        with fresh.open("w", encoding="utf-8") as target:
+        cleaned = path.with_name(f"{path.name}.tmp")
+        with cleaned.open("w", encoding="utf-8") as target:
             for row in rows(path):
                 if "answer" in row and row["id"] not in done:
                     done.add(row["id"])
-                    target.write(line(row))
-        fresh.replace(path)
+                    target.write(to_line(row))
+        cleaned.replace(path)
     return done
 
 
-def line(row: Row) -> str:
-    """A row as it is written."""
+def to_line(row: Row) -> str:
+    """Return a row as a JSON line."""
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def answer(model: ChatXAILowCode, batch: list[Row]) -> list[Row]:
-    """Answers a batch, on a worker; the calls of all batches there share one model."""
+    """Send a batch from a worker; all batches of a worker share one model."""
     prompts = [row["prompt"] for row in batch]
-    replies = asyncio.run(model.abatch(prompts, return_exceptions=True))
+    messages = asyncio.run(model.abatch(prompts, return_exceptions=True))
     return [
-        {"id": row["id"], "error": f"{type(reply).__name__}: {reply}"}
-        if isinstance(reply, BaseException)
-        else {"id": row["id"], "answer": reply.text}
-        for row, reply in zip(batch, replies, strict=True)
+        {"id": row["id"], "error": f"{type(message).__name__}: {message}"}
+        if isinstance(message, BaseException)
+        else {"id": row["id"], "answer": message.text}
+        for row, message in zip(batch, messages, strict=True)
     ]
 
 
 def map_rows(client: Client, model: ChatXAILowCode, todo: Iterator[Row]) -> Iterator[list[Row]]:
-    """Answers rows on the cluster; yields batches as they are ready, a few are under way."""
+    """Send rows to the cluster, a few batches at a time; yield completed batches."""
     shared = client.scatter(model, broadcast=True)
     batches = iter(lambda: list(islice(todo, BATCH)), [])
     workers = len(client.scheduler_info()["workers"])
     first = [client.submit(answer, shared, batch) for batch in islice(batches, workers * AHEAD)]
-    ready = as_completed(first)
-    for future in ready:
+    futures = as_completed(first)
+    for future in futures:
         for batch in islice(batches, 1):
-            ready.add(client.submit(answer, shared, batch))
+            futures.add(client.submit(answer, shared, batch))
         yield future.result()
 
 
-def connect(stack: ExitStack, words: argparse.Namespace) -> Client:
-    """A cluster that runs, or one of this machine's own."""
-    if words.scheduler:
-        return stack.enter_context(Client(words.scheduler))
+def connect(stack: ExitStack, args: argparse.Namespace) -> Client:
+    """Connect to a running cluster, or start a local one."""
+    if args.scheduler:
+        return stack.enter_context(Client(args.scheduler))
     cluster = LocalCluster(
-        n_workers=words.workers, threads_per_worker=2, processes=True, dashboard_address=None
+        n_workers=args.workers, threads_per_worker=2, processes=True, dashboard_address=None
     )
     return stack.enter_context(Client(stack.enter_context(cluster)))
 
 
-def model_for(stack: ExitStack, words: argparse.Namespace, client: Client) -> ChatXAILowCode:
-    """The model that is sent to the workers."""
-    options: dict[str, Any] = {"max_concurrency": words.max_concurrency}
-    if words.redis:
-        import shared_rate_limit  # noqa: PLC0415 - beside this file, needs more packages
+def create_model(stack: ExitStack, args: argparse.Namespace, client: Client) -> ChatXAILowCode:
+    """Create the model that is sent to the workers."""
+    options: dict[str, Any] = {"max_concurrency": args.max_concurrency}
+    if args.redis:
+        import shared_rate_limit  # noqa: PLC0415 - optional, in this folder
 
         client.upload_file(shared_rate_limit.__file__)
-        options["rate_limiter"] = shared_rate_limit.SharedRateLimiter(words.redis, words.rate)
+        options["rate_limiter"] = shared_rate_limit.SharedRateLimiter(args.redis, args.rate)
     if not os.environ.get("LOWCODEAPI_API_TOKEN"):
-        from xai_lowcode.emulator import running  # noqa: PLC0415 - only where it is needed
+        from xai_lowcode.emulator import running  # noqa: PLC0415 - optional
 
         gateway = stack.enter_context(running())
         options |= {"api_token": gateway.api_token, "base_url": gateway.base_url}
-        say("No LOWCODEAPI_API_TOKEN: the answers come from the emulator, not from Grok.")
-    return ChatXAILowCode(model=words.model, **options)
+        log("No LOWCODEAPI_API_TOKEN: the responses come from the emulator, not from Grok.")
+    return ChatXAILowCode(model=args.model, **options)
 
 
-def say(text: str) -> None:
-    """Tells how it goes, apart from what is asked for."""
+def log(text: str) -> None:
+    """Print progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Reads what is asked for, and does it."""
-    asked = argparse.ArgumentParser(description="Has a file of prompts answered by a cluster.")
-    asked.add_argument("prompts", type=Path)
-    asked.add_argument("answers", type=Path)
-    asked.add_argument("--model", default="grok-4.7")
-    asked.add_argument("--workers", type=int, default=2)
-    asked.add_argument("--scheduler", help="address of a running cluster")
-    asked.add_argument("--max-concurrency", type=int, default=16, help="in each worker process")
-    asked.add_argument("--redis", help="where the rate is counted, redis://…")
-    asked.add_argument("--rate", default="10/second", help="over all workers; needs --redis")
-    words = asked.parse_args(arguments)
-    done = tidied(words.answers)
-    every = sum(1 for _ in rows(words.prompts))
-    say(f"{every} rows, {len(done)} of them answered before.")
-    with ExitStack() as stack, words.answers.open("a", encoding="utf-8") as target:
-        client = connect(stack, words)
-        model = model_for(stack, words, client)
-        todo = (row for row in rows(words.prompts) if row["id"] not in done)
-        ready = len(done)
+    """Parse the arguments and run."""
+    parser = argparse.ArgumentParser(description="Send a file of prompts to a Dask cluster.")
+    parser.add_argument("prompts", type=Path)
+    parser.add_argument("answers", type=Path)
+    parser.add_argument("--model", default="grok-4.7")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--scheduler", help="address of a running cluster")
+    parser.add_argument("--max-concurrency", type=int, default=16, help="in each worker process")
+    parser.add_argument("--redis", help="URL of the Redis server that counts requests, redis://…")
+    parser.add_argument("--rate", default="10/second", help="rate of all workers; needs --redis")
+    args = parser.parse_args(arguments)
+    done = clean_output(args.answers)
+    total = sum(1 for _ in rows(args.prompts))
+    log(f"{total} rows, {len(done)} already answered.")
+    with ExitStack() as stack, args.answers.open("a", encoding="utf-8") as target:
+        client = connect(stack, args)
+        model = create_model(stack, args, client)
+        todo = (row for row in rows(args.prompts) if row["id"] not in done)
+        completed = len(done)
         for batch in map_rows(client, model, todo):
-            target.writelines(map(line, batch))
+            target.writelines(map(to_line, batch))
             target.flush()
-            ready += len(batch)
-            say(f"{ready} of {every} rows")
+            completed += len(batch)
+            log(f"{completed} of {total} rows")
 
 
 if __name__ == "__main__":

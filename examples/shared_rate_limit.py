@@ -1,10 +1,10 @@
-"""One rate for many processes: a limiter that counts in Redis.
+"""A rate limiter for several processes that counts in Redis.
 
     pip install 'xai-lowcode[langchain,emulator]' limits redis
     python examples/shared_rate_limit.py redis://127.0.0.1:6379
 
-Three processes ask at once, and together keep to five requests a second. Without
-LOWCODEAPI_API_TOKEN the answers come from the emulator of the gateway, not from Grok.
+Three processes send requests concurrently, at most five per second together. Without
+LOWCODEAPI_API_TOKEN the responses come from the emulator of the gateway, not from Grok.
 """
 
 import asyncio
@@ -22,19 +22,18 @@ from limits.strategies import MovingWindowRateLimiter
 
 from langchain_xai_lowcode import ChatXAILowCode
 
-SHORTEST_NAP = 0.01
+MIN_DELAY = 0.01
 
 
 class SharedRateLimiter:
-    """So many requests in a time, over all processes and machines that count under one name.
+    """A moving-window rate limit shared by all processes and machines that use the same name.
 
-    Goes into pickles; each process connects by itself. The window moves: in no stretch of that
-    length are there more requests.
+    Picklable; each process opens its own connection.
 
     Args:
-        redis: The address of a Redis server, such as ``redis://127.0.0.1:6379``.
-        rate: How many in what time: ``"5/second"``, ``"300/minute"``.
-        name: What is counted together.
+        redis: URL of a Redis server, such as ``redis://127.0.0.1:6379``.
+        rate: Number of requests per time: ``"5/second"``, ``"300/minute"``.
+        name: Key of the shared counter.
     """
 
     def __init__(self, redis: str, rate: str, name: str = "xai") -> None:
@@ -53,48 +52,48 @@ class SharedRateLimiter:
         self._connect()
 
     def acquire(self, *, blocking: bool = True) -> bool:
-        """Waits until a request may be sent; with ``blocking=False`` only asks."""
+        """Wait until a request may be sent; with ``blocking=False`` return False instead."""
         while not self._window.hit(self._rate, self.name):
             if not blocking:
                 return False
-            time.sleep(self._nap())
+            time.sleep(self._delay())
         return True
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
-        """The same for coroutines; Redis is asked in a thread, so that no loop stands still."""
+        """Like ``acquire``, without blocking the event loop: Redis is called in a thread."""
         while not await asyncio.to_thread(self.acquire, blocking=False):
             if not blocking:
                 return False
-            await asyncio.sleep(await asyncio.to_thread(self._nap))
+            await asyncio.sleep(await asyncio.to_thread(self._delay))
         return True
 
-    def _nap(self) -> float:
-        """Seconds until the oldest request leaves the window, not the same for everybody."""
+    def _delay(self) -> float:
+        """Return the seconds until the oldest request leaves the window, with random jitter."""
         free_at = self._window.get_window_stats(self._rate, self.name).reset_time
-        return max(SHORTEST_NAP, free_at - time.time()) * (1 + random.random() / 10)  # noqa: S311 - no secret
+        return max(MIN_DELAY, free_at - time.time()) * (1 + random.random() / 10)  # noqa: S311 - no secret
 
 
-def ask(model: ChatXAILowCode, number: int) -> tuple[float, str]:
-    """Asks, in whichever process; tells when the answer came."""
+def send(model: ChatXAILowCode, number: int) -> tuple[float, str]:
+    """Send a request in a worker process; return the time of the response and its text."""
     text = model.invoke(f"Say 'answer {number}'").text
     return time.time(), text
 
 
 def main(redis: str) -> None:
-    """Asks from three processes."""
+    """Send requests from three processes."""
     with ExitStack() as stack:
-        where: dict[str, Any] = {}
+        connection: dict[str, Any] = {}
         if not os.environ.get("LOWCODEAPI_API_TOKEN"):
-            from xai_lowcode.emulator import running  # noqa: PLC0415 - only where it is needed
+            from xai_lowcode.emulator import running  # noqa: PLC0415 - optional
 
             gateway = stack.enter_context(running())
-            where = {"api_token": gateway.api_token, "base_url": gateway.base_url}
-            print("No LOWCODEAPI_API_TOKEN: the answers come from the emulator, not from Grok.")
-        model = ChatXAILowCode(rate_limiter=SharedRateLimiter(redis, "5/second"), **where)
+            connection = {"api_token": gateway.api_token, "base_url": gateway.base_url}
+            print("No LOWCODEAPI_API_TOKEN: the responses come from the emulator, not from Grok.")
+        model = ChatXAILowCode(rate_limiter=SharedRateLimiter(redis, "5/second"), **connection)
         began = time.time()
         with ProcessPoolExecutor(3) as pool:
-            for came, text in pool.map(ask, [model] * 15, range(15)):
-                print(f"{came - began:5.2f} s  {text}")
+            for finished, text in pool.map(send, [model] * 15, range(15)):
+                print(f"{finished - began:5.2f} s  {text}")
         print(f"15 requests in {time.time() - began:.1f} s.")
 
 

@@ -1,6 +1,6 @@
-"""Grok for LangChain, through the LowCodeAPI gateway.
+"""LangChain integration of xAI's Grok through the LowCodeAPI gateway.
 
-The names below are imported when they are first used.
+The names below are imported on first use.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The fields that all components share: token, base URL, timeouts, retries, proxy, certificates."""
+"""Fields of all components: token, base URL, timeouts, retries, proxy, certificates."""
 
 import ssl
 import warnings
@@ -52,34 +52,34 @@ _CHECKS = {
 }
 
 
-# What to say of arguments of LangChain's other models. Those that are not here become unknown
-# options, of which ``credentials`` refuses what would carry a token, a key or headers to xAI.
-HINTS = {
-    "xai_api_key": "the key stays in the LowCodeAPI account; give its token as api_token.",
-    "xai_api_base": "give the gateway's base URL as base_url.",
-    "openai_api_base": "give the gateway's base URL as base_url.",
-    "default_query": "the gateway takes no parameters but its token; give it as api_token.",
-    "include_response_headers": "it is no option of a call; set it when the model is created.",
-    "openai_proxy": "give the proxy's URL as proxy.",
-    "http_socket_options": "set them in an http_client.",
+# Unsupported arguments of LangChain's other chat models, and what to use instead. Other unknown
+# arguments become model_kwargs; ``credential_error`` refuses those that hold credentials.
+FOREIGN_ARGS = {
+    "xai_api_key": "the key is in the LowCodeAPI account. Pass the account's token as api_token.",
+    "xai_api_base": "not supported. Pass the gateway's base URL as base_url.",
+    "openai_api_base": "not supported. Pass the gateway's base URL as base_url.",
+    "default_query": "not supported. Pass the token as api_token.",
+    "include_response_headers": "not an option of a call. Set it when you create the model.",
+    "openai_proxy": "not supported. Pass the URL of the proxy as proxy.",
+    "http_socket_options": "not supported. Set them in an http_client.",
     **dict.fromkeys(
         ("client", "async_client", "root_client", "root_async_client"),
-        "give an http_client or http_async_client.",
+        "not supported. Pass an httpx client as http_client or http_async_client.",
     ),
-    "stream_chunk_timeout": "the time to read of timeout does this.",
-    "tiktoken_model_name": "tokens are counted by xAI's own tokenizer.",
-    "disabled_params": "what a model refuses is left out by itself.",
+    "stream_chunk_timeout": "not supported. Set the read timeout in timeout.",
+    "tiktoken_model_name": "not supported. Tokens are counted with the model's tokenizer.",
+    "disabled_params": "not supported. Options that a model rejects are left out automatically.",
 }
 
 
 class ClientFields(BaseModel):
-    """How to reach the gateway, as fields of a LangChain component.
+    """Client settings as fields of a LangChain component.
 
-    The token is checked when the component is made, and appears in no print and no dump of it. It
-    is in its pickles, so that components can travel to worker processes.
+    The token is validated when the component is created. It is in no print and no dump; it is in
+    pickles, so that worker processes can use the component.
     """
 
-    # Each class below adds fields; only the one that is used has its schema built, on first use.
+    # Subclasses add fields. pydantic builds the schema of a class when it is first used.
     model_config = ConfigDict(
         populate_by_name=True,
         arbitrary_types_allowed=True,
@@ -92,102 +92,106 @@ class ClientFields(BaseModel):
         validation_alias=AliasChoices("api_token", "api_key"),
         repr=False,
     )
-    """Token of the LowCodeAPI account (``at_…``); default: ``LOWCODEAPI_API_TOKEN``."""
+    """Token of the LowCodeAPI account (``at_…``). Default: ``LOWCODEAPI_API_TOKEN``."""
 
     base_url: str | None = Field(
         default_factory=from_env(BASE_URL_VARIABLE, default=None),
         validation_alias=AliasChoices("base_url", "api_base"),
     )
-    """Address of the gateway, ending in ``/xai``; default: ``LOWCODEAPI_BASE_URL``, then hosted."""
+    """Base URL of the gateway, which ends in ``/xai``. Default: ``LOWCODEAPI_BASE_URL``, then the
+    hosted gateway."""
 
     timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
-    """Seconds for each phase of a request: a number, ``(connect, read, write, pool)``, each of them
-    None for no limit, or an ``httpx.Timeout``. Numbers are above 0 and at most 1,000,000.
+    """Seconds for each phase of a request: a number, a tuple ``(connect, read, write, pool)``, in
+    which None is no limit, or an ``httpx.Timeout``. Numbers are above 0 and at most 1,000,000.
 
     Default: 10 to connect, 60 to write, 1200 to read, since a gateway may send nothing until the
-    answer is complete.
+    response is complete.
     """
 
     deadline: float | None = None
-    """Seconds for a whole call with all its attempts; default: no limit."""
+    """Seconds for a whole call, retries included. Default: no limit."""
 
     max_retries: int = 2
-    """How often a failed request is made again; 0 means one request."""
+    """Maximum number of retries of a failed request. Default: 2; 0 disables retries."""
 
     proxy: SecretStr | None = Field(default=None, exclude=True, repr=False)
-    """URL of a proxy, for instance ``"http://user:password@proxy.example:3128"``; with the scheme
+    """URL of a proxy, for instance ``"http://user:password@proxy.example:3128"``. The scheme is
     ``http``, ``https``, ``socks5`` or ``socks5h``.
 
-    Default: that of the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``);
-    ``""`` for none whatever the environment says. In pickles, but in no print and no dump.
+    Default: the environment's (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``).
+    ``""`` disables it. It is in pickles, and in no print or dump.
     """
 
     verify: Any = True
-    """By which certificates the gateway's is verified: the path of a file or directory of CA
-    certificates, or an ``ssl.SSLContext``, which is null in dumps and cannot be pickled.
+    """Certificate verification: the path of a file or directory of CA certificates, or an
+    ``ssl.SSLContext``, which is null in dumps and cannot be pickled.
 
-    Default: True, for the default CA certificates or those of ``SSL_CERT_FILE`` and
-    ``SSL_CERT_DIR``. False is for no verification, with a warning.
+    Default: True, which uses the default CA certificates or those of ``SSL_CERT_FILE`` and
+    ``SSL_CERT_DIR``. False disables verification, with a warning.
     """
 
     max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES
-    """Limit of the decompressed size of one response, in bytes; default: 256 MiB."""
+    """Maximum decompressed size of one response in bytes. Default: 256 MiB."""
 
     url_format: UrlFormat = "auto"
-    """URL form of the gateway; ``"auto"`` finds out."""
+    """URL format of the gateway. Default: ``"auto"``, which detects it."""
 
     max_concurrency: int | None = None
-    """Requests in flight at one time, of threads and coroutines together; default: no limit."""
+    """Maximum number of concurrent requests, of threads and tasks together. Default: no limit."""
 
     rate_limiter: Any = Field(default=None, exclude=True, repr=False)
-    """Asked before each request, repeats included: a ``BaseRateLimiter`` of LangChain's, or any
-    object with ``acquire()``, and ``aacquire()`` or ``async_acquire()``.
+    """Rate limiter that each request acquires, retries included: LangChain's ``BaseRateLimiter``,
+    or any object with ``acquire()``, and ``aacquire()`` or ``async_acquire()``. Default: none.
 
-    Copies share it. It goes into pickles if it can be pickled.
+    Copies share it. It is in pickles if it can be pickled.
     """
 
     allow_insecure_http: bool = False
-    """Accept a ``base_url`` with plain http to another machine."""
+    """Allow a ``base_url`` with plain http to another host. Default: False."""
 
     http_client: Any = Field(default=None, exclude=True, repr=False)
-    """An ``httpx.Client`` to use instead of an own one; left out of pickles. It has its own proxy
-    and certificates: not together with ``proxy`` or ``verify``."""
+    """``httpx.Client`` to send requests with; not in pickles. It has its own proxy and
+    certificates, so ``proxy`` and ``verify`` cannot be set together with it."""
 
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
-    """An ``httpx.AsyncClient`` to use instead of own ones; likewise."""
+    """``httpx.AsyncClient`` for the async methods; see ``http_client``."""
 
-    # Whether LangChain itself asks the rate limiter once for each call.
-    _limited_by_langchain: ClassVar[bool] = False
+    # Whether LangChain itself acquires the rate limiter once for each call.
+    _rate_limited_by_langchain: ClassVar[bool] = False
 
     _gateway: ChatModel = PrivateAttr()
 
     @model_validator(mode="before")
     @classmethod
-    def _read_options(cls, values: Any) -> Any:
-        if (refusal := cls._credential_error(values)) is not None:
-            # What reports errors shows the variables of frames.
+    def _check_unknown_args(cls, values: Any) -> Any:
+        if (error := cls._credential_error(values)) is not None:
+            # Error reporters show the variables of frames.
             values = None
             with langchain_errors():
-                raise refusal
+                raise error
         return values
 
     @classmethod
     def _credential_error(cls, values: Any) -> UsageError | None:
-        """The error if an argument that is no field would take a credential along."""
+        """Return an error if an argument that is not a field is or holds a credential."""
         if not isinstance(values, dict):
             return None
-        given = [(values, cls._names()), (values.get("model_kwargs"), OPTIONS)]
-        given.append((values.get("extra_body"), frozenset()))
+        layers: tuple[tuple[Any, frozenset[str]], ...] = (
+            (values, cls._argument_names()),
+            (values.get("model_kwargs"), OPTIONS),
+            (values.get("extra_body"), frozenset()),
+        )
         errors = (
-            credential_error(options, known=known, hints=HINTS)
-            for options, known in given
+            credential_error(options, known=known, hints=FOREIGN_ARGS)
+            for options, known in layers
             if isinstance(options, Mapping)
         )
         return next((error for error in errors if error is not None), None)
 
     @classmethod
-    def _names(cls) -> frozenset[str]:
-        """All names of all fields."""
+    def _argument_names(cls) -> frozenset[str]:
+        """Return the names and aliases of all fields."""
         names = set(cls.model_fields)
         for field in cls.model_fields.values():
             if isinstance(field.validation_alias, AliasChoices):
@@ -208,18 +212,18 @@ class ClientFields(BaseModel):
             return check_proxy(proxy)
 
     @field_serializer("verify")
-    def _plain_verify(self, verify: Any) -> Any:
+    def _serialize_verify(self, verify: Any) -> Any:
         return None if isinstance(verify, ssl.SSLContext) else verify
 
     @field_validator("rate_limiter")
     @classmethod
     def _check_rate_limiter(cls, limiter: Any) -> Any:
         with langchain_errors():
-            known = as_rate_limiter(limiter)
-        return limiter if isinstance(limiter, BaseRateLimiter) else known
+            adapter = as_rate_limiter(limiter)
+        return limiter if isinstance(limiter, BaseRateLimiter) else adapter
 
     @model_validator(mode="after")
-    def _connect_to_gateway(self) -> Self:
+    def _create_gateway(self) -> Self:
         with langchain_errors():
             settings = Settings.create(
                 api_token=self.api_token,
@@ -247,35 +251,35 @@ class ClientFields(BaseModel):
                 http_client=self.http_client,
                 http_async_client=self.http_async_client,
                 rate_limiter=self.rate_limiter,
-                rate_limited_by_framework=self._limited_by_langchain,
+                rate_limited_by_framework=self._rate_limited_by_langchain,
             )
         return self
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """The secret field and the environment variable that stands for it in dumps."""
+        """Return the secret field and the environment variable that replaces it in dumps."""
         return {"api_token": TOKEN_VARIABLE}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
-        """What stands in LangChain's dumps in the place of a field's value."""
+        """Return values that replace those of fields in LangChain's dumps."""
         return {"verify": None} if isinstance(self.verify, ssl.SSLContext) else {}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Whether LangChain can dump it; the token stays behind."""
+        """Return True: LangChain can dump the component, without the token."""
         return True
 
     def close(self) -> None:
-        """Closes the sync connections; the component may be used again afterwards."""
+        """Close the connections of the sync methods. The component can be used again."""
         self._gateway.client.close()
 
     async def aclose(self) -> None:
-        """Closes the running event loop's connections."""
+        """Close the connections of the running event loop. The component can be used again."""
         await self._gateway.async_client.aclose()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        # A limiter of its own would let the copy send as much again; a TLS context has no copy.
+        # Copies share the rate limit. An SSLContext cannot be copied.
         shared = {id(each): each for each in (self.rate_limiter, self.verify)}
         return super().__deepcopy__({**(memo or {}), **shared})
 
@@ -283,41 +287,42 @@ class ClientFields(BaseModel):
         with langchain_errors():
             check_picklable(self.verify)
         state = super().__getstate__()
-        surroundings = {
+        replaced = {
             "http_client": None,
             "http_async_client": None,
             "rate_limiter": picklable_or_none(self.rate_limiter),
         }
-        return {**state, "__dict__": {**state["__dict__"], **surroundings}}
+        return {**state, "__dict__": {**state["__dict__"], **replaced}}
 
 
 class ModelKwargsMixin(ClientFields):
-    """A connection with a model behind it, which may know options that have no field here."""
+    """``model_kwargs`` of models: options that have no field."""
 
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Further options; members of the request body if they are unknown here."""
+    """Further options. Unknown ones become keys of the request body. Default: none."""
 
     @model_validator(mode="before")
     @classmethod
-    def _read_options(cls, values: Any) -> Any:
+    def _check_unknown_args(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        known = cls._names()
-        names = values.keys() - known
-        refusal = next(
-            (UsageError(f"{name}: {HINTS[name]}", field=name) for name in HINTS.keys() & names),
+        names = cls._argument_names()
+        unknown = values.keys() - names
+        error = next(
+            (
+                UsageError(f"{name}: {FOREIGN_ARGS[name]}", field=name)
+                for name in FOREIGN_ARGS.keys() & unknown
+            ),
             cls._credential_error(values),
         )
-        if refusal is not None:
+        if error is not None:
             values = None
             with langchain_errors():
-                raise refusal
-        if not names:
+                raise error
+        if not unknown:
             return values
-        unknown = {name: values[name] for name in names}
-        warnings.warn(
-            f"{', '.join(sorted(unknown))}: no field of {cls.__name__}, so put into model_kwargs.",
-            stacklevel=4,
-        )
-        kept = {name: value for name, value in values.items() if name in known}
-        return {**kept, "model_kwargs": {**unknown, **(values.get("model_kwargs") or {})}}
+        quoted = ", ".join(repr(name) for name in sorted(unknown))
+        warnings.warn(f"unknown parameter {quoted} moved to model_kwargs.", stacklevel=4)
+        fields = {name: value for name, value in values.items() if name in names}
+        model_kwargs = {name: values[name] for name in unknown} | (values.get("model_kwargs") or {})
+        return {**fields, "model_kwargs": model_kwargs}

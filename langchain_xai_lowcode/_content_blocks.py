@@ -1,7 +1,7 @@
-"""Our messages as LangChain's standard content blocks; registered with langchain-core on import.
+"""Block translator of this package's messages, registered with langchain-core on import.
 
-LangChain asks for it whenever ``content_blocks`` of a message from this package is read, and for
-every chunk when ``output_version="v1"``.
+LangChain calls it when ``content_blocks`` of a message is read, and for each chunk if
+``output_version="v1"``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,33 +22,32 @@ _INDICES = {"text": TEXT_INDEX, "reasoning": REASONING_INDEX, "refusal": REFUSAL
 
 
 def translate_message(message: AIMessage) -> list[Any]:
-    """The blocks of a whole message."""
-    return [*_said(message), *_calls(message)]
+    """Return the content blocks of a message."""
+    return [*_content_blocks(message), *_tool_call_blocks(message)]
 
 
 def translate_chunk(message: AIMessageChunk) -> list[Any]:
-    """The blocks of a piece of a message, or of pieces put together."""
-    said = [_numbered(block) for block in _said(message)]
+    """Return the content blocks of a chunk, or of a sum of chunks."""
+    blocks = [_with_index(block) for block in _content_blocks(message)]
     if message.tool_call_chunks and message.chunk_position != "last":
-        return [*said, *_call_chunks(message)]
-    return [*said, *_calls(message)]
+        return [*blocks, *_tool_call_chunk_blocks(message)]
+    return [*blocks, *_tool_call_blocks(message)]
 
 
-def _said(message: AIMessage) -> Iterator[Block]:
-    """Reasoning, what was made, the text with its sources, a refusal: always in this order."""
-    more = message.additional_kwargs
-    if reasoning := more.get("reasoning_content"):
+def _content_blocks(message: AIMessage) -> Iterator[Block]:
+    """Yield reasoning, server-side tool calls and images, text with citations, and the refusal."""
+    additional_kwargs = message.additional_kwargs
+    if reasoning := additional_kwargs.get("reasoning_content"):
         yield {"type": "reasoning", "reasoning": reasoning}
-    blocks = _content(message)
-    if sources := _annotations(more):
-        blocks = _with_sources(blocks, sources)
+    blocks = _to_blocks(message.content)
+    if annotations := _get_annotations(additional_kwargs):
+        blocks = _with_annotations(blocks, annotations)
     yield from blocks
-    if refusal := more.get("refusal"):
+    if refusal := additional_kwargs.get("refusal"):
         yield {"type": "refusal", "refusal": refusal}
 
 
-def _content(message: AIMessage) -> list[Block]:
-    content = message.content
+def _to_blocks(content: str | list[str | Block]) -> list[Block]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
     return [
@@ -58,38 +57,39 @@ def _content(message: AIMessage) -> list[Block]:
     ]
 
 
-def _with_sources(blocks: list[Block], sources: list[Block]) -> list[Block]:
-    """The blocks with sources on their text, which may be empty in a piece of a stream."""
-    texts = [i for i, block in enumerate(blocks) if block.get("type") == "text"]
-    if not texts:
-        return [*blocks, {"type": "text", "text": "", "annotations": sources}]
-    at = texts[-1]
-    return [*blocks[:at], {**blocks[at], "annotations": sources}, *blocks[at + 1 :]]
+def _with_annotations(blocks: list[Block], annotations: list[Block]) -> list[Block]:
+    """Add annotations to the last text block, or to an empty one, as in a chunk of a stream."""
+    text_indices = [i for i, block in enumerate(blocks) if block.get("type") == "text"]
+    if not text_indices:
+        return [*blocks, {"type": "text", "text": "", "annotations": annotations}]
+    i = text_indices[-1]
+    return [*blocks[:i], {**blocks[i], "annotations": annotations}, *blocks[i + 1 :]]
 
 
-def _annotations(more: Mapping[str, Any]) -> list[Block]:
-    """Sources with their places where xAI tells them, else their addresses."""
-    placed = more.get("annotations")
-    return placed or [{"type": "citation", "url": url} for url in more.get("citations", ())]
+def _get_annotations(additional_kwargs: Mapping[str, Any]) -> list[Block]:
+    """Return citations with their positions if xAI reports them, else with URLs only."""
+    urls = additional_kwargs.get("citations", ())
+    annotations = additional_kwargs.get("annotations")
+    return annotations or [{"type": "citation", "url": url} for url in urls]
 
 
-def _numbered(block: Block) -> Block:
-    """A block that LangChain joins with its other pieces, whatever comes between them."""
+def _with_index(block: Block) -> Block:
+    """Add the index by which LangChain merges blocks of several chunks."""
     index = _INDICES.get(block["type"])
     return block if index is None or "index" in block else {**block, "index": index}
 
 
-def _calls(message: AIMessage) -> Iterator[Block]:
+def _tool_call_blocks(message: AIMessage) -> Iterator[Block]:
     for call in message.tool_calls:
         yield {"type": "tool_call", **{key: call[key] for key in ("id", "name", "args")}}
-    for broken in message.invalid_tool_calls:
-        yield {**broken, "type": "invalid_tool_call"}
+    for invalid in message.invalid_tool_calls:
+        yield {**invalid, "type": "invalid_tool_call"}
 
 
-def _call_chunks(message: AIMessageChunk) -> Iterator[Block]:
+def _tool_call_chunk_blocks(message: AIMessageChunk) -> Iterator[Block]:
     for chunk in message.tool_call_chunks:
         block = {key: chunk[key] for key in ("id", "name", "args")}
-        # Blocks are merged by index across all types, so the call's own number is not enough.
+        # LangChain merges blocks of all types by index, so the index of the call is not enough.
         yield {"type": "tool_call_chunk", **block, "index": f"lc_tc_{chunk['index']}"}
 
 

@@ -1,116 +1,116 @@
-"""Our errors as LangChain's: each class is both, so that either ``except`` catches it.
+"""Error classes that are subclasses of this package's errors and of LangChain's.
 
-LangChain's retry middleware and fallbacks go by its own ``Model…Error`` classes; applications that
-know this package go by ours.
+LangChain's retry middleware and fallbacks use its ``Model…Error`` classes, applications may use
+either.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from langchain_core import exceptions as theirs
+from langchain_core import exceptions as lc
 
-from xai_lowcode import errors as ours
-
-
-class UsageError(ours.UsageError, theirs.ModelInvalidRequestError):
-    """The call cannot be made as asked; nothing was sent."""
+from xai_lowcode import errors as core
 
 
-class APIConnectionError(ours.APIConnectionError, theirs.ModelConnectionError):
-    """No answer came."""
+class UsageError(core.UsageError, lc.ModelInvalidRequestError):
+    """An argument is invalid; nothing was sent."""
 
 
-class APITimeoutError(ours.APITimeoutError, theirs.ModelTimeoutError):
-    """The answer took longer than allowed."""
+class APIConnectionError(core.APIConnectionError, lc.ModelConnectionError):
+    """The connection failed before a complete response was received."""
 
 
-class CertificateVerificationError(ours.CertificateVerificationError, theirs.ModelConnectionError):
+class APITimeoutError(core.APITimeoutError, lc.ModelTimeoutError):
+    """The request exceeded a timeout or the deadline."""
+
+
+class CertificateVerificationError(core.CertificateVerificationError, lc.ModelConnectionError):
     """The server's TLS certificate is not trusted."""
 
 
-class APIStatusError(ours.APIStatusError, theirs.ModelError):
-    """The gateway or xAI refused."""
+class APIStatusError(core.APIStatusError, lc.ModelError):
+    """The gateway or xAI returned an error."""
 
 
-class BadRequestError(ours.BadRequestError, theirs.ModelInvalidRequestError):
-    """The request is wrong."""
+class BadRequestError(core.BadRequestError, lc.ModelInvalidRequestError):
+    """The request is invalid."""
 
 
-class ContextLengthError(ours.ContextLengthError, theirs.ContextOverflowError):
+class ContextLengthError(core.ContextLengthError, lc.ContextOverflowError):
     """The prompt is longer than the model's context window."""
 
 
-class AuthenticationError(ours.AuthenticationError, theirs.ModelAuthenticationError):
-    """The token, or the xAI key behind it, is not accepted."""
+class AuthenticationError(core.AuthenticationError, lc.ModelAuthenticationError):
+    """The token, or the xAI key of its account, is invalid."""
 
 
-class PermissionDeniedError(ours.PermissionDeniedError, theirs.ModelPermissionDeniedError):
-    """The token or the key may not do this."""
+class PermissionDeniedError(core.PermissionDeniedError, lc.ModelPermissionDeniedError):
+    """The token or the key has no permission for the request."""
 
 
-class AccountNotConnectedError(ours.AccountNotConnectedError, theirs.ModelPermissionDeniedError):
+class AccountNotConnectedError(core.AccountNotConnectedError, lc.ModelPermissionDeniedError):
     """No xAI key is connected to the token's account."""
 
 
-class ContentPolicyError(ours.ContentPolicyError, theirs.ModelPermissionDeniedError):
-    """XAI's content rules refused the request."""
+class ContentPolicyError(core.ContentPolicyError, lc.ModelPermissionDeniedError):
+    """XAI refused the request because of its content policy."""
 
 
-class CreditsExhaustedError(ours.CreditsExhaustedError, theirs.ModelPermissionDeniedError):
+class CreditsExhaustedError(core.CreditsExhaustedError, lc.ModelPermissionDeniedError):
     """No credits are left."""
 
 
-class NotFoundError(ours.NotFoundError, theirs.ModelNotFoundError):
-    """There is no such thing at xAI."""
+class NotFoundError(core.NotFoundError, lc.ModelNotFoundError):
+    """The requested resource does not exist."""
 
 
-class RouteNotFoundError(ours.RouteNotFoundError, theirs.ModelNotFoundError):
+class RouteNotFoundError(core.RouteNotFoundError, lc.ModelNotFoundError):
     """The gateway has no such endpoint."""
 
 
-class ModelNotFoundError(ours.ModelNotFoundError, theirs.ModelNotFoundError):
-    """The model does not exist, or is not open to this account."""
+class ModelNotFoundError(core.ModelNotFoundError, lc.ModelNotFoundError):
+    """The model does not exist, or the account has no access to it."""
 
 
-class RateLimitError(ours.RateLimitError, theirs.ModelRateLimitError):
+class RateLimitError(core.RateLimitError, lc.ModelRateLimitError):
     """Too many requests or tokens."""
 
 
-class InternalServerError(ours.InternalServerError, theirs.ModelAPIError):
-    """The gateway or xAI failed."""
+class InternalServerError(core.InternalServerError, lc.ModelAPIError):
+    """The gateway or xAI had an internal error."""
 
 
-class InvalidResponseError(ours.InvalidResponseError, theirs.ModelError):
-    """A successful answer that is not what the endpoint returns."""
+class InvalidResponseError(core.InvalidResponseError, lc.ModelError):
+    """The body of a successful response is invalid."""
 
 
-class CorruptedDownloadError(ours.CorruptedDownloadError, theirs.ModelError):
-    """A download is not the file that was stored."""
+class CorruptedDownloadError(core.CorruptedDownloadError, lc.ModelError):
+    """A downloaded file differs from the stored one."""
 
 
-class StreamInterruptedError(ours.StreamInterruptedError, theirs.ModelConnectionError):
+class StreamInterruptedError(core.StreamInterruptedError, lc.ModelConnectionError):
     """A stream ended before its terminal event."""
 
 
-COUNTERPARTS: dict[type[ours.XAILowCodeError], type[ours.XAILowCodeError]] = {
-    twin.__mro__[1]: twin
-    for twin in tuple(vars().values())
-    if isinstance(twin, type)
-    and issubclass(twin, ours.XAILowCodeError)
-    and issubclass(twin, theirs.ModelError)
+COUNTERPARTS: dict[type[core.XAILowCodeError], type[core.XAILowCodeError]] = {
+    cls.__mro__[1]: cls
+    for cls in tuple(vars().values())
+    if isinstance(cls, type)
+    and issubclass(cls, core.XAILowCodeError)
+    and issubclass(cls, lc.ModelError)
 }
-"""Our class to the one that is LangChain's too."""
+"""Maps this package's error classes to their subclasses in this module."""
 
 
 @contextmanager
 def langchain_errors() -> Iterator[None]:
-    """Raises what is raised inside as its counterpart."""
+    """Convert this package's errors that are raised inside to those of this module."""
     try:
         yield
-    except ours.XAILowCodeError as error:
+    except core.XAILowCodeError as error:
         counterpart = COUNTERPARTS.get(type(error))
         if counterpart is None:
             raise
-        twin = counterpart(error.message)
-        vars(twin).update(vars(error))
-        raise twin from None
+        converted = counterpart(error.message)
+        vars(converted).update(vars(error))
+        raise converted from None

@@ -1,6 +1,6 @@
-"""LangChain's messages as ours: one small function for each kind of content block.
+"""Convert LangChain's messages to core messages.
 
-The way back, from replies to messages, is in ``_replies``.
+The other direction, from responses to LangChain's messages, is in ``_output``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,153 +32,156 @@ from xai_lowcode.types.messages import (
 )
 
 Block = Mapping[str, Any]
+ContentPart = TextPart | ImagePart | FilePart
 
 
 def to_messages(messages: Sequence[BaseMessage]) -> list[Message]:
-    """LangChain's messages as ours; never changes them.
+    """Convert messages; the originals are not changed.
 
     Raises:
-        UsageError: A message or a part of it has no counterpart; ``field`` names the place.
+        UsageError: A message or content block has no equivalent; ``field`` is its path.
     """
-    return [_to_message(message, position) for position, message in enumerate(messages)]
+    return [_to_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
 
 
-def _to_message(message: BaseMessage, position: int) -> Message:
-    read = _MESSAGES.get(type(message))
-    if read is None:
-        kinds = (kind for kind in _MESSAGES if isinstance(message, kind))
-        read = _MESSAGES.get(next(kinds, BaseMessage), _unsupported_block_error)
-    return read(message, position)
+def _to_message(message: BaseMessage, path: str) -> Message:
+    converter = _CONVERTERS.get(type(message))
+    if converter is None:
+        bases = (base for base in _CONVERTERS if isinstance(message, base))
+        converter = _CONVERTERS.get(next(bases, BaseMessage), _refuse_message)
+    return converter(message, path)
 
 
-def _from_human(message: HumanMessage, position: int) -> Message:
-    return Message("user", _to_parts(message.content, position), message.name)
+def _from_human(message: HumanMessage, path: str) -> Message:
+    return Message("user", _to_parts(message.content, path), message.name)
 
 
-def _from_system(message: SystemMessage, position: int) -> Message:
-    return Message("system", _to_parts(message.content, position))
+def _from_system(message: SystemMessage, path: str) -> Message:
+    return Message("system", _to_parts(message.content, path))
 
 
-def _from_ai(message: AIMessage, position: int) -> Message:
-    items, form = get_items(message.additional_kwargs)
-    return Message("assistant", _to_answer(message, position), items=items, dialect=form)
+def _from_ai(message: AIMessage, path: str) -> Message:
+    items, dialect = get_items(message.additional_kwargs)
+    stored_id = message.response_metadata.get("response_id")
+    return Message(
+        "assistant",
+        _to_assistant_parts(message, path),
+        items=items,
+        dialect=dialect,
+        stored_id=stored_id if isinstance(stored_id, str) else "",
+    )
 
 
-def _from_tool(message: ToolMessage, position: int) -> Message:
-    content = _to_parts(message.content, position)
+def _from_tool(message: ToolMessage, path: str) -> Message:
+    content = _to_parts(message.content, path)
     return Message("tool", (ToolResultPart(message.tool_call_id, content),))
 
 
-def _from_role(message: ChatMessage, position: int) -> Message:
+def _from_chat(message: ChatMessage, path: str) -> Message:
     if message.role not in ROLES - {"tool"}:
-        return _unsupported_block_error(message, position)
+        return _refuse_message(message, path)
     role: Any = message.role
-    return Message(role, _to_parts(message.content, position))
+    return Message(role, _to_parts(message.content, path))
 
 
-def _unsupported_block_error(message: BaseMessage, position: int) -> Message:
+def _refuse_message(message: BaseMessage, path: str) -> Message:
     raise UsageError(
-        f"{_path(position)}: a {type(message).__name__} cannot be sent to Grok.",
-        field=_path(position),
+        f"{path}: unsupported message type {type(message).__name__}.",
+        field=path,
         hint="Use system, human, AI and tool messages.",
     )
 
 
-_MESSAGES: dict[type[BaseMessage], Callable[[Any, int], Message]] = {
+_CONVERTERS: dict[type[BaseMessage], Callable[[Any, str], Message]] = {
     HumanMessage: _from_human,
     AIMessage: _from_ai,
     ToolMessage: _from_tool,
     SystemMessage: _from_system,
-    ChatMessage: _from_role,
+    ChatMessage: _from_chat,
 }
 
 
-def _path(position: int) -> str:
-    return f"messages[{position}]"
+# --- content of human, system and tool messages -------------------------------------------------
 
 
-# --- what people, systems and tools say ---------------------------------------------------------
-
-
-def _to_parts(content: Any, position: int) -> tuple[TextPart | ImagePart | FilePart, ...]:
+def _to_parts(content: Any, path: str) -> tuple[ContentPart, ...]:
     if isinstance(content, str):
         return (TextPart(content),)
-    place = _path(position)
     return tuple(
-        TextPart(block) if isinstance(block, str) else _to_part(block, f"{place}.content[{i}]")
+        TextPart(block) if isinstance(block, str) else _to_part(block, f"{path}.content[{i}]")
         for i, block in enumerate(content)
     ) or (TextPart(""),)
 
 
-def _to_part(block: Block, place: str) -> TextPart | ImagePart | FilePart:
+def _to_part(block: Block, path: str) -> ContentPart:
     if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
         block = block["value"]
-    read = _BLOCKS.get(block.get("type", ""))
-    if read is None:
+    converter = _BLOCK_CONVERTERS.get(block.get("type", ""))
+    if converter is None:
         raise UsageError(
-            f"{place}: Grok cannot be given a block of type {block.get('type')!r}.",
-            field=place,
-            hint=f"Blocks that can be sent: {', '.join(sorted(_BLOCKS))}.",
+            f"{path}: unsupported content block type {block.get('type')!r}.",
+            field=path,
+            hint=f"Supported types: {', '.join(sorted(_BLOCK_CONVERTERS))}.",
         )
-    return read(block, place)
+    return converter(block, path)
 
 
-def _from_text(block: Block, place: str) -> TextPart:
+def _from_text(block: Block, path: str) -> TextPart:
     text = block.get("text")
     if not isinstance(text, str):
-        raise UsageError(f"{place}: a text block without text.", field=place)
+        raise UsageError(f"{path}: 'text' must be a string.", field=path)
     return TextPart(text)
 
 
-def _from_image_url(block: Block, place: str) -> ImagePart:
-    """OpenAI's two forms: the address in an object, or beside a file id and a detail."""
-    image = block.get("image_url")
-    member = image if isinstance(image, Mapping) else {**block, "url": image}
-    if not (member.get("url") or member.get("file_id")):
-        raise UsageError(f"{place}: a picture without a URL or a file_id.", field=place)
-    return ImagePart(member.get("url"), member.get("file_id"), member.get("detail"))
+def _from_image_url(block: Block, path: str) -> ImagePart:
+    """Convert OpenAI's ``image_url`` and ``input_image`` blocks."""
+    image_url = block.get("image_url")
+    image = image_url if isinstance(image_url, Mapping) else {**block, "url": image_url}
+    if not (image.get("url") or image.get("file_id")):
+        raise UsageError(f"{path}: an image requires a URL or a file_id.", field=path)
+    return ImagePart(image.get("url"), image.get("file_id"), image.get("detail"))
 
 
-def _from_image(block: Block, place: str) -> ImagePart:
-    url, file_id, data, mime_type = _source(block)
+def _from_image(block: Block, path: str) -> ImagePart:
+    url, file_id, data, mime_type = _get_source(block)
     if data is not None:
         return ImagePart(f"data:{mime_type or 'image/jpeg'};base64,{data}")
     if not (url or file_id):
-        raise UsageError(f"{place}: an image without url, base64 or file_id.", field=place)
+        raise UsageError(f"{path}: an image requires url, base64 or file_id.", field=path)
     return ImagePart(url, file_id)
 
 
-def _from_file(block: Block, place: str) -> TextPart | FilePart:
-    if (text := _source_text(block)) is not None:
+def _from_file(block: Block, path: str) -> TextPart | FilePart:
+    if (text := _get_source_text(block)) is not None:
         return _with_title(text, block)
     if isinstance(nested := block.get("file"), Mapping):
-        return _from_input_file(nested, place)
-    url, file_id, data, mime_type = _source(block)
+        return _from_input_file(nested, path)
+    url, file_id, data, mime_type = _get_source(block)
     if not (url or file_id or data):
-        raise UsageError(f"{place}: a file without url, base64 or file_id.", field=place)
+        raise UsageError(f"{path}: a file requires url, base64 or file_id.", field=path)
     extras = block.get("extras") or block.get("metadata") or {}
     name = block.get("filename") or block.get("title") or extras.get("filename")
     return FilePart(url, file_id, data, mime_type, name)
 
 
-def _from_input_file(block: Block, place: str) -> FilePart:
-    """OpenAI's form of a file, whose data is a data URL."""
+def _from_input_file(block: Block, path: str) -> FilePart:
+    """Convert OpenAI's ``input_file`` block, whose data is a data URL."""
     url, file_id = block.get("file_url") or block.get("url"), block.get("file_id")
     if not (url or file_id or block.get("file_data")):
-        raise UsageError(f"{place}: a file without file_data, file_url or file_id.", field=place)
+        raise UsageError(f"{path}: a file requires file_data, file_url or file_id.", field=path)
     if url or file_id:
         return FilePart(url, file_id, filename=block.get("filename"))
     mime_type, data = split_data_url(block["file_data"]) or (None, block["file_data"])
     return FilePart(None, None, data, mime_type, block.get("filename"))
 
 
-def _from_text_plain(block: Block, place: str) -> TextPart | FilePart:
+def _from_text_plain(block: Block, path: str) -> TextPart | FilePart:
     text = block.get("text")
-    return _with_title(text, block) if isinstance(text, str) else _from_file(block, place)
+    return _with_title(text, block) if isinstance(text, str) else _from_file(block, path)
 
 
-def _source_text(block: Block) -> str | None:
-    """The text of a document that is given as text, in Anthropic's form or v0's."""
+def _get_source_text(block: Block) -> str | None:
+    """Return the text of a text document, in Anthropic's format or LangChain's v0 format."""
     if isinstance(source := block.get("source"), Mapping) and source.get("type") == "text":
         return str(source.get("data") or "")
     if block.get("source_type") == "text":
@@ -191,18 +194,18 @@ def _with_title(text: str, block: Block) -> TextPart:
     return TextPart(f"{title}\n\n{text}" if title else text)
 
 
-def _source(block: Block) -> tuple[str | None, str | None, str | None, str | None]:
-    """Address, file id, base64 data and type, in the standard form or in Anthropic's or v0's."""
+def _get_source(block: Block) -> tuple[str | None, str | None, str | None, str | None]:
+    """Return URL, file id, base64 data and MIME type; from Anthropic's, v0's or v1's format."""
     if isinstance(source := block.get("source"), Mapping):
         data = source.get("data") if source.get("type") == "base64" else None
         return source.get("url"), source.get("file_id"), data, source.get("media_type")
-    if isinstance(kind := block.get("source_type"), str):
-        data = block.get("data") if kind == "base64" else None
+    if isinstance(source_type := block.get("source_type"), str):
+        data = block.get("data") if source_type == "base64" else None
         return block.get("url"), block.get("id"), data, block.get("mime_type")
     return block.get("url"), block.get("file_id"), block.get("base64"), block.get("mime_type")
 
 
-_BLOCKS: dict[str, Callable[[Block, str], TextPart | ImagePart | FilePart]] = {
+_BLOCK_CONVERTERS: dict[str, Callable[[Block, str], ContentPart]] = {
     "text": _from_text,
     "input_text": _from_text,
     "image": _from_image,
@@ -215,23 +218,23 @@ _BLOCKS: dict[str, Callable[[Block, str], TextPart | ImagePart | FilePart]] = {
 }
 
 
-# --- what the model said ------------------------------------------------------------------------
+# --- content and tool calls of AI messages ------------------------------------------------------
 
 
-def _to_answer(message: AIMessage, position: int) -> tuple[Part, ...]:
+def _to_assistant_parts(message: AIMessage, path: str) -> tuple[Part, ...]:
     content = message.content
     blocks = [content] if isinstance(content, str) else content
-    said = [part for block in blocks for part in _to_answer_parts(block, position)]
+    parts = [part for block in blocks for part in _to_assistant_part(block, path)]
     reasoning = message.additional_kwargs.get("reasoning_content")
-    if isinstance(reasoning, str) and not any(isinstance(part, ReasoningPart) for part in said):
-        said.insert(0, ReasoningPart(reasoning))
+    if isinstance(reasoning, str) and not any(isinstance(part, ReasoningPart) for part in parts):
+        parts.insert(0, ReasoningPart(reasoning))
     if message.tool_calls or message.invalid_tool_calls or blocks is content:
-        said += _to_calls(message, _path(position))
-    return tuple(said)
+        parts += _to_tool_calls(message, path)
+    return tuple(parts)
 
 
-def _to_answer_parts(block: str | Block, position: int) -> tuple[Part, ...]:
-    """Text, reasoning and pictures; calls are apart, other blocks only tell of the past."""
+def _to_assistant_part(block: str | Block, path: str) -> tuple[Part, ...]:
+    """Convert text, reasoning and images; tool calls are separate, other blocks are dropped."""
     if isinstance(block, str):
         return (TextPart(block),) if block else ()
     match block.get("type"):
@@ -240,27 +243,27 @@ def _to_answer_parts(block: str | Block, position: int) -> tuple[Part, ...]:
         case "reasoning" if block.get("reasoning"):
             return (ReasoningPart(block["reasoning"]),)
         case "image":
-            return (_from_image(block, _path(position)),)
+            return (_from_image(block, path),)
         case _:
             return ()
 
 
-def _to_calls(message: AIMessage, place: str) -> list[ToolCallPart]:
+def _to_tool_calls(message: AIMessage, path: str) -> list[ToolCallPart]:
     calls = [
-        ToolCallPart(_call_id(call, place), call["name"], json.dumps(call["args"]).decode())
-        for call in (*message.tool_calls, *_calls_in_content(message))
+        ToolCallPart(_get_call_id(call, path), call["name"], json.dumps(call["args"]).decode())
+        for call in (*message.tool_calls, *_tool_calls_in_content(message))
     ]
     return calls + [
-        ToolCallPart(_call_id(call, place), call.get("name") or "", call.get("args") or "")
+        ToolCallPart(_get_call_id(call, path), call.get("name") or "", call.get("args") or "")
         for call in message.invalid_tool_calls
     ]
 
 
-def _calls_in_content(message: AIMessage) -> Iterator[Block]:
-    """Calls that a message has in its content only, as people write them down by hand."""
+def _tool_calls_in_content(message: AIMessage) -> Iterator[Block]:
+    """Yield tool calls that are only in the content, as in messages written by hand."""
     if isinstance(message.content, str):
         return
-    known = {call["id"] for call in (*message.tool_calls, *message.invalid_tool_calls)}
+    ids = {call["id"] for call in (*message.tool_calls, *message.invalid_tool_calls)}
     for block in message.content:
         match block:
             case {"type": "tool_call", "id": id_, "name": name, "args": args} | {
@@ -268,16 +271,16 @@ def _calls_in_content(message: AIMessage) -> Iterator[Block]:
                 "id": id_,
                 "name": name,
                 "input": args,
-            } if id_ not in known:
+            } if id_ not in ids:
                 yield {"id": id_, "name": name, "args": args}
 
 
-def _call_id(call: Mapping[str, Any], place: str) -> str:
+def _get_call_id(call: Mapping[str, Any], path: str) -> str:
     if not call.get("id"):
         raise UsageError(
-            f"{place}.tool_calls: the call of {call.get('name')!r} has no id,"
-            " so no tool message can answer it.",
-            field=place,
+            f"{path}.tool_calls: the tool call {call.get('name')!r} has no id.",
+            field=path,
+            hint="Tool messages refer to tool calls by id.",
         )
-    identifier: str = call["id"]
-    return identifier
+    call_id: str = call["id"]
+    return call_id

@@ -1,6 +1,6 @@
-"""Our replies as LangChain's messages.
+"""Convert core responses to LangChain's messages.
 
-The same in pieces is in ``_chunks``, the way there in ``_messages``.
+Streams are in ``_stream``; the other direction is in ``_input``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,20 +21,120 @@ from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 Block = dict[str, Any]
 
 MODEL_PROVIDER = "xai-lowcode"
-"""Whose messages these are; LangChain finds the translator by it."""
+"""Value of ``model_provider`` in messages; LangChain selects the block translator by it."""
 
 ITEMS = "xai_items"
-"""Member of ``additional_kwargs``: what xAI answered, verbatim, in a list below its wire form.
+"""Key of ``additional_kwargs`` with a dict of one key: the dialect, and its list of output items.
 
-The form is a key and no value, since LangChain joins texts when it joins messages.
+The dialect is a key, since LangChain concatenates string values when it merges messages.
 """
 
-# LangChain joins blocks of one index, whatever stands between them.
+# LangChain merges blocks with the same index, also if other blocks are between them.
 TEXT_INDEX, REASONING_INDEX, REFUSAL_INDEX = "lc_txt_0", "lc_rs_0", "lc_rf_0"
 
 
+def to_result(response: ChatResponse, *, stored: bool, with_headers: bool) -> ChatResult:
+    """Convert a response to a result with one generation for each choice.
+
+    Args:
+        response: The response.
+        stored: Whether the request allowed xAI to store the response.
+        with_headers: Add xAI's headers to ``response_metadata``.
+    """
+    usage, raw_usage = to_usage(response.usage), response.raw.get("usage")
+    llm_output = {
+        "model_name": response.model,
+        "token_usage": raw_usage if isinstance(raw_usage, dict) else {},
+    }
+    return ChatResult(
+        generations=[
+            ChatGeneration(
+                message=_to_message(
+                    response,
+                    choice,
+                    usage if i == 0 else None,
+                    stored=stored,
+                    with_headers=with_headers,
+                ),
+                generation_info={"finish_reason": choice.finish_reason},
+            )
+            for i, choice in enumerate(response.choices)
+        ],
+        llm_output=llm_output,
+    )
+
+
+def _to_message(
+    response: ChatResponse,
+    choice: Choice,
+    usage: UsageMetadata | None,
+    *,
+    stored: bool,
+    with_headers: bool,
+) -> AIMessage:
+    tool_calls, invalid_tool_calls = _to_tool_calls(choice.tool_calls)
+    additional_kwargs = build_additional_kwargs(response.citations, choice.items, choice.dialect)
+    if choice.reasoning:
+        additional_kwargs["reasoning_content"] = choice.reasoning
+    if choice.refusal:
+        additional_kwargs["refusal"] = choice.refusal
+    metadata = {
+        **build_response_metadata(response),
+        **(stored_response_id(response.id, choice.dialect) if stored else {}),
+        "finish_reason": choice.finish_reason,
+        "model_provider": MODEL_PROVIDER,
+    }
+    if choice.logprobs:
+        metadata["logprobs"] = {"content": list(choice.logprobs)}
+    if response.usage is not None and response.usage.cost_usd is not None:
+        metadata["cost_usd"] = response.usage.cost_usd
+    if with_headers:
+        metadata["headers"] = dict(response.headers)
+    return AIMessage(
+        content=_to_content(choice),
+        additional_kwargs=additional_kwargs,
+        response_metadata=metadata,
+        tool_calls=tool_calls,
+        invalid_tool_calls=invalid_tool_calls,
+        usage_metadata=usage,
+        id=response.id or None,
+    )
+
+
+def _to_content(choice: Choice) -> str | list[str | dict[Any, Any]]:
+    """Return the text, or a list of blocks if the model generated images or used server tools."""
+    blocks: list[str | dict[Any, Any]] = [
+        block for part in choice.parts for block in server_side_blocks(part)
+    ]
+    if not blocks:
+        return choice.text
+    return [*blocks, {"type": "text", "text": choice.text}] if choice.text else blocks
+
+
+def _to_tool_calls(
+    calls: tuple[ToolCallPart, ...],
+) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    valid, invalid = [], []
+    for call in calls:
+        error = "The arguments are not a JSON object."
+        try:
+            arguments = json.loads(call.arguments or "{}")
+        except json.JSONDecodeError as decode_error:
+            arguments, error = None, f"The arguments are not valid JSON: {decode_error}"
+        if isinstance(arguments, dict):
+            valid.append(tool_call(name=call.name, args=arguments, id=call.id))
+        else:
+            invalid.append(
+                invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=error)
+            )
+    return valid, invalid
+
+
+# --- shared with streams ------------------------------------------------------------------------
+
+
 def server_side_blocks(part: Part) -> Iterator[Block]:
-    """A picture, or a tool that xAI ran: its call and what came of it; nothing for other parts."""
+    """Yield the blocks of a generated image or a server-side tool call; none for other parts."""
     match part:
         case ImagePart():
             yield _image_block(part)
@@ -44,191 +144,97 @@ def server_side_blocks(part: Part) -> Iterator[Block]:
 
 def _image_block(image: ImagePart) -> Block:
     url = image.url or ""
-    inside = split_data_url(url)
-    if inside is None:
+    data_url = split_data_url(url)
+    if data_url is None:
         return {"type": "image", "url": url}
-    mime_type, data = inside
+    mime_type, data = data_url
     return {"type": "image", "base64": data, "mime_type": mime_type}
 
 
 def _server_tool_blocks(tool: ServerToolPart) -> Iterator[Block]:
     name = tool.name or tool.kind.removesuffix("_call")
-    extras = {"extras": {"kind": tool.kind}}
+    extras = {"kind": tool.kind}
     yield {
         "type": "server_tool_call",
         "id": tool.id,
         "name": name,
-        "args": _arguments(tool.arguments, name),
-        **extras,
+        "args": _parse_server_tool_arguments(tool.arguments, name),
+        "extras": extras,
     }
-    told = {} if tool.result is None else {"output": tool.result}
-    status = "error" if tool.failed else "success"
     yield {
         "type": "server_tool_result",
         "tool_call_id": tool.id,
-        "status": status,
-        **told,
-        **extras,
+        "status": "error" if tool.failed else "success",
+        **({} if tool.result is None else {"output": tool.result}),
+        "extras": extras,
     }
 
 
-def _arguments(written: str, name: str) -> Block:
-    """What a tool was asked, which xAI writes as JSON for some tools and as plain text for most."""
+def _parse_server_tool_arguments(arguments: str, name: str) -> Block:
+    """Parse arguments, which xAI sends as JSON for some tools and as plain text for most."""
     try:
-        arguments = json.loads(written) if written else {}
+        parsed = json.loads(arguments) if arguments else {}
     except json.JSONDecodeError:
-        arguments = None
-    if isinstance(arguments, dict):
-        return arguments
-    return {"query" if "search" in name else "input": written}
+        parsed = None
+    if isinstance(parsed, dict):
+        return parsed
+    return {"query" if "search" in name else "input": arguments}
 
 
-def citation_blocks(citations: Sequence[Citation]) -> list[Block]:
-    """Sources as annotations; the places are those of their marks in the text."""
-    return [_citation_block(citation) for citation in citations]
+def build_additional_kwargs(
+    citations: Sequence[Citation], items: Sequence[Mapping[str, Any]], dialect: str
+) -> dict[str, Any]:
+    """Build ``additional_kwargs``: the citations, and xAI's output items to send back unchanged."""
+    additional_kwargs: dict[str, Any] = {}
+    if citations:
+        additional_kwargs["citations"] = [citation.url for citation in citations]
+    if any(citation.title or citation.start is not None for citation in citations):
+        additional_kwargs["annotations"] = [_citation_block(citation) for citation in citations]
+    if dialect:
+        additional_kwargs[ITEMS] = {dialect: list(items)}
+    return additional_kwargs
 
 
 def _citation_block(citation: Citation) -> Block:
-    facts = {
+    fields = {
         "title": citation.title,
         "start_index": citation.start,
         "end_index": citation.end,
     }
-    known = {name: fact for name, fact in facts.items() if fact is not None}
-    return {"type": "citation", "url": citation.url, **known}
+    fields = {name: value for name, value in fields.items() if value is not None}
+    return {"type": "citation", "url": citation.url, **fields}
 
 
 def get_items(
-    build_additional_kwargs: Mapping[str, Any],
+    additional_kwargs: Mapping[str, Any],
 ) -> tuple[tuple[Mapping[str, Any], ...], str]:
-    """What xAI answered and its wire form, from ``additional_kwargs``; nothing if unclear."""
-    forms = build_additional_kwargs.get(ITEMS)
-    if forms is None:
-        return (), ""
-    if not isinstance(forms, Mapping) or len(forms) != 1:
-        return (), ""
-    form, items = next(iter(forms.items()))
-    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
-        return (), ""
-    return tuple(items), str(form)
+    """Return the output items and their dialect, or empty values if they are missing or invalid."""
+    match additional_kwargs.get(ITEMS):
+        case Mapping() as by_dialect if len(by_dialect) == 1:
+            ((dialect, items),) = by_dialect.items()
+            if isinstance(items, list) and all(isinstance(item, Mapping) for item in items):
+                return tuple(items), str(dialect)
+    return (), ""
 
 
-def to_result(reply: ChatResponse, *, stored: bool, with_headers: bool) -> ChatResult:
-    """A reply as a result: one generation for each choice.
-
-    Args:
-        reply: What the model answered.
-        stored: Whether xAI was allowed to keep it.
-        with_headers: Whether xAI's headers are to be told.
-    """
-    usage, told = to_usage(reply.usage), reply.raw.get("usage")
-    output = {"model_name": reply.model, "token_usage": told if isinstance(told, dict) else {}}
-    return ChatResult(
-        generations=[
-            ChatGeneration(
-                message=_to_message(
-                    reply, choice, usage if i == 0 else None, stored=stored, told=with_headers
-                ),
-                generation_info={"finish_reason": choice.finish_reason},
-            )
-            for i, choice in enumerate(reply.choices)
-        ],
-        llm_output=output,
-    )
+def stored_response_id(response_id: str, dialect: str) -> dict[str, Any]:
+    """Return metadata with the id of a stored response; only the Responses API stores responses."""
+    return {"response_id": response_id} if dialect == "responses" and response_id else {}
 
 
-def _to_message(
-    reply: ChatResponse, choice: Choice, usage: UsageMetadata | None, *, stored: bool, told: bool
-) -> AIMessage:
-    calls, broken = _to_calls(choice.tool_calls)
-    more = build_additional_kwargs(reply.citations, choice.items, choice.dialect)
-    if choice.reasoning:
-        more["reasoning_content"] = choice.reasoning
-    if choice.refusal:
-        more["refusal"] = choice.refusal
+def build_response_metadata(response: ChatResponse | ResponseStarted) -> dict[str, Any]:
+    """Build the part of ``response_metadata`` that is known at the start of a response."""
     metadata = {
-        **build_response_metadata(reply),
-        **(stored_response_id(reply.id, choice.dialect) if stored else {}),
-        "finish_reason": choice.finish_reason,
-        "model_provider": MODEL_PROVIDER,
+        "model_name": response.model,
+        "created": response.created,
+        "system_fingerprint": response.system_fingerprint,
+        "service_tier": response.service_tier,
     }
-    if choice.logprobs:
-        metadata["logprobs"] = {"content": list(choice.logprobs)}
-    if reply.usage is not None and reply.usage.cost_usd is not None:
-        metadata["cost_usd"] = reply.usage.cost_usd
-    if told:
-        metadata["headers"] = dict(reply.headers)
-    return AIMessage(
-        content=_to_content(choice),
-        additional_kwargs=more,
-        response_metadata=metadata,
-        tool_calls=calls,
-        invalid_tool_calls=broken,
-        usage_metadata=usage,
-        id=reply.id or None,
-    )
-
-
-def _to_content(choice: Choice) -> str | list[str | dict[Any, Any]]:
-    """The text; with what the model made before it, in blocks."""
-    made: list[str | dict[Any, Any]] = [
-        block for part in choice.parts for block in server_side_blocks(part)
-    ]
-    if not made:
-        return choice.text
-    return [*made, {"type": "text", "text": choice.text}] if choice.text else made
-
-
-def build_additional_kwargs(
-    citations: Sequence[Citation], items: Sequence[Mapping[str, Any]], form: str
-) -> dict[str, Any]:
-    """What ``additional_kwargs`` keep of an answer: its sources, and what xAI said verbatim."""
-    more: dict[str, Any] = {}
-    if citations:
-        more["citations"] = [citation.url for citation in citations]
-    if any(citation.title or citation.start is not None for citation in citations):
-        more["annotations"] = citation_blocks(citations)
-    if form:
-        more[ITEMS] = {form: list(items)}
-    return more
-
-
-def stored_response_id(identifier: str, form: str) -> dict[str, Any]:
-    """The id under which xAI keeps an answer that it was allowed to keep: responses alone are."""
-    return {"response_id": identifier} if form == "responses" and identifier else {}
-
-
-def build_response_metadata(reply: ChatResponse | ResponseStarted) -> dict[str, Any]:
-    """What a reply says of itself, as far as it does."""
-    facts = {
-        "model_name": reply.model,
-        "created": reply.created,
-        "system_fingerprint": reply.system_fingerprint,
-        "service_tier": reply.service_tier,
-    }
-    return {name: fact for name, fact in facts.items() if fact}
-
-
-def _to_calls(calls: tuple[ToolCallPart, ...]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-    good, broken = [], []
-    for call in calls:
-        try:
-            arguments = json.loads(call.arguments or "{}")
-        except json.JSONDecodeError as error:
-            arguments, said = None, f"The arguments are not JSON: {error}"
-        else:
-            said = "The arguments are not a JSON object."
-        if isinstance(arguments, dict):
-            good.append(tool_call(name=call.name, args=arguments, id=call.id))
-        else:
-            broken.append(
-                invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=said)
-            )
-    return good, broken
+    return {name: value for name, value in metadata.items() if value}
 
 
 def to_usage(usage: Usage | None) -> UsageMetadata | None:
-    """Usage in LangChain's form, details included where the service gave them."""
+    """Convert token usage, with the details that the API reports."""
     if usage is None:
         return None
     metadata = UsageMetadata(
@@ -243,27 +249,30 @@ def to_usage(usage: Usage | None) -> UsageMetadata | None:
     return metadata
 
 
+# --- results of several prompts -----------------------------------------------------------------
+
+
 def sum_token_usage(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """The ``llm_output`` of several results: their model, and their usage summed up.
+    """Combine ``llm_output`` of several results: the first model, and the sum of the usage.
 
     Example:
-        >>> one = {"model_name": "grok-4.7", "token_usage": {"total_tokens": 2}}
-        >>> totals([one, None, one])
+        >>> output = {"model_name": "grok-4.7", "token_usage": {"total_tokens": 2}}
+        >>> sum_token_usage([output, None, output])
         {'model_name': 'grok-4.7', 'token_usage': {'total_tokens': 4}}
     """
-    told = [output for output in outputs if output]
-    usages = [output["token_usage"] for output in told if output.get("token_usage")]
-    combined: dict[str, Any] = {"model_name": told[0].get("model_name", "")} if told else {}
-    return {**combined, "token_usage": reduce(_add, usages)} if usages else combined
+    present = [output for output in outputs if output]
+    usages = [output["token_usage"] for output in present if output.get("token_usage")]
+    combined: dict[str, Any] = {"model_name": present[0].get("model_name", "")} if present else {}
+    return {**combined, "token_usage": reduce(_add_usage, usages)} if usages else combined
 
 
-def _add(one: Any, other: Any) -> Any:
-    """Numbers are added, details member by member; what is neither stays as it was first told."""
-    match one, other:
+def _add_usage(left: Any, right: Any) -> Any:
+    """Add numbers, and dicts key by key; of other values the first one that is not None wins."""
+    match left, right:
         case Mapping(), Mapping():
-            both = {name: _add(one[name], other[name]) for name in one.keys() & other.keys()}
-            return {**one, **other, **both}
+            shared = {key: _add_usage(left[key], right[key]) for key in left.keys() & right.keys()}
+            return {**left, **right, **shared}
         case ((int() | float()), (int() | float())):
-            return one + other
+            return left + right
         case _:
-            return other if one is None else one
+            return right if left is None else left

@@ -1,7 +1,7 @@
-"""Our stream events as LangChain's chunks.
+"""Convert stream events to LangChain's chunks.
 
-LangChain merges chunks by rules of its own: texts are joined, counts added, lists appended. Each
-fact is therefore put into exactly one chunk.
+LangChain concatenates strings, adds counts and appends lists when it merges chunks. Each value is
+therefore in exactly one chunk.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,6 @@ from langchain_xai_lowcode._output import (
     stored_response_id,
     to_usage,
 )
-from xai_lowcode._internal.pydantic_copies import Blank
 from xai_lowcode.types.events import (
     ChoiceFinished,
     CitationAdded,
@@ -44,122 +43,125 @@ if TYPE_CHECKING:
 
 Content = str | list[str | dict[Any, Any]]
 
+# Validating each chunk takes longer than everything else in its conversion. Chunks of strings are
+# copies of a validated one; tool calls and usage are validated.
+_EMPTY_MESSAGE = AIMessageChunk(content="")
+_EMPTY_CHUNK = ChatGenerationChunk(message=_EMPTY_MESSAGE)
+_UNVALIDATED_FIELDS = frozenset({"additional_kwargs", "response_metadata"})
+
 
 class ChunkBuilder:
-    """Turns the events of one stream into chunks; ``last`` makes the closing one.
+    """Converts the events of one stream to chunks.
 
     Args:
-        stored: Whether xAI was allowed to keep the answer.
+        stored: Whether the request allowed xAI to store the response.
     """
 
     def __init__(self, *, stored: bool) -> None:
         self._stored = stored
         self._id: str | None = None
-        self._opening: dict[str, Any] = {}
-        self._closing: dict[str, Any] = {"model_provider": MODEL_PROVIDER}
+        self._first_metadata: dict[str, Any] = {}
+        self._last_metadata: dict[str, Any] = {"model_provider": MODEL_PROVIDER}
         self._citations: list[Citation] = []
         self._items: list[Mapping[str, Any]] = []
-        self._form = ""
-        self._made = 0
+        self._dialect = ""
+        self._block_count = 0
         self._usage: UsageMetadata | None = None
 
     def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
-        """The chunk of an event; None if what it says belongs into a later one."""
-        take = self._TAKE.get(type(event))
-        return None if take is None else take(self, event)
+        """Return the chunk of an event, or None if its data belongs in a later chunk."""
+        handler = self._HANDLERS.get(type(event))
+        return None if handler is None else handler(self, event)
 
-    def _text(self, event: TextDelta) -> ChatGenerationChunk:
-        # A text after blocks is one: LangChain would append each piece as a text of its own.
+    def _on_text_delta(self, event: TextDelta) -> ChatGenerationChunk:
+        # After blocks, LangChain would append each string to the content as a block of its own.
         content: Content = event.text
-        if self._made:
+        if self._block_count:
             content = [{"type": "text", "text": event.text, "index": TEXT_INDEX}]
-        chunk = self._chunk(content=content)
+        chunk = self._build_chunk(content=content)
         if event.logprobs:
             chunk.message.response_metadata["logprobs"] = {"content": list(event.logprobs)}
         return chunk
 
-    def _reasoning(self, event: ReasoningDelta) -> ChatGenerationChunk:
-        return self._chunk(additional_kwargs={"reasoning_content": event.text})
+    def _on_reasoning_delta(self, event: ReasoningDelta) -> ChatGenerationChunk:
+        return self._build_chunk(additional_kwargs={"reasoning_content": event.text})
 
-    def _refusal(self, event: RefusalDelta) -> ChatGenerationChunk:
-        return self._chunk(additional_kwargs={"refusal": event.text})
+    def _on_refusal_delta(self, event: RefusalDelta) -> ChatGenerationChunk:
+        return self._build_chunk(additional_kwargs={"refusal": event.text})
 
-    def _call(self, event: ToolCallDelta) -> ChatGenerationChunk:
+    def _on_tool_call_delta(self, event: ToolCallDelta) -> ChatGenerationChunk:
         call = tool_call_chunk(
             name=event.name or None, args=event.arguments, id=event.id or None, index=event.index
         )
-        return self._chunk(tool_call_chunks=[call])
+        return self._build_chunk(tool_call_chunks=[call])
 
-    def _used_tool(self, event: ServerToolCalled) -> ChatGenerationChunk:
-        return self._making(event.part)
+    def _on_server_tool(self, event: ServerToolCalled) -> ChatGenerationChunk:
+        return self._build_block_chunk(event.part)
 
-    def _drew(self, event: ImageGenerated) -> ChatGenerationChunk:
-        return self._making(event.image)
+    def _on_image(self, event: ImageGenerated) -> ChatGenerationChunk:
+        return self._build_block_chunk(event.image)
 
-    def _making(self, part: ServerToolPart | ImagePart) -> ChatGenerationChunk:
-        # Each has a number of its own: LangChain would join two pictures in a row.
-        blocks: list[str | dict[Any, Any]] = []
-        for block in server_side_blocks(part):
-            blocks.append({**block, "index": f"lc_made_{self._made}"})
-            self._made += 1
-        return self._chunk(content=blocks)
+    def _on_response_started(self, event: ResponseStarted) -> None:
+        self._id, self._first_metadata = event.id or None, build_response_metadata(event)
 
-    def _began(self, event: ResponseStarted) -> None:
-        self._id, self._opening = event.id or None, build_response_metadata(event)
-
-    def _cited(self, event: CitationAdded) -> None:
+    def _on_citation(self, event: CitationAdded) -> None:
         self._citations.append(event.citation)
 
-    def _item(self, event: OutputItemDone) -> None:
+    def _on_output_item(self, event: OutputItemDone) -> None:
         self._items.append(event.item)
-        self._form = event.dialect
+        self._dialect = event.dialect
 
-    def _finished(self, event: ChoiceFinished) -> None:
-        self._closing["finish_reason"] = event.reason
+    def _on_finish(self, event: ChoiceFinished) -> None:
+        self._last_metadata["finish_reason"] = event.reason
 
-    def _used(self, event: UsageReported) -> None:
+    def _on_usage(self, event: UsageReported) -> None:
         self._usage = to_usage(event.usage)
         if event.usage.cost_usd is not None:
-            self._closing["cost_usd"] = event.usage.cost_usd
+            self._last_metadata["cost_usd"] = event.usage.cost_usd
 
-    _TAKE: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {
-        TextDelta: _text,
-        ReasoningDelta: _reasoning,
-        RefusalDelta: _refusal,
-        ToolCallDelta: _call,
-        ServerToolCalled: _used_tool,
-        ImageGenerated: _drew,
-        OutputItemDone: _item,
-        ResponseStarted: _began,
-        CitationAdded: _cited,
-        ChoiceFinished: _finished,
-        UsageReported: _used,
+    _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {
+        TextDelta: _on_text_delta,
+        ReasoningDelta: _on_reasoning_delta,
+        RefusalDelta: _on_refusal_delta,
+        ToolCallDelta: _on_tool_call_delta,
+        ServerToolCalled: _on_server_tool,
+        ImageGenerated: _on_image,
+        OutputItemDone: _on_output_item,
+        ResponseStarted: _on_response_started,
+        CitationAdded: _on_citation,
+        ChoiceFinished: _on_finish,
+        UsageReported: _on_usage,
     }
 
     def last(self) -> ChatGenerationChunk:
-        """The chunk with all that is certain only at the end."""
-        more = build_additional_kwargs(self._citations, self._items, self._form)
-        chunk = self._chunk(additional_kwargs=more, usage_metadata=self._usage)
+        """Return the last chunk, with everything that is known at the end of the stream only."""
+        additional_kwargs = build_additional_kwargs(self._citations, self._items, self._dialect)
+        chunk = self._build_chunk(additional_kwargs=additional_kwargs, usage_metadata=self._usage)
         message = chunk.message
-        stored = stored_response_id(self._id or "", self._form) if self._stored else {}
-        message.response_metadata = {**message.response_metadata, **stored, **self._closing}
+        stored_id = stored_response_id(self._id or "", self._dialect) if self._stored else {}
+        message.response_metadata |= {**stored_id, **self._last_metadata}
         if isinstance(message, AIMessageChunk):
             message.chunk_position = "last"
-        chunk.generation_info = {"finish_reason": self._closing.get("finish_reason")}
+        chunk.generation_info = {"finish_reason": self._last_metadata.get("finish_reason")}
         return chunk
 
-    def _chunk(self, *, content: Content = "", **fields: Any) -> ChatGenerationChunk:
-        # The reply's facts go with the first chunk, so that none is sent for them alone.
-        opening, self._opening = self._opening, {}
-        fields["response_metadata"] = {**opening, "model_provider": MODEL_PROVIDER}
-        if isinstance(content, str) and fields.keys() <= _UNCHECKED:
-            message = _MESSAGE.filled(content=content, id=self._id, **fields)
-            return _CHUNK.filled(text=content, message=message)
+    def _build_block_chunk(self, part: ServerToolPart | ImagePart) -> ChatGenerationChunk:
+        # Each block has an index of its own: LangChain would merge two images in a row.
+        blocks: list[str | dict[Any, Any]] = []
+        for block in server_side_blocks(part):
+            blocks.append({**block, "index": f"lc_made_{self._block_count}"})
+            self._block_count += 1
+        return self._build_chunk(content=blocks)
+
+    def _build_chunk(self, *, content: Content = "", **fields: Any) -> ChatGenerationChunk:
+        # The metadata of the response is in the first chunk, without a chunk of its own.
+        first_metadata, self._first_metadata = self._first_metadata, {}
+        fields["response_metadata"] = {**first_metadata, "model_provider": MODEL_PROVIDER}
+        if isinstance(content, str) and fields.keys() <= _UNVALIDATED_FIELDS:
+            update = {"additional_kwargs": {}, **fields, "content": content, "id": self._id}
+            # model_copy is shallow: without lists of its own, each copy would share these.
+            update |= {"tool_calls": [], "invalid_tool_calls": [], "tool_call_chunks": []}
+            message = _EMPTY_MESSAGE.model_copy(update=update)
+            return _EMPTY_CHUNK.model_copy(update={"text": content, "message": message})
         message = AIMessageChunk(content=content, id=self._id, **fields)
         return ChatGenerationChunk(message=message)
-
-
-# What is text is filled in unchecked; calls and counts are left to be checked.
-_MESSAGE = Blank(AIMessageChunk(content=""))
-_CHUNK = Blank(ChatGenerationChunk(message=AIMessageChunk(content="")))
-_UNCHECKED = frozenset({"additional_kwargs", "response_metadata"})

@@ -1,6 +1,7 @@
-"""Answers that must fit a schema: how each method asks for them, and how they are read.
+"""Structured output: bind a schema to a model, and parse its messages.
 
-An answer that was cut short or refused raises instead of being parsed into half an object.
+A message that is truncated or a refusal raises ``OutputParserException`` instead of being parsed
+into an incomplete object.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from langchain_xai_lowcode._tools import json_schema_format
+from langchain_xai_lowcode._tools import schema_to_response_format
 from xai_lowcode.errors import UsageError
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
@@ -36,59 +37,69 @@ def build_structured_output(
     include_raw: bool,
     strict: bool | None,
     clean: bool,
-    parallel: bool | None = False,
+    parallel_tool_calls: bool | None = False,
 ) -> Runnable[LanguageModelInput, Any]:
-    """A model and a parser in a row, for one of the three methods.
+    """Return a chain of the model and an output parser.
 
-    ``parallel`` is the wish for several calls at once: None where a form has no word for it.
+    Args:
+        bind: ``bind`` of the model, with the options of the calls.
+        bind_tools: ``bind_tools`` of the model, with the options of the calls.
+        schema: The schema of the object; None for ``"json_mode"`` only.
+        method: How the object is requested.
+        include_raw: Return a dict with the message, the object and the parsing error.
+        strict: Make the schema strict.
+        clean: Convert the schema to the subset that xAI supports.
+        parallel_tool_calls: The option for ``"function_calling"``; None leaves it out.
 
     Raises:
-        UsageError: The method is unknown, or needs a schema and has none.
+        UsageError: ``method`` is unknown, or ``schema`` is missing.
     """
     if schema is None and method != "json_mode":
-        raise UsageError(f"schema: the method {method!r} needs one.", field="schema")
+        raise UsageError(f"schema: required by the method {method!r}.", field="schema")
     traced = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
     match method:
         case "json_schema":
-            wish = json_schema_format(schema, strict=strict, clean=clean)
-            asking = bind(response_format=wish, ls_structured_output_format=traced)
-            parser: Any = _text_parser(schema)
+            response_format = schema_to_response_format(schema, strict=strict, clean=clean)
+            llm = bind(response_format=response_format, ls_structured_output_format=traced)
+            parser: Any = _json_parser(schema)
         case "json_mode":
-            wish = {"type": "json_object"}
-            asking = bind(response_format=wish, ls_structured_output_format=traced)
-            parser = _text_parser(schema)
+            response_format = {"type": "json_object"}
+            llm = bind(response_format=response_format, ls_structured_output_format=traced)
+            parser = _json_parser(schema)
         case "function_calling":
             name = convert_to_openai_tool(schema)["function"]["name"]
-            asking = bind_tools(
+            parallel = {"parallel_tool_calls": parallel_tool_calls}
+            llm = bind_tools(
                 [schema],
                 tool_choice=name,
-                **({} if parallel is None else {"parallel_tool_calls": parallel}),
                 strict=strict,
                 ls_structured_output_format=traced,
+                **({} if parallel_tool_calls is None else parallel),
             )
             parser = _tool_call_parser(schema, name)
         case _:
             raise UsageError(
-                f"method: {method!r} is unknown; use json_schema, function_calling or json_mode.",
+                f"method: unknown method {method!r}."
+                " Use 'json_schema', 'function_calling' or 'json_mode'.",
                 field="method",
             )
-    return _with_raw(asking, parser) if include_raw else asking | parser
+    return _include_raw(llm, parser) if include_raw else llm | parser
 
 
-def _with_raw(
-    asking: Runnable[LanguageModelInput, AIMessage], parser: Any
+def _include_raw(
+    llm: Runnable[LanguageModelInput, AIMessage], parser: Any
 ) -> Runnable[LanguageModelInput, Any]:
     parsed = RunnablePassthrough.assign(
         parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
     )
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=asking) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+    return RunnableMap(raw=llm) | parsed.with_fallbacks([failed], exception_key="parsing_error")
 
 
-def _text_parser(schema: Any) -> Any:
+def _json_parser(schema: Any) -> Any:
     if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return _WholePydanticParser(pydantic_object=schema)
-    return _WholeJsonParser()
+        return _CompletePydanticParser(pydantic_object=schema)
+    return _CompleteJsonParser()
 
 
 def _tool_call_parser(schema: Any, name: str) -> Any:
@@ -103,24 +114,23 @@ def _check_complete(result: list[Generation], *, partial: bool) -> None:
     if message is None:
         return
     if refusal := message.additional_kwargs.get("refusal"):
-        raise OutputParserException(f"The model refused: {refusal}")
+        raise OutputParserException(f"The model refused the request: {refusal}")
     if message.response_metadata.get("finish_reason") == "length":
         raise OutputParserException(
-            "The answer was cut at the limit of tokens before the object was complete;"
-            " raise max_tokens.",
+            "The output reached max_tokens before the JSON object was complete. Raise max_tokens.",
             llm_output=generation.text,
         )
     if not partial and not generation.text.strip():
-        raise OutputParserException("The model answered with an empty text instead of JSON.")
+        raise OutputParserException("The model returned an empty message instead of JSON.")
 
 
-class _WholePydanticParser(PydanticOutputParser[Any]):
+class _CompletePydanticParser(PydanticOutputParser[Any]):
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         _check_complete(result, partial=partial)
         return super().parse_result(result, partial=partial)
 
 
-class _WholeJsonParser(JsonOutputParser):
+class _CompleteJsonParser(JsonOutputParser):
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         _check_complete(result, partial=partial)
         return super().parse_result(result, partial=partial)

@@ -1,66 +1,89 @@
-"""``ChatXAILowCode``: Grok as a LangChain chat model.
+"""``ChatXAILowCode``: the LangChain chat model for Grok through the LowCodeAPI gateway."""
 
-Fields, and the framework's methods, short; the work is done by ``ChatModel`` and the converters.
-"""
-
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
     CallbackManagerForLLMRun,
 )
-from langchain_core.language_models import LangSmithParams
+from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
 from langchain_core.language_models.model_profile import ModelProfile
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from pydantic import model_validator
+from langchain_core.runnables import Runnable
+from pydantic import AliasChoices, Field, model_validator
 
-from langchain_xai_lowcode import _content_blocks as _translator  # noqa: F401 - registers itself
-from langchain_xai_lowcode._binding import Binding
+from langchain_xai_lowcode import _content_blocks  # noqa: F401 - registers the translator
+from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ModelKwargsMixin
 from langchain_xai_lowcode._errors import langchain_errors
+from langchain_xai_lowcode._input import to_messages
 from langchain_xai_lowcode._output import MODEL_PROVIDER, sum_token_usage, to_result
 from langchain_xai_lowcode._stream import ChunkBuilder
+from langchain_xai_lowcode._tools import (
+    to_openai_response_format,
+    to_openai_tools,
+    to_response_format,
+    to_tool,
+    to_tool_specs,
+)
+from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._version import __version__
-from xai_lowcode.chat.profiles import get_profile
-from xai_lowcode.types.requests import ChatRequest, parse_polling
+from xai_lowcode.chat.openai_format import parse_tool_choice
+from xai_lowcode.chat.options import (
+    build_request,
+    merge_options,
+    polling_options,
+    refuse_deferred_stream,
+)
+from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
+from xai_lowcode.errors import UsageError
+from xai_lowcode.types.requests import (
+    OPTIONS,
+    Api,
+    ChatRequest,
+    PollingOptions,
+    check_tool_choice,
+    parse_polling,
+)
 from xai_lowcode.types.responses import ChatResponse
 
+# Includes BaseTool, which is a Runnable; naming it would import LangChain's tools.
+Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
 
-class ChatXAILowCode(Binding):
-    """Grok through the LowCodeAPI gateway.
+# Keyword arguments of LangChain that reach a model and are not sent.
+_INTERNAL_ARGS = ("ls_structured_output_format", "strict")
+# Options that ``xai_lowcode.chat.options`` converts.
+_CONVERTED_OPTIONS = frozenset({"reasoning", "use_previous_response_id"})
+# Options that are not checked for credentials.
+_KNOWN_OPTIONS = OPTIONS | _CONVERTED_OPTIONS | {"model", "stream", *_INTERNAL_ARGS}
+
+
+class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
+    """Chat model for xAI's Grok through the LowCodeAPI gateway.
 
     Setup:
-        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
-        ``LOWCODEAPI_API_TOKEN``.
+        ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
+        your LowCodeAPI account.
 
     Key init args — completion params:
-        model: Name of the model; default ``"grok-4.7"``. Any name is sent as it is.
-        temperature: 0 to 2. ``top_p``, ``seed``, ``n``, ``presence_penalty`` and
-            ``frequency_penalty`` are fields too.
-        max_tokens: Limit of visible tokens; reasoning does not count.
-        stop: Texts that end an answer; cut here where a model refuses the option.
-        reasoning_effort: ``"low"``, ``"high"`` and what else the model knows.
-        logprobs: Whether probabilities of tokens are told; ``top_logprobs`` for alternatives.
-        api: The wire form: ``"auto"``, ``"chat_completions"``, ``"responses"``, ``"messages"``.
-        use_previous_response_id: Whether to go on from the last answer that xAI has stored.
-        deferred: Whether answers are fetched later; True, or a ``xai_lowcode.PollingOptions``.
-        model_kwargs: Further options; unknown ones are members of the request body.
+        model: Name of the model. Default ``"grok-4.7"``.
+        temperature: Sampling temperature, 0 to 2.
+        max_tokens: Maximum number of output tokens, without reasoning tokens.
+        stop: Stop sequences; truncated client-side where the model does not support them.
+        reasoning_effort: ``"low"``, ``"high"`` or another level of the model.
+        api: ``"auto"``, ``"chat_completions"``, ``"responses"`` or ``"messages"``.
 
     Key init args — client params:
-        api_token: The account's token, also as ``api_key``; default ``LOWCODEAPI_API_TOKEN``.
-        base_url: The gateway, also as ``api_base``; default ``LOWCODEAPI_BASE_URL``, then hosted.
-        timeout: Seconds: a number, a tuple or an ``httpx.Timeout``; default 1200 to read.
-        max_retries: How often a failed request is made again; default 2.
-        deadline: Seconds for a whole call with all its attempts; default none.
-        max_concurrency: Requests in flight at one time; default no limit.
-        proxy: URL of a proxy; default that of the environment, ``""`` for none.
-        verify: File or directory of CA certificates, or an ``ssl.SSLContext``.
-        max_response_bytes: Limit of one response in bytes; default 256 MiB.
-        http_client: An ``httpx.Client`` to send with; ``http_async_client`` for the async methods.
+        api_token: Token of the account, alias ``api_key``. Default ``LOWCODEAPI_API_TOKEN``.
+        base_url: Base URL of the gateway, alias ``api_base``. Default ``LOWCODEAPI_BASE_URL``,
+            then the hosted gateway.
+        timeout: Seconds: a number, a tuple or an ``httpx.Timeout``. Default: 1200 to read.
+        max_retries: Maximum number of retries of a failed request. Default 2.
 
-    All can be set for one call as well: ``llm.invoke("Hello", model="grok-4.3")``.
+    See the fields for all others. Options can also be set for one call:
+    ``llm.invoke("Hello", model="grok-4.3")``.
 
     Instantiate:
         ```python
@@ -81,19 +104,19 @@ class ChatXAILowCode(Binding):
             print(chunk.text, end="")
         ```
 
-        Chunks add up to the whole message: ``full = full + chunk``.
+        The sum of the chunks is the whole message: ``full = full + chunk``.
 
     Async:
         ```python
         import asyncio
 
-        async def talk() -> None:
+        async def main() -> None:
             print((await llm.ainvoke(messages)).text)
             async for chunk in llm.astream(messages):
                 print(chunk.text, end="")
             print(len(await llm.abatch([messages, messages])))
 
-        asyncio.run(talk())
+        asyncio.run(main())
         ```
 
     Tool calling:
@@ -102,19 +125,19 @@ class ChatXAILowCode(Binding):
             '''Get the weather in a city.'''
             return f"Sunny in {city}."
 
-        answer = llm.bind_tools([get_weather]).invoke("How is the weather in 'Vienna'?")
-        print(answer.tool_calls[0]["args"])  # {'city': 'Vienna'}
+        message = llm.bind_tools([get_weather]).invoke("How is the weather in 'Vienna'?")
+        print(message.tool_calls[0]["args"])  # {'city': 'Vienna'}
         ```
 
-        See ``bind_tools`` for choosing a tool, and LangChain's ``create_agent`` for the loop.
+        See ``bind_tools`` for ``tool_choice``, and LangChain's ``create_agent`` for agents.
 
-    Tools that xAI runs:
+    Server-side tools:
         ```python
         from langchain_xai_lowcode import web_search
 
-        answer = llm.bind_tools([web_search()]).invoke("Search the web for Grok.")
-        for source in answer.content_blocks[-1]["annotations"]:
-            print(source["url"])
+        message = llm.bind_tools([web_search()]).invoke("Search the web for Grok.")
+        for citation in message.content_blocks[-1]["annotations"]:
+            print(citation["url"])
         ```
 
     Structured output:
@@ -130,13 +153,13 @@ class ChatXAILowCode(Binding):
 
     Reasoning:
         ```python
-        answer = llm.invoke("What is 3 ** 3?", model="grok-4.3", reasoning_effort="high")
-        print([block["type"] for block in answer.content_blocks])  # ['reasoning', 'text']
+        message = llm.invoke("What is 3 ** 3?", model="grok-4.3", reasoning_effort="high")
+        print([block["type"] for block in message.content_blocks])  # ['reasoning', 'text']
         ```
 
-        Not every model tells its thoughts. Put messages back into the history as they are: what xAI
-        said goes back verbatim, over ``api="responses"`` also its encrypted thoughts
-        (``include=["reasoning.encrypted_content"]``).
+        Not every model returns reasoning content. Messages that go back into the history unchanged
+        are sent back unchanged; with ``api="responses"`` and
+        ``include=["reasoning.encrypted_content"]`` also their encrypted reasoning.
 
     Image input:
         ```python
@@ -146,45 +169,154 @@ class ChatXAILowCode(Binding):
         from langchain_core.messages import HumanMessage
 
         data = base64.b64encode(Path("fox.png").read_bytes()).decode()
-        picture = {"type": "image", "base64": data, "mime_type": "image/png"}
-        print(llm.invoke([HumanMessage([{"type": "text", "text": "What is this?"}, picture])]).text)
+        image = {"type": "image", "base64": data, "mime_type": "image/png"}
+        print(llm.invoke([HumanMessage([{"type": "text", "text": "What is this?"}, image])]).text)
         ```
 
-        ``{"type": "image", "url": …}`` and OpenAI's ``image_url`` are taken as well; documents are
+        ``{"type": "image", "url": …}`` and OpenAI's ``image_url`` are supported too; documents are
         ``{"type": "file", …}``.
 
-    Token usage:
+    Token usage, cost and response metadata:
         ```python
-        answer = llm.invoke(messages)
-        print(answer.usage_metadata["total_tokens"], answer.usage_metadata["output_token_details"])
-        print(answer.response_metadata["cost_usd"], "USD")
+        message = llm.invoke(messages, model="grok-3", logprobs=True)
+        print(message.usage_metadata["total_tokens"], message.response_metadata["cost_usd"])
+        print(message.response_metadata["model_name"], message.response_metadata["finish_reason"])
+        print(message.response_metadata["logprobs"]["content"][0]["token"])
         ```
 
-        Streams have it in their last chunk. Output counts reasoning. ``get_num_tokens`` asks the
-        service's tokenizer before anything is sent.
+        A stream reports usage in its last chunk. Output tokens include reasoning tokens. Newer
+        models return no logprobs. ``get_num_tokens`` counts tokens before a request is sent.
 
-    Logprobs:
-        ```python
-        answer = llm.invoke(messages, model="grok-3", logprobs=True)
-        print(answer.response_metadata["logprobs"]["content"][0]["token"])
-        ```
-
-        Newer models leave them out.
-
-    Response metadata:
-        ```python
-        told = llm.invoke(messages).response_metadata
-        print(told["model_name"], told["finish_reason"])
-        ```
-
-    Errors are LangChain's (``ModelRateLimitError``…) and this package's (``xai_lowcode.errors``) at
-    once; the token is in none of them, and in no print, dump or trace.
+    Each error is an instance of LangChain's class (``ModelRateLimitError`` …) and of this
+    package's (``xai_lowcode.errors``). The token is in no error, print, dump or trace.
     """
 
-    _limited_by_langchain: ClassVar[bool] = True
+    model: str = Field(
+        default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"), min_length=1
+    )
+    """Name of the model, sent unchanged. Default: ``"grok-4.7"``."""
+
+    temperature: float | None = None
+    """Sampling temperature, 0 to 2. Default: the model's."""
+
+    top_p: float | None = None
+    """Nucleus sampling probability, 0 to 1. Default: the model's."""
+
+    max_tokens: int | None = Field(
+        default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens")
+    )
+    """Maximum number of output tokens, without reasoning tokens. Default: the model's."""
+
+    stop: list[str] | str | None = Field(
+        default=None, validation_alias=AliasChoices("stop", "stop_sequences")
+    )
+    """Stop sequences of calls that set none. Default: none."""
+
+    n: int | None = None
+    """Number of choices; not supported when streaming. Default: 1."""
+
+    seed: int | None = None
+    """Seed for mostly deterministic sampling. Default: none."""
+
+    presence_penalty: float | None = None
+    """-2 to 2. Not sent, with a warning, to reasoning models, which do not support it."""
+
+    frequency_penalty: float | None = None
+    """-2 to 2. Not sent, with a warning, to reasoning models, which do not support it."""
+
+    logprobs: bool | None = None
+    """Return log probabilities of output tokens in ``response_metadata["logprobs"]``."""
+
+    top_logprobs: int | None = None
+    """Number of alternatives for each token, 0 to 8. Requires ``logprobs``."""
+
+    reasoning_effort: str | None = None
+    """``"low"``, ``"high"`` or another level of the model. Default: the model's."""
+
+    reasoning: Mapping[str, Any] | None = None
+    """OpenAI's format: ``{"effort": "low"}``, and ``{"summary": "auto"}`` for reasoning summaries
+    (Responses API). Default: none."""
+
+    user: str | None = None
+    """Identifier of the end user, for abuse detection."""
+
+    service_tier: str | None = None
+    """Service tier: ``"default"`` or ``"priority"``."""
+
+    prompt_cache_key: str | None = None
+    """Key of requests that share xAI's prompt cache."""
+
+    api: Api = "auto"
+    """API to use: ``"auto"``, ``"chat_completions"``, ``"responses"`` or ``"messages"``.
+
+    ``"auto"``, the default, is Chat Completions, and Responses for requests that need it:
+    server-side tools, stored responses, documents as data. ``use_responses_api`` is an alias:
+    True for ``"responses"``, False for ``"chat_completions"``.
+    """
+
+    use_previous_response_id: bool = False
+    """Send only the messages after the last stored response, and its id (Responses API).
+
+    Responses that are not stored (``store=False``), or whose message was changed since, are sent
+    as messages. Default: False.
+    """
+
+    store: bool | None = None
+    """Let xAI store responses for 30 days (Responses API). Default: xAI's, which is True."""
+
+    include: list[str] | None = None
+    """Additional output, for instance ``["reasoning.encrypted_content"]`` (Responses API)."""
+
+    max_turns: int | None = None
+    """Maximum number of turns with server-side tools (Responses API)."""
+
+    deferred: Any = False
+    """Use deferred completions: True, or a ``xai_lowcode.PollingOptions`` with delays and progress.
+
+    xAI keeps the response for 24 hours. ``stream`` returns it as one chunk. Default: False.
+    """
+
+    # None, since LangChain's configurable fields set every field, and False would end streams.
+    streaming: bool | None = None
+    """Stream internally in ``invoke``. If it is set to False, ``stream`` does not stream either."""
+
+    stream_usage: bool = True
+    """Report token usage at the end of a stream. Default: True."""
+
+    clean_schemas: bool = True
+    """Convert JSON schemas of tools and response formats to the subset that xAI supports.
+
+    Default: True.
+    """
+
+    include_response_headers: bool = False
+    """Add xAI's HTTP headers to ``response_metadata["headers"]``, if the gateway returns them.
+
+    Default: False.
+    """
+
+    extra_body: Mapping[str, Any] | None = None
+    """Further keys of the request body. Credentials are refused. Default: none."""
+
+    _rate_limited_by_langchain: ClassVar[bool] = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_use_responses_api(cls, values: Any) -> Any:
+        """Convert ``use_responses_api``, an argument of langchain-openai, to ``api``."""
+        if not isinstance(values, dict) or "use_responses_api" not in values:
+            return values
+        others = {name: value for name, value in values.items() if name != "use_responses_api"}
+        match values["use_responses_api"]:
+            case True:
+                return {"api": "responses", **others}
+            case False:
+                return {"api": "chat_completions", **others}
+            case _:
+                return others
 
     @model_validator(mode="after")
-    def _stream_nothing_deferred(self) -> Self:
+    def _disable_deferred_streaming(self) -> Self:
         with langchain_errors():
             if parse_polling(self.deferred) is not None:
                 self.disable_streaming = True
@@ -195,7 +327,7 @@ class ChatXAILowCode(Binding):
         self._add_version("xai-lowcode", __version__)
         return self
 
-    # --- asking ---------------------------------------------------------------------------------
+    # --- requests -------------------------------------------------------------------------------
 
     def _generate(
         self,
@@ -205,9 +337,9 @@ class ChatXAILowCode(Binding):
         **kwargs: Any,
     ) -> ChatResult:
         with langchain_errors():
-            request, deferral = self._request(messages, stop, kwargs), self._deferral(kwargs)
-            reply = self._gateway.generate(request, deferral)
-        return self._to_result(reply, request)
+            request, polling = self._build_request(messages, stop, kwargs)
+            response = self._gateway.generate(request, polling)
+        return self._to_result(response, request)
 
     async def _agenerate(
         self,
@@ -217,9 +349,9 @@ class ChatXAILowCode(Binding):
         **kwargs: Any,
     ) -> ChatResult:
         with langchain_errors():
-            request, deferral = self._request(messages, stop, kwargs), self._deferral(kwargs)
-            reply = await self._gateway.agenerate(request, deferral)
-        return self._to_result(reply, request)
+            request, polling = self._build_request(messages, stop, kwargs)
+            response = await self._gateway.agenerate(request, polling)
+        return self._to_result(response, request)
 
     def _stream(
         self,
@@ -229,15 +361,15 @@ class ChatXAILowCode(Binding):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
-            request = self._stream_request(messages, stop, kwargs)
-            maker = ChunkBuilder(stored=request.store is not False)
+            request = self._build_stream_request(messages, stop, kwargs)
+            builder = ChunkBuilder(stored=request.store is not False)
             with closing(self._gateway.stream(request)) as events:
                 for event in events:
-                    if (chunk := maker.feed(event)) is not None:
+                    if (chunk := builder.feed(event)) is not None:
                         if run_manager is not None and run_manager.handlers:
                             run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
-            yield maker.last()
+            yield builder.last()
 
     async def _astream(
         self,
@@ -247,28 +379,285 @@ class ChatXAILowCode(Binding):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
-            request = self._stream_request(messages, stop, kwargs)
-            maker = ChunkBuilder(stored=request.store is not False)
+            request = self._build_stream_request(messages, stop, kwargs)
+            builder = ChunkBuilder(stored=request.store is not False)
             async with aclosing(self._gateway.astream(request)) as events:
                 async for event in events:
-                    if (chunk := maker.feed(event)) is not None:
+                    if (chunk := builder.feed(event)) is not None:
                         if run_manager is not None and run_manager.handlers:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
-            yield maker.last()
+            yield builder.last()
 
-    def _to_result(self, reply: ChatResponse, request: ChatRequest) -> ChatResult:
+    def _build_request(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
+    ) -> tuple[ChatRequest, PollingOptions | None]:
+        """Build the request of a call: its options win over ``model_kwargs``, these over fields."""
+        call_options = dict(kwargs)
+        polling = polling_options(call_options, self.deferred)
+        if stop is not None:
+            call_options["stop"] = stop
+        options = merge_options(
+            {"extra_body": self.extra_body}, self._default_params, self.model_kwargs, call_options
+        )
+        for name in ("deferred", *_INTERNAL_ARGS):
+            options.pop(name, None)
+        request = build_request(
+            to_messages(messages), options, to_tool=to_tool, to_response_format=to_response_format
+        )
+        return request, polling
+
+    def _build_stream_request(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
+    ) -> ChatRequest:
+        refuse_deferred_stream(kwargs.get("deferred", self.deferred))
+        request, _ = self._build_request(messages, stop, kwargs)
+        if (request.n or 1) > 1:
+            raise UsageError(
+                "n: only 1 is supported when streaming.",
+                field="n",
+                hint="Use invoke or generate for more choices.",
+            )
+        return request
+
+    def _to_result(self, response: ChatResponse, request: ChatRequest) -> ChatResult:
         return to_result(
-            reply,
+            response,
             stored=request.store is not False,
             with_headers=self.include_response_headers,
         )
 
-    # --- what LangChain wants to know -----------------------------------------------------------
+    # --- tools and structured output ------------------------------------------------------------
+
+    if not TYPE_CHECKING:  # LangChain's signature has more precise types
+
+        def bind(self, **kwargs: Any) -> Any:
+            """Bind options to the model, as LangChain does; credentials are refused at once."""
+            self._refuse_credentials(kwargs)
+            return super().bind(**kwargs)
+
+    def bind_tools(
+        self,
+        tools: Sequence[Tool],
+        *,
+        tool_choice: str | bool | Mapping[str, Any] | None = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: Any = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools to the model. Their schemas are converted once, here.
+
+        Args:
+            tools: Functions, pydantic classes, LangChain tools or schemas in OpenAI's format; and
+                server-side tools such as ``web_search()`` or ``{"type": "web_search"}``. The
+                ``authorization`` and ``headers`` of an MCP server are masked in the bound options,
+                so that they are in no trace, print or cache.
+            tool_choice: ``"auto"``, ``"none"``, ``"any"`` or True for any tool, the name of a tool,
+                or OpenAI's format of these. Default: ``"auto"``.
+            strict: Make the schemas strict, as OpenAI defines it. xAI treats all as strict.
+            parallel_tool_calls: Allow several tool calls in one message. Default: xAI's, True.
+            response_format: Schema of the final message, or OpenAI's format of it.
+            kwargs: Further options of the calls.
+
+        Raises:
+            UsageError: ``tool_choice`` names no tool, a tool has no name, a schema is not
+                supported, or a further option holds a credential.
+        """
+        self._refuse_credentials(kwargs)
+        with langchain_errors():
+            clean = self._should_clean_schemas(kwargs)
+            openai_tools = to_openai_tools(tools, strict=strict, clean=clean)
+            check_tool_choice(to_tool_specs(openai_tools), parse_tool_choice(tool_choice))
+            if response_format is not None:
+                response_format = to_openai_response_format(response_format, clean=clean)
+        options: dict[str, Any] = {
+            "tools": openai_tools or None,
+            "tool_choice": tool_choice,
+            "parallel_tool_calls": parallel_tool_calls,
+            "response_format": response_format,
+        }
+        options = {name: value for name, value in options.items() if value is not None}
+        return self.bind(**options, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: Mapping[str, Any] | type | None = None,
+        *,
+        method: Literal["json_schema", "function_calling", "json_mode"] | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return a runnable whose output is an object that matches a schema.
+
+        Args:
+            schema: A pydantic class (the output is an instance), a TypedDict or a JSON schema (the
+                output is a dict).
+            method: ``"json_schema"`` sends the schema as response format, ``"function_calling"`` as
+                a tool that the model must call; ``"json_mode"`` requests any JSON object, which the
+                prompt must describe. Default: ``"json_schema"``; ``"function_calling"`` with
+                ``api="messages"``, which has no response formats.
+            include_raw: Return ``{"raw", "parsed", "parsing_error"}`` instead of raising.
+            strict: Make the schema strict, as OpenAI defines it.
+            kwargs: Further options of the calls.
+
+        Raises:
+            UsageError: ``method`` is unknown, ``schema`` is missing or not supported, or a further
+                option holds a credential.
+        """
+        self._refuse_credentials(kwargs)
+        from langchain_xai_lowcode._structured_output import build_structured_output  # noqa: PLC0415 - on first use
+
+        # The Messages API has neither response formats nor parallel_tool_calls.
+        api = {"api": self.api, **self.model_kwargs, **kwargs}["api"]
+        has_response_formats = api != "messages"
+        with langchain_errors():
+            return build_structured_output(
+                lambda **options: self.bind(**options, **kwargs),
+                lambda tools, **options: self.bind_tools(tools, **options, **kwargs),
+                schema,
+                method=method or ("json_schema" if has_response_formats else "function_calling"),
+                include_raw=include_raw,
+                strict=strict,
+                clean=self._should_clean_schemas(kwargs),
+                parallel_tool_calls=False if has_response_formats else None,
+            )
+
+    def _should_clean_schemas(self, kwargs: Mapping[str, Any]) -> bool:
+        options = {"clean_schemas": self.clean_schemas, **self.model_kwargs, **kwargs}
+        return bool(options["clean_schemas"])
+
+    # --- token counting -------------------------------------------------------------------------
+
+    def get_num_tokens(self, text: str) -> int:
+        """Return the number of tokens of a text, counted with the model's tokenizer.
+
+        Counts are cached. Where the gateway cannot be reached, the number is an estimate (one token
+        for four bytes), with one warning; ``xai_lowcode.api.tokens`` distinguishes the two.
+
+        Args:
+            text: The text.
+
+        Raises:
+            XAILowCodeError: The request failed with an error that is not transient.
+        """
+        if (ids := self._get_custom_token_ids(text)) is not None:
+            return len(ids)
+        with langchain_errors():
+            return self._gateway.tokens.count(text, model=self.model, estimate=True).tokens
+
+    async def aget_num_tokens(self, text: str) -> int:
+        """Return the number of tokens of a text; see ``get_num_tokens``."""
+        if (ids := self._get_custom_token_ids(text)) is not None:
+            return len(ids)
+        with langchain_errors():
+            count = await self._gateway.tokens.acount(text, model=self.model, estimate=True)
+            return count.tokens
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the token ids of a text. They are never estimated.
+
+        Args:
+            text: The text.
+
+        Raises:
+            XAILowCodeError: The request failed.
+        """
+        if (ids := self._get_custom_token_ids(text)) is not None:
+            return ids
+        with langchain_errors():
+            return self._gateway.tokens.ids(text, model=self.model)
+
+    async def aget_token_ids(self, text: str) -> list[int]:
+        """Return the token ids of a text; see ``get_token_ids``."""
+        if (ids := self._get_custom_token_ids(text)) is not None:
+            return ids
+        with langchain_errors():
+            return await self._gateway.tokens.aids(text, model=self.model)
+
+    def get_num_tokens_from_messages(
+        self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None
+    ) -> int:
+        """Return the number of tokens of messages; ``trim_messages(token_counter=llm)`` uses it.
+
+        Text is counted with the model's tokenizer, one request for each message that is not cached.
+        Message overhead and images are estimated; see ``xai_lowcode.api.tokens``.
+
+        Args:
+            messages: The messages.
+            tools: Tools of the request, as in ``bind_tools``.
+
+        Raises:
+            UsageError: A message has no equivalent in xAI's APIs.
+            XAILowCodeError: The request failed with an error that is not transient.
+        """
+        with langchain_errors():
+            count_args = self._count_args(messages, tools)
+            return self._gateway.tokens.count_messages(**count_args).tokens
+
+    async def aget_num_tokens_from_messages(
+        self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None
+    ) -> int:
+        """Return the number of tokens of messages; see ``get_num_tokens_from_messages``."""
+        with langchain_errors():
+            count_args = self._count_args(messages, tools)
+            return (await self._gateway.tokens.acount_messages(**count_args)).tokens
+
+    def _count_args(
+        self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None
+    ) -> dict[str, Any]:
+        clean = self._should_clean_schemas({})
+        specs = to_tool_specs(to_openai_tools(tools or (), strict=None, clean=clean))
+        return {
+            "messages": to_messages(messages),
+            "model": self.model,
+            "tools": specs,
+            "estimate": True,
+        }
+
+    def _get_custom_token_ids(self, text: str) -> list[int] | None:
+        """Return the result of LangChain's field ``custom_get_token_ids``, if it is set."""
+        custom = getattr(self, "custom_get_token_ids", None)
+        return None if custom is None else custom(text)
+
+    # --- parameters and metadata ----------------------------------------------------------------
 
     @property
     def _llm_type(self) -> str:
         return "xai-lowcode-chat"
+
+    @property
+    def _default_params(self) -> dict[str, Any]:
+        """Return the model and the request options that are set by fields."""
+        params = {name: getattr(self, name) for name in _OPTION_FIELDS}
+        return {name: value for name, value in params.items() if value is not None}
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """Return parameters that distinguish models in caches and traces; the token is not one."""
+        base_url = self._gateway.settings.base_url
+        return {"base_url": base_url, **self._default_params, **self.model_kwargs}
+
+    def _refuse_credentials(self, kwargs: dict[str, Any]) -> None:
+        """Refuse options that are or hold a credential, before a tracer gets them.
+
+        Args:
+            kwargs: Keyword arguments of the caller. They are cleared on an error, since error
+                reporters show the variables of frames.
+
+        Raises:
+            UsageError: An option of the call, or of the model, is or holds a credential.
+        """
+        error = (
+            credential_error(kwargs, known=_KNOWN_OPTIONS, hints=FOREIGN_ARGS)
+            or credential_error(self.model_kwargs, known=_KNOWN_OPTIONS, hints=FOREIGN_ARGS)
+            or credential_error(self.extra_body or {}, hints=FOREIGN_ARGS)
+        )
+        if error is not None:
+            kwargs.clear()
+            with langchain_errors():
+                raise error
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
         return sum_token_usage(llm_outputs)
@@ -276,38 +665,40 @@ class ChatXAILowCode(Binding):
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        # LangChain asks for these first, and then tells them to tracers.
+        # LangChain calls this first, and passes the result to tracers.
         self._refuse_credentials(kwargs)
         return super()._get_invocation_params(stop=stop, **kwargs)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        default = [self.stop] if isinstance(self.stop, str) else self.stop
-        params = super()._get_ls_params(stop=stop or default, **kwargs)
-        # The same word as in the messages: LangChain believes their usage only then.
+        default_stop = [self.stop] if isinstance(self.stop, str) else self.stop
+        params = super()._get_ls_params(stop=stop or default_stop, **kwargs)
+        # LangChain uses a message's usage only if this equals its model_provider.
         params["ls_provider"] = MODEL_PROVIDER
         return params
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        known = get_profile(self.model)
-        sees = "image" in known.inputs
+        profile = get_profile(self.model)
+        image_inputs = "image" in profile.inputs
         return ModelProfile(
-            max_input_tokens=known.context_window,
+            max_input_tokens=profile.context_window,
             text_inputs=True,
-            image_inputs=sees,
-            image_url_inputs=sees,
-            image_tool_message=sees,
+            image_inputs=image_inputs,
+            image_url_inputs=image_inputs,
+            image_tool_message=image_inputs,
             audio_inputs=False,
             video_inputs=False,
             text_outputs=True,
-            reasoning_output=known.reasons,
-            reasoning_effort_levels=list(known.efforts),
+            reasoning_output=profile.reasons,
+            reasoning_effort_levels=list(profile.efforts),
             tool_calling=True,
             tool_choice=True,
-            # Messages have no response formats.
+            # The Messages API has no response formats.
             structured_output=self.api != "messages",
         )
 
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Where LangChain finds the class when it loads a dump."""
-        return ["langchain_xai_lowcode", "chat_models"]
+
+_OPTION_FIELDS = tuple(
+    name
+    for name in ChatXAILowCode.model_fields
+    if name == "model" or name in (OPTIONS - {"deferred"}) | _CONVERTED_OPTIONS
+)

@@ -1,4 +1,4 @@
-"""``XAILowCodeEmbeddings``: vectors of texts, where the gateway has an endpoint for them."""
+"""``XAILowCodeEmbeddings``: LangChain embeddings, for gateways with an embeddings endpoint."""
 
 from typing import Any
 
@@ -17,28 +17,28 @@ from xai_lowcode.api.embeddings import (
     embed_batches,
 )
 
-# Options that are no unknown ones, whatever they hold.
-_KNOWN = frozenset({"model", "dimensions", "encoding_format", "user"})
+# Options that are not checked for credentials.
+_KNOWN_OPTIONS = frozenset({"model", "dimensions", "encoding_format", "user"})
 
 
 class XAILowCodeEmbeddings(ModelKwargsMixin, Serializable, Embeddings):
     """Embeddings through the LowCodeAPI gateway.
 
-    The gateway's published list has no such endpoint, though xAI's specification has, and xAI gives
-    access to its embedding models on request. Where the endpoint is missing, calls raise
-    ``RouteNotFoundError``, which says what to use in its place.
+    The gateway's published list has no embeddings endpoint; xAI's specification has one, and xAI
+    gives access to its embedding models on request. Without the endpoint, calls raise
+    ``RouteNotFoundError``, whose hint names alternatives.
 
     Setup:
-        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
-        ``LOWCODEAPI_API_TOKEN``.
+        ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
+        your LowCodeAPI account.
 
     Key init args — completion params:
         model: Name of the embedding model.
-        dimensions: Length of the vectors, where a model lets it be chosen.
-        chunk_size: Texts in one request, 1 to 128.
+        dimensions: Length of the vectors, if the model supports several.
+        chunk_size: Maximum number of texts in one request, 1 to 128. Default: 128.
 
     Key init args — client params:
-        api_token, base_url, timeout, max_retries, …: As those of ``ChatXAILowCode``.
+        api_token, base_url, timeout, max_retries, …: As in ``ChatXAILowCode``.
 
     Instantiate:
         ```python
@@ -71,66 +71,63 @@ class XAILowCodeEmbeddings(ModelKwargsMixin, Serializable, Embeddings):
         validation_alias=AliasChoices("model", "model_name"),
         min_length=1,
     )
-    """Name of the embedding model; any name is sent as it is."""
+    """Name of the embedding model, sent unchanged."""
 
     dimensions: int | None = None
-    """Length of the vectors, where a model lets it be chosen."""
+    """Length of the vectors, if the model supports several. Default: the model's."""
 
     encoding_format: EncodingFormat | None = None
-    """How vectors travel: ``"float"``, or ``"base64"``, which is shorter; they arrive alike."""
+    """Encoding of vectors in the response: ``"float"`` or ``"base64"``, which is smaller."""
 
     chunk_size: int = MAX_INPUTS
-    """Texts in one request, 1 to 128."""
+    """Maximum number of texts in one request, 1 to 128. Default: 128."""
 
     user: str | None = None
-    """An id of the end user, for abuse detection."""
+    """Identifier of the end user, for abuse detection."""
 
     def embed_documents(self, texts: list[str], chunk_size: int | None = None) -> list[list[float]]:
-        """Makes a vector for each text, in their order.
+        """Embed texts; the vectors are in the order of the texts.
 
         Args:
             texts: The texts.
-            chunk_size: Texts in one request; default: the field.
+            chunk_size: Maximum number of texts in one request. Default: the field.
 
         Raises:
-            UsageError: The request cannot be made; nothing was sent.
-            RouteNotFoundError: This gateway has no such endpoint.
-            XAILowCodeError: The call failed.
+            UsageError: An argument is invalid; nothing was sent.
+            RouteNotFoundError: The gateway has no embeddings endpoint.
+            XAILowCodeError: The request failed.
         """
         with langchain_errors():
-            client, request = self._gateway.client, self._request(texts, chunk_size)
+            client, request = self._gateway.client, self._build_request(texts, chunk_size)
             return client.execute(embed_batches(client.context, request)).vectors
 
     async def aembed_documents(
         self, texts: list[str], chunk_size: int | None = None
     ) -> list[list[float]]:
-        """Makes a vector for each text; see ``embed_documents``."""
+        """Embed texts; see ``embed_documents``."""
         with langchain_errors():
-            client, request = self._gateway.async_client, self._request(texts, chunk_size)
+            client, request = self._gateway.async_client, self._build_request(texts, chunk_size)
             return (await client.execute(embed_batches(client.context, request))).vectors
 
     def embed_query(self, text: str) -> list[float]:
-        """Makes the vector of a query, which is that of the same text as a document."""
+        """Embed a query, in the same way as a document."""
         return self.embed_documents([text])[0]
 
     async def aembed_query(self, text: str) -> list[float]:
-        """Makes the vector of a query; see ``embed_query``."""
+        """Embed a query; see ``embed_query``."""
         return (await self.aembed_documents([text]))[0]
 
-    def _request(self, texts: list[str], chunk_size: int | None) -> EmbeddingRequest:
+    def _build_request(self, texts: list[str], chunk_size: int | None) -> EmbeddingRequest:
         options: dict[str, Any] = {
             "model": self.model,
             "dimensions": self.dimensions,
             "encoding_format": self.encoding_format,
             "user": self.user,
         }
-        # Constructors check it too, but a dict may be changed later.
-        if (refusal := credential_error(self.model_kwargs, known=_KNOWN)) is not None:
-            raise refusal
-        size = self.chunk_size if chunk_size is None else chunk_size
-        return EmbeddingRequest(texts=texts, batch_size=size, extra=self.model_kwargs, **options)
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Where LangChain finds the class when it loads a dump."""
-        return ["langchain_xai_lowcode", "embeddings"]
+        # The constructor checks model_kwargs too, but the dict can be changed later.
+        if (error := credential_error(self.model_kwargs, known=_KNOWN_OPTIONS)) is not None:
+            raise error
+        batch_size = self.chunk_size if chunk_size is None else chunk_size
+        return EmbeddingRequest(
+            texts=texts, batch_size=batch_size, extra=self.model_kwargs, **options
+        )

@@ -1,4 +1,4 @@
-"""``XAIImageGenerationTool``: an agent's tool that makes pictures with Grok."""
+"""Image generation: ``XAIImageGenerator``, a runnable, and ``XAIImageGenerationTool``, a tool."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field
 
-from langchain_xai_lowcode._client_fields import HINTS, ClientFields
+from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
@@ -26,36 +26,38 @@ from xai_lowcode.types.images import (
 )
 
 ImageInput = str | Mapping[str, Any] | PromptValue
+ToolOutput = tuple[str, list[ImageContentBlock]]
 
 _OPTIONS = ("n", "aspect_ratio", "resolution", "response_format", "model")
-_KNOWN = frozenset({"prompt", *_OPTIONS})
+# Options that are not checked for credentials.
+_KNOWN_OPTIONS = frozenset({"prompt", *_OPTIONS})
 
 
 class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[ImageContentBlock]]):
-    """Makes pictures from words.
+    """Runnable that generates images from a text prompt.
 
-    Takes a prompt, or a dict with ``prompt`` and the options below, and gives a list of image
-    blocks that can be put into a message as they are.
+    The input is a prompt, or a dict with ``prompt`` and the options below. The output is a list of
+    image blocks, which can be the content of a message.
 
     Setup:
-        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
-        ``LOWCODEAPI_API_TOKEN``.
+        ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
+        your LowCodeAPI account.
 
-    Key init args — picture params:
+    Key init args — image params:
         model: Name of the image model.
-        n: How many pictures, 1 to 10; default 1.
+        n: Number of images, 1 to 10. Default: 1.
         aspect_ratio: ``"1:1"``, ``"16:9"``, ``"auto"`` and others.
         resolution: ``"1k"`` or ``"2k"``.
-        response_format: ``"url"``, the default, or ``"b64_json"`` for the pictures themselves.
+        response_format: ``"url"``, the default, or ``"b64_json"`` for image data.
 
     Key init args — client params:
-        api_token, base_url, timeout, max_retries, …: As those of ``ChatXAILowCode``.
+        api_token, base_url, timeout, max_retries, …: As in ``ChatXAILowCode``.
 
     Instantiate:
         ```python
         from langchain_xai_lowcode import XAIImageGenerator
 
-        painter = XAIImageGenerator(response_format="b64_json")
+        generator = XAIImageGenerator(response_format="b64_json")
         ```
 
     Invoke:
@@ -63,22 +65,22 @@ class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[Imag
         import base64
         from pathlib import Path
 
-        (picture,) = painter.invoke("A lighthouse at dawn")
-        Path("lighthouse.png").write_bytes(base64.b64decode(picture["base64"]))
-        print(picture["mime_type"])
+        (image,) = generator.invoke("A lighthouse at dawn")
+        Path("lighthouse.png").write_bytes(base64.b64decode(image["base64"]))
+        print(image["mime_type"])
         ```
 
     Options of a call:
         ```python
-        print(len(painter.invoke({"prompt": "A fox", "n": 2, "aspect_ratio": "16:9"})))
-        print(len(painter.invoke("An owl", n=3)))
+        print(len(generator.invoke({"prompt": "A fox", "n": 2, "aspect_ratio": "16:9"})))
+        print(len(generator.invoke("An owl", n=3)))
         ```
 
     Async and batches:
         ```python
         import asyncio
 
-        print(len(asyncio.run(painter.abatch(["A fox", "An owl"], {"max_concurrency": 2}))))
+        print(len(asyncio.run(generator.abatch(["A fox", "An owl"], {"max_concurrency": 2}))))
         ```
 
     In a chain:
@@ -86,25 +88,25 @@ class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[Imag
         from langchain_core.messages import HumanMessage
         from langchain_xai_lowcode import ChatXAILowCode
 
-        look = painter | (lambda blocks: [HumanMessage(blocks)]) | ChatXAILowCode()
-        print(look.invoke("A fox").text)
+        chain = generator | (lambda blocks: [HumanMessage(blocks)]) | ChatXAILowCode()
+        print(chain.invoke("A fox").text)
         ```
     """
 
     model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1)
-    """Name of the image model."""
+    """Name of the image model, sent unchanged."""
 
     n: int = 1
-    """How many pictures, 1 to 10."""
+    """Number of images, 1 to 10. Default: 1."""
 
     aspect_ratio: str | None = None
-    """``"1:1"``, ``"16:9"``, ``"auto"`` and others."""
+    """``"1:1"``, ``"16:9"``, ``"auto"`` and others. Default: the model's."""
 
     resolution: str | None = None
-    """``"1k"`` or ``"2k"``."""
+    """``"1k"`` or ``"2k"``. Default: the model's."""
 
     response_format: ImageFormat = "url"
-    """``"url"`` for addresses that soon expire, ``"b64_json"`` for the pictures themselves."""
+    """``"url"`` for URLs, which expire soon, or ``"b64_json"`` for image data."""
 
     def invoke(
         self,
@@ -112,24 +114,24 @@ class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[Imag
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> list[ImageContentBlock]:
-        """Makes the pictures.
+        """Generate images from a text prompt.
 
         Args:
             input: The prompt, or a dict with ``prompt`` and options.
             config: LangChain's configuration of the run.
-            kwargs: Options for this call.
+            kwargs: Options of this call.
 
         Raises:
-            UsageError: An option has an impossible value; nothing was sent.
-            XAILowCodeError: The call failed, or moderation held the pictures back.
+            UsageError: An option is invalid; nothing was sent.
+            XAILowCodeError: The request failed, or moderation rejected the images.
         """
-        if (refusal := _credential_error(input, kwargs)) is not None:
-            # What reports errors shows the variables of frames.
+        if (error := _credential_error(input, kwargs)) is not None:
+            # Error reporters show the variables of frames.
             input = ""  # noqa: A001 - as above
             kwargs.clear()
             with langchain_errors():
-                raise refusal
-        return self._call_with_config(self._paint, input, ensure_config(config), **kwargs)
+                raise error
+        return self._call_with_config(self._generate, input, ensure_config(config), **kwargs)
 
     async def ainvoke(
         self,
@@ -137,16 +139,18 @@ class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[Imag
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> list[ImageContentBlock]:
-        """Makes the pictures; see ``invoke``."""
-        if (refusal := _credential_error(input, kwargs)) is not None:
+        """Generate images from a text prompt; see ``invoke``."""
+        if (error := _credential_error(input, kwargs)) is not None:
             input = ""  # noqa: A001 - as above
             kwargs.clear()
             with langchain_errors():
-                raise refusal
-        return await self._acall_with_config(self._apaint, input, ensure_config(config), **kwargs)
+                raise error
+        return await self._acall_with_config(
+            self._agenerate, input, ensure_config(config), **kwargs
+        )
 
     def bind(self, **kwargs: Any) -> Runnable[ImageInput, list[ImageContentBlock]]:
-        """Binds options, as LangChain does; credentials are refused at once.
+        """Bind options, as LangChain does; credentials are refused at once.
 
         Args:
             kwargs: Options of the calls.
@@ -154,105 +158,104 @@ class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[Imag
         Raises:
             UsageError: An option is or holds a credential.
         """
-        if (refusal := _credential_error("", kwargs)) is not None:
+        if (error := _credential_error("", kwargs)) is not None:
             kwargs.clear()
             with langchain_errors():
-                raise refusal
+                raise error
         return super().bind(**kwargs)
 
-    def _paint(self, given: ImageInput, **options: Any) -> list[ImageContentBlock]:
+    def _generate(self, prompt: ImageInput, **options: Any) -> list[ImageContentBlock]:
         with langchain_errors():
-            return generate(self._gateway, self._request(given, options))
+            return generate(self._gateway, self._build_request(prompt, options))
 
-    async def _apaint(self, given: ImageInput, **options: Any) -> list[ImageContentBlock]:
+    async def _agenerate(self, prompt: ImageInput, **options: Any) -> list[ImageContentBlock]:
         with langchain_errors():
-            return await agenerate(self._gateway, self._request(given, options))
+            return await agenerate(self._gateway, self._build_request(prompt, options))
 
-    def _request(self, given: ImageInput, options: Mapping[str, Any]) -> ImageRequest:
-        match given:
+    def _build_request(self, prompt: ImageInput, options: Mapping[str, Any]) -> ImageRequest:
+        match prompt:
             case str():
-                asked: dict[str, Any] = {"prompt": given}
+                input_options: dict[str, Any] = {"prompt": prompt}
             case PromptValue():
-                asked = {"prompt": given.to_string()}
+                input_options = {"prompt": prompt.to_string()}
             case Mapping():
-                asked = dict(given)
+                input_options = dict(prompt)
             case _:
                 raise UsageError(
-                    f"input: a prompt is needed, not a {type(given).__name__}.", field="input"
+                    f"input: expected a prompt or a dict, got {type(prompt).__name__}.",
+                    field="input",
                 )
         fields = {name: getattr(self, name) for name in _OPTIONS}
-        merged = {**fields, **asked, **options}
-        known = {name: merged.pop(name) for name in (*_OPTIONS, "prompt") if name in merged}
-        return ImageRequest(**{"prompt": "", **known}, extra=merged)
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Where LangChain finds the class when it loads a dump."""
-        return ["langchain_xai_lowcode", "images"]
+        merged = {"prompt": "", **fields, **input_options, **options}
+        known = {name: merged.pop(name) for name in _KNOWN_OPTIONS}
+        return ImageRequest(**known, extra=merged)
 
 
-def _credential_error(given: ImageInput, options: Mapping[str, Any]) -> UsageError | None:
-    """The error if a call would take a credential along; a tracer would see it first."""
-    asked = given if isinstance(given, Mapping) else {}
-    return credential_error({**asked, **options}, known=_KNOWN, hints=HINTS)
+def _credential_error(prompt: ImageInput, options: Mapping[str, Any]) -> UsageError | None:
+    """Return an error if an option is or holds a credential, before a tracer gets it."""
+    input_options = prompt if isinstance(prompt, Mapping) else {}
+    return credential_error({**input_options, **options}, known=_KNOWN_OPTIONS, hints=FOREIGN_ARGS)
 
 
 def generate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
-    """Orders pictures, and gives them as blocks."""
+    """Send an image request, and return the images as content blocks."""
     return _to_blocks(gateway.client.call(CREATE_IMAGE_GENERATION, body=request.render()))
 
 
 async def agenerate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
-    """Orders pictures, and gives them as blocks; see ``generate``."""
+    """Send an image request, and return the images as content blocks; see ``generate``."""
     batch = await gateway.async_client.call(CREATE_IMAGE_GENERATION, body=request.render())
     return _to_blocks(batch)
 
 
 def _to_blocks(batch: ImageBatch) -> list[ImageContentBlock]:
-    share = None if batch.cost_usd is None else batch.cost_usd / len(batch.images)
-    return [_to_block(image, share) for image in batch.images]
+    cost_usd = None if batch.cost_usd is None else batch.cost_usd / len(batch.images)
+    return [_to_block(image, cost_usd) for image in batch.images]
 
 
 def _to_block(image: Image, cost_usd: float | None) -> ImageContentBlock:
-    facts: dict[str, Any] = {"revised_prompt": image.revised_prompt, "cost_usd": cost_usd}
+    extras: dict[str, Any] = {"revised_prompt": image.revised_prompt, "cost_usd": cost_usd}
     return create_image_block(
         url=image.url,
         base64=image.base64,
         mime_type=image.mime_type,
-        **{name: fact for name, fact in facts.items() if fact is not None},
+        **{name: value for name, value in extras.items() if value is not None},
     )
 
 
-Answer = tuple[str, list[ImageContentBlock]]
-
-
 class ImageToolInput(BaseModel):
-    """What a model may say when it orders pictures."""
+    """Arguments of the tool, which the model sets."""
 
-    prompt: Annotated[str, Field(description="What is to be seen, in full sentences.")]
-    n: Annotated[int, Field(ge=1, le=MAX_IMAGES, description="How many pictures.")] = 1
+    prompt: Annotated[str, Field(description="Detailed description of the image to generate.")]
+    n: Annotated[int, Field(ge=1, le=MAX_IMAGES, description="Number of images to generate.")] = 1
     aspect_ratio: Annotated[
-        str | None, Field(description="Width to height, for instance '1:1', '16:9' or '9:16'.")
+        str | None,
+        Field(
+            description=(
+                "Aspect ratio, one of '1:1', '3:4', '4:3', '9:16', '16:9', '2:3', '3:2', '9:19.5',"
+                " '19.5:9', '9:20', '20:9', '1:2', '2:1' or 'auto'."
+            )
+        ),
     ] = None
 
 
 class XAIImageGenerationTool(ClientFields, BaseTool):
-    """Makes pictures when a model asks for them.
+    """Tool with which a model generates images.
 
-    The model reads one line: how many pictures there are, and where, if they have addresses. The
-    pictures themselves are the ``artifact`` of the tool message, as standard image blocks.
+    The content of the tool message is one line: the number of images, and their URLs if they have
+    any. The images are the ``artifact`` of the tool message, as standard image blocks.
 
     Setup:
-        ``pip install 'xai-lowcode[langchain]'``, and the token of your LowCodeAPI account in
-        ``LOWCODEAPI_API_TOKEN``.
+        ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
+        your LowCodeAPI account.
 
-    Key init args — picture params:
+    Key init args — image params:
         model: Name of the image model.
         resolution: ``"1k"`` or ``"2k"``.
-        image_format: ``"url"``, the default, or ``"b64_json"`` for the pictures themselves.
+        image_format: ``"url"``, the default, or ``"b64_json"`` for image data.
 
     Key init args — client params:
-        api_token, base_url, timeout, max_retries, …: As those of ``ChatXAILowCode``.
+        api_token, base_url, timeout, max_retries, …: As in ``ChatXAILowCode``.
 
     Instantiate:
         ```python
@@ -272,36 +275,36 @@ class XAIImageGenerationTool(ClientFields, BaseTool):
         from langchain_xai_lowcode import ChatXAILowCode
 
         agent = create_agent(ChatXAILowCode(), [tool])
-        answer = agent.invoke({"messages": "Use generate_image: 'a fox'."})
-        print(answer["messages"][-2].artifact[0]["type"])  # image
+        state = agent.invoke({"messages": "Use generate_image: 'a fox'."})
+        print(state["messages"][-2].artifact[0]["type"])  # image
         ```
     """
 
     name: str = "generate_image"
-    description: str = "Draw pictures from a description in words."
+    description: str = "Generate images from a text prompt."
     args_schema: Any = ImageToolInput
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
 
     model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1)
-    """Name of the image model."""
+    """Name of the image model, sent unchanged."""
 
     resolution: str | None = None
-    """``"1k"`` or ``"2k"``."""
+    """``"1k"`` or ``"2k"``. Default: the model's."""
 
     image_format: ImageFormat = "url"
-    """``"url"`` for addresses that soon expire, ``"b64_json"`` for the pictures themselves."""
+    """``"url"`` for URLs, which expire soon, or ``"b64_json"`` for image data."""
 
-    def _run(self, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> Answer:
+    def _run(self, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> ToolOutput:
         with langchain_errors():
-            return _to_tool_output(generate(self._gateway, self._order(prompt, n, aspect_ratio)))
+            request = self._build_request(prompt, n, aspect_ratio)
+            return _to_tool_output(generate(self._gateway, request))
 
-    async def _arun(self, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> Answer:
+    async def _arun(self, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> ToolOutput:
         with langchain_errors():
-            return _to_tool_output(
-                await agenerate(self._gateway, self._order(prompt, n, aspect_ratio))
-            )
+            request = self._build_request(prompt, n, aspect_ratio)
+            return _to_tool_output(await agenerate(self._gateway, request))
 
-    def _order(self, prompt: str, n: int, aspect_ratio: str | None) -> ImageRequest:
+    def _build_request(self, prompt: str, n: int, aspect_ratio: str | None) -> ImageRequest:
         return ImageRequest(
             prompt=prompt,
             model=self.model,
@@ -313,12 +316,15 @@ class XAIImageGenerationTool(ClientFields, BaseTool):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """LangChain dumps no tools."""
+        """Return False: LangChain does not dump tools."""
         return False
 
 
-def _to_tool_output(pictures: list[ImageContentBlock]) -> Answer:
-    """A line for the model, which must never read the pictures' data, and the pictures."""
-    made = f"Generated {len(pictures)} image{'' if len(pictures) == 1 else 's'}"
-    addresses = " ".join(picture["url"] for picture in pictures if "url" in picture)
-    return (f"{made}: {addresses}" if addresses else f"{made}."), pictures
+def _to_tool_output(images: list[ImageContentBlock]) -> ToolOutput:
+    """Return the content for the model, which has no image data, and the images as artifact."""
+    if len(images) == 1:
+        content, label = "Generated 1 image; it is shown to the user.", "URL"
+    else:
+        content, label = f"Generated {len(images)} images; they are shown to the user.", "URLs"
+    urls = " ".join(image["url"] for image in images if "url" in image)
+    return (f"{content} {label}: {urls}" if urls else content), images

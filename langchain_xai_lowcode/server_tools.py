@@ -1,8 +1,8 @@
-"""Tools that xAI runs itself, as LangChain takes a provider's own tools: dicts.
+"""Server-side tools as dicts, which is LangChain's format of a provider's built-in tools.
 
-They go wherever LangChain takes tools (``bind_tools``, ``create_agent(tools=…)``), beside the
-caller's own. xAI runs them; what it did is in the ``content_blocks`` of the answer. A tool that has
-no function here is written by hand, ``{"type": "its_type", …}``.
+Pass them to ``bind_tools`` or ``create_agent(tools=…)``, together with other tools. xAI runs them;
+the calls and results are in ``content_blocks`` of the message. For a tool without a function here,
+pass its dict: ``{"type": "its_type", …}``.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ from xai_lowcode.types.requests import ServerTool
 P = ParamSpec("P")
 
 
-def _for_langchain(make: Callable[P, ServerTool]) -> Callable[P, dict[str, Any]]:
-    @wraps(make)
-    def made(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+def _as_dict(create: Callable[P, ServerTool]) -> Callable[P, dict[str, Any]]:
+    @wraps(create)
+    def create_dict(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         with langchain_errors():
-            return mask_secrets(render_tool(make(*args, **kwargs)))
+            return mask_secrets(render_tool(create(*args, **kwargs)))
 
-    return made
+    return create_dict
 
 
-web_search = _for_langchain(server_tools.web_search)
-x_search = _for_langchain(server_tools.x_search)
-code_execution = _for_langchain(server_tools.code_execution)
-file_search = _for_langchain(server_tools.file_search)
-mcp = _for_langchain(server_tools.mcp)
-image_generation = _for_langchain(server_tools.image_generation)
+web_search = _as_dict(server_tools.web_search)
+x_search = _as_dict(server_tools.x_search)
+code_execution = _as_dict(server_tools.code_execution)
+file_search = _as_dict(server_tools.file_search)
+mcp = _as_dict(server_tools.mcp)
+image_generation = _as_dict(server_tools.image_generation)

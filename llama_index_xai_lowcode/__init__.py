@@ -1,6 +1,6 @@
-"""Grok for LlamaIndex, through the LowCodeAPI gateway.
+"""LlamaIndex integration of xAI's Grok through the LowCodeAPI gateway.
 
-The names below are imported when they are first used.
+The names are imported on first use.
 """
 
 from typing import TYPE_CHECKING

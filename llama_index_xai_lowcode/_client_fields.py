@@ -1,4 +1,4 @@
-"""The fields that LLM and embeddings share: token, base URL, timeouts, proxy; and their copies."""
+"""Connection settings as fields of the LLM and the embeddings, and how components are copied."""
 
 import logging
 import pickle
@@ -58,11 +58,11 @@ _CHECKS = {
     "max_response_bytes": check_max_response_bytes,
     "verify": check_verify,
 }
-# These belong to the surroundings of a model: copies share them, pickles go without the clients.
-_CLIENTS = ("http_client", "async_http_client")
+# Copies share these objects; pickles omit the clients.
+_CLIENTS = ("http_client", "http_async_client")
 _SHARED = (*_CLIENTS, "callback_manager", "rate_limiter", "verify")
-# From 0.14.16 on LlamaIndex itself asks the rate limiter once for each call.
-_LIMITED_BY_LLAMA_INDEX = "rate_limiter" in BaseLLM.model_fields
+# LlamaIndex calls the rate limiter before each call since 0.14.16.
+_RATE_LIMITED_BY_LLAMA_INDEX = "rate_limiter" in BaseLLM.model_fields
 _WITHOUT_EFFECT = frozenset(
     {
         "default_headers",
@@ -76,117 +76,139 @@ _WITHOUT_EFFECT = frozenset(
 
 
 class ClientFields(BaseModel):
-    """How to reach the gateway, as fields of a LlamaIndex component.
+    """Connection settings as fields of a LlamaIndex component.
 
-    The token is checked when the component is made, and appears in no print, dump or event. It is
-    in its pickles, so that components can travel to worker processes.
+    The token is checked in the constructor. It is in no repr, dump or event, but it is in pickles,
+    so that components can be sent to worker processes.
     """
 
-    # Errors of validation must not repeat their input, which may hold the token.
+    # Validation errors must not contain the input, which may be the token.
     model_config = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
 
-    _aliases: ClassVar[dict[str, str]] = {"api_key": "api_token", "api_base": "base_url"}
-    _settled: ClassVar[frozenset[str]] = frozenset({"class_name", "reuse_client"})
+    # Parameters of LlamaIndex's OpenAI integrations with another name here.
+    _aliases: ClassVar[dict[str, str]] = {
+        "api_key": "api_token",
+        "api_base": "base_url",
+        "async_http_client": "http_async_client",
+    }
+    _ignored: ClassVar[frozenset[str]] = frozenset({"class_name", "reuse_client"})
 
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict,
-        description="Further options, and further members of the request body.",
+        description="Further options, and further fields of the request body.",
     )
     api_token: SecretStr | None = Field(
         default=None,
         exclude=True,
         repr=False,
-        description="LowCodeAPI's token (at_…); None for LOWCODEAPI_API_TOKEN. Not in dumps.",
+        description="LowCodeAPI token (at_…), also as api_key; default LOWCODEAPI_API_TOKEN."
+        " In pickles, but not in dumps and events.",
     )
     base_url: str | None = Field(
-        default=None, description="The gateway's address; None for LOWCODEAPI_BASE_URL."
+        default=None,
+        description="Base URL of the gateway, also as api_base; default LOWCODEAPI_BASE_URL.",
     )
     allow_insecure_http: bool = Field(
-        default=False, description="Whether plain http to another machine is accepted."
+        default=False, description="Whether to allow plain http to a host other than localhost."
     )
     timeout: Any = Field(
         default=None,
-        description="Seconds: a number, (connect, read, write, pool), or an httpx.Timeout.",
+        description="Timeout in seconds: a number, (connect, read, write, pool) with None for no"
+        " limit, or an httpx.Timeout; at most 1,000,000. By default reading times out after 20"
+        " minutes, since reasoning models may send nothing for long.",
     )
     deadline: float | None = Field(
-        default=None, description="Seconds for a whole call, retries included."
+        default=None, description="Limit of a whole call in seconds, retries included."
     )
     max_retries: int | None = Field(
-        default=None, description="How often a failed call is made again; 0 for never."
+        default=None, description="Number of retries of a failed call; default 2."
     )
     max_concurrency: int | None = Field(
-        default=None, description="Requests in flight at one time; None for no limit."
+        default=None,
+        description="Limit of concurrent requests, of threads and coroutines together.",
     )
     rate_limiter: Any = Field(
         default=None,
         exclude=True,
         repr=False,
-        description="Asked before each request: has acquire(), and async_acquire() or aacquire().",
+        description="Called before each request, retries included: LlamaIndex's rate limiter, or an"
+        " object with acquire(), and async_acquire() or aacquire(). Copies share it.",
     )
     proxy: SecretStr | None = Field(
         default=None,
         exclude=True,
         repr=False,
-        description="URL of a proxy; None for that of the environment, '' for none. Not in dumps.",
+        description="URL of a proxy (http, https, socks5, socks5h); None for the environment's, ''"
+        " for none. In pickles, but not in dumps.",
     )
     verify: Any = Field(
         default=True,
-        description="Path of CA certificates, or an ssl.SSLContext, which dumps do not hold;"
-        " True for the default certificates, False for no verification.",
+        description="True for the default CA certificates or those of SSL_CERT_FILE and"
+        " SSL_CERT_DIR, False for no verification, the path of a file or directory of CA"
+        " certificates, or an ssl.SSLContext, which cannot be dumped or pickled.",
     )
     max_response_bytes: int = Field(
         default=DEFAULT_MAX_RESPONSE_BYTES,
-        description="Limit of the decompressed size of one response, in bytes.",
+        description="Limit of the decompressed size of a response in bytes.",
     )
     url_format: str | None = Field(
-        default=None, description="The gateway's URL form: 'auto', 'new' or 'old'."
+        default=None,
+        description="URL format of the gateway: 'auto' (the default), 'new' or 'old'.",
     )
     http_client: Any = Field(
-        default=None, exclude=True, repr=False, description="An httpx.Client to send with."
+        default=None,
+        exclude=True,
+        repr=False,
+        description="An httpx.Client for the sync methods; not together with proxy or verify.",
     )
-    async_http_client: Any = Field(
-        default=None, exclude=True, repr=False, description="An httpx.AsyncClient to send with."
+    http_async_client: Any = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="An httpx.AsyncClient for the async methods; not together with proxy or"
+        " verify.",
     )
 
-    _connection: tuple[Any, ChatModel] | None = PrivateAttr(default=None)
-    # What was checked last, and from which values it was made.
-    _checked: tuple[Any, Settings] | None = PrivateAttr(default=None)
+    # The values of the fields it was created from, and the model.
+    _cached_chat_model: tuple[Any, ChatModel] | None = PrivateAttr(default=None)
+    # The values of the fields that were validated last, and the settings.
+    _cached_settings: tuple[Any, Settings] | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
-    def _arrange(cls, values: Any) -> Any:
-        """Brings other names to ours; what is unknown becomes an additional keyword argument."""
+    def _normalize_arguments(cls, values: Any) -> Any:
+        """Rename aliases, and move unknown arguments to ``additional_kwargs``."""
         if not isinstance(values, dict):
             return values
-        given = {name: value for name, value in values.items() if value is not None}
-        if (refusal := cls._credential_error(given)) is not None:
-            # What reports errors shows the variables of frames.
-            values = given = {}
-            raise refusal
+        arguments = {name: value for name, value in values.items() if value is not None}
+        if (error := cls._credential_error(arguments)) is not None:
+            # Error trackers record the variables of frames.
+            values = arguments = {}
+            raise error
         for alias, name in cls._aliases.items():
-            if alias in given:
-                given.setdefault(name, given.pop(alias))
-        for name in cls._settled & given.keys():
-            del given[name]
-        for name in sorted(_WITHOUT_EFFECT & given.keys()):
-            if given.pop(name):
+            if alias in arguments:
+                arguments.setdefault(name, arguments.pop(alias))
+        for name in cls._ignored & arguments.keys():
+            del arguments[name]
+        for name in sorted(_WITHOUT_EFFECT & arguments.keys()):
+            if arguments.pop(name):
                 warnings.warn(
                     f"{name} has no effect behind the gateway.", UserWarning, stacklevel=2
                 )
-        if isinstance(given.get("timeout"), list):
-            given["timeout"] = tuple(given["timeout"])
-        unknown = {name: given.pop(name) for name in given.keys() - cls.model_fields.keys()}
+        if isinstance(arguments.get("timeout"), list):
+            arguments["timeout"] = tuple(arguments["timeout"])
+        unknown = {name: arguments.pop(name) for name in arguments.keys() - cls.model_fields.keys()}
         if unknown:
-            given["additional_kwargs"] = {**unknown, **given.get("additional_kwargs", {})}
-        return given
+            arguments["additional_kwargs"] = {**unknown, **arguments.get("additional_kwargs", {})}
+        return arguments
 
     @classmethod
-    def _credential_error(cls, given: Mapping[str, Any]) -> UsageError | None:
-        """The error if an argument that is no field would take a credential along."""
-        known = {*cls.model_fields, *cls._aliases, *cls._settled, *_WITHOUT_EFFECT}
-        more = given.get("additional_kwargs")
-        return credential_error(given, known=known) or (
-            credential_error(more, known=OPTIONS) if isinstance(more, Mapping) else None
+    def _credential_error(cls, arguments: Mapping[str, Any]) -> UsageError | None:
+        """Return the error if an unknown argument is a credential."""
+        known = {*cls.model_fields, *cls._aliases, *cls._ignored, *_WITHOUT_EFFECT}
+        additional = arguments.get("additional_kwargs")
+        return credential_error(arguments, known=known) or (
+            credential_error(additional, known=OPTIONS) if isinstance(additional, Mapping) else None
         )
 
     @field_validator(*_CHECKS, mode="before")
@@ -201,74 +223,73 @@ class ClientFields(BaseModel):
         return check_proxy(proxy)
 
     @model_validator(mode="after")
-    def _settle(self) -> Self:
-        """Takes what is missing from the environment, and refuses what cannot work."""
+    def _complete_from_environment(self) -> Self:
+        """Set missing fields from the environment, and validate them together."""
         settings = self._settings()
         self.api_token, self.base_url = settings.api_token, settings.base_url
         self.max_retries, self.url_format = settings.max_retries, settings.url_format
-        self._checked = (self._basis(_SETTINGS), settings)
+        self._cached_settings = (self._field_values(_SETTINGS), settings)
         return self
 
     @field_validator("rate_limiter")
     @classmethod
     def _check_rate_limiter(cls, limiter: Any) -> Any:
-        known = as_rate_limiter(limiter)
-        return limiter if hasattr(limiter, "async_acquire") else known
+        adapter = as_rate_limiter(limiter)
+        return limiter if hasattr(limiter, "async_acquire") else adapter
 
     @field_serializer("timeout")
-    def _plain_timeout(self, timeout: Any) -> Any:
+    def _serialize_timeout(self, timeout: Any) -> Any:
         if not hasattr(timeout, "as_dict"):
             return timeout
         phases = timeout.as_dict()
         return tuple(phases[phase] for phase in ("connect", "read", "write", "pool"))
 
     @field_serializer("verify")
-    def _plain_verify(self, verify: Any) -> Any:
+    def _serialize_verify(self, verify: Any) -> Any:
         return None if isinstance(verify, ssl.SSLContext) else verify
 
     def close(self) -> None:
-        """Closes the connections of the sync methods; the model may be used again afterwards."""
-        if self._connection is not None:
-            self._connection[1].client.close()
+        """Close the connections of the sync methods. The component can still be used."""
+        if self._cached_chat_model is not None:
+            self._cached_chat_model[1].client.close()
 
     async def aclose(self) -> None:
-        """Closes the connections that the async methods have in the running event loop."""
-        if self._connection is not None:
-            await self._connection[1].async_client.aclose()
+        """Close the connections of the async methods in the running event loop."""
+        if self._cached_chat_model is not None:
+            await self._cached_chat_model[1].async_client.aclose()
 
     def _settings(self) -> Settings:
-        """The settings, checked once for the same values, so that one is warned of them once."""
+        """Return the settings; they are validated again if a field was assigned."""
         for field in _CLIENTS:
             check_http_client(
                 getattr(self, field),
                 field=field,
-                is_async=field.startswith("async"),
+                is_async=field == "http_async_client",
                 proxy=self.proxy,
                 verify=self.verify,
             )
-        basis = self._basis(_SETTINGS)
-        if self._checked is None or self._checked[0] != basis:
-            given = dict(zip(_SETTINGS, basis, strict=True))
-            self._checked = (basis, Settings.create(**given))
-        return self._checked[1]
+        values = self._field_values(_SETTINGS)
+        if self._cached_settings is None or self._cached_settings[0] != values:
+            settings = Settings.create(**dict(zip(_SETTINGS, values, strict=True)))
+            self._cached_settings = (values, settings)
+        return self._cached_settings[1]
 
-    def _basis(self, names: tuple[str, ...]) -> tuple[Any, ...]:
+    def _field_values(self, names: tuple[str, ...]) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in names)
 
-    def _gateway(self) -> ChatModel:
-        """The connection, made on first use and again when a field it stands on was assigned."""
-        basis = self._basis((*_SETTINGS, *_CLIENTS, "rate_limiter"))
-        held = self._connection
-        if held is None or held[0] != basis:
-            gateway = ChatModel(
+    def _chat_model(self) -> ChatModel:
+        """Return the model of the core; it is created again if a field was assigned."""
+        values = self._field_values((*_SETTINGS, *_CLIENTS, "rate_limiter"))
+        if self._cached_chat_model is None or self._cached_chat_model[0] != values:
+            model = ChatModel(
                 self._settings(),
                 http_client=self.http_client,
-                http_async_client=self.async_http_client,
+                http_async_client=self.http_async_client,
                 rate_limiter=self.rate_limiter,
-                rate_limited_by_framework=_LIMITED_BY_LLAMA_INDEX,
+                rate_limited_by_framework=_RATE_LIMITED_BY_LLAMA_INDEX,
             )
-            held = self._connection = (basis, gateway)
-        return held[1]
+            self._cached_chat_model = (values, model)
+        return self._cached_chat_model[1]
 
     # --- copies ---------------------------------------------------------------------------------
 
@@ -277,29 +298,29 @@ class ClientFields(BaseModel):
         for name in _SHARED:
             shared = getattr(self, name, None)
             memo[id(shared)] = shared
-        if self._connection is not None:
-            memo[id(self._connection)] = None
+        if self._cached_chat_model is not None:
+            memo[id(self._cached_chat_model)] = None
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
         check_picklable(self.verify)
-        # LlamaIndex's own way removes what cannot be pickled from the living object as well.
+        # LlamaIndex's __getstate__ removes what cannot be pickled from the object itself.
         state = BaseModel.__getstate__(self)
-        kept = {
+        fields = {
             name: value
             for name, value in state["__dict__"].items()
-            if name not in _CLIENTS and _can_be_pickled(name, value)
+            if name not in _CLIENTS and _is_picklable(name, value)
         }
-        return {**state, "__dict__": kept, "__pydantic_private__": _NOTHING_PRIVATE}
+        return {**state, "__dict__": fields, "__pydantic_private__": _EMPTY_PRIVATE_STATE}
 
 
-_NOTHING_PRIVATE = {"_connection": None, "_checked": None}
+_EMPTY_PRIVATE_STATE = {"_cached_chat_model": None, "_cached_settings": None}
 
 
-def _can_be_pickled(name: str, value: Any) -> bool:
+def _is_picklable(name: str, value: Any) -> bool:
     try:
         pickle.dumps(value)
-    except Exception:  # noqa: BLE001 - objects of any kind refuse with errors of any kind
-        _logger.warning("%s cannot be pickled: the copy goes without it.", name)
+    except Exception:  # noqa: BLE001 - __reduce__ and __getstate__ may raise anything
+        _logger.warning("%s: cannot be pickled; the pickle omits it.", name)
         return False
     return True

@@ -1,7 +1,4 @@
-"""Pictures and documents, read where a block keeps them, in the form in which xAI takes them.
-
-Apart from ``_messages`` since only this reads files.
-"""
+"""Read the images and documents of blocks and encode them as xAI accepts them."""
 
 import base64
 import mimetypes
@@ -19,17 +16,19 @@ from llama_index.core.base.llms.types import (
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import FilePart, TextPart
 
-_UNNAMED = "input_document"  # LlamaIndex's own name for a document that has none
-_TEXTS = frozenset({"application/json", "application/xml", "application/yaml", "application/toml"})
+_DEFAULT_TITLE = "input_document"  # LlamaIndex sets it if a document has no title.
+_TEXT_TYPES = frozenset(
+    {"application/json", "application/xml", "application/yaml", "application/toml"}
+)
 
 
 def reads_files(messages: Iterable[ChatMessage]) -> bool:
-    """Whether sending messages means reading files, which an event loop must not wait for."""
+    """Return whether converting the messages reads files, which would block an event loop."""
     return any(
         _reads_file(block)
         for message in messages
         for block in message.blocks
-        # Long conversations are of text: it is passed over first.
+        # Most blocks are text: skip them first.
         if type(block) is not TextBlock
     )
 
@@ -44,53 +43,61 @@ def _reads_file(block: Any) -> bool:
             return False
 
 
-def to_data_url(block: ImageBlock, place: int) -> str:
-    """The picture of a block as a data URL with its real type.
+def to_data_url(block: ImageBlock, index: int) -> str:
+    """Return the image of a block as a data URL.
+
+    Args:
+        block: The block.
+        index: Index of its message, for errors.
 
     Raises:
-        UsageError: There is no picture, or nobody says of what type it is.
+        UsageError: There is no image, or its media type is unknown.
     """
     data, mime_type = block.image, block.image_mimetype
     if not isinstance(data, bytes) or not mime_type:
-        # LlamaIndex finds the type of bytes, yet not of files and file objects.
-        found = ImageBlock(image=_read(block.resolve_image, place))
-        data, mime_type = found.image, found.image_mimetype or mime_type
+        # LlamaIndex detects the media type of bytes only, not of files and file objects.
+        loaded = ImageBlock(image=_read(block.resolve_image, index))
+        data, mime_type = loaded.image, loaded.image_mimetype or mime_type
     if not isinstance(data, bytes) or not mime_type:
         raise UsageError(
-            f"messages[{place}]: the type of the picture cannot be told from its data.",
+            f"messages[{index}]: the media type of the image is unknown.",
             field="messages",
-            hint="Give image_mimetype='image/png' or 'image/jpeg' with it.",
+            hint="Set image_mimetype='image/png' or 'image/jpeg'.",
         )
     return f"data:{mime_type};base64,{data.decode()}"
 
 
-def to_document(block: DocumentBlock, place: int) -> TextPart | FilePart:
-    """A document: by its address where it has one, as text where it is text, else as data.
+def to_document(block: DocumentBlock, index: int) -> TextPart | FilePart:
+    """Convert a document: to its URL if it has one, to text if it is text, else to base64 data.
+
+    Args:
+        block: The block.
+        index: Index of its message, for errors.
 
     Raises:
-        UsageError: There is no document.
+        UsageError: There is no document, or it cannot be read.
     """
-    title = None if block.title == _UNNAMED else block.title
+    title = None if block.title == _DEFAULT_TITLE else block.title
     if block.url:
         return FilePart(url=str(block.url), filename=title)
-    content = _read(block.resolve_document, place)
-    mime_type = _mime_type(block, content)
-    text = _text(content, mime_type)
+    content = _read(block.resolve_document, index)
+    mime_type = _get_mime_type(block, content)
+    text = _decode_text(content, mime_type)
     if text is None:
         data = base64.b64encode(content).decode()
         return FilePart(data=data, mime_type=mime_type, filename=title)
     return TextPart(f"{title}\n\n{text}" if title else text)
 
 
-def _read(source: Callable[[], Any], place: int) -> bytes:
+def _read(resolve: Callable[[], Any], index: int) -> bytes:
     try:
-        content: bytes = source().read()
-    except (ValueError, OSError) as problem:
-        raise UsageError(f"messages[{place}]: {problem}.", field="messages") from None
+        content: bytes = resolve().read()
+    except (ValueError, OSError) as error:
+        raise UsageError(f"messages[{index}]: {error}.", field="messages") from None
     return content
 
 
-def _mime_type(block: DocumentBlock, content: bytes) -> str | None:
+def _get_mime_type(block: DocumentBlock, content: bytes) -> str | None:
     return (
         block.document_mimetype
         or DocumentBlock(data=content).document_mimetype
@@ -98,9 +105,9 @@ def _mime_type(block: DocumentBlock, content: bytes) -> str | None:
     )
 
 
-def _text(content: bytes, mime_type: str | None) -> str | None:
-    """The text of a document; None if it is none."""
-    if mime_type and not mime_type.startswith("text/") and mime_type not in _TEXTS:
+def _decode_text(content: bytes, mime_type: str | None) -> str | None:
+    """Return the text of a document, or None if it is not text."""
+    if mime_type and not mime_type.startswith("text/") and mime_type not in _TEXT_TYPES:
         return None
     try:
         return content.decode()

@@ -1,7 +1,7 @@
-"""Our replies and stream events as LlamaIndex's responses.
+"""Convert chat responses and stream events to LlamaIndex's responses.
 
-A stream is folded by one class, which the sync and the async methods share. Its last response is
-made of the whole reply exactly as that of a plain answer is.
+The sync and async methods share ``ResponseBuilder``. The last response of a stream is converted
+from the accumulated response by the same function as a response that was not streamed.
 """
 
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
@@ -24,10 +24,9 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
 )
 
-from llama_index_xai_lowcode._messages import SERVER_TOOLS, from_parts, to_additional_kwargs
+from llama_index_xai_lowcode._messages import SERVER_TOOL_CALLS, from_parts, to_additional_kwargs
 from llama_index_xai_lowcode._request import PreparedRequest
-from llama_index_xai_lowcode._tools import to_plain_calls
-from xai_lowcode._internal.pydantic_copies import Blank
+from llama_index_xai_lowcode._tools import render_tool_calls
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.types.events import (
     ImageGenerated,
@@ -37,58 +36,69 @@ from xai_lowcode.types.events import (
     TextDelta,
     ToolCallDelta,
 )
-from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart, ToolCallPart
+from xai_lowcode.types.messages import ImagePart, ServerToolPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse as XAIResponse
 from xai_lowcode.types.responses import Citation, Usage
 
+# Copied for each chunk: validation would cost more than the rest of the conversion.
+_EMPTY_MESSAGE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[])
+_EMPTY_RESPONSE = ChatResponse(message=_EMPTY_MESSAGE)
+
 
 def to_response(
-    reply: XAIResponse, question: PreparedRequest, *, delta: str | None = None
+    response: XAIResponse, prepared: PreparedRequest, *, delta: str | None = None
 ) -> ChatResponse:
-    """A reply as a response: the first answer, with usage, reason of its end and sources."""
-    choice, usage = reply.choices[0], reply.usage
-    thinking = [
-        ThinkingBlock(
-            content=choice.reasoning, num_tokens=usage.reasoning_tokens if usage else None
-        )
-    ]
-    made = _image_blocks(choice.parts)
-    message = _message(
-        [*(thinking if choice.reasoning else ()), *from_parts(made)],
+    """Convert the first choice of a response.
+
+    Args:
+        response: The response.
+        prepared: The request that it belongs to.
+        delta: Value of ``delta``; None for a response that was not streamed.
+    """
+    choice, usage = response.choices[0], response.usage
+    blocks: list[Any] = []
+    if choice.reasoning:
+        tokens = usage.reasoning_tokens if usage else None
+        blocks.append(ThinkingBlock(content=choice.reasoning, num_tokens=tokens))
+    server_parts = [p for p in choice.parts if isinstance(p, ServerToolPart | ImagePart)]
+    blocks += from_parts(p for p in server_parts if isinstance(p, ImagePart))
+    message = _build_message(
+        blocks,
         choice.text,
-        question.calls(choice.tool_calls),
-        to_additional_kwargs(made, choice.items, choice.dialect, _stored_id(reply, question)),
+        prepared.restore_tool_calls(choice.tool_calls),
+        to_additional_kwargs(
+            server_parts, choice.items, choice.dialect, _get_stored_id(response, prepared)
+        ),
     )
-    message.blocks.extend(map(_to_citation, reply.citations))
+    message.blocks.extend(map(_to_citation_block, response.citations))
     if choice.refusal:
         message.additional_kwargs["refusal"] = choice.refusal
     return ChatResponse(
         message=message,
-        raw=_with_token_counts(reply.raw, usage),
+        raw=_with_token_counts(response.raw, usage),
         delta=delta,
         logprobs=_to_logprobs(choice.logprobs),
-        additional_kwargs={**_token_counts(usage), **_metadata(reply), **_server_tools(message)},
+        additional_kwargs={
+            **_token_counts(usage),
+            **_response_metadata(response),
+            **_get_server_tool_calls(message),
+        },
     )
 
 
-def _stored_id(reply: XAIResponse, question: PreparedRequest) -> str:
-    """The id by which xAI has kept the answer; empty if it has not."""
-    kept = reply.choices[0].dialect == "responses" and question.request.store is not False
-    return reply.id if kept else ""
+def _get_stored_id(response: XAIResponse, prepared: PreparedRequest) -> str:
+    """Return the id of the response if xAI stored it, else an empty string."""
+    is_stored = response.choices[0].dialect == "responses" and prepared.request.store is not False
+    return response.id if is_stored else ""
 
 
-def _image_blocks(parts: Iterable[Part]) -> list[Part]:
-    """What xAI did besides thinking, speaking and calling: tools that it ran, pictures."""
-    return [part for part in parts if isinstance(part, ServerToolPart | ImagePart)]
-
-
-def _server_tools(message: ChatMessage) -> dict[str, Any]:
-    used = message.additional_kwargs.get(SERVER_TOOLS)
-    return {SERVER_TOOLS: used} if used else {}
+def _get_server_tool_calls(message: ChatMessage) -> dict[str, Any]:
+    calls = message.additional_kwargs.get(SERVER_TOOL_CALLS)
+    return {SERVER_TOOL_CALLS: calls} if calls else {}
 
 
 def to_completion(response: ChatResponse) -> CompletionResponse:
-    """A response of a chat as that of a completion."""
+    """Convert a chat response to a completion response."""
     return CompletionResponse(
         text=response.message.content or "",
         additional_kwargs=response.additional_kwargs,
@@ -99,140 +109,140 @@ def to_completion(response: ChatResponse) -> CompletionResponse:
 
 
 class ResponseBuilder:
-    """Turns the events of one stream into responses; ``last`` makes the closing one."""
+    """Builds LlamaIndex's responses from the events of one stream."""
 
-    def __init__(self, question: PreparedRequest) -> None:
-        self._question = question
-        self._assembler = ResponseAccumulator()
+    def __init__(self, prepared: PreparedRequest) -> None:
+        self._prepared = prepared
+        self._accumulator = ResponseAccumulator()
         self._text = ""
-        self._thought = ""
-        self._made: list[Part] = []
-        self._calls: dict[int, ToolCallPart] = {}
+        self._reasoning = ""
+        self._server_parts: list[ServerToolPart | ImagePart] = []
+        self._tool_calls: dict[int, ToolCallPart] = {}
         self._raw: Mapping[str, Any] = {}
 
-    def feed(self, event: StreamEvent) -> ChatResponse | None:
-        """The response of an event; None if what it says belongs into the last one."""
-        self._assembler.add(event)
+    def add(self, event: StreamEvent) -> ChatResponse | None:
+        """Add an event; return its response, or None if only the final response shows it."""
+        self._accumulator.add(event)
         self._raw = event.raw or self._raw
         match event:
             case TextDelta(choice=0):
                 self._text += event.text
-                return self._response(event.text, logprobs=_to_logprobs(event.logprobs))
+                return self._build(event.text, logprobs=_to_logprobs(event.logprobs))
             case ReasoningDelta(choice=0):
-                self._thought += event.text
-                return self._response("", additional_kwargs={"thinking_delta": event.text})
+                self._reasoning += event.text
+                return self._build("", additional_kwargs={"thinking_delta": event.text})
             case ToolCallDelta(choice=0):
-                self._add(event)
-                return self._response("")
+                self._add_tool_call(event)
+                return self._build("")
             case ServerToolCalled(choice=0, part=part) | ImageGenerated(choice=0, image=part):
-                self._made.append(part)
-                return self._response("")
+                self._server_parts.append(part)
+                return self._build("")
             case _:
                 return None
 
-    def last(self) -> ChatResponse:
-        """The response with everything, and no new text."""
-        reply = replace(self._assembler.reply(), raw=self._raw)
-        return to_response(reply, self._question, delta="")
+    def build_final(self) -> ChatResponse:
+        """Return the complete response, with an empty ``delta``."""
+        response = replace(self._accumulator.reply(), raw=self._raw)
+        return to_response(response, self._prepared, delta="")
 
-    def _add(self, piece: ToolCallDelta) -> None:
-        begun = self._calls.get(piece.index, ToolCallPart("", "", ""))
-        self._calls[piece.index] = ToolCallPart(
-            begun.id or piece.id, begun.name or piece.name, begun.arguments + piece.arguments
+    def _add_tool_call(self, delta: ToolCallDelta) -> None:
+        call = self._tool_calls.get(delta.index, ToolCallPart("", "", ""))
+        self._tool_calls[delta.index] = ToolCallPart(
+            call.id or delta.id, call.name or delta.name, call.arguments + delta.arguments
         )
 
-    def _response(self, delta: str, **more: Any) -> ChatResponse:
-        thinking = [ThinkingBlock(content=self._thought)] if self._thought else []
-        calls = [self._calls[index] for index in sorted(self._calls)]
-        message = _message(
-            [*thinking, *from_parts(self._made)] if self._made else thinking,
+    def _build(self, delta: str, **fields: Any) -> ChatResponse:
+        blocks: list[Any] = [ThinkingBlock(content=self._reasoning)] if self._reasoning else []
+        blocks += from_parts(p for p in self._server_parts if isinstance(p, ImagePart))
+        calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
+        message = _build_message(
+            blocks,
             self._text,
-            self._question.calls(calls),
-            to_additional_kwargs(self._made) if self._made else {},
+            self._prepared.restore_tool_calls(calls),
+            to_additional_kwargs(self._server_parts) if self._server_parts else {},
         )
-        return _RESPONSE.filled(message=message, delta=delta, raw=self._raw, **more)
+        update = {"message": message, "delta": delta, "raw": self._raw, "additional_kwargs": {}}
+        return _EMPTY_RESPONSE.model_copy(update=update | fields)
 
 
 def iter_responses(
-    events: Generator[StreamEvent, None, None], fold: ResponseBuilder
+    events: Generator[StreamEvent, None, None], builder: ResponseBuilder
 ) -> ChatResponseGen:
-    """The responses of a stream; closing them closes it."""
+    """Yield the responses of a stream; closing the generator closes the stream."""
     with closing(events):
         for event in events:
-            if (response := fold.feed(event)) is not None:
+            if (response := builder.add(event)) is not None:
                 yield response
-    yield fold.last()
+    yield builder.build_final()
 
 
 async def aiter_responses(
-    events: AsyncGenerator[StreamEvent, None], fold: ResponseBuilder
+    events: AsyncGenerator[StreamEvent, None], builder: ResponseBuilder
 ) -> ChatResponseAsyncGen:
-    """The responses of a stream; see ``iter_responses``."""
+    """Yield the responses of a stream; see ``iter_responses``."""
     async with aclosing(events):
         async for event in events:
-            if (response := fold.feed(event)) is not None:
+            if (response := builder.add(event)) is not None:
                 yield response
-    yield fold.last()
+    yield builder.build_final()
 
 
 def iter_completions(responses: ChatResponseGen) -> CompletionResponseGen:
-    """The responses of a chat's stream as those of a completion's."""
+    """Convert a stream of chat responses to completion responses."""
     with closing(responses):
         for response in responses:
             yield to_completion(response)
 
 
 async def aiter_completions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    """The responses of a chat's stream as those of a completion's; see ``iter_completions``."""
+    """Convert a stream of chat responses to completion responses."""
     async with aclosing(responses):
         async for response in responses:
             yield to_completion(response)
 
 
-def _message(
-    blocks: list[Any], text: str, calls: list[ToolCallPart], more: dict[str, Any]
+def _build_message(
+    blocks: list[Any], text: str, calls: list[ToolCallPart], additional_kwargs: dict[str, Any]
 ) -> ChatMessage:
-    """An answer; one that says nothing has an empty text, so that its content is not None."""
+    """Build a message; an empty one gets an empty text block, so that its content is not None."""
     if text or not (calls or blocks):
         blocks.append(TextBlock(text=text))
     if calls:
         blocks.extend(from_parts(calls))
-        more = {**more, "tool_calls": to_plain_calls(calls)}
-    return _MESSAGE.filled(blocks=blocks, additional_kwargs=more)
+        additional_kwargs = {**additional_kwargs, "tool_calls": render_tool_calls(calls)}
+    return _EMPTY_MESSAGE.model_copy(
+        update={"blocks": blocks, "additional_kwargs": additional_kwargs}
+    )
 
 
-_MESSAGE = Blank(ChatMessage(role=MessageRole.ASSISTANT, blocks=[]))
-_RESPONSE = Blank(ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, blocks=[])))
-
-
-def _to_citation(citation: Citation) -> CitationBlock:
-    place = {"start_index": citation.start, "end_index": citation.end}
-    # xAI names its sources without quoting them.
+def _to_citation_block(citation: Citation) -> CitationBlock:
+    location = {"start_index": citation.start, "end_index": citation.end}
     return CitationBlock(
-        cited_content=TextBlock(text=""),
+        cited_content=TextBlock(text=""),  # xAI does not quote its sources.
         source=citation.url,
         title=citation.title or citation.url,
-        additional_location_info={k: v for k, v in place.items() if v is not None},
+        additional_location_info={k: v for k, v in location.items() if v is not None},
     )
 
 
 def _with_token_counts(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[str, Any]:
-    """The body, with usage as LlamaIndex's handler counts it: by the body alone.
+    """Return the body with token counts that LlamaIndex's ``TokenCountingHandler`` reads.
 
-    The ends of some streams hold none, and messages leave what was cached out of the input.
+    Some streams report usage in a chunk before the last one, and Messages does not count cached
+    tokens as input.
     """
-    said = raw.get("usage")
-    if usage is None or not isinstance(said, dict | None):
+    raw_usage = raw.get("usage")
+    if usage is None or not isinstance(raw_usage, dict | None):
         return raw
-    said = said or {}
-    if said.get("prompt_tokens", said.get("input_tokens")) == usage.input_tokens:
+    raw_usage = raw_usage or {}
+    if raw_usage.get("prompt_tokens", raw_usage.get("input_tokens")) == usage.input_tokens:
         return raw
     counts = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
-    return {**raw, "usage": {**said, **counts, "total_tokens": usage.total_tokens}}
+    return {**raw, "usage": {**raw_usage, **counts, "total_tokens": usage.total_tokens}}
 
 
 def _token_counts(usage: Usage | None) -> dict[str, Any]:
-    """The counts, which add up: reasoning is part of the completion."""
+    """Return token counts and cost; completion tokens include reasoning tokens."""
     if usage is None:
         return {}
     counts = {
@@ -246,26 +256,26 @@ def _token_counts(usage: Usage | None) -> dict[str, Any]:
     return {name: count for name, count in counts.items() if count is not None}
 
 
-def _metadata(reply: XAIResponse) -> dict[str, Any]:
-    facts = {
-        "finish_reason": reply.finish_reason,
-        "model": reply.model,
-        "id": reply.id,
-        "citations": [citation.url for citation in reply.citations],
+def _response_metadata(response: XAIResponse) -> dict[str, Any]:
+    metadata = {
+        "finish_reason": response.finish_reason,
+        "model": response.model,
+        "id": response.id,
+        "citations": [citation.url for citation in response.citations],
     }
-    return {name: fact for name, fact in facts.items() if fact}
+    return {name: value for name, value in metadata.items() if value}
 
 
 def _to_logprobs(tokens: Iterable[Mapping[str, Any]]) -> list[list[LogProb]] | None:
-    """For each token the one that was written, then its alternatives."""
-    return [_alternatives(token) for token in tokens] or None
+    """Return the log probability of each token, followed by those of its alternatives."""
+    return [_with_alternatives(token) for token in tokens] or None
 
 
-def _alternatives(token: Mapping[str, Any]) -> list[LogProb]:
-    others = token.get("top_logprobs") or ()
+def _with_alternatives(token: Mapping[str, Any]) -> list[LogProb]:
+    alternatives = token.get("top_logprobs") or ()
     return [
         _to_logprob(token),
-        *(_to_logprob(other) for other in others if other.get("token") != token.get("token")),
+        *(_to_logprob(t) for t in alternatives if t.get("token") != token.get("token")),
     ]
 
 

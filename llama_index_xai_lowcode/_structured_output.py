@@ -1,7 +1,8 @@
-"""Objects of pydantic classes instead of text: asked for by a JSON schema, or by a forced tool.
+"""Structured output: objects of pydantic classes, requested by a JSON schema or a forced tool call.
 
-Both ways end in a JSON text, so one reader serves the plain and the streaming forms, sync and
-async. LlamaIndex's own programs force no tool in streams, and give empty objects without an error.
+Both methods return a JSON string, so that one parser serves sync, async and streaming calls.
+LlamaIndex's own programs do not force the tool call in streams, and return empty objects instead
+of raising.
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
@@ -13,15 +14,16 @@ from llama_index.core.instrumentation.events.llm import (
     LLMStructuredPredictEndEvent,
     LLMStructuredPredictStartEvent,
 )
+from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.program.utils import create_flexible_model
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from llama_index_instrumentation import get_dispatcher
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import from_json
 
-from llama_index_xai_lowcode._configuration import Configured
+from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._request import json_schema_format
 from xai_lowcode.errors import InvalidResponseError
 
@@ -29,122 +31,95 @@ M = TypeVar("M", bound=BaseModel)
 
 _dispatcher = get_dispatcher(__name__)
 
-# What would contradict the way in which the object is asked for.
-_OVERRULED = frozenset(
+# Options of the call that would contradict those that request the object.
+_OVERRIDDEN = frozenset(
     {"tool_choice", "tool_required", "allow_parallel_tool_calls", "tools", "response_format"}
 )
 
 
 class StructuredOutputError(InvalidResponseError, ValueError):
-    """The model's answer is no object of the class: cut off, refused, empty, or of another shape.
+    """The response does not match the class: it is truncated, refused, empty or invalid.
 
-    A ValueError too, as LlamaIndex's own programs raise.
+    Also a ``ValueError``, which LlamaIndex's own programs raise.
     """
 
 
-class StructuredOutputMethod(NamedTuple):
-    """A way to ask for an object, and where its JSON is in the answer."""
-
-    ask: Callable[
-        [Configured, type[BaseModel], list[ChatMessage], Mapping[str, Any]], dict[str, Any]
-    ]
-    said: Callable[[ChatResponse], str]
-
-
-def _request_json_schema(
-    llm: Configured,
-    output_cls: type[BaseModel],
-    messages: list[ChatMessage],
-    options: Mapping[str, Any],
-) -> dict[str, Any]:
-    wish = json_schema_format(output_cls, clean=llm.cleans_schemas(options))
-    return {**options, "messages": messages, "response_format": wish}
-
-
-def _request_tool_call(
-    llm: Configured,
-    output_cls: type[BaseModel],
-    messages: list[ChatMessage],
-    options: Mapping[str, Any],
-) -> dict[str, Any]:
-    tool = get_function_tool(output_cls)
-    cleaning = {k: v for k, v in options.items() if k == "clean_schemas"}
-    asked = llm._prepare_chat_with_tools(  # noqa: SLF001 - LlamaIndex's own name for its contract
-        [tool], chat_history=messages, tool_required=True, **cleaning
-    )
-    return {**options, **asked}
-
-
-def _text_of(response: ChatResponse) -> str:
-    return response.message.content or ""
-
-
-def _tool_call_arguments(response: ChatResponse) -> str:
-    calls = (block for block in response.message.blocks if isinstance(block, ToolCallBlock))
-    return next((str(call.tool_kwargs) for call in calls), "")
-
-
-_BY_SCHEMA = StructuredOutputMethod(_request_json_schema, _text_of)
-_BY_TOOL = StructuredOutputMethod(_request_tool_call, _tool_call_arguments)
-
-
 class PartialObjectParser:
-    """The object of one stream while it arrives."""
+    """Parses the object of a stream while it arrives."""
 
-    def __init__(self, output_cls: type[BaseModel], way: StructuredOutputMethod) -> None:
+    def __init__(self, output_cls: type[BaseModel], method: "StructuredOutputMethod") -> None:
         self._output_cls = output_cls
-        self._flexible = create_flexible_model(output_cls)
-        self._way = way
+        self._flexible_cls = create_flexible_model(output_cls)
+        self._method = method
         self._data: dict[str, Any] = {}
-        self._draft: Any = None
+        self._partial: Any = None
         self._response: ChatResponse | None = None
 
-    def feed(self, response: ChatResponse) -> Any:
-        """The object so far; None if there is nothing new of it."""
+    def parse(self, response: ChatResponse) -> Any:
+        """Return the object as far as it has arrived, or None if it has not changed."""
         self._response = response
         try:
-            data = from_json(self._way.said(response), allow_partial="trailing-strings")
+            data = from_json(self._method.get_json(response), allow_partial="trailing-strings")
         except ValueError:
             return None
         if data == self._data or not isinstance(data, dict):
             return None
         self._data = data
         try:
-            self._draft = self._output_cls.model_validate(data)
+            self._partial = self._output_cls.model_validate(data)
         except ValidationError:
-            self._draft = self._flexible.model_validate(data)
-        return self._draft
+            self._partial = self._flexible_cls.model_validate(data)
+        return self._partial
 
-    def last(self) -> Any:
-        """The whole object, None if it was the last draft; raises if there is no whole one."""
+    def parse_final(self) -> Any:
+        """Return the complete object, or None if ``parse`` has returned it.
+
+        Raises:
+            StructuredOutputError: The object is incomplete or invalid.
+        """
         if self._response is None:
-            raise StructuredOutputError("The stream held no answer.")
-        whole = _read(self._response, self._output_cls, self._way)
-        return None if whole == self._draft else whole
+            raise StructuredOutputError("The stream contained no response.")
+        output = _parse(self._response, self._output_cls, self._method)
+        return None if output == self._partial else output
 
 
-def _read(response: ChatResponse, output_cls: type[M], way: StructuredOutputMethod) -> M:
-    text = way.said(response)
+def _parse(response: ChatResponse, output_cls: type[M], method: "StructuredOutputMethod") -> M:
+    content = method.get_json(response)
     try:
-        return output_cls.model_validate_json(text)
-    except ValidationError as problem:
+        return output_cls.model_validate_json(content)
+    except ValidationError as error:
+        reason = _describe_failure(response, content, error)
         raise StructuredOutputError(
-            f"No {output_cls.__name__} was answered: {_reason(response, text, problem)}", body=text
+            f"The response is not a valid {output_cls.__name__}: {reason}", body=content
         ) from None
 
 
-def _reason(response: ChatResponse, text: str, problem: ValidationError) -> str:
+def _describe_failure(response: ChatResponse, content: str, error: ValidationError) -> str:
     if response.additional_kwargs.get("finish_reason") == "length":
-        return "the answer was cut off at max_tokens."
+        return "it was truncated at max_tokens."
     if refusal := response.message.additional_kwargs.get("refusal"):
         return f"the model refused: {refusal}"
-    if not text:
-        return f"it said {response.message.content or 'nothing'!r} instead."
-    return str(problem)
+    if not content:
+        return f"it contains no JSON, but {response.message.content or ''!r}."
+    return str(error)
 
 
-class StructuredPrediction(Configured):
-    """``structured_predict`` and its twins, in all of LlamaIndex's program modes."""
+class StructuredPrediction(ClientFields, FunctionCallingLLM):
+    """``structured_predict``, its async and streaming variants, in all pydantic program modes."""
+
+    is_function_calling_model: bool = Field(
+        default=True, description="Whether agents and programs may use tool calling."
+    )
+    should_use_structured_outputs: bool = Field(
+        default=True,
+        description="Whether structured_predict uses a JSON schema in the default"
+        " pydantic_program_mode; otherwise it uses a forced tool call.",
+    )
+    api: str = Field(
+        default="auto",
+        description="API to use: 'auto', 'chat_completions', 'responses' or 'messages'. Auto uses"
+        " Chat Completions unless the request needs Responses.",
+    )
 
     def structured_predict(
         self,
@@ -153,16 +128,16 @@ class StructuredPrediction(Configured):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> M:
-        """Asks for an object of a pydantic class.
+        """Return an object of a pydantic class.
 
         Args:
             output_cls: The class.
-            prompt: What is asked.
+            prompt: The prompt template.
             llm_kwargs: Options of this call.
-            prompt_args: Values for the places in the prompt.
+            prompt_args: Values of the template's variables.
 
         Raises:
-            StructuredOutputError: The answer is no such object.
+            StructuredOutputError: The response does not match the class.
             XAILowCodeError: The call failed.
 
         Example:
@@ -174,13 +149,13 @@ class StructuredPrediction(Configured):
             >>> llm.structured_predict(City, prompt, country="France")  # doctest: +SKIP
             City(name='Paris')
         """
-        way = self._way(llm_kwargs)
-        if way is None:
+        method = self._select_method(llm_kwargs)
+        if method is None:
             output: M = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return output
-        _started(output_cls, prompt, prompt_args)
-        response = self.chat(**self._asked(way, output_cls, prompt, llm_kwargs, prompt_args))
-        return _ended(_read(response, output_cls, way))
+        _emit_start(output_cls, prompt, prompt_args)
+        arguments = self._chat_arguments(method, output_cls, prompt, llm_kwargs, prompt_args)
+        return _emit_end(_parse(self.chat(**arguments), output_cls, method))
 
     async def astructured_predict(
         self,
@@ -189,16 +164,16 @@ class StructuredPrediction(Configured):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> M:
-        """Asks for an object of a pydantic class; see ``structured_predict``."""
-        way = self._way(llm_kwargs)
-        if way is None:
+        """Return an object of a pydantic class; see ``structured_predict``."""
+        method = self._select_method(llm_kwargs)
+        if method is None:
             output: M = await super().astructured_predict(
                 output_cls, prompt, llm_kwargs, **prompt_args
             )
             return output
-        _started(output_cls, prompt, prompt_args)
-        response = await self.achat(**self._asked(way, output_cls, prompt, llm_kwargs, prompt_args))
-        return _ended(_read(response, output_cls, way))
+        _emit_start(output_cls, prompt, prompt_args)
+        arguments = self._chat_arguments(method, output_cls, prompt, llm_kwargs, prompt_args)
+        return _emit_end(_parse(await self.achat(**arguments), output_cls, method))
 
     def _structured_stream_call(
         self,
@@ -207,11 +182,11 @@ class StructuredPrediction(Configured):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Any, None, None]:
-        way = self._way(llm_kwargs)
-        if way is None:
+        method = self._select_method(llm_kwargs)
+        if method is None:
             return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
-        stream = self.stream_chat(**self._asked(way, output_cls, prompt, llm_kwargs, prompt_args))
-        return _drafted(stream, PartialObjectParser(output_cls, way))
+        arguments = self._chat_arguments(method, output_cls, prompt, llm_kwargs, prompt_args)
+        return _iter_objects(self.stream_chat(**arguments), PartialObjectParser(output_cls, method))
 
     async def _structured_astream_call(
         self,
@@ -220,38 +195,91 @@ class StructuredPrediction(Configured):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Any, None]:
-        way = self._way(llm_kwargs)
-        if way is None:
+        method = self._select_method(llm_kwargs)
+        if method is None:
             return await super()._structured_astream_call(
                 output_cls, prompt, llm_kwargs, **prompt_args
             )
-        question = self._asked(way, output_cls, prompt, llm_kwargs, prompt_args)
-        return _adrafted(await self.astream_chat(**question), PartialObjectParser(output_cls, way))
+        arguments = self._chat_arguments(method, output_cls, prompt, llm_kwargs, prompt_args)
+        stream = await self.astream_chat(**arguments)
+        return _aiter_objects(stream, PartialObjectParser(output_cls, method))
 
-    def _way(self, llm_kwargs: dict[str, Any] | None) -> StructuredOutputMethod | None:
-        """Our way in the present mode; None where LlamaIndex's program does it."""
-        mode = self.pydantic_program_mode
-        default = mode == PydanticProgramMode.DEFAULT
-        by_schema = self.should_use_structured_outputs and self.takes_schemas(llm_kwargs or {})
-        if default and by_schema:
-            return _BY_SCHEMA
-        by_tool = default or mode == PydanticProgramMode.FUNCTION
-        return _BY_TOOL if by_tool and self.is_function_calling_model else None
+    def _select_method(self, llm_kwargs: dict[str, Any] | None) -> "StructuredOutputMethod | None":
+        """Return the method for ``pydantic_program_mode``; None for LlamaIndex's own programs."""
+        is_default = self.pydantic_program_mode == PydanticProgramMode.DEFAULT
+        options = {"api": self.api, **self.additional_kwargs, **(llm_kwargs or {})}
+        # Messages has no field for a JSON schema.
+        if is_default and self.should_use_structured_outputs and options["api"] != "messages":
+            return JSON_SCHEMA
+        uses_tool = is_default or self.pydantic_program_mode == PydanticProgramMode.FUNCTION
+        return FORCED_TOOL_CALL if uses_tool and self.is_function_calling_model else None
 
-    def _asked(
+    def _chat_arguments(
         self,
-        way: StructuredOutputMethod,
+        method: "StructuredOutputMethod",
         output_cls: type[BaseModel],
         prompt: PromptTemplate,
         llm_kwargs: dict[str, Any] | None,
         prompt_args: Mapping[str, Any],
     ) -> dict[str, Any]:
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        options = {k: v for k, v in (llm_kwargs or {}).items() if k not in _OVERRULED}
-        return way.ask(self, output_cls, messages, options)
+        options = {k: v for k, v in (llm_kwargs or {}).items() if k not in _OVERRIDDEN}
+        return method.build_arguments(self, output_cls, messages, options)
+
+    def _sanitizes_schemas(self, options: Mapping[str, Any]) -> bool:
+        """Return whether ``clean_schemas`` is in effect in a call with these options."""
+        return {**self.additional_kwargs, **options}.get("clean_schemas") is not False
 
 
-def _started(
+class StructuredOutputMethod(NamedTuple):
+    """A method to request an object, and to extract its JSON from the response."""
+
+    build_arguments: Callable[
+        [StructuredPrediction, type[BaseModel], list[ChatMessage], Mapping[str, Any]],
+        dict[str, Any],
+    ]
+    get_json: Callable[[ChatResponse], str]
+
+
+def _request_json_schema(
+    llm: StructuredPrediction,
+    output_cls: type[BaseModel],
+    messages: list[ChatMessage],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    sanitize = llm._sanitizes_schemas(options)  # noqa: SLF001 - of this module
+    response_format = json_schema_format(output_cls, sanitize=sanitize)
+    return {**options, "messages": messages, "response_format": response_format}
+
+
+def _request_tool_call(
+    llm: StructuredPrediction,
+    output_cls: type[BaseModel],
+    messages: list[ChatMessage],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    tool = get_function_tool(output_cls)
+    schema_options = {k: v for k, v in options.items() if k == "clean_schemas"}
+    arguments = llm._prepare_chat_with_tools(  # noqa: SLF001 - LlamaIndex's extension point
+        [tool], chat_history=messages, tool_required=True, **schema_options
+    )
+    return {**options, **arguments}
+
+
+def _get_content(response: ChatResponse) -> str:
+    return response.message.content or ""
+
+
+def _get_tool_arguments(response: ChatResponse) -> str:
+    calls = (block for block in response.message.blocks if isinstance(block, ToolCallBlock))
+    return next((str(call.tool_kwargs) for call in calls), "")
+
+
+JSON_SCHEMA = StructuredOutputMethod(_request_json_schema, _get_content)
+FORCED_TOOL_CALL = StructuredOutputMethod(_request_tool_call, _get_tool_arguments)
+
+
+def _emit_start(
     output_cls: type[BaseModel], prompt: PromptTemplate, prompt_args: Mapping[str, Any]
 ) -> None:
     _dispatcher.event(
@@ -261,28 +289,28 @@ def _started(
     )
 
 
-def _ended(output: M) -> M:
+def _emit_end(output: M) -> M:
     _dispatcher.event(LLMStructuredPredictEndEvent(output=output))
     return output
 
 
-def _drafted(
-    stream: Generator[ChatResponse, None, None], drafts: PartialObjectParser
+def _iter_objects(
+    stream: Generator[ChatResponse, None, None], parser: PartialObjectParser
 ) -> Generator[Any, None, None]:
     with closing(stream):
         for response in stream:
-            if (draft := drafts.feed(response)) is not None:
-                yield draft
-    if (whole := drafts.last()) is not None:
-        yield whole
+            if (partial := parser.parse(response)) is not None:
+                yield partial
+    if (output := parser.parse_final()) is not None:
+        yield output
 
 
-async def _adrafted(
-    stream: AsyncGenerator[ChatResponse, None], drafts: PartialObjectParser
+async def _aiter_objects(
+    stream: AsyncGenerator[ChatResponse, None], parser: PartialObjectParser
 ) -> AsyncGenerator[Any, None]:
     async with aclosing(stream):
         async for response in stream:
-            if (draft := drafts.feed(response)) is not None:
-                yield draft
-    if (whole := drafts.last()) is not None:
-        yield whole
+            if (partial := parser.parse(response)) is not None:
+                yield partial
+    if (output := parser.parse_final()) is not None:
+        yield output

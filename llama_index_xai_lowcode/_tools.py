@@ -1,11 +1,10 @@
-"""LlamaIndex's ways to offer tools, force them and read the calls, as ours and back.
+"""Convert LlamaIndex's tools, tool choices and tool calls.
 
-What a call of ``chat`` carries stays in OpenAI's form, which tracers read; it is turned into ours
-when the request is made. Names are LlamaIndex's above and xAI's below, where brackets and spaces
-are not allowed: ``original_names`` leads from these to those.
+Tools are keyword arguments of ``chat`` in OpenAI's format, which tracers read; they are converted
+when the request is built. xAI accepts fewer characters in names than LlamaIndex:
+``original_names`` maps the names that were sent to those of the tools.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,140 +21,137 @@ from xai_lowcode.chat.openai_format import (
     is_server_tool,
     parse_server_tool,
     parse_tool,
-    parse_tool_choice,
     render_tool,
 )
+from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
 from xai_lowcode.redaction import mask_secrets, unmask_secrets
 from xai_lowcode.types.messages import ToolCallPart
-from xai_lowcode.types.requests import NamedTool, ServerTool, ToolChoice, ToolSpec
+from xai_lowcode.types.requests import ServerTool, ToolSpec
 
-_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
-
-# An agent offers its tools in every step, and pydantic takes a quarter of a millisecond for each.
+# An agent sends its tools with every step, and pydantic needs 0.25 ms for a schema.
 _SCHEMAS: WeakKeyDictionary[type[BaseModel], dict[tuple[str, bool], Mapping[str, Any]]] = (
     WeakKeyDictionary()
 )
 
 
-def sanitize_name(name: str) -> str:
-    """A name as xAI takes it."""
-    return _UNFIT.sub("_", name)
+def render_tools(tools: Sequence[Any], *, sanitize: bool) -> list[dict[str, Any]]:
+    """Return tools in OpenAI's format, under their LlamaIndex names.
 
-
-def render_tools(tools: Sequence[Any], *, clean: bool) -> list[dict[str, Any]]:
-    """Tools in OpenAI's form, under the names they have in LlamaIndex.
-
-    Tools that xAI runs are in their form on the wire, with their keys hidden from events.
+    Server-side tools are in xAI's format, with their credentials masked.
 
     Args:
-        tools: The tools.
-        clean: Whether their schemas are brought to what xAI takes.
+        tools: LlamaIndex's tools, server-side tools, or tools in OpenAI's format.
+        sanitize: Whether to reduce their JSON schemas to what xAI supports.
+
+    Raises:
+        UsageError: An element is not a tool.
     """
-    return [_render_tool(tool, clean=clean) for tool in tools]
+    return [_render_tool(tool, sanitize=sanitize) for tool in tools]
 
 
-def _render_tool(tool: Any, *, clean: bool) -> dict[str, Any]:
-    if (served := to_server_tool(tool)) is not None:
-        return mask_secrets(render_tool(served))
+def _render_tool(tool: Any, *, sanitize: bool) -> dict[str, Any]:
+    if (server_tool := to_server_tool(tool)) is not None:
+        return mask_secrets(render_tool(server_tool))
     if not isinstance(tool, BaseTool):
-        parse_tool(tool)  # refuses what is no function
+        parse_tool(tool)  # raises if it is not a function
         return dict(tool)
     return {
         "type": "function",
         "function": {
             "name": tool.metadata.get_name(),
             "description": tool.metadata.description,
-            "parameters": _parameters(tool.metadata, clean=clean),
+            "parameters": _get_parameters(tool.metadata, sanitize=sanitize),
         },
     }
 
 
-def _parameters(metadata: ToolMetadata, *, clean: bool) -> Mapping[str, Any]:
-    def described() -> Mapping[str, Any]:
-        parameters = metadata.get_parameters_dict()
-        if metadata.fn_schema is not None and "properties" not in parameters:
-            # Of a class that contains itself LlamaIndex leaves out the root, a reference.
-            parameters = object_schema(metadata.fn_schema)
-        return sanitize_schema(parameters, field="tools", name=name) if clean else parameters
+def _get_parameters(metadata: ToolMetadata, *, sanitize: bool) -> Mapping[str, Any]:
+    def create_schema() -> Mapping[str, Any]:
+        schema = metadata.get_parameters_dict()
+        if metadata.fn_schema is not None and "properties" not in schema:
+            # For a recursive class LlamaIndex drops the root, which is a reference.
+            schema = get_object_schema(metadata.fn_schema)
+        return sanitize_schema(schema, field="tools", name=name) if sanitize else schema
 
     name = metadata.get_name()
     if metadata.fn_schema is None or type(metadata) is not ToolMetadata:
-        return described()
-    return cached_schema(metadata.fn_schema, ("tools", clean), described)
+        return create_schema()
+    return get_cached_schema(metadata.fn_schema, ("tools", sanitize), create_schema)
 
 
-def cached_schema(
-    schema_of: type[BaseModel], use: tuple[str, bool], made: Callable[[], Mapping[str, Any]]
+def get_cached_schema(
+    model_class: type[BaseModel],
+    key: tuple[str, bool],
+    create_schema: Callable[[], Mapping[str, Any]],
 ) -> Mapping[str, Any]:
-    """The schema of a class, made once.
+    """Return the JSON schema of a class, created on first use.
 
     Args:
-        schema_of: The class.
-        use: The option it is for, and whether it is clean.
-        made: Makes it.
+        model_class: The class.
+        key: The option that the schema is for, and whether the schema is sanitized.
+        create_schema: Creates the schema.
     """
-    known = _SCHEMAS.setdefault(schema_of, {})
-    if use not in known:
-        known[use] = made()
-    return known[use]
+    schemas = _SCHEMAS.setdefault(model_class, {})
+    if key not in schemas:
+        schemas[key] = create_schema()
+    return schemas[key]
 
 
-def object_schema(schema_of: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of a class, with an object at its root."""
-    schema = schema_of.model_json_schema()
+def get_object_schema(model_class: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of a class, with the object at the root instead of a reference."""
+    schema = model_class.model_json_schema()
     reference = schema.pop("$ref", "")
     return {**schema.get("$defs", {}).get(reference.rpartition("/")[2], {}), **schema}
 
 
 def to_server_tool(tool: Any) -> ServerTool | None:
-    """A tool that xAI runs, from any of its forms; None for any other tool."""
+    """Convert a server-side tool from any of its formats; return None for any other tool."""
     if isinstance(tool, XAIServerTool):
         return tool.tool
     return parse_server_tool(unmask_secrets(tool)) if is_server_tool(tool) else None
 
 
-def to_tool_specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
-    """Tools of LlamaIndex, or in OpenAI's form, as ours.
-
-    Raises:
-        UsageError: Something is neither, or two tools have the same name at xAI.
-    """
-    specs = tuple(replace(spec, name=sanitize_name(spec.name)) for spec in _specs(tools))
-    names = [spec.name for spec in specs]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"tools: there are two tools with the name {name!r}.", field="tools")
-    return specs
-
-
-def original_names(tools: Sequence[Any]) -> dict[str, str]:
-    """From names at xAI to those in LlamaIndex, where they differ."""
-    given = [spec.name for spec in _specs(tools)]
-    return {sanitize_name(name): name for name in given if sanitize_name(name) != name}
-
-
-def _specs(tools: Sequence[Any]) -> list[ToolSpec]:
-    # Whether schemas are cleaned is known only where the request is rendered.
-    return [
-        parse_tool(_render_tool(tool, clean=False) if isinstance(tool, BaseTool) else tool)
-        for tool in tools
-    ]
-
-
-def to_tool_choice(choice: Any) -> ToolChoice | None:
-    """A choice as ours: a word, the name of a tool, or OpenAI's form of it.
+def to_tool(tool: Any) -> ToolSpec | ServerTool:
+    """Convert a tool of LlamaIndex, a server-side tool, or a function in OpenAI's format.
 
     Raises:
         UsageError: It is none of these.
     """
-    read = parse_tool_choice(choice)
-    return NamedTool(sanitize_name(read.name)) if isinstance(read, NamedTool) else read
+    if (server_tool := to_server_tool(tool)) is not None:
+        return server_tool
+    spec = _parse_function(tool)
+    return replace(spec, name=sanitize_name(spec.name))
 
 
-def to_plain_calls(calls: Sequence[ToolCallPart]) -> list[dict[str, Any]]:
-    """Calls as LlamaIndex's own code looks for them in ``additional_kwargs``: plain dicts."""
+def original_names(tools: Sequence[Any]) -> dict[str, str]:
+    """Map the names of tools as they are sent to their names in LlamaIndex.
+
+    Raises:
+        UsageError: Two tools are sent with the same name.
+    """
+    names: dict[str, str] = {}
+    for tool in tools:
+        if to_server_tool(tool) is not None:
+            continue
+        name = _parse_function(tool).name
+        sent_name = sanitize_name(name)
+        if sent_name in names:
+            raise UsageError(
+                f"tools: there are two tools with the name {sent_name!r}.", field="tools"
+            )
+        names[sent_name] = name
+    return names
+
+
+def _parse_function(tool: Any) -> ToolSpec:
+    # The schema is sanitized when the request is rendered, if clean_schemas is set.
+    return parse_tool(_render_tool(tool, sanitize=False) if isinstance(tool, BaseTool) else tool)
+
+
+def render_tool_calls(calls: Sequence[ToolCallPart]) -> list[dict[str, Any]]:
+    """Return tool calls as the dicts that LlamaIndex reads from ``additional_kwargs``."""
     return [
         {
             "id": call.id,
@@ -167,27 +163,29 @@ def to_plain_calls(calls: Sequence[ToolCallPart]) -> list[dict[str, Any]]:
 
 
 def to_selections(message: ChatMessage) -> list[ToolSelection]:
-    """The calls of an answer. A call that is still arriving has the arguments it has so far."""
+    """Return the tool calls of a message; incomplete arguments are parsed as far as they go."""
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if blocks:
         return [
-            _selection(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks
+            _to_selection(block.tool_call_id, block.tool_name, block.tool_kwargs)
+            for block in blocks
         ]
     return [
-        _selection(call.get("id"), call["function"]["name"], call["function"].get("arguments"))
+        _to_selection(call.get("id"), call["function"]["name"], call["function"].get("arguments"))
         for call in message.additional_kwargs.get("tool_calls") or ()
     ]
 
 
-def _selection(call_id: str | None, name: str, arguments: Any) -> ToolSelection:
-    return ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=to_arguments(arguments))
+def _to_selection(call_id: str | None, name: str, arguments: Any) -> ToolSelection:
+    return ToolSelection(
+        tool_id=call_id or "", tool_name=name, tool_kwargs=_parse_arguments(arguments)
+    )
 
 
-def to_arguments(said: Any) -> Any:
-    """The arguments of a call: read as far as they go, empty where they are no object."""
-    if isinstance(said, str):
+def _parse_arguments(arguments: Any) -> dict[str, Any]:
+    if isinstance(arguments, str):
         try:
-            said = from_json(said, allow_partial="trailing-strings")
+            arguments = from_json(arguments, allow_partial="trailing-strings")
         except ValueError:
             return {}
-    return said if isinstance(said, dict) else {}
+    return arguments if isinstance(arguments, dict) else {}

@@ -1,4 +1,4 @@
-"""``XAILowCodeEmbedding``: vectors of texts for indices, where the gateway has an endpoint."""
+"""``XAILowCodeEmbedding``: embeddings as a LlamaIndex integration, if the gateway offers them."""
 
 from typing import Any, ClassVar
 
@@ -17,35 +17,22 @@ from xai_lowcode.api.embeddings import (
 
 Vector = list[float]
 
-# Options that are no unknown ones, whatever they hold.
+# Fields of the request body that are not checked for credentials.
 _KNOWN = frozenset({"model", "dimensions", "encoding_format", "user"})
 
 
 class XAILowCodeEmbedding(ClientFields, BaseEmbedding):
     """Embeddings through the LowCodeAPI gateway.
 
-    The gateway's published list has no such endpoint, though xAI's specification has, and xAI gives
-    access to its embedding models on request. Where the endpoint is missing, calls raise
-    ``RouteNotFoundError``, which says what to use in its place.
-
-    Args:
-        model_name: Name of the embedding model, also as ``model``; any name is sent as it is.
-        dimensions: Length of the vectors, where a model lets it be chosen.
-        encoding_format: How vectors travel: ``"float"``, or ``"base64"``, which is shorter; they
-            arrive alike.
-        user: An id of the end user, for abuse detection.
-        embed_batch_size: Texts that LlamaIndex hands over at once; default 10. More than 128 go in
-            several requests.
-        num_workers: How many batches are under way at once in async calls; default all.
-        additional_kwargs: Further members of the request body.
-        options: ``api_token``, ``base_url``, ``timeout``, ``deadline``, ``max_retries``,
-            ``max_concurrency``, ``rate_limiter``, ``proxy``, ``verify``, ``max_response_bytes``,
-            ``url_format``, ``allow_insecure_http``, ``http_client`` and ``async_http_client``, as
-            ``XAILowCode`` takes them.
+    xAI's API specification has the endpoint, with access to the models on request; the gateway's
+    published list does not. If it is missing, calls raise ``RouteNotFoundError``, which names
+    alternatives. Keyword arguments are the fields below; any other becomes part of
+    ``additional_kwargs``, the further fields of the request body. A batch of more than 128 texts is
+    sent as several requests.
 
     Raises:
-        UsageError: There is no token, or it cannot be one; a setting has an impossible value, or
-            an unknown option is or holds a credential.
+        UsageError: The token is missing or invalid, a setting has an invalid value, or an unknown
+            argument is a credential.
 
     Example:
         >>> from llama_index_xai_lowcode import XAILowCodeEmbedding
@@ -56,30 +43,32 @@ class XAILowCodeEmbedding(ClientFields, BaseEmbedding):
         256
     """
 
-    _aliases: ClassVar[dict[str, str]] = {**ClientFields._aliases, "model": "model_name"}  # noqa: SLF001 - the base's table
+    _aliases: ClassVar[dict[str, str]] = {**ClientFields._aliases, "model": "model_name"}  # noqa: SLF001 - of the base
 
     model_name: str = Field(
         default=DEFAULT_EMBEDDING_MODEL,
         min_length=1,
-        description="Name of the embedding model; any name is sent.",
+        description="Name of the embedding model, also as model.",
     )
     dimensions: int | None = Field(
-        default=None, gt=0, description="Length of the vectors; None for the model's own."
+        default=None, gt=0, description="Length of the vectors, if the model supports a choice."
     )
     encoding_format: EncodingFormat | None = Field(
-        default=None, description="How vectors travel: 'float' or 'base64'."
+        default=None,
+        description="Encoding of the vectors in the response: 'float', or 'base64', which is"
+        " shorter. The result is the same.",
     )
-    user: str | None = Field(default=None, description="An id of the end user.")
+    user: str | None = Field(default=None, description="Id of the end user, for abuse detection.")
 
     @classmethod
     def class_name(cls) -> str:
-        """The name in stored components and events."""
+        """Return the name of the class in dumps and events."""
         return "XAILowCodeEmbedding"
 
     def to_payload(self) -> dict[str, Any]:
-        """What events and traces show; never a secret.
+        """Return what events and traces contain of the model; no secrets.
 
-        Versions of LlamaIndex before 0.14.23 show ``to_dict`` instead, which has no secret either.
+        LlamaIndex before 0.14.23 uses ``to_dict``, which contains no secrets either.
         """
         return {
             "class_name": self.class_name(),
@@ -101,18 +90,20 @@ class XAILowCodeEmbedding(ClientFields, BaseEmbedding):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        gateway = self._gateway()
-        return gateway.client.execute(embed_batches(gateway.context, self._request(texts))).vectors
+        model = self._chat_model()
+        return model.client.execute(
+            embed_batches(model.context, self._build_request(texts))
+        ).vectors
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        gateway = self._gateway()
-        flow = embed_batches(gateway.context, self._request(texts))
-        return (await gateway.async_client.execute(flow)).vectors
+        model = self._chat_model()
+        flow = embed_batches(model.context, self._build_request(texts))
+        return (await model.async_client.execute(flow)).vectors
 
-    def _request(self, texts: list[str]) -> EmbeddingRequest:
-        # The constructor checks it too, but it may be changed later.
-        if (refusal := credential_error(self.additional_kwargs, known=_KNOWN)) is not None:
-            raise refusal
+    def _build_request(self, texts: list[str]) -> EmbeddingRequest:
+        # additional_kwargs can be changed after the constructor has checked them.
+        if (error := credential_error(self.additional_kwargs, known=_KNOWN)) is not None:
+            raise error
         return EmbeddingRequest(
             texts=texts,
             model=self.model_name,

@@ -1,7 +1,7 @@
-"""Drawing as a tool, so that an agent can be asked for a picture."""
+"""Image generation, and image generation as a tool for agents."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool, ToolOutput
@@ -13,33 +13,39 @@ from xai_lowcode._internal.validation import check_http_client
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.settings import Settings
-from xai_lowcode.types.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageRequest
+from xai_lowcode.types.images import (
+    DEFAULT_IMAGE_MODEL,
+    Image,
+    ImageBatch,
+    ImageFormat,
+    ImageRequest,
+)
 
 
 class XAIImageGenerator:
-    """Makes pictures from words.
+    """Generates images from text prompts.
 
     Args:
         model: Name of the image model; default ``"grok-imagine-image"``.
-        api_token: LowCodeAPI's token (``at_…``); default ``LOWCODEAPI_API_TOKEN``.
-        base_url: The gateway's address; default ``LOWCODEAPI_BASE_URL``.
-        http_client: An ``httpx.Client`` to send with.
-        async_http_client: An ``httpx.AsyncClient`` to send with.
-        rate_limiter: Asked before each request, as ``XAILowCode`` takes it.
+        api_token: LowCodeAPI token (``at_…``); default ``LOWCODEAPI_API_TOKEN``.
+        base_url: Base URL of the gateway; default ``LOWCODEAPI_BASE_URL``.
+        http_client: An ``httpx.Client`` for ``generate``.
+        http_async_client: An ``httpx.AsyncClient`` for ``agenerate``.
+        rate_limiter: Called before each request; see ``XAILowCode``.
         options: ``timeout``, ``deadline``, ``max_retries``, ``max_concurrency``, ``proxy``,
-            ``verify``, ``max_response_bytes``, ``url_format`` and ``allow_insecure_http``, as
-            ``XAILowCode`` takes them.
+            ``verify``, ``max_response_bytes``, ``url_format`` and ``allow_insecure_http``; see
+            ``XAILowCode``.
 
     Raises:
-        UsageError: There is no token, or it cannot be one; a setting has an impossible value, or
-            an unknown option is or holds a credential.
+        UsageError: The token is missing or invalid, a setting has an invalid value, or an option is
+            unknown or a credential.
 
     Example:
         >>> from llama_index.core.llms import ChatMessage, TextBlock
         >>> from llama_index_xai_lowcode import XAIImageGenerator
-        >>> painter = XAIImageGenerator(api_token="at_r0123456789abcdef")
-        >>> (fox,) = painter.generate("A red fox in the snow")  # doctest: +SKIP
-        >>> ChatMessage(blocks=[TextBlock(text="Describe it."), fox])  # doctest: +SKIP
+        >>> generator = XAIImageGenerator(api_token="at_r0123456789abcdef")
+        >>> (image,) = generator.generate("A red fox in the snow")  # doctest: +SKIP
+        >>> ChatMessage(blocks=[TextBlock(text="Describe it."), image])  # doctest: +SKIP
     """
 
     def __init__(
@@ -49,31 +55,31 @@ class XAIImageGenerator:
         api_token: SecretStr | str | None = None,
         base_url: str | None = None,
         http_client: Any = None,
-        async_http_client: Any = None,
+        http_async_client: Any = None,
         rate_limiter: Any = None,
         **options: Any,
     ) -> None:
         self.model = model
-        if (refusal := credential_error(options, known=Settings.model_fields)) is not None:
-            # What reports errors shows the variables of frames.
+        if (error := credential_error(options, known=Settings.model_fields)) is not None:
+            # Error trackers record the variables of frames.
             options.clear()
-            raise refusal
+            raise error
         settings = Settings.create(api_token=api_token, base_url=base_url, **options)
-        for field, client in (
-            ("http_client", http_client),
-            ("async_http_client", async_http_client),
+        for field, client, is_async in (
+            ("http_client", http_client, False),
+            ("http_async_client", http_async_client, True),
         ):
             check_http_client(
                 client,
                 field=field,
-                is_async=field.startswith("async"),
+                is_async=is_async,
                 proxy=settings.proxy,
                 verify=settings.verify,
             )
-        self._gateway = ChatModel(
+        self._chat_model = ChatModel(
             settings,
             http_client=http_client,
-            http_async_client=async_http_client,
+            http_async_client=http_async_client,
             rate_limiter=rate_limiter,
         )
 
@@ -86,40 +92,29 @@ class XAIImageGenerator:
         n: int = 1,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
-        response_format: Literal["url", "b64_json"] = "url",
+        response_format: ImageFormat = "url",
         **extra: Any,
     ) -> list[ImageBlock]:
-        """Makes pictures.
+        """Generate images.
 
         Args:
-            prompt: What is to be seen.
-            n: How many pictures, 1 to 10.
-            aspect_ratio: ``"1:1"``, ``"16:9"``, ``"auto"`` and others; None for the default.
-            resolution: ``"1k"`` or ``"2k"``; None for the default.
-            response_format: ``"url"`` for addresses that work for a short time, ``"b64_json"`` for
-                the pictures themselves.
-            extra: Further members of the request body; credentials are refused.
+            prompt: Description of the image.
+            n: Number of images, 1 to 10.
+            aspect_ratio: ``"1:1"``, ``"16:9"``, ``"auto"`` and others; default is xAI's.
+            resolution: ``"1k"`` or ``"2k"``; default is xAI's.
+            response_format: ``"url"`` for temporary URLs, ``"b64_json"`` for the image data.
+            extra: Further fields of the request body; credentials are refused.
 
         Returns:
-            One block for each picture that passed xAI's moderation.
+            One block for each image that passed xAI's moderation.
 
         Raises:
-            UsageError: The order cannot be made; nothing was sent.
-            ContentPolicyError: Moderation held all pictures back.
+            UsageError: The request is invalid; nothing was sent.
+            ContentPolicyError: No image passed moderation.
             XAILowCodeError: The call failed.
         """
-        if (refusal := credential_error(extra)) is not None:
-            extra.clear()
-            raise refusal
-        order = self._order(
-            prompt=prompt,
-            n=n,
-            aspect_ratio=aspect_ratio,
-            resolution=resolution,
-            response_format=response_format,
-            extra=extra,
-        )
-        return _blocks(self._gateway.client.call(CREATE_IMAGE_GENERATION, body=order))
+        body = self._build_body(prompt, n, aspect_ratio, resolution, response_format, extra)
+        return _to_blocks(self._chat_model.client.call(CREATE_IMAGE_GENERATION, body=body))
 
     async def agenerate(
         self,
@@ -127,67 +122,77 @@ class XAIImageGenerator:
         n: int = 1,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
-        response_format: Literal["url", "b64_json"] = "url",
+        response_format: ImageFormat = "url",
         **extra: Any,
     ) -> list[ImageBlock]:
-        """Makes pictures; see ``generate``."""
-        if (refusal := credential_error(extra)) is not None:
+        """Generate images; see ``generate``."""
+        body = self._build_body(prompt, n, aspect_ratio, resolution, response_format, extra)
+        client = self._chat_model.async_client
+        return _to_blocks(await client.call(CREATE_IMAGE_GENERATION, body=body))
+
+    def close(self) -> None:
+        """Close the connections of ``generate``. The generator can still be used."""
+        self._chat_model.client.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of ``agenerate`` in the running event loop."""
+        await self._chat_model.async_client.aclose()
+
+    def _build_body(  # noqa: PLR0917 - the arguments of generate
+        self,
+        prompt: str,
+        n: int,
+        aspect_ratio: str | None,
+        resolution: str | None,
+        response_format: ImageFormat,
+        extra: dict[str, Any],
+    ) -> dict[str, Any]:
+        if (error := credential_error(extra)) is not None:
             extra.clear()
-            raise refusal
-        order = self._order(
+            raise error
+        return ImageRequest(
+            model=self.model,
             prompt=prompt,
             n=n,
             aspect_ratio=aspect_ratio,
             resolution=resolution,
             response_format=response_format,
             extra=extra,
-        )
-        return _blocks(await self._gateway.async_client.call(CREATE_IMAGE_GENERATION, body=order))
-
-    def close(self) -> None:
-        """Closes the connections of ``generate``."""
-        self._gateway.client.close()
-
-    async def aclose(self) -> None:
-        """Closes the connections that ``agenerate`` has in the running event loop."""
-        await self._gateway.async_client.aclose()
-
-    def _order(self, **fields: Any) -> dict[str, Any]:
-        return ImageRequest(model=self.model, **fields).render()
+        ).render()
 
 
-def _blocks(batch: ImageBatch) -> list[ImageBlock]:
-    return [_block(image) for image in batch.images]
+def _to_blocks(batch: ImageBatch) -> list[ImageBlock]:
+    return [_to_block(image) for image in batch.images]
 
 
-def _block(image: Image) -> ImageBlock:
+def _to_block(image: Image) -> ImageBlock:
     if image.url is not None:
         return ImageBlock(url=image.url, image_mimetype=image.mime_type)
     return ImageBlock(image=image.content, image_mimetype=image.mime_type)
 
 
 class XAIImageToolSpec(BaseToolSpec):
-    """The tool ``generate_image``, for agents and for ``chat_with_tools``.
+    """The tool ``generate_image``, for agents and ``chat_with_tools``.
 
-    The model is told the addresses of the pictures; the ``ImageBlock``s themselves are in the
-    tool's ``raw_output``. With ``show`` the model is given them to look at.
+    The model receives the URLs of the images; the ``ImageBlock``s are the ``raw_output`` of the
+    tool.
 
     Args:
-        generator: What makes the pictures; its token, address and model are its own.
-        show: Whether the model sees what was made; pictures cost context. Default False.
-        options: Arguments of every order that the model does not choose, such as
+        generator: Generates the images.
+        show: Whether the model receives the images too, as input tokens. Default False.
+        options: Arguments of ``generate`` that the model does not choose, for instance
             ``response_format="b64_json"``.
 
     Example:
         >>> from llama_index_xai_lowcode import XAIImageGenerator, XAIImageToolSpec
-        >>> painter = XAIImageGenerator(api_token="at_r0123456789abcdef")
-        >>> (tool,) = XAIImageToolSpec(painter).to_tool_list()
+        >>> generator = XAIImageGenerator(api_token="at_r0123456789abcdef")
+        >>> (tool,) = XAIImageToolSpec(generator).to_tool_list()
         >>> tool.metadata.name
         'generate_image'
         >>> agent = FunctionAgent(tools=[tool], llm=llm)  # doctest: +SKIP
     """
 
-    spec_functions = [("generate_image", "agenerate_image")]  # noqa: RUF012 - the base's own form
+    spec_functions = [("generate_image", "agenerate_image")]  # noqa: RUF012 - as in the base class
 
     def __init__(self, generator: XAIImageGenerator, *, show: bool = False, **options: Any) -> None:
         self._generator = generator
@@ -197,39 +202,44 @@ class XAIImageToolSpec(BaseToolSpec):
     def generate_image(
         self, prompt: str, n: int = 1, aspect_ratio: str | None = None
     ) -> list[ImageBlock]:
-        """Draws pictures from a description.
+        """Generate images from a text prompt.
 
         Args:
-            prompt (str): What is to be seen, in words.
-            n (int): How many pictures, 1 to 10.
-            aspect_ratio (str): Width to height, such as "1:1" or "16:9".
+            prompt (str): Detailed description of the image to generate.
+            n (int): Number of images, 1 to 10.
+            aspect_ratio (str): Aspect ratio, one of 1:1, 3:4, 4:3, 9:16, 16:9, 2:3, 3:2, 1:2, 2:1.
         """
         return self._generator.generate(prompt, n, aspect_ratio, **self._options)
 
     async def agenerate_image(
         self, prompt: str, n: int = 1, aspect_ratio: str | None = None
     ) -> list[ImageBlock]:
-        """Draws pictures from a description; see ``generate_image``."""
+        """Generate images from a text prompt; see ``generate_image``."""
         return await self._generator.agenerate(prompt, n, aspect_ratio, **self._options)
 
     def to_tool_list(self, *args: Any, **kwargs: Any) -> list[FunctionTool]:
-        """The tool, which tells the model in words what was made."""
+        """Return the tool, whose output is a text for the model and the images."""
         return [
             FunctionTool(
-                tool.fn, tool.metadata, tool.async_fn, callback=self._told, partial_params=None
+                tool.fn,
+                tool.metadata,
+                tool.async_fn,
+                callback=self._to_tool_output,
+                partial_params=None,
             )
             for tool in super().to_tool_list(*args, **kwargs)
         ]
 
-    def _told(self, pictures: Sequence[ImageBlock]) -> ToolOutput:
-        said = "\n".join(f"Picture {i + 1}: {_place(p)}" for i, p in enumerate(pictures))
+    def _to_tool_output(self, images: Sequence[ImageBlock]) -> ToolOutput:
+        if len(images) == 1:
+            text, label = "Generated 1 image; it is shown to the user.", "URL"
+        else:
+            text, label = f"Generated {len(images)} images; they are shown to the user.", "URLs"
+        if urls := " ".join(str(image.url) for image in images if image.url):
+            text = f"{text} {label}: {urls}"
         return ToolOutput(
-            blocks=[TextBlock(text=said), *(pictures if self._show else ())],
+            blocks=[TextBlock(text=text), *(images if self._show else ())],
             tool_name="generate_image",
             raw_input={},
-            raw_output=list(pictures),
+            raw_output=list(images),
         )
-
-
-def _place(picture: ImageBlock) -> str:
-    return str(picture.url) if picture.url else f"{picture.image_mimetype}, kept as data"

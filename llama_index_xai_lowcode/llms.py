@@ -1,12 +1,8 @@
-"""Grok as a LlamaIndex LLM: the methods that ask the model, each with its async twin.
-
-What is asked is made in ``_questions``, what is answered is read in ``_responses``; the twins
-differ in ``await`` alone.
-"""
+"""``XAILowCode``: Grok as a LlamaIndex LLM."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -16,12 +12,16 @@ from llama_index.core.base.llms.types import (
     CompletionResponse,
     CompletionResponseAsyncGen,
     CompletionResponseGen,
+    LLMMetadata,
     MessageRole,
 )
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
+from pydantic import Field, field_serializer, field_validator
 
+from llama_index_xai_lowcode._client_fields import ClientFields
+from llama_index_xai_lowcode._credential_guard import CredentialGuardMixin
 from llama_index_xai_lowcode._documents import reads_files
 from llama_index_xai_lowcode._request import PreparedRequest, prepare_request
 from llama_index_xai_lowcode._responses import (
@@ -34,83 +34,51 @@ from llama_index_xai_lowcode._responses import (
     to_response,
 )
 from llama_index_xai_lowcode._structured_output import StructuredPrediction
-from llama_index_xai_lowcode._tools import render_tools, to_selections
+from llama_index_xai_lowcode._tools import render_tools, to_selections, to_server_tool
+from xai_lowcode.chat.openai_format import render_tool
+from xai_lowcode.chat.options import polling_options, refuse_deferred_stream
+from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
-from xai_lowcode.types.requests import PollingOptions, parse_polling
+from xai_lowcode.types.requests import ServerTool
 
 F = TypeVar("F")
 
+_REQUEST_FIELDS = (
+    "temperature",
+    "max_tokens",
+    "reasoning_effort",
+    "logprobs",
+    "top_logprobs",
+    "api",
+    "store",
+    "include",
+    "use_previous_response_id",
+)
+# Options of an MCP server that authenticate the user to it.
+_CREDENTIAL_OPTIONS = frozenset({"authorization", "headers"})
 
-class _Unchanged(Protocol):
-    """A decorator that keeps the type of what it decorates."""
+
+class _TypedDecorator(Protocol):
+    """A decorator that preserves the type of the function."""
 
     def __call__(self, method: F, /) -> F: ...
 
 
-_chat_events: _Unchanged = llm_chat_callback()
-_completion_events: _Unchanged = llm_completion_callback()
+_chat_callback: _TypedDecorator = llm_chat_callback()
+_completion_callback: _TypedDecorator = llm_completion_callback()
 
 
-class XAILowCode(StructuredPrediction):
-    """Grok through the LowCodeAPI gateway, with all that LlamaIndex asks of a function calling LLM.
+class XAILowCode(CredentialGuardMixin, StructuredPrediction):
+    """Grok through the LowCodeAPI gateway, a ``FunctionCallingLLM``.
 
-    Unset options are not sent. An option given to a call wins over ``additional_kwargs``, and these
-    win over the fields. Any other keyword argument joins ``additional_kwargs``. Fields may be
-    assigned at any time.
-
-    Args:
-        model: Name of the model; default ``"grok-4.7"``.
-        temperature: Randomness, 0 to 2.
-        max_tokens: Limit of visible tokens; reasoning does not count.
-        reasoning_effort: How long to think: ``"low"``, ``"high"`` and what else the model knows.
-        logprobs: Whether to return probabilities of tokens.
-        top_logprobs: Number of alternatives for each token, 0 to 8.
-        additional_kwargs: Further options (``top_p``, ``seed``, ``stop``, …), and further members
-            of the request body.
-        context_window: Tokens that fit into prompt and answer; default by the model's name.
-        is_function_calling_model: Whether agents and programs may offer tools; default True.
-        should_use_structured_outputs: Whether ``structured_predict`` asks by a JSON schema in
-            LlamaIndex's default mode; by a forced tool otherwise. Default True.
-        api: The wire form: ``"auto"``, ``"chat_completions"``, ``"responses"`` or ``"messages"``.
-            Auto takes responses when something needs them; see docs/wire-forms.md.
-        server_tools: Tools that xAI runs itself, in every call: ``[web_search()]``. Dumps hold them
-            without the keys of MCP servers.
-        store: Whether xAI keeps responses; default is its own, to keep them for 30 days.
-        include: What else is told, for instance ``["reasoning.encrypted_content"]``, which takes a
-            model's thoughts through a tool loop where ``store`` is False.
-        use_previous_response_id: Whether only what follows the last stored response is sent, with
-            its id, instead of the whole conversation. An answer that was corrected since is none.
-        api_token: LowCodeAPI's token (``at_…``), also as ``api_key``; default
-            ``LOWCODEAPI_API_TOKEN``. Dumps, prints and events go without it; pickles contain it.
-        base_url: The gateway's address, also as ``api_base``; default ``LOWCODEAPI_BASE_URL``.
-        max_concurrency: Requests in flight at one time, of threads and coroutines together; default
-            no limit.
-        rate_limiter: Asked before each request, repeats included: LlamaIndex's, or any object with
-            ``acquire()``, and ``async_acquire()`` or ``aacquire()``. Copies share it.
-        allow_insecure_http: Whether plain http to another machine is accepted; default False.
-        timeout: Seconds: a number, ``(connect, read, write, pool)``, each None for no limit, or an
-            ``httpx.Timeout``; above 0 and at most 1,000,000. Default 20 minutes to read, since a
-            reasoning model may be silent for long.
-        deadline: Seconds for a whole call, retries included; default none.
-        deferred: Whether answers are deferred: True, or a ``xai_lowcode.PollingOptions`` that says how to
-            wait; also an option of a call. Streams cannot be deferred.
-        max_retries: How often a failed call is made again; default 2, 0 for one request.
-        proxy: URL of a proxy, with the scheme ``http``, ``https``, ``socks5`` or ``socks5h``;
-            default that of the environment, ``""`` for none. Not in dumps and prints, but in
-            pickles.
-        verify: Path of a file or directory of CA certificates, or an ``ssl.SSLContext``, which is
-            null in dumps and cannot be pickled. Default True: the default certificates, or those
-            of ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``. False for no verification, with a warning.
-        max_response_bytes: Limit of the decompressed size of one response; default 256 MiB.
-        url_format: The gateway's URL form, ``"auto"``, ``"new"`` or ``"old"``; default ``"auto"``.
-        http_client: An ``httpx.Client`` to send with; not together with ``proxy`` or ``verify``.
-        async_http_client: The same for the async methods.
-        system_prompt: Put first by ``predict``, query engines and agents; not by ``chat``.
-        callback_manager: LlamaIndex's callbacks; default none.
+    Keyword arguments are the fields below; any other becomes part of ``additional_kwargs``. Options
+    of a call override ``additional_kwargs``, which override the fields. Options that are not set
+    are not sent. Fields can be assigned at any time. ``system_prompt`` and the other fields of
+    LlamaIndex's ``LLM`` are supported; ``chat`` does not use ``system_prompt``.
 
     Raises:
-        UsageError: There is no token, or it cannot be one; a setting has an impossible value, or
-            an unknown option is or holds a credential.
+        UsageError: The token is missing or invalid, a setting has an invalid value, or an unknown
+            argument is a credential.
 
     Example:
         >>> from llama_index.core.llms import ChatMessage
@@ -125,96 +93,191 @@ class XAILowCode(StructuredPrediction):
         1, 2, 3
     """
 
+    _aliases: ClassVar[dict[str, str]] = {**ClientFields._aliases, "max_new_tokens": "max_tokens"}  # noqa: SLF001 - of the base
+    # Parameters of llama-index-llms-openai-like with one possible value here: Grok is a chat model,
+    # connections are reused, schemas are strict.
+    _ignored: ClassVar[frozenset[str]] = ClientFields._ignored | {  # noqa: SLF001 - of the base
+        *("is_chat_model", "strict", "tokenizer"),
+    }
+
+    model: str = Field(default=DEFAULT_MODEL, description="Name of the model.")
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, description="Sampling temperature, 0 to 2."
+    )
+    max_tokens: int | None = Field(
+        default=None, gt=0, description="Limit of output tokens, without reasoning tokens."
+    )
+    reasoning_effort: str | None = Field(
+        default=None, description="Reasoning effort: 'low', 'high' or another value of the model."
+    )
+    logprobs: bool | None = Field(
+        default=None, description="Whether to return log probabilities of the output tokens."
+    )
+    top_logprobs: int | None = Field(
+        default=None, ge=0, le=8, description="Number of alternatives per output token, 0 to 8."
+    )
+    context_window: int | None = Field(
+        default=None,
+        gt=0,
+        description="Context window in tokens; by default that of the model, by its name.",
+    )
+    server_tools: list[Any] = Field(
+        default_factory=list,
+        description="Server-side tools of every call, for instance [web_search()]. Dumps omit the"
+        " credentials of MCP servers.",
+    )
+    store: bool | None = Field(
+        default=None,
+        description="Whether xAI stores responses; by default it does, for 30 days.",
+    )
+    include: list[str] | None = Field(
+        default=None,
+        description="Additional output, for instance 'reasoning.encrypted_content', which preserves"
+        " reasoning between calls if store is False.",
+    )
+    use_previous_response_id: bool | None = Field(
+        default=None,
+        description="Whether to send the id of the last stored response and the messages after it"
+        " instead of the whole conversation. A message that was changed is sent again.",
+    )
+    deferred: Any = Field(
+        default=False,
+        exclude=True,
+        description="Whether to use deferred completions: True, or xai_lowcode.PollingOptions; also"
+        " an option of a call. Not supported when streaming.",
+    )
+
+    @field_validator("server_tools", mode="before")
+    @classmethod
+    def _parse_server_tools(cls, tools: Any) -> list[ServerTool]:
+        return [_parse_server_tool(tool) for tool in tools]
+
+    @field_serializer("server_tools")
+    def _serialize_server_tools(self, tools: list[ServerTool]) -> list[dict[str, Any]]:
+        return [
+            {k: v for k, v in render_tool(tool).items() if k not in _CREDENTIAL_OPTIONS}
+            for tool in tools
+        ]
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name of the class in dumps and events."""
+        return "XAILowCode"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """Context window, output limit and capabilities of the model."""
+        return LLMMetadata(
+            context_window=self.context_window or get_profile(self.model).context_window,
+            # -1 is no limit; LlamaIndex subtracts any other number from the context window.
+            num_output=self.max_tokens or -1,
+            is_chat_model=True,
+            is_function_calling_model=self.is_function_calling_model,
+            model_name=self.model,
+            system_role=MessageRole.SYSTEM,
+        )
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return what events and traces contain of the model; no secrets.
+
+        LlamaIndex before 0.14.23 uses ``to_dict``, which contains no secrets either.
+        """
+        return {
+            "class_name": self.class_name(),
+            **self.metadata.model_dump(),
+            **self._request_options(),
+            **({"server_tools": [t.type for t in self.server_tools]} if self.server_tools else {}),
+        }
+
     # --- chat -----------------------------------------------------------------------------------
 
-    @_chat_events
+    @_chat_callback
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Answers a conversation.
+        """Send a conversation and return the response.
 
         Args:
             messages: The conversation; it is not changed.
             kwargs: Options of this call, such as ``temperature``, ``stop`` or ``tools``.
 
         Returns:
-            The answer. ``raw`` is xAI's body as it came; ``additional_kwargs`` has the token counts
-            (reasoning is part of the completion), ``cost_usd`` and ``finish_reason``. The message
-            may go back with the next question as it is, also out of a store: what xAI must see
-            again, encrypted thoughts among it, is in its ``additional_kwargs``. Sources are
-            ``CitationBlock``s, pictures ``ImageBlock``s; tools that xAI ran are in
-            ``additional_kwargs["built_in_tool_calls"]``.
+            The response. ``raw`` is xAI's response body. ``additional_kwargs`` has token counts
+            (completion tokens include reasoning tokens), ``cost_usd``, ``finish_reason``, and
+            server-side tool calls as ``built_in_tool_calls``. The message can be sent back as it
+            is, also after it was in a chat store: its ``additional_kwargs`` have what xAI needs,
+            such as encrypted reasoning. Sources are ``CitationBlock``s, images ``ImageBlock``s.
 
         Raises:
-            UsageError: The request cannot be made; nothing was sent.
+            UsageError: The request is invalid; nothing was sent.
             XAILowCodeError: The call failed; see ``xai_lowcode.errors``.
         """
         return self._chat(messages, **kwargs)
 
-    @_chat_events
+    @_chat_callback
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Answers a conversation; see ``chat``."""
+        """Send a conversation and return the response; see ``chat``."""
         return await self._achat(messages, **kwargs)
 
-    @_chat_events
+    @_chat_callback
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """Answers a conversation piece by piece.
+        """Send a conversation and stream the response.
 
         Args:
             messages: The conversation; it is not changed.
             kwargs: Options of this call.
 
         Returns:
-            A generator of responses: ``delta`` is the new text, ``message`` all so far,
-            ``additional_kwargs["thinking_delta"]`` the new thought. The last one has no new text
-            and equals the answer of ``chat``. Closing the generator closes the connection.
+            A generator of responses: ``delta`` is the new text, ``message`` everything so far,
+            ``additional_kwargs["thinking_delta"]`` the new reasoning content. The last response has
+            an empty ``delta`` and equals that of ``chat``. Closing the generator closes the
+            connection.
 
         Raises:
-            UsageError: The request cannot be made; nothing was sent.
-            XAILowCodeError: The call failed, or the stream broke off; raised while iterating.
+            UsageError: The request is invalid; nothing was sent.
+            XAILowCodeError: The call failed or the stream was interrupted; raised while iterating.
         """
         return self._stream_chat(messages, **kwargs)
 
-    @_chat_events
+    @_chat_callback
     async def astream_chat(
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
-        """Answers a conversation piece by piece; a coroutine that returns an async generator."""
+        """Send a conversation and return an async generator of responses; see ``stream_chat``."""
         return await self._astream_chat(messages, **kwargs)
 
     # --- completion -----------------------------------------------------------------------------
 
-    @_completion_events
+    @_completion_callback
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """Answers a prompt, sent as the message of a user.
+        """Send a prompt as a user message and return the completion.
 
         Args:
             prompt: The prompt.
-            formatted: Whether ``completion_to_prompt`` was applied already.
+            formatted: Whether ``completion_to_prompt`` was already applied.
             kwargs: Options of this call; see ``chat``.
         """
-        return to_completion(self._chat(self._prompted(prompt, formatted), **kwargs))
+        return to_completion(self._chat(self._to_messages(prompt, formatted), **kwargs))
 
-    @_completion_events
+    @_completion_callback
     async def acomplete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponse:
-        """Answers a prompt; see ``complete``."""
-        return to_completion(await self._achat(self._prompted(prompt, formatted), **kwargs))
+        """Send a prompt and return the completion; see ``complete``."""
+        return to_completion(await self._achat(self._to_messages(prompt, formatted), **kwargs))
 
-    @_completion_events
+    @_completion_callback
     def stream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseGen:
-        """Answers a prompt piece by piece; see ``complete`` and ``stream_chat``."""
-        return iter_completions(self._stream_chat(self._prompted(prompt, formatted), **kwargs))
+        """Send a prompt and stream the completion; see ``complete`` and ``stream_chat``."""
+        return iter_completions(self._stream_chat(self._to_messages(prompt, formatted), **kwargs))
 
-    @_completion_events
+    @_completion_callback
     async def astream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
-        """Answers a prompt piece by piece; a coroutine that returns an async generator."""
-        return aiter_completions(
-            await self._astream_chat(self._prompted(prompt, formatted), **kwargs)
-        )
+        """Send a prompt and return an async generator of completions; see ``stream_complete``."""
+        responses = await self._astream_chat(self._to_messages(prompt, formatted), **kwargs)
+        return aiter_completions(responses)
 
     # --- tools ----------------------------------------------------------------------------------
 
@@ -228,17 +291,16 @@ class XAILowCode(StructuredPrediction):
         tool_required: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """The arguments of ``chat`` that offer tools."""
+        """Return the arguments of ``chat`` for a call with tools."""
         messages = list(chat_history or ())
         if user_msg is not None:
-            message = ChatMessage(user_msg) if isinstance(user_msg, str) else user_msg
-            messages.append(message)
-        choice = kwargs.pop("tool_choice", None) or ("required" if tool_required else None)
+            messages.append(ChatMessage(user_msg) if isinstance(user_msg, str) else user_msg)
+        tool_choice = kwargs.pop("tool_choice", None) or ("required" if tool_required else None)
         if tools:
-            kwargs["tools"] = render_tools(tools, clean=self.cleans_schemas(kwargs))
+            kwargs["tools"] = render_tools(tools, sanitize=self._sanitizes_schemas(kwargs))
             kwargs["parallel_tool_calls"] = allow_parallel_tool_calls
-            if choice is not None:
-                kwargs["tool_choice"] = choice
+            if tool_choice is not None:
+                kwargs["tool_choice"] = tool_choice
         return {"messages": messages, **kwargs}
 
     def get_tool_calls_from_response(
@@ -247,69 +309,76 @@ class XAILowCode(StructuredPrediction):
         error_on_no_tool_call: bool = True,
         **_kwargs: Any,
     ) -> list[ToolSelection]:
-        """The tool calls of an answer, with their arguments as dicts.
+        """Return the tool calls of a response, with their arguments as dicts.
 
         Args:
-            response: The answer, or one response of a stream.
-            error_on_no_tool_call: Whether an answer without calls is an error.
+            response: A response, or one of the responses of a stream.
+            error_on_no_tool_call: Whether to raise if there is no tool call.
 
         Raises:
-            ValueError: There are no calls.
+            ValueError: There is no tool call.
         """
         selections = to_selections(response.message)
         if error_on_no_tool_call and not selections:
             raise ValueError(
-                f"Expected a tool call, but the model said {response.message.content!r}."
+                f"Expected a tool call, but the response is {response.message.content!r}."
             )
         return selections
 
-    # --- inside: without events, so that a completion is not counted as a chat as well ----------
+    # --- without callbacks, so that a completion is not recorded as a chat too -------------------
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        deferral = self._deferral(kwargs)
-        question = self._question(messages, kwargs)
-        return to_response(self._gateway().generate(question.request, deferral), question)
+        polling = polling_options(kwargs, self.deferred)
+        prepared = self._prepare(messages, kwargs)
+        return to_response(self._chat_model().generate(prepared.request, polling), prepared)
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        deferral = self._deferral(kwargs)
-        question = await self._aquestion(messages, kwargs)
-        return to_response(await self._gateway().agenerate(question.request, deferral), question)
+        polling = polling_options(kwargs, self.deferred)
+        prepared = await self._aprepare(messages, kwargs)
+        response = await self._chat_model().agenerate(prepared.request, polling)
+        return to_response(response, prepared)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        self._refuse_deferral(kwargs)
-        question = self._question(messages, kwargs)
-        return iter_responses(self._gateway().stream(question.request), ResponseBuilder(question))
+        refuse_deferred_stream(kwargs.pop("deferred", self.deferred))
+        prepared = self._prepare(messages, kwargs)
+        events = self._chat_model().stream(prepared.request)
+        return iter_responses(events, ResponseBuilder(prepared))
 
     async def _astream_chat(
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
-        self._refuse_deferral(kwargs)
-        question = await self._aquestion(messages, kwargs)
-        return aiter_responses(self._gateway().astream(question.request), ResponseBuilder(question))
+        refuse_deferred_stream(kwargs.pop("deferred", self.deferred))
+        prepared = await self._aprepare(messages, kwargs)
+        events = self._chat_model().astream(prepared.request)
+        return aiter_responses(events, ResponseBuilder(prepared))
 
-    def _question(self, messages: Sequence[ChatMessage], wishes: dict[str, Any]) -> PreparedRequest:
-        fields = {**self._options(), "server_tools": self.server_tools}
-        return prepare_request(self.model, messages, fields, self.additional_kwargs, wishes)
+    def _prepare(self, messages: Sequence[ChatMessage], options: dict[str, Any]) -> PreparedRequest:
+        fields = {**self._request_options(), "server_tools": self.server_tools}
+        return prepare_request(self.model, messages, fields, self.additional_kwargs, options)
 
-    async def _aquestion(
-        self, messages: Sequence[ChatMessage], wishes: dict[str, Any]
+    async def _aprepare(
+        self, messages: Sequence[ChatMessage], options: dict[str, Any]
     ) -> PreparedRequest:
         if reads_files(messages):
-            return await asyncio.to_thread(self._question, messages, wishes)
-        return self._question(messages, wishes)
+            return await asyncio.to_thread(self._prepare, messages, options)
+        return self._prepare(messages, options)
 
-    def _refuse_deferral(self, wishes: dict[str, Any]) -> None:
-        if self._deferral(wishes) is not None:
-            raise UsageError(
-                "deferred: a stream cannot be deferred.",
-                field="deferred",
-                hint="Use chat or complete, or an agent with streaming=False.",
-            )
+    def _request_options(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in _REQUEST_FIELDS}
+        return {name: value for name, value in values.items() if value is not None}
 
-    def _deferral(self, wishes: dict[str, Any]) -> PollingOptions | None:
-        return parse_polling(wishes.pop("deferred", self.deferred))
-
-    def _prompted(self, prompt: str, formatted: bool) -> list[ChatMessage]:
+    def _to_messages(self, prompt: str, formatted: bool) -> list[ChatMessage]:
         if not formatted and self.completion_to_prompt is not None:
             prompt = self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=prompt)]
+
+
+def _parse_server_tool(tool: Any) -> ServerTool:
+    server_tool = to_server_tool(tool)
+    if server_tool is None:
+        raise UsageError(
+            f"server_tools: a {type(tool).__name__} is not a server-side tool.",
+            field="server_tools",
+            hint="Use web_search(), x_search(), code_execution() and the like.",
+        )
+    return server_tool

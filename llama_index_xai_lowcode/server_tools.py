@@ -1,8 +1,7 @@
-"""Tools that xAI runs itself, as tools of LlamaIndex's kind.
+"""Server-side tools, which xAI runs, as LlamaIndex tools.
 
-They go wherever LlamaIndex takes tools (``chat_with_tools``, ``FunctionAgent(tools=…)``), or into
-the field ``server_tools`` of the model, which then has them in every call. xAI runs them; what it
-did is in the answer, see ``XAILowCode.chat``.
+Pass them like other tools (``chat_with_tools``, ``FunctionAgent(tools=…)``), or as ``server_tools``
+of the model for every call. The response contains their calls; see ``XAILowCode.chat``.
 """
 
 from collections.abc import Callable
@@ -19,10 +18,10 @@ P = ParamSpec("P")
 
 
 class XAIServerTool(AsyncBaseTool):
-    """A tool that xAI runs itself, where LlamaIndex takes tools.
+    """A server-side tool as a LlamaIndex tool.
 
     Args:
-        tool: The tool; one that has no function here is ``ServerTool("its_type", {...})``.
+        tool: The tool. For a type without a function here, pass ``ServerTool("type", {...})``.
 
     Example:
         >>> from xai_lowcode.types.requests import ServerTool
@@ -38,21 +37,21 @@ class XAIServerTool(AsyncBaseTool):
 
     @property
     def type(self) -> str:
-        """What kind of tool it is, as xAI calls it."""
+        """Type of the tool in xAI's API."""
         return self.tool.type
 
     @property
     def options(self) -> dict[str, Any]:
-        """Its further members on the wire."""
+        """The other fields of the tool in xAI's API."""
         return dict(self.tool.options)
 
     @property
     def metadata(self) -> ToolMetadata:
-        """What LlamaIndex shows of it; xAI is told the tool itself."""
-        return ToolMetadata(f"{self.type}, a tool that xAI runs.", self.type)
+        """Name and description for LlamaIndex; they are not sent."""
+        return ToolMetadata(f"{self.type}, a tool that runs at xAI.", self.type)
 
     def call(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Refuses: there is nothing to run here.
+        """Raise an error: the tool runs at xAI.
 
         Raises:
             UsageError: Always.
@@ -60,25 +59,25 @@ class XAIServerTool(AsyncBaseTool):
         raise UsageError(
             f"tools: {self.type} is run by xAI and cannot be called.",
             field="tools",
-            hint="Offer it to a model that calls functions; text protocols cannot use it.",
+            hint="Use it with a FunctionAgent or chat_with_tools, not with ReActAgent.",
         )
 
     async def acall(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuses; see ``call``."""
+        """Raise an error; see ``call``."""
         self.call(*args, **kwargs)
 
 
-def _for_llama_index(make: Callable[P, ServerTool]) -> Callable[P, XAIServerTool]:
-    @wraps(make)
-    def made(*args: P.args, **kwargs: P.kwargs) -> XAIServerTool:
-        return XAIServerTool(make(*args, **kwargs))
+def _to_llama_index(create: Callable[P, ServerTool]) -> Callable[P, XAIServerTool]:
+    @wraps(create)
+    def create_tool(*args: P.args, **kwargs: P.kwargs) -> XAIServerTool:
+        return XAIServerTool(create(*args, **kwargs))
 
-    return made
+    return create_tool
 
 
-web_search = _for_llama_index(server_tools.web_search)
-x_search = _for_llama_index(server_tools.x_search)
-code_execution = _for_llama_index(server_tools.code_execution)
-file_search = _for_llama_index(server_tools.file_search)
-mcp = _for_llama_index(server_tools.mcp)
-image_generation = _for_llama_index(server_tools.image_generation)
+web_search = _to_llama_index(server_tools.web_search)
+x_search = _to_llama_index(server_tools.x_search)
+code_execution = _to_llama_index(server_tools.code_execution)
+file_search = _to_llama_index(server_tools.file_search)
+mcp = _to_llama_index(server_tools.mcp)
+image_generation = _to_llama_index(server_tools.image_generation)

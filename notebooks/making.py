@@ -1,8 +1,8 @@
-"""Notebooks from their sources: read, run, compared, written.
+"""Build notebooks from their sources.
 
-A source is a Python file in `sources` whose cells begin with `# %%`, so that it can be read, linted
-and compared like any other; `make notebooks` runs it in a kernel and writes it with its outputs.
-The digest in a notebook's metadata tells of which cells and which version its outputs are.
+A source is a Python file in `sources` with cells separated by `# %%`. `make notebooks` runs it in a
+kernel and writes it as a notebook with its outputs. The digest in a notebook's metadata identifies
+the cells and the package version that produced the outputs.
 """
 
 import asyncio
@@ -24,24 +24,24 @@ from xai_lowcode.settings import TOKEN_VARIABLE
 HERE = Path(__file__).parent
 SOURCES = sorted((HERE / "sources").glob("*.py"))
 TIMEOUT = 120
-AT_ONCE = 2
+CONCURRENCY = 2
 VARIES = "varies"
-"""The mark of a cell whose outputs are no two times the same."""
+"""Marks a cell whose outputs differ between runs."""
 
 _MARK = re.compile(r"^# %%(.*)$", re.MULTILINE)
-_PICTURES = {"image/png", "image/jpeg"}
+_IMAGE_TYPES = {"image/png", "image/jpeg"}
 
 
 def read_source(path: Path) -> Any:
-    """Reads a source as a notebook without outputs."""
+    """Read a source as a notebook without outputs."""
     notebook = nbformat.v4.new_notebook()
-    _, *rest = _MARK.split(path.read_text(encoding="utf-8"))
-    for number, (words, body) in enumerate(zip(rest[::2], rest[1::2], strict=True), 1):
-        if "[markdown]" in words:
+    _, *parts = _MARK.split(path.read_text(encoding="utf-8"))
+    for number, (flags, body) in enumerate(zip(parts[::2], parts[1::2], strict=True), 1):
+        if "[markdown]" in flags:
             cell = nbformat.v4.new_markdown_cell(_uncommented(body))
         else:
             cell = nbformat.v4.new_code_cell(body.strip())
-            if VARIES in words:
+            if VARIES in flags:
                 cell.metadata.tags = [VARIES]
         cell.id = f"cell-{number}"
         notebook.cells.append(cell)
@@ -52,19 +52,19 @@ def read_source(path: Path) -> Any:
 
 
 def run(notebooks: Sequence[Any]) -> list[BaseException | None]:
-    """Runs notebooks from top to bottom, each in a kernel of its own, as Jupyter does.
+    """Run notebooks, each in a kernel of its own.
 
     Returns:
-        What stopped each of them; None for those that came to their end.
+        The exception that stopped each notebook, or None.
     """
     return asyncio.run(_run_all(notebooks))
 
 
 async def _run_all(notebooks: Sequence[Any]) -> list[BaseException | None]:
-    places = asyncio.Semaphore(AT_ONCE)
+    semaphore = asyncio.Semaphore(CONCURRENCY)
 
     async def run_one(notebook: Any) -> None:
-        async with places:
+        async with semaphore:
             await _run_one(notebook)
 
     return await asyncio.gather(*map(run_one, notebooks), return_exceptions=True)
@@ -76,42 +76,42 @@ async def _run_one(notebook: Any) -> None:
         timeout=TIMEOUT,
         kernel_name="python3",
         resources={"metadata": {"path": str(HERE)}},
-        # Kernels warn that others on this machine may listen; there are no secrets in what is said.
+        # Hides the kernel's warning about unencrypted local connections.
         extra_arguments=["--log-level=ERROR"],
         record_timing=False,
         coalesce_streams=True,
     )
     with tempfile.TemporaryDirectory() as empty:
-        # What somebody has set up for their own notebooks must not show in these.
-        own = {"IPYTHONDIR": empty, "JUPYTER_CONFIG_DIR": empty}
-        await client.async_execute(env={**os.environ, **own})
+        # Isolates the run from the user's configuration.
+        config = {"IPYTHONDIR": empty, "JUPYTER_CONFIG_DIR": empty}
+        await client.async_execute(env={**os.environ, **config})
 
 
 def digest(notebook: Any) -> str:
-    """What the outputs are of: the code, in its order, and the package's version."""
+    """Return a digest of the code cells, in order, and the package version."""
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     return hashlib.sha256("\0".join([__version__, *code]).encode()).hexdigest()
 
 
 def outputs(notebook: Any) -> Iterator[list[tuple[str, ...]]]:
-    """What each code cell gave, as far as it is the same in every run.
+    """Yield the reproducible outputs of each code cell.
 
-    Of pictures, and of what varies, only the kind is left; standard error is left out.
+    Images, and outputs that vary, are reduced to their types; standard error is omitted.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
             plain = VARIES not in cell.metadata.get("tags", [])
-            found = (_told(output, plain=plain) for output in cell.outputs)
-            yield [told for told in found if told is not None]
+            normalized = (_normalize(output, plain=plain) for output in cell.outputs)
+            yield [output for output in normalized if output is not None]
 
 
-def _told(output: Any, *, plain: bool) -> tuple[str, ...] | None:
+def _normalize(output: Any, *, plain: bool) -> tuple[str, ...] | None:
     if output.output_type == "stream":
-        said = output.text if plain else ""
-        return None if output.name == "stderr" else ("stream", said)
+        text = output.text if plain else ""
+        return None if output.name == "stderr" else ("stream", text)
     data = output.get("data", {})
-    said = data.get("text/plain", "") if plain and not _PICTURES & data.keys() else ""
-    return (output.output_type, *sorted(data), said)
+    text = data.get("text/plain", "") if plain and not _IMAGE_TYPES & data.keys() else ""
+    return (output.output_type, *sorted(data), text)
 
 
 def _uncommented(body: str) -> str:
@@ -119,16 +119,16 @@ def _uncommented(body: str) -> str:
 
 
 def main(names: list[str]) -> None:
-    """Runs the sources whose names begin so, or all, and writes their notebooks."""
-    answered = "hosted" if os.environ.get(TOKEN_VARIABLE) else "emulator"
-    chosen = [path for path in SOURCES if path.name.startswith(tuple(names) or "")]
-    notebooks = [read_source(path) for path in chosen]
-    stopped = run(notebooks)
-    for path, notebook, problem in zip(chosen, notebooks, stopped, strict=True):
-        if problem is not None:
-            raise SystemExit(f"{path.name} stopped: {problem}")
-        made = {"digest": digest(notebook), "version": __version__, "answers": answered}
-        notebook.metadata["xai_lowcode"] = made
+    """Run the sources whose names start with one of the names, or all, and write the notebooks."""
+    backend = "hosted" if os.environ.get(TOKEN_VARIABLE) else "emulator"
+    paths = [path for path in SOURCES if path.name.startswith(tuple(names) or "")]
+    notebooks = [read_source(path) for path in paths]
+    errors = run(notebooks)
+    for path, notebook, error in zip(paths, notebooks, errors, strict=True):
+        if error is not None:
+            raise SystemExit(f"{path.name} failed: {error}")
+        metadata = {"digest": digest(notebook), "version": __version__, "answers": backend}
+        notebook.metadata["xai_lowcode"] = metadata
         target = HERE / f"{path.stem}.ipynb"
         nbformat.write(notebook, target)
         print(f"{target.name}: {target.stat().st_size / 1000:.0f} kB")

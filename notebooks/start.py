@@ -1,6 +1,6 @@
-"""What every notebook begins with: a connection, and a word about who answers.
+"""Connect a notebook to the hosted gateway or to an emulator, and print which.
 
-Models that are made without arguments find token and address in the environment.
+Models created without arguments read token and base URL from the environment.
 """
 
 import os
@@ -10,34 +10,34 @@ from xai_lowcode.emulator import Emulator, running
 from xai_lowcode.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE
 
 _EMULATED = """\
-The answers in this notebook come from the emulator that ships with this package, not from Grok."""
+The responses in this notebook come from the emulator of this package, not from Grok."""
 _NO_TOKEN = f"""\
 No token is set; with {TOKEN_VARIABLE} in the environment they come from Grok."""
-_ON_PURPOSE = """\
-A token would not change that: what goes wrong here goes wrong on request."""
+_ALWAYS_EMULATED = """\
+This notebook always uses the emulator, since it injects faults."""
 
 _open = ExitStack()
 _emulators: list[Emulator] = []
 
 
 def connect(*, emulator_only: bool = False) -> Emulator | None:
-    """Connects to the hosted gateway if there is a token, else to an emulator that is started.
+    """Connect to the hosted gateway if a token is set, else start an emulator.
 
     Args:
-        emulator_only: Start the emulator even if there is a token.
+        emulator_only: Start the emulator even if a token is set.
 
     Returns:
-        The emulator, if it is the one who answers.
+        The emulator, or None if the hosted gateway is used.
     """
-    # A cell may be run twice; the token that is then found is the emulator's.
+    # If the cell runs twice, the token in the environment is the emulator's.
     if not _emulators:
         if os.environ.get(TOKEN_VARIABLE) and not emulator_only:
-            address = os.environ.get(BASE_URL_VARIABLE, DEFAULT_BASE_URL)
-            print(f"The answers in this notebook come from Grok, through {address}.")
+            base_url = os.environ.get(BASE_URL_VARIABLE, DEFAULT_BASE_URL)
+            print(f"The responses in this notebook come from Grok, through {base_url}.")
             return None
         emulator = _open.enter_context(running())
         os.environ[TOKEN_VARIABLE] = emulator.api_token
         os.environ[BASE_URL_VARIABLE] = emulator.base_url
         _emulators.append(emulator)
-    print(_EMULATED, _ON_PURPOSE if emulator_only else _NO_TOKEN, sep="\n")
+    print(_EMULATED, _ALWAYS_EMULATED if emulator_only else _NO_TOKEN, sep="\n")
     return _emulators[0]

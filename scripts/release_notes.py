@@ -1,6 +1,6 @@
-"""Prints the changelog's section of a version; refuses a tag that is not this checkout's version.
+"""Print the changelog section of a version, if the tag matches the version of this checkout.
 
-Usage: ``release_notes.py v1.2.3``. Needs nothing installed.
+Usage: ``release_notes.py v1.2.3``. It needs only the standard library.
 """
 
 import re
@@ -11,35 +11,37 @@ ROOT = Path(__file__).parents[1]
 
 
 def main(tag: str) -> str:
-    """The section of the tag's version.
+    """Return the changelog section of the tag's version.
 
     Raises:
-        SystemExit: The tag is not ``v`` and the version, or the changelog has nothing under it.
+        SystemExit: The tag is not ``v`` plus the version, or the changelog has no such section.
     """
     version = _version()
     if tag != f"v{version}":
-        raise SystemExit(f"The tag is {tag}, but the version in _version.py is {version}.")
+        raise SystemExit(
+            f"tag: {tag} is not the version in _version.py. Tag v{version} or change the version."
+        )
     notes = _section(version)
     if not notes:
         raise SystemExit(
-            f"CHANGELOG.md has nothing under '## {version}'; move what is unreleased there."
+            f"CHANGELOG.md: no text below '## {version}'. Move the unreleased changes there."
         )
     return notes
 
 
 def _version() -> str:
     text = (ROOT / "shared" / "xai_lowcode" / "_version.py").read_text()
-    found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
-    if found is None:
-        raise SystemExit("_version.py holds no version.")
-    return found.group(1)
+    match = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    if match is None:
+        raise SystemExit("_version.py: __version__ not found.")
+    return match.group(1)
 
 
 def _section(version: str) -> str:
     text = (ROOT / "CHANGELOG.md").read_text()
     heading = rf"^## \[?{re.escape(version)}\]?(?: [^\n]*)?\n"
-    found = re.search(heading + r"(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    return found.group(1).strip() if found else ""
+    match = re.search(heading + r"(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return match.group(1).strip() if match else ""
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # First steps in LangChain
 #
-# Ask, stream, call a tool, fill an object, and see what it cost: five minutes with `ChatXAILowCode`.
+# Invoke, stream, call a tool, get structured output, and read token usage and cost with `ChatXAILowCode`.
 #
 # The first cell is the same in all notebooks. With a LowCodeAPI token in `LOWCODEAPI_API_TOKEN` it connects
-# to Grok; without one it starts the emulator of the gateway on this machine, and says so.
+# to Grok; without one it starts the emulator of the gateway on this machine.
 
 # %%
 from start import connect
@@ -12,46 +12,46 @@ from start import connect
 emulator = connect()
 
 # %% [markdown]
-# ## Ask
+# ## Invoke
 #
-# A model that is made without arguments finds token and address in the environment. The answer is an
-# ordinary `AIMessage`.
+# A model created without arguments reads token and base URL from the environment. The response is an
+# `AIMessage`.
 
 # %%
 from langchain_xai_lowcode import ChatXAILowCode
 
 llm = ChatXAILowCode(model="grok-4.3")
-answer = llm.invoke("Why is the sky blue? One sentence.")
-print(answer.text)
+message = llm.invoke("Why is the sky blue? One sentence.")
+print(message.text)
 
 # %% [markdown]
-# What it used, with the tokens that came from the cache and those that were thought, and what it cost:
+# Token usage, with cached and reasoning tokens, and cost:
 
 # %%
-print(answer.usage_metadata)
-print("US dollars:", answer.response_metadata["cost_usd"])
+print(message.usage_metadata)
+print("US dollars:", message.response_metadata["cost_usd"])
 
 # %% [markdown]
-# `grok-4.3` lets its thoughts be read. They are content blocks of their own, before the text.
+# `grok-4.3` returns reasoning content, in content blocks before the text.
 
 # %%
-for block in answer.content_blocks:
+for block in message.content_blocks:
     print(f"{block['type']:>9}: {block.get('reasoning') or block.get('text')}")
 
 # %% [markdown]
 # ## Stream
 #
-# Every piece is shown between bars as it comes.
+# Each chunk is printed as it arrives, followed by a bar.
 
 # %%
 for chunk in llm.stream("Say 'One, two, three, four, five.'"):
     print(chunk.text, end="|" if chunk.text else "")
 
 # %% [markdown]
-# ## Converse
+# ## Message history
 #
-# A conversation is a list of messages; answers go back into it as they are. What was said before comes from
-# the cache, and costs less.
+# A conversation is a list of messages; append responses unchanged. Earlier messages are read from the prompt
+# cache, and cost less.
 
 # %%
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -67,10 +67,10 @@ print(second.text)
 print("from the cache:", second.usage_metadata["input_token_details"]["cache_read"], "tokens")
 
 # %% [markdown]
-# ## Call a tool
+# ## Tool calling
 #
-# The model says which function it wants called with what; the result goes back as a `ToolMessage`.
-# Notebook 3 leaves the loop to an agent.
+# The model returns the function's name and arguments; the result is sent back as a `ToolMessage`. Notebook 3
+# uses an agent for this loop.
 
 # %%
 from langchain_core.tools import tool
@@ -82,20 +82,20 @@ def get_weather(city: str) -> str:
     return f"Sunny, 23 degrees in {city}."
 
 
-with_tool = llm.bind_tools([get_weather])
+llm_with_tools = llm.bind_tools([get_weather])
 question = HumanMessage("How is the weather in 'Vienna'?")
-asked = with_tool.invoke([question])
-for call in asked.tool_calls:
+message = llm_with_tools.invoke([question])
+for call in message.tool_calls:
     print(call["name"], call["args"])
 
 # %%
-results = [get_weather.invoke(call) for call in asked.tool_calls]
-print(with_tool.invoke([question, asked, *results]).text)
+results = [get_weather.invoke(call) for call in message.tool_calls]
+print(llm_with_tools.invoke([question, message, *results]).text)
 
 # %% [markdown]
-# ## Fill an object
+# ## Structured output
 #
-# `with_structured_output` gives an instance of a class, checked. Notebook 4 does it with real texts.
+# `with_structured_output` returns a validated instance of a class. Notebook 4 uses it on longer texts.
 
 # %%
 from pydantic import BaseModel, Field
@@ -112,24 +112,19 @@ facts = "'Ada Lovelace', 36, wrote the first published algorithm."
 llm.with_structured_output(Person).invoke(facts)
 
 # %% [markdown]
-# ## A chain, and several questions at once
+# ## Chains and batches
 #
-# The model stands in chains like any other. `track` shows how many answers have come, in notebooks and
-# terminals.
+# The model is a Runnable, for chains and batches.
 
 # %%
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
-from xai_lowcode._internal.progress import track
-
 chain = ChatPromptTemplate.from_template("Say '{word}, ahoy!'") | llm | StrOutputParser()
-words = [{"word": word} for word in ("Ship", "Land", "Whale")]
-answers = dict(track(chain.batch_as_completed(words), total=len(words)))
-print([answers[number] for number in sorted(answers)])
+print(chain.batch([{"word": word} for word in ("Ship", "Land", "Whale")]))
 
 # %% [markdown]
-# The same with `await`: `ainvoke`, `astream`, `abatch`. A notebook may await anywhere.
+# Async methods are `ainvoke`, `astream` and `abatch`. Notebooks support top-level `await`.
 
 # %%
 print((await llm.ainvoke("Say 'Good night.'")).text)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # First steps in LlamaIndex
 #
-# Complete, chat, stream, call a tool, fill an object, and see what it cost: five minutes with `XAILowCode`.
+# Complete, chat, stream, call a tool, get structured output, and read token usage and cost with `XAILowCode`.
 
 # %%
 from start import connect
@@ -9,30 +9,32 @@ from start import connect
 emulator = connect()
 
 # %% [markdown]
-# ## Ask
+# ## Complete
 #
-# A model that is made without arguments finds token and address in the environment.
+# A model created without arguments reads token and base URL from the environment.
 
 # %%
 from llama_index_xai_lowcode import XAILowCode
 
 llm = XAILowCode(model="grok-4.3")
-answer = llm.complete("Why is the sky blue? One sentence.")
-print(answer.text)
+response = llm.complete("Why is the sky blue? One sentence.")
+print(response.text)
 
 # %% [markdown]
-# What it used is in `additional_kwargs`; xAI's own words, cost included, are in `raw`. Costs are in ticks of
+# Token usage is in `additional_kwargs`; xAI's own response, cost included, is in `raw`. Costs are in ticks of
 # 10⁻¹⁰ US dollars.
 
 # %%
-print({name: used for name, used in answer.additional_kwargs.items() if name.endswith("tokens")})
-print("US dollars:", answer.raw["usage"]["cost_in_usd_ticks"] / 10**10)
+print(
+    {name: count for name, count in response.additional_kwargs.items() if name.endswith("tokens")}
+)
+print("US dollars:", response.raw["usage"]["cost_in_usd_ticks"] / 10**10)
 
 # %% [markdown]
 # ## Chat
 #
-# Answers are messages of blocks: `grok-4.3` lets its thoughts be read, and they come before the text. An
-# answer goes back into the conversation as it is.
+# Messages consist of blocks: `grok-4.3` returns reasoning content in a `ThinkingBlock` before the text. Append
+# responses to the conversation unchanged.
 
 # %%
 from llama_index.core.llms import ChatMessage
@@ -53,16 +55,16 @@ print(llm.chat(messages).message.content)
 # %% [markdown]
 # ## Stream
 #
-# Every piece is shown between bars as it comes; thoughts come as `thinking_delta`.
+# Each chunk is printed as it arrives, followed by a bar; reasoning content is in `thinking_delta`.
 
 # %%
-for piece in llm.stream_complete("Say 'One, two, three, four, five.'"):
-    print(piece.delta, end="|" if piece.delta else "")
+for chunk in llm.stream_complete("Say 'One, two, three, four, five.'"):
+    print(chunk.delta, end="|" if chunk.delta else "")
 
 # %% [markdown]
-# ## Call a tool
+# ## Tool calling
 #
-# `predict_and_call` does it in one go; `chat_with_tools` lets you look at the call first.
+# `chat_with_tools` returns the tool calls; `predict_and_call` also runs them.
 
 # %%
 from llama_index.core.tools import FunctionTool
@@ -80,7 +82,7 @@ for call in llm.get_tool_calls_from_response(llm.chat_with_tools([weather], ques
 print(llm.predict_and_call([weather], question))
 
 # %% [markdown]
-# ## Fill an object
+# ## Structured output
 
 # %%
 from llama_index.core.prompts import PromptTemplate
@@ -98,9 +100,9 @@ facts = "'Ada Lovelace', 36, wrote the first published algorithm."
 llm.structured_predict(Person, PromptTemplate("{facts}"), facts=facts)
 
 # %% [markdown]
-# ## The model of all components
+# ## Default model
 #
-# Put into `Settings`, it answers wherever LlamaIndex needs a model: in engines, agents, extractors.
+# `Settings.llm` is the model that engines, agents and extractors use by default.
 
 # %%
 from llama_index.core import Settings, SummaryIndex
@@ -115,7 +117,7 @@ engine = SummaryIndex(notes).as_query_engine(response_mode="compact")
 print(engine.query("Say 'Nothing but a ship.'"))
 
 # %% [markdown]
-# The same with `await`: `acomplete`, `achat`, `astream_chat`. A notebook may await anywhere.
+# Async methods are `acomplete`, `achat` and `astream_chat`. Notebooks support top-level `await`.
 
 # %%
 print((await llm.acomplete("Say 'Good night.'")).text)

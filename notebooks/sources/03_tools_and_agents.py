@@ -1,8 +1,8 @@
 # %% [markdown]
-# # Tools and agents
+# # Tool calling and agents
 #
-# One question that needs two tools at once, in LangChain's `create_agent` and in LlamaIndex's
-# `FunctionAgent`; watching an agent while it works; and tools that xAI itself runs, beside your own.
+# Parallel tool calls in LangChain's `create_agent` and in LlamaIndex's `FunctionAgent`; streaming an agent's
+# steps; and server-side tools, together with your own.
 
 # %%
 from start import connect
@@ -10,7 +10,7 @@ from start import connect
 emulator = connect()
 
 # %% [markdown]
-# Two functions, plain Python. The frameworks read their names, docstrings and annotations.
+# Two Python functions. The frameworks read their names, docstrings and type annotations.
 
 # %%
 WEATHER = {"Vienna": "sunny, 23 degrees", "Reykjavik": "rain, 9 degrees"}
@@ -31,8 +31,8 @@ QUESTION = "How is the weather in 'Vienna'? And multiply 23 by 1.8."
 # %% [markdown]
 # ## LangChain: `create_agent`
 #
-# The agent asks the model, calls what it wants called, and asks again, until there is an answer. Both calls
-# come in one message: the tools run side by side.
+# The agent calls the model, runs the tools that the model calls, and repeats until there is a final response.
+# Both calls are in one message: the tools run in parallel.
 
 # %%
 from langchain.agents import create_agent
@@ -44,31 +44,31 @@ agent = create_agent(llm, tools=[get_weather, multiply])
 state = agent.invoke({"messages": QUESTION})
 
 
-def tell(messages: list) -> None:
-    """Prints who said what."""
+def print_messages(messages: list) -> None:
+    """Print each message with its type."""
     for message in messages:
         calls = [f"{call['name']}({call['args']})" for call in getattr(message, "tool_calls", [])]
         print(f"{message.type:>6}: {message.text or ' and '.join(calls)}")
 
 
-tell(state["messages"])
+print_messages(state["messages"])
 
 # %% [markdown]
-# ### Watching it
+# ### Streaming
 #
-# Two views at once: `updates` are the agent's steps, `messages` the pieces of the text.
+# Two stream modes at once: `updates` are the agent's steps, `messages` the text chunks.
 
 # %%
-for mode, seen in agent.stream({"messages": QUESTION}, stream_mode=["updates", "messages"]):
+for mode, event in agent.stream({"messages": QUESTION}, stream_mode=["updates", "messages"]):
     if mode == "updates":
-        print(f"\n[{', '.join(seen)} has finished]")
-    elif seen[0].type == "AIMessageChunk":
-        print(seen[0].text, end="")
+        print(f"\n[{', '.join(event)} has finished]")
+    elif event[0].type == "AIMessageChunk":
+        print(event[0].text, end="")
 
 # %% [markdown]
-# ### An agent that ends with an object
+# ### Structured output of an agent
 #
-# With a `response_format` the last answer is an instance of a class.
+# With a `response_format` the agent returns an instance of a class in `structured_response`.
 
 # %%
 from pydantic import BaseModel
@@ -87,57 +87,57 @@ reporter.invoke({"messages": "How is the weather in 'Vienna'?"})["structured_res
 # %% [markdown]
 # ## LlamaIndex: `FunctionAgent`
 #
-# The same functions. The agent's events come as they happen.
+# The same functions. The agent's events are streamed.
 
 # %%
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent, ToolCallResult
 
 from llama_index_xai_lowcode import XAILowCode
 
-worker = FunctionAgent(tools=[get_weather, multiply], llm=XAILowCode(model="grok-4.3"))
-handler = worker.run(QUESTION)
-found = []
+agent = FunctionAgent(tools=[get_weather, multiply], llm=XAILowCode(model="grok-4.3"))
+handler = agent.run(QUESTION)
+results = []
 async for event in handler.stream_events():
     match event:
         case ToolCallResult():
-            found.append(f"{event.tool_name}({event.tool_kwargs}) -> {event.tool_output}")
+            results.append(f"{event.tool_name}({event.tool_kwargs}) -> {event.tool_output}")
         case AgentStream():
             print(event.delta, end="")
 await handler
-print("\n", *sorted(found), sep="\n")
+print("\n", *sorted(results), sep="\n")
 
 # %% [markdown]
-# A memory keeps the conversation, calls and results included; the second question knows the first.
+# A memory stores the conversation between runs, tool calls and results included.
 
 # %%
 from llama_index.core.memory import Memory
 
 memory = Memory.from_defaults(session_id="harbour", token_limit=40_000)
-await worker.run("Multiply 6 by 7.", memory=memory)
-print(await worker.run("Say 'Forty-two it is.'", memory=memory))
+await agent.run("Multiply 6 by 7.", memory=memory)
+print(await agent.run("Say 'Forty-two it is.'", memory=memory))
 print([message.role.value for message in await memory.aget_all()])
 
 # %% [markdown]
-# ## Tools that xAI runs
+# ## Server-side tools and citations
 #
-# Searching the web or X, running code and searching files happen at xAI, inside one call: no loop, no function
-# of yours. They stand beside your own tools, and their sources come with their places in the text.
+# xAI runs web and X search, code execution and file search itself, inside one call. Server-side tools can be
+# combined with your own, and citations have positions in the text.
 
 # %%
 from langchain_xai_lowcode import web_search
 
-searching = ChatXAILowCode(model="grok-4.3").bind_tools([web_search()])
-answer = searching.invoke("Search the web for lighthouses.")
-for block in answer.content_blocks:
+llm_with_search = ChatXAILowCode(model="grok-4.3").bind_tools([web_search()])
+message = llm_with_search.invoke("Search the web for lighthouses.")
+for block in message.content_blocks:
     match block["type"]:
         case "server_tool_call":
-            print("xAI ran", block["name"], block["args"])
+            print("server-side call:", block["name"], block["args"])
         case "text":
             print(block["text"])
             print([source["url"] for source in block.get("annotations", [])])
 
 # %%
-from llama_index_xai_lowcode import web_search as searching_tool
+from llama_index_xai_lowcode import web_search as web_search_tool
 
-researcher = FunctionAgent(tools=[searching_tool(), multiply], llm=XAILowCode(model="grok-4.3"))
+researcher = FunctionAgent(tools=[web_search_tool(), multiply], llm=XAILowCode(model="grok-4.3"))
 print(await researcher.run("Search the web for lighthouses."))

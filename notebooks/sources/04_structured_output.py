@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Structured output
 #
-# Objects out of texts: letters to a harbour office, and the tea party from *Alice's Adventures in Wonderland*
-# (1865). Both lie in `data`. What comes back is checked against what can be counted without a model.
+# Extract objects from letters to a harbour office, and from the tea party in *Alice's Adventures in
+# Wonderland* (1865). Both texts are in `data`. The results are compared with what a regular expression finds.
 #
-# The emulator fills objects from what stands in the text: labels, quotations, numbers, dates, addresses. It
-# understands nothing, so how well it does says nothing about Grok.
+# The emulator fills objects from labels, quotations, numbers, dates and addresses in the prompt. Its accuracy
+# is unrelated to Grok's.
 
 # %%
 from start import connect
@@ -13,9 +13,10 @@ from start import connect
 emulator = connect()
 
 # %% [markdown]
-# ## What is wanted
+# ## The schema
 #
-# A class says it all. Field descriptions are read by the model; types, formats and enums are enforced by xAI.
+# A pydantic class defines the schema. The model reads the field descriptions; xAI enforces types, formats and
+# enums.
 
 # %%
 from datetime import date
@@ -26,7 +27,7 @@ from pydantic import BaseModel, Field
 
 
 class Kind(StrEnum):
-    """What a letter wants."""
+    """The purpose of a letter."""
 
     ORDER = "deliver"
     COMPLAINT = "complaint"
@@ -36,10 +37,10 @@ class Kind(StrEnum):
 class Letter(BaseModel):
     """A letter to the harbour office."""
 
-    customer: str = Field(description="Who wrote it")
-    mail: str = Field(description="Where to answer", json_schema_extra={"format": "email"})
-    day: date = Field(description="The day it is about")
-    amount: int = Field(description="How many things it is about, the first number")
+    customer: str = Field(description="The sender's name")
+    mail: str = Field(description="The sender's address", json_schema_extra={"format": "email"})
+    day: date = Field(description="The date that the letter mentions")
+    amount: int = Field(description="The first number in the letter")
     kind: Kind
 
 
@@ -49,94 +50,94 @@ print(letters[0])
 # %% [markdown]
 # ## LangChain
 #
-# `with_structured_output` has three methods: the schema enforced by xAI (the default), a tool, and JSON that is
-# only asked for. All go to the same class.
+# `with_structured_output` has three methods: a JSON schema enforced by xAI (the default), a forced tool call,
+# and JSON mode.
 
 # %%
 from langchain_xai_lowcode import ChatXAILowCode
 
 llm = ChatXAILowCode(model="grok-4.3")
-reader = llm.with_structured_output(Letter)
-for letter in reader.batch(letters):
+structured_llm = llm.with_structured_output(Letter)
+for letter in structured_llm.batch(letters):
     print(letter.model_dump(mode="json"))
 
 # %%
 for method in ("json_schema", "function_calling"):
-    read = llm.with_structured_output(Letter, method=method).batch(letters)
-    print(f"{method:>16}:", [letter.customer for letter in read])
+    parsed = llm.with_structured_output(Letter, method=method).batch(letters)
+    print(f"{method:>16}:", [letter.customer for letter in parsed])
 
 # %% [markdown]
-# ### How sure is that?
+# ### Raw message and parsing errors
 #
-# `include_raw=True` keeps the answer beside the object, with usage and cost, and puts what could not be read
-# into `parsing_error` in place of raising it.
+# `include_raw=True` also returns the message, with usage and cost, and returns an error as `parsing_error`
+# instead of raising it.
 
 # %%
-whole = llm.with_structured_output(Letter, include_raw=True).invoke(letters[1])
-print(whole["parsed"].kind, whole["parsing_error"], whole["raw"].usage_metadata["total_tokens"])
+result = llm.with_structured_output(Letter, include_raw=True).invoke(letters[1])
+print(result["parsed"].kind, result["parsing_error"], result["raw"].usage_metadata["total_tokens"])
 
 # %% [markdown]
 # ## LlamaIndex
 #
-# `as_structured_llm` makes a model whose answers are objects; `structured_predict` fills one from a prompt.
+# `as_structured_llm` returns a model whose responses are objects; `structured_predict` returns one for a prompt.
 
 # %%
 from llama_index.core.llms import ChatMessage
 
 from llama_index_xai_lowcode import XAILowCode
 
-structured = XAILowCode(model="grok-4.3").as_structured_llm(Letter)
+structured_llm = XAILowCode(model="grok-4.3").as_structured_llm(Letter)
 for letter in letters:
-    read = structured.chat([ChatMessage(letter)]).raw
-    print(f"{read.customer:<12} {read.day} {read.kind.value}")
+    parsed = structured_llm.chat([ChatMessage(letter)]).raw
+    print(f"{parsed.customer:<12} {parsed.day} {parsed.kind.value}")
 
 # %% [markdown]
-# ## A longer text: who says what at the tea party
+# ## Extraction from a longer text
 #
-# All direct speech of a chapter, as a list. A regular expression finds the same quotation marks, so what the
-# model found can be checked.
+# Extract all direct speech of a chapter as a list, and compare it with a regular expression for quotation
+# marks.
 
 # %%
 import re
 
 
 class TeaParty(BaseModel):
-    """What is said aloud in a text."""
+    """The direct speech in a text."""
 
-    speeches: list[str] = Field(description="Every piece of direct speech, word for word")
+    speeches: list[str] = Field(description="Each direct speech, quoted exactly")
 
 
 text = Path("data/alice.txt").read_text(encoding="utf-8")
-spoken = re.findall("“([^”]+)”", text)
-found = llm.with_structured_output(TeaParty).invoke(text).speeches
-hits = set(found) & set(spoken)
-print(f"{len(found)} found, {len(hits)} of the {len(set(spoken))} that there are")
-for speech in found[:4]:
+expected = re.findall("“([^”]+)”", text)
+speeches = llm.with_structured_output(TeaParty).invoke(text).speeches
+correct = set(speeches) & set(expected)
+print(f"{len(speeches)} extracted, {len(correct)} of {len(set(expected))} expected")
+for speech in speeches[:4]:
     print("-", speech)
 
 # %% [markdown]
-# How long do they speak? Each bar is one speech.
+# The length of each speech in words.
 
 # %%
 import matplotlib.pyplot as plt
 
 plt.rcParams["figure.dpi"] = 72
-lengths = [len(speech.split()) for speech in found]
-names = [speech if len(speech) < 34 else speech[:32] + "…" for speech in found]
+lengths = [len(speech.split()) for speech in speeches]
+names = [speech if len(speech) < 34 else speech[:32] + "…" for speech in speeches]
 figure, axes = plt.subplots(figsize=(8, 4.8))
-axes.barh(range(len(found)), lengths, color="#4c6a92")
-axes.set_yticks(range(len(found)), names, fontsize=9)
+axes.barh(range(len(speeches)), lengths, color="#4c6a92")
+axes.set_yticks(range(len(speeches)), names, fontsize=9)
 axes.invert_yaxis()
 axes.set_xlabel("words")
-axes.set_title("The tea party, speech by speech")
+axes.set_title("Direct speech at the tea party")
 axes.spines[["top", "right"]].set_visible(False)
 figure.tight_layout()
 
 # %% [markdown]
-# ## What xAI cannot enforce
+# ## Constraints that xAI cannot enforce
 #
-# Schemas are brought to what xAI takes. What it cannot enforce is told to the model in the description, with a
-# warning, so that nothing gets lost in silence.
+# Schemas are converted to what xAI accepts. Constraints that it cannot enforce are added to the field's
+# description, with a warning.
 
 # %%
 import warnings
@@ -145,15 +146,15 @@ import warnings
 class Port(BaseModel):
     """A port."""
 
-    name: str = Field(description="Its name")
+    name: str = Field(description="The port's name")
     position: tuple[float, float] = Field(description="Latitude and longitude")
-    history: str = Field(description="What is known of it", max_length=5000)
+    history: str = Field(description="The port's history", max_length=5000)
 
 
-with warnings.catch_warnings(record=True) as told:
+with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     port = llm.with_structured_output(Port).invoke(
         "'Bergen' lies at 60.4 north, 5.3 east. history: founded by a king."
     )
 print(repr(port))
-print(*(str(warning.message) for warning in told), sep="\n")
+print(*(str(warning.message) for warning in caught), sep="\n")

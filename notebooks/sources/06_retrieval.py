@@ -1,11 +1,11 @@
 # %% [markdown]
-# # Retrieval
+# # Retrieval-augmented generation
 #
-# Questions about this package, answered from its own documents: a retriever in LangChain, a query engine in
-# LlamaIndex, and what they find.
+# Answer questions about this package from its own documentation: a retriever in LangChain and a query engine
+# in LlamaIndex.
 #
-# The gateway's published list has no embeddings, so the vectors are made here, in a few lines and without a
-# download: words weighed by how rare they are (TF-IDF), hashed into a vector. That finds words, not meanings.
+# The gateway's published endpoint list has no embeddings, so this notebook computes hashed TF-IDF vectors
+# without a download. They match words, not meanings.
 
 # %%
 from start import connect
@@ -15,7 +15,7 @@ emulator = connect()
 # %% [markdown]
 # ## The documents
 #
-# README and `docs`, cut at their headings. (Not the reference, which is made from docstrings.)
+# README and `docs`, split at headings, without the API reference.
 
 # %%
 import re
@@ -31,37 +31,37 @@ for path in [Path("../README.md"), *(page for page in pages if page.parent.name 
 print(len(sections) > 10, {section["file"] for section in sections} >= {"README.md", "gateway.md"})
 
 # %% [markdown]
-# ## Vectors without a model
+# ## TF-IDF vectors
 #
-# A word's weight is the logarithm of how rare it is among the sections. Its place in the vector is its hash:
-# no vocabulary has to be kept, and now and then two words share a place.
+# A word's weight is its inverse document frequency. Its index in the vector is its hash, so no vocabulary is
+# needed, at the price of occasional collisions.
 
 # %%
 import math
 from collections import Counter
 from zlib import crc32
 
-PLACES = 2048
+DIMENSIONS = 2048
 
 
-def words_of(text: str) -> list[str]:
-    """Gives the words of a text, without the endings of plurals."""
+def split_words(text: str) -> list[str]:
+    """Return the words of a text, without plural endings."""
     return [word.rstrip("s") for word in re.findall(r"[a-z]{3,}", text.lower())]
 
 
-seen_in = Counter(
-    word for section in sections for word in set(words_of(section["heading"] + section["text"]))
+document_frequency = Counter(
+    word for section in sections for word in set(split_words(section["heading"] + section["text"]))
 )
 
 
 def vector(text: str) -> list[float]:
-    """Makes a vector of length 1."""
-    places = [0.0] * PLACES
-    for word, times in Counter(words_of(text)).items():
-        rarity = math.log(1 + len(sections) / (1 + seen_in[word]))
-        places[crc32(word.encode()) % PLACES] += (1 + math.log(times)) * rarity
-    length = math.sqrt(sum(place * place for place in places)) or 1.0
-    return [place / length for place in places]
+    """Return the normalized TF-IDF vector of a text."""
+    values = [0.0] * DIMENSIONS
+    for word, count in Counter(split_words(text)).items():
+        weight = math.log(1 + len(sections) / (1 + document_frequency[word]))
+        values[crc32(word.encode()) % DIMENSIONS] += (1 + math.log(count)) * weight
+    length = math.sqrt(sum(value * value for value in values)) or 1.0
+    return [value / length for value in values]
 
 
 # %% [markdown]
@@ -77,36 +77,36 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_xai_lowcode import ChatXAILowCode
 
 
-class RareWords(Embeddings):
-    """LangChain's view of the vectors."""
+class TfidfEmbeddings(Embeddings):
+    """TF-IDF vectors as LangChain embeddings."""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Makes the vectors of texts."""
+        """Return the vectors of texts."""
         return [vector(text) for text in texts]
 
     def embed_query(self, text: str) -> list[float]:
-        """Makes the vector of a question."""
+        """Return the vector of a query."""
         return vector(text)
 
 
 store = InMemoryVectorStore.from_texts(
     [f"{section['heading']}\n{section['text']}" for section in sections],
-    RareWords(),
+    TfidfEmbeddings(),
     metadatas=[{"file": section["file"], "heading": section["heading"]} for section in sections],
 )
 retriever = store.as_retriever(search_kwargs={"k": 2})
 QUESTIONS = [
     "How do I test my application offline with the emulator?",
     "Which environment variable holds the token?",
-    "What does doctor tell about a token and an address?",
-    "Which errors are tried again?",
+    "What does doctor report about a token and a base URL?",
+    "Which errors are retried?",
 ]
 
 # %% varies
 for question in QUESTIONS:
     print(question)
-    for found in retriever.invoke(question):
-        print("   ", found.metadata["file"], "|", found.metadata["heading"])
+    for document in retriever.invoke(question):
+        print("   ", document.metadata["file"], "|", document.metadata["heading"])
 
 # %%
 prompt = ChatPromptTemplate.from_messages(
@@ -114,13 +114,13 @@ prompt = ChatPromptTemplate.from_messages(
 )
 
 
-def joined(found: list) -> str:
-    """Puts the sections that were found under one another."""
-    return "\n\n".join(document.page_content for document in found)
+def join_documents(documents: list) -> str:
+    """Join the text of the retrieved sections."""
+    return "\n\n".join(document.page_content for document in documents)
 
 
 chain = (
-    {"sections": retriever | joined, "question": RunnablePassthrough()}
+    {"sections": retriever | join_documents, "question": RunnablePassthrough()}
     | prompt
     | ChatXAILowCode(model="grok-4.3")
     | StrOutputParser()
@@ -130,8 +130,8 @@ print(chain.invoke(QUESTIONS[1]))
 # %% [markdown]
 # ## LlamaIndex: a query engine
 #
-# The same vectors as an embedding model. The answer brings its sources along. (The emulator repeats what it was
-# given, which shows that the sections get there.)
+# The same vectors as an embedding model. The response includes its source nodes. (The emulator repeats the
+# prompt, which shows that the sections are sent.)
 
 # %% varies
 from llama_index.core import VectorStoreIndex
@@ -141,8 +141,8 @@ from llama_index.core.schema import TextNode
 from llama_index_xai_lowcode import XAILowCode
 
 
-class RareWordsEmbedding(BaseEmbedding):
-    """LlamaIndex's view of the vectors."""
+class TfidfEmbedding(BaseEmbedding):
+    """TF-IDF vectors as a LlamaIndex embedding model."""
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return vector(text)
@@ -162,25 +162,25 @@ nodes = [
     )
     for section in sections
 ]
-index = VectorStoreIndex(nodes, embed_model=RareWordsEmbedding())
+index = VectorStoreIndex(nodes, embed_model=TfidfEmbedding())
 engine = index.as_query_engine(llm=XAILowCode(model="grok-4.3"), similarity_top_k=2)
-answer = engine.query(QUESTIONS[0])
-print(str(answer)[:300])
-for source in answer.source_nodes:
+response = engine.query(QUESTIONS[0])
+print(str(response)[:300])
+for source in response.source_nodes:
     print("   ", source.metadata["file"], "|", source.metadata["heading"])
 
 # %% [markdown]
-# As it is streamed, for those who wait:
+# With streaming:
 
 # %%
 streaming = index.as_query_engine(llm=XAILowCode(model="grok-4.3"), streaming=True)
-pieces = list(streaming.query(QUESTIONS[2]).response_gen)
-print(len(pieces) > 3)
+chunks = list(streaming.query(QUESTIONS[2]).response_gen)
+print(len(chunks) > 3)
 
 # %% [markdown]
-# ## Both find the same
+# ## Comparison
 #
-# One store or the other, vectors decide. How near each question is to its nearest sections, as both see it:
+# Both vector stores return the same sections with the same similarity:
 
 # %%
 import matplotlib.pyplot as plt
@@ -188,15 +188,19 @@ import matplotlib.pyplot as plt
 plt.rcParams["figure.dpi"] = 72
 figure, rows = plt.subplots(len(QUESTIONS), figsize=(8, 7.2), sharex=True)
 for axes, question in zip(rows, QUESTIONS, strict=True):
-    ours = store.similarity_search_with_score(question, k=4)
-    theirs = {
-        (near.metadata["file"], near.metadata["heading"]): near.score
-        for near in index.as_retriever(similarity_top_k=4).retrieve(question)
+    langchain_results = store.similarity_search_with_score(question, k=4)
+    llamaindex_scores = {
+        (node.metadata["file"], node.metadata["heading"]): node.score
+        for node in index.as_retriever(similarity_top_k=4).retrieve(question)
     }
-    places = [(found.metadata["file"], found.metadata["heading"]) for found, _ in ours]
-    names = [f"{file.removesuffix('.md')}: {heading}"[:44] for file, heading in places]
-    axes.barh(range(4), [score for _, score in ours], color="#4c6a92", label="LangChain")
-    marks = [(theirs[place], row) for row, place in enumerate(places) if place in theirs]
+    keys = [(doc.metadata["file"], doc.metadata["heading"]) for doc, _ in langchain_results]
+    names = [f"{file.removesuffix('.md')}: {heading}"[:44] for file, heading in keys]
+    axes.barh(
+        range(4), [score for _, score in langchain_results], color="#4c6a92", label="LangChain"
+    )
+    marks = [
+        (llamaindex_scores[key], row) for row, key in enumerate(keys) if key in llamaindex_scores
+    ]
     axes.plot(*zip(*marks, strict=True), "o", color="#d98032", label="LlamaIndex")
     axes.set_yticks(range(4), names, fontsize=9)
     axes.invert_yaxis()

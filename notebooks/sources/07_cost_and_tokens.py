@@ -1,9 +1,9 @@
 # %% [markdown]
-# # Cost, tokens and reasoning
+# # Token usage and cost
 #
-# A batch of questions with four efforts and three models: what was read, what came from the cache, what was
-# thought, what was said, and what it cost. The emulator counts and charges by xAI's rules and price list, with a
-# tokenizer of its own: the shape is right, the numbers are not Grok's.
+# A batch of prompts with four reasoning efforts and three models: input, cached, reasoning and output tokens,
+# and cost. The emulator applies xAI's rules and price list with a tokenizer of its own: the proportions are
+# realistic, the numbers are not Grok's.
 
 # %%
 from start import connect
@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 
 plt.rcParams["figure.dpi"] = 72
 BLUE, GREY, ORANGE, GREEN = "#4c6a92", "#b8c4d6", "#d98032", "#6a9a5b"
-QUESTIONS = [
+PROMPTS = [
     "Say 'Ahoy!'",
     "What is fog?",
     "Name three harbours.",
@@ -27,67 +27,59 @@ QUESTIONS = [
 ]
 
 # %% [markdown]
-# ## More effort, more thoughts
+# ## Reasoning effort
 #
-# `reasoning_effort` says how hard a model thinks. Thoughts are charged like words that are said, whether or not
-# they may be read. `track` shows how far the batch is.
+# `reasoning_effort` controls the number of reasoning tokens. They are billed like output tokens, whether or not
+# the reasoning content is returned.
 
 # %%
+
 from langchain_xai_lowcode import ChatXAILowCode
-from xai_lowcode._internal.progress import track
 
 EFFORTS = ["none", "low", "medium", "high"]
 
 
-def ask_all(llm: ChatXAILowCode, label: str) -> list:
-    """Asks all questions at once; gives the answers in the order of the questions."""
-    coming = llm.batch_as_completed(QUESTIONS)
-    answers = dict(track(coming, total=len(QUESTIONS), label=label))
-    return [answers[number] for number in sorted(answers)]
-
-
 by_effort = {
-    effort: ask_all(ChatXAILowCode(model="grok-4.3", reasoning_effort=effort), effort)
+    effort: ChatXAILowCode(model="grok-4.3", reasoning_effort=effort).batch(PROMPTS)
     for effort in EFFORTS
 }
 
 
-def totals(answers: list) -> dict[str, float]:
-    """Adds up what the answers used."""
-    used = [answer.usage_metadata for answer in answers]
-    cached = sum(one["input_token_details"]["cache_read"] for one in used)
-    thought = sum(one["output_token_details"]["reasoning"] for one in used)
+def sum_usage(messages: list) -> dict[str, float]:
+    """Add up token usage and cost of messages."""
+    usages = [message.usage_metadata for message in messages]
+    cached = sum(usage["input_token_details"]["cache_read"] for usage in usages)
+    reasoning = sum(usage["output_token_details"]["reasoning"] for usage in usages)
     return {
-        "read": sum(one["input_tokens"] for one in used) - cached,
+        "input": sum(usage["input_tokens"] for usage in usages) - cached,
         "cached": cached,
-        "thought": thought,
-        "said": sum(one["output_tokens"] for one in used) - thought,
-        "cost": sum(answer.response_metadata["cost_usd"] for answer in answers),
+        "reasoning": reasoning,
+        "output": sum(usage["output_tokens"] for usage in usages) - reasoning,
+        "cost": sum(message.response_metadata["cost_usd"] for message in messages),
     }
 
 
-print(f"{'effort':<8}{'read':>6}{'cached':>8}{'thought':>9}{'said':>6}{'US dollars':>13}")
-for effort, answers in by_effort.items():
-    used = totals(answers)
-    counts = f"{used['read']:>6}{used['cached']:>8}{used['thought']:>9}{used['said']:>6}"
-    print(f"{effort:<8}{counts}{used['cost']:>13.6f}")
+sums = {effort: sum_usage(messages) for effort, messages in by_effort.items()}
+print(f"{'effort':<8}{'input':>7}{'cached':>8}{'reasoning':>11}{'output':>8}{'US dollars':>13}")
+for effort, usage in sums.items():
+    counts = f"{usage['input']:>7}{usage['cached']:>8}{usage['reasoning']:>11}{usage['output']:>8}"
+    print(f"{effort:<8}{counts}{usage['cost']:>13.6f}")
 
 # %%
-kinds = {"read": BLUE, "cached": GREY, "thought": ORANGE, "said": GREEN}
-sums = {effort: totals(answers) for effort, answers in by_effort.items()}
+kinds = {"input": BLUE, "cached": GREY, "reasoning": ORANGE, "output": GREEN}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
 bottom = [0.0] * len(EFFORTS)
 for kind, colour in kinds.items():
     heights = [sums[effort][kind] for effort in EFFORTS]
     left.bar(EFFORTS, heights, bottom=bottom, color=colour, label=kind)
     bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
-left.set_title("Tokens of eight questions")
+left.set_title("Tokens of eight prompts")
 left.set_xlabel("reasoning effort")
 handles, labels = left.get_legend_handles_labels()
 left.legend(handles[::-1], labels[::-1], frameon=False, loc="upper left")
 left.set_ylim(top=max(bottom) * 1.5)
 right.bar(EFFORTS, [1000 * sums[effort]["cost"] for effort in EFFORTS], color=BLUE)
-right.set_title("What they cost")
+right.set_title("Cost")
 right.set_xlabel("reasoning effort")
 right.set_ylabel("US dollars / 1000")
 for axes in (left, right):
@@ -95,10 +87,10 @@ for axes in (left, right):
 figure.tight_layout()
 
 # %% [markdown]
-# ## Models side by side
+# ## Comparison of models
 #
-# The same questions to a model that does not think, to one that thinks where it can be read, and to one that
-# keeps its thoughts to itself. Each dot is one question.
+# The same prompts with a model without reasoning, a model that returns reasoning content, and a model that
+# reasons without returning it. Each dot is one prompt.
 
 # %%
 MODELS = {
@@ -108,21 +100,21 @@ MODELS = {
 }
 figure, axes = plt.subplots(figsize=(8, 3.8))
 for (model, colour), mark in zip(MODELS.items(), "osD", strict=True):
-    answers = ask_all(ChatXAILowCode(model=model), model)
-    outputs = [answer.usage_metadata["output_tokens"] for answer in answers]
-    costs = [1000 * answer.response_metadata["cost_usd"] for answer in answers]
+    messages = ChatXAILowCode(model=model).batch(PROMPTS)
+    outputs = [message.usage_metadata["output_tokens"] for message in messages]
+    costs = [1000 * message.response_metadata["cost_usd"] for message in messages]
     axes.scatter(outputs, costs, color=colour, marker=mark, label=model, alpha=0.85)
-axes.set_xlabel("tokens thought and said")
+axes.set_xlabel("output tokens, reasoning included")
 axes.set_ylabel("US dollars / 1000")
 axes.legend(frameon=False, loc="upper left")
 axes.spines[["top", "right"]].set_visible(False)
 figure.tight_layout()
 
 # %% [markdown]
-# ## The cache in a conversation
+# ## Prompt cache in a conversation
 #
-# Each turn sends everything that was said before. xAI reads that from its cache, for a fraction of the price: the
-# same in LlamaIndex, from `additional_kwargs`.
+# Each turn sends the whole history. xAI reads it from its prompt cache, for a fraction of the price. In
+# LlamaIndex the counts are in `additional_kwargs`.
 
 # %%
 from llama_index.core.llms import ChatMessage
@@ -130,33 +122,33 @@ from llama_index.core.llms import ChatMessage
 from llama_index_xai_lowcode import XAILowCode
 
 llm = XAILowCode(model="grok-4.3", reasoning_effort="low")
-history, fresh, cached = [], [], []
-for question in QUESTIONS:
-    history.append(ChatMessage(question))
-    answer = llm.chat(history)
-    history.append(answer.message)
-    used = answer.additional_kwargs
-    cached.append(used["cached_tokens"])
-    fresh.append(used["prompt_tokens"] - used["cached_tokens"])
-print(f"{sum(cached) / (sum(cached) + sum(fresh)):.0%} of what was read came from the cache")
+history, uncached, cached = [], [], []
+for prompt in PROMPTS:
+    history.append(ChatMessage(prompt))
+    response = llm.chat(history)
+    history.append(response.message)
+    usage = response.additional_kwargs
+    cached.append(usage["cached_tokens"])
+    uncached.append(usage["prompt_tokens"] - usage["cached_tokens"])
+print(f"{sum(cached) / (sum(cached) + sum(uncached)):.0%} of the input tokens were cached")
 
 # %%
-turns = range(1, len(QUESTIONS) + 1)
+turns = range(1, len(PROMPTS) + 1)
 figure, axes = plt.subplots(figsize=(8, 3.4))
-axes.bar(turns, cached, color=GREY, label="from the cache")
-axes.bar(turns, fresh, bottom=cached, color=BLUE, label="read anew")
+axes.bar(turns, cached, color=GREY, label="cached")
+axes.bar(turns, uncached, bottom=cached, color=BLUE, label="not cached")
 axes.set_xlabel("turn")
-axes.set_ylabel("tokens of the prompt")
+axes.set_ylabel("input tokens")
 axes.legend(frameon=False, loc="upper left")
 axes.spines[["top", "right"]].set_visible(False)
 figure.tight_layout()
 
 # %% [markdown]
-# ## Before anything is asked
+# ## Count tokens before a request
 #
-# The service's own tokenizer counts beforehand, and is asked once for each text.
+# `get_num_tokens` uses xAI's tokenizer, with one request for each text.
 
 # %%
 model = ChatXAILowCode(model="grok-4.3")
-for question in QUESTIONS:
-    print(f"{model.get_num_tokens(question):>4}  {question}")
+for prompt in PROMPTS:
+    print(f"{model.get_num_tokens(prompt):>4}  {prompt}")

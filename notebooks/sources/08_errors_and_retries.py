@@ -1,8 +1,8 @@
 # %% [markdown]
-# # Errors, retries and answers that come later
+# # Errors, retries and deferred completions
 #
-# What happens when things go wrong, seen happening: the emulator refuses, drops, stalls and breaks off on
-# request. Nothing here talks to Grok, with or without a token.
+# The emulator injects errors, dropped connections, delays and interrupted streams. This notebook never uses
+# Grok, with or without a token.
 
 # %%
 from start import connect
@@ -10,54 +10,54 @@ from start import connect
 emulator = connect(emulator_only=True)
 
 # %% [markdown]
-# ## What can be told from an error
+# ## Error classes and attributes
 #
-# Each error is of a class that can be caught, says who refused, whether the same call may succeed later, and
-# what to do. `max_retries=0` lets them through at once.
+# Each error has a class, a source, whether it is transient, and a hint. With `max_retries=0` errors are raised
+# without retries.
 
 # %%
 from langchain_xai_lowcode import ChatXAILowCode
 from xai_lowcode import XAILowCodeError
 from xai_lowcode.emulator import Drop, Empty, ErrorIn200, Html, Refuse
 
-impatient = ChatXAILowCode(model="grok-4.3", max_retries=0)
-MISFORTUNES = {
+no_retries = ChatXAILowCode(model="grok-4.3", max_retries=0)
+FAULTS = {
     "too many requests": [Refuse(429, "Slow down", retry_after=2.5)],
     "overloaded": [Refuse(503, "The service is currently unavailable")],
-    "an error under 200": [ErrorIn200()],
-    "a proxy's page": [Html(502)],
-    # Twice: a kept connection that is dropped was just stale, and a fresh one is tried at once.
-    "no answer at all": [Drop(), Drop()],
-    "an empty answer": [Empty()],
+    "an error inside a 200": [ErrorIn200()],
+    "an HTML page": [Html(502)],
+    # Two faults: a request on a closed idle connection is repeated on a new one immediately.
+    "dropped connection": [Drop(), Drop()],
+    "an empty response": [Empty()],
     "out of credits": [Refuse(403, "Your team has used all available credits")],
     "a wrong key": [Refuse(400, "Incorrect API key provided: xai-0…0.")],
 }
-print(f"{'what happened':<20}{'class':<24}{'maker':<10}{'again?':<8}wait")
-for what, faults in MISFORTUNES.items():
+print(f"{'fault':<22}{'class':<24}{'source':<10}{'retryable':<11}retry_after")
+for name, faults in FAULTS.items():
     emulator.inject(*faults)
     try:
-        impatient.invoke("Hello")
+        no_retries.invoke("Hello")
     except XAILowCodeError as error:
-        again = "yes" if error.is_retryable else "no"
+        retryable = "yes" if error.is_retryable else "no"
         kind = type(error).__name__
-        print(f"{what:<20}{kind:<24}{error.source:<10}{again:<8}{error.retry_after or ''}")
+        print(f"{name:<22}{kind:<24}{error.source:<10}{retryable:<11}{error.retry_after or ''}")
 
 # %% [markdown]
-# What is wrong on this side is told before anything is sent:
+# Invalid parameters are rejected before anything is sent:
 
 # %%
 before = len(emulator.requests)
-for wrong in ({"temperature": "hot"}, {"deferred": "later"}, {"api": "telepathy"}):
+for invalid in ({"temperature": "hot"}, {"deferred": "later"}, {"api": "telepathy"}):
     try:
-        impatient.invoke("Hello", **wrong)
+        no_retries.invoke("Hello", **invalid)
     except XAILowCodeError as error:
         print(error)
 print(len(emulator.requests) - before, "requests were sent")
 
 # %% [markdown]
-# ## Retries, seen happening
+# ## Retries
 #
-# A debug line of the logger `xai_lowcode` for each request tells when it ended and how. This handler keeps them.
+# The logger `xai_lowcode` writes a line with the outcome of each request at DEBUG. This handler records them.
 
 # %%
 import logging
@@ -69,69 +69,71 @@ plt.rcParams["figure.dpi"] = 72
 BLUE, ORANGE, GREEN = "#4c6a92", "#d98032", "#6a9a5b"
 
 
-class Diary(logging.Handler):
-    """Keeps when each request ended, and whether well."""
+class OutcomeHandler(logging.Handler):
+    """Record time and outcome of each request."""
 
     def __init__(self) -> None:
         super().__init__()
         self.entries: list[tuple[float, str]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keeps one line: method, path and outcome."""
+        """Record the outcome of a request."""
         if record.levelno == logging.DEBUG:
-            how = record.getMessage().split(": ", 1)[1]
-            self.entries.append((record.created, how if how.isdecimal() else "no answer"))
+            outcome = record.getMessage().split(": ", 1)[1]
+            self.entries.append((record.created, outcome if outcome.isdecimal() else "dropped"))
 
 
-diary = Diary()
+outcomes = OutcomeHandler()
 logger = logging.getLogger("xai_lowcode")
 logger.setLevel(logging.DEBUG)
-logger.addHandler(diary)
+logger.addHandler(outcomes)
 
 # %% [markdown]
-# Four calls, each with misfortunes of its own. What the other side asks to wait is waited; where it says nothing,
-# pauses grow, with some chance in them, so that many clients do not come back at one time.
+# Four calls with different faults. `Retry-After` is honoured; without it, delays grow exponentially with random
+# jitter.
 
 # %%
 from xai_lowcode.emulator import Stall
 
-patient = ChatXAILowCode(model="grok-4.3", max_retries=4)
+with_retries = ChatXAILowCode(model="grok-4.3", max_retries=4)
 CALLS = {
-    "as it should be": [],
-    "asked to wait 0.6 s": [Refuse(429, retry_after=0.6)],
+    "no fault": [],
+    "Retry-After 0.6 s": [Refuse(429, retry_after=0.6)],
     "three times 503": [Refuse(503)] * 3,
     "dropped, then slow": [Drop(), Stall(0.5)],
 }
 timelines = {}
 for name, faults in CALLS.items():
     emulator.inject(*faults)
-    diary.entries.clear()
+    outcomes.entries.clear()
     began = time.time()
-    text = patient.invoke("Say 'Land in sight.'").text
-    timelines[name] = [(moment - began, how) for moment, how in diary.entries]
-    outcomes = ", ".join(how for _, how in timelines[name])
-    print(f"{name:<20} {outcomes:<20} {text}")
+    text = with_retries.invoke("Say 'Land in sight.'").text
+    timelines[name] = [(moment - began, outcome) for moment, outcome in outcomes.entries]
+    sequence = ", ".join(outcome for _, outcome in timelines[name])
+    print(f"{name:<20} {sequence:<20} {text}")
 
 # %% varies
 figure, axes = plt.subplots(figsize=(8.5, 3.2))
 for row, ends in enumerate(timelines.values()):
     axes.hlines(row, 0, ends[-1][0], color="#cccccc", linewidth=3, zorder=0)
-    for moment, how in ends:
-        good = how == "200"
-        axes.plot(moment, row, "o" if good else "X", color=GREEN if good else ORANGE, markersize=10)
-        axes.annotate(how, (moment, row), (0, 9), textcoords="offset points", ha="center", size=9)
+    for moment, outcome in ends:
+        ok = outcome == "200"
+        axes.plot(moment, row, "o" if ok else "X", color=GREEN if ok else ORANGE, markersize=10)
+        axes.annotate(
+            outcome, (moment, row), (0, 9), textcoords="offset points", ha="center", size=9
+        )
 axes.set_yticks(range(len(timelines)), timelines)
 axes.set_ylim(len(timelines) - 0.5, -0.7)
 axes.margins(x=0.08)
 axes.set_xlabel("seconds")
-axes.set_title("When each request ended, and how")
+axes.set_title("Time and outcome of each request")
 axes.spines[["top", "right"]].set_visible(False)
 figure.tight_layout()
 
 # %% [markdown]
-# ## A stream that breaks off
+# ## Interrupted streams
 #
-# A cut answer is never passed off as a whole one: what came is shown, then the error is raised.
+# The received chunks are returned, then `StreamInterruptedError` is raised.
 
 # %%
 from xai_lowcode.emulator import CutStream
@@ -139,7 +141,7 @@ from xai_lowcode.errors import StreamInterruptedError
 
 emulator.inject(CutStream(after_chunks=75))
 try:
-    for chunk in patient.stream("Tell me a story."):
+    for chunk in with_retries.stream("Tell me a story."):
         print(chunk.text, end="")
 except StreamInterruptedError as error:
     print(f"\n\n{type(error).__name__}: {error.message}")
@@ -147,75 +149,69 @@ except StreamInterruptedError as error:
 # %% [markdown]
 # ## Fallbacks
 #
-# Errors are also LangChain's own, so its fallbacks and middleware know them.
+# Errors are also instances of LangChain's own classes, for its fallbacks and middleware.
 
 # %%
 from langchain_core.exceptions import ModelRateLimitError
 
-second = ChatXAILowCode(model="grok-build-0.1")
-safe = impatient.with_fallbacks([second], exceptions_to_handle=(ModelRateLimitError,))
+fallback = ChatXAILowCode(model="grok-build-0.1")
+safe = no_retries.with_fallbacks([fallback], exceptions_to_handle=(ModelRateLimitError,))
 emulator.inject(Refuse(429))
 print(safe.invoke("Say 'Here is the second mate.'").response_metadata["model_name"])
 
 # %% [markdown]
-# ## Answers that come later
+# ## Deferred completions
 #
-# With `deferred=True` xAI gives a ticket at once and the answer when it is ready; the model looks for it, with
-# pauses that grow. `progress=True` in a `PollingOptions` shows how long it takes; a function is told instead.
+# With `deferred=True` xAI returns a request id at once, and the model polls for the response with growing
+# delays. `PollingOptions(progress=…)` takes True for a progress bar, or a callback.
 
 # %%
 from llama_index_xai_lowcode import XAILowCode
 from xai_lowcode import PollingOptions
 
 emulator.deferred_polls = 5
-looks = []
+polls = []
 
 
-def note(number: int, seconds: float) -> None:
-    """Keeps when each look was."""
-    looks.append((number, seconds))
+def record_poll(number: int, seconds: float) -> None:
+    """Record the time of a poll."""
+    polls.append((number, seconds))
 
 
-later = XAILowCode(model="grok-4.3")
-patience = PollingOptions(initial_delay=0.1, max_delay=0.6, progress=note)
-print(later.complete("Say 'Better late than never.'", deferred=patience).text)
-print(len(looks), "looks, the last of which found it")
+llm = XAILowCode(model="grok-4.3")
+polling = PollingOptions(initial_delay=0.1, max_delay=0.6, progress=record_poll)
+print(llm.complete("Say 'Better late than never.'", deferred=polling).text)
+print(len(polls), "polls")
 
 # %% varies
 figure, axes = plt.subplots(figsize=(8.5, 1.9))
-moments = [seconds for _, seconds in looks]
+moments = [seconds for _, seconds in polls]
 axes.hlines(0, 0, moments[-1], color="#cccccc", linewidth=3, zorder=0)
-axes.plot(moments[:-1], [0] * (len(moments) - 1), "o", color=BLUE, markersize=9, label="not yet")
-axes.plot(moments[-1:], [0], "*", color=GREEN, markersize=16, label="there it is")
+axes.plot(moments[:-1], [0] * (len(moments) - 1), "o", color=BLUE, markersize=9, label="not ready")
+axes.plot(moments[-1:], [0], "*", color=GREEN, markersize=16, label="ready")
 axes.set_yticks([])
 axes.set_ylim(-1, 1.6)
 axes.set_xlim(left=0)
 axes.set_xlabel("seconds")
-axes.set_title("Looks for a deferred answer")
+axes.set_title("Polls for a deferred completion")
 axes.legend(frameon=False, ncols=2, loc="upper left")
 axes.spines[["top", "right", "left"]].set_visible(False)
 figure.tight_layout()
 
 # %% [markdown]
-# The same, shown while it happens:
-
-# %%
-emulator.deferred_polls = 1
-shown = PollingOptions(initial_delay=0.1, progress=True)
-print(later.complete("Say 'There you are.'", deferred=shown).text)
-
-# %% [markdown]
-# An upload that breaks off is taken up where it stopped, with the same `Upload`.
+# ## Resumable uploads
+#
+# An interrupted upload continues after the last chunk that was sent, if the same `Upload` is passed again.
 
 # %%
 from xai_lowcode import Gateway, Settings, Upload
 
-job = Upload(b"One line of the log.\n" * 40_000, name="log.txt")
+upload = Upload(b"One line of the log.\n" * 40_000, name="log.txt")
 with Gateway(Settings.create(max_retries=0)) as gateway:
     emulator.inject(*[Stall(0.0)] * 3, Drop())
     try:
-        gateway.upload_file(job, chunk_size=200_000, progress=True)
+        gateway.upload_file(upload, chunk_size=200_000)
     except XAILowCodeError as error:
-        print(type(error).__name__, "-", f"{job.sent:,} of {job.size:,} bytes were sent")
-    record = gateway.upload_file(job, chunk_size=200_000, progress=True)
-    print(f"{gateway.get_file(record.id).size:,} bytes have arrived")
+        print(type(error).__name__, "-", f"{upload.sent:,} of {upload.size:,} bytes were sent")
+    record = gateway.upload_file(upload, chunk_size=200_000)
+    print(f"{gateway.get_file(record.id).size:,} bytes uploaded")

@@ -11,6 +11,7 @@ from xai_lowcode._version import __version__
 if TYPE_CHECKING:
     from xai_lowcode.api.client import AsyncGateway, Gateway
     from xai_lowcode.api.files import Upload
+    from xai_lowcode.api.images import images
     from xai_lowcode.chat.model import ChatModel
     from xai_lowcode.errors import XAILowCodeError
     from xai_lowcode.settings import Settings
@@ -20,16 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncGateway",
-    "ChatRequest",
-    "PollingOptions",
-    "Gateway",
     "ChatModel",
+    "ChatRequest",
+    "Gateway",
     "ImageRequest",
     "Message",
+    "PollingOptions",
     "Settings",
     "Upload",
     "XAILowCodeError",
     "__version__",
+    "images",
 ]
 
 __getattr__, __dir__ = lazy_exports(
@@ -44,6 +46,7 @@ __getattr__, __dir__ = lazy_exports(
         "Message": "xai_lowcode.types.messages",
         "Settings": "xai_lowcode.settings",
         "Upload": "xai_lowcode.api.files",
+        "images": "xai_lowcode.api.images",
         "XAILowCodeError": "xai_lowcode.errors",
     },
 )

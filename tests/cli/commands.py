@@ -1,4 +1,4 @@
-"""Command lines as tests run them: connected to an emulator, interrupted by ctrl-C."""
+"""Run command lines in a process, connected to an emulator, and interrupt them."""
 
 import os
 import signal
@@ -16,19 +16,19 @@ PROGRAM = (sys.executable, "-c", "from xai_lowcode.cli import main; main()")
 
 
 def connected_to(gateway: Emulator, token: str | None = None) -> dict[str, str]:
-    """The variables that lead to a gateway."""
+    """Return the environment variables for a gateway."""
     return {
         "LOWCODEAPI_API_TOKEN": token or gateway.api_token,
         "LOWCODEAPI_BASE_URL": gateway.base_url,
     }
 
 
-def process(
-    *words: str, env: dict[str, str] | None = None, program: tuple[str, ...] = PROGRAM
+def start_process(
+    *args: str, env: dict[str, str] | None = None, program: tuple[str, ...] = PROGRAM
 ) -> subprocess.Popen[str]:
-    """Starts a command line in a process of its own."""
+    """Start a command line in a new process."""
     return subprocess.Popen(
-        [*program, *words],
+        [*program, *args],
         env={**os.environ, **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -36,13 +36,13 @@ def process(
     )
 
 
-def interrupted(
+def interrupt(
     command: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 20
 ) -> tuple[int, str, str]:
-    """Presses ctrl-C as soon as the command is where it should be; code, output, errors."""
+    """Send SIGINT as soon as ``ready`` returns True. Return exit code, stdout and stderr."""
     end = time.monotonic() + seconds
     while not ready() and command.poll() is None:
-        assert time.monotonic() < end, "the command never came so far"
+        assert time.monotonic() < end, "the command was not ready in time"
         time.sleep(0.01)
     command.send_signal(signal.SIGINT)
     out, err = command.communicate(timeout=seconds)

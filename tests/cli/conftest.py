@@ -1,4 +1,4 @@
-"""Fixtures of the command: a clean environment, an emulator, and a way to run a command line."""
+"""Fixtures: a clean environment, an emulator, and a function that runs a command line."""
 
 import sys
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No token, address or proxy of the person who runs the tests, and lines of 100 letters."""
+    """Remove token, base URL and proxies from the environment; set the width to 100 columns."""
     for name in (*VARIABLES, *PROXIES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
@@ -31,22 +31,22 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def gateway() -> Iterator[Emulator]:
-    """A gateway that behaves."""
+    """An emulator without faults."""
     with running() as emulator:
         yield emulator
 
 
 @pytest.fixture
 def environment(gateway: Emulator) -> dict[str, str]:
-    """The variables that lead to the gateway."""
+    """The environment variables for the emulator."""
     return connected_to(gateway)
 
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> Run:
-    """Runs a command line in this process, with the gateway's token and address."""
+    """Run a command line in this process, with token and base URL of the emulator."""
 
-    def runs(*words: str, env: dict[str, str] | None = None, **options: Any) -> Result:
-        return CliRunner().invoke(app, list(words), env=env or environment, **options)
+    def invoke(*args: str, env: dict[str, str] | None = None, **options: Any) -> Result:
+        return CliRunner().invoke(app, list(args), env=env or environment, **options)
 
-    return runs
+    return invoke

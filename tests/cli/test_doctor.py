@@ -1,4 +1,4 @@
-"""The doctor tells what a gateway did, not what it might do: one gateway for each way to behave."""
+"""The doctor: its findings, exit codes, screen and JSON report for gateways of every kind."""
 
 import json
 import socket
@@ -15,8 +15,8 @@ from xai_lowcode.diagnostics import run_diagnostics
 from xai_lowcode.emulator import Emulator, Fault, Garbage, Html, Refuse, Stall, running
 from xai_lowcode.settings import Settings
 
-# Of the POSTs only counting tokens costs nothing and leaves nothing.
-FREE = 1 + sum(operation.method != "POST" for operation in GATEWAY_ENDPOINTS)
+# Of the POST endpoints only tokenizing is free and leaves nothing behind.
+FREE = 1 + sum(endpoint.method != "POST" for endpoint in GATEWAY_ENDPOINTS)
 KEY = json.dumps(
     {
         "redacted_api_key": "xai-...1234",
@@ -30,189 +30,202 @@ KEY = json.dumps(
 ).encode()
 
 
-def doctor(gateway: Emulator, *words: str, token: str | None = None) -> Result:
-    """Runs the doctor, and makes sure that no token is in what it prints."""
+def run_doctor(gateway: Emulator, *args: str, token: str | None = None) -> Result:
+    """Run the doctor, and check that it does not print the token."""
     env = connected_to(gateway, token)
-    result = CliRunner().invoke(app, ["doctor", *words], env=env)
+    result = CliRunner().invoke(app, ["doctor", *args], env=env)
     assert env["LOWCODEAPI_API_TOKEN"] not in result.output
     return result
 
 
-def diagnosis(gateway: Emulator, *words: str, token: str | None = None) -> dict[str, Any]:
-    """The doctor's JSON; its findings by name."""
-    result = doctor(gateway, "--json", *words, token=token)
-    document: dict[str, Any] = json.loads(result.stdout)
-    assert result.exit_code == (0 if document["healthy"] else 1)
-    document["findings"] = {one["name"]: one for one in document["findings"]}
-    return document
+def get_report(gateway: Emulator, *args: str, token: str | None = None) -> dict[str, Any]:
+    """Return the JSON report, with its findings by name."""
+    result = run_doctor(gateway, "--json", *args, token=token)
+    report: dict[str, Any] = json.loads(result.stdout)
+    assert result.exit_code == (0 if report["healthy"] else 1)
+    report["findings"] = {finding["name"]: finding for finding in report["findings"]}
+    return report
 
 
-def states(document: dict[str, Any]) -> dict[str, str]:
-    """The state of each finding."""
-    return {name: finding["state"] for name, finding in document["findings"].items()}
+def states(report: dict[str, Any]) -> dict[str, str]:
+    """Return the state of each finding."""
+    return {name: finding["state"] for name, finding in report["findings"].items()}
 
 
-def test_a_gateway_that_behaves(gateway: Emulator) -> None:
-    """Everything free is tried and works; what costs, or leaves something, is not tried."""
-    found = diagnosis(gateway)
-    assert found["healthy"]
-    assert found["verdict"].startswith("All good")
-    assert [one["number"] for one in found["endpoints"]] == [*range(1, 1 + len(GATEWAY_ENDPOINTS))]
-    assert sum(one["state"] == "ok" for one in found["endpoints"]) == FREE
-    assert {one["said"] for one in found["endpoints"] if one["state"] == "untried"} == {
-        "costs",
-        "leaves a file behind",
-    }
-    assert states(found) == dict.fromkeys(found["findings"], "ok") | {"streaming": "untried"}
+def test_a_healthy_gateway(gateway: Emulator) -> None:
+    """Every free endpoint is checked and works; no paid endpoint is called."""
+    report = get_report(gateway)
+    assert report["healthy"]
+    assert report["verdict"].startswith("All good")
+    assert [endpoint["state"] for endpoint in report["endpoints"]] == ["ok"] * FREE
+    assert states(report) == dict.fromkeys(report["findings"], "ok") | {"streaming": "unknown"}
     assert {request.method for request in gateway.requests} == {"GET", "POST", "DELETE", "PATCH"}
     assert all("completions" not in request.path for request in gateway.requests)
 
 
-def test_nothing_is_spent_or_changed_without_being_asked(gateway: Emulator) -> None:
-    """A file of the account is still there afterwards, and no paid endpoint was called."""
-    kept = gateway.add_file("kept.txt", b"kept")
-    diagnosis(gateway)
-    assert kept in gateway.store.files
+def test_nothing_is_spent_or_changed_by_default(gateway: Emulator) -> None:
+    """Existing files are not deleted, and no paid endpoint is called."""
+    file_id = gateway.add_file("kept.txt", b"kept")
+    get_report(gateway)
+    assert file_id in gateway.store.files
     paid = {"/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/images/generations"}
     assert not paid & {request.path.removeprefix("/xai") for request in gateway.requests}
 
 
 def test_old_urls_data_envelope_buffered_stream() -> None:
-    """A gateway of the published kind: each of the three is seen, and none is a failure."""
+    """Old URL format, data envelope and a buffered stream are reported, and are no failure."""
     with running(url_forms="old", envelope="data", streaming="buffered") as gateway:
-        found = diagnosis(gateway, "--spend")
-    assert found["healthy"]
-    assert found["findings"]["envelope"]["text"].startswith("data (")
-    assert found["findings"]["URL form"]["text"] == (
+        report = get_report(gateway, "--spend")
+    assert report["healthy"]
+    assert report["findings"]["envelope"]["text"].startswith("data (")
+    assert report["findings"]["URL format"]["text"] == (
         "old at 10 endpoints with an id; new was tried first and got 404"
     )
-    assert found["streaming"]["manner"] == "buffered"
-    assert found["cost_usd"] > 0
-    (model,) = [one for one in found["endpoints"] if one["name"] == "Retrieve Model"]
-    assert [(one["url_form"], one["status"]) for one in model["attempts"]] == [
+    assert report["findings"]["streaming"]["text"].startswith("buffered, all at once (")
+    assert "cost $0.0" in report["findings"]["streaming"]["text"]
+    (model,) = [item for item in report["endpoints"] if item["name"] == "Retrieve Model"]
+    assert [(attempt["url_format"], attempt["status"]) for attempt in model["attempts"]] == [
         ("new", 404),
         ("old", 200),
     ]
 
 
 def test_a_token_without_an_account(gateway: Emulator) -> None:
-    """The token is good, the account is the failure, and its remedy is told once."""
-    found = diagnosis(gateway, token=gateway.unconnected_token)
-    assert states(found)["token"] == "ok"
-    assert states(found)["account"] == "failed"
-    assert found["verdict"] == "The token is good, but no xAI key is connected to its account."
-    (problem,) = found["problems"]
+    """The token is valid, the account fails, and the hint is given once."""
+    report = get_report(gateway, token=gateway.unconnected_token)
+    assert states(report)["token"] == "ok"
+    assert states(report)["account"] == "failed"
+    assert report["verdict"] == "The token is valid, but no xAI key is connected to its account."
+    (problem,) = report["problems"]
     assert "connect xAI at https://lowcodeapi.com" in problem["hint"]
-    assert sum(one["state"] == "failed" for one in found["endpoints"]) == FREE
+    assert sum(endpoint["state"] == "failed" for endpoint in report["endpoints"]) == FREE
 
 
-def test_new_urls_that_drop_and_wrapped_chunks() -> None:
-    """A gateway that dies of new URLs and wraps each chunk works, and both are told."""
+def test_new_urls_that_are_disconnected_and_wrapped_chunks() -> None:
+    """A gateway that closes the connection at new URLs and wraps each chunk works."""
     with running(url_forms="old_new_drops", envelope="data", streaming="wrapped") as gateway:
-        found = diagnosis(gateway, "--spend")
-        screen = doctor(gateway).stdout
-    assert found["healthy"]
-    assert found["findings"]["URL form"]["text"].endswith("the connection was dropped")
-    assert (found["streaming"]["manner"], found["streaming"]["wrapped"]) == ("live", "data")
-    assert "old (new: drops)" in screen
+        report = get_report(gateway, "--spend")
+    assert report["healthy"]
+    assert report["findings"]["URL format"]["text"].endswith("new was tried first and disconnected")
+    assert report["findings"]["streaming"]["text"].startswith("live")
 
 
-@pytest.mark.parametrize("words", [(), ("--spend",)])
-def test_a_gateway_that_is_not_there(words: tuple[str, ...]) -> None:
-    """Where nobody listens, one sentence names the address and the reason, and nothing else."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"http://127.0.0.1:{taken.getsockname()[1]}/xai"
-    env = {"LOWCODEAPI_API_TOKEN": "at_r0123456789abcdef", "LOWCODEAPI_BASE_URL": address}
-    result = CliRunner().invoke(app, ["doctor", *words], env=env)
+@pytest.mark.parametrize("args", [(), ("--spend",)])
+def test_no_server(args: tuple[str, ...]) -> None:
+    """If the connection is refused, only the base URL, the reason and a hint are printed."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        base_url = f"http://127.0.0.1:{server.getsockname()[1]}/xai"
+    env = {"LOWCODEAPI_API_TOKEN": "at_r0123456789abcdef", "LOWCODEAPI_BASE_URL": base_url}
+    result = CliRunner().invoke(app, ["doctor", *args], env=env)
     assert result.exit_code == 1
-    assert result.stdout.startswith(f"{address}: No answer came from the gateway (ConnectError")
+    assert result.stdout.startswith(f"{base_url}: No answer came from the gateway (ConnectError")
     assert len(result.stdout.splitlines()) <= 2
-    found = json.loads(CliRunner().invoke(app, ["doctor", "--json"], env=env).stdout)
-    assert len(found["problems"]) == 1
+    report = json.loads(CliRunner().invoke(app, ["doctor", "--json"], env=env).stdout)
+    assert len(report["problems"]) == 1
 
 
-def test_a_silent_gateway_is_given_up_soon(gateway: Emulator) -> None:
-    """When the first two calls are not answered in time, the others are not tried."""
+def test_a_gateway_that_does_not_respond(gateway: Emulator) -> None:
+    """After two timeouts the other endpoints are not checked."""
     gateway.inject(*[Stall(30)] * 26)
-    found = diagnosis(gateway, "--timeout", "0.2")
-    assert "in time" in found["verdict"]
+    report = get_report(gateway, "--timeout", "0.2")
+    assert "in time" in report["verdict"]
     assert len(gateway.requests) == 2
 
 
 @pytest.mark.parametrize(
-    ("streaming", "manner"), [("live", "live"), ("buffered", "buffered"), ("string", "string")]
+    ("streaming", "text"),
+    [
+        ("live", "live, chunk by chunk ("),
+        ("buffered", "buffered, all at once ("),
+        ("string", "buffered, all at once, as a string inside JSON ("),
+    ],
 )
-def test_how_a_stream_comes_is_measured(streaming: Any, manner: str) -> None:
-    """Live, buffered and inside JSON are told apart by what came, in every envelope."""
+def test_stream_delivery(streaming: Any, text: str) -> None:
+    """Live and buffered streams, and streams inside JSON, are recognized in every envelope."""
     for envelope in ("result", "data", "bare"):
         with running(streaming=streaming, envelope=envelope) as gateway:
-            found = diagnosis(gateway, "--spend")
-        assert found["healthy"]
-        assert found["streaming"]["manner"] == manner
-        assert found["findings"]["envelope"]["text"].startswith(envelope)
+            report = get_report(gateway, "--spend")
+        assert report["healthy"]
+        assert report["findings"]["streaming"]["text"].startswith(text)
+        assert report["findings"]["envelope"]["text"].startswith(envelope)
 
 
-def test_the_streamed_answer_is_of_the_model_asked_for(gateway: Emulator) -> None:
-    """The one paid call goes to the model that was named, with a limit of tokens."""
-    diagnosis(gateway, "--spend", "--model", "grok-4.3")
-    (body,) = [one.body for one in gateway.requests if one.path.endswith("/chat/completions")]
+def test_the_paid_request(gateway: Emulator) -> None:
+    """The one paid request uses the given model and a token limit."""
+    get_report(gateway, "--spend", "--model", "grok-4.3")
+    (body,) = [
+        request.body for request in gateway.requests if request.path.endswith("/chat/completions")
+    ]
     assert (body["model"], body["stream"]) == ("grok-4.3", True)
     assert body["max_completion_tokens"] < 100
 
 
+def test_a_paid_request_that_fails(gateway: Emulator) -> None:
+    """An error of the paid request is a finding, without the token that the response quotes."""
+    report = get_report(gateway, "--spend", "--model", gateway.api_token)
+    assert states(report)["streaming"] == "failed"
+    assert "[redacted]" in report["findings"]["streaming"]["text"]
+    assert report["verdict"] == f"1 of the {FREE + 1} checked endpoints failed."
+
+
 @pytest.mark.parametrize(
-    ("fault", "said", "hint"),
+    ("fault", "summary", "hint"),
     [
-        (Refuse(503, "Busy."), "503 by xAI", "run the doctor again"),
-        (Refuse(429, "Slow down."), "429 by xAI", "run the doctor again"),
+        (Refuse(503, "Busy."), "503 from xAI", "run the doctor again"),
+        (Refuse(429, "Slow down."), "429 from xAI", "run the doctor again"),
         (Html(502), "502", "run the doctor again"),
-        (Garbage(b"<html>hello</html>", "text/html"), "cannot be read", "proxies"),
-        (Refuse(404, "Not Found", source="gateway", shape="message"), "404 by the gateway", ""),
+        (Garbage(b"<html>hello</html>", "text/html"), "invalid response", "proxies"),
+        (Refuse(404, "Not Found", source="gateway", shape="message"), "404 from the gateway", ""),
     ],
     ids=["busy", "limited", "proxy", "page", "no route"],
 )
-def test_one_failure_does_not_end_the_examination(
-    gateway: Emulator, fault: Fault, said: str, hint: str
+def test_one_failure_does_not_end_the_checks(
+    gateway: Emulator, fault: Fault, summary: str, hint: str
 ) -> None:
-    """An endpoint that fails is named with its hint; all others are tried all the same."""
+    """An endpoint that fails is reported with a hint; all others are checked too."""
     gateway.inject(fault)
-    found = diagnosis(gateway)
-    failed = {one["name"]: one["said"] for one in found["endpoints"] if one["state"] == "failed"}
-    assert failed == {"Get API Key": said}
-    assert found["verdict"] == f"1 of the {FREE} endpoints that were tried do not work."
-    (problem,) = found["problems"]
-    assert problem["where"] == ["Get API Key"]
+    report = get_report(gateway)
+    failed = {
+        endpoint["name"]: endpoint["summary"]
+        for endpoint in report["endpoints"]
+        if endpoint["state"] == "failed"
+    }
+    assert list(failed) == ["Get API Key"]
+    assert failed["Get API Key"].startswith(summary)
+    assert report["verdict"] == f"1 of the {FREE} checked endpoints failed."
+    (problem,) = report["problems"]
+    assert problem["name"] == "Get API Key"
     assert hint in (problem["hint"] or "")
 
 
-def test_the_key_behind_the_token(gateway: Emulator) -> None:
-    """A key that xAI refuses is told apart from a token that the gateway refuses."""
+def test_an_invalid_xai_key(gateway: Emulator) -> None:
+    """A key that xAI rejects is distinguished from a token that the gateway rejects."""
     gateway.inject(Refuse(400, "Incorrect API key provided: xai-abcdefgh."))
-    found = diagnosis(gateway)
-    assert (states(found)["token"], states(found)["xAI key"]) == ("ok", "failed")
-    assert "console.x.ai" in found["findings"]["xAI key"]["hint"]
-    assert "xai-abcdefgh" not in json.dumps(found)
+    report = get_report(gateway)
+    assert (states(report)["token"], states(report)["xAI key"]) == ("ok", "failed")
+    assert "console.x.ai" in report["findings"]["xAI key"]["hint"]
+    assert "xai-abcdefgh" not in json.dumps(report)
 
 
 def test_a_blocked_team(gateway: Emulator) -> None:
     """A team that xAI has blocked is a failure although every endpoint works."""
     gateway.inject(Garbage(KEY, "application/json"))
-    found = diagnosis(gateway)
-    assert states(found)["xAI team"] == "failed"
-    assert found["findings"]["envelope"]["state"] == "note"
-    assert "team" in found["verdict"]
+    report = get_report(gateway)
+    assert states(report)["xAI team"] == "failed"
+    assert report["findings"]["envelope"]["state"] == "warning"
+    assert "team" in report["verdict"]
 
 
 @pytest.mark.parametrize("token", ["at_r" + "f" * 32, "notatoken"])
-def test_a_token_that_is_refused(gateway: Emulator, token: str) -> None:
-    """An unknown token and a word that is none are told, with the way to a good one."""
-    found = diagnosis(gateway, token=token)
-    assert found["verdict"] == "The gateway does not accept this token."
-    assert "https://lowcodeapi.com" in found["problems"][0]["hint"]
+def test_an_invalid_token(gateway: Emulator, token: str) -> None:
+    """An unknown token and a malformed one are reported, with where to create a valid one."""
+    report = get_report(gateway, token=token)
+    assert report["verdict"] == "The gateway does not accept this token."
+    assert "https://lowcodeapi.com" in report["problems"][0]["hint"]
 
 
-def test_a_wrong_address(gateway: Emulator) -> None:
-    """A server that has none of the endpoints is told apart from one that is not there."""
+def test_a_wrong_base_url(gateway: Emulator) -> None:
+    """A server that has none of the endpoints is distinguished from no server."""
     env = {**connected_to(gateway), "LOWCODEAPI_BASE_URL": f"{gateway.origin}/other"}
     result = CliRunner().invoke(app, ["doctor"], env=env)
     assert result.exit_code == 1
@@ -220,63 +233,50 @@ def test_a_wrong_address(gateway: Emulator) -> None:
     assert "/xai" in result.stdout
 
 
-def test_other_names_of_ids_are_noticed() -> None:
-    """A definition that calls an id otherwise is a note, with what to call."""
-    with running(url_forms="both", parameter_names={"file_id": "id"}) as gateway:
-        found = diagnosis(gateway)
-    assert states(found)["definition"] == "note"
-    assert "id for file_id" in found["findings"]["definition"]["text"]
-    assert "learn_url_forms" in found["findings"]["definition"]["hint"]
-
-
 def test_the_screen(gateway: Emulator) -> None:
-    """It fits a screen of 100 columns, ends with the verdict, and has a row for what was tried."""
-    screen = doctor(gateway).stdout.splitlines()
+    """The output fits 100 columns, has a row for each endpoint, and ends with the verdict."""
+    screen = run_doctor(gateway).stdout.splitlines()
     assert max(map(len, screen)) <= 100
     assert len(screen) <= 40
     assert screen[-1].startswith("All good")
     assert sum("/v1/" in line and line.startswith("ok") for line in screen) == FREE
 
 
-def test_the_report_holds_forms_and_no_contents(gateway: Emulator, tmp_path: Path) -> None:
-    """The file tells status, envelope, headers and shapes of errors; nothing that was said."""
+def test_the_report_file(gateway: Emulator, tmp_path: Path) -> None:
+    """``--report`` writes the same JSON as ``--json``, without contents of responses."""
     path = tmp_path / "report.json"
     gateway.inject(Garbage(KEY, "application/json"))
-    result = doctor(gateway, "--spend", "--report", str(path))
+    result = run_doctor(gateway, "--spend", "--json", "--report", str(path))
     text = path.read_text()
-    document = json.loads(text)
     assert result.exit_code == 1
-    assert len(document["endpoints"]) == len(GATEWAY_ENDPOINTS)
-    assert document["versions"]["xai-lowcode"]
-    refused = next(one for one in document["endpoints"] if one["name"] == "Get File Metadata")
-    (attempt,) = refused["attempts"]
-    assert (attempt["status"], attempt["url_form"]) == (404, "new")
-    assert "content-type" in attempt["header_names"]
-    assert attempt["error_shape"]["error"] == {"code": "text", "error": "text"}
-    for secret in (gateway.api_token, gateway.origin, "secret name", "team-4711", "not found: "):
+    assert text == result.stdout
+    report = json.loads(text)
+    assert len(report["endpoints"]) == FREE + 1
+    (file,) = [item for item in report["endpoints"] if item["name"] == "Get File Metadata"]
+    (attempt,) = file["attempts"]
+    assert (attempt["status"], attempt["url_format"]) == (404, "new")
+    for secret in (gateway.api_token, "secret name", "team-4711", "not found: "):
         assert secret not in text
 
 
-def test_the_report_of_a_refused_token_holds_no_echo(gateway: Emulator, tmp_path: Path) -> None:
-    """The gateway's answer to a malformed token repeats it; the report does not."""
+def test_the_report_of_an_invalid_token_is_redacted(gateway: Emulator, tmp_path: Path) -> None:
+    """The gateway quotes a malformed token in its response; the report does not."""
     path = tmp_path / "report.json"
-    doctor(gateway, "--report", str(path), token="malformed-token-42")
-    text = path.read_text()
-    assert '"logging"' in text
-    assert "malformed-token-42" not in text
+    run_doctor(gateway, "--report", str(path), token="malformed-token-42")
+    assert "malformed-token-42" not in path.read_text()
 
 
-def test_a_report_that_cannot_be_written_is_told_first(gateway: Emulator) -> None:
-    """A folder that is not there is noticed before the examination."""
-    assert doctor(gateway, "--report", "/no/such/folder/report.json").exit_code == 2
+def test_an_unwritable_report_fails_first(gateway: Emulator) -> None:
+    """A missing folder is reported before anything is sent."""
+    assert run_doctor(gateway, "--report", "/no/such/folder/report.json").exit_code == 2
     assert gateway.requests == []
 
 
-def test_it_is_a_function_too(gateway: Emulator) -> None:
-    """Without a terminal: a diagnosis, and the names of the steps as they are taken."""
+def test_run_diagnostics(gateway: Emulator) -> None:
+    """The function returns a report without the token, and calls ``on_step`` for each endpoint."""
     steps: list[str] = []
     settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
-    found = run_diagnostics(settings, on_step=steps.append)
-    assert found.healthy
-    assert len(steps) == FREE + 1
-    assert gateway.api_token not in repr(found)
+    report = run_diagnostics(settings, on_step=steps.append)
+    assert report.healthy
+    assert len(steps) == FREE
+    assert gateway.api_token not in repr(report)

@@ -197,7 +197,7 @@ def test_what_may_pass_is_outlasted(
         gateway.script([*before, FAILED[name], *before, json_reply(refused(GONE), 404)])
         with pytest.raises(NotFoundError) as raised:
             client.say("poll_deferred_completion", "r", plan)
-        assert "can be fetched once" in raised.value.__notes__[0]
+        assert "can be retrieved only once" in raised.value.__notes__[0]
         # Nothing was lost where nothing failed, or where the look was refused.
         for calm in ([], [json_reply(refused({"error": "slow"}), 429)]):
             gateway.script([*before, *calm, json_reply(refused(GONE), 404)])
@@ -216,7 +216,7 @@ def test_a_lost_connection_in_the_first_form_is_visible(
         gateway.script([Drop(), json_reply(refused(GONE), 404)])
         with pytest.raises(NotFoundError) as raised:
             client.say("poll_deferred_completion", "r", SOON)
-        assert "new URL form was tried first: No answer" in raised.value.__notes__[0]
+        assert "new URL format was tried first: No answer" in raised.value.__notes__[0]
         assert len(gateway.requests) == 2
 
 

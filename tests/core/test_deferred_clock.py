@@ -146,7 +146,7 @@ def test_the_end_is_kept(outcomes: list[Outcome], plan: dict[str, float], look: 
     for earlier, later in pairwise(waited.waits):
         assert later <= max(earlier * 1.5, plan["max_delay"], 7)
     if isinstance(waited.ended, APITimeoutError):
-        assert "The deferred answer r was not ready within" in str(waited.ended)
+        assert "The deferred completion r was not ready within" in str(waited.ended)
         assert "24 hours" in str(waited.ended)
 
 

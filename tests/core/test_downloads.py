@@ -194,7 +194,7 @@ def test_nothing_damaged_is_given_as_good(content: bytes, name: str) -> None:
     mangled = content.decode("utf-8", "replace").encode()
     record = FileRecord.model_validate({"id": "f", "filename": name, "bytes": len(content)})
     found = files._without_envelope(mangled, record.size)
-    reason = files._find_damage(found, record)
+    reason = files._find_corruption(found, record)
     if mangled == content:
         assert found == content
         assert reason is None or "\N{REPLACEMENT CHARACTER}".encode() in content

@@ -108,7 +108,7 @@ def test_no_stream_is_paid_for_that_nobody_reads(
 
 
 @both
-@pytest.mark.parametrize("method", ["get_definition", "get_openapi", "learn_url_forms"])
+@pytest.mark.parametrize("method", ["get_definition", "get_openapi"])
 @pytest.mark.parametrize("status", [200, 404, 500])
 def test_the_backend_gets_no_token(
     gateway: Loopback, pauses: Pauses, kind: type[Any], method: str, status: int

@@ -22,6 +22,8 @@ from xai_lowcode.types.messages import (
 from xai_lowcode.types.requests import ChatRequest, ToolSpec
 from xai_lowcode.types.responses import ChatResponse
 
+pytestmark = pytest.mark.slow
+
 FORMS = ("chat_completions", "messages", "responses")
 MODELS = ("grok-3-mini", "grok-4.3", "grok-4.7", "grok-4.20-0309-non-reasoning")
 NUMBERS = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}

@@ -2,19 +2,17 @@
 
 import base64
 import json
-import struct
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.wire import WIRE
+from xai_lowcode.api.images import images, parse_images
 from xai_lowcode.errors import ContentPolicyError, InvalidResponseError, UsageError, describe_value
-from xai_lowcode.types.images import Image, ImageRequest, extract_images, parse_images
+from xai_lowcode.types.images import Image, ImageRequest
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 BAD: list[tuple[str, Any]] = [
@@ -176,53 +174,9 @@ def test_any_cost_is_a_figure_or_none(ticks: Any) -> None:
     assert batch.cost_usd == (ticks / 10**10 if given else None)
 
 
-def encoded(mode: str, form: str) -> Image:
-    file = BytesIO()
-    PIL.Image.new(mode, (40, 20)).save(file, form)
-    return Image(base64=base64.b64encode(file.getvalue()).decode())
-
-
-@pytest.mark.parametrize(
-    ("mode", "form"),
-    [
-        *(("RGB", "JPEG"), ("L", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "PNG")),
-        *(("1", "PNG"), ("LA", "PNG"), ("I;16", "PNG"), ("PA", "TIFF"), ("YCbCr", "TIFF")),
-        *(("LAB", "TIFF"), ("I", "TIFF"), ("F", "TIFF"), ("I;16", "TIFF")),
-    ],
-)
-def test_an_image_of_any_mode_has_a_thumbnail(mode: str, form: str) -> None:
-    """Modes that PNG does not have are converted."""
-    assert encoded(mode, form).thumbnail(10).to_pil().size == (10, 5)
-
-
-DEFECTS = [
-    *(OSError, SyntaxError, ValueError, struct.error, RuntimeError, NotImplementedError, EOFError),
-    *(UnboundLocalError, ZeroDivisionError, OverflowError, KeyError, RecursionError),
-    PIL.Image.DecompressionBombError,
-]
-
-
-@pytest.mark.parametrize("step", ["open", "thumbnail", "save"])
-@pytest.mark.parametrize("defect", [*DEFECTS, MemoryError, KeyboardInterrupt])
-def test_whatever_a_decoder_raises_is_ours(
-    step: str, defect: type[BaseException], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Damaged data makes an error of ours; lack of memory and interruptions come out unchanged."""
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise defect("x")
-
-    image = encoded("RGB", "PNG")
-    monkeypatch.setattr(PIL.Image if step == "open" else PIL.Image.Image, step, fail)
-    ours = issubclass(defect, Exception) and defect is not MemoryError
-    with pytest.raises(InvalidResponseError if ours else defect) as raised:
-        image.thumbnail()
-    assert not ours or raised.value.__cause__ is None
-
-
 @pytest.mark.parametrize("data", [b"\x89PNG", b"\xff\xfe", "\ud800", "é"])
 def test_a_block_with_other_data_is_unreadable(data: Any) -> None:
     """A framework's block whose data is not base64 makes an error of ours when it is used."""
-    (image,) = extract_images({"type": "image", "base64": data}).images
+    (image,) = images({"type": "image", "base64": data}).images
     with pytest.raises(InvalidResponseError):
         _ = image.content

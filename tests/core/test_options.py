@@ -1,6 +1,6 @@
-"""Law: every option of a request has a place in every wire form, or a word about why it has none.
+"""Every request option is sent, applied client-side, omitted with a warning, or rejected by each API.
 
-The table in the documentation is what this law sees on the wire.
+The table in ``docs/apis.md`` states the same.
 """
 
 import warnings
@@ -17,7 +17,7 @@ from xai_lowcode.settings import Settings
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import OPTIONS, ChatRequest, ResponseFormat, ServerTool, ToolSpec
 
-PAGE = Path(__file__).parents[2] / "docs" / "wire-forms.md"
+PAGE = Path(__file__).parents[2] / "docs" / "apis.md"
 DIALECTS = ("chat_completions", "messages", "responses")
 TOOL = ToolSpec("look", parameters={"type": "object", "properties": {}})
 # Options are tried on the one family that is known to take them; effort is refused by it.
@@ -59,7 +59,7 @@ def test_every_option_is_tried() -> None:
 
 
 def test_the_table_of_the_documentation_is_true(gateway: Loopback) -> None:
-    """What each form does with each option is what the page says."""
+    """The page states what each API does with each option."""
     page = PAGE.read_text()
     for line in table(gateway):
         assert line in page, line
@@ -68,11 +68,11 @@ def test_the_table_of_the_documentation_is_true(gateway: Loopback) -> None:
 @pytest.mark.parametrize("option", sorted(VALUES))
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_nothing_is_lost_without_a_word(gateway: Loopback, dialect: str, option: str) -> None:
-    """An option is sent, enforced here, left out with a warning, or refused."""
+    """An option is sent, applied client-side, omitted with a warning, or rejected."""
     assert fate(gateway, dialect, option) in WORDS or fate(gateway, dialect, option)[0] == "`"
 
 
-WORDS = ("refused", "left out, with a warning", "enforced here")
+WORDS = ("rejected", "omitted, with a warning", "applied client-side")
 
 
 def table(gateway: Loopback) -> list[str]:
@@ -84,7 +84,7 @@ def table(gateway: Loopback) -> list[str]:
 
 
 def fate(gateway: Loopback, dialect: str, option: str) -> str:
-    """What becomes of an option in a wire form."""
+    """How an API treats an option, in the words of the table."""
     beside = {"tools": (TOOL,)} if option in {"tool_choice", "parallel_tool_calls"} else {}
     bare = sent(gateway, dialect, option, beside)
     with warnings.catch_warnings(record=True) as told:
@@ -92,16 +92,16 @@ def fate(gateway: Loopback, dialect: str, option: str) -> str:
         try:
             body = sent(gateway, dialect, option, {**beside, option: VALUES[option]})
         except UsageError as error:
-            return "refused" if error.field == option else f"refused as {error.field}"
+            return "rejected" if error.field == option else f"rejected as {error.field}"
     if members := [name for name in body if body[name] != bare.get(name)]:
         assert not told
         (name,) = members
         inside = list(body[name]) if isinstance(body[name], dict) else []
         return f"`{name}.{inside[0]}`" if len(inside) == 1 else f"`{name}`"
     if option == "stop":
-        return "enforced here"
+        return "applied client-side"
     assert [f"{option}: not supported by" in str(word.message) for word in told] == [True], told
-    return "left out, with a warning"
+    return "omitted, with a warning"
 
 
 def sent(gateway: Loopback, dialect: str, option: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def test_every_example_is_read(name: str) -> None:
 def test_a_ticket_is_read() -> None:
     """The published ticket has its id."""
     body = body_of("official_examples/post-chat-completions-deferred")
-    assert parse_resource(records.Ticket)(body).request_id == body["request_id"]
+    assert parse_resource(records.DeferredCompletion)(body).request_id == body["request_id"]
 
 
 def test_what_is_new_is_kept() -> None:
@@ -180,10 +180,10 @@ def test_records_are_values(kind: type[Resource]) -> None:
 def test_both_generations_of_a_file_agree(size: int) -> None:
     """The older record, with its size as a text, and the newer one tell the same of a file."""
     emulator = Emulator()
-    file = emulator.new_file("notes.txt", "text/plain")
+    file = emulator.create_file("notes.txt", "text/plain")
     file.content += b"x" * min(size, 100)
-    old = {**file.old_card(), "size_bytes": str(size)}
-    new = {**file.card(), "bytes": size}
+    old = {**file.to_upload_dict(), "size_bytes": str(size)}
+    new = {**file.to_dict(), "bytes": size}
     older, newer = parse_resource(FileRecord)(old), parse_resource(FileRecord)(new)
     for name in ("id", "name", "size", "expires_at"):
         assert getattr(older, name) == getattr(newer, name)
@@ -243,7 +243,7 @@ def test_errors_name_places_and_repeat_nothing(kind: type[Resource]) -> None:
     for odd in (None, "hunter2", ["hunter2"], 5):
         with pytest.raises(InvalidResponseError) as raised:
             parse_resource(kind)(odd)
-        assert "the answer is missing or of another type" in str(raised.value)
+        assert "the response is missing or of another type" in str(raised.value)
         assert "hunter2" not in str(raised.value)
 
 

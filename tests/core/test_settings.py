@@ -631,7 +631,7 @@ def with_httpx2(makers: list[Callable[[], Any]], name: str) -> list[Callable[[],
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_clients_are_known_by_what_they_can_do(*, is_async: bool) -> None:
     """Sync and async ones of httpx, httpx2 and others; the wrong kind is told from the right."""
-    right, wrong = with_httpx2(SYNC, "SyncAPIClient"), with_httpx2(ASYNC, "AsyncClient")
+    right, wrong = with_httpx2(SYNC, "Client"), with_httpx2(ASYNC, "AsyncClient")
     if is_async:
         right, wrong = wrong, right
     for make in right:
@@ -678,7 +678,7 @@ def test_settings_without_effect_on_a_client_are_refused(
 ) -> None:
     """A proxy or certificates beside a client that has its own: the setting is named."""
     assert check_http_client(None, field="http_client", is_async=False, **options) is None
-    with pytest.raises(UsageError, match="no effect together with http_client") as refusal:
+    with pytest.raises(UsageError, match="has no effect together with http_client") as refusal:
         check_http_client(StandIn(), field="http_client", is_async=False, **options)
     assert refusal.value.field == named
 

@@ -90,7 +90,7 @@ def estimating() -> Iterator[None]:
 @pytest.mark.parametrize("text", ["Hello world!", "", " ", "Grüße 你好", "a" * 5000, "\U0001f600"])
 async def test_counts_are_the_services(twin: Twin, text: str) -> None:
     """The number and the numbers are those of the tokenizer behind the endpoint, and exact."""
-    expected = [token.id for token in theirs.tokenized(text)]
+    expected = [token.id for token in theirs.tokenize(text)]
     assert await twin.ask("ids", text) == expected
     assert await twin.ask("count", text) == TokenCount(len(expected), exact=True)
 
@@ -110,7 +110,7 @@ async def test_a_text_is_asked_once(twin: Twin, emulator: Emulator) -> None:
 
 async def test_memory_is_bounded(emulator: Emulator) -> None:
     """What was used least recently is forgotten; a text longer than the room is never kept."""
-    twin = Twin(settings_of(emulator), room=60)
+    twin = Twin(settings_of(emulator), cache_size=60)
     for text in ("a", "b", "c", "a", "d", "a", "b"):
         await twin.ask("count", text)
     assert [request.body["text"] for request in emulator.requests] == list("abcdb")
@@ -123,7 +123,7 @@ async def test_memory_is_bounded(emulator: Emulator) -> None:
 async def test_no_text_is_kept(twin: Twin) -> None:
     """The memory holds digests, and neither text nor token."""
     await twin.ask("count", "a secret text")
-    assert "secret" not in repr(vars(twin.counter._known))
+    assert "secret" not in repr(vars(twin.counter._cache))
 
 
 @pytest.mark.parametrize("fault", [Drop(), Refuse(429), Refuse(503)])
@@ -145,11 +145,11 @@ async def test_the_service_is_asked_again_later(
         await twin.ask("count", "Hello", estimate=True)
     assert (await twin.ask("count", "Hi", estimate=True)).exact is False
     assert (await twin.ask("count", "Hi there")).exact is True
-    monkeypatch.setattr(twin.counter, "_silent_until", twin.gateway.session.clock() - 1)
+    monkeypatch.setattr(twin.counter, "_estimate_until", twin.gateway.context.clock() - 1)
     assert (await twin.ask("count", "Hello", estimate=True)).exact is True
     emulator.inject(Refuse(503))  # told already: no second warning
     assert (await twin.ask("count", "Goodbye", estimate=True)).exact is False
-    assert twin.counter._silent_until > twin.gateway.session.clock() + 20
+    assert twin.counter._estimate_until > twin.gateway.context.clock() + 20
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -232,7 +232,7 @@ async def test_parts_of_messages(twin: Twin, part: Any, text: str, images: int) 
     """Each part counts by its text, pictures by their figure; ids and documents do not count."""
     counted = await twin.ask("count_messages", (Message("user", (part,)),))
     around = TOKENS_BEFORE_RESPONSE + TOKENS_PER_MESSAGE + images * TOKENS_PER_IMAGE
-    assert counted == TokenCount(around + theirs.count(text), exact=False)
+    assert counted == TokenCount(around + theirs.count_tokens(text), exact=False)
 
 
 @pytest.mark.parametrize(
@@ -294,11 +294,11 @@ def test_a_counter_travels(emulator: Emulator) -> None:
 
 def test_threads_share_a_counter(emulator: Emulator) -> None:
     """Many threads at once get the same counts, and the room is not overdrawn."""
-    twin = Twin(settings_of(emulator), room=80)
+    twin = Twin(settings_of(emulator), cache_size=80)
     texts = [f"word {n % 7}" for n in range(60)]
     with ThreadPoolExecutor(8) as pool, warnings.catch_warnings():
         counts = list(pool.map(lambda text: twin.counter.count(text, model=MODEL).tokens, texts))
-    assert counts == [theirs.count(text) for text in texts]
-    known = twin.counter._known
+    assert counts == [theirs.count_tokens(text) for text in texts]
+    known = twin.counter._cache
     assert known._used == sum(len(ids) + 16 for ids in known._entries.values()) <= 80
     twin.gateway.close()

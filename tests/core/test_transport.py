@@ -248,6 +248,7 @@ def built(settings: Settings, step: SendRequest) -> tuple[httpx.Request, httpx.R
         ]
 
 
+@pytest.mark.slow
 @given(
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1)
 )

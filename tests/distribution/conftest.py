@@ -1,4 +1,4 @@
-"""What is distributed, built once from this checkout."""
+"""Fixtures that build the wheel and the source archive of this checkout."""
 
 import subprocess
 import sys
@@ -19,19 +19,19 @@ def _build(kind: str, source: Path, target: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
+    """Return the path of the wheel built from this checkout."""
     return _build("wheel", ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
 def sdist_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source archive of this checkout."""
+    """Return the path of the source archive built from this checkout."""
     return _build("sdist", ROOT, tmp_path_factory.mktemp("sdist"))
 
 
 @pytest.fixture(scope="session")
 def rebuilt_path(sdist_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that comes out of the source archive."""
+    """Return the path of the wheel built from the source archive."""
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist_path) as archive:
         archive.extractall(folder, filter="data")

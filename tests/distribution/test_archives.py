@@ -1,4 +1,4 @@
-"""Law: the archives hold all of the packages and nothing else, and say truly what they are."""
+"""Check the files and the metadata of the wheel and the source archive."""
 
 import re
 import tarfile
@@ -26,61 +26,63 @@ SOURCES = {
         )
     },
 }
-RUBBISH = re.compile(r"__pycache__|\.pyc$|(^|/)\.[a-z]*_cache|\.env$|(^|/)\.venv|egg-info|\.orig$")
+UNWANTED = re.compile(r"__pycache__|\.pyc$|(^|/)\.[a-z]*_cache|\.env$|(^|/)\.venv|egg-info|\.orig$")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 @pytest.fixture(scope="module")
 def wheel(wheel_path: Path) -> zipfile.ZipFile:
-    """The wheel of this checkout."""
+    """Return the wheel of this checkout."""
     return zipfile.ZipFile(wheel_path)
 
 
 @pytest.fixture(scope="module")
 def metadata(wheel: zipfile.ZipFile) -> Metadata:
-    """What the wheel says of itself, read as strictly as an index reads it."""
+    """Return the wheel's metadata, validated as an index does."""
     (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     return Metadata.from_email(wheel.read(name), validate=True)
 
 
-def test_the_wheel_holds_every_module_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    """Each file of the packages, and no other, is in the wheel as it is in the checkout."""
+def test_the_wheel_has_every_module_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    """The wheel has each file of the packages unchanged, and no other file."""
     expected = {
         f"{package}/{path.relative_to(folder).as_posix()}": path
         for package, folder in SOURCES.items()
         for path in folder.rglob("*")
-        if path.is_file() and not RUBBISH.search(path.relative_to(folder).as_posix())
+        if path.is_file() and not UNWANTED.search(path.relative_to(folder).as_posix())
     }
-    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert held == expected.keys()
+    actual = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert actual == expected.keys()
     assert all(wheel.read(name) == path.read_bytes() for name, path in expected.items())
 
 
-def test_both_ways_give_the_same_wheel(wheel: zipfile.ZipFile, rebuilt_path: Path) -> None:
+def test_checkout_and_source_archive_build_the_same_wheel(
+    wheel: zipfile.ZipFile, rebuilt_path: Path
+) -> None:
     """A wheel built from the source archive is the wheel built from the checkout."""
     rebuilt = zipfile.ZipFile(rebuilt_path)
     assert rebuilt.namelist() == wheel.namelist()
     assert all(rebuilt.read(name) == wheel.read(name) for name in wheel.namelist())
 
 
-def test_the_source_archive_holds_no_rubbish(sdist_path: Path) -> None:
-    """No cache, no environment, and no file that leads out of the folder."""
+def test_the_source_archive_has_no_unwanted_files(sdist_path: Path) -> None:
+    """It has no cache, no virtual environment and no path outside its folder."""
     with tarfile.open(sdist_path) as archive:
         names = archive.getnames()
         assert all(member.isfile() for member in archive)
-    assert not [name for name in names if RUBBISH.search(name) or ".." in name]
+    assert not [name for name in names if UNWANTED.search(name) or ".." in name]
     assert {name.partition("/")[0] for name in names} == {f"xai_lowcode-{xai_lowcode.__version__}"}
 
 
-def test_the_wheel_runs_anywhere(wheel_path: Path) -> None:
-    """The wheel is for every Python 3 and every machine, and named for its version."""
+def test_the_wheel_is_pure_python(wheel_path: Path) -> None:
+    """The wheel is tagged for Python 3 on every platform and named after the version."""
     name, version, _, tags = parse_wheel_filename(wheel_path.name)
     assert (name, str(version)) == ("xai-lowcode", xai_lowcode.__version__)
     assert [str(tag) for tag in tags] == ["py3-none-any"]
 
 
-def test_the_wheel_brings_its_licence_and_its_commands(wheel: zipfile.ZipFile) -> None:
-    """The licence's text, the command and the pytest plugin come with it."""
+def test_the_wheel_has_the_licence_and_the_entry_points(wheel: zipfile.ZipFile) -> None:
+    """The wheel has the licence file, the command and the pytest plugin."""
     (info,) = {name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" in name}
     licence = (ROOT / "LICENSE").read_bytes()
     assert wheel.read(f"{info}/licenses/LICENSE") == licence
@@ -89,8 +91,8 @@ def test_the_wheel_brings_its_licence_and_its_commands(wheel: zipfile.ZipFile) -
     assert "xai_lowcode = xai_lowcode.emulator.pytest_plugin" in entry_points
 
 
-def test_the_metadata_says_what_pyproject_says(metadata: Metadata) -> None:
-    """Name, version, licence, links, extras, readme and the range of Python."""
+def test_the_metadata_matches_pyproject(metadata: Metadata) -> None:
+    """Name, version, licence, URLs, extras, readme and Python versions match."""
     assert (metadata.name, str(metadata.version)) == ("xai-lowcode", xai_lowcode.__version__)
     assert (metadata.license_expression, metadata.license_files) == ("MIT", ["LICENSE"])
     assert metadata.description == (ROOT / "README.md").read_text()
@@ -102,25 +104,22 @@ def test_the_metadata_says_what_pyproject_says(metadata: Metadata) -> None:
     assert str(metadata.requires_python) == PROJECT["requires-python"]
 
 
-def test_the_core_needs_four_packages(metadata: Metadata) -> None:
-    """Everything but httpx with what it stands on, orjson and pydantic is an extra."""
+def test_the_core_requires_four_packages(metadata: Metadata) -> None:
+    """The core requires httpx, httpcore, orjson and pydantic; the rest are extras."""
     needed = map(Requirement, map(str, metadata.requires_dist or []))
     core = {each.name for each in needed if each.marker is None}
     assert core == {"httpcore", "httpx", "orjson", "pydantic"}
 
 
-def test_every_requirement_of_a_user_has_a_floor(metadata: Metadata) -> None:
-    """What users install names one oldest version each, which ``make test-floors`` tries."""
-    for requirement in map(str, metadata.requires_dist or []):
-        needed = Requirement(requirement)
-        if needed.marker and re.search("dev|notebooks", str(needed.marker)):
-            continue
-        floors = [each for each in needed.specifier if each.operator == ">="]
-        assert needed.extras or len(floors) == 1, requirement
+def test_every_requirement_has_a_floor(metadata: Metadata) -> None:
+    """Each requirement has one lower bound, which ``make test-floors`` installs."""
+    for requirement in map(Requirement, map(str, metadata.requires_dist or [])):
+        floors = [each for each in requirement.specifier if each.operator == ">="]
+        assert requirement.extras or len(floors) == 1, requirement
 
 
-def test_every_version_of_python_that_is_named_is_tested() -> None:
-    """Classifiers, the Makefile and the workflow name the same versions."""
+def test_every_supported_python_version_is_tested() -> None:
+    """The classifiers, the Makefile and the workflow list the same versions."""
     named = [
         line.rpartition(" ")[2]
         for line in PROJECT["classifiers"]

@@ -1,4 +1,4 @@
-"""What this environment has: the right modules, no ``shared``, clear words without an extra."""
+"""Check the installed packages: public names, missing extras, cost of the import."""
 
 import subprocess
 import sys
@@ -8,20 +8,63 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode"}
+PUBLIC_NAMES = {
+    "xai_lowcode": {
+        "AsyncGateway",
+        "ChatModel",
+        "ChatRequest",
+        "Gateway",
+        "ImageRequest",
+        "Message",
+        "PollingOptions",
+        "Settings",
+        "Upload",
+        "XAILowCodeError",
+        "__version__",
+    },
+    "langchain_xai_lowcode": {
+        "ChatXAILowCode",
+        "XAIImageGenerationTool",
+        "XAIImageGenerator",
+        "XAILowCodeEmbeddings",
+        "__version__",
+        "code_execution",
+        "file_search",
+        "image_generation",
+        "mcp",
+        "web_search",
+        "x_search",
+    },
+    "llama_index_xai_lowcode": {
+        "StructuredOutputError",
+        "XAIImageGenerator",
+        "XAIImageToolSpec",
+        "XAILowCode",
+        "XAILowCodeEmbedding",
+        "XAIServerTool",
+        "__version__",
+        "code_execution",
+        "file_search",
+        "image_generation",
+        "mcp",
+        "web_search",
+        "x_search",
+    },
+}
+PACKAGES = sorted(PUBLIC_NAMES)
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs code in a fresh interpreter, outside the checkout."""
+    """Run code in a new interpreter, outside the checkout."""
     return subprocess.run(
         [sys.executable, "-c", code], cwd=folder, check=False, capture_output=True, text=True
     )
 
 
-def test_the_editable_install_offers_no_module_called_shared(tmp_path: Path) -> None:
-    """After the install that tests run in, ``import shared`` fails and the packages import."""
+def test_the_editable_install_does_not_expose_shared(tmp_path: Path) -> None:
+    """``import shared`` fails and the packages can be imported."""
     assert "ModuleNotFoundError" in run("import shared", tmp_path).stderr
-    imports = "; ".join(f"import {package}" for package in sorted(PACKAGES))
+    imports = "; ".join(f"import {package}" for package in PACKAGES)
     assert run(imports, tmp_path).stderr == ""
 
 
@@ -47,53 +90,54 @@ def test_the_editable_install_offers_no_module_called_shared(tmp_path: Path) -> 
 def test_one_framework_works_without_the_other(
     tmp_path: Path, package: str, name: str, missing: str, extra: str, other: str
 ) -> None:
-    """Without a framework its adapter says in one sentence which extra is missing."""
+    """Without its framework an adapter raises an ImportError that names the extra to install."""
     block = f"import sys; sys.modules[{missing!r}] = None; "
-    told = run(f"{block}from {package} import {name}", tmp_path).stderr.splitlines()[-1]
-    assert told == (
+    error = run(f"{block}from {package} import {name}", tmp_path).stderr.splitlines()[-1]
+    assert error == (
         f"ImportError: {package}.{name} needs {missing}, which is not installed:"
         f" pip install 'xai-lowcode[{extra}]'"
     )
     assert run(block + other, tmp_path).stderr == ""
 
 
-def test_the_command_says_which_extra_is_missing(tmp_path: Path) -> None:
-    """The command without its extra ends with a sentence, not with a traceback."""
+def test_the_command_names_the_missing_extra(tmp_path: Path) -> None:
+    """Without its extra the command exits with a message, not with a traceback."""
     result = run("import sys; sys.modules['typer'] = None; import xai_lowcode.cli", tmp_path)
     assert result.stderr.strip() == "xai-lowcode needs typer: pip install 'xai-lowcode[cli]'"
     assert result.returncode == 1
 
 
 @pytest.mark.parametrize("missing", ["uvicorn", "PIL"])
-def test_the_emulator_says_which_extra_is_missing(tmp_path: Path, missing: str) -> None:
-    """The emulator without its extra is an error in one sentence."""
+def test_the_emulator_names_the_missing_extra(tmp_path: Path, missing: str) -> None:
+    """Without its extra the emulator raises an error that names the extra to install."""
     block = f"import sys; sys.modules[{missing!r}] = None; "
-    told = run(block + "from xai_lowcode.emulator import running", tmp_path).stderr.splitlines()
-    assert told[-1] == (
+    error = run(block + "from xai_lowcode.emulator import running", tmp_path).stderr.splitlines()
+    assert error[-1] == (
         f"ModuleNotFoundError: xai_lowcode.emulator.running needs {missing}, which is not"
         " installed: pip install 'xai-lowcode[emulator]'"
     )
 
 
-@pytest.mark.parametrize("package", sorted(PACKAGES))
-def test_importing_a_package_is_nearly_free(tmp_path: Path, package: str) -> None:
-    """Importing a package loads neither its framework nor httpx; names load on first use."""
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_loads_no_heavy_dependency(tmp_path: Path, package: str) -> None:
+    """Importing a package loads neither its framework, nor httpx, nor pydantic."""
     heavy = "{'httpx', 'pydantic', 'langchain_core', 'llama_index'} & sys.modules.keys()"
     result = run(f"import sys; import {package}; print({heavy} or 'light')", tmp_path)
     assert result.stdout.strip() == "light"
 
 
-@pytest.mark.parametrize("package", sorted(PACKAGES))
-def test_every_public_name_exists(package: str) -> None:
-    """``__all__`` is sorted, and each of its names can be had."""
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_names(package: str) -> None:
+    """``__all__`` has the names listed here, sorted, and each can be imported."""
     module = __import__(package)
+    assert set(module.__all__) == PUBLIC_NAMES[package]
     assert module.__all__ == sorted(module.__all__, key=lambda name: (name.islower(), name))
     assert all(getattr(module, name) is not None for name in module.__all__)
     assert set(dir(module)) >= set(module.__all__) - {"__version__"}
 
 
-def test_the_readme_names_the_commands_that_exist() -> None:
-    """The two commands of the README are targets of the Makefile, and CI runs the tests."""
+def test_the_commands_of_the_readme_exist() -> None:
+    """The commands of the README are targets of the Makefile, and ``.ci/run`` runs the tests."""
     makefile = (ROOT / "Makefile").read_text()
     readme = (ROOT / "README.md").read_text()
     for command in ("demo", "test"):
@@ -102,8 +146,8 @@ def test_the_readme_names_the_commands_that_exist() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text()
 
 
-def test_no_pin_names_a_host() -> None:
-    """The tested set is names and versions, from wherever the user's index is."""
+def test_constraints_are_names_and_versions() -> None:
+    """``constraints.txt`` names no index, URL or path."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     assert lines
     assert all("==" in line and "/" not in line and "@" not in line for line in lines)

@@ -1,7 +1,6 @@
-"""Guard: what is used of other libraries beyond what they promise is there, and does what we think.
+"""Check the private names of other libraries that the packages use.
 
-`make test-floors` and `make test-newest` run it on the oldest and on the newest versions. A failure
-says which of our modules relies on what has gone.
+``make test-floors`` and ``make test-newest`` run these tests on the oldest and the newest versions.
 """
 
 import asyncio
@@ -12,7 +11,6 @@ import httpcore
 import httpx
 import pytest
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.language_models.llms import BaseLLM
 from langchain_core.tools import BaseTool
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -31,29 +29,29 @@ REQUEST = httpx.Request("GET", "http://127.0.0.1:9/")
 
 
 class Pool:
-    """Stands where httpx has its pool, and notes what httpx does with it."""
+    """Replacement for httpx's pool that records the calls."""
 
     def __init__(self) -> None:
-        self.done: list[str] = []
+        self.calls: list[str] = []
 
     def handle_request(self, _: httpcore.Request) -> httpcore.Response:
-        self.done.append("sent")
+        self.calls.append("sent")
         return REPLY
 
     async def handle_async_request(self, _: httpcore.Request) -> httpcore.Response:
-        self.done.append("sent")
+        self.calls.append("sent")
         return REPLY
 
     def close(self) -> None:
-        self.done.append("closed")
+        self.calls.append("closed")
 
     async def aclose(self) -> None:
-        self.done.append("closed")
+        self.calls.append("closed")
 
 
 @pytest.mark.parametrize("kind", [httpx.HTTPTransport, httpx.AsyncHTTPTransport])
-def test_httpx_makes_nothing_but_a_pool(kind: Any) -> None:
-    """Httpx's constructors, which transport/pool leaves out, only make a pool."""
+def test_httpx_transports_have_only_a_pool(kind: Any) -> None:
+    """The constructors of httpx's transports, which transport/pool skips, only set ``_pool``."""
     transport = kind(verify=tls_context())
     assert list(vars(transport)) == ["_pool"]
     assert hasattr(transport._pool, "handle_request") or hasattr(
@@ -64,17 +62,17 @@ def test_httpx_makes_nothing_but_a_pool(kind: Any) -> None:
 CONFIG = TransportConfig(Settings.create(api_token=TOKEN))
 
 
-def test_httpx_sends_and_closes_by_its_pool() -> None:
-    """What stands in ``_pool`` gets the requests, and is closed with the transport."""
+def test_httpx_sends_and_closes_through_its_pool() -> None:
+    """The object in ``_pool`` handles the requests and is closed with the transport."""
     transport, pool = PooledTransport(CONFIG), Pool()
     transport._pool = pool
     assert transport.handle_request(REQUEST).read() == b"from the pool"
     transport.close()
-    assert pool.done == ["sent", "closed"]
+    assert pool.calls == ["sent", "closed"]
 
 
-def test_httpx_sends_and_closes_by_its_async_pool() -> None:
-    """The same for the async transport."""
+def test_httpx_sends_and_closes_through_its_async_pool() -> None:
+    """The asynchronous transport does the same."""
     pool = Pool()
 
     async def use() -> None:
@@ -84,11 +82,11 @@ def test_httpx_sends_and_closes_by_its_async_pool() -> None:
         await transport.aclose()
 
     asyncio.run(use())
-    assert pool.done == ["sent", "closed"]
+    assert pool.calls == ["sent", "closed"]
 
 
 class Stream(httpcore.NetworkStream, httpcore.AsyncNetworkStream):
-    """A network stream on which one response, and more, has come."""
+    """Network stream with one response and the given bytes after it."""
 
     def __init__(self, more: bytes) -> None:
         self.incoming = [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok" + more]
@@ -104,7 +102,7 @@ class Stream(httpcore.NetworkStream, httpcore.AsyncNetworkStream):
 
 
 class AsyncStream(Stream):
-    """The same for coroutines."""
+    """Asynchronous version."""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - as above
         return self.incoming.pop()
@@ -114,7 +112,7 @@ class AsyncStream(Stream):
 
 
 class Backend(httpcore.NetworkBackend):
-    """Connects to a stream, whatever the host."""
+    """Network backend that connects to a given stream."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -124,7 +122,7 @@ class Backend(httpcore.NetworkBackend):
 
 
 class AsyncBackend(httpcore.AsyncNetworkBackend):
-    """The same for coroutines."""
+    """Asynchronous version."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -138,8 +136,8 @@ PROXY = httpcore.Proxy("http://proxy:1")
 
 @pytest.mark.parametrize("more", [b"", b"x"])
 @pytest.mark.parametrize("proxy", [None, PROXY])
-def test_httpcore_shows_what_came_after_a_response(more: bytes, proxy: Any) -> None:
-    """The names that transport/pool reads are there, on direct connections and through a proxy."""
+def test_unread_data_of_httpcore_connections_is_detected(more: bytes, proxy: Any) -> None:
+    """``_has_unread_data`` works on direct connections and through a proxy."""
     origin = httpcore.URL("http://host/").origin
     request = httpcore.Request("GET", "http://host/", headers={"host": "host"})
     pool: Any = httpcore.ConnectionPool(proxy=proxy, network_backend=Backend(Stream(more)))
@@ -174,11 +172,6 @@ def test_httpcore_shows_what_came_after_a_response(more: bytes, proxy: Any) -> N
                 " _get_ls_params _resolve_model_profile"
             ),
         ),
-        (
-            langchain_xai_lowcode.XAILowCodeLLM,
-            BaseLLM,
-            "_generate _agenerate _stream _astream _llm_type _identifying_params _get_ls_params",
-        ),
         (langchain_xai_lowcode.XAIImageGenerationTool, BaseTool, "_run _arun"),
         (
             llama_index_xai_lowcode.XAILowCode,
@@ -195,17 +188,17 @@ def test_httpcore_shows_what_came_after_a_response(more: bytes, proxy: Any) -> N
         ),
     ],
 )
-def test_what_stands_in_for_a_frameworks_own_is_still_asked_for(
+def test_overridden_private_methods_exist_in_the_framework(
     ours: type, theirs: type, names: str
 ) -> None:
-    """Each underscored name that an adapter overrides is one of the framework's, and is ours."""
+    """Each private method that an adapter overrides exists in the framework's class."""
     for name in names.split():
-        assert hasattr(theirs, name), f"{theirs.__name__} has no {name} any more"
+        assert hasattr(theirs, name), f"{theirs.__name__} has no {name}"
         assert inspect.getattr_static(ours, name) is not inspect.getattr_static(theirs, name)
 
 
-def test_pydantics_state_has_the_places_that_are_written() -> None:
-    """llama_index_xai_lowcode's pickles replace these two places of pydantic's state."""
+def test_pydantics_state_has_the_keys_that_are_replaced() -> None:
+    """The pickling of llama_index_xai_lowcode replaces these two keys of pydantic's state."""
 
     class Model(BaseModel):
         name: str = ""
@@ -216,8 +209,8 @@ def test_pydantics_state_has_the_places_that_are_written() -> None:
     assert state["__pydantic_private__"] == {"_hidden": 1}
 
 
-def test_uvicorns_connection_has_what_the_emulator_uses() -> None:
-    """emulator/connection reads and sets these attributes of uvicorn's protocol."""
+def test_uvicorns_protocol_has_the_attributes_that_the_emulator_uses() -> None:
+    """emulator/uvicorn_protocol reads and sets these attributes of H11Protocol."""
     names = set(inspect.signature(H11Protocol.__init__).parameters)
     assert {"config", "server_state", "app_state"} <= names
     source = inspect.getsource(H11Protocol)

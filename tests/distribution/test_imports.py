@@ -1,6 +1,6 @@
-"""What a chat model imports: nothing that a plain chat does without, so that programs start fast.
+"""Check which modules the import and construction of a chat model load.
 
-Each of these modules is needed by something, and imported there on first use.
+Modules that a plain chat does not need are imported on first use, to keep the start-up time short.
 """
 
 import subprocess
@@ -9,35 +9,30 @@ from pathlib import Path
 
 import pytest
 
-UNNEEDED = {
-    "xai_lowcode.api.endpoints": "the other endpoints, of which a chat asks none",
-    "xai_lowcode.api.methods": "the same as methods",
-    "xai_lowcode.api.client": "the same as methods of a client",
-    "xai_lowcode.types.resources": "pydantic classes of the other endpoints' answers",
-    "xai_lowcode.types.images": "pictures are asked for by their own classes",
-    "xai_lowcode.api.files": "uploads and downloads",
-    "xai_lowcode.api.embeddings": "another class in both frameworks",
-    "xai_lowcode.api.tokens": "most programs count none",
-    "xai_lowcode.api.deferred": "few wait for an answer; how to wait is a small module of its own",
-    "xai_lowcode.chat.dialects.chat_completions": "a wire form is imported when it is spoken",
-    "xai_lowcode.chat.dialects.completions": "most programs speak one",
-    "xai_lowcode.chat.dialects.messages": "most programs speak one",
-    "xai_lowcode.chat.dialects.responses": "most programs speak one",
-    "xai_lowcode.json_schema.sanitizer": "the steps of cleaning; many chats have no schema",
-    "xai_lowcode.json_schema.sanitizer": "one of them",
-    "xai_lowcode.transport.pool": "stands on httpcore, which takes long; made with the first call",
-    "xai_lowcode.transport.network": "the same, below it",
-    "xai_lowcode.emulator": "a server",
-    "xai_lowcode.diagnostics": "an examination of the gateway",
-    "xai_lowcode.cli": "the command",
-    "langchain_xai_lowcode._structured_output": "LangChain's parsers; many chats want no object",
-    "langchain_xai_lowcode.embeddings": "another class",
-    "langchain_xai_lowcode.images": "another class",
-    "langchain_xai_lowcode.images": "another class",
-    "langchain_xai_lowcode.llms": "another class",
-    "llama_index_xai_lowcode.embeddings": "another class",
-    "llama_index_xai_lowcode.images": "another class",
-    "llama_index_xai_lowcode.images": "another class",
+LAZY = {
+    "langchain_xai_lowcode._structured_output",
+    "langchain_xai_lowcode.embeddings",
+    "langchain_xai_lowcode.images",
+    "llama_index_xai_lowcode.embeddings",
+    "llama_index_xai_lowcode.images",
+    "xai_lowcode.api.client",
+    "xai_lowcode.api.deferred",
+    "xai_lowcode.api.embeddings",
+    "xai_lowcode.api.endpoints",
+    "xai_lowcode.api.files",
+    "xai_lowcode.api.methods",
+    "xai_lowcode.api.tokens",
+    "xai_lowcode.chat.dialects.chat_completions",
+    "xai_lowcode.chat.dialects.messages",
+    "xai_lowcode.chat.dialects.responses",
+    "xai_lowcode.cli",
+    "xai_lowcode.diagnostics",
+    "xai_lowcode.emulator",
+    "xai_lowcode.json_schema.sanitizer",
+    "xai_lowcode.transport.network",
+    "xai_lowcode.transport.pool",
+    "xai_lowcode.types.images",
+    "xai_lowcode.types.resources",
 }
 MODELS = {"langchain_xai_lowcode": "ChatXAILowCode", "llama_index_xai_lowcode": "XAILowCode"}
 MODULES = """
@@ -48,24 +43,24 @@ print(*sys.modules)
 """
 
 
-def imported(package: str, folder: Path) -> set[str]:
-    """The modules of an interpreter that has made the chat model of a package."""
+def loaded_modules(package: str, folder: Path) -> set[str]:
+    """Return the modules loaded by an interpreter that creates a package's chat model."""
     code = MODULES.format(package=package, name=MODELS[package])
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
     )
-    return set(done.stdout.split())
+    return set(result.stdout.split())
 
 
 @pytest.mark.parametrize("package", sorted(MODELS))
-def test_a_chat_model_imports_what_a_chat_needs(tmp_path: Path, package: str) -> None:
-    """The model itself is there, and none of what a plain chat does without."""
-    modules = imported(package, tmp_path)
+def test_a_chat_model_does_not_load_lazy_modules(tmp_path: Path, package: str) -> None:
+    """Creating a chat model loads the chat core and none of the lazy modules."""
+    modules = loaded_modules(package, tmp_path)
     assert {package, "xai_lowcode.chat.model"} <= modules
-    assert {module: UNNEEDED[module] for module in UNNEEDED.keys() & modules} == {}
+    assert LAZY & modules == set()
 
 
-@pytest.mark.parametrize("module", sorted(UNNEEDED))
-def test_what_is_not_needed_exists(module: str) -> None:
-    """A module that is renamed is renamed in the list as well."""
+@pytest.mark.parametrize("module", sorted(LAZY))
+def test_lazy_modules_exist(module: str) -> None:
+    """Each listed module exists, so that a rename cannot empty the check."""
     assert __import__(module, fromlist=["a"]).__name__ == module

@@ -1,8 +1,7 @@
-"""Law: the wheel with any one extra does what the extra promises, and says what others would bring.
+"""Install the wheel with each extra alone and run a script of ``smoke`` against an emulator.
 
-Each extra is installed alone into a fresh environment of each version of Python, and a script of
-``smoke`` is run there against an emulator in a process of its own. That takes minutes and asks a
-package index, so ``make test-wheels`` does it, and not ``make test``.
+Each extra is installed into a new environment of each Python version. This takes minutes and needs
+a package index, so it runs with ``make test-wheels``, not with ``make test``.
 """
 
 import os
@@ -31,18 +30,18 @@ PYTHONS = os.environ.get("PYTHONS", "").split()
 installing = pytest.mark.skipif(not UV, reason="make test-wheels installs the wheel")
 
 
-def test_every_extra_is_tried() -> None:
-    """Each extra for users has its scripts; those of developers are what the tests run in."""
+def test_every_extra_has_a_smoke_script() -> None:
+    """Each extra has a script, and each script belongs to an extra."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         extras = tomllib.load(file)["project"]["optional-dependencies"].keys()
-    assert extras - {"dev", "docs", "notebooks"} <= SCRIPTS.keys()
+    assert SCRIPTS.keys() == {"", *extras}
     tried = {script for scripts in SCRIPTS.values() for script in scripts}
     assert tried == {path.stem for path in SMOKE.glob("*.py")} - {"absent"}
 
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[dict[str, str]]:
-    """The environment variables that lead to an emulator in a process of its own."""
+    """Return the environment variables of an emulator that runs in another process."""
     serve = [sys.executable, "-c", "from xai_lowcode.cli import main; main()", "serve", "--port=0"]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -53,10 +52,10 @@ def gateway() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module", params=PYTHONS)
 def python(request: pytest.FixtureRequest) -> str:
-    """The path of an interpreter that is there and runs."""
+    """Return the path of an installed interpreter."""
     path = shutil.which(request.param)
     if path is None or subprocess.run([path, "--version"], check=False).returncode:
-        pytest.skip(f"{request.param} is not here")
+        pytest.skip(f"{request.param} is not installed")
     return path
 
 
@@ -65,7 +64,7 @@ def python(request: pytest.FixtureRequest) -> str:
 def test_an_extra_alone(
     python: str, extra: str, wheel_path: Path, gateway: dict[str, str], tmp_path: Path
 ) -> None:
-    """The wheel with the extra passes its scripts, with nothing but what it asks for installed."""
+    """The scripts of an extra pass with only the extra's requirements installed."""
     fresh = tmp_path / "fresh"
     make = [UV, "venv", "--quiet", "--no-python-downloads", "--python", python, str(fresh)]
     subprocess.run(make, check=True)

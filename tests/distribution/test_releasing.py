@@ -1,4 +1,4 @@
-"""Law: workflows run pinned actions and the Makefile's commands; a release is what its tag says."""
+"""Check the workflows of .github and scripts/release_notes.py."""
 
 import re
 import shutil
@@ -24,8 +24,8 @@ USES = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_a_job_runs_what_the_makefile_has(job: dict[str, Any]) -> None:
-    """Every `make` in a workflow is a target, and each job ends by itself."""
+def test_jobs_use_targets_of_the_makefile(job: dict[str, Any]) -> None:
+    """Each `make` in a workflow names a target, and each job has a timeout."""
     makefile = (ROOT / "Makefile").read_text()
     commands = " ; ".join(step.get("run", "") for step in job["steps"])
     for target in re.findall(r"make ([a-z-]+)", commands):
@@ -34,8 +34,8 @@ def test_a_job_runs_what_the_makefile_has(job: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yml")), ids=lambda path: path.stem)
-def test_actions_are_pinned_and_no_secret_is_read(path: Path) -> None:
-    """Each action is a commit with its version beside it, and no secret is used."""
+def test_actions_are_pinned_and_no_secret_is_used(path: Path) -> None:
+    """Each action is pinned to a commit, with its version in a comment."""
     text = path.read_text()
     for line in filter(lambda line: "uses:" in line, text.splitlines()):
         assert USES.search(line), line
@@ -44,8 +44,8 @@ def test_actions_are_pinned_and_no_secret_is_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=list(WORKFLOWS))
-def test_rights_are_given_where_they_are_needed(workflow: dict[str, Any]) -> None:
-    """A workflow reads; only jobs that publish may do more, and those run no code of ours."""
+def test_write_permissions_are_limited(workflow: dict[str, Any]) -> None:
+    """Only jobs that run no code of the repository have write permissions."""
     assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
         if "write" in job.get("permissions", {}).values():
@@ -54,14 +54,14 @@ def test_rights_are_given_where_they_are_needed(workflow: dict[str, Any]) -> Non
 
 
 def test_a_release_is_tested_before_it_is_published() -> None:
-    """Only a tag publishes, and only what was built after the tests."""
+    """Only a tag starts a release, and the archives are built after the tests."""
     release = WORKFLOWS["release"]
     # YAML reads the key `on` as true.
     assert release[True] == {"push": {"tags": ["v*"]}}
-    ran = [step.get("run", "") for step in release["jobs"]["build"]["steps"]]
+    commands = [step.get("run", "") for step in release["jobs"]["build"]["steps"]]
     order = [
-        next(index for index, command in enumerate(ran) if word in command)
-        for word in ("release_notes.py", "make test ", "make test-wheels", "make build")
+        next(index for index, run in enumerate(commands) if command in run)
+        for command in ("release_notes.py", "make test ", "make test-wheels", "make build")
     ]
     assert order == sorted(order)
     assert release["jobs"]["publish"]["needs"] == "build"
@@ -69,7 +69,7 @@ def test_a_release_is_tested_before_it_is_published() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The files that decide on a release, with a version of their own."""
+    """Return a folder with the release script and version 1.2.3."""
     package = tmp_path / "shared" / "xai_lowcode"
     package.mkdir(parents=True)
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
@@ -85,34 +85,32 @@ NOTES = "### Added\n\n- A thing."
 @pytest.mark.parametrize(
     "heading", ["## 1.2.3", "## 1.2.3 - 2020-02-02", "## [1.2.3] - 2020-02-02"]
 )
-def test_the_notes_of_a_release_are_its_section(checkout: Path, heading: str) -> None:
-    """What is under the version's heading is printed, and nothing around it."""
+def test_release_notes_are_the_section_of_the_version(checkout: Path, heading: str) -> None:
+    """The script prints the text below the version's heading and nothing else."""
     (checkout / "CHANGELOG.md").write_text(CHANGES.format(f"{heading}\n\n{NOTES}"))
-    assert told(checkout, "v1.2.3") == (0, f"{NOTES}\n", "")
+    assert release_notes(checkout, "v1.2.3") == (0, f"{NOTES}\n", "")
 
 
 @pytest.mark.parametrize(
     ("tag", "section", "reason"),
     [
-        ("v1.2.4", f"## 1.2.4\n\n{NOTES}", "The tag is v1.2.4"),
-        ("1.2.3", f"## 1.2.3\n\n{NOTES}", "The tag is 1.2.3"),
-        ("v1.2.3", "", "nothing under '## 1.2.3'"),
-        ("v1.2.3", "## 1.2.3\n\n", "nothing under '## 1.2.3'"),
-        ("v1.2.3", f"## 1.2.30\n\n{NOTES}", "nothing under '## 1.2.3'"),
+        ("v1.2.4", f"## 1.2.4\n\n{NOTES}", "tag: v1.2.4 is not"),
+        ("1.2.3", f"## 1.2.3\n\n{NOTES}", "tag: 1.2.3 is not"),
+        ("v1.2.3", "", "no text below '## 1.2.3'"),
+        ("v1.2.3", "## 1.2.3\n\n", "no text below '## 1.2.3'"),
+        ("v1.2.3", f"## 1.2.30\n\n{NOTES}", "no text below '## 1.2.3'"),
     ],
 )
-def test_a_tag_that_does_not_fit_is_refused(
-    checkout: Path, tag: str, section: str, reason: str
-) -> None:
-    """A tag that is not the version, or that the changelog does not know, ends the release."""
+def test_a_wrong_tag_is_rejected(checkout: Path, tag: str, section: str, reason: str) -> None:
+    """A tag that is not the version, or has no changelog section, is an error."""
     (checkout / "CHANGELOG.md").write_text(CHANGES.format(section))
-    code, output, words = told(checkout, tag)
+    code, output, error = release_notes(checkout, tag)
     assert (code, output) == (1, "")
-    assert reason in words
+    assert reason in error
 
 
-def told(checkout: Path, tag: str) -> tuple[int, str, str]:
-    """What release_notes.py says to a tag."""
+def release_notes(checkout: Path, tag: str) -> tuple[int, str, str]:
+    """Return the exit code, output and errors of release_notes.py."""
     command = [sys.executable, str(checkout / "scripts" / "release_notes.py"), tag]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     return result.returncode, result.stdout, result.stderr

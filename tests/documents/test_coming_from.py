@@ -1,4 +1,4 @@
-"""The pages for those who come from other classes: each row of their tables of fields is true."""
+"""Each row of the field tables on the migration pages is correct."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 NAME = re.compile(r"`(\w+)`")
 TOKEN = "at_r" + "0" * 32
 
-# The fields of ChatXAI 1.3.0 and ChatOpenAI 1.7.3 without those of every chat model of LangChain.
+# The fields of ChatXAI 1.3.0 and ChatOpenAI 1.7.3, without LangChain's own.
 OF_LANGCHAIN = """
 model temperature top_p max_tokens stop n seed presence_penalty frequency_penalty logprobs
 top_logprobs reasoning_effort reasoning service_tier store include use_previous_response_id
@@ -26,7 +26,7 @@ openai_api_base default_headers default_query search_parameters logit_bias verbo
 context_management prompt_cache_options openai_organization openai_proxy http_socket_options client
 async_client root_client root_async_client stream_chunk_timeout tiktoken_model_name disabled_params
 """
-# Those of OpenAILike 0.8.1.
+# The parameters of OpenAILike 0.8.1.
 OF_LLAMA_INDEX = """
 model temperature max_tokens logprobs top_logprobs reasoning_effort additional_kwargs max_retries
 timeout api_key api_base context_window is_function_calling_model should_use_structured_outputs
@@ -37,7 +37,7 @@ default_headers api_version openai_client async_openai_client modalities audio_c
 
 
 def rows(page: str, heading: str) -> Iterator[tuple[list[str], str, str]]:
-    """The table of a section: names, what becomes of them, and the remark."""
+    """Yield the rows of a section's table: names, replacement and remark."""
     section = (DOCS / page).read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
     for line in section.splitlines():
         if line.startswith("| `"):
@@ -49,8 +49,8 @@ LANGCHAIN = list(rows("coming-from-langchain.md", "Every field"))
 LLAMA_INDEX = list(rows("coming-from-llama-index.md", "Every parameter"))
 
 
-def known_to_langchain() -> set[str]:
-    """Fields of the chat model with their other names."""
+def langchain_names() -> set[str]:
+    """Return the fields of the chat model with their aliases."""
     names = set(ChatXAILowCode.model_fields) | {"use_responses_api"}
     for field in ChatXAILowCode.model_fields.values():
         if isinstance(field.validation_alias, AliasChoices):
@@ -58,46 +58,50 @@ def known_to_langchain() -> set[str]:
     return names
 
 
-def test_every_field_of_the_peers_has_a_row() -> None:
-    """Nothing is passed over in silence."""
+def test_every_field_has_a_row() -> None:
+    """Each field of the other classes has a row."""
     for table, fields in ((LANGCHAIN, OF_LANGCHAIN), (LLAMA_INDEX, OF_LLAMA_INDEX)):
-        told = {name for names, _, _ in table for name in names}
-        assert told >= set(fields.split())
-
-
-@pytest.mark.parametrize(("names", "becomes", "remark"), LANGCHAIN, ids=lambda cell: str(cell)[:30])
-def test_the_row_of_a_langchain_field(names: list[str], becomes: str, remark: str) -> None:
-    """Kept fields exist, others exist under the name given, the rest is refused or warned of."""
-    known = known_to_langchain()
-    if becomes == "kept":
-        assert set(names) <= known
-    elif becomes != "no":
-        assert set(NAME.findall(becomes)) <= set(ChatXAILowCode.model_fields)
-    for name in set(names) - known:
-        given: dict[str, Any] = {name: "x"}
-        if "refused" in remark:
-            with pytest.raises(UsageError):
-                ChatXAILowCode(api_token=TOKEN, **given)
-        else:
-            with pytest.warns(UserWarning, match=name):
-                ChatXAILowCode(api_token=TOKEN, **given)
+        listed = {name for names, _, _ in table for name in names}
+        assert listed >= set(fields.split())
 
 
 @pytest.mark.parametrize(
-    ("names", "becomes", "remark"), LLAMA_INDEX, ids=lambda cell: str(cell)[:30]
+    ("names", "replacement", "remark"), LANGCHAIN, ids=lambda cell: str(cell)[:30]
 )
-def test_the_row_of_a_llama_index_parameter(names: list[str], becomes: str, remark: str) -> None:
-    """The same for LlamaIndex, where what has no effect is taken."""
-    for name in names:
-        given: dict[str, Any] = {name: "x"}
-        if becomes == "kept":
-            assert name in XAILowCode.model_fields
-        elif becomes == "no":
-            with pytest.warns(UserWarning, match=name):
-                XAILowCode(api_token=TOKEN, **given)
-            assert "warning" in remark or remark == "the same"
-        elif becomes == "taken, no effect":
-            assert not XAILowCode(api_token=TOKEN, **given).additional_kwargs
+def test_the_row_of_a_langchain_field(names: list[str], replacement: str, remark: str) -> None:
+    """Kept and renamed fields exist; others are rejected or issue a warning."""
+    fields = langchain_names()
+    if replacement == "kept":
+        assert set(names) <= fields
+    elif replacement != "no":
+        assert set(NAME.findall(replacement)) <= set(ChatXAILowCode.model_fields)
+    for name in set(names) - fields:
+        arguments: dict[str, Any] = {name: "x"}
+        if "rejected" in remark:
+            with pytest.raises(UsageError):
+                ChatXAILowCode(api_token=TOKEN, **arguments)
         else:
-            assert set(NAME.findall(becomes)) <= set(XAILowCode.model_fields)
+            with pytest.warns(UserWarning, match=name):
+                ChatXAILowCode(api_token=TOKEN, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("names", "replacement", "remark"), LLAMA_INDEX, ids=lambda cell: str(cell)[:30]
+)
+def test_the_row_of_a_llama_index_parameter(
+    names: list[str], replacement: str, remark: str
+) -> None:
+    """The same for LlamaIndex, where parameters without effect are accepted."""
+    for name in names:
+        arguments: dict[str, Any] = {name: "x"}
+        if replacement == "kept":
+            assert name in XAILowCode.model_fields
+        elif replacement == "no":
+            with pytest.warns(UserWarning, match=name):
+                XAILowCode(api_token=TOKEN, **arguments)
+            assert "warning" in remark or remark == "the same"
+        elif replacement == "accepted, no effect":
+            assert not XAILowCode(api_token=TOKEN, **arguments).additional_kwargs
+        else:
+            assert set(NAME.findall(replacement)) <= set(XAILowCode.model_fields)
             assert name in XAILowCode._aliases

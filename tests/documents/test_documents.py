@@ -1,7 +1,7 @@
-"""The documents and the docstrings are true: their code runs, against the emulator."""
+"""The code in documents and docstrings runs against the emulator; every page is in the site."""
 
 import doctest
-import importlib
+import importlib.util
 import io
 import logging
 import pkgutil
@@ -20,44 +20,46 @@ from xai_lowcode.emulator import running
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "mkdocs.yml"
-PAPERS = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
-PAGES = [*PAPERS, *sorted((ROOT / "docs").rglob("*.md"))]
-# Indented where it stands below a tab.
+ROOT_PAGES = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
+PAGES = [*ROOT_PAGES, *sorted((ROOT / "docs").rglob("*.md"))]
+# Indented inside a tab.
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 TEST_FILE = re.compile(r'^```python title="(test_\w+\.py)"\n(.*?)^```', re.DOTALL | re.MULTILINE)
 FENCE = re.compile(r"^ *```(\S.*)$", re.MULTILINE)
-# What else a block may be: shown beside its replacement, or not Python.
+# Blocks that are not run: code before a migration, or other languages.
 NOT_RUN = re.compile(r'python title="Before"|console|text|json')
-SAYS = re.compile(r"print\(.*\)  # (.+)")
+LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]*))?(?: \"[^\"]*\")?\)")
+PRINTS = re.compile(r"print\(.*\)  # (.+)")
 PACKAGES = ("xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode")
 
 
 def blocks() -> Iterator[tuple[str, list[str]]]:
-    """Every Python block of the documents with its place; those of a tutorial are one."""
+    """Yield the Python blocks of the documents with a name; a tutorial's blocks are one program."""
     for path in PAGES:
-        found = [textwrap.dedent(match[2]) for match in BLOCK.finditer(path.read_text())]
+        codes = [textwrap.dedent(match[2]) for match in BLOCK.finditer(path.read_text())]
         name = path.relative_to(ROOT).as_posix()
-        if found and path.parent.name == "tutorial":
-            yield name, found
+        if codes and path.parent.name == "tutorial":
+            yield name, codes
         else:
-            yield from ((f"{name} {number}", [code]) for number, code in enumerate(found, 1))
+            yield from ((f"{name} {number}", [code]) for number, code in enumerate(codes, 1))
 
 
 def classes() -> Iterator[type]:
-    """The public classes of the adapters whose docstrings show how they are used."""
+    """Yield the public classes of the adapters that have code in their docstrings."""
     for package in map(importlib.import_module, PACKAGES[1:]):
         for name in package.__all__:
-            found = getattr(package, name)
-            if isinstance(found, type) and BLOCK.search(found.__doc__ or ""):
-                yield found
+            exported = getattr(package, name)
+            if isinstance(exported, type) and BLOCK.search(exported.__doc__ or ""):
+                yield exported
 
 
-def modules() -> Iterator[str]:
-    """Every module of the three packages."""
+def modules_with_examples() -> Iterator[str]:
+    """Yield the modules of the three packages that have doctest examples."""
     for package in map(importlib.import_module, PACKAGES):
-        yield package.__name__
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            yield found.name
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            spec = importlib.util.find_spec(module.name)
+            if spec and spec.origin and ">>> " in Path(spec.origin).read_text():
+                yield module.name
 
 
 @pytest.fixture
@@ -66,36 +68,36 @@ def _connected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("LOWCODEAPI_API_TOKEN", gateway.api_token)
         monkeypatch.setenv("LOWCODEAPI_BASE_URL", gateway.base_url)
         logger = logging.getLogger("xai_lowcode")
-        kept = logger.level, logger.handlers[:]
+        level, handlers = logger.level, logger.handlers[:]
         yield
-        logger.setLevel(kept[0])
-        logger.handlers[:] = kept[1]
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
-# What LlamaIndex's workflows warn of themselves.
+# A warning of LlamaIndex's workflows.
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
 @pytest.mark.parametrize(("name", "codes"), list(blocks()), ids=[name for name, _ in blocks()])
 @pytest.mark.usefixtures("_connected")
-def test_the_code_of_the_documents_runs(
+def test_code_blocks_run(
     name: str,
     codes: list[str],
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each block runs as it stands, and prints something; a tutorial's go on from one another."""
+    """Each block runs and prints something; a tutorial's blocks share their names."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "page"}
     for code in codes:
-        exec(compile(code, name, "exec"), names)  # noqa: S102 - that is the point
-        said = capsys.readouterr().out.strip()
-        assert said or "print" not in code
-    assert said
+        exec(compile(code, name, "exec"), names)  # noqa: S102 - code of the documents
+        printed = capsys.readouterr().out.strip()
+        assert printed or "print" not in code
+    assert printed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_no_block_of_code_is_passed_over(page: Path) -> None:
-    """Each block is run, is a test that is run, or is of a kind that cannot be run."""
+def test_every_block_is_run_or_exempt(page: Path) -> None:
+    """Each block is run, is a test file that is run, or is of a kind that is not run."""
     text = page.read_text()
     run = len(BLOCK.findall(text)) + len(TEST_FILE.findall(text))
     kinds = FENCE.findall(text)
@@ -105,78 +107,94 @@ def test_no_block_of_code_is_passed_over(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [found for page in PAGES for found in TEST_FILE.findall(page.read_text())]
+    ("name", "code"), [match for page in PAGES for match in TEST_FILE.findall(page.read_text())]
 )
-def test_the_tests_of_the_documents_pass(name: str, code: str, tmp_path: Path) -> None:
-    """Test files that are shown pass, in a pytest that knows nothing but the installed package."""
+def test_test_files_pass(name: str, code: str, tmp_path: Path) -> None:
+    """The documents' test files pass in a fresh pytest with the installed package."""
     (tmp_path / name).write_text(code)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", name]
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == 0, done.stdout
-    assert f"{code.count('def test_')} passed" in done.stdout
+    assert result.returncode == 0, result.stdout
+    assert f"{code.count('def test_')} passed" in result.stdout
 
 
 def test_every_public_name_is_in_the_reference() -> None:
-    """Each name that a package exports has its place in the reference, and no other is shown."""
-    shown = [
+    """The reference documents each public name once, and each documented name exists."""
+    documented = [
         name
         for page in (ROOT / "docs" / "reference").glob("*.md")
         for name in re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)
     ]
-    assert len(shown) == len(set(shown))
-    assert set(shown) >= {
+    assert len(documented) == len(set(documented))
+    assert set(documented) >= {
         f"{package}.{name}"
         for package in PACKAGES
         for name in importlib.import_module(package).__all__
         if name != "__version__"
     }
-    for name in shown:
+    for name in documented:
         assert pkgutil.resolve_name(name) is not None
 
 
 def test_every_page_is_in_the_site() -> None:
-    """Each page has its place in the navigation, and each place its page."""
+    """The navigation lists each page once, and no other."""
     listed = re.findall(r"^ +- (?:.*: )?(\S+\.(?:md|ipynb))$", SITE.read_text(), re.MULTILINE)
-    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[len(PAPERS) :]}
-    papers = {paper.name.lower() for paper in PAPERS[1:]}
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[len(ROOT_PAGES) :]}
+    root_pages = {page.name.lower() for page in ROOT_PAGES[1:]}
     notebooks = {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert sorted(listed) == sorted(pages | papers | notebooks)
+    assert sorted(listed) == sorted(pages | root_pages | notebooks)
 
 
-@pytest.mark.parametrize("shown", list(classes()), ids=lambda shown: shown.__name__)
+@pytest.mark.parametrize("documented", list(classes()), ids=lambda kind: kind.__name__)
 @pytest.mark.usefixtures("_connected")
-def test_the_code_of_a_classes_docstring_runs(
-    shown: type,
+def test_code_in_class_docstrings_runs(
+    documented: type,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its blocks run one after the other, and what they print as a comment is what they print."""
+    """The blocks run one after the other and print what their comments say."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "fox.png").write_bytes(a_picture())
+    (tmp_path / "fox.png").write_bytes(create_png())
     names: dict[str, Any] = {}
-    for number, match in enumerate(BLOCK.finditer(shown.__doc__ or ""), 1):
+    for number, match in enumerate(BLOCK.finditer(documented.__doc__ or ""), 1):
         code = textwrap.dedent(match[2])
-        exec(compile(code, f"{shown.__name__} {number}", "exec"), names)  # noqa: S102 - as above
-        said = capsys.readouterr().out
-        for expected in SAYS.findall(code):
-            assert expected in said.splitlines()
-        assert said.strip() or "print" not in code
+        exec(compile(code, f"{documented.__name__} {number}", "exec"), names)  # noqa: S102 - as above
+        printed = capsys.readouterr().out
+        for expected in PRINTS.findall(code):
+            assert expected in printed.splitlines()
+        assert printed.strip() or "print" not in code
 
 
-def a_picture() -> bytes:
-    """A small PNG."""
+def create_png() -> bytes:
+    """Create a small PNG."""
     target = io.BytesIO()
     Image.new("RGB", (16, 8), (200, 90, 30)).save(target, "PNG")
     return target.getvalue()
 
 
-@pytest.mark.parametrize("name", list(modules()))
-def test_every_module_says_what_it_holds_and_its_examples_run(name: str) -> None:
-    """A module opens with a sentence, and the examples in its docstrings give what they say."""
-    module = importlib.import_module(name)
-    assert (module.__doc__ or "").strip().partition("\n")[0].endswith((".", ":"))
-    results = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+@pytest.mark.parametrize("name", list(modules_with_examples()))
+def test_doctests_pass(name: str) -> None:
+    """The examples in a module's docstrings print what they state."""
+    results = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert results.failed == 0
+
+
+def test_relative_links_lead_to_files() -> None:
+    """Each relative link of a document leads to a file, and its anchor to a heading."""
+    broken = []
+    for page in PAGES:
+        for target, anchor in LINK.findall(page.read_text()):
+            path = (page.parent / target).resolve() if target else page
+            anchors = headings(path) if anchor and path.suffix == ".md" else {anchor}
+            if not path.exists() or anchor not in anchors:
+                broken.append(f"{page.relative_to(ROOT)}: {target}#{anchor}")
+    assert broken == []
+
+
+def headings(page: Path) -> set[str]:
+    """Return the anchors of a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}

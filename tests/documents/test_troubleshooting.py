@@ -1,4 +1,4 @@
-"""The page on troubleshooting is true: each text it quotes is one that is really raised."""
+"""Each message quoted on the troubleshooting page is one that is raised."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from xai_lowcode.emulator import Emulator, running
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from provoking import WAYS
+from triggers import TRIGGERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text()
 ENTRY = re.compile(
@@ -22,23 +22,23 @@ ENTRIES = {heading: text for heading, text, _, _ in ENTRY.findall(PAGE)}
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Emulator]:
-    """An emulator for all of them."""
+    """Run one emulator for all messages."""
     with running() as running_gateway:
         yield running_gateway
 
 
-def test_the_page_and_the_ways_have_the_same_entries() -> None:
-    """Each heading has an entry in full, and each entry a way to bring it about."""
+def test_the_page_and_the_triggers_have_the_same_entries() -> None:
+    """Each heading has a complete entry, and each entry a function that triggers it."""
     assert list(ENTRIES) == re.findall(r"^### (.+)$", PAGE, re.MULTILINE)
-    assert list(ENTRIES) == list(WAYS)
+    assert list(ENTRIES) == list(TRIGGERS)
 
 
-@pytest.mark.parametrize("heading", list(WAYS))
-def test_a_quoted_text_is_what_is_raised(heading: str, gateway: Emulator) -> None:
-    """Class and text are those of the page, where an ellipsis stands for anything."""
+@pytest.mark.parametrize("heading", list(TRIGGERS))
+def test_a_quoted_message_is_raised(heading: str, gateway: Emulator) -> None:
+    """Class and message match the page, where an ellipsis matches anything."""
     gateway.reset()
-    with pytest.raises(Exception) as raised:  # noqa: PT011 - which class it is, is compared below
-        WAYS[heading](gateway)
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - the class is compared below
+        TRIGGERS[heading](gateway)
     pattern = re.escape(ENTRIES[heading]).replace("…", ".+")
     assert re.fullmatch(pattern, f"{type(raised.value).__name__}: {raised.value}")
     assert re.search(re.escape(heading).replace("…", ".+"), ENTRIES[heading])

@@ -1,11 +1,11 @@
-"""What two bodies have in common: the places of their members."""
+"""Compare the structure of JSON bodies."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 def members(value: Any, place: str = "") -> Iterator[str]:
-    """Lists the places of all members."""
+    """Yield the paths of all fields."""
     if isinstance(value, dict):
         for name, member in value.items():
             spot = f"{place}.{name}" if place else name

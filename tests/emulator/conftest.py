@@ -1,4 +1,4 @@
-"""A gateway of one's own for every test, and the shortest way to talk to it."""
+"""Fixtures: an emulator for every test, and functions that send requests to it."""
 
 import json
 import ssl
@@ -11,8 +11,7 @@ import pytest
 
 from xai_lowcode.emulator import Emulator, running
 
-Ask = Callable[..., httpx.Response]
-Post = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 SHARED = Path(__file__).parents[2].parent / "shared"
 # Nothing is encrypted on loopback; making a context for every client would take most of the time.
 CONTEXT = ssl.create_default_context()
@@ -20,14 +19,14 @@ CONTEXT = ssl.create_default_context()
 
 @pytest.fixture
 def gateway() -> Iterator[Emulator]:
-    """An emulator with all switches in their first position."""
+    """An emulator with default options."""
     with running() as emulator:
         yield emulator
 
 
 @pytest.fixture
 def http(gateway: Emulator) -> Iterator[httpx.Client]:
-    """A client with a good token, and no proxies from the environment."""
+    """A client with a valid token, without proxies from the environment."""
     token = {"api_token": gateway.api_token}
     address = gateway.base_url
     with httpx.Client(base_url=address, params=token, trust_env=False, verify=CONTEXT) as client:
@@ -35,8 +34,8 @@ def http(gateway: Emulator) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def ask(http: httpx.Client) -> Ask:
-    """Sends a chat request; what is not given is the shortest that is accepted."""
+def send_chat(http: httpx.Client) -> Send:
+    """Send a chat request with minimal defaults."""
 
     def send(prompt: str = "Hello", **body: Any) -> httpx.Response:
         whole = {"model": "grok-4", "messages": [{"role": "user", "content": prompt}], **body}
@@ -46,8 +45,8 @@ def ask(http: httpx.Client) -> Ask:
 
 
 @pytest.fixture
-def respond(http: httpx.Client) -> Post:
-    """Sends a responses request; what is not given is the shortest that is accepted."""
+def send_responses(http: httpx.Client) -> Send:
+    """Send a Responses request with minimal defaults."""
 
     def send(given: Any = "Hello", **body: Any) -> httpx.Response:
         return http.post("/v1/responses", json={"model": "grok-4.3", "input": given, **body})
@@ -56,8 +55,8 @@ def respond(http: httpx.Client) -> Post:
 
 
 @pytest.fixture
-def write(http: httpx.Client) -> Post:
-    """Sends a messages request; what is not given is the shortest that is accepted."""
+def send_messages(http: httpx.Client) -> Send:
+    """Send a Messages request with minimal defaults."""
 
     def send(prompt: Any = "Hello", **body: Any) -> httpx.Response:
         messages = [{"role": "user", "content": prompt}]
@@ -69,7 +68,7 @@ def write(http: httpx.Client) -> Post:
 
 @pytest.fixture
 def events() -> Callable[[str], list[Any]]:
-    """Reads a stream whose every event has a name, and sees that the name is the type."""
+    """Parse a stream of named events, and check that the names are the types."""
 
     def read(text: str) -> list[Any]:
         found = []
@@ -84,7 +83,7 @@ def events() -> Callable[[str], list[Any]]:
 
 @pytest.fixture
 def chunks() -> Callable[[str], list[Any]]:
-    """Reads the data lines of a stream; `[DONE]` stays a string."""
+    """Parse the data lines of a stream; `[DONE]` is a string."""
 
     def read(text: str) -> list[Any]:
         lines = [block.removeprefix("data: ") for block in text.split("\n\n") if block]
@@ -95,7 +94,7 @@ def chunks() -> Callable[[str], list[Any]]:
 
 @pytest.fixture
 def recorded() -> Callable[[str], Any]:
-    """Reads a recorded body of the real service, or skips where there are none."""
+    """Load a recorded body of the real service; skip if there is none."""
 
     def read(name: str) -> Any:
         path = SHARED / name

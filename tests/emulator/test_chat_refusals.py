@@ -1,4 +1,4 @@
-"""What xAI refuses in a chat request is refused, with its status and its words."""
+"""Chat requests that xAI refuses, with status and error text."""
 
 import base64
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from PIL import Image
 
 from xai_lowcode.emulator import Emulator
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Json = dict[str, Any]
 USER = {"role": "user", "content": "x"}
 NO_CONTENT = "Each message must have at least one content element."
 
 
 def tool(name: str = "t", parameters: Any = None) -> Json:
-    """Makes a tool."""
+    """Create a tool."""
     schema = {"type": "object", "properties": {}} if parameters is None else parameters
     return {"type": "function", "function": {"name": name, "parameters": schema}}
 
 
 def calling(*ids: str, arguments: Any = "{}", **more: Any) -> Json:
-    """Makes an assistant message with calls."""
+    """Create an assistant message with calls."""
     calls = [
         {"id": one, "type": "function", "function": {"name": "t", "arguments": arguments}}
         for one in ids
@@ -33,12 +33,12 @@ def calling(*ids: str, arguments: Any = "{}", **more: Any) -> Json:
 
 
 def result(call_id: str) -> Json:
-    """Makes a tool message."""
+    """Create a tool message."""
     return {"role": "tool", "content": "r", "tool_call_id": call_id}
 
 
 def picture(form: str = "PNG", declared: str | None = None) -> str:
-    """Makes a data URL."""
+    """Create a data URL."""
     file = BytesIO()
     Image.new("RGB", (4, 3)).save(file, form)
     kind = declared or f"image/{form.lower()}"
@@ -46,14 +46,14 @@ def picture(form: str = "PNG", declared: str | None = None) -> str:
 
 
 def shown(url: Any) -> list[Json]:
-    """Makes messages with one picture."""
+    """Create messages with one image."""
     part = {"type": "image_url", "image_url": url}
     return [{"role": "user", "content": [part]}]
 
 
-def error(answer: httpx.Response) -> tuple[int, str]:
-    """Takes status and text of a provider error."""
-    return answer.status_code, answer.json()["error"]["error"]
+def error(response: httpx.Response) -> tuple[int, str]:
+    """Return status and text of a provider error."""
+    return response.status_code, response.json()["error"]["error"]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def error(answer: httpx.Response) -> tuple[int, str]:
         ),
     ],
 )
-def test_wrong_types(ask: Ask, body: Json, text: str) -> None:
-    """What does not fit the type of the request is 422, and the place is named."""
-    status, found = error(ask(**body))
+def test_wrong_types(send_chat: Send, body: Json, text: str) -> None:
+    """A body of the wrong type gets a 422 with the path of the mismatch."""
+    status, found = error(send_chat(**body))
     assert status == 422
     assert found.startswith("Failed to deserialize the JSON body into the target type: ")
     assert text in found
@@ -175,9 +175,9 @@ def test_wrong_types(ask: Ask, body: Json, text: str) -> None:
         ),
     ],
 )
-def test_wrong_arguments(ask: Ask, body: Json, text: str) -> None:
-    """What has the right type and makes no sense is 400."""
-    status, found = error(ask(**body))
+def test_wrong_arguments(send_chat: Send, body: Json, text: str) -> None:
+    """Invalid values of the right type get a 400."""
+    status, found = error(send_chat(**body))
     assert status == 400
     assert text in found
 
@@ -204,22 +204,22 @@ def test_wrong_arguments(ask: Ask, body: Json, text: str) -> None:
         ({"type": "object", "$defs": {"d": {"items": {"enum": [None]}}}}, "at #/$defs/d/items"),
     ],
 )
-def test_bad_schemas(ask: Ask, schema: Any, text: str) -> None:
+def test_bad_schemas(send_chat: Send, schema: Any, text: str) -> None:
     """A schema that xAI cannot compile is refused, in a tool and in a response format."""
-    status, found = error(ask(tools=[tool("t", schema)]))
+    status, found = error(send_chat(tools=[tool("t", schema)]))
     assert status == 400
     assert text in found
     if isinstance(schema, dict):
         form = {"type": "json_schema", "json_schema": {"name": "t", "schema": schema}}
-        assert error(ask(response_format=form)) == (400, found)
+        assert error(send_chat(response_format=form)) == (400, found)
 
 
 @pytest.mark.parametrize(
     "schema", [{}, {"type": "object"}, {"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}]
 )
-def test_good_roots(ask: Ask, schema: Json) -> None:
-    """An empty schema, an object without members and a reference to one are good roots."""
-    assert ask(tools=[tool("t", schema)]).status_code == 200
+def test_good_roots(send_chat: Send, schema: Json) -> None:
+    """An empty schema, an object without fields and a reference to one are valid roots."""
+    assert send_chat(tools=[tool("t", schema)]).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -237,32 +237,32 @@ def test_good_roots(ask: Ask, schema: Json) -> None:
         {"url": "https://x/y.png", "file_id": "f"},
     ],
 )
-def test_bad_pictures(ask: Ask, url: Json) -> None:
-    """A picture is a web address, a file, or a data URL that holds what it says."""
-    status, _ = error(ask(messages=shown(url)))
+def test_bad_pictures(send_chat: Send, url: Json) -> None:
+    """An image is a web URL, a file id, or a data URL of the declared format."""
+    status, _ = error(send_chat(messages=shown(url)))
     assert status == 400
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_good_pictures(ask: Ask, form: str) -> None:
+def test_good_pictures(send_chat: Send, form: str) -> None:
     """Three formats are taken."""
-    assert ask(messages=shown({"url": picture(form)})).status_code == 200
+    assert send_chat(messages=shown({"url": picture(form)})).status_code == 200
 
 
-def test_text_only_models(ask: Ask) -> None:
-    """An old model wants a single text and no pictures."""
+def test_text_only_models(send_chat: Send) -> None:
+    """A text-only model accepts a single text part."""
     pair = [{"role": "user", "content": [{"type": "text", "text": one} for one in "ab"]}]
     for messages in (pair, shown({"url": "https://x/y.png"})):
         text = "The model expects a single `text` element per message."
-        assert error(ask(model="grok-3", messages=messages)) == (400, text)
+        assert error(send_chat(model="grok-3", messages=messages)) == (400, text)
     single = [{"role": "user", "content": [{"type": "text", "text": "a"}]}]
-    assert ask(model="grok-3", messages=single).status_code == 200
+    assert send_chat(model="grok-3", messages=single).status_code == 200
 
 
-def test_file_without_anything(ask: Ask) -> None:
-    """A file part needs an id or an address."""
+def test_file_without_anything(send_chat: Send) -> None:
+    """A file part needs an id or a URL."""
     messages = [{"role": "user", "content": [{"type": "file", "file": {}}]}]
-    assert ask(messages=messages).status_code == 400
+    assert send_chat(messages=messages).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -277,26 +277,30 @@ def test_file_without_anything(ask: Ask) -> None:
         [{"role": "assistant", "content": "a", "reasoning_content": "r"}, USER],
     ],
 )
-def test_what_must_be_taken(ask: Ask, messages: list[Json]) -> None:
-    """Any order of roles is taken, and a replay of the model's own messages."""
-    assert ask(messages=messages).status_code == 200
+def test_what_must_be_taken(send_chat: Send, messages: list[Json]) -> None:
+    """Any order of roles is accepted, and messages of the model can be sent back."""
+    assert send_chat(messages=messages).status_code == 200
 
 
-def test_seen_to_be_taken(gateway: Emulator, ask: Ask) -> None:
-    """A name on a tool message is passed over, and so is a choice of an unknown type."""
+def test_seen_to_be_taken(gateway: Emulator, send_chat: Send) -> None:
+    """A name on a tool message is ignored, and so is a tool choice of an unknown type."""
     messages = [USER, calling("c"), result("c") | {"name": "t"}]
     choice = {"type": "tool", "name": "t"}
-    assert ask(messages=messages, tools=[tool()], tool_choice=choice).status_code == 200
+    assert send_chat(messages=messages, tools=[tool()], tool_choice=choice).status_code == 200
     assert set(gateway.requests[-1].ignored) == {"messages[2].name", "tool_choice.name"}
 
 
-def test_unknown_members_are_ignored(gateway: Emulator, ask: Ask) -> None:
-    """What xAI does not know is ignored, and named for whoever wants to look."""
-    assert ask(top_k=5, cache_control={}, max_tokens=None).status_code == 200
+def test_unknown_members_are_ignored(gateway: Emulator, send_chat: Send) -> None:
+    """Unknown fields are ignored and recorded."""
+    assert send_chat(top_k=5, cache_control={}, max_tokens=None).status_code == 200
     assert set(gateway.requests[-1].ignored) == {"top_k", "cache_control"}
 
 
-def test_a_tool_may_say_nothing(ask: Ask) -> None:
-    """An empty result of a tool is a result; nothing at all is none."""
-    assert ask(messages=[USER, calling("c"), result("c") | {"content": ""}]).status_code == 200
-    assert ask(messages=[USER, calling("c"), result("c") | {"content": []}]).status_code == 400
+def test_a_tool_may_say_nothing(send_chat: Send) -> None:
+    """An empty tool result is accepted; a missing one is not."""
+    assert (
+        send_chat(messages=[USER, calling("c"), result("c") | {"content": ""}]).status_code == 200
+    )
+    assert (
+        send_chat(messages=[USER, calling("c"), result("c") | {"content": []}]).status_code == 400
+    )

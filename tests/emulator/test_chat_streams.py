@@ -1,4 +1,4 @@
-"""What a stream looks like chunk by chunk, and that its sum is the plain answer."""
+"""Chat streams: their chunks, and that they add up to the response without streaming."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
 Json = dict[str, Any]
 TOOLS = [
@@ -33,7 +33,7 @@ REQUESTS: dict[str, Json] = {
 
 
 def folded(found: list[Any]) -> list[Json]:
-    """Adds the chunks up to choices as a plain answer has them."""
+    """Add the chunks up to choices."""
     choices: dict[int, Json] = {}
     for chunk in found[:-1]:
         for part in chunk["choices"]:
@@ -58,15 +58,15 @@ def _add(message: Json, delta: Json) -> None:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_folding(ask: Ask, chunks: Chunks, name: str) -> None:
-    """The sum of the chunks is the plain answer."""
+def test_folding(send_chat: Send, chunks: Chunks, name: str) -> None:
+    """The chunks add up to the response without streaming."""
     request = REQUESTS[name]
-    plain = ask(**request).json()["result"]["choices"]
+    plain = send_chat(**request).json()["result"]["choices"]
     for choice in plain:
         del choice["message"]["refusal"]
         for call in choice["message"].get("tool_calls", []):
             call.pop("id")
-    streamed = folded(chunks(ask(**request, stream=True).text))
+    streamed = folded(chunks(send_chat(**request, stream=True).text))
     for choice in streamed:
         choice["message"].setdefault("content", "")
         for call in choice["message"].get("tool_calls", []):
@@ -75,9 +75,9 @@ def test_folding(ask: Ask, chunks: Chunks, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_every_chunk(ask: Ask, chunks: Chunks, name: str) -> None:
+def test_every_chunk(send_chat: Send, chunks: Chunks, name: str) -> None:
     """Every chunk repeats id, created, model and fingerprint; `[DONE]` comes once and last."""
-    found = chunks(ask(**REQUESTS[name], stream=True).text)
+    found = chunks(send_chat(**REQUESTS[name], stream=True).text)
     assert found.count("[DONE]") == 1
     assert found[-1] == "[DONE]"
     for fact in ("id", "created", "model", "system_fingerprint"):
@@ -86,50 +86,50 @@ def test_every_chunk(ask: Ask, chunks: Chunks, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_usage_chunk(ask: Ask, chunks: Chunks, name: str) -> None:
+def test_usage_chunk(send_chat: Send, chunks: Chunks, name: str) -> None:
     """Usage comes in one chunk without choices, and only when asked for."""
     request = REQUESTS[name]
-    asked = chunks(ask(**request, stream=True, stream_options={"include_usage": True}).text)
+    asked = chunks(send_chat(**request, stream=True, stream_options={"include_usage": True}).text)
     assert asked[-2]["choices"] == []
-    assert asked[-2]["usage"] == ask(**request).json()["result"]["usage"]
-    for found in (asked[:-2], chunks(ask(**request, stream=True).text)[:-1]):
+    assert asked[-2]["usage"] == send_chat(**request).json()["result"]["usage"]
+    for found in (asked[:-2], chunks(send_chat(**request, stream=True).text)[:-1]):
         assert all("usage" not in chunk for chunk in found)
 
 
-def test_hidden_reasoning_beats(ask: Ask, chunks: Chunks) -> None:
-    """A model that hides its thoughts names its role and then sends empty deltas."""
-    deltas = [chunk["choices"][0]["delta"] for chunk in chunks(ask(stream=True).text)[:-1]]
+def test_hidden_reasoning_beats(send_chat: Send, chunks: Chunks) -> None:
+    """A model that hides its reasoning sends the role and then empty deltas."""
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks(send_chat(stream=True).text)[:-1]]
     assert deltas[0] == {"role": "assistant"}
     assert deltas[1:4] == [{}, {}, {}]
     text = [index for index, delta in enumerate(deltas) if "content" in delta]
     assert text[0] > 3
 
 
-def test_reasoning_before_content(ask: Ask, chunks: Chunks) -> None:
-    """Visible thoughts come before the text and not after it."""
-    found = chunks(ask(model="grok-4.3", stream=True).text)[:-1]
+def test_reasoning_before_content(send_chat: Send, chunks: Chunks) -> None:
+    """Visible reasoning precedes the text."""
+    found = chunks(send_chat(model="grok-4.3", stream=True).text)[:-1]
     kinds = [key for chunk in found for key in chunk["choices"][0]["delta"] if key != "role"]
     assert kinds == sorted(kinds, reverse=True)
     assert set(kinds) == {"reasoning_content", "content"}
 
 
-def test_calls_come_whole(ask: Ask, chunks: Chunks) -> None:
+def test_calls_come_whole(send_chat: Send, chunks: Chunks) -> None:
     """Each call is whole in one chunk, numbered, and nothing but the end follows."""
-    found = chunks(ask(**REQUESTS["calls"], stream=True).text)[:-1]
+    found = chunks(send_chat(**REQUESTS["calls"], stream=True).text)[:-1]
     calls = [chunk["choices"][0]["delta"]["tool_calls"] for chunk in found[-3:-1]]
     assert [[call["index"] for call in one] for one in calls] == [[0], [1]]
     assert found[-1]["choices"][0] == {"index": 0, "delta": {}, "finish_reason": "tool_calls"}
 
 
-def test_choices_take_turns(ask: Ask, chunks: Chunks) -> None:
+def test_choices_take_turns(send_chat: Send, chunks: Chunks) -> None:
     """Several choices are streamed side by side."""
-    found = chunks(ask(**REQUESTS["choices"], stream=True).text)[:-1]
+    found = chunks(send_chat(**REQUESTS["choices"], stream=True).text)[:-1]
     assert [chunk["choices"][0]["index"] for chunk in found[:6]] == [0, 1, 2, 0, 1, 2]
 
 
-def test_logprobs(ask: Ask, chunks: Chunks) -> None:
+def test_logprobs(send_chat: Send, chunks: Chunks) -> None:
     """Each piece of text brings its own log probability."""
-    found = chunks(ask(model="grok-3", logprobs=True, stream=True).text)[:-2]
+    found = chunks(send_chat(model="grok-3", logprobs=True, stream=True).text)[:-2]
     for chunk in found:
         choice = chunk["choices"][0]
         assert [one["token"] for one in choice["logprobs"]["content"]] == [
@@ -137,8 +137,8 @@ def test_logprobs(ask: Ask, chunks: Chunks) -> None:
         ]
 
 
-def test_refused_before_the_stream(ask: Ask) -> None:
-    """What is refused is refused in JSON, with its status, though a stream was asked for."""
-    answer = ask(model="nope", stream=True)
-    assert answer.status_code == 400
-    assert answer.headers["content-type"].startswith("application/json")
+def test_refused_before_the_stream(send_chat: Send) -> None:
+    """A refused streaming request gets a JSON error with its status."""
+    response = send_chat(model="nope", stream=True)
+    assert response.status_code == 400
+    assert response.headers["content-type"].startswith("application/json")

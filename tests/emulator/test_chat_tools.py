@@ -1,4 +1,4 @@
-"""When tools are called, with what arguments, and what is said when they have answered."""
+"""Function calls: when they are made, their arguments, and the response to their results."""
 
 import json
 from collections.abc import Callable
@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xai_lowcode.emulator.fake_model import prompt_parsing as clues
-from xai_lowcode.emulator.fake_model.schema_filler import fill
+from xai_lowcode.emulator.fake_model.prompt_parsing import extract_hints
+from xai_lowcode.emulator.fake_model.schema_filler import fill_schema
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Json = dict[str, Any]
 
 
 def tool(name: str, description: str = "", **properties: Any) -> Json:
-    """Makes a tool, of which all parameters are required."""
+    """Create a tool, of which all parameters are required."""
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     function = {"name": name, "description": description, "parameters": schema}
     return {"type": "function", "function": function}
@@ -34,36 +34,36 @@ MAGIC = tool(
 )
 
 
-def calls(answer: httpx.Response) -> list[tuple[str, Any]]:
-    """Takes the calls, with their arguments read."""
-    assert answer.status_code == 200, answer.text
-    choice = answer.json()["result"]["choices"][0]
+def calls(response: httpx.Response) -> list[tuple[str, Any]]:
+    """Return the calls, with their arguments read."""
+    assert response.status_code == 200, response.text
+    choice = response.json()["result"]["choices"][0]
     found = choice["message"].get("tool_calls") or []
     assert (choice["finish_reason"] == "tool_calls") == bool(found)
     return [(one["function"]["name"], json.loads(one["function"]["arguments"])) for one in found]
 
 
-def test_required(ask: Ask) -> None:
+def test_required(send_chat: Send) -> None:
     """A required call takes its number from the prompt."""
     prompt = "What is the value of magic_function(3)? Use the tool."
-    answer = ask(prompt, tools=[MAGIC], tool_choice="required")
-    assert calls(answer) == [("magic_function", {"input": 3})]
-    message = answer.json()["result"]["choices"][0]["message"]
+    response = send_chat(prompt, tools=[MAGIC], tool_choice="required")
+    assert calls(response) == [("magic_function", {"input": 3})]
+    message = response.json()["result"]["choices"][0]["message"]
     assert message["content"] == ""
     assert message["tool_calls"][0]["id"].startswith("call_")
     assert "index" not in message["tool_calls"][0]
 
 
-def test_named(ask: Ask) -> None:
+def test_named(send_chat: Send) -> None:
     """A named tool is called, whatever the prompt says."""
     choice = {"type": "function", "function": {"name": "multiply"}}
-    answer = ask("Hello!", tools=[ADD, MULTIPLY], tool_choice=choice)
-    assert [name for name, _ in calls(answer)] == ["multiply"]
+    response = send_chat("Hello!", tools=[ADD, MULTIPLY], tool_choice=choice)
+    assert [name for name, _ in calls(response)] == ["multiply"]
 
 
-def test_none(ask: Ask) -> None:
+def test_none(send_chat: Send) -> None:
     """With the choice none no tool is called."""
-    assert calls(ask("Add 2 and 3", tools=[ADD], tool_choice="none")) == []
+    assert calls(send_chat("Add 2 and 3", tools=[ADD], tool_choice="none")) == []
 
 
 @pytest.mark.parametrize(
@@ -76,59 +76,59 @@ def test_none(ask: Ask) -> None:
         ("Hello!", []),
     ],
 )
-def test_auto(ask: Ask, prompt: str, names: list[str]) -> None:
-    """By itself the model calls the tools that the prompt speaks of, each once."""
-    answer = ask(prompt, tools=[WEATHER, ADD, MULTIPLY])
-    assert [name for name, _ in calls(answer)] == names
+def test_auto(send_chat: Send, prompt: str, names: list[str]) -> None:
+    """With `auto` the model calls the tools that the prompt mentions, each once."""
+    response = send_chat(prompt, tools=[WEATHER, ADD, MULTIPLY])
+    assert [name for name, _ in calls(response)] == names
 
 
-def test_parallel_calls(ask: Ask) -> None:
+def test_parallel_calls(send_chat: Send) -> None:
     """Parallel calls have ids and arguments of their own, and can be forbidden."""
     prompt = "add 2 and 3, then multiply 4 by 5"
-    answer = ask(prompt, tools=[ADD, MULTIPLY])
-    assert calls(answer) == [("add", {"a": 2, "b": 3}), ("multiply", {"a": 4, "b": 5})]
-    found = answer.json()["result"]["choices"][0]["message"]["tool_calls"]
+    response = send_chat(prompt, tools=[ADD, MULTIPLY])
+    assert calls(response) == [("add", {"a": 2, "b": 3}), ("multiply", {"a": 4, "b": 5})]
+    found = response.json()["result"]["choices"][0]["message"]["tool_calls"]
     assert len({one["id"] for one in found}) == 2
-    single = ask(prompt, tools=[ADD, MULTIPLY], parallel_tool_calls=False)
+    single = send_chat(prompt, tools=[ADD, MULTIPLY], parallel_tool_calls=False)
     assert len(calls(single)) == 1
 
 
-def test_place(ask: Ask) -> None:
+def test_place(send_chat: Send) -> None:
     """A location is the place that the prompt names."""
-    answer = ask("What is the weather in Florence, Italy today?", tools=[WEATHER])
-    assert calls(answer) == [("get_weather", {"location": "Florence, Italy"})]
+    response = send_chat("What is the weather in Florence, Italy today?", tools=[WEATHER])
+    assert calls(response) == [("get_weather", {"location": "Florence, Italy"})]
 
 
-def test_no_parameters(ask: Ask) -> None:
+def test_no_parameters(send_chat: Send) -> None:
     """A tool without parameters is called with an empty object."""
     for parameters in ({"type": "object", "properties": {}}, {}):
         function = {"name": "now", "parameters": parameters}
         bare = {"type": "function", "function": function}
-        assert calls(ask("now", tools=[bare], tool_choice="required")) == [("now", {})]
+        assert calls(send_chat("now", tools=[bare], tool_choice="required")) == [("now", {})]
 
 
 @pytest.mark.parametrize("name", ["你好啊集团", "こんにちは株式会社"])
-def test_unicode(ask: Ask, name: str) -> None:
+def test_unicode(send_chat: Send, name: str) -> None:
     """Quoted text goes into the arguments as it is."""
     customer = tool("create_customer", customer_name={"type": "string"})
     prompt = f"Create a customer '{name}' (Hello Group)."
-    answer = ask(prompt, tools=[customer], tool_choice="required")
-    assert calls(answer) == [("create_customer", {"customer_name": name})]
-    assert name in answer.text
+    response = send_chat(prompt, tools=[customer], tool_choice="required")
+    assert calls(response) == [("create_customer", {"customer_name": name})]
+    assert name in response.text
 
 
-def test_a_forced_model_goes_on_to_what_it_has_not_called(ask: Ask) -> None:
+def test_a_forced_model_goes_on_to_what_it_has_not_called(send_chat: Send) -> None:
     """With a call required, each turn calls another tool, so that agents come to an end."""
     history: list[Json] = [{"role": "user", "content": "add 2 and 3, then multiply 2 and 3"}]
     called = []
     for _ in range(3):
-        answer = ask(
+        response = send_chat(
             messages=history,
             tools=[ADD, MULTIPLY],
             tool_choice="required",
             parallel_tool_calls=False,
         )
-        message = answer.json()["result"]["choices"][0]["message"]
+        message = response.json()["result"]["choices"][0]["message"]
         (call,) = message["tool_calls"]
         called.append(call["function"]["name"])
         history += [
@@ -139,8 +139,8 @@ def test_a_forced_model_goes_on_to_what_it_has_not_called(ask: Ask) -> None:
     assert called[2] in called[:2]
 
 
-def test_results_are_told(ask: Ask) -> None:
-    """After the tools have answered the model speaks, and uses what they said."""
+def test_results_are_told(send_chat: Send) -> None:
+    """After tool results the model responds with text that quotes them."""
     called = {
         "role": "assistant",
         "content": "",
@@ -154,17 +154,17 @@ def test_results_are_told(ask: Ask) -> None:
         {"role": "tool", "tool_call_id": "d", "content": [{"type": "text", "text": "windy"}]},
     ]
     user = {"role": "user", "content": "Add the weather"}
-    answer = ask(messages=[user, called, *results], tools=[ADD, WEATHER])
-    assert calls(answer) == []
-    text = answer.json()["result"]["choices"][0]["message"]["content"]
+    response = send_chat(messages=[user, called, *results], tools=[ADD, WEATHER])
+    assert calls(response) == []
+    text = response.json()["result"]["choices"][0]["message"]["content"]
     assert "sunny, 23 degrees; windy" in text
-    again = ask(messages=[user, called, *results, user], tools=[ADD, WEATHER])
+    again = send_chat(messages=[user, called, *results, user], tools=[ADD, WEATHER])
     assert [name for name, _ in calls(again)] == ["add", "get_weather"]
 
 
 def filled(schema: Json, prompt: str = "", **options: bool) -> Any:
-    """Fills a schema from a prompt."""
-    return fill(schema, clues.gathered(prompt), **options)
+    """Fill a schema from a prompt."""
+    return fill_schema(schema, extract_hints(prompt), **options)
 
 
 @pytest.mark.parametrize(
@@ -206,18 +206,18 @@ def test_filling(schema: Json, prompt: str, value: Any) -> None:
 
 
 def test_optional_members() -> None:
-    """What is optional is filled when it is spoken of, or when everything is wanted."""
+    """An optional field is filled if the prompt mentions it, or with `fill_optional`."""
     schema = {
         "type": "object",
         "properties": {"unit": {"enum": ["celsius"]}, "size": {"type": "integer"}},
     }
     assert filled(schema, "in celsius") == {"unit": "celsius"}
     assert filled(schema, "size 4") == {"size": 4}
-    assert filled(schema, "", generous=True) == {"unit": "celsius", "size": 1}
+    assert filled(schema, "", fill_optional=True) == {"unit": "celsius", "size": 1}
 
 
 def test_named_values_win() -> None:
-    """A value beside the name of its member goes there, whatever the order."""
+    """A value beside the name of its field goes there, whatever the order."""
     schema = {
         "type": "object",
         "properties": {"low": {"type": "integer"}, "high": {"type": "integer"}},
@@ -227,7 +227,7 @@ def test_named_values_win() -> None:
 
 
 def test_null_when_denied() -> None:
-    """A member that the prompt denies is null where it may be."""
+    """A field that the prompt denies is null where it may be."""
     schema = {
         "type": "object",
         "properties": {"punchline": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
@@ -249,11 +249,11 @@ def test_trees_end() -> None:
         "required": ["value", "children", "next"],
     }
     schema = {"$ref": "#/$defs/node", "$defs": {"node": node}}
-    jsonschema.validate(filled(schema, "1", generous=True), schema)
+    jsonschema.validate(filled(schema, "1", fill_optional=True), schema)
 
 
 def leaves() -> st.SearchStrategy[Json]:
-    """Draws schemas without members."""
+    """Generate schemas without fields."""
     bounds = st.integers(-50, 50)
     spans = st.tuples(bounds, st.integers(2, 60))
     sizes = st.tuples(st.integers(0, 5), st.integers(0, 9))
@@ -277,7 +277,7 @@ def leaves() -> st.SearchStrategy[Json]:
 
 
 def branches(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
-    """Draws schemas with members."""
+    """Generate schemas with fields."""
     names = st.sampled_from(["name", "city", "count", "ünïcode", "a_b"])
     objects = st.dictionaries(names, inner, max_size=4).flatmap(
         lambda members: st.sets(st.sampled_from(sorted(members)) if members else st.nothing()).map(
@@ -308,10 +308,10 @@ def branches(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
         st.text(max_size=40),
         st.sampled_from(["add 2 and -3.5 'quoted' in Paris", "no city, count: 4, 2026-01-02"]),
     ),
-    generous=st.booleans(),
+    fill_optional=st.booleans(),
 )
-def test_whatever_the_schema(schema: Json, prompt: str, generous: bool) -> None:
+def test_whatever_the_schema(schema: Json, prompt: str, fill_optional: bool) -> None:
     """Any schema is filled with a value that is valid, from any prompt."""
     checker = jsonschema.FormatChecker()
-    value = filled(schema, prompt, generous=generous)
+    value = filled(schema, prompt, fill_optional=fill_optional)
     jsonschema.validate(value, schema, format_checker=checker)

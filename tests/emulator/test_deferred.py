@@ -1,4 +1,4 @@
-"""Deferred answers: a ticket first, then nothing for a while, then the answer, and it only once."""
+"""Deferred completions: a request id, pending polls, then the completion."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,18 +8,18 @@ import pytest
 
 from xai_lowcode.emulator import CutStream, Emulator
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def ticket(ask: Ask) -> str:
-    """A ticket for an answer to Hello."""
-    return str(ask(deferred=True).json()["result"]["request_id"])
+def ticket(send_chat: Send) -> str:
+    """The request id of a deferred completion."""
+    return str(send_chat(deferred=True).json()["result"]["request_id"])
 
 
 @pytest.fixture
 def poll(http: httpx.Client, ticket: str) -> Callable[[], httpx.Response]:
-    """Asks for that answer."""
+    """Poll the completion."""
     return lambda: http.get(f"/v1/chat/deferred-completion/{ticket}", timeout=0.2)
 
 
@@ -33,23 +33,23 @@ PENDING: dict[str, tuple[int, str]] = {
 
 @pytest.mark.parametrize("pending", PENDING)
 def test_pending_then_there_then_gone(
-    gateway: Emulator, ask: Ask, poll: Callable[[], httpx.Response], pending: Any
+    gateway: Emulator, send_chat: Send, poll: Callable[[], httpx.Response], pending: Any
 ) -> None:
-    """A ticket is pending as often as was said, is redeemed once, and unknown from then on."""
+    """The first polls are pending; the completion can be retrieved only once."""
     gateway.deferred_pending, gateway.deferred_polls = pending, 2
     status, text = PENDING[pending]
     for _ in range(2):
-        answer = poll()
-        assert answer.status_code == status
-        assert text in answer.text
-        assert bool(answer.text) == bool(text)
+        response = poll()
+        assert response.status_code == status
+        assert text in response.text
+        assert bool(response.text) == bool(text)
     body = poll().json()["result"]
-    assert body["choices"] == ask().json()["result"]["choices"]
+    assert body["choices"] == send_chat().json()["result"]["choices"]
     assert poll().status_code == 404
 
 
 def test_never(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
-    """A poll may get no answer at all, and the next one is answered as ever."""
+    """A pending poll can get no response; the next poll succeeds."""
     gateway.deferred_pending = "never"
     with pytest.raises(httpx.ReadTimeout):
         poll()
@@ -57,21 +57,21 @@ def test_never(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
 
 
 def test_no_waiting(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
-    """With no pending polls the first one brings the answer."""
+    """Without pending polls the first poll returns the completion."""
     gateway.deferred_polls = 0
     assert poll().status_code == 200
 
 
 def test_unknown_ticket(http: httpx.Client) -> None:
-    """A ticket that nobody gave out is a 404 of the provider."""
-    answer = http.get("/v1/chat/deferred-completion/nope")
-    assert (answer.status_code, answer.json()["provider"]) == (404, "xai")
+    """An unknown request id gets a 404 of the provider."""
+    response = http.get("/v1/chat/deferred-completion/nope")
+    assert (response.status_code, response.json()["provider"]) == (404, "xai")
 
 
 def test_an_answer_that_breaks_off_is_lost(
     gateway: Emulator, poll: Callable[[], httpx.Response]
 ) -> None:
-    """What was sent only in part cannot be fetched again."""
+    """A completion that was sent in part cannot be retrieved again."""
     gateway.deferred_polls = 0
     gateway.inject(CutStream())
     with pytest.raises(httpx.RemoteProtocolError):
@@ -79,12 +79,12 @@ def test_an_answer_that_breaks_off_is_lost(
     assert poll().status_code == 404
 
 
-def test_refused_before_there_is_a_ticket(ask: Ask) -> None:
+def test_refused_before_there_is_a_ticket(send_chat: Send) -> None:
     """A deferred request is checked when it is made."""
-    assert ask(deferred=True, stop=["x"]).status_code == 400
+    assert send_chat(deferred=True, stop=["x"]).status_code == 400
 
 
 def test_reset_forgets_tickets(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
-    """After a reset no ticket is known."""
+    """A reset deletes the deferred completions."""
     gateway.reset()
     assert poll().status_code == 404

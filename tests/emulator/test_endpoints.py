@@ -1,4 +1,4 @@
-"""Every endpoint, in both forms of its address and in all three envelopes, and its description."""
+"""Every endpoint in both URL formats and all three envelopes, and its description."""
 
 import base64
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator.handlers import ROOMS
+from xai_lowcode.emulator.handlers import ROUTES
 
 Json = dict[str, Any]
 TURN = [{"role": "user", "content": "Hello"}]
@@ -44,16 +44,16 @@ ASKED: dict[str, tuple[Json | None, str]] = {
         "completion",
     ),
 }
-NAMES = [room.name for room in ROOMS if room.switch is None]
+NAMES = [route.name for route in ROUTES if route.option is None]
 
 
 def test_all_are_here() -> None:
-    """This file asks every endpoint, each once."""
+    """The table has every endpoint once."""
     assert sorted(NAMES) == sorted(ASKED)
 
 
 def ids(gateway: Emulator, http: httpx.Client, name: str) -> dict[str, str]:
-    """Makes what the addresses name."""
+    """Create the objects whose ids are in the paths."""
     gateway.envelope = "bare"
 
     def made(path: str, body: Json, member: str) -> str:
@@ -75,8 +75,8 @@ def ids(gateway: Emulator, http: httpx.Client, name: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("form", ["new", "old"])
 def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -> None:
-    """An endpoint answers in each form and each envelope, and the record shows where it was."""
-    room = next(room for room in ROOMS if room.name == name)
+    """An endpoint works in each URL format and envelope, and its route is recorded."""
+    route = next(route for route in ROUTES if route.name == name)
     body, member = ASKED[name]
     envelopes: list[tuple[Any, list[str]]] = [
         ("result", ["result"]),
@@ -87,32 +87,32 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -
         known = ids(gateway, http, name)
         gateway.envelope, gateway.url_forms = envelope, form
         gateway.deferred_polls = 0
-        named = {key: value for key, value in known.items() if f"{{{key}}}" in room.path}
-        path = room.path.format(**named if form == "new" else {key: key for key in named})
+        named = {key: value for key, value in known.items() if f"{{{key}}}" in route.path}
+        path = route.path.format(**named if form == "new" else {key: key for key in named})
         query = named if form == "old" else {}
         sent = {**body, "file_id": known["file_id"]} if body and "chunk" in body else body
-        answer = http.request(room.method, path, params=query, json=sent)
-        assert answer.status_code == 200, answer.text
-        found = answer.json()
+        response = http.request(route.method, path, params=query, json=sent)
+        assert response.status_code == 200, response.text
+        found = response.json()
         for key in keys:
             found = found[key]
         assert member in found
         seen = gateway.requests[-1]
-        assert (seen.route, seen.request_sent) == (room.path, room.path)
+        assert (seen.route, seen.upstream_route) == (route.path, route.path)
         gateway.url_forms = "new"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_other_method(http: httpx.Client, name: str) -> None:
-    """A method that no endpoint of this address has is the gateway's 404."""
-    room = next(room for room in ROOMS if room.name == name)
-    path = room.path.replace("{", "").replace("}", "")
+    """An unknown method gets the gateway's 404."""
+    route = next(route for route in ROUTES if route.name == name)
+    path = route.path.replace("{", "").replace("}", "")
     assert http.put(path, json={}).json() == {"message": "Not Found"}
 
 
 @pytest.fixture
 def describe(gateway: Emulator) -> Callable[..., Any]:
-    """Reads a description, without a token."""
+    """Get a description, without a token."""
 
     def read(name: str, **query: str) -> httpx.Response:
         return httpx.get(f"{gateway.base_url}/{name}", params=query, trust_env=False)
@@ -121,7 +121,7 @@ def describe(gateway: Emulator) -> Callable[..., Any]:
 
 
 def test_definition(gateway: Emulator, describe: Callable[..., Any]) -> None:
-    """The definition has every endpoint at its old address, with names, and needs no token."""
+    """The definition has every endpoint in the old URL format, and needs no token."""
     body = describe("definition").json()
     assert (body["openapi"], body["servers"]) == ("3.0.0", [{"url": gateway.base_url}])
     operations = [one for path in body["paths"].values() for one in path.values()]
@@ -134,33 +134,33 @@ def test_definition(gateway: Emulator, describe: Callable[..., Any]) -> None:
 
 
 def test_definition_filter(gateway: Emulator, describe: Callable[..., Any]) -> None:
-    """The definition can be had of one endpoint; a filter in a body filters everything out."""
+    """The definition can be filtered by `paths`; a filter in a body matches nothing."""
     body = describe("definition", paths="v1-models-model_id~get").json()
     assert {path: list(found) for path, found in body["paths"].items()} == {
         "/v1/models/model_id": ["get"]
     }
-    answer = httpx.post(f"{gateway.base_url}/definition", json={"intents": []}, trust_env=False)
-    assert answer.json()["paths"] == {}
+    response = httpx.post(f"{gateway.base_url}/definition", json={"intents": []}, trust_env=False)
+    assert response.json()["paths"] == {}
 
 
 def test_definition_of_embeddings(gateway: Emulator, describe: Callable[..., Any]) -> None:
-    """An endpoint that is shut is not described."""
+    """A disabled endpoint is not described."""
     assert "/v1/embeddings" not in describe("definition").json()["paths"]
     gateway.embeddings = True
     assert "/v1/embeddings" in describe("definition").json()["paths"]
 
 
 def test_openapi(gateway: Emulator, describe: Callable[..., Any]) -> None:
-    """The document in the new format is not there, unless a switch brings it."""
-    answer = describe("openapi")
-    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+    """The document in the new format exists only with the option `openapi`."""
+    response = describe("openapi")
+    assert (response.status_code, response.json()) == (404, {"message": "Not Found"})
     gateway.openapi = True
     one = describe("openapi").json()["paths"]["/v1/models/{model_id}"]["get"]
     assert [name["in"] for name in one["parameters"]] == ["path"]
 
 
 def test_metadata(describe: Callable[..., Any]) -> None:
-    """The addresses are listed by category."""
+    """The paths are listed by category."""
     found = describe("metadata").json()["res"]
     assert {name: len(entry["paths"]) // 2 for name, entry in found.items()} == {
         "Chat": 2,
@@ -178,7 +178,7 @@ def test_metadata(describe: Callable[..., Any]) -> None:
 def test_parameter_names(
     gateway: Emulator, http: httpx.Client, describe: Callable[..., Any]
 ) -> None:
-    """The hosted gateway may call its parameters otherwise; the definition tells how."""
+    """Parameters can have other names in the old URL format; the definition has them."""
     gateway.url_forms, gateway.parameter_names = "old", {"model_id": "id"}
     assert http.get("/v1/models/model_id", params={"model_id": "grok-4"}).status_code == 404
     assert http.get("/v1/models/id", params={"id": "grok-4"}).status_code == 200

@@ -1,4 +1,4 @@
-"""The faults: each befalls one request, does what it says, and leaves the next one alone."""
+"""Faults: each is applied to exactly one request."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from xai_lowcode.emulator import (
     StreamAsJson,
 )
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
 ALL = [
     Refuse(429),
@@ -50,23 +50,25 @@ ALL = [
 
 @pytest.mark.parametrize("fault", ALL, ids=lambda fault: type(fault).__name__)
 @pytest.mark.parametrize("stream", [False, True])
-def test_one_fault_one_request(gateway: Emulator, ask: Ask, fault: Fault, stream: bool) -> None:
-    """After a fault the next request is answered as ever."""
+def test_one_fault_one_request(
+    gateway: Emulator, send_chat: Send, fault: Fault, stream: bool
+) -> None:
+    """After a fault the next request succeeds."""
     gateway.inject(fault)
     try:
-        ask(stream=stream)
+        send_chat(stream=stream)
     except httpx.RemoteProtocolError:
         assert isinstance(fault, Drop | CutStream)
-    answer = ask(stream=stream)
-    assert answer.status_code == 200
-    assert answer.text.endswith("data: [DONE]\n\n") == stream
+    response = send_chat(stream=stream)
+    assert response.status_code == 200
+    assert response.text.endswith("data: [DONE]\n\n") == stream
 
 
-def test_order(gateway: Emulator, ask: Ask, http: httpx.Client) -> None:
-    """Faults come in the order of their injection, and only to routes of the API."""
+def test_order(gateway: Emulator, send_chat: Send, http: httpx.Client) -> None:
+    """Faults are applied in the order of injection, and only to API routes."""
     gateway.inject(Refuse(503), Refuse(429))
     assert http.get("/v1/nothing").status_code == 404
-    assert [ask().status_code for _ in range(3)] == [503, 429, 200]
+    assert [send_chat().status_code for _ in range(3)] == [503, 429, 200]
 
 
 @pytest.mark.parametrize(
@@ -87,35 +89,35 @@ def test_order(gateway: Emulator, ask: Ask, http: httpx.Client) -> None:
         ("text", "slow"),
     ],
 )
-def test_refuse_by_provider(gateway: Emulator, ask: Ask, shape: Any, error: Any) -> None:
-    """A refusal of the provider has its shape inside the gateway's wrapping."""
+def test_refuse_by_provider(gateway: Emulator, send_chat: Send, shape: Any, error: Any) -> None:
+    """A provider error has its shape inside the gateway's envelope."""
     gateway.inject(Refuse(429, "slow", shape=shape))
-    answer = ask()
-    assert answer.status_code == 429
-    assert answer.json()["error"] == error
-    assert "headers" in answer.json()
+    response = send_chat()
+    assert response.status_code == 429
+    assert response.json()["error"] == error
+    assert "headers" in response.json()
 
 
-def test_refuse_with_empty_body(gateway: Emulator, ask: Ask) -> None:
-    """For an empty error the gateway puts in headers and status."""
+def test_refuse_with_empty_body(gateway: Emulator, send_chat: Send) -> None:
+    """The gateway replaces an empty error by headers and status."""
     gateway.inject(Refuse(500, shape="empty"))
-    body = ask().json()
+    body = send_chat().json()
     assert body["error"] == {"headers": body["headers"], "code": 500}
 
 
-def test_refuse_as_documented(gateway: Emulator, ask: Ask) -> None:
-    """The documented shape stands alone."""
+def test_refuse_as_documented(gateway: Emulator, send_chat: Send) -> None:
+    """The documented error shape has no envelope."""
     gateway.inject(Refuse(400, "why", code="C", shape="documented"))
-    assert ask().json() == {"data": {"error": {"message": "why", "code": "C"}}}
+    assert send_chat().json() == {"data": {"error": {"message": "why", "code": "C"}}}
 
 
 @pytest.mark.parametrize("envelope", ["result", "data", "bare"])
-def test_refuse_by_gateway(gateway: Emulator, ask: Ask, envelope: Any) -> None:
-    """A refusal of the gateway has no headers; 5xx is a failure to reach the provider."""
+def test_refuse_by_gateway(gateway: Emulator, send_chat: Send, envelope: Any) -> None:
+    """A gateway error has no headers; a 5xx is a failure to reach the provider."""
     gateway.envelope = envelope
     gateway.inject(Refuse(403, "no", source="gateway"), Refuse(500, "hang up", source="gateway"))
-    assert ask().json() == {"message": "no", "provider": "xai", "error": {"code": 403}}
-    assert ask().json() == {
+    assert send_chat().json() == {"message": "no", "provider": "xai", "error": {"code": 403}}
+    assert send_chat().json() == {
         "message": "hang up",
         "provider": "xai",
         "error": {"message": "hang up"},
@@ -127,87 +129,87 @@ def test_refuse_by_gateway(gateway: Emulator, ask: Ask, envelope: Any) -> None:
     [("body", "7", None), ("header", None, "7"), ("both", "7", "7")],
 )
 def test_retry_after(
-    gateway: Emulator, ask: Ask, where: Any, inside: str | None, outside: str | None
+    gateway: Emulator, send_chat: Send, where: Any, inside: str | None, outside: str | None
 ) -> None:
-    """The hint when to come back is in the body, in the header, or in both."""
+    """`Retry-After` is in the body, in the HTTP header, or in both."""
     gateway.inject(Refuse(429, retry_after=7, retry_after_in=where))
-    answer = ask()
-    assert answer.json()["headers"].get("retry-after") == inside
-    assert answer.headers.get("retry-after") == outside
+    response = send_chat()
+    assert response.json()["headers"].get("retry-after") == inside
+    assert response.headers.get("retry-after") == outside
 
 
 @pytest.mark.parametrize(
     "fault",
     [Refuse(429, retry_after=3, source="gateway"), Refuse(429, retry_after=3, shape="documented")],
 )
-def test_retry_after_without_place(gateway: Emulator, ask: Ask, fault: Refuse) -> None:
-    """Where the body has no place for the hint, it is in the header."""
+def test_retry_after_without_place(gateway: Emulator, send_chat: Send, fault: Refuse) -> None:
+    """If the body has no headers, `Retry-After` is an HTTP header."""
     gateway.inject(fault)
-    assert ask().headers["retry-after"] == "3"
+    assert send_chat().headers["retry-after"] == "3"
 
 
-def test_retry_after_without_gateway(gateway: Emulator, ask: Ask) -> None:
-    """Bare errors have their hint in the header, for there is no other place."""
+def test_retry_after_without_gateway(gateway: Emulator, send_chat: Send) -> None:
+    """Without an envelope, `Retry-After` is an HTTP header."""
     gateway.envelope = "bare"
     gateway.inject(Refuse(429, retry_after=0.5))
-    assert ask().headers["retry-after"] == "0.5"
+    assert send_chat().headers["retry-after"] == "0.5"
 
 
-def test_bare_text(gateway: Emulator, ask: Ask) -> None:
-    """Bare errors that are text, or nothing, come as such."""
+def test_bare_text(gateway: Emulator, send_chat: Send) -> None:
+    """Without an envelope, error bodies can be text or empty."""
     gateway.envelope = "bare"
     gateway.inject(Refuse(503, "exploded", shape="text"), Refuse(500, shape="empty"))
-    assert ask().text == "exploded"
-    assert ask().text == ""
+    assert send_chat().text == "exploded"
+    assert send_chat().text == ""
 
 
-def test_html(gateway: Emulator, ask: Ask) -> None:
-    """A proxy answers in HTML."""
+def test_html(gateway: Emulator, send_chat: Send) -> None:
+    """`Html` sends an HTML page."""
     gateway.inject(Html(524))
-    answer = ask()
-    assert answer.status_code == 524
-    assert answer.headers["content-type"].startswith("text/html")
-    assert "<html>" in answer.text
+    response = send_chat()
+    assert response.status_code == 524
+    assert response.headers["content-type"].startswith("text/html")
+    assert "<html>" in response.text
 
 
 @pytest.mark.parametrize("kind", ["application/json", None])
-def test_empty(gateway: Emulator, ask: Ask, kind: str | None) -> None:
-    """An empty answer has no byte, and a content type only if one is wanted."""
+def test_empty(gateway: Emulator, send_chat: Send, kind: str | None) -> None:
+    """`Empty` sends no body, and a content type only if it is set."""
     gateway.inject(Empty(202, kind))
-    answer = ask()
-    assert (answer.status_code, answer.content) == (202, b"")
-    assert answer.headers.get("content-type") == kind
+    response = send_chat()
+    assert (response.status_code, response.content) == (202, b"")
+    assert response.headers.get("content-type") == kind
 
 
-def test_garbage(gateway: Emulator, ask: Ask) -> None:
-    """Garbage comes byte for byte."""
+def test_garbage(gateway: Emulator, send_chat: Send) -> None:
+    """`Garbage` sends exactly the given bytes."""
     gateway.inject(Garbage(b"\xff{", "application/json", 201))
-    answer = ask()
-    assert (answer.status_code, answer.content) == (201, b"\xff{")
+    response = send_chat()
+    assert (response.status_code, response.content) == (201, b"\xff{")
 
 
-def test_redirect(gateway: Emulator, ask: Ask) -> None:
-    """A redirect leads where it was told to."""
+def test_redirect(gateway: Emulator, send_chat: Send) -> None:
+    """`Redirect` sends the given location."""
     gateway.inject(Redirect("http://elsewhere/"))
-    answer = ask()
-    assert (answer.status_code, answer.headers["location"]) == (302, "http://elsewhere/")
+    response = send_chat()
+    assert (response.status_code, response.headers["location"]) == (302, "http://elsewhere/")
 
 
-def test_drop(gateway: Emulator, ask: Ask) -> None:
-    """A dropped request was read, and gets no byte."""
+def test_drop(gateway: Emulator, send_chat: Send) -> None:
+    """`Drop` reads the request and sends nothing."""
     gateway.inject(Drop())
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
-        ask("read me")
+        send_chat("read me")
     assert gateway.requests[-1].body["messages"][0]["content"] == "read me"
 
 
 def streamed(http: httpx.Client, prompt: str = "Hello") -> tuple[bytes, bool]:
-    """Reads a stream as far as it goes, and tells whether it broke."""
+    """Read a stream; return its chunks and whether the connection broke."""
     body = {"model": "grok-3", "messages": [{"role": "user", "content": prompt}], "stream": True}
     found = b""
-    with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+    with http.stream("POST", "/v1/chat/completions", json=body) as response:
         try:
-            for piece in answer.iter_raw():
+            for piece in response.iter_raw():
                 found += piece
         except httpx.RemoteProtocolError:
             return found, True
@@ -216,7 +218,7 @@ def streamed(http: httpx.Client, prompt: str = "Hello") -> tuple[bytes, bool]:
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_cut_stream(gateway: Emulator, http: httpx.Client, number: int) -> None:
-    """A cut stream has so many whole chunks, and breaks."""
+    """`CutStream` sends the given number of chunks and closes the connection."""
     gateway.inject(CutStream(number))
     found, broke = streamed(http)
     assert broke
@@ -225,7 +227,7 @@ def test_cut_stream(gateway: Emulator, http: httpx.Client, number: int) -> None:
 
 
 def test_cut_in_mid_chunk(gateway: Emulator, http: httpx.Client) -> None:
-    """A chunk can be torn, inside a character if there is one to tear."""
+    """With `mid_chunk` a chunk is truncated, inside a multi-byte character if it has one."""
     gateway.inject(CutStream(1, mid_chunk=True), CutStream(0, mid_chunk=True))
     found, _ = streamed(http)
     assert found.count(b"\n\n") == 1
@@ -236,79 +238,79 @@ def test_cut_in_mid_chunk(gateway: Emulator, http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("streaming", ["buffered", "string"])
-def test_cut_of_a_collected_stream(gateway: Emulator, ask: Ask, streaming: Any) -> None:
-    """A gateway that collects the stream answers 500 when it breaks."""
+def test_cut_of_a_collected_stream(gateway: Emulator, send_chat: Send, streaming: Any) -> None:
+    """A gateway that collects the stream responds with status 500."""
     gateway.streaming = streaming
     gateway.inject(CutStream())
-    answer = ask(stream=True)
-    assert (answer.status_code, answer.json()["message"]) == (500, "stream has been aborted")
+    response = send_chat(stream=True)
+    assert (response.status_code, response.json()["message"]) == (500, "stream has been aborted")
 
 
-def test_cut_of_a_plain_answer(gateway: Emulator, ask: Ask) -> None:
-    """A plain answer is cut in its middle."""
+def test_cut_of_a_plain_answer(gateway: Emulator, send_chat: Send) -> None:
+    """A response without streaming is cut in the middle."""
     gateway.inject(CutStream())
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
-        ask()
+        send_chat()
 
 
-def test_end_stream_early(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
-    """A stream that ends early has no finish reason and no closing sign, and no break either."""
+def test_end_stream_early(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
+    """A stream that ends early has no finish reason and no `[DONE]`, and ends properly."""
     gateway.inject(EndStreamEarly(2), EndStreamEarly(999))
     for _ in range(2):
-        found = chunks(ask(stream=True).text)
+        found = chunks(send_chat(stream=True).text)
         assert "[DONE]" not in found
         assert all("finish_reason" not in chunk["choices"][0] for chunk in found)
 
 
-def test_error_in_stream(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
-    """An error in mid-stream is the last line."""
+def test_error_in_stream(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
+    """An error in a stream is its last line."""
     gateway.inject(ErrorInStream(2, "oh", "C"), ErrorInStream(0, "oh", None))
-    found = chunks(ask(stream=True).text)
+    found = chunks(send_chat(stream=True).text)
     assert (len(found), found[-1]) == (3, {"code": "C", "error": "oh"})
-    assert chunks(ask(stream=True).text) == [{"error": "oh"}]
+    assert chunks(send_chat(stream=True).text) == [{"error": "oh"}]
 
 
-def test_error_in_200(gateway: Emulator, ask: Ask) -> None:
-    """An error can be called a success, wrapped like one."""
+def test_error_in_200(gateway: Emulator, send_chat: Send) -> None:
+    """An error can have status 200 and the envelope of a success."""
     gateway.inject(ErrorIn200("late", "C"))
-    answer = ask(stream=True)
-    assert answer.status_code == 200
-    assert answer.json()["result"] == {"code": "C", "error": "late"}
+    response = send_chat(stream=True)
+    assert response.status_code == 200
+    assert response.json()["result"] == {"code": "C", "error": "late"}
 
 
-def test_stall(gateway: Emulator, ask: Ask) -> None:
-    """A stalled answer comes, but late."""
+def test_stall(gateway: Emulator, send_chat: Send) -> None:
+    """`Stall` delays the response."""
     gateway.inject(Stall(0.1))
     before = time.monotonic()
-    assert ask().status_code == 200
+    assert send_chat().status_code == 200
     assert time.monotonic() - before >= 0.1
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_slow_drip(gateway: Emulator, ask: Ask, stream: bool) -> None:
-    """A dripping answer rests before every piece, and is whole in the end."""
+def test_slow_drip(gateway: Emulator, send_chat: Send, stream: bool) -> None:
+    """`SlowDrip` delays every chunk, and the response is complete."""
     gateway.inject(SlowDrip(0.02))
     before = time.monotonic()
-    answer = ask(stream=stream)
+    response = send_chat(stream=stream)
     assert time.monotonic() - before >= 8 * 0.02
-    assert "You wrote" in answer.text or stream
+    assert "You wrote" in response.text or stream
 
 
-def test_stream_as_json(gateway: Emulator, ask: Ask) -> None:
-    """A whole completion can come where a stream was asked for."""
+def test_stream_as_json(gateway: Emulator, send_chat: Send) -> None:
+    """`StreamAsJson` responds to a streaming request with JSON."""
     gateway.inject(StreamAsJson())
-    assert ask(stream=True).json()["result"]["object"] == "chat.completion"
+    assert send_chat(stream=True).json()["result"]["object"] == "chat.completion"
 
 
-def test_no_done(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
-    """A stream can lack its closing sign and be complete all the same."""
+def test_no_done(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
+    """`NoDone` omits `[DONE]` from a complete stream."""
     gateway.inject(NoDone())
-    assert chunks(ask(stream=True).text)[-1]["choices"][0]["finish_reason"] == "stop"
+    assert chunks(send_chat(stream=True).text)[-1]["choices"][0]["finish_reason"] == "stop"
 
 
-def test_heartbeats(gateway: Emulator, ask: Ask, chunks: Chunks) -> None:
+def test_heartbeats(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
     """Heartbeats are empty deltas after the first chunk."""
     gateway.inject(Heartbeats(3))
-    found = chunks(ask(model="grok-3", stream=True).text)
+    found = chunks(send_chat(model="grok-3", stream=True).text)
     assert [chunk["choices"][0]["delta"] for chunk in found[1:4]] == [{}] * 3
     assert found[4]["choices"][0]["delta"]["content"]

@@ -1,4 +1,4 @@
-"""The emulator against what the real services were seen to send."""
+"""Compare the emulator with recordings of the real services."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ from tests.emulator.bodies import members
 from xai_lowcode.emulator import Emulator, Refuse
 from xai_lowcode.emulator.schemas.chat import CHAT_REQUEST, PARTS_BY_ROLE
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
 Recorded = Callable[[str], Any]
 Json = dict[str, Any]
@@ -47,23 +47,23 @@ REPLAYED_STREAMS = [
 
 
 def visible(body: Any) -> set[str]:
-    """Lists the members that every recording has."""
+    """Return the fields that every recording has."""
     return set(members(body)) - NEWER
 
 
 def sent(http: httpx.Client, request: Json) -> httpx.Response:
-    """Sends a recorded request."""
+    """Send a recorded request."""
     return http.post("/v1/chat/completions", json=request)
 
 
 @pytest.mark.parametrize("name", REPLAYED)
 def test_plain_answers(http: httpx.Client, recorded: Recorded, name: str) -> None:
-    """A recorded request is taken and answered in the recorded shape, with the recorded finish."""
+    """The response to a recorded request has the recorded fields and finish reason."""
     request = recorded(f"{CHAT}/{name}.request.json")
     body = recorded(f"{CHAT}/{name}.json")
-    answer = sent(http, request)
-    assert answer.status_code == 200, answer.text
-    mine = answer.json()["result"]
+    response = sent(http, request)
+    assert response.status_code == 200, response.text
+    mine = response.json()["result"]
     assert visible(mine) == visible(body)
     assert mine["choices"][0]["finish_reason"] == body["choices"][0]["finish_reason"]
     calls = [
@@ -81,13 +81,13 @@ def test_streams(
     request: pytest.FixtureRequest,
     name: str,
 ) -> None:
-    """A recorded request is answered by chunks of the recorded kinds."""
+    """The stream of a recorded request has the recorded kinds of chunks."""
     question = recorded(f"{CHAT}/{name}.request.json")
     folder = request.config.rootpath.parent / "shared" / CHAT
     theirs = chunks((folder / f"{name}.sse").read_text(encoding="utf-8"))
-    answer = sent(http, question)
-    assert answer.status_code == 200, answer.text
-    mine = chunks(answer.text)
+    response = sent(http, question)
+    assert response.status_code == 200, response.text
+    mine = chunks(response.text)
     shapes = [{frozenset(visible(chunk)) for chunk in found[:-1]} for found in (mine, theirs)]
     # The first chunk may or may not bring text beside the role, and long thoughts beat longer.
     loose = {shape for shape in shapes[0] ^ shapes[1] if not _is_opening(shape)}
@@ -113,24 +113,24 @@ def _is_opening(shape: frozenset[str]) -> bool:
     ],
 )
 def test_provider_errors(
-    http: httpx.Client, ask: Ask, recorded: Recorded, name: str, model: Json | None
+    http: httpx.Client, send_chat: Send, recorded: Recorded, name: str, model: Json | None
 ) -> None:
-    """An error of xAI has the recorded status and the recorded words."""
+    """An error of xAI has the recorded status and text."""
     body = recorded(f"wire/recorded/errors/{name}.json")
     if model is None:
         request = recorded(f"wire/recorded/errors/{name}.request.json")
         messages = [{"role": "user", "content": "x"}]
-        answer = sent(http, {**request, "messages": messages})
+        response = sent(http, {**request, "messages": messages})
     else:
-        answer = ask(**model)
-    assert answer.status_code == int(name[:3])
-    mine = answer.json()["error"]
+        response = send_chat(**model)
+    assert response.status_code == int(name[:3])
+    mine = response.json()["error"]
     assert mine["error"] == body["error"]
     assert set(mine) == set(body)
 
 
 def test_no_handler(http: httpx.Client, recorded: Recorded) -> None:
-    """A path that only the provider sees is refused in the provider's words."""
+    """An unknown path of the provider gets the provider's error."""
     body = recorded("wire/recorded/errors/404-no-route.json")
     assert http.get("/v1/models/a%2Fb").json()["error"]["error"] == body["error"]
 
@@ -151,15 +151,15 @@ def test_no_handler(http: httpx.Client, recorded: Recorded) -> None:
 def test_other_rooms(
     http: httpx.Client, recorded: Recorded, name: str, path: str, body: Json | None
 ) -> None:
-    """The other rooms answer in the recorded shape."""
+    """The other endpoints have the recorded fields."""
     theirs = recorded(f"wire/recorded/{name}")
-    answer = http.get(path) if body is None else http.post(path, json=body)
-    assert set(members(answer.json()["result"])) == set(members(theirs))
+    response = http.get(path) if body is None else http.post(path, json=body)
+    assert set(members(response.json()["result"])) == set(members(theirs))
 
 
 @pytest.fixture
 def fixtures(recorded: Recorded) -> Any:
-    """What the published gateway was seen to answer."""
+    """Recorded responses of the published gateway."""
     return recorded("reference/gateway_fixtures.json")
 
 
@@ -179,15 +179,15 @@ def test_gateway_errors(gateway: Emulator, fixtures: Any) -> None:
     }
     with httpx.Client(trust_env=False) as client:
         for name, request in cases.items():
-            answer = client.send(request)
-            assert {"status": answer.status_code, "body": answer.json()} == fixtures[name], name
+            response = client.send(request)
+            assert {"status": response.status_code, "body": response.json()} == fixtures[name], name
 
 
 def test_gateway_401(gateway: Emulator, fixtures: Any) -> None:
-    """The 401 has every member of the recorded one."""
-    answer = httpx.get(gateway.base_url + "/v1/models", trust_env=False)
+    """The 401 has every field of the recorded one."""
+    response = httpx.get(gateway.base_url + "/v1/models", trust_env=False)
     fixture = copy.deepcopy(fixtures["err_token_missing_or_malformed"]["body"])
-    mine = answer.json()
+    mine = response.json()
     for body in (mine, fixture):
         body["error"]["logging"].pop("headers")
         body["error"]["logging"].pop("query")
@@ -222,49 +222,49 @@ def test_gateway_401(gateway: Emulator, fixtures: Any) -> None:
     ],
 )
 def test_wrapped_errors(
-    gateway: Emulator, ask: Ask, fixtures: Any, name: str, fault: Refuse
+    gateway: Emulator, send_chat: Send, fixtures: Any, name: str, fault: Refuse
 ) -> None:
-    """A provider's error is wrapped as the published gateway was seen to wrap it."""
+    """A provider error has the envelope of the published gateway."""
     gateway.inject(fault)
-    answer = ask()
-    mine, theirs = answer.json(), copy.deepcopy(fixtures[name]["body"])
+    response = send_chat()
+    mine, theirs = response.json(), copy.deepcopy(fixtures[name]["body"])
     hints = [(body.pop("headers", None) or {}).get("retry-after") for body in (mine, theirs)]
     assert hints[0] == hints[1]
     if name == "err_provider_empty":
         mine["error"]["headers"] = {}
     if name == "err_provider_openai_shape":
         assert mine["error"]["error"].pop("param") is None
-    assert (answer.status_code, mine) == (fixtures[name]["status"], theirs)
+    assert (response.status_code, mine) == (fixtures[name]["status"], theirs)
 
 
-def test_successes(gateway: Emulator, ask: Ask, http: httpx.Client, fixtures: Any) -> None:
-    """A success has the members of the recorded envelope, and the documented one in its turn."""
-    assert set(ask().json()) == set(fixtures["ok_chat"]["body"])
+def test_successes(gateway: Emulator, send_chat: Send, http: httpx.Client, fixtures: Any) -> None:
+    """A success has the fields of the recorded or the documented envelope."""
+    assert set(send_chat().json()) == set(fixtures["ok_chat"]["body"])
     assert set(http.get("/v1/models").json()) == set(fixtures["ok_list_models"]["body"])
     gateway.envelope = "data"
-    assert set(ask().json()) == set(fixtures["documented_success"]["body"])
+    assert set(send_chat().json()) == set(fixtures["documented_success"]["body"])
 
 
-def test_collected_stream(gateway: Emulator, ask: Ask, fixtures: Any) -> None:
+def test_collected_stream(gateway: Emulator, send_chat: Send, fixtures: Any) -> None:
     """A collected stream is sent as the published gateway sends it."""
     gateway.streaming = "buffered"
-    answer = ask(stream=True)
-    assert answer.headers["content-type"] == fixtures["stream_sse"]["content_type"]
-    assert answer.headers["content-length"] == str(len(answer.content))
+    response = send_chat(stream=True)
+    assert response.headers["content-type"] == fixtures["stream_sse"]["content_type"]
+    assert response.headers["content-length"] == str(len(response.content))
     gateway.streaming = "string"
-    assert set(ask(stream=True).json()) == set(
+    assert set(send_chat(stream=True).json()) == set(
         fixtures["stream_sse_if_provider_ct_is_json"]["body"]
     )
 
 
 @pytest.fixture
 def openapi(recorded: Recorded) -> Any:
-    """XAI's own description of its service."""
+    """The OpenAPI document of xAI."""
     return recorded("wire/openapi.json")
 
 
 def fits(openapi: Any, name: str, body: Any) -> None:
-    """Sees whether a body is what the description says."""
+    """Validate a body against a schema of the document."""
     components = copy.deepcopy(openapi["components"])
     # The description wants a service tier in every answer; the recordings have none.
     required = components["schemas"][name].get("required", [])
@@ -281,26 +281,26 @@ def fits(openapi: Any, name: str, body: Any) -> None:
         {"model": "grok-4", "service_tier": "priority"},
     ],
 )
-def test_openapi_chat(ask: Ask, chunks: Chunks, openapi: Any, request_: Json) -> None:
-    """Chat answers and chunks are what xAI's description says."""
-    fits(openapi, "ChatResponse", ask(**request_).json()["result"])
+def test_openapi_chat(send_chat: Send, chunks: Chunks, openapi: Any, request_: Json) -> None:
+    """Chat completions and chunks match xAI's OpenAPI document."""
+    fits(openapi, "ChatResponse", send_chat(**request_).json()["result"])
     usage = {"include_usage": True}
-    for chunk in chunks(ask(**request_, stream=True, stream_options=usage).text)[:-1]:
+    for chunk in chunks(send_chat(**request_, stream=True, stream_options=usage).text)[:-1]:
         fits(openapi, "ChatResponseChunk", chunk)
 
 
-def test_openapi_rooms(http: httpx.Client, ask: Ask, openapi: Any) -> None:
-    """The other answers are what xAI's description says."""
+def test_openapi_rooms(http: httpx.Client, send_chat: Send, openapi: Any) -> None:
+    """The other responses match xAI's OpenAPI document."""
     fits(openapi, "ListModelsResponse", http.get("/v1/models").json()["result"])
     fits(openapi, "Model", http.get("/v1/models/grok-4").json()["result"])
     fits(openapi, "ApiKey", http.get("/v1/api-key").json()["result"])
-    fits(openapi, "StartDeferredChatResponse", ask(deferred=True).json()["result"])
+    fits(openapi, "StartDeferredChatResponse", send_chat(deferred=True).json()["result"])
     picture = http.post("/v1/images/generations", json={"prompt": "x"}).json()["result"]
     fits(openapi, "GeneratedImageResponse", picture)
 
 
 def test_openapi_members(openapi: Any) -> None:
-    """Every member of a chat request that xAI describes is known here."""
+    """Every field of a chat request that xAI describes is known here."""
     described = openapi["components"]["schemas"]["ChatRequest"]["properties"]
     assert described.keys() <= CHAT_REQUEST.required.keys() | CHAT_REQUEST.optional.keys()
     roles = [
@@ -311,7 +311,7 @@ def test_openapi_members(openapi: Any) -> None:
 
 
 def test_usage_of_the_recordings(recorded: Recorded) -> None:
-    """The sums that the emulator keeps are those of the recordings."""
+    """Sums in the usage that hold in the emulator hold in the recordings."""
     for name in REPLAYED:
         usage = recorded(f"{CHAT}/{name}.json")["usage"]
         reasoning = usage["completion_tokens_details"]["reasoning_tokens"]

@@ -1,4 +1,4 @@
-"""Responses against their recordings, and every other endpoint against xAI's own examples."""
+"""Compare responses with recordings, and the other endpoints with xAI's examples."""
 
 import json
 from collections.abc import Callable
@@ -56,28 +56,28 @@ VARYING = {
 
 
 def steady(body: Any) -> set[str]:
-    """Lists the members that do not vary between the recordings."""
+    """Return the fields that do not vary between the recordings."""
     return {place for place in members(body) if not place.startswith(tuple(VARYING))}
 
 
 def asked(recorded: Recorded, name: str, served_by: str) -> Json:
-    """Reads a recorded request; the emulated service does not redirect one model to another."""
+    """Load a recorded request; the emulator does not redirect models."""
     return {**recorded(f"{FOLDER}/{name}.request.json"), "model": served_by}
 
 
 def collapsed(output: list[Json]) -> list[str]:
-    """Lists the kinds of items, alike neighbours once."""
+    """Return the types of items without repetitions."""
     kinds = [item["type"] for item in output]
     return [kind for index, kind in enumerate(kinds) if kinds[index - 1 : index] != [kind]]
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain(http: httpx.Client, recorded: Recorded, name: str) -> None:
-    """A recorded request is answered by the recorded kinds of items with the recorded members."""
+    """The response to a recorded request has the recorded types of items and fields."""
     theirs = recorded(f"{FOLDER}/{name}.json")
-    answer = http.post("/v1/responses", json=asked(recorded, name, theirs["model"]))
-    assert answer.status_code == 200, answer.text
-    mine = answer.json()["result"]
+    response = http.post("/v1/responses", json=asked(recorded, name, theirs["model"]))
+    assert response.status_code == 200, response.text
+    mine = response.json()["result"]
     assert steady(mine) == steady(theirs)
     assert collapsed(mine["output"]) == collapsed(theirs["output"])
     assert (mine["status"], mine["tool_choice"]) == (theirs["status"], theirs["tool_choice"])
@@ -91,7 +91,7 @@ def test_streams(
     request: pytest.FixtureRequest,
     name: str,
 ) -> None:
-    """A recorded request is answered by the recorded kinds of events with the recorded members."""
+    """The stream of a recorded request has the recorded types of events and fields."""
     recorded(f"{FOLDER}/{name}.request.json")
     path = request.config.rootpath.parent / "shared" / FOLDER / f"{name}.sse"
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -114,12 +114,12 @@ def test_streams(
 
 
 def once(kinds: list[str]) -> list[str]:
-    """Drops repetitions in a row."""
+    """Remove consecutive repetitions."""
     return [kind for index, kind in enumerate(kinds) if kinds[index - 1 : index] != [kind]]
 
 
 def test_usage_of_the_recordings(recorded: Recorded) -> None:
-    """The sums that the emulator keeps are those of the recordings."""
+    """Sums in the usage that hold in the emulator hold in the recordings."""
     for name in PLAIN:
         usage = recorded(f"{FOLDER}/{name}.json")["usage"]
         assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
@@ -135,15 +135,15 @@ def test_usage_of_the_recordings(recorded: Recorded) -> None:
     ],
 )
 def test_errors(http: httpx.Client, recorded: Recorded, name: str, path: str, text: str) -> None:
-    """Errors of responses are in the recorded words."""
+    """Errors have the recorded text."""
     theirs = recorded(f"wire/recorded/errors/{name}.json")["error"]
     bodies: dict[str, Json] = {
         "422-deserialize": {"input": [{"type": "x"}]},
         "400-model-not-found": {"model": theirs.removeprefix("Model not found: "), "input": "x"},
         "410-live-search-deprecated": {"input": "x", "search_parameters": {}},
     }
-    answer = http.post(path, json={"model": "grok-4.3", **bodies[name]})
-    assert (answer.status_code, answer.json()["error"]["error"]) == (int(name[:3]), theirs)
+    response = http.post(path, json={"model": "grok-4.3", **bodies[name]})
+    assert (response.status_code, response.json()["error"]["error"]) == (int(name[:3]), theirs)
     assert text is None or theirs.startswith(text)
 
 
@@ -197,7 +197,7 @@ LESS: dict[str, dict[str, str]] = {
 
 
 def answered(gateway: Emulator, http: httpx.Client, name: str, request: Json | None) -> Any:
-    """Asks what an example asks."""
+    """Send the request of an example."""
     file = gateway.add_file("a", b"x")
     path = {
         "post-completions": "/v1/completions",
@@ -214,9 +214,9 @@ def answered(gateway: Emulator, http: httpx.Client, name: str, request: Json | N
         "get-image-generation-models-model-id": "/v1/image-generation-models/grok-imagine-image",
         "get-api-key": "/v1/api-key",
     }[name]
-    answer = http.request(name.partition("-")[0].upper(), path, json=request)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
+    response = http.request(name.partition("-")[0].upper(), path, json=request)
+    assert response.status_code == 200, response.text
+    return response.json()["result"]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def answered(gateway: Emulator, http: httpx.Client, name: str, request: Json | N
 def test_examples(
     gateway: Emulator, http: httpx.Client, recorded: Recorded, name: str, request_: Any
 ) -> None:
-    """An example's request is answered by an example's members, but for what the tables say."""
+    """The response has the fields of the example, except those in the tables."""
     gateway.embeddings = True
     theirs = recorded(f"{EXAMPLES}/{name}.json")
     if request_ is True:
@@ -251,7 +251,7 @@ def test_examples(
 
 
 def test_stored_examples(http: httpx.Client, recorded: Recorded) -> None:
-    """Looking at, and deleting, a stored answer is as in the examples; so is a fetched ticket."""
+    """Retrieving and deleting a response match the examples."""
     body = http.post("/v1/responses", json={"model": "grok-4.3", "input": "x"}).json()["result"]
     path = f"/v1/responses/{body['id']}"
     theirs = recorded(f"{EXAMPLES}/get-responses-response-id.json")
@@ -263,7 +263,7 @@ def test_stored_examples(http: httpx.Client, recorded: Recorded) -> None:
 
 
 def test_fetched_example(gateway: Emulator, http: httpx.Client, recorded: Recorded) -> None:
-    """A ticket is redeemed as in the example."""
+    """A deferred completion matches the example."""
     gateway.deferred_polls = 0
     request = recorded(f"{EXAMPLES}/post-chat-completions-deferred.request.json")
     ticket = http.post("/v1/chat/completions", json=request).json()["result"]["request_id"]
@@ -274,6 +274,6 @@ def test_fetched_example(gateway: Emulator, http: httpx.Client, recorded: Record
 
 
 def test_uploaded_file(gateway: Emulator, http: httpx.Client, recorded: Recorded) -> None:
-    """A file is described as the recorded one is."""
+    """A file object has the recorded fields."""
     mine = http.get(f"/v1/files/{gateway.add_file('a', b'x')}").json()["result"]
     assert mine.keys() == recorded("wire/recorded/files/upload.json").keys()

@@ -1,4 +1,4 @@
-"""The rest of what the published gateway was seen to answer, and that nothing of it is left out."""
+"""The other recordings of the published gateway, and that all are compared."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from xai_lowcode.emulator import CutStream, Emulator
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Recorded = Callable[[str], Any]
 # What no endpoint of xAI does, or what is not an answer.
 ELSEWHERE = {
@@ -20,18 +20,20 @@ ELSEWHERE = {
 
 @pytest.fixture
 def fixtures(recorded: Recorded) -> Any:
-    """What the published gateway was seen to answer."""
+    """Recorded responses of the published gateway."""
     return recorded("reference/gateway_fixtures.json")
 
 
-def test_pending(gateway: Emulator, ask: Ask, http: httpx.Client, fixtures: dict[str, Any]) -> None:
-    """Both ways of pending that were seen are there."""
-    ticket = ask(deferred=True).json()["result"]["request_id"]
+def test_pending(
+    gateway: Emulator, send_chat: Send, http: httpx.Client, fixtures: dict[str, Any]
+) -> None:
+    """Both recorded responses to a pending poll are available."""
+    ticket = send_chat(deferred=True).json()["result"]["request_id"]
     path = f"/v1/chat/deferred-completion/{ticket}"
     fixture = fixtures["deferred_pending_empty_json_ct"]
-    answer = http.get(path)
-    assert answer.status_code == fixture["status"]
-    mine = answer.json()
+    response = http.get(path)
+    assert response.status_code == fixture["status"]
+    mine = response.json()
     assert {**mine, "response_headers": {}} == {**fixture["body"], "response_headers": {}}
     assert fixtures["deferred_pending_no_content_type"]["never_answers"]
     gateway.deferred_pending, gateway.deferred_polls = "never", 2
@@ -39,30 +41,32 @@ def test_pending(gateway: Emulator, ask: Ask, http: httpx.Client, fixtures: dict
         http.get(path, timeout=0.1)
 
 
-def test_aborted_stream(gateway: Emulator, ask: Ask, fixtures: dict[str, Any]) -> None:
+def test_aborted_stream(gateway: Emulator, send_chat: Send, fixtures: dict[str, Any]) -> None:
     """A collected stream that breaks is the recorded error."""
     gateway.streaming = "buffered"
     gateway.inject(CutStream())
-    answer = ask(stream=True)
+    response = send_chat(stream=True)
     fixture = fixtures["err_stream_aborted"]
-    assert (answer.status_code, answer.json()) == (fixture["status"], fixture["body"])
+    assert (response.status_code, response.json()) == (fixture["status"], fixture["body"])
 
 
-def test_too_large(monkeypatch: pytest.MonkeyPatch, ask: Ask, fixtures: dict[str, Any]) -> None:
+def test_too_large(
+    monkeypatch: pytest.MonkeyPatch, send_chat: Send, fixtures: dict[str, Any]
+) -> None:
     """A body beyond the limit is the recorded error."""
     monkeypatch.setattr("xai_lowcode.emulator.request.BODY_LIMIT", 10)
-    answer, fixture = ask(), fixtures["err_too_large"]
-    assert (answer.status_code, answer.json()) == (fixture["status"], fixture["body"])
+    response, fixture = send_chat(), fixtures["err_too_large"]
+    assert (response.status_code, response.json()) == (fixture["status"], fixture["body"])
 
 
 def test_images(http: httpx.Client, fixtures: dict[str, Any]) -> None:
-    """Pictures are wrapped as was seen."""
-    answer = http.post("/v1/images/generations", json={"prompt": "a"})
-    assert set(answer.json()) == set(fixtures["ok_images"]["body"])
+    """Images have the recorded envelope."""
+    response = http.post("/v1/images/generations", json={"prompt": "a"})
+    assert set(response.json()) == set(fixtures["ok_images"]["body"])
 
 
 def test_nothing_is_left_out(fixtures: dict[str, Any]) -> None:
-    """Every recorded answer of the gateway is compared in these tests, or cannot be."""
+    """Every recorded response of the gateway is compared or cannot be compared."""
     texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_fid*")]
     missing = [name for name in fixtures if not any(f'"{name}"' in text for text in texts)]
     assert missing == []

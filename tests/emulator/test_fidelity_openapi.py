@@ -1,4 +1,4 @@
-"""Requests and answers against xAI's own description; every deliberate difference has a reason."""
+"""Compare requests and responses with xAI's OpenAPI document."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -9,18 +9,18 @@ import jsonschema
 import pytest
 
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator.handlers import ROOMS
+from xai_lowcode.emulator.handlers import ROUTES
 from xai_lowcode.emulator.schemas import messages, responses
 from xai_lowcode.emulator.validation import (
-    Anything,
-    Either,
-    Listed,
-    Maybe,
+    AnyJSON,
+    ArrayOf,
+    Nullable,
     Scalar,
-    Shape,
+    StringEnum,
     Struct,
-    Tagged,
-    Word,
+    TaggedEnum,
+    UntaggedEnum,
+    Validator,
 )
 
 Json = dict[str, Any]
@@ -76,7 +76,7 @@ def schemas(recorded: Recorded) -> Json:
 
 
 def kinds_there(schema: Json, schemas: Json) -> set[str]:
-    """Lists the JSON types that a schema takes; none at all stands for any."""
+    """Return the JSON types of a schema; an empty set is any type."""
     if "$ref" in schema:
         return kinds_there(schemas[schema["$ref"].rpartition("/")[2]], schemas)
     found = schema.get("type", [])
@@ -89,34 +89,34 @@ def kinds_there(schema: Json, schemas: Json) -> set[str]:
 SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object"}
 
 
-def kinds_here(shape: Shape) -> set[str]:
-    """Lists the JSON types that a shape takes; none at all stands for any."""
-    if isinstance(shape, Maybe):
-        return kinds_here(shape.inner)
-    if isinstance(shape, Scalar):
-        found = {SCALARS[kind] for kind in shape.kinds}
+def kinds_here(validator: Validator) -> set[str]:
+    """Return the JSON types of a validator; an empty set is any type."""
+    if isinstance(validator, Nullable):
+        return kinds_here(validator.inner)
+    if isinstance(validator, Scalar):
+        found = {SCALARS[kind] for kind in validator.types}
         return found - {"integer"} if "number" in found else found
-    if isinstance(shape, Either):
-        return set().union(*(kinds_here(one) for one in shape.by_type.values()))
+    if isinstance(validator, UntaggedEnum):
+        return set().union(*(kinds_here(one) for one in validator.by_type.values()))
     table: dict[type, set[str]] = {
-        Listed: {"array"},
+        ArrayOf: {"array"},
         Struct: {"object"},
-        Tagged: {"object"},
-        Word: {"string"},
-        Anything: set(),
+        TaggedEnum: {"object"},
+        StringEnum: {"string"},
+        AnyJSON: set(),
     }
-    return table[type(shape)]
+    return table[type(validator)]
 
 
-def differences(shape: Struct, schema: Json, schemas: Json) -> Iterator[str]:
-    """Tells in which members a shape and a schema differ."""
-    here, there = {**shape.required, **shape.optional}, schema["properties"]
+def differences(validator: Struct, schema: Json, schemas: Json) -> Iterator[str]:
+    """Return the differences between a validator and a schema."""
+    here, there = {**validator.required, **validator.optional}, schema["properties"]
     for name in sorted(here.keys() | there.keys()):
         if name not in here or name not in there:
             yield f"{name}: unknown {'there' if name in here else 'here'}"
             continue
-        if (name in shape.required) != (name in schema.get("required", [])):
-            yield f"{name}: {'required' if name in shape.required else 'optional'}"
+        if (name in validator.required) != (name in schema.get("required", [])):
+            yield f"{name}: {'required' if name in validator.required else 'optional'}"
         mine, theirs = kinds_here(here[name]), kinds_there(there[name], schemas)
         if mine != theirs and theirs and mine:
             yield f"{name}: {', '.join(sorted(theirs))} there"
@@ -125,11 +125,11 @@ def differences(shape: Struct, schema: Json, schemas: Json) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", DESCRIBED)
 def test_requests(schemas: Json, path: str) -> None:
-    """A request has the described members and types, but for what the table says."""
-    shape = next(room.shape for room in ROOMS if room.path == path)
-    assert isinstance(shape, Struct)
+    """A request has the documented fields and types, except those in the table."""
+    validator = next(route.validator for route in ROUTES if route.path == path)
+    assert isinstance(validator, Struct)
     name = DESCRIBED[path]
-    assert set(differences(shape, schemas[name], schemas)) == DIFFERENCES[name].keys()
+    assert set(differences(validator, schemas[name], schemas)) == DIFFERENCES[name].keys()
 
 
 # Below the top: kinds of parts and tools that the description does not know.
@@ -146,7 +146,7 @@ MORE_VARIANTS: dict[str, dict[str, str]] = {
 
 
 def tags(schema: Json) -> set[str]:
-    """Lists the types that a union tells apart."""
+    """Return the types that a union tells apart."""
     found: set[str] = set()
     for branch in schema.get("oneOf", []):
         parts = [branch, *branch.get("allOf", [])]
@@ -157,14 +157,14 @@ def tags(schema: Json) -> set[str]:
 
 @pytest.mark.parametrize("name", KINDS_HERE)
 def test_variants(schemas: Json, name: str) -> None:
-    """Every described kind of part, tool or choice is known, and hardly any other."""
+    """Every documented type of part, tool or choice is accepted."""
     here = KINDS_HERE[name]
     assert here.keys() - tags(schemas[name]) == MORE_VARIANTS.get(name, {}).keys()
     assert tags(schemas[name]) <= here.keys()
 
 
 def relaxed(schemas: Json) -> Json:
-    """Takes out of the schemas what the recordings contradict."""
+    """Remove requirements that the recordings contradict."""
     found = copy.deepcopy(schemas)
     # The description wants a tier of service that recorded chats lack.
     for name in ("ChatResponse", "ChatResponseChunk"):
@@ -181,7 +181,7 @@ def relaxed(schemas: Json) -> Json:
 
 
 def fits(schemas: Json, name: str, body: Any) -> None:
-    """Sees whether a body is what the description says."""
+    """Validate a body against a schema of the document."""
     components = {"schemas": relaxed(schemas)}
     schema = {"$ref": f"#/components/schemas/{name}", "components": components}
     jsonschema.validate(body, schema)
@@ -219,18 +219,18 @@ def test_answers(
     path: str,
     body: Json | None,
 ) -> None:
-    """An answer is what xAI's description says, where the recordings agree with it."""
+    """A response matches xAI's OpenAPI document."""
     gateway.embeddings = True
     gateway.add_file("a", b"x")
-    answer = http.request(method, path, json=body)
-    assert answer.status_code == 200, answer.text
-    fits(schemas, name, answer.json()["result"])
+    response = http.request(method, path, json=body)
+    assert response.status_code == 200, response.text
+    fits(schemas, name, response.json()["result"])
 
 
 def test_answers_about_files_and_tickets(
     gateway: Emulator, http: httpx.Client, schemas: Json
 ) -> None:
-    """Answers that need something to be there are as described as well."""
+    """Responses about stored objects match xAI's OpenAPI document."""
     gateway.deferred_polls = 0
     file = gateway.add_file("a", b"x")
     fits(schemas, "File", http.get(f"/v1/files/{file}").json()["result"])
@@ -240,8 +240,8 @@ def test_answers_about_files_and_tickets(
     fits(schemas, "StartDeferredChatResponse", ticket)
     path = f"/v1/chat/deferred-completion/{ticket['request_id']}"
     fits(schemas, "ChatResponse", http.get(path).json()["result"])
-    answer = http.post("/v1/responses", json={"model": "grok-4.3", "input": "x"}).json()["result"]
-    path = f"/v1/responses/{answer['id']}"
+    response = http.post("/v1/responses", json={"model": "grok-4.3", "input": "x"}).json()["result"]
+    path = f"/v1/responses/{response['id']}"
     fits(schemas, "ModelResponse", http.get(path).json()["result"])
     fits(schemas, "DeleteStoredCompletionResponse", http.delete(path).json()["result"])
 
@@ -269,7 +269,7 @@ KIND_OF = {
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_items(http: httpx.Client, schemas: Json, name: str) -> None:
-    """An item is what xAI's description says of its kind."""
+    """An output item matches xAI's OpenAPI document."""
     prompt, tools = ITEMS[name]
     body = {"model": "grok-4.3", "input": prompt, "tools": tools}
     output = http.post("/v1/responses", json=body).json()["result"]["output"]
@@ -280,7 +280,7 @@ def test_items(http: httpx.Client, schemas: Json, name: str) -> None:
 
 
 def test_paths(recorded: Recorded) -> None:
-    """Every endpoint is described by xAI under the same address, but for those in this table."""
+    """Every endpoint has the path that xAI documents, except those in this table."""
     undescribed = {
         "PATCH /v1/files/{file_id}": "xAI documents PUT, the gateway PATCH",
         "POST /v1/files:initialize": "in xAI's documents of 2026-03 only",
@@ -290,5 +290,5 @@ def test_paths(recorded: Recorded) -> None:
     }
     paths = recorded("wire/openapi.json")["paths"]
     theirs = {f"{method.upper()} {path}" for path, found in paths.items() for method in found}
-    mine = {f"{room.method} {room.path}" for room in ROOMS}
+    mine = {f"{route.method} {route.path}" for route in ROUTES}
     assert mine - theirs == undescribed.keys()

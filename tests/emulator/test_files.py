@@ -1,4 +1,4 @@
-"""Files: they come in by chunks, are listed by pages, renamed, deleted and downloaded."""
+"""Files: upload, pagination, rename, delete and download."""
 
 import base64
 from typing import Any
@@ -9,14 +9,14 @@ import pytest
 from xai_lowcode.emulator import Emulator
 
 
-def result(answer: httpx.Response) -> Any:
-    """Takes the body out of a success."""
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
+def result(response: httpx.Response) -> Any:
+    """Return the result of a success."""
+    assert response.status_code == 200, response.text
+    return response.json()["result"]
 
 
 def upload(http: httpx.Client, name: str, *chunks: bytes) -> str:
-    """Uploads a file and tells its id."""
+    """Upload a file and return its id."""
     begun = result(
         http.post("/v1/files:initialize", json={"name": name, "content_type": "text/plain"})
     )
@@ -28,7 +28,7 @@ def upload(http: httpx.Client, name: str, *chunks: bytes) -> str:
 
 
 def test_upload(http: httpx.Client) -> None:
-    """Chunks add up to the file, and its size is a text in the old form and a number in the new."""
+    """Chunks are concatenated; the size is a string in the upload response, else a number."""
     name = upload(http, "a.txt", b"one ")
     body = {"file_id": name, "chunk": base64.b64encode(b"two").decode()}
     old = result(http.post("/v1/files:uploadChunks", json=body))
@@ -39,7 +39,7 @@ def test_upload(http: httpx.Client) -> None:
 
 
 def test_begun_is_not_complete(http: httpx.Client) -> None:
-    """A file that has been begun says so."""
+    """A file without chunks is incomplete."""
     body = {"name": "a", "content_type": "b"}
     begun = result(http.post("/v1/files:initialize", json=body))
     assert begun["metadata"]["upload_status"] == "Initializing"
@@ -57,43 +57,43 @@ def test_begun_is_not_complete(http: httpx.Client) -> None:
     ],
 )
 def test_upload_refusals(http: httpx.Client, path: str, body: Any, status: int) -> None:
-    """Uploads that cannot be are refused by the provider."""
-    answer = http.post(path, json=body)
-    assert (answer.status_code, answer.json()["provider"]) == (status, "xai")
+    """Invalid uploads get an error of the provider."""
+    response = http.post(path, json=body)
+    assert (response.status_code, response.json()["provider"]) == (status, "xai")
 
 
 def test_chunks_are_base64(http: httpx.Client) -> None:
-    """A chunk that is no base64 is refused."""
+    """A chunk that is not base64 is refused."""
     body = {"file_id": upload(http, "a"), "chunk": "?"}
     assert http.post("/v1/files:uploadChunks", json=body).status_code == 400
 
 
 def test_largest(gateway: Emulator, http: httpx.Client) -> None:
-    """A file may not grow beyond fifty megabytes."""
+    """A file larger than 50 MB is refused."""
     name = gateway.add_file("large", b" " * 50 * 1024 * 1024)
     body = {"file_id": name, "chunk": base64.b64encode(b"x").decode()}
     assert http.post("/v1/files:uploadChunks", json=body).status_code == 413
 
 
 def test_update_and_delete(gateway: Emulator, http: httpx.Client) -> None:
-    """A file can be renamed, and is gone after it was deleted."""
+    """A file can be renamed and deleted."""
     name = gateway.add_file("a", b"x")
     assert result(http.patch(f"/v1/files/{name}", json={"filename": "b"}))["filename"] == "b"
     assert result(http.patch(f"/v1/files/{name}", json={"name": "c"}))["filename"] == "c"
     gone = {"deleted": True, "id": name, "object": "file"}
     assert result(http.delete(f"/v1/files/{name}")) == gone
-    for answer in (
+    for response in (
         http.get(f"/v1/files/{name}"),
         http.get(f"/v1/files/{name}/content"),
         http.delete(f"/v1/files/{name}"),
         http.patch(f"/v1/files/{name}", json={}),
     ):
-        assert answer.status_code == 404
+        assert response.status_code == 404
 
 
 @pytest.fixture
-def shelf(gateway: Emulator) -> list[str]:
-    """Five files whose names fall while their sizes grow."""
+def stored_files(gateway: Emulator) -> list[str]:
+    """Five files whose names descend while their sizes ascend."""
     return [
         gateway.add_file(f"{letter}.txt", b"x" * size, "text/plain" if size % 2 else "a/pdf")
         for size, letter in enumerate("edcba", 1)
@@ -101,11 +101,11 @@ def shelf(gateway: Emulator) -> list[str]:
 
 
 def listed(http: httpx.Client, **query: Any) -> list[str]:
-    """Lists the first letters of the names."""
+    """Return the first letters of the names."""
     return [file["filename"][0] for file in result(http.get("/v1/files", params=query))["data"]]
 
 
-@pytest.mark.usefixtures("shelf")
+@pytest.mark.usefixtures("stored_files")
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -114,21 +114,16 @@ def listed(http: httpx.Client, **query: Any) -> list[str]:
         ({"sort_by": "filename"}, "edcba"),
         ({"sort_by": "filename", "order": "asc"}, "abcde"),
         ({"sort_by": "size", "order": "asc", "limit": 2}, "ed"),
-        ({"filter": 'content_type = "pdf"'}, "bd"),
-        ({"filter": 'size_bytes > 2 AND name:"C"'}, "c"),
-        ({"filter": "size_bytes <= 2 AND size_bytes != 1"}, "d"),
-        ({"filter": 'created_at < "2024-01-01T00:00:00+00:00"'}, ""),
-        ({"filter": 'upload_status = "Complete"', "limit": 1}, "a"),
     ],
 )
 def test_listing(http: httpx.Client, query: Any, names: str) -> None:
-    """The list is sorted, limited and filtered as was asked."""
+    """`order`, `sort_by` and `limit` are applied."""
     assert listed(http, **query) == list(names)
 
 
-@pytest.mark.usefixtures("shelf")
+@pytest.mark.usefixtures("stored_files")
 def test_pages(http: httpx.Client) -> None:
-    """Every page has a token for the next, the last one too, and together they are the list."""
+    """Every page has a pagination token, the last one too; together they have all files."""
     found: list[str] = []
     token: str | None = None
     sizes: list[int] = []
@@ -158,18 +153,16 @@ def test_empty_list(http: httpx.Client) -> None:
         {"order": "up"},
         {"sort_by": "colour"},
         {"pagination_token": "nope"},
-        {"filter": "colour = 1"},
-        {"filter": 'name:"a" OR name:"b"'},
-        {"filter": "size_bytes > x"},
+        {"filter": "size_bytes > 1"},
     ],
 )
 def test_listing_refusals(http: httpx.Client, query: Any) -> None:
-    """What cannot be listed is refused."""
+    """An invalid query parameter, and `filter` whatever its value, gets a 400."""
     assert http.get("/v1/files", params=query).status_code == 400
 
 
 def test_batch(http: httpx.Client) -> None:
-    """A batch begins its files and can be completed."""
+    """A batch upload creates its files and can be completed."""
     files = [{"name": "a", "content_type": "b"}]
     job = result(http.post("/v1/files/batch_upload", json={"files": files}))
     assert listed(http) == ["a"]
@@ -181,7 +174,7 @@ BINARY = bytes(range(256))
 
 
 def content(gateway: Emulator, http: httpx.Client, body: bytes, kind: str) -> httpx.Response:
-    """Downloads a file."""
+    """Download a file."""
     return http.get(f"/v1/files/{gateway.add_file('a', body, kind)}/content")
 
 
@@ -202,27 +195,27 @@ def content(gateway: Emulator, http: httpx.Client, body: bytes, kind: str) -> ht
 def test_download(
     gateway: Emulator, http: httpx.Client, body: bytes, kind: str, status: int, seen: bytes
 ) -> None:
-    """The gateway takes every file for text, and for JSON if it can, and says what kind it was."""
-    answer = content(gateway, http, body, kind)
-    assert (answer.status_code, answer.content) == (status, seen)
-    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+    """The gateway decodes every file as UTF-8, and as JSON if possible."""
+    response = content(gateway, http, body, kind)
+    assert (response.status_code, response.content) == (status, seen)
+    assert response.headers["content-type"] == f"{kind}; charset=utf-8"
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/xml", "application/json;v=1"])
 def test_download_of_json(gateway: Emulator, http: httpx.Client, kind: str) -> None:
-    """A file of a kind that the gateway wraps is wrapped, numbers written anew."""
+    """A JSON file is wrapped in the envelope."""
     assert content(gateway, http, b'{"a": 1.0}', kind).json()["result"] == {"a": 1}
 
 
 @pytest.mark.parametrize("body", [b"12345", b"7"])
 def test_download_of_a_number(gateway: Emulator, http: httpx.Client, body: bytes) -> None:
-    """A file with a number that is no status ends the gateway's process."""
+    """A file with a number that is not a status closes the connection."""
     with pytest.raises(httpx.RemoteProtocolError):
         content(gateway, http, body, "text/plain")
 
 
 def test_download_that_never_comes(gateway: Emulator, http: httpx.Client) -> None:
-    """A file that is JSON null is never answered."""
+    """A JSON file with null gets no response."""
     http.timeout = httpx.Timeout(0.2)
     with pytest.raises(httpx.ReadTimeout):
         content(gateway, http, b"null", "application/json")
@@ -230,28 +223,28 @@ def test_download_that_never_comes(gateway: Emulator, http: httpx.Client) -> Non
 
 @pytest.mark.parametrize("body", [BINARY, b"404", b'{"a": 1}\n', b"12345"])
 def test_intact_downloads(gateway: Emulator, http: httpx.Client, body: bytes) -> None:
-    """With the switch a file comes byte for byte."""
+    """With `downloads="intact"` a file is not changed."""
     gateway.downloads = "intact"
-    answer = content(gateway, http, body, "application/json")
-    assert (answer.content, answer.headers["content-type"]) == (body, "application/json")
+    response = content(gateway, http, body, "application/json")
+    assert (response.content, response.headers["content-type"]) == (body, "application/json")
 
 
 def test_format(gateway: Emulator, http: httpx.Client) -> None:
-    """A file can be had as text, and in no format that does not exist."""
+    """A file can be downloaded as text; unknown formats are refused."""
     name = gateway.add_file("a", b"x", "application/pdf")
-    answer = http.get(f"/v1/files/{name}/content", params={"format": "text"})
-    assert answer.headers["content-type"].startswith("text/plain")
+    response = http.get(f"/v1/files/{name}/content", params={"format": "text"})
+    assert response.headers["content-type"].startswith("text/plain")
     query = {"format": "x"}
     assert http.get(f"/v1/files/{name}/content", params=query).status_code == 400
 
 
 def test_first_wins(gateway: Emulator, http: httpx.Client) -> None:
-    """Where the first colon route takes all, a chunk is taken for a new file and does not fit."""
+    """With `first_wins` a chunk reaches the first route with a colon and is refused there."""
     gateway.colon_routes = "first_wins"
     for colon in (":", "%3A"):
         body = {"file_id": "x", "chunk": ""}
-        answer = http.post(f"/v1/files{colon}uploadChunks", json=body)
-        assert (answer.status_code, "missing field `name`" in answer.text) == (422, True)
+        response = http.post(f"/v1/files{colon}uploadChunks", json=body)
+        assert (response.status_code, "missing field `name`" in response.text) == (422, True)
         seen = gateway.requests[-1]
         assert seen.upstream == "/v1/files:initialize?initialize=%3AuploadChunks"
     upload(http, "a")
@@ -259,13 +252,13 @@ def test_first_wins(gateway: Emulator, http: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("forms", "status"), [("new", 404), ("old", 200)])
 def test_batch_id_is_cut(gateway: Emulator, http: httpx.Client, forms: Any, status: int) -> None:
-    """There the new form of completing a batch cuts the id, and the old form does not."""
+    """With `first_wins` the new URL format truncates the batch id, the old one does not."""
     job = result(http.post("/v1/files/batch_upload", json={}))["batch_job_id"]
     gateway.colon_routes, gateway.url_forms = "first_wins", forms
     old = forms == "old"
     name, query = ("batch_job_id", {"batch_job_id": job}) if old else (job, {})
-    answer = http.post(f"/v1/files/batch_upload/{name}:complete", params=query)
-    assert answer.status_code == status
+    response = http.post(f"/v1/files/batch_upload/{name}:complete", params=query)
+    assert response.status_code == status
     cut = f"/v1/files/batch_upload/b:complete?batch_job_id=b&complete={job[1:]}%3Acomplete"
     whole = f"/v1/files/batch_upload/{job}:complete?batch_job_id={job}&complete=%3Acomplete"
     assert gateway.requests[-1].upstream == {"new": cut, "old": whole}[forms]
@@ -280,10 +273,10 @@ def test_quoted_colon(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/files/a%2Fcontent", "/v1/files/..%2Fapi-key"])
 def test_the_record_shows_a_wrong_turn(gateway: Emulator, http: httpx.Client, path: str) -> None:
-    """An id that is none ends at another endpoint, and the record tells both."""
+    """An id with encoded characters reaches another endpoint; both routes are recorded."""
     http.get(path)
     seen = gateway.requests[-1]
     assert seen.route == "/v1/files/{file_id}"
-    assert seen.request_sent in {"/v1/files/{file_id}/content", "/v1/api-key"}
+    assert seen.upstream_route in {"/v1/files/{file_id}/content", "/v1/api-key"}
     http.get("/v1/files/a")
-    assert gateway.requests[-1].route == gateway.requests[-1].request_sent
+    assert gateway.requests[-1].route == gateway.requests[-1].upstream_route

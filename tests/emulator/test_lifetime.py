@@ -1,4 +1,4 @@
-"""Starting, stopping and serving many: quick, complete, and with nothing left behind."""
+"""Start, stop and concurrency of the emulator."""
 
 import ast
 import asyncio
@@ -18,12 +18,12 @@ import pytest
 from xai_lowcode import emulator
 from xai_lowcode.emulator import Emulator, RecordedRequest, Stall, running
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 CHAT = {"model": "grok-4", "messages": [{"role": "user", "content": "x"}]}
 
 
 def test_threads_and_sockets_end() -> None:
-    """After the block neither the thread nor the port is there any more."""
+    """After the block the thread has ended and the port is closed."""
     before = threading.active_count()
     with running() as gateway:
         assert threading.active_count() == before + 1
@@ -34,7 +34,7 @@ def test_threads_and_sockets_end() -> None:
 
 
 def test_port_can_be_chosen_again_and_again() -> None:
-    """A port that was used is free at once, although clients were connected."""
+    """A port can be reused at once, although clients were connected."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     for _ in range(3):
@@ -44,14 +44,14 @@ def test_port_can_be_chosen_again_and_again() -> None:
 
 
 def test_idle_connections_are_closed() -> None:
-    """A client that keeps its connection is hung up on when the emulator stops."""
+    """Idle connections are closed when the emulator stops."""
     with running() as gateway:
         port = int(gateway.base_url.split(":")[2].split("/")[0])
         line = socket.create_connection(("127.0.0.1", port), timeout=2)
         line.sendall(b"GET /health-check HTTP/1.1\r\nhost: x\r\n\r\n")
-        answer = b""
-        while not answer.endswith(b'{"status":"ok"}'):
-            answer += line.recv(4096)
+        response = b""
+        while not response.endswith(b'{"status":"ok"}'):
+            response += line.recv(4096)
     with line, suppress(ConnectionResetError):
         assert line.recv(4096) == b""
     # A transport that nobody closed complains when it is collected.
@@ -59,7 +59,7 @@ def test_idle_connections_are_closed() -> None:
 
 
 def test_stop_does_not_wait_for_a_stalled_answer() -> None:
-    """Stopping hangs up on who is still waiting."""
+    """Stopping closes connections that wait for a response."""
     with running() as gateway:
         gateway.inject(Stall(60))
         failures: list[BaseException] = []
@@ -89,20 +89,20 @@ def test_loopback_only(gateway: Emulator) -> None:
 
 
 def test_two_at_once() -> None:
-    """Two emulators know nothing of each other."""
+    """Two emulators are independent."""
     with running() as one, running() as other:
         assert one.base_url != other.base_url
-        answer = httpx.get(
+        response = httpx.get(
             one.base_url + "/v1/models", params={"api_token": other.api_token}, trust_env=False
         )
-        assert answer.status_code == 403
+        assert response.status_code == 403
         assert (len(one.requests), len(other.requests)) == (1, 0)
 
 
-def test_connections_are_counted(gateway: Emulator, ask: Ask) -> None:
-    """A client that keeps its connection has made one, others one each."""
+def test_connections_are_counted(gateway: Emulator, send_chat: Send) -> None:
+    """Every connection is counted once."""
     for _ in range(3):
-        ask()
+        send_chat()
     assert gateway.connections == 1
     for _ in range(2):
         httpx.get(gateway.base_url + "/v1/models", trust_env=False)
@@ -110,18 +110,18 @@ def test_connections_are_counted(gateway: Emulator, ask: Ask) -> None:
 
 
 def test_many_threads(gateway: Emulator) -> None:
-    """Requests of many threads are answered side by side."""
+    """Requests of many threads are served concurrently."""
     gateway.latency = 0.2
 
     def send(number: int) -> str:
         body = {**CHAT, "messages": [{"role": "user", "content": f"number {number}"}]}
-        answer = httpx.post(
+        response = httpx.post(
             gateway.base_url + "/v1/chat/completions",
             params={"api_token": gateway.api_token},
             json=body,
             trust_env=False,
         )
-        return str(answer.json()["result"]["choices"][0]["message"]["content"])
+        return str(response.json()["result"]["choices"][0]["message"]["content"])
 
     before = time.monotonic()
     with ThreadPoolExecutor(10) as pool:
@@ -132,17 +132,17 @@ def test_many_threads(gateway: Emulator) -> None:
 
 
 async def test_many_tasks(gateway: Emulator) -> None:
-    """Requests of many tasks get ids of their own."""
+    """Concurrent requests get distinct ids."""
     limits = httpx.Limits(max_connections=20)
     token = {"api_token": gateway.api_token}
     async with httpx.AsyncClient(params=token, limits=limits, trust_env=False) as client:
         url = gateway.base_url + "/v1/chat/completions"
-        answers = await asyncio.gather(*(client.post(url, json=CHAT) for _ in range(50)))
-    assert len({answer.json()["result"]["id"] for answer in answers}) == 50
+        responses = await asyncio.gather(*(client.post(url, json=CHAT) for _ in range(50)))
+    assert len({response.json()["result"]["id"] for response in responses}) == 50
 
 
 def test_tokens_look_right(gateway: Emulator) -> None:
-    """Tokens begin as the gateway's do, and change from run to run."""
+    """Tokens have the gateway's prefix and are random."""
     with running() as other:
         tokens = {gateway.api_token, gateway.unconnected_token, other.api_token}
     assert len(tokens) == 3
@@ -150,7 +150,7 @@ def test_tokens_look_right(gateway: Emulator) -> None:
 
 
 def test_requests_can_be_compared() -> None:
-    """Recorded requests are values."""
+    """Recorded requests are comparable and immutable."""
     one = RecordedRequest("GET", "/p", {}, None, {})
     assert one == RecordedRequest("GET", "/p", {}, None, {})
     with pytest.raises(AttributeError):
@@ -158,11 +158,11 @@ def test_requests_can_be_compared() -> None:
 
 
 def test_nothing_is_logged_with_the_token(
-    gateway: Emulator, ask: Ask, caplog: pytest.LogCaptureFixture
+    gateway: Emulator, send_chat: Send, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The server's own log never shows the token."""
     with caplog.at_level(logging.DEBUG):
-        ask()
+        send_chat()
     assert all(
         gateway.api_token not in record.getMessage()
         for record in caplog.records
@@ -176,7 +176,7 @@ MODULES = sorted(FOLDER.rglob("*.py"))
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
 def test_imports_nothing_of_the_client(path: Path) -> None:
-    """No module here imports a module of the client, and each says what it is for."""
+    """No module imports a module of the client, and each has a docstring."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""The messages form: what is taken and refused, and how an answer and its stream are written."""
+"""The Messages API: requests, errors, responses and streams."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 from xai_lowcode.emulator import Emulator, ErrorInStream, Heartbeats
 
-Post = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Events = Callable[[str], list[Any]]
 Json = dict[str, Any]
 ADD: Json = {
@@ -27,23 +27,23 @@ DOT = (
 )
 
 
-def result(answer: httpx.Response) -> Any:
-    """Takes the body out of a success."""
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
+def result(response: httpx.Response) -> Any:
+    """Return the result of a success."""
+    assert response.status_code == 200, response.text
+    return response.json()["result"]
 
 
-def said(body: Json) -> str:
-    """Joins the texts of an answer."""
+def text_of(body: Json) -> str:
+    """Join the texts of a response."""
     return "".join(block["text"] for block in body["content"] if block["type"] == "text")
 
 
-def test_answer(write: Post) -> None:
-    """An answer is a message with blocks, a reason to stop, and Anthropic's counts."""
-    body = result(write("Say 'pong'"))
+def test_answer(send_messages: Send) -> None:
+    """A response is a message with blocks, a reason to stop, and Anthropic's counts."""
+    body = result(send_messages("Say 'pong'"))
     assert (body["type"], body["role"], body["stop_reason"]) == ("message", "assistant", "end_turn")
     assert [block["type"] for block in body["content"]] == ["thinking", "text"]
-    assert said(body) == "pong"
+    assert text_of(body) == "pong"
     assert body["content"][0]["signature"]
     assert body["stop_sequence"] is None
 
@@ -57,46 +57,52 @@ def test_answer(write: Post) -> None:
         ("grok-4.6", ["thinking", "text"]),
     ],
 )
-def test_thinking(write: Post, model: str, kinds: list[str]) -> None:
-    """Only some models show thoughts."""
-    assert [block["type"] for block in result(write(model=model))["content"]] == kinds
+def test_thinking(send_messages: Send, model: str, kinds: list[str]) -> None:
+    """Only some models show reasoning."""
+    assert [block["type"] for block in result(send_messages(model=model))["content"]] == kinds
 
 
-def test_veiled_thinking(write: Post) -> None:
-    """Some models show the same words instead of their thoughts, whatever was asked."""
-    thoughts = [result(write(text, model="grok-4.6"))["content"][0] for text in ("a", "b c d")]
+def test_veiled_thinking(send_messages: Send) -> None:
+    """Some models show a fixed text in place of the reasoning."""
+    thoughts = [
+        result(send_messages(text, model="grok-4.6"))["content"][0] for text in ("a", "b c d")
+    ]
     assert thoughts[0]["thinking"] == thoughts[1]["thinking"]
     assert 180 < len(thoughts[0]["thinking"]) < 230
     assert thoughts[0]["signature"] != thoughts[1]["signature"]
 
 
 @pytest.mark.parametrize("system", ["Be brief.", [{"type": "text", "text": "Be brief."}]])
-def test_system(write: Post, system: Any) -> None:
-    """The system prompt is a text or parts, and counts."""
-    usages = [result(write(**extra))["usage"] for extra in ({}, {"system": system})]
+def test_system(send_messages: Send, system: Any) -> None:
+    """The system prompt is a string or parts, and is counted."""
+    usages = [result(send_messages(**extra))["usage"] for extra in ({}, {"system": system})]
     counts = [usage["input_tokens"] + usage["cache_read_input_tokens"] for usage in usages]
     assert counts[1] > counts[0]
 
 
-def test_limit(write: Post) -> None:
-    """The limit cuts what is visible, and the reason says so."""
-    body = result(write("story", max_tokens=5))
+def test_limit(send_messages: Send) -> None:
+    """`max_tokens` truncates the text, and the stop reason is `max_tokens`."""
+    body = result(send_messages("story", max_tokens=5))
     assert body["stop_reason"] == "max_tokens"
     assert body["usage"]["output_tokens"] > 5
 
 
-def test_stop_sequences(write: Post) -> None:
-    """A stop sequence ends the text, and is named; models that think refuse any."""
-    body = result(write("Say 'a b c'", model="grok-3", stop_sequences=["z", " b"]))
-    assert (said(body), body["stop_reason"], body["stop_sequence"]) == ("a", "stop_sequence", " b")
-    refused = write(stop_sequences=["x"])
+def test_stop_sequences(send_messages: Send) -> None:
+    """A stop sequence ends the text and is returned; reasoning models refuse it."""
+    body = result(send_messages("Say 'a b c'", model="grok-3", stop_sequences=["z", " b"]))
+    assert (text_of(body), body["stop_reason"], body["stop_sequence"]) == (
+        "a",
+        "stop_sequence",
+        " b",
+    )
+    refused = send_messages(stop_sequences=["x"])
     assert refused.status_code == 400
     assert "not supported on this model: stop" in refused.text
 
 
-def test_tool_use(write: Post) -> None:
-    """A call is a block with its input, and the result leads to an answer."""
-    body = result(write("add 2 and 3", tools=[ADD]))
+def test_tool_use(send_messages: Send) -> None:
+    """A call is a block with its input, and the result leads to a response."""
+    body = result(send_messages("add 2 and 3", tools=[ADD]))
     call = body["content"][-1]
     assert (body["stop_reason"], call["type"], call["name"]) == ("tool_use", "tool_use", "add")
     assert call["input"] == {"a": 2, "b": 3}
@@ -106,8 +112,8 @@ def test_tool_use(write: Post) -> None:
         {"role": "assistant", "content": body["content"]},
         {"role": "user", "content": [found]},
     ]
-    again = result(write(messages=messages, tools=[ADD]))
-    assert (again["stop_reason"], "The tools found: 5" in said(again)) == ("end_turn", True)
+    again = result(send_messages(messages=messages, tools=[ADD]))
+    assert (again["stop_reason"], "The tools found: 5" in text_of(again)) == ("end_turn", True)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +124,9 @@ def test_tool_use(write: Post) -> None:
         ({"type": "tool", "name": "add"}, "Hello", "tool_use"),
     ],
 )
-def test_tool_choice(write: Post, choice: Json, prompt: str, reason: str) -> None:
+def test_tool_choice(send_messages: Send, choice: Json, prompt: str, reason: str) -> None:
     """A tool is called when the choice demands it."""
-    body = result(write(prompt, tools=[ADD], tool_choice=choice))
+    body = result(send_messages(prompt, tools=[ADD], tool_choice=choice))
     assert body["stop_reason"] == reason
 
 
@@ -131,14 +137,14 @@ def test_tool_choice(write: Post, choice: Json, prompt: str, reason: str) -> Non
         {"type": "url", "url": "https://example.com/a.png"},
     ],
 )
-def test_pictures(write: Post, source: Json) -> None:
-    """Pictures are looked at."""
+def test_pictures(send_messages: Send, source: Json) -> None:
+    """Images are looked at."""
     parts = [{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}]
-    assert "I see 1 image" in said(result(write(parts)))
+    assert "I see 1 image" in text_of(result(send_messages(parts)))
 
 
 def folded(events: list[Json]) -> Json:
-    """Adds the events up to the message that they tell."""
+    """Add the events up to a message."""
     message = dict(events[0]["message"])
     blocks: list[Json] = []
     for event in events[1:]:
@@ -178,10 +184,10 @@ REQUESTS: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_stream_is_the_answer(write: Post, events: Events, name: str) -> None:
-    """A stream adds up to the plain answer, opens and closes in order, and has no other end."""
-    found = events(write(**REQUESTS[name], stream=True).text)
-    plain = result(write(**REQUESTS[name]))
+def test_stream_is_the_answer(send_messages: Send, events: Events, name: str) -> None:
+    """A stream adds up to the response without streaming and has its events in order."""
+    found = events(send_messages(**REQUESTS[name], stream=True).text)
+    plain = result(send_messages(**REQUESTS[name]))
     mine = folded(found)
     for body in (mine, plain):
         body.pop("id")
@@ -236,28 +242,31 @@ RESULT: Json = {"type": "tool_result", "tool_use_id": "1", "content": "5"}
         ({"temperature": 3}, 400, "temperature"),
     ],
 )
-def test_refusals(write: Post, body: Json, status: int, text: str) -> None:
-    """What is of the wrong type, or cannot be, is refused with a reason."""
-    answer = write(**body)
-    assert answer.status_code == status, answer.text
-    assert text in answer.json()["error"]["error"]
+def test_refusals(send_messages: Send, body: Json, status: int, text: str) -> None:
+    """Invalid requests get an error."""
+    response = send_messages(**body)
+    assert response.status_code == status, response.text
+    assert text in response.json()["error"]["error"]
 
 
-def test_ignored(gateway: Emulator, write: Post) -> None:
-    """What xAI would pass over is taken and named in the record."""
-    write(thinking={"type": "enabled"}, top_k=5, metadata={"user_id": "u"})
+def test_ignored(gateway: Emulator, send_messages: Send) -> None:
+    """Unknown fields are ignored and recorded."""
+    send_messages(thinking={"type": "enabled"}, top_k=5, metadata={"user_id": "u"})
     assert gateway.requests[-1].ignored == ("thinking",)
 
 
-def test_error_event(gateway: Emulator, write: Post, events: Events) -> None:
-    """An error in mid-stream has Anthropic's form."""
+def test_error_event(gateway: Emulator, send_messages: Send, events: Events) -> None:
+    """An error in a stream has Anthropic's format."""
     gateway.inject(ErrorInStream(1, "busy", "overloaded_error", form="event"))
-    found = events(write(stream=True).text)
+    found = events(send_messages(stream=True).text)
     error = {"type": "overloaded_error", "message": "busy"}
     assert (len(found), found[-1]) == (2, {"type": "error", "error": error})
 
 
-def test_pings(gateway: Emulator, write: Post, events: Events) -> None:
+def test_pings(gateway: Emulator, send_messages: Send, events: Events) -> None:
     """Heartbeats of a message are pings."""
     gateway.inject(Heartbeats(2))
-    assert [event["type"] for event in events(write(stream=True).text)[1:3]] == ["ping", "ping"]
+    assert [event["type"] for event in events(send_messages(stream=True).text)[1:3]] == [
+        "ping",
+        "ping",
+    ]

@@ -1,4 +1,4 @@
-"""What a chat request is refused for because of the model it names."""
+"""Chat requests that a model refuses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
-Ask = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Json = dict[str, Any]
 
 
-def error(answer: httpx.Response) -> tuple[int, str]:
-    """Takes status and text of a provider error."""
-    return answer.status_code, answer.json()["error"]["error"]
+def error(response: httpx.Response) -> tuple[int, str]:
+    """Return status and text of a provider error."""
+    return response.status_code, response.json()["error"]["error"]
 
 
 @pytest.mark.parametrize(
@@ -27,30 +27,30 @@ def error(answer: httpx.Response) -> tuple[int, str]:
     ],
 )
 def test_refused_by_reasoning_models(
-    ask: Ask, model: str, name: str, value: Any, shown_as: str
+    send_chat: Send, model: str, name: str, value: Any, shown_as: str
 ) -> None:
     """Reasoning models take neither stop sequences nor penalties."""
     text = f"Argument not supported on this model: {shown_as}"
-    assert error(ask(model=model, **{name: value})) == (400, text)
+    assert error(send_chat(model=model, **{name: value})) == (400, text)
 
 
 @pytest.mark.parametrize(
     "model", ["grok-3", "grok-3-fast", "grok-2-1212", "grok-4.20-0309-non-reasoning"]
 )
-def test_taken_by_the_others(ask: Ask, model: str) -> None:
-    """Models that do not reason take them."""
-    assert ask(model=model, stop=["x"], frequency_penalty=0.5).status_code == 200
+def test_taken_by_the_others(send_chat: Send, model: str) -> None:
+    """Models without reasoning accept them."""
+    assert send_chat(model=model, stop=["x"], frequency_penalty=0.5).status_code == 200
 
 
-def test_presence_penalty_on_grok_3(ask: Ask) -> None:
-    """Grok 3 does not reason, and yet refuses one of the penalties."""
-    assert ask(model="grok-3", presence_penalty=1).status_code == 400
-    assert ask(model="grok-2-1212", presence_penalty=1).status_code == 200
+def test_presence_penalty_on_grok_3(send_chat: Send) -> None:
+    """Grok 3 does not reason, but refuses one of the penalties."""
+    assert send_chat(model="grok-3", presence_penalty=1).status_code == 400
+    assert send_chat(model="grok-2-1212", presence_penalty=1).status_code == 200
 
 
-def test_empty_stop_is_none(ask: Ask) -> None:
-    """An empty list of stop sequences asks for nothing."""
-    assert ask(stop=[]).status_code == 200
+def test_empty_stop_is_none(send_chat: Send) -> None:
+    """An empty list of stop sequences is accepted."""
+    assert send_chat(stop=[]).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -75,29 +75,29 @@ def test_empty_stop_is_none(ask: Ask) -> None:
         ("grok-9", "xhigh", None),
     ],
 )
-def test_reasoning_effort(ask: Ask, model: str, effort: str, text: str | None) -> None:
+def test_reasoning_effort(send_chat: Send, model: str, effort: str, text: str | None) -> None:
     """An effort is taken or refused as the model demands."""
-    answer = ask(model=model, reasoning_effort=effort)
+    response = send_chat(model=model, reasoning_effort=effort)
     if text is None:
-        assert answer.status_code == 200
+        assert response.status_code == 200
     else:
-        status, found = error(answer)
+        status, found = error(response)
         assert status == 400
         assert text in found
 
 
-def test_live_search_is_gone(ask: Ask) -> None:
+def test_live_search_is_gone(send_chat: Send) -> None:
     """Live search is 410, as parameter and as tool, and its error has no code."""
     live: Json = {"tools": [{"type": "live_search", "sources": []}]}
     bodies: list[Json] = [{"search_parameters": {}}, live]
     for body in bodies:
-        answer = ask(**body)
-        assert answer.status_code == 410
-        assert set(answer.json()["error"]) == {"error"}
+        response = send_chat(**body)
+        assert response.status_code == 410
+        assert set(response.json()["error"]) == {"error"}
 
 
-def test_deprecated_model(ask: Ask) -> None:
-    """A model that was taken away is 404 and names its heir."""
-    status, found = error(ask(model="grok-beta"))
+def test_deprecated_model(send_chat: Send) -> None:
+    """A deprecated model gets a 404 that names its replacement."""
+    status, found = error(send_chat(model="grok-beta"))
     assert status == 404
     assert "Please use grok-3 instead." in found

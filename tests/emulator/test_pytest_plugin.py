@@ -1,4 +1,4 @@
-"""The fixture for users: a gateway of their own, which costs nothing until it is used."""
+"""The pytest fixture: reset for every test, and started when it is first used."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ TESTS = """
 
 
 def test_in_a_session_of_its_own(tmp_path: Path) -> None:
-    """In a user's tests the fixture is there, clean every time, and loads nothing before."""
+    """The fixture is available, reset for every test, and imports nothing before its use."""
     (tmp_path / "test_app.py").write_text(textwrap.dedent(TESTS), encoding="utf-8")
     environment = {
         **{name: text for name, text in os.environ.items() if not name.startswith("LOWCODEAPI")},
@@ -58,7 +58,7 @@ def test_in_a_session_of_its_own(tmp_path: Path) -> None:
 
 
 def test_answers(xai_lowcode_gateway: Emulator) -> None:
-    """The fixture is a running gateway with faults and a record."""
+    """The fixture is a running emulator with faults and recorded requests."""
     xai_lowcode_gateway.inject(Refuse(503))
     url = os.environ["LOWCODEAPI_BASE_URL"] + "/v1/models"
     query = {"api_token": os.environ["LOWCODEAPI_API_TOKEN"]}
@@ -68,7 +68,7 @@ def test_answers(xai_lowcode_gateway: Emulator) -> None:
 
 
 def test_ids_repeat_from_test_to_test(xai_lowcode_gateway: Emulator) -> None:
-    """What the gateway makes up is the same after a reset."""
+    """Generated ids are the same after a reset."""
     names = []
     for _ in range(2):
         xai_lowcode_gateway.reset()

@@ -1,4 +1,4 @@
-"""The responses form: items in and out, streams of events, and what is remembered."""
+"""The Responses API: items, streams and stored responses."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 from xai_lowcode.emulator import Emulator, EndStreamEarly, ErrorInStream
 
-Post = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Events = Callable[[str], list[Any]]
 Json = dict[str, Any]
 ADD: Json = {
@@ -25,31 +25,31 @@ ADD: Json = {
 SEALED = {"include": ["reasoning.encrypted_content"]}
 
 
-def result(answer: httpx.Response) -> Any:
-    """Takes the body out of a success."""
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
+def result(response: httpx.Response) -> Any:
+    """Return the result of a success."""
+    assert response.status_code == 200, response.text
+    return response.json()["result"]
 
 
 def kinds(body: Json) -> list[str]:
-    """Lists the types of the output items."""
+    """Return the types of the output items."""
     return [item["type"] for item in body["output"]]
 
 
-def said(body: Json) -> str:
-    """Takes the text of an answer."""
+def text_of(body: Json) -> str:
+    """Return the text of a response."""
     return str(body["output"][-1]["content"][0]["text"])
 
 
-def test_answer(respond: Post) -> None:
-    """An answer has items, is completed, and counts thoughts as output."""
-    body = result(respond("Say 'pong'"))
+def test_answer(send_responses: Send) -> None:
+    """A response has items, is completed, and counts reasoning as output."""
+    body = result(send_responses("Say 'pong'"))
     assert (body["object"], body["status"], kinds(body)) == (
         "response",
         "completed",
         ["reasoning", "message"],
     )
-    assert said(body) == "pong"
+    assert text_of(body) == "pong"
     usage = body["usage"]
     assert usage["output_tokens"] == usage["output_tokens_details"]["reasoning_tokens"] + 1
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
@@ -68,41 +68,41 @@ def test_answer(respond: Post) -> None:
     ],
 )
 def test_reasoning(
-    respond: Post, model: str, include: list[str], summaries: list[int], sealed: bool
+    send_responses: Send, model: str, include: list[str], summaries: list[int], sealed: bool
 ) -> None:
-    """Thoughts are shown by some models, sealed when asked for, and always by the newest."""
+    """Some models show reasoning; it is encrypted on request, and always by the newest."""
     items = [
         item
-        for item in result(respond(model=model, include=include))["output"]
+        for item in result(send_responses(model=model, include=include))["output"]
         if item["type"] == "reasoning"
     ]
     assert [len(item["summary"]) for item in items] == summaries
     assert all(("encrypted_content" in item) == sealed for item in items)
 
 
-def test_limit_counts_what_is_visible(respond: Post) -> None:
-    """Thoughts do not count for the limit, and a cut answer is incomplete."""
-    body = result(respond("story", max_output_tokens=5))
+def test_limit_counts_what_is_visible(send_responses: Send) -> None:
+    """Reasoning does not count for the limit, and a truncated response is incomplete."""
+    body = result(send_responses("story", max_output_tokens=5))
     assert (body["status"], body["incomplete_details"]) == (
         "incomplete",
         {"reason": "max_output_tokens"},
     )
     details = body["usage"]["output_tokens_details"]
     assert body["usage"]["output_tokens"] - details["reasoning_tokens"] == 5
-    assert result(respond("Say 'a'", max_output_tokens=5))["status"] == "completed"
+    assert result(send_responses("Say 'a'", max_output_tokens=5))["status"] == "completed"
 
 
-def test_function_call(respond: Post) -> None:
-    """A call is an item beside a completed status, and its output leads to an answer."""
-    body = result(respond("add 2 and 3", tools=[ADD]))
+def test_function_call(send_responses: Send) -> None:
+    """A call is an item beside a completed status, and its output leads to a response."""
+    body = result(send_responses("add 2 and 3", tools=[ADD]))
     assert (kinds(body), body["status"]) == (["reasoning", "function_call"], "completed")
     call = body["output"][-1]
     assert json.loads(call["arguments"]) == {"a": 2, "b": 3}
     assert call["call_id"].startswith("call-")
     output = {"type": "function_call_output", "call_id": call["call_id"], "output": "5"}
     items = [{"role": "user", "content": "add 2 and 3"}, *body["output"], output]
-    again = result(respond(items, tools=[ADD]))
-    assert "The tools found: 5" in said(again)
+    again = result(send_responses(items, tools=[ADD]))
+    assert "The tools found: 5" in text_of(again)
 
 
 @pytest.mark.parametrize(
@@ -114,29 +114,29 @@ def test_function_call(respond: Post) -> None:
         ({"type": "function", "name": "add"}, True),
     ],
 )
-def test_tool_choice(respond: Post, choice: Any, called: bool) -> None:
-    """The choice is obeyed and repeated."""
-    body = result(respond("Hello", tools=[ADD], tool_choice=choice))
+def test_tool_choice(send_responses: Send, choice: Any, called: bool) -> None:
+    """The tool choice applies and is repeated."""
+    body = result(send_responses("Hello", tools=[ADD], tool_choice=choice))
     assert ("function_call" in kinds(body)) == called
     assert body["tool_choice"] == choice
 
 
-def test_formats(respond: Post) -> None:
-    """A format is obeyed, and told without its name."""
+def test_formats(send_responses: Send) -> None:
+    """The text format applies and is repeated without its name."""
     schema = {
         "type": "object",
         "properties": {"age": {"type": "integer"}},
         "required": ["age"],
     }
     form = {"type": "json_schema", "name": "person", "schema": schema, "strict": True}
-    body = result(respond("John is 30", text={"format": form}))
-    assert json.loads(said(body)) == {"age": 30}
+    body = result(send_responses("John is 30", text={"format": form}))
+    assert json.loads(text_of(body)) == {"age": 30}
     assert body["text"] == {"format": {"type": "json_schema", "schema": schema}}
-    json.loads(said(result(respond("x", text={"format": {"type": "json_object"}}))))
+    json.loads(text_of(result(send_responses("x", text={"format": {"type": "json_object"}}))))
 
 
-def test_echo(respond: Post) -> None:
-    """What was asked for is told again."""
+def test_echo(send_responses: Send) -> None:
+    """The parameters are repeated."""
     asked = {
         "temperature": 0.5,
         "top_p": 0.5,
@@ -148,32 +148,32 @@ def test_echo(respond: Post) -> None:
         "instructions": "Be brief.",
         "store": False,
     }
-    body = result(respond(**asked, reasoning={"effort": "high"}))
+    body = result(send_responses(**asked, reasoning={"effort": "high"}))
     assert {name: body[name] for name in asked} == asked
     assert body["reasoning"] == {"effort": "high", "summary": "detailed"}
-    assert result(respond(reasoning_effort="high"))["reasoning"]["effort"] == "high"
+    assert result(send_responses(reasoning_effort="high"))["reasoning"]["effort"] == "high"
 
 
-def test_instructions_are_a_system_message(respond: Post) -> None:
+def test_instructions_are_a_system_message(send_responses: Send) -> None:
     """Instructions count like a system message of the same words."""
     items = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "x"}]
     usages = [
-        result(answer)["usage"]
-        for answer in (respond(items), respond("x", instructions="Be brief."))
+        result(response)["usage"]
+        for response in (send_responses(items), send_responses("x", instructions="Be brief."))
     ]
     assert usages[0] == usages[1]
 
 
-def test_logprobs(respond: Post) -> None:
-    """Log probabilities stand beside the text, one for each token."""
-    body = result(respond("Say 'a b'", model="grok-3", logprobs=True, top_logprobs=2))
+def test_logprobs(send_responses: Send) -> None:
+    """There is one log probability per token."""
+    body = result(send_responses("Say 'a b'", model="grok-3", logprobs=True, top_logprobs=2))
     found = body["output"][-1]["content"][0]["logprobs"]
     assert [token["token"] for token in found] == ["a", " b"]
     assert len(found[0]["top_logprobs"]) == 2
 
 
 def folded(events: list[Json]) -> list[Json]:
-    """Adds the pieces of a stream up to items."""
+    """Add the pieces of a stream up to items."""
     items: list[Json] = []
     for event in events:
         kind = event["type"]
@@ -228,10 +228,10 @@ REQUESTS: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_stream_is_the_answer(respond: Post, events: Events, name: str) -> None:
-    """Events are numbered, begin and end in order, and add up to the plain answer."""
-    found = events(respond(**REQUESTS[name], stream=True).text)
-    plain = result(respond(**REQUESTS[name]))
+def test_stream_is_the_answer(send_responses: Send, events: Events, name: str) -> None:
+    """Events are numbered, begin and end in order, and add up to the plain response."""
+    found = events(send_responses(**REQUESTS[name], stream=True).text)
+    plain = result(send_responses(**REQUESTS[name]))
     assert [event["sequence_number"] for event in found] == list(range(len(found)))
     assert [event["type"] for event in found[:2]] == ["response.created", "response.in_progress"]
     assert found[-1]["type"] == f"response.{plain['status']}"
@@ -243,7 +243,7 @@ def test_stream_is_the_answer(respond: Post, events: Events, name: str) -> None:
 
 
 def neutral(body: Json) -> Any:
-    """Puts one id in the place of an answer's own, and of the numbers made from it."""
+    """Puts one id in the place of a response's own, and of the numbers made from it."""
     output = json.dumps(body["output"]).replace(body["id"], "ID")
     items = json.loads(output)
     for item in items:
@@ -255,65 +255,65 @@ def neutral(body: Json) -> Any:
     return items
 
 
-def test_stream_has_no_done(respond: Post) -> None:
+def test_stream_has_no_done(send_responses: Send) -> None:
     """The last event is the end."""
-    assert "[DONE]" not in respond(stream=True).text
+    assert "[DONE]" not in send_responses(stream=True).text
 
 
-def test_floats_of_streams(respond: Post, events: Events) -> None:
-    """In a stream numbers have been through 32 bits, in a plain answer not."""
-    assert result(respond())["temperature"] == 0.7
-    found = events(respond(stream=True).text)
+def test_floats_of_streams(send_responses: Send, events: Events) -> None:
+    """In a stream numbers have been through 32 bits, in a plain response not."""
+    assert result(send_responses())["temperature"] == 0.7
+    found = events(send_responses(stream=True).text)
     assert {found[0]["response"]["temperature"], found[-1]["response"]["temperature"]} == {
         0.699999988079071
     }
 
 
-def test_stored(http: httpx.Client, respond: Post) -> None:
-    """An answer can be looked at until it is deleted."""
-    body = result(respond())
+def test_stored(http: httpx.Client, send_responses: Send) -> None:
+    """A response can be retrieved until it is deleted."""
+    body = result(send_responses())
     path = f"/v1/responses/{body['id']}"
     assert result(http.get(path)) == body
     assert result(http.delete(path)) == {"id": body["id"], "object": "response", "deleted": True}
     assert [http.get(path).status_code, http.delete(path).status_code] == [404, 404]
-    assert respond("x", previous_response_id=body["id"]).status_code == 404
+    assert send_responses("x", previous_response_id=body["id"]).status_code == 404
 
 
-def test_not_stored(http: httpx.Client, respond: Post) -> None:
-    """An answer that is not to be stored cannot be looked at, nor gone on from."""
-    body = result(respond(store=False))
+def test_not_stored(http: httpx.Client, send_responses: Send) -> None:
+    """With `store=false` a response cannot be retrieved or continued."""
+    body = result(send_responses(store=False))
     assert http.get(f"/v1/responses/{body['id']}").status_code == 404
-    assert respond("x", previous_response_id=body["id"]).status_code == 404
+    assert send_responses("x", previous_response_id=body["id"]).status_code == 404
 
 
-def test_streams_are_stored(http: httpx.Client, respond: Post, events: Events) -> None:
-    """A streamed answer is stored like any other."""
-    body = events(respond(stream=True).text)[-1]["response"]
+def test_streams_are_stored(http: httpx.Client, send_responses: Send, events: Events) -> None:
+    """A streamed response is stored like any other."""
+    body = events(send_responses(stream=True).text)[-1]["response"]
     assert result(http.get(f"/v1/responses/{body['id']}"))["output"] == body["output"]
 
 
-def test_previous_response(respond: Post) -> None:
-    """Going on from an answer is the same as sending everything again."""
-    first = result(respond("add 2 and 3", tools=[ADD]))
+def test_previous_response(send_responses: Send) -> None:
+    """`previous_response_id` is equivalent to sending all items again."""
+    first = result(send_responses("add 2 and 3", tools=[ADD]))
     output = {
         "type": "function_call_output",
         "call_id": first["output"][-1]["call_id"],
         "output": "5",
     }
-    second = result(respond([output], tools=[ADD], previous_response_id=first["id"]))
+    second = result(send_responses([output], tools=[ADD], previous_response_id=first["id"]))
     whole = [{"role": "user", "content": "add 2 and 3"}, *first["output"], output]
-    again = result(respond(whole, tools=[ADD]))
-    assert said(second) == said(again)
+    again = result(send_responses(whole, tools=[ADD]))
+    assert text_of(second) == text_of(again)
     assert second["usage"] == again["usage"]
     assert second["previous_response_id"] == first["id"]
-    third = result(respond("thanks", previous_response_id=second["id"]))
+    third = result(send_responses("thanks", previous_response_id=second["id"]))
     assert third["usage"]["input_tokens"] > second["usage"]["input_tokens"] - 200
 
 
-def test_every_output_can_be_sent_back(respond: Post) -> None:
-    """Whatever items came out, they are taken back as they are."""
+def test_every_output_can_be_sent_back(send_responses: Send) -> None:
+    """Output items can be sent back unchanged."""
     for name, request in REQUESTS.items():
-        body = result(respond(**request))
+        body = result(send_responses(**request))
         if name == "call":
             continue
         items = [
@@ -321,16 +321,18 @@ def test_every_output_can_be_sent_back(respond: Post) -> None:
             *body["output"],
             {"role": "user", "content": "y"},
         ]
-        assert respond(items).status_code == 200, name
+        assert send_responses(items).status_code == 200, name
 
 
 @pytest.mark.parametrize(
     ("form", "last"), [("event", "error"), ("failed", "response.failed"), ("line", None)]
 )
-def test_errors_in_streams(gateway: Emulator, respond: Post, form: Any, last: str | None) -> None:
+def test_errors_in_streams(
+    gateway: Emulator, send_responses: Send, form: Any, last: str | None
+) -> None:
     """A stream can end in an error event, in a failed response, or in a bare line."""
     gateway.inject(ErrorInStream(2, "busy", "server_error", form=form))
-    text = respond(stream=True).text
+    text = send_responses(stream=True).text
     data = json.loads(text.strip().rpartition("data: ")[2])
     assert text.count("data: ") == 3
     assert data.get("type") == last
@@ -339,7 +341,7 @@ def test_errors_in_streams(gateway: Emulator, respond: Post, form: Any, last: st
         assert data["response"]["status"] == "failed"
 
 
-def test_early_end(gateway: Emulator, respond: Post, events: Events) -> None:
+def test_early_end(gateway: Emulator, send_responses: Send, events: Events) -> None:
     """A stream that ends early lacks the last event."""
     gateway.inject(EndStreamEarly(999))
-    assert events(respond(stream=True).text)[-1]["type"] == "response.output_item.done"
+    assert events(send_responses(stream=True).text)[-1]["type"] == "response.output_item.done"

@@ -1,4 +1,4 @@
-"""What the responses form refuses, and what it passes over."""
+"""Responses requests that are refused, and ignored fields."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from xai_lowcode.emulator import Emulator
 
-Post = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Json = dict[str, Any]
 ADD: Json = {"type": "function", "name": "add", "parameters": {"type": "object"}}
 CALL = {"type": "function_call", "call_id": "1", "name": "add", "arguments": "{}"}
@@ -70,24 +70,24 @@ VARIANT = "data did not match any variant of untagged enum ModelInput"
         ({"text": {"format": {"type": "json_schema"}}}, 422, "missing field `schema`"),
     ],
 )
-def test_refusals(respond: Post, body: Json, status: int, text: str) -> None:
-    """What is of the wrong type, or cannot be, is refused with a reason."""
-    answer = respond(**body)
-    assert answer.status_code == status, answer.text
-    assert text in answer.json()["error"]["error"]
+def test_refusals(send_responses: Send, body: Json, status: int, text: str) -> None:
+    """Invalid requests get an error."""
+    response = send_responses(**body)
+    assert response.status_code == status, response.text
+    assert text in response.json()["error"]["error"]
 
 
 def test_messages_are_no_input(gateway: Emulator, http: httpx.Client) -> None:
-    """Messages are not looked at, whatever the gateway's own table says."""
+    """`messages` is ignored."""
     body = {"model": "grok-4.3", "messages": [{"role": "user", "content": "x"}], "max_tokens": 9}
-    answer = http.post("/v1/responses", json=body)
-    assert (answer.status_code, "missing field `input`" in answer.text) == (422, True)
+    response = http.post("/v1/responses", json=body)
+    assert (response.status_code, "missing field `input`" in response.text) == (422, True)
     http.post("/v1/responses", json={**body, "input": "x"})
     assert set(gateway.requests[-1].ignored) == {"messages", "max_tokens"}
 
 
-def test_multi_agent(respond: Post, ask: Post) -> None:
-    """Agents that confer talk here, and here only."""
+def test_multi_agent(send_responses: Send, send_chat: Send) -> None:
+    """Multi-agent models are available in the Responses API only."""
     model = "grok-4.20-multi-agent-0309"
-    assert respond(model=model).status_code == 200
-    assert ask(model=model).status_code == 400
+    assert send_responses(model=model).status_code == 200
+    assert send_chat(model=model).status_code == 400

@@ -1,4 +1,4 @@
-"""Tools that the provider runs itself: when they are used, how they show, what they cost."""
+"""Server-side tools: when they are called, their items and their cost."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-Post = Callable[..., httpx.Response]
+Send = Callable[..., httpx.Response]
 Json = dict[str, Any]
 WEB = {"type": "web_search"}
 POSTS = {"type": "x_search"}
@@ -16,20 +16,20 @@ CODE = {"type": "code_interpreter"}
 DRAW = {"type": "image_generation"}
 
 
-def result(answer: httpx.Response) -> Any:
-    """Takes the body out of a success."""
-    assert answer.status_code == 200, answer.text
-    return answer.json()["result"]
+def result(response: httpx.Response) -> Any:
+    """Return the result of a success."""
+    assert response.status_code == 200, response.text
+    return response.json()["result"]
 
 
 def kinds(body: Json) -> list[str]:
-    """Lists the types of the output items."""
+    """Return the types of the output items."""
     return [item["type"] for item in body["output"]]
 
 
-def test_web_search(respond: Post) -> None:
-    """A search shows its query and sources, and the text cites where the indices say."""
-    body = result(respond("Search the web for xAI", model="grok-4", tools=[WEB]))
+def test_web_search(send_responses: Send) -> None:
+    """A web search has its query and sources, and the text cites them at the given indices."""
+    body = result(send_responses("Search the web for xAI", model="grok-4", tools=[WEB]))
     assert kinds(body) == ["web_search_call", "message"]
     assert body["output"][0]["action"]["query"] == "Search the web for xAI"
     part = body["output"][-1]["content"][0]
@@ -39,9 +39,9 @@ def test_web_search(respond: Post) -> None:
     assert note["title"] == "1"
 
 
-def test_sealed_search(respond: Post) -> None:
-    """With sealed thoughts the tool's output is one, and the second thought repeats an id."""
-    body = result(respond("search", tools=[WEB], include=["reasoning.encrypted_content"]))
+def test_sealed_search(send_responses: Send) -> None:
+    """With encrypted reasoning, tool outputs are encrypted items."""
+    body = result(send_responses("search", tools=[WEB], include=["reasoning.encrypted_content"]))
     assert kinds(body) == ["reasoning", "web_search_call", "reasoning", "reasoning", "message"]
     ids = [item["id"] for item in body["output"]]
     assert ids[0] == ids[3]
@@ -49,33 +49,35 @@ def test_sealed_search(respond: Post) -> None:
     assert body["output"][2]["encrypted_content"].startswith(ids[2])
 
 
-def test_x_search(respond: Post) -> None:
+def test_x_search(send_responses: Send) -> None:
     """A search of X is a call of a custom tool that is not the user's."""
-    item = result(respond("search x", model="grok-4", tools=[POSTS]))["output"][0]
+    item = result(send_responses("search x", model="grok-4", tools=[POSTS]))["output"][0]
     assert (item["type"], item["name"]) == ("custom_tool_call", "x_keyword_search")
     assert item["call_id"].startswith("xs_call_")
     assert json.loads(item["input"])["query"] == "search x"
 
 
-def test_code(respond: Post) -> None:
-    """Code is shown, and what it printed when that is asked for."""
-    body = result(respond("compute 3 and 4", model="grok-4", tools=[CODE]))
+def test_code(send_responses: Send) -> None:
+    """Code is in the item, its output only with `include`."""
+    body = result(send_responses("compute 3 and 4", model="grok-4", tools=[CODE]))
     assert "The code printed 7." in body["output"][-1]["content"][0]["text"]
     item = body["output"][0]
     assert (item["name"], item["call_id"], "outputs" in item) == ("code_execution", "", False)
-    asked = respond("compute 3 and 4", tools=[CODE], include=["code_interpreter_call.outputs"])
+    asked = send_responses(
+        "compute 3 and 4", tools=[CODE], include=["code_interpreter_call.outputs"]
+    )
     assert result(asked)["output"][1]["outputs"] == [{"type": "logs", "logs": "7\n"}]
 
 
-def test_picture(respond: Post) -> None:
-    """A picture is an item with the bytes of a PNG."""
-    item = result(respond("draw a cat", model="grok-4", tools=[DRAW]))["output"][0]
+def test_picture(send_responses: Send) -> None:
+    """An image is an item with the bytes of a PNG."""
+    item = result(send_responses("draw a cat", model="grok-4", tools=[DRAW]))["output"][0]
     assert base64.b64decode(item["result"]).startswith(b"\x89PNG")
     assert item["prompt"] == "draw a cat"
 
 
-def test_servers_of_the_users(respond: Post) -> None:
-    """Of several servers the one that the prompt names is called, with its first allowed tool."""
+def test_servers_of_the_users(send_responses: Send) -> None:
+    """The MCP server that the prompt names is called, with its first allowed tool."""
     tools = [
         {"type": "mcp", "server_url": "https://a", "server_label": "weather"},
         {
@@ -85,7 +87,7 @@ def test_servers_of_the_users(respond: Post) -> None:
             "allowed_tools": ["look_up"],
         },
     ]
-    body = result(respond("What do my notes say?", model="grok-4", tools=tools))
+    body = result(send_responses("What do my notes say?", model="grok-4", tools=tools))
     assert kinds(body) == ["mcp_call", "message"]
     item = body["output"][0]
     assert (item["server_label"], item["name"], item["error"]) == ("my-notes", "look_up", None)
@@ -94,12 +96,12 @@ def test_servers_of_the_users(respond: Post) -> None:
     assert body["usage"]["server_side_tool_usage_details"]["mcp_calls"] == 1
 
 
-def test_files(respond: Post) -> None:
+def test_files(send_responses: Send) -> None:
     """A search of collections has results only when they are asked for."""
     tool = {"type": "file_search", "vector_store_ids": ["c"]}
-    item = result(respond("search the files", model="grok-4", tools=[tool]))["output"][0]
+    item = result(send_responses("search the files", model="grok-4", tools=[tool]))["output"][0]
     assert (item["queries"], item["results"]) == (["search the files"], None)
-    asked = respond(
+    asked = send_responses(
         "search the files", model="grok-4", tools=[tool], include=["file_search_call.results"]
     )
     assert result(asked)["output"][0]["results"] == []
@@ -115,16 +117,17 @@ def test_files(respond: Post) -> None:
         ("search the web and run code", {"max_turns": 1}, ["web_search_call"]),
     ],
 )
-def test_when(respond: Post, prompt: str, more: Json, expected: list[str]) -> None:
-    """A tool is used when the prompt speaks of it, or must be, and not more often than allowed."""
-    body = result(respond(prompt, model="grok-4", tools=[WEB, CODE], **more))
+def test_when(send_responses: Send, prompt: str, more: Json, expected: list[str]) -> None:
+    """A tool is called if the prompt mentions it or it is required, at most `max_turns` times."""
+    body = result(send_responses(prompt, model="grok-4", tools=[WEB, CODE], **more))
     assert kinds(body) == [*expected, "message"]
 
 
-def test_counts(respond: Post) -> None:
+def test_counts(send_responses: Send) -> None:
     """Uses are counted by kind and cost something; without any the counters are not there."""
     plain, searched = (
-        result(respond(prompt, model="grok-4", tools=[WEB]))["usage"] for prompt in ("Hi", "search")
+        result(send_responses(prompt, model="grok-4", tools=[WEB]))["usage"]
+        for prompt in ("Hi", "search")
     )
     assert "server_side_tool_usage_details" not in plain
     assert searched["num_server_side_tools_used"] == 1
@@ -133,26 +136,28 @@ def test_counts(respond: Post) -> None:
     assert searched["cost_in_usd_ticks"] - plain["cost_in_usd_ticks"] > 50_000_000
 
 
-def test_own_tools_come_first(respond: Post) -> None:
-    """When the model calls a tool of the user it has not used its own."""
+def test_own_tools_come_first(send_responses: Send) -> None:
+    """With function calls there are no server-side tool calls."""
     own = {"type": "function", "name": "search", "parameters": {"type": "object"}}
-    assert kinds(result(respond("search", model="grok-4", tools=[WEB, own]))) == ["function_call"]
+    assert kinds(result(send_responses("search", model="grok-4", tools=[WEB, own]))) == [
+        "function_call"
+    ]
 
 
-def test_nothing_is_searched_after_results(respond: Post) -> None:
-    """After the user's own tools have spoken the model speaks."""
+def test_nothing_is_searched_after_results(send_responses: Send) -> None:
+    """After function results there are no server-side tool calls."""
     items = [
         {"role": "user", "content": "search"},
         {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "1", "output": "5"},
     ]
-    assert kinds(result(respond(items, model="grok-4", tools=[WEB]))) == ["message"]
+    assert kinds(result(send_responses(items, model="grok-4", tools=[WEB]))) == ["message"]
 
 
-def test_tools_that_are_taken_but_not_run(respond: Post) -> None:
-    """A server that the prompt does not name, and a shell, are taken and left alone."""
+def test_tools_that_are_taken_but_not_run(send_responses: Send) -> None:
+    """An MCP server that the prompt does not name, and a shell, are accepted and not called."""
     tools = [
         {"type": "mcp", "server_label": "notes", "server_url": "https://example.com"},
         {"type": "shell", "environment": {}},
     ]
-    assert kinds(result(respond("use a shell", model="grok-4", tools=tools))) == ["message"]
+    assert kinds(result(send_responses("use a shell", model="grok-4", tools=tools))) == ["message"]

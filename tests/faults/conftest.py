@@ -13,11 +13,11 @@ from xai_lowcode.settings import BASE_URL_VARIABLE, TOKEN_VARIABLE
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_surroundings() -> Iterator[None]:
-    """Pictures are drawn once, and what was imported is not searched for garbage each time."""
+    """Cache generated images, and exclude the imported objects from garbage collection."""
     gc.collect()
     gc.freeze()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "drawn", cache(images.drawn))
+        patch.setattr(images, "generate_image", cache(images.generate_image))
         yield
     gc.unfreeze()
 

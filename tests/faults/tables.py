@@ -12,7 +12,7 @@ A cell says what an application gets:
 The columns are kinds of requests: a whole answer, a stream, the order of a deferred answer, the
 look that fetches it, a picture, the begin and the piece of an upload, the record and the content of
 a download. An answer that has begun may have been paid for, and is not asked for again; nor is what
-can be fetched once, or would be in a file twice.
+can be retrieved only once, or would be in a file twice.
 """
 
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ from xai_lowcode.emulator import (
     Fault,
     Garbage,
     Gzip,
-    HalfCharacter,
     Heartbeats,
     Html,
     Huge,
+    InvalidUTF8,
     NoDone,
     Outage,
     Redirect,
@@ -80,7 +80,7 @@ FAULTS: dict[str, Fault] = {
     "cut after forty bytes": CutBytes(40),
     "cut between chunks": CutStream(),
     "cut in a chunk": CutStream(mid_chunk=True),
-    "half a character": HalfCharacter(),
+    "half a character": InvalidUTF8(),
     "429": Refuse(429, "Slow down."),
     "429, Retry-After in body": Refuse(429, "Slow down.", retry_after=0),
     "429, Retry-After in header": Refuse(429, "Slow down.", retry_after=0, retry_after_in="header"),

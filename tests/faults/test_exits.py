@@ -20,6 +20,8 @@ from tests.faults.question import QUESTION
 from tests.faults.watching import nothing_left
 from xai_lowcode.emulator import Emulator, Fault, Heartbeats, SlowDrip, Stall
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 # A stream that is on its way while it is left, and one of which much has come already.
 COMING, LONG = SlowDrip(0.01), Heartbeats(2000)

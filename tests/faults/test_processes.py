@@ -17,6 +17,8 @@ from tests.faults.scripts import AREADS, ENDINGS, READS, process
 from tests.faults.watching import nothing_left
 from xai_lowcode.emulator import Emulator, SlowDrip
 
+pytestmark = pytest.mark.slow
+
 everything = pytest.mark.parametrize("component", COMPONENTS)
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 # Python warns of forks beside threads; the emulator is one.
@@ -144,7 +146,7 @@ def test_a_fork_while_another_thread_counts_tokens(model: Any) -> None:
         texts = ("one two three", "four five")
         return {str(counter.count(text, model="grok-4.7").tokens) for text in texts}
 
-    with counter._known._lock:
+    with counter._cache._lock:
         told = _told_by_child(ask)
     assert str(expected) in told
     assert len(told) == 2

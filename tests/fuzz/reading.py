@@ -106,10 +106,10 @@ def as_llama_index(reply: ChatResponse) -> None:
 
 def as_llama_index_stream(events: Iterable[StreamEvent]) -> None:
     """The events as LlamaIndex's responses."""
-    responses = _responses.ResponseBuilder(QUESTION)
+    builder = _responses.ResponseBuilder(QUESTION)
     for event in events:
-        responses.feed(event)
-    sent_back(llama_index_messages.to_messages, responses.last().message)
+        builder.add(event)
+    sent_back(llama_index_messages.to_messages, builder.build_final().message)
 
 
 def sent_back(convert: Any, message: Any) -> None:

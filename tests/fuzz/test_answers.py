@@ -29,6 +29,8 @@ from xai_lowcode.settings import Settings
 from xai_lowcode.transport.config import create_context
 from xai_lowcode.types.requests import PollingOptions
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
 TOKEN = "at_r" + "0" * 32
 IDS = dict.fromkeys(("model_id", "response_id", "request_id", "file_id", "batch_job_id"), "x")

@@ -10,6 +10,8 @@ from tests.fuzz import scripted_network
 from tests.fuzz.scripted_network import check
 from xai_lowcode.errors import APIConnectionError, XAILowCodeError
 
+pytestmark = pytest.mark.slow
+
 BODY = scripted_network.BODY % b"first"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n"
 WHOLE = {

@@ -23,6 +23,7 @@ from xai_lowcode.api import endpoints as operations
 from xai_lowcode.api.client import AsyncGateway, Gateway
 from xai_lowcode.api.embeddings import EmbeddingRequest
 from xai_lowcode.api.files import Upload, _guess_content_type
+from xai_lowcode.api.images import parse_images
 from xai_lowcode.api.tokens import TokenCounter
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import InvalidResponseError, UsageError, XAILowCodeError
@@ -35,10 +36,12 @@ from xai_lowcode.protocol.error_mapping import (
 )
 from xai_lowcode.protocol.steps import Call
 from xai_lowcode.settings import Settings
-from xai_lowcode.types.images import Image, ImageBatch, ImageRequest, parse_images
+from xai_lowcode.types.images import Image, ImageBatch, ImageRequest
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest, PollingOptions
 from xai_lowcode.types.resources import Model, Resource, parse_resource, parse_resources
+
+pytestmark = pytest.mark.slow
 
 TOKEN = "at_r" + "0" * 32
 SETTINGS = Settings.create(api_token=TOKEN, max_retries=0)

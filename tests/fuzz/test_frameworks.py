@@ -39,9 +39,18 @@ from tests.fuzz.reading import (
 from tests.fuzz.test_streams import chunks_of, sse
 from xai_lowcode.errors import InvalidResponseError, UsageError
 
+pytestmark = pytest.mark.slow
+
 forms = pytest.mark.parametrize("form", QUESTIONS)
 words = st.text(max_size=6)
-KINDS = [*langchain_messages._BLOCKS, "reasoning", "tool_use", "tool_call", "non_standard", "?"]
+KINDS = [
+    *langchain_messages._BLOCK_CONVERTERS,
+    "reasoning",
+    "tool_use",
+    "tool_call",
+    "non_standard",
+    "?",
+]
 members = st.sampled_from(
     [
         "text",

@@ -19,7 +19,7 @@ from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
 from xai_lowcode.chat import openai_format as openai_forms
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
-from xai_lowcode.json_schema.keywords import KINDS
+from xai_lowcode.json_schema.keywords import SUBSCHEMA_KEYWORDS
 from xai_lowcode.protocol.urls import build_path, path_parameters
 from xai_lowcode.redaction import redact
 from xai_lowcode.types.images import ImageRequest
@@ -34,6 +34,8 @@ from xai_lowcode.types.messages import (
     ToolResultPart,
 )
 from xai_lowcode.types.requests import OPTIONS, ChatRequest, ServerTool, ToolSpec
+
+pytestmark = pytest.mark.slow
 
 words = st.text(max_size=6)
 optional = st.none() | words
@@ -75,7 +77,9 @@ schemas = st.recursive(
     scalars | st.sampled_from(["object", "#", "#/$defs/a", "#/properties/a", "null"]),
     lambda inner: (
         st.dictionaries(
-            st.sampled_from([*KINDS, "$ref", "type", "enum", "const", "definitions", "a", "items"]),
+            st.sampled_from(
+                [*SUBSCHEMA_KEYWORDS, "$ref", "type", "enum", "const", "definitions", "a", "items"]
+            ),
             inner,
             max_size=5,
         )

@@ -13,6 +13,8 @@ from tests.fuzz.reading import fold, read_stream
 from xai_lowcode.chat.stop_sequences import TextStopFilter
 from xai_lowcode.types.events import StreamEvent
 
+pytestmark = pytest.mark.slow
+
 forms = pytest.mark.parametrize("form", QUESTIONS)
 cuts = st.lists(st.integers(0, 4000), max_size=12)
 

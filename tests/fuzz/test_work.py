@@ -26,6 +26,8 @@ from xai_lowcode.redaction import redact, redact_text
 from xai_lowcode.types.messages import Message, TextPart, ToolCallPart
 from xai_lowcode.types.requests import ChatRequest
 
+pytestmark = pytest.mark.slow
+
 SMALL, LARGE = 60, 240
 # Four times as much may cost a little more than that, and never its square, which is sixteen.
 MOST = 5.0

@@ -1,4 +1,4 @@
-"""The emulator that the tests of the LangChain adapter talk to, and models connected to it."""
+"""Fixtures of the LangChain tests: the emulator, and models that use it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +17,7 @@ def _emulator() -> Iterator[Any]:
 
 @pytest.fixture
 def gateway(_emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The emulator, with nothing recorded; models made without arguments are connected to it."""
+    """Return the emulator, reset. Models without arguments use it."""
     monkeypatch.setenv("LOWCODEAPI_API_TOKEN", _emulator.api_token)
     monkeypatch.setenv("LOWCODEAPI_BASE_URL", _emulator.base_url)
     _emulator.reset()
@@ -26,6 +26,6 @@ def gateway(_emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def chat(gateway: Any) -> Callable[..., ChatXAILowCode]:
-    """Makes chat models that are connected to the emulator."""
+    """Return the chat model class, which uses the emulator."""
     assert gateway.base_url
     return ChatXAILowCode

@@ -1,4 +1,4 @@
-"""Agents as applications build them: the loop, its streams, several tools, structured answers."""
+"""LangChain agents: the loop, streaming, several tools, structured responses."""
 
 import json
 import threading
@@ -22,16 +22,16 @@ from langchain_xai_lowcode import (
     web_search,
     x_search,
 )
-from tests.langchain.places import (
+from tests.langchain.helpers import (
     APIS,
     QUESTION,
-    TWINS,
+    SYNC_AND_ASYNC,
     TWO_QUESTIONS,
     Chat,
-    flow,
+    collect_stream,
+    create_chat,
     get_time,
     get_weather,
-    in_form,
     run,
 )
 from xai_lowcode.errors import UsageError
@@ -55,14 +55,16 @@ def told(message: Any) -> Any:
 # --- the loop and its streams -------------------------------------------------------------------
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 async def test_an_agent_calls_its_tools_and_answers(
-    gateway: Any, chat: Chat, api: str, *, twin: bool
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
     """Two calls of one message are run and answered in one request, in their order."""
-    agent: Any = create_agent(in_form(chat, api), [get_weather, get_time], system_prompt="Be kind.")
-    messages = (await run(agent, TWO_QUESTIONS, twin=twin))["messages"]
+    agent: Any = create_agent(
+        create_chat(chat, api), [get_weather, get_time], system_prompt="Be kind."
+    )
+    messages = (await run(agent, TWO_QUESTIONS, use_async=use_async))["messages"]
     assert [message.type for message in messages] == ["human", "ai", "tool", "tool", "ai"]
     assert [call["name"] for call in messages[1].tool_calls] == ["get_weather", "get_time"]
     assert "Sunny in Vienna; Noon in Vienna" in messages[-1].text
@@ -88,18 +90,20 @@ def test_tools_of_one_message_run_at_the_same_time(chat: Chat) -> None:
     assert "Sunny in Vienna; Noon in Vienna" in agent.invoke(question)["messages"][-1].text
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 async def test_every_stream_of_an_agent_tells_what_invoke_does(
-    gateway: Any, chat: Chat, api: str, *, twin: bool
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
     """Updates, values, tokens, and both in the newest form end with the messages of a plain run."""
-    agent: Any = create_agent(in_form(chat, api), [get_weather, get_time])
+    agent: Any = create_agent(create_chat(chat, api), [get_weather, get_time])
     expected = [told(message) for message in agent.invoke(TWO_QUESTIONS)["messages"]]
 
     async def streamed(mode: Any, **options: Any) -> list[Any]:
         gateway.reset()
-        return await flow(agent, TWO_QUESTIONS, twin=twin, stream_mode=mode, **options)
+        return await collect_stream(
+            agent, TWO_QUESTIONS, use_async=use_async, stream_mode=mode, **options
+        )
 
     values = await streamed("values")
     assert [told(message) for message in values[-1]["messages"]] == expected
@@ -136,17 +140,17 @@ def assert_told_by_tokens(tokens: list[Any], expected: list[Any]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 async def test_the_newest_events_of_an_agent_lose_nothing(
-    gateway: Any, chat: Chat, api: str, *, twin: bool
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
     """Messages put together from version 3's events go back to xAI as those of a plain run."""
-    agent: Any = create_agent(in_form(chat, api), [get_weather])
+    agent: Any = create_agent(create_chat(chat, api), [get_weather])
     plain = agent.invoke(QUESTION)["messages"]
     bodies = [without_streaming(request.body) for request in gateway.requests]
     gateway.reset()
-    if twin:
+    if use_async:
         events = await agent.astream_events(QUESTION, version="v3")
         messages = (await events.output())["messages"]
     else:
@@ -160,16 +164,16 @@ def without_streaming(body: dict[str, Any]) -> dict[str, Any]:
     return {name: body[name] for name in body.keys() - {"stream", "stream_options"}}
 
 
-@TWINS
+@SYNC_AND_ASYNC
 async def test_tools_of_xais_stand_beside_an_agents_own(
-    gateway: Any, chat: Chat, *, twin: bool
+    gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
     """The agent runs its own and xAI the others; what each did is told, nothing is done twice."""
-    agent: Any = create_agent(in_form(chat, "auto"), [web_search(), get_weather])
-    messages = (await run(agent, QUESTION, twin=twin))["messages"]
+    agent: Any = create_agent(create_chat(chat, "auto"), [web_search(), get_weather])
+    messages = (await run(agent, QUESTION, use_async=use_async))["messages"]
     assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
     question = {"messages": [*messages, HumanMessage("Search the web for 'foxes'.")]}
-    messages = (await run(agent, question, twin=twin))["messages"]
+    messages = (await run(agent, question, use_async=use_async))["messages"]
     kinds = [[block["type"] for block in message.content_blocks] for message in messages]
     assert "server_tool_call" in kinds[-1]
     assert len(gateway.requests) == 3
@@ -205,7 +209,7 @@ def test_tools_of_xais_are_dicts_that_keep_their_keys() -> None:
 # --- structured answers -------------------------------------------------------------------------
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize(
     ("api", "strategy"),
     [
@@ -214,16 +218,16 @@ def test_tools_of_xais_are_dicts_that_keep_their_keys() -> None:
     ],
 )
 async def test_an_agent_gives_a_structured_response(
-    gateway: Any, chat: Chat, api: str, strategy: Any, *, twin: bool
+    gateway: Any, chat: Chat, api: str, strategy: Any, *, use_async: bool
 ) -> None:
     """Every strategy ends with an instance of the schema, after the tool has been called."""
     wish = strategy(Report) if strategy else Report
-    agent: Any = create_agent(in_form(chat, api), [get_weather], response_format=wish)
-    answer = await run(agent, QUESTION, twin=twin)
+    agent: Any = create_agent(create_chat(chat, api), [get_weather], response_format=wish)
+    answer = await run(agent, QUESTION, use_async=use_async)
     assert answer["structured_response"] == Report(city="Vienna", sunny=True)
     assert [message.type for message in answer["messages"]][:3] == ["human", "ai", "tool"]
     gateway.reset()
-    values = await flow(agent, QUESTION, twin=twin, stream_mode="values")
+    values = await collect_stream(agent, QUESTION, use_async=use_async, stream_mode="values")
     assert values[-1]["structured_response"] == answer["structured_response"]
 
 
@@ -243,7 +247,7 @@ class Brief(TypedDict):
 SCHEMA = {"title": "Brief", "type": "object", "properties": {"city": {"type": "string"}}}
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize(
     ("schema", "answer"),
@@ -254,13 +258,13 @@ SCHEMA = {"title": "Brief", "type": "object", "properties": {"city": {"type": "s
     ],
 )
 async def test_structured_responses_of_every_kind(
-    chat: Chat, api: str, schema: Any, answer: Any, *, twin: bool
+    chat: Chat, api: str, schema: Any, answer: Any, *, use_async: bool
 ) -> None:
     """One of several classes, a TypedDict, a JSON schema: by a tool in every form."""
     agent: Any = create_agent(
-        in_form(chat, api), [get_weather], response_format=ToolStrategy(schema)
+        create_chat(chat, api), [get_weather], response_format=ToolStrategy(schema)
     )
-    assert (await run(agent, QUESTION, twin=twin))["structured_response"] == answer
+    assert (await run(agent, QUESTION, use_async=use_async))["structured_response"] == answer
 
 
 def test_messages_have_no_formats_and_say_so(gateway: Any, chat: Chat) -> None:

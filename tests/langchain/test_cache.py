@@ -1,4 +1,4 @@
-"""LangChain's caches of answers: who shares an entry, and what a kept answer is."""
+"""LangChain's response cache: cache keys and cached messages."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import HumanMessage, ToolMessage
 
 from langchain_xai_lowcode import ChatXAILowCode, web_search
-from tests.langchain.places import APIS, TWINS, Chat, get_weather, in_form, run
+from tests.langchain.helpers import APIS, SYNC_AND_ASYNC, Chat, create_chat, get_weather, run
 from xai_lowcode.emulator import running
 
 
@@ -39,31 +39,33 @@ class FileCache(BaseCache):
             file.unlink()
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
 @pytest.mark.parametrize("in_files", [False, True])
 @pytest.mark.parametrize("api", APIS)
 async def test_a_kept_answer_is_the_answer(
-    gateway: Any, chat: Chat, api: str, tmp_path: Path, *, in_files: bool, twin: bool
+    gateway: Any, chat: Chat, api: str, tmp_path: Path, *, in_files: bool, use_async: bool
 ) -> None:
     """It is not asked for again, and goes back to xAI as the first one would."""
     cache = FileCache(tmp_path) if in_files else InMemoryCache()
-    llm = in_form(chat, api, cache=cache).bind_tools([get_weather])
+    llm = create_chat(chat, api, cache=cache).bind_tools([get_weather])
     question = "How is the weather in 'Vienna'?"
-    first = await run(llm, question, twin=twin)
-    kept = await run(llm, question, twin=twin)
+    first = await run(llm, question, use_async=use_async)
+    kept = await run(llm, question, use_async=use_async)
     assert len(gateway.requests) == 1
     assert kept.tool_calls == first.tool_calls
     sent = []
     for answer in (first, kept):
         result = ToolMessage("Sunny", tool_call_id=answer.tool_calls[0]["id"])
-        await run(in_form(chat, api), [HumanMessage(question), answer, result], twin=twin)
+        await run(
+            create_chat(chat, api), [HumanMessage(question), answer, result], use_async=use_async
+        )
         sent.append(gateway.requests[-1].body)
     assert sent[0] == sent[1]
 
 
-@TWINS
-async def test_other_options_share_no_answer(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_other_options_share_no_answer(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """Whatever changes the request changes the entry, however it was set."""
     cache, question = InMemoryCache(), "Hello"
 
@@ -89,22 +91,22 @@ async def test_other_options_share_no_answer(gateway: Any, chat: Chat, *, twin: 
         llm().bind(response_format={"type": "json_object"}),
     ]
     for asker in askers:
-        await run(asker, question, twin=twin)
+        await run(asker, question, use_async=use_async)
     assert len(gateway.requests) == len(askers)
     for asker in askers:
-        await run(asker, question, twin=twin)
+        await run(asker, question, use_async=use_async)
     assert len(gateway.requests) == len(askers)
 
 
-@TWINS
-async def test_two_gateways_share_no_answer(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_two_gateways_share_no_answer(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """The address is part of the entry; the token is not, and is nowhere in it."""
     cache = InMemoryCache()
     with running() as other:
         for place in (gateway, other):
             llm = chat(base_url=place.base_url, api_token=place.api_token, cache=cache)
             for _ in range(2):
-                await run(llm, "Hello", twin=twin)
+                await run(llm, "Hello", use_async=use_async)
             assert len(place.requests) == 1
         assert len(cache._cache) == 2
         assert gateway.api_token not in str(cache._cache)

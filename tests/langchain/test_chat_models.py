@@ -1,4 +1,4 @@
-"""The chat model as users call it, sync and async."""
+"""``ChatXAILowCode``: sync and async calls, options, errors, pickling."""
 
 import copy
 import multiprocessing
@@ -196,7 +196,7 @@ def test_several_answers(chat: Chat) -> None:
         True,
         True,
     ]
-    with pytest.raises(UsageError, match="n: a stream gives one answer"):
+    with pytest.raises(UsageError, match="n: only 1 is supported when streaming"):
         list(chat(n=3).stream("Hello"))
 
 
@@ -323,7 +323,7 @@ async def test_a_deferred_answer_is_one_keyword(gateway: Any, chat: Chat, pendin
 
 def test_what_cannot_be_deferred_says_so(gateway: Any, chat: Chat) -> None:
     """A stream with deferred as an option, and a word that means nothing, are refused at once."""
-    with pytest.raises(UsageError, match="a stream cannot be deferred"):
+    with pytest.raises(UsageError, match="deferred: not supported when streaming"):
         list(chat().stream("Hello", deferred=True))
     with pytest.raises(UsageError, match="deferred"):
         chat(deferred="later")

@@ -1,4 +1,4 @@
-"""Law: a token under a wrong name leads to an error that names it, in whatever way it was given.
+"""Credentials passed as unknown arguments are refused with an error that names the argument.
 
 Nothing is sent, and the token is in no error, no trace, no print and no variable of our frames. The
 settings of the connection that hold secrets themselves are here too.
@@ -30,7 +30,6 @@ from langchain_xai_lowcode import (
     XAIImageGenerationTool,
     XAIImageGenerator,
     XAILowCodeEmbeddings,
-    XAILowCodeLLM,
     mcp,
 )
 from tests.core.loopback import Loopback, json_reply
@@ -41,7 +40,7 @@ TOKEN = "at_r" + "0" * 32
 CANARY = "at_canary-of=the&mine-0815"
 OURS = (str(Path(langchain_xai_lowcode.__file__).parent), "/xai_lowcode/")
 
-MODELS = [ChatXAILowCode, XAILowCodeLLM]
+MODELS = [ChatXAILowCode]
 ALL = [*MODELS, XAILowCodeEmbeddings, XAIImageGenerator, XAIImageGenerationTool]
 
 # Options with the canary, and the name that the error is to have.
@@ -156,9 +155,9 @@ def test_model_kwargs_hold_no_credential(
 def test_hints_for_arguments_of_other_models(world: Loopback) -> None:
     """What another argument of ours does is said, where a rule would not know it."""
     error = refused(world, "openai_proxy", lambda: made(ChatXAILowCode, world, openai_proxy="x"))
-    assert "give the proxy's URL as proxy." in str(error)
+    assert "Pass the URL of the proxy as proxy." in str(error)
     error = refused(world, "xai_api_key", lambda: made(ChatXAILowCode, world, xai_api_key=CANARY))
-    assert "stays in the LowCodeAPI account" in str(error)
+    assert "is in the LowCodeAPI account" in str(error)
 
 
 def test_unknown_options_are_still_warned_of(world: Loopback) -> None:
@@ -265,14 +264,10 @@ def test_direct_calls_of_generate_are_judged(world: Loopback) -> None:
     """Also where LangChain asks for no parameters before it begins."""
     kept: Any = Bin()
     tracer = LangChainTracer(client=kept, project_name="tests")
-    for llm, asked in (
-        (made(ChatXAILowCode, world), [[]]),
-        (made(XAILowCodeLLM, world), ["x"]),
-    ):
-        with pytest.raises(UsageError, match=r"^api_key: ") as refusal:
-            llm.generate(asked, callbacks=[tracer], api_key=CANARY)
-        tracer.wait_for_futures()
-        assert CANARY not in f"{refusal.value} {refusal.value!r} {kept.kept}"
+    with pytest.raises(UsageError, match=r"^api_key: ") as refusal:
+        made(ChatXAILowCode, world).generate([[]], callbacks=[tracer], api_key=CANARY)
+    tracer.wait_for_futures()
+    assert CANARY not in f"{refusal.value} {refusal.value!r} {kept.kept}"
     assert world.requests == []
 
 

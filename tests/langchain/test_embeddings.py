@@ -1,4 +1,4 @@
-"""Embeddings: LangChain's own suite unmodified, and what it does not ask."""
+"""Embeddings: LangChain's standard tests unmodified, and further tests."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Failures as LangChain's users meet them: both class trees, readable, without the token."""
+"""Errors: instances of this package's and LangChain's classes, readable, without the token."""
 
 import pickle
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Answers of every wire form as LangChain's messages, and back, without loss."""
+"""Round trip of responses of each API to LangChain's messages and back."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""LangGraph around the chat model: checkpoints, threads that go on elsewhere, graphs by hand."""
+"""LangGraph with the chat model: checkpointers, threads in other processes, custom graphs."""
 
 import json
 import multiprocessing
@@ -19,17 +19,17 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command, Send, interrupt
 
-from tests.langchain.places import (
+from tests.langchain.helpers import (
     APIS,
     QUESTION,
+    SYNC_AND_ASYNC,
     THREAD,
-    TWINS,
     TWO_QUESTIONS,
     Chat,
-    flow,
+    collect_stream,
+    create_chat,
     get_time,
     get_weather,
-    in_form,
     run,
 )
 from tests.langchain.threads import aturn, crash, turn
@@ -45,13 +45,14 @@ def received(gateway: Any) -> list[str]:
 # --- checkpoints --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_thread_goes_on_in_another_process(gateway: Any, chat: Chat, tmp_path: Path) -> None:
     """From SQLite, what xAI receives is byte for byte what a thread in memory would send.
 
     Thoughts are encrypted by xAI (responses) or signed (messages), and must come back unchanged.
     """
     agents: dict[str, Any] = {
-        api: create_agent(in_form(chat, api), [get_weather], checkpointer=InMemorySaver())
+        api: create_agent(create_chat(chat, api), [get_weather], checkpointer=InMemorySaver())
         for api in APIS
     }
     for api in (*APIS, *(api for api in APIS for _ in range(2))):
@@ -71,10 +72,10 @@ def test_a_thread_goes_on_in_another_process(gateway: Any, chat: Chat, tmp_path:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 async def test_a_thread_goes_on_after_a_crash(
-    gateway: Any, api: str, tmp_path: Path, *, twin: bool
+    gateway: Any, api: str, tmp_path: Path, *, use_async: bool
 ) -> None:
     """A process that died in a tool left the call in its file; the model is not asked again."""
     path = str(tmp_path / "threads.sqlite")
@@ -83,7 +84,7 @@ async def test_a_thread_goes_on_after_a_crash(
     child.join(60)
     assert child.exitcode == len("Vienna")
     assert len(gateway.requests) == 1
-    messages = await aturn(path, api, None) if twin else turn(path, api, None)
+    messages = await aturn(path, api, None) if use_async else turn(path, api, None)
     assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
     resumed = received(gateway)
     gateway.reset()
@@ -91,17 +92,17 @@ async def test_a_thread_goes_on_after_a_crash(
     assert resumed == received(gateway)
 
 
-@TWINS
-async def test_a_thread_is_gone_back_in(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_a_thread_is_gone_back_in(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """From an earlier checkpoint the same is sent again as the first time."""
     agent: Any = create_agent(
-        in_form(chat, "responses"), [get_weather], checkpointer=InMemorySaver()
+        create_chat(chat, "responses"), [get_weather], checkpointer=InMemorySaver()
     )
     for question in ("How is the weather in 'Vienna'?", "And in 'Rome'?"):
-        await run(agent, {"messages": question}, THREAD, twin=twin)
+        await run(agent, {"messages": question}, THREAD, use_async=use_async)
     first = received(gateway)[-1]
     before = next(state for state in agent.get_state_history(THREAD) if state.next == ("model",))
-    await run(agent, None, before.config, twin=twin)
+    await run(agent, None, before.config, use_async=use_async)
     assert received(gateway)[-1] == first
 
 
@@ -123,12 +124,16 @@ def by_hand(llm: Any) -> Any:
     return graph.compile(checkpointer=InMemorySaver())
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_a_graph_streams_the_tokens_of_its_nodes(chat: Chat, api: str, *, twin: bool) -> None:
+async def test_a_graph_streams_the_tokens_of_its_nodes(
+    chat: Chat, api: str, *, use_async: bool
+) -> None:
     """A node that only invokes the model streams; the pieces are the message of the state."""
-    graph = by_hand(in_form(chat, api).bind_tools([get_weather, get_time]))
-    pieces = await flow(graph, TWO_QUESTIONS, twin=twin, config=THREAD, stream_mode="messages")
+    graph = by_hand(create_chat(chat, api).bind_tools([get_weather, get_time]))
+    pieces = await collect_stream(
+        graph, TWO_QUESTIONS, use_async=use_async, config=THREAD, stream_mode="messages"
+    )
     last = graph.get_state(THREAD).values["messages"][-1]
     said = [p for p, told in pieces if told["langgraph_node"] == "model" and p.id == last.id]
     assert "".join(piece.text for piece in said) == last.text
@@ -136,8 +141,8 @@ async def test_a_graph_streams_the_tokens_of_its_nodes(chat: Chat, api: str, *, 
     assert len(said) > 3
 
 
-@TWINS
-async def test_branches_ask_at_the_same_time(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_branches_ask_at_the_same_time(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """A fan-out asks once for each branch, and the answers meet in the state."""
     gateway.latency = 0.3
     llm = chat()
@@ -152,28 +157,30 @@ async def test_branches_ask_at_the_same_time(gateway: Any, chat: Chat, *, twin: 
         return {"messages": await llm.ainvoke(state["messages"])}
 
     graph: Any = StateGraph(MessagesState)
-    graph.add_node("ask", aask if twin else ask)
+    graph.add_node("ask", aask if use_async else ask)
     graph.add_conditional_edges(START, fan, ["ask"])
     began = time.monotonic()
-    messages = (await run(graph.compile(), {"messages": []}, twin=twin))["messages"]
+    messages = (await run(graph.compile(), {"messages": []}, use_async=use_async))["messages"]
     assert time.monotonic() - began < 5 * 0.3
     assert len(messages) == len(gateway.requests) == 5
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_messages_may_be_taken_out(gateway: Any, chat: Chat, api: str, *, twin: bool) -> None:
+async def test_messages_may_be_taken_out(
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
+) -> None:
     """What a graph removed from its state is not sent any more, also not from xAI's own words."""
-    graph = by_hand(in_form(chat, api).bind_tools([get_weather]))
-    messages = (await run(graph, QUESTION, THREAD, twin=twin))["messages"]
+    graph = by_hand(create_chat(chat, api).bind_tools([get_weather]))
+    messages = (await run(graph, QUESTION, THREAD, use_async=use_async))["messages"]
     graph.update_state(THREAD, {"messages": [RemoveMessage(m.id) for m in messages[1:]]})
-    await run(graph, {"messages": "Hello"}, THREAD, twin=twin)
+    await run(graph, {"messages": "Hello"}, THREAD, use_async=use_async)
     assert "Sunny" not in received(gateway)[-1]
     assert "call" not in received(gateway)[-1].partition('"tools"')[0]
 
 
-@TWINS
-async def test_a_tool_may_wait_for_a_person(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_a_tool_may_wait_for_a_person(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """An interrupt in a tool ends the run; its answer is the tool's result."""
 
     def get_weather(city: str) -> str:
@@ -181,16 +188,16 @@ async def test_a_tool_may_wait_for_a_person(gateway: Any, chat: Chat, *, twin: b
         return str(interrupt(f"How is it in {city}?"))
 
     agent: Any = create_agent(chat(), [get_weather], checkpointer=InMemorySaver())
-    waiting = await run(agent, QUESTION, THREAD, twin=twin)
+    waiting = await run(agent, QUESTION, THREAD, use_async=use_async)
     assert waiting["__interrupt__"][0].value == "How is it in Vienna?"
-    answer = await run(agent, Command(resume="Foggy"), THREAD, twin=twin)
+    answer = await run(agent, Command(resume="Foggy"), THREAD, use_async=use_async)
     assert "Foggy" in answer["messages"][-1].text
     assert len(gateway.requests) == 2
 
 
 def test_tasks_keep_their_answers(gateway: Any, chat: Chat) -> None:
     """In the functional form a task that is done is not asked for again after an interrupt."""
-    llm = in_form(chat, "responses")
+    llm = create_chat(chat, "responses")
 
     @task
     def ask(question: str) -> AIMessage:
@@ -209,8 +216,8 @@ def test_tasks_keep_their_answers(gateway: Any, chat: Chat) -> None:
     assert kinds == ["user", "reasoning", "message", "user"]
 
 
-@TWINS
-async def test_an_agent_is_another_agents_tool(chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_an_agent_is_another_agents_tool(chat: Chat, *, use_async: bool) -> None:
     """Streams tell which of the two speaks."""
     inner: Any = create_agent(chat(), [get_time], name="clerk")
 
@@ -221,7 +228,9 @@ async def test_an_agent_is_another_agents_tool(chat: Chat, *, twin: bool) -> Non
 
     outer: Any = create_agent(chat(), [ask_clerk])
     asked = {"messages": "Use ask_clerk for 'Vienna'."}
-    pieces = await flow(outer, asked, twin=twin, stream_mode="messages", subgraphs=True)
+    pieces = await collect_stream(
+        outer, asked, use_async=use_async, stream_mode="messages", subgraphs=True
+    )
     speakers = {(bool(space), told.get("lc_agent_name")) for space, (_, told) in pieces}
     assert (True, "clerk") in speakers
     assert len(speakers) == 2

@@ -1,4 +1,4 @@
-"""Pictures as an agent's tool: LangChain's own suites, agents, and pictures that are looked at."""
+"""``XAIImageGenerationTool``: LangChain's standard tests, agents, generated images as input."""
 
 import copy
 import json
@@ -17,7 +17,8 @@ from xai_lowcode.emulator import Refuse
 from xai_lowcode.errors import ContentPolicyError, UsageError
 
 TOKEN = "at_r" + "0" * 32
-ORDER = {"prompt": "A fox", "n": 2, "aspect_ratio": "16:9"}
+ARGS = {"prompt": "A fox", "n": 2, "aspect_ratio": "16:9"}
+GENERATED = "Generated 1 image; it is shown to the user. URL: http"
 
 
 class TestUnit(ToolsUnitTests):
@@ -33,7 +34,7 @@ class TestUnit(ToolsUnitTests):
 
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
-        return ORDER
+        return ARGS
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
@@ -53,7 +54,7 @@ class TestIntegration(ToolsIntegrationTests):
 
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
-        return ORDER
+        return ARGS
 
 
 @pytest.mark.parametrize("image_format", ["url", "b64_json"])
@@ -67,7 +68,7 @@ async def test_a_picture_lands_in_the_artifact(gateway: Any, image_format: Any) 
         assert kinds == ["human", "ai", "tool", "ai"]
         result = answer["messages"][2]
         assert [block["type"] for block in result.artifact] == ["image"]
-        assert result.content.startswith("Generated 1 image")
+        assert result.content.startswith("Generated 1 image; it is shown to the user.")
         assert len(result.content.splitlines()) == 1
         for block in result.artifact:
             assert block["url"] in result.content if image_format == "url" else block["base64"]
@@ -81,7 +82,7 @@ async def test_a_picture_lands_in_the_artifact(gateway: Any, image_format: Any) 
 def test_a_picture_is_looked_at(gateway: Any, api: Any, image_format: Any) -> None:
     """A picture that was made can be asked about in every form: by a person, and from a tool."""
     tool = XAIImageGenerationTool(image_format=image_format)
-    drawn = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": ORDER})
+    drawn = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": ARGS})
     assert len(drawn.artifact) == 2
     (picture,) = XAIImageGenerator(response_format=image_format).invoke("A fox")
     llm = ChatXAILowCode(api=api)
@@ -136,7 +137,7 @@ async def test_a_coroutine_is_no_thread(gateway: Any, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(XAIImageGenerationTool, "_run", never)
     tool = XAIImageGenerationTool()
-    assert (await tool.ainvoke({"prompt": "A fox"})).startswith("Generated 1 image: http")
+    assert (await tool.ainvoke({"prompt": "A fox"})).startswith(GENERATED)
 
 
 def test_a_tool_travels(gateway: Any) -> None:
@@ -147,4 +148,4 @@ def test_a_tool_travels(gateway: Any) -> None:
     assert json.loads(dump)["type"] == "not_implemented"
     for twin in (pickle.loads(pickle.dumps(tool)), copy.deepcopy(tool)):  # noqa: S301 - our own bytes
         assert twin.resolution == "2k"
-        assert twin.invoke({"prompt": "A fox"}).startswith("Generated 1 image: http")
+        assert twin.invoke({"prompt": "A fox"}).startswith(GENERATED)

@@ -1,4 +1,4 @@
-"""Pictures as a Runnable, and back into a conversation."""
+"""``XAIImageGenerator`` as a runnable, and generated images as input."""
 
 import base64
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Law: whichever component asks, the limiter is asked once for each request, repeats included."""
+"""Each component acquires the rate limiter once for each request, retries included."""
 
 import asyncio
 import copy
@@ -13,14 +13,12 @@ from langchain_xai_lowcode import (
     XAIImageGenerationTool,
     XAIImageGenerator,
     XAILowCodeEmbeddings,
-    XAILowCodeLLM,
 )
 from xai_lowcode.emulator import Refuse
 from xai_lowcode.errors import UsageError
 
 KINDS: list[Any] = [
     ChatXAILowCode,
-    XAILowCodeLLM,
     XAIImageGenerator,
     XAIImageGenerationTool,
     XAILowCodeEmbeddings,

@@ -1,4 +1,4 @@
-"""Messages and content blocks of LangChain as our parts."""
+"""Conversion of LangChain's messages and content blocks to core messages."""
 
 import copy
 from typing import Any

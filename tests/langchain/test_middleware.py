@@ -1,4 +1,4 @@
-"""LangChain's own middleware around agents: what each of them sends, and when it steps in."""
+"""LangChain's agent middleware: requests that it sends, and conditions that trigger it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,16 +25,16 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from tests.langchain.places import (
+from tests.langchain.helpers import (
     APIS,
     QUESTION,
+    SYNC_AND_ASYNC,
     THREAD,
-    TWINS,
     TWO_QUESTIONS,
     Chat,
+    create_chat,
     get_time,
     get_weather,
-    in_form,
     run,
 )
 from xai_lowcode.emulator import Drop, Refuse
@@ -53,26 +53,28 @@ def sent_calls(body: dict[str, Any]) -> list[str]:
 # --- trying again -------------------------------------------------------------------------------
 
 
-@TWINS
+@SYNC_AND_ASYNC
 async def test_only_failures_that_may_pass_are_retried(
-    gateway: Any, chat: Chat, *, twin: bool
+    gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
     """LangChain's retries go by the errors' own word; a wrong request is made once."""
     retry = ModelRetryMiddleware(max_retries=3, initial_delay=0, jitter=False, on_failure="error")
     agent: Any = create_agent(chat(max_retries=0), [get_weather], middleware=[retry])
     for fault in (Refuse(503, "Busy"), Refuse(429, "Slow down"), Drop()):
         gateway.inject(fault)
-    assert "Sunny" in (await run(agent, QUESTION, twin=twin))["messages"][-1].text
+    assert "Sunny" in (await run(agent, QUESTION, use_async=use_async))["messages"][-1].text
     assert len(gateway.requests) == 5
     gateway.reset()
     gateway.inject(Refuse(400, "No."))
     with pytest.raises(BadRequestError):
-        await run(agent, QUESTION, twin=twin)
+        await run(agent, QUESTION, use_async=use_async)
     assert len(gateway.requests) == 1
 
 
-@TWINS
-async def test_a_tool_that_fails_is_tried_again(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_a_tool_that_fails_is_tried_again(
+    gateway: Any, chat: Chat, *, use_async: bool
+) -> None:
     """The model hears of the result only, in one request."""
     tries = []
 
@@ -85,20 +87,20 @@ async def test_a_tool_that_fails_is_tried_again(gateway: Any, chat: Chat, *, twi
 
     retry = ToolRetryMiddleware(max_retries=2, initial_delay=0, jitter=False)
     agent: Any = create_agent(chat(), [unsteady_weather], middleware=[retry])
-    assert "Sunny" in (await run(agent, QUESTION, twin=twin))["messages"][-1].text
+    assert "Sunny" in (await run(agent, QUESTION, use_async=use_async))["messages"][-1].text
     assert tries == ["Vienna"] * 3
     assert len(gateway.requests) == 2
 
 
-@TWINS
-async def test_another_model_steps_in(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_another_model_steps_in(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """Whatever the first model's failure is, the next one is asked the same."""
     fallback = ModelFallbackMiddleware(chat(model="grok-4.7"))
     agent: Any = create_agent(
         chat(model="grok-4.3", max_retries=0), [get_weather], middleware=[fallback]
     )
     gateway.inject(Refuse(503, "Busy"))
-    assert "Sunny" in (await run(agent, QUESTION, twin=twin))["messages"][-1].text
+    assert "Sunny" in (await run(agent, QUESTION, use_async=use_async))["messages"][-1].text
     first, second, third = [request.body for request in gateway.requests]
     assert [first["model"], second["model"], third["model"]] == ["grok-4.3", "grok-4.7", "grok-4.3"]
     assert first["messages"] == second["messages"]
@@ -107,17 +109,17 @@ async def test_another_model_steps_in(gateway: Any, chat: Chat, *, twin: bool) -
 # --- limits -------------------------------------------------------------------------------------
 
 
-@TWINS
-async def test_limits_hold(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_limits_hold(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """A limit of calls ends the run; a forbidden tool is answered by the middleware."""
     limit: Any = ModelCallLimitMiddleware(run_limit=1)
     agent: Any = create_agent(chat(), [get_weather], middleware=[limit])
-    messages = (await run(agent, QUESTION, twin=twin))["messages"]
+    messages = (await run(agent, QUESTION, use_async=use_async))["messages"]
     assert "limit" in messages[-1].text
     assert len(gateway.requests) == 1
     limit = ToolCallLimitMiddleware(tool_name="get_time", run_limit=0)
     agent = create_agent(chat(), [get_weather, get_time], middleware=[limit])
-    messages = (await run(agent, TWO_QUESTIONS, twin=twin))["messages"]
+    messages = (await run(agent, TWO_QUESTIONS, use_async=use_async))["messages"]
     assert [m.status for m in messages if m.type == "tool"] == ["error", "success"]
     assert "Sunny in Vienna" in messages[-1].text
 
@@ -125,18 +127,18 @@ async def test_limits_hold(gateway: Any, chat: Chat, *, twin: bool) -> None:
 # --- what is sent is changed ---------------------------------------------------------------------
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_long_talks_are_summed_up(chat: Chat, api: str, *, twin: bool) -> None:
+async def test_long_talks_are_summed_up(chat: Chat, api: str, *, use_async: bool) -> None:
     """The summary is asked of the model and stands where the old messages stood."""
     shorten: Any = SummarizationMiddleware(
-        in_form(chat, api), trigger=("messages", 4), keep=("messages", 2)
+        create_chat(chat, api), trigger=("messages", 4), keep=("messages", 2)
     )
     agent: Any = create_agent(
-        in_form(chat, api), [get_weather], middleware=[shorten], checkpointer=InMemorySaver()
+        create_chat(chat, api), [get_weather], middleware=[shorten], checkpointer=InMemorySaver()
     )
     for _ in range(3):
-        messages = (await run(agent, QUESTION, THREAD, twin=twin))["messages"]
+        messages = (await run(agent, QUESTION, THREAD, use_async=use_async))["messages"]
     assert messages[0].text.startswith("Here is a summary of the conversation")
     assert "Sunny in Vienna" in messages[-1].text
     # Nothing is asked with a result whose call was cut off: the emulator refuses that, as xAI does.
@@ -170,15 +172,15 @@ def test_old_results_are_cleared_by_the_services_own_count(gateway: Any, chat: C
     assert any(request.path.endswith("/tokenize-text") for request in gateway.requests)
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 async def test_tools_are_selected_by_a_model(
-    gateway: Any, chat: Chat, api: str, *, twin: bool
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
     """The selection is a structured answer in every form, and only its tools are offered."""
     select = LLMToolSelectorMiddleware(max_tools=1)
-    agent: Any = create_agent(in_form(chat, api), [get_weather, get_time], middleware=[select])
-    messages = (await run(agent, QUESTION, twin=twin))["messages"]
+    agent: Any = create_agent(create_chat(chat, api), [get_weather, get_time], middleware=[select])
+    messages = (await run(agent, QUESTION, use_async=use_async))["messages"]
     assert "Sunny in Vienna" in messages[-1].text
     offered = [
         [tool.get("function", tool)["name"] for tool in request.body.get("tools", ())]
@@ -188,8 +190,8 @@ async def test_tools_are_selected_by_a_model(
     assert ["get_weather", "get_time"] not in offered
 
 
-@TWINS
-async def test_a_middleware_may_set_options(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_a_middleware_may_set_options(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """Another model and its options for one request of an agent are sent as they are meant."""
 
     def settle(request: Any) -> Any:
@@ -204,7 +206,7 @@ async def test_a_middleware_may_set_options(gateway: Any, chat: Chat, *, twin: b
             return await handler(settle(request))
 
     agent: Any = create_agent(chat(model="grok-4.3"), [get_weather], middleware=[Settle()])
-    await run(agent, QUESTION, twin=twin)
+    await run(agent, QUESTION, use_async=use_async)
     for request in gateway.requests:
         assert request.body["model"] == "grok-4.5"
         assert request.body["reasoning_effort"] == "low"
@@ -238,7 +240,7 @@ def reviewed(chat: Chat, api: str) -> Any:
     """An agent that asks a person before it calls its tool."""
     review: Any = HumanInTheLoopMiddleware({"get_weather": True})
     return create_agent(
-        in_form(chat, api), [get_weather], middleware=[review], checkpointer=InMemorySaver()
+        create_chat(chat, api), [get_weather], middleware=[review], checkpointer=InMemorySaver()
     )
 
 
@@ -253,20 +255,22 @@ DECISIONS: dict[str, tuple[Any, Callable[[str], bool]]] = {
 }
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("kind", DECISIONS)
 async def test_a_person_decides_on_a_call(
-    gateway: Any, chat: Chat, api: str, kind: str, *, twin: bool
+    gateway: Any, chat: Chat, api: str, kind: str, *, use_async: bool
 ) -> None:
     """Nothing runs before the decision, and the model is told what came of it."""
     decision, fits = DECISIONS[kind]
     agent = reviewed(chat, api)
-    waiting = await run(agent, QUESTION, THREAD, twin=twin)
+    waiting = await run(agent, QUESTION, THREAD, use_async=use_async)
     (request,) = waiting["__interrupt__"][0].value["action_requests"]
     assert (request["name"], request["args"]) == ("get_weather", {"city": "Vienna"})
     assert [message.type for message in waiting["messages"]] == ["human", "ai"]
-    answer = await run(agent, Command(resume={"decisions": [decision]}), THREAD, twin=twin)
+    answer = await run(
+        agent, Command(resume={"decisions": [decision]}), THREAD, use_async=use_async
+    )
     assert fits(answer["messages"][2].text)
     assert len(gateway.requests) == 2
     assert fits(result_sent(gateway.requests[-1].body))

@@ -1,4 +1,4 @@
-"""What observers of a run see: events of both versions, callbacks, usage."""
+"""Callbacks, ``astream_events`` of both versions, and usage metadata."""
 
 import asyncio
 from functools import reduce
@@ -16,7 +16,16 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
 
 from langchain_xai_lowcode import image_generation, web_search
-from tests.langchain.places import APIS, QUESTION, TWINS, Chat, flow, get_weather, in_form, run
+from tests.langchain.helpers import (
+    APIS,
+    QUESTION,
+    SYNC_AND_ASYNC,
+    Chat,
+    collect_stream,
+    create_chat,
+    get_weather,
+    run,
+)
 from xai_lowcode.emulator import EndStreamEarly, Refuse
 from xai_lowcode.errors import BadRequestError, StreamInterruptedError
 
@@ -29,7 +38,7 @@ BETA = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarn
 @pytest.mark.parametrize("api", APIS)
 async def test_the_events_of_a_chain_tell_its_answer(chat: Chat, api: str) -> None:
     """The pieces in the stream events are the message of the end event, which invoke gives too."""
-    llm = in_form(chat, api, tags=["mine"])
+    llm = create_chat(chat, api, tags=["mine"])
     events = [event async for event in (llm | StrOutputParser()).astream_events("Hello")]
     of_model = [event for event in events if event["event"].startswith("on_chat_model")]
     assert {tag for event in of_model for tag in event["tags"]} >= {"mine"}
@@ -64,7 +73,7 @@ CASES: dict[str, tuple[str, list[Any]]] = {
 
 
 @BETA
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize(
     ("api", "case"),
     [
@@ -75,15 +84,15 @@ CASES: dict[str, tuple[str, list[Any]]] = {
     ],
 )
 async def test_the_newest_events_make_the_same_message(
-    gateway: Any, chat: Chat, api: str, case: str, *, twin: bool
+    gateway: Any, chat: Chat, api: str, case: str, *, use_async: bool
 ) -> None:
     """Text, thoughts, calls, usage and what goes back to xAI are those of a plain answer."""
     question, tools = CASES[case]
-    llm: Any = in_form(chat, api, output_version="v1")
+    llm: Any = create_chat(chat, api, output_version="v1")
     llm = llm.bind_tools(tools) if tools else llm
     plain = llm.invoke(question)
     gateway.reset()
-    message = await whole_of_events(llm, question, twin=twin)
+    message = await whole_of_events(llm, question, use_async=use_async)
     assert message.text == plain.text
     assert message.usage_metadata == plain.usage_metadata
     assert message.tool_calls == plain.tool_calls
@@ -96,9 +105,9 @@ async def test_the_newest_events_make_the_same_message(
     assert sent[0] == sent[1]
 
 
-async def whole_of_events(llm: Any, question: str, *, twin: bool) -> AIMessage:
+async def whole_of_events(llm: Any, question: str, *, use_async: bool) -> AIMessage:
     """The message at the end of version 3's events, whose texts are its text."""
-    if twin:
+    if use_async:
         events = await llm.astream_events(question, version="v3")
         said = [piece async for piece in events.text]
         message: AIMessage = await events.output
@@ -111,14 +120,14 @@ async def whole_of_events(llm: Any, question: str, *, twin: bool) -> AIMessage:
 
 
 @BETA
-@TWINS
+@SYNC_AND_ASYNC
 async def test_the_newest_events_raise_what_breaks_off(
-    gateway: Any, chat: Chat, *, twin: bool
+    gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
     """Half an answer is no answer there either."""
     gateway.inject(EndStreamEarly(after_chunks=12))
     with pytest.raises(StreamInterruptedError):
-        await whole_of_events(chat(max_retries=0), "Hello", twin=twin)
+        await whole_of_events(chat(max_retries=0), "Hello", use_async=use_async)
 
 
 # --- callbacks ----------------------------------------------------------------------------------
@@ -153,13 +162,15 @@ class AsyncEar(AsyncCallbackHandler):
         self.tokens.append(token)
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_callbacks_hear_tokens_and_the_end(chat: Chat, api: str, *, twin: bool) -> None:
+async def test_callbacks_hear_tokens_and_the_end(chat: Chat, api: str, *, use_async: bool) -> None:
     """The tokens are the text, and the end knows usage and model."""
     ear = Ear()
     config: Any = {"callbacks": [ear]}
-    pieces = await flow(in_form(chat, api), "Hello", twin=twin, config=config)
+    pieces = await collect_stream(
+        create_chat(chat, api), "Hello", use_async=use_async, config=config
+    )
     assert "".join(ear.tokens) == "".join(piece.text for piece in pieces)
     (end,) = ear.ends
     message = end.generations[0][0].message
@@ -174,26 +185,28 @@ async def test_async_callbacks_hear_them_too(chat: Chat) -> None:
     assert "".join(ear.tokens) == text
 
 
-@TWINS
-async def test_callbacks_hear_of_failures(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_callbacks_hear_of_failures(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """Once each, with the error that is raised."""
-    for ask in (run, flow):
+    for ask in (run, collect_stream):
         ear = Ear()
         gateway.inject(Refuse(400, "No."))
         with pytest.raises(BadRequestError) as refusal:
-            await ask(chat(), "Hello", twin=twin, config={"callbacks": [ear]})
+            await ask(chat(), "Hello", use_async=use_async, config={"callbacks": [ear]})
         assert ear.errors == [refusal.value]
 
 
-@TWINS
-async def test_usage_is_summed_up_by_model(chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_usage_is_summed_up_by_model(chat: Chat, *, use_async: bool) -> None:
     """LangChain's counter adds plain, streamed and agents' answers, each once."""
     with get_usage_metadata_callback() as counter:
-        first = await run(chat(model="grok-4.3"), "Hello", twin=twin)
-        second = reduce(add, await flow(chat(model="grok-4.3"), "Hello", twin=twin))
-        third = await run(chat(model="grok-4.7", n=2), "Hello", twin=twin)
+        first = await run(chat(model="grok-4.3"), "Hello", use_async=use_async)
+        second = reduce(
+            add, await collect_stream(chat(model="grok-4.3"), "Hello", use_async=use_async)
+        )
+        third = await run(chat(model="grok-4.7", n=2), "Hello", use_async=use_async)
         agent: Any = create_agent(chat(model="grok-4.5"), [get_weather])
-        messages = (await run(agent, QUESTION, twin=twin))["messages"]
+        messages = (await run(agent, QUESTION, use_async=use_async))["messages"]
     total = {name: usage["total_tokens"] for name, usage in counter.usage_metadata.items()}
     assert total["grok-4.3"] == (
         first.usage_metadata["total_tokens"] + second.usage_metadata["total_tokens"]
@@ -204,11 +217,11 @@ async def test_usage_is_summed_up_by_model(chat: Chat, *, twin: bool) -> None:
     )
 
 
-@TWINS
-async def test_a_list_of_conversations_tells_its_usage(chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_a_list_of_conversations_tells_its_usage(chat: Chat, *, use_async: bool) -> None:
     """``generate`` adds up what its conversations used, details included."""
     llm, asked = chat(model="grok-4.3"), [[HumanMessage("Hello")], [HumanMessage("And you?")]]
-    result = await llm.agenerate(asked) if twin else llm.generate(asked)
+    result = await llm.agenerate(asked) if use_async else llm.generate(asked)
     output: Any = result.llm_output
     answers = [generations[0].message.usage_metadata for generations in result.generations]  # type: ignore[union-attr] # chats
     assert output["model_name"] == "grok-4.3"

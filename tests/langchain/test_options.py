@@ -1,4 +1,4 @@
-"""Fields and options: under which names they are known, and what becomes of each."""
+"""Fields and options: aliases, precedence, and keys of the request body."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,8 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.rate_limiters import InMemoryRateLimiter
 
-from langchain_xai_lowcode import ChatXAILowCode, XAILowCodeLLM, mcp, web_search
-from langchain_xai_lowcode._options import OPTION_FIELDS
+from langchain_xai_lowcode import ChatXAILowCode, mcp, web_search
+from langchain_xai_lowcode.chat_models import _OPTION_FIELDS
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import OPTIONS
 
@@ -77,7 +77,7 @@ def test_every_option_of_a_request_is_a_field_or_belongs_to_a_call() -> None:
         *("previous_response_id", "reasoning_summary"),
     }
     assert OPTIONS - of_calls == ChatXAILowCode.model_fields.keys() & OPTIONS
-    assert set(OPTION_FIELDS) >= (OPTIONS - of_calls) - {"stop", "deferred"}
+    assert set(_OPTION_FIELDS) >= (OPTIONS - of_calls) - {"stop", "deferred"}
 
 
 @pytest.mark.parametrize(
@@ -157,17 +157,6 @@ def test_the_form_follows_what_is_asked(
     chat(**options).invoke("Hello")
     chat().invoke("Hello", **options)
     assert {request.path.rpartition("/v1/")[2] for request in gateway.requests} == {endpoint}
-
-
-@pytest.mark.parametrize("in_call", [False, True])
-def test_the_form_of_plain_prompts_can_be_chosen(gateway: Any, *, in_call: bool) -> None:
-    """The model of plain text has the field too, and it counts before what ``via`` would choose."""
-    model = "grok-4.20-0309-non-reasoning"
-    for api in ("chat_completions", "completions", "messages", "responses"):
-        given: Any = {"api": api}
-        llm = XAILowCodeLLM(model=model, **({} if in_call else given))
-        assert llm.invoke("Hello", **(given if in_call else {}))
-        assert gateway.requests[-1].path.endswith(f"/v1/{api.replace('chat_', 'chat/')}")
 
 
 # --- tools that xAI runs ------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Models in other processes, threads, event loops, and in dumps."""
+"""Models in other processes, threads, event loops and dumps."""
 
 import asyncio
 import copy
@@ -17,10 +17,11 @@ from langchain_xai_lowcode import (
     ChatXAILowCode,
     XAIImageGenerator,
     XAILowCodeEmbeddings,
-    XAILowCodeLLM,
 )
 
-MODELS: list[Callable[..., Any]] = [ChatXAILowCode, XAILowCodeLLM, XAIImageGenerator]
+pytestmark = pytest.mark.slow
+
+MODELS: list[Callable[..., Any]] = [ChatXAILowCode, XAIImageGenerator]
 THREADS = 16
 
 

@@ -1,4 +1,4 @@
-"""Prompts as applications write them: pictures, documents, examples with tools, cut histories."""
+"""Prompt templates: images, documents, tool call examples, trimmed histories."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ from langchain_core.utils.function_calling import tool_example_to_messages
 from PIL import Image
 from pydantic import BaseModel
 
-from tests.langchain.places import APIS, TWINS, Chat, in_form, run
+from tests.langchain.helpers import APIS, SYNC_AND_ASYNC, Chat, create_chat, run
 from xai_lowcode.errors import UsageError
 
 PDF = base64.b64encode(b"%PDF-1.4\nfoxes\n%%EOF").decode()
@@ -42,7 +42,7 @@ class Report(BaseModel):
 # --- pictures and documents ---------------------------------------------------------------------
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize(
     "block",
@@ -53,28 +53,28 @@ class Report(BaseModel):
     ],
 )
 async def test_a_template_holds_a_picture(
-    chat: Chat, api: str, block: dict[str, Any], *, twin: bool
+    chat: Chat, api: str, block: dict[str, Any], *, use_async: bool
 ) -> None:
     """The standard block and OpenAI's two forms are filled in and seen by the model."""
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Be {how}."), ("user", [{"type": "text", "text": "What is {it}?"}, block])]
     )
     given = {"how": "brief", "it": "this", "data": picture()}
-    answer = await run(prompt | in_form(chat, api), given, twin=twin)
+    answer = await run(prompt | create_chat(chat, api), given, use_async=use_async)
     assert "1 image: PNG 16x8" in answer.text
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", ["auto", "responses"])
 async def test_a_template_holds_a_document(
-    gateway: Any, chat: Chat, api: str, *, twin: bool
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
     """A PDF as data goes over responses, which are chosen for it."""
     block = {"type": "file", "base64": "{pdf}", "mime_type": "application/pdf"}
     prompt = ChatPromptTemplate.from_messages(
         [("user", [{"type": "text", "text": "What is in it?"}, block])]
     )
-    answer = await run(prompt | in_form(chat, api), {"pdf": PDF}, twin=twin)
+    answer = await run(prompt | create_chat(chat, api), {"pdf": PDF}, use_async=use_async)
     assert "1 file" in answer.text
     assert gateway.requests[-1].body["input"][0]["content"][1]["file_data"].endswith(PDF)
 
@@ -88,9 +88,9 @@ def test_a_form_without_documents_says_so(gateway: Any, chat: Chat) -> None:
     assert gateway.requests == []
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_a_tool_returns_a_picture(chat: Chat, api: str, *, twin: bool) -> None:
+async def test_a_tool_returns_a_picture(chat: Chat, api: str, *, use_async: bool) -> None:
     """The model sees what an agent's tool has photographed."""
 
     @tool
@@ -101,10 +101,10 @@ async def test_a_tool_returns_a_picture(chat: Chat, api: str, *, twin: bool) -> 
             {"type": "image", "base64": picture(), "mime_type": "image/png"},
         ]
 
-    agent: Any = create_agent(in_form(chat, api), [take_picture])
-    messages = (await run(agent, {"messages": "Use take_picture of a 'fox'."}, twin=twin))[
-        "messages"
-    ]
+    agent: Any = create_agent(create_chat(chat, api), [take_picture])
+    messages = (
+        await run(agent, {"messages": "Use take_picture of a 'fox'."}, use_async=use_async)
+    )["messages"]
     assert "The fox." in messages[-1].text
     assert "1 image: PNG 16x8" in messages[-1].text
 
@@ -113,10 +113,10 @@ async def test_a_tool_returns_a_picture(chat: Chat, api: str, *, twin: bool) -> 
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 async def test_examples_of_calls_are_shown(
-    gateway: Any, chat: Chat, api: str, *, twin: bool
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
     """Calls that no model ever made, with their results, stand before the question."""
     wien, graz = Report(city="Wien", sunny=True), Report(city="Graz", sunny=False)
@@ -126,9 +126,9 @@ async def test_examples_of_calls_are_shown(
         AIMessage("", tool_calls=[{"name": "Report", "args": wien.model_dump(), "id": "call_x"}]),
         ToolMessage("Seen.", tool_call_id="call_x"),
     ]
-    llm = in_form(chat, api).bind_tools([Report], tool_choice="Report")
+    llm = create_chat(chat, api).bind_tools([Report], tool_choice="Report")
     prompt = [SystemMessage("Report."), *examples, *by_hand, HumanMessage("Sunny in 'Rome'?")]
-    answer = await run(llm, prompt, twin=twin)
+    answer = await run(llm, prompt, use_async=use_async)
     assert answer.tool_calls[0]["args"] == {"city": "Rome", "sunny": True}
     sent = str(gateway.requests[-1].body)
     assert sent.count("Wien") == 3
@@ -150,20 +150,22 @@ def test_examples_of_talk_are_shown(gateway: Any, chat: Chat) -> None:
 # --- histories that are cut ---------------------------------------------------------------------
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_a_cut_history_can_be_sent(gateway: Any, chat: Chat, api: str, *, twin: bool) -> None:
+async def test_a_cut_history_can_be_sent(
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
+) -> None:
     """Cut by the service's count, it keeps the system's words and begins with a person's."""
-    llm = in_form(chat, api)
+    llm = create_chat(chat, api)
     history: list[Any] = [SystemMessage("Be brief.")]
     for word in ("first", "second", "third"):
         history.append(HumanMessage(f"Say '{word}'."))
-        history.append(await run(llm, history, twin=twin))
+        history.append(await run(llm, history, use_async=use_async))
     trimmer = trim_messages(
         max_tokens=60, token_counter=llm, include_system=True, start_on="human", strategy="last"
     )
     chain = trimmer | llm
-    await run(chain, [*history, HumanMessage("And now?")], twin=twin)
+    await run(chain, [*history, HumanMessage("And now?")], use_async=use_async)
     body = gateway.requests[-1].body
     turns = [m for m in body.get("messages", body.get("input")) if m.get("role") == "user"]
     assert "first" not in str(body)

@@ -1,4 +1,4 @@
-"""The chat model as a runnable: chains, fallbacks, retries, configuration, batches, histories."""
+"""The chat model as a runnable: chains, fallbacks, retries, configuration, batches, history."""
 
 import time
 from typing import Any
@@ -29,8 +29,15 @@ from langchain_core.runnables import (
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from pydantic import BaseModel
 
-from langchain_xai_lowcode import XAILowCodeLLM
-from tests.langchain.places import APIS, TWINS, Chat, flow, get_weather, in_form, run
+from tests.langchain.helpers import (
+    APIS,
+    SYNC_AND_ASYNC,
+    Chat,
+    collect_stream,
+    create_chat,
+    get_weather,
+    run,
+)
 from xai_lowcode.emulator import Drop, EndStreamEarly, Refuse
 from xai_lowcode.errors import BadRequestError, InternalServerError, XAILowCodeError
 
@@ -53,59 +60,63 @@ def models(gateway: Any) -> list[str]:
 # --- chains and parsers -------------------------------------------------------------------------
 
 
-@TWINS
-async def test_a_chain_of_prompt_model_and_parser(chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_a_chain_of_prompt_model_and_parser(chat: Chat, *, use_async: bool) -> None:
     """A model stands in a chain, which streams text."""
     prompt = ChatPromptTemplate.from_messages([("system", "Be brief."), ("user", "{question}")])
     chain = prompt | chat() | StrOutputParser()
-    pieces = await flow(chain, {"question": "Hello"}, twin=twin)
-    assert "".join(pieces) == await run(chain, {"question": "Hello"}, twin=twin)
+    pieces = await collect_stream(chain, {"question": "Hello"}, use_async=use_async)
+    assert "".join(pieces) == await run(chain, {"question": "Hello"}, use_async=use_async)
     assert len(pieces) > 3
 
 
-@TWINS
-async def test_chains_fork_and_join(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_chains_fork_and_join(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """Branches ask side by side, what is passed through stays, a condition chooses the model."""
     said = chat(model=ONCE) | StrOutputParser()
     both = RunnableParallel(first=said, second=chat(model=OTHER) | StrOutputParser())
-    answers = await run(both, "Hello", twin=twin)
+    answers = await run(both, "Hello", use_async=use_async)
     assert answers.keys() == {"first", "second"}
     assert sorted(models(gateway)) == [ONCE, OTHER]
     kept = RunnablePassthrough.assign(answer=(lambda given: given["question"]) | said)
-    answer = await run(kept, {"question": "Hello"}, twin=twin)
+    answer = await run(kept, {"question": "Hello"}, use_async=use_async)
     assert answer == {"question": "Hello", "answer": answers["first"]}
     branch = RunnableBranch((lambda text: "?" in text, chat(model=OTHER)), chat(model=ONCE))
-    await run(branch, "Who?", twin=twin)
-    await run(branch, "Hello", twin=twin)
+    await run(branch, "Who?", use_async=use_async)
+    await run(branch, "Hello", use_async=use_async)
     assert models(gateway)[-2:] == [OTHER, ONCE]
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_parsers_read_every_form(chat: Chat, api: str, *, twin: bool) -> None:
+async def test_parsers_read_every_form(chat: Chat, api: str, *, use_async: bool) -> None:
     """Lists, JSON in words, objects by instructions and by calls, plain and streamed."""
-    llm = in_form(chat, api)
+    llm = create_chat(chat, api)
     words: Any = llm | CommaSeparatedListOutputParser()
-    assert (await run(words, "Say 'foxes, owls'.", twin=twin)) == ["foxes", "owls"]
+    assert (await run(words, "Say 'foxes, owls'.", use_async=use_async)) == ["foxes", "owls"]
     parser = PydanticOutputParser(pydantic_object=Report)
     prompt = ChatPromptTemplate.from_messages([("system", "{wish}"), ("user", "Sunny in 'Rome'?")])
     chain = prompt.partial(wish=parser.get_format_instructions()) | llm | parser
-    assert (await run(chain, {}, twin=twin)).city == "Rome"
+    assert (await run(chain, {}, use_async=use_async)).city == "Rome"
     called = llm.bind_tools([Report], tool_choice="any")
-    pieces = await flow(called | JsonOutputToolsParser(), "Sunny in 'Rome'?", twin=twin)
+    pieces = await collect_stream(
+        called | JsonOutputToolsParser(), "Sunny in 'Rome'?", use_async=use_async
+    )
     assert pieces[-1][0]["args"] == {"city": "Rome", "sunny": True}
     chain = called | PydanticToolsParser(tools=[Report], first_tool_only=True)
-    assert await run(chain, "Sunny in 'Rome'?", twin=twin) == Report(city="Rome", sunny=True)
+    assert await run(chain, "Sunny in 'Rome'?", use_async=use_async) == Report(
+        city="Rome", sunny=True
+    )
 
 
-@TWINS
-async def test_objects_grow_while_they_are_streamed(chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_objects_grow_while_they_are_streamed(chat: Chat, *, use_async: bool) -> None:
     """A structured answer arrives in pieces that are dicts already."""
     for llm in (
         chat(model=ONCE).with_structured_output(Report.model_json_schema()),
         chat(model=ONCE).bind(response_format={"type": "json_object"}) | JsonOutputParser(),
     ):
-        pieces = await flow(llm, "Give 'city' and 'sunny' as JSON.", twin=twin)
+        pieces = await collect_stream(llm, "Give 'city' and 'sunny' as JSON.", use_async=use_async)
         assert pieces[-1].keys() == {"city", "sunny"}
         assert len(pieces) > 1
 
@@ -113,84 +124,86 @@ async def test_objects_grow_while_they_are_streamed(chat: Chat, *, twin: bool) -
 # --- when something fails -----------------------------------------------------------------------
 
 
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("fault", [Refuse(503, "Busy"), Refuse(400, "No."), Drop()])
-async def test_fallbacks_step_in(gateway: Any, chat: Chat, fault: Any, *, twin: bool) -> None:
+async def test_fallbacks_step_in(gateway: Any, chat: Chat, fault: Any, *, use_async: bool) -> None:
     """Plain and streamed, with tools and with a schema, the second model answers."""
     llm: Any = chat(model=ONCE, max_retries=0).with_fallbacks([chat(model=OTHER)])
     question = "How is the weather in 'Rome'?"
     for asking in (llm, llm.bind_tools([get_weather]), llm.with_structured_output(Report)):
         gateway.inject(fault)
-        assert await run(asking, question, twin=twin)
+        assert await run(asking, question, use_async=use_async)
         gateway.inject(fault)
-        assert await flow(asking, question, twin=twin)
+        assert await collect_stream(asking, question, use_async=use_async)
     assert models(gateway) == [ONCE, OTHER] * 6
 
 
-@TWINS
+@SYNC_AND_ASYNC
 async def test_a_stream_that_began_is_no_case_for_fallbacks(
-    gateway: Any, chat: Chat, *, twin: bool
+    gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
     """What was handed out cannot be taken back: the failure is raised."""
     gateway.inject(EndStreamEarly(after_chunks=12))
     llm = chat(max_retries=0).with_fallbacks([chat(model=OTHER)])
     with pytest.raises(ModelConnectionError):
-        await flow(llm, "Hello", twin=twin)
+        await collect_stream(llm, "Hello", use_async=use_async)
     assert len(gateway.requests) == 1
 
 
-@TWINS
-async def test_retries_are_for_what_may_pass(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_retries_are_for_what_may_pass(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """LangChain's ``with_retry`` by its own classes repeats these and nothing else."""
     llm: Any = chat(max_retries=0).with_retry(
         retry_if_exception_type=MAY_PASS, wait_exponential_jitter=False
     )
     for fault in (Refuse(503, "Busy"), Drop()):
         gateway.inject(fault)
-    assert (await run(llm, "Hello", twin=twin)).text
+    assert (await run(llm, "Hello", use_async=use_async)).text
     assert len(gateway.requests) == 3
     gateway.reset()
     gateway.inject(Refuse(400, "No."))
     with pytest.raises(BadRequestError) as refusal:
-        await run(llm, "Hello", twin=twin)
+        await run(llm, "Hello", use_async=use_async)
     assert (refusal.value.is_retryable, len(gateway.requests)) == (False, 1)
     for _ in range(3):
         gateway.inject(Refuse(503, "Busy"))
     with pytest.raises(InternalServerError):
-        await run(llm, "Hello", twin=twin)
+        await run(llm, "Hello", use_async=use_async)
     assert len(gateway.requests) == 4
 
 
 # --- options of a call, of a binding, of a configuration ----------------------------------------
 
 
-@TWINS
-async def test_the_model_may_differ_with_each_call(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_the_model_may_differ_with_each_call(
+    gateway: Any, chat: Chat, *, use_async: bool
+) -> None:
     """By keyword, bound, beside tools and beside a schema; what is told is the model that spoke."""
     llm: Any = chat(model=ONCE)
-    answer = await run(llm, "Hello", twin=twin, model=OTHER)
+    answer = await run(llm, "Hello", use_async=use_async, model=OTHER)
     assert answer.response_metadata["model_name"] == OTHER
     for asking in (
         llm.bind(model=OTHER),
         llm.bind_tools([get_weather], model=OTHER),
         llm.with_structured_output(Report, model=OTHER),
     ):
-        await run(asking, "Is it sunny in 'Rome'?", twin=twin)
-        await flow(asking, "Is it sunny in 'Rome'?", twin=twin)
+        await run(asking, "Is it sunny in 'Rome'?", use_async=use_async)
+        await collect_stream(asking, "Is it sunny in 'Rome'?", use_async=use_async)
     assert set(models(gateway)) == {OTHER}
     assert llm.model == ONCE
 
 
-@TWINS
-async def test_fields_are_configurable(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_fields_are_configurable(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """Another model, another temperature by configuration; streams stay streams."""
     llm: Any = chat(model=ONCE, max_tokens=900).configurable_fields(
         model=ConfigurableField(id="model"), temperature=ConfigurableField(id="heat")
     )
     for configured in ({}, {"model": OTHER, "heat": 0.5}):
         config: Any = {"configurable": configured}
-        plain = await run(llm, "Hello", config, twin=twin)
-        pieces = await flow(llm, "Hello", twin=twin, config=config)
+        plain = await run(llm, "Hello", config, use_async=use_async)
+        pieces = await collect_stream(llm, "Hello", use_async=use_async, config=config)
         assert "".join(piece.text for piece in pieces) == plain.text
         assert len(pieces) > 3
         for request in gateway.requests[-2:]:
@@ -200,26 +213,28 @@ async def test_fields_are_configurable(gateway: Any, chat: Chat, *, twin: bool) 
         assert gateway.requests[-1].body["stream"] is True
 
 
-@TWINS
-async def test_alternatives_are_configurable(gateway: Any, chat: Chat, *, twin: bool) -> None:
-    """A chain chooses among models, and among kinds of models."""
+@SYNC_AND_ASYNC
+async def test_alternatives_are_configurable(gateway: Any, chat: Chat, *, use_async: bool) -> None:
+    """A configurable chain selects one of several models."""
     llm = chat(model=ONCE).configurable_alternatives(
         ConfigurableField(id="llm"),
         default_key="small",
         big=chat(model=OTHER),
-        plain=XAILowCodeLLM(model="grok-4.20-0309-non-reasoning"),
     )
     chain: Any = llm | StrOutputParser()
-    for key in ("small", "big", "plain"):
+    for key in ("small", "big"):
         config: Any = {"configurable": {"llm": key}}
-        text = await run(chain, "Hello", config, twin=twin)
-        assert "".join(await flow(chain, "Hello", twin=twin, config=config)) == text
-    assert models(gateway)[::2] == [ONCE, OTHER, "grok-4.20-0309-non-reasoning"]
+        text = await run(chain, "Hello", config, use_async=use_async)
+        assert (
+            "".join(await collect_stream(chain, "Hello", use_async=use_async, config=config))
+            == text
+        )
+    assert models(gateway)[::2] == [ONCE, OTHER]
 
 
-@TWINS
+@SYNC_AND_ASYNC
 async def test_tags_and_metadata_reach_the_callbacks(
-    gateway: Any, chat: Chat, *, twin: bool
+    gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
     """The model's, the binding's and the call's meet; none of it is sent."""
 
@@ -230,7 +245,7 @@ async def test_tags_and_metadata_reach_the_callbacks(
     ear = Ear()
     llm: Any = chat(tags=["a"], metadata={"of": "model"}).with_config(tags=["b"], run_name="talk")
     config = {"callbacks": [ear], "tags": ["c"], "metadata": {"call": 1}}
-    await run(llm, "Hello", config, twin=twin)
+    await run(llm, "Hello", config, use_async=use_async)
     tags, metadata, name = ear.heard
     assert (tags, name) == ({"a", "b", "c"}, "talk")
     assert metadata.items() >= {"of": "model", "call": 1, "ls_model_name": "grok-4.7"}.items()
@@ -240,20 +255,20 @@ async def test_tags_and_metadata_reach_the_callbacks(
 # --- many questions -----------------------------------------------------------------------------
 
 
-@TWINS
+@SYNC_AND_ASYNC
 async def test_batches_keep_their_order_and_their_limit(
-    gateway: Any, chat: Chat, *, twin: bool
+    gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
     """Six questions two at a time take three rounds, not six and not one."""
     gateway.latency = 0.2
     llm, config = chat() | StrOutputParser(), {"max_concurrency": 2}
     questions = [f"Say 'number {i}'." for i in range(6)]
     began = time.monotonic()
-    answers = await llm.abatch(questions, config) if twin else llm.batch(questions, config)
+    answers = await llm.abatch(questions, config) if use_async else llm.batch(questions, config)
     assert 0.6 <= time.monotonic() - began < 1.15
     assert answers == [f"number {i}" for i in range(6)]
     began = time.monotonic()
-    if twin:
+    if use_async:
         done = [pair async for pair in llm.abatch_as_completed(questions)]
     else:
         done = list(llm.batch_as_completed(questions))
@@ -261,30 +276,32 @@ async def test_batches_keep_their_order_and_their_limit(
     assert dict(done) == dict(enumerate(answers))
 
 
-@TWINS
-async def test_one_failure_does_not_spoil_a_batch(gateway: Any, chat: Chat, *, twin: bool) -> None:
+@SYNC_AND_ASYNC
+async def test_one_failure_does_not_spoil_a_batch(
+    gateway: Any, chat: Chat, *, use_async: bool
+) -> None:
     """Asked for, failures are returned beside the answers; else the first is raised."""
     llm: Any = chat(max_retries=0)
     for wished in (True, False):
         gateway.inject(Refuse(400, "No."))
         asking = {"inputs": ["Hello"] * 3, "return_exceptions": wished}
         if wished:
-            answers = await llm.abatch(**asking) if twin else llm.batch(**asking)
+            answers = await llm.abatch(**asking) if use_async else llm.batch(**asking)
             failed = [isinstance(answer, XAILowCodeError) for answer in answers]
             assert sorted(failed) == [False, False, True]
         else:
             with pytest.raises(BadRequestError):
-                _ = await llm.abatch(**asking) if twin else llm.batch(**asking)
+                _ = await llm.abatch(**asking) if use_async else llm.batch(**asking)
 
 
 # --- histories ----------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainDeprecationWarning")
-@TWINS
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 async def test_a_history_is_kept_for_each_session(
-    gateway: Any, chat: Chat, api: str, *, twin: bool
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
     """The older way of memory: earlier turns are sent again, streamed answers included."""
     kept: dict[str, InMemoryChatMessageHistory] = {}
@@ -292,15 +309,17 @@ async def test_a_history_is_kept_for_each_session(
         [("system", "Be brief."), MessagesPlaceholder("history"), ("user", "{question}")]
     )
     talk: Any = RunnableWithMessageHistory(
-        prompt | in_form(chat, api),
+        prompt | create_chat(chat, api),
         lambda session: kept.setdefault(session, InMemoryChatMessageHistory()),
         input_messages_key="question",
         history_messages_key="history",
     )
     for session in ("a", "b", "a"):
         config: Any = {"configurable": {"session_id": session}}
-        await flow(talk, {"question": f"Say '{session}'."}, twin=twin, config=config)
-        answer = await run(talk, {"question": "Hello"}, config, twin=twin)
+        await collect_stream(
+            talk, {"question": f"Say '{session}'."}, use_async=use_async, config=config
+        )
+        answer = await run(talk, {"question": "Hello"}, config, use_async=use_async)
         assert answer.text
     assert [len(kept[session].messages) for session in "ab"] == [8, 4]
     sent = gateway.requests[-1].body

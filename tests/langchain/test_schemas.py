@@ -1,4 +1,4 @@
-"""Law: whatever LangChain makes a schema of can be offered and asked for, and works to the end.
+"""Each kind of schema that LangChain supports works for tools and structured output.
 
 The emulator refuses what xAI refuses, so an answer says that nothing of that was sent.
 """

@@ -1,4 +1,4 @@
-"""LangChain's own test suite for chat models, unmodified, against the strict emulator."""
+"""LangChain's standard tests for chat models, unmodified, against the strict emulator."""
 
 from collections.abc import Iterator
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Going on from an answer that xAI has stored."""
+"""``use_previous_response_id``: continuing from a stored response."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -23,12 +23,12 @@ def get_weather(city: str) -> str:
 
 
 def going_on(chat: Chat, **fields: Any) -> ChatXAILowCode:
-    """A model that goes on from stored answers."""
+    """Create a model with ``use_previous_response_id``."""
     return chat(model="grok-4.3", use_previous_response_id=True, **fields)
 
 
 def sent(gateway: Any) -> tuple[str | None, list[Any]]:
-    """What the last request named, and the roles or types of its input."""
+    """Return the previous_response_id of the last request, and the roles or types of its input."""
     body = gateway.requests[-1].body
     return body.get("previous_response_id"), [
         item.get("role") or item["type"] for item in body["input"]
@@ -40,7 +40,7 @@ def sent(gateway: Any) -> tuple[str | None, list[Any]]:
 def test_only_what_is_new_is_sent(
     gateway: Any, chat: Chat, version: str, *, streamed: bool
 ) -> None:
-    """The last stored answer is named, the messages after it are sent, and the model knows all."""
+    """The last stored response is referenced, and only the messages after it are sent."""
     llm = going_on(chat, output_version=version)
     history: list[Any] = [SystemMessage("Be brief."), QUESTION]
     for turn in range(3):
@@ -57,7 +57,7 @@ def test_only_what_is_new_is_sent(
 
 
 async def test_an_agent_sends_its_results_only(gateway: Any, chat: Chat) -> None:
-    """In a loop with tools, the second request holds the result, and the call is known."""
+    """In an agent loop, the second request has the tool result only."""
     agent: Any = create_agent(going_on(chat), [get_weather], system_prompt="Be brief.")
     for answer in (
         agent.invoke({"messages": [QUESTION]}),
@@ -68,7 +68,7 @@ async def test_an_agent_sends_its_results_only(gateway: Any, chat: Chat) -> None
 
 
 def test_what_is_not_stored_is_sent(gateway: Any, chat: Chat) -> None:
-    """With store=False every answer goes back as its items; an older stored one is still named."""
+    """With store=False, messages are sent as output items; an older stored one is referenced."""
     llm = going_on(chat, store=False, include=["reasoning.encrypted_content"])
     first = llm.invoke([QUESTION])
     assert "response_id" not in first.response_metadata
@@ -83,7 +83,7 @@ def test_what_is_not_stored_is_sent(gateway: Any, chat: Chat) -> None:
 
 
 def test_a_changed_answer_is_sent(gateway: Any, chat: Chat) -> None:
-    """What a person corrected is not brought back from xAI's copy."""
+    """An edited message is sent instead of the stored response."""
     llm = going_on(chat).bind_tools([get_weather])
     answer = llm.invoke([QUESTION])
     answer.tool_calls[0]["args"] = {"city": "Rome"}
@@ -93,7 +93,7 @@ def test_a_changed_answer_is_sent(gateway: Any, chat: Chat) -> None:
 
 
 def test_an_answer_cut_here_is_sent(gateway: Any, chat: Chat) -> None:
-    """An answer that a stop string ended here is longer at xAI."""
+    """A message truncated client-side by a stop sequence is sent, not the stored response."""
     for answer in (
         going_on(chat, stop="wrote").invoke([QUESTION]),
         reduce(add, going_on(chat, stop="wrote").stream([QUESTION])),
@@ -103,7 +103,7 @@ def test_an_answer_cut_here_is_sent(gateway: Any, chat: Chat) -> None:
 
 
 def test_answers_of_others_are_sent(gateway: Any, chat: Chat) -> None:
-    """Another provider's stored answer, or one of chat completions, is no answer of xAI's store."""
+    """A response id of another provider or of Chat Completions is ignored."""
     others = AIMessage(
         "Yes.", response_metadata={"model_provider": "openai", "response_id": "resp_1"}
     )
@@ -114,7 +114,7 @@ def test_answers_of_others_are_sent(gateway: Any, chat: Chat) -> None:
 
 
 def test_nothing_new_is_no_reason_to_send_nothing(gateway: Any, chat: Chat) -> None:
-    """A history that ends with the stored answer goes on from the answer before it."""
+    """A history that ends with a stored response continues from the one before it."""
     llm = going_on(chat)
     first = llm.invoke([QUESTION])
     second = llm.invoke([QUESTION, first, MORE])
@@ -126,7 +126,7 @@ def test_nothing_new_is_no_reason_to_send_nothing(gateway: Any, chat: Chat) -> N
 
 
 def test_a_given_id_counts(gateway: Any, chat: Chat) -> None:
-    """An id given with the call is named, and the messages are sent as they are."""
+    """previous_response_id of a call is sent, with all messages."""
     first = going_on(chat).invoke([QUESTION])
     identifier = first.response_metadata["response_id"]
     chat().invoke([MORE], previous_response_id=identifier)

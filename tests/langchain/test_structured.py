@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGeneration
 from pydantic import BaseModel
 
 from langchain_xai_lowcode import ChatXAILowCode
-from langchain_xai_lowcode._structured_output import _WholeJsonParser
+from langchain_xai_lowcode._structured_output import _CompleteJsonParser
 from xai_lowcode.errors import UsageError
 
 Chat = Callable[..., ChatXAILowCode]
@@ -121,7 +121,7 @@ def test_a_cut_answer_is_no_object(chat: Chat, *, include_raw: bool) -> None:
 def test_refusals_and_empty_answers_say_so(message: AIMessage, said: str) -> None:
     """A refusal is quoted, an empty text called empty."""
     with pytest.raises(OutputParserException, match=said):
-        _WholeJsonParser().parse_result([ChatGeneration(message=message)])
+        _CompleteJsonParser().parse_result([ChatGeneration(message=message)])
 
 
 def test_a_method_needs_a_schema_and_a_known_name(chat: Chat) -> None:

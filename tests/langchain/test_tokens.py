@@ -1,20 +1,18 @@
-"""Token counts as LangChain asks for them: the service's own, or estimates after one warning."""
+"""Token counting with the model's tokenizer, and estimates with a warning."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, trim_messages
 from langchain_core.tools import tool
 
-from langchain_xai_lowcode import ChatXAILowCode, XAILowCodeLLM
+from langchain_xai_lowcode import ChatXAILowCode
 from xai_lowcode.emulator import Drop, Refuse
 from xai_lowcode.emulator import tokenizer as theirs
 from xai_lowcode.errors import APIConnectionError, AuthenticationError
 
 TEXT = "Hello world, how are you?"
-both_models = pytest.mark.parametrize("kind", [ChatXAILowCode, XAILowCodeLLM])
 
 
 @tool
@@ -23,10 +21,9 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-@both_models
-async def test_counts_are_the_services(gateway: Any, kind: Callable[..., Any]) -> None:
-    """Count and numbers are those of the endpoint for this model, asked once for both twins."""
-    model = kind(model="grok-4.3")
+async def test_counts_are_the_services(gateway: Any) -> None:
+    """Counts and ids are those of the tokenizer endpoint, cached for sync and async methods."""
+    model = ChatXAILowCode(model="grok-4.3")
     ids = [token.id for token in theirs.tokenized(TEXT)]
     assert model.get_token_ids(TEXT) == await model.aget_token_ids(TEXT) == ids
     assert model.get_num_tokens(TEXT) == await model.aget_num_tokens(TEXT) == len(ids)
@@ -34,10 +31,9 @@ async def test_counts_are_the_services(gateway: Any, kind: Callable[..., Any]) -
     assert request.body == {"text": TEXT, "model": "grok-4.3"}
 
 
-@both_models
-async def test_a_conversation(gateway: Any, kind: Callable[..., Any]) -> None:
-    """A conversation is its texts and 3 tokens around each; tools come on top as their JSON."""
-    model = kind()
+async def test_a_conversation(gateway: Any) -> None:
+    """The count of messages is their text, 3 tokens for each message, 3 more, and tools as JSON."""
+    model = ChatXAILowCode()
     messages = [SystemMessage("Be kind."), HumanMessage(TEXT), AIMessage("I am.")]
     texts = sum(theirs.count(str(message.content)) for message in messages)
     assert model.get_num_tokens_from_messages(messages) == texts + 3 * 3 + 3
@@ -50,7 +46,7 @@ async def test_a_conversation(gateway: Any, kind: Callable[..., Any]) -> None:
 
 
 def test_trim_messages(gateway: Any) -> None:
-    """The model is a counter for ``trim_messages``, which asks for each message once."""
+    """``trim_messages`` accepts the model as token counter; each message is counted once."""
     model = ChatXAILowCode()
     messages = [SystemMessage("Be kind.")]
     for n in range(10):
@@ -71,10 +67,9 @@ def test_trim_messages(gateway: Any) -> None:
     assert len(asked) == len(set(asked))
 
 
-@both_models
-async def test_offline_numbers_are_estimates(gateway: Any, kind: Callable[..., Any]) -> None:
-    """Without the gateway counts go by the rule, after one warning; ids are errors."""
-    model = kind(max_retries=0)
+async def test_offline_numbers_are_estimates(gateway: Any) -> None:
+    """Without the gateway, counts are estimates, with one warning; token ids raise."""
+    model = ChatXAILowCode(max_retries=0)
     gateway.inject(Drop())
     with pytest.warns(UserWarning, match="estimated") as told:
         assert model.get_num_tokens("12345678") == 2
@@ -90,21 +85,19 @@ async def test_offline_numbers_are_estimates(gateway: Any, kind: Callable[..., A
         await model.aget_token_ids("Hello")
 
 
-@both_models
-async def test_a_wrong_token_is_no_estimate(gateway: Any, kind: Callable[..., Any]) -> None:
-    """What will not pass by itself is an error, LangChain's and ours."""
+async def test_a_wrong_token_is_no_estimate(gateway: Any) -> None:
+    """An authentication error is raised, not replaced by an estimate."""
     gateway.inject(Refuse(401), Refuse(401))
     with pytest.raises(AuthenticationError) as refusal:
-        kind().get_num_tokens("Hello")
+        ChatXAILowCode().get_num_tokens("Hello")
     assert type(refusal.value).__module__ == "langchain_xai_lowcode._errors"
     with pytest.raises(AuthenticationError):
-        await kind().aget_num_tokens("Hello")
+        await ChatXAILowCode().aget_num_tokens("Hello")
 
 
-@both_models
-async def test_a_tokenizer_of_the_users(gateway: Any, kind: Callable[..., Any]) -> None:
-    """LangChain's own field for a tokenizer wins, and nothing is asked."""
-    model = kind(custom_get_token_ids=lambda text: [ord(letter) for letter in text])
+async def test_a_tokenizer_of_the_users(gateway: Any) -> None:
+    """LangChain's ``custom_get_token_ids`` has precedence; no request is sent."""
+    model = ChatXAILowCode(custom_get_token_ids=lambda text: [ord(letter) for letter in text])
     assert model.get_token_ids("abc") == await model.aget_token_ids("abc") == [97, 98, 99]
     assert model.get_num_tokens("abc") == await model.aget_num_tokens("abc") == 3
     assert gateway.requests == []

@@ -1,4 +1,4 @@
-"""What LangSmith would store of a run holds no token and no key.
+"""LangSmith runs hold no token and no key.
 
 Tracers copy inputs, bound tools, parameters, metadata, outputs, errors and what an error says of
 the answer. The tracer is LangChain's own; its client keeps the bytes that it would send.
@@ -18,7 +18,6 @@ from langchain_xai_lowcode import (
     ChatXAILowCode,
     XAIImageGenerationTool,
     XAIImageGenerator,
-    XAILowCodeLLM,
     mcp,
 )
 from xai_lowcode.emulator import Drop, Empty, EndStreamEarly, ErrorIn200, Html, Refuse
@@ -155,7 +154,6 @@ def test_chains_agents_and_pictures_leave_no_token(gateway: Any, trace: Trace) -
     agent: Any = create_agent(llm, [XAIImageGenerationTool()])
     agent.invoke({"messages": "Use generate_image to draw a fox."}, trace.config)
     XAIImageGenerator().invoke("A fox", trace.config)
-    XAILowCodeLLM().invoke("Hello", trace.config)
     llm.with_structured_output({"title": "Name", "type": "object"}).invoke("Ada", trace.config)
     assert "/v1/images/generations" in " ".join(request.path for request in gateway.requests)
     assert not trace.holds(gateway.api_token)

@@ -1,7 +1,4 @@
-"""One emulated gateway for all tests of the LlamaIndex adapter, and models that talk to it.
-
-``ways`` gives each law both twins at once: a test says what it asks, and is run sync and async.
-"""
+"""Fixtures of the LlamaIndex tests: an emulated gateway, models, and sync and async variants."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator
@@ -17,14 +14,14 @@ from xai_lowcode.emulator import Emulator, running
 
 @pytest.fixture(scope="session")
 def session_gateway() -> Iterator[Emulator]:
-    """The gateway, running as long as the tests do."""
+    """Run the emulator for the whole session."""
     with running() as gateway:
         yield gateway
 
 
 @pytest.fixture
 def gateway(session_gateway: Emulator) -> Emulator:
-    """The gateway as it is at first: no requests seen, no faults waiting."""
+    """Return the emulator in its initial state: no recorded requests, no queued faults."""
     session_gateway.requests.clear()
     while session_gateway.next_fault():
         pass
@@ -34,19 +31,19 @@ def gateway(session_gateway: Emulator) -> Emulator:
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No token or address of the person who runs the tests."""
+    """Remove the token and base URL of the environment."""
     monkeypatch.delenv("LOWCODEAPI_API_TOKEN", raising=False)
     monkeypatch.delenv("LOWCODEAPI_BASE_URL", raising=False)
 
 
 class Models:
-    """Makes models that talk to the gateway."""
+    """Creates models that use the emulator."""
 
     def __init__(self, gateway: Emulator) -> None:
         self._gateway = gateway
 
     def __call__(self, model: str = "grok-4.7", **options: Any) -> XAILowCode:
-        """A model; options are its fields."""
+        """Create a model; options are its fields."""
         return XAILowCode(
             **{
                 "model": model,
@@ -60,50 +57,46 @@ class Models:
 
 @pytest.fixture
 def model(gateway: Emulator) -> Models:
-    """Makes models that talk to the gateway."""
+    """Return a factory of models that use the emulator."""
     return Models(gateway)
 
 
 @pytest.fixture
 def llm(model: Models) -> XAILowCode:
-    """A model as most tests need it."""
+    """Return a model with default options."""
     return model()
 
 
 @dataclass(frozen=True)
-class Way:
-    """Sync or async: calls the method of that name, or its twin, and waits for all of it."""
+class SyncAsync:
+    """Calls a method of an object, or its async variant."""
 
-    twin: bool
+    is_async: bool
 
-    def ask(self, thing: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        """What a method returns."""
-        if not self.twin:
-            return getattr(thing, method)(*args, **kwargs)
-        return asyncio.run(getattr(thing, f"a{method}")(*args, **kwargs))
+    def call(self, obj: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Return the result of a method."""
+        if not self.is_async:
+            return getattr(obj, method)(*args, **kwargs)
+        return asyncio.run(getattr(obj, f"a{method}")(*args, **kwargs))
 
-    def stream(self, thing: Any, method: str, *args: Any, **kwargs: Any) -> list[Any]:
-        """All that a streaming method yields."""
-        if not self.twin:
-            return list(getattr(thing, method)(*args, **kwargs))
-        return asyncio.run(collected(getattr(thing, f"a{method}")(*args, **kwargs)))
+    def stream(self, obj: Any, method: str, *args: Any, **kwargs: Any) -> list[Any]:
+        """Return everything that a streaming method yields."""
+        if not self.is_async:
+            return list(getattr(obj, method)(*args, **kwargs))
+        return asyncio.run(_collect(getattr(obj, f"a{method}")(*args, **kwargs)))
 
 
-async def collected(opening: Coroutine[Any, Any, AsyncGenerator[Any, None]]) -> list[Any]:
-    return [item async for item in await opening]
+async def _collect(stream: Coroutine[Any, Any, AsyncGenerator[Any, None]]) -> list[Any]:
+    return [item async for item in await stream]
 
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
-def way(request: pytest.FixtureRequest) -> Way:
-    """Each twin in turn."""
-    return Way(request.param)
-
-
-def said(text: str) -> list[ChatMessage]:
-    return [ChatMessage(text)]
+def sync_async(request: pytest.FixtureRequest) -> SyncAsync:
+    """Run the test with the sync and with the async method."""
+    return SyncAsync(request.param)
 
 
 @pytest.fixture
 def hello() -> list[ChatMessage]:
-    """The shortest conversation."""
-    return said("Hello there")
+    """Return a conversation of one message."""
+    return [ChatMessage("Hello there")]

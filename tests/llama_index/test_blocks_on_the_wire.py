@@ -1,6 +1,6 @@
-"""Each content block in each wire form: what xAI receives, or the refusal before anything is sent.
+"""Each type of content block with each API: what is sent, or the error before anything is sent.
 
-What a block becomes inside is in ``test_messages``; this is the table of what arrives.
+The conversion to parts is tested in ``test_messages``.
 """
 
 import base64
@@ -86,7 +86,7 @@ PDF_AS_DATA = part(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a picture, a text and a PDF."""
+    """Return a folder with an image, a text and a PDF."""
     (tmp_path / "a.png").write_bytes(PNG)
     (tmp_path / "a.txt").write_text("a file")
     (tmp_path / "a.pdf").write_bytes(PDF)
@@ -125,18 +125,18 @@ def received(gateway: Any, form: str, place: int) -> Any:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", USER_BLOCKS)
 def test_what_users_say(
-    way: Any, gateway: Any, model: Any, folder: Path, name: str, form: str
+    sync_async: Any, gateway: Any, model: Any, folder: Path, name: str, form: str
 ) -> None:
-    """A block of a user's arrives in the form's own words, or is refused and nothing is sent."""
+    """A block of a user message is converted for each API, or raises an error."""
     make, wanted = USER_BLOCKS[name]
     message = ChatMessage(blocks=[TextBlock(text="look"), make(folder)])
     llm = model(api=form)
     if wanted[form] == REFUSED:
         with pytest.raises(UsageError, match=r"messages"):
-            way.ask(llm, "chat", [message])
+            sync_async.call(llm, "chat", [message])
         assert not gateway.requests
         return
-    way.ask(llm, "chat", [message])
+    sync_async.call(llm, "chat", [message])
     assert received(gateway, form, 0) == {"role": "user", "content": wanted[form]}
 
 
@@ -152,7 +152,7 @@ SAID: dict[str, Any] = {
 
 
 def called(name: str, arguments: str, parsed: Any) -> dict[str, Any]:
-    """A call in each form's own words."""
+    """Return a tool call in the format of an API."""
     function = {"name": name, "arguments": arguments}
     return {
         "chat_completions": {
@@ -188,28 +188,30 @@ ANSWER_BLOCKS: dict[str, tuple[list[Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ANSWER_BLOCKS)
-def test_what_the_model_said(way: Any, gateway: Any, model: Any, name: str, form: str) -> None:
-    """Blocks of an earlier answer without items go back as the form's own words, calls included."""
+def test_what_the_model_said(
+    sync_async: Any, gateway: Any, model: Any, name: str, form: str
+) -> None:
+    """Blocks of an earlier response without items are sent back, tool calls included."""
     blocks, wanted = ANSWER_BLOCKS[name]
     talk = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=blocks)]
     if name.startswith("tool call"):
         talk.append(ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "c"}))
     else:
         talk.append(ChatMessage("And?"))
-    way.ask(model(api=form), "chat", talk)
+    sync_async.call(model(api=form), "chat", talk)
     assert received(gateway, form, 1) == wanted[form]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_pictures_that_tools_give(way: Any, gateway: Any, model: Any, form: str) -> None:
-    """The picture of a tool's result arrives beside its text."""
+def test_pictures_that_tools_give(sync_async: Any, gateway: Any, model: Any, form: str) -> None:
+    """The image of a tool result is sent beside its text."""
     result = ChatMessage(
         role="tool",
         blocks=[TextBlock(text="here"), ImageBlock(image=PNG)],
         additional_kwargs={"tool_call_id": "c"},
     )
     talk = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=[CALL]), result]
-    answer = way.ask(model(api=form), "chat", talk)
+    answer = sync_async.call(model(api=form), "chat", talk)
     assert "1 image" in answer.message.content
     assert DATA in str(received(gateway, form, 2))
 
@@ -228,7 +230,7 @@ readers: list[int] = []
 
 
 class Watched(io.BytesIO):
-    """An open file that tells which thread reads it."""
+    """An open file that records which thread reads it."""
 
     def read(self, *args: Any) -> bytes:
         readers.append(threading.get_ident())
@@ -240,7 +242,7 @@ class Watched(io.BytesIO):
 async def test_files_are_read_in_a_thread(
     llm: XAILowCode, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, method: str
 ) -> None:
-    """No async method reads a file on the event loop's own thread."""
+    """Async methods do not read files in the thread of the event loop."""
     if name == "open file" and "IOBase" not in str(ImageBlock.model_fields["image"].annotation):
         pytest.skip("older versions of LlamaIndex take no file objects")
     message = ChatMessage(blocks=[FILES[name](folder)])

@@ -1,4 +1,4 @@
-"""Chat and completion: every method answers, sync and async alike, and sends what was asked."""
+"""Chat and completion: all methods, sync and async, and what they send."""
 
 import asyncio
 import inspect
@@ -18,7 +18,7 @@ ANSWER = 'Hello! You wrote: "Hello there". How can I help you further?'
 
 
 def test_class_hierarchy() -> None:
-    """The class is what LlamaIndex's own packages test for."""
+    """The class is a ``FunctionCallingLLM``."""
     names = [base.__name__ for base in XAILowCode.__mro__]
     assert BaseLLM.__name__ in names
     assert FunctionCallingLLM.__name__ in names
@@ -26,10 +26,12 @@ def test_class_hierarchy() -> None:
 
 
 @pytest.mark.parametrize("envelope", ["result", "data", "bare"])
-def test_chat_answers(way: Any, gateway: Any, llm: XAILowCode, hello: Any, envelope: str) -> None:
-    """A chat gives the text, xAI's body verbatim, and counts that add up, in every envelope."""
+def test_chat_answers(
+    sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any, envelope: str
+) -> None:
+    """A chat returns text, xAI's body and token counts, in every envelope of the gateway."""
     gateway.envelope = envelope
-    response = way.ask(llm, "chat", hello)
+    response = sync_async.call(llm, "chat", hello)
     assert response.message.content == ANSWER
     assert response.message.role == "assistant"
     assert response.delta is None
@@ -43,9 +45,9 @@ def test_chat_answers(way: Any, gateway: Any, llm: XAILowCode, hello: Any, envel
     assert counts["cost_usd"] > 0
 
 
-def test_complete_answers(way: Any, gateway: Any, llm: XAILowCode) -> None:
+def test_complete_answers(sync_async: Any, gateway: Any, llm: XAILowCode) -> None:
     """A completion is the chat of one user message."""
-    response = way.ask(llm, "complete", "Hello there")
+    response = sync_async.call(llm, "complete", "Hello there")
     assert (response.text, str(response)) == (ANSWER, ANSWER)
     assert type(response.raw) is dict
     assert response.additional_kwargs["total_tokens"] > 0
@@ -54,7 +56,7 @@ def test_complete_answers(way: Any, gateway: Any, llm: XAILowCode) -> None:
 
 @pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
 def test_streaming_methods_return_generators(llm: XAILowCode, method: str) -> None:
-    """Streams are real generators, and the async methods coroutines that return them."""
+    """Streams are generators; async streaming methods are coroutines that return one."""
     question: Any = [ChatMessage("Hi")] if method == "stream_chat" else "Hi"
     stream = getattr(llm, method)(question)
     assert isinstance(stream, Generator)
@@ -70,9 +72,11 @@ def test_streaming_methods_return_generators(llm: XAILowCode, method: str) -> No
     asyncio.run(look())
 
 
-def test_unset_options_are_not_sent(gateway: Any, way: Any, llm: XAILowCode, hello: Any) -> None:
-    """Of a plain question nothing is sent but the model and the messages."""
-    way.ask(llm, "chat", hello)
+def test_unset_options_are_not_sent(
+    gateway: Any, sync_async: Any, llm: XAILowCode, hello: Any
+) -> None:
+    """Unset options are not sent."""
+    sync_async.call(llm, "chat", hello)
     assert set(gateway.requests[-1].body) == {"model", "messages"}
 
 
@@ -87,13 +91,13 @@ def test_unset_options_are_not_sent(gateway: Any, way: Any, llm: XAILowCode, hel
     ],
 )
 def test_precedence(gateway: Any, model: Any, more: Any, call: Any, sent: float | None) -> None:
-    """The call wins over additional_kwargs, these win over fields, and None takes away."""
+    """A call overrides additional_kwargs, which override fields; None removes an option."""
     model(temperature=0.1, additional_kwargs=more).chat([ChatMessage("Hi")], **call)
     assert gateway.requests[-1].body.get("temperature") == sent
 
 
 def test_a_calls_own_limit_wins(gateway: Any, model: Any, hello: Any) -> None:
-    """The limit of a call wins over the field's, in either of its names."""
+    """The limit of a call overrides the field, under either name."""
     for name in ("max_tokens", "max_completion_tokens"):
         model(max_tokens=5).chat(hello, **{name: 7})
         assert gateway.requests[-1].body["max_completion_tokens"] == 7
@@ -102,12 +106,12 @@ def test_a_calls_own_limit_wins(gateway: Any, model: Any, hello: Any) -> None:
 @pytest.mark.parametrize("name", ["grok-4.7", "a-model-of-next-year"])
 @pytest.mark.parametrize("api", ["chat_completions", "responses"])
 def test_effort_is_sent_for_any_name(
-    way: Any, gateway: Any, model: Any, hello: Any, api: str, name: str
+    sync_async: Any, gateway: Any, model: Any, hello: Any, api: str, name: str
 ) -> None:
-    """How long to think is sent for names that nobody knows too."""
+    """reasoning_effort is sent for unknown model names too."""
     gateway.inject(Refuse(404))
     with pytest.raises(NotFoundError):
-        way.ask(model(name, api=api, reasoning_effort="low"), "chat", hello)
+        sync_async.call(model(name, api=api, reasoning_effort="low"), "chat", hello)
     body = gateway.requests[-1].body
     sent = body.get("reasoning", {}).get("effort") or body.get("reasoning_effort")
     assert sent == "low"
@@ -116,7 +120,7 @@ def test_effort_is_sent_for_any_name(
 def test_additional_kwargs_reach_known_options_and_the_body(
     gateway: Any, model: Any, hello: Any
 ) -> None:
-    """A known option takes its own way, anything else goes into the body as it is."""
+    """Known options are converted; others become fields of the request body."""
     llm = model(additional_kwargs={"seed": 7, "max_completion_tokens": 30, "aura": 1})
     llm.chat(hello, extra_body={"metadata": {"a": "b"}}, previous_response_id=None)
     body = gateway.requests[-1].body
@@ -126,7 +130,7 @@ def test_additional_kwargs_reach_known_options_and_the_body(
 
 
 def test_unknown_constructor_arguments_are_options(gateway: Any, model: Any, hello: Any) -> None:
-    """What is no field joins additional_kwargs instead of being lost."""
+    """Unknown arguments become part of ``additional_kwargs``."""
     llm = model(top_p=0.5)
     assert llm.additional_kwargs == {"top_p": 0.5}
     llm.chat(hello)
@@ -134,20 +138,20 @@ def test_unknown_constructor_arguments_are_options(gateway: Any, model: Any, hel
 
 
 def test_streaming_is_the_methods_choice(gateway: Any, llm: XAILowCode, hello: Any) -> None:
-    """A chat does not become a stream because an option says so."""
+    """The option ``stream`` is ignored."""
     assert llm.chat(hello, stream=True).message.content == ANSWER
     assert "stream" not in gateway.requests[-1].body
 
 
 def test_a_call_may_name_its_model(gateway: Any, llm: XAILowCode, hello: Any) -> None:
-    """A call's own model is asked, once."""
+    """The model of a call is used, and requested once."""
     llm.chat(hello, model="grok-3")
     llm.chat(hello)
     assert [request.body["model"] for request in gateway.requests] == ["grok-3", "grok-4.7"]
 
 
 def test_fields_may_be_assigned(gateway: Any, model: Any, hello: Any) -> None:
-    """What is assigned after the first call counts for the next, address and token included."""
+    """Assigned fields are used by the next call, base URL and token included."""
     llm = model(api_token="at_rwrong")
     with pytest.raises(Exception, match="403"):
         llm.chat(hello)
@@ -159,30 +163,32 @@ def test_fields_may_be_assigned(gateway: Any, model: Any, hello: Any) -> None:
 
 @pytest.mark.parametrize("name", ["grok-4.7", "grok-3-mini", "grok-3"])
 @pytest.mark.parametrize("stop", ["Hello there", ["nowhere", "Hello there"]])
-def test_stop_works_on_every_model(way: Any, model: Any, hello: Any, name: str, stop: Any) -> None:
-    """A stop string ends the answer before it, plain and streamed, on models that refuse it too."""
+def test_stop_works_on_every_model(
+    sync_async: Any, model: Any, hello: Any, name: str, stop: Any
+) -> None:
+    """Stop sequences end the text, streamed or not, also if the model rejects the option."""
     llm = model(name)
-    plain = way.ask(llm, "chat", hello, stop=stop)
-    last = way.stream(llm, "stream_chat", hello, stop=stop)[-1]
+    plain = sync_async.call(llm, "chat", hello, stop=stop)
+    last = sync_async.stream(llm, "stream_chat", hello, stop=stop)[-1]
     assert plain.message.content == last.message.content == 'Hello! You wrote: "'
     assert last.additional_kwargs["finish_reason"] == "stop"
 
 
-def test_completion_to_prompt_is_applied_once(gateway: Any, model: Any, way: Any) -> None:
-    """A prompt is formatted unless the caller says that it is already."""
+def test_completion_to_prompt_is_applied_once(gateway: Any, model: Any, sync_async: Any) -> None:
+    """A prompt is formatted unless ``formatted`` is True."""
     llm = model(completion_to_prompt=lambda prompt: f"<{prompt}>")
-    way.ask(llm, "complete", "a")
-    way.ask(llm, "complete", "a", formatted=True)
-    way.stream(llm, "stream_complete", "b")
+    sync_async.call(llm, "complete", "a")
+    sync_async.call(llm, "complete", "a", formatted=True)
+    sync_async.stream(llm, "stream_complete", "b")
     texts = [request.body["messages"][0]["content"] for request in gateway.requests]
     assert texts == ["<a>", "a", "<b>"]
 
 
-def test_logprobs(way: Any, model: Any, hello: Any) -> None:
-    """Each token has itself first and then its alternatives; a stream ends with all of them."""
+def test_logprobs(sync_async: Any, model: Any, hello: Any) -> None:
+    """Log probabilities have the token first, then its alternatives; streams accumulate them."""
     llm = model("grok-3", logprobs=True, top_logprobs=3)
-    plain = way.ask(llm, "chat", hello)
-    *pieces, last = way.stream(llm, "stream_chat", hello)
+    plain = sync_async.call(llm, "chat", hello)
+    *pieces, last = sync_async.stream(llm, "stream_chat", hello)
     assert "".join(token[0].token for token in plain.logprobs) == ANSWER
     assert {len(token) for token in plain.logprobs} == {3}
     assert [piece.logprobs[0][0].token for piece in pieces] == [piece.delta for piece in pieces]
@@ -190,13 +196,13 @@ def test_logprobs(way: Any, model: Any, hello: Any) -> None:
 
 
 def test_several_event_loops(llm: XAILowCode, hello: Any) -> None:
-    """One model serves any number of asyncio.run, one after another."""
+    """A model can be used by several event loops, one after another."""
     answers = [asyncio.run(llm.achat(hello)).message.content for _ in range(3)]
     assert answers == [ANSWER] * 3
 
 
 def test_nothing_blocks_the_loop(gateway: Any, llm: XAILowCode, hello: Any) -> None:
-    """Twenty chats of 0.2 seconds take about as long as one when they run at once."""
+    """Twenty concurrent chats of 0.2 seconds take about as long as one."""
 
     async def all_at_once() -> float:
         loop = asyncio.get_running_loop()
@@ -212,7 +218,7 @@ def test_nothing_blocks_the_loop(gateway: Any, llm: XAILowCode, hello: Any) -> N
 
 
 def test_close_leaves_the_model_usable(llm: XAILowCode, hello: Any) -> None:
-    """After close and aclose the next call connects again."""
+    """A model can be used after close and aclose."""
     llm.close()
     assert llm.chat(hello).message.content == ANSWER
     llm.close()

@@ -1,4 +1,4 @@
-"""Configuration: names of the peers, metadata, storing, copying, and no token in sight."""
+"""Configuration: aliases, metadata, dumps, copies, and secrecy of the token."""
 
 import asyncio
 import copy
@@ -23,7 +23,7 @@ TOKEN = "at_r0123456789abcdef"
 
 
 def test_the_form_and_its_options(gateway: Any, model: Any, hello: Any) -> None:
-    """Form, storing and what is told are fields, which calls overrule."""
+    """api, store and include are fields; options of a call override them."""
     llm = model(api="responses", store=False, include=["reasoning.encrypted_content"])
     llm.chat(hello)
     body = gateway.requests[-1].body
@@ -40,7 +40,7 @@ def test_the_form_and_its_options(gateway: Any, model: Any, hello: Any) -> None:
 
 
 def test_threads_share_a_model(model: Any) -> None:
-    """Calls of many threads, each with loops of its own among them, get their own answers."""
+    """Threads with event loops of their own get their own responses."""
     llm = model()
 
     def ask(number: int) -> str:
@@ -54,7 +54,7 @@ def test_threads_share_a_model(model: Any) -> None:
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Token and address come from the environment where they are not given."""
+    """Token and base URL are read from the environment by default."""
     monkeypatch.setenv("LOWCODEAPI_API_TOKEN", TOKEN)
     monkeypatch.setenv("LOWCODEAPI_BASE_URL", "http://127.0.0.1:1/xai/")
     llm = XAILowCode()
@@ -67,14 +67,14 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("token", [None, "", "xai-abc", "at_ with space"])
 def test_impossible_tokens(token: str | None) -> None:
-    """What cannot be a token is refused at once, without repeating it."""
+    """An invalid token raises an error that does not contain it."""
     with pytest.raises(UsageError, match="api_token") as caught:
         XAILowCode(api_token=token)
     assert not token or token not in repr(caught.value)
 
 
 def test_impossible_fields_do_not_repeat_the_token() -> None:
-    """A wrong field is named; the token beside it is not."""
+    """A validation error names the field, and does not contain the token."""
     with pytest.raises(ValidationError, match="temperature") as caught:
         XAILowCode(api_token=TOKEN, temperature=3)
     assert TOKEN not in str(caught.value) + repr(caught.value) + str(caught.value.errors())
@@ -95,7 +95,7 @@ def test_impossible_fields_do_not_repeat_the_token() -> None:
     ],
 )
 def test_metadata(options: Any, window: int, output: int) -> None:
-    """Window and output limit are known for any name, and follow the fields."""
+    """Context window and output limit are known for any name, and follow the fields."""
     metadata = XAILowCode(api_token=TOKEN, **options).metadata
     assert (metadata.context_window, metadata.num_output) == (window, output)
     assert metadata.is_chat_model
@@ -104,7 +104,7 @@ def test_metadata(options: Any, window: int, output: int) -> None:
 
 
 def test_metadata_follows_assignment() -> None:
-    """A model that is assigned another name has that model's metadata."""
+    """Assigning another name changes the metadata."""
     llm = XAILowCode(api_token=TOKEN)
     llm.model, llm.max_tokens, llm.is_function_calling_model = "grok-3", 5, False
     assert llm.metadata.context_window == 131_072
@@ -118,7 +118,7 @@ def used(llm: XAILowCode) -> XAILowCode:
 
 
 def test_dict_and_back(gateway: Any, model: Any, hello: Any) -> None:
-    """A stored model has all but the token, and comes back with it from the caller."""
+    """A dump omits the token; ``from_dict`` takes it from the caller."""
     llm = used(model(temperature=0.2, additional_kwargs={"seed": 3}, timeout=(1, 2, 3, 4)))
     stored = json.loads(json.dumps(llm.to_dict()))
     assert stored["class_name"] == "XAILowCode"
@@ -131,13 +131,13 @@ def test_dict_and_back(gateway: Any, model: Any, hello: Any) -> None:
 
 
 def test_timeouts_of_httpx_are_stored() -> None:
-    """An httpx.Timeout becomes the tuple that means the same."""
+    """An httpx.Timeout is dumped as a tuple."""
     llm = XAILowCode(api_token=TOKEN, timeout=httpx.Timeout(1, read=2))
     assert json.loads(llm.to_json())["timeout"] == [1, 2, 1, 1]
 
 
 def test_json_and_back(llm: XAILowCode, gateway: Any, monkeypatch: Any) -> None:
-    """JSON of pydantic and of LlamaIndex restores the model, the token from the environment."""
+    """JSON restores the model, with the token from the environment."""
     monkeypatch.setenv("LOWCODEAPI_API_TOKEN", gateway.api_token)
     for back in (
         XAILowCode.from_json(llm.to_json()),
@@ -159,7 +159,7 @@ def test_json_and_back(llm: XAILowCode, gateway: Any, monkeypatch: Any) -> None:
     ids=["copy", "deepcopy", "model_copy", "update", "pickle"],
 )
 def test_copies(llm: XAILowCode, hello: Any, copied: Any, caplog: Any) -> None:
-    """A copy of a used model works, and the original goes on; nothing is warned of."""
+    """A copy of a used model works, the original too, without warnings."""
     twin = copied(used(llm))
     assert twin.api_token == llm.api_token
     assert twin.chat(hello).message.content == llm.chat(hello).message.content
@@ -167,7 +167,7 @@ def test_copies(llm: XAILowCode, hello: Any, copied: Any, caplog: Any) -> None:
 
 
 def test_copies_share_their_surroundings(model: Any, hello: Any) -> None:
-    """A deep copy sends with the same injected client and reports to the same callbacks."""
+    """A deep copy shares the HTTP client and the callbacks."""
     with httpx.Client() as client:
         llm = used(model(http_client=client))
         twin = copy.deepcopy(llm)
@@ -177,7 +177,7 @@ def test_copies_share_their_surroundings(model: Any, hello: Any) -> None:
 
 
 def test_pickling_leaves_the_model_whole(model: Any, caplog: Any) -> None:
-    """What cannot be pickled is missing in the copy, with a warning, and not in the original."""
+    """Pickles omit what cannot be pickled, with a warning; the original is not changed."""
     with httpx.Client() as client:
         llm = model(http_client=client, completion_to_prompt=lambda prompt: f"<{prompt}>")
         twin = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
@@ -189,7 +189,7 @@ def test_pickling_leaves_the_model_whole(model: Any, caplog: Any) -> None:
 
 
 async def test_injected_clients_are_used(gateway: Any, model: Any, hello: Any) -> None:
-    """Requests go through the clients that were given, without the token, and leave them open."""
+    """Injected clients are used, do not receive the token, and are not closed."""
     seen: list[str] = []
 
     def note(request: httpx.Request) -> None:
@@ -200,7 +200,7 @@ async def test_injected_clients_are_used(gateway: Any, model: Any, hello: Any) -
 
     client = httpx.Client(event_hooks={"request": [note]})
     async_client = httpx.AsyncClient(event_hooks={"request": [anote]})
-    llm = model(http_client=client, async_http_client=async_client)
+    llm = model(http_client=client, http_async_client=async_client)
     llm.chat(hello)
     await llm.achat(hello)
     llm.close()
@@ -215,7 +215,7 @@ async def test_injected_clients_are_used(gateway: Any, model: Any, hello: Any) -
 
 @pytest.mark.parametrize("kind", ["repr", "str", "dict", "dump", "json", "payload", "schema"])
 def test_the_token_is_nowhere(llm: XAILowCode, model: Any, gateway: Any, kind: str) -> None:
-    """No print, dump or payload of a used model has the token."""
+    """Reprs, dumps and payloads of a used model omit the token."""
     shown = {
         "repr": repr,
         "str": str,
@@ -232,10 +232,10 @@ def test_the_token_is_nowhere(llm: XAILowCode, model: Any, gateway: Any, kind: s
         assert gateway.api_token in shown(model(additional_kwargs={"user": gateway.api_token}))
 
 
-def test_logs_have_no_token(way: Any, llm: XAILowCode, gateway: Any, caplog: Any) -> None:
-    """Nothing that any library logs, down to debug, has the token."""
+def test_logs_have_no_token(sync_async: Any, llm: XAILowCode, gateway: Any, caplog: Any) -> None:
+    """Log records of all libraries omit the token."""
     with caplog.at_level(logging.DEBUG):
-        way.ask(llm, "chat", [ChatMessage("Hi")])
+        sync_async.call(llm, "chat", [ChatMessage("Hi")])
     assert "chat/completions" in caplog.text
     assert gateway.api_token not in caplog.text
 
@@ -252,7 +252,7 @@ def test_settings(llm: XAILowCode) -> None:
 
 
 def test_refused_options_are_warned_of_once(model: Any, hello: Any) -> None:
-    """An option that the model refuses is left out with one warning."""
+    """An option that the model rejects is dropped with one warning."""
     llm = model(additional_kwargs={"presence_penalty": 1.0})
     with pytest.warns(UserWarning, match="presence_penalty"):
         llm.chat(hello)

@@ -1,7 +1,7 @@
-"""Law: a token under a wrong name leads to an error that names it, in whatever way it was given.
+"""Credentials among options are refused by name, wherever they are passed.
 
-Nothing is sent, and the token is in no error, no event, no span, no print and no variable of our
-frames. The settings of the connection that hold secrets themselves are here too.
+Nothing is sent, and the credential is in no error, event, span, repr or variable of our frames.
+Settings that may contain secrets are tested here too.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ IN_CALLS: list[tuple[dict[str, Any], str]] = [
 
 
 class Events(BaseEventHandler):
-    """Keeps each event as it is printed."""
+    """Records events as JSON and as repr."""
 
     kept: list[str] = Field(default_factory=list)
 
@@ -82,7 +82,7 @@ class Events(BaseEventHandler):
 
 
 class Spans(SimpleSpanHandler):
-    """Keeps what methods are called with, and what they raise."""
+    """Records arguments and errors of spans."""
 
     kept: list[str] = Field(default_factory=list)
 
@@ -99,7 +99,7 @@ class Spans(SimpleSpanHandler):
 
 @contextmanager
 def observed() -> Iterator[list[str]]:
-    """What observers of LlamaIndex are told while the block lasts."""
+    """Collect what LlamaIndex's event and span handlers receive."""
     root, events, spans = get_dispatcher(), Events(), Spans()
     root.add_event_handler(events)
     root.add_span_handler(spans)
@@ -120,7 +120,7 @@ def _server() -> Iterator[Loopback]:
 
 @pytest.fixture
 def world(_server: Loopback) -> Loopback:
-    """A server that answers nothing that could be used, and keeps what comes."""
+    """Return a server that records requests and responds with an error."""
     _server.requests.clear()
     return _server
 
@@ -130,7 +130,7 @@ def made(kind: Any, world: Loopback, **more: Any) -> Any:
 
 
 def refused(world: Loopback, name: str, act: Callable[[], Any]) -> UsageError:
-    """The error of what is refused: it has no canary in it, and nothing came to the server."""
+    """Return the error of ``act``; it contains no credential, and nothing was sent."""
     with observed() as told, pytest.raises(UsageError) as refusal:
         act()
     error = refusal.value
@@ -158,7 +158,7 @@ def refused(world: Loopback, name: str, act: Callable[[], Any]) -> UsageError:
 def test_no_constructor_takes_a_credential_as_an_option(
     world: Loopback, kind: Any, options: dict[str, Any], name: str
 ) -> None:
-    """Given as an argument, in ``additional_kwargs``, or with a stored model."""
+    """As an argument, in ``additional_kwargs``, or with ``from_dict``."""
     error = refused(world, name, lambda: made(kind, world, **options))
     assert "api_token" in str(error)
     if kind is not XAIImageGenerator:
@@ -169,7 +169,7 @@ def test_no_constructor_takes_a_credential_as_an_option(
 
 @pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
 def test_other_unknown_options_go_on(world: Loopback, kind: Any) -> None:
-    """What is no credential becomes an additional keyword argument as ever."""
+    """Other unknown arguments become part of ``additional_kwargs``."""
     component = made(kind, world, made_up="at_least_once", stop_token_ids=[1], access_token=None)
     assert component.additional_kwargs == {"made_up": "at_least_once", "stop_token_ids": [1]}
 
@@ -186,7 +186,7 @@ PROMPT = PromptTemplate("The capital of {country}, with {token}?")
 
 
 def now() -> str:
-    """What time it is."""
+    """Return the time."""
     return "noon"
 
 
@@ -236,32 +236,32 @@ CALLS: dict[str, Ask] = {
 }
 
 
-@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize("method", CALLS)
 @pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
 def test_no_call_takes_a_credential_as_an_option(
-    world: Loopback, way: str, options: dict[str, Any], name: str
+    world: Loopback, method: str, options: dict[str, Any], name: str
 ) -> None:
-    """It is refused before an event or a span has it, and before anything is sent."""
+    """The error is raised before an event or span starts, and before anything is sent."""
     llm = made(XAILowCode, world)
-    refused(world, name, lambda: CALLS[way](llm, dict(options)))
+    refused(world, name, lambda: CALLS[method](llm, dict(options)))
 
 
-@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize("method", CALLS)
 def test_options_that_were_changed_later_are_judged_with_each_call(
-    world: Loopback, way: str
+    world: Loopback, method: str
 ) -> None:
-    """Additional keyword arguments that somebody put a token into lead to no request."""
+    """Credentials that were put into ``additional_kwargs`` later are refused."""
     llm = made(XAILowCode, world)
     llm.additional_kwargs["api_key"] = CANARY
     with observed() as told, pytest.raises(UsageError, match=r"^api_key: ") as refusal:
-        CALLS[way](llm, {})
+        CALLS[method](llm, {})
     assert CANARY not in f"{refusal.value} {refusal.value!r}"
     assert CANARY not in "".join(told)
     assert world.requests == []
 
 
 def test_subclasses_of_users_are_no_way_round(world: Loopback) -> None:
-    """A method that a subclass has of its own is judged before it runs, with its span around it."""
+    """Overridden methods of a subclass are guarded, outside their spans."""
 
     class Own(XAILowCode):
         def chat(self, messages: Any, **kwargs: Any) -> Any:
@@ -275,7 +275,7 @@ def test_subclasses_of_users_are_no_way_round(world: Loopback) -> None:
 
 
 def test_spans_and_signatures_are_as_they_were(gateway: Any, llm: XAILowCode) -> None:
-    """The wrapper around the methods changes nothing that LlamaIndex or a reader looks at."""
+    """The guard preserves spans, docstrings and coroutine functions."""
     with observed() as told:
         assert llm.chat(HELLO, top_p=0.5).message.content
         assert asyncio.run(llm.acomplete("Hello", top_p=0.5)).text
@@ -283,20 +283,20 @@ def test_spans_and_signatures_are_as_they_were(gateway: Any, llm: XAILowCode) ->
     assert re.search(r"XAILowCode\.chat-\S+ of XAILowCode: ", spans)
     assert re.search(r"XAILowCode\.acomplete-\S+ of XAILowCode: ", spans)
     assert gateway.requests[-1].body["top_p"] == 0.5
-    assert "Answers a conversation" in str(XAILowCode.chat.__doc__)
+    assert "Send a conversation" in str(XAILowCode.chat.__doc__)
     assert asyncio.iscoroutinefunction(llm.achat)
     assert not asyncio.iscoroutinefunction(llm.chat)
 
 
 def test_values_for_prompts_are_no_options(gateway: Any, llm: XAILowCode) -> None:
-    """A template may have a place that is called token."""
+    """Template variables may have names of credentials."""
     assert llm.predict(PROMPT, country="France", token=TOKEN)
     assert llm.structured_predict(City, PROMPT, country="France", token=TOKEN).name
     assert TOKEN in json.dumps(gateway.requests[-1].body)
 
 
 def test_what_is_no_credential_goes_on(gateway: Any, model: Any) -> None:
-    """Options with words that only look like one, and a server tool with keys of its own."""
+    """Similar names, and credentials of an MCP server, are accepted."""
     tool = mcp("https://mcp.example", "museum", authorization=f"Bearer {CANARY}")
     llm = model(stop_token_ids=[1], server_tools=[tool])
     assert llm.chat(HELLO, keywords=["a"], user=CANARY, prompt_cache_key="docs").message.content
@@ -309,7 +309,7 @@ def test_what_is_no_credential_goes_on(gateway: Any, model: Any) -> None:
 def test_no_order_of_images_takes_a_credential(
     world: Loopback, options: dict[str, Any], name: str
 ) -> None:
-    """Neither directly nor as an argument that a tool adds to each order."""
+    """Neither as an argument nor as an option of the tool."""
     painter = made(XAIImageGenerator, world)
     refused(world, name, lambda: painter.generate("x", **options))
     refused(world, name, lambda: asyncio.run(painter.agenerate("x", **options)))
@@ -325,7 +325,7 @@ def test_no_order_of_images_takes_a_credential(
 
 @pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
 def test_embeddings_send_no_credential(world: Loopback, options: dict[str, Any], name: str) -> None:
-    """Additional keyword arguments that were changed later are judged as well."""
+    """Credentials that were put into ``additional_kwargs`` later are refused."""
     embedding = made(XAILowCodeEmbedding, world)
     embedding.additional_kwargs.update(options)
     for act in (
@@ -345,13 +345,13 @@ PROXY = "http://user:canary-of-a-password@proxy.example:3128"
 
 
 def settings_of(component: Any) -> Any:
-    gateway = component._gateway
-    return (gateway() if callable(gateway) else gateway).settings
+    model = component._chat_model
+    return (model() if callable(model) else model).settings
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
-    """Proxy, certificates, the size of a response and timeouts reach the settings."""
+    """Proxy, certificates, response size and timeouts are passed to the settings."""
     ca_file = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(ca_file))
     component = kind(
@@ -408,9 +408,9 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
         ({"http_client": "http://user:canary@proxy"}, "http_client"),
         ({"http_client": httpx.Client}, "http_client"),
         ({"http_client": httpx.AsyncClient()}, "http_client"),
-        ({"async_http_client": httpx.Client()}, "async_http_client"),
+        ({"http_async_client": httpx.Client()}, "http_async_client"),
         ({"http_client": httpx.Client(), "proxy": PROXY}, "proxy"),
-        ({"async_http_client": httpx.AsyncClient(), "verify": False}, "verify"),
+        ({"http_async_client": httpx.AsyncClient(), "verify": False}, "verify"),
     ],
     ids=lambda one: str(one)[:40],
 )
@@ -418,7 +418,7 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
 def test_impossible_settings_are_refused_by_name(
     kind: Any, options: dict[str, Any], name: str
 ) -> None:
-    """When the component is made, and without what was given."""
+    """The error is raised by the constructor and does not contain the value."""
     with pytest.raises(UsageError) as refusal:
         kind(api_token=TOKEN, **options)
     assert refusal.value.field == name
@@ -426,7 +426,7 @@ def test_impossible_settings_are_refused_by_name(
 
 
 def test_impossible_settings_that_are_assigned_are_refused_at_the_call(world: Loopback) -> None:
-    """Fields may be assigned at any time; then the next call says what is wrong."""
+    """Assigned fields are validated by the next call."""
     for name, wrong in (("timeout", "soon"), ("verify", "/no/such/file"), ("http_client", 5)):
         llm = made(XAILowCode, world)
         setattr(llm, name, wrong)
@@ -438,7 +438,7 @@ def test_impossible_settings_that_are_assigned_are_refused_at_the_call(world: Lo
 
 @pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
 def test_a_tls_context_is_shared_and_does_not_travel(kind: Any) -> None:
-    """Copies use the same one; dumps go without it; pickling says what to do."""
+    """Copies share the context; dumps omit it; pickling raises an error."""
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     component = kind(api_token=TOKEN, verify=own)
     assert settings_of(component).verify is own
@@ -453,7 +453,7 @@ def test_a_tls_context_is_shared_and_does_not_travel(kind: Any) -> None:
 
 
 def test_no_verification_is_warned_of_once(gateway: Any, model: Any) -> None:
-    """Once for each model, not for its calls and copies."""
+    """One warning for each model, none for its calls and copies."""
     with pytest.warns(UserWarning, match=r"^verify=False: ") as caught:
         llm = model(verify=False)
     assert len(caught) == 1

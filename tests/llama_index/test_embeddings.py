@@ -1,4 +1,4 @@
-"""Embeddings for indices: each text its vector, in every method, its twin, and every copy."""
+"""Embeddings: all methods, sync and async, settings, copies and errors."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ TOKEN = "at_r" + "0" * 32
 
 @pytest.fixture
 def embedding(gateway: Any) -> Any:
-    """Embeddings behind a gateway that has them."""
+    """Return embeddings of a gateway that has the endpoint."""
     gateway.embeddings = True
     yield made(gateway)
     gateway.embeddings = False
@@ -41,38 +41,38 @@ def near(vectors: list[list[float]], others: list[list[float]]) -> bool:
 
 
 def test_it_is_llama_indexs(gateway: Any) -> None:
-    """It is a BaseEmbedding with a name of its own."""
+    """The class is a ``BaseEmbedding``."""
     names = [base.__name__ for base in XAILowCodeEmbedding.__mro__]
     assert BaseEmbedding.__name__ in names
     assert XAILowCodeEmbedding.class_name() == "XAILowCodeEmbedding"
     assert made(gateway, model="m").model_name == "m"
 
 
-def test_every_method_gives_the_vector(way: Any, gateway: Any, embedding: Any) -> None:
-    """Query and text, alone and in batches of any size and form: one vector for each text."""
+def test_every_method_gives_the_vector(sync_async: Any, gateway: Any, embedding: Any) -> None:
+    """Each text gets its vector, in batches of any size and encoding."""
     alone = [embedding.get_text_embedding(text) for text in TEXTS]
     assert len({tuple(vector) for vector in alone}) == len(TEXTS)
-    assert way.ask(embedding, "get_query_embedding", TEXTS[0]) == alone[0]
-    assert way.ask(embedding, "get_text_embedding", TEXTS[0]) == alone[0]
+    assert sync_async.call(embedding, "get_query_embedding", TEXTS[0]) == alone[0]
+    assert sync_async.call(embedding, "get_text_embedding", TEXTS[0]) == alone[0]
     gateway.requests.clear()
-    assert way.ask(embedding, "get_text_embedding_batch", TEXTS) == alone
+    assert sync_async.call(embedding, "get_text_embedding_batch", TEXTS) == alone
     assert sorted(len(request.body["input"]) for request in gateway.requests) == [3, 10, 10]
     packed = made(gateway, encoding_format="base64", embed_batch_size=4, num_workers=2)
-    assert near(way.ask(packed, "get_text_embedding_batch", TEXTS), alone)
-    assert way.ask(embedding, "get_text_embedding_batch", []) == []
-    mean = way.ask(embedding, "get_agg_embedding_from_queries", TEXTS[:2])
+    assert near(sync_async.call(packed, "get_text_embedding_batch", TEXTS), alone)
+    assert sync_async.call(embedding, "get_text_embedding_batch", []) == []
+    mean = sync_async.call(embedding, "get_agg_embedding_from_queries", TEXTS[:2])
     assert near([mean], [[(a + b) / 2 for a, b in zip(alone[0], alone[1], strict=True)]])
 
 
 def test_large_batches_are_split(gateway: Any, embedding: Any) -> None:
-    """LlamaIndex may hand over more than xAI takes at once."""
+    """Batches larger than xAI's limit are split."""
     embedding.embed_batch_size = 2048
     assert len(embedding.get_text_embedding_batch([str(n) for n in range(300)])) == 300
     assert [len(request.body["input"]) for request in gateway.requests] == [128, 128, 44]
 
 
 def test_every_option_is_sent(gateway: Any, embedding: Any) -> None:
-    """Options are in the body, unknown ones among them, and nothing that is not set."""
+    """Set options are sent, unknown ones included."""
     embedding.get_query_embedding("a")
     assert gateway.requests[-1].body == {"model": "grok-embedding-small", "input": ["a"]}
     wished = made(gateway, model_name="m", dimensions=4, user="u", additional_kwargs={"b": 2}, c=3)
@@ -82,7 +82,7 @@ def test_every_option_is_sent(gateway: Any, embedding: Any) -> None:
 
 
 def test_an_index_finds_what_is_alike(embedding: Any) -> None:
-    """An index finds the text that shares words with the question."""
+    """An index retrieves the text that shares words with the query."""
     texts = ["The lighthouse stands at the shore.", "Foxes sleep in winter."]
     index = VectorStoreIndex.from_documents(
         [Document(text=text) for text in texts], embed_model=embedding
@@ -92,7 +92,7 @@ def test_an_index_finds_what_is_alike(embedding: Any) -> None:
 
 
 async def test_it_transforms_nodes(embedding: Any) -> None:
-    """As a step of a pipeline it gives each node its vector, sync and async."""
+    """In an ingestion pipeline each node gets its vector, sync and async."""
     nodes = [TextNode(text=text) for text in TEXTS[:3]]
     pipeline = IngestionPipeline(transformations=[embedding], disable_cache=True)
     expected = embedding.get_text_embedding_batch(TEXTS[:3])
@@ -102,40 +102,40 @@ async def test_it_transforms_nodes(embedding: Any) -> None:
     await embedding.aclose()
 
 
-def test_a_gateway_without_embeddings_says_so(way: Any, gateway: Any) -> None:
-    """Where the endpoint is missing the error says what to use in its place; no vector is made."""
+def test_a_gateway_without_embeddings_says_so(sync_async: Any, gateway: Any) -> None:
+    """If the endpoint is missing, the error names alternatives."""
     for method, given in (("get_query_embedding", "a"), ("get_text_embedding_batch", ["a"])):
         with pytest.raises(RouteNotFoundError, match="no endpoint for embeddings") as missing:
-            way.ask(made(gateway), method, given)
+            sync_async.call(made(gateway), method, given)
         assert "sentence-transformers" in str(missing.value)
 
 
-def test_errors_pass(way: Any, gateway: Any, embedding: Any) -> None:
-    """The core's errors come through."""
+def test_errors_pass(sync_async: Any, gateway: Any, embedding: Any) -> None:
+    """Errors of the core are raised unchanged."""
     gateway.inject(Refuse(429))
     with pytest.raises(RateLimitError):
-        way.ask(embedding, "get_text_embedding", "a")
+        sync_async.call(embedding, "get_text_embedding", "a")
 
 
 @pytest.mark.parametrize(
     "wrong", [{"dimensions": 0}, {"encoding_format": "hex"}, {"model_name": ""}]
 )
 def test_impossible_fields(gateway: Any, wrong: dict[str, Any]) -> None:
-    """An impossible field is refused when the component is made, without showing the token."""
+    """An invalid field raises an error without the token."""
     with pytest.raises(ValidationError) as refusal:
         made(gateway, **wrong)
     assert gateway.api_token not in str(refusal.value)
 
 
 def test_no_token(gateway: Any) -> None:
-    """Without a token nothing is made."""
+    """A missing token raises an error."""
     assert gateway.base_url
     with pytest.raises(UsageError):
         XAILowCodeEmbedding()
 
 
 def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Token and address come from the environment; other names of the fields are taken."""
+    """Token and base URL are read from the environment; aliases are accepted."""
     monkeypatch.setenv("LOWCODEAPI_API_TOKEN", TOKEN)
     monkeypatch.setenv("LOWCODEAPI_BASE_URL", "https://gateway.example/xai")
     made_bare = XAILowCodeEmbedding()
@@ -149,7 +149,7 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_stored_without_the_token(
     gateway: Any, embedding: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Dumps, prints, events and logs hold no token; a dump makes the same component again."""
+    """Dumps, reprs, events and logs omit the token; a dump restores the component."""
     caplog.set_level(logging.DEBUG)
     debug = LlamaDebugHandler(print_trace_on_end=False)
     embedding.callback_manager = CallbackManager([debug])
@@ -168,7 +168,7 @@ def test_it_is_stored_without_the_token(
 
 
 def test_copies(gateway: Any, embedding: Any) -> None:
-    """Copies and pickles, before and after use, make the same vectors and are on their own."""
+    """Copies and pickles, before and after use, return the same vectors."""
     fresh = pickle.loads(pickle.dumps(embedding))  # noqa: S301 - our own bytes
     expected = embedding.get_text_embedding("a")
     used = pickle.loads(pickle.dumps(embedding))  # noqa: S301 - our own bytes

@@ -1,6 +1,6 @@
 """Engines: LlamaIndex's query and chat engines, selectors and evaluators run on the model.
 
-Pieces of text are found by embeddings made here: the words they share.
+Retrieval uses test embeddings of the words of a text.
 """
 
 import asyncio
@@ -193,12 +193,12 @@ def test_faithfulness(llm: Any, verdict: str) -> None:
     assert result.passing is again.passing is (verdict == "YES")
 
 
-def test_pictures_in_a_chat(way: Any, gateway: Any, llm: Any) -> None:
+def test_pictures_in_a_chat(sync_async: Any, gateway: Any, llm: Any) -> None:
     """A picture that was made goes straight back into a conversation."""
     painter = XAIImageGenerator(api_token=gateway.api_token, base_url=gateway.base_url)
-    (picture,) = way.ask(painter, "generate", "A red fox", response_format="b64_json")
+    (picture,) = sync_async.call(painter, "generate", "A red fox", response_format="b64_json")
     assert isinstance(picture, ImageBlock)
     message = ChatMessage(blocks=[TextBlock(text="What is it?"), picture])
-    assert "1 image" in way.ask(llm, "chat", [message]).message.content
-    assert "1 image" in way.stream(llm, "stream_chat", [message])[-1].message.content
+    assert "1 image" in sync_async.call(llm, "chat", [message]).message.content
+    assert "1 image" in sync_async.stream(llm, "stream_chat", [message])[-1].message.content
     assert isinstance(llm.as_structured_llm(Fact).chat([message]).raw, Fact)

@@ -1,4 +1,4 @@
-"""Errors: the core's own classes with readable texts, at the right moment, never with the token."""
+"""Errors: classes and messages of the core, raised by every method, without the token."""
 
 import pickle
 import traceback
@@ -40,7 +40,7 @@ BROKEN_STREAMS = [
 
 
 def check(error: errors.XAILowCodeError, gateway: Any) -> None:
-    """No token in any form of the error, which also travels between processes."""
+    """The error omits the token, also after pickling."""
     shown = "".join(traceback.format_exception(error)) + repr(vars(error))
     assert gateway.api_token not in shown
     assert len(str(error)) < 500
@@ -50,63 +50,67 @@ def check(error: errors.XAILowCodeError, gateway: Any) -> None:
 
 @pytest.mark.parametrize("method", ["chat", "complete", "stream_chat", "stream_complete"])
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: repr(case[0]).partition(",")[0])
-def test_faults(way: Any, gateway: Any, llm: XAILowCode, method: str, case: Any) -> None:
-    """Each misfortune is the same class and text in every method."""
+def test_faults(sync_async: Any, gateway: Any, llm: XAILowCode, method: str, case: Any) -> None:
+    """Each fault raises the same error in every method."""
     fault, kind, status, text = case
     gateway.inject(fault)
     question: Any = [ChatMessage("Hi")] if method.endswith("chat") else "Hi"
     with pytest.raises(kind, match=text) as caught:
-        (way.stream if method.startswith("stream") else way.ask)(llm, method, question)
+        (sync_async.stream if method.startswith("stream") else sync_async.call)(
+            llm, method, question
+        )
     assert status in {None, caught.value.status_code}
     check(caught.value, gateway)
 
 
 @pytest.mark.parametrize(("fault", "kind"), BROKEN_STREAMS)
-def test_broken_streams(way: Any, gateway: Any, llm: XAILowCode, fault: Any, kind: type) -> None:
-    """A stream that breaks off raises; a part is never passed off as the whole."""
+def test_broken_streams(
+    sync_async: Any, gateway: Any, llm: XAILowCode, fault: Any, kind: type
+) -> None:
+    """An interrupted stream raises an error."""
     gateway.inject(fault)
     with pytest.raises(kind) as caught:
-        way.stream(llm, "stream_chat", [ChatMessage("Hello there, tell a long story")])
+        sync_async.stream(llm, "stream_chat", [ChatMessage("Hello there, tell a long story")])
     check(caught.value, gateway)
 
 
 @pytest.mark.parametrize(("token", "status"), [("wrong_form", 401), ("at_rffffffffffffff", 403)])
-def test_wrong_tokens(way: Any, model: Any, hello: Any, token: str, status: int) -> None:
-    """A token that the gateway does not take is not repeated, though the gateway's answer does."""
+def test_wrong_tokens(sync_async: Any, model: Any, hello: Any, token: str, status: int) -> None:
+    """The token of a rejected request is not in the error, though it is in the response."""
     with pytest.raises(errors.AuthenticationError) as caught:
-        way.ask(model(api_token=token), "chat", hello)
+        sync_async.call(model(api_token=token), "chat", hello)
     assert caught.value.status_code == status
     shown = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
     assert token not in shown
 
 
-def test_an_account_without_xai(way: Any, gateway: Any, model: Any, hello: Any) -> None:
-    """A token whose account has no xAI key says that."""
+def test_an_account_without_xai(sync_async: Any, gateway: Any, model: Any, hello: Any) -> None:
+    """The error reports that the account has no xAI key."""
     with pytest.raises(errors.AccountNotConnectedError) as caught:
-        way.ask(model(api_token=gateway.unconnected_token), "chat", hello)
+        sync_async.call(model(api_token=gateway.unconnected_token), "chat", hello)
     assert gateway.unconnected_token not in repr(vars(caught.value))
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2])
 def test_retries_do_not_multiply(
-    way: Any, gateway: Any, model: Any, hello: Any, retries: int
+    sync_async: Any, gateway: Any, model: Any, hello: Any, retries: int
 ) -> None:
-    """A failing call is sent once and as often again as max_retries says."""
+    """A failing call is retried ``max_retries`` times."""
     gateway.inject(*[Refuse(429, retry_after=0.001) for _ in range(retries + 1)])
     with pytest.raises(errors.RateLimitError):
-        way.ask(model(max_retries=retries), "chat", hello)
+        sync_async.call(model(max_retries=retries), "chat", hello)
     assert len(gateway.requests) == retries + 1
 
 
 def test_exhausted_credits_are_not_asked_again(
-    way: Any, gateway: Any, model: Any, hello: Any
+    sync_async: Any, gateway: Any, model: Any, hello: Any
 ) -> None:
-    """Where there is nothing left to pay with, one request says so, however often one may ask."""
+    """Exhausted credits are not retried."""
     gateway.inject(
         Refuse(429, "Your team has either used all available credits or reached its limit.")
     )
     with pytest.raises(errors.CreditsExhaustedError):
-        way.ask(model(max_retries=3), "chat", hello)
+        sync_async.call(model(max_retries=3), "chat", hello)
     assert len(gateway.requests) == 1
 
 
@@ -114,17 +118,17 @@ def test_exhausted_credits_are_not_asked_again(
     "wrong",
     [{"temperature": "hot"}, {"stop": [""]}, {"response_format": "json"}, {"tools": ["f"]}],
 )
-def test_impossible_requests(gateway: Any, way: Any, llm: XAILowCode, wrong: Any) -> None:
-    """What cannot be sent is refused at the call, of streams too, and nothing is sent."""
+def test_impossible_requests(gateway: Any, sync_async: Any, llm: XAILowCode, wrong: Any) -> None:
+    """An invalid request raises an error at the call, of streams too; nothing is sent."""
     with pytest.raises(errors.UsageError) as caught:
         llm.stream_chat([ChatMessage("Hi")], **wrong)
     assert caught.value.field == next(iter(wrong))
     with pytest.raises(errors.UsageError):
-        way.ask(llm, "chat", [ChatMessage("Hi")], **wrong)
+        sync_async.call(llm, "chat", [ChatMessage("Hi")], **wrong)
     assert not gateway.requests
 
 
-def test_no_messages(way: Any, llm: XAILowCode) -> None:
-    """An empty conversation is refused."""
+def test_no_messages(sync_async: Any, llm: XAILowCode) -> None:
+    """An empty conversation raises an error."""
     with pytest.raises(errors.UsageError, match="messages"):
-        way.ask(llm, "chat", [])
+        sync_async.call(llm, "chat", [])

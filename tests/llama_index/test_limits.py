@@ -1,4 +1,4 @@
-"""Law: whichever component asks, the limiter is asked once for each request, repeats included."""
+"""The rate limiter is called once for each request of every component, retries included."""
 
 import asyncio
 import copy
@@ -17,7 +17,7 @@ HELLO = [ChatMessage("A fox")]
 
 
 class Counting:
-    """Counts how often it is asked, in LlamaIndex's words."""
+    """A rate limiter with LlamaIndex's interface that counts its calls."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -30,7 +30,7 @@ class Counting:
 
 
 class Foreign:
-    """The same in LangChain's words."""
+    """A rate limiter with LangChain's interface that counts its calls."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -63,7 +63,7 @@ ASKS: dict[str, tuple[Any, Any]] = {
 
 
 def made(gateway: Any, kind: Any, **options: Any) -> Any:
-    """A component that talks to the gateway."""
+    """Return a component that uses the emulator."""
     return kind(api_token=gateway.api_token, base_url=gateway.base_url, **options)
 
 
@@ -73,7 +73,7 @@ def made(gateway: Any, kind: Any, **options: Any) -> Any:
 def test_once_for_each_request(
     gateway: Any, name: str, make: Any, failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One limiter, one call, some repeats: as often asked as requests came."""
+    """The limiter is called as often as requests are received."""
     monkeypatch.setattr(gateway, "embeddings", True)
     gateway.inject(*[Refuse(429, retry_after=0.001)] * failures)
     (kind, ask), limiter = ASKS[name], make()
@@ -93,19 +93,19 @@ def test_what_is_no_limiter_is_refused(gateway: Any, kind: Any, wrong: Any) -> N
 
 @pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
 def test_copies_share_the_limiter(gateway: Any, kind: Any) -> None:
-    """Copies ask the same one; a pickle takes it along."""
+    """Copies share the limiter; a pickle contains it."""
     limiter = Counting()
     component = made(gateway, kind, rate_limiter=limiter, max_concurrency=3)
     for twin in (copy.copy(component), copy.deepcopy(component)):
         assert twin.rate_limiter is limiter
-        assert twin._gateway().client.limits.rate_limiter.wrapped is limiter
+        assert twin._chat_model().client.limits.rate_limiter.wrapped is limiter
     twin = pickle.loads(pickle.dumps(component))  # noqa: S301 - our own bytes
     assert isinstance(twin.rate_limiter, Counting)
-    assert twin._gateway().settings.max_concurrency == 3
+    assert twin._chat_model().settings.max_concurrency == 3
 
 
 def test_an_assigned_limiter_is_asked(gateway: Any) -> None:
-    """Fields may be assigned after the model was used."""
+    """The fields can be assigned after the model was used."""
     llm, limiter = made(gateway, XAILowCode), Counting()
     llm.chat(HELLO)
     llm.rate_limiter = limiter

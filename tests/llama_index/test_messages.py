@@ -1,4 +1,4 @@
-"""Messages: each block has a counterpart or a clear refusal; to and fro is the same message."""
+"""Messages: each block is converted, or raises an error."""
 
 import base64
 import copy
@@ -26,7 +26,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from llama_index_xai_lowcode._messages import from_message, to_messages
+from llama_index_xai_lowcode._messages import to_messages
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import (
     FilePart,
@@ -76,10 +76,41 @@ messages = st.one_of(
 )
 
 
+def to_block(part: Any) -> Any:
+    match part:
+        case TextPart():
+            return TextBlock(text=part.text)
+        case ReasoningPart():
+            return ThinkingBlock(content=part.text)
+        case ToolCallPart():
+            return ToolCallBlock(
+                tool_call_id=part.id, tool_name=part.name, tool_kwargs=part.arguments
+            )
+        case ImagePart(url=url) if url == DATA_URL:
+            return ImageBlock(image=PNG, image_mimetype="image/png", detail=part.detail)
+        case ImagePart():
+            return ImageBlock(url=part.url, detail=part.detail)
+        case FilePart(data=data):
+            return DocumentBlock(
+                url=part.url,
+                data=None if data is None else base64.b64decode(data),
+                title=part.filename,
+                document_mimetype=part.mime_type,
+            )
+
+
 @given(messages)
-def test_to_and_fro(message: Message) -> None:
-    """A message of ours that LlamaIndex can say comes back the same."""
-    assert to_messages([from_message(message)]) == (message,)
+def test_conversion(message: Message) -> None:
+    """Blocks and ``additional_kwargs`` are converted to the corresponding parts."""
+    kwargs: dict[str, Any] = {"name": message.name} if message.name else {}
+    content = message.parts
+    if message.role == "tool":
+        (result,) = message.parts
+        kwargs["tool_call_id"], content = result.call_id, result.content
+    converted = ChatMessage(
+        role=message.role, blocks=[to_block(part) for part in content], additional_kwargs=kwargs
+    )
+    assert to_messages([converted]) == (message,)
 
 
 # --- each block ---------------------------------------------------------------------------------
@@ -124,19 +155,19 @@ def test_to_and_fro(message: Message) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_blocks(block: Any, wanted: tuple[Any, ...]) -> None:
-    """Each kind of block becomes what xAI takes, or nothing where there is nothing to say."""
+    """Each type of block is converted, or skipped."""
     assert parts(block) == wanted
 
 
 @pytest.mark.parametrize("block", [AudioBlock(audio=b"a"), VideoBlock(video=b"a")])
 def test_refused_blocks(block: Any) -> None:
-    """What xAI cannot hear or see is refused before anything is sent, by name and place."""
+    """Unsupported blocks raise an error with their type and index, and nothing is sent."""
     with pytest.raises(UsageError, match=rf"messages\[0\]: .*{type(block).__name__}"):
         parts(block)
 
 
 def test_blocks_of_the_future() -> None:
-    """A block that is not known yet is refused like one that xAI cannot take."""
+    """An unknown type of block raises an error."""
 
     class NewBlock(TextBlock):
         pass
@@ -147,16 +178,9 @@ def test_blocks_of_the_future() -> None:
         to_messages([message])
 
 
-@pytest.mark.parametrize("part", [ImagePart(file_id="f"), FilePart(file_id="f")])
-def test_ids_of_uploaded_files(part: Any) -> None:
-    """The id of an uploaded file, for which LlamaIndex has no block, is an error and no loss."""
-    with pytest.raises(UsageError, match="uploaded file"):
-        from_message(Message("user", (part,)))
-
-
 @pytest.mark.parametrize("name", ["a.png", "without-suffix"])
 def test_pictures_from_files(tmp_path: Path, name: str) -> None:
-    """The type of a picture is found in the file where its name does not tell."""
+    """The media type of an image is detected from the file's content."""
     (tmp_path / name).write_bytes(PNG)
     assert parts(ImageBlock(path=tmp_path / name)) == (ImagePart(DATA_URL),)
 
@@ -166,31 +190,31 @@ def test_pictures_from_files(tmp_path: Path, name: str) -> None:
     reason="older versions of LlamaIndex take no file objects",
 )
 def test_file_objects_can_be_sent_twice() -> None:
-    """A picture in a file object is the same in the next request."""
+    """An image in a file object is the same in the next request."""
     block = ImageBlock(image=io.BytesIO(PNG))
     assert parts(block) == parts(block) == (ImagePart(DATA_URL),)
 
 
 def test_documents_from_files(tmp_path: Path) -> None:
-    """A text file goes as text."""
+    """A text file is sent as text."""
     (tmp_path / "a.json").write_text('{"a": 1}')
     assert parts(DocumentBlock(path=tmp_path / "a.json")) == (TextPart('{"a": 1}'),)
 
 
 @pytest.mark.parametrize("block", [ImageBlock(), DocumentBlock(), ImageBlock(image=b"??")])
 def test_nothing_to_send(block: Any) -> None:
-    """A block without data, or with data of no known type, is refused with its place."""
+    """A block without data, or of an unknown media type, raises an error with its index."""
     with pytest.raises(UsageError, match=r"messages\[0\]"):
         parts(block)
 
 
-def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, way: Any) -> None:
+def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, sync_async: Any) -> None:
     """Chat completions take no binary document: asked for by name they refuse, else they yield."""
     message = ChatMessage(blocks=[DocumentBlock(data=b"%PDF-1.7 x")])
     with pytest.raises(UsageError, match="URL"):
-        way.ask(model(api="chat_completions"), "chat", [message])
+        sync_async.call(model(api="chat_completions"), "chat", [message])
     assert not gateway.requests
-    assert "1 file" in way.ask(model(), "chat", [message]).message.content
+    assert "1 file" in sync_async.call(model(), "chat", [message]).message.content
     assert gateway.requests[-1].path.endswith("/v1/responses")
 
 
@@ -211,14 +235,14 @@ def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, way: 
     ],
 )
 def test_roles(role: MessageRole, ours: str) -> None:
-    """Each role has its counterpart; a tool's word without an id is told as a user's."""
+    """Each role is converted; a tool result without an id becomes a user message."""
     (message,) = to_messages([ChatMessage("a", role=role, additional_kwargs={"name": "n"})])
     assert message == Message(ours, (TextPart("a"),), "n" if role == "user" else None)  # type: ignore[arg-type]  # the table holds roles
 
 
 @pytest.mark.parametrize("role", [MessageRole.TOOL, MessageRole.FUNCTION])
 def test_tool_results(role: MessageRole) -> None:
-    """A result with the id of its call is a tool message, also an empty one."""
+    """A tool result with a call id is a tool message, also if it is empty."""
     given = [
         ChatMessage("r", role=role, additional_kwargs={"tool_call_id": "a"}),
         ChatMessage(role=role, additional_kwargs={"tool_call_id": "b"}),
@@ -235,14 +259,14 @@ SDK_CALL = SimpleNamespace(id="a", function=SimpleNamespace(name="f", arguments=
 
 @pytest.mark.parametrize("call", [PLAIN_CALL, SDK_CALL])
 def test_older_calls(call: Any) -> None:
-    """Calls of messages from before there were blocks are read, as dicts and as SDK objects."""
+    """Tool calls in ``additional_kwargs`` are converted, as dicts and as SDK objects."""
     message = ChatMessage("", role="assistant", additional_kwargs={"tool_calls": [call]})
     (ours,) = to_messages([message])
     assert ours.parts == (TextPart(""), ToolCallPart("a", "f", "{}"))
 
 
 def test_blocks_win_over_older_calls() -> None:
-    """A message with both has each call once."""
+    """A message with both formats has each tool call once."""
     block = ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs="{}")
     message = ChatMessage(
         role="assistant", blocks=[block], additional_kwargs={"tool_calls": [PLAIN_CALL]}
@@ -251,8 +275,8 @@ def test_blocks_win_over_older_calls() -> None:
     assert ours.parts == (ToolCallPart("a", "f", "{}"),)
 
 
-def test_history_is_not_changed(way: Any, llm: Any, gateway: Any) -> None:
-    """The caller's messages are after a call what they were before."""
+def test_history_is_not_changed(sync_async: Any, llm: Any, gateway: Any) -> None:
+    """The caller's messages are not changed."""
     history = [
         ChatMessage("s", role="system"),
         ChatMessage(blocks=[TextBlock(text="look"), ImageBlock(image=PNG)]),
@@ -261,19 +285,19 @@ def test_history_is_not_changed(way: Any, llm: Any, gateway: Any) -> None:
         ChatMessage("so?"),
     ]
     before = copy.deepcopy(history)
-    way.ask(llm, "chat", history)
-    way.stream(llm, "stream_chat_with_tools", [], "and?", chat_history=history)
+    sync_async.call(llm, "chat", history)
+    sync_async.stream(llm, "stream_chat_with_tools", [], "and?", chat_history=history)
     assert history == before
     sent = gateway.requests[0].body["messages"]
     assert sent[2]["content"] == ""
     assert "name" not in str(sent[3])
 
 
-def test_an_answer_can_be_sent_back(way: Any, model: Any, gateway: Any) -> None:
-    """What the model said, thought and called goes back as it came."""
+def test_an_answer_can_be_sent_back(sync_async: Any, model: Any, gateway: Any) -> None:
+    """Text, reasoning and tool calls of a response are sent back unchanged."""
     llm = model("grok-3-mini")
-    first = way.ask(llm, "chat", [ChatMessage("Hi")]).message
-    way.ask(llm, "chat", [ChatMessage("Hi"), first, ChatMessage("And?")])
+    first = sync_async.call(llm, "chat", [ChatMessage("Hi")]).message
+    sync_async.call(llm, "chat", [ChatMessage("Hi"), first, ChatMessage("And?")])
     thinking, text = first.blocks
     assert gateway.requests[-1].body["messages"][1] == {
         "role": "assistant",

@@ -1,4 +1,4 @@
-"""Callbacks, events and spans: one family for each call, exact counts, and nothing secret."""
+"""Callbacks, events and spans: one event per call, token counts, and no secrets."""
 
 import asyncio
 from collections.abc import Iterator
@@ -28,22 +28,22 @@ from xai_lowcode.emulator import ErrorInStream
 
 
 class Noted(BaseEventHandler):
-    """Keeps all events."""
+    """Records all events."""
 
     events: list[Any]
 
     def handle(self, event: Any, **_: Any) -> None:
-        """Keeps an event."""
+        """Record an event."""
         self.events.append(event)
 
 
 class Spans(SimpleSpanHandler):
-    """Keeps what methods are called with too, and on what, as handlers that export spans do."""
+    """Records arguments and instances of spans, as exporters do."""
 
     called: list[str] = Field(default_factory=list)
 
     def new_span(self, id_: str, bound_args: Any, instance: Any = None, **more: Any) -> Any:
-        """Notes the arguments."""
+        """Record the arguments."""
         self.called.append(f"{bound_args!r} {instance!r} {more!r}")
         return super().new_span(id_, bound_args, instance, **more)
 
@@ -56,7 +56,7 @@ class Value(BaseModel):
 
 @pytest.fixture
 def noted() -> Iterator[tuple[list[Any], SimpleSpanHandler]]:
-    """All events and spans of LlamaIndex's root dispatcher."""
+    """Record events and spans of LlamaIndex's root dispatcher."""
     root, handler, spans = get_dispatcher(), Noted(events=[]), Spans()
     root.add_event_handler(handler)
     root.add_span_handler(spans)
@@ -66,11 +66,11 @@ def noted() -> Iterator[tuple[list[Any], SimpleSpanHandler]]:
 
 
 @pytest.mark.parametrize("method", ["chat", "stream_chat", "complete", "stream_complete"])
-def test_one_family_of_events(way: Any, llm: Any, noted: Any, method: str) -> None:
-    """A chat fires the chat's events once, a completion the completion's and no other."""
+def test_one_family_of_events(sync_async: Any, llm: Any, noted: Any, method: str) -> None:
+    """A chat emits chat events once, a completion only completion events."""
     events, spans = noted
     question: Any = [ChatMessage("Hi")] if method.endswith("chat") else "Hi"
-    (way.stream if method.startswith("stream") else way.ask)(llm, method, question)
+    (sync_async.stream if method.startswith("stream") else sync_async.call)(llm, method, question)
     kinds = (
         (LLMChatStartEvent, LLMChatEndEvent)
         if method.endswith("chat")
@@ -79,7 +79,7 @@ def test_one_family_of_events(way: Any, llm: Any, noted: Any, method: str) -> No
     assert [type(event) for event in events if not _passing(event)] == list(kinds)
     assert events[-1].response.raw["usage"]["total_tokens"] > 0
     assert [span.id_.partition("-")[0] for span in spans.completed_spans] == [
-        f"XAILowCode.{'a' if way.twin else ''}{method}"
+        f"XAILowCode.{'a' if sync_async.is_async else ''}{method}"
     ]
 
 
@@ -87,24 +87,24 @@ def _passing(event: Any) -> bool:
     return "InProgress" in type(event).__name__ or "Span" in type(event).__name__
 
 
-def test_events_have_no_token(way: Any, llm: Any, gateway: Any, noted: Any) -> None:
-    """Events and spans of calls with tools and of broken streams dump to JSON without the token."""
+def test_events_have_no_token(sync_async: Any, llm: Any, gateway: Any, noted: Any) -> None:
+    """Events and spans of tool calls and interrupted streams are JSON without the token."""
     events, spans = noted
     tool = FunctionTool.from_defaults(lambda x: x, name="f", description="f")
-    way.ask(llm, "chat_with_tools", [tool], "call f")
+    sync_async.call(llm, "chat_with_tools", [tool], "call f")
     gateway.inject(ErrorInStream())
     with pytest.raises(Exception, match="Invalid"):
-        way.stream(llm, "stream_chat", [ChatMessage("Hi")])
+        sync_async.stream(llm, "stream_chat", [ChatMessage("Hi")])
     shown = "".join(event.model_dump_json(fallback=repr) for event in events)
     assert "XAILowCode" in shown
     assert gateway.api_token not in shown + repr(events) + repr(spans.completed_spans)
 
 
-def test_events_of_structured_calls(way: Any, llm: Any, noted: Any) -> None:
-    """A structured call fires its own events once, around those of its chat."""
+def test_events_of_structured_calls(sync_async: Any, llm: Any, noted: Any) -> None:
+    """A structured call emits its own events once, around those of its chat."""
     events, _ = noted
     prompt = PromptTemplate("A value of 3")
-    way.ask(llm, "structured_predict", Value, prompt)
+    sync_async.call(llm, "structured_predict", Value, prompt)
     assert [type(event) for event in events if not _passing(event)] == [
         LLMStructuredPredictStartEvent,
         LLMChatStartEvent,
@@ -113,50 +113,52 @@ def test_events_of_structured_calls(way: Any, llm: Any, noted: Any) -> None:
     ]
 
 
-def watched(way: Any, llm: Any, noted: Any) -> str:
-    """All that events and spans show of every kind of call, as text."""
+def watched(sync_async: Any, llm: Any, noted: Any) -> str:
+    """Return what events and spans contain of every kind of call."""
     events, spans = noted
     for method in ("chat", "complete"):
         question: Any = [ChatMessage("Hi")] if method == "chat" else "Hi"
-        way.ask(llm, method, question)
-        way.stream(llm, f"stream_{method}", question)
-    way.ask(llm, "structured_predict", Value, PromptTemplate("A value of 3"))
-    way.ask(llm, "predict", PromptTemplate("Hi"))
+        sync_async.call(llm, method, question)
+        sync_async.stream(llm, f"stream_{method}", question)
+    sync_async.call(llm, "structured_predict", Value, PromptTemplate("A value of 3"))
+    sync_async.call(llm, "predict", PromptTemplate("Hi"))
     seen = (events, spans.called, spans.completed_spans, spans.dropped_spans)
     return "".join(event.model_dump_json(fallback=repr) for event in events) + repr(seen)
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
 def test_nothing_watched_has_the_token(
-    way: Any, model: Any, gateway: Any, noted: Any, api: str
+    sync_async: Any, model: Any, gateway: Any, noted: Any, api: str
 ) -> None:
-    """In every form no event or span has the token."""
-    shown = watched(way, model(api=api), noted)
+    """No event or span contains the token, for any API."""
+    shown = watched(sync_async, model(api=api), noted)
     assert len(shown) > 1000
     assert gateway.api_token not in shown
 
 
 def test_the_watch_sees_a_leak(
-    way: Any, model: Any, gateway: Any, noted: Any, monkeypatch: pytest.MonkeyPatch
+    sync_async: Any, model: Any, gateway: Any, noted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token that is let out on purpose, by the model or by a question, is seen."""
+    """The test detects a token in a prompt or a response."""
     monkeypatch.setattr(XAILowCode, "to_payload", lambda llm: {"key": llm.api_token._secret_value})
     monkeypatch.setattr(
         XAILowCode, "to_dict", lambda llm, **_: {"key": llm.api_token._secret_value}
     )
-    assert gateway.api_token in watched(way, model(), noted)
+    assert gateway.api_token in watched(sync_async, model(), noted)
     noted[0].clear()
     monkeypatch.undo()
-    assert gateway.api_token in watched(way, model(system_prompt=gateway.api_token), noted)
+    assert gateway.api_token in watched(sync_async, model(system_prompt=gateway.api_token), noted)
 
 
 @pytest.mark.parametrize("method", ["chat", "stream_chat", "complete", "stream_complete"])
-def test_token_counting(way: Any, model: Any, method: str) -> None:
-    """LlamaIndex's handler counts what the service counted, once for each call."""
+def test_token_counting(sync_async: Any, model: Any, method: str) -> None:
+    """LlamaIndex's token counter reports the usage of the response, once for each call."""
     counter = TokenCountingHandler()
     llm = model("grok-3", callback_manager=CallbackManager([counter]))
     question: Any = [ChatMessage("Hi")] if method.endswith("chat") else "Hi"
-    answer = (way.stream if method.startswith("stream") else way.ask)(llm, method, question)
+    answer = (sync_async.stream if method.startswith("stream") else sync_async.call)(
+        llm, method, question
+    )
     last = answer[-1] if isinstance(answer, list) else answer
     assert counter.prompt_llm_token_count == last.additional_kwargs["prompt_tokens"]
     assert counter.completion_llm_token_count == last.additional_kwargs["completion_tokens"]
@@ -166,12 +168,14 @@ def test_token_counting(way: Any, model: Any, method: str) -> None:
 
 @pytest.mark.parametrize("method", ["chat", "stream_chat"])
 @pytest.mark.parametrize("api", ["responses", "messages"])
-def test_token_counting_in_other_forms(way: Any, model: Any, api: str, method: str) -> None:
-    """In these forms reasoning is part of what the handler counts, and the cache of the prompt."""
+def test_token_counting_in_other_forms(sync_async: Any, model: Any, api: str, method: str) -> None:
+    """The token counter includes reasoning tokens and cached tokens."""
     counter = TokenCountingHandler()
     llm = model(api=api, callback_manager=CallbackManager([counter]))
     talk = [ChatMessage("Hi"), ChatMessage("Hello", role="assistant"), ChatMessage("And?")]
-    answer = (way.stream if method.startswith("stream") else way.ask)(llm, method, talk)
+    answer = (sync_async.stream if method.startswith("stream") else sync_async.call)(
+        llm, method, talk
+    )
     counts = (answer[-1] if isinstance(answer, list) else answer).additional_kwargs
     assert counts["cached_tokens"] > 0
     assert counter.prompt_llm_token_count == counts["prompt_tokens"]
@@ -179,11 +183,11 @@ def test_token_counting_in_other_forms(way: Any, model: Any, api: str, method: s
     assert counter.total_llm_token_count == counts["total_tokens"]
 
 
-def test_token_counting_with_reasoning(way: Any, model: Any, hello: Any) -> None:
-    """With reasoning the handler has xAI's own completion count; ours holds the reasoning too."""
+def test_token_counting_with_reasoning(sync_async: Any, model: Any, hello: Any) -> None:
+    """The token counter uses xAI's completion tokens; ours include reasoning tokens."""
     counter = TokenCountingHandler()
     llm = model("grok-4.7", callback_manager=CallbackManager([counter]))
-    response = way.ask(llm, "chat", hello)
+    response = sync_async.call(llm, "chat", hello)
     counts = response.additional_kwargs
     assert counter.completion_llm_token_count == response.raw["usage"]["completion_tokens"]
     assert counts["completion_tokens"] == (
@@ -192,7 +196,7 @@ def test_token_counting_with_reasoning(way: Any, model: Any, hello: Any) -> None
 
 
 def test_abandoned_streams_end_their_events(llm: Any, noted: Any) -> None:
-    """A stream that is left early says so in its last event, sync and async."""
+    """A stream that is closed early emits an end event, sync and async."""
     events, _ = noted
     stream = llm.stream_chat([ChatMessage("Tell a long story")])
     next(stream)
@@ -213,8 +217,8 @@ def test_abandoned_streams_end_their_events(llm: Any, noted: Any) -> None:
     "rate_limiter" not in XAILowCode.model_fields,
     reason="older versions of LlamaIndex have no rate limiter",
 )
-def test_rate_limiter(way: Any, model: Any, hello: Any) -> None:
-    """A rate limiter is asked before each call, by the way that does not block."""
+def test_rate_limiter(sync_async: Any, model: Any, hello: Any) -> None:
+    """The rate limiter is called by its sync or async method."""
     asked: list[str] = []
 
     class Limiter:
@@ -224,5 +228,5 @@ def test_rate_limiter(way: Any, model: Any, hello: Any) -> None:
         async def async_acquire(self) -> None:
             asked.append("async")
 
-    way.ask(model(rate_limiter=Limiter()), "chat", hello)
-    assert asked == ["async" if way.twin else "sync"]
+    sync_async.call(model(rate_limiter=Limiter()), "chat", hello)
+    assert asked == ["async" if sync_async.is_async else "sync"]

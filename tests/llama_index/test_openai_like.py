@@ -1,7 +1,8 @@
-"""In place of OpenAILike: each of its parameters is taken, and what cannot act says so."""
+"""Compatibility with OpenAILike: every parameter is accepted, or warned of."""
 
 from typing import Any
 
+import httpx
 import pytest
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.types import PydanticProgramMode
@@ -51,21 +52,20 @@ WITHOUT_EFFECT: dict[str, Any] = {
 
 
 def test_every_parameter_of_openai_like() -> None:
-    """Replacing OpenAILike changes one line: each of its parameters is taken, and none is sent on.
-
-    What OpenAILike would send of them is sent, what concerns its own client is settled.
-    """
+    """Each parameter of OpenAILike is accepted, and only request options are sent."""
     llm = XAILowCode(**OF_OPENAI_LIKE)
     assert llm.additional_kwargs == {"seed": 1}
     for name in OF_OPENAI_LIKE.keys() & XAILowCode.model_fields.keys() - {"callback_manager"}:
         assert getattr(llm, name) == OF_OPENAI_LIKE[name], name
     assert llm.callback_manager is OF_OPENAI_LIKE["callback_manager"]
     assert XAILowCode(api_token=TOKEN, max_new_tokens=7).max_tokens == 7
+    client = httpx.AsyncClient()
+    assert XAILowCode(api_token=TOKEN, async_http_client=client).http_async_client is client
 
 
 @pytest.mark.parametrize("name", [*WITHOUT_EFFECT])
 def test_what_has_no_effect_is_said(name: str) -> None:
-    """What cannot pass the gateway, headers for one, is said in a warning, and sent nowhere."""
+    """Parameters that the gateway does not support are not sent, with a warning."""
     with pytest.warns(UserWarning, match=name):
         llm = XAILowCode(api_token=TOKEN, **{name: WITHOUT_EFFECT[name]})
     assert llm.additional_kwargs == {}

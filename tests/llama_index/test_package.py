@@ -1,4 +1,4 @@
-"""The package: light to import, complete in its names, clear about what is missing."""
+"""The package: lazy imports, exported names, and the error if LlamaIndex is missing."""
 
 import doctest
 import importlib
@@ -37,7 +37,7 @@ def printed(code: str) -> str:
 
 
 def test_names() -> None:
-    """All names are there, sorted, and nothing else is promised."""
+    """All exported names exist and are sorted."""
     assert llama_index_xai_lowcode.__all__ == sorted(llama_index_xai_lowcode.__all__)
     for name in llama_index_xai_lowcode.__all__:
         assert getattr(llama_index_xai_lowcode, name)
@@ -47,7 +47,7 @@ def test_names() -> None:
 
 
 def test_without_llama_index() -> None:
-    """Where LlamaIndex is missing, one sentence says how to install it."""
+    """If LlamaIndex is missing, the error says how to install it."""
     assert printed(WITHOUT) == (
         "llama_index_xai_lowcode.XAILowCode needs llama_index, which is not installed:"
         " pip install 'xai-lowcode[llama-index]'"
@@ -55,12 +55,12 @@ def test_without_llama_index() -> None:
 
 
 def test_importing_is_light() -> None:
-    """Importing the package imports nothing heavy."""
+    """Importing the package imports no framework or HTTP client."""
     assert printed(LIGHT) == "[]"
 
 
 def test_the_other_framework_is_not_needed() -> None:
-    """The adapter never imports LangChain."""
+    """The adapter does not import LangChain."""
     assert printed(FOREIGN) == "[]"
 
 
@@ -68,7 +68,7 @@ def test_the_other_framework_is_not_needed() -> None:
     "name", [m.name for m in pkgutil.iter_modules(llama_index_xai_lowcode.__path__)]
 )
 def test_examples(name: str) -> None:
-    """The examples in docstrings run, and each module says what lives in it."""
+    """The examples in docstrings run, and each module has a docstring."""
     module: Any = importlib.import_module(f"llama_index_xai_lowcode.{name}")
     assert module.__doc__
     flags = doctest.NORMALIZE_WHITESPACE

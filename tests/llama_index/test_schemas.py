@@ -1,6 +1,6 @@
-"""Law: whatever LlamaIndex makes a schema of can be offered and asked for, and works to the end.
+"""JSON schemas of tools and classes are sanitized to what xAI supports.
 
-The emulator refuses what xAI refuses, so an answer says that nothing of that was sent.
+The emulator rejects the schemas that xAI rejects.
 """
 
 from enum import Enum
@@ -76,27 +76,27 @@ PAINT = FunctionTool.from_defaults(paint)
 @pytest.mark.parametrize("by_schema", [True, False])
 @pytest.mark.parametrize("kind", CLASSES)
 def test_objects_of_every_kind_are_answered(
-    way: Any, model: Any, kind: Any, by_schema: bool
+    sync_async: Any, model: Any, kind: Any, by_schema: bool
 ) -> None:
-    """Asked for by a schema or by a tool, an instance comes back."""
+    """An object is returned, by JSON schema or by forced tool call."""
     llm = model(should_use_structured_outputs=by_schema)
-    assert isinstance(way.ask(llm, "structured_predict", kind, PROMPT), kind)
+    assert isinstance(sync_async.call(llm, "structured_predict", kind, PROMPT), kind)
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "messages", "responses"])
-def test_a_tool_with_null_in_an_enum_is_called(way: Any, model: Any, api: str) -> None:
-    """In every wire form such a tool is taken, called, and its arguments are what it takes."""
+def test_a_tool_with_null_in_an_enum_is_called(sync_async: Any, model: Any, api: str) -> None:
+    """With every API such a tool is sent and called with valid arguments."""
     llm = model(additional_kwargs={"api": api})
     asked = llm._prepare_chat_with_tools([PAINT], "Paint it blue, 3 by 4", tool_required=True)
     # Messages have no word for it.
     del asked["parallel_tool_calls"]
-    response = way.ask(llm, "chat", **asked)
+    response = sync_async.call(llm, "chat", **asked)
     (selection,) = llm.get_tool_calls_from_response(response)
     assert str(PAINT.call(**selection.tool_kwargs)).startswith("blue")
 
 
 def test_schemas_of_classes_are_cleaned_once(llm: Any) -> None:
-    """What is offered is clean, and the very same in the next step of an agent."""
+    """Schemas of tools are sanitized once and reused."""
     first, second = (llm._prepare_chat_with_tools([PAINT], "Hello")["tools"] for _ in range(2))
     schema = first[0]["function"]["parameters"]
     assert isinstance(schema, SanitizedSchema)
@@ -110,28 +110,28 @@ def test_schemas_of_classes_are_cleaned_once(llm: Any) -> None:
         ({}, {"clean_schemas": False}),
     ],
 )
-def test_cleaning_can_be_switched_off(way: Any, model: Any, fields: Any, call: Any) -> None:
-    """On the model or for a call, after clean schemas were made too; the service judges then."""
+def test_cleaning_can_be_switched_off(sync_async: Any, model: Any, fields: Any, call: Any) -> None:
+    """With ``clean_schemas=False`` schemas are sent unchanged."""
     assert model().chat_with_tools([PAINT], "Paint it red, 3 by 4")
     for by_schema in (True, False):
         llm = model(should_use_structured_outputs=by_schema, **fields)
         with pytest.raises(BadRequestError, match="null inside enum"):
-            way.ask(llm, "structured_predict", Choice, PROMPT, llm_kwargs=call)
+            sync_async.call(llm, "structured_predict", Choice, PROMPT, llm_kwargs=call)
     with pytest.raises(BadRequestError, match="null inside enum"):
-        way.ask(llm, "chat_with_tools", [PAINT], "Hello", **call)
+        sync_async.call(llm, "chat_with_tools", [PAINT], "Hello", **call)
     with pytest.raises(BadRequestError, match="null inside enum"):
-        way.ask(llm, "chat", [ChatMessage("Hello")], tools=[PAINT], **call)
+        sync_async.call(llm, "chat", [ChatMessage("Hello")], tools=[PAINT], **call)
 
 
-def test_what_chat_is_given_is_cleaned_too(way: Any, llm: Any) -> None:
-    """Tools and classes that go straight to ``chat`` are cleaned when the request is rendered."""
+def test_what_chat_is_given_is_cleaned_too(sync_async: Any, llm: Any) -> None:
+    """Tools and classes passed to ``chat`` are sanitized when the request is rendered."""
     hello = [ChatMessage("Hello")]
-    assert way.ask(llm, "chat", hello, tools=[PAINT]).message
-    assert way.ask(llm, "chat", hello, response_format=Choice).message.content
+    assert sync_async.call(llm, "chat", hello, tools=[PAINT]).message
+    assert sync_async.call(llm, "chat", hello, response_format=Choice).message.content
 
 
-def test_what_cannot_be_sent_is_refused(way: Any, gateway: Any, llm: Any) -> None:
-    """Nothing is sent; the error names the schema."""
+def test_what_cannot_be_sent_is_refused(sync_async: Any, gateway: Any, llm: Any) -> None:
+    """The error names the schema, and nothing is sent."""
     with pytest.raises(UsageError, match=r"'Far'.*http://x/y"):
-        way.ask(llm, "structured_predict", Far, PROMPT)
+        sync_async.call(llm, "structured_predict", Far, PROMPT)
     assert not gateway.requests

@@ -1,4 +1,4 @@
-"""Tools that xAI runs: offered like any tool or by a field, used, and told of in the answer."""
+"""Server-side tools: as a field or an option, their calls, citations and images."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def offered(gateway: Any) -> list[str]:
     ],
 )
 def test_helpers_are_those_of_the_core(name: str, arguments: Any) -> None:
-    """Each helper gives the core's tool as one of LlamaIndex's, and checks as the core does."""
+    """Each function returns the core's tool as a LlamaIndex tool, with its checks."""
     tool = getattr(package, name)(**arguments)
     core = getattr(server_tools, name)(**arguments)
     assert tool.tool == core
@@ -68,41 +68,45 @@ def test_helpers_are_those_of_the_core(name: str, arguments: Any) -> None:
     [web_search(), ServerTool("web_search"), {"type": "web_search"}],
     ids=["ours", "core", "wire"],
 )
-def test_every_form_of_a_tool_is_taken(way: Any, gateway: Any, model: Any, tool: Any) -> None:
-    """A tool goes by the field, by the call's keyword, and among the call's tools."""
-    way.ask(model(server_tools=[tool]), "chat", QUESTION)
-    way.ask(model(), "chat", QUESTION, server_tools=[tool])
-    way.ask(model(), "chat", QUESTION, tools=[tool, MULTIPLY])
+def test_every_form_of_a_tool_is_taken(
+    sync_async: Any, gateway: Any, model: Any, tool: Any
+) -> None:
+    """Tools are sent from the field, the option of a call, and the tools of a call."""
+    sync_async.call(model(server_tools=[tool]), "chat", QUESTION)
+    sync_async.call(model(), "chat", QUESTION, server_tools=[tool])
+    sync_async.call(model(), "chat", QUESTION, tools=[tool, MULTIPLY])
     for request, tools in zip(gateway.requests, (1, 1, 2), strict=True):
         assert request.path.endswith("/v1/responses")
         assert {"type": "web_search"} in request.body["tools"]
         assert len(request.body["tools"]) == tools
 
 
-def test_keys_of_other_services_are_sent_and_nowhere_else(way: Any, gateway: Any, llm: Any) -> None:
-    """The key of an MCP server reaches xAI, and not what events are given of the tools."""
+def test_keys_of_other_services_are_sent_and_nowhere_else(
+    sync_async: Any, gateway: Any, llm: Any
+) -> None:
+    """The credential of an MCP server is sent, but not in events."""
     tool = mcp("https://x.ai", "notes", authorization=SECRET, headers={"X-Key": SECRET})
     prepared = llm._prepare_chat_with_tools([tool, MULTIPLY], "Hello")
     assert SECRET not in str(prepared) + to_json(prepared).decode()
-    way.ask(llm, "chat_with_tools", [tool, MULTIPLY], "Hello")
+    sync_async.call(llm, "chat_with_tools", [tool, MULTIPLY], "Hello")
     (sent,) = (t for t in gateway.requests[-1].body["tools"] if t["type"] == "mcp")
     assert (sent["authorization"], sent["headers"]) == (SECRET, {"X-Key": SECRET})
 
 
-def test_functions_in_openais_form(way: Any, gateway: Any, llm: Any) -> None:
-    """Offered tools may be plain dicts too, of functions and of xAI's tools alike."""
+def test_functions_in_openais_form(sync_async: Any, gateway: Any, llm: Any) -> None:
+    """Tools may be dicts, of functions and of server-side tools."""
     function = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
-    way.ask(llm, "chat_with_tools", [function, {"type": "web_search"}], "Hello")
+    sync_async.call(llm, "chat_with_tools", [function, {"type": "web_search"}], "Hello")
     assert offered(gateway) == ["function", "web_search"]
     with pytest.raises(UsageError, match="tools"):
-        way.ask(llm, "chat_with_tools", ["now"], "Hello")
+        sync_async.call(llm, "chat_with_tools", ["now"], "Hello")
 
 
-def test_what_was_found_is_in_the_answer(way: Any, model: Any) -> None:
-    """Tools that ran, sources with their place, and the text are there, plain and streamed."""
+def test_what_was_found_is_in_the_answer(sync_async: Any, model: Any) -> None:
+    """Server-side tool calls, citations and text are in the response, streamed or not."""
     llm = model(server_tools=[web_search(), code_execution()])
-    plain = way.ask(llm, "chat", QUESTION)
-    *pieces, last = way.stream(llm, "stream_chat", QUESTION)
+    plain = sync_async.call(llm, "chat", QUESTION)
+    *pieces, last = sync_async.stream(llm, "stream_chat", QUESTION)
     for response in (plain, last):
         (used, *_) = response.message.additional_kwargs["built_in_tool_calls"]
         assert used["type"] == "web_search_call"
@@ -118,25 +122,28 @@ def test_what_was_found_is_in_the_answer(way: Any, model: Any) -> None:
     assert any(piece.message.additional_kwargs.get("built_in_tool_calls") for piece in pieces)
 
 
-def test_pictures_the_model_drew_are_blocks(way: Any, gateway: Any, model: Any) -> None:
-    """A picture is an ImageBlock, and a user's message can hold it in the next question."""
+def test_pictures_the_model_drew_are_blocks(sync_async: Any, gateway: Any, model: Any) -> None:
+    """An image is an ImageBlock, and can be sent with the next message."""
     llm = model(server_tools=[image_generation()])
     question = [ChatMessage("Generate an image of a red fox")]
-    for response in (way.ask(llm, "chat", question), way.stream(llm, "stream_chat", question)[-1]):
+    for response in (
+        sync_async.call(llm, "chat", question),
+        sync_async.stream(llm, "stream_chat", question)[-1],
+    ):
         (picture,) = (b for b in response.message.blocks if isinstance(b, ImageBlock))
         assert picture.resolve_image().read()[:4] in {b"\x89PNG", b"\xff\xd8\xff\xe0"}
         stored = ChatMessage.model_validate_json(response.message.model_dump_json())
-        way.ask(llm, "chat", [*question, stored, ChatMessage("And?")])
+        sync_async.call(llm, "chat", [*question, stored, ChatMessage("And?")])
         made = [i for i in gateway.requests[-1].body["input"] if "result" in i]
         assert made == [i for i in stored.additional_kwargs["xai"]["items"] if "result" in i]
         asked = ChatMessage(blocks=[picture])
-        assert "1 image" in way.ask(model(), "chat", [asked]).message.content
+        assert "1 image" in sync_async.call(model(), "chat", [asked]).message.content
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("streaming", [True, False])
 def test_an_agent_with_both_kinds_of_tools(gateway: Any, model: Any, streaming: bool) -> None:
-    """In an agent's list xAI's tools stand beside one's own, and only one's own are run here."""
+    """An agent can have both kinds of tools; only its own are called here."""
     agent = FunctionAgent(tools=[web_search(), multiply], llm=model(), streaming=streaming)
 
     async def talk() -> Any:
@@ -149,7 +156,7 @@ def test_an_agent_with_both_kinds_of_tools(gateway: Any, model: Any, streaming: 
 
 
 def test_a_tool_of_xai_cannot_be_run_here() -> None:
-    """Calling one is an error that says why, sync and async."""
+    """Calling a server-side tool raises an error, sync and async."""
     with pytest.raises(UsageError, match="run by xAI"):
         web_search()("x")
     with pytest.raises(UsageError, match="run by xAI"):
@@ -158,7 +165,7 @@ def test_a_tool_of_xai_cannot_be_run_here() -> None:
 
 
 def test_what_is_no_tool_of_xai_is_refused(gateway: Any, model: Any) -> None:
-    """A function in the field, and a text, are refused by name, before anything is sent."""
+    """Anything else in ``server_tools`` raises an error, and nothing is sent."""
     for wrong in (MULTIPLY, "web_search"):
         with pytest.raises(UsageError, match="server_tools"):
             model(server_tools=[wrong])
@@ -168,7 +175,7 @@ def test_what_is_no_tool_of_xai_is_refused(gateway: Any, model: Any) -> None:
 
 
 def test_dumps_have_no_keys_of_other_services(model: Any, gateway: Any) -> None:
-    """The field is dumped and restored without the keys of MCP servers; pickles have them."""
+    """Dumps omit the credentials of MCP servers; pickles contain them."""
     tool = mcp("https://x.ai", "notes", authorization=SECRET, headers={"X-Key": SECRET})
     llm: XAILowCode = model(server_tools=[tool, web_search()])
     stored = json.loads(json.dumps(llm.to_dict()))

@@ -21,10 +21,12 @@ from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 
 @pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
-def test_accumulation(way: Any, gateway: Any, llm: XAILowCode, hello: Any, streaming: str) -> None:
-    """Each response holds the text so far in one block, however the gateway streams."""
+def test_accumulation(
+    sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any, streaming: str
+) -> None:
+    """Each response has the accumulated text in one block, however the gateway streams."""
     gateway.streaming = streaming
-    responses = way.stream(llm, "stream_chat", hello)
+    responses = sync_async.stream(llm, "stream_chat", hello)
     so_far = ""
     for response in responses:
         so_far += response.delta
@@ -37,36 +39,41 @@ def test_accumulation(way: Any, gateway: Any, llm: XAILowCode, hello: Any, strea
 
 @pytest.mark.parametrize("name", ["grok-4.7", "grok-3-mini"])
 def test_the_last_response_is_that_of_a_plain_chat(
-    way: Any, model: Any, hello: Any, name: str
+    sync_async: Any, model: Any, hello: Any, name: str
 ) -> None:
-    """The last response has no new text; message, reason and counts are those of ``chat``."""
+    """The last response has an empty delta, and message, finish reason and usage of ``chat``."""
     llm = model(name)
-    plain, last = way.ask(llm, "chat", hello), way.stream(llm, "stream_chat", hello)[-1]
+    plain, last = (
+        sync_async.call(llm, "chat", hello),
+        sync_async.stream(llm, "stream_chat", hello)[-1],
+    )
     assert last.delta == ""
     assert last.message == plain.message
     assert {**last.additional_kwargs, "id": ""} == {**plain.additional_kwargs, "id": ""}
     assert last.raw["usage"] == plain.raw["usage"]
 
 
-def test_no_response_says_nothing(way: Any, gateway: Any, llm: XAILowCode, hello: Any) -> None:
-    """Heartbeats are not handed out: every response but the last one has new text."""
+def test_no_response_says_nothing(
+    sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any
+) -> None:
+    """Heartbeats yield no response."""
     gateway.inject(Heartbeats(12))
-    *pieces, _ = way.stream(llm, "stream_chat", hello)
+    *pieces, _ = sync_async.stream(llm, "stream_chat", hello)
     assert all(piece.delta for piece in pieces)
 
 
-def test_raw_is_the_chunk(way: Any, llm: XAILowCode, hello: Any) -> None:
-    """The raw of each response is the plain dict of its chunk, which JSON takes."""
-    *pieces, last = way.stream(llm, "stream_chat", hello)
+def test_raw_is_the_chunk(sync_async: Any, llm: XAILowCode, hello: Any) -> None:
+    """``raw`` is the chunk as a JSON-serializable dict."""
+    *pieces, last = sync_async.stream(llm, "stream_chat", hello)
     for piece in pieces:
         assert type(piece.raw) is dict
         assert piece.raw["choices"][0]["delta"]["content"] == piece.delta
     assert json.loads(json.dumps(last.raw))["usage"]["total_tokens"] > 0
 
 
-def test_thinking(way: Any, model: Any, hello: Any) -> None:
-    """Thoughts come as ``thinking_delta``, the first one included, and gather in one block."""
-    responses = way.stream(model("grok-3-mini"), "stream_chat", hello)
+def test_thinking(sync_async: Any, model: Any, hello: Any) -> None:
+    """Reasoning is in ``thinking_delta``, and accumulates in one block."""
+    responses = sync_async.stream(model("grok-3-mini"), "stream_chat", hello)
     thoughts = [r.additional_kwargs.get("thinking_delta") for r in responses]
     whole = "".join(thought for thought in thoughts if thought)
     assert whole.startswith("First, the user wrote")
@@ -78,15 +85,17 @@ def test_thinking(way: Any, model: Any, hello: Any) -> None:
     assert thinking.num_tokens == responses[-1].additional_kwargs["reasoning_tokens"]
 
 
-def test_tool_calls_in_streams(way: Any, llm: XAILowCode) -> None:
-    """A call is in the blocks and, as a plain dict, in additional_kwargs; the text is empty."""
+def test_tool_calls_in_streams(sync_async: Any, llm: XAILowCode) -> None:
+    """A tool call is a block and a dict in ``additional_kwargs``; the text is empty."""
 
     def weather(city: str) -> str:
         """Weather of a city."""
         return city
 
     tool = FunctionTool.from_defaults(weather)
-    responses = way.stream(llm, "stream_chat_with_tools", [tool], "What is the weather in Paris?")
+    responses = sync_async.stream(
+        llm, "stream_chat_with_tools", [tool], "What is the weather in Paris?"
+    )
     last = responses[-1]
     (block,) = last.message.blocks
     assert isinstance(block, ToolCallBlock)
@@ -100,13 +109,13 @@ def test_tool_calls_in_streams(way: Any, llm: XAILowCode) -> None:
 
 
 def test_usage_can_be_switched_off(
-    way: Any, gateway: Any, llm: XAILowCode, model: Any, hello: Any
+    sync_async: Any, gateway: Any, llm: XAILowCode, model: Any, hello: Any
 ) -> None:
-    """Streams ask for usage unless the user says otherwise; plain chats never send that wish."""
-    way.stream(llm, "stream_chat", hello)
+    """``stream_options`` is sent for streams only, unless ``stream_usage`` is False."""
+    sync_async.stream(llm, "stream_chat", hello)
     quiet = model(additional_kwargs={"stream_options": {"include_usage": False}})
-    last = way.stream(quiet, "stream_chat", hello)[-1]
-    way.ask(quiet, "chat", hello)
+    last = sync_async.stream(quiet, "stream_chat", hello)[-1]
+    sync_async.call(quiet, "chat", hello)
     first, second, third = (request.body.get("stream_options") for request in gateway.requests)
     assert (first, second, third) == ({"include_usage": True}, None, None)
     assert "total_tokens" not in last.additional_kwargs
@@ -114,7 +123,7 @@ def test_usage_can_be_switched_off(
 
 
 async def test_closing_early_closes_the_connection(model: Any) -> None:
-    """A stream that is left closes its answer, sync and async."""
+    """Closing a stream early closes the connection, sync and async."""
     answers: list[httpx.Response] = []
 
     async def note(response: httpx.Response) -> None:
@@ -128,7 +137,7 @@ async def test_closing_early_closes_the_connection(model: Any) -> None:
         stream.close()
         assert answers[0].is_closed
     async with httpx.AsyncClient(event_hooks={"response": [note]}) as async_client:
-        opened = await model(async_http_client=async_client).astream_chat(story)
+        opened = await model(http_async_client=async_client).astream_chat(story)
         await anext(opened)
         assert not answers[1].is_closed
         await opened.aclose()
@@ -163,23 +172,23 @@ REPLY = ChatResponse(
 
 @pytest.mark.parametrize("parallel", [None, True, False])
 def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
-    """The fold of a reply's events is the response of the reply, for everything it can hold."""
+    """The last response of a stream equals that of a response that was not streamed."""
     question = _question(parallel_tool_calls=parallel)
-    fold = ResponseBuilder(question)
-    responses = [fold.feed(event) for event in response_to_events(REPLY)]
-    assert fold.last() == to_response(REPLY, question, delta="")
+    builder = ResponseBuilder(question)
+    responses = [builder.add(event) for event in response_to_events(REPLY)]
+    assert builder.build_final() == to_response(REPLY, question, delta="")
     calls = 1 if parallel is False else 2
     seen = [r.message.blocks for r in responses if r is not None]
     assert max(len(blocks) for blocks in seen) == 2 + calls
 
 
 def test_calls_in_pieces() -> None:
-    """Pieces of a call are joined, and what is there so far can be read at any time."""
-    fold = ResponseBuilder(_question())
+    """Deltas of a tool call are joined, and its arguments can be parsed at any time."""
+    builder = ResponseBuilder(_question())
     llm = XAILowCode(api_token="at_rtest")
     arguments = []
     for piece in (ToolCallDelta(0, "a", "one", '{"x": "ab'), ToolCallDelta(0, arguments='cd"}')):
-        response = fold.feed(piece)
+        response = builder.add(piece)
         assert response is not None
         (selection,) = llm.get_tool_calls_from_response(response)
         arguments.append((selection.tool_id, selection.tool_name, selection.tool_kwargs))
@@ -187,7 +196,7 @@ def test_calls_in_pieces() -> None:
 
 
 def test_citations_are_blocks() -> None:
-    """Sources come as LlamaIndex's citation blocks, and as plain addresses."""
+    """Citations are LlamaIndex's citation blocks, and URLs in ``additional_kwargs``."""
     response = to_response(REPLY, _question())
     cited = [block for block in response.message.blocks if block.block_type == "citation"]
     assert [(block.source, block.title) for block in cited] == [
@@ -199,11 +208,11 @@ def test_citations_are_blocks() -> None:
 
 
 def test_refusals() -> None:
-    """The words with which the model refused are beside the message, plain and folded."""
+    """The refusal is in ``additional_kwargs``, streamed or not."""
     refused = ChatResponse((Choice((), "stop", refusal="No."),))
-    fold = ResponseBuilder(_question())
+    builder = ResponseBuilder(_question())
     for event in response_to_events(refused):
-        assert fold.feed(event) is None
-    for response in (fold.last(), to_response(refused, _question())):
+        assert builder.add(event) is None
+    for response in (builder.build_final(), to_response(refused, _question())):
         assert response.message.additional_kwargs == {"refusal": "No."}
         assert response.message.content == ""

@@ -1,4 +1,4 @@
-"""Objects of pydantic classes: in every mode, plain and streamed, or one clear error."""
+"""Structured output: all program modes, streamed or not, and errors."""
 
 import asyncio
 import enum
@@ -12,7 +12,7 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, create_model
 
 from llama_index_xai_lowcode import StructuredOutputError, XAILowCode
-from llama_index_xai_lowcode._structured_output import _BY_SCHEMA, PartialObjectParser
+from llama_index_xai_lowcode._structured_output import JSON_SCHEMA, PartialObjectParser
 from xai_lowcode.errors import InvalidResponseError
 
 
@@ -63,7 +63,7 @@ MODES = {
 
 @pytest.fixture(params=MODES)
 def asking(request: pytest.FixtureRequest, model: Any) -> XAILowCode:
-    """A model in each mode of ours."""
+    """Return a model for each program mode."""
     llm: XAILowCode = model(**MODES[request.param])
     return llm
 
@@ -74,21 +74,21 @@ def check_bike(bike: Any) -> None:
     assert bike.wheels[0].size == 28
 
 
-def test_plain(way: Any, asking: XAILowCode) -> None:
-    """A nested object with an enum and optional members is answered."""
-    check_bike(way.ask(asking, "structured_predict", Bike, PROMPT, name="Zoe"))
+def test_plain(sync_async: Any, asking: XAILowCode) -> None:
+    """A nested object with an enum and optional fields is returned."""
+    check_bike(sync_async.call(asking, "structured_predict", Bike, PROMPT, name="Zoe"))
 
 
-def test_streamed(way: Any, asking: XAILowCode) -> None:
-    """Drafts grow to the whole object, which comes last and once."""
-    drafts = way.stream(asking, "stream_structured_predict", Bike, PROMPT, name="Zoe")
+def test_streamed(sync_async: Any, asking: XAILowCode) -> None:
+    """Partial objects grow; the complete object is last and occurs once."""
+    drafts = sync_async.stream(asking, "stream_structured_predict", Bike, PROMPT, name="Zoe")
     check_bike(drafts[-1])
     assert drafts.count(drafts[-1]) == 1
 
 
-def test_drafts_grow(way: Any, llm: XAILowCode) -> None:
-    """By a schema there are drafts with the beginning of a text, before the object is whole."""
-    drafts = way.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe the Great")
+def test_drafts_grow(sync_async: Any, llm: XAILowCode) -> None:
+    """With a JSON schema, partial objects contain incomplete strings."""
+    drafts = sync_async.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe the Great")
     names = [draft.name for draft in drafts]
     assert any(0 < len(name) < len("Zoe the Great") for name in names)
     assert not isinstance(drafts[0], Bike)
@@ -96,74 +96,74 @@ def test_drafts_grow(way: Any, llm: XAILowCode) -> None:
 
 @pytest.mark.parametrize(("output_cls", "member"), [(Node, "value"), (Generic, "value")])
 def test_recursive_and_generic_classes(
-    way: Any, asking: XAILowCode, output_cls: Any, member: str
+    sync_async: Any, asking: XAILowCode, output_cls: Any, member: str
 ) -> None:
-    """Classes that contain themselves, or whose names xAI does not take, work like others."""
+    """Recursive classes, and class names that xAI does not accept, are supported."""
     prompt = PromptTemplate("A thing of 5")
-    assert getattr(way.ask(asking, "structured_predict", output_cls, prompt), member) == 5
-    drafts = way.stream(asking, "stream_structured_predict", output_cls, prompt)
+    assert getattr(sync_async.call(asking, "structured_predict", output_cls, prompt), member) == 5
+    drafts = sync_async.stream(asking, "stream_structured_predict", output_cls, prompt)
     assert getattr(drafts[-1], member) == 5
 
 
-def test_as_structured_llm(way: Any, asking: XAILowCode) -> None:
-    """A structured LLM chats, completes and streams objects."""
+def test_as_structured_llm(sync_async: Any, asking: XAILowCode) -> None:
+    """A structured LLM chats, completes and streams."""
     structured = asking.as_structured_llm(Bike)
     question = "A blue bike named 'Zoe' with wheels of 28"
-    check_bike(way.ask(structured, "chat", [ChatMessage(question)]).raw)
-    check_bike(Bike.model_validate_json(way.ask(structured, "complete", question).text))
+    check_bike(sync_async.call(structured, "chat", [ChatMessage(question)]).raw)
+    check_bike(Bike.model_validate_json(sync_async.call(structured, "complete", question).text))
 
 
 @pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
-def test_structured_llm_streams(way: Any, asking: XAILowCode) -> None:
+def test_structured_llm_streams(sync_async: Any, asking: XAILowCode) -> None:
     """A structured LLM streams objects."""
     structured = asking.as_structured_llm(Bike)
     question = [ChatMessage("A blue bike named 'Zoe' with wheels of 28")]
-    check_bike(way.stream(structured, "stream_chat", question)[-1].raw)
+    check_bike(sync_async.stream(structured, "stream_chat", question)[-1].raw)
 
 
-def test_by_schema(way: Any, gateway: Any, llm: XAILowCode) -> None:
-    """By default the schema goes as response_format, under a name xAI takes, without tools."""
-    way.ask(llm, "structured_predict", Generic, PROMPT, name="3")
+def test_by_schema(sync_async: Any, gateway: Any, llm: XAILowCode) -> None:
+    """By default the schema is sent as response_format with a valid name, without tools."""
+    sync_async.call(llm, "structured_predict", Generic, PROMPT, name="3")
     body = gateway.requests[-1].body
     assert body["response_format"]["json_schema"]["name"] == "Box_int_"
     assert not {"tools", "tool_choice"} & body.keys()
 
 
-def test_the_tool_is_forced_in_streams(way: Any, gateway: Any, model: Any) -> None:
-    """By tool, the tool is forced, in streams too."""
+def test_the_tool_is_forced_in_streams(sync_async: Any, gateway: Any, model: Any) -> None:
+    """In function mode the tool call is forced, in streams too."""
     llm = model(**MODES["function"])
-    way.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")
+    sync_async.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")
     assert gateway.requests[-1].body["tool_choice"] == "required"
     assert gateway.requests[-1].body["stream"] is True
 
 
-def test_llm_kwargs(way: Any, gateway: Any, asking: XAILowCode) -> None:
-    """The caller's options are sent, those in the way are left out, and the dict is not changed."""
+def test_llm_kwargs(sync_async: Any, gateway: Any, asking: XAILowCode) -> None:
+    """``llm_kwargs`` are sent, except conflicting options, and are not changed."""
     other = {"type": "function", "function": {"name": "other", "parameters": {"type": "object"}}}
     options = {"temperature": 0.5, "tool_choice": "none", "tools": [other]}
     before = dict(options)
-    way.ask(asking, "structured_predict", Bike, PROMPT, llm_kwargs=options, name="Zoe")
+    sync_async.call(asking, "structured_predict", Bike, PROMPT, llm_kwargs=options, name="Zoe")
     assert gateway.requests[-1].body["temperature"] == 0.5
     assert gateway.requests[-1].body.get("tool_choice") != "none"
     assert "other" not in str(gateway.requests[-1].body)
     assert options == before
 
 
-def test_the_system_prompt_is_sent_once(way: Any, gateway: Any, model: Any) -> None:
-    """The system prompt stands first in every mode, sync and async."""
+def test_the_system_prompt_is_sent_once(sync_async: Any, gateway: Any, model: Any) -> None:
+    """The system prompt is the first message in every mode, sync and async."""
     for mode in MODES.values():
         llm = model(system_prompt="Be brief.", **mode)
-        way.ask(llm, "structured_predict", Bike, PROMPT, name="Zoe")
-        way.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")
+        sync_async.call(llm, "structured_predict", Bike, PROMPT, name="Zoe")
+        sync_async.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")
     for request in gateway.requests:
         assert [m["role"] for m in request.body["messages"]] == ["system", "user"]
 
 
-def test_mode_llm(way: Any, gateway: Any, model: Any) -> None:
-    """LlamaIndex's own way, with the schema in the prompt, sends no tool or format."""
+def test_mode_llm(sync_async: Any, gateway: Any, model: Any) -> None:
+    """LlamaIndex's text completion program sends no tool or response format."""
     llm = model(pydantic_program_mode=PydanticProgramMode.LLM)
     prompt = PromptTemplate("Say exactly '{\"value\": {value}}'")
-    assert way.ask(llm, "structured_predict", Node, prompt, value=3) == Node(value=3)
+    assert sync_async.call(llm, "structured_predict", Node, prompt, value=3) == Node(value=3)
     body = gateway.requests[-1].body
     assert not {"tools", "tool_choice", "response_format"} & body.keys()
 
@@ -172,30 +172,30 @@ def test_mode_llm(way: Any, gateway: Any, model: Any) -> None:
     "stream_call" not in vars(LLMTextCompletionProgram),
     reason="older versions of LlamaIndex do not stream in this mode",
 )
-def test_mode_llm_streams(way: Any, model: Any) -> None:
-    """LlamaIndex's own way streams too."""
+def test_mode_llm_streams(sync_async: Any, model: Any) -> None:
+    """LlamaIndex's text completion program streams."""
     llm = model(pydantic_program_mode=PydanticProgramMode.LLM)
     prompt = PromptTemplate("Say exactly '{\"value\": {value}}'")
-    assert way.stream(llm, "stream_structured_predict", Node, prompt, value=4)[-1].value == 4
+    assert sync_async.stream(llm, "stream_structured_predict", Node, prompt, value=4)[-1].value == 4
 
 
-def test_a_model_without_tools(way: Any, gateway: Any, model: Any) -> None:
-    """Where tools are switched off, objects are asked for by schema, or by LlamaIndex's prompt."""
+def test_a_model_without_tools(sync_async: Any, gateway: Any, model: Any) -> None:
+    """Without tool calling, the JSON schema or LlamaIndex's prompt is used."""
     llm = model(is_function_calling_model=False)
-    check_bike(way.ask(llm, "structured_predict", Bike, PROMPT, name="Zoe"))
+    check_bike(sync_async.call(llm, "structured_predict", Bike, PROMPT, name="Zoe"))
     llm.should_use_structured_outputs = False
     prompt = PromptTemplate("Say exactly '{\"value\": 3}'")
-    assert way.ask(llm, "structured_predict", Node, prompt) == Node(value=3)
+    assert sync_async.call(llm, "structured_predict", Node, prompt) == Node(value=3)
     assert "tools" not in gateway.requests[-1].body
 
 
 @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
 @pytest.mark.parametrize(
     ("output_cls", "options", "reason"),
-    [(Bike, {"max_tokens": 3}, "cut off"), (Maybe, {"max_tokens": 1}, "cut off")],
+    [(Bike, {"max_tokens": 3}, "truncated"), (Maybe, {"max_tokens": 1}, "truncated")],
 )
 def test_cut_answers(model: Any, method: str, output_cls: Any, options: Any, reason: str) -> None:
-    """An answer that was cut off is one clear error, never an empty object."""
+    """A truncated response raises an error; no empty object is returned."""
     llm = model(**options)
     with pytest.raises(StructuredOutputError, match=reason) as caught:
         list(getattr(llm, method)(output_cls, PROMPT, name="Zoe"))
@@ -203,56 +203,56 @@ def test_cut_answers(model: Any, method: str, output_cls: Any, options: Any, rea
     assert isinstance(caught.value, InvalidResponseError)
 
 
-def test_an_answer_of_another_shape(way: Any, model: Any, monkeypatch: Any) -> None:
-    """An answer that is prose or has another shape says so, with what was said."""
+def test_an_answer_of_another_shape(sync_async: Any, model: Any, monkeypatch: Any) -> None:
+    """A response that does not match the class raises an error."""
     llm = model()
     monkeypatch.setattr(
-        "llama_index_xai_lowcode._structured_output._BY_SCHEMA",
-        _BY_SCHEMA._replace(ask=lambda *asked: {"messages": asked[2]}),
+        "llama_index_xai_lowcode._structured_output.JSON_SCHEMA",
+        JSON_SCHEMA._replace(build_arguments=lambda *args: {"messages": args[2]}),
     )
     prompt = PromptTemplate("Hello {name}")
-    with pytest.raises(StructuredOutputError, match="No Bike was answered"):
-        way.ask(llm, "structured_predict", Bike, prompt, name="Zoe")
-    with pytest.raises(StructuredOutputError, match="No Bike was answered"):
-        way.stream(llm, "stream_structured_predict", Bike, prompt, name="Zoe")
+    with pytest.raises(StructuredOutputError, match="not a valid Bike"):
+        sync_async.call(llm, "structured_predict", Bike, prompt, name="Zoe")
+    with pytest.raises(StructuredOutputError, match="not a valid Bike"):
+        sync_async.stream(llm, "stream_structured_predict", Bike, prompt, name="Zoe")
 
 
 @pytest.mark.parametrize(
     ("more", "options", "reason"),
     [
         ({"refusal": "I will not."}, {}, "refused: I will not"),
-        ({}, {}, "said 'nothing' instead"),
-        ({}, {"finish_reason": "length"}, "cut off"),
+        ({}, {}, "contains no JSON"),
+        ({}, {"finish_reason": "length"}, "truncated"),
     ],
 )
 def test_why_there_is_no_object(more: Any, options: Any, reason: str) -> None:
-    """The error says whether the model refused, said nothing, or was cut off."""
+    """The error reports a refusal, a missing JSON or a truncation."""
     message = ChatMessage("", role="assistant", additional_kwargs=more)
-    drafts = PartialObjectParser(Bike, _BY_SCHEMA)
-    assert drafts.feed(ChatResponse(message=message, additional_kwargs=options)) is None
+    parser = PartialObjectParser(Bike, JSON_SCHEMA)
+    assert parser.parse(ChatResponse(message=message, additional_kwargs=options)) is None
     with pytest.raises(StructuredOutputError, match=reason):
-        drafts.last()
+        parser.parse_final()
 
 
 def test_no_draft_no_object() -> None:
-    """A stream without any response is an error too."""
-    with pytest.raises(StructuredOutputError, match="no answer"):
-        PartialObjectParser(Bike, _BY_SCHEMA).last()
+    """A stream without a response raises an error."""
+    with pytest.raises(StructuredOutputError, match="no response"):
+        PartialObjectParser(Bike, JSON_SCHEMA).parse_final()
 
 
-def test_response_format_of_a_chat(way: Any, llm: XAILowCode) -> None:
-    """A chat takes a class, or OpenAI's forms, as response_format."""
+def test_response_format_of_a_chat(sync_async: Any, llm: XAILowCode) -> None:
+    """``chat`` accepts a class or OpenAI's formats as response_format."""
     question = [ChatMessage("A blue bike named 'Zoe' with wheels of 28")]
-    answer = way.ask(llm, "chat", question, response_format=Bike).message.content
+    answer = sync_async.call(llm, "chat", question, response_format=Bike).message.content
     check_bike(Bike.model_validate_json(answer))
-    answer = way.ask(llm, "chat", question, response_format={"type": "json_object"})
+    answer = sync_async.call(llm, "chat", question, response_format={"type": "json_object"})
     assert answer.message.content.startswith("{")
-    answer = way.ask(llm, "chat", question, response_format={"type": "text"})
+    answer = sync_async.call(llm, "chat", question, response_format={"type": "text"})
     assert answer.message.content.startswith("Hello")
 
 
 def test_many_at_once(llm: XAILowCode) -> None:
-    """Calls at the same time do not mix."""
+    """Concurrent calls return their own objects."""
 
     async def ask() -> list[Bike]:
         calls = (llm.astructured_predict(Bike, PROMPT, name=f"B{i}x") for i in range(10))
@@ -267,22 +267,24 @@ def test_many_at_once(llm: XAILowCode) -> None:
 @pytest.mark.parametrize("mode", [PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION])
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
 def test_objects_in_every_form(
-    way: Any, gateway: Any, model: Any, api: str, mode: PydanticProgramMode
+    sync_async: Any, gateway: Any, model: Any, api: str, mode: PydanticProgramMode
 ) -> None:
-    """Each form gives the object, plain and streamed; messages, which take no schema, by a tool."""
+    """Every API returns the object, streamed or not; Messages by a forced tool call."""
     llm = model(api=api, pydantic_program_mode=mode)
-    check_bike(way.ask(llm, "structured_predict", Bike, PROMPT, name="Zoe"))
-    check_bike(way.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")[-1])
+    check_bike(sync_async.call(llm, "structured_predict", Bike, PROMPT, name="Zoe"))
+    check_bike(sync_async.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")[-1])
     structured = llm.as_structured_llm(Bike)
-    check_bike(way.ask(structured, "chat", PROMPT.format_messages(name="Zoe")).raw)
+    check_bike(sync_async.call(structured, "chat", PROMPT.format_messages(name="Zoe")).raw)
     by_tool = mode is PydanticProgramMode.FUNCTION or api == "messages"
     assert ["tools" in request.body for request in gateway.requests] == [by_tool] * 3
 
 
-def test_a_call_may_name_its_form(way: Any, gateway: Any, model: Any) -> None:
-    """The form of a single call decides how its object is asked for."""
+def test_a_call_may_name_its_form(sync_async: Any, gateway: Any, model: Any) -> None:
+    """The option ``api`` of a call determines how its object is requested."""
     llm = model(additional_kwargs={"api": "responses"})
     check_bike(
-        way.ask(llm, "structured_predict", Bike, PROMPT, llm_kwargs={"api": "messages"}, name="Zoe")
+        sync_async.call(
+            llm, "structured_predict", Bike, PROMPT, llm_kwargs={"api": "messages"}, name="Zoe"
+        )
     )
     assert gateway.requests[-1].path.endswith("/v1/messages")

@@ -1,4 +1,4 @@
-"""Tools: offered, forced, called and answered, with names and arguments that survive the way."""
+"""Tools: schemas, tool choice, tool calls and results."""
 
 import copy
 import json
@@ -36,15 +36,15 @@ BOX = FunctionTool.from_defaults(weather, name="Box[int]")
 BOTH = "multiply 6 and 7, and what is the weather in Paris?"
 
 
-def test_offered_tools(way: Any, gateway: Any, llm: XAILowCode) -> None:
-    """Tools are sent with their schema; without tools there is nothing about them in the body."""
-    way.ask(llm, "chat_with_tools", [MULTIPLY], "multiply 6 and 7")
+def test_offered_tools(sync_async: Any, gateway: Any, llm: XAILowCode) -> None:
+    """Tools are sent with their schema; without tools no such field is sent."""
+    sync_async.call(llm, "chat_with_tools", [MULTIPLY], "multiply 6 and 7")
     (sent,) = gateway.requests[-1].body["tools"]
     assert sent["function"]["name"] == "multiply"
     assert sent["function"]["parameters"]["required"] == ["a", "b"]
     assert gateway.requests[-1].body["parallel_tool_calls"] is False
     assert "tool_choice" not in gateway.requests[-1].body
-    way.ask(llm, "chat_with_tools", [], "Hello", tool_choice=None, tool_required=True)
+    sync_async.call(llm, "chat_with_tools", [], "Hello", tool_choice=None, tool_required=True)
     assert set(gateway.requests[-1].body) == {"model", "messages"}
 
 
@@ -66,29 +66,29 @@ def test_offered_tools(way: Any, gateway: Any, llm: XAILowCode) -> None:
     ],
 )
 def test_tool_choice(gateway: Any, llm: XAILowCode, choice: Any, sent: Any) -> None:
-    """Every form of a choice reaches xAI in its own form."""
+    """Every format of tool_choice is converted."""
     llm.chat_with_tools([MULTIPLY, BOX], "Hello", **choice)
     assert gateway.requests[-1].body["tool_choice"] == sent
 
 
 @pytest.mark.parametrize("choice", [{"tool_choice": "unknown"}, {"tool_choice": 3}])
-def test_impossible_choices(gateway: Any, way: Any, llm: XAILowCode, choice: Any) -> None:
-    """A choice of no tool, or of no form, is refused at the call, also of a stream."""
+def test_impossible_choices(gateway: Any, sync_async: Any, llm: XAILowCode, choice: Any) -> None:
+    """An invalid tool_choice raises an error at the call, also of a stream."""
     with pytest.raises(UsageError, match="tool_choice"):
         llm.stream_chat_with_tools([MULTIPLY], "Hello", **choice)
     with pytest.raises(UsageError, match="tool_choice"):
-        way.ask(llm, "chat_with_tools", [MULTIPLY], "Hello", **choice)
+        sync_async.call(llm, "chat_with_tools", [MULTIPLY], "Hello", **choice)
     assert not gateway.requests
 
 
-def test_calls_and_their_results(way: Any, llm: XAILowCode) -> None:
-    """A call is answered with its id, and the model then speaks of the result."""
+def test_calls_and_their_results(sync_async: Any, llm: XAILowCode) -> None:
+    """A tool result is sent with the id of its call."""
     question = ChatMessage("multiply 6 and 7")
-    response = way.ask(llm, "chat_with_tools", [MULTIPLY], question)
+    response = sync_async.call(llm, "chat_with_tools", [MULTIPLY], question)
     (selection,) = llm.get_tool_calls_from_response(response)
     assert (selection.tool_name, selection.tool_kwargs) == ("multiply", {"a": 6, "b": 7})
     result = ChatMessage("42", role="tool", additional_kwargs={"tool_call_id": selection.tool_id})
-    answer = way.ask(
+    answer = sync_async.call(
         llm, "chat_with_tools", [MULTIPLY], chat_history=[question, response.message, result]
     )
     assert "42" in answer.message.content
@@ -96,36 +96,35 @@ def test_calls_and_their_results(way: Any, llm: XAILowCode) -> None:
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
 @pytest.mark.parametrize(("parallel", "number"), [(True, 2), (False, 1)])
-def test_parallel_calls(way: Any, model: Any, api: str, parallel: bool, number: int) -> None:
-    """Two calls come where they are allowed; one, in blocks and dicts alike, where not.
-
-    No form warns of it, not even messages, whose answers are cut here.
-    """
+def test_parallel_calls(sync_async: Any, model: Any, api: str, parallel: bool, number: int) -> None:
+    """Without parallel tool calls the response has one, also with Messages, and no warning."""
     llm = model(api=api)
     options = {"allow_parallel_tool_calls": parallel, "tool_required": True}
-    plain = way.ask(llm, "chat_with_tools", [MULTIPLY, WEATHER], BOTH, **options)
-    streamed = way.stream(llm, "stream_chat_with_tools", [MULTIPLY, WEATHER], BOTH, **options)
+    plain = sync_async.call(llm, "chat_with_tools", [MULTIPLY, WEATHER], BOTH, **options)
+    streamed = sync_async.stream(
+        llm, "stream_chat_with_tools", [MULTIPLY, WEATHER], BOTH, **options
+    )
     for response in (plain, streamed[-1]):
         assert len(llm.get_tool_calls_from_response(response)) == number
         assert len(response.message.additional_kwargs["tool_calls"]) == number
 
 
-def test_predict_and_call(way: Any, llm: XAILowCode) -> None:
-    """A tool is chosen and run."""
-    output = way.ask(llm, "predict_and_call", [MULTIPLY, WEATHER], "multiply 6 and 7")
+def test_predict_and_call(sync_async: Any, llm: XAILowCode) -> None:
+    """A tool is selected and called."""
+    output = sync_async.call(llm, "predict_and_call", [MULTIPLY, WEATHER], "multiply 6 and 7")
     assert (output.response, output.sources[0].raw_output) == ("42", 42)
-    output = way.ask(
+    output = sync_async.call(
         llm, "predict_and_call", [MULTIPLY, WEATHER], BOTH, allow_parallel_tool_calls=True
     )
     assert output.response == "42\n\nSunny in Paris, 20 C"
 
 
-def test_names_that_xai_does_not_take(way: Any, gateway: Any, llm: XAILowCode) -> None:
-    """A tool with brackets in its name is sent under another one and found under its own."""
-    output = way.ask(llm, "predict_and_call", [BOX], "Box_int_ in Rome", tool_required=True)
+def test_names_that_xai_does_not_take(sync_async: Any, gateway: Any, llm: XAILowCode) -> None:
+    """A tool name with brackets is sanitized for xAI and restored in tool calls."""
+    output = sync_async.call(llm, "predict_and_call", [BOX], "Box_int_ in Rome", tool_required=True)
     assert output.response.startswith("Sunny in Rome")
     assert gateway.requests[-1].body["tools"][0]["function"]["name"] == "Box_int_"
-    message = way.ask(llm, "chat_with_tools", [BOX], "Box_int_ in Rome").message
+    message = sync_async.call(llm, "chat_with_tools", [BOX], "Box_int_ in Rome").message
     assert message.blocks[0].tool_name == "Box[int]"
     history = [
         message,
@@ -133,31 +132,31 @@ def test_names_that_xai_does_not_take(way: Any, gateway: Any, llm: XAILowCode) -
             "r", role="tool", additional_kwargs={"tool_call_id": message.blocks[0].tool_call_id}
         ),
     ]
-    way.ask(llm, "chat", history)
+    sync_async.call(llm, "chat", history)
     assert (
         gateway.requests[-1].body["messages"][0]["tool_calls"][0]["function"]["name"] == "Box_int_"
     )
 
 
 def test_two_tools_with_one_name(llm: XAILowCode) -> None:
-    """Tools that would be one at xAI are refused with the name."""
+    """Tools with the same sanitized name raise an error."""
     twin = FunctionTool.from_defaults(weather, name="Box(int)")
     with pytest.raises(UsageError, match="Box_int_"):
         llm.chat_with_tools([BOX, twin], "Hello")
 
 
-def test_tools_that_contain_themselves(way: Any, llm: XAILowCode) -> None:
-    """The schema of a recursive class has an object at its root, as xAI demands."""
+def test_tools_that_contain_themselves(sync_async: Any, llm: XAILowCode) -> None:
+    """The schema of a recursive class has an object at its root."""
     tool = FunctionTool.from_defaults(
         lambda **_: "", name="node", description="Node", fn_schema=Node
     )
-    response = way.ask(llm, "chat_with_tools", [tool], "a node of 3", tool_required=True)
+    response = sync_async.call(llm, "chat_with_tools", [tool], "a node of 3", tool_required=True)
     (selection,) = llm.get_tool_calls_from_response(response)
     assert Node(**selection.tool_kwargs).value == 3
 
 
 def test_what_chat_is_given_is_plain(llm: XAILowCode) -> None:
-    """The arguments that events carry are JSON, and the caller's history is another list."""
+    """The arguments in events are JSON, and the caller's history is not changed."""
     history = [ChatMessage("a")]
     prepared = llm._prepare_chat_with_tools([MULTIPLY], "b", chat_history=history, seed=3)
     assert [message.content for message in prepared.pop("messages")] == ["a", "b"]
@@ -167,7 +166,7 @@ def test_what_chat_is_given_is_plain(llm: XAILowCode) -> None:
 
 
 def test_schemas_are_only_read(llm: XAILowCode) -> None:
-    """Tools in OpenAI's form are after a call what they were before."""
+    """Tools in OpenAI's format are not changed."""
     prepared = llm._prepare_chat_with_tools([MULTIPLY, BOX], "Hello")
     before = copy.deepcopy(prepared)
     llm.chat(**prepared)
@@ -175,7 +174,7 @@ def test_schemas_are_only_read(llm: XAILowCode) -> None:
 
 
 def test_tools_with_schemas_of_their_own(gateway: Any, llm: XAILowCode) -> None:
-    """Tools without a class, or with other metadata, are sent as they describe themselves."""
+    """Tools without a class, or with other metadata, are sent with their own schema."""
 
     class Described(ToolMetadata):
         def get_parameters_dict(self) -> dict[str, Any]:
@@ -190,7 +189,7 @@ def test_tools_with_schemas_of_their_own(gateway: Any, llm: XAILowCode) -> None:
 
 
 def test_tools_of_no_form(llm: XAILowCode) -> None:
-    """What is no tool is refused at the call."""
+    """An element that is not a tool raises an error at the call."""
     with pytest.raises(UsageError, match="tools"):
         llm.chat([ChatMessage("Hi")], tools=[{"type": "function", "function": {}}])
 
@@ -207,14 +206,14 @@ def test_tools_of_no_form(llm: XAILowCode) -> None:
     ],
 )
 def test_arguments(llm: XAILowCode, said: Any, read: dict[str, Any]) -> None:
-    """Arguments are read as far as they go; what is no object gives none."""
+    """Incomplete arguments are parsed; arguments that are not an object become empty."""
     block = ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs=said)
     response = ChatResponse(message=ChatMessage(role="assistant", blocks=[block]))
     assert llm.get_tool_calls_from_response(response)[0].tool_kwargs == read
 
 
 def test_calls_of_stored_messages(llm: XAILowCode) -> None:
-    """Calls are found in messages that have gone through JSON, with and without blocks."""
+    """Tool calls are found in messages from JSON, with and without blocks."""
     response = llm.chat_with_tools([MULTIPLY], "multiply 6 and 7")
     stored = ChatMessage.model_validate_json(response.message.model_dump_json())
     older = ChatMessage(role="assistant", additional_kwargs=dict(stored.additional_kwargs))
@@ -224,7 +223,7 @@ def test_calls_of_stored_messages(llm: XAILowCode) -> None:
 
 
 def test_no_call(llm: XAILowCode, hello: Any) -> None:
-    """An answer without calls is an error only where the caller says so."""
+    """A response without tool calls raises an error only if requested."""
     response = llm.chat(hello)
     assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
     with pytest.raises(ValueError, match="tool call"):

@@ -1,4 +1,4 @@
-"""Answers of every wire form go through LlamaIndex's messages and stores, and back verbatim."""
+"""Responses of every API are preserved by LlamaIndex's messages and stores, and sent back."""
 
 import asyncio
 import json
@@ -16,13 +16,12 @@ from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context, JsonSerializer
 
 from llama_index_xai_lowcode import XAILowCode
-from llama_index_xai_lowcode._messages import from_message, to_messages
+from llama_index_xai_lowcode._messages import to_messages
 from llama_index_xai_lowcode._request import prepare_request
 from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
 from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.types.messages import (
     ImagePart,
-    Message,
     ReasoningPart,
     ServerToolPart,
     TextPart,
@@ -83,21 +82,20 @@ QUESTION = prepare_request("grok-4.7", [ChatMessage("Hi")])
 @settings(max_examples=40)
 @given(choices)
 def test_an_answer_survives_message_and_json(choice: Choice) -> None:
-    """What was answered is the same after it was a ChatMessage and JSON: parts, items, form."""
+    """Parts, items and dialect of a response are preserved by ``ChatMessage`` and JSON."""
     message = to_response(ChatResponse((choice,), id="resp_1"), QUESTION).message
     restored = ChatMessage.model_validate_json(message.model_dump_json())
     assert to_messages([message]) == to_messages([restored]) == (choice.message,)
-    assert to_messages([from_message(choice.message)]) == (choice.message,)
 
 
 @settings(max_examples=40)
 @given(choices, st.lists(st.builds(Citation, st.just("https://x.ai"), st.none(), st.integers())))
 def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Citation]) -> None:
-    """Items, tools that xAI ran, pictures and sources are in a stream's last response too."""
+    """The last response of a stream has items, server-side tool calls, images and citations."""
     reply = ChatResponse((choice,), id="resp_1", citations=tuple(citations))
-    fold = ResponseBuilder(QUESTION)
-    seen = [fold.feed(event) for event in response_to_events(reply)]
-    last = fold.last()
+    builder = ResponseBuilder(QUESTION)
+    seen = [builder.add(event) for event in response_to_events(reply)]
+    last = builder.build_final()
     assert last == to_response(reply, QUESTION, delta="")
     shown = [r.message.additional_kwargs.get("built_in_tool_calls", []) for r in seen if r]
     assert max(map(len, shown), default=0) == len(
@@ -109,7 +107,7 @@ def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Cit
 
 
 def verbatim(items_: Any) -> list[str]:
-    """Items as JSON, in the order of their members."""
+    """Return items as JSON, with keys in their order."""
     return [json.dumps(item) for item in items_]
 
 
@@ -119,7 +117,7 @@ def answered(response: Any, form: str) -> list[Any]:
 
 
 def sent(gateway: Any, form: str) -> list[Any]:
-    """What the last request gave back of the first answer."""
+    """Return the first response as the last request sent it back."""
     body = gateway.requests[-1].body
     if form == "responses":
         return [item for item in body["input"] if item.get("role") != "user"]
@@ -188,16 +186,18 @@ broken_store = pytest.mark.skipif(
     ids=["itself", "dump", "json", "memory", "buffer", "context"],
 )
 def test_a_tool_loop_replays_the_answer(
-    way: Any, model: Any, gateway: Any, form: str, kept: Callable[[ChatMessage], ChatMessage]
+    sync_async: Any, model: Any, gateway: Any, form: str, kept: Callable[[ChatMessage], ChatMessage]
 ) -> None:
-    """The second request holds the first answer's items byte for byte, whatever kept them."""
+    """The second request contains the items of the first response, byte for byte."""
     llm = model(**FORMS[form])
     question = ChatMessage(PRODUCT)
-    first = way.ask(llm, "chat_with_tools", [MULTIPLY], question)
+    first = sync_async.call(llm, "chat_with_tools", [MULTIPLY], question)
     (call,) = llm.get_tool_calls_from_response(first)
     message = kept(first.message)
     result = ChatMessage("42", role="tool", additional_kwargs={"tool_call_id": call.tool_id})
-    second = way.ask(llm, "chat_with_tools", [MULTIPLY], chat_history=[question, message, result])
+    second = sync_async.call(
+        llm, "chat_with_tools", [MULTIPLY], chat_history=[question, message, result]
+    )
     assert "The tools found: 42" in second.message.content
     replayed = verbatim(answered(first, form))
     assert verbatim(sent(gateway, form))[: len(replayed)] == replayed
@@ -211,7 +211,7 @@ def test_a_tool_loop_replays_the_answer(
 def test_an_agent_replays_encrypted_thoughts(
     model: Any, gateway: Any, form: str, streaming: bool
 ) -> None:
-    """In an agent's loop, streamed or not, the second request holds all of the first answer."""
+    """In the loop of an agent, the second request contains the whole first response."""
     agent = FunctionAgent(tools=[multiply], llm=model(**FORMS[form]), streaming=streaming)
     seen: list[Any] = []
 
@@ -223,51 +223,55 @@ def test_an_agent_replays_encrypted_thoughts(
     assert "The tools found: 42" in str(asyncio.run(talk()))
     outputs = [event for event in seen if type(event).__name__ == "AgentOutput"]
     kept = outputs[0].response.additional_kwargs["xai"]
-    assert kept["form"] == form
+    assert kept["dialect"] == form
     assert verbatim(sent(gateway, form))[: len(kept["items"])] == verbatim(kept["items"])
     if form == "responses":
         completed = outputs[0].raw if not streaming else outputs[0].raw["response"]
         assert verbatim(kept["items"]) == verbatim(completed["output"])
 
 
-def test_a_corrected_call_wins(way: Any, model: Any, gateway: Any) -> None:
-    """Where a person changed a call, what is sent is the change, not what the model had said."""
+def test_a_corrected_call_wins(sync_async: Any, model: Any, gateway: Any) -> None:
+    """If a person changed a tool call, the changed call is sent."""
     llm = model(**FORMS["responses"])
     question = ChatMessage(PRODUCT)
-    message = through_json(way.ask(llm, "chat_with_tools", [MULTIPLY], question).message)
+    message = through_json(sync_async.call(llm, "chat_with_tools", [MULTIPLY], question).message)
     (block,) = (block for block in message.blocks if isinstance(block, ToolCallBlock))
     block.tool_kwargs = {"a": 1, "b": 2}
     result = ChatMessage("2", role="tool", additional_kwargs={"tool_call_id": block.tool_call_id})
-    way.ask(llm, "chat", [question, message, result])
+    sync_async.call(llm, "chat", [question, message, result])
     (called,) = (i for i in sent(gateway, "responses") if i.get("type") == "function_call")
     assert json.loads(called["arguments"]) == {"a": 1, "b": 2}
 
 
-def test_a_conversation_keeps_its_form_unless_told(way: Any, model: Any, gateway: Any) -> None:
-    """An answer over responses goes on over responses by itself, and as text where told."""
-    first = way.ask(model(store=False), "chat", [ChatMessage("Hi")]).message
+def test_a_conversation_keeps_its_form_unless_told(
+    sync_async: Any, model: Any, gateway: Any
+) -> None:
+    """A conversation stays on Responses, unless ``api`` is set."""
+    first = sync_async.call(model(store=False), "chat", [ChatMessage("Hi")]).message
     assert gateway.requests[-1].path == "/xai/v1/responses"
     talk = [ChatMessage("Hi"), first, ChatMessage("And?")]
-    way.ask(model(), "chat", talk)
+    sync_async.call(model(), "chat", talk)
     assert gateway.requests[-1].path == "/xai/v1/responses"
-    way.ask(model(api="chat_completions"), "chat", talk)
+    sync_async.call(model(api="chat_completions"), "chat", talk)
     assert gateway.requests[-1].path == "/xai/v1/chat/completions"
     told = gateway.requests[-1].body["messages"][1]
     assert told == {"role": "assistant", "content": first.content}
 
 
-def test_previous_response_ids(way: Any, model: Any, gateway: Any) -> None:
-    """With stored responses only what is new is sent, and the id can be given by hand."""
+def test_previous_response_ids(sync_async: Any, model: Any, gateway: Any) -> None:
+    """With stored responses only new messages are sent; the id can also be set by the caller."""
     llm = model(api="responses", use_previous_response_id=True)
     talk = [ChatMessage("s", role="system"), ChatMessage("Say 'one'")]
-    first = way.ask(llm, "chat", talk)
+    first = sync_async.call(llm, "chat", talk)
     assert "previous_response_id" not in gateway.requests[-1].body
-    second = way.stream(llm, "stream_chat", [*talk, first.message, ChatMessage("Say 'two'")])[-1]
+    second = sync_async.stream(
+        llm, "stream_chat", [*talk, first.message, ChatMessage("Say 'two'")]
+    )[-1]
     assert second.message.content == "two"
     body = gateway.requests[-1].body
     assert body["previous_response_id"] == first.additional_kwargs["id"] == first.raw["id"]
     assert body["input"] == [{"role": "user", "content": "Say 'two'"}]
-    way.ask(
+    sync_async.call(
         model(), "chat", [ChatMessage("Say 'three'")],
         previous_response_id=second.additional_kwargs["id"],
     )  # fmt: skip
@@ -275,24 +279,25 @@ def test_previous_response_ids(way: Any, model: Any, gateway: Any) -> None:
     assert body["previous_response_id"] == second.additional_kwargs["id"]
 
 
-def test_what_is_not_stored_or_was_corrected_is_sent(way: Any, model: Any, gateway: Any) -> None:
-    """No id is named of an answer that xAI does not keep, or that says something else now."""
+def test_what_is_not_stored_or_was_corrected_is_sent(
+    sync_async: Any, model: Any, gateway: Any
+) -> None:
+    """Responses that are not stored, or were changed, have no previous_response_id."""
     talk = [ChatMessage("Say 'one'")]
     for fields in ({"store": False}, {}):
         llm = model(api="responses", use_previous_response_id=True, **fields)
-        first = way.ask(llm, "chat", talk).message
+        first = sync_async.call(llm, "chat", talk).message
         if not fields:
             first.blocks = [TextBlock(text="none")]
-        way.ask(llm, "chat", [*talk, first, ChatMessage("Say 'two'")])
+        sync_async.call(llm, "chat", [*talk, first, ChatMessage("Say 'two'")])
         body = gateway.requests[-1].body
         assert "previous_response_id" not in body
         assert body["input"][0] == {"role": "user", "content": "Say 'one'"}
     assert body["input"][1] == {"role": "assistant", "content": "none"}
 
 
-def test_messages_of_ours_keep_nothing_of_nothing() -> None:
-    """A message without items or tools has no words of ours beside its blocks."""
-    assert from_message(Message("assistant", (TextPart("a"),))).additional_kwargs == {}
+def test_plain_message_has_no_additional_kwargs() -> None:
+    """A response of text only has a text block and empty ``additional_kwargs``."""
     message = to_response(ChatResponse((Choice((TextPart("a"),), "stop"),)), QUESTION).message
     assert message == ChatMessage(role="assistant", blocks=[TextBlock(text="a")])
     assert not any(isinstance(block, ImageBlock) for block in message.blocks)

@@ -20,6 +20,8 @@ import pytest
 from langchain_xai_lowcode import ChatXAILowCode
 from xai_lowcode.emulator import Emulator, running
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RATE, EACH = 10, 8
 needs_dask = pytest.mark.skipif(
@@ -222,7 +224,7 @@ def test_a_file_over_a_cluster_goes_on_where_it_stopped(gateway: Emulator, tmp_p
     kept = "".join(json.dumps(row) + "\n" for row in [failed[0], *before, before[7], failed[1]])
     answers.write_text(kept + '{"id": 21, "ans', encoding="utf-8")
     said = mapped(tmp_path, gateway)
-    assert "200 rows, 20 of them answered before." in said
+    assert "200 rows, 20 already answered." in said
     assert "200 of 200 rows" in said
     found = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
     told = {row["id"]: row["answer"] for row in found if "answer" in row}

@@ -31,9 +31,10 @@ CALLS, OPEN_STREAMS, THREADS, EACH = (1_000, 500, 64, 12) if FULL else (120, 60,
 FAULTS = 0.25
 LIMITS: list[dict[str, Any]] = [{}, {"max_concurrency": 5}]
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/fd").exists(), reason="descriptors are counted there"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted there"),
+]
 
 
 @pytest.fixture(scope="module")

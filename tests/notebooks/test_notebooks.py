@@ -75,6 +75,7 @@ def test_nothing_private_and_nothing_large_is_in_it(source: Path) -> None:
         assert not PRIVATE.search(words)
 
 
+@pytest.mark.slow
 def test_they_run_and_give_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """From top to bottom, with the outputs that are committed, where these do not vary.
 

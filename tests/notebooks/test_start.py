@@ -9,6 +9,8 @@ import pytest
 from notebooks.making import HERE
 from xai_lowcode.emulator import running
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 from langchain_xai_lowcode import ChatXAILowCode
 from start import connect

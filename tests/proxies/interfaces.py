@@ -19,8 +19,7 @@ QUOTED_TOKEN = "at_-canary-of%3Dthe%26mine"
 CONTENT = b"Some notes."
 
 # The names of the option for a client that is injected.
-_LANGCHAIN = ("http_client", "http_async_client")
-_LLAMA_INDEX = ("http_client", "async_http_client")
+_CLIENTS = ("http_client", "http_async_client")
 
 ClientFactory = Callable[..., Any]
 """Makes a client to inject; its argument ``is_async`` says which kind."""
@@ -167,52 +166,52 @@ _IMAGES = "/xai/v1/images/generations"
 
 SYNC: dict[str, Interface] = {
     "langchain invoke": Interface(
-        lc.ChatXAILowCode, lambda model: model.invoke("Hi").text, _LANGCHAIN[0], _CHAT
+        lc.ChatXAILowCode, lambda model: model.invoke("Hi").text, _CLIENTS[0], _CHAT
     ),
     "langchain stream": Interface(
         lc.ChatXAILowCode,
         lambda model: "".join(chunk.text for chunk in model.stream("Hi")),
-        _LANGCHAIN[0],
+        _CLIENTS[0],
         _CHAT,
     ),
     "langchain image": Interface(
-        _langchain_image, lambda model: model.invoke("A cat")[0]["base64"], _LANGCHAIN[0], _IMAGES
+        _langchain_image, lambda model: model.invoke("A cat")[0]["base64"], _CLIENTS[0], _IMAGES
     ),
     "llama_index chat": Interface(
-        li.XAILowCode, lambda model: str(model.chat([ChatMessage("Hi")])), _LLAMA_INDEX[0], _CHAT
+        li.XAILowCode, lambda model: str(model.chat([ChatMessage("Hi")])), _CLIENTS[0], _CHAT
     ),
     "llama_index stream": Interface(
         li.XAILowCode,
         lambda model: "".join(chunk.delta for chunk in model.stream_chat([ChatMessage("Hi")])),
-        _LLAMA_INDEX[0],
+        _CLIENTS[0],
         _CHAT,
     ),
     "llama_index image": Interface(
         li.XAIImageGenerator,
         lambda model: model.generate("A cat", response_format="b64_json")[0].image,
-        _LLAMA_INDEX[0],
+        _CLIENTS[0],
         _IMAGES,
     ),
     "gateway files": Interface(_gateway, _files, "http_client", ""),
 }
 ASYNC: dict[str, Interface] = {
     "langchain ainvoke": Interface(
-        lc.ChatXAILowCode, _langchain_ainvoke, _LANGCHAIN[1], _CHAT, is_async=True
+        lc.ChatXAILowCode, _langchain_ainvoke, _CLIENTS[1], _CHAT, is_async=True
     ),
     "langchain astream": Interface(
-        lc.ChatXAILowCode, _langchain_astream, _LANGCHAIN[1], _CHAT, is_async=True
+        lc.ChatXAILowCode, _langchain_astream, _CLIENTS[1], _CHAT, is_async=True
     ),
     "langchain aimage": Interface(
-        _langchain_image, _langchain_aimage, _LANGCHAIN[1], _IMAGES, is_async=True
+        _langchain_image, _langchain_aimage, _CLIENTS[1], _IMAGES, is_async=True
     ),
     "llama_index achat": Interface(
-        li.XAILowCode, _llama_index_achat, _LLAMA_INDEX[1], _CHAT, is_async=True
+        li.XAILowCode, _llama_index_achat, _CLIENTS[1], _CHAT, is_async=True
     ),
     "llama_index astream": Interface(
-        li.XAILowCode, _llama_index_astream, _LLAMA_INDEX[1], _CHAT, is_async=True
+        li.XAILowCode, _llama_index_astream, _CLIENTS[1], _CHAT, is_async=True
     ),
     "llama_index aimage": Interface(
-        li.XAIImageGenerator, _llama_index_aimage, _LLAMA_INDEX[1], _IMAGES, is_async=True
+        li.XAIImageGenerator, _llama_index_aimage, _CLIENTS[1], _IMAGES, is_async=True
     ),
     "async gateway files": Interface(
         _async_gateway, _async_files, "http_client", "", is_async=True
@@ -245,7 +244,7 @@ OTHER_MODELS: dict[str, Interface] = {
     "llama_index aembedding": Interface(
         li.XAILowCodeEmbedding,
         lambda model: model.aget_text_embedding("Hi"),
-        _LLAMA_INDEX[1],
+        _CLIENTS[1],
         "",
         is_async=True,
     ),

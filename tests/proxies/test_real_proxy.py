@@ -25,7 +25,10 @@ from tests.proxies.ways import FEW_WAYS, HTTP_WAYS, HTTPS_WAYS
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import APIConnectionError
 
-pytestmark = pytest.mark.skipif(find_spec("proxy") is None, reason="proxy.py is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("proxy") is None, reason="proxy.py is not installed"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from tests.secrecy.paths import PATHS, World
 from tests.secrecy.reports import PROGRAMS, crashed
 from xai_lowcode.emulator import Emulator
 
+pytestmark = pytest.mark.slow
+
 # What is called at that moment, by the sync and by the async client.
 MOMENTS: dict[str, tuple[str, ...]] = {
     "connecting": ("httpcore.SyncBackend.connect_tcp", "httpcore.AnyIOBackend.connect_tcp"),

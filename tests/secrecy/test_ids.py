@@ -68,7 +68,7 @@ def test_an_id_reaches_its_endpoint_or_nothing(
     except XAILowCodeError:
         pass
     for request in emulator.requests:
-        assert request.request_sent in {request.route, None}
+        assert request.upstream_route in {request.route, None}
         assert request.headers["host"] == urlsplit(emulator.base_url).netloc
 
 

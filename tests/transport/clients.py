@@ -52,7 +52,7 @@ class Outcome:
     @property
     def is_invalid_response(self) -> bool:
         """Whether the error says that the response cannot be used."""
-        return bool({"InvalidResponseError", "InvalidResponseError"} & set(self.classes))
+        return bool({"InvalidResponseError"} & set(self.classes))
 
     def __str__(self) -> str:
         if self.classes:
@@ -281,7 +281,7 @@ class Session:
             if self._runner is None:
                 self._send(prompt, pieces)
             else:
-                self._runner.execute(self._asend(prompt, pieces))
+                self._runner.run(self._asend(prompt, pieces))
         except Exception as error:  # noqa: BLE001 - whatever a call raises is what is examined
             classes = tuple(cls.__name__ for cls in type(error).__mro__)
             return Outcome(None, "".join(pieces), str(error), classes)

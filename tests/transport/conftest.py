@@ -23,7 +23,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once."""
-    monkeypatch.setattr("xai_lowcode.protocol.retry.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("xai_lowcode.protocol.retry.INITIAL_DELAY", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -122,12 +122,12 @@ class RemoteSession:
 
     def call(self, prompt: str) -> Outcome:
         """Make a call there."""
-        done = self._remote.ask(action="call", context=self._number, prompt=prompt)
+        done = self._remote.ask(action="call", session=self._number, prompt=prompt)
         return Outcome(**{**done["outcome"], "classes": tuple(done["outcome"]["classes"])})
 
     def close(self) -> None:
         """Close the session there."""
-        self._remote.ask(action="close", context=self._number)
+        self._remote.ask(action="close", session=self._number)
 
 
 def _stream(pipe: IO[str] | None) -> IO[str]:

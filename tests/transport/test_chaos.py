@@ -5,7 +5,11 @@
 
 import os
 
+import pytest
+
 from tests.transport.chaos import Chaos, complaints
+
+pytestmark = pytest.mark.slow
 
 CALLS = 50_000 if os.environ.get("LOAD") == "full" else 2_000
 

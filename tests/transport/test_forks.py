@@ -24,7 +24,10 @@ from tests.transport.fork_program import CHILD, TIME_LIMIT
 from tests.transport.raw_server import Connection, RawServer, Request
 from tests.transport.remote_client import ROOT, environment
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system"),
+]
 
 _PROGRAM = "from tests.transport.fork_program import main; main()"
 IDLE, STREAM = "idle connection", "open stream"

@@ -1,4 +1,4 @@
-"""The embeddings where LlamaIndex's users look for them; see ``llama_index_xai_lowcode``."""
+"""``XAILowCodeEmbedding`` at the import path of LlamaIndex's embedding integrations."""
 
 from llama_index_xai_lowcode.embeddings import XAILowCodeEmbedding
 

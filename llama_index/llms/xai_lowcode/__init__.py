@@ -1,4 +1,4 @@
-"""The LLM where LlamaIndex's users look for one; it lives in ``llama_index_xai_lowcode``."""
+"""``XAILowCode`` at the import path of LlamaIndex's LLM integrations."""
 
 from llama_index_xai_lowcode.llms import XAILowCode
 

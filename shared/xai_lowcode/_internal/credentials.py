@@ -1,7 +1,6 @@
-"""Credentials under a wrong name, which would go to xAI in the body of a request.
+"""Detect credentials among options that would become fields of the request body.
 
-Frameworks put keyword arguments that they do not know into the request body, and from there into
-prints, traces and dumps. A rule, and no list of names, says which of them are refused.
+Frameworks put unknown keyword arguments into the request body, and so into logs and traces.
 """
 
 import re
@@ -17,7 +16,7 @@ from xai_lowcode.redaction import redact_text
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
-# A name with one of these words is that of a credential or of HTTP headers.
+# Words that only occur in names of credentials and HTTP headers.
 _WORDS = frozenset(
     {
         *("apikey", "apitoken", "accesstoken", "authtoken"),
@@ -26,50 +25,50 @@ _WORDS = frozenset(
         *("header", "headers"),
     }
 )
-# "token" is a piece of text too, and "key" a name: not with one of these words before or behind.
-_TEXT_BEFORE_TOKEN = frozenset(
+# "token" may refer to text and "key" to a cache, next to one of these words.
+_BEFORE_TEXT_TOKEN = frozenset(
     {
         *("stop", "eos", "bos", "pad", "unk", "sep", "mask", "special", "first", "last"),
         *("image", "text", "prompt", "reasoning", "thinking", "page", "pagination", "max", "min"),
     }
 )
-_TEXT_AFTER_TOKEN = frozenset(
+_AFTER_TEXT_TOKEN = frozenset(
     {
         *("id", "ids", "count", "counts", "limit", "limits", "budget", "length", "type", "types"),
         *("usage", "price", "bytes", "offset", "offsets", "bias", "logprobs", "healing"),
     }
 )
-_NAME_BEFORE_KEY = frozenset(
+_BEFORE_OTHER_KEY = frozenset(
     {"cache", "idempotency", "sort", "group", "partition", "routing", "primary", "foreign"}
 )
-# Their plurals are lists of credentials only behind one of these.
-_CREDENTIAL_BEFORE_PLURAL = frozenset({"api", "access", "auth", "refresh", "session", "private"})
+# The plurals refer to credentials only after one of these.
+_BEFORE_CREDENTIALS = frozenset({"api", "access", "auth", "refresh", "session", "private"})
 
-# Options that hold options, by the last word of their name: extra_body, model_kwargs.
-_HOLDERS = frozenset({"kwargs", "body", "query", "params", "options", "config"})
+# Last words of the names of options that contain options: extra_body, model_kwargs.
+_CONTAINERS = frozenset({"kwargs", "body", "query", "params", "options", "config"})
 
-# The authorization and the headers of an MCP server are there; adapters hide them from traces.
+# They contain the authorization of MCP servers, which the adapters mask in traces.
 _TOOLS = frozenset({"tools", "server_tools"})
 
-# The whole of a value. "at_least_once" is none, and "xai-lowcode" the name of this package.
+# A complete value. "at_least_once" is not a token, and "xai-lowcode" not a key.
 _CREDENTIAL = re.compile(
     r"at_(?!(?:least|most)(?:_[a-z]+)*\Z)\S{6,}"
     r"|xai-(?!lowcode\b)[A-Za-z0-9_-]{6,}"
     r"|(?i:(?:authorization:\s*)?bearer)\s+\S+"
     r"|\w[\w+.-]*://[^\s/:@]*:[^\s/@]+@\S+"
 )
-# A part of a longer one, which may be a prompt, so only what can be nothing else.
+# Part of a longer value, which may be a prompt: only unambiguous credentials.
 _WITHIN = re.compile(
     r"\bat_(?=[A-Za-z_]*\d)[A-Za-z0-9_]{16,}"
     r"|\bxai-(?!lowcode\b)(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{20,}"
     r"|\bapi_token=(?=[A-Za-z_]*\d)[A-Za-z0-9_]{16,}"
 )
 
-_HINT = "Give the token as api_token when the model is created."
+_HINT = "Pass the token as api_token when the model is created."
 _HEADERS = frozenset({"header", "headers"})
-_NO_HEADERS = "The gateway passes no headers on to xAI."
-_DEEPEST_HOLDER = 8
-_LONGEST_CREDENTIAL = 8192
+_NO_HEADERS = "The gateway forwards no headers to xAI."
+_MAX_DEPTH = 8
+_MAX_LENGTH = 8192
 _NO_HINTS: Mapping[str, str] = {}
 
 
@@ -79,44 +78,44 @@ def credential_error(
     known: Container[str] = (),
     hints: Mapping[str, str] = _NO_HINTS,
 ) -> UsageError | None:
-    """Return the error to raise if an option is, or holds, a credential; None if none does.
+    """Return an error if an option is or contains a credential, else None.
 
-    It is returned, not raised, so that the caller can forget the options first: reporters of errors
-    show the variables of the frames that an error went through. The value is in no part of it.
+    The error is returned, not raised, so that the caller can clear the options first: error
+    reporters print the local variables of frames. It does not contain the value.
 
-    Refused is a name that contains, as a word of its own, ``token``, ``key``, ``secret``, ``auth``,
-    ``password``, ``header``, ``cookie`` or the like, unless it is about tokens of text or keys of a
-    cache; and a value that looks like a token (``at_…``), a key of xAI (``xai-…``), ``Bearer …``, a
-    URL with a password, or is a ``SecretStr``, also within dicts and lists.
+    An option is rejected if its name contains ``token``, ``key``, ``secret``, ``auth``,
+    ``password``, ``header``, ``cookie`` or similar as a separate word, unless it refers to text
+    tokens or cache keys; or if its value, also within dicts and lists, is a token (``at_…``), an
+    xAI key (``xai-…``), ``Bearer …``, a URL with a password, or a ``SecretStr``.
 
     Args:
-        options: Options that would become fields of the request body. In those that hold options
-            themselves, such as ``extra_body``, each is judged on its own. Tools are left out: the
-            authorization of an MCP server belongs there.
-        known: Names that are not judged, with their values.
-        hints: What to say of an option instead, by its name.
+        options: Options that would become fields of the request body. The options in dicts such as
+            ``extra_body`` are checked one by one. Tools are skipped, since the authorization of an
+            MCP server belongs there.
+        known: Names of options to skip.
+        hints: Messages for certain options, by name.
 
     Example:
         >>> error = credential_error({"access_token": "at_r0123456789abcdef"})
         >>> error.message
         'access_token: an option of this name would be sent to xAI in the request body.'
         >>> error.hint
-        'Give the token as api_token when the model is created.'
+        'Pass the token as api_token when the model is created.'
         >>> credential_error({"max_tokens": 5, "prompt_cache_key": "docs", "stop_token_ids": [1]})
     """
-    for name, value in _find_in_value(options, known):
+    for name, value in _iterate_options(options, known):
         if is_credential_name(name) or _looks_like_credential(name):
             return _build_error(name, "an option of this name would be sent", hints)
-        if _holds_credential(value):
+        if _contains_credential(value):
             return _build_error(name, "its value looks like a credential and would be sent", hints)
     return None
 
 
 @lru_cache(maxsize=1024)
 def is_credential_name(name: str) -> bool:
-    """Whether an option of this name holds a credential or HTTP headers.
+    """Return whether an option of this name is a credential or HTTP headers.
 
-    Words end at underscores, hyphens and capital letters.
+    Underscores, hyphens and capital letters separate words.
 
     Example:
         >>> [is_credential_name(name) for name in ("apiKey", "x-api-key", "extra_headers")]
@@ -125,18 +124,17 @@ def is_credential_name(name: str) -> bool:
         [False, False, False]
     """
     words = _split_words(name)
-    neighbours = zip(["", *words], words, [*words[1:], ""], strict=False)
-    return any(_is_credential(*three) for three in neighbours)
+    return any(map(_is_credential_word, ["", *words], words, [*words[1:], ""]))
 
 
-def _is_credential(before: str, word: str, after: str) -> bool:
+def _is_credential_word(before: str, word: str, after: str) -> bool:
     match word:
         case "token":
-            return before not in _TEXT_BEFORE_TOKEN and after not in _TEXT_AFTER_TOKEN
+            return before not in _BEFORE_TEXT_TOKEN and after not in _AFTER_TEXT_TOKEN
         case "key":
-            return before not in _NAME_BEFORE_KEY
+            return before not in _BEFORE_OTHER_KEY
         case "tokens" | "keys":
-            return before in _CREDENTIAL_BEFORE_PLURAL
+            return before in _BEFORE_CREDENTIALS
         case _:
             return word in _WORDS
 
@@ -145,57 +143,54 @@ def _split_words(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
-def _find_in_value(
+def _iterate_options(
     options: Mapping[str, Any], known: Container[str] = (), depth: int = 0
 ) -> Iterator[tuple[str, Any]]:
-    """The options, and instead of those that hold options these."""
-    for name, value in options.items():
-        if name in known or name in _TOOLS:
+    """Yield the options, and those within ``extra_body`` and similar options."""
+    for key, value in options.items():
+        if key in known or key in _TOOLS:
             continue
-        text = str(name)
-        holds = isinstance(value, Mapping) and _HOLDERS.intersection(_split_words(text)[-1:])
-        if holds and depth < _DEEPEST_HOLDER:
-            yield from _find_in_value(value, depth=depth + 1)
-            value = None  # noqa: PLW2901 - what it holds was judged
-        yield text, value
+        name = str(key)
+        is_container = bool(_CONTAINERS.intersection(_split_words(name)[-1:]))
+        if is_container and isinstance(value, Mapping) and depth < _MAX_DEPTH:
+            yield from _iterate_options(value, depth=depth + 1)
+            yield name, None
+        else:
+            yield name, value
 
 
-def _holds_credential(value: Any) -> bool:
-    waiting, seen = [value], set()
-    while waiting:
-        one = waiting.pop()
-        match one:
+def _contains_credential(value: Any) -> bool:
+    stack, seen = [value], set()
+    while stack:
+        item = stack.pop()
+        match item:
             case SecretStr() | SecretBytes():
                 return True
             case str():
-                if _looks_like_credential(one):
+                if _looks_like_credential(item):
                     return True
             case bytes() | bytearray():
-                waiting.append(one.decode("latin-1"))
-            case Mapping() | list() | tuple() | set() | frozenset() if id(one) not in seen:
+                stack.append(item.decode("latin-1"))
+            case Mapping() | list() | tuple() | set() | frozenset() if id(item) not in seen:
                 # A container may contain itself.
-                seen.add(id(one))
-                waiting += one
-                if isinstance(one, Mapping):
-                    waiting += one.values()
+                seen.add(id(item))
+                stack += item
+                if isinstance(item, Mapping):
+                    stack += item.values()
     return False
 
 
 def _looks_like_credential(text: str) -> bool:
     text = text.strip()
-    if len(text) <= _LONGEST_CREDENTIAL and _CREDENTIAL.fullmatch(text):
+    if len(text) <= _MAX_LENGTH and _CREDENTIAL.fullmatch(text):
         return True
     return ("at_" in text or "xai-" in text or "api_token" in text) and bool(_WITHIN.search(text))
 
 
-def _build_error(name: str, fault: str, hints: Mapping[str, str]) -> UsageError:
+def _build_error(name: str, problem: str, hints: Mapping[str, str]) -> UsageError:
     if name in hints:
         return UsageError(f"{name}: {hints[name]}", field=name)
     hint = _HINT if _HEADERS.isdisjoint(_split_words(name)) else f"{_NO_HEADERS} {_HINT}"
-    # The credential may have been given in the place of the name.
-    shown = "extra" if _looks_like_credential(name) else redact_text(truncate(name))
-    return UsageError(
-        f"{shown}: {fault} to xAI in the request body.",
-        field=shown,
-        hint=hint,
-    )
+    # The name itself may be a credential.
+    field = "extra" if _looks_like_credential(name) else redact_text(truncate(name))
+    return UsageError(f"{field}: {problem} to xAI in the request body.", field=field, hint=hint)

@@ -1,7 +1,4 @@
-"""Forked children: what they must make anew, and what must be imported before there are any.
-
-A child has the parent's locks, but not its threads.
-"""
+"""Preparations for ``os.fork``: a child has copies of the parent's locks, but not its threads."""
 
 import importlib
 import os
@@ -11,28 +8,27 @@ from typing import Protocol
 
 
 class Resettable(Protocol):
-    """Holds something that another thread of the parent may have been using."""
+    """An object whose state another thread of the parent may have locked."""
 
     def reset(self) -> None:
-        """Makes it anew."""
+        """Reset the state in the child."""
 
 
-def reset_after_fork(thing: Resettable) -> None:
-    """Has a thing made anew in every forked child, for as long as it lives."""
-    _everything.add(thing)
+def reset_after_fork(resettable: Resettable) -> None:
+    """Reset an object in every forked child, as long as it is referenced."""
+    _resettables.add(resettable)
 
 
 def import_before_fork(*modules: str) -> None:
-    """Import modules before a child is forked, which are otherwise imported on first use.
+    """Import modules before a fork that are otherwise imported on first use.
 
-    A child that is forked while another thread imports a module would wait for ever for the lock of
-    that module.
+    A child that is forked while another thread imports a module would block on the import lock.
     """
     _modules.update(modules)
 
 
 def run_before_fork(prepare: Callable[[], object]) -> None:
-    """Have something done before a child is forked that takes a lock, such as building a schema."""
+    """Call a function before a fork, to do in advance what takes a lock."""
     _preparations.append(prepare)
 
 
@@ -44,11 +40,11 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    for thing in list(_everything):
-        thing.reset()
+    for resettable in list(_resettables):
+        resettable.reset()
 
 
-_everything: weakref.WeakSet[Resettable] = weakref.WeakSet()
+_resettables: weakref.WeakSet[Resettable] = weakref.WeakSet()
 _modules: set[str] = set()
 _preparations: list[Callable[[], object]] = []
 if hasattr(os, "register_at_fork"):

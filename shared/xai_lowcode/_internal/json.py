@@ -1,8 +1,8 @@
-"""JSON on bytes: the one place that reads and writes it.
+"""Parse and serialize JSON with orjson.
 
-orjson refuses lone surrogates but writes NaN as null, which xAI would read as "not given"; both
-become an error that names the place. What is read is never nested deeper than Python code can walk
-through, and can be written again inside a request.
+orjson rejects lone surrogates but writes NaN as null, which xAI would treat as absent; both raise
+an error with the location. The nesting of parsed documents is limited, so that recursive code can
+process them and they can be serialized again as part of a request.
 """
 
 import math
@@ -14,34 +14,34 @@ import orjson
 from xai_lowcode.errors import UsageError, describe_value
 
 MAX_WRITE_DEPTH = 254
-"""How many lists and dicts deep orjson writes."""
+"""Nesting depth that orjson can serialize."""
 
 MAX_READ_DEPTH = 200
-"""How many lists and dicts deep a document that is read may be; orjson alone would read 1,024."""
+"""Nesting depth that ``loads`` accepts; orjson itself accepts 1,024."""
 
 JSONDecodeError = orjson.JSONDecodeError
 
-# No text that is shorter can be too deep: each level takes two characters.
-_SURELY_FLAT = 2 * MAX_READ_DEPTH
+# A shorter document cannot be too deep: each level takes two characters.
+_MIN_DEEP_LENGTH = 2 * MAX_READ_DEPTH
 
 
 def loads(content: bytes | bytearray | memoryview | str) -> Any:
-    """Reads JSON.
+    """Parse JSON.
 
     Raises:
-        JSONDecodeError: It is not JSON, or nested more than ``MAX_READ_DEPTH`` levels deep.
+        JSONDecodeError: It is not valid JSON, or nested deeper than ``MAX_READ_DEPTH``.
     """
     document = orjson.loads(content)
     if (
-        len(content) > _SURELY_FLAT
-        and _nesting(content) > MAX_READ_DEPTH
+        len(content) > _MIN_DEEP_LENGTH
+        and _count_opening_brackets(content) > MAX_READ_DEPTH
         and _is_too_deep(document)
     ):
         raise JSONDecodeError(f"more than {MAX_READ_DEPTH} levels deep", "", 0)
     return document
 
 
-def _nesting(content: bytes | bytearray | memoryview | str) -> int:
+def _count_opening_brackets(content: bytes | bytearray | memoryview | str) -> int:
     if isinstance(content, str):
         return content.count("[") + content.count("{")
     if isinstance(content, memoryview):
@@ -50,7 +50,7 @@ def _nesting(content: bytes | bytearray | memoryview | str) -> int:
 
 
 def _is_too_deep(document: Any) -> bool:
-    # orjson counts levels while it writes, which is faster than to walk through the document here.
+    # orjson checks the depth when it serializes, which is faster than a walk in Python.
     for _ in range(MAX_WRITE_DEPTH - MAX_READ_DEPTH):
         document = [document]
     try:
@@ -61,57 +61,52 @@ def _is_too_deep(document: Any) -> bool:
 
 
 def dumps(document: Any) -> bytes:
-    """Writes a request body.
+    """Serialize a request body.
 
     Raises:
-        UsageError: Something in it has no JSON form; ``field`` names the place.
+        UsageError: A value cannot be serialized as JSON; ``field`` is its location.
     """
     try:
         body = orjson.dumps(document)
-    except TypeError as refusal:
-        raise _unserializable_error(
-            next(_find_unserializable(document), "request body"), str(refusal)
-        ) from None
-    # Schemas are full of the text "null", which is no reason to look closer.
-    bare = body.count(b"null") > body.count(b'"null"')
-    if bare and (place := next(_find_unserializable(document), None)):
+    except TypeError as error:
+        location = next(_find_unserializable(document), "request body")
         raise UsageError(
-            f"{place}: NaN and infinity have no JSON form.",
-            field=place,
-            hint="Give a finite number, or leave the field out.",
+            f"{location}: not serializable as JSON ({error}).",
+            field=location,
+            hint="Use strings without lone surrogates, numbers, booleans, lists, dicts or None.",
+        ) from None
+    # The string "null" is frequent in JSON schemas, and cannot be NaN.
+    has_null = body.count(b"null") > body.count(b'"null"')
+    if has_null and (location := next(_find_unserializable(document), "")):
+        raise UsageError(
+            f"{location}: NaN and infinity are not valid JSON.",
+            field=location,
+            hint="Use a finite number, or omit the field.",
         )
     return body
 
 
-def _unserializable_error(place: str, refusal: str) -> UsageError:
-    return UsageError(
-        f"{place}: cannot be written as JSON ({refusal}).",
-        field=place,
-        hint="Use text without lone surrogates, numbers, booleans, lists, dicts or None.",
-    )
-
-
 def _find_unserializable(document: Any) -> Iterator[str]:
-    """Places of what has no JSON form, in the order of the document."""
-    waiting = [("", document, 0)]
-    while waiting:
-        place, value, depth = waiting.pop()
+    """Yield the locations of values that cannot be serialized, in document order."""
+    stack = [("", document, 0)]
+    while stack:
+        location, value, depth = stack.pop()
         match value:
             case dict() | list() | tuple() if depth >= MAX_WRITE_DEPTH:
-                yield place
+                yield location
             case dict():
-                members = [(_member_name(place, key), key, value[key]) for key in value]
-                yield from (at for at, key, _ in members if not _is_valid_key(key))
-                waiting += [(at, member, depth + 1) for at, _, member in reversed(members)]
+                fields = [(_field_location(location, key), key, value[key]) for key in value]
+                yield from (at for at, key, _ in fields if not _is_valid_key(key))
+                stack += [(at, item, depth + 1) for at, _, item in reversed(fields)]
             case list() | tuple():
-                items = [(f"{place}[{index}]", item) for index, item in enumerate(value)]
-                waiting += [(at, item, depth + 1) for at, item in reversed(items)]
+                items = [(f"{location}[{index}]", item) for index, item in enumerate(value)]
+                stack += [(at, item, depth + 1) for at, item in reversed(items)]
             case _ if not _is_serializable(value):
-                yield place or "request body"
+                yield location or "request body"
 
 
-def _member_name(place: str, key: Any) -> str:
-    return f"{place}.{key if isinstance(key, str) else describe_value(key)}".removeprefix(".")
+def _field_location(location: str, key: Any) -> str:
+    return f"{location}.{key if isinstance(key, str) else describe_value(key)}".removeprefix(".")
 
 
 def _is_valid_key(key: Any) -> bool:

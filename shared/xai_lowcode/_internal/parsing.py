@@ -1,8 +1,8 @@
-"""Members of JSON objects by the type they must have: the one way to look into an answer.
+"""Typed accessors for JSON responses.
 
-What an answer says (``get_str``, ``get_dict``, ``get_dicts``, ``get_list``) must be of its type or
-absent, else the answer is unreadable. What it tells beside (``get_int``, ``get_nonempty_str``) is None
-where it is odd: an odd figure is no reason to lose an answer.
+Content (``get_str``, ``get_dict``, ``get_dicts``, ``get_list``) must be of its type or absent, else
+the response is invalid. Metadata (``get_int``, ``get_nonempty_str``) of another type is None: it
+does not invalidate a response.
 """
 
 from collections.abc import Mapping
@@ -13,110 +13,110 @@ from xai_lowcode.errors import InvalidResponseError, UsageError
 
 T = TypeVar("T")
 
-# JSON has integers of any length; what a longer one is divided by or printed in raises.
-_MOST_BITS = 64
+# JSON integers can have any length; Python cannot divide or print very long ones.
+_MAX_BITS = 64
 
 
-def get_str(holder: Mapping[str, Any], name: str) -> str:
-    """A member that is text; empty where it is absent or null.
+def get_str(document: Mapping[str, Any], key: str) -> str:
+    """Return a string; empty if the key is absent or null.
 
     Raises:
-        InvalidResponseError: It is of another type.
+        InvalidResponseError: The value is of another type.
 
     Example:
-        >>> text_of({"id": "c1"}, "id"), text_of({}, "id")
+        >>> get_str({"id": "c1"}, "id"), get_str({}, "id")
         ('c1', '')
     """
-    return _get(holder, name, str)
+    return _get(document, key, str)
 
 
-def get_dict(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A member that is an object; empty where it is absent or null; raises like ``get_str``."""
-    return _get(holder, name, dict)
+def get_dict(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return an object; empty if the key is absent or null; raises like ``get_str``."""
+    return _get(document, key, dict)
 
 
-def get_list(holder: Mapping[str, Any], name: str) -> list[Any]:
-    """A member that is a list; empty where it is absent or null; raises like ``get_str``."""
-    return _get(holder, name, list)
+def get_list(document: Mapping[str, Any], key: str) -> list[Any]:
+    """Return a list; empty if the key is absent or null; raises like ``get_str``."""
+    return _get(document, key, list)
 
 
-def get_dicts(holder: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """A member that is a list of objects; empty where it is absent or null; raises as above."""
-    items: list[dict[str, Any]] = _get(holder, name, list)
+def get_dicts(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return a list of objects; empty if the key is absent or null; raises like ``get_str``."""
+    items: list[dict[str, Any]] = _get(document, key, list)
     for item in items:
         if not isinstance(item, dict):
-            raise InvalidResponseError(f"{name!r} in the answer is not a list of objects.")
+            raise InvalidResponseError(f"{key!r} in the response is not a list of objects.")
     return items
 
 
-def get_int(holder: Any, name: str) -> int | None:
-    """A whole number; None where there is none, or one that no 64 bits can hold.
+def get_int(document: Any, key: str) -> int | None:
+    """Return an integer; None if there is none of at most 64 bits.
 
     Example:
-        >>> count_of({"tokens": 3}, "tokens"), count_of({"tokens": "3"}, "tokens")
+        >>> get_int({"tokens": 3}, "tokens"), get_int({"tokens": "3"}, "tokens")
         (3, None)
     """
-    value = holder.get(name) if isinstance(holder, dict) else None
-    if not isinstance(value, int) or isinstance(value, bool) or value.bit_length() > _MOST_BITS:
+    value = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(value, int) or isinstance(value, bool) or value.bit_length() > _MAX_BITS:
         return None
     return value
 
 
-def get_nonempty_str(holder: Any, name: str) -> str | None:
-    """A text that says something; None where there is none."""
-    value = holder.get(name) if isinstance(holder, dict) else None
+def get_nonempty_str(document: Any, key: str) -> str | None:
+    """Return a string; None if it is empty, absent or of another type."""
+    value = document.get(key) if isinstance(document, dict) else None
     return value if isinstance(value, str) and value else None
 
 
-def get_logprobs(holder: Mapping[str, Any], name: str) -> tuple[dict[str, Any], ...]:
-    """Probabilities of tokens; without those that are none.
+def get_logprobs(document: Mapping[str, Any], key: str) -> tuple[dict[str, Any], ...]:
+    """Return the log probabilities of tokens, without invalid entries.
 
     Example:
-        >>> odds_of({"content": [{"token": "a", "logprob": -0.1}, {"token": 3}]}, "content")
+        >>> get_logprobs({"content": [{"token": "a", "logprob": -0.1}, {"token": 3}]}, "content")
         ({'token': 'a', 'logprob': -0.1},)
     """
-    return tuple(token for token in get_list(holder, name) if _is_logprob(token))
+    return tuple(token for token in get_list(document, key) if _is_logprob(token))
 
 
 def _is_logprob(token: Any) -> bool:
-    if not _is_number(token):
+    if not _has_logprob(token):
         return False
     others = token.get("top_logprobs") or []
-    return isinstance(others, list) and all(map(_is_number, others))
+    return isinstance(others, list) and all(map(_has_logprob, others))
 
 
-def _is_number(token: Any) -> bool:
-    """Whether it is one token with its probability; alternatives have no alternatives."""
+def _has_logprob(token: Any) -> bool:
     if not isinstance(token, dict) or not isinstance(token.get("token"), str):
         return False
-    signs = token.get("bytes") or []
+    values = token.get("bytes") or []
     return (
         isinstance(token.get("logprob"), int | float)
-        and isinstance(signs, list)
-        and all(isinstance(sign, int) for sign in signs)
+        and isinstance(values, list)
+        and all(isinstance(value, int) for value in values)
     )
 
 
 def dump_arguments(value: Any) -> str:
-    """A value of an answer as the JSON text it came from.
+    """Serialize the arguments of a tool call, which some APIs return as an object.
 
     Raises:
-        InvalidResponseError: It is too deep to be written.
+        InvalidResponseError: They are nested too deeply.
     """
     try:
         return json.dumps(value).decode()
-    except UsageError as refusal:
+    except UsageError as error:
         raise InvalidResponseError(
-            f"The arguments of a call cannot be read ({refusal.message})"
+            f"The arguments of a tool call are not serializable ({error.message})"
         ) from None
 
 
-def _get(holder: Mapping[str, Any], name: str, kind: type[T]) -> T:
-    value = holder.get(name)
+def _get(document: Mapping[str, Any], key: str, kind: type[T]) -> T:
+    value = document.get(key)
     if isinstance(value, kind):
         return value
     if value is None:
         return kind()
     raise InvalidResponseError(
-        f"{name!r} in the answer is a {type(value).__name__}, not a {kind.__name__}.", body=holder
+        f"{key!r} in the response is a {type(value).__name__}, not a {kind.__name__}.",
+        body=document,
     )

@@ -1,27 +1,28 @@
-"""Values that print in a line, although they may hold pictures and documents of megabytes."""
+"""Short reprs of values that may contain images and documents of megabytes."""
 
 from dataclasses import fields
 from typing import Any
 
-_LONGEST = 120
+_MAX_LENGTH = 120
 
 
 def truncate(text: str) -> str:
-    """A text as it may be printed: its beginning, and how long it is."""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
+    """Return the beginning of a long string and its length, for printing."""
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}… ({len(text):,} characters)"
 
 
 class ShortReprMixin:
-    """A dataclass that is made with ``repr=False`` and cuts its long texts when it is printed."""
+    """Mixin for a dataclass with ``repr=False``: truncates long strings in its repr."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        own: Any = self
-        facts = (
-            f"{fact.name}={_truncate_value(getattr(own, fact.name))!r}" for fact in fields(own)
+        instance: Any = self
+        values = (
+            f"{field.name}={_truncate_value(getattr(instance, field.name))!r}"
+            for field in fields(instance)
         )
-        return f"{type(self).__name__}({', '.join(facts)})"
+        return f"{type(self).__name__}({', '.join(values)})"
 
 
 def _truncate_value(value: Any) -> Any:

@@ -1,7 +1,4 @@
-"""Check settings when they are given: each error names the setting and says what to do.
-
-Nothing here keeps or prints a value that may be secret.
-"""
+"""Validate settings; error messages name the setting and contain no value that may be secret."""
 
 import inspect
 import os
@@ -22,60 +19,59 @@ from xai_lowcode.redaction import RedactedStr
 
 TOKEN_VARIABLE = "LOWCODEAPI_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 MAX_TIMEOUT = 1_000_000.0
-"""Upper bound of timeouts and of the deadline in seconds: 11.5 days.
+"""Upper limit of timeouts and of the deadline in seconds.
 
-``poll`` takes milliseconds as a C int: with more than 2,147,483 s a socket waits for another time
-than the one that was set. Above 9.2e9 s ``socket.settimeout`` and locks raise OverflowError.
+The system call ``poll`` takes milliseconds as a C int, which overflows above 2,147,483 s.
 """
 
 _PHASES = ("connect", "read", "write", "pool")
 _PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
-# What getaddrinfo and TLS can encode: labels of 1 to 63 characters, 253 in all.
+# Limits of getaddrinfo and TLS: labels of 1 to 63 characters, 253 in all.
 _HOST = re.compile(r"(?!.{254})(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
-_UNTYPABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
-_PLAIN = re.compile(r"[^\s?#\\]+")
+_SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
+_WITHOUT_QUERY = re.compile(r"[^\s?#\\]+")
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
 def to_secret(value: Any) -> Any:
-    """Return a string so that it does not print; anything else as it is.
+    """Return a string as ``RedactedStr``, whose repr hides it; other values unchanged.
 
-    What reports errors shows the variables of frames. A function that may raise binds its argument
-    anew with this first.
+    Error reporters print the local variables of frames, so functions that may raise rebind their
+    argument with this first.
 
     Example:
-        >>> hide("http://user:password@proxy:3128"), hide(None)
+        >>> to_secret("http://user:password@proxy:3128"), to_secret(None)
         (<token>, None)
     """
     return RedactedStr(value) if isinstance(value, str) else value
 
 
 def check_token(token: str) -> SecretStr:
-    """Returns the token as a secret, or says why it cannot be one.
+    """Return the token as a secret.
 
     Raises:
-        UsageError: It is missing, holds white space or control characters, or is an xAI key.
+        UsageError: It is missing, contains white space or control characters, or is an xAI key.
     """
     if not isinstance(token, str):
-        raise UsageError("api_token: a text is needed.", field="api_token")
+        raise UsageError("api_token: must be a string.", field="api_token")
     token = RedactedStr(token)
     if not token:
         raise UsageError(
             "api_token: no LowCodeAPI token was given.",
             field="api_token",
-            hint=f"Give it as api_token, or set {TOKEN_VARIABLE}. {TOKEN_SOURCE}",
+            hint=f"Pass it as api_token, or set {TOKEN_VARIABLE}. {TOKEN_SOURCE}",
         )
     if token.startswith("xai-"):
         raise UsageError(
-            "api_token: this is a key of xAI itself (xai-…); the gateway wants its own token.",
+            "api_token: this is a key of xAI itself (xai-…); the gateway needs its own token.",
             field="api_token",
             hint=TOKEN_SOURCE,
         )
-    if _UNTYPABLE.search(token):
+    if _SPACE_OR_CONTROL.search(token):
         raise UsageError(
-            "api_token: it contains white space or control characters, so it was not copied whole.",
+            "api_token: it contains white space or control characters, so the copy is incomplete.",
             field="api_token",
-            hint="Copy the token again; it is one word, usually beginning with at_.",
+            hint="Copy the token again; it usually begins with at_.",
         )
     return SecretStr(str.__str__(token))
 
@@ -83,52 +79,51 @@ def check_token(token: str) -> SecretStr:
 def check_base_url(
     base_url: str, *, allow_insecure_http: bool = False, field: str = "base_url"
 ) -> str:
-    """Returns the address without a slash at its end, or says what is wrong with it.
+    """Return the base URL without a trailing slash.
 
     Args:
         base_url: The URL.
-        allow_insecure_http: Whether plain http to another machine is accepted.
+        allow_insecure_http: Whether plain http to another host is accepted.
         field: Name of the setting, for errors.
 
     Raises:
-        UsageError: Not an http(s) address, one whose host or port cannot be used, with credentials
-            or a query in it, or plain http to another machine, which would show the token to
-            everyone on the way.
+        UsageError: It is not an http(s) URL, has an invalid host or port, contains credentials or a
+            query, or is plain http to another host, which would send the token unencrypted.
     """
     base_url = to_secret(base_url)
-    fault = _find_base_url_problem(base_url, allow_insecure_http=allow_insecure_http)
-    if fault is not None:
-        raise UsageError(f"{field}: {fault}.", field=field)
+    problem = _find_base_url_problem(base_url, allow_insecure_http=allow_insecure_http)
+    if problem is not None:
+        raise UsageError(f"{field}: {problem}.", field=field)
     return str.__str__(base_url).rstrip("/")
 
 
 def _find_base_url_problem(base_url: Any, *, allow_insecure_http: bool) -> str | None:
-    read = _parse_url(base_url)
-    if read is None or read[1].scheme not in {"http", "https"} or not read[1].raw_host:
-        return "it is not an address such as https://api.lowcodeapi.com/xai"
-    parts, url = read
-    if "@" in parts.netloc or not _PLAIN.fullmatch(base_url):
-        return "it must hold no query, fragment or credentials; use api_token for the token"
-    if fault := _find_host_problem(parts, url):
-        return fault
+    parsed = _parse_url(base_url)
+    if parsed is None or parsed[1].scheme not in {"http", "https"} or not parsed[1].raw_host:
+        return "it is not a URL such as https://api.lowcodeapi.com/xai"
+    parts, url = parsed
+    if "@" in parts.netloc or not _WITHOUT_QUERY.fullmatch(base_url):
+        return "it must not contain a query, fragment or credentials; pass the token as api_token"
+    if problem := _find_host_problem(parts, url):
+        return problem
     host = url.raw_host.decode("ascii")
     if url.scheme == "http" and not _LOOPBACK.fullmatch(host) and not allow_insecure_http:
         return (
-            "plain http to another machine would send the token unencrypted;"
+            "plain http to another host would send the token unencrypted;"
             " use https, or allow_insecure_http=True if you must"
         )
     return None
 
 
 def _parse_url(url: Any) -> tuple[SplitResult, httpx.URL] | None:
-    """Return a URL as the standard library and as httpx read it; None if either cannot."""
+    """Return a URL as parsed by the standard library and by httpx; None if it is invalid."""
     if not isinstance(url, str):
         return None
     try:
-        # Of a string that does not print, parts would not print either.
+        # Parts of a RedactedStr would be redacted too.
         plain = str.__str__(url)
         parts, parsed = urlsplit(plain), httpx.URL(plain)
-        # These are computed when they are asked for, and may raise then.
+        # These properties may raise.
         _ = parts.port, parsed.host, parsed.netloc
     except (TypeError, ValueError, httpx.InvalidURL):
         return None
@@ -136,9 +131,8 @@ def _parse_url(url: Any) -> tuple[SplitResult, httpx.URL] | None:
 
 
 def _find_host_problem(parts: SplitResult, url: httpx.URL) -> str | None:
-    """Return what is wrong with the host or the port of a URL; None if they can be used."""
     host = url.raw_host.decode("ascii")
-    # With a colon it is an IPv6 address, which httpx has checked.
+    # With a colon, it is an IPv6 address, which httpx has validated.
     if ":" not in host and not _HOST.fullmatch(host):
         return (
             "the host name is not valid; each label between dots must have 1 to 63 letters, digits"
@@ -152,13 +146,13 @@ def check_proxy(proxy: Any, *, field: str = "proxy") -> SecretStr | None:
 
     Args:
         proxy: The URL as a string or ``SecretStr``, with the scheme ``http``, ``https``, ``socks5``
-            or ``socks5h``; ``""`` for no proxy; None for the environment's.
+            or ``socks5h``; ``""`` for no proxy; None for that of the environment.
         field: Name of the setting or of the environment variable, for errors.
 
     Raises:
-        UsageError: It is no URL, has another scheme, no host, an invalid port, or a path, query or
-            fragment; or its scheme needs the package ``socksio``, which is not installed. The URL
-            is not repeated, since it may hold a password.
+        UsageError: It is not a URL, has an unsupported scheme, an invalid host or port, or a path,
+            query or fragment; or SOCKS support is not installed. The message does not contain the
+            URL, which may have a password.
 
     Example:
         >>> check_proxy("http://user:password@proxy.example:3128")
@@ -167,88 +161,85 @@ def check_proxy(proxy: Any, *, field: str = "proxy") -> SecretStr | None:
     if proxy is None:
         return None
     url = to_secret(proxy.get_secret_value() if isinstance(proxy, SecretStr) else proxy)
-    # What was given prints whole.
+    # The repr of an httpx.Proxy contains the password.
     proxy = type(proxy).__name__
     if not isinstance(url, str):
         raise UsageError(
-            f"{field}: the URL of a proxy is needed as a string, not a {proxy}.",
+            f"{field}: the URL must be passed as a string, not a {proxy}.",
             field=field,
-            hint="Give its URL, for instance 'http://proxy.example:3128', or an http_client.",
+            hint="Pass a URL such as 'http://proxy.example:3128', or an http_client.",
         )
-    fault = _find_proxy_problem(str.__str__(url))
-    if fault is not None:
-        raise UsageError(f"{field}: {fault[0]}.", field=field, hint=fault[1])
+    problem = _find_proxy_problem(str.__str__(url))
+    if problem is not None:
+        raise UsageError(f"{field}: {problem[0]}.", field=field, hint=problem[1])
     return SecretStr(str.__str__(url))
 
 
 def _find_proxy_problem(url: str) -> tuple[str, str] | None:
-    """Return what is wrong with the URL of a proxy and what to do; None if it can be used."""
+    """Return the problem of a proxy URL and what to do; None if the URL is valid."""
     if not url:
         return None
-    form = "Give a URL such as 'http://user:password@proxy.example:3128'."
-    read = None if _UNTYPABLE.search(url) or "://" not in url else _parse_url(url)
-    if read is None or not read[1].raw_host:
-        return "it is not a URL with a scheme and a host", form
-    parts, parsed = read
-    if parsed.scheme not in _PROXY_SCHEMES:
+    example = "Pass a URL such as 'http://user:password@proxy.example:3128'."
+    parsed = None if _SPACE_OR_CONTROL.search(url) or "://" not in url else _parse_url(url)
+    if parsed is None or not parsed[1].raw_host:
+        return "it is not a URL with a scheme and a host", example
+    parts, parsed_url = parsed
+    if parsed_url.scheme not in _PROXY_SCHEMES:
         return "the scheme is not supported", "Use http, https, socks5 or socks5h."
-    if parts.netloc.count("@") > 1 or parsed.path not in {"", "/"} or not _PLAIN.fullmatch(url):
-        fault = "the URL of a proxy has no path, query or fragment, and at most one @"
-        return fault, "Write / ? # @ in the user name and password as %2F %3F %23 %40."
-    if fault_of_host := _find_host_problem(parts, parsed):
-        return fault_of_host, form
-    needs_socks = parsed.scheme.startswith("socks") and find_spec("socksio") is None
-    return _NO_SOCKS if needs_socks else None
+    has_path = parsed_url.path not in {"", "/"} or not _WITHOUT_QUERY.fullmatch(url)
+    if parts.netloc.count("@") > 1 or has_path:
+        problem = "the URL of a proxy must not have a path, query, fragment or a second @"
+        return problem, "Write / ? # @ in the user name and password as %2F %3F %23 %40."
+    if host_problem := _find_host_problem(parts, parsed_url):
+        return host_problem, example
+    lacks_socks = parsed_url.scheme.startswith("socks") and find_spec("socksio") is None
+    return _SOCKS_PROBLEM if lacks_socks else None
 
 
-_NO_SOCKS = (
-    "SOCKS needs the package socksio, which is not installed",
+_SOCKS_PROBLEM = (
+    "SOCKS requires the package socksio, which is not installed",
     "Install it with: pip install 'httpx[socks]'",
 )
 
 
 def check_verify(verify: Any) -> bool | str | ssl.SSLContext:
-    """Return by what the server's certificate is verified; a path as an absolute one.
+    """Return how the server's certificate is verified; a path becomes absolute.
 
     Args:
         verify: True or None for the default CA certificates, False for no verification, the path of
             a file or directory of CA certificates, or an ``ssl.SSLContext``.
 
     Raises:
-        UsageError: It is none of these, the path does not exist, or the file holds no certificate.
+        UsageError: It is none of these, the path does not exist, or the file has no certificate.
     """
     if verify is None:
-        # A dump has no more of a context.
+        # The value of a context in a dump.
         return True
     if isinstance(verify, bool | ssl.SSLContext):
         return verify
     path = os.fsdecode(verify) if isinstance(verify, str | os.PathLike) else ""
     if not path:
-        raise UsageError(
-            "verify: True, False, a path or an ssl.SSLContext is needed, not"
-            f" {'an empty string' if verify == '' else f'a {type(verify).__name__}'}.",
-            field="verify",
-            hint="Give the path of a file or directory of CA certificates.",
-        )
-    path = os.path.abspath(path)  # noqa: PTH100 - a string is wanted
-    if not os.path.exists(path):  # noqa: PTH110 - a string is all there is
-        raise UsageError(
-            f"verify: there is no file or directory {path!r}.",
-            field="verify",
-            hint="Give the path of a file or directory of CA certificates.",
-        )
+        value = "an empty string" if verify == "" else f"a {type(verify).__name__}"
+        raise _verify_error(f"must be True, False, a path or an ssl.SSLContext, not {value}")
+    path = os.path.abspath(path)  # noqa: PTH100 - the setting is a string
+    if not os.path.exists(path):  # noqa: PTH110 - as above
+        raise _verify_error(f"there is no file or directory {path!r}")
     if not os.path.isdir(path) and not _has_certificates(path, os.path.getmtime(path)):  # noqa: PTH112, PTH204 - as above
-        raise UsageError(
-            f"verify: no certificate can be read from {path!r}.",
-            field="verify",
-            hint="Give a file of CA certificates in PEM form.",
-        )
+        raise _verify_error(f"no certificate can be read from {path!r}")
     return path
 
 
+def _verify_error(problem: str) -> UsageError:
+    return UsageError(
+        f"verify: {problem}.",
+        field="verify",
+        hint="Pass the path of a PEM file or a directory of CA certificates.",
+    )
+
+
 @lru_cache(maxsize=16)
-def _has_certificates(path: str, _changed: float) -> bool:
-    """Return whether OpenSSL can read the file, which takes 10 ms for a large one."""
+def _has_certificates(path: str, _modified: float) -> bool:
+    """Return whether OpenSSL can read the file; cached, since a large file takes 10 ms."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (OSError, ValueError):  # an SSLError is an OSError
@@ -278,53 +269,52 @@ def check_http_client(
     proxy: Any = None,
     verify: Any = True,
 ) -> Any:
-    """Return a client that was given to send with.
+    """Return an ``http_client`` of the caller.
 
-    It is known by what it can do, so that clients of httpx and httpx2, their subclasses and
-    stand-ins of tests are accepted alike.
+    It is recognized by its methods, so that clients of httpx and httpx2, subclasses and test
+    doubles are accepted.
 
     Args:
         client: The client; None for none.
         field: Name of the argument, for errors.
-        is_async: Whether its ``send`` is to be a coroutine function.
+        is_async: Whether its ``send`` must be a coroutine function.
         proxy: The setting ``proxy``, which would have no effect on the client.
-        verify: The setting ``verify``, which would have none either.
+        verify: The setting ``verify``, likewise.
 
     Raises:
-        UsageError: It is no such client, or ``proxy`` or ``verify`` is set as well.
+        UsageError: It is not such a client, or ``proxy`` or ``verify`` is set as well.
     """
     if client is None:
         return None
-    # Reporters of errors show the variables of frames, and both may be the URL of a proxy.
+    # Error reporters print local variables, and both may be the URL of a proxy.
     proxy, client = proxy is not None, to_secret(client)
     wanted = "httpx.AsyncClient" if is_async else "httpx.Client"
     if isinstance(client, type) or not _can_send(client):
-        kind = (
-            f"the class {client.__name__}" if isinstance(client, type) else _describe_client(client)
-        )
+        is_class = isinstance(client, type)
+        value = f"the class {client.__name__}" if is_class else _describe(client)
         raise UsageError(
-            f"{field}: an {wanted} is needed, not {kind}.",
+            f"{field}: an instance of {wanted} is needed, not {value}.",
             field=field,
-            hint=f"Give an instance, for instance {field}={wanted}().",
+            hint=f"Pass an instance, for instance {field}={wanted}().",
         )
     if _is_async(client) is not is_async:
-        given = "a sync" if is_async else "an async"
+        kind = "a sync" if is_async else "an async"
         raise UsageError(
-            f"{field}: this is {given} client, an {wanted} is needed.",
+            f"{field}: this is {kind} client, an {wanted} is needed.",
             field=field,
-            hint="Give the sync client as http_client, the async one under its own name.",
+            hint="Pass a sync client as http_client, an async client as http_async_client.",
         )
     for name, is_set in (("proxy", proxy), ("verify", verify is not True)):
         if is_set:
             raise UsageError(
-                f"{name}: it has no effect together with {field}.",
+                f"{name}: has no effect together with {field}.",
                 field=name,
                 hint=f"Configure {name} on that client.",
             )
     return client
 
 
-def _describe_client(value: Any) -> str:
+def _describe(value: Any) -> str:
     if value is None:
         return "None"
     return "a string" if isinstance(value, str) else f"an object of type {type(value).__name__}"
@@ -335,20 +325,19 @@ def _can_send(client: Any) -> bool:
 
 
 def _is_async(client: Any) -> bool:
-    # What instruments httpx may replace ``send`` with a function of another kind.
+    # Instrumentation may replace ``send`` of httpx with a function of another kind.
     if isinstance(client, httpx.Client | httpx.AsyncClient):
         return isinstance(client, httpx.AsyncClient)
     return inspect.iscoroutinefunction(client.send)
 
 
 def check_timeout(timeout: Any) -> httpx.Timeout | None:
-    """Return the timeouts of the phases of a request, in seconds.
+    """Return the timeouts of the phases of a request.
 
     Args:
-        timeout: A number for each phase; four of them as a tuple or list: to connect, to read, to
-            write, for the pool, each None for no limit; an ``httpx.Timeout``, or any object with an
-            ``as_dict()`` like its; or None for the defaults of this package. Numbers are above 0
-            and at most 1,000,000.
+        timeout: Seconds for each phase; a tuple or list of four (connect, read, write, pool), each
+            of which None disables; an ``httpx.Timeout`` or an object with the same ``as_dict()``;
+            or None for the defaults. Numbers must be above 0 and at most 1,000,000.
 
     Raises:
         UsageError: It is none of these.
@@ -364,15 +353,15 @@ def check_timeout(timeout: Any) -> httpx.Timeout | None:
         case tuple() | list() if len(timeout) == len(_PHASES):
             phases = dict(zip(_PHASES, timeout, strict=True))
         case tuple() | list():
-            raise _timeout_error(f"{_describe_client(timeout)} of {len(timeout)}")
+            raise _timeout_error(f"{_describe(timeout)} of {len(timeout)}")
         case _ if callable(getattr(timeout, "as_dict", None)):
             phases = _timeout_phases(timeout)
             if phases is None:
-                raise _timeout_error(_describe_client(timeout))
+                raise _timeout_error(_describe(timeout))
         case timedelta() | str() | Real():
             return httpx.Timeout(_check_seconds(timeout, "timeout"))
         case _:
-            raise _timeout_error(_describe_client(timeout))
+            raise _timeout_error(_describe(timeout))
     return httpx.Timeout(
         **{
             phase: None if seconds is None else _check_seconds(seconds, "timeout", f"{phase}: ")
@@ -385,99 +374,83 @@ def _timeout_phases(timeout: Any) -> dict[str, Any] | None:
     try:
         phases = timeout.as_dict()
         return {phase: phases[phase] for phase in _PHASES}
-    except Exception:  # noqa: BLE001 - objects of any kind fail with errors of any kind
+    except Exception:  # noqa: BLE001 - an object of the caller may raise anything
         return None
 
 
-def _timeout_error(given: str) -> UsageError:
+def _timeout_error(value: str) -> UsageError:
     return UsageError(
-        f"timeout: {given} cannot be used.",
+        f"timeout: must not be {value}.",
         field="timeout",
-        hint="Give seconds as a number, four as (connect, read, write, pool), or an httpx.Timeout.",
+        hint="Pass seconds as a number, four as (connect, read, write, pool), or an httpx.Timeout.",
     )
 
 
 def check_deadline(deadline: Any) -> float | None:
-    """Return the seconds for a whole call; None for no limit.
+    """Return the deadline of a whole call in seconds; None for no limit.
 
     Raises:
-        UsageError: It is no finite number above 0 and up to 1,000,000.
+        UsageError: It is not a number above 0 and at most 1,000,000.
     """
     return None if deadline is None else _check_seconds(deadline, "deadline")
 
 
-def _check_seconds(seconds: Any, field: str, phase: str = "") -> float:
-    which = f"{field}: {phase}"
-    if isinstance(seconds, timedelta):
+def _check_seconds(value: Any, field: str, phase: str = "") -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise UsageError(
-            f"{which}a timedelta is not a number of seconds.",
-            field=field,
-            hint="Give its total_seconds().",
-        )
-    if isinstance(seconds, str):
-        raise UsageError(
-            f"{which}a string is not a number of seconds.",
-            field=field,
-            hint="Convert it first, for instance with float().",
-        )
-    if isinstance(seconds, bool) or not isinstance(seconds, Real):
-        raise UsageError(
-            f"{which}a number of seconds is needed, not {_describe_client(seconds)}.", field=field
+            f"{field}: {phase}must be a number of seconds, not {_describe(value)}.", field=field
         )
     try:
-        number = float(seconds)
+        seconds = float(value)
     except (OverflowError, ValueError):
-        number = float("inf")
-    # NaN is not above 0 either.
-    if not 0 < number <= MAX_TIMEOUT:
+        seconds = float("inf")
+    # False for NaN, too.
+    if not 0 < seconds <= MAX_TIMEOUT:
         raise UsageError(
-            f"{which}seconds above 0 and at most {MAX_TIMEOUT:,.0f} are needed, not {number!r}.",
+            f"{field}: {phase}must be above 0 and at most {MAX_TIMEOUT:,.0f} seconds, not"
+            f" {seconds!r}.",
             field=field,
-            hint="Leave it out for the default." if not phase else "Use None for no limit.",
+            hint="Use None for no limit." if phase else "Omit it for the default.",
         )
-    return number
+    return seconds
 
 
-def check_max_retries(number: Any) -> int:
-    """Return how often a failed call is made again.
+def check_max_retries(value: Any) -> int:
+    """Return the number of retries.
 
     Raises:
-        UsageError: It is no integer of 0 or more.
+        UsageError: It is not an integer of 0 or more.
     """
-    return _check_integer(number, "max_retries", 0, "Set it to 0 for a single request.")
+    return _check_integer(value, "max_retries", 0, "Set it to 0 for a single request.")
 
 
-def check_max_response_bytes(number: Any) -> int:
+def check_max_response_bytes(value: Any) -> int:
     """Return the limit of the decompressed size of one response, in bytes.
 
     Raises:
-        UsageError: It is no integer above 0.
+        UsageError: It is not an integer above 0.
     """
-    return _check_integer(number, "max_response_bytes", 1, "Leave it out for 256 MiB.")
+    return _check_integer(value, "max_response_bytes", 1, "Omit it for 256 MiB.")
 
 
-def _check_integer(number: Any, field: str, least: int, hint: str) -> int:
-    if isinstance(number, Integral) and not isinstance(number, bool) and int(number) >= least:
-        return int(number)
-    try:
-        shown = repr(number) if isinstance(number, Integral) else _describe_client(number)
-    except ValueError:  # more than 4300 digits
-        shown = _describe_client(number)
-    raise UsageError(
-        f"{field}: an integer of {least} or more is needed, not {shown}.", field=field, hint=hint
-    )
-
-
-def check_max_concurrency(number: Any) -> int | None:
-    """Returns the number, or says what is wrong with it.
+def check_max_concurrency(value: Any) -> int | None:
+    """Return the maximum number of concurrent requests; None for no limit.
 
     Raises:
-        UsageError: It is no whole number above 0.
+        UsageError: It is not an integer above 0.
     """
-    if number is None or (isinstance(number, int) and not isinstance(number, bool) and number > 0):
-        return number
+    if value is None:
+        return None
+    return _check_integer(value, "max_concurrency", 1, "Set it to None for no limit.")
+
+
+def _check_integer(value: Any, field: str, minimum: int, hint: str) -> int:
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= minimum:
+        return int(value)
+    try:
+        shown = repr(value) if isinstance(value, Integral) else _describe(value)
+    except ValueError:  # more than 4300 digits
+        shown = _describe(value)
     raise UsageError(
-        f"max_concurrency: a whole number above 0 is needed, not {number!r}.",
-        field="max_concurrency",
-        hint="Leave it out, or set it to None, for no limit.",
+        f"{field}: must be an integer of {minimum} or more, not {shown}.", field=field, hint=hint
     )

@@ -1,4 +1,4 @@
-"""The gateway with a method for each endpoint, sync and async: ``endpoints`` as methods."""
+"""Sync and async clients with a method for each endpoint; ``methods`` implements them once."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import closing
@@ -17,30 +17,30 @@ T = TypeVar("T")
 
 
 def _sync_method(
-    word: Callable[Concatenate[CallContext, P], Flow[T]],
+    method: Callable[Concatenate[CallContext, P], Flow[T]],
 ) -> Callable[Concatenate[SyncAPIClient, P], T]:
-    @wraps(word)
-    def speak(client: SyncAPIClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        # An interruption ends the flow at once, and with it what it shows.
-        with closing(word(client.context, *args, **kwargs)) as flow:
+    @wraps(method)
+    def call(client: SyncAPIClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        # Closing the flow on an interruption closes its progress bar at once.
+        with closing(method(client.context, *args, **kwargs)) as flow:
             return client.execute(flow)
 
-    return speak
+    return call
 
 
 def _async_method(
-    word: Callable[Concatenate[CallContext, P], Flow[T]],
+    method: Callable[Concatenate[CallContext, P], Flow[T]],
 ) -> Callable[Concatenate[AsyncAPIClient, P], Coroutine[Any, Any, T]]:
-    @wraps(word)
-    async def speak(client: AsyncAPIClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with closing(word(client.context, *args, **kwargs)) as flow:
+    @wraps(method)
+    async def call(client: AsyncAPIClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with closing(method(client.context, *args, **kwargs)) as flow:
             return await client.execute(flow)
 
-    return speak
+    return call
 
 
 class Gateway(SyncAPIClient):
-    """Everything the gateway offers for xAI.
+    """Client of the LowCodeAPI gateway for xAI, with a method for each endpoint.
 
     Example:
         >>> from xai_lowcode import Gateway, Settings
@@ -81,18 +81,18 @@ class Gateway(SyncAPIClient):
     get_openapi = _sync_method(methods.get_openapi)
 
     def iterate_files(self, *, limit: int = 100, **query: str) -> Iterator[FileRecord]:
-        """All files, page after page."""
-        token: str | None = None
+        """Iterate over all files, page by page."""
+        cursor: str | None = None
         while True:
-            page = self.list_files(limit=limit, pagination_token=token, **query)
+            page = self.list_files(limit=limit, pagination_token=cursor, **query)
             yield from page.data
-            token = _next_page_cursor(page, token, limit)
-            if token is None:
+            cursor = _next_page_cursor(page, cursor, limit)
+            if cursor is None:
                 return
 
 
 class AsyncGateway(AsyncAPIClient):
-    """Everything the gateway offers for xAI, from coroutines; see ``Gateway``."""
+    """Async client of the LowCodeAPI gateway for xAI; see ``Gateway``."""
 
     list_models = _async_method(methods.list_models)
     retrieve_model = _async_method(methods.retrieve_model)
@@ -126,18 +126,18 @@ class AsyncGateway(AsyncAPIClient):
     get_openapi = _async_method(methods.get_openapi)
 
     async def iterate_files(self, *, limit: int = 100, **query: str) -> AsyncIterator[FileRecord]:
-        """All files, page after page."""
-        token: str | None = None
+        """Iterate over all files, page by page."""
+        cursor: str | None = None
         while True:
-            page = await self.list_files(limit=limit, pagination_token=token, **query)
+            page = await self.list_files(limit=limit, pagination_token=cursor, **query)
             for record in page.data:
                 yield record
-            token = _next_page_cursor(page, token, limit)
-            if token is None:
+            cursor = _next_page_cursor(page, cursor, limit)
+            if cursor is None:
                 return
 
 
-def _next_page_cursor(page: FilePage, token: str | None, limit: int) -> str | None:
-    """The token of the next page; the last page has one too, so the end is told by its length."""
-    more = len(page.data) >= limit and page.pagination_token != token
-    return page.pagination_token or None if more else None
+def _next_page_cursor(page: FilePage, cursor: str | None, limit: int) -> str | None:
+    # The last page has a token too, so its length shows that it is the last.
+    has_more = len(page.data) >= limit and page.pagination_token != cursor
+    return page.pagination_token or None if has_more else None

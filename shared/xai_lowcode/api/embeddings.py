@@ -1,4 +1,4 @@
-"""Vectors of texts: what is asked of ``/v1/embeddings``, and what comes back, batch by batch."""
+"""Embeddings: requests and responses of ``/v1/embeddings``, in batches."""
 
 import base64
 import math
@@ -16,36 +16,36 @@ from xai_lowcode.protocol.steps import Call, Flow
 from xai_lowcode.types.resources import Embeddings
 
 DEFAULT_EMBEDDING_MODEL = "grok-embedding-small"
-"""The only name that xAI's pages mention; its lists name none, and access is given on request."""
+"""The only model in xAI's documentation; its model lists have none, and access is on request."""
 
 MAX_INPUTS = 128
-"""How many texts xAI takes in one request."""
+"""Maximum number of texts in one request."""
 
 EncodingFormat = Literal["float", "base64"]
 
-_BYTES_OF_A_NUMBER = 4
+_FLOAT_SIZE = 4
 _ALTERNATIVE = (
     "Use the embedding class of a local model (sentence-transformers, FastEmbed, Ollama) or of"
-    " another provider in its place; none are made up here."
+    " another provider instead."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingRequest:
-    """Texts whose vectors are wanted.
+    """A request to embed texts.
 
     Attributes:
         texts: The texts, any number of them.
-        model: Name of the embedding model; any name is sent as it is.
-        dimensions: Length of the vectors, where a model lets it be chosen.
-        encoding_format: How vectors travel: ``"float"`` or ``"base64"``, which is shorter and
-            rounds to 32 bits. They arrive as numbers either way.
-        batch_size: Texts in one request, 1 to 128.
+        model: Name of the embedding model, sent unchanged.
+        dimensions: Length of the vectors, if the model supports it.
+        encoding_format: Encoding of the response: ``"float"`` or ``"base64"``, which is shorter and
+            rounds to 32 bits. The result is a list of numbers either way.
+        batch_size: Texts per request, 1 to 128.
         user: An id of the end user, for abuse detection.
-        extra: Further members of the request body, sent as they are.
+        extra: Additional fields of the request body, sent unchanged.
 
     Raises:
-        UsageError: A field has an impossible value.
+        UsageError: A field has an invalid value.
     """
 
     texts: Sequence[str]
@@ -58,47 +58,48 @@ class EmbeddingRequest:
 
     def __post_init__(self) -> None:
         if isinstance(self.texts, str):
-            raise UsageError("texts: a list of texts is needed, not one text.", field="texts")
+            raise UsageError("texts: must be a list of strings, not a string.", field="texts")
         if not isinstance(self.texts, Sequence):
-            raise UsageError("texts: a list of texts is needed.", field="texts")
+            raise UsageError("texts: must be a list of strings.", field="texts")
         for position, text in enumerate(self.texts):
             if not isinstance(text, str):
-                place = f"texts[{position}]"
+                name = f"texts[{position}]"
                 raise UsageError(
-                    f"{place}: a text is needed, not a {type(text).__name__}.", field=place
+                    f"{name}: must be a string, not a {type(text).__name__}.", field=name
                 )
         if not isinstance(self.model, str) or not self.model.strip():
-            raise UsageError("model: a name is needed.", field="model")
-        _check_complete("batch_size", self.batch_size, MAX_INPUTS)
+            raise UsageError("model: must not be empty.", field="model")
+        _check_positive("batch_size", self.batch_size, MAX_INPUTS)
         if self.dimensions is not None:
-            _check_complete("dimensions", self.dimensions, None)
+            _check_positive("dimensions", self.dimensions, None)
         if self.encoding_format not in (None, "float", "base64"):
             raise UsageError(
-                f"encoding_format: 'float' or 'base64', not {describe_value(self.encoding_format)}.",
+                "encoding_format: must be 'float' or 'base64', not"
+                f" {describe_value(self.encoding_format)}.",
                 field="encoding_format",
             )
 
     def render(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The request bodies, one for each batch, with the number of texts in it."""
+        """Yield the request body of each batch with its number of texts."""
         options = {
             "dimensions": self.dimensions,
             "encoding_format": self.encoding_format,
             "user": self.user,
         }
-        given = {name: value for name, value in options.items() if value is not None}
-        for begin in range(0, len(self.texts), self.batch_size):
-            batch = list(self.texts[begin : begin + self.batch_size])
-            yield len(batch), {"model": self.model, "input": batch, **given, **self.extra}
+        fields = {name: value for name, value in options.items() if value is not None}
+        for start in range(0, len(self.texts), self.batch_size):
+            batch = list(self.texts[start : start + self.batch_size])
+            yield len(batch), {"model": self.model, "input": batch, **fields, **self.extra}
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingBatch:
-    """The vectors of texts, in their order.
+    """The embeddings of texts, in their order.
 
     Attributes:
-        vectors: One for each text, all of one length.
-        model: The model that made them; empty if nothing was asked.
-        tokens: What the texts counted; None if the service did not say.
+        vectors: One for each text, all of the same length.
+        model: The model that created them; empty if there was no text.
+        tokens: Tokens of the texts; None if the service did not return it.
     """
 
     vectors: list[list[float]] = field(repr=False)
@@ -107,59 +108,59 @@ class EmbeddingBatch:
 
 
 def embed_batches(context: CallContext, /, request: EmbeddingRequest) -> Flow[EmbeddingBatch]:
-    """Makes vectors of texts, batch after batch.
+    """Embed texts, one batch after the other.
 
     Raises:
-        RouteNotFoundError: This gateway has no such endpoint; its published list has none.
-        InvalidResponseError: An answer does not hold a vector for each text.
+        RouteNotFoundError: The gateway has no embeddings endpoint, which it does not list.
+        InvalidResponseError: A response does not have exactly one vector for each text.
     """
     vectors: list[list[float]] = []
     model, tokens = "", None
-    for size, body in request.render():
+    for batch_size, body in request.render():
         try:
-            answer = yield from call_and_parse(Call(CREATE_EMBEDDINGS, json.dumps(body)), context)
-        except RouteNotFoundError as missing:
-            raise _no_embeddings_error(missing) from None
-        vectors += parse_vectors(answer, size)
-        model = answer.model or model or request.model
-        if (counted := _count_tokens(answer.usage)) is not None:
-            tokens = (tokens or 0) + counted
+            response = yield from call_and_parse(Call(CREATE_EMBEDDINGS, json.dumps(body)), context)
+        except RouteNotFoundError as error:
+            raise _no_embeddings_error(error) from None
+        vectors += parse_vectors(response, batch_size)
+        model = response.model or model or request.model
+        if (count := _count_tokens(response.usage)) is not None:
+            tokens = (tokens or 0) + count
     if len({len(vector) for vector in vectors}) > 1:
-        raise InvalidResponseError("The vectors are of different lengths.")
+        raise InvalidResponseError("The embeddings have different lengths.")
     return EmbeddingBatch(vectors, model, tokens)
 
 
-def _no_embeddings_error(missing: RouteNotFoundError) -> RouteNotFoundError:
-    who = "xAI" if missing.source == "provider" else "The gateway"
+def _no_embeddings_error(error: RouteNotFoundError) -> RouteNotFoundError:
+    source = "xAI" if error.source == "provider" else "The gateway"
     return RouteNotFoundError(
-        f"{who} has no endpoint for embeddings.",
+        f"{source} has no endpoint for embeddings.",
         hint=_ALTERNATIVE,
-        status_code=missing.status_code,
-        code=missing.code,
-        source=missing.source,
-        request_id=missing.request_id,
-        body=missing.body,
+        status_code=error.status_code,
+        code=error.code,
+        source=error.source,
+        request_id=error.request_id,
+        body=error.body,
     )
 
 
-def parse_vectors(answer: Embeddings, size: int) -> list[list[float]]:
-    """The vectors of one answer, in the order of the texts.
+def parse_vectors(response: Embeddings, count: int) -> list[list[float]]:
+    """Return the vectors of one response, in the order of the texts.
 
     Args:
-        answer: The answer.
-        size: How many texts were sent.
+        response: The response.
+        count: Number of texts that were sent.
 
     Raises:
-        InvalidResponseError: It does not hold exactly one vector for each text.
+        InvalidResponseError: It does not have exactly one vector for each text.
     """
-    rows = answer.data
-    # Where no row has a number, they stand in the order of the texts.
+    rows = response.data
+    # Without indexes, the order is that of the texts.
     if any("index" in row.model_fields_set for row in rows):
         rows = sorted(rows, key=lambda row: row.index)
-        if [row.index for row in rows] != list(range(size)):
-            raise InvalidResponseError("The vectors' numbers are not those of the texts.")
-    if len(rows) != size:
-        raise InvalidResponseError(f"{size} texts were sent, {len(rows)} vectors came.")
+        if [row.index for row in rows] != list(range(count)):
+            raise InvalidResponseError("The indexes of the embeddings do not match the texts.")
+    if len(rows) != count:
+        raise InvalidResponseError(f"{count} texts were sent, {len(rows)} embeddings returned.")
     return [_decode_vector(row.embedding) for row in rows]
 
 
@@ -167,16 +168,16 @@ def _decode_vector(vector: list[float] | str) -> list[float]:
     if isinstance(vector, str):
         try:
             packed = base64.b64decode(vector, validate=True)
-            numbers = list(struct.unpack(f"<{len(packed) // _BYTES_OF_A_NUMBER}f", packed))
-        except (ValueError, struct.error) as broken:
-            raise InvalidResponseError(f"A vector is not base64 of numbers ({broken}).") from None
+            numbers = list(struct.unpack(f"<{len(packed) // _FLOAT_SIZE}f", packed))
+        except (ValueError, struct.error) as error:
+            raise InvalidResponseError(f"An embedding is not valid base64 ({error}).") from None
     else:
         numbers = vector
     if not numbers:
-        raise InvalidResponseError("A vector is empty.")
-    # One sum is much faster than to look at each number; a sum may overflow by itself.
+        raise InvalidResponseError("An embedding is empty.")
+    # The sum is much faster than a check of each number, but may overflow itself.
     if not math.isfinite(sum(numbers)) and not all(map(math.isfinite, numbers)):
-        raise InvalidResponseError("A vector holds NaN or infinity.")
+        raise InvalidResponseError("An embedding contains NaN or infinity.")
     return numbers
 
 
@@ -185,10 +186,10 @@ def _count_tokens(usage: Mapping[str, Any] | None) -> int | None:
     return next((count for count in counts if count is not None), None)
 
 
-def _check_complete(name: str, value: Any, most: int | None) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < 1 or (most is not None and value > most):
-        limit = "above 0" if most is None else f"from 1 to {most}"
+def _check_positive(name: str, value: Any, maximum: int | None) -> None:
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if not is_integer or value < 1 or (maximum is not None and value > maximum):
+        limit = "above 0" if maximum is None else f"from 1 to {maximum}"
         raise UsageError(
-            f"{name}: a whole number {limit} is needed, not {describe_value(value)}.", field=name
+            f"{name}: must be an integer {limit}, not {describe_value(value)}.", field=name
         )

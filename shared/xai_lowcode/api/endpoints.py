@@ -1,14 +1,13 @@
-"""The endpoints of the gateway, one value each.
+"""The endpoints of the gateway as values.
 
-A new endpoint is a new row here. Clients, retries, URL forms and envelopes read the row and know
-nothing of endpoints.
+To add an endpoint, add a value here. Clients, retries, URL formats and envelopes are generic.
 """
 
 from typing import Any
 
+from xai_lowcode.api.images import parse_images
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.protocol.endpoint import Endpoint, parse_object
-from xai_lowcode.types.images import parse_images
 from xai_lowcode.types.resources import (
     ApiKey,
     BatchUpload,
@@ -16,11 +15,11 @@ from xai_lowcode.types.resources import (
     Embeddings,
     FilePage,
     FileRecord,
+    InitializedUpload,
     LegacyCompletion,
     Model,
     TextCompletion,
     TextToken,
-    UploadTicket,
     parse_resource,
     parse_resources,
 )
@@ -32,26 +31,25 @@ CREATE_MESSAGE = Endpoint("Create a Message", "POST", "/v1/messages", parse_obje
 CREATE_RESPONSE = Endpoint("Create New Response", "POST", "/v1/responses", parse_object("output"))
 
 
-def _parse_upload(body: Any) -> FileRecord:
-    """The record after a piece was sent; the gateway may have asked another endpoint for it."""
+def _parse_uploaded_chunk(body: Any) -> FileRecord:
+    # A gateway that routes by the path before the colon may have called the other endpoint.
     if isinstance(body, dict) and "size_bytes" not in body and "bytes" not in body:
         raise InvalidResponseError(
-            "The answer to Upload File Chunk looks like that of Initialize File Upload.",
-            hint="This gateway sends all colon endpoints to one of them; nothing was uploaded.",
+            "The response of Upload File Chunk looks like one of Initialize File Upload.",
+            hint="This gateway routes all colon endpoints to one of them; nothing was uploaded.",
             body=body,
         )
     return parse_resource(FileRecord)(body)
 
 
-def _parse_upload_ticket(body: Any) -> UploadTicket:
-    """The ticket of an upload; a record with a size is the answer of another endpoint."""
+def _parse_initialized_upload(body: Any) -> InitializedUpload:
     if isinstance(body, dict) and "upload_status" in body:
         raise InvalidResponseError(
-            "The answer to Initialize File Upload looks like that of Upload File Chunk.",
-            hint="This gateway sends all colon endpoints to one of them; nothing was begun.",
+            "The response of Initialize File Upload looks like one of Upload File Chunk.",
+            hint="This gateway routes all colon endpoints to one of them; nothing was started.",
             body=body,
         )
-    return parse_resource(UploadTicket)(body)
+    return parse_resource(InitializedUpload)(body)
 
 
 def _parse_deferred_completion(body: Any) -> dict[str, Any] | None:
@@ -135,7 +133,7 @@ GET_DEFERRED_COMPLETION = Endpoint(
     "GET",
     "/v1/chat/deferred-completion/{request_id}",
     _parse_deferred_completion,
-    # The result can be fetched once: a second request after a lost answer would find nothing.
+    # The result can be retrieved only once: a retry after a lost response would find nothing.
     idempotent=False,
     response_kind="pending",
     at_most_once=True,
@@ -173,10 +171,10 @@ DOWNLOAD_FILE = Endpoint(
 )
 UPDATE_FILE = Endpoint("Update File", "PATCH", "/v1/files/{file_id}", parse_resource(FileRecord))
 INITIALIZE_UPLOAD = Endpoint(
-    "Initialize File Upload", "POST", "/v1/files:initialize", _parse_upload_ticket
+    "Initialize File Upload", "POST", "/v1/files:initialize", _parse_initialized_upload
 )
 UPLOAD_CHUNK = Endpoint(
-    "Upload File Chunk", "POST", "/v1/files:uploadChunks", _parse_upload, at_most_once=True
+    "Upload File Chunk", "POST", "/v1/files:uploadChunks", _parse_uploaded_chunk, at_most_once=True
 )
 BATCH_UPLOAD = Endpoint(
     "Batch Upload Files", "POST", "/v1/files/batch_upload", parse_resource(BatchUpload)
@@ -186,7 +184,7 @@ COMPLETE_BATCH_UPLOAD = Endpoint(
     "POST",
     "/v1/files/batch_upload/{batch_job_id}:complete",
     parse_resource(BatchUpload),
-    # The new form is cut wrongly by the published gateway; the old one reaches the right place.
+    # The published gateway misroutes the new URL format; the old format works.
     preferred_url_format="old",
 )
 
@@ -218,7 +216,7 @@ GATEWAY_ENDPOINTS: tuple[Endpoint[Any], ...] = (
     BATCH_UPLOAD,
     COMPLETE_BATCH_UPLOAD,
 )
-"""The gateway's own list of endpoints, in its order."""
+"""The endpoints that the gateway lists, in its order."""
 
 CREATE_EMBEDDINGS = Endpoint(
     "Create Embeddings",
@@ -228,7 +226,7 @@ CREATE_EMBEDDINGS = Endpoint(
     idempotent=True,
     body_has_data_key=True,
 )
-"""In xAI's specification, not in the gateway's list: expect that there is no such route."""
+"""Part of xAI's API specification, but not listed by the gateway: may be missing."""
 
 GET_DEFINITION = Endpoint(
     "Get Definition", "GET", "/definition", parse_object("paths"), idempotent=True, host="backend"

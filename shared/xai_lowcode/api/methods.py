@@ -1,7 +1,7 @@
-"""A readable word for each endpoint: what to say, and what comes back.
+"""One function per endpoint of the gateway.
 
-Each is a flow of steps that either client drives, so a word is written once and both speak it
-(``gateway``). Keyword arguments beyond those named go into the request body as they are.
+Each returns a flow of steps that the sync or the async client executes (see ``client``). Additional
+keyword arguments become fields of the request body.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,65 +32,65 @@ from xai_lowcode.types.resources import (
 
 Json = dict[str, Any]
 
-# What comes at once is a ticket.
+# The immediate response contains only the id.
 _DEFERRED_COMPLETION = replace(endpoints.CREATE_CHAT_COMPLETION, parse=parse_object("request_id"))
 
 
 def _post_call(endpoint: Endpoint[Any], /, **body: Any) -> Call[Any]:
-    """A call with the members of its body that are given.
+    """Return a call whose body has the fields that are not None.
 
     Raises:
-        UsageError: A stream is asked for, or the body has no JSON form.
+        UsageError: ``stream`` is set, or the body cannot be serialized as JSON.
     """
     if body.get("stream"):
         raise UsageError(
-            "stream: an endpoint's method returns the whole answer.",
+            "stream: not supported by this method, which returns the complete response.",
             field="stream",
-            hint="Use ChatModel.stream, or the client's stream for the bytes.",
+            hint="Use ChatModel.stream, or the client's stream method for the raw bytes.",
         )
-    given = {name: value for name, value in body.items() if value is not None}
-    return Call(endpoint, json.dumps(given))
+    fields = {name: value for name, value in body.items() if value is not None}
+    return Call(endpoint, json.dumps(fields))
 
 
 def list_models(context: CallContext, /) -> Flow[list[Model]]:
-    """Lists the models that the account can use."""
+    """List the models that the account can use."""
     return call_and_parse(Call(endpoints.LIST_MODELS), context)
 
 
 def retrieve_model(context: CallContext, /, model_id: str) -> Flow[Model]:
-    """Tells of one model."""
+    """Retrieve a model."""
     return call_and_parse(Call(endpoints.RETRIEVE_MODEL, ids={"model_id": model_id}), context)
 
 
 def list_language_models(context: CallContext, /) -> Flow[list[Model]]:
-    """Lists the language models, with modalities, prices and aliases."""
+    """List the language models, with modalities, prices and aliases."""
     return call_and_parse(Call(endpoints.LIST_LANGUAGE_MODELS), context)
 
 
 def get_language_model(context: CallContext, /, model_id: str) -> Flow[Model]:
-    """Tells of one language model."""
+    """Retrieve a language model."""
     return call_and_parse(Call(endpoints.GET_LANGUAGE_MODEL, ids={"model_id": model_id}), context)
 
 
 def list_image_models(context: CallContext, /) -> Flow[list[Model]]:
-    """Lists the models that make pictures."""
+    """List the image generation models."""
     return call_and_parse(Call(endpoints.LIST_IMAGE_MODELS), context)
 
 
 def get_image_model(context: CallContext, /, model_id: str) -> Flow[Model]:
-    """Tells of one model that makes pictures."""
+    """Retrieve an image generation model."""
     return call_and_parse(Call(endpoints.GET_IMAGE_MODEL, ids={"model_id": model_id}), context)
 
 
 def get_api_key(context: CallContext, /) -> Flow[ApiKey]:
-    """Tells of the xAI key behind the token; costs nothing, so it serves as a health check."""
+    """Retrieve the xAI API key that the gateway uses. Free of charge: usable as a health check."""
     return call_and_parse(Call(endpoints.GET_API_KEY), context)
 
 
 def tokenize(
     context: CallContext, /, text: str, *, model: str, **more: Any
 ) -> Flow[list[TextToken]]:
-    """Cuts a text into the tokens of a model; their number is exact."""
+    """Tokenize a text with the model's tokenizer."""
     return call_and_parse(
         _post_call(endpoints.TOKENIZE_TEXT, text=text, model=model, **more), context
     )
@@ -99,10 +99,10 @@ def tokenize(
 def create_chat_completion(
     context: CallContext, /, *, model: str, messages: Sequence[Json], **more: Any
 ) -> Flow[Json]:
-    """Asks in xAI's own words; ``ChatModel`` and the adapters speak ours.
+    """Create a chat completion.
 
-    With ``deferred=True`` it returns a ticket: ``poll_deferred_completion`` takes its
-    ``request_id``.
+    With ``deferred=True`` the response has only a ``request_id``, for
+    ``poll_deferred_completion``.
     """
     endpoint = _DEFERRED_COMPLETION if more.get("deferred") else endpoints.CREATE_CHAT_COMPLETION
     body = {"model": model, "messages": list(messages), **more}
@@ -110,24 +110,24 @@ def create_chat_completion(
 
 
 def get_deferred_completion(context: CallContext, /, request_id: str) -> Flow[Json | None]:
-    """Looks once for a deferred answer; None means not yet. It can be fetched once."""
+    """Poll a deferred completion once; None if it is pending. It can be retrieved only once."""
     return call_and_parse(
         Call(endpoints.GET_DEFERRED_COMPLETION, ids={"request_id": request_id}), context
     )
 
 
 def poll_deferred_completion(
-    context: CallContext, /, request_id: str, deferral: PollingOptions | None = None
+    context: CallContext, /, request_id: str, options: PollingOptions | None = None
 ) -> Flow[Json]:
-    """Waits for a deferred answer and fetches it."""
-    success = yield from poll(request_id, deferral or PollingOptions(), context)
+    """Poll until a deferred completion is ready, and retrieve it."""
+    success = yield from poll(request_id, options or PollingOptions(), context)
     return context.parse(parse_object("choices"), success)
 
 
 def create_message(
     context: CallContext, /, *, model: str, messages: Sequence[Json], max_tokens: int, **more: Any
 ) -> Flow[Json]:
-    """Asks in Anthropic's words."""
+    """Create a message (Anthropic-compatible endpoint)."""
     body = {"model": model, "messages": list(messages), "max_tokens": max_tokens, **more}
     return call_and_parse(_post_call(endpoints.CREATE_MESSAGE, **body), context)
 
@@ -140,28 +140,28 @@ def create_response(
     input: str | Sequence[Json],  # noqa: A002 - xAI's name
     **more: Any,
 ) -> Flow[Json]:
-    """Asks in the words of xAI's Responses API."""
+    """Create a response (Responses API)."""
     return call_and_parse(
         _post_call(endpoints.CREATE_RESPONSE, model=model, input=input, **more), context
     )
 
 
 def retrieve_response(context: CallContext, /, response_id: str) -> Flow[Json]:
-    """Fetches a stored response; xAI keeps them for 30 days."""
+    """Retrieve a stored response; xAI stores responses for 30 days."""
     return call_and_parse(
         Call(endpoints.RETRIEVE_RESPONSE, ids={"response_id": response_id}), context
     )
 
 
 def delete_response(context: CallContext, /, response_id: str) -> Flow[Deletion]:
-    """Deletes a stored response."""
+    """Delete a stored response."""
     return call_and_parse(
         Call(endpoints.DELETE_RESPONSE, ids={"response_id": response_id}), context
     )
 
 
 def create_images(context: CallContext, /, request: ImageRequest) -> Flow[ImageBatch]:
-    """Makes pictures."""
+    """Generate images."""
     return call_and_parse(
         Call(endpoints.CREATE_IMAGE_GENERATION, json.dumps(request.render())), context
     )
@@ -170,7 +170,7 @@ def create_images(context: CallContext, /, request: ImageRequest) -> Flow[ImageB
 def create_completion(
     context: CallContext, /, *, model: str, prompt: str | Sequence[str], **more: Any
 ) -> Flow[TextCompletion]:
-    """Completes a text (legacy; reasoning models refuse it)."""
+    """Complete a text (legacy endpoint; reasoning models reject it)."""
     return call_and_parse(
         _post_call(endpoints.CREATE_COMPLETION, model=model, prompt=prompt, **more), context
     )
@@ -179,7 +179,7 @@ def create_completion(
 def create_legacy_completion(
     context: CallContext, /, *, model: str, prompt: str, max_tokens_to_sample: int, **more: Any
 ) -> Flow[LegacyCompletion]:
-    """Completes a text in Anthropic's old words (legacy)."""
+    """Complete a text (legacy, Anthropic-compatible endpoint)."""
     body = {"prompt": prompt, "max_tokens_to_sample": max_tokens_to_sample, **more}
     return call_and_parse(
         _post_call(endpoints.CREATE_LEGACY_COMPLETION, model=model, **body), context
@@ -194,7 +194,7 @@ def create_embeddings(
     input: str | Sequence[str],  # noqa: A002 - xAI's name
     **more: Any,
 ) -> Flow[Embeddings]:
-    """Makes vectors of texts, where the gateway has that endpoint; its published list has not."""
+    """Create embeddings, if the gateway has the endpoint, which it does not list."""
     return call_and_parse(
         _post_call(endpoints.CREATE_EMBEDDINGS, model=model, input=input, **more), context
     )
@@ -203,38 +203,38 @@ def create_embeddings(
 def list_files(
     context: CallContext, /, *, limit: int = 100, pagination_token: str | None = None, **query: str
 ) -> Flow[FilePage]:
-    """Lists a page of the files; ``iterate_files`` turns the pages."""
-    asked = {"limit": str(limit), **query}
+    """List one page of the files; ``iterate_files`` iterates over all pages."""
+    parameters = {"limit": str(limit), **query}
     if pagination_token:
-        asked["pagination_token"] = pagination_token
-    return call_and_parse(Call(endpoints.LIST_FILES, query=asked), context)
+        parameters["pagination_token"] = pagination_token
+    return call_and_parse(Call(endpoints.LIST_FILES, query=parameters), context)
 
 
 def get_file(context: CallContext, /, file_id: str) -> Flow[FileRecord]:
-    """Tells of one file."""
+    """Retrieve the metadata of a file."""
     return call_and_parse(Call(endpoints.GET_FILE, ids={"file_id": file_id}), context)
 
 
 def update_file(context: CallContext, /, file_id: str, **changes: Any) -> Flow[FileRecord]:
-    """Changes what is told of a file, for instance its ``filename``."""
+    """Update the metadata of a file, for instance its ``filename``."""
     call = Call(endpoints.UPDATE_FILE, json.dumps(changes), ids={"file_id": file_id})
     return call_and_parse(call, context)
 
 
 def delete_file(context: CallContext, /, file_id: str) -> Flow[Deletion]:
-    """Deletes a file."""
+    """Delete a file."""
     return call_and_parse(Call(endpoints.DELETE_FILE, ids={"file_id": file_id}), context)
 
 
 def batch_upload(context: CallContext, /, body: Mapping[str, Any]) -> Flow[BatchUpload]:
-    """Begins a batch of uploads; xAI publishes no form for it, so the body is yours."""
+    """Start a batch upload; xAI does not document the fields of the body."""
     return call_and_parse(Call(endpoints.BATCH_UPLOAD, json.dumps(dict(body))), context)
 
 
 def complete_batch_upload(
     context: CallContext, /, batch_job_id: str, body: Mapping[str, Any] | None = None
 ) -> Flow[BatchUpload]:
-    """Ends a batch of uploads."""
+    """Complete a batch upload."""
     ids = {"batch_job_id": batch_job_id}
     return call_and_parse(
         Call(endpoints.COMPLETE_BATCH_UPLOAD, json.dumps(dict(body or {})), ids=ids), context
@@ -242,10 +242,10 @@ def complete_batch_upload(
 
 
 def get_definition(context: CallContext, /) -> Flow[Json]:
-    """Fetches the gateway's description of its endpoints; no token is sent."""
+    """Retrieve the gateway's definition of its endpoints; no token is sent."""
     return call_and_parse(Call(endpoints.GET_DEFINITION), context)
 
 
 def get_openapi(context: CallContext, /) -> Flow[Json]:
-    """Fetches the description in the new URL form, where a gateway has it; no token is sent."""
+    """Retrieve the OpenAPI definition, if the gateway has one; no token is sent."""
     return call_and_parse(Call(endpoints.GET_OPENAPI), context)

@@ -1,20 +1,20 @@
-"""Counts of tokens: exact from the service's own tokenizer, or an estimate that says it is one.
+"""Token counts: exact by xAI's tokenizer endpoint, or estimated.
 
-Nothing is downloaded and no tokenizer is guessed at: what was counted once is remembered, and where
-the endpoint cannot be reached a documented rule takes its place, if the caller allows it.
+No tokenizer is downloaded. Results are cached. If the endpoint cannot be reached, a documented rule
+gives an estimate, if the caller allows it.
 """
 
 import warnings
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 from typing import Any
 
 from xai_lowcode._internal import json
-from xai_lowcode._internal.fork_safety import reset_after_fork
 from xai_lowcode.api.methods import tokenize
 from xai_lowcode.errors import RouteNotFoundError, XAILowCodeError
 from xai_lowcode.protocol.call_flow import CallContext
@@ -34,23 +34,23 @@ from xai_lowcode.types.messages import (
 from xai_lowcode.types.requests import ToolSpec
 
 BYTES_PER_TOKEN = 4
-"""The rule of an estimate: a token for every four bytes of UTF-8, the last ones rounded up."""
+"""Bytes of UTF-8 per token in an estimate, rounded up."""
 
 TOKENS_PER_MESSAGE = 3
-"""What a message costs beside its text. xAI does not publish its template; with this figure and the
-next the counts fit what it billed for short prompts, except that some models (Grok 4 among them)
-are given several hundred tokens of their own before every prompt."""
+"""Tokens of a message beside its text. xAI does not publish its template; with this number and the
+next the counts match what was billed for short prompts, except that some models (Grok 4 among them)
+add several hundred tokens to every prompt."""
 
 TOKENS_BEFORE_RESPONSE = 3
-"""What a conversation costs beside its messages."""
+"""Tokens of a conversation beside its messages."""
 
 TOKENS_PER_IMAGE = 1792
-"""The most a picture was said to cost, seven times 256; small ones cost less."""
+"""Maximum of an image, seven times 256; small images cost less."""
 
-_ROOM = 1_000_000
-_ENTRY = 16
-_PATIENCE = 10.0
-_SILENCE = 30.0
+_CACHE_SIZE = 1_000_000
+_ENTRY_OVERHEAD = 16
+_ESTIMATE_DEADLINE = 10.0
+_ESTIMATE_PERIOD = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class TokenCount:
 
     Attributes:
         tokens: The number.
-        exact: Whether the service counted all of it; False for an estimate, even in part.
+        exact: Whether the service counted all of it; False if any part is an estimate.
     """
 
     tokens: int
@@ -70,24 +70,24 @@ class TokenCount:
 
 
 def estimate_tokens(text: str) -> TokenCount:
-    """The rule's count of a text, without the service.
+    """Estimate the number of tokens of a text, without a request.
 
     Example:
-        >>> estimated("Hello world!")
+        >>> estimate_tokens("Hello world!")
         TokenCount(tokens=3, exact=False)
     """
-    return TokenCount(-(-len(_utf8_length(text)) // BYTES_PER_TOKEN), exact=False)
+    return TokenCount(-(-len(_encode(text)) // BYTES_PER_TOKEN), exact=False)
 
 
 class TokenCounter:
-    """Counts tokens at the service, and remembers what it was told.
+    """Counts tokens with the tokenizer endpoint and caches the results.
 
-    Threads and event loops may share one. It keeps digests of texts, never the texts.
+    Threads and event loops may share a counter. The cache holds digests of texts, not the texts.
 
     Args:
-        client: Asks for the sync methods.
-        async_client: Asks for the async ones.
-        room: How many tokens are remembered; the texts used least recently are forgotten first.
+        client: Client of the sync methods.
+        async_client: Client of the async methods.
+        cache_size: Number of token ids to cache; the least recently used texts are evicted.
 
     Example:
         >>> from xai_lowcode import AsyncGateway, Gateway, Settings
@@ -98,52 +98,52 @@ class TokenCounter:
     """
 
     def __init__(
-        self, client: SyncAPIClient, async_client: AsyncAPIClient, *, room: int = _ROOM
+        self, client: SyncAPIClient, async_client: AsyncAPIClient, *, cache_size: int = _CACHE_SIZE
     ) -> None:
         self._client = client
         self._async_client = async_client
-        self._known = _TokenCache(room)
-        self._silent_until = float("-inf")
+        self._cache = _TokenCache(cache_size)
+        self._estimate_until = float("-inf")
         self._warned = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._client, self._async_client)
 
     def ids(self, text: str, *, model: str) -> list[int]:
-        """The tokens of a text by their numbers.
+        """Return the token ids of a text.
 
         Args:
             text: The text.
-            model: The model whose tokens they are.
+            model: The model whose tokenizer is used.
 
         Raises:
-            UsageError: The text has no JSON form.
-            XAILowCodeError: The call failed; numbers cannot be estimated.
+            UsageError: The text cannot be serialized as JSON.
+            XAILowCodeError: The call failed; ids cannot be estimated.
         """
         return self._client.execute(self._ids(text, model, self._client.context))
 
     async def aids(self, text: str, *, model: str) -> list[int]:
-        """The tokens of a text by their numbers; see ``ids``."""
+        """Return the token ids of a text; see ``ids``."""
         return await self._async_client.execute(self._ids(text, model, self._async_client.context))
 
     def count(self, text: str, *, model: str, estimate: bool = False) -> TokenCount:
-        """Counts the tokens of a text.
+        """Count the tokens of a text.
 
         Args:
             text: The text.
-            model: The model whose tokens they are.
-            estimate: Whether the rule may count where the endpoint cannot be reached (a lost
-                connection, a failure that may pass, a gateway without it). There is one warning,
-                and the service is left alone for half a minute.
+            model: The model whose tokenizer is used.
+            estimate: Whether to estimate if the endpoint cannot be reached (a connection error, a
+                transient error, a gateway without the endpoint). The first estimate emits a
+                warning, and no request is made for the next 30 seconds.
 
         Raises:
-            UsageError: The text has no JSON form.
-            XAILowCodeError: The call failed, and no estimate is allowed or would help.
+            UsageError: The text cannot be serialized as JSON.
+            XAILowCodeError: The call failed, and an estimate is not allowed or would not help.
         """
         return self._client.execute(self._count(text, model, estimate, self._client.context))
 
     async def acount(self, text: str, *, model: str, estimate: bool = False) -> TokenCount:
-        """Counts the tokens of a text; see ``count``."""
+        """Count the tokens of a text; see ``count``."""
         context = self._async_client.context
         return await self._async_client.execute(self._count(text, model, estimate, context))
 
@@ -155,21 +155,21 @@ class TokenCounter:
         tools: Sequence[ToolSpec] = (),
         estimate: bool = False,
     ) -> TokenCount:
-        """Counts a conversation, one request for each message that is new.
+        """Count the tokens of a conversation, with one request for each new message.
 
-        The texts are counted exactly. What is put around them, 3 tokens for a message and 3 for the
-        conversation, and a picture, 1792, are estimates, so the sum always says that it is one.
-        Tools count as their JSON. Documents, and what a model is told by xAI, are left out.
+        Texts are counted exactly. The overhead, 3 tokens per message and 3 per conversation, and
+        images, 1792 tokens each, are estimates, so the result is always an estimate. Tools count as
+        their JSON. Documents and system prompts of xAI are not counted.
 
         Args:
             messages: The conversation.
-            model: The model whose tokens they are.
-            tools: Tools that go with it.
-            estimate: Whether texts may be estimated too; see ``count``.
+            model: The model whose tokenizer is used.
+            tools: Tools of the request.
+            estimate: Whether to estimate texts too; see ``count``.
 
         Raises:
-            UsageError: A text has no JSON form.
-            XAILowCodeError: A call failed, and no estimate is allowed or would help.
+            UsageError: A text cannot be serialized as JSON.
+            XAILowCodeError: A call failed, and an estimate is not allowed or would not help.
         """
         context = self._client.context
         return self._client.execute(self._count_messages(messages, tools, model, estimate, context))
@@ -182,7 +182,7 @@ class TokenCounter:
         tools: Sequence[ToolSpec] = (),
         estimate: bool = False,
     ) -> TokenCount:
-        """Counts a conversation; see ``count_messages``."""
+        """Count the tokens of a conversation; see ``count_messages``."""
         context = self._async_client.context
         flow = self._count_messages(messages, tools, model, estimate, context)
         return await self._async_client.execute(flow)
@@ -190,12 +190,12 @@ class TokenCounter:
     def _ids(self, text: str, model: str, context: CallContext) -> Flow[list[int]]:
         if not text:
             return []
-        key = model, blake2b(_utf8_length(text), digest_size=16).digest()
-        if (known := self._known.get(key)) is not None:
-            return list(known)
+        key = model, blake2b(_encode(text), digest_size=16).digest()
+        if (cached := self._cache.get(key)) is not None:
+            return list(cached)
         tokens = yield from tokenize(context, text, model=model)
         ids = [token.token_id for token in tokens]
-        self._known.put(key, array("q", ids))
+        self._cache.put(key, array("q", ids))
         return ids
 
     def _count(
@@ -203,15 +203,15 @@ class TokenCounter:
     ) -> Flow[TokenCount]:
         if not estimate:
             return TokenCount(len((yield from self._ids(text, model, context))), exact=True)
-        if context.clock() < self._silent_until:
+        if context.clock() < self._estimate_until:
             return estimate_tokens(text)
-        deadline = min(_PATIENCE, context.policy.deadline or _PATIENCE)
+        deadline = min(_ESTIMATE_DEADLINE, context.policy.deadline or _ESTIMATE_DEADLINE)
         try:
             ids = yield from self._ids(text, model, context.with_policy(RetryPolicy(0, deadline)))
         except XAILowCodeError as error:
             if not (error.is_retryable or isinstance(error, RouteNotFoundError)):
                 raise
-            self._fell_silent(error, context)
+            self._start_estimating(error, context)
             return estimate_tokens(text)
         return TokenCount(len(ids), exact=True)
 
@@ -223,63 +223,65 @@ class TokenCounter:
         estimate: bool,
         context: CallContext,
     ) -> Flow[TokenCount]:
-        around = TOKENS_BEFORE_RESPONSE
+        overhead = TOKENS_BEFORE_RESPONSE
         texts = []
         for message in messages:
-            around += TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * _count_images(message.parts)
+            overhead += TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * _count_images(message.parts)
             texts.append("\n".join(_texts_in(message.parts)))
         texts += [_tool_json(tool) for tool in tools]
-        total = TokenCount(around, exact=False)
+        total = TokenCount(overhead, exact=False)
         for text in texts:
             total += yield from self._count(text, model, estimate, context)
         return total
 
-    def _fell_silent(self, error: XAILowCodeError, context: CallContext) -> None:
-        self._silent_until = context.clock() + _SILENCE
+    def _start_estimating(self, error: XAILowCodeError, context: CallContext) -> None:
+        self._estimate_until = context.clock() + _ESTIMATE_PERIOD
         if not self._warned:
             self._warned = True
             warnings.warn(
-                f"Tokens are estimated, {BYTES_PER_TOKEN} bytes for one: {error}",
+                f"Tokens are estimated with {BYTES_PER_TOKEN} bytes per token: {error}",
                 UserWarning,
                 stacklevel=2,
             )
 
 
 class _TokenCache:
-    """The tokens of texts seen before, by model and digest."""
+    """An LRU cache of token ids by model and digest of the text.
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    Writes are skipped while the lock is held, so that a child which was forked at that moment does
+    not block.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._used = 0
         self._entries: OrderedDict[tuple[str, bytes], array[int]] = OrderedDict()
         self._lock = Lock()
-        reset_after_fork(self)
-
-    def reset(self) -> None:
-        """Opens the lock of a forked child: a thread that held it, in ``put`` say, is not there."""
-        self._lock = Lock()
-        self._used = sum(len(ids) + _ENTRY for ids in self._entries.values())
 
     def get(self, key: tuple[str, bytes]) -> "array[int] | None":
-        with self._lock:
-            ids = self._entries.get(key)
-            if ids is not None:
+        ids = self._entries.get(key)
+        if ids is not None:
+            with suppress(KeyError):  # evicted by another thread
                 self._entries.move_to_end(key)
-            return ids
+        return ids
 
     def put(self, key: tuple[str, bytes], ids: "array[int]") -> None:
-        size = len(ids) + _ENTRY
-        with self._lock:
-            if key in self._entries or size > self._room:
+        size = len(ids) + _ENTRY_OVERHEAD
+        if size > self._size or not self._lock.acquire(blocking=False):
+            return
+        try:
+            if key in self._entries:
                 return
             self._entries[key] = ids
             self._used += size
-            while self._used > self._room:
-                _, forgotten = self._entries.popitem(last=False)
-                self._used -= len(forgotten) + _ENTRY
+            while self._used > self._size:
+                _, evicted = self._entries.popitem(last=False)
+                self._used -= len(evicted) + _ENTRY_OVERHEAD
+        finally:
+            self._lock.release()
 
 
-def _utf8_length(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 

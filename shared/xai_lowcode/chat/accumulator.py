@@ -49,8 +49,8 @@ class _ChoiceDraft:
 
     __slots__ = (
         "calls",
-        "finish",
         "dialect",
+        "finish",
         "items",
         "logprobs",
         "made",

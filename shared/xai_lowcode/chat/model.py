@@ -250,9 +250,9 @@ class ChatModel:
     def _poll(self, success: Success, polling: PollingOptions | None) -> Flow[Success]:
         if polling is None or _is_completion(success.body):
             return success
-        from xai_lowcode.api.deferred import poll, request_id_of  # noqa: PLC0415 - rarely needed
+        from xai_lowcode.api.deferred import parse_request_id, poll  # noqa: PLC0415 - rarely needed
 
-        request_id = request_id_of(success, self._context)
+        request_id = parse_request_id(success, self._context)
         return (yield from poll(request_id, polling, self._context))
 
     def _prepare_stream(self, request: ChatRequest) -> _StreamRequest:

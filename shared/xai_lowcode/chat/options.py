@@ -115,18 +115,19 @@ def build_request(
     tools = [*(options.pop("tools", None) or ()), *(options.pop("server_tools", None) or ())]
     converted = [to_tool(tool) for tool in tools]
     stop = options.pop("stop", None) or ()
+    specs = tuple(tool for tool in converted if isinstance(tool, ToolSpec))
     choice = parse_tool_choice(options.pop("tool_choice", None))
-    if isinstance(choice, NamedTool):
+    if isinstance(choice, NamedTool) and all(spec.name != choice.name for spec in specs):
         choice = NamedTool(sanitize_name(choice.name))
     return ChatRequest(
-        model=options.pop("model"),
+        model=options.pop("model", ""),
         messages=messages,
-        tools=[tool for tool in converted if isinstance(tool, ToolSpec)],
-        server_tools=[tool for tool in converted if isinstance(tool, ServerTool)],
+        tools=specs,
+        server_tools=tuple(tool for tool in converted if isinstance(tool, ServerTool)),
         tool_choice=choice,
         response_format=to_response_format(options.pop("response_format", None)),
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        include=tuple(options.pop("include", None) or ()),
+        stop=(stop,) if isinstance(stop, str) else stop,
+        include=options.pop("include", None) or (),
         **{name: options.pop(name) for name in OPTIONS & options.keys()},
         extra=options,
     )

@@ -1,141 +1,94 @@
-"""``xai-lowcode doctor``: an examination of the gateway on one screen; ``doctor`` examines."""
+"""``xai-lowcode doctor``: check the gateway and print the report."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from xai_lowcode.cli.console import client_options, echo_err, err, out, write_json
-from xai_lowcode.cli.errors import FAILED
-from xai_lowcode.diagnostics import CheckResult, DiagnosticReport, report, run_diagnostics
+from xai_lowcode.chat.profiles import DEFAULT_MODEL
+from xai_lowcode.cli.console import (
+    JsonOption,
+    create_console,
+    echo,
+    echo_err,
+    load_settings,
+    print_table,
+)
+from xai_lowcode.cli.errors import EXIT_FAILURE
+from xai_lowcode.diagnostics import CheckResult, DiagnosticReport, run_diagnostics
 from xai_lowcode.errors import UsageError, XAILowCodeError
 
-_MARKS = {"ok": "ok", "failed": "FAIL", "note": "note", "untried": "-"}
-_STYLES = {"ok": "green", "failed": "bold red", "note": "yellow", "untried": "dim"}
-_TIMEOUT = 20.0
+_LABELS = {
+    "ok": Text("ok", "green"),
+    "failed": Text("FAIL", "bold red"),
+    "warning": Text("warn", "yellow"),
+    "unknown": Text("-", "dim"),
+}
+
+_HEADINGS = ("", "endpoint", "response", "URL format", "ms")
+
+_Spend = Annotated[bool, typer.Option("--spend/--no-spend", help="Pay for one streamed response.")]
+_Model = Annotated[
+    str | None, typer.Option(help=f"Model of that response; default: {DEFAULT_MODEL} if listed.")
+]
+_Timeout = Annotated[float, typer.Option(help="Seconds to wait for each response.", min=0.1)]
+_Report = Annotated[Path | None, typer.Option("--report", help="Write the JSON to this file too.")]
 
 
 def doctor(
     context: typer.Context,
     *,
-    spend: Annotated[
-        bool, typer.Option("--spend/--no-spend", help="Pay for one short streamed answer.")
-    ] = False,
-    model: Annotated[str | None, typer.Option(help="Who gives that answer.")] = None,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds to wait for each answer.", min=0.1)
-    ] = _TIMEOUT,
-    report_to: Annotated[
-        Path | None,
-        typer.Option("--report", help="Write how the gateway behaved, without contents, as JSON."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the diagnosis as JSON.")] = False,
+    spend: _Spend = False,
+    model: _Model = None,
+    timeout: _Timeout = 20.0,
+    path: _Report = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Tell what works with this token and this gateway; costs nothing without --spend."""
-    settings = client_options(context, timeout=timeout)
-    if report_to is not None and not report_to.parent.is_dir():
-        raise UsageError(f"--report: there is no folder {report_to.parent}.", field="report")
-    with _steps() as on_step:
-        diagnosis = run_diagnostics(settings, spend=spend, model=model, on_step=on_step)
-    if report_to is not None:
-        _write_report(diagnosis, report_to, settings.api_token.get_secret_value())
+    """Check which endpoints work with this token and base URL. Free of charge without --spend."""
+    settings = load_settings(context, timeout=timeout)
+    if path is not None and not path.parent.is_dir():
+        raise UsageError(f"--report: no such folder: {path.parent}.", field="report")
+    with create_console(stderr=True).status("Checking the gateway") as status:
+        report = run_diagnostics(settings, spend=spend, model=model, on_step=status.update)
+    document = json.dumps(report.to_dict(settings.api_token.get_secret_value()), indent=2)
+    if path is not None:
+        try:
+            path.write_text(f"{document}\n", encoding="utf-8")
+        except OSError as error:
+            raise XAILowCodeError(f"--report: cannot write {path} ({error.strerror}).") from None
+        echo_err(f"Wrote {path}. Tokens and keys are redacted.")
     if as_json:
-        write_json(diagnosis.as_json())
+        echo(document)
     else:
-        _print(diagnosis)
-    if not diagnosis.healthy:
-        raise typer.Exit(FAILED)
+        _print_report(report)
+    if not report.healthy:
+        raise typer.Exit(EXIT_FAILURE)
 
 
-@contextmanager
-def _steps() -> Iterator[Any]:
-    """Shows on a terminal what is being tried."""
-    console = err()
-    if not console.is_terminal:
-        yield lambda _: None
+def _print_report(report: DiagnosticReport) -> None:
+    console = create_console()
+    style = "bold green" if report.healthy else "bold red"
+    if not report.responded:
+        console.print(Text.assemble((report.verdict, style), f" {report.problems[0].hint}"))
         return
-    with console.status("Examining") as status:
-        yield lambda name: status.update(f"Trying {name}")
+    findings = Table.grid(padding=(0, 2))
+    for finding in report.findings:
+        findings.add_row(_LABELS[finding.state], finding.name, Text(finding.text))
+    console.print(findings, "", sep="\n")
+    print_table(_HEADINGS, map(_format_row, report.results), right=_HEADINGS[-1:])
+    for problem in report.problems:
+        end = "" if problem.text.endswith((".", "!", "?")) else "."
+        text = f"{problem.text}{end} {problem.hint or ''}"
+        console.print(Text.assemble((f"\n{problem.name}: ", "bold"), text))
+    console.print(Text(f"\n{report.verdict}", style))
 
 
-def _write_report(diagnosis: DiagnosticReport, path: Path, token: str) -> None:
-    document = json.dumps(report(diagnosis, token), indent=2)
-    try:
-        path.write_text(f"{document}\n", encoding="utf-8")
-    except OSError as problem:
-        raise XAILowCodeError(f"{path} cannot be written ({problem.strerror}).") from None
-    echo_err(f"The report is in {path}; it holds no contents and no token.")
-
-
-def _print(diagnosis: DiagnosticReport) -> None:
-    console = out()
-    if diagnosis.alive:
-        console.print(_findings(diagnosis))
-        console.print()
-        console.print(_endpoints(diagnosis))
-        console.print(_untried(diagnosis))
-        console.print()
-        for problem in diagnosis.problems:
-            console.print(Text.assemble((f"{', '.join(problem.where)}: ", "bold"), str(problem)))
-    style = "bold green" if diagnosis.healthy else "bold red"
-    hint = "" if diagnosis.alive else f" {diagnosis.problems[0].hint}"
-    console.print(Text.assemble((diagnosis.verdict, style), hint))
-
-
-def _findings(diagnosis: DiagnosticReport) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for finding in diagnosis.findings:
-        table.add_row(_mark(finding.state), finding.name, Text(finding.text))
-    installed = ", ".join(f"{name} {number}" for name, number in diagnosis.versions.items())
-    table.add_row("", "versions", Text(installed))
-    return table
-
-
-def _endpoints(diagnosis: DiagnosticReport) -> Table | Text:
-    tried = diagnosis.tried
-    if {trial.state for trial in tried} == {"failed"} and len({trial.said for trial in tried}) == 1:
-        return Text(f"All {len(tried)} endpoints that were tried: {tried[0].said}.")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("")
-    table.add_column("endpoint", no_wrap=True)
-    table.add_column("answer")
-    table.add_column("URL form")
-    table.add_column("ms", justify="right")
-    for trial in tried:
-        row = trial.endpoint
-        address = Text(f"{row.method:<6} {row.path}")
-        table.add_row(
-            _mark(trial.state), address, Text(trial.said), _form(trial), _milliseconds(trial)
-        )
-    return table
-
-
-def _untried(diagnosis: DiagnosticReport) -> Text:
-    """What was left alone, in a line for each reason."""
-    reasons: dict[str, list[str]] = {}
-    for trial in diagnosis.trials:
-        if trial.state == "untried":
-            reasons.setdefault(trial.said, []).append(trial.endpoint.path)
-    lines = [f"Not tried ({reason}): {', '.join(paths)}" for reason, paths in reasons.items()]
-    return Text("\n".join(lines), _STYLES["untried"])
-
-
-def _form(trial: CheckResult) -> str:
-    forms = [attempt.form for attempt in trial.attempts if attempt.form]
-    if len(set(forms)) > 1:
-        return f"{forms[-1]} ({forms[0]}: {trial.attempts[0].status or 'drops'})"
-    return forms[-1] if forms else ""
-
-
-def _milliseconds(trial: CheckResult) -> str:
-    seconds = trial.attempts[-1].seconds if trial.attempts else None
-    return "" if seconds is None else f"{seconds * 1000:.0f}"
-
-
-def _mark(state: str) -> Text:
-    return Text(_MARKS[state], _STYLES[state])
+def _format_row(result: CheckResult) -> tuple[str | Text, ...]:
+    endpoint = Text(f"{result.endpoint.method:<6} {result.endpoint.path}", no_wrap=True)
+    last = result.attempts[-1] if result.attempts else None
+    milliseconds = f"{last.seconds * 1000:.0f}" if last else ""
+    cells = (result.summary, (last and last.url_format) or "", milliseconds)
+    return _LABELS[result.state], endpoint, *cells

@@ -1,8 +1,4 @@
-"""How a command ends: with a sentence and an exit code, whatever happened inside.
-
-The group of commands is the one place where errors, interruptions and crashes arrive, also when a
-test or another program calls it.
-"""
+"""Exit codes, and the command group that turns exceptions into a message and an exit code."""
 
 import os
 import sys
@@ -16,69 +12,49 @@ from xai_lowcode.cli.console import echo_err
 from xai_lowcode.errors import UsageError, XAILowCodeError
 
 DEBUG_VARIABLE = "XAI_LOWCODE_DEBUG"
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class CommandGroup(TyperGroup):
-    """The commands; what they raise becomes a sentence on standard error."""
+    """The root group: an exception becomes a message on standard error and an exit code."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Runs a command line, and ends the process with its exit code."""
-        alone = extra.pop("standalone_mode", True)
-        code = self._ended(*args, **extra)
-        if alone:
+        """Run a command line; in standalone mode (default) exit the process with its exit code."""
+        standalone = extra.get("standalone_mode", True)
+        try:
+            result = super().main(*args, **{**extra, "standalone_mode": False})
+            code = result if isinstance(result, int) else 0
+        except typer.Abort:
+            code = EXIT_INTERRUPTED
+        except Exception as error:  # noqa: BLE001 - a traceback could show the token
+            code = _report_error(error)
+        if standalone:
             sys.exit(code)
         return code
 
-    def _ended(self, *args: Any, **extra: Any) -> int:
-        try:
-            code = super().main(*args, **{**extra, "standalone_mode": False})
-        except XAILowCodeError as error:
-            return _api_error(error)
-        except typer.Abort:
-            return INTERRUPTED
-        except Exception as error:  # noqa: BLE001 - the last place where a token can be blanked
-            return (
-                _usage_error(error)
-                if hasattr(error, "format_message")
-                else _unexpected_error(error)
-            )
-        return code if isinstance(code, int) else 0
-
     def invoke(self, ctx: Any) -> Any:
-        """Calls the command; older typers make a failure of an interruption, this does not."""
+        """Invoke the command. If interrupted, old versions of Typer exit with 1, this with 130."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _api_error(error: XAILowCodeError) -> int:
-    notes = getattr(error, "__notes__", [])
-    echo_err(" ".join([str(error), *notes]), style="red")
-    _trace(error)
-    return MISUSED if isinstance(error, UsageError) else FAILED
-
-
-def _usage_error(error: Any) -> int:
-    """What the parser of the command line found."""
-    command = getattr(getattr(error, "ctx", None), "command_path", "xai-lowcode")
-    echo_err(f"{error.format_message().rstrip('.')}. Try: {command} --help", style="red")
-    return MISUSED
-
-
-def _unexpected_error(error: Exception) -> int:
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    how = "" if _debugging() else f" Set {DEBUG_VARIABLE}=1 to see where."
-    echo_err(f"xai-lowcode itself failed ({' '.join(what.split())}).{how}", style="red")
-    _trace(error)
-    return FAILED
-
-
-def _trace(error: Exception) -> None:
-    if _debugging():
+def _report_error(error: Any) -> int:
+    debug = os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}
+    code = EXIT_FAILURE
+    if isinstance(error, XAILowCodeError):
+        message = " ".join([str(error), *getattr(error, "__notes__", [])])
+        code = EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+    elif hasattr(error, "format_message"):  # the command line cannot be parsed
+        command = getattr(getattr(error, "ctx", None), "command_path", "xai-lowcode")
+        message = f"{error.format_message().rstrip('.')}. Try: {command} --help"
+        debug, code = False, EXIT_USAGE
+    else:
+        details = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+        hint = "" if debug else f" Set {DEBUG_VARIABLE}=1 for the traceback."
+        message = f"Unexpected error in xai-lowcode ({details}).{hint}"
+    echo_err(message, style="red")
+    if debug:
         echo_err("".join(traceback.format_exception(error)))
-
-
-def _debugging() -> bool:
-    return os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}
+    return code

@@ -1,4 +1,4 @@
-"""The commands put together, with what is said before any of them: version and address."""
+"""The root command: its global options and subcommands."""
 
 import sys
 from typing import Annotated, Any
@@ -7,39 +7,40 @@ import typer
 
 from xai_lowcode._version import __version__
 from xai_lowcode.cli import chat, doctor, files, images, models, serve
-from xai_lowcode.cli.console import write
-from xai_lowcode.cli.errors import INTERRUPTED, CommandGroup
+from xai_lowcode.cli.console import echo
+from xai_lowcode.cli.errors import EXIT_INTERRUPTED, CommandGroup
 
 app = typer.Typer(
     cls=CommandGroup,
-    help="Grok through the LowCodeAPI gateway. The token is read from LOWCODEAPI_API_TOKEN.",
+    help="Use Grok through the LowCodeAPI gateway. Reads the token from LOWCODEAPI_API_TOKEN.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 
+_BASE_URL_HELP = "Base URL, ending in /xai; default: LOWCODEAPI_BASE_URL, else the hosted gateway."
 
-def _version(asked: bool) -> None:
-    if asked:
-        write(f"xai-lowcode {__version__}")
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        echo(f"xai-lowcode {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
     context: typer.Context,
-    base_url: Annotated[
-        str | None,
-        typer.Option(help="The gateway, ending in /xai; else LOWCODEAPI_BASE_URL, else hosted."),
-    ] = None,
-    version: Annotated[  # noqa: ARG001 - its callback does it
+    base_url: Annotated[str | None, typer.Option(help=_BASE_URL_HELP)] = None,
+    version: Annotated[  # noqa: ARG001 - used by its callback
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     context.obj = {"base_url": base_url}
     if context.invoked_subcommand is None:
-        write(context.get_help())
+        echo(context.get_help())
 
 
 app.command()(doctor.doctor)
@@ -51,13 +52,13 @@ app.add_typer(files.app, name="files")
 
 
 def main() -> None:
-    """Runs the command line of this process."""
+    """Run the command line of this process."""
     for stream in (sys.stdout, sys.stderr):
-        # A sign that the terminal does not have is no reason to fail.
+        # A character that the terminal cannot display must not raise.
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
     try:
         app(prog_name="xai-lowcode")
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)

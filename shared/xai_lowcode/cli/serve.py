@@ -1,47 +1,44 @@
-"""``xai-lowcode serve``: the emulator of the gateway, on this machine."""
+"""``xai-lowcode serve``: run the emulator of the gateway on this machine."""
 
 import os
 import threading
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from xai_lowcode.cli.console import echo_err, write
-from xai_lowcode.cli.errors import MISUSED
+from xai_lowcode.cli.console import echo, echo_err
 from xai_lowcode.errors import UsageError
 
 
 def serve(
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 8787,
-    envelope: Annotated[str, typer.Option(help="result, data or bare.")] = "result",
-    url_forms: Annotated[str, typer.Option(help="new, old, both or old_new_drops.")] = "new",
-    streaming: Annotated[str, typer.Option(help="live, buffered, wrapped or string.")] = "live",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 selects a free one.")] = 8787,
+    envelope: Annotated[
+        str, typer.Option(help="Envelope of responses: result, data or bare.")
+    ] = "result",
+    url_forms: Annotated[
+        str, typer.Option(help="Accepted URL formats: new, old, both or old_new_drops.")
+    ] = "new",
+    streaming: Annotated[
+        str, typer.Option(help="Delivery of streams: live, buffered, wrapped or string.")
+    ] = "live",
 ) -> None:
-    """Serve the emulator of the gateway on this machine, until interrupted."""
+    """Run the emulator of the gateway on this machine until interrupted."""
     try:
-        from xai_lowcode.emulator import running  # noqa: PLC0415 - an extra of its own
-    except ModuleNotFoundError as missing:
-        echo_err(
-            f"The emulator needs {missing.name}: pip install 'xai-lowcode[emulator]'", style="red"
-        )
-        raise typer.Exit(MISUSED) from None
-    options: dict[str, Any] = {
-        "port": port,
-        "envelope": envelope,
-        "url_forms": url_forms,
-        "streaming": streaming,
-    }
+        from xai_lowcode.emulator import running  # noqa: PLC0415 - needs the extra emulator
+    except ModuleNotFoundError as error:
+        hint = "Install it: pip install 'xai-lowcode[emulator]'"
+        raise UsageError(f"The emulator needs {error.name}.", hint=hint) from None
+    options = {"envelope": envelope, "url_forms": url_forms, "streaming": streaming}
     try:
-        with running(**options) as gateway:
-            write(f"export LOWCODEAPI_BASE_URL={gateway.base_url}")
-            write(f"export LOWCODEAPI_API_TOKEN={gateway.api_token}")
-            echo_err("The emulator answers until you press ctrl-C; these are not Grok's answers.")
+        with running(port, **options) as emulator:  # type: ignore[arg-type]  # checked there
+            echo(f"export LOWCODEAPI_BASE_URL={emulator.base_url}")
+            echo(f"export LOWCODEAPI_API_TOKEN={emulator.api_token}")
+            echo_err("The emulator is running; its responses are not Grok's. Stop it with ctrl-C.")
             threading.Event().wait()
-    except ValueError as wrong:
-        raise UsageError(f"{wrong}.") from None
-    except (OSError, OverflowError) as problem:
-        number = getattr(problem, "errno", None)
-        reason = os.strerror(number) if number else "there is no such port"
-        raise UsageError(
-            f"Port {port} cannot be used ({reason}).", hint="Choose another with --port."
-        ) from None
+    except ValueError as error:
+        raise UsageError(f"{error}.") from None
+    except (OSError, OverflowError) as error:
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else "no such port"
+        message = f"--port: cannot listen on {port} ({reason})."
+        raise UsageError(message, hint="Choose another port with --port.") from None

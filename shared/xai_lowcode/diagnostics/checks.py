@@ -1,21 +1,17 @@
-"""What the trials tell of token, account, address, URL form and envelope, in a sentence each.
-
-Every finding asks all trials: an endpoint that is missing on one gateway must not hide what the
-others have shown.
-"""
+"""Checks of single endpoints, and the findings that follow from the results of all checks."""
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
-from typing import Any, Literal, TypeVar
+from time import monotonic
+from typing import Any, Literal
 
 from xai_lowcode._internal import json
-from xai_lowcode.api import endpoints as rows
-from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
+from xai_lowcode.api import endpoints
+from xai_lowcode.chat.dialect_selection import select_dialect
 from xai_lowcode.chat.profiles import DEFAULT_MODEL
-from xai_lowcode.diagnostics.recorder import ExchangeRecorder, RecordedExchange, Streaming
+from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import (
     TOKEN_SOURCE,
     AccountNotConnectedError,
@@ -27,227 +23,119 @@ from xai_lowcode.errors import (
     UsageError,
     XAILowCodeError,
 )
+from xai_lowcode.protocol.call_flow import call_and_parse
 from xai_lowcode.protocol.endpoint import Endpoint, UrlFormat
 from xai_lowcode.protocol.envelope import unwrap
-from xai_lowcode.protocol.urls import build_path, is_provider_error, path_parameters
+from xai_lowcode.protocol.steps import Call, Flow, SendRequest
+from xai_lowcode.protocol.urls import is_provider_error, path_parameters
 from xai_lowcode.transport.sync_client import SyncAPIClient
+from xai_lowcode.types.events import StreamEvent, UsageReported
+from xai_lowcode.types.messages import Message, TextPart
+from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.resources import ApiKey
 
-State = Literal["ok", "failed", "note", "untried"]
+State = Literal["ok", "failed", "warning", "unknown"]
 
-# Refusals of a request that xAI did look at.
-_LOOKED_AT = frozenset({400, 404, 422})
+# Seconds. A buffered body arrives at once, possibly in several chunks. In a response shorter
+# than half a second, the number of chunks decides.
+_BUFFERED_BODY = 0.05
+_SHORT_RESPONSE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointCheck:
-    """How one endpoint is tried.
+    """How to call an endpoint at no cost.
 
     Attributes:
         endpoint: The endpoint.
-        id: What its id is taken from: the answer of this list of models, or None for an id that
-            cannot exist.
-        body: Its JSON body; a ``model`` in it is filled in.
-        query: Its query.
+        ids_from: The model list that its path parameter is taken from; None for a random id, which
+            xAI must report as not found.
+        body: JSON body; an empty value in it is replaced by a model id.
+        query: Query parameters.
     """
 
     endpoint: Endpoint[Any]
-    id: Endpoint[Any] | None = None
+    ids_from: Endpoint[Any] | None = None
     body: Mapping[str, Any] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
 
 
 ENDPOINT_CHECKS: tuple[EndpointCheck, ...] = (
-    EndpointCheck(rows.GET_API_KEY),
-    EndpointCheck(rows.LIST_MODELS),
-    EndpointCheck(rows.RETRIEVE_MODEL, id=rows.LIST_MODELS),
-    EndpointCheck(rows.LIST_LANGUAGE_MODELS),
-    EndpointCheck(rows.GET_LANGUAGE_MODEL, id=rows.LIST_LANGUAGE_MODELS),
-    EndpointCheck(rows.LIST_IMAGE_MODELS),
-    EndpointCheck(rows.GET_IMAGE_MODEL, id=rows.LIST_IMAGE_MODELS),
-    EndpointCheck(rows.TOKENIZE_TEXT, body={"text": "Hello world!", "model": ""}),
-    EndpointCheck(rows.RETRIEVE_RESPONSE),
-    EndpointCheck(rows.DELETE_RESPONSE),
-    EndpointCheck(rows.GET_DEFERRED_COMPLETION),
-    EndpointCheck(rows.LIST_FILES, query={"limit": "1"}),
-    EndpointCheck(rows.GET_FILE),
-    EndpointCheck(rows.DELETE_FILE),
-    EndpointCheck(rows.DOWNLOAD_FILE),
-    # After the others of the same path: a PATCH is not repeated in the other URL form.
-    EndpointCheck(rows.UPDATE_FILE, body={"filename": "xai-lowcode-doctor"}),
+    EndpointCheck(endpoints.GET_API_KEY),
+    EndpointCheck(endpoints.LIST_MODELS),
+    EndpointCheck(endpoints.RETRIEVE_MODEL, ids_from=endpoints.LIST_MODELS),
+    EndpointCheck(endpoints.LIST_LANGUAGE_MODELS),
+    EndpointCheck(endpoints.GET_LANGUAGE_MODEL, ids_from=endpoints.LIST_LANGUAGE_MODELS),
+    EndpointCheck(endpoints.LIST_IMAGE_MODELS),
+    EndpointCheck(endpoints.GET_IMAGE_MODEL, ids_from=endpoints.LIST_IMAGE_MODELS),
+    EndpointCheck(endpoints.TOKENIZE_TEXT, body={"text": "Hello world!", "model": ""}),
+    EndpointCheck(endpoints.RETRIEVE_RESPONSE),
+    EndpointCheck(endpoints.DELETE_RESPONSE),
+    EndpointCheck(endpoints.GET_DEFERRED_COMPLETION),
+    EndpointCheck(endpoints.LIST_FILES, query={"limit": "1"}),
+    EndpointCheck(endpoints.GET_FILE),
+    EndpointCheck(endpoints.DELETE_FILE),
+    EndpointCheck(endpoints.DOWNLOAD_FILE),
+    # After the others of the same path: a PATCH is not repeated in the other URL format.
+    EndpointCheck(endpoints.UPDATE_FILE, body={"filename": "xai-lowcode-doctor"}),
 )
-"""In the order of trying; the first two tell whether anybody answers at all."""
-
-_UPLOADS = (
-    rows.INITIALIZE_UPLOAD,
-    rows.UPLOAD_CHUNK,
-    rows.BATCH_UPLOAD,
-    rows.COMPLETE_BATCH_UPLOAD,
-)
+"""The free checks, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request of a trial.
+    """One request of a check; ``status`` is None without a response."""
 
-    Attributes:
-        form: Its URL form; None where both are the same.
-        exchange: What went over the wire.
-    """
-
-    form: UrlFormat | None
-    exchange: RecordedExchange = field(repr=False)
-
-    @property
-    def status(self) -> int | None:
-        """HTTP status; None if no answer came."""
-        return self.exchange.status
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took; None if no answer came."""
-        return self.exchange.seconds
+    url_format: UrlFormat | None
+    status: int | None
+    seconds: float
+    # Not in the repr: a response can quote the token.
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What came of trying one endpoint.
+    """The result of checking one endpoint.
 
     Attributes:
         endpoint: The endpoint.
-        state: ``"ok"``, ``"failed"``, ``"note"`` (it answers, but not clearly) or ``"untried"``.
-        said: The same in a few words.
-        attempts: The requests that were made.
-        envelope: What was around a success.
-        error: What it failed with, if it did; xAI's "no such thing" is none.
-        answer: What came back.
-        request_sent: Whether xAI itself was request_sent.
+        state: ``"ok"``, ``"failed"``, or ``"warning"`` for an error of unknown source.
+        summary: The result in a few words.
+        attempts: The requests that were sent.
+        error: The error, unless the state is ``"ok"``.
+        response: The parsed response; for a streamed one a sentence about how it arrived.
     """
 
     endpoint: Endpoint[Any]
     state: State
-    said: str
-    attempts: tuple[Attempt, ...] = ()
-    envelope: str | None = None
+    summary: str
+    attempts: Sequence[Attempt]
     error: XAILowCodeError | None = None
-    answer: Any = field(default=None, repr=False)
-    request_sent: bool = False
+    response: Any = field(default=None, repr=False)
 
     @property
-    def form(self) -> UrlFormat | None:
-        """The URL form that led to an answer of xAI; None where both are the same."""
-        return self.attempts[-1].form if self.attempts and self.request_sent else None
+    def reached_xai(self) -> bool:
+        """Whether xAI itself responded."""
+        return self.error is None or is_provider_error(self.error)
 
-
-def skipped(endpoint: Endpoint[Any], reason: str = "") -> CheckResult:
-    """An endpoint that is left alone."""
-    cause = "leaves a file behind" if endpoint in _UPLOADS else "costs"
-    return CheckResult(endpoint, "untried", reason or cause)
-
-
-def skipped_checks(tried: set[str]) -> list[CheckResult]:
-    """The endpoints that no probe tries."""
-    return [skipped(row) for row in GATEWAY_ENDPOINTS if row.name not in tried]
-
-
-def run_check(
-    client: SyncAPIClient, watch: ExchangeRecorder, probe: EndpointCheck, ids: Mapping[str, str]
-) -> CheckResult:
-    """Tries one endpoint; whatever goes wrong is part of the result.
-
-    Args:
-        client: Sends through the watched HTTP client.
-        watch: The watch.
-        probe: How to try it.
-        ids: Ids of models by the name of the list they stand in.
-    """
-    body = probe.body
-    if body is not None and "model" in body:
-        body = {**body, "model": ids.get(rows.LIST_LANGUAGE_MODELS.name, DEFAULT_MODEL)}
-    endpoint, before = probe.endpoint, len(watch.exchanges)
-    given = {name: _id(probe, name, ids) for name in path_parameters(endpoint)}
-    error, answer = None, None
-    try:
-        answer = client.call(endpoint, body=body, ids=given, query=probe.query)
-    except XAILowCodeError as failed:
-        error = failed
-    exchanges = watch.exchanges[before:]
-    attempts = tuple(
-        Attempt(_form(endpoint, exchange, given, probe.query), exchange) for exchange in exchanges
-    )
-    if error is None:
-        envelope = envelope_of(exchanges[-1], endpoint)
-        return CheckResult(
-            endpoint, "ok", "works", attempts, envelope, None, answer, request_sent=True
-        )
-    state, said = _judge(error, made_up=bool(given) and probe.id is None)
-    kept = None if state == "ok" else error
-    request_sent = state == "ok" or is_provider_error(error)
-    return CheckResult(endpoint, state, said, attempts, None, kept, None, request_sent)
-
-
-def envelope_of(exchange: RecordedExchange, endpoint: Endpoint[Any]) -> str | None:
-    """The envelope of a success as it came: ``result``, ``data`` or ``bare``."""
-    try:
-        document = json.loads(exchange.content)
-    except json.JSONDecodeError:
-        return None
-    body = unwrap(document, body_has_data_key=endpoint.body_has_data_key).body
-    if body is document:
-        return "bare"
-    return next(key for key in ("result", "data") if document.get(key) is body)
-
-
-def short_status(error: XAILowCodeError) -> str:
-    """An error in three words: its status and who made it."""
-    if isinstance(error, APIConnectionError):
-        return "no answer"
-    if isinstance(error, APIStatusError):
-        maker = {"provider": "by xAI", "gateway": "by the gateway"}.get(error.source, "")
-        return f"{error.status_code} {maker}".strip()
-    return "not sent" if isinstance(error, UsageError) else "cannot be read"
-
-
-def _judge(error: XAILowCodeError, *, made_up: bool) -> tuple[State, str]:
-    looked_at = made_up and error.status_code in _LOOKED_AT
-    looked_at = looked_at and not isinstance(error, RouteNotFoundError)
-    if looked_at and error.source == "provider":
-        return "ok", "xAI: no such id"
-    if looked_at and error.source == "unknown":
-        return "note", f"{error.status_code} by whom?"
-    return "failed", short_status(error)
-
-
-def _id(probe: EndpointCheck, name: str, ids: Mapping[str, str]) -> str:
-    if probe.id is not None:
-        return ids.get(probe.id.name, DEFAULT_MODEL)
-    nobody = str(uuid.uuid4())
-    return f"file_{nobody}" if name == "file_id" else nobody
-
-
-def _form(
-    endpoint: Endpoint[Any],
-    exchange: RecordedExchange,
-    ids: Mapping[str, str],
-    query: Mapping[str, str],
-) -> UrlFormat | None:
-    if not ids:
-        return None
-    return "new" if exchange.path.endswith(build_path(endpoint, "new", ids, query)) else "old"
-
-
-E = TypeVar("E", bound=XAILowCodeError)
-
-KEYS = "https://console.x.ai"
+    @property
+    def envelope(self) -> str | None:
+        """Envelope of a successful response: ``result``, ``data`` or ``bare``; None if unknown."""
+        document = b"" if self.response is None else _parse_json(self.attempts[-1].content)
+        if isinstance(document, bytes):
+            return None
+        body = unwrap(document, body_has_data_key=self.endpoint.body_has_data_key).body
+        keys = (key for key in ("result", "data") if body is not document)
+        return next((key for key in keys if document.get(key) is body), "bare")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the diagnosis.
+    """What the results show about one topic.
 
     Attributes:
-        name: What it is about.
-        state: ``"ok"``, ``"failed"``, ``"note"`` or ``"untried"`` (which includes "not known").
+        name: The topic, for instance ``"token"``, or the names of endpoints.
+        state: ``"ok"``, ``"failed"``, ``"warning"``, or ``"unknown"`` if no response shows it.
         text: What was found.
         hint: What to do about it.
     """
@@ -258,177 +146,184 @@ class Finding:
     hint: str | None = None
 
 
-def _failed(name: str, error: XAILowCodeError) -> Finding:
-    return Finding(name, "failed", error.message, error.hint)
+def run_check(
+    client: SyncAPIClient, check: EndpointCheck, model_ids: Mapping[str, str]
+) -> CheckResult:
+    """Call an endpoint and return the result; an error is part of the result.
+
+    ``model_ids`` has one model id for each endpoint that lists models, by its name.
+    """
+    endpoint, body, ids = check.endpoint, None, {}
+    if check.body is not None:
+        model = model_ids.get(endpoints.LIST_LANGUAGE_MODELS.name, DEFAULT_MODEL)
+        body = json.dumps({key: value or model for key, value in check.body.items()})
+    for name in path_parameters(endpoint):
+        random_id = f"file_{uuid.uuid4()}" if name == "file_id" else str(uuid.uuid4())
+        source = check.ids_from
+        ids[name] = model_ids.get(source.name, DEFAULT_MODEL) if source else random_id
+    attempts: list[Attempt] = []
+    flow = call_and_parse(Call(endpoint, body, ids, check.query), client.context)
+    try:
+        response = client.execute(_record(flow, attempts))
+    except XAILowCodeError as error:
+        is_unknown_id = (
+            ids
+            and check.ids_from is None
+            and error.status_code in {400, 404, 422}
+            and not isinstance(error, RouteNotFoundError)
+        )
+        if is_unknown_id and error.source == "provider":
+            return CheckResult(endpoint, "ok", "xAI: id not found", attempts)
+        state: State = "warning" if is_unknown_id and error.source == "unknown" else "failed"
+        return CheckResult(endpoint, state, _summarize_error(error), attempts, error)
+    return CheckResult(endpoint, "ok", "works", attempts, response=response)
 
 
-def _unknown(name: str) -> Finding:
-    return Finding(name, "untried", "not known")
+def _record(flow: Flow[Any], attempts: list[Attempt]) -> Flow[Any]:
+    """Pass the steps of a flow on, and append an attempt for each request."""
+    outcome = None
+    while True:
+        try:
+            step = flow.send(outcome)
+        except StopIteration as stop:
+            return stop.value
+        start = monotonic()
+        outcome = yield step
+        if isinstance(step, SendRequest):
+            url_format = step.url_format if step.call.ids else None
+            status, content = getattr(outcome, "status", None), getattr(outcome, "content", None)
+            seconds = round(monotonic() - start, 4)
+            attempts.append(Attempt(url_format, status, seconds, content or b""))
 
 
-def first_error(
-    trials: Sequence[CheckResult], kind: type[E], fits: Callable[[E], bool] = lambda _: True
-) -> E | None:
-    """The first error of a kind."""
-    errors = (trial.error for trial in trials)
-    return next((error for error in errors if isinstance(error, kind) and fits(error)), None)
+def check_streaming(client: SyncAPIClient, model: str) -> CheckResult:
+    """Request one short streamed response, which costs money, and return how it arrived."""
+    prompt = Message("user", (TextPart("Count from one to twenty in words."),))
+    request = ChatRequest(model=model, messages=(prompt,), max_tokens=60)
+    dialect = select_dialect(request)
+    call = Call(dialect.endpoint, json.dumps(dialect.render(request, stream=True)), stream=True)
+    reader, retry_state = StreamReader(dialect), client.context.new_retry_state()
+    chunks: list[tuple[float, bytes]] = []
+    events: list[StreamEvent] = []
+    start = monotonic()
+    try:
+        for chunk in client.stream(call, retry_state=retry_state):
+            chunks.append((monotonic() - start, chunk))
+            events += reader.feed(chunk)
+        events += reader.close()
+    except XAILowCodeError as error:
+        error.redact_token(client.context.token)
+        attempt = Attempt(None, error.status_code, round(monotonic() - start, 4), b"")
+        return CheckResult(call.endpoint, "failed", _summarize_error(error), [attempt], error)
+    content = b"".join(chunk for _, chunk in chunks)
+    first, last = chunks[0][0], chunks[-1][0]
+    in_chunks = "content-length" not in retry_state.headers and len(chunks) > 1
+    body = unwrap(_parse_json(content)).body
+    mode = "buffered, all at once"
+    if isinstance(body, str):
+        mode += ", as a string inside JSON"
+    elif not isinstance(body, bytes):
+        mode = "not streamed, a plain JSON response"
+    elif in_chunks and (last < _SHORT_RESPONSE or last - first > _BUFFERED_BODY):
+        mode = "live, chunk by chunk"
+    costs = [event.usage.cost_usd for event in events if isinstance(event, UsageReported)]
+    cost = f", cost ${costs[-1]:.6f}" if costs and costs[-1] is not None else ""
+    times = f"first chunk after {first * 1000:.0f} ms, last after {last * 1000:.0f} ms"
+    attempts = [Attempt(None, 200, round(last, 4), content)]
+    delivery = f"{mode} ({times}{cost})"
+    return CheckResult(call.endpoint, "ok", "works, streamed", attempts, response=delivery)
 
 
-def token(trials: Sequence[CheckResult]) -> Finding:
-    """Whether the gateway accepts the token."""
-    refusal = first_error(trials, AuthenticationError, lambda error: error.source != "provider")
-    if refusal is not None:
-        return Finding("token", "failed", refusal.message, refusal.hint or TOKEN_SOURCE)
-    if request_sent(trials) or first_error(trials, AccountNotConnectedError):
-        return Finding("token", "ok", "accepted by the gateway")
-    return _unknown("token")
+def _parse_json(content: bytes) -> Any:
+    """Return the value of a JSON document, or the content itself if it is not JSON."""
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError:
+        return content
 
 
-def account(trials: Sequence[CheckResult]) -> Finding:
-    """Whether xAI is connected to the token's account."""
-    if refusal := first_error(trials, AccountNotConnectedError):
-        return _failed("account", refusal)
-    if request_sent(trials):
-        return Finding("account", "ok", "xAI is connected")
-    return _unknown("account")
+def _summarize_error(error: XAILowCodeError) -> str:
+    """Return the status and the source of an error, for instance ``"404 from the gateway"``."""
+    if isinstance(error, APIConnectionError):
+        return "no response"
+    if isinstance(error, APIStatusError):
+        sources = {"provider": "from xAI", "gateway": "from the gateway"}
+        return f"{error.status_code} {sources.get(error.source, '(source unknown)')}"
+    return "not sent" if isinstance(error, UsageError) else "invalid response"
 
 
-def key(trials: Sequence[CheckResult]) -> Finding:
-    """Whether xAI accepts the key that is stored in the account."""
-    if refusal := first_error(
-        trials, AuthenticationError, lambda error: error.source == "provider"
-    ):
-        return _failed("xAI key", refusal)
-    record = _key_record(trials)
-    if record is not None and (record.api_key_blocked or record.api_key_disabled):
-        state = "blocked" if record.api_key_blocked else "disabled"
-        return Finding("xAI key", "failed", f"the key is {state}", f"Renew it at {KEYS}.")
-    if record is not None or any(trial.answer is not None for trial in trials):
-        return Finding("xAI key", "ok", "accepted by xAI")
-    return _unknown("xAI key")
-
-
-def team(trials: Sequence[CheckResult]) -> Finding:
-    """Whether the xAI team may use the service, as far as that shows without spending."""
-    if refusal := first_error(trials, CreditsExhaustedError):
-        return _failed("xAI team", refusal)
-    record = _key_record(trials)
-    if record is None:
-        return _unknown("xAI team")
-    if record.team_blocked:
-        hint = f"See billing and limits at {KEYS}."
-        return Finding("xAI team", "failed", "the team is blocked", hint)
-    return Finding("xAI team", "ok", "not blocked")
-
-
-def base_url(trials: Sequence[CheckResult], build_path: str) -> Finding:
-    """Whether a gateway answers at the address."""
-    tried = [trial for trial in trials if trial.attempts]
-    statuses = [attempt.status for trial in tried for attempt in trial.attempts]
-    if not any(statuses):
-        error = next((trial.error for trial in tried if trial.error), None)
-        return Finding("base URL", "failed", error.message if error else "no answer", _CHECK)
-    if all(isinstance(trial.error, RouteNotFoundError) for trial in tried):
-        text = f"{build_path} answers, but has none of the endpoints"
-        return Finding("base URL", "failed", text, "It should end in /xai, the provider's name.")
-    return Finding("base URL", "ok", f"{build_path} answers")
-
-
-_CHECK = "Check base_url, the network and proxies; then run the doctor again."
-
-
-def url_form(trials: Sequence[CheckResult]) -> Finding:
-    """Which URL form the endpoints with an id are served in, and why the other was left."""
-    forms = Counter(trial.form for trial in trials if trial.form)
-    if not forms:
-        return _unknown("URL form")
-    left = Counter(
-        f"{attempt.form} was tried first and {_values(attempt)}"
-        for trial in trials
-        for attempt in trial.attempts
-        if trial.form and attempt.form != trial.form
-    )
-    parts = [f"{form} at {number}" for form, number in forms.most_common()]
-    text = "; ".join([f"{' and '.join(parts)} endpoints with an id", *left])
-    return Finding("URL form", "ok" if len(forms) == 1 else "note", text)
-
-
-def _values(attempt: Attempt) -> str:
-    return f"got {attempt.status}" if attempt.status else "the connection was dropped"
-
-
-def envelope(trials: Sequence[CheckResult]) -> Finding:
-    """What was around the answers."""
-    seen = Counter(trial.envelope for trial in trials if trial.envelope)
-    if not seen:
-        return Finding("envelope", "untried", "not seen: nothing succeeded")
-    text = ", ".join(f"{kind} ({_count(number, 'answer')})" for kind, number in seen.most_common())
-    return Finding("envelope", "ok" if len(seen) == 1 else "note", text)
-
-
-def latency(trials: Sequence[CheckResult]) -> Finding:
-    """How long whole answers took."""
-    times = [
-        attempt.seconds * 1000
-        for trial in trials
-        for attempt in trial.attempts
-        if attempt.seconds is not None
+def find_all(results: Sequence[CheckResult], base_url: str) -> list[Finding]:
+    """Return one finding for each topic, in order of importance."""
+    errors = [result.error for result in results if result.error is not None]
+    responses = [result.response for result in results if result.response is not None]
+    reached_xai = any(result.reached_xai for result in results)
+    key = next((response for response in responses if isinstance(response, ApiKey)), None)
+    if key is not None and (key.api_key_blocked or key.api_key_disabled):
+        message = "the key is blocked" if key.api_key_blocked else "the key is disabled"
+        hint = "Renew it at https://console.x.ai."
+        errors.append(AuthenticationError(message, source="provider", hint=hint))
+    if key is not None and key.team_blocked:
+        hint = "See billing and limits at https://console.x.ai."
+        errors.append(CreditsExhaustedError("the team is blocked", source="provider", hint=hint))
+    rejections = [error for error in errors if isinstance(error, AuthenticationError)]
+    token_error = next((e for e in rejections if e.source != "provider"), None)
+    key_error = next((e for e in rejections if e.source == "provider"), None)
+    account_error = next((e for e in errors if isinstance(e, AccountNotConnectedError)), None)
+    team_error = next((e for e in errors if isinstance(e, CreditsExhaustedError)), None)
+    token_ok = reached_xai or account_error is not None
+    envelopes = Counter(result.envelope for result in results if result.envelope)
+    counts = [f"{name} (responses: {count})" for name, count in envelopes.most_common()]
+    streaming = Finding("streaming", "unknown", "not checked: costs under a cent, use --spend")
+    if results[-1].endpoint is endpoints.CREATE_CHAT_COMPLETION:
+        streaming = _judge("streaming", results[-1].error, results[-1].response, ok=True)
+    return [
+        _find_base_url(results, errors, base_url),
+        _judge("token", token_error, "accepted by the gateway", ok=token_ok, hint=TOKEN_SOURCE),
+        _judge("account", account_error, "xAI is connected", ok=reached_xai),
+        _judge("xAI key", key_error, "accepted by xAI", ok=bool(responses)),
+        _judge("xAI team", team_error, "not blocked", ok=key is not None),
+        _find_url_format(results),
+        _judge_counts("envelope", envelopes, ", ".join(counts)),
+        streaming,
     ]
-    if not times:
-        return _unknown("latency")
-    text = f"median {median(times):.0f} ms, {min(times):.0f} to {max(times):.0f} ms"
-    return Finding("latency", "ok", f"{text} ({_count(len(times), 'answer')})")
 
 
-def definition(trial: CheckResult | None, renamed: Sequence[str], build_path: str) -> Finding:
-    """Whether the gateway's description of itself can be had; nothing depends on it."""
-    if trial is None:
-        return _unknown("definition")
-    if trial.error is not None:
-        text = f"not at {build_path}/definition ({trial.said}); nothing depends on it"
-        return Finding("definition", "note", text)
-    number = sum(len(methods) for methods in trial.answer["paths"].values())
-    text = f"{_count(number, 'endpoint')} at {build_path}/definition"
-    if renamed:
-        text += f"; it has other names for ids: {', '.join(renamed)}"
-        return Finding("definition", "note", text, "Call gateway.learn_url_forms() first.")
-    return Finding("definition", "ok", text)
-
-
-def streaming(
-    seen: Streaming | None, error: XAILowCodeError | None, *, cost_usd: float | None
+def _judge(
+    name: str, error: XAILowCodeError | None, text: str, *, ok: bool, hint: str | None = None
 ) -> Finding:
-    """How a streamed answer came."""
     if error is not None:
-        return _failed("streaming", error)
-    if seen is None:
-        text = "not tried, since it costs a fraction of a cent; --spend tries it"
-        return Finding("streaming", "untried", text)
-    wrapped = f", each chunk wrapped in {seen.wrapped}" if seen.wrapped else ""
-    first, last = round(seen.first_after * 1000), round(seen.last_after * 1000)
-    times = f"after {last} ms" if seen.pieces == 1 else f"after {first} to {last} ms"
-    cost = "" if cost_usd is None else f"; it cost ${cost_usd:.6f}"
-    text = f"{_MANNERS[seen.manner]}{wrapped} ({_count(seen.pieces, 'piece')} {times}{cost})"
-    return Finding("streaming", "ok", text)
+        return Finding(name, "failed", error.message, error.hint or hint)
+    return Finding(name, "ok", text) if ok else Finding(name, "unknown", "unknown")
 
 
-_MANNERS = {
-    "live": "live, in pieces",
-    "buffered": "buffered, all at once",
-    "string": "all at once, as a text inside JSON",
-    "whole": "not streamed: a plain answer came",
-}
+def _judge_counts(name: str, counts: Counter[str], text: str) -> Finding:
+    state: State = "ok" if len(counts) == 1 else "warning"
+    return Finding(name, state, text) if counts else Finding(name, "unknown", "unknown")
 
 
-def request_sent(trials: Sequence[CheckResult]) -> bool:
-    """Whether xAI itself answered any of them."""
-    return any(trial.request_sent for trial in trials)
+def _find_base_url(
+    results: Sequence[CheckResult], errors: Sequence[XAILowCodeError], base_url: str
+) -> Finding:
+    if not any(attempt.status for result in results for attempt in result.attempts):
+        hint = "Check base_url, the network and proxies; then run the doctor again."
+        return Finding("base URL", "failed", errors[0].message, hint)
+    if all(isinstance(result.error, RouteNotFoundError) for result in results):
+        text = f"{base_url} responds, but has none of the endpoints"
+        return Finding("base URL", "failed", text, "It must end in /xai, the provider's name.")
+    return Finding("base URL", "ok", f"{base_url} responds")
 
 
-def _key_record(trials: Sequence[CheckResult]) -> ApiKey | None:
-    answers = (trial.answer for trial in trials)
-    return next((answer for answer in answers if isinstance(answer, ApiKey)), None)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def _find_url_format(results: Sequence[CheckResult]) -> Finding:
+    """Count the URL formats in which xAI was reached, and report why the other one failed."""
+    formats: Counter[str] = Counter()
+    failures: dict[str, None] = {}
+    for result in results:
+        if result.reached_xai and (url_format := result.attempts[-1].url_format):
+            formats[url_format] += 1
+            for attempt in result.attempts:
+                if attempt.url_format != url_format:
+                    reason = f"got {attempt.status}" if attempt.status else "disconnected"
+                    failures[f"{attempt.url_format} was tried first and {reason}"] = None
+    counts = " and ".join(f"{name} at {count}" for name, count in formats.most_common())
+    text = "; ".join([f"{counts} endpoints with an id", *failures])
+    return _judge_counts("URL format", formats, text)

@@ -1,7 +1,7 @@
-"""A strict LowCodeAPI gateway with xAI behind it, on loopback: to test applications offline.
+"""Emulate LowCodeAPI's gateway and xAI's API on loopback, to test applications offline.
 
-It shares no code with the client, so that neither can hide the other's mistakes. The server behind
-`running` is imported when it is first used.
+The package shares no code with the client, so that an error in one is not hidden by the other.
+`running` needs the extra `emulator` and is imported when it is first used.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,10 @@ from xai_lowcode.emulator.faults import (
     Fault,
     Garbage,
     Gzip,
-    HalfCharacter,
     Heartbeats,
     Html,
     Huge,
+    InvalidUTF8,
     NoDone,
     Outage,
     Redirect,
@@ -56,10 +56,10 @@ __all__ = [
     "Fault",
     "Garbage",
     "Gzip",
-    "HalfCharacter",
     "Heartbeats",
     "Html",
     "Huge",
+    "InvalidUTF8",
     "NoDone",
     "Outage",
     "RecordedRequest",
@@ -80,11 +80,11 @@ def __getattr__(name: str) -> Any:
     if name != "running":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from xai_lowcode.emulator.server import running as found  # noqa: PLC0415 - see above
-    except ModuleNotFoundError as missing:
+        from xai_lowcode.emulator.server import running  # noqa: PLC0415 - needs the extra
+    except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"xai_lowcode.emulator.running needs {missing.name}, which is not installed:"
+            f"xai_lowcode.emulator.running needs {error.name}, which is not installed:"
             " pip install 'xai-lowcode[emulator]'",
-            name=missing.name,
-        ) from missing
-    return found
+            name=error.name,
+        ) from error
+    return running

@@ -1,42 +1,47 @@
-"""The gateway itself: who may come in, which route it is, and what becomes of the answer."""
+"""The ASGI application: authorize a request, find its route, call the handler, send the result."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from xai_lowcode.emulator import envelope as wrapping
-from xai_lowcode.emulator.fault_injection import (
-    Raw,
-    ended,
-    error_in_200,
-    gateway_refusal,
-    outer_hint,
-    provider_error,
-    replaced,
-)
+from xai_lowcode.emulator import envelope as envelopes
+from xai_lowcode.emulator import fault_injection
+from xai_lowcode.emulator.fault_injection import RawResponse
 from xai_lowcode.emulator.faults import CloseAfter, ErrorIn200, Fault, Refuse, Stall
 from xai_lowcode.emulator.handler_types import (
-    Answer,
-    Ask,
-    Blob,
+    BinaryResult,
+    HandlerRequest,
+    HandlerResult,
     ProviderError,
-    absent,
-    invalid,
-    unreadable,
+    invalid_argument,
+    not_found,
+    undeserializable,
 )
-from xai_lowcode.emulator.handlers import Room
-from xai_lowcode.emulator.pages import page
-from xai_lowcode.emulator.request import Arrival, BodyError, as_forwarded, as_sent, read_arrival
-from xai_lowcode.emulator.response_channel import Line
-from xai_lowcode.emulator.response_writer import Delivery
-from xai_lowcode.emulator.routing import PREFIX, Matched, UndecodableError, arrived, matched
+from xai_lowcode.emulator.handlers import Route
+from xai_lowcode.emulator.pages import render_page
+from xai_lowcode.emulator.request import (
+    BodyError,
+    ReceivedRequest,
+    decode_sent_body,
+    parse_body,
+    receive_request,
+)
+from xai_lowcode.emulator.response_channel import ResponseChannel
+from xai_lowcode.emulator.response_writer import ResponseWriter
+from xai_lowcode.emulator.routing import (
+    PREFIX,
+    RouteMatch,
+    UndecodableError,
+    match_route,
+    match_upstream,
+)
 from xai_lowcode.emulator.state import Emulator, RecordedRequest
-from xai_lowcode.emulator.uvicorn_protocol import WIRE
-from xai_lowcode.emulator.validation import MismatchError
+from xai_lowcode.emulator.validation import DeserializationError
 
-TOKEN_START = "at_"  # noqa: S105 - how a token begins, no token
-NO_ROUTE = (
+CONNECTION = "xai_lowcode.connection"  # the ASGI extension with the `ConnectionControl`
+TOKEN_PREFIX = "at_"  # noqa: S105 - how a token begins, no token
+NO_HANDLER = (
     "No handler found on route. Please double check your URL and consult "
     "https://api.x.ai/docs for more information."
 )
@@ -44,7 +49,7 @@ LONE_SURROGATE = "Failed to parse the request body as JSON: lone surrogate in he
 
 
 class GatewayError(Exception):
-    """An error that the gateway makes before the provider is asked."""
+    """An error response of the gateway before it calls the provider."""
 
     def __init__(self, status: int, body: Any) -> None:
         super().__init__(status)
@@ -52,175 +57,190 @@ class GatewayError(Exception):
         self.body = body
 
 
-class Gateway:
+class EmulatorApp:
     """The ASGI application."""
 
-    def __init__(self, desk: Emulator, closing: asyncio.Event) -> None:
-        self._desk = desk
+    def __init__(self, emulator: Emulator, closing: asyncio.Event) -> None:
+        self._emulator = emulator
         self._closing = closing
 
     async def __call__(
         self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Any
     ) -> None:
-        """Answers one request."""
-        line = Line(send, scope["extensions"][WIRE], self._closing)
-        arrival = await read_arrival(scope, receive)
+        """Handle one request."""
+        channel = ResponseChannel(send, scope["extensions"][CONNECTION], self._closing)
+        request = await receive_request(scope, receive)
         try:
-            await self._answer(line, arrival)
+            await self._handle(channel, request)
         except GatewayError as error:
-            await Delivery(line, self._desk).json(error.body, error.status)
+            await ResponseWriter(channel, self._emulator).write_json(error.body, error.status)
 
-    async def _answer(self, line: Line, arrival: Arrival) -> None:
-        found = page(arrival, self._desk)
-        if found is not None:
-            if arrival.path.lower().startswith(PREFIX + "/"):
-                self._record(arrival, None, None)
-            await Delivery(line, self._desk).raw(found)
+    async def _handle(self, channel: ResponseChannel, request: ReceivedRequest) -> None:
+        page = render_page(request, self._emulator)
+        if page is not None:
+            if request.path.lower().startswith(PREFIX + "/"):
+                self._record(request, None, None)
+            await ResponseWriter(channel, self._emulator).write_raw(page)
             return
-        route, body = self._read(arrival)
-        if route is None:
-            raise GatewayError(404, wrapping.NOT_FOUND)
-        if route.drops:
-            line.cut()
+        match, body = self._parse(request)
+        if match is None:
+            raise GatewayError(404, envelopes.NOT_FOUND)
+        if match.closes_connection:
+            channel.close()
             return
-        self._admit(arrival)
-        fault = self._desk.next_fault()
-        await line.rest(self._desk.latency + (fault.seconds if isinstance(fault, Stall) else 0.0))
-        await self._meet(line, arrival, route, body, fault)
+        self._authorize(request)
+        fault = self._emulator.next_fault()
+        stall = fault.seconds if isinstance(fault, Stall) else 0.0
+        await channel.sleep(self._emulator.latency + stall)
+        await self._respond(channel, request, match, body, fault)
 
-    def _read(self, arrival: Arrival) -> tuple[Matched | None, Any]:
-        """Reads body and route, and records the request whatever becomes of it."""
-        refusal: BodyError | None = None
+    def _parse(self, request: ReceivedRequest) -> tuple[RouteMatch | None, Any]:
+        """Parse the body and match the route; the request is recorded also if this fails."""
+        body_error: BodyError | None = None
         body: Any = None
         try:
-            body = as_forwarded(arrival)
+            body = parse_body(request)
         except BodyError as error:
-            refusal = error
-        route = self._route(arrival)
-        self._record(arrival, route, body)
-        if refusal is not None:
-            raise GatewayError(refusal.status, {"message": refusal.message})
-        return route, body
+            body_error = error
+        match = self._match_route(request)
+        self._record(request, match, body)
+        if body_error is not None:
+            raise GatewayError(body_error.status, {"message": body_error.message})
+        return match, body
 
-    def _route(self, arrival: Arrival) -> Matched | None:
+    def _match_route(self, request: ReceivedRequest) -> RouteMatch | None:
         try:
-            return matched(arrival.method, arrival.path, arrival.query, self._desk)
-        except UndecodableError as problem:
-            self._record(arrival, None, None)
-            message = f"Failed to decode param '{problem}'"
-            raise GatewayError(400, {"message": message}) from None
+            return match_route(request.method, request.path, request.query, self._emulator)
+        except UndecodableError as error:
+            self._record(request, None, None)
+            raise GatewayError(400, {"message": f"Failed to decode param '{error}'"}) from None
 
-    def _record(self, arrival: Arrival, route: Matched | None, body: Any) -> None:
+    def _record(self, request: ReceivedRequest, match: RouteMatch | None, body: Any) -> None:
         ignored: list[str] = []
-        if route is not None and isinstance(body, dict):
-            # What does not fit is refused later; here only the notes taken on the way count.
-            _misfit(route.room, body, ignored)
-        reached = arrived(arrival.method, route.upstream) if route else None
-        self._desk.requests.append(
+        if match is not None and isinstance(body, dict):
+            # A mismatch is reported later; here only the ignored fields are collected.
+            _find_mismatch(match.route, body, ignored)
+        upstream = match_upstream(request.method, match.upstream) if match else None
+        self._emulator.requests.append(
             RecordedRequest(
-                method=arrival.method,
-                path=arrival.path,
-                query=arrival.query,
-                body=as_sent(arrival),
-                headers=arrival.headers,
+                method=request.method,
+                path=request.path,
+                query=request.query,
+                body=decode_sent_body(request),
+                headers=request.headers,
                 ignored=tuple(ignored),
-                with_token=bool(arrival.tokens),
-                route=route.room.path if route else None,
-                upstream=route.address(arrival.query) if route else None,
-                reached=reached.room.path if reached else None,
+                with_token=bool(request.tokens),
+                route=match.route.path if match else None,
+                upstream=match.upstream_url(request.query) if match else None,
+                upstream_route=upstream.route.path if upstream else None,
             )
         )
 
-    def _admit(self, arrival: Arrival) -> None:
-        """Lets in who has one known token of an account that is connected to xAI."""
-        tokens = arrival.tokens
+    def _authorize(self, request: ReceivedRequest) -> None:
+        """Require exactly one valid token of an account that is connected to xAI."""
+        tokens = request.tokens
         if len(tokens) > 1:
-            text = f"apiToken.match is not a function: {tokens}"
-            raise GatewayError(500, wrapping.network_error(text))
-        if not tokens or not tokens[0].startswith(TOKEN_START):
-            raise GatewayError(401, wrapping.token_wanted(arrival))
-        if tokens[0] == self._desk.unconnected_token:
-            raise GatewayError(403, wrapping.gateway_error(403, wrapping.NOT_CONNECTED))
-        if tokens[0] != self._desk.api_token:
-            raise GatewayError(403, wrapping.gateway_error(403, "Invalid api_token"))
+            message = f"apiToken.match is not a function: {tokens}"
+            raise GatewayError(500, envelopes.network_error(message))
+        if not tokens or not tokens[0].startswith(TOKEN_PREFIX):
+            raise GatewayError(401, envelopes.missing_token_error(request))
+        if tokens[0] == self._emulator.unconnected_token:
+            raise GatewayError(403, envelopes.gateway_error(403, envelopes.NOT_CONNECTED))
+        if tokens[0] != self._emulator.api_token:
+            raise GatewayError(403, envelopes.gateway_error(403, "Invalid api_token"))
 
-    async def _meet(
-        self, line: Line, arrival: Arrival, route: Matched, body: Any, fault: Fault | None
+    async def _respond(
+        self,
+        channel: ResponseChannel,
+        request: ReceivedRequest,
+        match: RouteMatch,
+        body: Any,
+        fault: Fault | None,
     ) -> None:
-        """Lets the fault have its way, and asks the provider where it leaves something to ask."""
-        number = self._desk.next_number()
-        plain = Delivery(line, self._desk)
-        if ended(fault, line, self._desk):
+        """Send the response of the fault, or of the provider with the fault applied."""
+        sequence = self._emulator.next_sequence()
+        writer = ResponseWriter(channel, self._emulator)
+        if fault_injection.disconnect(fault, channel, self._emulator):
             return
-        raw = replaced(fault)
-        if raw is not None:
-            await plain.raw(raw)
-        elif isinstance(fault, Refuse) and fault.maker == "gateway":
-            await plain.json(gateway_refusal(fault), fault.status, outer_hint(fault))
+        replacement = fault_injection.replace_response(fault)
+        if replacement is not None:
+            await writer.write_raw(replacement)
+        elif isinstance(fault, Refuse) and fault.source == "gateway":
+            headers = fault_injection.retry_after_header(fault)
+            await writer.write_json(fault_injection.gateway_error(fault), fault.status, headers)
         else:
             try:
-                answer = await self._ask(arrival, route, body, number, fault)
+                result = await self._call_provider(request, match, body, sequence, fault)
             except ProviderError as error:
-                await self._refuse(plain, error, number, fault)
+                await self._write_provider_error(writer, error, sequence, fault)
             else:
-                accepts = arrival.headers.get("accept-encoding", "")
-                delivery = Delivery(line, self._desk, fault, accepts)
-                await delivery.success(answer, wrapping.provider_headers(number))
+                accept_encoding = request.headers.get("accept-encoding", "")
+                writer = ResponseWriter(channel, self._emulator, fault, accept_encoding)
+                await writer.write_result(result, envelopes.provider_headers(sequence))
         if isinstance(fault, CloseAfter):
-            line.cut()
+            channel.close()
 
-    async def _ask(
-        self, arrival: Arrival, route: Matched, body: Any, number: int, fault: Fault | None
-    ) -> Answer | Blob:
-        """Asks the provider, at the address that the gateway has put together."""
+    async def _call_provider(
+        self,
+        request: ReceivedRequest,
+        match: RouteMatch,
+        body: Any,
+        sequence: int,
+        fault: Fault | None,
+    ) -> HandlerResult | BinaryResult:
+        """Call the handler of the URL that the gateway requests from the provider."""
         if isinstance(fault, Refuse):
-            raise provider_error(fault)
+            raise fault_injection.provider_error(fault)
         if isinstance(fault, ErrorIn200):
-            return error_in_200(fault)
-        room = arrived(arrival.method, route.upstream)
-        if room is None:
-            raise absent(NO_ROUTE)
-        if not _is_unicode(body):
-            raise invalid(LONE_SURROGATE)
-        problem = _misfit(room.room, body, [])
-        if problem is not None:
-            raise unreadable(problem)
-        # The gateway repeats the parameters of the path in the query.
-        query = {**arrival.query, **route.values, **route.stray, **room.query}
-        return await room.room.reply(Ask(body, room.values, query, number, self._desk))
+            return fault_injection.error_in_200(fault)
+        upstream = match_upstream(request.method, match.upstream)
+        if upstream is None:
+            raise not_found(NO_HANDLER)
+        if not _is_valid_unicode(body):
+            raise invalid_argument(LONE_SURROGATE)
+        mismatch = _find_mismatch(upstream.route, body, [])
+        if mismatch is not None:
+            raise undeserializable(mismatch)
+        # The gateway repeats path parameters in the query.
+        query = {**request.query, **match.values, **match.extra_query, **upstream.query}
+        return await upstream.route.handler(
+            HandlerRequest(body, upstream.values, query, sequence, self._emulator)
+        )
 
-    async def _refuse(
-        self, delivery: Delivery, error: ProviderError, number: int, fault: Fault | None
+    async def _write_provider_error(
+        self, writer: ResponseWriter, error: ProviderError, sequence: int, fault: Fault | None
     ) -> None:
-        headers = wrapping.provider_headers(number, **error.headers)
-        outer = outer_hint(fault) if isinstance(fault, Refuse) else {}
+        headers = envelopes.provider_headers(sequence, **error.headers)
+        http_headers = (
+            fault_injection.retry_after_header(fault) if isinstance(fault, Refuse) else {}
+        )
         if isinstance(error.body, dict) and "data" in error.body:
-            # The documented shape stands alone: it is how the gateway itself would say it.
-            await delivery.json(error.body, error.status, outer)
+            # The documented error format has no envelope.
+            await writer.write_json(error.body, error.status, http_headers)
             return
-        bare = self._desk.envelope == "bare"
+        bare = self._emulator.envelope == "bare"
         if bare:
-            outer = {**headers, **outer}
-            outer.pop("content-type")
+            http_headers = {**headers, **http_headers}
+            http_headers.pop("content-type")
         if bare and isinstance(error.body, str):
-            kind = {"content-type": "text/plain; charset=utf-8"}
-            await delivery.raw(Raw(error.status, {**kind, **outer}, error.body.encode()))
+            http_headers = {"content-type": "text/plain; charset=utf-8", **http_headers}
+            await writer.write_raw(RawResponse(error.status, http_headers, error.body.encode()))
         else:
-            body = wrapping.wrapped_error(self._desk.envelope, error, headers)
-            await delivery.json(body, error.status, outer)
+            body = envelopes.wrap_error(self._emulator.envelope, error, headers)
+            await writer.write_json(body, error.status, http_headers)
 
 
-def _misfit(room: Room, body: Any, ignored: list[str]) -> str | None:
-    """Tells what does not fit the type of the room's request."""
+def _find_mismatch(route: Route, body: Any, ignored: list[str]) -> str | None:
+    """Return the first mismatch of a body with the route's request type."""
     try:
-        room.shape.read(body, "", ignored)
-    except MismatchError as problem:
-        return str(problem)
+        route.validator.validate(body, "", ignored)
+    except DeserializationError as error:
+        return str(error)
     return None
 
 
-def _is_unicode(body: Any) -> bool:
-    """Tells whether all texts can be written; a Rust string holds no half of a surrogate pair."""
+def _is_valid_unicode(body: Any) -> bool:
+    """Return True if the body can be encoded; a Rust string cannot hold a lone surrogate."""
     try:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:

@@ -1,15 +1,15 @@
-"""What the gateway puts around an answer of the provider, and the errors it makes itself."""
+"""The gateway's envelope around provider responses, and the gateway's own errors."""
 
 import json
 from typing import Any
 
 from xai_lowcode.emulator.handler_types import ProviderError
-from xai_lowcode.emulator.request import Arrival
+from xai_lowcode.emulator.request import ReceivedRequest
 from xai_lowcode.emulator.state import Envelope
 
 PROVIDER = "xai"
-REFUSED = "Error received from the xai API"
-TOKEN_WANTED = "A valid API token is required to access this API."  # noqa: S105 - a sentence, no token
+PROVIDER_ERROR = "Error received from the xai API"
+TOKEN_REQUIRED = "A valid API token is required to access this API."  # noqa: S105 - a sentence, no token
 NOT_CONNECTED = (
     "No access token is associated with this api_token, authorize your xai with LowCodeAPI."
 )
@@ -17,18 +17,18 @@ FIRST_SERVER_ERROR = 500
 NOT_FOUND = {"message": "Not Found"}
 
 
-def encoded(body: Any) -> bytes:
-    """Writes JSON as JavaScript does: no white space, characters as they are."""
+def encode_json(body: Any) -> bytes:
+    """Encode JSON as JavaScript does: without white space, and with non-ASCII characters."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     try:
         return text.encode()
     except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8; JavaScript writes it as an escape.
+        # A lone surrogate cannot be encoded in UTF-8; JavaScript writes it as an escape.
         return json.dumps(body, separators=(",", ":")).encode()
 
 
-def provider_headers(sequence: int, **more: str) -> dict[str, str]:
-    """Makes the HTTP headers with which xAI answers."""
+def provider_headers(sequence: int, **extra: str) -> dict[str, str]:
+    """Return the HTTP headers of a response from xAI."""
     return {
         "content-type": "application/json",
         "x-request-id": f"00-{sequence:032x}-{sequence:016x}-01",
@@ -38,59 +38,62 @@ def provider_headers(sequence: int, **more: str) -> dict[str, str]:
         "x-ratelimit-remaining-tokens": str(4000000 - 1000 * (sequence % 480)),
         "x-zero-data-retention": "false",
         "x-data-retention": "general",
-        **more,
+        **extra,
     }
 
 
-def wrapped(envelope: Envelope, body: Any, headers: dict[str, str]) -> Any:
-    """Wraps a success."""
+def wrap_success(envelope: Envelope, body: Any, headers: dict[str, str]) -> Any:
+    """Wrap the body of a success."""
     if envelope == "bare":
         return body
     if envelope == "data":
         return {"data": body}
-    own = body.get("message") if isinstance(body, dict) else None
     return {
-        "message": own if isinstance(own, str) and own else "Request completed",
+        "message": _message_of(body) or "Request completed",
         "provider": PROVIDER,
         "result": body,
         "response_headers": headers,
     }
 
 
-def wrapped_chunk(envelope: Envelope, chunk: Any) -> Any:
-    """Wraps one chunk of a stream, which gets no word beside it."""
+def wrap_chunk(envelope: Envelope, chunk: Any) -> Any:
+    """Wrap one chunk of a stream."""
     return chunk if envelope == "bare" else {envelope: chunk}
 
 
-def wrapped_error(envelope: Envelope, error: ProviderError, headers: dict[str, str]) -> Any:
-    """Wraps an error of the provider; for an empty one the gateway puts in what it knows."""
+def wrap_error(envelope: Envelope, error: ProviderError, headers: dict[str, str]) -> Any:
+    """Wrap an error of the provider; the gateway replaces an empty body."""
     if envelope == "bare":
         return error.body
     body = {"headers": headers, "code": error.status} if error.body == "" else error.body
-    own = body.get("message") if isinstance(body, dict) else None
-    message = own if isinstance(own, str) and own else REFUSED
+    message = _message_of(body) or PROVIDER_ERROR
     return {"message": message, "provider": PROVIDER, "error": body, "headers": headers}
 
 
+def _message_of(body: Any) -> str | None:
+    message = body.get("message") if isinstance(body, dict) else None
+    return message if isinstance(message, str) else None
+
+
 def gateway_error(status: int, message: str) -> Any:
-    """Makes an error of the gateway about the token or the account."""
+    """Return the gateway's error about the token or the account."""
     return {"message": message, "provider": PROVIDER, "error": {"code": status}}
 
 
 def network_error(message: str) -> Any:
-    """Makes the error of a gateway that could not reach the provider, or lost it."""
+    """Return the error of a gateway that lost the connection to the provider."""
     return {"message": message, "provider": PROVIDER, "error": {"message": message}}
 
 
-def token_wanted(arrival: Arrival) -> Any:
-    """Makes the 401, which repeats all headers and the query, secrets included."""
+def missing_token_error(request: ReceivedRequest) -> Any:
+    """Return the 401, which repeats the headers and the query, including secrets."""
     logging = {
-        "method": arrival.method,
+        "method": request.method,
         "status_code": 401,
-        "message": TOKEN_WANTED,
-        "path": arrival.path,
-        "headers": arrival.headers,
-        "query": dict(arrival.pairs),
+        "message": TOKEN_REQUIRED,
+        "path": request.path,
+        "headers": request.headers,
+        "query": dict(request.pairs),
     }
     error = {"code": 401, "logging": logging}
-    return {"message": TOKEN_WANTED, "provider": PROVIDER, "error": error}
+    return {"message": TOKEN_REQUIRED, "provider": PROVIDER, "error": error}

@@ -1,8 +1,4 @@
-"""What can go wrong on request: one small value per misfortune, and nothing about how it is played.
-
-They are queued with `Emulator.inject`. `mishaps` replaces and mars answers by them, `spoiling`
-their bytes, `sending` their way over the line; those of a connection are played by `connection`.
-"""
+"""Faults that `Emulator.inject` queues, as plain values; `fault_injection` applies them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,32 +6,32 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One misfortune, which befalls one request."""
+    """Base class of the faults; each is applied to one request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse(Fault):
-    """Answers with an error of this status, made by the provider or by the gateway."""
+    """Respond with an error status, from the provider or the gateway."""
 
     status: int
     error: str = "Refused by the emulator."
     code: str | None = None
     retry_after: float | None = None
     retry_after_in: Literal["body", "header", "both"] = "body"
-    maker: Literal["provider", "gateway"] = "provider"
+    source: Literal["provider", "gateway"] = "provider"
     shape: Literal["xai", "openai", "message", "text", "empty", "documented"] = "xai"
 
 
 @dataclass(frozen=True, slots=True)
 class Html(Fault):
-    """Answers with the HTML page of a proxy that stands in front of the gateway."""
+    """Respond with the HTML error page of a proxy in front of the gateway."""
 
     status: int = 502
 
 
 @dataclass(frozen=True, slots=True)
 class Empty(Fault):
-    """Answers with no body; without a content type when that is None."""
+    """Respond with an empty body; `content_type=None` sends no content type."""
 
     status: int = 200
     content_type: str | None = "application/json"
@@ -43,7 +39,7 @@ class Empty(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Garbage(Fault):
-    """Answers with exactly these bytes."""
+    """Respond with exactly these bytes."""
 
     body: bytes
     content_type: str
@@ -52,40 +48,40 @@ class Garbage(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Drop(Fault):
-    """Reads the request and closes the connection without a byte."""
+    """Read the request and close the connection without a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reset(Fault):
-    """Reads the request and resets the connection."""
+    """Read the request and reset the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResetUnread(Fault):
-    """Resets the connection at the first byte of the next request, which is not recorded.
+    """Reset the connection at the first byte of the next request, which is not recorded.
 
-    On a kept connection this is what a client meets whose idle time was just over.
+    This is a keep-alive connection that the server closes while the client sends a request.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Outage(Fault):
-    """Drops the connection, and refuses new ones for a while: a gateway that is started anew."""
+    """Close the connection and refuse new ones for some seconds, as a restarting server does."""
 
     seconds: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class CloseAfter(Fault):
-    """Answers as ever, promises to keep the connection, and closes it."""
+    """Send a keep-alive response and then close the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutStream(Fault):
-    """Drops the connection in the middle of the answer.
+    """Close the connection in the middle of the response.
 
-    With `mid_chunk` the next chunk is begun and torn, inside a character if it has one of
-    several bytes. A gateway that buffers has sent nothing yet, and answers 500 instead.
+    With `mid_chunk` the next chunk is sent in part, inside a multi-byte character if it has one.
+    A gateway that buffers the stream (`streaming="buffered"`) responds with status 500 instead.
     """
 
     after_chunks: int = 3
@@ -94,21 +90,21 @@ class CutStream(Fault):
 
 @dataclass(frozen=True, slots=True)
 class CutBytes(Fault):
-    """Drops the connection after so many bytes of the body."""
+    """Close the connection after this many bytes of the body."""
 
     after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EndStreamEarly(Fault):
-    """Ends the stream cleanly, but without a finish reason and without `[DONE]`."""
+    """End the stream properly, but without a finish reason and without `[DONE]`."""
 
     after_chunks: int = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorInStream(Fault):
-    """Ends the stream with an error: a data line, an `error` event, or a `response.failed`."""
+    """End the stream with an error: a data line, an `error` event, or `response.failed`."""
 
     after_chunks: int = 2
     error: str = "Invalid arguments passed to the model."
@@ -118,7 +114,7 @@ class ErrorInStream(Fault):
 
 @dataclass(frozen=True, slots=True)
 class ErrorIn200(Fault):
-    """Answers with an error under status 200, also where a stream was asked for."""
+    """Respond with an error body and status 200, also to a streaming request."""
 
     error: str = "Timed out waiting for first token"
     code: str | None = "The service is currently unavailable"
@@ -126,82 +122,82 @@ class ErrorIn200(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Stall(Fault):
-    """Waits before the answer."""
+    """Wait before the response."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class SlowDrip(Fault):
-    """Waits before every chunk; a plain answer comes in eight pieces."""
+    """Wait before every chunk; a response that is not streamed has eight chunks."""
 
     seconds_per_chunk: float
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect(Fault):
-    """Answers 302 with this address."""
+    """Respond with status 302 and this location."""
 
     location: str
 
 
 @dataclass(frozen=True, slots=True)
 class StreamAsJson(Fault):
-    """Answers with one whole JSON body though a stream was asked for."""
+    """Respond to a streaming request with one JSON body."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoDone(Fault):
-    """Leaves out the `[DONE]` of a stream."""
+    """Omit the `[DONE]` of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoubleDone(Fault):
-    """Sends one `[DONE]` more than there is: a second one, or one where none belongs."""
+    """Append a `[DONE]` to a stream, whether or not it ends with one."""
 
 
 @dataclass(frozen=True, slots=True)
-class HalfCharacter(Fault):
-    """Answers whole and with a proper end, but one character in it is broken."""
+class InvalidUTF8(Fault):
+    """Respond completely, but with one invalid UTF-8 sequence in the body."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongType(Fault):
-    """Answers with the right body under the wrong content type."""
+    """Respond with the right body and a wrong content type."""
 
     content_type: str = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
 class WrongEnvelope(Fault):
-    """Wraps this one answer otherwise than the switch says; `double` wraps it twice."""
+    """Use another envelope than the option `envelope`; `double` wraps the body twice."""
 
     envelope: Literal["result", "data", "bare", "double"] = "double"
 
 
 @dataclass(frozen=True, slots=True)
 class Gzip(Fault):
-    """Packs the answer whether or not the client can unpack it; `broken` tears the packet."""
+    """Compress the response whatever the client accepts; `broken` truncates it."""
 
     broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Endless(Fault):
-    """Answers all but the end, and then goes on with nothing, again and again."""
+    """Send all but the end of the response, and then blank bytes for ever."""
 
     pause: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Huge(Fault):
-    """Blows the answer up to this size, with white space or comments that mean nothing."""
+    """Pad the response to this size with white space or SSE comments."""
 
     megabytes: float = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeats(Fault):
-    """Adds so many empty chunks after the first chunk of a stream."""
+    """Insert this many empty chunks after the first chunk of a stream."""
 
     count: int

@@ -1,4 +1,4 @@
-"""What a room of the provider is asked and what it gives back, before the gateway touches it."""
+"""Inputs and outputs of the handlers, before the gateway wraps them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One request as it reaches the provider; the desk has the switches and what is remembered."""
+class HandlerRequest:
+    """One request as the provider receives it, with the emulator's options and state."""
 
     body: Any
     path: dict[str, str]
     query: dict[str, str]
     sequence: int
-    desk: Emulator
+    emulator: Emulator
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """One server-sent event; `closing` marks those that tell the client it has all."""
+class SSEFrame:
+    """One server-sent event; `closing` marks those that complete a choice or the stream."""
 
     data: Json | str
     event: str | None = None
@@ -30,17 +30,17 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A success: one body, and the frames of the same answer where a stream was asked for."""
+class HandlerResult:
+    """A success: the JSON body, and the events of the same response if it is streamed."""
 
     body: Any
-    frames: Sequence[Frame] | None = None
-    heartbeat: Frame | None = None
+    frames: Sequence[SSEFrame] | None = None
+    heartbeat: SSEFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Blob:
-    """A success that is bytes; without a content type the gateway never passes it on."""
+class BinaryResult:
+    """A success with raw bytes; the gateway does not forward one without a content type."""
 
     content: bytes
     content_type: str | None
@@ -48,7 +48,7 @@ class Blob:
 
 
 class ProviderError(Exception):
-    """An error that the provider answers; the body is a JSON object or a bare text."""
+    """An error response of the provider; the body is a JSON object or a string."""
 
     def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, body)
@@ -57,22 +57,22 @@ class ProviderError(Exception):
         self.headers = headers or {}
 
 
-def coded(status: int, code: str, error: str) -> ProviderError:
-    """Makes an error in xAI's usual shape."""
+def coded_error(status: int, code: str, error: str) -> ProviderError:
+    """Return an error with a code and a message."""
     return ProviderError(status, {"code": code, "error": error})
 
 
-def invalid(error: str) -> ProviderError:
-    """Makes the error for an argument that xAI refuses."""
-    return coded(400, "invalid-argument", error)
+def invalid_argument(error: str) -> ProviderError:
+    """Return the 400 for an argument that xAI refuses."""
+    return coded_error(400, "invalid-argument", error)
 
 
-def absent(error: str) -> ProviderError:
-    """Makes the error for something that does not exist."""
-    return coded(404, "not-found", error)
+def not_found(error: str) -> ProviderError:
+    """Return the 404 for something that does not exist."""
+    return coded_error(404, "not-found", error)
 
 
-def unreadable(problem: str) -> ProviderError:
-    """Makes the error for a body that does not fit the type of the request."""
+def undeserializable(problem: str) -> ProviderError:
+    """Return the 422 for a body that does not match the type of the request."""
     lead = "Failed to deserialize the JSON body into the target type: "
     return ProviderError(422, {"error": lead + problem})

@@ -1,142 +1,107 @@
-"""What is no call of the API: health, pictures, the web page, and definitions of endpoints."""
+"""URLs outside the API: the health check, generated images and descriptions of the endpoints."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from xai_lowcode.emulator import envelope as wrapping
-from xai_lowcode.emulator import pages as definition
-from xai_lowcode.emulator.fault_injection import Raw
-from xai_lowcode.emulator.handlers import ROOMS, Room
-from xai_lowcode.emulator.request import Arrival
-from xai_lowcode.emulator.routing import PARAMETER, PREFIX, old_path
+from xai_lowcode.emulator import envelope as envelopes
+from xai_lowcode.emulator.fault_injection import RawResponse
+from xai_lowcode.emulator.handlers import Route
+from xai_lowcode.emulator.request import ReceivedRequest
+from xai_lowcode.emulator.routing import PARAMETER, PREFIX, enabled_routes, old_path
 from xai_lowcode.emulator.state import Emulator
 
 Json = dict[str, Any]
 PROVIDER_ORIGIN = "https://api.x.ai"
 TITLE = "xAI API for chat completions and AI model interactions"
-
-
-def old_format(desk: Emulator, query: Mapping[str, str]) -> Json:
-    """Describes the endpoints by their addresses in the old form, with `paths` as a filter."""
-    wanted = query.get("paths")
-    paths: Json = {}
-    for room in _served(desk):
-        alias = old_path(room.path, desk.parameter_names)
-        if wanted is None or wanted == f"{alias.strip('/').replace('/', '-')}~{_method(room)}":
-            parameters = [_parameter(name, "query") for name in _names(room, desk)]
-            paths.setdefault(alias, {})[_method(room)] = _operation(room, parameters)
-    return _document(desk, paths)
-
-
-def new_format(desk: Emulator) -> Json:
-    """Describes the endpoints by their addresses in the new form."""
-    paths: Json = {}
-    for room in _served(desk):
-        parameters = [_parameter(name, "path") for name in PARAMETER.findall(room.path)]
-        paths.setdefault(room.path, {})[_method(room)] = _operation(room, parameters)
-    return _document(desk, paths)
-
-
-def metadata(desk: Emulator) -> Json:
-    """Lists the addresses by category."""
-    categories: dict[str, Json] = {}
-    for room in _served(desk):
-        alias = old_path(room.path, desk.parameter_names)
-        entry = categories.setdefault(room.category, {"id": room.category, "paths": []})
-        entry["paths"] += [alias, f"{alias}~{_method(room)}"]
-    return {"message": "Metadata", "res": categories}
-
-
-def _served(desk: Emulator) -> Iterator[Room]:
-    return (room for room in ROOMS if room.switch is None or getattr(desk, room.switch))
-
-
-def _method(room: Room) -> str:
-    return room.method.lower()
-
-
-def _names(room: Room, desk: Emulator) -> list[str]:
-    return [desk.parameter_names.get(name, name) for name in PARAMETER.findall(room.path)]
-
-
-def _document(desk: Emulator, paths: Json) -> Json:
-    scheme = {"type": "apiKey", "in": "query", "name": "api_token"}
-    return {
-        "openapi": "3.0.0",
-        "info": {"title": "xai", "description": TITLE, "version": "1.0.0"},
-        "servers": [{"url": desk.base_url}],
-        "paths": paths,
-        "components": {"securitySchemes": {"ApiToken": scheme}},
-    }
-
-
-def _operation(room: Room, parameters: list[Json]) -> Json:
-    return {
-        "summary": room.name,
-        "tags": [room.category],
-        "parameters": parameters,
-        "externalDocs": {"api_endpoint": PROVIDER_ORIGIN + room.path},
-        "security": [{"ApiToken": []}],
-        "responses": {"200": {"description": "OK"}},
-    }
-
-
-def _parameter(name: str, place: str) -> Json:
-    return {"name": name, "in": place, "required": True, "schema": {"type": "string"}}
-
-
 WEB_PAGE = "https://lowcodeapi.com/xai"
 JSON_HEADERS = {"content-type": "application/json; charset=utf-8"}
 UNKNOWN_PROVIDER = {"message": "Invalid request for OpenAPI specs"}
 
 
-def page(arrival: Arrival, desk: Emulator) -> Raw | None:
-    """Makes the page at an address, or says that the address is one of the API."""
-    path = arrival.path.rstrip("/").lower()
-    described = DESCRIPTIONS.get(path)
-    if described is not None:
-        return described(arrival, desk)
+def render_page(request: ReceivedRequest, emulator: Emulator) -> RawResponse | None:
+    """Return the response to a URL outside the API; None for a path of the API."""
+    path = request.path.rstrip("/").lower()
+    if path == f"{PREFIX}/definition":
+        # A POST filters by its body; the gateway was observed to return no path then.
+        query = {"paths": "none"} if request.method == "POST" else request.query
+        return _json_response(_describe_old(emulator, query))
+    if path == f"{PREFIX}/openapi":
+        if emulator.openapi:
+            return _json_response(_describe_new(emulator))
+        return _json_response(envelopes.NOT_FOUND, 404)
+    if path == f"{PREFIX}/metadata":
+        return _json_response(_list_categories(emulator))
     if path == PREFIX:
-        return Raw(302, {"location": WEB_PAGE})
-    if path.startswith(PREFIX + "/"):
-        return None
-    return _elsewhere(arrival, desk)
+        return RawResponse(302, {"location": WEB_PAGE})
+    return None if path.startswith(PREFIX + "/") else _render_other(request, emulator)
 
 
-def _elsewhere(arrival: Arrival, desk: Emulator) -> Raw:
-    name = arrival.path.rpartition("/")[2].removesuffix(".png")
-    if arrival.path == "/health-check":
-        return _json({"status": "ok"})
-    if arrival.path.startswith("/pictures/") and name in desk.store.pictures:
-        return Raw(200, {"content-type": "image/png"}, desk.store.pictures[name])
-    if arrival.path.endswith("/definition"):
-        return _json(UNKNOWN_PROVIDER, 422)
-    return _json(wrapping.NOT_FOUND, 404)
+def _render_other(request: ReceivedRequest, emulator: Emulator) -> RawResponse:
+    name = request.path.rpartition("/")[2].removesuffix(".png")
+    if request.path == "/health-check":
+        return _json_response({"status": "ok"})
+    if request.path.startswith("/images/") and name in emulator.store.images:
+        return RawResponse(200, {"content-type": "image/png"}, emulator.store.images[name])
+    if request.path.endswith("/definition"):
+        return _json_response(UNKNOWN_PROVIDER, 422)
+    return _json_response(envelopes.NOT_FOUND, 404)
 
 
-def _definition(arrival: Arrival, desk: Emulator) -> Raw:
-    if arrival.method == "POST":
-        # Filtering by a body was seen to filter out everything.
-        return _json(definition.old_format(desk, {"paths": "none"}))
-    return _json(definition.old_format(desk, arrival.query))
+def _json_response(body: Any, status: int = 200) -> RawResponse:
+    return RawResponse(status, JSON_HEADERS, envelopes.encode_json(body))
 
 
-def _openapi(_: Arrival, desk: Emulator) -> Raw:
-    if not desk.openapi:
-        return _json(wrapping.NOT_FOUND, 404)
-    return _json(definition.new_format(desk))
+def _describe_old(emulator: Emulator, query: Mapping[str, str]) -> Json:
+    """Return the OpenAPI document in the old URL format, filtered by `paths`."""
+    wanted = query.get("paths")
+    names = emulator.parameter_names
+    paths: Json = {}
+    for route in enabled_routes(emulator):
+        path, method = old_path(route.path, names), route.method.lower()
+        if wanted is None or wanted == f"{path.strip('/').replace('/', '-')}~{method}":
+            parameters = [names.get(name, name) for name in PARAMETER.findall(route.path)]
+            paths.setdefault(path, {})[method] = _operation(route, parameters, "query")
+    return _document(emulator, paths)
 
 
-def _metadata(_: Arrival, desk: Emulator) -> Raw:
-    return _json(definition.metadata(desk))
+def _describe_new(emulator: Emulator) -> Json:
+    """Return the OpenAPI document in the new URL format."""
+    paths: Json = {}
+    for route in enabled_routes(emulator):
+        operation = _operation(route, PARAMETER.findall(route.path), "path")
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    return _document(emulator, paths)
 
 
-def _json(body: Any, status: int = 200) -> Raw:
-    return Raw(status, JSON_HEADERS, wrapping.encoded(body))
+def _list_categories(emulator: Emulator) -> Json:
+    categories: dict[str, Json] = {}
+    for route in enabled_routes(emulator):
+        path = old_path(route.path, emulator.parameter_names)
+        category = categories.setdefault(route.category, {"id": route.category, "paths": []})
+        category["paths"] += [path, f"{path}~{route.method.lower()}"]
+    return {"message": "Metadata", "res": categories}
 
 
-DESCRIPTIONS: dict[str, Callable[[Arrival, Emulator], Raw]] = {
-    f"{PREFIX}/definition": _definition,
-    f"{PREFIX}/openapi": _openapi,
-    f"{PREFIX}/metadata": _metadata,
-}
+def _document(emulator: Emulator, paths: Json) -> Json:
+    scheme = {"type": "apiKey", "in": "query", "name": "api_token"}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "xai", "description": TITLE, "version": "1.0.0"},
+        "servers": [{"url": emulator.base_url}],
+        "paths": paths,
+        "components": {"securitySchemes": {"ApiToken": scheme}},
+    }
+
+
+def _operation(route: Route, parameters: list[str], location: str) -> Json:
+    return {
+        "summary": route.name,
+        "tags": [route.category],
+        "parameters": [
+            {"name": name, "in": location, "required": True, "schema": {"type": "string"}}
+            for name in parameters
+        ],
+        "externalDocs": {"api_endpoint": PROVIDER_ORIGIN + route.path},
+        "security": [{"ApiToken": []}],
+        "responses": {"200": {"description": "OK"}},
+    }

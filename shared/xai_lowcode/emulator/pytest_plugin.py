@@ -1,23 +1,23 @@
-"""A pytest fixture for users: the gateway on loopback, as good as new for every test.
+"""A pytest fixture with a running emulator, reset before every test.
 
 Example:
-    A test of an application that makes its own model; where it connects to comes from the
-    environment, and what it said can be looked at afterwards::
+    The client under test reads the base URL and the token from the environment::
 
         from langchain_xai_lowcode import ChatXAILowCode
 
-        def test_answers(xai_lowcode_gateway):
-            reply = ChatXAILowCode(model="grok-4.3").invoke("Say 'pong'")
-            assert reply.text == "pong"
+        def test_response(xai_lowcode_gateway):
+            message = ChatXAILowCode(model="grok-4.3").invoke("Say 'pong'")
+            assert message.text == "pong"
             assert xai_lowcode_gateway.requests[-1].body["model"] == "grok-4.3"
 
-    Misfortunes are queued before the call that is to meet them::
+    Replies and faults are queued before the request they apply to::
 
         from xai_lowcode.emulator import Refuse
 
-        def test_patience(xai_lowcode_gateway):
+        def test_retry(xai_lowcode_gateway):
             xai_lowcode_gateway.inject(Refuse(429, retry_after=0.1))
-            assert ChatXAILowCode(model="grok-4.3").invoke("Say 'pong'").text == "pong"
+            xai_lowcode_gateway.reply("Hello")
+            assert ChatXAILowCode(model="grok-4.3").invoke("Hi").text == "Hello"
             assert len(xai_lowcode_gateway.requests) == 2
 """
 
@@ -38,26 +38,26 @@ MISSING = "The fixture needs {}: pip install 'xai-lowcode[emulator]'."
 @pytest.fixture(scope="session")
 def _xai_lowcode_server() -> Iterator[Emulator]:
     try:
-        # Whoever does not use the fixture need not have a server installed, nor wait for one.
+        # Imported here, since the plugin is loaded also where the extra is not installed.
         from xai_lowcode.emulator.server import running  # noqa: PLC0415
-    except ModuleNotFoundError as missing:
-        pytest.fail(MISSING.format(missing.name), pytrace=False)
-    with running() as gateway:
-        yield gateway
+    except ModuleNotFoundError as error:
+        pytest.fail(MISSING.format(error.name), pytrace=False)
+    with running() as emulator:
+        yield emulator
 
 
 @pytest.fixture
 def xai_lowcode_gateway(
     _xai_lowcode_server: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Emulator]:
-    """The LowCodeAPI gateway with xAI behind it, on this machine and without a network.
+    """A running emulator of the gateway, reset before and after the test.
 
-    Its address and a good token are in LOWCODEAPI_BASE_URL and LOWCODEAPI_API_TOKEN for the time
-    of the test. Switches, faults, files and recorded requests are the test's own.
+    Its base URL and a valid token are in the environment variables LOWCODEAPI_BASE_URL and
+    LOWCODEAPI_API_TOKEN during the test.
     """
-    gateway = _xai_lowcode_server
-    gateway.reset()
-    monkeypatch.setenv("LOWCODEAPI_API_TOKEN", gateway.api_token)
-    monkeypatch.setenv("LOWCODEAPI_BASE_URL", gateway.base_url)
-    yield gateway
-    gateway.reset()
+    emulator = _xai_lowcode_server
+    emulator.reset()
+    monkeypatch.setenv("LOWCODEAPI_API_TOKEN", emulator.api_token)
+    monkeypatch.setenv("LOWCODEAPI_BASE_URL", emulator.base_url)
+    yield emulator
+    emulator.reset()

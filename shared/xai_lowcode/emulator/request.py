@@ -1,7 +1,6 @@
-"""Reading a request as the gateway's own server does: body parser first, then the query.
+"""Read a request as the gateway's server does: body parser first, then the query.
 
-The gateway is written in JavaScript, and some of what it does to a body can be seen from outside:
-the wording of its complaints, and what becomes of numbers.
+The gateway is written in JavaScript. Its error texts and its number conversion are reproduced.
 """
 
 import json
@@ -13,13 +12,13 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 BODY_LIMIT = 100 * 1024 * 1024
-EXACT_INTEGERS = 2**53
-INFLATE_ANY = 47  # zlib's sign for "gzip or deflate, whichever it is"
+MAX_EXACT_INTEGER = 2**53
+INFLATE_ANY = 47  # zlib's window bits that detect gzip or deflate
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """One HTTP request, read to its end."""
+class ReceivedRequest:
+    """One HTTP request with its whole body."""
 
     method: str
     path: str
@@ -39,7 +38,7 @@ class Arrival:
 
 
 class BodyError(Exception):
-    """A body that the gateway refuses before it looks at the route."""
+    """A body that the gateway refuses before routing."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -47,15 +46,17 @@ class BodyError(Exception):
         self.message = message
 
 
-async def read_arrival(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]]) -> Arrival:
-    """Reads the whole request."""
+async def receive_request(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[Any]]
+) -> ReceivedRequest:
+    """Receive a whole request over ASGI."""
     raw = bytearray()
-    more = True
-    while more:
+    more_body = True
+    while more_body:
         message = await receive()
         raw += message.get("body", b"")
-        more = message.get("more_body", False)
-    return Arrival(
+        more_body = message.get("more_body", False)
+    return ReceivedRequest(
         method=scope["method"],
         path=scope["raw_path"].decode("latin-1"),
         pairs=tuple(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
@@ -64,73 +65,80 @@ async def read_arrival(scope: dict[str, Any], receive: Callable[[], Awaitable[An
     )
 
 
-def as_sent(arrival: Arrival) -> Any:
-    """Reads the body as the client meant it, for the record; None where there is none."""
+def decode_sent_body(request: ReceivedRequest) -> Any:
+    """Decode the body as the client encoded it; None if it is not JSON."""
     try:
-        return json.loads(_inflated(arrival))
+        return json.loads(_decompress(request))
     except (ValueError, zlib.error):
         return None
 
 
-def as_forwarded(arrival: Arrival) -> Any:
-    """Reads the body as the gateway passes it on, or raises `BodyError`."""
-    if len(arrival.raw) > BODY_LIMIT:
+def parse_body(request: ReceivedRequest) -> Any:
+    """Parse the body as the gateway forwards it.
+
+    Raises:
+        BodyError: The body is too large or not valid JSON.
+    """
+    if len(request.raw) > BODY_LIMIT:
         raise BodyError(413, "request entity too large")
-    kind = arrival.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        return dict(parse_qsl(arrival.raw.decode("utf-8", "replace"), keep_blank_values=True))
-    # Without a content type, and for multipart, nobody reads the body: an empty object goes on.
-    if kind != "application/json" or not arrival.raw:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(request.raw.decode("utf-8", "replace"), keep_blank_values=True))
+    # Without a content type, and for multipart, the gateway forwards an empty object.
+    if media_type != "application/json" or not request.raw:
         return {}
-    return _parsed(_inflated(arrival).decode("utf-8", "replace"))
+    return _parse_json(_decompress(request).decode("utf-8", "replace"))
 
 
-def _inflated(arrival: Arrival) -> bytes:
-    if arrival.headers.get("content-encoding", "identity") in {"gzip", "deflate"}:
-        return zlib.decompress(arrival.raw, INFLATE_ANY)
-    return arrival.raw
+def _decompress(request: ReceivedRequest) -> bytes:
+    if request.headers.get("content-encoding", "identity") in {"gzip", "deflate"}:
+        return zlib.decompress(request.raw, INFLATE_ANY)
+    return request.raw
 
 
-def _parsed(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         body = json.loads(
-            text, parse_float=number, parse_int=number, parse_constant=_refused_constant
+            text,
+            parse_float=parse_js_number,
+            parse_int=parse_js_number,
+            parse_constant=_refuse_constant,
         )
-    except json.JSONDecodeError as problem:
-        raise BodyError(400, _complaint(problem, text)) from None
-    # A strict body parser takes objects and arrays only.
+    except json.JSONDecodeError as error:
+        raise BodyError(400, _v8_message(error, text)) from None
+    # The body parser is in strict mode: objects and arrays only.
     if not isinstance(body, dict | list):
-        raise BodyError(400, _unexpected(text, len(text) - len(text.lstrip())))
+        raise BodyError(400, _unexpected_token(text, len(text) - len(text.lstrip())))
     return body
 
 
-def number(digits: str) -> int | float:
-    """Reads a number as JavaScript does: 1.0 is 1, and long integers are rounded."""
+def parse_js_number(digits: str) -> int | float:
+    """Parse a number as JavaScript does: 1.0 becomes 1, and large integers are rounded."""
     value = float(digits)
-    if value.is_integer() and abs(value) < EXACT_INTEGERS * EXACT_INTEGERS:
+    if value.is_integer() and abs(value) < MAX_EXACT_INTEGER**2:
         return int(digits) if re.fullmatch(r"-?\d{1,15}", digits) else int(value)
     return value
 
 
-def _refused_constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise BodyError(400, f"Unexpected token '{name[0]}', \"{name}\" is not valid JSON")
 
 
-def _complaint(problem: json.JSONDecodeError, text: str) -> str:
-    """Says in the words of V8 what Python said in its own."""
-    if problem.pos >= len(text.rstrip()) or "Unterminated" in problem.msg:
+def _v8_message(error: json.JSONDecodeError, text: str) -> str:
+    """Translate the message of Python's JSON parser to that of V8's."""
+    if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg:
         return "Unexpected end of JSON input"
-    for python, javascript in COMPLAINTS.items():
-        if problem.msg.startswith(python):
-            return f"{javascript} at position {problem.pos}"
-    return _unexpected(text, problem.pos)
+    for python, javascript in V8_MESSAGES.items():
+        if error.msg.startswith(python):
+            return f"{javascript} at position {error.pos}"
+    return _unexpected_token(text, error.pos)
 
 
-def _unexpected(text: str, position: int) -> str:
+def _unexpected_token(text: str, position: int) -> str:
     return f"Unexpected token '{text[position]}', \"{text[:40]}\" is not valid JSON"
 
 
-COMPLAINTS = {
+V8_MESSAGES = {
     "Expecting property name": "Expected property name or '}' in JSON",
     "Expecting ',' delimiter": "Expected ',' or '}' after property value in JSON",
     "Expecting ':' delimiter": "Expected ':' after property name in JSON",

@@ -1,4 +1,4 @@
-"""The line to one client: what is put on it, how long it rests, and how it is cut."""
+"""The sending side of one HTTP exchange: send, wait, and close the connection."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,69 +6,69 @@ from typing import Any, Protocol
 
 Headers = dict[str, str]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-LOOK_UP_SECONDS = 0.05
+DISCONNECT_CHECK_SECONDS = 0.05
 
 
-class Wire(Protocol):
-    """What can be done to a connection that ASGI has no word for."""
+class ConnectionControl(Protocol):
+    """Operations on a connection that ASGI does not have."""
 
-    def hang_up(self) -> None:
-        """Closes the connection after what has been sent."""
+    def close(self) -> None:
+        """Close the connection after the bytes that have been sent."""
 
     def reset(self) -> None:
-        """Tears the connection down at once, so that the client sees a reset."""
+        """Close the connection with a TCP reset."""
 
-    def is_gone(self) -> bool:
-        """Tells whether nobody listens any more."""
+    def is_closed(self) -> bool:
+        """Return True if the client has disconnected."""
 
 
-class Line:
-    """The answering half of one HTTP exchange."""
+class ResponseChannel:
+    """Sends one response."""
 
-    def __init__(self, send: Send, wire: Wire, closing: asyncio.Event) -> None:
+    def __init__(self, send: Send, connection: ConnectionControl, closing: asyncio.Event) -> None:
         self._send = send
-        self._wire = wire
+        self._connection = connection
         self._closing = closing
 
     @property
-    def is_over(self) -> bool:
-        """Whether the client has left or the emulator is closing."""
-        return self._closing.is_set() or self._wire.is_gone()
+    def is_closed(self) -> bool:
+        """Whether the client has disconnected or the emulator is stopping."""
+        return self._closing.is_set() or self._connection.is_closed()
 
-    async def begin(self, status: int, headers: Headers) -> None:
-        """Sends the status and the headers."""
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send the status and the headers."""
         pairs = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
-    async def piece(self, body: bytes) -> None:
-        """Sends a piece of the body, on its own if the network plays along."""
+    async def write(self, body: bytes) -> None:
+        """Send a chunk of the body."""
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
         await asyncio.sleep(0)
 
-    async def end(self, body: bytes = b"") -> None:
-        """Sends the last piece."""
+    async def finish(self, body: bytes = b"") -> None:
+        """Send the last chunk of the body."""
         await self._send({"type": "http.response.body", "body": body})
 
-    async def rest(self, seconds: float) -> None:
-        """Waits, but not longer than the emulator lives."""
+    async def sleep(self, seconds: float) -> None:
+        """Wait; close the connection if the emulator stops meanwhile."""
         if seconds <= 0:
             return
         try:
             await asyncio.wait_for(self._closing.wait(), seconds)
         except TimeoutError:
             return
-        self.cut()
+        self.close()
 
-    async def silence(self) -> None:
-        """Says nothing for as long as the client listens."""
-        while not self.is_over:
-            await self.rest(LOOK_UP_SECONDS)
-        self.cut()
+    async def hang(self) -> None:
+        """Send nothing until the client disconnects."""
+        while not self.is_closed:
+            await self.sleep(DISCONNECT_CHECK_SECONDS)
+        self.close()
 
-    def cut(self) -> None:
-        """Closes the connection after what has been sent; whatever is sent later is lost."""
-        self._wire.hang_up()
+    def close(self) -> None:
+        """Close the connection after the bytes that have been sent; later ones are discarded."""
+        self._connection.close()
 
     def reset(self) -> None:
-        """Tears the connection down; what is still on its way may be lost."""
-        self._wire.reset()
+        """Close the connection with a TCP reset; unsent bytes may be lost."""
+        self._connection.reset()

@@ -1,176 +1,145 @@
-"""Putting an answer on the line: in one block or in pieces, whole or with the fault of the day."""
+"""Send a result: in the gateway's envelope and streaming mode, with the fault that is due."""
 
 import gzip
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from xai_lowcode.emulator import envelope as wrapping
-from xai_lowcode.emulator import fault_injection as sending
+from xai_lowcode.emulator import envelope as envelopes
 from xai_lowcode.emulator import faults
-from xai_lowcode.emulator import response_writer as passing
-from xai_lowcode.emulator.fault_injection import Raw, is_spoiler, marred, spoiled
-from xai_lowcode.emulator.handler_types import Answer, Blob, Frame
-from xai_lowcode.emulator.request import number
-from xai_lowcode.emulator.response_channel import Headers, Line
-from xai_lowcode.emulator.state import Downloads, Emulator, Streaming
+from xai_lowcode.emulator.fault_injection import (
+    RawResponse,
+    corrupt_bytes,
+    corrupt_frames,
+    is_byte_fault,
+    send_body,
+    send_chunks,
+)
+from xai_lowcode.emulator.handler_types import BinaryResult, HandlerResult, SSEFrame
+from xai_lowcode.emulator.request import parse_js_number
+from xai_lowcode.emulator.response_channel import Headers, ResponseChannel
+from xai_lowcode.emulator.state import Emulator, StreamingMode
 
-IN_ENVELOPE = re.compile(r"^(text|application)/(json|xml)(;.+)?$")
-STATUSES = range(100, 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class Enveloped:
-    """It is wrapped like any other JSON."""
-
-    body: Any
-
-
-class Never:
-    """The gateway swallows its own failure and does not answer."""
-
-
-class Dies:
-    """The gateway's process ends."""
-
-
-def intact(blob: Blob) -> Raw | Never:
-    """Passes an answer on as it is."""
-    if blob.content_type is None:
-        return Never()
-    return Raw(blob.status, {"content-type": blob.content_type}, blob.content)
-
-
-def as_gateway(blob: Blob) -> Raw | Enveloped | Never | Dies:
-    """Passes an answer on as the published gateway does."""
-    value = _parsed(blob.content.decode("utf-8", "replace"))
-    if blob.content_type is None:
-        return Never()
-    if IN_ENVELOPE.fullmatch(blob.content_type):
-        return Never() if value is None else Enveloped(value)
-    kind = {"content-type": f"{blob.content_type}; charset=utf-8"}
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _as_status(int(value), kind)
-    if value is None:
-        return Raw(blob.status, kind)
-    body = value.encode() if isinstance(value, str) else wrapping.encoded(value)
-    return Raw(blob.status, kind, body)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text, parse_float=number, parse_int=number)
-    except ValueError:
-        return text
-
-
-def _as_status(code: int, kind: dict[str, str]) -> Raw | Dies:
-    if code not in STATUSES:
-        return Dies()
-    known = code in set(HTTPStatus)
-    return Raw(code, kind, (HTTPStatus(code).phrase if known else str(code)).encode())
-
-
+ENVELOPED_TYPE = re.compile(r"^(text|application)/(json|xml)(;.+)?$")
+VALID_STATUSES = range(100, 1000)
 JSON_TYPE = "application/json; charset=utf-8"
 SSE_TYPE = "text/event-stream; charset=utf-8"
 COOKIE = {"set-cookie": "connect.sid=s%3Aemulated.session; Path=/; HttpOnly"}
-COMPRESSED_FROM = 512
+MIN_COMPRESSED_SIZE = 512
 ABORTED = "stream has been aborted"
-WHOLE_STREAMS: frozenset[Streaming] = frozenset({"buffered", "string"})
+COLLECTED: frozenset[StreamingMode] = frozenset({"buffered", "string"})
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One answer on its way to the client."""
+class ResponseWriter:
+    """Sends one response to the client."""
 
-    line: Line
-    gateway: Emulator
+    channel: ResponseChannel
+    emulator: Emulator
     fault: faults.Fault | None = None
-    accepts: str = ""
+    accept_encoding: str = ""
 
-    async def json(self, body: object, status: int = 200, more: Headers | None = None) -> None:
-        """Sends a JSON body, packed where the switch says so and the client can unpack it."""
-        raw = Raw(status, {"content-type": JSON_TYPE, **(more or {})}, wrapping.encoded(body))
-        large = len(raw.body) >= COMPRESSED_FROM
-        if self.gateway.compression and "gzip" in self.accepts and large:
-            headers = {**raw.headers, "content-encoding": "gzip", "vary": "Accept-Encoding"}
-            raw = Raw(status, headers, gzip.compress(raw.body, mtime=0))
-        await self.raw(raw)
+    async def write_json(
+        self, body: object, status: int = 200, headers: Headers | None = None
+    ) -> None:
+        """Send a JSON body, compressed if the option is set and the client accepts gzip."""
+        headers = {"content-type": JSON_TYPE, **(headers or {})}
+        encoded = envelopes.encode_json(body)
+        large = len(encoded) >= MIN_COMPRESSED_SIZE
+        if self.emulator.compression and "gzip" in self.accept_encoding and large:
+            headers |= {"content-encoding": "gzip", "vary": "Accept-Encoding"}
+            encoded = gzip.compress(encoded, mtime=0)
+        await self.write_raw(RawResponse(status, headers, encoded))
 
-    async def raw(self, raw: Raw) -> None:
-        """Sends bytes as they are, unless a fault spoils, cuts or slows them."""
-        raw = spoiled(raw, self.fault)
-        length = {"content-length": str(len(raw.body))}
+    async def write_raw(self, response: RawResponse) -> None:
+        """Send bytes without an envelope, with the faults of bytes and of sending."""
+        response = corrupt_bytes(response, self.fault)
+        length = {"content-length": str(len(response.body))}
         if isinstance(self.fault, faults.Endless):
             length = {}
-        await self.line.begin(raw.status, {**raw.headers, **length, **COOKIE})
-        send = sending.SENDERS.get(type(self.fault), sending.whole)
-        await send(self.line, raw.body, self.fault)
+        await self.channel.start(response.status, {**response.headers, **length, **COOKIE})
+        await send_body(self.channel, response.body, self.fault)
 
-    async def success(self, answer: Answer | Blob, headers: Headers) -> None:
-        """Sends what the provider answered, as the switches of the gateway say."""
-        if isinstance(answer, Blob):
-            await self._blob(answer, headers)
-        elif answer.frames is None or isinstance(self.fault, faults.StreamAsJson):
-            await self._enveloped(answer.body, headers)
+    async def write_result(self, result: HandlerResult | BinaryResult, headers: Headers) -> None:
+        """Send the result of a handler; `headers` are the provider's."""
+        if isinstance(result, BinaryResult):
+            await self._write_binary(result, headers)
+        elif result.frames is None or isinstance(self.fault, faults.StreamAsJson):
+            await self._write_enveloped(result.body, headers)
         else:
-            frames = marred(answer.frames, self.fault, answer)
-            await self._stream([self._chunk(frame) for frame in frames], headers)
+            frames = corrupt_frames(result.frames, self.fault, result)
+            await self._write_stream([self._encode_frame(frame) for frame in frames], headers)
 
-    async def _stream(self, chunks: Sequence[bytes], headers: Headers) -> None:
-        collected = self.gateway.streaming in WHOLE_STREAMS
+    async def _write_stream(self, chunks: Sequence[bytes], headers: Headers) -> None:
+        collected = self.emulator.streaming in COLLECTED
         if collected and isinstance(self.fault, faults.CutStream):
-            # A gateway that collects the stream notices the break before it has sent a byte.
-            calm = Delivery(self.line, self.gateway)
-            await calm.json(wrapping.network_error(ABORTED), 500)
-        elif self.gateway.streaming == "string":
-            await self._enveloped(b"".join(chunks).decode(), headers)
-        elif collected or is_spoiler(self.fault):
-            await self.raw(Raw(200, {"content-type": SSE_TYPE}, b"".join(chunks)))
+            # A gateway that collects the stream has not sent a byte when the stream breaks.
+            writer = ResponseWriter(self.channel, self.emulator)
+            await writer.write_json(envelopes.network_error(ABORTED), 500)
+        elif self.emulator.streaming == "string":
+            await self._write_enveloped(b"".join(chunks).decode(), headers)
+        elif collected or is_byte_fault(self.fault):
+            await self.write_raw(RawResponse(200, {"content-type": SSE_TYPE}, b"".join(chunks)))
         else:
-            kind = {"content-type": SSE_TYPE, "cache-control": "no-cache", **COOKIE}
-            await self.line.begin(200, kind)
-            send = sending.PIECE_SENDERS.get(type(self.fault), sending.pieces)
-            await send(self.line, chunks, self.fault)
+            sse_headers = {"content-type": SSE_TYPE, "cache-control": "no-cache", **COOKIE}
+            await self.channel.start(200, sse_headers)
+            await send_chunks(self.channel, chunks, self.fault)
 
-    async def _blob(self, blob: Blob, headers: Headers) -> None:
-        passed = PASSING[self.gateway.downloads](blob)
-        if isinstance(passed, passing.Never):
-            await self.line.silence()
-        elif isinstance(passed, passing.Dies):
-            self.line.cut()
-        elif isinstance(passed, Raw):
-            await self.raw(passed)
+    async def _write_binary(self, result: BinaryResult, headers: Headers) -> None:
+        kind = result.content_type
+        if kind is None:
+            await self.channel.hang()
+        elif self.emulator.downloads == "intact":
+            await self.write_raw(RawResponse(result.status, {"content-type": kind}, result.content))
         else:
-            await self._enveloped(passed.body, headers)
+            await self._write_decoded(result, kind, headers)
 
-    async def _enveloped(self, body: object, headers: Headers) -> None:
-        envelope, inner = self.gateway.envelope, body
+    async def _write_decoded(self, result: BinaryResult, kind: str, headers: Headers) -> None:
+        """Send bytes as the gateway does: decoded as UTF-8, and parsed as JSON if possible."""
+        value = _parse_or_text(result.content.decode("utf-8", "replace"))
+        text_headers = {"content-type": f"{kind}; charset=utf-8"}
+        if ENVELOPED_TYPE.fullmatch(kind):
+            await (self.channel.hang() if value is None else self._write_enveloped(value, headers))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            # The gateway sends a number as the status; an invalid status ends its process.
+            status = int(value)
+            if status in VALID_STATUSES:
+                phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else str(status)
+                await self.write_raw(RawResponse(status, text_headers, phrase.encode()))
+            else:
+                self.channel.close()
+        else:
+            body = b"" if value is None else envelopes.encode_json(value)
+            body = value.encode() if isinstance(value, str) else body
+            await self.write_raw(RawResponse(result.status, text_headers, body))
+
+    async def _write_enveloped(self, body: object, headers: Headers) -> None:
+        envelope = self.emulator.envelope
         if isinstance(self.fault, faults.WrongEnvelope):
             if self.fault.envelope == "double":
-                inner = wrapping.wrapped(envelope, body, headers)
+                body = envelopes.wrap_success(envelope, body, headers)
             else:
                 envelope = self.fault.envelope
-        wrapped = wrapping.wrapped(envelope, inner, headers)
-        # Without a gateway's wrapping the provider's own headers are those of HTTP.
-        own = headers if envelope == "bare" else {}
-        await self.json(
-            wrapped, more={name: text for name, text in own.items() if name != "content-type"}
-        )
+        wrapped = envelopes.wrap_success(envelope, body, headers)
+        # Without an envelope, the provider's headers are HTTP headers.
+        extra = headers if envelope == "bare" else {}
+        extra = {name: text for name, text in extra.items() if name != "content-type"}
+        await self.write_json(wrapped, headers=extra)
 
-    def _chunk(self, frame: Frame) -> bytes:
+    def _encode_frame(self, frame: SSEFrame) -> bytes:
         data = frame.data
-        if not isinstance(data, str) and self.gateway.streaming == "wrapped":
-            data = wrapping.wrapped_chunk(self.gateway.envelope, data)
-        text = data.encode() if isinstance(data, str) else wrapping.encoded(data)
-        lead = f"event: {frame.event}\n".encode() if frame.event else b""
-        return lead + b"data: " + text + b"\n\n"
+        if not isinstance(data, str) and self.emulator.streaming == "wrapped":
+            data = envelopes.wrap_chunk(self.emulator.envelope, data)
+        encoded = data.encode() if isinstance(data, str) else envelopes.encode_json(data)
+        event = f"event: {frame.event}\n".encode() if frame.event else b""
+        return event + b"data: " + encoded + b"\n\n"
 
 
-PASSING: dict[Downloads, Callable[[Blob], Any]] = {
-    "as_gateway": passing.as_gateway,
-    "intact": passing.intact,
-}
+def _parse_or_text(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=parse_js_number, parse_int=parse_js_number)
+    except ValueError:
+        return text

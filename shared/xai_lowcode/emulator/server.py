@@ -1,76 +1,89 @@
-"""Starting and stopping: a real uvicorn server on loopback, in a thread of its own."""
+"""Start and stop the emulator: a uvicorn server on loopback, in its own thread."""
 
 import asyncio
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Unpack
+from typing import Any, Unpack
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from xai_lowcode.emulator.app import Gateway
-from xai_lowcode.emulator.state import Emulator, Switches
-from xai_lowcode.emulator.uvicorn_protocol import connection_class
+from xai_lowcode.emulator.app import CONNECTION, EmulatorApp
+from xai_lowcode.emulator.faults import ResetUnread
+from xai_lowcode.emulator.state import Emulator, Options
 
 KEEP_ALIVE_SECONDS = 5
-DATE_STALE_SECONDS = 1.0
-START_SECONDS = 10.0
+TICK_SECONDS = 1.0  # uvicorn renews the Date header at every tick
+START_TIMEOUT = 10.0
+# SO_LINGER with a timeout of zero: closing discards unsent bytes and sends a TCP reset.
+LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 @contextmanager
-def running(port: int = 0, **switches: Unpack[Switches]) -> Iterator[Emulator]:
-    """Runs the emulator while the block lasts.
+def running(port: int = 0, **options: Unpack[Options]) -> Iterator[Emulator]:
+    """Run the emulator in a context manager.
 
     Example:
         >>> from xai_lowcode.emulator import running
-        >>> with running(envelope="data", deferred_polls=0) as gateway:
-        ...     gateway.base_url.startswith("http://127.0.0.1:")
+        >>> with running(envelope="data", deferred_polls=0) as emulator:
+        ...     emulator.base_url.startswith("http://127.0.0.1:")
         True
 
     Args:
-        port: The port on 127.0.0.1; 0 lets the system choose.
-        **switches: How the gateway behaves at the start; all can be set later as attributes.
+        port: The port on 127.0.0.1; 0 selects a free port.
+        **options: The initial options. Each is also an attribute of the `Emulator`.
 
-            * `envelope`: what is wrapped around a success, `result`, `data` or nothing (`bare`).
-            * `url_forms`: which form of an address with a parameter is served: `new`, `old`,
-              `both`, or `old_new_drops`, where the new form drops the connection.
-            * `parameter_names`: other names of the parameters in the old form.
-            * `streaming`: whether streams come `live`, `buffered`, `wrapped` or as a `string`.
-            * `latency`: seconds to wait before every answer.
-            * `compression`: whether long answers are packed for those who can unpack them.
-            * `deferred_polls`: how often a deferred answer is pending before it is there.
-            * `deferred_pending`: what such a poll gets: `empty_json` (an empty text in the
-              envelope), `empty` (no body), `null`, `never` (no answer at all) or `status_202`.
-            * `downloads`: whether contents of files come `as_gateway`, which garbles bytes, or
-              `intact`.
-            * `colon_routes`: whether addresses such as `files:initialize` are `exact`, or the
-              `first_wins` as in a server that takes the colon for a parameter.
-            * `embeddings`: whether there is an endpoint for embeddings.
-            * `openapi`: whether there is a definition in the new format.
+            * `envelope`: the envelope of a success, `result`, `data` or none (`bare`).
+            * `url_forms`: which URL format of a route with parameters is served: `new`, `old`,
+              `both`, or `old_new_drops`, where the new format closes the connection.
+            * `parameter_names`: a mapping of parameter names to other names in the old format.
+            * `streaming`: how streams are sent, `live`, `buffered`, `wrapped` (each chunk in the
+              envelope) or as a JSON `string`.
+            * `latency`: seconds to wait before every response.
+            * `compression`: whether large responses are compressed if the client accepts gzip.
+            * `deferred_polls`: how many polls of a deferred completion are pending.
+            * `deferred_pending`: the response to a pending poll: `empty_json` (an empty string in
+              the envelope), `empty` (no body), `null`, `never` (no response) or `status_202`.
+            * `downloads`: file contents `as_gateway`, which corrupts binary data, or `intact`.
+            * `colon_routes`: whether routes such as `files:initialize` match the `exact` path, or
+              as a path parameter of the first such route (`first_wins`).
+            * `embeddings`: whether the embeddings endpoint exists.
+            * `openapi`: whether the OpenAPI document in the new format exists.
+            * `replies`: texts of the first chat responses, in order; see `Emulator.reply`.
+
+    Yields:
+        The running emulator.
+
+    Raises:
+        TypeError: An option is unknown.
+        ValueError: An option has a value that is not allowed.
+        OSError: The port is in use.
     """
-    gateway = Emulator(**switches)
+    emulator = Emulator(**options)
     with socket.create_server(("127.0.0.1", port)) as listener:
         address: tuple[str, int] = listener.getsockname()
-        gateway.origin = f"http://{address[0]}:{address[1]}"
-        server = LoopbackServer(gateway, address)
-        gateway.close_for = server.close_for
+        emulator.origin = f"http://{address[0]}:{address[1]}"
+        server = LoopbackServer(emulator, address)
+        emulator.close_listener = server.close_listener
         server.start(listener)
         try:
-            yield gateway
+            yield emulator
         finally:
             server.stop()
 
 
 class LoopbackServer(uvicorn.Server):
-    """A uvicorn server that stops at once instead of at the next tick of its clock."""
+    """A uvicorn server in a thread, which stops at once instead of at the next tick."""
 
-    def __init__(self, gateway: Emulator, address: tuple[str, int]) -> None:
+    def __init__(self, emulator: Emulator, address: tuple[str, int]) -> None:
         self._closing = asyncio.Event()
         self._address = address
         config = uvicorn.Config(
-            Gateway(gateway, self._closing),
-            http=connection_class(gateway),
+            EmulatorApp(emulator, self._closing),
+            http=_protocol_class(emulator),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -86,37 +99,37 @@ class LoopbackServer(uvicorn.Server):
         self._reopening: asyncio.Task[None] | None = None
 
     def start(self, listener: socket.socket) -> None:
-        """Starts the thread and waits until connections are accepted."""
+        """Start the thread and wait until connections are accepted."""
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self.serve(sockets=[listener])),
             name="xai-lowcode-emulator",
             daemon=True,
         )
         self._thread.start()
-        if not self._ready.wait(START_SECONDS):
+        if not self._ready.wait(START_TIMEOUT):
             raise RuntimeError("the emulator did not start")
 
     def stop(self) -> None:
-        """Hangs up on everybody and waits for the thread to end."""
+        """Close all connections and wait for the thread to end."""
         self.should_exit = True
         if self._loop is not None:
-            # The loop may have ended by itself, and then there is nobody left to wake.
+            # The event loop may be closed already.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._closing.set)
         if self._thread is not None:
-            self._thread.join(START_SECONDS)
+            self._thread.join(START_TIMEOUT)
 
-    def close_for(self, seconds: float) -> None:
-        """Closes the doors now, from whichever thread, and opens them again later."""
+    def close_listener(self, seconds: float) -> None:
+        """Close the listening socket and open it again later. Thread-safe."""
         if self._loop is None or threading.current_thread() is self._thread:
-            self._close_doors(seconds)
+            self._close_servers(seconds)
             return
         closed = threading.Event()
-        self._loop.call_soon_threadsafe(self._close_doors, seconds)
+        self._loop.call_soon_threadsafe(self._close_servers, seconds)
         self._loop.call_soon_threadsafe(closed.set)
-        closed.wait(START_SECONDS)
+        closed.wait(START_TIMEOUT)
 
-    def _close_doors(self, seconds: float) -> None:
+    def _close_servers(self, seconds: float) -> None:
         for server in self.servers:
             server.close()
         self._reopening = asyncio.create_task(self._reopen(seconds))
@@ -128,20 +141,20 @@ class LoopbackServer(uvicorn.Server):
         await super().startup(sockets=[socket.create_server(self._address)])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts, and says so to the thread that waits."""
+        """Start listening and notify `start`."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         self._ready.set()
 
     async def main_loop(self) -> None:
-        """Sleeps until the emulator is stopped, waking only to keep the date header true."""
+        """Sleep until the server is stopped; wake up only to renew the Date header."""
         while not self.should_exit:
             await self.on_tick(0)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), DATE_STALE_SECONDS)
+                await asyncio.wait_for(self._closing.wait(), TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Closes the doors, then the lines, then waits for what was being answered."""
+        """Stop listening, close the connections and wait for the running requests."""
         del sockets
         if self._reopening is not None:
             await self._reopening
@@ -152,3 +165,51 @@ class LoopbackServer(uvicorn.Server):
         await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
         for server in self.servers:
             await server.wait_closed()
+
+
+def _protocol_class(emulator: Emulator) -> type[asyncio.Protocol]:
+    """Create the connection class, which counts connections and can reset them."""
+
+    class EmulatorProtocol(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the parent
+            super().connection_made(transport)
+            emulator.connections += 1
+            # Head and body are two writes; with Nagle's algorithm the second waits 40 ms.
+            self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # uvicorn's access log would contain the token, which is in every URL.
+            self.access_log = False
+            self.app = _with_connection(self.app, self)
+
+        def data_received(self, data: bytes) -> None:
+            is_idle = self.cycle is None or self.cycle.response_complete
+            if is_idle and emulator.next_fault(ResetUnread):
+                self.reset()
+            else:
+                super().data_received(data)
+
+        def close(self) -> None:
+            self.cycle.disconnected = True
+            self.transport.close()
+
+        def reset(self) -> None:
+            self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+            if self.cycle is not None:
+                self.cycle.disconnected = True
+            self.transport.abort()
+
+        def is_closed(self) -> bool:
+            return self.transport.is_closing() or self.cycle.disconnected
+
+        def _socket(self) -> Any:
+            return self.transport.get_extra_info("socket")
+
+    return EmulatorProtocol
+
+
+def _with_connection(app: Any, connection: Any) -> Any:
+    """Wrap an application so that its scope has the `ConnectionControl`."""
+
+    async def wrapped(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await app({**scope, "extensions": {CONNECTION: connection}}, receive, send)
+
+    return wrapped

@@ -1,11 +1,11 @@
-"""What is remembered between requests: pictures, stored answers, tickets, files and batches."""
+"""The emulator object: options, queued faults and replies, recorded requests, stored data."""
 
 import hashlib
 import secrets
 import time
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,35 +16,36 @@ from xai_lowcode.emulator.faults import Fault
 
 Json = dict[str, Any]
 T = TypeVar("T")
-PICTURES_KEPT = 256
-THINGS_KEPT = 10_000
+MAX_IMAGES = 256
+MAX_ENTRIES = 10_000
+UUID_NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
-class Shelf(OrderedDict[str, T]):
-    """Things by name; of too many the oldest are forgotten."""
+class BoundedDict(OrderedDict[str, T]):
+    """A dictionary that evicts its oldest entries."""
 
-    def __init__(self, room_for: int = THINGS_KEPT) -> None:
+    def __init__(self, max_size: int = MAX_ENTRIES) -> None:
         super().__init__()
-        self._room_for = room_for
+        self._max_size = max_size
 
-    def put(self, name: str, thing: T) -> None:
-        """Keeps a thing."""
-        self[name] = thing
-        while len(self) > self._room_for:
+    def put(self, key: str, value: T) -> None:
+        """Add an entry."""
+        self[key] = value
+        while len(self) > self._max_size:
             self.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """An answer of the responses form, and the conversation up to and with it."""
+    """A response of the Responses API, and the input and output items up to and with it."""
 
     body: Json
     items: tuple[Json, ...]
 
 
 @dataclass(slots=True)
-class Ticket:
-    """A deferred answer, and how often it has been asked for in vain."""
+class DeferredCompletion:
+    """A deferred chat completion, and how often it has been polled."""
 
     body: Json
     polls: int = 0
@@ -52,7 +53,7 @@ class Ticket:
 
 @dataclass(slots=True)
 class StoredFile:
-    """A file; the provider describes it in an older and a newer form."""
+    """An uploaded file; the upload endpoints describe it in another format than the others."""
 
     id: str
     name: str
@@ -62,8 +63,8 @@ class StoredFile:
     created_at: int = field(default_factory=lambda: int(time.time()))
     complete: bool = False
 
-    def card(self) -> Json:
-        """Describes the file as the newer endpoints do."""
+    def to_dict(self) -> Json:
+        """Return the file object of `/v1/files`."""
         return {
             "bytes": len(self.content),
             "created_at": self.created_at,
@@ -74,8 +75,8 @@ class StoredFile:
             "purpose": "",
         }
 
-    def old_card(self) -> Json:
-        """Describes the file as uploading does; numbers of 64 bits are texts there."""
+    def to_upload_dict(self) -> Json:
+        """Return the file object of the upload endpoints; 64-bit integers are strings there."""
         return {
             "file_id": self.id,
             "name": self.name,
@@ -92,45 +93,44 @@ class StoredFile:
 
 
 class Store:
-    """Everything that is remembered."""
+    """The data that outlives a request."""
 
     def __init__(self) -> None:
-        self.pictures: Shelf[bytes] = Shelf(PICTURES_KEPT)
-        self.responses: Shelf[StoredResponse] = Shelf()
-        self.tickets: Shelf[Ticket] = Shelf()
-        self.files: Shelf[StoredFile] = Shelf()
-        self.batches: Shelf[Json] = Shelf()
+        self.images: BoundedDict[bytes] = BoundedDict(MAX_IMAGES)
+        self.responses: BoundedDict[StoredResponse] = BoundedDict()
+        self.deferred: BoundedDict[DeferredCompletion] = BoundedDict()
+        self.files: BoundedDict[StoredFile] = BoundedDict()
+        self.batches: BoundedDict[Json] = BoundedDict()
 
-    def forget(self) -> None:
-        """Forgets everything."""
-        for shelf in (self.pictures, self.responses, self.tickets, self.files, self.batches):
-            shelf.clear()
+    def clear(self) -> None:
+        """Delete everything."""
+        for entries in (self.images, self.responses, self.deferred, self.files, self.batches):
+            entries.clear()
 
 
 Envelope = Literal["result", "data", "bare"]
 UrlForms = Literal["new", "old", "both", "old_new_drops"]
-Streaming = Literal["live", "buffered", "wrapped", "string"]
+StreamingMode = Literal["live", "buffered", "wrapped", "string"]
 DeferredPending = Literal["empty_json", "empty", "null", "never", "status_202"]
 Downloads = Literal["as_gateway", "intact"]
 ColonRoutes = Literal["exact", "first_wins"]
 
-POSITIONS: dict[str, tuple[str, ...]] = {
+ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
     "envelope": get_args(Envelope),
     "url_forms": get_args(UrlForms),
-    "streaming": get_args(Streaming),
+    "streaming": get_args(StreamingMode),
     "deferred_pending": get_args(DeferredPending),
     "downloads": get_args(Downloads),
     "colon_routes": get_args(ColonRoutes),
 }
-SPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
-class Switches(TypedDict, total=False):
-    """Everything that can be set, at the start or at any time later."""
+class Options(TypedDict, total=False):
+    """The options of `running`, which are also attributes of `Emulator`."""
 
     envelope: Envelope
     url_forms: UrlForms
-    streaming: Streaming
+    streaming: StreamingMode
     latency: float
     compression: bool
     deferred_polls: int
@@ -140,9 +140,10 @@ class Switches(TypedDict, total=False):
     embeddings: bool
     openapi: bool
     parameter_names: Mapping[str, str]
+    replies: Sequence[str]
 
 
-AT_REST: Switches = {
+DEFAULT_OPTIONS: Options = {
     "envelope": "result",
     "url_forms": "new",
     "streaming": "live",
@@ -155,18 +156,26 @@ AT_REST: Switches = {
     "embeddings": False,
     "openapi": False,
     "parameter_names": {},
+    "replies": (),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """One request as it came in, and where it went.
+    """One request as the emulator received it.
 
-    The token is left out of `query`; `with_token` tells whether there was one. `ignored` names
-    the members of the body that xAI would not look at, such as `user_id` or `messages[1].status`.
-    `route` is the endpoint of the gateway that was hit, `upstream` the address that the gateway
-    made of it, and `reached` the endpoint of the provider at which that address ends: another
-    one than `route` when an id was no id.
+    Attributes:
+        method: The HTTP method.
+        path: The path with its percent-encoding, as it was sent.
+        query: The query without the token.
+        body: The decoded JSON body; None if there is none.
+        headers: The headers, names in lower case.
+        ignored: Paths of body fields that xAI ignores, such as `user_id` or `messages[1].status`.
+        with_token: Whether the query had a token.
+        route: The gateway route that matched, with its parameter names.
+        upstream: The URL that the gateway requests from the provider.
+        upstream_route: The provider's route of that URL. It differs from `route` if a parameter
+            contains a character such as `/`.
     """
 
     method: str
@@ -178,19 +187,21 @@ class RecordedRequest:
     with_token: bool = False
     route: str | None = None
     upstream: str | None = None
-    reached: str | None = None
+    upstream_route: str | None = None
 
 
 class Emulator:
-    """A running gateway with xAI behind it.
+    """A running gateway with an emulated xAI API behind it.
 
-    The switches of `running` are attributes here and may be set at any time; a position that
-    does not exist is refused.
+    The options of `running` are attributes and can be set at any time.
+
+    Raises:
+        ValueError: An option is set to a value that it does not have.
     """
 
     envelope: Envelope
     url_forms: UrlForms
-    streaming: Streaming
+    streaming: StreamingMode
     latency: float
     compression: bool
     deferred_polls: int
@@ -200,78 +211,88 @@ class Emulator:
     embeddings: bool
     openapi: bool
     parameter_names: Mapping[str, str]
+    replies: list[str]
 
-    def __init__(self, **switches: Unpack[Switches]) -> None:
-        unknown = switches.keys() - AT_REST.keys()
+    def __init__(self, **options: Unpack[Options]) -> None:
+        unknown = options.keys() - DEFAULT_OPTIONS.keys()
         if unknown:
-            raise TypeError(f"there is no switch {', '.join(sorted(unknown))}")
-        self._positions: Switches = {**AT_REST, **switches}
+            raise TypeError(f"unknown option: {', '.join(sorted(unknown))}")
+        self._initial_options: Options = {**DEFAULT_OPTIONS, **options}
         self.origin = ""
         self.api_token = "at_r" + secrets.token_hex(16)
         self.unconnected_token = "at_r" + secrets.token_hex(16)
         self.requests: list[RecordedRequest] = []
         self.store = Store()
-        self.close_for: Callable[[float], None] = lambda _: None
+        self.close_listener: Callable[[float], None] = lambda _: None
         self._faults: deque[Fault] = deque()
         self.reset()
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in POSITIONS and value not in POSITIONS[name]:
-            raise ValueError(f"{name} is one of {POSITIONS[name]}, not {value!r}")
+        if name in ALLOWED_VALUES and value not in ALLOWED_VALUES[name]:
+            raise ValueError(f"{name}: must be one of {ALLOWED_VALUES[name]}, got {value!r}")
         super().__setattr__(name, value)
 
     @property
     def base_url(self) -> str:
-        """The address that a client is given."""
+        """The base URL for clients."""
         return f"{self.origin}/xai"
 
     def reset(self) -> None:
-        """Puts the switches back as they were at the start, and forgets all that has happened."""
-        for name, position in deepcopy(self._positions).items():
-            setattr(self, name, position)
+        """Restore the initial options; clear recorded requests, faults and stored data."""
+        for name, value in deepcopy(self._initial_options).items():
+            setattr(self, name, value)
+        self.replies = list(self.replies)
         self.requests.clear()
-        self.store.forget()
+        self.store.clear()
         self._faults.clear()
         self.connections = 0
         self._sequence = count(1)
 
     def inject(self, *faults: Fault) -> None:
-        """Queues faults; each befalls one of the next requests to an API route, in order."""
+        """Queue faults. Each is applied to one of the next requests to an API route, in order."""
         self._faults.extend(faults)
 
-    def next_fault(self, *kinds: type[Fault]) -> Fault | None:
-        """Takes the fault that is due, if any; with `kinds` only if it is one of them."""
-        due = self._faults[0] if self._faults else None
-        if due is None or (kinds and not isinstance(due, kinds)):
+    def reply(self, *texts: str) -> None:
+        """Queue replies: the next chat responses, of any API, have these texts, in order.
+
+        A scripted response calls no tools. `max_tokens` and stop sequences apply to its text.
+        """
+        self.replies.extend(texts)
+
+    def next_fault(self, *types: type[Fault]) -> Fault | None:
+        """Remove and return the next fault; with `types`, only if it is one of these."""
+        fault = self._faults[0] if self._faults else None
+        if fault is None or (types and not isinstance(fault, types)):
             return None
         return self._faults.popleft()
 
-    def next_number(self) -> int:
-        """Numbers the requests, so that ids differ and yet repeat from run to run."""
+    def next_sequence(self) -> int:
+        """Return the number of the next request; ids are derived from it."""
         return next(self._sequence)
 
-    def publish(self, picture: bytes) -> str:
-        """Keeps a picture and tells its address; the oldest of many are forgotten."""
+    def publish_image(self, image: bytes) -> str:
+        """Store a PNG image and return its URL."""
         name = secrets.token_hex(8)
-        self.store.pictures.put(name, picture)
-        return f"{self.origin}/pictures/{name}.png"
+        self.store.images.put(name, image)
+        return f"{self.origin}/images/{name}.png"
 
     def add_file(
         self, name: str, content: bytes, content_type: str = "application/octet-stream"
     ) -> str:
-        """Puts a file into the account, as if it had been uploaded long ago, and tells its id."""
-        file = self.new_file(name, content_type)
+        """Add an uploaded file to the account and return its id."""
+        file = self.create_file(name, content_type)
         file.content += content
         file.complete = True
         return file.id
 
-    def new_file(self, name: str, content_type: str) -> StoredFile:
-        """Begins a file."""
-        order = self.next_number()
-        file = StoredFile(f"file_{uuid.uuid5(SPACE, f'file/{order}')}", name, content_type, order)
+    def create_file(self, name: str, content_type: str) -> StoredFile:
+        """Add a file without content, whose upload is incomplete."""
+        order = self.next_sequence()
+        file_id = f"file_{uuid.uuid5(UUID_NAMESPACE, f'file/{order}')}"
+        file = StoredFile(file_id, name, content_type, order)
         self.store.files.put(file.id, file)
         return file
 
     def refuse_connections(self, seconds: float) -> None:
-        """Closes the listener for a while; connections that are open stay so."""
-        self.close_for(seconds)
+        """Refuse new connections for some seconds; open connections stay open."""
+        self.close_listener(seconds)

@@ -1,41 +1,40 @@
-"""The one tokenizer: splits a text into pieces that join to the same text again.
+"""The emulator's tokenizer, which is not that of any model.
 
-It is no model's tokenizer. Counts, limits, stream chunks and log probabilities all use it, so
-that they agree with one another.
+Token counts, limits, stream chunks and log probabilities all use it and therefore agree.
 """
 
 import re
 from dataclasses import dataclass
 from zlib import crc32
 
-VOCABULARY = 131_072
-# Scripts without spaces between words, where eight letters would be a sentence.
+VOCABULARY_SIZE = 131_072
+# Scripts without spaces between words have one token per character.
 WIDE = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-PIECE = re.compile(rf"[{WIDE}]| ?[^\W\d_{WIDE}]{{1,8}}| ?\d{{1,3}}| ?[^\w\s]|_|\s+")
+TOKEN = re.compile(rf"[{WIDE}]| ?[^\W\d_{WIDE}]{{1,8}}| ?\d{{1,3}}| ?[^\w\s]|_|\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One piece of a text with its number."""
+    """One token with its id."""
 
     id: int
     text: str
     bytes: tuple[int, ...]
 
 
-def pieces(text: str) -> list[str]:
-    """Splits a text; nothing is lost and nothing is added."""
-    return PIECE.findall(text)
+def split_tokens(text: str) -> list[str]:
+    """Split a string into tokens; joined, they are the string."""
+    return TOKEN.findall(text)
 
 
-def count(text: str) -> int:
-    """Counts the tokens of a text."""
-    return len(pieces(text))
+def count_tokens(text: str) -> int:
+    """Return the number of tokens of a string."""
+    return len(split_tokens(text))
 
 
-def tokenized(text: str) -> list[Token]:
-    """Splits a text into numbered tokens."""
+def tokenize(text: str) -> list[Token]:
+    """Split a string into tokens with ids."""
     return [
-        Token(crc32(raw := piece.encode("utf-8", "replace")) % VOCABULARY, piece, tuple(raw))
-        for piece in pieces(text)
+        Token(crc32(raw := part.encode("utf-8", "replace")) % VOCABULARY_SIZE, part, tuple(raw))
+        for part in split_tokens(text)
     ]

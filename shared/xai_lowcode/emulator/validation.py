@@ -1,6 +1,6 @@
-"""Reading a body into a type as Rust's serde does: the same strictness, the same complaints.
+"""Validate a request body as Rust's serde does: the same strictness, the same error texts.
 
-A shape reads a value, notes the members that nobody asked for, and complains by naming the place.
+A validator checks a value, reports the first mismatch with its path, and collects unknown fields.
 """
 
 from dataclasses import dataclass, field
@@ -9,164 +9,163 @@ from typing import Any, NoReturn, Protocol
 I32 = range(-(2**31), 2**31)
 
 
-class MismatchError(Exception):
-    """A value that does not fit; the text names the place and what is wrong there."""
+class DeserializationError(Exception):
+    """A value that does not match; the message has its path and the mismatch."""
 
 
-class Shape(Protocol):
-    """What a value must look like."""
+class Validator(Protocol):
+    """Checks one JSON value."""
 
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Raises `MismatchError`, or adds to `ignored` what would not be looked at."""
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Raise `DeserializationError`, or append the paths of unknown fields to `ignored`."""
 
 
 @dataclass(frozen=True)
-class Anything:
-    """Any JSON at all."""
+class AnyJSON:
+    """Any JSON value."""
 
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Accepts."""
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Accept the value."""
 
 
 @dataclass(frozen=True)
 class Scalar:
-    """A string, a boolean or a number; `word` is how serde calls it."""
+    """A string, a boolean or a number; `expected` is serde's name of it."""
 
-    word: str
-    kinds: tuple[type, ...]
+    expected: str
+    types: tuple[type, ...]
 
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Accepts the kinds, of which a boolean is never a number."""
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Check the type; a boolean is not a number."""
         del ignored
-        if not isinstance(value, self.kinds) or (
-            isinstance(value, bool) and bool not in self.kinds
+        if not isinstance(value, self.types) or (
+            isinstance(value, bool) and bool not in self.types
         ):
-            mistyped(value, place, self.word)
-        if self.word == "i32" and value not in I32:
-            fail(place, f"invalid value: integer `{value}`, expected i32")
+            fail_type(value, path, self.expected)
+        if self.expected == "i32" and value not in I32:
+            fail(path, f"invalid value: integer `{value}`, expected i32")
 
 
 @dataclass(frozen=True)
-class Maybe:
-    """A shape or null."""
+class Nullable:
+    """A value or null."""
 
-    inner: Shape
+    inner: Validator
 
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Accepts null, else asks the shape."""
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Check the value unless it is null."""
         if value is not None:
-            self.inner.read(value, place, ignored)
+            self.inner.validate(value, path, ignored)
 
 
 @dataclass(frozen=True)
-class Listed:
-    """An array of one shape."""
+class ArrayOf:
+    """An array whose items have one type."""
 
-    item: Shape
+    item: Validator
 
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Reads every item."""
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Check every item."""
         if not isinstance(value, list):
-            mistyped(value, place, "a sequence")
+            fail_type(value, path, "a sequence")
         for index, item in enumerate(value):
-            self.item.read(item, f"{place}[{index}]", ignored)
+            self.item.validate(item, f"{path}[{index}]", ignored)
 
 
 @dataclass(frozen=True)
-class Word:
-    """One of a few strings."""
+class StringEnum:
+    """One of several strings."""
 
-    words: tuple[str, ...]
+    values: tuple[str, ...]
 
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Accepts the words."""
-        STRING.read(value, place, ignored)
-        if value not in self.words:
-            unknown_variant(value, place, self.words)
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Check that the string is one of the values."""
+        STRING.validate(value, path, ignored)
+        if value not in self.values:
+            fail_variant(value, path, self.values)
 
 
 @dataclass(frozen=True)
 class Struct:
-    """An object: `required` members come without null, `optional` ones may be null or missing.
+    """An object: `required` fields are not null, `optional` ones may be null or missing.
 
-    An `open` one takes any other member for its own.
+    With `open`, fields that are not listed are accepted.
     """
 
     name: str
-    required: dict[str, Shape] = field(default_factory=dict)
-    optional: dict[str, Shape] = field(default_factory=dict)
+    required: dict[str, Validator] = field(default_factory=dict)
+    optional: dict[str, Validator] = field(default_factory=dict)
     open: bool = False
 
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Reads every member and notes those it does not know."""
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Check every field and collect the unknown ones."""
         if not isinstance(value, dict):
-            mistyped(value, place, f"struct {self.name}")
+            fail_type(value, path, f"struct {self.name}")
         for name in self.required:
             if name not in value:
-                fail(place, f"missing field `{name}`")
-        for name, member in value.items():
-            self._member(name, member, f"{place}.{name}" if place else name, ignored)
+                fail(path, f"missing field `{name}`")
+        for name, content in value.items():
+            self._validate_field(name, content, f"{path}.{name}" if path else name, ignored)
 
-    def _member(self, name: str, member: Any, place: str, ignored: list[str]) -> None:
+    def _validate_field(self, name: str, value: Any, path: str, ignored: list[str]) -> None:
         if name in self.required:
-            self.required[name].read(member, place, ignored)
+            self.required[name].validate(value, path, ignored)
         elif name not in self.optional:
-            ignored.extend([] if self.open else [place])
-        elif member is not None:
-            self.optional[name].read(member, place, ignored)
+            ignored.extend([] if self.open else [path])
+        elif value is not None:
+            self.optional[name].validate(value, path, ignored)
 
 
 @dataclass(frozen=True)
-class Tagged:
-    """An object whose member `tag` says which of several structs it is."""
+class TaggedEnum:
+    """An object whose field `tag` selects one of several structs."""
 
     tag: str
-    variants: dict[str, Shape]
+    variants: dict[str, Validator]
 
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Chooses the struct by the tag."""
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Select the struct by the tag and check the other fields."""
         if not isinstance(value, dict):
-            mistyped(value, place, "internally tagged enum")
+            fail_type(value, path, "internally tagged enum")
         if self.tag not in value:
-            fail(place, f"missing field `{self.tag}`")
-        tag, spot = value[self.tag], f"{place}.{self.tag}" if place else self.tag
-        STRING.read(tag, spot, ignored)
+            fail(path, f"missing field `{self.tag}`")
+        tag, tag_path = value[self.tag], f"{path}.{self.tag}" if path else self.tag
+        STRING.validate(tag, tag_path, ignored)
         if tag not in self.variants:
-            unknown_variant(tag, spot, tuple(self.variants))
-        # The tag is read here, so the variant need not know it.
-        rest = {name: member for name, member in value.items() if name != self.tag}
-        self.variants[tag].read(rest, place, ignored)
+            fail_variant(tag, tag_path, tuple(self.variants))
+        fields = {name: content for name, content in value.items() if name != self.tag}
+        self.variants[tag].validate(fields, path, ignored)
 
 
 @dataclass(frozen=True)
-class Either:
-    """One of several shapes, told apart by the JSON type."""
+class UntaggedEnum:
+    """One of several types, selected by the JSON type of the value."""
 
     name: str
-    by_type: dict[type, Shape]
+    by_type: dict[type, Validator]
 
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Chooses the shape by the type."""
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Select the validator by the type."""
         if type(value) not in self.by_type:
-            fail(place, f"data did not match any variant of untagged enum {self.name}")
-        self.by_type[type(value)].read(value, place, ignored)
+            fail(path, f"data did not match any variant of untagged enum {self.name}")
+        self.by_type[type(value)].validate(value, path, ignored)
 
 
-def fail(place: str, problem: str) -> NoReturn:
-    """Complains about a place."""
-    raise MismatchError(f"{place}: {problem}" if place else problem)
+def fail(path: str, problem: str) -> NoReturn:
+    """Raise the error for the value at a path."""
+    raise DeserializationError(f"{path}: {problem}" if path else problem)
 
 
-def mistyped(value: Any, place: str, expected: str) -> NoReturn:
-    """Complains about a value of the wrong type."""
-    fail(place, f"invalid type: {TYPES[type(value)].format(value)}, expected {expected}")
+def fail_type(value: Any, path: str, expected: str) -> NoReturn:
+    """Raise the error for a value of the wrong type."""
+    fail(path, f"invalid type: {TYPES[type(value)].format(value)}, expected {expected}")
 
 
-def unknown_variant(value: str, place: str, words: tuple[str, ...]) -> NoReturn:
-    """Complains about a word that is none of those known."""
-    known = ", ".join(f"`{word}`" for word in words)
-    lead = "expected one of " if len(words) > 1 else "expected "
-    fail(place, f"unknown variant `{value}`, {lead}{known}")
+def fail_variant(value: str, path: str, variants: tuple[str, ...]) -> NoReturn:
+    """Raise the error for a string that is not one of the variants."""
+    names = ", ".join(f"`{variant}`" for variant in variants)
+    lead = "expected one of " if len(variants) > 1 else "expected "
+    fail(path, f"unknown variant `{value}`, {lead}{names}")
 
 
 TYPES: dict[type, str] = {
@@ -178,7 +177,7 @@ TYPES: dict[type, str] = {
     list: "sequence",
     dict: "map",
 }
-ANYTHING = Anything()
+ANYTHING = AnyJSON()
 STRING = Scalar("a string", (str,))
 BOOLEAN = Scalar("a boolean", (bool,))
 INTEGER = Scalar("i32", (int,))

@@ -1,4 +1,4 @@
-"""Whose schema it is, for what is said about it: errors, and the warning of what is left out."""
+"""Names the schema in errors, and collects the limits that are left out for one warning."""
 
 import dataclasses
 import warnings
@@ -8,30 +8,30 @@ from xai_lowcode.errors import UsageError
 
 @dataclasses.dataclass(slots=True)
 class SchemaContext:
-    """Names the schema in errors, and collects the places of what is left out.
+    """The schema that is being sanitized.
 
     Attributes:
         field: The option of a request that holds the schema.
-        name: Name of the tool or format.
-        left_out: Places of keywords that are told in words instead.
+        name: Name of the tool or response format.
+        left_out: Keywords that were moved to a description, with their locations.
     """
 
     field: str
     name: str
     left_out: list[str] = dataclasses.field(default_factory=list)
 
-    def refusal(self, problem: str, hint: str) -> UsageError:
-        """The error for a schema that cannot be sent."""
+    def error(self, problem: str, hint: str) -> UsageError:
+        """Return the error for a schema that cannot be sent."""
         return UsageError(
             f"{self.field}: the schema of {self.name!r} {problem}.", field=self.field, hint=hint
         )
 
     def warn(self) -> None:
-        """Tells once, for the whole schema, what is left out."""
+        """Emit one warning for all limits that were left out."""
         if self.left_out:
             warnings.warn(
-                f"{self.field}: xAI takes no {', '.join(self.left_out)} in the schema of"
-                f" {self.name!r}: left out, and told in the description instead.",
+                f"{self.field}: xAI does not accept {', '.join(self.left_out)} in the schema of"
+                f" {self.name!r}: left out, and added to the description instead.",
                 UserWarning,
                 stacklevel=4,
             )

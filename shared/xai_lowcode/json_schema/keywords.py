@@ -1,86 +1,57 @@
-"""Where a JSON schema holds further schemas, and which words assert nothing.
+"""JSON Schema keywords: which ones hold subschemas, and which assert nothing.
 
-What stands elsewhere is never read as one: values of ``enum``, ``const``, ``default`` and
-``examples``, and the names of properties.
+Values of other keywords, such as ``enum``, ``const``, ``default`` and ``examples``, are never
+read as schemas.
 """
 
 from collections.abc import Mapping
 from types import UnionType
 from typing import Any
 
-MAPS = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
-LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
-SINGLES = frozenset(
-    {
-        "items",
-        "additionalProperties",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-        "not",
-        "contains",
-        "if",
-        "then",
-        "else",
-        "propertyNames",
-        "contentSchema",
-    }
+_MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
+_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_SINGLES = (
+    *("items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties"),
+    *("not", "contains", "if", "then", "else", "propertyNames", "contentSchema"),
 )
 
-KINDS = {
-    **dict.fromkeys(MAPS, "map"),
-    **dict.fromkeys(LISTS, "list"),
-    **dict.fromkeys(SINGLES, "single"),
+SUBSCHEMA_KEYWORDS = {
+    **dict.fromkeys(_MAPS, "map"),
+    **dict.fromkeys(_LISTS, "list"),
+    **dict.fromkeys(_SINGLES, "single"),
 }
-"""How each of these words holds its schemas."""
+"""Keywords with subschemas, and how they hold them."""
 
-HOLDERS: Mapping[str, type | UnionType] = {
-    **dict.fromkeys((*MAPS, "definitions", "dependencies"), Mapping),
-    **dict.fromkeys((*LISTS, "enum"), list | tuple),
+CONTAINER_TYPES: Mapping[str, type | UnionType] = {
+    **dict.fromkeys((*_MAPS, "definitions", "dependencies"), Mapping),
+    **dict.fromkeys((*_LISTS, "enum"), list | tuple),
 }
-"""What must stand at these words; None counts as nothing."""
+"""Required types of keyword values; None counts as absent."""
 
-# A boolean is the usual form here, and only booleans for named places are refused.
+# xAI accepts booleans as the value of these keywords, but not as a property or an item.
 MAY_BE_BOOLEAN = frozenset(
     {"items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties"}
 )
 
 ANNOTATIONS = frozenset(
     {
-        "$id",
-        "$schema",
-        "$comment",
-        "$defs",
-        "definitions",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "deprecated",
-        "readOnly",
-        "writeOnly",
+        *("$id", "$schema", "$comment", "$defs", "definitions", "title", "description"),
+        *("default", "examples", "deprecated", "readOnly", "writeOnly"),
     }
 )
 
-_LONGEST_TEXT = 2048
-_LONGEST_ARRAY = 256
+_MAX_STRING_LENGTH = 2048
+_MAX_ARRAY_LENGTH = 256
 
 LIMITS = {
-    "minLength": (_LONGEST_TEXT, "At least {} characters."),
-    "maxLength": (_LONGEST_TEXT, "At most {} characters."),
-    "minItems": (_LONGEST_ARRAY, "At least {} items."),
-    "maxItems": (_LONGEST_ARRAY, "At most {} items."),
+    "minLength": (_MAX_STRING_LENGTH, "At least {} characters."),
+    "maxLength": (_MAX_STRING_LENGTH, "At most {} characters."),
+    "minItems": (_MAX_ARRAY_LENGTH, "At least {} items."),
+    "maxItems": (_MAX_ARRAY_LENGTH, "At most {} items."),
 }
-"""Limits: the highest that xAI keeps, and how a higher one is told in words."""
+"""Limits: the highest value that xAI accepts, and the description of a higher one."""
 
 
-def definition_name(node: Mapping[str, Any], name: str) -> str:
-    """The name in ``$defs`` of an entry of ``definitions``: its own, unless that is taken."""
-    taken, free = node.get("$defs") or {}, name
-    while free in taken or (free != name and free in node["definitions"]):
-        free += "_"
-    return free
-
-
-def is_draft_4(root: Mapping[str, Any]) -> bool:
-    """Whether a document says that it is written in draft 7 or older."""
+def is_legacy_draft(root: Mapping[str, Any]) -> bool:
+    """Return whether ``$schema`` declares draft 7 or older, where ``$ref`` excludes siblings."""
     return "/draft-0" in str(root.get("$schema", ""))

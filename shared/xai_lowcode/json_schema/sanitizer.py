@@ -1,209 +1,329 @@
-"""The steps of the cleaning, one after the other."""
+"""Convert a JSON schema to the form that xAI accepts: rules, one walk over the schema, the root."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from xai_lowcode._internal import json
+from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema.context import SchemaContext
 from xai_lowcode.json_schema.keywords import (
     ANNOTATIONS,
-    HOLDERS,
-    KINDS,
+    CONTAINER_TYPES,
     LIMITS,
     MAY_BE_BOOLEAN,
-    definition_name,
-    is_draft_4,
+    SUBSCHEMA_KEYWORDS,
+    is_legacy_draft,
 )
-from xai_lowcode.json_schema.references import References, resolve
+from xai_lowcode.json_schema.references import Path, pointer_tokens, resolve, to_pointer
 
 Node = dict[str, Any]
-Rule = Callable[[Node, str, str, SchemaContext], None]
+Rule = Callable[[Node, str], None]
 
 
-def apply_rules(node: Node, place: str, account: SchemaContext, *, old: bool) -> None:
-    """Applies all rules to one schema object.
+def sanitize(schema: Mapping[str, Any], *, field: str, name: str) -> Node:
+    """Return a sanitized copy of a schema; see ``sanitize_schema``."""
+    context = SchemaContext(field, name)
+    if not isinstance(schema, Mapping):
+        raise context.error(f"is {schema!r}, which is not an object", "Pass a JSON schema.")
+    sanitized = normalize_root(walk_schema(schema, context), context)
+    context.warn()
+    return sanitized
+
+
+# Rules: each changes one keyword of a schema object.
+
+
+def apply_rules(node: Node, path: Path, context: SchemaContext, *, legacy: bool) -> None:
+    """Apply all rules to one schema object, which is changed.
 
     Args:
-        node: A copy of the schema object; it is changed.
-        place: Where it stands, as a JSON pointer.
-        account: Where to report.
-        old: Whether it is read by draft 7 or older, where nothing holds beside ``$ref``.
+        node: A copy of the schema object.
+        path: Its location.
+        context: Collects the limits that are left out.
+        legacy: Whether it is of draft 7 or older, where keywords beside ``$ref`` are ignored.
     """
-    if old and "$ref" in node:
-        for word in node.keys() - ANNOTATIONS - {"$ref"}:
-            del node[word]
-    for word in list(node):
-        rule = _RULES.get(word)
-        if rule is not None and word in node:
-            rule(node, word, place, account)
+    if legacy and "$ref" in node:
+        for keyword in node.keys() - ANNOTATIONS - {"$ref"}:
+            del node[keyword]
+    for keyword in list(node):
+        if keyword in node and (rule := _RULES.get(keyword)) is not None:
+            rule(node, keyword)
+    for keyword, (highest, description) in LIMITS.items():
+        value = node.get(keyword)
+        if isinstance(value, int | float) and value > highest:
+            del node[keyword]
+            _move_to_description(node, description.format(value), keyword, path, context)
+    if "minContains" in node or "maxContains" in node:
+        _describe_contains(node, path, context)
 
 
-def add_constraint(node: Node, word: str, value: Any) -> None:
-    """Demands one thing more."""
-    if word not in node:
-        node[word] = value
-    else:
-        node["allOf"] = [*(node.get("allOf") or ()), {word: value}]
-
-
-def _impossible(node: Node) -> None:
-    add_constraint(node, "not", {})
-
-
-def _move_definitions(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
-    moved = {definition_name(node, name): entry for name, entry in (node[word] or {}).items()}
-    del node[word]
-    node["$defs"] = {**(node.get("$defs") or {}), **moved}
-
-
-def _split_items(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
-    if not isinstance(node[word], list | tuple):
+def _describe_contains(node: Node, path: Path, context: SchemaContext) -> None:
+    least, most = node.pop("minContains", None), node.pop("maxContains", None)
+    if "contains" not in node:
         return
-    first, rest = node.pop(word), node.pop("additionalItems", None)
+    item = json.dumps(node["contains"]).decode()
+    if least not in (None, 0, 1):
+        _move_to_description(
+            node, f"At least {least} items fit {item}.", "minContains", path, context
+        )
+    if most is not None:
+        _move_to_description(
+            node, f"At most {most} items fit {item}.", "maxContains", path, context
+        )
+    if least == 0:
+        del node["contains"]
+
+
+def _move_to_description(
+    node: Node, description: str, keyword: str, path: Path, context: SchemaContext
+) -> None:
+    before = node.get("description")
+    joined = f"{before} {description}" if isinstance(before, str) and before else description
+    node["description"] = joined
+    context.left_out.append(f"{keyword} at {to_pointer(path)}")
+
+
+def _add_constraint(node: Node, keyword: str, value: Any) -> None:
+    if keyword not in node:
+        node[keyword] = value
+    else:
+        node["allOf"] = [*(node.get("allOf") or ()), {keyword: value}]
+
+
+def _reject_all(node: Node) -> None:
+    _add_constraint(node, "not", {})
+
+
+def _drop_legacy_draft(node: Node, keyword: str) -> None:
+    if is_legacy_draft(node):
+        del node[keyword]
+
+
+def _move_definitions(node: Node, keyword: str) -> None:
+    definitions = dict(node.get("$defs") or {})
+    old = node.pop(keyword) or {}
+    for name, schema in old.items():
+        free = name
+        while free in definitions or (free != name and free in old):
+            free += "_"
+        definitions[free] = schema
+    node["$defs"] = definitions
+
+
+def _split_items(node: Node, keyword: str) -> None:
+    if not isinstance(node[keyword], list | tuple):
+        return
+    first, rest = node.pop(keyword), node.pop("additionalItems", None)
     if first:
         node["prefixItems"] = list(first)
     if rest is not None:
         node["items"] = rest
 
 
-def _drop_additional(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
-    # Only beside items in array form it says something, and goes with them.
+def _drop_additional_items(node: Node, keyword: str) -> None:
+    # It has a meaning only beside an array of items, whose rule moves it.
     if not isinstance(node.get("items"), list | tuple):
-        del node[word]
+        del node[keyword]
 
 
-def _drop_empty(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
-    if node[word] in ([], ()):
-        del node[word]
+def _split_dependencies(node: Node, keyword: str) -> None:
+    for name, value in (node.pop(keyword) or {}).items():
+        target = "dependentRequired" if isinstance(value, list | tuple) else "dependentSchemas"
+        node[target] = {name: value, **(node.get(target) or {})}
 
 
-def _drop_old_draft(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
-    if is_draft_4(node):
-        del node[word]
+def _drop_empty_list(node: Node, keyword: str) -> None:
+    if node[keyword] in ([], ()):
+        del node[keyword]
 
 
-def _split_dependencies(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
-    for name, wish in (node.pop(word) or {}).items():
-        kind = "dependentRequired" if isinstance(wish, list | tuple) else "dependentSchemas"
-        node[kind] = {name: wish, **(node.get(kind) or {})}
+def _close_empty_union(node: Node, keyword: str) -> None:
+    if node[keyword] in ([], ()):
+        del node[keyword]
+        _reject_all(node)
 
 
-def _close_empty_union(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
-    if node[word] in ([], ()):
-        del node[word]
-        _impossible(node)
-
-
-def _convert_null_in_enum(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
-    values = node[word]
-    if values and all(v is not None for v in values):
+def _convert_null_in_enum(node: Node, keyword: str) -> None:
+    values = node[keyword]
+    if values and all(value is not None for value in values):
         return
-    del node[word]
+    del node[keyword]
     if values is None:
         return
     others = [value for value in values if value is not None]
-    if len(others) == len(values) or not _takes_null(node):
+    if len(others) == len(values) or not _allows_null(node):
         if others:
             node["enum"] = others
         else:
-            _impossible(node)
+            _reject_all(node)
         return
-    kinds = _types_of(node)
-    if not others or kinds == ["null"]:
+    types = _types_of(node)
+    if not others or types == ["null"]:
         node["type"] = "null"
         return
     branch: Node = {"enum": others}
-    if kinds:
-        solid = [kind for kind in kinds if kind != "null"]
-        branch["type"] = solid[0] if len(solid) == 1 else solid
+    if types:
+        rest = [name for name in types if name != "null"]
+        branch["type"] = rest[0] if len(rest) == 1 else rest
         del node["type"]
-    add_constraint(node, "anyOf", [branch, {"type": "null"}])
+    _add_constraint(node, "anyOf", [branch, {"type": "null"}])
 
 
-def _convert_null_const(node: Node, word: str, _place: str, _account: SchemaContext) -> None:
-    if node[word] is not None:
+def _convert_null_const(node: Node, keyword: str) -> None:
+    if node[keyword] is not None:
         return
-    del node[word]
-    if _takes_null(node):
+    del node[keyword]
+    if _allows_null(node):
         node["type"] = "null"
     else:
-        _impossible(node)
+        _reject_all(node)
 
 
 def _types_of(node: Node) -> list[Any]:
-    kinds = node.get("type") or []
-    return list(kinds) if isinstance(kinds, list | tuple) else [kinds]
+    types = node.get("type") or []
+    return list(types) if isinstance(types, list | tuple) else [types]
 
 
-def _takes_null(node: Node) -> bool:
-    kinds = _types_of(node)
-    return not kinds or "null" in kinds
-
-
-def _describe_size_limit(node: Node, word: str, place: str, account: SchemaContext) -> None:
-    highest, words = LIMITS[word]
-    value = node[word]
-    if isinstance(value, int | float) and value > highest:
-        del node[word]
-        describe_limit(node, words.format(value), f"{word} at {place}", account)
-
-
-def _describe_contains(node: Node, _word: str, place: str, account: SchemaContext) -> None:
-    """Leaves the demand for one item, which needs no number, unless none is demanded."""
-    least, most = node.pop("minContains", None), node.pop("maxContains", None)
-    if "contains" not in node:
-        return
-    kind = json.dumps(node["contains"]).decode()
-    if least not in (None, 0, 1):
-        describe_limit(
-            node, f"At least {least} items fit {kind}.", f"minContains at {place}", account
-        )
-    if most is not None:
-        describe_limit(
-            node, f"At most {most} items fit {kind}.", f"maxContains at {place}", account
-        )
-    if least == 0:
-        del node["contains"]
-
-
-def describe_limit(node: Node, words: str, what: str, account: SchemaContext) -> None:
-    """Says in the description what is left out of a schema, which lets more values fit."""
-    said = node.get("description")
-    node["description"] = f"{said} {words}" if isinstance(said, str) and said else words
-    account.left_out.append(what)
+def _allows_null(node: Node) -> bool:
+    types = _types_of(node)
+    return not types or "null" in types
 
 
 _RULES: Mapping[str, Rule] = {
-    "$schema": _drop_old_draft,
+    "$schema": _drop_legacy_draft,
     "definitions": _move_definitions,
     "items": _split_items,
-    "additionalItems": _drop_additional,
+    "additionalItems": _drop_additional_items,
     "dependencies": _split_dependencies,
-    "allOf": _drop_empty,
-    "prefixItems": _drop_empty,
+    "allOf": _drop_empty_list,
+    "prefixItems": _drop_empty_list,
     "anyOf": _close_empty_union,
     "oneOf": _close_empty_union,
     "enum": _convert_null_in_enum,
     "const": _convert_null_const,
-    "minContains": _describe_contains,
-    "maxContains": _describe_contains,
-    **dict.fromkeys(LIMITS, _describe_size_limit),
 }
 
+
+# The walk: every subschema once, then the references.
+
+
+def walk_schema(schema: Mapping[str, Any], context: SchemaContext) -> Node:
+    """Return a copy of a schema with the rules applied to all subschemas.
+
+    Raises:
+        UsageError: A subschema is neither an object nor a boolean, or a ``$ref`` is unresolvable.
+    """
+    return _Walker(schema, context).walk()
+
+
+class _Walker:
+    """Copies the subschemas of a document, level by level, without recursion."""
+
+    def __init__(self, root: Mapping[str, Any], context: SchemaContext) -> None:
+        self._root = root
+        self._context = context
+        self._legacy = is_legacy_draft(root)
+        # By id of the original, which is stored too: an id can be reused once its object is freed.
+        self._visited: dict[int, tuple[Any, Node, Path]] = {}
+        self._queue: deque[tuple[Any, Any, Path]] = deque()
+        self._with_reference: deque[Node] = deque()
+        self._rewritten: dict[str, str] = {}
+
+    def walk(self) -> Node:
+        holder: dict[str, Any] = {"": self._root}
+        self._visit_all(holder, "", None)
+        root: Node = holder[""]
+        while self._with_reference:
+            node = self._with_reference.popleft()
+            node["$ref"] = self._rewrite(node["$ref"], root)
+        return root
+
+    def _rewrite(self, reference: Any, root: Node) -> str:
+        """Return the reference to the new location of a schema.
+
+        Rules move schemas. A target that was not visited, such as ``#/components/schemas/A``, is
+        added to ``$defs``.
+        """
+        target = resolve(self._root, reference, self._context)
+        if reference not in self._rewritten:
+            visited = self._visited.get(id(target))
+            path = self._add_definition(reference, target, root) if visited is None else visited[2]
+            self._rewritten[reference] = to_pointer(path)
+        return self._rewritten[reference]
+
+    def _add_definition(self, reference: str, target: Any, root: Node) -> Path:
+        definitions = root.setdefault("$defs", {})
+        name = pointer_tokens(reference)[-1]
+        while name in definitions:
+            name += "_"
+        definitions[name] = target
+        path: Path = ((None, "$defs"), name)
+        self._visit_all(definitions, name, path)
+        return path
+
+    def _visit_all(self, holder: Any, key: Any, path: Path) -> None:
+        self._queue.append((holder, key, path))
+        while self._queue:
+            holder, key, path = self._queue.popleft()
+            holder[key] = self._visit(holder[key], path)
+
+    def _visit(self, schema: Any, path: Path) -> Node:
+        if isinstance(schema, bool):
+            return {} if schema else {"not": {}}
+        if not isinstance(schema, Mapping):
+            raise self._misplaced_value_error(schema, path)
+        if (visited := self._visited.get(id(schema))) is not None:
+            return visited[1]
+        for keyword, value in schema.items():
+            wanted = CONTAINER_TYPES.get(keyword)
+            if wanted is not None and value is not None and not isinstance(value, wanted):
+                raise self._misplaced_value_error(value, (path, keyword))
+        node = dict(schema)
+        apply_rules(node, path, self._context, legacy=self._legacy)
+        if "$ref" in node:
+            self._with_reference.append(node)
+        self._visited[id(schema)] = (schema, node, path)
+        self._enqueue_subschemas(node, path)
+        return node
+
+    def _enqueue_subschemas(self, node: Node, path: Path) -> None:
+        for keyword, value in list(node.items()):
+            kind = SUBSCHEMA_KEYWORDS.get(keyword)
+            below: Path = (path, keyword)
+            if kind is None:
+                continue
+            if value is None:
+                del node[keyword]
+            elif kind == "single":
+                if not (isinstance(value, bool) and keyword in MAY_BE_BOOLEAN):
+                    self._queue.append((node, keyword, below))
+            else:
+                copied = node[keyword] = dict(value) if kind == "map" else list(value)
+                keys = copied if kind == "map" else range(len(copied))
+                self._queue.extend((copied, key, (below, str(key))) for key in keys)
+
+    def _misplaced_value_error(self, value: Any, path: Path) -> UsageError:
+        return self._context.error(
+            f"has {value!r} at {to_pointer(path)}, which is not a schema",
+            "A schema is an object; properties and $defs map names to schemas, unions list them.",
+        )
+
+
+# The root: an object, for which xAI wants "type": "object".
 
 _UNIONS = ("anyOf", "oneOf")
 
 
-def normalize_root(root: Node, account: SchemaContext) -> Node:
-    """The schema with an object at its root instead of a reference to one.
+def normalize_root(root: Node, context: SchemaContext) -> Node:
+    """Return the schema with an object at its root instead of a reference to one.
 
     Raises:
-        UsageError: Its root is no object, or may be something else too.
+        UsageError: The root accepts values that are not objects.
     """
-    root = _resolve_root(root, account)
-    if not _is_object(root):
-        raise account.refusal(
+    root = _resolve_root(root, context)
+    if not _accepts_only_objects(root, context):
+        raise context.error(
             "is not an object at its root",
             "Wrap it in an object: {'type': 'object', 'properties': {'value': …}}.",
         )
@@ -212,132 +332,38 @@ def normalize_root(root: Node, account: SchemaContext) -> Node:
     return root
 
 
-def _resolve_root(root: Node, account: SchemaContext) -> Node:
+def _resolve_root(root: Node, context: SchemaContext) -> Node:
     seen = {"#"}
     while "$ref" in root:
         reference = root["$ref"]
         if reference in seen:
-            raise account.refusal("is nothing but a reference to itself", "Say what it is.")
+            raise context.error("is only a reference to itself", "Define the object.")
         seen.add(reference)
-        beside = {word: value for word, value in root.items() if word != "$ref"}
-        if beside.keys() <= ANNOTATIONS:
-            root = {**resolve(root, reference), **beside}
+        siblings = {keyword: value for keyword, value in root.items() if keyword != "$ref"}
+        if siblings.keys() <= ANNOTATIONS:
+            root = {**resolve(root, reference, context), **siblings}
         else:
-            # Merged, "additionalProperties" of the one would speak of properties of the other.
-            beside["allOf"] = [*beside.get("allOf", ()), {"$ref": reference}]
-            root = beside
+            # Merged, "additionalProperties" of one would apply to "properties" of the other.
+            siblings["allOf"] = [*siblings.get("allOf", ()), {"$ref": reference}]
+            root = siblings
     return root
 
 
-def _is_object(root: Node) -> bool:
-    waiting: list[Any] = [root]
+def _accepts_only_objects(root: Node, context: SchemaContext) -> bool:
+    queue: list[Any] = [root]
     seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
+    while queue:
+        node = queue.pop()
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if node.get("type", "object") not in ("object", ["object"], ("object",)):
+        values = [*node.get("enum", ()), *([node["const"]] if "const" in node else ())]
+        if "type" in node and _types_of(node) != ["object"]:
             return False
-        if not all(isinstance(value, Mapping) for value in _values(node)):
+        if not all(isinstance(value, Mapping) for value in values):
             return False
         if "$ref" in node:
-            waiting.append(resolve(root, node["$ref"]))
-        for word in (*_UNIONS, "allOf"):
-            waiting += node.get(word, ())
+            queue.append(resolve(root, node["$ref"], context))
+        for keyword in (*_UNIONS, "allOf"):
+            queue += node.get(keyword, ())
     return True
-
-
-def _values(node: Node) -> list[Any]:
-    return [*node.get("enum", ()), *([node["const"]] if "const" in node else ())]
-
-
-_Waiting = deque[tuple[Any, Any, str]]
-
-
-def walk_schema(schema: Mapping[str, Any], account: SchemaContext) -> Node:
-    """A copy of a schema with every object in it tidied, and all references leading somewhere."""
-    way = _Walk(schema, account)
-    root = way.clean(schema, "#")
-    while way.references.added:
-        name, target = way.references.added.popitem()
-        root.setdefault("$defs", {})[name] = way.clean(target, f"#/$defs/{name}")
-    return root
-
-
-class _Walk:
-    def __init__(self, schema: Mapping[str, Any], account: SchemaContext) -> None:
-        self.references = References(schema, account)
-        self._account = account
-        self._old = is_draft_4(schema)
-        # The originals are kept too: the number of one that is gone could be given to another.
-        self._done: dict[int, tuple[Any, Node]] = {}
-
-    def clean(self, schema: Any, place: str) -> Node:
-        top: dict[str, Node] = {"": schema}
-        waiting: _Waiting = deque([(top, "", place)])
-        while waiting:
-            holder, key, at = waiting.popleft()
-            holder[key] = self._cleaned(holder[key], at, waiting)
-        return top[""]
-
-    def _cleaned(self, schema: Any, place: str, waiting: _Waiting) -> Node:
-        if isinstance(schema, bool):
-            return {} if schema else {"not": {}}
-        if not isinstance(schema, Mapping):
-            raise self._misplaced(schema, place)
-        done = self._done.get(id(schema))
-        if done is not None:
-            return done[1]
-        node = dict(schema)
-        for word, value in schema.items():
-            holder = HOLDERS.get(word)
-            if holder is not None and value is not None and not isinstance(value, holder):
-                raise self._misplaced(value, f"{place}/{word}")
-        apply_rules(node, place, self._account, old=self._old)
-        if "$ref" in node:
-            node["$ref"] = self.references.moved(node["$ref"])
-        self._done[id(schema)] = (schema, node)
-        self._enqueue(node, place, waiting)
-        return node
-
-    def _enqueue(self, node: Node, place: str, waiting: _Waiting) -> None:
-        for word, value in list(node.items()):
-            kind = KINDS.get(word)
-            if kind is None:
-                continue
-            at = f"{place}/{word}"
-            if value is None:
-                # Generators write so what is not there.
-                del node[word]
-            elif kind == "single":
-                if not (isinstance(value, bool) and word in MAY_BE_BOOLEAN):
-                    waiting.append((node, word, at))
-            else:
-                node[word] = members = self._members(kind, value, at)
-                keys = members if kind == "map" else range(len(members))
-                waiting.extend((members, key, f"{at}/{key}") for key in keys)
-
-    def _members(self, kind: str, value: Any, place: str) -> Any:
-        if kind == "map" and isinstance(value, Mapping):
-            return dict(value)
-        if kind == "list" and isinstance(value, list | tuple):
-            return list(value)
-        raise self._misplaced(value, place)
-
-    def _misplaced(self, value: Any, place: str) -> Exception:
-        return self._account.refusal(
-            f"has {value!r} at {place}, which is no schema there",
-            "A schema is an object; properties and $defs map names to schemas, unions list them.",
-        )
-
-
-def sanitize(schema: Mapping[str, Any], *, field: str, name: str) -> Node:
-    """A clean copy of a schema; see ``clean_schema``."""
-    account = SchemaContext(field, name)
-    if not isinstance(schema, Mapping):
-        raise account.refusal(f"is {schema!r}, which is no object", "Give a JSON schema.")
-    walked = walk_schema(schema, account)
-    clean = normalize_root(walked, account)
-    account.warn()
-    return clean

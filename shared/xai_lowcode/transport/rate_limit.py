@@ -101,7 +101,7 @@ def picklable_or_none(limiter: Any) -> Any:
     except Exception:  # noqa: BLE001 - objects of any kind refuse with errors of any kind
         warnings.warn(
             f"rate_limiter: {type(limiter).__name__} counts within this process and cannot be"
-            " pickled: the copy goes without it. See docs/scaling.md for one that is shared.",
+            " pickled: the copy goes without it. See docs/concurrency.md for one that is shared.",
             UserWarning,
             stacklevel=3,
         )

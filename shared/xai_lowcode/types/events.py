@@ -1,7 +1,7 @@
-"""A reply while it arrives, event by event; ``folding`` makes the whole of them.
+"""Events of a streamed response; ``chat.accumulator`` combines them into a ``ChatResponse``.
 
-Heartbeats have no event; dialects swallow them. Events are not frozen: one is made for each chunk,
-and a frozen one takes three times as long to make.
+Heartbeats produce no event. Events are not frozen: one is created for each chunk, and creating a
+frozen dataclass takes three times as long.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from xai_lowcode.types.responses import Citation, Usage
 
 @dataclass(slots=True)
 class ResponseStarted:
-    """The reply's own facts; comes first, once."""
+    """Metadata of the response; the first event, emitted once."""
 
     id: str = ""
     model: str = ""
@@ -26,13 +26,13 @@ class ResponseStarted:
 
 @dataclass(slots=True)
 class TextDelta:
-    """More text.
+    """A piece of text content.
 
     Attributes:
-        text: The new piece.
-        choice: Which answer it belongs to.
-        logprobs: Probabilities of its tokens, if asked for.
-        raw: The chunk it came in, without envelope.
+        text: The new text.
+        choice: Index of the choice it belongs to.
+        logprobs: Log probabilities of its tokens, if requested.
+        raw: The chunk that contained it, without the envelope.
     """
 
     text: str
@@ -43,7 +43,7 @@ class TextDelta:
 
 @dataclass(slots=True)
 class ReasoningDelta:
-    """More of what the model shows of its thoughts."""
+    """A piece of reasoning content."""
 
     text: str
     choice: int = 0
@@ -52,7 +52,7 @@ class ReasoningDelta:
 
 @dataclass(slots=True)
 class ToolCallDelta:
-    """A tool call, whole or a piece of it; pieces with one ``index`` belong together."""
+    """A tool call or a part of one; parts with the same ``index`` belong together."""
 
     index: int
     id: str = ""
@@ -64,7 +64,7 @@ class ToolCallDelta:
 
 @dataclass(slots=True)
 class RefusalDelta:
-    """More of the text with which the model refuses."""
+    """A piece of the refusal message."""
 
     text: str
     choice: int = 0
@@ -73,7 +73,7 @@ class RefusalDelta:
 
 @dataclass(slots=True)
 class ServerToolCalled:
-    """A tool of xAI's own was used."""
+    """A server-side tool was called."""
 
     part: ServerToolPart
     choice: int = 0
@@ -82,7 +82,7 @@ class ServerToolCalled:
 
 @dataclass(slots=True)
 class ImageGenerated:
-    """A picture is part of the answer."""
+    """An image was generated."""
 
     image: ImagePart
     choice: int = 0
@@ -91,7 +91,7 @@ class ImageGenerated:
 
 @dataclass(slots=True)
 class OutputItemDone:
-    """An item is complete, to be sent back as it is by the dialect that gave it."""
+    """An output item is complete; the same dialect sends it back unchanged."""
 
     item: Mapping[str, Any]
     dialect: str
@@ -101,7 +101,7 @@ class OutputItemDone:
 
 @dataclass(slots=True)
 class CitationAdded:
-    """A source of the answer; each comes once."""
+    """A citation; each is emitted once."""
 
     citation: Citation
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -109,7 +109,7 @@ class CitationAdded:
 
 @dataclass(slots=True)
 class ChoiceFinished:
-    """An answer is complete."""
+    """A choice is complete."""
 
     reason: str
     choice: int = 0
@@ -118,7 +118,7 @@ class ChoiceFinished:
 
 @dataclass(slots=True)
 class UsageReported:
-    """What the call used; comes at most once, last."""
+    """Token usage of the call; the last event, emitted at most once."""
 
     usage: Usage
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -134,6 +134,6 @@ ChoiceEvent = (
     | OutputItemDone
     | ChoiceFinished
 )
-"""What belongs to one of the answers."""
+"""Events that belong to one choice."""
 
 StreamEvent = ResponseStarted | ChoiceEvent | CitationAdded | UsageReported

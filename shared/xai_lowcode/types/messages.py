@@ -1,6 +1,6 @@
 """Messages of a conversation and their parts.
 
-Plain values without any wire format or framework. Dialects render them, adapters create them.
+Plain values, independent of any API and framework. Dialects render them, adapters create them.
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,19 @@ from xai_lowcode._internal.short_repr import ShortReprMixin
 
 Role = Literal["system", "user", "assistant", "tool"]
 
-
 ROLES: frozenset[str] = frozenset(get_args(Role))
 
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """Text."""
+    """Text content."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ImagePart(ShortReprMixin):
-    """A picture: an address (http, https or a data URL), or the id of an uploaded file."""
+    """An image: a URL (http, https or data), or the id of an uploaded file."""
 
     url: str | None = None
     file_id: str | None = None
@@ -33,7 +32,7 @@ class ImagePart(ShortReprMixin):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FilePart(ShortReprMixin):
-    """A document: an address, the id of an uploaded file, or base64 data with its type and name."""
+    """A document: a URL, the id of an uploaded file, or base64 data with its type and name."""
 
     url: str | None = None
     file_id: str | None = None
@@ -44,14 +43,14 @@ class FilePart(ShortReprMixin):
 
 @dataclass(frozen=True, slots=True)
 class ReasoningPart:
-    """What the model thought, as far as it shows."""
+    """Reasoning content, as far as the model returns it."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallPart:
-    """A call of a tool by the model; ``arguments`` is the JSON text as the model wrote it."""
+    """A tool call by the model; ``arguments`` is the JSON string that the model generated."""
 
     id: str
     name: str
@@ -60,7 +59,7 @@ class ToolCallPart:
 
 @dataclass(frozen=True, slots=True)
 class ToolResultPart:
-    """What a tool gave back."""
+    """The result of a tool call."""
 
     call_id: str
     content: tuple[TextPart | ImagePart | FilePart, ...]
@@ -68,15 +67,15 @@ class ToolResultPart:
 
 @dataclass(frozen=True, slots=True)
 class ServerToolPart:
-    """A tool of xAI's own that the model used: it was run there, and is not for the caller to run.
+    """A call of a server-side tool, which xAI has executed.
 
     Attributes:
-        kind: The item's type on the wire, for instance ``"web_search_call"``.
+        kind: Type of the output item, for instance ``"web_search_call"``.
         id: Its id; not unique.
-        name: Name of the tool, where the kind does not say it.
-        arguments: What it was asked, as JSON text or plain text.
-        result: What it gave back, as far as xAI shows it: plain JSON; None where it shows nothing.
-        failed: Whether xAI says that it did not work.
+        name: Name of the tool, if it does not follow from the kind.
+        arguments: Its input, as a JSON string or plain string.
+        result: Its output as JSON, as far as xAI returns it; None if it does not.
+        failed: Whether xAI reports a failure.
     """
 
     kind: str
@@ -94,16 +93,16 @@ Part = (
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation.
+    """One message of a conversation.
 
     Attributes:
-        role: Who speaks.
-        parts: What is said, in order.
-        name: Name of the speaker; of use for users only.
-        items: What the service answered, verbatim and in order (ids repeat). The dialect that gave
-            them sends them back instead of the parts, encrypted reasoning included.
+        role: Role of the author.
+        parts: The content, in order.
+        name: Name of the author; used for the role ``user`` only.
+        items: Output items of the service, unchanged and in order (ids repeat). The dialect that
+            produced them sends them back instead of the parts, encrypted reasoning included.
         dialect: The dialect of the items; other dialects render the parts.
-        stored_id: Id of the response that xAI stored for this message; empty for none.
+        stored_id: Id of the response that xAI stored for this message; empty if none.
     """
 
     role: Role

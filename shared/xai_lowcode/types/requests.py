@@ -1,4 +1,4 @@
-"""How a deferred answer is waited for: a user's wish, apart from the waiting (``deferred``)."""
+"""A chat request with its tools, response format and options; options of polling."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,70 +6,70 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from xai_lowcode._internal.credentials import credential_error
-from xai_lowcode._internal.progress import Wish, check_wish
+from xai_lowcode._internal.progress import Progress, check_progress
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import Message
 
 
 @dataclass(frozen=True, slots=True)
 class PollingOptions:
-    """How a deferred answer is waited for.
+    """How to poll for a deferred completion.
 
     Attributes:
-        timeout: Seconds until the answer must be there; xAI keeps it for 24 hours.
-        poll_timeout: Seconds for one look. Some gateways never answer while nothing is ready; a
-            finished answer must have time to arrive, since it can be fetched once.
-        initial_delay: Seconds before the first look.
-        max_delay: Pauses grow by half up to this; a ``Retry-After`` counts for one pause.
-        progress: True shows how long it takes in notebooks and terminals; a function is called
-            before each look with the number of looks so far and the seconds passed.
+        timeout: Seconds until the result must be ready; xAI keeps it for 24 hours.
+        poll_timeout: Timeout of one poll in seconds. Some gateways do not respond until the result
+            is ready; the result must have time to arrive, since it can be retrieved only once.
+        initial_delay: Seconds before the first poll.
+        max_delay: Upper limit of the delay in seconds, which grows by half after each poll. A
+            ``Retry-After`` header applies to one delay.
+        progress: True for a progress bar of tqdm, or a function that is called before each poll
+            with the number of polls and the seconds passed.
 
     Raises:
-        UsageError: A duration is not positive, or ``progress`` is no such wish.
+        UsageError: A duration is not positive, or ``progress`` is invalid.
     """
 
     timeout: float = 3600.0
     poll_timeout: float = 30.0
     initial_delay: float = 1.0
     max_delay: float = 15.0
-    progress: Wish = None
+    progress: Progress = None
 
     def __post_init__(self) -> None:
-        check_wish(self.progress)
+        check_progress(self.progress)
         for name in ("timeout", "poll_timeout", "initial_delay", "max_delay"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise UsageError(f"{name}: a number above 0 is needed, not {value!r}.", field=name)
+                raise UsageError(f"{name}: must be a number above 0, not {value!r}.", field=name)
 
 
-def parse_polling(wish: Any) -> PollingOptions | None:
-    """A user's word for it: True, False, None, or a ``PollingOptions``.
+def parse_polling(deferred: Any) -> PollingOptions | None:
+    """Return the polling options of an argument ``deferred``; None if it is False or None.
 
     Raises:
-        UsageError: It is something else.
+        UsageError: It is neither a boolean nor a ``PollingOptions``.
     """
-    match wish:
+    match deferred:
         case None | False:
             return None
         case True:
             return PollingOptions()
         case PollingOptions():
-            return wish
+            return deferred
         case _:
             raise UsageError(
-                f"deferred: True or a PollingOptions is needed, not {wish!r}.", field="deferred"
+                f"deferred: must be True or a PollingOptions, not {deferred!r}.", field="deferred"
             )
 
 
 Api = Literal["auto", "chat_completions", "messages", "responses"]
-
 
 APIS: frozenset[str] = frozenset(get_args(Api))
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool that the model may call; ``parameters`` is a JSON schema of an object."""
+    """A tool that the model may call; ``parameters`` is the JSON schema of an object."""
 
     name: str
     description: str = ""
@@ -79,7 +79,7 @@ class ToolSpec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise UsageError("tools: a tool without a name.", field="tools")
+            raise UsageError("tools: a tool has no name.", field="tools")
         if not isinstance(self.parameters, Mapping):
             raise UsageError(
                 f"tools: the parameters of {self.name!r} are not a JSON schema.", field="tools"
@@ -88,13 +88,13 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class ServerTool:
-    """A tool that xAI runs itself; responses alone have them.
+    """A server-side tool, which xAI executes; supported by the Responses API only.
 
     Attributes:
         type: ``"web_search"``, ``"x_search"``, ``"code_interpreter"``, ``"file_search"``,
-            ``"mcp"``, ``"image_generation"``, or what else xAI knows.
-        options: Its further members, sent as they are; not in the repr, since they may hold the
-            key of another service.
+            ``"mcp"``, ``"image_generation"``, or another type that xAI supports.
+        options: Its other fields, sent unchanged; not in the repr, since they may contain a
+            credential of another service.
     """
 
     type: str
@@ -103,7 +103,7 @@ class ServerTool:
 
 @dataclass(frozen=True, slots=True)
 class NamedTool:
-    """The choice of one tool by its name."""
+    """Forces a call of the tool with this name."""
 
     name: str
 
@@ -113,7 +113,7 @@ ToolChoice = Literal["auto", "none", "required"] | NamedTool
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """The wish for JSON: any object, or one that fits a schema.
+    """Structured output: any JSON object, or one that matches a schema.
 
     Attributes:
         schema: JSON schema; None for any JSON object.
@@ -124,13 +124,9 @@ class ResponseFormat:
     name: str = "answer"
 
 
-_NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
-
-
-_WHOLE_NUMBERS = ("max_tokens", "n", "seed", "top_logprobs", "max_turns")
-
-
-_TEXTS = (
+_NUMBER_OPTIONS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+_INTEGER_OPTIONS = ("max_tokens", "n", "seed", "top_logprobs", "max_turns")
+_STRING_OPTIONS = (
     "reasoning_effort",
     "user",
     "service_tier",
@@ -142,46 +138,44 @@ _TEXTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """One question to a model. Options that are None are not sent.
+    """A request to a chat model. Options that are None are not sent.
 
     Attributes:
-        model: Name of the model; any name is sent as it is.
-        messages: The conversation so far.
-        tools: Tools the model may call, executed by the caller.
-        tool_choice: Whether, or which, a tool must be called.
-        parallel_tool_calls: Whether several calls may come at once.
-        response_format: The wish for JSON.
-        temperature: 0 to 2.
-        top_p: 0 to 1.
-        max_tokens: Limit of visible tokens; reasoning does not count.
-        stop: Texts that end the answer, and are not part of it.
-        n: Number of answers.
-        seed: For answers as alike as possible.
-        presence_penalty: -2 to 2; reasoning models refuse it.
-        frequency_penalty: -2 to 2; reasoning models refuse it.
-        logprobs: Whether to return probabilities of tokens.
-        top_logprobs: 0 to 8 alternatives for each token.
-        reasoning_effort: How long to think: ``"low"``, ``"high"`` and what else a model knows.
+        model: Name of the model, sent unchanged.
+        messages: The conversation.
+        tools: Tools that the model may call and the caller executes.
+        tool_choice: Whether a tool must be called, and which.
+        parallel_tool_calls: Whether the model may call several tools at once.
+        response_format: Structured output.
+        temperature: Sampling temperature, 0 to 2.
+        top_p: Nucleus sampling, 0 to 1.
+        max_tokens: Maximum number of output tokens, without reasoning.
+        stop: Stop sequences, which are not part of the output.
+        n: Number of choices.
+        seed: Seed for sampling that is as deterministic as possible.
+        presence_penalty: -2 to 2; reasoning models reject it.
+        frequency_penalty: -2 to 2; reasoning models reject it.
+        logprobs: Whether to return log probabilities of tokens.
+        top_logprobs: Number of alternatives for each token, 0 to 8.
+        reasoning_effort: ``"low"``, ``"high"`` or another value that the model supports.
         user: An id of the end user, for abuse detection.
         service_tier: ``"default"`` or ``"priority"``.
-        prompt_cache_key: Requests with one key share xAI's prompt cache.
-        server_tools: Tools that xAI may run itself; see ``server_tools``.
-        previous_response_id: A stored response that this request goes on from.
-        store: Whether xAI keeps the response, for 30 days; its default is to keep it.
-        include: What else is to be told, for instance ``"reasoning.encrypted_content"``.
-        reasoning_summary: How thoughts are summed up: ``"auto"``, ``"concise"``, ``"detailed"``.
-        max_turns: Limit of rounds with server tools.
-        deferred: Whether the answer is only promised, to be fetched later.
-        api: The wire form: ``"auto"``, ``"chat_completions"``, ``"messages"``, ``"responses"``, or
-            ``"completions"``, which takes one text and is refused by models that reason.
-        stream_usage: Whether a stream ends with its usage.
-        clean_schemas: Whether the JSON schemas of tools and of the response format are brought to
-            what xAI takes; see ``schemas``.
-        extra: Further members of the request body, sent as they are, but for credentials; see
-            ``credentials``.
+        prompt_cache_key: Requests with the same key share xAI's prompt cache.
+        server_tools: Server-side tools; see ``chat.server_tools``.
+        previous_response_id: Id of the stored response that this request continues.
+        store: Whether xAI stores the response for 30 days, which is its default.
+        include: Additional output to return, for instance ``"reasoning.encrypted_content"``.
+        reasoning_summary: Summary of the reasoning: ``"auto"``, ``"concise"``, ``"detailed"``.
+        max_turns: Maximum number of rounds with server-side tools.
+        deferred: Whether to create a deferred completion, whose result is retrieved later.
+        api: ``"auto"``, ``"chat_completions"``, ``"messages"`` or ``"responses"``.
+        stream_usage: Whether a stream ends with the token usage.
+        clean_schemas: Whether JSON schemas of tools and of the response format are converted to the
+            form that xAI accepts; see ``json_schema``.
+        extra: Additional fields of the request body, sent unchanged. Credentials are rejected.
 
     Raises:
-        UsageError: A field has an impossible value, or ``extra`` holds a credential.
+        UsageError: A field has an invalid value, or ``extra`` contains a credential.
     """
 
     model: str
@@ -218,29 +212,31 @@ class ChatRequest:
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model.strip():
-            raise UsageError("model: a name is needed, for instance 'grok-4.7'.", field="model")
+            raise UsageError(
+                "model: must not be empty. Pass a model name such as 'grok-4.7'.", field="model"
+            )
         if not self.messages:
-            raise UsageError("messages: there is nothing to answer.", field="messages")
-        for name in _NUMBERS:
+            raise UsageError("messages: must not be empty.", field="messages")
+        for name in _NUMBER_OPTIONS:
             _check_type(name, getattr(self, name), (int, float), "a number")
-        for name in _WHOLE_NUMBERS:
-            _check_type(name, getattr(self, name), (int,), "a whole number")
-        for name in _TEXTS:
-            _check_type(name, getattr(self, name), (str,), "a text")
+        for name in _INTEGER_OPTIONS:
+            _check_type(name, getattr(self, name), (int,), "an integer")
+        for name in _STRING_OPTIONS:
+            _check_type(name, getattr(self, name), (str,), "a string")
         if not isinstance(self.api, str) or self.api not in APIS:
             raise UsageError(
-                f"api: one of {', '.join(sorted(APIS))} is needed, not {self.api!r}.", field="api"
+                f"api: must be one of {', '.join(sorted(APIS))}, not {self.api!r}.", field="api"
             )
         if not _is_sequence_of_str(self.stop) or not all(self.stop):
-            raise UsageError("stop: a list of texts that are not empty is needed.", field="stop")
+            raise UsageError("stop: must be a list of non-empty strings.", field="stop")
         if not _is_sequence_of_str(self.include):
-            raise UsageError("include: a list of texts is needed.", field="include")
+            raise UsageError("include: must be a list of strings.", field="include")
         check_tool_choice(self.tools, self.tool_choice)
-        if self.extra and (refusal := credential_error(self.extra)) is not None:
-            raise refusal
+        if self.extra and (error := credential_error(self.extra)) is not None:
+            raise error
 
     def given(self, names: Iterable[str]) -> dict[str, Any]:
-        """Those of the named options that are set, by name."""
+        """Return those of the named options that are set, by name."""
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
@@ -248,9 +244,9 @@ def _check_type(name: str, value: Any, kinds: tuple[type, ...], wanted: str) -> 
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise UsageError(f"{name}: {wanted} is needed, not {value!r}.", field=name)
+        raise UsageError(f"{name}: must be {wanted}, not {value!r}.", field=name)
     if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{name}: {value!r} is not a finite number.", field=name)
+        raise UsageError(f"{name}: must be a finite number, not {value!r}.", field=name)
 
 
 def _is_sequence_of_str(value: Any) -> bool:
@@ -262,7 +258,7 @@ def _is_sequence_of_str(value: Any) -> bool:
 
 
 def check_tool_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> None:
-    """Checks that a chosen tool is among the tools.
+    """Check that the tool of a ``tool_choice`` is among the tools.
 
     Raises:
         UsageError: It is not.
@@ -270,13 +266,11 @@ def check_tool_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> N
     names = [tool.name for tool in tools]
     if isinstance(choice, NamedTool) and choice.name not in names:
         raise UsageError(
-            f"tool_choice: there is no tool {choice.name!r};"
-            f" the tools are {', '.join(names) or 'none'}.",
+            f"tool_choice: there is no tool {choice.name!r}."
+            f" The tools are {', '.join(names) or 'none'}.",
             field="tool_choice",
         )
 
 
 OPTIONS = frozenset(f.name for f in fields(ChatRequest)) - {"model", "messages", "extra"}
-
-
 """Names of the options of a request, for adapters that take them as keyword arguments."""

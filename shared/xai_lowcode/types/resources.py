@@ -1,7 +1,7 @@
-"""What the smaller endpoints answer, as records that keep every field they do not know.
+"""Response models of the endpoints other than chat; unknown fields are kept in ``model_extra``.
 
-Fields are optional wherever xAI's documents and recordings disagree or change; ``model_extra``
-holds what is new. The chat endpoints' answers are read by the dialects instead.
+Fields are optional where xAI's documentation and recorded responses differ. The dialects parse
+responses of the chat endpoints.
 """
 
 from collections.abc import Callable
@@ -20,33 +20,33 @@ from xai_lowcode._internal.fork_safety import run_before_fork
 from xai_lowcode.errors import InvalidResponseError
 
 TOKEN_PRICE_PER_USD = 10_000
-"""Token prices are in 10^-4 US dollars for a million tokens (12500 is 1.25 dollars)."""
+"""Token prices are in 10^-4 US dollars per million tokens (12500 is 1.25 dollars)."""
 
 IMAGE_PRICE_PER_USD = 10_000_000_000
-"""Picture prices are in 10^-10 US dollars (200000000 is 0.02 dollars)."""
+"""Image prices are in 10^-10 US dollars (200000000 is 0.02 dollars)."""
 
 MAX_ERROR_LOCATIONS = 5
-"""How many places an error names."""
+"""Maximum number of locations in an error message."""
 
 R = TypeVar("R", bound="Resource")
 T = TypeVar("T")
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-"""An integer of 64 bits: a longer one cannot be divided, kept in an array, or even printed."""
+"""A 64-bit integer: a longer one cannot be divided, stored in an array, or printed."""
 
 FailFastList = Annotated[list[T], Field(fail_fast=True)]
-"""A list that is read up to its first fault: a long one may have a million of them."""
+"""A list whose validation stops at the first error: a long list may have a million."""
 
 
 class Resource(BaseModel):
-    """One object of an answer."""
+    """Base class of response models."""
 
-    # Built on first use: importing the package must not pay for records that nobody reads.
+    # The validators are built on first use, which makes the import of the package faster.
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True, protected_namespaces=())
 
 
 class Model(Resource):
-    """A model, as the model lists give it; prices in xAI's units, and in US dollars."""
+    """A model of a model list; prices in xAI's units, and in US dollars."""
 
     id: str
     created: Int64 | None = None
@@ -65,27 +65,27 @@ class Model(Resource):
 
     @property
     def input_usd_per_million(self) -> float | None:
-        """US dollars for a million tokens of prompt."""
+        """US dollars per million input tokens."""
         return _to_usd(self.prompt_text_token_price, TOKEN_PRICE_PER_USD)
 
     @property
     def cached_input_usd_per_million(self) -> float | None:
-        """US dollars for a million tokens of prompt that come from the cache."""
+        """US dollars per million cached input tokens."""
         return _to_usd(self.cached_prompt_text_token_price, TOKEN_PRICE_PER_USD)
 
     @property
     def output_usd_per_million(self) -> float | None:
-        """US dollars for a million tokens of answer, reasoning included."""
+        """US dollars per million output tokens, reasoning included."""
         return _to_usd(self.completion_text_token_price, TOKEN_PRICE_PER_USD)
 
     @property
     def usd_per_image(self) -> float | None:
-        """US dollars for a picture."""
+        """US dollars per image."""
         return _to_usd(self.image_price, IMAGE_PRICE_PER_USD)
 
 
 class ApiKey(Resource):
-    """The xAI key behind the token, as far as it may be shown."""
+    """The xAI API key that the gateway uses, redacted."""
 
     redacted_api_key: str
     name: str | None = None
@@ -97,35 +97,35 @@ class ApiKey(Resource):
 
 
 class TextToken(Resource):
-    """One token of a text."""
+    """A token of a tokenized text."""
 
     token_id: Int64
     string_token: str
     token_bytes: FailFastList[int] = Field(default_factory=list)
 
 
-class Ticket(Resource):
-    """The promise of a deferred answer."""
+class DeferredCompletion(Resource):
+    """The response to a deferred request: the id under which its result can be retrieved."""
 
     request_id: str
 
 
 class Deletion(Resource):
-    """That something was deleted."""
+    """The response to a deletion."""
 
     id: str
     deleted: bool
 
 
 class FileRecord(Resource):
-    """A file at xAI, of either generation of records.
+    """Metadata of a file at xAI, in the older or newer format.
 
     Attributes:
-        id: Its id (``file_id`` in the older generation).
-        name: Its name (``filename`` in the newer one).
-        size: Bytes (``bytes``, or ``size_bytes`` as a text).
-        created_at: When it came, as xAI gives it: seconds since 1970, or a text.
-        upload_status: ``Initializing``, ``Uploading``, ``Complete`` or ``Failed``; older ones only.
+        id: Id (``file_id`` in the older format).
+        name: Name (``filename`` in the newer format).
+        size: Size in bytes (``bytes``, or ``size_bytes`` as a string).
+        created_at: Time of creation as returned by xAI: Unix time in seconds, or a string.
+        upload_status: ``Initializing``, ``Uploading``, ``Complete`` or ``Failed``; older format.
         processing_status: ``pending``, ``processing``, ``complete``, ``failed`` or ``skipped``.
     """
 
@@ -142,34 +142,34 @@ class FileRecord(Resource):
 
 
 class FilePage(Resource):
-    """A page of the list of files; its token leads to the next, and stands on the last too."""
+    """A page of the file list; the last page has a ``pagination_token`` too."""
 
     data: FailFastList[FileRecord]
     pagination_token: str | None = None
 
 
-class UploadTicket(Resource):
-    """An upload that has begun."""
+class InitializedUpload(Resource):
+    """The id of an initialized upload."""
 
     file_id: str
 
 
 class BatchUpload(Resource):
-    """A batch of uploads; its form is not published, so ``model_extra`` has what it says."""
+    """A batch upload; xAI does not document its fields, which are in ``model_extra``."""
 
     batch_job_id: str | None = None
 
 
 class Embedding(Resource):
-    """One vector: numbers, or base64 of numbers if that was asked for."""
+    """One embedding: a list of numbers, or base64 if that encoding was requested."""
 
     index: Int64 = 0
     embedding: FailFastList[float] | str
 
     @field_validator("embedding", mode="before")
     @classmethod
-    def _unpacked(cls, value: Any) -> Any:
-        """The vector of xAI's older documents, which stands in an object that names its kind."""
+    def _unwrap_vector(cls, value: Any) -> Any:
+        """Unwrap the form of older documentation, an object with the encoding as its key."""
         match value:
             case {"Float": vector} | {"Base64": vector}:
                 return vector
@@ -178,7 +178,7 @@ class Embedding(Resource):
 
 
 class Embeddings(Resource):
-    """The vectors of a list of texts; ``usage`` as xAI gives it."""
+    """The embeddings of a list of texts; ``usage`` as returned by xAI."""
 
     data: FailFastList[Embedding]
     model: str | None = None
@@ -186,7 +186,7 @@ class Embeddings(Resource):
 
 
 class TextChoice(Resource):
-    """One text of a legacy completion."""
+    """A choice of a legacy completion."""
 
     index: Int64 = 0
     text: str
@@ -194,7 +194,7 @@ class TextChoice(Resource):
 
 
 class TextCompletion(Resource):
-    """A legacy completion; ``usage`` as xAI gives it."""
+    """A legacy completion; ``usage`` as returned by xAI."""
 
     id: str
     model: str | None = None
@@ -203,7 +203,7 @@ class TextCompletion(Resource):
 
 
 class LegacyCompletion(Resource):
-    """A legacy completion in Anthropic's form."""
+    """A legacy completion of the Anthropic-compatible endpoint."""
 
     id: str
     completion: str
@@ -212,18 +212,18 @@ class LegacyCompletion(Resource):
 
 
 def parse_resource(kind: type[R]) -> Callable[[Any], R]:
-    """Makes a parser for one record."""
+    """Return a parser for one resource."""
 
     def parse(body: Any) -> R:
         try:
             return kind.model_validate(body)
         except ValidationError as mismatch:
-            # Only the places: pydantic's own text, and the error itself, repeat the input.
-            faults = mismatch.errors(include_url=False, include_context=False, include_input=False)
-        places = [".".join(map(str, fault["loc"])) for fault in faults[:MAX_ERROR_LOCATIONS]]
-        named = ", ".join(place or "the answer" for place in places)
+            # Locations only: pydantic's messages, and the error itself, repeat the input.
+            errors = mismatch.errors(include_url=False, include_context=False, include_input=False)
+        locations = [".".join(map(str, error["loc"])) for error in errors[:MAX_ERROR_LOCATIONS]]
+        names = ", ".join(location or "the response" for location in locations)
         raise InvalidResponseError(
-            f"The answer is not a {kind.__name__}: {named} is missing or of another type.",
+            f"The response is not a valid {kind.__name__}: {names} is missing or of another type.",
             body=body,
         )
 
@@ -231,14 +231,14 @@ def parse_resource(kind: type[R]) -> Callable[[Any], R]:
 
 
 def parse_resources(kind: type[R], key: str) -> Callable[[Any], list[R]]:
-    """Makes a parser for a list of records below a key."""
-    parse_one = parse_resource(kind)
+    """Return a parser for a list of resources under a key."""
+    parse_item = parse_resource(kind)
 
     def parse(body: Any) -> list[R]:
         items = body.get(key) if isinstance(body, dict) else None
         if not isinstance(items, list):
-            raise InvalidResponseError(f"The answer has no list {key!r}.", body=body)
-        return [parse_one(item) for item in items]
+            raise InvalidResponseError(f"The response has no list {key!r}.", body=body)
+        return [parse_item(item) for item in items]
 
     return parse
 
@@ -247,11 +247,11 @@ def _to_usd(price: int | None, units: int) -> float | None:
     return None if price is None else price / units
 
 
-def _build_schemas(kind: type[Resource] = Resource) -> None:
-    for record in kind.__subclasses__():
-        record.model_rebuild()
-        _build_schemas(record)
+def _build_validators(kind: type[Resource] = Resource) -> None:
+    for subclass in kind.__subclasses__():
+        subclass.model_rebuild()
+        _build_validators(subclass)
 
 
-# pydantic builds a schema on first use under a lock, which a forked child would wait for.
-run_before_fork(_build_schemas)
+# pydantic builds a validator on first use under a lock, on which a forked child would block.
+run_before_fork(_build_validators)

@@ -1,6 +1,6 @@
-"""What we get: a reply with its choices, usage and citations.
+"""The response of a model: choices, usage and citations.
 
-Plain values, the same from every dialect, whether they came in one piece or in many (``events``).
+Plain values, the same for every API, streamed or not.
 """
 
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from typing import Any
 from xai_lowcode.types.messages import Message, Part, ReasoningPart, TextPart, ToolCallPart
 
 TICKS_PER_USD = 10_000_000_000
-"""xAI's unit of cost: 10^10 ticks are one US dollar."""
+"""Ticks, xAI's unit of cost, in one US dollar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call used. None means that the service did not say.
+    """Token usage and cost of a call. None means that the service did not return the value.
 
     Attributes:
         input_tokens: Tokens of the prompt, cached ones included.
-        output_tokens: Tokens of the answer, reasoning included.
-        total_tokens: As the service counted.
-        cached_input_tokens: Part of the input that came from the cache.
-        reasoning_tokens: Part of the output that was thought.
+        output_tokens: Tokens of the output, reasoning included.
+        total_tokens: Sum as returned by the service.
+        cached_input_tokens: Input tokens that were read from the cache.
+        reasoning_tokens: Output tokens that were used for reasoning.
         cost_ticks: Cost in 10^-10 US dollars.
     """
 
@@ -41,13 +41,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A source of the answer.
+    """A source cited in the response.
 
     Attributes:
-        url: Where it is.
-        title: What the service calls it.
-        start: Where its mark begins in the text; None where the service does not say.
-        end: Where its mark ends.
+        url: URL of the source.
+        title: Title, as returned by the service.
+        start: Start index of its marker in the text; None if the service did not return it.
+        end: End index of its marker.
     """
 
     url: str
@@ -58,16 +58,16 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer.
+    """One of the ``n`` choices of a response.
 
     Attributes:
         parts: Reasoning, text and tool calls, in this order.
-        finish_reason: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or what
-            else the service says.
-        logprobs: Probabilities of the tokens as xAI gives them, if asked for.
-        refusal: Text with which the model refused, if it did.
-        items: What the service answered, verbatim and in order, to be sent back as it is.
-        dialect: The dialect that gave the items.
+        finish_reason: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or
+            another value of the service.
+        logprobs: Log probabilities of the tokens as returned by xAI, if requested.
+        refusal: The refusal message, if the model refused.
+        items: Output items of the service, unchanged and in order, to be sent back.
+        dialect: The dialect of the items.
     """
 
     parts: tuple[Part, ...]
@@ -79,41 +79,41 @@ class Choice:
 
     @property
     def text(self) -> str:
-        """The visible text."""
+        """The text content."""
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
     @property
     def reasoning(self) -> str:
-        """What the model showed of its thoughts."""
+        """The reasoning content."""
         return "".join(part.text for part in self.parts if isinstance(part, ReasoningPart))
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
-        """The calls of the caller's tools."""
+        """The tool calls that the caller must execute."""
         return tuple(part for part in self.parts if isinstance(part, ToolCallPart))
 
     @property
     def message(self) -> Message:
-        """The answer as a turn of the conversation, to be sent back with the next request."""
+        """The assistant message, to be sent back with the next request."""
         return Message("assistant", self.parts, items=self.items, dialect=self.dialect)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatResponse:
-    """What a model answered.
+    """The response of a model.
 
     Attributes:
-        choices: The answers; one unless more were asked for.
-        id: The service's id of the reply.
-        model: The model that answered, which is often not the one asked for.
-        created: Seconds since 1970.
-        usage: What it used; None if the service did not say.
-        citations: Sources of the answer.
-        system_fingerprint: Version of xAI's back end.
-        service_tier: The tier that served the call.
-        api: The wire form it came in.
-        raw: xAI's body as it came; of a stream its last chunk.
-        headers: xAI's response headers, where the gateway passes them on.
+        choices: The choices; one unless ``n`` was set.
+        id: Id of the response.
+        model: The model that generated the response, which may differ from the requested one.
+        created: Unix time in seconds.
+        usage: Token usage; None if the service did not return it.
+        citations: Cited sources.
+        system_fingerprint: Version of xAI's backend.
+        service_tier: Service tier of the call.
+        api: The API that returned it.
+        raw: xAI's response body; for a stream, its last chunk.
+        headers: xAI's response headers, if the gateway returns them.
     """
 
     choices: tuple[Choice, ...]
@@ -130,31 +130,31 @@ class ChatResponse:
 
     @property
     def text(self) -> str:
-        """The visible text of the first answer."""
+        """The text of the first choice."""
         return self.choices[0].text
 
     @property
     def reasoning(self) -> str:
-        """What the model showed of its thoughts before the first answer."""
+        """The reasoning content of the first choice."""
         return self.choices[0].reasoning
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
-        """The tool calls of the first answer."""
+        """The tool calls of the first choice."""
         return self.choices[0].tool_calls
 
     @property
     def finish_reason(self) -> str:
-        """Why the first answer ended."""
+        """The finish reason of the first choice."""
         return self.choices[0].finish_reason
 
 
-def normalize_finish_reason(said: Any, *, has_calls: bool) -> str:
-    """Why an answer ended, whatever the wire says: calls waiting are always ``"tool_calls"``.
+def normalize_finish_reason(reason: Any, *, has_calls: bool) -> str:
+    """Return the finish reason; ``"tool_calls"`` whenever there are tool calls.
 
-    xAI and what stands before it have been seen to say "stop", "" and null beside tool calls, and
-    documents name Anthropic's "end_turn"; agents that believe them stop too early.
+    xAI and gateways return "stop", "" and null beside tool calls, and "end_turn" of the Messages
+    API; agents that rely on these values stop too early.
     """
     if has_calls:
         return "tool_calls"
-    return said if isinstance(said, str) and said not in {"", "end_turn"} else "stop"
+    return reason if isinstance(reason, str) and reason not in {"", "end_turn"} else "stop"

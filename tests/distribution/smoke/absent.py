@@ -1,4 +1,4 @@
-"""What a script of this folder asks about what is not installed."""
+"""Helpers for the scripts of this folder."""
 
 import subprocess
 import sys
@@ -7,20 +7,20 @@ from pathlib import Path
 
 
 def missing(*modules: str) -> bool:
-    """Whether none of the modules is installed."""
+    """Return whether none of the modules is installed."""
     return not any(map(find_spec, modules))
 
 
-def told(name: str, module: str) -> str:
-    """What is said when a name cannot be imported."""
+def import_error(name: str, module: str) -> str:
+    """Return the message of the error that the import of a name raises."""
     try:
         getattr(__import__(module, fromlist=[name]), name)
     except ImportError as error:
         return str(error)
-    raise AssertionError(f"{module}.{name} can be imported.")
+    raise AssertionError(f"{module}.{name} can be imported")
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command of this environment."""
+    """Run the ``xai-lowcode`` command of this environment."""
     program = Path(sys.executable).with_name("xai-lowcode")
     return subprocess.run([program, *arguments], check=False, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""With the extra ``cli``: the command, and a sentence where it wants the emulator."""
+"""Extra ``cli``: the command works, and names the extra that ``serve`` needs."""
 
 import json
 
@@ -8,7 +8,7 @@ assert json.loads(command("models", "--json").stdout)
 assert command("chat", "Say 'pong'").stdout.strip() == "pong"
 assert command("--version").returncode == 0
 if missing("uvicorn"):
-    refused = command("serve", "--port", "0")
-    assert refused.returncode == 2
-    assert "pip install 'xai-lowcode[emulator]'" in refused.stderr
+    result = command("serve", "--port", "0")
+    assert result.returncode == 2
+    assert "pip install 'xai-lowcode[emulator]'" in result.stderr
     assert missing("langchain_core", "llama_index.core")

@@ -1,8 +1,8 @@
-"""With the extra ``langchain``: Grok in LangChain, and no sign of LlamaIndex."""
+"""Extra ``langchain``: the adapter works without LlamaIndex."""
 
 import sys
 
-from absent import missing, told
+from absent import import_error, missing
 
 from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerator
 
@@ -13,4 +13,6 @@ assert XAIImageGenerator().invoke("A lighthouse at dawn")
 
 assert not {"llama_index", "llama_index_xai_lowcode"} & sys.modules.keys()
 if missing("llama_index.core"):
-    assert "pip install 'xai-lowcode[llama-index]'" in told("XAILowCode", "llama_index_xai_lowcode")
+    assert "pip install 'xai-lowcode[llama-index]'" in import_error(
+        "XAILowCode", "llama_index_xai_lowcode"
+    )

@@ -1,8 +1,8 @@
-"""With the extra ``llama-index``: Grok in LlamaIndex, and no sign of LangChain."""
+"""Extra ``llama-index``: the adapter works without LangChain."""
 
 import sys
 
-from absent import missing, told
+from absent import import_error, missing
 from llama_index.core.llms import ChatMessage
 
 from llama_index.embeddings.xai_lowcode import XAILowCodeEmbedding
@@ -17,4 +17,6 @@ assert XAILowCodeEmbedding
 
 assert not {"langchain_core", "langchain_xai_lowcode"} & sys.modules.keys()
 if missing("langchain_core"):
-    assert "pip install 'xai-lowcode[langchain]'" in told("ChatXAILowCode", "langchain_xai_lowcode")
+    assert "pip install 'xai-lowcode[langchain]'" in import_error(
+        "ChatXAILowCode", "langchain_xai_lowcode"
+    )

@@ -1,8 +1,8 @@
-"""Without an extra: the gateway, and one sentence for each thing that needs more."""
+"""No extra: the gateway client works, and errors name the missing extras."""
 
 import asyncio
 
-from absent import command, missing, told
+from absent import command, import_error, missing
 
 from xai_lowcode import AsyncGateway, Gateway, Settings
 
@@ -18,7 +18,11 @@ async def ask() -> None:
 
 asyncio.run(ask())
 assert missing("langchain_core", "llama_index.core", "uvicorn", "PIL", "typer", "rich")
-assert "pip install 'xai-lowcode[langchain]'" in told("ChatXAILowCode", "langchain_xai_lowcode")
-assert "pip install 'xai-lowcode[llama-index]'" in told("XAILowCode", "llama_index_xai_lowcode")
-assert "pip install 'xai-lowcode[emulator]'" in told("running", "xai_lowcode.emulator")
+assert "pip install 'xai-lowcode[langchain]'" in import_error(
+    "ChatXAILowCode", "langchain_xai_lowcode"
+)
+assert "pip install 'xai-lowcode[llama-index]'" in import_error(
+    "XAILowCode", "llama_index_xai_lowcode"
+)
+assert "pip install 'xai-lowcode[emulator]'" in import_error("running", "xai_lowcode.emulator")
 assert "pip install 'xai-lowcode[cli]'" in command("models").stderr

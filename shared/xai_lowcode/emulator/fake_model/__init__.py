@@ -1,1 +1,1 @@
-"""The fake model: what the emulator answers."""
+"""A deterministic stand-in for a language model."""

@@ -1,198 +1,185 @@
-"""What the emulated model does with a request: speak, call tools, or write JSON.
+"""Decide how to respond to a chat request: with text, with function calls or with JSON.
 
-It decides from the request alone, and the same request always gets the same decision.
+The decision depends on the request alone; the same request always gets the same choices.
 """
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
-from xai_lowcode.emulator import models as catalogue
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.fake_model import prompt_parsing as clues
-from xai_lowcode.emulator.fake_model.decision import Call, Decision
-from xai_lowcode.emulator.fake_model.prompt_parsing import Conversation, read_conversation
-from xai_lowcode.emulator.fake_model.schema_filler import fill
-from xai_lowcode.emulator.fake_model.text import speech, thoughts
-from xai_lowcode.emulator.fake_model.usage import usage
-from xai_lowcode.emulator.handler_types import Json
-from xai_lowcode.emulator.serializers.chat_completions import Completion
+from xai_lowcode.emulator import models
+from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice, FunctionCall
+from xai_lowcode.emulator.fake_model.prompt_parsing import (
+    Conversation,
+    extract_hints,
+    parse_conversation,
+    word_stems,
+)
+from xai_lowcode.emulator.fake_model.schema_filler import fill_schema
+from xai_lowcode.emulator.fake_model.text import generate_reasoning, generate_text
+from xai_lowcode.emulator.fake_model.usage import compute_usage
+from xai_lowcode.emulator.handler_types import HandlerRequest, Json
+from xai_lowcode.emulator.tokenizer import split_tokens
 
-CALL_IDS = 100_000_000
+MAX_CALL_ID = 100_000_000
 FEW_WORDS = 2
 KEY = re.compile(r"[A-Za-z_][\w-]*")
-IDLE_NAME_WORDS = clues.stems(
+SCHEMA_KEYWORDS = {"type", "$ref", "anyOf", "allOf", "enum"}
+NAME_STOP_WORDS = word_stems(
     "get set fetch do make run call my the a an tool function api of for by"
 )
-IDLE_WORDS = IDLE_NAME_WORDS | clues.stems(
+STOP_WORDS = NAME_STOP_WORDS | word_stems(
     "is are to in on at and or with from this that return returns given use used using current "
     "user input value values what which when it its into as be can will please name string"
 )
 
 
-def decide(body: Json, conversation: Conversation, sequence: int, variant: int) -> Decision:
-    """Decides on one choice."""
-    model = body["model"]
-    effort = body.get("reasoning_effort")
-    reasoning = thoughts(conversation, effort) if catalogue.reasons(model) else ""
-    chosen = _chosen_tools(body, conversation)
-    if chosen:
+def complete(body: Json, request: HandlerRequest, findings: tuple[str, ...] = ()) -> Completion:
+    """Complete a chat request, with the next scripted reply if there is one.
+
+    Args:
+        body: The request in the Chat Completions format.
+        request: The request of the handler.
+        findings: Sentences that server-side tools contribute to the text.
+    """
+    conversation = replace(parse_conversation(body["messages"]), findings=findings)
+    replies = request.emulator.replies
+    reply = replies.pop(0) if replies else None
+    choices = [
+        _generate_choice(body, conversation, f"{request.sequence}/{variant}", variant, reply)
+        for variant in range(body.get("n") or 1)
+    ]
+    return Completion(body, request.sequence, choices, compute_usage(body, conversation, choices))
+
+
+def _generate_choice(
+    body: Json, conversation: Conversation, identity: str, variant: int, reply: str | None
+) -> CompletionChoice:
+    reasoning = ""
+    if models.is_reasoning(body["model"]):
+        reasoning = generate_reasoning(conversation, body.get("reasoning_effort"))
+    tools = _choose_tools(body, conversation) if reply is None else []
+    if tools:
         calls = tuple(
-            _call(tool, conversation, f"{sequence}/{variant}/{index}")
-            for index, tool in enumerate(chosen)
+            _call_tool(tool, conversation, f"{identity}/{index}")
+            for index, tool in enumerate(tools)
         )
-        return Decision("", calls, reasoning, "tool_calls")
-    return spoken(_said(body, conversation, variant), reasoning, body)
+        return CompletionChoice("", calls, reasoning, "tool_calls")
+    text = _generate_content(body, conversation, variant) if reply is None else reply
+    text, stop_sequence = _apply_stop(text, body)
+    text, finish_reason = _apply_limit(text, body)
+    return CompletionChoice(
+        text, (), reasoning, finish_reason, stop_sequence if finish_reason == "stop" else None
+    )
 
 
-def spoken(said: str, reasoning: str, body: Json) -> Decision:
-    """Says a text, as far as stop sequences and limits let it."""
-    said, stopped_by = _stopped(said, body)
-    text, finish = _limited(said, body)
-    return Decision(text, (), reasoning, finish, stopped_by if finish == "stop" else None)
-
-
-def _chosen_tools(body: Json, conversation: Conversation) -> list[Json]:
-    """Chooses the tools to call."""
+def _choose_tools(body: Json, conversation: Conversation) -> list[Json]:
     tools = body.get("tools") or []
     choice = body.get("tool_choice") or "auto"
-    if choice == "none":
-        return []
     if isinstance(choice, dict):
-        named = choice.get("function")
-        if named:
-            return [tool for tool in tools if tool["function"]["name"] == named["name"]]
+        if choice.get("function"):
+            name = choice["function"]["name"]
+            return [tool for tool in tools if tool["function"]["name"] == name]
         choice = "auto"
-    # After the tools have spoken the model does, unless it must call.
-    if choice == "auto" and conversation.results:
+    # After tool results the model responds with text, unless it must call a tool.
+    if choice == "none" or (choice == "auto" and conversation.tool_results):
         return []
-    # A model that must call goes on to what it has not called yet, so that agents come to an end.
-    fresh = [tool for tool in tools if tool["function"]["name"] not in conversation.called]
-    tools = fresh or tools
-    chosen = [tool for tool in tools if _mentioned(tool["function"], conversation.prompt)]
+    # A model that must call a tool prefers those it has not called yet, so that agents end.
+    called = conversation.called_tools
+    tools = [tool for tool in tools if tool["function"]["name"] not in called] or tools
+    chosen = [tool for tool in tools if _is_mentioned(tool["function"], conversation.prompt)]
     if not chosen and choice == "required":
         chosen = tools[:1]
-    return chosen[:1] if _one_only(body) else chosen
+    single = False in (body.get("parallel_tool_calls"), body.get("parallel_function_calling"))
+    return chosen[:1] if single else chosen
 
 
-def _one_only(body: Json) -> bool:
-    return False in (body.get("parallel_tool_calls"), body.get("parallel_function_calling"))
-
-
-def _mentioned(function: Json, prompt: str) -> bool:
-    """Tells whether a prompt speaks of a tool, by its name or by what it is for."""
+def _is_mentioned(function: Json, prompt: str) -> bool:
+    """Return True if a prompt has the name of a function, or words of its description."""
     if function["name"].lower() in prompt.lower():
         return True
-    spoken = clues.stems(prompt)
-    name = clues.stems(function["name"]) - IDLE_NAME_WORDS
-    if name and 2 * len(name & spoken) >= len(name):
+    words = word_stems(prompt)
+    name = word_stems(function["name"]) - NAME_STOP_WORDS
+    if name and 2 * len(name & words) >= len(name):
         return True
-    purpose = clues.stems(function.get("description") or "") - IDLE_WORDS
-    shared = len(purpose & spoken)
-    return shared >= FEW_WORDS or (0 < len(purpose) <= FEW_WORDS and shared == len(purpose))
+    description = word_stems(function.get("description") or "") - STOP_WORDS
+    shared = len(description & words)
+    return shared >= FEW_WORDS or (0 < len(description) <= FEW_WORDS and shared == len(description))
 
 
-def _call(tool: Json, conversation: Conversation, number: str) -> Call:
+def _call_tool(tool: Json, conversation: Conversation, identity: str) -> FunctionCall:
     function = tool["function"]
-    # Of several things in one prompt a tool gets those that follow its own name.
-    spot = max(0, conversation.prompt.lower().find(function["name"].lower()))
-    found = clues.gathered(conversation.prompt, spot)
-    arguments = fill(function["parameters"] or {"type": "object"}, found)
-    identity = f"call_{crc32(number.encode()) % CALL_IDS:08d}"
-    return Call(identity, function["name"], _json(arguments))
+    # The values after the name of the function are used first.
+    start = max(0, conversation.prompt.lower().find(function["name"].lower()))
+    hints = extract_hints(conversation.prompt, start)
+    arguments = fill_schema(function["parameters"] or {"type": "object"}, hints)
+    call_id = f"call_{crc32(identity.encode()) % MAX_CALL_ID:08d}"
+    return FunctionCall(call_id, function["name"], _dump(arguments))
 
 
-def _said(body: Json, conversation: Conversation, variant: int) -> str:
-    form = body.get("response_format") or {"type": "text"}
-    return SPEAKERS[form["type"]](form, conversation, variant)
+def _generate_content(body: Json, conversation: Conversation, variant: int) -> str:
+    response_format = body.get("response_format") or {"type": "text"}
+    if response_format["type"] == "json_schema":
+        schema = response_format["json_schema"]["schema"]
+        texts = (conversation.prompt, *conversation.tool_results)
+        hints = extract_hints("\n".join(text for text in texts if text))
+        return _dump(fill_schema(schema, hints, fill_optional=True))
+    json_object = response_format["type"] == "json_object"
+    if json_object or not conversation.tool_results:
+        prompt_schema = _find_schema(conversation)
+        if prompt_schema is not None:
+            hints = extract_hints(conversation.prompt)
+            return _dump(fill_schema(prompt_schema, hints, fill_optional=True))
+    return _json_object(conversation) if json_object else generate_text(conversation, variant)
 
 
-def _schema_text(form: Json, conversation: Conversation, _: int) -> str:
-    found = clues.gathered(_told(conversation))
-    return _json(fill(form["json_schema"]["schema"], found, generous=True))
+def _json_object(conversation: Conversation) -> str:
+    """Return an object with the keys that are quoted in the prompt."""
+    hints = extract_hints(f"{conversation.instructions}\n{conversation.prompt}")
+    keys = [text for text in hints.quotations if KEY.fullmatch(text)] or ["answer"]
+    return _dump({key: f"{key}: {conversation.prompt or 'nothing'}" for key in keys})
 
 
-def _object_text(_: Json, conversation: Conversation, __: int) -> str:
-    """Writes an object by the schema in the prompt, or with the keys that the prompt quotes."""
-    schema = _schema_in(conversation)
-    if schema is not None:
-        return _json(fill(schema, clues.gathered(conversation.prompt), generous=True))
-    everything = clues.gathered(f"{conversation.instructions}\n{conversation.prompt}")
-    keys = [text for text in everything.quotations if KEY.fullmatch(text)] or ["answer"]
-    about = conversation.prompt or "nothing"
-    return _json({key: f"{key}: {about}" for key in keys})
-
-
-def _free_text(_: Json, conversation: Conversation, variant: int) -> str:
-    schema = None if conversation.results else _schema_in(conversation)
-    if schema is not None:
-        return _json(fill(schema, clues.gathered(conversation.prompt), generous=True))
-    return speech(conversation, variant)
-
-
-def _schema_in(conversation: Conversation) -> Json | None:
-    """Finds a JSON schema that the messages hold, as output parsers put it there."""
+def _find_schema(conversation: Conversation) -> Json | None:
+    """Find a JSON schema in the messages, as output parsers insert it."""
     text = f"{conversation.instructions}\n{conversation.prompt}"
     decoder = json.JSONDecoder()
     for match in re.finditer(r"\{", text) if '"properties"' in text else ():
         try:
-            found: Json = decoder.raw_decode(text, match.start())[0]
+            schema: Json = decoder.raw_decode(text, match.start())[0]
         except ValueError:
             continue
-        # A schema describes members; an example of one is quoted in the same prompts.
-        if isinstance(found.get("properties"), dict) and _describes(found["properties"]):
-            return found
+        properties = schema.get("properties")
+        # LangChain's format instructions have an example with the property `foo`.
+        if (
+            isinstance(properties, dict)
+            and "foo" not in properties
+            and all(
+                isinstance(child, dict) and SCHEMA_KEYWORDS & child.keys()
+                for child in properties.values()
+            )
+        ):
+            return schema
     return None
 
 
-def _describes(properties: Json) -> bool:
-    signs = {"type", "$ref", "anyOf", "allOf", "enum"}
-    return all(
-        isinstance(member, dict) and signs & member.keys() for member in properties.values()
-    ) and ("foo" not in properties)
+def _apply_stop(text: str, body: Json) -> tuple[str, str | None]:
+    """Cut the text before the first stop sequence; return the sequence too."""
+    matches = [(text.find(stop), stop) for stop in body.get("stop") or [] if stop in text and stop]
+    index, stop = min(matches, default=(len(text), None))
+    return text[:index], stop
 
 
-def _told(conversation: Conversation) -> str:
-    return "\n".join(text for text in (conversation.prompt, *conversation.results) if text)
-
-
-def _stopped(text: str, body: Json) -> tuple[str, str | None]:
-    """Cuts the text before the first stop sequence, and tells which one it was."""
-    spots = [(text.find(stop), stop) for stop in body.get("stop") or [] if stop in text and stop]
-    spot, stop = min(spots, default=(len(text), None))
-    return text[:spot], stop
-
-
-def _limited(text: str, body: Json) -> tuple[str, str]:
-    """Cuts the text at the limit, which counts visible tokens only."""
+def _apply_limit(text: str, body: Json) -> tuple[str, str]:
+    """Cut the text at the token limit, which does not count reasoning; return a finish reason."""
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    found = tokens.pieces(text)
-    if limit is None or len(found) <= limit:
+    tokens = split_tokens(text)
+    if limit is None or len(tokens) <= limit:
         return text, "stop"
-    return "".join(found[:limit]), "length"
+    return "".join(tokens[:limit]), "length"
 
 
-def _json(value: Any) -> str:
+def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-SPEAKERS: dict[str, Callable[[Json, Conversation, int], str]] = {
-    "text": _free_text,
-    "json_object": _object_text,
-    "json_schema": _schema_text,
-}
-
-
-def considered(body: Json, sequence: int, findings: tuple[str, ...] = ()) -> Completion:
-    """Decides on every choice of an answer, and counts what it took.
-
-    The findings are sentences of tools that the provider has used itself.
-    """
-    conversation = replace(read_conversation(body["messages"]), findings=findings)
-    choices = [
-        decide(body, conversation, sequence, variant) for variant in range(body.get("n") or 1)
-    ]
-    return Completion(body, sequence, choices, usage(body, conversation, choices))

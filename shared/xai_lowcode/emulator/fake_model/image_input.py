@@ -1,4 +1,4 @@
-"""Looking at pictures in a conversation: what is refused, what they are, what they cost."""
+"""Image input: validation, description and token count."""
 
 import base64
 import binascii
@@ -9,56 +9,60 @@ from urllib.parse import urlsplit
 
 from PIL import Image, UnidentifiedImageError
 
-from xai_lowcode.emulator.handler_types import Json, invalid
+from xai_lowcode.emulator.handler_types import Json, invalid_argument
 
 DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,(.*)", re.DOTALL)
 FORMATS = {"image/jpeg": "JPEG", "image/jpg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 MAX_BYTES = 20 * 1024 * 1024
-TILE = 448
+TILE_SIZE = 448
 TILE_TOKENS = 256
 MAX_TILES = 6
 BAD_URL = "Invalid image URL: expected an http(s) URL or a base64 data URL of a JPEG, PNG or WebP"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What there is to tell of a picture; one that lies elsewhere is not fetched."""
+class ImageInfo:
+    """The description and token count of an image; an image on the web is not downloaded."""
 
     description: str
     tokens: int
 
 
-def check_picture(image_url: Json) -> None:
-    """Refuses what is neither a web address, nor a file, nor a picture in a data URL."""
+def check_image(image_url: Json) -> None:
+    """Check an `image_url` part.
+
+    Raises:
+        ProviderError: It has neither a web URL, nor a file id, nor a valid data URL.
+    """
     url, file_id = image_url.get("url"), image_url.get("file_id")
     if bool(url) == bool(file_id):
-        raise invalid("Invalid argument: image_url needs either url or file_id")
+        raise invalid_argument("Invalid argument: image_url needs either url or file_id")
     if url:
-        seen(image_url)
+        inspect_image(image_url)
 
 
-def seen(image_url: Json) -> Seen:
-    """Looks at a picture."""
+def inspect_image(image_url: Json) -> ImageInfo:
+    """Return the description and the token count of an image."""
     url = image_url.get("url")
     if not url:
-        return Seen(f"the file {image_url['file_id']}", TILE_TOKENS)
-    address = urlsplit(url)
-    if address.scheme in {"http", "https"} and address.netloc:
-        return Seen(f"one at {address.netloc}{address.path}", TILE_TOKENS)
+        return ImageInfo(f"the file {image_url['file_id']}", TILE_TOKENS)
+    parsed = urlsplit(url)
+    if parsed.scheme in {"http", "https"} and parsed.netloc:
+        return ImageInfo(f"one at {parsed.netloc}{parsed.path}", TILE_TOKENS)
     match = DATA_URL.fullmatch(url)
     if match is None or match[1] not in FORMATS:
-        raise invalid(BAD_URL)
-    return _opened(match[2], FORMATS[match[1]])
+        raise invalid_argument(BAD_URL)
+    return _decode_image(match[2], FORMATS[match[1]])
 
 
-def _opened(encoded: str, form: str) -> Seen:
+def _decode_image(encoded: str, image_format: str) -> ImageInfo:
     try:
         raw = base64.b64decode(encoded, validate=True)
         if len(raw) > MAX_BYTES:
-            raise invalid("Image size exceeds the limit of 20 MiB.")
-        with Image.open(BytesIO(raw), formats=[form]) as picture:
-            width, height = picture.size
+            raise invalid_argument("Image size exceeds the limit of 20 MiB.")
+        with Image.open(BytesIO(raw), formats=[image_format]) as image:
+            width, height = image.size
     except (binascii.Error, UnidentifiedImageError, OSError, ValueError):
-        raise invalid(f"{BAD_URL}; the data is not a valid {form}") from None
-    tiles = -(-width // TILE) * -(-height // TILE)
-    return Seen(f"{form} {width}x{height}", TILE_TOKENS * min(tiles, MAX_TILES))
+        raise invalid_argument(f"{BAD_URL}; the data is not a valid {image_format}") from None
+    tiles = -(-width // TILE_SIZE) * -(-height // TILE_SIZE)
+    return ImageInfo(f"{image_format} {width}x{height}", TILE_TOKENS * min(tiles, MAX_TILES))

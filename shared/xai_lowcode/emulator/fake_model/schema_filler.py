@@ -1,71 +1,35 @@
-"""Filling a JSON schema from a prompt: the part of a model that can be had without one.
+"""Create a JSON value that is valid for a schema, from the values in a prompt.
 
-`fill` gives a value that is valid for the schema, and made of what the prompt says as far as
-the prompt says anything. Patterns are met only by examples, defaults and simple guesses.
+A `pattern` is met only by values of the prompt, examples, defaults and a few guesses.
 """
 
 import math
 import re
-from collections.abc import Callable
 from typing import Any
 
-from xai_lowcode.emulator.fake_model import prompt_parsing as clues
-from xai_lowcode.emulator.fake_model.prompt_parsing import Clues
+from xai_lowcode.emulator.fake_model import prompt_parsing
+from xai_lowcode.emulator.fake_model.prompt_parsing import PromptHints, take_next
 from xai_lowcode.emulator.handler_types import Json
 
 FORMATS: dict[str, tuple[re.Pattern[str] | None, str]] = {
-    "date": (clues.DAY, "2026-01-31"),
-    "date-time": (clues.STAMP, "2026-01-31T12:00:00Z"),
+    "date": (prompt_parsing.DATE, "2026-01-31"),
+    "date-time": (prompt_parsing.DATE_TIME, "2026-01-31T12:00:00Z"),
     "time": (None, "12:00:00Z"),
     "duration": (None, "PT1H"),
-    "email": (clues.MAIL, "someone@example.com"),
-    "uri": (clues.ADDRESS, "https://example.com/"),
-    "url": (clues.ADDRESS, "https://example.com/"),
+    "email": (prompt_parsing.EMAIL, "someone@example.com"),
+    "uri": (prompt_parsing.URL, "https://example.com/"),
+    "url": (prompt_parsing.URL, "https://example.com/"),
     "uuid": (None, "123e4567-e89b-42d3-a456-426614174000"),
     "ipv4": (None, "192.0.2.1"),
     "ipv6": (None, "2001:db8::1"),
     "hostname": (None, "example.com"),
 }
-
-
-def bounds(schema: Json, step: float) -> tuple[float, float]:
-    """Finds the lowest and highest number allowed; beside an exclusive bound, one step inside."""
-    nudge = step or 1e-3
-    low = max(
-        _bound(schema, "minimum", -math.inf), _bound(schema, "exclusiveMinimum", -math.inf) + nudge
-    )
-    high = min(
-        _bound(schema, "maximum", math.inf), _bound(schema, "exclusiveMaximum", math.inf) - nudge
-    )
-    if step and low > -math.inf:
-        low = math.ceil(low / step) * step
-    return low, high
-
-
-def _bound(schema: Json, key: str, otherwise: float) -> float:
-    value = schema.get(key)
-    # In old schemas an exclusive bound is a boolean beside the plain one.
-    return otherwise if value is None or isinstance(value, bool) else float(value)
-
-
-def examples(schema: Json) -> list[str]:
-    """Lists the texts that a schema itself offers."""
-    known = [*(schema.get("examples") or []), schema.get("default")]
-    return [text for text in known if isinstance(text, str)]
-
-
-def sized(text: str, schema: Json) -> str:
-    """Cuts a text, or fills it up, to the length that is asked for."""
-    text = text[: schema.get("maxLength", len(text))]
-    missing = (schema.get("minLength") or 0) - len(text)
-    return text + "." * missing if missing > 0 else text
-
-
-DEEP = 4
-DEEPEST = 12
-PLACES = {"location", "city", "place", "country", "town", "destination", "origin", "region"}
+# Beyond the first depth only required fields are filled; at the second, objects are empty.
+OPTIONAL_DEPTH = 4
+MAX_DEPTH = 12
+PLACE_NAMES = {"location", "city", "place", "country", "town", "destination", "origin", "region"}
 UNIONS = ("anyOf", "oneOf")
-KIND_SIGNS = {
+TYPES_BY_KEYWORD = {
     "properties": "object",
     "items": "array",
     "prefixItems": "array",
@@ -74,254 +38,235 @@ KIND_SIGNS = {
     "pattern": "string",
     "minLength": "string",
 }
-GUESSES = (
-    "A",
-    "a",
-    "1",
-    "123",
-    "12345",
-    "A1",
-    "AB-123",
-    "abc",
-    "ABC",
-    "a-b",
-    "2026-01-31",
-    "12:30",
+PATTERN_GUESSES = (
+    *("A", "a", "1", "123", "12345", "A1", "AB-123", "abc", "ABC", "a-b", "2026-01-31", "12:30"),
 )
 
 
-class Filler:
-    """Fills one schema; `generous` fills also what is optional and not spoken of."""
+def fill_schema(schema: Json, hints: PromptHints, *, fill_optional: bool = False) -> Any:
+    """Return a value for a schema; optional fields are filled if the prompt mentions them."""
+    return SchemaFiller(schema, hints, fill_optional=fill_optional).fill(schema)
 
-    def __init__(self, root: Json, found: Clues, *, generous: bool) -> None:
+
+class SchemaFiller:
+    """Fills one schema; see `fill_schema`."""
+
+    def __init__(self, root: Json, hints: PromptHints, *, fill_optional: bool) -> None:
         self._root = root
-        self._found = found
-        self._generous = generous
+        self._hints = hints
+        self._fill_optional = fill_optional
 
-    def value(self, schema: Any, name: str = "", depth: int = 0) -> Any:
-        """Makes a value for a schema; `name` is the member it is for."""
-        schema = self._resolved(schema)
+    def fill(self, schema: Any, name: str = "", depth: int = 0) -> Any:
+        """Return a value for a subschema; `name` is the field that it is for."""
+        schema = self._resolve(schema)
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
-            return self._mentioned(schema["enum"])
+            values = schema["enum"]
+            return next((value for value in values if self._hints.mentions(str(value))), values[0])
         for union in UNIONS:
             if schema.get(union):
-                return self._branch(schema, union, name, depth)
-        return MAKERS[self._kind(schema, name)](self, schema, name, depth)
+                return self._fill_union(schema, union, name, depth)
+        return self._fill_type(self._type_of(schema, name), schema, name, depth)
 
-    def _resolved(self, node: Any) -> Json:
-        """Follows references and merges `allOf`."""
+    def _fill_type(self, json_type: str, schema: Json, name: str, depth: int) -> Any:
+        match json_type:
+            case "object":
+                return self._fill_object(schema, depth)
+            case "array":
+                return self._fill_array(schema, name, depth)
+            case "integer" | "number":
+                return self._fill_number(schema, name, integer=json_type == "integer")
+            case "boolean":
+                return not (self._hints.denies(name) or self._hints.mentions("false"))
+            case "null":
+                return None
+        return self._fill_string(schema, name)
+
+    def _resolve(self, node: Any) -> Json:
+        """Resolve `$ref` and merge `allOf`."""
         schema: Json = node if isinstance(node, dict) else {}
         if "$ref" in schema:
-            rest = {key: member for key, member in schema.items() if key != "$ref"}
-            return self._resolved({**self._target(schema["$ref"]), **rest})
-        parts = schema.get("allOf") or []
-        if not parts:
+            siblings = {key: value for key, value in schema.items() if key != "$ref"}
+            return self._resolve({**self._find_target(schema["$ref"]), **siblings})
+        if not schema.get("allOf"):
             return schema
-        whole = {key: member for key, member in schema.items() if key != "allOf"}
-        for part in parts:
-            whole = _merged(whole, self._resolved(part))
-        return whole
+        merged = {key: value for key, value in schema.items() if key != "allOf"}
+        for part in schema["allOf"]:
+            merged = _merge(merged, self._resolve(part))
+        return merged
 
-    def _target(self, reference: str) -> Json:
+    def _find_target(self, reference: str) -> Json:
         node: Any = self._root
         for step in reference.removeprefix("#").strip("/").split("/"):
             if step:
                 node = node[step.replace("~1", "/").replace("~0", "~")]
         return node if isinstance(node, dict) else {}
 
-    def _mentioned(self, values: list[Any]) -> Any:
-        """Chooses the value that the prompt mentions."""
-        return next((value for value in values if self._found.mentions(str(value))), values[0])
+    def _type_of(self, schema: Json, name: str) -> str:
+        json_type = schema.get("type")
+        if isinstance(json_type, list):
+            others = [item for item in json_type if item != "null"]
+            is_null = not others or ("null" in json_type and self._hints.denies(name))
+            return "null" if is_null else others[0]
+        if isinstance(json_type, str):
+            return json_type
+        return next((kind for key, kind in TYPES_BY_KEYWORD.items() if key in schema), "string")
 
-    def _branch(self, schema: Json, union: str, name: str, depth: int) -> Any:
-        """Chooses a branch of a union: null when the prompt says so or the tree gets too deep."""
-        rest = {key: member for key, member in schema.items() if key != union}
-        branches = [self._resolved(branch) for branch in schema[union]]
-        nulls = [branch for branch in branches if branch.get("type") == "null"]
+    def _fill_union(self, schema: Json, union: str, name: str, depth: int) -> Any:
+        """Fill one branch: null if the prompt denies the field or the depth is reached."""
+        siblings = {key: value for key, value in schema.items() if key != union}
+        branches = [self._resolve(branch) for branch in schema[union]]
         others = [branch for branch in branches if branch.get("type") != "null"]
-        if nulls and (not others or depth > DEEP or self._denied(name)):
+        deep = depth > OPTIONAL_DEPTH
+        if len(others) < len(branches) and (not others or deep or self._hints.denies(name)):
             return None
-        if depth > DEEP:
-            others = sorted(others, key=_weight)
-        chosen = next((branch for branch in others if self._is_meant(branch)), others[0])
-        return self.value(_merged(rest, chosen), name, depth)
+        if deep:
+            others = sorted(others, key=_complexity)
+        branch = next((branch for branch in others if self._is_mentioned(branch)), others[0])
+        return self.fill(_merge(siblings, branch), name, depth)
 
-    def _is_meant(self, branch: Json) -> bool:
-        """Tells whether a number of the prompt, or a word in an enum, asks for this branch."""
-        if branch.get("type") in {"integer", "number"}:
-            return bool(self._found.numbers)
-        return any(self._found.mentions(str(value)) for value in branch.get("enum") or [])
+    def _is_mentioned(self, schema: Json) -> bool:
+        """Return True if the prompt has a number, or a value of the enum, for the schema."""
+        if schema.get("type") in {"integer", "number"}:
+            return bool(self._hints.numbers)
+        return any(self._hints.mentions(str(value)) for value in schema.get("enum") or [])
 
-    def _denied(self, name: str) -> bool:
-        words = re.escape(name.replace("_", " "))
-        says = rf"\b(?:no|without|omit|skip)\b(?: an?| any| the)? {words}"
-        return bool(name) and re.search(says, self._found.text, re.IGNORECASE) is not None
-
-    def _kind(self, schema: Json, name: str) -> str:
-        kind = schema.get("type")
-        if isinstance(kind, list):
-            solid = [one for one in kind if one != "null"]
-            return "null" if not solid or ("null" in kind and self._denied(name)) else solid[0]
-        if isinstance(kind, str):
-            return kind
-        return next((kind for sign, kind in KIND_SIGNS.items() if sign in schema), "string")
-
-    def object(self, schema: Json, _: str, depth: int) -> Json:
-        """Makes an object with all that is required, and what else is spoken of."""
-        if depth > DEEPEST:
+    def _fill_object(self, schema: Json, depth: int) -> Json:
+        if depth > MAX_DEPTH:
             return {}
         properties: Json = schema.get("properties") or {}
         required = list(schema.get("required") or [])
-        made = {
-            key: self.value(member, key, depth + 1)
-            for key, member in properties.items()
-            if key in required or self._wanted(key, member, depth)
+        filled = {
+            key: self.fill(child, key, depth + 1)
+            for key, child in properties.items()
+            if key in required or self._should_fill(key, child, depth)
         }
-        rest = schema.get("additionalProperties", {})
-        for key in [key for key in required if key not in made]:
-            made[key] = self.value(rest, key, depth + 1)
-        for number in range(len(made), schema.get("minProperties") or 0):
-            made[f"key{number + 1}"] = self.value(rest, "", depth + 1)
-        return made
+        additional = schema.get("additionalProperties", {})
+        for key in [key for key in required if key not in filled]:
+            filled[key] = self.fill(additional, key, depth + 1)
+        for number in range(len(filled), schema.get("minProperties") or 0):
+            filled[f"key{number + 1}"] = self.fill(additional, "", depth + 1)
+        return filled
 
-    def _wanted(self, key: str, member: Any, depth: int) -> bool:
-        if depth > DEEP:
+    def _should_fill(self, key: str, schema: Any, depth: int) -> bool:
+        if depth > OPTIONAL_DEPTH:
             return False
-        if self._generous or self._found.mentions(key.replace("_", " ")):
+        if self._fill_optional or self._hints.mentions(key.replace("_", " ")):
             return True
-        schema = self._resolved(member)
-        options = schema.get("enum") or []
-        return any(self._found.mentions(str(option)) for option in options)
+        values = self._resolve(schema).get("enum") or []
+        return any(self._hints.mentions(str(value)) for value in values)
 
-    def array(self, schema: Json, name: str, depth: int) -> list[Any]:
-        """Makes an array of one or two items, or as many as the schema wants."""
-        leading = schema.get("prefixItems") or []
-        item = schema.get("items", {})
-        low: int = schema.get("minItems") or 0
-        length = low if depth > DEEP else max(low, self._length(schema))
+    def _fill_array(self, schema: Json, name: str, depth: int) -> list[Any]:
+        item_schema = schema.get("items", {})
+        filled = [self.fill(child, name, depth + 1) for child in schema.get("prefixItems") or []]
+        if item_schema is False:
+            return filled
+        length: int = schema.get("minItems") or 0
+        if depth <= OPTIONAL_DEPTH:
+            length = max(length, self._count_values(self._resolve(item_schema)))
         length = min(length, schema.get("maxItems", length))
-        made = [self.value(one, name, depth + 1) for one in leading]
-        if item is False:
-            return made
-        while len(made) < length:
-            made.append(self._item(item, name, depth, made, unique=bool(schema.get("uniqueItems"))))
-        return made
+        while len(filled) < length:
+            item = self.fill(item_schema, name, depth + 1)
+            if schema.get("uniqueItems") and item in filled:
+                item = self._make_unique(item, self._resolve(item_schema), filled)
+            filled.append(item)
+        return filled
 
-    def _length(self, schema: Json) -> int:
-        """As many items as the prompt has numbers, or quotations, that fit."""
-        item = self._resolved(schema.get("items", {}))
-        if item.get("type") in {"integer", "number"}:
-            return max(1, len(self._found.numbers))
-        if item.get("type") == "string" and "enum" not in item:
-            return max(1, len(self._found.quotations))
+    def _count_values(self, item_schema: Json) -> int:
+        """Return how many numbers or quotations the prompt has for the items, but at least one."""
+        if item_schema.get("type") in {"integer", "number"}:
+            return max(1, len(self._hints.numbers))
+        if item_schema.get("type") == "string" and "enum" not in item_schema:
+            return max(1, len(self._hints.quotations))
         return 1
 
-    def _item(self, item: Any, name: str, depth: int, made: list[Any], *, unique: bool) -> Any:
-        value = self.value(item, name, depth + 1)
-        if not unique or value not in made:
-            return value
-        options = self._resolved(item).get("enum") or []
-        if isinstance(value, str) and not options:
-            return f"{value} {len(made) + 1}"
-        if isinstance(value, int | float) and not isinstance(value, bool) and not options:
-            return max(made) + 1
-        return next((one for one in [*options, True, False] if one not in made), value)
+    def _make_unique(self, item: Any, item_schema: Json, filled: list[Any]) -> Any:
+        values = item_schema.get("enum") or []
+        if isinstance(item, str) and not values:
+            return f"{item} {len(filled) + 1}"
+        if isinstance(item, int | float) and not isinstance(item, bool) and not values:
+            return max(filled) + 1
+        return next((value for value in [*values, True, False] if value not in filled), item)
 
-    def number(self, schema: Json, name: str, _: int) -> float:
-        """Takes a number from the prompt and moves it into the bounds."""
-        return self._bounded(schema, name, whole=False)
-
-    def integer(self, schema: Json, name: str, _: int) -> int:
-        """Takes a whole number from the prompt and moves it into the bounds."""
-        return int(self._bounded(schema, name, whole=True))
-
-    def _bounded(self, schema: Json, name: str, *, whole: bool) -> float:
-        found = self._named_number(name, whole=whole)
-        value = found if found is not None else self._found.number(whole=whole)
-        step = schema.get("multipleOf") or (1 if whole else 0)
-        low, high = bounds(schema, step)
+    def _fill_number(self, schema: Json, name: str, *, integer: bool) -> float:
+        value = self._named_number(name, integer=integer)
+        if value is None:
+            value = self._hints.take_number(integer=integer)
+        step = schema.get("multipleOf") or (1 if integer else 0)
+        low, high = _bounds(schema, step)
         value = min(max(1 if value is None else value, low), high)
         if step:
             value = math.floor(value / step) * step
             value += step if value < low else 0
-        return int(value) if float(value).is_integer() else value
+        return int(value) if integer or float(value).is_integer() else value
 
-    def _named_number(self, name: str, *, whole: bool) -> float | None:
-        """Takes a number that stands right beside the member's name."""
+    def _named_number(self, name: str, *, integer: bool) -> float | None:
+        """Return the number that follows the name of the field in the prompt."""
         words = re.escape(name.replace("_", " "))
-        says = rf"(?<!\w){words}\s*(?:=|:|is|of)?\s*(-?\d+(?:\.\d+)?)"
-        match = re.search(says, self._found.text, re.IGNORECASE) if name else None
+        pattern = rf"(?<!\w){words}\s*(?:=|:|is|of)?\s*(-?\d+(?:\.\d+)?)"
+        match = re.search(pattern, self._hints.text, re.IGNORECASE) if name else None
         number = float(match[1]) if match else None
-        if number is None or (whole and not number.is_integer()):
+        if number is None or (integer and not number.is_integer()):
             return None
-        if number in self._found.numbers:
-            self._found.numbers.remove(number)
+        if number in self._hints.numbers:
+            self._hints.numbers.remove(number)
         return number
 
-    def string(self, schema: Json, name: str, _: int) -> str:
-        """Takes a text from the prompt, in the format and of the length that are asked for."""
+    def _fill_string(self, schema: Json, name: str) -> str:
         if schema.get("format") in FORMATS:
-            pattern, fallback = FORMATS[schema["format"]]
-            return (self._found.first(pattern) or fallback) if pattern else fallback
-        candidates = [self._text(name), *examples(schema), *GUESSES]
-        fitting = [sized(text, schema) for text in candidates]
-        pattern = schema.get("pattern")
-        if pattern is None:
-            return fitting[0]
-        return next((text for text in fitting if re.search(pattern, text)), fitting[0])
+            pattern, default = FORMATS[schema["format"]]
+            return (self._hints.find(pattern) or default) if pattern else default
+        examples = [*(schema.get("examples") or []), schema.get("default")]
+        texts = [text for text in examples if isinstance(text, str)]
+        candidates = [
+            _fit_length(text, schema) for text in (self._text(name), *texts, *PATTERN_GUESSES)
+        ]
+        matching = (text for text in candidates if re.search(schema.get("pattern", ""), text))
+        return next(matching, candidates[0])
 
     def _text(self, name: str) -> str:
-        text = self._found.text
-        named = (
-            re.search(rf"(?<!\w){re.escape(name)}\s*[=:]\s*['\"]?([^'\",;\n]+)", text)
-            if name
-            else None
-        )
+        text = self._hints.text
+        pattern = rf"(?<!\w){re.escape(name)}\s*[=:]\s*['\"]?([^'\",;\n]+)"
+        named = re.search(pattern, text) if name else None
         if named:
             return named[1].strip()
-        if name.lower() in PLACES and self._found.places:
-            return (
-                self._found.places.pop(0) if len(self._found.places) > 1 else self._found.places[0]
-            )
-        return self._found.quotation() or text or name or "text"
-
-    def boolean(self, schema: Json, name: str, _: int) -> bool:
-        """Says yes, unless the prompt says no."""
-        del schema
-        return not (self._denied(name) or self._found.mentions("false"))
-
-    def null(self, *_: Any) -> None:
-        """Makes nothing."""
+        place = take_next(self._hints.places) if name.lower() in PLACE_NAMES else None
+        return place or take_next(self._hints.quotations) or text or name or "text"
 
 
-def fill(schema: Json, found: Clues, *, generous: bool = False) -> Any:
-    """Fills a schema."""
-    return Filler(schema, found, generous=generous).value(schema)
+def _bounds(schema: Json, step: float) -> tuple[float, float]:
+    """Return the lowest and highest value; exclusive bounds are moved by one step."""
+
+    def bound(key: str, default: float) -> float:
+        value = schema.get(key)
+        # In draft 4 an exclusive bound is a boolean beside the inclusive one.
+        return default if value is None or isinstance(value, bool) else float(value)
+
+    margin = step or 1e-3
+    low = max(bound("minimum", -math.inf), bound("exclusiveMinimum", -math.inf) + margin)
+    high = min(bound("maximum", math.inf), bound("exclusiveMaximum", math.inf) - margin)
+    if step and low > -math.inf:
+        low = math.ceil(low / step) * step
+    return low, high
 
 
-def _merged(one: Json, other: Json) -> Json:
-    """Joins two schemas that hold together."""
-    whole = {**one, **other}
-    if "properties" in one and "properties" in other:
-        whole["properties"] = {**one["properties"], **other["properties"]}
-    if "required" in one and "required" in other:
-        whole["required"] = [*one["required"], *other["required"]]
-    return whole
+def _fit_length(text: str, schema: Json) -> str:
+    """Truncate or pad a string to the length that the schema allows."""
+    text = text[: schema.get("maxLength", len(text))]
+    return text.ljust(schema.get("minLength") or 0, ".")
 
 
-def _weight(schema: Json) -> int:
-    """Tells how much a branch brings with it; the lightest one ends a recursion."""
+def _merge(first: Json, second: Json) -> Json:
+    """Merge two schemas that both apply."""
+    merged = {**first, **second}
+    if "properties" in first and "properties" in second:
+        merged["properties"] = {**first["properties"], **second["properties"]}
+    if "required" in first and "required" in second:
+        merged["required"] = [*first["required"], *second["required"]]
+    return merged
+
+
+def _complexity(schema: Json) -> int:
+    """Return a sort key by which a recursion ends in the simplest branch."""
     return len(schema.get("required") or []) + 2 * (schema.get("type") in {"object", "array"})
-
-
-MAKERS: dict[str, Callable[[Filler, Json, str, int], Any]] = {
-    "object": Filler.object,
-    "array": Filler.array,
-    "number": Filler.number,
-    "integer": Filler.integer,
-    "string": Filler.string,
-    "boolean": Filler.boolean,
-    "null": Filler.null,
-}

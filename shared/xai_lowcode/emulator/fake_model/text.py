@@ -1,19 +1,19 @@
-"""What the emulated model says and thinks: friendly, short, and plainly about what it was told."""
+"""The text and the reasoning of the fake model."""
 
 import re
 
 from xai_lowcode.emulator.fake_model.prompt_parsing import Conversation
 
-QUOTE_LIMIT = 400
-DICTATED = re.compile(
+MAX_QUOTE_LENGTH = 400
+DICTATION = re.compile(
     r"\b(?:say|reply|answer|respond)\b(?: with)?(?: (?:exactly|only|just|the (?:single )?word))*:? "
     r"(?:'([^'\n]+)'|\"([^\"\n]+)\"|\u201c([^\u201d\n]+)\u201d)",
     re.IGNORECASE,
 )
-LONG = re.compile(
+LONG_TEXT = re.compile(
     r"\b(?:story|essay|poem|haikus?|long|detailed|paragraphs?|article)\b", re.IGNORECASE
 )
-TALE = (
+STORY = (
     "Once upon a time there was a small server that wished to be a large one.",
     "Every request that came to its door was greeted and read to the last brace.",
     "Some asked for the weather, some for numbers, and some wanted nothing but a word.",
@@ -22,61 +22,50 @@ TALE = (
     "When the night came it counted its tokens and found that none was missing.",
     "And if nobody has stopped it, it is listening still.",
 )
-THOUGHTS = (
+REASONING = (
     'First, the user wrote: "{prompt}".',
-    "There are {length} messages in this conversation so far.",
+    "There are {count} messages in this conversation so far.",
     "I should look at what is asked, and at what I have been shown.",
     "A short and friendly answer that refers to it will do.",
 )
-THOUGHTS_BY_EFFORT = {"none": 0, "minimal": 1, "low": 2, "medium": 3}
+SENTENCES_BY_EFFORT = {"none": 0, "minimal": 1, "low": 2, "medium": 3}
 
 
-def speech(conversation: Conversation, variant: int) -> str:
-    """Makes the visible answer; further variants say that they are such."""
-    dictated = DICTATED.search(conversation.prompt)
-    if dictated and not conversation.results:
-        return next(text for text in dictated.groups() if text)
-    lead = f"(Variant {variant + 1}) " if variant else ""
-    sentences = [*_about_results(conversation), *_about_sights(conversation)]
-    sentences.append(_about_prompt(conversation))
+def generate_text(conversation: Conversation, variant: int) -> str:
+    """Return the text of a choice; `variant` is its index."""
+    dictation = DICTATION.search(conversation.prompt)
+    if dictation and not conversation.tool_results:
+        return next(text for text in dictation.groups() if text)
+    prompt = truncate(conversation.prompt)
+    sentences = [f"(Variant {variant + 1})"] if variant else []
+    if conversation.tool_results:
+        results = "; ".join(truncate(text) for text in conversation.tool_results)
+        sentences.append(f"The tools found: {results}.")
+    if conversation.images:
+        count = len(conversation.images)
+        descriptions = ", ".join(image.description for image in conversation.images)
+        sentences.append(f"I see {count} image{'s' if count > 1 else ''}: {descriptions}.")
+    if conversation.file_count:
+        sentences.append(f"I was given {conversation.file_count} file(s).")
+    if not prompt:
+        sentences.append("How can I help you?")
+    elif conversation.tool_results:
+        sentences.append(f'That is what I can tell you about "{prompt}".')
+    else:
+        sentences.append(f'Hello! You wrote: "{prompt}". How can I help you further?')
     sentences.extend(conversation.findings)
-    if LONG.search(conversation.prompt):
-        sentences.extend(TALE)
-    return lead + " ".join(sentences)
+    if LONG_TEXT.search(conversation.prompt):
+        sentences.extend(STORY)
+    return " ".join(sentences)
 
 
-def thoughts(conversation: Conversation, effort: str | None) -> str:
-    """Makes the reasoning; more effort, more sentences."""
-    number = THOUGHTS_BY_EFFORT.get(effort or "medium", len(THOUGHTS))
-    text = " ".join(THOUGHTS[:number])
-    return text.format(prompt=short(conversation.prompt), length=conversation.length)
+def generate_reasoning(conversation: Conversation, effort: str | None) -> str:
+    """Return the reasoning; the effort determines its length."""
+    count = SENTENCES_BY_EFFORT.get(effort or "medium", len(REASONING))
+    text = " ".join(REASONING[:count])
+    return text.format(prompt=truncate(conversation.prompt), count=conversation.message_count)
 
 
-def short(text: str) -> str:
-    """Cuts a long text."""
-    return text if len(text) <= QUOTE_LIMIT else text[:QUOTE_LIMIT] + "…"
-
-
-def _about_results(conversation: Conversation) -> list[str]:
-    if not conversation.results:
-        return []
-    return [f"The tools found: {'; '.join(short(text) for text in conversation.results)}."]
-
-
-def _about_sights(conversation: Conversation) -> list[str]:
-    sentences = []
-    if conversation.pictures:
-        number = len(conversation.pictures)
-        what = ", ".join(picture.description for picture in conversation.pictures)
-        sentences.append(f"I see {number} image{'s' if number > 1 else ''}: {what}.")
-    if conversation.files:
-        sentences.append(f"I was given {conversation.files} file(s).")
-    return sentences
-
-
-def _about_prompt(conversation: Conversation) -> str:
-    if not conversation.prompt:
-        return "How can I help you?"
-    if conversation.results:
-        return f'That is what I can tell you about "{short(conversation.prompt)}".'
-    return f'Hello! You wrote: "{short(conversation.prompt)}". How can I help you further?'
+def truncate(text: str) -> str:
+    """Truncate a long prompt."""
+    return text if len(text) <= MAX_QUOTE_LENGTH else text[:MAX_QUOTE_LENGTH] + "…"

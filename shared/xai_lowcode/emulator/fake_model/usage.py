@@ -1,28 +1,33 @@
-"""Counting and charging as xAI does: reasoning stands beside the completion, not inside it."""
+"""Token usage and cost as xAI computes them: reasoning tokens are not completion tokens."""
 
 import json
 from collections.abc import Sequence
 
-from xai_lowcode.emulator import models as catalogue
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.fake_model.decision import Decision
-from xai_lowcode.emulator.fake_model.prompt_parsing import Conversation, text_of
+from xai_lowcode.emulator import models
+from xai_lowcode.emulator.fake_model.completion import CompletionChoice
+from xai_lowcode.emulator.fake_model.prompt_parsing import Conversation, join_text
 from xai_lowcode.emulator.handler_types import Json
+from xai_lowcode.emulator.tokenizer import count_tokens
 
-PER_MESSAGE = 4
-TEMPLATE = 3
+TOKENS_PER_MESSAGE = 4
+TEMPLATE_TOKENS = 3
 
 
-def usage(body: Json, conversation: Conversation, choices: Sequence[Decision]) -> Json:
-    """Makes the usage of one answer; what was said before the last message is cached."""
-    said = [_message_tokens(message) for message in body["messages"]]
-    text = TEMPLATE + sum(said) + _tools_tokens(body)
-    images = sum(picture.tokens for picture in conversation.pictures)
-    cached = TEMPLATE + sum(said[:-1])
-    visible = sum(_visible(choice) for choice in choices)
-    reasoning = sum(tokens.count(choice.reasoning) for choice in choices)
-    cost = catalogue.prices(body["model"])
-    fresh = text + images - cached
+def compute_usage(
+    body: Json, conversation: Conversation, choices: Sequence[CompletionChoice]
+) -> Json:
+    """Return the usage of a completion; all messages but the last one are cached."""
+    message_tokens = [_count_message(message) for message in body["messages"]]
+    text = TEMPLATE_TOKENS + sum(message_tokens) + _count_tools(body)
+    images = sum(image.tokens for image in conversation.images)
+    cached = TEMPLATE_TOKENS + sum(message_tokens[:-1])
+    visible = sum(
+        count_tokens(choice.text) + sum(count_tokens(c.name + c.arguments) for c in choice.calls)
+        for choice in choices
+    )
+    reasoning = sum(count_tokens(choice.reasoning) for choice in choices)
+    prices = models.token_prices(body["model"])
+    uncached = text + images - cached
     return {
         "prompt_tokens": text + images,
         "completion_tokens": visible,
@@ -40,30 +45,23 @@ def usage(body: Json, conversation: Conversation, choices: Sequence[Decision]) -
             "rejected_prediction_tokens": 0,
         },
         "num_sources_used": 0,
-        "cost_in_usd_ticks": (
-            fresh * cost.prompt + cached * cost.cached + (visible + reasoning) * cost.completion
-        ),
+        "cost_in_usd_ticks": uncached * prices.prompt
+        + cached * prices.cached
+        + (visible + reasoning) * prices.completion,
     }
 
 
-def _message_tokens(message: Json) -> int:
-    calls = message.get("tool_calls") or []
-    called = sum(
-        tokens.count(call["function"]["name"] + call["function"]["arguments"]) for call in calls
-    )
-    return PER_MESSAGE + tokens.count(text_of(message.get("content"))) + called
+def _count_message(message: Json) -> int:
+    functions = [call["function"] for call in message.get("tool_calls") or []]
+    calls = sum(count_tokens(function["name"] + function["arguments"]) for function in functions)
+    return TOKENS_PER_MESSAGE + count_tokens(join_text(message.get("content"))) + calls
 
 
-def _tools_tokens(body: Json) -> int:
-    """Counts what a tool says of itself, in whichever order and dialect it says it."""
+def _count_tools(body: Json) -> int:
+    """Count the tokens of the tools, independently of the order of keys and of the API."""
     functions = [tool["function"] for tool in body.get("tools") or []]
     return sum(
-        tokens.count(f"{one['name']} {one.get('description') or ''} ")
-        + tokens.count(json.dumps(one["parameters"], sort_keys=True))
-        for one in functions
+        count_tokens(f"{function['name']} {function.get('description') or ''} ")
+        + count_tokens(json.dumps(function["parameters"], sort_keys=True))
+        for function in functions
     )
-
-
-def _visible(choice: Decision) -> int:
-    called = sum(tokens.count(call.name + call.arguments) for call in choice.calls)
-    return tokens.count(choice.text) + called

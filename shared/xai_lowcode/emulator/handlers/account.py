@@ -1,16 +1,16 @@
-"""The room that tells about the xAI key which the gateway keeps for the account."""
+"""Handler of the API key information."""
 
-from xai_lowcode.emulator.handler_types import Answer, Ask
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
 
 OWNER = "59fbe5f2-0000-4000-8000-325868bb8f23"
 TEAM = "5ea6f6bd-0000-4000-8000-28b2d7ba6722"
 KEY = "ae1e1841-0000-4000-8000-8a1a7237db11"
 
 
-async def api_key(ask: Ask) -> Answer:
-    """Describes the key without showing it."""
-    del ask
-    return Answer(
+async def retrieve_api_key(request: HandlerRequest) -> HandlerResult:
+    """Return the description of the account's xAI API key."""
+    del request
+    return HandlerResult(
         {
             "redacted_api_key": "xai-...b14o",
             "user_id": OWNER,

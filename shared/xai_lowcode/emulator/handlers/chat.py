@@ -1,29 +1,31 @@
-"""The room of chat completions."""
+"""Handler of the Chat Completions API."""
 
 import uuid
 
-from xai_lowcode.emulator.fake_model.decide import considered
-from xai_lowcode.emulator.handler_types import Answer, Ask
+from xai_lowcode.emulator.fake_model.decide import complete
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
 from xai_lowcode.emulator.schemas.chat import CHAT_REQUEST
-from xai_lowcode.emulator.serializers import chat_completions as writing
-from xai_lowcode.emulator.state import SPACE, Ticket
+from xai_lowcode.emulator.serializers import chat_completions as serializer
+from xai_lowcode.emulator.state import UUID_NAMESPACE, DeferredCompletion
 
-SHAPE = CHAT_REQUEST
+__all__ = ["CHAT_REQUEST", "create"]
 
 
-async def complete(ask: Ask) -> Answer:
-    """Answers a conversation, at once or with a ticket for later."""
-    check_chat_model(ask.body)
-    check_request(ask.body)
-    completion = considered(ask.body, ask.sequence)
-    if ask.body.get("deferred"):
-        name = str(uuid.uuid5(SPACE, f"deferred/{ask.sequence}"))
-        ask.desk.store.tickets.put(name, Ticket(writing.whole(completion)))
-        return Answer({"request_id": name})
-    streamed = bool(ask.body.get("stream"))
-    return Answer(
-        writing.whole(completion),
-        writing.frames(completion) if streamed else None,
-        writing.heartbeat(completion) if streamed else None,
+async def create(request: HandlerRequest) -> HandlerResult:
+    """Create a chat completion, or a deferred one."""
+    body = request.body
+    check_chat_model(body)
+    check_request(body)
+    completion = complete(body, request)
+    if body.get("deferred"):
+        name = str(uuid.uuid5(UUID_NAMESPACE, f"deferred/{request.sequence}"))
+        deferred = DeferredCompletion(serializer.to_body(completion))
+        request.emulator.store.deferred.put(name, deferred)
+        return HandlerResult({"request_id": name})
+    streamed = bool(body.get("stream"))
+    return HandlerResult(
+        serializer.to_body(completion),
+        serializer.to_frames(completion) if streamed else None,
+        serializer.heartbeat_frame(completion) if streamed else None,
     )

@@ -1,4 +1,4 @@
-"""The rooms of the two legacy forms, which models that think refuse."""
+"""Handlers of the two legacy completion endpoints, which reasoning models refuse."""
 
 import re
 import time
@@ -6,30 +6,35 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from xai_lowcode.emulator import models as catalogue
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.fake_model.decide import considered
-from xai_lowcode.emulator.handler_types import Answer, Ask, Frame, Json, invalid
-from xai_lowcode.emulator.models import fingerprint
+from xai_lowcode.emulator import models
+from xai_lowcode.emulator.fake_model.completion import Completion
+from xai_lowcode.emulator.fake_model.decide import complete
+from xai_lowcode.emulator.handler_types import (
+    HandlerRequest,
+    HandlerResult,
+    Json,
+    SSEFrame,
+    invalid_argument,
+)
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
-from xai_lowcode.emulator.serializers.chat_completions import Completion
-from xai_lowcode.emulator.state import SPACE
+from xai_lowcode.emulator.state import UUID_NAMESPACE
+from xai_lowcode.emulator.tokenizer import split_tokens
 from xai_lowcode.emulator.validation import (
     BOOLEAN,
     INTEGER,
     NUMBER,
     OBJECT,
     STRING,
-    Either,
-    Listed,
+    ArrayOf,
     Struct,
+    UntaggedEnum,
 )
 
-THINKS = "Model {} is a reasoning model and does not support this endpoint."
-TURN = re.compile(r"\A\s*Human:\s*(.*?)\s*Assistant:\s*\Z", re.DOTALL)
-SAMPLE = Struct(
+REASONING_MODEL = "Model {} is a reasoning model and does not support this endpoint."
+HUMAN_TURN = re.compile(r"\A\s*Human:\s*(.*?)\s*Assistant:\s*\Z", re.DOTALL)
+SAMPLE_REQUEST = Struct(
     "SampleRequest",
-    {"prompt": Either("SampleContent", {str: STRING, list: Listed(STRING)})},
+    {"prompt": UntaggedEnum("SampleContent", {str: STRING, list: ArrayOf(STRING)})},
     {
         "model": STRING,
         "best_of": INTEGER,
@@ -41,7 +46,7 @@ SAMPLE = Struct(
         "n": INTEGER,
         "presence_penalty": NUMBER,
         "seed": INTEGER,
-        "stop": Listed(STRING),
+        "stop": ArrayOf(STRING),
         "stream": BOOLEAN,
         "stream_options": Struct("StreamOptions", {"include_usage": BOOLEAN}),
         "suffix": STRING,
@@ -50,104 +55,102 @@ SAMPLE = Struct(
         "user": STRING,
     },
 )
-COMPLETE = Struct(
+COMPLETE_REQUEST = Struct(
     "CompleteRequest",
     {"prompt": STRING, "max_tokens_to_sample": INTEGER},
     {
         "model": STRING,
         "metadata": Struct("MessageMetadata", {}, {"user_id": STRING}),
-        "stop_sequences": Listed(STRING),
+        "stop_sequences": ArrayOf(STRING),
         "stream": BOOLEAN,
         "temperature": NUMBER,
         "top_k": INTEGER,
         "top_p": NUMBER,
     },
 )
-PASSED_ON = (
+CHAT_FIELDS = (
     *("model", "max_tokens", "n", "stop", "temperature", "top_p"),
     *("presence_penalty", "frequency_penalty"),
 )
 
 
-async def sample(ask: Ask) -> Answer:
-    """Goes on where one or several prompts end."""
-    body = ask.body
+async def create(request: HandlerRequest) -> HandlerResult:
+    """Complete one or several prompts (`/v1/completions`)."""
+    body = request.body
     prompts = [body["prompt"]] if isinstance(body["prompt"], str) else body["prompt"]
     if not prompts:
-        raise invalid("Invalid argument: prompt must not be empty")
-    shared = {name: body[name] for name in PASSED_ON if body.get(name) is not None}
-    found = [_considered({**shared, "messages": _said(prompt)}, ask) for prompt in prompts]
-    choices = list(_choices(body, prompts, found))
-    head = {
-        "id": str(uuid.uuid5(SPACE, f"sample/{ask.sequence}")),
+        raise invalid_argument("Invalid argument: prompt must not be empty")
+    chat = {name: body[name] for name in CHAT_FIELDS if body.get(name) is not None}
+    completions = [_complete_prompt(chat, prompt, request) for prompt in prompts]
+    response = {
+        "id": str(uuid.uuid5(UUID_NAMESPACE, f"sample/{request.sequence}")),
         "object": "text_completion",
         "created": int(time.time()),
         "model": body["model"],
+        "choices": list(_choices(body, prompts, completions)),
+        "usage": _sum_usage([completion.usage for completion in completions]),
+        "system_fingerprint": models.fingerprint(body["model"]),
     }
-    tail = {"system_fingerprint": fingerprint(body["model"])}
-    usage = _summed([completion.usage for completion in found])
-    whole = {**head, "choices": choices, "usage": usage, **tail}
-    return Answer(whole, list(_frames(body, whole)) if body.get("stream") else None)
+    return HandlerResult(response, list(_frames(body, response)) if body.get("stream") else None)
 
 
-async def complete(ask: Ask) -> Answer:
-    """Goes on where a conversation in one text ends."""
-    body = ask.body
+async def create_anthropic(request: HandlerRequest) -> HandlerResult:
+    """Complete a prompt with `Human:` and `Assistant:` turns (`/v1/complete`)."""
+    body = request.body
     if body.get("stream"):
-        raise invalid("Argument not supported: stream")
-    turn = TURN.match(body["prompt"])
+        raise invalid_argument("Argument not supported: stream")
+    turn = HUMAN_TURN.match(body["prompt"])
     names = ("model", "temperature", "top_p")
     chat = {name: body[name] for name in names if body.get(name) is not None}
     chat |= {"max_tokens": body["max_tokens_to_sample"], "stop": body.get("stop_sequences")}
-    chat["messages"] = _said(turn[1] if turn else body["prompt"])
-    decision = _considered(chat, ask).choices[0]
-    return Answer(
+    completion = _complete_prompt(chat, turn[1] if turn else body["prompt"], request)
+    choice = completion.choices[0]
+    return HandlerResult(
         {
             "type": "completion",
-            "id": str(uuid.uuid5(SPACE, f"complete/{ask.sequence}")),
-            "completion": f" {decision.text}",
-            "stop_reason": "max_tokens" if decision.finish == "length" else "stop_sequence",
+            "id": str(uuid.uuid5(UUID_NAMESPACE, f"complete/{request.sequence}")),
+            "completion": f" {choice.text}",
+            "stop_reason": "max_tokens" if choice.finish_reason == "length" else "stop_sequence",
             "model": body["model"],
         }
     )
 
 
-def _said(prompt: str) -> list[Json]:
-    return [{"role": "user", "content": prompt}]
-
-
-def _considered(chat: Json, ask: Ask) -> Completion:
+def _complete_prompt(chat: Json, prompt: str, request: HandlerRequest) -> Completion:
+    chat = {**chat, "messages": [{"role": "user", "content": prompt}]}
     check_chat_model(chat)
-    if catalogue.reasons(chat["model"]):
-        raise invalid(THINKS.format(chat["model"]))
+    if models.is_reasoning(chat["model"]):
+        raise invalid_argument(REASONING_MODEL.format(chat["model"]))
     check_request(chat)
-    return considered(chat, ask.sequence)
+    return complete(chat, request)
 
 
-def _choices(body: Json, prompts: Sequence[str], found: Sequence[Completion]) -> Iterator[Json]:
+def _choices(
+    body: Json, prompts: Sequence[str], completions: Sequence[Completion]
+) -> Iterator[Json]:
     index = 0
-    for prompt, completion in zip(prompts, found, strict=True):
-        for decision in completion.choices:
-            text = prompt + decision.text if body.get("echo") else decision.text
-            yield {"index": index, "text": text, "finish_reason": decision.finish}
+    for prompt, completion in zip(prompts, completions, strict=True):
+        for choice in completion.choices:
+            text = prompt + choice.text if body.get("echo") else choice.text
+            yield {"index": index, "text": text, "finish_reason": choice.finish_reason}
             index += 1
 
 
-def _frames(body: Json, whole: Json) -> Iterator[Frame]:
-    head = {key: value for key, value in whole.items() if key not in {"choices", "usage"}}
-    for choice in whole["choices"]:
-        for piece in tokens.pieces(choice["text"]):
-            part = {"index": choice["index"], "text": piece, "finish_reason": None}
-            yield Frame({**head, "choices": [part]})
-    for choice in whole["choices"]:
-        yield Frame({**head, "choices": [{**choice, "text": ""}]}, closing=True)
+def _frames(body: Json, response: Json) -> Iterator[SSEFrame]:
+    head = {key: value for key, value in response.items() if key not in {"choices", "usage"}}
+    for choice in response["choices"]:
+        for token in split_tokens(choice["text"]):
+            chunk = {"index": choice["index"], "text": token, "finish_reason": None}
+            yield SSEFrame({**head, "choices": [chunk]})
+    for choice in response["choices"]:
+        yield SSEFrame({**head, "choices": [{**choice, "text": ""}]}, closing=True)
     if (body.get("stream_options") or {}).get("include_usage"):
-        yield Frame({**head, "choices": [], "usage": whole["usage"]}, closing=True)
-    yield Frame("[DONE]", closing=True)
+        yield SSEFrame({**head, "choices": [], "usage": response["usage"]}, closing=True)
+    yield SSEFrame("[DONE]", closing=True)
 
 
-def _summed(parts: Sequence[Any]) -> Any:
-    """Adds usages member by member."""
+def _sum_usage(parts: Sequence[Any]) -> Any:
+    """Add usage objects field by field."""
     if isinstance(parts[0], dict):
-        return {key: _summed([part[key] for part in parts]) for key in parts[0]}
+        return {key: _sum_usage([part[key] for part in parts]) for key in parts[0]}
     return sum(parts)

@@ -1,26 +1,31 @@
-"""The room where deferred answers are fetched: pending for a while, there once, then gone."""
+"""Handler of deferred chat completions, which can be retrieved only once."""
 
-from xai_lowcode.emulator.handler_types import Answer, Ask, Blob, absent
+from xai_lowcode.emulator.handler_types import (
+    BinaryResult,
+    HandlerRequest,
+    HandlerResult,
+    not_found,
+)
 from xai_lowcode.emulator.state import DeferredPending
 
-# What becomes of xAI's empty 202 depends on headers that nobody has recorded.
-PENDING: dict[DeferredPending, Answer | Blob] = {
-    "empty_json": Answer(""),
-    "empty": Blob(b"", "text/plain"),
-    "null": Answer(None),
-    "never": Blob(b"", None),
-    "status_202": Blob(b"", "text/plain", 202),
+# How the gateway forwards xAI's empty 202 depends on headers that have not been recorded.
+PENDING: dict[DeferredPending, HandlerResult | BinaryResult] = {
+    "empty_json": HandlerResult(""),
+    "empty": BinaryResult(b"", "text/plain"),
+    "null": HandlerResult(None),
+    "never": BinaryResult(b"", None),
+    "status_202": BinaryResult(b"", "text/plain", 202),
 }
 
 
-async def fetch(ask: Ask) -> Answer | Blob:
-    """Gives the answer to a ticket, when it is time."""
-    name = ask.path["request_id"]
-    ticket = ask.desk.store.tickets.get(name)
-    if ticket is None:
-        raise absent(f"Deferred completion not found: {name}")
-    if ticket.polls < ask.desk.deferred_polls:
-        ticket.polls += 1
-        return PENDING[ask.desk.deferred_pending]
-    del ask.desk.store.tickets[name]
-    return Answer(ticket.body)
+async def retrieve(request: HandlerRequest) -> HandlerResult | BinaryResult:
+    """Return the completion, or the pending result for the first polls."""
+    name = request.path["request_id"]
+    deferred = request.emulator.store.deferred.get(name)
+    if deferred is None:
+        raise not_found(f"Deferred completion not found: {name}")
+    if deferred.polls < request.emulator.deferred_polls:
+        deferred.polls += 1
+        return PENDING[request.emulator.deferred_pending]
+    del request.emulator.store.deferred[name]
+    return HandlerResult(deferred.body)

@@ -1,7 +1,6 @@
-"""The room of embeddings, which is shut unless a switch opens it.
+"""Handler of embeddings, which the option `embeddings` enables.
 
-A vector is the sum of one random direction for each word stem, so that texts with common words
-lie near each other.
+A vector is the sum of one pseudo-random vector per word stem: texts with common words are similar.
 """
 
 import base64
@@ -10,68 +9,82 @@ import math
 import random
 import struct
 
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.fake_model import prompt_parsing as clues
-from xai_lowcode.emulator.handler_types import Answer, Ask, Json, invalid
-from xai_lowcode.emulator.validation import ANYTHING, INTEGER, STRING, Either, Listed, Struct
+from xai_lowcode.emulator.fake_model.prompt_parsing import word_stems
+from xai_lowcode.emulator.handler_types import (
+    HandlerRequest,
+    HandlerResult,
+    Json,
+    invalid_argument,
+)
+from xai_lowcode.emulator.tokenizer import count_tokens
+from xai_lowcode.emulator.validation import ANYTHING, INTEGER, STRING, ArrayOf, Struct, UntaggedEnum
 
-SIZE = 256
-MOST = 128
-FORMATS = ("float", "base64")
-SHAPE = Struct(
+DEFAULT_DIMENSIONS = 256
+MAX_TEXTS = 128
+ENCODING_FORMATS = ("float", "base64")
+EMBEDDING_REQUEST = Struct(
     "EmbeddingRequest",
-    {"input": Either("EmbeddingInput", {str: STRING, list: Listed(ANYTHING)}), "model": STRING},
+    {
+        "input": UntaggedEnum("EmbeddingInput", {str: STRING, list: ArrayOf(ANYTHING)}),
+        "model": STRING,
+    },
     {"encoding_format": STRING, "dimensions": INTEGER, "user": STRING},
 )
 
 
-async def embed(ask: Ask) -> Answer:
-    """Makes a vector for every text."""
-    body = ask.body
-    texts = _texts(body["input"])
-    size = body.get("dimensions") or SIZE
-    _check(body, texts, size)
-    rows: list[Json] = [
-        {"index": index, "embedding": _written(vector(text, size), body), "object": "embedding"}
+async def create(request: HandlerRequest) -> HandlerResult:
+    """Create one vector per input text."""
+    body = request.body
+    texts = _parse_input(body["input"])
+    dimensions = body.get("dimensions") or DEFAULT_DIMENSIONS
+    _check(body, texts, dimensions)
+    data: list[Json] = [
+        {"index": index, "embedding": _encode(embed(text, dimensions), body), "object": "embedding"}
         for index, text in enumerate(texts)
     ]
-    spent = sum(tokens.count(text) for text in texts)
-    usage = {"prompt_tokens": spent, "total_tokens": spent}
-    return Answer({"object": "list", "model": body["model"], "data": rows, "usage": usage})
+    tokens = sum(count_tokens(text) for text in texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return HandlerResult({"object": "list", "model": body["model"], "data": data, "usage": usage})
 
 
-def vector(text: str, size: int) -> list[float]:
-    """Makes the vector of a text, of length one."""
-    total = [0.0] * size
-    for stem in sorted(clues.stems(text)) or [text]:
-        direction = random.Random(hashlib.sha256(stem.encode()).digest())  # noqa: S311 - no secret
-        total = [value + direction.gauss(0, 1) for value in total]
+def embed(text: str, dimensions: int) -> list[float]:
+    """Return the vector of a text, of length one."""
+    total = [0.0] * dimensions
+    for stem in sorted(word_stems(text)) or [text]:
+        generator = random.Random(hashlib.sha256(stem.encode()).digest())  # noqa: S311 - no secret
+        total = [value + generator.gauss(0, 1) for value in total]
     length = math.sqrt(sum(value * value for value in total))
     return [value / length for value in total]
 
 
-def _texts(given: object) -> list[str]:
-    """Reads the input: a text, texts, the tokens of a text, or those of several."""
-    if isinstance(given, str):
-        return [given]
-    items: list[object] = given if isinstance(given, list) else []
+def _parse_input(value: object) -> list[str]:
+    """Parse the input: a string, strings, a list of token ids, or several such lists."""
+    if isinstance(value, str):
+        return [value]
+    items: list[object] = value if isinstance(value, list) else []
     if items and all(isinstance(item, int) for item in items):
         return [str(items)]
     if not all(isinstance(item, str | list) for item in items):
-        raise invalid("Invalid argument: input is a text, texts, tokens or lists of tokens")
+        raise invalid_argument(
+            "Invalid argument: input is a text, texts, tokens or lists of tokens"
+        )
     return [item if isinstance(item, str) else str(item) for item in items]
 
 
-def _check(body: Json, texts: list[str], size: int) -> None:
-    if not 1 <= len(texts) <= MOST:
-        raise invalid(f"Invalid argument: input takes 1 to {MOST} texts, got {len(texts)}")
-    if size < 1:
-        raise invalid(f"Invalid argument: dimensions must be positive, got {size}")
-    if (body.get("encoding_format") or "float") not in FORMATS:
-        raise invalid(f"Invalid argument: encoding_format is one of {', '.join(FORMATS)}")
+def _check(body: Json, texts: list[str], dimensions: int) -> None:
+    if not 1 <= len(texts) <= MAX_TEXTS:
+        raise invalid_argument(
+            f"Invalid argument: input takes 1 to {MAX_TEXTS} texts, got {len(texts)}"
+        )
+    if dimensions < 1:
+        raise invalid_argument(f"Invalid argument: dimensions must be positive, got {dimensions}")
+    if (body.get("encoding_format") or "float") not in ENCODING_FORMATS:
+        raise invalid_argument(
+            f"Invalid argument: encoding_format is one of {', '.join(ENCODING_FORMATS)}"
+        )
 
 
-def _written(values: list[float], body: Json) -> list[float] | str:
+def _encode(vector: list[float], body: Json) -> list[float] | str:
     if body.get("encoding_format") == "base64":
-        return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
-    return values
+        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    return vector

@@ -1,4 +1,4 @@
-"""The rooms of files that are there: list, describe, rename, delete, download."""
+"""Handlers of the Files API, including chunked uploads."""
 
 import base64
 import binascii
@@ -6,141 +6,149 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from xai_lowcode.emulator.handler_types import Answer, Ask, Blob, absent, coded, invalid
-from xai_lowcode.emulator.state import SPACE, StoredFile
-from xai_lowcode.emulator.validation import STRING, Listed, Struct
+from xai_lowcode.emulator.handler_types import (
+    BinaryResult,
+    HandlerRequest,
+    HandlerResult,
+    coded_error,
+    invalid_argument,
+    not_found,
+)
+from xai_lowcode.emulator.state import UUID_NAMESPACE, StoredFile
+from xai_lowcode.emulator.validation import STRING, ArrayOf, Struct
 
-MOST = 100
+MAX_PAGE_SIZE = 100
+MAX_FILE_SIZE = 50 * 1024 * 1024
 ORDERS = ("asc", "desc")
-FORMATS = ("original", "text")
-BYTES = "application/octet-stream"
-UPDATE = Struct("UpdateFileRequest", {}, {"name": STRING, "filename": STRING})
-# Files of one second keep the order in which they came.
-SORTS: dict[str, Callable[[StoredFile], Any]] = {
+DOWNLOAD_FORMATS = ("original", "text")
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+# Files of the same second are sorted by their creation.
+SORT_KEYS: dict[str, Callable[[StoredFile], Any]] = {
     "created_at": lambda file: (file.created_at, file.order),
     "filename": lambda file: (file.name, file.order),
     "size": lambda file: (len(file.content), file.order),
 }
+UPDATE_REQUEST = Struct("UpdateFileRequest", {}, {"name": STRING, "filename": STRING})
+INITIALIZE_REQUEST = Struct("InitializeUploadRequest", {"name": STRING, "content_type": STRING})
+CHUNK_REQUEST = Struct("UploadChunkRequest", {"file_id": STRING, "chunk": STRING})
+BATCH_REQUEST = Struct("BatchUploadRequest", {}, {"files": ArrayOf(INITIALIZE_REQUEST)})
 
 
-async def listing(ask: Ask) -> Answer:
-    """Lists a page of files; there is always a token, also behind the last one."""
-    limit = _limit(ask.query.get("limit") or str(MOST))
-    order = _one_of("order", ask.query.get("order") or "desc", ORDERS)
-    sort = _one_of("sort_by", ask.query.get("sort_by") or "created_at", tuple(SORTS))
-    if ask.query.get("filter"):
-        raise invalid("The emulator does not support `filter`.")
-    files = list(ask.desk.store.files.values())
-    files.sort(key=SORTS[sort], reverse=order == "desc")
-    token = ask.query.get("pagination_token") or ask.query.get("after") or ""
-    page = _after(files, token)[:limit]
-    last = page[-1].id if page else token
-    return Answer({"data": [file.card() for file in page], "pagination_token": last})
+async def list_files(request: HandlerRequest) -> HandlerResult:
+    """Return one page of files. The last page has a pagination token too."""
+    query = request.query
+    limit = query.get("limit") or str(MAX_PAGE_SIZE)
+    order = _check_choice("order", query.get("order") or "desc", ORDERS)
+    sort_by = _check_choice("sort_by", query.get("sort_by") or "created_at", tuple(SORT_KEYS))
+    if not limit.isdecimal() or not 1 <= int(limit) <= MAX_PAGE_SIZE:
+        raise invalid_argument(
+            f"Invalid argument: limit must be between 1 and {MAX_PAGE_SIZE}, got {limit}"
+        )
+    if query.get("filter"):
+        raise invalid_argument("The emulator does not support `filter`.")
+    files = sorted(
+        request.emulator.store.files.values(), key=SORT_KEYS[sort_by], reverse=order == "desc"
+    )
+    token = query.get("pagination_token") or query.get("after") or ""
+    page = _files_after(files, token)[: int(limit)]
+    next_token = page[-1].id if page else token
+    return HandlerResult(
+        {"data": [file.to_dict() for file in page], "pagination_token": next_token}
+    )
 
 
-async def one(ask: Ask) -> Answer:
-    """Describes one file."""
-    return Answer(found(ask).card())
+async def retrieve(request: HandlerRequest) -> HandlerResult:
+    """Return the metadata of a file."""
+    return HandlerResult(_get_file(request).to_dict())
 
 
-async def delete(ask: Ask) -> Answer:
-    """Deletes a file."""
-    file = found(ask)
-    del ask.desk.store.files[file.id]
-    return Answer({"deleted": True, "id": file.id, "object": "file"})
+async def delete(request: HandlerRequest) -> HandlerResult:
+    """Delete a file."""
+    file = _get_file(request)
+    del request.emulator.store.files[file.id]
+    return HandlerResult({"deleted": True, "id": file.id, "object": "file"})
 
 
-async def update(ask: Ask) -> Answer:
-    """Gives a file another name."""
-    file = found(ask)
-    name = ask.body.get("filename") or ask.body.get("name")
-    file.name = name or file.name
-    return Answer(file.card())
+async def update(request: HandlerRequest) -> HandlerResult:
+    """Rename a file."""
+    file = _get_file(request)
+    file.name = request.body.get("filename") or request.body.get("name") or file.name
+    return HandlerResult(file.to_dict())
 
 
-async def content(ask: Ask) -> Blob:
-    """Gives the bytes of a file."""
-    file = found(ask)
-    form = _one_of("format", ask.query.get("format") or "original", FORMATS)
-    kind = "text/plain" if form == "text" else file.content_type or BYTES
-    return Blob(bytes(file.content), kind)
+async def download(request: HandlerRequest) -> BinaryResult:
+    """Return the content of a file."""
+    file = _get_file(request)
+    form = _check_choice("format", request.query.get("format") or "original", DOWNLOAD_FORMATS)
+    content_type = file.content_type or DEFAULT_CONTENT_TYPE
+    return BinaryResult(bytes(file.content), "text/plain" if form == "text" else content_type)
 
 
-def found(ask: Ask, name: str | None = None) -> StoredFile:
-    """Finds the file of a request."""
-    name = ask.path["file_id"] if name is None else name
-    file = ask.desk.store.files.get(name)
+async def initialize_upload(request: HandlerRequest) -> HandlerResult:
+    """Create a file without content."""
+    if not request.body["name"].strip():
+        raise invalid_argument("Invalid argument: name must not be empty")
+    file = request.emulator.create_file(request.body["name"], request.body["content_type"])
+    return HandlerResult({"file_id": file.id, "metadata": file.to_upload_dict()})
+
+
+async def upload_chunk(request: HandlerRequest) -> HandlerResult:
+    """Append a chunk. The API does not mark the last one: a file is complete after each."""
+    file = _get_file(request, request.body["file_id"])
+    try:
+        chunk = base64.b64decode(request.body["chunk"], validate=True)
+    except binascii.Error:
+        raise invalid_argument("Invalid argument: chunk is not valid base64") from None
+    if len(file.content) + len(chunk) > MAX_FILE_SIZE:
+        error = f"File size exceeds the limit of {MAX_FILE_SIZE} bytes."
+        raise coded_error(413, "resource-exhausted", error)
+    file.content += chunk
+    file.complete = True
+    return HandlerResult(file.to_upload_dict())
+
+
+async def create_batch(request: HandlerRequest) -> HandlerResult:
+    """Create a batch upload and its files."""
+    name = f"batch_{uuid.uuid5(UUID_NAMESPACE, f'batch/{request.sequence}')}"
+    files = [
+        request.emulator.create_file(file["name"], file["content_type"])
+        for file in request.body.get("files") or ()
+    ]
+    batch = {"batch_job_id": name, "status": "in_progress", "files": [file.id for file in files]}
+    request.emulator.store.batches.put(name, batch)
+    return HandlerResult(batch)
+
+
+async def complete_batch(request: HandlerRequest) -> HandlerResult:
+    """Complete a batch upload."""
+    name = request.path["batch_job_id"]
+    batch = request.emulator.store.batches.get(name)
+    if batch is None:
+        raise not_found(f"Batch job not found: {name}")
+    batch["status"] = "completed"
+    return HandlerResult(batch)
+
+
+def _get_file(request: HandlerRequest, file_id: str | None = None) -> StoredFile:
+    file_id = request.path["file_id"] if file_id is None else file_id
+    file = request.emulator.store.files.get(file_id)
     if file is None:
-        raise absent(f"File not found: {name}")
+        raise not_found(f"File not found: {file_id}")
     return file
 
 
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise invalid(f"Invalid argument: limit must be between 1 and {MOST}, got {text}")
-    return int(text)
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise invalid_argument(
+            f"Invalid argument: {name} is one of {', '.join(choices)}, not {value}"
+        )
+    return value
 
 
-def _one_of(name: str, text: str, known: tuple[str, ...]) -> str:
-    if text not in known:
-        raise invalid(f"Invalid argument: {name} is one of {', '.join(known)}, not {text}")
-    return text
-
-
-def _after(files: list[StoredFile], token: str) -> list[StoredFile]:
+def _files_after(files: list[StoredFile], token: str) -> list[StoredFile]:
     if not token:
         return files
     for index, file in enumerate(files):
         if file.id == token:
             return files[index + 1 :]
-    raise invalid(f"Invalid argument: unknown pagination_token {token}")
-
-
-LARGEST = 50 * 1024 * 1024
-INITIALIZE = Struct("InitializeUploadRequest", {"name": STRING, "content_type": STRING})
-CHUNK = Struct("UploadChunkRequest", {"file_id": STRING, "chunk": STRING})
-BATCH = Struct("BatchUploadRequest", {}, {"files": Listed(INITIALIZE)})
-
-
-async def initialize(ask: Ask) -> Answer:
-    """Begins a file."""
-    if not ask.body["name"].strip():
-        raise invalid("Invalid argument: name must not be empty")
-    file = ask.desk.new_file(ask.body["name"], ask.body["content_type"])
-    return Answer({"file_id": file.id, "metadata": file.old_card()})
-
-
-async def chunk(ask: Ask) -> Answer:
-    """Adds to a file; there is no sign for the last chunk, so a file is complete after each."""
-    file = found(ask, ask.body["file_id"])
-    try:
-        piece = base64.b64decode(ask.body["chunk"], validate=True)
-    except binascii.Error:
-        raise invalid("Invalid argument: chunk is not valid base64") from None
-    if len(file.content) + len(piece) > LARGEST:
-        raise coded(413, "resource-exhausted", f"File size exceeds the limit of {LARGEST} bytes.")
-    file.content += piece
-    file.complete = True
-    return Answer(file.old_card())
-
-
-async def batch(ask: Ask) -> Answer:
-    """Begins a batch, and the files of it."""
-    name = f"batch_{uuid.uuid5(SPACE, f'batch/{ask.sequence}')}"
-    files = [
-        ask.desk.new_file(file["name"], file["content_type"])
-        for file in ask.body.get("files") or ()
-    ]
-    job = {"batch_job_id": name, "status": "in_progress", "files": [file.id for file in files]}
-    ask.desk.store.batches.put(name, job)
-    return Answer(job)
-
-
-async def complete(ask: Ask) -> Answer:
-    """Ends a batch."""
-    name = ask.path["batch_job_id"]
-    job = ask.desk.store.batches.get(name)
-    if job is None:
-        raise absent(f"Batch job not found: {name}")
-    job["status"] = "completed"
-    return Answer(job)
+    raise invalid_argument(f"Invalid argument: unknown pagination_token {token}")

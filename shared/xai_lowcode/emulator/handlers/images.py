@@ -1,74 +1,79 @@
-"""The room of generated pictures."""
+"""Handler of image generation."""
 
 import asyncio
 import base64
 
-from xai_lowcode.emulator import models as catalogue
-from xai_lowcode.emulator.fake_model.images import SIZES, drawn
-from xai_lowcode.emulator.handler_types import Answer, Ask, Json, invalid
-from xai_lowcode.emulator.validation import INTEGER, STRING, Struct, Word
+from xai_lowcode.emulator import models
+from xai_lowcode.emulator.fake_model.images import RESOLUTIONS, generate_image
+from xai_lowcode.emulator.handler_types import (
+    HandlerRequest,
+    HandlerResult,
+    Json,
+    invalid_argument,
+)
+from xai_lowcode.emulator.validation import INTEGER, STRING, StringEnum, Struct
 
-ASPECTS = (
+ASPECT_RATIOS = (
     *("1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9"),
     *("1:2", "2:1", "auto"),
 )
-FORMATS = ("url", "b64_json")
+RESPONSE_FORMATS = ("url", "b64_json")
 DEFAULT_MODEL = "grok-imagine-image"
-MOST = 10
-SHAPE = Struct(
+MAX_IMAGES = 10
+GENERATE_REQUEST = Struct(
     "GenerateImageRequest",
     {"prompt": STRING},
     {
         "model": STRING,
         "n": INTEGER,
-        "aspect_ratio": Word(ASPECTS),
-        "resolution": Word(tuple(SIZES)),
-        "quality": Word(("low", "medium", "high", "auto")),
+        "aspect_ratio": StringEnum(ASPECT_RATIOS),
+        "resolution": StringEnum(tuple(RESOLUTIONS)),
+        "quality": StringEnum(("low", "medium", "high", "auto")),
         "response_format": STRING,
-        "service_tier": Word(("auto", "default", "priority")),
+        "service_tier": StringEnum(("auto", "default", "priority")),
         "user": STRING,
     },
 )
 
 
-async def generate(ask: Ask) -> Answer:
-    """Draws pictures, off the loop since drawing takes its time."""
-    body = ask.body
+async def generate(request: HandlerRequest) -> HandlerResult:
+    """Generate images, in threads since drawing blocks."""
+    body = request.body
     model = body.get("model") or DEFAULT_MODEL
     _check(body, model)
     number = body.get("n") or 1
-    drawings = [
-        asyncio.to_thread(
-            drawn,
-            body["prompt"],
-            body.get("aspect_ratio") or "auto",
-            body.get("resolution") or "1k",
-            variant,
+    aspect_ratio, resolution = body.get("aspect_ratio") or "auto", body.get("resolution") or "1k"
+    images = await asyncio.gather(
+        *(
+            asyncio.to_thread(generate_image, body["prompt"], aspect_ratio, resolution, variant)
+            for variant in range(number)
         )
-        for variant in range(number)
-    ]
-    pictures = await asyncio.gather(*drawings)
-    cost = number * catalogue.picture_price(model)
-    rows = [_row(ask, picture) for picture in pictures]
-    return Answer({"data": rows, "usage": {"cost_in_usd_ticks": cost}})
+    )
+    cost = number * models.image_price(model)
+    data = [_image_object(request, image) for image in images]
+    return HandlerResult({"data": data, "usage": {"cost_in_usd_ticks": cost}})
 
 
-def _row(ask: Ask, picture: bytes) -> Json:
-    if ask.body.get("response_format") == "b64_json":
-        return {"b64_json": base64.b64encode(picture).decode(), "mime_type": "image/png"}
-    return {"url": ask.desk.publish(picture), "mime_type": "image/png"}
+def _image_object(request: HandlerRequest, image: bytes) -> Json:
+    if request.body.get("response_format") == "b64_json":
+        return {"b64_json": base64.b64encode(image).decode(), "mime_type": "image/png"}
+    return {"url": request.emulator.publish_image(image), "mime_type": "image/png"}
 
 
 def _check(body: Json, model: str) -> None:
-    if not catalogue.CHAT.match(model):
-        raise invalid(f"Model not found: {model}")
-    if not catalogue.PICTURES.match(model):
-        raise invalid(f"Model {model} does not support image generation.")
+    if not models.MODEL_NAME.match(model):
+        raise invalid_argument(f"Model not found: {model}")
+    if not models.IMAGE_MODEL.match(model):
+        raise invalid_argument(f"Model {model} does not support image generation.")
     if not body["prompt"].strip():
-        raise invalid("Invalid argument: prompt must not be empty")
-    if body.get("n") is not None and not 1 <= body["n"] <= MOST:
-        raise invalid(f"Invalid argument: n must be between 1 and {MOST}, got {body['n']}")
-    if (body.get("response_format") or "url") not in FORMATS:
-        raise invalid(f"Invalid argument: response_format is one of {', '.join(FORMATS)}")
+        raise invalid_argument("Invalid argument: prompt must not be empty")
+    if body.get("n") is not None and not 1 <= body["n"] <= MAX_IMAGES:
+        raise invalid_argument(
+            f"Invalid argument: n must be between 1 and {MAX_IMAGES}, got {body['n']}"
+        )
+    if (body.get("response_format") or "url") not in RESPONSE_FORMATS:
+        raise invalid_argument(
+            f"Invalid argument: response_format is one of {', '.join(RESPONSE_FORMATS)}"
+        )
     if body.get("resolution") == "1.5k" and "2.0" not in model:
-        raise invalid(f"Model {model} does not support resolution 1.5k.")
+        raise invalid_argument(f"Model {model} does not support resolution 1.5k.")

@@ -1,27 +1,27 @@
-"""The room of messages in Anthropic's form."""
+"""Handler of the Messages API."""
 
-from xai_lowcode.emulator.fake_model.decide import considered
-from xai_lowcode.emulator.handler_types import Answer, Ask, invalid
+from xai_lowcode.emulator.fake_model.decide import complete
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, invalid_argument
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
 from xai_lowcode.emulator.schemas.messages import MESSAGE_REQUEST
-from xai_lowcode.emulator.serializers import messages as writing
-from xai_lowcode.emulator.serializers.messages import as_chat
+from xai_lowcode.emulator.serializers import messages as serializer
 
-SHAPE = MESSAGE_REQUEST
+__all__ = ["MESSAGE_REQUEST", "create"]
 
 
-async def create(ask: Ask) -> Answer:
-    """Answers a conversation."""
-    body = ask.body
+async def create(request: HandlerRequest) -> HandlerResult:
+    """Create a message."""
+    body = request.body
     check_chat_model(body)
-    if body["max_tokens"] < 1:
-        raise invalid(f"Invalid argument: max_tokens must be positive, got {body['max_tokens']}")
-    chat = as_chat(body)
+    limit = body["max_tokens"]
+    if limit < 1:
+        raise invalid_argument(f"Invalid argument: max_tokens must be positive, got {limit}")
+    chat = serializer.to_chat_request(body)
     check_request(chat)
-    completion = considered(chat, ask.sequence)
+    completion = complete(chat, request)
     streamed = bool(body.get("stream"))
-    return Answer(
-        writing.whole(completion),
-        writing.frames(completion) if streamed else None,
-        writing.PING if streamed else None,
+    return HandlerResult(
+        serializer.to_body(completion),
+        serializer.to_frames(completion) if streamed else None,
+        serializer.PING if streamed else None,
     )

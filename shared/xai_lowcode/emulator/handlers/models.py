@@ -1,46 +1,45 @@
-"""The rooms that list models: all of them, those for texts, and those for pictures."""
+"""Handlers of the model lists."""
 
 from typing import Any
 
-from xai_lowcode.emulator import models as cards
-from xai_lowcode.emulator import models as catalogue
-from xai_lowcode.emulator.handler_types import Answer, Ask, absent
+from xai_lowcode.emulator import models
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, not_found
 
 
-async def listing(ask: Ask) -> Answer:
-    """Lists the models."""
-    del ask
-    return Answer({"data": catalogue.listing(), "object": "list"})
+async def list_all(request: HandlerRequest) -> HandlerResult:
+    """List all models."""
+    del request
+    return HandlerResult({"data": models.list_models(), "object": "list"})
 
 
-async def one(ask: Ask) -> Answer:
-    """Describes one model."""
-    return _found(ask, catalogue.described(ask.path["model_id"]))
+async def list_language_models(request: HandlerRequest) -> HandlerResult:
+    """List the language models."""
+    del request
+    return HandlerResult({"models": models.list_models(models.get_language_model)})
 
 
-async def language_listing(ask: Ask) -> Answer:
-    """Lists the language models."""
-    del ask
-    return Answer({"models": cards.language_models()})
+async def list_image_models(request: HandlerRequest) -> HandlerResult:
+    """List the image generation models."""
+    del request
+    return HandlerResult({"models": models.list_models(models.get_image_model)})
 
 
-async def language_one(ask: Ask) -> Answer:
-    """Describes one language model."""
-    return _found(ask, cards.language_model(ask.path["model_id"]))
+async def retrieve(request: HandlerRequest) -> HandlerResult:
+    """Return one model."""
+    return _result(request, models.get_model(request.path["model_id"]))
 
 
-async def image_listing(ask: Ask) -> Answer:
-    """Lists the models for pictures."""
-    del ask
-    return Answer({"models": cards.image_models()})
+async def retrieve_language_model(request: HandlerRequest) -> HandlerResult:
+    """Return one language model."""
+    return _result(request, models.get_language_model(request.path["model_id"]))
 
 
-async def image_one(ask: Ask) -> Answer:
-    """Describes one model for pictures."""
-    return _found(ask, cards.image_model(ask.path["model_id"]))
+async def retrieve_image_model(request: HandlerRequest) -> HandlerResult:
+    """Return one image generation model."""
+    return _result(request, models.get_image_model(request.path["model_id"]))
 
 
-def _found(ask: Ask, row: dict[str, Any] | None) -> Answer:
-    if row is None:
-        raise absent(f"Model not found: {ask.path['model_id']}")
-    return Answer(row)
+def _result(request: HandlerRequest, model: dict[str, Any] | None) -> HandlerResult:
+    if model is None:
+        raise not_found(f"Model not found: {request.path['model_id']}")
+    return HandlerResult(model)

@@ -1,68 +1,69 @@
-"""The rooms of responses: create one, look at a stored one, forget it."""
+"""Handlers of the Responses API."""
 
 import uuid
 from collections.abc import Sequence
 
-from xai_lowcode.emulator.fake_model.decide import considered
-from xai_lowcode.emulator.fake_model.prompt_parsing import read_conversation
-from xai_lowcode.emulator.fake_model.server_tools import used
-from xai_lowcode.emulator.handler_types import Answer, Ask, Json, absent
+from xai_lowcode.emulator.fake_model.decide import complete
+from xai_lowcode.emulator.fake_model.prompt_parsing import parse_conversation
+from xai_lowcode.emulator.fake_model.server_tools import run_server_tools
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, Json, not_found
 from xai_lowcode.emulator.rules.chat import check_request
 from xai_lowcode.emulator.rules.responses import check_responses_request
 from xai_lowcode.emulator.schemas.responses import MODEL_REQUEST
-from xai_lowcode.emulator.serializers.responses import Output, Writer
-from xai_lowcode.emulator.serializers.responses_events import frames
-from xai_lowcode.emulator.serializers.responses_input import as_chat, items_of
-from xai_lowcode.emulator.state import SPACE, StoredResponse
+from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
+from xai_lowcode.emulator.serializers.responses_events import to_frames
+from xai_lowcode.emulator.serializers.responses_input import parse_input, to_chat_request
+from xai_lowcode.emulator.state import UUID_NAMESPACE, StoredResponse
 
-SHAPE = MODEL_REQUEST
+__all__ = ["MODEL_REQUEST", "create", "delete", "retrieve"]
 
 
-async def create(ask: Ask) -> Answer:
-    """Answers a conversation, and keeps it unless told not to."""
-    body = ask.body
+async def create(request: HandlerRequest) -> HandlerResult:
+    """Create a response, and store it unless `store` is false."""
+    body = request.body
     check_responses_request(body)
-    items = [*_earlier(ask), *items_of(body["input"])]
-    output = await _output(ask, items)
-    answer = Writer(output).whole()
+    items = [*_previous_items(request), *parse_input(body["input"])]
+    output = await _generate_output(request, items)
+    response = ResponseSerializer(output).to_body()
     if body.get("store") is not False:
-        stored = StoredResponse(answer, (*items, *answer["output"]))
-        ask.desk.store.responses.put(output.id, stored)
-    return Answer(answer, frames(Writer(output, streamed=True)) if body.get("stream") else None)
+        stored = StoredResponse(response, (*items, *response["output"]))
+        request.emulator.store.responses.put(output.id, stored)
+    frames = to_frames(ResponseSerializer(output, streamed=True)) if body.get("stream") else None
+    return HandlerResult(response, frames)
 
 
-async def retrieve(ask: Ask) -> Answer:
-    """Shows a stored answer."""
-    return Answer(_stored(ask, ask.path["response_id"]).body)
+async def retrieve(request: HandlerRequest) -> HandlerResult:
+    """Return a stored response."""
+    return HandlerResult(_get_response(request, request.path["response_id"]).body)
 
 
-async def delete(ask: Ask) -> Answer:
-    """Forgets a stored answer."""
-    name = ask.path["response_id"]
-    _stored(ask, name)
-    del ask.desk.store.responses[name]
-    return Answer({"id": name, "object": "response", "deleted": True})
+async def delete(request: HandlerRequest) -> HandlerResult:
+    """Delete a stored response."""
+    name = request.path["response_id"]
+    _get_response(request, name)
+    del request.emulator.store.responses[name]
+    return HandlerResult({"id": name, "object": "response", "deleted": True})
 
 
-async def _output(ask: Ask, items: Sequence[Json]) -> Output:
-    chat = as_chat(ask.body, items)
+async def _generate_output(request: HandlerRequest, items: Sequence[Json]) -> ResponseOutput:
+    chat = to_chat_request(request.body, items)
     check_request(chat)
-    uses = await used(ask.body, read_conversation(chat["messages"]))
-    completion = considered(chat, ask.sequence, tuple(use.finding for use in uses))
+    tool_uses = await run_server_tools(request, parse_conversation(chat["messages"]))
+    completion = complete(chat, request, tuple(use.finding for use in tool_uses))
     if completion.choices[0].calls:
-        # The user's own tools come first: the model waits for them.
-        uses = []
-    name = str(uuid.uuid5(SPACE, f"response/{ask.sequence}"))
-    return Output(name, ask.body, completion, uses)
+        # A response with function calls has no server-side tool calls.
+        tool_uses = []
+    name = str(uuid.uuid5(UUID_NAMESPACE, f"response/{request.sequence}"))
+    return ResponseOutput(name, request.body, completion, tool_uses)
 
 
-def _earlier(ask: Ask) -> tuple[Json, ...]:
-    name = ask.body.get("previous_response_id")
-    return _stored(ask, name).items if name else ()
+def _previous_items(request: HandlerRequest) -> tuple[Json, ...]:
+    name = request.body.get("previous_response_id")
+    return _get_response(request, name).items if name else ()
 
 
-def _stored(ask: Ask, name: str) -> StoredResponse:
-    found = ask.desk.store.responses.get(name)
-    if found is None:
-        raise absent(f"Response with id={name} not found.")
-    return found
+def _get_response(request: HandlerRequest, name: str) -> StoredResponse:
+    response = request.emulator.store.responses.get(name)
+    if response is None:
+        raise not_found(f"Response with id={name} not found.")
+    return response

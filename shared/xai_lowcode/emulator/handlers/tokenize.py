@@ -1,18 +1,18 @@
-"""The room that splits a text into tokens."""
+"""Handler of tokenization."""
 
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.handler_types import Answer, Ask
+from xai_lowcode.emulator import tokenizer
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
 from xai_lowcode.emulator.rules.chat import check_model
 from xai_lowcode.emulator.validation import STRING, Struct
 
-SHAPE = Struct("TokenizeRequest", {"text": STRING}, {"model": STRING, "user": STRING})
+TOKENIZE_REQUEST = Struct("TokenizeRequest", {"text": STRING}, {"model": STRING, "user": STRING})
 
 
-async def tokenize(ask: Ask) -> Answer:
-    """Lists the tokens of a text."""
-    check_model(ask.body)
-    found = [
+async def tokenize(request: HandlerRequest) -> HandlerResult:
+    """Return the tokens of a string."""
+    check_model(request.body)
+    tokens = [
         {"token_id": token.id, "string_token": token.text, "token_bytes": list(token.bytes)}
-        for token in tokens.tokenized(ask.body["text"])
+        for token in tokenizer.tokenize(request.body["text"])
     ]
-    return Answer({"token_ids": found})
+    return HandlerResult({"token_ids": tokens})

@@ -1,1 +1,1 @@
-"""Which requests the emulated service refuses, and how."""
+"""Requests that the emulated service refuses."""

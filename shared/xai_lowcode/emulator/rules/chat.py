@@ -1,90 +1,17 @@
-"""What xAI refuses in a chat request that has the right type, one rule after another."""
+"""Chat requests that have the right type, but that xAI refuses."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from xai_lowcode.emulator import models as catalogue
-from xai_lowcode.emulator.fake_model.image_input import check_picture
-from xai_lowcode.emulator.handler_types import Json, ProviderError, coded, invalid
-
-UNIONS = ("anyOf", "oneOf")
-LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-MAPS = ("properties", "$defs", "definitions", "patternProperties")
-SINGLES = ("items", "additionalProperties", "not", "contains", "if", "then", "else")
-NO_OBJECT = "{name}: tool parameter root must be an object type (root schema is {what})"
-UNION_ROOT = "an anyOf/oneOf union with a non-object branch"
-
-
-def check_schema(name: str, schema: Any) -> None:
-    """Refuses a schema that xAI cannot compile; `name` says whose it is."""
-    _check_root(name, schema)
-    for place, node in _nodes(schema, "#"):
-        for problem in _problems(node):
-            raise invalid(f"{name}: Invalid arguments passed to the model. {problem} at {place}")
-
-
-def _check_root(name: str, schema: Any) -> None:
-    if not isinstance(schema, dict):
-        raise invalid(NO_OBJECT.format(name=name, what="not a schema"))
-    for union in UNIONS:
-        if not all(_is_object(branch, schema) for branch in schema.get(union) or []):
-            raise invalid(NO_OBJECT.format(name=name, what=UNION_ROOT))
-    if not any(schema.get(union) for union in UNIONS) and not _is_object(schema, schema):
-        what = f"of type {schema.get('type')}"
-        raise invalid(NO_OBJECT.format(name=name, what=what))
-
-
-def _is_object(schema: Any, root: Json) -> bool:
-    if not isinstance(schema, dict):
-        return False
-    reference = schema.get("$ref")
-    if isinstance(reference, str):
-        target: Any = root
-        for step in reference.removeprefix("#/").split("/"):
-            target = target.get(step, {}) if isinstance(target, dict) else {}
-        return target is not schema and _is_object(target, root)
-    # An empty schema stands for a tool without parameters.
-    return bool(schema.get("type", "object") == "object")
-
-
-def _nodes(schema: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """Walks over all subschemas, with their places."""
-    yield place, schema
-    if not isinstance(schema, dict):
-        return
-    for key in MAPS:
-        members = schema.get(key)
-        for name, member in members.items() if isinstance(members, dict) else ():
-            yield from _nodes(member, f"{place}/{key}/{name}")
-    for key in LISTS:
-        members = schema.get(key)
-        for index, member in enumerate(members if isinstance(members, list) else ()):
-            yield from _nodes(member, f"{place}/{key}/{index}")
-    for key in SINGLES:
-        if isinstance(schema.get(key), dict):
-            yield from _nodes(schema[key], f"{place}/{key}")
-
-
-def _problems(node: Any) -> Iterator[str]:
-    if not isinstance(node, dict):
-        yield "boolean schema"
-        return
-    for key in ("enum", "anyOf"):
-        if node.get(key) == []:
-            yield f"empty {key}"
-    if isinstance(node.get("enum"), list) and None in node["enum"]:
-        yield "null inside enum"
-    if isinstance(node.get("items"), list):
-        yield "array-form items"
-    for key in ("minContains", "maxContains"):
-        if key in node:
-            yield f"unsupported {key}"
-
+from xai_lowcode.emulator import models
+from xai_lowcode.emulator.fake_model.image_input import check_image
+from xai_lowcode.emulator.handler_types import Json, ProviderError, coded_error, invalid_argument
+from xai_lowcode.emulator.rules.json_schema import check_schema
 
 MAX_TOOLS = 128
-# On a tool message the name is not even read.
-NAMED_ROLES = frozenset({"user", "tool"})
+# A tool message may have a name, which is ignored.
+ROLES_WITH_NAME = frozenset({"user", "tool"})
 MAX_STOPS = 4
 NO_CONTENT = "Each message must have at least one content element."
 SINGLE_TEXT = "The model expects a single `text` element per message."
@@ -97,7 +24,7 @@ DEPRECATED = (
     "The model {} was deprecated on {} and is no longer accessible via the API. "
     "Please use {} instead."
 )
-# Lower bound, upper bound, and whether the lower one is itself allowed.
+# Lower bound, upper bound, and whether the lower bound is allowed.
 RANGES: dict[str, tuple[float, float, bool]] = {
     "temperature": (0, 2, True),
     "top_p": (0, 1, False),
@@ -116,168 +43,185 @@ NOT_FOR_REASONING = {
 
 
 def check_request(body: Json) -> None:
-    """Raises what xAI would answer, if it would refuse."""
+    """Raise the error with which xAI refuses a request.
+
+    Raises:
+        ProviderError: The request is refused.
+    """
     for rule in RULES:
         rule(body)
 
 
 def check_model(body: Json) -> None:
-    """Refuses a model that does not exist, or not any more."""
+    """Check that the model exists and is not deprecated."""
     model = body.get("model") or ""
-    if model in catalogue.DEPRECATED:
-        day, heir = catalogue.DEPRECATED[model]
-        raise coded(404, "not-found", DEPRECATED.format(model, day, heir))
-    if not catalogue.CHAT.match(model):
-        raise invalid(f"Model not found: {model}")
+    if model in models.DEPRECATED:
+        date, replacement = models.DEPRECATED[model]
+        raise coded_error(404, "not-found", DEPRECATED.format(model, date, replacement))
+    if not models.MODEL_NAME.match(model):
+        raise invalid_argument(f"Model not found: {model}")
 
 
 def check_chat_model(body: Json) -> None:
-    """Refuses a model that does not talk."""
+    """Check that the model supports chat completions."""
     check_model(body)
-    if catalogue.NO_CHAT.match(body["model"]):
-        raise invalid(f"Model {body['model']} does not support chat completions.")
+    if models.NO_CHAT.match(body["model"]):
+        raise invalid_argument(f"Model {body['model']} does not support chat completions.")
 
 
-def _live_search(body: Json) -> None:
-    asked = any(tool["type"] == "live_search" for tool in body.get("tools") or [])
-    if asked or body.get("search_parameters") is not None:
+def _check_live_search(body: Json) -> None:
+    has_tool = any(tool["type"] == "live_search" for tool in body.get("tools") or [])
+    if has_tool or body.get("search_parameters") is not None:
         raise ProviderError(410, {"error": LIVE_SEARCH})
 
 
-def _ranges(body: Json) -> None:
+def _check_ranges(body: Json) -> None:
     for name, (low, high, inclusive) in RANGES.items():
         value = body.get(name)
         if value is None:
             continue
         if not low <= value <= high or (value == low and not inclusive):
-            raise invalid(f"Invalid argument: {name} must be between {low} and {high}, got {value}")
+            raise invalid_argument(
+                f"Invalid argument: {name} must be between {low} and {high}, got {value}"
+            )
     if body.get("top_logprobs") is not None and not body.get("logprobs"):
-        raise invalid("Invalid argument: top_logprobs requires logprobs to be set to true")
+        raise invalid_argument("Invalid argument: top_logprobs requires logprobs to be set to true")
     if len(body.get("stop") or []) > MAX_STOPS:
-        raise invalid(f"Invalid argument: stop takes at most {MAX_STOPS} sequences")
+        raise invalid_argument(f"Invalid argument: stop takes at most {MAX_STOPS} sequences")
 
 
-def _refused_by_model(body: Json) -> None:
+def _check_model_support(body: Json) -> None:
     model = body["model"]
-    for name, shown in NOT_FOR_REASONING.items():
-        # An empty list of stop sequences is none.
+    for name, shown_name in NOT_FOR_REASONING.items():
+        # An empty list of stop sequences is allowed.
         if body.get(name) in (None, []):
             continue
-        if catalogue.reasons(model) or (name == "presence_penalty" and model.startswith("grok-3")):
-            raise invalid(NOT_SUPPORTED.format(shown))
+        if models.is_reasoning(model) or (
+            name == "presence_penalty" and model.startswith("grok-3")
+        ):
+            raise invalid_argument(NOT_SUPPORTED.format(shown_name))
     effort = body.get("reasoning_effort")
-    problem = None if effort is None else catalogue.effort_problem(model, effort)
-    if problem is not None:
-        raise invalid(problem)
+    error = None if effort is None else models.effort_error(model, effort)
+    if error is not None:
+        raise invalid_argument(error)
 
 
-def _contents(body: Json) -> None:
+def _check_contents(body: Json) -> None:
     if not body["messages"]:
-        raise invalid("Invalid argument: messages must not be empty")
+        raise invalid_argument("Invalid argument: messages must not be empty")
     for message in body["messages"]:
         content = message.get("content")
-        # A replayed call may leave the content out or empty, not say null; a tool may be silent.
-        bare_call = bool(message.get("tool_calls")) and message.get("content", "") == ""
-        silent_tool = message["role"] == "tool" and content == ""
-        if not (content or bare_call or silent_tool):
-            raise invalid(NO_CONTENT)
+        # With tool calls the content may be missing or empty, but not null.
+        only_calls = bool(message.get("tool_calls")) and message.get("content", "") == ""
+        empty_result = message["role"] == "tool" and content == ""
+        if not (content or only_calls or empty_result):
+            raise invalid_argument(NO_CONTENT)
         if isinstance(content, list):
-            _parts(content, body["model"])
-        if message.get("name") is not None and message["role"] not in NAMED_ROLES:
-            raise invalid(f"Invalid argument: name is not allowed on {message['role']} messages")
+            _check_parts(content, body["model"])
+        if message.get("name") is not None and message["role"] not in ROLES_WITH_NAME:
+            raise invalid_argument(
+                f"Invalid argument: name is not allowed on {message['role']} messages"
+            )
 
 
-def _parts(parts: list[Json], model: str) -> None:
-    if catalogue.TEXT_ONLY.match(model) and [part["type"] for part in parts] != ["text"]:
-        raise invalid(SINGLE_TEXT)
+def _check_parts(parts: list[Json], model: str) -> None:
+    if models.TEXT_ONLY.match(model) and [part["type"] for part in parts] != ["text"]:
+        raise invalid_argument(SINGLE_TEXT)
     for part in parts:
         if part["type"] == "image_url":
-            check_picture(part["image_url"])
+            check_image(part["image_url"])
         elif part["type"] == "file" and not any(
             part["file"].get(key) for key in ("file_id", "url")
         ):
-            raise invalid("Invalid argument: a file needs file_id or url")
+            raise invalid_argument("Invalid argument: a file needs file_id or url")
 
 
-def _calls_and_results(body: Json) -> None:
-    """Sees to it that every call of a tool is answered, once, before anything else is said."""
+def _check_tool_results(body: Json) -> None:
+    """Check that every tool call has exactly one result, before any other message."""
     open_calls: list[str] = []
-    answered: set[str] = set()
+    resolved: set[str] = set()
     for message in body["messages"]:
         if message["role"] == "tool":
-            _result(message.get("tool_call_id"), open_calls, answered)
+            _check_result(message.get("tool_call_id"), open_calls, resolved)
             continue
         if open_calls:
-            raise invalid(f"No tool output found for function call {open_calls[0]}.")
-        open_calls, answered = _opened(message.get("tool_calls") or []), set()
+            raise invalid_argument(f"No tool output found for function call {open_calls[0]}.")
+        open_calls, resolved = _check_call_ids(message.get("tool_calls") or []), set()
     if open_calls:
-        raise invalid(f"No tool output found for function call {open_calls[0]}.")
+        raise invalid_argument(f"No tool output found for function call {open_calls[0]}.")
 
 
-def _result(call_id: str | None, open_calls: list[str], answered: set[str]) -> None:
-    if call_id in answered:
-        raise invalid(f"Duplicate tool output for function call {call_id}.")
+def _check_result(call_id: str | None, open_calls: list[str], resolved: set[str]) -> None:
+    if call_id in resolved:
+        raise invalid_argument(f"Duplicate tool output for function call {call_id}.")
     if call_id is None or call_id not in open_calls:
-        raise invalid(f"No tool call found for function call output with call_id {call_id}.")
+        raise invalid_argument(
+            f"No tool call found for function call output with call_id {call_id}."
+        )
     open_calls.remove(call_id)
-    answered.add(call_id)
+    resolved.add(call_id)
 
 
-def _opened(calls: list[Json]) -> list[str]:
+def _check_call_ids(calls: list[Json]) -> list[str]:
     ids = [str(call["id"]) for call in calls]
     if len(set(ids)) < len(ids):
-        raise invalid("Invalid argument: duplicate tool call ids in one message")
+        raise invalid_argument("Invalid argument: duplicate tool call ids in one message")
     for call in calls:
         try:
             arguments: Any = json.loads(call["function"]["arguments"])
         except ValueError:
             arguments = None
         if not isinstance(arguments, dict):
-            raise invalid(f"Invalid argument: arguments of tool call {call['id']} are not JSON")
+            raise invalid_argument(
+                f"Invalid argument: arguments of tool call {call['id']} are not JSON"
+            )
     return ids
 
 
-def _tools(body: Json) -> None:
+def _check_tools(body: Json) -> None:
     tools = body.get("tools") or []
     if len(tools) > MAX_TOOLS:
-        raise invalid(f"Invalid argument: a maximum of {MAX_TOOLS} tools are supported")
+        raise invalid_argument(f"Invalid argument: a maximum of {MAX_TOOLS} tools are supported")
     names = [tool["function"]["name"] for tool in tools]
     if len(set(names)) < len(names):
-        raise invalid("Invalid argument: duplicate tool names")
+        raise invalid_argument("Invalid argument: duplicate tool names")
     for tool in tools:
         name = tool["function"]["name"]
         if not name:
-            raise invalid("Invalid argument: a tool needs a name")
+            raise invalid_argument("Invalid argument: a tool needs a name")
         check_schema(name, tool["function"]["parameters"])
 
 
-def _tool_choice(body: Json) -> None:
+def _check_tool_choice(body: Json) -> None:
     choice = body.get("tool_choice")
     names = [tool["function"]["name"] for tool in body.get("tools") or []]
     if choice not in (None, "none") and not names:
-        raise invalid("A tool_choice was set on the request but no tools were specified.")
+        raise invalid_argument("A tool_choice was set on the request but no tools were specified.")
     if isinstance(choice, dict):
         function = choice.get("function") or {}
         name = function.get("name")
         if (function or choice["type"] == "function") and name not in names:
-            raise invalid(f"Invalid argument: tool_choice names no tool of the request: {name}")
+            raise invalid_argument(
+                f"Invalid argument: tool_choice names no tool of the request: {name}"
+            )
 
 
-def _response_format(body: Json) -> None:
-    form = body.get("response_format") or {}
-    if form.get("type") == "json_schema":
-        if not form["json_schema"]["name"]:
-            raise invalid("Invalid argument: response_format.json_schema needs a name")
-        check_schema(form["json_schema"]["name"], form["json_schema"]["schema"])
+def _check_response_format(body: Json) -> None:
+    response_format = body.get("response_format") or {}
+    if response_format.get("type") == "json_schema":
+        schema = response_format["json_schema"]
+        if not schema["name"]:
+            raise invalid_argument("Invalid argument: response_format.json_schema needs a name")
+        check_schema(schema["name"], schema["schema"])
 
 
 RULES: tuple[Callable[[Json], None], ...] = (
-    _live_search,
-    _ranges,
-    _refused_by_model,
-    _contents,
-    _calls_and_results,
-    _tools,
-    _tool_choice,
-    _response_format,
+    _check_live_search,
+    _check_ranges,
+    _check_model_support,
+    _check_contents,
+    _check_tool_results,
+    _check_tools,
+    _check_tool_choice,
+    _check_response_format,
 )

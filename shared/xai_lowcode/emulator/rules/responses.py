@@ -1,82 +1,93 @@
-"""What xAI refuses in a responses request beyond what it refuses in a chat."""
+"""Responses requests that xAI refuses, beyond the rules for chat requests."""
 
 import re
 from collections.abc import Callable
 from typing import Any
 
-from xai_lowcode.emulator.handler_types import Json, invalid
+from xai_lowcode.emulator.handler_types import Json, invalid_argument
 from xai_lowcode.emulator.rules.chat import check_model
 
 MULTI_AGENT = re.compile(r".*multi-agent")
-NO_TALK = re.compile(r"grok-imagine|grok-2-image")
+IMAGE_MODEL = re.compile(r"grok-imagine|grok-2-image")
 UNSUPPORTED_IN_SEARCH = ("user_location", "search_context_size", "external_web_access")
-MOST_DOMAINS = 5
-MOST_HANDLES = 20
+MAX_DOMAINS = 5
+MAX_HANDLES = 20
 LISTS = {
-    "web_search": (("allowed_domains", "excluded_domains"), MOST_DOMAINS),
-    "x_search": (("allowed_x_handles", "excluded_x_handles"), MOST_HANDLES),
+    "web_search": (("allowed_domains", "excluded_domains"), MAX_DOMAINS),
+    "x_search": (("allowed_x_handles", "excluded_x_handles"), MAX_HANDLES),
 }
-TOGETHER = "Invalid argument: instructions and previous_response_id cannot be used together"
+BOTH_GIVEN = "Invalid argument: instructions and previous_response_id cannot be used together"
 
 
 def check_responses_request(body: Json) -> None:
-    """Raises what xAI would answer, if it would refuse."""
+    """Raise the error with which xAI refuses a request.
+
+    Raises:
+        ProviderError: The request is refused.
+    """
     for rule in RULES:
         rule(body)
 
 
-def _model(body: Json) -> None:
+def _check_model(body: Json) -> None:
     check_model(body)
     model = body["model"]
-    if NO_TALK.match(model):
-        raise invalid(f"Model {model} does not support responses.")
+    if IMAGE_MODEL.match(model):
+        raise invalid_argument(f"Model {model} does not support responses.")
     if not MULTI_AGENT.match(model):
         return
     if any(tool["type"] == "function" for tool in body.get("tools") or []):
-        raise invalid(f"Model {model} does not support client-side tools.")
+        raise invalid_argument(f"Model {model} does not support client-side tools.")
     if body.get("max_output_tokens") is not None:
-        raise invalid("Argument not supported on this model: maxTokens")
+        raise invalid_argument("Argument not supported on this model: maxTokens")
 
 
-def _input(body: Json) -> None:
+def _check_input(body: Json) -> None:
     if not body["input"] and not body.get("previous_response_id"):
-        raise invalid("Invalid argument: input must not be empty")
+        raise invalid_argument("Invalid argument: input must not be empty")
     if body.get("instructions") and body.get("previous_response_id"):
-        raise invalid(TOGETHER)
+        raise invalid_argument(BOTH_GIVEN)
 
 
-def _limits(body: Json) -> None:
+def _check_limits(body: Json) -> None:
     for name in ("max_output_tokens", "max_turns"):
         value = body.get(name)
         if value is not None and value < 1:
-            raise invalid(f"Invalid argument: {name} must be positive, got {value}")
+            raise invalid_argument(f"Invalid argument: {name} must be positive, got {value}")
 
 
-def _tools(body: Json) -> None:
+def _check_tools(body: Json) -> None:
     tools = body.get("tools") or []
     if body.get("tool_choice") not in (None, "none") and not tools:
-        raise invalid("A tool_choice was set on the request but no tools were specified.")
+        raise invalid_argument("A tool_choice was set on the request but no tools were specified.")
     for tool in tools:
         if tool["type"] == "web_search":
-            _web_search(tool)
-        names, most = LISTS.get(tool["type"], ((), 0))
-        _one_list(tool, names, most)
+            _check_web_search(tool)
+        names, limit = LISTS.get(tool["type"], ((), 0))
+        _check_lists(tool, names, limit)
 
 
-def _web_search(tool: Json) -> None:
+def _check_web_search(tool: Json) -> None:
     for name in UNSUPPORTED_IN_SEARCH:
         if tool.get(name) is not None:
-            raise invalid(f"Argument not supported: tools[].web_search.{name}")
+            raise invalid_argument(f"Argument not supported: tools[].web_search.{name}")
 
 
-def _one_list(tool: Json, names: tuple[str, ...], most: int) -> None:
-    # Lists of domains may also stand below `filters`.
-    members: Json = {**tool, **(tool.get("filters") or {})} if names else {}
-    given: list[Any] = [members[name] for name in names if members.get(name)]
-    if len(given) > 1:
-        raise invalid(f"Invalid argument: {' and '.join(names)} cannot be used together")
-    if any(len(values) > most for values in given):
-        raise invalid(f"Invalid argument: a maximum of {most} entries in {' or '.join(names)}")
+def _check_lists(tool: Json, names: tuple[str, ...], limit: int) -> None:
+    # Lists of domains can also be in `filters`.
+    fields: Json = {**tool, **(tool.get("filters") or {})} if names else {}
+    lists: list[Any] = [fields[name] for name in names if fields.get(name)]
+    if len(lists) > 1:
+        raise invalid_argument(f"Invalid argument: {' and '.join(names)} cannot be used together")
+    if any(len(values) > limit for values in lists):
+        raise invalid_argument(
+            f"Invalid argument: a maximum of {limit} entries in {' or '.join(names)}"
+        )
 
 
-RULES: tuple[Callable[[Json], None], ...] = (_model, _input, _limits, _tools)
+RULES: tuple[Callable[[Json], None], ...] = (
+    _check_model,
+    _check_input,
+    _check_limits,
+    _check_tools,
+)

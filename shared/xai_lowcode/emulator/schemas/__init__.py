@@ -1,1 +1,1 @@
-"""Field tables of the request bodies."""
+"""Types of the request bodies."""

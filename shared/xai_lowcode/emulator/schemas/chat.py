@@ -1,4 +1,4 @@
-"""The type of a chat request: every member that xAI knows, and nothing it does not."""
+"""The body of a Chat Completions request."""
 
 from xai_lowcode.emulator.validation import (
     ANYTHING,
@@ -7,18 +7,18 @@ from xai_lowcode.emulator.validation import (
     NUMBER,
     OBJECT,
     STRING,
-    Either,
-    Listed,
-    Maybe,
-    Shape,
+    ArrayOf,
+    Nullable,
+    StringEnum,
     Struct,
-    Tagged,
-    Word,
+    TaggedEnum,
+    UntaggedEnum,
+    Validator,
 )
 
 TEXT = Struct("TextPart", {"text": STRING})
 IMAGE_URL = Struct("ImageUrl", {}, {"url": STRING, "file_id": STRING, "detail": STRING})
-PARTS: dict[str, Shape] = {
+PARTS: dict[str, Validator] = {
     "text": TEXT,
     "image_url": Struct("ImagePart", {"image_url": IMAGE_URL}),
     "text_file": Struct("TextFilePart", {"text": STRING}),
@@ -38,25 +38,25 @@ FUNCTION_CALL = Struct("Function", {"name": STRING, "arguments": STRING})
 TOOL_CALL = Struct(
     "ToolCall", {"id": STRING, "function": FUNCTION_CALL}, {"index": INTEGER, "type": STRING}
 )
-EXTRAS: dict[str, dict[str, Shape]] = {
+EXTRA_FIELDS: dict[str, dict[str, Validator]] = {
     "system": {},
     "user": {},
-    "assistant": {"reasoning_content": STRING, "tool_calls": Listed(TOOL_CALL)},
+    "assistant": {"reasoning_content": STRING, "tool_calls": ArrayOf(TOOL_CALL)},
     "tool": {"tool_call_id": STRING},
     "function": {},
 }
 
 
-def _content(role: str) -> Shape:
-    part = Tagged("type", {name: PARTS[name] for name in PARTS_BY_ROLE[role]})
-    return Maybe(Either("Content", {str: STRING, list: Listed(part)}))
+def _content(role: str) -> Validator:
+    part = TaggedEnum("type", {name: PARTS[name] for name in PARTS_BY_ROLE[role]})
+    return Nullable(UntaggedEnum("Content", {str: STRING, list: ArrayOf(part)}))
 
 
 def _message(role: str) -> Struct:
     content = {"content": _content(role)}
-    # A name on a tool message is no member of its type: the service was seen to pass over it.
-    named: dict[str, Shape] = {} if role == "tool" else {"name": STRING}
-    optional: dict[str, Shape] = {**named, **EXTRAS[role]}
+    # The service ignores `name` on a tool message.
+    named: dict[str, Validator] = {} if role == "tool" else {"name": STRING}
+    optional: dict[str, Validator] = {**named, **EXTRA_FIELDS[role]}
     if role == "assistant":
         return Struct("Message", {}, {**content, **optional})
     return Struct("Message", content, optional)
@@ -67,26 +67,26 @@ FUNCTION = Struct(
     {"name": STRING, "parameters": ANYTHING},
     {"description": STRING, "strict": BOOLEAN},
 )
-TOOL = Tagged(
+TOOL = TaggedEnum(
     "type",
     {
         "function": Struct("Tool", {"function": FUNCTION}),
         "live_search": Struct("Tool", {}, {"sources": ANYTHING}),
     },
 )
-TOOL_CHOICE = Either(
+TOOL_CHOICE = UntaggedEnum(
     "ToolChoice",
     {
-        str: Word(("none", "auto", "required")),
+        str: StringEnum(("none", "auto", "required")),
         dict: Struct(
             "ToolChoice",
-            # Other types than `function` were seen to be taken, and to count as no choice.
+            # The service accepts other types than `function` and ignores the choice then.
             {"type": STRING},
             {"function": Struct("FunctionChoice", {"name": STRING})},
         ),
     },
 )
-RESPONSE_FORMAT = Tagged(
+RESPONSE_FORMAT = TaggedEnum(
     "type",
     {
         "text": Struct("ResponseFormat"),
@@ -105,7 +105,7 @@ RESPONSE_FORMAT = Tagged(
 )
 CHAT_REQUEST = Struct(
     "ChatRequest",
-    {"messages": Listed(Tagged("role", {role: _message(role) for role in PARTS_BY_ROLE}))},
+    {"messages": ArrayOf(TaggedEnum("role", {role: _message(role) for role in PARTS_BY_ROLE}))},
     {
         "model": STRING,
         "deferred": BOOLEAN,
@@ -123,13 +123,13 @@ CHAT_REQUEST = Struct(
         "response_format": RESPONSE_FORMAT,
         "search_parameters": ANYTHING,
         "seed": INTEGER,
-        "service_tier": Word(("auto", "default", "priority")),
-        "stop": Listed(STRING),
+        "service_tier": StringEnum(("auto", "default", "priority")),
+        "stop": ArrayOf(STRING),
         "stream": BOOLEAN,
         "stream_options": Struct("StreamOptions", {"include_usage": BOOLEAN}),
         "temperature": NUMBER,
         "tool_choice": TOOL_CHOICE,
-        "tools": Listed(TOOL),
+        "tools": ArrayOf(TOOL),
         "top_logprobs": INTEGER,
         "top_p": NUMBER,
         "user": STRING,

@@ -1,4 +1,4 @@
-"""The type of a messages request."""
+"""The body of a Messages request."""
 
 from xai_lowcode.emulator.validation import (
     ANYTHING,
@@ -6,40 +6,44 @@ from xai_lowcode.emulator.validation import (
     INTEGER,
     NUMBER,
     STRING,
-    Either,
-    Listed,
-    Shape,
+    ArrayOf,
+    StringEnum,
     Struct,
-    Tagged,
-    Word,
+    TaggedEnum,
+    UntaggedEnum,
+    Validator,
 )
 
-CACHED: dict[str, Shape] = {"cache_control": ANYTHING}
-TEXT = Struct("TextPart", {"text": STRING}, CACHED)
-SOURCE = Tagged(
+CACHE_CONTROL: dict[str, Validator] = {"cache_control": ANYTHING}
+TEXT = Struct("TextPart", {"text": STRING}, CACHE_CONTROL)
+SOURCE = TaggedEnum(
     "type",
     {
         "base64": Struct("ImageSource", {"media_type": STRING, "data": STRING}),
         "url": Struct("ImageSource", {"url": STRING}),
     },
 )
-IMAGE = Struct("ImagePart", {"source": SOURCE}, CACHED)
-RESULT = Either(
+IMAGE = Struct("ImagePart", {"source": SOURCE}, CACHE_CONTROL)
+TOOL_RESULT_CONTENT = UntaggedEnum(
     "ToolResultContent",
-    {str: STRING, list: Listed(Tagged("type", {"text": TEXT, "image": IMAGE}))},
+    {str: STRING, list: ArrayOf(TaggedEnum("type", {"text": TEXT, "image": IMAGE}))},
 )
-PARTS: dict[str, Shape] = {
+PARTS: dict[str, Validator] = {
     "text": TEXT,
     "image": IMAGE,
-    "tool_use": Struct("ToolUse", {"id": STRING, "name": STRING, "input": ANYTHING}, CACHED),
+    "tool_use": Struct("ToolUse", {"id": STRING, "name": STRING, "input": ANYTHING}, CACHE_CONTROL),
     "tool_result": Struct(
-        "ToolResult", {"tool_use_id": STRING, "content": RESULT}, {"is_error": BOOLEAN, **CACHED}
+        "ToolResult",
+        {"tool_use_id": STRING, "content": TOOL_RESULT_CONTENT},
+        {"is_error": BOOLEAN, **CACHE_CONTROL},
     ),
     "thinking": Struct("Thinking", {"thinking": STRING}, {"signature": STRING}),
     "redacted_thinking": Struct("RedactedThinking", {"data": STRING}),
 }
-CONTENT = Either("MessageContent", {str: STRING, list: Listed(Tagged("type", PARTS))})
-MESSAGE = Struct("MessageBody", {"role": Word(("user", "assistant", "system")), "content": CONTENT})
+CONTENT = UntaggedEnum("MessageContent", {str: STRING, list: ArrayOf(TaggedEnum("type", PARTS))})
+MESSAGE = Struct(
+    "MessageBody", {"role": StringEnum(("user", "assistant", "system")), "content": CONTENT}
+)
 TOOL = Struct(
     "MessageTools",
     {
@@ -48,13 +52,13 @@ TOOL = Struct(
         "input_schema": Struct(
             "MessageToolInputSchema",
             {"type": STRING, "properties": ANYTHING},
-            {"required": Listed(STRING)},
+            {"required": ArrayOf(STRING)},
             open=True,
         ),
     },
-    CACHED,
+    CACHE_CONTROL,
 )
-TOOL_CHOICE = Tagged(
+TOOL_CHOICE = TaggedEnum(
     "type",
     {
         "auto": Struct("MessageToolChoice"),
@@ -64,18 +68,18 @@ TOOL_CHOICE = Tagged(
 )
 MESSAGE_REQUEST = Struct(
     "MessageRequest",
-    {"messages": Listed(MESSAGE), "max_tokens": INTEGER},
+    {"messages": ArrayOf(MESSAGE), "max_tokens": INTEGER},
     {
         "model": STRING,
         "metadata": Struct("MessageMetadata", {}, {"user_id": STRING}),
-        "stop_sequences": Listed(STRING),
+        "stop_sequences": ArrayOf(STRING),
         "stream": BOOLEAN,
-        "system": Either(
-            "SystemMessageContent", {str: STRING, list: Listed(Tagged("type", {"text": TEXT}))}
+        "system": UntaggedEnum(
+            "SystemMessageContent", {str: STRING, list: ArrayOf(TaggedEnum("type", {"text": TEXT}))}
         ),
         "temperature": NUMBER,
         "tool_choice": TOOL_CHOICE,
-        "tools": Listed(TOOL),
+        "tools": ArrayOf(TOOL),
         "top_k": INTEGER,
         "top_p": NUMBER,
     },

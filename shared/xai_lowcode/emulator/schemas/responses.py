@@ -1,6 +1,6 @@
-"""The type of a responses request; an item that is none of the known ones fits nothing."""
+"""The body of a Responses request."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from xai_lowcode.emulator.validation import (
@@ -10,18 +10,18 @@ from xai_lowcode.emulator.validation import (
     NUMBER,
     OBJECT,
     STRING,
-    Either,
-    Listed,
-    MismatchError,
-    Shape,
+    ArrayOf,
+    DeserializationError,
+    StringEnum,
     Struct,
-    Tagged,
-    Word,
+    TaggedEnum,
+    UntaggedEnum,
+    Validator,
     fail,
 )
 
 NO_VARIANT = "data did not match any variant of untagged enum ModelInput"
-CONTENT_ITEM = Tagged(
+CONTENT_ITEM = TaggedEnum(
     "type",
     {
         "input_text": Struct("Text", {"text": STRING}),
@@ -43,17 +43,17 @@ CONTENT_ITEM = Tagged(
         ),
     },
 )
-CONTENT = Either("ModelInputContent", {str: STRING, list: Listed(CONTENT_ITEM)})
-NAMED: dict[str, Shape] = {"id": STRING, "status": STRING}
-MESSAGE = Struct("Message", {"role": STRING, "content": CONTENT}, {"name": STRING, **NAMED})
-SUMMARY = Listed(Struct("SummaryText", {"text": STRING}, {"type": STRING}))
+CONTENT = UntaggedEnum("ModelInputContent", {str: STRING, list: ArrayOf(CONTENT_ITEM)})
+ID_AND_STATUS: dict[str, Validator] = {"id": STRING, "status": STRING}
+MESSAGE = Struct("Message", {"role": STRING, "content": CONTENT}, {"name": STRING, **ID_AND_STATUS})
+SUMMARY = ArrayOf(Struct("SummaryText", {"text": STRING}, {"type": STRING}))
 
 
-def _item(required: dict[str, Shape], **optional: Shape) -> Struct:
-    return Struct("ModelInputPart", required, {**NAMED, **optional}, open=True)
+def _item(required: dict[str, Validator], **optional: Validator) -> Struct:
+    return Struct("ModelInputPart", required, {**ID_AND_STATUS, **optional}, open=True)
 
 
-ITEMS: dict[str, Shape] = {
+ITEMS: dict[str, Validator] = {
     "message": MESSAGE,
     "reasoning": _item({"summary": SUMMARY}, encrypted_content=STRING, content=ANYTHING),
     "function_call": _item({"call_id": STRING, "name": STRING, "arguments": STRING}),
@@ -62,7 +62,7 @@ ITEMS: dict[str, Shape] = {
     "web_search_call": _item({}),
     "x_search_call": _item({}),
     "code_interpreter_call": _item({}),
-    "file_search_call": _item({}, queries=Listed(STRING)),
+    "file_search_call": _item({}, queries=ArrayOf(STRING)),
     "mcp_call": _item({"name": STRING, "server_label": STRING}),
     "image_generation_call": _item({}, result=STRING),
     "shell_call": _item({"call_id": STRING, "action": ANYTHING}),
@@ -72,29 +72,27 @@ ITEMS: dict[str, Shape] = {
 
 
 @dataclass(frozen=True)
-class Item:
-    """One item of the input; what is wrong inside it is not told, as with any untagged enum."""
+class InputItem:
+    """One item of the input. It is an untagged enum: a mismatch is reported without its path."""
 
-    items: dict[str, Shape] = field(default_factory=lambda: ITEMS)
-
-    def read(self, value: Any, place: str, ignored: list[str]) -> None:
-        """Chooses the shape by the type, which a message need not have."""
+    def validate(self, value: Any, path: str, ignored: list[str]) -> None:
+        """Select the item type by `type`, which a message does not need."""
         kind = (value.get("type") or "message") if isinstance(value, dict) else None
-        shape = self.items.get(kind) if isinstance(kind, str) else None
-        if shape is None:
+        item = ITEMS.get(kind) if isinstance(kind, str) else None
+        if item is None:
             fail("", NO_VARIANT)
-        rest = {name: member for name, member in value.items() if name != "type"}
+        fields = {name: content for name, content in value.items() if name != "type"}
         try:
-            shape.read(rest, place, ignored)
-        except MismatchError:
+            item.validate(fields, path, ignored)
+        except DeserializationError:
             fail("", NO_VARIANT)
 
 
-FILTERS: dict[str, Shape] = {
-    "allowed_domains": Listed(STRING),
-    "excluded_domains": Listed(STRING),
+FILTERS: dict[str, Validator] = {
+    "allowed_domains": ArrayOf(STRING),
+    "excluded_domains": ArrayOf(STRING),
 }
-TOOL = Tagged(
+TOOL = TaggedEnum(
     "type",
     {
         "function": Struct(
@@ -119,8 +117,8 @@ TOOL = Tagged(
             "XSearch",
             {},
             {
-                "allowed_x_handles": Listed(STRING),
-                "excluded_x_handles": Listed(STRING),
+                "allowed_x_handles": ArrayOf(STRING),
+                "excluded_x_handles": ArrayOf(STRING),
                 "from_date": STRING,
                 "to_date": STRING,
                 "enable_image_understanding": BOOLEAN,
@@ -130,14 +128,14 @@ TOOL = Tagged(
         "code_interpreter": Struct("CodeInterpreter", {}, {"container": ANYTHING}),
         "file_search": Struct(
             "FileSearch",
-            {"vector_store_ids": Listed(STRING)},
+            {"vector_store_ids": ArrayOf(STRING)},
             {"filters": ANYTHING, "max_num_results": INTEGER, "ranking_options": ANYTHING},
         ),
         "mcp": Struct(
             "Mcp",
             {"server_label": STRING, "server_url": STRING},
             {
-                "allowed_tools": Listed(STRING),
+                "allowed_tools": ArrayOf(STRING),
                 "authorization": STRING,
                 "connector_id": STRING,
                 "headers": OBJECT,
@@ -149,7 +147,7 @@ TOOL = Tagged(
         "shell": Struct("Shell", {"environment": ANYTHING}),
     },
 )
-FORMAT = Tagged(
+FORMAT = TaggedEnum(
     "type",
     {
         "text": Struct("ModelResponseFormat"),
@@ -161,10 +159,10 @@ FORMAT = Tagged(
         ),
     },
 )
-TOOL_CHOICE = Either(
+TOOL_CHOICE = UntaggedEnum(
     "ModelToolChoice",
     {
-        str: Word(("none", "auto", "required")),
+        str: StringEnum(("none", "auto", "required")),
         dict: Struct("FunctionChoice", {"type": STRING}, {"name": STRING}),
     },
 )
@@ -175,11 +173,11 @@ REASONING = Struct(
 )
 MODEL_REQUEST = Struct(
     "ModelRequest",
-    {"input": Either("ModelInput", {str: STRING, list: Listed(Item())})},
+    {"input": UntaggedEnum("ModelInput", {str: STRING, list: ArrayOf(InputItem())})},
     {
         "background": BOOLEAN,
         "context_management": ANYTHING,
-        "include": Listed(STRING),
+        "include": ArrayOf(STRING),
         "instructions": STRING,
         "logprobs": BOOLEAN,
         "max_output_tokens": INTEGER,
@@ -193,13 +191,13 @@ MODEL_REQUEST = Struct(
         "reasoning": REASONING,
         "reasoning_effort": STRING,
         "search_parameters": ANYTHING,
-        "service_tier": Word(("auto", "default", "priority")),
+        "service_tier": StringEnum(("auto", "default", "priority")),
         "store": BOOLEAN,
         "stream": BOOLEAN,
         "temperature": NUMBER,
         "text": Struct("ModelResponseConfiguration", {}, {"format": FORMAT, "verbosity": STRING}),
         "tool_choice": TOOL_CHOICE,
-        "tools": Listed(TOOL),
+        "tools": ArrayOf(TOOL),
         "top_k": INTEGER,
         "top_logprobs": INTEGER,
         "top_p": NUMBER,

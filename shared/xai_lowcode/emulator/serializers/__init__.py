@@ -1,1 +1,1 @@
-"""Response bodies and stream events of each API."""
+"""Convert requests and completions between the APIs."""

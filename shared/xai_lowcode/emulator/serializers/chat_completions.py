@@ -1,182 +1,143 @@
-"""Writing a decision as `chat.completion`, or as the chunks of its stream."""
+"""Serialize a completion for the Chat Completions API."""
 
-import time
-import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
 
-from xai_lowcode.emulator import models as catalogue
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.fake_model.decision import Call, Decision
-from xai_lowcode.emulator.handler_types import Frame, Json
-from xai_lowcode.emulator.models import fingerprint
-from xai_lowcode.emulator.state import SPACE
+from xai_lowcode.emulator import models
+from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice, FunctionCall
+from xai_lowcode.emulator.handler_types import Json, SSEFrame
+from xai_lowcode.emulator.tokenizer import split_tokens
+
+# Empty chunks in place of reasoning that the model does not show.
+REASONING_HEARTBEATS = 4
 
 
-def odds(body: Json, found: list[str]) -> Json | None:
-    """Makes log probabilities, where they are asked for and the model has not given them up."""
-    if not body.get("logprobs") or catalogue.SILENT_ON_LOGPROBS.match(body["model"]):
-        return None
-    return {"content": [_one(piece, body.get("top_logprobs") or 0) for piece in found]}
-
-
-def _one(piece: str, alternatives: int) -> Json:
-    likely = _likely(piece, -0.01 - crc32(piece.encode()) % 100 / 200)
-    others = [
-        _likely(f" option{rank}", likely["logprob"] - rank) for rank in range(1, alternatives)
-    ]
-    return {**likely, "top_logprobs": [likely, *others][:alternatives]}
-
-
-def _likely(piece: str, logprob: float) -> dict[str, Any]:
-    return {"token": piece, "logprob": round(logprob, 6), "bytes": list(piece.encode())}
-
-
-HEARTBEATS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """Everything that is to be written."""
-
-    body: Json
-    sequence: int
-    choices: Sequence[Decision]
-    usage: Json
-
-    @property
-    def head(self) -> Json:
-        """The facts that every chunk repeats; ids are the same from run to run."""
-        return {
-            "id": str(uuid.uuid5(SPACE, f"chat/{self.sequence}")),
-            "created": int(time.time()),
-            "model": self.body["model"],
-        }
-
-    @property
-    def tail(self) -> Json:
-        """The facts that stand at the end."""
-        tier = self.body.get("service_tier")
-        mark = {"system_fingerprint": fingerprint(self.body["model"])}
-        return (
-            mark
-            if tier is None
-            else {**mark, "service_tier": "priority" if tier == "priority" else "default"}
-        )
-
-
-def whole(completion: Completion) -> Json:
-    """Writes the plain answer."""
-    head = completion.head
+def to_body(completion: Completion) -> Json:
+    """Return the `chat.completion` object."""
     return {
-        "id": head["id"],
+        "id": completion.make_id("chat"),
         "object": "chat.completion",
-        "created": head["created"],
-        "model": head["model"],
-        "choices": [_choice(completion, index) for index in range(len(completion.choices))],
+        "created": completion.created,
+        "model": completion.model,
+        "choices": [
+            _choice_object(completion, index, choice)
+            for index, choice in enumerate(completion.choices)
+        ],
         "usage": completion.usage,
-        **completion.tail,
+        **_trailing_fields(completion),
     }
 
 
-def frames(completion: Completion) -> list[Frame]:
-    """Writes the stream, down to `[DONE]`."""
-    writer = _Chunks(completion)
-    found = [Frame(writer.chunk(choice)) for choice in _interleaved(completion)]
-    found.extend(
-        Frame(
-            writer.chunk({"index": index, "delta": {}, "finish_reason": choice.finish}),
-            closing=True,
-        )
-        for index, choice in enumerate(completion.choices)
-    )
+def to_frames(completion: Completion) -> list[SSEFrame]:
+    """Return the stream of `chat.completion.chunk` objects, up to `[DONE]`."""
+    frames = [SSEFrame(_chunk(completion, delta)) for delta in _interleave(completion)]
+    for index, choice in enumerate(completion.choices):
+        end = {"index": index, "delta": {}, "finish_reason": choice.finish_reason}
+        frames.append(SSEFrame(_chunk(completion, end), closing=True))
     if (completion.body.get("stream_options") or {}).get("include_usage"):
-        found.append(Frame(writer.chunk(None, completion.usage), closing=True))
-    return [*found, Frame("[DONE]", closing=True)]
+        frames.append(SSEFrame(_chunk(completion, None, completion.usage), closing=True))
+    return [*frames, SSEFrame("[DONE]", closing=True)]
 
 
-def heartbeat(completion: Completion) -> Frame:
-    """Writes a chunk that says nothing."""
-    return Frame(_Chunks(completion).chunk({"index": 0, "delta": {}}))
+def heartbeat_frame(completion: Completion) -> SSEFrame:
+    """Return a chunk with an empty delta."""
+    return SSEFrame(_chunk(completion, {"index": 0, "delta": {}}))
 
 
-class _Chunks:
-    """Makes the chunks of one stream."""
-
-    def __init__(self, completion: Completion) -> None:
-        head = completion.head
-        self._head = {
-            "id": head["id"],
-            "object": "chat.completion.chunk",
-            "created": head["created"],
-            "model": head["model"],
-        }
-        self._tail = completion.tail
-
-    def chunk(self, choice: Json | None, usage: Json | None = None) -> Json:
-        spent = {} if usage is None else {"usage": usage}
-        return {**self._head, "choices": [] if choice is None else [choice], **spent, **self._tail}
+def compute_logprobs(body: Json, tokens: list[str]) -> Json | None:
+    """Return log probabilities; None if they are not requested or the model has none."""
+    if not body.get("logprobs") or models.NO_LOGPROBS.match(body["model"]):
+        return None
+    alternatives = body.get("top_logprobs") or 0
+    return {"content": [_token_logprob(token, alternatives) for token in tokens]}
 
 
-def _choice(completion: Completion, index: int) -> Json:
-    decision = completion.choices[index]
-    message: Json = {"role": "assistant", "content": decision.text}
-    if _readable(completion) and decision.reasoning:
-        message["reasoning_content"] = decision.reasoning
-    if decision.calls:
-        message["tool_calls"] = [_call(call) for call in decision.calls]
-    message["refusal"] = None
-    choice = {"index": index, "message": message, "finish_reason": decision.finish}
-    chances = odds(completion.body, tokens.pieces(decision.text))
-    return choice if chances is None else {**choice, "logprobs": chances}
-
-
-def _call(call: Call, index: int | None = None) -> Json:
-    function = {"name": call.name, "arguments": call.arguments}
-    place = {} if index is None else {"index": index}
-    return {"id": call.id, "function": function, **place, "type": "function"}
-
-
-def _readable(completion: Completion) -> bool:
-    return catalogue.shows_reasoning(completion.body["model"])
-
-
-def _interleaved(completion: Completion) -> Iterator[Json]:
-    """Takes turns between the choices, a delta each, as they are generated side by side."""
-    running = [
-        (index, _deltas(completion, decision)) for index, decision in enumerate(completion.choices)
+def _token_logprob(token: str, alternatives: int) -> Json:
+    chosen = _logprob(token, -0.01 - crc32(token.encode()) % 100 / 200)
+    others = [
+        _logprob(f" option{rank}", chosen["logprob"] - rank) for rank in range(1, alternatives)
     ]
-    while running:
-        still = []
-        for index, deltas in running:
+    return {**chosen, "top_logprobs": [chosen, *others][:alternatives]}
+
+
+def _logprob(token: str, logprob: float) -> dict[str, Any]:
+    return {"token": token, "logprob": round(logprob, 6), "bytes": list(token.encode())}
+
+
+def _chunk(completion: Completion, choice: Json | None, usage: Json | None = None) -> Json:
+    return {
+        "id": completion.make_id("chat"),
+        "object": "chat.completion.chunk",
+        "created": completion.created,
+        "model": completion.model,
+        "choices": [] if choice is None else [choice],
+        **({} if usage is None else {"usage": usage}),
+        **_trailing_fields(completion),
+    }
+
+
+def _trailing_fields(completion: Completion) -> Json:
+    fields = {"system_fingerprint": models.fingerprint(completion.model)}
+    tier = completion.body.get("service_tier")
+    if tier is not None:
+        fields["service_tier"] = "priority" if tier == "priority" else "default"
+    return fields
+
+
+def _choice_object(completion: Completion, index: int, choice: CompletionChoice) -> Json:
+    message: Json = {"role": "assistant", "content": choice.text}
+    if completion.shows_reasoning and choice.reasoning:
+        message["reasoning_content"] = choice.reasoning
+    if choice.calls:
+        message["tool_calls"] = [_tool_call(call) for call in choice.calls]
+    message["refusal"] = None
+    fields = {"index": index, "message": message, "finish_reason": choice.finish_reason}
+    logprobs = compute_logprobs(completion.body, split_tokens(choice.text))
+    return fields if logprobs is None else {**fields, "logprobs": logprobs}
+
+
+def _tool_call(call: FunctionCall, index: int | None = None) -> Json:
+    function = {"name": call.name, "arguments": call.arguments}
+    position = {} if index is None else {"index": index}
+    return {"id": call.id, "function": function, **position, "type": "function"}
+
+
+def _interleave(completion: Completion) -> Iterator[Json]:
+    """Alternate between the choices, one delta each, as they are generated in parallel."""
+    streams = [
+        (index, _deltas(completion, choice)) for index, choice in enumerate(completion.choices)
+    ]
+    while streams:
+        unfinished = []
+        for index, deltas in streams:
             delta = next(deltas, None)
             if delta is not None:
-                chances = odds(completion.body, [delta["content"]] if delta.get("content") else [])
-                extra = {} if not chances or not chances["content"] else {"logprobs": chances}
+                tokens = [delta["content"]] if delta.get("content") else []
+                logprobs = compute_logprobs(completion.body, tokens) if tokens else None
+                extra = {} if logprobs is None else {"logprobs": logprobs}
                 yield {"index": index, "delta": delta, **extra}
-                still.append((index, deltas))
-        running = still
+                unfinished.append((index, deltas))
+        streams = unfinished
 
 
-def _deltas(completion: Completion, decision: Decision) -> Iterator[Json]:
-    """Makes the deltas of one choice, of which the first one names the role."""
+def _deltas(completion: Completion, choice: CompletionChoice) -> Iterator[Json]:
+    """Iterate over the deltas of one choice; the first one has the role."""
     role: Json = {"role": "assistant"}
-    if decision.reasoning and not _readable(completion):
+    if choice.reasoning and not completion.shows_reasoning:
         yield role
-        yield from ({} for _ in range(HEARTBEATS))
+        yield from ({} for _ in range(REASONING_HEARTBEATS))
         role = {}
-    for delta in _payload(completion, decision):
+    for delta in _content_deltas(completion, choice):
         yield {**delta, **role}
         role = {}
     if role:
         yield {"content": "", **role}
 
 
-def _payload(completion: Completion, decision: Decision) -> Iterator[Json]:
-    if _readable(completion):
-        yield from ({"reasoning_content": piece} for piece in tokens.pieces(decision.reasoning))
-    yield from ({"content": piece} for piece in tokens.pieces(decision.text))
-    for index, call in enumerate(decision.calls):
-        yield {"tool_calls": [_call(call, index)]}
+def _content_deltas(completion: Completion, choice: CompletionChoice) -> Iterator[Json]:
+    if completion.shows_reasoning:
+        yield from ({"reasoning_content": token} for token in split_tokens(choice.reasoning))
+    yield from ({"content": token} for token in split_tokens(choice.text))
+    for index, call in enumerate(choice.calls):
+        yield {"tool_calls": [_tool_call(call, index)]}

@@ -1,4 +1,4 @@
-"""Writing a decision as output items, in the order in which they came about."""
+"""Serialize a completion for the Responses API."""
 
 import struct
 import time
@@ -7,104 +7,112 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from xai_lowcode.emulator import models as catalogue
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.fake_model.server_tools import TICKS_PER_CALL, Use, citations, counted
+from xai_lowcode.emulator import models
+from xai_lowcode.emulator.fake_model.completion import Completion
+from xai_lowcode.emulator.fake_model.server_tools import (
+    TICKS_PER_CALL,
+    ServerToolUse,
+    count_uses,
+    find_citations,
+)
 from xai_lowcode.emulator.handler_types import Json
-from xai_lowcode.emulator.models import fingerprint
-from xai_lowcode.emulator.serializers.chat_completions import Completion, odds
-from xai_lowcode.emulator.serializers.messages import signature
-from xai_lowcode.emulator.serializers.responses_input import effort
-from xai_lowcode.emulator.state import SPACE
+from xai_lowcode.emulator.serializers.chat_completions import compute_logprobs
+from xai_lowcode.emulator.serializers.messages import encrypt_reasoning
+from xai_lowcode.emulator.serializers.responses_input import get_effort
+from xai_lowcode.emulator.state import UUID_NAMESPACE
+from xai_lowcode.emulator.tokenizer import split_tokens
 
-ENCRYPTED = "reasoning.encrypted_content"
+ENCRYPTED_CONTENT = "reasoning.encrypted_content"
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """Everything that the items are made of."""
+class ResponseOutput:
+    """The output of one response, from which its items are made."""
 
     id: str
     body: Json
     completion: Completion
-    uses: list[Use]
+    tool_uses: list[ServerToolUse]
 
     @property
-    def is_cut(self) -> bool:
-        """Whether the text was longer than allowed."""
-        return self.completion.choices[0].finish == "length"
+    def is_truncated(self) -> bool:
+        """Whether the text reached the token limit."""
+        return self.completion.choices[0].finish_reason == "length"
 
     @property
     def _encrypted(self) -> bool:
-        asked = ENCRYPTED in (self.body.get("include") or ())
-        return asked or bool(catalogue.ALWAYS_ENCRYPTED.match(self.body["model"]))
+        requested = ENCRYPTED_CONTENT in (self.body.get("include") or ())
+        return requested or bool(models.ALWAYS_ENCRYPTED.match(self.body["model"]))
 
     def items(self) -> list[Json]:
-        """Writes the items; after a search, a second thought repeats the id of the first."""
-        decision = self.completion.choices[0]
-        found = [*self._thoughts(decision.reasoning)]
-        found += [self._use(index, use) for index, use in enumerate(self.uses)]
-        if found and self.uses and self._encrypted:
-            found += [self._tool_output(index, use) for index, use in enumerate(self.uses)]
-            found.append(self._sealed(f"rs_{self.id}", f"again/{decision.reasoning}"))
-        found += [self._call(index) for index in range(len(decision.calls))]
-        if decision.text or not decision.calls:
-            found.append(self._message(decision.text))
-        return found
+        """Return the items. After tool calls, a second reasoning item has the id of the first."""
+        choice = self.completion.choices[0]
+        items = [*self._reasoning_items(choice.reasoning)]
+        items += [self._tool_item(index, use) for index, use in enumerate(self.tool_uses)]
+        if items and self.tool_uses and self._encrypted:
+            items += [
+                self._tool_output_item(index, use) for index, use in enumerate(self.tool_uses)
+            ]
+            items.append(self._encrypted_item(f"rs_{self.id}", f"again/{choice.reasoning}"))
+        items += [self._call_item(index) for index in range(len(choice.calls))]
+        if choice.text or not choice.calls:
+            items.append(self._message_item(choice.text))
+        return items
 
-    def _thoughts(self, text: str) -> Iterator[Json]:
-        """Shows thoughts where the model does, and their sealed form where it is asked for."""
-        shown = catalogue.shows_reasoning(self.body["model"])
+    def _reasoning_items(self, text: str) -> Iterator[Json]:
+        shown = self.completion.shows_reasoning
         if not text or not (shown or self._encrypted):
             return
         summary = [{"text": text, "type": "summary_text"}] if shown else []
         item: Json = {"id": f"rs_{self.id}", "summary": summary, "type": "reasoning"}
         item["status"] = "completed"
-        yield {**item, "encrypted_content": signature(text)} if self._encrypted else item
+        yield {**item, "encrypted_content": encrypt_reasoning(text)} if self._encrypted else item
 
-    def _sealed(self, name: str, text: str) -> Json:
-        head = {"id": name, "summary": [], "type": "reasoning", "status": "completed"}
-        return {**head, "encrypted_content": signature(text)}
+    def _encrypted_item(self, item_id: str, text: str) -> Json:
+        item = {"id": item_id, "summary": [], "type": "reasoning", "status": "completed"}
+        return {**item, "encrypted_content": encrypt_reasoning(text)}
 
-    def _use(self, index: int, use: Use) -> Json:
-        call = f"{'xs_call' if use.prefix == 'ctc' else 'call'}_{self._number(f'use/{index}')}"
-        called = {"call_id": call} if use.prefix == "ctc" else {}
-        name = f"{use.prefix}_{self.id}_{call}"
-        return {"id": name, **use.item, **called, "status": "completed"}
+    def _tool_item(self, index: int, use: ServerToolUse) -> Json:
+        is_custom = use.prefix == "ctc"
+        call_id = f"{'xs_call' if is_custom else 'call'}_{self._number(f'use/{index}')}"
+        fields = {"call_id": call_id} if is_custom else {}
+        item_id = f"{use.prefix}_{self.id}_{call_id}"
+        return {"id": item_id, **use.item, **fields, "status": "completed"}
 
-    def _tool_output(self, index: int, use: Use) -> Json:
-        name = f"tco_{self.id}_call_{self._number(f'use/{index}')}"
-        sealed = self._sealed(name, use.finding)
-        # Outputs of tools bear their name before the seal.
-        return {**sealed, "encrypted_content": f"{name}_{sealed['encrypted_content']}"}
+    def _tool_output_item(self, index: int, use: ServerToolUse) -> Json:
+        item_id = f"tco_{self.id}_call_{self._number(f'use/{index}')}"
+        item = self._encrypted_item(item_id, use.finding)
+        # The encrypted content of a tool output begins with the id of its item.
+        return {**item, "encrypted_content": f"{item_id}_{item['encrypted_content']}"}
 
     def _number(self, name: str) -> str:
-        return f"{uuid.uuid5(SPACE, f'{self.id}/{name}').int % 10**8:08d}"
+        return f"{uuid.uuid5(UUID_NAMESPACE, f'{self.id}/{name}').int % 10**8:08d}"
 
-    def _call(self, index: int) -> Json:
+    def _call_item(self, index: int) -> Json:
         call = self.completion.choices[0].calls[index]
         return {
             "arguments": call.arguments,
-            "call_id": f"call-{uuid.uuid5(SPACE, f'{self.id}/calls')}-{index}",
+            "call_id": f"call-{uuid.uuid5(UUID_NAMESPACE, f'{self.id}/calls')}-{index}",
             "name": call.name,
             "type": "function_call",
             "id": f"fc_{self.id}_{index}",
             "status": "completed",
         }
 
-    def _message(self, text: str) -> Json:
+    def _message_item(self, text: str) -> Json:
+        logprobs = compute_logprobs(self.completion.body, split_tokens(text)) or {}
         part: dict[str, Any] = {
             "type": "output_text",
             "text": text,
-            "logprobs": (odds(self.completion.body, tokens.pieces(text)) or {}).get("content", []),
-            "annotations": citations(text),
+            "logprobs": logprobs.get("content", []),
+            "annotations": find_citations(text),
         }
         return {
             "content": [part],
             "id": f"msg_{self.id}",
             "role": "assistant",
             "type": "message",
-            "status": "incomplete" if self.is_cut else "completed",
+            "status": "incomplete" if self.is_truncated else "completed",
         }
 
 
@@ -112,31 +120,31 @@ DEFAULTS = {"temperature": 0.7, "top_p": 0.95}
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
-    """Writes one answer, `streamed` with the small differences that streams were seen to have."""
+class ResponseSerializer:
+    """Serializes one response; those in streams differ in some fields (`streamed`)."""
 
-    output: Output
+    output: ResponseOutput
     streamed: bool = False
     now: int = field(default_factory=lambda: int(time.time()))
 
-    def whole(self) -> Json:
-        """Writes the answer."""
-        cut = self.output.is_cut
-        return self._object(
+    def to_body(self) -> Json:
+        """Return the completed response object."""
+        truncated = self.output.is_truncated
+        return self._response_object(
             completed_at=self.now,
             output=self.output.items(),
             usage=self._usage(),
-            incomplete_details={"reason": "max_output_tokens"} if cut else None,
-            status="incomplete" if cut else "completed",
+            incomplete_details={"reason": "max_output_tokens"} if truncated else None,
+            status="incomplete" if truncated else "completed",
         )
 
-    def begun(self) -> Json:
-        """Writes the answer as it is before anything has come of it."""
-        return self._object(
+    def to_initial_body(self) -> Json:
+        """Return the response object at the start of a stream."""
+        return self._response_object(
             completed_at=None, output=[], usage=None, incomplete_details=None, status="in_progress"
         )
 
-    def _object(self, **state: Any) -> Json:
+    def _response_object(self, **state: Any) -> Json:
         body = self.output.body
         return {
             "created_at": self.now,
@@ -158,14 +166,7 @@ class Writer:
             "incomplete_details": state["incomplete_details"],
             "status": state["status"],
             "store": body.get("store") is not False,
-            **self._constants(),
-        }
-
-    def _constants(self) -> Json:
-        """Writes the members that hardly ever say anything."""
-        body = self.output.body
-        return {
-            "metadata": {"system_fingerprint": fingerprint(body["model"])},
+            "metadata": {"system_fingerprint": models.fingerprint(body["model"])},
             "background": False,
             "service_tier": "priority" if body.get("service_tier") == "priority" else "default",
             "truncation": "disabled",
@@ -180,30 +181,28 @@ class Writer:
         }
 
     def _reasoning(self) -> Json:
-        """Tells the effort; streams tell only what was asked for."""
-        model, asked = self.output.body["model"], effort(self.output.body)
+        """Return the reasoning options; a stream repeats only those of the request."""
+        effort = get_effort(self.output.body)
         summary = (self.output.body.get("reasoning") or {}).get("summary")
         if self.streamed:
-            return {"effort": asked, "summary": summary}
-        takes_effort = catalogue.effort_problem(model, "low") is None
-        return {
-            "effort": asked or ("low" if takes_effort else None),
-            "summary": summary or "detailed",
-        }
+            return {"effort": effort, "summary": summary}
+        if effort is None and models.effort_error(self.output.body["model"], "low") is None:
+            effort = "low"
+        return {"effort": effort, "summary": summary or "detailed"}
 
     def _format(self) -> Json:
-        """Tells the format, of which name and strictness were not seen to come back."""
-        asked = (self.output.body.get("text") or {}).get("format") or {"type": "text"}
-        return {name: asked[name] for name in ("type", "schema") if name in asked}
+        """Return the text format; xAI does not repeat its name and `strict`."""
+        text_format = (self.output.body.get("text") or {}).get("format") or {"type": "text"}
+        return {name: text_format[name] for name in ("type", "schema") if name in text_format}
 
     def _sampling(self) -> Json:
-        """Tells temperature and the like; in streams they have been through 32 bits."""
+        """Return the sampling parameters, which are rounded to 32-bit floats in a stream."""
         body = self.output.body
-        found = {name: body.get(name, usual) for name, usual in DEFAULTS.items()}
+        values = {name: body.get(name, default) for name, default in DEFAULTS.items()}
         if self.streamed:
             return {name: struct.unpack("f", struct.pack("f", value))[0]
-                    for name, value in found.items()}  # fmt: skip
-        return found
+                    for name, value in values.items()}  # fmt: skip
+        return values
 
     def _tool(self, tool: Json) -> Json:
         if tool["type"] == "web_search" and not self.streamed:
@@ -211,15 +210,15 @@ class Writer:
         return {"strict": False, **tool} if tool["type"] == "function" else tool
 
     def _usage(self) -> Json:
-        """Counts thoughts as output, which chat completions do not."""
-        chat, uses = self.output.completion.usage, self.output.uses
-        spent = chat["total_tokens"] - chat["prompt_tokens"]
+        """Convert the usage: reasoning tokens are output tokens."""
+        chat, uses = self.output.completion.usage, self.output.tool_uses
+        output_tokens = chat["total_tokens"] - chat["prompt_tokens"]
         return {
             "input_tokens": chat["prompt_tokens"],
             "input_tokens_details": {
                 "cached_tokens": chat["prompt_tokens_details"]["cached_tokens"]
             },
-            "output_tokens": spent,
+            "output_tokens": output_tokens,
             "output_tokens_details": {
                 "reasoning_tokens": chat["completion_tokens_details"]["reasoning_tokens"]
             },
@@ -227,6 +226,9 @@ class Writer:
             "num_sources_used": 0,
             "num_server_side_tools_used": len(uses),
             "cost_in_usd_ticks": chat["cost_in_usd_ticks"] + TICKS_PER_CALL * len(uses),
-            **counted(uses),
-            "context_details": {"input_tokens": chat["prompt_tokens"], "output_tokens": spent},
+            **count_uses(uses),
+            "context_details": {
+                "input_tokens": chat["prompt_tokens"],
+                "output_tokens": output_tokens,
+            },
         }

@@ -1,100 +1,101 @@
-"""Writing an answer as the events of its stream: numbered, and each named on a line of its own."""
+"""Serialize a response as the events of its stream."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any
 
-from xai_lowcode.emulator import tokenizer as tokens
-from xai_lowcode.emulator.handler_types import Frame, Json
-from xai_lowcode.emulator.serializers.responses import Writer
+from xai_lowcode.emulator.handler_types import Json, SSEFrame
+from xai_lowcode.emulator.serializers.responses import ResponseSerializer
+from xai_lowcode.emulator.tokenizer import split_tokens
 
-Step = tuple[str, Json]
-DONE_MEMBERS = ("encrypted_content", "outputs")
+Event = tuple[str, Json]  # its type and fields
+# Fields that an item has only when it is done.
+DONE_FIELDS = ("encrypted_content", "outputs")
 
 
-def frames(writer: Writer) -> list[Frame]:
-    """Writes the stream, which has no closing sign but its last event."""
-    begun, whole = writer.begun(), writer.whole()
-    numbers = count()
-    found = [
-        _frame(next(numbers), "response.created", {"response": begun}),
-        _frame(next(numbers), "response.in_progress", {"response": begun}),
+def to_frames(serializer: ResponseSerializer) -> list[SSEFrame]:
+    """Return the stream. It has no `[DONE]`; its last event has the whole response."""
+    initial, response = serializer.to_initial_body(), serializer.to_body()
+    events: list[Event] = [
+        ("response.created", {"response": initial}),
+        ("response.in_progress", {"response": initial}),
     ]
-    for index, item in enumerate(whole["output"]):
-        found += [
-            _frame(next(numbers), kind, {**members, "output_index": index})
-            for kind, members in _item(item)
-        ]
-    kind = f"response.{whole['status']}"
-    return [*found, _frame(next(numbers), kind, {"response": whole}, closing=True)]
+    for index, item in enumerate(response["output"]):
+        events += [(kind, {**fields, "output_index": index}) for kind, fields in _item(item)]
+    numbers = count()
+    frames = [_frame(next(numbers), kind, fields) for kind, fields in events]
+    end = f"response.{response['status']}"
+    return [*frames, _frame(next(numbers), end, {"response": response}, closing=True)]
 
 
-def _frame(number: int, kind: str, members: Json, *, closing: bool = False) -> Frame:
-    body = {"sequence_number": number, "type": kind, **members}
-    return Frame(body, event=kind, closing=closing)
+def _frame(number: int, kind: str, fields: Json, *, closing: bool = False) -> SSEFrame:
+    body = {"sequence_number": number, "type": kind, **fields}
+    return SSEFrame(body, event=kind, closing=closing)
 
 
-def _item(item: Json) -> Iterator[Step]:
-    opened = {key: value for key, value in item.items() if key not in DONE_MEMBERS}
-    opened |= {"status": "in_progress", **EMPTY.get(item["type"], {})}
-    yield "response.output_item.added", {"item": opened}
-    for kind, members in STEPS.get(item["type"], _nothing)(item):
-        yield kind, {"item_id": item["id"], **members}
+def _item(item: Json) -> Iterator[Event]:
+    added = {key: value for key, value in item.items() if key not in DONE_FIELDS}
+    added |= {"status": "in_progress", **INITIAL_FIELDS.get(item["type"], {})}
+    yield "response.output_item.added", {"item": added}
+    for kind, fields in ITEM_EVENTS.get(item["type"], _no_events)(item):
+        yield kind, {"item_id": item["id"], **fields}
     yield "response.output_item.done", {"item": item}
 
 
-def _nothing(_: Json) -> Iterator[Step]:
+def _no_events(_: Json) -> Iterator[Event]:
     return iter(())
 
 
-def _reasoning(item: Json) -> Iterator[Step]:
+def _reasoning(item: Json) -> Iterator[Event]:
     for index, part in enumerate(item["summary"]):
-        place = {"summary_index": index}
+        position = {"summary_index": index}
         empty = {"text": "", "type": "summary_text"}
-        yield "response.reasoning_summary_part.added", {"part": empty, **place}
-        for piece in tokens.pieces(part["text"]):
-            yield "response.reasoning_summary_text.delta", {"delta": piece, **place}
-        yield "response.reasoning_summary_text.done", {"text": part["text"], **place}
-        yield "response.reasoning_summary_part.done", {"part": part, **place}
+        yield "response.reasoning_summary_part.added", {"part": empty, **position}
+        for token in split_tokens(part["text"]):
+            yield "response.reasoning_summary_text.delta", {"delta": token, **position}
+        yield "response.reasoning_summary_text.done", {"text": part["text"], **position}
+        yield "response.reasoning_summary_part.done", {"part": part, **position}
 
 
-def _message(item: Json) -> Iterator[Step]:
+def _message(item: Json) -> Iterator[Event]:
     for index, part in enumerate(item["content"]):
-        place = {"content_index": index}
+        position = {"content_index": index}
         empty = {**part, "text": "", "logprobs": [], "annotations": []}
-        yield "response.content_part.added", {"part": empty, **place}
-        pieces = tokens.pieces(part["text"])
-        chances = part["logprobs"] or [None] * len(pieces)
-        for piece, chance in zip(pieces, chances, strict=True):
-            likely = [] if chance is None else [chance]
-            yield "response.output_text.delta", {"delta": piece, "logprobs": likely, **place}
+        yield "response.content_part.added", {"part": empty, **position}
+        tokens = split_tokens(part["text"])
+        logprobs = part["logprobs"] or [None] * len(tokens)
+        for token, logprob in zip(tokens, logprobs, strict=True):
+            token_logprobs = [] if logprob is None else [logprob]
+            yield (
+                "response.output_text.delta",
+                {"delta": token, "logprobs": token_logprobs, **position},
+            )
         for number, annotation in enumerate(part["annotations"]):
-            where = {"annotation_index": number, **place}
-            yield "response.output_text.annotation.added", {"annotation": annotation, **where}
+            fields = {"annotation": annotation, "annotation_index": number, **position}
+            yield "response.output_text.annotation.added", fields
         text = {"text": part["text"], "logprobs": part["logprobs"]}
-        yield "response.output_text.done", {**text, **place}
-        yield "response.content_part.done", {"part": part, **place}
+        yield "response.output_text.done", {**text, **position}
+        yield "response.content_part.done", {"part": part, **position}
 
 
-def _function_call(item: Json) -> Iterator[Step]:
+def _function_call(item: Json) -> Iterator[Event]:
     yield "response.function_call_arguments.delta", {"delta": item["arguments"]}
     yield "response.function_call_arguments.done", {"arguments": item["arguments"]}
 
 
-def _custom_tool_call(item: Json) -> Iterator[Step]:
+def _custom_tool_call(item: Json) -> Iterator[Event]:
     yield "response.custom_tool_call_input.delta", {"delta": item["input"]}
     yield "response.custom_tool_call_input.done", {"input": item["input"]}
 
 
-def _stages(name: str, *stages: str) -> Callable[[Json], Iterator[Step]]:
-    def steps(_: Json) -> Iterator[Step]:
+def _stage_events(name: str, *stages: str) -> Callable[[Json], Iterator[Event]]:
+    def events(_: Json) -> Iterator[Event]:
         return ((f"response.{name}.{stage}", {}) for stage in stages)
 
-    return steps
+    return events
 
 
-# What an item holds while it is not yet done.
-EMPTY: dict[str, Json] = {
+# Fields of an item before it is done.
+INITIAL_FIELDS: dict[str, Json] = {
     "reasoning": {"summary": []},
     "message": {"content": []},
     "function_call": {"arguments": ""},
@@ -104,17 +105,17 @@ EMPTY: dict[str, Json] = {
     "file_search_call": {"queries": [], "results": None},
     "image_generation_call": {"prompt": "", "result": None},
 }
-STEPS: dict[str, Callable[[Json], Iterator[tuple[str, dict[str, Any]]]]] = {
+ITEM_EVENTS: dict[str, Callable[[Json], Iterator[Event]]] = {
     "reasoning": _reasoning,
     "message": _message,
     "function_call": _function_call,
     "custom_tool_call": _custom_tool_call,
-    "web_search_call": _stages("web_search_call", "in_progress", "searching", "completed"),
-    "code_interpreter_call": _stages(
+    "web_search_call": _stage_events("web_search_call", "in_progress", "searching", "completed"),
+    "code_interpreter_call": _stage_events(
         "code_interpreter_call", "in_progress", "interpreting", "completed"
     ),
-    "file_search_call": _stages("file_search_call", "in_progress", "searching", "completed"),
-    "image_generation_call": _stages(
+    "file_search_call": _stage_events("file_search_call", "in_progress", "searching", "completed"),
+    "image_generation_call": _stage_events(
         "image_generation_call", "in_progress", "generating", "completed"
     ),
 }

@@ -1,0 +1,182 @@
+"""Exit codes and error messages: one line, no traceback, no token; interruption by ctrl-C."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.cli.commands import PROGRAM, Run, connected_to, interrupt, start_process
+from xai_lowcode.cli import app
+from xai_lowcode.emulator import CutStream, Emulator, Refuse, SlowDrip, Stall
+
+COMMANDS = (
+    ("doctor",),
+    ("models",),
+    ("chat", "hello"),
+    ("image", "a cat"),
+    ("files", "list"),
+    ("files", "delete", "file_1"),
+)
+# A command that raises an unexpected exception with the token in its message.
+BROKEN = (
+    "import os, xai_lowcode.cli.chat as chat\n"
+    "def broken(*_):\n"
+    "    raise RuntimeError('lost ' + os.environ['LOWCODEAPI_API_TOKEN'])\n"
+    "chat.ChatModel = broken\n"
+    "from xai_lowcode.cli import main; main()"
+)
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
+def test_missing_token(args: tuple[str, ...]) -> None:
+    """A missing token is a usage error; the message has the variable and where to create one."""
+    result = CliRunner().invoke(app, list(args))
+    assert result.exit_code == 2
+    assert "https://lowcodeapi.com" in result.stderr
+    assert "LOWCODEAPI_API_TOKEN" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("args", COMMANDS[1:], ids=" ".join)
+def test_an_api_error_is_one_line(run: Run, gateway: Emulator, args: tuple[str, ...]) -> None:
+    """An error of xAI exits with 1 and prints xAI's message on standard error only."""
+    gateway.inject(*[Refuse(400, "This is what xAI says.")] * 3)
+    result = run(*args)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("This is what xAI says.")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
+def test_a_token_without_an_xai_key(run: Run, gateway: Emulator, args: tuple[str, ...]) -> None:
+    """The message says how to connect xAI, and does not contain the token."""
+    env = connected_to(gateway, gateway.unconnected_token)
+    result = run(*args, env=env)
+    assert result.exit_code == 1
+    assert "connect xAI at https://lowcodeapi.com" in result.output.replace("\n", " ")
+    assert gateway.unconnected_token not in result.output
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("nonsense",), ("chat",), ("chat", "--nonsense", "x"), ("serve", "--envelope", "paper")],
+    ids=" ".join,
+)
+def test_a_usage_error_exits_with_2(run: Run, args: tuple[str, ...]) -> None:
+    """An unknown command, option or value is reported in one line."""
+    result = run(*args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_token_as_an_argument_is_redacted(run: Run, gateway: Emulator) -> None:
+    """A token in place of a command is not in the error message."""
+    result = run(gateway.api_token)
+    assert result.exit_code == 2
+    assert gateway.api_token not in result.output
+    assert "xai-lowcode --help" in result.stderr or "--help" in result.stderr
+
+
+def test_an_interrupted_stream(run: Run, gateway: Emulator) -> None:
+    """The received text is on standard output, with a newline, and the error on standard error."""
+    gateway.inject(CutStream(after_chunks=60))
+    question = "Repeat: " + "one two three four five six seven eight nine ten " * 5
+    result = run("chat", question, "--model", "grok-4.20-0309-non-reasoning")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("Hello!")
+    assert result.stdout.endswith("\n")
+    assert "not the whole response" in result.stderr
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_unexpected_error(gateway: Emulator, debug: bool) -> None:
+    """The message has no traceback unless the debug variable is set, and never the token."""
+    env = connected_to(gateway) | ({"XAI_LOWCODE_DEBUG": "1"} if debug else {})
+    command = start_process("chat", "hi", env=env, program=(*PROGRAM[:2], BROKEN))
+    out, err = command.communicate(timeout=30)
+    assert (command.returncode, out) == (1, "")
+    assert "RuntimeError: lost [redacted]" in err
+    assert ("Traceback" in err) is debug
+    assert ("XAI_LOWCODE_DEBUG=1" in err) is not debug
+    assert gateway.api_token not in err
+
+
+def test_a_token_of_another_form_is_redacted(gateway: Emulator) -> None:
+    """The token of the environment is redacted whatever its form."""
+    env = {**connected_to(gateway), "LOWCODEAPI_API_TOKEN": "plainword42", "XAI_LOWCODE_DEBUG": "1"}
+    command = start_process("chat", "hi", env=env, program=(*PROGRAM[:2], BROKEN))
+    _, err = command.communicate(timeout=30)
+    assert "lost [redacted]" in err
+    assert "plainword42" not in err
+
+
+def test_ctrl_c_during_a_stream(gateway: Emulator) -> None:
+    """An interrupted stream exits with 130, without a traceback."""
+    gateway.inject(SlowDrip(0.1))
+    command = start_process("chat", "hello", env=connected_to(gateway))
+    assert command.stdout is not None
+    first = command.stdout.read(1)
+    code, rest, err = interrupt(command, lambda: True)
+    assert (code, err) == (130, "")
+    assert (first + rest).endswith("\n")
+
+
+def test_ctrl_c_during_an_upload(gateway: Emulator, tmp_path: Path) -> None:
+    """An interrupted upload prints how to delete the partial file."""
+    path = tmp_path / "big.bin"
+    path.write_bytes(bytes(4_000_000))
+
+    def second_chunk_is_sent() -> bool:
+        return sum("uploadChunks" in request.path for request in gateway.requests) == 2
+
+    gateway.latency = 0.4
+    command = start_process("files", "upload", str(path), env=connected_to(gateway))
+    code, out, err = interrupt(command, second_chunk_is_sent)
+    assert (code, out) == (130, "")
+    (file_id,) = gateway.store.files
+    assert "3,000,000 of 4,000,000 bytes were sent." in err
+    assert f"xai-lowcode files delete {file_id}" in err
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_during_the_doctor(gateway: Emulator) -> None:
+    """The doctor exits at once if it is interrupted while it waits for a response."""
+    gateway.inject(Stall(30))
+    command = start_process("doctor", env=connected_to(gateway))
+    code, out, err = interrupt(command, lambda: bool(gateway.requests))
+    assert (code, out, err) == (130, "", "")
+
+
+def test_serve() -> None:
+    """The printed variables connect other commands to an emulator with the given options."""
+    command = start_process("serve", "--port", "0", "--envelope", "data", "--url-forms", "old")
+    assert command.stdout is not None
+    lines = [command.stdout.readline().removeprefix("export ").strip() for _ in range(2)]
+    env = dict(line.split("=", 1) for line in lines)
+    report = json.loads(CliRunner().invoke(app, ["doctor", "--json"], env=env).stdout)
+    assert report["healthy"]
+    texts = {finding["name"]: finding["text"] for finding in report["findings"]}
+    assert texts["envelope"].startswith("data")
+    assert texts["URL format"].startswith("old")
+    code, _, err = interrupt(command, lambda: True)
+    assert code == 130
+    assert "Traceback" not in err
+
+
+def test_serve_on_a_port_in_use(run: Run, gateway: Emulator) -> None:
+    """A port in use is a usage error; the message has the option to change."""
+    result = run("serve", "--port", gateway.origin.rpartition(":")[2])
+    assert result.exit_code == 2
+    assert "--port" in result.stderr
+
+
+def test_a_closed_pipe(environment: dict[str, str]) -> None:
+    """A closed standard output gives no traceback."""
+    command = start_process("models", "--json", env=environment)
+    assert command.stdout is not None
+    command.stdout.close()
+    assert command.stderr is not None
+    assert "Traceback" not in command.stderr.read()
+    command.wait(timeout=30)
+    command.stderr.close()

@@ -1,0 +1,166 @@
+"""Image generation, models, the API key and the tokenizer."""
+
+import base64
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from xai_lowcode.emulator import Emulator, tokenizer
+from xai_lowcode.emulator.fake_model.images import generate_image, image_size
+
+Send = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def generate_images(http: httpx.Client) -> Send:
+    """Generate images."""
+
+    def send(**body: Any) -> httpx.Response:
+        return http.post("/v1/images/generations", json={"prompt": "a cat", **body})
+
+    return send
+
+
+def opened(raw: bytes) -> tuple[str | None, tuple[int, int]]:
+    """Decode an image and return its format and size."""
+    with Image.open(BytesIO(raw)) as picture:
+        picture.load()
+        return picture.format, picture.size
+
+
+def test_url(gateway: Emulator, generate_images: Send) -> None:
+    """An image is a PNG at a URL of the emulator, which needs no token."""
+    body = generate_images().json()["result"]
+    assert set(body) == {"data", "usage"}
+    url = body["data"][0]["url"]
+    assert url.startswith(gateway.base_url.removesuffix("/xai") + "/images/")
+    response = httpx.get(url, trust_env=False)
+    assert response.headers["content-type"] == "image/png"
+    assert opened(response.content) == ("PNG", (1024, 1024))
+    assert httpx.get(url.replace(".png", "0.png"), trust_env=False).status_code == 404
+
+
+def test_base64(generate_images: Send) -> None:
+    """An image is in the response with `b64_json`."""
+    row = generate_images(response_format="b64_json").json()["result"]["data"][0]
+    assert set(row) == {"b64_json", "mime_type"}
+    assert opened(base64.b64decode(row["b64_json"]))[0] == "PNG"
+
+
+def test_several(generate_images: Send) -> None:
+    """Several images differ, and each costs the same."""
+    body = generate_images(n=2, response_format="b64_json").json()["result"]
+    assert len({row["b64_json"] for row in body["data"]}) == 2
+    one = generate_images().json()["result"]["usage"]["cost_in_usd_ticks"]
+    assert body["usage"]["cost_in_usd_ticks"] == 2 * one
+
+
+@pytest.mark.parametrize("aspect", ["1:1", "3:4", "16:9", "9:19.5", "20:9", "1:2"])
+@pytest.mark.parametrize("resolution", ["1k", "1.5k", "2k"])
+def test_dimensions(aspect: str, resolution: str) -> None:
+    """The sides follow the ratio, the area the resolution."""
+    width, height = image_size("", aspect, resolution)
+    across, down = map(float, aspect.split(":"))
+    assert width / height == pytest.approx(across / down, rel=0.03)
+    edge = {"1k": 1024, "1.5k": 1536, "2k": 2048}[resolution]
+    assert width * height == pytest.approx(edge**2, rel=0.03)
+
+
+def test_size_of_the_drawing(generate_images: Send) -> None:
+    """Aspect ratio and resolution determine the size."""
+    row = generate_images(aspect_ratio="2:1", response_format="b64_json").json()["result"]["data"][
+        0
+    ]
+    assert opened(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
+
+
+@pytest.mark.parametrize("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
+def test_same_words_same_picture(prompt: str) -> None:
+    """The same prompt gives the same image, another prompt another one."""
+    assert generate_image(prompt, "1:1", "1k") == generate_image(prompt, "1:1", "1k")
+    assert generate_image(prompt, "1:1", "1k") != generate_image(prompt + "!", "1:1", "1k")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"prompt": None}, 422, "prompt: invalid type: null"),
+        ({"prompt": " "}, 400, "prompt must not be empty"),
+        ({"n": 0}, 400, "n must be between 1 and 10"),
+        ({"n": 11}, 400, "n must be between 1 and 10"),
+        ({"model": "dall-e-3"}, 400, "Model not found: dall-e-3"),
+        ({"model": "grok-4"}, 400, "does not support image generation"),
+        ({"aspect_ratio": "5:4"}, 422, "aspect_ratio: unknown variant `5:4`"),
+        ({"resolution": "4k"}, 422, "resolution: unknown variant `4k`"),
+        ({"resolution": "1.5k"}, 400, "does not support resolution 1.5k"),
+        ({"response_format": "png"}, 400, "response_format is one of"),
+        ({"quality": "best"}, 422, "quality: unknown variant `best`"),
+    ],
+)
+def test_refusals(generate_images: Send, body: dict[str, Any], status: int, text: str) -> None:
+    """Invalid image requests are refused."""
+    response = generate_images(**body)
+    assert response.status_code == status
+    assert text in response.json()["error"]["error"]
+
+
+def test_ignored(gateway: Emulator, generate_images: Send) -> None:
+    """`size` is ignored, since xAI does not have it."""
+    assert generate_images(size="1024x1024", style="vivid").status_code == 200
+    assert set(gateway.requests[-1].ignored) == {"size", "style"}
+
+
+def test_models(http: httpx.Client) -> None:
+    """Each model that is listed can be looked up and is the same there."""
+    listed = http.get("/v1/models").json()["result"]
+    assert listed["object"] == "list"
+    assert {"grok-4.20-0309-non-reasoning", "grok-4.3"} <= {row["id"] for row in listed["data"]}
+    for row in listed["data"]:
+        assert http.get(f"/v1/models/{row['id']}").json()["result"] == row
+
+
+def test_unlisted_model(http: httpx.Client) -> None:
+    """Every name that begins with grok exists, and no other."""
+    assert http.get("/v1/models/grok-99").json()["result"]["id"] == "grok-99"
+    response = http.get("/v1/models/gpt-4")
+    assert (response.status_code, response.json()["error"]["error"]) == (
+        404,
+        "Model not found: gpt-4",
+    )
+
+
+def test_models_alone_in_data(gateway: Emulator, http: httpx.Client) -> None:
+    """In the data envelope a list is inside data twice, and bare once."""
+    gateway.envelope = "data"
+    assert isinstance(http.get("/v1/models").json()["data"]["data"], list)
+    gateway.envelope = "bare"
+    assert isinstance(http.get("/v1/models").json()["data"], list)
+
+
+def test_api_key(http: httpx.Client) -> None:
+    """The API key is described and not revealed."""
+    body = http.get("/v1/api-key").json()["result"]
+    assert body["api_key_blocked"] is False
+    assert "..." in body["redacted_api_key"]
+
+
+@given(st.text())
+def test_tokens_join(text: str) -> None:
+    """The tokens of a string join to the string, and none is empty."""
+    found = tokenizer.split_tokens(text)
+    assert "".join(found) == text
+    assert all(found)
+    assert tokenizer.count_tokens(text) == len(found) == len(tokenizer.tokenize(text))
+
+
+def test_tokens_are_short() -> None:
+    """Long words and scripts without spaces have many tokens."""
+    assert tokenizer.count_tokens("incomprehensibilities") > 2
+    assert tokenizer.count_tokens("你好啊集团") == 5
+    assert tokenizer.split_tokens("Hello, world!") == ["Hello", ",", " world", "!"]
