@@ -13,6 +13,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from alternatives import (
+    LangChainLiteLLM,
+    LangChainOpenAI,
+    LangChainXAI,
+    LlamaIndexOpenAILike,
+    OpenAISDK,
+)
 from asking import TOKEN
 from floors import (
     BareLangChain,
@@ -23,13 +30,6 @@ from floors import (
 )
 from measure import Figure, measured, serving
 from ours import OursInLangChain, OursInLlamaIndex
-from alternatives import (
-    LangChainLiteLLM,
-    LangChainOpenAI,
-    LangChainXAI,
-    LlamaIndexOpenAILike,
-    OpenAISDK,
-)
 from plot import draw
 from shapes import SHAPES, Shape
 from startup import slope, started

@@ -11,6 +11,13 @@ from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter_ns, process_time_ns
 
+from alternatives import (
+    LangChainLiteLLM,
+    LangChainOpenAI,
+    LangChainXAI,
+    LlamaIndexOpenAILike,
+    OpenAISDK,
+)
 from asking import Contender
 from floors import (
     BareLangChain,
@@ -20,13 +27,6 @@ from floors import (
     HttpxByHand,
 )
 from ours import OursInLangChain, OursInLlamaIndex
-from alternatives import (
-    LangChainLiteLLM,
-    LangChainOpenAI,
-    LangChainXAI,
-    LlamaIndexOpenAILike,
-    OpenAISDK,
-)
 from shapes import Shape
 
 ALTERNATIVES = (OpenAISDK, LangChainOpenAI, LangChainXAI, LangChainLiteLLM, LlamaIndexOpenAILike)
@@ -67,7 +67,9 @@ def makers(shape: Shape, address: str, *, quick: bool) -> dict[str, Callable[[],
         OursInLlamaIndex.name: lambda: OursInLlamaIndex(at, shape.api),
     }
     if shape.api == "chat_completions":
-        alternatives = [alternative for alternative in ALTERNATIVES if not (quick and alternative.slow)]
+        alternatives = [
+            alternative for alternative in ALTERNATIVES if not (quick and alternative.slow)
+        ]
         found.update({alternative.name: _maker(alternative, at) for alternative in alternatives})
     return found
 

@@ -1,13 +1,13 @@
-"""The table as a picture: ratios of ours and of the alternatives, one group of bars for each shape."""
+"""Plot the table: ratios of this package and its alternatives, one group of bars per shape."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from alternatives import LangChainLiteLLM, LangChainOpenAI, LangChainXAI, LlamaIndexOpenAILike
 from floors import BareLangChain, BareLlamaIndex, HttpxByHand
 from ours import OursInLangChain, OursInLlamaIndex
-from alternatives import LangChainLiteLLM, LangChainOpenAI, LangChainXAI, LlamaIndexOpenAILike
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -1,4 +1,4 @@
-"""Every request option is sent, applied client-side, omitted with a warning, or rejected by each API.
+"""Every request option is sent, applied client-side, omitted with a warning, or rejected.
 
 The table in ``docs/apis.md`` states the same.
 """

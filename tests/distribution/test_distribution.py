@@ -21,6 +21,7 @@ PUBLIC_NAMES = {
         "Upload",
         "XAILowCodeError",
         "__version__",
+        "images",
     },
     "langchain_xai_lowcode": {
         "ChatXAILowCode",

@@ -24,7 +24,7 @@ def add(a: int, b: int) -> int:
 async def test_counts_are_the_services(gateway: Any) -> None:
     """Counts and ids are those of the tokenizer endpoint, cached for sync and async methods."""
     model = ChatXAILowCode(model="grok-4.3")
-    ids = [token.id for token in theirs.tokenized(TEXT)]
+    ids = [token.id for token in theirs.tokenize(TEXT)]
     assert model.get_token_ids(TEXT) == await model.aget_token_ids(TEXT) == ids
     assert model.get_num_tokens(TEXT) == await model.aget_num_tokens(TEXT) == len(ids)
     (request,) = gateway.requests
@@ -35,7 +35,7 @@ async def test_a_conversation(gateway: Any) -> None:
     """The count of messages is their text, 3 tokens for each message, 3 more, and tools as JSON."""
     model = ChatXAILowCode()
     messages = [SystemMessage("Be kind."), HumanMessage(TEXT), AIMessage("I am.")]
-    texts = sum(theirs.count(str(message.content)) for message in messages)
+    texts = sum(theirs.count_tokens(str(message.content)) for message in messages)
     assert model.get_num_tokens_from_messages(messages) == texts + 3 * 3 + 3
     assert await model.aget_num_tokens_from_messages(messages) == texts + 3 * 3 + 3
     assert len(gateway.requests) == 3

@@ -108,3 +108,8 @@ def _format_time(time: float | str | None) -> str:
     if isinstance(time, int | float):
         return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}"
     return (time or "")[:16].replace("T", " ")
+
+
+def _shows_progress() -> bool:
+    """Return whether to show a progress bar: on a terminal, if tqdm is installed."""
+    return sys.stderr.isatty() and find_spec("tqdm") is not None

@@ -34,7 +34,7 @@ class RetryState:
     Args:
         policy: The limits.
         clock: Returns monotonic seconds.
-        jitter: Returns random numbers from 0 to 1. Full jitter spreads clients that failed together.
+        jitter: Returns random numbers from 0 to 1, which spread clients that failed together.
 
     Attributes:
         attempts: Number of attempts so far.

@@ -78,4 +78,5 @@ class Dialect:
 class Render(Protocol):
     """Renders a request body."""
 
-    def __call__(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]: ...
+    def __call__(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        """Return the request body."""
