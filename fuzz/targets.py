@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tests.fuzz.reading import DIALECTS, fold, read_plain, read_stream
 from tests.fuzz.scripted_network import check
-from tests.fuzz.test_answers import IDS, OPERATIONS, driven, session
+from tests.fuzz.test_answers import IDS, OPERATIONS, driven, new_context
 from xai_lowcode.protocol.call_flow import call_and_parse
 from xai_lowcode.protocol.steps import Call, HTTPResponse
 
@@ -38,7 +38,7 @@ def endpoint(chosen: int, content: bytes) -> None:
     operation = OPERATIONS[chosen % len(OPERATIONS)]
     status = STATUSES[content[0] % len(STATUSES)] if content else 200
     said = HTTPResponse(status, {"content-type": "application/json"}, content[1:])
-    driven(call_and_parse(Call(operation, b"{}", ids=IDS), session()), lambda: said)
+    driven(call_and_parse(Call(operation, b"{}", ids=IDS), new_context()), lambda: said)
 
 
 def connection(chosen: int, content: bytes) -> None:
