@@ -150,15 +150,20 @@ def normalize_arguments(arguments: str) -> str:
         '{"invalid_arguments":"[\\"x\\"]"}'
     """
     try:
-        if isinstance(orjson.loads(arguments), dict):
-            return arguments
-    except orjson.JSONDecodeError:
-        pass
-    try:
         document = parse_arguments(arguments)
+        if _is_strict(arguments):
+            return arguments
     except JSONDecodeError:
         document = {"invalid_arguments": replace_surrogates(arguments)}
     return dumps(_replace_nan(document)).decode()
+
+
+def _is_strict(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _replace_nan(document: Any) -> Any:
