@@ -317,8 +317,11 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
 
         Raises:
             ValueError: There is no tool call.
+            InvalidResponseError: The arguments of a tool call are not a JSON object.
         """
-        selections = to_selections(response.message)
+        # Responses of a stream before the last one have no finish reason.
+        is_final = "finish_reason" in response.additional_kwargs
+        selections = to_selections(response.message, is_final=is_final)
         if error_on_no_tool_call and not selections:
             raise ValueError(
                 f"Expected a tool call, but the response is {response.message.content!r}."
