@@ -142,7 +142,7 @@ def test_what_was_done_at_xai_is_left_out_and_a_picture_with_a_word() -> None:
     text = {"role": "assistant", "content": "x"}
     assert render(HELLO, Message("assistant", (done, TextPart("x"))))["messages"][1] == text
     made = Message("assistant", (ImagePart("https://i"), TextPart("x")))
-    with pytest.warns(UserWarning, match=r"messages\[1\]: a picture"):
+    with pytest.warns(UserWarning, match=r"messages\[1\]: images in assistant messages"):
         assert render(HELLO, made)["messages"][1] == text
 
 

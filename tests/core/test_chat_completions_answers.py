@@ -126,9 +126,9 @@ def fold(chunks: list[dict[str, Any]]) -> ChatResponse:
     for chunk in chunks:
         for event in decoder.feed(chunk):
             assembler.add(event)
-    for event in decoder.done():
+    for event in decoder.finish():
         assembler.add(event)
-    return assembler.reply()
+    return assembler.build_response()
 
 
 @given(bodies, st.integers(1, 4))
@@ -330,7 +330,7 @@ def test_calls_without_a_number_are_told_apart_by_their_ids() -> None:
         chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]}
         for event in decoder.feed(chunk):
             assembler.add(event)
-    calls = assembler.reply().tool_calls
+    calls = assembler.build_response().tool_calls
     assert [(call.id, call.name, call.arguments) for call in calls] == [
         ("a", "add", "{}"),
         ("b", "mul", "{}"),

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.loopback import TOKEN, Loopback, Reply, Stall, json_reply, sse_reply
-from tests.core.test_streams import FORMS
+from tests.core.test_stream_reader import FORMS
 from tests.core.twins import BOTH, AsyncHands, SyncHands, hands
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
 from xai_lowcode.chat.model import ChatModel

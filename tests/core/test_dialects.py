@@ -83,7 +83,7 @@ def folded(model: ChatModel, request: ChatRequest) -> ChatResponse:
     assembler = ResponseAccumulator()
     for event in model.stream(request):
         assembler.add(event)
-    return assembler.reply()
+    return assembler.build_response()
 
 
 @every_model
@@ -218,7 +218,7 @@ def test_what_another_form_said_goes_back_by_its_parts(
         messages=(said("x"), before, result),
         api=form,  # type: ignore[arg-type]  # a table
     )
-    with pytest.warns(UserWarning, match=r"messages\[1\]: a picture"):
+    with pytest.warns(UserWarning, match=r"messages\[1\]: images in assistant messages"):
         model_of.generate(request)
     wire = str(emulator.requests[0].body)
     assert {words for words in ANSWERED if words in wire} == SENT[form]

@@ -86,7 +86,7 @@ def folded(model: ChatModel, request: ChatRequest) -> ChatResponse:
     assembler = ResponseAccumulator()
     for event in model.stream(request):
         assembler.add(event)
-    return assembler.reply()
+    return assembler.build_response()
 
 
 def facts(reply: ChatResponse) -> tuple[Any, ...]:

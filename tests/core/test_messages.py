@@ -166,7 +166,7 @@ def test_an_answer_in_pieces_is_the_whole_one() -> None:
     for event in events:
         assembler.add(event)
     plain = MESSAGES.parse(whole)
-    assert assembler.reply() == plain
+    assert assembler.build_response() == plain
     assert plain.usage is not None
     assert (plain.usage.input_tokens, plain.usage.total_tokens) == (8, 15)
 

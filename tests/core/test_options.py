@@ -1,4 +1,4 @@
-"""Every request option is sent, applied client-side, omitted with a warning, or rejected by each API.
+"""Each API sends an option, applies it client-side, omits it with a warning, or rejects it.
 
 The table in ``docs/apis.md`` states the same.
 """

@@ -32,9 +32,9 @@ KNOWN = [
 def test_known_families(model: str, window: int, reasons: bool, no_effort: bool) -> None:
     """The table of xAI's models page holds for every name in it."""
     profile = get_profile(model)
-    assert (profile.context_window, profile.reasons) == (window, reasons)
-    assert ("reasoning_effort" in profile.refuses) == no_effort
-    assert profile.refuses >= PENALTIES if reasons else not PENALTIES & profile.refuses
+    assert (profile.context_window, profile.reasoning) == (window, reasons)
+    assert ("reasoning_effort" in profile.unsupported) == no_effort
+    assert profile.unsupported >= PENALTIES if reasons else not PENALTIES & profile.unsupported
 
 
 @pytest.mark.parametrize("model", [*(row[0] for row in KNOWN), "grok-2", "grok-3-mini", "new"])
@@ -52,7 +52,7 @@ def test_one_model_answers_in_one_form_alone() -> None:
     """The model of several agents has responses only, and takes no limit of tokens."""
     profile = get_profile("grok-4.20-multi-agent-0309")
     assert profile.apis == {"responses"}
-    assert "max_tokens" in profile.refuses
+    assert "max_tokens" in profile.unsupported
     assert "chat_completions" in get_profile("grok-4.7").apis
 
 
@@ -97,8 +97,8 @@ def test_any_name_has_a_profile(model: str) -> None:
     """An unknown name has facts too, and what is refused are options of a request."""
     profile = get_profile(model)
     assert profile.context_window > 0
-    assert profile.refuses <= {option.name for option in fields(ChatRequest)}
-    assert not profile.refuses & {"model", "messages"}
+    assert profile.unsupported <= {option.name for option in fields(ChatRequest)}
+    assert not profile.unsupported & {"model", "messages"}
 
 
 @pytest.mark.parametrize("model", ["grok-2", "grok-2-vision", "grok-3", "grok-3-mini"])

@@ -253,8 +253,8 @@ def test_unknown_events_items_and_members_are_no_obstacle() -> None:
         for event in decoder.feed(chunk):
             assembler.add(event)
     assert decoder.complete
-    assert assembler.reply().choices == RESPONSES.parse(body).choices
-    assert assembler.reply().choices[0].items == (odd, MESSAGE)
+    assert assembler.build_response().choices == RESPONSES.parse(body).choices
+    assert assembler.build_response().choices[0].items == (odd, MESSAGE)
 
 
 def test_chat_completions_refuse_what_they_cannot_carry() -> None:
@@ -287,7 +287,7 @@ async def test_what_responses_lack_is_left_out_with_a_word() -> None:
             streamed.add(event)
         again = await model.agenerate(request)
         sent = gateway.requests[0].body
-    assert reply.text == again.text == streamed.reply().text == "Hello! You "
+    assert reply.text == again.text == streamed.build_response().text == "Hello! You "
     assert (reply.api, reply.finish_reason) == ("responses", "stop")
     assert sent.keys() == {"model", "input"}
 
@@ -307,7 +307,7 @@ def test_a_tool_that_failed_is_told_apart(item: dict[str, Any], *, failed: bool)
     streamed = ResponseAccumulator()
     for event in RESPONSES.decoder().feed({"type": "response.output_item.done", "item": item}):
         streamed.add(event)
-    for reply in (plain, streamed.reply()):
+    for reply in (plain, streamed.build_response()):
         part = reply.choices[0].parts[0]
         assert isinstance(part, ServerToolPart)
         assert part.failed is failed

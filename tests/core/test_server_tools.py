@@ -8,7 +8,7 @@ import pytest
 
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.model import ChatModel
-from xai_lowcode.chat.openai_format import is_server_tool, parse_server_tool, render_tool
+from xai_lowcode.chat.openai_format import is_server_tool, parse_server_tool, render_server_tool
 from xai_lowcode.chat.server_tools import (
     code_execution,
     file_search,
@@ -81,7 +81,7 @@ def test_tools_are_sent_in_their_own_words(tool: ServerTool, wire: dict[str, Any
         model="grok-4.7", messages=(Message("user", (TextPart("x"),)),), server_tools=(tool,)
     )
     assert RESPONSES.render(request, stream=False)["tools"] == [wire]
-    assert render_tool(tool) == wire
+    assert render_server_tool(tool) == wire
     assert is_server_tool(wire)
     assert parse_server_tool(wire) == parse_server_tool(tool) == tool
     assert "Bearer" not in repr(request)

@@ -593,8 +593,8 @@ def test_held_events_cost_nothing_once_content_has_come(
     reader = StreamReader(made.dialect)
     for part in parts[:first]:
         list(reader.feed(part))
-    monkeypatch.setattr(reader, "_feed_first", None)
-    monkeypatch.setattr(reader, "_first", None)
+    monkeypatch.setattr(reader, "_feed_before_content", None)
+    monkeypatch.setattr(reader, "_filter_events", None)
     for part in parts[first:]:
         list(reader.feed(part))
     assert list(read(made, parts).finish) == ["stop"]

@@ -12,7 +12,7 @@ import pytest
 from tests.core import twins
 from tests.core.loopback import TOKEN, Drop, Loopback, json_reply, sse_reply
 from tests.core.loopback import Reply as Said
-from tests.core.test_streams import CHUNKS, FORMS, PLAIN, REPLY, sse
+from tests.core.test_stream_reader import CHUNKS, FORMS, PLAIN, REPLY, sse
 from tests.core.wire import ENVELOPES, refused, wrapped
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.model import ChatModel
@@ -50,7 +50,7 @@ def fold(events: list[StreamEvent]) -> ChatResponse:
     assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
-    return assembler.reply()
+    return assembler.build_response()
 
 
 @pytest.mark.parametrize("how", ENVELOPES)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.core import twins
 from tests.core.loopback import TOKEN, Loopback, json_reply, sse_reply
-from tests.core.test_streams import FORMS, PLAIN, REPLY
+from tests.core.test_stream_reader import FORMS, PLAIN, REPLY
 from tests.core.wire import refused
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialect_selection import stored_response_is_current
@@ -192,7 +192,7 @@ def _whole(reply: Any) -> Any:
     assembler = ResponseAccumulator()
     for event in reply:
         assembler.add(event)
-    return assembler.reply()
+    return assembler.build_response()
 
 
 def test_a_stored_response_fits_until_the_answer_is_changed() -> None:

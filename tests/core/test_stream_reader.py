@@ -113,7 +113,7 @@ def read(pieces: list[bytes], **options: Any) -> ChatResponse:
         events += reader.close()
     for event in events:
         assembler.add(event)
-    return assembler.reply()
+    return assembler.build_response()
 
 
 def pieces_of(text: bytes, places: list[int]) -> list[bytes]:

@@ -39,7 +39,7 @@ def fold(events: list[StreamEvent]) -> ChatResponse:
     assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
-    return assembler.reply()
+    return assembler.build_response()
 
 
 @given(replies)

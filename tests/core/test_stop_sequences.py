@@ -111,7 +111,7 @@ def fold(events: list[StreamEvent]) -> ChatResponse:
     assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
-    return assembler.reply()
+    return assembler.build_response()
 
 
 @settings(max_examples=300)
@@ -122,7 +122,7 @@ def test_streams_are_cut_like_whole_replies(
     """Folding a cut stream gives the cut reply: text, calls, finish reason and usage."""
     reply = reply_of(text, calls=calls, reasoning="ab")
     cutter = StopSequenceFilter(stops)
-    assert fold(list(cutter.cut(stream_of(reply, places)))) == truncate_response(reply, stops)
+    assert fold(list(cutter.apply(stream_of(reply, places)))) == truncate_response(reply, stops)
     assert cutter.finished == by_hand(text, stops)[1]
 
 
@@ -136,7 +136,7 @@ def test_reasoning_and_arguments_are_never_searched() -> None:
         UsageReported(Usage(1, 2, 3)),
     ]
     cutter = StopSequenceFilter(["STOP"])
-    assert list(cutter.cut(events)) == events
+    assert list(cutter.apply(events)) == events
     assert not cutter.finished
     reply = reply_of("", calls=True, reasoning="think STOP think")
     assert truncate_response(reply, ["STOP"]) == reply
@@ -154,7 +154,7 @@ def test_each_answer_is_cut_for_itself(answers: int) -> None:
     cutter = StopSequenceFilter(["|"], answers)
     for index in range(answers):
         assert not cutter.finished
-        events = list(cutter.cut([TextDelta(f"a{index}|b", index)]))
+        events = list(cutter.apply([TextDelta(f"a{index}|b", index)]))
         assert events == [TextDelta(f"a{index}", index), ChoiceFinished("stop", index)]
     assert cutter.finished
-    assert list(cutter.cut([TextDelta("more", 0), ChoiceFinished("length", 0)])) == []
+    assert list(cutter.apply([TextDelta("more", 0), ChoiceFinished("length", 0)])) == []
