@@ -1,4 +1,4 @@
-"""Law: a reply taken apart into events and folded again is the reply."""
+"""The events of a response accumulate to the same response."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,20 +9,23 @@ from xai_lowcode.types.messages import ReasoningPart, TextPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 texts = st.text(max_size=6)
-some = st.text(min_size=1, max_size=6)
+nonempty_texts = st.text(min_size=1, max_size=6)
 choices = st.builds(
-    lambda thought, text, calls, finish, refusal, odds: Choice(
-        (*map(ReasoningPart, thought), *map(TextPart, text), *calls), finish, odds, refusal
+    lambda reasoning, text, calls, finish_reason, refusal, logprobs: Choice(
+        (*map(ReasoningPart, reasoning), *map(TextPart, text), *calls),
+        finish_reason,
+        logprobs,
+        refusal,
     ),
-    st.lists(some, max_size=1),
-    st.lists(some, max_size=1),
-    st.lists(st.builds(ToolCallPart, some, some, texts), max_size=3),
-    some,
-    st.none() | some,
+    st.lists(nonempty_texts, max_size=1),
+    st.lists(nonempty_texts, max_size=1),
+    st.lists(st.builds(ToolCallPart, nonempty_texts, nonempty_texts, texts), max_size=3),
+    nonempty_texts,
+    st.none() | nonempty_texts,
     st.lists(st.fixed_dictionaries({"token": texts}), max_size=2).map(tuple),
 )
 usages = st.builds(Usage, *[st.integers(0, 99)] * 3, *[st.none() | st.integers(0, 99)] * 3)
-replies = st.builds(
+responses = st.builds(
     ChatResponse,
     st.lists(choices, min_size=1, max_size=3).map(tuple),
     id=texts,
@@ -35,36 +38,36 @@ replies = st.builds(
 )
 
 
-def fold(events: list[StreamEvent]) -> ChatResponse:
-    assembler = ResponseAccumulator()
+def accumulate(events: list[StreamEvent]) -> ChatResponse:
+    accumulator = ResponseAccumulator()
     for event in events:
-        assembler.add(event)
-    return assembler.build_response()
+        accumulator.add(event)
+    return accumulator.build_response()
 
 
-@given(replies)
-def test_apart_and_together(reply: ChatResponse) -> None:
-    """Events of any reply fold into the same reply."""
-    assert fold(list(response_to_events(reply))) == reply
+@given(responses)
+def test_events_accumulate_to_the_response(response: ChatResponse) -> None:
+    """Converting a response to events and accumulating them returns the response."""
+    assert accumulate(list(response_to_events(response))) == response
 
 
-@given(replies)
-def test_the_order_of_events(reply: ChatResponse) -> None:
-    """The facts come first and once, the usage last, each answer finishes once."""
-    events = list(response_to_events(reply))
+@given(responses)
+def test_order_of_events(response: ChatResponse) -> None:
+    """Metadata comes first and once, usage last, and each choice finishes once."""
+    events = list(response_to_events(response))
     assert [isinstance(event, ResponseStarted) for event in events] == [True] + [False] * (
         len(events) - 1
     )
     assert any(isinstance(event, UsageReported) for event in events[:-1]) is False
     finished = [event.choice for event in events if isinstance(event, ChoiceFinished)]
-    assert finished == list(range(len(reply.choices)))
+    assert finished == list(range(len(response.choices)))
 
 
-@given(replies, st.data())
-def test_a_reply_as_far_as_it_has_come(reply: ChatResponse, data: st.DataObject) -> None:
-    """At any point the assembler gives a reply, whose text begins the final text."""
-    events = list(response_to_events(reply))
-    part = fold(events[: data.draw(st.integers(0, len(events)))])
-    assert reply.text.startswith(part.text)
-    assert reply.reasoning.startswith(part.reasoning)
-    assert part.tool_calls == reply.tool_calls[: len(part.tool_calls)]
+@given(responses, st.data())
+def test_partial_responses(response: ChatResponse, data: st.DataObject) -> None:
+    """After any event the text, reasoning and tool calls are prefixes of the final ones."""
+    events = list(response_to_events(response))
+    partial = accumulate(events[: data.draw(st.integers(0, len(events)))])
+    assert response.text.startswith(partial.text)
+    assert response.reasoning.startswith(partial.reasoning)
+    assert partial.tool_calls == response.tool_calls[: len(partial.tool_calls)]

@@ -1,4 +1,4 @@
-"""Law: a stream is cut at stop strings where its whole text is, whatever its pieces."""
+"""A stream is truncated at stop sequences like its whole text, however it is split."""
 
 from dataclasses import replace
 from itertools import pairwise, product
@@ -32,13 +32,13 @@ stop_lists = st.lists(
 )
 
 
-def pieces_of(text: str, places: list[int]) -> list[str]:
-    edges = [0, *sorted(place for place in places if place <= len(text)), len(text)]
+def split_at(text: str, indexes: list[int]) -> list[str]:
+    edges = [0, *sorted(index for index in indexes if index <= len(text)), len(text)]
     return [text[a:b] for a, b in pairwise(edges)]
 
 
-def by_hand(text: str, stops: list[str]) -> tuple[str, bool]:
-    """Reads letter by letter, as a service writes, and ends at the first complete stop string."""
+def truncate_stepwise(text: str, stops: list[str]) -> tuple[str, bool]:
+    """Return the text up to the first complete stop sequence, and whether there is one."""
     for end in range(len(text) + 1):
         complete = [stop for stop in stops if text[:end].endswith(stop)]
         if complete:
@@ -46,48 +46,52 @@ def by_hand(text: str, stops: list[str]) -> tuple[str, bool]:
     return text, False
 
 
-def cut_in_pieces(pieces: list[str], stops: list[str]) -> tuple[str, bool]:
-    cutter = TextStopFilter(stops)
-    shown = [cutter.feed(piece) for piece in pieces]
-    return "".join(shown) + cutter.flush(), cutter.stopped
+def filter_deltas(deltas: list[str], stops: list[str]) -> tuple[str, bool]:
+    text_filter = TextStopFilter(stops)
+    passed_on = [text_filter.feed(delta) for delta in deltas]
+    return "".join(passed_on) + text_filter.flush(), text_filter.stopped
 
 
 @settings(max_examples=300)
 @given(texts, stop_lists, st.lists(st.integers(0, 12), max_size=6))
-def test_any_pieces_are_cut_like_the_whole(text: str, stops: list[str], places: list[int]) -> None:
-    """Overlapping or nested, the stop string that is complete first ends the text in any pieces."""
-    expected = by_hand(text, stops)
-    assert cut_in_pieces(pieces_of(text, places), stops) == expected
-    cut = find_stop(text, stops)
-    assert (text[:cut], cut is not None) == expected
+def test_deltas_are_truncated_like_the_whole_text(
+    text: str, stops: list[str], indexes: list[int]
+) -> None:
+    """The stop sequence that is complete first ends the text, however the text is split."""
+    expected = truncate_stepwise(text, stops)
+    assert filter_deltas(split_at(text, indexes), stops) == expected
+    stop_index = find_stop(text, stops)
+    assert (text[:stop_index], stop_index is not None) == expected
 
 
-def test_all_short_texts_letter_by_letter() -> None:
-    """All texts of six letters are cut alike letter by letter, as a whole, and cut at any place."""
+def test_all_short_texts() -> None:
+    """All texts of six letters, split into letters or at any index, are truncated alike."""
     for stops in (["ab"], ["aa"], ["aba", "b"], ["a", "ab"], ["abab", "ba"], ["bb", "abb"]):
         for letters in product("ab", repeat=6):
-            text, expected = "".join(letters), by_hand("".join(letters), stops)
-            assert cut_in_pieces(list(text), stops) == expected
-            for place in range(6):
-                assert cut_in_pieces([text[:place], text[place:]], stops) == expected
+            text, expected = "".join(letters), truncate_stepwise("".join(letters), stops)
+            assert filter_deltas(list(text), stops) == expected
+            for index in range(6):
+                assert filter_deltas([text[:index], text[index:]], stops) == expected
 
 
 @settings(max_examples=300)
 @given(texts, stop_lists)
-def test_nothing_is_held_back_without_need(text: str, stops: list[str]) -> None:
-    """What is held back is the beginning of a stop string, and the longest such ending."""
-    cutter = TextStopFilter(stops)
-    shown = "".join(map(cutter.feed, text))
-    if not cutter.stopped:
-        held = text[len(shown) :]
-        endings = [text[i:] for i in range(len(text)) if any(s.startswith(text[i:]) for s in stops)]
-        assert held == max(endings, key=len, default="")
+def test_only_a_possible_stop_sequence_is_buffered(text: str, stops: list[str]) -> None:
+    """The buffered text is the longest suffix that is a prefix of a stop sequence."""
+    text_filter = TextStopFilter(stops)
+    passed_on = "".join(map(text_filter.feed, text))
+    if not text_filter.stopped:
+        buffered = text[len(passed_on) :]
+        candidates = [
+            text[i:] for i in range(len(text)) if any(s.startswith(text[i:]) for s in stops)
+        ]
+        assert buffered == max(candidates, key=len, default="")
 
 
 CALL = ToolCallPart("c1", "look", '{"a": "STOP"}')
 
 
-def reply_of(text: str, *, calls: bool, reasoning: str = "") -> ChatResponse:
+def build_response(text: str, *, calls: bool, reasoning: str = "") -> ChatResponse:
     parts = (
         *((ReasoningPart(reasoning),) if reasoning else ()),
         *((TextPart(text),) if text else ()),
@@ -96,38 +100,40 @@ def reply_of(text: str, *, calls: bool, reasoning: str = "") -> ChatResponse:
     return ChatResponse((Choice(parts, "tool_calls" if calls else "stop"),), usage=Usage(1, 2, 3))
 
 
-def stream_of(reply: ChatResponse, places: list[int]) -> list[StreamEvent]:
-    """The events of a reply with its text in pieces."""
+def build_events(response: ChatResponse, indexes: list[int]) -> list[StreamEvent]:
+    """Return the events of a response, with its text split at indexes."""
     events: list[StreamEvent] = []
-    for event in response_to_events(reply):
+    for event in response_to_events(response):
         if isinstance(event, TextDelta):
-            events += [replace(event, text=piece) for piece in pieces_of(event.text, places)]
+            events += [replace(event, text=delta) for delta in split_at(event.text, indexes)]
         else:
             events.append(event)
     return events
 
 
-def fold(events: list[StreamEvent]) -> ChatResponse:
-    assembler = ResponseAccumulator()
+def accumulate(events: list[StreamEvent]) -> ChatResponse:
+    accumulator = ResponseAccumulator()
     for event in events:
-        assembler.add(event)
-    return assembler.build_response()
+        accumulator.add(event)
+    return accumulator.build_response()
 
 
 @settings(max_examples=300)
 @given(texts, stop_lists, st.booleans(), st.lists(st.integers(0, 12), max_size=6))
-def test_streams_are_cut_like_whole_replies(
-    text: str, stops: list[str], calls: bool, places: list[int]
+def test_streams_are_truncated_like_responses(
+    text: str, stops: list[str], calls: bool, indexes: list[int]
 ) -> None:
-    """Folding a cut stream gives the cut reply: text, calls, finish reason and usage."""
-    reply = reply_of(text, calls=calls, reasoning="ab")
-    cutter = StopSequenceFilter(stops)
-    assert fold(list(cutter.apply(stream_of(reply, places)))) == truncate_response(reply, stops)
-    assert cutter.finished == by_hand(text, stops)[1]
+    """A filtered stream accumulates to the truncated response."""
+    response = build_response(text, calls=calls, reasoning="ab")
+    stop_filter = StopSequenceFilter(stops)
+    assert accumulate(
+        list(stop_filter.apply(build_events(response, indexes)))
+    ) == truncate_response(response, stops)
+    assert stop_filter.finished == truncate_stepwise(text, stops)[1]
 
 
-def test_reasoning_and_arguments_are_never_searched() -> None:
-    """A stop string in thoughts or in a call's arguments ends nothing."""
+def test_reasoning_and_arguments_are_not_searched() -> None:
+    """A stop sequence in reasoning or in tool arguments has no effect."""
     events: list[StreamEvent] = [
         ResponseStarted(),
         ReasoningDelta("think STOP think"),
@@ -135,26 +141,26 @@ def test_reasoning_and_arguments_are_never_searched() -> None:
         ChoiceFinished("tool_calls"),
         UsageReported(Usage(1, 2, 3)),
     ]
-    cutter = StopSequenceFilter(["STOP"])
-    assert list(cutter.apply(events)) == events
-    assert not cutter.finished
-    reply = reply_of("", calls=True, reasoning="think STOP think")
-    assert truncate_response(reply, ["STOP"]) == reply
+    stop_filter = StopSequenceFilter(["STOP"])
+    assert list(stop_filter.apply(events)) == events
+    assert not stop_filter.finished
+    response = build_response("", calls=True, reasoning="think STOP think")
+    assert truncate_response(response, ["STOP"]) == response
 
 
-def test_calls_after_the_stop_string_were_not_to_be() -> None:
-    """What a model writes after its stop string, calls included, is not passed on."""
-    reply = truncate_response(reply_of("Hello STOP more", calls=True), ["STOP"])
-    assert (reply.text, reply.tool_calls, reply.finish_reason) == ("Hello ", (), "stop")
+def test_tool_calls_after_a_stop_sequence_are_dropped() -> None:
+    """Text and tool calls after the stop sequence are dropped."""
+    response = truncate_response(build_response("Hello STOP more", calls=True), ["STOP"])
+    assert (response.text, response.tool_calls, response.finish_reason) == ("Hello ", (), "stop")
 
 
-@pytest.mark.parametrize("answers", [1, 2, 3])
-def test_each_answer_is_cut_for_itself(answers: int) -> None:
-    """Of several answers each has its own cut, and reading ends when all are stopped."""
-    cutter = StopSequenceFilter(["|"], answers)
-    for index in range(answers):
-        assert not cutter.finished
-        events = list(cutter.apply([TextDelta(f"a{index}|b", index)]))
+@pytest.mark.parametrize("choices", [1, 2, 3])
+def test_each_choice_is_truncated_separately(choices: int) -> None:
+    """Each choice is truncated separately; the stream is finished when all are stopped."""
+    stop_filter = StopSequenceFilter(["|"], choices)
+    for index in range(choices):
+        assert not stop_filter.finished
+        events = list(stop_filter.apply([TextDelta(f"a{index}|b", index)]))
         assert events == [TextDelta(f"a{index}", index), ChoiceFinished("stop", index)]
-    assert cutter.finished
-    assert list(cutter.apply([TextDelta("more", 0), ChoiceFinished("length", 0)])) == []
+    assert stop_filter.finished
+    assert list(stop_filter.apply([TextDelta("more", 0), ChoiceFinished("length", 0)])) == []
