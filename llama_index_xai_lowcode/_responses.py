@@ -160,7 +160,7 @@ class ResponseBuilder:
 
     def build_final(self) -> ChatResponse:
         """Return the complete response, with an empty ``delta``."""
-        response = replace(self._accumulator.reply(), raw=self._raw)
+        response = replace(self._accumulator.build_response(), raw=self._raw)
         return to_response(response, self._prepared, delta="")
 
     def _add_tool_call(self, delta: ToolCallDelta) -> None:

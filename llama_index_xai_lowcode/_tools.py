@@ -22,7 +22,7 @@ from xai_lowcode.chat.openai_format import (
     is_server_tool,
     parse_server_tool,
     parse_tool,
-    render_tool,
+    render_server_tool,
 )
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import InvalidResponseError, UsageError
@@ -54,7 +54,7 @@ def render_tools(tools: Sequence[Any], *, sanitize: bool) -> list[dict[str, Any]
 
 def _render_tool(tool: Any, *, sanitize: bool) -> dict[str, Any]:
     if (server_tool := to_server_tool(tool)) is not None:
-        return mask_secrets(render_tool(server_tool))
+        return mask_secrets(render_server_tool(server_tool))
     if not isinstance(tool, BaseTool):
         parse_tool(tool)  # raises if it is not a function
         return dict(tool)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.loopback import TOKEN, Loopback, Reply, Stall, json_reply, sse_reply
-from tests.core.test_streams import FORMS
+from tests.core.test_stream_reader import STREAM_FORMATS
 from tests.core.twins import BOTH, AsyncHands, SyncHands, hands
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
 from xai_lowcode.chat.model import ChatModel
@@ -89,9 +89,9 @@ def test_the_end_of_an_answer_is_waited_for_a_moment(
     So is one that was cut at a stop string: the rest of it is not read.
     """
     pieces = (
-        [*FORMS["live"].splitlines(keepends=True), b"\n", b"\n"]
+        [*STREAM_FORMATS["live"].splitlines(keepends=True), b"\n", b"\n"]
         if stop
-        else [FORMS["live"], b"\n", b"\n"]
+        else [STREAM_FORMATS["live"], b"\n", b"\n"]
     )
     gateway.play = lambda _request: sse_reply(pieces, pause=pause)
     model = ChatModel(settings_of(gateway))

@@ -1,7 +1,6 @@
-"""Law: an error that a stream reports before any content is a failed attempt, like a 5xx.
+"""An error that a stream reports before any content is retried like a 5xx.
 
-Everything here goes over the wire, to a scripted server that counts the requests. Where pauses are
-looked at they are recorded, not waited for.
+A scripted server counts the requests. Delays are recorded instead of waited for.
 """
 
 import asyncio
@@ -39,10 +38,10 @@ from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest
 
 BUSY = "The model is currently at capacity due to high demand. Please try again in a few minutes."
-FORMS = ("chat_completions", "messages", "responses")
-every_form = pytest.mark.parametrize("form", FORMS)
-# The shapes in which xAI reports it, as documented, recorded, or seen by others.
-FIRST: dict[str, bytes] = {
+API_NAMES = ("chat_completions", "messages", "responses")
+every_api = pytest.mark.parametrize("api", API_NAMES)
+# Formats in which xAI reports an error: documented, recorded, or reported by other projects.
+ERROR_EVENTS: dict[str, bytes] = {
     "event": sse({"type": "error", "message": BUSY}),
     "event with an error": sse({"type": "error", "error": {"message": BUSY}}),
     "body": sse({"code": "The service is currently unavailable", "error": BUSY}),
@@ -56,26 +55,26 @@ FAILED = {
     "output": [],
     "error": {"code": "server_error", "message": BUSY},
 }
-FAILURE = sse({"type": "response.failed", "response": FAILED}, "response.failed")
-REFUSED = {"code": "invalid-argument", "error": "Invalid arguments."}
+FAILED_EVENT = sse({"type": "response.failed", "response": FAILED}, "response.failed")
+INVALID_REQUEST = {"code": "invalid-argument", "error": "Invalid arguments."}
 HELLO = (Message("user", (TextPart("Hello"),)),)
-# How many events of a stream have no content.
-EMPTY = {"chat_completions": 1, "messages": 3, "responses": 3}
+# Number of events of a stream before its content.
+EVENTS_BEFORE_CONTENT = {"chat_completions": 1, "messages": 3, "responses": 3}
 
 
-def whole(form: str) -> Move:
-    """A whole stream."""
-    return sse_reply(blocks(APIS[form], len(APIS[form].events)))
+def complete_stream(api: str) -> Move:
+    """Return a complete stream."""
+    return sse_reply(blocks(APIS[api], len(APIS[api].events)))
 
 
-def broken(form: str, error: bytes, after: int = 0) -> Move:
-    """A stream that reports an error after some events."""
-    return sse_reply([*blocks(APIS[form], after), error])
+def failing_stream(api: str, error: bytes, after: int = 0) -> Move:
+    """Return a stream that reports an error after some events."""
+    return sse_reply([*blocks(APIS[api], after), error])
 
 
 @contextmanager
-def model_of(gateway: Loopback, **options: Any) -> Iterator[ChatModel]:
-    """A model whose pauses are short."""
+def connect(gateway: Loopback, **options: Any) -> Iterator[ChatModel]:
+    """Yield a model without jitter."""
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
     model = ChatModel(settings)
     for name in ("_context", "context"):
@@ -86,18 +85,18 @@ def model_of(gateway: Loopback, **options: Any) -> Iterator[ChatModel]:
         model.client.close()
 
 
-def ask(form: str, **options: Any) -> ChatRequest:
-    """A request over one API."""
-    return ChatRequest(model="grok-4.7", messages=HELLO, **{"api": form, **options})
+def build_request(api: str, **options: Any) -> ChatRequest:
+    """Return a request for one API."""
+    return ChatRequest(model="grok-4.7", messages=HELLO, **{"api": api, **options})
 
 
-def sync_events(model: ChatModel, request: ChatRequest) -> list[StreamEvent]:
-    """All events of a stream."""
+def stream_sync(model: ChatModel, request: ChatRequest) -> list[StreamEvent]:
+    """Return all events of a stream."""
     return list(model.stream(request))
 
 
-def async_events(model: ChatModel, request: ChatRequest) -> list[StreamEvent]:
-    """The same from a coroutine."""
+def stream_async(model: ChatModel, request: ChatRequest) -> list[StreamEvent]:
+    """Return all events of an async stream."""
 
     async def read() -> list[StreamEvent]:
         return [event async for event in model.astream(request)]
@@ -105,273 +104,296 @@ def async_events(model: ChatModel, request: ChatRequest) -> list[StreamEvent]:
     return asyncio.run(read())
 
 
-Way = Callable[[ChatModel, ChatRequest], list[StreamEvent]]
-both_ways = pytest.mark.parametrize("way", [sync_events, async_events])
+ReadStream = Callable[[ChatModel, ChatRequest], list[StreamEvent]]
+sync_and_async = pytest.mark.parametrize("read", [stream_sync, stream_async])
 
 
-def text_in(events: Sequence[StreamEvent]) -> str:
-    """The text of a stream."""
+def get_text(events: Sequence[StreamEvent]) -> str:
+    """Return the text of a stream."""
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
-def check_whole(events: Sequence[StreamEvent]) -> None:
-    """The response is whole, and began once."""
-    assert text_in(events) == TEXT
+def check_complete(events: Sequence[StreamEvent]) -> None:
+    """Check that the response is complete and started once."""
+    assert get_text(events) == TEXT
     assert sum(isinstance(event, ResponseStarted) for event in events) == 1
     assert isinstance(events[0], ResponseStarted)
 
 
-SHAPES = [(form, name) for form in FORMS for name in FIRST] + [("responses", "failure")]
+CASES = [(api, name) for api in API_NAMES for name in ERROR_EVENTS] + [("responses", "failure")]
 
 
-@both_ways
-@pytest.mark.parametrize(("form", "shape"), SHAPES)
+@sync_and_async
+@pytest.mark.parametrize(("api", "error_format"), CASES)
 def test_an_error_before_content_is_retried(
-    gateway: Loopback, form: str, shape: str, way: Way
+    gateway: Loopback, api: str, error_format: str, read: ReadStream
 ) -> None:
-    """After every event without content: the second attempt is the response, which begins once."""
-    error = FIRST.get(shape, FAILURE)
-    with model_of(gateway, max_retries=1) as model:
-        # A JSON response has nothing before it.
-        for after in range(1 if shape == "JSON" else EMPTY[form] + 1):
-            gateway.script([broken(form, error, after), whole(form)])
-            check_whole(way(model, ask(form)))
+    """An error after any event without content is retried; the response starts once."""
+    error = ERROR_EVENTS.get(error_format, FAILED_EVENT)
+    with connect(gateway, max_retries=1) as model:
+        # A JSON response has no events before it.
+        for after in range(1 if error_format == "JSON" else EVENTS_BEFORE_CONTENT[api] + 1):
+            gateway.script([failing_stream(api, error, after), complete_stream(api)])
+            check_complete(read(model, build_request(api)))
             assert len(gateway.requests) == 2
             assert gateway.requests[0].body == gateway.requests[1].body
 
 
-@both_ways
-@pytest.mark.parametrize(("form", "shape"), SHAPES)
+@sync_and_async
+@pytest.mark.parametrize(("api", "error_format"), CASES)
 @pytest.mark.parametrize("retries", [0, 1, 3])
-def test_retries_are_counted(
-    gateway: Loopback, form: str, shape: str, retries: int, way: Way
+def test_max_retries(
+    gateway: Loopback, api: str, error_format: str, retries: int, read: ReadStream
 ) -> None:
-    """With so many retries there is one request more, then the error itself is raised."""
-    gateway.play = lambda _request: broken(form, FIRST.get(shape, FAILURE))
+    """After max_retries retries the error is raised."""
+    gateway.play = lambda _request: failing_stream(
+        api, ERROR_EVENTS.get(error_format, FAILED_EVENT)
+    )
     with (
-        model_of(gateway, max_retries=retries) as model,
+        connect(gateway, max_retries=retries) as model,
         pytest.raises(InternalServerError, match="at capacity") as raised,
     ):
-        way(model, ask(form))
+        read(model, build_request(api))
     assert len(gateway.requests) == retries + 1
     assert raised.value.is_retryable
     assert raised.value.status_code == 200
 
 
-OTHERS: dict[str, Callable[[str], Move]] = {
-    "503": lambda _form: json_reply(refused({"error": "Busy."}), 503),
-    "429": lambda _form: json_reply(refused({"error": "Slow down."}), 429),
-    "200 with an error": lambda _form: json_reply({"code": "unavailable", "error": BUSY}),
-    "the same": lambda form: broken(form, FIRST["event"]),
+OTHER_FAILURES: dict[str, Callable[[str], Move]] = {
+    "503": lambda _api: json_reply(refused({"error": "Busy."}), 503),
+    "429": lambda _api: json_reply(refused({"error": "Slow down."}), 429),
+    "200 with an error": lambda _api: json_reply({"code": "unavailable", "error": BUSY}),
+    "the same": lambda api: failing_stream(api, ERROR_EVENTS["event"]),
 }
 
 
-@both_ways
-@every_form
-@pytest.mark.parametrize("other", OTHERS)
-def test_all_attempts_of_a_call_are_counted_together(
-    gateway: Loopback, form: str, other: str, way: Way
+@sync_and_async
+@every_api
+@pytest.mark.parametrize("other", OTHER_FAILURES)
+def test_http_errors_and_stream_errors_share_the_retries(
+    gateway: Loopback, api: str, other: str, read: ReadStream
 ) -> None:
-    """Refused requests and errors in streams share the retries, in any order."""
-    in_stream, elsewhere = broken(form, FIRST["event"]), OTHERS[other](form)
-    for moves in ([in_stream, elsewhere], [elsewhere, in_stream]):
-        with model_of(gateway, max_retries=2) as model:
-            gateway.script([*moves, whole(form)])
-            check_whole(way(model, ask(form)))
+    """HTTP errors and errors in streams count as attempts of one call, in any order."""
+    in_stream, other_failure = (
+        failing_stream(api, ERROR_EVENTS["event"]),
+        OTHER_FAILURES[other](api),
+    )
+    for moves in ([in_stream, other_failure], [other_failure, in_stream]):
+        with connect(gateway, max_retries=2) as model:
+            gateway.script([*moves, complete_stream(api)])
+            check_complete(read(model, build_request(api)))
             assert len(gateway.requests) == 3
-        with model_of(gateway, max_retries=1) as model:
-            gateway.script([*moves, whole(form)])
+        with connect(gateway, max_retries=1) as model:
+            gateway.script([*moves, complete_stream(api)])
             with pytest.raises(XAILowCodeError):
-                way(model, ask(form))
+                read(model, build_request(api))
             assert len(gateway.requests) == 2
 
 
-@both_ways
-def test_a_lost_connection_counts_too(gateway: Loopback, way: Way) -> None:
-    """A request without a response on a new connection is an attempt of the same call."""
-    moves = [Drop(), broken("responses", FIRST["event"]), whole("responses")]
+@sync_and_async
+def test_connection_errors_share_the_retries(gateway: Loopback, read: ReadStream) -> None:
+    """A connection error counts as an attempt of the same call."""
+    moves = [
+        Drop(),
+        failing_stream("responses", ERROR_EVENTS["event"]),
+        complete_stream("responses"),
+    ]
     for retries, expected in ((2, 3), (1, 2)):
         gateway.script(moves)
-        with model_of(gateway, max_retries=retries) as model:
+        with connect(gateway, max_retries=retries) as model:
             if retries == 2:
-                check_whole(way(model, ask("responses")))
+                check_complete(read(model, build_request("responses")))
             else:
                 with pytest.raises(InternalServerError):
-                    way(model, ask("responses"))
+                    read(model, build_request("responses"))
         assert len(gateway.requests) == expected
 
 
 NOT_RETRIED: dict[str, tuple[Callable[[str], Move], type[XAILowCodeError]]] = {
-    "bad request": (lambda form: broken(form, sse(REFUSED)), BadRequestError),
+    "bad request": (lambda api: failing_stream(api, sse(INVALID_REQUEST)), BadRequestError),
     "bad request as an event": (
-        lambda form: broken(
-            form, sse({"type": "error", "code": "invalid_prompt", "message": "No"})
+        lambda api: failing_stream(
+            api, sse({"type": "error", "code": "invalid_prompt", "message": "No"})
         ),
         BadRequestError,
     ),
     "bad request by its number": (
-        lambda form: broken(form, sse({"statusCode": 400, "message": "No"})),
+        lambda api: failing_stream(api, sse({"statusCode": 400, "message": "No"})),
         BadRequestError,
     ),
     "after content": (
-        lambda form: broken(form, FIRST["event"], EMPTY[form] + 1),
+        lambda api: failing_stream(api, ERROR_EVENTS["event"], EVENTS_BEFORE_CONTENT[api] + 1),
         InternalServerError,
     ),
     "failure after content": (
-        lambda form: broken(form, sse({"error": BUSY}), EMPTY[form] + 2),
+        lambda api: failing_stream(api, sse({"error": BUSY}), EVENTS_BEFORE_CONTENT[api] + 2),
         InternalServerError,
     ),
-    "cut at once": (lambda _form: sse_reply(b": ping\n\n"), StreamInterruptedError),
-    "cut before content": (
-        lambda form: sse_reply(blocks(APIS[form], EMPTY[form])),
+    "ended at once": (lambda _api: sse_reply(b": ping\n\n"), StreamInterruptedError),
+    "ended before content": (
+        lambda api: sse_reply(blocks(APIS[api], EVENTS_BEFORE_CONTENT[api])),
         StreamInterruptedError,
     ),
     "connection lost": (
-        lambda form: sse_reply(blocks(APIS[form], EMPTY[form]), cut=True),
+        lambda api: sse_reply(blocks(APIS[api], EVENTS_BEFORE_CONTENT[api]), cut=True),
         StreamInterruptedError,
     ),
     "[DONE] without a finish": (
-        lambda form: sse_reply([*blocks(APIS[form], EMPTY[form] + 1), b"data: [DONE]\n\n"]),
+        lambda api: sse_reply(
+            [*blocks(APIS[api], EVENTS_BEFORE_CONTENT[api] + 1), b"data: [DONE]\n\n"]
+        ),
         StreamInterruptedError,
     ),
 }
 
 
-@both_ways
-@every_form
+@sync_and_async
+@every_api
 @pytest.mark.parametrize("name", NOT_RETRIED)
-def test_nothing_else_is_retried(gateway: Loopback, form: str, name: str, way: Way) -> None:
-    """What the request is to blame for, what came after content, and what was cut: one request."""
+def test_other_errors_are_not_retried(
+    gateway: Loopback, api: str, name: str, read: ReadStream
+) -> None:
+    """Invalid requests, errors after content and interrupted streams are not retried."""
     move, kind = NOT_RETRIED[name]
-    gateway.script([move(form), whole(form)])
-    with model_of(gateway, max_retries=3) as model, pytest.raises(kind):
-        way(model, ask(form))
+    gateway.script([move(api), complete_stream(api)])
+    with connect(gateway, max_retries=3) as model, pytest.raises(kind):
+        read(model, build_request(api))
     assert len(gateway.requests) == 1
 
 
-@every_form
+@every_api
 @pytest.mark.parametrize("stop", ["e a", "zzz"])
-def test_stop_strings_change_nothing(gateway: Loopback, form: str, stop: str) -> None:
-    """Also where text is held back that may become a stop string."""
-    with model_of(gateway, max_retries=1) as model:
-        for way in (sync_events, async_events):
-            gateway.script([broken(form, FIRST["event"], EMPTY[form]), whole(form)])
+def test_retries_with_stop_sequences(gateway: Loopback, api: str, stop: str) -> None:
+    """Buffered text that may become a stop sequence counts as content."""
+    with connect(gateway, max_retries=1) as model:
+        for read in (stream_sync, stream_async):
+            gateway.script(
+                [
+                    failing_stream(api, ERROR_EVENTS["event"], EVENTS_BEFORE_CONTENT[api]),
+                    complete_stream(api),
+                ]
+            )
             expected = "Grüß" if stop == "e a" else TEXT
-            assert text_in(way(model, ask(form, stop=(stop,)))) == expected
+            assert get_text(read(model, build_request(api, stop=(stop,)))) == expected
             assert len(gateway.requests) == 2
-            gateway.script([broken(form, FIRST["event"], EMPTY[form] + 1), whole(form)])
+            gateway.script(
+                [
+                    failing_stream(api, ERROR_EVENTS["event"], EVENTS_BEFORE_CONTENT[api] + 1),
+                    complete_stream(api),
+                ]
+            )
             with pytest.raises(InternalServerError):
-                way(model, ask(form, stop=("Grr",)))
+                read(model, build_request(api, stop=("Grr",)))
             assert len(gateway.requests) == 1
 
 
-def recorded(model: ChatModel, during: Callable[[], None] = lambda: None) -> list[float]:
-    """The pauses that both clients of a model are asked for, which are not waited for."""
-    pauses: list[float] = []
+def record_delays(model: ChatModel, callback: Callable[[], None] = lambda: None) -> list[float]:
+    """Record the delays of both clients of a model instead of waiting."""
+    delays: list[float] = []
 
-    def take(flow: Flow[Any]) -> None:
+    def record(flow: Flow[Any]) -> None:
         for step in flow:
             assert isinstance(step, Sleep)
-            pauses.append(step.seconds)
-            during()
+            delays.append(step.seconds)
+            callback()
 
-    async def atake(flow: Flow[Any]) -> None:
-        take(flow)
+    async def record_async(flow: Flow[Any]) -> None:
+        record(flow)
 
-    model.client.execute = take  # type: ignore[method-assign,assignment]
-    model.async_client.execute = atake  # type: ignore[method-assign,assignment]
-    return pauses
+    model.client.execute = record  # type: ignore[method-assign,assignment]
+    model.async_client.execute = record_async  # type: ignore[method-assign,assignment]
+    return delays
 
 
-def limited(how: str, seconds: float) -> Move:
-    """A stream that reports a rate limit, and when to retry."""
+def rate_limited_stream(location: str, seconds: float) -> Move:
+    """Return a stream that reports a rate limit with ``Retry-After``."""
     error: Any = {"code": "rate_limit_error", "error": "Slow down."}
     headers: tuple[tuple[str, str], ...] = ()
-    if how == "body":
+    if location == "body":
         error = refused(error, {"Retry-After": f"{seconds:g}"})
     else:
         headers = (("Retry-After", f"{seconds:g}"), ("X-Request-Id", "r7"))
     return sse_reply(sse(error), headers=headers)
 
 
-@both_ways
-@pytest.mark.parametrize("how", ["body", "header"])
-def test_retry_after_is_obeyed(gateway: Loopback, how: str, way: Way) -> None:
-    """Whether the event has it or the HTTP response around it."""
-    with model_of(gateway, max_retries=1) as model:
-        pauses = recorded(model)
-        gateway.script([limited(how, 7), whole("responses")])
-        check_whole(way(model, ask("responses")))
-        assert pauses == [7.0]
-        gateway.script([limited(how, 7), limited(how, 8)])
+@sync_and_async
+@pytest.mark.parametrize("location", ["body", "header"])
+def test_retry_after(gateway: Loopback, location: str, read: ReadStream) -> None:
+    """``Retry-After`` applies, in the event or in the HTTP headers."""
+    with connect(gateway, max_retries=1) as model:
+        delays = record_delays(model)
+        gateway.script([rate_limited_stream(location, 7), complete_stream("responses")])
+        check_complete(read(model, build_request("responses")))
+        assert delays == [7.0]
+        gateway.script([rate_limited_stream(location, 7), rate_limited_stream(location, 8)])
         with pytest.raises(RateLimitError) as raised:
-            way(model, ask("responses"))
-    assert pauses == [7.0, 7.0]
+            read(model, build_request("responses"))
+    assert delays == [7.0, 7.0]
     assert raised.value.retry_after == 8.0
-    assert raised.value.request_id == ("r7" if how == "header" else None)
+    assert raised.value.request_id == ("r7" if location == "header" else None)
 
 
-@both_ways
-def test_no_pause_passes_the_deadline(gateway: Loopback, way: Way) -> None:
-    """A pause that would end after the deadline of the call is not begun."""
-    with model_of(gateway, max_retries=5, deadline=6.0) as model:
-        pauses = recorded(model)
-        gateway.script([limited("header", 7), whole("responses")])
+@sync_and_async
+def test_no_delay_beyond_the_deadline(gateway: Loopback, read: ReadStream) -> None:
+    """A delay that would end after the deadline raises at once."""
+    with connect(gateway, max_retries=5, deadline=6.0) as model:
+        delays = record_delays(model)
+        gateway.script([rate_limited_stream("header", 7), complete_stream("responses")])
         with pytest.raises(RateLimitError) as raised:
-            way(model, ask("responses"))
+            read(model, build_request("responses"))
     assert "Not retried" in raised.value.__notes__[0]
-    assert (pauses, len(gateway.requests)) == ([], 1)
+    assert (delays, len(gateway.requests)) == ([], 1)
 
 
-@both_ways
-def test_the_deadline_is_one_for_all_attempts(gateway: Loopback, way: Way) -> None:
-    """Time that passes in a pause is missing for the next attempt."""
+@sync_and_async
+def test_the_deadline_applies_to_all_attempts(gateway: Loopback, read: ReadStream) -> None:
+    """The deadline includes the delays between attempts."""
     now = 0.0
 
     def clock() -> float:
         return now
 
-    def pass_by() -> None:
+    def advance() -> None:
         nonlocal now
         now += 4.0
 
-    with model_of(gateway, max_retries=5, deadline=10.0) as model:
+    with connect(gateway, max_retries=5, deadline=10.0) as model:
         for name in ("_context", "context"):
             setattr(model, name, replace(getattr(model, name), clock=clock))
-        recorded(model, pass_by)
-        gateway.play = lambda _request: broken("responses", FIRST["event"])
+        record_delays(model, advance)
+        gateway.play = lambda _request: failing_stream("responses", ERROR_EVENTS["event"])
         with pytest.raises(APITimeoutError, match=r"deadline of 10\.0 s"):
-            way(model, ask("responses"))
+            read(model, build_request("responses"))
     assert len(gateway.requests) == 3
 
 
-@both_ways
-def test_pauses_grow_with_full_jitter(gateway: Loopback, way: Way) -> None:
-    """The span of the pause doubles with each attempt of the call, whatever failed it."""
-    with model_of(gateway, max_retries=3) as model:
+@sync_and_async
+def test_exponential_backoff_with_full_jitter(gateway: Loopback, read: ReadStream) -> None:
+    """The maximum delay doubles with each attempt."""
+    with connect(gateway, max_retries=3) as model:
         for name in ("_context", "context"):
             setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.5))
-        pauses = recorded(model)
-        gateway.play = lambda _request: broken("responses", FIRST["event"])
+        delays = record_delays(model)
+        gateway.play = lambda _request: failing_stream("responses", ERROR_EVENTS["event"])
         with pytest.raises(InternalServerError):
-            way(model, ask("responses"))
-    assert pauses == [0.25, 0.5, 1.0]
+            read(model, build_request("responses"))
+    assert delays == [0.25, 0.5, 1.0]
 
 
-@both_ways
+@sync_and_async
 @pytest.mark.parametrize("token", [TOKEN, "canary-without-the-usual-form"])
-def test_a_retry_is_logged_without_the_token(
-    gateway: Loopback, caplog: pytest.LogCaptureFixture, way: Way, token: str
+def test_retries_are_logged_without_the_token(
+    gateway: Loopback, caplog: pytest.LogCaptureFixture, read: ReadStream, token: str
 ) -> None:
-    """One line at INFO for each, as for any failed attempt."""
+    """Each retry is logged once at INFO, without the token."""
     failure = {**FAILED, "error": {"code": "server_error", "message": f"Busy {token}"}}
     error = sse({"type": "response.failed", "response": failure})
     settings = Settings.create(api_token=token, base_url=gateway.base_url, max_retries=1)
     model = ChatModel(settings)
-    recorded(model)
-    gateway.play = lambda _request: broken("responses", error)
+    record_delays(model)
+    gateway.play = lambda _request: failing_stream("responses", error)
     with caplog.at_level(logging.INFO, "xai_lowcode"), pytest.raises(InternalServerError) as raised:
-        way(model, ask("responses"))
+        read(model, build_request("responses"))
     model.client.close()
     (line,) = [record for record in caplog.records if "retrying in" in record.message]
     assert line.levelno == logging.INFO
@@ -380,55 +402,61 @@ def test_a_retry_is_logged_without_the_token(
 
 
 class Counter:
-    """A rate limiter that counts."""
+    """A rate limiter that counts its calls."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
 
     def acquire(self) -> bool:
-        """Gives leave."""
-        self.asked += 1
+        """Count a call."""
+        self.calls += 1
         return True
 
     async def aacquire(self) -> bool:
-        """Gives leave to a coroutine."""
+        """Count an async call."""
         return self.acquire()
 
 
-@both_ways
-@pytest.mark.parametrize("paid", [False, True])
-def test_the_rate_limiter_is_asked_for_each_attempt(
-    gateway: Loopback, way: Way, *, paid: bool
+@sync_and_async
+@pytest.mark.parametrize("by_framework", [False, True])
+def test_the_rate_limiter_is_used_for_each_attempt(
+    gateway: Loopback, read: ReadStream, *, by_framework: bool
 ) -> None:
-    """For the first one by the framework, where it does so."""
+    """The rate limiter is used for each attempt, if not by the framework for the first one."""
     counter = Counter()
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=2)
-    model = ChatModel(settings, rate_limiter=counter, rate_limited_by_framework=paid)
-    recorded(model)
-    gateway.script([broken("responses", FIRST["event"])] * 2 + [whole("responses")])
-    check_whole(way(model, ask("responses")))
+    model = ChatModel(settings, rate_limiter=counter, rate_limited_by_framework=by_framework)
+    record_delays(model)
+    gateway.script(
+        [failing_stream("responses", ERROR_EVENTS["event"])] * 2 + [complete_stream("responses")]
+    )
+    check_complete(read(model, build_request("responses")))
     model.client.close()
-    assert counter.asked == 3 - paid
+    assert counter.calls == 3 - by_framework
 
 
-@pytest.mark.parametrize("paid", [False, True])
-def test_the_rate_limiter_is_asked_for_plain_attempts_too(gateway: Loopback, *, paid: bool) -> None:
-    """Also for those that follow a response that failed."""
+@pytest.mark.parametrize("by_framework", [False, True])
+def test_the_rate_limiter_is_used_without_streaming(
+    gateway: Loopback, *, by_framework: bool
+) -> None:
+    """The rate limiter is used for retries of failed responses without streaming, too."""
     counter = Counter()
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=1)
-    model = ChatModel(settings, rate_limiter=counter, rate_limited_by_framework=paid)
+    model = ChatModel(settings, rate_limiter=counter, rate_limited_by_framework=by_framework)
     for name in ("_context", "context"):
         setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.0))
     gateway.script([json_reply(FAILED), json_reply(COMPLETED)])
-    assert model.generate(ask("responses")).text == TEXT
+    assert model.generate(build_request("responses")).text == TEXT
     model.client.close()
-    assert counter.asked == 2 - paid
+    assert counter.calls == 2 - by_framework
 
 
-@both_ways
-def test_a_pause_holds_no_slot(way: Way) -> None:
-    """While a call waits to be retried, its concurrency slot is free, and afterwards too."""
-    moves = [broken("responses", FIRST["event"])] * 2 + [whole("responses")]
+@sync_and_async
+def test_a_delay_holds_no_slot(read: ReadStream) -> None:
+    """The concurrency slot of a call is free during a delay and after the call."""
+    moves = [failing_stream("responses", ERROR_EVENTS["event"])] * 2 + [
+        complete_stream("responses")
+    ]
     held = Held(0.0, lambda _request: moves.pop(0))  # type: ignore[arg-type,return-value]
     settings = Settings.create(
         api_token=TOKEN, base_url="http://127.0.0.1:1/xai", max_concurrency=1, max_retries=2
@@ -439,59 +467,61 @@ def test_a_pause_holds_no_slot(way: Way) -> None:
         http_async_client=httpx.AsyncClient(transport=held),
     )
     limits: Any = model.client.limits
-    seen: list[int] = []
-    pauses = recorded(model, lambda: seen.append(free(limits)))
-    check_whole(way(model, ask("responses")))
-    assert (seen, len(pauses), held.flight.sent, held.flight.now) == ([1, 1], 2, 3, 0)
+    free_slots: list[int] = []
+    delays = record_delays(model, lambda: free_slots.append(free(limits)))
+    check_complete(read(model, build_request("responses")))
+    assert (free_slots, len(delays), held.flight.sent, held.flight.now) == ([1, 1], 2, 3, 0)
     assert free(limits) == 1
 
 
-PLAIN_FAILURES: dict[str, Any] = {
+FAILED_RESPONSES: dict[str, Any] = {
     "failed": FAILED,
     "failed with output": {**COMPLETED, "status": "failed", "error": FAILED["error"]},
     "error inside a 200": {"code": "The service is currently unavailable", "error": BUSY},
 }
 
 
-@pytest.mark.parametrize("name", PLAIN_FAILURES)
-def test_a_plain_response_that_failed_is_retried(gateway: Loopback, name: str) -> None:
-    """Without streaming too: ``status: failed`` with an error that may pass is a failed attempt."""
-    failed = json_reply(PLAIN_FAILURES[name])
-    with model_of(gateway, max_retries=1) as model:
+@pytest.mark.parametrize("name", FAILED_RESPONSES)
+def test_a_failed_response_is_retried(gateway: Loopback, name: str) -> None:
+    """``status: failed`` with a transient error is retried, without streaming too."""
+    failed = json_reply(FAILED_RESPONSES[name])
+    with connect(gateway, max_retries=1) as model:
         gateway.script([failed, json_reply(COMPLETED)] * 2)
-        assert [reply.text for reply in twins.generate(model, ask("responses"))] == [TEXT] * 2
+        assert [
+            response.text for response in twins.generate(model, build_request("responses"))
+        ] == [TEXT] * 2
         assert len(gateway.requests) == 4
         gateway.script([failed] * 4)
         for _ in range(2):
             with pytest.raises(InternalServerError, match="at capacity"):
-                model.generate(ask("responses"))
+                model.generate(build_request("responses"))
         assert len(gateway.requests) == 4
 
 
-@pytest.mark.parametrize("other", [name for name in OTHERS if name != "the same"])
-def test_plain_attempts_are_counted_together(gateway: Loopback, other: str) -> None:
-    """Failed responses share the retries with refused requests."""
-    elsewhere = OTHERS[other]("responses")
-    for moves in ([json_reply(FAILED), elsewhere], [elsewhere, json_reply(FAILED)]):
+@pytest.mark.parametrize("other", [name for name in OTHER_FAILURES if name != "the same"])
+def test_http_errors_and_failed_responses_share_the_retries(gateway: Loopback, other: str) -> None:
+    """HTTP errors and failed responses count as attempts of one call."""
+    other_failure = OTHER_FAILURES[other]("responses")
+    for moves in ([json_reply(FAILED), other_failure], [other_failure, json_reply(FAILED)]):
         for retries, expected in ((2, 3), (1, 2)):
             gateway.script([*moves, json_reply(COMPLETED)])
-            with model_of(gateway, max_retries=retries) as model:
+            with connect(gateway, max_retries=retries) as model:
                 if retries == 2:
-                    assert model.generate(ask("responses")).text == TEXT
+                    assert model.generate(build_request("responses")).text == TEXT
                 else:
                     with pytest.raises(XAILowCodeError):
-                        model.generate(ask("responses"))
+                        model.generate(build_request("responses"))
             assert len(gateway.requests) == expected
 
 
-def test_a_plain_response_that_the_request_is_to_blame_for_is_not_retried(
+def test_a_failed_response_to_an_invalid_request_is_not_retried(
     gateway: Loopback,
 ) -> None:
-    """``status: failed`` with a bad request is raised at once, with what the headers say."""
+    """``status: failed`` with a bad request is raised at once, with the request id."""
     body = {**FAILED, "error": {"code": "invalid_prompt", "message": "No"}}
     gateway.script([json_reply(body, headers=(("X-Request-Id", "r9"),))])
-    with model_of(gateway, max_retries=3) as model, pytest.raises(BadRequestError) as raised:
-        model.generate(ask("responses"))
+    with connect(gateway, max_retries=3) as model, pytest.raises(BadRequestError) as raised:
+        model.generate(build_request("responses"))
     assert len(gateway.requests) == 1
     assert raised.value.request_id == "r9"
 
@@ -502,58 +532,66 @@ UNSUPPORTED = {
 }
 
 
-@both_ways
+@sync_and_async
 @pytest.mark.parametrize("after", [0, 3])
-def test_a_refused_option_is_left_out_once(gateway: Loopback, way: Way, after: int) -> None:
-    """An option that the first events refuse is not sent again; that is no retry."""
-    with model_of(gateway, max_retries=0) as model:
-        gateway.script([broken("responses", sse(UNSUPPORTED), after), whole("responses")])
+def test_a_rejected_option_is_dropped_once(gateway: Loopback, read: ReadStream, after: int) -> None:
+    """A request without an option that the stream rejects does not count as a retry."""
+    with connect(gateway, max_retries=0) as model:
+        gateway.script(
+            [failing_stream("responses", sse(UNSUPPORTED), after), complete_stream("responses")]
+        )
         with pytest.warns(UserWarning, match="top_p: not supported by"):
-            check_whole(way(model, ask("responses", top_p=0.5)))
+            check_complete(read(model, build_request("responses", top_p=0.5)))
         assert ["top_p" in request.json for request in gateway.requests] == [True, False]
-        gateway.script([broken("responses", sse(UNSUPPORTED), after), whole("responses")])
+        gateway.script(
+            [failing_stream("responses", sse(UNSUPPORTED), after), complete_stream("responses")]
+        )
         with pytest.raises(BadRequestError):
-            way(model, ask("responses"))
+            read(model, build_request("responses"))
         assert len(gateway.requests) == 1
 
 
-@both_ways
-def test_an_option_that_is_refused_after_content_is_an_error(gateway: Loopback, way: Way) -> None:
-    """What has been delivered cannot be taken back."""
-    with model_of(gateway, max_retries=3) as model:
-        gateway.script([broken("responses", sse(UNSUPPORTED), 4), whole("responses")])
+@sync_and_async
+def test_an_option_that_is_rejected_after_content_raises(
+    gateway: Loopback, read: ReadStream
+) -> None:
+    """A rejection after content raises."""
+    with connect(gateway, max_retries=3) as model:
+        gateway.script(
+            [failing_stream("responses", sse(UNSUPPORTED), 4), complete_stream("responses")]
+        )
         with pytest.raises(BadRequestError):
-            way(model, ask("responses", top_p=0.5))
+            read(model, build_request("responses", top_p=0.5))
         assert len(gateway.requests) == 1
 
 
-def test_a_failed_response_that_refuses_an_option_is_asked_for_without_it(
+def test_an_option_that_a_failed_response_rejects_is_dropped(
     gateway: Loopback,
 ) -> None:
-    """Plain responses that failed teach the same."""
+    """A rejected option is dropped without streaming, too."""
     error = {"code": "invalid_request_error", "message": UNSUPPORTED["error"]}
-    with model_of(gateway, max_retries=0) as model:
+    with connect(gateway, max_retries=0) as model:
         gateway.script([json_reply({**FAILED, "error": error}), json_reply(COMPLETED)])
         with pytest.warns(UserWarning, match="top_p: not supported by"):
-            assert model.generate(ask("responses", top_p=0.5)).text == TEXT
+            assert model.generate(build_request("responses", top_p=0.5)).text == TEXT
         assert ["top_p" in request.json for request in gateway.requests] == [True, False]
 
 
 @contextmanager
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pauses of no length, for models that make their own."""
+def no_delays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Set the delays of models to zero."""
     with monkeypatch.context() as patch:
         patch.setattr("random.random", lambda: 0.0)
         yield
 
 
 def langchain_stream(options: dict[str, Any]) -> str:
-    """LangChain's sync stream."""
+    """Return the text of LangChain's sync stream."""
     return "".join(chunk.text for chunk in ChatXAILowCode(**options).stream("Hi"))
 
 
 def langchain_astream(options: dict[str, Any]) -> str:
-    """LangChain's async stream."""
+    """Return the text of LangChain's async stream."""
 
     async def read() -> str:
         model = ChatXAILowCode(**options)
@@ -566,13 +604,13 @@ def langchain_astream(options: dict[str, Any]) -> str:
 
 
 def llama_index_stream(options: dict[str, Any]) -> str:
-    """LlamaIndex's sync stream."""
+    """Return the text of LlamaIndex's sync stream."""
     chunks = XAILowCode(**options).stream_chat([ChatMessage("Hi")])
     return "".join(chunk.delta or "" for chunk in chunks)
 
 
 def llama_index_astream(options: dict[str, Any]) -> str:
-    """LlamaIndex's async stream."""
+    """Return the text of LlamaIndex's async stream."""
 
     async def read() -> str:
         model = XAILowCode(**options)
@@ -589,18 +627,18 @@ FRAMEWORKS = (langchain_stream, langchain_astream, llama_index_stream, llama_ind
 
 
 @pytest.mark.parametrize("read", FRAMEWORKS)
-@every_form
-def test_both_frameworks_retry(
+@every_api
+def test_frameworks_retry_streams(
     gateway: Loopback,
     monkeypatch: pytest.MonkeyPatch,
-    form: str,
+    api: str,
     read: Callable[[dict[str, Any]], str],
 ) -> None:
-    """Two failed attempts and a response, and no more attempts than allowed."""
-    options = {"base_url": gateway.base_url, "api_token": TOKEN, "api": form}
-    failed = broken(form, FIRST["event with an error"], EMPTY[form])
-    with quick(monkeypatch):
-        gateway.script([failed, failed, whole(form)])
+    """Both frameworks retry a stream twice, and not more often."""
+    options = {"base_url": gateway.base_url, "api_token": TOKEN, "api": api}
+    failed = failing_stream(api, ERROR_EVENTS["event with an error"], EVENTS_BEFORE_CONTENT[api])
+    with no_delays(monkeypatch):
+        gateway.script([failed, failed, complete_stream(api)])
         assert read(options) == TEXT
         assert len(gateway.requests) == 3
         gateway.script([failed] * 9)
@@ -610,18 +648,18 @@ def test_both_frameworks_retry(
 
 
 @pytest.mark.parametrize(
-    "ask_whole",
+    "generate",
     [
         lambda options: ChatXAILowCode(**options).invoke("Hi").text,
         lambda options: XAILowCode(**options).chat([ChatMessage("Hi")]).message.content,
     ],
 )
-def test_both_frameworks_retry_plain_responses(
-    gateway: Loopback, monkeypatch: pytest.MonkeyPatch, ask_whole: Callable[[dict[str, Any]], str]
+def test_frameworks_retry_responses(
+    gateway: Loopback, monkeypatch: pytest.MonkeyPatch, generate: Callable[[dict[str, Any]], str]
 ) -> None:
-    """Without streaming a failed response is asked for again."""
+    """Both frameworks retry a failed response without streaming."""
     options = {"base_url": gateway.base_url, "api_token": TOKEN, "api": "responses"}
-    with quick(monkeypatch):
+    with no_delays(monkeypatch):
         gateway.script([json_reply(FAILED), json_reply(FAILED), json_reply(COMPLETED)])
-        assert ask_whole(options) == TEXT
+        assert generate(options) == TEXT
         assert len(gateway.requests) == 3

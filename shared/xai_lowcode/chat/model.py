@@ -271,7 +271,7 @@ class ChatModel:
 
         Stop sequences are dropped without a warning, since they are enforced client-side.
         """
-        rejected = get_profile(request.model).refuses | self._rejected.get(
+        rejected = get_profile(request.model).unsupported | self._rejected.get(
             request.model, frozenset()
         )
         dropped: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""A plain answer of ``/v1/chat/completions`` as our reply."""
+"""Parse responses of Chat Completions (``/v1/chat/completions``)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,10 +11,14 @@ from xai_lowcode.types.responses import ChatResponse, Choice, Citation, normaliz
 
 
 def parse_response(body: dict[str, Any]) -> ChatResponse:
-    """A plain answer."""
+    """Parse a response body.
+
+    Raises:
+        InvalidResponseError: It has no choices, or a field of another type.
+    """
     choices = get_dicts(body, "choices")
     if not choices:
-        raise InvalidResponseError("The answer holds no choices.", body=body)
+        raise InvalidResponseError("The response has no choices.", body=body)
     return ChatResponse(
         choices=tuple(_parse_choice(choice) for choice in sorted(choices, key=get_index)),
         usage=parse_usage(body.get("usage")),
@@ -26,7 +30,7 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
 
 
 def is_complete(body: Mapping[str, Any]) -> bool:
-    """Whether every choice has its finish reason."""
+    """Return whether every choice has a finish reason."""
     return all(choice.get("finish_reason") for choice in get_dicts(body, "choices"))
 
 
@@ -54,13 +58,12 @@ def _parse_call(call: Mapping[str, Any]) -> ToolCallPart:
 
 
 def parse_logprobs(choice: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """Probabilities of the tokens, as xAI gives them."""
+    """Parse the log probabilities of the tokens of a choice."""
     return get_logprobs(get_dict(choice, "logprobs"), "content")
 
 
 def parse_citations(body: Mapping[str, Any]) -> Iterator[Citation]:
-    """Sources of the answer: chat completions give nothing but addresses."""
+    """Yield the citations, which are URLs only, without duplicates."""
     urls = body.get("citations")
     if isinstance(urls, list):
-        # Each once, as in a stream, whose last chunks repeat them.
         yield from map(Citation, dict.fromkeys(url for url in urls if isinstance(url, str)))

@@ -1,4 +1,4 @@
-"""The chunks of a streamed ``/v1/chat/completions`` as our events."""
+"""Decode streams of Chat Completions (``/v1/chat/completions``)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,60 +20,59 @@ from xai_lowcode.types.events import (
 )
 from xai_lowcode.types.responses import normalize_finish_reason
 
-# Fields of a chunk without choices.
-_KNOWN = frozenset({"choices", "usage", "citations"})
+# Fields of chunks without choices.
+_KNOWN_FIELDS = frozenset({"choices", "usage", "citations"})
 
 
 class ChatCompletionsDecoder:
-    """Turns chunks into events."""
+    """Decodes chunks of Chat Completions."""
 
-    # The usage may follow whatever looks like the last chunk.
+    # Never true: the usage chunk may follow the chunk with the finish reason.
     ended = False
 
     def __init__(self) -> None:
-        self._began = False
-        self._cited: set[str] = set()
-        self._calls: dict[int, int] = {}
-        self._finished: set[int] = set()
-        self._seen: set[int] = set()
+        self._started = False
+        self._cited_urls: set[str] = set()
+        self._call_counts: dict[int, int] = {}
+        self._finished_choices: set[int] = set()
+        self._choices: set[int] = set()
         self._usage: UsageReported | None = None
 
     def feed(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
-        """Events of the next chunk."""
+        """Return the events of the next chunk."""
         choices = get_dicts(chunk, "choices")
-        if not choices and (_KNOWN.isdisjoint(chunk) or chunk.get("type") == "error"):
+        if not choices and (_KNOWN_FIELDS.isdisjoint(chunk) or chunk.get("type") == "error"):
             return UNKNOWN
         events: list[StreamEvent] = []
-        if choices and not self._began:
-            self._began = True
+        if choices and not self._started:
+            self._started = True
             events.append(ResponseStarted(**parse_metadata(chunk), raw=chunk))
         for choice in choices:
-            self._read_choice(choice, chunk, events)
+            self._decode_choice(choice, chunk, events)
         if "citations" in chunk:
-            self._read_new_citations(chunk, events)
+            self._decode_citations(chunk, events)
         if chunk.get("usage"):
-            # Usage has been sent with every chunk, as a running sum: the last one counts.
+            # xAI has sent a running total with every chunk: the last one counts.
             usage = parse_usage(chunk["usage"])
             self._usage = UsageReported(usage, chunk) if usage else self._usage
         return events
 
-    def done(self) -> Iterable[StreamEvent]:
-        """The usage."""
-        if self._usage is not None:
-            yield self._usage
+    def finish(self) -> Iterable[StreamEvent]:
+        """Return the usage."""
+        return () if self._usage is None else (self._usage,)
 
     @property
     def complete(self) -> bool:
-        """Whether every choice that was seen has its finish reason."""
-        return bool(self._seen) and self._seen == self._finished
+        """Whether every choice has a finish reason."""
+        return bool(self._choices) and self._choices == self._finished_choices
 
-    def _read_choice(
+    def _decode_choice(
         self, choice: Mapping[str, Any], chunk: dict[str, Any], events: list[StreamEvent]
     ) -> None:
         index = get_index(choice)
-        self._seen.add(index)
+        self._choices.add(index)
         delta = get_dict(choice, "delta")
-        # Most deltas have one member and heartbeats none: the others are not read in vain.
+        # Most deltas have one field, heartbeats have none: other fields are not parsed.
         if delta.get("reasoning_content"):
             events.append(ReasoningDelta(get_str(delta, "reasoning_content"), index, chunk))
         logprobs = parse_logprobs(choice) if choice.get("logprobs") else ()
@@ -82,35 +81,35 @@ class ChatCompletionsDecoder:
         if delta.get("refusal"):
             events.append(RefusalDelta(get_str(delta, "refusal"), index, chunk))
         if delta.get("tool_calls"):
-            events += [
-                self._read_call(call, index, chunk) for call in get_dicts(delta, "tool_calls")
-            ]
-        if said := choice.get("finish_reason"):
-            self._finished.add(index)
-            reason = normalize_finish_reason(said, has_calls=index in self._calls)
+            calls = get_dicts(delta, "tool_calls")
+            events += [self._decode_tool_call(call, index, chunk) for call in calls]
+        if finish_reason := choice.get("finish_reason"):
+            self._finished_choices.add(index)
+            reason = normalize_finish_reason(finish_reason, has_calls=index in self._call_counts)
             events.append(ChoiceFinished(reason, index, chunk))
 
-    def _read_call(
+    def _decode_tool_call(
         self, call: Mapping[str, Any], choice: int, chunk: dict[str, Any]
     ) -> ToolCallDelta:
-        begun, identifier = self._calls.get(choice, 0), get_str(call, "id")
+        count, call_id = self._call_counts.get(choice, 0), get_str(call, "id")
         index = get_int(call, "index")
         if index is None:
-            # Without a number a call begins where an id stands, and goes on where none does.
-            index = begun if identifier or not begun else begun - 1
-        self._calls[choice] = max(begun, index + 1)
+            # Without an index, a delta with an id starts a call, and one without continues it.
+            index = count if call_id or not count else count - 1
+        self._call_counts[choice] = max(count, index + 1)
         function = get_dict(call, "function")
         return ToolCallDelta(
             index,
-            identifier,
+            call_id,
             get_str(function, "name"),
             get_str(function, "arguments"),
             choice,
             chunk,
         )
 
-    def _read_new_citations(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
+    def _decode_citations(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
+        # The last chunks of a stream repeat citations.
         for citation in parse_citations(chunk):
-            if citation.url not in self._cited:
-                self._cited.add(citation.url)
+            if citation.url not in self._cited_urls:
+                self._cited_urls.add(citation.url)
                 events.append(CitationAdded(citation, chunk))
