@@ -46,11 +46,11 @@ def test_all_that_is_written_goes_out_in_order(before: list[bytes], body: list[b
     backend, progress = MonitoredBackend(), RequestProgress("POST")
     for head in (b"POST /x HTTP/1.1\r\n\r\n", b"POST /y HTTP/1.1\r\n\r\n"):
         backend.progress = progress = RequestProgress("POST")
-        said = [backend.to_write(chunk) for chunk in before]
+        said = [backend.merge_writes(chunk) for chunk in before]
         assert said == before
         assert not progress.sent
-        assert backend.to_write(head) == b""
-        first, *rest = [backend.to_write(chunk) for chunk in (*body, b"")]
+        assert backend.merge_writes(head) == b""
+        first, *rest = [backend.merge_writes(chunk) for chunk in (*body, b"")]
         assert progress.sent
         assert first == head + (body[0] if body else b"")
         assert b"".join(rest) == b"".join(body[1:])
@@ -213,7 +213,10 @@ def test_waiting_for_a_connection_ends_with_its_time(
 
         failed = two() if kind is SyncHands else client.runner.run(both_at_once())
     assert all(isinstance(error, APITimeoutError) for error in failed)
-    assert sorted("free in time" in str(error) for error in failed) == [False, True]
+    assert sorted("Timed out waiting for a free connection" in str(error) for error in failed) == [
+        False,
+        True,
+    ]
     assert len(gateway.requests) == 1
 
 

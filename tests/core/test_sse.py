@@ -132,7 +132,7 @@ def test_many_tiny_pieces_are_linear_work() -> None:
         assert cutter.feed(Counting(b"x")) == []
     assert Counting.searched == size
     # Nothing is joined before the line is complete: the pieces lie as they came.
-    assert sum(map(len, cutter._unfinished)) == size
-    assert all(len(piece) <= 1 for piece in cutter._unfinished)
+    assert sum(map(len, cutter._partial_line)) == size
+    assert all(len(piece) <= 1 for piece in cutter._partial_line)
     assert cutter.feed(b"\n") == []
-    assert len(cutter._unfinished) == 1
+    assert len(cutter._partial_line) == 1

@@ -243,9 +243,9 @@ def built(settings: Settings, step: SendRequest) -> tuple[httpx.Request, httpx.R
     """The request for our own transports, and the one built with a client of httpx's."""
     builder = RequestBuilder(settings)
     with httpx.Client() as client:
-        return builder.build(step, step.timeout)[0], builder.build_with(client, step, step.timeout)[
-            0
-        ]
+        return builder.build(step, step.timeout)[0], builder.build_with_client(
+            client, step, step.timeout
+        )[0]
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
-"""Forked children: what they must make anew, and what must be imported before there are any.
+"""Make objects and imports safe for ``os.fork``.
 
-A child has the parent's locks, but not its threads.
+A forked child has copies of its parent's locks, but not the threads that would release them.
 """
 
 import importlib
@@ -11,45 +11,45 @@ from typing import Protocol
 
 
 class Resettable(Protocol):
-    """Holds something that another thread of the parent may have been using."""
+    """An object whose state other threads of the parent may have changed."""
 
     def reset(self) -> None:
-        """Makes it anew."""
+        """Restore the initial state."""
 
 
-def reset_after_fork(thing: Resettable) -> None:
-    """Has a thing made anew in every forked child, for as long as it lives."""
-    _everything.add(thing)
+def reset_after_fork(resettable: Resettable) -> None:
+    """Reset an object in every forked child. The object is referenced weakly."""
+    _resettables.add(resettable)
 
 
 def import_before_fork(*modules: str) -> None:
-    """Import modules before a child is forked, which are otherwise imported on first use.
+    """Import modules, which are otherwise imported on first use, before each fork.
 
-    A child that is forked while another thread imports a module would wait for ever for the lock of
-    that module.
+    A child that is forked while another thread imports a module would wait forever for the import
+    lock of that module.
     """
     _modules.update(modules)
 
 
-def run_before_fork(prepare: Callable[[], object]) -> None:
-    """Have something done before a child is forked that takes a lock, such as building a schema."""
-    _preparations.append(prepare)
+def run_before_fork(function: Callable[[], object]) -> None:
+    """Call a function that acquires a lock, such as one that builds a schema, before each fork."""
+    _functions.append(function)
 
 
 def _before_fork() -> None:
     for module in list(_modules):
         importlib.import_module(module)
-    for prepare in _preparations:
-        prepare()
+    for function in _functions:
+        function()
 
 
 def _after_fork() -> None:
-    for thing in list(_everything):
-        thing.reset()
+    for resettable in list(_resettables):
+        resettable.reset()
 
 
-_everything: weakref.WeakSet[Resettable] = weakref.WeakSet()
+_resettables: weakref.WeakSet[Resettable] = weakref.WeakSet()
 _modules: set[str] = set()
-_preparations: list[Callable[[], object]] = []
+_functions: list[Callable[[], object]] = []
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -297,7 +297,7 @@ def test_an_event_that_is_known_to_report_an_error_is_one(document: Any) -> None
     error = error_from_event(document)
     assert isinstance(error, APIStatusError)
     assert (error.status_code, error.is_retryable) == (200, True)
-    assert error.message in {"boom", "5", "The answer has status 200 and no text."}
+    assert error.message in {"boom", "5", "HTTP status 200 without an error message."}
     assert "s3cret" not in str(vars(error_from_event({"detail": "boom s3cret"}, "s3cret")))
 
 
@@ -360,7 +360,7 @@ def test_pages_and_texts_become_one_short_line(page: str, text: str, status: int
     """What is no JSON is shown short and without tags, with the status and no known maker."""
     assert to_plain_text(page) == text
     error = error_from_response(status, page, {}) or unparsable_response_error(page, {})
-    assert (text or "no text" if status >= 400 else text) in error.message
+    assert (text or "without an error message" if status >= 400 else text) in error.message
     assert error.source == "unknown"
 
 
