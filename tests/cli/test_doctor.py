@@ -174,7 +174,11 @@ def test_a_paid_request_that_fails(gateway: Emulator) -> None:
         (Refuse(503, "Busy."), "503 from xAI", "run the doctor again"),
         (Refuse(429, "Slow down."), "429 from xAI", "run the doctor again"),
         (Html(502), "502", "run the doctor again"),
-        (Garbage(b"<html>hello</html>", "text/html"), "invalid response", "Check base_url and proxy"),
+        (
+            Garbage(b"<html>hello</html>", "text/html"),
+            "invalid response",
+            "Check base_url and proxy",
+        ),
         (Refuse(404, "Not Found", source="gateway", shape="message"), "404 from the gateway", ""),
     ],
     ids=["busy", "limited", "proxy", "page", "no route"],
