@@ -1,4 +1,4 @@
-"""Law: what JSON can say is written and read back; what it cannot say is named by its place."""
+"""JSON encoding and decoding; errors name the path of the invalid value."""
 
 import json
 import math
@@ -38,7 +38,7 @@ UNWRITABLE: list[Any] = [
 
 @given(documents)
 def test_round_trip(document: Any) -> None:
-    """Written and read, a document is the same; the standard library reads the same."""
+    """Decoding an encoded document gives the same document, also with the standard library."""
     written = codec.dumps(document)
     assert codec.loads(written) == document
     assert json.loads(written) == document
@@ -47,8 +47,8 @@ def test_round_trip(document: Any) -> None:
 places = st.lists(st.sampled_from(["a", "b", 0, 1]), max_size=6)
 
 
-def buried(value: Any, path: list[str | int]) -> tuple[Any, str]:
-    """A document with the value at the path, beside harmless ones; and the path as it is named."""
+def nest(value: Any, path: list[str | int]) -> tuple[Any, str]:
+    """Return a document with the value at the path, and the path as errors name it."""
     for step in reversed(path):
         if isinstance(step, int):
             value = [*[None] * step, value, "after"]
@@ -60,9 +60,9 @@ def buried(value: Any, path: list[str | int]) -> tuple[Any, str]:
 
 @pytest.mark.parametrize("value", UNWRITABLE, ids=lambda value: type(value).__name__)
 @given(path=places)
-def test_the_place_of_what_cannot_be_written_is_named(value: Any, path: list[str | int]) -> None:
-    """Wherever it is buried, a value without a JSON form is refused, naming its place."""
-    document, name = buried(value, path)
+def test_the_path_of_an_invalid_value(value: Any, path: list[str | int]) -> None:
+    """A value that JSON cannot represent is rejected; the error contains its path."""
+    document, name = nest(value, path)
     with pytest.raises(UsageError) as refusal:
         codec.dumps(document)
     assert refusal.value.field == name
@@ -71,9 +71,9 @@ def test_the_place_of_what_cannot_be_written_is_named(value: Any, path: list[str
 
 @pytest.mark.parametrize("key", [1, None, 1.5, b"k", ("t",), "\ud800"], ids=repr)
 @given(path=places)
-def test_the_place_of_a_key_that_is_no_text_is_named(key: Any, path: list[str | int]) -> None:
-    """A key that JSON cannot have is refused, naming the object it is in and the key."""
-    document, name = buried({key: 1}, path)
+def test_the_path_of_an_invalid_key(key: Any, path: list[str | int]) -> None:
+    """A key that is not a string is rejected; the error contains the path and the key."""
+    document, name = nest({key: 1}, path)
     with pytest.raises(UsageError) as refusal:
         codec.dumps(document)
     assert refusal.value.field == (f"{name}.{key}" if path else str(key))
@@ -81,8 +81,8 @@ def test_the_place_of_a_key_that_is_no_text_is_named(key: Any, path: list[str | 
 
 @pytest.mark.parametrize("depth", [200, 1_000, 100_000])
 @pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: {"a": x}], ids=["lists", "dicts"])
-def test_depth_is_written_or_refused(depth: int, wrap: Any) -> None:
-    """However deep a document is, it is written, or refused with the place where it is too deep."""
+def test_deep_documents(depth: int, wrap: Any) -> None:
+    """A deep document is encoded, or rejected with the path where it is too deep."""
     document: Any = 1
     for _ in range(depth):
         document = wrap(document)
@@ -98,8 +98,8 @@ def test_depth_is_written_or_refused(depth: int, wrap: Any) -> None:
     )
 
 
-def test_a_document_that_holds_itself_is_refused() -> None:
-    """A list or dict inside itself is refused as too deep."""
+def test_circular_documents() -> None:
+    """A list or dict that contains itself is rejected as too deep."""
     knot: list[Any] = []
     knot.append({"again": knot})
     with pytest.raises(UsageError) as refusal:
@@ -107,8 +107,8 @@ def test_a_document_that_holds_itself_is_refused() -> None:
     assert (refusal.value.field or "").startswith("messages[0].again")
 
 
-def test_null_beside_numbers_is_no_fault() -> None:
-    """A given None is written as null, and is not taken for a NaN."""
+def test_none_next_to_numbers() -> None:
+    """None is encoded as null, and not taken for a NaN."""
     assert codec.dumps({"a": None, "b": 1.5, "null": "null"}) == b'{"a":null,"b":1.5,"null":"null"}'
 
 
@@ -119,10 +119,10 @@ LEVELS = [("[", "]", 1), ('{"a":', "}", 1), ('["[{",{"]":"}","b":', "},1]", 2)]
 @pytest.mark.parametrize("given_as", [str, str.encode, bytearray, memoryview])
 @pytest.mark.parametrize(("begin", "end", "levels"), LEVELS)
 @pytest.mark.parametrize("times", [1, 50, 99, 100, 101, 199, 200, 201, 255, 1_023, 1_025, 100_000])
-def test_what_is_nested_too_deeply_is_not_read(
+def test_decoding_deep_documents(
     begin: str, end: str, levels: int, times: int, given_as: Any
 ) -> None:
-    """Up to a depth everything is read, beyond it nothing, in the same way as what is no JSON."""
+    """Documents up to a depth are decoded; deeper ones raise JSONDecodeError."""
     text = begin * times + "1" + end * times
     content = given_as(text if given_as in {str, str.encode} else text.encode())
     readable = times * levels <= codec.MAX_READ_DEPTH
@@ -138,15 +138,15 @@ def test_what_is_nested_too_deeply_is_not_read(
 
 @pytest.mark.parametrize("item", ["[]", "{}", '"[["', "[[]]"])
 def test_many_brackets_are_not_deep(item: str) -> None:
-    """A long document that is flat is read, however many brackets it has."""
+    """A long flat document with many brackets is decoded."""
     assert len(codec.loads(f"[{','.join([item] * 10_000)}]")) == 10_000
 
 
 @pytest.mark.parametrize(
     ("key", "name"), [(10**5_000, "an int"), ((10**5_000,), "a tuple")], ids=["int", "tuple"]
 )
-def test_a_key_that_cannot_be_printed_is_named_by_its_type(key: Any, name: str) -> None:
-    """Python prints no integer of more than 4,300 digits; the place is named all the same."""
+def test_a_key_without_a_repr(key: Any, name: str) -> None:
+    """Python cannot print integers of more than 4,300 digits; the error names the type."""
     with pytest.raises(UsageError) as refusal:
         codec.dumps({"a": {key: 1}})
     assert refusal.value.field == f"a.{name}"

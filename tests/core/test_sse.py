@@ -1,4 +1,4 @@
-"""Law: any cut of the bytes of a stream gives the same events, and reading it is linear work."""
+"""The SSE decoder: any split of the bytes gives the same events, in linear time."""
 
 from itertools import pairwise, product
 
@@ -47,8 +47,8 @@ def read(pieces: list[bytes]) -> list[bytes]:
     return [event for piece in pieces for event in cutter.feed(piece)] + cutter.close()
 
 
-def simple(text: bytes) -> list[bytes]:
-    """The same by the shortest way to say it, for a text that is there as a whole."""
+def decode_simply(text: bytes) -> list[bytes]:
+    """Decode a complete stream with a simple reference implementation."""
     plain = text.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     events: list[bytes] = []
     data: list[bytes] = []
@@ -66,9 +66,9 @@ def simple(text: bytes) -> list[bytes]:
 
 @settings(max_examples=300)
 @given(texts, places)
-def test_any_cut_gives_the_events_of_the_whole(text: bytes, where: list[int]) -> None:
-    """However the bytes arrive, the events are those that the whole text spells."""
-    assert read(cut(text, where)) == simple(text)
+def test_any_split_gives_the_same_events(text: bytes, where: list[int]) -> None:
+    """The events do not depend on how the stream is split into chunks."""
+    assert read(cut(text, where)) == decode_simply(text)
 
 
 @given(
@@ -77,36 +77,36 @@ def test_any_cut_gives_the_events_of_the_whole(text: bytes, where: list[int]) ->
     ),
     places,
 )
-def test_noise_is_cut_like_anything_else(text: bytes, where: list[int]) -> None:
-    """Bytes without sense, of nothing but signs that mean something, are read alike in any cut."""
-    assert read(cut(text, where)) == simple(text)
+def test_any_split_of_random_bytes_gives_the_same_events(text: bytes, where: list[int]) -> None:
+    """The same for random bytes of the characters that have a meaning in SSE."""
+    assert read(cut(text, where)) == decode_simply(text)
 
 
-def test_every_short_text_at_every_place() -> None:
-    """All texts of five signs, cut at every single place, give the same events."""
+def test_every_short_stream_split_at_every_position() -> None:
+    """All streams of five tokens, split at every position, give the same events."""
     for signs in product((b"data:x", b"\r", b"\n", b":"), repeat=5):
         text = b"".join(signs)
         for place in range(len(text) + 1):
-            assert read([text[:place], text[place:]]) == simple(text)
+            assert read([text[:place], text[place:]]) == decode_simply(text)
 
 
-def test_byte_by_byte_of_a_utf8_stream() -> None:
-    """Half characters, U+2028 and U+0085 inside JSON are nobody's line ends."""
+def test_a_utf8_stream_byte_by_byte() -> None:
+    """Partial characters, U+2028 and U+0085 in JSON do not end a line."""
     text = 'data: {"a":"é\u2028\u0085😀"}\r\n\r\ndata: [DONE]\n\n'.encode()
     pieces = [text[i : i + 1] for i in range(len(text))]
     assert read(pieces) == ['{"a":"é\u2028\u0085😀"}'.encode(), b"[DONE]"]
 
 
-def test_closing_twice_says_nothing_new() -> None:
-    """The end of the bytes completes what was left once, and never again."""
+def test_close_is_idempotent() -> None:
+    """Only the first ``close`` returns the data of an unfinished event."""
     cutter = SSEDecoder()
     cutter.feed(b"data: left")
     assert cutter.close() == [b"left"]
     assert cutter.close() == []
 
 
-def test_an_error_event_is_told_from_others_by_its_name() -> None:
-    """The name may stand before or behind the data, or alone; other names are dropped."""
+def test_error_events_have_a_prefix() -> None:
+    """The event name ``error`` is kept before, after or without data; others are dropped."""
     for text in (b"event: error\ndata: x\n\n", b"data: x\nevent:error\n\n"):
         assert read([text + b"data: y\n\n"]) == [b"event: error\nx", b"y"]
     assert read([b"event: error\n\n"]) == [b"event: error"]
@@ -123,8 +123,8 @@ class Counting(bytes):
         return super().split(*args)  # type: ignore[arg-type]
 
 
-def test_many_tiny_pieces_are_linear_work() -> None:
-    """Each byte of a long event is searched once, however tiny the pieces it comes in."""
+def test_many_small_chunks_take_linear_time() -> None:
+    """Each byte of a long event is searched once."""
     size = 20_000
     cutter = SSEDecoder()
     Counting.searched = 0
@@ -132,7 +132,7 @@ def test_many_tiny_pieces_are_linear_work() -> None:
         assert cutter.feed(Counting(b"x")) == []
     assert Counting.searched == size
     # Nothing is joined before the line is complete: the pieces lie as they came.
-    assert sum(map(len, cutter._unfinished)) == size
-    assert all(len(piece) <= 1 for piece in cutter._unfinished)
+    assert sum(map(len, cutter._partial_line)) == size
+    assert all(len(piece) <= 1 for piece in cutter._partial_line)
     assert cutter.feed(b"\n") == []
-    assert len(cutter._unfinished) == 1
+    assert len(cutter._partial_line) == 1

@@ -283,7 +283,7 @@ def check_error(error: XAILowCodeError | None, ending: Ending) -> None:
         assert error.hint == INCOMPLETE_HINT
     else:
         assert isinstance(error, APIStatusError)
-        assert error.message == (ending.message or "The answer has status 200 and no text.")
+        assert error.message == (ending.message or "HTTP status 200 without an error message.")
         assert (error.status_code, error.source == "client") == (200, False)
 
 

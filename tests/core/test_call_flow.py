@@ -32,12 +32,14 @@ from xai_lowcode.protocol.steps import (
 from xai_lowcode.protocol.urls import UrlFormatSelector, path_parameters
 
 
-def answer(status: int, document: Any, headers: dict[str, str] | None = None) -> HTTPResponse:
+def create_response(
+    status: int, document: Any, headers: dict[str, str] | None = None
+) -> HTTPResponse:
     content = document if isinstance(document, bytes) else json.dumps(document).encode()
     return HTTPResponse(status, headers or {}, content)
 
 
-def lost(
+def create_failure(
     error: type[errors.APIConnectionError], *, request_sent: bool, **facts: bool
 ) -> RequestFailed:
     return RequestFailed(error("lost", request_sent=request_sent), **facts)
@@ -45,23 +47,25 @@ def lost(
 
 OK = {"id": "m", "choices": [1], "data": [{"id": "m"}]}
 OUTCOMES: dict[str, Outcome] = {
-    "ok": answer(200, OK),
-    "route 404": answer(404, {"message": "Not Found"}),
-    "no such": answer(404, refused({"error": "no such thing", "code": "not-found"})),
-    "rate 7": answer(429, refused({"error": "slow"}, {"retry-after": "7"})),
-    "gateway 3": answer(429, {"message": "slow"}, {"retry-after": "3"}),
-    "token": answer(
+    "ok": create_response(200, OK),
+    "route 404": create_response(404, {"message": "Not Found"}),
+    "no such": create_response(404, refused({"error": "no such thing", "code": "not-found"})),
+    "rate 7": create_response(429, refused({"error": "slow"}, {"retry-after": "7"})),
+    "gateway 3": create_response(429, {"message": "slow"}, {"retry-after": "3"}),
+    "token": create_response(
         401, {"message": "A valid API token is required", "error": {"code": 401}, "provider": "xai"}
     ),
-    "5xx": answer(503, refused("upstream exploded")),
-    "network": answer(
+    "5xx": create_response(503, refused("upstream exploded")),
+    "network": create_response(
         500, {"message": "hang up", "provider": "xai", "error": {"message": "hang up"}}
     ),
-    "drop": lost(errors.APIConnectionError, request_sent=True),
-    "begun": lost(errors.APIConnectionError, request_sent=True, response_started=True),
-    "stale": lost(errors.APIConnectionError, request_sent=True, connection_was_stale=True),
-    "refused": lost(errors.APIConnectionError, request_sent=False),
-    "timeout": lost(errors.APITimeoutError, request_sent=True),
+    "drop": create_failure(errors.APIConnectionError, request_sent=True),
+    "begun": create_failure(errors.APIConnectionError, request_sent=True, response_started=True),
+    "stale": create_failure(
+        errors.APIConnectionError, request_sent=True, connection_was_stale=True
+    ),
+    "refused": create_failure(errors.APIConnectionError, request_sent=False),
+    "timeout": create_failure(errors.APITimeoutError, request_sent=True),
 }
 SIGNS = {"route 404", "network", "drop", "stale"}
 REACHED = {"ok", "no such", "rate 7", "5xx"}
@@ -151,8 +155,8 @@ def all_plays(
         yield choice, policy, forms, play(operation, script, forms, policy)
 
 
-def check_bounds(policy: RetryPolicy, played: Played) -> None:
-    """Sends are bounded: attempts, one more after a stale connection, one in the other form."""
+def check_attempts(policy: RetryPolicy, played: Played) -> None:
+    """Check the number of requests: attempts, a stale connection, the other URL format."""
     most = policy.max_retries + 1 + ("stale" in played.names) + (len(set(played.forms)) > 1)
     assert 1 <= len(played.sends) <= most
     assert played.ended is not None
@@ -161,8 +165,8 @@ def check_bounds(policy: RetryPolicy, played: Played) -> None:
         assert isinstance(played.ended, Success)
 
 
-def check_waits(policy: RetryPolicy, played: Played) -> None:
-    """A wait is never shorter than was asked for, and neither waits nor sends pass the deadline."""
+def check_delays(policy: RetryPolicy, played: Played) -> None:
+    """Check that delays are at least ``Retry-After``, and that the deadline is kept."""
     asked = {"rate 7": 7.0, "gateway 3": 3.0}
     number, began = 0, 0.0
     for step in played.steps:
@@ -177,10 +181,10 @@ def check_waits(policy: RetryPolicy, played: Played) -> None:
             assert policy.deadline is None or began < policy.deadline
 
 
-def check_forms(
+def check_url_formats(
     operation: Endpoint[Any], choice: str, forms: UrlFormatSelector, played: Played
 ) -> None:
-    """The form changes on the signs only, once, at once; what reached xAI is remembered."""
+    """Check when the URL format changes, and which format is recorded."""
     free = choice == "auto" and "{" in operation.path and operation.method != "POST"
     changes = [index for index, (a, b) in enumerate(pairwise(played.forms)) if a != b]
     assert not changes or free
@@ -198,8 +202,8 @@ def check_forms(
         assert forms.initial(operation) == played.forms[reached[-1]]
 
 
-def check_repeats(operation: Endpoint[Any], policy: RetryPolicy, played: Played) -> None:
-    """What must not be repeated is sent once; what may not pass by itself ends the call."""
+def check_retries(operation: Endpoint[Any], policy: RetryPolicy, played: Played) -> None:
+    """Check that calls that must not be retried are sent once."""
     before = played.names[:-1]
     if not operation.idempotent:
         assert "timeout" not in before
@@ -213,17 +217,17 @@ def check_repeats(operation: Endpoint[Any], policy: RetryPolicy, played: Played)
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_all_scripts(operation: Endpoint[Any]) -> None:
-    """Bounds, waits, forms and repeats hold for every script, choice, count and deadline."""
+    """Attempts, delays, URL formats and retries are correct for every script of outcomes."""
     for choice, policy, forms, played in all_plays(operation):
-        check_bounds(policy, played)
-        check_waits(policy, played)
-        check_forms(operation, choice, forms, played)
-        check_repeats(operation, policy, played)
+        check_attempts(policy, played)
+        check_delays(policy, played)
+        check_url_formats(operation, choice, forms, played)
+        check_retries(operation, policy, played)
 
 
 @pytest.mark.parametrize(("first", "second"), list(product(sorted(SIGNS - {"stale"}), repeat=2)))
-def test_when_both_forms_fail_the_first_error_is_raised(first: str, second: str) -> None:
-    """The first error is raised, with the second one attached as a note; nothing is remembered."""
+def test_when_both_url_formats_fail_the_first_error_is_raised(first: str, second: str) -> None:
+    """The second error is attached as a note, and no format is recorded."""
     forms = UrlFormatSelector()
     played = play(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
     assert played.forms == ["new", "old"]
@@ -235,16 +239,16 @@ def test_when_both_forms_fail_the_first_error_is_raised(first: str, second: str)
 
 
 @pytest.mark.parametrize("second", ["token", "gateway 3", "no such", "5xx", "rate 7", "timeout"])
-def test_an_error_that_blames_no_form_is_raised_itself(second: str) -> None:
-    """A refusal of token or rate in the other form is the answer, not the first form's 404."""
+def test_an_error_unrelated_to_the_url_format_is_raised(second: str) -> None:
+    """An authentication or rate limit error in the other format is raised, not the first 404."""
     played = play(RETRIEVE_MODEL, ("route 404", second), UrlFormatSelector(), RetryPolicy(0))
     alone = play(LIST_MODELS, (second,), UrlFormatSelector(), RetryPolicy(0)).ended
     assert str(played.ended) == str(alone)
     assert type(played.ended) is type(alone)
 
 
-def test_what_worked_is_asked_first_next_time() -> None:
-    """After one success in the old form, the new one is not tried again."""
+def test_the_format_that_worked_is_used_again() -> None:
+    """After a success in the old format, the new one is not tried again."""
     forms = UrlFormatSelector()
     assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == [
         "new",
@@ -254,8 +258,8 @@ def test_what_worked_is_asked_first_next_time() -> None:
     assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).forms == ["old"]
 
 
-def test_a_stale_connection_is_no_attempt() -> None:
-    """With no retries at all a stale connection is replaced once, and only once."""
+def test_a_stale_connection_is_not_an_attempt() -> None:
+    """Without retries a stale connection is replaced once, and only once."""
     policy = RetryPolicy(0)
     for operation in OPERATIONS:
         assert play(operation, ("stale", "ok"), UrlFormatSelector(), policy).names == [
@@ -278,14 +282,14 @@ BODIES = [
 @pytest.mark.parametrize(("body", "operation"), BODIES)
 @pytest.mark.parametrize("how", ["result", "data", "bare"])
 def test_a_success_is_unwrapped(body: Any, operation: Endpoint[Any], how: str) -> None:
-    """In every envelope a success settles with xAI's body, and with the headers of both."""
+    """The result has xAI's body and the headers of xAI and the gateway."""
     steps = call_flow(
         Call(operation),
         CallContext(RetryPolicy(), UrlFormatSelector(), "", float, float),
     )
     next(steps)
     with pytest.raises(StopIteration) as end:
-        steps.send(answer(200, wrapped(body, how), {"x-a": "1"}))
+        steps.send(create_response(200, wrapped(body, how), {"x-a": "1"}))
     assert end.value.value.body == body
     assert end.value.value.headers["x-a"] == "1"
 
@@ -293,8 +297,8 @@ def test_a_success_is_unwrapped(body: Any, operation: Endpoint[Any], how: str) -
 @pytest.mark.parametrize("content", [b"", b" ", b"<html>x</html>", b"{", b"\xff\xfe", b"nonsense"])
 @pytest.mark.parametrize("status", [200, 302, 404, 429, 500])
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_is_no_json_is_an_error(content: bytes, status: int, stream: bool) -> None:
-    """Empty, HTML or broken bodies become an error: unreadable for a success, else by status."""
+def test_a_body_that_is_not_json_is_an_error(content: bytes, status: int, stream: bool) -> None:
+    """An empty, HTML or invalid body is an error: by status, or InvalidResponseError."""
     steps = call_flow(
         Call(CREATE_CHAT_COMPLETION, stream=stream),
         CallContext(RetryPolicy(0), UrlFormatSelector(), "", float, float),
@@ -306,8 +310,8 @@ def test_what_is_no_json_is_an_error(content: bytes, status: int, stream: bool) 
     assert isinstance(raised.value, kind)
 
 
-def test_a_stream_settles_when_its_head_is_there() -> None:
-    """The head of a stream ends the exchange, and its bytes are left to be read."""
+def test_a_stream_succeeds_with_its_head() -> None:
+    """The call ends with the head of a stream; the body is unread."""
     steps = call_flow(
         Call(CREATE_CHAT_COMPLETION, stream=True),
         CallContext(RetryPolicy(), UrlFormatSelector(), "", float, float),
@@ -318,8 +322,8 @@ def test_a_stream_settles_when_its_head_is_there() -> None:
     assert end.value.value == Success(None, {"a": "b"})
 
 
-def test_a_call_that_goes_on_has_the_attempts_of_the_first() -> None:
-    """Retries that were made before are missing, and the response's headers are remembered."""
+def test_a_continued_call_has_the_remaining_attempts() -> None:
+    """Earlier retries count, and the headers of the response are recorded."""
     session = CallContext(RetryPolicy(2), UrlFormatSelector(), "", float, lambda: 0.5)
     call = Call(CREATE_CHAT_COMPLETION, stream=True)
     attempts = session.new_retry_state()
@@ -346,10 +350,10 @@ def test_a_call_that_goes_on_has_the_attempts_of_the_first() -> None:
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-def test_an_error_of_a_success_is_a_failed_attempt(
+def test_an_error_in_a_success_is_a_failed_attempt(
     retries: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It waits as long as the headers of the response say, counts, and is logged without token."""
+    """It is retried after its ``Retry-After``, and logged without the token."""
     session = CallContext(RetryPolicy(retries), UrlFormatSelector(), "secret", float, lambda: 0.5)
     call: Call[Any] = Call(CREATE_CHAT_COMPLETION, stream=True)
     attempts = session.new_retry_state()
@@ -372,10 +376,10 @@ def test_an_error_of_a_success_is_a_failed_attempt(
     assert (told.retry_after, told.request_id) == (1.0, "own")
 
 
-def test_variables_of_a_frame_show_no_answer() -> None:
-    """Printing steps and outcomes, as error reporters do, shows no body and no header."""
+def test_reprs_show_no_response() -> None:
+    """Reprs of steps and outcomes show no body and no header."""
     for value in (
-        answer(401, {"a": TOKEN}, {"b": TOKEN}),
+        create_response(401, {"a": TOKEN}, {"b": TOKEN}),
         HTTPResponse(200, {"b": TOKEN}, None),
         Success(TOKEN, {"b": TOKEN}),
     ):

@@ -1,4 +1,4 @@
-"""Law: every endpoint is a whole row, and reads its own answers and nothing else."""
+"""The endpoint rows: their fields and parsers."""
 
 import re
 from typing import Any
@@ -28,15 +28,15 @@ json_values = st.recursive(
 )
 
 
-def test_names_and_addresses_differ() -> None:
-    """No two rows share a name, or a method and address."""
+def test_names_and_paths_are_unique() -> None:
+    """No two endpoints have the same name, or the same method and path."""
     assert len({operation.name for operation in ALL}) == len(ALL)
     assert len({(operation.method, operation.path) for operation in ALL}) == len(ALL)
 
 
 @every_row
-def test_rows_are_whole(operation: Endpoint[Any]) -> None:
-    """Paths begin at /v1 below the base; reading repeats freely, creating does not."""
+def test_fields_of_the_rows(operation: Endpoint[Any]) -> None:
+    """Paths start with /v1; GET endpoints are idempotent, others are not."""
     if operation.host == "gateway":
         assert re.fullmatch(r"/v1(/[a-z_-]+|/\{\w+\})+(:\w+)?", operation.path)
     assert operation.method in {"GET", "POST", "PATCH", "DELETE"}
@@ -48,8 +48,8 @@ def test_rows_are_whole(operation: Endpoint[Any]) -> None:
     assert not (operation.at_most_once and operation.idempotent)
 
 
-def test_what_must_not_be_asked_twice() -> None:
-    """A deferred answer is handed out once, and a piece of a file adds up: no other row is such."""
+def test_at_most_once_endpoints() -> None:
+    """Only deferred completions and file chunks must not be requested twice."""
     assert {operation.name for operation in ALL if operation.at_most_once} == {
         "Get Deferred Chat Completion",
         "Upload File Chunk",
@@ -58,8 +58,8 @@ def test_what_must_not_be_asked_twice() -> None:
 
 @every_row
 @given(body=json_values)
-def test_any_answer_is_read_or_unreadable(operation: Endpoint[Any], body: Any) -> None:
-    """No body, however odd, makes reading fail in another way than with our own error."""
+def test_any_body_is_parsed_or_rejected(operation: Endpoint[Any], body: Any) -> None:
+    """Parsing any body succeeds or raises an error of this package."""
     try:
         operation.parse(body)
     except XAILowCodeError as error:
@@ -67,8 +67,8 @@ def test_any_answer_is_read_or_unreadable(operation: Endpoint[Any], body: Any) -
 
 
 @pytest.mark.parametrize("operation", [CREATE_CHAT_COMPLETION], ids=lambda row: row.name)
-def test_chat_answers_come_as_they_are(operation: Endpoint[Any]) -> None:
-    """A chat's answer is returned unchanged, for its dialect; without its key it is unreadable."""
+def test_chat_responses_are_returned_unchanged(operation: Endpoint[Any]) -> None:
+    """A chat response without its key is rejected."""
     body = {"choices": [], "id": "c"}
     assert operation.parse(body) is body
     with pytest.raises(InvalidResponseError, match="choices"):
@@ -78,7 +78,7 @@ def test_chat_answers_come_as_they_are(operation: Endpoint[Any]) -> None:
 
 
 def test_lists_of_objects() -> None:
-    """A list below its key is read one by one, anything else there is unreadable."""
+    """A list under its key is parsed item by item; anything else is rejected."""
     (model,) = LIST_MODELS.parse({"data": [{"id": "m", "new": 1}], "object": "list"})
     assert (model.id, model.model_extra) == ("m", {"new": 1})
     odds: list[Any] = [None, {}, "x", [1], [None], [{}]]
@@ -91,7 +91,7 @@ DATA_LISTS = {"/v1/images/generations", "/v1/models", "/v1/files", "/v1/embeddin
 
 
 @every_row
-def test_the_ambiguous_data_key_is_marked(operation: Endpoint[Any]) -> None:
-    """The endpoints whose own body has a data key, and no others, say so."""
+def test_body_has_data_key(operation: Endpoint[Any]) -> None:
+    """Exactly the endpoints whose body has a ``data`` key have ``body_has_data_key``."""
     lists = operation.path in DATA_LISTS and operation.name != "Upload File"
     assert operation.body_has_data_key == lists
