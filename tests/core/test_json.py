@@ -215,4 +215,5 @@ def test_surrogates_are_kept_for_streams() -> None:
     """The halves of a character may come in two chunks; alone, a half becomes U+FFFD."""
     half = b'{"a": "\\ud83d"}'
     assert codec.loads(half) == {"a": "\ufffd"}
-    assert codec.loads(half, keep_surrogates=True) == {"a": "\ud83d"}
+    assert codec.loads_chunk(half) == ({"a": "\ud83d"}, True)
+    assert codec.loads_chunk(b'{"a": 1}') == ({"a": 1}, False)

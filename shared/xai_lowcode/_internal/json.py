@@ -35,48 +35,72 @@ _MAX_INTEGER_BITS = 14_000
 _LONG_NUMBER = re.compile(r"\d{19}")
 
 
-def loads(content: bytes | bytearray | memoryview | str, *, keep_surrogates: bool = False) -> Any:
+def loads(content: bytes | bytearray | memoryview | str) -> Any:
     """Parse JSON.
 
     Args:
         content: The JSON text.
-        keep_surrogates: Keep lone surrogates instead of replacing them by U+FFFD. The chunks of a
-            stream may hold the two halves of one character.
 
     Raises:
         JSONDecodeError: It is not valid JSON, or nested deeper than ``MAX_READ_DEPTH``.
     """
+    document, is_strict = _loads_strictly(content)
+    if not is_strict:
+        return replace_surrogates(_loads_leniently(content))
+    _check_depth(content, document)
+    return document
+
+
+def loads_chunk(content: bytes) -> tuple[Any, bool]:
+    """Parse a chunk of a stream; return it, and whether it may hold lone surrogates.
+
+    They are kept, since the halves of one character may be in two chunks.
+
+    Raises:
+        JSONDecodeError: As for ``loads``.
+    """
+    document, is_strict = _loads_strictly(content)
+    if not is_strict:
+        return _loads_leniently(content), True
+    _check_depth(content, document)
+    return document, False
+
+
+def _loads_strictly(content: bytes | bytearray | memoryview | str) -> tuple[Any, bool]:
+    # orjson's error holds the whole content, which may quote the token: it is not raised further.
     try:
-        document = orjson.loads(content)
+        return orjson.loads(content), True
     except orjson.JSONDecodeError:
-        document = _loads_leniently(content)
-        return document if keep_surrogates else replace_surrogates(document)
+        return None, False
+
+
+def _check_depth(content: bytes | bytearray | memoryview | str, document: Any) -> None:
     if (
         len(content) > _MIN_DEEP_LENGTH
         and _count_opening_brackets(content) > MAX_READ_DEPTH
         and _is_too_deep(document)
     ):
         raise JSONDecodeError(f"more than {MAX_READ_DEPTH} levels deep", "", 0)
-    return document
 
 
 def _loads_leniently(content: bytes | bytearray | memoryview | str) -> Any:
     """Parse JSON that orjson rejects, as the standard library does."""
     text = content if isinstance(content, str) else bytes(content).decode("utf-8", "replace")
+    document: Any = None
     try:
         document = json.loads(text.removeprefix("\ufeff"), strict=False)
+        message, position = "", 0
     except json.JSONDecodeError as error:
-        # Not the decoder's own: it holds the whole text, which may quote the token.
         message, position = error.msg, error.pos
     except RecursionError:
         message, position = f"more than {MAX_READ_DEPTH} levels deep", 0
     except ValueError:  # Python converts integers of at most 4,300 digits
         message, position = "an integer with too many digits", 0
-    else:
-        if not _exceeds_depth(document):
-            return document
-        message, position = f"more than {MAX_READ_DEPTH} levels deep", 0
-    raise JSONDecodeError(message, "", position)
+    if not message and _exceeds_depth(document):
+        message = f"more than {MAX_READ_DEPTH} levels deep"
+    if message:
+        raise JSONDecodeError(message, "", position)
+    return document
 
 
 def _exceeds_depth(document: Any) -> bool:
@@ -94,12 +118,7 @@ def _exceeds_depth(document: Any) -> bool:
 
 
 def replace_surrogates(document: Any) -> Any:
-    """Return a document with lone surrogates replaced by U+FFFD, and pairs joined.
-
-    Example:
-        >>> replace_surrogates(["\ud83d", "\ud83d\ude00"])
-        ['\ufffd', '😀']
-    """
+    """Return a document with lone surrogates replaced by U+FFFD, and pairs of surrogates joined."""
     match document:
         case str():
             return document.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -151,19 +170,11 @@ def normalize_arguments(arguments: str) -> str:
     """
     try:
         document = parse_arguments(arguments)
-        if _is_strict(arguments):
+        if arguments and _loads_strictly(arguments)[1]:
             return arguments
     except JSONDecodeError:
         document = {"invalid_arguments": replace_surrogates(arguments)}
     return dumps(_replace_nan(document)).decode()
-
-
-def _is_strict(text: str) -> bool:
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 def _replace_nan(document: Any) -> Any:

@@ -6,6 +6,7 @@ reason for every choice or with the terminal event of its API; otherwise an erro
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import chain, takewhile
 from typing import Any
 
@@ -14,6 +15,7 @@ from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.chat.dialects.base import UNKNOWN, Dialect
 from xai_lowcode.chat.dialects.common import interrupted_error
 from xai_lowcode.chat.stop_sequences import StopSequenceFilter
+from xai_lowcode.chat.surrogates import SurrogateJoiner
 from xai_lowcode.errors import (
     APIStatusError,
     InvalidResponseError,
@@ -69,6 +71,7 @@ class StreamReader:
         self._dialect = dialect
         self._decoder = dialect.decoder()
         self._token = token
+        self._surrogates: SurrogateJoiner | None = None
         self._sse_decoder = SSEDecoder()
         self._stop_filter = StopSequenceFilter(stops, choices) if stops else None
         self._json_body: list[bytes] | None = None
@@ -161,7 +164,8 @@ class StreamReader:
         if not self._decoder.complete:
             raise self._build_interrupted_error()
         self._done = True
-        return self._decoder.finish()
+        events = self._decoder.finish()
+        return events if self._surrogates is None else self._surrogates.join(events)
 
     def _decode_chunks(self, chunks: Iterable[bytes]) -> Iterable[StreamEvent]:
         if self._done:
@@ -178,7 +182,9 @@ class StreamReader:
                     return
 
     def _decode_chunk(self, data: bytes) -> Iterable[StreamEvent]:
-        chunk = _parse_json(data)
+        chunk, has_surrogates = _INVALID_JSON, False
+        with suppress(json.JSONDecodeError):
+            chunk, has_surrogates = json.loads_chunk(data)
         if chunk is _INVALID_JSON:
             raise self._build_chunk_error(data)
         self._chunk_received = True
@@ -189,7 +195,11 @@ class StreamReader:
         if chunk.get("error"):
             raise error_from_event(chunk, self._token)
         events = self._decoder.feed(chunk)
-        return self._check_unknown_chunk(chunk) if events is UNKNOWN else events
+        if events is UNKNOWN:
+            return self._check_unknown_chunk(chunk)
+        if has_surrogates and self._surrogates is None:
+            self._surrogates = SurrogateJoiner()
+        return events if self._surrogates is None else self._surrogates.join(events)
 
     def _check_unknown_chunk(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
         """Ignore a chunk of an unknown type, unless it reports an error.

@@ -116,7 +116,7 @@ def _call_matches(call: ToolCallPart, other: ToolCallPart) -> bool:
 
 def _load_arguments(call: ToolCallPart) -> Any:
     try:
-        return json.loads(call.arguments or "{}")
+        return json.parse_arguments(call.arguments)
     except json.JSONDecodeError:
         return call.arguments
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from xai_lowcode._internal import json
 from xai_lowcode.chat.dialects.common import skip_part, unsupported_part_error
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import response_schema, tool_parameters
@@ -112,7 +113,7 @@ def _render_tool_call(call: ToolCallPart) -> dict[str, Any]:
     return {
         "id": call.id,
         "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments or "{}"},
+        "function": {"name": call.name, "arguments": json.normalize_arguments(call.arguments)},
     }
 
 

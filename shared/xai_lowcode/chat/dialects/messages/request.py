@@ -143,11 +143,8 @@ def _render_image(part: ImagePart) -> Json:
 
 
 def _render_tool_call(part: ToolCallPart) -> Json:
-    try:
-        arguments = json.loads(part.arguments or "{}")
-    except json.JSONDecodeError:
-        # The API accepts an object only.
-        arguments = {"unreadable": part.arguments}
+    # This API needs an object.
+    arguments = json.parse_arguments(json.normalize_arguments(part.arguments))
     return {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}
 
 

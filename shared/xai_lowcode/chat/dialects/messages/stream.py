@@ -94,7 +94,7 @@ class MessagesDecoder:
                 arguments = dump_arguments(self._block.get("input") or {})
                 yield ToolCallDelta(self._call_count - 1, arguments=arguments, raw=chunk)
             try:
-                self._block["input"] = json.loads(arguments)
+                self._block["input"] = json.parse_arguments(arguments)
             except json.JSONDecodeError:
                 self._block["input"] = {}
         yield OutputItemDone(self._block, "messages", raw=chunk)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from xai_lowcode._internal import json
 from xai_lowcode.chat.dialects.common import can_replay_items, skip_part, unsupported_part_error
 from xai_lowcode.chat.dialects.responses.response import parse_output
 from xai_lowcode.chat.openai_format import render_server_tool
@@ -110,7 +111,7 @@ def _render_assistant_message(message: Message, position: int) -> Iterator[Json]
                 "type": "function_call",
                 "call_id": part.id,
                 "name": part.name,
-                "arguments": part.arguments or "{}",
+                "arguments": json.normalize_arguments(part.arguments),
             }
         elif not isinstance(part, TextPart | ReasoningPart):
             skip_part(part, position)
