@@ -1,4 +1,4 @@
-"""Decide which tool calls of a response may be run: those that are complete.
+"""Tool calls of a response: which are complete and may be run, and ids that are unique.
 
 A response that ends with ``length`` or ``content_filter`` may end inside a tool call. Such a call,
 and one whose arguments are not a JSON object, must not be run: repaired or missing arguments would
@@ -6,10 +6,11 @@ be others than the model meant.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from xai_lowcode._internal import json
-from xai_lowcode.types.messages import ToolCallPart
+from xai_lowcode.types.messages import Part, ToolCallPart
 
 _TRUNCATION_ERRORS = {
     "length": "The response reached max_tokens before the tool call was complete. Set max_tokens"
@@ -85,3 +86,37 @@ def invalidating_suffix(arguments: str) -> str:
             brackets.pop()
     mismatch = "}" if brackets[-1] == "[" else "]"
     return ("\\" if is_escaped else "") + ('"' if in_string else "") + mismatch
+
+
+class ToolCallIds:
+    """Assigns ids to the tool calls of one choice, so that each call has one of its own.
+
+    Frameworks match results to calls by id. Services repeat ids, or leave them empty.
+    """
+
+    def __init__(self) -> None:
+        self._assigned: set[str] = set()
+
+    def assign(self, call_id: str, response_id: str) -> str:
+        """Return the id of the next call: its own, or a generated one if that is not unique.
+
+        Args:
+            call_id: The id that the service sent; may be empty.
+            response_id: Id of the response, which makes generated ids unique in a conversation.
+        """
+        unique = call_id
+        if not call_id or call_id in self._assigned:
+            unique = f"{call_id or 'call'}_{response_id}_{len(self._assigned)}"
+        self._assigned.add(unique)
+        return unique
+
+
+def with_unique_ids(parts: Iterable[Part], response_id: str) -> tuple[Part, ...]:
+    """Return the parts of one choice with a unique id for each tool call."""
+    ids = ToolCallIds()
+    return tuple(
+        replace(part, id=ids.assign(part.id, response_id))
+        if isinstance(part, ToolCallPart)
+        else part
+        for part in parts
+    )

@@ -5,6 +5,7 @@ from typing import Any
 
 from xai_lowcode._internal.parsing import get_dict, get_dicts, get_logprobs, get_str
 from xai_lowcode.chat.dialects.common import get_index, parse_metadata, parse_usage
+from xai_lowcode.chat.tool_calls import with_unique_ids
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.types.messages import ReasoningPart, TextPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, normalize_finish_reason
@@ -20,7 +21,9 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
     if not choices:
         raise InvalidResponseError("The response has no choices.", body=body)
     return ChatResponse(
-        choices=tuple(_parse_choice(choice) for choice in sorted(choices, key=get_index)),
+        choices=tuple(
+            _parse_choice(choice, get_str(body, "id")) for choice in sorted(choices, key=get_index)
+        ),
         usage=parse_usage(body.get("usage")),
         citations=tuple(parse_citations(body)),
         raw=body,
@@ -34,7 +37,7 @@ def is_complete(body: Mapping[str, Any]) -> bool:
     return all(choice.get("finish_reason") for choice in get_dicts(body, "choices"))
 
 
-def _parse_choice(choice: Mapping[str, Any]) -> Choice:
+def _parse_choice(choice: Mapping[str, Any], response_id: str) -> Choice:
     message = get_dict(choice, "message")
     calls = [_parse_call(call) for call in get_dicts(message, "tool_calls")]
     reasoning, text = get_str(message, "reasoning_content"), get_str(message, "content")
@@ -42,7 +45,7 @@ def _parse_choice(choice: Mapping[str, Any]) -> Choice:
         (
             *((ReasoningPart(reasoning),) if reasoning else ()),
             *((TextPart(text),) if text else ()),
-            *calls,
+            *with_unique_ids(calls, response_id),
         ),
         normalize_finish_reason(choice.get("finish_reason"), has_calls=bool(calls)),
         parse_logprobs(choice),

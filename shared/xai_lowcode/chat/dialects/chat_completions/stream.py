@@ -7,6 +7,7 @@ from xai_lowcode._internal.parsing import get_dict, get_dicts, get_int, get_str
 from xai_lowcode.chat.dialects.base import UNKNOWN
 from xai_lowcode.chat.dialects.chat_completions.response import parse_citations, parse_logprobs
 from xai_lowcode.chat.dialects.common import get_index, parse_metadata, parse_usage
+from xai_lowcode.chat.tool_calls import ToolCallIds
 from xai_lowcode.types.events import (
     ChoiceFinished,
     CitationAdded,
@@ -33,7 +34,7 @@ class ChatCompletionsDecoder:
     def __init__(self) -> None:
         self._started = False
         self._cited_urls: set[str] = set()
-        self._call_counts: dict[int, int] = {}
+        self._calls: dict[int, _StreamedCalls] = {}
         self._finished_choices: set[int] = set()
         self._choices: set[int] = set()
         self._usage: UsageReported | None = None
@@ -85,27 +86,24 @@ class ChatCompletionsDecoder:
             events += [self._decode_tool_call(call, index, chunk) for call in calls]
         if finish_reason := choice.get("finish_reason"):
             self._finished_choices.add(index)
-            reason = normalize_finish_reason(finish_reason, has_calls=index in self._call_counts)
+            reason = normalize_finish_reason(finish_reason, has_calls=index in self._calls)
             events.append(ChoiceFinished(reason, index, chunk))
 
     def _decode_tool_call(
-        self, call: Mapping[str, Any], choice: int, chunk: dict[str, Any]
+        self, delta: Mapping[str, Any], choice: int, chunk: dict[str, Any]
     ) -> ToolCallDelta:
-        count, call_id = self._call_counts.get(choice, 0), get_str(call, "id")
-        index = get_int(call, "index")
-        if index is None:
-            # Without an index, a delta with an id starts a call, and one without continues it.
-            index = count if call_id or not count else count - 1
-        self._call_counts[choice] = max(count, index + 1)
-        function = get_dict(call, "function")
-        return ToolCallDelta(
-            index,
-            call_id,
-            get_str(function, "name"),
-            get_str(function, "arguments"),
-            choice,
-            chunk,
-        )
+        calls = self._calls.setdefault(choice, _StreamedCalls())
+        call_id, function = get_str(delta, "id"), get_dict(delta, "function")
+        name = get_str(function, "name")
+        index, is_new = calls.find(get_int(delta, "index"), call_id)
+        if is_new:
+            call_id = calls.ids.assign(call_id, get_str(chunk, "id"))
+        else:
+            # Some services repeat the id and the name in every delta.
+            call_id, name = "", "" if index in calls.named else name
+        if name:
+            calls.named.add(index)
+        return ToolCallDelta(index, call_id, name, get_str(function, "arguments"), choice, chunk)
 
     def _decode_citations(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
         # The last chunks of a stream repeat citations.
@@ -113,3 +111,35 @@ class ChatCompletionsDecoder:
             if citation.url not in self._cited_urls:
                 self._cited_urls.add(citation.url)
                 events.append(CitationAdded(citation, chunk))
+
+
+class _StreamedCalls:
+    """The tool calls of one choice of a stream.
+
+    Attributes:
+        ids: Assigns unique ids.
+        named: Indexes of calls whose name was received.
+    """
+
+    def __init__(self) -> None:
+        self.ids = ToolCallIds()
+        self.named: set[int] = set()
+        # By the index that the service sent: the id that it sent, and the index of the call.
+        self._by_index: dict[int, tuple[str, int]] = {}
+        self._count = 0
+
+    def find(self, index: int | None, call_id: str) -> tuple[int, bool]:
+        """Return the index of the call that a delta belongs to, and whether the call is new.
+
+        Without an index, a delta with an id starts a call, and one without continues the last one.
+        A delta with another id than before starts a call, too.
+        """
+        if index is None:
+            index = self._count if call_id or not self._count else self._count - 1
+        known = self._by_index.get(index)
+        if known is not None and (not call_id or call_id == known[0]):
+            return known[1], False
+        position = index if known is None and index >= self._count else self._count
+        self._by_index[index] = call_id, position
+        self._count = max(self._count, position + 1)
+        return position, True

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode._internal.parsing import dump_arguments, get_int, get_str
+from xai_lowcode.chat.tool_calls import with_unique_ids
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.types.messages import Part, ReasoningPart, TextPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse, Choice, Usage, normalize_finish_reason
@@ -26,7 +27,7 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
     if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
         raise InvalidResponseError("The response has no content.", body=body)
     reasoning = "".join(get_str(block, "thinking") for block in content)
-    parts = tuple(parse_content(content))
+    parts = with_unique_ids(parse_content(content), get_str(body, "id"))
     has_calls = any(isinstance(part, ToolCallPart) for part in parts)
     choice = Choice(
         (*((ReasoningPart(reasoning),) if reasoning else ()), *parts),

@@ -9,6 +9,7 @@ from xai_lowcode._internal.parsing import dump_arguments, get_dict, get_str
 from xai_lowcode.chat.dialects.base import UNKNOWN
 from xai_lowcode.chat.dialects.common import interrupted_error
 from xai_lowcode.chat.dialects.messages.response import parse_finish_reason, parse_usage
+from xai_lowcode.chat.tool_calls import ToolCallIds
 from xai_lowcode.types.events import (
     ChoiceFinished,
     OutputItemDone,
@@ -29,6 +30,7 @@ class MessagesDecoder:
     def __init__(self) -> None:
         self._block: Json = {}
         self._deltas: defaultdict[str, list[str]] = defaultdict(list)
+        self._call_ids, self._response_id = ToolCallIds(), ""
         self._call_count = 0
         self._usage: Json = {}
         self._stop_reason: Any = None
@@ -55,14 +57,16 @@ class MessagesDecoder:
         message = get_dict(chunk, "message")
         self._usage.update(get_dict(message, "usage"))
         self._stop_reason = message.get("stop_reason")
-        yield ResponseStarted(get_str(message, "id"), get_str(message, "model"), raw=chunk)
+        self._response_id = get_str(message, "id")
+        yield ResponseStarted(self._response_id, get_str(message, "model"), raw=chunk)
 
     def _decode_block_start(self, chunk: Json) -> Iterable[StreamEvent]:
         self._block = dict(get_dict(chunk, "content_block"))
         self._deltas.clear()
         if self._block.get("type") == "tool_use":
             self._call_count += 1
-            name, call_id = get_str(self._block, "name"), get_str(self._block, "id")
+            name = get_str(self._block, "name")
+            call_id = self._call_ids.assign(get_str(self._block, "id"), self._response_id)
             yield ToolCallDelta(self._call_count - 1, call_id, name, raw=chunk)
         # The first event of a block may have content, too.
         yield from self._add_delta(self._block, chunk)

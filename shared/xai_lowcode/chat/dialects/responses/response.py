@@ -6,6 +6,7 @@ from typing import Any
 from xai_lowcode._internal.data_urls import image_mime_type
 from xai_lowcode._internal.parsing import get_int, get_list, get_logprobs, get_nonempty_str, get_str
 from xai_lowcode.chat.dialects.common import parse_usage as parse_chat_completions_usage
+from xai_lowcode.chat.tool_calls import with_unique_ids
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.protocol.error_mapping import error_from_field
 from xai_lowcode.types.messages import (
@@ -46,7 +47,7 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
     check_status(body)
     if is_cancelled(body):
         raise InvalidResponseError(CANCELLED_MESSAGE, body=body)
-    parts = tuple(parse_output(output))
+    parts = with_unique_ids(parse_output(output), get_str(body, "id"))
     has_calls = any(isinstance(part, ToolCallPart) for part in parts)
     choice = Choice(
         (*_parse_reasoning(output), *_parse_server_side_parts(output), *parts),

@@ -17,6 +17,7 @@ from xai_lowcode.chat.dialects.responses.response import (
     parse_server_tool_call,
     parse_usage,
 )
+from xai_lowcode.chat.tool_calls import ToolCallIds
 from xai_lowcode.types.events import (
     ChoiceFinished,
     CitationAdded,
@@ -48,6 +49,7 @@ class ResponsesDecoder:
     def __init__(self) -> None:
         # Indexes of tool calls, by index of their output item.
         self._call_indexes: dict[int, int] = {}
+        self._call_ids, self._response_id = ToolCallIds(), ""
         self._calls_with_deltas: set[int] = set()
         self.ended = False
 
@@ -66,7 +68,9 @@ class ResponsesDecoder:
         return self.ended
 
     def _decode_created(self, chunk: Json) -> Iterable[StreamEvent]:
-        yield ResponseStarted(**parse_metadata(get_dict(chunk, "response")), raw=chunk)
+        response = get_dict(chunk, "response")
+        self._response_id = get_str(response, "id")
+        yield ResponseStarted(**parse_metadata(response), raw=chunk)
 
     def _decode_text(self, chunk: Json) -> Iterable[StreamEvent]:
         text = get_str(chunk, "delta")
@@ -90,7 +94,8 @@ class ResponsesDecoder:
         if item.get("type") == "function_call":
             output_index = get_index(chunk, "output_index")
             index = self._call_indexes.setdefault(output_index, len(self._call_indexes))
-            name, call_id = get_str(item, "name"), get_str(item, "call_id")
+            name = get_str(item, "name")
+            call_id = self._call_ids.assign(get_str(item, "call_id"), self._response_id)
             yield ToolCallDelta(index, call_id, name, raw=chunk)
 
     def _decode_arguments(self, chunk: Json) -> Iterable[StreamEvent]:
