@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from tests.faults.url_formats import FORM_EXPECTED, FORM_FAULTS
 
 from tests.faults.faces import FORM_FACES, Face
+from tests.faults.forms import FORM_EXPECTED, FORM_FAULTS
 from tests.faults.meeting import answered, check
 from tests.faults.outcomes import Right, expected, outcome
 from tests.faults.tables import SLOW
