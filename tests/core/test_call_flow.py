@@ -1,7 +1,7 @@
-"""Law: for every script of outcomes, sends are bounded, waits obeyed, forms tried as the signs say.
+"""Call flows: attempts, delays, URL formats and retries for every script of three outcomes.
 
-All scripts of three outcomes are played, over every kind of operation, URL choice, number of
-retries and deadline, with a clock that passes one second for each send.
+Each script is run with every kind of endpoint, URL format, number of retries and deadline, and with
+a clock that advances one second per request.
 """
 
 import json
@@ -67,71 +67,71 @@ OUTCOMES: dict[str, Outcome] = {
     "refused": create_failure(errors.APIConnectionError, request_sent=False),
     "timeout": create_failure(errors.APITimeoutError, request_sent=True),
 }
-SIGNS = {"route 404", "network", "drop", "stale"}
-REACHED = {"ok", "no such", "rate 7", "5xx"}
+FORMAT_ERRORS = {"route 404", "network", "drop", "stale"}
+FORMAT_ACCEPTED = {"ok", "no such", "rate 7", "5xx"}
 FINAL = {"route 404", "no such", "token"}
 DELETE_IT: Endpoint[Any] = Endpoint("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)
-OPERATIONS: list[Endpoint[Any]] = [CREATE_CHAT_COMPLETION, RETRIEVE_MODEL, LIST_MODELS, DELETE_IT]
+ENDPOINTS: list[Endpoint[Any]] = [CREATE_CHAT_COMPLETION, RETRIEVE_MODEL, LIST_MODELS, DELETE_IT]
 SCRIPTS = list(product(OUTCOMES, repeat=3))
 
 
 @dataclass
-class Played:
-    """What one exchange did."""
+class FlowRun:
+    """The steps and the result of one call flow."""
 
     steps: list[Step] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    ended: Success | errors.XAILowCodeError | None = None
+    result: Success | errors.XAILowCodeError | None = None
     now: float = 0.0
 
     @property
     def sends(self) -> list[SendRequest]:
-        """What was sent."""
+        """The requests."""
         return [step for step in self.steps if isinstance(step, SendRequest)]
 
     @property
     def forms(self) -> list[str]:
-        """In which URL forms."""
+        """The URL formats of the requests."""
         return [send.url_format for send in self.sends]
 
 
-def play(
-    operation: Endpoint[Any],
+def run_script(
+    endpoint: Endpoint[Any],
     script: tuple[str, ...],
     forms: UrlFormatSelector,
     policy: RetryPolicy,
     *,
     stream: bool = False,
-) -> Played:
-    """Plays a script to its end; when it is used up its last outcome comes for ever."""
-    played = Played()
-    call = Call(operation, ids=dict.fromkeys(path_parameters(operation), "x"), stream=stream)
+) -> FlowRun:
+    """Run a call flow with the outcomes of a script; the last one is repeated."""
+    run = FlowRun()
+    call = Call(endpoint, ids=dict.fromkeys(path_parameters(endpoint), "x"), stream=stream)
     steps = call_flow(
         call,
-        CallContext(policy, forms, TOKEN, lambda: played.now, lambda: 0.5),
+        CallContext(policy, forms, TOKEN, lambda: run.now, lambda: 0.5),
     )
     try:
         step = next(steps)
-        while len(played.steps) < 50:
-            played.steps.append(step)
+        while len(run.steps) < 50:
+            run.steps.append(step)
             outcome: Outcome | None = None
             if isinstance(step, SendRequest):
-                name = script[min(len(played.names), len(script) - 1)]
-                played.names.append(name)
-                outcome = fresh(OUTCOMES[name])
-                played.now += 1
+                name = script[min(len(run.names), len(script) - 1)]
+                run.names.append(name)
+                outcome = copy_outcome(OUTCOMES[name])
+                run.now += 1
             elif isinstance(step, Sleep):
-                played.now += step.seconds
+                run.now += step.seconds
             step = steps.send(outcome)
     except StopIteration as end:
-        played.ended = end.value
+        run.result = end.value
     except errors.XAILowCodeError as error:
-        played.ended = error
-    return played
+        run.result = error
+    return run
 
 
-def fresh(outcome: Outcome) -> Outcome:
-    """The outcome with an error of its own, so that notes do not pile up between plays."""
+def copy_outcome(outcome: Outcome) -> Outcome:
+    """Return a copy with a new error, since notes are added to errors."""
     if not isinstance(outcome, RequestFailed):
         return outcome
     kind: Any = type(outcome.error)
@@ -147,126 +147,128 @@ CHOICES: list[tuple[Any, RetryPolicy]] = [
 ]
 
 
-def all_plays(
-    operation: Endpoint[Any],
-) -> Iterator[tuple[Any, RetryPolicy, UrlFormatSelector, Played]]:
+def run_all_scripts(
+    endpoint: Endpoint[Any],
+) -> Iterator[tuple[Any, RetryPolicy, UrlFormatSelector, FlowRun]]:
     for (choice, policy), script in product(CHOICES, SCRIPTS):
         forms = UrlFormatSelector(choice)
-        yield choice, policy, forms, play(operation, script, forms, policy)
+        yield choice, policy, forms, run_script(endpoint, script, forms, policy)
 
 
-def check_attempts(policy: RetryPolicy, played: Played) -> None:
+def check_attempts(policy: RetryPolicy, run: FlowRun) -> None:
     """Check the number of requests: attempts, a stale connection, the other URL format."""
-    most = policy.max_retries + 1 + ("stale" in played.names) + (len(set(played.forms)) > 1)
-    assert 1 <= len(played.sends) <= most
-    assert played.ended is not None
-    if "ok" in played.names:
-        assert played.names.index("ok") == len(played.names) - 1
-        assert isinstance(played.ended, Success)
+    most = policy.max_retries + 1 + ("stale" in run.names) + (len(set(run.forms)) > 1)
+    assert 1 <= len(run.sends) <= most
+    assert run.result is not None
+    if "ok" in run.names:
+        assert run.names.index("ok") == len(run.names) - 1
+        assert isinstance(run.result, Success)
 
 
-def check_delays(policy: RetryPolicy, played: Played) -> None:
+def check_delays(policy: RetryPolicy, run: FlowRun) -> None:
     """Check that delays are at least ``Retry-After``, and that the deadline is kept."""
-    asked = {"rate 7": 7.0, "gateway 3": 3.0}
-    number, began = 0, 0.0
-    for step in played.steps:
+    retry_after = {"rate 7": 7.0, "gateway 3": 3.0}
+    number, now = 0, 0.0
+    for step in run.steps:
         if isinstance(step, SendRequest):
-            left = None if policy.deadline is None else policy.deadline - began
+            left = None if policy.deadline is None else policy.deadline - now
             assert step.timeout == left
             assert left is None or left > 0
-            number, began = number + 1, began + 1
+            number, now = number + 1, now + 1
         elif isinstance(step, Sleep):
-            assert step.seconds >= asked.get(played.names[number - 1], 0)
-            began += step.seconds
-            assert policy.deadline is None or began < policy.deadline
+            assert step.seconds >= retry_after.get(run.names[number - 1], 0)
+            now += step.seconds
+            assert policy.deadline is None or now < policy.deadline
 
 
 def check_url_formats(
-    operation: Endpoint[Any], choice: str, forms: UrlFormatSelector, played: Played
+    endpoint: Endpoint[Any], choice: str, forms: UrlFormatSelector, run: FlowRun
 ) -> None:
     """Check when the URL format changes, and which format is recorded."""
-    free = choice == "auto" and "{" in operation.path and operation.method != "POST"
-    changes = [index for index, (a, b) in enumerate(pairwise(played.forms)) if a != b]
+    free = choice == "auto" and "{" in endpoint.path and endpoint.method != "POST"
+    changes = [index for index, (a, b) in enumerate(pairwise(run.forms)) if a != b]
     assert not changes or free
     for index in changes[:1]:
-        assert played.names[index] in SIGNS
-        at = [i for i, step in enumerate(played.steps) if isinstance(step, SendRequest)]
+        assert run.names[index] in FORMAT_ERRORS
+        at = [i for i, step in enumerate(run.steps) if isinstance(step, SendRequest)]
         assert at[index] + 1 == at[index + 1]
-    signs = [index for index, name in enumerate(played.names) if name in SIGNS - {"stale"}]
-    reached = [index for index, name in enumerate(played.names) if name in REACHED]
+    signs = [index for index, name in enumerate(run.names) if name in FORMAT_ERRORS - {"stale"}]
+    reached = [index for index, name in enumerate(run.names) if name in FORMAT_ACCEPTED]
     first = signs[0] if signs else 0
     known = any(index < first for index in [*reached, *changes])
-    if free and signs and not known and len(played.sends) > first + 1:
-        assert played.forms[first + 1] == "old"
-    if reached and "{" in operation.path and choice == "auto":
-        assert forms.initial(operation) == played.forms[reached[-1]]
+    if free and signs and not known and len(run.sends) > first + 1:
+        assert run.forms[first + 1] == "old"
+    if reached and "{" in endpoint.path and choice == "auto":
+        assert forms.initial(endpoint) == run.forms[reached[-1]]
 
 
-def check_retries(operation: Endpoint[Any], policy: RetryPolicy, played: Played) -> None:
+def check_retries(endpoint: Endpoint[Any], policy: RetryPolicy, run: FlowRun) -> None:
     """Check that calls that must not be retried are sent once."""
-    before = played.names[:-1]
-    if not operation.idempotent:
+    before = run.names[:-1]
+    if not endpoint.idempotent:
         assert "timeout" not in before
         assert "begun" not in before
-        assert len(set(played.forms)) == 1
-    if len(set(played.forms)) == 1:
+        assert len(set(run.forms)) == 1
+    if len(set(run.forms)) == 1:
         assert not FINAL.intersection(before)
     if policy.max_retries == 0:
-        assert not any(isinstance(step, Sleep) for step in played.steps)
+        assert not any(isinstance(step, Sleep) for step in run.steps)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_all_scripts(operation: Endpoint[Any]) -> None:
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_all_scripts(endpoint: Endpoint[Any]) -> None:
     """Attempts, delays, URL formats and retries are correct for every script of outcomes."""
-    for choice, policy, forms, played in all_plays(operation):
-        check_attempts(policy, played)
-        check_delays(policy, played)
-        check_url_formats(operation, choice, forms, played)
-        check_retries(operation, policy, played)
+    for choice, policy, forms, run in run_all_scripts(endpoint):
+        check_attempts(policy, run)
+        check_delays(policy, run)
+        check_url_formats(endpoint, choice, forms, run)
+        check_retries(endpoint, policy, run)
 
 
-@pytest.mark.parametrize(("first", "second"), list(product(sorted(SIGNS - {"stale"}), repeat=2)))
+@pytest.mark.parametrize(
+    ("first", "second"), list(product(sorted(FORMAT_ERRORS - {"stale"}), repeat=2))
+)
 def test_when_both_url_formats_fail_the_first_error_is_raised(first: str, second: str) -> None:
     """The second error is attached as a note, and no format is recorded."""
     forms = UrlFormatSelector()
-    played = play(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
-    assert played.forms == ["new", "old"]
-    assert isinstance(played.ended, errors.XAILowCodeError)
-    alone = play(LIST_MODELS, (first,), UrlFormatSelector(), RetryPolicy(0)).ended
-    assert str(played.ended) == str(alone)
-    assert "old URL format failed too" in played.ended.__notes__[0]
+    run = run_script(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
+    assert run.forms == ["new", "old"]
+    assert isinstance(run.result, errors.XAILowCodeError)
+    alone = run_script(LIST_MODELS, (first,), UrlFormatSelector(), RetryPolicy(0)).result
+    assert str(run.result) == str(alone)
+    assert "old URL format failed too" in run.result.__notes__[0]
     assert forms.initial(RETRIEVE_MODEL) == "new"
 
 
 @pytest.mark.parametrize("second", ["token", "gateway 3", "no such", "5xx", "rate 7", "timeout"])
 def test_an_error_unrelated_to_the_url_format_is_raised(second: str) -> None:
     """An authentication or rate limit error in the other format is raised, not the first 404."""
-    played = play(RETRIEVE_MODEL, ("route 404", second), UrlFormatSelector(), RetryPolicy(0))
-    alone = play(LIST_MODELS, (second,), UrlFormatSelector(), RetryPolicy(0)).ended
-    assert str(played.ended) == str(alone)
-    assert type(played.ended) is type(alone)
+    run = run_script(RETRIEVE_MODEL, ("route 404", second), UrlFormatSelector(), RetryPolicy(0))
+    alone = run_script(LIST_MODELS, (second,), UrlFormatSelector(), RetryPolicy(0)).result
+    assert str(run.result) == str(alone)
+    assert type(run.result) is type(alone)
 
 
 def test_the_format_that_worked_is_used_again() -> None:
     """After a success in the old format, the new one is not tried again."""
     forms = UrlFormatSelector()
-    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == [
+    assert run_script(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == [
         "new",
         "old",
     ]
-    assert play(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).forms == ["old"]
-    assert play(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).forms == ["old"]
+    assert run_script(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).forms == ["old"]
+    assert run_script(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).forms == ["old"]
 
 
 def test_a_stale_connection_is_not_an_attempt() -> None:
     """Without retries a stale connection is replaced once, and only once."""
     policy = RetryPolicy(0)
-    for operation in OPERATIONS:
-        assert play(operation, ("stale", "ok"), UrlFormatSelector(), policy).names == [
+    for endpoint in ENDPOINTS:
+        assert run_script(endpoint, ("stale", "ok"), UrlFormatSelector(), policy).names == [
             "stale",
             "ok",
         ]
-    assert play(LIST_MODELS, ("stale", "stale"), UrlFormatSelector(), policy).names == [
+    assert run_script(LIST_MODELS, ("stale", "stale"), UrlFormatSelector(), policy).names == [
         "stale",
         "stale",
     ]
@@ -279,12 +281,12 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "operation"), BODIES)
+@pytest.mark.parametrize(("body", "endpoint"), BODIES)
 @pytest.mark.parametrize("how", ["result", "data", "bare"])
-def test_a_success_is_unwrapped(body: Any, operation: Endpoint[Any], how: str) -> None:
+def test_a_success_is_unwrapped(body: Any, endpoint: Endpoint[Any], how: str) -> None:
     """The result has xAI's body and the headers of xAI and the gateway."""
     steps = call_flow(
-        Call(operation),
+        Call(endpoint),
         CallContext(RetryPolicy(), UrlFormatSelector(), "", float, float),
     )
     next(steps)

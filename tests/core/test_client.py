@@ -1,7 +1,4 @@
-"""Law: for the same script both clients take the same steps and end alike; nothing stays open.
-
-This file holds for ``client`` and ``async_client``, which differ in nothing but ``await``.
-"""
+"""Both clients take the same steps for the same responses, and leave no connection open."""
 
 import asyncio
 import copy
@@ -66,19 +63,19 @@ OPERATIONS: list[tuple[Endpoint[Any], dict[str, Any]]] = [
 both = pytest.mark.parametrize("kind", BOTH)
 
 
-def settings_for(gateway: Loopback, **options: Any) -> Settings:
+def create_settings(gateway: Loopback, **options: Any) -> Settings:
     return Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
 
 
-def always(move: Move) -> Player:
+def always_reply(move: Move) -> Player:
     return lambda _request: move
 
 
-def told(request: Request) -> tuple[bytes, bytes]:
+def get_head_and_body(request: Request) -> tuple[bytes, bytes]:
     return request.head, request.body
 
 
-def outcome_of(call: Any) -> tuple[Any, ...]:
+def get_outcome(call: Any) -> tuple[Any, ...]:
     try:
         return ("ok", call())
     except XAILowCodeError as error:
@@ -96,9 +93,11 @@ def test_both_clients_take_the_same_steps(
         for kind in BOTH:
             gateway.script([MOVES[first], *(MOVES[name] for name in rest)])
             pauses.clear()
-            with hands(kind, settings_for(gateway, max_retries=2)) as client:
-                ended = outcome_of(lambda c=client: c.call(operation, **values))
-            seen.append((ended, list(pauses), [told(request) for request in gateway.requests]))
+            with hands(kind, create_settings(gateway, max_retries=2)) as client:
+                ended = get_outcome(lambda c=client: c.call(operation, **values))
+            seen.append(
+                (ended, list(pauses), [get_head_and_body(request) for request in gateway.requests])
+            )
         assert seen[0] == seen[1]
         # Three attempts, one more in the other URL form, one more after a stale connection.
         assert 1 <= len(seen[0][2]) <= 3 + ("{" in operation.path) + 1
@@ -118,7 +117,7 @@ def test_a_post_is_not_retried_after_part_of_a_response(
     gateway: Loopback, pauses: Pauses, kind: type[Any]
 ) -> None:
     """A POST is sent once if part of a response was received."""
-    with hands(kind, settings_for(gateway, max_retries=2)) as client:
+    with hands(kind, create_settings(gateway, max_retries=2)) as client:
         for warm in ([], [MOVES["ok"]]):
             gateway.script([*warm, MOVES["cut"], MOVES["ok"]])
             for _ in warm:
@@ -132,7 +131,7 @@ def test_a_post_is_not_retried_after_part_of_a_response(
 @both
 def test_a_stale_connection_is_replaced(gateway: Loopback, pauses: Pauses, kind: type[Any]) -> None:
     """A kept-alive connection that the server has closed is replaced without a retry."""
-    with hands(kind, settings_for(gateway, max_retries=0)) as client:
+    with hands(kind, create_settings(gateway, max_retries=0)) as client:
         gateway.script([MOVES["ok"], Drop(), MOVES["ok"], Drop(), Drop()])
         for _ in range(2):
             client.call(CREATE_CHAT_COMPLETION, body={})
@@ -147,7 +146,7 @@ def test_a_stale_connection_is_replaced(gateway: Loopback, pauses: Pauses, kind:
 def test_the_read_timeout(gateway: Loopback, kind: type[Any]) -> None:
     """A missing or partial response times out; a POST is not retried."""
     gateway.play = lambda _request: Stall()
-    with hands(kind, settings_for(gateway, timeout=0.05)) as client:
+    with hands(kind, create_settings(gateway, timeout=0.05)) as client:
         with pytest.raises(APITimeoutError) as raised:
             client.call(CREATE_CHAT_COMPLETION, body={})
         assert raised.value.request_sent
@@ -162,7 +161,7 @@ def test_the_read_timeout(gateway: Loopback, kind: type[Any]) -> None:
 def test_the_deadline(gateway: Loopback, kind: type[Any]) -> None:
     """The deadline limits attempts and delays together."""
     gateway.play = lambda _request: Stall()
-    with hands(kind, settings_for(gateway, timeout=30, deadline=0.1, max_retries=5)) as client:
+    with hands(kind, create_settings(gateway, timeout=30, deadline=0.1, max_retries=5)) as client:
         with pytest.raises(APITimeoutError):
             client.call(LIST_MODELS)
         gateway.play = lambda _request: json_reply(
@@ -180,7 +179,7 @@ def test_a_slow_response_ends_with_the_deadline(
 ) -> None:
     """A response that never ends times out at the deadline, and its connection is closed."""
     gateway.play = lambda _request: sse_reply([b":\n"] * 500, pause=0.02)
-    with hands(kind, settings_for(gateway, deadline=0.1, max_retries=0)) as client:
+    with hands(kind, create_settings(gateway, deadline=0.1, max_retries=0)) as client:
         streamed = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
         ask = partial(client.stream, streamed) if stream else partial(client.call, LIST_MODELS)
         with pytest.raises(APITimeoutError):
@@ -199,7 +198,7 @@ def test_redirects_are_errors(
     gateway.play = lambda _request: Reply(b"", status, headers=(("Location", place),))
     with httpx.Client(follow_redirects=True) as one:
         own: Any = one if kind is SyncHands else httpx.AsyncClient(follow_redirects=True)
-        with hands(kind, settings_for(gateway), http_client=own if injected else None) as client:
+        with hands(kind, create_settings(gateway), http_client=own if injected else None) as client:
             with pytest.raises(BadRequestError) as raised:
                 client.call(LIST_MODELS)
             with pytest.raises(BadRequestError):
@@ -216,7 +215,7 @@ def test_cookies_are_not_sent_back(gateway: Loopback, kind: type[Any]) -> None:
     gateway.play = lambda _request: json_reply(
         OK, headers=(("Set-Cookie", "connect.sid=s; Path=/"),)
     )
-    with hands(kind, settings_for(gateway)) as client:
+    with hands(kind, create_settings(gateway)) as client:
         for _ in range(3):
             client.call(LIST_MODELS)
     assert all("cookie" not in request.headers for request in gateway.requests)
@@ -228,7 +227,7 @@ def test_streams_yield_bytes_unchanged(gateway: Loopback, kind: type[Any]) -> No
     """A stream yields the bytes that were sent, and does not request compression."""
     pieces = [b"data: {}\n\n", "data: é\n".encode()[:7], "data: é\n\n".encode()[7:]]
     gateway.play = lambda _request: sse_reply(pieces)
-    with hands(kind, settings_for(gateway)) as client:
+    with hands(kind, create_settings(gateway)) as client:
         got = client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
     assert b"".join(got) == b"".join(pieces)
     assert gateway.requests[0].headers["accept-encoding"] == "identity"
@@ -244,7 +243,7 @@ def test_an_interrupted_stream_is_an_error(
 ) -> None:
     """A body that ends before its length raises an error of this package."""
     gateway.play = lambda _request: Reply(b"data: {}\n\n", content_type=content_type, cut=True)
-    with hands(kind, settings_for(gateway)) as client, pytest.raises(XAILowCodeError):
+    with hands(kind, create_settings(gateway)) as client, pytest.raises(XAILowCodeError):
         client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
     assert len(gateway.requests) == 1
     assert pauses == []
@@ -258,7 +257,7 @@ def test_an_unexpected_response_does_not_quote_the_token(
     secret = "canary-without-the-usual-form"
     settings = Settings.create(api_token=secret, base_url=gateway.base_url)
     for move in (json_reply({"wrong": secret}), Reply(secret.encode()), json_reply([secret])):
-        gateway.play = always(move)
+        gateway.play = always_reply(move)
         with hands(kind, settings) as client, pytest.raises(InvalidResponseError) as raised:
             client.call(LIST_MODELS)
         assert secret not in f"{raised.value} {vars(raised.value)}"
@@ -287,7 +286,7 @@ def test_custom_clients(kind: type[Any]) -> None:
 def test_one_pool_per_event_loop(gateway: Loopback) -> None:
     """A client works in several ``asyncio.run`` calls, with one pool for each."""
     gateway.play = lambda _request: json_reply(OK)
-    client = AsyncAPIClient(settings_for(gateway))
+    client = AsyncAPIClient(create_settings(gateway))
 
     async def three() -> None:
         await asyncio.gather(*(client.call(LIST_MODELS) for _ in range(3)))
@@ -305,12 +304,12 @@ def test_one_pool_per_event_loop(gateway: Loopback) -> None:
 async def test_a_closed_client_can_be_used_again(gateway: Loopback) -> None:
     """A closed client opens new connections when it is used again."""
     gateway.play = lambda _request: json_reply(OK)
-    async with AsyncAPIClient(settings_for(gateway)) as twin:
+    async with AsyncAPIClient(create_settings(gateway)) as twin:
         await twin.call(LIST_MODELS)
         await twin.aclose()
         await twin.aclose()
         await twin.call(LIST_MODELS)
-    with SyncAPIClient(settings_for(gateway)) as client:
+    with SyncAPIClient(create_settings(gateway)) as client:
         await asyncio.to_thread(client.call, LIST_MODELS)
         client.close()
         client.close()
@@ -320,9 +319,9 @@ async def test_a_closed_client_can_be_used_again(gateway: Loopback) -> None:
 
 async def test_a_cancelled_call_closes_its_connection(gateway: Loopback) -> None:
     """Cancelling a call before or during its response closes the connection."""
-    async with AsyncAPIClient(settings_for(gateway)) as client:
+    async with AsyncAPIClient(create_settings(gateway)) as client:
         for move in (Stall(), Reply(b"{", stall=True)):
-            gateway.play = always(move)
+            gateway.play = always_reply(move)
             task = asyncio.create_task(client.call(LIST_MODELS))
             while not gateway.requests:  # noqa: ASYNC110 - another thread fills it
                 await asyncio.sleep(0.01)
@@ -342,7 +341,7 @@ async def test_a_cancelled_call_closes_its_connection(gateway: Loopback) -> None
 def test_copies_and_pickles_of_clients(gateway: Loopback, cls: type[Any], travel: Any) -> None:
     """A copied or pickled client has the same settings and a pool of its own."""
     gateway.play = lambda _request: json_reply(OK)
-    client = cls(settings_for(gateway))
+    client = cls(create_settings(gateway))
     other = travel(client)
     assert other.settings == client.settings
     if cls is SyncAPIClient:
@@ -355,7 +354,7 @@ def test_copies_and_pickles_of_clients(gateway: Loopback, cls: type[Any], travel
 def test_an_unreferenced_client_closes_its_pool(gateway: Loopback) -> None:
     """The sockets of a client are closed with its last reference."""
     gateway.play = lambda _request: json_reply(OK)
-    client = SyncAPIClient(settings_for(gateway))
+    client = SyncAPIClient(create_settings(gateway))
     client.call(LIST_MODELS)
     assert gateway.open_connections == 1
     del client
@@ -368,7 +367,7 @@ def test_an_unreferenced_client_closes_its_pool(gateway: Loopback) -> None:
 def test_a_forked_child_has_connections_of_its_own(gateway: Loopback) -> None:
     """Parent and child continue after a fork on different connections."""
     gateway.play = lambda _request: json_reply(OK)
-    with SyncAPIClient(settings_for(gateway)) as client:
+    with SyncAPIClient(create_settings(gateway)) as client:
         client.call(LIST_MODELS)
         child = os.fork()
         if not child:
@@ -388,7 +387,7 @@ def test_threads_share_a_client(gateway: Loopback) -> None:
     """Threads that start at once create one pool, and all calls succeed."""
     gateway.play = lambda _request: json_reply(OK)
     answers: list[Any] = []
-    with SyncAPIClient(settings_for(gateway)) as client:
+    with SyncAPIClient(create_settings(gateway)) as client:
         threads = [
             threading.Thread(target=lambda: answers.append(client.call(LIST_MODELS)))
             for _ in range(8)

@@ -1,9 +1,4 @@
-"""Law: the token is on the wire, once, quoted, and nowhere else that anybody could look.
-
-A canary token goes through calls that succeed and calls that fail in every way, while everything
-is watched that logs, prints, records or reports. One leak made on purpose proves that the watch
-sees.
-"""
+"""The token is only in the request target; timeouts, error mapping and size limits."""
 
 import gzip
 import pickle
