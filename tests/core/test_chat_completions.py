@@ -210,10 +210,11 @@ systems = st.builds(
 )
 
 
-def has_content(message: Message) -> bool:
-    """Return whether an assistant message has text or tool calls; xAI rejects others."""
+def has_content(message: Message, results: set[str], *, is_last: bool) -> bool:
+    """Return whether an assistant message has text or answered tool calls; xAI rejects others."""
     return any(
-        isinstance(part, ToolCallPart) or (isinstance(part, TextPart) and part.text)
+        (isinstance(part, ToolCallPart) and (is_last or part.id in results))
+        or (isinstance(part, TextPart) and part.text)
         for part in message.parts
     )
 
@@ -223,7 +224,14 @@ def test_any_conversation(messages: list[Message]) -> None:
     """Content is never null, names are sent for users only, each result is one message."""
     body = render(*messages)["messages"]
     results = sum(len(message.parts) for message in messages if message.role == "tool")
-    others = [m for m in messages if m.role not in {"tool", "assistant"} or has_content(m)]
+    ids = {part.call_id for m in messages for part in m.parts if isinstance(part, ToolResultPart)}
+    others = [
+        m
+        for position, m in enumerate(messages)
+        if m.role == "user"
+        or (m.role == "system" and any(part != TextPart("") for part in m.parts))
+        or (m.role == "assistant" and has_content(m, ids, is_last=position == len(messages) - 1))
+    ]
     assert len(body) == len(others) + results
     for sent in body:
         assert isinstance(sent["content"], str | list)

@@ -206,8 +206,10 @@ def test_a_response_can_be_sent_back(body: dict[str, Any]) -> None:
     "finish_reason", ["stop", "length", "tool_calls", "content_filter", "", None, "end_turn", 5]
 )
 def test_finish_reasons(finish_reason: Any) -> None:
-    """The reason is tool_calls if there are calls, else xAI's reason, or stop."""
-    assert normalize_finish_reason(finish_reason, has_calls=True) == "tool_calls"
+    """The reason is tool_calls if there are calls that are not truncated, else xAI's, or stop."""
+    truncated = finish_reason in {"length", "content_filter"}
+    expected = finish_reason if truncated else "tool_calls"
+    assert normalize_finish_reason(finish_reason, has_calls=True) == expected
     is_reason = isinstance(finish_reason, str) and finish_reason not in {"", "end_turn"}
     expected = finish_reason if is_reason else "stop"
     assert normalize_finish_reason(finish_reason, has_calls=False) == expected

@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -124,10 +125,12 @@ def replace_surrogates(document: Any) -> Any:
             return document.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case dict():
             return {
-                replace_surrogates(key): replace_surrogates(value)
+                (replace_surrogates(key) if isinstance(key, str) else key): replace_surrogates(
+                    value
+                )
                 for key, value in document.items()
             }
-        case list():
+        case list() | tuple():
             return [replace_surrogates(item) for item in document]
         case _:
             return document
@@ -216,16 +219,11 @@ def dumps(document: Any) -> bytes:
     """
     try:
         body = orjson.dumps(document)
-    except TypeError as error:
-        location = next(_find_unserializable(document), None)
-        if location is not None:
-            raise UsageError(
-                f"{location}: not serializable as JSON ({error}).",
-                field=location,
-                hint="Use strings without lone surrogates, numbers, bool, list, dict or None.",
-            ) from None
-        # Only integers of more than 64 bits are left.
-        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    except TypeError:
+        # Half a character in a tool result must not make a conversation unusable.
+        with suppress(RecursionError):
+            document = replace_surrogates(document)
+        body = _dumps_exactly(document)
     # The string "null" is frequent in JSON schemas, and cannot be NaN.
     has_null = body.count(b"null") > body.count(b'"null"')
     if has_null and (location := next(_find_unserializable(document), "")):
@@ -235,6 +233,35 @@ def dumps(document: Any) -> bytes:
             hint="Use a finite number, or omit the field.",
         )
     return body
+
+
+def _dumps_exactly(document: Any) -> bytes:
+    """Serialize a document with integers of more than 64 bits, or raise for what is not JSON."""
+    try:
+        return orjson.dumps(document)
+    except TypeError as error:
+        location = next(_find_unserializable(document), None)
+        if location is not None:
+            raise UsageError(
+                f"{location}: not serializable as JSON ({error}).",
+                field=location,
+                hint="Use strings, numbers, bool, list, dict with string keys, or None.",
+            ) from None
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def dumps_text(value: Any) -> str:
+    """Serialize any value as text for a model; what is not JSON becomes a string.
+
+    Example:
+        >>> dumps_text([{"type": "file", "name": "a.txt"}])
+        '[{"type": "file", "name": "a.txt"}]'
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # a key that is no string, or a circle
+        text = str(value)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _find_unserializable(document: Any) -> Iterator[str]:

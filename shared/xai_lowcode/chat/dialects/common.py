@@ -1,7 +1,8 @@
 """Functions that several dialects use: parsing, unsupported parts, replay of output items."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from xai_lowcode._internal import json
@@ -14,6 +15,7 @@ from xai_lowcode.types.messages import (
     ServerToolPart,
     TextPart,
     ToolCallPart,
+    ToolResultPart,
 )
 from xai_lowcode.types.responses import Usage
 
@@ -119,6 +121,35 @@ def _load_arguments(call: ToolCallPart) -> Any:
         return json.parse_arguments(call.arguments)
     except json.JSONDecodeError:
         return call.arguments
+
+
+def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Message]]:
+    """Yield the messages with their positions, without what xAI would reject.
+
+    Left out are empty system messages, which frameworks send for no prompt, and tool calls that
+    were never answered, such as those of a truncated response.
+    """
+    results = {
+        part.call_id
+        for message in messages
+        for part in message.parts
+        if isinstance(part, ToolResultPart)
+    }
+    last = len(messages) - 1
+    for position, message in enumerate(messages):
+        if message.role == "system" and all(part == TextPart("") for part in message.parts):
+            continue
+        if message.role == "assistant" and position != last:
+            yield position, _without_unanswered_calls(message, results)
+        else:
+            yield position, message
+
+
+def _without_unanswered_calls(message: Message, results: set[str]) -> Message:
+    parts = tuple(
+        part for part in message.parts if not isinstance(part, ToolCallPart) or part.id in results
+    )
+    return message if len(parts) == len(message.parts) else replace(message, parts=parts)
 
 
 def interrupted_error(

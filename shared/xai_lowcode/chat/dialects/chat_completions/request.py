@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from xai_lowcode._internal import json
-from xai_lowcode.chat.dialects.common import skip_part, unsupported_part_error
+from xai_lowcode.chat.dialects.common import numbered_messages, skip_part, unsupported_part_error
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import response_schema, tool_parameters
 from xai_lowcode.types.messages import (
@@ -67,7 +67,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
 
 def _render_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
     rendered: list[dict[str, Any]] = []
-    for position, message in enumerate(messages):
+    for position, message in numbered_messages(messages):
         if message.role == "tool":
             rendered += [_render_tool_result(part, position) for part in message.parts]
         elif message.role == "assistant":

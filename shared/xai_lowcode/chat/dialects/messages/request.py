@@ -6,7 +6,12 @@ from typing import Any
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
-from xai_lowcode.chat.dialects.common import can_replay_items, skip_part, unsupported_part_error
+from xai_lowcode.chat.dialects.common import (
+    can_replay_items,
+    numbered_messages,
+    skip_part,
+    unsupported_part_error,
+)
 from xai_lowcode.chat.dialects.messages.response import parse_content
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import tool_parameters
@@ -51,8 +56,8 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         "messages": list(_render_messages(request.messages)),
     }
     system_messages = [message for message in request.messages if message.role == "system"]
-    if system_messages:
-        body["system"] = "\n\n".join(filter(None, map(_render_system_message, system_messages)))
+    if system := "\n\n".join(filter(None, map(_render_system_message, system_messages))):
+        body["system"] = system
     body |= request.given(("temperature", "top_p"))
     if request.stop:
         body["stop_sequences"] = list(request.stop)
@@ -73,7 +78,7 @@ def _render_system_message(message: Message) -> str:
 
 def _render_messages(messages: Sequence[Message]) -> Iterator[Json]:
     """Render the messages; consecutive tool results become one user message."""
-    numbered = [entry for entry in enumerate(messages) if entry[1].role != "system"]
+    numbered = [entry for entry in numbered_messages(messages) if entry[1].role != "system"]
     for role, group in groupby(numbered, key=lambda entry: entry[1].role):
         if role == "tool":
             results = [

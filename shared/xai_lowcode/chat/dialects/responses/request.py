@@ -4,7 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode._internal import json
-from xai_lowcode.chat.dialects.common import can_replay_items, skip_part, unsupported_part_error
+from xai_lowcode.chat.dialects.common import (
+    can_replay_items,
+    numbered_messages,
+    skip_part,
+    unsupported_part_error,
+)
 from xai_lowcode.chat.dialects.responses.response import parse_output
 from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.errors import UsageError
@@ -55,7 +60,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         "model": request.model,
         "input": [
             item
-            for position, message in enumerate(request.messages)
+            for position, message in numbered_messages(request.messages)
             for item in _render_message(message, position)
         ],
     }
