@@ -159,6 +159,6 @@ def normalize_finish_reason(reason: Any, *, has_calls: bool) -> str:
     xAI and gateways return "stop", "" and null beside tool calls, and "end_turn" of the Messages
     API; agents that rely on these values stop too early.
     """
-    if has_calls and reason not in _TRUNCATED:
+    if has_calls and not (isinstance(reason, str) and reason in _TRUNCATED):
         return "tool_calls"
     return reason if isinstance(reason, str) and reason not in {"", "end_turn"} else "stop"
