@@ -53,7 +53,7 @@ def read_schema(source: Any, *, field: str) -> NamedSchema:
         return NamedSchema(source.name, source.description or "", parameters)
     elif is_type(source):
         return read_type(replace_typed_dicts(source))
-    elif callable(source):
+    elif callable(source) and hasattr(source, "__name__"):
         return _read_function(source)
     raise UsageError(
         f"{field}: {source!r} is not a tool or schema.",
@@ -80,16 +80,15 @@ def _read_tool(tool: BaseTool) -> NamedSchema:
 
 
 def _read_function(function: Callable[..., Any]) -> NamedSchema:
-    name = getattr(function, "__name__", type(function).__name__)
     arguments = create_schema_from_function(
-        name,
+        function.__name__,
         function,
         filter_args=(),
         parse_docstring=True,
         error_on_invalid_docstring=False,
         include_injected=False,
     )
-    return NamedSchema(name, arguments.__doc__ or "", read_type(arguments).schema)
+    return NamedSchema(function.__name__, arguments.__doc__ or "", read_type(arguments).schema)
 
 
 # --- TypedDicts ---------------------------------------------------------------------------------
@@ -170,9 +169,8 @@ def _read_annotation(metadata: tuple[Any, ...]) -> dict[str, Any]:
         case (str(description),):
             return {"description": description}
         case (default,) | (default, str() | None) if isinstance(default, _PLAIN):
-            description = metadata[1] if len(metadata) > 1 else None
             options = {} if default is ... else {"default": default}
-            return {**options, "description": description}
+            return {**options, "description": metadata[1] if len(metadata) > 1 else None}
         case _:
             return {}
 

@@ -28,6 +28,7 @@ from langchain_xai_lowcode._tools import to_json_schema_format, to_openai_functi
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema.sources import wrap_value
+from xai_lowcode.types.responses import REFUSAL_REASONS
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 Bind = Callable[..., Runnable[LanguageModelInput, AIMessage]]
@@ -147,8 +148,10 @@ class _Target:
 def _create_validator(source: Any) -> Callable[[str], Any] | None:
     """Return a function that creates an object from JSON; None if objects remain dicts."""
     if isinstance(source, type) and is_basemodel_subclass(source):
-        parse: Callable[[str], Any] = getattr(source, "model_validate_json", None) or getattr(
-            source, "parse_raw"
+        pydantic_class: Any = source
+        is_v2 = hasattr(source, "model_validate_json")
+        parse: Callable[[str], Any] = (
+            pydantic_class.model_validate_json if is_v2 else pydantic_class.parse_raw
         )
         return parse
     if not is_type(source) or is_typeddict(source) or is_dataclass(source):
@@ -209,19 +212,23 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             return False, None
         if not partial and not generation.text.strip():
             raise OutputParserException("The model returned an empty message instead of JSON.")
-        data = JsonOutputParser().parse_result([generation], partial=partial)
+        data = JsonOutputParser().parse_result([Generation(text=generation.text)], partial=partial)
         return data is not None, data
 
 
 def _check_complete(message: BaseMessage) -> None:
+    finish_reason = message.response_metadata.get("finish_reason")
     refusals = (block for block in message.content_blocks if block["type"] == "refusal")
-    if (refusal := next(refusals, None)) is not None:
+    refusal: Any = next(refusals, None)
+    if refusal is None and finish_reason in REFUSAL_REASONS:
+        refusal = {"type": "refusal", "refusal": message.text}
+    if refusal is not None:
         refusal_error = getattr(exceptions, "ModelRefusalError", None)
         if refusal_error is not None:
             raise refusal_error.from_refusal(refusal, raw_message=message)
         # Before langchain-core 1.7.5.
         raise OutputParserException(f"The model refused the request: {refusal['refusal']}")
-    if message.response_metadata.get("finish_reason") == "length":
+    if finish_reason == "length":
         raise OutputParserException(
             "The output reached max_tokens before the JSON object was complete. Raise max_tokens.",
             llm_output=message.text,

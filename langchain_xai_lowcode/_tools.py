@@ -48,6 +48,8 @@ def _to_openai_tool(tool: Any, *, strict: bool | None, clean: bool) -> dict[str,
 
 def to_openai_function(named: NamedSchema, *, strict: bool | None, clean: bool) -> dict[str, Any]:
     """Return a function in OpenAI's format; see ``to_openai_tools``."""
+    if not named.schema:  # a function without parameters
+        named = replace(named, schema={"type": "object", "properties": {}})
     parameters = _prepare(named, field="tools", strict=strict, clean=clean)
     function = {"name": named.name, "description": named.description, "parameters": parameters}
     strict = named.strict if strict is None else strict
@@ -121,9 +123,9 @@ def to_json_schema_format(
     named: NamedSchema, *, strict: bool | None, clean: bool
 ) -> dict[str, Any]:
     """Return a ``json_schema`` response format in OpenAI's format."""
-    name = sanitize_name(named.name or "answer")
-    renamed = replace(named, name=name, schema=named.describe())
-    schema = _prepare(renamed, field="response_format", strict=strict, clean=clean)
+    described = replace(named, name=named.name or "answer", schema=named.describe())
+    schema = _prepare(described, field="response_format", strict=strict, clean=clean)
+    name = sanitize_name(described.name)
     return {
         "type": "json_schema",
         "json_schema": {"name": name, "schema": schema, "strict": True},

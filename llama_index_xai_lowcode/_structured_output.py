@@ -26,6 +26,7 @@ from pydantic_core import from_json
 from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._request import json_schema_format
 from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.types.responses import REFUSAL_REASONS
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -95,12 +96,14 @@ def _parse(response: ChatResponse, output_cls: type[M], method: "StructuredOutpu
 
 
 def _describe_failure(response: ChatResponse, content: str, error: ValidationError) -> str:
-    if response.additional_kwargs.get("finish_reason") == "length":
+    finish_reason = response.additional_kwargs.get("finish_reason")
+    if finish_reason == "length":
         return "it was truncated at max_tokens."
-    if refusal := response.message.additional_kwargs.get("refusal"):
-        return f"the model refused: {refusal}"
+    text, refusal = response.message.content, response.message.additional_kwargs.get("refusal")
+    if refusal or finish_reason in REFUSAL_REASONS:
+        return f"the model refused: {refusal or text}"
     if not content:
-        return f"it contains no JSON, but {response.message.content or ''!r}."
+        return f"it contains no JSON, but {text or ''!r}."
     return str(error)
 
 

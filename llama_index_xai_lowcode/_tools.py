@@ -72,7 +72,9 @@ def _get_parameters(metadata: ToolMetadata, *, sanitize: bool) -> Mapping[str, A
     def create_schema() -> Mapping[str, Any]:
         # LlamaIndex keeps only some keywords of the root, without the reference of a recursive
         # class.
-        schema = metadata.get_parameters_dict() if fn_schema is None else read_type(fn_schema).schema
+        schema = (
+            metadata.get_parameters_dict() if fn_schema is None else read_type(fn_schema).schema
+        )
         return sanitize_schema(schema, field="tools", name=name) if sanitize else schema
 
     name = metadata.get_name()

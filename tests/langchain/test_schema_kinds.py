@@ -3,22 +3,22 @@
 ``jsonschema`` judges instances by what is sent as pydantic, or as the given schema, judges them.
 """
 
-import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, NotRequired
 
 import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.tools import StructuredTool, tool
 from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, ValidationError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode._schemas import read_schema
+from tests.core.schema_instances import vary
 from tests.langchain.helpers import APIS
 from xai_lowcode.errors import UsageError
 
@@ -30,12 +30,12 @@ class Part(BaseModel):
 
     name: str
     parts: list["Part"] = []
-    spare: Optional["Part"] = None
+    spare: "Part | None" = None
 
 
 class Address(BaseModel):
     street: str
-    country: Literal["at", None] = None
+    country: Literal["at", None] = None  # noqa: PYI061 - null in an enum
 
 
 class Company(BaseModel):
@@ -85,7 +85,10 @@ SCHEMA = {
     "$defs": {
         "part": {
             "type": "object",
-            "properties": {"name": {"type": "string"}, "parts": {"items": {"$ref": "#/$defs/part"}}},
+            "properties": {
+                "name": {"type": "string"},
+                "parts": {"items": {"$ref": "#/$defs/part"}},
+            },
             "required": ["name"],
         }
     },
@@ -131,6 +134,7 @@ OBJECTS: dict[str, tuple[Any, Any, Any]] = {
     "closed class": (Closed, Closed, {"size": 2}),
     "TypedDict": (TypedPart, TypedPart, TYPED),
     "dataclass": (DataPart, DataPart, DATA),
+    "map": (RootModel[dict[str, int]], dict[str, int], {"a": 1}),
     "JSON schema": (SCHEMA, SCHEMA, DATA),
     "OpenAI's schema": ({"name": "p", "schema": PARAMETERS, "strict": True}, SCHEMA, DATA),
     "OpenAI's format": (
@@ -172,10 +176,9 @@ TOOLS: dict[str, tuple[Any, Any, Any]] = {
     ),
 }
 OTHERS: dict[str, tuple[Any, Any]] = {
-    "union of classes": (Part | Closed, PART),
     "Enum": (Shade, "light"),
     "list": (list[Part], [PART]),
-    "union with None": (Optional[Part], None),
+    "union with None": (Part | None, None),
     "integer": (int, 7),
     "literal": (Literal["a", "b"], "a"),
     "root model": (Names, ["a"]),
@@ -196,21 +199,6 @@ def get_judge(reference: Any) -> Callable[[Any], bool]:
         return True
 
     return judge
-
-
-def vary(value: Any) -> Iterator[Any]:
-    """Yield a value, and values with one change: another type, a missing or an unknown key."""
-    yield value
-    yield from (None, True, 0, 7, "a", [], {}, [None], {"name": "a"})
-    if isinstance(value, dict):
-        for key in value:
-            rest = {name: copy.deepcopy(old) for name, old in value.items() if name != key}
-            yield rest
-            yield from ({**rest, key: changed} for changed in vary(value[key]))
-        yield {**value, "unknown": 1}
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from ([*value[:i], changed, *value[i + 1 :]] for changed in vary(item))
 
 
 def check_meaning(schema: Any, reference: Any, instance: Any) -> None:
@@ -279,6 +267,19 @@ def test_other_values_are_wrapped(chat: Chat, gateway: Any, kind: str, method: A
         assert not sent.is_valid(value)
     with pytest.raises(UsageError, match="not an object"):
         chat().with_structured_output(source, method="json_mode")
+    with pytest.raises(UsageError, match="not an object at its root"):
+        chat().bind_tools([], response_format=source)
+
+
+def test_unions_of_classes_are_wrapped(chat: Chat, gateway: Any) -> None:
+    """The class of the union that fits is returned, by every API."""
+    for api in APIS:
+        llm: Any = chat(api=api).with_structured_output(Part | Closed, include_raw=True)
+        assert isinstance(llm.invoke("Hello 7")["parsed"], Part | Closed)
+        schema = get_sent_schema(gateway.requests[-1].body)
+        check_meaning(
+            schema["properties"]["value"] | {"$defs": schema["$defs"]}, Part | Closed, PART
+        )
 
 
 @pytest.mark.parametrize("source", [Callable[[int], int], {"unknown": 1}, 5, ["a"]])

@@ -1,6 +1,7 @@
 """JSON schemas with names, read from what people pass as a tool or as a schema of objects."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, is_dataclass
@@ -85,7 +86,8 @@ def read_type(source: Any) -> NamedSchema:
         >>> read_type(Node).schema["properties"]
         {'children': {'items': {'$ref': '#/$defs/Node'}, 'type': 'array'}}
     """
-    name = getattr(source, "__name__", None) or str(source)
+    # Without modules: list[Person].
+    name = source.__name__ if isinstance(source, type) else re.sub(r"\w+\.", "", str(source))
     try:
         if hasattr(source, "model_json_schema"):
             schema = source.model_json_schema()

@@ -149,6 +149,10 @@ class ChatResponse:
         return self.choices[0].finish_reason
 
 
+REFUSAL_REASONS = frozenset({"refusal", "content_filter"})
+"""Finish reasons of refusals that are no field of their own; the text is the refusal's, if any."""
+
+
 def normalize_finish_reason(reason: Any, *, has_calls: bool) -> str:
     """Return the finish reason; ``"tool_calls"`` whenever there are tool calls.
 
