@@ -152,6 +152,9 @@ class ChatResponse:
 # The response may have ended inside a tool call.
 _TRUNCATED = frozenset({"length", "content_filter"})
 
+REFUSAL_REASONS = frozenset({"refusal", "content_filter"})
+"""Finish reasons of refusals that are no field of their own; the text is the refusal's, if any."""
+
 
 def normalize_finish_reason(reason: Any, *, has_calls: bool) -> str:
     """Return the finish reason; ``"tool_calls"`` if there are tool calls that are not truncated.
