@@ -37,7 +37,6 @@ def build_structured_output(
     include_raw: bool,
     strict: bool | None,
     clean: bool,
-    parallel_tool_calls: bool | None = False,
 ) -> Runnable[LanguageModelInput, Any]:
     """Return a chain of the model and an output parser.
 
@@ -49,7 +48,6 @@ def build_structured_output(
         include_raw: Return a dict with the message, the object and the parsing error.
         strict: Make the schema strict.
         clean: Convert the schema to the subset that xAI supports.
-        parallel_tool_calls: The option for ``"function_calling"``; None leaves it out.
 
     Raises:
         UsageError: ``method`` is unknown, or ``schema`` is missing.
@@ -68,13 +66,12 @@ def build_structured_output(
             parser = _json_parser(schema)
         case "function_calling":
             name = convert_to_openai_tool(schema)["function"]["name"]
-            parallel = {"parallel_tool_calls": parallel_tool_calls}
             llm = bind_tools(
                 [schema],
                 tool_choice=name,
                 strict=strict,
                 ls_structured_output_format=traced,
-                **({} if parallel_tool_calls is None else parallel),
+                parallel_tool_calls=False,
             )
             parser = _tool_call_parser(schema, name)
         case _:

@@ -13,6 +13,7 @@ from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIO
 from xai_lowcode.chat.dialects.chat_completions.response import parse_usage
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.types.events import TextDelta
+from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse, normalize_finish_reason
 
@@ -190,8 +191,10 @@ def test_tool_calls_in_pieces_are_put_together_by_index(body: dict[str, Any], si
 def test_a_reply_can_be_sent_back(body: dict[str, Any]) -> None:
     """A reply as a turn of the next request repeats text, thoughts and calls unchanged."""
     said = body["choices"][0]["message"]
-    request = ChatRequest(model="grok-4.7", messages=(DIALECT.parse(body).choices[0].message,))
-    sent = DIALECT.render(request, stream=False)["messages"]
+    question = Message("user", (TextPart("Hello"),))
+    reply = DIALECT.parse(body).choices[0].message
+    request = ChatRequest(model="grok-4.7", messages=(question, reply))
+    sent = DIALECT.render(request, stream=False)["messages"][1:]
     if not (said["content"] or said.get("tool_calls")):
         assert sent == []
         return
