@@ -84,8 +84,9 @@ class ImageFields(ClientFields):
     def _image_request(self, image_format: Any, *layers: Mapping[str, Any]) -> ImageRequest:
         """Build a request of the fields, ``model_kwargs`` and the options of a call."""
         fields = {name: getattr(self, name) for name in _IMAGE_FIELDS}
-        # model_kwargs can be changed after the constructor has checked them.
-        if (error := credential_error(self.model_kwargs, known=_KNOWN)) is not None:
+        # The dicts can be changed after the constructor has checked them.
+        further = {"model_kwargs": self.model_kwargs, "extra_body": self.extra_body}
+        if (error := self._credential_error(further)) is not None:
             raise error
         return build_image_request(
             {**fields, "response_format": image_format}, self.model_kwargs, *layers

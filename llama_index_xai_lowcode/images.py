@@ -48,7 +48,7 @@ class XAIImageGenerator:
             request body.
         options: ``timeout``, ``deadline``, ``max_retries``, ``max_concurrency``, ``proxy``,
             ``verify``, ``max_response_bytes``, ``url_format`` and ``allow_insecure_http``; see
-            ``XAILowCode``. Defaults of the arguments of ``generate`` such as ``quality`` and any
+            ``XAILowCode``, also for the aliases of the arguments above. Defaults of the arguments of ``generate`` such as ``quality`` and any
             others become part of ``additional_kwargs``; unknown ones with a warning.
 
     Raises:
@@ -76,9 +76,11 @@ class XAIImageGenerator:
         **options: Any,
     ) -> None:
         self.model = model
-        options = {_ALIASES.get(name, name): value for name, value in options.items()}
-        api_token = options.pop("api_token", None) if api_token is None else api_token
-        base_url = options.pop("base_url", None) if base_url is None else base_url
+        api_key, api_base = options.pop("api_key", None), options.pop("api_base", None)
+        async_http_client = options.pop("async_http_client", None)
+        api_token = api_key if api_token is None else api_token
+        base_url = api_base if base_url is None else base_url
+        http_async_client = async_http_client if http_async_client is None else http_async_client
         moved = dict(additional_kwargs or {})
         error = credential_error(options, known=_KNOWN | _SETTINGS) or _credential_error(moved)
         if error is not None:
@@ -201,7 +203,6 @@ class XAIImageGenerator:
 
 _OPTIONS = ("n", "aspect_ratio", "resolution", "response_format", "quality")
 _SETTINGS = frozenset({*Settings.model_fields, "allow_insecure_http"})
-_ALIASES = {"api_key": "api_token", "api_base": "base_url"}
 
 
 def _credential_error(options: Mapping[str, Any]) -> UsageError | None:
