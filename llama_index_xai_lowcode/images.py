@@ -48,8 +48,8 @@ class XAIImageGenerator:
             request body.
         options: ``timeout``, ``deadline``, ``max_retries``, ``max_concurrency``, ``proxy``,
             ``verify``, ``max_response_bytes``, ``url_format`` and ``allow_insecure_http``; see
-            ``XAILowCode``, also for the aliases of the arguments above. Defaults of the arguments of ``generate`` such as ``quality`` and any
-            others become part of ``additional_kwargs``; unknown ones with a warning.
+            ``XAILowCode``. Arguments of ``generate`` such as ``quality`` become part of
+            ``additional_kwargs``. Unknown ones do too, with a warning.
 
     Raises:
         UsageError: The token is missing or invalid, a setting has an invalid value, or an option is

@@ -1,6 +1,7 @@
 """Unknown parameters, the sizes of OpenAI's images, and the values of image options."""
 
 import warnings
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -113,7 +114,9 @@ def test_other_sizes_are_refused(size: Any) -> None:
 @pytest.mark.parametrize("name", CHOICES)
 def test_values_of_image_options(name: str) -> None:
     """Each value is sent; others are refused, and the error lists the values and the way out."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "images.md").read_text()
     for value in CHOICES[name]:
+        assert f"`{value}`" in page
         assert ImageRequest(prompt="A fox", **{name: value}).render()[name] == value
     for wrong in ("high", "7:3", "4k", "", 1, ["auto"], True):
         with pytest.raises(
