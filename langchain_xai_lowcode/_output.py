@@ -14,8 +14,9 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode.chat.tool_calls import parse_tool_calls
 from xai_lowcode.types.events import ResponseStarted
-from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart, ToolCallPart
+from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 Block = dict[str, Any]
@@ -72,7 +73,7 @@ def _to_message(
     stored: bool,
     with_headers: bool,
 ) -> AIMessage:
-    tool_calls, invalid_tool_calls = _to_tool_calls(choice.tool_calls)
+    tool_calls, invalid_tool_calls = _to_tool_calls(choice)
     additional_kwargs = build_additional_kwargs(response.citations, choice.items, choice.dialect)
     if choice.reasoning:
         additional_kwargs["reasoning_content"] = choice.reasoning
@@ -111,17 +112,10 @@ def _to_content(choice: Choice) -> str | list[str | dict[Any, Any]]:
     return [*blocks, {"type": "text", "text": choice.text}] if choice.text else blocks
 
 
-def _to_tool_calls(
-    calls: tuple[ToolCallPart, ...],
-) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+def _to_tool_calls(choice: Choice) -> tuple[list[ToolCall], list[InvalidToolCall]]:
     valid, invalid = [], []
-    for call in calls:
-        error = "The arguments are not a JSON object."
-        try:
-            arguments = json.loads(call.arguments or "{}")
-        except json.JSONDecodeError as decode_error:
-            arguments, error = None, f"The arguments are not valid JSON: {decode_error}"
-        if isinstance(arguments, dict):
+    for call, arguments, error in parse_tool_calls(choice.tool_calls, choice.finish_reason):
+        if arguments is not None:
             valid.append(tool_call(name=call.name, args=arguments, id=call.id))
         else:
             invalid.append(

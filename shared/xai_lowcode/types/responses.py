@@ -149,12 +149,16 @@ class ChatResponse:
         return self.choices[0].finish_reason
 
 
+# The response may have ended inside a tool call.
+_TRUNCATED = frozenset({"length", "content_filter"})
+
+
 def normalize_finish_reason(reason: Any, *, has_calls: bool) -> str:
-    """Return the finish reason; ``"tool_calls"`` whenever there are tool calls.
+    """Return the finish reason; ``"tool_calls"`` if there are tool calls that are not truncated.
 
     xAI and gateways return "stop", "" and null beside tool calls, and "end_turn" of the Messages
     API; agents that rely on these values stop too early.
     """
-    if has_calls:
+    if has_calls and not (isinstance(reason, str) and reason in _TRUNCATED):
         return "tool_calls"
     return reason if isinstance(reason, str) and reason not in {"", "end_turn"} else "stop"
