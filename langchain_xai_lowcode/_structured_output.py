@@ -44,7 +44,6 @@ def build_structured_output(
     strict: bool | None,
     clean: bool,
     tools: Sequence[Any] = (),
-    parallel_tool_calls: bool | None = False,
 ) -> Runnable[LanguageModelInput, Any]:
     """Return a chain of the model and an output parser.
 
@@ -57,7 +56,6 @@ def build_structured_output(
         strict: Make the schema strict.
         clean: Convert the schema to the subset that xAI supports.
         tools: Tools that the model may call instead of returning the object.
-        parallel_tool_calls: The option for ``"function_calling"``; None leaves it out.
 
     Raises:
         UsageError: ``method`` is unknown, or ``schema`` is missing or not supported.
@@ -73,8 +71,7 @@ def build_structured_output(
     parser = StructuredOutputParser(target=target)
     if method == "function_calling" and target is not None:
         parser = StructuredOutputParser(target=target, tool_name=target.named.name)
-        if parallel_tool_calls is not None:
-            options["parallel_tool_calls"] = parallel_tool_calls
+        options["parallel_tool_calls"] = False
         function = to_openai_function(target.named, strict=None, clean=False)
         tool_choice = "any" if tools else target.named.name
         llm = bind_tools([function, *tools], tool_choice=tool_choice, strict=strict, **options)

@@ -13,10 +13,10 @@ from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
 
 from langchain_xai_lowcode import _content_blocks  # noqa: F401 - registers the translator
-from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ModelKwargsMixin
+from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._input import to_messages
 from langchain_xai_lowcode._output import MODEL_PROVIDER, sum_token_usage, to_result
@@ -32,18 +32,23 @@ from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._version import __version__
 from xai_lowcode.chat.openai_format import parse_tool_choice
 from xai_lowcode.chat.options import (
+    BODY_OPTIONS,
+    KNOWN_OPTIONS,
     build_request,
     merge_options,
     polling_options,
     refuse_deferred_stream,
+    warn_unknown_options,
 )
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import (
+    NUMERIC_OPTIONS,
     OPTIONS,
     Api,
     ChatRequest,
     PollingOptions,
+    check_number,
     check_tool_choice,
     parse_polling,
 )
@@ -54,13 +59,13 @@ Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
 
 # Keyword arguments of LangChain that reach a model and are not sent.
 _INTERNAL_ARGS = ("ls_structured_output_format", "strict")
-# Options that ``xai_lowcode.chat.options`` converts.
+# Fields that ``xai_lowcode.chat.options`` converts.
 _CONVERTED_OPTIONS = frozenset({"reasoning", "use_previous_response_id"})
-# Options that are not checked for credentials.
-_KNOWN_OPTIONS = OPTIONS | _CONVERTED_OPTIONS | {"model", "stream", *_INTERNAL_ARGS}
+# Options that are not checked for credentials. The keys of others such as ``extra_body`` are.
+_KNOWN_OPTIONS = (KNOWN_OPTIONS - BODY_OPTIONS) | frozenset(_INTERNAL_ARGS)
 
 
-class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
+class ChatXAILowCode(ClientFields, BaseChatModel):
     """Chat model for xAI's Grok through the LowCodeAPI gateway.
 
     Setup:
@@ -299,6 +304,13 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     """Further keys of the request body. Credentials are refused. Default: none."""
 
     _rate_limited_by_langchain: ClassVar[bool] = True
+    _options: ClassVar[frozenset[str]] = KNOWN_OPTIONS
+
+    @field_validator(*NUMERIC_OPTIONS)
+    @classmethod
+    def _check_number(cls, value: Any, info: ValidationInfo) -> Any:
+        with langchain_errors():
+            return check_number(str(info.field_name), value)
 
     @model_validator(mode="before")
     @classmethod
@@ -394,6 +406,9 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     ) -> tuple[ChatRequest, PollingOptions | None]:
         """Build the request of a call: its options win over ``model_kwargs``, these over fields."""
         call_options = dict(kwargs)
+        warn_unknown_options(
+            call_options.keys(), internal=_INTERNAL_ARGS, fields=self._argument_names()
+        )
         polling = polling_options(call_options, self.deferred)
         if stop is not None:
             call_options["stop"] = stop
@@ -516,7 +531,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
         self._refuse_credentials(kwargs)
         from langchain_xai_lowcode._structured_output import build_structured_output  # noqa: PLC0415 - on first use
 
-        # The Messages API has neither response formats nor parallel_tool_calls.
+        # The Messages API has no response formats.
         api = {"api": self.api, **self.model_kwargs, **kwargs}["api"]
         has_response_formats = api != "messages"
         with langchain_errors():
@@ -529,7 +544,6 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
                 strict=strict,
                 clean=self._should_clean_schemas(kwargs),
                 tools=tools or (),
-                parallel_tool_calls=False if has_response_formats else None,
             )
 
     def _should_clean_schemas(self, kwargs: Mapping[str, Any]) -> bool:

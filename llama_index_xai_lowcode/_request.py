@@ -60,9 +60,6 @@ def prepare_request(
     """
     options = merge_options({"model": model}, *layers)
     single_tool_call = options.get("parallel_tool_calls") is False
-    if single_tool_call and options.get("api") == "messages":
-        # Messages has no such field; further calls are dropped from the response.
-        del options["parallel_tool_calls"]
     tool_names = original_names(options.get("tools", ()))
     request = build_request(
         to_messages(messages), options, to_tool=to_tool, to_response_format=_to_response_format

@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
-from pydantic import Field, field_serializer, field_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._credential_guard import CredentialGuardMixin
@@ -36,10 +36,15 @@ from llama_index_xai_lowcode._responses import (
 from llama_index_xai_lowcode._structured_output import StructuredPrediction
 from llama_index_xai_lowcode._tools import render_tools, to_selections, to_server_tool
 from xai_lowcode.chat.openai_format import render_server_tool
-from xai_lowcode.chat.options import polling_options, refuse_deferred_stream
+from xai_lowcode.chat.options import (
+    KNOWN_OPTIONS,
+    polling_options,
+    refuse_deferred_stream,
+    warn_unknown_options,
+)
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
-from xai_lowcode.types.requests import ServerTool
+from xai_lowcode.types.requests import ServerTool, check_number
 
 F = TypeVar("F")
 
@@ -71,10 +76,11 @@ _completion_callback: _TypedDecorator = llm_completion_callback()
 class XAILowCode(CredentialGuardMixin, StructuredPrediction):
     """Grok through the LowCodeAPI gateway, a ``FunctionCallingLLM``.
 
-    Keyword arguments are the fields below; any other becomes part of ``additional_kwargs``. Options
-    of a call override ``additional_kwargs``, which override the fields. Options that are not set
-    are not sent. Fields can be assigned at any time. ``system_prompt`` and the other fields of
-    LlamaIndex's ``LLM`` are supported; ``chat`` does not use ``system_prompt``.
+    Keyword arguments are the fields below and the options of a call, which become part of
+    ``additional_kwargs``. Unknown ones do too, with a warning. Options of a call override
+    ``additional_kwargs``, which override the fields. Options that are not set are not sent. Fields
+    can be assigned at any time. ``system_prompt`` and the other fields of LlamaIndex's ``LLM`` are
+    supported; ``chat`` does not use ``system_prompt``.
 
     Raises:
         UsageError: The token is missing or invalid, a setting has an invalid value, or an unknown
@@ -100,12 +106,12 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         *("is_chat_model", "strict", "tokenizer"),
     }
 
+    _options: ClassVar[frozenset[str]] = KNOWN_OPTIONS
+
     model: str = Field(default=DEFAULT_MODEL, description="Name of the model.")
-    temperature: float | None = Field(
-        default=None, ge=0, le=2, description="Sampling temperature, 0 to 2."
-    )
+    temperature: float | None = Field(default=None, description="Sampling temperature, 0 to 2.")
     max_tokens: int | None = Field(
-        default=None, gt=0, description="Limit of output tokens, without reasoning tokens."
+        default=None, description="Limit of output tokens, without reasoning tokens."
     )
     reasoning_effort: str | None = Field(
         default=None, description="Reasoning effort: 'low', 'high' or another value of the model."
@@ -114,7 +120,7 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         default=None, description="Whether to return log probabilities of the output tokens."
     )
     top_logprobs: int | None = Field(
-        default=None, ge=0, le=8, description="Number of alternatives per output token, 0 to 8."
+        default=None, description="Number of alternatives per output token, 0 to 8."
     )
     context_window: int | None = Field(
         default=None,
@@ -146,6 +152,11 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         description="Whether to use deferred completions: True, or xai_lowcode.PollingOptions; also"
         " an option of a call. Not supported when streaming.",
     )
+
+    @field_validator("temperature", "max_tokens", "top_logprobs")
+    @classmethod
+    def _check_number(cls, value: Any, info: ValidationInfo) -> Any:
+        return check_number(str(info.field_name), value)
 
     @field_validator("server_tools", mode="before")
     @classmethod
@@ -356,6 +367,7 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         return aiter_responses(events, ResponseBuilder(prepared))
 
     def _prepare(self, messages: Sequence[ChatMessage], options: dict[str, Any]) -> PreparedRequest:
+        warn_unknown_options(options, fields={*type(self).model_fields, *self._aliases})
         fields = {**self._request_options(), "server_tools": self.server_tools}
         return prepare_request(self.model, messages, fields, self.additional_kwargs, options)
 

@@ -13,6 +13,7 @@ from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIO
 from xai_lowcode.chat.dialects.chat_completions.response import parse_usage
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.types.events import TextDelta
+from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse, normalize_finish_reason
 
@@ -191,8 +192,10 @@ def test_tool_call_deltas_are_combined_by_index(body: dict[str, Any], size: int)
 def test_a_response_can_be_sent_back(body: dict[str, Any]) -> None:
     """A response as a message of the next request has the same text, reasoning and calls."""
     original = body["choices"][0]["message"]
-    request = ChatRequest(model="grok-4.7", messages=(DIALECT.parse(body).choices[0].message,))
-    sent = DIALECT.render(request, stream=False)["messages"]
+    question = Message("user", (TextPart("Hello"),))
+    reply = DIALECT.parse(body).choices[0].message
+    request = ChatRequest(model="grok-4.7", messages=(question, reply))
+    sent = DIALECT.render(request, stream=False)["messages"][1:]
     if not (original["content"] or original.get("tool_calls")):
         assert sent == []
         return

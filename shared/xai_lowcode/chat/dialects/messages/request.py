@@ -166,8 +166,12 @@ def _render_tools(request: ChatRequest) -> Json:
     if not request.tools or request.tool_choice == "none":
         return {}
     rendered: Json = {"tools": [_render_tool(tool, request) for tool in request.tools]}
-    if request.tool_choice is not None:
-        rendered["tool_choice"] = _render_tool_choice(request.tool_choice)
+    choice = request.tool_choice
+    if request.parallel_tool_calls is False:
+        single = {"disable_parallel_tool_use": True}
+        rendered["tool_choice"] = _render_tool_choice(choice or "auto") | single
+    elif choice is not None:
+        rendered["tool_choice"] = _render_tool_choice(choice)
     return rendered
 
 
