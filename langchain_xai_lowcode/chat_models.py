@@ -531,10 +531,11 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     # --- token counting -------------------------------------------------------------------------
 
     def get_num_tokens(self, text: str) -> int:
-        """Return the number of tokens of a text, counted with the model's tokenizer.
+        """Return the number of tokens of a text: the service is asked, one request for a new text.
 
-        Counts are cached. Where the gateway cannot be reached, the number is an estimate (one token
-        for four bytes), with one warning; ``xai_lowcode.api.tokens`` distinguishes the two.
+        Its tokenizer is that of the model. Counts are cached. Where the gateway cannot be reached,
+        the number is an estimate (one token for four bytes), with one warning;
+        ``xai_lowcode.api.tokens`` distinguishes the two.
 
         Args:
             text: The text.
@@ -556,7 +557,9 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
             return count.tokens
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Return the token ids of a text. They are never estimated.
+        """Return the token ids of a text: the service is asked, one request for a new text.
+
+        Ids are cached, and never estimated.
 
         Args:
             text: The text.
@@ -581,8 +584,10 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     ) -> int:
         """Return the number of tokens of messages; ``trim_messages(token_counter=llm)`` uses it.
 
-        Text is counted with the model's tokenizer, one request for each message that is not cached.
-        Message overhead and images are estimated; see ``xai_lowcode.api.tokens``.
+        The service is asked: texts are counted with the model's tokenizer, those that are not
+        cached together in one request for about 32 kB, as far as that does not change their count,
+        else several requests at once. Message overhead and images are estimated; see
+        ``xai_lowcode.api.tokens``.
 
         Args:
             messages: The messages.
