@@ -14,8 +14,9 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode.chat.tool_calls import parse_tool_calls
 from xai_lowcode.types.events import ResponseStarted
-from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart, ToolCallPart
+from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 Block = dict[str, Any]
@@ -41,10 +42,10 @@ def to_result(response: ChatResponse, *, stored: bool, with_headers: bool) -> Ch
         stored: Whether the request allowed xAI to store the response.
         with_headers: Add xAI's headers to ``response_metadata``.
     """
-    usage, raw_usage = to_usage(response.usage), response.raw.get("usage")
+    usage = response.usage
     llm_output = {
         "model_name": response.model,
-        "token_usage": raw_usage if isinstance(raw_usage, dict) else {},
+        "token_usage": {} if usage is None else usage.to_token_usage(),
     }
     return ChatResult(
         generations=[
@@ -67,12 +68,12 @@ def to_result(response: ChatResponse, *, stored: bool, with_headers: bool) -> Ch
 def _to_message(
     response: ChatResponse,
     choice: Choice,
-    usage: UsageMetadata | None,
+    usage: Usage | None,
     *,
     stored: bool,
     with_headers: bool,
 ) -> AIMessage:
-    tool_calls, invalid_tool_calls = _to_tool_calls(choice.tool_calls)
+    tool_calls, invalid_tool_calls = _to_tool_calls(choice)
     additional_kwargs = build_additional_kwargs(response.citations, choice.items, choice.dialect)
     if choice.reasoning:
         additional_kwargs["reasoning_content"] = choice.reasoning
@@ -80,14 +81,13 @@ def _to_message(
         additional_kwargs["refusal"] = choice.refusal
     metadata = {
         **build_response_metadata(response),
+        **build_usage_metadata(usage),
         **(stored_response_id(response.id, choice.dialect) if stored else {}),
         "finish_reason": choice.finish_reason,
         "model_provider": MODEL_PROVIDER,
     }
     if choice.logprobs:
         metadata["logprobs"] = {"content": list(choice.logprobs)}
-    if response.usage is not None and response.usage.cost_usd is not None:
-        metadata["cost_usd"] = response.usage.cost_usd
     if with_headers:
         metadata["headers"] = dict(response.headers)
     return AIMessage(
@@ -96,7 +96,7 @@ def _to_message(
         response_metadata=metadata,
         tool_calls=tool_calls,
         invalid_tool_calls=invalid_tool_calls,
-        usage_metadata=usage,
+        usage_metadata=to_usage(usage),
         id=response.id or None,
     )
 
@@ -111,17 +111,10 @@ def _to_content(choice: Choice) -> str | list[str | dict[Any, Any]]:
     return [*blocks, {"type": "text", "text": choice.text}] if choice.text else blocks
 
 
-def _to_tool_calls(
-    calls: tuple[ToolCallPart, ...],
-) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+def _to_tool_calls(choice: Choice) -> tuple[list[ToolCall], list[InvalidToolCall]]:
     valid, invalid = [], []
-    for call in calls:
-        error = "The arguments are not a JSON object."
-        try:
-            arguments = json.loads(call.arguments or "{}")
-        except json.JSONDecodeError as decode_error:
-            arguments, error = None, f"The arguments are not valid JSON: {decode_error}"
-        if isinstance(arguments, dict):
+    for call, arguments, error in parse_tool_calls(choice.tool_calls, choice.finish_reason):
+        if arguments is not None:
             valid.append(tool_call(name=call.name, args=arguments, id=call.id))
         else:
             invalid.append(
@@ -231,6 +224,17 @@ def build_response_metadata(response: ChatResponse | ResponseStarted) -> dict[st
         "service_tier": response.service_tier,
     }
     return {name: value for name, value in metadata.items() if value}
+
+
+def build_usage_metadata(usage: Usage | None) -> dict[str, Any]:
+    """Build the part of ``response_metadata`` with the usage and the cost in US dollars.
+
+    They belong to the call, so only the first of ``n`` messages has them.
+    """
+    if usage is None:
+        return {}
+    cost = {} if usage.cost_usd is None else {"cost_usd": usage.cost_usd}
+    return {"token_usage": usage.to_token_usage(), **cost}
 
 
 def to_usage(usage: Usage | None) -> UsageMetadata | None:

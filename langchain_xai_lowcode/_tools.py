@@ -14,7 +14,7 @@ from xai_lowcode.chat.openai_format import (
     parse_response_format,
     parse_server_tool,
     parse_tool,
-    render_tool,
+    render_server_tool,
 )
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.json_schema import sanitize_schema
@@ -46,7 +46,7 @@ def to_openai_tools(
 
 def _to_openai_tool(tool: Any, *, strict: bool | None, clean: bool) -> dict[str, Any]:
     if _is_server_tool(tool):
-        return mask_secrets(render_tool(parse_server_tool(tool)))
+        return mask_secrets(render_server_tool(parse_server_tool(tool)))
     converted = _convert_tool(tool, strict=strict)
     return _sanitize_tool(converted) if clean else converted
 

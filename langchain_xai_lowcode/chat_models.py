@@ -683,7 +683,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         profile = get_profile(self.model)
-        image_inputs = "image" in profile.inputs
+        image_inputs = "image" in profile.input_modalities
         return ModelProfile(
             max_input_tokens=profile.context_window,
             text_inputs=True,
@@ -693,8 +693,8 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
             audio_inputs=False,
             video_inputs=False,
             text_outputs=True,
-            reasoning_output=profile.reasons,
-            reasoning_effort_levels=list(profile.efforts),
+            reasoning_output=profile.reasoning,
+            reasoning_effort_levels=list(profile.reasoning_efforts),
             tool_calling=True,
             tool_choice=True,
             # The Messages API has no response formats.

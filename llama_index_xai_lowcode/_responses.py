@@ -4,6 +4,7 @@ The sync and async methods share ``ResponseBuilder``. The last response of a str
 from the accumulated response by the same function as a response that was not streamed.
 """
 
+import warnings
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -28,6 +29,7 @@ from llama_index_xai_lowcode._messages import SERVER_TOOL_CALLS, from_parts, to_
 from llama_index_xai_lowcode._request import PreparedRequest
 from llama_index_xai_lowcode._tools import render_tool_calls
 from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.tool_calls import parse_tool_calls
 from xai_lowcode.types.events import (
     ImageGenerated,
     ReasoningDelta,
@@ -38,7 +40,7 @@ from xai_lowcode.types.events import (
 )
 from xai_lowcode.types.messages import ImagePart, ServerToolPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse as XAIResponse
-from xai_lowcode.types.responses import Citation, Usage
+from xai_lowcode.types.responses import Choice, Citation, Usage
 
 # Copied for each chunk: validation would cost more than the rest of the conversion.
 _EMPTY_MESSAGE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[])
@@ -65,7 +67,7 @@ def to_response(
     message = _build_message(
         blocks,
         choice.text,
-        prepared.restore_tool_calls(choice.tool_calls),
+        prepared.restore_tool_calls(_complete_tool_calls(choice)),
         to_additional_kwargs(
             server_parts, choice.items, choice.dialect, _get_stored_id(response, prepared)
         ),
@@ -95,6 +97,22 @@ def _get_stored_id(response: XAIResponse, prepared: PreparedRequest) -> str:
 def _get_server_tool_calls(message: ChatMessage) -> dict[str, Any]:
     calls = message.additional_kwargs.get(SERVER_TOOL_CALLS)
     return {SERVER_TOOL_CALLS: calls} if calls else {}
+
+
+def _complete_tool_calls(choice: Choice) -> list[ToolCallPart]:
+    """Return the tool calls without a truncated one, which must not be run.
+
+    Calls with invalid arguments stay; ``get_tool_calls_from_response`` raises for them.
+    """
+    if choice.finish_reason not in {"length", "content_filter"}:
+        return list(choice.tool_calls)
+    complete = []
+    for call, arguments, error in parse_tool_calls(choice.tool_calls, choice.finish_reason):
+        if arguments is None:
+            warnings.warn(f"Tool call {call.name!r} is not run. {error}", UserWarning, stacklevel=2)
+        else:
+            complete.append(call)
+    return complete
 
 
 def to_completion(response: ChatResponse) -> CompletionResponse:
@@ -142,7 +160,7 @@ class ResponseBuilder:
 
     def build_final(self) -> ChatResponse:
         """Return the complete response, with an empty ``delta``."""
-        response = replace(self._accumulator.reply(), raw=self._raw)
+        response = replace(self._accumulator.build_response(), raw=self._raw)
         return to_response(response, self._prepared, delta="")
 
     def _add_tool_call(self, delta: ToolCallDelta) -> None:
@@ -226,16 +244,20 @@ def _to_citation_block(citation: Citation) -> CitationBlock:
 
 
 def _with_token_counts(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[str, Any]:
-    """Return the body with token counts that LlamaIndex's ``TokenCountingHandler`` reads.
+    """Return the body with the token counts that LlamaIndex's ``TokenCountingHandler`` reads.
 
-    Some streams report usage in a chunk before the last one, and Messages does not count cached
-    tokens as input.
+    Some streams report usage in a chunk before the last one, Chat Completions does not count
+    reasoning tokens as output, and Messages does not count cached tokens as input.
     """
     raw_usage = raw.get("usage")
     if usage is None or not isinstance(raw_usage, dict | None):
         return raw
     raw_usage = raw_usage or {}
-    if raw_usage.get("prompt_tokens", raw_usage.get("input_tokens")) == usage.input_tokens:
+    read = (
+        raw_usage.get("prompt_tokens", raw_usage.get("input_tokens")),
+        raw_usage.get("completion_tokens", raw_usage.get("output_tokens")),
+    )
+    if read == (usage.input_tokens, usage.output_tokens):
         return raw
     counts = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
     return {**raw, "usage": {**raw_usage, **counts, "total_tokens": usage.total_tokens}}

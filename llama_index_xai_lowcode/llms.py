@@ -35,7 +35,7 @@ from llama_index_xai_lowcode._responses import (
 )
 from llama_index_xai_lowcode._structured_output import StructuredPrediction
 from llama_index_xai_lowcode._tools import render_tools, to_selections, to_server_tool
-from xai_lowcode.chat.openai_format import render_tool
+from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.chat.options import polling_options, refuse_deferred_stream
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
@@ -155,7 +155,7 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
     @field_serializer("server_tools")
     def _serialize_server_tools(self, tools: list[ServerTool]) -> list[dict[str, Any]]:
         return [
-            {k: v for k, v in render_tool(tool).items() if k not in _CREDENTIAL_OPTIONS}
+            {k: v for k, v in render_server_tool(tool).items() if k not in _CREDENTIAL_OPTIONS}
             for tool in tools
         ]
 
@@ -317,8 +317,11 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
 
         Raises:
             ValueError: There is no tool call.
+            InvalidResponseError: The arguments of a tool call are not a JSON object.
         """
-        selections = to_selections(response.message)
+        # Responses of a stream before the last one have no finish reason.
+        is_final = "finish_reason" in response.additional_kwargs
+        selections = to_selections(response.message, is_final=is_final)
         if error_on_no_tool_call and not selections:
             raise ValueError(
                 f"Expected a tool call, but the response is {response.message.content!r}."

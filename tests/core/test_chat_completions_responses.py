@@ -1,4 +1,4 @@
-"""Law: everything the wire says is read, in one piece and in many."""
+"""The Chat Completions dialect parses responses and decodes streams alike."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,12 +25,12 @@ counts = st.integers(0, 500)
 
 
 def usage_of(
-    prompt: int, visible: int, reasoning: int | None, cached: int | None
+    prompt: int, completion: int, reasoning: int | None, cached: int | None
 ) -> dict[str, Any]:
     return {
         "prompt_tokens": prompt,
-        "completion_tokens": visible,
-        "total_tokens": prompt + visible + (reasoning or 0),
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion + (reasoning or 0),
         **({} if cached is None else {"prompt_tokens_details": {"cached_tokens": cached}}),
         **(
             {}
@@ -41,22 +41,20 @@ def usage_of(
 
 
 @given(counts, counts, st.none() | counts, st.none() | counts)
-def test_usage_adds_up(
-    prompt: int, visible: int, reasoning: int | None, cached: int | None
-) -> None:
-    """Output is what was seen and thought, input and output are the total, None is not zero."""
+def test_usage(prompt: int, completion: int, reasoning: int | None, cached: int | None) -> None:
+    """Output includes reasoning, input and output add up to the total, None is preserved."""
     usage = parse_usage(
-        {**usage_of(prompt, visible, reasoning, cached), "cost_in_usd_ticks": 10**9}
+        {**usage_of(prompt, completion, reasoning, cached), "cost_in_usd_ticks": 10**9}
     )
     assert usage is not None
-    assert usage.output_tokens == visible + (reasoning or 0)
+    assert usage.output_tokens == completion + (reasoning or 0)
     assert usage.input_tokens + usage.output_tokens == usage.total_tokens
     assert (usage.reasoning_tokens, usage.cached_input_tokens) == (reasoning, cached)
     assert usage.cost_usd == 0.1
 
 
 def body_of(
-    text: str, reasoning: str, calls: list[tuple[str, str]], said: Any, **facts: Any
+    text: str, reasoning: str, calls: list[tuple[str, str]], finish_reason: Any, **fields: Any
 ) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
     if reasoning:
@@ -70,14 +68,14 @@ def body_of(
             }
             for index, (name, arguments) in enumerate(calls)
         ]
-    choice = {"index": 0, "message": message, "finish_reason": said}
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason}
     return {
         "id": "r",
         "object": "chat.completion",
         "created": 5,
         "model": "m",
         "choices": [choice],
-        **facts,
+        **fields,
     }
 
 
@@ -93,15 +91,18 @@ bodies = st.builds(
 )
 
 
-def chunks_of(body: dict[str, Any], size: int) -> list[dict[str, Any]]:
-    """A plain answer as xAI would stream it, its texts in pieces, with heartbeats between."""
-    facts = {
+def split_into_chunks(body: dict[str, Any], size: int) -> list[dict[str, Any]]:
+    """Return the chunks of a response like xAI's, with text deltas and heartbeats."""
+    metadata = {
         key: value for key, value in body.items() if key not in {"choices", "usage", "citations"}
     }
-    facts["object"] = "chat.completion.chunk"
+    metadata["object"] = "chat.completion.chunk"
 
-    def chunk(delta: dict[str, Any], said: Any = None) -> dict[str, Any]:
-        return {**facts, "choices": [{"index": 0, "delta": delta, "finish_reason": said}]}
+    def chunk(delta: dict[str, Any], finish_reason: Any = None) -> dict[str, Any]:
+        return {
+            **metadata,
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
+        }
 
     (choice,) = body["choices"]
     message = choice["message"]
@@ -117,45 +118,45 @@ def chunks_of(body: dict[str, Any], size: int) -> list[dict[str, Any]]:
     ]
     # Citations come with the last chunks, each time all of them.
     chunks.append({**chunk({}, choice["finish_reason"]), "citations": body["citations"]})
-    last = {**facts, "choices": [], "usage": body["usage"], "citations": body["citations"]}
+    last = {**metadata, "choices": [], "usage": body["usage"], "citations": body["citations"]}
     return [*chunks, last]
 
 
-def fold(chunks: list[dict[str, Any]]) -> ChatResponse:
-    decoder, assembler = DIALECT.decoder(), ResponseAccumulator()
+def accumulate(chunks: list[dict[str, Any]]) -> ChatResponse:
+    decoder, accumulator = DIALECT.decoder(), ResponseAccumulator()
     for chunk in chunks:
         for event in decoder.feed(chunk):
-            assembler.add(event)
-    for event in decoder.done():
-        assembler.add(event)
-    return assembler.reply()
+            accumulator.add(event)
+    for event in decoder.finish():
+        accumulator.add(event)
+    return accumulator.build_response()
 
 
 @given(bodies, st.integers(1, 4))
-def test_folding_a_stream_gives_the_plain_reply(body: dict[str, Any], size: int) -> None:
-    """Events of an answer in any pieces fold into the reply that the plain answer is.
+def test_a_stream_accumulates_to_the_response(body: dict[str, Any], size: int) -> None:
+    """The chunks of a response accumulate to the parsed response.
 
-    If it has its finish reason: without one a stream is not whole, and says no reason of its own.
+    Without a finish reason a stream is incomplete, and its finish reason is empty.
     """
-    folded, plain = fold(chunks_of(body, size)), DIALECT.parse(body)
+    accumulated, parsed = accumulate(split_into_chunks(body, size)), DIALECT.parse(body)
     if not body["choices"][0]["finish_reason"]:
-        assert folded.finish_reason == ""
-        plain = replace(plain, choices=(replace(plain.choices[0], finish_reason=""),))
-    assert folded == plain
+        assert accumulated.finish_reason == ""
+        parsed = replace(parsed, choices=(replace(parsed.choices[0], finish_reason=""),))
+    assert accumulated == parsed
 
 
 @given(bodies, st.integers(1, 4))
 def test_a_stream_is_complete_with_its_finish_reason(body: dict[str, Any], size: int) -> None:
-    """Whatever else came: also tool calls, usage and citations are no finish."""
+    """Only a finish reason makes a stream complete, not tool calls, usage or citations."""
     decoder = DIALECT.decoder()
-    for chunk in chunks_of(body, size):
+    for chunk in split_into_chunks(body, size):
         list(decoder.feed(chunk))
     assert (
         decoder.complete == DIALECT.is_complete(body) == bool(body["choices"][0]["finish_reason"])
     )
 
 
-def test_a_chunk_of_an_unknown_kind_is_told_apart() -> None:
+def test_chunks_of_unknown_types() -> None:
     """Chunks without choices are known by usage or citations; heartbeats have choices."""
     unknown: list[dict[str, Any]] = [{}, {"detail": "x"}, {"object": "novelty"}, {"type": "error"}]
     for chunk in unknown:
@@ -168,63 +169,71 @@ def test_a_chunk_of_an_unknown_kind_is_told_apart() -> None:
 
 
 @given(bodies, st.integers(1, 3))
-def test_tool_calls_in_pieces_are_put_together_by_index(body: dict[str, Any], size: int) -> None:
-    """Arguments cut into many chunks, all calls side by side, give the same calls."""
+def test_tool_call_deltas_are_combined_by_index(body: dict[str, Any], size: int) -> None:
+    """Parallel tool calls whose arguments are split into chunks accumulate to the calls."""
     calls = body["choices"][0]["message"].get("tool_calls", ())
-    whole = chunks_of(body, 4)
-    pieces: list[dict[str, Any]] = []
+    all_chunks = split_into_chunks(body, 4)
+    chunks: list[dict[str, Any]] = []
     for index, call in enumerate(calls):
         function = call["function"]
-        begun = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
-        pieces.append({**whole[0], "choices": [{"delta": {"tool_calls": [begun]}}]})
+        start = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
+        chunks.append({**all_chunks[0], "choices": [{"delta": {"tool_calls": [start]}}]})
         for at in range(0, len(function["arguments"]), size):
-            more = {
+            delta = {
                 "index": index,
                 "function": {"arguments": function["arguments"][at : at + size]},
             }
-            pieces.append({**whole[0], "choices": [{"delta": {"tool_calls": [more]}}]})
-    assert fold([*pieces, *whole[-2:]]).tool_calls == DIALECT.parse(body).tool_calls
+            chunks.append({**all_chunks[0], "choices": [{"delta": {"tool_calls": [delta]}}]})
+    assert accumulate([*chunks, *all_chunks[-2:]]).tool_calls == DIALECT.parse(body).tool_calls
 
 
 @given(bodies)
-def test_a_reply_can_be_sent_back(body: dict[str, Any]) -> None:
-    """A reply as a turn of the next request repeats text, thoughts and calls unchanged."""
-    said = body["choices"][0]["message"]
+def test_a_response_can_be_sent_back(body: dict[str, Any]) -> None:
+    """A response as a message of the next request has the same text, reasoning and calls."""
+    original = body["choices"][0]["message"]
     request = ChatRequest(model="grok-4.7", messages=(DIALECT.parse(body).choices[0].message,))
     sent = DIALECT.render(request, stream=False)["messages"]
-    if not (said["content"] or said.get("tool_calls")):
+    if not (original["content"] or original.get("tool_calls")):
         assert sent == []
         return
-    (again,) = sent
-    assert again["content"] == said["content"]
-    assert again.get("reasoning_content", "") == said.get("reasoning_content", "")
-    assert again.get("tool_calls", []) == said.get("tool_calls", [])
+    (sent_message,) = sent
+    assert sent_message["content"] == original["content"]
+    assert sent_message.get("reasoning_content", "") == original.get("reasoning_content", "")
+    assert sent_message.get("tool_calls", []) == original.get("tool_calls", [])
 
 
 @pytest.mark.parametrize(
-    "said", ["stop", "length", "tool_calls", "content_filter", "", None, "end_turn", 5]
+    "finish_reason", ["stop", "length", "tool_calls", "content_filter", "", None, "end_turn", 5]
 )
-def test_waiting_calls_are_the_reason(said: Any) -> None:
-    """With calls the reason is tool_calls whatever is said; without, the wire's word or stop."""
-    assert normalize_finish_reason(said, has_calls=True) == "tool_calls"
-    expected = said if isinstance(said, str) and said not in {"", "end_turn"} else "stop"
-    assert normalize_finish_reason(said, has_calls=False) == expected
+def test_finish_reasons(finish_reason: Any) -> None:
+    """The reason is tool_calls if there are calls that are not truncated, else xAI's, or stop."""
+    truncated = finish_reason in {"length", "content_filter"}
+    expected = finish_reason if truncated else "tool_calls"
+    assert normalize_finish_reason(finish_reason, has_calls=True) == expected
+    is_reason = isinstance(finish_reason, str) and finish_reason not in {"", "end_turn"}
+    expected = finish_reason if is_reason else "stop"
+    assert normalize_finish_reason(finish_reason, has_calls=False) == expected
 
 
-def strewn(value: Any) -> Any:
-    """The document with unknown members in every object."""
+def add_unknown_fields(value: Any) -> Any:
+    """Return the document with an unknown field in every object."""
     if isinstance(value, dict):
-        return {**{key: strewn(member) for key, member in value.items()}, "new_in_2031": {"x": [1]}}
-    return [strewn(item) for item in value] if isinstance(value, list) else value
+        return {
+            **{key: add_unknown_fields(item) for key, item in value.items()},
+            "new_in_2031": {"x": [1]},
+        }
+    return [add_unknown_fields(item) for item in value] if isinstance(value, list) else value
 
 
 @given(bodies)
-def test_unknown_members_change_nothing(body: dict[str, Any]) -> None:
-    """Whatever new members xAI adds, anywhere, the reply is the same, and raw keeps them."""
-    reply = DIALECT.parse(strewn(body))
-    assert reply == DIALECT.parse(body)
-    assert reply.raw["new_in_2031"] == {"x": [1]}
-    assert fold([strewn(chunk) for chunk in chunks_of(body, 3)]) == fold(chunks_of(body, 3))
+def test_unknown_fields_are_ignored(body: dict[str, Any]) -> None:
+    """Unknown fields do not change the response, and are in raw."""
+    response = DIALECT.parse(add_unknown_fields(body))
+    assert response == DIALECT.parse(body)
+    assert response.raw["new_in_2031"] == {"x": [1]}
+    assert accumulate(
+        [add_unknown_fields(chunk) for chunk in split_into_chunks(body, 3)]
+    ) == accumulate(split_into_chunks(body, 3))
 
 
 json_values = st.recursive(
@@ -264,81 +273,81 @@ json_values = st.recursive(
         st.sampled_from(["choices", "usage", "citations", "id", "model", "created"]), json_values
     )
 )
-def test_any_object_is_read_or_unreadable(body: dict[str, Any]) -> None:
-    """No body or chunk, however odd, fails in another way than with our own error."""
-    for read in (DIALECT.parse, lambda chunk: fold([chunk])):
+def test_any_object_is_parsed_or_invalid(body: dict[str, Any]) -> None:
+    """Any body or chunk is parsed or raises InvalidResponseError."""
+    for read in (DIALECT.parse, lambda chunk: accumulate([chunk])):
         try:
-            reply = read(body)
+            response = read(body)
         except InvalidResponseError:
             continue
-        assert isinstance(reply.text, str)
-        assert isinstance(reply.finish_reason, str)
+        assert isinstance(response.text, str)
+        assert isinstance(response.finish_reason, str)
 
 
 @pytest.mark.parametrize("choices", [None, [], {}, "x", [None], ["x"]])
-def test_without_choices_there_is_no_reply(choices: Any) -> None:
-    """A body without a list of choices is unreadable, not an empty reply."""
+def test_a_response_without_choices_is_invalid(choices: Any) -> None:
+    """A body without a list of choices is invalid."""
     with pytest.raises(InvalidResponseError):
         DIALECT.parse({"id": "c", "choices": choices})
 
 
-def test_several_answers_keep_apart() -> None:
-    """Chunks of several answers in turn give each its own text and reason."""
+def test_several_choices() -> None:
+    """Interleaved chunks of several choices are accumulated for each choice."""
     chunks: list[dict[str, Any]] = [
-        {"choices": [{"index": i, "delta": {"content": f"{i}{word}"}}]}
-        for word in "ab"
+        {"choices": [{"index": i, "delta": {"content": f"{i}{letter}"}}]}
+        for letter in "ab"
         for i in (1, 0, 2)
     ]
     chunks.append(
         {"choices": [{"index": i, "delta": {}, "finish_reason": "stop"} for i in range(3)]}
     )
-    reply = fold(chunks)
-    assert [choice.text for choice in reply.choices] == ["0a0b", "1a1b", "2a2b"]
-    assert {choice.finish_reason for choice in reply.choices} == {"stop"}
+    response = accumulate(chunks)
+    assert [choice.text for choice in response.choices] == ["0a0b", "1a1b", "2a2b"]
+    assert {choice.finish_reason for choice in response.choices} == {"stop"}
 
 
-def test_usage_that_comes_with_every_chunk_is_not_summed() -> None:
-    """Of a running usage the last counts."""
+def test_usage_in_every_chunk() -> None:
+    """The last usage counts; usages are not added."""
     chunks: list[dict[str, Any]] = [
         {"choices": [{"delta": {"content": "a"}}], "usage": usage_of(5, n, 0, 0)} for n in (1, 2, 3)
     ]
-    usage = fold(chunks).usage
+    usage = accumulate(chunks).usage
     assert usage is not None
     assert usage.output_tokens == 3
 
 
-def test_probabilities_come_with_their_text() -> None:
-    """Log probabilities are kept, plain and streamed, also of a chunk without text."""
-    odds = [{"token": "a", "logprob": -0.1}]
-    chunk = {"choices": [{"delta": {"content": "a"}, "logprobs": {"content": odds}}]}
-    late = {"choices": [{"delta": {}, "logprobs": {"content": odds}}]}
+def test_logprobs() -> None:
+    """Log probabilities are preserved, also those of a chunk without text."""
+    logprobs = [{"token": "a", "logprob": -0.1}]
+    chunk = {"choices": [{"delta": {"content": "a"}, "logprobs": {"content": logprobs}}]}
+    chunk_without_text = {"choices": [{"delta": {}, "logprobs": {"content": logprobs}}]}
     events = [event for event in DIALECT.decoder().feed(chunk) if isinstance(event, TextDelta)]
-    assert events[0].logprobs == tuple(odds)
-    assert fold([chunk, late]).choices[0].logprobs == (*odds, *odds)
+    assert events[0].logprobs == tuple(logprobs)
+    assert accumulate([chunk, chunk_without_text]).choices[0].logprobs == (*logprobs, *logprobs)
 
 
-def test_calls_without_a_number_are_told_apart_by_their_ids() -> None:
-    """Where the wire gives no index, an id begins a call and pieces without one go on with it."""
+def test_tool_calls_without_an_index() -> None:
+    """Without an index, a delta with an id starts a call, and one without continues it."""
     decoder = CHAT_COMPLETIONS.decoder()
-    pieces = [
+    deltas = [
         {"id": "a", "function": {"name": "add", "arguments": "{"}},
         {"function": {"arguments": "}"}},
         {"id": "b", "function": {"name": "mul", "arguments": "{}"}},
     ]
-    assembler = ResponseAccumulator()
-    for piece in pieces:
-        chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]}
+    accumulator = ResponseAccumulator()
+    for delta in deltas:
+        chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [delta]}}]}
         for event in decoder.feed(chunk):
-            assembler.add(event)
-    calls = assembler.reply().tool_calls
+            accumulator.add(event)
+    calls = accumulator.build_response().tool_calls
     assert [(call.id, call.name, call.arguments) for call in calls] == [
         ("a", "add", "{}"),
         ("b", "mul", "{}"),
     ]
 
 
-def test_choices_come_in_the_order_of_their_numbers() -> None:
-    """Several answers are sorted as the wire numbers them, not as it lists them."""
+def test_choices_are_sorted_by_index() -> None:
+    """Choices are sorted by their index."""
     body = {
         "choices": [
             {"index": 1, "message": {"content": "second"}},
