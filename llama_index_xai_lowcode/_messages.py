@@ -140,7 +140,7 @@ def _dump_arguments(arguments: Any) -> str:
 
 
 def _to_parts(block: Any, index: int) -> Iterable[Part]:
-    convert = _BLOCKS.get(type(block))
+    convert = next((_BLOCKS[kind] for kind in type(block).__mro__ if kind in _BLOCKS), None)
     if convert is None:
         raise UsageError(
             f"messages[{index}]: {type(block).__name__} is not supported by xAI.",

@@ -19,7 +19,24 @@ from xai_lowcode.types.images import (
     ImageBatch,
     ImageFormat,
     ImageRequest,
+    summarize_images,
 )
+
+
+class GeneratedImageBlock(ImageBlock):
+    """A generated image: an ``ImageBlock`` with what xAI reports about it.
+
+    Attributes:
+        model: The image model.
+        revised_prompt: The prompt as the service rewrote it; None if it did not return it.
+        cost_usd: The image's share of the cost of the request in US dollars; None likewise.
+        blocked: Number of images of the request that moderation withheld.
+    """
+
+    model: str = ""
+    revised_prompt: str | None = None
+    cost_usd: float | None = None
+    blocked: int = 0
 
 
 class XAIImageGenerator:
@@ -94,7 +111,7 @@ class XAIImageGenerator:
         resolution: str | None = None,
         response_format: ImageFormat = "url",
         **extra: Any,
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images.
 
         Args:
@@ -106,7 +123,7 @@ class XAIImageGenerator:
             extra: Further fields of the request body; credentials are refused.
 
         Returns:
-            One block for each image that passed xAI's moderation.
+            One block for each image that passed xAI's moderation. A warning says how many did not.
 
         Raises:
             UsageError: The request is invalid; nothing was sent.
@@ -114,7 +131,8 @@ class XAIImageGenerator:
             XAILowCodeError: The call failed.
         """
         body = self._build_body(prompt, n, aspect_ratio, resolution, response_format, extra)
-        return _to_blocks(self._chat_model.client.call(CREATE_IMAGE_GENERATION, body=body))
+        batch = self._chat_model.client.call(CREATE_IMAGE_GENERATION, body=body)
+        return _to_blocks(batch, body["model"])
 
     async def agenerate(
         self,
@@ -124,11 +142,12 @@ class XAIImageGenerator:
         resolution: str | None = None,
         response_format: ImageFormat = "url",
         **extra: Any,
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images; see ``generate``."""
         body = self._build_body(prompt, n, aspect_ratio, resolution, response_format, extra)
         client = self._chat_model.async_client
-        return _to_blocks(await client.call(CREATE_IMAGE_GENERATION, body=body))
+        batch = await client.call(CREATE_IMAGE_GENERATION, body=body)
+        return _to_blocks(batch, body["model"])
 
     def close(self) -> None:
         """Close the connections of ``generate``. The generator can still be used."""
@@ -161,20 +180,19 @@ class XAIImageGenerator:
         ).render()
 
 
-def _to_blocks(batch: ImageBatch) -> list[ImageBlock]:
-    return [_to_block(image) for image in batch.images]
+def _to_blocks(batch: ImageBatch, model: str) -> list[GeneratedImageBlock]:
+    return [_to_block(image, batch.describe(image, model=model)) for image in batch.images]
 
 
-def _to_block(image: Image) -> ImageBlock:
-    if image.url is not None:
-        return ImageBlock(url=image.url, image_mimetype=image.mime_type)
-    return ImageBlock(image=image.content, image_mimetype=image.mime_type)
+def _to_block(image: Image, details: dict[str, Any]) -> GeneratedImageBlock:
+    source = {"image": image.content} if image.url is None else {"url": image.url}
+    return GeneratedImageBlock(**source, image_mimetype=image.mime_type, **details)
 
 
 class XAIImageToolSpec(BaseToolSpec):
     """The tool ``generate_image``, for agents and ``chat_with_tools``.
 
-    The model receives the URLs of the images; the ``ImageBlock``s are the ``raw_output`` of the
+    The model receives the URLs of the images; the blocks are the ``raw_output`` of the
     tool.
 
     Args:
@@ -201,7 +219,7 @@ class XAIImageToolSpec(BaseToolSpec):
 
     def generate_image(
         self, prompt: str, n: int = 1, aspect_ratio: str | None = None
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images from a text prompt.
 
         Args:
@@ -213,7 +231,7 @@ class XAIImageToolSpec(BaseToolSpec):
 
     async def agenerate_image(
         self, prompt: str, n: int = 1, aspect_ratio: str | None = None
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images from a text prompt; see ``generate_image``."""
         return await self._generator.agenerate(prompt, n, aspect_ratio, **self._options)
 
@@ -230,13 +248,9 @@ class XAIImageToolSpec(BaseToolSpec):
             for tool in super().to_tool_list(*args, **kwargs)
         ]
 
-    def _to_tool_output(self, images: Sequence[ImageBlock]) -> ToolOutput:
-        if len(images) == 1:
-            text, label = "Generated 1 image; it is shown to the user.", "URL"
-        else:
-            text, label = f"Generated {len(images)} images; they are shown to the user.", "URLs"
-        if urls := " ".join(str(image.url) for image in images if image.url):
-            text = f"{text} {label}: {urls}"
+    def _to_tool_output(self, images: Sequence[GeneratedImageBlock]) -> ToolOutput:
+        urls = [str(image.url) for image in images if image.url]
+        text = summarize_images(len(images), urls, images[0].blocked if images else 0)
         return ToolOutput(
             blocks=[TextBlock(text=text), *(images if self._show else ())],
             tool_name="generate_image",
