@@ -34,13 +34,16 @@ The dialect is a key, since LangChain concatenates string values when it merges 
 TEXT_INDEX, REASONING_INDEX, REFUSAL_INDEX = "lc_txt_0", "lc_rs_0", "lc_rf_0"
 
 
-def to_result(response: ChatResponse, *, stored: bool, with_headers: bool) -> ChatResult:
+def to_result(
+    response: ChatResponse, *, stored: bool, with_headers: bool, with_cost: bool = False
+) -> ChatResult:
     """Convert a response to a result with one generation for each choice.
 
     Args:
         response: The response.
         stored: Whether the request allowed xAI to store the response.
         with_headers: Add xAI's headers to ``response_metadata``.
+        with_cost: Add the cost to ``usage_metadata``.
     """
     usage = response.usage
     llm_output = {
@@ -56,6 +59,7 @@ def to_result(response: ChatResponse, *, stored: bool, with_headers: bool) -> Ch
                     usage if i == 0 else None,
                     stored=stored,
                     with_headers=with_headers,
+                    with_cost=with_cost,
                 ),
                 generation_info={"finish_reason": choice.finish_reason},
             )
@@ -72,6 +76,7 @@ def _to_message(
     *,
     stored: bool,
     with_headers: bool,
+    with_cost: bool,
 ) -> AIMessage:
     tool_calls, invalid_tool_calls = _to_tool_calls(choice)
     additional_kwargs = build_additional_kwargs(response.citations, choice.items, choice.dialect)
@@ -96,7 +101,7 @@ def _to_message(
         response_metadata=metadata,
         tool_calls=tool_calls,
         invalid_tool_calls=invalid_tool_calls,
-        usage_metadata=to_usage(usage),
+        usage_metadata=to_usage(usage, with_cost=with_cost),
         id=response.id or None,
     )
 
@@ -237,8 +242,14 @@ def build_usage_metadata(usage: Usage | None) -> dict[str, Any]:
     return {"token_usage": usage.to_token_usage(), **cost}
 
 
-def to_usage(usage: Usage | None) -> UsageMetadata | None:
-    """Convert token usage, with the details that the API reports."""
+def to_usage(usage: Usage | None, *, with_cost: bool = False) -> UsageMetadata | None:
+    """Convert token usage, with the details that the API reports.
+
+    Args:
+        usage: The usage.
+        with_cost: Add ``total_cost``, in US dollars, which LangSmith reads. Not in chunks, which
+            LangChain cannot merge then.
+    """
     if usage is None:
         return None
     metadata = UsageMetadata(
@@ -250,6 +261,9 @@ def to_usage(usage: Usage | None) -> UsageMetadata | None:
         metadata["input_token_details"] = InputTokenDetails(cache_read=usage.cached_input_tokens)
     if usage.reasoning_tokens is not None:
         metadata["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
+    if with_cost and usage.cost_usd is not None:
+        # The key is LangSmith's; LangChain's type does not have it.
+        metadata["total_cost"] = usage.cost_usd  # type: ignore[typeddict-unknown-key]
     return metadata
 
 

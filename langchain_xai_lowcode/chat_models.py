@@ -295,6 +295,14 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     Default: False.
     """
 
+    include_total_cost: bool = False
+    """Add ``total_cost``, the cost in US dollars, to ``usage_metadata``, where LangSmith reads it.
+
+    Default: False, since LangChain adds up only integers: ``add_usage`` raises for a cost, and
+    ``get_usage_metadata_callback`` loses calls that have one. For the same reason streams never
+    have it. ``response_metadata["cost_usd"]`` has the cost in any case.
+    """
+
     extra_body: Mapping[str, Any] | None = None
     """Further keys of the request body. Credentials are refused. Default: none."""
 
@@ -425,6 +433,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
             response,
             stored=request.store is not False,
             with_headers=self.include_response_headers,
+            with_cost=self.include_total_cost,
         )
 
     # --- tools and structured output ------------------------------------------------------------
