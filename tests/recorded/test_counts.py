@@ -18,7 +18,7 @@ if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
 
 from langchain_core.messages import AIMessage
-from llama_index.core.base.llms.types import ChatResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.callbacks.token_counting import get_tokens_from_response
 
 from langchain_xai_lowcode._output import to_result
@@ -27,7 +27,7 @@ from llama_index_xai_lowcode._request import prepare_request
 from llama_index_xai_lowcode._responses import ResponseBuilder, to_completion, to_response
 
 Json = dict[str, Any]
-PREPARED = prepare_request("grok-4.7", [], {})
+PREPARED = prepare_request("grok-4.7", [ChatMessage("?")], {})
 
 
 def llama_index_responses(case: Case) -> list[ChatResponse]:

@@ -300,7 +300,7 @@ class TokenCounter:
         return context.clock() < self._estimate_until
 
     def _start_estimating(self, error: XAILowCodeError, context: CallContext) -> None:
-        """Estimate from now on; raises the error if it would not pass."""
+        """Estimate from now on; raises the error if it is not transient."""
         if not (error.is_retryable or isinstance(error, RouteNotFoundError)):
             raise error
         self._estimate_until = context.clock() + _ESTIMATE_PERIOD
@@ -472,7 +472,7 @@ def _token_positions(tokens: Sequence[TextToken], text: str) -> dict[int, int] |
             return None
         position += len(pieces[-1])
         positions[position] = index
-    return positions if b"".join(pieces) == _encode(text) else None
+    return positions if b"".join(pieces) == _encode(json.replace_surrogates(text)) else None
 
 
 def _texts_in(parts: Sequence[Part]) -> Iterator[str]:
