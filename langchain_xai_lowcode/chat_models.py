@@ -496,24 +496,31 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
         method: Literal["json_schema", "function_calling", "json_mode"] | None = None,
         include_raw: bool = False,
         strict: bool | None = None,
+        tools: Sequence[Tool] | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """Return a runnable whose output is an object that matches a schema.
 
         Args:
-            schema: A pydantic class (the output is an instance), a TypedDict or a JSON schema (the
-                output is a dict).
+            schema: A pydantic class (the output is an instance); a TypedDict, a dataclass, a JSON
+                schema, or OpenAI's ``{"name", "schema", "strict"}`` (the output is a dict); or
+                another type such as an Enum, ``list[Person]`` or ``Cat | Dog``. A type that is not
+                an object is sent as the field ``value`` of one.
             method: ``"json_schema"`` sends the schema as response format, ``"function_calling"`` as
                 a tool that the model must call; ``"json_mode"`` requests any JSON object, which the
                 prompt must describe. Default: ``"json_schema"``; ``"function_calling"`` with
                 ``api="messages"``, which has no response formats.
             include_raw: Return ``{"raw", "parsed", "parsing_error"}`` instead of raising.
             strict: Make the schema strict, as OpenAI defines it.
+            tools: Tools that the model may call instead of returning the object, which is then
+                None; use ``include_raw`` to get the tool calls.
             kwargs: Further options of the calls.
 
         Raises:
             UsageError: ``method`` is unknown, ``schema`` is missing or not supported, or a further
                 option holds a credential.
+            ModelRefusalError: The model refused a request (LangChain's class; raised by calls).
+            OutputParserException: A message contains no matching object (raised by calls).
         """
         self._refuse_credentials(kwargs)
         from langchain_xai_lowcode._structured_output import build_structured_output  # noqa: PLC0415 - on first use
@@ -530,6 +537,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
                 include_raw=include_raw,
                 strict=strict,
                 clean=self._should_clean_schemas(kwargs),
+                tools=tools or (),
                 parallel_tool_calls=False if has_response_formats else None,
             )
 

@@ -13,13 +13,13 @@ from pydantic import BaseModel
 from llama_index_xai_lowcode._messages import to_messages
 from llama_index_xai_lowcode._tools import (
     get_cached_schema,
-    get_object_schema,
     original_names,
     to_tool,
 )
 from xai_lowcode.chat.openai_format import parse_response_format
 from xai_lowcode.chat.options import build_request, merge_options, sanitize_name
 from xai_lowcode.json_schema import sanitize_schema
+from xai_lowcode.json_schema.sources import read_type
 from xai_lowcode.types.messages import ToolCallPart
 from xai_lowcode.types.requests import ChatRequest, ResponseFormat
 
@@ -79,7 +79,7 @@ def json_schema_format(model_class: type[BaseModel], *, sanitize: bool) -> dict[
     """
 
     def create_schema() -> Mapping[str, Any]:
-        schema = get_object_schema(model_class)
+        schema = read_type(model_class).describe()
         return sanitize_schema(schema, field="response_format", name=name) if sanitize else schema
 
     name = sanitize_name(model_class.__name__)

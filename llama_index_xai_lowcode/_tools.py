@@ -27,6 +27,7 @@ from xai_lowcode.chat.openai_format import (
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.json_schema import sanitize_schema
+from xai_lowcode.json_schema.sources import read_type
 from xai_lowcode.redaction import mask_secrets, unmask_secrets
 from xai_lowcode.types.messages import ToolCallPart
 from xai_lowcode.types.requests import ServerTool, ToolSpec
@@ -70,16 +71,19 @@ def _render_tool(tool: Any, *, sanitize: bool) -> dict[str, Any]:
 
 def _get_parameters(metadata: ToolMetadata, *, sanitize: bool) -> Mapping[str, Any]:
     def create_schema() -> Mapping[str, Any]:
-        schema = metadata.get_parameters_dict()
-        if metadata.fn_schema is not None and "properties" not in schema:
-            # For a recursive class LlamaIndex drops the root, which is a reference.
-            schema = get_object_schema(metadata.fn_schema)
+        # LlamaIndex keeps only some keywords of the root, without the reference of a recursive
+        # class.
+        schema = (
+            metadata.get_parameters_dict() if fn_schema is None else read_type(fn_schema).schema
+        )
         return sanitize_schema(schema, field="tools", name=name) if sanitize else schema
 
     name = metadata.get_name()
-    if metadata.fn_schema is None or type(metadata) is not ToolMetadata:
+    is_overridden = type(metadata).get_parameters_dict is not ToolMetadata.get_parameters_dict
+    fn_schema = None if is_overridden else metadata.fn_schema
+    if fn_schema is None:
         return create_schema()
-    return get_cached_schema(metadata.fn_schema, ("tools", sanitize), create_schema)
+    return get_cached_schema(fn_schema, ("tools", sanitize), create_schema)
 
 
 def get_cached_schema(
@@ -98,13 +102,6 @@ def get_cached_schema(
     if key not in schemas:
         schemas[key] = create_schema()
     return schemas[key]
-
-
-def get_object_schema(model_class: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of a class, with the object at the root instead of a reference."""
-    schema = model_class.model_json_schema()
-    reference = schema.pop("$ref", "")
-    return {**schema.get("$defs", {}).get(reference.rpartition("/")[2], {}), **schema}
 
 
 def to_server_tool(tool: Any) -> ServerTool | None:

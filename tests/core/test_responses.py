@@ -1,11 +1,13 @@
 """The Responses dialect: requests, responses and streams."""
 
+import json
 from typing import Any
 
 import pytest
 
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
+from xai_lowcode.chat.dialects.responses.response import parse_server_tool_call
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import InternalServerError, InvalidResponseError, UsageError
@@ -341,3 +343,37 @@ def test_conversations_continue_from_items_and_stored_responses() -> None:
     assert replayed[1:-1] == list(first.choices[0].items)
     assert third.text
     assert third.api == "responses"
+
+
+@pytest.mark.parametrize(
+    ("fields", "arguments", "result"),
+    [
+        (
+            {"code": "print(6 * 7)", "outputs": [{"logs": "42"}]},
+            {"code": "print(6 * 7)"},
+            [{"logs": "42"}],
+        ),
+        ({"action": {"type": "search", "query": "x"}}, "x", None),
+        (
+            {"action": {"type": "find_in_page", "url": "https://x.ai", "pattern": "Grok"}},
+            {"url": "https://x.ai", "pattern": "Grok", "action": "find_in_page"},
+            None,
+        ),
+        ({"queries": ["a", "b"], "results": []}, "a, b", []),
+        (
+            {"server_label": "s", "name": "f", "arguments": '{"q": 1}', "output": "o"},
+            {"server_label": "s", "q": 1},
+            "o",
+        ),
+        ({"input": "patch", "error": "e", "output": "o"}, "patch", {"error": "e", "output": "o"}),
+        ({"new": {"field": 1}}, {"new": {"field": 1}}, None),
+    ],
+)
+def test_everything_of_a_server_tool_item_is_shown(
+    fields: dict[str, Any], arguments: Any, result: Any
+) -> None:
+    """Each field of an item is in the arguments or in the result, whatever it is called."""
+    part = parse_server_tool_call({"type": "some_call", "id": "i", "status": "completed", **fields})
+    assert part is not None
+    shown = part.arguments if isinstance(arguments, str) else json.loads(part.arguments)
+    assert (shown, part.result) == (arguments, result)

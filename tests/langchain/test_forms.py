@@ -200,7 +200,7 @@ def test_every_kind_of_block_is_told(chat: Chat) -> None:
     made: dict[str, Any] = {block.get("name", block["type"]): block for block in blocks}
     assert made["code_execution"]["args"].keys() == {"code"}
     assert made["web_search"]["args"] == {"query": question}
-    assert made["search"]["args"] == {"query": question}
+    assert made["search"]["args"] == {"query": question, "server_label": "museum"}
     assert made["image"]["mime_type"] == "image/png"
     results = {block["tool_call_id"]: block for block in blocks if "tool_call_id" in block}
     assert results.keys() == {block["id"] for block in blocks if block.get("name")}

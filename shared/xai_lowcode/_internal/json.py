@@ -86,13 +86,15 @@ def _check_depth(content: bytes | bytearray | memoryview | str, document: Any) -
 
 def _loads_leniently(content: bytes | bytearray | memoryview | str) -> Any:
     """Parse JSON that orjson rejects, as the standard library does."""
-    text = content if isinstance(content, str) else bytes(content).decode("utf-8", "replace")
     document: Any = None
     try:
+        text = content if isinstance(content, str) else bytes(content).decode()
         document = json.loads(text.removeprefix("\ufeff"), strict=False)
         message, position = "", 0
     except json.JSONDecodeError as error:
         message, position = error.msg, error.pos
+    except UnicodeDecodeError as error:
+        message, position = "invalid UTF-8", error.start
     except RecursionError:
         message, position = f"more than {MAX_READ_DEPTH} levels deep", 0
     except ValueError:  # Python converts integers of at most 4,300 digits

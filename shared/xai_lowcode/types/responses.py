@@ -190,6 +190,9 @@ class ChatResponse:
 # The response may have ended inside a tool call.
 _TRUNCATED = frozenset({"length", "content_filter"})
 
+REFUSAL_REASONS = frozenset({"refusal", "content_filter"})
+"""Finish reasons of refusals that are no field of their own; the text is the refusal's, if any."""
+
 
 def normalize_finish_reason(reason: Any, *, has_calls: bool) -> str:
     """Return the finish reason; ``"tool_calls"`` if there are tool calls that are not truncated.
@@ -197,6 +200,6 @@ def normalize_finish_reason(reason: Any, *, has_calls: bool) -> str:
     xAI and gateways return "stop", "" and null beside tool calls, and "end_turn" of the Messages
     API; agents that rely on these values stop too early.
     """
-    if has_calls and reason not in _TRUNCATED:
+    if has_calls and not (isinstance(reason, str) and reason in _TRUNCATED):
         return "tool_calls"
     return reason if isinstance(reason, str) and reason not in {"", "end_turn"} else "stop"

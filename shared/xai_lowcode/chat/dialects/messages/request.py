@@ -172,11 +172,10 @@ def _render_tools(request: ChatRequest) -> Json:
 
 
 def _render_tool(tool: ToolSpec, request: ChatRequest) -> Json:
-    return {
-        "name": tool.name,
-        "description": tool.description,
-        "input_schema": tool_parameters(tool, request),
-    }
+    schema = tool_parameters(tool, request)
+    if not {"type", "properties"} <= schema.keys():  # both are required
+        schema = {"type": "object", "properties": {}, **schema}
+    return {"name": tool.name, "description": tool.description, "input_schema": schema}
 
 
 def _render_tool_choice(choice: ToolChoice) -> Json:

@@ -1,10 +1,19 @@
 """Parse responses of Responses (``/v1/responses``)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import image_mime_type
-from xai_lowcode._internal.parsing import get_int, get_list, get_logprobs, get_nonempty_str, get_str
+from xai_lowcode._internal.parsing import (
+    dump_arguments,
+    get_int,
+    get_list,
+    get_logprobs,
+    get_nonempty_str,
+    get_str,
+)
 from xai_lowcode.chat.dialects.common import parse_usage as parse_chat_completions_usage
 from xai_lowcode.chat.tool_calls import with_unique_ids
 from xai_lowcode.errors import InvalidResponseError
@@ -32,6 +41,13 @@ CANCELLED_MESSAGE = "The response was cancelled before it was complete."
 _INCOMPLETE_STATUSES = frozenset({None, "", "in_progress", "queued"})
 # Types of items that are not calls of server-side tools, or that have a part of their own.
 _OTHER_ITEM_TYPES = frozenset({"message", "reasoning", "function_call", "image_generation_call"})
+
+
+_RESULT_KEYS = ("error", "output", "outputs", "results", "output_files")
+_ITEM_KEYS = frozenset({"type", "id", "status", "name", *_RESULT_KEYS})
+_ACTION_KEYS = frozenset({"type", "sources"})
+_PLAIN_INPUT_KEYS = frozenset({"arguments", "input", "query", "url"})
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def parse_response(body: dict[str, Any]) -> ChatResponse:
@@ -150,12 +166,11 @@ def parse_server_tool_call(item: Json) -> ServerToolPart | None:
     kind = item.get("type")
     if not isinstance(kind, str) or kind in _OTHER_ITEM_TYPES or not kind.endswith("_call"):
         return None
-    arguments = item.get("arguments") or item.get("input") or _get_query(item) or ""
     return ServerToolPart(
         kind,
         str(item.get("id") or ""),
         str(item.get("name") or ""),
-        str(arguments),
+        _get_input(item),
         _get_result(item),
         item.get("error") is not None or item.get("status") == "failed",
     )
@@ -182,20 +197,43 @@ def parse_citation(annotation: Any) -> Citation | None:
     )
 
 
-def _get_query(item: Json) -> Any:
-    action = item.get("action")
+def _get_input(item: Json) -> str:
+    """Return the input of a server-side tool: everything that is not its output.
+
+    A single string is returned as it is, several fields as a JSON object.
+    """
+    fields = {key: item[key] for key in item if key not in _ITEM_KEYS and item[key] not in _EMPTY}
+    action = fields.pop("action", None)
     if isinstance(action, dict):
-        return action.get("query") or action.get("url")
-    queries = item.get("queries")
-    return ", ".join(map(str, queries)) if isinstance(queries, list) else ""
+        fields |= {key: action[key] for key in action if key not in _ACTION_KEYS}
+        if action.get("type") not in {None, "search"}:
+            fields["action"] = action["type"]
+        fields = {key: value for key, value in fields.items() if value not in _EMPTY}
+    if len(fields) == 1:
+        ((key, value),) = fields.items()
+        if key in _PLAIN_INPUT_KEYS and isinstance(value, str):
+            return value
+        if key == "queries" and isinstance(value, list):
+            return ", ".join(map(str, value))
+    if not fields:
+        return ""
+    with suppress(json.JSONDecodeError):
+        arguments = fields.get("arguments")
+        if isinstance(arguments, str):
+            fields = {**json.parse_arguments(arguments), **fields}
+            del fields["arguments"]
+    return dump_arguments(fields)
 
 
 def _get_result(item: Json) -> Any:
     """Return the result of a server-side tool, whose key depends on the tool."""
     action = item.get("action")
-    sources = action.get("sources") if isinstance(action, dict) else None
-    values = (item.get(key) for key in ("error", "output", "outputs", "results"))
-    return next((value for value in (*values, sources) if value is not None), None)
+    results = {key: item[key] for key in _RESULT_KEYS if item.get(key) is not None}
+    if isinstance(action, dict) and action.get("sources") is not None:
+        results["sources"] = action["sources"]
+    if len(results) == 1:
+        return next(iter(results.values()))
+    return results or None
 
 
 def _parse_tool_call(item: Json) -> ToolCallPart:
