@@ -60,6 +60,7 @@ FOREIGN_ARGS = {
     "openai_api_base": "not supported. Pass the gateway's base URL as base_url.",
     "default_query": "not supported. Pass the token as api_token.",
     "include_response_headers": "not an option of a call. Set it when you create the model.",
+    "include_total_cost": "not an option of a call. Set it when you create the model.",
     "openai_proxy": "not supported. Pass the URL of the proxy as proxy.",
     "http_socket_options": "not supported. Set them in an http_client.",
     **dict.fromkeys(

@@ -34,18 +34,21 @@ The dialect is a key, since LangChain concatenates string values when it merges 
 TEXT_INDEX, REASONING_INDEX, REFUSAL_INDEX = "lc_txt_0", "lc_rs_0", "lc_rf_0"
 
 
-def to_result(response: ChatResponse, *, stored: bool, with_headers: bool) -> ChatResult:
+def to_result(
+    response: ChatResponse, *, stored: bool, with_headers: bool, with_cost: bool = False
+) -> ChatResult:
     """Convert a response to a result with one generation for each choice.
 
     Args:
         response: The response.
         stored: Whether the request allowed xAI to store the response.
         with_headers: Add xAI's headers to ``response_metadata``.
+        with_cost: Add the cost to ``usage_metadata``.
     """
-    usage, raw_usage = to_usage(response.usage), response.raw.get("usage")
+    usage = response.usage
     llm_output = {
         "model_name": response.model,
-        "token_usage": raw_usage if isinstance(raw_usage, dict) else {},
+        "token_usage": {} if usage is None else usage.to_token_usage(),
     }
     return ChatResult(
         generations=[
@@ -56,6 +59,7 @@ def to_result(response: ChatResponse, *, stored: bool, with_headers: bool) -> Ch
                     usage if i == 0 else None,
                     stored=stored,
                     with_headers=with_headers,
+                    with_cost=with_cost,
                 ),
                 generation_info={"finish_reason": choice.finish_reason},
             )
@@ -68,10 +72,11 @@ def to_result(response: ChatResponse, *, stored: bool, with_headers: bool) -> Ch
 def _to_message(
     response: ChatResponse,
     choice: Choice,
-    usage: UsageMetadata | None,
+    usage: Usage | None,
     *,
     stored: bool,
     with_headers: bool,
+    with_cost: bool,
 ) -> AIMessage:
     tool_calls, invalid_tool_calls = _to_tool_calls(choice)
     additional_kwargs = build_additional_kwargs(response.citations, choice.items, choice.dialect)
@@ -81,14 +86,13 @@ def _to_message(
         additional_kwargs["refusal"] = choice.refusal
     metadata = {
         **build_response_metadata(response),
+        **build_usage_metadata(usage),
         **(stored_response_id(response.id, choice.dialect) if stored else {}),
         "finish_reason": choice.finish_reason,
         "model_provider": MODEL_PROVIDER,
     }
     if choice.logprobs:
         metadata["logprobs"] = {"content": list(choice.logprobs)}
-    if response.usage is not None and response.usage.cost_usd is not None:
-        metadata["cost_usd"] = response.usage.cost_usd
     if with_headers:
         metadata["headers"] = dict(response.headers)
     return AIMessage(
@@ -97,7 +101,7 @@ def _to_message(
         response_metadata=metadata,
         tool_calls=tool_calls,
         invalid_tool_calls=invalid_tool_calls,
-        usage_metadata=usage,
+        usage_metadata=to_usage(usage, with_cost=with_cost),
         id=response.id or None,
     )
 
@@ -227,8 +231,25 @@ def build_response_metadata(response: ChatResponse | ResponseStarted) -> dict[st
     return {name: value for name, value in metadata.items() if value}
 
 
-def to_usage(usage: Usage | None) -> UsageMetadata | None:
-    """Convert token usage, with the details that the API reports."""
+def build_usage_metadata(usage: Usage | None) -> dict[str, Any]:
+    """Build the part of ``response_metadata`` with the usage and the cost in US dollars.
+
+    They belong to the call, so only the first of ``n`` messages has them.
+    """
+    if usage is None:
+        return {}
+    cost = {} if usage.cost_usd is None else {"cost_usd": usage.cost_usd}
+    return {"token_usage": usage.to_token_usage(), **cost}
+
+
+def to_usage(usage: Usage | None, *, with_cost: bool = False) -> UsageMetadata | None:
+    """Convert token usage, with the details that the API reports.
+
+    Args:
+        usage: The usage.
+        with_cost: Add ``total_cost``, in US dollars, which LangSmith reads. Not in chunks, which
+            LangChain cannot merge then.
+    """
     if usage is None:
         return None
     metadata = UsageMetadata(
@@ -240,6 +261,9 @@ def to_usage(usage: Usage | None) -> UsageMetadata | None:
         metadata["input_token_details"] = InputTokenDetails(cache_read=usage.cached_input_tokens)
     if usage.reasoning_tokens is not None:
         metadata["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
+    if with_cost and usage.cost_usd is not None:
+        # The key is LangSmith's; LangChain's type does not have it.
+        metadata["total_cost"] = usage.cost_usd  # type: ignore[typeddict-unknown-key]
     return metadata
 
 

@@ -16,6 +16,7 @@ from langchain_xai_lowcode._output import (
     TEXT_INDEX,
     build_additional_kwargs,
     build_response_metadata,
+    build_usage_metadata,
     server_side_blocks,
     stored_response_id,
     to_usage,
@@ -109,6 +110,8 @@ class ChunkBuilder:
 
     def _on_response_started(self, event: ResponseStarted) -> None:
         self._id, self._first_metadata = event.id or None, build_response_metadata(event)
+        if (tier := self._first_metadata.pop("service_tier", None)) is not None:
+            self._last_metadata["service_tier"] = tier
 
     def _on_citation(self, event: CitationAdded) -> None:
         self._citations.append(event.citation)
@@ -128,8 +131,11 @@ class ChunkBuilder:
 
     def _on_usage(self, event: UsageReported) -> None:
         self._usage = to_usage(event.usage)
-        if event.usage.cost_usd is not None:
-            self._last_metadata["cost_usd"] = event.usage.cost_usd
+        self._last_metadata |= build_usage_metadata(event.usage)
+        # Known at the end: the tier that was requested may not be the one that was used.
+        response = event.raw.get("response", event.raw)
+        if isinstance(response, dict) and isinstance(tier := response.get("service_tier"), str):
+            self._last_metadata["service_tier"] = tier
 
     _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {
         TextDelta: _on_text_delta,

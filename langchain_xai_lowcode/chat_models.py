@@ -300,6 +300,14 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     Default: False.
     """
 
+    include_total_cost: bool = False
+    """Add ``total_cost``, the cost in US dollars, to ``usage_metadata``, where LangSmith reads it.
+
+    Default: False, since LangChain adds up only integers: ``add_usage`` raises for a cost, and
+    ``get_usage_metadata_callback`` loses calls that have one. For the same reason streams never
+    have it. ``response_metadata["cost_usd"]`` has the cost in any case.
+    """
+
     extra_body: Mapping[str, Any] | None = None
     """Further keys of the request body. Credentials are refused. Default: none."""
 
@@ -440,6 +448,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
             response,
             stored=request.store is not False,
             with_headers=self.include_response_headers,
+            with_cost=self.include_total_cost,
         )
 
     # --- tools and structured output ------------------------------------------------------------
@@ -553,10 +562,11 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     # --- token counting -------------------------------------------------------------------------
 
     def get_num_tokens(self, text: str) -> int:
-        """Return the number of tokens of a text, counted with the model's tokenizer.
+        """Return the number of tokens of a text: the service is asked, one request for a new text.
 
-        Counts are cached. Where the gateway cannot be reached, the number is an estimate (one token
-        for four bytes), with one warning; ``xai_lowcode.api.tokens`` distinguishes the two.
+        Its tokenizer is that of the model. Counts are cached. Where the gateway cannot be reached,
+        the number is an estimate (one token for four bytes), with one warning;
+        ``xai_lowcode.api.tokens`` distinguishes the two.
 
         Args:
             text: The text.
@@ -578,7 +588,9 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
             return count.tokens
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Return the token ids of a text. They are never estimated.
+        """Return the token ids of a text: the service is asked, one request for a new text.
+
+        Ids are cached, and never estimated.
 
         Args:
             text: The text.
@@ -603,8 +615,10 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     ) -> int:
         """Return the number of tokens of messages; ``trim_messages(token_counter=llm)`` uses it.
 
-        Text is counted with the model's tokenizer, one request for each message that is not cached.
-        Message overhead and images are estimated; see ``xai_lowcode.api.tokens``.
+        The service is asked: texts are counted with the model's tokenizer, those that are not
+        cached together in one request for about 32 kB, as far as that does not change their count,
+        else several requests at once. Message overhead and images are estimated; see
+        ``xai_lowcode.api.tokens``.
 
         Args:
             messages: The messages.

@@ -22,7 +22,6 @@ from xai_lowcode.types.images import (
     IMAGE_ARGUMENTS,
     MAX_IMAGES,
     AspectRatio,
-    Image,
     ImageBatch,
     ImageFormat,
     ImageRequest,
@@ -31,6 +30,7 @@ from xai_lowcode.types.images import (
     build_image_request,
     check_image_choice,
     parse_size,
+    summarize_images,
 )
 
 ImageInput = str | Mapping[str, Any] | PromptValue
@@ -100,7 +100,9 @@ class XAIImageGenerator(ImageFields, RunnableSerializable[ImageInput, list[Image
     """Runnable that generates images from a text prompt.
 
     The input is a prompt, or a dict with ``prompt`` and the options below. The output is a list of
-    image blocks, which can be the content of a message.
+    image blocks, which can be the content of a message. The ``extras`` of a block have the model,
+    and if xAI reports them the revised prompt, the image's share of the cost (``cost_usd``) and the
+    number of images that moderation withheld (``blocked``).
 
     Setup:
         ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
@@ -255,28 +257,26 @@ def _credential_error(prompt: ImageInput, options: Mapping[str, Any]) -> UsageEr
 
 def generate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
     """Send an image request, and return the images as content blocks."""
-    return _to_blocks(gateway.client.call(CREATE_IMAGE_GENERATION, body=request.render()))
+    batch = gateway.client.call(CREATE_IMAGE_GENERATION, body=request.render())
+    return _to_blocks(batch, request)
 
 
 async def agenerate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
     """Send an image request, and return the images as content blocks; see ``generate``."""
     batch = await gateway.async_client.call(CREATE_IMAGE_GENERATION, body=request.render())
-    return _to_blocks(batch)
+    return _to_blocks(batch, request)
 
 
-def _to_blocks(batch: ImageBatch) -> list[ImageContentBlock]:
-    cost_usd = None if batch.cost_usd is None else batch.cost_usd / len(batch.images)
-    return [_to_block(image, cost_usd) for image in batch.images]
-
-
-def _to_block(image: Image, cost_usd: float | None) -> ImageContentBlock:
-    extras: dict[str, Any] = {"revised_prompt": image.revised_prompt, "cost_usd": cost_usd}
-    return create_image_block(
-        url=image.url,
-        base64=image.base64,
-        mime_type=image.mime_type,
-        **{name: value for name, value in extras.items() if value is not None},
-    )
+def _to_blocks(batch: ImageBatch, request: ImageRequest) -> list[ImageContentBlock]:
+    return [
+        create_image_block(
+            url=image.url,
+            base64=image.base64,
+            mime_type=image.mime_type,
+            **batch.describe(image, model=request.model),
+        )
+        for image in batch.images
+    ]
 
 
 class ImageToolInput(BaseModel):
@@ -301,8 +301,9 @@ class ImageToolInput(BaseModel):
 class XAIImageGenerationTool(ImageFields, BaseTool):
     """Tool with which a model generates images.
 
-    The content of the tool message is one line: the number of images, and their URLs if they have
-    any. The images are the ``artifact`` of the tool message, as standard image blocks.
+    The content of the tool message is one line: the number of images, how many were withheld by
+    moderation, and their URLs if they have any. The images are the ``artifact`` of the tool
+    message, as standard image blocks.
 
     Setup:
         ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
@@ -378,9 +379,6 @@ class XAIImageGenerationTool(ImageFields, BaseTool):
 
 def _to_tool_output(images: list[ImageContentBlock]) -> ToolOutput:
     """Return the content for the model, which has no image data, and the images as artifact."""
-    if len(images) == 1:
-        content, label = "Generated 1 image; it is shown to the user.", "URL"
-    else:
-        content, label = f"Generated {len(images)} images; they are shown to the user.", "URLs"
-    urls = " ".join(image["url"] for image in images if "url" in image)
-    return (f"{content} {label}: {urls}" if urls else content), images
+    urls = [image["url"] for image in images if "url" in image]
+    blocked = images[0].get("extras", {}).get("blocked", 0) if images else 0
+    return summarize_images(len(images), urls, blocked), images

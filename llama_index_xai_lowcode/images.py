@@ -27,11 +27,28 @@ from xai_lowcode.types.images import (
     Quality,
     Resolution,
     build_image_request,
+    summarize_images,
 )
 
 # Arguments that are not checked for credentials. The keys of ``extra_body`` are.
 _KNOWN = IMAGE_ARGUMENTS - {"extra_body"}
 _IN_BODY = "sent in the request body"
+
+
+class GeneratedImageBlock(ImageBlock):
+    """A generated image: an ``ImageBlock`` with what xAI reports about it.
+
+    Attributes:
+        model: The image model.
+        revised_prompt: The prompt as the service rewrote it; None if it did not return it.
+        cost_usd: The image's share of the cost of the request in US dollars; None likewise.
+        blocked: Number of images of the request that moderation withheld.
+    """
+
+    model: str = ""
+    revised_prompt: str | None = None
+    cost_usd: float | None = None
+    blocked: int = 0
 
 
 class XAIImageGenerator:
@@ -133,7 +150,7 @@ class XAIImageGenerator:
         *,
         quality: Quality | None = None,
         **extra: Any,
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images.
 
         Args:
@@ -149,7 +166,7 @@ class XAIImageGenerator:
                 warning. Credentials are refused.
 
         Returns:
-            One block for each image that passed xAI's moderation.
+            One block for each image that passed xAI's moderation. A warning says how many did not.
 
         Raises:
             UsageError: The request is invalid; nothing was sent.
@@ -158,7 +175,8 @@ class XAIImageGenerator:
         """
         options = (n, aspect_ratio, resolution, response_format, quality)
         body = self._build_body(prompt, dict(zip(_OPTIONS, options, strict=True)), extra)
-        return _to_blocks(self._chat_model.client.call(CREATE_IMAGE_GENERATION, body=body))
+        batch = self._chat_model.client.call(CREATE_IMAGE_GENERATION, body=body)
+        return _to_blocks(batch, body["model"])
 
     async def agenerate(
         self,
@@ -170,12 +188,13 @@ class XAIImageGenerator:
         *,
         quality: Quality | None = None,
         **extra: Any,
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images; see ``generate``."""
         options = (n, aspect_ratio, resolution, response_format, quality)
         body = self._build_body(prompt, dict(zip(_OPTIONS, options, strict=True)), extra)
         client = self._chat_model.async_client
-        return _to_blocks(await client.call(CREATE_IMAGE_GENERATION, body=body))
+        batch = await client.call(CREATE_IMAGE_GENERATION, body=body)
+        return _to_blocks(batch, body["model"])
 
     def close(self) -> None:
         """Close the connections of ``generate``. The generator can still be used."""
@@ -209,20 +228,19 @@ def _credential_error(options: Mapping[str, Any]) -> UsageError | None:
     return credential_error(options, known=_KNOWN)
 
 
-def _to_blocks(batch: ImageBatch) -> list[ImageBlock]:
-    return [_to_block(image) for image in batch.images]
+def _to_blocks(batch: ImageBatch, model: str) -> list[GeneratedImageBlock]:
+    return [_to_block(image, batch.describe(image, model=model)) for image in batch.images]
 
 
-def _to_block(image: Image) -> ImageBlock:
-    if image.url is not None:
-        return ImageBlock(url=image.url, image_mimetype=image.mime_type)
-    return ImageBlock(image=image.content, image_mimetype=image.mime_type)
+def _to_block(image: Image, details: dict[str, Any]) -> GeneratedImageBlock:
+    source = {"image": image.content} if image.url is None else {"url": image.url}
+    return GeneratedImageBlock(**source, image_mimetype=image.mime_type, **details)
 
 
 class XAIImageToolSpec(BaseToolSpec):
     """The tool ``generate_image``, for agents and ``chat_with_tools``.
 
-    The model receives the URLs of the images; the ``ImageBlock``s are the ``raw_output`` of the
+    The model receives the URLs of the images; the blocks are the ``raw_output`` of the
     tool.
 
     Args:
@@ -263,7 +281,7 @@ class XAIImageToolSpec(BaseToolSpec):
 
     def generate_image(
         self, prompt: str, n: int | None = None, aspect_ratio: AspectRatio | None = None
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images from a text prompt.
 
         Args:
@@ -275,7 +293,7 @@ class XAIImageToolSpec(BaseToolSpec):
 
     async def agenerate_image(
         self, prompt: str, n: int | None = None, aspect_ratio: AspectRatio | None = None
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images from a text prompt; see ``generate_image``."""
         return await self._generator.agenerate(prompt, **self._merge(n, aspect_ratio))
 
@@ -296,13 +314,9 @@ class XAIImageToolSpec(BaseToolSpec):
             for tool in super().to_tool_list(*args, **kwargs)
         ]
 
-    def _to_tool_output(self, images: Sequence[ImageBlock]) -> ToolOutput:
-        if len(images) == 1:
-            text, label = "Generated 1 image; it is shown to the user.", "URL"
-        else:
-            text, label = f"Generated {len(images)} images; they are shown to the user.", "URLs"
-        if urls := " ".join(str(image.url) for image in images if image.url):
-            text = f"{text} {label}: {urls}"
+    def _to_tool_output(self, images: Sequence[GeneratedImageBlock]) -> ToolOutput:
+        urls = [str(image.url) for image in images if image.url]
+        text = summarize_images(len(images), urls, images[0].blocked if images else 0)
         return ToolOutput(
             blocks=[TextBlock(text=text), *(images if self._show else ())],
             tool_name="generate_image",

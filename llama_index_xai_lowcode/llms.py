@@ -211,11 +211,13 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
             kwargs: Options of this call, such as ``temperature``, ``stop`` or ``tools``.
 
         Returns:
-            The response. ``raw`` is xAI's response body. ``additional_kwargs`` has token counts
-            (completion tokens include reasoning tokens), ``cost_usd``, ``finish_reason``, and
-            server-side tool calls as ``built_in_tool_calls``. The message can be sent back as it
-            is, also after it was in a chat store: its ``additional_kwargs`` have what xAI needs,
-            such as encrypted reasoning. Sources are ``CitationBlock``s, images ``ImageBlock``s.
+            The response. ``raw`` is xAI's response body, with the token counts that were billed.
+            ``additional_kwargs`` has these counts (completion tokens include reasoning tokens),
+            ``cost_usd``, ``finish_reason``, server-side tool calls as ``built_in_tool_calls``, and
+            with ``n`` above 1 a list ``other_choices`` of the other responses. The message can be
+            sent back as it is, also after it was in a chat store: its ``additional_kwargs`` have
+            what xAI needs, such as encrypted reasoning. Sources are ``CitationBlock``s, images
+            ``ImageBlock``s.
 
         Raises:
             UsageError: The request is invalid; nothing was sent.

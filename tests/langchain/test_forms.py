@@ -29,11 +29,19 @@ from langchain_xai_lowcode import (
 )
 from langchain_xai_lowcode._input import to_messages
 from langchain_xai_lowcode._output import ITEMS, server_side_blocks
+from langchain_xai_lowcode._stream import ChunkBuilder
 from xai_lowcode import Gateway, Settings
 from xai_lowcode.chat.model import ChatModel
-from xai_lowcode.types.events import ChoiceFinished, ImageGenerated, ResponseStarted, TextDelta
+from xai_lowcode.types.events import (
+    ChoiceFinished,
+    ImageGenerated,
+    ResponseStarted,
+    TextDelta,
+    UsageReported,
+)
 from xai_lowcode.types.messages import ImagePart, ServerToolPart
 from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.responses import Usage
 
 Chat = Callable[..., ChatXAILowCode]
 APIS = ["chat_completions", "responses", "messages"]
@@ -361,3 +369,18 @@ def test_odd_items_are_passed_over(gateway: Any, chat: Chat) -> None:
         answer = AIMessage("Yes.", additional_kwargs={ITEMS: items})
         assert chat().invoke([HumanMessage("Hi"), answer, HumanMessage("Hi")]).text
         assert gateway.requests[-1].body["messages"][1] == {"role": "assistant", "content": "Yes."}
+
+
+def test_a_service_tier_at_the_end_of_a_stream() -> None:
+    """The last reported service tier is in the message once, as in a plain response."""
+    builder = ChunkBuilder(stored=False)
+    events: list[Any] = [
+        ResponseStarted("id", "grok-4.7", service_tier="auto"),
+        TextDelta("Hi"),
+        ChoiceFinished("stop"),
+        UsageReported(Usage(1, 2, 3), {"response": {"service_tier": "priority"}}),
+    ]
+    fed = [chunk for event in events if (chunk := builder.feed(event)) is not None]
+    chunks: list[Any] = [chunk.message for chunk in [*fed, builder.last()]]
+    message = reduce(add, chunks)
+    assert message.response_metadata["service_tier"] == "priority"

@@ -1,6 +1,7 @@
 """``xai-lowcode image``: generate images and write them to files."""
 
 import mimetypes
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
@@ -55,7 +56,8 @@ def image(
     folder = target if target.is_dir() else target.parent
     if not folder.is_dir():
         raise UsageError(f"--out: no such folder: {folder}.", field="out")
-    with Gateway(settings) as gateway:
+    # The output has the number of blocked images.
+    with Gateway(settings) as gateway, warnings.catch_warnings(action="ignore"):
         batch = gateway.create_images(request)
     paths = list(_save(batch.images, target))
     if as_json:

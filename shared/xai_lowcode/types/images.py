@@ -3,7 +3,7 @@
 import base64
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from html import escape
 from pathlib import Path
@@ -292,6 +292,26 @@ class ImageBatch:
         """Cost in US dollars."""
         return None if self.cost_ticks is None else self.cost_ticks / TICKS_PER_USD
 
+    def describe(self, image: Image, *, model: str) -> dict[str, Any]:
+        """Return what is known about one of the images, for the metadata of a content block.
+
+        Args:
+            image: The image.
+            model: The model that was requested, if the service did not return which one it used.
+
+        Returns:
+            ``model``, and if known ``revised_prompt``, ``cost_usd``, the image's share of the cost,
+            and ``blocked``, how many images of the request moderation withheld.
+        """
+        cost_usd = None if self.cost_usd is None else self.cost_usd / len(self.images)
+        known = {
+            "model": self.model or model,
+            "revised_prompt": image.revised_prompt,
+            "cost_usd": cost_usd,
+            "blocked": self.blocked or None,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
     def _repr_html_(self) -> str:
         note = f"<p>{self.blocked} blocked by moderation</p>" if self.blocked else ""
         return "".join(map(_to_html, self.images)) + note
@@ -303,3 +323,20 @@ def _to_html(image: Image) -> str:
         source = f"data:{image.mime_type};base64,{image.base64}"
     alt = escape(image.revised_prompt or "image")
     return f'<img src="{escape(source or "")}" alt="{alt}" style="max-width: 48%; margin: 2px">'
+
+
+def summarize_images(count: int, urls: Sequence[str], blocked: int = 0) -> str:
+    """Return one line for a model that called a tool: what was generated, without image data.
+
+    Args:
+        count: Number of images.
+        urls: URLs of the images; empty if they are data.
+        blocked: Number of images that moderation withheld.
+    """
+    if count == 1:
+        text, label = "Generated 1 image; it is shown to the user.", "URL"
+    else:
+        text, label = f"Generated {count} images; they are shown to the user.", "URLs"
+    if blocked:
+        text += f" Moderation withheld {blocked} more."
+    return f"{text} {label}: {' '.join(urls)}" if urls else text

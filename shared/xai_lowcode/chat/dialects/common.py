@@ -54,6 +54,7 @@ def parse_usage(usage: Any) -> Usage | None:
         get_int(usage.get("prompt_tokens_details"), "cached_tokens"),
         reasoning,
         get_int(usage, "cost_in_usd_ticks"),
+        usage,
     )
 
 

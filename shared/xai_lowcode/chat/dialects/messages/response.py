@@ -77,6 +77,7 @@ def parse_usage(usage: Any) -> Usage | None:
         input_tokens + output_tokens,
         cached,
         cost_ticks=get_int(usage, "cost_in_usd_ticks"),
+        details=usage,
     )
 
 

@@ -157,6 +157,7 @@ def parse_usage(usage: Any) -> Usage | None:
         get_int(usage.get("input_tokens_details"), "cached_tokens"),
         get_int(usage.get("output_tokens_details"), "reasoning_tokens"),
         get_int(usage, "cost_in_usd_ticks"),
+        usage,
     )
 
 
