@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
 
-from langchain_xai_lowcode import _content_blocks  # noqa: F401 - registers the translator
+from langchain_xai_lowcode import _output_blocks  # noqa: F401 - registers the translator
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._input import to_messages
