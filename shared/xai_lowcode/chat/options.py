@@ -1,8 +1,8 @@
 """Build chat requests from the options of a framework: aliases, layers, tools, stored responses.
 
-Both frameworks need the same: aliases of options, layers of defaults and call options, tools, stored
-responses. An adapter converts messages and tools and calls ``build_request``. The options themselves
-are the fields of ``types.requests.ChatRequest``.
+Both frameworks need the same: aliases, layers of defaults and call options, tools, stored
+responses. An adapter converts messages and tools and calls ``build_request``. The options are the
+fields of ``types.requests.ChatRequest``.
 """
 
 import re
