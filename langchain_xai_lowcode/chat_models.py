@@ -362,7 +362,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(stored=request.store is not False)
+            builder = ChunkBuilder(request)
             with closing(self._gateway.stream(request)) as events:
                 for event in events:
                     if (chunk := builder.feed(event)) is not None:
@@ -380,7 +380,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(stored=request.store is not False)
+            builder = ChunkBuilder(request)
             async with aclosing(self._gateway.astream(request)) as events:
                 async for event in events:
                     if (chunk := builder.feed(event)) is not None:
@@ -421,11 +421,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
         return request
 
     def _to_result(self, response: ChatResponse, request: ChatRequest) -> ChatResult:
-        return to_result(
-            response,
-            stored=request.store is not False,
-            with_headers=self.include_response_headers,
-        )
+        return to_result(response, request, with_headers=self.include_response_headers)
 
     # --- tools and structured output ------------------------------------------------------------
 

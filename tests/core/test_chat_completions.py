@@ -246,5 +246,5 @@ def test_any_conversation_is_what_xai_takes(messages: list[Message]) -> None:
 
 def test_the_request_has_no_field_outside_the_tables() -> None:
     """A new field of a request must be added to the laws above."""
-    known = OPTIONS | {"model", "messages", "extra"}
+    known = OPTIONS | {"model", "messages", "stored_messages", "extra"}
     assert {field.name for field in fields(ChatRequest)} == known

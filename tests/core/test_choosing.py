@@ -3,7 +3,6 @@
 import json
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from tests.core.loopback import TOKEN, Loopback, json_reply, sse_reply
 from tests.core.test_streams import FORMS, PLAIN, REPLY
 from tests.core.wire import refused
 from xai_lowcode.chat.accumulator import ResponseAccumulator
-from xai_lowcode.chat.dialect_selection import stored_response_is_current
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import BadRequestError, UsageError
@@ -193,21 +191,3 @@ def _whole(reply: Any) -> Any:
     for event in reply:
         assembler.add(event)
     return assembler.reply()
-
-
-def test_a_stored_response_fits_until_the_answer_is_changed() -> None:
-    """What somebody corrected, or what came in another form, is not xAI's copy any more."""
-    text = {"type": "output_text", "text": "x", "annotations": []}
-    call = {"type": "function_call", "call_id": "c", "name": "read", "arguments": '{"a": 1}'}
-    items = ({"type": "message", "role": "assistant", "content": [text]}, call)
-    parts = (TextPart("x"), ToolCallPart("c", "read", '{"a":1}'))
-    answer = Message("assistant", parts, items=items, dialect="responses")
-    assert stored_response_is_current(answer)
-    for changed in (
-        replace(answer, parts=(TextPart("y"), parts[1])),
-        replace(answer, parts=(parts[0], ToolCallPart("c", "read", '{"a":2}'))),
-        replace(answer, parts=parts[:1]),
-        replace(answer, dialect="messages"),
-        replace(answer, items=(), dialect=""),
-    ):
-        assert not stored_response_is_current(changed)

@@ -269,17 +269,21 @@ def recorded(model: ChatModel, during: Callable[[], None] = lambda: None) -> lis
     """The pauses that both clients of a model are asked for, which are not waited for."""
     pauses: list[float] = []
 
-    def take(flow: Flow[Any]) -> None:
-        for step in flow:
+    def take(flow: Flow[Any]) -> Any:
+        while True:
+            try:
+                step = next(flow)
+            except StopIteration as end:
+                return end.value
             assert isinstance(step, Sleep)
             pauses.append(step.seconds)
             during()
 
-    async def atake(flow: Flow[Any]) -> None:
-        take(flow)
+    async def atake(flow: Flow[Any]) -> Any:
+        return take(flow)
 
-    model.client.execute = take  # type: ignore[method-assign,assignment]
-    model.async_client.execute = atake  # type: ignore[method-assign,assignment]
+    model.client.execute = take  # type: ignore[method-assign]
+    model.async_client.execute = atake  # type: ignore[method-assign]
     return pauses
 
 

@@ -92,6 +92,20 @@ Part = (
 
 
 @dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """A response that xAI stored.
+
+    Attributes:
+        id: Its id.
+        conversation: Digest of the conversation that it ends; see ``chat.stored_responses``. Empty
+            if the response cannot be continued.
+    """
+
+    id: str
+    conversation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation.
 
@@ -102,7 +116,7 @@ class Message:
         items: Output items of the service, unchanged and in order (ids repeat). The dialect that
             produced them sends them back instead of the parts, encrypted reasoning included.
         dialect: The dialect of the items; other dialects render the parts.
-        stored_id: Id of the response that xAI stored for this message; empty if none.
+        stored: The response that xAI stored for this message; None if there is none.
     """
 
     role: Role
@@ -110,4 +124,4 @@ class Message:
     name: str | None = None
     items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     dialect: str = ""
-    stored_id: str = field(default="", compare=False)
+    stored: StoredResponse | None = field(default=None, compare=False)

@@ -52,6 +52,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         "input": [
             item
             for position, message in enumerate(request.messages)
+            if position >= request.stored_messages
             for item in _render_message(message, position)
         ],
     }
@@ -76,13 +77,13 @@ def _render_reasoning(request: ChatRequest) -> Json:
     return {name: wish for name, wish in wishes.items() if wish is not None}
 
 
-def items_match_parts(message: Message) -> bool:
+def _items_match_parts(message: Message) -> bool:
     """Whether a message came in this form and nobody has changed it since."""
     return message.dialect == "responses" and can_replay_items(message, parse_item(message.items))
 
 
 def _render_message(message: Message, position: int) -> Iterator[Mapping[str, Any]]:
-    if items_match_parts(message):
+    if _items_match_parts(message):
         yield from message.items
     elif message.role == "assistant":
         yield from _render_assistant_message(message, position)
