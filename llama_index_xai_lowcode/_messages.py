@@ -38,6 +38,7 @@ from xai_lowcode.types.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    join_texts,
 )
 
 # Key of xAI's data: of the output items in the thinking block, which are sent back unchanged, and
@@ -110,7 +111,7 @@ def _get_items(message: ChatMessage) -> tuple[tuple[Mapping[str, Any], ...], str
 
 def _join_texts(parts: Sequence[Part]) -> Iterator[Part]:
     """Join the text as ``ChatMessage.content`` does; in xAI's APIs a response has one text."""
-    text = "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
+    text = join_texts(parts)
     for part in parts:
         if not isinstance(part, TextPart):
             yield part

@@ -3,7 +3,7 @@
 Plain values, independent of any API and framework. Dialects render them, adapters create them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -89,6 +89,16 @@ class ServerToolPart:
 Part = (
     TextPart | ImagePart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart | ServerToolPart
 )
+
+
+def join_texts(parts: Iterable[Part]) -> str:
+    """Join the text of input that an API takes as one string; empty parts are omitted.
+
+    Example:
+        >>> join_texts([TextPart("a"), TextPart(""), TextPart("b")])
+        'a\\nb'
+    """
+    return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from xai_lowcode.types.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    join_texts,
 )
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ToolChoice, ToolSpec
 
@@ -67,7 +68,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
 def _system_text(message: Message) -> str:
     if not all(isinstance(part, TextPart) for part in message.parts):
         raise UsageError("messages: a system message can hold text only.", field="messages")
-    return "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
+    return join_texts(message.parts)
 
 
 def _render_messages(messages: Sequence[Message]) -> Iterator[Json]:
@@ -148,7 +149,7 @@ def _render_tool_result(part: Part, position: int) -> Json:
         raise unsupported_part_error(part, "tool", position)
     content: Any = [_render_input_message(inner, "tool", position) for inner in part.content]
     if all(isinstance(inner, TextPart) for inner in part.content):
-        content = "\n".join(inner.text for inner in part.content if isinstance(inner, TextPart))
+        content = join_texts(part.content)
     return {"type": "tool_result", "tool_use_id": part.call_id, "content": content}
 
 

@@ -17,6 +17,7 @@ from xai_lowcode.types.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    join_texts,
 )
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolChoice, ToolSpec
 
@@ -126,7 +127,7 @@ def _render_tool_result(part: Part, position: int) -> Json:
 
 def _render_content(parts: Sequence[Part], role: str, position: int) -> str | list[Json]:
     if all(isinstance(part, TextPart) for part in parts):
-        return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
+        return join_texts(parts)
     rendered = []
     for part in parts:
         render = _PARTS.get(type(part))
