@@ -58,7 +58,9 @@ def test_memory_does_not_count_output_items(dialect: str) -> None:
     async def remember() -> list[ChatMessage]:
         for number in range(8):
             await memory.aput_messages([ChatMessage(f"Question {number}"), message])
-        return await memory.aget()
+        kept = await memory.aget()
+        await memory.sql_store._async_engine.dispose()
+        return kept
 
     kept = asyncio.run(remember())
     assert [m.content for m in kept if m.role == "user"] == [f"Question {n}" for n in range(8)]

@@ -157,7 +157,7 @@ def _to_comparable(message: Message) -> tuple[Any, ...]:
     not in every store, and LlamaIndex's chat engines strip the text.
     """
     if message.role != "assistant":
-        parts = tuple((type(part).__name__, repr(astuple(part))) for part in message.parts)
+        parts = tuple((type(part).__name__, astuple(part)) for part in message.parts)
         return message.role, message.name, parts
     text = "".join(part.text for part in message.parts if isinstance(part, TextPart))
     calls = [

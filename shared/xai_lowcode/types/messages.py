@@ -95,8 +95,9 @@ def join_texts(parts: Iterable[Part]) -> str:
     """Join the text of input that an API takes as one string; empty parts are omitted.
 
     Example:
-        >>> join_texts([TextPart("a"), TextPart(""), TextPart("b")])
-        'a\\nb'
+        >>> print(join_texts([TextPart("a"), TextPart(""), TextPart("b")]))
+        a
+        b
     """
     return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
 
