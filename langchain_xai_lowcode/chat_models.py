@@ -257,12 +257,16 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     use_previous_response_id: bool = False
     """Send only the messages after the last stored response, and its id (Responses API).
 
-    Responses that are not stored (``store=False``), or whose message was changed since, are sent
-    as messages. Default: False.
+    A response is continued only if no message before it was added, removed or changed since, system
+    messages included, and as long as xAI has it; otherwise the whole conversation is sent.
+    Default: False.
     """
 
     store: bool | None = None
-    """Let xAI store responses for 30 days (Responses API). Default: xAI's, which is True."""
+    """Let xAI store responses for 30 days (Responses API). Default: xAI's, which is True.
+
+    False also requests encrypted reasoning, which preserves reasoning between calls.
+    """
 
     include: list[str] | None = None
     """Additional output, for instance ``["reasoning.encrypted_content"]`` (Responses API)."""
