@@ -205,7 +205,8 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
             (completion tokens include reasoning tokens), ``cost_usd``, ``finish_reason``, and
             server-side tool calls as ``built_in_tool_calls``. The message can be sent back as it
             is, also after it was in a chat store: its ``ThinkingBlock`` has what xAI needs, such as
-            encrypted reasoning, in ``additional_information``. Sources are ``CitationBlock``s, images ``ImageBlock``s.
+            encrypted reasoning, in ``additional_information``. Sources are
+            ``CitationBlock``s, images ``ImageBlock``s.
 
         Raises:
             UsageError: The request is invalid; nothing was sent.
