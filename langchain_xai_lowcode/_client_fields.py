@@ -1,7 +1,6 @@
 """Fields of all components: token, base URL, timeouts, retries, proxy, certificates."""
 
 import ssl
-import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -22,6 +21,7 @@ from pydantic import (
 
 from langchain_xai_lowcode._errors import langchain_errors
 from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import (
     TOKEN_VARIABLE,
     check_deadline,
@@ -60,6 +60,7 @@ FOREIGN_ARGS = {
     "openai_api_base": "not supported. Pass the gateway's base URL as base_url.",
     "default_query": "not supported. Pass the token as api_token.",
     "include_response_headers": "not an option of a call. Set it when you create the model.",
+    "include_total_cost": "not an option of a call. Set it when you create the model.",
     "openai_proxy": "not supported. Pass the URL of the proxy as proxy.",
     "http_socket_options": "not supported. Set them in an http_client.",
     **dict.fromkeys(
@@ -162,15 +163,39 @@ class ClientFields(BaseModel):
 
     _gateway: ChatModel = PrivateAttr()
 
+    model_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """Further options. Unknown ones become keys of the request body. Default: none."""
+
+    # Options that may be passed as arguments without being fields; they become ``model_kwargs``.
+    _options: ClassVar[frozenset[str]] = frozenset()
+
     @model_validator(mode="before")
     @classmethod
     def _check_unknown_args(cls, values: Any) -> Any:
-        if (error := cls._credential_error(values)) is not None:
+        """Move arguments that are not fields to ``model_kwargs``; None stands for the default."""
+        if not isinstance(values, dict):
+            return values
+        values = {name: value for name, value in values.items() if value is not None}
+        names = cls._argument_names()
+        unknown = values.keys() - names
+        error = next(
+            (
+                UsageError(f"{name}: {FOREIGN_ARGS[name]}", field=name)
+                for name in sorted(FOREIGN_ARGS.keys() & unknown)
+            ),
+            cls._credential_error(values),
+        )
+        if error is not None:
             # Error reporters show the variables of frames.
             values = None
             with langchain_errors():
                 raise error
-        return values
+        if not unknown:
+            return values
+        warn_unknown_parameters(unknown, names | cls._options, destination="moved to model_kwargs")
+        fields = {name: value for name, value in values.items() if name in names}
+        moved = {name: values[name] for name in sorted(unknown)}
+        return {**fields, "model_kwargs": moved | dict(values.get("model_kwargs") or {})}
 
     @classmethod
     def _credential_error(cls, values: Any) -> UsageError | None:
@@ -293,36 +318,3 @@ class ClientFields(BaseModel):
             "rate_limiter": picklable_or_none(self.rate_limiter),
         }
         return {**state, "__dict__": {**state["__dict__"], **replaced}}
-
-
-class ModelKwargsMixin(ClientFields):
-    """``model_kwargs`` of models: options that have no field."""
-
-    model_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Further options. Unknown ones become keys of the request body. Default: none."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_unknown_args(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        names = cls._argument_names()
-        unknown = values.keys() - names
-        error = next(
-            (
-                UsageError(f"{name}: {FOREIGN_ARGS[name]}", field=name)
-                for name in FOREIGN_ARGS.keys() & unknown
-            ),
-            cls._credential_error(values),
-        )
-        if error is not None:
-            values = None
-            with langchain_errors():
-                raise error
-        if not unknown:
-            return values
-        quoted = ", ".join(repr(name) for name in sorted(unknown))
-        warnings.warn(f"unknown parameter {quoted} moved to model_kwargs.", stacklevel=4)
-        fields = {name: value for name, value in values.items() if name in names}
-        model_kwargs = {name: values[name] for name in unknown} | (values.get("model_kwargs") or {})
-        return {**fields, "model_kwargs": model_kwargs}

@@ -72,8 +72,22 @@ def _from_ai(message: AIMessage, path: str) -> Message:
 
 
 def _from_tool(message: ToolMessage, path: str) -> Message:
-    content = _to_parts(message.content, path)
-    return Message("tool", (ToolResultPart(message.tool_call_id, content),))
+    content = message.content if isinstance(message.content, list) else [message.content]
+    parts = tuple(_to_result_part(block, path) for block in content) or (TextPart(""),)
+    return Message("tool", (ToolResultPart(message.tool_call_id, parts),))
+
+
+def _to_result_part(block: str | Block, path: str) -> ContentPart:
+    """Convert a block of a tool result; one that is no content block is sent as JSON text.
+
+    Tools return data with a ``type`` of its own, such as a listing of files.
+    """
+    if isinstance(block, str):
+        return TextPart(block)
+    try:
+        return _to_part(block, path)
+    except UsageError:
+        return TextPart(json.dumps_text(block))
 
 
 def _from_chat(message: ChatMessage, path: str) -> Message:

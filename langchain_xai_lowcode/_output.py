@@ -15,14 +15,9 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.stored_responses import describe_stored
+from xai_lowcode.chat.tool_calls import parse_tool_calls
 from xai_lowcode.types.events import ResponseStarted
-from xai_lowcode.types.messages import (
-    ImagePart,
-    Part,
-    ServerToolPart,
-    StoredResponse,
-    ToolCallPart,
-)
+from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart, StoredResponse
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
@@ -41,18 +36,21 @@ The dialect is a key, since LangChain concatenates string values when it merges 
 TEXT_INDEX, REASONING_INDEX, REFUSAL_INDEX = "lc_txt_0", "lc_rs_0", "lc_rf_0"
 
 
-def to_result(response: ChatResponse, request: ChatRequest, *, with_headers: bool) -> ChatResult:
+def to_result(
+    response: ChatResponse, request: ChatRequest, *, with_headers: bool, with_cost: bool = False
+) -> ChatResult:
     """Convert a response to a result with one generation for each choice.
 
     Args:
         response: The response.
         request: The request that it belongs to.
         with_headers: Add xAI's headers to ``response_metadata``.
+        with_cost: Add the cost to ``usage_metadata``.
     """
-    usage, raw_usage = to_usage(response.usage), response.raw.get("usage")
+    usage = response.usage
     llm_output = {
         "model_name": response.model,
-        "token_usage": raw_usage if isinstance(raw_usage, dict) else {},
+        "token_usage": {} if usage is None else usage.to_token_usage(),
     }
     return ChatResult(
         generations=[
@@ -63,6 +61,7 @@ def to_result(response: ChatResponse, request: ChatRequest, *, with_headers: boo
                     usage if i == 0 else None,
                     request,
                     with_headers=with_headers,
+                    with_cost=with_cost,
                 ),
                 generation_info={"finish_reason": choice.finish_reason},
             )
@@ -75,12 +74,13 @@ def to_result(response: ChatResponse, request: ChatRequest, *, with_headers: boo
 def _to_message(
     response: ChatResponse,
     choice: Choice,
-    usage: UsageMetadata | None,
+    usage: Usage | None,
     request: ChatRequest,
     *,
     with_headers: bool,
+    with_cost: bool,
 ) -> AIMessage:
-    tool_calls, invalid_tool_calls = _to_tool_calls(choice.tool_calls)
+    tool_calls, invalid_tool_calls = _to_tool_calls(choice)
     additional_kwargs = build_additional_kwargs(response.citations, choice.items, choice.dialect)
     if choice.reasoning:
         additional_kwargs["reasoning_content"] = choice.reasoning
@@ -88,14 +88,13 @@ def _to_message(
         additional_kwargs["refusal"] = choice.refusal
     metadata = {
         **build_response_metadata(response),
+        **build_usage_metadata(usage),
         **stored_metadata(describe_stored(request, response.id, choice.dialect, choice.items)),
         "finish_reason": choice.finish_reason,
         "model_provider": MODEL_PROVIDER,
     }
     if choice.logprobs:
         metadata["logprobs"] = {"content": list(choice.logprobs)}
-    if response.usage is not None and response.usage.cost_usd is not None:
-        metadata["cost_usd"] = response.usage.cost_usd
     if with_headers:
         metadata["headers"] = dict(response.headers)
     return AIMessage(
@@ -104,7 +103,7 @@ def _to_message(
         response_metadata=metadata,
         tool_calls=tool_calls,
         invalid_tool_calls=invalid_tool_calls,
-        usage_metadata=usage,
+        usage_metadata=to_usage(usage, with_cost=with_cost),
         id=response.id or None,
     )
 
@@ -119,17 +118,10 @@ def _to_content(choice: Choice) -> str | list[str | dict[Any, Any]]:
     return [*blocks, {"type": "text", "text": choice.text}] if choice.text else blocks
 
 
-def _to_tool_calls(
-    calls: tuple[ToolCallPart, ...],
-) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+def _to_tool_calls(choice: Choice) -> tuple[list[ToolCall], list[InvalidToolCall]]:
     valid, invalid = [], []
-    for call in calls:
-        error = "The arguments are not a JSON object."
-        try:
-            arguments = json.loads(call.arguments or "{}")
-        except json.JSONDecodeError as decode_error:
-            arguments, error = None, f"The arguments are not valid JSON: {decode_error}"
-        if isinstance(arguments, dict):
+    for call, arguments, error in parse_tool_calls(choice.tool_calls, choice.finish_reason):
+        if arguments is not None:
             valid.append(tool_call(name=call.name, args=arguments, id=call.id))
         else:
             invalid.append(
@@ -253,8 +245,25 @@ def build_response_metadata(response: ChatResponse | ResponseStarted) -> dict[st
     return {name: value for name, value in metadata.items() if value}
 
 
-def to_usage(usage: Usage | None) -> UsageMetadata | None:
-    """Convert token usage, with the details that the API reports."""
+def build_usage_metadata(usage: Usage | None) -> dict[str, Any]:
+    """Build the part of ``response_metadata`` with the usage and the cost in US dollars.
+
+    They belong to the call, so only the first of ``n`` messages has them.
+    """
+    if usage is None:
+        return {}
+    cost = {} if usage.cost_usd is None else {"cost_usd": usage.cost_usd}
+    return {"token_usage": usage.to_token_usage(), **cost}
+
+
+def to_usage(usage: Usage | None, *, with_cost: bool = False) -> UsageMetadata | None:
+    """Convert token usage, with the details that the API reports.
+
+    Args:
+        usage: The usage.
+        with_cost: Add ``total_cost``, in US dollars, which LangSmith reads. Not in chunks, which
+            LangChain cannot merge then.
+    """
     if usage is None:
         return None
     metadata = UsageMetadata(
@@ -266,6 +275,9 @@ def to_usage(usage: Usage | None) -> UsageMetadata | None:
         metadata["input_token_details"] = InputTokenDetails(cache_read=usage.cached_input_tokens)
     if usage.reasoning_tokens is not None:
         metadata["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
+    if with_cost and usage.cost_usd is not None:
+        # The key is LangSmith's; LangChain's type does not have it.
+        metadata["total_cost"] = usage.cost_usd  # type: ignore[typeddict-unknown-key]
     return metadata
 
 

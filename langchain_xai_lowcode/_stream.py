@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.messages import AIMessageChunk
-from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_xai_lowcode._output import (
@@ -16,11 +16,13 @@ from langchain_xai_lowcode._output import (
     TEXT_INDEX,
     build_additional_kwargs,
     build_response_metadata,
+    build_usage_metadata,
     server_side_blocks,
     stored_metadata,
     to_usage,
 )
 from xai_lowcode.chat.stored_responses import describe_stored
+from xai_lowcode.chat.tool_calls import invalidating_suffix, parse_tool_calls
 from xai_lowcode.types.events import (
     ChoiceFinished,
     CitationAdded,
@@ -35,7 +37,7 @@ from xai_lowcode.types.events import (
     ToolCallDelta,
     UsageReported,
 )
-from xai_lowcode.types.messages import ImagePart, ServerToolPart
+from xai_lowcode.types.messages import ImagePart, ServerToolPart, ToolCallPart
 
 if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
@@ -49,6 +51,7 @@ Content = str | list[str | dict[Any, Any]]
 # copies of a validated one; tool calls and usage are validated.
 _EMPTY_MESSAGE = AIMessageChunk(content="")
 _EMPTY_CHUNK = ChatGenerationChunk(message=_EMPTY_MESSAGE)
+_NO_CALL = ToolCallPart("", "", "")
 _UNVALIDATED_FIELDS = frozenset({"additional_kwargs", "response_metadata"})
 
 
@@ -69,6 +72,8 @@ class ChunkBuilder:
         self._dialect = ""
         self._block_count = 0
         self._usage: UsageMetadata | None = None
+        self._tool_calls: dict[int, ToolCallPart] = {}
+        self._invalid_calls: list[ToolCallChunk] = []
 
     def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
         """Return the chunk of an event, or None if its data belongs in a later chunk."""
@@ -92,6 +97,8 @@ class ChunkBuilder:
         return self._build_chunk(additional_kwargs={"refusal": event.text})
 
     def _on_tool_call_delta(self, event: ToolCallDelta) -> ChatGenerationChunk:
+        seen = self._tool_calls.get(event.index, _NO_CALL)
+        self._tool_calls[event.index] = ToolCallPart("", "", seen.arguments + event.arguments)
         call = tool_call_chunk(
             name=event.name or None, args=event.arguments, id=event.id or None, index=event.index
         )
@@ -105,6 +112,8 @@ class ChunkBuilder:
 
     def _on_response_started(self, event: ResponseStarted) -> None:
         self._id, self._first_metadata = event.id or None, build_response_metadata(event)
+        if (tier := self._first_metadata.pop("service_tier", None)) is not None:
+            self._last_metadata["service_tier"] = tier
 
     def _on_citation(self, event: CitationAdded) -> None:
         self._citations.append(event.citation)
@@ -115,11 +124,20 @@ class ChunkBuilder:
 
     def _on_finish(self, event: ChoiceFinished) -> None:
         self._last_metadata["finish_reason"] = event.reason
+        parsed_calls = parse_tool_calls(self._tool_calls.values(), event.reason)
+        self._invalid_calls = [
+            tool_call_chunk(args=invalidating_suffix(parsed.call.arguments), index=index)
+            for index, parsed in zip(self._tool_calls, parsed_calls, strict=True)
+            if parsed.arguments is None
+        ]
 
     def _on_usage(self, event: UsageReported) -> None:
         self._usage = to_usage(event.usage)
-        if event.usage.cost_usd is not None:
-            self._last_metadata["cost_usd"] = event.usage.cost_usd
+        self._last_metadata |= build_usage_metadata(event.usage)
+        # Known at the end: the tier that was requested may not be the one that was used.
+        response = event.raw.get("response", event.raw)
+        if isinstance(response, dict) and isinstance(tier := response.get("service_tier"), str):
+            self._last_metadata["service_tier"] = tier
 
     _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {
         TextDelta: _on_text_delta,
@@ -138,7 +156,12 @@ class ChunkBuilder:
     def last(self) -> ChatGenerationChunk:
         """Return the last chunk, with everything that is known at the end of the stream only."""
         additional_kwargs = build_additional_kwargs(self._citations, self._items, self._dialect)
-        chunk = self._build_chunk(additional_kwargs=additional_kwargs, usage_metadata=self._usage)
+        calls: dict[str, Any] = {}
+        if self._invalid_calls:
+            calls["tool_call_chunks"] = self._invalid_calls
+        chunk = self._build_chunk(
+            additional_kwargs=additional_kwargs, usage_metadata=self._usage, **calls
+        )
         message = chunk.message
         stored = describe_stored(self._request, self._id or "", self._dialect, self._items)
         message.response_metadata |= {**stored_metadata(stored), **self._last_metadata}

@@ -5,26 +5,22 @@ values when a request is built.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
-
+from langchain_xai_lowcode._schemas import read_schema
 from xai_lowcode.chat.openai_format import (
     is_server_tool,
     parse_response_format,
     parse_server_tool,
     parse_tool,
-    render_tool,
+    render_server_tool,
 )
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.json_schema import sanitize_schema
+from xai_lowcode.json_schema.sources import NamedSchema, make_strict
 from xai_lowcode.redaction import mask_secrets, unmask_secrets
 from xai_lowcode.types.requests import ResponseFormat, ServerTool, ToolSpec
-
-# Types of OpenAI's response formats.
-_RESPONSE_FORMATS = frozenset({"text", "json_object", "json_schema"})
-# Keys by which LangChain recognizes a tool that is not a JSON schema.
-_TOOL_KEYS = frozenset({"name", "function", "toolSpec", "input_schema"})
 
 
 def to_openai_tools(
@@ -46,42 +42,33 @@ def to_openai_tools(
 
 def _to_openai_tool(tool: Any, *, strict: bool | None, clean: bool) -> dict[str, Any]:
     if _is_server_tool(tool):
-        return mask_secrets(render_tool(parse_server_tool(tool)))
-    converted = _convert_tool(tool, strict=strict)
-    return _sanitize_tool(converted) if clean else converted
+        return mask_secrets(render_server_tool(parse_server_tool(tool)))
+    return to_openai_function(read_schema(tool, field="tools"), strict=strict, clean=clean)
+
+
+def to_openai_function(named: NamedSchema, *, strict: bool | None, clean: bool) -> dict[str, Any]:
+    """Return a function in OpenAI's format; see ``to_openai_tools``."""
+    if not named.schema:  # a function without parameters
+        named = replace(named, schema={"type": "object", "properties": {}})
+    parameters = _prepare(named, field="tools", strict=strict, clean=clean)
+    function = {"name": named.name, "description": named.description, "parameters": parameters}
+    strict = named.strict if strict is None else strict
+    return {
+        "type": "function",
+        "function": function if strict is None else {**function, "strict": strict},
+    }
+
+
+def _prepare(
+    named: NamedSchema, *, field: str, strict: bool | None, clean: bool
+) -> Mapping[str, Any]:
+    schema = make_strict(named.schema) if strict else named.schema
+    return sanitize_schema(schema, field=field, name=named.name) if clean else schema
 
 
 def _is_server_tool(tool: Any) -> bool:
     # Functions in Anthropic's format may have a type too.
     return is_server_tool(tool) and not (isinstance(tool, Mapping) and "input_schema" in tool)
-
-
-def _convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
-    return convert_to_openai_tool(_keep_parameters(tool), strict=strict)
-
-
-def _keep_parameters(schema: Any) -> Any:
-    """Wrap a JSON schema of which LangChain would keep only the title.
-
-    LangChain drops the parameters of schemas without ``properties``: those with ``$ref`` at the
-    root, or with ``additionalProperties`` alone.
-    """
-    if not isinstance(schema, Mapping) or "title" not in schema or _TOOL_KEYS & schema.keys():
-        return schema
-    parameters = {key: schema[key] for key in schema if key not in {"title", "description"}}
-    if "properties" in parameters or not parameters:
-        return schema
-    description = {"description": schema["description"]} if "description" in schema else {}
-    return {"name": schema["title"], **description, "parameters": parameters}
-
-
-def _sanitize_tool(tool: dict[str, Any]) -> dict[str, Any]:
-    match tool.get("function"):
-        case {"name": str(name), "parameters": Mapping() as parameters, **rest}:
-            schema = sanitize_schema(parameters, field="tools", name=name)
-            return {**tool, "function": {"name": name, **rest, "parameters": schema}}
-        case _:
-            return tool
 
 
 def to_tool(tool: Any) -> ToolSpec | ServerTool:
@@ -94,7 +81,9 @@ def to_tool(tool: Any) -> ToolSpec | ServerTool:
         return parse_server_tool(unmask_secrets(tool))
     if isinstance(tool, Mapping) and "type" in tool:
         return parse_tool(tool)
-    return parse_tool(_convert_tool(tool))
+    return parse_tool(
+        to_openai_function(read_schema(tool, field="tools"), strict=None, clean=False)
+    )
 
 
 def to_tool_specs(tools: Iterable[Any]) -> list[ToolSpec]:
@@ -116,26 +105,30 @@ def to_openai_response_format(response_format: Any, *, clean: bool) -> dict[str,
     Raises:
         UsageError: The schema is not supported.
     """
-    if not _is_openai_response_format(response_format):
-        return schema_to_response_format(response_format, strict=None, clean=clean)
     match response_format:
-        case {"json_schema": {"schema": Mapping() as schema, **rest}} if clean:
+        case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema, **rest}}:
+            if not clean:
+                return dict(response_format)
             name = str(rest.get("name") or "answer")
             sanitized = sanitize_schema(schema, field="response_format", name=name)
             return {**response_format, "json_schema": {**rest, "schema": sanitized}}
-        case _:
+        case {"type": "json_schema", "json_schema": _} | {"type": "text" | "json_object"}:
             return dict(response_format)
+        case _:
+            named = read_schema(response_format, field="response_format")
+            return to_json_schema_format(named, strict=None, clean=clean)
 
 
-def schema_to_response_format(schema: Any, *, strict: bool | None, clean: bool) -> dict[str, Any]:
-    """Convert a schema of any kind that LangChain supports to a ``json_schema`` response format."""
-    json_schema = convert_to_json_schema(_keep_parameters(schema), strict=strict)
-    name = sanitize_name(str(json_schema.get("title") or "answer"))
-    if clean:
-        json_schema = sanitize_schema(json_schema, field="response_format", name=name)
+def to_json_schema_format(
+    named: NamedSchema, *, strict: bool | None, clean: bool
+) -> dict[str, Any]:
+    """Return a ``json_schema`` response format in OpenAI's format."""
+    described = replace(named, name=named.name or "answer", schema=named.describe())
+    schema = _prepare(described, field="response_format", strict=strict, clean=clean)
+    name = sanitize_name(described.name)
     return {
         "type": "json_schema",
-        "json_schema": {"name": name, "schema": json_schema, "strict": True},
+        "json_schema": {"name": name, "schema": schema, "strict": True},
     }
 
 
@@ -148,10 +141,3 @@ def to_response_format(response_format: Any) -> ResponseFormat | None:
     if response_format is None:
         return None
     return parse_response_format(to_openai_response_format(response_format, clean=False))
-
-
-def _is_openai_response_format(response_format: Any) -> bool:
-    return (
-        isinstance(response_format, Mapping)
-        and str(response_format.get("type")) in _RESPONSE_FORMATS
-    )

@@ -13,10 +13,10 @@ from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
 
 from langchain_xai_lowcode import _content_blocks  # noqa: F401 - registers the translator
-from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ModelKwargsMixin
+from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._input import to_messages
 from langchain_xai_lowcode._output import MODEL_PROVIDER, sum_token_usage, to_result
@@ -32,18 +32,23 @@ from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._version import __version__
 from xai_lowcode.chat.openai_format import parse_tool_choice
 from xai_lowcode.chat.options import (
+    BODY_OPTIONS,
+    KNOWN_OPTIONS,
     build_request,
     merge_options,
     polling_options,
     refuse_deferred_stream,
+    warn_unknown_options,
 )
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import (
+    NUMERIC_OPTIONS,
     OPTIONS,
     Api,
     ChatRequest,
     PollingOptions,
+    check_number,
     check_tool_choice,
     parse_polling,
 )
@@ -54,13 +59,13 @@ Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
 
 # Keyword arguments of LangChain that reach a model and are not sent.
 _INTERNAL_ARGS = ("ls_structured_output_format", "strict")
-# Options that ``xai_lowcode.chat.options`` converts.
+# Fields that ``xai_lowcode.chat.options`` converts.
 _CONVERTED_OPTIONS = frozenset({"reasoning", "use_previous_response_id"})
-# Options that are not checked for credentials.
-_KNOWN_OPTIONS = OPTIONS | _CONVERTED_OPTIONS | {"model", "stream", *_INTERNAL_ARGS}
+# Options that are not checked for credentials. The keys of others such as ``extra_body`` are.
+_KNOWN_OPTIONS = (KNOWN_OPTIONS - BODY_OPTIONS) | frozenset(_INTERNAL_ARGS)
 
 
-class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
+class ChatXAILowCode(ClientFields, BaseChatModel):
     """Chat model for xAI's Grok through the LowCodeAPI gateway.
 
     Setup:
@@ -299,10 +304,25 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     Default: False.
     """
 
+    include_total_cost: bool = False
+    """Add ``total_cost``, the cost in US dollars, to ``usage_metadata``, where LangSmith reads it.
+
+    Default: False, since LangChain adds up only integers: ``add_usage`` raises for a cost, and
+    ``get_usage_metadata_callback`` loses calls that have one. For the same reason streams never
+    have it. ``response_metadata["cost_usd"]`` has the cost in any case.
+    """
+
     extra_body: Mapping[str, Any] | None = None
     """Further keys of the request body. Credentials are refused. Default: none."""
 
     _rate_limited_by_langchain: ClassVar[bool] = True
+    _options: ClassVar[frozenset[str]] = KNOWN_OPTIONS
+
+    @field_validator(*NUMERIC_OPTIONS)
+    @classmethod
+    def _check_number(cls, value: Any, info: ValidationInfo) -> Any:
+        with langchain_errors():
+            return check_number(str(info.field_name), value)
 
     @model_validator(mode="before")
     @classmethod
@@ -398,6 +418,9 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     ) -> tuple[ChatRequest, PollingOptions | None]:
         """Build the request of a call: its options win over ``model_kwargs``, these over fields."""
         call_options = dict(kwargs)
+        warn_unknown_options(
+            call_options.keys(), internal=_INTERNAL_ARGS, fields=self._argument_names()
+        )
         polling = polling_options(call_options, self.deferred)
         if stop is not None:
             call_options["stop"] = stop
@@ -425,7 +448,12 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
         return request
 
     def _to_result(self, response: ChatResponse, request: ChatRequest) -> ChatResult:
-        return to_result(response, request, with_headers=self.include_response_headers)
+        return to_result(
+            response,
+            request,
+            with_headers=self.include_response_headers,
+            with_cost=self.include_total_cost,
+        )
 
     # --- tools and structured output ------------------------------------------------------------
 
@@ -487,29 +515,36 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
         method: Literal["json_schema", "function_calling", "json_mode"] | None = None,
         include_raw: bool = False,
         strict: bool | None = None,
+        tools: Sequence[Tool] | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """Return a runnable whose output is an object that matches a schema.
 
         Args:
-            schema: A pydantic class (the output is an instance), a TypedDict or a JSON schema (the
-                output is a dict).
+            schema: A pydantic class (the output is an instance); a TypedDict, a dataclass, a JSON
+                schema, or OpenAI's ``{"name", "schema", "strict"}`` (the output is a dict); or
+                another type such as an Enum, ``list[Person]`` or ``Cat | Dog``. A type that is not
+                an object is sent as the field ``value`` of one.
             method: ``"json_schema"`` sends the schema as response format, ``"function_calling"`` as
                 a tool that the model must call; ``"json_mode"`` requests any JSON object, which the
                 prompt must describe. Default: ``"json_schema"``; ``"function_calling"`` with
                 ``api="messages"``, which has no response formats.
             include_raw: Return ``{"raw", "parsed", "parsing_error"}`` instead of raising.
             strict: Make the schema strict, as OpenAI defines it.
+            tools: Tools that the model may call instead of returning the object, which is then
+                None; use ``include_raw`` to get the tool calls.
             kwargs: Further options of the calls.
 
         Raises:
             UsageError: ``method`` is unknown, ``schema`` is missing or not supported, or a further
                 option holds a credential.
+            ModelRefusalError: The model refused a request (LangChain's class; raised by calls).
+            OutputParserException: A message contains no matching object (raised by calls).
         """
         self._refuse_credentials(kwargs)
         from langchain_xai_lowcode._structured_output import build_structured_output  # noqa: PLC0415 - on first use
 
-        # The Messages API has neither response formats nor parallel_tool_calls.
+        # The Messages API has no response formats.
         api = {"api": self.api, **self.model_kwargs, **kwargs}["api"]
         has_response_formats = api != "messages"
         with langchain_errors():
@@ -521,7 +556,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
                 include_raw=include_raw,
                 strict=strict,
                 clean=self._should_clean_schemas(kwargs),
-                parallel_tool_calls=False if has_response_formats else None,
+                tools=tools or (),
             )
 
     def _should_clean_schemas(self, kwargs: Mapping[str, Any]) -> bool:
@@ -531,10 +566,11 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     # --- token counting -------------------------------------------------------------------------
 
     def get_num_tokens(self, text: str) -> int:
-        """Return the number of tokens of a text, counted with the model's tokenizer.
+        """Return the number of tokens of a text: the service is asked, one request for a new text.
 
-        Counts are cached. Where the gateway cannot be reached, the number is an estimate (one token
-        for four bytes), with one warning; ``xai_lowcode.api.tokens`` distinguishes the two.
+        Its tokenizer is that of the model. Counts are cached. Where the gateway cannot be reached,
+        the number is an estimate (one token for four bytes), with one warning;
+        ``xai_lowcode.api.tokens`` distinguishes the two.
 
         Args:
             text: The text.
@@ -556,7 +592,9 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
             return count.tokens
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Return the token ids of a text. They are never estimated.
+        """Return the token ids of a text: the service is asked, one request for a new text.
+
+        Ids are cached, and never estimated.
 
         Args:
             text: The text.
@@ -581,8 +619,10 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
     ) -> int:
         """Return the number of tokens of messages; ``trim_messages(token_counter=llm)`` uses it.
 
-        Text is counted with the model's tokenizer, one request for each message that is not cached.
-        Message overhead and images are estimated; see ``xai_lowcode.api.tokens``.
+        The service is asked: texts are counted with the model's tokenizer, those that are not
+        cached together in one request for about 32 kB, as far as that does not change their count,
+        else several requests at once. Message overhead and images are estimated; see
+        ``xai_lowcode.api.tokens``.
 
         Args:
             messages: The messages.
@@ -678,7 +718,7 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         profile = get_profile(self.model)
-        image_inputs = "image" in profile.inputs
+        image_inputs = "image" in profile.input_modalities
         return ModelProfile(
             max_input_tokens=profile.context_window,
             text_inputs=True,
@@ -688,8 +728,8 @@ class ChatXAILowCode(ModelKwargsMixin, BaseChatModel):
             audio_inputs=False,
             video_inputs=False,
             text_outputs=True,
-            reasoning_output=profile.reasons,
-            reasoning_effort_levels=list(profile.efforts),
+            reasoning_output=profile.reasoning,
+            reasoning_effort_levels=list(profile.reasoning_efforts),
             tool_calling=True,
             tool_choice=True,
             # The Messages API has no response formats.

@@ -6,7 +6,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
 from pydantic import AliasChoices, Field
 
-from langchain_xai_lowcode._client_fields import ModelKwargsMixin
+from langchain_xai_lowcode._client_fields import ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode.api.embeddings import (
@@ -21,7 +21,7 @@ from xai_lowcode.api.embeddings import (
 _KNOWN_OPTIONS = frozenset({"model", "dimensions", "encoding_format", "user"})
 
 
-class XAILowCodeEmbeddings(ModelKwargsMixin, Serializable, Embeddings):
+class XAILowCodeEmbeddings(ClientFields, Serializable, Embeddings):
     """Embeddings through the LowCodeAPI gateway.
 
     The gateway's published list has no embeddings endpoint; xAI's specification has one, and xAI

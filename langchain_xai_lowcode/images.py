@@ -8,36 +8,101 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.images import (
     DEFAULT_IMAGE_MODEL,
+    IMAGE_ARGUMENTS,
     MAX_IMAGES,
-    Image,
+    AspectRatio,
     ImageBatch,
     ImageFormat,
     ImageRequest,
+    Quality,
+    Resolution,
+    build_image_request,
+    check_image_choice,
+    parse_size,
+    summarize_images,
 )
 
 ImageInput = str | Mapping[str, Any] | PromptValue
 ToolOutput = tuple[str, list[ImageContentBlock]]
 
-_OPTIONS = ("n", "aspect_ratio", "resolution", "response_format", "model")
-# Options that are not checked for credentials.
-_KNOWN_OPTIONS = frozenset({"prompt", *_OPTIONS})
+# Arguments that are not checked for credentials, other than the keys of ``extra_body``.
+_KNOWN = IMAGE_ARGUMENTS - {"extra_body"}
 
 
-class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[ImageContentBlock]]):
+class ImageFields(ClientFields):
+    """Options of images as fields, in the generator and the tool."""
+
+    model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1)
+    """Name of the image model, sent unchanged."""
+
+    n: int = 1
+    """Number of images, 1 to 10. Default: 1."""
+
+    aspect_ratio: AspectRatio | None = None
+    """``"1:1"``, ``"16:9"``, ``"auto"`` and others. Default: the model's."""
+
+    resolution: Resolution | None = None
+    """``"1k"`` or ``"2k"``; some models also ``"1.5k"``. Default: the model's."""
+
+    quality: Quality | None = None
+    """``"low"``, ``"medium"`` or ``"auto"``, for models with a choice. Default: the model's."""
+
+    user: str | None = None
+    """Identifier of the end user, for abuse detection."""
+
+    extra_body: Mapping[str, Any] | None = None
+    """Further keys of the request body. Credentials are refused. Default: none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_size(cls, values: Any) -> Any:
+        """Convert ``size``, an argument of OpenAI's, to ``aspect_ratio`` and ``resolution``."""
+        if not isinstance(values, dict) or "size" not in values:
+            return values
+        others = {name: value for name, value in values.items() if name != "size"}
+        with langchain_errors():
+            size = {} if values["size"] is None else parse_size(values["size"])
+        return size | others
+
+    @field_validator("aspect_ratio", "resolution", "quality", mode="before")
+    @classmethod
+    def _check_choice(cls, value: Any, info: ValidationInfo) -> Any:
+        with langchain_errors():
+            return check_image_choice(str(info.field_name), value)
+
+    def _image_request(self, image_format: Any, *layers: Mapping[str, Any]) -> ImageRequest:
+        """Build a request of the fields, ``model_kwargs`` and the options of a call."""
+        fields = {name: getattr(self, name) for name in _IMAGE_FIELDS}
+        # The dicts can be changed after the constructor has checked them.
+        further = {"model_kwargs": self.model_kwargs, "extra_body": self.extra_body}
+        if (error := self._credential_error(further)) is not None:
+            raise error
+        return build_image_request(
+            {**fields, "response_format": image_format}, self.model_kwargs, *layers
+        )
+
+
+_IMAGE_FIELDS = ("model", "n", "aspect_ratio", "resolution", "quality", "user", "extra_body")
+
+
+class XAIImageGenerator(ImageFields, RunnableSerializable[ImageInput, list[ImageContentBlock]]):
     """Runnable that generates images from a text prompt.
 
     The input is a prompt, or a dict with ``prompt`` and the options below. The output is a list of
-    image blocks, which can be the content of a message.
+    image blocks, which can be the content of a message. The ``extras`` of a block have the model,
+    and if xAI reports them the revised prompt, the image's share of the cost (``cost_usd``) and the
+    number of images that moderation withheld (``blocked``).
 
     Setup:
         ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
@@ -47,7 +112,9 @@ class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[Imag
         model: Name of the image model.
         n: Number of images, 1 to 10. Default: 1.
         aspect_ratio: ``"1:1"``, ``"16:9"``, ``"auto"`` and others.
-        resolution: ``"1k"`` or ``"2k"``.
+        resolution: ``"1k"`` or ``"2k"``; some models also ``"1.5k"``.
+        quality: ``"low"``, ``"medium"`` or ``"auto"``, for models that have a choice.
+        size: OpenAI's ``"1024x1024"``, converted to aspect ratio and resolution.
         response_format: ``"url"``, the default, or ``"b64_json"`` for image data.
 
     Key init args — client params:
@@ -92,18 +159,6 @@ class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[Imag
         print(chain.invoke("A fox").text)
         ```
     """
-
-    model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1)
-    """Name of the image model, sent unchanged."""
-
-    n: int = 1
-    """Number of images, 1 to 10. Default: 1."""
-
-    aspect_ratio: str | None = None
-    """``"1:1"``, ``"16:9"``, ``"auto"`` and others. Default: the model's."""
-
-    resolution: str | None = None
-    """``"1k"`` or ``"2k"``. Default: the model's."""
 
     response_format: ImageFormat = "url"
     """``"url"`` for URLs, which expire soon, or ``"b64_json"`` for image data."""
@@ -185,65 +240,70 @@ class XAIImageGenerator(ClientFields, RunnableSerializable[ImageInput, list[Imag
                     f"input: expected a prompt or a dict, got {type(prompt).__name__}.",
                     field="input",
                 )
-        fields = {name: getattr(self, name) for name in _OPTIONS}
-        merged = {"prompt": "", **fields, **input_options, **options}
-        known = {name: merged.pop(name) for name in _KNOWN_OPTIONS}
-        return ImageRequest(**known, extra=merged)
+        warn_unknown_parameters(
+            {**input_options, **options},
+            IMAGE_ARGUMENTS,
+            destination="sent in the request body",
+            fields=self._argument_names(),
+        )
+        return self._image_request(self.response_format, input_options, options)
 
 
 def _credential_error(prompt: ImageInput, options: Mapping[str, Any]) -> UsageError | None:
     """Return an error if an option is or holds a credential, before a tracer gets it."""
     input_options = prompt if isinstance(prompt, Mapping) else {}
-    return credential_error({**input_options, **options}, known=_KNOWN_OPTIONS, hints=FOREIGN_ARGS)
+    return credential_error({**input_options, **options}, known=_KNOWN, hints=FOREIGN_ARGS)
 
 
 def generate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
     """Send an image request, and return the images as content blocks."""
-    return _to_blocks(gateway.client.call(CREATE_IMAGE_GENERATION, body=request.render()))
+    batch = gateway.client.call(CREATE_IMAGE_GENERATION, body=request.render())
+    return _to_blocks(batch, request)
 
 
 async def agenerate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
     """Send an image request, and return the images as content blocks; see ``generate``."""
     batch = await gateway.async_client.call(CREATE_IMAGE_GENERATION, body=request.render())
-    return _to_blocks(batch)
+    return _to_blocks(batch, request)
 
 
-def _to_blocks(batch: ImageBatch) -> list[ImageContentBlock]:
-    cost_usd = None if batch.cost_usd is None else batch.cost_usd / len(batch.images)
-    return [_to_block(image, cost_usd) for image in batch.images]
-
-
-def _to_block(image: Image, cost_usd: float | None) -> ImageContentBlock:
-    extras: dict[str, Any] = {"revised_prompt": image.revised_prompt, "cost_usd": cost_usd}
-    return create_image_block(
-        url=image.url,
-        base64=image.base64,
-        mime_type=image.mime_type,
-        **{name: value for name, value in extras.items() if value is not None},
-    )
+def _to_blocks(batch: ImageBatch, request: ImageRequest) -> list[ImageContentBlock]:
+    return [
+        create_image_block(
+            url=image.url,
+            base64=image.base64,
+            mime_type=image.mime_type,
+            **batch.describe(image, model=request.model),
+        )
+        for image in batch.images
+    ]
 
 
 class ImageToolInput(BaseModel):
     """Arguments of the tool, which the model sets."""
 
     prompt: Annotated[str, Field(description="Detailed description of the image to generate.")]
-    n: Annotated[int, Field(ge=1, le=MAX_IMAGES, description="Number of images to generate.")] = 1
-    aspect_ratio: Annotated[
-        str | None,
-        Field(
-            description=(
-                "Aspect ratio, one of '1:1', '3:4', '4:3', '9:16', '16:9', '2:3', '3:2', '9:19.5',"
-                " '19.5:9', '9:20', '20:9', '1:2', '2:1' or 'auto'."
-            )
-        ),
+    n: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_IMAGES)] | None,
+        Field(description="Number of images to generate."),
     ] = None
+    aspect_ratio: Annotated[AspectRatio | None, Field(description="Aspect ratio.")] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _warn_unknown_args(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            # A model may invent arguments. They do not choose what the developer has to pay.
+            warn_unknown_parameters(values, cls.model_fields, destination="dropped")
+        return values
 
 
-class XAIImageGenerationTool(ClientFields, BaseTool):
+class XAIImageGenerationTool(ImageFields, BaseTool):
     """Tool with which a model generates images.
 
-    The content of the tool message is one line: the number of images, and their URLs if they have
-    any. The images are the ``artifact`` of the tool message, as standard image blocks.
+    The content of the tool message is one line: the number of images, how many were withheld by
+    moderation, and their URLs if they have any. The images are the ``artifact`` of the tool
+    message, as standard image blocks.
 
     Setup:
         ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
@@ -251,7 +311,9 @@ class XAIImageGenerationTool(ClientFields, BaseTool):
 
     Key init args — image params:
         model: Name of the image model.
-        resolution: ``"1k"`` or ``"2k"``.
+        resolution: ``"1k"`` or ``"2k"``; some models also ``"1.5k"``.
+        quality: ``"low"``, ``"medium"`` or ``"auto"``, for models that have a choice.
+        n, aspect_ratio: Used if the model sets none.
         image_format: ``"url"``, the default, or ``"b64_json"`` for image data.
 
     Key init args — client params:
@@ -285,34 +347,29 @@ class XAIImageGenerationTool(ClientFields, BaseTool):
     args_schema: Any = ImageToolInput
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
 
-    model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1)
-    """Name of the image model, sent unchanged."""
-
-    resolution: str | None = None
-    """``"1k"`` or ``"2k"``. Default: the model's."""
-
     image_format: ImageFormat = "url"
     """``"url"`` for URLs, which expire soon, or ``"b64_json"`` for image data."""
 
-    def _run(self, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> ToolOutput:
+    def _run(
+        self, prompt: str, n: int | None = None, aspect_ratio: AspectRatio | None = None
+    ) -> ToolOutput:
         with langchain_errors():
             request = self._build_request(prompt, n, aspect_ratio)
             return _to_tool_output(generate(self._gateway, request))
 
-    async def _arun(self, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> ToolOutput:
+    async def _arun(
+        self, prompt: str, n: int | None = None, aspect_ratio: AspectRatio | None = None
+    ) -> ToolOutput:
         with langchain_errors():
             request = self._build_request(prompt, n, aspect_ratio)
             return _to_tool_output(await agenerate(self._gateway, request))
 
-    def _build_request(self, prompt: str, n: int, aspect_ratio: str | None) -> ImageRequest:
-        return ImageRequest(
-            prompt=prompt,
-            model=self.model,
-            n=n,
-            aspect_ratio=aspect_ratio,
-            resolution=self.resolution,
-            response_format=self.image_format,
-        )
+    def _build_request(
+        self, prompt: str, n: int | None, aspect_ratio: AspectRatio | None
+    ) -> ImageRequest:
+        args = {"prompt": prompt, "n": n, "aspect_ratio": aspect_ratio}
+        given = {name: value for name, value in args.items() if value is not None}
+        return self._image_request(self.image_format, given)
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -322,9 +379,6 @@ class XAIImageGenerationTool(ClientFields, BaseTool):
 
 def _to_tool_output(images: list[ImageContentBlock]) -> ToolOutput:
     """Return the content for the model, which has no image data, and the images as artifact."""
-    if len(images) == 1:
-        content, label = "Generated 1 image; it is shown to the user.", "URL"
-    else:
-        content, label = f"Generated {len(images)} images; they are shown to the user.", "URLs"
-    urls = " ".join(image["url"] for image in images if "url" in image)
-    return (f"{content} {label}: {urls}" if urls else content), images
+    urls = [image["url"] for image in images if "url" in image]
+    blocked = images[0].get("extras", {}).get("blocked", 0) if images else 0
+    return summarize_images(len(images), urls, blocked), images

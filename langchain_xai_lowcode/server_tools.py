@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 
 from langchain_xai_lowcode._errors import langchain_errors
 from xai_lowcode.chat import server_tools
-from xai_lowcode.chat.openai_format import render_tool
+from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.redaction import mask_secrets
 from xai_lowcode.types.requests import ServerTool
 
@@ -22,7 +22,7 @@ def _as_dict(create: Callable[P, ServerTool]) -> Callable[P, dict[str, Any]]:
     @wraps(create)
     def create_dict(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         with langchain_errors():
-            return mask_secrets(render_tool(create(*args, **kwargs)))
+            return mask_secrets(render_server_tool(create(*args, **kwargs)))
 
     return create_dict
 

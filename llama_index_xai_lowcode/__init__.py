@@ -11,7 +11,11 @@ from xai_lowcode._version import __version__
 if TYPE_CHECKING:
     from llama_index_xai_lowcode._structured_output import StructuredOutputError
     from llama_index_xai_lowcode.embeddings import XAILowCodeEmbedding
-    from llama_index_xai_lowcode.images import XAIImageGenerator, XAIImageToolSpec
+    from llama_index_xai_lowcode.images import (
+        GeneratedImageBlock,
+        XAIImageGenerator,
+        XAIImageToolSpec,
+    )
     from llama_index_xai_lowcode.llms import XAILowCode
     from llama_index_xai_lowcode.server_tools import (
         XAIServerTool,
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "GeneratedImageBlock",
     "StructuredOutputError",
     "XAIImageGenerator",
     "XAIImageToolSpec",
@@ -52,6 +57,7 @@ _SERVER_TOOLS = (
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "GeneratedImageBlock": "llama_index_xai_lowcode.images",
         "StructuredOutputError": "llama_index_xai_lowcode._structured_output",
         "XAIImageGenerator": "llama_index_xai_lowcode.images",
         "XAIImageToolSpec": "llama_index_xai_lowcode.images",

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import (
     check_deadline,
     check_http_client,
@@ -92,6 +93,8 @@ class ClientFields(BaseModel):
         "async_http_client": "http_async_client",
     }
     _ignored: ClassVar[frozenset[str]] = frozenset({"class_name", "reuse_client"})
+    # Options that may be arguments without being fields; they become ``additional_kwargs``.
+    _options: ClassVar[frozenset[str]] = frozenset()
 
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict,
@@ -199,6 +202,8 @@ class ClientFields(BaseModel):
             arguments["timeout"] = tuple(arguments["timeout"])
         unknown = {name: arguments.pop(name) for name in arguments.keys() - cls.model_fields.keys()}
         if unknown:
+            known = {*cls.model_fields, *cls._aliases, *cls._options}
+            warn_unknown_parameters(unknown, known, destination="moved to additional_kwargs")
             arguments["additional_kwargs"] = {**unknown, **arguments.get("additional_kwargs", {})}
         return arguments
 

@@ -174,7 +174,8 @@ def _dump_arguments(arguments: Any) -> str:
 
 
 def _to_parts(block: Any, index: int) -> Iterable[Part]:
-    convert = _BLOCKS.get(type(block))
+    # A generated image is a subclass; of other subclasses it is not known what they mean.
+    convert = _BLOCKS.get(ImageBlock if isinstance(block, ImageBlock) else type(block))
     if convert is None:
         raise UsageError(
             f"messages[{index}]: {type(block).__name__} is not supported by xAI.",

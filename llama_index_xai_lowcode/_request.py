@@ -13,13 +13,13 @@ from pydantic import BaseModel
 from llama_index_xai_lowcode._messages import to_messages
 from llama_index_xai_lowcode._tools import (
     get_cached_schema,
-    get_object_schema,
     original_names,
     to_tool,
 )
 from xai_lowcode.chat.openai_format import parse_response_format
 from xai_lowcode.chat.options import build_request, merge_options, sanitize_name
 from xai_lowcode.json_schema import sanitize_schema
+from xai_lowcode.json_schema.sources import read_type
 from xai_lowcode.types.messages import ToolCallPart
 from xai_lowcode.types.requests import ChatRequest, ResponseFormat
 
@@ -60,9 +60,6 @@ def prepare_request(
     """
     options = merge_options({"model": model}, *layers)
     single_tool_call = options.get("parallel_tool_calls") is False
-    if single_tool_call and options.get("api") == "messages":
-        # Messages has no such field; further calls are dropped from the response.
-        del options["parallel_tool_calls"]
     tool_names = original_names(options.get("tools", ()))
     request = build_request(
         to_messages(messages), options, to_tool=to_tool, to_response_format=_to_response_format
@@ -79,7 +76,7 @@ def json_schema_format(model_class: type[BaseModel], *, sanitize: bool) -> dict[
     """
 
     def create_schema() -> Mapping[str, Any]:
-        schema = get_object_schema(model_class)
+        schema = read_type(model_class).describe()
         return sanitize_schema(schema, field="response_format", name=name) if sanitize else schema
 
     name = sanitize_name(model_class.__name__)

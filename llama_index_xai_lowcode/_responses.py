@@ -4,6 +4,7 @@ The sync and async methods share ``ResponseBuilder``. The last response of a str
 from the accumulated response by the same function as a response that was not streamed.
 """
 
+import warnings
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -33,6 +34,7 @@ from llama_index_xai_lowcode._request import PreparedRequest
 from llama_index_xai_lowcode._tools import render_tool_calls
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.stored_responses import describe_stored
+from xai_lowcode.chat.tool_calls import parse_tool_calls
 from xai_lowcode.types.events import (
     ImageGenerated,
     ReasoningDelta,
@@ -43,7 +45,10 @@ from xai_lowcode.types.events import (
 )
 from xai_lowcode.types.messages import ImagePart, ServerToolPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse as XAIResponse
-from xai_lowcode.types.responses import Citation, Usage
+from xai_lowcode.types.responses import Choice, Citation, Usage
+
+OTHER_CHOICES = "other_choices"
+"""Key of ``additional_kwargs`` with the responses of all choices but the first."""
 
 # Copied for each chunk: validation would cost more than the rest of the conversion.
 _EMPTY_MESSAGE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[])
@@ -53,14 +58,50 @@ _EMPTY_RESPONSE = ChatResponse(message=_EMPTY_MESSAGE)
 def to_response(
     response: XAIResponse, prepared: PreparedRequest, *, delta: str | None = None
 ) -> ChatResponse:
-    """Convert the first choice of a response.
+    """Convert a response; those of further choices are in ``additional_kwargs``.
 
     Args:
         response: The response.
         prepared: The request that it belongs to.
         delta: Value of ``delta``; None for a response that was not streamed.
     """
-    choice, usage = response.choices[0], response.usage
+    first, others = _to_choices(response, prepared)
+    return first.model_copy(
+        update={
+            "raw": _with_token_counts(response.raw, response.usage),
+            "delta": delta,
+            "additional_kwargs": {
+                **_token_counts(response.usage),
+                **_response_metadata(response),
+                **first.additional_kwargs,
+                **({OTHER_CHOICES: others} if others else {}),
+            },
+        }
+    )
+
+
+def _to_choices(
+    response: XAIResponse, prepared: PreparedRequest
+) -> tuple[ChatResponse, list[ChatResponse]]:
+    """Convert the first choice, and the others."""
+    first, *others = (
+        _to_choice(response, prepared, choice, response.usage if position == 0 else None)
+        for position, choice in enumerate(response.choices)
+    )
+    return first, others
+
+
+def _to_choice(
+    response: XAIResponse, prepared: PreparedRequest, choice: Choice, usage: Usage | None
+) -> ChatResponse:
+    """Convert one choice, without the metadata of the response.
+
+    Args:
+        response: The response.
+        prepared: The request that it belongs to.
+        choice: The choice.
+        usage: Usage of the call, for its first choice only.
+    """
     blocks: list[Any] = to_thinking_block(
         choice.reasoning,
         num_tokens=usage.reasoning_tokens if usage else None,
@@ -72,7 +113,7 @@ def to_response(
     message = _build_message(
         blocks,
         choice.text,
-        prepared.restore_tool_calls(choice.tool_calls),
+        prepared.restore_tool_calls(_complete_tool_calls(choice)),
         to_additional_kwargs(
             server_parts,
             describe_stored(prepared.request, response.id, choice.dialect, choice.items),
@@ -83,12 +124,9 @@ def to_response(
         message.additional_kwargs["refusal"] = choice.refusal
     return ChatResponse(
         message=message,
-        raw=_with_token_counts(response.raw, usage),
-        delta=delta,
         logprobs=_to_logprobs(choice.logprobs),
         additional_kwargs={
-            **_token_counts(usage),
-            **_response_metadata(response),
+            "finish_reason": choice.finish_reason,
             **_get_server_tool_calls(message),
         },
     )
@@ -99,11 +137,30 @@ def _get_server_tool_calls(message: ChatMessage) -> dict[str, Any]:
     return {SERVER_TOOL_CALLS: calls} if calls else {}
 
 
+def _complete_tool_calls(choice: Choice) -> list[ToolCallPart]:
+    """Return the tool calls without a truncated one, which must not be run.
+
+    Calls with invalid arguments stay; ``get_tool_calls_from_response`` raises for them.
+    """
+    if choice.finish_reason not in {"length", "content_filter"}:
+        return list(choice.tool_calls)
+    complete = []
+    for call, arguments, error in parse_tool_calls(choice.tool_calls, choice.finish_reason):
+        if arguments is None:
+            warnings.warn(f"Tool call {call.name!r} is not run. {error}", UserWarning, stacklevel=2)
+        else:
+            complete.append(call)
+    return complete
+
+
 def to_completion(response: ChatResponse) -> CompletionResponse:
     """Convert a chat response to a completion response."""
+    additional_kwargs = dict(response.additional_kwargs)
+    if others := additional_kwargs.get(OTHER_CHOICES):
+        additional_kwargs[OTHER_CHOICES] = [to_completion(other) for other in others]
     return CompletionResponse(
         text=response.message.content or "",
-        additional_kwargs=response.additional_kwargs,
+        additional_kwargs=additional_kwargs,
         raw=response.raw,
         logprobs=response.logprobs,
         delta=response.delta,
@@ -144,7 +201,7 @@ class ResponseBuilder:
 
     def build_final(self) -> ChatResponse:
         """Return the complete response, with an empty ``delta``."""
-        response = replace(self._accumulator.reply(), raw=self._raw)
+        response = replace(self._accumulator.build_response(), raw=self._raw)
         return to_response(response, self._prepared, delta="")
 
     def _add_tool_call(self, delta: ToolCallDelta) -> None:
@@ -227,16 +284,20 @@ def _to_citation_block(citation: Citation) -> CitationBlock:
 
 
 def _with_token_counts(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[str, Any]:
-    """Return the body with token counts that LlamaIndex's ``TokenCountingHandler`` reads.
+    """Return the body with the token counts that LlamaIndex's ``TokenCountingHandler`` reads.
 
-    Some streams report usage in a chunk before the last one, and Messages does not count cached
-    tokens as input.
+    Some streams report usage in a chunk before the last one, Chat Completions does not count
+    reasoning tokens as output, and Messages does not count cached tokens as input.
     """
     raw_usage = raw.get("usage")
     if usage is None or not isinstance(raw_usage, dict | None):
         return raw
     raw_usage = raw_usage or {}
-    if raw_usage.get("prompt_tokens", raw_usage.get("input_tokens")) == usage.input_tokens:
+    read = (
+        raw_usage.get("prompt_tokens", raw_usage.get("input_tokens")),
+        raw_usage.get("completion_tokens", raw_usage.get("output_tokens")),
+    )
+    if read == (usage.input_tokens, usage.output_tokens):
         return raw
     counts = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
     return {**raw, "usage": {**raw_usage, **counts, "total_tokens": usage.total_tokens}}
@@ -259,7 +320,6 @@ def _token_counts(usage: Usage | None) -> dict[str, Any]:
 
 def _response_metadata(response: XAIResponse) -> dict[str, Any]:
     metadata = {
-        "finish_reason": response.finish_reason,
         "model": response.model,
         "id": response.id,
         "citations": [citation.url for citation in response.citations],

@@ -25,7 +25,8 @@ from pydantic_core import from_json
 
 from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._request import json_schema_format
-from xai_lowcode.errors import InvalidResponseError
+from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.types.responses import REFUSAL_REASONS
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -95,12 +96,14 @@ def _parse(response: ChatResponse, output_cls: type[M], method: "StructuredOutpu
 
 
 def _describe_failure(response: ChatResponse, content: str, error: ValidationError) -> str:
-    if response.additional_kwargs.get("finish_reason") == "length":
+    finish_reason = response.additional_kwargs.get("finish_reason")
+    if finish_reason == "length":
         return "it was truncated at max_tokens."
-    if refusal := response.message.additional_kwargs.get("refusal"):
-        return f"the model refused: {refusal}"
+    text, refusal = response.message.content, response.message.additional_kwargs.get("refusal")
+    if refusal or finish_reason in REFUSAL_REASONS:
+        return f"the model refused: {refusal or text}"
     if not content:
-        return f"it contains no JSON, but {response.message.content or ''!r}."
+        return f"it contains no JSON, but {text or ''!r}."
     return str(error)
 
 
@@ -149,7 +152,7 @@ class StructuredPrediction(ClientFields, FunctionCallingLLM):
             >>> llm.structured_predict(City, prompt, country="France")  # doctest: +SKIP
             City(name='Paris')
         """
-        method = self._select_method(llm_kwargs)
+        method = self._select_method(output_cls, llm_kwargs)
         if method is None:
             output: M = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return output
@@ -165,7 +168,7 @@ class StructuredPrediction(ClientFields, FunctionCallingLLM):
         **prompt_args: Any,
     ) -> M:
         """Return an object of a pydantic class; see ``structured_predict``."""
-        method = self._select_method(llm_kwargs)
+        method = self._select_method(output_cls, llm_kwargs)
         if method is None:
             output: M = await super().astructured_predict(
                 output_cls, prompt, llm_kwargs, **prompt_args
@@ -182,7 +185,7 @@ class StructuredPrediction(ClientFields, FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Any, None, None]:
-        method = self._select_method(llm_kwargs)
+        method = self._select_method(output_cls, llm_kwargs)
         if method is None:
             return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         arguments = self._chat_arguments(method, output_cls, prompt, llm_kwargs, prompt_args)
@@ -195,7 +198,7 @@ class StructuredPrediction(ClientFields, FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Any, None]:
-        method = self._select_method(llm_kwargs)
+        method = self._select_method(output_cls, llm_kwargs)
         if method is None:
             return await super()._structured_astream_call(
                 output_cls, prompt, llm_kwargs, **prompt_args
@@ -204,8 +207,20 @@ class StructuredPrediction(ClientFields, FunctionCallingLLM):
         stream = await self.astream_chat(**arguments)
         return _aiter_objects(stream, PartialObjectParser(output_cls, method))
 
-    def _select_method(self, llm_kwargs: dict[str, Any] | None) -> "StructuredOutputMethod | None":
-        """Return the method for ``pydantic_program_mode``; None for LlamaIndex's own programs."""
+    def _select_method(
+        self, output_cls: Any, llm_kwargs: dict[str, Any] | None
+    ) -> "StructuredOutputMethod | None":
+        """Return the method for ``pydantic_program_mode``; None for LlamaIndex's own programs.
+
+        Raises:
+            UsageError: ``output_cls`` is not a pydantic class.
+        """
+        if not (isinstance(output_cls, type) and issubclass(output_cls, BaseModel)):
+            raise UsageError(
+                f"output_cls: {output_cls!r} is not a pydantic class.",
+                field="output_cls",
+                hint="Use a class with a field for it.",
+            )
         is_default = self.pydantic_program_mode == PydanticProgramMode.DEFAULT
         options = {"api": self.api, **self.additional_kwargs, **(llm_kwargs or {})}
         # Messages has no field for a JSON schema.

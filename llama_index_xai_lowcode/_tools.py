@@ -17,15 +17,17 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from llama_index_xai_lowcode.server_tools import XAIServerTool
+from xai_lowcode._internal import json
 from xai_lowcode.chat.openai_format import (
     is_server_tool,
     parse_server_tool,
     parse_tool,
-    render_tool,
+    render_server_tool,
 )
 from xai_lowcode.chat.options import sanitize_name
-from xai_lowcode.errors import UsageError
+from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.json_schema import sanitize_schema
+from xai_lowcode.json_schema.sources import read_type
 from xai_lowcode.redaction import mask_secrets, unmask_secrets
 from xai_lowcode.types.messages import ToolCallPart
 from xai_lowcode.types.requests import ServerTool, ToolSpec
@@ -53,7 +55,7 @@ def render_tools(tools: Sequence[Any], *, sanitize: bool) -> list[dict[str, Any]
 
 def _render_tool(tool: Any, *, sanitize: bool) -> dict[str, Any]:
     if (server_tool := to_server_tool(tool)) is not None:
-        return mask_secrets(render_tool(server_tool))
+        return mask_secrets(render_server_tool(server_tool))
     if not isinstance(tool, BaseTool):
         parse_tool(tool)  # raises if it is not a function
         return dict(tool)
@@ -69,16 +71,19 @@ def _render_tool(tool: Any, *, sanitize: bool) -> dict[str, Any]:
 
 def _get_parameters(metadata: ToolMetadata, *, sanitize: bool) -> Mapping[str, Any]:
     def create_schema() -> Mapping[str, Any]:
-        schema = metadata.get_parameters_dict()
-        if metadata.fn_schema is not None and "properties" not in schema:
-            # For a recursive class LlamaIndex drops the root, which is a reference.
-            schema = get_object_schema(metadata.fn_schema)
+        # LlamaIndex keeps only some keywords of the root, without the reference of a recursive
+        # class.
+        schema = (
+            metadata.get_parameters_dict() if fn_schema is None else read_type(fn_schema).schema
+        )
         return sanitize_schema(schema, field="tools", name=name) if sanitize else schema
 
     name = metadata.get_name()
-    if metadata.fn_schema is None or type(metadata) is not ToolMetadata:
+    is_overridden = type(metadata).get_parameters_dict is not ToolMetadata.get_parameters_dict
+    fn_schema = None if is_overridden else metadata.fn_schema
+    if fn_schema is None:
         return create_schema()
-    return get_cached_schema(metadata.fn_schema, ("tools", sanitize), create_schema)
+    return get_cached_schema(fn_schema, ("tools", sanitize), create_schema)
 
 
 def get_cached_schema(
@@ -97,13 +102,6 @@ def get_cached_schema(
     if key not in schemas:
         schemas[key] = create_schema()
     return schemas[key]
-
-
-def get_object_schema(model_class: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of a class, with the object at the root instead of a reference."""
-    schema = model_class.model_json_schema()
-    reference = schema.pop("$ref", "")
-    return {**schema.get("$defs", {}).get(reference.rpartition("/")[2], {}), **schema}
 
 
 def to_server_tool(tool: Any) -> ServerTool | None:
@@ -162,27 +160,47 @@ def render_tool_calls(calls: Sequence[ToolCallPart]) -> list[dict[str, Any]]:
     ]
 
 
-def to_selections(message: ChatMessage) -> list[ToolSelection]:
-    """Return the tool calls of a message; incomplete arguments are parsed as far as they go."""
+def to_selections(message: ChatMessage, *, is_final: bool) -> list[ToolSelection]:
+    """Return the tool calls of a message.
+
+    Args:
+        message: The message of a response.
+        is_final: Whether the response is complete. In the others of a stream, incomplete arguments
+            are parsed as far as they go.
+
+    Raises:
+        InvalidResponseError: The arguments of a complete response are not a JSON object.
+    """
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if blocks:
-        return [
-            _to_selection(block.tool_call_id, block.tool_name, block.tool_kwargs)
-            for block in blocks
+        calls = [(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
+    else:
+        calls = [
+            (call.get("id"), call["function"]["name"], call["function"].get("arguments"))
+            for call in message.additional_kwargs.get("tool_calls") or ()
         ]
+    parse = _parse_final_arguments if is_final else _parse_partial_arguments
     return [
-        _to_selection(call.get("id"), call["function"]["name"], call["function"].get("arguments"))
-        for call in message.additional_kwargs.get("tool_calls") or ()
+        ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parse(name, arguments))
+        for call_id, name, arguments in calls
     ]
 
 
-def _to_selection(call_id: str | None, name: str, arguments: Any) -> ToolSelection:
-    return ToolSelection(
-        tool_id=call_id or "", tool_name=name, tool_kwargs=_parse_arguments(arguments)
-    )
+def _parse_final_arguments(name: str, arguments: Any) -> dict[str, Any]:
+    if isinstance(arguments, dict):
+        return arguments
+    try:
+        return json.parse_arguments(arguments or "")
+    except json.JSONDecodeError as error:
+        raise InvalidResponseError(
+            f"The arguments of the tool call {name!r} are not a valid JSON object: {error}",
+            hint="The tool was not run. Retry, or use a model with better tool calling.",
+            source="provider",
+            body=arguments,
+        ) from None
 
 
-def _parse_arguments(arguments: Any) -> dict[str, Any]:
+def _parse_partial_arguments(_name: str, arguments: Any) -> dict[str, Any]:
     if isinstance(arguments, str):
         try:
             arguments = from_json(arguments, allow_partial="trailing-strings")

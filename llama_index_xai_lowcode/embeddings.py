@@ -27,8 +27,8 @@ class XAILowCodeEmbedding(ClientFields, BaseEmbedding):
     xAI's API specification has the endpoint, with access to the models on request; the gateway's
     published list does not. If it is missing, calls raise ``RouteNotFoundError``, which names
     alternatives. Keyword arguments are the fields below; any other becomes part of
-    ``additional_kwargs``, the further fields of the request body. A batch of more than 128 texts is
-    sent as several requests.
+    ``additional_kwargs``, the further fields of the request body, with a warning. A batch of more
+    than 128 texts is sent as several requests.
 
     Raises:
         UsageError: The token is missing or invalid, a setting has an invalid value, or an unknown

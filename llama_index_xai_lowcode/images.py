@@ -1,6 +1,8 @@
 """Image generation, and image generation as a tool for agents."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
@@ -9,17 +11,44 @@ from llama_index.core.tools.tool_spec.base import BaseToolSpec
 from pydantic import SecretStr
 
 from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import check_http_client
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
 from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.errors import UsageError
 from xai_lowcode.settings import Settings
 from xai_lowcode.types.images import (
     DEFAULT_IMAGE_MODEL,
+    IMAGE_ARGUMENTS,
+    AspectRatio,
     Image,
     ImageBatch,
     ImageFormat,
-    ImageRequest,
+    Quality,
+    Resolution,
+    build_image_request,
+    summarize_images,
 )
+
+# Arguments that are not checked for credentials. The keys of ``extra_body`` are.
+_KNOWN = IMAGE_ARGUMENTS - {"extra_body"}
+_IN_BODY = "sent in the request body"
+
+
+class GeneratedImageBlock(ImageBlock):
+    """A generated image: an ``ImageBlock`` with what xAI reports about it.
+
+    Attributes:
+        model: The image model.
+        revised_prompt: The prompt as the service rewrote it; None if it did not return it.
+        cost_usd: The image's share of the cost of the request in US dollars; None likewise.
+        blocked: Number of images of the request that moderation withheld.
+    """
+
+    model: str = ""
+    revised_prompt: str | None = None
+    cost_usd: float | None = None
+    blocked: int = 0
 
 
 class XAIImageGenerator:
@@ -32,18 +61,21 @@ class XAIImageGenerator:
         http_client: An ``httpx.Client`` for ``generate``.
         http_async_client: An ``httpx.AsyncClient`` for ``agenerate``.
         rate_limiter: Called before each request; see ``XAILowCode``.
+        additional_kwargs: Defaults of the arguments of ``generate``, and further fields of the
+            request body.
         options: ``timeout``, ``deadline``, ``max_retries``, ``max_concurrency``, ``proxy``,
             ``verify``, ``max_response_bytes``, ``url_format`` and ``allow_insecure_http``; see
-            ``XAILowCode``.
+            ``XAILowCode``. Arguments of ``generate`` such as ``quality`` become part of
+            ``additional_kwargs``. Unknown ones do too, with a warning.
 
     Raises:
         UsageError: The token is missing or invalid, a setting has an invalid value, or an option is
-            unknown or a credential.
+            a credential.
 
     Example:
         >>> from llama_index.core.llms import ChatMessage, TextBlock
         >>> from llama_index_xai_lowcode import XAIImageGenerator
-        >>> generator = XAIImageGenerator(api_token="at_r0123456789abcdef")
+        >>> generator = XAIImageGenerator(api_token="at_r0123456789abcdef", quality="medium")
         >>> (image,) = generator.generate("A red fox in the snow")  # doctest: +SKIP
         >>> ChatMessage(blocks=[TextBlock(text="Describe it."), image])  # doctest: +SKIP
     """
@@ -57,13 +89,35 @@ class XAIImageGenerator:
         http_client: Any = None,
         http_async_client: Any = None,
         rate_limiter: Any = None,
+        additional_kwargs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         self.model = model
-        if (error := credential_error(options, known=Settings.model_fields)) is not None:
+        api_key, api_base = options.pop("api_key", None), options.pop("api_base", None)
+        async_http_client = options.pop("async_http_client", None)
+        api_token = api_key if api_token is None else api_token
+        base_url = api_base if base_url is None else base_url
+        http_async_client = async_http_client if http_async_client is None else http_async_client
+        moved = dict(additional_kwargs or {})
+        error = credential_error(options, known=_KNOWN | _SETTINGS) or _credential_error(moved)
+        if error is not None:
             # Error trackers record the variables of frames.
             options.clear()
+            moved, additional_kwargs = {}, None
             raise error
+        for name in options.keys() - _SETTINGS:
+            value = options.pop(name)
+            if value is not None:
+                moved.setdefault(name, value)
+        moved_names = moved.keys() - (additional_kwargs or {}).keys()
+        warn_unknown_parameters(
+            moved_names,
+            IMAGE_ARGUMENTS | _SETTINGS,
+            destination="moved to additional_kwargs",
+        )
+        # The options are checked now; the prompt is that of a call.
+        build_image_request(moved, {"prompt": "-"})
+        self.additional_kwargs = moved
         settings = Settings.create(api_token=api_token, base_url=base_url, **options)
         for field, client, is_async in (
             ("http_client", http_client, False),
@@ -89,46 +143,58 @@ class XAIImageGenerator:
     def generate(
         self,
         prompt: str,
-        n: int = 1,
-        aspect_ratio: str | None = None,
-        resolution: str | None = None,
-        response_format: ImageFormat = "url",
+        n: int | None = None,
+        aspect_ratio: AspectRatio | None = None,
+        resolution: Resolution | None = None,
+        response_format: ImageFormat | None = None,
+        *,
+        quality: Quality | None = None,
         **extra: Any,
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images.
 
         Args:
             prompt: Description of the image.
-            n: Number of images, 1 to 10.
+            n: Number of images, 1 to 10; default 1.
             aspect_ratio: ``"1:1"``, ``"16:9"``, ``"auto"`` and others; default is xAI's.
-            resolution: ``"1k"`` or ``"2k"``; default is xAI's.
-            response_format: ``"url"`` for temporary URLs, ``"b64_json"`` for the image data.
-            extra: Further fields of the request body; credentials are refused.
+            resolution: ``"1k"`` or ``"2k"``, some models also ``"1.5k"``; default is xAI's.
+            response_format: ``"url"``, the default, for temporary URLs, ``"b64_json"`` for the
+                image data.
+            quality: ``"low"``, ``"medium"`` or ``"auto"``, for models that have a choice.
+            extra: ``model``, ``user``, OpenAI's ``size`` (``"1024x1024"``), and ``extra_body``, the
+                further fields of the request body. Unknown arguments become such too, with a
+                warning. Credentials are refused.
 
         Returns:
-            One block for each image that passed xAI's moderation.
+            One block for each image that passed xAI's moderation. A warning says how many did not.
 
         Raises:
             UsageError: The request is invalid; nothing was sent.
             ContentPolicyError: No image passed moderation.
             XAILowCodeError: The call failed.
         """
-        body = self._build_body(prompt, n, aspect_ratio, resolution, response_format, extra)
-        return _to_blocks(self._chat_model.client.call(CREATE_IMAGE_GENERATION, body=body))
+        options = (n, aspect_ratio, resolution, response_format, quality)
+        body = self._build_body(prompt, dict(zip(_OPTIONS, options, strict=True)), extra)
+        batch = self._chat_model.client.call(CREATE_IMAGE_GENERATION, body=body)
+        return _to_blocks(batch, body["model"])
 
     async def agenerate(
         self,
         prompt: str,
-        n: int = 1,
-        aspect_ratio: str | None = None,
-        resolution: str | None = None,
-        response_format: ImageFormat = "url",
+        n: int | None = None,
+        aspect_ratio: AspectRatio | None = None,
+        resolution: Resolution | None = None,
+        response_format: ImageFormat | None = None,
+        *,
+        quality: Quality | None = None,
         **extra: Any,
-    ) -> list[ImageBlock]:
+    ) -> list[GeneratedImageBlock]:
         """Generate images; see ``generate``."""
-        body = self._build_body(prompt, n, aspect_ratio, resolution, response_format, extra)
+        options = (n, aspect_ratio, resolution, response_format, quality)
+        body = self._build_body(prompt, dict(zip(_OPTIONS, options, strict=True)), extra)
         client = self._chat_model.async_client
-        return _to_blocks(await client.call(CREATE_IMAGE_GENERATION, body=body))
+        batch = await client.call(CREATE_IMAGE_GENERATION, body=body)
+        return _to_blocks(batch, body["model"])
 
     def close(self) -> None:
         """Close the connections of ``generate``. The generator can still be used."""
@@ -138,50 +204,53 @@ class XAIImageGenerator:
         """Close the connections of ``agenerate`` in the running event loop."""
         await self._chat_model.async_client.aclose()
 
-    def _build_body(  # noqa: PLR0917 - the arguments of generate
-        self,
-        prompt: str,
-        n: int,
-        aspect_ratio: str | None,
-        resolution: str | None,
-        response_format: ImageFormat,
-        extra: dict[str, Any],
+    def _build_body(
+        self, prompt: str, options: dict[str, Any], extra: dict[str, Any]
     ) -> dict[str, Any]:
-        if (error := credential_error(extra)) is not None:
+        # additional_kwargs can be changed after the constructor has checked them.
+        if (
+            error := _credential_error(extra) or _credential_error(self.additional_kwargs)
+        ) is not None:
             extra.clear()
             raise error
-        return ImageRequest(
-            model=self.model,
-            prompt=prompt,
-            n=n,
-            aspect_ratio=aspect_ratio,
-            resolution=resolution,
-            response_format=response_format,
-            extra=extra,
+        warn_unknown_parameters(extra, IMAGE_ARGUMENTS, destination=_IN_BODY, fields=_SETTINGS)
+        given = {name: value for name, value in {**extra, **options}.items() if value is not None}
+        return build_image_request(
+            {"model": self.model}, self.additional_kwargs, given, {"prompt": prompt}
         ).render()
 
 
-def _to_blocks(batch: ImageBatch) -> list[ImageBlock]:
-    return [_to_block(image) for image in batch.images]
+_OPTIONS = ("n", "aspect_ratio", "resolution", "response_format", "quality")
+_SETTINGS = frozenset({*Settings.model_fields, "allow_insecure_http"})
 
 
-def _to_block(image: Image) -> ImageBlock:
-    if image.url is not None:
-        return ImageBlock(url=image.url, image_mimetype=image.mime_type)
-    return ImageBlock(image=image.content, image_mimetype=image.mime_type)
+def _credential_error(options: Mapping[str, Any]) -> UsageError | None:
+    return credential_error(options, known=_KNOWN)
+
+
+def _to_blocks(batch: ImageBatch, model: str) -> list[GeneratedImageBlock]:
+    return [_to_block(image, batch.describe(image, model=model)) for image in batch.images]
+
+
+def _to_block(image: Image, details: dict[str, Any]) -> GeneratedImageBlock:
+    source = {"image": image.content} if image.url is None else {"url": image.url}
+    return GeneratedImageBlock(**source, image_mimetype=image.mime_type, **details)
 
 
 class XAIImageToolSpec(BaseToolSpec):
     """The tool ``generate_image``, for agents and ``chat_with_tools``.
 
-    The model receives the URLs of the images; the ``ImageBlock``s are the ``raw_output`` of the
+    The model receives the URLs of the images; the blocks are the ``raw_output`` of the
     tool.
 
     Args:
         generator: Generates the images.
         show: Whether the model receives the images too, as input tokens. Default False.
-        options: Arguments of ``generate`` that the model does not choose, for instance
-            ``response_format="b64_json"``.
+        options: Arguments of ``generate``, for instance ``response_format="b64_json"``. The model
+            chooses ``n`` and ``aspect_ratio``; these are used if it does not.
+
+    Raises:
+        UsageError: An option has an invalid value, or is a credential.
 
     Example:
         >>> from llama_index_xai_lowcode import XAIImageGenerator, XAIImageToolSpec
@@ -195,51 +264,78 @@ class XAIImageToolSpec(BaseToolSpec):
     spec_functions = [("generate_image", "agenerate_image")]  # noqa: RUF012 - as in the base class
 
     def __init__(self, generator: XAIImageGenerator, *, show: bool = False, **options: Any) -> None:
+        if (error := _credential_error(options)) is not None:
+            # Error trackers record the variables of frames.
+            options.clear()
+            raise error
+        warn_unknown_parameters(
+            options, IMAGE_ARGUMENTS, destination=_IN_BODY, fields={"show", *_SETTINGS}
+        )
+        build_image_request(options, {"prompt": "-"})
+        known = {name: options.pop(name) for name in options.keys() & _KNOWN}
+        # Unknown options have been warned of.
+        extra_body = {**options, **(options.pop("extra_body", None) or {})}
         self._generator = generator
         self._show = show
-        self._options = options
+        self._options = {**known, **({"extra_body": extra_body} if extra_body else {})}
 
     def generate_image(
-        self, prompt: str, n: int = 1, aspect_ratio: str | None = None
-    ) -> list[ImageBlock]:
+        self, prompt: str, n: int | None = None, aspect_ratio: AspectRatio | None = None
+    ) -> list[GeneratedImageBlock]:
         """Generate images from a text prompt.
 
         Args:
             prompt (str): Detailed description of the image to generate.
             n (int): Number of images, 1 to 10.
-            aspect_ratio (str): Aspect ratio, one of 1:1, 3:4, 4:3, 9:16, 16:9, 2:3, 3:2, 1:2, 2:1.
+            aspect_ratio (str): Aspect ratio.
         """
-        return self._generator.generate(prompt, n, aspect_ratio, **self._options)
+        return self._generator.generate(prompt, **self._merge(n, aspect_ratio))
 
     async def agenerate_image(
-        self, prompt: str, n: int = 1, aspect_ratio: str | None = None
-    ) -> list[ImageBlock]:
+        self, prompt: str, n: int | None = None, aspect_ratio: AspectRatio | None = None
+    ) -> list[GeneratedImageBlock]:
         """Generate images from a text prompt; see ``generate_image``."""
-        return await self._generator.agenerate(prompt, n, aspect_ratio, **self._options)
+        return await self._generator.agenerate(prompt, **self._merge(n, aspect_ratio))
+
+    def _merge(self, n: int | None, aspect_ratio: AspectRatio | None) -> dict[str, Any]:
+        given = {"n": n, "aspect_ratio": aspect_ratio}
+        return self._options | {name: value for name, value in given.items() if value is not None}
 
     def to_tool_list(self, *args: Any, **kwargs: Any) -> list[FunctionTool]:
         """Return the tool, whose output is a text for the model and the images."""
         return [
             FunctionTool(
-                tool.fn,
+                _drop_unknown(tool.fn),
                 tool.metadata,
-                tool.async_fn,
+                _drop_unknown(tool.async_fn),
                 callback=self._to_tool_output,
                 partial_params=None,
             )
             for tool in super().to_tool_list(*args, **kwargs)
         ]
 
-    def _to_tool_output(self, images: Sequence[ImageBlock]) -> ToolOutput:
-        if len(images) == 1:
-            text, label = "Generated 1 image; it is shown to the user.", "URL"
-        else:
-            text, label = f"Generated {len(images)} images; they are shown to the user.", "URLs"
-        if urls := " ".join(str(image.url) for image in images if image.url):
-            text = f"{text} {label}: {urls}"
+    def _to_tool_output(self, images: Sequence[GeneratedImageBlock]) -> ToolOutput:
+        urls = [str(image.url) for image in images if image.url]
+        text = summarize_images(len(images), urls, images[0].blocked if images else 0)
         return ToolOutput(
             blocks=[TextBlock(text=text), *(images if self._show else ())],
             tool_name="generate_image",
             raw_input={},
             raw_output=list(images),
         )
+
+
+def _drop_unknown(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Drop arguments that a model invented, with a warning.
+
+    They do not choose what the developer has to pay.
+    """
+    names = inspect.signature(function).parameters.keys()
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        warn_unknown_parameters(kwargs, names, destination="dropped")
+        known = {name: value for name, value in kwargs.items() if name in names}
+        return function(*args, **known)
+
+    return call

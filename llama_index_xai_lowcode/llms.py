@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
-from pydantic import Field, field_serializer, field_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._credential_guard import CredentialGuardMixin
@@ -35,11 +35,16 @@ from llama_index_xai_lowcode._responses import (
 )
 from llama_index_xai_lowcode._structured_output import StructuredPrediction
 from llama_index_xai_lowcode._tools import render_tools, to_selections, to_server_tool
-from xai_lowcode.chat.openai_format import render_tool
-from xai_lowcode.chat.options import polling_options, refuse_deferred_stream
+from xai_lowcode.chat.openai_format import render_server_tool
+from xai_lowcode.chat.options import (
+    KNOWN_OPTIONS,
+    polling_options,
+    refuse_deferred_stream,
+    warn_unknown_options,
+)
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
-from xai_lowcode.types.requests import ServerTool
+from xai_lowcode.types.requests import ServerTool, check_number
 
 F = TypeVar("F")
 
@@ -71,10 +76,11 @@ _completion_callback: _TypedDecorator = llm_completion_callback()
 class XAILowCode(CredentialGuardMixin, StructuredPrediction):
     """Grok through the LowCodeAPI gateway, a ``FunctionCallingLLM``.
 
-    Keyword arguments are the fields below; any other becomes part of ``additional_kwargs``. Options
-    of a call override ``additional_kwargs``, which override the fields. Options that are not set
-    are not sent. Fields can be assigned at any time. ``system_prompt`` and the other fields of
-    LlamaIndex's ``LLM`` are supported; ``chat`` does not use ``system_prompt``.
+    Keyword arguments are the fields below and the options of a call, which become part of
+    ``additional_kwargs``. Unknown ones do too, with a warning. Options of a call override
+    ``additional_kwargs``, which override the fields. Options that are not set are not sent. Fields
+    can be assigned at any time. ``system_prompt`` and the other fields of LlamaIndex's ``LLM`` are
+    supported; ``chat`` does not use ``system_prompt``.
 
     Raises:
         UsageError: The token is missing or invalid, a setting has an invalid value, or an unknown
@@ -100,12 +106,12 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         *("is_chat_model", "strict", "tokenizer"),
     }
 
+    _options: ClassVar[frozenset[str]] = KNOWN_OPTIONS
+
     model: str = Field(default=DEFAULT_MODEL, description="Name of the model.")
-    temperature: float | None = Field(
-        default=None, ge=0, le=2, description="Sampling temperature, 0 to 2."
-    )
+    temperature: float | None = Field(default=None, description="Sampling temperature, 0 to 2.")
     max_tokens: int | None = Field(
-        default=None, gt=0, description="Limit of output tokens, without reasoning tokens."
+        default=None, description="Limit of output tokens, without reasoning tokens."
     )
     reasoning_effort: str | None = Field(
         default=None, description="Reasoning effort: 'low', 'high' or another value of the model."
@@ -114,7 +120,7 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         default=None, description="Whether to return log probabilities of the output tokens."
     )
     top_logprobs: int | None = Field(
-        default=None, ge=0, le=8, description="Number of alternatives per output token, 0 to 8."
+        default=None, description="Number of alternatives per output token, 0 to 8."
     )
     context_window: int | None = Field(
         default=None,
@@ -148,6 +154,11 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         " an option of a call. Not supported when streaming.",
     )
 
+    @field_validator("temperature", "max_tokens", "top_logprobs")
+    @classmethod
+    def _check_number(cls, value: Any, info: ValidationInfo) -> Any:
+        return check_number(str(info.field_name), value)
+
     @field_validator("server_tools", mode="before")
     @classmethod
     def _parse_server_tools(cls, tools: Any) -> list[ServerTool]:
@@ -156,7 +167,7 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
     @field_serializer("server_tools")
     def _serialize_server_tools(self, tools: list[ServerTool]) -> list[dict[str, Any]]:
         return [
-            {k: v for k, v in render_tool(tool).items() if k not in _CREDENTIAL_OPTIONS}
+            {k: v for k, v in render_server_tool(tool).items() if k not in _CREDENTIAL_OPTIONS}
             for tool in tools
         ]
 
@@ -201,11 +212,12 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
             kwargs: Options of this call, such as ``temperature``, ``stop`` or ``tools``.
 
         Returns:
-            The response. ``raw`` is xAI's response body. ``additional_kwargs`` has token counts
-            (completion tokens include reasoning tokens), ``cost_usd``, ``finish_reason``, and
-            server-side tool calls as ``built_in_tool_calls``. The message can be sent back as it
-            is, also after it was in a chat store: its ``ThinkingBlock`` has what xAI needs, such as
-            encrypted reasoning, in ``additional_information``. Sources are
+            The response. ``raw`` is xAI's response body, with the token counts that were billed.
+            ``additional_kwargs`` has these counts (completion tokens include reasoning tokens),
+            ``cost_usd``, ``finish_reason``, server-side tool calls as ``built_in_tool_calls``, and
+            with ``n`` above 1 a list ``other_choices`` of the other responses. The message can be
+            sent back as it is, also after it was in a chat store: its ``ThinkingBlock`` has what
+            xAI needs, such as encrypted reasoning, in ``additional_information``. Sources are
             ``CitationBlock``s, images ``ImageBlock``s.
 
         Raises:
@@ -319,8 +331,11 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
 
         Raises:
             ValueError: There is no tool call.
+            InvalidResponseError: The arguments of a tool call are not a JSON object.
         """
-        selections = to_selections(response.message)
+        # Responses of a stream before the last one have no finish reason.
+        is_final = "finish_reason" in response.additional_kwargs
+        selections = to_selections(response.message, is_final=is_final)
         if error_on_no_tool_call and not selections:
             raise ValueError(
                 f"Expected a tool call, but the response is {response.message.content!r}."
@@ -355,6 +370,7 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         return aiter_responses(events, ResponseBuilder(prepared))
 
     def _prepare(self, messages: Sequence[ChatMessage], options: dict[str, Any]) -> PreparedRequest:
+        warn_unknown_options(options, fields={*type(self).model_fields, *self._aliases})
         fields = {**self._request_options(), "server_tools": self.server_tools}
         return prepare_request(self.model, messages, fields, self.additional_kwargs, options)
 

@@ -86,7 +86,7 @@ def test_an_interrupted_stream(run: Run, gateway: Emulator) -> None:
     assert result.exit_code == 1
     assert result.stdout.startswith("Hello!")
     assert result.stdout.endswith("\n")
-    assert "not the whole response" in result.stderr
+    assert "The received response is incomplete." in result.stderr
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -1,11 +1,11 @@
-"""Law: everything that can be asked has its place on the wire."""
+"""The Chat Completions dialect renders every option, role and part."""
 
 import json
 from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from xai_lowcode.chat.dialect_selection import RESPONSES_ONLY
@@ -21,7 +21,14 @@ from xai_lowcode.types.messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from xai_lowcode.types.requests import OPTIONS, ChatRequest, NamedTool, ResponseFormat, ToolSpec
+from xai_lowcode.types.requests import (
+    OPTIONS,
+    ChatRequest,
+    NamedTool,
+    ResponseFormat,
+    ToolSpec,
+)
+from xai_lowcode.types.requests import has_content as request_has_content
 
 DIALECT = CHAT_COMPLETIONS
 HELLO = Message("user", (TextPart("Hello"),))
@@ -33,11 +40,11 @@ def render(*messages: Message, stream: bool = False, **options: Any) -> dict[str
 
 
 TOOL = ToolSpec("look", "Looks.", {"type": "object", "properties": {"a": {"type": "string"}}})
-WIRE_TOOL = {
+RENDERED_TOOL = {
     "type": "function",
     "function": {"name": "look", "description": "Looks.", "parameters": TOOL.parameters},
 }
-# Option of a request, value: members of the body.
+# Option, value, fields of the request body.
 OPTION_TABLE: list[tuple[str, Any, dict[str, Any]]] = [
     ("temperature", 0.0, {"temperature": 0.0}),
     ("temperature", 1, {"temperature": 1}),
@@ -55,7 +62,7 @@ OPTION_TABLE: list[tuple[str, Any, dict[str, Any]]] = [
     ("user", "u", {"user": "u"}),
     ("service_tier", "priority", {"service_tier": "priority"}),
     ("prompt_cache_key", "k", {"prompt_cache_key": "k"}),
-    ("tools", [TOOL], {"tools": [WIRE_TOOL]}),
+    ("tools", [TOOL], {"tools": [RENDERED_TOOL]}),
     ("tool_choice", "required", {}),
     ("parallel_tool_calls", False, {}),
     ("response_format", ResponseFormat(), {"response_format": {"type": "json_object"}}),
@@ -75,8 +82,8 @@ OPTION_TABLE: list[tuple[str, Any, dict[str, Any]]] = [
 ]
 
 
-def test_the_table_names_every_option() -> None:
-    """No option is missing from the table of what is sent; some are for responses, or for us."""
+def test_the_table_has_every_option() -> None:
+    """No option is missing from the table, except those of Responses and client-side ones."""
     assert {name for name, _, _ in OPTION_TABLE} == OPTIONS - {
         *RESPONSES_ONLY,
         "api",
@@ -84,36 +91,36 @@ def test_the_table_names_every_option() -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "value", "members"), OPTION_TABLE)
-def test_an_option_alone_adds_its_members_and_no_others(
-    name: str, value: Any, members: dict[str, Any]
-) -> None:
-    """Each option has its place on the wire, falsy values too, and touches no other member."""
-    assert render(**{name: value}) == {**render(), **members}
+@pytest.mark.parametrize(("name", "value", "body_fields"), OPTION_TABLE)
+def test_an_option_adds_its_fields_only(name: str, value: Any, body_fields: dict[str, Any]) -> None:
+    """Each option adds its fields, falsy values too, and changes no other field."""
+    assert render(**{name: value}) == {**render(), **body_fields}
 
 
 @pytest.mark.parametrize(
-    ("choice", "wire"),
+    ("choice", "rendered"),
     [(c, c) for c in ("auto", "none", "required")]
     + [(NamedTool("look"), {"type": "function", "function": {"name": "look"}})],
 )
 @pytest.mark.parametrize("parallel", [None, True, False])
-def test_choices_go_with_tools(choice: Any, wire: Any, parallel: bool | None) -> None:
-    """With tools, the choice and the word on parallel calls are sent as given."""
+def test_tool_choice_and_parallel_tool_calls(
+    choice: Any, rendered: Any, parallel: bool | None
+) -> None:
+    """With tools, tool_choice and parallel_tool_calls are sent."""
     body = render(tools=[TOOL], tool_choice=choice, parallel_tool_calls=parallel)
-    assert body["tool_choice"] == wire
+    assert body["tool_choice"] == rendered
     assert body.get("parallel_tool_calls") == parallel
 
 
-def test_streams_ask_for_their_usage() -> None:
-    """A stream is asked for as one, with its usage unless unwanted; a plain answer is not."""
+def test_streams_request_usage() -> None:
+    """A stream requests its usage unless stream_usage is False."""
     assert "stream" not in render()
     assert render(stream=True)["stream_options"] == {"include_usage": True}
     assert "stream_options" not in render(stream=True, stream_usage=False)
     assert render(extra={"deferred": True, "seed": 9}, seed=1)["seed"] == 9
 
 
-# Part: its form in a list of content, or None where it has its own place.
+# Part, supported roles, rendered part in a list of content; None if it is a field of its own.
 PART_TABLE: list[tuple[Any, set[str], dict[str, Any] | None]] = [
     (TextPart("t"), {"system", "user", "assistant"}, {"type": "text", "text": "t"}),
     (
@@ -136,43 +143,43 @@ PART_TABLE: list[tuple[Any, set[str], dict[str, Any] | None]] = [
 ]
 
 
-def test_what_was_done_at_xai_is_left_out_and_a_picture_with_a_word() -> None:
-    """An answer that came in another form goes back as its text and its calls."""
-    done = ServerToolPart("web_search_call", "ws_1", arguments="towers")
+def test_server_tool_calls_and_images_in_assistant_messages_are_skipped() -> None:
+    """A call of a server-side tool is skipped silently, an image with a warning."""
+    call = ServerToolPart("web_search_call", "ws_1", arguments="towers")
     text = {"role": "assistant", "content": "x"}
-    assert render(HELLO, Message("assistant", (done, TextPart("x"))))["messages"][1] == text
-    made = Message("assistant", (ImagePart("https://i"), TextPart("x")))
-    with pytest.warns(UserWarning, match=r"messages\[1\]: a picture"):
-        assert render(HELLO, made)["messages"][1] == text
+    assert render(HELLO, Message("assistant", (call, TextPart("x"))))["messages"][1] == text
+    message = Message("assistant", (ImagePart("https://i"), TextPart("x")))
+    with pytest.warns(UserWarning, match=r"messages\[1\]: images in assistant messages"):
+        assert render(HELLO, message)["messages"][1] == text
 
 
 @pytest.mark.parametrize("role", ["system", "user", "assistant", "tool"])
 @pytest.mark.parametrize(
-    ("part", "roles", "wire"), PART_TABLE, ids=lambda value: type(value).__name__
+    ("part", "roles", "rendered"), PART_TABLE, ids=lambda value: type(value).__name__
 )
-def test_parts_in_roles(role: Any, part: Any, roles: set[str], wire: Any) -> None:
-    """A part is rendered where it belongs, and refused elsewhere, naming part, role and place."""
+def test_parts_in_roles(role: Any, part: Any, roles: set[str], rendered: Any) -> None:
+    """A part is rendered in supported roles; other roles raise an error with part and role."""
     messages = (HELLO, Message(role, (TextPart("x"), part) if role != "tool" else (part,)))
     if isinstance(part, ImagePart) and role == "assistant":
-        pytest.skip("left out with a word, see above")
+        pytest.skip("skipped with a warning, see above")
     if role not in roles:
-        with pytest.raises(UsageError) as refusal:
+        with pytest.raises(UsageError) as raised:
             render(*messages)
-        assert refusal.value.field == "messages"
-        assert f"messages[1]: a {type(part).__name__}" in str(refusal.value)
-        assert f"a {role} message" in str(refusal.value)
+        assert raised.value.field == "messages"
+        assert f"messages[1]: a {type(part).__name__}" in str(raised.value)
+        assert f"a {role} message" in str(raised.value)
         return
-    said = render(*messages)["messages"][1]
-    assert said["role"] == role
-    if wire is not None and not isinstance(part, TextPart):
-        assert said["content"] == [{"type": "text", "text": "x"}, wire]
+    sent = render(*messages)["messages"][1]
+    assert sent["role"] == role
+    if rendered is not None and not isinstance(part, TextPart):
+        assert sent["content"] == [{"type": "text", "text": "x"}, rendered]
 
 
 @pytest.mark.parametrize(
     "part", [ImagePart(), ImagePart(url=""), FilePart(), FilePart(data="AA==")]
 )
-def test_a_part_without_a_place_is_refused(part: Any) -> None:
-    """A picture or document that is nowhere to be found is refused before it is sent."""
+def test_parts_without_a_url_or_file_id(part: Any) -> None:
+    """An image or file without a URL or file id raises an error."""
     with pytest.raises(UsageError, match="messages"):
         render(Message("user", (TextPart("x"), part)))
 
@@ -186,7 +193,7 @@ users = st.builds(
         st.builds(TextPart, texts) | st.builds(ImagePart, st.just("https://i")), max_size=3
     ).map(tuple),
     st.none() | names,
-)
+).filter(request_has_content)
 assistants = st.builds(
     lambda reasoning, text, calls: Message("assistant", (*reasoning, *text, *calls)),
     st.lists(st.builds(ReasoningPart, texts), max_size=1),
@@ -210,41 +217,50 @@ systems = st.builds(
 )
 
 
-def says_something(message: Message) -> bool:
-    """An answer without text and calls is refused when it goes back."""
+def has_content(message: Message, results: set[str], *, is_last: bool) -> bool:
+    """Return whether an assistant message has text or answered tool calls; xAI rejects others."""
     return any(
-        isinstance(part, ToolCallPart) or (isinstance(part, TextPart) and part.text)
+        (isinstance(part, ToolCallPart) and (is_last or part.id in results))
+        or (isinstance(part, TextPart) and part.text)
         for part in message.parts
     )
 
 
 @given(st.lists(users | assistants | tools | systems, min_size=1, max_size=6))
-def test_any_conversation_is_what_xai_takes(messages: list[Message]) -> None:
-    """Never a null content, names on users only, one message a result, nothing lost."""
+def test_any_conversation(messages: list[Message]) -> None:
+    """Content is never null, names are sent for users only, each result is one message."""
+    assume(any(map(request_has_content, messages)))
     body = render(*messages)["messages"]
     results = sum(len(message.parts) for message in messages if message.role == "tool")
-    spoken = [m for m in messages if m.role not in {"tool", "assistant"} or says_something(m)]
-    assert len(body) == len(spoken) + results
-    for said in body:
-        assert isinstance(said["content"], str | list)
-        assert "name" not in said or said["role"] == "user"
-        for call in said.get("tool_calls", ()):
+    ids = {part.call_id for m in messages for part in m.parts if isinstance(part, ToolResultPart)}
+    others = [
+        m
+        for position, m in enumerate(messages)
+        if m.role == "user"
+        or (m.role == "system" and any(part != TextPart("") for part in m.parts))
+        or (m.role == "assistant" and has_content(m, ids, is_last=position == len(messages) - 1))
+    ]
+    assert len(body) == len(others) + results
+    for sent in body:
+        assert isinstance(sent["content"], str | list)
+        assert "name" not in sent or sent["role"] == "user"
+        for call in sent.get("tool_calls", ()):
             json.loads(call["function"]["arguments"])
-    pictures = sum(isinstance(part, ImagePart) for message in messages for part in message.parts)
-    assert json.dumps(body).count('"image_url": {') == pictures
-    texts_said = [
+    image_count = sum(isinstance(part, ImagePart) for message in messages for part in message.parts)
+    assert json.dumps(body).count('"image_url": {') == image_count
+    assistant_texts = [
         part.text
         for m in messages
         if m.role == "assistant"
         for part in m.parts
         if isinstance(part, TextPart)
     ]
-    assert "".join(said["content"] for said in body if said["role"] == "assistant") == "".join(
-        texts_said
+    assert "".join(sent["content"] for sent in body if sent["role"] == "assistant") == "".join(
+        assistant_texts
     )
 
 
-def test_the_request_has_no_field_outside_the_tables() -> None:
-    """A new field of a request must be added to the laws above."""
+def test_the_request_has_no_other_fields() -> None:
+    """A new field of ChatRequest must be added to the tests above."""
     known = OPTIONS | {"model", "messages", "stored_messages", "extra"}
     assert {field.name for field in fields(ChatRequest)} == known

@@ -1,7 +1,4 @@
-"""Law: for the same script both clients take the same steps and end alike; nothing stays open.
-
-This file holds for ``client`` and ``async_client``, which differ in nothing but ``await``.
-"""
+"""Both clients take the same steps for the same responses, and leave no connection open."""
 
 import asyncio
 import copy
@@ -66,19 +63,19 @@ OPERATIONS: list[tuple[Endpoint[Any], dict[str, Any]]] = [
 both = pytest.mark.parametrize("kind", BOTH)
 
 
-def settings_for(gateway: Loopback, **options: Any) -> Settings:
+def create_settings(gateway: Loopback, **options: Any) -> Settings:
     return Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
 
 
-def always(move: Move) -> Player:
+def always_reply(move: Move) -> Player:
     return lambda _request: move
 
 
-def told(request: Request) -> tuple[bytes, bytes]:
+def get_head_and_body(request: Request) -> tuple[bytes, bytes]:
     return request.head, request.body
 
 
-def outcome_of(call: Any) -> tuple[Any, ...]:
+def get_outcome(call: Any) -> tuple[Any, ...]:
     try:
         return ("ok", call())
     except XAILowCodeError as error:
@@ -90,22 +87,24 @@ def outcome_of(call: Any) -> tuple[Any, ...]:
 def test_both_clients_take_the_same_steps(
     gateway: Loopback, pauses: Pauses, first: str, operation: Endpoint[Any], values: dict[str, Any]
 ) -> None:
-    """Requests to the byte, waits, and results or errors are the same for every script."""
+    """Requests, delays, results and errors are the same for every script of responses."""
     for rest in product(MOVES, ["ok", "drop", "5xx"]):
         seen = []
         for kind in BOTH:
             gateway.script([MOVES[first], *(MOVES[name] for name in rest)])
             pauses.clear()
-            with hands(kind, settings_for(gateway, max_retries=2)) as client:
-                ended = outcome_of(lambda c=client: c.call(operation, **values))
-            seen.append((ended, list(pauses), [told(request) for request in gateway.requests]))
+            with hands(kind, create_settings(gateway, max_retries=2)) as client:
+                ended = get_outcome(lambda c=client: c.call(operation, **values))
+            seen.append(
+                (ended, list(pauses), [get_head_and_body(request) for request in gateway.requests])
+            )
         assert seen[0] == seen[1]
         # Three attempts, one more in the other URL form, one more after a stale connection.
         assert 1 <= len(seen[0][2]) <= 3 + ("{" in operation.path) + 1
 
 
-def test_their_signatures_agree() -> None:
-    """The twins have the same public methods with the same parameters."""
+def test_signatures_of_both_clients() -> None:
+    """Both clients have the same public methods with the same parameters."""
     for name in ("__init__", "call", "execute", "stream"):
         sync, twin = (
             inspect.signature(getattr(cls, name)) for cls in (SyncAPIClient, AsyncAPIClient)
@@ -114,11 +113,11 @@ def test_their_signatures_agree() -> None:
 
 
 @both
-def test_a_paid_call_is_not_repeated_once_an_answer_began(
+def test_a_post_is_not_retried_after_part_of_a_response(
     gateway: Loopback, pauses: Pauses, kind: type[Any]
 ) -> None:
-    """A POST whose answer broke off is sent once, on a fresh and on a kept-alive connection."""
-    with hands(kind, settings_for(gateway, max_retries=2)) as client:
+    """A POST is sent once if part of a response was received."""
+    with hands(kind, create_settings(gateway, max_retries=2)) as client:
         for warm in ([], [MOVES["ok"]]):
             gateway.script([*warm, MOVES["cut"], MOVES["ok"]])
             for _ in warm:
@@ -131,8 +130,8 @@ def test_a_paid_call_is_not_repeated_once_an_answer_began(
 
 @both
 def test_a_stale_connection_is_replaced(gateway: Loopback, pauses: Pauses, kind: type[Any]) -> None:
-    """A kept-alive connection that the other side had closed costs no attempt, once."""
-    with hands(kind, settings_for(gateway, max_retries=0)) as client:
+    """A kept-alive connection that the server has closed is replaced without a retry."""
+    with hands(kind, create_settings(gateway, max_retries=0)) as client:
         gateway.script([MOVES["ok"], Drop(), MOVES["ok"], Drop(), Drop()])
         for _ in range(2):
             client.call(CREATE_CHAT_COMPLETION, body={})
@@ -144,10 +143,10 @@ def test_a_stale_connection_is_replaced(gateway: Loopback, pauses: Pauses, kind:
 
 
 @both
-def test_silence_ends_with_the_timeout(gateway: Loopback, kind: type[Any]) -> None:
-    """No answer, or half of one, ends with a time-out; a paid call is not made again."""
+def test_the_read_timeout(gateway: Loopback, kind: type[Any]) -> None:
+    """A missing or partial response times out; a POST is not retried."""
     gateway.play = lambda _request: Stall()
-    with hands(kind, settings_for(gateway, timeout=0.05)) as client:
+    with hands(kind, create_settings(gateway, timeout=0.05)) as client:
         with pytest.raises(APITimeoutError) as raised:
             client.call(CREATE_CHAT_COMPLETION, body={})
         assert raised.value.request_sent
@@ -159,10 +158,10 @@ def test_silence_ends_with_the_timeout(gateway: Loopback, kind: type[Any]) -> No
 
 
 @both
-def test_the_deadline_ends_everything(gateway: Loopback, kind: type[Any]) -> None:
-    """The deadline bounds attempts and waits together, however generous the time-outs are."""
+def test_the_deadline(gateway: Loopback, kind: type[Any]) -> None:
+    """The deadline limits attempts and delays together."""
     gateway.play = lambda _request: Stall()
-    with hands(kind, settings_for(gateway, timeout=30, deadline=0.1, max_retries=5)) as client:
+    with hands(kind, create_settings(gateway, timeout=30, deadline=0.1, max_retries=5)) as client:
         with pytest.raises(APITimeoutError):
             client.call(LIST_MODELS)
         gateway.play = lambda _request: json_reply(
@@ -175,12 +174,12 @@ def test_the_deadline_ends_everything(gateway: Loopback, kind: type[Any]) -> Non
 
 @both
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_that_drips_ends_with_the_deadline(
+def test_a_slow_response_ends_with_the_deadline(
     gateway: Loopback, kind: type[Any], stream: bool
 ) -> None:
-    """Bytes that never cease to come do not outlast the deadline, and the connection is closed."""
+    """A response that never ends times out at the deadline, and its connection is closed."""
     gateway.play = lambda _request: sse_reply([b":\n"] * 500, pause=0.02)
-    with hands(kind, settings_for(gateway, deadline=0.1, max_retries=0)) as client:
+    with hands(kind, create_settings(gateway, deadline=0.1, max_retries=0)) as client:
         streamed = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
         ask = partial(client.stream, streamed) if stream else partial(client.call, LIST_MODELS)
         with pytest.raises(APITimeoutError):
@@ -194,12 +193,12 @@ def test_an_answer_that_drips_ends_with_the_deadline(
 def test_redirects_are_errors(
     gateway: Loopback, kind: type[Any], status: int, injected: bool
 ) -> None:
-    """A redirect is not followed, whatever an injected client says, and shows no token."""
+    """Redirects are not followed, not even by a custom client, and the error has no token."""
     place = f"{gateway.base_url}/elsewhere?api_token={TOKEN}"
     gateway.play = lambda _request: Reply(b"", status, headers=(("Location", place),))
     with httpx.Client(follow_redirects=True) as one:
         own: Any = one if kind is SyncHands else httpx.AsyncClient(follow_redirects=True)
-        with hands(kind, settings_for(gateway), http_client=own if injected else None) as client:
+        with hands(kind, create_settings(gateway), http_client=own if injected else None) as client:
             with pytest.raises(BadRequestError) as raised:
                 client.call(LIST_MODELS)
             with pytest.raises(BadRequestError):
@@ -212,11 +211,11 @@ def test_redirects_are_errors(
 
 @both
 def test_cookies_are_not_sent_back(gateway: Loopback, kind: type[Any]) -> None:
-    """The gateway's session cookie is forgotten at once."""
+    """The session cookie of the gateway is ignored."""
     gateway.play = lambda _request: json_reply(
         OK, headers=(("Set-Cookie", "connect.sid=s; Path=/"),)
     )
-    with hands(kind, settings_for(gateway)) as client:
+    with hands(kind, create_settings(gateway)) as client:
         for _ in range(3):
             client.call(LIST_MODELS)
     assert all("cookie" not in request.headers for request in gateway.requests)
@@ -224,11 +223,11 @@ def test_cookies_are_not_sent_back(gateway: Loopback, kind: type[Any]) -> None:
 
 
 @both
-def test_streams_give_the_bytes_as_they_come(gateway: Loopback, kind: type[Any]) -> None:
-    """The bytes of a stream are those that were sent, and compression is not asked for."""
+def test_streams_yield_bytes_unchanged(gateway: Loopback, kind: type[Any]) -> None:
+    """A stream yields the bytes that were sent, and does not request compression."""
     pieces = [b"data: {}\n\n", "data: é\n".encode()[:7], "data: é\n\n".encode()[7:]]
     gateway.play = lambda _request: sse_reply(pieces)
-    with hands(kind, settings_for(gateway)) as client:
+    with hands(kind, create_settings(gateway)) as client:
         got = client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
     assert b"".join(got) == b"".join(pieces)
     assert gateway.requests[0].headers["accept-encoding"] == "identity"
@@ -239,24 +238,26 @@ def test_streams_give_the_bytes_as_they_come(gateway: Loopback, kind: type[Any])
 @pytest.mark.parametrize(
     "content_type", ["text/event-stream", "application/json", "text/plain", None]
 )
-def test_a_stream_that_breaks_is_an_error(
+def test_an_interrupted_stream_is_an_error(
     gateway: Loopback, pauses: Pauses, kind: type[Any], content_type: str | None
 ) -> None:
-    """Whatever it calls itself, a body that ends before its length raises one of our errors."""
+    """A body that ends before its length raises an error of this package."""
     gateway.play = lambda _request: Reply(b"data: {}\n\n", content_type=content_type, cut=True)
-    with hands(kind, settings_for(gateway)) as client, pytest.raises(XAILowCodeError):
+    with hands(kind, create_settings(gateway)) as client, pytest.raises(XAILowCodeError):
         client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
     assert len(gateway.requests) == 1
     assert pauses == []
 
 
 @both
-def test_an_answer_of_another_shape_quotes_no_token(gateway: Loopback, kind: type[Any]) -> None:
-    """A success of the wrong shape that quotes the token becomes an error without it."""
+def test_an_unexpected_response_does_not_quote_the_token(
+    gateway: Loopback, kind: type[Any]
+) -> None:
+    """The error for a response of another shape has the token redacted."""
     secret = "canary-without-the-usual-form"
     settings = Settings.create(api_token=secret, base_url=gateway.base_url)
     for move in (json_reply({"wrong": secret}), Reply(secret.encode()), json_reply([secret])):
-        gateway.play = always(move)
+        gateway.play = always_reply(move)
         with hands(kind, settings) as client, pytest.raises(InvalidResponseError) as raised:
             client.call(LIST_MODELS)
         assert secret not in f"{raised.value} {vars(raised.value)}"
@@ -267,8 +268,8 @@ def play(request: httpx.Request) -> httpx.Response:
 
 
 @both
-def test_injected_clients_work(kind: type[Any]) -> None:
-    """A client whose transport ignores the target works through the wrapper, and stays open."""
+def test_custom_clients(kind: type[Any]) -> None:
+    """A custom client with ``TargetTransport`` works, and is not closed."""
     settings = Settings.create(api_token=TOKEN, base_url="https://host/xai")
     mock = httpx.MockTransport(play)
     own: Any = (
@@ -282,10 +283,10 @@ def test_injected_clients_work(kind: type[Any]) -> None:
     assert not own.is_closed
 
 
-def test_one_pool_for_each_loop(gateway: Loopback) -> None:
-    """Several asyncio.run in a row work on one client, each with a pool that ends with its loop."""
+def test_one_pool_per_event_loop(gateway: Loopback) -> None:
+    """A client works in several ``asyncio.run`` calls, with one pool for each."""
     gateway.play = lambda _request: json_reply(OK)
-    client = AsyncAPIClient(settings_for(gateway))
+    client = AsyncAPIClient(create_settings(gateway))
 
     async def three() -> None:
         await asyncio.gather(*(client.call(LIST_MODELS) for _ in range(3)))
@@ -300,15 +301,15 @@ def test_one_pool_for_each_loop(gateway: Loopback) -> None:
     assert len(client._transports) <= 1
 
 
-async def test_closing_is_no_end(gateway: Loopback) -> None:
-    """A closed client opens its pool again when it is next used, sync and async."""
+async def test_a_closed_client_can_be_used_again(gateway: Loopback) -> None:
+    """A closed client opens new connections when it is used again."""
     gateway.play = lambda _request: json_reply(OK)
-    async with AsyncAPIClient(settings_for(gateway)) as twin:
+    async with AsyncAPIClient(create_settings(gateway)) as twin:
         await twin.call(LIST_MODELS)
         await twin.aclose()
         await twin.aclose()
         await twin.call(LIST_MODELS)
-    with SyncAPIClient(settings_for(gateway)) as client:
+    with SyncAPIClient(create_settings(gateway)) as client:
         await asyncio.to_thread(client.call, LIST_MODELS)
         client.close()
         client.close()
@@ -316,11 +317,11 @@ async def test_closing_is_no_end(gateway: Loopback) -> None:
     assert gateway.open_connections == 0
 
 
-async def test_a_cancelled_call_leaves_nothing_open(gateway: Loopback) -> None:
-    """Cancelling a call, before or in the middle of its answer, closes its connection."""
-    async with AsyncAPIClient(settings_for(gateway)) as client:
+async def test_a_cancelled_call_closes_its_connection(gateway: Loopback) -> None:
+    """Cancelling a call before or during its response closes the connection."""
+    async with AsyncAPIClient(create_settings(gateway)) as client:
         for move in (Stall(), Reply(b"{", stall=True)):
-            gateway.play = always(move)
+            gateway.play = always_reply(move)
             task = asyncio.create_task(client.call(LIST_MODELS))
             while not gateway.requests:  # noqa: ASYNC110 - another thread fills it
                 await asyncio.sleep(0.01)
@@ -337,10 +338,10 @@ async def test_a_cancelled_call_leaves_nothing_open(gateway: Loopback) -> None:
     [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))],  # noqa: S301 - just written
 )
 @pytest.mark.parametrize("cls", [SyncAPIClient, AsyncAPIClient])
-def test_clients_travel(gateway: Loopback, cls: type[Any], travel: Any) -> None:
+def test_copies_and_pickles_of_clients(gateway: Loopback, cls: type[Any], travel: Any) -> None:
     """A copied or pickled client has the same settings and a pool of its own."""
     gateway.play = lambda _request: json_reply(OK)
-    client = cls(settings_for(gateway))
+    client = cls(create_settings(gateway))
     other = travel(client)
     assert other.settings == client.settings
     if cls is SyncAPIClient:
@@ -350,10 +351,10 @@ def test_clients_travel(gateway: Loopback, cls: type[Any], travel: Any) -> None:
             assert client._transport() is not other._transport()
 
 
-def test_an_unused_reference_closes_its_pool(gateway: Loopback) -> None:
-    """When the last reference to a client goes, its sockets go too."""
+def test_an_unreferenced_client_closes_its_pool(gateway: Loopback) -> None:
+    """The sockets of a client are closed with its last reference."""
     gateway.play = lambda _request: json_reply(OK)
-    client = SyncAPIClient(settings_for(gateway))
+    client = SyncAPIClient(create_settings(gateway))
     client.call(LIST_MODELS)
     assert gateway.open_connections == 1
     del client
@@ -363,10 +364,10 @@ def test_an_unused_reference_closes_its_pool(gateway: Loopback) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_fork_has_connections_of_its_own(gateway: Loopback) -> None:
-    """Parent and child both go on calling after a fork, on different connections."""
+def test_a_forked_child_has_connections_of_its_own(gateway: Loopback) -> None:
+    """Parent and child continue after a fork on different connections."""
     gateway.play = lambda _request: json_reply(OK)
-    with SyncAPIClient(settings_for(gateway)) as client:
+    with SyncAPIClient(create_settings(gateway)) as client:
         client.call(LIST_MODELS)
         child = os.fork()
         if not child:
@@ -383,10 +384,10 @@ def test_a_fork_has_connections_of_its_own(gateway: Loopback) -> None:
 
 
 def test_threads_share_a_client(gateway: Loopback) -> None:
-    """Threads that begin at once make one pool, and all get their answers."""
+    """Threads that start at once create one pool, and all calls succeed."""
     gateway.play = lambda _request: json_reply(OK)
     answers: list[Any] = []
-    with SyncAPIClient(settings_for(gateway)) as client:
+    with SyncAPIClient(create_settings(gateway)) as client:
         threads = [
             threading.Thread(target=lambda: answers.append(client.call(LIST_MODELS)))
             for _ in range(8)

@@ -1,4 +1,4 @@
-"""Laws of the connections: bytes leave in order, a free connection is used again, none is left."""
+"""Connection pools: the order of writes, reuse, limits and closing."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.loopback import TOKEN, Loopback, Reply, Stall, json_reply, sse_reply
-from tests.core.test_streams import FORMS
+from tests.core.test_stream_reader import STREAM_FORMATS
 from tests.core.twins import BOTH, AsyncHands, SyncHands, hands
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
 from xai_lowcode.chat.model import ChatModel
@@ -38,19 +38,16 @@ MODELS = json_reply({"data": [{"id": "m"}]})
 
 
 @given(st.lists(st.binary(max_size=5), max_size=4), st.lists(st.binary(min_size=1), max_size=3))
-def test_all_that_is_written_goes_out_in_order(before: list[bytes], body: list[bytes]) -> None:
-    """What was said to a proxy, the head, the body: nothing is lost; the head goes with the body.
-
-    httpcore writes nothing at the end of each request.
-    """
+def test_writes_are_merged_in_order(before: list[bytes], body: list[bytes]) -> None:
+    """No write is lost; the head of a request is written together with its body."""
     backend, progress = MonitoredBackend(), RequestProgress("POST")
     for head in (b"POST /x HTTP/1.1\r\n\r\n", b"POST /y HTTP/1.1\r\n\r\n"):
         backend.progress = progress = RequestProgress("POST")
-        said = [backend.to_write(chunk) for chunk in before]
+        said = [backend.merge_writes(chunk) for chunk in before]
         assert said == before
         assert not progress.sent
-        assert backend.to_write(head) == b""
-        first, *rest = [backend.to_write(chunk) for chunk in (*body, b"")]
+        assert backend.merge_writes(head) == b""
+        first, *rest = [backend.merge_writes(chunk) for chunk in (*body, b"")]
         assert progress.sent
         assert first == head + (body[0] if body else b"")
         assert b"".join(rest) == b"".join(body[1:])
@@ -65,8 +62,8 @@ def settings_of(gateway: Loopback, **more: Any) -> Settings:
 
 
 @both
-def test_one_after_the_other_needs_one_connection(gateway: Loopback, kind: type[Any]) -> None:
-    """Calls and streams take the same connection, errors too."""
+def test_sequential_calls_use_one_connection(gateway: Loopback, kind: type[Any]) -> None:
+    """Calls, errors and streams reuse the connection."""
     gateway.script([MODELS, json_reply({"message": "no"}, 404), sse_reply(b"data: {}\n\n"), MODELS])
     with hands(kind, settings_of(gateway)) as client:
         client.call(LIST_MODELS)
@@ -81,17 +78,14 @@ def test_one_after_the_other_needs_one_connection(gateway: Loopback, kind: type[
 @pytest.mark.parametrize(
     ("pause", "stop", "made"), [(0.002, (), 1), (0.2, (), 3), (0.002, ("üße",), 3)]
 )
-def test_the_end_of_an_answer_is_waited_for_a_moment(
+def test_the_end_of_a_stream_is_awaited_briefly(
     gateway: Loopback, pause: float, stop: tuple[str, ...], made: int
 ) -> None:
-    """A stream is complete before its connection is free; one that dawdles is given up.
-
-    So is one that was cut at a stop string: the rest of it is not read.
-    """
+    """A connection is reused if the last bytes of a stream arrive soon after the terminal event."""
     pieces = (
-        [*FORMS["live"].splitlines(keepends=True), b"\n", b"\n"]
+        [*STREAM_FORMATS["live"].splitlines(keepends=True), b"\n", b"\n"]
         if stop
-        else [FORMS["live"], b"\n", b"\n"]
+        else [STREAM_FORMATS["live"], b"\n", b"\n"]
     )
     gateway.play = lambda _request: sse_reply(pieces, pause=pause)
     model = ChatModel(settings_of(gateway))
@@ -111,10 +105,10 @@ def test_the_end_of_an_answer_is_waited_for_a_moment(
 
 
 @both
-def test_what_lay_too_long_is_closed(
+def test_expired_idle_connections_are_closed(
     gateway: Loopback, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An idle connection past its time is not used; the ones below go with the next return."""
+    """An idle connection is not reused after its keep-alive time."""
     monkeypatch.setattr(pool, "KEEPALIVE_SECONDS", -1.0)
     gateway.play = lambda _request: MODELS
     with hands(kind, settings_of(gateway)) as client:
@@ -126,8 +120,8 @@ def test_what_lay_too_long_is_closed(
 
 @both
 @pytest.mark.parametrize("words", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
-def test_a_connection_that_spoke_while_idle_is_not_used(kind: type[Any], words: bytes) -> None:
-    """The other side said goodbye, or anything: it would be taken for the next answer."""
+def test_a_connection_with_unread_bytes_is_not_reused(kind: type[Any], words: bytes) -> None:
+    """Bytes that arrive after a response would be parsed as the next response."""
     said = threading.Semaphore(0)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -140,7 +134,7 @@ def test_a_connection_that_spoke_while_idle_is_not_used(kind: type[Any], words: 
         writer.close()
         said.release()
 
-    with serving(talk) as place, hands(kind, local(f"http://{place}/xai")) as client:
+    with run_server(talk) as place, hands(kind, local(f"http://{place}/xai")) as client:
         for _ in range(3):
             assert client.call(LIST_MODELS)[0].id == "m"
             said.acquire()
@@ -152,8 +146,8 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextmanager
-def serving(talk: Talk, context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """A server whose every word the test writes; gives its host and port."""
+def run_server(talk: Talk, context: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Run a server with the given connection handler; yields its host and port."""
     ready, ended, place = threading.Event(), threading.Event(), []
 
     async def serve() -> None:
@@ -175,10 +169,8 @@ def serving(talk: Talk, context: ssl.SSLContext | None = None) -> Iterator[str]:
         thread.join()
 
 
-def test_more_calls_than_connections_wait_for_one(
-    gateway: Loopback, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There are never more connections than allowed, and every call is answered."""
+def test_max_connections(gateway: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls beyond ``max_connections`` wait, and all succeed."""
     monkeypatch.setattr(TransportConfig.__init__, "__defaults__", (2,))
     gateway.play = lambda _request: Reply(BODY, pause=0.005)
     with hands(SyncHands, settings_of(gateway)) as client, ThreadPoolExecutor(8) as threads:
@@ -194,10 +186,10 @@ def test_more_calls_than_connections_wait_for_one(
 
 
 @both
-def test_waiting_for_a_connection_ends_with_its_time(
+def test_the_pool_timeout(
     gateway: Loopback, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call that gets no connection in time says so, and was not sent."""
+    """A call that gets no connection within the pool timeout fails, and nothing is sent."""
     monkeypatch.setattr(TransportConfig.__init__, "__defaults__", (1,))
     gateway.play = lambda _request: Stall()
     settings = settings_of(gateway, timeout=(1.0, 0.3, 1.0, 0.05))
@@ -213,12 +205,15 @@ def test_waiting_for_a_connection_ends_with_its_time(
 
         failed = two() if kind is SyncHands else client.runner.run(both_at_once())
     assert all(isinstance(error, APITimeoutError) for error in failed)
-    assert sorted("free in time" in str(error) for error in failed) == [False, True]
+    assert sorted("Timed out waiting for a free connection" in str(error) for error in failed) == [
+        False,
+        True,
+    ]
     assert len(gateway.requests) == 1
 
 
-def test_a_loop_that_ends_leaves_no_socket(gateway: Loopback) -> None:
-    """Many connections of a client that nobody holds any more are closed with its loop."""
+def test_connections_are_closed_with_the_event_loop(gateway: Loopback) -> None:
+    """Connections of an unreferenced client are closed when the event loop ends."""
     gateway.play = lambda _request: MODELS
 
     async def many() -> None:
@@ -234,8 +229,8 @@ def test_a_loop_that_ends_leaves_no_socket(gateway: Loopback) -> None:
 
 
 @both
-def test_closing_leaves_what_is_in_use_to_its_end(gateway: Loopback, kind: type[Any]) -> None:
-    """A stream whose client is closed goes on; its connection is closed when it ends."""
+def test_closing_a_client_does_not_interrupt_streams(gateway: Loopback, kind: type[Any]) -> None:
+    """A stream continues after ``close``; its connection is closed at its end."""
     chunks = [b"data: {}\n\n"] * 5
     gateway.play = lambda _request: sse_reply(chunks, pause=0.01)
     call = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
@@ -264,7 +259,7 @@ def test_closing_leaves_what_is_in_use_to_its_end(gateway: Loopback, kind: type[
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """An authority for certificates that nobody trusts unless told to."""
+    """Return a certificate authority that is not trusted by default."""
     return trustme.CA()
 
 
@@ -272,7 +267,7 @@ def authority() -> trustme.CA:
 def test_tls(
     authority: trustme.CA, kind: type[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A certificate that is trusted is enough for many calls; another one is refused, in words."""
+    """Calls succeed with a trusted certificate and fail with another one."""
     known = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(known))
     certified = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -286,7 +281,7 @@ def test_tls(
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    with serving(talk, certified) as place:
+    with run_server(talk, certified) as place:
         base_url = f"https://{place}/xai"
         with (
             hands(kind, local(base_url)) as client,
@@ -301,8 +296,8 @@ def test_tls(
             assert client.call(LIST_MODELS)[0].id == "m"
 
 
-async def test_a_client_that_is_collected_leaves_no_socket(gateway: Loopback) -> None:
-    """Also in a cycle, as an error with its frames is, which is collected in one go."""
+async def test_connections_are_closed_when_the_client_is_collected(gateway: Loopback) -> None:
+    """The same for a client in a reference cycle, which is collected at once."""
     gateway.play = lambda _request: MODELS
     cycle: list[Any] = [AsyncHands(settings_of(gateway)).client]
     cycle.append(cycle)

@@ -24,6 +24,11 @@ BAD: list[tuple[str, Any]] = [
     ],
     *[(name, value) for name in WHOLE for value in ("1", True, 1.0, [1], math.nan)],
     *[(name, value) for name in TEXTS for value in (1, True, ["low"], b"low")],
+    *[("temperature", value) for value in (-0.1, 2.1, 9, -(10**400))],
+    *[("top_p", value) for value in (-0.1, 1.1, 3)],
+    *[(name, value) for name in ("presence_penalty", "frequency_penalty") for value in (-3, 2.5)],
+    *[(name, value) for name in ("max_tokens", "n", "max_turns") for value in (0, -5)],
+    *[("top_logprobs", value) for value in (-1, 9)],
     ("model", ""),
     ("model", "  "),
     ("model", None),
@@ -50,11 +55,30 @@ def test_impossible_values_are_refused(name: str, value: Any) -> None:
     assert str(refusal.value).startswith(f"{name}: ")
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(), st.sampled_from(NUMBERS))
-def test_any_finite_number_is_left_to_the_service(value: float, name: str) -> None:
-    """Ranges are the service's business: every finite number can be asked for."""
+@given(st.floats(0, 1) | st.integers(0, 1), st.sampled_from(NUMBERS))
+def test_every_number_in_range_is_accepted(value: float, name: str) -> None:
+    """A number within xAI's range is kept as it is."""
     asked: dict[str, Any] = {name: value}
     assert getattr(ChatRequest(model="m", messages=HELLO, **asked), name) == value
+
+
+@pytest.mark.parametrize("parts", [(), (TextPart(""),), (TextPart(""), TextPart(""))])
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_user_message_has_content(parts: Any, position: int) -> None:
+    """A user message without content is refused, and the error has its position."""
+    messages = [*HELLO]
+    messages.insert(position, Message("user", parts))
+    with pytest.raises(UsageError, match=rf"messages\[{position}\]: .*no content"):
+        ChatRequest(model="m", messages=messages)
+
+
+@pytest.mark.parametrize("role", ["system", "assistant"])
+def test_one_message_has_content(role: Any) -> None:
+    """Other messages may be empty, but not all of them."""
+    empty = Message(role, (TextPart(""),))
+    ChatRequest(model="m", messages=[empty, *HELLO])
+    with pytest.raises(UsageError, match="no message has content"):
+        ChatRequest(model="m", messages=[empty])
 
 
 @pytest.mark.parametrize("name", ["", None, 5])

@@ -216,7 +216,7 @@ def test_a_lost_connection_in_the_first_form_is_visible(
         gateway.script([Drop(), json_reply(refused(GONE), 404)])
         with pytest.raises(NotFoundError) as raised:
             client.say("poll_deferred_completion", "r", SOON)
-        assert "new URL format was tried first: No answer" in raised.value.__notes__[0]
+        assert "new URL format was tried first: No response" in raised.value.__notes__[0]
         assert len(gateway.requests) == 2
 
 

@@ -1,4 +1,4 @@
-"""Law: every envelope of one body gives that body, and none is taken off twice."""
+"""Envelopes of the gateway are removed exactly once."""
 
 from itertools import product
 from typing import Any
@@ -33,43 +33,43 @@ json_values = st.recursive(
 
 
 @pytest.mark.parametrize(("body", "how"), list(product(BODIES, ENVELOPES)))
-def test_every_wrapping_gives_the_body(body: Any, how: str) -> None:
-    """Wrapped or not, an object of xAI comes out as it was."""
+def test_every_envelope_is_removed(body: Any, how: str) -> None:
+    """The body is the same with and without an envelope."""
     assert unwrap(wrapped(body, how)).body == body
 
 
 @pytest.mark.parametrize("how", ENVELOPES)
 @pytest.mark.parametrize("items", [[], [{"url": "u"}]])
-def test_a_body_with_its_own_data_list_keeps_it(items: list[Any], how: str) -> None:
-    """A list below a lone ``data`` is the body's where the endpoint says so, wrapped or not."""
+def test_a_data_list_of_the_body_is_kept(items: list[Any], how: str) -> None:
+    """With ``body_has_data_key`` a list under ``data`` is part of the body."""
     body = {"data": items}
     assert unwrap(wrapped(body, how), body_has_data_key=True).body == body
 
 
 @given(json_values, st.booleans())
-def test_the_result_envelope_holds_anything(body: Any, body_has_data_key: bool) -> None:
-    """Whatever xAI answers, scalars and envelope look-alikes too, ``result`` gives it back."""
+def test_the_result_envelope_contains_any_value(body: Any, body_has_data_key: bool) -> None:
+    """``result`` may contain any JSON value, including one that looks like an envelope."""
     assert unwrap(wrapped(body, "result"), body_has_data_key=body_has_data_key).body == body
 
 
 @given(json_values, st.booleans())
-def test_exactly_once(body: Any, body_has_data_key: bool) -> None:
-    """What is below an envelope is never looked into again."""
+def test_only_one_envelope_is_removed(body: Any, body_has_data_key: bool) -> None:
+    """An envelope in an envelope is part of the body."""
     inner = wrapped(body, "data")
     assert unwrap(wrapped(inner, "data")).body == inner
     assert unwrap(wrapped(inner, "result"), body_has_data_key=body_has_data_key).body == inner
 
 
 @given(json_values)
-def test_own_data_differs_for_nothing_but_a_lone_list_or_scalar(body: Any) -> None:
-    """The endpoint's word matters only where ``data`` alone holds no object."""
+def test_body_has_data_key_only_affects_bodies_with_data_alone(body: Any) -> None:
+    """``body_has_data_key`` only matters if ``data`` is the only key."""
     if not (isinstance(body, dict) and body.keys() == {"data"}):
         assert unwrap(body) == unwrap(body, body_has_data_key=True)
 
 
 @pytest.mark.parametrize("name", ["ok_chat", "ok_list_models", "ok_images", "ok_array"])
-def test_the_gateways_own_answers(name: str) -> None:
-    """The published gateway's answers give xAI's body and headers."""
+def test_responses_of_the_published_gateway(name: str) -> None:
+    """Their bodies and headers are xAI's."""
     cases = gateway_fixtures()
     if not cases:
         pytest.skip("the gateway's answers are not beside the repository")
@@ -80,7 +80,7 @@ def test_the_gateways_own_answers(name: str) -> None:
 @pytest.mark.parametrize("key", ["data", "result"])
 @given(chunk=json_values)
 def test_a_chunk_is_unwrapped_once(key: str, chunk: Any) -> None:
-    """A wrapped chunk gives the chunk; what has choices or a type of its own stays."""
+    """A wrapped chunk is unwrapped; one with ``choices`` or ``type`` is unchanged."""
     if isinstance(chunk, dict):
         assert unwrap_chunk({key: chunk}) == chunk
         own = {key: chunk, "choices": []}
@@ -93,8 +93,8 @@ def test_a_chunk_is_unwrapped_once(key: str, chunk: Any) -> None:
 
 
 @given(json_values)
-def test_headers_are_text_with_small_names(value: Any) -> None:
-    """Whatever stands where headers should, names and values come out as text or not at all."""
+def test_headers_are_strings_with_lower_case_names(value: Any) -> None:
+    """Header values of any type become strings; anything but an object has no headers."""
     headers = text_headers({"X-Request-ID": value})
     assert headers == {"x-request-id": str(value)}
     assert text_headers([value]) == {}

@@ -1,4 +1,4 @@
-"""Law: any conversation, told in three wire forms, is answered alike, streamed and whole."""
+"""Any conversation is answered alike by every API, streamed or not."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from xai_lowcode.types.responses import ChatResponse
 
 pytestmark = pytest.mark.slow
 
-FORMS = ("chat_completions", "messages", "responses")
+API_NAMES = ("chat_completions", "messages", "responses")
 MODELS = ("grok-3-mini", "grok-4.3", "grok-4.7", "grok-4.20-0309-non-reasoning")
 NUMBERS = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 TOOLS = tuple(ToolSpec(name, f"{name} numbers", NUMBERS) for name in ("add", "multiply"))
@@ -37,93 +37,96 @@ CALLS = st.lists(
     min_size=1,
     max_size=3,
 )
-# What follows a question: an answer, perhaps with its thoughts, or calls and their results.
-FOLLOWING = st.one_of(st.tuples(TEXTS, st.none() | TEXTS), CALLS)
-ROUNDS = st.lists(st.tuples(TEXTS, FOLLOWING), max_size=3)
+# What follows a question: text, with or without reasoning, or tool calls and their results.
+ANSWERS = st.one_of(st.tuples(TEXTS, st.none() | TEXTS), CALLS)
+TURNS = st.lists(st.tuples(TEXTS, ANSWERS), max_size=3)
 
 
-def conversation(system: str | None, rounds: list[Any], question: str | None) -> list[Message]:
-    """The turns; without a last question they end with the results of calls, if there are any."""
+def build_messages(system: str | None, turns: list[Any], question: str | None) -> list[Message]:
+    """Return the messages of a conversation; they end with a question or with tool results."""
     messages = [Message("system", (TextPart(system),))] if system else []
-    for number, (asked, following) in enumerate(rounds):
-        messages.append(Message("user", (TextPart(asked),)))
-        if isinstance(following, tuple):
-            text, thoughts = following
-            shown = (ReasoningPart(thoughts),) if thoughts else ()
-            messages.append(Message("assistant", (*shown, TextPart(text))))
+    for number, (prompt, answer) in enumerate(turns):
+        messages.append(Message("user", (TextPart(prompt),)))
+        if isinstance(answer, tuple):
+            text, reasoning = answer
+            reasoning_parts = (ReasoningPart(reasoning),) if reasoning else ()
+            messages.append(Message("assistant", (*reasoning_parts, TextPart(text))))
         else:
-            messages += called(number, following)
+            messages += build_tool_messages(number, answer)
     if question or messages[-1:] == [] or messages[-1].role != "tool":
         messages.append(Message("user", (TextPart(question or "And now?"),)))
     return messages
 
 
-def called(number: int, calls: list[tuple[str, int, str]]) -> Iterator[Message]:
-    """A turn of calls side by side, and their results."""
+def build_tool_messages(number: int, calls: list[tuple[str, int, str]]) -> Iterator[Message]:
+    """Yield a message with parallel tool calls, and their results."""
     parts = [
-        ToolCallPart(f"call_{number}_{place}", name, json.dumps({"a": value}))
-        for place, (name, value, _) in enumerate(calls)
+        ToolCallPart(f"call_{number}_{index}", name, json.dumps({"a": value}))
+        for index, (name, value, _) in enumerate(calls)
     ]
     yield Message("assistant", tuple(parts))
-    for part, (_, _, found) in zip(parts, calls, strict=True):
-        yield Message("tool", (ToolResultPart(part.id, (TextPart(found),)),))
+    for part, (_, _, result) in zip(parts, calls, strict=True):
+        yield Message("tool", (ToolResultPart(part.id, (TextPart(result),)),))
 
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[ChatModel]:
-    """A model with the emulator behind it."""
+    """Yield a model that is connected to the emulator."""
     with running() as emulator:
-        yield connected(emulator)
+        yield connect(emulator)
 
 
-def connected(emulator: Emulator) -> ChatModel:
-    """A model of this emulator."""
+def connect(emulator: Emulator) -> ChatModel:
+    """Return a model that is connected to the emulator."""
     return ChatModel(settings_of(emulator))
 
 
-def folded(model: ChatModel, request: ChatRequest) -> ChatResponse:
-    """The reply that the stream folds into."""
-    assembler = ResponseAccumulator()
+def accumulate_stream(model: ChatModel, request: ChatRequest) -> ChatResponse:
+    """Return the accumulated response of a stream."""
+    accumulator = ResponseAccumulator()
     for event in model.stream(request):
-        assembler.add(event)
-    return assembler.reply()
+        accumulator.add(event)
+    return accumulator.build_response()
 
 
-def facts(reply: ChatResponse) -> tuple[Any, ...]:
-    """What must not depend on the form: what was said, called and counted, and how it ended."""
-    calls = [(call.name, json.loads(call.arguments)) for call in reply.tool_calls]
-    used = reply.usage
-    assert used is not None
-    counts = (used.input_tokens, used.output_tokens, used.total_tokens, used.cached_input_tokens)
-    return reply.text, calls, reply.finish_reason, counts
+def comparable(response: ChatResponse) -> tuple[Any, ...]:
+    """Return what must not depend on the API: text, calls, finish reason and usage."""
+    calls = [(call.name, json.loads(call.arguments)) for call in response.tool_calls]
+    usage = response.usage
+    assert usage is not None
+    token_counts = (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.total_tokens,
+        usage.cached_input_tokens,
+    )
+    return response.text, calls, response.finish_reason, token_counts
 
 
 @settings(max_examples=30, deadline=None)
 @given(
     system=st.none() | TEXTS,
-    rounds=ROUNDS,
+    turns=TURNS,
     question=st.none() | TEXTS,
     name=st.sampled_from(MODELS),
     limit=st.sampled_from([3, 1_000]),
 )
-def test_a_conversation_is_answered_alike_in_every_form(
+def test_a_conversation_is_answered_alike_by_every_api(
     model: ChatModel,
     system: str | None,
-    rounds: list[Any],
+    turns: list[Any],
     question: str | None,
     name: str,
     limit: int,
 ) -> None:
-    """Text, calls, end and usage agree over the forms, and a stream folds into the plain answer."""
-    messages = tuple(conversation(system, rounds, question))
-    found = []
-    for form in FORMS:
-        request = ChatRequest(
-            model=name, messages=messages, tools=TOOLS, max_tokens=limit, api=form
-        )  # type: ignore[arg-type]  # a table
-        plain, streamed = model.generate(request), folded(model, request)
-        assert facts(streamed) == facts(plain)
-        assert streamed.reasoning == plain.reasoning
-        found.append(facts(plain))
-    assert found[0] == found[1] == found[2]
-    assert found[0][0] or found[0][1]
+    """Text, calls, finish reason and usage are the same for every API, streamed or not."""
+    messages = tuple(build_messages(system, turns, question))
+    results = []
+    for api in API_NAMES:
+        request = ChatRequest(model=name, messages=messages, tools=TOOLS, max_tokens=limit, api=api)  # type: ignore[arg-type]  # a table
+        response, streamed = model.generate(request), accumulate_stream(model, request)
+        assert comparable(streamed) == comparable(response)
+        assert streamed.reasoning == response.reasoning
+        results.append(comparable(response))
+    assert results[0] == results[1] == results[2]
+    assert results[0][0] or results[0][1]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,12 @@ def test_moderation_holds_back_what_it_flags(flags: list[bool | None]) -> None:
         with pytest.raises(ContentPolicyError):
             parse_images({"data": items})
         return
-    batch = parse_images({"data": items, "usage": {"cost_in_usd_ticks": 200_000_000}})
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        batch = parse_images({"data": items, "usage": {"cost_in_usd_ticks": 200_000_000}})
+    blocked = len(flags) - len(passed)
+    expected = [f"xAI's moderation withheld {blocked} of {len(flags)} images."] if blocked else []
+    assert [str(warning.message) for warning in warned] == expected
     assert [image.url for image in batch.images] == passed
     assert batch.blocked == len(flags) - len(passed)
     assert batch.cost_usd == 0.02

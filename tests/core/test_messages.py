@@ -1,4 +1,4 @@
-"""The messages dialect: what it sends, what it refuses, and its answers in pieces."""
+"""The Messages dialect: requests, unsupported options, responses and streams."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +26,15 @@ SCHEMA = {"type": "object", "properties": {}}
 CALL = ToolCallPart("c", "add", '{"a":1}')
 
 
-def rendered(**options: Any) -> dict[str, Any]:
-    """The body of a request."""
+def render(**options: Any) -> dict[str, Any]:
+    """Return the body of a request."""
     request = ChatRequest(**{"model": "grok-4.7", "messages": (QUESTION,), **options})
     return MESSAGES.render(request, stream=False)
 
 
-def test_system_goes_apart_and_results_of_a_turn_together() -> None:
-    """System texts have their own member; tool results that follow each other are one message."""
-    body = rendered(
+def test_system_messages_and_tool_results() -> None:
+    """System messages have their own field; consecutive tool results are one message."""
+    body = render(
         messages=(
             Message("system", (TextPart("a"),)),
             QUESTION,
@@ -73,7 +73,7 @@ def test_system_goes_apart_and_results_of_a_turn_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "sent"),
+    ("options", "fields"),
     [
         ({"temperature": 0.5, "top_p": 0.1}, {"temperature": 0.5, "top_p": 0.1}),
         ({"max_tokens": 7}, {"max_tokens": 7}),
@@ -97,11 +97,11 @@ def test_system_goes_apart_and_results_of_a_turn_together() -> None:
         ({"extra": {"top_k": 3}}, {"top_k": 3}),
     ],
 )
-def test_every_option_has_its_member(options: dict[str, Any], sent: dict[str, Any]) -> None:
-    """An option is sent under this form's name; nothing unset is sent."""
-    body = rendered(**options)
+def test_options(options: dict[str, Any], fields: dict[str, Any]) -> None:
+    """An option is sent under the name in this API; unset options are not sent."""
+    body = render(**options)
     del body["messages"], body["model"]
-    assert body == {"max_tokens": DEFAULT_MAX_TOKENS, **sent}
+    assert body == {"max_tokens": DEFAULT_MAX_TOKENS, **fields}
 
 
 @pytest.mark.parametrize(
@@ -116,22 +116,22 @@ def test_every_option_has_its_member(options: dict[str, Any], sent: dict[str, An
         ({"messages": (Message("tool", (TextPart("x"),)),)}, "messages"),
     ],
 )
-def test_what_has_no_place_is_refused(options: dict[str, Any], field: str) -> None:
-    """What this form cannot carry, and what would be missed, is an error that names the field."""
-    with pytest.raises(UsageError) as refusal:
-        rendered(**options)
-    assert refusal.value.field == field
+def test_unsupported_options_and_parts(options: dict[str, Any], field: str) -> None:
+    """Options and parts that the API does not support raise an error that names the field."""
+    with pytest.raises(UsageError) as raised:
+        render(**options)
+    assert raised.value.field == field
 
 
-def test_an_answer_in_pieces_is_the_whole_one() -> None:
-    """Blocks are put together as the plain answer has them, without an index and with a ping."""
+def test_a_stream_accumulates_to_the_response() -> None:
+    """Blocks without an index, and with a ping, accumulate to the parsed response."""
     blocks = [
         {"type": "thinking", "thinking": "hm", "signature": "sig"},
         {"type": "text", "text": "yes"},
         {"type": "tool_use", "id": "c", "name": "add", "input": {"a": 1}},
     ]
     usage = {"input_tokens": 5, "cache_read_input_tokens": 3, "output_tokens": 7}
-    whole = {
+    response_body = {
         "id": "m",
         "model": "grok",
         "content": blocks,
@@ -148,30 +148,30 @@ def test_an_answer_in_pieces_is_the_whole_one() -> None:
         [{"text": "ye"}, {"text": "s"}],
         [{"partial_json": '{"a"'}, {"partial_json": ":1}"}],
     ]
-    decoder, assembler = MESSAGES.decoder(), ResponseAccumulator()
+    decoder, accumulator = MESSAGES.decoder(), ResponseAccumulator()
     events: list[StreamEvent] = [
         *decoder.feed({"type": "message_start", "message": {"id": "m", "model": "grok"}}),
         *decoder.feed({"type": "ping"}),
     ]
-    for start, pieces in zip(starts, deltas, strict=True):
+    for start, block_deltas in zip(starts, deltas, strict=True):
         events += decoder.feed({"type": "content_block_start", "content_block": start})
-        for piece in pieces:
-            events += decoder.feed({"type": "content_block_delta", "delta": piece})
+        for delta in block_deltas:
+            events += decoder.feed({"type": "content_block_delta", "delta": delta})
         events += decoder.feed({"type": "content_block_stop"})
-    ending = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": usage}
-    events += decoder.feed(ending)
+    message_delta = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": usage}
+    events += decoder.feed(message_delta)
     assert not decoder.complete
     events += decoder.feed({"type": "message_stop"})
     assert decoder.complete
     for event in events:
-        assembler.add(event)
-    plain = MESSAGES.parse(whole)
-    assert assembler.reply() == plain
-    assert plain.usage is not None
-    assert (plain.usage.input_tokens, plain.usage.total_tokens) == (8, 15)
+        accumulator.add(event)
+    response = MESSAGES.parse(response_body)
+    assert accumulator.build_response() == response
+    assert response.usage is not None
+    assert (response.usage.input_tokens, response.usage.total_tokens) == (8, 15)
 
 
-def test_no_answer_is_unreadable() -> None:
-    """What holds no blocks is no answer."""
+def test_a_response_without_content_is_invalid() -> None:
+    """A body without content blocks is invalid."""
     with pytest.raises(InvalidResponseError):
         MESSAGES.parse({"content": "hi"})

@@ -1,4 +1,4 @@
-"""Every request option is sent, applied client-side, omitted with a warning, or rejected.
+"""Each API sends an option, applies it client-side, omits it with a warning, or rejects it.
 
 The table in ``docs/apis.md`` states the same.
 """
@@ -49,71 +49,75 @@ VALUES: dict[str, Any] = {
     "max_turns": 2,
     "deferred": True,
 }
-# How a request is made, not what stands in it.
+# Options that control how a request is built and are not fields of it.
 NOT_SENT = {"api", "stream_usage", "clean_schemas"}
 
 
-def test_every_option_is_tried() -> None:
-    """A new option is tried here too."""
+def test_the_values_have_every_option() -> None:
+    """No option of ChatRequest is missing from the values."""
     assert VALUES.keys() | NOT_SENT == OPTIONS
 
 
-def test_the_table_of_the_documentation_is_true(gateway: Loopback) -> None:
+def test_the_table_of_the_documentation(gateway: Loopback) -> None:
     """The page states what each API does with each option."""
     page = PAGE.read_text()
-    for line in table(gateway):
+    for line in build_table(gateway):
         assert line in page, line
 
 
 @pytest.mark.parametrize("option", sorted(VALUES))
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_nothing_is_lost_without_a_word(gateway: Loopback, dialect: str, option: str) -> None:
+def test_no_option_is_ignored(gateway: Loopback, dialect: str, option: str) -> None:
     """An option is sent, applied client-side, omitted with a warning, or rejected."""
-    assert fate(gateway, dialect, option) in WORDS or fate(gateway, dialect, option)[0] == "`"
+    handling = describe_handling(gateway, dialect, option)
+    assert handling in HANDLINGS or handling.startswith("`")
 
 
-WORDS = ("rejected", "omitted, with a warning", "applied client-side")
+HANDLINGS = ("rejected", "omitted, with a warning", "applied client-side")
 
 
-def table(gateway: Loopback) -> list[str]:
-    """The lines of the table."""
-    return [
-        f"| `{option}` | {' | '.join(fate(gateway, dialect, option) for dialect in DIALECTS)} |"
+def build_table(gateway: Loopback) -> list[str]:
+    """Return the lines of the table."""
+    rows = (
+        (f"`{option}`", *(describe_handling(gateway, dialect, option) for dialect in DIALECTS))
         for option in VALUES
-    ]
+    )
+    return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def fate(gateway: Loopback, dialect: str, option: str) -> str:
-    """How an API treats an option, in the words of the table."""
-    beside = {"tools": (TOOL,)} if option in {"tool_choice", "parallel_tool_calls"} else {}
-    bare = sent(gateway, dialect, option, beside)
-    with warnings.catch_warnings(record=True) as told:
+def describe_handling(gateway: Loopback, dialect: str, option: str) -> str:
+    """Return how an API handles an option, as in the table."""
+    required = {"tools": (TOOL,)} if option in {"tool_choice", "parallel_tool_calls"} else {}
+    body_without = send(gateway, dialect, option, required)
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            body = sent(gateway, dialect, option, {**beside, option: VALUES[option]})
+            body = send(gateway, dialect, option, {**required, option: VALUES[option]})
         except UsageError as error:
             return "rejected" if error.field == option else f"rejected as {error.field}"
-    if members := [name for name in body if body[name] != bare.get(name)]:
-        assert not told
-        (name,) = members
-        inside = list(body[name]) if isinstance(body[name], dict) else []
-        return f"`{name}.{inside[0]}`" if len(inside) == 1 else f"`{name}`"
+    if changed := [name for name in body if body[name] != body_without.get(name)]:
+        assert not warned
+        (name,) = changed
+        subfields = list(body[name]) if isinstance(body[name], dict) else []
+        return f"`{name}.{subfields[0]}`" if len(subfields) == 1 else f"`{name}`"
     if option == "stop":
         return "applied client-side"
-    assert [f"{option}: not supported by" in str(word.message) for word in told] == [True], told
+    assert [f"{option}: not supported by" in str(warning.message) for warning in warned] == [
+        True
+    ], warned
     return "omitted, with a warning"
 
 
-def sent(gateway: Loopback, dialect: str, option: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The body of a request."""
+def send(gateway: Loopback, dialect: str, option: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Send a request and return its body."""
     model = TAKES_EFFORT if option == "reasoning_effort" else TAKES_MOST
     question = Message("user", (TextPart("x"),))
     request = ChatRequest(model=model, messages=(question,), api=dialect, **options)  # type: ignore[arg-type]  # a table
     gateway.play = lambda _request: json_reply(refused({"error": "seen"}), 400)
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0)
-    asked = ChatModel(settings)
+    chat_model = ChatModel(settings)
     with pytest.raises(BadRequestError, match="seen"):
-        asked.generate(request)
-    asked.client.close()
+        chat_model.generate(request)
+    chat_model.client.close()
     body: dict[str, Any] = gateway.requests[-1].json
     return body

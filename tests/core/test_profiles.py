@@ -1,4 +1,4 @@
-"""Law: every name works; what is known of families only ever denies."""
+"""Unknown model names work; profiles only list what a model rejects."""
 
 import re
 from dataclasses import fields
@@ -11,7 +11,7 @@ from xai_lowcode.chat.profiles import ModelProfile, get_profile, parse_rejected_
 from xai_lowcode.types.requests import ChatRequest
 
 PENALTIES = {"stop", "presence_penalty", "frequency_penalty"}
-# Model: context window, reasons, refuses reasoning_effort.
+# Model, context window, whether it reasons, whether it rejects reasoning_effort.
 KNOWN = [
     ("grok-4.7", 500_000, True, False),
     ("grok-4.5", 500_000, True, False),
@@ -28,45 +28,45 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("model", "window", "reasons", "no_effort"), KNOWN)
-def test_known_families(model: str, window: int, reasons: bool, no_effort: bool) -> None:
-    """The table of xAI's models page holds for every name in it."""
+@pytest.mark.parametrize(("model", "window", "reasoning", "no_effort"), KNOWN)
+def test_known_families(model: str, window: int, reasoning: bool, no_effort: bool) -> None:
+    """Profiles agree with the table on xAI's models page."""
     profile = get_profile(model)
-    assert (profile.context_window, profile.reasons) == (window, reasons)
-    assert ("reasoning_effort" in profile.refuses) == no_effort
-    assert profile.refuses >= PENALTIES if reasons else not PENALTIES & profile.refuses
+    assert (profile.context_window, profile.reasoning) == (window, reasoning)
+    assert ("reasoning_effort" in profile.unsupported) == no_effort
+    assert profile.unsupported >= PENALTIES if reasoning else not PENALTIES & profile.unsupported
 
 
 @pytest.mark.parametrize("model", [*(row[0] for row in KNOWN), "grok-2", "grok-3-mini", "new"])
-def test_every_fact_has_a_source(model: str) -> None:
-    """What is known says where from; what was read somewhere says when."""
+def test_every_value_has_a_source(model: str) -> None:
+    """Each value of a profile has a source with its date, or states that it has none."""
     profile = get_profile(model)
-    facts = {field.name for field in fields(ModelProfile)} - {"sources"}
-    assert profile.sources.keys() == facts
-    for fact, source in profile.sources.items():
-        unstated = fact == "max_output_tokens" or source.startswith("no source")
-        assert unstated or re.search(r"20\d\d", source), fact
+    names = {field.name for field in fields(ModelProfile)} - {"sources"}
+    assert profile.sources.keys() == names
+    for name, source in profile.sources.items():
+        unstated = name == "max_output_tokens" or source.startswith("no source")
+        assert unstated or re.search(r"20\d\d", source), name
 
 
-def test_one_model_answers_in_one_form_alone() -> None:
-    """The model of several agents has responses only, and takes no limit of tokens."""
+def test_the_multi_agent_model() -> None:
+    """The multi-agent model is served by Responses only and rejects max_tokens."""
     profile = get_profile("grok-4.20-multi-agent-0309")
     assert profile.apis == {"responses"}
-    assert "max_tokens" in profile.refuses
+    assert "max_tokens" in profile.unsupported
     assert "chat_completions" in get_profile("grok-4.7").apis
 
 
-# xAI's sentences as transcribed or recorded, and what each says a model does not take.
-REFUSALS = [
+# Messages of xAI, transcribed or recorded, and the option that each rejects.
+REJECTIONS = [
     ("Argument not supported on this model: presencePenalty", "presence_penalty"),
     ("Argument not supported on this model: stop", "stop"),
     ("Argument not supported on this model: stopSequences", "stop"),
     ("Argument not supported on this model: maxOutputTokens", "max_tokens"),
     ("Model grok-build-0.1 does not support parameter reasoningEffort.", "reasoning_effort"),
     ("Model grok-4.x does not support parameter stop", "stop"),
-    # A value is refused here, not the option.
+    # The value is rejected, not the option.
     ("This model does not support 'reasoning_effort' value 'none'", None),
-    # Without these the request would be another one.
+    # Without these the request would have another meaning.
     ("Argument not supported on this model: responseFormat", None),
     ("Argument not supported on this model: tools", None),
     ("Argument not supported on this model: store", None),
@@ -76,15 +76,15 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("message", "option"), REFUSALS)
-def test_refusals_name_options(message: str, option: str | None) -> None:
-    """What xAI's sentence names is one of our options, or nothing that may be left out."""
+@pytest.mark.parametrize(("message", "option"), REJECTIONS)
+def test_rejected_options_are_parsed(message: str, option: str | None) -> None:
+    """A message names an option of ChatRequest, or none that can be dropped."""
     assert parse_rejected_option(message) == option
 
 
 @given(st.text(max_size=80))
-def test_no_text_names_what_is_no_option(message: str) -> None:
-    """Whatever is said, only an option of a request comes out."""
+def test_any_message_is_parsed(message: str) -> None:
+    """The result is an option of ChatRequest or None, whatever the message is."""
     for text in (message, f"Argument not supported on this model: {message}"):
         assert parse_rejected_option(text) in {
             None,
@@ -94,16 +94,16 @@ def test_no_text_names_what_is_no_option(message: str) -> None:
 
 @given(st.text(max_size=30))
 def test_any_name_has_a_profile(model: str) -> None:
-    """An unknown name has facts too, and what is refused are options of a request."""
+    """An unknown name has a profile, whose unsupported options are options of ChatRequest."""
     profile = get_profile(model)
     assert profile.context_window > 0
-    assert profile.refuses <= {option.name for option in fields(ChatRequest)}
-    assert not profile.refuses & {"model", "messages"}
+    assert profile.unsupported <= {option.name for option in fields(ChatRequest)}
+    assert not profile.unsupported & {"model", "messages"}
 
 
 @pytest.mark.parametrize("model", ["grok-2", "grok-2-vision", "grok-3", "grok-3-mini"])
-def test_old_names_are_no_prefix_of_new_ones(model: str) -> None:
-    """A small old window is not given to a later family whose name begins alike."""
+def test_old_names_are_not_prefixes_of_new_names(model: str) -> None:
+    """The small context window of an old family does not apply to later families."""
     assert get_profile(model).context_window == 131_072
     assert get_profile("grok-20").context_window > 131_072
     assert get_profile("grok-30-mini").context_window > 131_072

@@ -1,11 +1,13 @@
-"""The responses dialect: our requests on the wire, its answers and streams as ours."""
+"""The Responses dialect: requests, responses and streams."""
 
+import json
 from typing import Any
 
 import pytest
 
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
+from xai_lowcode.chat.dialects.responses.response import parse_server_tool_call
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import InternalServerError, InvalidResponseError, UsageError
@@ -29,8 +31,8 @@ MESSAGE = {"type": "message", "content": [{"type": "output_text", "text": "hi"}]
 CALL = {"type": "function_call", "call_id": "c", "name": "add", "arguments": "{}"}
 
 
-def rendered(*, stream: bool = False, **options: Any) -> dict[str, Any]:
-    """The body of a request."""
+def render(*, stream: bool = False, **options: Any) -> dict[str, Any]:
+    """Return the body of a request."""
     request = ChatRequest(**{"model": "grok-4.7", "messages": (QUESTION,), **options})
     return RESPONSES.render(request, stream=stream)
 
@@ -108,13 +110,13 @@ def rendered(*, stream: bool = False, **options: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_every_message_has_its_items(message: Message, items: list[Any]) -> None:
-    """Roles and parts go as input items; what came from this form goes back as it was."""
-    assert rendered(messages=(message,))["input"] == items
+def test_messages_are_rendered_as_items(message: Message, items: list[Any]) -> None:
+    """Roles and parts are sent as input items; items of Responses are sent unchanged."""
+    assert render(messages=(message,))["input"] == items
 
 
 @pytest.mark.parametrize(
-    ("options", "sent"),
+    ("options", "fields"),
     [
         ({"temperature": 0.5, "top_p": 0.1}, {"temperature": 0.5, "top_p": 0.1}),
         ({"max_tokens": 7}, {"max_output_tokens": 7}),
@@ -165,11 +167,11 @@ def test_every_message_has_its_items(message: Message, items: list[Any]) -> None
         ({"extra": {"top_k": 3}}, {"top_k": 3}),
     ],
 )
-def test_every_option_has_its_member(options: dict[str, Any], sent: dict[str, Any]) -> None:
-    """An option is sent under xAI's name; nothing unset is sent."""
-    body = rendered(**options)
+def test_options(options: dict[str, Any], fields: dict[str, Any]) -> None:
+    """An option is sent under the name in this API; unset options are not sent."""
+    body = render(**options)
     del body["input"], body["model"]
-    assert body == sent
+    assert body == fields
 
 
 @pytest.mark.parametrize(
@@ -182,15 +184,15 @@ def test_every_option_has_its_member(options: dict[str, Any], sent: dict[str, An
         ({"messages": (Message("user", (FilePart(),)),)}, "messages"),
     ],
 )
-def test_what_has_no_place_is_refused(options: dict[str, Any], field: str) -> None:
-    """What responses cannot carry is an error that names the field."""
-    with pytest.raises(UsageError) as refusal:
-        rendered(**options)
-    assert refusal.value.field == field
+def test_unsupported_options_and_parts(options: dict[str, Any], field: str) -> None:
+    """Options and parts that the API does not support raise an error that names the field."""
+    with pytest.raises(UsageError) as raised:
+        render(**options)
+    assert raised.value.field == field
 
 
 @pytest.mark.parametrize(
-    ("body", "finish"),
+    ("body", "finish_reason"),
     [
         ({"output": [MESSAGE], "status": "completed"}, "stop"),
         ({"output": [MESSAGE, CALL], "status": "completed"}, "tool_calls"),
@@ -212,13 +214,13 @@ def test_what_has_no_place_is_refused(options: dict[str, Any], field: str) -> No
         ),
     ],
 )
-def test_the_finish_is_derived(body: dict[str, Any], finish: str) -> None:
-    """Calls waiting count before the status; an incomplete answer says why."""
-    assert RESPONSES.parse(body).finish_reason == finish
+def test_finish_reasons(body: dict[str, Any], finish_reason: str) -> None:
+    """Tool calls take precedence over the status; an incomplete response has a reason."""
+    assert RESPONSES.parse(body).finish_reason == finish_reason
 
 
-def test_failures_are_raised() -> None:
-    """A failed response, plain or streamed, raises with xAI's words."""
+def test_failed_responses_raise() -> None:
+    """A failed response, streamed or not, raises xAI's error."""
     failed = {
         "status": "failed",
         "error": {"code": "server_error", "message": "Oops"},
@@ -236,40 +238,40 @@ def test_failures_are_raised() -> None:
         RESPONSES.parse({"output": "hi"})
 
 
-def test_unknown_events_items_and_members_are_no_obstacle() -> None:
-    """What appears over time is passed over in events, and kept in items."""
-    odd = {"type": "telepathy", "aura": 1}
-    body = {"id": "r", "output": [odd, MESSAGE], "status": "completed", "new": True}
+def test_unknown_events_items_and_fields() -> None:
+    """Unknown events and fields are ignored; unknown items are preserved."""
+    unknown_item = {"type": "telepathy", "aura": 1}
+    body = {"id": "r", "output": [unknown_item, MESSAGE], "status": "completed", "new": True}
     chunks: list[dict[str, Any]] = [
         {"type": "response.created", "response": {"id": "r"}},
         {"type": "response.telepathy.delta", "delta": "hm"},
-        {"type": "response.output_item.done", "output_index": 0, "item": odd},
+        {"type": "response.output_item.done", "output_index": 0, "item": unknown_item},
         {"type": "response.output_text.delta", "delta": "hi"},
         {"type": "response.output_item.done", "output_index": 1, "item": MESSAGE},
         {"type": "response.completed", "response": body},
     ]
-    decoder, assembler = RESPONSES.decoder(), ResponseAccumulator()
+    decoder, accumulator = RESPONSES.decoder(), ResponseAccumulator()
     for chunk in chunks:
         for event in decoder.feed(chunk):
-            assembler.add(event)
+            accumulator.add(event)
     assert decoder.complete
-    assert assembler.reply().choices == RESPONSES.parse(body).choices
-    assert assembler.reply().choices[0].items == (odd, MESSAGE)
+    assert accumulator.build_response().choices == RESPONSES.parse(body).choices
+    assert accumulator.build_response().choices[0].items == (unknown_item, MESSAGE)
 
 
-def test_chat_completions_refuse_what_they_cannot_carry() -> None:
-    """A form that was asked for is not left silently."""
+def test_an_api_that_is_set_is_not_replaced() -> None:
+    """An option that the API does not support raises an error that names the field."""
     model = ChatModel(Settings.create(api_token="at_r0123456789", base_url="http://127.0.0.1/xai"))
     request = ChatRequest(
         model="grok-4.7", messages=(QUESTION,), api="chat_completions", store=True
     )
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as raised:
         model.generate(request)
-    assert refusal.value.field == "store"
+    assert raised.value.field == "store"
 
 
-async def test_what_responses_lack_is_left_out_with_a_word() -> None:
-    """Options without a member are dropped with one warning each; stop strings are cut here."""
+async def test_unsupported_options_are_dropped() -> None:
+    """Options without a field are dropped with a warning; stop is applied client-side."""
     with running() as gateway:
         settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
         model = ChatModel(settings)
@@ -281,14 +283,14 @@ async def test_what_responses_lack_is_left_out_with_a_word() -> None:
             stop=("wrote",),
         )
         with pytest.warns(UserWarning, match="seed: not supported by responses"):
-            reply = model.generate(request)
+            response = model.generate(request)
         streamed = ResponseAccumulator()
         for event in model.stream(request):
             streamed.add(event)
-        again = await model.agenerate(request)
+        async_response = await model.agenerate(request)
         sent = gateway.requests[0].body
-    assert reply.text == again.text == streamed.reply().text == "Hello! You "
-    assert (reply.api, reply.finish_reason) == ("responses", "stop")
+    assert response.text == async_response.text == streamed.build_response().text == "Hello! You "
+    assert (response.api, response.finish_reason) == ("responses", "stop")
     assert sent.keys() == {"model", "input"}
 
 
@@ -301,20 +303,20 @@ async def test_what_responses_lack_is_left_out_with_a_word() -> None:
         ({"type": "web_search_call", "action": {"query": "towers"}}, False),
     ],
 )
-def test_a_tool_that_failed_is_told_apart(item: dict[str, Any], *, failed: bool) -> None:
-    """An error, or a status that says so, marks the use of a tool; the answer is whole."""
-    plain = RESPONSES.parse({"output": [item]})
+def test_failed_server_tool_calls(item: dict[str, Any], *, failed: bool) -> None:
+    """An error or a failed status marks the call of a server-side tool as failed."""
+    parsed = RESPONSES.parse({"output": [item]})
     streamed = ResponseAccumulator()
     for event in RESPONSES.decoder().feed({"type": "response.output_item.done", "item": item}):
         streamed.add(event)
-    for reply in (plain, streamed.reply()):
-        part = reply.choices[0].parts[0]
+    for response in (parsed, streamed.build_response()):
+        part = response.choices[0].parts[0]
         assert isinstance(part, ServerToolPart)
         assert part.failed is failed
 
 
-def test_a_conversation_goes_on_from_items_and_from_a_stored_response() -> None:
-    """A tool round works by replay, and a second turn by the id of the first response."""
+def test_conversations_continue_from_items_and_stored_responses() -> None:
+    """A tool call is continued with its items, and a response by its id."""
     with running() as gateway:
         settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
         model = ChatModel(settings)
@@ -341,3 +343,37 @@ def test_a_conversation_goes_on_from_items_and_from_a_stored_response() -> None:
     assert replayed[1:-1] == list(first.choices[0].items)
     assert third.text
     assert third.api == "responses"
+
+
+@pytest.mark.parametrize(
+    ("fields", "arguments", "result"),
+    [
+        (
+            {"code": "print(6 * 7)", "outputs": [{"logs": "42"}]},
+            {"code": "print(6 * 7)"},
+            [{"logs": "42"}],
+        ),
+        ({"action": {"type": "search", "query": "x"}}, "x", None),
+        (
+            {"action": {"type": "find_in_page", "url": "https://x.ai", "pattern": "Grok"}},
+            {"url": "https://x.ai", "pattern": "Grok", "action": "find_in_page"},
+            None,
+        ),
+        ({"queries": ["a", "b"], "results": []}, "a, b", []),
+        (
+            {"server_label": "s", "name": "f", "arguments": '{"q": 1}', "output": "o"},
+            {"server_label": "s", "q": 1},
+            "o",
+        ),
+        ({"input": "patch", "error": "e", "output": "o"}, "patch", {"error": "e", "output": "o"}),
+        ({"new": {"field": 1}}, {"new": {"field": 1}}, None),
+    ],
+)
+def test_everything_of_a_server_tool_item_is_shown(
+    fields: dict[str, Any], arguments: Any, result: Any
+) -> None:
+    """Each field of an item is in the arguments or in the result, whatever it is called."""
+    part = parse_server_tool_call({"type": "some_call", "id": "i", "status": "completed", **fields})
+    assert part is not None
+    shown = part.arguments if isinstance(arguments, str) else json.loads(part.arguments)
+    assert (shown, part.result) == (arguments, result)

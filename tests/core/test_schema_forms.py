@@ -282,17 +282,66 @@ LONG = {"maxLength": 5000}
 DESCRIBED = {"description": "At most 5000 characters."}
 
 
+FIRST = "The first alternative if its first part fits, else the second."
+EXACTLY_ONE = "Exactly one of the alternatives fits."
+NOT_LONG = {"description": 'Must not fit {"maxLength":5000}.'}
+BY_REFERENCE = {"not": {"$ref": "#/$defs/long"}}
+
+
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("given", "expected", "left_out"),
     [
-        ({"allOf": [LONG]}, {"allOf": [DESCRIBED]}),
-        ({"not": LONG}, {"not": DESCRIBED}),
-        ({"oneOf": [{"items": LONG}, NULL]}, {"oneOf": [{"items": DESCRIBED}, NULL]}),
-        ({"if": LONG, "then": NULL}, {"if": DESCRIBED, "then": NULL}),
+        ({"allOf": [LONG]}, {"allOf": [DESCRIBED]}, "maxLength at #/properties/a/allOf/0"),
+        ({"not": LONG}, NOT_LONG, "maxLength below not at #/properties/a"),
+        ({"anyOf": [{"not": LONG}]}, {"anyOf": [NOT_LONG]}, "maxLength below not"),
+        (
+            {"not": {"not": LONG}},
+            {"description": 'Must not fit {"not":{"maxLength":5000}}.'},
+            "maxLength below not at #/properties/a",
+        ),
+        (
+            BY_REFERENCE,
+            {"description": 'Must not fit {"$ref":"#/$defs/long"}.'},
+            "maxLength below not",
+        ),
+        (
+            {"oneOf": [{"items": LONG}, NULL]},
+            {"anyOf": [{"items": DESCRIBED}, NULL], "description": EXACTLY_ONE},
+            "maxLength below oneOf",
+        ),
+        (
+            {"oneOf": [LONG, NULL], "anyOf": [{}]},
+            {
+                "anyOf": [{}],
+                "allOf": [{"anyOf": [DESCRIBED, NULL]}],
+                "description": EXACTLY_ONE,
+            },
+            "maxLength below oneOf",
+        ),
+        (
+            {"if": LONG, "then": NULL},
+            {"anyOf": [{"allOf": [DESCRIBED, NULL]}, {}], "description": FIRST},
+            "maxLength below if",
+        ),
+        ({"if": {}, "then": LONG}, {"if": {}, "then": DESCRIBED}, "maxLength at"),
+        (
+            {"not": {"contains": {"const": 1}, "minContains": 2}},
+            {"description": 'Must not fit {"contains":{"const":1},"minContains":2}.'},
+            "minContains below not",
+        ),
     ],
-    ids=["allOf", "not", "oneOf", "if"],
 )
-def test_limits_are_left_out_everywhere(given: Any, expected: Any) -> None:
-    """A limit that xAI does not accept is left out with a warning, also in negated positions."""
-    with pytest.warns(UserWarning, match="maxLength at #/properties/a"):
-        assert member(given, quiet=False) == expected
+def test_limits_that_are_left_out_are_described(given: Any, expected: Any, left_out: str) -> None:
+    """With a warning. What negates a subschema with such a limit goes too, or would reject more."""
+    schema = {"properties": {"a": given}, "$defs": {"long": dict(LONG)}}
+    with pytest.warns(UserWarning, match=left_out):
+        sanitized = sanitize_schema(schema, field="tools", name="look")
+    assert sanitized["properties"]["a"] == expected
+
+
+def test_negations_without_a_limit_that_is_left_out_stay() -> None:
+    """A limit elsewhere, or one that only looks like it, changes nothing about them."""
+    kept = {"not": {"const": LONG}, "oneOf": [{"maxLength": 2}, NULL], "if": {"enum": [LONG]}}
+    schema = {"properties": {"a": kept, "b": LONG}}
+    with pytest.warns(UserWarning, match="properties/b"):
+        assert sanitize_schema(schema, field="tools", name="look")["properties"]["a"] == kept

@@ -1,4 +1,4 @@
-"""Law: a tool that xAI runs is asked for in its own words, or refused before anything is sent."""
+"""Server-side tools are sent with their fields; invalid arguments raise before sending."""
 
 from collections.abc import Callable
 from datetime import date
@@ -8,7 +8,7 @@ import pytest
 
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.model import ChatModel
-from xai_lowcode.chat.openai_format import is_server_tool, parse_server_tool, render_tool
+from xai_lowcode.chat.openai_format import is_server_tool, parse_server_tool, render_server_tool
 from xai_lowcode.chat.server_tools import (
     code_execution,
     file_search,
@@ -23,7 +23,7 @@ from xai_lowcode.settings import Settings
 from xai_lowcode.types.messages import Message, ServerToolPart, TextPart
 from xai_lowcode.types.requests import ChatRequest, ServerTool
 
-# The tool, and what stands in the request; names and limits are those of xAI's specification.
+# The tool and its fields in the request, as in xAI's API specification.
 TOOLS: list[tuple[ServerTool, dict[str, Any]]] = [
     (web_search(), {"type": "web_search"}),
     (
@@ -74,20 +74,20 @@ TOOLS: list[tuple[ServerTool, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("tool", "wire"), TOOLS)
-def test_tools_are_sent_in_their_own_words(tool: ServerTool, wire: dict[str, Any]) -> None:
-    """What stands in the request is the tool, and reading that form gives the tool again."""
+@pytest.mark.parametrize(("tool", "rendered"), TOOLS)
+def test_tools_are_rendered_and_parsed(tool: ServerTool, rendered: dict[str, Any]) -> None:
+    """A tool is sent with its fields, and parsing them returns the tool."""
     request = ChatRequest(
         model="grok-4.7", messages=(Message("user", (TextPart("x"),)),), server_tools=(tool,)
     )
-    assert RESPONSES.render(request, stream=False)["tools"] == [wire]
-    assert render_tool(tool) == wire
-    assert is_server_tool(wire)
-    assert parse_server_tool(wire) == parse_server_tool(tool) == tool
+    assert RESPONSES.render(request, stream=False)["tools"] == [rendered]
+    assert render_server_tool(tool) == rendered
+    assert is_server_tool(rendered)
+    assert parse_server_tool(rendered) == parse_server_tool(tool) == tool
     assert "Bearer" not in repr(request)
 
 
-MISTAKES: list[tuple[Callable[[], ServerTool], str]] = [
+INVALID: list[tuple[Callable[[], ServerTool], str]] = [
     (lambda: web_search(allowed_domains=["a"], excluded_domains=["b"]), "allowed_domains"),
     (lambda: web_search(allowed_domains=list("abcdef")), "allowed_domains"),
     (lambda: web_search(excluded_domains="a.org"), "excluded_domains"),
@@ -103,13 +103,13 @@ MISTAKES: list[tuple[Callable[[], ServerTool], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("make", "field"), MISTAKES)
-def test_mistakes_are_named(make: Callable[[], ServerTool], field: str) -> None:
-    """What xAI would refuse is refused at once, naming the field."""
-    with pytest.raises(UsageError) as refusal:
-        make()
-    assert refusal.value.field == field
-    assert str(refusal.value).startswith(f"{field}: ")
+@pytest.mark.parametrize(("create", "field"), INVALID)
+def test_invalid_arguments(create: Callable[[], ServerTool], field: str) -> None:
+    """Arguments that xAI would reject raise an error that names the field."""
+    with pytest.raises(UsageError) as raised:
+        create()
+    assert raised.value.field == field
+    assert str(raised.value).startswith(f"{field}: ")
 
 
 @pytest.mark.parametrize(
@@ -124,13 +124,13 @@ def test_mistakes_are_named(make: Callable[[], ServerTool], field: str) -> None:
         None,
     ],
 )
-def test_other_tools_are_none_of_xais(tool: Any) -> None:
-    """A function, in whatever form, is the caller's to run."""
+def test_functions_are_not_server_tools(tool: Any) -> None:
+    """A function in any format is not a server-side tool."""
     assert not is_server_tool(tool)
 
 
 @pytest.mark.parametrize(
-    ("tool", "kind", "asking", "shown"),
+    ("tool", "kind", "prompt", "result"),
     [
         (web_search(), "web_search_call", "Search the web for lighthouses.", "https://example.com"),
         (x_search(), "custom_tool_call", "Search X for lighthouses.", "None"),
@@ -139,21 +139,23 @@ def test_other_tools_are_none_of_xais(tool: Any) -> None:
         (mcp("https://m", "notes"), "mcp_call", "Ask the notes for towers.", "notes knows nothing"),
     ],
 )
-def test_what_was_used_is_seen_in_the_reply(
-    tool: ServerTool, kind: str, asking: str, shown: str
+def test_calls_are_parts_of_the_response(
+    tool: ServerTool, kind: str, prompt: str, result: str
 ) -> None:
-    """Asking for a tool chooses responses; what the model did with it is part of the answer."""
+    """A server-side tool selects Responses; its calls are parts of the response."""
     with running() as gateway:
         settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
-        reply = ChatModel(settings).generate(
+        response = ChatModel(settings).generate(
             ChatRequest(
                 model="grok-4.7",
-                messages=(Message("user", (TextPart(asking),)),),
+                messages=(Message("user", (TextPart(prompt),)),),
                 server_tools=(tool,),
             )
         )
-    used = {part.kind: part for part in reply.choices[0].parts if isinstance(part, ServerToolPart)}
-    assert (reply.api, reply.tool_calls) == ("responses", ())
-    assert used.keys() == {kind}
-    assert used[kind].arguments
-    assert shown in str(used[kind].result)
+    calls = {
+        part.kind: part for part in response.choices[0].parts if isinstance(part, ServerToolPart)
+    }
+    assert (response.api, response.tool_calls) == ("responses", ())
+    assert calls.keys() == {kind}
+    assert calls[kind].arguments
+    assert result in str(calls[kind].result)

@@ -29,7 +29,7 @@ from xai_lowcode.types.messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.requests import ChatRequest, has_content
 from xai_lowcode.types.responses import ChatResponse
 
 ID = "0b7c1d2e-stored"
@@ -63,7 +63,11 @@ outputs = st.builds(
     st.text("abc", max_size=3),
     st.lists(calls, max_size=2),
 )
-conversations = st.lists(inputs | outputs, min_size=1, max_size=4)
+conversations = (
+    st.lists(inputs | outputs, min_size=1, max_size=4)
+    .filter(lambda messages: all(map(has_content, [m for m in messages if m.role == "user"])))
+    .filter(lambda messages: any(map(has_content, messages)))
+)
 
 
 def items_of(message: Message) -> list[dict[str, Any]]:
@@ -88,11 +92,25 @@ def stored_as(messages: list[Message], response: Message, **options: Any) -> Sto
 MORE = Message("user", (TextPart("And?"),))
 
 
+def results_of(message: Message) -> list[Message]:
+    """Return the results of the tool calls of a response."""
+    return [
+        Message("tool", (ToolResultPart(part.id, (TextPart("1"),)),))
+        for part in message.parts
+        if isinstance(part, ToolCallPart)
+    ]
+
+
 @given(conversations, outputs)
 def test_a_conversation_is_continued(messages: list[Message], response: Message) -> None:
     """A response is continued after what was sent with it."""
     answer = replace(response, stored=stored_as(messages, response))
-    assert find_stored([*messages, answer, MORE]) == (ID, len(messages) + 1)
+    results = results_of(response)
+    assert find_stored([*messages, answer, *results, MORE]) == (ID, len(messages) + 1)
+    # A tool call without a result is left out, which takes the whole conversation.
+    for missing in results:
+        others = [result for result in results if result != missing]
+        assert find_stored([*messages, answer, *others, MORE]) == ("", 0)
     # A request needs new input.
     assert find_stored([*messages, answer]) == ("", 0)
 
@@ -106,7 +124,7 @@ def test_another_conversation_is_not(
     same = [said(message) for message in (*messages, response)] == [
         said(message) for message in (*others, other)
     ]
-    assert (find_stored([*others, answer, MORE])[0] == ID) is same
+    assert (find_stored([*others, answer, *results_of(other), MORE])[0] == ID) is same
 
 
 def said(message: Message) -> Any:
@@ -129,7 +147,7 @@ def test_what_a_store_may_change() -> None:
         (TextPart(" Fine.\n"), ToolCallPart("c", "f", '{"b":{"d":3,"c":2},"a":1}')),
     ):
         answer = Message("assistant", parts, stored=stored)
-        assert find_stored([MORE, answer, MORE]) == (ID, 2)
+        assert find_stored([MORE, answer, *results_of(answer)]) == (ID, 2)
 
 
 def test_what_is_not_stored() -> None:
@@ -159,7 +177,7 @@ def stream(model: ChatModel, request: ChatRequest) -> ChatResponse:
     accumulator = ResponseAccumulator()
     for event in model.stream(request):
         accumulator.add(event)
-    return accumulator.reply()
+    return accumulator.build_response()
 
 
 def astream(model: ChatModel, request: ChatRequest) -> ChatResponse:
@@ -171,7 +189,7 @@ def astream(model: ChatModel, request: ChatRequest) -> ChatResponse:
             accumulator.add(event)
 
     asyncio.run(read())
-    return accumulator.reply()
+    return accumulator.build_response()
 
 
 Way = Callable[[ChatModel, ChatRequest], ChatResponse]

@@ -1,6 +1,6 @@
-"""Law: an error that a stream tells of is the one that a plain body with the same words would be.
+"""An error in a stream is raised like the same error in a response body.
 
-In every wire form, in each shape that forms have for it, at any place, in any envelope, in any cut.
+For every API, in each format of an error, at any chunk, in any envelope, with any chunking.
 """
 
 import json
@@ -46,12 +46,12 @@ RESPONSES = [
     {"type": "response.created", "response": {"id": "r"}},
     *({"type": "response.output_text.delta", "delta": text} for text in ("Gr", "üße")),
 ]
-FORMS: dict[str, tuple[Any, list[Any]]] = {
+API_STREAMS: dict[str, tuple[Any, list[Any]]] = {
     "chat": (CHAT_COMPLETIONS, CHAT),
     "messages": (MESSAGES_API, MESSAGES),
     "responses": (RESPONSES_API, RESPONSES),
 }
-TOLD: dict[tuple[str | None, str], type[XAILowCodeError]] = {
+ERRORS: dict[tuple[str | None, str], type[XAILowCodeError]] = {
     ("overloaded_error", "Overloaded"): InternalServerError,
     ("server_error", "Oops"): InternalServerError,
     (None, "Timed out waiting for first token"): InternalServerError,
@@ -71,8 +71,8 @@ TOLD: dict[tuple[str | None, str], type[XAILowCodeError]] = {
     ("server_error", "Content violates usage guidelines."): ContentPolicyError,
     ("not_found_error", "Where?"): NotFoundError,
 }
-# What an error looks like in a stream; the last one is an object of responses alone.
-SHAPES: dict[str, Any] = {
+# Formats of an error in a stream; the last one exists in Responses only.
+ERROR_FORMATS: dict[str, Any] = {
     "a body": lambda code, text: {"code": code, "error": text},
     "an object": lambda code, text: {"error": {"message": text, "code": code}},
     "of the gateway": lambda code, text: {
@@ -97,67 +97,74 @@ SHAPES: dict[str, Any] = {
         },
     },
 }
-CELLS = [
-    (form, shape) for form in FORMS for shape in SHAPES if shape != "a failure" or form[0] == "r"
+CASES = [
+    (api, error_format)
+    for api in API_STREAMS
+    for error_format in ERROR_FORMATS
+    if error_format != "a failure" or api[0] == "r"
 ]
 
 
-def raised(form: str, chunks: list[Any], *, names: bool, piece: int) -> tuple[str, XAILowCodeError]:
-    """The text that came before the error, and the error."""
+def read_error(
+    api: str, chunks: list[Any], *, named: bool, size: int
+) -> tuple[str, XAILowCodeError]:
+    """Return the text before the error, and the error."""
     lines = [
-        (f"event: {one.get('type', 'message')}\n" if names else "")
-        + f"data: {json.dumps(one, ensure_ascii=False)}\n\n"
-        for one in chunks
+        (f"event: {chunk.get('type', 'message')}\n" if named else "")
+        + f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+        for chunk in chunks
     ]
     content = "".join(lines).encode()
-    reader = StreamReader(FORMS[form][0], token=TOKEN)
-    edges = pairwise([*range(0, len(content), piece), len(content)])
+    reader = StreamReader(API_STREAMS[api][0], token=TOKEN)
+    edges = pairwise([*range(0, len(content), size), len(content)])
     text: list[str] = []
     with pytest.raises(XAILowCodeError) as error:
         _read(reader, [content[start:end] for start, end in edges], text)
     return "".join(text), error.value
 
 
-def _read(reader: StreamReader, pieces: list[bytes], text: list[str]) -> None:
-    for piece in pieces:
-        # Piece by piece: what came before an error stays.
-        text.extend(event.text for event in reader.feed(piece) if isinstance(event, TextDelta))
+def _read(reader: StreamReader, parts: list[bytes], text: list[str]) -> None:
+    for part in parts:
+        # Part by part, so that the text before an error is preserved.
+        text.extend(event.text for event in reader.feed(part) if isinstance(event, TextDelta))
     list(reader.close())
 
 
-@pytest.mark.parametrize(("form", "shape"), CELLS)
-@pytest.mark.parametrize(("code", "said"), TOLD)
-def test_an_error_in_a_stream_is_what_it_says(
-    form: str, shape: str, code: str | None, said: str
-) -> None:
-    """Class, code, words and retry; what came before has been handed on."""
-    plain = error_from_response(200, {"code": code, "error": said}, {})
-    assert plain is not None
-    chunks = FORMS[form][1]
-    for number, place in enumerate(range(len(chunks) + 1)):
-        body = [*chunks[:place], SHAPES[shape](code, said), *chunks[place:]]
-        piece = 7 if number % 2 else 1_000_000
-        text, error = raised(form, body, names=number % 4 < 2, piece=piece)
-        assert type(error) is type(plain) is TOLD[code, said]
-        assert (error.code, error.message, error.hint) == (code, said, plain.hint)
+@pytest.mark.parametrize(("api", "error_format"), CASES)
+@pytest.mark.parametrize(("code", "message"), ERRORS)
+def test_an_error_in_a_stream(api: str, error_format: str, code: str | None, message: str) -> None:
+    """The error has its class, code, message and hint; the text before it is returned."""
+    expected = error_from_response(200, {"code": code, "error": message}, {})
+    assert expected is not None
+    chunks = API_STREAMS[api][1]
+    for number, index in enumerate(range(len(chunks) + 1)):
+        body = [*chunks[:index], ERROR_FORMATS[error_format](code, message), *chunks[index:]]
+        size = 7 if number % 2 else 1_000_000
+        text, error = read_error(api, body, named=number % 4 < 2, size=size)
+        assert type(error) is type(expected) is ERRORS[code, message]
+        assert (error.code, error.message, error.hint) == (code, message, expected.hint)
         assert (error.source, error.status_code) == ("provider", 200)
         assert "Grüße".startswith(text)
-        assert (text == "Grüße") == (place == len(chunks))
+        assert (text == "Grüße") == (index == len(chunks))
 
 
-@pytest.mark.parametrize("how", ENVELOPES)
-@pytest.mark.parametrize(("form", "shape"), CELLS)
-def test_an_error_in_an_envelope_is_the_same(form: str, shape: str, how: str) -> None:
-    """Also where each chunk is wrapped."""
-    chunks = [*FORMS[form][1], SHAPES[shape]("rate_limit_error", "Slow down")]
-    text, error = raised(form, [wrapped(one, how) for one in chunks], names=False, piece=11)
+@pytest.mark.parametrize("envelope", ENVELOPES)
+@pytest.mark.parametrize(("api", "error_format"), CASES)
+def test_an_error_in_an_envelope(api: str, error_format: str, envelope: str) -> None:
+    """The same error is raised if each chunk is in an envelope."""
+    chunks = [*API_STREAMS[api][1], ERROR_FORMATS[error_format]("rate_limit_error", "Slow down")]
+    text, error = read_error(
+        api, [wrapped(chunk, envelope) for chunk in chunks], named=False, size=11
+    )
     assert (text, type(error), error.message) == ("Grüße", RateLimitError, "Slow down")
 
 
-@pytest.mark.parametrize(("form", "shape"), CELLS)
-def test_a_failure_without_words_is_one_all_the_same(form: str, shape: str) -> None:
-    """Nothing that says that it is an error is passed over."""
-    if shape in {"a body", "of the gateway", "an object"}:
+@pytest.mark.parametrize(("api", "error_format"), CASES)
+def test_an_error_without_a_message(api: str, error_format: str) -> None:
+    """An error event without code and message raises, too."""
+    if error_format in {"a body", "of the gateway", "an object"}:
         return
-    _, error = raised(form, [*FORMS[form][1], SHAPES[shape](None, None)], names=True, piece=50)
+    _, error = read_error(
+        api, [*API_STREAMS[api][1], ERROR_FORMATS[error_format](None, None)], named=True, size=50
+    )
     assert type(error) is InternalServerError

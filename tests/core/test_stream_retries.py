@@ -19,7 +19,7 @@ from llama_index.core.llms import ChatMessage
 from langchain_xai_lowcode import ChatXAILowCode
 from llama_index_xai_lowcode import XAILowCode
 from tests.core import twins
-from tests.core.held import Held, free
+from tests.core.counting_transport import CountingTransport, count_free_slots
 from tests.core.loopback import TOKEN, Drop, Loopback, Move, json_reply, sse_reply
 from tests.core.test_stream_ends import APIS, COMPLETED, TEXT, blocks, sse
 from tests.core.wire import refused
@@ -433,7 +433,7 @@ def test_the_rate_limiter_is_asked_for_plain_attempts_too(gateway: Loopback, *, 
 def test_a_pause_holds_no_slot(way: Way) -> None:
     """While a call waits to be retried, its concurrency slot is free, and afterwards too."""
     moves = [broken("responses", FIRST["event"])] * 2 + [whole("responses")]
-    held = Held(0.0, lambda _request: moves.pop(0))  # type: ignore[arg-type,return-value]
+    held = CountingTransport(0.0, lambda _request: moves.pop(0))  # type: ignore[arg-type,return-value]
     settings = Settings.create(
         api_token=TOKEN, base_url="http://127.0.0.1:1/xai", max_concurrency=1, max_retries=2
     )
@@ -444,10 +444,10 @@ def test_a_pause_holds_no_slot(way: Way) -> None:
     )
     limits: Any = model.client.limits
     seen: list[int] = []
-    pauses = recorded(model, lambda: seen.append(free(limits)))
+    pauses = recorded(model, lambda: seen.append(count_free_slots(limits)))
     check_whole(way(model, ask("responses")))
-    assert (seen, len(pauses), held.flight.sent, held.flight.now) == ([1, 1], 2, 3, 0)
-    assert free(limits) == 1
+    assert (seen, len(pauses), held.requests.total, held.requests.current) == ([1, 1], 2, 3, 0)
+    assert count_free_slots(limits) == 1
 
 
 PLAIN_FAILURES: dict[str, Any] = {

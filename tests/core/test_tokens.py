@@ -32,7 +32,6 @@ from xai_lowcode.errors import (
     InvalidResponseError,
     RateLimitError,
     RouteNotFoundError,
-    UsageError,
     XAILowCodeError,
 )
 from xai_lowcode.settings import Settings
@@ -204,10 +203,10 @@ async def test_what_will_not_pass_is_an_error(
         await twin.ask("count", "Hello", estimate=True)
 
 
-async def test_texts_that_cannot_be_sent(twin: Twin) -> None:
-    """Half a character is refused before anything is sent."""
-    with pytest.raises(UsageError):
-        await twin.ask("count", "\ud83d", estimate=True)
+async def test_half_a_character_is_counted(twin: Twin) -> None:
+    """A lone surrogate is sent, and counted, as U+FFFD."""
+    half = await twin.ask("count", "\ud83d")
+    assert half == await twin.ask("count", "\ufffd")
 
 
 @given(st.text())

@@ -1,9 +1,4 @@
-"""Law: the token is on the wire, once, quoted, and nowhere else that anybody could look.
-
-A canary token goes through calls that succeed and calls that fail in every way, while everything
-is watched that logs, prints, records or reports. One leak made on purpose proves that the watch
-sees.
-"""
+"""The token is only in the request target; timeouts, error mapping and size limits."""
 
 import gzip
 import pickle
@@ -111,7 +106,7 @@ def quotes(text: str, token: str) -> bool:
 @pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize("play", PLAYS)
 def test_nothing_shows_the_token(gateway: Loopback, kind: type[Any], token: str, play: str) -> None:
-    """Logs, errors with causes and variables, reprs and pickles are free of it, whatever comes."""
+    """Logs, errors, tracebacks, reprs and pickles do not contain the token."""
     gateway.play = PLAYS[play]
     settings = Settings.create(
         api_token=token, base_url=gateway.base_url, timeout=0.08, max_retries=1
@@ -137,8 +132,8 @@ def test_nothing_shows_the_token(gateway: Loopback, kind: type[Any], token: str,
         assert not quotes(text, token)
 
 
-def test_the_watch_sees_a_leak(gateway: Loopback) -> None:
-    """The same watch finds a token that is put into a URL, a frame, a cause or a log on purpose."""
+def test_the_leak_detection_detects_leaks(gateway: Loopback) -> None:
+    """A token that is leaked on purpose in a URL, frame, cause or log is detected."""
     gateway.play = lambda _request: json_reply({}, 401)
     with watching.all_logs() as logs, httpx.Client() as client:
         response = client.get(f"{gateway.base_url}/v1/models?api_token={TOKEN}")
@@ -170,10 +165,10 @@ def httpx_client(kind: type[Any], hook: Any) -> Any:
 
 @both
 @tokens
-def test_request_and_response_objects_show_no_token(
+def test_requests_and_responses_show_no_token(
     gateway: Loopback, kind: type[Any], token: str
 ) -> None:
-    """What hooks of an injected client see, URL and extensions included, is free of it."""
+    """Event hooks of a custom client receive no URL or extension with the token."""
     gateway.play = PLAYS["ok"]
     seen: list[Any] = []
     own = httpx_client(kind, seen.append)
@@ -203,7 +198,7 @@ def test_request_and_response_objects_show_no_token(
 def test_a_cassette_shows_no_token(
     gateway: Loopback, kind: type[Any], token: str, tmp_path: Path
 ) -> None:
-    """A recording made with vcrpy does not hold it, and can be replayed."""
+    """A VCR cassette does not contain the token, and can be replayed."""
     gateway.play = PLAYS["ok"]
     settings = Settings.create(api_token=token, base_url=gateway.base_url)
     cassette = tmp_path / "cassette.yaml"
@@ -218,14 +213,14 @@ def test_a_cassette_shows_no_token(
 @both
 @tokens
 @pytest.mark.parametrize(("operation", "values"), CALLS)
-def test_the_wire_carries_it_once_and_quoted(
+def test_the_token_is_sent_once_and_quoted(
     gateway: Loopback,
     kind: type[Any],
     token: str,
     operation: Endpoint[Any],
     values: dict[str, Any],
 ) -> None:
-    """In the query of the request line, once, so that decoding gives the token; in no header."""
+    """The request line contains the token once, percent-encoded; no header contains it."""
     gateway.play = PLAYS["ok"]
     settings = Settings.create(api_token=token, base_url=gateway.base_url)
     with hands(kind, settings) as client:
@@ -239,27 +234,27 @@ def test_the_wire_carries_it_once_and_quoted(
         assert urlsplit(request.target).path.startswith("/xai/v1/")
 
 
-def built(settings: Settings, step: SendRequest) -> tuple[httpx.Request, httpx.Request]:
-    """The request for our own transports, and the one built with a client of httpx's."""
+def build_requests(settings: Settings, step: SendRequest) -> tuple[httpx.Request, httpx.Request]:
+    """Return the request for ``PooledTransport`` and the one that an httpx client builds."""
     builder = RequestBuilder(settings)
     with httpx.Client() as client:
-        return builder.build(step, step.timeout)[0], builder.build_with(client, step, step.timeout)[
-            0
-        ]
+        return builder.build(step, step.timeout)[0], builder.build_with_client(
+            client, step, step.timeout
+        )[0]
 
 
 @pytest.mark.slow
 @given(
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1)
 )
-def test_any_token_is_quoted_so_that_it_comes_back(token: str) -> None:
-    """Whatever signs a token is made of, the target is ASCII and decodes to it."""
+def test_any_token_is_percent_encoded(token: str) -> None:
+    """The target is ASCII and decodes to the token."""
     if token.startswith("xai-") or token.split() != [token]:
         return
     settings = Settings.create(api_token=token, base_url="https://host/xai/")
     call = Call(LIST_MODELS, query={"limit": "é &="})
     path = build_path(LIST_MODELS, "new", call.ids, call.query)
-    for request in built(settings, SendRequest(call, "new", path, None)):
+    for request in build_requests(settings, SendRequest(call, "new", path, None)):
         target = bytes(request.url.raw_path).decode("ascii")
         assert dict(parse_qsl(urlsplit(target).query)) == {"limit": "é &=", "api_token": token}
         assert urlsplit(target).path == "/xai/v1/models"
@@ -267,18 +262,20 @@ def test_any_token_is_quoted_so_that_it_comes_back(token: str) -> None:
         assert request.url.raw_path.decode("ascii") == "/xai/v1/models?limit=%C3%A9+%26%3D"
 
 
-def test_a_target_prints_blank() -> None:
-    """No print, format or decoding shows it; the bytes themselves are the target."""
+def test_the_repr_of_a_target() -> None:
+    """Printing, formatting and decoding a target do not show the token."""
     target = SecretTarget(b"/?api_token=x")
     printed = f"{target} {target!r} {target!s} {[target]} {target!s} {target.decode()}"
     assert "api_token" not in printed
     assert bytes(target) == target == b"/?api_token=x"
 
 
-def test_what_is_made_of_a_secret_url_has_no_secret() -> None:
-    """Copies, joined and pickled URLs know the path only."""
+def test_copies_of_a_secret_url() -> None:
+    """Copies, joined and pickled URLs do not contain the token."""
     settings = Settings.create(api_token=TOKEN, base_url="https://host/xai/")
-    for request in built(settings, SendRequest(Call(LIST_MODELS), "new", "/v1/models", None)):
+    for request in build_requests(
+        settings, SendRequest(Call(LIST_MODELS), "new", "/v1/models", None)
+    ):
         url = request.url
         assert TOKEN.encode() in bytes(url.raw_path)
         for made in (
@@ -293,15 +290,17 @@ def test_what_is_made_of_a_secret_url_has_no_secret() -> None:
 
 
 @pytest.mark.parametrize("within", [None, 0.5, 1e6])
-def test_time_outs_are_capped_by_what_is_left(within: float | None) -> None:
-    """No phase may take longer than the call has left; without a deadline they stay."""
+def test_timeouts_are_capped_by_the_remaining_time(within: float | None) -> None:
+    """No timeout is longer than the time that is left for the call."""
     settings = Settings.create(api_token=TOKEN, timeout=(1.0, 2.0, None, 4.0))
     asked = {"connect": 1.0, "read": 2.0, "write": None, "pool": 4.0}
     expected = {
         phase: seconds if within is None else within if seconds is None else min(seconds, within)
         for phase, seconds in asked.items()
     }
-    for request in built(settings, SendRequest(Call(LIST_MODELS), "new", "/v1/models", within)):
+    for request in build_requests(
+        settings, SendRequest(Call(LIST_MODELS), "new", "/v1/models", within)
+    ):
         assert request.extensions["timeout"] == expected
 
 
@@ -329,10 +328,10 @@ FAILURES: list[tuple[Exception, Any, bool]] = [
 @pytest.mark.parametrize(("exception", "kind", "reached"), FAILURES, ids=str)
 @pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("idempotent", [False, True])
-def test_what_failures_of_a_given_client_mean(
+def test_failures_of_a_custom_client(
     exception: Exception, kind: Any, reached: bool, begun: bool, idempotent: bool
 ) -> None:
-    """It does not say what it received: a POST that may have been taken counts as begun."""
+    """A POST that may have been sent counts as processed, since its progress is unknown."""
     outcome = failed_attempt(exception, None, object() if begun else None, idempotent=idempotent)
     assert outcome is not None
     assert type(outcome.error) is kind
@@ -348,10 +347,10 @@ def test_what_failures_of_a_given_client_mean(
 @pytest.mark.parametrize("received", [0, 1])
 @pytest.mark.parametrize("seconds", [0.0, 10.0])
 @pytest.mark.parametrize("exception", [httpx.ReadError("x"), httpx.ReadTimeout("x")])
-def test_what_a_connection_knows_decides(
+def test_stale_connections(
     reused: bool, sent: bool, received: int, seconds: float, exception: Exception
 ) -> None:
-    """A repeat is not counted only if nothing came and the connection was closed at once."""
+    """A connection was stale if nothing was received and it was closed at once."""
     progress = RequestProgress("POST")
     progress.monitored = True
     progress.connection_reused, progress.sent, progress.bytes_received = reused, sent, received
@@ -368,16 +367,16 @@ def test_what_a_connection_knows_decides(
 
 
 @pytest.mark.parametrize("exception", [ValueError("x"), RuntimeError("x"), MemoryError()])
-def test_what_is_no_failure_of_the_network_has_no_meaning(exception: Exception) -> None:
-    """It passes as it is."""
+def test_other_exceptions_are_not_mapped(exception: Exception) -> None:
+    """Exceptions that are not network failures are raised unchanged."""
     assert failed_attempt(exception, None, None, idempotent=False) is None
     assert failed_attempt(exception, RequestProgress("POST"), None, idempotent=False) is None
     assert map_exception(exception) is None
     assert map_stream_exception(exception) is None
 
 
-def test_what_cannot_be_decompressed_is_unreadable() -> None:
-    """A client that was given may have decompressed it."""
+def test_a_decoding_error_is_an_invalid_response() -> None:
+    """A custom client may decompress the response and fail."""
     outcome = failed_attempt(httpx.DecodingError("x"), None, object(), idempotent=False)
     assert outcome is not None
     assert type(outcome.error) is InvalidResponseError
@@ -398,7 +397,7 @@ def test_what_cannot_be_decompressed_is_unreadable() -> None:
 @pytest.mark.parametrize("status", [200, 201, 301, 400, 500])
 @pytest.mark.parametrize("stream", [False, True])
 def test_which_bodies_are_streamed(content_type: str, status: int, stream: bool) -> None:
-    """Only a stream that was asked for, succeeded, and is neither JSON nor a page."""
+    """Only successful responses to streaming requests that are neither JSON nor HTML."""
     response = httpx.Response(status, headers={"content-type": content_type})
     expected = (
         stream and status < 300 and not content_type.startswith(("application/json", "text/html"))
@@ -406,13 +405,13 @@ def test_which_bodies_are_streamed(content_type: str, status: int, stream: bool)
     assert should_stream_body(Call(LIST_MODELS, stream=stream), response) == expected
 
 
-def test_connections_are_dropped_before_the_gateway_does() -> None:
-    """Idle connections are kept for less than the gateway's five seconds."""
+def test_the_keep_alive_time() -> None:
+    """Idle connections are closed before the gateway closes them, after five seconds."""
     assert KEEPALIVE_SECONDS < 5
 
 
-def test_a_deadline_raises_when_it_has_passed() -> None:
-    """Without a limit nothing is checked; with one, going on too late is an error of ours."""
+def test_the_deadline_of_a_body() -> None:
+    """A body that is not complete at the deadline raises APITimeoutError."""
     for unlimited in (BodyLimits(9, None), BodyLimits(9, 60)):
         for _ in range(3):
             unlimited.check(b"xyz")
@@ -423,8 +422,8 @@ def test_a_deadline_raises_when_it_has_passed() -> None:
         passed.check(b"")
 
 
-def test_a_body_that_is_too_large_raises() -> None:
-    """At the chunk that exceeds the limit, whose name is in the error."""
+def test_a_body_that_is_too_large() -> None:
+    """The chunk that exceeds the limit raises an error that names the setting."""
     limits = BodyLimits(5, None)
     limits.check(b"12345")
     with pytest.raises(InvalidResponseError, match="max_response_bytes"):
@@ -440,8 +439,8 @@ PACKED = {
 
 
 @pytest.mark.parametrize("packing", PACKED)
-def test_decompression_ends_at_the_limit(packing: str) -> None:
-    """What fits is read whole; what is larger, cut or changed is an error of ours."""
+def test_the_limit_of_decompression(packing: str) -> None:
+    """A larger, truncated or corrupted body raises an error."""
     encoding, content = packing.replace("raw", "deflate"), PACKED[packing]
     for limit in (1000, 1001, 10**9):
         assert decompress(content, encoding, limit) == b"x" * 1000
@@ -455,9 +454,9 @@ def test_decompression_ends_at_the_limit(packing: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "compress", "x" * 500, "gzip,"])
-def test_only_what_was_offered_is_decompressed(encoding: str) -> None:
-    """Anything else is an error that names it."""
-    with pytest.raises(InvalidResponseError, match="not asked for") as raised:
+def test_other_content_encodings_are_rejected(encoding: str) -> None:
+    """The error names the encoding."""
+    with pytest.raises(InvalidResponseError, match="not requested") as raised:
         decompress(PACKED["gzip"], encoding, 10**9)
     assert len(str(raised.value)) < 300
 
@@ -467,8 +466,8 @@ MOVES: list[Move] = [sse_reply(b"data: {}\n\n"), Reply(b"data: {}\n\n", content_
 
 @both
 @pytest.mark.parametrize("move", MOVES)
-def test_no_socket_is_left_by_a_stream(gateway: Loopback, kind: type[Any], move: Move) -> None:
-    """After a stream was read its connection is free for the next call."""
+def test_a_stream_releases_its_connection(gateway: Loopback, kind: type[Any], move: Move) -> None:
+    """The connection of a stream that was read is free for the next call."""
     gateway.play = lambda _request: move
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url)
     with hands(kind, settings) as client:

@@ -37,6 +37,7 @@ PUBLIC_NAMES = {
         "x_search",
     },
     "llama_index_xai_lowcode": {
+        "GeneratedImageBlock",
         "StructuredOutputError",
         "XAIImageGenerator",
         "XAIImageToolSpec",

@@ -68,7 +68,7 @@ def fold(events: Iterable[StreamEvent]) -> ChatResponse:
     assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
-    return looked_at(assembler.reply())
+    return looked_at(assembler.build_response())
 
 
 def looked_at(reply: ChatResponse) -> ChatResponse:

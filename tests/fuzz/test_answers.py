@@ -143,7 +143,7 @@ def test_flows_of_several_calls_end(some: list[HTTPResponse], as_text: bool) -> 
 
 
 @given(st.integers(200, 599), json_values, headers)
-def test_classification_knows_everything(status: int, document: Any, said: dict[str, str]) -> None:
+def test_every_error_is_mapped(status: int, document: Any, said: dict[str, str]) -> None:
     """Any document under any status is a success or one of the error tree."""
     error = error_from_response(status, document, said, TOKEN)
     assert error is None or isinstance(error, APIStatusError)

@@ -16,7 +16,7 @@ from xai_lowcode import settings
 from xai_lowcode._internal import json
 from xai_lowcode.api.embeddings import EmbeddingRequest
 from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
-from xai_lowcode.chat import openai_format as openai_forms
+from xai_lowcode.chat import openai_format
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
 from xai_lowcode.json_schema.keywords import SUBSCHEMA_KEYWORDS
@@ -61,10 +61,10 @@ messages = st.builds(
     st.sampled_from(["", "responses", "messages"]),
 )
 READERS = [
-    openai_forms.parse_tool,
-    openai_forms.parse_tool_choice,
-    openai_forms.parse_response_format,
-    openai_forms.is_server_tool,
+    openai_format.parse_tool,
+    openai_format.parse_tool_choice,
+    openai_format.parse_response_format,
+    openai_format.is_server_tool,
 ]
 tool_forms = st.recursive(
     scalars | st.sampled_from(["function", "auto", "any", "web_search", "json_schema"]),
@@ -123,9 +123,9 @@ def test_any_form_of_a_tool_is_read_or_refused(read: Callable[[Any], Any], form:
     """Any JSON in the place of a tool, a choice or a format; a tool that xAI runs has a type."""
     with suppress(UsageError):
         read(form)
-    if openai_forms.is_server_tool(form):
-        tool = openai_forms.parse_server_tool(form)
-        assert openai_forms.render_tool(tool) == form
+    if openai_format.is_server_tool(form):
+        tool = openai_format.parse_server_tool(form)
+        assert openai_format.render_server_tool(tool) == form
 
 
 @given(schemas)
@@ -205,6 +205,6 @@ def test_any_address_of_a_gateway_is_taken_or_refused(given_: Any, insecure: boo
 def test_server_tools_keep_their_members() -> None:
     """A tool that xAI runs is itself, and its parameters are a schema's business no more."""
     tool = ServerTool("web_search", {"x": 1})
-    assert openai_forms.parse_server_tool(tool) is tool
+    assert openai_format.parse_server_tool(tool) is tool
     with pytest.raises(UsageError):
         ToolSpec("x", parameters=[])  # type: ignore[arg-type]  # what is refused

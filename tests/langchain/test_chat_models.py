@@ -152,7 +152,7 @@ def test_stop_works_with_reasoning_models(
 def test_calls_win_over_model_kwargs_and_these_over_fields(gateway: Any, chat: Chat) -> None:
     """An option is taken from the call, then from model_kwargs, then from the fields."""
     llm = chat(temperature=0.1, top_p=0.1, seed=1, model_kwargs={"top_p": 0.2, "seed": 2})
-    llm.invoke("Hello", seed=3, max_completion_tokens=50, made_up=True)
+    llm.invoke("Hello", seed=3, max_completion_tokens=50, extra_body={"made_up": True})
     body = gateway.requests[-1].body
     assert (body["temperature"], body["top_p"], body["seed"]) == (0.1, 0.2, 3)
     assert (body["max_completion_tokens"], body["made_up"]) == (50, True)
@@ -255,8 +255,8 @@ def test_no_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"include": "reasoning.encrypted_content"}, "include"),
         ({"api": "telepathy"}, "api"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
-        ({"made_up": float("inf")}, "made_up"),
-        ({"made_up": {"deep": [b"bytes"]}}, "made_up.deep[0]"),
+        ({"extra_body": {"made_up": float("inf")}}, "made_up"),
+        ({"extra_body": {"made_up": {"deep": [b"bytes"]}}}, "made_up.deep[0]"),
     ],
 )
 def test_a_wrong_option_is_refused_before_anything_is_sent(

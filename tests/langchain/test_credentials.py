@@ -312,7 +312,8 @@ def test_what_is_no_credential_goes_on(gateway: Any, kind: Any) -> None:
     tool = mcp(
         "https://mcp.example", "museum", authorization=f"Bearer {CANARY}", headers={"k": "v"}
     )
-    assert llm.invoke("x", max_tokens=5, keywords=["a"], user=CANARY)
+    with pytest.warns(UserWarning, match="unknown parameter 'keywords'"):
+        assert llm.invoke("x", keywords=["a"], user=CANARY)
     if kind is ChatXAILowCode:
         assert llm.bind_tools([tool]).invoke("x", prompt_cache_key="docs")
         sent = gateway.requests[-1].body["tools"][0]

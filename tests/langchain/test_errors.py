@@ -79,7 +79,7 @@ FAILURES: list[tuple[Any, type[Exception], type[Exception], bool, str]] = [
         "first token",
     ),
     (Redirect("https://elsewhere.example/"), ours.BadRequestError, theirs.ModelError, False, "302"),
-    (Drop(), ours.APIConnectionError, theirs.ModelConnectionError, True, "No answer"),
+    (Drop(), ours.APIConnectionError, theirs.ModelConnectionError, True, "No response"),
 ]
 
 
@@ -144,7 +144,7 @@ async def test_a_stream_that_breaks_off_raises(
 @pytest.mark.parametrize(
     ("token", "our_class", "hint"),
     [
-        ("at_r" + "0" * 32, ours.AuthenticationError, "does not know"),
+        ("at_r" + "0" * 32, ours.AuthenticationError, "has no such token"),
         ("not-a-gateway-token", ours.AuthenticationError, "at_"),
         (None, ours.AccountNotConnectedError, "connect xAI"),
     ],

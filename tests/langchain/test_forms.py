@@ -29,11 +29,19 @@ from langchain_xai_lowcode import (
 )
 from langchain_xai_lowcode._input import to_messages
 from langchain_xai_lowcode._output import ITEMS, server_side_blocks
+from langchain_xai_lowcode._stream import ChunkBuilder
 from xai_lowcode import Gateway, Settings
 from xai_lowcode.chat.model import ChatModel
-from xai_lowcode.types.events import ChoiceFinished, ImageGenerated, ResponseStarted, TextDelta
-from xai_lowcode.types.messages import ImagePart, ServerToolPart
+from xai_lowcode.types.events import (
+    ChoiceFinished,
+    ImageGenerated,
+    ResponseStarted,
+    TextDelta,
+    UsageReported,
+)
+from xai_lowcode.types.messages import ImagePart, Message, ServerToolPart, TextPart
 from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.responses import Usage
 
 Chat = Callable[..., ChatXAILowCode]
 APIS = ["chat_completions", "responses", "messages"]
@@ -192,7 +200,7 @@ def test_every_kind_of_block_is_told(chat: Chat) -> None:
     made: dict[str, Any] = {block.get("name", block["type"]): block for block in blocks}
     assert made["code_execution"]["args"].keys() == {"code"}
     assert made["web_search"]["args"] == {"query": question}
-    assert made["search"]["args"] == {"query": question}
+    assert made["search"]["args"] == {"query": question, "server_label": "museum"}
     assert made["image"]["mime_type"] == "image/png"
     results = {block["tool_call_id"]: block for block in blocks if "tool_call_id" in block}
     assert results.keys() == {block["id"] for block in blocks if block.get("name")}
@@ -361,3 +369,20 @@ def test_odd_items_are_passed_over(gateway: Any, chat: Chat) -> None:
         answer = AIMessage("Yes.", additional_kwargs={ITEMS: items})
         assert chat().invoke([HumanMessage("Hi"), answer, HumanMessage("Hi")]).text
         assert gateway.requests[-1].body["messages"][1] == {"role": "assistant", "content": "Yes."}
+
+
+def test_a_service_tier_at_the_end_of_a_stream() -> None:
+    """The last reported service tier is in the message once, as in a plain response."""
+    builder = ChunkBuilder(
+        ChatRequest(model="grok-4.7", messages=[Message("user", (TextPart("Hi"),))])
+    )
+    events: list[Any] = [
+        ResponseStarted("id", "grok-4.7", service_tier="auto"),
+        TextDelta("Hi"),
+        ChoiceFinished("stop"),
+        UsageReported(Usage(1, 2, 3), {"response": {"service_tier": "priority"}}),
+    ]
+    fed = [chunk for event in events if (chunk := builder.feed(event)) is not None]
+    chunks: list[Any] = [chunk.message for chunk in [*fed, builder.last()]]
+    message = reduce(add, chunks)
+    assert message.response_metadata["service_tier"] == "priority"

@@ -108,8 +108,8 @@ def test_a_picture_drawn_in_a_chat_is_looked_at(gateway: Any) -> None:
     for api in ("chat_completions", "responses", "messages"):
         assert ChatXAILowCode(api=api).invoke([HumanMessage(shown)]).text
         assert pictures[0]["base64"][:200] in str(gateway.requests[-1].body)
-    # As an answer it cannot go back in other forms, which is said.
-    with pytest.warns(UserWarning, match="a picture of the model's own cannot go back"):
+    # Other APIs do not support it in an assistant message; a warning says so.
+    with pytest.warns(UserWarning, match="images in assistant messages are not supported"):
         ChatXAILowCode(api="chat_completions").invoke(["Draw a fox.", answer, "Thanks."])
 
 

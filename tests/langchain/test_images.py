@@ -10,8 +10,8 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from PIL import Image
 
-from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerator
-from xai_lowcode.emulator import Refuse
+from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerationTool, XAIImageGenerator
+from xai_lowcode.emulator import Garbage, Refuse
 from xai_lowcode.errors import RateLimitError, UsageError
 
 
@@ -68,3 +68,30 @@ def test_failures_are_langchains_too(gateway: Any) -> None:
     gateway.inject(Refuse(429, "Slow down"))
     with pytest.raises(RateLimitError):
         XAIImageGenerator(max_retries=0).invoke("A fox")
+
+
+REPORTED = (
+    b'{"data": [{"url": "https://x/1", "revised_prompt": "A fox."}, {"url": "https://x/2"},'
+    b' {"url": "", "respect_moderation": false}], "usage": {"cost_in_usd_ticks": 400000000}}'
+)
+
+
+async def test_reported_details(gateway: Any) -> None:
+    """Blocks have the model, revised prompt, cost and number of blocked images, with a warning."""
+    generator, details = XAIImageGenerator(n=3), {"model": "grok-imagine-image", "cost_usd": 0.02}
+    for use_async in (False, True):
+        gateway.inject(Garbage(REPORTED, "application/json"))
+        with pytest.warns(UserWarning, match="withheld 1 of 3 images"):
+            blocks = await generator.ainvoke("A fox") if use_async else generator.invoke("A fox")
+        assert [block["extras"] for block in blocks] == [
+            {**details, "revised_prompt": "A fox.", "blocked": 1},
+            {**details, "blocked": 1},
+        ]
+
+
+def test_tool_reports_blocked_images(gateway: Any) -> None:
+    """The model is informed how many images were withheld."""
+    gateway.inject(Garbage(REPORTED, "application/json"))
+    with pytest.warns(UserWarning, match="withheld"):
+        content = XAIImageGenerationTool().invoke({"prompt": "A fox", "n": 3})
+    assert "Moderation withheld 1 more. URLs: https://x/1 https://x/2" in content

@@ -218,6 +218,33 @@ async def test_usage_is_summed_up_by_model(chat: Chat, *, use_async: bool) -> No
 
 
 @SYNC_AND_ASYNC
+async def test_total_cost(chat: Chat, *, use_async: bool) -> None:
+    """``total_cost`` is in the usage if requested; LangChain could not merge chunks with it."""
+    for with_cost in (False, True):
+        llm = chat(model="grok-4.3", include_total_cost=with_cost)
+        plain = await run(llm, "Hello", use_async=use_async)
+        streamed = reduce(add, await collect_stream(llm, "Hello", use_async=use_async))
+        cost = plain.response_metadata["cost_usd"]
+        assert cost > 0
+        assert plain.usage_metadata.get("total_cost") == (cost if with_cost else None)
+        assert streamed.response_metadata["cost_usd"] > 0
+        assert "total_cost" not in streamed.usage_metadata
+
+
+@SYNC_AND_ASYNC
+async def test_the_first_of_several_choices_has_usage_and_cost(
+    chat: Chat, *, use_async: bool
+) -> None:
+    """Usage and cost are those of the call, so that they are in one message only."""
+    llm, asked = chat(model="grok-4.3", n=3), [[HumanMessage("Hello")]]
+    result = await llm.agenerate(asked) if use_async else llm.generate(asked)
+    messages: list[Any] = [generation.message for generation in result.generations[0]]  # type: ignore[union-attr] # chats
+    for name in ("token_usage", "cost_usd"):
+        assert [name in m.response_metadata for m in messages] == [True, False, False]
+    assert [m.usage_metadata is None for m in messages] == [False, True, True]
+
+
+@SYNC_AND_ASYNC
 async def test_a_list_of_conversations_tells_its_usage(chat: Chat, *, use_async: bool) -> None:
     """``generate`` adds up what its conversations used, details included."""
     llm, asked = chat(model="grok-4.3"), [[HumanMessage("Hello")], [HumanMessage("And you?")]]

@@ -64,7 +64,7 @@ def test_every_option_arrives(
     in_call: bool,
 ) -> None:
     """As a field and with a call alike, an option arrives under the form's own name."""
-    given = {**options.get("model_kwargs", options)} if in_call else {}
+    given = options if in_call else {}
     fields = {} if in_call else options
     for api, members in (("chat_completions", chat_members), ("responses", responses_members)):
         if members is None:

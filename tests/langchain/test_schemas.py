@@ -148,7 +148,7 @@ def test_what_is_bound_is_clean_and_what_is_traced_is_not(chat: Any) -> None:
     asking = chat().with_structured_output(Choice).first.kwargs
     assert isinstance(asking["response_format"]["json_schema"]["schema"], SanitizedSchema)
     traced = convert_to_json_schema(asking["ls_structured_output_format"]["schema"])
-    assert traced == convert_to_json_schema(Choice)
+    assert traced["properties"]["word"] == {"enum": ["a", "b", None]}
     again = chat().bind_tools([paint], response_format=asking["response_format"]).kwargs
     sent = asking["response_format"]["json_schema"]["schema"]
     assert again["response_format"]["json_schema"]["schema"] is sent

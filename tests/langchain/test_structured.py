@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGeneration
 from pydantic import BaseModel
 
 from langchain_xai_lowcode import ChatXAILowCode
-from langchain_xai_lowcode._structured_output import _CompleteJsonParser
+from langchain_xai_lowcode._structured_output import StructuredOutputParser
 from xai_lowcode.errors import UsageError
 
 Chat = Callable[..., ChatXAILowCode]
@@ -111,17 +111,10 @@ def test_a_cut_answer_is_no_object(chat: Chat, *, include_raw: bool) -> None:
     assert "max_tokens" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("message", "said"),
-    [
-        (AIMessage("", additional_kwargs={"refusal": "I will not."}), "I will not."),
-        (AIMessage(" "), "empty"),
-    ],
-)
-def test_refusals_and_empty_answers_say_so(message: AIMessage, said: str) -> None:
-    """A refusal is quoted, an empty text called empty."""
-    with pytest.raises(OutputParserException, match=said):
-        _CompleteJsonParser().parse_result([ChatGeneration(message=message)])
+def test_an_empty_message_is_an_error() -> None:
+    """An empty message raises, with a description of it."""
+    with pytest.raises(OutputParserException, match="empty"):
+        StructuredOutputParser().parse_result([ChatGeneration(message=AIMessage(" "))])
 
 
 def test_a_method_needs_a_schema_and_a_known_name(chat: Chat) -> None:

@@ -231,3 +231,31 @@ def test_close_leaves_the_model_usable(llm: XAILowCode, hello: Any) -> None:
     asyncio.run(llm.aclose())
     asyncio.run(twice())
     assert llm.chat(hello).message.content == ANSWER
+
+
+@pytest.mark.parametrize("method", ["chat", "complete", "stream_chat", "stream_complete"])
+def test_other_choices(sync_async: Any, model: Any, method: str) -> None:
+    """With ``n``, the other choices are responses of the same kind, without the usage."""
+    question: Any = [ChatMessage("Hi")] if method.endswith("chat") else "Hi"
+    ask = sync_async.stream if method.startswith("stream") else sync_async.call
+    answer = ask(model("grok-3"), method, question, n=3)
+    last = answer[-1] if isinstance(answer, list) else answer
+    others = last.additional_kwargs["other_choices"]
+    bodies = [last, *others]
+    assert [type(each) for each in bodies] == [type(last)] * 3
+    texts = [each.message.content if method.endswith("chat") else each.text for each in bodies]
+    assert all(texts)
+    assert [each.additional_kwargs["finish_reason"] for each in bodies] == ["stop"] * 3
+    assert ["total_tokens" in each.additional_kwargs for each in bodies] == [True, False, False]
+    if isinstance(answer, list) is False:
+        choices = last.raw["choices"]
+        assert texts == [choice["message"]["content"] for choice in choices]
+    assert last.model_dump_json()
+    assert "other_choices" not in ask_once(sync_async, model, question, method)
+
+
+def ask_once(sync_async: Any, model: Any, question: Any, method: str) -> Any:
+    """The metadata of a response with one choice."""
+    ask = sync_async.stream if method.startswith("stream") else sync_async.call
+    answer = ask(model("grok-3"), method, question)
+    return (answer[-1] if isinstance(answer, list) else answer).additional_kwargs

@@ -76,7 +76,7 @@ def test_impossible_tokens(token: str | None) -> None:
 def test_impossible_fields_do_not_repeat_the_token() -> None:
     """A validation error names the field, and does not contain the token."""
     with pytest.raises(ValidationError, match="temperature") as caught:
-        XAILowCode(api_token=TOKEN, temperature=3)
+        XAILowCode(api_token=TOKEN, temperature="hot")
     assert TOKEN not in str(caught.value) + repr(caught.value) + str(caught.value.errors())
     with pytest.raises(ValidationError, match="api_token") as caught:
         XAILowCode(api_token=[TOKEN])

@@ -170,7 +170,9 @@ def test_no_constructor_takes_a_credential_as_an_option(
 @pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
 def test_other_unknown_options_go_on(world: Loopback, kind: Any) -> None:
     """Other unknown arguments become part of ``additional_kwargs``."""
-    component = made(kind, world, made_up="at_least_once", stop_token_ids=[1], access_token=None)
+    options = {"made_up": "at_least_once", "stop_token_ids": [1], "access_token": None}
+    with pytest.warns(UserWarning, match="unknown parameter"):
+        component = made(kind, world, **options)
     assert component.additional_kwargs == {"made_up": "at_least_once", "stop_token_ids": [1]}
 
 
@@ -298,8 +300,9 @@ def test_values_for_prompts_are_no_options(gateway: Any, llm: XAILowCode) -> Non
 def test_what_is_no_credential_goes_on(gateway: Any, model: Any) -> None:
     """Similar names, and credentials of an MCP server, are accepted."""
     tool = mcp("https://mcp.example", "museum", authorization=f"Bearer {CANARY}")
-    llm = model(stop_token_ids=[1], server_tools=[tool])
-    assert llm.chat(HELLO, keywords=["a"], user=CANARY, prompt_cache_key="docs").message.content
+    llm = model(additional_kwargs={"stop_token_ids": [1]}, server_tools=[tool])
+    with pytest.warns(UserWarning, match="unknown parameter 'keywords'"):
+        assert llm.chat(HELLO, keywords=["a"], user=CANARY, prompt_cache_key="docs").message.content
     body = gateway.requests[-1].body
     assert (body["stop_token_ids"], body["keywords"], body["user"]) == ([1], ["a"], CANARY)
     assert body["tools"][0]["authorization"] == f"Bearer {CANARY}"

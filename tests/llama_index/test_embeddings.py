@@ -75,7 +75,9 @@ def test_every_option_is_sent(gateway: Any, embedding: Any) -> None:
     """Set options are sent, unknown ones included."""
     embedding.get_query_embedding("a")
     assert gateway.requests[-1].body == {"model": "grok-embedding-small", "input": ["a"]}
-    wished = made(gateway, model_name="m", dimensions=4, user="u", additional_kwargs={"b": 2}, c=3)
+    more = {"additional_kwargs": {"b": 2}, "c": 3}
+    with pytest.warns(UserWarning, match="unknown parameter 'c' moved to additional_kwargs"):
+        wished = made(gateway, model_name="m", dimensions=4, user="u", **more)
     assert len(wished.get_query_embedding("a")) == 4
     body = {"model": "m", "input": ["a"], "dimensions": 4, "user": "u", "b": 2, "c": 3}
     assert gateway.requests[-1].body == body

@@ -30,7 +30,7 @@ FAULTS = [
     (Html(), errors.InternalServerError, 502, "Bad gateway"),
     (Html(200), errors.InvalidResponseError, None, "not JSON"),
     (Empty(), errors.InvalidResponseError, None, "empty"),
-    (Drop(), errors.APIConnectionError, None, "No answer"),
+    (Drop(), errors.APIConnectionError, None, "No response"),
 ]
 BROKEN_STREAMS = [
     (CutStream(), errors.XAILowCodeError),

@@ -63,6 +63,32 @@ def test_moderation(sync_async: Any, gateway: Any, generator: XAIImageGenerator)
         sync_async.call(generator, "generate", "A red fox")
 
 
+REPORTED = (
+    b'{"data": [{"url": "https://x/1", "revised_prompt": "A fox."}, {"url": "https://x/2"},'
+    b' {"url": "", "respect_moderation": false}], "usage": {"cost_in_usd_ticks": 400000000}}'
+)
+
+
+def test_reported_details(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
+    """Blocks have the model, revised prompt, cost and number of blocked images, with a warning."""
+    gateway.inject(Garbage(REPORTED, "application/json"))
+    with pytest.warns(UserWarning, match="withheld 1 of 3 images"):
+        blocks = sync_async.call(generator, "generate", "A fox", n=3)
+    assert [(b.model, b.revised_prompt, b.cost_usd, b.blocked) for b in blocks] == [
+        ("grok-imagine-image", "A fox.", 0.02, 1),
+        ("grok-imagine-image", None, 0.02, 1),
+    ]
+
+
+def test_tool_reports_blocked_images(sync_async: Any, gateway: Any, generator: Any) -> None:
+    """The model is informed how many images were withheld."""
+    (tool,) = XAIImageToolSpec(generator).to_tool_list()
+    gateway.inject(Garbage(REPORTED, "application/json"))
+    with pytest.warns(UserWarning, match="withheld"):
+        output = sync_async.call(tool, "call", prompt="A fox", n=3)
+    assert "Moderation withheld 1 more. URLs: https://x/1 https://x/2" in output.content
+
+
 def test_errors_pass(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
     """Errors of the core are raised unchanged."""
     gateway.inject(Refuse(429))

@@ -96,7 +96,9 @@ def test_calls_and_their_results(sync_async: Any, llm: XAILowCode) -> None:
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
 @pytest.mark.parametrize(("parallel", "number"), [(True, 2), (False, 1)])
-def test_parallel_calls(sync_async: Any, model: Any, api: str, parallel: bool, number: int) -> None:
+def test_parallel_calls(
+    sync_async: Any, gateway: Any, model: Any, api: str, parallel: bool, number: int
+) -> None:
     """Without parallel tool calls the response has one, also with Messages, and no warning."""
     llm = model(api=api)
     options = {"allow_parallel_tool_calls": parallel, "tool_required": True}
@@ -107,6 +109,10 @@ def test_parallel_calls(sync_async: Any, model: Any, api: str, parallel: bool, n
     for response in (plain, streamed[-1]):
         assert len(llm.get_tool_calls_from_response(response)) == number
         assert len(response.message.additional_kwargs["tool_calls"]) == number
+    if api == "messages":
+        for request in gateway.requests:
+            single = request.body["tool_choice"].get("disable_parallel_tool_use", False)
+            assert single is not parallel
 
 
 def test_predict_and_call(sync_async: Any, llm: XAILowCode) -> None:

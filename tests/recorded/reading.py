@@ -35,7 +35,7 @@ def fold(events: Iterable[StreamEvent]) -> ChatResponse:
     assembler = ResponseAccumulator()
     for event in events:
         assembler.add(event)
-    return assembler.reply()
+    return assembler.build_response()
 
 
 def read(form: str, pieces: Iterable[bytes]) -> ChatResponse:

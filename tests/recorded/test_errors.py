@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.core.loopback import Reply
-from tests.core.test_classification import RECORDED
+from tests.core.test_error_mapping import RECORDED
 from tests.core.wire import refused
 from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import under

@@ -1,4 +1,7 @@
-"""Preparations for ``os.fork``: a child has copies of the parent's locks, but not its threads."""
+"""Make objects and imports safe for ``os.fork``.
+
+A forked child has copies of its parent's locks, but not the threads that would release them.
+"""
 
 import importlib
 import os
@@ -8,35 +11,36 @@ from typing import Protocol
 
 
 class Resettable(Protocol):
-    """An object whose state another thread of the parent may have locked."""
+    """An object whose state other threads of the parent may have changed."""
 
     def reset(self) -> None:
-        """Reset the state in the child."""
+        """Restore the initial state."""
 
 
 def reset_after_fork(resettable: Resettable) -> None:
-    """Reset an object in every forked child, as long as it is referenced."""
+    """Reset an object in every forked child. The object is referenced weakly."""
     _resettables.add(resettable)
 
 
 def import_before_fork(*modules: str) -> None:
-    """Import modules before a fork that are otherwise imported on first use.
+    """Import modules, which are otherwise imported on first use, before each fork.
 
-    A child that is forked while another thread imports a module would block on the import lock.
+    A child that is forked while another thread imports a module would wait forever for the import
+    lock of that module.
     """
     _modules.update(modules)
 
 
-def run_before_fork(prepare: Callable[[], object]) -> None:
-    """Call a function before a fork, to do in advance what takes a lock."""
-    _preparations.append(prepare)
+def run_before_fork(function: Callable[[], object]) -> None:
+    """Call a function that acquires a lock, such as one that builds a schema, before each fork."""
+    _functions.append(function)
 
 
 def _before_fork() -> None:
     for module in list(_modules):
         importlib.import_module(module)
-    for prepare in _preparations:
-        prepare()
+    for function in _functions:
+        function()
 
 
 def _after_fork() -> None:
@@ -46,6 +50,6 @@ def _after_fork() -> None:
 
 _resettables: weakref.WeakSet[Resettable] = weakref.WeakSet()
 _modules: set[str] = set()
-_preparations: list[Callable[[], object]] = []
+_functions: list[Callable[[], object]] = []
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

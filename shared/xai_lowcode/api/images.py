@@ -1,5 +1,6 @@
 """Images in responses of the image endpoint and in content blocks of the frameworks."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,7 +48,7 @@ def _image_from_block(block: Any) -> Image | None:
 
 
 def parse_images(body: Any) -> ImageBatch:
-    """Parse a response of the image generation endpoint.
+    """Parse a response of the image generation endpoint; warns if moderation withheld images.
 
     Raises:
         ContentPolicyError: Moderation blocked all images.
@@ -67,9 +68,16 @@ def parse_images(body: Any) -> ImageBatch:
         raise ContentPolicyError(
             "xAI's moderation blocked the images.", source="provider", status_code=200
         )
+    blocked = len(items) - len(allowed)
+    if blocked:
+        warnings.warn(
+            f"xAI's moderation withheld {blocked} of {len(items)} images.",
+            UserWarning,
+            stacklevel=2,
+        )
     return ImageBatch(
         tuple(_parse_image(item) for item in allowed),
-        len(items) - len(allowed),
+        blocked,
         get_nonempty_str(body, "model") or "",
         get_int(body.get("usage"), "cost_in_usd_ticks"),
     )

@@ -1,14 +1,18 @@
 """Token counts: exact by xAI's tokenizer endpoint, or estimated.
 
 No tokenizer is downloaded. Results are cached. If the endpoint cannot be reached, a documented rule
-gives an estimate, if the caller allows it.
+gives an estimate, if the caller allows it. The texts of a conversation are joined, so that one
+request counts many of them.
 """
 
+import asyncio
 import warnings
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
@@ -32,6 +36,7 @@ from xai_lowcode.types.messages import (
     ToolResultPart,
 )
 from xai_lowcode.types.requests import ToolSpec
+from xai_lowcode.types.resources import TextToken
 
 BYTES_PER_TOKEN = 4
 """Bytes of UTF-8 per token in an estimate, rounded up."""
@@ -51,6 +56,9 @@ _CACHE_SIZE = 1_000_000
 _ENTRY_OVERHEAD = 16
 _ESTIMATE_DEADLINE = 10.0
 _ESTIMATE_PERIOD = 30.0
+
+_MAX_JOINED_BYTES = 32_768
+_MAX_CONCURRENT_REQUESTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,7 @@ class TokenCounter:
         self._cache = _TokenCache(cache_size)
         self._estimate_until = float("-inf")
         self._warned = False
+        self._can_join = True
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._client, self._async_client)
@@ -155,7 +164,11 @@ class TokenCounter:
         tools: Sequence[ToolSpec] = (),
         estimate: bool = False,
     ) -> TokenCount:
-        """Count the tokens of a conversation, with one request for each new message.
+        """Count the tokens of a conversation by asking the service.
+
+        The texts that are not cached are joined, about 32 kB of them in one request. The service
+        returns the bytes of each token, by which the tokens are assigned to the texts. Texts whose
+        count might differ are counted alone, up to 8 requests at once (threads in this method).
 
         Texts are counted exactly. The overhead, 3 tokens per message and 3 per conversation, and
         images, 1792 tokens each, are estimates, so the result is always an estimate. Tools count as
@@ -171,8 +184,11 @@ class TokenCounter:
             UsageError: A text cannot be serialized as JSON.
             XAILowCodeError: A call failed, and an estimate is not allowed or would not help.
         """
-        context = self._client.context
-        return self._client.execute(self._count_messages(messages, tools, model, estimate, context))
+        counts: dict[str, TokenCount] = {}
+        overhead, texts = _measure(messages, tools)
+        for flows in self._rounds(texts, counts, model, estimate, self._client.context):
+            _execute_all(self._client, flows)
+        return _total(overhead, texts, counts)
 
     async def acount_messages(
         self,
@@ -183,58 +199,110 @@ class TokenCounter:
         estimate: bool = False,
     ) -> TokenCount:
         """Count the tokens of a conversation; see ``count_messages``."""
-        context = self._async_client.context
-        flow = self._count_messages(messages, tools, model, estimate, context)
-        return await self._async_client.execute(flow)
+        counts: dict[str, TokenCount] = {}
+        overhead, texts = _measure(messages, tools)
+        for flows in self._rounds(texts, counts, model, estimate, self._async_client.context):
+            await _aexecute_all(self._async_client, flows)
+        return _total(overhead, texts, counts)
 
     def _ids(self, text: str, model: str, context: CallContext) -> Flow[list[int]]:
         if not text:
             return []
-        key = model, blake2b(_encode(text), digest_size=16).digest()
-        if (cached := self._cache.get(key)) is not None:
+        if (cached := self._get_cached(text, model)) is not None:
             return list(cached)
         tokens = yield from tokenize(context, text, model=model)
         ids = [token.token_id for token in tokens]
-        self._cache.put(key, array("q", ids))
+        self._cache.put(_cache_key(text, model), array("q", ids))
         return ids
+
+    def _get_cached(self, text: str, model: str) -> "array[int] | None":
+        return self._cache.get(_cache_key(text, model))
 
     def _count(
         self, text: str, model: str, estimate: bool, context: CallContext
     ) -> Flow[TokenCount]:
         if not estimate:
             return TokenCount(len((yield from self._ids(text, model, context))), exact=True)
-        if context.clock() < self._estimate_until:
+        if self._is_estimating(context):
             return estimate_tokens(text)
-        deadline = min(_ESTIMATE_DEADLINE, context.policy.deadline or _ESTIMATE_DEADLINE)
         try:
-            ids = yield from self._ids(text, model, context.with_policy(RetryPolicy(0, deadline)))
+            ids = yield from self._ids(text, model, _without_retries(context))
         except XAILowCodeError as error:
-            if not (error.is_retryable or isinstance(error, RouteNotFoundError)):
-                raise
             self._start_estimating(error, context)
             return estimate_tokens(text)
         return TokenCount(len(ids), exact=True)
 
-    def _count_messages(
+    def _rounds(
         self,
-        messages: Sequence[Message],
-        tools: Sequence[ToolSpec],
+        texts: Sequence[str],
+        counts: dict[str, TokenCount],
         model: str,
         estimate: bool,
         context: CallContext,
-    ) -> Flow[TokenCount]:
-        overhead = TOKENS_BEFORE_RESPONSE
-        texts = []
-        for message in messages:
-            overhead += TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * _count_images(message.parts)
-            texts.append("\n".join(_texts_in(message.parts)))
-        texts += [_tool_json(tool) for tool in tools]
-        total = TokenCount(overhead, exact=False)
+    ) -> Iterator[list[Flow[None]]]:
+        """Yield the flows that fill ``counts``; those of one list may be executed concurrently."""
         for text in texts:
-            total += yield from self._count(text, model, estimate, context)
-        return total
+            if (cached := self._get_cached(text, model)) is not None:
+                counts[text] = TokenCount(len(cached), exact=True)
+        missing = [text for text in dict.fromkeys(texts) if text not in counts]
+        if self._can_join:
+            yield [
+                self._count_joined(batch, counts, model, estimate, context)
+                for batch in _batches(missing)
+            ]
+        yield [
+            self._count_alone(text, counts, model, estimate, context)
+            for text in missing
+            if text not in counts
+        ]
+
+    def _count_joined(
+        self,
+        texts: Sequence[str],
+        counts: dict[str, TokenCount],
+        model: str,
+        estimate: bool,
+        context: CallContext,
+    ) -> Flow[None]:
+        """Count texts by one request; leave out those to which no tokens can be assigned."""
+        if estimate and self._is_estimating(context):
+            return
+        joined, spans = _join(texts)
+        policy_context = _without_retries(context) if estimate else context
+        try:
+            tokens = yield from tokenize(policy_context, joined, model=model)
+        except XAILowCodeError as error:
+            if not estimate:
+                raise
+            self._start_estimating(error, context)
+            return
+        positions = _token_positions(tokens, joined)
+        if positions is None:
+            self._can_join = False  # Further requests of this kind would be in vain.
+            return
+        for text, (start, end) in zip(texts, spans, strict=True):
+            if start in positions and end in positions:
+                ids = array("q", [t.token_id for t in tokens[positions[start] : positions[end]]])
+                self._cache.put(_cache_key(text, model), ids)
+                counts[text] = TokenCount(len(ids), exact=True)
+
+    def _count_alone(
+        self,
+        text: str,
+        counts: dict[str, TokenCount],
+        model: str,
+        estimate: bool,
+        context: CallContext,
+    ) -> Flow[None]:
+        counts[text] = yield from self._count(text, model, estimate, context)
+
+    def _is_estimating(self, context: CallContext) -> bool:
+        return context.clock() < self._estimate_until
 
     def _start_estimating(self, error: XAILowCodeError, context: CallContext) -> None:
+        """Estimate from now on; raises the error if it is not transient."""
+        if not (error.is_retryable or isinstance(error, RouteNotFoundError)):
+            raise error
         self._estimate_until = context.clock() + _ESTIMATE_PERIOD
         if not self._warned:
             self._warned = True
@@ -243,6 +311,41 @@ class TokenCounter:
                 UserWarning,
                 stacklevel=2,
             )
+
+
+def _execute_all(client: SyncAPIClient, flows: Sequence[Flow[None]]) -> None:
+    """Execute flows, several at once; the first error is raised, and no further flow is begun."""
+    if len(flows) < 2:  # noqa: PLR2004 - no thread for a single request
+        for flow in flows:
+            client.execute(flow)
+        return
+    pool = ThreadPoolExecutor(_MAX_CONCURRENT_REQUESTS)
+    try:
+        futures = [pool.submit(copy_context().run, client.execute, flow) for flow in flows]
+        for future in futures:
+            future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+async def _aexecute_all(client: AsyncAPIClient, flows: Sequence[Flow[None]]) -> None:
+    """Execute flows, several at once; see ``_execute_all``."""
+    remaining = iter(flows)
+
+    async def work() -> None:
+        for flow in remaining:
+            await client.execute(flow)
+
+    count = min(len(flows), _MAX_CONCURRENT_REQUESTS)
+    if count == 1:
+        return await work()
+    tasks = [asyncio.create_task(work()) for _ in range(count)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _TokenCache:
@@ -283,6 +386,93 @@ class _TokenCache:
 
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
+
+
+def _cache_key(text: str, model: str) -> tuple[str, bytes]:
+    return model, blake2b(_encode(text), digest_size=16).digest()
+
+
+def _without_retries(context: CallContext) -> CallContext:
+    """Return the context of a call whose result may be estimated."""
+    deadline = min(_ESTIMATE_DEADLINE, context.policy.deadline or _ESTIMATE_DEADLINE)
+    return context.with_policy(RetryPolicy(0, deadline))
+
+
+def _measure(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> tuple[int, list[str]]:
+    """Return the estimated tokens of a conversation beside its texts, and the texts."""
+    overhead = TOKENS_BEFORE_RESPONSE
+    texts = []
+    for message in messages:
+        overhead += TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * _count_images(message.parts)
+        texts.append("\n".join(_texts_in(message.parts)))
+    return overhead, texts + [_tool_json(tool) for tool in tools]
+
+
+def _total(overhead: int, texts: Sequence[str], counts: Mapping[str, TokenCount]) -> TokenCount:
+    return sum((counts[text] for text in texts), start=TokenCount(overhead, exact=False))
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Yield lists of two texts or more whose tokens are the same when they are joined."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        separator = _separator_after(text)
+        if not separator:
+            continue
+        length = len(_encode(text)) + len(separator)
+        if size + length > _MAX_JOINED_BYTES:
+            if len(batch) > 1:
+                yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += length
+    if len(batch) > 1:
+        yield batch
+
+
+def _separator_after(text: str) -> str:
+    """Return a separator that merges neither with this text nor with others; empty if none does.
+
+    xAI's published tokenizers, and others of their kind, split a text by a pattern before they
+    merge bytes. It begins a new piece at each of these separators, and another one after it unless
+    the next text begins with white space. Several spaces are one piece only at the end of a text.
+    """
+    if not text or text[0].isspace():
+        return ""
+    if text[-1] in "\r\n":
+        return "X\n"
+    if not text[-1].isspace():
+        return " X\n"
+    return "" if text[-2].isspace() and text[-2] not in "\r\n" else "1\n"
+
+
+def _join(texts: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+    """Return the joined texts, and where each begins and ends in its UTF-8."""
+    pieces, spans, position = [], [], 0
+    for text in texts:
+        end = position + len(_encode(text))
+        separator = _separator_after(text)
+        pieces += [text, separator]
+        spans.append((position, end))
+        position = end + len(separator)
+    return "".join(pieces), spans
+
+
+def _token_positions(tokens: Sequence[TextToken], text: str) -> dict[int, int] | None:
+    """Return the index of the token that begins at each byte; None if its bytes are not known.
+
+    The end of the text has the number of tokens.
+    """
+    positions, position, pieces = {0: 0}, 0, []
+    for index, token in enumerate(tokens, start=1):
+        try:
+            pieces.append(bytes(token.token_bytes))
+        except ValueError:
+            return None
+        position += len(pieces[-1])
+        positions[position] = index
+    return positions if b"".join(pieces) == _encode(json.replace_surrogates(text)) else None
 
 
 def _texts_in(parts: Sequence[Part]) -> Iterator[str]:

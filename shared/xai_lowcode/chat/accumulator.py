@@ -1,6 +1,6 @@
-"""Events folded into the reply they tell of, and a whole reply told in events.
+"""Accumulate stream events into a response, and convert a response into events.
 
-Law: folding the events of a stream gives the reply of the plain answer.
+The accumulated response of a stream equals the response of the same request without streaming.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,8 +31,8 @@ from xai_lowcode.types.messages import (
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 
-class _CallDraft:
-    """One tool call being put together."""
+class _ToolCallBuilder:
+    """Builds one tool call from its deltas."""
 
     __slots__ = ("arguments", "id", "name")
 
@@ -40,23 +40,23 @@ class _CallDraft:
         self.id = self.name = ""
         self.arguments: list[str] = []
 
-    def part(self) -> ToolCallPart:
+    def build(self) -> ToolCallPart:
         return ToolCallPart(self.id, self.name, "".join(self.arguments))
 
 
-class _ChoiceDraft:
-    """One answer being put together."""
+class _ChoiceBuilder:
+    """Builds one choice from its events."""
 
     __slots__ = (
-        "calls",
         "dialect",
-        "finish",
+        "finish_reason",
         "items",
         "logprobs",
-        "made",
         "reasoning",
         "refusal",
+        "server_side_parts",
         "text",
+        "tool_calls",
     )
 
     def __init__(self) -> None:
@@ -64,10 +64,10 @@ class _ChoiceDraft:
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
         self.logprobs: list[Mapping[str, Any]] = []
-        self.made: list[ServerToolPart | ImagePart] = []
+        self.server_side_parts: list[ServerToolPart | ImagePart] = []
         self.items: list[Mapping[str, Any]] = []
-        self.calls: dict[int, _CallDraft] = {}
-        self.finish = self.dialect = ""
+        self.tool_calls: dict[int, _ToolCallBuilder] = {}
+        self.finish_reason = self.dialect = ""
 
     def add(self, event: ChoiceEvent) -> None:
         match event:
@@ -77,35 +77,35 @@ class _ChoiceDraft:
             case ReasoningDelta():
                 self.reasoning.append(event.text)
             case ToolCallDelta():
-                self._add_call(event)
+                self._add_tool_call(event)
             case RefusalDelta():
                 self.refusal.append(event.text)
             case ServerToolCalled(part=part) | ImageGenerated(image=part):
-                self.made.append(part)
+                self.server_side_parts.append(part)
             case OutputItemDone():
                 self.items.append(event.item)
                 self.dialect = event.dialect
             case ChoiceFinished():
-                self.finish = event.reason
+                self.finish_reason = event.reason
 
-    def _add_call(self, piece: ToolCallDelta) -> None:
-        call = self.calls.get(piece.index)
+    def _add_tool_call(self, delta: ToolCallDelta) -> None:
+        call = self.tool_calls.get(delta.index)
         if call is None:
-            call = self.calls[piece.index] = _CallDraft()
-        call.id = call.id or piece.id
-        call.name = call.name or piece.name
-        call.arguments.append(piece.arguments)
+            call = self.tool_calls[delta.index] = _ToolCallBuilder()
+        call.id = call.id or delta.id
+        call.name = call.name or delta.name
+        call.arguments.append(delta.arguments)
 
-    def choice(self) -> Choice:
+    def build(self) -> Choice:
         reasoning, text = "".join(self.reasoning), "".join(self.text)
         return Choice(
             (
                 *((ReasoningPart(reasoning),) if reasoning else ()),
-                *self.made,
+                *self.server_side_parts,
                 *((TextPart(text),) if text else ()),
-                *(self.calls[index].part() for index in sorted(self.calls)),
+                *(self.tool_calls[index].build() for index in sorted(self.tool_calls)),
             ),
-            self.finish,
+            self.finish_reason,
             tuple(self.logprobs),
             "".join(self.refusal) or None,
             tuple(self.items),
@@ -114,72 +114,77 @@ class _ChoiceDraft:
 
 
 class ResponseAccumulator:
-    """Folds events into a reply.
+    """Accumulates the events of a stream into a response.
 
     Example:
-        >>> assembler = Assembler()
-        >>> for event in (Began(model="grok"), TextDelta("4"), TextDelta("2"), Finished("stop")):
-        ...     assembler.add(event)
-        >>> assembler.reply().text
+        >>> accumulator = ResponseAccumulator()
+        >>> for event in (TextDelta("4"), TextDelta("2"), ChoiceFinished("stop")):
+        ...     accumulator.add(event)
+        >>> accumulator.build_response().text
         '42'
     """
 
     def __init__(self) -> None:
-        self._began = ResponseStarted()
-        self._drafts: dict[int, _ChoiceDraft] = {0: _ChoiceDraft()}
+        self._started = ResponseStarted()
+        self._choices: dict[int, _ChoiceBuilder] = {0: _ChoiceBuilder()}
         self._citations: list[Citation] = []
         self._usage: Usage | None = None
         self._raw: Mapping[str, Any] = {}
 
     def add(self, event: StreamEvent) -> None:
-        """Takes the next event."""
+        """Add the next event."""
         self._raw = event.raw
         match event:
             case ResponseStarted():
-                self._began = event
+                self._started = event
             case UsageReported():
                 self._usage = event.usage
             case CitationAdded():
                 self._citations.append(event.citation)
             case _:
-                self._draft(event.choice).add(event)
+                self._get_choice(event.choice).add(event)
 
-    def reply(self) -> ChatResponse:
-        """The reply as far as it has come."""
-        began = self._began
+    def build_response(self) -> ChatResponse:
+        """Return the response so far."""
+        started = self._started
         return ChatResponse(
-            choices=tuple(self._drafts[index].choice() for index in sorted(self._drafts)),
-            id=began.id,
-            model=began.model,
-            created=began.created,
+            choices=tuple(self._choices[index].build() for index in sorted(self._choices)),
+            id=started.id,
+            model=started.model,
+            created=started.created,
             usage=self._usage,
             citations=tuple(self._citations),
-            system_fingerprint=began.system_fingerprint,
-            service_tier=began.service_tier,
+            system_fingerprint=started.system_fingerprint,
+            service_tier=started.service_tier,
             raw=self._raw,
         )
 
-    def _draft(self, choice: int) -> _ChoiceDraft:
-        draft = self._drafts.get(choice)
-        if draft is None:
-            draft = self._drafts[choice] = _ChoiceDraft()
-        return draft
+    def _get_choice(self, index: int) -> _ChoiceBuilder:
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _ChoiceBuilder()
+        return choice
 
 
-def response_to_events(reply: ChatResponse) -> Iterator[StreamEvent]:
-    """The events of a reply that came in one piece; the assembler's inverse."""
-    raw = reply.raw
+def response_to_events(response: ChatResponse) -> Iterator[StreamEvent]:
+    """Yield the events of a response that was not streamed; inverse of ``ResponseAccumulator``."""
+    raw = response.raw
     yield ResponseStarted(
-        reply.id, reply.model, reply.created, reply.system_fingerprint, reply.service_tier, raw
+        response.id,
+        response.model,
+        response.created,
+        response.system_fingerprint,
+        response.service_tier,
+        raw,
     )
-    for index, choice in enumerate(reply.choices):
+    for index, choice in enumerate(response.choices):
         yield from _choice_to_events(index, choice, raw)
-    for citation in reply.citations:
+    for citation in response.citations:
         yield CitationAdded(citation, raw)
-    for index, choice in enumerate(reply.choices):
+    for index, choice in enumerate(response.choices):
         yield ChoiceFinished(choice.finish_reason, index, raw)
-    if reply.usage is not None:
-        yield UsageReported(reply.usage, raw)
+    if response.usage is not None:
+        yield UsageReported(response.usage, raw)
 
 
 def _choice_to_events(index: int, choice: Choice, raw: Mapping[str, Any]) -> Iterator[StreamEvent]:
@@ -194,7 +199,7 @@ def _choice_to_events(index: int, choice: Choice, raw: Mapping[str, Any]) -> Ite
         yield TextDelta(choice.text, index, choice.logprobs, raw)
     if choice.refusal:
         yield RefusalDelta(choice.refusal, index, raw)
-    for position, call in enumerate(choice.tool_calls):
-        yield ToolCallDelta(position, call.id, call.name, call.arguments, index, raw)
+    for call_index, call in enumerate(choice.tool_calls):
+        yield ToolCallDelta(call_index, call.id, call.name, call.arguments, index, raw)
     for item in choice.items:
         yield OutputItemDone(item, choice.dialect, index, raw)

@@ -27,7 +27,7 @@ from xai_lowcode.settings import Settings
 from xai_lowcode.transport.async_client import AsyncAPIClient
 from xai_lowcode.transport.concurrency import create_limits
 from xai_lowcode.transport.config import create_context
-from xai_lowcode.transport.rate_limit import rate_limiter_of, rebuild
+from xai_lowcode.transport.rate_limit import get_rate_limiter, rebuild_client
 from xai_lowcode.transport.response import DONE
 from xai_lowcode.transport.sync_client import SyncAPIClient
 from xai_lowcode.types.events import StreamEvent
@@ -100,7 +100,7 @@ class ChatModel:
     def __reduce__(self) -> tuple[Any, ...]:
         rate_limited = self.context.rate_limited_by_framework
         kind = partial(type(self), rate_limited_by_framework=rate_limited)
-        return rebuild, (kind, self.settings, rate_limiter_of(self.client.limits))
+        return rebuild_client, (kind, self.settings, get_rate_limiter(self.client.limits))
 
     @cached_property
     def tokens(self) -> "TokenCounter":
@@ -286,7 +286,7 @@ class ChatModel:
 
         Stop sequences are dropped without a warning, since they are enforced client-side.
         """
-        rejected = get_profile(request.model).refuses | self._rejected.get(
+        rejected = get_profile(request.model).unsupported | self._rejected.get(
             request.model, frozenset()
         )
         dropped: dict[str, Any] = {}

@@ -1,6 +1,6 @@
-"""OpenAI's forms of tools, choices and formats, which both frameworks speak, as ours.
+"""Parse tools, tool choices and response formats in OpenAI's format, which both frameworks use.
 
-Frameworks bind these to models and show them to tracers; they become ours when a request is made.
+Frameworks bind them to models and pass them to tracers; they are parsed when a request is built.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,14 @@ from typing import Any
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import NamedTool, ResponseFormat, ServerTool, ToolChoice, ToolSpec
 
+# Types of functions, and types in bare JSON schemas.
+_FUNCTION_TYPES = frozenset(
+    {"function", "object", "array", "string", "integer", "number", "boolean", "null"}
+)
+
 
 def is_server_tool(tool: Any) -> bool:
-    """Whether a tool is one that xAI runs: a ``ServerTool``, or its form on the wire.
+    """Return whether a tool is a server-side tool: a ``ServerTool``, or its dict in xAI's API.
 
     Example:
         >>> is_server_tool({"type": "web_search"}), is_server_tool({"type": "function"})
@@ -20,21 +25,15 @@ def is_server_tool(tool: Any) -> bool:
     return isinstance(tool, ServerTool) or (
         isinstance(tool, Mapping)
         and isinstance(tool.get("type"), str)
-        and tool["type"] not in _NO_SERVER_TOOLS
+        and tool["type"] not in _FUNCTION_TYPES
     )
 
 
-# A bare JSON schema has a type too.
-_NO_SERVER_TOOLS = frozenset(
-    {"function", "object", "array", "string", "integer", "number", "boolean", "null"}
-)
-
-
 def parse_server_tool(tool: Any) -> ServerTool:
-    """A tool that xAI runs, from its form on the wire.
+    """Parse a server-side tool; ``is_server_tool`` must be true for it.
 
     Example:
-        >>> read_server_tool({"type": "web_search", "allowed_domains": ["x.ai"]}).options
+        >>> parse_server_tool({"type": "web_search", "allowed_domains": ["x.ai"]}).options
         {'allowed_domains': ['x.ai']}
     """
     if isinstance(tool, ServerTool):
@@ -42,21 +41,21 @@ def parse_server_tool(tool: Any) -> ServerTool:
     return ServerTool(tool["type"], {key: tool[key] for key in tool if key != "type"})
 
 
-def render_tool(tool: ServerTool) -> dict[str, Any]:
-    """A tool that xAI runs, as xAI takes it: plain JSON that frameworks can bind and show."""
+def render_server_tool(tool: ServerTool) -> dict[str, Any]:
+    """Render a server-side tool as its dict in xAI's API; inverse of ``parse_server_tool``."""
     return {"type": tool.type, **tool.options}
 
 
 def parse_tool(tool: Any) -> ToolSpec:
-    """A function in OpenAI's form: that of chat completions, or the flat one of responses.
+    """Parse a function tool, nested as in Chat Completions or flat as in Responses.
 
     Raises:
-        UsageError: It is none, or has no name.
+        UsageError: It is not a function, or it has no name.
 
     Example:
-        >>> read_tool({"type": "function", "function": {"name": "now"}}).name
+        >>> parse_tool({"type": "function", "function": {"name": "now"}}).name
         'now'
-        >>> read_tool({"type": "function", "name": "now"}).name
+        >>> parse_tool({"type": "function", "name": "now"}).name
         'now'
     """
     function = tool.get("function", tool) if isinstance(tool, Mapping) else None
@@ -64,7 +63,7 @@ def parse_tool(tool: Any) -> ToolSpec:
         raise UsageError(
             f"tools: {tool!r} is not a function.",
             field="tools",
-            hint="Give a tool of your framework, or a function in OpenAI's form.",
+            hint="Pass a tool of your framework, or a function in OpenAI's format.",
         )
     return ToolSpec(
         function.get("name") or "",
@@ -74,13 +73,17 @@ def parse_tool(tool: Any) -> ToolSpec:
 
 
 def parse_tool_choice(choice: Any) -> ToolChoice | None:
-    """A choice of tools: a word, True for any tool, a tool's name, OpenAI's or Anthropic's form.
+    """Parse a tool choice.
+
+    Args:
+        choice: ``"auto"``, ``"none"``, ``"required"`` or ``"any"``, True for any tool, the name of
+            a tool, or a dict in OpenAI's or Anthropic's format.
 
     Raises:
         UsageError: It is none of these.
 
     Example:
-        >>> read_tool_choice("any"), read_tool_choice("now")
+        >>> parse_tool_choice("any"), parse_tool_choice("now")
         ('required', NamedTool(name='now'))
     """
     match choice:
@@ -96,32 +99,33 @@ def parse_tool_choice(choice: Any) -> ToolChoice | None:
             return NamedTool(name)
         case _:
             raise UsageError(
-                f"tool_choice: {choice!r} is no choice.",
+                f"tool_choice: invalid value {choice!r}.",
                 field="tool_choice",
-                hint="Use 'auto', 'none', 'any', the name of a tool, or OpenAI's form of these.",
+                hint="Use 'auto', 'none', 'any', the name of a tool, or OpenAI's format of these.",
             )
 
 
-def parse_response_format(wish: Any) -> ResponseFormat | None:
-    """A wish for JSON in OpenAI's form.
+def parse_response_format(response_format: Any) -> ResponseFormat | None:
+    """Parse a response format; None for text.
 
     Raises:
-        UsageError: It has another form.
+        UsageError: It has another type, or ``json_schema`` without a schema.
 
     Example:
-        >>> read_response_format({"type": "json_object"})
+        >>> parse_response_format({"type": "json_object"})
         ResponseFormat(schema=None, name='answer')
     """
-    match wish:
+    match response_format:
         case None | {"type": "text"}:
             return None
         case {"type": "json_object"}:
             return ResponseFormat()
-        case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema, **rest}}:
-            return ResponseFormat(schema, str(rest.get("name") or "answer"))
+        case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema, **options}}:
+            return ResponseFormat(schema, str(options.get("name") or "answer"))
         case _:
             raise UsageError(
-                f"response_format: {wish!r} is none.",
+                f"response_format: invalid value {response_format!r}.",
                 field="response_format",
-                hint="Use json_schema with a 'schema' in its 'json_schema', json_object, or text.",
+                hint="Use the type 'json_schema' with a 'schema' in its 'json_schema',"
+                " 'json_object', or 'text'.",
             )

@@ -5,9 +5,10 @@ adapter converts these and calls ``build_request``.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode.chat.openai_format import parse_response_format, parse_tool_choice
 from xai_lowcode.chat.stored_responses import find_stored
 from xai_lowcode.errors import UsageError
@@ -25,6 +26,17 @@ from xai_lowcode.types.requests import (
 
 ALIASES = {"max_completion_tokens": "max_tokens", "stop_sequences": "stop"}
 """Names of options that other chat models use."""
+
+BODY_OPTIONS = frozenset({"extra_body", "model_kwargs", "additional_kwargs"})
+"""Names of options whose keys join the options. Unknown keys are sent without a warning."""
+
+KNOWN_OPTIONS = (
+    OPTIONS
+    | ALIASES.keys()
+    | BODY_OPTIONS
+    | {"model", "reasoning", "stream", "stream_options", "use_previous_response_id"}
+)
+"""Names of the options of a call that ``build_request`` and ``normalize_options`` understand."""
 
 MAX_NAME_LENGTH = 64
 """Length of the name of a tool or schema, in characters."""
@@ -46,11 +58,12 @@ def sanitize_name(name: str) -> str:
 def normalize_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Rename the options of other chat models.
 
-    ``stream`` is dropped: the method that is called decides. The keys of ``extra_body`` join the
-    options.
+    ``stream`` is dropped: the method that is called decides. The keys of ``extra_body``,
+    ``model_kwargs`` and ``additional_kwargs`` join the options.
 
     Raises:
-        UsageError: ``reasoning`` is not a dict with ``effort`` or ``summary``.
+        UsageError: ``reasoning`` is not a dict with ``effort`` or ``summary``, or one of the three
+            is not a dict.
 
     Example:
         >>> normalize_options({"max_completion_tokens": 5, "reasoning": {"effort": "low"}})
@@ -61,8 +74,11 @@ def normalize_options(options: Mapping[str, Any]) -> dict[str, Any]:
         match name:
             case "stream":
                 continue
-            case "extra_body":
-                normalized |= value or {}
+            case str() if name in BODY_OPTIONS:
+                if value is not None and not isinstance(value, Mapping):
+                    raise UsageError(f"{name}: must be a dict, not {value!r}.", field=name)
+                keys = dict(value or {})
+                normalized |= keys if name == "extra_body" else normalize_options(keys)
             case "stream_options":
                 normalized["stream_usage"] = (value or {}).get("include_usage", True)
             case "reasoning":
@@ -89,6 +105,24 @@ def merge_options(*layers: Mapping[str, Any]) -> dict[str, Any]:
     for layer in layers:
         merged |= normalize_options(layer)
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def warn_unknown_options(
+    options: Collection[str], *, internal: Collection[str] = (), fields: Collection[str] = ()
+) -> None:
+    """Warn about options of a call that become keys of the request body because none knows them.
+
+    Args:
+        options: Names of the options of the call.
+        internal: Names that the framework passes.
+        fields: Names of fields of the model that are not options of a call.
+    """
+    warn_unknown_parameters(
+        options,
+        KNOWN_OPTIONS | frozenset(internal),
+        destination="sent in the request body",
+        fields=fields,
+    )
 
 
 def build_request(

@@ -1,7 +1,7 @@
-"""What is known of Grok models, by patterns of their names. Unknown names always work.
+"""Profiles of Grok models, by patterns of their names. Unknown names always work.
 
-Patterns deny; nothing is allowed by a list, since names and abilities change every month. What a
-model refuses beyond this is learned from its answers, see ``parse_rejected_option``.
+A profile lists what a model rejects, not what it supports, since names and capabilities change
+often. Other rejected options are detected in responses, see ``parse_rejected_option``.
 """
 
 import re
@@ -11,122 +11,140 @@ from functools import lru_cache
 from types import MappingProxyType
 
 DEFAULT_MODEL = "grok-4.7"
-"""The model that is asked where nobody names one."""
+"""The default model."""
 
-# Reasoning models answer 400 to these. Old names without reasoning are served by reasoning models
-# by now, so one family alone is known to take them.
-_REASONING_REFUSES = frozenset({"stop", "presence_penalty", "frequency_penalty"})
-_NO_EFFORT = _REASONING_REFUSES | {"reasoning_effort"}
+# Reasoning models reject these with status 400. xAI serves old names of models without reasoning by
+# reasoning models, so that only one family supports them.
+_REJECTED_BY_REASONING = frozenset({"stop", "presence_penalty", "frequency_penalty"})
+_NO_REASONING_EFFORT = _REJECTED_BY_REASONING | {"reasoning_effort"}
 
-_PAGE = "xAI's models page, read on 2026-10-03"
-_SPECIFICATION = "xAI's API specification of 2026-06-08"
-_RECORDED = "an answer of xAI's recorded in 2026"
-_GUESSED = "no source: the smallest window of the models xAI lists"
-_RETIRED = "their own window until 2026-05-15; xAI serves them by grok-4.3 since"
+_MODELS_PAGE = "xAI's models page, read on 2026-10-03"
+_API_SPECIFICATION = "xAI's API specification of 2026-06-08"
+_RECORDED_RESPONSE = "a response of xAI's API, recorded in 2026"
+_NO_SOURCE = "no source: the smallest context window of the models that xAI lists"
+_RETIRED = "the retired model until 2026-05-15; xAI has served its name with grok-4.3 since"
 
 _SOURCES: Mapping[str, str] = MappingProxyType(
     {
-        "context_window": _PAGE,
-        "max_output_tokens": "xAI states none",
-        "inputs": _PAGE,
-        "outputs": _PAGE,
-        "reasons": _PAGE,
-        "efforts": _PAGE,
-        "refuses": _SPECIFICATION,
-        "apis": _PAGE,
+        "context_window": _MODELS_PAGE,
+        "max_output_tokens": "not published by xAI",
+        "input_modalities": _MODELS_PAGE,
+        "output_modalities": _MODELS_PAGE,
+        "reasoning": _MODELS_PAGE,
+        "reasoning_efforts": _MODELS_PAGE,
+        "unsupported": _API_SPECIFICATION,
+        "apis": _MODELS_PAGE,
     }
 )
 
 
-def _sources(**other: str) -> Mapping[str, str]:
-    return MappingProxyType({**_SOURCES, **other})
+def _sources(**overrides: str) -> Mapping[str, str]:
+    return MappingProxyType({**_SOURCES, **overrides})
 
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
-    """Facts about a family of models.
+    """Capabilities and limits of a model family.
 
     Attributes:
-        context_window: Tokens of prompt and answer together.
-        max_output_tokens: Most tokens of an answer; None where xAI states none.
-        inputs: What it reads: ``"text"``, ``"image"``.
-        outputs: What it gives.
-        reasons: Whether it thinks before it answers.
-        efforts: Values of ``reasoning_effort`` that are known to work; new ones may, too.
-        refuses: Options of a request that it answers with an error.
-        apis: Wire forms that it answers in.
-        sources: Where each of these facts is from, and of which day.
+        context_window: Maximum number of tokens of prompt and output together.
+        max_output_tokens: Maximum number of output tokens; None if xAI publishes none.
+        input_modalities: Supported input: ``"text"``, ``"image"``.
+        output_modalities: Supported output: ``"text"``.
+        reasoning: Whether it is a reasoning model.
+        reasoning_efforts: Known values of ``reasoning_effort``; others are sent, too.
+        unsupported: Options of ``ChatRequest`` that the model rejects. They are not sent.
+        apis: APIs that serve the model, as in ``api=``.
+        sources: Source and date of each of these values, by attribute.
     """
 
     context_window: int = 256_000
     max_output_tokens: int | None = None
-    inputs: frozenset[str] = frozenset({"text", "image"})
-    outputs: frozenset[str] = frozenset({"text"})
-    reasons: bool = True
-    efforts: tuple[str, ...] = ()
-    refuses: frozenset[str] = _REASONING_REFUSES
+    input_modalities: frozenset[str] = frozenset({"text", "image"})
+    output_modalities: frozenset[str] = frozenset({"text"})
+    reasoning: bool = True
+    reasoning_efforts: tuple[str, ...] = ()
+    unsupported: frozenset[str] = _REJECTED_BY_REASONING
     apis: frozenset[str] = frozenset({"chat_completions", "messages", "responses"})
     sources: Mapping[str, str] = field(default_factory=_sources, repr=False)
 
 
 _UNKNOWN = ModelProfile(
-    sources=_sources(context_window=_GUESSED, reasons=_GUESSED, inputs=_GUESSED)
+    sources=_sources(context_window=_NO_SOURCE, reasoning=_NO_SOURCE, input_modalities=_NO_SOURCE)
 )
-_LONG = ModelProfile(1_000_000)
+_ONE_MILLION_TOKENS = ModelProfile(1_000_000)
 
-# The first pattern that fits the start of a name counts.
+# The first pattern that matches the start of a name applies.
 _FAMILIES: tuple[tuple[str, ModelProfile], ...] = (
     (
         r"grok-4\.20.*non-reasoning",
-        replace(_LONG, reasons=False, refuses=frozenset({"reasoning_effort"})),
+        replace(_ONE_MILLION_TOKENS, reasoning=False, unsupported=frozenset({"reasoning_effort"})),
     ),
     (
         r"grok-4\.20-multi-agent",
         replace(
-            _LONG,
-            efforts=("low", "medium", "high", "xhigh"),
-            refuses=_REASONING_REFUSES | {"max_tokens"},
+            _ONE_MILLION_TOKENS,
+            reasoning_efforts=("low", "medium", "high", "xhigh"),
+            unsupported=_REJECTED_BY_REASONING | {"max_tokens"},
             apis=frozenset({"responses"}),
-            sources=_sources(refuses=_PAGE),
+            sources=_sources(unsupported=_MODELS_PAGE),
         ),
     ),
-    (r"grok-4\.20", replace(_LONG, refuses=_NO_EFFORT, sources=_sources(refuses=_PAGE))),
+    (
+        r"grok-4\.20",
+        replace(
+            _ONE_MILLION_TOKENS,
+            unsupported=_NO_REASONING_EFFORT,
+            sources=_sources(unsupported=_MODELS_PAGE),
+        ),
+    ),
     (
         r"grok-4\.3|grok-4(-1|\.1)?-fast|grok-latest|latest$",
-        replace(_LONG, efforts=("none", "low", "medium", "high")),
+        replace(_ONE_MILLION_TOKENS, reasoning_efforts=("none", "low", "medium", "high")),
     ),
-    (r"grok-4\.5", ModelProfile(500_000, efforts=("low", "medium", "high"))),
-    (r"grok-4\.[6-9]", ModelProfile(500_000, efforts=("low", "medium", "high", "xhigh"))),
-    (r"grok-(build|code)", ModelProfile(refuses=_NO_EFFORT, sources=_sources(refuses=_RECORDED))),
+    (r"grok-4\.5", ModelProfile(500_000, reasoning_efforts=("low", "medium", "high"))),
+    (
+        r"grok-4\.[6-9]",
+        ModelProfile(500_000, reasoning_efforts=("low", "medium", "high", "xhigh")),
+    ),
+    (
+        r"grok-(build|code)",
+        ModelProfile(
+            unsupported=_NO_REASONING_EFFORT, sources=_sources(unsupported=_RECORDED_RESPONSE)
+        ),
+    ),
     (
         r"grok-[23](?!\d)",
-        ModelProfile(131_072, sources=_sources(context_window=_RETIRED, inputs=_RETIRED)),
+        ModelProfile(131_072, sources=_sources(context_window=_RETIRED, input_modalities=_RETIRED)),
     ),
 )
 
 
 @lru_cache(maxsize=256)
 def get_profile(model: str) -> ModelProfile:
-    """What is known of a model.
+    """Return the profile of a model; a default one for an unknown name.
+
+    Args:
+        model: Name of the model.
 
     Example:
-        >>> profile_of("grok-4.7").context_window
+        >>> get_profile("grok-4.7").context_window
         500000
-        >>> "stop" in profile_of("some-new-model").refuses
+        >>> "stop" in get_profile("some-new-model").unsupported
         True
-        >>> profile_of("grok-4.7").sources["context_window"]
+        >>> get_profile("grok-4.7").sources["context_window"]
         "xAI's models page, read on 2026-10-03"
     """
     return next((profile for pattern, profile in _FAMILIES if re.match(pattern, model)), _UNKNOWN)
 
 
-# xAI's two sentences; it writes the names of its own inside, in camel case.
-_REFUSALS = re.compile(
+# xAI's two messages, in which names of options are in camel case.
+_REJECTION = re.compile(
     r"argument not supported on this model: *(\w+)|does not support parameter '?(\w+)",
     re.IGNORECASE,
 )
-# Options whose loss changes how an answer is made, not what is asked or what becomes of the data.
-_DISPENSABLE = frozenset(
+# Options that change how the output is generated, but neither the task nor the handling of data.
+_DROPPABLE_OPTIONS = frozenset(
     {
         "stop",
         "presence_penalty",
@@ -146,7 +164,7 @@ _DISPENSABLE = frozenset(
         "user",
     }
 )
-_OTHER_NAMES = {
+_OPTIONS_BY_API_NAME = {
     "stop_sequences": "stop",
     "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
@@ -155,20 +173,24 @@ _OTHER_NAMES = {
 
 
 def parse_rejected_option(message: str) -> str | None:
-    """The option that xAI's answer says a model does not take; None if it says nothing of the kind.
+    """Parse the option that a model rejects out of an error message.
 
-    Options without which the request would mean something else are never named: that answer is an
-    error.
+    Args:
+        message: The message of a ``BadRequestError``.
+
+    Returns:
+        The name of the option in ``ChatRequest``; None if the message reports another error, or if
+        the request would have another meaning without the option.
 
     Example:
-        >>> refused_option("Argument not supported on this model: presencePenalty")
+        >>> parse_rejected_option("Argument not supported on this model: presencePenalty")
         'presence_penalty'
-        >>> refused_option("Model grok-x does not support parameter reasoningEffort.")
+        >>> parse_rejected_option("Model grok-x does not support parameter reasoningEffort.")
         'reasoning_effort'
     """
-    found = _REFUSALS.search(message)
-    if found is None:
+    match = _REJECTION.search(message)
+    if match is None:
         return None
-    wire_name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", found[1] or found[2]).lower()
-    option = _OTHER_NAMES.get(wire_name, wire_name)
-    return option if option in _DISPENSABLE else None
+    api_name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", match[1] or match[2]).lower()
+    option = _OPTIONS_BY_API_NAME.get(api_name, api_name)
+    return option if option in _DROPPABLE_OPTIONS else None

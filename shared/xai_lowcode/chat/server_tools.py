@@ -1,7 +1,7 @@
-"""Tools that xAI runs itself, as typed requests: one function for each, checked when it is called.
+"""Server-side tools, which xAI executes: one function for each, which checks its arguments.
 
-Asking for one chooses the responses form. What these functions do not know goes as a ``ServerTool``
-with options of its own. Names and limits are those of xAI's API specification of 2026-06-08.
+They are supported by the Responses API only, which is selected automatically. For other tools and
+options, create a ``ServerTool``. Names and limits: xAI's API specification of 2026-06-08.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from typing import Any
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import ServerTool
 
-_MOST_DOMAINS = 5
-# The specification says 10, xAI's newer documents say 20.
-_MOST_HANDLES = 20
-_MOST_COLLECTIONS = 10
+_MAX_DOMAINS = 5
+# 10 in the specification, 20 in xAI's newer documentation.
+_MAX_HANDLES = 20
+_MAX_COLLECTIONS = 10
 
 
 def web_search(
@@ -24,16 +24,17 @@ def web_search(
     enable_image_search: bool | None = None,
     enable_image_understanding: bool | None = None,
 ) -> ServerTool:
-    """Lets the model search the web and read pages; the answer cites them.
+    """Create a tool that searches the web and reads pages. The response contains citations.
 
     Args:
-        allowed_domains: Only these, at most 5, for instance ``["wikipedia.org"]``.
-        excluded_domains: All but these, at most 5; not together with ``allowed_domains``.
-        enable_image_search: Whether it may search for pictures too.
-        enable_image_understanding: Whether it may look at pictures it finds.
+        allowed_domains: Search only these domains, at most 5, for instance ``["wikipedia.org"]``.
+        excluded_domains: Do not search these domains, at most 5. Not together with
+            ``allowed_domains``.
+        enable_image_search: Whether to search for images, too.
+        enable_image_understanding: Whether the model can view images on the pages.
 
     Raises:
-        UsageError: Too many domains, or both lists.
+        UsageError: There are too many domains, or both lists are set.
 
     Example:
         >>> web_search(allowed_domains=["x.ai"]).options
@@ -42,7 +43,7 @@ def web_search(
     return ServerTool(
         "web_search",
         {
-            **_check_choice("domains", allowed_domains, excluded_domains, _MOST_DOMAINS),
+            **_build_filter("domains", allowed_domains, excluded_domains, _MAX_DOMAINS),
             **_drop_none(
                 enable_image_search=enable_image_search,
                 enable_image_understanding=enable_image_understanding,
@@ -60,26 +61,28 @@ def x_search(
     enable_image_understanding: bool | None = None,
     enable_video_understanding: bool | None = None,
 ) -> ServerTool:
-    """Lets the model search posts, people and threads of X.
+    """Create a tool that searches posts, users and threads of X.
 
     Args:
-        allowed_x_handles: Only posts of these people, at most 20; a leading ``@`` is left out.
-        excluded_x_handles: No posts of these; not together with ``allowed_x_handles``.
-        from_date: First day, a date or ``"YYYY-MM-DD"``.
-        to_date: Last day, likewise.
-        enable_image_understanding: Whether it may look at pictures in posts.
-        enable_video_understanding: Whether it may look at videos in posts.
+        allowed_x_handles: Search only posts of these users, at most 20. A leading ``@`` is removed.
+        excluded_x_handles: Do not search posts of these users, at most 20. Not together with
+            ``allowed_x_handles``.
+        from_date: First day, a date or a string ``"YYYY-MM-DD"``.
+        to_date: Last day, a date or a string ``"YYYY-MM-DD"``.
+        enable_image_understanding: Whether the model can view images in posts.
+        enable_video_understanding: Whether the model can view videos in posts.
 
     Raises:
-        UsageError: Too many handles, both lists, or days that are none or end before they begin.
+        UsageError: There are too many handles, both lists are set, a date is invalid, or
+            ``from_date`` is after ``to_date``.
 
     Example:
         >>> x_search(allowed_x_handles=["@xai"], from_date="2026-11-01").options
         {'allowed_x_handles': ['xai'], 'from_date': '2026-11-01'}
     """
-    first, last = _check_date("from_date", from_date), _check_date("to_date", to_date)
-    if first and last and first > last:
-        raise UsageError(f"from_date: {first} is after to_date, {last}.", field="from_date")
+    start, end = _parse_date("from_date", from_date), _parse_date("to_date", to_date)
+    if start and end and start > end:
+        raise UsageError(f"from_date: {start} is after to_date {end}.", field="from_date")
     allowed, excluded = (
         [handle.removeprefix("@") for handle in handles]
         for handles in (allowed_x_handles, excluded_x_handles)
@@ -87,10 +90,10 @@ def x_search(
     return ServerTool(
         "x_search",
         {
-            **_check_choice("x_handles", allowed, excluded, _MOST_HANDLES),
+            **_build_filter("x_handles", allowed, excluded, _MAX_HANDLES),
             **_drop_none(
-                from_date=first,
-                to_date=last,
+                from_date=start,
+                to_date=end,
                 enable_image_understanding=enable_image_understanding,
                 enable_video_understanding=enable_video_understanding,
             ),
@@ -99,7 +102,7 @@ def x_search(
 
 
 def code_execution() -> ServerTool:
-    """Lets the model run Python in a sandbox at xAI; on the wire it is ``code_interpreter``.
+    """Create a tool that runs Python in a sandbox at xAI; its type is ``code_interpreter``.
 
     Example:
         >>> code_execution()
@@ -109,24 +112,27 @@ def code_execution() -> ServerTool:
 
 
 def file_search(collection_ids: Sequence[str], *, max_num_results: int | None = None) -> ServerTool:
-    """Lets the model search documents in xAI's collections.
+    """Create a tool that searches documents in xAI's collections.
 
     Args:
-        collection_ids: The collections, 1 to 10; on the wire they are ``vector_store_ids``.
-        max_num_results: At most so many passages.
+        collection_ids: Ids of 1 to 10 collections, sent as ``vector_store_ids``.
+        max_num_results: Maximum number of results, at least 1.
 
     Raises:
-        UsageError: No collections, or too many.
+        UsageError: There are no or too many collections, or ``max_num_results`` is below 1.
 
     Example:
         >>> file_search(["collection_1"]).options
         {'vector_store_ids': ['collection_1']}
     """
-    ids = _check_strings("collection_ids", collection_ids, _MOST_COLLECTIONS)
+    ids = _check_strings("collection_ids", collection_ids, _MAX_COLLECTIONS)
     if not ids:
-        raise UsageError("collection_ids: at least one is needed.", field="collection_ids")
+        raise UsageError("collection_ids: must not be empty.", field="collection_ids")
     if max_num_results is not None and max_num_results < 1:
-        raise UsageError("max_num_results: at least 1 is needed.", field="max_num_results")
+        raise UsageError(
+            f"max_num_results: must be at least 1, not {max_num_results!r}.",
+            field="max_num_results",
+        )
     return ServerTool(
         "file_search", {"vector_store_ids": ids, **_drop_none(max_num_results=max_num_results)}
     )
@@ -141,28 +147,31 @@ def mcp(
     authorization: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> ServerTool:
-    """Lets the model use the tools of a remote MCP server, which xAI calls.
+    """Create a tool that calls the tools of a remote MCP server.
 
     Args:
-        server_url: Its address; xAI must be able to reach it.
-        server_label: A short name, by which its calls are told apart.
-        server_description: What it is for.
-        allowed_tools: Only these of its tools.
-        authorization: A token for that server. It is not in the repr, but in the request's body,
-            so in what a tracer keeps of it.
-        headers: Further headers for that server.
+        server_url: URL of the server, which xAI must be able to reach.
+        server_label: A short name that identifies the server in calls.
+        server_description: What the server is for.
+        allowed_tools: Names of the tools to allow. Default: all.
+        authorization: An access token for the server. It is not in the repr, but it is in the
+            request body, which tracers may record.
+        headers: Additional headers for requests to the server.
 
     Raises:
-        UsageError: The address is none, or the label is empty.
+        UsageError: ``server_url`` is not an HTTP URL, or ``server_label`` is empty.
 
     Example:
         >>> mcp("https://mcp.example.com", "notes")
         ServerTool(type='mcp')
     """
     if not server_url.startswith(("https://", "http://")):
-        raise UsageError(f"server_url: {server_url!r} is no http address.", field="server_url")
+        raise UsageError(
+            f"server_url: must start with https:// or http://, not {server_url!r}.",
+            field="server_url",
+        )
     if not server_label:
-        raise UsageError("server_label: a name is needed.", field="server_label")
+        raise UsageError("server_label: must not be empty.", field="server_label")
     return ServerTool(
         "mcp",
         {
@@ -179,10 +188,10 @@ def mcp(
 
 
 def image_generation(*, action: str | None = None) -> ServerTool:
-    """Lets the model draw; the pictures are parts of its answer.
+    """Create a tool that generates images, which are parts of the response.
 
     Args:
-        action: What to do, for instance ``"generate"`` or ``"edit"``; default: the model decides.
+        action: ``"generate"``, ``"edit"`` or another action of xAI. Default: the model decides.
 
     Example:
         >>> image_generation()
@@ -195,32 +204,38 @@ def _drop_none(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _check_choice(
-    what: str, allowed: Sequence[str], excluded: Sequence[str], most: int
+def _build_filter(
+    name: str, allowed: Sequence[str], excluded: Sequence[str], max_length: int
 ) -> dict[str, list[str]]:
     if allowed and excluded:
         raise UsageError(
-            f"allowed_{what}: xAI takes them or excluded_{what}, not both.",
-            field=f"allowed_{what}",
+            f"allowed_{name}: cannot be combined with excluded_{name}.", field=f"allowed_{name}"
         )
-    lists = {f"allowed_{what}": allowed, f"excluded_{what}": excluded}
-    return {name: _check_strings(name, values, most) for name, values in lists.items() if values}
+    lists = {f"allowed_{name}": allowed, f"excluded_{name}": excluded}
+    return {
+        field: _check_strings(field, values, max_length)
+        for field, values in lists.items()
+        if values
+    }
 
 
-def _check_strings(field: str, values: Sequence[str], most: int) -> list[str]:
+def _check_strings(field: str, values: Sequence[str], max_length: int) -> list[str]:
     if isinstance(values, str) or not all(isinstance(value, str) and value for value in values):
-        raise UsageError(f"{field}: a list of texts that are not empty is needed.", field=field)
-    if len(values) > most:
-        raise UsageError(f"{field}: {len(values)} are given, xAI takes {most}.", field=field)
+        raise UsageError(f"{field}: must be a list of non-empty strings.", field=field)
+    if len(values) > max_length:
+        raise UsageError(
+            f"{field}: must have at most {max_length} entries, not {len(values)}.", field=field
+        )
     return list(values)
 
 
-def _check_date(field: str, value: date | str | None) -> str | None:
+def _parse_date(field: str, value: date | str | None) -> str | None:
     if value is None:
         return None
     try:
-        return (value if isinstance(value, date) else date.fromisoformat(value)).strftime(
-            "%Y-%m-%d"
-        )
+        day = value if isinstance(value, date) else date.fromisoformat(value)
+        return day.strftime("%Y-%m-%d")
     except ValueError:
-        raise UsageError(f"{field}: {value!r} is no day as YYYY-MM-DD.", field=field) from None
+        raise UsageError(
+            f"{field}: must be a date or 'YYYY-MM-DD', not {value!r}.", field=field
+        ) from None

@@ -1,7 +1,7 @@
-"""Stop strings, enforced on our side, since reasoning models refuse them.
+"""Enforce stop sequences client-side, since reasoning models reject them.
 
-The text is cut before the first stop string and the rest of the stream is not read. Reasoning and
-tool arguments are never searched.
+The text is truncated before the first stop sequence, and the rest of a stream is not read.
+Reasoning and tool arguments are not searched.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,140 +9,150 @@ from dataclasses import replace
 
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.types.events import ChoiceFinished, StreamEvent, TextDelta, ToolCallDelta
-from xai_lowcode.types.messages import TextPart
+from xai_lowcode.types.messages import TextPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse, Choice
 
 
 class TextStopFilter:
-    """Passes text on until a stop string, holding back only what may still become one.
+    """Passes text on up to a stop sequence, buffering only what may become one.
+
+    Args:
+        stops: The stop sequences.
+
+    Attributes:
+        stopped: Whether a stop sequence was found.
 
     Example:
-        >>> cutter = TextCutter(["END"])
-        >>> [cutter.feed(piece) for piece in ("one E", "ast, two EN", "D three")]
+        >>> text_filter = TextStopFilter(["END"])
+        >>> [text_filter.feed(delta) for delta in ("one E", "ast, two EN", "D three")]
         ['one ', 'East, two ', '']
-        >>> cutter.stopped
+        >>> text_filter.stopped
         True
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = stops
-        self._longest = max(map(len, stops))
-        self._held = ""
+        self._max_length = max(map(len, stops))
+        self._buffer = ""
         self.stopped = False
 
     def feed(self, text: str) -> str:
-        """Takes more text, returns what may be shown."""
+        """Add text and return what can be passed on."""
         if self.stopped:
             return ""
-        text = self._held + text
-        cut = find_stop(text, self._stops)
-        if cut is not None:
-            self.stopped, self._held = True, ""
-            return text[:cut]
-        keep = len(text) - self._doubtful(text)
-        self._held = text[keep:]
-        return text[:keep]
+        text = self._buffer + text
+        stop_index = find_stop(text, self._stops)
+        if stop_index is not None:
+            self.stopped, self._buffer = True, ""
+            return text[:stop_index]
+        safe_length = len(text) - self._partial_match_length(text)
+        self._buffer = text[safe_length:]
+        return text[:safe_length]
 
     def flush(self) -> str:
-        """Returns what was held back; no more text will come."""
-        held, self._held = self._held, ""
-        return held
+        """Return the buffered text, at the end of the text."""
+        buffered, self._buffer = self._buffer, ""
+        return buffered
 
-    def _doubtful(self, text: str) -> int:
-        """Length of the longest ending that is the beginning of a stop string."""
-        for length in range(min(self._longest - 1, len(text)), 0, -1):
+    def _partial_match_length(self, text: str) -> int:
+        """Return the length of the longest suffix of the text that is a prefix of a stop."""
+        for length in range(min(self._max_length - 1, len(text)), 0, -1):
             if any(stop.startswith(text[-length:]) for stop in self._stops):
                 return length
         return 0
 
 
 def find_stop(text: str, stops: Sequence[str]) -> int | None:
-    """Where the stop string begins that is complete first; None if there is none.
+    """Return the start index of the stop sequence that ends first; None if there is none.
 
-    The one complete first, not the one beginning first: that is where a service stops writing, and
-    a stream, which cannot look ahead, is cut at the same place as the whole text.
+    The end counts, not the start: there a service stops generating, and a stream, which is filtered
+    without lookahead, is truncated at the same index as the whole text.
     """
-    places = [(place + len(stop), place) for stop in stops if (place := text.find(stop)) >= 0]
-    return min(places)[1] if places else None
+    matches = [(start + len(stop), start) for stop in stops if (start := text.find(stop)) >= 0]
+    return min(matches)[1] if matches else None
 
 
 class StopSequenceFilter:
-    """Applies stop strings to the events of a stream, for each answer apart."""
+    """Applies stop sequences to the events of a stream, to each choice separately.
 
-    def __init__(self, stops: Sequence[str], answers: int = 1) -> None:
+    Args:
+        stops: The stop sequences.
+        choices: Number of requested choices.
+    """
+
+    def __init__(self, stops: Sequence[str], choices: int = 1) -> None:
         self._stops = stops
-        self._answers = answers
-        self._cutters: dict[int, TextStopFilter] = {}
+        self._choices = choices
+        self._text_filters: dict[int, TextStopFilter] = {}
 
     @property
     def finished(self) -> bool:
-        """Whether every answer has been stopped, so that nothing more need be read."""
-        stopped = sum(cutter.stopped for cutter in self._cutters.values())
-        return stopped == self._answers
+        """Whether every choice was stopped, so that the rest need not be read."""
+        stopped = sum(text_filter.stopped for text_filter in self._text_filters.values())
+        return stopped == self._choices
 
-    def cut(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-        """Passes events on, as far as they are to be seen.
+    def apply(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+        """Yield the events without text, tool calls and finish reasons after a stop sequence.
 
-        Of what comes after the end, only facts such as the usage are; that it breaks is none.
+        Other events, such as the usage, are passed on. Errors are ignored once every choice was
+        stopped.
         """
         try:
             for event in events:
-                yield from self._seen(event)
+                yield from self._filter_event(event)
         except XAILowCodeError:
             if not self.finished:
                 raise
 
-    def _seen(self, event: StreamEvent) -> Iterable[StreamEvent]:
+    def _filter_event(self, event: StreamEvent) -> Iterable[StreamEvent]:
         match event:
             case TextDelta():
-                return self._cut_text(event)
+                return self._filter_text(event)
             case ToolCallDelta() | ChoiceFinished():
-                return self._flush(event)
+                return self._flush_before(event)
             case _:
                 return (event,)
 
-    def _cut_text(self, event: TextDelta) -> Iterator[StreamEvent]:
-        cutter = self._cutters.get(event.choice)
-        if cutter is None:
-            cutter = self._cutters[event.choice] = TextStopFilter(self._stops)
-        if cutter.stopped:
+    def _filter_text(self, event: TextDelta) -> Iterator[StreamEvent]:
+        text_filter = self._text_filters.get(event.choice)
+        if text_filter is None:
+            text_filter = self._text_filters[event.choice] = TextStopFilter(self._stops)
+        if text_filter.stopped:
             return
-        text = cutter.feed(event.text)
+        text = text_filter.feed(event.text)
         if text or event.logprobs:
             yield replace(event, text=text)
-        if cutter.stopped:
+        if text_filter.stopped:
             yield ChoiceFinished("stop", event.choice, event.raw)
 
-    def _flush(self, event: ToolCallDelta | ChoiceFinished) -> Iterator[StreamEvent]:
-        cutter = self._cutters.get(event.choice)
-        if cutter is not None:
-            if cutter.stopped:
+    def _flush_before(self, event: ToolCallDelta | ChoiceFinished) -> Iterator[StreamEvent]:
+        text_filter = self._text_filters.get(event.choice)
+        if text_filter is not None:
+            if text_filter.stopped:
                 return
-            if held := cutter.flush():
-                yield TextDelta(held, event.choice, raw=event.raw)
+            if buffered := text_filter.flush():
+                yield TextDelta(buffered, event.choice, raw=event.raw)
         yield event
 
 
-def truncate_response(reply: ChatResponse, stops: Sequence[str]) -> ChatResponse:
-    """Applies stop strings to a reply that came in one piece."""
-    return replace(
-        reply, choices=tuple(_truncate_choice(choice, stops) for choice in reply.choices)
-    )
+def truncate_response(response: ChatResponse, stops: Sequence[str]) -> ChatResponse:
+    """Apply stop sequences to a response that was not streamed."""
+    choices = tuple(_truncate_choice(choice, stops) for choice in response.choices)
+    return replace(response, choices=choices)
 
 
 def _truncate_choice(choice: Choice, stops: Sequence[str]) -> Choice:
-    cut = find_stop(choice.text, stops)
-    if cut is None:
+    stop_index = find_stop(choice.text, stops)
+    if stop_index is None:
         return choice
-    kept = choice.text[:cut]
-    parts = [part for part in choice.parts if not isinstance(part, TextPart)]
-    thoughts = [part for part in parts if part not in choice.tool_calls]
+    text = choice.text[:stop_index]
+    # Tool calls follow the text, hence the stop sequence.
+    other_parts = [part for part in choice.parts if not isinstance(part, TextPart | ToolCallPart)]
     return replace(
         choice,
-        # What the model wrote after the stop string, its calls included, was not to be.
-        parts=(*thoughts, *((TextPart(kept),) if kept else ())),
+        parts=(*other_parts, *((TextPart(text),) if text else ())),
         finish_reason="stop",
-        # Items sent back verbatim would bring the rest of the text with them.
+        # Items that are sent back unchanged would contain the rest of the text.
         items=(),
         dialect="",
     )

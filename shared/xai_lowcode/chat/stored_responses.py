@@ -22,7 +22,13 @@ from xai_lowcode.errors import (
     PermissionDeniedError,
     RouteNotFoundError,
 )
-from xai_lowcode.types.messages import Message, StoredResponse, TextPart, ToolCallPart
+from xai_lowcode.types.messages import (
+    Message,
+    StoredResponse,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from xai_lowcode.types.requests import ChatRequest
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
@@ -46,7 +52,7 @@ def describe_stored(
     if not response_id or dialect != "responses" or request.store is False:
         return None
     # What xAI stored is in the items; the message may have been truncated client-side.
-    parse_items = import_module("xai_lowcode.chat.dialects.responses.response").parse_item
+    parse_items = import_module("xai_lowcode.chat.dialects.responses.response").parse_output
     try:
         response = Message("assistant", tuple(parse_items(items)))
     except InvalidResponseError:
@@ -63,16 +69,33 @@ def find_stored(messages: Sequence[Message]) -> tuple[str, int]:
 
     Returns:
         Its id, and the number of messages up to it; an empty string and 0 if there is none. At
-        least one message follows, since a request must have new input.
+        least one message follows, since a request must have new input, and results of all its
+        tool calls do.
     """
     found = "", 0
     candidates = [message.stored for message in messages[:-1]]
     if any(stored is not None and stored.conversation for stored in candidates):
         for count, digest in enumerate(_iter_digests(messages[:-1]), start=1):
             stored = candidates[count - 1]
-            if stored is not None and stored.conversation == digest:
+            if (
+                stored is not None
+                and stored.conversation == digest
+                and _is_answered(messages[count - 1], messages[count:])
+            ):
                 found = stored.id, count
     return found
+
+
+def _is_answered(message: Message, following: Sequence[Message]) -> bool:
+    """Return whether each tool call of a message has a result; dialects omit those without."""
+    calls = {part.id for part in message.parts if isinstance(part, ToolCallPart)}
+    results = {
+        part.call_id
+        for other in following
+        for part in other.parts
+        if isinstance(part, ToolResultPart)
+    }
+    return calls <= results
 
 
 def without_stored(request: ChatRequest, error: Exception) -> ChatRequest | None:
@@ -171,7 +194,7 @@ def _to_comparable(message: Message) -> tuple[Any, ...]:
 def _to_comparable_arguments(arguments: str) -> Any:
     """Return parsed arguments with sorted keys, since stores keep them as objects."""
     try:
-        return _sort_keys(json.loads(arguments or "{}"))
+        return _sort_keys(json.parse_arguments(arguments))
     except json.JSONDecodeError:
         return arguments
 

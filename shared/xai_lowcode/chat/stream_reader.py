@@ -1,12 +1,12 @@
-"""Read a stream's bytes as events, whatever the stream turned out to be.
+"""Decode a streaming response: SSE, buffered SSE, SSE inside JSON, or a plain JSON body.
 
-A gateway may pass a stream on live, buffer it into one block, wrap each chunk, put the whole text
-as a string into JSON, or answer with one plain JSON object; and an error may come at any point. A
-stream is whole with a finish reason for every choice, or with the terminal event of its API.
-Anything else raises: a cut response is never passed off as a whole one.
+Gateways forward a stream, buffer it, wrap each chunk, put the whole stream into a JSON string, or
+return one JSON object; an error can be reported at any point. A stream is complete with a finish
+reason for every choice or with the terminal event of its API; otherwise an error is raised.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import chain, takewhile
 from typing import Any
 
@@ -15,6 +15,7 @@ from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.chat.dialects.base import UNKNOWN, Dialect
 from xai_lowcode.chat.dialects.common import interrupted_error
 from xai_lowcode.chat.stop_sequences import StopSequenceFilter
+from xai_lowcode.chat.surrogates import SurrogateJoiner
 from xai_lowcode.errors import (
     APIStatusError,
     InvalidResponseError,
@@ -36,32 +37,32 @@ from xai_lowcode.types.events import ChoiceFinished, ResponseStarted, StreamEven
 from xai_lowcode.types.responses import ChatResponse
 
 _DONE = b"[DONE]"
-_NO_JSON = object()
-_BEGINS_JSON = (b"{", b"[", b'"')
-_BEGINS_SSE = (b"data:", b"event:", b"id:", b"retry:", b":")
-_LONGEST_REASON = 200
+_INVALID_JSON = object()
+_JSON_PREFIXES = (b"{", b"[", b'"')
+_SSE_PREFIXES = (b"data:", b"event:", b"id:", b"retry:", b":")
+_MAX_REASON_LENGTH = 200
 
-# Fields with which a chunk of an unknown kind may report an error, or say why the stream ends.
-_TELLING = frozenset(
+# Keys with which a chunk of an unknown type may report an error.
+_ERROR_KEYS = frozenset(
     {"code", "detail", "errors", "message", "status", "statusCode", "status_code", "title"}
 )
 
 
 class StreamReader:
-    """Reads one stream.
+    """Decodes the bytes of one stream into events.
 
-    Events without content (the response has begun, usage) are held back until the first one with
-    content, so that a stream which fails before may be requested again without its consumer seeing
-    a response begin twice.
+    Events without content (response started, usage) are buffered until the first event with
+    content, so that a stream that fails earlier can be requested again without a second
+    ``ResponseStarted`` for the caller.
 
     Args:
-        dialect: The API that was asked.
-        token: The token in use, blanked wherever an error quotes it.
-        stops: Stop strings to enforce.
+        dialect: The API of the request.
+        token: The token, which is redacted in errors.
+        stops: Stop sequences to enforce.
         choices: Number of requested choices.
 
     Attributes:
-        response_started: Whether content was received; of a whole response, its finish at least.
+        response_started: Whether an event with content, or the end of the response, was returned.
     """
 
     def __init__(
@@ -70,198 +71,212 @@ class StreamReader:
         self._dialect = dialect
         self._decoder = dialect.decoder()
         self._token = token
+        self._surrogates: SurrogateJoiner | None = None
         self._sse_decoder = SSEDecoder()
-        self._stop = StopSequenceFilter(stops, choices) if stops else None
-        self._document: list[bytes] | None = None
-        self._any = self._done = self.response_started = False
-        self._head = b""
-        self._held: list[StreamEvent] = []
-        self._unknown: Any = None
+        self._stop_filter = StopSequenceFilter(stops, choices) if stops else None
+        self._json_body: list[bytes] | None = None
+        self._chunk_received = self._done = self.response_started = False
+        self._first_bytes = b""
+        self._buffered_events: list[StreamEvent] = []
+        self._unknown_chunk: Any = None
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more need be read."""
+        """Whether the rest of the stream need not be read."""
         return self._done or self.stopped
 
     @property
     def stopped(self) -> bool:
-        """Whether it was truncated at a stop string, before its end was received."""
-        return not self._done and self._stop is not None and self._stop.finished
+        """Whether the stream was truncated at a stop sequence before its end was received."""
+        return not self._done and self._stop_filter is not None and self._stop_filter.finished
 
     def failed_before_content(self, error: BaseException) -> bool:
-        """Whether an error is one that the stream itself reported, before any content."""
-        return isinstance(error, APIStatusError) and bool(self._head) and not self.response_started
+        """Return whether the stream itself reported this error, before any content."""
+        return (
+            isinstance(error, APIStatusError)
+            and bool(self._first_bytes)
+            and not self.response_started
+        )
 
-    def feed(self, piece: bytes) -> Iterable[StreamEvent]:
+    def feed(self, data: bytes) -> Iterable[StreamEvent]:
         """Return the events of the next bytes."""
         if not self.response_started:
-            return self._feed_first(piece)
-        data = self._sse_decoder.feed(piece)
-        if not data:
+            return self._feed_before_content(data)
+        chunks = self._sse_decoder.feed(data)
+        if not chunks:
             return ()
-        events = self._decode(data)
-        return events if self._stop is None else self._stop.cut(events)
+        events = self._decode_chunks(chunks)
+        return events if self._stop_filter is None else self._stop_filter.apply(events)
 
     def close(self) -> Iterable[StreamEvent]:
-        """Return the events that the end of the bytes brings.
+        """Return the remaining events, at the end of the bytes.
 
         Raises:
-            StreamInterruptedError: The stream was not whole.
+            StreamInterruptedError: The stream is not complete.
         """
         if self._done:
             return ()
-        if self._document is not None:
-            return self._first(self._read_document(b"".join(self._document)))
-        return self._first(self._end())
+        if self._json_body is not None:
+            return self._filter_events(self._decode_json_body(b"".join(self._json_body)))
+        return self._filter_events(self._decode_end())
 
-    def _feed_first(self, piece: bytes) -> Iterable[StreamEvent]:
-        """Take bytes while no content has come: they show what kind of stream it is."""
-        if not self._any:
-            seen, self._head = self._head, (self._head + piece[:MAX_TEXT]).lstrip()
-            self._head = self._head[: 2 * MAX_TEXT]
-            if self._head and not seen:
-                self._document = [] if self._head.startswith(_BEGINS_JSON) else None
-        if self._document is not None:
-            self._document.append(piece)
+    def _feed_before_content(self, data: bytes) -> Iterable[StreamEvent]:
+        """Return the events of the next bytes, of which the first show the format of the stream."""
+        if not self._chunk_received:
+            previous = self._first_bytes
+            self._first_bytes = (previous + data[:MAX_TEXT]).lstrip()[: 2 * MAX_TEXT]
+            if self._first_bytes and not previous:
+                self._json_body = [] if self._first_bytes.startswith(_JSON_PREFIXES) else None
+        if self._json_body is not None:
+            self._json_body.append(data)
             return ()
-        data = self._sse_decoder.feed(piece)
-        return self._first(self._decode(data)) if data else ()
+        chunks = self._sse_decoder.feed(data)
+        return self._filter_events(self._decode_chunks(chunks)) if chunks else ()
 
-    def _first(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
+    def _filter_events(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
         if not self.response_started:
-            events = self._from_content(events)
-        return events if self._stop is None else self._stop.cut(events)
+            events = self._buffer_until_content(events)
+        return events if self._stop_filter is None else self._stop_filter.apply(events)
 
-    def _from_content(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
-        """Hold events back until one has content; what follows is passed on as it comes."""
-        rest = iter(events)
-        for event in rest:
-            self._held.append(event)
+    def _buffer_until_content(self, events: Iterable[StreamEvent]) -> Iterable[StreamEvent]:
+        """Buffer events until one has content, then return the buffered and the remaining ones."""
+        iterator = iter(events)
+        for event in iterator:
+            self._buffered_events.append(event)
             if not isinstance(event, ResponseStarted | UsageReported):
                 self.response_started = True
-                return chain(self._held, rest)
+                return chain(self._buffered_events, iterator)
         return ()
 
-    def _end(self) -> Iterable[StreamEvent]:
-        left = self._sse_decoder.close()
-        if any(map(_is_truncated, left)):
-            raise self._interrupted()
-        yield from self._decode(left)
+    def _decode_end(self) -> Iterable[StreamEvent]:
+        chunks = self._sse_decoder.close()
+        if any(map(_is_truncated, chunks)):
+            raise self._build_interrupted_error()
+        yield from self._decode_chunks(chunks)
         if self._done:
             return
-        if not self._any and not self._head.startswith(_BEGINS_SSE):
-            raise unparsable_response_error(self._head.decode("utf-8", "replace"), {}, self._token)
-        yield from self._completed()
+        if not self._chunk_received and not self._first_bytes.startswith(_SSE_PREFIXES):
+            text = self._first_bytes.decode("utf-8", "replace")
+            raise unparsable_response_error(text, {}, self._token)
+        yield from self._finish()
 
-    def _completed(self) -> Iterable[StreamEvent]:
+    def _finish(self) -> Iterable[StreamEvent]:
         if not self._decoder.complete:
-            raise self._interrupted()
+            raise self._build_interrupted_error()
         self._done = True
-        return self._decoder.done()
+        events = self._decoder.finish()
+        return events if self._surrogates is None else self._surrogates.join(events)
 
-    def _decode(self, data: Iterable[bytes]) -> Iterable[StreamEvent]:
+    def _decode_chunks(self, chunks: Iterable[bytes]) -> Iterable[StreamEvent]:
         if self._done:
             return
         decoder = self._decoder
-        for text in data:
-            if text == _DONE:
-                yield from self._completed()
+        for data in chunks:
+            if data == _DONE:
+                yield from self._finish()
                 return
-            if text:
-                yield from self._read_chunk(text)
+            if data:
+                yield from self._decode_chunk(data)
                 if decoder.ended:
                     self._done = True
                     return
 
-    def _read_chunk(self, text: bytes) -> Iterable[StreamEvent]:
-        chunk = _parse_json(text)
-        if chunk is _NO_JSON:
-            raise self._not_json(text)
-        self._any = True
+    def _decode_chunk(self, data: bytes) -> Iterable[StreamEvent]:
+        chunk, has_surrogates = _INVALID_JSON, False
+        with suppress(json.JSONDecodeError):
+            chunk, has_surrogates = json.loads_chunk(data)
+        if chunk is _INVALID_JSON:
+            raise self._build_chunk_error(data)
+        self._chunk_received = True
         chunk = unwrap_chunk(chunk)
         if not isinstance(chunk, dict):
-            self._unknown = self._unknown if chunk is None else chunk
+            self._unknown_chunk = self._unknown_chunk if chunk is None else chunk
             return ()
         if chunk.get("error"):
             raise error_from_event(chunk, self._token)
         events = self._decoder.feed(chunk)
-        return self._read_unknown(chunk) if events is UNKNOWN else events
+        if events is UNKNOWN:
+            return self._check_unknown_chunk(chunk)
+        if has_surrogates and self._surrogates is None:
+            self._surrogates = SurrogateJoiner()
+        return events if self._surrogates is None else self._surrogates.join(events)
 
-    def _read_unknown(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
-        """Ignore a chunk of an unknown kind, unless it reports an error.
+    def _check_unknown_chunk(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
+        """Ignore a chunk of an unknown type, unless it reports an error.
 
-        Kinds that come to exist have a type, and are of interest only for what they may report.
+        New event types of an API have a ``type``; they are kept only if they may report an error.
         """
-        if "type" not in chunk or chunk["type"] == "error" or not _TELLING.isdisjoint(chunk):
-            self._unknown = chunk
+        if "type" not in chunk or chunk["type"] == "error" or not _ERROR_KEYS.isdisjoint(chunk):
+            self._unknown_chunk = chunk
             if error := error_from_response(200, chunk, {}, self._token):
                 raise error
         return ()
 
-    def _not_json(self, text: bytes) -> XAILowCodeError:
-        """Make the error for an event that is named ``error``, or for a chunk that is not JSON."""
-        body = text.decode("utf-8", "replace")
-        if not text.startswith(ERROR_EVENT_PREFIX):
-            message = f"A chunk of the stream is not JSON: {self._shortened(body)}"
-            return InvalidResponseError(message, body=body).redact_token(self._token)
-        data = text.removeprefix(ERROR_EVENT_PREFIX).removeprefix(b"\n")
+    def _build_chunk_error(self, data: bytes) -> XAILowCodeError:
+        """Return the error for an SSE event named ``error``, or for a chunk that is not JSON."""
+        text = data.decode("utf-8", "replace")
+        if not data.startswith(ERROR_EVENT_PREFIX):
+            message = f"A chunk of the stream is not JSON: {self._excerpt(text)}"
+            return InvalidResponseError(message, body=text).redact_token(self._token)
+        data = data.removeprefix(ERROR_EVENT_PREFIX).removeprefix(b"\n")
         document = _parse_json(data)
-        if document is _NO_JSON:
+        if document is _INVALID_JSON:
             document = data.decode("utf-8", "replace")
         return error_from_event(unwrap_chunk(document), self._token)
 
-    def _read_document(self, content: bytes) -> Iterable[StreamEvent]:
+    def _decode_json_body(self, content: bytes) -> Iterable[StreamEvent]:
         self._done = True
         document = _parse_json(content)
-        if document is _NO_JSON:
+        if document is _INVALID_JSON:
             raise unparsable_response_error(content.decode("utf-8", "replace"), {}, self._token)
         if error := error_from_response(200, document, {}, self._token):
             raise error
         body = unwrap(document).body
         if isinstance(body, str):
             self._done = False
-            yield from self._decode(self._sse_decoder.feed(body.encode("utf-8", "surrogatepass")))
+            chunks = self._sse_decoder.feed(body.encode("utf-8", "surrogatepass"))
+            yield from self._decode_chunks(chunks)
             if not self._done:
-                yield from self._end()
+                yield from self._decode_end()
             return
-        events = response_to_events(self._parse(body))
+        events = response_to_events(self._parse_response(body))
         if not self._dialect.is_complete(body):
             yield from takewhile(lambda event: not isinstance(event, ChoiceFinished), events)
-            raise self._interrupted()
+            raise self._build_interrupted_error()
         yield from events
 
-    def _parse(self, body: Any) -> ChatResponse:
+    def _parse_response(self, body: Any) -> ChatResponse:
         try:
             return self._dialect.parse(self._dialect.endpoint.parse(body))
         except InvalidResponseError as error:
             error.redact_token(self._token)
             raise
 
-    def _interrupted(self) -> StreamInterruptedError:
-        """Make the error for a stream that is not whole, with what an unknown chunk said of it."""
-        if self._unknown is None:
+    def _build_interrupted_error(self) -> StreamInterruptedError:
+        """Return the error for an incomplete stream, quoting the last unknown chunk."""
+        if self._unknown_chunk is None:
             return interrupted_error()
-        reason = parse_error(200, self._unknown).text
+        reason = parse_error(200, self._unknown_chunk).text
         if not reason:
-            reason = json.dumps(bounded(self._unknown, self._token)).decode()
+            reason = json.dumps(bounded(self._unknown_chunk, self._token)).decode()
         return interrupted_error(
             "The stream ended before its terminal event. An unknown event in it reports:"
-            f" {self._shortened(reason)}"
+            f" {self._excerpt(reason)}"
         )
 
-    def _shortened(self, text: str) -> str:
-        return excerpt(to_plain_text(text, self._token), self._token, limit=_LONGEST_REASON)
+    def _excerpt(self, text: str) -> str:
+        return excerpt(to_plain_text(text, self._token), self._token, limit=_MAX_REASON_LENGTH)
 
 
-def _is_truncated(text: bytes) -> bool:
-    """Whether the last data of a stream is the beginning of a chunk."""
-    is_whole = text in {b"", _DONE} or text.startswith(ERROR_EVENT_PREFIX)
-    return not is_whole and _parse_json(text) is _NO_JSON
+def _is_truncated(data: bytes) -> bool:
+    """Return whether the last data of a stream is an incomplete chunk."""
+    is_complete = data in {b"", _DONE} or data.startswith(ERROR_EVENT_PREFIX)
+    return not is_complete and _parse_json(data) is _INVALID_JSON
 
 
-def _parse_json(content: bytes) -> Any:
-    # The decoder's own error holds the whole text, so none of ours may be raised beside it.
+def _parse_json(data: bytes) -> Any:
+    # Not an exception: JSONDecodeError holds the whole input, which may quote the token.
     try:
-        return json.loads(content)
+        return json.loads(data)
     except json.JSONDecodeError:
-        return _NO_JSON
+        return _INVALID_JSON

@@ -55,7 +55,7 @@ def _stream(chat_model: ChatModel, request: ChatRequest, *, print_text: bool) ->
         # Also after an interruption: the next message begins on its own line.
         if printed:
             echo("")
-    return accumulator.reply()
+    return accumulator.build_response()
 
 
 def _to_dict(response: ChatResponse) -> dict[str, Any]:

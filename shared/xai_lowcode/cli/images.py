@@ -1,6 +1,7 @@
 """``xai-lowcode image``: generate images and write them to files."""
 
 import mimetypes
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
@@ -11,13 +12,16 @@ import typer
 from xai_lowcode.api.client import Gateway
 from xai_lowcode.cli.console import JsonOption, echo, echo_err, echo_json, load_settings
 from xai_lowcode.errors import UsageError, XAILowCodeError
-from xai_lowcode.types.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, ImageRequest
+from xai_lowcode.types.images import DEFAULT_IMAGE_MODEL, Image, ImageBatch, build_image_request
 
 _AspectRatio = Annotated[
     str | None, typer.Option(help="Aspect ratio, for instance 16:9; default: chosen by xAI.")
 ]
 _Resolution = Annotated[
     str | None, typer.Option(help="Resolution, 1k or 2k; default: chosen by xAI.")
+]
+_Quality = Annotated[
+    str | None, typer.Option(help="Quality, low, medium or auto; default: chosen by xAI.")
 ]
 
 
@@ -32,23 +36,28 @@ def image(
     model: Annotated[str, typer.Option(help="Name of the model.")] = DEFAULT_IMAGE_MODEL,
     aspect_ratio: _AspectRatio = None,
     resolution: _Resolution = None,
+    quality: _Quality = None,
     as_json: JsonOption = False,
 ) -> None:
     """Generate images and print the paths of their files. Existing files are not overwritten."""
-    request = ImageRequest(
-        prompt=prompt,
-        model=model,
-        n=n,
-        aspect_ratio=aspect_ratio,
-        resolution=resolution,
-        response_format="b64_json",
+    request = build_image_request(
+        {
+            "prompt": prompt,
+            "model": model,
+            "n": n,
+            "aspect_ratio": aspect_ratio,
+            "resolution": resolution,
+            "quality": quality,
+            "response_format": "b64_json",
+        }
     )
     settings = load_settings(context)
     # Checked before the images are paid for.
     folder = target if target.is_dir() else target.parent
     if not folder.is_dir():
         raise UsageError(f"--out: no such folder: {folder}.", field="out")
-    with Gateway(settings) as gateway:
+    # The output has the number of blocked images.
+    with Gateway(settings) as gateway, warnings.catch_warnings(action="ignore"):
         batch = gateway.create_images(request)
     paths = list(_save(batch.images, target))
     if as_json:

@@ -22,7 +22,8 @@ def sanitize_schema(schema: Mapping[str, Any], *, field: str, name: str) -> Sani
     ``null`` in an enum becomes a branch of a union, boolean schemas become objects, ``items`` in
     array form ``prefixItems``, and ``definitions`` ``$defs``. A reference at the root is resolved,
     and a root without a type gets ``"type": "object"``. A limit that xAI does not accept is moved
-    to the description, with a warning.
+    to the description, with a warning; ``not``, ``oneOf`` and ``if`` around it are replaced by what
+    they imply. No value that the schema accepts is excluded.
 
     Args:
         schema: The schema; it is not changed.

@@ -4,7 +4,7 @@ Values of other keywords, such as ``enum``, ``const``, ``default`` and ``example
 read as schemas.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Any
 
@@ -22,8 +22,10 @@ SUBSCHEMA_KEYWORDS = {
 }
 """Keywords with subschemas, and how they hold them."""
 
+_ALL_MAPS = frozenset({*_MAPS, "definitions", "dependencies"})
+
 CONTAINER_TYPES: Mapping[str, type | UnionType] = {
-    **dict.fromkeys((*_MAPS, "definitions", "dependencies"), Mapping),
+    **dict.fromkeys(_ALL_MAPS, Mapping),
     **dict.fromkeys((*_LISTS, "enum"), list | tuple),
 }
 """Required types of keyword values; None counts as absent."""
@@ -32,6 +34,9 @@ CONTAINER_TYPES: Mapping[str, type | UnionType] = {
 MAY_BE_BOOLEAN = frozenset(
     {"items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties"}
 )
+
+# Of subschemas that reject a value because it fits, or choose by it.
+NEGATING = ("not", "oneOf", "if")
 
 ANNOTATIONS = frozenset(
     {
@@ -55,3 +60,12 @@ LIMITS = {
 def is_legacy_draft(root: Mapping[str, Any]) -> bool:
     """Return whether ``$schema`` declares draft 7 or older, where ``$ref`` excludes siblings."""
     return "/draft-0" in str(root.get("$schema", ""))
+
+
+def iter_subschemas(node: Any) -> Iterator[Any]:
+    """Yield the subschemas of a schema object of any draft."""
+    for keyword, value in node.items() if isinstance(node, Mapping) else ():
+        if keyword in _ALL_MAPS:
+            yield from value.values() if isinstance(value, Mapping) else ()
+        elif keyword in SUBSCHEMA_KEYWORDS or keyword == "additionalItems":
+            yield from value if isinstance(value, list | tuple) else (value,)

@@ -12,8 +12,10 @@ from xai_lowcode.json_schema.keywords import (
     CONTAINER_TYPES,
     LIMITS,
     MAY_BE_BOOLEAN,
+    NEGATING,
     SUBSCHEMA_KEYWORDS,
     is_legacy_draft,
+    iter_subschemas,
 )
 from xai_lowcode.json_schema.references import Path, pointer_tokens, resolve, to_pointer
 
@@ -50,12 +52,47 @@ def apply_rules(node: Node, path: Path, context: SchemaContext, *, legacy: bool)
         if keyword in node and (rule := _RULES.get(keyword)) is not None:
             rule(node, keyword)
     for keyword, (highest, description) in LIMITS.items():
-        value = node.get(keyword)
-        if isinstance(value, int | float) and value > highest:
-            del node[keyword]
-            _move_to_description(node, description.format(value), keyword, path, context)
+        if _exceeds(node.get(keyword), highest):
+            text = description.format(node.pop(keyword))
+            _move_to_description(node, text, keyword, path, context)
     if "minContains" in node or "maxContains" in node:
         _describe_contains(node, path, context)
+
+
+def _exceeds(value: Any, highest: int) -> bool:
+    return isinstance(value, int | float) and value > highest
+
+
+def find_left_out(node: Mapping[str, Any]) -> str | None:
+    """Return a limit of a schema object that is left out, or None."""
+    if "contains" in node and node.get("minContains") not in (None, 0, 1):
+        return "minContains"
+    if "contains" in node and node.get("maxContains") is not None:
+        return "maxContains"
+    exceeded = (key for key, (highest, _) in LIMITS.items() if _exceeds(node.get(key), highest))
+    return next(exceeded, None)
+
+
+def loosen(node: Node, keyword: str, limit: str, path: Path, context: SchemaContext) -> None:
+    """Replace ``not``, ``oneOf`` or ``if`` by what it implies, since a limit below is left out.
+
+    A subschema without its limit accepts more values; negated, it would reject more.
+    """
+    below = node.pop(keyword)
+    match keyword:
+        case "not":
+            text = f"Must not fit {json.dumps(below).decode()}."
+        case "oneOf":
+            _add_constraint(node, "anyOf", below)
+            text = "Exactly one of the alternatives fits."
+        case _:
+            then, otherwise = node.pop("then", None), node.pop("else", None)
+            fits = [below, {} if then is None else then]
+            _add_constraint(
+                node, "anyOf", [{"allOf": fits}, {} if otherwise is None else otherwise]
+            )
+            text = "The first alternative if its first part fits, else the second."
+    _move_to_description(node, text, f"{limit} below {keyword}", path, context)
 
 
 def _describe_contains(node: Node, path: Path, context: SchemaContext) -> None:
@@ -229,6 +266,33 @@ class _Walker:
         self._queue: deque[tuple[Any, Any, Path]] = deque()
         self._with_reference: deque[Node] = deque()
         self._rewritten: dict[str, str] = {}
+        self._left_out = self._find_left_out()
+
+    def _find_left_out(self) -> dict[int, str]:
+        """Map the ids of subschemas to a limit, of their own or below, that is left out."""
+        parents: dict[int, list[int]] = {id(self._root): []}
+        nodes: list[Mapping[str, Any]] = [self._root]
+        limits: list[tuple[int, str]] = []
+        while nodes:
+            node = nodes.pop()
+            if (limit := find_left_out(node)) is not None:
+                limits.append((id(node), limit))
+            below = [*iter_subschemas(node)]
+            if "$ref" in node:
+                below = [] if self._legacy else below
+                below.append(resolve(self._root, node["$ref"], self._context))
+            for child in below:
+                if isinstance(child, Mapping):
+                    if id(child) not in parents:
+                        nodes.append(child)
+                    parents.setdefault(id(child), []).append(id(node))
+        found: dict[int, str] = {}
+        while limits:
+            node_id, limit = limits.pop()
+            if node_id not in found:
+                found[node_id] = limit
+                limits += ((parent, limit) for parent in parents[node_id])
+        return found
 
     def walk(self) -> Node:
         holder: dict[str, Any] = {"": self._root}
@@ -280,12 +344,23 @@ class _Walker:
             if wanted is not None and value is not None and not isinstance(value, wanted):
                 raise self._misplaced_value_error(value, (path, keyword))
         node = dict(schema)
+        self._loosen(node, path)
         apply_rules(node, path, self._context, legacy=self._legacy)
         if "$ref" in node:
             self._with_reference.append(node)
         self._visited[id(schema)] = (schema, node, path)
         self._enqueue_subschemas(node, path)
         return node
+
+    def _loosen(self, node: Node, path: Path) -> None:
+        if not self._left_out or (self._legacy and "$ref" in node):
+            return
+        for keyword in NEGATING:
+            parts = node.get(keyword)
+            for part in parts if keyword == "oneOf" and parts else (parts,):
+                if (limit := self._left_out.get(id(part))) is not None:
+                    loosen(node, keyword, limit, path, self._context)
+                    break
 
     def _enqueue_subschemas(self, node: Node, path: Path) -> None:
         for keyword, value in list(node.items()):

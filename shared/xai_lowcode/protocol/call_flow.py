@@ -21,7 +21,7 @@ from xai_lowcode.errors import (
 from xai_lowcode.protocol.endpoint import Endpoint, UrlFormat
 from xai_lowcode.protocol.envelope import unwrap
 from xai_lowcode.protocol.error_mapping import (
-    SUCCESSES,
+    SUCCESS_STATUSES,
     error_from_response,
     parse_retry_after,
     unparsable_response_error,
@@ -246,13 +246,13 @@ def _interpret_response(
     call: Call[Any], response: HTTPResponse, token: str
 ) -> Success | XAILowCodeError:
     kind, content = call.endpoint.response_kind, response.content or b""
-    if kind == "bytes" and response.status in SUCCESSES:
+    if kind == "bytes" and response.status in SUCCESS_STATUSES:
         return Success(content, response.headers)
     accepted = kind == "pending" and response.status == _ACCEPTED
     try:
         document = json.loads(content)
     except json.JSONDecodeError:
-        is_empty = kind == "pending" and response.status in SUCCESSES and not content.strip()
+        is_empty = kind == "pending" and response.status in SUCCESS_STATUSES and not content.strip()
         if is_empty or accepted:
             return Success(None, response.headers)
         return _unparsable(response, token)
@@ -274,7 +274,7 @@ def _interpret_buffered_stream(
 ) -> Success | XAILowCodeError:
     """Interpret a stream that the gateway buffered. ``chat.stream_reader`` decodes the body."""
     content = response.content or b""
-    if response.status in SUCCESSES and content.lstrip().startswith(_SSE_PREFIXES):
+    if response.status in SUCCESS_STATUSES and content.lstrip().startswith(_SSE_PREFIXES):
         return Success(content, response.headers)
     result = _interpret_response(call, response, token)
     return Success(content, result.headers) if isinstance(result, Success) else result

@@ -1,7 +1,7 @@
-"""What the gateway wraps around an answer of xAI, and nothing about the answer itself.
+"""Remove the gateway's envelope from xAI's responses.
 
-Three forms are in use and which one the hosted gateway uses is not certain, so all are accepted
-and told apart only here.
+There are three envelope formats. It is not documented which one the hosted gateway uses, so all are
+accepted.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 
 class Unwrapped(NamedTuple):
-    """An answer without its envelope.
+    """A response without its envelope.
 
     Attributes:
-        body: What xAI answered.
-        headers: xAI's response headers, lower-case names; empty where the envelope keeps none.
+        body: xAI's response body.
+        headers: xAI's response headers, lower-case names; empty if the envelope has none.
     """
 
     body: Any
@@ -21,12 +21,12 @@ class Unwrapped(NamedTuple):
 
 
 def unwrap(document: Any, *, body_has_data_key: bool = False) -> Unwrapped:
-    """Takes the envelope off, exactly once.
+    """Remove the envelope, if there is one.
 
     Args:
-        document: The decoded answer.
-        body_has_data_key: Whether xAI's own body has a ``data`` key here; then a list below ``data`` is that
-            body's, and only an object is an envelope's.
+        document: The decoded response.
+        body_has_data_key: Whether xAI's body has a ``data`` key with a list. Then an object with a
+            list under ``data`` is the body, not an envelope.
 
     Example:
         >>> unwrap({"data": {"id": "c1"}}).body
@@ -46,7 +46,7 @@ def unwrap(document: Any, *, body_has_data_key: bool = False) -> Unwrapped:
 
 
 def unwrap_chunk(document: Any) -> Any:
-    """Takes the envelope off one chunk of a stream; xAI's own and errors are left as they are."""
+    """Remove the envelope from a chunk of a stream. Other chunks and errors are unchanged."""
     if isinstance(document, dict) and not (
         "choices" in document or "type" in document or document.get("error")
     ):
@@ -57,7 +57,7 @@ def unwrap_chunk(document: Any) -> Any:
 
 
 def text_headers(headers: Any) -> dict[str, str]:
-    """Header names in lower case with their values as text; empty for anything but an object."""
+    """Return headers with lower-case names and string values; empty if it is not an object."""
     if not isinstance(headers, dict):
         return {}
     return {str(name).lower(): str(value) for name, value in headers.items()}

@@ -1,7 +1,7 @@
-"""Which answer is an error, whose it is, and which class of the error tree it becomes.
+"""Detect error responses and map them to exception classes.
 
-The only reader of error bodies: of xAI's four shapes and the gateway's own, inside their envelopes,
-inside a 200, in HTML from a proxy. What a refusal means stands in ``refusals``.
+Parses xAI's four error formats and the gateway's, in an envelope, in a response with status 200,
+and in the HTML of a proxy.
 """
 
 import html
@@ -32,106 +32,119 @@ from xai_lowcode.protocol.envelope import text_headers
 from xai_lowcode.redaction import bounded, excerpt
 
 
-class Rule(NamedTuple):
-    """One row: what an answer must look like, and what it then is."""
+class ErrorRule(NamedTuple):
+    """Maps a known error message to an exception class.
+
+    Attributes:
+        statuses: The HTTP statuses that match.
+        source: The source that matches; None for any.
+        pattern: A regular expression that is searched in the message, ignoring case.
+        error_class: The exception class.
+        hint: The hint of the exception.
+    """
 
     statuses: range | frozenset[int]
     source: ErrorSource | None
-    text: str
-    error: type[APIStatusError]
+    pattern: str
+    error_class: type[APIStatusError]
     hint: str | None = None
 
 
-_ANY = range(200, 600)
-# An error inside a 200 is told by its text like any other refusal.
-_REFUSED = frozenset({200, *range(400, 500)})
+_ANY_STATUS = range(200, 600)
+_CLIENT_ERROR_OR_200 = frozenset({200, *range(400, 500)})
 
-# Sources: the gateway's texts and xAI's, as transcribed or recorded; only the text tells apart what
-# shares one status and code.
-RULES: tuple[Rule, ...] = (
-    Rule(
-        _REFUSED,
+# Messages of the gateway's source code and xAI's, transcribed or recorded. Different errors share a
+# status and a code, and differ in the message only.
+ERROR_RULES: tuple[ErrorRule, ...] = (
+    ErrorRule(
+        _CLIENT_ERROR_OR_200,
         "gateway",
         r"valid api token is required",
         AuthenticationError,
-        f"The gateway does not take this for a token; it should begin with at_. {TOKEN_SOURCE}",
+        f"This is not an API token of the gateway: tokens begin with at_. {TOKEN_SOURCE}",
     ),
-    Rule(
-        _REFUSED,
+    ErrorRule(
+        _CLIENT_ERROR_OR_200,
         "gateway",
         r"invalid api_token",
         AuthenticationError,
-        f"The gateway does not know this token: it is mistyped or was deleted. {TOKEN_SOURCE}",
+        f"The gateway has no such token: it is mistyped or was deleted. {TOKEN_SOURCE}",
     ),
-    Rule(
-        _REFUSED,
+    ErrorRule(
+        _CLIENT_ERROR_OR_200,
         "gateway",
         r"no access token is associated",
         AccountNotConnectedError,
-        "The token is good, but its account has no xAI key: connect xAI at https://lowcodeapi.com.",
+        "The token is valid, but its account has no xAI key: connect xAI at https://lowcodeapi.com.",
     ),
-    Rule(
+    ErrorRule(
         frozenset({404}),
         "gateway",
         r"^not found$",
         RouteNotFoundError,
-        "This gateway has no such endpoint; check that base_url ends in /xai.",
+        "The gateway has no such endpoint. Check that base_url ends in /xai.",
     ),
-    Rule(
-        _REFUSED,
+    ErrorRule(
+        _CLIENT_ERROR_OR_200,
         None,
         r"no handler found on route",
         RouteNotFoundError,
         "xAI has no such endpoint.",
     ),
-    Rule(
-        _REFUSED,
+    ErrorRule(
+        _CLIENT_ERROR_OR_200,
         None,
         r"(incorrect|invalid) api key|api key .*(blocked|disabled)",
         AuthenticationError,
-        "The token is good, but xAI refuses the key stored in its account: renew it at"
-        " https://console.x.ai and connect it again at https://lowcodeapi.com"
-        " (a change takes up to two minutes to be seen).",
+        "The token is valid, but xAI rejects the key stored in its account: create a key at"
+        " https://console.x.ai and connect it at https://lowcodeapi.com"
+        " (a change takes effect within two minutes).",
     ),
-    Rule(
-        _ANY,
+    ErrorRule(
+        _ANY_STATUS,
         None,
         r"all available credits|spending limit|any credits yet",
         CreditsExhaustedError,
         "Buy credits or raise the spending limit at https://console.x.ai.",
     ),
-    Rule(
-        _REFUSED,
+    ErrorRule(
+        _CLIENT_ERROR_OR_200,
         None,
         r"violates usage guidelines|safety_check_type",
         ContentPolicyError,
-        "xAI refuses this content; sending it again will not help.",
+        "xAI rejects this content. Retrying does not help.",
     ),
-    Rule(
-        _REFUSED,
+    ErrorRule(
+        _CLIENT_ERROR_OR_200,
         None,
         r"model not found|the model \S+ (was deprecated|does not exist)",
         ModelNotFoundError,
-        "See which models this account has with GET /v1/models.",
+        "List the models of this account with GET /v1/models.",
     ),
-    Rule(
-        _REFUSED,
+    ErrorRule(
+        _CLIENT_ERROR_OR_200,
         None,
         r"maximum prompt length|context (length|window)",
         ContextLengthError,
         "Shorten the conversation, or use a model with a larger context window.",
     ),
-    Rule(
+    ErrorRule(
         frozenset({410}),
         None,
         r"live search is deprecated",
         BadRequestError,
-        "Leave search_parameters out; xAI's server-side tools replace it.",
+        "Omit search_parameters and use xAI's server-side tools instead.",
     ),
-    Rule(frozenset({413}), None, "", BadRequestError, "The gateway takes bodies of up to 100 MB."),
+    ErrorRule(
+        frozenset({413}),
+        None,
+        "",
+        BadRequestError,
+        "The gateway accepts request bodies of up to 100 MB.",
+    ),
 )
 
-BY_STATUS: Mapping[int, type[APIStatusError]] = {
+ERROR_CLASS_BY_STATUS: Mapping[int, type[APIStatusError]] = {
     401: AuthenticationError,
     402: CreditsExhaustedError,
     403: PermissionDeniedError,
@@ -140,9 +153,9 @@ BY_STATUS: Mapping[int, type[APIStatusError]] = {
     429: RateLimitError,
 }
 
-# An error inside a 200 has no status to go by, but xAI's code words (gRPC's, in two spellings), and
-# those of the forms that xAI took over for messages and responses.
-BY_CODE: tuple[tuple[str, type[APIStatusError]], ...] = (
+# For errors in a response with status 200: patterns of xAI's error codes (gRPC's, in two spellings)
+# and of the error types of the Messages and Responses APIs.
+ERROR_CLASS_BY_CODE: tuple[tuple[str, type[APIStatusError]], ...] = (
     (r"context.length", ContextLengthError),
     (r"permission", PermissionDeniedError),
     (r"not.found", NotFoundError),
@@ -154,37 +167,39 @@ BY_CODE: tuple[tuple[str, type[APIStatusError]], ...] = (
 
 
 MAX_TEXT = 500
+"""Length of a message, a code or a header in an error, in characters."""
+
 MAX_RETRY_AFTER = 365 * 24 * 3600
-"""Seconds; a ``Retry-After`` beyond it is an overflow, or a date given as a number."""
+"""Seconds; a larger ``Retry-After`` is an overflow, or a timestamp."""
 
-_LONGEST_LOCATION = 300
-# The headers that an error keeps something of.
-_KNOWN_HEADERS = ("x-request-id", "retry-after-ms", "retry-after", "date")
+_MAX_LOCATION = 300
+# The headers that an error uses.
+_ERROR_HEADERS = ("x-request-id", "retry-after-ms", "retry-after", "date")
 
-# Members below which an envelope holds xAI's body.
-_INNER = ("result", "data")
-_INNER_KEYS = frozenset(_INNER)
-SUCCESSES = range(200, 300)
-_REDIRECTS = range(300, 400)
-_NOT_SERVED = range(300, 500)
-_FAILURES = range(400, 600)
+# Keys under which an envelope has xAI's body.
+_ENVELOPE_KEYS = ("result", "data")
+_ENVELOPE_KEY_SET = frozenset(_ENVELOPE_KEYS)
+SUCCESS_STATUSES = range(200, 300)
+_REDIRECT_STATUSES = range(300, 400)
+_BAD_REQUEST_STATUSES = range(300, 500)
+_ERROR_STATUSES = range(400, 600)
 
-# Fields in which proxies and frameworks repeat an HTTP status inside a body.
-_STATUS_FIELDS = ("statusCode", "status_code", "status", "code")
+# Keys with which proxies and frameworks repeat the HTTP status in a body.
+_STATUS_KEYS = ("statusCode", "status_code", "status", "code")
 
-_HEADERS = frozenset({"headers", "response_headers"})
-# Of a body with more members than so many, only these are read.
-_MOST_MEMBERS = 1_000
-_TELLING = _HEADERS | {
+_HEADER_KEYS = frozenset({"headers", "response_headers"})
+# Only these keys of a body with more than _MAX_KEYS keys are read.
+_MAX_KEYS = 1_000
+_ERROR_KEYS = _HEADER_KEYS | {
     *("error", "errors", "message", "code", "type", "object", "detail", "title", "provider"),
-    *_STATUS_FIELDS,
-    *_INNER,
+    *_STATUS_KEYS,
+    *_ENVELOPE_KEYS,
 }
 
-# Members that only a success of xAI has; an `error` beside them is null or part of the record.
-_SUCCESS_MEMBERS = frozenset({"choices", "object", "output", "content"})
+# Keys that only a successful body of xAI has; an `error` next to them does not report an error.
+_SUCCESS_KEYS = frozenset({"choices", "object", "output", "content"})
 
-# What is not closed ends with the text, so that no page makes the search begin again and again.
+# An element that is not closed ends with the string, so that the search takes linear time.
 _TAG = re.compile(
     r"<(script|style|head)\b.*?(?:</\1>|(?=<body\b)|\Z)|<[^<>]+>", re.IGNORECASE | re.DOTALL
 )
@@ -192,7 +207,14 @@ _LOOKS_LIKE_HTML = re.compile(r"\s*<(!doctype|html|head|body|h1|title)\b", re.IG
 
 
 class ErrorDetails(NamedTuple):
-    """The facts of an error body, wherever they stood in it."""
+    """What an error body contains.
+
+    Attributes:
+        text: The error message; empty for none.
+        code: The error code; None for none.
+        source: Where the error originated.
+        headers: xAI's response headers from the envelope, lower-case names.
+    """
 
     text: str
     code: str | None
@@ -203,15 +225,15 @@ class ErrorDetails(NamedTuple):
 def error_from_response(
     status: int, document: Any, headers: Mapping[str, str], token: str = ""
 ) -> APIStatusError | None:
-    """Returns the error an answer stands for, or None for a success.
+    """Return the error that a response reports; None for a success.
 
     Args:
         status: HTTP status.
-        document: Decoded JSON, or the text of anything else.
-        headers: HTTP headers of the answer, lower-case names.
-        token: The token in use, blanked wherever the answer quotes it.
+        document: Decoded JSON, or a string if the body is not JSON.
+        headers: HTTP headers of the response, lower-case names.
+        token: The token in use, which is redacted.
     """
-    if status in SUCCESSES and not is_error_body(document):
+    if status in SUCCESS_STATUSES and not is_error_body(document):
         return None
     return _build_error(status, document, headers, token)
 
@@ -219,154 +241,162 @@ def error_from_response(
 def _build_error(
     status: int, document: Any, headers: Mapping[str, str], token: str
 ) -> APIStatusError:
-    reading = parse_error(status, _bound_document(document))
-    text = excerpt(reading.text, token) or f"The answer has status {status} and no text."
-    if status in _REDIRECTS and (location := headers.get("location")):
-        where = excerpt(location, token, limit=_LONGEST_LOCATION)
-        text = f"The server redirects to {where} (redirects are not followed: check base_url)"
-    rule = next((rule for rule in RULES if _matches(rule, status, reading)), None)
-    known = _select_headers({**headers, **reading.headers}, token)
-    return (rule.error if rule else _class_from_status_or_code(status, reading))(
-        text,
+    details = parse_error(status, _bound_document(document))
+    message = excerpt(details.text, token) or f"HTTP status {status} without an error message."
+    if status in _REDIRECT_STATUSES and (location := headers.get("location")):
+        location = excerpt(location, token, limit=_MAX_LOCATION)
+        message = f"The server redirects to {location} (redirects are not followed: check base_url)"
+    rule = next((rule for rule in ERROR_RULES if _matches(rule, status, details)), None)
+    error_class = rule.error_class if rule else _class_from_status_or_code(status, details.code)
+    error_headers = _select_headers({**headers, **details.headers}, token)
+    return error_class(
+        message,
         hint=rule.hint if rule else None,
         status_code=status,
-        code=reading.code and excerpt(reading.code, token, limit=MAX_TEXT),
-        source=reading.source,
-        request_id=known.get("x-request-id"),
-        retry_after=parse_retry_after(known),
+        code=details.code and excerpt(details.code, token, limit=MAX_TEXT),
+        source=details.source,
+        request_id=error_headers.get("x-request-id"),
+        retry_after=parse_retry_after(error_headers),
         body=bounded(document, token),
     )
 
 
 def _bound_document(document: Any) -> Any:
-    """A body as ``parse_error`` is given it: nothing is printed whole there, whatever its size.
+    """Limit the size of a body for ``parse_error``.
 
-    Texts are cut while they are read, and what a cut leaves of a token goes when they are redacted.
+    ``parse_error`` truncates the strings that it uses. They are redacted afterwards, which also
+    removes a truncated token.
     """
     match document:
         case str():
-            # A page is read further than it is kept: its text may come after a long head.
+            # The text of an HTML page may come after a long head.
             return to_plain_text(document)
         case dict():
-            wide = len(document) > _MOST_MEMBERS
-            names = _TELLING & document.keys() if wide else document.keys()
+            large = len(document) > _MAX_KEYS
+            keys = _ERROR_KEYS & document.keys() if large else document.keys()
             return {
-                name: bounded(document[name]) if name in _HEADERS else document[name]
-                for name in names
+                key: bounded(document[key]) if key in _HEADER_KEYS else document[key]
+                for key in keys
             }
         case _:
             return bounded(document)
 
 
-def error_from_field(body: Mapping[str, Any], told: Any) -> APIStatusError:
-    """The error that an answer tells of in a member of its own.
+def error_from_field(body: Mapping[str, Any], value: Any) -> APIStatusError:
+    """Return the error that a successful response reports in a field.
 
     Args:
-        body: The answer, which the error keeps.
-        told: What stands in that member: an object, a text, or nothing.
+        body: The response; it becomes the ``body`` of the error.
+        value: The value of the field: an object, a string, or None.
     """
-    document = {"error": told or "The answer failed without a reason."}
+    document = {"error": value or "The response failed without an error message."}
     error = _build_error(200, document, {}, "")
     error.body = bounded(dict(body))
     return error
 
 
 def error_from_event(document: Any, token: str = "") -> APIStatusError:
-    """The error of a stream event that is known to report one, whatever its data looks like.
+    """Return the error that an ``error`` event of a stream reports.
 
     Args:
-        document: The data: decoded JSON, or the text of anything else.
-        token: The token in use, blanked wherever the data quotes it.
+        document: The data of the event: decoded JSON, or a string if it is not JSON.
+        token: The token in use, which is redacted.
     """
     return _build_error(200, document, {}, token)
 
 
 def is_error_body(document: Any) -> bool:
-    """Whether a body reports an error although its status says success."""
+    """Return whether the body of a response with a success status reports an error."""
     return isinstance(document, dict) and (
         _reports_error(document)
-        or ("choices" not in document and any(_reports_error(document.get(key)) for key in _INNER))
+        or (
+            "choices" not in document
+            and any(_reports_error(document.get(key)) for key in _ENVELOPE_KEYS)
+        )
     )
 
 
 def _reports_error(body: Any) -> bool:
     if not isinstance(body, dict):
         return False
-    # An event of a stream, or what vLLM sends: neither need have an `error` field.
+    # Error events and vLLM's errors may have no `error` key.
     if body.get("type") == "error" or body.get("object") == "error":
         return True
-    if _SUCCESS_MEMBERS & body.keys():
+    if _SUCCESS_KEYS & body.keys():
         return False
     errors = body.get("errors")
     return (
         bool(body.get("error"))
         or (isinstance(errors, list) and bool(errors))
-        or _get_status(body) is not None
+        or _get_error_status(body) is not None
         or _is_error_object(body)
     )
 
 
 def _is_error_object(body: Mapping[str, Any]) -> bool:
-    """Whether a body is what OpenAI and Anthropic have below ``error``, without the ``error``."""
-    if not isinstance(body.get("message"), str) or not _INNER_KEYS.isdisjoint(body):
+    """Return whether a body is the object that OpenAI and Anthropic have under ``error``."""
+    if not isinstance(body.get("message"), str) or not _ENVELOPE_KEY_SET.isdisjoint(body):
         return False
     return bool(body.get("code")) if "type" not in body else _is_error_type(body["type"])
 
 
-def _is_error_type(kind: Any) -> bool:
-    # A dotted type is that of an event, and an event that is new may have any field.
-    return isinstance(kind, str) and kind.endswith("_error") and "." not in kind
+def _is_error_type(value: Any) -> bool:
+    # A type with a dot is that of a stream event.
+    return isinstance(value, str) and value.endswith("_error") and "." not in value
 
 
-def _get_status(body: Any) -> int | None:
-    """An HTTP status of a failure that a body repeats as a number."""
-    found = (_get(body, field) for field in _STATUS_FIELDS)
-    return next((code for code in found if isinstance(code, int) and code in _FAILURES), None)
+def _get_error_status(body: Any) -> int | None:
+    """Return the HTTP error status that a body repeats as a number."""
+    values = (_get(body, key) for key in _STATUS_KEYS)
+    return next(
+        (code for code in values if isinstance(code, int) and code in _ERROR_STATUSES), None
+    )
 
 
 def parse_error(status: int, document: Any) -> ErrorDetails:
-    """Finds text, code, source and provider headers in any of the known error shapes."""
+    """Parse an error body of any known format."""
     if isinstance(document, list) and document:
         document = document[0]
     if not isinstance(document, dict):
         return ErrorDetails(to_plain_text(str(document or "")), None, "unknown", {})
-    outer: Mapping[str, Any] = document
+    body: Mapping[str, Any] = document
     if not document.get("error"):
-        inner = next((document[key] for key in _INNER if _reports_error(document.get(key))), None)
-        # An `error` below `data` is read where it is, since its form tells who made it.
-        told_by_form = inner is not document.get("result") and isinstance(
+        values = (document.get(key) for key in _ENVELOPE_KEYS)
+        inner = next((value for value in values if _reports_error(value)), None)
+        # An `error` under `data` stays there: its type shows the source.
+        source_from_type = inner is not document.get("result") and isinstance(
             _get(inner, "error"), str | dict
         )
-        outer = outer if inner is None or told_by_form else inner
-    code = _first_code(outer)
-    if code is None and status in SUCCESSES:
-        holders = (outer, outer.get("error"), _get(outer.get("data"), "error"))
-        number = next(filter(None, map(_get_status, holders)), None)
-        code = None if number is None else str(number)
+        body = body if inner is None or source_from_type else inner
+    code = _first_code(body)
+    if code is None and status in SUCCESS_STATUSES:
+        objects = (body, body.get("error"), _get(body.get("data"), "error"))
+        error_status = next(filter(None, map(_get_error_status, objects)), None)
+        code = None if error_status is None else str(error_status)
     return ErrorDetails(
-        _first_text(outer),
+        _first_message(body),
         code,
-        _find_source(status, outer),
+        _find_source(status, body),
         text_headers(document.get("headers") or document.get("response_headers")),
     )
 
 
 def unparsable_response_error(
-    text: str, headers: Mapping[str, str], token: str = ""
+    content: str, headers: Mapping[str, str], token: str = ""
 ) -> InvalidResponseError:
-    """The error for a success whose body is not JSON."""
-    said = to_plain_text(text, token)
+    """Return the error for a response with a success status whose body is not JSON."""
+    text = to_plain_text(content, token)
     return InvalidResponseError(
-        f"A successful answer is not JSON: {said}" if said else "A successful answer is empty.",
-        hint="Something between here and xAI answered in its place; check base_url and proxies.",
+        f"The response is not JSON: {text}" if text else "The response is empty.",
+        hint="A proxy or another server may have responded. Check base_url and proxy.",
         source="unknown",
         request_id=headers.get("x-request-id"),
-        body=said,
+        body=text,
     ).redact_token(token)
 
 
 def to_plain_text(text: str, token: str = "") -> str:
-    """A text for people: tags removed if it is HTML, white space folded, redacted, cut short."""
+    """Remove HTML tags, collapse white space, redact and truncate a string."""
     text = excerpt(text, token)
     if _LOOKS_LIKE_HTML.match(text):
         text = html.unescape(_TAG.sub(" ", text))
@@ -374,7 +404,7 @@ def to_plain_text(text: str, token: str = "") -> str:
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the headers ask; None without a usable figure."""
+    """Return the seconds of ``Retry-After-Ms`` or ``Retry-After``; None if absent or invalid."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             seconds = float(headers[name]) * unit
@@ -387,11 +417,11 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _seconds_between(moment: str, now: str) -> float:
-    """Seconds between two HTTP dates; the answer's own date spares us a clock."""
+def _seconds_between(retry_after: str, date: str) -> float:
+    """Return the seconds from ``Date`` to ``Retry-After``; infinity if one is invalid."""
     try:
-        return (parsedate_to_datetime(moment) - parsedate_to_datetime(now)).total_seconds()
-    # A date that is none, lacks parts, or is out of range: the parser has an exception for each.
+        return (parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)).total_seconds()
+    # The parser raises different exceptions for invalid, incomplete and out of range dates.
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return float("inf")
 
@@ -399,35 +429,35 @@ def _seconds_between(moment: str, now: str) -> float:
 def _select_headers(headers: Mapping[str, str], token: str) -> dict[str, str]:
     return {
         name: excerpt(headers[name], token, limit=MAX_TEXT)
-        for name in _KNOWN_HEADERS
+        for name in _ERROR_HEADERS
         if name in headers
     }
 
 
-def _matches(rule: Rule, status: int, reading: ErrorDetails) -> bool:
+def _matches(rule: ErrorRule, status: int, details: ErrorDetails) -> bool:
     return (
         status in rule.statuses
-        and rule.source in (None, reading.source)
-        and re.search(rule.text, reading.text, re.IGNORECASE) is not None
+        and rule.source in (None, details.source)
+        and re.search(rule.pattern, details.text, re.IGNORECASE) is not None
     )
 
 
-def _class_from_status_or_code(status: int, reading: ErrorDetails) -> type[APIStatusError]:
-    if status in SUCCESSES and re.fullmatch("[45][0-9]{2}", reading.code or ""):
-        status = int(reading.code or 0)
-    if status in BY_STATUS:
-        return BY_STATUS[status]
-    if status in _NOT_SERVED:
+def _class_from_status_or_code(status: int, code: str | None) -> type[APIStatusError]:
+    if status in SUCCESS_STATUSES and re.fullmatch("[45][0-9]{2}", code or ""):
+        status = int(code or 0)
+    if status in ERROR_CLASS_BY_STATUS:
+        return ERROR_CLASS_BY_STATUS[status]
+    if status in _BAD_REQUEST_STATUSES:
         return BadRequestError
-    for words, error in BY_CODE if status in SUCCESSES else ():
-        if re.search(words, reading.code or "", re.IGNORECASE):
-            return error
+    for pattern, error_class in ERROR_CLASS_BY_CODE if status in SUCCESS_STATUSES else ():
+        if re.search(pattern, code or "", re.IGNORECASE):
+            return error_class
     return InternalServerError
 
 
-def _first_text(document: Mapping[str, Any]) -> str:
-    error, data, first = document.get("error"), document.get("data"), _first_of_several(document)
-    places = (
+def _first_message(document: Mapping[str, Any]) -> str:
+    error, data, first = document.get("error"), document.get("data"), _first_of_list(document)
+    candidates = (
         _get(_get(error, "error"), "message"),
         _get(error, "error"),
         _get(error, "message"),
@@ -439,37 +469,37 @@ def _first_text(document: Mapping[str, Any]) -> str:
         _get(first, "msg"),
         _get(first, "detail"),
         first,
-        # Problem details of RFC 9457, and what FastAPI sends.
+        # Problem details of RFC 9457, and FastAPI's errors.
         document.get("detail"),
         document.get("title"),
     )
     return next(
-        (to_plain_text(text) for text in places if isinstance(text, str) and text.strip()), ""
+        (to_plain_text(text) for text in candidates if isinstance(text, str) and text.strip()), ""
     )
 
 
-def _first_of_several(document: Mapping[str, Any]) -> Any:
-    """The first entry where a body lists its errors."""
-    lists = (document.get(field) for field in ("errors", "error", "message", "detail"))
-    entries = next((found for found in lists if isinstance(found, list) and found), None)
-    return entries[0] if entries else None
+def _first_of_list(document: Mapping[str, Any]) -> Any:
+    """Return the first error of a body with a list of errors."""
+    values = (document.get(key) for key in ("errors", "error", "message", "detail"))
+    errors = next((value for value in values if isinstance(value, list) and value), None)
+    return errors[0] if errors else None
 
 
 def _first_code(document: Mapping[str, Any]) -> str | None:
     error, data = document.get("error"), document.get("data")
-    places = (
+    candidates = (
         _get(_get(error, "error"), "code"),
         _get(error, "code"),
         _get(_get(data, "error"), "code"),
         _get(data, "code"),
         document.get("code"),
-        _get(_first_of_several(document), "code"),
-        # The messages form has a type in the place of a code.
+        _get(_first_of_list(document), "code"),
+        # The Messages API has a type instead of a code.
         _get(_get(error, "error"), "type"),
         _get(error, "type"),
         document.get("type") if _is_error_type(document.get("type")) else None,
     )
-    return next((code for code in places if isinstance(code, str) and code), None)
+    return next((code for code in candidates if isinstance(code, str) and code), None)
 
 
 def _find_source(status: int, document: Mapping[str, Any]) -> ErrorSource:
@@ -477,11 +507,11 @@ def _find_source(status: int, document: Mapping[str, Any]) -> ErrorSource:
     if "headers" in document and error is not None:
         return "provider"
     if isinstance(inner := _get(document.get("data"), "error"), str | dict):
-        # A text is xAI's own form, an object the documented one, which anybody may have made.
+        # A string is xAI's format. Both xAI and the gateway may return an object.
         return "provider" if isinstance(inner, str) else "unknown"
     if "provider" not in document and error is not None:
         return "provider"
-    return "provider" if status in SUCCESSES else "gateway"
+    return "provider" if status in SUCCESS_STATUSES else "gateway"
 
 
 def _get(value: Any, key: str) -> Any:

@@ -30,15 +30,15 @@ from xai_lowcode.transport.exceptions import (
     map_stream_exception,
     strip_tracebacks,
 )
-from xai_lowcode.transport.rate_limit import rate_limiter_of, rebuild
+from xai_lowcode.transport.rate_limit import get_rate_limiter, rebuild_client
 from xai_lowcode.transport.request_builder import RequestBuilder
 from xai_lowcode.transport.response import (
     DONE,
     BodyLimits,
     abort_connection,
+    read_head,
     read_response,
     should_stream_body,
-    stream_started,
 )
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class AsyncAPIClient:
         self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return rebuild, (type(self), self.settings, rate_limiter_of(self.limits))
+        return rebuild_client, (type(self), self.settings, get_rate_limiter(self.limits))
 
     async def __aenter__(self) -> Self:
         return self
@@ -190,14 +190,14 @@ class AsyncAPIClient:
                     response = await transport.handle_async_request(request)
                 else:
                     client = self._http_client
-                    request, progress = self._builder.build_with(client, step, timeout)
+                    request, progress = self._builder.build_with_client(client, step, timeout)
                     response = await client.send(request, stream=True, follow_redirects=False)
                 is_stream = should_stream_body(step.call, response)
                 chunks = [] if is_stream else await _read_body(response, body_limits)
             if is_stream:
                 open_stream = response, body_limits, slot
                 slot = NO_SLOT
-                return stream_started(response), open_stream
+                return read_head(response), open_stream
             return read_response(response, b"".join(chunks), max_bytes), None
         except BaseException as exception:
             idempotent = step.call.endpoint.idempotent

@@ -1,4 +1,4 @@
-"""Configuration of the transport: TLS, proxies, limits, and transports for special cases."""
+"""Configuration of the transport: TLS, proxies, limits, and wrappers for other transports."""
 
 import os
 import random
@@ -18,17 +18,22 @@ from xai_lowcode.protocol.urls import UrlFormatSelector
 from xai_lowcode.redaction import RedactedStr
 from xai_lowcode.settings import Settings
 
-# The gateway closes idle connections after 5 s; a connection kept longer would be found closed.
+# The gateway closes idle connections after 5 s.
 KEEPALIVE_SECONDS = 4.0
 MAX_CONNECTIONS = 1000
-"""Connections of one client at one time; further calls wait for one."""
+"""Maximum number of concurrent connections of a client; further requests wait."""
 
-# anyio imports its backend, and the socket module the codec of host names, when they are needed.
+# Imported on first use: by this package, by anyio, and by the socket module for host names.
 import_before_fork("xai_lowcode.transport.pool", "anyio._backends._asyncio", "encodings.idna")
 
 
 def create_context(settings: Settings, *, rate_limited_by_framework: bool = False) -> CallContext:
-    """Return what the calls of a client with these settings share."""
+    """Return the call context of a client.
+
+    Args:
+        settings: The client's settings.
+        rate_limited_by_framework: See ``CallContext``.
+    """
     return CallContext(
         RetryPolicy(settings.max_retries, settings.deadline),
         UrlFormatSelector(settings.url_format, settings.parameter_names),
@@ -40,11 +45,11 @@ def create_context(settings: Settings, *, rate_limited_by_framework: bool = Fals
 
 
 class Proxy(NamedTuple):
-    """A proxy, as httpcore takes it.
+    """A proxy.
 
     Attributes:
         name: Host and port, for messages.
-        httpcore: An ``httpcore.Proxy``, credentials included.
+        httpcore: The ``httpcore.Proxy``, with credentials.
     """
 
     name: str
@@ -52,11 +57,11 @@ class Proxy(NamedTuple):
 
 
 class TransportConfig:
-    """What connections are made of, from settings.
+    """Configuration of a connection pool.
 
     Args:
-        settings: The client's settings: ``proxy`` and ``verify``.
-        max_connections: Connections at one time; further requests wait for one.
+        settings: The client's settings; ``proxy`` and ``verify`` are used.
+        max_connections: Maximum number of concurrent connections; further requests wait.
     """
 
     def __init__(self, settings: Settings, max_connections: int = MAX_CONNECTIONS) -> None:
@@ -66,14 +71,14 @@ class TransportConfig:
 
     @property
     def tls(self) -> ssl.SSLContext:
-        """The TLS context, shared by all clients with the same setting."""
+        """The TLS context, shared by all clients with the same ``verify``."""
         return tls_context(self._settings.verify)
 
     def proxy_for(self, origin: Any) -> Proxy | None:
-        """Return the proxy for an ``httpcore.Origin``; None to connect directly.
+        """Return the proxy for an ``httpcore.Origin``; None for a direct connection.
 
         Raises:
-            UsageError: An environment variable names a proxy that cannot be used.
+            UsageError: The proxy URL of an environment variable is invalid.
         """
         key = (origin.scheme, origin.host, origin.port)
         if key not in self._proxies:
@@ -86,8 +91,8 @@ class TransportConfig:
             url = environment_proxy(scheme.decode("ascii"), host.decode("ascii"), port)
         if url is None or not url.get_secret_value():
             return None
-        # httpcore takes long to import, and is not needed before a connection is made.
-        import httpcore  # noqa: PLC0415 - as the line above says
+        # httpcore is slow to import, and not needed before the first connection.
+        import httpcore  # noqa: PLC0415 - see above
 
         proxy = httpx.Proxy(url.get_secret_value())
         proxy_tls = self.tls if proxy.url.scheme == "https" else None
@@ -98,13 +103,13 @@ class TransportConfig:
 
 
 def environment_proxy(scheme: str, host: str, port: int) -> Any:
-    """Return the proxy that the environment names for an origin, as a secret; None for none.
+    """Return the proxy URL from the environment for an origin, as a secret; None for none.
 
-    ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are read as the standard
-    library does; on macOS and Windows that includes the system's settings.
+    ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are read with
+    ``urllib.request``, which also reads the system settings of macOS and Windows.
 
     Raises:
-        UsageError: The variable holds no URL of a proxy.
+        UsageError: The value of the variable is not a proxy URL.
     """
     proxies = getproxies()
     name = scheme if proxies.get(scheme) else "all"
@@ -118,9 +123,9 @@ def tls_context(verify: bool | str | os.PathLike[str] | ssl.SSLContext = True) -
     """Return the TLS context for a ``verify`` setting.
 
     Args:
-        verify: True for the default certificates or those of ``SSL_CERT_FILE`` and
-            ``SSL_CERT_DIR``, False for no verification, a file or directory of certificates, or a
-            context, which is used as it is.
+        verify: True for the default CA certificates or those of ``SSL_CERT_FILE`` and
+            ``SSL_CERT_DIR``, False for no verification, a file or directory of CA certificates, or
+            an ``ssl.SSLContext``, which is returned unchanged.
     """
     if isinstance(verify, ssl.SSLContext):
         return verify
@@ -131,49 +136,49 @@ def tls_context(verify: bool | str | os.PathLike[str] | ssl.SSLContext = True) -
 
 @lru_cache(maxsize=16)
 def _tls_context(verify: bool | str, *_environment: str | None) -> ssl.SSLContext:
-    # Making a context takes 10 to 20 ms.
+    # Creating a context takes 10 to 20 ms.
     if isinstance(verify, bool):
         return httpx.create_ssl_context(verify=verify)
-    if os.path.isdir(verify):  # noqa: PTH112 - a string is all there is
+    if os.path.isdir(verify):  # noqa: PTH112 - verify is a string
         return ssl.create_default_context(capath=verify)
     return ssl.create_default_context(cafile=verify)
 
 
 class TargetTransport(httpx.BaseTransport):
-    """Puts the request target with the token into the URL, for transports that are not httpx's own.
+    """Wraps a transport that builds its request from the string of the URL.
 
-    Needed around transports that build the request from the text of its URL, for instance WSGI or
-    mock transports. What records or logs at their level sees the token.
+    Puts the request target, with the token, into the URL. Needed for WSGI, mock and other
+    transports that are not httpx's own. The wrapped transport, and what it logs, has the token.
 
     Example:
         >>> http_client = httpx.Client(transport=TargetTransport(httpx.MockTransport(print)))
     """
 
-    def __init__(self, inner: httpx.BaseTransport) -> None:
-        self._inner = inner
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request with its target in the URL."""
-        return self._inner.handle_request(_with_target_in_url(request))
+        """Send the request with the token in its URL."""
+        return self._transport.handle_request(_with_target_in_url(request))
 
     def close(self) -> None:
-        """Close the inner transport."""
-        self._inner.close()
+        """Close the wrapped transport."""
+        self._transport.close()
 
 
 class AsyncTargetTransport(httpx.AsyncBaseTransport):
-    """The same for async transports, for instance httpx-aiohttp's or ASGI's."""
+    """The same for async transports, such as httpx-aiohttp's or ASGI's."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
-        self._inner = inner
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request with its target in the URL."""
-        return await self._inner.handle_async_request(_with_target_in_url(request))
+        """Send the request with the token in its URL."""
+        return await self._transport.handle_async_request(_with_target_in_url(request))
 
     async def aclose(self) -> None:
-        """Close the inner transport."""
-        await self._inner.aclose()
+        """Close the wrapped transport."""
+        await self._transport.aclose()
 
 
 def _with_target_in_url(request: httpx.Request) -> httpx.Request:

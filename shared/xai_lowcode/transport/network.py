@@ -1,8 +1,8 @@
-"""Network backends for httpcore that record how far a request has come on its connection.
+"""Network backends for httpcore that record the progress of each request.
 
-Whether a failed request may be sent again depends on facts that exceptions do not carry: whether
-any of it was written, and whether any byte of a response came. Sockets, name resolution and TLS are
-httpcore's own.
+Whether a failed request is retried depends on whether any of it was written, and whether any byte
+of a response was received. httpcore's exceptions do not contain that. Sockets, name resolution and
+TLS are httpcore's own.
 """
 
 import ssl
@@ -17,19 +17,19 @@ from xai_lowcode.transport.request_progress import RequestProgress
 _SYNC_BACKEND = httpcore.SyncBackend()
 _ASYNC_BACKEND = httpcore.AnyIOBackend()
 
-# asyncio receives up to 256 KiB at a time, and anyio keeps what a smaller read leaves. Nothing may
-# be kept there: bytes after a response must show.
+# asyncio receives up to 256 KiB at a time, and anyio buffers what a smaller read leaves. It must
+# not buffer bytes after the end of a response: pool._has_unread_data would not detect them.
 _ASYNC_READ_SIZE = 256 * 1024
 
 _NO_REQUEST = RequestProgress("")
 
 
 class _Monitor:
-    """Keeps the progress of the request that uses a connection now.
+    """Records the progress of the request that uses a connection.
 
     Attributes:
-        progress: The request's progress.
-        stream: httpcore's stream of the connection, TLS included; None before it is connected.
+        progress: The progress of the current request.
+        stream: httpcore's network stream, with TLS if used; None before it is connected.
     """
 
     def __init__(self) -> None:
@@ -37,18 +37,18 @@ class _Monitor:
         self.stream: Any = None
         self._head: bytes | None = None
 
-    def to_write(self, buffer: bytes) -> bytes:
-        """Return what to write now: a request's head is held back until its body follows.
+    def merge_writes(self, buffer: bytes) -> bytes:
+        """Return what to write now: the head of a request is written together with its body.
 
-        httpcore writes them apart, which costs a system call and a packet. It ends each request
-        with an empty write at the latest, so no head is left behind.
+        httpcore writes them separately, which takes another system call and packet. Its last write
+        of each request is empty, so that a head without a body is written as well.
         """
         progress = self.progress
         if self._head is not None:
             buffer, self._head = self._head + buffer, None
             progress.sent, progress.bytes_received = True, 0
         elif not progress.sent and buffer.startswith(progress.method):
-            # Anything before it was said to a proxy.
+            # Earlier writes went to a proxy.
             self._head = buffer
             return b""
         return buffer
@@ -65,7 +65,7 @@ class MonitoredBackend(_Monitor, httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to a host, within the deadline of the request."""
+        """Open a TCP connection, within the deadline of the request."""
         timeout = self.progress.cap(timeout)
         stream = _SYNC_BACKEND.connect_tcp(host, port, timeout, local_address, socket_options)
         return _MonitoredStream(stream, self)
@@ -83,7 +83,7 @@ class _MonitoredStream(httpcore.NetworkStream):
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if buffer := self._monitor.to_write(buffer):
+        if buffer := self._monitor.merge_writes(buffer):
             progress = self._monitor.progress
             self._stream.write(buffer, progress.cap(timeout))
             progress.last_write = monotonic()
@@ -116,7 +116,7 @@ class AsyncMonitoredBackend(_Monitor, httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to a host, within the deadline of the request."""
+        """Open a TCP connection, within the deadline of the request."""
         timeout = self.progress.cap(timeout)
         stream = await _ASYNC_BACKEND.connect_tcp(
             host, port, timeout, local_address, socket_options
@@ -136,7 +136,7 @@ class _AsyncMonitoredStream(httpcore.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's signature
-        if buffer := self._monitor.to_write(buffer):
+        if buffer := self._monitor.merge_writes(buffer):
             progress = self._monitor.progress
             await self._stream.write(buffer, progress.cap(timeout))
             progress.last_write = monotonic()

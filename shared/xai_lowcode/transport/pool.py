@@ -1,8 +1,8 @@
-"""Connection pools: idle connections of each origin are kept on a stack.
+"""Connection pools with a stack of idle connections for each origin.
 
-httpcore's own pool looks at every connection for every request, so that many calls at once cost
-their square. Here a request takes the connection that was used last. Connections, proxies and TLS
-are httpcore's, and the transports are httpx's, so that what instruments httpx sees each request.
+httpcore's pool iterates over all connections for each request, which takes quadratic time for many
+concurrent requests. These pools reuse the connection that was used last. Connections, proxies and
+TLS are httpcore's; the transports are httpx's, so that instrumentation of httpx works.
 """
 
 import asyncio
@@ -23,24 +23,26 @@ from xai_lowcode.transport.config import KEEPALIVE_SECONDS, TransportConfig
 from xai_lowcode.transport.network import AsyncMonitoredBackend, MonitoredBackend
 from xai_lowcode.transport.request_progress import RequestProgress
 
-# A stream says that it is complete before its last bytes come. Waiting for them takes less than a
-# new connection.
+# The terminal event of a stream comes before the last bytes of the response. Waiting for them is
+# faster than opening a new connection.
 DRAIN_TIMEOUT = 0.02
 MAX_DRAIN_BYTES = 1 << 16
 
-_FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
+_POOL_TIMEOUT_MESSAGE = "Timed out waiting for a free connection."
+
+_NETWORK_ERRORS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 
 
 class _Connection:
-    """A connection of httpcore's, direct or through a proxy, with its monitor.
+    """An httpcore connection, direct or through a proxy.
 
     Attributes:
-        http: The connection.
+        http: The httpcore connection.
         monitor: Its network backend.
-        origin: Scheme, host and port that it leads to.
-        proxy: Host and port of its proxy; None for none.
-        generation: The pool's generation in which it was opened.
-        expires: Monotonic time at which it is no longer reused.
+        origin: Scheme, host and port of the server.
+        proxy: Host and port of the proxy; None for none.
+        generation: The generation of the pool when it was opened.
+        expires: Monotonic time after which it is not reused.
     """
 
     __slots__ = ("expires", "generation", "http", "monitor", "origin", "proxy")
@@ -51,7 +53,7 @@ class _Connection:
 
 
 class _Pool:
-    """What both pools share: idle connections, those in use, and how many there may be."""
+    """Base class of the pools: the idle connections, and those in use."""
 
     _factory: Any
     _backend: Any
@@ -62,13 +64,13 @@ class _Pool:
         self._config, self._slots = config, slots
         self._idle: dict[Any, deque[_Connection]] = {}
         self._in_use: set[_Connection] = set()
-        # A connection of an earlier generation is not kept: close_idle was called since.
+        # close_idle starts a new generation. Connections of earlier ones are closed after use.
         self._generation = 0
         self._process = os.getpid()
 
     def _connect(self, request: httpcore.Request) -> _Connection:
-        """Take the connection that was used last, or make a new one."""
-        origin, reused = _key(request.url.origin), True
+        """Return the idle connection that was used last, or a new one."""
+        origin, reused = _origin_key(request.url.origin), True
         idle = self._idle.get(origin, ())
         while True:
             try:
@@ -96,10 +98,10 @@ class _Pool:
             network_backend=monitor,
         )
         http, name = factory.create_connection(origin), proxy and proxy.name
-        return _Connection(http, monitor, _key(origin), name, self._generation)
+        return _Connection(http, monitor, _origin_key(origin), name, self._generation)
 
     def release(self, connection: _Connection) -> None:
-        """Keep a connection for another request if it can be reused; else close it."""
+        """Return a connection to the pool, or close it if it cannot be reused."""
         if not self._is_reusable(connection):
             self.discard(connection)
             return
@@ -107,13 +109,13 @@ class _Pool:
         idle, now = self._idle.setdefault(connection.origin, deque()), monotonic()
         connection.expires = now + KEEPALIVE_SECONDS
         idle.append(connection)
-        with suppress(IndexError):  # another thread may take it first
+        with suppress(IndexError):  # another thread took it
             while idle[0].expires < now:
                 self._close(idle.popleft())
         self._slots.release()
 
     def _is_reusable(self, connection: _Connection) -> bool:
-        """Return whether the response was complete, and nothing was received after it."""
+        """Return whether the response was read to its end, and no bytes followed it."""
         return (
             connection.generation == self._generation
             and connection.http.is_idle()
@@ -131,10 +133,9 @@ class _Pool:
             self._slots.release()
 
     def _discard_failed(self, connection: _Connection | None, error: BaseException) -> None:
-        """Close a connection whose request failed, and the idle ones if it was found closed.
+        """Close a connection whose request failed, and the idle ones if it was stale.
 
-        What closed it, a server that restarts, has closed the others too: the repeat needs a fresh
-        one.
+        A server that restarts has closed the idle ones as well, and the retry needs a new one.
         """
         self.discard(connection)
         if connection is None or not isinstance(
@@ -144,12 +145,12 @@ class _Pool:
         progress = connection.monitor.progress
         if progress.connection_reused and not progress.bytes_received:
             idle = self._idle.get(connection.origin, deque())
-            with suppress(IndexError):  # another thread may take the last one
+            with suppress(IndexError):  # another thread took the last one
                 while idle:
                     self._close(idle.pop())
 
     def close_idle(self) -> None:
-        """Close the idle connections; those in use are closed when their responses are.
+        """Close the idle connections. Those in use are closed with their responses.
 
         A forked child closes nothing: the connections are its parent's.
         """
@@ -166,7 +167,7 @@ class _Pool:
 
 
 class ConnectionPool(_Pool):
-    """The connections of one sync client, for threads; takes the place of httpcore's pool."""
+    """Thread-safe connection pool of a sync client, with the interface of httpcore's pool."""
 
     _factory, _backend = httpcore.ConnectionPool, MonitoredBackend
 
@@ -176,7 +177,7 @@ class ConnectionPool(_Pool):
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
         """Send a request on an idle connection, opening one if needed."""
         if not self._slots.acquire(timeout=_pool_timeout(request)):
-            raise httpcore.PoolTimeout("No connection became free in time.")
+            raise httpcore.PoolTimeout(_POOL_TIMEOUT_MESSAGE)
         connection = None
         try:
             connection = self._connect(request)
@@ -184,7 +185,7 @@ class ConnectionPool(_Pool):
         except BaseException as error:
             self._discard_failed(connection, error)
             raise
-        return _response(response, _Body(response.stream, connection, self))
+        return _with_body(response, _ResponseBody(response.stream, connection, self))
 
     @staticmethod
     def _close_stream(stream: Any) -> None:
@@ -192,7 +193,7 @@ class ConnectionPool(_Pool):
 
     @staticmethod
     def _has_unread_tls(stream: Any) -> bool:
-        """Return whether TLS in memory, as through a proxy that speaks TLS, holds more."""
+        """Return whether TLS over TLS, as through an https proxy, has buffered data."""
         ssl_object = stream.get_extra_info("ssl_object")
         if not isinstance(ssl_object, ssl.SSLObject):
             return False
@@ -208,7 +209,7 @@ class ConnectionPool(_Pool):
 
 
 class AsyncConnectionPool(_Pool):
-    """The connections of one async client in one event loop; see ``ConnectionPool``."""
+    """Connection pool of an async client in one event loop; see ``ConnectionPool``."""
 
     _factory, _backend = httpcore.AsyncConnectionPool, AsyncMonitoredBackend
 
@@ -222,7 +223,7 @@ class AsyncConnectionPool(_Pool):
                 async with asyncio.timeout(_pool_timeout(request)):
                     await self._slots.acquire()
             except TimeoutError:
-                raise httpcore.PoolTimeout("No connection became free in time.") from None
+                raise httpcore.PoolTimeout(_POOL_TIMEOUT_MESSAGE) from None
         else:
             await self._slots.acquire()
         connection = None
@@ -232,42 +233,42 @@ class AsyncConnectionPool(_Pool):
         except BaseException as error:
             self._discard_failed(connection, error)
             raise
-        return _response(response, _AsyncBody(response.stream, connection, self))
+        return _with_body(response, _AsyncResponseBody(response.stream, connection, self))
 
     @staticmethod
     def _close_stream(stream: Any) -> None:
-        # Nothing is awaited, since generators that are closed must not.
-        with suppress(Exception):  # whatever it says: it is not used again
+        # Without await: async generators must not await while they are closed.
+        with suppress(Exception):  # the stream is not used again
             _run_until_blocked(stream.aclose())
 
     @staticmethod
     def _has_unread_tls(stream: Any) -> bool:
-        """Return whether asyncio has received more than was decrypted.
+        """Return whether asyncio has received TLS records that are not decrypted yet.
 
-        It decrypts in memory, one record at a time; the socket does not show the other records.
+        asyncio decrypts one record at a time, and buffers the others.
         """
         if not isinstance(stream.get_extra_info("ssl_object"), ssl.SSLObject):
             return False
         unread: list[bytes] = []
 
         async def read() -> None:
-            with suppress(Exception):  # a connection that fails is not reused either
+            with suppress(Exception):  # a connection that fails is not reused
                 unread.append(await stream.read(1))
 
         return _run_until_blocked(read()) or bool(unread)
 
     async def aclose(self) -> None:
-        """Close all connections, those in use included: the event loop is about to end."""
+        """Close all connections, including those in use, before the event loop ends."""
         self.close_idle()
         if self._process == os.getpid():
             for connection in self._in_use:
                 self._close(connection)
-        # The loop closes the sockets in its next iteration.
+        # The event loop closes the sockets in its next iteration.
         await asyncio.sleep(0)
 
 
-class _Body:
-    """The body of a response; its connection can be reused after it was closed."""
+class _ResponseBody:
+    """The body of a response. Closing it releases the connection."""
 
     def __init__(self, stream: Any, connection: _Connection, pool: ConnectionPool) -> None:
         self._stream, self._connection, self._pool = stream, connection, pool
@@ -279,7 +280,7 @@ class _Body:
         return self._chunks  # type: ignore[no-any-return]  # httpcore's stream is Any here
 
     def close(self) -> None:
-        """Read the rest if it comes at once, then release the connection."""
+        """Read the rest if it arrives at once, then release the connection."""
         if not self._closed:
             try:
                 self._drain()
@@ -287,7 +288,7 @@ class _Body:
                 self.abort()
 
     def abort(self) -> None:
-        """Release the connection, which is closed unless the response was read to its end."""
+        """Release the connection. It is closed unless the response was read to its end."""
         if self._closed:
             return
         self._closed = True
@@ -299,15 +300,15 @@ class _Body:
     def _drain(self) -> None:
         self._connection.monitor.progress.deadline = monotonic() + DRAIN_TIMEOUT
         size = 0
-        with suppress(*_FAILURES):
+        with suppress(*_NETWORK_ERRORS):
             for chunk in self._chunks or ():
                 size += len(chunk)
                 if size > MAX_DRAIN_BYTES:
                     return
 
 
-class _AsyncBody:
-    """The body of a response; see ``_Body``."""
+class _AsyncResponseBody:
+    """The body of a response; see ``_ResponseBody``."""
 
     def __init__(self, stream: Any, connection: _Connection, pool: AsyncConnectionPool) -> None:
         self._stream, self._connection, self._pool = stream, connection, pool
@@ -319,7 +320,7 @@ class _AsyncBody:
         return self._chunks  # type: ignore[no-any-return]  # httpcore's stream is Any here
 
     async def aclose(self) -> None:
-        """Read the rest if it comes at once, then release the connection."""
+        """Read the rest if it arrives at once, then release the connection."""
         if self._closed:
             return
         self._closed = True
@@ -339,12 +340,12 @@ class _AsyncBody:
     async def _drain(self) -> None:
         self._connection.monitor.progress.deadline = monotonic() + DRAIN_TIMEOUT
         size = 0
-        with suppress(*_FAILURES):
+        with suppress(*_NETWORK_ERRORS):
             async for chunk in self._chunks:
                 size += len(chunk)
                 if size > MAX_DRAIN_BYTES:
                     break
-            # Left to the garbage collector, it would be closed by a task of its own.
+            # Otherwise the event loop would close it in a task when it is garbage collected.
             await self._chunks.aclose()
 
 
@@ -352,7 +353,7 @@ class PooledTransport(httpx.HTTPTransport):
     """httpx's transport over a ``ConnectionPool``."""
 
     def __init__(self, config: TransportConfig) -> None:
-        # All that httpx's own constructor does is to make a pool.
+        # httpx's constructor only creates a pool.
         self._pool: Any = ConnectionPool(config)
 
 
@@ -361,31 +362,31 @@ class AsyncPooledTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, config: TransportConfig) -> None:
         self._pool: Any = AsyncConnectionPool(config)
-        self._keeper: Any = None
+        self._closer: Any = None
 
     async def close_with(self, owner: Any) -> None:
-        """Have all connections closed when the running event loop ends, or the owner is collected.
+        """Close all connections when the event loop ends, or the owner is garbage collected.
 
-        A loop that ends (as ``asyncio.run``'s does) closes the async generators begun on it.
+        ``asyncio.run`` closes the async generators of its event loop; ``_closer`` is one of them.
         """
-        finalizer = weakref.finalize(owner, _close_soon, asyncio.get_running_loop(), self)
-        # At the end of the interpreter no loop runs.
+        finalizer = weakref.finalize(owner, _schedule_close, asyncio.get_running_loop(), self)
+        # No event loop runs at interpreter exit.
         finalizer.atexit = False
-        self._keeper = _keep(self._pool, finalizer)
-        await anext(self._keeper)
+        self._closer = _close_when_closed(self._pool, finalizer)
+        await anext(self._closer)
 
     def close_all(self) -> None:
-        """Close all connections at once, those in use included."""
-        _run_until_blocked(self._keeper.aclose())
+        """Close all connections, including those in use, without awaiting anything."""
+        _run_until_blocked(self._closer.aclose())
 
     async def close_idle(self) -> None:
-        """Close the idle connections; those in use are closed when their responses are."""
+        """Close the idle connections. Those in use are closed with their responses."""
         self._pool.close_idle()
-        # The loop closes the sockets in its next iteration.
+        # The event loop closes the sockets in its next iteration.
         await asyncio.sleep(0)
 
 
-async def _keep(pool: AsyncConnectionPool, finalizer: Any) -> AsyncIterator[None]:
+async def _close_when_closed(pool: AsyncConnectionPool, finalizer: Any) -> AsyncIterator[None]:
     try:
         yield
     finally:
@@ -393,13 +394,13 @@ async def _keep(pool: AsyncConnectionPool, finalizer: Any) -> AsyncIterator[None
         await pool.aclose()
 
 
-def _close_soon(loop: asyncio.AbstractEventLoop, transport: AsyncPooledTransport) -> None:
+def _schedule_close(loop: asyncio.AbstractEventLoop, transport: AsyncPooledTransport) -> None:
     # The garbage collector may run in another thread.
-    with suppress(RuntimeError):  # the loop was closed
+    with suppress(RuntimeError):  # the event loop is closed
         loop.call_soon_threadsafe(transport.close_all)
 
 
-def _key(origin: Any) -> tuple[Any, ...]:
+def _origin_key(origin: Any) -> tuple[Any, ...]:
     return origin.scheme, origin.host, origin.port
 
 
@@ -408,7 +409,7 @@ def _pool_timeout(request: httpcore.Request) -> float | None:
     return timeout
 
 
-def _response(response: httpcore.Response, body: Any) -> httpcore.Response:
+def _with_body(response: httpcore.Response, body: Any) -> httpcore.Response:
     extensions = {**response.extensions, "abort": body.abort}
     return httpcore.Response(
         response.status, headers=response.headers, content=body, extensions=extensions
@@ -418,19 +419,19 @@ def _response(response: httpcore.Response, body: Any) -> httpcore.Response:
 def _has_unread_data(http: Any) -> bool:
     """Return whether bytes were received after the end of the response.
 
-    h11 keeps them, and would take them for the next response. httpcore does not say so; the names
-    of its attributes are guarded by a test on its oldest and newest versions.
+    h11 buffers them, and would parse them as the next response. httpcore has no public attribute
+    for that; tests/distribution/test_foreign_internals.py checks the private ones.
     """
     while not hasattr(http, "_h11_state"):
-        http = http._connection  # noqa: SLF001 - a connection through a proxy holds another one
-    data, closed = http._h11_state.trailing_data  # noqa: SLF001 - as the docstring says
+        http = http._connection  # noqa: SLF001 - a connection through a proxy wraps another one
+    data, closed = http._h11_state.trailing_data  # noqa: SLF001 - see the docstring
     return bool(data) or closed
 
 
 def _run_until_blocked(coroutine: Coroutine[Any, Any, None]) -> bool:
-    """Run a coroutine until it ends, or waits for something; return whether it ended."""
+    """Run a coroutine until it ends or awaits a future; return whether it ended."""
     try:
-        while coroutine.send(None) is None:  # yielded to the event loop, waiting for nothing
+        while coroutine.send(None) is None:  # a bare yield to the event loop
             pass
     except StopIteration:
         return True

@@ -1,4 +1,4 @@
-"""The user's rate limiter, whoever made it: one form for LangChain's, LlamaIndex's and others."""
+"""Adapter for rate limiters with the interface of LangChain or of LlamaIndex."""
 
 import inspect
 import pickle
@@ -9,65 +9,79 @@ from typing import Any, TypeVar
 
 from xai_lowcode.errors import UsageError
 
-# How often a limiter that can be asked without waiting is asked, where a deadline must be kept.
-_LOOK_SECONDS = 0.02
-_NEEDED = (
-    "an object with acquire() and aacquire() is needed, such as LangChain's InMemoryRateLimiter,"
-    " or with acquire() and async_acquire(), as LlamaIndex has"
-)
+# Interval at which a rate limiter with acquire(blocking=False) is polled until a deadline.
+_POLL_INTERVAL = 0.02
 
 
 class RateLimiterAdapter:
-    """A rate limiter of any make, with the methods of LangChain's and of LlamaIndex's.
+    """Wraps a rate limiter; has the methods of LangChain's and of LlamaIndex's rate limiters.
 
-    Copies stand for the same limiter. In a pickle it goes along if it can; one that cannot is left
-    behind with a warning, since what it counted was this process alone.
+    A copy shares the wrapped rate limiter. Pickling includes it if it can be pickled; otherwise it
+    is omitted with a warning.
 
     Args:
-        wrapped: Has ``acquire()``, and ``aacquire()`` or ``async_acquire()``.
+        wrapped: An object with ``acquire()``, and ``aacquire()`` or ``async_acquire()``.
 
     Raises:
-        UsageError: It has not.
+        UsageError: A method is missing.
     """
 
-    __slots__ = ("_aacquire", "_aasks", "_acquire", "_asks", "wrapped")
+    __slots__ = (
+        "_aacquire",
+        "_aacquire_has_blocking",
+        "_acquire",
+        "_acquire_has_blocking",
+        "wrapped",
+    )
 
     def __init__(self, wrapped: Any) -> None:
         acquire = getattr(wrapped, "acquire", None)
         aacquire = getattr(wrapped, "aacquire", None) or getattr(wrapped, "async_acquire", None)
         if isinstance(wrapped, type) or not callable(acquire) or not callable(aacquire):
-            kind = wrapped.__name__ if isinstance(wrapped, type) else type(wrapped).__name__
-            raise UsageError(f"rate_limiter: {_NEEDED}, not {kind}.", field="rate_limiter")
+            name = wrapped.__name__ if isinstance(wrapped, type) else type(wrapped).__name__
+            raise UsageError(
+                f"rate_limiter: {name} is not a rate limiter."
+                " Pass an object with acquire() and aacquire(), such as LangChain's"
+                " InMemoryRateLimiter, or with acquire() and async_acquire(), as in LlamaIndex.",
+                field="rate_limiter",
+            )
         self.wrapped = wrapped
-        self._asks, self._aasks = _accepts_blocking(acquire), _accepts_blocking(aacquire)
-        self._acquire, self._aacquire = acquire, aacquire
+        self._acquire, self._acquire_has_blocking = acquire, _accepts_blocking(acquire)
+        self._aacquire, self._aacquire_has_blocking = aacquire, _accepts_blocking(aacquire)
 
     def acquire(self, *, blocking: bool = True) -> bool:
-        """Waits for leave; with ``blocking=False`` asks for it, if the limiter knows the word."""
-        leave = self._acquire(blocking=blocking) if self._asks else self._acquire()
-        return leave is not False
+        """Wait until the rate limiter permits a request; return whether it does.
+
+        Args:
+            blocking: False to return at once, if the rate limiter has this parameter.
+        """
+        options = {"blocking": blocking} if self._acquire_has_blocking else {}
+        return self._acquire(**options) is not False
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
-        """Waits for leave in a coroutine; see ``acquire``."""
-        leave = await (self._aacquire(blocking=blocking) if self._aasks else self._aacquire())
-        return leave is not False
+        """Wait until the rate limiter permits a request; see ``acquire``."""
+        options = {"blocking": blocking} if self._aacquire_has_blocking else {}
+        return await self._aacquire(**options) is not False
 
     async def async_acquire(self, num_tokens: int = 0) -> None:
-        """LlamaIndex's name for ``aacquire``."""
+        """Wait until the rate limiter permits a request: LlamaIndex's name for ``aacquire``."""
         del num_tokens
         await self.aacquire()
 
-    def acquire_by(self, end: float | None) -> bool:
-        """Waits for leave until a moment of the monotonic clock.
+    def acquire_by(self, deadline: float | None) -> bool:
+        """Wait until the rate limiter permits a request, or until a deadline.
 
-        A limiter that only knows how to wait is not interrupted.
+        A rate limiter whose ``acquire`` has no parameter ``blocking`` may exceed the deadline.
+
+        Args:
+            deadline: Monotonic time; None for no limit.
         """
-        if end is None or not self._asks:
+        if deadline is None or not self._acquire_has_blocking:
             return self.acquire()
         while not self.acquire(blocking=False):
-            if monotonic() >= end:
+            if monotonic() >= deadline:
                 return False
-            sleep(_LOOK_SECONDS)
+            sleep(_POLL_INTERVAL)
         return True
 
     def __copy__(self) -> "RateLimiterAdapter":
@@ -77,36 +91,34 @@ class RateLimiterAdapter:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        carried = picklable_or_none(self.wrapped)
-        return (type(None), ()) if carried is None else (RateLimiterAdapter, (carried,))
+        wrapped = picklable_or_none(self.wrapped)
+        return (type(None), ()) if wrapped is None else (RateLimiterAdapter, (wrapped,))
 
 
-def as_rate_limiter(wrapped: Any) -> RateLimiterAdapter | None:
-    """A rate limiter as this package takes it; None stays None.
+def as_rate_limiter(rate_limiter: Any) -> RateLimiterAdapter | None:
+    """Wrap a rate limiter unless it is wrapped already; return None for None.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a rate limiter.
     """
-    return (
-        wrapped
-        if wrapped is None or isinstance(wrapped, RateLimiterAdapter)
-        else RateLimiterAdapter(wrapped)
-    )
+    if rate_limiter is None or isinstance(rate_limiter, RateLimiterAdapter):
+        return rate_limiter
+    return RateLimiterAdapter(rate_limiter)
 
 
-def picklable_or_none(limiter: Any) -> Any:
-    """A limiter that can go into a pickle; None, with a warning, for one that cannot."""
+def picklable_or_none(rate_limiter: Any) -> Any:
+    """Return a rate limiter that can be pickled; for any other one warn and return None."""
     try:
-        pickle.dumps(limiter)
-    except Exception:  # noqa: BLE001 - objects of any kind refuse with errors of any kind
+        pickle.dumps(rate_limiter)
+    except Exception:  # noqa: BLE001 - pickling an object may raise anything
         warnings.warn(
-            f"rate_limiter: {type(limiter).__name__} counts within this process and cannot be"
-            " pickled: the copy goes without it. See docs/concurrency.md for one that is shared.",
+            f"rate_limiter: {type(rate_limiter).__name__} cannot be pickled, and is not part of the"
+            " copy. See docs/concurrency.md for a rate limiter that processes share.",
             UserWarning,
             stacklevel=3,
         )
         return None
-    return limiter
+    return rate_limiter
 
 
 def _accepts_blocking(acquire: Any) -> bool:
@@ -119,11 +131,13 @@ def _accepts_blocking(acquire: Any) -> bool:
 T = TypeVar("T")
 
 
-def rate_limiter_of(limits: Any) -> RateLimiterAdapter | None:
-    """Return the rate limiter of a client's limits, for its pickle."""
+def get_rate_limiter(limits: Any) -> RateLimiterAdapter | None:
+    """Return the rate limiter of a client's limits, for pickling the client."""
     return None if limits is None else limits.rate_limiter
 
 
-def rebuild(kind: Callable[..., T], settings: Any, rate_limiter: RateLimiterAdapter | None) -> T:
-    """Create a client from what is in its pickle."""
-    return kind(settings, rate_limiter=rate_limiter)
+def rebuild_client(
+    client_class: Callable[..., T], settings: Any, rate_limiter: RateLimiterAdapter | None
+) -> T:
+    """Create a client from its pickled state."""
+    return client_class(settings, rate_limiter=rate_limiter)

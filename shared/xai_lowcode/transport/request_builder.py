@@ -1,8 +1,8 @@
-"""Build httpx requests. The token is only in the request target, never in the text of a URL.
+"""Build httpx requests. The token is only in the request target, never in the string of a URL.
 
-The target is what is sent after the method: path and query. httpx takes it from ``URL.raw_path``,
-below everything that logs, prints or records URLs, and above proxies: a ``CONNECT`` names host and
-port only, and a proxy for plain http is asked for the absolute form.
+The request target is the path and query that follow the method. httpx reads it from
+``URL.raw_path``; what logs, prints or records URLs uses ``str(url)``. An http proxy receives the
+target as part of the absolute URL; an https tunnel (``CONNECT``) only receives host and port.
 """
 
 from functools import cache
@@ -22,15 +22,15 @@ _HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"xai-lowcode/{__version__}",
 }
-# Compression would hold back the chunks of a live stream.
+# Compression would delay the chunks of a stream.
 _STREAM_HEADERS = {**_HEADERS, "Accept": "text/event-stream", "Accept-Encoding": "identity"}
-_PLAIN, _STREAM = httpx.Headers(_HEADERS), httpx.Headers(_STREAM_HEADERS)
+_HTTPX_HEADERS, _HTTPX_STREAM_HEADERS = httpx.Headers(_HEADERS), httpx.Headers(_STREAM_HEADERS)
 
 _MAX_CACHED_URLS = 64
 
 
 class SecretTarget(bytes):
-    """A request target that holds the token: bytes to the wire, and no text."""
+    """A request target with the token; only its bytes contain it, not its string."""
 
     __slots__ = ()
 
@@ -40,17 +40,17 @@ class SecretTarget(bytes):
     __str__ = __repr__
 
     def decode(self, *_encoding: str) -> str:
-        """Return the path and query without the token, for whatever makes a text of a URL."""
+        """Return the path and query without the token."""
         path, _, query = bytes(self).decode("ascii").partition("?")
         fields = [field for field in query.split("&") if not field.startswith("api_token=")]
         return f"{path}?{'&'.join(fields)}" if fields else path
 
 
 class RequestBuilder:
-    """Builds the requests of one client.
+    """Builds the requests of a client.
 
     Args:
-        settings: Token, base URL and timeouts.
+        settings: The client's settings; token, base URL and timeouts are used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -65,7 +65,12 @@ class RequestBuilder:
     def build(
         self, step: SendRequest, timeout: float | None
     ) -> tuple[httpx.Request, RequestProgress]:
-        """Build a request for the package's own transports, and the record of its progress."""
+        """Build a request for ``PooledTransport``, and the object that records its progress.
+
+        Args:
+            step: The step.
+            timeout: Seconds for the request; None for no limit.
+        """
         call, endpoint = step.call, step.call.endpoint
         progress = RequestProgress(endpoint.method, timeout)
         progress.monitored = True
@@ -74,17 +79,23 @@ class RequestBuilder:
             endpoint.method,
             url,
             content=call.body,
-            headers=_STREAM if call.stream else _PLAIN,
+            headers=_HTTPX_STREAM_HEADERS if call.stream else _HTTPX_HEADERS,
             extensions={"timeout": self._cap_timeout(timeout), "progress": progress},
         )
-        # httpx made a URL of its own class of it.
+        # httpx.Request converts its URL to httpx.URL.
         request.url = url
         return request, progress
 
-    def build_with(
+    def build_with_client(
         self, client: Any, step: SendRequest, timeout: float | None
     ) -> tuple[Any, RequestProgress]:
-        """Build a request with a client of httpx's or httpx2's, which adds headers of its own."""
+        """Build a request with an httpx or httpx2 client, which adds its default headers.
+
+        Args:
+            client: The client.
+            step: The step.
+            timeout: Seconds for the request; None for no limit.
+        """
         call, endpoint = step.call, step.call.endpoint
         phases = self._cap_timeout(timeout)
         progress = RequestProgress(endpoint.method, timeout)
@@ -111,34 +122,34 @@ class RequestBuilder:
         url = self._urls.get((host, path, url_class))
         if url is None:
             url = self._build_url(host, path, url_class)
-            # Paths with ids are many and are not asked for twice.
+            # Paths with ids are rarely used again.
             if len(self._urls) < _MAX_CACHED_URLS:
                 self._urls[host, path, url_class] = url
         return url
 
     def _build_url(self, host: str, path: str, url_class: type) -> Any:
         base = self._bases[host]
-        whole = base.raw_path.rstrip(b"/").decode("ascii") + path
-        url = str(base.copy_with(raw_path=whole.encode("ascii")))
+        path = base.raw_path.rstrip(b"/").decode("ascii") + path
+        url = str(base.copy_with(raw_path=path.encode("ascii")))
         if host != "gateway":
             return url_class(url)
-        separator = "&" if "?" in whole else "?"
-        target = SecretTarget(f"{whole}{separator}api_token={self._token}", "ascii")
+        separator = "&" if "?" in path else "?"
+        target = SecretTarget(f"{path}{separator}api_token={self._token}", "ascii")
         return _secret_url_class(url_class)(url, target)
 
 
 @cache
 def _secret_url_class(url_class: Any) -> Any:
-    """Return a subclass of httpx's or httpx2's URL whose target holds the token, and no text."""
+    """Return a subclass of httpx's or httpx2's URL with the token in ``raw_path`` only."""
 
-    class SecretURL(url_class):  # type: ignore[misc]  # one of two classes
+    class SecretURL(url_class):  # type: ignore[misc]  # httpx.URL or httpx2.URL
         def __init__(self, url: str, target: SecretTarget) -> None:
             super().__init__(url)
             self._target = target
 
         @property
         def raw_path(self) -> bytes:
-            """The request target; its text has no token."""
+            """The request target."""
             return self._target
 
         def __reduce__(self) -> tuple[Any, ...]:

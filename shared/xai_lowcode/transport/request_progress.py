@@ -1,23 +1,27 @@
-"""How far a request has come on its connection: what a decision to send it again rests on."""
+"""Progress of a request on its connection, from which its retries are decided."""
 
 from time import monotonic
 
 # A timeout of 0 would make a socket non-blocking.
-_SHORTEST_TIMEOUT = 0.001
+_MIN_TIMEOUT = 0.001
 
 
 class RequestProgress:
-    """How far one request has come on its connection.
+    """Progress of one request on its connection.
+
+    Args:
+        method: The HTTP method.
+        timeout: Seconds from now until the deadline; None for no limit.
 
     Attributes:
-        method: The request's method and a space, with which its head begins.
-        deadline: Monotonic time at which reading and writing end; None for no limit.
-        monitored: Whether the connection keeps this record, unlike one of a client that was given.
+        method: The HTTP method and a space: the first bytes of the request.
+        deadline: Monotonic time at which reading and writing time out; None for no limit.
+        monitored: Whether the connection updates this object; False for a custom ``http_client``.
         proxy: Host and port of the proxy in use, for messages; None for none.
         connection_reused: Whether an earlier request used the connection.
-        sent: Whether any of the request was handed to the network.
+        sent: Whether any bytes of the request were written.
         last_write: Monotonic time of the last write.
-        bytes_received: Bytes of the response so far, its head included.
+        bytes_received: Bytes of the response received so far, including its head.
     """
 
     __slots__ = (
@@ -31,17 +35,17 @@ class RequestProgress:
         "sent",
     )
 
-    def __init__(self, method: str, within: float | None = None) -> None:
+    def __init__(self, method: str, timeout: float | None = None) -> None:
         self.method = method.encode("ascii") + b" "
-        self.deadline = None if within is None else monotonic() + within
+        self.deadline = None if timeout is None else monotonic() + timeout
         self.proxy: str | None = None
         self.monitored = self.connection_reused = self.sent = False
         self.last_write = 0.0
         self.bytes_received = 0
 
     def cap(self, timeout: float | None) -> float | None:
-        """Return the timeout, or the time left until the deadline if that is shorter."""
+        """Return the smaller one of a timeout and the seconds left until the deadline."""
         if self.deadline is None:
             return timeout
-        left = max(self.deadline - monotonic(), _SHORTEST_TIMEOUT)
-        return left if timeout is None else min(timeout, left)
+        remaining = max(self.deadline - monotonic(), _MIN_TIMEOUT)
+        return remaining if timeout is None else min(timeout, remaining)

@@ -1,4 +1,4 @@
-"""Read responses: which bodies are streamed, how they are decompressed, how much they may weigh."""
+"""Read responses: streaming, decompression and size limits."""
 
 import zlib
 from time import monotonic
@@ -11,57 +11,58 @@ _GZIP = zlib.MAX_WBITS | 16
 _RAW_DEFLATE = -zlib.MAX_WBITS
 
 DONE = True
-"""What the stream of a client is sent when the response is complete."""
+"""Sent into the stream of a client when the response is complete."""
 
 
 class BodyLimits:
-    """How much of one response may be read, and until when.
+    """Limits of the size of one response, and of the time to read it.
 
     Args:
-        max_bytes: Size of the decompressed body.
-        within: Seconds from now; None for no limit.
+        max_bytes: Maximum size of the body.
+        timeout: Seconds from now; None for no limit.
     """
 
-    __slots__ = ("_deadline", "_late", "_left", "_max_bytes", "_within")
+    __slots__ = ("_deadline", "_expired", "_max_bytes", "_remaining_bytes", "_timeout")
 
-    def __init__(self, max_bytes: int, within: float | None) -> None:
-        self._max_bytes = self._left = max_bytes
-        self._within = within
-        self._deadline = None if within is None else monotonic() + within
-        self._late = False
+    def __init__(self, max_bytes: int, timeout: float | None) -> None:
+        self._max_bytes = self._remaining_bytes = max_bytes
+        self._timeout = timeout
+        self._deadline = None if timeout is None else monotonic() + timeout
+        self._expired = False
 
     def check(self, chunk: bytes) -> None:
-        """Count a chunk.
+        """Check the limits after a chunk was received.
 
-        A chunk that is late may be the last one, and then the response is complete, and paid for.
+        One chunk after the deadline is accepted: it may be the last one, and the complete response
+        is billed.
 
         Raises:
-            APITimeoutError: The chunk before it came too late.
+            APITimeoutError: The previous chunk was received after the deadline.
             InvalidResponseError: The body is too large.
         """
-        self._left -= len(chunk)
-        if self._left < 0:
-            raise too_large(self._max_bytes)
+        self._remaining_bytes -= len(chunk)
+        if self._remaining_bytes < 0:
+            raise _response_too_large(self._max_bytes)
         if self._deadline is not None:
-            if self._late:
+            if self._expired:
                 raise APITimeoutError(
-                    f"The answer was not complete within {self._within:.3g} s.", request_sent=True
+                    f"The response timed out: it was not complete within {self._timeout:.3g} s.",
+                    request_sent=True,
                 )
-            self._late = monotonic() > self._deadline
+            self._expired = monotonic() > self._deadline
 
 
-def too_large(max_bytes: int) -> InvalidResponseError:
-    """Return the error for a body that is larger than allowed."""
+def _response_too_large(max_bytes: int) -> InvalidResponseError:
     return InvalidResponseError(
         f"The response is larger than max_response_bytes ({max_bytes} bytes).",
-        hint="Set max_response_bytes higher if a response of this size is expected.",
+        hint="Increase max_response_bytes if a response of this size is expected.",
     )
 
 
 def should_stream_body(call: Call[Any], response: Any) -> bool:
-    """Return whether the body is left to be read chunk by chunk.
+    """Return whether the body is read chunk by chunk.
 
-    JSON and HTML are read whole, and so is what comes compressed although it was not asked for.
+    JSON, HTML, and responses that are compressed although that was not requested, are read at once.
     """
     content_type = response.headers.get("content-type", "")
     return (
@@ -72,17 +73,21 @@ def should_stream_body(call: Call[Any], response: Any) -> bool:
     )
 
 
-def stream_started(response: Any) -> HTTPResponse:
-    """Return the head of a stream, whose body is unread."""
+def read_head(response: Any) -> HTTPResponse:
+    """Return the status and the headers of a stream whose body is unread."""
     return HTTPResponse(response.status_code, _headers(response), None)
 
 
 def read_response(response: Any, content: bytes, max_bytes: int) -> HTTPResponse:
-    """Return a whole response, decompressed.
+    """Return a complete response with its body decompressed.
+
+    Args:
+        response: The httpx response.
+        content: The body as it was received.
+        max_bytes: Maximum size of the decompressed body.
 
     Raises:
-        InvalidResponseError: It is compressed in a way that was not offered, is damaged, or larger
-            than ``max_bytes``.
+        InvalidResponseError: See ``decompress``.
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", ""}:
@@ -91,19 +96,20 @@ def read_response(response: Any, content: bytes, max_bytes: int) -> HTTPResponse
 
 
 def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
-    """Decompress a body, no further than ``max_bytes``.
+    """Decompress a body.
 
     Args:
         content: The body as it was received.
-        encoding: Its ``Content-Encoding``: ``gzip`` or ``deflate``, the ones that are offered.
-        max_bytes: Size of the decompressed body at most.
+        encoding: Its ``Content-Encoding``, ``gzip`` or ``deflate``.
+        max_bytes: Maximum size of the decompressed body. Decompression stops there.
 
     Raises:
-        InvalidResponseError: Another encoding, damaged content, or a larger body.
+        InvalidResponseError: The encoding was not requested, the content is corrupted or truncated,
+            or the decompressed body is too large.
     """
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise InvalidResponseError(
-            f"The response has the content encoding {encoding[:100]!r}, which was not asked for."
+            f"The response has the content encoding {encoding[:100]!r}, which was not requested."
         )
     windows = (zlib.MAX_WBITS, _RAW_DEFLATE) if encoding == "deflate" else (_GZIP,)
     for window_bits in windows:
@@ -114,15 +120,19 @@ def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
             reason = str(error)
             continue
         if len(decompressed) > max_bytes:
-            raise too_large(max_bytes)
+            raise _response_too_large(max_bytes)
         if decompressor.eof or not content:
             return decompressed
-        reason = "it ends too early"
+        reason = "it is truncated"
     raise InvalidResponseError(f"The response cannot be decompressed ({encoding}: {reason}).")
 
 
 def abort_connection(response: Any) -> bool:
-    """Close the connection of a response without waiting; return whether it is one of ours."""
+    """Close the connection of a response without awaiting anything, if it is of this package.
+
+    Returns:
+        Whether it was closed; False for a response of a custom ``http_client``.
+    """
     abort = response.extensions.get("abort")
     if abort is not None:
         abort()

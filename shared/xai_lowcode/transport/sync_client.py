@@ -29,15 +29,15 @@ from xai_lowcode.transport.exceptions import (
     map_stream_exception,
     strip_tracebacks,
 )
-from xai_lowcode.transport.rate_limit import rate_limiter_of, rebuild
+from xai_lowcode.transport.rate_limit import get_rate_limiter, rebuild_client
 from xai_lowcode.transport.request_builder import RequestBuilder
 from xai_lowcode.transport.response import (
     DONE,
     BodyLimits,
     abort_connection,
+    read_head,
     read_response,
     should_stream_body,
-    stream_started,
 )
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class SyncAPIClient:
         self._transports: dict[int, tuple[Any, weakref.finalize[Any, Any]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return rebuild, (type(self), self.settings, rate_limiter_of(self.limits))
+        return rebuild_client, (type(self), self.settings, get_rate_limiter(self.limits))
 
     def __enter__(self) -> Self:
         return self
@@ -210,12 +210,14 @@ class SyncAPIClient:
                 request, progress = self._builder.build(step, timeout)
                 response = transport.handle_request(request)
             else:
-                request, progress = self._builder.build_with(self._http_client, step, timeout)
+                request, progress = self._builder.build_with_client(
+                    self._http_client, step, timeout
+                )
                 response = self._http_client.send(request, stream=True, follow_redirects=False)
             if should_stream_body(step.call, response):
                 open_stream = response, body_limits, slot
                 slot = NO_SLOT
-                return stream_started(response), open_stream
+                return read_head(response), open_stream
             chunks = _read_body(response, body_limits)
             return read_response(response, b"".join(chunks), max_bytes), None
         except BaseException as exception:

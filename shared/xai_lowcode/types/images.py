@@ -1,11 +1,13 @@
 """Requests of ``/v1/images/generations`` and the images that it returns."""
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from html import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from xai_lowcode._internal.short_repr import truncate
 from xai_lowcode.errors import InvalidResponseError, UsageError, describe_value
@@ -15,6 +17,91 @@ DEFAULT_IMAGE_MODEL = "grok-imagine-image"
 MAX_IMAGES = 10
 
 ImageFormat = Literal["url", "b64_json"]
+AspectRatio = Literal[
+    "1:1",
+    "3:4",
+    "4:3",
+    "9:16",
+    "16:9",
+    "2:3",
+    "3:2",
+    "9:19.5",
+    "19.5:9",
+    "9:20",
+    "20:9",
+    "1:2",
+    "2:1",
+    "21:9",
+    "5:2",
+    "auto",
+]
+Resolution = Literal["1k", "1.5k", "2k"]
+Quality = Literal["low", "medium", "auto"]
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "aspect_ratio": get_args(AspectRatio),
+    "resolution": get_args(Resolution),
+    "quality": get_args(Quality),
+}
+
+_SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
+# The shorter side of an image in pixels, by resolution.
+_SIDES: Mapping[Resolution, int] = {"1k": 1024, "1.5k": 1536, "2k": 2048}
+# 1792x1024 (1.75) is 16:9 (1.78); 1000x900 is no ratio of the list.
+_RATIO_TOLERANCE = 0.03
+
+
+def check_image_choice(name: str, value: Any) -> Any:
+    """Return the value of ``aspect_ratio``, ``resolution`` or ``quality``.
+
+    Raises:
+        UsageError: xAI does not document the value.
+    """
+    choices = _CHOICES[name]
+    if value is None or (isinstance(value, str) and value in choices):
+        return value
+    raise UsageError(
+        f"{name}: must be one of {', '.join(choices)}, not {describe_value(value)}.",
+        field=name,
+        hint="A value that is not in this list can be sent in extra_body (ImageRequest: extra).",
+    )
+
+
+def parse_size(size: Any) -> dict[str, Any]:
+    """Return the aspect ratio and the resolution of a ``size`` of OpenAI's.
+
+    xAI rejects ``size``. Sizes below ``"1k"`` are ``"1k"``, the smallest resolution.
+
+    Raises:
+        UsageError: No aspect ratio or no resolution is near.
+
+    Example:
+        >>> parse_size("1792x1024"), parse_size("auto")
+        ({'aspect_ratio': '16:9', 'resolution': '1k'}, {'aspect_ratio': 'auto'})
+    """
+    if size == "auto":
+        return {"aspect_ratio": "auto"}
+    match = _SIZE.fullmatch(size) if isinstance(size, str) else None
+    if match is not None:
+        width, height = map(int, match.groups())
+        ratio = min(_RATIOS, key=lambda name: _distance(name, width / height))
+        side = min(width, height)
+        resolution = min(_SIDES, key=lambda name: abs(_SIDES[name] - side))
+        if _distance(ratio, width / height) <= _RATIO_TOLERANCE and side <= max(_SIDES.values()):
+            return {"aspect_ratio": ratio, "resolution": resolution}
+    raise UsageError(
+        f"size: {describe_value(size)} has no equivalent in xAI's API.",
+        field="size",
+        hint="Use aspect_ratio, for instance '16:9', and resolution, for instance '2k'.",
+    )
+
+
+_RATIOS = tuple(name for name in get_args(AspectRatio) if name != "auto")
+
+
+def _distance(ratio: str, value: float) -> float:
+    width, height = map(float, ratio.split(":"))
+    return abs(math.log(width / height / value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +113,10 @@ class ImageRequest:
         model: Name of the image model.
         n: Number of images, 1 to 10.
         aspect_ratio: ``"1:1"``, ``"16:9"``, ``"auto"`` and others.
-        resolution: ``"1k"`` or ``"2k"``.
+        resolution: ``"1k"`` or ``"2k"``; some models also ``"1.5k"``.
+        quality: ``"low"``, ``"medium"`` or ``"auto"``, for models that have a choice.
         response_format: ``"url"`` for temporary URLs, ``"b64_json"`` for the image data.
+        user: An id of the end user, for abuse detection.
         extra: Additional fields of the request body, sent unchanged.
 
     Raises:
@@ -37,9 +126,11 @@ class ImageRequest:
     prompt: str
     model: str = DEFAULT_IMAGE_MODEL
     n: int = 1
-    aspect_ratio: str | None = None
-    resolution: str | None = None
+    aspect_ratio: AspectRatio | None = None
+    resolution: Resolution | None = None
+    quality: Quality | None = None
     response_format: ImageFormat = "url"
+    user: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,6 +149,12 @@ class ImageRequest:
                 f" {describe_value(self.response_format)}.",
                 field="response_format",
             )
+        for name in _CHOICES:
+            check_image_choice(name, getattr(self, name))
+        if self.user is not None and not isinstance(self.user, str):
+            raise UsageError(
+                f"user: must be a string, not {describe_value(self.user)}.", field="user"
+            )
 
     def render(self) -> dict[str, Any]:
         """Return the request body."""
@@ -67,11 +164,46 @@ class ImageRequest:
             "n": self.n,
             "response_format": self.response_format,
         }
-        if self.aspect_ratio is not None:
-            body["aspect_ratio"] = self.aspect_ratio
-        if self.resolution is not None:
-            body["resolution"] = self.resolution
-        return {**body, **self.extra}
+        options = {name: getattr(self, name) for name in (*_CHOICES, "user")}
+        given = {name: value for name, value in options.items() if value is not None}
+        return {**body, **given, **self.extra}
+
+
+IMAGE_OPTIONS = frozenset(f.name for f in fields(ImageRequest)) - {"prompt", "extra"}
+"""Names of the options of a request, for adapters that take them as keyword arguments."""
+
+IMAGE_ARGUMENTS = IMAGE_OPTIONS | {"prompt", "size", "extra_body"}
+"""Names of the arguments of ``build_image_request``."""
+
+
+def build_image_request(*layers: Mapping[str, Any]) -> ImageRequest:
+    """Build a request from layers of options; later layers win, and None removes an option.
+
+    ``size`` becomes an aspect ratio and a resolution, unless its layer has these. The keys of
+    ``extra_body`` and unknown options become keys of the request body.
+
+    Raises:
+        UsageError: An option has an invalid value.
+
+    Example:
+        >>> request = build_image_request({"prompt": "A fox", "n": 2}, {"size": "1024x1024"})
+        >>> request.n, request.aspect_ratio, request.resolution
+        (2, '1:1', '1k')
+    """
+    merged: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for layer in layers:
+        options = dict(layer)
+        extra_body = options.pop("extra_body", None) or {}
+        if not isinstance(extra_body, Mapping):
+            raise UsageError("extra_body: must be a dict.", field="extra_body")
+        extra |= extra_body
+        if (size := options.pop("size", None)) is not None:
+            options = parse_size(size) | options
+        merged |= options
+    merged = {name: value for name, value in merged.items() if value is not None}
+    known = {name: merged.pop(name) for name in merged.keys() & IMAGE_OPTIONS}
+    return ImageRequest(prompt=merged.pop("prompt", ""), **known, extra={**merged, **extra})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -160,6 +292,26 @@ class ImageBatch:
         """Cost in US dollars."""
         return None if self.cost_ticks is None else self.cost_ticks / TICKS_PER_USD
 
+    def describe(self, image: Image, *, model: str) -> dict[str, Any]:
+        """Return what is known about one of the images, for the metadata of a content block.
+
+        Args:
+            image: The image.
+            model: The model that was requested, if the service did not return which one it used.
+
+        Returns:
+            ``model``, and if known ``revised_prompt``, ``cost_usd``, the image's share of the cost,
+            and ``blocked``, how many images of the request moderation withheld.
+        """
+        cost_usd = None if self.cost_usd is None else self.cost_usd / len(self.images)
+        known = {
+            "model": self.model or model,
+            "revised_prompt": image.revised_prompt,
+            "cost_usd": cost_usd,
+            "blocked": self.blocked or None,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
     def _repr_html_(self) -> str:
         note = f"<p>{self.blocked} blocked by moderation</p>" if self.blocked else ""
         return "".join(map(_to_html, self.images)) + note
@@ -171,3 +323,20 @@ def _to_html(image: Image) -> str:
         source = f"data:{image.mime_type};base64,{image.base64}"
     alt = escape(image.revised_prompt or "image")
     return f'<img src="{escape(source or "")}" alt="{alt}" style="max-width: 48%; margin: 2px">'
+
+
+def summarize_images(count: int, urls: Sequence[str], blocked: int = 0) -> str:
+    """Return one line for a model that called a tool: what was generated, without image data.
+
+    Args:
+        count: Number of images.
+        urls: URLs of the images; empty if they are data.
+        blocked: Number of images that moderation withheld.
+    """
+    if count == 1:
+        text, label = "Generated 1 image; it is shown to the user.", "URL"
+    else:
+        text, label = f"Generated {count} images; they are shown to the user.", "URLs"
+    if blocked:
+        text += f" Moderation withheld {blocked} more."
+    return f"{text} {label}: {' '.join(urls)}" if urls else text

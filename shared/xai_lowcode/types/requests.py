@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._internal.progress import Progress, check_progress
-from xai_lowcode.errors import UsageError
-from xai_lowcode.types.messages import Message
+from xai_lowcode.errors import UsageError, describe_value
+from xai_lowcode.types.messages import Message, TextPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,38 @@ _STRING_OPTIONS = (
 )
 
 
+# Lowest and highest value of options. None is no limit.
+_RANGES: Mapping[str, tuple[int | None, int | None]] = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+    "max_tokens": (1, None),
+    "n": (1, None),
+    "top_logprobs": (0, 8),
+    "max_turns": (1, None),
+}
+NUMERIC_OPTIONS = (*_NUMBER_OPTIONS, *_INTEGER_OPTIONS)
+"""Names of the options that ``check_number`` checks."""
+
+
+def check_number(name: str, value: Any) -> Any:
+    """Return the value of a numeric option; None is valid.
+
+    Raises:
+        UsageError: It has another type, or is out of range.
+    """
+    if name in _INTEGER_OPTIONS:
+        _check_type(name, value, (int,), "an integer")
+    else:
+        _check_type(name, value, (int, float), "a number")
+    low, high = _RANGES.get(name, (None, None))
+    if value is None or ((low is None or value >= low) and (high is None or value <= high)):
+        return value
+    limit = f"at least {low}" if high is None else f"between {low} and {high}"
+    raise UsageError(f"{name}: must be {limit}, not {describe_value(value)}.", field=name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """A request to a chat model. Options that are None are not sent.
@@ -220,10 +252,9 @@ class ChatRequest:
             )
         if not self.messages:
             raise UsageError("messages: must not be empty.", field="messages")
-        for name in _NUMBER_OPTIONS:
-            _check_type(name, getattr(self, name), (int, float), "a number")
-        for name in _INTEGER_OPTIONS:
-            _check_type(name, getattr(self, name), (int,), "an integer")
+        _check_content(self.messages)
+        for name in NUMERIC_OPTIONS:
+            check_number(name, getattr(self, name))
         for name in _STRING_OPTIONS:
             _check_type(name, getattr(self, name), (str,), "a string")
         if not isinstance(self.api, str) or self.api not in APIS:
@@ -253,6 +284,30 @@ class ChatRequest:
     def given(self, names: Iterable[str]) -> dict[str, Any]:
         """Return those of the named options that are set, by name."""
         return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+def _check_content(messages: Sequence[Message]) -> None:
+    """Check that messages of the user have content; xAI rejects those that do not.
+
+    An empty response of the model is part of a conversation, and an empty system prompt says that
+    there is none; dialects leave these out.
+    """
+    for position, message in enumerate(messages):
+        if message.role == "user" and not has_content(message):
+            raise UsageError(
+                f"messages[{position}]: a user message has no content.",
+                field="messages",
+                hint="Leave it out, or give it a text, an image or a document.",
+            )
+    if not any(map(has_content, messages)):
+        raise UsageError("messages: no message has content.", field="messages")
+
+
+def has_content(message: Message) -> bool:
+    """Return whether a message has a part that is not an empty text, or items to send back."""
+    return bool(message.items) or not all(
+        isinstance(part, TextPart) and not part.text for part in message.parts
+    )
 
 
 def _check_type(name: str, value: Any, kinds: tuple[type, ...], wanted: str) -> None:

@@ -12,6 +12,13 @@ from xai_lowcode.types.messages import Message, Part, ReasoningPart, TextPart, T
 TICKS_PER_USD = 10_000_000_000
 """Ticks, xAI's unit of cost, in one US dollar."""
 
+# Names of the APIs for counts that are fields of ``Usage``, and for objects with more details.
+_COUNTS = frozenset(
+    {"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens"}
+)
+_PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
+_COMPLETION_DETAILS = ("completion_tokens_details", "output_tokens_details")
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -24,6 +31,7 @@ class Usage:
         cached_input_tokens: Input tokens that were read from the cache.
         reasoning_tokens: Output tokens that were used for reasoning.
         cost_ticks: Cost in 10^-10 US dollars.
+        details: The service's usage object, unchanged; its counts have the meaning of its API.
     """
 
     input_tokens: int
@@ -32,11 +40,41 @@ class Usage:
     cached_input_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost_ticks: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def cost_usd(self) -> float | None:
         """Cost in US dollars."""
         return None if self.cost_ticks is None else self.cost_ticks / TICKS_PER_USD
+
+    def to_token_usage(self) -> dict[str, Any]:
+        """Return the usage with the names of OpenAI's Chat Completions, alike for all APIs.
+
+        Completion tokens include reasoning tokens, so that prompt and completion are the total.
+        Details without a field (sources, server-side tools, modalities) keep their names.
+
+        Example:
+            >>> details = {"output_tokens": 4, "num_sources_used": 1}
+            >>> Usage(3, 4, 7, details=details).to_token_usage()  # doctest: +NORMALIZE_WHITESPACE
+            {'prompt_tokens': 3, 'completion_tokens': 4, 'total_tokens': 7,
+             'num_sources_used': 1}
+        """
+        renamed = {*_COUNTS, *_PROMPT_DETAILS, *_COMPLETION_DETAILS}
+        prompt = self._get_details(_PROMPT_DETAILS, cached_tokens=self.cached_input_tokens)
+        completion = self._get_details(_COMPLETION_DETAILS, reasoning_tokens=self.reasoning_tokens)
+        return {
+            "prompt_tokens": self.input_tokens,
+            "completion_tokens": self.output_tokens,
+            "total_tokens": self.total_tokens,
+            **{name: value for name, value in self.details.items() if name not in renamed},
+            **({"prompt_tokens_details": prompt} if prompt else {}),
+            **({"completion_tokens_details": completion} if completion else {}),
+        }
+
+    def _get_details(self, names: tuple[str, ...], **counts: int | None) -> dict[str, Any]:
+        found = (self.details.get(name) for name in names)
+        details = next((dict(value) for value in found if isinstance(value, dict)), {})
+        return details | {name: count for name, count in counts.items() if count is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +187,19 @@ class ChatResponse:
         return self.choices[0].finish_reason
 
 
+# The response may have ended inside a tool call.
+_TRUNCATED = frozenset({"length", "content_filter"})
+
+REFUSAL_REASONS = frozenset({"refusal", "content_filter"})
+"""Finish reasons of refusals that are no field of their own; the text is the refusal's, if any."""
+
+
 def normalize_finish_reason(reason: Any, *, has_calls: bool) -> str:
-    """Return the finish reason; ``"tool_calls"`` whenever there are tool calls.
+    """Return the finish reason; ``"tool_calls"`` if there are tool calls that are not truncated.
 
     xAI and gateways return "stop", "" and null beside tool calls, and "end_turn" of the Messages
     API; agents that rely on these values stop too early.
     """
-    if has_calls:
+    if has_calls and not (isinstance(reason, str) and reason in _TRUNCATED):
         return "tool_calls"
     return reason if isinstance(reason, str) and reason not in {"", "end_turn"} else "stop"

@@ -1,6 +1,6 @@
-"""Wire forms of a chat: each renders our request, reads its replies and decodes its streams.
+"""Dialects: each renders requests, parses responses and decodes streams of one API.
 
-A dialect knows the waist and JSON, nothing of HTTP, the gateway, or another dialect.
+A dialect depends on ``types`` and JSON only, not on HTTP, the gateway or another dialect.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,20 +14,20 @@ from xai_lowcode.types.responses import ChatResponse
 
 
 class _NoEvents(tuple[()]):
-    """A tuple without entries that is not the empty tuple."""
+    """An empty tuple that is not identical to ``()``."""
 
     __slots__ = ()
 
 
 UNKNOWN: Final[Iterable[StreamEvent]] = _NoEvents()
-"""What a decoder returns for a chunk of a kind that its API is not known to send."""
+"""Returned by a decoder for a chunk of a type that its API is not known to send."""
 
 
 class Decoder(Protocol):
-    """Turns the chunks of one stream into events.
+    """Decodes the chunks of one stream into events.
 
     Attributes:
-        ended: Whether the API's own terminal event has come, after which nothing need be read.
+        ended: Whether the API's terminal event was received, after which nothing need be read.
     """
 
     ended: bool
@@ -37,33 +37,33 @@ class Decoder(Protocol):
 
         Raises:
             APIStatusError: The chunk reports that the response failed.
-            StreamInterruptedError: It ends a response that is not complete.
-            InvalidResponseError: It is not what the API sends.
+            StreamInterruptedError: The chunk ends a response that is not complete.
+            InvalidResponseError: The chunk has an invalid field.
         """
 
-    def done(self) -> Iterable[StreamEvent]:
-        """Return the events that only the end of the stream makes certain.
+    def finish(self) -> Iterable[StreamEvent]:
+        """Return the events that are known only at the end of the stream.
 
-        Called at ``[DONE]`` or when the bytes end, if the response is complete.
+        Called at ``[DONE]`` or at the end of the bytes, if the response is complete.
         """
 
     @property
     def complete(self) -> bool:
-        """Whether every choice has a finish reason, or the API's terminal event has come."""
+        """Whether every choice has a finish reason, or the terminal event was received."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One API for chats: how a request is rendered, and how its response is parsed.
+    """One chat API: how a request is rendered, and how its response is parsed.
 
     Attributes:
-        name: Its name in ``api=``.
-        endpoint: The endpoint.
+        name: Name in ``api=``.
+        endpoint: The endpoint that requests are sent to.
         render: Renders the request body; raises UsageError for what the API does not support.
         parse: Parses the body of a response; raises InvalidResponseError.
-        is_complete: Whether the body of a response says why it ended.
-        decoder: Returns a decoder for one stream.
-        unsupported: Options without a field in this API. They are left out with a warning.
+        is_complete: Returns whether the body of a response has a finish reason.
+        decoder: Creates a decoder for one stream.
+        unsupported: Options without a field in this API. They are dropped with a warning.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Dialect:
 
 
 class Render(Protocol):
-    """Renders a request body."""
+    """Function that renders a request body."""
 
     def __call__(self, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Return the request body."""

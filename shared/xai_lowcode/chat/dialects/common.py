@@ -1,10 +1,8 @@
-"""What the bodies of OpenAI's family have in common: a reply's own facts, numbers, usage.
-
-Chat completions and legacy completions are read with it.
-"""
+"""Functions that several dialects use: parsing, unsupported parts, replay of output items."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from xai_lowcode._internal import json
@@ -17,12 +15,13 @@ from xai_lowcode.types.messages import (
     ServerToolPart,
     TextPart,
     ToolCallPart,
+    ToolResultPart,
 )
 from xai_lowcode.types.responses import Usage
 
 
 def parse_metadata(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a reply says of itself, in a plain answer and in every chunk alike."""
+    """Parse the metadata of a Chat Completions response, or of a chunk."""
     return {
         "id": get_str(body, "id"),
         "model": get_str(body, "model"),
@@ -32,22 +31,22 @@ def parse_metadata(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def get_index(holder: Mapping[str, Any], name: str = "index") -> int:
-    """Which of several a choice or an item is; the first where it does not say."""
-    return get_int(holder, name) or 0
+def get_index(document: Mapping[str, Any], key: str = "index") -> int:
+    """Return the index of a choice or an item; 0 if it has none."""
+    return get_int(document, key) or 0
 
 
 def parse_usage(usage: Any) -> Usage | None:
-    """Usage in our accounting: reasoning counts as output, the total stays the service's."""
+    """Parse the usage of Chat Completions; reasoning tokens are added to the output tokens."""
     if not isinstance(usage, dict):
         return None
     prompt = get_int(usage, "prompt_tokens") or 0
-    visible = get_int(usage, "completion_tokens") or 0
+    completion = get_int(usage, "completion_tokens") or 0
     reasoning = get_int(usage.get("completion_tokens_details"), "reasoning_tokens")
-    total = get_int(usage, "total_tokens") or prompt + visible + (reasoning or 0)
-    # total = prompt + completion + reasoning in every recorded body; should a body count reasoning
-    # inside completion after all, total - prompt is right as well.
-    output = total - prompt if total >= prompt + visible else visible + (reasoning or 0)
+    total = get_int(usage, "total_tokens") or prompt + completion + (reasoning or 0)
+    # total = prompt + completion + reasoning in every recorded response. total - prompt is also
+    # correct if completion includes reasoning, as in OpenAI's API.
+    output = total - prompt if total >= prompt + completion else completion + (reasoning or 0)
     return Usage(
         prompt,
         output,
@@ -55,11 +54,12 @@ def parse_usage(usage: Any) -> Usage | None:
         get_int(usage.get("prompt_tokens_details"), "cached_tokens"),
         reasoning,
         get_int(usage, "cost_in_usd_ticks"),
+        usage,
     )
 
 
 def unsupported_part_error(part: Part, role: str, position: int) -> UsageError:
-    """The error for a part that cannot be sent; the caller raises it."""
+    """Return the error for a part that cannot be sent in a message of this role."""
     return UsageError(
         f"messages[{position}]: a {type(part).__name__} cannot be part of a {role} message.",
         field="messages",
@@ -67,65 +67,94 @@ def unsupported_part_error(part: Part, role: str, position: int) -> UsageError:
 
 
 def skip_part(part: Part, position: int) -> None:
-    """Leaves out a part of an answer of the model's: silently what it searched, not a picture.
+    """Skip a part of an assistant message that the API does not support, with a warning for images.
 
     Raises:
-        UsageError: It is no part that may be left out.
+        UsageError: The part must not be skipped.
     """
     if isinstance(part, ServerToolPart):
         return
     if not isinstance(part, ImagePart):
         raise unsupported_part_error(part, "assistant", position)
     warnings.warn(
-        f"messages[{position}]: a picture of the model's own cannot go back in this form and is"
-        " left out; give it in a message of the user's to have it seen.",
+        f"messages[{position}]: images in assistant messages are not supported by this API; the"
+        " image is not sent. Put it into a user message to send it.",
         UserWarning,
         stacklevel=2,
     )
 
 
-def can_replay_items(message: Message, said: Iterable[Part]) -> bool:
-    """Whether a message still has the text and the calls that its items say.
+def can_replay_items(message: Message, parsed_items: Iterable[Part]) -> bool:
+    """Return whether the text and tool calls of a message still match its output items.
 
     Args:
-        message: The turn, with parts and items.
-        said: Text and calls as its items have them.
+        message: The message, with parts and items.
+        parsed_items: Text and tool calls, parsed from its items.
     """
     try:
-        told = tuple(said)
+        parts = tuple(parsed_items)
     except InvalidResponseError:
-        # A stream passes items on unread; what nobody can read is not what the parts say.
+        # Items of a stream are not parsed when they are received, so that they can be invalid.
         return False
-    return _joined_text(message.parts) == _joined_text(told) and _calls_match(message.parts, told)
+    return _join_text(message.parts) == _join_text(parts) and _calls_match(message.parts, parts)
 
 
-def _joined_text(parts: Iterable[Part]) -> str:
+def _join_text(parts: Iterable[Part]) -> str:
     return "".join(part.text for part in parts if isinstance(part, TextPart))
 
 
-def _calls_match(parts: Iterable[Part], told: Iterable[Part]) -> bool:
-    ours, theirs = (
-        [part for part in some if isinstance(part, ToolCallPart)] for some in (parts, told)
+def _calls_match(parts: Iterable[Part], other_parts: Iterable[Part]) -> bool:
+    calls, other_calls = (
+        [part for part in group if isinstance(part, ToolCallPart)] for group in (parts, other_parts)
     )
-    return len(ours) == len(theirs) and all(map(_call_matches, ours, theirs))
+    return len(calls) == len(other_calls) and all(map(_call_matches, calls, other_calls))
 
 
-def _call_matches(one: ToolCallPart, other: ToolCallPart) -> bool:
-    if (one.id, one.name) != (other.id, other.name):
+def _call_matches(call: ToolCallPart, other: ToolCallPart) -> bool:
+    if (call.id, call.name) != (other.id, other.name):
         return False
-    # Frameworks keep arguments as objects, so only their spacing may differ.
-    return one.arguments == other.arguments or _arguments_value(one) == _arguments_value(other)
+    # Frameworks parse arguments and serialize them again, which changes white space.
+    return call.arguments == other.arguments or _load_arguments(call) == _load_arguments(other)
 
 
-def _arguments_value(call: ToolCallPart) -> Any:
+def _load_arguments(call: ToolCallPart) -> Any:
     try:
-        return json.loads(call.arguments or "{}")
+        return json.parse_arguments(call.arguments)
     except json.JSONDecodeError:
         return call.arguments
+
+
+def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Message]]:
+    """Yield the messages with their positions, without what xAI would reject.
+
+    Left out are empty system messages, which frameworks send for no prompt, and tool calls that
+    were never answered, such as those of a truncated response.
+    """
+    results = {
+        part.call_id
+        for message in messages
+        for part in message.parts
+        if isinstance(part, ToolResultPart)
+    }
+    last = len(messages) - 1
+    for position, message in enumerate(messages):
+        if message.role == "system" and all(part == TextPart("") for part in message.parts):
+            continue
+        if message.role == "assistant" and position != last:
+            yield position, _without_unanswered_calls(message, results)
+        else:
+            yield position, message
+
+
+def _without_unanswered_calls(message: Message, results: set[str]) -> Message:
+    parts = tuple(
+        part for part in message.parts if not isinstance(part, ToolCallPart) or part.id in results
+    )
+    return message if len(parts) == len(message.parts) else replace(message, parts=parts)
 
 
 def interrupted_error(
     message: str = "The stream ended before its terminal event.",
 ) -> StreamInterruptedError:
-    """Make the error for a stream that ended early; the caller raises it."""
+    """Return the error for a stream that ended early."""
     return StreamInterruptedError(message, hint="What was received is not the whole response.")

@@ -15,7 +15,7 @@ from xai_lowcode.emulator.validation import INTEGER, STRING, StringEnum, Struct
 
 ASPECT_RATIOS = (
     *("1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9"),
-    *("1:2", "2:1", "auto"),
+    *("1:2", "2:1", "21:9", "5:2", "auto"),
 )
 RESPONSE_FORMATS = ("url", "b64_json")
 DEFAULT_MODEL = "grok-imagine-image"

@@ -58,12 +58,13 @@ TOOL = Struct(
     },
     CACHE_CONTROL,
 )
+SINGLE_TOOL: dict[str, Validator] = {"disable_parallel_tool_use": BOOLEAN}
 TOOL_CHOICE = TaggedEnum(
     "type",
     {
-        "auto": Struct("MessageToolChoice"),
-        "any": Struct("MessageToolChoice"),
-        "tool": Struct("MessageToolChoice", {"name": STRING}),
+        "auto": Struct("MessageToolChoice", {}, SINGLE_TOOL),
+        "any": Struct("MessageToolChoice", {}, SINGLE_TOOL),
+        "tool": Struct("MessageToolChoice", {"name": STRING}, SINGLE_TOOL),
     },
 )
 MESSAGE_REQUEST = Struct(

@@ -41,6 +41,8 @@ def to_chat_request(body: Json) -> Json:
         chat["tools"] = [_chat_tool(tool) for tool in body["tools"]]
     if body.get("tool_choice"):
         chat["tool_choice"] = _chat_tool_choice(body["tool_choice"])
+        if body["tool_choice"].get("disable_parallel_tool_use"):
+            chat["parallel_tool_calls"] = False
     return chat
 
 

@@ -1,9 +1,10 @@
-"""Our request as the body of ``/v1/chat/completions``."""
+"""Render requests for Chat Completions (``/v1/chat/completions``)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from xai_lowcode.chat.dialects.common import skip_part, unsupported_part_error
+from xai_lowcode._internal import json
+from xai_lowcode.chat.dialects.common import numbered_messages, skip_part, unsupported_part_error
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import response_schema, tool_parameters
 from xai_lowcode.types.messages import (
@@ -19,8 +20,8 @@ from xai_lowcode.types.messages import (
 )
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolChoice, ToolSpec
 
-# Options that are sent under their own name; the limit of tokens has a newer one on the wire.
-_PLAIN_OPTIONS = (
+# Options whose field has the same name.
+_SAME_NAME_OPTIONS = (
     "temperature",
     "top_p",
     "n",
@@ -37,12 +38,16 @@ _PLAIN_OPTIONS = (
 
 
 def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-    """The request body."""
+    """Render the request body.
+
+    Raises:
+        UsageError: A message has a part that Chat Completions does not support.
+    """
     body: dict[str, Any] = {
         "model": request.model,
         "messages": _render_messages(request.messages),
     }
-    body |= request.given(_PLAIN_OPTIONS)
+    body |= request.given(_SAME_NAME_OPTIONS)
     if request.max_tokens is not None:
         body["max_completion_tokens"] = request.max_tokens
     if request.stop:
@@ -63,14 +68,14 @@ def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
 
 def _render_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
     rendered: list[dict[str, Any]] = []
-    for position, message in enumerate(messages):
+    for position, message in numbered_messages(messages):
         if message.role == "tool":
             rendered += [_render_tool_result(part, position) for part in message.parts]
         elif message.role == "assistant":
-            answer = _render_assistant_message(message, position)
-            # An answer that said nothing, cut at once or empty, is refused when it goes back.
-            if answer["content"] or "tool_calls" in answer:
-                rendered.append(answer)
+            assistant_message = _render_assistant_message(message, position)
+            # xAI rejects assistant messages without content.
+            if assistant_message["content"] or "tool_calls" in assistant_message:
+                rendered.append(assistant_message)
         else:
             rendered.append(_render_input_message(message, position))
     return rendered
@@ -79,7 +84,7 @@ def _render_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
 def _render_input_message(message: Message, position: int) -> dict[str, Any]:
     content = _render_content(message.parts, message.role, position)
     rendered: dict[str, Any] = {"role": message.role, "content": content}
-    # xAI refuses a name on any other role.
+    # xAI rejects a name on any other role.
     if message.name and message.role == "user":
         rendered["name"] = message.name
     return rendered
@@ -96,7 +101,7 @@ def _render_assistant_message(message: Message, position: int) -> dict[str, Any]
             calls.append(_render_tool_call(part))
         else:
             skip_part(part, position)
-    # Never null: it has been refused beside tool calls, "" is taken everywhere.
+    # Not null, which xAI has rejected beside tool calls.
     rendered: dict[str, Any] = {"role": "assistant", "content": "".join(text)}
     if reasoning:
         rendered["reasoning_content"] = "".join(reasoning)
@@ -109,7 +114,7 @@ def _render_tool_call(call: ToolCallPart) -> dict[str, Any]:
     return {
         "id": call.id,
         "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments or "{}"},
+        "function": {"name": call.name, "arguments": json.normalize_arguments(call.arguments)},
     }
 
 
@@ -124,7 +129,7 @@ def _render_tool_result(part: Part, position: int) -> dict[str, Any]:
 
 
 def _render_content(parts: Sequence[Part], role: str, position: int) -> str | list[dict[str, Any]]:
-    # Text alone goes as a string: models without vision refuse even a list of one text.
+    # Text is sent as a string: models without image input reject a list, even of one text part.
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     if all(isinstance(part, TextPart) for part in parts):
@@ -137,7 +142,7 @@ def _render_content(parts: Sequence[Part], role: str, position: int) -> str | li
 
 
 def _render_part(part: Part, role: str, position: int) -> dict[str, Any]:
-    render = _PARTS.get(type(part))
+    render = _PART_RENDERERS.get(type(part))
     if render is None:
         raise unsupported_part_error(part, role, position)
     return render(part)
@@ -150,11 +155,10 @@ def _render_text(part: TextPart) -> dict[str, Any]:
 def _render_image(part: ImagePart) -> dict[str, Any]:
     if not part.file_id and not part.url:
         raise UsageError("messages: an image has neither a url nor a file_id.", field="messages")
-    place = {"file_id": part.file_id} if part.file_id else {"url": part.url}
-    return {
-        "type": "image_url",
-        "image_url": {**place, "detail": part.detail} if part.detail else place,
-    }
+    image = {"file_id": part.file_id} if part.file_id else {"url": part.url}
+    if part.detail:
+        image["detail"] = part.detail
+    return {"type": "image_url", "image_url": image}
 
 
 def _render_file(part: FilePart) -> dict[str, Any]:
@@ -163,14 +167,14 @@ def _render_file(part: FilePart) -> dict[str, Any]:
     if part.url:
         return {"type": "file", "file": {"url": part.url}}
     raise UsageError(
-        f"messages: the file {part.filename or part.mime_type or ''!r} is given as data, which chat"
-        " completions do not take.",
+        f"messages: inline data of the file {part.filename or part.mime_type or ''!r} is not"
+        " supported by chat_completions.",
         field="messages",
-        hint="Upload it and give its file_id, or give a URL; text can go as text.",
+        hint="Upload the file and pass its file_id, pass a URL, or use api='responses'.",
     )
 
 
-_PARTS: dict[type, Callable[[Any], dict[str, Any]]] = {
+_PART_RENDERERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     TextPart: _render_text,
     ImagePart: _render_image,
     FilePart: _render_file,
@@ -203,11 +207,13 @@ def _render_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
     return choice
 
 
-def _render_response_format(wish: ResponseFormat, request: ChatRequest) -> dict[str, Any]:
-    schema = response_schema(wish, request)
+def _render_response_format(
+    response_format: ResponseFormat, request: ChatRequest
+) -> dict[str, Any]:
+    schema = response_schema(response_format, request)
     if schema is None:
         return {"type": "json_object"}
     return {
         "type": "json_schema",
-        "json_schema": {"name": wish.name, "schema": schema, "strict": True},
+        "json_schema": {"name": response_format.name, "schema": schema, "strict": True},
     }

@@ -1,22 +1,29 @@
-"""A plain answer of ``/v1/chat/completions`` as our reply."""
+"""Parse responses of Chat Completions (``/v1/chat/completions``)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xai_lowcode._internal.parsing import get_dict, get_dicts, get_logprobs, get_str
 from xai_lowcode.chat.dialects.common import get_index, parse_metadata, parse_usage
+from xai_lowcode.chat.tool_calls import with_unique_ids
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.types.messages import ReasoningPart, TextPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, normalize_finish_reason
 
 
 def parse_response(body: dict[str, Any]) -> ChatResponse:
-    """A plain answer."""
+    """Parse a response body.
+
+    Raises:
+        InvalidResponseError: It has no choices, or a field of another type.
+    """
     choices = get_dicts(body, "choices")
     if not choices:
-        raise InvalidResponseError("The answer holds no choices.", body=body)
+        raise InvalidResponseError("The response has no choices.", body=body)
     return ChatResponse(
-        choices=tuple(_parse_choice(choice) for choice in sorted(choices, key=get_index)),
+        choices=tuple(
+            _parse_choice(choice, get_str(body, "id")) for choice in sorted(choices, key=get_index)
+        ),
         usage=parse_usage(body.get("usage")),
         citations=tuple(parse_citations(body)),
         raw=body,
@@ -26,11 +33,11 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
 
 
 def is_complete(body: Mapping[str, Any]) -> bool:
-    """Whether every choice has its finish reason."""
+    """Return whether every choice has a finish reason."""
     return all(choice.get("finish_reason") for choice in get_dicts(body, "choices"))
 
 
-def _parse_choice(choice: Mapping[str, Any]) -> Choice:
+def _parse_choice(choice: Mapping[str, Any], response_id: str) -> Choice:
     message = get_dict(choice, "message")
     calls = [_parse_call(call) for call in get_dicts(message, "tool_calls")]
     reasoning, text = get_str(message, "reasoning_content"), get_str(message, "content")
@@ -38,7 +45,7 @@ def _parse_choice(choice: Mapping[str, Any]) -> Choice:
         (
             *((ReasoningPart(reasoning),) if reasoning else ()),
             *((TextPart(text),) if text else ()),
-            *calls,
+            *with_unique_ids(calls, response_id),
         ),
         normalize_finish_reason(choice.get("finish_reason"), has_calls=bool(calls)),
         parse_logprobs(choice),
@@ -54,13 +61,12 @@ def _parse_call(call: Mapping[str, Any]) -> ToolCallPart:
 
 
 def parse_logprobs(choice: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """Probabilities of the tokens, as xAI gives them."""
+    """Parse the log probabilities of the tokens of a choice."""
     return get_logprobs(get_dict(choice, "logprobs"), "content")
 
 
 def parse_citations(body: Mapping[str, Any]) -> Iterator[Citation]:
-    """Sources of the answer: chat completions give nothing but addresses."""
+    """Yield the citations, which are URLs only, without duplicates."""
     urls = body.get("citations")
     if isinstance(urls, list):
-        # Each once, as in a stream, whose last chunks repeat them.
         yield from map(Citation, dict.fromkeys(url for url in urls if isinstance(url, str)))

@@ -24,7 +24,6 @@ DIALECT = Dialect(
             "frequency_penalty",
             "logprobs",
             "top_logprobs",
-            "parallel_tool_calls",
             "prompt_cache_key",
             "reasoning_effort",
             "service_tier",

@@ -1,4 +1,4 @@
-"""Our request as the body of ``/v1/messages``."""
+"""Render requests for Messages (``/v1/messages``)."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -6,7 +6,12 @@ from typing import Any
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
-from xai_lowcode.chat.dialects.common import can_replay_items, skip_part, unsupported_part_error
+from xai_lowcode.chat.dialects.common import (
+    can_replay_items,
+    numbered_messages,
+    skip_part,
+    unsupported_part_error,
+)
 from xai_lowcode.chat.dialects.messages.response import parse_content
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import tool_parameters
@@ -23,25 +28,26 @@ from xai_lowcode.types.messages import (
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ToolChoice, ToolSpec
 
 DEFAULT_MAX_TOKENS = 32_000
-"""This form demands a limit; the one used where none was set."""
+"""Value of ``max_tokens``, which the API requires, for requests that do not set it."""
 
 Json = dict[str, Any]
 
 
 def render_request(request: ChatRequest, *, stream: bool) -> Json:
-    """The request body.
+    """Render the request body.
 
     Raises:
-        UsageError: Something has no place here, and leaving it out would change the meaning.
+        UsageError: An option or part is not supported, and the request would have another meaning
+            without it.
     """
-    for name, wish in (
+    for name, is_set in (
         ("n", (request.n or 1) > 1),
         ("deferred", request.deferred),
         ("response_format", request.response_format is not None),
     ):
-        if wish:
+        if is_set:
             raise UsageError(
-                f"{name}: messages have nothing like it.",
+                f"{name}: not supported by messages.",
                 field=name,
                 hint="Use api='chat_completions' or api='responses'.",
             )
@@ -50,9 +56,9 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
         "messages": list(_render_messages(request.messages)),
     }
-    system = [m for m in request.messages if m.role == "system"]
-    if system:
-        body["system"] = "\n\n".join(filter(None, map(_system_text, system)))
+    system_messages = [message for message in request.messages if message.role == "system"]
+    if system := "\n\n".join(filter(None, map(_render_system_message, system_messages))):
+        body["system"] = system
     body |= request.given(("temperature", "top_p"))
     if request.stop:
         body["stop_sequences"] = list(request.stop)
@@ -65,23 +71,27 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
     return body
 
 
-def _system_text(message: Message) -> str:
+def _render_system_message(message: Message) -> str:
     if not all(isinstance(part, TextPart) for part in message.parts):
-        raise UsageError("messages: a system message can hold text only.", field="messages")
+        raise UsageError("messages: a system message must contain text only.", field="messages")
     return join_texts(message.parts)
 
 
 def _render_messages(messages: Sequence[Message]) -> Iterator[Json]:
-    """Users and tools are one role here, and the results of one turn belong into one message."""
-    spoken = [(i, message) for i, message in enumerate(messages) if message.role != "system"]
-    for role, group in groupby(spoken, key=lambda entry: entry[1].role):
+    """Render the messages; consecutive tool results become one user message."""
+    numbered = [entry for entry in numbered_messages(messages) if entry[1].role != "system"]
+    for role, group in groupby(numbered, key=lambda entry: entry[1].role):
         if role == "tool":
-            results = [_render_tool_result(p, i) for i, message in group for p in message.parts]
+            results = [
+                _render_tool_result(part, position)
+                for position, message in group
+                for part in message.parts
+            ]
             yield {"role": "user", "content": results}
             continue
         for position, message in group:
             content = _render_content(message, position)
-            # An answer that said nothing, cut at once or empty, is refused when it goes back.
+            # xAI rejects assistant messages without content.
             if content or role != "assistant":
                 yield {"role": role, "content": content}
 
@@ -92,12 +102,12 @@ def _render_content(message: Message, position: int) -> str | list[Any]:
     parts = message.parts
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
-    render = _render_assistant_message if message.role == "assistant" else _render_input_message
+    render = _render_assistant_part if message.role == "assistant" else _render_input_part
     rendered = [render(part, message.role, position) for part in parts]
     return [part for part in rendered if part is not None]
 
 
-def _render_input_message(part: Part, role: str, position: int) -> Json | None:
+def _render_input_part(part: Part, role: str, position: int) -> Json | None:
     match part:
         case TextPart():
             return _render_text(part)
@@ -107,14 +117,14 @@ def _render_input_message(part: Part, role: str, position: int) -> Json | None:
             raise unsupported_part_error(part, role, position)
 
 
-def _render_assistant_message(part: Part, _role: str, position: int) -> Json | None:
+def _render_assistant_part(part: Part, _role: str, position: int) -> Json | None:
     match part:
         case TextPart():
             return _render_text(part)
         case ToolCallPart():
             return _render_tool_call(part)
         case ReasoningPart():
-            # Thoughts go back only as the blocks they came in, which are signed.
+            # The API accepts reasoning only as its own signed blocks, which are in message.items.
             return None
         case _:
             skip_part(part, position)
@@ -127,27 +137,27 @@ def _render_text(part: TextPart) -> Json | None:
 
 def _render_image(part: ImagePart) -> Json:
     if not part.url:
-        raise UsageError("messages: a picture needs a url here, not a file_id.", field="messages")
-    inside = split_data_url(part.url)
-    if inside is None:
+        raise UsageError(
+            "messages: an image needs a url; a file_id is not supported by messages.",
+            field="messages",
+        )
+    mime_type_and_data = split_data_url(part.url)
+    if mime_type_and_data is None:
         return {"type": "image", "source": {"type": "url", "url": part.url}}
-    kind, data = inside
-    return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}}
+    mime_type, data = mime_type_and_data
+    return {"type": "image", "source": {"type": "base64", "media_type": mime_type, "data": data}}
 
 
 def _render_tool_call(part: ToolCallPart) -> Json:
-    try:
-        arguments = json.loads(part.arguments or "{}")
-    except json.JSONDecodeError:
-        # What the model wrote is no JSON, and this form takes an object only.
-        arguments = {"unreadable": part.arguments}
+    # This API needs an object.
+    arguments = json.parse_arguments(json.normalize_arguments(part.arguments))
     return {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}
 
 
 def _render_tool_result(part: Part, position: int) -> Json:
     if not isinstance(part, ToolResultPart):
         raise unsupported_part_error(part, "tool", position)
-    content: Any = [_render_input_message(inner, "tool", position) for inner in part.content]
+    content: Any = [_render_input_part(inner, "tool", position) for inner in part.content]
     if all(isinstance(inner, TextPart) for inner in part.content):
         content = join_texts(part.content)
     return {"type": "tool_result", "tool_use_id": part.call_id, "content": content}
@@ -157,17 +167,20 @@ def _render_tools(request: ChatRequest) -> Json:
     if not request.tools or request.tool_choice == "none":
         return {}
     rendered: Json = {"tools": [_render_tool(tool, request) for tool in request.tools]}
-    if request.tool_choice is not None:
-        rendered["tool_choice"] = _render_tool_choice(request.tool_choice)
+    choice = request.tool_choice
+    if request.parallel_tool_calls is False:
+        single = {"disable_parallel_tool_use": True}
+        rendered["tool_choice"] = _render_tool_choice(choice or "auto") | single
+    elif choice is not None:
+        rendered["tool_choice"] = _render_tool_choice(choice)
     return rendered
 
 
 def _render_tool(tool: ToolSpec, request: ChatRequest) -> Json:
-    return {
-        "name": tool.name,
-        "description": tool.description,
-        "input_schema": tool_parameters(tool, request),
-    }
+    schema = tool_parameters(tool, request)
+    if not {"type", "properties"} <= schema.keys():  # both are required
+        schema = {"type": "object", "properties": {}, **schema}
+    return {"name": tool.name, "description": tool.description, "input_schema": schema}
 
 
 def _render_tool_choice(choice: ToolChoice) -> Json:

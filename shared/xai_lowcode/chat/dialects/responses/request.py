@@ -1,11 +1,17 @@
-"""Our request as the body of ``/v1/responses``."""
+"""Render requests for Responses (``/v1/responses``)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from xai_lowcode.chat.dialects.common import can_replay_items, skip_part, unsupported_part_error
-from xai_lowcode.chat.dialects.responses.response import parse_item
-from xai_lowcode.chat.openai_format import render_tool
+from xai_lowcode._internal import json
+from xai_lowcode.chat.dialects.common import (
+    can_replay_items,
+    numbered_messages,
+    skip_part,
+    unsupported_part_error,
+)
+from xai_lowcode.chat.dialects.responses.response import parse_output
+from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import response_schema, tool_parameters
 from xai_lowcode.types.messages import (
@@ -21,8 +27,8 @@ from xai_lowcode.types.messages import (
 )
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolChoice, ToolSpec
 
-# Options that are sent under their own name.
-_PLAIN_OPTIONS = (
+# Options whose field has the same name.
+_SAME_NAME_OPTIONS = (
     "temperature",
     "top_p",
     "logprobs",
@@ -39,25 +45,28 @@ Json = dict[str, Any]
 
 
 def render_request(request: ChatRequest, *, stream: bool) -> Json:
-    """The request body.
+    """Render the request body.
 
     Raises:
-        UsageError: Something has no place in this form.
+        UsageError: An option or part is not supported by Responses.
     """
-    if (request.n or 1) > 1:
-        raise UsageError("n: responses give one answer.", field="n")
-    if request.deferred:
-        raise UsageError("deferred: responses cannot be deferred.", field="deferred")
+    for name, is_set in (("n", (request.n or 1) > 1), ("deferred", request.deferred)):
+        if is_set:
+            raise UsageError(
+                f"{name}: not supported by responses.",
+                field=name,
+                hint="Use api='chat_completions'.",
+            )
     body: Json = {
         "model": request.model,
         "input": [
             item
-            for position, message in enumerate(request.messages)
+            for position, message in numbered_messages(request.messages)
             if position >= request.stored_messages
             for item in _render_message(message, position)
         ],
     }
-    body |= request.given(_PLAIN_OPTIONS)
+    body |= request.given(_SAME_NAME_OPTIONS)
     if request.max_tokens is not None:
         body["max_output_tokens"] = request.max_tokens
     if request.include:
@@ -74,13 +83,13 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
 
 
 def _render_reasoning(request: ChatRequest) -> Json:
-    wishes = {"effort": request.reasoning_effort, "summary": request.reasoning_summary}
-    return {name: wish for name, wish in wishes.items() if wish is not None}
+    options = {"effort": request.reasoning_effort, "summary": request.reasoning_summary}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _items_match_parts(message: Message) -> bool:
-    """Whether a message came in this form and nobody has changed it since."""
-    return message.dialect == "responses" and can_replay_items(message, parse_item(message.items))
+    """Return whether a message is from Responses and has not been changed since."""
+    return message.dialect == "responses" and can_replay_items(message, parse_output(message.items))
 
 
 def _render_message(message: Message, position: int) -> Iterator[Mapping[str, Any]]:
@@ -99,7 +108,7 @@ def _render_message(message: Message, position: int) -> Iterator[Mapping[str, An
 
 
 def _render_assistant_message(message: Message, position: int) -> Iterator[Json]:
-    """Text first, then calls. Thoughts cannot go back unless they came as items of this form."""
+    """Yield items for text and tool calls. The API accepts reasoning as its own items only."""
     text = "".join(part.text for part in message.parts if isinstance(part, TextPart))
     if text:
         yield {"role": "assistant", "content": text}
@@ -109,7 +118,7 @@ def _render_assistant_message(message: Message, position: int) -> Iterator[Json]
                 "type": "function_call",
                 "call_id": part.id,
                 "name": part.name,
-                "arguments": part.arguments or "{}",
+                "arguments": json.normalize_arguments(part.arguments),
             }
         elif not isinstance(part, TextPart | ReasoningPart):
             skip_part(part, position)
@@ -130,7 +139,7 @@ def _render_content(parts: Sequence[Part], role: str, position: int) -> str | li
         return join_texts(parts)
     rendered = []
     for part in parts:
-        render = _PARTS.get(type(part))
+        render = _PART_RENDERERS.get(type(part))
         if render is None:
             raise unsupported_part_error(part, role, position)
         rendered.append(render(part))
@@ -142,9 +151,10 @@ def _render_text(part: TextPart) -> Json:
 
 
 def _render_image(part: ImagePart) -> Json:
-    place = {"file_id": part.file_id} if part.file_id else {"image_url": part.url}
-    detail = {"detail": part.detail} if part.detail else {}
-    return {"type": "input_image", **place, **detail}
+    image = {"file_id": part.file_id} if part.file_id else {"image_url": part.url}
+    if part.detail:
+        image["detail"] = part.detail
+    return {"type": "input_image", **image}
 
 
 def _render_file(part: FilePart) -> Json:
@@ -158,7 +168,7 @@ def _render_file(part: FilePart) -> Json:
     return {"type": "input_file", "filename": part.filename or "file", "file_data": data}
 
 
-_PARTS: dict[type, Callable[[Any], Json]] = {
+_PART_RENDERERS: dict[type, Callable[[Any], Json]] = {
     TextPart: _render_text,
     ImagePart: _render_image,
     FilePart: _render_file,
@@ -168,7 +178,7 @@ _PARTS: dict[type, Callable[[Any], Json]] = {
 def _render_tools(request: ChatRequest) -> Json:
     tools = [
         *(_render_tool(tool, request) for tool in request.tools),
-        *map(render_tool, request.server_tools),
+        *map(render_server_tool, request.server_tools),
     ]
     rendered: Json = {"tools": tools} if tools else {}
     if tools and request.tool_choice is not None:
@@ -193,8 +203,13 @@ def _render_tool_choice(choice: ToolChoice) -> str | Json:
     return choice
 
 
-def _render_response_format(wish: ResponseFormat, request: ChatRequest) -> Json:
-    schema = response_schema(wish, request)
+def _render_response_format(response_format: ResponseFormat, request: ChatRequest) -> Json:
+    schema = response_schema(response_format, request)
     if schema is None:
         return {"type": "json_object"}
-    return {"type": "json_schema", "name": wish.name, "schema": schema, "strict": True}
+    return {
+        "type": "json_schema",
+        "name": response_format.name,
+        "schema": schema,
+        "strict": True,
+    }

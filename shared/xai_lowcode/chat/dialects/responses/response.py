@@ -1,11 +1,21 @@
-"""A plain answer of ``/v1/responses`` as our reply."""
+"""Parse responses of Responses (``/v1/responses``)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import image_mime_type
-from xai_lowcode._internal.parsing import get_int, get_list, get_logprobs, get_nonempty_str, get_str
-from xai_lowcode.chat.dialects import common as bodies
+from xai_lowcode._internal.parsing import (
+    dump_arguments,
+    get_int,
+    get_list,
+    get_logprobs,
+    get_nonempty_str,
+    get_str,
+)
+from xai_lowcode.chat.dialects.common import parse_usage as parse_chat_completions_usage
+from xai_lowcode.chat.tool_calls import with_unique_ids
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.protocol.error_mapping import error_from_field
 from xai_lowcode.types.messages import (
@@ -26,32 +36,40 @@ from xai_lowcode.types.responses import (
 
 Json = Mapping[str, Any]
 
-CANCELLED = "The response was cancelled before it was complete."
+CANCELLED_MESSAGE = "The response was cancelled before it was complete."
 
-_UNFINISHED = frozenset({None, "", "in_progress", "queued"})
-_SAID = frozenset({"message", "reasoning", "function_call", "image_generation_call"})
+_INCOMPLETE_STATUSES = frozenset({None, "", "in_progress", "queued"})
+# Types of items that are not calls of server-side tools, or that have a part of their own.
+_OTHER_ITEM_TYPES = frozenset({"message", "reasoning", "function_call", "image_generation_call"})
+
+
+_RESULT_KEYS = ("error", "output", "outputs", "results", "output_files")
+_ITEM_KEYS = frozenset({"type", "id", "status", "name", *_RESULT_KEYS})
+_ACTION_KEYS = frozenset({"type", "sources"})
+_PLAIN_INPUT_KEYS = frozenset({"arguments", "input", "query", "url"})
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def parse_response(body: dict[str, Any]) -> ChatResponse:
-    """A plain answer.
+    """Parse a response body.
 
     Raises:
         APIStatusError: xAI reports that the response failed.
-        InvalidResponseError: It is no such answer.
+        InvalidResponseError: It has no output, a field of another type, or was cancelled.
     """
     output = body.get("output")
     if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
-        raise InvalidResponseError("The answer holds no output.", body=body)
+        raise InvalidResponseError("The response has no output.", body=body)
     check_status(body)
     if is_cancelled(body):
-        raise InvalidResponseError(CANCELLED, body=body)
-    said = tuple(parse_item(output))
-    has_calls = any(isinstance(part, ToolCallPart) for part in said)
+        raise InvalidResponseError(CANCELLED_MESSAGE, body=body)
+    parts = with_unique_ids(parse_output(output), get_str(body, "id"))
+    has_calls = any(isinstance(part, ToolCallPart) for part in parts)
     choice = Choice(
-        (*_parse_reasoning(output), *_parse_image_item(output), *said),
+        (*_parse_reasoning(output), *_parse_server_side_parts(output), *parts),
         parse_finish_reason(body, has_calls=has_calls),
         tuple(_parse_logprobs(output)),
-        "".join(_texts(output, "refusal")) or None,
+        "".join(_iter_strings(output, "refusal")) or None,
         tuple(output),
         "responses" if output else "",
     )
@@ -65,35 +83,39 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
     )
 
 
-def parse_item(output: Sequence[Json]) -> Iterator[Part]:
-    """What the items say to the caller: the text, and the calls of the caller's tools."""
-    text = "".join(_texts(output, "text"))
+def parse_output(output: Sequence[Json]) -> Iterator[Part]:
+    """Yield the text and the tool calls of output items."""
+    text = "".join(_iter_strings(output, "text"))
     if text:
         yield TextPart(text)
     for item in output:
         if item.get("type") == "function_call":
-            yield _parse_call(item)
+            yield _parse_tool_call(item)
 
 
 def check_status(body: Json) -> None:
-    """Raises what xAI reports as the end of a response that failed."""
+    """Check that a response did not fail.
+
+    Raises:
+        APIStatusError: It did.
+    """
     error = body.get("error")
     if body.get("status") == "failed" or error:
         raise error_from_field(body, error)
 
 
 def is_cancelled(body: Json) -> bool:
-    """Whether the response was cancelled, so that it is not whole."""
+    """Return whether a response was cancelled."""
     return bool(body.get("status") == "cancelled")
 
 
 def is_complete(body: Json) -> bool:
-    """Whether the status is that of a response that ended."""
-    return body.get("status") not in _UNFINISHED
+    """Return whether a response has a terminal status."""
+    return body.get("status") not in _INCOMPLETE_STATUSES
 
 
 def parse_metadata(body: Json) -> dict[str, Any]:
-    """What a reply says of itself."""
+    """Parse the metadata of a response."""
     return {
         "id": get_str(body, "id"),
         "model": get_str(body, "model"),
@@ -104,55 +126,58 @@ def parse_metadata(body: Json) -> dict[str, Any]:
 
 
 def parse_finish_reason(body: Json, *, has_calls: bool) -> str:
-    """Why it ended: calls waiting count before the status, which then is "completed" too."""
+    """Return the finish reason.
+
+    The status of a response with tool calls is "completed", too.
+    """
     reason = get_nonempty_str(body.get("incomplete_details"), "reason")
     if body.get("status") == "incomplete" or reason:
-        said = "length" if reason in {None, "max_output_tokens", "max_prompt_tokens"} else reason
-        return normalize_finish_reason(said, has_calls=False)
+        is_length = reason in {None, "max_output_tokens", "max_prompt_tokens"}
+        return normalize_finish_reason("length" if is_length else reason, has_calls=False)
     return normalize_finish_reason("stop", has_calls=has_calls)
 
 
 def parse_usage(usage: Any) -> Usage | None:
-    """Usage in our accounting, which this form shares: reasoning is part of the output.
+    """Parse the usage, whose output tokens include reasoning in every recorded response.
 
-    xAI's documents show answers where it stands beside, and stored ones in the words of chat
-    completions; no recorded answer is like that.
+    xAI's documentation also shows responses whose output tokens do not include reasoning, and
+    stored responses with the fields of Chat Completions.
     """
     if not isinstance(usage, dict):
         return None
     if "prompt_tokens" in usage:
-        return bodies.parse_usage(usage)
-    tokens_in = get_int(usage, "input_tokens") or 0
-    tokens_out = get_int(usage, "output_tokens") or 0
-    total = get_int(usage, "total_tokens") or tokens_in + tokens_out
+        return parse_chat_completions_usage(usage)
+    input_tokens = get_int(usage, "input_tokens") or 0
+    output_tokens = get_int(usage, "output_tokens") or 0
+    total = get_int(usage, "total_tokens") or input_tokens + output_tokens
     return Usage(
-        tokens_in,
-        max(tokens_out, total - tokens_in),
+        input_tokens,
+        max(output_tokens, total - input_tokens),
         total,
         get_int(usage.get("input_tokens_details"), "cached_tokens"),
         get_int(usage.get("output_tokens_details"), "reasoning_tokens"),
         get_int(usage, "cost_in_usd_ticks"),
+        usage,
     )
 
 
-def parse_server_tool(item: Json) -> ServerToolPart | None:
-    """A tool that xAI ran itself; None for any other item."""
+def parse_server_tool_call(item: Json) -> ServerToolPart | None:
+    """Parse the call of a server-side tool; None for any other item."""
     kind = item.get("type")
-    if not isinstance(kind, str) or kind in _SAID or not kind.endswith("_call"):
+    if not isinstance(kind, str) or kind in _OTHER_ITEM_TYPES or not kind.endswith("_call"):
         return None
-    asked = item.get("arguments") or item.get("input") or _query(item) or ""
     return ServerToolPart(
         kind,
         str(item.get("id") or ""),
         str(item.get("name") or ""),
-        str(asked),
-        _tool_result(item),
+        _get_input(item),
+        _get_result(item),
         item.get("error") is not None or item.get("status") == "failed",
     )
 
 
 def parse_image(item: Json) -> ImagePart | None:
-    """A picture that was made; None for any other item."""
+    """Parse a generated image; None for any other item."""
     data = item.get("result") if item.get("type") == "image_generation_call" else None
     if not isinstance(data, str) or not data:
         return None
@@ -161,7 +186,7 @@ def parse_image(item: Json) -> ImagePart | None:
 
 
 def parse_citation(annotation: Any) -> Citation | None:
-    """A source with its place; None for what is none."""
+    """Parse a citation; None for an annotation without a URL."""
     if not isinstance(annotation, dict) or not isinstance(annotation.get("url"), str):
         return None
     return Citation(
@@ -172,32 +197,46 @@ def parse_citation(annotation: Any) -> Citation | None:
     )
 
 
-def reasoning_text(item: Json) -> str:
-    """What an item of reasoning shows."""
-    shown = [*get_list(item, "summary"), *get_list(item, "content")]
-    return "".join(str(part.get("text") or "") for part in shown if isinstance(part, dict))
+def _get_input(item: Json) -> str:
+    """Return the input of a server-side tool: everything that is not its output.
+
+    A single string is returned as it is, several fields as a JSON object.
+    """
+    fields = {key: item[key] for key in item if key not in _ITEM_KEYS and item[key] not in _EMPTY}
+    action = fields.pop("action", None)
+    if isinstance(action, dict):
+        fields |= {key: action[key] for key in action if key not in _ACTION_KEYS}
+        if action.get("type") not in {None, "search"}:
+            fields["action"] = action["type"]
+        fields = {key: value for key, value in fields.items() if value not in _EMPTY}
+    if len(fields) == 1:
+        ((key, value),) = fields.items()
+        if key in _PLAIN_INPUT_KEYS and isinstance(value, str):
+            return value
+        if key == "queries" and isinstance(value, list):
+            return ", ".join(map(str, value))
+    if not fields:
+        return ""
+    with suppress(json.JSONDecodeError):
+        arguments = fields.get("arguments")
+        if isinstance(arguments, str):
+            fields = {**json.parse_arguments(arguments), **fields}
+            del fields["arguments"]
+    return dump_arguments(fields)
 
 
-def _query(item: Json) -> Any:
+def _get_result(item: Json) -> Any:
+    """Return the result of a server-side tool, whose key depends on the tool."""
     action = item.get("action")
-    if not isinstance(action, dict):
-        return _join(item.get("queries"))
-    return action.get("query") or action.get("url")
+    results = {key: item[key] for key in _RESULT_KEYS if item.get(key) is not None}
+    if isinstance(action, dict) and action.get("sources") is not None:
+        results["sources"] = action["sources"]
+    if len(results) == 1:
+        return next(iter(results.values()))
+    return results or None
 
 
-def _join(queries: Any) -> str:
-    return ", ".join(map(str, queries)) if isinstance(queries, list) else ""
-
-
-def _tool_result(item: Json) -> Any:
-    """What a tool gave back, wherever its kind keeps it."""
-    action = item.get("action")
-    sources = action.get("sources") if isinstance(action, dict) else None
-    kept = (item.get(name) for name in ("error", "output", "outputs", "results"))
-    return next((found for found in (*kept, sources) if found is not None), None)
-
-
-def _parse_call(item: Json) -> ToolCallPart:
+def _parse_tool_call(item: Json) -> ToolCallPart:
     return ToolCallPart(
         get_str(item, "call_id"),
         get_str(item, "name"),
@@ -206,37 +245,42 @@ def _parse_call(item: Json) -> ToolCallPart:
 
 
 def _parse_reasoning(output: Sequence[Json]) -> Iterator[Part]:
-    text = "".join(reasoning_text(item) for item in output if item.get("type") == "reasoning")
+    text = "".join(_get_reasoning(item) for item in output if item.get("type") == "reasoning")
     if text:
         yield ReasoningPart(text)
 
 
-def _parse_image_item(output: Sequence[Json]) -> Iterator[Part]:
+def _get_reasoning(item: Json) -> str:
+    parts = [*get_list(item, "summary"), *get_list(item, "content")]
+    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
+
+
+def _parse_server_side_parts(output: Sequence[Json]) -> Iterator[Part]:
     for item in output:
-        made = parse_image(item) or parse_server_tool(item)
-        if made is not None:
-            yield made
+        part = parse_image(item) or parse_server_tool_call(item)
+        if part is not None:
+            yield part
 
 
-def _texts(output: Sequence[Json], key: str) -> Iterator[str]:
-    for content in _contents(output):
+def _iter_strings(output: Sequence[Json], key: str) -> Iterator[str]:
+    for content in _iter_content(output):
         if isinstance(content.get(key), str):
             yield content[key]
 
 
-def _contents(output: Sequence[Json]) -> Iterator[Json]:
+def _iter_content(output: Sequence[Json]) -> Iterator[Json]:
     for item in output:
         if item.get("type") == "message":
             yield from (part for part in get_list(item, "content") if isinstance(part, dict))
 
 
 def _parse_logprobs(output: Sequence[Json]) -> Iterator[Json]:
-    for content in _contents(output):
+    for content in _iter_content(output):
         yield from get_logprobs(content, "logprobs")
 
 
 def _parse_citations(output: Sequence[Json]) -> Iterator[Citation]:
-    for content in _contents(output):
+    for content in _iter_content(output):
         for annotation in get_list(content, "annotations"):
             if (citation := parse_citation(annotation)) is not None:
                 yield citation

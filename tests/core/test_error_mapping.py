@@ -1,4 +1,4 @@
-"""Law: every wrapping of one refusal gives one error, with the token in none of its facts."""
+"""Error bodies of xAI, the gateway, proxies and other services, mapped to exceptions."""
 
 import json
 import math
@@ -82,16 +82,16 @@ def error_of(status: int, document: Any, token: str = "") -> APIStatusError:
 
 
 @pytest.mark.skipif(not gateway_fixtures(), reason="not beside the repository")
-def test_the_table_holds_every_error_of_the_gateway() -> None:
-    """No error of the gateway's own answers is missing from the table above."""
+def test_every_gateway_error_is_in_the_table() -> None:
+    """The table above contains every error among the fixtures of the gateway."""
     names = {name for name in gateway_fixtures() if name.startswith(("err_", "documented_e"))}
     assert names == GATEWAY.keys()
 
 
 @pytest.mark.skipif(not gateway_fixtures(), reason="not beside the repository")
 @pytest.mark.parametrize("name", GATEWAY)
-def test_the_gateways_errors(name: str) -> None:
-    """Each error of the gateway has its class, text, maker and wait, and leaks nothing."""
+def test_gateway_errors(name: str) -> None:
+    """Each gateway error has its class, message, source and retry delay, and no token."""
     case = gateway_fixtures()[name]
     cls, text, maker, wait = GATEWAY[name]
     error = error_of(case["status"], case["body"])
@@ -103,8 +103,8 @@ def test_the_gateways_errors(name: str) -> None:
 
 
 @pytest.mark.skipif(not gateway_fixtures(), reason="not beside the repository")
-def test_the_gateways_successes_are_no_errors() -> None:
-    """None of the gateway's successes is taken for an error."""
+def test_gateway_successes_are_not_errors() -> None:
+    """No successful response of the gateway is mapped to an error."""
     for name, case in gateway_fixtures().items():
         if case["status"] == 200:
             body = case.get("body", case.get("body_text"))
@@ -112,15 +112,15 @@ def test_the_gateways_successes_are_no_errors() -> None:
 
 
 def test_every_recorded_error_is_in_the_table() -> None:
-    """No recorded refusal of xAI is missing from the table above."""
+    """The table above contains every recorded error of xAI."""
     if not recorded_errors():
         pytest.skip("the recorded bodies are not beside the repository")
     assert recorded_errors().keys() == RECORDED.keys()
 
 
 @pytest.mark.parametrize("name", sorted(recorded_errors()))
-def test_xais_errors_naked_and_as_the_gateway_passes_them_on(name: str) -> None:
-    """Each refusal of xAI has its class, text and code, naked and in the gateway's form."""
+def test_xai_errors_with_and_without_the_gateway(name: str) -> None:
+    """Each xAI error has its class, message and code, directly and in the gateway's format."""
     status, body = recorded_errors()[name]
     forms = [body, refused(body, {"x-request-id": "r1"})] if status >= 400 else [body]
     for form in forms:
@@ -133,11 +133,8 @@ def test_xais_errors_naked_and_as_the_gateway_passes_them_on(name: str) -> None:
 
 @pytest.mark.parametrize("envelope", ["result", "data", "bare"])
 @pytest.mark.parametrize("name", sorted(recorded_errors()))
-def test_an_error_inside_a_success(name: str, envelope: str) -> None:
-    """A refusal inside a 200, in any envelope, has the text, code and class of the naked one.
-
-    Only the class of what the status alone tells (a 422 without a code) can differ.
-    """
+def test_an_error_in_a_response_with_status_200(name: str, envelope: str) -> None:
+    """An error in a 200, in any envelope, has the message, code and class of the original one."""
     _, body = recorded_errors()[name]
     error = error_of(200, wrapped(body, envelope))
     assert error.message == " ".join(body["error"].split())
@@ -158,10 +155,10 @@ FINAL = (
 @pytest.mark.parametrize("status", [200, 400, 403, 429])
 @pytest.mark.parametrize(("text", "cls"), FINAL)
 @pytest.mark.parametrize("code", [None, "permission-denied", "Some resource has been exhausted"])
-def test_credits_and_content_policy_never_pass_by_themselves(
+def test_credit_and_content_policy_errors_are_not_retryable(
     text: str, cls: type[APIStatusError], code: str | None, status: int
 ) -> None:
-    """Whatever status and code they come with, they are told by their text and not retryable."""
+    """They are recognized by their message, with any status and code."""
     body = {"error": text} if code is None else {"error": text, "code": code}
     for form in (body, refused(body), wrapped(body, "result"), wrapped(body, "data")):
         error = error_of(status, form)
@@ -169,8 +166,8 @@ def test_credits_and_content_policy_never_pass_by_themselves(
         assert not error.is_retryable
 
 
-def test_the_search_order_of_texts() -> None:
-    """Of several texts in one body the first in the documented order is taken."""
+def test_the_order_of_message_keys() -> None:
+    """The first message in the documented order is used."""
     places: list[dict[str, Any]] = [
         {"error": {"error": {"message": "1"}}},
         {"error": {"error": "2"}},
@@ -205,8 +202,8 @@ json_values = st.recursive(
 
 
 @given(st.integers(300, 599), json_values)
-def test_any_refusal_is_an_error_with_a_text(status: int, document: Any) -> None:
-    """No body, however odd, makes a refusal unreadable or passes it off as a success."""
+def test_any_error_status_is_an_error_with_a_message(status: int, document: Any) -> None:
+    """A response with an error status is an error with a message, whatever its body."""
     error = error_of(status, document)
     assert error.message
     assert error.status_code == status
@@ -215,15 +212,15 @@ def test_any_refusal_is_an_error_with_a_text(status: int, document: Any) -> None
 
 
 @given(json_values)
-def test_any_success_is_judged_without_failing(document: Any) -> None:
-    """No body, however odd, makes judging a success fail; both judges agree."""
+def test_any_body_of_a_success_is_accepted(document: Any) -> None:
+    """``error_from_response`` and ``is_error_body`` agree and do not fail for any body."""
     assert (error_from_response(200, document, {}) is not None) == is_error_body(document)
 
 
 @pytest.mark.parametrize("member", ["choices", "object", "output", "content"])
 @pytest.mark.parametrize("how", ["result", "data", "bare"])
-def test_a_success_with_an_error_member_is_a_success(member: str, how: str) -> None:
-    """A record of xAI that has an ``error`` member beside its own is no refusal."""
+def test_a_success_with_an_error_key_is_a_success(member: str, how: str) -> None:
+    """An object of xAI with an ``error`` key next to its own keys is not an error."""
     body = {member: "x", "error": {"message": "of the record"}}
     assert not is_error_body(wrapped(body, how))
 
@@ -261,8 +258,8 @@ SHAPES: dict[str, tuple[Any, str, str | None]] = {
 
 @pytest.mark.parametrize("how", ["result", "data", "bare"])
 @pytest.mark.parametrize("name", SHAPES)
-def test_shapes_of_other_services_are_errors_inside_a_success(name: str, how: str) -> None:
-    """What gateways and proxies send in place of a response has its class, text and code."""
+def test_errors_of_other_services_with_status_200(name: str, how: str) -> None:
+    """Error bodies of gateways and proxies have their class, message and code."""
     body, cls, code = SHAPES[name]
     error = error_of(200, wrapped(body, how))
     assert (type(error).__name__, error.message, error.code) == (cls, "boom", code)
@@ -286,18 +283,18 @@ def test_shapes_of_other_services_are_errors_inside_a_success(name: str, how: st
         {"data": [{"errors": ["x"]}], "errors": []},
     ],
 )
-def test_what_only_looks_like_an_error_is_none(body: Any) -> None:
-    """Neither a text alone nor a word alone makes an error of a success."""
+def test_similar_bodies_are_not_errors(body: Any) -> None:
+    """A message or an error-like key alone is not an error."""
     assert error_from_response(200, body, {}) is None
 
 
 @pytest.mark.parametrize("document", [None, "", "boom", [], ["boom"], {}, {"message": "boom"}, 5])
-def test_an_event_that_is_known_to_report_an_error_is_one(document: Any) -> None:
-    """Whatever its data looks like; the token is in none of it."""
+def test_an_error_event_is_an_error(document: Any) -> None:
+    """Any data of an ``error`` event is mapped to an error without the token."""
     error = error_from_event(document)
     assert isinstance(error, APIStatusError)
     assert (error.status_code, error.is_retryable) == (200, True)
-    assert error.message in {"boom", "5", "The answer has status 200 and no text."}
+    assert error.message in {"boom", "5", "HTTP status 200 without an error message."}
     assert "s3cret" not in str(vars(error_from_event({"detail": "boom s3cret"}, "s3cret")))
 
 
@@ -320,8 +317,8 @@ def documents_with(leaf: str) -> st.SearchStrategy[Any]:
     "token", ["at_canary7f3a9d1be5c24860", "canary-without-the-usual-form", "c/a+n=a%r&y"]
 )
 @given(data=st.data())
-def test_the_token_survives_in_no_place_of_a_body(token: str, data: st.DataObject) -> None:
-    """Text, code, id, body, arguments and pickle of an error are free of it, beginnings too."""
+def test_the_token_is_redacted_everywhere(token: str, data: st.DataObject) -> None:
+    """No attribute, argument or pickle of an error contains the token or its beginning."""
     document = data.draw(documents_with(token))
     status = data.draw(st.sampled_from([200, 302, 400, 401, 403, 404, 429, 500]))
     as_text = data.draw(st.booleans())
@@ -356,21 +353,17 @@ def test_the_token_survives_in_no_place_of_a_body(token: str, data: st.DataObjec
     ],
 )
 @pytest.mark.parametrize("status", [200, 403, 502, 521])
-def test_pages_and_texts_become_one_short_line(page: str, text: str, status: int) -> None:
-    """What is no JSON is shown short and without tags, with the status and no known maker."""
+def test_pages_and_strings_become_one_line(page: str, text: str, status: int) -> None:
+    """A body that is not JSON becomes one line without HTML tags; its source is unknown."""
     assert to_plain_text(page) == text
     error = error_from_response(status, page, {}) or unparsable_response_error(page, {})
-    assert (text or "no text" if status >= 400 else text) in error.message
+    assert (text or "without an error message" if status >= 400 else text) in error.message
     assert error.source == "unknown"
 
 
 @pytest.mark.parametrize("piece", ["<script ", "<", "<head><style>", "<a b", "&#", "<!--"])
-def test_no_page_takes_long_to_read(piece: str) -> None:
-    """However a page of 100 kB is broken, its text is found in linear work.
-
-    Quadratic work takes 10 s here, linear work some milliseconds: the bound tells them apart on any
-    machine.
-    """
+def test_pages_are_parsed_in_linear_time(piece: str) -> None:
+    """Parsing 100 kB of invalid HTML takes linear time."""
     page = "<html>" + piece * (100_000 // len(piece))
     began = time.process_time()
     assert len(to_plain_text(page)) <= MAX_TEXT + 1
@@ -378,15 +371,15 @@ def test_no_page_takes_long_to_read(piece: str) -> None:
 
 
 @given(st.text(max_size=8) | st.sampled_from(["7", "0", "1.5", "-1", "nan", "inf", "1e400", " 3 "]))
-def test_waits_are_finite_and_not_negative(value: str) -> None:
-    """Whatever a header says, the wait is a usable number of seconds or None."""
+def test_retry_after_is_finite_and_not_negative(value: str) -> None:
+    """Any header value results in a usable number of seconds or None."""
     for name in ("retry-after", "retry-after-ms"):
         seconds = parse_retry_after({name: value})
         assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
 
 
-def test_waits_of_the_body_come_before_those_of_the_answer() -> None:
-    """The provider's headers in the body are the ones that count, in either unit."""
+def test_headers_in_the_body_take_precedence() -> None:
+    """``Retry-After`` of the headers in the body is used before that of the response."""
     for headers, seconds in (({"Retry-After": "7"}, 7.0), ({"retry-after-ms": "1500"}, 1.5)):
         error = error_from_response(429, refused({"error": "x"}, headers), {"retry-after": "3"})
         assert error is not None
@@ -414,6 +407,6 @@ def test_waits_of_the_body_come_before_those_of_the_answer() -> None:
         ({}, None),
     ],
 )
-def test_every_form_of_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
-    """Seconds, milliseconds and HTTP dates are read; what is none of these counts as not given."""
+def test_formats_of_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    """Seconds, milliseconds and HTTP dates are parsed; other values are ignored."""
     assert parse_retry_after(headers) == seconds

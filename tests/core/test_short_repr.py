@@ -1,4 +1,4 @@
-"""Law: what may hold megabytes prints in a line, and what is short prints whole."""
+"""Reprs of parts with large values are short."""
 
 import copy
 import pickle
@@ -14,8 +14,8 @@ short = st.none() | st.text(st.characters(codec="ascii"), max_size=120)
 
 
 @given(short, short, short)
-def test_short_parts_print_as_they_are_made(url: str, name: str, data: str) -> None:
-    """Evaluating what is printed gives the same part again."""
+def test_the_repr_of_short_parts(url: str, name: str, data: str) -> None:
+    """Evaluating the repr gives an equal part."""
     for part in (ImagePart(url, name, data), FilePart(url, name, data, None, name)):
         assert eval(repr(part)) == part  # noqa: S307 - that is what a repr is for
         assert pickle.loads(pickle.dumps(part)) == copy.copy(part) == part  # noqa: S301 - our own
@@ -23,8 +23,8 @@ def test_short_parts_print_as_they_are_made(url: str, name: str, data: str) -> N
 
 
 @given(st.integers(1, 3_000_000))
-def test_long_parts_print_in_a_line(length: int) -> None:
-    """However long data or address are: a line, with how long; also inside of others."""
+def test_the_repr_of_long_parts(length: int) -> None:
+    """The repr of long data is one line with its length, also inside other objects."""
     text = "x" * length
     for part in (ImagePart(text), FilePart(text), FilePart(data=text)):
         result = ToolResultPart("call", (part,))
@@ -34,7 +34,7 @@ def test_long_parts_print_in_a_line(length: int) -> None:
 
 
 @given(st.text(max_size=400))
-def test_a_text_is_cut_once_it_is_too_long(text: str) -> None:
-    """A short text stays; a long one keeps its beginning and tells its length."""
+def test_long_strings_are_truncated(text: str) -> None:
+    """A long string is replaced by its beginning and its length."""
     told = truncate(text)
     assert told == text if len(text) <= 120 else told == f"{text[:120]}… ({len(text)} characters)"

@@ -1,4 +1,4 @@
-"""OpenAI's forms of tools, choices and formats as ours."""
+"""Tools, tool choices and response formats in OpenAI's format are parsed."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 
 @pytest.mark.parametrize(
-    ("choice", "read"),
+    ("choice", "expected"),
     [
         (None, None),
         (False, None),
@@ -31,21 +31,21 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
         ({"type": "function", "name": "auto"}, NamedTool("auto")),
     ],
 )
-def test_every_form_of_a_choice_is_read(choice: Any, read: Any) -> None:
-    """Words, names and both vendors' forms mean what they say."""
-    assert parse_tool_choice(choice) == read
+def test_tool_choices(choice: Any, expected: Any) -> None:
+    """Strings, booleans, names, and OpenAI's and Anthropic's dicts are parsed."""
+    assert parse_tool_choice(choice) == expected
 
 
 @pytest.mark.parametrize("choice", [3, [], {"type": "sometimes"}, {"function": {}}, object()])
-def test_no_choice_names_its_field(choice: Any) -> None:
-    """What is no choice is refused."""
-    with pytest.raises(UsageError) as refusal:
+def test_invalid_tool_choices(choice: Any) -> None:
+    """An invalid tool choice raises an error that names the field."""
+    with pytest.raises(UsageError) as raised:
         parse_tool_choice(choice)
-    assert refusal.value.field == "tool_choice"
+    assert raised.value.field == "tool_choice"
 
 
-def test_a_tool_is_read_with_and_without_parameters() -> None:
-    """Name, description and schema are taken over; the schema is the caller's own object."""
+def test_tools() -> None:
+    """Name, description and schema are parsed; the schema is not copied."""
     function = {"name": "add", "description": "Adds.", "parameters": SCHEMA}
     spec = parse_tool({"type": "function", "function": function})
     assert spec == ToolSpec("add", "Adds.", SCHEMA)
@@ -57,15 +57,15 @@ def test_a_tool_is_read_with_and_without_parameters() -> None:
     "tool",
     [None, "add", {}, {"type": "web_search"}, {"type": "function", "function": {}}],
 )
-def test_no_tool_names_its_field(tool: Any) -> None:
-    """What is no function, or has no name, is refused."""
-    with pytest.raises(UsageError) as refusal:
+def test_invalid_tools(tool: Any) -> None:
+    """A tool that is not a function, or has no name, raises an error that names the field."""
+    with pytest.raises(UsageError) as raised:
         parse_tool(tool)
-    assert refusal.value.field == "tools"
+    assert raised.value.field == "tools"
 
 
 @pytest.mark.parametrize(
-    ("wish", "read"),
+    ("response_format", "expected"),
     [
         (None, None),
         ({"type": "text"}, None),
@@ -80,14 +80,14 @@ def test_no_tool_names_its_field(tool: Any) -> None:
         ),
     ],
 )
-def test_every_form_of_a_format_is_read(wish: Any, read: Any) -> None:
-    """Text is no wish; any JSON, and JSON by a schema, are."""
-    assert parse_response_format(wish) == read
+def test_response_formats(response_format: Any, expected: Any) -> None:
+    """Text is parsed as None, JSON with and without a schema as a response format."""
+    assert parse_response_format(response_format) == expected
 
 
-@pytest.mark.parametrize("wish", ["json", {"type": "xml"}, {"type": "json_schema"}, {}])
-def test_no_format_names_its_field(wish: Any) -> None:
-    """What is no format is refused."""
-    with pytest.raises(UsageError) as refusal:
-        parse_response_format(wish)
-    assert refusal.value.field == "response_format"
+@pytest.mark.parametrize("response_format", ["json", {"type": "xml"}, {"type": "json_schema"}, {}])
+def test_invalid_response_formats(response_format: Any) -> None:
+    """An invalid response format raises an error that names the field."""
+    with pytest.raises(UsageError) as raised:
+        parse_response_format(response_format)
+    assert raised.value.field == "response_format"

@@ -1,4 +1,4 @@
-"""Laws of what a model does by itself: the wire form it chooses, the refusals it learns."""
+"""A chat model selects the API of a request and drops options that a model rejects."""
 
 import json
 import warnings
@@ -9,7 +9,7 @@ import pytest
 
 from tests.core import twins
 from tests.core.loopback import TOKEN, Loopback, json_reply, sse_reply
-from tests.core.test_streams import FORMS, PLAIN, REPLY
+from tests.core.test_stream_reader import BODY, RESPONSE, STREAM_FORMATS
 from tests.core.wire import refused
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.model import ChatModel
@@ -23,18 +23,22 @@ MODEL = "grok-4.20-0309-non-reasoning"
 HELLO = Message("user", (TextPart("Hello"),))
 TEXT_FILE = FilePart(data="SGk=", mime_type="text/plain", filename="a.txt")
 CALL = Message("assistant", (ToolCallPart("c", "read", "{}"),))
-ANSWERED = Message("assistant", (TextPart("x"),), items=({"type": "message"},), dialect="responses")
+ASSISTANT = Message(
+    "assistant", (TextPart("x"),), items=({"type": "message"},), dialect="responses"
+)
 
 
 @pytest.fixture
 def model(gateway: Loopback) -> Iterator[ChatModel]:
-    """A model behind the loopback server."""
-    made = ChatModel(Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0))
-    yield made
-    made.client.close()
+    """Return a model that is connected to the loopback server."""
+    chat_model = ChatModel(
+        Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0)
+    )
+    yield chat_model
+    chat_model.client.close()
 
 
-CHOICES: list[tuple[dict[str, Any], str]] = [
+SELECTIONS: list[tuple[dict[str, Any], str]] = [
     ({}, "chat/completions"),
     ({"api": "messages"}, "messages"),
     ({"api": "responses"}, "responses"),
@@ -48,9 +52,9 @@ CHOICES: list[tuple[dict[str, Any], str]] = [
     ({"model": "grok-4.20-multi-agent-0309"}, "responses"),
     ({"messages": (Message("user", (TEXT_FILE,)),)}, "responses"),
     ({"messages": (CALL, Message("tool", (ToolResultPart("c", (TEXT_FILE,)),)))}, "responses"),
-    ({"messages": (HELLO, ANSWERED, HELLO)}, "responses"),
-    ({"messages": (HELLO, ANSWERED, HELLO), "n": 2}, "chat/completions"),
-    ({"messages": (HELLO, ANSWERED, HELLO), "api": "messages"}, "messages"),
+    ({"messages": (HELLO, ASSISTANT, HELLO)}, "responses"),
+    ({"messages": (HELLO, ASSISTANT, HELLO), "n": 2}, "chat/completions"),
+    ({"messages": (HELLO, ASSISTANT, HELLO), "api": "messages"}, "messages"),
     (
         {"messages": (Message("user", (FilePart(url="https://a/b.pdf"),)),)},
         "chat/completions",
@@ -58,11 +62,11 @@ CHOICES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "path"), CHOICES)
-def test_the_form_is_chosen_by_what_is_asked(
+@pytest.mark.parametrize(("options", "path"), SELECTIONS)
+def test_the_api_is_selected_by_the_request(
     gateway: Loopback, model: ChatModel, options: dict[str, Any], path: str
 ) -> None:
-    """The form asked for is used; left open, chat completions are, unless they lose something."""
+    """The API that is set is used, else Chat Completions if it supports the request."""
     gateway.play = lambda _request: json_reply(refused({"error": "seen"}), 400)
     request = ChatRequest(**{"model": "grok-4.7", "messages": (HELLO,), **options})
     with pytest.raises(BadRequestError, match="seen"):
@@ -73,17 +77,17 @@ def test_the_form_is_chosen_by_what_is_asked(
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "messages"])
-def test_a_form_that_was_asked_for_is_not_left_silently(model: ChatModel, api: Any) -> None:
-    """What it cannot carry is refused, naming the field and the way out."""
+def test_an_api_that_is_set_is_not_replaced(model: ChatModel, api: Any) -> None:
+    """An option that the API does not support raises an error that names the field."""
     request = ChatRequest(model="grok-4.7", messages=(HELLO,), api=api, store=True)
-    for ask in (model.generate, model.stream):
-        with pytest.raises(UsageError, match="responses") as refusal:
-            ask(request)
-        assert refusal.value.field == "store"
+    for call in (model.generate, model.stream):
+        with pytest.raises(UsageError, match="responses") as raised:
+            call(request)
+        assert raised.value.field == "store"
 
 
-# Option, value, xAI's name for it, and what stands in the body.
-LEARNED: list[tuple[str, Any, str, str]] = [
+# Option, value, xAI's name in the error message, key in the request body.
+REJECTED: list[tuple[str, Any, str, str]] = [
     ("stop", ["zzz"], "stop", "stop"),
     ("temperature", 0.5, "temperature", "temperature"),
     ("max_tokens", 9, "maxCompletionTokens", "max_completion_tokens"),
@@ -92,46 +96,46 @@ LEARNED: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("option", "value", "said", "sent"), LEARNED)
+@pytest.mark.parametrize(("option", "value", "name_in_error", "key"), REJECTED)
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_refusal_is_learned(
+def test_a_rejected_option_is_dropped(
     gateway: Loopback,
     model: ChatModel,
     option: str,
     value: Any,
-    said: str,
-    sent: str,
+    name_in_error: str,
+    key: str,
     streamed: bool,
 ) -> None:
-    """What a model says it does not take is left out at once, and from then on."""
-    sentence = f"Argument not supported on this model: {said}"
+    """An option that the model rejects is dropped in a retry and in later requests."""
+    error_message = f"Argument not supported on this model: {name_in_error}"
 
     def play(request: Any) -> Any:
-        if sent in request.json:
-            return json_reply(refused({"code": "invalid-argument", "error": sentence}), 400)
-        return sse_reply(FORMS["live"]) if streamed else json_reply(PLAIN)
+        if key in request.json:
+            return json_reply(refused({"code": "invalid-argument", "error": error_message}), 400)
+        return sse_reply(STREAM_FORMATS["live"]) if streamed else json_reply(BODY)
 
     gateway.play = play
     request = ChatRequest(model=MODEL, messages=(HELLO,), **{option: value})
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for _ in range(2):
-            replies = twins.stream(model, request) if streamed else twins.generate(model, request)
-            assert [_whole(reply) for reply in replies] == [REPLY, REPLY]
-    assert [sent in each.json for each in gateway.requests] == [True, *[False] * 4]
-    # Stop strings need no word: they are enforced here.
-    assert [f"{option}: not supported by" in str(word.message) for word in told] == [True] * (
-        option != "stop"
-    )
+            responses = twins.stream(model, request) if streamed else twins.generate(model, request)
+            assert [_to_response(response) for response in responses] == [RESPONSE, RESPONSE]
+    assert [key in sent.json for sent in gateway.requests] == [True, *[False] * 4]
+    # Stop sequences are applied client-side, without a warning.
+    assert [f"{option}: not supported by" in str(warning.message) for warning in warned] == [
+        True
+    ] * (option != "stop")
 
 
-def test_what_was_learned_holds_for_that_model_alone(gateway: Loopback, model: ChatModel) -> None:
-    """Another model is asked with everything, and another client knows nothing of it."""
-    sentence = "Argument not supported on this model: temperature"
+def test_rejected_options_are_recorded_by_model(gateway: Loopback, model: ChatModel) -> None:
+    """The option is still sent to other models."""
+    error_message = "Argument not supported on this model: temperature"
 
     def play(request: Any) -> Any:
         bad = request.json["model"] == "a" and "temperature" in request.json
-        return json_reply(refused({"error": sentence}), 400) if bad else json_reply(PLAIN)
+        return json_reply(refused({"error": error_message}), 400) if bad else json_reply(BODY)
 
     gateway.play = play
     with pytest.warns(UserWarning, match="temperature: not supported by a;"):
@@ -141,7 +145,7 @@ def test_what_was_learned_holds_for_that_model_alone(gateway: Loopback, model: C
 
 
 @pytest.mark.parametrize(
-    "sentence",
+    "error_message",
     [
         "Argument not supported on this model: responseFormat",
         "Argument not supported on this model: seed",
@@ -149,45 +153,43 @@ def test_what_was_learned_holds_for_that_model_alone(gateway: Loopback, model: C
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
-def test_other_refusals_are_errors_at_once(
-    gateway: Loopback, model: ChatModel, sentence: str, streamed: bool
+def test_other_rejections_are_not_retried(
+    gateway: Loopback, model: ChatModel, error_message: str, streamed: bool
 ) -> None:
-    """What was not asked for, or cannot be left out, is not asked for a second time."""
-    gateway.play = lambda _request: json_reply(refused({"error": sentence}), 400)
+    """A rejected option that was not set, or that must not be dropped, raises at once."""
+    gateway.play = lambda _request: json_reply(refused({"error": error_message}), 400)
     request = ChatRequest(model=MODEL, messages=(HELLO,), temperature=0.5)
-    with pytest.raises(BadRequestError, match=sentence):
+    with pytest.raises(BadRequestError, match=error_message):
         twins.stream(model, request) if streamed else twins.generate(model, request)
     assert len(gateway.requests) in {1, 2}
     assert len({json.dumps(sent.json) for sent in gateway.requests}) == 1
 
 
-def test_a_model_that_goes_on_refusing_is_believed_once(
-    gateway: Loopback, model: ChatModel
-) -> None:
-    """An answer that names an option which was not sent ends in the error, not in a circle."""
-    sentence = "Argument not supported on this model: temperature"
-    gateway.play = lambda _request: json_reply(refused({"error": sentence}), 400)
+def test_a_repeated_rejection_raises(gateway: Loopback, model: ChatModel) -> None:
+    """A rejection of an option that was not sent raises instead of being retried."""
+    error_message = "Argument not supported on this model: temperature"
+    gateway.play = lambda _request: json_reply(refused({"error": error_message}), 400)
     request = ChatRequest(model=MODEL, messages=(HELLO,), temperature=0.5)
     with pytest.raises(BadRequestError), pytest.warns(UserWarning, match="not supported by"):
         model.generate(request)
     assert ["temperature" in sent.json for sent in gateway.requests] == [True, False]
 
 
-def test_the_model_of_several_agents_answers() -> None:
-    """It has one form and refuses a limit of tokens, which needs no knowledge of the caller's."""
+def test_the_multi_agent_model() -> None:
+    """The model is served by Responses only, and max_tokens is dropped with a warning."""
     with running() as gateway:
-        reach = {"api_token": gateway.api_token, "base_url": gateway.base_url}
-        model = ChatModel(Settings.create(**reach))
+        connection = {"api_token": gateway.api_token, "base_url": gateway.base_url}
+        model = ChatModel(Settings.create(**connection))
         name = "grok-4.20-multi-agent-0309"
         with pytest.warns(UserWarning, match="max_tokens"):
-            reply = model.generate(ChatRequest(model=name, messages=(HELLO,), max_tokens=50))
-    assert (reply.api, bool(reply.text)) == ("responses", True)
+            response = model.generate(ChatRequest(model=name, messages=(HELLO,), max_tokens=50))
+    assert (response.api, bool(response.text)) == ("responses", True)
 
 
-def _whole(reply: Any) -> Any:
-    if not isinstance(reply, list):
-        return reply
-    assembler = ResponseAccumulator()
-    for event in reply:
-        assembler.add(event)
-    return assembler.reply()
+def _to_response(response: Any) -> Any:
+    if not isinstance(response, list):
+        return response
+    accumulator = ResponseAccumulator()
+    for event in response:
+        accumulator.add(event)
+    return accumulator.build_response()

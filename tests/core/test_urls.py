@@ -1,4 +1,4 @@
-"""Law: an id that could leave its place in the path is refused; all others stay what they were."""
+"""Paths in both URL formats, validation of ids, and selection of the URL format."""
 
 import logging
 from itertools import product
@@ -79,21 +79,21 @@ BAD_IDS: list[Any] = [
 
 
 @pytest.mark.parametrize("value", BAD_IDS, ids=lambda value: repr(value)[:30])
-@pytest.mark.parametrize("operation", WITH_ID, ids=lambda operation: operation.name)
-def test_an_id_that_is_none_is_refused(operation: Endpoint[Any], value: Any) -> None:
-    """Whatever could leave its place in the path is refused in both forms, naming its parameter."""
-    (name,) = path_parameters(operation)
+@pytest.mark.parametrize("endpoint", WITH_ID, ids=lambda endpoint: endpoint.name)
+def test_invalid_ids_are_rejected(endpoint: Endpoint[Any], value: Any) -> None:
+    """An id that would change the path is rejected in both formats; the error names it."""
+    (name,) = path_parameters(endpoint)
     for form in ("new", "old"):
         with pytest.raises(UsageError) as refusal:
-            build_path(operation, form, {name: value}, {})
+            build_path(endpoint, form, {name: value}, {})
         assert refusal.value.field == name
     with pytest.raises(UsageError):
-        build_path(operation, "new", {}, {})
+        build_path(endpoint, "new", {}, {})
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_an_id_or_refused(text: str) -> None:
-    """What is accepted as an id is one segment of a path, and means itself."""
+def test_any_string_is_a_valid_id_or_rejected(text: str) -> None:
+    """A valid id is one path segment that decodes to itself."""
     try:
         value = check_id("x_id", text)
     except UsageError:
@@ -106,24 +106,22 @@ def test_any_text_is_an_id_or_refused(text: str) -> None:
     assert unquote(path) == f"/v1/x/{text}"
 
 
-@pytest.mark.parametrize("operation", WITH_ID, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("endpoint", WITH_ID, ids=lambda endpoint: endpoint.name)
 @given(value=good_ids, query=queries)
-def test_both_forms_say_the_same(
-    operation: Endpoint[Any], value: str, query: dict[str, str]
-) -> None:
-    """The new form has the id in the path, the old one its name there and the id in the query."""
-    (name,) = path_parameters(operation)
-    new = urlsplit(build_path(operation, "new", {name: value}, query))
-    old = urlsplit(build_path(operation, "old", {name: value}, query))
-    assert unquote(new.path) == operation.path.replace(f"{{{name}}}", value)
-    assert old.path == operation.path.replace(f"{{{name}}}", name)
+def test_both_url_formats(endpoint: Endpoint[Any], value: str, query: dict[str, str]) -> None:
+    """The new format has the id in the path, the old one in the query."""
+    (name,) = path_parameters(endpoint)
+    new = urlsplit(build_path(endpoint, "new", {name: value}, query))
+    old = urlsplit(build_path(endpoint, "old", {name: value}, query))
+    assert unquote(new.path) == endpoint.path.replace(f"{{{name}}}", value)
+    assert old.path == endpoint.path.replace(f"{{{name}}}", name)
     assert dict(parse_qsl(new.query, keep_blank_values=True)) == query
     assert dict(parse_qsl(old.query, keep_blank_values=True)) == {**query, name: value}
 
 
 @given(queries)
-def test_without_an_id_the_forms_are_one(query: dict[str, str]) -> None:
-    """An endpoint without an id has one address, which carries any query unchanged."""
+def test_both_formats_are_the_same_without_an_id(query: dict[str, str]) -> None:
+    """An endpoint without an id has one path, and any query parameters."""
     new, old = (build_path(LIST_MODELS, form, {}, query) for form in ("new", "old"))
     assert new == old
     assert new.isascii()
@@ -131,13 +129,13 @@ def test_without_an_id_the_forms_are_one(query: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "operation", [LIST_MODELS, RETRIEVE_MODEL], ids=lambda operation: operation.name
+    "endpoint", [LIST_MODELS, RETRIEVE_MODEL], ids=lambda endpoint: endpoint.name
 )
 @pytest.mark.parametrize("form", ["new", "old"])
-def test_a_second_token_is_refused(operation: Endpoint[Any], form: Any) -> None:
-    """The token's own parameter cannot be given: twice, the gateway fails and quotes it."""
+def test_an_api_token_parameter_is_rejected(endpoint: Endpoint[Any], form: Any) -> None:
+    """A second ``api_token`` is rejected: the gateway fails and quotes it."""
     with pytest.raises(UsageError) as refusal:
-        build_path(operation, form, {"model_id": "m"}, {"api_token": "x"})
+        build_path(endpoint, form, {"model_id": "m"}, {"api_token": "x"})
     assert refusal.value.field == "query"
 
 
@@ -165,39 +163,39 @@ FAILURES: list[tuple[XAILowCodeError, bool]] = [
 
 @pytest.mark.parametrize(("error", "blames"), FAILURES, ids=lambda value: repr(value)[:50])
 @pytest.mark.parametrize(
-    ("operation", "choice", "known"),
+    ("endpoint", "choice", "known"),
     list(
         product(
             [RETRIEVE_MODEL, PATCH_IT, POST_IT, LIST_MODELS], ["auto", "new", "old"], [False, True]
         )
     ),
 )
-def test_the_other_form_is_tried_on_the_signs_only(
-    operation: Endpoint[Any], choice: Any, known: bool, error: XAILowCodeError, blames: bool
+def test_when_the_other_format_is_tried(
+    endpoint: Endpoint[Any], choice: Any, known: bool, error: XAILowCodeError, blames: bool
 ) -> None:
-    """It needs an id, a method that may be repeated, a free choice, no form known, and a sign."""
+    """Only for idempotent endpoints with an id, an unknown format, and a routing error."""
     forms = UrlFormatSelector(choice)
     if known:
-        forms.record_success(operation, "new")
-    expected = blames and operation is RETRIEVE_MODEL and choice == "auto" and not known
-    assert forms.should_try_other(operation, error) == expected
+        forms.record_success(endpoint, "new")
+    expected = blames and endpoint is RETRIEVE_MODEL and choice == "auto" and not known
+    assert forms.should_try_other(endpoint, error) == expected
 
 
-@pytest.mark.parametrize("operation", ALL + WITH_ID, ids=lambda operation: operation.name)
-def test_the_first_form(operation: Endpoint[Any]) -> None:
-    """The user's choice comes first, then what worked, then what the endpoint prefers."""
-    assert UrlFormatSelector("old").initial(operation) == "old"
-    assert UrlFormatSelector("new").initial(operation) == "new"
+@pytest.mark.parametrize("endpoint", ALL + WITH_ID, ids=lambda endpoint: endpoint.name)
+def test_the_initial_format(endpoint: Endpoint[Any]) -> None:
+    """The setting has precedence, then the format that worked, then the default of the endpoint."""
+    assert UrlFormatSelector("old").initial(endpoint) == "old"
+    assert UrlFormatSelector("new").initial(endpoint) == "new"
     forms = UrlFormatSelector()
-    assert forms.initial(operation) == operation.preferred_url_format
-    forms.record_success(operation, "old")
-    assert forms.initial(operation) == (
-        "old" if path_parameters(operation) else operation.preferred_url_format
+    assert forms.initial(endpoint) == endpoint.preferred_url_format
+    forms.record_success(endpoint, "old")
+    assert forms.initial(endpoint) == (
+        "old" if path_parameters(endpoint) else endpoint.preferred_url_format
     )
 
 
-def test_what_worked_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Remembering logs the form when it is new, and never again."""
+def test_a_new_format_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The format that worked is logged when it is recorded, and not again."""
     forms = UrlFormatSelector()
     with caplog.at_level(logging.INFO, logger="xai_lowcode"):
         for form in ("old", "old", "new", "new"):
@@ -216,8 +214,8 @@ def test_what_worked_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
         ("Model not found: grok-4", False),
     ],
 )
-def test_a_placeholder_taken_for_an_id_blames_the_route(message: str, blames: bool) -> None:
-    """A gateway of the new form only takes the old form's name for an id, and xAI says so."""
+def test_an_error_about_a_parameter_name_is_a_routing_error(message: str, blames: bool) -> None:
+    """A gateway with the new format passes the parameter name to xAI as an id."""
     error = errors.NotFoundError(message, status_code=404, source="provider")
     assert is_routing_error(RETRIEVE_MODEL, error, UrlFormatSelector()) == blames
     foreign = error.message.replace("model_id", "modelId")
@@ -226,22 +224,22 @@ def test_a_placeholder_taken_for_an_id_blames_the_route(message: str, blames: bo
     assert is_routing_error(RETRIEVE_MODEL, error, forms) == blames
 
 
-def test_a_query_that_has_no_form_is_refused() -> None:
-    """A text with lone surrogates in the query is an error of ours, before anything is sent."""
+def test_a_query_that_cannot_be_encoded_is_rejected() -> None:
+    """Lone surrogates in the query raise a UsageError before anything is sent."""
     with pytest.raises(UsageError) as refusal:
         build_path(LIST_MODELS, "new", {}, {"filter": "\ud800"})
     assert refusal.value.field == "query"
 
 
-def test_what_worked_is_known_to_one_object_only() -> None:
-    """Another gateway's forms are not touched."""
+def test_selectors_are_independent() -> None:
+    """Recording a format does not change other selectors."""
     one, other = UrlFormatSelector(), UrlFormatSelector()
     one.record_success(RETRIEVE_MODEL, "old")
     assert other.initial(RETRIEVE_MODEL) == "new"
 
 
-def test_names_of_the_old_form_can_be_given() -> None:
-    """A gateway's own parameter names are used in the old format."""
+def test_parameter_names_of_the_old_format() -> None:
+    """The ``parameter_names`` of the settings are used in the old format."""
     with running(url_forms="old", parameter_names={"model_id": "id"}) as gateway:
         reach: dict[str, Any] = {"api_token": gateway.api_token, "base_url": gateway.base_url}
         reach["max_retries"] = 0

@@ -1,0 +1,388 @@
+"""Call flows: attempts, delays, URL formats and retries for every script of three outcomes.
+
+Each script is run with every kind of endpoint, URL format, number of retries and deadline, and with
+a clock that advances one second per request.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from typing import Any
+
+import pytest
+
+from tests.core.loopback import TOKEN
+from tests.core.wire import refused, wrapped
+from xai_lowcode import errors
+from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS, RETRIEVE_MODEL
+from xai_lowcode.protocol.call_flow import CallContext, call_flow, wait_before_retry
+from xai_lowcode.protocol.endpoint import Endpoint
+from xai_lowcode.protocol.retry import RetryPolicy
+from xai_lowcode.protocol.steps import (
+    Call,
+    HTTPResponse,
+    Outcome,
+    RequestFailed,
+    SendRequest,
+    Sleep,
+    Step,
+    Success,
+)
+from xai_lowcode.protocol.urls import UrlFormatSelector, path_parameters
+
+
+def create_response(
+    status: int, document: Any, headers: dict[str, str] | None = None
+) -> HTTPResponse:
+    content = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return HTTPResponse(status, headers or {}, content)
+
+
+def create_failure(
+    error: type[errors.APIConnectionError], *, request_sent: bool, **facts: bool
+) -> RequestFailed:
+    return RequestFailed(error("lost", request_sent=request_sent), **facts)
+
+
+OK = {"id": "m", "choices": [1], "data": [{"id": "m"}]}
+OUTCOMES: dict[str, Outcome] = {
+    "ok": create_response(200, OK),
+    "route 404": create_response(404, {"message": "Not Found"}),
+    "no such": create_response(404, refused({"error": "no such thing", "code": "not-found"})),
+    "rate 7": create_response(429, refused({"error": "slow"}, {"retry-after": "7"})),
+    "gateway 3": create_response(429, {"message": "slow"}, {"retry-after": "3"}),
+    "token": create_response(
+        401, {"message": "A valid API token is required", "error": {"code": 401}, "provider": "xai"}
+    ),
+    "5xx": create_response(503, refused("upstream exploded")),
+    "network": create_response(
+        500, {"message": "hang up", "provider": "xai", "error": {"message": "hang up"}}
+    ),
+    "drop": create_failure(errors.APIConnectionError, request_sent=True),
+    "begun": create_failure(errors.APIConnectionError, request_sent=True, response_started=True),
+    "stale": create_failure(
+        errors.APIConnectionError, request_sent=True, connection_was_stale=True
+    ),
+    "refused": create_failure(errors.APIConnectionError, request_sent=False),
+    "timeout": create_failure(errors.APITimeoutError, request_sent=True),
+}
+FORMAT_ERRORS = {"route 404", "network", "drop", "stale"}
+FORMAT_ACCEPTED = {"ok", "no such", "rate 7", "5xx"}
+FINAL = {"route 404", "no such", "token"}
+DELETE_IT: Endpoint[Any] = Endpoint("Delete", "DELETE", "/v1/x/{x_id}", dict, idempotent=True)
+ENDPOINTS: list[Endpoint[Any]] = [CREATE_CHAT_COMPLETION, RETRIEVE_MODEL, LIST_MODELS, DELETE_IT]
+SCRIPTS = list(product(OUTCOMES, repeat=3))
+
+
+@dataclass
+class FlowRun:
+    """The steps and the result of one call flow."""
+
+    steps: list[Step] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    result: Success | errors.XAILowCodeError | None = None
+    now: float = 0.0
+
+    @property
+    def sends(self) -> list[SendRequest]:
+        """The requests."""
+        return [step for step in self.steps if isinstance(step, SendRequest)]
+
+    @property
+    def forms(self) -> list[str]:
+        """The URL formats of the requests."""
+        return [send.url_format for send in self.sends]
+
+
+def run_script(
+    endpoint: Endpoint[Any],
+    script: tuple[str, ...],
+    forms: UrlFormatSelector,
+    policy: RetryPolicy,
+    *,
+    stream: bool = False,
+) -> FlowRun:
+    """Run a call flow with the outcomes of a script; the last one is repeated."""
+    run = FlowRun()
+    call = Call(endpoint, ids=dict.fromkeys(path_parameters(endpoint), "x"), stream=stream)
+    steps = call_flow(
+        call,
+        CallContext(policy, forms, TOKEN, lambda: run.now, lambda: 0.5),
+    )
+    try:
+        step = next(steps)
+        while len(run.steps) < 50:
+            run.steps.append(step)
+            outcome: Outcome | None = None
+            if isinstance(step, SendRequest):
+                name = script[min(len(run.names), len(script) - 1)]
+                run.names.append(name)
+                outcome = copy_outcome(OUTCOMES[name])
+                run.now += 1
+            elif isinstance(step, Sleep):
+                run.now += step.seconds
+            step = steps.send(outcome)
+    except StopIteration as end:
+        run.result = end.value
+    except errors.XAILowCodeError as error:
+        run.result = error
+    return run
+
+
+def copy_outcome(outcome: Outcome) -> Outcome:
+    """Return a copy with a new error, since notes are added to errors."""
+    if not isinstance(outcome, RequestFailed):
+        return outcome
+    kind: Any = type(outcome.error)
+    error = kind("lost", request_sent=getattr(outcome.error, "request_sent", False))
+    return RequestFailed(error, outcome.connection_was_stale, outcome.response_started)
+
+
+CHOICES: list[tuple[Any, RetryPolicy]] = [
+    ("auto", RetryPolicy(0)),
+    ("auto", RetryPolicy(2)),
+    ("auto", RetryPolicy(2, 9.0)),
+    ("old", RetryPolicy(2, 9.0)),
+]
+
+
+def run_all_scripts(
+    endpoint: Endpoint[Any],
+) -> Iterator[tuple[Any, RetryPolicy, UrlFormatSelector, FlowRun]]:
+    for (choice, policy), script in product(CHOICES, SCRIPTS):
+        forms = UrlFormatSelector(choice)
+        yield choice, policy, forms, run_script(endpoint, script, forms, policy)
+
+
+def check_attempts(policy: RetryPolicy, run: FlowRun) -> None:
+    """Check the number of requests: attempts, a stale connection, the other URL format."""
+    most = policy.max_retries + 1 + ("stale" in run.names) + (len(set(run.forms)) > 1)
+    assert 1 <= len(run.sends) <= most
+    assert run.result is not None
+    if "ok" in run.names:
+        assert run.names.index("ok") == len(run.names) - 1
+        assert isinstance(run.result, Success)
+
+
+def check_delays(policy: RetryPolicy, run: FlowRun) -> None:
+    """Check that delays are at least ``Retry-After``, and that the deadline is kept."""
+    retry_after = {"rate 7": 7.0, "gateway 3": 3.0}
+    number, now = 0, 0.0
+    for step in run.steps:
+        if isinstance(step, SendRequest):
+            left = None if policy.deadline is None else policy.deadline - now
+            assert step.timeout == left
+            assert left is None or left > 0
+            number, now = number + 1, now + 1
+        elif isinstance(step, Sleep):
+            assert step.seconds >= retry_after.get(run.names[number - 1], 0)
+            now += step.seconds
+            assert policy.deadline is None or now < policy.deadline
+
+
+def check_url_formats(
+    endpoint: Endpoint[Any], choice: str, forms: UrlFormatSelector, run: FlowRun
+) -> None:
+    """Check when the URL format changes, and which format is recorded."""
+    free = choice == "auto" and "{" in endpoint.path and endpoint.method != "POST"
+    changes = [index for index, (a, b) in enumerate(pairwise(run.forms)) if a != b]
+    assert not changes or free
+    for index in changes[:1]:
+        assert run.names[index] in FORMAT_ERRORS
+        at = [i for i, step in enumerate(run.steps) if isinstance(step, SendRequest)]
+        assert at[index] + 1 == at[index + 1]
+    signs = [index for index, name in enumerate(run.names) if name in FORMAT_ERRORS - {"stale"}]
+    reached = [index for index, name in enumerate(run.names) if name in FORMAT_ACCEPTED]
+    first = signs[0] if signs else 0
+    known = any(index < first for index in [*reached, *changes])
+    if free and signs and not known and len(run.sends) > first + 1:
+        assert run.forms[first + 1] == "old"
+    if reached and "{" in endpoint.path and choice == "auto":
+        assert forms.initial(endpoint) == run.forms[reached[-1]]
+
+
+def check_retries(endpoint: Endpoint[Any], policy: RetryPolicy, run: FlowRun) -> None:
+    """Check that calls that must not be retried are sent once."""
+    before = run.names[:-1]
+    if not endpoint.idempotent:
+        assert "timeout" not in before
+        assert "begun" not in before
+        assert len(set(run.forms)) == 1
+    if len(set(run.forms)) == 1:
+        assert not FINAL.intersection(before)
+    if policy.max_retries == 0:
+        assert not any(isinstance(step, Sleep) for step in run.steps)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_all_scripts(endpoint: Endpoint[Any]) -> None:
+    """Attempts, delays, URL formats and retries are correct for every script of outcomes."""
+    for choice, policy, forms, run in run_all_scripts(endpoint):
+        check_attempts(policy, run)
+        check_delays(policy, run)
+        check_url_formats(endpoint, choice, forms, run)
+        check_retries(endpoint, policy, run)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), list(product(sorted(FORMAT_ERRORS - {"stale"}), repeat=2))
+)
+def test_when_both_url_formats_fail_the_first_error_is_raised(first: str, second: str) -> None:
+    """The second error is attached as a note, and no format is recorded."""
+    forms = UrlFormatSelector()
+    run = run_script(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
+    assert run.forms == ["new", "old"]
+    assert isinstance(run.result, errors.XAILowCodeError)
+    alone = run_script(LIST_MODELS, (first,), UrlFormatSelector(), RetryPolicy(0)).result
+    assert str(run.result) == str(alone)
+    assert "old URL format failed too" in run.result.__notes__[0]
+    assert forms.initial(RETRIEVE_MODEL) == "new"
+
+
+@pytest.mark.parametrize("second", ["token", "gateway 3", "no such", "5xx", "rate 7", "timeout"])
+def test_an_error_unrelated_to_the_url_format_is_raised(second: str) -> None:
+    """An authentication or rate limit error in the other format is raised, not the first 404."""
+    run = run_script(RETRIEVE_MODEL, ("route 404", second), UrlFormatSelector(), RetryPolicy(0))
+    alone = run_script(LIST_MODELS, (second,), UrlFormatSelector(), RetryPolicy(0)).result
+    assert str(run.result) == str(alone)
+    assert type(run.result) is type(alone)
+
+
+def test_the_format_that_worked_is_used_again() -> None:
+    """After a success in the old format, the new one is not tried again."""
+    forms = UrlFormatSelector()
+    assert run_script(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == [
+        "new",
+        "old",
+    ]
+    assert run_script(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).forms == ["old"]
+    assert run_script(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).forms == ["old"]
+
+
+def test_a_stale_connection_is_not_an_attempt() -> None:
+    """Without retries a stale connection is replaced once, and only once."""
+    policy = RetryPolicy(0)
+    for endpoint in ENDPOINTS:
+        assert run_script(endpoint, ("stale", "ok"), UrlFormatSelector(), policy).names == [
+            "stale",
+            "ok",
+        ]
+    assert run_script(LIST_MODELS, ("stale", "stale"), UrlFormatSelector(), policy).names == [
+        "stale",
+        "stale",
+    ]
+
+
+BODIES = [
+    ({"id": "c", "choices": []}, CREATE_CHAT_COMPLETION),
+    ({"object": "list", "data": [{"id": "m"}]}, LIST_MODELS),
+    ({"data": [{"id": "m"}]}, LIST_MODELS),
+]
+
+
+@pytest.mark.parametrize(("body", "endpoint"), BODIES)
+@pytest.mark.parametrize("how", ["result", "data", "bare"])
+def test_a_success_is_unwrapped(body: Any, endpoint: Endpoint[Any], how: str) -> None:
+    """The result has xAI's body and the headers of xAI and the gateway."""
+    steps = call_flow(
+        Call(endpoint),
+        CallContext(RetryPolicy(), UrlFormatSelector(), "", float, float),
+    )
+    next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(create_response(200, wrapped(body, how), {"x-a": "1"}))
+    assert end.value.value.body == body
+    assert end.value.value.headers["x-a"] == "1"
+
+
+@pytest.mark.parametrize("content", [b"", b" ", b"<html>x</html>", b"{", b"\xff\xfe", b"nonsense"])
+@pytest.mark.parametrize("status", [200, 302, 404, 429, 500])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_body_that_is_not_json_is_an_error(content: bytes, status: int, stream: bool) -> None:
+    """An empty, HTML or invalid body is an error: by status, or InvalidResponseError."""
+    steps = call_flow(
+        Call(CREATE_CHAT_COMPLETION, stream=stream),
+        CallContext(RetryPolicy(0), UrlFormatSelector(), "", float, float),
+    )
+    next(steps)
+    with pytest.raises(errors.XAILowCodeError) as raised:
+        steps.send(HTTPResponse(status, {}, content))
+    kind = errors.InvalidResponseError if status == 200 else errors.APIStatusError
+    assert isinstance(raised.value, kind)
+
+
+def test_a_stream_succeeds_with_its_head() -> None:
+    """The call ends with the head of a stream; the body is unread."""
+    steps = call_flow(
+        Call(CREATE_CHAT_COMPLETION, stream=True),
+        CallContext(RetryPolicy(), UrlFormatSelector(), "", float, float),
+    )
+    next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(HTTPResponse(200, {"a": "b"}, None))
+    assert end.value.value == Success(None, {"a": "b"})
+
+
+def test_a_continued_call_has_the_remaining_attempts() -> None:
+    """Earlier retries count, and the headers of the response are recorded."""
+    session = CallContext(RetryPolicy(2), UrlFormatSelector(), "", float, lambda: 0.5)
+    call = Call(CREATE_CHAT_COMPLETION, stream=True)
+    attempts = session.new_retry_state()
+    for number, outcomes in enumerate((["503", "stream"], ["503", "503"])):
+        steps = call_flow(call, session, attempts)
+        step = next(steps)
+        try:
+            for name in outcomes:
+                assert isinstance(step, SendRequest)
+                outcome = (
+                    HTTPResponse(200, {"retry-after": "3"}, None)
+                    if name == "stream"
+                    else OUTCOMES["5xx"]
+                )
+                step = steps.send(outcome)
+                if isinstance(step, Sleep):
+                    step = next(steps)
+        except StopIteration:
+            assert number == 0
+        except errors.InternalServerError:
+            assert number == 1
+    assert attempts.attempts == 3
+    assert attempts.headers == {"retry-after": "3"}
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_an_error_in_a_success_is_a_failed_attempt(
+    retries: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is retried after its ``Retry-After``, and logged without the token."""
+    session = CallContext(RetryPolicy(retries), UrlFormatSelector(), "secret", float, lambda: 0.5)
+    call: Call[Any] = Call(CREATE_CHAT_COMPLETION, stream=True)
+    attempts = session.new_retry_state()
+    attempts.headers = {"retry-after": "3", "x-request-id": "r1"}
+    error = errors.InternalServerError("Busy secret", status_code=200)
+    steps = wait_before_retry(call, session, attempts, error)
+    with caplog.at_level("INFO", "xai_lowcode"):
+        if retries:
+            assert list(steps) == [Sleep(3.5)]
+        else:
+            with pytest.raises(errors.InternalServerError) as raised:
+                next(steps)
+            assert raised.value is error
+    assert (error.retry_after, error.request_id, attempts.attempts) == (3.0, "r1", 1 + retries)
+    assert bool(caplog.messages) == bool(retries)
+    assert "secret" not in f"{error}{caplog.text}"
+    told = errors.RateLimitError("Slow down", retry_after=1.0, request_id="own")
+    with pytest.raises(errors.RateLimitError):
+        list(wait_before_retry(call, session, attempts, told))
+    assert (told.retry_after, told.request_id) == (1.0, "own")
+
+
+def test_reprs_show_no_response() -> None:
+    """Reprs of steps and outcomes show no body and no header."""
+    for value in (
+        create_response(401, {"a": TOKEN}, {"b": TOKEN}),
+        HTTPResponse(200, {"b": TOKEN}, None),
+        Success(TOKEN, {"b": TOKEN}),
+    ):
+        assert TOKEN not in repr(value)

@@ -1,0 +1,54 @@
+"""A character whose halves arrive in two chunks is joined; a lone half becomes U+FFFD."""
+
+import json
+from itertools import product
+from typing import Any
+
+import pytest
+
+from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialect_selection import get_dialect
+from xai_lowcode.chat.stream_reader import StreamReader
+
+HIGH, LOW = "\ud83d", "\ude00"
+# Pieces of a text, and the text they make.
+TEXTS: list[tuple[list[str], str]] = [
+    (["a", HIGH, LOW, "b"], "a\U0001f600b"),
+    (["a" + HIGH, LOW + "b"], "a\U0001f600b"),
+    ([HIGH + LOW], "\U0001f600"),
+    (["a" + HIGH], "a\ufffd"),
+    ([HIGH, "b"], "\ufffdb"),
+    ([LOW, "b"], "\ufffdb"),
+    ([HIGH, HIGH + LOW], "\ufffd\U0001f600"),
+]
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
+    """Return one SSE event; JSON escapes the halves."""
+    body = {"id": "x", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+    return b"data: " + json.dumps(body).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("kind", ["content", "reasoning_content", "arguments"])
+def test_halves_are_joined(kind: str) -> None:
+    """Text, reasoning content and tool arguments have no lone surrogates, in every split."""
+    for (pieces, expected), marked in product(TEXTS, [False, True]):
+        if kind == "arguments":
+            start = {"index": 0, "id": "c", "type": "function", "function": {"name": "f"}}
+            deltas: list[Any] = [{"tool_calls": [start]}]
+            deltas += [{"tool_calls": [{"index": 0, "function": {"arguments": p}}]} for p in pieces]
+        else:
+            deltas = [{kind: piece} for piece in pieces]
+        stream = b"".join(map(chunk, deltas)) + chunk({}, "stop")
+        stream += b"data: [DONE]\n\n" if marked else b""
+        reader, accumulator = StreamReader(get_dialect("chat_completions")), ResponseAccumulator()
+        for event in [*reader.feed(stream), *reader.close()]:
+            assert json.dumps(event.raw, ensure_ascii=False).encode()
+            accumulator.add(event)
+        choice = accumulator.build_response().choices[0]
+        texts = {
+            "content": choice.text,
+            "reasoning_content": choice.reasoning,
+            "arguments": "".join(call.arguments for call in choice.tool_calls),
+        }
+        assert texts[kind] == expected, pieces

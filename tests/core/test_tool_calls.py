@@ -1,0 +1,141 @@
+"""A tool call is run only if it is complete, with the same arguments plain and streamed.
+
+The arguments are cut at every character, with every finish reason, and streamed in pieces of every
+length. LangChain's chunks add up to the message of the plain response; LlamaIndex's last response
+has the tool calls of the plain one.
+"""
+
+import contextlib
+import json
+import warnings
+from collections.abc import Iterator
+from functools import reduce
+from operator import add
+from typing import Any
+
+import pytest
+from langchain_core.utils.json import parse_partial_json
+
+from langchain_xai_lowcode._output import to_result
+from langchain_xai_lowcode._stream import ChunkBuilder
+from llama_index_xai_lowcode import XAILowCode
+from llama_index_xai_lowcode._request import PreparedRequest
+from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
+from xai_lowcode.chat.tool_calls import invalidating_suffix, parse_tool_calls
+from xai_lowcode.errors import InvalidResponseError
+from xai_lowcode.types.events import ChoiceFinished, ResponseStarted, StreamEvent, ToolCallDelta
+from xai_lowcode.types.messages import Message, TextPart, ToolCallPart
+from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.responses import ChatResponse, Choice, normalize_finish_reason
+
+REASONS = ("tool_calls", "length", "content_filter")
+COMPLETE = (
+    '{"path": "a b", "lines": ["one\\n", "two \\"2\\" \\\\"], "n": 1250, "o": {"x": [1, {}]}}',
+    '{"code": "print(1)\n\tprint(2)"}',
+    '{"wei": 25123456789012345678901, "e": 1.5e3, "t": true}',
+    "{}",
+    "",
+)
+INVALID = ('["x"]', "null", '"x"', '{"c": 1}{"c": 1}', "{'a': 1}", "a.txt", "3")
+PREPARED = PreparedRequest(
+    ChatRequest(model="grok-4.7", messages=[Message("user", (TextPart("x"),))]), {}
+)
+
+
+def cases() -> Iterator[tuple[str, str]]:
+    """Arguments, and the finish reason beside them."""
+    for reason in REASONS:
+        for arguments in (*COMPLETE, *INVALID):
+            yield arguments, reason
+    for arguments in COMPLETE[:3]:
+        for end in range(1, len(arguments)):
+            for reason in REASONS:
+                yield arguments[:end], reason
+
+
+def response_of(arguments: str, reason: str) -> ChatResponse:
+    """Return a plain response with two tool calls, the second one with the arguments."""
+    calls = (ToolCallPart("c1", "f", '{"a": 1}'), ToolCallPart("c2", "g", arguments))
+    finish = normalize_finish_reason(reason, has_calls=True)
+    return ChatResponse(choices=(Choice(calls, finish),), model="grok-4.7", id="r1")
+
+
+def events_of(arguments: str, reason: str, size: int) -> Iterator[StreamEvent]:
+    """Yield the events of the same response, with arguments in pieces of a size."""
+    yield ResponseStarted("r1", "grok-4.7")
+    for index, (call_id, name, text) in enumerate(
+        (("c1", "f", '{"a": 1}'), ("c2", "g", arguments))
+    ):
+        yield ToolCallDelta(index, call_id, name, "")
+        for start in range(0, len(text), size):
+            yield ToolCallDelta(index, arguments=text[start : start + size])
+    yield ChoiceFinished(normalize_finish_reason(reason, has_calls=True))
+
+
+def calls_in_langchain(message: Any) -> tuple[list[Any], list[str]]:
+    """Return valid tool calls, and the ids of invalid ones."""
+    valid = [(call["id"], call["name"], call["args"]) for call in message.tool_calls]
+    return valid, [call["id"] for call in message.invalid_tool_calls]
+
+
+def test_langchain_runs_complete_calls_only() -> None:
+    """Plain and streamed messages have the same valid and invalid tool calls."""
+    for arguments, reason in cases():
+        response = response_of(arguments, reason)
+        plain = to_result(response, PREPARED.request, with_headers=False).generations[0].message
+        expected = calls_in_langchain(plain)
+        for size in (1, 3, max(len(arguments), 1)):
+            builder = ChunkBuilder(PREPARED.request)
+            events = events_of(arguments, reason, size)
+            chunks = [chunk for chunk in map(builder.feed, events) if chunk is not None]
+            streamed = reduce(add, [*chunks, builder.last()]).message
+            assert calls_in_langchain(streamed) == expected, (arguments, reason, size)
+        assert plain.response_metadata["finish_reason"] == reason
+
+
+def test_llama_index_runs_complete_calls_only() -> None:
+    """A truncated call is no tool call, with a warning; invalid arguments raise; never ``{}``."""
+    llm = XAILowCode(api_token="at_r" + "0" * 32)
+
+    def selections(response: Any) -> Any:
+        try:
+            calls = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
+        except InvalidResponseError:
+            return "error"
+        return [(call.tool_id, call.tool_name, call.tool_kwargs) for call in calls]
+
+    for arguments, reason in cases():
+        parsed = parse_tool_calls([ToolCallPart("c2", "g", arguments)], reason)[0]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            plain = selections(to_response(response_of(arguments, reason), PREPARED))
+            builder = ResponseBuilder(PREPARED)
+            for event in events_of(arguments, reason, 3):
+                builder.add(event)
+            streamed = selections(builder.build_final())
+        first = ("c1", "f", {"a": 1})
+        if parsed.arguments is not None:
+            expected: Any = [first, ("c2", "g", parsed.arguments)]
+        else:
+            expected = "error" if reason == "tool_calls" else [first]
+        assert plain == streamed == expected, (arguments, reason)
+        assert bool(caught) == (parsed.arguments is None and reason != "tool_calls")
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_truncation_is_named(reason: str) -> None:
+    """The error of a truncated call names max_tokens; the finish reason stays."""
+    (parsed,) = parse_tool_calls([ToolCallPart("c", "f", '{"a": 1')], reason)
+    assert ("max_tokens" in parsed.error) == (reason == "length")
+    assert normalize_finish_reason(reason, has_calls=True) == reason
+
+
+def test_the_suffix_makes_arguments_invalid() -> None:
+    """LangChain repairs no arguments with the suffix, wherever they are cut."""
+    for arguments in COMPLETE:
+        for end in range(len(arguments) + 1):
+            text = arguments[:end]
+            repaired = None
+            with contextlib.suppress(json.JSONDecodeError):
+                repaired = parse_partial_json(text + invalidating_suffix(text))
+            assert not isinstance(repaired, dict), text

@@ -1,0 +1,140 @@
+"""Schemas of classes and tools are sent with their meaning; refusals are reported.
+
+``jsonschema`` judges instances by what is sent as pydantic judges them.
+"""
+
+import json
+from enum import Enum
+from typing import Any, Literal
+
+import pytest
+from jsonschema import Draft202012Validator
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+
+from llama_index_xai_lowcode import StructuredOutputError, XAILowCode
+from tests.core.refused_messages import REFUSAL, create_clients, refuse
+from tests.core.schema_instances import vary
+from xai_lowcode.errors import UsageError
+
+PROMPT = PromptTemplate("Hello")
+APIS = ["chat_completions", "responses", "messages"]
+
+
+class Part(BaseModel):
+    """A part, which contains others."""
+
+    name: str
+    parts: list["Part"] = []
+    spare: "Part | None" = None
+
+
+class Address(BaseModel):
+    street: str
+    country: Literal["at", None] = None  # noqa: PYI061 - null in an enum
+
+
+class Company(BaseModel):
+    """It uses one class in several fields."""
+
+    home: Address
+    office: Address
+    others: dict[str, Address] = {}
+
+
+class Closed(BaseModel):
+    """It has no other fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    size: int
+
+
+class Numbers(RootModel[dict[str, int]]):
+    """A map."""
+
+
+class Shade(Enum):
+    LIGHT = "light"
+
+
+PART = {"name": "a", "parts": [{"name": "b", "parts": [], "spare": None}], "spare": None}
+ADDRESS = {"street": "s", "country": "at"}
+KINDS: dict[str, tuple[type[BaseModel], Any]] = {
+    "recursive": (Part, PART),
+    "shared": (Company, {"home": ADDRESS, "office": ADDRESS, "others": {"x": ADDRESS}}),
+    "closed": (Closed, {"size": 2}),
+    "map": (Numbers, {"a": 1}),
+}
+
+
+def get_sent_schema(body: Any) -> Any:
+    """Return the schema in a body of any API."""
+    if "response_format" in body:
+        return body["response_format"]["json_schema"]["schema"]
+    if "text" in body:
+        return body["text"]["format"]["schema"]
+    sent = body["tools"][0].get("function", body["tools"][0])
+    return sent.get("parameters", sent.get("input_schema"))
+
+
+def check_meaning(schema: Any, kind: type[BaseModel], instance: Any) -> None:
+    sent, judgements = Draft202012Validator(schema), set()
+    for value in vary(instance):
+        try:
+            kind.model_validate_json(json.dumps(value), strict=True)
+        except ValidationError:
+            expected = False
+        else:
+            expected = isinstance(value, dict)
+        assert sent.is_valid(value) == expected, value
+        judgements.add(expected)
+    assert judgements == {True, False}
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("by_schema", [True, False])
+@pytest.mark.parametrize("name", KINDS)
+def test_classes_keep_their_meaning(
+    gateway: Any, model: Any, name: str, by_schema: bool, api: str
+) -> None:
+    """The schema of structured output is sent with its meaning, by each method and API."""
+    kind, instance = KINDS[name]
+    llm = model(api=api, should_use_structured_outputs=by_schema)
+    assert isinstance(llm.structured_predict(kind, PROMPT), kind)
+    check_meaning(get_sent_schema(gateway.requests[-1].body), kind, instance)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_tools_keep_their_meaning(llm: Any, name: str) -> None:
+    """The parameters of a tool have the meaning of its class, the root's keywords included."""
+    kind, instance = KINDS[name]
+    tool = FunctionTool.from_defaults(
+        lambda **_: "", name="look", description="Look.", fn_schema=kind
+    )
+    (rendered,) = llm._prepare_chat_with_tools([tool], "Hello")["tools"]
+    check_meaning(rendered["function"]["parameters"], kind, instance)
+
+
+@pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
+@pytest.mark.parametrize("kind", [Shade, list[Part], Part | Closed, int, dict[str, int]])
+def test_other_types_are_refused(
+    sync_async: Any, gateway: Any, llm: Any, kind: Any, method: str
+) -> None:
+    """The error names the type, and nothing is sent."""
+    call = sync_async.stream if method.startswith("stream") else sync_async.call
+    with pytest.raises(UsageError, match=r"output_cls: .* is not a pydantic class"):
+        call(llm, method, kind, PROMPT)
+    assert not gateway.requests
+
+
+@pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
+@pytest.mark.parametrize("by_schema", [True, False])
+@pytest.mark.parametrize("api", APIS)
+def test_refusals_are_reported(sync_async: Any, api: str, by_schema: bool, method: str) -> None:
+    """A refusal raises an error with its text, streamed or not."""
+    llm = XAILowCode(api=api, should_use_structured_outputs=by_schema, **create_clients(refuse))
+    call = sync_async.stream if method.startswith("stream") else sync_async.call
+    with pytest.raises(StructuredOutputError, match=f"refused: {REFUSAL}"):
+        call(llm, method, Closed, PROMPT)
