@@ -15,7 +15,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from langchain_xai_lowcode._output import get_items
+from langchain_xai_lowcode._output import get_items, get_stored
 from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.errors import UsageError
@@ -62,13 +62,12 @@ def _from_system(message: SystemMessage, path: str) -> Message:
 
 def _from_ai(message: AIMessage, path: str) -> Message:
     items, dialect = get_items(message.additional_kwargs)
-    stored_id = message.response_metadata.get("response_id")
     return Message(
         "assistant",
         _to_assistant_parts(message, path),
         items=items,
         dialect=dialect,
-        stored_id=stored_id if isinstance(stored_id, str) else "",
+        stored=get_stored(message.response_metadata),
     )
 
 

@@ -14,9 +14,11 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode.chat.stored_responses import describe_stored
 from xai_lowcode.chat.tool_calls import parse_tool_calls
 from xai_lowcode.types.events import ResponseStarted
-from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart
+from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart, StoredResponse
+from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 Block = dict[str, Any]
@@ -35,13 +37,13 @@ TEXT_INDEX, REASONING_INDEX, REFUSAL_INDEX = "lc_txt_0", "lc_rs_0", "lc_rf_0"
 
 
 def to_result(
-    response: ChatResponse, *, stored: bool, with_headers: bool, with_cost: bool = False
+    response: ChatResponse, request: ChatRequest, *, with_headers: bool, with_cost: bool = False
 ) -> ChatResult:
     """Convert a response to a result with one generation for each choice.
 
     Args:
         response: The response.
-        stored: Whether the request allowed xAI to store the response.
+        request: The request that it belongs to.
         with_headers: Add xAI's headers to ``response_metadata``.
         with_cost: Add the cost to ``usage_metadata``.
     """
@@ -57,7 +59,7 @@ def to_result(
                     response,
                     choice,
                     usage if i == 0 else None,
-                    stored=stored,
+                    request,
                     with_headers=with_headers,
                     with_cost=with_cost,
                 ),
@@ -73,8 +75,8 @@ def _to_message(
     response: ChatResponse,
     choice: Choice,
     usage: Usage | None,
+    request: ChatRequest,
     *,
-    stored: bool,
     with_headers: bool,
     with_cost: bool,
 ) -> AIMessage:
@@ -87,7 +89,7 @@ def _to_message(
     metadata = {
         **build_response_metadata(response),
         **build_usage_metadata(usage),
-        **(stored_response_id(response.id, choice.dialect) if stored else {}),
+        **stored_metadata(describe_stored(request, response.id, choice.dialect, choice.items)),
         "finish_reason": choice.finish_reason,
         "model_provider": MODEL_PROVIDER,
     }
@@ -215,9 +217,21 @@ def get_items(
     return (), ""
 
 
-def stored_response_id(response_id: str, dialect: str) -> dict[str, Any]:
-    """Return metadata with the id of a stored response; only the Responses API stores responses."""
-    return {"response_id": response_id} if dialect == "responses" and response_id else {}
+def stored_metadata(stored: StoredResponse | None) -> dict[str, Any]:
+    """Return metadata that describes a stored response; see ``get_stored``."""
+    if stored is None:
+        return {}
+    digest = {"conversation_digest": stored.conversation} if stored.conversation else {}
+    return {"response_id": stored.id, **digest}
+
+
+def get_stored(response_metadata: Mapping[str, Any]) -> StoredResponse | None:
+    """Return the stored response of a message; None if there is none."""
+    match response_metadata:
+        case {"response_id": str(response_id), "conversation_digest": str(digest)}:
+            return StoredResponse(response_id, digest)
+        case _:
+            return None
 
 
 def build_response_metadata(response: ChatResponse | ResponseStarted) -> dict[str, Any]:

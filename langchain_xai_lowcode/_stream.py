@@ -18,9 +18,10 @@ from langchain_xai_lowcode._output import (
     build_response_metadata,
     build_usage_metadata,
     server_side_blocks,
-    stored_response_id,
+    stored_metadata,
     to_usage,
 )
+from xai_lowcode.chat.stored_responses import describe_stored
 from xai_lowcode.chat.tool_calls import invalidating_suffix, parse_tool_calls
 from xai_lowcode.types.events import (
     ChoiceFinished,
@@ -41,6 +42,7 @@ from xai_lowcode.types.messages import ImagePart, ServerToolPart, ToolCallPart
 if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
+    from xai_lowcode.types.requests import ChatRequest
     from xai_lowcode.types.responses import Citation
 
 Content = str | list[str | dict[Any, Any]]
@@ -57,11 +59,11 @@ class ChunkBuilder:
     """Converts the events of one stream to chunks.
 
     Args:
-        stored: Whether the request allowed xAI to store the response.
+        request: The request of the stream.
     """
 
-    def __init__(self, *, stored: bool) -> None:
-        self._stored = stored
+    def __init__(self, request: "ChatRequest") -> None:
+        self._request = request
         self._id: str | None = None
         self._first_metadata: dict[str, Any] = {}
         self._last_metadata: dict[str, Any] = {"model_provider": MODEL_PROVIDER}
@@ -161,8 +163,8 @@ class ChunkBuilder:
             additional_kwargs=additional_kwargs, usage_metadata=self._usage, **calls
         )
         message = chunk.message
-        stored_id = stored_response_id(self._id or "", self._dialect) if self._stored else {}
-        message.response_metadata |= {**stored_id, **self._last_metadata}
+        stored = describe_stored(self._request, self._id or "", self._dialect, self._items)
+        message.response_metadata |= {**stored_metadata(stored), **self._last_metadata}
         if isinstance(message, AIMessageChunk):
             message.chunk_position = "last"
         chunk.generation_info = {"finish_reason": self._last_metadata.get("finish_reason")}

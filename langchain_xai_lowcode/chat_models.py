@@ -262,12 +262,16 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     use_previous_response_id: bool = False
     """Send only the messages after the last stored response, and its id (Responses API).
 
-    Responses that are not stored (``store=False``), or whose message was changed since, are sent
-    as messages. Default: False.
+    A response is continued only if no message before it was added, removed or changed since, system
+    messages included, and as long as xAI has it; otherwise the whole conversation is sent.
+    Default: False.
     """
 
     store: bool | None = None
-    """Let xAI store responses for 30 days (Responses API). Default: xAI's, which is True."""
+    """Let xAI store responses for 30 days (Responses API). Default: xAI's, which is True.
+
+    False also requests encrypted reasoning, which preserves reasoning between calls.
+    """
 
     include: list[str] | None = None
     """Additional output, for instance ``["reasoning.encrypted_content"]`` (Responses API)."""
@@ -382,7 +386,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(stored=request.store is not False)
+            builder = ChunkBuilder(request)
             with closing(self._gateway.stream(request)) as events:
                 for event in events:
                     if (chunk := builder.feed(event)) is not None:
@@ -400,7 +404,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(stored=request.store is not False)
+            builder = ChunkBuilder(request)
             async with aclosing(self._gateway.astream(request)) as events:
                 async for event in events:
                     if (chunk := builder.feed(event)) is not None:
@@ -446,7 +450,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     def _to_result(self, response: ChatResponse, request: ChatRequest) -> ChatResult:
         return to_result(
             response,
-            stored=request.store is not False,
+            request,
             with_headers=self.include_response_headers,
             with_cost=self.include_total_cost,
         )

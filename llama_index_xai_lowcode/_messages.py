@@ -1,11 +1,12 @@
 """Convert LlamaIndex's messages, with one function for each type of block, and parts of responses.
 
 The caller's messages are not changed. Parts of responses without a block type are in
-``additional_kwargs``, as plain JSON that chat stores preserve.
+``additional_kwargs``, as plain JSON that chat stores preserve. Output items are in a thinking block
+instead, since ``Memory`` counts ``additional_kwargs`` as tokens.
 """
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -33,13 +34,16 @@ from xai_lowcode.types.messages import (
     ReasoningPart,
     Role,
     ServerToolPart,
+    StoredResponse,
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    join_texts,
 )
 
-# Key of the output items of a response, which are sent back to xAI unchanged.
-ITEMS = "xai"
+# Key of xAI's data: of the output items in the thinking block, which are sent back unchanged, and
+# of the stored response in the message's ``additional_kwargs``.
+XAI = "xai"
 # Key of server-side tool calls; LlamaIndex's OpenAIResponses uses it too.
 SERVER_TOOL_CALLS = "built_in_tool_calls"
 
@@ -70,7 +74,7 @@ def _to_message(message: ChatMessage, index: int) -> Message:
     if role == "tool":
         return _to_tool_message(kwargs.get("tool_call_id"), parts)
     if role == "assistant":
-        return _to_assistant_message(kwargs, parts) if kwargs else Message(role, parts)
+        return _to_assistant_message(message, parts)
     # xAI rejects a name on messages of other roles.
     return Message(role, parts, kwargs.get("name") if role == "user" else None)
 
@@ -82,16 +86,46 @@ def _to_tool_message(call_id: str | None, parts: Any) -> Message:
     return Message("tool", (ToolResultPart(call_id, parts),))
 
 
-def _to_assistant_message(kwargs: Mapping[str, Any], parts: tuple[Part, ...]) -> Message:
+def _to_assistant_message(message: ChatMessage, parts: tuple[Part, ...]) -> Message:
+    kwargs = message.additional_kwargs
     server_tool_calls = map(_to_server_tool_part, kwargs.get(SERVER_TOOL_CALLS) or ())
-    stored = kwargs.get(ITEMS) or {}
+    items, dialect = _get_items(message)
     return Message(
         "assistant",
-        (*server_tool_calls, *parts, *_to_legacy_tool_calls(kwargs, parts)),
-        items=tuple(stored.get("items") or ()),
-        dialect=stored.get("dialect") or "",
-        stored_id=stored.get("id") or "",
+        (*server_tool_calls, *_join_texts(parts), *_to_legacy_tool_calls(kwargs, parts)),
+        items=items,
+        dialect=dialect,
+        stored=_to_stored_response(kwargs.get(XAI)),
     )
+
+
+def _get_items(message: ChatMessage) -> tuple[tuple[Mapping[str, Any], ...], str]:
+    """Return the output items and their dialect, or empty values if there are none."""
+    for block in message.blocks:
+        if isinstance(block, ThinkingBlock):
+            match block.additional_information.get(XAI):
+                case {"dialect": str(dialect), "items": [*items]}:
+                    return tuple(items), dialect
+    return (), ""
+
+
+def _join_texts(parts: Sequence[Part]) -> Iterator[Part]:
+    """Join the text as ``ChatMessage.content`` does; in xAI's APIs a response has one text."""
+    text = join_texts(parts)
+    for part in parts:
+        if not isinstance(part, TextPart):
+            yield part
+        elif text:
+            yield TextPart(text)
+            text = ""
+
+
+def _to_stored_response(stored: Any) -> StoredResponse | None:
+    match stored:
+        case {"id": str(response_id), "conversation": str(conversation)}:
+            return StoredResponse(response_id, conversation)
+        case _:
+            return None
 
 
 def _to_server_tool_part(call: Mapping[str, Any]) -> ServerToolPart:
@@ -208,17 +242,31 @@ def from_parts(parts: Iterable[ImagePart | ToolCallPart]) -> list[Any]:
     ]
 
 
-def to_additional_kwargs(
-    parts: Iterable[Part],
+def to_thinking_block(
+    reasoning: str,
+    *,
+    num_tokens: int | None = None,
     items: Sequence[Mapping[str, Any]] = (),
     dialect: str = "",
-    stored_id: str = "",
+) -> list[ThinkingBlock]:
+    """Return a block of the reasoning and the output items; none if there are neither."""
+    if not (reasoning or items):
+        return []
+    information = {XAI: {"dialect": dialect, "items": list(items)}} if items else {}
+    block = ThinkingBlock(
+        content=reasoning or None, num_tokens=num_tokens, additional_information=information
+    )
+    return [block]
+
+
+def to_additional_kwargs(
+    parts: Iterable[Part], stored: StoredResponse | None = None
 ) -> dict[str, Any]:
     """Return the ``additional_kwargs`` of a message: what LlamaIndex has no block for."""
     calls = [_from_server_tool_part(part) for part in parts if isinstance(part, ServerToolPart)]
     kwargs: dict[str, Any] = {SERVER_TOOL_CALLS: calls} if calls else {}
-    if items:
-        kwargs[ITEMS] = {"dialect": dialect, "id": stored_id, "items": list(items)}
+    if stored is not None:
+        kwargs[XAI] = {"id": stored.id, "conversation": stored.conversation}
     return kwargs
 
 

@@ -22,13 +22,18 @@ from llama_index.core.base.llms.types import (
     LogProb,
     MessageRole,
     TextBlock,
-    ThinkingBlock,
 )
 
-from llama_index_xai_lowcode._messages import SERVER_TOOL_CALLS, from_parts, to_additional_kwargs
+from llama_index_xai_lowcode._messages import (
+    SERVER_TOOL_CALLS,
+    from_parts,
+    to_additional_kwargs,
+    to_thinking_block,
+)
 from llama_index_xai_lowcode._request import PreparedRequest
 from llama_index_xai_lowcode._tools import render_tool_calls
 from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.stored_responses import describe_stored
 from xai_lowcode.chat.tool_calls import parse_tool_calls
 from xai_lowcode.types.events import (
     ImageGenerated,
@@ -97,10 +102,12 @@ def _to_choice(
         choice: The choice.
         usage: Usage of the call, for its first choice only.
     """
-    blocks: list[Any] = []
-    if choice.reasoning:
-        tokens = usage.reasoning_tokens if usage else None
-        blocks.append(ThinkingBlock(content=choice.reasoning, num_tokens=tokens))
+    blocks: list[Any] = to_thinking_block(
+        choice.reasoning,
+        num_tokens=usage.reasoning_tokens if usage else None,
+        items=choice.items,
+        dialect=choice.dialect,
+    )
     server_parts = [p for p in choice.parts if isinstance(p, ServerToolPart | ImagePart)]
     blocks += from_parts(p for p in server_parts if isinstance(p, ImagePart))
     message = _build_message(
@@ -108,7 +115,8 @@ def _to_choice(
         choice.text,
         prepared.restore_tool_calls(_complete_tool_calls(choice)),
         to_additional_kwargs(
-            server_parts, choice.items, choice.dialect, _get_stored_id(response, prepared)
+            server_parts,
+            describe_stored(prepared.request, response.id, choice.dialect, choice.items),
         ),
     )
     message.blocks.extend(map(_to_citation_block, response.citations))
@@ -122,12 +130,6 @@ def _to_choice(
             **_get_server_tool_calls(message),
         },
     )
-
-
-def _get_stored_id(response: XAIResponse, prepared: PreparedRequest) -> str:
-    """Return the id of the response if xAI stored it, else an empty string."""
-    is_stored = response.choices[0].dialect == "responses" and prepared.request.store is not False
-    return response.id if is_stored else ""
 
 
 def _get_server_tool_calls(message: ChatMessage) -> dict[str, Any]:
@@ -209,7 +211,7 @@ class ResponseBuilder:
         )
 
     def _build(self, delta: str, **fields: Any) -> ChatResponse:
-        blocks: list[Any] = [ThinkingBlock(content=self._reasoning)] if self._reasoning else []
+        blocks: list[Any] = to_thinking_block(self._reasoning)
         blocks += from_parts(p for p in self._server_parts if isinstance(p, ImagePart))
         calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
         message = _build_message(
@@ -261,9 +263,8 @@ async def aiter_completions(responses: ChatResponseAsyncGen) -> CompletionRespon
 def _build_message(
     blocks: list[Any], text: str, calls: list[ToolCallPart], additional_kwargs: dict[str, Any]
 ) -> ChatMessage:
-    """Build a message; an empty one gets an empty text block, so that its content is not None."""
-    if text or not (calls or blocks):
-        blocks.append(TextBlock(text=text))
+    """Build a message; it always has a text block, since LlamaIndex prints the content None."""
+    blocks.append(TextBlock(text=text))
     if calls:
         blocks.extend(from_parts(calls))
         additional_kwargs = {**additional_kwargs, "tool_calls": render_tool_calls(calls)}

@@ -134,17 +134,18 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
     )
     store: bool | None = Field(
         default=None,
-        description="Whether xAI stores responses; by default it does, for 30 days.",
+        description="Whether xAI stores responses; by default it does, for 30 days. False also"
+        " requests encrypted reasoning, which preserves reasoning between calls.",
     )
     include: list[str] | None = Field(
         default=None,
-        description="Additional output, for instance 'reasoning.encrypted_content', which preserves"
-        " reasoning between calls if store is False.",
+        description="Additional output, for instance 'reasoning.encrypted_content'.",
     )
     use_previous_response_id: bool | None = Field(
         default=None,
         description="Whether to send the id of the last stored response and the messages after it"
-        " instead of the whole conversation. A message that was changed is sent again.",
+        " instead of the whole conversation, which is sent if a message before it was changed, or"
+        " if xAI does not have the response any more.",
     )
     deferred: Any = Field(
         default=False,
@@ -215,9 +216,9 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
             ``additional_kwargs`` has these counts (completion tokens include reasoning tokens),
             ``cost_usd``, ``finish_reason``, server-side tool calls as ``built_in_tool_calls``, and
             with ``n`` above 1 a list ``other_choices`` of the other responses. The message can be
-            sent back as it is, also after it was in a chat store: its ``additional_kwargs`` have
-            what xAI needs, such as encrypted reasoning. Sources are ``CitationBlock``s, images
-            ``ImageBlock``s.
+            sent back as it is, also after it was in a chat store: its ``ThinkingBlock`` has what
+            xAI needs, such as encrypted reasoning, in ``additional_information``. Sources are
+            ``CitationBlock``s, images ``ImageBlock``s.
 
         Raises:
             UsageError: The request is invalid; nothing was sent.

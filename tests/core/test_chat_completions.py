@@ -262,5 +262,5 @@ def test_any_conversation(messages: list[Message]) -> None:
 
 def test_the_request_has_no_other_fields() -> None:
     """A new field of ChatRequest must be added to the tests above."""
-    known = OPTIONS | {"model", "messages", "extra"}
+    known = OPTIONS | {"model", "messages", "stored_messages", "extra"}
     assert {field.name for field in fields(ChatRequest)} == known

@@ -3,7 +3,6 @@
 import json
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from tests.core.loopback import TOKEN, Loopback, json_reply, sse_reply
 from tests.core.test_stream_reader import BODY, RESPONSE, STREAM_FORMATS
 from tests.core.wire import refused
 from xai_lowcode.chat.accumulator import ResponseAccumulator
-from xai_lowcode.chat.dialect_selection import stored_response_is_current
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import BadRequestError, UsageError
@@ -195,21 +193,3 @@ def _to_response(response: Any) -> Any:
     for event in response:
         accumulator.add(event)
     return accumulator.build_response()
-
-
-def test_a_stored_response_is_current_until_its_message_is_changed() -> None:
-    """A changed message, or one of another API, is not the stored response."""
-    text = {"type": "output_text", "text": "x", "annotations": []}
-    call = {"type": "function_call", "call_id": "c", "name": "read", "arguments": '{"a": 1}'}
-    items = ({"type": "message", "role": "assistant", "content": [text]}, call)
-    parts = (TextPart("x"), ToolCallPart("c", "read", '{"a":1}'))
-    message = Message("assistant", parts, items=items, dialect="responses")
-    assert stored_response_is_current(message)
-    for changed in (
-        replace(message, parts=(TextPart("y"), parts[1])),
-        replace(message, parts=(parts[0], ToolCallPart("c", "read", '{"a":2}'))),
-        replace(message, parts=parts[:1]),
-        replace(message, dialect="messages"),
-        replace(message, items=(), dialect=""),
-    ):
-        assert not stored_response_is_current(changed)

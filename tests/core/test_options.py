@@ -43,7 +43,7 @@ VALUES: dict[str, Any] = {
     "prompt_cache_key": "k",
     "server_tools": (ServerTool("web_search"),),
     "previous_response_id": "r",
-    "store": False,
+    "store": True,
     "include": ("reasoning.encrypted_content",),
     "reasoning_summary": "auto",
     "max_turns": 2,

@@ -82,10 +82,10 @@ def test_langchain_runs_complete_calls_only() -> None:
     """Plain and streamed messages have the same valid and invalid tool calls."""
     for arguments, reason in cases():
         response = response_of(arguments, reason)
-        plain = to_result(response, stored=False, with_headers=False).generations[0].message
+        plain = to_result(response, PREPARED.request, with_headers=False).generations[0].message
         expected = calls_in_langchain(plain)
         for size in (1, 3, max(len(arguments), 1)):
-            builder = ChunkBuilder(stored=False)
+            builder = ChunkBuilder(PREPARED.request)
             events = events_of(arguments, reason, size)
             chunks = [chunk for chunk in map(builder.feed, events) if chunk is not None]
             streamed = reduce(add, [*chunks, builder.last()]).message

@@ -83,7 +83,7 @@ def looked_at(reply: ChatResponse) -> ChatResponse:
 
 def as_langchain(reply: ChatResponse) -> None:
     """The reply as LangChain's result, and its message as ours again."""
-    result = to_result(reply, stored=True, with_headers=True)
+    result = to_result(reply, QUESTION.request, with_headers=True)
     for generation in result.generations:
         assert isinstance(generation.message.content_blocks, list)
         sent_back(langchain_messages.to_messages, generation.message)
@@ -91,7 +91,7 @@ def as_langchain(reply: ChatResponse) -> None:
 
 def as_langchain_chunks(events: Iterable[StreamEvent]) -> None:
     """The events as LangChain's chunks, and their sum as our message again."""
-    builder = ChunkBuilder(stored=True)
+    builder = ChunkBuilder(QUESTION.request)
     chunks = [chunk for event in events if (chunk := builder.feed(event)) is not None]
     whole = reduce(add, [*chunks, builder.last()])
     sent_back(langchain_messages.to_messages, whole.message)

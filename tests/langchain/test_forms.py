@@ -39,7 +39,7 @@ from xai_lowcode.types.events import (
     TextDelta,
     UsageReported,
 )
-from xai_lowcode.types.messages import ImagePart, ServerToolPart
+from xai_lowcode.types.messages import ImagePart, Message, ServerToolPart, TextPart
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import Usage
 
@@ -373,7 +373,9 @@ def test_odd_items_are_passed_over(gateway: Any, chat: Chat) -> None:
 
 def test_a_service_tier_at_the_end_of_a_stream() -> None:
     """The last reported service tier is in the message once, as in a plain response."""
-    builder = ChunkBuilder(stored=False)
+    builder = ChunkBuilder(
+        ChatRequest(model="grok-4.7", messages=[Message("user", (TextPart("Hi"),))])
+    )
     events: list[Any] = [
         ResponseStarted("id", "grok-4.7", service_tier="auto"),
         TextDelta("Hi"),

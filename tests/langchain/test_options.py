@@ -34,7 +34,12 @@ SENT: list[tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]] 
     ({"user": "u1"}, {"user": "u1"}, {"user": "u1"}),
     ({"service_tier": "priority"}, {"service_tier": "priority"}, {"service_tier": "priority"}),
     ({"prompt_cache_key": "k"}, {"prompt_cache_key": "k"}, {"prompt_cache_key": "k"}),
-    ({"store": False}, None, {"store": False}),
+    ({"store": True}, None, {"store": True}),
+    (
+        {"store": False},
+        None,
+        {"store": False, "include": ["reasoning.encrypted_content"]},
+    ),
     (
         {"include": ["reasoning.encrypted_content"]},
         None,

@@ -14,7 +14,7 @@ from llama_index.core.agent.workflow import (
     ReActAgent,
     ToolCallResult,
 )
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.memory import ChatMemoryBuffer, Memory
 from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context
@@ -108,7 +108,7 @@ def test_restored_memory(llm: Any, gateway: Any) -> None:
     tool = FunctionTool.from_defaults(multiply)
     question = ChatMessage("multiply 6 and 7")
     answer = llm.chat_with_tools([tool], question).message
-    block = answer.blocks[0]
+    (block,) = (block for block in answer.blocks if isinstance(block, ToolCallBlock))
     result = ChatMessage("42", role="tool", additional_kwargs={"tool_call_id": block.tool_call_id})
     stored = [message.model_dump_json() for message in (question, answer, result)]
     restored = [ChatMessage.model_validate_json(text) for text in stored]

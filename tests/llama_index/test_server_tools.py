@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.core.base.llms.types import CitationBlock, ImageBlock
+from llama_index.core.base.llms.types import CitationBlock, ImageBlock, ThinkingBlock
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
 from pydantic_core import to_json
@@ -135,7 +135,9 @@ def test_pictures_the_model_drew_are_blocks(sync_async: Any, gateway: Any, model
         stored = ChatMessage.model_validate_json(response.message.model_dump_json())
         sync_async.call(llm, "chat", [*question, stored, ChatMessage("And?")])
         made = [i for i in gateway.requests[-1].body["input"] if "result" in i]
-        assert made == [i for i in stored.additional_kwargs["xai"]["items"] if "result" in i]
+        (thinking,) = (b for b in stored.blocks if isinstance(b, ThinkingBlock))
+        items = thinking.additional_information["xai"]["items"]
+        assert made == [i for i in items if "result" in i]
         asked = ChatMessage(blocks=[picture])
         assert "1 image" in sync_async.call(model(), "chat", [asked]).message.content
 

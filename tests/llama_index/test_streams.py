@@ -97,7 +97,8 @@ def test_tool_calls_in_streams(sync_async: Any, llm: XAILowCode) -> None:
         llm, "stream_chat_with_tools", [tool], "What is the weather in Paris?"
     )
     last = responses[-1]
-    (block,) = last.message.blocks
+    text, block = last.message.blocks
+    assert text == TextBlock(text="")
     assert isinstance(block, ToolCallBlock)
     (call,) = last.message.additional_kwargs["tool_calls"]
     assert json.loads(json.dumps(call)) == {

@@ -131,13 +131,10 @@ def test_names_that_xai_does_not_take(sync_async: Any, gateway: Any, llm: XAILow
     assert output.response.startswith("Sunny in Rome")
     assert gateway.requests[-1].body["tools"][0]["function"]["name"] == "Box_int_"
     message = sync_async.call(llm, "chat_with_tools", [BOX], "Box_int_ in Rome").message
-    assert message.blocks[0].tool_name == "Box[int]"
-    history = [
-        message,
-        ChatMessage(
-            "r", role="tool", additional_kwargs={"tool_call_id": message.blocks[0].tool_call_id}
-        ),
-    ]
+    (block,) = (block for block in message.blocks if isinstance(block, ToolCallBlock))
+    assert block.tool_name == "Box[int]"
+    result = ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": block.tool_call_id})
+    history = [message, result]
     sync_async.call(llm, "chat", history)
     assert (
         gateway.requests[-1].body["messages"][0]["tool_calls"][0]["function"]["name"] == "Box_int_"

@@ -40,8 +40,8 @@ def llama_index_responses(case: Case) -> list[ChatResponse]:
 
 def langchain_messages(case: Case) -> list[AIMessage]:
     """The message, plain and streamed."""
-    result = to_result(parse(case.form, plain_of(case)), stored=False, with_headers=False)
-    builder = ChunkBuilder(stored=False)
+    result = to_result(parse(case.form, plain_of(case)), PREPARED.request, with_headers=False)
+    builder = ChunkBuilder(PREPARED.request)
     fed = [builder.feed(event) for event in events_in(case.form, blocks_of(case))]
     chunks: list[Any] = [chunk.message for chunk in [*fed, builder.last()] if chunk is not None]
     plain = result.generations[0].message

@@ -12,7 +12,6 @@ from xai_lowcode.chat.profiles import get_profile
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import (
     FilePart,
-    Message,
     Part,
     ReasoningPart,
     TextPart,
@@ -63,15 +62,6 @@ def select_dialect(request: ChatRequest) -> Dialect:
             hint="Leave api unset, or set it to 'responses'.",
         )
     return get_dialect(_select(request, needs_responses=bool(needed)))
-
-
-def stored_response_is_current(message: Message) -> bool:
-    """Return whether a message still says what the response says that xAI stored.
-
-    If a person or a stop string changed it, ``previous_response_id`` would bring the original back.
-    """
-    request_module = import_module("xai_lowcode.chat.dialects.responses.request")
-    return bool(request_module.items_match_parts(message))
 
 
 def _select(request: ChatRequest, *, needs_responses: bool) -> str:

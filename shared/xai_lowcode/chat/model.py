@@ -17,6 +17,7 @@ from xai_lowcode.chat.dialect_selection import select_dialect
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
 from xai_lowcode.chat.stop_sequences import truncate_response
+from xai_lowcode.chat.stored_responses import prepare_unstored, without_stored
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import APIStatusError, BadRequestError, XAILowCodeError
 from xai_lowcode.protocol.call_flow import call_flow, wait_before_retry
@@ -143,10 +144,12 @@ class ChatModel:
                 received.
             XAILowCodeError: The call failed; see ``errors``.
         """
+        request = prepare_unstored(request)
         return self._stream(request, self._prepare_stream(request))
 
     def astream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
         """Send a request and return the events of its response; see ``stream``."""
+        request = prepare_unstored(request)
         return self._astream(request, self._prepare_stream(request))
 
     def _stream(
@@ -169,7 +172,8 @@ class ChatModel:
             except XAILowCodeError as error:
                 # The frames of the error must not hold the chunk: it may quote the token.
                 chunk = b""
-                self.client.execute(self._before_retry(request, prepared, retry_state, error))
+                flow = self._before_retry(request, prepared, retry_state, error)
+                request = self.client.execute(flow)
                 prepared, context = self._prepare_stream(request), self._context
             else:
                 return
@@ -198,7 +202,7 @@ class ChatModel:
                 # The frames of the error must not hold the chunk: it may quote the token.
                 chunk = b""
                 flow = self._before_retry(request, prepared, retry_state, error)
-                await self.async_client.execute(flow)
+                request = await self.async_client.execute(flow)
                 prepared, context = self._prepare_stream(request), self._context
             else:
                 return
@@ -209,19 +213,26 @@ class ChatModel:
         prepared: _StreamRequest,
         retry_state: RetryState,
         error: XAILowCodeError,
-    ) -> Flow[None]:
-        """Wait before a failed stream is requested again; raise the error if it is not."""
+    ) -> Flow[ChatRequest]:
+        """Wait before a failed stream is requested again; raise the error if it is not.
+
+        Returns:
+            The request to send.
+        """
         call, reader = prepared
-        if not reader.response_started and self._should_retry_without(request, error):
-            return
+        revised = None if reader.response_started else self._revise(request, error)
+        if revised is not None:
+            return revised
         failure = error.redact_token(self._context.token).with_traceback(None)
         if not isinstance(failure, APIStatusError) or not reader.failed_before_content(failure):
             raise failure from error.__cause__
         yield from wait_before_retry(call, self._context, retry_state, failure)
+        return request
 
     def _generate(self, request: ChatRequest, polling: PollingOptions | None) -> Flow[ChatResponse]:
         if polling is not None:
             request = replace(request, deferred=True)
+        request = prepare_unstored(request)
         dialect = select_dialect(request)
         context, retry_state = self.context, self.context.new_retry_state()
         while True:
@@ -229,17 +240,21 @@ class ChatModel:
             call = _build_call(dialect, supported, stream=False)
             try:
                 success = yield from call_flow(call, context, retry_state)
-            except BadRequestError as error:
-                if not self._record_rejection(request, error):
+            except APIStatusError as error:
+                revised = self._revise(request, error)
+                if revised is None:
                     raise
+                request = revised
             else:
                 success = yield from self._poll(success, polling)
                 try:
                     response = self._context.parse(partial(_parse_response, dialect), success)
                 except APIStatusError as error:
                     # A response that failed: xAI reports it with status 200.
-                    if not self._should_retry_without(request, error):
+                    revised = self._revise(request, error)
+                    if revised is None:
                         yield from wait_before_retry(call, self._context, retry_state, error)
+                    request = revised or request
                 else:
                     break
             context = self._context
@@ -284,14 +299,17 @@ class ChatModel:
                     self._warn(request.model if name in rejected else dialect.name, name)
         return replace(request, **dropped) if dropped else request
 
-    def _should_retry_without(self, request: ChatRequest, error: XAILowCodeError) -> bool:
-        return isinstance(error, BadRequestError) and self._record_rejection(request, error)
+    def _revise(self, request: ChatRequest, error: XAILowCodeError) -> ChatRequest | None:
+        """Return the request to send instead of one that was rejected; None if there is none.
+
+        The rejected request was not processed, so sending another one is not billed twice.
+        """
+        if isinstance(error, BadRequestError) and self._record_rejection(request, error):
+            return request
+        return without_stored(request, error)
 
     def _record_rejection(self, request: ChatRequest, error: BadRequestError) -> bool:
-        """Record an option that the model rejected; return whether to retry without it.
-
-        The rejected request was not processed, so a retry is not billed twice.
-        """
+        """Record an option that the model rejected; return whether to retry without it."""
         option = parse_rejected_option(error.message)
         if option is None or getattr(request, option) in (None, ()):
             return False

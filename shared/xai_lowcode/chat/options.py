@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
-from xai_lowcode.chat.dialect_selection import stored_response_is_current
 from xai_lowcode.chat.openai_format import parse_response_format, parse_tool_choice
+from xai_lowcode.chat.stored_responses import find_stored
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import Message
 from xai_lowcode.types.requests import (
@@ -145,8 +145,9 @@ def build_request(
     Raises:
         UsageError: An option has an invalid value.
     """
+    stored_messages = 0
     if options.pop("use_previous_response_id", False):
-        messages = resume_from_stored(messages, options)
+        stored_messages = resume_from_stored(messages, options)
     tools = [*(options.pop("tools", None) or ()), *(options.pop("server_tools", None) or ())]
     converted = [to_tool(tool) for tool in tools]
     stop = options.pop("stop", None) or ()
@@ -157,6 +158,7 @@ def build_request(
     return ChatRequest(
         model=options.pop("model", ""),
         messages=messages,
+        stored_messages=stored_messages,
         tools=specs,
         server_tools=tuple(tool for tool in converted if isinstance(tool, ServerTool)),
         tool_choice=choice,
@@ -168,15 +170,16 @@ def build_request(
     )
 
 
-def resume_from_stored(messages: Sequence[Message], options: dict[str, Any]) -> Sequence[Message]:
-    """Return the messages after the last stored response, and set ``previous_response_id``.
-
-    A response whose message was changed since is sent like any other message: xAI's copy would
-    bring back what was corrected. A request needs at least one new message.
+def resume_from_stored(messages: Sequence[Message], options: dict[str, Any]) -> int:
+    """Set ``previous_response_id`` to the last stored response that the messages continue.
 
     Args:
-        messages: The conversation; ``Message.stored_id`` names stored responses.
+        messages: The conversation; ``Message.stored`` describes stored responses.
         options: Options of the request; ``api`` and ``previous_response_id`` are set.
+
+    Returns:
+        The number of messages that the response contains; 0 if the whole conversation is sent,
+        also if the caller has set ``previous_response_id``.
 
     Raises:
         UsageError: ``api`` is set to an API that stores no responses.
@@ -189,14 +192,13 @@ def resume_from_stored(messages: Sequence[Message], options: dict[str, Any]) -> 
             hint="Leave api unset, or set it to 'responses'.",
         )
     options["api"] = "responses"
-    if options.get("previous_response_id"):
-        return messages
-    for index in range(len(messages) - 2, -1, -1):
-        message = messages[index]
-        if message.stored_id and stored_response_is_current(message):
-            options["previous_response_id"] = message.stored_id
-            return messages[index + 1 :]
-    return messages
+    # xAI rejects instructions together with the id of a response.
+    if options.get("previous_response_id") or options.get("instructions"):
+        return 0
+    response_id, count = find_stored(messages)
+    if count:
+        options["previous_response_id"] = response_id
+    return count
 
 
 def refuse_deferred_stream(deferred: Any) -> None:

@@ -3,7 +3,7 @@
 Plain values, independent of any API and framework. Dialects render them, adapters create them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -91,6 +91,31 @@ Part = (
 )
 
 
+def join_texts(parts: Iterable[Part]) -> str:
+    """Join the text of input that an API takes as one string; empty parts are omitted.
+
+    Example:
+        >>> print(join_texts([TextPart("a"), TextPart(""), TextPart("b")]))
+        a
+        b
+    """
+    return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """A response that xAI stored.
+
+    Attributes:
+        id: Its id.
+        conversation: Digest of the conversation that it ends; see ``chat.stored_responses``. Empty
+            if the response cannot be continued.
+    """
+
+    id: str
+    conversation: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation.
@@ -102,7 +127,7 @@ class Message:
         items: Output items of the service, unchanged and in order (ids repeat). The dialect that
             produced them sends them back instead of the parts, encrypted reasoning included.
         dialect: The dialect of the items; other dialects render the parts.
-        stored_id: Id of the response that xAI stored for this message; empty if none.
+        stored: The response that xAI stored for this message; None if there is none.
     """
 
     role: Role
@@ -110,4 +135,4 @@ class Message:
     name: str | None = None
     items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     dialect: str = ""
-    stored_id: str = field(default="", compare=False)
+    stored: StoredResponse | None = field(default=None, compare=False)

@@ -195,6 +195,8 @@ class ChatRequest:
         prompt_cache_key: Requests with the same key share xAI's prompt cache.
         server_tools: Server-side tools; see ``chat.server_tools``.
         previous_response_id: Id of the stored response that this request continues.
+        stored_messages: Number of messages that this response contains. They are sent only if xAI
+            does not have the response any more.
         store: Whether xAI stores the response for 30 days, which is its default.
         include: Additional output to return, for instance ``"reasoning.encrypted_content"``.
         reasoning_summary: Summary of the reasoning: ``"auto"``, ``"concise"``, ``"detailed"``.
@@ -232,6 +234,7 @@ class ChatRequest:
     prompt_cache_key: str | None = None
     server_tools: Sequence[ServerTool] = ()
     previous_response_id: str | None = None
+    stored_messages: int = 0
     store: bool | None = None
     include: Sequence[str] = ()
     reasoning_summary: str | None = None
@@ -262,9 +265,21 @@ class ChatRequest:
             raise UsageError("stop: must be a list of non-empty strings.", field="stop")
         if not _is_sequence_of_str(self.include):
             raise UsageError("include: must be a list of strings.", field="include")
+        self._check_stored_messages()
         check_tool_choice(self.tools, self.tool_choice)
         if self.extra and (error := credential_error(self.extra)) is not None:
             raise error
+
+    def _check_stored_messages(self) -> None:
+        if self.stored_messages and not self.previous_response_id:
+            raise UsageError(
+                "stored_messages: requires previous_response_id.", field="stored_messages"
+            )
+        if not 0 <= self.stored_messages < len(self.messages):
+            raise UsageError(
+                "stored_messages: must be less than the number of messages.",
+                field="stored_messages",
+            )
 
     def given(self, names: Iterable[str]) -> dict[str, Any]:
         """Return those of the named options that are set, by name."""
@@ -327,5 +342,7 @@ def check_tool_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> N
         )
 
 
-OPTIONS = frozenset(f.name for f in fields(ChatRequest)) - {"model", "messages", "extra"}
+_NO_OPTIONS = {"model", "messages", "stored_messages", "extra"}
+
+OPTIONS = frozenset(f.name for f in fields(ChatRequest)) - _NO_OPTIONS
 """Names of the options of a request, for adapters that take them as keyword arguments."""

@@ -16,6 +16,7 @@ from xai_lowcode.types.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    join_texts,
 )
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolChoice, ToolSpec
 
@@ -132,7 +133,7 @@ def _render_content(parts: Sequence[Part], role: str, position: int) -> str | li
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     if all(isinstance(part, TextPart) for part in parts):
-        return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
+        return join_texts(parts)
     return [
         _render_part(part, role, position)
         for part in parts

@@ -23,6 +23,7 @@ from xai_lowcode.types.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    join_texts,
 )
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ToolChoice, ToolSpec
 
@@ -73,7 +74,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
 def _render_system_message(message: Message) -> str:
     if not all(isinstance(part, TextPart) for part in message.parts):
         raise UsageError("messages: a system message must contain text only.", field="messages")
-    return "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
+    return join_texts(message.parts)
 
 
 def _render_messages(messages: Sequence[Message]) -> Iterator[Json]:
@@ -158,7 +159,7 @@ def _render_tool_result(part: Part, position: int) -> Json:
         raise unsupported_part_error(part, "tool", position)
     content: Any = [_render_input_part(inner, "tool", position) for inner in part.content]
     if all(isinstance(inner, TextPart) for inner in part.content):
-        content = "\n".join(inner.text for inner in part.content if isinstance(inner, TextPart))
+        content = join_texts(part.content)
     return {"type": "tool_result", "tool_use_id": part.call_id, "content": content}
 
 

@@ -23,6 +23,7 @@ from xai_lowcode.types.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    join_texts,
 )
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolChoice, ToolSpec
 
@@ -61,6 +62,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         "input": [
             item
             for position, message in numbered_messages(request.messages)
+            if position >= request.stored_messages
             for item in _render_message(message, position)
         ],
     }
@@ -85,13 +87,13 @@ def _render_reasoning(request: ChatRequest) -> Json:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def items_match_parts(message: Message) -> bool:
+def _items_match_parts(message: Message) -> bool:
     """Return whether a message is from Responses and has not been changed since."""
     return message.dialect == "responses" and can_replay_items(message, parse_output(message.items))
 
 
 def _render_message(message: Message, position: int) -> Iterator[Mapping[str, Any]]:
-    if items_match_parts(message):
+    if _items_match_parts(message):
         yield from message.items
     elif message.role == "assistant":
         yield from _render_assistant_message(message, position)
@@ -134,7 +136,7 @@ def _render_tool_result(part: Part, position: int) -> Json:
 
 def _render_content(parts: Sequence[Part], role: str, position: int) -> str | list[Json]:
     if all(isinstance(part, TextPart) for part in parts):
-        return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
+        return join_texts(parts)
     rendered = []
     for part in parts:
         render = _PART_RENDERERS.get(type(part))

@@ -1,0 +1,205 @@
+"""Responses that xAI stores: which one a conversation can continue, and requests without storage.
+
+A stored response contains the conversation that it ends, so it can be continued only if the
+messages still are this conversation. A digest of it is kept beside the id of the response. After
+any change (another system prompt, an edited or removed message, a response that was truncated
+client-side) the whole conversation is sent, since xAI offers no way to replace a part of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, replace
+from hashlib import blake2b
+from importlib import import_module
+from typing import Any
+
+from xai_lowcode._internal import json
+from xai_lowcode.errors import (
+    APIStatusError,
+    BadRequestError,
+    InvalidResponseError,
+    ModelNotFoundError,
+    NotFoundError,
+    PermissionDeniedError,
+    RouteNotFoundError,
+)
+from xai_lowcode.types.messages import (
+    Message,
+    StoredResponse,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from xai_lowcode.types.requests import ChatRequest
+
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
+"""Value of ``include`` for reasoning items that do not refer to a stored response."""
+
+_DIGEST_SIZE = 12
+"""Bytes; LlamaIndex's memory counts the digest as part of the message."""
+
+
+def describe_stored(
+    request: ChatRequest, response_id: str, dialect: str, items: Sequence[Mapping[str, Any]]
+) -> StoredResponse | None:
+    """Describe the response of a request for later requests; None if xAI did not store it.
+
+    Args:
+        request: The request, with the whole conversation.
+        response_id: Id of the response.
+        dialect: Dialect of the items; only Responses stores responses.
+        items: Its output items as returned by xAI.
+    """
+    if not response_id or dialect != "responses" or request.store is False:
+        return None
+    # What xAI stored is in the items; the message may have been truncated client-side.
+    parse_items = import_module("xai_lowcode.chat.dialects.responses.response").parse_output
+    try:
+        response = Message("assistant", tuple(parse_items(items)))
+    except InvalidResponseError:
+        return StoredResponse(response_id)
+    # xAI rejects instructions together with the id of a response.
+    if request.extra.get("instructions"):
+        return StoredResponse(response_id)
+    *_, digest = _iter_digests([*request.messages, response])
+    return StoredResponse(response_id, digest)
+
+
+def find_stored(messages: Sequence[Message]) -> tuple[str, int]:
+    """Find the last stored response that the messages continue.
+
+    Returns:
+        Its id, and the number of messages up to it; an empty string and 0 if there is none. At
+        least one message follows, since a request must have new input, and results of all its
+        tool calls do.
+    """
+    found = "", 0
+    candidates = [message.stored for message in messages[:-1]]
+    if any(stored is not None and stored.conversation for stored in candidates):
+        for count, digest in enumerate(_iter_digests(messages[:-1]), start=1):
+            stored = candidates[count - 1]
+            if (
+                stored is not None
+                and stored.conversation == digest
+                and _is_answered(messages[count - 1], messages[count:])
+            ):
+                found = stored.id, count
+    return found
+
+
+def _is_answered(message: Message, following: Sequence[Message]) -> bool:
+    """Return whether each tool call of a message has a result; dialects omit those without."""
+    calls = {part.id for part in message.parts if isinstance(part, ToolCallPart)}
+    results = {
+        part.call_id
+        for other in following
+        for part in other.parts
+        if isinstance(part, ToolResultPart)
+    }
+    return calls <= results
+
+
+def without_stored(request: ChatRequest, error: Exception) -> ChatRequest | None:
+    """Return the request with the whole conversation, if the stored response is gone.
+
+    xAI deletes responses after 30 days or on request, and other accounts do not have them.
+
+    Args:
+        request: The request that failed.
+        error: Its error.
+
+    Returns:
+        None if the request continues no response, or failed for another reason.
+    """
+    if not request.stored_messages or not _is_gone(request.previous_response_id or "", error):
+        return None
+    # Reasoning items without content refer to the stored response.
+    return replace(
+        request,
+        messages=tuple(map(_without_bare_reasoning, request.messages)),
+        previous_response_id=None,
+        stored_messages=0,
+    )
+
+
+def _is_gone(response_id: str, error: Exception) -> bool:
+    match error:
+        case RouteNotFoundError() | ModelNotFoundError():
+            return False
+        case NotFoundError():
+            return True
+        case BadRequestError() | PermissionDeniedError():
+            return _names_response(error, response_id)
+        case _:
+            return False
+
+
+def _names_response(error: APIStatusError, response_id: str) -> bool:
+    message = error.message.lower().replace("_", " ")
+    return response_id.lower().replace("_", " ") in message or "previous response" in message
+
+
+def prepare_unstored(request: ChatRequest) -> ChatRequest:
+    """Return a request that depends on nothing that xAI stores, if ``store`` is False.
+
+    It requests encrypted reasoning, and omits reasoning items without it: their content would have
+    to be read from a stored response. Other requests are returned unchanged.
+    """
+    if request.store is not False:
+        return request
+    include = tuple(request.include)
+    return replace(
+        request,
+        messages=tuple(map(_without_bare_reasoning, request.messages)),
+        include=include if ENCRYPTED_REASONING in include else (*include, ENCRYPTED_REASONING),
+    )
+
+
+def _without_bare_reasoning(message: Message) -> Message:
+    if message.dialect != "responses":
+        return message
+    items = tuple(
+        item
+        for item in message.items
+        if item.get("type") != "reasoning" or item.get("encrypted_content")
+    )
+    return message if len(items) == len(message.items) else replace(message, items=items)
+
+
+def _iter_digests(messages: Iterable[Message]) -> Iterable[str]:
+    """Yield the digest of the conversation up to each message."""
+    digest = blake2b(digest_size=_DIGEST_SIZE)
+    for message in messages:
+        digest.update(repr(_to_comparable(message)).encode("utf-8", "surrogatepass"))
+        yield digest.hexdigest()
+
+
+def _to_comparable(message: Message) -> tuple[Any, ...]:
+    """Return the content of a message as it survives a framework and its stores.
+
+    Of assistant messages these are text and tool calls: reasoning and server-side tool calls are
+    not in every store, and LlamaIndex's chat engines strip the text.
+    """
+    if message.role != "assistant":
+        parts = tuple((type(part).__name__, astuple(part)) for part in message.parts)
+        return message.role, message.name, parts
+    text = "".join(part.text for part in message.parts if isinstance(part, TextPart))
+    calls = [
+        (part.id, part.name, _to_comparable_arguments(part.arguments))
+        for part in message.parts
+        if isinstance(part, ToolCallPart)
+    ]
+    return message.role, text.strip(), calls
+
+
+def _to_comparable_arguments(arguments: str) -> Any:
+    """Return parsed arguments with sorted keys, since stores keep them as objects."""
+    try:
+        return _sort_keys(json.parse_arguments(arguments))
+    except json.JSONDecodeError:
+        return arguments
+
+
+def _sort_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sort_keys(value[key]) for key in sorted(value)}
+    return [_sort_keys(item) for item in value] if isinstance(value, list) else value
