@@ -196,6 +196,7 @@ def of_ours(work: Callable[[], Any]) -> Any:
     return None
 
 
+@pytest.mark.filterwarnings("ignore:xAI's moderation withheld:UserWarning")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_any_endpoint_reads_any_value_anywhere(operation: Endpoint[Any]) -> None:
     """With each odd value at each place: what the endpoint returns, or an error of ours."""

@@ -100,7 +100,8 @@ def _quiet() -> Any:
 @given(st.lists(messages, min_size=1, max_size=3))
 def test_any_conversation_is_written_or_refused(conversation: list[Message]) -> None:
     """Any parts in any role, with any items to be sent back, in every form."""
-    written_out(conversation)
+    with suppress(UsageError):
+        written_out(conversation)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(OPTIONS)), json_values, max_size=3))

@@ -29,7 +29,7 @@ MOMENTS: dict[str, tuple[str, ...]] = {
         "httpcore._backends.sync.SyncStream.read",
         "httpcore._backends.anyio.AnyIOStream.read",
     ),
-    "decoding": ("xai_lowcode._internal.json.loads",),
+    "decoding": ("xai_lowcode._internal.json.loads", "xai_lowcode._internal.json.loads_chunk"),
 }
 ACCIDENTS = (RuntimeError, KeyboardInterrupt, MemoryError)
 WALKED = (

@@ -47,6 +47,8 @@ _RESULT_KEYS = ("error", "output", "outputs", "results", "output_files")
 _ITEM_KEYS = frozenset({"type", "id", "status", "name", *_RESULT_KEYS})
 _ACTION_KEYS = frozenset({"type", "sources"})
 _PLAIN_INPUT_KEYS = frozenset({"arguments", "input", "query", "url"})
+# A tuple, since a value of any type may come.
+_DEFAULT_ACTIONS = (None, "search")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -206,7 +208,7 @@ def _get_input(item: Json) -> str:
     action = fields.pop("action", None)
     if isinstance(action, dict):
         fields |= {key: action[key] for key in action if key not in _ACTION_KEYS}
-        if action.get("type") not in {None, "search"}:
+        if action.get("type") not in _DEFAULT_ACTIONS:
             fields["action"] = action["type"]
         fields = {key: value for key, value in fields.items() if value not in _EMPTY}
     if len(fields) == 1:
