@@ -88,6 +88,9 @@ def _to_tool_message(call_id: str | None, parts: Any) -> Message:
 
 def _to_assistant_message(message: ChatMessage, parts: tuple[Part, ...]) -> Message:
     kwargs = message.additional_kwargs
+    if not kwargs and len(message.blocks) == len(parts) == 1 and type(parts[0]) is TextPart:
+        # Most messages of long conversations.
+        return Message("assistant", parts if parts[0].text else ())
     server_tool_calls = map(_to_server_tool_part, kwargs.get(SERVER_TOOL_CALLS) or ())
     items, dialect = _get_items(message)
     return Message(

@@ -305,9 +305,10 @@ def _check_content(messages: Sequence[Message]) -> None:
 
 def has_content(message: Message) -> bool:
     """Return whether a message has a part that is not an empty text, or items to send back."""
-    return bool(message.items) or not all(
-        isinstance(part, TextPart) and not part.text for part in message.parts
-    )
+    for part in message.parts:
+        if not isinstance(part, TextPart) or part.text:
+            return True
+    return bool(message.items)
 
 
 def _check_type(name: str, value: Any, kinds: tuple[type, ...], wanted: str) -> None:

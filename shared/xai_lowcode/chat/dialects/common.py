@@ -17,6 +17,7 @@ from xai_lowcode.types.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from xai_lowcode.types.requests import has_content
 from xai_lowcode.types.responses import Usage
 
 
@@ -130,20 +131,31 @@ def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Messag
     Left out are empty system messages, which frameworks send for no prompt, and tool calls that
     were never answered, such as those of a truncated response.
     """
-    results = {
-        part.call_id
-        for message in messages
-        for part in message.parts
-        if isinstance(part, ToolResultPart)
-    }
+    results: set[str] | None = None
     last = len(messages) - 1
     for position, message in enumerate(messages):
-        if message.role == "system" and all(part == TextPart("") for part in message.parts):
+        if message.role == "system" and not has_content(message):
             continue
-        if message.role == "assistant" and position != last:
+        if message.role == "assistant" and position != last and _has_tool_calls(message):
+            # Collected only if there are calls: most long conversations have none.
+            results = _result_ids(messages) if results is None else results
             yield position, _without_unanswered_calls(message, results)
         else:
             yield position, message
+
+
+def _has_tool_calls(message: Message) -> bool:
+    return any(isinstance(part, ToolCallPart) for part in message.parts)
+
+
+def _result_ids(messages: Sequence[Message]) -> set[str]:
+    return {
+        part.call_id
+        for message in messages
+        if message.role == "tool"
+        for part in message.parts
+        if isinstance(part, ToolResultPart)
+    }
 
 
 def _without_unanswered_calls(message: Message, results: set[str]) -> Message:
