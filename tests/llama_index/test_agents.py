@@ -202,7 +202,6 @@ def test_hand_over(gateway: Any, llm: Any) -> None:
     assert names == ["weather", "handoff"]
 
 
-@pytest.mark.skip(reason="The emulator no longer parses text protocols; needs scripted replies.")
 @pytest.mark.parametrize("streaming", [True, False])
 def test_react_agent(gateway: Any, llm: Any, streaming: bool) -> None:
     """A ReAct agent parses a tool call in the text, runs it, and returns the final answer."""
@@ -228,7 +227,6 @@ def test_react_agent(gateway: Any, llm: Any, streaming: bool) -> None:
     assert not any("tools" in request.body for request in gateway.requests)
 
 
-@pytest.mark.skip(reason="The emulator no longer parses text protocols; needs scripted replies.")
 @pytest.mark.parametrize("streaming", [True, False])
 def test_code_agent(gateway: Any, llm: Any, streaming: bool) -> None:
     """A CodeAct agent runs the code in the text and sends its output back."""
