@@ -7,6 +7,7 @@ form, a third one how a stream is cut.
 from collections.abc import Callable
 
 from tests.fuzz.reading import DIALECTS, fold, read_plain, read_stream
+
 from tests.fuzz.scripted_network import check
 from tests.fuzz.test_answers import IDS, OPERATIONS, driven, new_context
 from xai_lowcode.protocol.call_flow import call_and_parse

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conversations import CONVERSATIONS, Connection
-from tape import EMULATOR_PORT, FOLDER, recorder
+from recorder import EMULATOR_PORT, FOLDER, recorder
 
 from xai_lowcode.emulator import running
 

@@ -15,7 +15,7 @@ from pytest_socket import disable_socket, enable_socket
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conversations import CONVERSATIONS
-from tape import BASE_URLS, FOLDER, recorder
+from recorder import BASE_URLS, FOLDER, recorder
 
 TOKEN = "at_r" + "0" * 32
 CASSETTES = sorted(FOLDER.glob("*/*.yaml"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from tests.core.loopback import Reply, json_reply
+from tests.core.fake_server import Reply, json_reply
 from xai_lowcode.errors import APITimeoutError
 from xai_lowcode.transport.concurrency import RequestLimits
 
@@ -50,7 +50,7 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
     """The body of a response; the request ends when it is closed."""
 
     def __init__(self, reply: Reply, counter: RequestCounter) -> None:
-        self._chunks, self._counter, self._open = reply.pieces, counter, True
+        self._chunks, self._counter, self._open = reply.chunks, counter, True
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._chunks

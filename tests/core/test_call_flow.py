@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.loopback import TOKEN
+from tests.core.fake_server import TOKEN
 from tests.core.wire import refused, wrapped
 from xai_lowcode import errors
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS, RETRIEVE_MODEL

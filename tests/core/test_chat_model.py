@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.core import twins
-from tests.core.loopback import TOKEN, Drop, Loopback, json_reply, sse_reply
-from tests.core.loopback import Reply as ServerReply
+from tests.core import sync_async
+from tests.core.fake_server import TOKEN, Drop, FakeServer, json_reply, sse_reply
+from tests.core.fake_server import Reply as ServerReply
 from tests.core.test_stream_reader import BODY, CHUNKS, RESPONSE, STREAM_FORMATS, sse
 from tests.core.wire import ENVELOPES, refused, wrapped
 from xai_lowcode.chat.accumulator import ResponseAccumulator
@@ -35,7 +35,7 @@ REASONING, NON_REASONING = "grok-4.7", "grok-4.20-0309-non-reasoning"
 
 
 @pytest.fixture
-def model(gateway: Loopback) -> Iterator[ChatModel]:
+def model(gateway: FakeServer) -> Iterator[ChatModel]:
     """Return a model that is connected to the loopback server."""
     chat_model = ChatModel(
         Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0)
@@ -56,10 +56,10 @@ def accumulate(events: list[StreamEvent]) -> ChatResponse:
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES)
-def test_generate(gateway: Loopback, model: ChatModel, envelope: str) -> None:
+def test_generate(gateway: FakeServer, model: ChatModel, envelope: str) -> None:
     """Sync and async calls return the response in every envelope."""
-    gateway.play = lambda _request: json_reply(wrapped(BODY, envelope))
-    assert twins.generate(model, build_request()) == (RESPONSE, RESPONSE)
+    gateway.respond = lambda _request: json_reply(wrapped(BODY, envelope))
+    assert sync_async.generate(model, build_request()) == (RESPONSE, RESPONSE)
     assert [request.json["model"] for request in gateway.requests] == [REASONING] * 2
 
 
@@ -67,15 +67,15 @@ def test_generate(gateway: Loopback, model: ChatModel, envelope: str) -> None:
 @pytest.mark.parametrize("content_type", ["text/event-stream", "application/json", "text/plain"])
 @pytest.mark.parametrize("size", [7, 10_000])
 def test_stream(
-    gateway: Loopback, model: ChatModel, stream_format: str, content_type: str, size: int
+    gateway: FakeServer, model: ChatModel, stream_format: str, content_type: str, size: int
 ) -> None:
     """Every stream format and content type accumulates to the response, sync and async."""
     if stream_format == "byte order mark" and content_type == "application/json":
         pytest.skip("JSON has no byte order mark")
     text = STREAM_FORMATS[stream_format]
     parts = [text[i : i + size] for i in range(0, len(text), size)]
-    gateway.play = lambda _request: ServerReply(parts, content_type=content_type)
-    for events in twins.stream(model, build_request()):
+    gateway.respond = lambda _request: ServerReply(parts, content_type=content_type)
+    for events in sync_async.stream(model, build_request()):
         assert accumulate(events) == RESPONSE
 
 
@@ -91,10 +91,10 @@ FAILURES: list[tuple[Any, type[XAILowCodeError]]] = [
 
 @pytest.mark.parametrize(("move", "kind"), FAILURES)
 def test_all_methods_raise_the_same_error(
-    gateway: Loopback, model: ChatModel, move: Any, kind: type[XAILowCodeError]
+    gateway: FakeServer, model: ChatModel, move: Any, kind: type[XAILowCodeError]
 ) -> None:
     """All four methods raise the same error for the same HTTP response."""
-    gateway.play = lambda _request: move
+    gateway.respond = lambda _request: move
 
     async def generated() -> object:
         return await model.agenerate(build_request())
@@ -118,12 +118,12 @@ def test_all_methods_raise_the_same_error(
 @pytest.mark.parametrize("end", [0, 1, 3, 5])
 @pytest.mark.parametrize("connection", ["closed", "ended"])
 def test_an_interrupted_stream_raises(
-    gateway: Loopback, model: ChatModel, end: int, connection: str
+    gateway: FakeServer, model: ChatModel, end: int, connection: str
 ) -> None:
     """A stream that ends before its finish reason raises, with its connection or without."""
     text = sse(CHUNKS[:end], done=False)
-    gateway.play = lambda _request: sse_reply(text, cut=connection == "closed")
-    for read in (model.stream, lambda request: twins.stream(model, request)[1]):
+    gateway.respond = lambda _request: sse_reply(text, cut=connection == "closed")
+    for read in (model.stream, lambda request: sync_async.stream(model, request)[1]):
         with pytest.raises(InvalidResponseError) as raised:
             list(read(build_request()))
         assert isinstance(raised.value, StreamInterruptedError) or end == 0
@@ -133,16 +133,16 @@ def test_an_interrupted_stream_raises(
 @pytest.mark.parametrize("model_name", [REASONING, NON_REASONING])
 @pytest.mark.parametrize("streamed", [False, True])
 def test_stop_is_supported_for_every_model(
-    gateway: Loopback, model: ChatModel, model_name: str, streamed: bool
+    gateway: FakeServer, model: ChatModel, model_name: str, streamed: bool
 ) -> None:
     """Stop sequences are sent to a model that supports them, and else applied client-side."""
     text = STREAM_FORMATS["live"]
-    gateway.play = lambda _request: sse_reply(text) if streamed else json_reply(BODY)
+    gateway.respond = lambda _request: sse_reply(text) if streamed else json_reply(BODY)
     request = build_request(model=model_name, stop=["😀"])
     responses = (
-        [accumulate(events) for events in twins.stream(model, request)]
+        [accumulate(events) for events in sync_async.stream(model, request)]
         if streamed
-        else twins.generate(model, request)
+        else sync_async.generate(model, request)
     )
     sent = [request.json.get("stop") for request in gateway.requests]
     if model_name == REASONING:
@@ -166,17 +166,17 @@ UNSUPPORTED = [
 
 @pytest.mark.parametrize(("name", "option", "value"), UNSUPPORTED)
 def test_unsupported_options_are_not_sent(
-    gateway: Loopback, model: ChatModel, name: str, option: str, value: Any
+    gateway: FakeServer, model: ChatModel, name: str, option: str, value: Any
 ) -> None:
     """An unsupported option is dropped with one warning for each model and option."""
-    gateway.play = lambda _request: json_reply(BODY)
+    gateway.respond = lambda _request: json_reply(BODY)
     request = build_request(model=name, **{option: value})
     with pytest.warns(UserWarning, match=f"{option}: not supported by {name}") as warned:
-        twins.generate(model, request)
+        sync_async.generate(model, request)
     assert len(warned) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        twins.generate(model, request)
+        sync_async.generate(model, request)
     assert all(option not in sent.json for sent in gateway.requests)
     with pytest.warns(UserWarning, match="not supported by unheard-of-2"):
         model.generate(build_request(model="unheard-of-2", presence_penalty=1))
@@ -184,28 +184,33 @@ def test_unsupported_options_are_not_sent(
 
 @pytest.mark.parametrize("option", ["presence_penalty", "frequency_penalty"])
 def test_a_neutral_penalty_is_dropped_without_warning(
-    gateway: Loopback, model: ChatModel, option: str
+    gateway: FakeServer, model: ChatModel, option: str
 ) -> None:
     """A penalty of zero is dropped without a warning for a model that rejects it."""
-    gateway.play = lambda _request: json_reply(BODY)
+    gateway.respond = lambda _request: json_reply(BODY)
     model.generate(build_request(**{option: 0.0}))
     model.generate(build_request(model=NON_REASONING, **{option: 0.0}))
     assert [sent.json.get(option) for sent in gateway.requests] == [None, 0.0]
 
 
-def test_an_invalid_request_raises_before_sending(gateway: Loopback, model: ChatModel) -> None:
+def test_an_invalid_request_raises_before_sending(gateway: FakeServer, model: ChatModel) -> None:
     """All methods raise at once for a request that cannot be serialized, streams too."""
     bad = build_request(extra={"x": float("nan")})
-    for call in (model.generate, model.stream, model.astream, lambda r: twins.generate(model, r)):
+    for call in (
+        model.generate,
+        model.stream,
+        model.astream,
+        lambda r: sync_async.generate(model, r),
+    ):
         with pytest.raises(UsageError) as raised:
             call(bad)
         assert raised.value.field == "x"
     assert gateway.requests == []
 
 
-def test_closing_a_stream_closes_its_connection(gateway: Loopback, model: ChatModel) -> None:
+def test_closing_a_stream_closes_its_connection(gateway: FakeServer, model: ChatModel) -> None:
     """Closing a stream before its end closes the connection, sync and async."""
-    gateway.play = lambda _request: sse_reply(sse(CHUNKS[:3], done=False), stall=True)
+    gateway.respond = lambda _request: sse_reply(sse(CHUNKS[:3], done=False), stall=True)
     events = model.stream(build_request())
     next(events)
     assert gateway.open_connections == 1
@@ -221,10 +226,10 @@ def test_closing_a_stream_closes_its_connection(gateway: Loopback, model: ChatMo
     assert gateway.open_connections == 0
 
 
-def test_a_stopped_stream_is_not_read_to_its_end(gateway: Loopback, model: ChatModel) -> None:
+def test_a_stopped_stream_is_not_read_to_its_end(gateway: FakeServer, model: ChatModel) -> None:
     """After a stop sequence the connection is closed, although the server would continue."""
-    gateway.play = lambda _request: sse_reply(sse(CHUNKS[:3], done=False), stall=True)
-    for events in twins.stream(model, build_request(stop=["üße"])):
+    gateway.respond = lambda _request: sse_reply(sse(CHUNKS[:3], done=False), stall=True)
+    for events in sync_async.stream(model, build_request(stop=["üße"])):
         assert accumulate(events).text == "Gr"
     assert gateway.open_connections == 0
 
@@ -233,9 +238,9 @@ def test_a_stopped_stream_is_not_read_to_its_end(gateway: Loopback, model: ChatM
     "copy_model",
     [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))],  # noqa: S301 - just written
 )
-def test_copies_and_pickles(gateway: Loopback, model: ChatModel, copy_model: Any) -> None:
+def test_copies_and_pickles(gateway: FakeServer, model: ChatModel, copy_model: Any) -> None:
     """A copied or unpickled model sends to the same gateway with the same token."""
-    gateway.play = lambda _request: json_reply(BODY)
+    gateway.respond = lambda _request: json_reply(BODY)
     assert model.generate(build_request()) == RESPONSE
     copied = copy_model(model)
     assert copied.generate(build_request()) == RESPONSE
@@ -243,17 +248,17 @@ def test_copies_and_pickles(gateway: Loopback, model: ChatModel, copy_model: Any
     assert TOKEN in gateway.requests[1].target
 
 
-def test_response_headers(gateway: Loopback, model: ChatModel) -> None:
+def test_response_headers(gateway: FakeServer, model: ChatModel) -> None:
     """Headers in the envelope and the gateway's own headers are in the response."""
     body = {"result": BODY, "provider": "xai", "response_headers": {"X-Request-ID": "r1"}}
-    gateway.play = lambda _request: json_reply(body, headers=(("X-Own", "g"),))
-    for response in twins.generate(model, build_request()):
+    gateway.respond = lambda _request: json_reply(body, headers=(("X-Own", "g"),))
+    for response in sync_async.generate(model, build_request()):
         assert (response.headers["x-request-id"], response.headers["x-own"]) == ("r1", "g")
 
 
-def test_a_dropped_connection_raises_a_library_error(gateway: Loopback, model: ChatModel) -> None:
+def test_a_dropped_connection_raises_a_library_error(gateway: FakeServer, model: ChatModel) -> None:
     """A dropped connection raises a library error for all methods."""
-    gateway.play = lambda _request: Drop()
-    for call in (twins.generate, twins.stream):
+    gateway.respond = lambda _request: Drop()
+    for call in (sync_async.generate, sync_async.stream):
         with pytest.raises(XAILowCodeError):
             call(model, build_request())

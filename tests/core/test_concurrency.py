@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.counting_transport import CountingTransport, count_free_slots
-from tests.core.loopback import TOKEN, Reply, json_reply, sse_reply
+from tests.core.fake_server import TOKEN, Reply, json_reply, sse_reply
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import APITimeoutError, UsageError

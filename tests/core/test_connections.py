@@ -16,9 +16,9 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.loopback import TOKEN, Loopback, Reply, Stall, json_reply, sse_reply
+from tests.core.fake_server import TOKEN, FakeServer, Reply, Stall, json_reply, sse_reply
+from tests.core.sync_async import CLIENTS, AsyncTestClient, SyncTestClient, open_client
 from tests.core.test_stream_reader import STREAM_FORMATS
-from tests.core.twins import BOTH, AsyncHands, SyncHands, hands
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import APITimeoutError, CertificateVerificationError
@@ -31,7 +31,7 @@ from xai_lowcode.transport.request_progress import RequestProgress
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest
 
-both = pytest.mark.parametrize("kind", BOTH)
+both = pytest.mark.parametrize("kind", CLIENTS)
 BODY = b'{"data":[{"id":"m"}]}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 MODELS = json_reply({"data": [{"id": "m"}]})
@@ -57,15 +57,15 @@ def local(base_url: str, **more: Any) -> Settings:
     return Settings.create(api_token=TOKEN, base_url=base_url, max_retries=0, **more)
 
 
-def settings_of(gateway: Loopback, **more: Any) -> Settings:
+def emulator_settings(gateway: FakeServer, **more: Any) -> Settings:
     return local(gateway.base_url, **more)
 
 
 @both
-def test_sequential_calls_use_one_connection(gateway: Loopback, kind: type[Any]) -> None:
+def test_sequential_calls_use_one_connection(gateway: FakeServer, kind: type[Any]) -> None:
     """Calls, errors and streams reuse the connection."""
     gateway.script([MODELS, json_reply({"message": "no"}, 404), sse_reply(b"data: {}\n\n"), MODELS])
-    with hands(kind, settings_of(gateway)) as client:
+    with open_client(kind, emulator_settings(gateway)) as client:
         client.call(LIST_MODELS)
         with pytest.raises(Exception, match="no"):
             client.call(LIST_MODELS)
@@ -79,7 +79,7 @@ def test_sequential_calls_use_one_connection(gateway: Loopback, kind: type[Any])
     ("pause", "stop", "made"), [(0.002, (), 1), (0.2, (), 3), (0.002, ("üße",), 3)]
 )
 def test_the_end_of_a_stream_is_awaited_briefly(
-    gateway: Loopback, pause: float, stop: tuple[str, ...], made: int
+    gateway: FakeServer, pause: float, stop: tuple[str, ...], made: int
 ) -> None:
     """A connection is reused if the last bytes of a stream arrive soon after the terminal event."""
     pieces = (
@@ -87,8 +87,8 @@ def test_the_end_of_a_stream_is_awaited_briefly(
         if stop
         else [STREAM_FORMATS["live"], b"\n", b"\n"]
     )
-    gateway.play = lambda _request: sse_reply(pieces, pause=pause)
-    model = ChatModel(settings_of(gateway))
+    gateway.respond = lambda _request: sse_reply(pieces, pause=pause)
+    model = ChatModel(emulator_settings(gateway))
     request = ChatRequest(model="m", messages=(Message("user", (TextPart("x"),)),), stop=stop)
     for _ in range(3):
         assert list(model.stream(request))
@@ -106,12 +106,12 @@ def test_the_end_of_a_stream_is_awaited_briefly(
 
 @both
 def test_expired_idle_connections_are_closed(
-    gateway: Loopback, kind: type[Any], monkeypatch: pytest.MonkeyPatch
+    gateway: FakeServer, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An idle connection is not reused after its keep-alive time."""
     monkeypatch.setattr(pool, "KEEPALIVE_SECONDS", -1.0)
-    gateway.play = lambda _request: MODELS
-    with hands(kind, settings_of(gateway)) as client:
+    gateway.respond = lambda _request: MODELS
+    with open_client(kind, emulator_settings(gateway)) as client:
         for made in (1, 2, 3):
             client.call(LIST_MODELS)
             assert gateway.connections_made == made
@@ -134,11 +134,11 @@ def test_a_connection_with_unread_bytes_is_not_reused(kind: type[Any], words: by
         writer.close()
         said.release()
 
-    with run_server(talk) as place, hands(kind, local(f"http://{place}/xai")) as client:
+    with run_server(talk) as place, open_client(kind, local(f"http://{place}/xai")) as client:
         for _ in range(3):
             assert client.call(LIST_MODELS)[0].id == "m"
             said.acquire()
-            if kind is AsyncHands:
+            if kind is AsyncTestClient:
                 client.runner.run(asyncio.sleep(0.02))
 
 
@@ -169,14 +169,17 @@ def run_server(talk: Talk, context: ssl.SSLContext | None = None) -> Iterator[st
         thread.join()
 
 
-def test_max_connections(gateway: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_max_connections(gateway: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls beyond ``max_connections`` wait, and all succeed."""
     monkeypatch.setattr(TransportConfig.__init__, "__defaults__", (2,))
-    gateway.play = lambda _request: Reply(BODY, pause=0.005)
-    with hands(SyncHands, settings_of(gateway)) as client, ThreadPoolExecutor(8) as threads:
+    gateway.respond = lambda _request: Reply(BODY, pause=0.005)
+    with (
+        open_client(SyncTestClient, emulator_settings(gateway)) as client,
+        ThreadPoolExecutor(8) as threads,
+    ):
         answers = list(threads.map(lambda _: client.call(LIST_MODELS)[0].id, range(12)))
     assert answers == ["m"] * 12
-    with hands(AsyncHands, settings_of(gateway)) as client:
+    with open_client(AsyncTestClient, emulator_settings(gateway)) as client:
 
         async def many() -> list[Any]:
             return await asyncio.gather(*(client.client.call(LIST_MODELS) for _ in range(12)))
@@ -187,13 +190,13 @@ def test_max_connections(gateway: Loopback, monkeypatch: pytest.MonkeyPatch) -> 
 
 @both
 def test_the_pool_timeout(
-    gateway: Loopback, kind: type[Any], monkeypatch: pytest.MonkeyPatch
+    gateway: FakeServer, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call that gets no connection within the pool timeout fails, and nothing is sent."""
     monkeypatch.setattr(TransportConfig.__init__, "__defaults__", (1,))
-    gateway.play = lambda _request: Stall()
-    settings = settings_of(gateway, timeout=(1.0, 0.3, 1.0, 0.05))
-    with hands(kind, settings) as client, ThreadPoolExecutor(2) as threads:
+    gateway.respond = lambda _request: Stall()
+    settings = emulator_settings(gateway, timeout=(1.0, 0.3, 1.0, 0.05))
+    with open_client(kind, settings) as client, ThreadPoolExecutor(2) as threads:
 
         def two() -> list[Any]:
             asked = [threads.submit(client.call, LIST_MODELS) for _ in range(2)]
@@ -203,7 +206,7 @@ def test_the_pool_timeout(
             asked = (client.client.call(LIST_MODELS) for _ in range(2))
             return await asyncio.gather(*asked, return_exceptions=True)
 
-        failed = two() if kind is SyncHands else client.runner.run(both_at_once())
+        failed = two() if kind is SyncTestClient else client.runner.run(both_at_once())
     assert all(isinstance(error, APITimeoutError) for error in failed)
     assert sorted("Timed out waiting for a free connection" in str(error) for error in failed) == [
         False,
@@ -212,12 +215,12 @@ def test_the_pool_timeout(
     assert len(gateway.requests) == 1
 
 
-def test_connections_are_closed_with_the_event_loop(gateway: Loopback) -> None:
+def test_connections_are_closed_with_the_event_loop(gateway: FakeServer) -> None:
     """Connections of an unreferenced client are closed when the event loop ends."""
-    gateway.play = lambda _request: MODELS
+    gateway.respond = lambda _request: MODELS
 
     async def many() -> None:
-        client = AsyncHands(settings_of(gateway)).client
+        client = AsyncTestClient(emulator_settings(gateway)).client
         await asyncio.gather(*(client.call(LIST_MODELS) for _ in range(8)))
 
     with warnings.catch_warnings():
@@ -229,13 +232,13 @@ def test_connections_are_closed_with_the_event_loop(gateway: Loopback) -> None:
 
 
 @both
-def test_closing_a_client_does_not_interrupt_streams(gateway: Loopback, kind: type[Any]) -> None:
+def test_closing_a_client_does_not_interrupt_streams(gateway: FakeServer, kind: type[Any]) -> None:
     """A stream continues after ``close``; its connection is closed at its end."""
     chunks = [b"data: {}\n\n"] * 5
-    gateway.play = lambda _request: sse_reply(chunks, pause=0.01)
+    gateway.respond = lambda _request: sse_reply(chunks, pause=0.01)
     call = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
-    with hands(kind, settings_of(gateway)) as client:
-        if kind is SyncHands:
+    with open_client(kind, emulator_settings(gateway)) as client:
+        if kind is SyncTestClient:
             stream = client.client.stream(call)
             read = [next(stream)]
             client.client.close()
@@ -251,7 +254,7 @@ def test_closing_a_client_does_not_interrupt_streams(gateway: Loopback, kind: ty
             read = client.runner.run(closed())
         assert b"".join(read) == b"".join(chunks)
         assert gateway.open_connections == 0
-        gateway.play = lambda _request: MODELS
+        gateway.respond = lambda _request: MODELS
         for _ in range(2):
             client.call(LIST_MODELS)
         assert gateway.connections_made == 2
@@ -284,22 +287,22 @@ def test_tls(
     with run_server(talk, certified) as place:
         base_url = f"https://{place}/xai"
         with (
-            hands(kind, local(base_url)) as client,
+            open_client(kind, local(base_url)) as client,
             pytest.raises(CertificateVerificationError, match="SSL_CERT_FILE"),
         ):
             client.call(LIST_MODELS)
         for verify in (str(known), ssl.create_default_context(cafile=str(known))):
-            with hands(kind, local(base_url, verify=verify)) as client:
+            with open_client(kind, local(base_url, verify=verify)) as client:
                 assert [client.call(LIST_MODELS)[0].id for _ in range(3)] == ["m"] * 3
         monkeypatch.setenv("SSL_CERT_FILE", str(known))
-        with hands(kind, local(base_url)) as client:
+        with open_client(kind, local(base_url)) as client:
             assert client.call(LIST_MODELS)[0].id == "m"
 
 
-async def test_connections_are_closed_when_the_client_is_collected(gateway: Loopback) -> None:
+async def test_connections_are_closed_when_the_client_is_collected(gateway: FakeServer) -> None:
     """The same for a client in a reference cycle, which is collected at once."""
-    gateway.play = lambda _request: MODELS
-    cycle: list[Any] = [AsyncHands(settings_of(gateway)).client]
+    gateway.respond = lambda _request: MODELS
+    cycle: list[Any] = [AsyncTestClient(emulator_settings(gateway)).client]
     cycle.append(cycle)
     await asyncio.gather(*(cycle[0].call(LIST_MODELS) for _ in range(3)))
     with warnings.catch_warnings():

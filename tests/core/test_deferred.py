@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
-from tests.core.loopback import Drop, Loopback, Move, Reply, Stall, json_reply
-from tests.core.twins import Pauses, hands
+from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
+from tests.core.fake_server import Action, Drop, FakeServer, Reply, Stall, json_reply
+from tests.core.sync_async import Delays, open_client
 from tests.core.wire import ENVELOPES, refused, wrapped
 from xai_lowcode import emulator as emulation
 from xai_lowcode.api.client import AsyncGateway
@@ -30,14 +30,14 @@ SOON = PollingOptions(initial_delay=0.01)
 # Where a look is never answered; long enough for an answer that comes on a busy machine.
 SHORT = PollingOptions(initial_delay=0.01, poll_timeout=0.4)
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
-both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
+both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
 
-def in_envelopes(name: str, body: Any) -> dict[str, Move]:
+def in_envelopes(name: str, body: Any) -> dict[str, Action]:
     return {f"{name} {how}": json_reply(wrapped(body, how)) for how in ENVELOPES}
 
 
-PENDING: dict[str, Move] = {
+PENDING: dict[str, Action] = {
     **in_envelopes("text", ""),
     **in_envelopes("null", None),
     **in_envelopes("object", {}),
@@ -58,19 +58,19 @@ PENDING: dict[str, Move] = {
 @both
 @pytest.mark.parametrize("name", PENDING)
 def test_all_that_means_not_yet(
-    gateway: Loopback, pauses: Pauses, kind: type[Any], name: str
+    gateway: FakeServer, delays: Delays, kind: type[Any], name: str
 ) -> None:
     """Each form of "not yet" is waited out, alone and repeated; the answer comes as it is."""
     plan = SHORT if name == "silence" else SOON
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         gateway.script([PENDING[name], PENDING[name], json_reply(DONE)])
-        assert client.say("poll_deferred_completion", "r", plan) == DONE
+        assert client.call_method("poll_deferred_completion", "r", plan) == DONE
         assert len(gateway.requests) == 3
-        assert len(pauses) == 3
+        assert len(delays) == 3
         if name != "silence":
             gateway.script([PENDING[name], json_reply(DONE)])
-            assert client.say("get_deferred_completion", "r") is None
-            assert client.say("get_deferred_completion", "r") == DONE
+            assert client.call_method("get_deferred_completion", "r") is None
+            assert client.call_method("get_deferred_completion", "r") == DONE
     assert gateway.open_connections == 0
 
 
@@ -79,33 +79,33 @@ def test_all_that_means_not_yet(
 @pytest.mark.parametrize("served", ["new", "old", "both", "old_new_drops"])
 @pytest.mark.parametrize("pending", ["empty_json", "empty", "null", "status_202"])
 def test_the_whole_way(
-    emulator: Emulator, pauses: Pauses, kind: type[Any], how: Any, served: Any, pending: Any
+    emulator: Emulator, delays: Delays, kind: type[Any], how: Any, served: Any, pending: Any
 ) -> None:
     """A ticket is taken and its answer collected, in every envelope, form and way to say no."""
-    del pauses
+    del delays
     emulator.envelope, emulator.url_forms, emulator.deferred_pending = how, served, pending
     emulator.deferred_polls = 3
-    with hands(kind, settings_of(emulator)) as gateway:
+    with open_client(kind, emulator_settings(emulator)) as gateway:
         ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
-        ticket = gateway.say("create_chat_completion", **ask)["request_id"]
-        answer = gateway.say("poll_deferred_completion", ticket, SOON)
+        ticket = gateway.call_method("create_chat_completion", **ask)["request_id"]
+        answer = gateway.call_method("poll_deferred_completion", ticket, SOON)
         assert len(emulator.requests) == (6 if served == "old_new_drops" else 5) + (served == "old")
         assert answer["choices"][0]["message"]["content"]
         with pytest.raises(NotFoundError):
-            gateway.say("get_deferred_completion", ticket)
+            gateway.call_method("get_deferred_completion", ticket)
 
 
 @both
 def test_a_gateway_that_never_says_not_yet(
-    emulator: Emulator, pauses: Pauses, kind: type[Any]
+    emulator: Emulator, delays: Delays, kind: type[Any]
 ) -> None:
     """Where nothing is answered while nothing is ready, the answer is collected all the same."""
-    del pauses
+    del delays
     emulator.deferred_pending = "never"
-    with hands(kind, settings_of(emulator)) as gateway:
+    with open_client(kind, emulator_settings(emulator)) as gateway:
         ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
-        ticket = gateway.say("create_chat_completion", **ask)["request_id"]
-        assert gateway.say("poll_deferred_completion", ticket, SHORT)["choices"]
+        ticket = gateway.call_method("create_chat_completion", **ask)["request_id"]
+        assert gateway.call_method("poll_deferred_completion", ticket, SHORT)["choices"]
     assert len(emulator.requests) == 3
 
 
@@ -126,11 +126,11 @@ def test_a_gateway_that_never_says_not_yet(
     ],
 )
 def test_a_result_is_not_fetched_twice(
-    gateway: Loopback,
-    pauses: Pauses,
+    gateway: FakeServer,
+    delays: Delays,
     kind: type[Any],
     low: bool,
-    move: Move,
+    move: Action,
     error: type[XAILowCodeError],
 ) -> None:
     """When part of an answer came, or another one than expected, nobody asks again."""
@@ -138,11 +138,11 @@ def test_a_result_is_not_fetched_twice(
     method = "get_deferred_completion" if low else "poll_deferred_completion"
     plan = () if low else (SOON,)
     slow = isinstance(move, Reply) and move.stall
-    settings = settings_for(gateway, max_retries=5, timeout=0.2 if slow else 30)
-    with hands(kind, settings) as client, pytest.raises(error):
-        client.say(method, "r", *plan)
+    settings = server_settings(gateway, max_retries=5, timeout=0.2 if slow else 30)
+    with open_client(kind, settings) as client, pytest.raises(error):
+        client.call_method(method, "r", *plan)
     assert len(gateway.requests) == 1
-    assert len(pauses) == (0 if low else 1)
+    assert len(delays) == (0 if low else 1)
     assert gateway.open_connections == 0
 
 
@@ -150,23 +150,23 @@ def test_a_result_is_not_fetched_twice(
 @pytest.mark.parametrize("warm", [False, True])
 @pytest.mark.parametrize("form", ["new", "old"])
 def test_a_dropped_look_is_not_made_again_at_once(
-    gateway: Loopback, pauses: Pauses, kind: type[Any], warm: bool, form: str
+    gateway: FakeServer, delays: Delays, kind: type[Any], warm: bool, form: str
 ) -> None:
     """Also on a connection that was kept: who dropped it may have fetched the answer."""
-    settings = settings_for(gateway, max_retries=5, url_format=form)
-    with hands(kind, settings) as client:
+    settings = server_settings(gateway, max_retries=5, url_format=form)
+    with open_client(kind, settings) as client:
         gateway.script([json_reply(""), Drop(), json_reply(DONE)])
         if warm:
-            client.say("get_deferred_completion", "r")
+            client.call_method("get_deferred_completion", "r")
         else:
             gateway.script([Drop(), json_reply(DONE)])
         with pytest.raises(APIConnectionError):
-            client.say("get_deferred_completion", "r")
+            client.call_method("get_deferred_completion", "r")
     assert len(gateway.requests) == 1 + warm
-    assert pauses == []
+    assert delays == []
 
 
-FAILED: dict[str, Move] = {
+FAILED: dict[str, Action] = {
     "dropped": Drop(),
     "500": json_reply(refused("upstream"), 500),
     "html": Reply(b"<html>bad gateway</html>", 502, "text/html"),
@@ -181,74 +181,74 @@ FAILED: dict[str, Move] = {
 @pytest.mark.parametrize("warm", [False, True])
 @pytest.mark.parametrize("name", FAILED)
 def test_what_may_pass_is_outlasted(
-    gateway: Loopback, pauses: Pauses, kind: type[Any], name: str, warm: bool
+    gateway: FakeServer, delays: Delays, kind: type[Any], name: str, warm: bool
 ) -> None:
     """A look that fails in passing is one look lost; a 404 later says what may have become of it.
 
     With ``warm`` the connection had been used before.
     """
-    del pauses
+    del delays
     plan = SHORT if name == "silence" else SOON
     before = [json_reply("")] * warm
-    settings = settings_for(gateway, url_format="new")
-    with hands(kind, settings) as client:
+    settings = server_settings(gateway, url_format="new")
+    with open_client(kind, settings) as client:
         gateway.script([*before, FAILED[name], *before, json_reply(DONE)])
-        assert client.say("poll_deferred_completion", "r", plan) == DONE
+        assert client.call_method("poll_deferred_completion", "r", plan) == DONE
         gateway.script([*before, FAILED[name], *before, json_reply(refused(GONE), 404)])
         with pytest.raises(NotFoundError) as raised:
-            client.say("poll_deferred_completion", "r", plan)
+            client.call_method("poll_deferred_completion", "r", plan)
         assert "can be retrieved only once" in raised.value.__notes__[0]
         # Nothing was lost where nothing failed, or where the look was refused.
         for calm in ([], [json_reply(refused({"error": "slow"}), 429)]):
             gateway.script([*before, *calm, json_reply(refused(GONE), 404)])
             with pytest.raises(NotFoundError) as raised:
-                client.say("poll_deferred_completion", "r", plan)
+                client.call_method("poll_deferred_completion", "r", plan)
             assert not hasattr(raised.value, "__notes__")
 
 
 @both
 def test_a_lost_connection_in_the_first_form_is_visible(
-    gateway: Loopback, pauses: Pauses, kind: type[Any]
+    gateway: FakeServer, delays: Delays, kind: type[Any]
 ) -> None:
     """When the new form was dropped and the old one finds nothing, the error tells of both."""
-    del pauses
-    with hands(kind, settings_for(gateway)) as client:
+    del delays
+    with open_client(kind, server_settings(gateway)) as client:
         gateway.script([Drop(), json_reply(refused(GONE), 404)])
         with pytest.raises(NotFoundError) as raised:
-            client.say("poll_deferred_completion", "r", SOON)
+            client.call_method("poll_deferred_completion", "r", SOON)
         assert "new URL format was tried first: No response" in raised.value.__notes__[0]
         assert len(gateway.requests) == 2
 
 
 @both
 def test_a_gateway_of_the_new_form_survives_a_drop(
-    emulator: Emulator, pauses: Pauses, kind: type[Any]
+    emulator: Emulator, delays: Delays, kind: type[Any]
 ) -> None:
     """The old form's 404 for the placeholder does not end the waiting."""
-    del pauses
-    with hands(kind, settings_of(emulator)) as gateway:
+    del delays
+    with open_client(kind, emulator_settings(emulator)) as gateway:
         ask = {"model": "grok-4.3", "messages": ASKED, "deferred": True}
-        ticket = gateway.say("create_chat_completion", **ask)["request_id"]
+        ticket = gateway.call_method("create_chat_completion", **ask)["request_id"]
         emulator.inject(emulation.Drop())
-        assert gateway.say("poll_deferred_completion", ticket, SOON)["choices"]
+        assert gateway.call_method("poll_deferred_completion", ticket, SOON)["choices"]
 
 
 @both
 @pytest.mark.parametrize("move", [json_reply(""), Stall(), Drop(), FAILED["500"]])
-def test_the_deadline(gateway: Loopback, kind: type[Any], move: Move) -> None:
+def test_the_deadline(gateway: FakeServer, kind: type[Any], move: Action) -> None:
     """What is never ready ends with the deadline, and with the id under which it can be had."""
-    gateway.play = lambda _request: move
+    gateway.respond = lambda _request: move
     poll = 0.05 if isinstance(move, Stall) else 5
     plan = PollingOptions(timeout=0.4, poll_timeout=poll, initial_delay=0.02, max_delay=0.05)
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         with pytest.raises(APITimeoutError) as raised:
-            client.say("poll_deferred_completion", "req-17", plan)
+            client.call_method("poll_deferred_completion", "req-17", plan)
         # On a busy machine the last look may end in the middle of its answer.
         assert "req-17" in f"{raised.value} {getattr(raised.value, '__notes__', '')}"
         assert raised.value.request_sent
         assert 1 <= len(gateway.requests) <= 31
         with pytest.raises(APITimeoutError):
-            client.say("poll_deferred_completion", "r", PollingOptions(timeout=0.05))
+            client.call_method("poll_deferred_completion", "r", PollingOptions(timeout=0.05))
     assert gateway.open_connections == 0
 
 
@@ -257,9 +257,11 @@ class StoppedError(Exception):
 
 
 @both
-def test_a_callback_can_end_the_waiting(gateway: Loopback, pauses: Pauses, kind: type[Any]) -> None:
+def test_a_callback_can_end_the_waiting(
+    gateway: FakeServer, delays: Delays, kind: type[Any]
+) -> None:
     """What ``progress`` raises comes through, and the next look is not made."""
-    gateway.play = lambda _request: json_reply("")
+    gateway.respond = lambda _request: json_reply("")
     seen: list[int] = []
 
     def watch(looks: int, _passed: float) -> None:
@@ -267,19 +269,19 @@ def test_a_callback_can_end_the_waiting(gateway: Loopback, pauses: Pauses, kind:
         if looks == 2:
             raise StoppedError
 
-    with hands(kind, settings_for(gateway)) as client, pytest.raises(StoppedError):
-        client.say("poll_deferred_completion", "r", PollingOptions(progress=watch))
+    with open_client(kind, server_settings(gateway)) as client, pytest.raises(StoppedError):
+        client.call_method("poll_deferred_completion", "r", PollingOptions(progress=watch))
     assert seen == [0, 1, 2]
     assert len(gateway.requests) == 2
-    assert len(pauses) == 3
+    assert len(delays) == 3
 
 
 @pytest.mark.parametrize("move", [Stall(), Reply(b"{", stall=True), json_reply("")])
-async def test_a_cancelled_waiting_leaves_nothing_open(gateway: Loopback, move: Move) -> None:
+async def test_a_cancelled_waiting_leaves_nothing_open(gateway: FakeServer, move: Action) -> None:
     """Cancelling during a look, an answer or a pause closes the connection."""
-    gateway.play = lambda _request: move
+    gateway.respond = lambda _request: move
     plan = PollingOptions(initial_delay=0.01, max_delay=30)
-    async with AsyncGateway(settings_for(gateway)) as client:
+    async with AsyncGateway(server_settings(gateway)) as client:
         task = asyncio.create_task(client.poll_deferred_completion("r", plan))
         while not gateway.requests:  # noqa: ASYNC110 - another thread fills it
             await asyncio.sleep(0.01)
@@ -296,21 +298,21 @@ async def test_a_cancelled_waiting_leaves_nothing_open(gateway: Loopback, move: 
 
 
 @pytest.mark.parametrize("request_id", [5, None, "", {"a": 1}])
-def test_a_promise_without_an_id_is_unreadable(gateway: Loopback, request_id: Any) -> None:
+def test_a_promise_without_an_id_is_unreadable(gateway: FakeServer, request_id: Any) -> None:
     """A ticket whose id is none is told as such, and nothing is waited for."""
     gateway.script([json_reply({"request_id": request_id})])
-    model = ChatModel(settings_for(gateway))
+    model = ChatModel(server_settings(gateway))
     with pytest.raises((InvalidResponseError, UsageError)):
         model.generate(QUESTION, SOON)
     model.client.close()
     assert len(gateway.requests) == 1
 
 
-def test_an_answer_at_once_is_taken(gateway: Loopback) -> None:
+def test_an_answer_at_once_is_taken(gateway: FakeServer) -> None:
     """A gateway that does not know of deferred answers gives one, which is not asked for again."""
     said = {"message": {"content": "hi"}, "finish_reason": "stop"}
     gateway.script([json_reply({"choices": [said]})])
-    model = ChatModel(settings_for(gateway))
+    model = ChatModel(server_settings(gateway))
     assert model.generate(QUESTION, SOON).text == "hi"
     model.client.close()
     assert len(gateway.requests) == 1
@@ -321,7 +323,7 @@ QUESTION = ChatRequest(model="grok-4.3", messages=(Message("user", (TextPart("Sa
 
 def test_a_deferred_reply_is_the_plain_one(emulator: Emulator) -> None:
     """Deferred and at once, sync and async give one reply; both ask for the same but for a word."""
-    model = ChatModel(settings_of(emulator))
+    model = ChatModel(emulator_settings(emulator))
     replies = []
     for plan in (None, SOON):
         emulator.reset()

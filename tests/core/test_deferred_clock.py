@@ -1,4 +1,4 @@
-"""Law: pauses grow up to the longest, a wish counts once, and the end is kept.
+"""Law: delays grow up to the longest, a wish counts once, and the end is kept.
 
 Played by hand, with a clock that passes as the script says.
 """
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.loopback import TOKEN
+from tests.core.fake_server import TOKEN
 from xai_lowcode.api.deferred import poll
 from xai_lowcode.errors import (
     APIConnectionError,

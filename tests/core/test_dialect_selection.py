@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.core import twins
-from tests.core.loopback import TOKEN, Loopback, json_reply, sse_reply
+from tests.core import sync_async
+from tests.core.fake_server import TOKEN, FakeServer, json_reply, sse_reply
 from tests.core.test_stream_reader import BODY, RESPONSE, STREAM_FORMATS
 from tests.core.wire import refused
 from xai_lowcode.chat.accumulator import ResponseAccumulator
@@ -29,7 +29,7 @@ ASSISTANT = Message(
 
 
 @pytest.fixture
-def model(gateway: Loopback) -> Iterator[ChatModel]:
+def model(gateway: FakeServer) -> Iterator[ChatModel]:
     """Return a model that is connected to the loopback server."""
     chat_model = ChatModel(
         Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0)
@@ -64,15 +64,15 @@ SELECTIONS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("options", "path"), SELECTIONS)
 def test_the_api_is_selected_by_the_request(
-    gateway: Loopback, model: ChatModel, options: dict[str, Any], path: str
+    gateway: FakeServer, model: ChatModel, options: dict[str, Any], path: str
 ) -> None:
     """The API that is set is used, else Chat Completions if it supports the request."""
-    gateway.play = lambda _request: json_reply(refused({"error": "seen"}), 400)
+    gateway.respond = lambda _request: json_reply(refused({"error": "seen"}), 400)
     request = ChatRequest(**{"model": "grok-4.7", "messages": (HELLO,), **options})
     with pytest.raises(BadRequestError, match="seen"):
-        twins.generate(model, request)
+        sync_async.generate(model, request)
     with pytest.raises(BadRequestError, match="seen"):
-        twins.stream(model, request)
+        sync_async.stream(model, request)
     assert {request.target.partition("?")[0] for request in gateway.requests} == {f"/xai/v1/{path}"}
 
 
@@ -99,7 +99,7 @@ REJECTED: list[tuple[str, Any, str, str]] = [
 @pytest.mark.parametrize(("option", "value", "name_in_error", "key"), REJECTED)
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_rejected_option_is_dropped(
-    gateway: Loopback,
+    gateway: FakeServer,
     model: ChatModel,
     option: str,
     value: Any,
@@ -115,12 +115,16 @@ def test_a_rejected_option_is_dropped(
             return json_reply(refused({"code": "invalid-argument", "error": error_message}), 400)
         return sse_reply(STREAM_FORMATS["live"]) if streamed else json_reply(BODY)
 
-    gateway.play = play
+    gateway.respond = play
     request = ChatRequest(model=MODEL, messages=(HELLO,), **{option: value})
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for _ in range(2):
-            responses = twins.stream(model, request) if streamed else twins.generate(model, request)
+            responses = (
+                sync_async.stream(model, request)
+                if streamed
+                else sync_async.generate(model, request)
+            )
             assert [_to_response(response) for response in responses] == [RESPONSE, RESPONSE]
     assert [key in sent.json for sent in gateway.requests] == [True, *[False] * 4]
     # Stop sequences are applied client-side, without a warning.
@@ -129,7 +133,7 @@ def test_a_rejected_option_is_dropped(
     ] * (option != "stop")
 
 
-def test_rejected_options_are_recorded_by_model(gateway: Loopback, model: ChatModel) -> None:
+def test_rejected_options_are_recorded_by_model(gateway: FakeServer, model: ChatModel) -> None:
     """The option is still sent to other models."""
     error_message = "Argument not supported on this model: temperature"
 
@@ -137,7 +141,7 @@ def test_rejected_options_are_recorded_by_model(gateway: Loopback, model: ChatMo
         bad = request.json["model"] == "a" and "temperature" in request.json
         return json_reply(refused({"error": error_message}), 400) if bad else json_reply(BODY)
 
-    gateway.play = play
+    gateway.respond = play
     with pytest.warns(UserWarning, match="temperature: not supported by a;"):
         model.generate(ChatRequest(model="a", messages=(HELLO,), temperature=1))
     model.generate(ChatRequest(model="b", messages=(HELLO,), temperature=1))
@@ -154,21 +158,21 @@ def test_rejected_options_are_recorded_by_model(gateway: Loopback, model: ChatMo
 )
 @pytest.mark.parametrize("streamed", [False, True])
 def test_other_rejections_are_not_retried(
-    gateway: Loopback, model: ChatModel, error_message: str, streamed: bool
+    gateway: FakeServer, model: ChatModel, error_message: str, streamed: bool
 ) -> None:
     """A rejected option that was not set, or that must not be dropped, raises at once."""
-    gateway.play = lambda _request: json_reply(refused({"error": error_message}), 400)
+    gateway.respond = lambda _request: json_reply(refused({"error": error_message}), 400)
     request = ChatRequest(model=MODEL, messages=(HELLO,), temperature=0.5)
     with pytest.raises(BadRequestError, match=error_message):
-        twins.stream(model, request) if streamed else twins.generate(model, request)
+        sync_async.stream(model, request) if streamed else sync_async.generate(model, request)
     assert len(gateway.requests) in {1, 2}
     assert len({json.dumps(sent.json) for sent in gateway.requests}) == 1
 
 
-def test_a_repeated_rejection_raises(gateway: Loopback, model: ChatModel) -> None:
+def test_a_repeated_rejection_raises(gateway: FakeServer, model: ChatModel) -> None:
     """A rejection of an option that was not sent raises instead of being retried."""
     error_message = "Argument not supported on this model: temperature"
-    gateway.play = lambda _request: json_reply(refused({"error": error_message}), 400)
+    gateway.respond = lambda _request: json_reply(refused({"error": error_message}), 400)
     request = ChatRequest(model=MODEL, messages=(HELLO,), temperature=0.5)
     with pytest.raises(BadRequestError), pytest.warns(UserWarning, match="not supported by"):
         model.generate(request)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
-from tests.core.loopback import Loopback, Reply, json_reply
-from tests.core.twins import Pauses, hands
+from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
+from tests.core.fake_server import FakeServer, Reply, json_reply
+from tests.core.sync_async import Delays, open_client
 from tests.core.wire import ENVELOPES
 from xai_lowcode import emulator as emulation
 from xai_lowcode.api import files
@@ -22,7 +22,7 @@ from xai_lowcode.types.resources import FileRecord
 if TYPE_CHECKING:
     from xai_lowcode.api.files import FileContent
 
-both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
+both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
 
 EVERY_BYTE = bytes(range(256))
@@ -60,8 +60,8 @@ def test_what_survives_is_given(
     """A file that the gateway does not change is given byte by byte, in every envelope."""
     emulator.envelope, emulator.downloads = how, passed
     file_id = emulator.add_file(name, content, content_type)
-    with hands(kind, settings_of(emulator)) as gateway:
-        found = gateway.say("download_file", file_id)
+    with open_client(kind, emulator_settings(emulator)) as gateway:
+        found = gateway.call_method("download_file", file_id)
     assert found.content == content
     assert (found.record.id, found.record.name) == (file_id, name)
     assert repr(content) not in repr(found)
@@ -96,51 +96,51 @@ def test_what_is_damaged_is_told(
     """A file that the gateway changes is an error with what came; unchanged it is given."""
     emulator.envelope = how
     file_id = emulator.add_file(name, content, content_type)
-    with hands(kind, settings_of(emulator)) as gateway:
+    with open_client(kind, emulator_settings(emulator)) as gateway:
         with pytest.raises(CorruptedDownloadError) as raised:
-            gateway.say("download_file", file_id)
+            gateway.call_method("download_file", file_id)
         assert raised.value.content != content
         assert name in str(raised.value)
         assert raised.value.source == "gateway"
         again = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - just written
         assert again.content == raised.value.content
         emulator.downloads = "intact"
-        assert gateway.say("download_file", file_id).content == content
+        assert gateway.call_method("download_file", file_id).content == content
 
 
 @both
 def test_the_same_document_of_the_same_length_passes(emulator: Emulator, kind: type[Any]) -> None:
     """JSON that was written anew and kept its length is given: nothing tells the two apart."""
     file_id = emulator.add_file("a.json", b'{"a":1e2}', "application/octet-stream")
-    with hands(kind, settings_of(emulator)) as gateway:
-        content = gateway.say("download_file", file_id).content
+    with open_client(kind, emulator_settings(emulator)) as gateway:
+        content = gateway.call_method("download_file", file_id).content
     assert json.loads(content) == {"a": 100}
 
 
 @both
 @pytest.mark.parametrize("record", [{"id": "f"}, {"id": "f", "filename": "a.txt"}])
 def test_without_a_size_bytes_are_looked_at(
-    gateway: Loopback, kind: type[Any], record: dict[str, Any]
+    gateway: FakeServer, kind: type[Any], record: dict[str, Any]
 ) -> None:
     """Where the record has no size, replaced bytes still tell, unless the file is a text."""
     broken = "\N{REPLACEMENT CHARACTER}".encode()
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         gateway.script([json_reply(record), Reply(b"fine", content_type="text/plain")])
-        assert client.say("download_file", "f").content == b"fine"
+        assert client.call_method("download_file", "f").content == b"fine"
         gateway.script([json_reply(record), Reply(broken, content_type="text/plain")])
         if "filename" in record:
-            assert client.say("download_file", "f").content == broken
+            assert client.call_method("download_file", "f").content == broken
         else:
             with pytest.raises(CorruptedDownloadError):
-                client.say("download_file", "f")
+                client.call_method("download_file", "f")
 
 
 @both
 def test_the_text_of_a_file(emulator: Emulator, kind: type[Any]) -> None:
     """The text that xAI made of a file is asked for, and not measured by the file's length."""
     file_id = emulator.add_file("a.pdf", EVERY_BYTE, "application/pdf")
-    with hands(kind, settings_of(emulator)) as gateway:
-        found = gateway.say("download_file", file_id, as_text=True)
+    with open_client(kind, emulator_settings(emulator)) as gateway:
+        found = gateway.call_method("download_file", file_id, as_text=True)
     assert "0123456789" in found.content.decode()
     assert emulator.requests[-1].query["format"] == "text"
     assert "format" not in emulator.requests[0].query
@@ -150,30 +150,30 @@ def test_the_text_of_a_file(emulator: Emulator, kind: type[Any]) -> None:
 @pytest.mark.parametrize("text", [b'{"data":{"a":1}}', b'"quoted"', b'{"result":1}', b"{"])
 @pytest.mark.parametrize("size", [1, 6, 7, None])
 def test_a_text_is_not_taken_for_an_envelope(
-    gateway: Loopback, kind: type[Any], text: bytes, size: int | None
+    gateway: FakeServer, kind: type[Any], text: bytes, size: int | None
 ) -> None:
     """Whatever the file's length, a text that merely looks wrapped is given as it came."""
     record = json_reply({"id": "f", "filename": "a.txt", "bytes": size})
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         gateway.script([record, Reply(text, content_type="text/plain")])
-        assert client.say("download_file", "f", as_text=True).content == text
+        assert client.call_method("download_file", "f", as_text=True).content == text
         wrapped_text = {"result": text.decode(), "provider": "xai"}
         gateway.script([record, json_reply(wrapped_text)])
-        assert client.say("download_file", "f", as_text=True).content == text
+        assert client.call_method("download_file", "f", as_text=True).content == text
 
 
 @both
-def test_a_download_that_fails(emulator: Emulator, pauses: Pauses, kind: type[Any]) -> None:
+def test_a_download_that_fails(emulator: Emulator, delays: Delays, kind: type[Any]) -> None:
     """A missing file is a 404; a cut download is made again, for reading does no harm."""
     file_id = emulator.add_file("a.txt", b"text of a file", "text/plain")
-    with hands(kind, settings_of(emulator)) as gateway:
+    with open_client(kind, emulator_settings(emulator)) as gateway:
         with pytest.raises(NotFoundError):
-            gateway.say("download_file", "file_none")
+            gateway.call_method("download_file", "file_none")
         emulator.requests.clear()
         emulator.inject(emulation.CloseAfter(), emulation.CutBytes(4))
-        assert gateway.say("download_file", file_id).content == b"text of a file"
+        assert gateway.call_method("download_file", file_id).content == b"text of a file"
         assert len(emulator.requests) == 3
-    assert len(pauses) == 1
+    assert len(delays) == 1
 
 
 @both
@@ -181,8 +181,8 @@ def test_a_file_is_saved(emulator: Emulator, tmp_path: Path, kind: type[Any]) ->
     """What was fetched is written as it is, and the path comes back."""
     emulator.downloads = "intact"
     file_id = emulator.add_file("a.bin", EVERY_BYTE)
-    with hands(kind, settings_of(emulator)) as gateway:
-        found: FileContent = gateway.say("download_file", file_id)
+    with open_client(kind, emulator_settings(emulator)) as gateway:
+        found: FileContent = gateway.call_method("download_file", file_id)
     place = found.save(str(tmp_path / "there.bin"))
     assert place == tmp_path / "there.bin"
     assert place.read_bytes() == EVERY_BYTE

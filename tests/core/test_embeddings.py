@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
-from tests.core.loopback import Loopback, json_reply
-from tests.core.twins import hands
+from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
+from tests.core.fake_server import FakeServer, json_reply
+from tests.core.sync_async import open_client
 from tests.core.wire import ENVELOPES, wrapped
 from xai_lowcode.api.embeddings import MAX_INPUTS, EmbeddingRequest, parse_vectors
 from xai_lowcode.emulator import Emulator, Heartbeats, Refuse
@@ -24,7 +24,7 @@ from xai_lowcode.errors import (
 )
 from xai_lowcode.types.resources import Embeddings, parse_resource
 
-both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
+both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 BAD: list[tuple[str, dict[str, Any]]] = [
     ("texts", {"texts": "a text"}),
     ("texts[1]", {"texts": ["a", 5]}),
@@ -126,9 +126,9 @@ def test_vectors_do_not_depend_on_the_way(
     """Each text has its own vector, whatever the batch, the form, the envelope and the client."""
     emulator.envelope = how
     texts = [f"text number {n} of many" for n in range(7)]
-    with hands(kind, settings_of(emulator)) as client:
-        alone = [client.say("embed", asked(text)).vectors[0] for text in texts]
-        batch = client.say("embed", asked(*texts, batch_size=3, encoding_format=form))
+    with open_client(kind, emulator_settings(emulator)) as client:
+        alone = [client.call_method("embed", asked(text)).vectors[0] for text in texts]
+        batch = client.call_method("embed", asked(*texts, batch_size=3, encoding_format=form))
     assert [len(request.body["input"]) for request in emulator.requests[-3:]] == [3, 3, 1]
     assert len({tuple(vector) for vector in alone}) == 7
     for vector, single in zip(batch.vectors, alone, strict=True):
@@ -142,9 +142,9 @@ def test_vectors_do_not_depend_on_the_way(
 @both
 def test_dimensions_and_nothing(emulator: Emulator, kind: type[Any]) -> None:
     """Vectors are as long as was asked; for no texts nothing is asked."""
-    with hands(kind, settings_of(emulator)) as client:
-        assert len(client.say("embed", asked("a", dimensions=8, user="u")).vectors[0]) == 8
-        nothing = client.say("embed", asked())
+    with open_client(kind, emulator_settings(emulator)) as client:
+        assert len(client.call_method("embed", asked("a", dimensions=8, user="u")).vectors[0]) == 8
+        nothing = client.call_method("embed", asked())
     assert (nothing.vectors, nothing.tokens) == ([], None)
     (request,) = emulator.requests
     assert request.body["user"] == "u"
@@ -154,8 +154,11 @@ def test_dimensions_and_nothing(emulator: Emulator, kind: type[Any]) -> None:
 def test_a_gateway_without_embeddings_says_so(emulator: Emulator, kind: type[Any]) -> None:
     """The published gateway has no such route: one sentence, and what to use in its place."""
     emulator.embeddings = False
-    with hands(kind, settings_of(emulator)) as client, pytest.raises(RouteNotFoundError) as missing:
-        client.say("embed", asked("a"))
+    with (
+        open_client(kind, emulator_settings(emulator)) as client,
+        pytest.raises(RouteNotFoundError) as missing,
+    ):
+        client.call_method("embed", asked("a"))
     assert missing.value.message == "The gateway has no endpoint for embeddings."
     assert missing.value.status_code == 404
     assert "sentence-transformers" in str(missing.value)
@@ -165,21 +168,24 @@ def test_a_gateway_without_embeddings_says_so(emulator: Emulator, kind: type[Any
 @both
 def test_a_failure_in_a_later_batch_is_the_error(emulator: Emulator, kind: type[Any]) -> None:
     """Nothing is returned in part: the error of a batch is the error of all."""
-    with hands(kind, settings_of(emulator, max_retries=0)) as client:
-        client.say("embed", asked("a"))
+    with open_client(kind, emulator_settings(emulator, max_retries=0)) as client:
+        client.call_method("embed", asked("a"))
         emulator.inject(Heartbeats(0), Refuse(429))
         with pytest.raises(RateLimitError):
-            client.say("embed", asked("a", "b", "c", batch_size=1))
+            client.call_method("embed", asked("a", "b", "c", batch_size=1))
     assert len(emulator.requests) == 3
 
 
 @both
-def test_lengths_that_differ_are_unreadable(gateway: Loopback, kind: type[Any]) -> None:
+def test_lengths_that_differ_are_unreadable(gateway: FakeServer, kind: type[Any]) -> None:
     """Vectors of different lengths cannot be compared, so they are no answer."""
     sizes = iter([2, 3])
-    gateway.play = lambda _request: json_reply(
+    gateway.respond = lambda _request: json_reply(
         wrapped({"data": [{"index": 0, "embedding": [0.5] * next(sizes)}]}, "result")
     )
-    with hands(kind, settings_for(gateway)) as client, pytest.raises(XAILowCodeError) as error:
-        client.say("embed", asked("a", "b", batch_size=1))
+    with (
+        open_client(kind, server_settings(gateway)) as client,
+        pytest.raises(XAILowCodeError) as error,
+    ):
+        client.call_method("embed", asked("a", "b", batch_size=1))
     assert isinstance(error.value, InvalidResponseError)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.core.gateways import BOTH_GATEWAYS, settings_for
-from tests.core.loopback import TOKEN, Loopback, json_reply
-from tests.core.twins import Pauses, hands
+from tests.core.clients import GATEWAY_CLIENTS, server_settings
+from tests.core.fake_server import TOKEN, FakeServer, json_reply
+from tests.core.sync_async import Delays, open_client
 from xai_lowcode.api import endpoints as operations
 from xai_lowcode.api import files
 from xai_lowcode.api.client import Gateway
@@ -26,12 +26,12 @@ MODEL = "grok-4.3"
 OLD = "grok-3"
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
 ALL = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
-both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
+both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 Ask = Callable[[Any], Any]
 
 
 def asking(method: str, /, *args: Any, **values: Any) -> Ask:
-    return lambda hands: hands.say(method, *args, **values)
+    return lambda client: client.call_method(method, *args, **values)
 
 
 MADE_UP = {"made_up": {"a": [1, None, "é"]}, "other": 0.5}
@@ -52,36 +52,38 @@ POSTING = [
 
 @both
 @pytest.mark.parametrize("ask", POSTING)
-def test_unknown_members_pass_through(gateway: Loopback, kind: type[Any], ask: Ask) -> None:
+def test_unknown_members_pass_through(gateway: FakeServer, kind: type[Any], ask: Ask) -> None:
     """What the package has no name for reaches the gateway as it was given."""
-    gateway.play = lambda _request: json_reply({"error": {"message": "no"}}, 400)
-    with hands(kind, settings_for(gateway)) as client, pytest.raises(APIStatusError):
+    gateway.respond = lambda _request: json_reply({"error": {"message": "no"}}, 400)
+    with open_client(kind, server_settings(gateway)) as client, pytest.raises(APIStatusError):
         ask(client)
     (request,) = gateway.requests
     assert request.json.items() >= MADE_UP.items()
 
 
 @both
-def test_names_of_our_own_are_members_too(gateway: Loopback, kind: type[Any]) -> None:
+def test_names_of_our_own_are_members_too(gateway: FakeServer, kind: type[Any]) -> None:
     """A member called like a parameter of ours goes into the body; one that is None does not."""
-    gateway.play = lambda _request: json_reply({"choices": []})
+    gateway.respond = lambda _request: json_reply({"choices": []})
     names = {"session": 1, "client": 2, "operation": 3, "self": 4, "body": 5}
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         speak = asking("create_chat_completion", model=MODEL, messages=[], user=None, **names)
         speak(client)
     assert gateway.requests[0].json == {"model": MODEL, "messages": [], **names}
 
 
 @both
-def test_further_query_goes_along(gateway: Loopback, kind: type[Any]) -> None:
+def test_further_query_goes_along(gateway: FakeServer, kind: type[Any]) -> None:
     """Order, filter and token of a list of files stand in its query."""
-    gateway.play = lambda _request: json_reply({"data": []})
-    with hands(kind, settings_for(gateway)) as client:
-        client.say("list_files", limit=3, pagination_token="t/1", order="asc", filter="a = 'é&'")
+    gateway.respond = lambda _request: json_reply({"data": []})
+    with open_client(kind, server_settings(gateway)) as client:
+        client.call_method(
+            "list_files", limit=3, pagination_token="t/1", order="asc", filter="a = 'é&'"
+        )
         with pytest.raises(UsageError):
-            client.say("list_files", api_token="x")
+            client.call_method("list_files", api_token="x")
         with pytest.raises(UsageError):
-            client.say("list_files", filter="\ud800")
+            client.call_method("list_files", filter="\ud800")
     (request,) = gateway.requests
     query = "limit=3&order=asc&filter=a+%3D+%27%C3%A9%26%27&pagination_token=t%2F1"
     assert request.target == f"/xai/v1/files?{query}&api_token={TOKEN}"
@@ -98,10 +100,13 @@ def test_further_query_goes_along(gateway: Loopback, kind: type[Any]) -> None:
     ],
 )
 def test_no_stream_is_paid_for_that_nobody_reads(
-    gateway: Loopback, kind: type[Any], ask: Ask
+    gateway: FakeServer, kind: type[Any], ask: Ask
 ) -> None:
     """A method that returns the whole answer refuses to ask for a stream."""
-    with hands(kind, settings_for(gateway)) as client, pytest.raises(UsageError) as refusal:
+    with (
+        open_client(kind, server_settings(gateway)) as client,
+        pytest.raises(UsageError) as refusal,
+    ):
         ask(client)
     assert refusal.value.field == "stream"
     assert gateway.requests == []
@@ -111,19 +116,19 @@ def test_no_stream_is_paid_for_that_nobody_reads(
 @pytest.mark.parametrize("method", ["get_definition", "get_openapi"])
 @pytest.mark.parametrize("status", [200, 404, 500])
 def test_the_backend_gets_no_token(
-    gateway: Loopback, pauses: Pauses, kind: type[Any], method: str, status: int
+    gateway: FakeServer, delays: Delays, kind: type[Any], method: str, status: int
 ) -> None:
     """Neither address nor headers of a request to another host hold the token, or errors."""
-    del pauses
-    with Loopback() as backend:
-        backend.play = lambda _request: json_reply({"paths": {}, "said": TOKEN}, status)
-        settings = settings_for(gateway, backend_url=backend.base_url)
-        with hands(kind, settings) as client:
+    del delays
+    with FakeServer() as backend:
+        backend.respond = lambda _request: json_reply({"paths": {}, "said": TOKEN}, status)
+        settings = server_settings(gateway, backend_url=backend.base_url)
+        with open_client(kind, settings) as client:
             if status == 200:
-                client.say(method)
+                client.call_method(method)
             else:
                 with pytest.raises(APIStatusError) as raised:
-                    client.say(method)
+                    client.call_method(method)
                 assert TOKEN not in f"{raised.value} {vars(raised.value)}"
         assert backend.requests
         for request in backend.requests:
@@ -153,12 +158,12 @@ BY_ID: list[tuple[str, dict[str, Any]]] = [
 
 @both
 @pytest.mark.parametrize("bad", BAD_IDS, ids=lambda bad: bad[:9])
-def test_bad_ids_go_nowhere(gateway: Loopback, pauses: Pauses, kind: type[Any], bad: str) -> None:
+def test_bad_ids_go_nowhere(gateway: FakeServer, delays: Delays, kind: type[Any], bad: str) -> None:
     """An id that could leave its place is refused by every endpoint that takes one, at once."""
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         for method, values in BY_ID:
             with pytest.raises(UsageError):
-                client.say(method, bad, **values)
+                client.call_method(method, bad, **values)
         for operation in ALL:
             for name in path_parameters(operation):
                 with pytest.raises(UsageError) as refusal:
@@ -166,9 +171,9 @@ def test_bad_ids_go_nowhere(gateway: Loopback, pauses: Pauses, kind: type[Any], 
                 assert refusal.value.field == name
         upload = files.Upload(b"x", "n.txt", file_id=bad or "/", size=1)
         with pytest.raises(UsageError):
-            client.say("upload_file", upload)
+            client.call_method("upload_file", upload)
     assert gateway.requests == []
-    assert pauses == []
+    assert delays == []
 
 
 def test_every_method_with_an_id_is_among_them() -> None:
@@ -195,30 +200,35 @@ def by_row(operation: Endpoint[Any]) -> Callable[[Any, Any], Any]:
 
 
 UNWRITABLE: list[tuple[Callable[[Any, Any], Any], str]] = [
-    (lambda c, bad: c.say("tokenize", "x", model=MODEL, user=bad), "user"),
+    (lambda c, bad: c.call_method("tokenize", "x", model=MODEL, user=bad), "user"),
     (
-        lambda c, bad: c.say("create_chat_completion", model=MODEL, messages=[bad]),
+        lambda c, bad: c.call_method("create_chat_completion", model=MODEL, messages=[bad]),
         "messages[0]",
     ),
-    (lambda c, bad: c.say("create_chat_completion", model=MODEL, messages=[], x=bad), "x"),
+    (lambda c, bad: c.call_method("create_chat_completion", model=MODEL, messages=[], x=bad), "x"),
     (
-        lambda c, bad: c.say("create_message", model=MODEL, messages=[], max_tokens=5, x=bad),
+        lambda c, bad: c.call_method(
+            "create_message", model=MODEL, messages=[], max_tokens=5, x=bad
+        ),
         "x",
     ),
-    (lambda c, bad: c.say("create_response", model=MODEL, input=bad), "input"),
-    (lambda c, bad: c.say("create_images", ImageRequest(prompt="x", extra={"y": bad})), "y"),
-    (lambda c, bad: c.say("create_completion", model=MODEL, prompt=bad), "prompt"),
+    (lambda c, bad: c.call_method("create_response", model=MODEL, input=bad), "input"),
     (
-        lambda c, bad: c.say(
+        lambda c, bad: c.call_method("create_images", ImageRequest(prompt="x", extra={"y": bad})),
+        "y",
+    ),
+    (lambda c, bad: c.call_method("create_completion", model=MODEL, prompt=bad), "prompt"),
+    (
+        lambda c, bad: c.call_method(
             "create_legacy_completion", model=MODEL, prompt=bad, max_tokens_to_sample=1
         ),
         "prompt",
     ),
-    (lambda c, bad: c.say("create_embeddings", model=MODEL, input=bad), "input"),
-    (lambda c, bad: c.say("update_file", "f", filename=bad), "filename"),
-    (lambda c, bad: c.say("batch_upload", {"z": bad}), "z"),
-    (lambda c, bad: c.say("complete_batch_upload", "b", {"z": bad}), "z"),
-    (lambda c, bad: c.say("upload_file", b"x", name="n", content_type=bad), "content_type"),
+    (lambda c, bad: c.call_method("create_embeddings", model=MODEL, input=bad), "input"),
+    (lambda c, bad: c.call_method("update_file", "f", filename=bad), "filename"),
+    (lambda c, bad: c.call_method("batch_upload", {"z": bad}), "z"),
+    (lambda c, bad: c.call_method("complete_batch_upload", "b", {"z": bad}), "z"),
+    (lambda c, bad: c.call_method("upload_file", b"x", name="n", content_type=bad), "content_type"),
     *((by_row(operation), "q") for operation in ALL if operation.method in {"POST", "PATCH"}),
 ]
 
@@ -226,10 +236,10 @@ UNWRITABLE: list[tuple[Callable[[Any, Any], Any], str]] = [
 @both
 @pytest.mark.parametrize(("bad", "place"), BAD_BODIES, ids=lambda value: ascii(value)[:20])
 def test_what_has_no_json_form_goes_nowhere(
-    gateway: Loopback, kind: type[Any], bad: Any, place: str
+    gateway: FakeServer, kind: type[Any], bad: Any, place: str
 ) -> None:
     """A body that cannot be written is refused by every endpoint, and the place is named."""
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         for ask, member in UNWRITABLE:
             with pytest.raises(UsageError) as refusal:
                 ask(client, bad)
@@ -239,19 +249,19 @@ def test_what_has_no_json_form_goes_nowhere(
 
 
 @both
-def test_an_endpoint_that_is_missing_is_told(gateway: Loopback, kind: type[Any]) -> None:
+def test_an_endpoint_that_is_missing_is_told(gateway: FakeServer, kind: type[Any]) -> None:
     """Without that endpoint, embeddings end with the gateway's own 404."""
-    gateway.play = lambda _request: json_reply({"message": "Not Found"}, 404)
-    with hands(kind, settings_for(gateway)) as client, pytest.raises(RouteNotFoundError):
-        client.say("create_embeddings", model=MODEL, input="x")
+    gateway.respond = lambda _request: json_reply({"message": "Not Found"}, 404)
+    with open_client(kind, server_settings(gateway)) as client, pytest.raises(RouteNotFoundError):
+        client.call_method("create_embeddings", model=MODEL, input="x")
 
 
 @both
-def test_a_deferred_completion_begins_with_a_ticket(gateway: Loopback, kind: type[Any]) -> None:
+def test_a_deferred_completion_begins_with_a_ticket(gateway: FakeServer, kind: type[Any]) -> None:
     """Asked for later, a completion answers with its ticket; asked for now, with its choices."""
     ticket: dict[str, Any] = {"request_id": "r", "new": 1}
     done: dict[str, Any] = {"choices": [], "id": "c"}
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         for body, wish in ((ticket, {"deferred": True}), (done, {}), (done, {"deferred": False})):
             gateway.script([json_reply(body), json_reply({"id": "c"})])
             ask = asking("create_chat_completion", model=MODEL, messages=ASKED, **wish)

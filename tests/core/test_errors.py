@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.loopback import TOKEN
+from tests.core.fake_server import TOKEN
 from xai_lowcode import errors
 from xai_lowcode.errors import (
     MAX_VALUE,

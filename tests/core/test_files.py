@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
-from tests.core.loopback import TOKEN, Drop, Loopback, Move, Reply, Stall, json_reply
-from tests.core.shelves import Shelf, stored
-from tests.core.twins import Pauses, hands
+from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
+from tests.core.fake_files import FakeFiles, stored
+from tests.core.fake_server import TOKEN, Action, Drop, FakeServer, Reply, Stall, json_reply
+from tests.core.sync_async import Delays, open_client
 from tests.core.wire import ENVELOPES, refused
 from xai_lowcode.api.client import AsyncGateway
 from xai_lowcode.api.endpoints import UPLOAD_CHUNK
@@ -36,7 +36,7 @@ from xai_lowcode.protocol.retry import RetryPolicy
 from xai_lowcode.protocol.steps import HTTPResponse, RunBlocking, SendRequest
 from xai_lowcode.protocol.urls import UrlFormatSelector
 
-both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
+both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
 
 def by_hand(source: Any, **options: Any) -> tuple[bytes, list[tuple[int, int]], list[int]]:
@@ -98,12 +98,12 @@ def test_files_arrive(emulator: Emulator, tmp_path: Path, kind: type[Any], how: 
     path = tmp_path / "bericht é.pdf"
     path.write_bytes(bytes(range(256)) * 3)
     told: list[tuple[int, int]] = []
-    with hands(kind, settings_of(emulator)) as gateway:
+    with open_client(kind, emulator_settings(emulator)) as gateway:
         for source, name in ((path, ""), (str(path), "other.pdf"), (path.read_bytes(), "b.pdf")):
             emulator.reset()
             emulator.envelope = how
             told.clear()
-            record = gateway.say(
+            record = gateway.call_method(
                 "upload_file",
                 source,
                 name=name,
@@ -114,20 +114,23 @@ def test_files_arrive(emulator: Emulator, tmp_path: Path, kind: type[Any], how: 
             assert (record.name, record.size) == (name or path.name, 768)
             assert (record.content_type, record.upload_status) == ("application/pdf", "Complete")
             assert told == [(500, 768), (768, 768)]
-            assert gateway.say("get_file", record.id).size == 768
+            assert gateway.call_method("get_file", record.id).size == 768
 
 
 @both
 @pytest.mark.parametrize("name", ["x", "x.unheard-of", "x.tar.gz", "x.TXT"])
 def test_the_type_is_told(emulator: Emulator, kind: type[Any], name: str) -> None:
     """A type is given always: the user's, that of the name, or the one for bytes."""
-    with hands(kind, settings_of(emulator)) as gateway:
-        record = gateway.say("upload_file", b"x", name=name)
+    with open_client(kind, emulator_settings(emulator)) as gateway:
+        record = gateway.call_method("upload_file", b"x", name=name)
         assert record.content_type
-        assert gateway.say("upload_file", b"x", name=name, content_type="a/b").content_type == "a/b"
+        assert (
+            gateway.call_method("upload_file", b"x", name=name, content_type="a/b").content_type
+            == "a/b"
+        )
 
 
-LOSSES: dict[str, tuple[Move, type[Exception]]] = {
+LOSSES: dict[str, tuple[Action, type[Exception]]] = {
     "dropped": (Drop(), APIConnectionError),
     "cut": (Reply(b'{"file', cut=True), APIConnectionError),
     "silence": (Stall(), APITimeoutError),
@@ -141,68 +144,70 @@ LOSSES: dict[str, tuple[Move, type[Exception]]] = {
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_a_piece_that_arrived_is_not_sent_twice(
-    gateway: Loopback, shelf: Shelf, pauses: Pauses, kind: type[Any], loss: str, at: int
+    gateway: FakeServer, fake_files: FakeFiles, delays: Delays, kind: type[Any], loss: str, at: int
 ) -> None:
     """An answer that is lost ends the upload; given again it goes on where xAI says."""
     content, told = bytes(range(30)), list[int]()
     job = Upload(content, "n.bin")
     move, error = LOSSES[loss]
-    shelf.next = [*[None] * at, move]
+    fake_files.actions = [*[None] * at, move]
     options: dict[str, Any] = {"chunk_size": 10, "progress": lambda sent, _: told.append(sent)}
     patience = 0.3 if loss == "silence" else 30
-    with hands(kind, settings_for(gateway, max_retries=5, timeout=patience)) as client:
+    with open_client(kind, server_settings(gateway, max_retries=5, timeout=patience)) as client:
         with pytest.raises(error) as raised:
-            client.say("upload_file", job, **options)
-        assert shelf.pieces == at + 1
+            client.call_method("upload_file", job, **options)
+        assert fake_files.chunk_count == at + 1
         (note,) = raised.value.__notes__
         assert note.startswith(f"{10 * at} of 30 bytes of n.bin were sent as file_1")
         assert (job.file_id, job.sent, job.size) == ("file_1", 10 * at, 30)
         job = pickle.loads(pickle.dumps(job))  # noqa: S301 - just written
-        record = client.say("upload_file", job, **options)
-    assert shelf.content == content
-    assert shelf.asked.count("files:initialize") == 1
-    assert shelf.pieces == 3
+        record = client.call_method("upload_file", job, **options)
+    assert fake_files.content == content
+    assert fake_files.endpoints.count("files:initialize") == 1
+    assert fake_files.chunk_count == 3
     assert record.size == 30
     assert job.sent == 30
     # The piece whose answer was lost is told by nobody, unless another follows it.
     assert told == [10 * (end + 1) for end in range(3) if end != at]
-    assert pauses == []
+    assert delays == []
     assert gateway.open_connections == 0
 
 
 @both
-def test_an_upload_goes_on_inside_a_piece(gateway: Loopback, kind: type[Any]) -> None:
+def test_an_upload_goes_on_inside_a_piece(gateway: FakeServer, kind: type[Any]) -> None:
     """Where xAI has part of a piece, the rest of it is sent and no byte more."""
-    gateway.play = shelf = Shelf()
-    shelf.content = bytes(range(13))
+    gateway.respond = fake_files = FakeFiles()
+    fake_files.content = bytes(range(13))
     job = Upload(bytes(range(30)), "n.bin", file_id="file_1", sent=20, size=30)
-    with hands(kind, settings_for(gateway)) as client:
-        client.say("upload_file", job, chunk_size=10)
-    assert shelf.content == bytes(range(30))
-    assert shelf.pieces == 2
+    with open_client(kind, server_settings(gateway)) as client:
+        client.call_method("upload_file", job, chunk_size=10)
+    assert fake_files.content == bytes(range(30))
+    assert fake_files.chunk_count == 2
 
 
 @both
-def test_a_finished_upload_sends_nothing(gateway: Loopback, shelf: Shelf, kind: type[Any]) -> None:
+def test_a_finished_upload_sends_nothing(
+    gateway: FakeServer, fake_files: FakeFiles, kind: type[Any]
+) -> None:
     """An upload that is given once more after its end returns the record."""
     job = Upload(b"abc", "n.bin")
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         for _ in range(2):
-            assert client.say("upload_file", job).size == 3
-    assert shelf.content == b"abc"
-    assert shelf.asked == ["files:initialize", "files:uploadChunks", "file_1"]
+            assert client.call_method("upload_file", job).size == 3
+    assert fake_files.content == b"abc"
+    assert fake_files.endpoints == ["files:initialize", "files:uploadChunks", "file_1"]
 
 
 @both
 @pytest.mark.parametrize("record", [{"id": "file_1"}, {"id": "file_1", "bytes": 31}])
 def test_an_upload_that_cannot_go_on(
-    gateway: Loopback, kind: type[Any], record: dict[str, Any]
+    gateway: FakeServer, kind: type[Any], record: dict[str, Any]
 ) -> None:
     """When xAI does not tell how much arrived, or tells of more than there is, nothing is sent."""
     gateway.script([json_reply(record)])
     job = Upload(bytes(30), "n.bin", file_id="file_1", sent=10, size=30)
-    with hands(kind, settings_for(gateway)) as client, pytest.raises(UsageError):
-        client.say("upload_file", job)
+    with open_client(kind, server_settings(gateway)) as client, pytest.raises(UsageError):
+        client.call_method("upload_file", job)
     assert len(gateway.requests) == 1
 
 
@@ -211,32 +216,36 @@ class StoppedError(Exception):
 
 
 @both
-def test_a_callback_can_stop_an_upload(gateway: Loopback, shelf: Shelf, kind: type[Any]) -> None:
+def test_a_callback_can_stop_an_upload(
+    gateway: FakeServer, fake_files: FakeFiles, kind: type[Any]
+) -> None:
     """What the progress callback raises comes through; the piece before it counts as sent."""
 
     def stop(_sent: int, _size: int) -> None:
         raise StoppedError
 
     job = Upload(bytes(30), "n.bin")
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         with pytest.raises(StoppedError):
-            client.say("upload_file", job, chunk_size=10, progress=stop)
+            client.call_method("upload_file", job, chunk_size=10, progress=stop)
         assert job.sent == 10
-        client.say("upload_file", job, chunk_size=10)
-    assert shelf.pieces == 3
+        client.call_method("upload_file", job, chunk_size=10)
+    assert fake_files.chunk_count == 3
 
 
-async def test_a_cancelled_upload_leaves_nothing_open(gateway: Loopback, shelf: Shelf) -> None:
+async def test_a_cancelled_upload_leaves_nothing_open(
+    gateway: FakeServer, fake_files: FakeFiles
+) -> None:
     """Cancelling during a piece closes the connection, and the upload can go on."""
-    shelf.next = [None, Stall()]
+    fake_files.actions = [None, Stall()]
     job = Upload(bytes(30), "n.bin")
-    async with AsyncGateway(settings_for(gateway)) as client:
+    async with AsyncGateway(server_settings(gateway)) as client:
         task = asyncio.create_task(client.upload_file(job, chunk_size=10))
-        while shelf.pieces < 2:  # noqa: ASYNC110 - another thread counts
+        while fake_files.chunk_count < 2:  # noqa: ASYNC110 - another thread counts
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert gateway.open_connections == 0
         await client.upload_file(job, chunk_size=10)
-    assert len(shelf.content) == 30
+    assert len(fake_files.content) == 30

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
-from tests.core.loopback import Drop, Loopback, json_reply
-from tests.core.twins import Pauses, hands
+from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
+from tests.core.fake_server import Drop, FakeServer, json_reply
+from tests.core.sync_async import Delays, open_client
 from tests.core.wire import ENVELOPES
 from xai_lowcode.api import endpoints as operations
 from xai_lowcode.api import files
@@ -42,9 +42,9 @@ from xai_lowcode.types.images import ImageRequest
 MODEL = "grok-4.3"
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
 FORMS = ("new", "old")
-CELLS = list(product(FORMS, ENVELOPES, BOTH_GATEWAYS))
+CELLS = list(product(FORMS, ENVELOPES, GATEWAY_CLIENTS))
 TURN = "\n\nHuman: Hello\n\nAssistant:"
-both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
+both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +69,14 @@ class Row:
     before: Callable[[Any, Emulator], str] = lambda _hands, _emulator: ""
 
 
-def a_response(hands: Any, _: Emulator) -> str:
-    return str(hands.say("create_response", model=MODEL, input="Say hello.")["id"])
+def a_response(client: Any, _: Emulator) -> str:
+    return str(client.call_method("create_response", model=MODEL, input="Say hello.")["id"])
 
 
-def a_ticket(hands: Any, _: Emulator) -> str:
-    ticket = hands.say("create_chat_completion", model=MODEL, messages=ASKED, deferred=True)
+def a_ticket(client: Any, _: Emulator) -> str:
+    ticket = client.call_method(
+        "create_chat_completion", model=MODEL, messages=ASKED, deferred=True
+    )
     return str(ticket["request_id"])
 
 
@@ -82,21 +84,21 @@ def a_file(_: Any, emulator: Emulator) -> str:
     return emulator.add_file("notes.txt", b"Notes.\n", "text/plain")
 
 
-def an_upload(hands: Any, _: Emulator) -> str:
+def an_upload(client: Any, _: Emulator) -> str:
     body = {"name": "n.txt", "content_type": "text/plain"}
-    return str(hands.call(INITIALIZE_UPLOAD, body=body).file_id)
+    return str(client.call(INITIALIZE_UPLOAD, body=body).file_id)
 
 
-def a_batch(hands: Any, _: Emulator) -> str:
-    return str(hands.say("batch_upload", {"files": []}).batch_job_id)
+def a_batch(client: Any, _: Emulator) -> str:
+    return str(client.call_method("batch_upload", {"files": []}).batch_job_id)
 
 
 def asking(method: str, /, *args: Any, **values: Any) -> Callable[[Any, str], Any]:
-    return lambda hands, _id: hands.say(method, *args, **values)
+    return lambda client, _id: client.call_method(method, *args, **values)
 
 
 def asking_of(method: str, **values: Any) -> Callable[[Any, str], Any]:
-    return lambda hands, found: hands.say(method, found, **values)
+    return lambda client, found: client.call_method(method, found, **values)
 
 
 o = operations
@@ -130,10 +132,10 @@ TABLE: tuple[Row, ...] = (
     Row(o.DELETE_FILE, asking_of("delete_file"), a_file),
     Row(o.DOWNLOAD_FILE, asking_of("download_file"), a_file),
     Row(o.UPDATE_FILE, asking_of("update_file", filename="other.txt"), a_file),
-    Row(o.INITIALIZE_UPLOAD, lambda hands, _id: hands.call(INITIALIZE_UPLOAD, body=INITIAL)),
+    Row(o.INITIALIZE_UPLOAD, lambda client, _id: client.call(INITIALIZE_UPLOAD, body=INITIAL)),
     Row(
         o.UPLOAD_CHUNK,
-        lambda hands, found: hands.call(UPLOAD_CHUNK, body={"file_id": found, **PIECE}),
+        lambda client, found: client.call(UPLOAD_CHUNK, body={"file_id": found, **PIECE}),
         an_upload,
     ),
     Row(o.BATCH_UPLOAD, asking("batch_upload", {"files": [INITIAL]})),
@@ -167,7 +169,7 @@ def answered(
     if form in FORMS:
         options = {"url_format": form, **options}
     emulator.url_forms = form
-    with hands(kind, settings_of(emulator, **options)) as gateway:
+    with open_client(kind, emulator_settings(emulator, **options)) as gateway:
         answer = row.ask(gateway, row.before(gateway, emulator))
     asked = emulator.requests[-1]
     assert asked.method == row.endpoint.method
@@ -214,28 +216,28 @@ def test_every_cell_of_a_row_answers_alike(emulator: Emulator, operation: Endpoi
     ids=lambda row: row.endpoint.name,
 )
 def test_the_form_is_found(
-    emulator: Emulator, pauses: Pauses, row: Row, served: str, kind: type[Any]
+    emulator: Emulator, delays: Delays, row: Row, served: str, kind: type[Any]
 ) -> None:
     """Whatever form a gateway serves, what may be repeated finds it without a wait."""
     options = {"url_format": "auto", "max_retries": 0}
     assert answered(row, emulator, served, "result", kind, **options)
-    assert pauses == []
+    assert delays == []
 
 
 @both
 def test_one_lost_connection_changes_no_form(
-    emulator: Emulator, pauses: Pauses, kind: type[Any], caplog: pytest.LogCaptureFixture
+    emulator: Emulator, delays: Delays, kind: type[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """On a gateway of the new form only, a drop is told as a drop, and the old form not kept."""
-    with hands(kind, settings_of(emulator, max_retries=1)) as gateway:
+    with open_client(kind, emulator_settings(emulator, max_retries=1)) as gateway:
         emulator.inject(Dropped())
         with caplog.at_level(logging.INFO, logger="xai_lowcode"):
-            assert gateway.say("retrieve_model", MODEL).id == MODEL
+            assert gateway.call_method("retrieve_model", MODEL).id == MODEL
         assert "model_id" in emulator.requests[1].path
         assert "in the old URL form" not in caplog.text
-        assert gateway.say("retrieve_model", MODEL).id == MODEL
+        assert gateway.call_method("retrieve_model", MODEL).id == MODEL
         assert [request.path for request in emulator.requests].count("/xai/v1/models/model_id") == 1
-        assert len(pauses) == 1
+        assert len(delays) == 1
 
 
 def public(cls: type[Any]) -> dict[str, Any]:
@@ -273,7 +275,7 @@ def test_the_twins_have_the_same_methods() -> None:
 def test_all_files_of_all_pages(emulator: Emulator, kind: type[Any], number: int) -> None:
     """Every file comes once, also when the last page is exactly full."""
     made = [emulator.add_file(f"{index}.txt", b"x") for index in range(number)]
-    with hands(kind, settings_of(emulator)) as gateway:
+    with open_client(kind, emulator_settings(emulator)) as gateway:
         found = gateway.files(limit=5, order="asc")
     assert [record.id for record in found] == made
     assert len(emulator.requests) == number // 5 + 1
@@ -295,11 +297,11 @@ FULL = [{"id": f"file_{index}"} for index in range(3)]
     ],
 )
 def test_pages_end(
-    gateway: Loopback, kind: type[Any], tokens: list[str | None], pages: int
+    gateway: FakeServer, kind: type[Any], tokens: list[str | None], pages: int
 ) -> None:
     """A full page without a token, or with the one that led to it, is the last."""
     gateway.script(json_reply({"data": FULL, "pagination_token": token}) for token in tokens)
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         assert len(client.files(limit=3)) == 3 * pages
     assert len(gateway.requests) == pages
 
@@ -315,25 +317,25 @@ def test_foreign_parameter_names(emulator: Emulator, kind: type[Any]) -> None:
         "request_id": "requestId",
         "batch_job_id": "job",
     }
-    with hands(kind, settings_of(emulator)) as gateway:
+    with open_client(kind, emulator_settings(emulator)) as gateway:
         for row in WITH_IDS:
             with pytest.raises((NotFoundError, InvalidResponseError)):
                 row.ask(gateway, row.before(gateway, emulator))
     names = dict(emulator.parameter_names)
-    with hands(kind, settings_of(emulator, parameter_names=names)) as gateway:
+    with open_client(kind, emulator_settings(emulator, parameter_names=names)) as gateway:
         for row in WITH_IDS:
             assert row.ask(gateway, row.before(gateway, emulator))
             assert emulator.requests[-1].upstream_route == row.endpoint.path
 
 
 @both
-def test_a_fallback_is_visible(gateway: Loopback, kind: type[Any]) -> None:
+def test_a_fallback_is_visible(gateway: FakeServer, kind: type[Any]) -> None:
     """What was tried in the first form stands by the error that the second one brought."""
     gone = {"message": "no", "provider": "xai", "error": "Response not found", "headers": {}}
     gateway.script([Drop(), json_reply(gone, 404)])
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         with pytest.raises(NotFoundError) as raised:
-            client.say("retrieve_response", "r")
+            client.call_method("retrieve_response", "r")
         assert client.client.context.url_formats.initial(o.RETRIEVE_RESPONSE) == "old"
     (note,) = raised.value.__notes__
     assert note.startswith("The new URL format was tried first: No response from the gateway")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.gateways import settings_of
+from tests.core.clients import emulator_settings
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import Emulator, running
@@ -78,7 +78,7 @@ def model() -> Iterator[ChatModel]:
 
 def connect(emulator: Emulator) -> ChatModel:
     """Return a model that is connected to the emulator."""
-    return ChatModel(settings_of(emulator))
+    return ChatModel(emulator_settings(emulator))
 
 
 def accumulate_stream(model: ChatModel, request: ChatRequest) -> ChatResponse:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.loopback import TOKEN, Loopback, json_reply
+from tests.core.fake_server import TOKEN, FakeServer, json_reply
 from tests.core.wire import refused
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import BadRequestError, UsageError
@@ -58,7 +58,7 @@ def test_the_values_have_every_option() -> None:
     assert VALUES.keys() | NOT_SENT == OPTIONS
 
 
-def test_the_table_of_the_documentation(gateway: Loopback) -> None:
+def test_the_table_of_the_documentation(gateway: FakeServer) -> None:
     """The page states what each API does with each option."""
     page = PAGE.read_text()
     for line in build_table(gateway):
@@ -67,7 +67,7 @@ def test_the_table_of_the_documentation(gateway: Loopback) -> None:
 
 @pytest.mark.parametrize("option", sorted(VALUES))
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_no_option_is_ignored(gateway: Loopback, dialect: str, option: str) -> None:
+def test_no_option_is_ignored(gateway: FakeServer, dialect: str, option: str) -> None:
     """An option is sent, applied client-side, omitted with a warning, or rejected."""
     handling = describe_handling(gateway, dialect, option)
     assert handling in HANDLINGS or handling.startswith("`")
@@ -76,7 +76,7 @@ def test_no_option_is_ignored(gateway: Loopback, dialect: str, option: str) -> N
 HANDLINGS = ("rejected", "omitted, with a warning", "applied client-side")
 
 
-def build_table(gateway: Loopback) -> list[str]:
+def build_table(gateway: FakeServer) -> list[str]:
     """Return the lines of the table."""
     rows = (
         (f"`{option}`", *(describe_handling(gateway, dialect, option) for dialect in DIALECTS))
@@ -85,7 +85,7 @@ def build_table(gateway: Loopback) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def describe_handling(gateway: Loopback, dialect: str, option: str) -> str:
+def describe_handling(gateway: FakeServer, dialect: str, option: str) -> str:
     """Return how an API handles an option, as in the table."""
     required = {"tools": (TOOL,)} if option in {"tool_choice", "parallel_tool_calls"} else {}
     body_without = send(gateway, dialect, option, required)
@@ -108,12 +108,12 @@ def describe_handling(gateway: Loopback, dialect: str, option: str) -> str:
     return "omitted, with a warning"
 
 
-def send(gateway: Loopback, dialect: str, option: str, options: dict[str, Any]) -> dict[str, Any]:
+def send(gateway: FakeServer, dialect: str, option: str, options: dict[str, Any]) -> dict[str, Any]:
     """Send a request and return its body."""
     model = TAKES_EFFORT if option == "reasoning_effort" else TAKES_MOST
     question = Message("user", (TextPart("x"),))
     request = ChatRequest(model=model, messages=(question,), api=dialect, **options)  # type: ignore[arg-type]  # a table
-    gateway.play = lambda _request: json_reply(refused({"error": "seen"}), 400)
+    gateway.respond = lambda _request: json_reply(refused({"error": "seen"}), 400)
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0)
     chat_model = ChatModel(settings)
     with pytest.raises(BadRequestError, match="seen"):

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.core.gateways import BOTH_GATEWAYS, settings_of
-from tests.core.loopback import TOKEN
-from tests.core.twins import hands
+from tests.core.clients import GATEWAY_CLIENTS, emulator_settings
+from tests.core.fake_server import TOKEN
+from tests.core.sync_async import open_client
 from xai_lowcode._internal.progress import open_progress
 from xai_lowcode.api.deferred import poll
 from xai_lowcode.emulator import Emulator
@@ -19,7 +19,7 @@ from xai_lowcode.protocol.steps import Sleep
 from xai_lowcode.protocol.urls import UrlFormatSelector
 from xai_lowcode.types.requests import PollingOptions
 
-both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
+both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 WRONG: list[Any] = [1, 0, "yes", [], object()]
 
 
@@ -29,10 +29,10 @@ def test_other_values_are_refused_before_anything_is_sent(
     emulator: Emulator, kind: type[Any], wrong: Any
 ) -> None:
     """A value that is neither a boolean nor a function is refused, with the name of the field."""
-    with hands(kind, settings_of(emulator)) as client:
+    with open_client(kind, emulator_settings(emulator)) as client:
         for call in (
-            lambda: client.say("upload_file", b"x", name="a", progress=wrong),
-            lambda: client.say("download_file", "file_1", progress=wrong),
+            lambda: client.call_method("upload_file", b"x", name="a", progress=wrong),
+            lambda: client.call_method("download_file", "file_1", progress=wrong),
             lambda: PollingOptions(progress=wrong),
         ):
             with pytest.raises(UsageError, match="True or a function") as refusal:
@@ -51,11 +51,13 @@ def test_a_download_is_reported_before_and_after(emulator: Emulator, kind: type[
     def record(done: int, total: int | None) -> None:
         calls.append((done, total))
 
-    with hands(kind, settings_of(emulator)) as client:
-        assert client.say("download_file", file_id, progress=record).content == text
+    with open_client(kind, emulator_settings(emulator)) as client:
+        assert client.call_method("download_file", file_id, progress=record).content == text
         assert calls == [(0, len(text)), (len(text), len(text))]
         calls.clear()
-        content = client.say("download_file", file_id, as_text=True, progress=record).content
+        content = client.call_method(
+            "download_file", file_id, as_text=True, progress=record
+        ).content
         assert calls == [(0, None), (len(content), len(content))]
 
 
@@ -64,12 +66,12 @@ def test_true_shows_a_bar(
     emulator: Emulator, kind: type[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Uploads, downloads and polling are drawn on standard error, nothing on standard output."""
-    with hands(kind, settings_of(emulator)) as client:
-        record = client.say("upload_file", b"x" * 2_500_000, name="a.bin", progress=True)
+    with open_client(kind, emulator_settings(emulator)) as client:
+        record = client.call_method("upload_file", b"x" * 2_500_000, name="a.bin", progress=True)
         assert "a.bin: 100%" in (drawn := written_to_stderr(capsys))
         assert "2.50M/2.50M" in drawn
         emulator.downloads = "intact"
-        client.say("download_file", record.id, progress=True)
+        client.call_method("download_file", record.id, progress=True)
         assert "2.50M/2.50M" in written_to_stderr(capsys)
     with closing(polling(PollingOptions(progress=True))) as flow:
         assert isinstance(next(flow), Sleep)
@@ -105,11 +107,11 @@ def test_an_interruption_closes_the_bar(
     def interrupt(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    with hands(kind, settings_of(emulator)) as client:
+    with open_client(kind, emulator_settings(emulator)) as client:
         monkeypatch.setattr("xai_lowcode.transport.sync_client.sleep", interrupt)
         monkeypatch.setattr("xai_lowcode.transport.async_client.asyncio.sleep", interrupt)
         with pytest.raises(KeyboardInterrupt) as raised:
-            client.say("poll_deferred_completion", "r", PollingOptions(progress=True))
+            client.call_method("poll_deferred_completion", "r", PollingOptions(progress=True))
         assert written_to_stderr(capsys).endswith("\n")
         assert raised.value.__traceback__ is not None
 

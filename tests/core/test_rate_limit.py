@@ -14,7 +14,7 @@ import pytest
 from langchain_core.rate_limiters import InMemoryRateLimiter
 
 from tests.core.counting_transport import CountingTransport
-from tests.core.loopback import TOKEN, Reply, json_reply
+from tests.core.fake_server import TOKEN, Reply, json_reply
 from xai_lowcode.api.client import AsyncGateway, Gateway
 from xai_lowcode.api.endpoints import LIST_MODELS
 from xai_lowcode.chat.model import ChatModel

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.core import watching
-from tests.core.loopback import TOKEN
+from tests.core import leaks
+from tests.core.fake_server import TOKEN
 from tests.core.wire import WIRE
 from xai_lowcode.api import endpoints as operations
 from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
@@ -238,7 +238,7 @@ def test_errors_name_places_and_repeat_nothing(kind: type[Resource]) -> None:
         assert kind.__name__ in error.message
         assert "hunter2" not in str(error)
         assert error.__cause__ is error.__context__ is None
-        seen = watching.all_of(error, skip=(__file__, watching.__file__, records.__file__))
+        seen = leaks.render_exception(error, skip=(__file__, leaks.__file__, records.__file__))
         assert TOKEN not in seen
     for odd in (None, "hunter2", ["hunter2"], 5):
         with pytest.raises(InvalidResponseError) as raised:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.loopback import TOKEN
+from tests.core.fake_server import TOKEN
 from xai_lowcode.redaction import REDACTED, redact, redact_text
 
 tokens = st.text(

@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from tests.core import watching
-from tests.core.loopback import TOKEN, Loopback, json_reply
+from tests.core import leaks
+from tests.core.fake_server import TOKEN, FakeServer, json_reply
 from xai_lowcode._internal.validation import (
     MAX_TIMEOUT,
     check_base_url,
@@ -342,7 +342,7 @@ def test_a_token_under_a_wrong_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError) as refusal:
         Settings.create(api_token=TOKEN, **{name: f"{TOKEN}0"})
     assert refusal.value.field == name
-    assert f"{TOKEN}0" not in watching.all_of(refusal.value, skip=(__file__, watching.__file__))
+    assert f"{TOKEN}0" not in leaks.render_exception(refusal.value, skip=(__file__, leaks.__file__))
 
 
 def test_settings_do_not_change() -> None:
@@ -386,10 +386,10 @@ def test_timeouts_of_httpx2() -> None:
 @pytest.mark.parametrize("timeout", [MAX_TIMEOUT, (None,) * 4])
 @pytest.mark.parametrize("deadline", [None, MAX_TIMEOUT])
 def test_the_longest_timeouts_can_be_waited_for(
-    gateway: Loopback, timeout: Any, deadline: float | None
+    gateway: FakeServer, timeout: Any, deadline: float | None
 ) -> None:
     """No socket and no lock finds them too long."""
-    gateway.play = lambda _request: json_reply({"data": []})
+    gateway.respond = lambda _request: json_reply({"data": []})
     settings = Settings.create(
         api_token=TOKEN, base_url=gateway.base_url, timeout=timeout, deadline=deadline
     )
@@ -493,7 +493,7 @@ def test_what_is_no_proxy_is_refused(url: str, field: str, *, secret: bool) -> N
     assert refusal.value.field == field
     assert refusal.value.hint
     assert str(refusal.value).startswith(f"{field}: ")
-    seen = watching.all_of(refusal.value, skip=(__file__, watching.__file__))
+    seen = leaks.render_exception(refusal.value, skip=(__file__, leaks.__file__))
     assert PASSWORD not in seen
 
 
@@ -517,7 +517,7 @@ def test_a_proxy_object_is_refused_with_a_hint() -> None:
     with pytest.raises(UsageError, match="as a string") as refusal:
         check_proxy(httpx.Proxy(f"http://user:{PASSWORD}@host:1"))
     assert "http_client" in str(refusal.value.hint)
-    assert PASSWORD not in watching.all_of(refusal.value, skip=(__file__, watching.__file__))
+    assert PASSWORD not in leaks.render_exception(refusal.value, skip=(__file__, leaks.__file__))
 
 
 # --- certificates -------------------------------------------------------------------------------
@@ -661,7 +661,7 @@ def test_what_is_no_client_is_refused(thing: Any, *, is_async: bool) -> None:
     with pytest.raises(UsageError, match=rf"^http_x: .*{wanted} is needed") as refusal:
         check_http_client(thing, field="http_x", is_async=is_async)
     assert refusal.value.field == "http_x"
-    assert "canary" not in watching.all_of(refusal.value, skip=(__file__, watching.__file__))
+    assert "canary" not in leaks.render_exception(refusal.value, skip=(__file__, leaks.__file__))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.loopback import TOKEN, Loopback, Move, json_reply, sse_reply
+from tests.core.fake_server import TOKEN, Action, FakeServer, json_reply, sse_reply
 from tests.core.test_stream_ends import APIS, COMPLETED, TEXT, blocks, sse
 from tests.core.wire import refused
 from xai_lowcode.chat.accumulator import ResponseAccumulator
@@ -202,7 +202,7 @@ OPENAI = {
         "message": f"Previous response with id '{ID}' not found.",
     }
 }
-GONE: dict[str, Move] = {
+GONE: dict[str, Action] = {
     "404": json_reply(refused(NOT_FOUND), 404),
     "404 of xAI itself": json_reply(NOT_FOUND, 404),
     "404 without a reason": json_reply(refused({"error": "Not here."}), 404),
@@ -211,7 +211,7 @@ GONE: dict[str, Move] = {
     "403 of another account": json_reply(refused({"error": f"No access to {ID}."}), 403),
     "200 with an error": json_reply({**COMPLETED, "status": "failed", **OPENAI}),
 }
-OTHER: dict[str, Move] = {
+OTHER: dict[str, Action] = {
     "400": json_reply(refused({"error": "Invalid arguments."}), 400),
     "401": json_reply(refused({"error": f"Invalid API key for {ID}"}), 401),
     "404 of the model": json_reply(refused({"error": "The model x does not exist"}), 404),
@@ -236,27 +236,27 @@ CONTINUED = ChatRequest(
 )
 
 
-def answers(gateway: Loopback, first: Move) -> None:
+def answers(gateway: FakeServer, first: Action) -> None:
     """Reply with this to requests that continue a response, and with a response to others."""
 
-    def play(request: Any) -> Move:
+    def play(request: Any) -> Action:
         if "previous_response_id" in request.json:
             return first
         if request.json.get("stream"):
             return sse_reply(blocks(APIS["responses"], len(APIS["responses"].events)))
         return json_reply(COMPLETED)
 
-    gateway.play = play
+    gateway.respond = play
 
 
-def model_of(gateway: Loopback) -> ChatModel:
+def model_of(gateway: FakeServer) -> ChatModel:
     """Create a model without retries."""
     return ChatModel(Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0))
 
 
 @each_way
 @pytest.mark.parametrize("reason", GONE)
-def test_the_whole_conversation_is_sent_once(gateway: Loopback, way: Way, reason: str) -> None:
+def test_the_whole_conversation_is_sent_once(gateway: FakeServer, way: Way, reason: str) -> None:
     """Also without retries; reasoning items that refer to the response are omitted."""
     answers(gateway, GONE[reason])
     model = model_of(gateway)
@@ -274,7 +274,7 @@ def test_the_whole_conversation_is_sent_once(gateway: Loopback, way: Way, reason
 
 
 @pytest.mark.parametrize("way", [stream, astream])
-def test_an_error_event_before_the_response(gateway: Loopback, way: Way) -> None:
+def test_an_error_event_before_the_response(gateway: FakeServer, way: Way) -> None:
     """A stream that begins with the error is treated like the status 404."""
     event = {"type": "error", "code": "not_found", "message": f"Response {ID} not found."}
     answers(gateway, sse_reply([sse(event)]))
@@ -285,7 +285,7 @@ def test_an_error_event_before_the_response(gateway: Loopback, way: Way) -> None
 
 @each_way
 @pytest.mark.parametrize("reason", OTHER)
-def test_other_errors_are_raised(gateway: Loopback, way: Way, reason: str) -> None:
+def test_other_errors_are_raised(gateway: FakeServer, way: Way, reason: str) -> None:
     """An error for another reason is raised after one request."""
     answers(gateway, OTHER[reason])
     model = model_of(gateway)
@@ -296,9 +296,9 @@ def test_other_errors_are_raised(gateway: Loopback, way: Way, reason: str) -> No
 
 
 @each_way
-def test_the_error_of_the_whole_conversation_is_raised(gateway: Loopback, way: Way) -> None:
+def test_the_error_of_the_whole_conversation_is_raised(gateway: FakeServer, way: Way) -> None:
     """If the whole conversation fails too, its error is raised after two requests."""
-    gateway.play = lambda _request: GONE["404"]
+    gateway.respond = lambda _request: GONE["404"]
     model = model_of(gateway)
     with pytest.raises(XAILowCodeError, match="not found"):
         way(model, CONTINUED)

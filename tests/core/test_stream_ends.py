@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.core.loopback import TOKEN
+from tests.core.fake_server import TOKEN
 from tests.core.wire import ENVELOPES, wrapped
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS

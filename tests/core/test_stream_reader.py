@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.loopback import TOKEN
+from tests.core.fake_server import TOKEN
 from tests.core.wire import ENVELOPES, wrapped
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS

@@ -1,6 +1,6 @@
 """Law: an error that a stream reports before any content is a failed attempt, like a 5xx.
 
-Everything here goes over the wire, to a scripted server that counts the requests. Where pauses are
+Everything here goes over the wire, to a scripted server that counts the requests. Where delays are
 looked at they are recorded, not waited for.
 """
 
@@ -18,9 +18,9 @@ from llama_index.core.llms import ChatMessage
 
 from langchain_xai_lowcode import ChatXAILowCode
 from llama_index_xai_lowcode import XAILowCode
-from tests.core import twins
+from tests.core import sync_async
 from tests.core.counting_transport import CountingTransport, count_free_slots
-from tests.core.loopback import TOKEN, Drop, Loopback, Move, json_reply, sse_reply
+from tests.core.fake_server import TOKEN, Action, Drop, FakeServer, json_reply, sse_reply
 from tests.core.test_stream_ends import APIS, COMPLETED, TEXT, blocks, sse
 from tests.core.wire import refused
 from xai_lowcode.chat.model import ChatModel
@@ -63,19 +63,19 @@ HELLO = (Message("user", (TextPart("Hello"),)),)
 EMPTY = {"chat_completions": 1, "messages": 3, "responses": 3}
 
 
-def whole(form: str) -> Move:
+def whole(form: str) -> Action:
     """A whole stream."""
     return sse_reply(blocks(APIS[form], len(APIS[form].events)))
 
 
-def broken(form: str, error: bytes, after: int = 0) -> Move:
+def broken(form: str, error: bytes, after: int = 0) -> Action:
     """A stream that reports an error after some events."""
     return sse_reply([*blocks(APIS[form], after), error])
 
 
 @contextmanager
-def model_of(gateway: Loopback, **options: Any) -> Iterator[ChatModel]:
-    """A model whose pauses are short."""
+def model_of(gateway: FakeServer, **options: Any) -> Iterator[ChatModel]:
+    """A model whose delays are short."""
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
     model = ChatModel(settings)
     for name in ("_context", "context"):
@@ -127,7 +127,7 @@ SHAPES = [(form, name) for form in FORMS for name in FIRST] + [("responses", "fa
 @both_ways
 @pytest.mark.parametrize(("form", "shape"), SHAPES)
 def test_an_error_before_content_is_retried(
-    gateway: Loopback, form: str, shape: str, way: Way
+    gateway: FakeServer, form: str, shape: str, way: Way
 ) -> None:
     """After every event without content: the second attempt is the response, which begins once."""
     error = FIRST.get(shape, FAILURE)
@@ -144,10 +144,10 @@ def test_an_error_before_content_is_retried(
 @pytest.mark.parametrize(("form", "shape"), SHAPES)
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_retries_are_counted(
-    gateway: Loopback, form: str, shape: str, retries: int, way: Way
+    gateway: FakeServer, form: str, shape: str, retries: int, way: Way
 ) -> None:
     """With so many retries there is one request more, then the error itself is raised."""
-    gateway.play = lambda _request: broken(form, FIRST.get(shape, FAILURE))
+    gateway.respond = lambda _request: broken(form, FIRST.get(shape, FAILURE))
     with (
         model_of(gateway, max_retries=retries) as model,
         pytest.raises(InternalServerError, match="at capacity") as raised,
@@ -158,7 +158,7 @@ def test_retries_are_counted(
     assert raised.value.status_code == 200
 
 
-OTHERS: dict[str, Callable[[str], Move]] = {
+OTHERS: dict[str, Callable[[str], Action]] = {
     "503": lambda _form: json_reply(refused({"error": "Busy."}), 503),
     "429": lambda _form: json_reply(refused({"error": "Slow down."}), 429),
     "200 with an error": lambda _form: json_reply({"code": "unavailable", "error": BUSY}),
@@ -170,7 +170,7 @@ OTHERS: dict[str, Callable[[str], Move]] = {
 @every_form
 @pytest.mark.parametrize("other", OTHERS)
 def test_all_attempts_of_a_call_are_counted_together(
-    gateway: Loopback, form: str, other: str, way: Way
+    gateway: FakeServer, form: str, other: str, way: Way
 ) -> None:
     """Refused requests and errors in streams share the retries, in any order."""
     in_stream, elsewhere = broken(form, FIRST["event"]), OTHERS[other](form)
@@ -187,7 +187,7 @@ def test_all_attempts_of_a_call_are_counted_together(
 
 
 @both_ways
-def test_a_lost_connection_counts_too(gateway: Loopback, way: Way) -> None:
+def test_a_lost_connection_counts_too(gateway: FakeServer, way: Way) -> None:
     """A request without a response on a new connection is an attempt of the same call."""
     moves = [Drop(), broken("responses", FIRST["event"]), whole("responses")]
     for retries, expected in ((2, 3), (1, 2)):
@@ -201,7 +201,7 @@ def test_a_lost_connection_counts_too(gateway: Loopback, way: Way) -> None:
         assert len(gateway.requests) == expected
 
 
-NOT_RETRIED: dict[str, tuple[Callable[[str], Move], type[XAILowCodeError]]] = {
+NOT_RETRIED: dict[str, tuple[Callable[[str], Action], type[XAILowCodeError]]] = {
     "bad request": (lambda form: broken(form, sse(REFUSED)), BadRequestError),
     "bad request as an event": (
         lambda form: broken(
@@ -240,7 +240,7 @@ NOT_RETRIED: dict[str, tuple[Callable[[str], Move], type[XAILowCodeError]]] = {
 @both_ways
 @every_form
 @pytest.mark.parametrize("name", NOT_RETRIED)
-def test_nothing_else_is_retried(gateway: Loopback, form: str, name: str, way: Way) -> None:
+def test_nothing_else_is_retried(gateway: FakeServer, form: str, name: str, way: Way) -> None:
     """What the request is to blame for, what came after content, and what was cut: one request."""
     move, kind = NOT_RETRIED[name]
     gateway.script([move(form), whole(form)])
@@ -251,7 +251,7 @@ def test_nothing_else_is_retried(gateway: Loopback, form: str, name: str, way: W
 
 @every_form
 @pytest.mark.parametrize("stop", ["e a", "zzz"])
-def test_stop_strings_change_nothing(gateway: Loopback, form: str, stop: str) -> None:
+def test_stop_strings_change_nothing(gateway: FakeServer, form: str, stop: str) -> None:
     """Also where text is held back that may become a stop string."""
     with model_of(gateway, max_retries=1) as model:
         for way in (sync_events, async_events):
@@ -266,8 +266,8 @@ def test_stop_strings_change_nothing(gateway: Loopback, form: str, stop: str) ->
 
 
 def recorded(model: ChatModel, during: Callable[[], None] = lambda: None) -> list[float]:
-    """The pauses that both clients of a model are asked for, which are not waited for."""
-    pauses: list[float] = []
+    """The delays that both clients of a model are asked for, which are not waited for."""
+    delays: list[float] = []
 
     def take(flow: Flow[Any]) -> Any:
         while True:
@@ -276,7 +276,7 @@ def recorded(model: ChatModel, during: Callable[[], None] = lambda: None) -> lis
             except StopIteration as end:
                 return end.value
             assert isinstance(step, Sleep)
-            pauses.append(step.seconds)
+            delays.append(step.seconds)
             during()
 
     async def atake(flow: Flow[Any]) -> Any:
@@ -284,10 +284,10 @@ def recorded(model: ChatModel, during: Callable[[], None] = lambda: None) -> lis
 
     model.client.execute = take  # type: ignore[method-assign]
     model.async_client.execute = atake  # type: ignore[method-assign]
-    return pauses
+    return delays
 
 
-def limited(how: str, seconds: float) -> Move:
+def limited(how: str, seconds: float) -> Action:
     """A stream that reports a rate limit, and when to retry."""
     error: Any = {"code": "rate_limit_error", "error": "Slow down."}
     headers: tuple[tuple[str, str], ...] = ()
@@ -300,35 +300,35 @@ def limited(how: str, seconds: float) -> Move:
 
 @both_ways
 @pytest.mark.parametrize("how", ["body", "header"])
-def test_retry_after_is_obeyed(gateway: Loopback, how: str, way: Way) -> None:
+def test_retry_after_is_obeyed(gateway: FakeServer, how: str, way: Way) -> None:
     """Whether the event has it or the HTTP response around it."""
     with model_of(gateway, max_retries=1) as model:
-        pauses = recorded(model)
+        delays = recorded(model)
         gateway.script([limited(how, 7), whole("responses")])
         check_whole(way(model, ask("responses")))
-        assert pauses == [7.0]
+        assert delays == [7.0]
         gateway.script([limited(how, 7), limited(how, 8)])
         with pytest.raises(RateLimitError) as raised:
             way(model, ask("responses"))
-    assert pauses == [7.0, 7.0]
+    assert delays == [7.0, 7.0]
     assert raised.value.retry_after == 8.0
     assert raised.value.request_id == ("r7" if how == "header" else None)
 
 
 @both_ways
-def test_no_pause_passes_the_deadline(gateway: Loopback, way: Way) -> None:
+def test_no_pause_passes_the_deadline(gateway: FakeServer, way: Way) -> None:
     """A pause that would end after the deadline of the call is not begun."""
     with model_of(gateway, max_retries=5, deadline=6.0) as model:
-        pauses = recorded(model)
+        delays = recorded(model)
         gateway.script([limited("header", 7), whole("responses")])
         with pytest.raises(RateLimitError) as raised:
             way(model, ask("responses"))
     assert "Not retried" in raised.value.__notes__[0]
-    assert (pauses, len(gateway.requests)) == ([], 1)
+    assert (delays, len(gateway.requests)) == ([], 1)
 
 
 @both_ways
-def test_the_deadline_is_one_for_all_attempts(gateway: Loopback, way: Way) -> None:
+def test_the_deadline_is_one_for_all_attempts(gateway: FakeServer, way: Way) -> None:
     """Time that passes in a pause is missing for the next attempt."""
     now = 0.0
 
@@ -343,29 +343,29 @@ def test_the_deadline_is_one_for_all_attempts(gateway: Loopback, way: Way) -> No
         for name in ("_context", "context"):
             setattr(model, name, replace(getattr(model, name), clock=clock))
         recorded(model, pass_by)
-        gateway.play = lambda _request: broken("responses", FIRST["event"])
+        gateway.respond = lambda _request: broken("responses", FIRST["event"])
         with pytest.raises(APITimeoutError, match=r"deadline of 10\.0 s"):
             way(model, ask("responses"))
     assert len(gateway.requests) == 3
 
 
 @both_ways
-def test_pauses_grow_with_full_jitter(gateway: Loopback, way: Way) -> None:
+def test_pauses_grow_with_full_jitter(gateway: FakeServer, way: Way) -> None:
     """The span of the pause doubles with each attempt of the call, whatever failed it."""
     with model_of(gateway, max_retries=3) as model:
         for name in ("_context", "context"):
             setattr(model, name, replace(getattr(model, name), jitter=lambda: 0.5))
-        pauses = recorded(model)
-        gateway.play = lambda _request: broken("responses", FIRST["event"])
+        delays = recorded(model)
+        gateway.respond = lambda _request: broken("responses", FIRST["event"])
         with pytest.raises(InternalServerError):
             way(model, ask("responses"))
-    assert pauses == [0.25, 0.5, 1.0]
+    assert delays == [0.25, 0.5, 1.0]
 
 
 @both_ways
 @pytest.mark.parametrize("token", [TOKEN, "canary-without-the-usual-form"])
 def test_a_retry_is_logged_without_the_token(
-    gateway: Loopback, caplog: pytest.LogCaptureFixture, way: Way, token: str
+    gateway: FakeServer, caplog: pytest.LogCaptureFixture, way: Way, token: str
 ) -> None:
     """One line at INFO for each, as for any failed attempt."""
     failure = {**FAILED, "error": {"code": "server_error", "message": f"Busy {token}"}}
@@ -373,7 +373,7 @@ def test_a_retry_is_logged_without_the_token(
     settings = Settings.create(api_token=token, base_url=gateway.base_url, max_retries=1)
     model = ChatModel(settings)
     recorded(model)
-    gateway.play = lambda _request: broken("responses", error)
+    gateway.respond = lambda _request: broken("responses", error)
     with caplog.at_level(logging.INFO, "xai_lowcode"), pytest.raises(InternalServerError) as raised:
         way(model, ask("responses"))
     model.client.close()
@@ -402,7 +402,7 @@ class Counter:
 @both_ways
 @pytest.mark.parametrize("paid", [False, True])
 def test_the_rate_limiter_is_asked_for_each_attempt(
-    gateway: Loopback, way: Way, *, paid: bool
+    gateway: FakeServer, way: Way, *, paid: bool
 ) -> None:
     """For the first one by the framework, where it does so."""
     counter = Counter()
@@ -416,7 +416,9 @@ def test_the_rate_limiter_is_asked_for_each_attempt(
 
 
 @pytest.mark.parametrize("paid", [False, True])
-def test_the_rate_limiter_is_asked_for_plain_attempts_too(gateway: Loopback, *, paid: bool) -> None:
+def test_the_rate_limiter_is_asked_for_plain_attempts_too(
+    gateway: FakeServer, *, paid: bool
+) -> None:
     """Also for those that follow a response that failed."""
     counter = Counter()
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=1)
@@ -444,9 +446,9 @@ def test_a_pause_holds_no_slot(way: Way) -> None:
     )
     limits: Any = model.client.limits
     seen: list[int] = []
-    pauses = recorded(model, lambda: seen.append(count_free_slots(limits)))
+    delays = recorded(model, lambda: seen.append(count_free_slots(limits)))
     check_whole(way(model, ask("responses")))
-    assert (seen, len(pauses), held.requests.total, held.requests.current) == ([1, 1], 2, 3, 0)
+    assert (seen, len(delays), held.requests.total, held.requests.current) == ([1, 1], 2, 3, 0)
     assert count_free_slots(limits) == 1
 
 
@@ -458,12 +460,12 @@ PLAIN_FAILURES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", PLAIN_FAILURES)
-def test_a_plain_response_that_failed_is_retried(gateway: Loopback, name: str) -> None:
+def test_a_plain_response_that_failed_is_retried(gateway: FakeServer, name: str) -> None:
     """Without streaming too: ``status: failed`` with an error that may pass is a failed attempt."""
     failed = json_reply(PLAIN_FAILURES[name])
     with model_of(gateway, max_retries=1) as model:
         gateway.script([failed, json_reply(COMPLETED)] * 2)
-        assert [reply.text for reply in twins.generate(model, ask("responses"))] == [TEXT] * 2
+        assert [reply.text for reply in sync_async.generate(model, ask("responses"))] == [TEXT] * 2
         assert len(gateway.requests) == 4
         gateway.script([failed] * 4)
         for _ in range(2):
@@ -473,7 +475,7 @@ def test_a_plain_response_that_failed_is_retried(gateway: Loopback, name: str) -
 
 
 @pytest.mark.parametrize("other", [name for name in OTHERS if name != "the same"])
-def test_plain_attempts_are_counted_together(gateway: Loopback, other: str) -> None:
+def test_plain_attempts_are_counted_together(gateway: FakeServer, other: str) -> None:
     """Failed responses share the retries with refused requests."""
     elsewhere = OTHERS[other]("responses")
     for moves in ([json_reply(FAILED), elsewhere], [elsewhere, json_reply(FAILED)]):
@@ -489,7 +491,7 @@ def test_plain_attempts_are_counted_together(gateway: Loopback, other: str) -> N
 
 
 def test_a_plain_response_that_the_request_is_to_blame_for_is_not_retried(
-    gateway: Loopback,
+    gateway: FakeServer,
 ) -> None:
     """``status: failed`` with a bad request is raised at once, with what the headers say."""
     body = {**FAILED, "error": {"code": "invalid_prompt", "message": "No"}}
@@ -508,7 +510,7 @@ UNSUPPORTED = {
 
 @both_ways
 @pytest.mark.parametrize("after", [0, 3])
-def test_a_refused_option_is_left_out_once(gateway: Loopback, way: Way, after: int) -> None:
+def test_a_refused_option_is_left_out_once(gateway: FakeServer, way: Way, after: int) -> None:
     """An option that the first events refuse is not sent again; that is no retry."""
     with model_of(gateway, max_retries=0) as model:
         gateway.script([broken("responses", sse(UNSUPPORTED), after), whole("responses")])
@@ -522,7 +524,7 @@ def test_a_refused_option_is_left_out_once(gateway: Loopback, way: Way, after: i
 
 
 @both_ways
-def test_an_option_that_is_refused_after_content_is_an_error(gateway: Loopback, way: Way) -> None:
+def test_an_option_that_is_refused_after_content_is_an_error(gateway: FakeServer, way: Way) -> None:
     """What has been delivered cannot be taken back."""
     with model_of(gateway, max_retries=3) as model:
         gateway.script([broken("responses", sse(UNSUPPORTED), 4), whole("responses")])
@@ -532,7 +534,7 @@ def test_an_option_that_is_refused_after_content_is_an_error(gateway: Loopback, 
 
 
 def test_a_failed_response_that_refuses_an_option_is_asked_for_without_it(
-    gateway: Loopback,
+    gateway: FakeServer,
 ) -> None:
     """Plain responses that failed teach the same."""
     error = {"code": "invalid_request_error", "message": UNSUPPORTED["error"]}
@@ -545,7 +547,7 @@ def test_a_failed_response_that_refuses_an_option_is_asked_for_without_it(
 
 @contextmanager
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pauses of no length, for models that make their own."""
+    """Delays of no length, for models that make their own."""
     with monkeypatch.context() as patch:
         patch.setattr("random.random", lambda: 0.0)
         yield
@@ -595,7 +597,7 @@ FRAMEWORKS = (langchain_stream, langchain_astream, llama_index_stream, llama_ind
 @pytest.mark.parametrize("read", FRAMEWORKS)
 @every_form
 def test_both_frameworks_retry(
-    gateway: Loopback,
+    gateway: FakeServer,
     monkeypatch: pytest.MonkeyPatch,
     form: str,
     read: Callable[[dict[str, Any]], str],
@@ -621,7 +623,7 @@ def test_both_frameworks_retry(
     ],
 )
 def test_both_frameworks_retry_plain_responses(
-    gateway: Loopback, monkeypatch: pytest.MonkeyPatch, ask_whole: Callable[[dict[str, Any]], str]
+    gateway: FakeServer, monkeypatch: pytest.MonkeyPatch, ask_whole: Callable[[dict[str, Any]], str]
 ) -> None:
     """Without streaming a failed response is asked for again."""
     options = {"base_url": gateway.base_url, "api_token": TOKEN, "api": "responses"}

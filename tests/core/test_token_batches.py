@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.gateways import settings_for, settings_of
-from tests.core.loopback import Loopback, Move, Reply, Request, json_reply
+from tests.core.clients import emulator_settings, server_settings
+from tests.core.fake_server import Action, FakeServer, Reply, Request, json_reply
 from xai_lowcode.api.client import AsyncGateway, Gateway
 from xai_lowcode.api.tokens import (
     TOKENS_BEFORE_RESPONSE,
@@ -83,7 +83,7 @@ def count(counter: TokenCounter, texts: list[str], *, use_async: bool, **options
     return counted.tokens - TOKENS_BEFORE_RESPONSE - TOKENS_PER_MESSAGE * len(texts)
 
 
-def asked(gateway: Loopback) -> list[str]:
+def asked(gateway: FakeServer) -> list[str]:
     """The texts of the requests."""
     return [request.json["text"] for request in gateway.requests]
 
@@ -95,9 +95,9 @@ def tokenize(request: pytest.FixtureRequest) -> Callable[[str], Tokens]:
 
 
 @pytest.fixture(scope="module")
-def server(tokenize: Callable[[str], Tokens]) -> Iterator[Loopback]:
+def server(tokenize: Callable[[str], Tokens]) -> Iterator[FakeServer]:
     """A server with a tokenizer."""
-    with Loopback(play=lambda request: answer(tokenize(request.json["text"]))) as running:
+    with FakeServer(respond=lambda request: answer(tokenize(request.json["text"]))) as running:
         yield running
 
 
@@ -111,10 +111,10 @@ TEXTS = st.lists(st.lists(PIECES, max_size=6).map("".join) | st.text(max_size=8)
 @settings(deadline=None, max_examples=150)
 @given(texts=TEXTS)
 def test_joined_texts_count_as_alone(
-    server: Loopback, tokenize: Callable[[str], Tokens], texts: list[str]
+    server: FakeServer, tokenize: Callable[[str], Tokens], texts: list[str]
 ) -> None:
     """Whatever the texts begin and end with, their tokens are those of each text alone."""
-    counter = counter_of(settings_for(server))
+    counter = counter_of(server_settings(server))
     assert count(counter, texts, use_async=False) == sum(len(tokenize(text)) for text in texts)
     server.requests.clear()
     for text in texts:
@@ -125,7 +125,7 @@ def test_joined_texts_count_as_alone(
 @SYNC_AND_ASYNC
 def test_few_requests_count_a_conversation(emulator: Emulator, *, use_async: bool) -> None:
     """New texts are counted by one request, those that are known by none."""
-    counter = counter_of(settings_of(emulator))
+    counter = counter_of(emulator_settings(emulator))
     texts = [f"Turn number {n}, with {'many ' * (n % 9)}words." for n in range(180)]
     expected = [emulators.count_tokens(text) for text in texts]
     assert count(counter, texts, use_async=use_async) == sum(expected)
@@ -141,7 +141,7 @@ def test_few_requests_count_a_conversation(emulator: Emulator, *, use_async: boo
 def test_requests_have_a_limit(emulator: Emulator, *, use_async: bool) -> None:
     """Long conversations are counted by several requests, and a long text alone."""
     texts = ["word " * 1000 + f"{n}." for n in range(20)] + ["long " * 20_000 + "end."]
-    counter = counter_of(settings_of(emulator))
+    counter = counter_of(emulator_settings(emulator))
     assert count(counter, texts, use_async=use_async) == sum(map(emulators.count_tokens, texts))
     sizes = sorted(len(request.body["text"]) for request in emulator.requests)
     assert sizes[-1] == len(texts[-1])
@@ -158,11 +158,11 @@ def without_bytes(text: str) -> Reply:
 
 
 @SYNC_AND_ASYNC
-def test_tokens_without_bytes(gateway: Loopback, *, use_async: bool) -> None:
+def test_tokens_without_bytes(gateway: FakeServer, *, use_async: bool) -> None:
     """If tokens cannot be assigned to texts, each is counted alone, several at once."""
-    gateway.play = lambda request: without_bytes(request.json["text"])
+    gateway.respond = lambda request: without_bytes(request.json["text"])
     texts = [f"number {n}" * (n % 5 + 1) for n in range(30)]
-    counter = counter_of(settings_for(gateway))
+    counter = counter_of(server_settings(gateway))
     assert count(counter, texts, use_async=use_async) == sum(len(t) // 4 + 1 for t in texts)
     assert sorted(asked(gateway)[1:]) == sorted(texts)
     assert 1 < gateway.connections_made <= 8
@@ -176,7 +176,7 @@ def test_tokens_without_bytes(gateway: Loopback, *, use_async: bool) -> None:
 def test_failures_are_errors(emulator: Emulator, *, use_async: bool, position: int) -> None:
     """Without leave to estimate, a failure of any request is raised."""
     texts = ["one text", "another text", "  ", " begins with white space", " and so does this"]
-    counter = counter_of(settings_of(emulator, max_retries=0))
+    counter = counter_of(emulator_settings(emulator, max_retries=0))
     if position:
         count(counter, texts[:2], use_async=use_async)
     emulator.inject(*[Refuse(429)] * 8)
@@ -188,7 +188,7 @@ def test_failures_are_errors(emulator: Emulator, *, use_async: bool, position: i
 def test_estimates_of_a_conversation(emulator: Emulator, *, use_async: bool) -> None:
     """One failed request, one warning: the conversation is estimated, unless it would not help."""
     texts = [f"{n} texts" for n in range(9)]
-    counter = counter_of(settings_of(emulator, max_retries=3))
+    counter = counter_of(emulator_settings(emulator, max_retries=3))
     emulator.inject(Drop())
     with pytest.warns(UserWarning, match="Tokens are estimated") as warned:
         counted = count(counter, texts, use_async=use_async, estimate=True)
@@ -196,21 +196,21 @@ def test_estimates_of_a_conversation(emulator: Emulator, *, use_async: bool) -> 
     assert counted == sum(estimate_tokens(text).tokens for text in texts)
     emulator.inject(Refuse(401))
     with pytest.raises(AuthenticationError):
-        count(counter_of(settings_of(emulator)), texts, use_async=use_async, estimate=True)
+        count(counter_of(emulator_settings(emulator)), texts, use_async=use_async, estimate=True)
 
 
 @SYNC_AND_ASYNC
-def test_a_failure_begins_no_further_request(gateway: Loopback, *, use_async: bool) -> None:
+def test_a_failure_begins_no_further_request(gateway: FakeServer, *, use_async: bool) -> None:
     """After the first error, requests that have not begun are not sent."""
 
-    def refuse(request: Request) -> Move:
+    def refuse(request: Request) -> Action:
         text = request.json["text"]
         if text.startswith(" "):
             return json_reply({"code": "x", "error": "No."}, 403)
         return without_bytes(text)
 
-    gateway.play = refuse
-    counter = counter_of(settings_for(gateway, max_retries=0))
+    gateway.respond = refuse
+    counter = counter_of(server_settings(gateway, max_retries=0))
     with pytest.raises(Exception, match="No"):
         count(counter, [" first", *(f"text {n}" for n in range(200))], use_async=use_async)
     assert len(gateway.requests) < 60

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.gateways import settings_for, settings_of
-from tests.core.loopback import Loopback, json_reply
+from tests.core.clients import emulator_settings, server_settings
+from tests.core.fake_server import FakeServer, json_reply
 from xai_lowcode.api.client import AsyncGateway, Gateway
 from xai_lowcode.api.tokens import (
     TOKENS_BEFORE_RESPONSE,
@@ -73,7 +73,7 @@ class Twin:
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
 async def twin(request: pytest.FixtureRequest, emulator: Emulator) -> Any:
     """A fresh counter, sync and async."""
-    made = Twin(settings_of(emulator, max_retries=0), twin=request.param)
+    made = Twin(emulator_settings(emulator, max_retries=0), twin=request.param)
     yield made
     await made.close()
 
@@ -109,7 +109,7 @@ async def test_a_text_is_asked_once(twin: Twin, emulator: Emulator) -> None:
 
 async def test_memory_is_bounded(emulator: Emulator) -> None:
     """What was used least recently is forgotten; a text longer than the room is never kept."""
-    twin = Twin(settings_of(emulator), cache_size=60)
+    twin = Twin(emulator_settings(emulator), cache_size=60)
     for text in ("a", "b", "c", "a", "d", "a", "b"):
         await twin.ask("count", text)
     assert [request.body["text"] for request in emulator.requests] == list("abcdb")
@@ -154,7 +154,7 @@ async def test_the_service_is_asked_again_later(
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_an_estimate_does_not_wait_for_retries(emulator: Emulator, is_async: bool) -> None:
     """Where an estimate will do, one request is made, however often others would be."""
-    twin = Twin(settings_of(emulator, max_retries=5), twin=is_async)
+    twin = Twin(emulator_settings(emulator, max_retries=5), twin=is_async)
     emulator.inject(Refuse(503))
     with estimating():
         assert (await twin.ask("count", "Hello", estimate=True)).exact is False
@@ -163,10 +163,10 @@ async def test_an_estimate_does_not_wait_for_retries(emulator: Emulator, is_asyn
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_a_gateway_without_a_tokenizer(gateway: Loopback, is_async: bool) -> None:
+async def test_a_gateway_without_a_tokenizer(gateway: FakeServer, is_async: bool) -> None:
     """A gateway that lacks the endpoint gives estimates too."""
-    gateway.play = lambda _request: json_reply({"message": "Not Found"}, 404)
-    twin = Twin(settings_for(gateway), twin=is_async)
+    gateway.respond = lambda _request: json_reply({"message": "Not Found"}, 404)
+    twin = Twin(server_settings(gateway), twin=is_async)
     with pytest.raises(RouteNotFoundError):
         await twin.ask("count", "Hello")
     with estimating():
@@ -284,7 +284,7 @@ async def test_a_conversation_is_estimated_offline(twin: Twin, emulator: Emulato
 
 def test_a_counter_travels(emulator: Emulator) -> None:
     """Copies and pickles count on their own, and are counters of the same gateway."""
-    twin = Twin(settings_of(emulator))
+    twin = Twin(emulator_settings(emulator))
     twin.counter.count("Hello", model=MODEL)
     for travelled in (copy.deepcopy(twin.counter), pickle.loads(pickle.dumps(twin.counter))):  # noqa: S301 - our own bytes
         assert travelled.count("Hello", model=MODEL).exact
@@ -293,7 +293,7 @@ def test_a_counter_travels(emulator: Emulator) -> None:
 
 def test_threads_share_a_counter(emulator: Emulator) -> None:
     """Many threads at once get the same counts, and the room is not overdrawn."""
-    twin = Twin(settings_of(emulator), cache_size=80)
+    twin = Twin(emulator_settings(emulator), cache_size=80)
     texts = [f"word {n % 7}" for n in range(60)]
     with ThreadPoolExecutor(8) as pool, warnings.catch_warnings():
         counts = list(pool.map(lambda text: twin.counter.count(text, model=MODEL).tokens, texts))

@@ -14,19 +14,19 @@ import vcr  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core import watching
-from tests.core.loopback import (
+from tests.core import leaks
+from tests.core.fake_server import (
     TOKEN,
+    Action,
     Drop,
-    Loopback,
-    Move,
+    FakeServer,
     Reply,
     Request,
     Stall,
     json_reply,
     sse_reply,
 )
-from tests.core.twins import BOTH, SyncHands, hands
+from tests.core.sync_async import CLIENTS, SyncTestClient, open_client
 from tests.core.wire import refused
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.errors import (
@@ -46,7 +46,7 @@ from xai_lowcode.transport.request_builder import RequestBuilder, SecretTarget
 from xai_lowcode.transport.request_progress import RequestProgress
 from xai_lowcode.transport.response import BodyLimits, decompress, should_stream_body
 
-both = pytest.mark.parametrize("kind", BOTH)
+both = pytest.mark.parametrize("kind", CLIENTS)
 # The canary looks like no token, so that nothing but knowing it can blank it.
 ODD_TOKEN = "canary+of/odd=form&x%y"
 tokens = pytest.mark.parametrize("token", [TOKEN, ODD_TOKEN, "canary-plain-0001"])
@@ -103,26 +103,28 @@ def quotes(text: str, token: str) -> bool:
 
 @both
 @tokens
-@pytest.mark.usefixtures("pauses")
+@pytest.mark.usefixtures("delays")
 @pytest.mark.parametrize("play", PLAYS)
-def test_nothing_shows_the_token(gateway: Loopback, kind: type[Any], token: str, play: str) -> None:
+def test_nothing_shows_the_token(
+    gateway: FakeServer, kind: type[Any], token: str, play: str
+) -> None:
     """Logs, errors, tracebacks, reprs and pickles do not contain the token."""
-    gateway.play = PLAYS[play]
+    gateway.respond = PLAYS[play]
     settings = Settings.create(
         api_token=token, base_url=gateway.base_url, timeout=0.08, max_retries=1
     )
-    with watching.all_logs() as logs, hands(kind, settings) as client:
+    with leaks.capture_all_logs() as logs, open_client(kind, settings) as client:
         seen = [repr(settings), repr(client.client), str(client.client)]
         for operation, values in CALLS:
             try:
                 seen.append(repr(client.call(operation, **values)))
             except Exception as error:  # noqa: BLE001 - whatever is raised is looked at
-                seen.append(watching.all_of(error, skip=(__file__, watching.__file__)))
+                seen.append(leaks.render_exception(error, skip=(__file__, leaks.__file__)))
                 seen.append(pickle.dumps(error).decode("latin-1"))
         try:
             client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
         except Exception as error:  # noqa: BLE001
-            seen.append(watching.all_of(error, skip=(__file__, watching.__file__)))
+            seen.append(leaks.render_exception(error, skip=(__file__, leaks.__file__)))
     assert gateway.requests
     assert "GET /v1/models?limit=3: " in logs.getvalue()
     lines = logs.getvalue().splitlines()
@@ -132,15 +134,15 @@ def test_nothing_shows_the_token(gateway: Loopback, kind: type[Any], token: str,
         assert not quotes(text, token)
 
 
-def test_the_leak_detection_detects_leaks(gateway: Loopback) -> None:
+def test_the_leak_detection_detects_leaks(gateway: FakeServer) -> None:
     """A token that is leaked on purpose in a URL, frame, cause or log is detected."""
-    gateway.play = lambda _request: json_reply({}, 401)
-    with watching.all_logs() as logs, httpx.Client() as client:
+    gateway.respond = lambda _request: json_reply({}, 401)
+    with leaks.capture_all_logs() as logs, httpx.Client() as client:
         response = client.get(f"{gateway.base_url}/v1/models?api_token={TOKEN}")
     assert quotes(logs.getvalue(), TOKEN)
     with pytest.raises(httpx.HTTPStatusError) as raised:
         response.raise_for_status()
-    assert quotes(watching.all_of(raised.value), TOKEN)
+    assert quotes(leaks.render_exception(raised.value), TOKEN)
 
     def careless() -> None:
         secret = f"Bearer {TOKEN}"
@@ -150,11 +152,11 @@ def test_the_leak_detection_detects_leaks(gateway: Loopback) -> None:
     for skip, found in (((), True), ((__file__,), False)):
         with pytest.raises(ValueError) as caught:  # noqa: PT011
             careless()
-        assert quotes(watching.all_of(caught.value, skip=skip), TOKEN) == found
+        assert quotes(leaks.render_exception(caught.value, skip=skip), TOKEN) == found
 
 
 def httpx_client(kind: type[Any], hook: Any) -> Any:
-    if kind is SyncHands:
+    if kind is SyncTestClient:
         return httpx.Client(event_hooks={"request": [hook], "response": [hook]})
 
     async def ahook(value: Any) -> None:
@@ -166,16 +168,16 @@ def httpx_client(kind: type[Any], hook: Any) -> Any:
 @both
 @tokens
 def test_requests_and_responses_show_no_token(
-    gateway: Loopback, kind: type[Any], token: str
+    gateway: FakeServer, kind: type[Any], token: str
 ) -> None:
     """Event hooks of a custom client receive no URL or extension with the token."""
-    gateway.play = PLAYS["ok"]
+    gateway.respond = PLAYS["ok"]
     seen: list[Any] = []
     own = httpx_client(kind, seen.append)
     settings = Settings.create(api_token=token, base_url=gateway.base_url)
-    with hands(kind, settings, http_client=own) as client:
+    with open_client(kind, settings, http_client=own) as client:
         client.call(LIST_MODELS)
-        own.close() if kind is SyncHands else client.runner.run(own.aclose())
+        own.close() if kind is SyncTestClient else client.runner.run(own.aclose())
     request, response = seen
     for value in (
         request,
@@ -196,14 +198,17 @@ def test_requests_and_responses_show_no_token(
 @both
 @tokens
 def test_a_cassette_shows_no_token(
-    gateway: Loopback, kind: type[Any], token: str, tmp_path: Path
+    gateway: FakeServer, kind: type[Any], token: str, tmp_path: Path
 ) -> None:
     """A VCR cassette does not contain the token, and can be replayed."""
-    gateway.play = PLAYS["ok"]
+    gateway.respond = PLAYS["ok"]
     settings = Settings.create(api_token=token, base_url=gateway.base_url)
     cassette = tmp_path / "cassette.yaml"
     for _ in range(2):
-        with vcr.use_cassette(str(cassette), record_mode="once"), hands(kind, settings) as client:
+        with (
+            vcr.use_cassette(str(cassette), record_mode="once"),
+            open_client(kind, settings) as client,
+        ):
             assert [model.id for model in client.call(LIST_MODELS)] == ["m"]
     assert len(gateway.requests) == 1
     assert "/xai/v1/models" in cassette.read_text()
@@ -214,16 +219,16 @@ def test_a_cassette_shows_no_token(
 @tokens
 @pytest.mark.parametrize(("operation", "values"), CALLS)
 def test_the_token_is_sent_once_and_quoted(
-    gateway: Loopback,
+    gateway: FakeServer,
     kind: type[Any],
     token: str,
     operation: Endpoint[Any],
     values: dict[str, Any],
 ) -> None:
     """The request line contains the token once, percent-encoded; no header contains it."""
-    gateway.play = PLAYS["ok"]
+    gateway.respond = PLAYS["ok"]
     settings = Settings.create(api_token=token, base_url=gateway.base_url)
-    with hands(kind, settings) as client:
+    with open_client(kind, settings) as client:
         client.call(operation, **values)
         client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
     for request in gateway.requests:
@@ -461,16 +466,18 @@ def test_other_content_encodings_are_rejected(encoding: str) -> None:
     assert len(str(raised.value)) < 300
 
 
-MOVES: list[Move] = [sse_reply(b"data: {}\n\n"), Reply(b"data: {}\n\n", content_type=None)]
+MOVES: list[Action] = [sse_reply(b"data: {}\n\n"), Reply(b"data: {}\n\n", content_type=None)]
 
 
 @both
 @pytest.mark.parametrize("move", MOVES)
-def test_a_stream_releases_its_connection(gateway: Loopback, kind: type[Any], move: Move) -> None:
+def test_a_stream_releases_its_connection(
+    gateway: FakeServer, kind: type[Any], move: Action
+) -> None:
     """The connection of a stream that was read is free for the next call."""
-    gateway.play = lambda _request: move
+    gateway.respond = lambda _request: move
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url)
-    with hands(kind, settings) as client:
+    with open_client(kind, settings) as client:
         for _ in range(3):
             client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
         assert gateway.connections_made == 1

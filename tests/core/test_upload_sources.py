@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.core.gateways import BOTH_GATEWAYS, settings_for, settings_of
-from tests.core.loopback import Drop, Loopback
-from tests.core.shelves import Shelf, stored
-from tests.core.twins import hands
+from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
+from tests.core.fake_files import FakeFiles, stored
+from tests.core.fake_server import Drop, FakeServer
+from tests.core.sync_async import open_client
 from xai_lowcode.api.client import AsyncGateway
 from xai_lowcode.api.files import Upload
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import APIConnectionError, UsageError
 
-both = pytest.mark.parametrize("kind", BOTH_GATEWAYS)
+both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
 
 def nothing(path: Path) -> None:
@@ -40,15 +40,15 @@ def piped(path: Path) -> None:
 @both
 @pytest.mark.parametrize("make", [nothing, emptied, folded, piped])
 def test_what_is_no_file_goes_nowhere(
-    gateway: Loopback, tmp_path: Path, kind: type[Any], make: Callable[[Path], None]
+    gateway: FakeServer, tmp_path: Path, kind: type[Any], make: Callable[[Path], None]
 ) -> None:
     """A file that is missing, empty or none is refused before anything is sent."""
     path = tmp_path / "f.bin"
     make(path)
-    with hands(kind, settings_for(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         for source in (path, str(path), Upload(path)):
             with pytest.raises(UsageError) as refusal:
-                client.say("upload_file", source)
+                client.call_method("upload_file", source)
             assert refusal.value.field == "source"
             assert "f.bin" in str(refusal.value)
     assert gateway.requests == []
@@ -56,7 +56,7 @@ def test_what_is_no_file_goes_nowhere(
 
 @both
 def test_a_file_that_may_not_be_read_goes_nowhere(
-    gateway: Loopback, tmp_path: Path, kind: type[Any], monkeypatch: pytest.MonkeyPatch
+    gateway: FakeServer, tmp_path: Path, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Missing rights are found out before the upload begins, as an error of ours."""
     path = tmp_path / "f.bin"
@@ -66,9 +66,12 @@ def test_a_file_that_may_not_be_read_goes_nowhere(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    settings = settings_for(gateway)
-    with hands(kind, settings) as client, pytest.raises(UsageError, match="Permission denied"):
-        client.say("upload_file", path)
+    settings = server_settings(gateway)
+    with (
+        open_client(kind, settings) as client,
+        pytest.raises(UsageError, match="Permission denied"),
+    ):
+        client.call_method("upload_file", path)
     assert gateway.requests == []
 
 
@@ -85,12 +88,15 @@ def test_a_file_that_may_not_be_read_goes_nowhere(
     ],
 )
 def test_bad_wishes_go_nowhere(
-    gateway: Loopback, kind: type[Any], values: dict[str, Any], field: str
+    gateway: FakeServer, kind: type[Any], values: dict[str, Any], field: str
 ) -> None:
     """No name, no bytes, no size of a piece, an impossible name or path: refused by name."""
     source = values.pop("source")
-    with hands(kind, settings_for(gateway)) as client, pytest.raises(UsageError) as refusal:
-        client.say("upload_file", source, **values)
+    with (
+        open_client(kind, server_settings(gateway)) as client,
+        pytest.raises(UsageError) as refusal,
+    ):
+        client.call_method("upload_file", source, **values)
     values["source"] = source
     assert refusal.value.field == field
     assert gateway.requests == []
@@ -124,8 +130,8 @@ def gone(path: Path) -> None:
 @pytest.mark.parametrize("change", [grown, shrunk, touched, replaced, gone, emptied])
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_file_that_changes_is_not_sent_further(
-    gateway: Loopback,
-    shelf: Shelf,
+    gateway: FakeServer,
+    fake_files: FakeFiles,
     tmp_path: Path,
     kind: type[Any],
     change: Callable[[Path], None],
@@ -136,19 +142,19 @@ def test_a_file_that_changes_is_not_sent_further(
     path.write_bytes(bytes(30))
     job = Upload(path)
     if resumed:
-        shelf.next = [None, Drop()]
-    with hands(kind, settings_for(gateway)) as client:
+        fake_files.actions = [None, Drop()]
+    with open_client(kind, server_settings(gateway)) as client:
         if resumed:
             with pytest.raises(APIConnectionError):
-                client.say("upload_file", job, chunk_size=10)
+                client.call_method("upload_file", job, chunk_size=10)
             change(path)
-        asked = list(shelf.asked)
+        asked = list(fake_files.endpoints)
         with pytest.raises(UsageError) as refusal:
-            client.say("upload_file", job, chunk_size=10, progress=lambda *_: change(path))
+            client.call_method("upload_file", job, chunk_size=10, progress=lambda *_: change(path))
         assert refusal.value.field == "source"
-    assert shelf.pieces == (2 if resumed else 1)
+    assert fake_files.chunk_count == (2 if resumed else 1)
     if resumed:
-        assert shelf.asked == asked
+        assert fake_files.endpoints == asked
 
 
 def test_bytes_that_change_are_another_upload() -> None:
@@ -189,7 +195,7 @@ async def test_files_are_read_off_the_loop(
     path = tmp_path / "f.bin"
     await asyncio.to_thread(path.write_bytes, bytes(30))
     threads.seen.clear()
-    async with AsyncGateway(settings_of(emulator)) as gateway:
+    async with AsyncGateway(emulator_settings(emulator)) as gateway:
         await gateway.upload_file(path, chunk_size=10)
     assert len(threads.seen) >= 3
     assert len(looked) >= 3
@@ -213,6 +219,6 @@ async def test_a_slow_file_does_not_hold_the_loop(emulator: Emulator) -> None:
 
     released = threading.Event()
     job = Slow(b"abc", "n.bin")
-    async with AsyncGateway(settings_of(emulator)) as gateway:
+    async with AsyncGateway(emulator_settings(emulator)) as gateway:
         await asyncio.gather(gateway.upload_file(job), turn())
     assert job.turned

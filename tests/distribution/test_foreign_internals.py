@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 import langchain_xai_lowcode
 import llama_index_xai_lowcode
-from tests.core.loopback import TOKEN
+from tests.core.fake_server import TOKEN
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport.config import TransportConfig, tls_context
 from xai_lowcode.transport.pool import AsyncPooledTransport, PooledTransport, _has_unread_data

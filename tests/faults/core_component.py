@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
-from tests.faults.question import QUESTION
+from tests.faults.prompt import PROMPT
 from xai_lowcode import Settings
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest
 
-REQUEST = ChatRequest(model="grok-4.7", messages=(Message("user", (TextPart(QUESTION),)),))
+REQUEST = ChatRequest(model="grok-4.7", messages=(Message("user", (TextPart(PROMPT),)),))
 
 
 class Core:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from langchain_xai_lowcode import ChatXAILowCode
-from tests.faults.question import QUESTION
+from tests.faults.prompt import PROMPT
 
 
 class LangChain:
@@ -14,19 +14,19 @@ class LangChain:
 
     def answer(self) -> str:
         """A whole answer."""
-        return str(self.model.invoke(QUESTION).text)
+        return str(self.model.invoke(PROMPT).text)
 
     async def aanswer(self) -> str:
         """The same from a coroutine."""
-        return str((await self.model.ainvoke(QUESTION)).text)
+        return str((await self.model.ainvoke(PROMPT)).text)
 
     def stream(self) -> Any:
         """An answer piece by piece."""
-        return self.model.stream(QUESTION)
+        return self.model.stream(PROMPT)
 
     def astream(self) -> Any:
         """The same from a coroutine."""
-        return self.model.astream(QUESTION)
+        return self.model.astream(PROMPT)
 
     def close(self) -> None:
         """Closes the sync connections."""

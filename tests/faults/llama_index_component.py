@@ -7,9 +7,9 @@ from typing import Any
 from llama_index.core.llms import ChatMessage
 
 from llama_index_xai_lowcode import XAILowCode
-from tests.faults.question import QUESTION
+from tests.faults.prompt import PROMPT
 
-MESSAGES = [ChatMessage(QUESTION)]
+MESSAGES = [ChatMessage(PROMPT)]
 
 
 class LlamaIndex:

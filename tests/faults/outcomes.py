@@ -1,9 +1,9 @@
-"""What came out of a face, in a form that can be compared with a table."""
+"""What came out of an interface, in a form that can be compared with a table."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.faces import Face
+from tests.faults.interfaces import Interface
 from tests.faults.tables import ERRORS
 from xai_lowcode.errors import XAILowCodeError
 
@@ -24,16 +24,16 @@ class Failure:
     retryable: bool
 
 
-def expected(word: str, face: Face) -> Failure:
+def expected(word: str, interface: Interface) -> Failure:
     """The failure that a word of the table stands for."""
     ours, theirs, retryable = ERRORS[word]
-    return Failure(ours, theirs if face.name.startswith("LangChain") else None, retryable)
+    return Failure(ours, theirs if interface.name.startswith("LangChain") else None, retryable)
 
 
-def outcome(face: Face, *, times: int = 1, **options: Any) -> Right | Failure:
-    """Asks a face."""
+def outcome(interface: Interface, *, times: int = 1, **options: Any) -> Right | Failure:
+    """Asks an interface."""
     try:
-        return Right(face.answer(times=times, **options))
+        return Right(interface.answer(times=times, **options))
     except XAILowCodeError as error:
         return Failure(
             _first(error, "xai_lowcode.errors"),

@@ -1,4 +1,4 @@
-"""What must come out of each fault, for each kind of face: the matrix as a table for people.
+"""What must come out of each fault, for each kind of interface: the matrix as a table for people.
 
 A cell says what an application gets:
 
@@ -176,7 +176,7 @@ no end                     late    late    late    late     late    late    late
 restart                    line*   line*   line*   again+?  line*   line*   line   line*    line*
 """
 
-# Faults that last until somebody loses patience: their faces are asked all at once.
+# Faults that last until somebody loses patience: their interfaces are asked all at once.
 SLOW = ("silence", "drip", "no end", "restart")
 
 
@@ -205,7 +205,7 @@ def read(text: str) -> Cell:
 
 
 def table(text: str) -> dict[str, dict[str, Cell]]:
-    """Reads a table: cells by fault and kind of face."""
+    """Reads a table: cells by fault and kind of interface."""
     head, *lines = text.strip().splitlines()
     kinds = head.split()[1:]
     rows = {}
@@ -217,4 +217,4 @@ def table(text: str) -> dict[str, dict[str, Cell]]:
 
 
 EXPECTED = table(TABLE)
-"""What is expected, by fault and kind of face."""
+"""What is expected, by fault and kind of interface."""

@@ -16,8 +16,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from tests.faults.components import COMPONENTS
 from tests.faults.langchain_component import LangChain
-from tests.faults.question import QUESTION
-from tests.faults.watching import nothing_left
+from tests.faults.prompt import PROMPT
+from tests.faults.resource_leaks import no_resource_leaks
 from xai_lowcode.emulator import Emulator, Fault, Heartbeats, SlowDrip, Stall
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def _interrupt(stream: Any, pieces: int) -> None:
 def test_a_stream_may_be_left(make: Make, component: Any, leave: Any, fault: Fault) -> None:
     """By forgetting it, by closing it, by leaving the loop, by ctrl-C."""
     for pieces in PIECES:
-        with nothing_left():
+        with no_resource_leaks():
             model = make(component, fault)
             leave(model.stream(), pieces)
             assert model.answer()
@@ -137,7 +137,7 @@ def test_an_async_stream_may_be_left(make: Make, component: Any, leave: Any, fau
             await _alone()
 
     for pieces in PIECES:
-        with nothing_left():
+        with no_resource_leaks():
             asyncio.run(left(pieces))
 
 
@@ -168,7 +168,7 @@ def test_a_task_may_be_cancelled_at_any_moment(
         await _alone()
         assert await model.aanswer()
 
-    with nothing_left():
+    with no_resource_leaks():
         for steps in range(12):
             asyncio.run(cancelled(steps, 0))
             asyncio.run(cancelled(steps, 0.0005))
@@ -187,7 +187,7 @@ def test_a_timeout_from_outside(make: Make, component: Any, ask: str) -> None:
         await _alone()
         assert await model.aanswer()
 
-    with nothing_left():
+    with no_resource_leaks():
         asyncio.run(late())
 
 
@@ -200,10 +200,10 @@ class Interrupting(BaseCallbackHandler):
 
 def test_an_interrupt_in_a_callback(make: Make) -> None:
     """Comes out as it is, and the stream is left."""
-    with nothing_left():
+    with no_resource_leaks():
         model = make(LangChain, COMING)
         with pytest.raises(KeyboardInterrupt):
-            list(model.model.stream(QUESTION, {"callbacks": [Interrupting()]}))
+            list(model.model.stream(PROMPT, {"callbacks": [Interrupting()]}))
         assert model.answer()
         del model
 
@@ -220,7 +220,7 @@ def test_closing_leaves_a_stream_to_its_end(make: Make, component: Any) -> None:
         assert len([piece async for piece in stream]) > 3
         assert await model.aanswer()
 
-    with nothing_left():
+    with no_resource_leaks():
         asyncio.run(closed())
         model = make(component, COMING)
         stream = model.stream()
@@ -242,7 +242,7 @@ def test_closing_leaves_a_call_that_waits_to_its_end(make: Make, component: Any)
         await model.aclose()
         assert await task
 
-    with nothing_left():
+    with no_resource_leaks():
         asyncio.run(closed())
         model, came = make(component, Stall(0.3)), []
         thread = threading.Thread(target=lambda m: came.append(m.answer()), args=(model,))

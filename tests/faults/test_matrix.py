@@ -1,4 +1,4 @@
-"""The fault matrix: each fault meets each face, and what comes out stands in ``tables``."""
+"""The fault matrix: each fault with each interface; the expected outcomes are in ``tables``."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -6,48 +6,54 @@ from typing import Any
 
 import pytest
 
-from tests.faults.faces import FACES, Face
-from tests.faults.meeting import answered, check
+from tests.faults.assertions import answered, check
+from tests.faults.interfaces import INTERFACES, Interface
+from tests.faults.resource_leaks import no_resource_leaks
 from tests.faults.tables import EXPECTED, FAULTS, SLOW
-from tests.faults.watching import nothing_left
 from xai_lowcode.emulator import Emulator, Outage, running
 
 
 @pytest.fixture(scope="module")
-def right(gateway: Emulator) -> dict[Face, Any]:
-    """What every face answers when nothing is wrong."""
-    return {face: answered(gateway, face) for face in FACES}
+def right(gateway: Emulator) -> dict[Interface, Any]:
+    """What every interface answers when nothing is wrong."""
+    return {interface: answered(gateway, interface) for interface in INTERFACES}
 
 
 def test_the_table_is_complete() -> None:
-    """Every fault has a row, and every kind of face a column."""
+    """Every fault has a row, and every kind of interface a column."""
     assert list(EXPECTED) == list(FAULTS)
     for row in EXPECTED.values():
-        assert set(row) == {face.kind for face in FACES}
+        assert set(row) == {interface.kind for interface in INTERFACES}
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if name not in SLOW])
 def test_a_fault_comes_to_what_the_table_says(
-    gateway: Emulator, right: dict[Face, Any], name: str
+    gateway: Emulator, right: dict[Interface, Any], name: str
 ) -> None:
-    """Each face, one after the other; none leaves anything behind."""
-    for face in FACES:
-        with nothing_left():
-            check(gateway, face, FAULTS[name], EXPECTED[name][face.kind], right[face])
+    """Each interface, one after the other; none leaves anything behind."""
+    for interface in INTERFACES:
+        with no_resource_leaks():
+            check(
+                gateway, interface, FAULTS[name], EXPECTED[name][interface.kind], right[interface]
+            )
 
 
 @pytest.mark.parametrize("name", SLOW)
 def test_a_fault_that_lasts_ends_with_the_deadline(
-    right: dict[Face, Any], name: str, monkeypatch: pytest.MonkeyPatch
+    right: dict[Interface, Any], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All faces at the same time, each with a gateway of its own; none leaves anything behind."""
+    """All interfaces run concurrently, each with its own gateway; none leaks resources."""
     if isinstance(FAULTS[name], Outage):
         # The pause before the second attempt is longer than the gateway needs to be back.
         monkeypatch.setattr("xai_lowcode.protocol.retry.INITIAL_DELAY", 0.6)
         monkeypatch.setattr("random.random", lambda: 1.0)
     with ExitStack() as stack:
-        gateways = [stack.enter_context(running(deferred_polls=0)) for _ in FACES]
-        with nothing_left(), ThreadPoolExecutor(len(FACES)) as pool:
-            cells = [EXPECTED[name][face.kind] for face in FACES]
-            answers = [right[face] for face in FACES]
-            list(pool.map(check, gateways, FACES, [FAULTS[name]] * len(FACES), cells, answers))
+        gateways = [stack.enter_context(running(deferred_polls=0)) for _ in INTERFACES]
+        with no_resource_leaks(), ThreadPoolExecutor(len(INTERFACES)) as pool:
+            cells = [EXPECTED[name][interface.kind] for interface in INTERFACES]
+            answers = [right[interface] for interface in INTERFACES]
+            list(
+                pool.map(
+                    check, gateways, INTERFACES, [FAULTS[name]] * len(INTERFACES), cells, answers
+                )
+            )

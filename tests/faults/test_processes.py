@@ -13,8 +13,8 @@ import pytest
 from tests.faults.child import work
 from tests.faults.components import COMPONENTS
 from tests.faults.core_component import Core
+from tests.faults.resource_leaks import no_resource_leaks
 from tests.faults.scripts import AREADS, ENDINGS, READS, process
-from tests.faults.watching import nothing_left
 from xai_lowcode.emulator import Emulator, SlowDrip
 
 pytestmark = pytest.mark.slow
@@ -183,7 +183,7 @@ def test_loops_in_a_row_and_side_by_side(model: Any) -> None:
         assert pieces > 3
         return set(answers)
 
-    with nothing_left():
+    with no_resource_leaks():
         found = [asyncio.run(ask()) for _ in range(3)]
         with ThreadPoolExecutor(4) as pool:
             found += pool.map(lambda _: asyncio.run(ask()), range(8))

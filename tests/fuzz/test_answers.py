@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.bodies import QUESTIONS, bodies
-from tests.fuzz.noise import json_values, odd_versions, spoiled_documents
-from tests.fuzz.reading import read_plain
+from tests.fuzz.invalid_values import json_values, odd_versions, spoiled_documents
+from tests.fuzz.parsing import read_plain
 from xai_lowcode._internal import json as codec
 from xai_lowcode.api import embeddings, files
 from xai_lowcode.api import endpoints as operations

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.bodies import QUESTIONS, bodies
-from tests.fuzz.noise import MISSING, Place, json_values, kind_of, places, spoiled
-from tests.fuzz.reading import DIALECTS, looked_at
+from tests.fuzz.invalid_values import MISSING, Place, json_values, kind_of, places, spoiled
+from tests.fuzz.parsing import DIALECTS, looked_at
 from xai_lowcode._internal import json as codec
 from xai_lowcode.api import embeddings
 from xai_lowcode.api import endpoints as operations

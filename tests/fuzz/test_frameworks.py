@@ -26,8 +26,8 @@ from llama_index.core.base.llms.types import (
 from langchain_xai_lowcode import _input as langchain_messages
 from llama_index_xai_lowcode import _messages as llama_index_messages
 from tests.fuzz.bodies import QUESTIONS, bodies
-from tests.fuzz.noise import MISSING, json_values, odd_versions
-from tests.fuzz.reading import (
+from tests.fuzz.invalid_values import MISSING, json_values, odd_versions
+from tests.fuzz.parsing import (
     as_langchain,
     as_langchain_chunks,
     as_llama_index,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.noise import json_values, scalars
-from tests.fuzz.reading import DIALECTS, written_out
+from tests.fuzz.invalid_values import json_values, scalars
+from tests.fuzz.parsing import DIALECTS, written_out
 from xai_lowcode import settings
 from xai_lowcode._internal import json
 from xai_lowcode.api.embeddings import EmbeddingRequest

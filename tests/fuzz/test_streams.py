@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.bodies import QUESTIONS, bodies
-from tests.fuzz.noise import cut, json_values, odd_versions, shortened, spoiled_documents
-from tests.fuzz.reading import fold, read_stream
+from tests.fuzz.invalid_values import cut, json_values, odd_versions, shortened, spoiled_documents
+from tests.fuzz.parsing import fold, read_stream
 from xai_lowcode.chat.stop_sequences import TextStopFilter
 from xai_lowcode.types.events import StreamEvent
 

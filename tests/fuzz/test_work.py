@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fuzz.bodies import QUESTIONS, bodies
-from tests.fuzz.reading import read_plain, read_stream
+from tests.fuzz.parsing import read_plain, read_stream
 from tests.fuzz.test_streams import chunks_of, sse
 from xai_lowcode._internal import json as codec
 from xai_lowcode.api.files import _without_envelope

@@ -32,8 +32,8 @@ from langchain_xai_lowcode import (
     XAILowCodeEmbeddings,
     mcp,
 )
-from tests.core.loopback import Loopback, json_reply
-from tests.core.watching import shown
+from tests.core.fake_server import FakeServer, json_reply
+from tests.core.leaks import render_variable
 from xai_lowcode.errors import UsageError
 
 TOKEN = "at_r" + "0" * 32
@@ -88,23 +88,25 @@ class Bin:
 
 
 @pytest.fixture(scope="module")
-def _server() -> Iterator[Loopback]:
-    with Loopback(lambda _request: json_reply({"error": "nothing was to be sent"}, 400)) as server:
+def _server() -> Iterator[FakeServer]:
+    with FakeServer(
+        lambda _request: json_reply({"error": "nothing was to be sent"}, 400)
+    ) as server:
         yield server
 
 
 @pytest.fixture
-def world(_server: Loopback) -> Loopback:
+def world(_server: FakeServer) -> FakeServer:
     """A server that answers nothing that could be used, and keeps what comes."""
     _server.requests.clear()
     return _server
 
 
-def made(kind: Any, world: Loopback, **more: Any) -> Any:
+def made(kind: Any, world: FakeServer, **more: Any) -> Any:
     return kind(api_token=TOKEN, base_url=world.base_url, max_retries=0, **more)
 
 
-def refused(world: Loopback, name: str, act: Callable[[], Any]) -> UsageError:
+def refused(world: FakeServer, name: str, act: Callable[[], Any]) -> UsageError:
     """The error of what is refused: it has no canary in it, and nothing came to the server."""
     with pytest.raises(UsageError) as refusal:
         act()
@@ -119,7 +121,7 @@ def refused(world: Loopback, name: str, act: Callable[[], Any]) -> UsageError:
     for frame, _line in traceback.walk_tb(error.__traceback__):
         if any(place in frame.f_code.co_filename for place in OURS):
             for variable, value in frame.f_locals.items():
-                assert CANARY not in shown(variable, value), frame.f_code.co_qualname
+                assert CANARY not in render_variable(variable, value), frame.f_code.co_qualname
     assert world.requests == []
     return error
 
@@ -130,7 +132,7 @@ def refused(world: Loopback, name: str, act: Callable[[], Any]) -> UsageError:
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
 def test_no_constructor_takes_a_credential_as_an_option(
-    world: Loopback, kind: Any, options: dict[str, Any], name: str
+    world: FakeServer, kind: Any, options: dict[str, Any], name: str
 ) -> None:
     """As an argument it is refused before anything is warned of, also where others are ignored."""
     with warnings.catch_warnings():
@@ -144,7 +146,7 @@ def test_no_constructor_takes_a_credential_as_an_option(
 @pytest.mark.parametrize("kind", [*MODELS, XAILowCodeEmbeddings])
 @pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
 def test_model_kwargs_hold_no_credential(
-    world: Loopback, kind: Any, options: dict[str, Any], name: str
+    world: FakeServer, kind: Any, options: dict[str, Any], name: str
 ) -> None:
     """Neither from the beginning nor put in later."""
     refused(world, name, lambda: made(kind, world, model_kwargs=options))
@@ -152,7 +154,7 @@ def test_model_kwargs_hold_no_credential(
         refused(world, name, lambda: made(kind, world, extra_body=options))
 
 
-def test_hints_for_arguments_of_other_models(world: Loopback) -> None:
+def test_hints_for_arguments_of_other_models(world: FakeServer) -> None:
     """What another argument of ours does is said, where a rule would not know it."""
     error = refused(world, "openai_proxy", lambda: made(ChatXAILowCode, world, openai_proxy="x"))
     assert "Pass the URL of the proxy as proxy." in str(error)
@@ -160,7 +162,7 @@ def test_hints_for_arguments_of_other_models(world: Loopback) -> None:
     assert "is in the LowCodeAPI account" in str(error)
 
 
-def test_unknown_options_are_still_warned_of(world: Loopback) -> None:
+def test_unknown_options_are_still_warned_of(world: FakeServer) -> None:
     """Others go on as they did."""
     with pytest.warns(UserWarning, match="made_up"):
         llm = made(ChatXAILowCode, world, made_up="at_least_once", max_tokens=5)
@@ -208,7 +210,7 @@ CALLS: dict[str, Ask] = {
 @pytest.mark.parametrize("way", CALLS)
 @pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
 def test_no_call_takes_a_credential_as_an_option(
-    world: Loopback, kind: Any, way: str, options: dict[str, Any], name: str
+    world: FakeServer, kind: Any, way: str, options: dict[str, Any], name: str
 ) -> None:
     """It is refused before a tracer is told of the call, and before anything is sent."""
     kept: Any = Bin()
@@ -223,7 +225,7 @@ def test_no_call_takes_a_credential_as_an_option(
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream", "batch"])
 @pytest.mark.parametrize("field", ["model_kwargs", "extra_body"])
 def test_options_that_were_changed_later_are_judged_with_each_call(
-    world: Loopback, kind: Any, way: str, field: str
+    world: FakeServer, kind: Any, way: str, field: str
 ) -> None:
     """A dict of the model that somebody put a token into leads to no request and no trace."""
     kept: Any = Bin()
@@ -240,7 +242,7 @@ def test_options_that_were_changed_later_are_judged_with_each_call(
 @pytest.mark.parametrize("kind", [*MODELS, XAIImageGenerator])
 @pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
 def test_nothing_binds_a_credential(
-    world: Loopback, kind: Any, options: dict[str, Any], name: str
+    world: FakeServer, kind: Any, options: dict[str, Any], name: str
 ) -> None:
     """Our models refuse it when it is bound, so that no print of a binding can show it."""
     llm = made(kind, world)
@@ -251,7 +253,7 @@ def test_nothing_binds_a_credential(
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_configurable_fields_hold_no_credential(world: Loopback, kind: Any) -> None:
+def test_configurable_fields_hold_no_credential(world: FakeServer, kind: Any) -> None:
     """A model that is made anew for a call is checked as any other."""
     field = ConfigurableField(id="more")
     llm = made(kind, world).configurable_fields(model_kwargs=field)
@@ -260,7 +262,7 @@ def test_configurable_fields_hold_no_credential(world: Loopback, kind: Any) -> N
     refused(world, "api_key", lambda: llm.with_config(config).invoke("x"))
 
 
-def test_direct_calls_of_generate_are_judged(world: Loopback) -> None:
+def test_direct_calls_of_generate_are_judged(world: FakeServer) -> None:
     """Also where LangChain asks for no parameters before it begins."""
     kept: Any = Bin()
     tracer = LangChainTracer(client=kept, project_name="tests")
@@ -274,7 +276,7 @@ def test_direct_calls_of_generate_are_judged(world: Loopback) -> None:
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "batch", "as input"])
 @pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
 def test_no_order_of_images_takes_a_credential(
-    world: Loopback, way: str, options: dict[str, Any], name: str
+    world: FakeServer, way: str, options: dict[str, Any], name: str
 ) -> None:
     """Neither as an option of a call nor in the dict that is its input."""
     kept: Any = Bin()
@@ -290,7 +292,9 @@ def test_no_order_of_images_takes_a_credential(
 
 
 @pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
-def test_embeddings_send_no_credential(world: Loopback, options: dict[str, Any], name: str) -> None:
+def test_embeddings_send_no_credential(
+    world: FakeServer, options: dict[str, Any], name: str
+) -> None:
     """A dict of theirs that was changed later is judged as well."""
     embeddings = made(XAILowCodeEmbeddings, world)
     embeddings.model_kwargs.update(options)

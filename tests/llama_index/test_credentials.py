@@ -36,8 +36,8 @@ from llama_index_xai_lowcode import (
     XAILowCodeEmbedding,
     mcp,
 )
-from tests.core.loopback import Loopback, json_reply
-from tests.core.watching import shown
+from tests.core.fake_server import FakeServer, json_reply
+from tests.core.leaks import render_variable
 from xai_lowcode.errors import UsageError
 
 TOKEN = "at_r" + "0" * 32
@@ -113,23 +113,25 @@ def observed() -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def _server() -> Iterator[Loopback]:
-    with Loopback(lambda _request: json_reply({"error": "nothing was to be sent"}, 400)) as server:
+def _server() -> Iterator[FakeServer]:
+    with FakeServer(
+        lambda _request: json_reply({"error": "nothing was to be sent"}, 400)
+    ) as server:
         yield server
 
 
 @pytest.fixture
-def world(_server: Loopback) -> Loopback:
+def world(_server: FakeServer) -> FakeServer:
     """Return a server that records requests and responds with an error."""
     _server.requests.clear()
     return _server
 
 
-def made(kind: Any, world: Loopback, **more: Any) -> Any:
+def made(kind: Any, world: FakeServer, **more: Any) -> Any:
     return kind(api_token=TOKEN, base_url=world.base_url, max_retries=0, **more)
 
 
-def refused(world: Loopback, name: str, act: Callable[[], Any]) -> UsageError:
+def refused(world: FakeServer, name: str, act: Callable[[], Any]) -> UsageError:
     """Return the error of ``act``; it contains no credential, and nothing was sent."""
     with observed() as told, pytest.raises(UsageError) as refusal:
         act()
@@ -144,7 +146,7 @@ def refused(world: Loopback, name: str, act: Callable[[], Any]) -> UsageError:
     for frame, _line in traceback.walk_tb(error.__traceback__):
         if any(place in frame.f_code.co_filename for place in OURS):
             for variable, value in frame.f_locals.items():
-                assert CANARY not in shown(variable, value), frame.f_code.co_qualname
+                assert CANARY not in render_variable(variable, value), frame.f_code.co_qualname
     assert CANARY not in "".join(told)
     assert world.requests == []
     return error
@@ -156,7 +158,7 @@ def refused(world: Loopback, name: str, act: Callable[[], Any]) -> UsageError:
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
 def test_no_constructor_takes_a_credential_as_an_option(
-    world: Loopback, kind: Any, options: dict[str, Any], name: str
+    world: FakeServer, kind: Any, options: dict[str, Any], name: str
 ) -> None:
     """As an argument, in ``additional_kwargs``, or with ``from_dict``."""
     error = refused(world, name, lambda: made(kind, world, **options))
@@ -168,7 +170,7 @@ def test_no_constructor_takes_a_credential_as_an_option(
 
 
 @pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
-def test_other_unknown_options_go_on(world: Loopback, kind: Any) -> None:
+def test_other_unknown_options_go_on(world: FakeServer, kind: Any) -> None:
     """Other unknown arguments become part of ``additional_kwargs``."""
     options = {"made_up": "at_least_once", "stop_token_ids": [1], "access_token": None}
     with pytest.warns(UserWarning, match="unknown parameter"):
@@ -241,7 +243,7 @@ CALLS: dict[str, Ask] = {
 @pytest.mark.parametrize("method", CALLS)
 @pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
 def test_no_call_takes_a_credential_as_an_option(
-    world: Loopback, method: str, options: dict[str, Any], name: str
+    world: FakeServer, method: str, options: dict[str, Any], name: str
 ) -> None:
     """The error is raised before an event or span starts, and before anything is sent."""
     llm = made(XAILowCode, world)
@@ -250,7 +252,7 @@ def test_no_call_takes_a_credential_as_an_option(
 
 @pytest.mark.parametrize("method", CALLS)
 def test_options_that_were_changed_later_are_judged_with_each_call(
-    world: Loopback, method: str
+    world: FakeServer, method: str
 ) -> None:
     """Credentials that were put into ``additional_kwargs`` later are refused."""
     llm = made(XAILowCode, world)
@@ -262,7 +264,7 @@ def test_options_that_were_changed_later_are_judged_with_each_call(
     assert world.requests == []
 
 
-def test_subclasses_of_users_are_no_way_round(world: Loopback) -> None:
+def test_subclasses_of_users_are_no_way_round(world: FakeServer) -> None:
     """Overridden methods of a subclass are guarded, outside their spans."""
 
     class Own(XAILowCode):
@@ -310,7 +312,7 @@ def test_what_is_no_credential_goes_on(gateway: Any, model: Any) -> None:
 
 @pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
 def test_no_order_of_images_takes_a_credential(
-    world: Loopback, options: dict[str, Any], name: str
+    world: FakeServer, options: dict[str, Any], name: str
 ) -> None:
     """Neither as an argument nor as an option of the tool."""
     painter = made(XAIImageGenerator, world)
@@ -327,7 +329,9 @@ def test_no_order_of_images_takes_a_credential(
 
 
 @pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
-def test_embeddings_send_no_credential(world: Loopback, options: dict[str, Any], name: str) -> None:
+def test_embeddings_send_no_credential(
+    world: FakeServer, options: dict[str, Any], name: str
+) -> None:
     """Credentials that were put into ``additional_kwargs`` later are refused."""
     embedding = made(XAILowCodeEmbedding, world)
     embedding.additional_kwargs.update(options)
@@ -347,7 +351,7 @@ def test_embeddings_send_no_credential(world: Loopback, options: dict[str, Any],
 PROXY = "http://user:canary-of-a-password@proxy.example:3128"
 
 
-def settings_of(component: Any) -> Any:
+def emulator_settings(component: Any) -> Any:
     model = component._chat_model
     return (model() if callable(model) else model).settings
 
@@ -366,7 +370,7 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
         deadline=7,
         max_retries=0,
     )
-    settings = settings_of(component)
+    settings = emulator_settings(component)
     assert settings.proxy == SecretStr(PROXY)
     assert (settings.verify, settings.max_response_bytes) == (str(ca_file), 5)
     assert settings.httpx_timeout == httpx.Timeout(connect=1, read=2, write=3, pool=None)
@@ -385,7 +389,7 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
         copy.deepcopy(component),
     ):
         assert twin.proxy == SecretStr(PROXY)
-        assert settings_of(twin) == settings
+        assert emulator_settings(twin) == settings
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -428,7 +432,7 @@ def test_impossible_settings_are_refused_by_name(
     assert "canary" not in f"{refusal.value} {refusal.value!r} {refusal.value.__context__}"
 
 
-def test_impossible_settings_that_are_assigned_are_refused_at_the_call(world: Loopback) -> None:
+def test_impossible_settings_that_are_assigned_are_refused_at_the_call(world: FakeServer) -> None:
     """Assigned fields are validated by the next call."""
     for name, wrong in (("timeout", "soon"), ("verify", "/no/such/file"), ("http_client", 5)):
         llm = made(XAILowCode, world)
@@ -444,15 +448,15 @@ def test_a_tls_context_is_shared_and_does_not_travel(kind: Any) -> None:
     """Copies share the context; dumps omit it; pickling raises an error."""
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     component = kind(api_token=TOKEN, verify=own)
-    assert settings_of(component).verify is own
+    assert emulator_settings(component).verify is own
     twin = copy.deepcopy(component)
     assert twin.verify is own
-    assert settings_of(twin).verify is own
+    assert emulator_settings(twin).verify is own
     with pytest.raises(UsageError, match=r"^verify: an ssl\.SSLContext cannot be pickled\. Give"):
         pickle.dumps(component)
     assert component.to_dict()["verify"] is None
     back = kind.from_dict(json.loads(component.to_json()), api_token=TOKEN)
-    assert settings_of(back).verify is True
+    assert emulator_settings(back).verify is True
 
 
 def test_no_verification_is_warned_of_once(gateway: Any, model: Any) -> None:

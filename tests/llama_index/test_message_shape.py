@@ -11,7 +11,7 @@ from llama_index.core.memory import Memory
 
 from llama_index_xai_lowcode._messages import to_messages
 from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
-from tests.llama_index.test_wire_forms import QUESTION, choices
+from tests.llama_index.test_round_trips import QUESTION, choices
 from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.types.messages import ReasoningPart
 from xai_lowcode.types.responses import ChatResponse, Choice

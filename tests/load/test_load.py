@@ -24,7 +24,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from tests.load import traffic  # noqa: E402 - the path is set above
-from tests.load.traffic import Faces, Server, Tally, troubled  # noqa: E402 - the same
+from tests.load.traffic import Faces, Server, Tally, faulty_gateway  # noqa: E402 - the same
 
 FULL = os.environ.get("LOAD") == "full"
 CALLS, OPEN_STREAMS, THREADS, EACH = (1_000, 500, 64, 12) if FULL else (120, 60, 16, 4)
@@ -40,14 +40,14 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def calm() -> Iterator[Server]:
     """A gateway without trouble."""
-    with troubled() as server:
+    with faulty_gateway() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def rough() -> Iterator[Server]:
     """One with much."""
-    with troubled(FAULTS) as server:
+    with faulty_gateway(FAULTS) as server:
         yield server
 
 

@@ -47,9 +47,9 @@ class Server:
 
 
 @contextmanager
-def troubled(faults: float = 0.0, seed: int = 1) -> Iterator[Server]:
+def faulty_gateway(faults: float = 0.0, seed: int = 1) -> Iterator[Server]:
     """Runs the gateway; ``faults`` is the share of requests that go wrong."""
-    script = Path(__file__).with_name("troubled.py")
+    script = Path(__file__).with_name("faulty_gateway.py")
     command = [sys.executable, str(script), f"--faults={faults}", f"--seed={seed}"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -6,11 +6,11 @@ import pytest
 
 from tests.proxies.certificates import Certificates
 from tests.proxies.environment import environment
+from tests.proxies.hosts import address_of, routes
 from tests.proxies.interfaces import TOKEN
 from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.servers import Address
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.worlds import address_of, routes
 from xai_lowcode.emulator import Emulator, running
 
 

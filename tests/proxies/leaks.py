@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.core import watching
+from tests.core import leaks
 from tests.proxies.interfaces import QUOTED_TOKEN, TOKEN
 from tests.secrecy import spans
 
@@ -33,7 +33,7 @@ def with_credentials(url: str) -> str:
 def text_of(error: BaseException) -> str:
     """An exception as reporters show it, with causes and variables of frames but those of tests."""
     ours = tuple(str(path) for path in Path(__file__).parent.glob("*.py"))
-    return watching.all_of(error, skip=(*ours, watching.__file__))
+    return leaks.render_exception(error, skip=(*ours, leaks.__file__))
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Seen:
 def watched() -> Iterator[Seen]:
     """Watches logs of all loggers at DEBUG, and the spans of httpx, LangChain and LlamaIndex."""
     seen = Seen()
-    with watching.all_logs() as logs, spans.exported() as exported:
+    with leaks.capture_all_logs() as logs, spans.exported() as exported:
         yield seen
     seen.note("logs", logs.getvalue())
     for name, texts in exported.items():

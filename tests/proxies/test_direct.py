@@ -5,8 +5,8 @@ import pytest
 from tests.proxies.assertions import assert_origin_form
 from tests.proxies.certificates import Certificates
 from tests.proxies.interfaces import CONTENT, INTERFACES, call
+from tests.proxies.proxy_settings import LIBRARIES, without_proxy
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.ways import LIBRARIES, without_proxy
 from xai_lowcode.emulator import Emulator
 
 

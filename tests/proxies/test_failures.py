@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.proxies.certificates import Certificates
+from tests.proxies.hosts import HTTP_URL, HTTPS_URL
 from tests.proxies.interfaces import FEW, INTERFACES
 from tests.proxies.leaks import (
     CREDENTIALS,
@@ -19,11 +20,10 @@ from tests.proxies.leaks import (
     watched,
     with_credentials,
 )
+from tests.proxies.proxy_settings import FEW_WAYS, HTTP_WAYS, HTTPS_WAYS
 from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.servers import Address
 from tests.proxies.tables import cells
-from tests.proxies.ways import FEW_WAYS, HTTP_WAYS, HTTPS_WAYS
-from tests.proxies.worlds import HTTP_URL, HTTPS_URL
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import APIConnectionError, APITimeoutError
 

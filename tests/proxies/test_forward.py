@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from tests.proxies.certificates import Certificates
+from tests.proxies.hosts import HTTP_URL
 from tests.proxies.interfaces import CONTENT, FEW, INTERFACES, QUOTED_TOKEN, call
+from tests.proxies.proxy_settings import FEW_WAYS, HTTP_WAYS
 from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.servers import Address
 from tests.proxies.tables import cells
-from tests.proxies.ways import FEW_WAYS, HTTP_WAYS
-from tests.proxies.worlds import HTTP_URL
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import UsageError
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.proxies.certificates import Certificates
+from tests.proxies.hosts import HTTPS_URL
 from tests.proxies.interfaces import ASYNC, FEW, INTERFACES, TOKEN
+from tests.proxies.proxy_settings import FEW_WAYS, HTTPS_WAYS
 from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.tables import cells, keeps_connections
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.ways import FEW_WAYS, HTTPS_WAYS
-from tests.proxies.worlds import HTTPS_URL
 from xai_lowcode.emulator import Emulator
 
 AT_ONCE = 4

@@ -11,12 +11,12 @@ import pytest
 
 from tests.proxies.certificates import Certificates
 from tests.proxies.environment import environment
+from tests.proxies.hosts import HTTP_URL, HTTPS_URL
 from tests.proxies.interfaces import FEW, INTERFACES, call
+from tests.proxies.proxy_settings import INVENTED_HOST, without_proxy
 from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.tables import cells
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.ways import INVENTED_HOST, without_proxy
-from tests.proxies.worlds import HTTP_URL, HTTPS_URL
 from xai_lowcode.emulator import Emulator
 
 # NO_PROXY, the gateway's host, and whether the proxy is used. PORT is the gateway's.

@@ -18,10 +18,10 @@ from tests.proxies.leaks import (
     text_of,
     with_credentials,
 )
+from tests.proxies.proxy_settings import FEW_WAYS, HTTP_WAYS, HTTPS_WAYS
 from tests.proxies.real_proxy import RealProxy, real_proxy
 from tests.proxies.tables import cells, keeps_connections
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.ways import FEW_WAYS, HTTP_WAYS, HTTPS_WAYS
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import APIConnectionError
 

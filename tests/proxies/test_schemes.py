@@ -7,13 +7,13 @@ import pytest
 
 from tests.proxies.assertions import CONNECT
 from tests.proxies.certificates import Certificates
+from tests.proxies.hosts import HTTP_URL, HTTPS_URL
 from tests.proxies.interfaces import INTERFACES, QUOTED_TOKEN
+from tests.proxies.proxy_settings import FEW_WAYS, HTTP_WAYS, HTTPS_WAYS
 from tests.proxies.raw_proxy import RawProxy, SocksProxy
 from tests.proxies.servers import Address
 from tests.proxies.tables import cells
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.ways import FEW_WAYS, HTTP_WAYS, HTTPS_WAYS
-from tests.proxies.worlds import HTTP_URL, HTTPS_URL
 from xai_lowcode.errors import APIConnectionError
 
 needs_socksio = pytest.mark.skipif(

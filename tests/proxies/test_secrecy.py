@@ -13,6 +13,7 @@ from langchain_core.load import dumps
 
 from tests.proxies.certificates import Certificates
 from tests.proxies.environment import environment
+from tests.proxies.hosts import HTTP_URL, HTTPS_URL, address_of
 from tests.proxies.interfaces import FEW, INTERFACES, TOKEN, call
 from tests.proxies.leaks import (
     CREDENTIALS,
@@ -23,12 +24,11 @@ from tests.proxies.leaks import (
     watched,
     with_credentials,
 )
+from tests.proxies.proxy_settings import with_proxy, without_proxy
 from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.servers import Address
 from tests.proxies.tables import cells
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.ways import with_proxy, without_proxy
-from tests.proxies.worlds import HTTP_URL, HTTPS_URL, address_of
 from xai_lowcode import Settings
 from xai_lowcode.emulator import Drop, Emulator, Garbage, Reset
 from xai_lowcode.errors import XAILowCodeError

@@ -11,13 +11,13 @@ import pytest
 from tests.proxies.assertions import CONNECT, assert_origin_form
 from tests.proxies.certificates import Certificates
 from tests.proxies.environment import environment
+from tests.proxies.hosts import HTTPS_URL, OTHER_PORT_URL
 from tests.proxies.interfaces import CONTENT, FEW, INTERFACES, OTHER_MODELS, call
+from tests.proxies.proxy_settings import FEW_WAYS, HTTPS_WAYS, with_proxy
 from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.servers import Address
 from tests.proxies.tables import cells
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.ways import FEW_WAYS, HTTPS_WAYS, with_proxy
-from tests.proxies.worlds import HTTPS_URL, OTHER_PORT_URL
 from xai_lowcode.emulator import Emulator
 
 

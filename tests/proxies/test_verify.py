@@ -10,11 +10,11 @@ import pytest
 
 from tests.proxies.certificates import Certificates
 from tests.proxies.environment import cleaned
+from tests.proxies.hosts import HTTPS_URL, address_of
 from tests.proxies.interfaces import FEW, INTERFACES, TOKEN, call
 from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.tables import cells
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.worlds import HTTPS_URL, address_of
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import APIConnectionError
 

@@ -6,10 +6,10 @@ There is one block for each way to name the proxy, and ``at_***`` in place of th
 import sys
 from collections.abc import Iterator
 
+from tests.proxies.hosts import HTTP_URL, HTTPS_URL, Hosts, hosts, routes
 from tests.proxies.interfaces import INTERFACES, QUOTED_TOKEN, TOKEN
+from tests.proxies.proxy_settings import HTTP_WAYS, HTTPS_WAYS
 from tests.proxies.raw_proxy import RawProxy
-from tests.proxies.ways import HTTP_WAYS, HTTPS_WAYS
-from tests.proxies.worlds import HTTP_URL, HTTPS_URL, World, routes, world
 from xai_lowcode.errors import XAILowCodeError
 
 WAYS = {"environment": "environment", "setting": "setting", "injected client": "httpx client"}
@@ -25,7 +25,7 @@ PRINTED = {
 }
 
 
-def transcript(within: World, way: str, name: str, base_url: str = HTTPS_URL) -> list[str]:
+def transcript(within: Hosts, way: str, name: str, base_url: str = HTTPS_URL) -> list[str]:
     """The request lines that a proxy reads of one call.
 
     Args:
@@ -61,7 +61,7 @@ def masked(line: str) -> str:
 
 def report() -> Iterator[str]:
     """The lines of the whole transcript."""
-    with world() as within:
+    with hosts() as within:
         for base_url in (HTTPS_URL, HTTP_URL):
             yield f"base_url={base_url}"
             for title, way in WAYS.items():

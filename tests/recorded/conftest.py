@@ -10,12 +10,12 @@ ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tests.core.loopback import Loopback  # noqa: E402 - the path is set above
+from tests.core.fake_server import FakeServer  # noqa: E402 - the path is set above
 from tests.recorded.replay import Replay  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def replay() -> Iterator[Replay]:
     """A gateway that answers with the body that it is told to, in any dress and any pieces."""
-    with Loopback() as server:
+    with FakeServer() as server:
         yield Replay(server)

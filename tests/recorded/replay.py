@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.loopback import TOKEN, Loopback, Reply
+from tests.core.fake_server import TOKEN, FakeServer, Reply
 from tests.core.wire import ENVELOPES, wrapped
 from tests.recorded.bodies import Case
 from tests.recorded.laws import bodies_under
@@ -148,7 +148,7 @@ class Replay:
         api_token: For a client.
     """
 
-    def __init__(self, server: Loopback) -> None:
+    def __init__(self, server: FakeServer) -> None:
         self.server = server
         self.base_url = server.base_url
         self.api_token = TOKEN
@@ -157,7 +157,7 @@ class Replay:
         """Answers every request from now on with this body."""
         content, content_type = dress(case.content)
         pieces = tuple(cut(content))
-        self.server.play = lambda _request: Reply(pieces, content_type=content_type)
+        self.server.respond = lambda _request: Reply(pieces, content_type=content_type)
 
 
 class Ways(ABC):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.recorded.bodies import Case, cases
-from tests.recorded.reading import QUESTION, cut_at, fold, read
+from tests.recorded.parsing import QUESTION, cut_at, fold, read
 from tests.recorded.replay import (
     Found,
     Replay,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import under
-from tests.recorded.reading import events_in, parse
+from tests.recorded.parsing import events_in, parse
 from tests.recorded.rendering import blocks_of, plain_of
 from tests.recorded.test_laws import ACCOUNTS
 

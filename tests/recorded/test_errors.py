@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.core.loopback import Reply
+from tests.core.fake_server import Reply
 from tests.core.test_error_mapping import RECORDED
 from tests.core.wire import refused
 from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import under
-from tests.recorded.reading import QUESTION
+from tests.recorded.parsing import QUESTION
 from tests.recorded.replay import Replay
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import XAILowCodeError
@@ -60,7 +60,7 @@ def test_one_refusal_is_one_error(ways: dict[str, Way], replay: Replay, case: Ca
     assert type(sought).__name__ == CLASSES[name]
     for body in bodies:
         kind = "text/event-stream" if stream_only else "application/json"
-        replay.server.play = lambda _request, body=body, kind=kind: Reply(  # type: ignore[misc]  # bound at once
+        replay.server.respond = lambda _request, body=body, kind=kind: Reply(  # type: ignore[misc]  # bound at once
             body, status, content_type=kind
         )
         for way, ask in ways.items():

@@ -13,7 +13,7 @@ import pytest
 
 from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import LAWS, bodies_under, table, under
-from tests.recorded.reading import cut_at, events_in, parse, read, sent_back
+from tests.recorded.parsing import cut_at, events_in, parse, read, sent_back
 from tests.recorded.rendering import block_of, blocks_of, data_of, plain_of
 from xai_lowcode.errors import InvalidResponseError, StreamInterruptedError
 from xai_lowcode.types.responses import ChatResponse

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.loopback import TOKEN
+from tests.core.fake_server import TOKEN
 from tests.core.test_records import same
 from tests.core.wire import ENVELOPES, wrapped
 from tests.recorded.bodies import Case, cases

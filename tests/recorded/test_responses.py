@@ -4,7 +4,7 @@ import pytest
 
 from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import bodies_under
-from tests.recorded.reading import parse, read
+from tests.recorded.parsing import parse, read
 from tests.recorded.rendering import plain_of
 from tests.recorded.replay import sha256
 from xai_lowcode.types.messages import ServerToolPart

@@ -27,7 +27,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from pydantic import Field
 
-from tests.core import watching
+from tests.core import leaks
 from tests.secrecy.spans import exported
 
 HERE = Path(__file__).parent
@@ -104,7 +104,7 @@ class Seen:
     def error(self, error: BaseException) -> None:
         """An exception as reporters show it, and as it travels between processes."""
         ours = tuple(str(path) for path in HERE.glob("*.py"))
-        self.texts["errors"].append(watching.all_of(error, skip=(*ours, watching.__file__)))
+        self.texts["errors"].append(leaks.render_exception(error, skip=(*ours, leaks.__file__)))
         self.texts["pickles"].append(pickled(error))
 
     def objects(self, things: Iterable[Any]) -> None:
@@ -176,7 +176,7 @@ def watched() -> Iterator[Seen]:
     )
     seen.callbacks = [tracer, usage, ConsoleCallbackHandler()]
     with (
-        watching.all_logs() as logs,
+        leaks.capture_all_logs() as logs,
         warnings.catch_warnings(record=True) as warned,
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(out),

@@ -1,4 +1,4 @@
-"""What must come out of the faults of streams in the other wire forms; see ``tables``.
+"""Expected outcomes of faults with the Messages and Responses APIs; see ``tables``.
 
 The columns are the forms, as a whole answer and as a stream. Both forms end a stream with an event
 of their own, after which ``[DONE]`` may be missing or come twice.
@@ -7,7 +7,7 @@ of their own, after which ``[DONE]`` may be missing or come twice.
 from tests.faults.tables import BUSY, FAULTS, table
 from xai_lowcode.emulator import CutStream, EndStreamEarly, ErrorInStream, Fault
 
-FORM_FAULTS: dict[str, Fault] = {
+API_FAULTS: dict[str, Fault] = {
     **{
         name: FAULTS[name]
         for name in (
@@ -47,7 +47,7 @@ FORM_FAULTS: dict[str, Fault] = {
     "cut near the end": CutStream(8),
 }
 
-FORM_TABLE = """
+API_TABLE = """
 fault                      messages messages_stream responses responses_stream
 closed after the request   line*    line*           line*     line*
 cut before the body        line     cut             line      cut
@@ -81,5 +81,5 @@ end in the middle          ok       cut             ok        cut
 cut near the end           line     cut             line      cut
 """
 
-FORM_EXPECTED = table(FORM_TABLE)
-"""What is expected, by fault and kind of face."""
+API_EXPECTED = table(API_TABLE)
+"""What is expected, by fault and kind of interface."""

@@ -1,9 +1,9 @@
-"""Both gateways behind one pair of hands, and settings for the emulator and the scripted server."""
+"""The sync and the async gateway with one blocking interface, and their settings."""
 
 import asyncio
 from typing import Any
 
-from tests.core.loopback import TOKEN, Loopback
+from tests.core.fake_server import TOKEN, FakeServer
 from xai_lowcode.api.client import AsyncGateway, Gateway
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.protocol.endpoint import Endpoint
@@ -11,68 +11,68 @@ from xai_lowcode.protocol.steps import Flow
 from xai_lowcode.settings import Settings
 
 
-def settings_of(emulator: Emulator, **options: Any) -> Settings:
-    """Settings for the emulator."""
+def emulator_settings(emulator: Emulator, **options: Any) -> Settings:
+    """Return settings for the emulator."""
     return Settings.create(api_token=emulator.api_token, base_url=emulator.base_url, **options)
 
 
-def settings_for(gateway: Loopback, **options: Any) -> Settings:
-    """Settings for the scripted server."""
+def server_settings(gateway: FakeServer, **options: Any) -> Settings:
+    """Return settings for the fake server."""
     return Settings.create(api_token=TOKEN, base_url=gateway.base_url, **options)
 
 
-class SyncGateway:
+class SyncGatewayClient:
     """The sync gateway."""
 
     def __init__(self, settings: Settings) -> None:
         self.client = Gateway(settings)
 
     def call(self, operation: Endpoint[Any], **values: Any) -> Any:
-        """Calls an endpoint by its row."""
+        """Call an endpoint by its row."""
         return self.client.call(operation, **values)
 
-    def say(self, method: str, /, *args: Any, **values: Any) -> Any:
-        """Calls an endpoint by its method."""
+    def call_method(self, method: str, /, *args: Any, **values: Any) -> Any:
+        """Call an endpoint by its method."""
         return getattr(self.client, method)(*args, **values)
 
     def run(self, flow: Flow[Any]) -> Any:
-        """Does what a flow asks for."""
+        """Execute a flow."""
         return self.client.execute(flow)
 
     def files(self, **values: Any) -> list[Any]:
-        """Iterates over all files."""
+        """Return the records of all files."""
         return list(self.client.iterate_files(**values))
 
     def close(self) -> None:
-        """Closes the pool."""
+        """Close the connection pool."""
         self.client.close()
 
 
-class AsyncGatewayHands:
-    """The async gateway, on a loop of its own that stays between calls."""
+class AsyncGatewayClient:
+    """The async gateway, with its own event loop for all calls."""
 
     def __init__(self, settings: Settings) -> None:
         self.client = AsyncGateway(settings)
         self.runner = asyncio.Runner()
 
     def call(self, operation: Endpoint[Any], **values: Any) -> Any:
-        """Calls an endpoint by its row."""
+        """Call an endpoint by its row."""
         return self.runner.run(self.client.call(operation, **values))
 
-    def say(self, method: str, /, *args: Any, **values: Any) -> Any:
-        """Calls an endpoint by its method."""
+    def call_method(self, method: str, /, *args: Any, **values: Any) -> Any:
+        """Call an endpoint by its method."""
 
-        async def speak() -> Any:
+        async def call() -> Any:
             return await getattr(self.client, method)(*args, **values)
 
-        return self.runner.run(speak())
+        return self.runner.run(call())
 
     def run(self, flow: Flow[Any]) -> Any:
-        """Does what a flow asks for."""
+        """Execute a flow."""
         return self.runner.run(self.client.execute(flow))
 
     def files(self, **values: Any) -> list[Any]:
-        """Iterates over all files."""
+        """Return the records of all files."""
 
         async def read() -> list[Any]:
             return [record async for record in self.client.iterate_files(**values)]
@@ -80,8 +80,8 @@ class AsyncGatewayHands:
         return self.runner.run(read())
 
     def close(self) -> None:
-        """Ends the loop, which closes the pool."""
+        """Close the event loop, which closes the connection pool."""
         self.runner.close()
 
 
-BOTH_GATEWAYS = (SyncGateway, AsyncGatewayHands)
+GATEWAY_CLIENTS = (SyncGatewayClient, AsyncGatewayClient)

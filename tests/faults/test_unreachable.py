@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from langchain_xai_lowcode import ChatXAILowCode
-from tests.faults.faces import DEADLINE, FACES, Face
+from tests.faults.interfaces import DEADLINE, INTERFACES, Interface
 from tests.faults.outcomes import Right, expected, outcome
-from tests.faults.question import QUESTION
+from tests.faults.prompt import PROMPT
+from tests.faults.resource_leaks import no_resource_leaks
 from tests.faults.servers import dripping_head, refusing, unknown, unresolved, untrusted
-from tests.faults.watching import nothing_left
 from xai_lowcode.emulator import CutBytes, Emulator, Huge, SlowDrip, running
 from xai_lowcode.errors import APITimeoutError, StreamInterruptedError
 
 TOKEN = "at_r" + "0" * 32
-FIRST_REQUESTS = [face for face in FACES if face.meets == 1]
+FIRST_REQUESTS = [interface for interface in INTERFACES if interface.meets == 1]
 LASTS = SlowDrip(0.05)
-STREAMS = [face for face in FACES if face.kind == "stream"]
-ASKED = [face for face in FACES if face.kind in {"plain", "stream"}]
+STREAMS = [interface for interface in INTERFACES if interface.kind == "stream"]
+ASKED = [interface for interface in INTERFACES if interface.kind in {"plain", "stream"}]
 
 
 @pytest.mark.parametrize(
@@ -31,45 +31,47 @@ ASKED = [face for face in FACES if face.kind in {"plain", "stream"}]
 def test_who_cannot_be_reached_is_an_error_of_the_line(place: Any, word: str) -> None:
     """No listener, no such host: nothing was sent, which is worth a repetition; no trust is not."""
     with place() as address:
-        for face in FIRST_REQUESTS:
-            with nothing_left():
-                came = outcome(face, api_token=TOKEN, base_url=address, deadline=DEADLINE)
-            assert came == expected(word, face), face.name
+        for interface in FIRST_REQUESTS:
+            with no_resource_leaks():
+                came = outcome(interface, api_token=TOKEN, base_url=address, deadline=DEADLINE)
+            assert came == expected(word, interface), interface.name
 
 
-@pytest.mark.parametrize("face", [face for face in ASKED if inspect.iscoroutinefunction(face.ask)])
-def test_a_name_that_nobody_resolves_ends_with_the_deadline(face: Face) -> None:
+@pytest.mark.parametrize(
+    "interface", [interface for interface in ASKED if inspect.iscoroutinefunction(interface.ask)]
+)
+def test_a_name_that_nobody_resolves_ends_with_the_deadline(interface: Interface) -> None:
     """The system's resolver goes on in its thread; the call does not wait for it.
 
     A sync call does: nothing can interrupt the resolver.
     """
     options = {"api_token": TOKEN, "deadline": 0.2, "max_retries": 0}
-    with nothing_left(), asyncio.Runner() as runner, unresolved() as address:
+    with no_resource_leaks(), asyncio.Runner() as runner, unresolved() as address:
         began = time.monotonic()
         with pytest.raises(APITimeoutError):
-            runner.run(face.aanswer(base_url=address, **options))
+            runner.run(interface.aanswer(base_url=address, **options))
         assert time.monotonic() - began < 3.0
 
 
-@pytest.mark.parametrize("face", ASKED)
-def test_a_head_that_drips_ends_with_the_deadline(face: Face) -> None:
+@pytest.mark.parametrize("interface", ASKED)
+def test_a_head_that_drips_ends_with_the_deadline(interface: Interface) -> None:
     """Each header is in time, and the answer never is."""
     began = time.monotonic()
-    with nothing_left(), dripping_head() as address:
-        came = outcome(face, api_token=TOKEN, base_url=address, deadline=0.5, timeout=30)
-    assert came == expected("late", face)
+    with no_resource_leaks(), dripping_head() as address:
+        came = outcome(interface, api_token=TOKEN, base_url=address, deadline=0.5, timeout=30)
+    assert came == expected("late", interface)
     assert time.monotonic() - began < 5.0
 
 
-@pytest.mark.parametrize("face", ASKED[::3])
-def test_a_hundred_megabytes_are_read(gateway: Emulator, face: Face) -> None:
+@pytest.mark.parametrize("interface", ASKED[::3])
+def test_a_hundred_megabytes_are_read(gateway: Emulator, interface: Interface) -> None:
     """An answer that is blown up with nothing is the right answer."""
     gateway.reset()
     options = {"api_token": gateway.api_token, "base_url": gateway.base_url}
-    right = face.answer(**options)
+    right = interface.answer(**options)
     gateway.inject(Huge(100))
-    with nothing_left():
-        assert face.answer(**options, deadline=60.0) == right
+    with no_resource_leaks():
+        assert interface.answer(**options, deadline=60.0) == right
 
 
 def test_wherever_a_stream_is_cut_it_is_whole_or_an_error(gateway: Emulator) -> None:
@@ -78,10 +80,10 @@ def test_wherever_a_stream_is_cut_it_is_whole_or_an_error(gateway: Emulator) -> 
     options = {"api_token": gateway.api_token, "base_url": gateway.base_url, "deadline": 30.0}
     right, seen = STREAMS[0].answer(**options), set()
     for number, place in enumerate(range(0, 9000, 97)):
-        face = STREAMS[number % len(STREAMS)]
+        interface = STREAMS[number % len(STREAMS)]
         gateway.inject(CutBytes(place))
-        came = outcome(face, **options)
-        assert came in (Right(right), expected("cut", face)), (place, came)
+        came = outcome(interface, **options)
+        assert came in (Right(right), expected("cut", interface)), (place, came)
         seen.add(type(came))
     assert len(seen) == 2
     assert len(gateway.requests) == number + 2
@@ -92,7 +94,7 @@ def test_a_gateway_that_is_started_anew_is_found_again(twin: bool) -> None:
     """It dies in the middle of a stream; the same model goes on with the one that follows."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with nothing_left():
+    with no_resource_leaks():
         asyncio.run(_outlived(port)) if twin else _outlive(port)
 
 
@@ -104,24 +106,24 @@ def _outlive(port: int) -> None:
     with running(port) as first:
         model, token = _model(first), first.api_token
         first.inject(LASTS)
-        pieces = model.stream(QUESTION)
+        pieces = model.stream(PROMPT)
         next(pieces)
     with pytest.raises(StreamInterruptedError):
         list(pieces)
     with running(port) as second:
         second.api_token = token
-        assert model.invoke(QUESTION).text
+        assert model.invoke(PROMPT).text
 
 
 async def _outlived(port: int) -> None:
     with running(port) as first:
         model, token = _model(first), first.api_token
         first.inject(LASTS)
-        pieces = model.astream(QUESTION)
+        pieces = model.astream(PROMPT)
         await anext(pieces)
     with pytest.raises(StreamInterruptedError):
         async with aclosing(pieces) as rest:
             _ = [piece async for piece in rest]
     with running(port) as second:
         second.api_token = token
-        assert (await model.ainvoke(QUESTION)).text
+        assert (await model.ainvoke(PROMPT)).text

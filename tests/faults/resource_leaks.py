@@ -16,7 +16,7 @@ _PATIENCE = 5.0
 
 
 @contextmanager
-def nothing_left() -> Iterator[None]:
+def no_resource_leaks() -> Iterator[None]:
     """Fails if what is done inside leaves a descriptor or thread, or a word of complaint.
 
     Complaints are warnings and exceptions that nobody can catch, and what asyncio logs: tasks that

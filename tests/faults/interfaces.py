@@ -1,7 +1,7 @@
-"""The faces of the package, each as one way to ask the same thing: what meets the faults.
+"""The public interfaces of the package, each of which makes the same call.
 
-A face makes its component, and asks it; what comes back is reduced to what an application keeps, so
-that it can be compared with what came out without a fault.
+An interface creates its component and calls it. Its result is the part of the response that an
+application keeps, so that it can be compared with the result without a fault.
 """
 
 import asyncio
@@ -14,24 +14,24 @@ from llama_index.core.llms import ChatMessage
 
 import langchain_xai_lowcode as langchain
 import llama_index_xai_lowcode as llama_index
-from tests.faults.question import QUESTION
+from tests.faults.prompt import PROMPT
 from xai_lowcode import AsyncGateway, Gateway, PollingOptions, Settings
 
-MESSAGES = [ChatMessage(QUESTION)]
+MESSAGES = [ChatMessage(PROMPT)]
 FILE = ("Zeile für Zeile.\n" * 40).encode()
 DEADLINE = 1.5
 DEFERRAL = PollingOptions(timeout=DEADLINE, poll_timeout=0.5, initial_delay=0.01, max_delay=0.02)
 
 
 @dataclass(frozen=True)
-class Face:
+class Interface:
     """One way to ask.
 
     Attributes:
         name: What an application calls.
         kind: The column of the table.
         make: Makes the component from options of the connection.
-        ask: Asks it; a coroutine function for async faces.
+        ask: Asks it; a coroutine function for async interfaces.
         requests: How many requests it takes if nothing goes wrong.
         meets: Which of these meets the fault, counted from 1.
     """
@@ -53,7 +53,7 @@ class Face:
         return self.ask(component)
 
     async def aanswer(self, *, times: int = 1, **options: Any) -> Any:
-        """The same of an async face, in the running loop; no task is left."""
+        """The same of an async interface, in the running loop; no task is left."""
         component = self.make(**options)
         try:
             for _ in range(times - 1):
@@ -97,19 +97,19 @@ def _async_gateway(**options: Any) -> Any:
 
 
 def _invoke(chat: Any) -> str:
-    return str(chat.invoke(QUESTION).text)
+    return str(chat.invoke(PROMPT).text)
 
 
 async def _ainvoke(chat: Any) -> str:
-    return str((await chat.ainvoke(QUESTION)).text)
+    return str((await chat.ainvoke(PROMPT)).text)
 
 
 def _stream(chat: Any) -> str:
-    return "".join([chunk.text for chunk in chat.stream(QUESTION)])
+    return "".join([chunk.text for chunk in chat.stream(PROMPT)])
 
 
 async def _astream(chat: Any) -> str:
-    return "".join([chunk.text async for chunk in chat.astream(QUESTION)])
+    return "".join([chunk.text async for chunk in chat.astream(PROMPT)])
 
 
 def _ask(llm: Any) -> str:
@@ -162,19 +162,22 @@ async def _adownload(gateway: Any) -> bytes:
     return bytes((await gateway.download_file(record.id)).content)
 
 
-def _both(name: str, kind: str, make: Any, ask: Any, aask: Any, **facts: int) -> list[Face]:
+def _both(name: str, kind: str, make: Any, ask: Any, aask: Any, **facts: int) -> list[Interface]:
     first, second = name.split(", ")
-    return [Face(first, kind, make, ask, **facts), Face(second, kind, make, aask, **facts)]
-
-
-def _files(name: str, kind: str, ask: Any, aask: Any, **facts: int) -> list[Face]:
     return [
-        Face(f"Gateway {name}", kind, _gateway, ask, **facts),
-        Face(f"AsyncGateway {name}", kind, _async_gateway, aask, **facts),
+        Interface(first, kind, make, ask, **facts),
+        Interface(second, kind, make, aask, **facts),
     ]
 
 
-FACES: list[Face] = [
+def _files(name: str, kind: str, ask: Any, aask: Any, **facts: int) -> list[Interface]:
+    return [
+        Interface(f"Gateway {name}", kind, _gateway, ask, **facts),
+        Interface(f"AsyncGateway {name}", kind, _async_gateway, aask, **facts),
+    ]
+
+
+INTERFACES: list[Interface] = [
     *_both("LangChain invoke, LangChain ainvoke", "plain", _chat, _invoke, _ainvoke),
     *_both("LlamaIndex chat, LlamaIndex achat", "plain", _llm, _ask, _aask),
     *_both("LangChain stream, LangChain astream", "stream", _chat, _stream, _astream),
@@ -188,11 +191,13 @@ FACES: list[Face] = [
 ]
 for _kind, _meets in (("order", 1), ("look", 2)):
     _facts = {"requests": 2, "meets": _meets}
-    FACES += _both(
+    INTERFACES += _both(
         "LangChain invoke, LangChain ainvoke", _kind, _deferred_chat, _invoke, _ainvoke, **_facts
     )
-    FACES += _both("LlamaIndex chat, LlamaIndex achat", _kind, _deferred_llm, _ask, _aask, **_facts)
-FACES += [
+    INTERFACES += _both(
+        "LlamaIndex chat, LlamaIndex achat", _kind, _deferred_llm, _ask, _aask, **_facts
+    )
+INTERFACES += [
     *_both(
         "LangChain invoke, LangChain ainvoke",
         "image",
@@ -213,15 +218,15 @@ FACES += [
     *_files("download_file", "content", _download, _adownload, requests=3, meets=3),
 ]
 
-FORM_FACES: list[Face] = []
-"""The other wire forms: whole answers of every second face, streams of all."""
+API_INTERFACES: list[Interface] = []
+"""The other wire forms: whole answers of every second interface, streams of all."""
 for _api in ("messages", "responses"):
     _over, _under = _chat_over(_api), _llm_over(_api)
-    FORM_FACES += [
-        Face("LangChain invoke", _api, _over, _invoke),
-        Face("LlamaIndex achat", _api, _under, _aask),
-        Face("LangChain stream", f"{_api}_stream", _over, _stream),
-        Face("LangChain astream", f"{_api}_stream", _over, _astream),
-        Face("LlamaIndex stream_chat", f"{_api}_stream", _under, _stream_chat),
-        Face("LlamaIndex astream_chat", f"{_api}_stream", _under, _astream_chat),
+    API_INTERFACES += [
+        Interface("LangChain invoke", _api, _over, _invoke),
+        Interface("LlamaIndex achat", _api, _under, _aask),
+        Interface("LangChain stream", f"{_api}_stream", _over, _stream),
+        Interface("LangChain astream", f"{_api}_stream", _over, _astream),
+        Interface("LlamaIndex stream_chat", f"{_api}_stream", _under, _stream_chat),
+        Interface("LlamaIndex astream_chat", f"{_api}_stream", _under, _astream_chat),
     ]

@@ -35,7 +35,7 @@ def routes(emulator: Emulator, gateway: TLSGateway) -> dict[str, Address]:
 
 
 @dataclass(frozen=True)
-class World:
+class Hosts:
     """A gateway with and without TLS, and who vouches for it."""
 
     certificates: Certificates
@@ -44,10 +44,10 @@ class World:
 
 
 @contextmanager
-def world() -> Iterator[World]:
+def hosts() -> Iterator[Hosts]:
     """The servers, while the block lasts; tests have them as fixtures."""
     with TemporaryDirectory() as folder, running() as emulator:
         emulator.api_token = TOKEN
         certificates = Certificates(Path(folder))
         with TLSGateway(certificates.server(), address_of(emulator)) as gateway:
-            yield World(certificates, emulator, gateway)
+            yield Hosts(certificates, emulator, gateway)

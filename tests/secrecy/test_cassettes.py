@@ -9,7 +9,7 @@ import httpx
 import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 
-from tests.cassettes.tape import recorder
+from tests.cassettes.recorder import recorder
 from tests.secrecy.canary import CANARY, SPELLINGS
 from tests.secrecy.channels import Seen
 from tests.secrecy.paths import PATHS, World

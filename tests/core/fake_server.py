@@ -1,7 +1,7 @@
-"""A scripted HTTP/1.1 server on a loopback port: the world, as seen by the core package.
+"""A scripted HTTP/1.1 server on a loopback port.
 
-It shares no code with the package: requests are kept as the bytes that came, answers are the bytes
-that the test wrote down. What it cannot be told to do, no gateway does.
+It shares no code with the package: it keeps the bytes of each request, and sends the bytes that a
+test defines.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ TOKEN = "at_canary7f3a9d1be5c24860"
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came over the wire."""
+    """A request as it was received."""
 
     head: bytes
     body: bytes
@@ -24,39 +24,39 @@ class Request:
 
     @property
     def method(self) -> str:
-        """Its first word."""
+        """The method."""
         return self.head.split(b" ", 1)[0].decode()
 
     @property
     def target(self) -> str:
-        """Its second word: path and query."""
+        """The request target: path and query."""
         return self.head.split(b" ", 2)[1].decode()
 
     @property
     def headers(self) -> dict[str, str]:
-        """Its headers, lower-case names."""
+        """The headers, with names in lower case."""
         lines = self.head.decode("latin-1").split("\r\n")[1:]
         pairs = (line.partition(":") for line in lines if line)
         return {name.lower(): value.strip() for name, _, value in pairs}
 
     @property
     def json(self) -> Any:
-        """Its body, decoded by the standard library."""
+        """The body, decoded by the standard library."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: its pieces are sent one by one, each flushed.
+    """A response, whose chunks are sent one by one.
 
     Attributes:
-        content: The body, or its pieces.
+        content: The body, or its chunks.
         status: HTTP status.
         content_type: Content type; None for none.
         headers: Further header lines.
-        cut: Close the connection after the pieces, before the announced end.
-        stall: Say nothing more after the pieces, until the client goes.
-        pause: Seconds between the pieces.
+        cut: Close the connection after the chunks, before the end of the Content-Length.
+        stall: Send nothing more after the chunks, until the client closes the connection.
+        pause: Seconds between the chunks.
     """
 
     content: bytes | Sequence[bytes] = b"{}"
@@ -68,38 +68,38 @@ class Reply:
     pause: float = 0
 
     @property
-    def pieces(self) -> list[bytes]:
-        """The body in pieces."""
+    def chunks(self) -> list[bytes]:
+        """The body in chunks."""
         return [self.content] if isinstance(self.content, bytes) else list(self.content)
 
 
 class Drop:
-    """Closes the connection without a byte."""
+    """Close the connection without a response."""
 
 
 class Stall:
-    """Never answers."""
+    """Never respond."""
 
 
-Move = Reply | Drop | Stall
-Player = Callable[[Request], Move]
+Action = Reply | Drop | Stall
+Responder = Callable[[Request], Action]
 
 
 def json_reply(document: Any, status: int = 200, **facts: Any) -> Reply:
-    """An answer of JSON."""
+    """Return a JSON response."""
     return Reply(json.dumps(document, ensure_ascii=False).encode(), status, **facts)
 
 
 def sse_reply(content: bytes | Sequence[bytes], **facts: Any) -> Reply:
-    """An answer of server-sent events."""
+    """Return a response of server-sent events."""
     return Reply(content, content_type="text/event-stream; charset=utf-8", **facts)
 
 
 @dataclass
-class Loopback:
-    """The server; ``play`` decides on each request, ``requests`` keeps what came."""
+class FakeServer:
+    """The server: ``respond`` returns the action for a request, ``requests`` keeps all requests."""
 
-    play: Player = field(default=lambda _request: Reply())
+    respond: Responder = field(default=lambda _request: Reply())
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -118,24 +118,24 @@ class Loopback:
 
     @property
     def base_url(self) -> str:
-        """What a client is told."""
+        """The base URL for clients."""
         return f"http://127.0.0.1:{self._port}/xai"
 
     @property
     def open_connections(self) -> int:
-        """How many connections the client side has not closed yet, after a moment of grace."""
+        """Number of connections that the client has not closed within half a second."""
         return asyncio.run_coroutine_threadsafe(self._count_open(), self._loop).result()
 
     @property
     def connections_made(self) -> int:
-        """How many connections were made in all."""
+        """Number of connections accepted."""
         return self._made
 
-    def script(self, moves: Iterable[Move]) -> None:
-        """Plays the moves one after the other, then a Drop for ever."""
-        left = iter(moves)
+    def script(self, actions: Iterable[Action]) -> None:
+        """Take the actions one after the other, then drop every connection."""
+        remaining = iter(actions)
         self.requests.clear()
-        self.play = lambda _request: next(left, Drop())
+        self.respond = lambda _request: next(remaining, Drop())
 
     async def _count_open(self) -> int:
         for _ in range(50):
@@ -150,7 +150,7 @@ class Loopback:
 
     async def _main(self, started: threading.Event) -> None:
         self._ended = asyncio.Event()
-        server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve_connection, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         started.set()
         await self._ended.wait()
@@ -159,12 +159,14 @@ class Loopback:
             writer.transport.abort()
         await asyncio.sleep(0)
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._open.add(writer)
         self._made += 1
         number = self._made
         try:
-            while await self._answer_one(reader, writer, number):
+            while await self._respond_once(reader, writer, number):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -172,7 +174,7 @@ class Loopback:
             self._open.discard(writer)
             writer.close()
 
-    async def _answer_one(
+    async def _respond_once(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
     ) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -180,7 +182,7 @@ class Loopback:
         length = int(request.headers.get("content-length", 0))
         request = Request(head, await reader.readexactly(length), number)
         self.requests.append(request)
-        match self.play(request):
+        match self.respond(request):
             case Drop():
                 return False
             case Stall():
@@ -191,14 +193,14 @@ class Loopback:
 
 
 async def _send(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    size = sum(map(len, reply.pieces)) + (1_000 if reply.cut or reply.stall else 0)
-    lines = [f"HTTP/1.1 {reply.status} Said", f"Content-Length: {size}"]
+    size = sum(map(len, reply.chunks)) + (1_000 if reply.cut or reply.stall else 0)
+    lines = [f"HTTP/1.1 {reply.status} Status", f"Content-Length: {size}"]
     if reply.content_type is not None:
         lines.append(f"Content-Type: {reply.content_type}")
     lines += [f"{name}: {value}" for name, value in reply.headers]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-    for piece in reply.pieces:
-        writer.write(piece)
+    for chunk in reply.chunks:
+        writer.write(chunk)
         await writer.drain()
         await asyncio.sleep(reply.pause)
     if reply.stall:

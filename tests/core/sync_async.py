@@ -1,4 +1,4 @@
-"""Both clients behind one pair of hands, so that a law is written once and holds for both."""
+"""The sync and the async client with one blocking interface: a test is written once for both."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,70 +16,70 @@ from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse
 
 
-class Pauses(list[float]):
-    """Seconds that were asked for, in order."""
+class Delays(list[float]):
+    """The seconds of each sleep, in order."""
 
 
-class SyncHands:
+class SyncTestClient:
     """The sync client."""
 
     def __init__(self, settings: Settings, http_client: Any = None) -> None:
         self.client = SyncAPIClient(settings, http_client=http_client)
 
     def call(self, operation: Endpoint[Any], **values: Any) -> Any:
-        """Calls an endpoint."""
+        """Call an endpoint."""
         return self.client.call(operation, **values)
 
     def stream(self, call: Call[Any]) -> list[bytes]:
-        """Reads a stream to its end."""
+        """Return all chunks of a stream."""
         return list(self.client.stream(call))
 
     def close(self) -> None:
-        """Closes the pool."""
+        """Close the connection pool."""
         self.client.close()
 
 
-class AsyncHands:
-    """The async client, on a loop of its own that stays between calls."""
+class AsyncTestClient:
+    """The async client, with its own event loop for all calls."""
 
     def __init__(self, settings: Settings, http_client: Any = None) -> None:
         self.client = AsyncAPIClient(settings, http_client=http_client)
         self.runner = asyncio.Runner()
 
     def call(self, operation: Endpoint[Any], **values: Any) -> Any:
-        """Calls an endpoint."""
+        """Call an endpoint."""
         return self.runner.run(self.client.call(operation, **values))
 
     def stream(self, call: Call[Any]) -> list[bytes]:
-        """Reads a stream to its end."""
+        """Return all chunks of a stream."""
 
         async def read() -> list[bytes]:
-            return [piece async for piece in self.client.stream(call)]
+            return [chunk async for chunk in self.client.stream(call)]
 
         return self.runner.run(read())
 
     def close(self) -> None:
-        """Ends the loop, which closes the pool."""
+        """Close the event loop, which closes the connection pool."""
         self.runner.close()
 
 
-BOTH = (SyncHands, AsyncHands)
+CLIENTS = (SyncTestClient, AsyncTestClient)
 
 
 @contextmanager
-def hands(kind: type[Any], settings: Settings, **options: Any) -> Iterator[Any]:
-    """A client that is closed at the end."""
-    with closing(kind(settings, **options)) as both:
-        yield both
+def open_client(kind: type[Any], settings: Settings, **options: Any) -> Iterator[Any]:
+    """Open a client, and close it at the end."""
+    with closing(kind(settings, **options)) as client:
+        yield client
 
 
 def generate(model: ChatModel, request: ChatRequest) -> tuple[ChatResponse, ChatResponse]:
-    """The replies of both ways to ask for a whole reply."""
+    """Return the responses of ``generate`` and ``agenerate``."""
     return model.generate(request), asyncio.run(model.agenerate(request))
 
 
 def stream(model: ChatModel, request: ChatRequest) -> tuple[list[StreamEvent], list[StreamEvent]]:
-    """The events of both ways to ask for a stream."""
+    """Return the events of ``stream`` and ``astream``."""
 
     async def read() -> list[StreamEvent]:
         async with aclosing(model.astream(request)) as events:
