@@ -105,17 +105,17 @@ def nested(value: Any) -> Iterator[Any]:
         yield {"a", value}
 
 
-@pytest.mark.parametrize("name", CREDENTIAL_NAMES.split())
 @pytest.mark.parametrize("value", [TOKEN, "sesame", None, 5, {"a": "b"}, True])
-def test_names_of_credentials_are_refused(name: str, value: Any) -> None:
+def test_names_of_credentials_are_refused(value: Any) -> None:
     """Whatever the value is; the name is the error's field."""
-    error = credential_error({"temperature": 1, name: value})
-    assert error is not None
-    assert error.field == name
-    assert error.message.startswith(f"{name}: ")
-    assert "api_token" in str(error.hint)
-    assert ("headers" in str(error.hint)) is ("header" in name.lower())
-    assert credential_error({name: value}, known={name}) is None
+    for name in CREDENTIAL_NAMES.split():
+        error = credential_error({"temperature": 1, name: value})
+        assert error is not None, name
+        assert error.field == name
+        assert error.message.startswith(f"{name}: ")
+        assert "api_token" in str(error.hint), name
+        assert ("headers" in str(error.hint)) is ("header" in name.lower()), name
+        assert credential_error({name: value}, known={name}) is None, name
 
 
 @pytest.mark.parametrize("name", sorted({*OTHER_NAMES.split(), *OPTIONS}))

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,28 +44,22 @@ INTACT: list[tuple[str, bytes, str]] = [
     ("empty object.json", b"{}", "application/json"),
 ]
 
+DOWNLOADS: list[Any] = ["intact", "as_gateway"]
+
 
 @both
-@pytest.mark.parametrize("how", ENVELOPES)
-@pytest.mark.parametrize("passed", ["intact", "as_gateway"])
-@pytest.mark.parametrize(("name", "content", "content_type"), INTACT)
-def test_what_survives_is_given(
-    emulator: Emulator,
-    kind: type[Any],
-    how: Any,
-    passed: Any,
-    name: str,
-    content: bytes,
-    content_type: str,
-) -> None:
-    """A file that the gateway does not change is given byte by byte, in every envelope."""
-    emulator.envelope, emulator.downloads = how, passed
-    file_id = emulator.add_file(name, content, content_type)
+def test_what_survives_is_given(emulator: Emulator, kind: type[Any]) -> None:
+    """A file that the gateway does not change is returned unchanged, in every envelope."""
     with open_client(kind, emulator_settings(emulator)) as gateway:
-        found = gateway.call_method("download_file", file_id)
-    assert found.content == content
-    assert (found.record.id, found.record.name) == (file_id, name)
-    assert repr(content) not in repr(found)
+        for file, envelope, downloads in product(INTACT, ENVELOPES, DOWNLOADS):
+            emulator.envelope, emulator.downloads = envelope, downloads
+            name, content, content_type = file
+            file_id = emulator.add_file(name, content, content_type)
+            found = gateway.call_method("download_file", file_id)
+            context = (file, envelope, downloads)
+            assert found.content == content, context
+            assert (found.record.id, found.record.name) == (file_id, name), context
+            assert repr(content) not in repr(found), context
 
 
 DAMAGED: list[tuple[str, bytes, str]] = [

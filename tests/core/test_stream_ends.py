@@ -6,6 +6,7 @@ event that reports an error. They are read with every chunking, with and without
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -245,17 +246,18 @@ def get_text(api: Api, number: int) -> str:
 
 @every_api
 @every_ending
-@pytest.mark.parametrize("delivery", DELIVERIES)
-def test_every_ending_after_every_event(api: str, ending: str, delivery: str) -> None:
+def test_every_ending_after_every_event(api: str, ending: str) -> None:
     """A stream is complete, truncated at a stop sequence, or raises the right error."""
     stream, end = APIS[api], ENDINGS[ending]
-    for number, stops in product(range(len(stream.events) + 1), STOPS.values()):
+    for delivery, number, stops in product(
+        DELIVERIES, range(len(stream.events) + 1), STOPS.values()
+    ):
         parts = [*blocks(stream, number), *last_block(end)]
         if not parts:
             continue
         result = read_stream(stream, DELIVERIES[delivery](parts), stops)
         text = get_text(stream, number)
-        context = (number, stops, result)
+        context = (delivery, number, stops, result)
         if any(stop in text for stop in stops):
             assert (result.error, result.text, result.finish_reasons) == (None, "Grüß", ["stop"]), (
                 context
@@ -289,19 +291,21 @@ def check_error(error: XAILowCodeError | None, ending: Ending) -> None:
 
 @every_api
 @every_ending
-@pytest.mark.parametrize("envelope", ENVELOPES)
-def test_chunks_in_envelopes(api: str, ending: str, envelope: str) -> None:
+def test_chunks_in_envelopes(api: str, ending: str) -> None:
     """A stream whose chunks are in envelopes has the same result."""
     stream, end = APIS[api], ENDINGS[ending]
-    for number in range(1, len(stream.events) + 1):
-        parts = [*blocks(stream, number, lambda data: wrapped(data, envelope)), *last_block(end)]
-        result = read_stream(stream, parts)
+    for envelope, number in product(ENVELOPES, range(1, len(stream.events) + 1)):
+        wrap = partial(wrapped, how=envelope)
+        result = read_stream(stream, [*blocks(stream, number, wrap), *last_block(end)])
+        context = (envelope, number, result)
         is_complete = number >= stream.complete_after
         if is_complete and (stream.terminal or not issubclass(end.error, APIStatusError)):
-            assert (result.error, result.text, result.finish_reasons) == (None, TEXT, ["stop"])
+            assert (result.error, result.text, result.finish_reasons) == (None, TEXT, ["stop"]), (
+                context
+            )
         else:
-            assert type(result.error) is end.error
-            assert result.text == get_text(stream, number)
+            assert type(result.error) is end.error, context
+            assert result.text == get_text(stream, number), context
 
 
 @every_api

@@ -4,7 +4,7 @@ For every API, in each format of an error, at any chunk, in any envelope, with a
 """
 
 import json
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -131,21 +131,21 @@ def _read(reader: StreamReader, parts: list[bytes], text: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("api", "error_format"), CASES)
-@pytest.mark.parametrize(("code", "message"), ERRORS)
-def test_an_error_in_a_stream(api: str, error_format: str, code: str | None, message: str) -> None:
+def test_an_error_in_a_stream(api: str, error_format: str) -> None:
     """The error has its class, code, message and hint; the text before it is returned."""
-    expected = error_from_response(200, {"code": code, "error": message}, {})
-    assert expected is not None
     chunks = API_STREAMS[api][1]
-    for number, index in enumerate(range(len(chunks) + 1)):
+    for (code, message), index in product(ERRORS, range(len(chunks) + 1)):
+        expected = error_from_response(200, {"code": code, "error": message}, {})
+        assert expected is not None
         body = [*chunks[:index], ERROR_FORMATS[error_format](code, message), *chunks[index:]]
-        size = 7 if number % 2 else 1_000_000
-        text, error = read_error(api, body, named=number % 4 < 2, size=size)
-        assert type(error) is type(expected) is ERRORS[code, message]
-        assert (error.code, error.message, error.hint) == (code, message, expected.hint)
-        assert (error.source, error.status_code) == ("provider", 200)
-        assert "Grüße".startswith(text)
-        assert (text == "Grüße") == (index == len(chunks))
+        size = 7 if index % 2 else 1_000_000
+        text, error = read_error(api, body, named=index % 4 < 2, size=size)
+        context = (index, text, error)
+        assert type(error) is type(expected) is ERRORS[code, message], context
+        assert (error.code, error.message, error.hint) == (code, message, expected.hint), context
+        assert (error.source, error.status_code) == ("provider", 200), context
+        assert "Grüße".startswith(text), context
+        assert (text == "Grüße") == (index == len(chunks)), context
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES)

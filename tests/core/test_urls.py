@@ -162,23 +162,20 @@ FAILURES: list[tuple[XAILowCodeError, bool]] = [
 
 
 @pytest.mark.parametrize(("error", "blames"), FAILURES, ids=lambda value: repr(value)[:50])
-@pytest.mark.parametrize(
-    ("endpoint", "choice", "known"),
-    list(
-        product(
-            [RETRIEVE_MODEL, PATCH_IT, POST_IT, LIST_MODELS], ["auto", "new", "old"], [False, True]
-        )
-    ),
-)
-def test_when_the_other_format_is_tried(
-    endpoint: Endpoint[Any], choice: Any, known: bool, error: XAILowCodeError, blames: bool
-) -> None:
+def test_when_the_other_format_is_tried(error: XAILowCodeError, blames: bool) -> None:
     """Only for idempotent endpoints with an id, an unknown format, and a routing error."""
-    forms = UrlFormatSelector(choice)
-    if known:
-        forms.record_success(endpoint, "new")
-    expected = blames and endpoint is RETRIEVE_MODEL and choice == "auto" and not known
-    assert forms.should_try_other(endpoint, error) == expected
+    choices: list[Any] = ["auto", "new", "old"]
+    endpoints: list[Endpoint[Any]] = [RETRIEVE_MODEL, PATCH_IT, POST_IT, LIST_MODELS]
+    for endpoint, choice, known in product(endpoints, choices, [False, True]):
+        selector = UrlFormatSelector(choice)
+        if known:
+            selector.record_success(endpoint, "new")
+        expected = blames and endpoint is RETRIEVE_MODEL and choice == "auto" and not known
+        assert selector.should_try_other(endpoint, error) == expected, (
+            endpoint.name,
+            choice,
+            known,
+        )
 
 
 @pytest.mark.parametrize("endpoint", ALL + WITH_ID, ids=lambda endpoint: endpoint.name)
