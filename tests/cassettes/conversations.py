@@ -71,15 +71,15 @@ def langchain_tool(to: Connection) -> None:
 
 
 def langchain_object(to: Connection) -> None:
-    """An object that fits a schema."""
+    """Structured output."""
     llm = ChatXAILowCode(model=MODEL, **to).with_structured_output(Person)
     assert llm.invoke(FACTS) == Person(name="Ada Lovelace", age=36)
 
 
-def langchain_picture(to: Connection) -> None:
-    """The address of a picture."""
-    (picture,) = LangChainPainter(**to).invoke("A lighthouse")
-    assert picture["url"].startswith("http")
+def langchain_image(to: Connection) -> None:
+    """The address of an image."""
+    (image,) = LangChainPainter(**to).invoke("A lighthouse")
+    assert image["url"].startswith("http")
 
 
 def llama_index_answer(to: Connection) -> None:
@@ -113,16 +113,16 @@ def llama_index_tool(to: Connection) -> None:
 
 
 def llama_index_object(to: Connection) -> None:
-    """An object that fits a schema."""
+    """Structured output."""
     llm = XAILowCode(model=MODEL, **to)
     person = llm.structured_predict(Person, PromptTemplate("{facts}"), facts=FACTS)
     assert person == Person(name="Ada Lovelace", age=36)
 
 
-def llama_index_picture(to: Connection) -> None:
-    """The address of a picture."""
-    (picture,) = LlamaIndexPainter(**to).generate("A lighthouse")
-    assert str(picture.url).startswith("http")
+def llama_index_image(to: Connection) -> None:
+    """The address of an image."""
+    (image,) = LlamaIndexPainter(**to).generate("A lighthouse")
+    assert str(image.url).startswith("http")
 
 
 CONVERSATIONS: dict[str, Callable[[Connection], None]] = {
@@ -133,12 +133,12 @@ CONVERSATIONS: dict[str, Callable[[Connection], None]] = {
         langchain_stream,
         langchain_tool,
         langchain_object,
-        langchain_picture,
+        langchain_image,
         llama_index_answer,
         llama_index_async_answer,
         llama_index_stream,
         llama_index_tool,
         llama_index_object,
-        llama_index_picture,
+        llama_index_image,
     )
 }

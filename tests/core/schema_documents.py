@@ -180,7 +180,7 @@ def documents(draw: Any) -> Document:
 
 @st.composite
 def instances(draw: Any, document: Document) -> Any:
-    """An object that fits the document, or nearly."""
+    """An object that the schema accepts, or nearly."""
     made = _instance(draw, document.schema, document.schema, 0)
     return made if isinstance(made, dict) else {}
 

@@ -73,7 +73,7 @@ DOCUMENTS: dict[str, Callable[[int], Any]] = {
     "deep": deep,
 }
 # By name: what makes an error of a document.
-MAKERS: dict[str, Callable[[Any], XAILowCodeError | None]] = {
+FACTORIES: dict[str, Callable[[Any], XAILowCodeError | None]] = {
     "refused": lambda document: error_from_response(400, document, {}, TOKEN),
     "failed": lambda document: error_from_response(502, document, {"x-request-id": "r"}, TOKEN),
     "inside a success": lambda document: error_from_response(200, document, {}, TOKEN),
@@ -89,7 +89,7 @@ MAKERS: dict[str, Callable[[Any], XAILowCodeError | None]] = {
 # Characters that may be redacted for one error, in all passes together, whatever comes.
 MOST_WORK = 4 * (MAX_EXCERPT + 2 * MAX_CHARACTERS)
 every_document = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
-every_maker = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+every_factory = pytest.mark.parametrize("make", FACTORIES.values(), ids=FACTORIES)
 
 
 def text_of(document: Any) -> str:
@@ -117,7 +117,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return lengths
 
 
-@every_maker
+@every_factory
 @every_document
 def test_work_does_not_grow_with_the_body(
     document: Callable[[int], Any],
@@ -151,7 +151,7 @@ def shape(document: Any) -> Iterator[tuple[int, Any]]:
             waiting += [(depth + 1, inner) for inner in value]
 
 
-@every_maker
+@every_factory
 @every_document
 def test_what_is_kept_is_bounded(
     document: Callable[[int], Any], make: Callable[[Any], XAILowCodeError | None]

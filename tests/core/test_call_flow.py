@@ -250,7 +250,7 @@ def test_an_error_unrelated_to_the_url_format_is_raised(second: str) -> None:
 
 
 def test_the_format_that_worked_is_used_again() -> None:
-    """After a success in the old format, the new one is not tried again."""
+    """After a success in the old format, the new one is not retried."""
     forms = UrlFormatSelector()
     assert run_script(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == [
         "new",

@@ -42,11 +42,11 @@ def test_what_is_long_and_none_takes_no_time(piece: str) -> None:
 
 
 @pytest.mark.parametrize("address", [address for address in ADDRESSES if address])
-def test_a_picture_in_messages_is_data_or_an_address(address: str) -> None:
+def test_an_image_in_messages_is_data_or_an_address(address: str) -> None:
     """What is no base64 goes to xAI as the address that it is, and not as empty data."""
     asked = Message("user", (ImagePart(address),))
     body: dict[str, Any] = MESSAGES.render(
         ChatRequest(model="grok-4.7", messages=(asked,)), stream=False
     )
-    (picture,) = body["messages"][0]["content"]
-    assert picture["source"] == {"type": "url", "url": address}
+    (image,) = body["messages"][0]["content"]
+    assert image["source"] == {"type": "url", "url": address}

@@ -1,4 +1,4 @@
-"""Law: a deferred answer is waited for whatever "not yet" looks like, and fetched at most once."""
+"""Law: a deferred completion is polled for each form of "pending", and retrieved at most once."""
 
 import asyncio
 from typing import Any
@@ -299,7 +299,7 @@ async def test_a_cancelled_waiting_leaves_nothing_open(gateway: FakeServer, move
 
 @pytest.mark.parametrize("request_id", [5, None, "", {"a": 1}])
 def test_a_promise_without_an_id_is_unreadable(gateway: FakeServer, request_id: Any) -> None:
-    """A ticket whose id is none is told as such, and nothing is waited for."""
+    """An invalid request id in the response is an error; nothing is polled."""
     gateway.script([json_reply({"request_id": request_id})])
     model = ChatModel(server_settings(gateway))
     with pytest.raises((InvalidResponseError, UsageError)):
@@ -309,7 +309,7 @@ def test_a_promise_without_an_id_is_unreadable(gateway: FakeServer, request_id: 
 
 
 def test_an_answer_at_once_is_taken(gateway: FakeServer) -> None:
-    """A gateway that does not know of deferred answers gives one, which is not asked for again."""
+    """A completion returned at once, by a gateway without deferral, is not polled."""
     said = {"message": {"content": "hi"}, "finish_reason": "stop"}
     gateway.script([json_reply({"choices": [said]})])
     model = ChatModel(server_settings(gateway))

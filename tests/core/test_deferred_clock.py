@@ -92,7 +92,7 @@ def test_pauses_grow_by_half_up_to_the_longest() -> None:
 
 
 def test_the_looks_are_told() -> None:
-    """Before each look its number and the seconds that passed are told."""
+    """The callback receives the number of the poll and the seconds elapsed."""
     waited = wait([], {"timeout": 30, "initial_delay": 2, "max_delay": 4}, look=1.0)
     assert waited.polls == [(0, 2), (1, 6), (2, 11), (3, 16), (4, 21), (5, 26)]
 

@@ -40,7 +40,7 @@ def test_fields_of_the_rows(endpoint: Endpoint[Any]) -> None:
     if endpoint.host == "gateway":
         assert re.fullmatch(r"/v1(/[a-z_-]+|/\{\w+\})+(:\w+)?", endpoint.path)
     assert endpoint.method in {"GET", "POST", "PATCH", "DELETE"}
-    # Counting tokens and embedding create nothing; a deferred answer is handed out once.
+    # Counting tokens and embedding create nothing; a deferred completion is handed out once.
     creates_nothing = endpoint.path in {"/v1/tokenize-text", "/v1/embeddings"}
     repeats = endpoint.method in {"GET", "DELETE"} or creates_nothing
     assert endpoint.idempotent == (repeats and endpoint.response_kind != "pending")

@@ -27,7 +27,7 @@ from xai_lowcode.protocol.error_mapping import (
     unparsable_response_error,
 )
 
-# Name in the fixture file: class, text, maker, seconds to wait.
+# Name in the fixture file: class, text, source, seconds to wait.
 GATEWAY: dict[str, tuple[str, str, str, float | None]] = {
     "err_provider_xai_400": ("BadRequestError", "Argument not supported", "provider", None),
     "err_provider_xai_429": ("RateLimitError", "Model grok-x: rate limited", "provider", 7.0),
@@ -93,11 +93,11 @@ def test_every_gateway_error_is_in_the_table() -> None:
 def test_gateway_errors(name: str) -> None:
     """Each gateway error has its class, message, source and retry delay, and no token."""
     case = gateway_fixtures()[name]
-    cls, text, maker, wait = GATEWAY[name]
+    cls, text, source, wait = GATEWAY[name]
     error = error_of(case["status"], case["body"])
     assert type(error).__name__ == cls
     assert error.message.startswith(text)
-    assert (error.source, error.retry_after, error.status_code) == (maker, wait, case["status"])
+    assert (error.source, error.retry_after, error.status_code) == (source, wait, case["status"])
     assert "LEAKED" not in repr(vars(error))
     assert "<" not in error.message
 

@@ -80,7 +80,7 @@ def test_no_fact_of_an_error_keeps_a_token(error: type[XAILowCodeError], place: 
 
 @every_class
 def test_texts_say_who_and_what_to_do(error: type[XAILowCodeError]) -> None:
-    """The printed error holds message, maker, status, code and hint."""
+    """The printed error holds message, source, status, code and hint."""
     assert str(error("It failed.", **FACTS)) == "It failed. (provider: 418 teapot) Do that."
     assert str(error("It failed.")) == "It failed."
 

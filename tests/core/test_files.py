@@ -167,7 +167,7 @@ def test_a_piece_that_arrived_is_not_sent_twice(
     assert fake_files.chunk_count == 3
     assert record.size == 30
     assert job.sent == 30
-    # The piece whose answer was lost is told by nobody, unless another follows it.
+    # No callback reports the chunk whose response was lost, unless another chunk follows.
     assert told == [10 * (end + 1) for end in range(3) if end != at]
     assert delays == []
     assert gateway.open_connections == 0

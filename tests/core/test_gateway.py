@@ -102,7 +102,7 @@ def asking_of(method: str, **values: Any) -> Callable[[Any, str], Any]:
 
 
 o = operations
-PICTURE = ImageRequest(prompt="A dot.", response_format="b64_json")
+IMAGE = ImageRequest(prompt="A dot.", response_format="b64_json")
 INITIAL = {"name": "n.txt", "content_type": "text/plain"}
 PIECE = {"chunk": "Tm90ZXMuCg=="}
 OLD = "grok-3"
@@ -114,7 +114,7 @@ TABLE: tuple[Row, ...] = (
     Row(o.CREATE_RESPONSE, asking("create_response", model=MODEL, input="Say hello.")),
     Row(o.RETRIEVE_RESPONSE, asking_of("retrieve_response"), a_response),
     Row(o.DELETE_RESPONSE, asking_of("delete_response"), a_response),
-    Row(o.CREATE_IMAGE_GENERATION, asking("create_images", PICTURE)),
+    Row(o.CREATE_IMAGE_GENERATION, asking("create_images", IMAGE)),
     Row(o.GET_API_KEY, asking("get_api_key")),
     Row(o.LIST_LANGUAGE_MODELS, asking("list_language_models")),
     Row(o.GET_LANGUAGE_MODEL, asking("get_language_model", MODEL)),
@@ -228,7 +228,7 @@ def test_the_form_is_found(
 def test_one_lost_connection_changes_no_form(
     emulator: Emulator, delays: Delays, kind: type[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On a gateway of the new form only, a drop is told as a drop, and the old form not kept."""
+    """A dropped connection in the new format is an error, and the old format is not recorded."""
     with open_client(kind, emulator_settings(emulator, max_retries=1)) as gateway:
         emulator.inject(Dropped())
         with caplog.at_level(logging.INFO, logger="xai_lowcode"):

@@ -1,4 +1,4 @@
-"""Law: an order of pictures is checked before it is sent; every answer is read or unreadable."""
+"""Law: an order of images is checked before it is sent; every answer is read or unreadable."""
 
 import base64
 import json
@@ -78,7 +78,7 @@ def test_what_is_asked_is_sent(
 
 @given(st.lists(st.booleans() | st.none(), min_size=1, max_size=6))
 def test_moderation_holds_back_what_it_flags(flags: list[bool | None]) -> None:
-    """Flagged pictures are counted and left out; if all are flagged that is a refusal."""
+    """Flagged images are counted and left out; if all are flagged that is a refusal."""
     items = [
         {"url": f"u{number}", **({} if flag is None else {"respect_moderation": flag})}
         for number, flag in enumerate(flags)
@@ -108,7 +108,7 @@ def test_data_comes_out_as_it_was(content: bytes) -> None:
     assert not text or text not in repr(image) or len(text) < 8
 
 
-def test_a_picture_is_saved(tmp_path: Path) -> None:
+def test_an_image_is_saved(tmp_path: Path) -> None:
     """Saving writes the bytes and returns the path, given as text or path."""
     image = Image(base64=base64.b64encode(PNG).decode())
     for path in (tmp_path / "a.png", str(tmp_path / "b.png")):
@@ -123,7 +123,7 @@ def test_what_is_no_base64_is_unreadable(text: str) -> None:
 
 
 def test_an_address_is_no_data() -> None:
-    """A picture that came as an address says how to ask for its data."""
+    """An image that came as an address says how to ask for its data."""
     with pytest.raises(UsageError, match="b64_json"):
         _ = Image(url="https://imgen.x.ai/a.png").content
 
@@ -131,8 +131,8 @@ def test_an_address_is_no_data() -> None:
 @pytest.mark.parametrize(
     "item", [{}, {"url": None}, {"b64_json": ""}, {"url": 5}, {"b64_json": [1]}]
 )
-def test_a_picture_without_either_is_unreadable(item: dict[str, Any]) -> None:
-    """A picture has an address or data; with neither the answer is unreadable."""
+def test_an_image_without_either_is_unreadable(item: dict[str, Any]) -> None:
+    """An image has an address or data; with neither the answer is unreadable."""
     with pytest.raises(InvalidResponseError):
         parse_images({"data": [item]})
 
@@ -146,14 +146,14 @@ def test_a_picture_without_either_is_unreadable(item: dict[str, Any]) -> None:
         ({"b64_json": "/9j/AAAA"}, "image/jpeg"),
     ],
 )
-def test_the_kind_of_a_picture(item: dict[str, Any], kind: str) -> None:
+def test_the_kind_of_an_image(item: dict[str, Any], kind: str) -> None:
     """The service's word counts, else the data's first bytes, else jpeg."""
     assert parse_images({"data": [item]}).images[0].mime_type == kind
 
 
 @pytest.mark.parametrize("path", sorted(WIRE.glob("images/*.json")), ids=lambda path: path.stem)
 def test_recorded_answers(path: Path) -> None:
-    """Every recorded answer is read, with its pictures and its cost."""
+    """Every recorded answer is read, with its images and its cost."""
     if ".request." in path.name:
         pytest.skip("a request")
     body = json.loads(path.read_bytes())

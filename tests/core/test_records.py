@@ -206,7 +206,7 @@ PRICES = [
 
 @pytest.mark.parametrize(("field", "price", "member", "usd"), PRICES)
 def test_prices_in_dollars(field: str, price: int, member: str, usd: float) -> None:
-    """12500 is 1.25 dollars for a million tokens, 200000000 is 0.02 for a picture; none is none."""
+    """12500 is 1.25 dollars for a million tokens, 200000000 is 0.02 for an image; none is none."""
     model = parse_resource(Model)({"id": "m", field: price})
     assert getattr(model, member) == pytest.approx(usd)
     assert getattr(parse_resource(Model)({"id": "m", field: 0}), member) == 0
@@ -228,7 +228,7 @@ ODD = {"secret": f"hunter2 {TOKEN}"}
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_errors_name_places_and_repeat_nothing(kind: type[Resource]) -> None:
-    """A body of another shape is told by its places; its content stands in no text of the error."""
+    """The error for an unexpected body names the fields, and contains none of its content."""
     for name in whole(kind):
         body = {**whole(kind), name: ODD}
         with pytest.raises(InvalidResponseError) as raised:

@@ -499,7 +499,7 @@ def test_what_is_no_proxy_is_refused(url: str, field: str, *, secret: bool) -> N
 
 
 def test_no_proxy_is_that_of_the_environment() -> None:
-    """None says nothing, and is what settings have when nothing is given."""
+    """None is the default of every option."""
     assert check_proxy(None) is None
     assert Settings.create(api_token=TOKEN).proxy is None
 
@@ -631,7 +631,7 @@ def with_httpx2(makers: list[Callable[[], Any]], name: str) -> list[Callable[[],
 
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_clients_are_known_by_what_they_can_do(*, is_async: bool) -> None:
-    """Sync and async ones of httpx, httpx2 and others; the wrong kind is told from the right."""
+    """Sync and async ones of httpx, httpx2 and others; the other kind is refused."""
     right, wrong = with_httpx2(SYNC, "Client"), with_httpx2(ASYNC, "AsyncClient")
     if is_async:
         right, wrong = wrong, right

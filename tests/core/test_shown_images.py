@@ -21,7 +21,7 @@ words = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0
 
 
 def painted(size: tuple[int, int], mime_type: str = "image/png") -> Image:
-    """A real picture."""
+    """A real image."""
     file = BytesIO()
     PIL.Image.linear_gradient("L").resize(size).convert("RGB").save(file, FORMS[mime_type])
     return Image(base64=base64.b64encode(file.getvalue()).decode(), mime_type=mime_type)
@@ -59,7 +59,7 @@ def test_an_address_shows_in_the_reader_s_browser(url: str, prompt: str | None) 
 
 
 def test_a_batch_shows_side_by_side() -> None:
-    """A tag for each picture, data or address, in order, and the number of blocked images."""
+    """A tag for each image, data or address, in order, and the number of blocked images."""
     data, address = painted((2, 2)), Image(url="https://imgen.x.ai/a.png")
     html = ImageBatch((data, address), blocked=2)._repr_html_()
     sources = [facts["src"] for tag, facts in Tags(html).found if tag == "img"]
@@ -70,7 +70,7 @@ def test_a_batch_shows_side_by_side() -> None:
 
 @given(st.text(), st.text(), st.text(), st.integers(0, 20))
 def test_what_is_printed_is_short(url: str, data: str, prompt: str, power: int) -> None:
-    """However large it is, a picture prints in a line, without its data."""
+    """However large it is, an image prints in a line, without its data."""
     times = 2**power
     image = Image(url * times, data * times, revised_prompt=prompt * times)
     assert len(repr(image)) < LONGEST

@@ -221,13 +221,15 @@ OTHER: dict[str, Action] = {
 }
 QUESTION, LATER = Message("user", (TextPart("One?"),)), Message("user", (TextPart("Two?"),))
 BARE = {"type": "reasoning", "id": "rs_1", "summary": []}
-SEALED = {**BARE, "encrypted_content": "e"}
+ENCRYPTED = {**BARE, "encrypted_content": "e"}
 SAID = {
     "type": "message",
     "role": "assistant",
     "content": [{"type": "output_text", "text": "One.", "annotations": []}],
 }
-ANSWER = Message("assistant", (TextPart("One."),), items=(BARE, SEALED, SAID), dialect="responses")
+ANSWER = Message(
+    "assistant", (TextPart("One."),), items=(BARE, ENCRYPTED, SAID), dialect="responses"
+)
 CONTINUED = ChatRequest(
     model="grok-4.7",
     messages=(QUESTION, ANSWER, LATER),
@@ -268,7 +270,7 @@ def test_the_whole_conversation_is_sent_once(gateway: FakeServer, way: Way, reas
         assert [item.get("content", item.get("type")) for item in sent["input"]] == [
             "One?", "reasoning", SAID["content"], "Two?"
         ]  # fmt: skip
-        assert sent["input"][1] == SEALED
+        assert sent["input"][1] == ENCRYPTED
         assert "previous_response_id" not in sent
     model.client.close()
 

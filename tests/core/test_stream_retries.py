@@ -461,7 +461,7 @@ PLAIN_FAILURES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", PLAIN_FAILURES)
 def test_a_plain_response_that_failed_is_retried(gateway: FakeServer, name: str) -> None:
-    """Without streaming too: ``status: failed`` with an error that may pass is a failed attempt."""
+    """Without streaming too: ``status: failed`` with a transient error is a failed attempt."""
     failed = json_reply(PLAIN_FAILURES[name])
     with model_of(gateway, max_retries=1) as model:
         gateway.script([failed, json_reply(COMPLETED)] * 2)

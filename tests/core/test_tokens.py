@@ -228,7 +228,7 @@ PARTS: list[tuple[Any, str, int]] = [
 
 @pytest.mark.parametrize(("part", "text", "images"), PARTS)
 async def test_parts_of_messages(twin: Twin, part: Any, text: str, images: int) -> None:
-    """Each part counts by its text, pictures by their figure; ids and documents do not count."""
+    """Each part counts by its text, images by their figure; ids and documents do not count."""
     counted = await twin.ask("count_messages", (Message("user", (part,)),))
     around = TOKENS_BEFORE_RESPONSE + TOKENS_PER_MESSAGE + images * TOKENS_PER_IMAGE
     assert counted == TokenCount(around + theirs.count_tokens(text), exact=False)

@@ -1,4 +1,4 @@
-"""Sources, documents and notebooks use standard terms, not words private to this project."""
+"""Sources, tests, documents and notebooks use standard terms, not words private to the project."""
 
 import re
 from collections.abc import Iterator
@@ -48,6 +48,7 @@ def files() -> Iterator[Path]:
     """Yield the files whose words are checked."""
     for package in PACKAGES:
         yield from sorted((ROOT / package).rglob("*.py"))
+    yield from sorted({*(ROOT / "tests").rglob("*.py")} - {Path(__file__)})
     yield from sorted((ROOT / "docs").rglob("*.md"))
     yield from (ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY"))
     for folder in ("notebooks", "notebooks/sources", "examples"):

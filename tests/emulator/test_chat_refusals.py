@@ -37,7 +37,7 @@ def result(call_id: str) -> Json:
     return {"role": "tool", "content": "r", "tool_call_id": call_id}
 
 
-def picture(form: str = "PNG", declared: str | None = None) -> str:
+def image(form: str = "PNG", declared: str | None = None) -> str:
     """Create a data URL."""
     file = BytesIO()
     Image.new("RGB", (4, 3)).save(file, form)
@@ -226,27 +226,27 @@ def test_good_roots(send_chat: Send, schema: Json) -> None:
     "url",
     [
         {"url": "ftp://x/y.png"},
-        {"url": "picture.png"},
+        {"url": "image.png"},
         {"url": "data:image/png;base64,aGVsbG8="},
         {"url": "data:image/png;base64,???"},
         {"url": "data:text/plain;base64,aGVsbG8="},
-        {"url": picture("GIF")},
-        {"url": picture("JPEG", "image/png")},
+        {"url": image("GIF")},
+        {"url": image("JPEG", "image/png")},
         {"url": "https://"},
         {},
         {"url": "https://x/y.png", "file_id": "f"},
     ],
 )
-def test_bad_pictures(send_chat: Send, url: Json) -> None:
+def test_bad_images(send_chat: Send, url: Json) -> None:
     """An image is a web URL, a file id, or a data URL of the declared format."""
     status, _ = error(send_chat(messages=shown(url)))
     assert status == 400
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_good_pictures(send_chat: Send, form: str) -> None:
+def test_good_images(send_chat: Send, form: str) -> None:
     """Three formats are taken."""
-    assert send_chat(messages=shown({"url": picture(form)})).status_code == 200
+    assert send_chat(messages=shown({"url": image(form)})).status_code == 200
 
 
 def test_text_only_models(send_chat: Send) -> None:

@@ -171,7 +171,7 @@ def test_logprobs(send_chat: Send) -> None:
     assert "logprobs" not in choice(send_chat(model="grok-3"))
 
 
-def test_pictures_are_described(send_chat: Send) -> None:
+def test_images_are_described(send_chat: Send) -> None:
     """The text describes the images, and they cost tokens."""
     file = BytesIO()
     Image.new("RGB", (12, 7)).save(file, "PNG")

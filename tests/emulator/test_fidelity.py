@@ -89,7 +89,7 @@ def test_streams(
     assert response.status_code == 200, response.text
     mine = chunks(response.text)
     shapes = [{frozenset(visible(chunk)) for chunk in found[:-1]} for found in (mine, theirs)]
-    # The first chunk may or may not bring text beside the role, and long thoughts beat longer.
+    # The first chunk may or may not bring text beside the role, and long reasoning beat longer.
     loose = {shape for shape in shapes[0] ^ shapes[1] if not _is_opening(shape)}
     assert not loose
     assert mine[-1] == theirs[-1] == "[DONE]"
@@ -295,8 +295,8 @@ def test_openapi_rooms(http: httpx.Client, send_chat: Send, openapi: Any) -> Non
     fits(openapi, "Model", http.get("/v1/models/grok-4").json()["result"])
     fits(openapi, "ApiKey", http.get("/v1/api-key").json()["result"])
     fits(openapi, "StartDeferredChatResponse", send_chat(deferred=True).json()["result"])
-    picture = http.post("/v1/images/generations", json={"prompt": "x"}).json()["result"]
-    fits(openapi, "GeneratedImageResponse", picture)
+    image = http.post("/v1/images/generations", json={"prompt": "x"}).json()["result"]
+    fits(openapi, "GeneratedImageResponse", image)
 
 
 def test_openapi_members(openapi: Any) -> None:

@@ -160,7 +160,7 @@ MORE: dict[str, dict[str, str]] = {
     },
     "post-messages": {
         "content[].thinking": "the emulated model thinks where it can be read",
-        "content[].signature": "belongs to the thoughts",
+        "content[].signature": "belongs to the reasoning",
     },
     "delete-files-file-id": {"object": "xAI's schema has it"},
     "get-language-models-model-id": {
@@ -188,10 +188,10 @@ TOKEN_PRICES = (
 )
 LESS: dict[str, dict[str, str]] = {
     "get-image-generation-models": {
-        f"models[].{name}": "xAI's schema has a price of pictures instead" for name in TOKEN_PRICES
+        f"models[].{name}": "xAI's schema has a price of images instead" for name in TOKEN_PRICES
     },
     "get-image-generation-models-model-id": dict.fromkeys(
-        TOKEN_PRICES, "xAI's schema has a price of pictures instead"
+        TOKEN_PRICES, "xAI's schema has a price of images instead"
     ),
 }
 

@@ -175,7 +175,7 @@ def relaxed(schemas: Json) -> Json:
     found["CodeInterpreterCall"]["required"] = ["type"]
     # Nothing is searched here, and xAI answers with null unless results are asked for.
     found["FileSearchCall"]["properties"]["results"]["type"] = ["array", "null"]
-    # An item of a picture is not described; by these words any object passes as one.
+    # An item of an image is not described; by these words any object passes as one.
     found["ModelOutput"]["oneOf"] = [{"type": "object", "required": ["type", "id"]}]
     return found
 

@@ -29,9 +29,9 @@ def generate_images(http: httpx.Client) -> Send:
 
 def opened(raw: bytes) -> tuple[str | None, tuple[int, int]]:
     """Decode an image and return its format and size."""
-    with Image.open(BytesIO(raw)) as picture:
-        picture.load()
-        return picture.format, picture.size
+    with Image.open(BytesIO(raw)) as image:
+        image.load()
+        return image.format, image.size
 
 
 def test_url(gateway: Emulator, generate_images: Send) -> None:
@@ -81,7 +81,7 @@ def test_size_of_the_drawing(generate_images: Send) -> None:
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
-def test_same_words_same_picture(prompt: str) -> None:
+def test_same_words_same_image(prompt: str) -> None:
     """The same prompt gives the same image, another prompt another one."""
     assert generate_image(prompt, "1:1", "1k") == generate_image(prompt, "1:1", "1k")
     assert generate_image(prompt, "1:1", "1k") != generate_image(prompt + "!", "1:1", "1k")

@@ -64,12 +64,12 @@ def test_thinking(send_messages: Send, model: str, kinds: list[str]) -> None:
 
 def test_veiled_thinking(send_messages: Send) -> None:
     """Some models show a fixed text in place of the reasoning."""
-    thoughts = [
+    reasoning = [
         result(send_messages(text, model="grok-4.6"))["content"][0] for text in ("a", "b c d")
     ]
-    assert thoughts[0]["thinking"] == thoughts[1]["thinking"]
-    assert 180 < len(thoughts[0]["thinking"]) < 230
-    assert thoughts[0]["signature"] != thoughts[1]["signature"]
+    assert reasoning[0]["thinking"] == reasoning[1]["thinking"]
+    assert 180 < len(reasoning[0]["thinking"]) < 230
+    assert reasoning[0]["signature"] != reasoning[1]["signature"]
 
 
 @pytest.mark.parametrize("system", ["Be brief.", [{"type": "text", "text": "Be brief."}]])
@@ -137,7 +137,7 @@ def test_tool_choice(send_messages: Send, choice: Json, prompt: str, reason: str
         {"type": "url", "url": "https://example.com/a.png"},
     ],
 )
-def test_pictures(send_messages: Send, source: Json) -> None:
+def test_images(send_messages: Send, source: Json) -> None:
     """Images are looked at."""
     parts = [{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}]
     assert "I see 1 image" in text_of(result(send_messages(parts)))
@@ -173,8 +173,8 @@ def _add(block: Json, delta: Json) -> None:
 
 
 REQUESTS: dict[str, Json] = {
-    "thoughts": {},
-    "no thoughts": {"model": "grok-3"},
+    "reasoning": {},
+    "no reasoning": {"model": "grok-3"},
     "veiled": {"model": "grok-4.6"},
     "call": {"prompt": "add 1 and 2", "tools": [ADD]},
     "limit": {"prompt": "story", "max_tokens": 3},

@@ -22,7 +22,7 @@ ADD: Json = {
         "required": ["a", "b"],
     },
 }
-SEALED = {"include": ["reasoning.encrypted_content"]}
+ENCRYPTED = {"include": ["reasoning.encrypted_content"]}
 
 
 def result(response: httpx.Response) -> Any:
@@ -57,18 +57,18 @@ def test_answer(send_responses: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "include", "summaries", "sealed"),
+    ("model", "include", "summaries", "encrypted"),
     [
         ("grok-4.3", [], [1], False),
-        ("grok-4.3", SEALED["include"], [1], True),
+        ("grok-4.3", ENCRYPTED["include"], [1], True),
         ("grok-4", [], [], False),
-        ("grok-4", SEALED["include"], [0], True),
+        ("grok-4", ENCRYPTED["include"], [0], True),
         ("grok-4.7", [], [0], True),
-        ("grok-3", SEALED["include"], [], False),
+        ("grok-3", ENCRYPTED["include"], [], False),
     ],
 )
 def test_reasoning(
-    send_responses: Send, model: str, include: list[str], summaries: list[int], sealed: bool
+    send_responses: Send, model: str, include: list[str], summaries: list[int], encrypted: bool
 ) -> None:
     """Some models show reasoning; it is encrypted on request, and always by the newest."""
     items = [
@@ -77,7 +77,7 @@ def test_reasoning(
         if item["type"] == "reasoning"
     ]
     assert [len(item["summary"]) for item in items] == summaries
-    assert all(("encrypted_content" in item) == sealed for item in items)
+    assert all(("encrypted_content" in item) == encrypted for item in items)
 
 
 def test_limit_counts_what_is_visible(send_responses: Send) -> None:
@@ -194,7 +194,7 @@ def _add(item: Json, event: Json) -> None:
     if kind == "response.output_text.delta":
         item["text"] = item.get("text", "") + event["delta"]
     elif kind == "response.reasoning_summary_text.delta":
-        item["thoughts"] = item.get("thoughts", "") + event["delta"]
+        item["reasoning"] = item.get("reasoning", "") + event["delta"]
     elif kind == "response.function_call_arguments.delta":
         item["arguments"] += event["delta"]
     elif kind == "response.custom_tool_call_input.delta":
@@ -205,7 +205,7 @@ def _same(built: Json, done: Json) -> None:
     if done["type"] == "message":
         assert built.get("text", "") == done["content"][0]["text"]
     if done["type"] == "reasoning" and done["summary"]:
-        assert built["thoughts"] == done["summary"][0]["text"]
+        assert built["reasoning"] == done["summary"][0]["text"]
     for name in ("arguments", "input"):
         if name in done and done["type"] in {"function_call", "custom_tool_call"}:
             assert built[name] == done[name]
@@ -213,15 +213,15 @@ def _same(built: Json, done: Json) -> None:
 
 REQUESTS: dict[str, Json] = {
     "text": {},
-    "no thoughts": {"model": "grok-3"},
-    "sealed": SEALED,
+    "no reasoning": {"model": "grok-3"},
+    "encrypted": ENCRYPTED,
     "call": {"given": "add 1 and 2", "tools": [ADD]},
     "limit": {"given": "story", "max_output_tokens": 3},
-    "web": {"given": "search the web", "tools": [{"type": "web_search"}], **SEALED},
+    "web": {"given": "search the web", "tools": [{"type": "web_search"}], **ENCRYPTED},
     "x": {"given": "search x", "tools": [{"type": "x_search"}]},
     "code": {"given": "run code on 1 and 2", "tools": [{"type": "code_interpreter"}]},
     "files": {"given": "search files", "tools": [{"type": "file_search", "vector_store_ids": []}]},
-    "picture": {"given": "draw a cat", "tools": [{"type": "image_generation"}]},
+    "image": {"given": "draw a cat", "tools": [{"type": "image_generation"}]},
     "logprobs": {"model": "grok-3", "logprobs": True},
     "unicode": {"given": "你好\u2028 🎉"},
 }

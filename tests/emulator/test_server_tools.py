@@ -39,7 +39,7 @@ def test_web_search(send_responses: Send) -> None:
     assert note["title"] == "1"
 
 
-def test_sealed_search(send_responses: Send) -> None:
+def test_encrypted_search(send_responses: Send) -> None:
     """With encrypted reasoning, tool outputs are encrypted items."""
     body = result(send_responses("search", tools=[WEB], include=["reasoning.encrypted_content"]))
     assert kinds(body) == ["reasoning", "web_search_call", "reasoning", "reasoning", "message"]
@@ -69,7 +69,7 @@ def test_code(send_responses: Send) -> None:
     assert result(asked)["output"][1]["outputs"] == [{"type": "logs", "logs": "7\n"}]
 
 
-def test_picture(send_responses: Send) -> None:
+def test_image(send_responses: Send) -> None:
     """An image is an item with the bytes of a PNG."""
     item = result(send_responses("draw a cat", model="grok-4", tools=[DRAW]))["output"][0]
     assert base64.b64decode(item["result"]).startswith(b"\x89PNG")

@@ -28,8 +28,8 @@ API_FAULTS: dict[str, Fault] = {
             "error as an event",
             "busy, first of all",
             "busy, as the first event",
-            "no closing sign",
-            "two closing signs",
+            "no end marker",
+            "two end markers",
             "stream as one JSON",
             "empty chunks",
             "silence",
@@ -66,8 +66,8 @@ error as a line            ok       bad             ok        bad
 error as an event          ok       bad             ok        bad
 busy, first of all         ok       fail*           ok        fail*
 busy, as the first event   ok       fail*           ok        fail*
-no closing sign            ok       ok              ok        ok
-two closing signs          ok       ok              ok        ok
+no end marker              ok       ok              ok        ok
+two end markers            ok       ok              ok        ok
 stream as one JSON         ok       ok              ok        ok
 empty chunks               ok       ok              ok        ok
 silence                    late     late            late      late

@@ -40,6 +40,6 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Emulator]:
-    """The gateway, whose deferred answers are ready at once."""
+    """The gateway, whose deferred completions are ready at once."""
     with running(deferred_polls=0) as emulator:
         yield emulator

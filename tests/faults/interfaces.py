@@ -219,7 +219,7 @@ INTERFACES += [
 ]
 
 API_INTERFACES: list[Interface] = []
-"""The other wire forms: whole answers of every second interface, streams of all."""
+"""The other APIs: whole answers of every second interface, streams of all."""
 for _api in ("messages", "responses"):
     _over, _under = _chat_over(_api), _llm_over(_api)
     API_INTERFACES += [

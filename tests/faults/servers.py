@@ -84,7 +84,7 @@ def dripping_head() -> Iterator[str]:
 
 @contextmanager
 def talking(talk: Talk) -> Iterator[str]:
-    """A server that talks to one client after the other as it is told; gives its host and port."""
+    """Run a server that calls ``talk`` for each connection; yields its host and port."""
     over, threads = threading.Event(), []
 
     def serve(line: socket.socket) -> None:

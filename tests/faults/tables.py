@@ -9,8 +9,8 @@ A cell says what an application gets:
 - ``+n``: how many requests more it takes than without the fault, where that is not plain: 0 for
   ``ok`` and for a word, 1 for ``again`` and for a star.
 
-The columns are kinds of requests: a whole answer, a stream, the order of a deferred answer, the
-look that fetches it, a picture, the begin and the piece of an upload, the record and the content of
+The columns are kinds of requests: a whole answer, a stream, the order of a deferred completion, the
+look that fetches it, an image, the begin and the piece of an upload, the record and the content of
 a download. An answer that has begun may have been paid for, and is not asked for again; nor is what
 can be retrieved only once, or would be in a file twice.
 """
@@ -111,8 +111,8 @@ FAULTS: dict[str, Fault] = {
     "busy, after the first text": ErrorInStream(12, BUSY, None),
     "end without reason": EndStreamEarly(),
     "DONE without reason": Garbage(NO_FINISH, "text/event-stream"),
-    "no closing sign": NoDone(),
-    "two closing signs": DoubleDone(),
+    "no end marker": NoDone(),
+    "two end markers": DoubleDone(),
     "stream as one JSON": StreamAsJson(),
     "empty chunks": Heartbeats(3),
     "five megabytes": Huge(5),
@@ -164,8 +164,8 @@ busy, as the first event   ok      fail*   ok      ok       ok      ok      ok  
 busy, after the first text ok      fail    ok      ok       ok      ok      ok     ok       ok
 end without reason         ok      cut     ok      ok       ok      ok      ok     ok       ok
 DONE without reason        odd    cut     odd     odd      odd     odd     odd    odd      damage
-no closing sign            ok      ok      ok      ok       ok      ok      ok     ok       ok
-two closing signs          ok      ok      ok      ok       ok      ok      ok     ok       ok
+no end marker              ok      ok      ok      ok       ok      ok      ok     ok       ok
+two end markers            ok      ok      ok      ok       ok      ok      ok     ok       ok
 stream as one JSON         ok      ok      ok      ok       ok      ok      ok     ok       ok
 empty chunks               ok      ok      ok      ok       ok      ok      ok     ok       ok
 five megabytes             ok      ok      ok      ok       ok      ok      ok     ok       damage

@@ -1,4 +1,4 @@
-"""Whoever leaves early: streams that are left, tasks that are cancelled, clients that are closed.
+"""Early exits: abandoned streams, cancelled tasks, closed clients.
 
 Whenever it happens, the connection is given back or closed, and nothing is left behind: no task, no
 thread, no descriptor, no complaint. The same component answers afterwards.

@@ -13,7 +13,7 @@ from xai_lowcode.emulator import running
 
 Json = dict[str, Any]
 
-# Pictures and seals are long, and a few of their signs are as good.
+# Images and seals are long, and a few of their signs are as good.
 _LONG = re.compile(rb"[A-Za-z0-9+/]{64,}=*")
 _SHORT = b"iVBORw0KGgoAAAAN"
 
@@ -70,8 +70,8 @@ class Bodies(NamedTuple):
     """What came, as bytes.
 
     Attributes:
-        plain: Answers in one piece, by wire form.
-        streams: Streams, by wire form.
+        plain: Answers in one piece, by API.
+        streams: Streams, by API.
         others: Answers of the smaller endpoints, refusals among them.
     """
 
@@ -106,8 +106,8 @@ def _told(http: httpx.Client, emulator: Any) -> list[bytes]:
     found = []
     for emulator.envelope in ("bare", "result", "data"):
         found += [http.get(path).content for path in _OTHERS]
-        picture = {"model": "grok-imagine-image", "prompt": "A cat", "response_format": "b64_json"}
-        found.append(http.post("/v1/images/generations", json=picture).content)
+        image = {"model": "grok-imagine-image", "prompt": "A cat", "response_format": "b64_json"}
+        found.append(http.post("/v1/images/generations", json=image).content)
         text = {"model": "grok-4.3", "text": "Hello"}
         found.append(http.post("/v1/tokenize-text", json=text).content)
         found.append(http.post("/v1/embeddings", json={"model": "e", "input": ["a"]}).content)

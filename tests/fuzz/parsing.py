@@ -39,7 +39,7 @@ def read_plain(form: str, content: bytes) -> ChatResponse | None:
         return None
     except UsageError:
         # Nobody asked for anything: the answer is at fault.
-        raise AssertionError("a fault of an answer is told as a fault of the caller") from None
+        raise AssertionError("an invalid response was reported as a UsageError") from None
     except XAILowCodeError:
         return None
     return looked_at(reply)
@@ -57,7 +57,7 @@ def read_stream(
                 return events, None
         events.extend(reader.close())
     except UsageError:
-        raise AssertionError("a fault of an answer is told as a fault of the caller") from None
+        raise AssertionError("an invalid response was reported as a UsageError") from None
     except XAILowCodeError as error:
         return events, error
     return events, None

@@ -128,7 +128,7 @@ def test_any_endpoint_reads_or_refuses(
 @settings(max_examples=25)
 @given(st.lists(answers, min_size=1, max_size=6), st.booleans())
 def test_flows_of_several_calls_end(some: list[HTTPResponse], as_text: bool) -> None:
-    """Uploads, downloads, deferred answers and vectors end, whatever their calls are answered."""
+    """Uploads, downloads, polling and embeddings end with every sequence of responses."""
     for flow in (
         files.upload(new_context(), b"abc", name="a.txt", chunk_size=1),
         files.upload(new_context(), files.Upload(b"abc", "a.txt", file_id="f"), chunk_size=2),

@@ -48,7 +48,7 @@ def test_what_follows_a_response_reaches_nobody(framing: str, ends: bool) -> Non
 @pytest.mark.parametrize("framing", WHOLE)
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_response_that_is_cut_is_an_error_and_not_repeated(framing: str, ends: bool) -> None:
-    """At every byte of it, also where the server just says nothing more."""
+    """At every byte of it, also where the server sends nothing more."""
     whole = WHOLE[framing]
     for place in range(len(whole)):
         first = check([whole[:place]], ends=ends)

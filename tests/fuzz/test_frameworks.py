@@ -1,7 +1,7 @@
 """Law: what frameworks hand over becomes ours or a UsageError; what came becomes theirs.
 
 The core refuses what it cannot read, so the adapters get values of the right types. What xAI tells
-beside them is passed on as it came, and looked at by nobody: figures, probabilities, pictures.
+beside them is passed on as it came, and looked at by nobody: figures, probabilities, images.
 """
 
 import json
@@ -86,7 +86,7 @@ content = words | st.lists(words | blocks, max_size=3)
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Any:
-    """What is left out is told in warnings, which are not the subject here."""
+    """Ignore the warnings about omitted parts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -103,7 +103,7 @@ def test_any_reply_becomes_theirs(form: str) -> None:
             if reply is not None:
                 read += 1
                 as_langchain(reply)
-                # A picture that is none is told only where it is decoded.
+                # Invalid image data is only detected where it is decoded.
                 with suppress(InvalidResponseError):
                     as_llama_index(reply)
     assert read > 20

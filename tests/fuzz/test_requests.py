@@ -91,7 +91,7 @@ schemas = st.recursive(
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Any:
-    """What is left out is told in warnings, which are not the subject here."""
+    """Ignore the warnings about omitted parts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -121,7 +121,7 @@ def test_any_option_is_taken_or_refused(options: dict[str, Any]) -> None:
 
 @given(st.sampled_from(READERS), json_values | tool_forms)
 def test_any_form_of_a_tool_is_read_or_refused(read: Callable[[Any], Any], form: Any) -> None:
-    """Any JSON in the place of a tool, a choice or a format; a tool that xAI runs has a type."""
+    """Any JSON in the place of a tool, a choice or a format; a server-side tool has a type."""
     with suppress(UsageError):
         read(form)
     if openai_format.is_server_tool(form):
@@ -144,7 +144,7 @@ def test_any_json_is_a_schema_or_refused(schema: Any) -> None:
 
 @given(st.sampled_from([ImageRequest, EmbeddingRequest]), st.data())
 def test_any_order_is_made_or_refused(kind: Any, data: Any) -> None:
-    """Any JSON as any field of an order of pictures or vectors."""
+    """Any JSON as any field of an order of images or vectors."""
     names = sorted(kind.__dataclass_fields__.keys() - {"extra"})
     needed = {"prompt": "x"} if kind is ImageRequest else {"texts": ["x"]}
     fields = data.draw(st.dictionaries(st.sampled_from(names), json_values, max_size=2))
@@ -204,7 +204,7 @@ def test_any_address_of_a_gateway_is_taken_or_refused(given_: Any, insecure: boo
 
 
 def test_server_tools_keep_their_members() -> None:
-    """A tool that xAI runs is itself, and its parameters are a schema's business no more."""
+    """A server-side tool is sent unchanged; its parameters are not sanitized as a schema."""
     tool = ServerTool("web_search", {"x": 1})
     assert openai_format.parse_server_tool(tool) is tool
     with pytest.raises(UsageError):

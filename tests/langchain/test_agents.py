@@ -168,7 +168,7 @@ def without_streaming(body: dict[str, Any]) -> dict[str, Any]:
 async def test_tools_of_xais_stand_beside_an_agents_own(
     gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
-    """The agent runs its own and xAI the others; what each did is told, nothing is done twice."""
+    """The agent runs its own tools and xAI the others; all calls are reported, none runs twice."""
     agent: Any = create_agent(create_chat(chat, "auto"), [web_search(), get_weather])
     messages = (await run(agent, QUESTION, use_async=use_async))["messages"]
     assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]

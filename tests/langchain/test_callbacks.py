@@ -68,7 +68,7 @@ CASES: dict[str, tuple[str, list[Any]]] = {
     "text": ("Say 'Grüße, 世界 🦊'.", []),
     "call": ("How is the weather in 'Vienna'?", [get_weather]),
     "search": ("Search the web for foxes.", [web_search()]),
-    "picture": ("Draw a picture of a fox.", [image_generation()]),
+    "image": ("Draw an image of a fox.", [image_generation()]),
 }
 
 
@@ -86,7 +86,7 @@ CASES: dict[str, tuple[str, list[Any]]] = {
 async def test_the_newest_events_make_the_same_message(
     gateway: Any, chat: Chat, api: str, case: str, *, use_async: bool
 ) -> None:
-    """Text, thoughts, calls, usage and what goes back to xAI are those of a plain answer."""
+    """Text, reasoning, calls, usage and what goes back to xAI are those of a plain answer."""
     question, tools = CASES[case]
     llm: Any = create_chat(chat, api, output_version="v1")
     llm = llm.bind_tools(tools) if tools else llm

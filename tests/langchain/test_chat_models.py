@@ -45,7 +45,7 @@ def facts(message: AIMessage) -> dict[str, Any]:
 async def test_one_answer_in_four_ways(
     gateway: Any, chat: Chat, envelope: str, streaming: str, model: str
 ) -> None:
-    """Invoke, stream and their async twins give the same message, in every form of a gateway."""
+    """Invoke, stream and their async variants give the same message, in every form of a gateway."""
     gateway.envelope, gateway.streaming = envelope, streaming
     llm = chat(model=model)
     answers = [
@@ -61,7 +61,7 @@ async def test_one_answer_in_four_ways(
 
 
 def test_usage_is_whole(chat: Chat) -> None:
-    """Output counts reasoning, the parts add up, and details are told."""
+    """Output counts reasoning, the parts add up, and details are reported."""
     usage = chat(model="grok-4.7").invoke("Hello").usage_metadata
     assert usage is not None
     assert usage["input_tokens"] + usage["output_tokens"] == usage["total_tokens"]

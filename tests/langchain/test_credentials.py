@@ -212,7 +212,7 @@ CALLS: dict[str, Ask] = {
 def test_no_call_takes_a_credential_as_an_option(
     world: FakeServer, kind: Any, way: str, options: dict[str, Any], name: str
 ) -> None:
-    """It is refused before a tracer is told of the call, and before anything is sent."""
+    """It is refused before a tracer is notified, and before anything is sent."""
     kept: Any = Bin()
     tracer = LangChainTracer(client=kept, project_name="tests")
     llm = made(kind, world)

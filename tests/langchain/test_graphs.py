@@ -49,7 +49,7 @@ def received(gateway: Any) -> list[str]:
 def test_a_thread_goes_on_in_another_process(gateway: Any, chat: Chat, tmp_path: Path) -> None:
     """From SQLite, what xAI receives is byte for byte what a thread in memory would send.
 
-    Thoughts are encrypted by xAI (responses) or signed (messages), and must come back unchanged.
+    Reasoning is encrypted by xAI (responses) or signed (messages), and must come back unchanged.
     """
     agents: dict[str, Any] = {
         api: create_agent(create_chat(chat, api), [get_weather], checkpointer=InMemorySaver())

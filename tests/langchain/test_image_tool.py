@@ -58,8 +58,8 @@ class TestIntegration(ToolsIntegrationTests):
 
 
 @pytest.mark.parametrize("image_format", ["url", "b64_json"])
-async def test_a_picture_lands_in_the_artifact(gateway: Any, image_format: Any) -> None:
-    """In an agent's loop the model reads one line, and the pictures are the artifact."""
+async def test_an_image_lands_in_the_artifact(gateway: Any, image_format: Any) -> None:
+    """In an agent's loop the model reads one line, and the images are the artifact."""
     tool = XAIImageGenerationTool(image_format=image_format, resolution="2k")
     agent: Any = create_agent(ChatXAILowCode(), [tool])
     order = {"messages": "Use generate_image to draw 'a fox'."}
@@ -79,35 +79,35 @@ async def test_a_picture_lands_in_the_artifact(gateway: Any, image_format: Any) 
 
 @pytest.mark.parametrize("image_format", ["url", "b64_json"])
 @pytest.mark.parametrize("api", ["auto", "chat_completions", "responses", "messages"])
-def test_a_picture_is_looked_at(gateway: Any, api: Any, image_format: Any) -> None:
-    """A picture that was made can be asked about in every form: by a person, and from a tool."""
+def test_an_image_is_looked_at(gateway: Any, api: Any, image_format: Any) -> None:
+    """An image that was made can be asked about in every form: by a person, and from a tool."""
     tool = XAIImageGenerationTool(image_format=image_format)
     drawn = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": ARGS})
     assert len(drawn.artifact) == 2
-    (picture,) = XAIImageGenerator(response_format=image_format).invoke("A fox")
+    (image,) = XAIImageGenerator(response_format=image_format).invoke("A fox")
     llm = ChatXAILowCode(api=api)
-    for blocks in (drawn.artifact, [picture]):
+    for blocks in (drawn.artifact, [image]):
         question: Any = [*blocks, {"type": "text", "text": "What is to be seen?"}]
         plain = llm.invoke("What is to be seen?").usage_metadata
         seen = llm.invoke([HumanMessage(question)])
         assert plain is not None
         assert seen.usage_metadata is not None
-        # The emulator looks at pictures, and counts what they cost.
+        # The emulator looks at images, and counts what they cost.
         cost = seen.usage_metadata["input_tokens"] - plain["input_tokens"]
         assert cost >= 256 * len(blocks)
     assert gateway.requests[-1].body["model"] == "grok-4.7"
 
 
-def test_a_picture_drawn_in_a_chat_is_looked_at(gateway: Any) -> None:
-    """A picture that the model drew itself is a block of its answer, and can be shown to others."""
+def test_an_image_drawn_in_a_chat_is_looked_at(gateway: Any) -> None:
+    """An image that the model drew itself is a block of its answer, and can be shown to others."""
     llm = ChatXAILowCode(api="responses")
-    answer = llm.invoke("Draw a picture of a fox.", tools=[{"type": "image_generation"}])
-    pictures = [block for block in answer.content_blocks if block["type"] == "image"]
-    assert len(pictures) == 1
-    shown: Any = [*pictures, {"type": "text", "text": "What is this?"}]
+    answer = llm.invoke("Draw an image of a fox.", tools=[{"type": "image_generation"}])
+    images = [block for block in answer.content_blocks if block["type"] == "image"]
+    assert len(images) == 1
+    shown: Any = [*images, {"type": "text", "text": "What is this?"}]
     for api in ("chat_completions", "responses", "messages"):
         assert ChatXAILowCode(api=api).invoke([HumanMessage(shown)]).text
-        assert pictures[0]["base64"][:200] in str(gateway.requests[-1].body)
+        assert images[0]["base64"][:200] in str(gateway.requests[-1].body)
     # Other APIs do not support it in an assistant message; a warning says so.
     with pytest.warns(UserWarning, match="images in assistant messages are not supported"):
         ChatXAILowCode(api="chat_completions").invoke(["Draw a fox.", answer, "Thanks."])

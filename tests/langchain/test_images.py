@@ -15,13 +15,13 @@ from xai_lowcode.emulator import Garbage, Refuse
 from xai_lowcode.errors import RateLimitError, UsageError
 
 
-async def test_pictures_come_as_standard_blocks(gateway: Any) -> None:
-    """Data is a real picture of the asked shape; addresses are addresses; sync and async agree."""
+async def test_images_come_as_standard_blocks(gateway: Any) -> None:
+    """Data is a real image of the asked shape; addresses are addresses; sync and async agree."""
     painter = XAIImageGenerator(response_format="b64_json", n=2, aspect_ratio="16:9")
     blocks = painter.invoke("A fox")
-    picture = Image.open(BytesIO(base64.b64decode(blocks[0]["base64"])))
+    image = Image.open(BytesIO(base64.b64decode(blocks[0]["base64"])))
     assert len(blocks) == 2
-    assert picture.width / picture.height == pytest.approx(16 / 9, rel=0.05)
+    assert image.width / image.height == pytest.approx(16 / 9, rel=0.05)
     assert (await painter.ainvoke("A fox"))[0]["base64"] == blocks[0]["base64"]
     (by_url,) = painter.invoke({"prompt": "A fox", "n": 1, "response_format": "url"})
     assert by_url["url"].startswith("http")
@@ -36,7 +36,7 @@ def test_it_composes(gateway: Any) -> None:
     assert chain.batch([{"animal": "fox"}, {"animal": "owl"}]) == [1, 1]
 
 
-def test_a_picture_goes_back_into_the_chat(gateway: Any) -> None:
+def test_an_image_goes_back_into_the_chat(gateway: Any) -> None:
     """A block that was made is a block that can be asked about."""
     blocks = XAIImageGenerator(response_format="b64_json").invoke("A fox")
     question: Any = [*blocks, {"type": "text", "text": "What is this?"}]
@@ -64,7 +64,7 @@ def test_impossible_orders_are_not_sent(gateway: Any, given: Any, field: str) ->
 
 
 def test_failures_are_langchains_too(gateway: Any) -> None:
-    """A picture that could not be made raises as a chat does."""
+    """An image that could not be made raises as a chat does."""
     gateway.inject(Refuse(429, "Slow down"))
     with pytest.raises(RateLimitError):
         XAIImageGenerator(max_retries=0).invoke("A fox")

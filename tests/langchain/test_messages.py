@@ -221,8 +221,8 @@ def test_calls_that_stand_in_the_content_only_are_calls() -> None:
     ]
 
 
-def test_pictures_in_answers_are_parts() -> None:
-    """A picture that a model drew is part of what it said."""
+def test_images_in_answers_are_parts() -> None:
+    """An image that a model drew is part of what it said."""
     content: Any = [{"type": "image", "base64": "QUJD", "mime_type": "image/png"}, "Here."]
     (message,) = to_messages([AIMessage(content)])
     assert message.parts == (ImagePart("data:image/png;base64,QUJD"), TextPart("Here."))

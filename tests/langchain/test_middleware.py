@@ -149,7 +149,7 @@ async def test_long_talks_are_summed_up(chat: Chat, api: str, *, use_async: bool
 def test_the_usage_that_xai_reports_counts(
     gateway: Any, chat: Chat, reported: int, *, summed_up: bool
 ) -> None:
-    """A short text may stand for many tokens of reasoning and pictures; LangChain believes it."""
+    """A short text may stand for many tokens of reasoning and images; LangChain believes it."""
     usage: Any = {"input_tokens": reported, "output_tokens": 0, "total_tokens": reported}
     known = chat().invoke("Hello")
     history = [HumanMessage("Hello"), known.model_copy(update={"usage_metadata": usage})]
@@ -261,7 +261,7 @@ DECISIONS: dict[str, tuple[Any, Callable[[str], bool]]] = {
 async def test_a_person_decides_on_a_call(
     gateway: Any, chat: Chat, api: str, kind: str, *, use_async: bool
 ) -> None:
-    """Nothing runs before the decision, and the model is told what came of it."""
+    """Nothing runs before the decision, and the model receives the result."""
     decision, fits = DECISIONS[kind]
     agent = reviewed(chat, api)
     waiting = await run(agent, QUESTION, THREAD, use_async=use_async)
@@ -288,7 +288,7 @@ def result_sent(body: dict[str, Any]) -> str:
 def test_a_call_corrected_in_the_state_is_sent_corrected(
     gateway: Any, chat: Chat, api: str
 ) -> None:
-    """What a person writes over the stored message counts, what xAI said verbatim no longer."""
+    """An edited message is sent as edited; the output items stored with it are not sent."""
     agent = reviewed(chat, api)
     call = agent.invoke(QUESTION, THREAD)["messages"][-1]
     (wrong,) = call.tool_calls

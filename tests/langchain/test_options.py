@@ -98,10 +98,10 @@ def test_every_option_of_a_request_is_a_field_or_belongs_to_a_call() -> None:
         ({"use_responses_api": True, "api": "messages"}, "api", "messages"),
     ],
 )
-def test_the_peers_names_are_understood(
+def test_names_of_other_integrations_are_accepted(
     chat: Chat, given: dict[str, Any], field: str, value: Any
 ) -> None:
-    """Whoever comes from another chat model finds its names."""
+    """The names of other chat models' fields are aliases."""
     assert getattr(chat(**given), field) == value
 
 
@@ -164,7 +164,7 @@ def test_the_form_follows_what_is_asked(
     assert {request.path.rpartition("/v1/")[2] for request in gateway.requests} == {endpoint}
 
 
-# --- tools that xAI runs ------------------------------------------------------------------------
+# --- server-side tools --------------------------------------------------------------------------
 
 
 def test_tools_of_xais_are_bound_as_plain_json(gateway: Any, chat: Chat) -> None:

@@ -26,7 +26,7 @@ THREADS = 16
 
 
 def told(answer: Any) -> str:
-    """What an answer says, whoever gave it."""
+    """Return the text of a message, or the type of an image block."""
     if isinstance(answer, list):
         return str(answer[0]["type"])
     return str(getattr(answer, "text", answer))

@@ -25,7 +25,7 @@ from xai_lowcode.errors import UsageError
 PDF = base64.b64encode(b"%PDF-1.4\nfoxes\n%%EOF").decode()
 
 
-def picture() -> str:
+def image() -> str:
     """A small PNG, as base64."""
     target = io.BytesIO()
     Image.new("RGB", (16, 8), (200, 30, 30)).save(target, "PNG")
@@ -39,7 +39,7 @@ class Report(BaseModel):
     sunny: bool
 
 
-# --- pictures and documents ---------------------------------------------------------------------
+# --- images and documents ---------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
@@ -52,14 +52,14 @@ class Report(BaseModel):
         {"type": "image_url", "image_url": "data:image/png;base64,{data}"},
     ],
 )
-async def test_a_template_holds_a_picture(
+async def test_a_template_holds_an_image(
     chat: Chat, api: str, block: dict[str, Any], *, use_async: bool
 ) -> None:
     """The standard block and OpenAI's two forms are filled in and seen by the model."""
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Be {how}."), ("user", [{"type": "text", "text": "What is {it}?"}, block])]
     )
-    given = {"how": "brief", "it": "this", "data": picture()}
+    given = {"how": "brief", "it": "this", "data": image()}
     answer = await run(prompt | create_chat(chat, api), given, use_async=use_async)
     assert "1 image: PNG 16x8" in answer.text
 
@@ -80,7 +80,7 @@ async def test_a_template_holds_a_document(
 
 
 def test_a_form_without_documents_says_so(gateway: Any, chat: Chat) -> None:
-    """Where the wire form has no place for it, nothing is sent."""
+    """Where the API has no place for it, nothing is sent."""
     block: Any = {"type": "file", "base64": PDF, "mime_type": "application/pdf"}
     for api in ("chat_completions", "messages"):
         with pytest.raises(UsageError):
@@ -90,21 +90,21 @@ def test_a_form_without_documents_says_so(gateway: Any, chat: Chat) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_a_tool_returns_a_picture(chat: Chat, api: str, *, use_async: bool) -> None:
+async def test_a_tool_returns_an_image(chat: Chat, api: str, *, use_async: bool) -> None:
     """The model sees what an agent's tool has photographed."""
 
     @tool
-    def take_picture(what: str) -> list[dict[str, str]]:
-        """Take a picture of something."""
+    def take_image(what: str) -> list[dict[str, str]]:
+        """Take a photograph of something."""
         return [
             {"type": "text", "text": f"The {what}."},
-            {"type": "image", "base64": picture(), "mime_type": "image/png"},
+            {"type": "image", "base64": image(), "mime_type": "image/png"},
         ]
 
-    agent: Any = create_agent(create_chat(chat, api), [take_picture])
-    messages = (
-        await run(agent, {"messages": "Use take_picture of a 'fox'."}, use_async=use_async)
-    )["messages"]
+    agent: Any = create_agent(create_chat(chat, api), [take_image])
+    messages = (await run(agent, {"messages": "Use take_image of a 'fox'."}, use_async=use_async))[
+        "messages"
+    ]
     assert "The fox." in messages[-1].text
     assert "1 image: PNG 16x8" in messages[-1].text
 

@@ -76,9 +76,9 @@ SERVED: dict[str, tuple[str, list[Any]]] = {
     "search": ("Search the web for foxes.", [web_search()]),
     "two searches": ("Search the web and X for posts on foxes.", [web_search(), x_search()]),
     "code": ("Compute 2 plus 40 with code.", [code_execution()]),
-    "picture": ("Draw a picture of a fox.", [image_generation()]),
+    "image": ("Draw an image of a fox.", [image_generation()]),
     "everything": (
-        "Search the web, X and the files, ask the museum, run code and draw a picture.",
+        "Search the web, X and the files, ask the museum, run code and draw an image.",
         SERVER_TOOLS,
     ),
     "search beside a call": ("Search the web; how is the weather in 'Rome'?", SERVER_TOOLS[:1]),
@@ -212,16 +212,14 @@ def test_every_kind_of_block_is_told(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-def test_pictures_in_a_row_stay_apart(chat: Chat, version: str) -> None:
-    """Two pictures, and a text in several pieces after them, are three blocks."""
+def test_images_in_a_row_stay_apart(chat: Chat, version: str) -> None:
+    """Two images, and a text in several pieces after them, are three blocks."""
 
     class Painter(ChatModel):
         def stream(self, request: ChatRequest) -> Any:
             assert request.messages
-            pictures = [
-                ImageGenerated(ImagePart(f"data:image/png;base64,{x}")) for x in ("QQ", "Qg")
-            ]
-            yield from (ResponseStarted(), *pictures, TextDelta("Here "), TextDelta("are "))
+            images = [ImageGenerated(ImagePart(f"data:image/png;base64,{x}")) for x in ("QQ", "Qg")]
+            yield from (ResponseStarted(), *images, TextDelta("Here "), TextDelta("are "))
             yield from (ImageGenerated(ImagePart("https://x.example/c.png")), TextDelta("three."))
             yield ChoiceFinished("stop")
 
@@ -294,7 +292,7 @@ async def test_answers_go_back_as_they_came(
         stored = as_stored(gateway, answer)
         assert sent["input"][1 : 1 + len(stored)] == stored
     if api == "messages":
-        # Grok's thoughts are signed there, and the signature goes back too.
+        # Reasoning is signed there, and the signature goes back too.
         blocks = sent["messages"][1]["content"]
         assert blocks == answer.additional_kwargs[ITEMS]["messages"]
         assert [block["signature"] for block in blocks if block["type"] == "thinking"]

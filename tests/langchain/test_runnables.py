@@ -179,7 +179,7 @@ async def test_retries_are_for_what_may_pass(gateway: Any, chat: Chat, *, use_as
 async def test_the_model_may_differ_with_each_call(
     gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
-    """By keyword, bound, beside tools and beside a schema; what is told is the model that spoke."""
+    """By keyword, bound, with tools and with a schema; the message has the model's name."""
     llm: Any = chat(model=ONCE)
     answer = await run(llm, "Hello", use_async=use_async, model=OTHER)
     assert answer.response_metadata["model_name"] == OTHER

@@ -133,7 +133,7 @@ def paint(color: Literal["red", "blue", None], sizes: tuple[int, int]) -> str:
 
 @pytest.mark.parametrize("api", ["chat_completions", "messages", "responses"])
 def test_a_tool_with_null_in_an_enum_is_called(chat: Any, gateway: Any, api: str) -> None:
-    """In every wire form such a tool is taken, called, and its arguments are what it takes."""
+    """In every API such a tool is taken, called, and its arguments are what it takes."""
     bound = chat().bind_tools([paint], tool_choice="paint", api=api)
     (call,) = bound.invoke("Paint it blue, 3 by 4").tool_calls
     assert paint.invoke(call["args"]).startswith("blue")

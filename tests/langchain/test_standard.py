@@ -65,13 +65,13 @@ class TestUnitMessages(TestUnit):
 
 
 class _Downloads:
-    """Stands in for the suite's own httpx: its pictures and documents without the network."""
+    """Stands in for the suite's own httpx: its images and documents without the network."""
 
     @staticmethod
     def get(url: str, **_options: Any) -> Any:
-        picture = BytesIO()
-        Image.new("RGB", (16, 16), "teal").save(picture, "JPEG" if "jpg" in url else "PNG")
-        content = b"%PDF-1.4\n%%EOF\n" if url.endswith(".pdf") else picture.getvalue()
+        image = BytesIO()
+        Image.new("RGB", (16, 16), "teal").save(image, "JPEG" if "jpg" in url else "PNG")
+        content = b"%PDF-1.4\n%%EOF\n" if url.endswith(".pdf") else image.getvalue()
 
         class Answer:
             def __init__(self) -> None:

@@ -148,7 +148,7 @@ async def test_a_museums_key_leaves_no_trace(gateway: Any, trace: Trace) -> None
     assert trace.holds("https://mcp.example")
 
 
-def test_chains_agents_and_pictures_leave_no_token(gateway: Any, trace: Trace) -> None:
+def test_chains_agents_and_images_leave_no_token(gateway: Any, trace: Trace) -> None:
     """What is built of models, and tools that hold a token themselves, are free of it."""
     llm = ChatXAILowCode()
     agent: Any = create_agent(llm, [XAIImageGenerationTool()])

@@ -1,4 +1,4 @@
-"""The hosted gateway, for whoever has a token: ``make live``.
+"""The hosted gateway; needs a token: ``make live``.
 
 The conversations that are recorded elsewhere, held for real. They cost a few cents.
 """

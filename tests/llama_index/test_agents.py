@@ -69,7 +69,7 @@ def test_function_agent(gateway: Any, llm: Any, streaming: bool) -> None:
 
 
 def test_events(model: Any) -> None:
-    """The stream of events has text and thoughts piece by piece, results, and JSON as raw."""
+    """The stream of events has text and reasoning piece by piece, results, and JSON as raw."""
     agent = FunctionAgent(tools=[multiply], llm=model("grok-3-mini"))
 
     async def talk() -> list[Any]:
@@ -251,7 +251,7 @@ def test_code_agent(gateway: Any, llm: Any, streaming: bool) -> None:
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
 def test_workflow_in_every_form(gateway: Any, model: Any, api: str) -> None:
-    """Several agents with several tools, memory and hand-over work in every wire form."""
+    """Several agents with several tools, memory and hand-over work in every API."""
     llm = model(api=api)
     clerk = FunctionAgent(
         name="clerk", description="Counts.", llm=llm, tools=[multiply], can_handoff_to=["meteo"]

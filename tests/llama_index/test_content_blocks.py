@@ -203,7 +203,7 @@ def test_what_the_model_said(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_pictures_that_tools_give(sync_async: Any, gateway: Any, model: Any, form: str) -> None:
+def test_images_that_tools_give(sync_async: Any, gateway: Any, model: Any, form: str) -> None:
     """The image of a tool result is sent beside its text."""
     result = ChatMessage(
         role="tool",

@@ -193,12 +193,12 @@ def test_faithfulness(llm: Any, verdict: str) -> None:
     assert result.passing is again.passing is (verdict == "YES")
 
 
-def test_pictures_in_a_chat(sync_async: Any, gateway: Any, llm: Any) -> None:
-    """A picture that was made goes straight back into a conversation."""
+def test_images_in_a_chat(sync_async: Any, gateway: Any, llm: Any) -> None:
+    """An image that was made goes straight back into a conversation."""
     painter = XAIImageGenerator(api_token=gateway.api_token, base_url=gateway.base_url)
-    (picture,) = sync_async.call(painter, "generate", "A red fox", response_format="b64_json")
-    assert isinstance(picture, ImageBlock)
-    message = ChatMessage(blocks=[TextBlock(text="What is it?"), picture])
+    (image,) = sync_async.call(painter, "generate", "A red fox", response_format="b64_json")
+    assert isinstance(image, ImageBlock)
+    message = ChatMessage(blocks=[TextBlock(text="What is it?"), image])
     assert "1 image" in sync_async.call(llm, "chat", [message]).message.content
     assert "1 image" in sync_async.stream(llm, "stream_chat", [message])[-1].message.content
     assert isinstance(llm.as_structured_llm(Fact).chat([message]).raw, Fact)

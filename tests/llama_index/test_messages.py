@@ -62,7 +62,7 @@ texts = st.builds(TextPart, st.text())
 calls = st.builds(
     ToolCallPart, st.text(), st.from_regex(r"[a-zA-Z0-9_-]{1,9}", fullmatch=True), st.text()
 )
-thoughts = st.builds(ReasoningPart, st.text(min_size=1))
+reasoning = st.builds(ReasoningPart, st.text(min_size=1))
 details = st.sampled_from([None, "low", "high"])
 images = st.builds(
     ImagePart, url=st.sampled_from([DATA_URL, "https://x.ai/a.png?b=c"]), detail=details
@@ -74,7 +74,7 @@ seen = st.lists(texts | images | files, max_size=4).map(tuple)
 messages = st.one_of(
     st.builds(Message, st.just("system"), st.lists(texts, max_size=3).map(tuple)),
     st.builds(Message, st.just("user"), seen, st.none() | st.text(min_size=1)),
-    st.builds(Message, st.just("assistant"), st.lists(texts | thoughts | calls).map(one_text)),
+    st.builds(Message, st.just("assistant"), st.lists(texts | reasoning | calls).map(one_text)),
     st.builds(
         Message,
         st.just("tool"),
@@ -186,7 +186,7 @@ def test_blocks_of_the_future() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "without-suffix"])
-def test_pictures_from_files(tmp_path: Path, name: str) -> None:
+def test_images_from_files(tmp_path: Path, name: str) -> None:
     """The media type of an image is detected from the file's content."""
     (tmp_path / name).write_bytes(PNG)
     assert parts(ImageBlock(path=tmp_path / name)) == (ImagePart(DATA_URL),)

@@ -64,19 +64,19 @@ used = st.builds(
     plain_json,
     st.booleans(),
 )
-pictures = st.sampled_from([
+images = st.sampled_from([
     ImagePart("data:image/png;base64,iVBORw0KGgo="), ImagePart("https://x.ai/a.png"),
 ])  # fmt: skip
 choices = st.builds(
-    lambda thoughts, tools, images, text, calls, kept, form: Choice(
-        (*tools, *thoughts, *images, *text, *calls),
+    lambda reasoning, tools, images, text, calls, kept, form: Choice(
+        (*tools, *reasoning, *images, *text, *calls),
         "stop",
         items=kept,
         dialect=form if kept else "",
     ),
     st.lists(st.builds(ReasoningPart, st.text(min_size=1)), max_size=1).map(tuple),
     st.lists(used, max_size=2).map(tuple),
-    st.lists(pictures, max_size=2).map(tuple),
+    st.lists(images, max_size=2).map(tuple),
     st.lists(st.builds(TextPart, st.text(min_size=1)), max_size=1).map(tuple),
     st.lists(st.builds(ToolCallPart, st.text(min_size=1), names, st.text()), max_size=2).map(tuple),
     st.lists(items, max_size=3).map(tuple),
@@ -112,7 +112,7 @@ def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Cit
 # --- what xAI receives --------------------------------------------------------------------------
 
 
-def verbatim(items_: Any) -> list[str]:
+def dump_items(items_: Any) -> list[str]:
     """Return items as JSON, with keys in their order."""
     return [json.dumps(item) for item in items_]
 
@@ -205,8 +205,8 @@ def test_a_tool_loop_replays_the_answer(
         llm, "chat_with_tools", [MULTIPLY], chat_history=[question, message, result]
     )
     assert "The tools found: 42" in second.message.content
-    replayed = verbatim(answered(first, form))
-    assert verbatim(sent(gateway, form))[: len(replayed)] == replayed
+    replayed = dump_items(answered(first, form))
+    assert dump_items(sent(gateway, form))[: len(replayed)] == replayed
     if form == "responses":
         assert "encrypted_content" in replayed[0]
 
@@ -214,7 +214,7 @@ def test_a_tool_loop_replays_the_answer(
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("form", FORMS)
-def test_an_agent_replays_encrypted_thoughts(
+def test_an_agent_replays_encrypted_reasoning(
     model: Any, gateway: Any, form: str, streaming: bool
 ) -> None:
     """In the loop of an agent, the second request contains the whole first response."""
@@ -231,10 +231,10 @@ def test_an_agent_replays_encrypted_thoughts(
     (thinking,) = (b for b in outputs[0].response.blocks if isinstance(b, ThinkingBlock))
     kept = thinking.additional_information["xai"]
     assert kept["dialect"] == form
-    assert verbatim(sent(gateway, form))[: len(kept["items"])] == verbatim(kept["items"])
+    assert dump_items(sent(gateway, form))[: len(kept["items"])] == dump_items(kept["items"])
     if form == "responses":
         completed = outputs[0].raw if not streaming else outputs[0].raw["response"]
-        assert verbatim(kept["items"]) == verbatim(completed["output"])
+        assert dump_items(kept["items"]) == dump_items(completed["output"])
 
 
 def test_a_corrected_call_wins(sync_async: Any, model: Any, gateway: Any) -> None:

@@ -122,7 +122,7 @@ def test_what_was_found_is_in_the_answer(sync_async: Any, model: Any) -> None:
     assert any(piece.message.additional_kwargs.get("built_in_tool_calls") for piece in pieces)
 
 
-def test_pictures_the_model_drew_are_blocks(sync_async: Any, gateway: Any, model: Any) -> None:
+def test_images_the_model_drew_are_blocks(sync_async: Any, gateway: Any, model: Any) -> None:
     """An image is an ImageBlock, and can be sent with the next message."""
     llm = model(server_tools=[image_generation()])
     question = [ChatMessage("Generate an image of a red fox")]
@@ -130,15 +130,15 @@ def test_pictures_the_model_drew_are_blocks(sync_async: Any, gateway: Any, model
         sync_async.call(llm, "chat", question),
         sync_async.stream(llm, "stream_chat", question)[-1],
     ):
-        (picture,) = (b for b in response.message.blocks if isinstance(b, ImageBlock))
-        assert picture.resolve_image().read()[:4] in {b"\x89PNG", b"\xff\xd8\xff\xe0"}
+        (image,) = (b for b in response.message.blocks if isinstance(b, ImageBlock))
+        assert image.resolve_image().read()[:4] in {b"\x89PNG", b"\xff\xd8\xff\xe0"}
         stored = ChatMessage.model_validate_json(response.message.model_dump_json())
         sync_async.call(llm, "chat", [*question, stored, ChatMessage("And?")])
         made = [i for i in gateway.requests[-1].body["input"] if "result" in i]
         (thinking,) = (b for b in stored.blocks if isinstance(b, ThinkingBlock))
         items = thinking.additional_information["xai"]["items"]
         assert made == [i for i in items if "result" in i]
-        asked = ChatMessage(blocks=[picture])
+        asked = ChatMessage(blocks=[image])
         assert "1 image" in sync_async.call(model(), "chat", [asked]).message.content
 
 

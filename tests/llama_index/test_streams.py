@@ -74,8 +74,8 @@ def test_raw_is_the_chunk(sync_async: Any, llm: XAILowCode, hello: Any) -> None:
 def test_thinking(sync_async: Any, model: Any, hello: Any) -> None:
     """Reasoning is in ``thinking_delta``, and accumulates in one block."""
     responses = sync_async.stream(model("grok-3-mini"), "stream_chat", hello)
-    thoughts = [r.additional_kwargs.get("thinking_delta") for r in responses]
-    whole = "".join(thought for thought in thoughts if thought)
+    reasoning = [r.additional_kwargs.get("thinking_delta") for r in responses]
+    whole = "".join(thought for thought in reasoning if thought)
     assert whole.startswith("First, the user wrote")
     assert all(not r.delta for r in responses if r.additional_kwargs.get("thinking_delta"))
     thinking, text = responses[-1].message.blocks

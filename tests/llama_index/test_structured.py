@@ -261,7 +261,7 @@ def test_many_at_once(llm: XAILowCode) -> None:
     assert [bike.name for bike in asyncio.run(ask())] == [f"B{i}x" for i in range(10)]
 
 
-# --- every wire form ----------------------------------------------------------------------------
+# --- every API ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", [PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION])

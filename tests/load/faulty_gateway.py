@@ -45,11 +45,11 @@ TROUBLES: tuple[Fault, ...] = (
 
 
 def trouble(gateway: Any, share: float, seed: int) -> None:
-    """Lets a fault befall so many of the requests, at random but alike from run to run."""
+    """Inject a fault into a share of the requests, chosen by the seed."""
     dice, due = random.Random(seed), list[Fault | None]()  # noqa: S311 - no secret
 
     def next_fault(*kinds: type[Fault]) -> Fault | None:
-        # A fault that befalls bytes is looked for before one that befalls a request.
+        # Faults of bytes are looked up before faults of requests.
         if not due:
             due.append(dice.choice(TROUBLES) if dice.random() < share else None)
         if kinds and not isinstance(due[0], kinds):

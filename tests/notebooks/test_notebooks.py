@@ -89,22 +89,22 @@ def test_they_run_and_give_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> Non
         if problem is not None:
             raise problem
     if f"pillow=={version('pillow')}" not in CONSTRAINTS.read_text().splitlines():
-        pytest.skip("they ran; the pictures' bytes are those of another version of Pillow")
+        pytest.skip("they ran; the images' bytes are those of another version of Pillow")
     for source, notebook in zip(SOURCES, notebooks, strict=True):
         shown = committed(source)
         if shown.metadata["xai_lowcode"]["answers"] == "emulator":
             assert list(outputs(notebook)) == list(outputs(shown)), source.stem
 
 
-def test_pictures_and_plots_are_among_the_outputs() -> None:
+def test_images_and_plots_are_among_the_outputs() -> None:
     """Of the eight notebooks those with something to see show it."""
     kinds = {
         source.stem[:2]: [kind for output in said(committed(source)) for kind in _kinds(output)]
         for source in SOURCES
     }
-    with_pictures = {number for number, found in kinds.items() if "picture" in found}
-    assert with_pictures == {"04", "05", "06", "07", "08"}
-    assert kinds["05"].count("picture") >= 6
+    with_images = {number for number, found in kinds.items() if "image" in found}
+    assert with_images == {"04", "05", "06", "07", "08"}
+    assert kinds["05"].count("image") >= 6
 
 
 def test_any_change_of_the_code_is_noticed() -> None:
@@ -151,4 +151,4 @@ def said(notebook: Any) -> Iterator[Any]:
 def _kinds(output: Any) -> Iterator[str]:
     data = output.get("data", {})
     if "image/png" in data or "base64," in data.get("text/html", ""):
-        yield "picture"
+        yield "image"

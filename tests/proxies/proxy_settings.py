@@ -23,7 +23,7 @@ if find_spec("httpx2"):
     LIBRARIES["httpx2"] = import_module("httpx2")
 
 # Takes the library, the proxy's URL, the TLS context, and whether the client is an async one.
-_Maker = Callable[[Any, str, ssl.SSLContext, bool], Any]
+_ClientFactory = Callable[[Any, str, ssl.SSLContext, bool], Any]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Way:
 
     variable: str = ""
     setting: bool = False
-    client: _Maker | None = None
+    client: _ClientFactory | None = None
     library: str = "httpx"
     with_scheme: bool = True
 

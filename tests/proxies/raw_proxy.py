@@ -102,7 +102,7 @@ class RawProxy(_RoutingProxy):
             self._forward(connection, head, data)
 
     def _connect(self, client: Connection, head: Head) -> None:
-        # httpcore sends Accept, which says nothing.
+        # httpcore sends Accept, which reveals nothing.
         self._note(head, _AUTHORITY, {"host": head.target, "accept": "*/*"})
         if client.unread:
             self.odd.append("bytes follow CONNECT before it is answered")

@@ -58,7 +58,7 @@ FAILURES: dict[str, tuple[bytes, int | None]] = {
 
 
 def assert_blames_the_proxy(error: APIConnectionError, status: int | None) -> None:
-    """Checks the class, the word, the status, and that nothing secret is told."""
+    """Check class, text and status of the error, and that it holds no secret."""
     assert "proxy" in str(error).lower()
     if status is not None:
         assert str(status) in str(error)

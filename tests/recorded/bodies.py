@@ -14,7 +14,7 @@ FORMS = {
     ("POST", "/v1/responses"): ("responses", "output"),
     ("GET", "/v1/responses/{response_id}"): ("responses", "output"),
 }
-"""The wire form of an endpoint's answers, and the member that an answer of this form has."""
+"""The API of an endpoint's answers, and the member that an answer of this form has."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Case:
 
     @property
     def form(self) -> str:
-        """The wire form of a chat's answer; empty for any other body."""
+        """The API of a chat's answer; empty for any other body."""
         form, member = FORMS.get((self.row["method"], self.row["endpoint"]), ("", ""))
         if not form or self.folder == "errors":
             return ""

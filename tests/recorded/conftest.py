@@ -16,6 +16,6 @@ from tests.recorded.replay import Replay  # noqa: E402
 
 @pytest.fixture(scope="module")
 def replay() -> Iterator[Replay]:
-    """A gateway that answers with the body that it is told to, in any dress and any pieces."""
+    """A gateway that responds with a given body, in any envelope and any chunks."""
     with FakeServer() as server:
         yield Replay(server)

@@ -1,7 +1,7 @@
 """Which law holds for which recorded body; counted here, tested in the files beside.
 
 ``python -m tests.recorded.laws`` from the root of the repository prints how many bodies of each
-wire form lie under each law.
+API lie under each law.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ LAWS: dict[str, Callable[[Case], bool]] = {
 * sent back: what the service answered goes back byte for byte.
 * strangers: what nobody has heard of is carried or passed over.
 * usage: input and output are the total, each with its parts inside.
-* broken off: a stream without its closing sign is no answer.
+* broken off: a stream without its end-of-stream marker is an error.
 * errors: the class that the status and the words stand for, in every way of asking.
 * records: the endpoint's own row reads it in each envelope, with nothing lost.
 """
@@ -55,7 +55,7 @@ def bodies_under(law: str) -> list[Case]:
 
 
 def table() -> str:
-    """How many bodies lie under each law, by wire form; others by nothing but their number."""
+    """How many bodies lie under each law, by API; others by nothing but their number."""
     columns = ("chat_completions", "messages", "responses", "")
     lines = [f"| law | {' | '.join(columns)}other | all |", "|---" * (len(columns) + 2) + "|"]
     for law in LAWS:

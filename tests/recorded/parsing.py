@@ -1,4 +1,4 @@
-"""Reading without a network: bytes in, events or a reply out, for every wire form."""
+"""Reading without a network: bytes in, events or a reply out, for every API."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise

@@ -37,7 +37,7 @@ def plain_of(case: Case) -> Json:
 
 
 def data_of(block: bytes) -> Json | None:
-    """The JSON of a block; None for the closing sign."""
+    """The JSON of a block; None for the end-of-stream marker."""
     (line,) = (line for line in block.split(b"\n") if line.startswith(b"data: "))
     return None if line == SIGN.strip() else dict(json.loads(line[6:]))
 
@@ -64,7 +64,7 @@ def pieces(text: str) -> list[str]:
 
 
 def chat_blocks(body: Json) -> list[bytes]:
-    """Chunks as of 1.3: thoughts, text, whole calls, the finish, usage, the sign."""
+    """Chunks as of 1.3: reasoning, text, whole calls, the finish, usage, the sign."""
     facts = {name: body[name] for name in FACTS if name in body}
     head = {**facts, "object": "chat.completion.chunk"}
     chunks = [
@@ -203,10 +203,10 @@ def translated() -> tuple[Case, ...]:
 def _as_message(body: Json) -> Json:
     choice = body["choices"][0]
     said, usage = choice["message"], body.get("usage")
-    thoughts, text = said.get("reasoning_content"), said.get("content")
+    reasoning, text = said.get("reasoning_content"), said.get("content")
     blocks: list[Json] = []
-    if thoughts:
-        blocks.append({"type": "thinking", "thinking": thoughts, "signature": "c2lnbmVk" * 30})
+    if reasoning:
+        blocks.append({"type": "thinking", "thinking": reasoning, "signature": "c2lnbmVk" * 30})
     if text:
         blocks.append({"type": "text", "text": text})
     for call in said.get("tool_calls") or ():

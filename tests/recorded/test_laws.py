@@ -1,4 +1,4 @@
-"""Laws of every recorded answer in every wire form, streamed and plain, without a network.
+"""Laws of every recorded answer in every API, streamed and plain, without a network.
 
 A plain answer is read as a stream too, and a stream as a plain answer: ``rendering`` writes the
 one from the other, with none of the code that is tested.
@@ -58,7 +58,7 @@ def test_any_cut_gives_the_same_events(case: Case) -> None:
 
 @under("sent back")
 def test_an_answer_goes_back_byte_for_byte(case: Case) -> None:
-    """What xAI answered is sent back verbatim and in order, whether it came whole or in pieces."""
+    """Output items are sent back unchanged and in order, from streams and plain responses."""
     body = plain_of(case)
     for reply in (parse(case.form, body), read(case.form, blocks_of(case))):
         sent = sent_back(case.form, reply)
@@ -74,7 +74,7 @@ def test_an_answer_goes_back_byte_for_byte(case: Case) -> None:
 
 
 def check_turn(sent: Json, said: Json) -> None:
-    """A chat's turn has the text, thoughts and calls that were said."""
+    """A chat's turn has the text, reasoning and calls that were said."""
     calls = [{**call} for call in said.get("tool_calls") or ()]
     for call in calls:
         call.pop("index", None)
@@ -105,20 +105,20 @@ def test_usage_adds_up(case: Case) -> None:
 
 
 def count_chat(usage: Json) -> tuple[int, int, int]:
-    """Thoughts stand beside the completion."""
+    """Reasoning stand beside the completion."""
     thought = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens", 0)
     return usage["prompt_tokens"], usage["completion_tokens"] + thought, usage["total_tokens"]
 
 
 def count_message(usage: Json) -> tuple[int, int, int]:
-    """What comes from the cache stands beside the input, thoughts inside the output."""
+    """What comes from the cache stands beside the input, reasoning inside the output."""
     beside = ("cache_creation_input_tokens", "cache_read_input_tokens")
     tokens_in = usage["input_tokens"] + sum(usage[name] for name in beside)
     return tokens_in, usage["output_tokens"], tokens_in + usage["output_tokens"]
 
 
 def count_response(usage: Json) -> tuple[int, int, int]:
-    """Everything is inside, but for two published examples, where thoughts stand beside."""
+    """Everything is inside, but for two published examples, where reasoning stand beside."""
     if "prompt_tokens" in usage:
         return count_chat(usage)
     thought = usage["output_tokens_details"]["reasoning_tokens"]

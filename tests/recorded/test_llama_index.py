@@ -56,11 +56,11 @@ class LlamaIndex(Ways):
     def found_in(self, answer: ChatResponse, case: Case) -> Found:
         """The facts of a response."""
         message, counts = answer.message, answer.additional_kwargs
-        thoughts = [block for block in message.blocks if isinstance(block, ThinkingBlock)]
+        reasoning = [block for block in message.blocks if isinstance(block, ThinkingBlock)]
         calls = self.model.get_tool_calls_from_response(answer, error_on_no_tool_call=False)
         return Found(
             message.content or "",
-            sum(len(block.content or "") for block in thoughts),
+            sum(len(block.content or "") for block in reasoning),
             tuple(
                 (call.tool_name, arguments_as_sent(case, call.tool_name, call.tool_kwargs))
                 for call in calls

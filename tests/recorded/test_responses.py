@@ -19,7 +19,7 @@ every_response = pytest.mark.parametrize(
 
 @every_response
 def test_answers_have_the_facts_of_the_index(case: Case) -> None:
-    """Text, thoughts, calls, end and counts are those that were computed apart."""
+    """Text, reasoning, calls, end and counts are those that were computed apart."""
     expect, told = case.expect, case.expect["usage"]
     reply = read(case.form, [case.content]) if case.stream else parse(case.form, case.json)
     assert (len(reply.text), sha256(reply.text)) == (expect["text_chars"], expect["text_sha256"])

@@ -217,8 +217,8 @@ def llama_embedding(world: World) -> None:
     world.seen.answers([model.get_text_embedding("a"), run(model.aget_query_embedding("b"))])
 
 
-def llama_pictures(world: World) -> None:
-    """LlamaIndex's pictures, and the tool that makes them."""
+def llama_images(world: World) -> None:
+    """LlamaIndex's images, and the tool that makes them."""
     painter = world.made(li.XAIImageGenerator)
     (tool,) = li.XAIImageToolSpec(painter).to_tool_list()
     world.seen.objects([tool, tool.metadata])
@@ -235,18 +235,18 @@ MALFORMED: dict[str, Callable[..., Any]] = {
     "XAIImageGenerationTool": lc.XAIImageGenerationTool,
     "XAILowCode": li.XAILowCode,
     "XAILowCodeEmbedding": li.XAILowCodeEmbedding,
-    "LlamaIndex pictures": li.XAIImageGenerator,
+    "LlamaIndex images": li.XAIImageGenerator,
 }
 
 
-def malformed(maker: str, world: World) -> None:
+def malformed(component: str, world: World) -> None:
     """A token that was not copied whole is refused, and not repeated.
 
     The frameworks' constructors hold their arguments, so that it must come hidden there.
     """
     token = f"{world.token} {world.token}"
-    MALFORMED[maker](
-        api_token=token if maker == "core" else SecretStr(token), base_url=world.base_url
+    MALFORMED[component](
+        api_token=token if component == "core" else SecretStr(token), base_url=world.base_url
     )
 
 
@@ -300,13 +300,13 @@ PATHS: dict[str, Path] = {
         lambda model, _: [model.embed_query("a"), run(model.aembed_documents(["a"]))],
         {},
     ),
-    "langchain pictures": partial(
+    "langchain images": partial(
         langchain,
         lc.XAIImageGenerator,
         lambda model, config: [model.invoke("A cat", config), run(model.ainvoke("A", config))],
         {},
     ),
-    "langchain picture tool": partial(
+    "langchain image tool": partial(
         langchain,
         lc.XAIImageGenerationTool,
         lambda tool, config: [tool.invoke({"prompt": "A cat"}, config)],
@@ -314,7 +314,7 @@ PATHS: dict[str, Path] = {
     ),
     **{f"llama_index {name}": partial(llama_index, ask) for name, ask in LLAMA_INDEX.items()},
     "llama_index vectors": llama_embedding,
-    "llama_index pictures": llama_pictures,
-    **{f"malformed {maker}": partial(malformed, maker) for maker in MALFORMED},
+    "llama_index images": llama_images,
+    **{f"malformed {name}": partial(malformed, name) for name in MALFORMED},
     **{f"command {' '.join(words)}": partial(command, words) for words in COMMANDS},
 }

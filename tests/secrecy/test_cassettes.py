@@ -33,7 +33,7 @@ class Blind(Seen):
 
 def taped(emulator: Emulator, path: Any, folder: File) -> tuple[str, int]:
     """The cassette of a path, and how many answers are on it."""
-    place = folder / "tape.yaml"
+    place = folder / "cassette.yaml"
     place.unlink(missing_ok=True)
     with recorder("all").use_cassette(str(place)) as cassette:
         with suppress(XAILowCodeError):
@@ -55,7 +55,7 @@ def test_no_cassette_holds_the_token(emulator: Emulator, path: str, tmp_path: Fi
 
 
 def test_the_check_of_cassettes_sees_a_leak(emulator: Emulator, tmp_path: File) -> None:
-    """A token in a URL is on the tape."""
+    """A cassette holds a token that is in a URL."""
 
     def leak(world: World) -> None:
         with httpx.Client() as client:

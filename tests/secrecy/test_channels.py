@@ -199,6 +199,6 @@ def test_each_channel_has_a_leak() -> None:
 
 
 def test_the_table_is_as_large_as_is_told() -> None:
-    """Every answer befalls many paths; the figures stand in the documents."""
+    """Every response is tested on many paths; the documents state the numbers."""
     assert all(sum(play in cells for cells in CELLS.values()) > 15 for play in PLAYS)
     assert (len(PATHS), len(CHANNELS)) == (85, 17)

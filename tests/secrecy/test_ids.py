@@ -130,7 +130,7 @@ def test_plain_http_leads_to_this_machine_only(address: str) -> None:
 
 
 def test_the_emulator_takes_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It binds to 127.0.0.1, whatever it, or the environment, is told."""
+    """It binds to 127.0.0.1 with every argument and environment variable."""
     bound: list[Any] = []
     really: Callable[..., Any] = socket.create_server
 

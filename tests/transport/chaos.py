@@ -47,7 +47,7 @@ class CheatingServer:
     """A handler that echoes prompts, and does what no server should, from time to time.
 
     Bytes after a response are sent together with its end: they are there before the client can use
-    the connection again. So whoever uses it is at fault.
+    the connection again. So its next use is an error of the client.
     """
 
     def __init__(self, seed: int) -> None:

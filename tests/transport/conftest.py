@@ -12,7 +12,7 @@ from tests.transport.remote_client import RemoteClient
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide tokens, base URLs and proxies of whoever runs the tests."""
+    """Hide tokens, base URLs and proxies of the environment."""
     for name in ("LOWCODEAPI_API_TOKEN", "LOWCODEAPI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):

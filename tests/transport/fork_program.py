@@ -385,7 +385,7 @@ class PausesInThread(importlib.abc.MetaPathFinder):
             self.last = self.waiting = fullname
             self.forked.clear()
             self.imports.put(fullname)
-            # No longer: whoever forks may have to wait for this very import.
+            # No longer: a fork may have to wait for this import.
             self.forked.wait(self._pause)
             self.waiting = None
 
@@ -497,7 +497,7 @@ def _codes(children: dict[int, str]) -> Iterator[tuple[int, int]]:
 
 def main() -> None:
     """Run what the first argument says, with the options of the second."""
-    # A hang is told by a traceback. (faulthandler's own timer would itself hang forked children.)
+    # A hang prints a traceback. (faulthandler's own timer would itself hang forked children.)
     faulthandler.register(signal.SIGALRM, chain=True)
     signal.alarm(TIME_LIMIT)
     options = json.loads(sys.argv[2])

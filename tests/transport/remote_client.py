@@ -35,7 +35,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 class RemoteClient:
-    """A process that makes calls as it is told; threads may share it."""
+    """A process that makes calls on request; threads may share it."""
 
     def __init__(self, **variables: str) -> None:
         self._variables = variables

@@ -1,6 +1,6 @@
 """Law: of however many calls, given up at whatever moment, none gets the response of another.
 
-``LOAD=full`` makes 50,000 of them; ``python -m tests.transport.chaos`` as many as it is told.
+``LOAD=full`` makes 50,000 of them; ``python -m tests.transport.chaos`` a given number.
 """
 
 import os

@@ -44,7 +44,7 @@ def _bomb(prefix: bytes, size: int, *, wbits: int) -> bytes:
     start = packer.compress(prefix) + packer.flush(zlib.Z_FULL_FLUSH)
     raw = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = raw.compress(b" " * MB) + raw.flush(zlib.Z_FULL_FLUSH)
-    # The end is that of an empty block; whoever comes to it has been fooled, whatever its checksum.
+    # The end is that of an empty block; a client that reads up to it has exceeded the limit.
     return start + block * (size // MB) + b"\x03\x00" + bytes(8 if wbits == 31 else 0)
 
 
