@@ -16,8 +16,6 @@ from xai_lowcode.api.deferred import poll
 from xai_lowcode.errors import (
     APIConnectionError,
     APITimeoutError,
-    InternalServerError,
-    RateLimitError,
     RouteNotFoundError,
     XAILowCodeError,
 )
@@ -172,9 +170,11 @@ def test_what_will_not_pass_ends_the_waiting(
     assert len(waited.waits) == 1
 
 
-def test_the_errors_of_a_waiting_are_of_the_tree() -> None:
-    """A rate limit and an outage are outlasted by hand as well, and end in the same error."""
-    for kind in (RateLimitError, InternalServerError):
-        status = 429 if kind is RateLimitError else 503
-        waited = wait([answer(b"", status)] * 99, {"timeout": 60})
-        assert isinstance(waited.ended, APITimeoutError)
+@pytest.mark.parametrize("status", [429, 503])
+def test_polling_continues_after_transient_errors(status: int) -> None:
+    """Rate limits and outages are polled through until the timeout, like pending responses."""
+    failed, pending = wait([answer(b"", status)] * 99, {"timeout": 60}), wait([], {"timeout": 60})
+    assert isinstance(failed.ended, APITimeoutError)
+    assert str(failed.ended) == str(pending.ended)
+    assert failed.polls == pending.polls
+    assert len(failed.polls) > 3

@@ -90,11 +90,16 @@ def test_every_option_is_sent(gateway: Any) -> None:
     assert gateway.requests[-1].body == body
 
 
-def test_a_search_finds_what_is_alike(embeddings: XAILowCodeEmbeddings) -> None:
-    """A vector store finds the text that shares words with the query."""
+def test_a_vector_store_embeds_texts_and_queries(
+    gateway: Any, embeddings: XAILowCodeEmbeddings
+) -> None:
+    """A vector store embeds its texts in one request and each query, and returns the nearest."""
+    texts = ["The lighthouse stands at the shore.", "Foxes sleep in winter."]
     store = InMemoryVectorStore(embeddings)
-    store.add_texts(["The lighthouse stands at the shore.", "Foxes sleep in winter."])
+    store.add_texts(texts)
     (found,) = store.similarity_search("Where does the lighthouse stand?", k=1)
+    inputs = [request.body["input"] for request in gateway.requests]
+    assert inputs == [texts, ["Where does the lighthouse stand?"]]
     assert "lighthouse" in found.page_content
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from typing import Any
 
 import pytest
@@ -53,14 +54,15 @@ class Report(BaseModel):
     ],
 )
 async def test_a_template_holds_an_image(
-    chat: Chat, api: str, block: dict[str, Any], *, use_async: bool
+    gateway: Any, chat: Chat, api: str, block: dict[str, Any], *, use_async: bool
 ) -> None:
-    """The standard block and OpenAI's two forms are filled in and seen by the model."""
+    """The standard block and OpenAI's two formats are filled in and sent."""
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Be {how}."), ("user", [{"type": "text", "text": "What is {it}?"}, block])]
     )
     given = {"how": "brief", "it": "this", "data": image()}
     answer = await run(prompt | create_chat(chat, api), given, use_async=use_async)
+    assert given["data"] in json.dumps(gateway.requests[-1].body)
     assert "1 image: PNG 16x8" in answer.text
 
 

@@ -141,14 +141,18 @@ def test_tools_with_odd_names(llm: Any) -> None:
     assert "Sunny in Rome" in str(run(talk))
 
 
-def test_output_class(llm: Any) -> None:
-    """An agent gives an object at the end of its run."""
+def test_output_class(gateway: Any, llm: Any) -> None:
+    """After its tool calls an agent requests an object, with the results of the tools."""
     agent = FunctionAgent(tools=[multiply], llm=llm, output_cls=Product)
 
     async def talk() -> Any:
         return await agent.run("multiply 6 and 7")
 
-    assert isinstance(run(talk).get_pydantic_model(Product), Product)
+    result = run(talk).get_pydantic_model(Product)
+    body = gateway.requests[-1].body
+    assert "Product" in str(body.get("response_format") or body["tools"])
+    assert "42" in str(body["messages"])
+    assert isinstance(result, Product)
 
 
 def test_direct_results(gateway: Any, llm: Any) -> None:

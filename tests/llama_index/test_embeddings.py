@@ -83,13 +83,15 @@ def test_every_option_is_sent(gateway: Any, embedding: Any) -> None:
     assert gateway.requests[-1].body == body
 
 
-def test_an_index_finds_what_is_alike(embedding: Any) -> None:
-    """An index retrieves the text that shares words with the query."""
+def test_an_index_embeds_texts_and_queries(gateway: Any, embedding: Any) -> None:
+    """An index embeds its texts in one request and each query, and returns the nearest."""
     texts = ["The lighthouse stands at the shore.", "Foxes sleep in winter."]
     index = VectorStoreIndex.from_documents(
         [Document(text=text) for text in texts], embed_model=embedding
     )
     (found,) = index.as_retriever(similarity_top_k=1).retrieve("Where is the lighthouse?")
+    inputs = [request.body["input"] for request in gateway.requests]
+    assert inputs == [texts, ["Where is the lighthouse?"]]
     assert "lighthouse" in found.node.get_content()
 
 

@@ -121,11 +121,15 @@ def test_chat_engines(gateway: Any, llm: Any, index: Any) -> None:
     assert context.chat("Say 'three'").response == "three"
 
 
-def test_selector(llm: Any) -> None:
-    """A selector chooses through the model's tools."""
+def test_selector(gateway: Any, llm: Any) -> None:
+    """A selector sends the choices, and requests an object with the index of one."""
     choices = [ToolMetadata("Questions on numbers", "math"), ToolMetadata("On weather", "meteo")]
     selector = PydanticSingleSelector.from_defaults(llm=llm)
-    assert selector.select(choices, "How is the weather?").selections
+    (selection,) = selector.select(choices, "How is the weather?").selections
+    body = gateway.requests[-1].body
+    assert all(choice.description in str(body["messages"]) for choice in choices)
+    assert "SingleSelection" in str(body.get("response_format") or body["tools"])
+    assert selection.index in range(-1, len(choices))
 
 
 def test_the_right_piece_is_found(gateway: Any, llm: Any, index: Any) -> None:

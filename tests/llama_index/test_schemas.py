@@ -76,11 +76,15 @@ PAINT = FunctionTool.from_defaults(paint)
 @pytest.mark.parametrize("by_schema", [True, False])
 @pytest.mark.parametrize("kind", CLASSES)
 def test_objects_of_every_kind_are_answered(
-    sync_async: Any, model: Any, kind: Any, by_schema: bool
+    sync_async: Any, gateway: Any, model: Any, kind: Any, by_schema: bool
 ) -> None:
     """An object is returned, by JSON schema or by forced tool call."""
     llm = model(should_use_structured_outputs=by_schema)
     assert isinstance(sync_async.call(llm, "structured_predict", kind, PROMPT), kind)
+    body = gateway.requests[-1].body
+    assert ("response_format" in body, "tools" in body) == (by_schema, not by_schema)
+    schema = body["response_format"]["json_schema"] if by_schema else body["tools"][0]["function"]
+    assert schema["name"] == kind.__name__
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "messages", "responses"])
