@@ -23,8 +23,8 @@ from xai_lowcode.emulator import Emulator, Fault, Heartbeats, SlowDrip, Stall
 pytestmark = pytest.mark.slow
 
 Make = Callable[..., Any]
-# A stream that is on its way while it is left, and one of which much has come already.
-COMING, LONG = SlowDrip(0.01), Heartbeats(2000)
+# A slow stream, and one with more bytes received than a connection drains before its reuse.
+COMING, LONG = SlowDrip(0.01), Heartbeats(600)
 PIECES = (1, 2, 7)
 everything = pytest.mark.parametrize("component", COMPONENTS)
 
