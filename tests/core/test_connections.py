@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import pytest
 import trustme
 from hypothesis import given
@@ -26,8 +27,7 @@ from xai_lowcode.protocol.steps import Call
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport import pool
 from xai_lowcode.transport.config import TransportConfig
-from xai_lowcode.transport.network import MonitoredBackend
-from xai_lowcode.transport.request_progress import RequestProgress
+from xai_lowcode.transport.request_builder import RequestProgress
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest
 
@@ -40,14 +40,15 @@ MODELS = json_reply({"data": [{"id": "m"}]})
 @given(st.lists(st.binary(max_size=5), max_size=4), st.lists(st.binary(min_size=1), max_size=3))
 def test_writes_are_merged_in_order(before: list[bytes], body: list[bytes]) -> None:
     """No write is lost; the head of a request is written together with its body."""
-    backend, progress = MonitoredBackend(), RequestProgress("POST")
+    origin, config = httpcore.URL("http://host/").origin, TransportConfig(local("https://host/xai"))
+    connection = pool.SyncConnection(origin, config, 0)
     for head in (b"POST /x HTTP/1.1\r\n\r\n", b"POST /y HTTP/1.1\r\n\r\n"):
-        backend.progress = progress = RequestProgress("POST")
-        said = [backend.merge_writes(chunk) for chunk in before]
+        connection.progress = progress = RequestProgress(b"POST ")
+        said = [connection.merge_writes(chunk) for chunk in before]
         assert said == before
         assert not progress.sent
-        assert backend.merge_writes(head) == b""
-        first, *rest = [backend.merge_writes(chunk) for chunk in (*body, b"")]
+        assert connection.merge_writes(head) == b""
+        first, *rest = [connection.merge_writes(chunk) for chunk in (*body, b"")]
         assert progress.sent
         assert first == head + (body[0] if body else b"")
         assert b"".join(rest) == b"".join(body[1:])

@@ -17,11 +17,11 @@ from xai_lowcode.errors import (
     CreditsExhaustedError,
     XAILowCodeError,
 )
+from xai_lowcode.protocol.envelope import is_error_body
 from xai_lowcode.protocol.error_mapping import (
     MAX_TEXT,
     error_from_event,
     error_from_response,
-    is_error_body,
     parse_retry_after,
     to_plain_text,
     unparsable_response_error,

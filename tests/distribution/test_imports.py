@@ -29,7 +29,6 @@ LAZY = {
     "xai_lowcode.diagnostics",
     "xai_lowcode.emulator",
     "xai_lowcode.json_schema.sanitizer",
-    "xai_lowcode.transport.network",
     "xai_lowcode.transport.pool",
     "xai_lowcode.types.images",
     "xai_lowcode.types.resources",

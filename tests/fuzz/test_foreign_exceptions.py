@@ -30,7 +30,7 @@ from xai_lowcode.errors import InvalidResponseError, UsageError, XAILowCodeError
 from xai_lowcode.protocol.call_flow import call_and_parse
 from xai_lowcode.protocol.endpoint import Endpoint
 from xai_lowcode.protocol.error_mapping import (
-    MAX_RETRY_AFTER,
+    MAX_VALID_RETRY_AFTER,
     error_from_response,
     parse_retry_after,
 )
@@ -478,7 +478,7 @@ def test_any_wait_is_usable_or_none(name: str) -> None:
     """Whatever a header says, the wait is at least nothing and at most a year."""
     for moment, date in product(MOMENTS, DATES):
         seconds = parse_retry_after({name: moment, "date": date})
-        assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER, (moment, date)
+        assert seconds is None or 0 <= seconds <= MAX_VALID_RETRY_AFTER, (moment, date)
         for headers, document in (
             ({name: moment, "date": date}, {"error": "slow"}),
             ({}, {"error": "slow", "headers": {name: moment, "date": date}}),
@@ -487,14 +487,14 @@ def test_any_wait_is_usable_or_none(name: str) -> None:
             error = error_from_response(429, document, headers)
             assert error is not None, (moment, date)
             seconds = error.retry_after
-            assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER, (headers, document)
+            assert seconds is None or 0 <= seconds <= MAX_VALID_RETRY_AFTER, (headers, document)
 
 
 @given(st.text(), st.text())
 def test_any_text_is_a_wait_or_none(moment: str, date: str) -> None:
     """The same for whatever hypothesis thinks of."""
     seconds = parse_retry_after({"retry-after": moment, "date": date})
-    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER
+    assert seconds is None or 0 <= seconds <= MAX_VALID_RETRY_AFTER
 
 
 @pytest.mark.parametrize("failure", [MemoryError, KeyboardInterrupt])
@@ -505,7 +505,7 @@ def test_any_text_is_a_wait_or_none(moment: str, date: str) -> None:
         ("_internal.json.orjson.loads", 200),
         ("protocol.call_flow.unwrap", 200),
         ("_internal.json.loads", 400),
-        ("protocol.call_flow.error_from_response", 400),
+        ("protocol.call_flow.build_error", 400),
         ("protocol.error_mapping.bounded", 400),
         ("protocol.error_mapping.to_plain_text", 400),
         ("redaction._pattern", 400),

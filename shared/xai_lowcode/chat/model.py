@@ -25,9 +25,9 @@ from xai_lowcode.protocol.retry import RetryState
 from xai_lowcode.protocol.steps import Call, Flow, Success
 from xai_lowcode.settings import Settings
 from xai_lowcode.transport.async_client import AsyncAPIClient
-from xai_lowcode.transport.concurrency import create_limits
+from xai_lowcode.transport.concurrency import RequestLimits
 from xai_lowcode.transport.config import create_context
-from xai_lowcode.transport.rate_limit import get_rate_limiter, rebuild_client
+from xai_lowcode.transport.rate_limit import rebuild_client
 from xai_lowcode.transport.response import DONE
 from xai_lowcode.transport.sync_client import SyncAPIClient
 from xai_lowcode.types.events import StreamEvent
@@ -90,7 +90,7 @@ class ChatModel:
         self.context = replace(self._context, rate_limited_by_framework=rate_limited_by_framework)
         shared: dict[str, Any] = {
             "context": self._context,
-            "limits": create_limits(settings.max_concurrency, rate_limiter),
+            "limits": RequestLimits(settings.max_concurrency, rate_limiter),
         }
         self.client = SyncAPIClient(settings, http_client=http_client, **shared)
         self.async_client = AsyncAPIClient(settings, http_client=http_async_client, **shared)
@@ -100,7 +100,7 @@ class ChatModel:
     def __reduce__(self) -> tuple[Any, ...]:
         rate_limited = self.context.rate_limited_by_framework
         kind = partial(type(self), rate_limited_by_framework=rate_limited)
-        return rebuild_client, (kind, self.settings, get_rate_limiter(self.client.limits))
+        return rebuild_client, (kind, self.settings, self.client.limits.rate_limiter)
 
     @cached_property
     def tokens(self) -> "TokenCounter":

@@ -19,9 +19,9 @@ from xai_lowcode.errors import (
     unexpected_response_error,
 )
 from xai_lowcode.protocol.endpoint import Endpoint, UrlFormat
-from xai_lowcode.protocol.envelope import unwrap
+from xai_lowcode.protocol.envelope import SUCCESS_STATUSES, is_error, unwrap
 from xai_lowcode.protocol.error_mapping import (
-    SUCCESS_STATUSES,
+    build_error,
     error_from_response,
     parse_retry_after,
     unparsable_response_error,
@@ -256,8 +256,8 @@ def _interpret_response(
         if is_empty or accepted:
             return Success(None, response.headers)
         return _unparsable(response, token)
-    if error := error_from_response(response.status, document, response.headers, token):
-        return error
+    if is_error(response.status, document):
+        return build_error(response.status, document, response.headers, token)
     unwrapped = unwrap(document, body_has_data_key=call.endpoint.body_has_data_key)
     headers = {**response.headers, **unwrapped.headers}
     if accepted or (kind == "pending" and _is_pending(unwrapped.body)):

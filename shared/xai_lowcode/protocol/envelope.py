@@ -1,4 +1,4 @@
-"""Remove the gateway's envelope from xAI's responses.
+"""Remove the gateway's envelope from xAI's responses, and detect responses that report an error.
 
 There are three envelope formats. It is not documented which one the hosted gateway uses, so all are
 accepted.
@@ -6,6 +6,18 @@ accepted.
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+SUCCESS_STATUSES = range(200, 300)
+_ERROR_STATUSES = range(400, 600)
+
+ENVELOPE_KEYS = ("result", "data")
+"""Keys under which an envelope has xAI's body."""
+
+STATUS_KEYS = ("statusCode", "status_code", "status", "code")
+"""Keys with which proxies and frameworks repeat the HTTP status in a body."""
+
+# Keys that only a successful body of xAI has; an `error` next to them does not report an error.
+_SUCCESS_KEYS = frozenset({"choices", "object", "output", "content"})
 
 
 class Unwrapped(NamedTuple):
@@ -61,3 +73,67 @@ def text_headers(headers: Any) -> dict[str, str]:
     if not isinstance(headers, dict):
         return {}
     return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def is_error(status: int, document: Any) -> bool:
+    """Return whether a response reports an error.
+
+    Args:
+        status: HTTP status.
+        document: Decoded JSON, or a string if the body is not JSON.
+    """
+    return status not in SUCCESS_STATUSES or is_error_body(document)
+
+
+def is_error_body(document: Any) -> bool:
+    """Return whether the body of a response with a success status reports an error."""
+    return isinstance(document, dict) and (
+        reports_error(document)
+        or (
+            "choices" not in document
+            and any(reports_error(document.get(key)) for key in ENVELOPE_KEYS)
+        )
+    )
+
+
+def reports_error(body: Any) -> bool:
+    """Return whether an object reports an error itself, not one in its envelope."""
+    if not isinstance(body, dict):
+        return False
+    # Error events and vLLM's errors may have no `error` key.
+    if body.get("type") == "error" or body.get("object") == "error":
+        return True
+    if _SUCCESS_KEYS & body.keys():
+        return False
+    errors = body.get("errors")
+    return (
+        bool(body.get("error"))
+        or (isinstance(errors, list) and bool(errors))
+        or repeated_status(body) is not None
+        or _is_error_object(body)
+    )
+
+
+def _is_error_object(body: Mapping[str, Any]) -> bool:
+    """Return whether a body is the object that OpenAI and Anthropic have under ``error``."""
+    if not isinstance(body.get("message"), str) or body.keys() & ENVELOPE_KEYS:
+        return False
+    return bool(body.get("code")) if "type" not in body else is_error_type(body["type"])
+
+
+def is_error_type(value: Any) -> bool:
+    """Return whether a ``type`` is that of an error. One with a dot is that of a stream event."""
+    return isinstance(value, str) and value.endswith("_error") and "." not in value
+
+
+def repeated_status(body: Any) -> int | None:
+    """Return the HTTP error status that a body repeats as a number."""
+    values = (get_key(body, key) for key in STATUS_KEYS)
+    return next(
+        (code for code in values if isinstance(code, int) and code in _ERROR_STATUSES), None
+    )
+
+
+def get_key(value: Any, key: str) -> Any:
+    """Return the value of a key; None if there is none, or no object."""
+    return value.get(key) if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""Detect error responses and map them to exception classes.
+"""Map error responses to exception classes. ``envelope`` detects them.
 
 Parses xAI's four error formats and the gateway's, in an envelope, in a response with status 200,
 and in the HTML of a proxy.
@@ -28,7 +28,17 @@ from xai_lowcode.errors import (
     RateLimitError,
     RouteNotFoundError,
 )
-from xai_lowcode.protocol.envelope import text_headers
+from xai_lowcode.protocol.envelope import (
+    ENVELOPE_KEYS,
+    STATUS_KEYS,
+    SUCCESS_STATUSES,
+    get_key,
+    is_error,
+    is_error_type,
+    repeated_status,
+    reports_error,
+    text_headers,
+)
 from xai_lowcode.redaction import bounded, excerpt
 
 
@@ -36,64 +46,54 @@ class ErrorRule(NamedTuple):
     """Maps a known error message to an exception class.
 
     Attributes:
-        statuses: The HTTP statuses that match.
-        source: The source that matches; None for any.
         pattern: A regular expression that is searched in the message, ignoring case.
         error_class: The exception class.
         hint: The hint of the exception.
+        source: The source that matches; None for any.
+        statuses: The HTTP statuses that match.
     """
 
-    statuses: range | frozenset[int]
-    source: ErrorSource | None
     pattern: str
     error_class: type[APIStatusError]
-    hint: str | None = None
+    hint: str
+    source: ErrorSource | None = None
+    statuses: range | frozenset[int] = frozenset({200, *range(400, 500)})
 
-
-_ANY_STATUS = range(200, 600)
-_CLIENT_ERROR_OR_200 = frozenset({200, *range(400, 500)})
 
 # Messages of the gateway's source code and xAI's, transcribed or recorded. Different errors share a
 # status and a code, and differ in the message only.
 ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(
-        _CLIENT_ERROR_OR_200,
-        "gateway",
         r"valid api token is required",
         AuthenticationError,
         f"This is not an API token of the gateway: tokens begin with at_. {TOKEN_SOURCE}",
+        source="gateway",
     ),
     ErrorRule(
-        _CLIENT_ERROR_OR_200,
-        "gateway",
         r"invalid api_token",
         AuthenticationError,
         f"The gateway has no such token: it is mistyped or was deleted. {TOKEN_SOURCE}",
+        source="gateway",
     ),
     ErrorRule(
-        _CLIENT_ERROR_OR_200,
-        "gateway",
         r"no access token is associated",
         AccountNotConnectedError,
         "The token is valid, but its account has no xAI key: connect xAI at https://lowcodeapi.com.",
+        source="gateway",
     ),
     ErrorRule(
-        frozenset({404}),
-        "gateway",
         r"^not found$",
         RouteNotFoundError,
         "The gateway has no such endpoint. Check that base_url ends in /xai.",
+        source="gateway",
+        statuses=frozenset({404}),
     ),
     ErrorRule(
-        _CLIENT_ERROR_OR_200,
-        None,
         r"no handler found on route",
         RouteNotFoundError,
         "xAI has no such endpoint.",
     ),
     ErrorRule(
-        _CLIENT_ERROR_OR_200,
-        None,
         r"(incorrect|invalid) api key|api key .*(blocked|disabled)",
         AuthenticationError,
         "The token is valid, but xAI rejects the key stored in its account: create a key at"
@@ -101,46 +101,37 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         " (a change takes effect within two minutes).",
     ),
     ErrorRule(
-        _ANY_STATUS,
-        None,
         r"all available credits|spending limit|any credits yet",
         CreditsExhaustedError,
         "Buy credits or raise the spending limit at https://console.x.ai.",
+        statuses=range(200, 600),
     ),
     ErrorRule(
-        _CLIENT_ERROR_OR_200,
-        None,
         r"violates usage guidelines|safety_check_type",
         ContentPolicyError,
         "xAI rejects this content. Retrying does not help.",
     ),
     ErrorRule(
-        _CLIENT_ERROR_OR_200,
-        None,
         r"model not found|the model \S+ (was deprecated|does not exist)",
         ModelNotFoundError,
         "List the models of this account with GET /v1/models.",
     ),
     ErrorRule(
-        _CLIENT_ERROR_OR_200,
-        None,
         r"maximum prompt length|context (length|window)",
         ContextLengthError,
         "Shorten the conversation, or use a model with a larger context window.",
     ),
     ErrorRule(
-        frozenset({410}),
-        None,
         r"live search is deprecated",
         BadRequestError,
         "Omit search_parameters and use xAI's server-side tools instead.",
+        statuses=frozenset({410}),
     ),
     ErrorRule(
-        frozenset({413}),
-        None,
         "",
         BadRequestError,
         "The gateway accepts request bodies of up to 100 MB.",
+        statuses=frozenset({413}),
     ),
 )
 
@@ -169,35 +160,37 @@ ERROR_CLASS_BY_CODE: tuple[tuple[str, type[APIStatusError]], ...] = (
 MAX_TEXT = 500
 """Length of a message, a code or a header in an error, in characters."""
 
-MAX_RETRY_AFTER = 365 * 24 * 3600
+MAX_VALID_RETRY_AFTER = 365 * 24 * 3600
 """Seconds; a larger ``Retry-After`` is an overflow, or a timestamp."""
 
 _MAX_LOCATION = 300
 # The headers that an error uses.
 _ERROR_HEADERS = ("x-request-id", "retry-after-ms", "retry-after", "date")
 
-# Keys under which an envelope has xAI's body.
-_ENVELOPE_KEYS = ("result", "data")
-_ENVELOPE_KEY_SET = frozenset(_ENVELOPE_KEYS)
-SUCCESS_STATUSES = range(200, 300)
 _REDIRECT_STATUSES = range(300, 400)
 _BAD_REQUEST_STATUSES = range(300, 500)
-_ERROR_STATUSES = range(400, 600)
-
-# Keys with which proxies and frameworks repeat the HTTP status in a body.
-_STATUS_KEYS = ("statusCode", "status_code", "status", "code")
 
 _HEADER_KEYS = frozenset({"headers", "response_headers"})
 # Only these keys of a body with more than _MAX_KEYS keys are read.
 _MAX_KEYS = 1_000
 _ERROR_KEYS = _HEADER_KEYS | {
     *("error", "errors", "message", "code", "type", "object", "detail", "title", "provider"),
-    *_STATUS_KEYS,
-    *_ENVELOPE_KEYS,
+    *STATUS_KEYS,
+    *ENVELOPE_KEYS,
 }
 
-# Keys that only a successful body of xAI has; an `error` next to them does not report an error.
-_SUCCESS_KEYS = frozenset({"choices", "object", "output", "content"})
+# Where a body has the error message and the code; "first" is the first one of a list of errors.
+_MESSAGE_PATHS = (
+    "error.error.message error.error error.message error data.error.message data.error message"
+    " first.message first.msg first.detail first"
+    # Problem details of RFC 9457, and FastAPI's errors.
+    " detail title"
+)
+# The Messages API has a type instead of a code.
+_CODE_PATHS = (
+    "error.error.code error.code data.error.code data.code code first.code"
+    " error.error.type error.type"
+)
 
 # An element that is not closed ends with the string, so that the search takes linear time.
 _TAG = re.compile(
@@ -233,14 +226,13 @@ def error_from_response(
         headers: HTTP headers of the response, lower-case names.
         token: The token in use, which is redacted.
     """
-    if status in SUCCESS_STATUSES and not is_error_body(document):
-        return None
-    return _build_error(status, document, headers, token)
+    return build_error(status, document, headers, token) if is_error(status, document) else None
 
 
-def _build_error(
+def build_error(
     status: int, document: Any, headers: Mapping[str, str], token: str
 ) -> APIStatusError:
+    """Return the error for a response that reports one; see ``error_from_response``."""
     details = parse_error(status, _bound_document(document))
     message = excerpt(details.text, token) or f"HTTP status {status} without an error message."
     if status in _REDIRECT_STATUSES and (location := headers.get("location")):
@@ -290,7 +282,7 @@ def error_from_field(body: Mapping[str, Any], value: Any) -> APIStatusError:
         value: The value of the field: an object, a string, or None.
     """
     document = {"error": value or "The response failed without an error message."}
-    error = _build_error(200, document, {}, "")
+    error = build_error(200, document, {}, "")
     error.body = bounded(dict(body))
     return error
 
@@ -302,55 +294,7 @@ def error_from_event(document: Any, token: str = "") -> APIStatusError:
         document: The data of the event: decoded JSON, or a string if it is not JSON.
         token: The token in use, which is redacted.
     """
-    return _build_error(200, document, {}, token)
-
-
-def is_error_body(document: Any) -> bool:
-    """Return whether the body of a response with a success status reports an error."""
-    return isinstance(document, dict) and (
-        _reports_error(document)
-        or (
-            "choices" not in document
-            and any(_reports_error(document.get(key)) for key in _ENVELOPE_KEYS)
-        )
-    )
-
-
-def _reports_error(body: Any) -> bool:
-    if not isinstance(body, dict):
-        return False
-    # Error events and vLLM's errors may have no `error` key.
-    if body.get("type") == "error" or body.get("object") == "error":
-        return True
-    if _SUCCESS_KEYS & body.keys():
-        return False
-    errors = body.get("errors")
-    return (
-        bool(body.get("error"))
-        or (isinstance(errors, list) and bool(errors))
-        or _get_error_status(body) is not None
-        or _is_error_object(body)
-    )
-
-
-def _is_error_object(body: Mapping[str, Any]) -> bool:
-    """Return whether a body is the object that OpenAI and Anthropic have under ``error``."""
-    if not isinstance(body.get("message"), str) or not _ENVELOPE_KEY_SET.isdisjoint(body):
-        return False
-    return bool(body.get("code")) if "type" not in body else _is_error_type(body["type"])
-
-
-def _is_error_type(value: Any) -> bool:
-    # A type with a dot is that of a stream event.
-    return isinstance(value, str) and value.endswith("_error") and "." not in value
-
-
-def _get_error_status(body: Any) -> int | None:
-    """Return the HTTP error status that a body repeats as a number."""
-    values = (_get(body, key) for key in _STATUS_KEYS)
-    return next(
-        (code for code in values if isinstance(code, int) and code in _ERROR_STATUSES), None
-    )
+    return build_error(200, document, {}, token)
 
 
 def parse_error(status: int, document: Any) -> ErrorDetails:
@@ -361,20 +305,22 @@ def parse_error(status: int, document: Any) -> ErrorDetails:
         return ErrorDetails(to_plain_text(str(document or "")), None, "unknown", {})
     body: Mapping[str, Any] = document
     if not document.get("error"):
-        values = (document.get(key) for key in _ENVELOPE_KEYS)
-        inner = next((value for value in values if _reports_error(value)), None)
+        values = (document.get(key) for key in ENVELOPE_KEYS)
+        inner = next((value for value in values if reports_error(value)), None)
         # An `error` under `data` stays there: its type shows the source.
         source_from_type = inner is not document.get("result") and isinstance(
-            _get(inner, "error"), str | dict
+            get_key(inner, "error"), str | dict
         )
         body = body if inner is None or source_from_type else inner
-    code = _first_code(body)
+    code = _first_text(body, _CODE_PATHS)
+    if code is None and is_error_type(body.get("type")):
+        code = body["type"]
     if code is None and status in SUCCESS_STATUSES:
-        objects = (body, body.get("error"), _get(body.get("data"), "error"))
-        error_status = next(filter(None, map(_get_error_status, objects)), None)
+        objects = (body, body.get("error"), get_key(body.get("data"), "error"))
+        error_status = next(filter(None, map(repeated_status, objects)), None)
         code = None if error_status is None else str(error_status)
     return ErrorDetails(
-        _first_message(body),
+        to_plain_text(_first_text(body, _MESSAGE_PATHS) or ""),
         code,
         _find_source(status, body),
         text_headers(document.get("headers") or document.get("response_headers")),
@@ -412,7 +358,7 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
             continue
         except ValueError:
             seconds = _seconds_between(headers[name], headers.get("date", ""))
-        if 0 <= seconds <= MAX_RETRY_AFTER:
+        if 0 <= seconds <= MAX_VALID_RETRY_AFTER:
             return seconds
     return None
 
@@ -455,64 +401,26 @@ def _class_from_status_or_code(status: int, code: str | None) -> type[APIStatusE
     return InternalServerError
 
 
-def _first_message(document: Mapping[str, Any]) -> str:
-    error, data, first = document.get("error"), document.get("data"), _first_of_list(document)
-    candidates = (
-        _get(_get(error, "error"), "message"),
-        _get(error, "error"),
-        _get(error, "message"),
-        error,
-        _get(_get(data, "error"), "message"),
-        _get(data, "error"),
-        document.get("message"),
-        _get(first, "message"),
-        _get(first, "msg"),
-        _get(first, "detail"),
-        first,
-        # Problem details of RFC 9457, and FastAPI's errors.
-        document.get("detail"),
-        document.get("title"),
-    )
-    return next(
-        (to_plain_text(text) for text in candidates if isinstance(text, str) and text.strip()), ""
-    )
-
-
-def _first_of_list(document: Mapping[str, Any]) -> Any:
-    """Return the first error of a body with a list of errors."""
-    values = (document.get(key) for key in ("errors", "error", "message", "detail"))
-    errors = next((value for value in values if isinstance(value, list) and value), None)
-    return errors[0] if errors else None
-
-
-def _first_code(document: Mapping[str, Any]) -> str | None:
-    error, data = document.get("error"), document.get("data")
-    candidates = (
-        _get(_get(error, "error"), "code"),
-        _get(error, "code"),
-        _get(_get(data, "error"), "code"),
-        _get(data, "code"),
-        document.get("code"),
-        _get(_first_of_list(document), "code"),
-        # The Messages API has a type instead of a code.
-        _get(_get(error, "error"), "type"),
-        _get(error, "type"),
-        document.get("type") if _is_error_type(document.get("type")) else None,
-    )
-    return next((code for code in candidates if isinstance(code, str) and code), None)
+def _first_text(body: Mapping[str, Any], paths: str) -> str | None:
+    """Return the first string that is not blank at one of the paths."""
+    lists = map(body.get, ("errors", "error", "message", "detail"))
+    first = next((value[0] for value in lists if isinstance(value, list) and value), None)
+    for path in paths.split():
+        value: Any = body
+        for key in path.split("."):
+            value = first if key == "first" else get_key(value, key)
+        if isinstance(value, str) and value.strip():
+            return value
+    return None
 
 
 def _find_source(status: int, document: Mapping[str, Any]) -> ErrorSource:
     error = document.get("error")
     if "headers" in document and error is not None:
         return "provider"
-    if isinstance(inner := _get(document.get("data"), "error"), str | dict):
+    if isinstance(inner := get_key(document.get("data"), "error"), str | dict):
         # A string is xAI's format. Both xAI and the gateway may return an object.
         return "provider" if isinstance(inner, str) else "unknown"
     if "provider" not in document and error is not None:
         return "provider"
     return "provider" if status in SUCCESS_STATUSES else "gateway"
-
-
-def _get(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None

@@ -10,7 +10,9 @@ from xai_lowcode.errors import APITimeoutError, XAILowCodeError
 
 INITIAL_DELAY = 0.5
 MAX_DELAY = 30.0
-MAX_RETRY_AFTER = 120.0
+
+MAX_WAIT = 120.0
+"""Seconds; a retry that is due later is not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class RetryState:
             raise error
         delay = backoff_delay(self.attempts, error.retry_after, self._jitter())
         remaining = self.remaining()
-        if delay > MAX_RETRY_AFTER or (remaining is not None and delay >= remaining):
+        if delay > MAX_WAIT or (remaining is not None and delay >= remaining):
             error.add_note(f"Not retried: the next attempt would be due in {delay:.0f} s.")
             raise error
         self.attempts += 1

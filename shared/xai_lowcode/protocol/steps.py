@@ -14,8 +14,6 @@ from xai_lowcode.protocol.endpoint import Endpoint, UrlFormat
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_NO_VALUES: Mapping[str, str] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T_co]):
@@ -31,8 +29,8 @@ class Call(Generic[T_co]):
 
     endpoint: Endpoint[T_co]
     body: bytes | None = None
-    ids: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
-    query: Mapping[str, str] = field(default_factory=lambda: _NO_VALUES)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
     stream: bool = False
 
 

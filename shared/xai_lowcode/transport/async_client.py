@@ -23,14 +23,14 @@ from xai_lowcode.protocol.steps import (
     Sleep,
 )
 from xai_lowcode.settings import Settings
-from xai_lowcode.transport.concurrency import NO_SLOT, RequestLimits, Slot, create_limits
+from xai_lowcode.transport.concurrency import NO_SLOT, RequestLimits, Slot
 from xai_lowcode.transport.config import TransportConfig, create_context
 from xai_lowcode.transport.exceptions import (
     failed_attempt,
     map_stream_exception,
     strip_tracebacks,
 )
-from xai_lowcode.transport.rate_limit import get_rate_limiter, rebuild_client
+from xai_lowcode.transport.rate_limit import rebuild_client
 from xai_lowcode.transport.request_builder import RequestBuilder
 from xai_lowcode.transport.response import (
     DONE,
@@ -74,13 +74,13 @@ class AsyncAPIClient:
     ) -> None:
         self.settings = settings
         self.context = context or create_context(settings)
-        self.limits = limits or create_limits(settings.max_concurrency, rate_limiter)
+        self.limits = limits or RequestLimits(settings.max_concurrency, rate_limiter)
         self._builder = RequestBuilder(settings)
         self._http_client = check_http_client(http_client, field="http_async_client", is_async=True)
         self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return rebuild_client, (type(self), self.settings, get_rate_limiter(self.limits))
+        return rebuild_client, (type(self), self.settings, self.limits.rate_limiter)
 
     async def __aenter__(self) -> Self:
         return self
@@ -175,10 +175,13 @@ class AsyncAPIClient:
 
     async def _send(self, step: SendRequest) -> tuple[Outcome, OpenStream | None]:
         progress = response = None
+        start, timeout = monotonic(), step.timeout
         try:
-            slot, timeout = await self._acquire_slot(step)
+            slot = await self.limits.aacquire(timeout, use_rate_limiter=step.use_rate_limiter)
         except APITimeoutError as error:
             return RequestFailed(error), None
+        if timeout is not None:
+            timeout -= monotonic() - start
         max_bytes = self.settings.max_response_bytes
         try:
             body_limits = BodyLimits(max_bytes, timeout)
@@ -186,11 +189,12 @@ class AsyncAPIClient:
             async with asyncio.timeout(timeout):
                 if self._http_client is None:
                     transport = await self._transport()
-                    request, progress = self._builder.build(step, timeout)
+                    request = self._builder.build(step, timeout)
+                    progress = request.extensions["progress"]
                     response = await transport.handle_async_request(request)
                 else:
                     client = self._http_client
-                    request, progress = self._builder.build_with_client(client, step, timeout)
+                    request = self._builder.build_with_client(client, step, timeout)
                     response = await client.send(request, stream=True, follow_redirects=False)
                 is_stream = should_stream_body(step.call, response)
                 chunks = [] if is_stream else await _read_body(response, body_limits)
@@ -208,15 +212,6 @@ class AsyncAPIClient:
             return outcome, None
         finally:
             slot.release()
-
-    async def _acquire_slot(self, step: SendRequest) -> tuple[Slot, float | None]:
-        """Return a concurrency slot, and the time that is left for the request."""
-        if self.limits is None:
-            return NO_SLOT, step.timeout
-        start = monotonic()
-        slot = await self.limits.aacquire(step.timeout, use_rate_limiter=step.use_rate_limiter)
-        timeout = step.timeout
-        return slot, None if timeout is None else timeout - (monotonic() - start)
 
     async def _transport(self) -> Any:
         loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from typing import Any
 
 from xai_lowcode._internal.fork_safety import reset_after_fork
 from xai_lowcode.errors import APITimeoutError
-from xai_lowcode.transport.rate_limit import RateLimiterAdapter, as_rate_limiter
+from xai_lowcode.transport.rate_limit import as_rate_limiter
 
 
 class Slot:
@@ -124,16 +124,18 @@ class RequestLimits:
     Args:
         max_concurrency: Requests at one time; None for no limit.
         rate_limiter: Asked before each request; None for none.
+
+    Raises:
+        UsageError: ``rate_limiter`` is not a rate limiter.
     """
 
-    def __init__(
-        self, max_concurrency: int | None, rate_limiter: RateLimiterAdapter | None
-    ) -> None:
+    def __init__(self, max_concurrency: int | None, rate_limiter: Any) -> None:
         self.max_concurrency = max_concurrency
-        self.rate_limiter = rate_limiter
+        self.rate_limiter = as_rate_limiter(rate_limiter)
         self._limiter: ConcurrencyLimiter | None = None
         self.reset()
-        reset_after_fork(self)
+        if max_concurrency is not None:
+            reset_after_fork(self)
 
     def reset(self) -> None:
         """Make all slots free. In a forked child they are held by threads of the parent."""
@@ -153,6 +155,8 @@ class RequestLimits:
         Raises:
             APITimeoutError: No slot became free, or the rate limiter did not permit the request.
         """
+        if self._limiter is None and self.rate_limiter is None:
+            return NO_SLOT
         deadline = None if timeout is None else monotonic() + timeout
         wakeup = threading.Lock()
         slot = Slot(self._limiter, wakeup.release)
@@ -171,6 +175,8 @@ class RequestLimits:
 
     async def aacquire(self, timeout: float | None, *, use_rate_limiter: bool) -> Slot:  # noqa: ASYNC109 - as in acquire
         """Wait for a slot, then for the rate limiter; see ``acquire``."""
+        if self._limiter is None and self.rate_limiter is None:
+            return NO_SLOT
         loop = asyncio.get_running_loop()
         wakeup: asyncio.Future[None] = loop.create_future()
         slot = Slot(self._limiter, lambda: loop.call_soon_threadsafe(_set_result, wakeup))
@@ -216,11 +222,3 @@ def _check_permitted(permitted: bool, timeout: float | None) -> None:
 def _set_result(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def create_limits(max_concurrency: int | None, rate_limiter: Any) -> RequestLimits | None:
-    """Return the limits of a client; None where there are none."""
-    rate_limiter = as_rate_limiter(rate_limiter)
-    if max_concurrency is None and rate_limiter is None:
-        return None
-    return RequestLimits(max_concurrency, rate_limiter)

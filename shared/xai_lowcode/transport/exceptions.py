@@ -18,6 +18,7 @@ from xai_lowcode.errors import (
     XAILowCodeError,
 )
 from xai_lowcode.protocol.steps import RequestFailed
+from xai_lowcode.transport.request_builder import RequestProgress
 
 # By class name, since httpx and httpx2 share the names: the error, and whether the request may have
 # been sent if its progress is not known.
@@ -37,7 +38,9 @@ _ERRORS: dict[str, tuple[type[APIConnectionError], bool]] = {
 STALE_SECONDS = 0.1
 
 
-def map_exception(exception: BaseException, progress: Any = None) -> XAILowCodeError | None:
+def map_exception(
+    exception: BaseException, progress: RequestProgress | None = None
+) -> XAILowCodeError | None:
     """Map an exception of httpx to an error; None if it is not a network failure.
 
     Args:
@@ -53,21 +56,34 @@ def map_exception(exception: BaseException, progress: Any = None) -> XAILowCodeE
     if "DecodingError" in names:
         return InvalidResponseError(f"The response could not be decompressed ({description}).")
     matches = (_ERRORS[name] for name in names if name in _ERRORS)
-    error_class, request_sent = next(matches, (None, False))
+    error_class, possibly_sent = next(matches, (None, False))
     if error_class is None:
         return None
-    if _is_certificate_error(exception):
-        proxy = progress.proxy if progress is not None else None
+    hint = None
+    if progress is None:
+        hint = "The cause may be the http_client or its proxy."
+        progress = RequestProgress(b"", sent=possibly_sent)
+    proxy, received = progress.proxy, progress.bytes_received
+    causes = list(_iter_chain(exception))
+    if "CERTIFICATE_VERIFY_FAILED" in str(exception) or any(
+        isinstance(cause, ssl.SSLCertVerificationError) for cause in causes
+    ):
         host = f"the server or of the proxy {proxy}" if proxy else "the server"
         return CertificateVerificationError(
             f"certificate verify failed: the certificate of {host} is not trusted ({description}).",
             hint="Set SSL_CERT_FILE to the file of your CA certificates, or pass it as verify.",
         )
-    if progress is not None:
-        request_sent = progress.sent
-    summary = _summarize(exception, error_class, names, progress)
-    hint = None if progress is not None else "The cause may be the http_client or its proxy."
-    return error_class(f"{summary} ({description}).", hint=hint, request_sent=request_sent)
+    refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
+    summaries = (
+        ("ProxyError" in names, "The proxy refused the connection"),
+        (proxy and not progress.sent, f"The connection through the proxy {proxy} failed"),
+        (issubclass(error_class, APITimeoutError), "The request timed out"),
+        (received, f"The response was truncated after {received} bytes"),
+        (refused, "Connection refused by the gateway"),
+        (True, "No response from the gateway"),
+    )
+    summary = next(text for applies, text in summaries if applies)
+    return error_class(f"{summary} ({description}).", hint=hint, request_sent=progress.sent)
 
 
 def _describe(exception: BaseException) -> str:
@@ -78,57 +94,32 @@ def _describe(exception: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def _summarize(
-    exception: BaseException,
-    error_class: type[APIConnectionError],
-    names: list[str],
-    progress: Any,
-) -> str:
-    if "ProxyError" in names:
-        return "The proxy refused the connection"
-    if progress is not None and progress.proxy and not progress.sent:
-        return f"The connection through the proxy {progress.proxy} failed"
-    if issubclass(error_class, APITimeoutError):
-        return "The request timed out"
-    if progress is not None and progress.sent and progress.bytes_received:
-        return f"The response was truncated after {progress.bytes_received} bytes"
-    if any(isinstance(cause, ConnectionRefusedError) for cause in _iter_chain(exception)):
-        return "Connection refused by the gateway"
-    return "No response from the gateway"
-
-
 def failed_attempt(
-    exception: BaseException, progress: Any, response: Any, *, idempotent: bool
+    exception: BaseException, progress: RequestProgress | None, response: Any, *, idempotent: bool
 ) -> RequestFailed | None:
     """Return the outcome of a failed attempt; None if it is not a network failure.
 
     Args:
         exception: The exception of httpx.
-        progress: The progress of the request; None if it was not built.
+        progress: The progress of the request; None for a custom ``http_client``.
         response: The response, if its head was received.
         idempotent: Whether the request may be sent twice without harm.
     """
-    if progress is not None and not progress.monitored:
-        progress = None
     error = map_exception(exception, progress)
-    if not isinstance(error, APIConnectionError):
-        return (
-            None if error is None else RequestFailed(error, response_started=response is not None)
-        )
-    timed_out = isinstance(error, APITimeoutError)
-    if progress is None:
-        # A custom http_client does not report whether part of the response was received.
-        possible = error.request_sent and not timed_out and not idempotent
-        error.response_started = response is not None or possible
-        return RequestFailed(error, response_started=error.response_started)
-    error.response_started = response is not None or (progress.sent and progress.bytes_received > 0)
-    closed_at_once = monotonic() - progress.last_write < STALE_SECONDS
-    stale = progress.connection_reused and error.request_sent and closed_at_once
-    return RequestFailed(
-        error,
-        connection_was_stale=stale and not error.response_started and not timed_out,
-        response_started=error.response_started,
-    )
+    if error is None:
+        return None
+    started, stale = response is not None, False
+    if isinstance(error, APIConnectionError):
+        possible = error.request_sent and not isinstance(error, APITimeoutError)
+        if progress is None:
+            # A custom http_client does not report whether part of the response was received.
+            started = started or (possible and not idempotent)
+        else:
+            started = started or progress.bytes_received > 0
+            closed_at_once = monotonic() - progress.last_write < STALE_SECONDS
+            stale = progress.connection_reused and possible and closed_at_once and not started
+        error.response_started = started
+    return RequestFailed(error, connection_was_stale=stale, response_started=started)
 
 
 def map_stream_exception(exception: Exception) -> XAILowCodeError | None:
@@ -149,12 +140,6 @@ def strip_tracebacks(exception: BaseException) -> None:
     """
     for cause in _iter_chain(exception):
         cause.__traceback__ = None
-
-
-def _is_certificate_error(exception: BaseException) -> bool:
-    return "CERTIFICATE_VERIFY_FAILED" in str(exception) or any(
-        isinstance(cause, ssl.SSLCertVerificationError) for cause in _iter_chain(exception)
-    )
 
 
 def _iter_chain(exception: BaseException) -> Iterator[BaseException]:

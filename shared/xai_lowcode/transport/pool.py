@@ -1,8 +1,13 @@
 """Connection pools with a stack of idle connections for each origin.
 
 httpcore's pool iterates over all connections for each request, which takes quadratic time for many
-concurrent requests. These pools reuse the connection that was used last. Connections, proxies and
-TLS are httpcore's; the transports are httpx's, so that instrumentation of httpx works.
+concurrent requests. These pools reuse the connection that was used last. Connections, proxies, TLS,
+sockets and name resolution are httpcore's; the transports are httpx's, so that instrumentation of
+httpx works.
+
+Whether a failed request is retried depends on whether any of it was written, and whether any byte
+of a response was received. httpcore's exceptions do not contain that, so that each connection is a
+network backend of httpcore that records it.
 """
 
 import asyncio
@@ -20,45 +25,200 @@ import httpcore
 import httpx
 
 from xai_lowcode.transport.config import KEEPALIVE_SECONDS, TransportConfig
-from xai_lowcode.transport.network import AsyncMonitoredBackend, MonitoredBackend
-from xai_lowcode.transport.request_progress import RequestProgress
+from xai_lowcode.transport.request_builder import RequestProgress
 
 # The terminal event of a stream comes before the last bytes of the response. Waiting for them is
 # faster than opening a new connection.
 DRAIN_TIMEOUT = 0.02
 MAX_DRAIN_BYTES = 1 << 16
 
+# asyncio receives up to 256 KiB at a time, and anyio buffers what a smaller read leaves. It must
+# not buffer bytes after the end of a response: _has_unread_data would not detect them.
+_ASYNC_READ_SIZE = 256 * 1024
+
 _POOL_TIMEOUT_MESSAGE = "Timed out waiting for a free connection."
 
 _NETWORK_ERRORS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
+_SYNC_BACKEND: Any = httpcore.SyncBackend()
+_ASYNC_BACKEND: Any = httpcore.AnyIOBackend()
 
 
 class _Connection:
-    """An httpcore connection, direct or through a proxy.
+    """A connection of httpcore, direct or through a proxy, and its network backend.
 
     Attributes:
         http: The httpcore connection.
-        monitor: Its network backend.
         origin: Scheme, host and port of the server.
         proxy: Host and port of the proxy; None for none.
         generation: The generation of the pool when it was opened.
         expires: Monotonic time after which it is not reused.
+        progress: The progress of the request that uses it.
+        stream: httpcore's network stream, with TLS if used; None before it is connected.
     """
 
-    __slots__ = ("expires", "generation", "http", "monitor", "origin", "proxy")
+    _factory: Any
 
-    def __init__(self, http: Any, monitor: Any, origin: Any, proxy: Any, generation: int) -> None:
-        self.http, self.monitor, self.origin = http, monitor, origin
-        self.proxy, self.generation, self.expires = proxy, generation, 0.0
+    def __init__(self, origin: Any, config: TransportConfig, generation: int) -> None:
+        proxy = config.proxy_for(origin)
+        factory = self._factory(
+            ssl_context=config.tls if origin.scheme == b"https" else None,
+            proxy=proxy and proxy.httpcore,
+            keepalive_expiry=KEEPALIVE_SECONDS,
+            network_backend=self,
+        )
+        self.http = factory.create_connection(origin)
+        self.origin, self.proxy = _origin_key(origin), proxy and proxy.name
+        self.generation, self.expires = generation, 0.0
+        self.progress = RequestProgress(b"")
+        self.stream: Any = None
+        self._head: bytes | None = None
+
+    def merge_writes(self, buffer: bytes) -> bytes:
+        """Return what to write now: the head of a request is written together with its body.
+
+        httpcore writes them separately, which takes another system call and packet. Its last write
+        of each request is empty, so that a head without a body is written as well.
+        """
+        if self._head is not None:
+            buffer, self._head = self._head + buffer, None
+            self.progress.sent = True
+        elif not self.progress.sent and buffer.startswith(self.progress.start):
+            # Earlier writes went to a proxy.
+            self._head = buffer
+            return b""
+        return buffer
+
+    def is_reusable(self) -> bool:
+        """Return whether the response was read to its end, and no bytes followed it."""
+        return (
+            self.http.is_idle()
+            and not _has_unread_data(self.http)
+            and not (
+                # TLS through an https proxy, and all TLS of asyncio.
+                isinstance(self.stream.get_extra_info("ssl_object"), ssl.SSLObject)
+                and self._has_unread_tls()
+            )
+        )
+
+    def _has_unread_tls(self) -> bool:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the sockets, without awaiting anything."""
+        raise NotImplementedError
+
+
+class SyncConnection(_Connection, httpcore.NetworkBackend):
+    """A connection of a sync client."""
+
+    _factory = httpcore.ConnectionPool
+
+    def connect_tcp(self, *target: Any, timeout: float | None = None, **options: Any) -> Any:
+        """Open a TCP connection, within the deadline of the request."""
+        timeout = self.progress.cap(timeout)
+        return _SyncStream(_SYNC_BACKEND.connect_tcp(*target, timeout=timeout, **options), self)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        if self.stream is not None:
+            self.stream.close()
+
+    def _has_unread_tls(self) -> bool:
+        try:
+            self.stream.get_extra_info("ssl_object").read(1)
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            pass
+        return True
+
+
+class AsyncConnection(_Connection, httpcore.AsyncNetworkBackend):
+    """A connection of an async client."""
+
+    _factory = httpcore.AsyncConnectionPool
+
+    async def connect_tcp(self, *target: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ASYNC109 - httpcore's signature
+        """Open a TCP connection, within the deadline of the request."""
+        timeout = self.progress.cap(timeout)
+        stream = await _ASYNC_BACKEND.connect_tcp(*target, timeout=timeout, **options)
+        return _AsyncStream(stream, self)
+
+    def close(self) -> None:
+        """Close the sockets. Async generators must not await while they are closed."""
+        if self.stream is not None:
+            with suppress(Exception):  # the stream is not used again
+                _run_until_blocked(self.stream.aclose())
+
+    def _has_unread_tls(self) -> bool:
+        """Return whether asyncio has received TLS records that are not decrypted yet.
+
+        asyncio decrypts one record at a time, and buffers the others.
+        """
+        unread: list[bytes] = []
+
+        async def read() -> None:
+            with suppress(Exception):  # a connection that fails is not reused
+                unread.append(await self.stream.read(1))
+
+        return _run_until_blocked(read()) or bool(unread)
+
+
+class _Stream:
+    """httpcore's network stream of a connection, with the deadline of the request."""
+
+    def __init__(self, stream: Any, connection: _Connection) -> None:
+        self._stream = connection.stream = stream
+        self._connection = connection
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _SyncStream(_Stream, httpcore.NetworkStream):
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        progress = self._connection.progress
+        return progress.received(self._stream.read(max_bytes, progress.cap(timeout)))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer := self._connection.merge_writes(buffer):
+            progress = self._connection.progress
+            self._stream.write(buffer, progress.cap(timeout))
+            progress.last_write = monotonic()
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(self, *options: Any, timeout: float | None = None, **more: Any) -> Any:
+        timeout = self._connection.progress.cap(timeout)
+        encrypted = self._stream.start_tls(*options, timeout=timeout, **more)
+        return _SyncStream(encrypted, self._connection)
+
+
+class _AsyncStream(_Stream, httpcore.AsyncNetworkStream):
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
+        progress, size = self._connection.progress, max(max_bytes, _ASYNC_READ_SIZE)
+        return progress.received(await self._stream.read(size, progress.cap(timeout)))
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's signature
+        if buffer := self._connection.merge_writes(buffer):
+            progress = self._connection.progress
+            await self._stream.write(buffer, progress.cap(timeout))
+            progress.last_write = monotonic()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(self, *options: Any, timeout: float | None = None, **more: Any) -> Any:  # noqa: ASYNC109 - httpcore's signature
+        timeout = self._connection.progress.cap(timeout)
+        encrypted = await self._stream.start_tls(*options, timeout=timeout, **more)
+        return _AsyncStream(encrypted, self._connection)
 
 
 class _Pool:
     """Base class of the pools: the idle connections, and those in use."""
 
-    _factory: Any
-    _backend: Any
-    _close_stream: Any
-    _has_unread_tls: Any
+    _connection_class: type[_Connection]
 
     def __init__(self, config: TransportConfig, slots: Any) -> None:
         self._config, self._slots = config, slots
@@ -68,41 +228,29 @@ class _Pool:
         self._generation = 0
         self._process = os.getpid()
 
-    def _connect(self, request: httpcore.Request) -> _Connection:
+    def _connect(self, request: httpcore.Request) -> Any:
         """Return the idle connection that was used last, or a new one."""
-        origin, reused = _origin_key(request.url.origin), True
-        idle = self._idle.get(origin, ())
+        origin = request.url.origin
+        idle = self._idle.get(_origin_key(origin)) or deque()
+        progress: RequestProgress = request.extensions["progress"]
+        progress.connection_reused = True
         while True:
             try:
-                connection = idle.pop()  # type: ignore[union-attr]  # an empty tuple has none
-            except (AttributeError, IndexError):
-                connection, reused = self._new_connection(request.url.origin), False
+                connection = idle.pop()
+            except IndexError:
+                connection = self._connection_class(origin, self._config, self._generation)
+                progress.connection_reused = False
                 break
             if not connection.http.has_expired():
                 break
-            self._close(connection)
-        progress = request.extensions.get("progress")
-        progress = progress or RequestProgress(request.method.decode("ascii"))
-        progress.monitored, progress.connection_reused = True, reused
-        progress.proxy = connection.proxy
-        connection.monitor.progress = progress
+            connection.close()
+        progress.proxy, connection.progress = connection.proxy, progress
         self._in_use.add(connection)
         return connection
 
-    def _new_connection(self, origin: Any) -> _Connection:
-        proxy, monitor = self._config.proxy_for(origin), self._backend()
-        factory = self._factory(
-            ssl_context=self._config.tls if origin.scheme == b"https" else None,
-            proxy=proxy and proxy.httpcore,
-            keepalive_expiry=KEEPALIVE_SECONDS,
-            network_backend=monitor,
-        )
-        http, name = factory.create_connection(origin), proxy and proxy.name
-        return _Connection(http, monitor, _origin_key(origin), name, self._generation)
-
     def release(self, connection: _Connection) -> None:
         """Return a connection to the pool, or close it if it cannot be reused."""
-        if not self._is_reusable(connection):
+        if connection.generation != self._generation or not connection.is_reusable():
             self.discard(connection)
             return
         self._in_use.discard(connection)
@@ -111,43 +259,31 @@ class _Pool:
         idle.append(connection)
         with suppress(IndexError):  # another thread took it
             while idle[0].expires < now:
-                self._close(idle.popleft())
+                idle.popleft().close()
         self._slots.release()
 
-    def _is_reusable(self, connection: _Connection) -> bool:
-        """Return whether the response was read to its end, and no bytes followed it."""
-        return (
-            connection.generation == self._generation
-            and connection.http.is_idle()
-            and not _has_unread_data(connection.http)
-            and not self._has_unread_tls(connection.monitor.stream)
-        )
+    def discard(self, connection: _Connection | None, error: BaseException | None = None) -> None:
+        """Close a connection that was in use.
 
-    def discard(self, connection: _Connection | None) -> None:
-        """Close a connection that was in use."""
+        If it was stale, the idle ones are closed as well: a server that restarts has closed them,
+        and the retry needs a new one.
+
+        Args:
+            connection: The connection; None if it was not opened.
+            error: What went wrong before the head of the response was received; None for nothing.
+        """
         try:
             if connection is not None:
                 self._in_use.discard(connection)
-                self._close(connection)
+                connection.close()
+                if (
+                    isinstance(error, httpcore.NetworkError | httpcore.ProtocolError)
+                    and connection.progress.connection_reused
+                    and not connection.progress.bytes_received
+                ):
+                    _close_all(self._idle.get(connection.origin, deque()))
         finally:
             self._slots.release()
-
-    def _discard_failed(self, connection: _Connection | None, error: BaseException) -> None:
-        """Close a connection whose request failed, and the idle ones if it was stale.
-
-        A server that restarts has closed the idle ones as well, and the retry needs a new one.
-        """
-        self.discard(connection)
-        if connection is None or not isinstance(
-            error, httpcore.NetworkError | httpcore.ProtocolError
-        ):
-            return
-        progress = connection.monitor.progress
-        if progress.connection_reused and not progress.bytes_received:
-            idle = self._idle.get(connection.origin, deque())
-            with suppress(IndexError):  # another thread took the last one
-                while idle:
-                    self._close(idle.pop())
 
     def close_idle(self) -> None:
         """Close the idle connections. Those in use are closed with their responses.
@@ -155,21 +291,16 @@ class _Pool:
         A forked child closes nothing: the connections are its parent's.
         """
         self._generation += 1
-        idle = [connection for stack in self._idle.values() for connection in stack]
-        self._idle.clear()
-        if self._process == os.getpid():
-            for connection in idle:
-                self._close(connection)
-
-    def _close(self, connection: _Connection) -> None:
-        if connection.monitor.stream is not None:
-            self._close_stream(connection.monitor.stream)
+        if self._process != os.getpid():
+            self._idle.clear()
+        for connections in list(self._idle.values()):
+            _close_all(connections)
 
 
 class ConnectionPool(_Pool):
     """Thread-safe connection pool of a sync client, with the interface of httpcore's pool."""
 
-    _factory, _backend = httpcore.ConnectionPool, MonitoredBackend
+    _connection_class = SyncConnection
 
     def __init__(self, config: TransportConfig) -> None:
         super().__init__(config, threading.BoundedSemaphore(config.max_connections))
@@ -183,27 +314,9 @@ class ConnectionPool(_Pool):
             connection = self._connect(request)
             response = connection.http.handle_request(request)
         except BaseException as error:
-            self._discard_failed(connection, error)
+            self.discard(connection, error)
             raise
-        return _with_body(response, _ResponseBody(response.stream, connection, self))
-
-    @staticmethod
-    def _close_stream(stream: Any) -> None:
-        stream.close()
-
-    @staticmethod
-    def _has_unread_tls(stream: Any) -> bool:
-        """Return whether TLS over TLS, as through an https proxy, has buffered data."""
-        ssl_object = stream.get_extra_info("ssl_object")
-        if not isinstance(ssl_object, ssl.SSLObject):
-            return False
-        try:
-            ssl_object.read(1)
-        except ssl.SSLWantReadError:
-            return False
-        except ssl.SSLError:
-            pass
-        return True
+        return _with_body(response, _SyncBody(response.stream, connection, self))
 
     close = _Pool.close_idle
 
@@ -211,110 +324,83 @@ class ConnectionPool(_Pool):
 class AsyncConnectionPool(_Pool):
     """Connection pool of an async client in one event loop; see ``ConnectionPool``."""
 
-    _factory, _backend = httpcore.AsyncConnectionPool, AsyncMonitoredBackend
+    _connection_class = AsyncConnection
 
     def __init__(self, config: TransportConfig) -> None:
         super().__init__(config, asyncio.Semaphore(config.max_connections))
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         """Send a request on an idle connection, opening one if needed."""
-        if self._slots.locked():
-            try:
-                async with asyncio.timeout(_pool_timeout(request)):
-                    await self._slots.acquire()
-            except TimeoutError:
-                raise httpcore.PoolTimeout(_POOL_TIMEOUT_MESSAGE) from None
-        else:
-            await self._slots.acquire()
+        try:
+            async with asyncio.timeout(_pool_timeout(request) if self._slots.locked() else None):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise httpcore.PoolTimeout(_POOL_TIMEOUT_MESSAGE) from None
         connection = None
         try:
             connection = self._connect(request)
             response = await connection.http.handle_async_request(request)
         except BaseException as error:
-            self._discard_failed(connection, error)
+            self.discard(connection, error)
             raise
-        return _with_body(response, _AsyncResponseBody(response.stream, connection, self))
-
-    @staticmethod
-    def _close_stream(stream: Any) -> None:
-        # Without await: async generators must not await while they are closed.
-        with suppress(Exception):  # the stream is not used again
-            _run_until_blocked(stream.aclose())
-
-    @staticmethod
-    def _has_unread_tls(stream: Any) -> bool:
-        """Return whether asyncio has received TLS records that are not decrypted yet.
-
-        asyncio decrypts one record at a time, and buffers the others.
-        """
-        if not isinstance(stream.get_extra_info("ssl_object"), ssl.SSLObject):
-            return False
-        unread: list[bytes] = []
-
-        async def read() -> None:
-            with suppress(Exception):  # a connection that fails is not reused
-                unread.append(await stream.read(1))
-
-        return _run_until_blocked(read()) or bool(unread)
+        return _with_body(response, _AsyncBody(response.stream, connection, self))
 
     async def aclose(self) -> None:
         """Close all connections, including those in use, before the event loop ends."""
         self.close_idle()
         if self._process == os.getpid():
             for connection in self._in_use:
-                self._close(connection)
+                connection.close()
         # The event loop closes the sockets in its next iteration.
         await asyncio.sleep(0)
 
 
-class _ResponseBody:
+class _Body:
     """The body of a response. Closing it releases the connection."""
 
-    def __init__(self, stream: Any, connection: _Connection, pool: ConnectionPool) -> None:
+    def __init__(self, stream: Any, connection: _Connection, pool: _Pool) -> None:
         self._stream, self._connection, self._pool = stream, connection, pool
         self._chunks: Any = None
         self._closed = False
+        self._drained_bytes = 0
 
+    def abort(self) -> None:
+        """Close the connection at once, without awaiting anything."""
+        if not self._closed:
+            self._closed = True
+            self._pool.discard(self._connection)
+
+    def _limit_drain(self) -> bool:
+        """Read the rest only if it arrives at once; return whether there is any to read."""
+        self._closed = True
+        self._connection.progress.deadline = monotonic() + DRAIN_TIMEOUT
+        return self._chunks is not None
+
+    def _is_too_large(self, chunk: bytes) -> bool:
+        self._drained_bytes += len(chunk)
+        return self._drained_bytes > MAX_DRAIN_BYTES
+
+
+class _SyncBody(_Body):
     def __iter__(self) -> Iterator[bytes]:
         self._chunks = iter(self._stream)
         return self._chunks  # type: ignore[no-any-return]  # httpcore's stream is Any here
 
     def close(self) -> None:
         """Read the rest if it arrives at once, then release the connection."""
-        if not self._closed:
-            try:
-                self._drain()
-            finally:
-                self.abort()
-
-    def abort(self) -> None:
-        """Release the connection. It is closed unless the response was read to its end."""
         if self._closed:
             return
-        self._closed = True
         try:
+            with suppress(*_NETWORK_ERRORS):
+                for chunk in self._chunks if self._limit_drain() else ():
+                    if self._is_too_large(chunk):
+                        break
             self._stream.close()
         finally:
             self._pool.release(self._connection)
 
-    def _drain(self) -> None:
-        self._connection.monitor.progress.deadline = monotonic() + DRAIN_TIMEOUT
-        size = 0
-        with suppress(*_NETWORK_ERRORS):
-            for chunk in self._chunks or ():
-                size += len(chunk)
-                if size > MAX_DRAIN_BYTES:
-                    return
 
-
-class _AsyncResponseBody:
-    """The body of a response; see ``_ResponseBody``."""
-
-    def __init__(self, stream: Any, connection: _Connection, pool: AsyncConnectionPool) -> None:
-        self._stream, self._connection, self._pool = stream, connection, pool
-        self._chunks: Any = None
-        self._closed = False
-
+class _AsyncBody(_Body):
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._chunks = aiter(self._stream)
         return self._chunks  # type: ignore[no-any-return]  # httpcore's stream is Any here
@@ -323,30 +409,17 @@ class _AsyncResponseBody:
         """Read the rest if it arrives at once, then release the connection."""
         if self._closed:
             return
-        self._closed = True
         try:
-            if self._chunks is not None:
-                await self._drain()
+            with suppress(*_NETWORK_ERRORS):
+                if self._limit_drain():
+                    async for chunk in self._chunks:
+                        if self._is_too_large(chunk):
+                            break
+                    # Otherwise the event loop would close it in a task when it is collected.
+                    await self._chunks.aclose()
             await self._stream.aclose()
         finally:
             self._pool.release(self._connection)
-
-    def abort(self) -> None:
-        """Close the connection at once, without awaiting anything."""
-        if not self._closed:
-            self._closed = True
-            self._pool.discard(self._connection)
-
-    async def _drain(self) -> None:
-        self._connection.monitor.progress.deadline = monotonic() + DRAIN_TIMEOUT
-        size = 0
-        with suppress(*_NETWORK_ERRORS):
-            async for chunk in self._chunks:
-                size += len(chunk)
-                if size > MAX_DRAIN_BYTES:
-                    break
-            # Otherwise the event loop would close it in a task when it is garbage collected.
-            await self._chunks.aclose()
 
 
 class PooledTransport(httpx.HTTPTransport):
@@ -400,12 +473,18 @@ def _schedule_close(loop: asyncio.AbstractEventLoop, transport: AsyncPooledTrans
         loop.call_soon_threadsafe(transport.close_all)
 
 
+def _close_all(connections: deque[_Connection]) -> None:
+    with suppress(IndexError):  # also if another thread took the last one
+        while True:
+            connections.pop().close()
+
+
 def _origin_key(origin: Any) -> tuple[Any, ...]:
     return origin.scheme, origin.host, origin.port
 
 
 def _pool_timeout(request: httpcore.Request) -> float | None:
-    timeout: float | None = request.extensions.get("timeout", {}).get("pool")
+    timeout: float | None = request.extensions["timeout"]["pool"]
     return timeout
 
 

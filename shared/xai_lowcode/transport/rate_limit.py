@@ -131,11 +131,6 @@ def _accepts_blocking(acquire: Any) -> bool:
 T = TypeVar("T")
 
 
-def get_rate_limiter(limits: Any) -> RateLimiterAdapter | None:
-    """Return the rate limiter of a client's limits, for pickling the client."""
-    return None if limits is None else limits.rate_limiter
-
-
 def rebuild_client(
     client_class: Callable[..., T], settings: Any, rate_limiter: RateLimiterAdapter | None
 ) -> T:

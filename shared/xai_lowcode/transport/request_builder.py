@@ -1,11 +1,14 @@
-"""Build httpx requests. The token is only in the request target, never in the string of a URL.
+"""Build httpx requests, and record the progress of each, from which its retries are decided.
 
-The request target is the path and query that follow the method. httpx reads it from
-``URL.raw_path``; what logs, prints or records URLs uses ``str(url)``. An http proxy receives the
-target as part of the absolute URL; an https tunnel (``CONNECT``) only receives host and port.
+The token is only in the request target, never in the string of a URL. The target is the path and
+query that follow the method. httpx reads it from ``URL.raw_path``; what logs, prints or records
+URLs uses ``str(url)``. An http proxy receives the target as part of the absolute URL; an https
+tunnel (``CONNECT``) only receives host and port.
 """
 
+from dataclasses import dataclass
 from functools import cache
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +17,6 @@ import httpx
 from xai_lowcode._version import __version__
 from xai_lowcode.protocol.steps import SendRequest
 from xai_lowcode.settings import Settings
-from xai_lowcode.transport.request_progress import RequestProgress
 
 _HEADERS = {
     "Accept": "application/json",
@@ -27,6 +29,45 @@ _STREAM_HEADERS = {**_HEADERS, "Accept": "text/event-stream", "Accept-Encoding":
 _HTTPX_HEADERS, _HTTPX_STREAM_HEADERS = httpx.Headers(_HEADERS), httpx.Headers(_STREAM_HEADERS)
 
 _MAX_CACHED_URLS = 64
+
+# A timeout of 0 would make a socket non-blocking.
+_MIN_TIMEOUT = 0.001
+
+
+@dataclass(slots=True)
+class RequestProgress:
+    """Progress of one request on its connection.
+
+    Attributes:
+        start: The HTTP method and a space: the first bytes of the request.
+        deadline: Monotonic time at which reading and writing time out; None for no limit.
+        proxy: Host and port of the proxy in use, for messages; None for none.
+        connection_reused: Whether an earlier request used the connection.
+        sent: Whether any bytes of the request were written.
+        last_write: Monotonic time of the last write.
+        bytes_received: Bytes of the response received so far, including its head.
+    """
+
+    start: bytes
+    deadline: float | None = None
+    proxy: str | None = None
+    connection_reused: bool = False
+    sent: bool = False
+    last_write: float = 0.0
+    bytes_received: int = 0
+
+    def cap(self, timeout: float | None) -> float | None:
+        """Return the smaller one of a timeout and the seconds left until the deadline."""
+        if self.deadline is None:
+            return timeout
+        remaining = max(self.deadline - monotonic(), _MIN_TIMEOUT)
+        return remaining if timeout is None else min(timeout, remaining)
+
+    def received(self, data: bytes) -> bytes:
+        """Count received bytes, unless they are a proxy's, and return them."""
+        if self.sent:
+            self.bytes_received += len(data)
+        return data
 
 
 class SecretTarget(bytes):
@@ -62,53 +103,43 @@ class RequestBuilder:
         self._timeout = settings.httpx_timeout.as_dict()
         self._urls: dict[tuple[str, str, type], Any] = {}
 
-    def build(
-        self, step: SendRequest, timeout: float | None
-    ) -> tuple[httpx.Request, RequestProgress]:
-        """Build a request for ``PooledTransport``, and the object that records its progress.
+    def build(self, step: SendRequest, timeout: float | None) -> httpx.Request:
+        """Build a request for ``PooledTransport``; its extension ``progress`` records the progress.
 
         Args:
             step: The step.
             timeout: Seconds for the request; None for no limit.
         """
         call, endpoint = step.call, step.call.endpoint
-        progress = RequestProgress(endpoint.method, timeout)
-        progress.monitored = True
         url = self._url(endpoint.host, step.path, httpx.URL)
+        deadline = None if timeout is None else monotonic() + timeout
         request = httpx.Request(
             endpoint.method,
             url,
             content=call.body,
             headers=_HTTPX_STREAM_HEADERS if call.stream else _HTTPX_HEADERS,
-            extensions={"timeout": self._cap_timeout(timeout), "progress": progress},
+            extensions={
+                "timeout": self._cap_timeout(timeout),
+                "progress": RequestProgress(f"{endpoint.method} ".encode("ascii"), deadline),
+            },
         )
         # httpx.Request converts its URL to httpx.URL.
         request.url = url
-        return request, progress
+        return request
 
-    def build_with_client(
-        self, client: Any, step: SendRequest, timeout: float | None
-    ) -> tuple[Any, RequestProgress]:
-        """Build a request with an httpx or httpx2 client, which adds its default headers.
-
-        Args:
-            client: The client.
-            step: The step.
-            timeout: Seconds for the request; None for no limit.
-        """
+    def build_with_client(self, client: Any, step: SendRequest, timeout: float | None) -> Any:
+        """Build a request with an httpx or httpx2 client, which adds its default headers."""
         call, endpoint = step.call, step.call.endpoint
         phases = self._cap_timeout(timeout)
-        progress = RequestProgress(endpoint.method, timeout)
         request = client.build_request(
             endpoint.method,
             str(self._bases[endpoint.host]),
             content=call.body,
             headers=_STREAM_HEADERS if call.stream else _HEADERS,
             timeout=(phases["connect"], phases["read"], phases["write"], phases["pool"]),
-            extensions={"progress": progress},
         )
         request.url = self._url(endpoint.host, step.path, type(request.url))
-        return request, progress
+        return request
 
     def _cap_timeout(self, timeout: float | None) -> dict[str, float | None]:
         if timeout is None:

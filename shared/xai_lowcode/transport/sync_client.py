@@ -22,14 +22,14 @@ from xai_lowcode.protocol.steps import (
     Sleep,
 )
 from xai_lowcode.settings import Settings
-from xai_lowcode.transport.concurrency import NO_SLOT, RequestLimits, Slot, create_limits
+from xai_lowcode.transport.concurrency import NO_SLOT, RequestLimits, Slot
 from xai_lowcode.transport.config import TransportConfig, create_context
 from xai_lowcode.transport.exceptions import (
     failed_attempt,
     map_stream_exception,
     strip_tracebacks,
 )
-from xai_lowcode.transport.rate_limit import get_rate_limiter, rebuild_client
+from xai_lowcode.transport.rate_limit import rebuild_client
 from xai_lowcode.transport.request_builder import RequestBuilder
 from xai_lowcode.transport.response import (
     DONE,
@@ -78,7 +78,7 @@ class SyncAPIClient:
     ) -> None:
         self.settings = settings
         self.context = context or create_context(settings)
-        self.limits = limits or create_limits(settings.max_concurrency, rate_limiter)
+        self.limits = limits or RequestLimits(settings.max_concurrency, rate_limiter)
         self._builder = RequestBuilder(settings)
         self._http_client = check_http_client(http_client, field="http_client", is_async=False)
         # By process id: a forked child must not use its parent's connections. Without a lock: a
@@ -86,7 +86,7 @@ class SyncAPIClient:
         self._transports: dict[int, tuple[Any, weakref.finalize[Any, Any]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return rebuild_client, (type(self), self.settings, get_rate_limiter(self.limits))
+        return rebuild_client, (type(self), self.settings, self.limits.rate_limiter)
 
     def __enter__(self) -> Self:
         return self
@@ -198,22 +198,25 @@ class SyncAPIClient:
 
     def _send(self, step: SendRequest) -> tuple[Outcome, OpenStream | None]:
         progress = response = None
+        start, timeout = monotonic(), step.timeout
         try:
-            slot, timeout = self._acquire_slot(step)
+            slot = self.limits.acquire(timeout, use_rate_limiter=step.use_rate_limiter)
         except APITimeoutError as error:
             return RequestFailed(error), None
+        if timeout is not None:
+            timeout -= monotonic() - start
         max_bytes = self.settings.max_response_bytes
         try:
             body_limits = BodyLimits(max_bytes, timeout)
             if self._http_client is None:
                 transport = self._transport()
-                request, progress = self._builder.build(step, timeout)
+                request = self._builder.build(step, timeout)
+                progress = request.extensions["progress"]
                 response = transport.handle_request(request)
             else:
-                request, progress = self._builder.build_with_client(
-                    self._http_client, step, timeout
-                )
-                response = self._http_client.send(request, stream=True, follow_redirects=False)
+                client = self._http_client
+                request = self._builder.build_with_client(client, step, timeout)
+                response = client.send(request, stream=True, follow_redirects=False)
             if should_stream_body(step.call, response):
                 open_stream = response, body_limits, slot
                 slot = NO_SLOT
@@ -229,15 +232,6 @@ class SyncAPIClient:
             return outcome, None
         finally:
             slot.release()
-
-    def _acquire_slot(self, step: SendRequest) -> tuple[Slot, float | None]:
-        """Return a concurrency slot, and the time that is left for the request."""
-        if self.limits is None:
-            return NO_SLOT, step.timeout
-        start = monotonic()
-        slot = self.limits.acquire(step.timeout, use_rate_limiter=step.use_rate_limiter)
-        timeout = step.timeout
-        return slot, None if timeout is None else timeout - (monotonic() - start)
 
     def _transport(self) -> Any:
         entry = self._transports.get(os.getpid())
