@@ -114,7 +114,7 @@ def test_none_next_to_numbers() -> None:
 LEVELS = [("[", "]", 1), ('{"a":', "}", 1), ('["[{",{"]":"}","b":', "},1]", 2)]
 
 
-@pytest.mark.parametrize("given_as", [str, str.encode, bytearray, memoryview])
+@pytest.mark.parametrize("given_as", [str, str.encode])
 @pytest.mark.parametrize(("begin", "end", "levels"), LEVELS)
 @pytest.mark.parametrize("times", [1, 50, 99, 100, 101, 199, 200, 201, 255, 1_023, 1_025, 100_000])
 def test_decoding_deep_documents(
@@ -122,7 +122,7 @@ def test_decoding_deep_documents(
 ) -> None:
     """Documents up to a depth are decoded; deeper ones raise JSONDecodeError."""
     text = begin * times + "1" + end * times
-    content = given_as(text if given_as in {str, str.encode} else text.encode())
+    content = given_as(text)
     readable = times * levels <= codec.MAX_READ_DEPTH
     try:
         document = codec.loads(content)

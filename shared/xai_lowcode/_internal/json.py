@@ -36,7 +36,7 @@ _MAX_INTEGER_BITS = 14_000
 _LONG_NUMBER = re.compile(r"\d{19}")
 
 
-def loads(content: bytes | bytearray | memoryview | str) -> Any:
+def loads(content: bytes | str) -> Any:
     """Parse JSON.
 
     Args:
@@ -45,14 +45,11 @@ def loads(content: bytes | bytearray | memoryview | str) -> Any:
     Raises:
         JSONDecodeError: It is not valid JSON, or nested deeper than ``MAX_READ_DEPTH``.
     """
-    document, is_strict = _loads_strictly(content)
-    if not is_strict:
-        return replace_surrogates(_loads_leniently(content))
-    _check_depth(content, document)
-    return document
+    document, may_have_surrogates = loads_chunk(content)
+    return replace_surrogates(document) if may_have_surrogates else document
 
 
-def loads_chunk(content: bytes) -> tuple[Any, bool]:
+def loads_chunk(content: bytes | str) -> tuple[Any, bool]:
     """Parse a chunk of a stream; return it, and whether it may hold lone surrogates.
 
     They are kept, since the halves of one character may be in two chunks.
@@ -67,7 +64,7 @@ def loads_chunk(content: bytes) -> tuple[Any, bool]:
     return document, False
 
 
-def _loads_strictly(content: bytes | bytearray | memoryview | str) -> tuple[Any, bool]:
+def _loads_strictly(content: bytes | str) -> tuple[Any, bool]:
     # orjson's error holds the whole content, which may quote the token: it is not raised further.
     try:
         return orjson.loads(content), True
@@ -75,20 +72,19 @@ def _loads_strictly(content: bytes | bytearray | memoryview | str) -> tuple[Any,
         return None, False
 
 
-def _check_depth(content: bytes | bytearray | memoryview | str, document: Any) -> None:
-    if (
-        len(content) > _MIN_DEEP_LENGTH
-        and _count_opening_brackets(content) > MAX_READ_DEPTH
-        and _is_too_deep(document)
-    ):
+def _check_depth(content: bytes | str, document: Any) -> None:
+    if len(content) <= _MIN_DEEP_LENGTH:
+        return
+    brackets: Any = "[{" if isinstance(content, str) else (b"[", b"{")
+    if sum(map(content.count, brackets)) > MAX_READ_DEPTH and _is_too_deep(document):
         raise JSONDecodeError(f"more than {MAX_READ_DEPTH} levels deep", "", 0)
 
 
-def _loads_leniently(content: bytes | bytearray | memoryview | str) -> Any:
+def _loads_leniently(content: bytes | str) -> Any:
     """Parse JSON that orjson rejects, as the standard library does."""
     document: Any = None
     try:
-        text = content if isinstance(content, str) else bytes(content).decode()
+        text = content if isinstance(content, str) else content.decode()
         document = json.loads(text.removeprefix("\ufeff"), strict=False)
         message, position = "", 0
     except json.JSONDecodeError as error:
@@ -192,14 +188,6 @@ def _replace_nan(document: Any) -> Any:
             return [_replace_nan(item) for item in document]
         case _:
             return document
-
-
-def _count_opening_brackets(content: bytes | bytearray | memoryview | str) -> int:
-    if isinstance(content, str):
-        return content.count("[") + content.count("{")
-    if isinstance(content, memoryview):
-        content = content.tobytes()
-    return content.count(b"[") + content.count(b"{")
 
 
 def _is_too_deep(document: Any) -> bool:
