@@ -113,10 +113,12 @@ class SyncConnection(_Connection, httpcore.NetworkBackend):
 
     _factory = httpcore.ConnectionPool
 
-    def connect_tcp(self, *target: Any, timeout: float | None = None, **options: Any) -> Any:
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any
+    ) -> Any:
         """Open a TCP connection, within the deadline of the request."""
         timeout = self.progress.cap(timeout)
-        return _SyncStream(_SYNC_BACKEND.connect_tcp(*target, timeout=timeout, **options), self)
+        return _SyncStream(_SYNC_BACKEND.connect_tcp(host, port, timeout, *more, **options), self)
 
     def close(self) -> None:
         """Close the sockets."""
@@ -138,10 +140,17 @@ class AsyncConnection(_Connection, httpcore.AsyncNetworkBackend):
 
     _factory = httpcore.AsyncConnectionPool
 
-    async def connect_tcp(self, *target: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ASYNC109 - httpcore's signature
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        *more: Any,
+        **options: Any,
+    ) -> Any:
         """Open a TCP connection, within the deadline of the request."""
         timeout = self.progress.cap(timeout)
-        stream = await _ASYNC_BACKEND.connect_tcp(*target, timeout=timeout, **options)
+        stream = await _ASYNC_BACKEND.connect_tcp(host, port, timeout, *more, **options)
         return _AsyncStream(stream, self)
 
     def close(self) -> None:
@@ -189,9 +198,14 @@ class _SyncStream(_Stream, httpcore.NetworkStream):
     def close(self) -> None:
         self._stream.close()
 
-    def start_tls(self, *options: Any, timeout: float | None = None, **more: Any) -> Any:
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
         timeout = self._connection.progress.cap(timeout)
-        encrypted = self._stream.start_tls(*options, timeout=timeout, **more)
+        encrypted = self._stream.start_tls(ssl_context, server_hostname, timeout)
         return _SyncStream(encrypted, self._connection)
 
 
@@ -209,9 +223,14 @@ class _AsyncStream(_Stream, httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    async def start_tls(self, *options: Any, timeout: float | None = None, **more: Any) -> Any:  # noqa: ASYNC109 - httpcore's signature
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+    ) -> httpcore.AsyncNetworkStream:
         timeout = self._connection.progress.cap(timeout)
-        encrypted = await self._stream.start_tls(*options, timeout=timeout, **more)
+        encrypted = await self._stream.start_tls(ssl_context, server_hostname, timeout)
         return _AsyncStream(encrypted, self._connection)
 
 
