@@ -163,8 +163,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
         ```
 
         Not every model returns reasoning content. Messages that go back into the history unchanged
-        are sent back unchanged; with ``api="responses"`` and
-        ``include=["reasoning.encrypted_content"]`` also their encrypted reasoning.
+        are sent back unchanged, with their encrypted reasoning.
 
     Image input:
         ```python
@@ -249,14 +248,14 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     """Service tier: ``"default"`` or ``"priority"``."""
 
     prompt_cache_key: str | None = None
-    """Key of requests that share xAI's prompt cache."""
+    """Key of requests that share xAI's prompt cache (Responses API)."""
 
     api: Api = "auto"
     """API to use: ``"auto"``, ``"chat_completions"``, ``"responses"`` or ``"messages"``.
 
-    ``"auto"``, the default, is Chat Completions, and Responses for requests that need it:
-    server-side tools, stored responses, documents as data. ``use_responses_api`` is an alias:
-    True for ``"responses"``, False for ``"chat_completions"``.
+    ``"auto"``, the default, is Responses, which xAI recommends, and Chat Completions for what only
+    it supports: ``deferred``, ``n`` above 1, models and gateways without Responses.
+    ``use_responses_api`` is an alias: True for ``"responses"``, False for ``"chat_completions"``.
     """
 
     use_previous_response_id: bool = False
@@ -268,16 +267,36 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     """
 
     store: bool | None = None
-    """Let xAI store responses for 30 days (Responses API). Default: xAI's, which is True.
+    """Let xAI store responses for 30 days (Responses API).
 
-    False also requests encrypted reasoning, which preserves reasoning between calls.
+    Default: only with ``use_previous_response_id``, or to continue a stored response.
     """
 
+    use_encrypted_content: bool = True
+    """Request the reasoning of responses that are not stored in encrypted form, which the next
+    request sends back (Responses API). Default: True."""
+
     include: list[str] | None = None
-    """Additional output, for instance ``["reasoning.encrypted_content"]`` (Responses API)."""
+    """Additional output, for instance ``["web_search_call.action.sources"]`` (Responses API)."""
 
     max_turns: int | None = None
     """Maximum number of turns with server-side tools (Responses API)."""
+
+    top_k: int | None = None
+    """Number of tokens to sample from (Responses API). Default: the model's."""
+
+    min_p: float | None = None
+    """Minimum probability of a token to sample, relative to the most likely one, 0 to 1 (Responses
+    API). Default: the model's."""
+
+    safety_identifier: str | None = None
+    """Identifier of the end user without personal data, for abuse detection."""
+
+    guidelines: Any = None
+    """Content guidelines, as xAI defines them (Responses API). Default: none."""
+
+    no_inline_citations: bool | None = None
+    """Leave citations out of the text (Responses API). Default: False."""
 
     deferred: Any = False
     """Use deferred completions: True, or a ``xai_lowcode.PollingOptions`` with delays and progress.

@@ -134,12 +134,12 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
     )
     store: bool | None = Field(
         default=None,
-        description="Whether xAI stores responses; by default it does, for 30 days. False also"
-        " requests encrypted reasoning, which preserves reasoning between calls.",
+        description="Whether xAI stores responses, for 30 days; by default only with"
+        " use_previous_response_id, or to continue a stored response.",
     )
     include: list[str] | None = Field(
         default=None,
-        description="Additional output, for instance 'reasoning.encrypted_content'.",
+        description="Additional output, for instance 'web_search_call.action.sources'.",
     )
     use_previous_response_id: bool | None = Field(
         default=None,

@@ -61,7 +61,7 @@ OPTION_TABLE: list[tuple[str, Any, dict[str, Any]]] = [
     ("reasoning_effort", "low", {"reasoning_effort": "low"}),
     ("user", "u", {"user": "u"}),
     ("service_tier", "priority", {"service_tier": "priority"}),
-    ("prompt_cache_key", "k", {"prompt_cache_key": "k"}),
+    ("safety_identifier", "s", {"safety_identifier": "s"}),
     ("tools", [TOOL], {"tools": [RENDERED_TOOL]}),
     ("tool_choice", "required", {}),
     ("parallel_tool_calls", False, {}),
@@ -86,8 +86,10 @@ def test_the_table_has_every_option() -> None:
     """No option is missing from the table, except those of Responses and client-side ones."""
     assert {name for name, _, _ in OPTION_TABLE} == OPTIONS - {
         *RESPONSES_ONLY,
+        *DIALECT.unsupported,
         "api",
         "clean_schemas",
+        "use_encrypted_content",
     }
 
 

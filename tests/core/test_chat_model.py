@@ -45,7 +45,9 @@ def model(gateway: FakeServer) -> Iterator[ChatModel]:
 
 
 def build_request(**options: Any) -> ChatRequest:
-    return ChatRequest(**{"model": REASONING, "messages": HELLO, **options})
+    return ChatRequest(
+        **{"model": REASONING, "messages": HELLO, "api": "chat_completions", **options}
+    )
 
 
 def accumulate(events: list[StreamEvent]) -> ChatResponse:

@@ -318,7 +318,11 @@ def test_an_answer_at_once_is_taken(gateway: FakeServer) -> None:
     assert len(gateway.requests) == 1
 
 
-QUESTION = ChatRequest(model="grok-4.3", messages=(Message("user", (TextPart("Say hello."),)),))
+QUESTION = ChatRequest(
+    model="grok-4.3",
+    messages=(Message("user", (TextPart("Say hello."),)),),
+    api="chat_completions",
+)
 
 
 def test_a_deferred_reply_is_the_plain_one(emulator: Emulator) -> None:

@@ -124,11 +124,24 @@ def test_messages_are_rendered_as_items(message: Message, items: list[Any]) -> N
             {"reasoning_effort": "low", "reasoning_summary": "auto"},
             {"reasoning": {"effort": "low", "summary": "auto"}},
         ),
-        ({"store": False, "max_turns": 2}, {"store": False, "max_turns": 2}),
-        ({"previous_response_id": "r"}, {"previous_response_id": "r"}),
+        ({"store": False, "max_turns": 2}, {"max_turns": 2}),
+        ({"store": True}, {"store": True, "include": None}),
         (
-            {"include": ["reasoning.encrypted_content"]},
-            {"include": ["reasoning.encrypted_content"]},
+            {"previous_response_id": "r"},
+            {"previous_response_id": "r", "store": True, "include": None},
+        ),
+        ({"previous_response_id": "r", "store": False}, {"previous_response_id": "r"}),
+        ({"include": ["reasoning.encrypted_content"]}, {}),
+        ({"include": ["x"]}, {"include": ["x", "reasoning.encrypted_content"]}),
+        ({"include": ["x"], "use_encrypted_content": False}, {"include": ["x"]}),
+        ({"use_encrypted_content": False}, {"include": None}),
+        (
+            {"no_inline_citations": True},
+            {"include": ["reasoning.encrypted_content", "no_inline_citations"]},
+        ),
+        (
+            {"seed": 0, "top_k": 3, "min_p": 0.1, "safety_identifier": "s", "guidelines": "g"},
+            {"seed": 0, "top_k": 3, "min_p": 0.1, "safety_identifier": "s", "guidelines": "g"},
         ),
         ({"response_format": ResponseFormat()}, {"text": {"format": {"type": "json_object"}}}),
         (
@@ -171,7 +184,9 @@ def test_options(options: dict[str, Any], fields: dict[str, Any]) -> None:
     """An option is sent under the name in this API; unset options are not sent."""
     body = render(**options)
     del body["input"], body["model"]
-    assert body == fields
+    unstored = {"store": False, "include": ["reasoning.encrypted_content"]}
+    expected = {**unstored, **fields}
+    assert body == {name: value for name, value in expected.items() if value is not None}
 
 
 @pytest.mark.parametrize(
@@ -279,10 +294,10 @@ async def test_unsupported_options_are_dropped() -> None:
             model="grok-4.20-0309-non-reasoning",
             messages=(Message("user", (TextPart("Hello"),)),),
             api="responses",
-            seed=3,
+            presence_penalty=1,
             stop=("wrote",),
         )
-        with pytest.warns(UserWarning, match="seed: not supported by responses"):
+        with pytest.warns(UserWarning, match="presence_penalty: not supported by responses"):
             response = model.generate(request)
         streamed = ResponseAccumulator()
         for event in model.stream(request):
@@ -291,7 +306,7 @@ async def test_unsupported_options_are_dropped() -> None:
         sent = gateway.requests[0].body
     assert response.text == async_response.text == streamed.build_response().text == "Hello! You "
     assert (response.api, response.finish_reason) == ("responses", "stop")
-    assert sent.keys() == {"model", "input"}
+    assert sent.keys() == {"model", "input", "store"}
 
 
 @pytest.mark.parametrize(
@@ -333,7 +348,7 @@ def test_conversations_continue_from_items_and_stored_responses() -> None:
         result = Message("tool", (ToolResultPart(call.id, (TextPart("5"),)),))
         history = (question, first.choices[0].message, result)
         second = model.generate(
-            ChatRequest(model="grok-4.7", messages=history, tools=(tool,), api="responses")
+            ChatRequest(model="grok-4.7", messages=history, tools=(tool,), store=True)
         )
         third = model.generate(
             ChatRequest(model="grok-4.7", messages=(QUESTION,), previous_response_id=second.id)

@@ -85,7 +85,7 @@ def items_of(message: Message) -> list[dict[str, Any]]:
 
 def stored_as(messages: list[Message], response: Message, **options: Any) -> StoredResponse | None:
     """Return how the response to a conversation is stored."""
-    request = ChatRequest(model="grok-4.7", messages=messages, **options)
+    request = ChatRequest(**{"model": "grok-4.7", "messages": messages, "store": True, **options})
     return describe_stored(request, ID, "responses", items_of(response))
 
 
@@ -152,11 +152,13 @@ def test_what_a_store_may_change() -> None:
 
 def test_what_is_not_stored() -> None:
     """Responses of other APIs and of ``store=False`` are not described."""
-    request, items = ChatRequest(model="grok-4.7", messages=[MORE]), items_of(MORE)
+    request = ChatRequest(model="grok-4.7", messages=[MORE], store=True)
+    items = items_of(MORE)
     assert describe_stored(request, ID, "messages", items) is None
     assert describe_stored(request, ID, "", ()) is None
     assert describe_stored(request, "", "responses", items) is None
-    assert describe_stored(replace(request, store=False), ID, "responses", items) is None
+    for store in (False, None):
+        assert describe_stored(replace(request, store=store), ID, "responses", items) is None
 
 
 # --- a response that is gone --------------------------------------------------------------------

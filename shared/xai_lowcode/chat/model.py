@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
-from xai_lowcode.chat.dialect_selection import select_dialect
+from xai_lowcode.chat.dialect_selection import record_rejection, select_dialect
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
 from xai_lowcode.chat.stop_sequences import truncate_response
-from xai_lowcode.chat.stored_responses import prepare_unstored, without_stored
+from xai_lowcode.chat.stored_responses import without_stored
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import APIStatusError, BadRequestError, XAILowCodeError
 from xai_lowcode.protocol.call_flow import call_flow, wait_before_retry
@@ -46,6 +46,8 @@ _NEUTRAL_VALUES: dict[str, float] = {
     "logprobs": False,
     "top_logprobs": 0,
     "parallel_tool_calls": True,
+    "stream_usage": True,
+    "use_encrypted_content": True,
 }
 
 _StreamRequest = tuple[Call[Any], StreamReader]
@@ -144,12 +146,10 @@ class ChatModel:
                 received.
             XAILowCodeError: The call failed; see ``errors``.
         """
-        request = prepare_unstored(request)
         return self._stream(request, self._prepare_stream(request))
 
     def astream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
         """Send a request and return the events of its response; see ``stream``."""
-        request = prepare_unstored(request)
         return self._astream(request, self._prepare_stream(request))
 
     def _stream(
@@ -220,7 +220,7 @@ class ChatModel:
             The request to send.
         """
         call, reader = prepared
-        revised = None if reader.response_started else self._revise(request, error)
+        revised = None if reader.response_started else self._revise(request, reader.dialect, error)
         if revised is not None:
             return revised
         failure = error.redact_token(self._context.token).with_traceback(None)
@@ -232,16 +232,15 @@ class ChatModel:
     def _generate(self, request: ChatRequest, polling: PollingOptions | None) -> Flow[ChatResponse]:
         if polling is not None:
             request = replace(request, deferred=True)
-        request = prepare_unstored(request)
-        dialect = select_dialect(request)
         context, retry_state = self.context, self.context.new_retry_state()
         while True:
+            dialect = select_dialect(request, self.settings.base_url)
             supported = self._drop_unsupported(request, dialect)
             call = _build_call(dialect, supported, stream=False)
             try:
                 success = yield from call_flow(call, context, retry_state)
             except APIStatusError as error:
-                revised = self._revise(request, error)
+                revised = self._revise(request, dialect, error)
                 if revised is None:
                     raise
                 request = revised
@@ -251,7 +250,7 @@ class ChatModel:
                     response = self._context.parse(partial(_parse_response, dialect), success)
                 except APIStatusError as error:
                     # A response that failed: xAI reports it with status 200.
-                    revised = self._revise(request, error)
+                    revised = self._revise(request, dialect, error)
                     if revised is None:
                         yield from wait_before_retry(call, self._context, retry_state, error)
                     request = revised or request
@@ -271,7 +270,7 @@ class ChatModel:
         return (yield from poll(request_id, polling, self._context))
 
     def _prepare_stream(self, request: ChatRequest) -> _StreamRequest:
-        dialect = select_dialect(request)
+        dialect = select_dialect(request, self.settings.base_url)
         supported = self._drop_unsupported(request, dialect)
         reader = StreamReader(
             dialect,
@@ -299,12 +298,17 @@ class ChatModel:
                     self._warn(request.model if name in rejected else dialect.name, name)
         return replace(request, **dropped) if dropped else request
 
-    def _revise(self, request: ChatRequest, error: XAILowCodeError) -> ChatRequest | None:
+    def _revise(
+        self, request: ChatRequest, dialect: Dialect, error: XAILowCodeError
+    ) -> ChatRequest | None:
         """Return the request to send instead of one that was rejected; None if there is none.
 
         The rejected request was not processed, so sending another one is not billed twice.
         """
+        base_url = self.settings.base_url
         if isinstance(error, BadRequestError) and self._record_rejection(request, error):
+            return request
+        if dialect.name == "responses" and record_rejection(request, base_url, error):
             return request
         return without_stored(request, error)
 

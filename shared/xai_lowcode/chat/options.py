@@ -175,7 +175,7 @@ def resume_from_stored(messages: Sequence[Message], options: dict[str, Any]) -> 
 
     Args:
         messages: The conversation; ``Message.stored`` describes stored responses.
-        options: Options of the request; ``api`` and ``previous_response_id`` are set.
+        options: Options of the request; ``api``, ``store`` and ``previous_response_id`` are set.
 
     Returns:
         The number of messages that the response contains; 0 if the whole conversation is sent,
@@ -192,6 +192,8 @@ def resume_from_stored(messages: Sequence[Message], options: dict[str, Any]) -> 
             hint="Leave api unset, or set it to 'responses'.",
         )
     options["api"] = "responses"
+    if options.get("store") is None:
+        options["store"] = True
     # xAI rejects instructions together with the id of a response.
     if options.get("previous_response_id") or options.get("instructions"):
         return 0

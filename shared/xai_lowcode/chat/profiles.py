@@ -78,7 +78,11 @@ _ONE_MILLION_TOKENS = ModelProfile(1_000_000)
 _FAMILIES: tuple[tuple[str, ModelProfile], ...] = (
     (
         r"grok-4\.20.*non-reasoning",
-        replace(_ONE_MILLION_TOKENS, reasoning=False, unsupported=frozenset({"reasoning_effort"})),
+        replace(
+            _ONE_MILLION_TOKENS,
+            reasoning=False,
+            unsupported=frozenset({"reasoning_effort", "use_encrypted_content"}),
+        ),
     ),
     (
         r"grok-4\.20-multi-agent",
@@ -138,10 +142,13 @@ def get_profile(model: str) -> ModelProfile:
     return next((profile for pattern, profile in _FAMILIES if re.match(pattern, model)), _UNKNOWN)
 
 
-# xAI's two messages, in which names of options are in camel case.
+# xAI's messages, in which names of options are in camel case.
 _REJECTION = re.compile(
-    r"argument not supported on this model: *(\w+)|does not support parameter '?(\w+)",
+    r"argument not supported(?: on this model)?: *(\w+)|does not support parameter '?(\w+)",
     re.IGNORECASE,
+)
+_NO_ENCRYPTED_CONTENT = re.compile(
+    r"not support.*encrypted|encrypted.*not (?:\w+ )?support", re.IGNORECASE | re.DOTALL
 )
 # Options that change how the output is generated, but neither the task nor the handling of data.
 _DROPPABLE_OPTIONS = frozenset(
@@ -162,6 +169,11 @@ _DROPPABLE_OPTIONS = frozenset(
         "prompt_cache_key",
         "service_tier",
         "user",
+        "top_k",
+        "min_p",
+        "safety_identifier",
+        "stream_usage",
+        "use_encrypted_content",
     }
 )
 _OPTIONS_BY_API_NAME = {
@@ -169,6 +181,8 @@ _OPTIONS_BY_API_NAME = {
     "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
     "effort": "reasoning_effort",
+    "stream_options": "stream_usage",
+    "include": "use_encrypted_content",
 }
 
 
@@ -190,7 +204,7 @@ def parse_rejected_option(message: str) -> str | None:
     """
     match = _REJECTION.search(message)
     if match is None:
-        return None
+        return "use_encrypted_content" if _NO_ENCRYPTED_CONTENT.search(message) else None
     api_name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", match[1] or match[2]).lower()
     option = _OPTIONS_BY_API_NAME.get(api_name, api_name)
     return option if option in _DROPPABLE_OPTIONS else None

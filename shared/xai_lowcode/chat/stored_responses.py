@@ -1,4 +1,4 @@
-"""Responses that xAI stores: which one a conversation can continue, and requests without storage.
+"""Responses that xAI stores: which one a conversation can continue.
 
 A stored response contains the conversation that it ends, so it can be continued only if the
 messages still are this conversation. A digest of it is kept beside the id of the response. After
@@ -28,11 +28,9 @@ from xai_lowcode.types.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    is_bare_reasoning,
 )
 from xai_lowcode.types.requests import ChatRequest
-
-ENCRYPTED_REASONING = "reasoning.encrypted_content"
-"""Value of ``include`` for reasoning items that do not refer to a stored response."""
 
 _DIGEST_SIZE = 12
 """Bytes; LlamaIndex's memory counts the digest as part of the message."""
@@ -49,7 +47,7 @@ def describe_stored(
         dialect: Dialect of the items; only Responses stores responses.
         items: Its output items as returned by xAI.
     """
-    if not response_id or dialect != "responses" or request.store is False:
+    if not response_id or dialect != "responses" or not request.is_stored:
         return None
     # What xAI stored is in the items; the message may have been truncated client-side.
     parse_items = import_module("xai_lowcode.chat.dialects.responses.response").parse_output
@@ -138,30 +136,10 @@ def _names_response(error: APIStatusError, response_id: str) -> bool:
     return response_id.lower().replace("_", " ") in message or "previous response" in message
 
 
-def prepare_unstored(request: ChatRequest) -> ChatRequest:
-    """Return a request that depends on nothing that xAI stores, if ``store`` is False.
-
-    It requests encrypted reasoning, and omits reasoning items without it: their content would have
-    to be read from a stored response. Other requests are returned unchanged.
-    """
-    if request.store is not False:
-        return request
-    include = tuple(request.include)
-    return replace(
-        request,
-        messages=tuple(map(_without_bare_reasoning, request.messages)),
-        include=include if ENCRYPTED_REASONING in include else (*include, ENCRYPTED_REASONING),
-    )
-
-
 def _without_bare_reasoning(message: Message) -> Message:
     if message.dialect != "responses":
         return message
-    items = tuple(
-        item
-        for item in message.items
-        if item.get("type") != "reasoning" or item.get("encrypted_content")
-    )
+    items = tuple(item for item in message.items if not is_bare_reasoning(item))
     return message if len(items) == len(message.items) else replace(message, items=items)
 
 

@@ -68,7 +68,7 @@ class StreamReader:
     def __init__(
         self, dialect: Dialect, *, token: str = "", stops: Sequence[str] = (), choices: int = 1
     ) -> None:
-        self._dialect = dialect
+        self.dialect = dialect
         self._decoder = dialect.decoder()
         self._token = token
         self._surrogates: SurrogateJoiner | None = None
@@ -240,14 +240,14 @@ class StreamReader:
                 yield from self._decode_end()
             return
         events = response_to_events(self._parse_response(body))
-        if not self._dialect.is_complete(body):
+        if not self.dialect.is_complete(body):
             yield from takewhile(lambda event: not isinstance(event, ChoiceFinished), events)
             raise self._build_interrupted_error()
         yield from events
 
     def _parse_response(self, body: Any) -> ChatResponse:
         try:
-            return self._dialect.parse(self._dialect.endpoint.parse(body))
+            return self.dialect.parse(self.dialect.endpoint.parse(body))
         except InvalidResponseError as error:
             error.redact_token(self._token)
             raise

@@ -136,3 +136,8 @@ class Message:
     items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     dialect: str = ""
     stored: StoredResponse | None = field(default=None, compare=False)
+
+
+def is_bare_reasoning(item: Mapping[str, Any]) -> bool:
+    """Return whether an item refers to reasoning that only a stored response contains."""
+    return item.get("type") == "reasoning" and not item.get("encrypted_content")

@@ -124,8 +124,8 @@ class ResponseFormat:
     name: str = "answer"
 
 
-_NUMBER_OPTIONS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
-_INTEGER_OPTIONS = ("max_tokens", "n", "seed", "top_logprobs", "max_turns")
+_NUMBER_OPTIONS = ("temperature", "top_p", "min_p", "presence_penalty", "frequency_penalty")
+_INTEGER_OPTIONS = ("max_tokens", "n", "seed", "top_k", "top_logprobs", "max_turns")
 _STRING_OPTIONS = (
     "reasoning_effort",
     "user",
@@ -133,6 +133,7 @@ _STRING_OPTIONS = (
     "prompt_cache_key",
     "previous_response_id",
     "reasoning_summary",
+    "safety_identifier",
 )
 
 
@@ -146,6 +147,8 @@ _RANGES: Mapping[str, tuple[int | None, int | None]] = {
     "n": (1, None),
     "top_logprobs": (0, 8),
     "max_turns": (1, None),
+    "top_k": (1, None),
+    "min_p": (0, 1),
 }
 NUMERIC_OPTIONS = (*_NUMBER_OPTIONS, *_INTEGER_OPTIONS)
 """Names of the options that ``check_number`` checks."""
@@ -197,10 +200,18 @@ class ChatRequest:
         previous_response_id: Id of the stored response that this request continues.
         stored_messages: Number of messages that this response contains. They are sent only if xAI
             does not have the response any more.
-        store: Whether xAI stores the response for 30 days, which is its default.
+        store: Whether xAI stores the response, for 30 days. None stores it only if the request
+            continues a stored response.
+        use_encrypted_content: Whether a response that is not stored has its reasoning in encrypted
+            form, which the next request sends back.
         include: Additional output to return, for instance ``"reasoning.encrypted_content"``.
         reasoning_summary: Summary of the reasoning: ``"auto"``, ``"concise"``, ``"detailed"``.
         max_turns: Maximum number of rounds with server-side tools.
+        top_k: Number of tokens to sample from.
+        min_p: Minimum probability of a token to sample, relative to the most likely one, 0 to 1.
+        safety_identifier: An id of the end user, without personal data, for abuse detection.
+        guidelines: Content guidelines to follow, as xAI defines them.
+        no_inline_citations: Whether to leave citations out of the text.
         deferred: Whether to create a deferred completion, whose result is retrieved later.
         api: ``"auto"``, ``"chat_completions"``, ``"messages"`` or ``"responses"``.
         stream_usage: Whether a stream ends with the token usage.
@@ -236,9 +247,15 @@ class ChatRequest:
     previous_response_id: str | None = None
     stored_messages: int = 0
     store: bool | None = None
+    use_encrypted_content: bool = True
     include: Sequence[str] = ()
     reasoning_summary: str | None = None
     max_turns: int | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    safety_identifier: str | None = None
+    guidelines: Any = None
+    no_inline_citations: bool | None = None
     deferred: bool = False
     api: Api = "auto"
     stream_usage: bool = True
@@ -280,6 +297,14 @@ class ChatRequest:
                 "stored_messages: must be less than the number of messages.",
                 field="stored_messages",
             )
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether xAI stores the response of this request over Responses.
+
+        xAI's own default stores each; the other APIs store none.
+        """
+        return bool(self.previous_response_id) if self.store is None else self.store
 
     def given(self, names: Iterable[str]) -> dict[str, Any]:
         """Return those of the named options that are set, by name."""

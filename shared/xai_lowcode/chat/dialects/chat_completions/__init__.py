@@ -17,4 +17,14 @@ DIALECT = Dialect(
     parse=parse_response,
     is_complete=is_complete,
     decoder=ChatCompletionsDecoder,
+    unsupported=frozenset(
+        {
+            "prompt_cache_key",
+            "reasoning_summary",
+            "top_k",
+            "min_p",
+            "guidelines",
+            "no_inline_citations",
+        }
+    ),
 )

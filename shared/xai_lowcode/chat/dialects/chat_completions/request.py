@@ -33,7 +33,7 @@ _SAME_NAME_OPTIONS = (
     "reasoning_effort",
     "user",
     "service_tier",
-    "prompt_cache_key",
+    "safety_identifier",
 )
 
 

@@ -26,7 +26,12 @@ DIALECT = Dialect(
             "top_logprobs",
             "prompt_cache_key",
             "reasoning_effort",
+            "reasoning_summary",
             "service_tier",
+            "min_p",
+            "safety_identifier",
+            "guidelines",
+            "no_inline_citations",
         }
     ),
 )

@@ -59,7 +59,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
     system_messages = [message for message in request.messages if message.role == "system"]
     if system := "\n\n".join(filter(None, map(_render_system_message, system_messages))):
         body["system"] = system
-    body |= request.given(("temperature", "top_p"))
+    body |= request.given(("temperature", "top_p", "top_k"))
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.user is not None:

@@ -17,5 +17,5 @@ DIALECT = Dialect(
     parse=parse_response,
     is_complete=is_complete,
     decoder=ResponsesDecoder,
-    unsupported=frozenset({"seed", "stop", "presence_penalty", "frequency_penalty"}),
+    unsupported=frozenset({"stop", "presence_penalty", "frequency_penalty"}),
 )

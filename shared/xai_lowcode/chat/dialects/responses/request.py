@@ -23,6 +23,7 @@ from xai_lowcode.types.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    is_bare_reasoning,
     join_texts,
 )
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolChoice, ToolSpec
@@ -37,9 +38,17 @@ _SAME_NAME_OPTIONS = (
     "service_tier",
     "prompt_cache_key",
     "previous_response_id",
-    "store",
     "max_turns",
+    "seed",
+    "top_k",
+    "min_p",
+    "safety_identifier",
+    "guidelines",
 )
+
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
+"""Value of ``include`` for reasoning items that do not refer to a stored response."""
+_NO_INLINE_CITATIONS = "no_inline_citations"
 
 Json = dict[str, Any]
 
@@ -63,14 +72,15 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
             item
             for position, message in numbered_messages(request.messages)
             if position >= request.stored_messages
-            for item in _render_message(message, position)
+            for item in _render_message(message, position, is_stored=request.is_stored)
         ],
+        "store": request.is_stored,
     }
     body |= request.given(_SAME_NAME_OPTIONS)
     if request.max_tokens is not None:
         body["max_output_tokens"] = request.max_tokens
-    if request.include:
-        body["include"] = list(request.include)
+    if include := _render_include(request):
+        body["include"] = include
     if reasoning := _render_reasoning(request):
         body["reasoning"] = reasoning
     body.update(_render_tools(request))
@@ -80,6 +90,15 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         body["stream"] = True
     body.update(request.extra)
     return body
+
+
+def _render_include(request: ChatRequest) -> list[str]:
+    include = list(request.include)
+    if not request.is_stored and request.use_encrypted_content:
+        include.append(ENCRYPTED_REASONING)
+    if request.no_inline_citations:
+        include.append(_NO_INLINE_CITATIONS)
+    return list(dict.fromkeys(include))
 
 
 def _render_reasoning(request: ChatRequest) -> Json:
@@ -92,9 +111,14 @@ def _items_match_parts(message: Message) -> bool:
     return message.dialect == "responses" and can_replay_items(message, parse_output(message.items))
 
 
-def _render_message(message: Message, position: int) -> Iterator[Mapping[str, Any]]:
+def _render_message(
+    message: Message, position: int, *, is_stored: bool
+) -> Iterator[Mapping[str, Any]]:
     if _items_match_parts(message):
-        yield from message.items
+        for item in message.items:
+            # It cannot be read from a stored response if there is none.
+            if is_stored or not is_bare_reasoning(item):
+                yield item
     elif message.role == "assistant":
         yield from _render_assistant_message(message, position)
     elif message.role == "tool":
