@@ -121,7 +121,9 @@ def test_chat_completions_replaces_responses(
     for name in ("grok-4.7", "grok-4.7", "grok-4.3"):
         request = ChatRequest(model=name, messages=(HELLO,))
         model = ChatModel(settings)
-        responses = sync_async.stream(model, request) if streamed else sync_async.generate(model, request)
+        responses = (
+            sync_async.stream(model, request) if streamed else sync_async.generate(model, request)
+        )
         assert [_to_response(response) for response in responses] == [RESPONSE, RESPONSE]
         model.client.close()
     paths = [sent.target.partition("?")[0].rpartition("/")[2] for sent in gateway.requests]
@@ -219,7 +221,11 @@ def test_a_rejected_option_is_dropped(
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for _ in range(2):
-            responses = sync_async.stream(model, request) if streamed else sync_async.generate(model, request)
+            responses = (
+                sync_async.stream(model, request)
+                if streamed
+                else sync_async.generate(model, request)
+            )
             assert [_to_response(response) for response in responses] == [RESPONSE, RESPONSE]
     assert [key in sent.json for sent in gateway.requests] == [True, *[False] * 4]
     # Stop sequences are applied client-side, without a warning.

@@ -55,7 +55,8 @@ _INPUT_IS_MISSING = re.compile(
 )
 # Without the name of a model or the id of a file.
 _PATH_IS_UNKNOWN = re.compile(
-    r"\W*(?:the )?(?:requested )?(?:page|route|endpoint|path|url|resource)?\s*(?:was )?not found\W*",
+    r"\W*(?:the )?(?:requested )?(?:page|route|endpoint|path|url|resource)?"
+    r"\s*(?:was )?not found\W*",
     re.IGNORECASE,
 )
 _API_IS_UNSUPPORTED = re.compile(
