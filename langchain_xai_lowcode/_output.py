@@ -87,6 +87,7 @@ def _to_message(
     if choice.refusal:
         additional_kwargs["refusal"] = choice.refusal
     metadata = {
+        **response.extra,
         **build_response_metadata(response),
         **build_usage_metadata(usage),
         **stored_metadata(describe_stored(request, response.id, choice.dialect, choice.items)),
@@ -153,7 +154,7 @@ def _image_block(image: ImagePart) -> Block:
 
 def _server_tool_blocks(tool: ServerToolPart) -> Iterator[Block]:
     name = tool.name or tool.kind.removesuffix("_call")
-    extras = {"kind": tool.kind}
+    extras = {"kind": tool.kind, **({"status": tool.status} if tool.status else {})}
     yield {
         "type": "server_tool_call",
         "id": tool.id,
@@ -261,8 +262,8 @@ def to_usage(usage: Usage | None, *, with_cost: bool = False) -> UsageMetadata |
 
     Args:
         usage: The usage.
-        with_cost: Add ``total_cost``, in US dollars, which LangSmith reads. Not in chunks, which
-            LangChain cannot merge then.
+        with_cost: Add ``total_cost``, in US dollars, which LangSmith reads. LangChain cannot add
+            it, so that only one chunk of a stream may have it.
     """
     if usage is None:
         return None

@@ -30,6 +30,7 @@ from xai_lowcode.types.events import (
     OutputItemDone,
     ReasoningDelta,
     RefusalDelta,
+    ResponseCompleted,
     ResponseStarted,
     ServerToolCalled,
     StreamEvent,
@@ -60,10 +61,11 @@ class ChunkBuilder:
 
     Args:
         request: The request of the stream.
+        with_cost: Add the cost to ``usage_metadata``.
     """
 
-    def __init__(self, request: "ChatRequest") -> None:
-        self._request = request
+    def __init__(self, request: "ChatRequest", *, with_cost: bool = False) -> None:
+        self._request, self._with_cost = request, with_cost
         self._id: str | None = None
         self._first_metadata: dict[str, Any] = {}
         self._last_metadata: dict[str, Any] = {"model_provider": MODEL_PROVIDER}
@@ -115,6 +117,11 @@ class ChunkBuilder:
         if (tier := self._first_metadata.pop("service_tier", None)) is not None:
             self._last_metadata["service_tier"] = tier
 
+    def _on_response_completed(self, event: ResponseCompleted) -> None:
+        # The tier that was requested may not be the one that was used.
+        tier = {"service_tier": event.service_tier} if event.service_tier else {}
+        self._last_metadata = {**event.extra, **self._last_metadata, **tier}
+
     def _on_citation(self, event: CitationAdded) -> None:
         self._citations.append(event.citation)
 
@@ -132,12 +139,8 @@ class ChunkBuilder:
         ]
 
     def _on_usage(self, event: UsageReported) -> None:
-        self._usage = to_usage(event.usage)
+        self._usage = to_usage(event.usage, with_cost=self._with_cost)
         self._last_metadata |= build_usage_metadata(event.usage)
-        # Known at the end: the tier that was requested may not be the one that was used.
-        response = event.raw.get("response", event.raw)
-        if isinstance(response, dict) and isinstance(tier := response.get("service_tier"), str):
-            self._last_metadata["service_tier"] = tier
 
     _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {
         TextDelta: _on_text_delta,
@@ -148,6 +151,7 @@ class ChunkBuilder:
         ImageGenerated: _on_image,
         OutputItemDone: _on_output_item,
         ResponseStarted: _on_response_started,
+        ResponseCompleted: _on_response_completed,
         CitationAdded: _on_citation,
         ChoiceFinished: _on_finish,
         UsageReported: _on_usage,

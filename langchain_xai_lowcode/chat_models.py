@@ -386,7 +386,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(request)
+            builder = ChunkBuilder(request, with_cost=self.include_total_cost)
             with closing(self._gateway.stream(request)) as events:
                 for event in events:
                     if (chunk := builder.feed(event)) is not None:
@@ -404,7 +404,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(request)
+            builder = ChunkBuilder(request, with_cost=self.include_total_cost)
             async with aclosing(self._gateway.astream(request)) as events:
                 async for event in events:
                     if (chunk := builder.feed(event)) is not None:

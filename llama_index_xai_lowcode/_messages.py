@@ -139,6 +139,7 @@ def _to_server_tool_part(call: Mapping[str, Any]) -> ServerToolPart:
         arguments=call.get("arguments") or "",
         result=call.get("result"),
         failed=bool(call.get("failed")),
+        status=call.get("status") or "",
     )
 
 
@@ -281,6 +282,7 @@ def _from_server_tool_part(part: ServerToolPart) -> dict[str, Any]:
         "arguments": part.arguments,
         "result": part.result,
         "failed": part.failed,
+        **({"status": part.status} if part.status else {}),
     }
 
 

@@ -304,7 +304,7 @@ def _with_token_counts(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[s
 
 
 def _token_counts(usage: Usage | None) -> dict[str, Any]:
-    """Return token counts and cost; completion tokens include reasoning tokens."""
+    """Return token counts, cost and all details; completion tokens include reasoning tokens."""
     if usage is None:
         return {}
     counts = {
@@ -314,14 +314,19 @@ def _token_counts(usage: Usage | None) -> dict[str, Any]:
         "cached_tokens": usage.cached_input_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "cost_usd": usage.cost_usd,
+        "token_usage": usage.to_token_usage(),
     }
     return {name: count for name, count in counts.items() if count is not None}
 
 
 def _response_metadata(response: XAIResponse) -> dict[str, Any]:
     metadata = {
+        **response.extra,
         "model": response.model,
         "id": response.id,
+        "created": response.created,
+        "system_fingerprint": response.system_fingerprint,
+        "service_tier": response.service_tier,
         "citations": [citation.url for citation in response.citations],
     }
     return {name: value for name, value in metadata.items() if value}

@@ -117,6 +117,21 @@ class ChoiceFinished:
 
 
 @dataclass(slots=True)
+class ResponseCompleted:
+    """Metadata of the response that is known at its end; emitted at most once.
+
+    Attributes:
+        service_tier: The service tier that was used; None if it is the one of ``ResponseStarted``.
+        extra: See ``ChatResponse.extra``.
+        raw: The chunk that contained it, without the envelope.
+    """
+
+    service_tier: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(slots=True)
 class UsageReported:
     """Token usage of the call; the last event, emitted at most once."""
 
@@ -136,4 +151,4 @@ ChoiceEvent = (
 )
 """Events that belong to one choice."""
 
-StreamEvent = ResponseStarted | ChoiceEvent | CitationAdded | UsageReported
+StreamEvent = ResponseStarted | ChoiceEvent | CitationAdded | ResponseCompleted | UsageReported

@@ -76,6 +76,7 @@ class ServerToolPart:
         arguments: Its input, as a JSON string or plain string.
         result: Its output as JSON, as far as xAI returns it; None if it does not.
         failed: Whether xAI reports a failure.
+        status: Status of the item, if it is not ``"completed"``.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class ServerToolPart:
     arguments: str = ""
     result: Any = field(default=None, hash=False)
     failed: bool = False
+    status: str = ""
 
 
 Part = (

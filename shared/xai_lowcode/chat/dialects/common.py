@@ -1,7 +1,7 @@
 """Functions that several dialects use: parsing, unsupported parts, replay of output items."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,20 @@ def parse_metadata(body: Mapping[str, Any]) -> dict[str, Any]:
         "created": get_int(body, "created"),
         "system_fingerprint": get_nonempty_str(body, "system_fingerprint"),
         "service_tier": get_nonempty_str(body, "service_tier"),
+    }
+
+
+def parse_extra(body: Mapping[str, Any], known: Container[str]) -> dict[str, Any]:
+    """Return the members of a response without a field of their own, if they have a value.
+
+    Example:
+        >>> parse_extra({"id": "r1", "user": None, "status": "completed"}, {"id"})
+        {'status': 'completed'}
+    """
+    return {
+        name: value
+        for name, value in body.items()
+        if name not in known and value is not None and value not in ("", [], {})
     }
 
 

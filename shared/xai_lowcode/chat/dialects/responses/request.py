@@ -57,13 +57,19 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
                 field=name,
                 hint="Use api='chat_completions'.",
             )
+    shell_calls = {
+        item["call_id"]: item
+        for message in request.messages
+        for item in message.items
+        if item.get("type") == "shell_call" and "call_id" in item
+    }
     body: Json = {
         "model": request.model,
         "input": [
             item
             for position, message in numbered_messages(request.messages)
             if position >= request.stored_messages
-            for item in _render_message(message, position)
+            for item in _render_message(message, position, shell_calls)
         ],
     }
     body |= request.given(_SAME_NAME_OPTIONS)
@@ -92,14 +98,16 @@ def _items_match_parts(message: Message) -> bool:
     return message.dialect == "responses" and can_replay_items(message, parse_output(message.items))
 
 
-def _render_message(message: Message, position: int) -> Iterator[Mapping[str, Any]]:
+def _render_message(
+    message: Message, position: int, shell_calls: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
     if _items_match_parts(message):
         yield from message.items
     elif message.role == "assistant":
         yield from _render_assistant_message(message, position)
     elif message.role == "tool":
         for part in message.parts:
-            yield _render_tool_result(part, position)
+            yield _render_tool_result(part, position, shell_calls)
     else:
         yield {
             "role": message.role,
@@ -124,14 +132,39 @@ def _render_assistant_message(message: Message, position: int) -> Iterator[Json]
             skip_part(part, position)
 
 
-def _render_tool_result(part: Part, position: int) -> Json:
+def _render_tool_result(
+    part: Part, position: int, shell_calls: Mapping[str, Mapping[str, Any]]
+) -> Json:
     if not isinstance(part, ToolResultPart):
         raise unsupported_part_error(part, "tool", position)
+    if (call := shell_calls.get(part.call_id)) is not None:
+        return _render_shell_output(part, call)
     return {
         "type": "function_call_output",
         "call_id": part.call_id,
         "output": _render_content(part.content, "tool", position),
     }
+
+
+def _render_shell_output(part: ToolResultPart, call: Mapping[str, Any]) -> Json:
+    """Render the result of xAI's shell tool: its outputs as JSON, or one output as text."""
+    text = join_texts(part.content)
+    try:
+        outputs = json.loads(text)
+    except json.JSONDecodeError:
+        outputs = None
+    outputs = [outputs] if isinstance(outputs, dict) else outputs
+    if not (isinstance(outputs, list) and outputs and all(map(_is_shell_output, outputs))):
+        outputs = [{"stdout": text, "outcome": {"type": "exit", "exit_code": 0}}]
+    output: Json = {"type": "shell_call_output", "call_id": part.call_id, "output": outputs}
+    action = call.get("action")
+    if isinstance(action, Mapping) and action.get("max_output_length") is not None:
+        output["max_output_length"] = action["max_output_length"]
+    return output
+
+
+def _is_shell_output(output: Any) -> bool:
+    return isinstance(output, dict) and isinstance(output.get("outcome"), dict)
 
 
 def _render_content(parts: Sequence[Part], role: str, position: int) -> str | list[Json]:
