@@ -308,8 +308,9 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     """Add ``total_cost``, the cost in US dollars, to ``usage_metadata``, where LangSmith reads it.
 
     Default: False, since LangChain adds up only integers: ``add_usage`` raises for a cost, and
-    ``get_usage_metadata_callback`` loses calls that have one. For the same reason streams never
-    have it. ``response_metadata["cost_usd"]`` has the cost in any case.
+    ``get_usage_metadata_callback`` loses calls that have one. In a stream only the last chunk has
+    it, so that the chunks of one stream can be added, but not those of two.
+    ``response_metadata["cost_usd"]`` has the cost in any case.
     """
 
     extra_body: Mapping[str, Any] | None = None

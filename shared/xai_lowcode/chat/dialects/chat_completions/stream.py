@@ -62,17 +62,18 @@ class ChatCompletionsDecoder:
             self._decode_choice(choice, chunk, events)
         if "citations" in chunk:
             self._decode_citations(chunk, events)
-        if chunk.keys() - KNOWN_FIELDS:
-            self._complete(chunk)
         if chunk.get("usage"):
             # xAI has sent a running total with every chunk: the last one counts.
             usage = parse_usage(chunk["usage"])
             self._usage = UsageReported(usage, chunk) if usage else self._usage
+        if not choices:
             self._complete(chunk)
         return events
 
     def finish(self) -> Iterable[StreamEvent]:
         """Return the metadata that is known at the end, and the usage."""
+        if self._usage is not None:
+            self._complete(self._usage.raw)
         return [event for event in (self._completed, self._usage) if event is not None]
 
     @property
@@ -80,8 +81,8 @@ class ChatCompletionsDecoder:
         """Whether every choice has a finish reason."""
         return bool(self._choices) and self._choices == self._finished_choices
 
-    def _complete(self, chunk: dict[str, Any]) -> None:
-        """Add what a chunk says about the whole response; of repeated members the last counts."""
+    def _complete(self, chunk: Mapping[str, Any]) -> None:
+        """Add what one of the last chunks says about the whole response; the last one counts."""
         known = self._completed or ResponseCompleted()
         tier = get_nonempty_str(chunk, "service_tier") or known.service_tier
         extra = {**known.extra, **parse_extra(chunk, KNOWN_FIELDS)}
@@ -111,6 +112,7 @@ class ChatCompletionsDecoder:
             self._finished_choices.add(index)
             reason = normalize_finish_reason(finish_reason, has_calls=index in self._calls)
             events.append(ChoiceFinished(reason, index, chunk))
+            self._complete(chunk)
 
     def _decode_tool_call(
         self, delta: Mapping[str, Any], choice: int, chunk: dict[str, Any]

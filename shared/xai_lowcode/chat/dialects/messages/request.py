@@ -1,6 +1,8 @@
 """Render requests for Messages (``/v1/messages``)."""
 
-from collections.abc import Iterator, Sequence
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -29,6 +31,10 @@ from xai_lowcode.types.requests import ChatRequest, NamedTool, ToolChoice, ToolS
 
 DEFAULT_MAX_TOKENS = 32_000
 """Value of ``max_tokens``, which the API requires, for requests that do not set it."""
+
+# Up to it the numbers of JavaScript, in which the gateway is written, are exact.
+_MAX_EXACT_INTEGER = 2**53
+_LONG_NUMBER = re.compile(r"\d{16}")
 
 Json = dict[str, Any]
 
@@ -97,6 +103,8 @@ def _render_messages(messages: Sequence[Message]) -> Iterator[Json]:
 
 
 def _render_content(message: Message, position: int) -> str | list[Any]:
+    if message.role == "assistant":
+        _warn_about_large_integers(message.parts, position)
     if message.dialect == "messages" and can_replay_items(message, parse_content(message.items)):
         return list(message.items)
     parts = message.parts
@@ -105,6 +113,34 @@ def _render_content(message: Message, position: int) -> str | list[Any]:
     render = _render_assistant_part if message.role == "assistant" else _render_input_part
     rendered = [render(part, message.role, position) for part in parts]
     return [part for part in rendered if part is not None]
+
+
+def _warn_about_large_integers(parts: Iterable[Part], position: int) -> None:
+    """Warn if the gateway rounds arguments, which only this API sends as JSON numbers."""
+    for part in parts:
+        if isinstance(part, ToolCallPart) and _LONG_NUMBER.search(part.arguments):
+            arguments = json.parse_arguments(json.normalize_arguments(part.arguments))
+            if _has_large_integer(arguments):
+                warnings.warn(
+                    f"messages[{position}]: the gateway rounds integers above 2^53 in the arguments"
+                    f" of tool calls, such as those of {part.name!r}. Use api='chat_completions' or"
+                    " api='responses', which keep them.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+                return
+
+
+def _has_large_integer(value: Any) -> bool:
+    match value:
+        case int():
+            return abs(value) > _MAX_EXACT_INTEGER
+        case dict():
+            return any(map(_has_large_integer, value.values()))
+        case list():
+            return any(map(_has_large_integer, value))
+        case _:
+            return False
 
 
 def _render_input_part(part: Part, role: str, position: int) -> Json | None:
