@@ -262,8 +262,8 @@ def to_usage(usage: Usage | None, *, with_cost: bool = False) -> UsageMetadata |
 
     Args:
         usage: The usage.
-        with_cost: Add ``total_cost``, in US dollars, which LangSmith reads. LangChain cannot add
-            it, so that only one chunk of a stream may have it.
+        with_cost: Add ``total_cost``, in US dollars, which LangSmith reads. Not in chunks, which
+            LangChain cannot merge then.
     """
     if usage is None:
         return None

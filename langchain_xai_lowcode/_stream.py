@@ -61,11 +61,10 @@ class ChunkBuilder:
 
     Args:
         request: The request of the stream.
-        with_cost: Add the cost to ``usage_metadata``.
     """
 
-    def __init__(self, request: "ChatRequest", *, with_cost: bool = False) -> None:
-        self._request, self._with_cost = request, with_cost
+    def __init__(self, request: "ChatRequest") -> None:
+        self._request = request
         self._id: str | None = None
         self._first_metadata: dict[str, Any] = {}
         self._last_metadata: dict[str, Any] = {"model_provider": MODEL_PROVIDER}
@@ -139,7 +138,7 @@ class ChunkBuilder:
         ]
 
     def _on_usage(self, event: UsageReported) -> None:
-        self._usage = to_usage(event.usage, with_cost=self._with_cost)
+        self._usage = to_usage(event.usage)
         self._last_metadata |= build_usage_metadata(event.usage)
 
     _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {

@@ -308,9 +308,9 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     """Add ``total_cost``, the cost in US dollars, to ``usage_metadata``, where LangSmith reads it.
 
     Default: False, since LangChain adds up only integers: ``add_usage`` raises for a cost, and
-    ``get_usage_metadata_callback`` loses calls that have one. In a stream only the last chunk has
-    it, so that the chunks of one stream can be added, but not those of two.
-    ``response_metadata["cost_usd"]`` has the cost in any case.
+    ``get_usage_metadata_callback`` loses calls that have one. For the same reason streams never
+    have it: LangChain adds the usage of all chunks. ``response_metadata["cost_usd"]`` has the cost
+    in any case, also in the sum of the chunks of a stream.
     """
 
     extra_body: Mapping[str, Any] | None = None
@@ -387,7 +387,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(request, with_cost=self.include_total_cost)
+            builder = ChunkBuilder(request)
             with closing(self._gateway.stream(request)) as events:
                 for event in events:
                     if (chunk := builder.feed(event)) is not None:
@@ -405,7 +405,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(request, with_cost=self.include_total_cost)
+            builder = ChunkBuilder(request)
             async with aclosing(self._gateway.astream(request)) as events:
                 async for event in events:
                     if (chunk := builder.feed(event)) is not None:

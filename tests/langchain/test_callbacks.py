@@ -219,19 +219,16 @@ async def test_usage_is_summed_up_by_model(chat: Chat, *, use_async: bool) -> No
 
 @SYNC_AND_ASYNC
 async def test_total_cost(chat: Chat, *, use_async: bool) -> None:
-    """``total_cost`` is in the usage if requested, in a stream in the last chunk only."""
+    """``total_cost`` is in the usage if requested; LangChain could not merge chunks with it."""
     for with_cost in (False, True):
         llm = chat(model="grok-4.3", include_total_cost=with_cost)
         plain = await run(llm, "Hello", use_async=use_async)
-        chunks = await collect_stream(llm, "Hello", use_async=use_async)
-        streamed = reduce(add, chunks)
+        streamed = reduce(add, await collect_stream(llm, "Hello", use_async=use_async))
         cost = plain.response_metadata["cost_usd"]
         assert cost > 0
         assert plain.usage_metadata.get("total_cost") == (cost if with_cost else None)
-        streamed_cost = streamed.response_metadata["cost_usd"]
-        assert streamed_cost > 0
-        assert streamed.usage_metadata.get("total_cost") == (streamed_cost if with_cost else None)
-        assert sum("total_cost" in (c.usage_metadata or {}) for c in chunks) == with_cost
+        assert streamed.response_metadata["cost_usd"] > 0
+        assert "total_cost" not in streamed.usage_metadata
 
 
 @SYNC_AND_ASYNC

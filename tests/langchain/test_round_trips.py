@@ -35,6 +35,7 @@ from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.types.events import (
     ChoiceFinished,
     ImageGenerated,
+    ResponseCompleted,
     ResponseStarted,
     TextDelta,
     UsageReported,
@@ -133,7 +134,7 @@ def facts(answer: AIMessage) -> Any:
         answer.tool_calls,
         answer.usage_metadata,
         answer.id,
-        {key: told[key] for key in told.keys() - {"token_usage", "created"}},
+        {key: told[key] for key in told.keys() - {"token_usage", "created", "completed_at"}},
     )
 
 
@@ -189,11 +190,12 @@ def test_every_kind_of_block_is_told(chat: Chat) -> None:
         "code_execution",
         "file_search",
         "search",
+        "image_generation",
     ]
     kinds = [block["type"] for block in blocks]
     assert kinds == [
         "reasoning",
-        *["server_tool_call", "server_tool_result"] * 5,
+        *["server_tool_call", "server_tool_result"] * 6,
         "image",
         "text",
     ]
@@ -378,9 +380,11 @@ def test_a_service_tier_at_the_end_of_a_stream() -> None:
         ResponseStarted("id", "grok-4.7", service_tier="auto"),
         TextDelta("Hi"),
         ChoiceFinished("stop"),
-        UsageReported(Usage(1, 2, 3), {"response": {"service_tier": "priority"}}),
+        ResponseCompleted("priority", {"status": "completed"}),
+        UsageReported(Usage(1, 2, 3)),
     ]
     fed = [chunk for event in events if (chunk := builder.feed(event)) is not None]
     chunks: list[Any] = [chunk.message for chunk in [*fed, builder.last()]]
     message = reduce(add, chunks)
     assert message.response_metadata["service_tier"] == "priority"
+    assert message.response_metadata["status"] == "completed"
