@@ -5,8 +5,8 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from tests.recorded.reading import DIALECTS, fold, parse, read
 
+from tests.recorded.parsing import DIALECTS, fold, parse, read
 from tests.recorded.rendering import block_of, chat_blocks, data_of, responses_blocks
 from xai_lowcode._internal import json
 from xai_lowcode.chat.stop_sequences import truncate_response

@@ -14,11 +14,11 @@ from operator import add
 from typing import Any
 
 import pytest
-from tests.recorded.reading import events_in, parse
 
 from tests.recorded.bodies import cases
 from tests.recorded.laws import bodies_under
 from tests.recorded.leaves import Json, Path, changed, leaves, pattern, specified
+from tests.recorded.parsing import events_in, parse
 from tests.recorded.rendering import WRITERS, plain_of
 
 pytest.importorskip("langchain_core")
