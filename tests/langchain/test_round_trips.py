@@ -381,6 +381,6 @@ def test_a_service_tier_at_the_end_of_a_stream() -> None:
         UsageReported(Usage(1, 2, 3), {"response": {"service_tier": "priority"}}),
     ]
     fed = [chunk for event in events if (chunk := builder.feed(event)) is not None]
-    chunks: list[Any] = [chunk.message for chunk in [*fed, builder.last()]]
+    chunks: list[Any] = [chunk.message for chunk in [*fed, *builder.end()]]
     message = reduce(add, chunks)
     assert message.response_metadata["service_tier"] == "priority"
