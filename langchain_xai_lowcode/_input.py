@@ -4,6 +4,7 @@ The other direction, from responses to LangChain's messages, is in ``_output``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -129,19 +130,21 @@ def _to_parts(content: Any, path: str) -> tuple[ContentPart, ...]:
 
 
 def _to_part(block: Block, path: str) -> ContentPart:
-    if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
+    kind = block.get("type")
+    if kind == "non_standard" and isinstance(block.get("value"), Mapping):
         block = block["value"]
-    converter = _BLOCK_CONVERTERS.get(block.get("type", ""))
+        kind = block.get("type") or kind
+    converter = _BLOCK_CONVERTERS.get(str(kind))
     if converter is None:
         raise UsageError(
-            f"{path}: unsupported content block type {block.get('type')!r}.",
+            f"{path}: unsupported content block type {kind!r}.",
             field=path,
             hint=f"Supported types: {', '.join(sorted(_BLOCK_CONVERTERS))}.",
         )
     part = converter(block, path)
     if isinstance(part, TextPart):
         return part
-    return replace(part, origin=f"a content block of type {block['type']!r}")
+    return replace(part, origin=f"a content block of type {kind!r}")
 
 
 def _from_text(block: Block, path: str) -> TextPart:
@@ -266,7 +269,9 @@ def _to_assistant_part(block: str | Block, provider: Any, path: str) -> Iterable
         case "reasoning":
             return own_reasoning(block.get("reasoning"), provider)
         case "image":
-            return (_to_part(block, path),)
+            with suppress(UsageError):
+                return (_to_part(block, path),)
+            return ()
         case _:
             return ()
 

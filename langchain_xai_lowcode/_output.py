@@ -40,7 +40,7 @@ OUTPUT_BLOCKS = "output_blocks"
 server-side tools with their results.
 
 They are not in ``content``, which other providers' classes send as it is. The translator in
-``_output_blocks`` adds them to ``content_blocks``, in the order of their ``position``.
+``_output_blocks`` adds them to ``content_blocks``; see ``build_output_blocks`` for ``position``.
 """
 
 # LangChain merges blocks with the same index, also if other blocks are between them.

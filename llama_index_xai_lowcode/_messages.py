@@ -7,6 +7,7 @@ digest of a stored response is there.
 """
 
 import base64
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -79,9 +80,10 @@ def _to_message(message: ChatMessage, index: int) -> Message:
         result = tuple(part for block in message.blocks for part in _to_result_parts(block, index))
         # Text-based agents and old chat stores have results without an id.
         return Message("tool", (ToolResultPart(kwargs.get("tool_call_id") or "", result),))
-    parts = tuple(part for block in message.blocks for part in _to_parts(block, index))
     if role == "assistant":
-        return _to_assistant_message(message, parts)
+        spoken = (part for block in message.blocks for part in _to_spoken_parts(block, index))
+        return _to_assistant_message(message, tuple(spoken))
+    parts = tuple(part for block in message.blocks for part in _to_parts(block, index))
     if any(isinstance(part, ToolCallPart) for part in parts):
         raise _unsupported_block_error(ToolCallBlock, index, f" in a {role} message")
     parts = tuple(part for part in parts if not isinstance(part, ReasoningPart))
@@ -93,11 +95,22 @@ def _to_result_parts(block: Any, index: int) -> Iterable[Any]:
     """Convert a block of a tool result; one that xAI does not support is sent as JSON text."""
     if not isinstance(block, ToolCallBlock):
         try:
-            parts = _to_parts(block, index)
-            return [part for part in parts if not isinstance(part, ReasoningPart)]
+            return [p for p in _to_parts(block, index) if not isinstance(p, ReasoningPart)]
         except UsageError:
             pass
     return (TextPart(to_json(block, bytes_mode="base64", fallback=str).decode()),)
+
+
+def _to_spoken_parts(block: Any, index: int) -> Iterable[Part]:
+    """Convert a block of an assistant message; one that xAI does not support is left out.
+
+    Other models generate audio and video, which must not end a conversation.
+    """
+    try:
+        return tuple(_to_parts(block, index))
+    except UsageError as error:
+        warnings.warn(f"{error} The block is not sent.", UserWarning, stacklevel=2)
+        return ()
 
 
 def _to_assistant_message(message: ChatMessage, parts: tuple[Part, ...]) -> Message:

@@ -57,8 +57,12 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
         "messages": list(_render_messages(request.messages)),
     }
-    system_messages = [message for message in request.messages if message.role == "system"]
-    if system := "\n\n".join(filter(None, map(_render_system_message, system_messages))):
+    system_texts = (
+        _render_system_message(message, position)
+        for position, message in enumerate(request.messages)
+        if message.role == "system"
+    )
+    if system := "\n\n".join(filter(None, system_texts)):
         body["system"] = system
     body |= request.given(("temperature", "top_p"))
     if request.stop:
@@ -72,9 +76,10 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
     return body
 
 
-def _render_system_message(message: Message) -> str:
-    if not all(isinstance(part, TextPart) for part in message.parts):
-        raise UsageError("messages: a system message must contain text only.", field="messages")
+def _render_system_message(message: Message, position: int) -> str:
+    for part in message.parts:
+        if not isinstance(part, TextPart):
+            raise unsupported_part_error(part, "system", position)
     return join_texts(message.parts)
 
 
