@@ -359,3 +359,30 @@ def test_results_follow_their_calls(name: str, history: Any, api: str) -> None:
     """Each call has an id of its own, and its result directly after it, in every API."""
     turns, wanted = HISTORIES[name]
     assert outline(api, render(api, history(turns))) == wanted
+
+
+@pytest.mark.parametrize("history", [langchain_history, llama_index_history])
+def test_documents_of_results_follow_a_stored_response(history: Any) -> None:
+    """What follows a stored response is sent, also if the user wrote before the result."""
+    turns = ["q", ["a"], "wait", ("a", "1")]
+    messages = history(turns)
+    convert: Any = from_langchain if history is langchain_history else from_llama_index
+    *others, result = convert(messages)
+    (part,) = result.parts
+    file = core_messages.FilePart("https://x.example/a.pdf")
+    result = core_messages.Message(
+        "tool", (core_messages.ToolResultPart(part.call_id, (*part.content, file)),)
+    )
+    request = ChatRequest(
+        model="grok-4.7",
+        messages=(*others, result),
+        api="responses",
+        previous_response_id="resp_1",
+        stored_messages=2,
+    )
+    output, document, wait = sent_messages(
+        render_request(get_dialect("responses"), request, stream=False)
+    )
+    assert output["type"] == "function_call_output"
+    assert document["content"] == [{"type": "input_file", "file_url": "https://x.example/a.pdf"}]
+    assert wait["content"] == "wait"

@@ -51,26 +51,29 @@ def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Messag
       of results as text and images, and elsewhere also as files.
     """
     calls, answers = _match_results(messages)
-    documents: list[Part] = []
-    position = 0
+    documents: dict[int, tuple[Part, ...]] = {}
     for position, message in enumerate(messages):
         if message.role == "tool":
             for index, part in enumerate(message.parts):
                 if (position, index) not in answers:
-                    yield position, _to_unmatched_result(part, documents)
+                    yield from _to_unmatched_result(part, position, documents)
             continue
         if documents:
-            yield position - 1, Message("user", tuple(documents))
-            documents = []
+            yield _to_user_message(documents)
+            documents = {}
         if position in calls:
             yield position, _with_calls(message, calls[position], position == len(messages) - 1)
-            results = [(*call.result, call.id) for call in calls[position] if call.result]
-            for result_position, result, call_id in sorted(results, key=lambda entry: entry[0]):
-                yield result_position, _to_result(replace(result, call_id=call_id), documents)
+            results = [
+                (call.result[0], replace(call.result[1], call_id=call.id))
+                for call in calls[position]
+                if call.result
+            ]
+            for result_position, result in sorted(results, key=lambda entry: entry[0]):
+                yield result_position, _to_result(result, result_position, documents)
         elif message.role != "system" or has_content(message):
             yield position, message
     if documents:
-        yield position, Message("user", tuple(documents))
+        yield _to_user_message(documents)
 
 
 def _match_results(messages: Sequence[Message]) -> _Matches:
@@ -122,21 +125,32 @@ def _with_calls(message: Message, calls: Sequence[_Call], is_last: bool) -> Mess
     return replace(message, parts=tuple(parts))
 
 
-def _to_unmatched_result(part: Part, documents: list[Part]) -> Message:
+def _to_unmatched_result(
+    part: Part, position: int, documents: dict[int, tuple[Part, ...]]
+) -> Iterator[tuple[int, Message]]:
     if not isinstance(part, ToolResultPart):
-        return Message("tool", (part,))  # Dialects refuse it.
-    if part.call_id:
-        return _to_result(part, documents)
-    return Message("user", part.content)
+        yield position, Message("tool", (part,))  # Dialects refuse it.
+    elif part.call_id:
+        yield position, _to_result(part, position, documents)
+    elif has_content(message := Message("user", part.content)):
+        yield position, message
 
 
-def _to_result(result: ToolResultPart, documents: list[Part]) -> Message:
-    """Return the message of a result; its documents are moved to ``documents``."""
-    files = [part for part in result.content if isinstance(part, FilePart)]
+def _to_result(
+    result: ToolResultPart, position: int, documents: dict[int, tuple[Part, ...]]
+) -> Message:
+    """Return the message of a result; its documents are moved to ``documents``, by position."""
+    files = tuple(part for part in result.content if isinstance(part, FilePart))
     if files:
-        documents += files
+        documents[position] = (*documents.get(position, ()), *files)
         names = ", ".join(file.filename or file.url or file.mime_type or "file" for file in files)
         content = tuple(part for part in result.content if not isinstance(part, FilePart))
         note = TextPart(f"Documents in the next user message: {names}")
         result = replace(result, content=(*content, note))
     return Message("tool", (result,))
+
+
+def _to_user_message(documents: dict[int, tuple[Part, ...]]) -> tuple[int, Message]:
+    """Return the message with the documents of results, at the position of the last result."""
+    parts = tuple(part for files in documents.values() for part in files)
+    return max(documents), Message("user", parts)
