@@ -25,11 +25,11 @@ if not cases():
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, message_chunk_to_message
 from llama_index.core.base.llms.types import ChatMessage, ThinkingBlock, ToolCallBlock
-from tests.recorded.reading import parse
 
 import langchain_xai_lowcode.chat_models  # noqa: F401 - registers the translator of content blocks
 from langchain_xai_lowcode._input import to_messages as from_langchain
 from llama_index_xai_lowcode._messages import to_messages as from_llama_index
+from tests.recorded.parsing import parse
 from tests.recorded.rendering import plain_of
 from tests.recorded.test_counts import langchain_messages, llama_index_responses
 from xai_lowcode.chat.dialect_selection import DIALECTS, get_dialect
