@@ -43,11 +43,11 @@ def langchain_messages(case: Case) -> list[AIMessage]:
     result = to_result(parse(case.form, plain_of(case)), PREPARED.request, with_headers=False)
     builder = ChunkBuilder(PREPARED.request)
     fed = [builder.feed(event) for event in events_in(case.form, blocks_of(case))]
-    chunks: list[Any] = [chunk.message for chunk in [*fed, builder.last()] if chunk is not None]
+    chunks: list[Any] = [chunk.message for chunk in [*fed, *builder.end()] if chunk is not None]
     plain = result.generations[0].message
     assert isinstance(plain, AIMessage)
     assert isinstance(result.llm_output, dict)
-    assert result.llm_output["token_usage"] == plain.response_metadata["token_usage"]
+    assert result.llm_output["token_usage"] == plain.response_metadata.get("token_usage", {})
     return [plain, reduce(add, chunks)]
 
 

@@ -10,10 +10,11 @@ from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.dialects.common import (
     can_replay_items,
-    numbered_messages,
+    part_error,
     skip_part,
     unsupported_part_error,
 )
+from xai_lowcode.chat.dialects.history import numbered_messages
 from xai_lowcode.chat.dialects.messages.response import parse_content
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import tool_parameters
@@ -62,8 +63,12 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
         "messages": list(_render_messages(request.messages)),
     }
-    system_messages = [message for message in request.messages if message.role == "system"]
-    if system := "\n\n".join(filter(None, map(_render_system_message, system_messages))):
+    system_texts = (
+        _render_system_message(message, position)
+        for position, message in enumerate(request.messages)
+        if message.role == "system"
+    )
+    if system := "\n\n".join(filter(None, system_texts)):
         body["system"] = system
     body |= request.given(("temperature", "top_p"))
     if request.stop:
@@ -77,9 +82,10 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
     return body
 
 
-def _render_system_message(message: Message) -> str:
-    if not all(isinstance(part, TextPart) for part in message.parts):
-        raise UsageError("messages: a system message must contain text only.", field="messages")
+def _render_system_message(message: Message, position: int) -> str:
+    for part in message.parts:
+        if not isinstance(part, TextPart):
+            raise unsupported_part_error(part, "system", position)
     return join_texts(message.parts)
 
 
@@ -148,7 +154,7 @@ def _render_input_part(part: Part, role: str, position: int) -> Json | None:
         case TextPart():
             return _render_text(part)
         case ImagePart():
-            return _render_image(part)
+            return _render_image(part, position)
         case _:
             raise unsupported_part_error(part, role, position)
 
@@ -171,12 +177,9 @@ def _render_text(part: TextPart) -> Json | None:
     return {"type": "text", "text": part.text} if part.text else None
 
 
-def _render_image(part: ImagePart) -> Json:
+def _render_image(part: ImagePart, position: int) -> Json:
     if not part.url:
-        raise UsageError(
-            "messages: an image needs a url; a file_id is not supported by messages.",
-            field="messages",
-        )
+        raise part_error(part, position, "needs a url; a file_id is not supported by messages.")
     mime_type_and_data = split_data_url(part.url)
     if mime_type_and_data is None:
         return {"type": "image", "source": {"type": "url", "url": part.url}}

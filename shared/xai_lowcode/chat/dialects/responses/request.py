@@ -6,10 +6,11 @@ from typing import Any
 from xai_lowcode._internal import json
 from xai_lowcode.chat.dialects.common import (
     can_replay_items,
-    numbered_messages,
+    part_error,
     skip_part,
     unsupported_part_error,
 )
+from xai_lowcode.chat.dialects.history import numbered_messages
 from xai_lowcode.chat.dialects.responses.response import parse_output
 from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.errors import UsageError
@@ -175,33 +176,33 @@ def _render_content(parts: Sequence[Part], role: str, position: int) -> str | li
         render = _PART_RENDERERS.get(type(part))
         if render is None:
             raise unsupported_part_error(part, role, position)
-        rendered.append(render(part))
+        rendered.append(render(part, position))
     return rendered
 
 
-def _render_text(part: TextPart) -> Json:
+def _render_text(part: TextPart, _: int) -> Json:
     return {"type": "input_text", "text": part.text}
 
 
-def _render_image(part: ImagePart) -> Json:
+def _render_image(part: ImagePart, _: int) -> Json:
     image = {"file_id": part.file_id} if part.file_id else {"image_url": part.url}
     if part.detail:
         image["detail"] = part.detail
     return {"type": "input_image", **image}
 
 
-def _render_file(part: FilePart) -> Json:
+def _render_file(part: FilePart, position: int) -> Json:
     if part.file_id:
         return {"type": "input_file", "file_id": part.file_id}
     if part.url:
         return {"type": "input_file", "file_url": part.url}
     if not part.data:
-        raise UsageError("messages: a file has neither url, file_id nor data.", field="messages")
+        raise part_error(part, position, "has neither url, file_id nor data.")
     data = f"data:{part.mime_type or 'application/octet-stream'};base64,{part.data}"
     return {"type": "input_file", "filename": part.filename or "file", "file_data": data}
 
 
-_PART_RENDERERS: dict[type, Callable[[Any], Json]] = {
+_PART_RENDERERS: dict[type, Callable[[Any, int], Json]] = {
     TextPart: _render_text,
     ImagePart: _render_image,
     FilePart: _render_file,
