@@ -116,7 +116,7 @@ def stream_langchain(form: str, body: Json) -> Any:
     """Read the stream of a response by LangChain's adapter; LangChain's addition merges it."""
     builder = ChunkBuilder(PREPARED.request)
     fed = [builder.feed(event) for event in events_in(form, WRITERS[form](body))]
-    chunks: list[Any] = [chunk.message for chunk in [*fed, builder.last()] if chunk is not None]
+    chunks: list[Any] = [chunk.message for chunk in [*fed, *builder.end()] if chunk is not None]
     return reduce(add, chunks).model_dump()
 
 
