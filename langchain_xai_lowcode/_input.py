@@ -3,7 +3,9 @@
 The other direction, from responses to LangChain's messages, is in ``_output``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import (
@@ -15,7 +17,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from langchain_xai_lowcode._output import get_items, get_stored
+from langchain_xai_lowcode._output import OUTPUT_BLOCKS, get_items, get_stored
 from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.errors import UsageError
@@ -29,6 +31,7 @@ from xai_lowcode.types.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    own_reasoning,
 )
 
 Block = Mapping[str, Any]
@@ -127,16 +130,21 @@ def _to_parts(content: Any, path: str) -> tuple[ContentPart, ...]:
 
 
 def _to_part(block: Block, path: str) -> ContentPart:
-    if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
+    kind = block.get("type")
+    if kind == "non_standard" and isinstance(block.get("value"), Mapping):
         block = block["value"]
-    converter = _BLOCK_CONVERTERS.get(block.get("type", ""))
+        kind = block.get("type") or kind
+    converter = _BLOCK_CONVERTERS.get(str(kind))
     if converter is None:
         raise UsageError(
-            f"{path}: unsupported content block type {block.get('type')!r}.",
+            f"{path}: unsupported content block type {kind!r}.",
             field=path,
             hint=f"Supported types: {', '.join(sorted(_BLOCK_CONVERTERS))}.",
         )
-    return converter(block, path)
+    part = converter(block, path)
+    if isinstance(part, TextPart):
+        return part
+    return replace(part, origin=f"a content block of type {kind!r}")
 
 
 def _from_text(block: Block, path: str) -> TextPart:
@@ -236,38 +244,45 @@ _BLOCK_CONVERTERS: dict[str, Callable[[Block, str], ContentPart]] = {
 
 def _to_assistant_parts(message: AIMessage, path: str) -> tuple[Part, ...]:
     content = message.content
-    blocks = [content] if isinstance(content, str) else content
-    parts = [part for block in blocks for part in _to_assistant_part(block, path)]
-    reasoning = message.additional_kwargs.get("reasoning_content")
-    if isinstance(reasoning, str) and not any(isinstance(part, ReasoningPart) for part in parts):
-        parts.insert(0, ReasoningPart(reasoning))
+    provider = message.response_metadata.get("model_provider")
+    if isinstance(content, str):
+        # The images of a response are beside its text.
+        images = message.additional_kwargs.get(OUTPUT_BLOCKS) or ()
+        blocks = [*(block for block in images if block.get("type") == "image"), content]
+    else:
+        blocks = content
+    parts = [part for block in blocks for part in _to_assistant_part(block, provider, path)]
+    if not any(isinstance(part, ReasoningPart) for part in parts):
+        parts[:0] = own_reasoning(message.additional_kwargs.get("reasoning_content"), provider)
     if message.tool_calls or message.invalid_tool_calls or blocks is content:
-        parts += _to_tool_calls(message, path)
+        parts += _to_tool_calls(message)
     return tuple(parts)
 
 
-def _to_assistant_part(block: str | Block, path: str) -> tuple[Part, ...]:
+def _to_assistant_part(block: str | Block, provider: Any, path: str) -> Iterable[Part]:
     """Convert text, reasoning and images; tool calls are separate, other blocks are dropped."""
     if isinstance(block, str):
         return (TextPart(block),) if block else ()
     match block.get("type"):
         case "text" if block.get("text"):
             return (TextPart(block["text"]),)
-        case "reasoning" if block.get("reasoning"):
-            return (ReasoningPart(block["reasoning"]),)
+        case "reasoning":
+            return own_reasoning(block.get("reasoning"), provider)
         case "image":
-            return (_from_image(block, path),)
+            with suppress(UsageError):
+                return (_to_part(block, path),)
+            return ()
         case _:
             return ()
 
 
-def _to_tool_calls(message: AIMessage, path: str) -> list[ToolCallPart]:
+def _to_tool_calls(message: AIMessage) -> list[ToolCallPart]:
     calls = [
-        ToolCallPart(_get_call_id(call, path), call["name"], json.dumps(call["args"]).decode())
+        ToolCallPart(call.get("id") or "", call["name"], json.dumps(call["args"]).decode())
         for call in (*message.tool_calls, *_tool_calls_in_content(message))
     ]
     return calls + [
-        ToolCallPart(_get_call_id(call, path), call.get("name") or "", call.get("args") or "")
+        ToolCallPart(call.get("id") or "", call.get("name") or "", call.get("args") or "")
         for call in message.invalid_tool_calls
     ]
 
@@ -286,14 +301,3 @@ def _tool_calls_in_content(message: AIMessage) -> Iterator[Block]:
                 "input": args,
             } if id_ not in ids:
                 yield {"id": id_, "name": name, "args": args}
-
-
-def _get_call_id(call: Mapping[str, Any], path: str) -> str:
-    if not call.get("id"):
-        raise UsageError(
-            f"{path}.tool_calls: the tool call {call.get('name')!r} has no id.",
-            field=path,
-            hint="Tool messages refer to tool calls by id.",
-        )
-    call_id: str = call["id"]
-    return call_id

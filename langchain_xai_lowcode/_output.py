@@ -3,7 +3,7 @@
 Streams are in ``_stream``; the other direction is in ``_input``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -17,19 +17,30 @@ from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.stored_responses import describe_stored
 from xai_lowcode.chat.tool_calls import parse_tool_calls
 from xai_lowcode.types.events import ResponseStarted
-from xai_lowcode.types.messages import ImagePart, Part, ServerToolPart, StoredResponse
+from xai_lowcode.types.messages import (
+    MODEL_PROVIDER,
+    ImagePart,
+    Part,
+    ServerToolPart,
+    StoredResponse,
+)
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 Block = dict[str, Any]
 
-MODEL_PROVIDER = "xai-lowcode"
-"""Value of ``model_provider`` in messages; LangChain selects the block translator by it."""
-
 ITEMS = "xai_items"
 """Key of ``additional_kwargs`` with a dict of one key: the dialect, and its list of output items.
 
 The dialect is a key, since LangChain concatenates string values when it merges messages.
+"""
+
+OUTPUT_BLOCKS = "output_blocks"
+"""Key of ``additional_kwargs`` with content blocks that are no text: generated images, and calls of
+server-side tools with their results.
+
+They are not in ``content``, which other providers' classes send as it is. The translator in
+``_output_blocks`` adds them to ``content_blocks``; see ``build_output_blocks`` for ``position``.
 """
 
 # LangChain merges blocks with the same index, also if other blocks are between them.
@@ -81,12 +92,18 @@ def _to_message(
     with_cost: bool,
 ) -> AIMessage:
     tool_calls, invalid_tool_calls = _to_tool_calls(choice)
-    additional_kwargs = build_additional_kwargs(response.citations, choice.items, choice.dialect)
+    additional_kwargs = {
+        **build_citations(response.citations),
+        **build_items(choice.items, choice.dialect),
+    }
+    if blocks := list(build_output_blocks(choice.parts)):
+        additional_kwargs[OUTPUT_BLOCKS] = blocks
     if choice.reasoning:
         additional_kwargs["reasoning_content"] = choice.reasoning
     if choice.refusal:
         additional_kwargs["refusal"] = choice.refusal
     metadata = {
+        **response.extra,
         **build_response_metadata(response),
         **build_usage_metadata(usage),
         **stored_metadata(describe_stored(request, response.id, choice.dialect, choice.items)),
@@ -98,7 +115,7 @@ def _to_message(
     if with_headers:
         metadata["headers"] = dict(response.headers)
     return AIMessage(
-        content=_to_content(choice),
+        content=choice.text,
         additional_kwargs=additional_kwargs,
         response_metadata=metadata,
         tool_calls=tool_calls,
@@ -106,16 +123,6 @@ def _to_message(
         usage_metadata=to_usage(usage, with_cost=with_cost),
         id=response.id or None,
     )
-
-
-def _to_content(choice: Choice) -> str | list[str | dict[Any, Any]]:
-    """Return the text, or a list of blocks if the model generated images or used server tools."""
-    blocks: list[str | dict[Any, Any]] = [
-        block for part in choice.parts for block in server_side_blocks(part)
-    ]
-    if not blocks:
-        return choice.text
-    return [*blocks, {"type": "text", "text": choice.text}] if choice.text else blocks
 
 
 def _to_tool_calls(choice: Choice) -> tuple[list[ToolCall], list[InvalidToolCall]]:
@@ -133,13 +140,25 @@ def _to_tool_calls(choice: Choice) -> tuple[list[ToolCall], list[InvalidToolCall
 # --- shared with streams ------------------------------------------------------------------------
 
 
-def server_side_blocks(part: Part) -> Iterator[Block]:
-    """Yield the blocks of a generated image or a server-side tool call; none for other parts."""
-    match part:
-        case ImagePart():
-            yield _image_block(part)
-        case ServerToolPart():
-            yield from _server_tool_blocks(part)
+def build_output_blocks(parts: Iterable[Part], position: int = 0) -> Iterator[Block]:
+    """Yield the blocks of generated images and server-side tool calls; none for other parts.
+
+    Args:
+        parts: Parts of a response.
+        position: Position of the first block among those of its message. Without it LangChain would
+            merge two images in a row.
+    """
+    for part in parts:
+        match part:
+            case ImagePart():
+                blocks = [_image_block(part)]
+            case ServerToolPart():
+                blocks = _server_tool_blocks(part)
+            case _:
+                continue
+        for block in blocks:
+            yield {**block, "position": position}
+            position += 1
 
 
 def _image_block(image: ImagePart) -> Block:
@@ -151,23 +170,24 @@ def _image_block(image: ImagePart) -> Block:
     return {"type": "image", "base64": data, "mime_type": mime_type}
 
 
-def _server_tool_blocks(tool: ServerToolPart) -> Iterator[Block]:
+def _server_tool_blocks(tool: ServerToolPart) -> list[Block]:
     name = tool.name or tool.kind.removesuffix("_call")
-    extras = {"kind": tool.kind}
-    yield {
+    extras = {"kind": tool.kind, **({"status": tool.status} if tool.status else {})}
+    call = {
         "type": "server_tool_call",
         "id": tool.id,
         "name": name,
         "args": _parse_server_tool_arguments(tool.arguments, name),
         "extras": extras,
     }
-    yield {
+    result = {
         "type": "server_tool_result",
         "tool_call_id": tool.id,
         "status": "error" if tool.failed else "success",
         **({} if tool.result is None else {"output": tool.result}),
         "extras": extras,
     }
+    return [call, result]
 
 
 def _parse_server_tool_arguments(arguments: str, name: str) -> Block:
@@ -181,18 +201,19 @@ def _parse_server_tool_arguments(arguments: str, name: str) -> Block:
     return {"query" if "search" in name else "input": arguments}
 
 
-def build_additional_kwargs(
-    citations: Sequence[Citation], items: Sequence[Mapping[str, Any]], dialect: str
-) -> dict[str, Any]:
-    """Build ``additional_kwargs``: the citations, and xAI's output items to send back unchanged."""
+def build_citations(citations: Sequence[Citation]) -> dict[str, Any]:
+    """Build the part of ``additional_kwargs`` with the citations."""
     additional_kwargs: dict[str, Any] = {}
     if citations:
         additional_kwargs["citations"] = [citation.url for citation in citations]
     if any(citation.title or citation.start is not None for citation in citations):
         additional_kwargs["annotations"] = [_citation_block(citation) for citation in citations]
-    if dialect:
-        additional_kwargs[ITEMS] = {dialect: list(items)}
     return additional_kwargs
+
+
+def build_items(items: Sequence[Mapping[str, Any]], dialect: str) -> dict[str, Any]:
+    """Build the part of ``additional_kwargs`` with xAI's output items, to send back unchanged."""
+    return {ITEMS: {dialect: list(items)}} if dialect else {}
 
 
 def _citation_block(citation: Citation) -> Block:

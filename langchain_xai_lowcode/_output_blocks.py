@@ -11,12 +11,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 
 from langchain_xai_lowcode._output import (
-    MODEL_PROVIDER,
+    OUTPUT_BLOCKS,
     REASONING_INDEX,
     REFUSAL_INDEX,
     TEXT_INDEX,
     Block,
 )
+from xai_lowcode.types.messages import MODEL_PROVIDER
 
 _INDICES = {"text": TEXT_INDEX, "reasoning": REASONING_INDEX, "refusal": REFUSAL_INDEX}
 
@@ -28,17 +29,21 @@ def translate_message(message: AIMessage) -> list[Any]:
 
 def translate_chunk(message: AIMessageChunk) -> list[Any]:
     """Return the content blocks of a chunk, or of a sum of chunks."""
-    blocks = [_with_index(block) for block in _content_blocks(message)]
-    if message.tool_call_chunks and message.chunk_position != "last":
+    if message.chunk_position == "last":
+        return translate_message(message)
+    blocks = [_with_index(block) for block in _content_blocks(message, keep_position=True)]
+    if message.tool_call_chunks:
         return [*blocks, *_tool_call_chunk_blocks(message)]
     return [*blocks, *_tool_call_blocks(message)]
 
 
-def _content_blocks(message: AIMessage) -> Iterator[Block]:
+def _content_blocks(message: AIMessage, *, keep_position: bool = False) -> Iterator[Block]:
     """Yield reasoning, server-side tool calls and images, text with citations, and the refusal."""
     additional_kwargs = message.additional_kwargs
     if reasoning := additional_kwargs.get("reasoning_content"):
         yield {"type": "reasoning", "reasoning": reasoning}
+    for block in additional_kwargs.get(OUTPUT_BLOCKS, ()):
+        yield block if keep_position else _without_position(block)
     blocks = _to_blocks(message.content)
     if annotations := _get_annotations(additional_kwargs):
         blocks = _with_annotations(blocks, annotations)
@@ -75,8 +80,14 @@ def _get_annotations(additional_kwargs: Mapping[str, Any]) -> list[Block]:
 
 def _with_index(block: Block) -> Block:
     """Add the index by which LangChain merges blocks of several chunks."""
+    if (position := block.get("position")) is not None:
+        return {**_without_position(block), "index": f"lc_out_{position}"}
     index = _INDICES.get(block["type"])
     return block if index is None or "index" in block else {**block, "index": index}
+
+
+def _without_position(block: Block) -> Block:
+    return {key: value for key, value in block.items() if key != "position"}
 
 
 def _tool_call_blocks(message: AIMessage) -> Iterator[Block]:

@@ -4,7 +4,7 @@ LangChain concatenates strings, adds counts and appends lists when it merges chu
 therefore in exactly one chunk.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.messages import AIMessageChunk
@@ -12,12 +12,12 @@ from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_xai_lowcode._output import (
-    MODEL_PROVIDER,
-    TEXT_INDEX,
-    build_additional_kwargs,
+    OUTPUT_BLOCKS,
+    build_citations,
+    build_items,
+    build_output_blocks,
     build_response_metadata,
     build_usage_metadata,
-    server_side_blocks,
     stored_metadata,
     to_usage,
 )
@@ -30,6 +30,7 @@ from xai_lowcode.types.events import (
     OutputItemDone,
     ReasoningDelta,
     RefusalDelta,
+    ResponseCompleted,
     ResponseStarted,
     ServerToolCalled,
     StreamEvent,
@@ -37,15 +38,13 @@ from xai_lowcode.types.events import (
     ToolCallDelta,
     UsageReported,
 )
-from xai_lowcode.types.messages import ImagePart, ServerToolPart, ToolCallPart
+from xai_lowcode.types.messages import MODEL_PROVIDER, ImagePart, ServerToolPart, ToolCallPart
 
 if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
     from xai_lowcode.types.requests import ChatRequest
     from xai_lowcode.types.responses import Citation
-
-Content = str | list[str | dict[Any, Any]]
 
 # Validating each chunk takes longer than everything else in its conversion. Chunks of strings are
 # copies of a validated one; tool calls and usage are validated.
@@ -81,11 +80,7 @@ class ChunkBuilder:
         return None if handler is None else handler(self, event)
 
     def _on_text_delta(self, event: TextDelta) -> ChatGenerationChunk:
-        # After blocks, LangChain would append each string to the content as a block of its own.
-        content: Content = event.text
-        if self._block_count:
-            content = [{"type": "text", "text": event.text, "index": TEXT_INDEX}]
-        chunk = self._build_chunk(content=content)
+        chunk = self._build_chunk(content=event.text)
         if event.logprobs:
             chunk.message.response_metadata["logprobs"] = {"content": list(event.logprobs)}
         return chunk
@@ -115,6 +110,11 @@ class ChunkBuilder:
         if (tier := self._first_metadata.pop("service_tier", None)) is not None:
             self._last_metadata["service_tier"] = tier
 
+    def _on_response_completed(self, event: ResponseCompleted) -> None:
+        # The tier that was requested may not be the one that was used.
+        tier = {"service_tier": event.service_tier} if event.service_tier else {}
+        self._last_metadata = {**event.extra, **self._last_metadata, **tier}
+
     def _on_citation(self, event: CitationAdded) -> None:
         self._citations.append(event.citation)
 
@@ -134,10 +134,6 @@ class ChunkBuilder:
     def _on_usage(self, event: UsageReported) -> None:
         self._usage = to_usage(event.usage)
         self._last_metadata |= build_usage_metadata(event.usage)
-        # Known at the end: the tier that was requested may not be the one that was used.
-        response = event.raw.get("response", event.raw)
-        if isinstance(response, dict) and isinstance(tier := response.get("service_tier"), str):
-            self._last_metadata["service_tier"] = tier
 
     _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {
         TextDelta: _on_text_delta,
@@ -148,14 +144,21 @@ class ChunkBuilder:
         ImageGenerated: _on_image,
         OutputItemDone: _on_output_item,
         ResponseStarted: _on_response_started,
+        ResponseCompleted: _on_response_completed,
         CitationAdded: _on_citation,
         ChoiceFinished: _on_finish,
         UsageReported: _on_usage,
     }
 
-    def last(self) -> ChatGenerationChunk:
-        """Return the last chunk, with everything that is known at the end of the stream only."""
-        additional_kwargs = build_additional_kwargs(self._citations, self._items, self._dialect)
+    def end(self) -> Iterator[ChatGenerationChunk]:
+        """Yield the last chunks, with everything that is known at the end of the stream only."""
+        if self._citations:
+            # Not in the last chunk, whose content blocks are those of a whole message.
+            yield self._build_chunk(additional_kwargs=build_citations(self._citations))
+        yield self._build_last_chunk()
+
+    def _build_last_chunk(self) -> ChatGenerationChunk:
+        additional_kwargs = build_items(self._items, self._dialect)
         calls: dict[str, Any] = {}
         if self._invalid_calls:
             calls["tool_call_chunks"] = self._invalid_calls
@@ -171,18 +174,15 @@ class ChunkBuilder:
         return chunk
 
     def _build_block_chunk(self, part: ServerToolPart | ImagePart) -> ChatGenerationChunk:
-        # Each block has an index of its own: LangChain would merge two images in a row.
-        blocks: list[str | dict[Any, Any]] = []
-        for block in server_side_blocks(part):
-            blocks.append({**block, "index": f"lc_made_{self._block_count}"})
-            self._block_count += 1
-        return self._build_chunk(content=blocks)
+        blocks = list(build_output_blocks([part], self._block_count))
+        self._block_count += len(blocks)
+        return self._build_chunk(additional_kwargs={OUTPUT_BLOCKS: blocks})
 
-    def _build_chunk(self, *, content: Content = "", **fields: Any) -> ChatGenerationChunk:
+    def _build_chunk(self, *, content: str = "", **fields: Any) -> ChatGenerationChunk:
         # The metadata of the response is in the first chunk, without a chunk of its own.
         first_metadata, self._first_metadata = self._first_metadata, {}
         fields["response_metadata"] = {**first_metadata, "model_provider": MODEL_PROVIDER}
-        if isinstance(content, str) and fields.keys() <= _UNVALIDATED_FIELDS:
+        if fields.keys() <= _UNVALIDATED_FIELDS:
             update = {"additional_kwargs": {}, **fields, "content": content, "id": self._id}
             # model_copy is shallow: without lists of its own, each copy would share these.
             update |= {"tool_calls": [], "invalid_tool_calls": [], "tool_call_chunks": []}

@@ -19,7 +19,7 @@ from langchain_xai_lowcode import _output_blocks  # noqa: F401 - registers the t
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._input import to_messages
-from langchain_xai_lowcode._output import MODEL_PROVIDER, sum_token_usage, to_result
+from langchain_xai_lowcode._output import sum_token_usage, to_result
 from langchain_xai_lowcode._stream import ChunkBuilder
 from langchain_xai_lowcode._tools import (
     to_openai_response_format,
@@ -42,6 +42,7 @@ from xai_lowcode.chat.options import (
 )
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import MODEL_PROVIDER
 from xai_lowcode.types.requests import (
     NUMERIC_OPTIONS,
     OPTIONS,
@@ -328,7 +329,8 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
 
     Default: False, since LangChain adds up only integers: ``add_usage`` raises for a cost, and
     ``get_usage_metadata_callback`` loses calls that have one. For the same reason streams never
-    have it. ``response_metadata["cost_usd"]`` has the cost in any case.
+    have it: LangChain adds the usage of all chunks. ``response_metadata["cost_usd"]`` has the cost
+    in any case, also in the sum of the chunks of a stream.
     """
 
     extra_body: Mapping[str, Any] | None = None
@@ -412,7 +414,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
                         if run_manager is not None and run_manager.handlers:
                             run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
-            yield builder.last()
+            yield from builder.end()
 
     async def _astream(
         self,
@@ -430,7 +432,8 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
                         if run_manager is not None and run_manager.handlers:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
-            yield builder.last()
+            for chunk in builder.end():
+                yield chunk
 
     def _build_request(
         self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]

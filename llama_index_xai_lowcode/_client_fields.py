@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from llama_index.core.base.llms.base import BaseLLM
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -62,8 +61,6 @@ _CHECKS = {
 # Copies share these objects; pickles omit the clients.
 _CLIENTS = ("http_client", "http_async_client")
 _SHARED = (*_CLIENTS, "callback_manager", "rate_limiter", "verify")
-# LlamaIndex calls the rate limiter before each call since 0.14.16.
-_RATE_LIMITED_BY_LLAMA_INDEX = "rate_limiter" in BaseLLM.model_fields
 _WITHOUT_EFFECT = frozenset(
     {
         "default_headers",
@@ -291,7 +288,7 @@ class ClientFields(BaseModel):
                 http_client=self.http_client,
                 http_async_client=self.http_async_client,
                 rate_limiter=self.rate_limiter,
-                rate_limited_by_framework=_RATE_LIMITED_BY_LLAMA_INDEX,
+                rate_limited_by_framework=True,
             )
             self._cached_chat_model = (values, model)
         return self._cached_chat_model[1]

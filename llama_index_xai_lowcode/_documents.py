@@ -17,6 +17,7 @@ from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import FilePart, TextPart
 
 _DEFAULT_TITLE = "input_document"  # LlamaIndex sets it if a document has no title.
+_ORIGIN = "a DocumentBlock"
 _TEXT_TYPES = frozenset(
     {"application/json", "application/xml", "application/yaml", "application/toml"}
 )
@@ -56,11 +57,11 @@ def to_data_url(block: ImageBlock, index: int) -> str:
     data, mime_type = block.image, block.image_mimetype
     if not isinstance(data, bytes) or not mime_type:
         # LlamaIndex detects the media type of bytes only, not of files and file objects.
-        loaded = ImageBlock(image=_read(block.resolve_image, index))
+        loaded = ImageBlock(image=_read(block, block.resolve_image, index))
         data, mime_type = loaded.image, loaded.image_mimetype or mime_type
     if not isinstance(data, bytes) or not mime_type:
         raise UsageError(
-            f"messages[{index}]: the media type of the image is unknown.",
+            f"messages[{index}]: the media type of the ImageBlock is unknown.",
             field="messages",
             hint="Set image_mimetype='image/png' or 'image/jpeg'.",
         )
@@ -79,21 +80,22 @@ def to_document(block: DocumentBlock, index: int) -> TextPart | FilePart:
     """
     title = None if block.title == _DEFAULT_TITLE else block.title
     if block.url:
-        return FilePart(url=str(block.url), filename=title)
-    content = _read(block.resolve_document, index)
+        return FilePart(url=str(block.url), filename=title, origin=_ORIGIN)
+    content = _read(block, block.resolve_document, index)
     mime_type = _get_mime_type(block, content)
     text = _decode_text(content, mime_type)
     if text is None:
         data = base64.b64encode(content).decode()
-        return FilePart(data=data, mime_type=mime_type, filename=title)
+        return FilePart(data=data, mime_type=mime_type, filename=title, origin=_ORIGIN)
     return TextPart(f"{title}\n\n{text}" if title else text)
 
 
-def _read(resolve: Callable[[], Any], index: int) -> bytes:
+def _read(block: Any, resolve: Callable[[], Any], index: int) -> bytes:
     try:
         content: bytes = resolve().read()
     except (ValueError, OSError) as error:
-        raise UsageError(f"messages[{index}]: {error}.", field="messages") from None
+        message = f"messages[{index}]: the {type(block).__name__} cannot be read: {error}."
+        raise UsageError(message, field="messages") from None
     return content
 
 

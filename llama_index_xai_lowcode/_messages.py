@@ -1,11 +1,13 @@
 """Convert LlamaIndex's messages, with one function for each type of block, and parts of responses.
 
-The caller's messages are not changed. Parts of responses without a block type are in
-``additional_kwargs``, as plain JSON that chat stores preserve. Output items are in a thinking block
-instead, since ``Memory`` counts ``additional_kwargs`` as tokens.
+The caller's messages are not changed. Parts of responses without a block type (output items, calls
+of server-side tools) are in the ``additional_information`` of a thinking block, as plain JSON that
+chat stores preserve. ``Memory`` counts a message's ``additional_kwargs`` as tokens, so only the
+digest of a stored response is there.
 """
 
 import base64
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +30,7 @@ from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.types.messages import (
+    MODEL_PROVIDER,
     ImagePart,
     Message,
     Part,
@@ -39,12 +42,15 @@ from xai_lowcode.types.messages import (
     ToolCallPart,
     ToolResultPart,
     join_texts,
+    own_reasoning,
 )
 
 # Key of xAI's data: of the output items in the thinking block, which are sent back unchanged, and
 # of the stored response in the message's ``additional_kwargs``.
 XAI = "xai"
-# Key of server-side tool calls; LlamaIndex's OpenAIResponses uses it too.
+# Key of the provider of a thinking block; blocks of other providers do not have it.
+_PROVIDER = "model_provider"
+# Key of server-side tool calls in responses; LlamaIndex's OpenAIResponses uses it too.
 SERVER_TOOL_CALLS = "built_in_tool_calls"
 
 _ROLES: dict[str, Role] = {
@@ -70,20 +76,41 @@ def to_messages(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
 
 def _to_message(message: ChatMessage, index: int) -> Message:
     role, kwargs = _ROLES[message.role], message.additional_kwargs
-    parts = tuple(part for block in message.blocks for part in _to_parts(block, index))
     if role == "tool":
-        return _to_tool_message(kwargs.get("tool_call_id"), parts)
+        result = tuple(part for block in message.blocks for part in _to_result_parts(block, index))
+        # Text-based agents and old chat stores have results without an id.
+        return Message("tool", (ToolResultPart(kwargs.get("tool_call_id") or "", result),))
     if role == "assistant":
-        return _to_assistant_message(message, parts)
+        spoken = (part for block in message.blocks for part in _to_spoken_parts(block, index))
+        return _to_assistant_message(message, tuple(spoken))
+    parts = tuple(part for block in message.blocks for part in _to_parts(block, index))
+    if any(isinstance(part, ToolCallPart) for part in parts):
+        raise _unsupported_block_error(ToolCallBlock, index, f" in a {role} message")
+    parts = tuple(part for part in parts if not isinstance(part, ReasoningPart))
     # xAI rejects a name on messages of other roles.
     return Message(role, parts, kwargs.get("name") if role == "user" else None)
 
 
-def _to_tool_message(call_id: str | None, parts: Any) -> Message:
-    # Text-based agents and old chat stores have results without an id; xAI requires one.
-    if not call_id:
-        return Message("user", parts)
-    return Message("tool", (ToolResultPart(call_id, parts),))
+def _to_result_parts(block: Any, index: int) -> Iterable[Any]:
+    """Convert a block of a tool result; one that xAI does not support is sent as JSON text."""
+    if not isinstance(block, ToolCallBlock):
+        try:
+            return [p for p in _to_parts(block, index) if not isinstance(p, ReasoningPart)]
+        except UsageError:
+            pass
+    return (TextPart(to_json(block, bytes_mode="base64", fallback=str).decode()),)
+
+
+def _to_spoken_parts(block: Any, index: int) -> Iterable[Part]:
+    """Convert a block of an assistant message; one that xAI does not support is left out.
+
+    Other models generate audio and video, which must not end a conversation.
+    """
+    try:
+        return tuple(_to_parts(block, index))
+    except UsageError as error:
+        warnings.warn(f"{error} The block is not sent.", UserWarning, stacklevel=2)
+        return ()
 
 
 def _to_assistant_message(message: ChatMessage, parts: tuple[Part, ...]) -> Message:
@@ -91,25 +118,38 @@ def _to_assistant_message(message: ChatMessage, parts: tuple[Part, ...]) -> Mess
     if not kwargs and len(message.blocks) == len(parts) == 1 and type(parts[0]) is TextPart:
         # Most messages of long conversations.
         return Message("assistant", parts if parts[0].text else ())
-    server_tool_calls = map(_to_server_tool_part, kwargs.get(SERVER_TOOL_CALLS) or ())
-    items, dialect = _get_items(message)
+    information = _get_own_information(message.blocks)
+    items, dialect = _get_items(information)
     return Message(
         "assistant",
-        (*server_tool_calls, *_join_texts(parts), *_to_legacy_tool_calls(kwargs, parts)),
+        (
+            *map(_to_server_tool_part, information.get(SERVER_TOOL_CALLS, ())),
+            *_join_texts(parts),
+            *_to_legacy_tool_calls(kwargs, parts),
+        ),
         items=items,
         dialect=dialect,
         stored=_to_stored_response(kwargs.get(XAI)),
     )
 
 
-def _get_items(message: ChatMessage) -> tuple[tuple[Mapping[str, Any], ...], str]:
-    """Return the output items and their dialect, or empty values if there are none."""
-    for block in message.blocks:
+def _get_own_information(blocks: Iterable[Any]) -> Mapping[str, Any]:
+    """Return what ``to_thinking_block`` has put into the thinking block of a response."""
+    for block in blocks:
         if isinstance(block, ThinkingBlock):
-            match block.additional_information.get(XAI):
-                case {"dialect": str(dialect), "items": [*items]}:
-                    return tuple(items), dialect
-    return (), ""
+            information = block.additional_information
+            if information.get(_PROVIDER) == MODEL_PROVIDER:
+                return information
+    return {}
+
+
+def _get_items(information: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], ...], str]:
+    """Return the output items and their dialect, or empty values if there are none."""
+    match information.get(XAI):
+        case {"dialect": str(dialect), "items": [*items]}:
+            return tuple(items), dialect
+        case _:
+            return (), ""
 
 
 def _join_texts(parts: Sequence[Part]) -> Iterator[Part]:
@@ -139,6 +179,7 @@ def _to_server_tool_part(call: Mapping[str, Any]) -> ServerToolPart:
         arguments=call.get("arguments") or "",
         result=call.get("result"),
         failed=bool(call.get("failed")),
+        status=call.get("status") or "",
     )
 
 
@@ -180,12 +221,16 @@ def _to_parts(block: Any, index: int) -> Iterable[Part]:
     # A generated image is a subclass; of other subclasses it is not known what they mean.
     convert = _BLOCKS.get(ImageBlock if isinstance(block, ImageBlock) else type(block))
     if convert is None:
-        raise UsageError(
-            f"messages[{index}]: {type(block).__name__} is not supported by xAI.",
-            field="messages",
-            hint="Use text, images, documents by URL or as text, thinking and tool calls.",
-        )
+        raise _unsupported_block_error(type(block), index)
     return convert(block, index)
+
+
+def _unsupported_block_error(block_type: type, index: int, place: str = "") -> UsageError:
+    return UsageError(
+        f"messages[{index}]: {block_type.__name__}{place} is not supported by xAI.",
+        field="messages",
+        hint="Use text, images, documents by URL or as text, thinking and tool calls.",
+    )
 
 
 def _to_text(block: TextBlock, _: int) -> Iterable[Part]:
@@ -194,11 +239,11 @@ def _to_text(block: TextBlock, _: int) -> Iterable[Part]:
 
 def _to_image(block: ImageBlock, index: int) -> Iterable[Part]:
     url = str(block.url) if block.url is not None else to_data_url(block, index)
-    return (ImagePart(url=url, detail=block.detail),)
+    return (ImagePart(url=url, detail=block.detail, origin="an ImageBlock"),)
 
 
 def _to_reasoning(block: ThinkingBlock, _: int) -> Iterable[Part]:
-    return (ReasoningPart(block.content),) if block.content else ()
+    return own_reasoning(block.content, block.additional_information.get(_PROVIDER))
 
 
 def _to_tool_call(block: ToolCallBlock, _: int) -> Iterable[Part]:
@@ -251,26 +296,30 @@ def to_thinking_block(
     num_tokens: int | None = None,
     items: Sequence[Mapping[str, Any]] = (),
     dialect: str = "",
+    server_tool_calls: Sequence[Mapping[str, Any]] = (),
 ) -> list[ThinkingBlock]:
-    """Return a block of the reasoning and the output items; none if there are neither."""
-    if not (reasoning or items):
+    """Return a block of the reasoning and of what has no block type; none if there is nothing."""
+    if not (reasoning or items or server_tool_calls):
         return []
-    information = {XAI: {"dialect": dialect, "items": list(items)}} if items else {}
+    information: dict[str, Any] = {_PROVIDER: MODEL_PROVIDER}
+    if items:
+        information[XAI] = {"dialect": dialect, "items": list(items)}
+    if server_tool_calls:
+        information[SERVER_TOOL_CALLS] = list(server_tool_calls)
     block = ThinkingBlock(
         content=reasoning or None, num_tokens=num_tokens, additional_information=information
     )
     return [block]
 
 
-def to_additional_kwargs(
-    parts: Iterable[Part], stored: StoredResponse | None = None
-) -> dict[str, Any]:
-    """Return the ``additional_kwargs`` of a message: what LlamaIndex has no block for."""
-    calls = [_from_server_tool_part(part) for part in parts if isinstance(part, ServerToolPart)]
-    kwargs: dict[str, Any] = {SERVER_TOOL_CALLS: calls} if calls else {}
-    if stored is not None:
-        kwargs[XAI] = {"id": stored.id, "conversation": stored.conversation}
-    return kwargs
+def from_server_tool_parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    """Convert the calls of server-side tools among the parts of a response."""
+    return [_from_server_tool_part(part) for part in parts if isinstance(part, ServerToolPart)]
+
+
+def from_stored_response(stored: StoredResponse | None) -> dict[str, Any]:
+    """Return the ``additional_kwargs`` of a message that describe a stored response."""
+    return {} if stored is None else {XAI: {"id": stored.id, "conversation": stored.conversation}}
 
 
 def _from_server_tool_part(part: ServerToolPart) -> dict[str, Any]:
@@ -281,6 +330,7 @@ def _from_server_tool_part(part: ServerToolPart) -> dict[str, Any]:
         "arguments": part.arguments,
         "result": part.result,
         "failed": part.failed,
+        **({"status": part.status} if part.status else {}),
     }
 
 

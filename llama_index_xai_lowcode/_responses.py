@@ -27,7 +27,8 @@ from llama_index.core.base.llms.types import (
 from llama_index_xai_lowcode._messages import (
     SERVER_TOOL_CALLS,
     from_parts,
-    to_additional_kwargs,
+    from_server_tool_parts,
+    from_stored_response,
     to_thinking_block,
 )
 from llama_index_xai_lowcode._request import PreparedRequest
@@ -43,7 +44,7 @@ from xai_lowcode.types.events import (
     TextDelta,
     ToolCallDelta,
 )
-from xai_lowcode.types.messages import ImagePart, ServerToolPart, ToolCallPart
+from xai_lowcode.types.messages import ImagePart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse as XAIResponse
 from xai_lowcode.types.responses import Choice, Citation, Usage
 
@@ -102,21 +103,21 @@ def _to_choice(
         choice: The choice.
         usage: Usage of the call, for its first choice only.
     """
+    calls = from_server_tool_parts(choice.parts)
     blocks: list[Any] = to_thinking_block(
         choice.reasoning,
         num_tokens=usage.reasoning_tokens if usage else None,
         items=choice.items,
         dialect=choice.dialect,
+        server_tool_calls=calls,
     )
-    server_parts = [p for p in choice.parts if isinstance(p, ServerToolPart | ImagePart)]
-    blocks += from_parts(p for p in server_parts if isinstance(p, ImagePart))
+    blocks += from_parts(part for part in choice.parts if isinstance(part, ImagePart))
     message = _build_message(
         blocks,
         choice.text,
         prepared.restore_tool_calls(_complete_tool_calls(choice)),
-        to_additional_kwargs(
-            server_parts,
-            describe_stored(prepared.request, response.id, choice.dialect, choice.items),
+        from_stored_response(
+            describe_stored(prepared.request, response.id, choice.dialect, choice.items)
         ),
     )
     message.blocks.extend(map(_to_citation_block, response.citations))
@@ -127,14 +128,9 @@ def _to_choice(
         logprobs=_to_logprobs(choice.logprobs),
         additional_kwargs={
             "finish_reason": choice.finish_reason,
-            **_get_server_tool_calls(message),
+            **({SERVER_TOOL_CALLS: calls} if calls else {}),
         },
     )
-
-
-def _get_server_tool_calls(message: ChatMessage) -> dict[str, Any]:
-    calls = message.additional_kwargs.get(SERVER_TOOL_CALLS)
-    return {SERVER_TOOL_CALLS: calls} if calls else {}
 
 
 def _complete_tool_calls(choice: Choice) -> list[ToolCallPart]:
@@ -175,7 +171,8 @@ class ResponseBuilder:
         self._accumulator = ResponseAccumulator()
         self._text = ""
         self._reasoning = ""
-        self._server_parts: list[ServerToolPart | ImagePart] = []
+        self._images: list[ImagePart] = []
+        self._server_tool_calls: list[dict[str, Any]] = []
         self._tool_calls: dict[int, ToolCallPart] = {}
         self._raw: Mapping[str, Any] = {}
 
@@ -193,8 +190,12 @@ class ResponseBuilder:
             case ToolCallDelta(choice=0):
                 self._add_tool_call(event)
                 return self._build("")
-            case ServerToolCalled(choice=0, part=part) | ImageGenerated(choice=0, image=part):
-                self._server_parts.append(part)
+            case ServerToolCalled(choice=0):
+                self._server_tool_calls += from_server_tool_parts([event.part])
+                calls = list(self._server_tool_calls)
+                return self._build("", additional_kwargs={SERVER_TOOL_CALLS: calls})
+            case ImageGenerated(choice=0):
+                self._images.append(event.image)
                 return self._build("")
             case _:
                 return None
@@ -211,14 +212,16 @@ class ResponseBuilder:
         )
 
     def _build(self, delta: str, **fields: Any) -> ChatResponse:
-        blocks: list[Any] = to_thinking_block(self._reasoning)
-        blocks += from_parts(p for p in self._server_parts if isinstance(p, ImagePart))
+        blocks: list[Any] = to_thinking_block(
+            self._reasoning, server_tool_calls=self._server_tool_calls
+        )
+        blocks += from_parts(self._images)
         calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
         message = _build_message(
             blocks,
             self._text,
             self._prepared.restore_tool_calls(calls),
-            to_additional_kwargs(self._server_parts) if self._server_parts else {},
+            {},
         )
         update = {"message": message, "delta": delta, "raw": self._raw, "additional_kwargs": {}}
         return _EMPTY_RESPONSE.model_copy(update=update | fields)
@@ -304,7 +307,7 @@ def _with_token_counts(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[s
 
 
 def _token_counts(usage: Usage | None) -> dict[str, Any]:
-    """Return token counts and cost; completion tokens include reasoning tokens."""
+    """Return token counts, cost and all details; completion tokens include reasoning tokens."""
     if usage is None:
         return {}
     counts = {
@@ -314,14 +317,19 @@ def _token_counts(usage: Usage | None) -> dict[str, Any]:
         "cached_tokens": usage.cached_input_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "cost_usd": usage.cost_usd,
+        "token_usage": usage.to_token_usage(),
     }
     return {name: count for name, count in counts.items() if count is not None}
 
 
 def _response_metadata(response: XAIResponse) -> dict[str, Any]:
     metadata = {
+        **response.extra,
         "model": response.model,
         "id": response.id,
+        "created": response.created,
+        "system_fingerprint": response.system_fingerprint,
+        "service_tier": response.service_tier,
         "citations": [citation.url for citation in response.citations],
     }
     return {name: value for name, value in metadata.items() if value}

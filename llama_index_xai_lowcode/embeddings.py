@@ -66,10 +66,7 @@ class XAILowCodeEmbedding(ClientFields, BaseEmbedding):
         return "XAILowCodeEmbedding"
 
     def to_payload(self) -> dict[str, Any]:
-        """Return what events and traces contain of the model; no secrets.
-
-        LlamaIndex before 0.14.23 uses ``to_dict``, which contains no secrets either.
-        """
+        """Return what events and traces contain of the model; no secrets."""
         return {
             "class_name": self.class_name(),
             "model_name": self.model_name,

@@ -224,7 +224,7 @@ def test_messages_of_another_api_are_sent_by_their_parts(
         messages=(user_message("x"), previous, result),
         api=api,  # type: ignore[arg-type]  # a table
     )
-    with pytest.warns(UserWarning, match=r"messages\[1\]: images in assistant messages"):
+    with pytest.warns(UserWarning, match=r"messages\[1\]: an image is not sent"):
         chat_model.generate(request)
     body = str(emulator.requests[0].body)
     assert {name for name in PARTS if name in body} == SENT[api]

@@ -1,10 +1,13 @@
 """The Messages dialect: requests, unsupported options, responses and streams."""
 
+import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
 from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
 from xai_lowcode.chat.dialects.messages.request import DEFAULT_MAX_TOKENS
 from xai_lowcode.errors import InvalidResponseError, UsageError
@@ -175,3 +178,36 @@ def test_a_response_without_content_is_invalid() -> None:
     """A body without content blocks is invalid."""
     with pytest.raises(InvalidResponseError):
         MESSAGES.parse({"content": "hi"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rounded"),
+    [
+        ('{"wei": 25123456789012345678901}', True),
+        ('{"a": [{"n": -9007199254740993}]}', True),
+        ('{"n": 9007199254740992}', False),
+        ('{"id": "25123456789012345678901", "x": 0.12345678901234567}', False),
+        ("not JSON 25123456789012345678901", False),
+    ],
+)
+def test_integers_that_the_gateway_rounds(arguments: str, *, rounded: bool) -> None:
+    """Large integers in arguments are JSON numbers in this API only: the gateway rounds them."""
+    call = ToolCallPart("c1", "pay", arguments)
+    items = ({"type": "tool_use", "id": "c1", "name": "pay", "input": json.loads(arguments)},) if (
+        arguments.startswith("{")
+    ) else ()  # fmt: skip
+    result = Message("tool", (ToolResultPart("c1", (TextPart("paid"),)),))
+    for kept in ({}, {"items": items, "dialect": "messages"} if items else {}):
+        messages = (
+            Message("user", (TextPart("?"),)),
+            Message("assistant", (call,), **kept),
+            result,
+        )
+        request = ChatRequest(model="grok-4.7", messages=messages)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            MESSAGES.render(request, stream=False)
+            assert len(caught) == rounded
+            CHAT_COMPLETIONS.render(request, stream=False)
+            assert len(caught) == rounded
+        assert all("rounds integers" in str(warning.message) for warning in caught)

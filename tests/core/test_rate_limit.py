@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.rate_limiters import InMemoryRateLimiter
+from llama_index.core.rate_limiter import TokenBucketRateLimiter
 
 from tests.core.counting_transport import CountingTransport
 from tests.core.fake_server import TOKEN, Reply, json_reply
@@ -136,10 +137,7 @@ def test_langchain_rate_limiter(kind: Any, make: Any) -> None:
 @pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
 def test_llama_index_rate_limiter(kind: Any) -> None:
     """LlamaIndex's ``TokenBucketRateLimiter`` limits the rate of the calls."""
-    rate_limiters = pytest.importorskip(
-        "llama_index.core.rate_limiter", reason="not in LlamaIndex 0.14.5"
-    )
-    limiter = rate_limiters.TokenBucketRateLimiter(requests_per_minute=600)
+    limiter = TokenBucketRateLimiter(requests_per_minute=600)
     limiter._request_tokens = 1
     call = create_call(kind, CountingTransport(0), limiter)
     start = time.monotonic()

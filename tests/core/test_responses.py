@@ -7,7 +7,7 @@ import pytest
 
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
-from xai_lowcode.chat.dialects.responses.response import parse_server_tool_call
+from xai_lowcode.chat.dialects.responses.response import parse_server_side_parts
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import InternalServerError, InvalidResponseError, UsageError
@@ -388,7 +388,9 @@ def test_everything_of_a_server_tool_item_is_shown(
     fields: dict[str, Any], arguments: Any, result: Any
 ) -> None:
     """Each field of an item is in the arguments or in the result, whatever it is called."""
-    part = parse_server_tool_call({"type": "some_call", "id": "i", "status": "completed", **fields})
+    (part,) = parse_server_side_parts(
+        {"type": "some_call", "id": "i", "status": "completed", **fields}
+    )
     assert part is not None
     shown = part.arguments if isinstance(arguments, str) else json.loads(part.arguments)
     assert (shown, part.result) == (arguments, result)

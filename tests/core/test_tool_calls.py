@@ -88,7 +88,7 @@ def test_langchain_runs_complete_calls_only() -> None:
             builder = ChunkBuilder(PREPARED.request)
             events = events_of(arguments, reason, size)
             chunks = [chunk for chunk in map(builder.feed, events) if chunk is not None]
-            streamed = reduce(add, [*chunks, builder.last()]).message
+            streamed = reduce(add, [*chunks, *builder.end()]).message
             assert calls_in_langchain(streamed) == expected, (arguments, reason, size)
         assert plain.response_metadata["finish_reason"] == reason
 

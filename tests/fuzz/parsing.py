@@ -93,7 +93,7 @@ def as_langchain_chunks(events: Iterable[StreamEvent]) -> None:
     """The events as LangChain's chunks, and their sum as our message again."""
     builder = ChunkBuilder(QUESTION.request)
     chunks = [chunk for event in events if (chunk := builder.feed(event)) is not None]
-    whole = reduce(add, [*chunks, builder.last()])
+    whole = reduce(add, [*chunks, *builder.end()])
     sent_back(langchain_messages.to_messages, whole.message)
 
 

@@ -10,7 +10,7 @@ import pytest
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.settings import Settings
-from xai_lowcode.transport import network
+from xai_lowcode.transport import pool
 from xai_lowcode.transport.sync_client import SyncAPIClient
 
 TOKEN = "at_r" + "0" * 32
@@ -74,7 +74,7 @@ class _Stream(httpcore.NetworkStream):
 def scripted(world: ScriptedNetwork) -> Iterator[SyncAPIClient]:
     """A client on a scripted network."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "_SYNC_BACKEND", world)
+        patch.setattr(pool, "_SYNC_BACKEND", world)
         with SyncAPIClient(SETTINGS) as client:
             yield client
 

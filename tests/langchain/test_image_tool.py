@@ -109,7 +109,7 @@ def test_an_image_drawn_in_a_chat_is_looked_at(gateway: Any) -> None:
         assert ChatXAILowCode(api=api).invoke([HumanMessage(shown)]).text
         assert images[0]["base64"][:200] in str(gateway.requests[-1].body)
     # Other APIs do not support it in an assistant message; a warning says so.
-    with pytest.warns(UserWarning, match="images in assistant messages are not supported"):
+    with pytest.warns(UserWarning, match="a content block of type .image. is not sent"):
         ChatXAILowCode(api="chat_completions").invoke(["Draw a fox.", answer, "Thanks."])
 
 

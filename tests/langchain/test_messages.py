@@ -172,7 +172,11 @@ def test_what_cannot_be_sent_names_its_place(block: Any) -> None:
         (AIMessage(""), Message("assistant", ())),
         (HumanMessage([]), Message("user", (TextPart(""),))),
         (
-            AIMessage("yes", additional_kwargs={"reasoning_content": "hm"}),
+            AIMessage(
+                "yes",
+                additional_kwargs={"reasoning_content": "hm"},
+                response_metadata={"model_provider": "xai-lowcode"},
+            ),
             Message("assistant", (ReasoningPart("hm"), TextPart("yes"))),
         ),
         (
@@ -187,7 +191,7 @@ def test_every_message_has_its_counterpart(message: BaseMessage, expected: Messa
 
 
 def test_foreign_blocks_in_answers_are_left_out() -> None:
-    """What other models left in an answer is no obstacle: text, reasoning and calls are kept."""
+    """What other models left in an answer is no obstacle: text and calls are kept."""
     content: Any = [
         {"type": "thinking", "thinking": "…", "signature": "s"},
         {"type": "reasoning", "reasoning": "hm"},
@@ -198,7 +202,7 @@ def test_foreign_blocks_in_answers_are_left_out() -> None:
         {"type": "non_standard", "value": {}},
     ]
     (message,) = to_messages([AIMessage(content, tool_calls=[CALL])])
-    assert [type(part) for part in message.parts] == [ReasoningPart, TextPart, ToolCallPart]
+    assert [type(part) for part in message.parts] == [TextPart, ToolCallPart]
 
 
 def test_calls_that_stand_in_the_content_only_are_calls() -> None:
@@ -240,7 +244,6 @@ def test_calls_that_could_not_be_read_go_back_as_they_came() -> None:
     [
         FunctionMessage("3", name="add"),
         ChatMessage("hi", role="pirate"),
-        AIMessage("", tool_calls=[{**CALL, "id": None}]),
     ],
 )
 def test_messages_without_a_counterpart_are_refused(message: BaseMessage) -> None:

@@ -28,13 +28,14 @@ from langchain_xai_lowcode import (
     x_search,
 )
 from langchain_xai_lowcode._input import to_messages
-from langchain_xai_lowcode._output import ITEMS, server_side_blocks
+from langchain_xai_lowcode._output import ITEMS, build_output_blocks
 from langchain_xai_lowcode._stream import ChunkBuilder
 from xai_lowcode import Gateway, Settings
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.types.events import (
     ChoiceFinished,
     ImageGenerated,
+    ResponseCompleted,
     ResponseStarted,
     TextDelta,
     UsageReported,
@@ -133,7 +134,7 @@ def facts(answer: AIMessage) -> Any:
         answer.tool_calls,
         answer.usage_metadata,
         answer.id,
-        {key: told[key] for key in told.keys() - {"token_usage", "created"}},
+        {key: told[key] for key in told.keys() - {"token_usage", "created", "completed_at"}},
     )
 
 
@@ -189,11 +190,12 @@ def test_every_kind_of_block_is_told(chat: Chat) -> None:
         "code_execution",
         "file_search",
         "search",
+        "image_generation",
     ]
     kinds = [block["type"] for block in blocks]
     assert kinds == [
         "reasoning",
-        *["server_tool_call", "server_tool_result"] * 5,
+        *["server_tool_call", "server_tool_result"] * 6,
         "image",
         "text",
     ]
@@ -225,13 +227,21 @@ def test_images_in_a_row_stay_apart(chat: Chat, version: str) -> None:
 
     llm = chat(output_version=version)
     llm._gateway = Painter(llm._gateway.settings)
-    blocks: list[Any] = reduce(add, llm.stream("Draw.")).content_blocks
-    assert without_index(blocks) == [
+    answer = reduce(add, llm.stream("Draw."))
+    blocks: list[Any] = answer.content_blocks
+    told = [
         {"type": "image", "base64": "QQ", "mime_type": "image/png"},
         {"type": "image", "base64": "Qg", "mime_type": "image/png"},
-        {"type": "text", "text": "Here are three."},
         {"type": "image", "url": "https://x.example/c.png"},
     ]
+    text = {"type": "text", "text": "Here are three."}
+    if version == "v0":
+        # As in a response that is not streamed.
+        assert blocks == [*told, text]
+        assert answer.content == text["text"]
+    else:
+        # LangChain puts the blocks of chunks in the order in which they begin.
+        assert without_index(blocks) == [*told[:2], text, told[2]]
 
 
 def test_a_tool_of_xais_that_failed_says_so() -> None:
@@ -240,7 +250,7 @@ def test_a_tool_of_xais_that_failed_says_so() -> None:
         ServerToolPart("mcp_call", "mcp_1", "find", '{"a":1}', "no such thing", failed=True),
         ServerToolPart("web_search_call", "ws_1", arguments="foxes"),
     )
-    blocks = [block for part in parts for block in server_side_blocks(part)]
+    blocks = list(build_output_blocks(parts))
     assert [block.get("status") for block in blocks] == [None, "error", None, "success"]
     assert [block.get("output") for block in blocks] == [None, "no such thing", None, None]
     assert (blocks[0]["args"], blocks[2]["args"]) == ({"a": 1}, {"query": "foxes"})
@@ -378,9 +388,11 @@ def test_a_service_tier_at_the_end_of_a_stream() -> None:
         ResponseStarted("id", "grok-4.7", service_tier="auto"),
         TextDelta("Hi"),
         ChoiceFinished("stop"),
-        UsageReported(Usage(1, 2, 3), {"response": {"service_tier": "priority"}}),
+        ResponseCompleted("priority", {"status": "completed"}),
+        UsageReported(Usage(1, 2, 3)),
     ]
     fed = [chunk for event in events if (chunk := builder.feed(event)) is not None]
-    chunks: list[Any] = [chunk.message for chunk in [*fed, builder.last()]]
+    chunks: list[Any] = [chunk.message for chunk in [*fed, *builder.end()]]
     message = reduce(add, chunks)
     assert message.response_metadata["service_tier"] == "priority"
+    assert message.response_metadata["status"] == "completed"

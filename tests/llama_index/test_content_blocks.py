@@ -171,13 +171,17 @@ def called(name: str, arguments: str, parsed: Any) -> dict[str, Any]:
 ANSWER_BLOCKS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "citation": ([TextBlock(text="said"), CITATION], SAID),
     "thinking": (
-        [ThinkingBlock(content="hm"), TextBlock(text="said")],
+        [
+            ThinkingBlock(content="hm", additional_information={"model_provider": "xai-lowcode"}),
+            TextBlock(text="said"),
+        ],
         {
             "chat_completions": SAID["chat_completions"] | {"reasoning_content": "hm"},
             "responses": SAID["responses"],
             "messages": {"role": "assistant", "content": [{"type": "text", "text": "said"}]},
         },
     ),
+    "thinking of another model": ([ThinkingBlock(content="hm"), TextBlock(text="said")], SAID),
     "tool call": ([CALL], called("f", '{"x":1}', {"x": 1})),
     "tool call without arguments": (
         [ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs="")],

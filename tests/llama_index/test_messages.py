@@ -41,6 +41,7 @@ from xai_lowcode.types.messages import (
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 )
+OURS = {"model_provider": "xai-lowcode"}
 DATA_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
 
 
@@ -88,7 +89,7 @@ def to_block(part: Any) -> Any:
         case TextPart():
             return TextBlock(text=part.text)
         case ReasoningPart():
-            return ThinkingBlock(content=part.text)
+            return ThinkingBlock(content=part.text, additional_information=OURS)
         case ToolCallPart():
             return ToolCallBlock(
                 tool_call_id=part.id, tool_name=part.name, tool_kwargs=part.arguments
@@ -142,7 +143,9 @@ def test_conversion(message: Message) -> None:
             DocumentBlock(data=b"%PDF-1.7 x", title="a.pdf"),
             (FilePart(data="JVBERi0xLjcgeA==", mime_type="application/pdf", filename="a.pdf"),),
         ),
-        (ThinkingBlock(content="hm"), (ReasoningPart("hm"),)),
+        (ThinkingBlock(content="hm", additional_information=OURS), (ReasoningPart("hm"),)),
+        (ThinkingBlock(content="hm"), ()),
+        (ThinkingBlock(content="hm", additional_information={"signature": "s"}), ()),
         (ThinkingBlock(num_tokens=3), ()),
         (
             ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs={"é": 1}),
@@ -163,7 +166,8 @@ def test_conversion(message: Message) -> None:
 )
 def test_blocks(block: Any, wanted: tuple[Any, ...]) -> None:
     """Each type of block is converted, or skipped."""
-    assert parts(block) == wanted
+    role = "assistant" if isinstance(block, ThinkingBlock | ToolCallBlock) else "user"
+    assert parts(block, role=role) == wanted
 
 
 @pytest.mark.parametrize("block", [AudioBlock(audio=b"a"), VideoBlock(video=b"a")])
@@ -237,12 +241,10 @@ def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, sync_
         (MessageRole.ASSISTANT, "assistant"),
         (MessageRole.CHATBOT, "assistant"),
         (MessageRole.MODEL, "assistant"),
-        (MessageRole.TOOL, "user"),
-        (MessageRole.FUNCTION, "user"),
     ],
 )
 def test_roles(role: MessageRole, ours: str) -> None:
-    """Each role is converted; a tool result without an id becomes a user message."""
+    """Each role is converted."""
     (message,) = to_messages([ChatMessage("a", role=role, additional_kwargs={"name": "n"})])
     assert message == Message(ours, (TextPart("a"),), "n" if role == "user" else None)  # type: ignore[arg-type]  # the table holds roles
 
@@ -253,10 +255,12 @@ def test_tool_results(role: MessageRole) -> None:
     given = [
         ChatMessage("r", role=role, additional_kwargs={"tool_call_id": "a"}),
         ChatMessage(role=role, additional_kwargs={"tool_call_id": "b"}),
+        ChatMessage("r", role=role),
     ]
     assert to_messages(given) == (
         Message("tool", (ToolResultPart("a", (TextPart("r"),)),)),
         Message("tool", (ToolResultPart("b", ()),)),
+        Message("tool", (ToolResultPart("", (TextPart("r"),)),)),
     )
 
 

@@ -103,7 +103,7 @@ def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Cit
     seen = [builder.add(event) for event in response_to_events(reply)]
     last = builder.build_final()
     assert last == to_response(reply, QUESTION, delta="")
-    shown = [r.message.additional_kwargs.get("built_in_tool_calls", []) for r in seen if r]
+    shown = [r.additional_kwargs.get("built_in_tool_calls", []) for r in seen if r]
     assert max(map(len, shown), default=0) == len(
         [part for part in choice.parts if isinstance(part, ServerToolPart)]
     )

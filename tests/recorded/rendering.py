@@ -72,7 +72,9 @@ def chat_blocks(body: Json) -> list[bytes]:
         for choice in body["choices"]
         for part in _chat_parts(choice)
     ]
-    tail = {name: body[name] for name in ("citations", "usage") if name in body}
+    tail = {
+        name: value for name, value in body.items() if name not in {*FACTS, "choices", "object"}
+    }
     chunks.append({**head, "choices": [], **tail})
     return [*(block_of(chunk, named=False) for chunk in chunks), SIGN]
 
@@ -171,8 +173,9 @@ def _item(item: Json) -> Iterator[Json]:
         for piece in pieces(part["text"]):
             yield {"type": "response.reasoning_summary_text.delta", "delta": piece}
         yield {"type": "response.reasoning_summary_text.done", "text": part["text"]}
-    for part in item.get("content") or ():
-        yield from _content(part)
+    for index, part in enumerate(item.get("content") or ()):
+        for step in _content(part):
+            yield {**step, "content_index": index}
     if item["type"] == "function_call":
         yield {"type": "response.function_call_arguments.delta", "delta": item["arguments"]}
         yield {"type": "response.function_call_arguments.done", "arguments": item["arguments"]}
@@ -180,6 +183,9 @@ def _item(item: Json) -> Iterator[Json]:
 
 
 def _content(part: Json) -> Iterator[Json]:
+    yield {"type": "response.content_part.added", "part": {**part, "text": ""}}
+    for piece in pieces(part.get("refusal") or ""):
+        yield {"type": "response.refusal.delta", "delta": piece}
     for piece in pieces(part.get("text") or ""):
         yield {"type": "response.output_text.delta", "delta": piece}
     if part.get("logprobs"):

@@ -43,11 +43,11 @@ def langchain_messages(case: Case) -> list[AIMessage]:
     result = to_result(parse(case.form, plain_of(case)), PREPARED.request, with_headers=False)
     builder = ChunkBuilder(PREPARED.request)
     fed = [builder.feed(event) for event in events_in(case.form, blocks_of(case))]
-    chunks: list[Any] = [chunk.message for chunk in [*fed, builder.last()] if chunk is not None]
+    chunks: list[Any] = [chunk.message for chunk in [*fed, *builder.end()] if chunk is not None]
     plain = result.generations[0].message
     assert isinstance(plain, AIMessage)
     assert isinstance(result.llm_output, dict)
-    assert result.llm_output["token_usage"] == plain.response_metadata["token_usage"]
+    assert result.llm_output["token_usage"] == plain.response_metadata.get("token_usage", {})
     return [plain, reduce(add, chunks)]
 
 
@@ -63,7 +63,7 @@ def test_the_counter_of_llama_index_counts_what_was_billed(case: Case) -> None:
 
 @under("usage")
 def test_token_usage_means_one_thing(case: Case) -> None:
-    """``token_usage`` of LangChain has the billed counts and all details, streamed or not."""
+    """``token_usage`` of both adapters has the billed counts and all details, streamed or not."""
     usage = plain_of(case)["usage"]
     plain, streamed = langchain_messages(case)
     token_usage = plain.response_metadata["token_usage"]
@@ -79,5 +79,9 @@ def test_token_usage_means_one_thing(case: Case) -> None:
             assert token_usage[name] == value
     for name in ("service_tier", "cost_usd"):
         assert plain.response_metadata.get(name) == streamed.response_metadata.get(name)
+    for response in llama_index_responses(case):
+        assert response.additional_kwargs["token_usage"] == token_usage
+        for name in ("service_tier", "cost_usd"):
+            assert response.additional_kwargs.get(name) == plain.response_metadata.get(name)
     if (ticks := usage.get("cost_in_usd_ticks")) is not None:
         assert plain.response_metadata["cost_usd"] == ticks / 10**10

@@ -42,7 +42,13 @@ def test_only_function_calls_are_the_callers(case: Case) -> None:
     wanted = [item for item in output if item["type"] == "function_call"]
     assert [call.id for call in reply.tool_calls] == [item["call_id"] for item in wanted]
     shown = [part for part in reply.choices[0].parts if isinstance(part, ServerToolPart)]
-    kinds = {"web_search_call", "x_search_call", "custom_tool_call", "code_interpreter_call"}
+    kinds = {
+        "image_generation_call",
+        "web_search_call",
+        "x_search_call",
+        "custom_tool_call",
+        "code_interpreter_call",
+    }
     assert [part.kind for part in shown] == [
         item["type"] for item in output if item["type"] in kinds
     ]

@@ -6,14 +6,12 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path as File
 from typing import Any
 
 import httpx
 import pytest
 from llama_index.core.callbacks import CallbackManager
-from packaging.version import Version
 from pydantic import BaseModel, SecretStr
 
 import langchain_xai_lowcode as lc
@@ -24,10 +22,6 @@ from tests.secrecy.paths import PATHS, World
 from xai_lowcode.emulator import Drop, Emulator, Fault, Garbage
 
 REPEATED = 12
-whole_watch = pytest.mark.skipif(
-    Version(version("llama-index-core")) < Version("0.14.19"),
-    reason="OpenInference does not watch LlamaIndex before 0.14.19",
-)
 
 
 def quoting(body: str, content_type: str, status: int = 200) -> Fault:
@@ -87,7 +81,6 @@ def test_no_channel_shows_the_token(emulator: Emulator, path: str, tmp_path: Fil
             assert seen.sightings(*SPELLINGS) == [], play
 
 
-@whole_watch
 def test_every_channel_is_used(emulator: Emulator, tmp_path: File) -> None:
     """The paths leave something in each channel, or there would be nothing to find."""
     used: dict[str, int] = {}
@@ -180,7 +173,6 @@ class SecretHolder(BaseModel):
     __str__ = __repr__
 
 
-@whole_watch
 @pytest.mark.parametrize("leak", LEAKS)
 def test_the_watch_sees_a_leak(
     emulator: Emulator, leak: str, tmp_path: File, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ from xai_lowcode.types.events import (
     OutputItemDone,
     ReasoningDelta,
     RefusalDelta,
+    ResponseCompleted,
     ResponseStarted,
     ServerToolCalled,
     StreamEvent,
@@ -126,6 +127,7 @@ class ResponseAccumulator:
 
     def __init__(self) -> None:
         self._started = ResponseStarted()
+        self._completed = ResponseCompleted()
         self._choices: dict[int, _ChoiceBuilder] = {0: _ChoiceBuilder()}
         self._citations: list[Citation] = []
         self._usage: Usage | None = None
@@ -137,6 +139,8 @@ class ResponseAccumulator:
         match event:
             case ResponseStarted():
                 self._started = event
+            case ResponseCompleted():
+                self._completed = event
             case UsageReported():
                 self._usage = event.usage
             case CitationAdded():
@@ -146,7 +150,7 @@ class ResponseAccumulator:
 
     def build_response(self) -> ChatResponse:
         """Return the response so far."""
-        started = self._started
+        started, completed = self._started, self._completed
         return ChatResponse(
             choices=tuple(self._choices[index].build() for index in sorted(self._choices)),
             id=started.id,
@@ -155,7 +159,8 @@ class ResponseAccumulator:
             usage=self._usage,
             citations=tuple(self._citations),
             system_fingerprint=started.system_fingerprint,
-            service_tier=started.service_tier,
+            service_tier=completed.service_tier or started.service_tier,
+            extra=completed.extra,
             raw=self._raw,
         )
 
@@ -183,6 +188,8 @@ def response_to_events(response: ChatResponse) -> Iterator[StreamEvent]:
         yield CitationAdded(citation, raw)
     for index, choice in enumerate(response.choices):
         yield ChoiceFinished(choice.finish_reason, index, raw)
+    if response.extra:
+        yield ResponseCompleted(extra=response.extra, raw=raw)
     if response.usage is not None:
         yield UsageReported(response.usage, raw)
 

@@ -19,6 +19,7 @@ from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
 from xai_lowcode.chat.stop_sequences import truncate_response
 from xai_lowcode.chat.stored_responses import without_stored
 from xai_lowcode.chat.stream_reader import StreamReader
+from xai_lowcode.chat.unsupported_parts import render_request
 from xai_lowcode.errors import APIStatusError, BadRequestError, XAILowCodeError
 from xai_lowcode.protocol.call_flow import call_flow, wait_before_retry
 from xai_lowcode.protocol.retry import RetryState
@@ -351,5 +352,5 @@ def _client_side_stops(request: ChatRequest, supported: ChatRequest) -> tuple[st
 
 
 def _build_call(dialect: Dialect, request: ChatRequest, *, stream: bool) -> Call[Any]:
-    body = json.dumps(dialect.render(request, stream=stream))
+    body = json.dumps(render_request(dialect, request, stream=stream))
     return Call(dialect.endpoint, body, stream=stream)

@@ -1,6 +1,7 @@
 """Enforce stop sequences client-side, since reasoning models reject them.
 
 The text is truncated before the first stop sequence, and the rest of a stream is not read.
+Citations whose marker is in the rest of the text are left out.
 Reasoning and tool arguments are not searched.
 """
 
@@ -8,7 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from xai_lowcode.errors import XAILowCodeError
-from xai_lowcode.types.events import ChoiceFinished, StreamEvent, TextDelta, ToolCallDelta
+from xai_lowcode.types.events import (
+    ChoiceFinished,
+    CitationAdded,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+)
 from xai_lowcode.types.messages import TextPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse, Choice
 
@@ -21,6 +28,7 @@ class TextStopFilter:
 
     Attributes:
         stopped: Whether a stop sequence was found.
+        length: Length of the text that was passed on.
 
     Example:
         >>> text_filter = TextStopFilter(["END"])
@@ -35,6 +43,7 @@ class TextStopFilter:
         self._max_length = max(map(len, stops))
         self._buffer = ""
         self.stopped = False
+        self.length = 0
 
     def feed(self, text: str) -> str:
         """Add text and return what can be passed on."""
@@ -44,14 +53,17 @@ class TextStopFilter:
         stop_index = find_stop(text, self._stops)
         if stop_index is not None:
             self.stopped, self._buffer = True, ""
+            self.length += stop_index
             return text[:stop_index]
         safe_length = len(text) - self._partial_match_length(text)
         self._buffer = text[safe_length:]
+        self.length += safe_length
         return text[:safe_length]
 
     def flush(self) -> str:
         """Return the buffered text, at the end of the text."""
         buffered, self._buffer = self._buffer, ""
+        self.length += len(buffered)
         return buffered
 
     def _partial_match_length(self, text: str) -> int:
@@ -84,6 +96,8 @@ class StopSequenceFilter:
         self._stops = stops
         self._choices = choices
         self._text_filters: dict[int, TextStopFilter] = {}
+        # Citations with a position in text that was not passed on yet.
+        self._citations: list[CitationAdded] = []
 
     @property
     def finished(self) -> bool:
@@ -110,6 +124,9 @@ class StopSequenceFilter:
                 return self._filter_text(event)
             case ToolCallDelta() | ChoiceFinished():
                 return self._flush_before(event)
+            case CitationAdded():
+                self._citations.append(event)
+                return self._release_citations()
             case _:
                 return (event,)
 
@@ -122,6 +139,8 @@ class StopSequenceFilter:
         text = text_filter.feed(event.text)
         if text or event.logprobs:
             yield replace(event, text=text)
+        if self._citations:
+            yield from self._release_citations()
         if text_filter.stopped:
             yield ChoiceFinished("stop", event.choice, event.raw)
 
@@ -132,13 +151,34 @@ class StopSequenceFilter:
                 return
             if buffered := text_filter.flush():
                 yield TextDelta(buffered, event.choice, raw=event.raw)
+            yield from self._release_citations()
         yield event
+
+    def _release_citations(self) -> list[StreamEvent]:
+        """Return the citations whose position is in the text that was passed on.
+
+        Only Responses reports positions, and has one choice.
+        """
+        text_filter = self._text_filters.get(0)
+        length = text_filter.length if text_filter else 0
+        held, self._citations = self._citations, []
+        released: list[StreamEvent] = []
+        for event in held:
+            if event.citation.is_within(length):
+                released.append(event)
+            else:
+                self._citations.append(event)
+        return released
 
 
 def truncate_response(response: ChatResponse, stops: Sequence[str]) -> ChatResponse:
     """Apply stop sequences to a response that was not streamed."""
     choices = tuple(_truncate_choice(choice, stops) for choice in response.choices)
-    return replace(response, choices=choices)
+    if choices == response.choices:
+        return response
+    length = len(choices[0].text)
+    citations = tuple(c for c in response.citations if c.is_within(length))
+    return replace(response, choices=choices, citations=citations)
 
 
 def _truncate_choice(choice: Choice, stops: Sequence[str]) -> Choice:

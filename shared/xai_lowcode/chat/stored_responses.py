@@ -7,7 +7,7 @@ client-side) the whole conversation is sent, since xAI offers no way to replace 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import fields, replace
 from hashlib import blake2b
 from importlib import import_module
 from typing import Any
@@ -24,6 +24,7 @@ from xai_lowcode.errors import (
 )
 from xai_lowcode.types.messages import (
     Message,
+    Part,
     StoredResponse,
     TextPart,
     ToolCallPart,
@@ -158,8 +159,7 @@ def _to_comparable(message: Message) -> tuple[Any, ...]:
     not in every store, and LlamaIndex's chat engines strip the text.
     """
     if message.role != "assistant":
-        parts = tuple((type(part).__name__, astuple(part)) for part in message.parts)
-        return message.role, message.name, parts
+        return message.role, message.name, tuple(map(_to_comparable_part, message.parts))
     text = "".join(part.text for part in message.parts if isinstance(part, TextPart))
     calls = [
         (part.id, part.name, _to_comparable_arguments(part.arguments))
@@ -167,6 +167,14 @@ def _to_comparable(message: Message) -> tuple[Any, ...]:
         if isinstance(part, ToolCallPart)
     ]
     return message.role, text.strip(), calls
+
+
+def _to_comparable_part(part: Part) -> tuple[Any, ...]:
+    if isinstance(part, ToolResultPart):
+        return "ToolResultPart", part.call_id, *map(_to_comparable_part, part.content)
+    # What is not compared, such as the block that a part is from, does not survive every store.
+    values = (getattr(part, field.name) for field in fields(part) if field.compare)
+    return type(part).__name__, *values
 
 
 def _to_comparable_arguments(arguments: str) -> Any:

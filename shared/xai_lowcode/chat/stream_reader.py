@@ -33,7 +33,13 @@ from xai_lowcode.protocol.error_mapping import (
 )
 from xai_lowcode.protocol.sse import ERROR_EVENT_PREFIX, SSEDecoder
 from xai_lowcode.redaction import bounded, excerpt
-from xai_lowcode.types.events import ChoiceFinished, ResponseStarted, StreamEvent, UsageReported
+from xai_lowcode.types.events import (
+    ChoiceFinished,
+    ResponseCompleted,
+    ResponseStarted,
+    StreamEvent,
+    UsageReported,
+)
 from xai_lowcode.types.responses import ChatResponse
 
 _DONE = b"[DONE]"
@@ -143,7 +149,7 @@ class StreamReader:
         iterator = iter(events)
         for event in iterator:
             self._buffered_events.append(event)
-            if not isinstance(event, ResponseStarted | UsageReported):
+            if not isinstance(event, ResponseStarted | ResponseCompleted | UsageReported):
                 self.response_started = True
                 return chain(self._buffered_events, iterator)
         return ()

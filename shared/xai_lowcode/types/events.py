@@ -1,7 +1,8 @@
 """Events of a streamed response; ``chat.accumulator`` combines them into a ``ChatResponse``.
 
-Heartbeats produce no event. Events are not frozen: one is created for each chunk, and creating a
-frozen dataclass takes three times as long.
+Heartbeats produce no event. One is created for each chunk. They are therefore not frozen, which
+would take three times as long, and repeat ``raw`` and ``choice``, since keyword-only fields of a
+base class would take twice as long.
 """
 
 from collections.abc import Mapping
@@ -117,6 +118,21 @@ class ChoiceFinished:
 
 
 @dataclass(slots=True)
+class ResponseCompleted:
+    """Metadata of the response that is known at its end; emitted at most once.
+
+    Attributes:
+        service_tier: The service tier that was used; None if it is the one of ``ResponseStarted``.
+        extra: See ``ChatResponse.extra``.
+        raw: The chunk that contained it, without the envelope.
+    """
+
+    service_tier: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(slots=True)
 class UsageReported:
     """Token usage of the call; the last event, emitted at most once."""
 
@@ -136,4 +152,4 @@ ChoiceEvent = (
 )
 """Events that belong to one choice."""
 
-StreamEvent = ResponseStarted | ChoiceEvent | CitationAdded | UsageReported
+StreamEvent = ResponseStarted | ChoiceEvent | CitationAdded | ResponseCompleted | UsageReported

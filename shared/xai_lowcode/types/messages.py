@@ -13,6 +13,9 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 ROLES: frozenset[str] = frozenset(get_args(Role))
 
+MODEL_PROVIDER = "xai-lowcode"
+"""Marks the messages of responses; frameworks keep it as the provider of a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
@@ -23,27 +26,37 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ImagePart(ShortReprMixin):
-    """An image: a URL (http, https or data), or the id of an uploaded file."""
+    """An image: a URL (http, https or data), or the id of an uploaded file.
+
+    Attributes:
+        origin: What the caller passed, for errors; for instance ``"an ImageBlock"``.
+    """
 
     url: str | None = None
     file_id: str | None = None
     detail: str | None = None
+    origin: str = field(default="an image", compare=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FilePart(ShortReprMixin):
-    """A document: a URL, the id of an uploaded file, or base64 data with its type and name."""
+    """A document: a URL, the id of an uploaded file, or base64 data with its type and name.
+
+    Attributes:
+        origin: What the caller passed, for errors; for instance ``"a DocumentBlock"``.
+    """
 
     url: str | None = None
     file_id: str | None = None
     data: str | None = None
     mime_type: str | None = None
     filename: str | None = None
+    origin: str = field(default="a file", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningPart:
-    """Reasoning content, as far as the model returns it."""
+    """Reasoning content, as far as the model returns it; see ``own_reasoning``."""
 
     text: str
 
@@ -76,6 +89,7 @@ class ServerToolPart:
         arguments: Its input, as a JSON string or plain string.
         result: Its output as JSON, as far as xAI returns it; None if it does not.
         failed: Whether xAI reports a failure.
+        status: Status of the item, if it is not ``"completed"``.
     """
 
     kind: str
@@ -84,11 +98,32 @@ class ServerToolPart:
     arguments: str = ""
     result: Any = field(default=None, hash=False)
     failed: bool = False
+    status: str = ""
 
 
 Part = (
     TextPart | ImagePart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart | ServerToolPart
 )
+
+
+def own_reasoning(text: Any, provider: Any) -> tuple[ReasoningPart, ...]:
+    """Return the reasoning of a message in a history as parts; none if it must not be sent to xAI.
+
+    Only reasoning of this package's responses is sent. The reasoning of another provider's model
+    would be taken for Grok's own, and each turn would pay for it. A message that does not name its
+    provider counts as another provider's.
+
+    Args:
+        text: The reasoning.
+        provider: The provider that the message names.
+
+    Example:
+        >>> own_reasoning("hm", MODEL_PROVIDER), own_reasoning("hm", "anthropic")
+        ((ReasoningPart(text='hm'),), ())
+    """
+    if provider != MODEL_PROVIDER or not isinstance(text, str) or not text:
+        return ()
+    return (ReasoningPart(text),)
 
 
 def join_texts(parts: Iterable[Part]) -> str:

@@ -93,6 +93,10 @@ class Citation:
     start: int | None = None
     end: int | None = None
 
+    def is_within(self, length: int) -> bool:
+        """Return whether its marker, if it has one, is within the first characters of the text."""
+        return max(self.start or 0, self.end or 0) <= length
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -149,6 +153,8 @@ class ChatResponse:
         citations: Cited sources.
         system_fingerprint: Version of xAI's backend.
         service_tier: Service tier of the call.
+        extra: Other members of the response, for instance ``output_files``, ``status`` and
+            ``stop_sequence``. Options of the request, which Responses repeats, are left out.
         api: The API that returned it.
         raw: xAI's response body; for a stream, its last chunk.
         headers: xAI's response headers, if the gateway returns them.
@@ -162,6 +168,7 @@ class ChatResponse:
     citations: tuple[Citation, ...] = ()
     system_fingerprint: str | None = None
     service_tier: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     api: str = field(default="", compare=False)
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)

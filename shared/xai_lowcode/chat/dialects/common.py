@@ -1,23 +1,23 @@
 """Functions that several dialects use: parsing, unsupported parts, replay of output items."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.parsing import get_int, get_nonempty_str, get_str
 from xai_lowcode.errors import InvalidResponseError, StreamInterruptedError, UsageError
 from xai_lowcode.types.messages import (
+    FilePart,
     ImagePart,
     Message,
     Part,
+    ReasoningPart,
     ServerToolPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
 )
-from xai_lowcode.types.requests import has_content
 from xai_lowcode.types.responses import Usage
 
 
@@ -29,6 +29,20 @@ def parse_metadata(body: Mapping[str, Any]) -> dict[str, Any]:
         "created": get_int(body, "created"),
         "system_fingerprint": get_nonempty_str(body, "system_fingerprint"),
         "service_tier": get_nonempty_str(body, "service_tier"),
+    }
+
+
+def parse_extra(body: Mapping[str, Any], known: Container[str]) -> dict[str, Any]:
+    """Return the members of a response without a field of their own, if they have a value.
+
+    Example:
+        >>> parse_extra({"id": "r1", "user": None, "status": "completed"}, {"id"})
+        {'status': 'completed'}
+    """
+    return {
+        name: value
+        for name, value in body.items()
+        if name not in known and value is not None and value not in ("", [], {})
     }
 
 
@@ -59,27 +73,69 @@ def parse_usage(usage: Any) -> Usage | None:
     )
 
 
+class UnsupportedPartError(UsageError):
+    """A part of a message cannot be sent to this API; see ``chat.unsupported_parts``.
+
+    Attributes:
+        part: The part.
+        position: Position of its message.
+    """
+
+    part: Part
+    position: int
+
+
+def part_error(part: Part, position: int, reason: str, hint: str | None = None) -> UsageError:
+    """Return the error for a part of a message, which is named as the caller wrote it.
+
+    Args:
+        part: The part.
+        position: Position of its message.
+        reason: Why it cannot be sent; it follows the name.
+        hint: What to do instead.
+    """
+    message = f"messages[{position}]: {_name_part(part)} {reason}"
+    error = UnsupportedPartError(message, field="messages", hint=hint)
+    error.part, error.position = part, position
+    return error
+
+
+# Parts that are no images or files; their classes are not what the caller wrote.
+_NAMES = {
+    TextPart: "a text",
+    ReasoningPart: "reasoning",
+    ToolCallPart: "a tool call",
+    ToolResultPart: "a tool result",
+    ServerToolPart: "a server-side tool call",
+}
+
+
+def _name_part(part: Part) -> str:
+    """Return what the caller calls a part, for errors."""
+    if isinstance(part, ImagePart | FilePart):
+        return part.origin
+    return _NAMES.get(type(part), type(part).__name__)
+
+
 def unsupported_part_error(part: Part, role: str, position: int) -> UsageError:
     """Return the error for a part that cannot be sent in a message of this role."""
-    return UsageError(
-        f"messages[{position}]: a {type(part).__name__} cannot be part of a {role} message.",
-        field="messages",
-    )
+    hint = "Use api='responses' to send it." if isinstance(part, FilePart) else None
+    return part_error(part, position, f"cannot be part of a {role} message.", hint)
 
 
 def skip_part(part: Part, position: int) -> None:
-    """Skip a part of an assistant message that the API does not support, with a warning for images.
+    """Skip a part of an assistant message; with a warning if it is an image or a document.
 
     Raises:
         UsageError: The part must not be skipped.
     """
     if isinstance(part, ServerToolPart):
         return
-    if not isinstance(part, ImagePart):
+    if not isinstance(part, ImagePart | FilePart):
         raise unsupported_part_error(part, "assistant", position)
     warnings.warn(
-        f"messages[{position}]: images in assistant messages are not supported by this API; the"
-        " image is not sent. Put it into a user message to send it.",
+        f"messages[{position}]: {_name_part(part)} is not sent: this API supports no images and"
+        " documents in assistant messages. Put it into a user message to send it.",
         UserWarning,
         stacklevel=2,
     )
@@ -123,46 +179,6 @@ def _load_arguments(call: ToolCallPart) -> Any:
         return json.parse_arguments(call.arguments)
     except json.JSONDecodeError:
         return call.arguments
-
-
-def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Message]]:
-    """Yield the messages with their positions, without what xAI would reject.
-
-    Left out are empty system messages, which frameworks send for no prompt, and tool calls that
-    were never answered, such as those of a truncated response.
-    """
-    results: set[str] | None = None
-    last = len(messages) - 1
-    for position, message in enumerate(messages):
-        if message.role == "system" and not has_content(message):
-            continue
-        if message.role == "assistant" and position != last and _has_tool_calls(message):
-            # Collected only if there are calls: most long conversations have none.
-            results = _result_ids(messages) if results is None else results
-            yield position, _without_unanswered_calls(message, results)
-        else:
-            yield position, message
-
-
-def _has_tool_calls(message: Message) -> bool:
-    return any(isinstance(part, ToolCallPart) for part in message.parts)
-
-
-def _result_ids(messages: Sequence[Message]) -> set[str]:
-    return {
-        part.call_id
-        for message in messages
-        if message.role == "tool"
-        for part in message.parts
-        if isinstance(part, ToolResultPart)
-    }
-
-
-def _without_unanswered_calls(message: Message, results: set[str]) -> Message:
-    parts = tuple(
-        part for part in message.parts if not isinstance(part, ToolCallPart) or part.id in results
-    )
-    return message if len(parts) == len(message.parts) else replace(message, parts=parts)
 
 
 def interrupted_error(

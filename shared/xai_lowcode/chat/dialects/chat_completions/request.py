@@ -4,8 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from xai_lowcode._internal import json
-from xai_lowcode.chat.dialects.common import numbered_messages, skip_part, unsupported_part_error
-from xai_lowcode.errors import UsageError
+from xai_lowcode.chat.dialects.common import (
+    part_error,
+    skip_part,
+    unsupported_part_error,
+)
+from xai_lowcode.chat.dialects.history import numbered_messages
 from xai_lowcode.json_schema import response_schema, tool_parameters
 from xai_lowcode.types.messages import (
     FilePart,
@@ -145,36 +149,37 @@ def _render_part(part: Part, role: str, position: int) -> dict[str, Any]:
     render = _PART_RENDERERS.get(type(part))
     if render is None:
         raise unsupported_part_error(part, role, position)
-    return render(part)
+    return render(part, position)
 
 
-def _render_text(part: TextPart) -> dict[str, Any]:
+def _render_text(part: TextPart, _: int) -> dict[str, Any]:
     return {"type": "text", "text": part.text}
 
 
-def _render_image(part: ImagePart) -> dict[str, Any]:
+def _render_image(part: ImagePart, position: int) -> dict[str, Any]:
     if not part.file_id and not part.url:
-        raise UsageError("messages: an image has neither a url nor a file_id.", field="messages")
+        raise part_error(part, position, "has neither a url nor a file_id.")
     image = {"file_id": part.file_id} if part.file_id else {"url": part.url}
     if part.detail:
         image["detail"] = part.detail
     return {"type": "image_url", "image_url": image}
 
 
-def _render_file(part: FilePart) -> dict[str, Any]:
+def _render_file(part: FilePart, position: int) -> dict[str, Any]:
     if part.file_id:
         return {"type": "file", "file": {"file_id": part.file_id}}
     if part.url:
         return {"type": "file", "file": {"url": part.url}}
-    raise UsageError(
-        f"messages: inline data of the file {part.filename or part.mime_type or ''!r} is not"
-        " supported by chat_completions.",
-        field="messages",
+    raise part_error(
+        part,
+        position,
+        f"with inline data ({part.filename or part.mime_type or 'no name'}) is not supported by"
+        " chat_completions.",
         hint="Upload the file and pass its file_id, pass a URL, or use api='responses'.",
     )
 
 
-_PART_RENDERERS: dict[type, Callable[[Any], dict[str, Any]]] = {
+_PART_RENDERERS: dict[type, Callable[[Any, int], dict[str, Any]]] = {
     TextPart: _render_text,
     ImagePart: _render_image,
     FilePart: _render_file,

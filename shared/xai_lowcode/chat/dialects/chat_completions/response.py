@@ -3,12 +3,26 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xai_lowcode._internal.parsing import get_dict, get_dicts, get_logprobs, get_str
-from xai_lowcode.chat.dialects.common import get_index, parse_metadata, parse_usage
+from xai_lowcode._internal.parsing import (
+    get_dict,
+    get_dicts,
+    get_logprobs,
+    get_nonempty_str,
+    get_str,
+)
+from xai_lowcode.chat.dialects.common import get_index, parse_extra, parse_metadata, parse_usage
 from xai_lowcode.chat.tool_calls import with_unique_ids
 from xai_lowcode.errors import InvalidResponseError
-from xai_lowcode.types.messages import ReasoningPart, TextPart, ToolCallPart
+from xai_lowcode.types.messages import ImagePart, ReasoningPart, TextPart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, normalize_finish_reason
+
+KNOWN_FIELDS = frozenset(
+    {
+        *("id", "object", "created", "model", "system_fingerprint", "service_tier"),
+        *("choices", "usage", "citations"),
+    }
+)
+"""Members of a response, or of a chunk, that are parsed, and the constant ``object``."""
 
 
 def parse_response(body: dict[str, Any]) -> ChatResponse:
@@ -26,6 +40,7 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
         ),
         usage=parse_usage(body.get("usage")),
         citations=tuple(parse_citations(body)),
+        extra=parse_extra(body, KNOWN_FIELDS),
         raw=body,
         api="chat_completions",
         **parse_metadata(body),
@@ -44,6 +59,7 @@ def _parse_choice(choice: Mapping[str, Any], response_id: str) -> Choice:
     return Choice(
         (
             *((ReasoningPart(reasoning),) if reasoning else ()),
+            *parse_images(message),
             *((TextPart(text),) if text else ()),
             *with_unique_ids(calls, response_id),
         ),
@@ -58,6 +74,17 @@ def _parse_call(call: Mapping[str, Any]) -> ToolCallPart:
     return ToolCallPart(
         get_str(call, "id"), get_str(function, "name"), get_str(function, "arguments")
     )
+
+
+def parse_images(message: Mapping[str, Any]) -> list[ImagePart]:
+    """Parse the generated images of a message or a delta."""
+    images = message.get("images")
+    urls = (
+        get_nonempty_str(image.get("image_url"), "url")
+        for image in (images if isinstance(images, list) else ())
+        if isinstance(image, dict)
+    )
+    return [ImagePart(url) for url in urls if url]
 
 
 def parse_logprobs(choice: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -3,16 +3,23 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from xai_lowcode._internal.parsing import get_dict, get_dicts, get_int, get_str
+from xai_lowcode._internal.parsing import get_dict, get_dicts, get_int, get_nonempty_str, get_str
 from xai_lowcode.chat.dialects.base import UNKNOWN
-from xai_lowcode.chat.dialects.chat_completions.response import parse_citations, parse_logprobs
-from xai_lowcode.chat.dialects.common import get_index, parse_metadata, parse_usage
+from xai_lowcode.chat.dialects.chat_completions.response import (
+    KNOWN_FIELDS,
+    parse_citations,
+    parse_images,
+    parse_logprobs,
+)
+from xai_lowcode.chat.dialects.common import get_index, parse_extra, parse_metadata, parse_usage
 from xai_lowcode.chat.tool_calls import ToolCallIds
 from xai_lowcode.types.events import (
     ChoiceFinished,
     CitationAdded,
+    ImageGenerated,
     ReasoningDelta,
     RefusalDelta,
+    ResponseCompleted,
     ResponseStarted,
     StreamEvent,
     TextDelta,
@@ -21,8 +28,8 @@ from xai_lowcode.types.events import (
 )
 from xai_lowcode.types.responses import normalize_finish_reason
 
-# Fields of chunks without choices.
-_KNOWN_FIELDS = frozenset({"choices", "usage", "citations"})
+# Fields of which chunks without choices have one.
+_FIELDS_WITHOUT_CHOICES = frozenset({"choices", "usage", "citations"})
 
 
 class ChatCompletionsDecoder:
@@ -37,12 +44,15 @@ class ChatCompletionsDecoder:
         self._calls: dict[int, _StreamedCalls] = {}
         self._finished_choices: set[int] = set()
         self._choices: set[int] = set()
+        self._completed: ResponseCompleted | None = None
         self._usage: UsageReported | None = None
 
     def feed(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
         """Return the events of the next chunk."""
         choices = get_dicts(chunk, "choices")
-        if not choices and (_KNOWN_FIELDS.isdisjoint(chunk) or chunk.get("type") == "error"):
+        if not choices and (
+            _FIELDS_WITHOUT_CHOICES.isdisjoint(chunk) or chunk.get("type") == "error"
+        ):
             return UNKNOWN
         events: list[StreamEvent] = []
         if choices and not self._started:
@@ -56,16 +66,28 @@ class ChatCompletionsDecoder:
             # xAI has sent a running total with every chunk: the last one counts.
             usage = parse_usage(chunk["usage"])
             self._usage = UsageReported(usage, chunk) if usage else self._usage
+        if not choices:
+            self._complete(chunk)
         return events
 
     def finish(self) -> Iterable[StreamEvent]:
-        """Return the usage."""
-        return () if self._usage is None else (self._usage,)
+        """Return the metadata that is known at the end, and the usage."""
+        if self._usage is not None:
+            self._complete(self._usage.raw)
+        return [event for event in (self._completed, self._usage) if event is not None]
 
     @property
     def complete(self) -> bool:
         """Whether every choice has a finish reason."""
         return bool(self._choices) and self._choices == self._finished_choices
+
+    def _complete(self, chunk: Mapping[str, Any]) -> None:
+        """Add what one of the last chunks says about the whole response; the last one counts."""
+        known = self._completed or ResponseCompleted()
+        tier = get_nonempty_str(chunk, "service_tier") or known.service_tier
+        extra = {**known.extra, **parse_extra(chunk, KNOWN_FIELDS)}
+        if tier or extra:
+            self._completed = ResponseCompleted(tier, extra, chunk)
 
     def _decode_choice(
         self, choice: Mapping[str, Any], chunk: dict[str, Any], events: list[StreamEvent]
@@ -76,6 +98,8 @@ class ChatCompletionsDecoder:
         # Most deltas have one field, heartbeats have none: other fields are not parsed.
         if delta.get("reasoning_content"):
             events.append(ReasoningDelta(get_str(delta, "reasoning_content"), index, chunk))
+        if delta.get("images"):
+            events += [ImageGenerated(image, index, chunk) for image in parse_images(delta)]
         logprobs = parse_logprobs(choice) if choice.get("logprobs") else ()
         if delta.get("content") or logprobs:
             events.append(TextDelta(get_str(delta, "content"), index, logprobs, chunk))
@@ -88,6 +112,7 @@ class ChatCompletionsDecoder:
             self._finished_choices.add(index)
             reason = normalize_finish_reason(finish_reason, has_calls=index in self._calls)
             events.append(ChoiceFinished(reason, index, chunk))
+            self._complete(chunk)
 
     def _decode_tool_call(
         self, delta: Mapping[str, Any], choice: int, chunk: dict[str, Any]

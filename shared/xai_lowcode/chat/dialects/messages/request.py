@@ -1,6 +1,8 @@
 """Render requests for Messages (``/v1/messages``)."""
 
-from collections.abc import Iterator, Sequence
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -8,10 +10,11 @@ from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.dialects.common import (
     can_replay_items,
-    numbered_messages,
+    part_error,
     skip_part,
     unsupported_part_error,
 )
+from xai_lowcode.chat.dialects.history import numbered_messages
 from xai_lowcode.chat.dialects.messages.response import parse_content
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import tool_parameters
@@ -29,6 +32,10 @@ from xai_lowcode.types.requests import ChatRequest, NamedTool, ToolChoice, ToolS
 
 DEFAULT_MAX_TOKENS = 32_000
 """Value of ``max_tokens``, which the API requires, for requests that do not set it."""
+
+# Up to it the numbers of JavaScript, in which the gateway is written, are exact.
+_MAX_EXACT_INTEGER = 2**53
+_LONG_NUMBER = re.compile(r"\d{16}")
 
 Json = dict[str, Any]
 
@@ -56,8 +63,12 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
         "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
         "messages": list(_render_messages(request.messages)),
     }
-    system_messages = [message for message in request.messages if message.role == "system"]
-    if system := "\n\n".join(filter(None, map(_render_system_message, system_messages))):
+    system_texts = (
+        _render_system_message(message, position)
+        for position, message in enumerate(request.messages)
+        if message.role == "system"
+    )
+    if system := "\n\n".join(filter(None, system_texts)):
         body["system"] = system
     body |= request.given(("temperature", "top_p", "top_k"))
     if request.stop:
@@ -71,9 +82,10 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
     return body
 
 
-def _render_system_message(message: Message) -> str:
-    if not all(isinstance(part, TextPart) for part in message.parts):
-        raise UsageError("messages: a system message must contain text only.", field="messages")
+def _render_system_message(message: Message, position: int) -> str:
+    for part in message.parts:
+        if not isinstance(part, TextPart):
+            raise unsupported_part_error(part, "system", position)
     return join_texts(message.parts)
 
 
@@ -97,6 +109,8 @@ def _render_messages(messages: Sequence[Message]) -> Iterator[Json]:
 
 
 def _render_content(message: Message, position: int) -> str | list[Any]:
+    if message.role == "assistant":
+        _warn_about_large_integers(message.parts, position)
     if message.dialect == "messages" and can_replay_items(message, parse_content(message.items)):
         return list(message.items)
     parts = message.parts
@@ -107,12 +121,40 @@ def _render_content(message: Message, position: int) -> str | list[Any]:
     return [part for part in rendered if part is not None]
 
 
+def _warn_about_large_integers(parts: Iterable[Part], position: int) -> None:
+    """Warn if the gateway rounds arguments, which only this API sends as JSON numbers."""
+    for part in parts:
+        if isinstance(part, ToolCallPart) and _LONG_NUMBER.search(part.arguments):
+            arguments = json.parse_arguments(json.normalize_arguments(part.arguments))
+            if _has_large_integer(arguments):
+                warnings.warn(
+                    f"messages[{position}]: the gateway rounds integers above 2^53 in the arguments"
+                    f" of tool calls, such as those of {part.name!r}. Use api='chat_completions' or"
+                    " api='responses', which keep them.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+                return
+
+
+def _has_large_integer(value: Any) -> bool:
+    match value:
+        case int():
+            return abs(value) > _MAX_EXACT_INTEGER
+        case dict():
+            return any(map(_has_large_integer, value.values()))
+        case list():
+            return any(map(_has_large_integer, value))
+        case _:
+            return False
+
+
 def _render_input_part(part: Part, role: str, position: int) -> Json | None:
     match part:
         case TextPart():
             return _render_text(part)
         case ImagePart():
-            return _render_image(part)
+            return _render_image(part, position)
         case _:
             raise unsupported_part_error(part, role, position)
 
@@ -135,12 +177,9 @@ def _render_text(part: TextPart) -> Json | None:
     return {"type": "text", "text": part.text} if part.text else None
 
 
-def _render_image(part: ImagePart) -> Json:
+def _render_image(part: ImagePart, position: int) -> Json:
     if not part.url:
-        raise UsageError(
-            "messages: an image needs a url; a file_id is not supported by messages.",
-            field="messages",
-        )
+        raise part_error(part, position, "needs a url; a file_id is not supported by messages.")
     mime_type_and_data = split_data_url(part.url)
     if mime_type_and_data is None:
         return {"type": "image", "source": {"type": "url", "url": part.url}}

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode._internal.parsing import dump_arguments, get_int, get_str
+from xai_lowcode.chat.dialects.common import parse_extra
 from xai_lowcode.chat.tool_calls import with_unique_ids
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.types.messages import Part, ReasoningPart, TextPart, ToolCallPart
@@ -15,6 +16,10 @@ _FINISH_REASONS = {
     "max_tokens": "length",
     "tool_use": "stop",
 }
+
+
+KNOWN_FIELDS = frozenset({"id", "type", "role", "model", "content", "stop_reason", "usage"})
+"""Members of a response that are parsed, and constants."""
 
 
 def parse_response(body: dict[str, Any]) -> ChatResponse:
@@ -40,6 +45,7 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
         id=get_str(body, "id"),
         model=get_str(body, "model"),
         usage=parse_usage(body.get("usage")),
+        extra=parse_extra(body, KNOWN_FIELDS),
         api="messages",
         raw=body,
     )

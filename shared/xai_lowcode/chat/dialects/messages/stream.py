@@ -7,13 +7,18 @@ from typing import Any, ClassVar
 from xai_lowcode._internal import json
 from xai_lowcode._internal.parsing import dump_arguments, get_dict, get_str
 from xai_lowcode.chat.dialects.base import UNKNOWN
-from xai_lowcode.chat.dialects.common import interrupted_error
-from xai_lowcode.chat.dialects.messages.response import parse_finish_reason, parse_usage
+from xai_lowcode.chat.dialects.common import interrupted_error, parse_extra
+from xai_lowcode.chat.dialects.messages.response import (
+    KNOWN_FIELDS,
+    parse_finish_reason,
+    parse_usage,
+)
 from xai_lowcode.chat.tool_calls import ToolCallIds
 from xai_lowcode.types.events import (
     ChoiceFinished,
     OutputItemDone,
     ReasoningDelta,
+    ResponseCompleted,
     ResponseStarted,
     StreamEvent,
     TextDelta,
@@ -33,6 +38,7 @@ class MessagesDecoder:
         self._call_ids, self._response_id = ToolCallIds(), ""
         self._call_count = 0
         self._usage: Json = {}
+        self._extra: Json = {}
         self._stop_reason: Any = None
         self.ended = False
 
@@ -56,6 +62,7 @@ class MessagesDecoder:
     def _decode_message_start(self, chunk: Json) -> Iterable[StreamEvent]:
         message = get_dict(chunk, "message")
         self._usage.update(get_dict(message, "usage"))
+        self._extra.update(message)
         self._stop_reason = message.get("stop_reason")
         self._response_id = get_str(message, "id")
         yield ResponseStarted(self._response_id, get_str(message, "model"), raw=chunk)
@@ -105,6 +112,7 @@ class MessagesDecoder:
 
     def _decode_message_delta(self, chunk: Json) -> Iterable[StreamEvent]:
         self._usage.update(get_dict(chunk, "usage"))
+        self._extra.update(get_dict(chunk, "delta"))
         self._stop_reason = get_dict(chunk, "delta").get("stop_reason") or self._stop_reason
         return ()
 
@@ -114,6 +122,8 @@ class MessagesDecoder:
         self.ended = True
         reason = parse_finish_reason(self._stop_reason, has_calls=self._call_count > 0)
         yield ChoiceFinished(reason, raw=chunk)
+        if extra := parse_extra(self._extra, KNOWN_FIELDS):
+            yield ResponseCompleted(extra=extra, raw=chunk)
         if (usage := parse_usage(self._usage or None)) is not None:
             yield UsageReported(usage, raw=chunk)
 

@@ -6,10 +6,11 @@ from typing import Any
 from xai_lowcode._internal import json
 from xai_lowcode.chat.dialects.common import (
     can_replay_items,
-    numbered_messages,
+    part_error,
     skip_part,
     unsupported_part_error,
 )
+from xai_lowcode.chat.dialects.history import numbered_messages
 from xai_lowcode.chat.dialects.responses.response import parse_output
 from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.errors import UsageError
@@ -66,13 +67,21 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
                 field=name,
                 hint="Use api='chat_completions'.",
             )
+    shell_calls = {
+        item["call_id"]: item
+        for message in request.messages
+        for item in message.items
+        if item.get("type") == "shell_call" and "call_id" in item
+    }
     body: Json = {
         "model": request.model,
         "input": [
             item
             for position, message in numbered_messages(request.messages)
             if position >= request.stored_messages
-            for item in _render_message(message, position, is_stored=request.is_stored)
+            for item in _render_message(
+                message, position, shell_calls, is_stored=request.is_stored
+            )
         ],
         "store": request.is_stored,
     }
@@ -112,7 +121,11 @@ def _items_match_parts(message: Message) -> bool:
 
 
 def _render_message(
-    message: Message, position: int, *, is_stored: bool
+    message: Message,
+    position: int,
+    shell_calls: Mapping[str, Mapping[str, Any]],
+    *,
+    is_stored: bool,
 ) -> Iterator[Mapping[str, Any]]:
     if _items_match_parts(message):
         for item in message.items:
@@ -123,7 +136,7 @@ def _render_message(
         yield from _render_assistant_message(message, position)
     elif message.role == "tool":
         for part in message.parts:
-            yield _render_tool_result(part, position)
+            yield _render_tool_result(part, position, shell_calls)
     else:
         yield {
             "role": message.role,
@@ -148,14 +161,39 @@ def _render_assistant_message(message: Message, position: int) -> Iterator[Json]
             skip_part(part, position)
 
 
-def _render_tool_result(part: Part, position: int) -> Json:
+def _render_tool_result(
+    part: Part, position: int, shell_calls: Mapping[str, Mapping[str, Any]]
+) -> Json:
     if not isinstance(part, ToolResultPart):
         raise unsupported_part_error(part, "tool", position)
+    if (call := shell_calls.get(part.call_id)) is not None:
+        return _render_shell_output(part, call)
     return {
         "type": "function_call_output",
         "call_id": part.call_id,
         "output": _render_content(part.content, "tool", position),
     }
+
+
+def _render_shell_output(part: ToolResultPart, call: Mapping[str, Any]) -> Json:
+    """Render the result of xAI's shell tool: its outputs as JSON, or one output as text."""
+    text = join_texts(part.content)
+    try:
+        outputs = json.loads(text)
+    except json.JSONDecodeError:
+        outputs = None
+    outputs = [outputs] if isinstance(outputs, dict) else outputs
+    if not (isinstance(outputs, list) and outputs and all(map(_is_shell_output, outputs))):
+        outputs = [{"stdout": text, "outcome": {"type": "exit", "exit_code": 0}}]
+    output: Json = {"type": "shell_call_output", "call_id": part.call_id, "output": outputs}
+    action = call.get("action")
+    if isinstance(action, Mapping) and action.get("max_output_length") is not None:
+        output["max_output_length"] = action["max_output_length"]
+    return output
+
+
+def _is_shell_output(output: Any) -> bool:
+    return isinstance(output, dict) and isinstance(output.get("outcome"), dict)
 
 
 def _render_content(parts: Sequence[Part], role: str, position: int) -> str | list[Json]:
@@ -166,33 +204,33 @@ def _render_content(parts: Sequence[Part], role: str, position: int) -> str | li
         render = _PART_RENDERERS.get(type(part))
         if render is None:
             raise unsupported_part_error(part, role, position)
-        rendered.append(render(part))
+        rendered.append(render(part, position))
     return rendered
 
 
-def _render_text(part: TextPart) -> Json:
+def _render_text(part: TextPart, _: int) -> Json:
     return {"type": "input_text", "text": part.text}
 
 
-def _render_image(part: ImagePart) -> Json:
+def _render_image(part: ImagePart, _: int) -> Json:
     image = {"file_id": part.file_id} if part.file_id else {"image_url": part.url}
     if part.detail:
         image["detail"] = part.detail
     return {"type": "input_image", **image}
 
 
-def _render_file(part: FilePart) -> Json:
+def _render_file(part: FilePart, position: int) -> Json:
     if part.file_id:
         return {"type": "input_file", "file_id": part.file_id}
     if part.url:
         return {"type": "input_file", "file_url": part.url}
     if not part.data:
-        raise UsageError("messages: a file has neither url, file_id nor data.", field="messages")
+        raise part_error(part, position, "has neither url, file_id nor data.")
     data = f"data:{part.mime_type or 'application/octet-stream'};base64,{part.data}"
     return {"type": "input_file", "filename": part.filename or "file", "file_data": data}
 
 
-_PART_RENDERERS: dict[type, Callable[[Any], Json]] = {
+_PART_RENDERERS: dict[type, Callable[[Any, int], Json]] = {
     TextPart: _render_text,
     ImagePart: _render_image,
     FilePart: _render_file,

@@ -14,6 +14,7 @@ from xai_lowcode._internal.parsing import (
     get_nonempty_str,
     get_str,
 )
+from xai_lowcode.chat.dialects.common import parse_extra as parse_unknown_fields
 from xai_lowcode.chat.dialects.common import parse_usage as parse_chat_completions_usage
 from xai_lowcode.chat.tool_calls import with_unique_ids
 from xai_lowcode.errors import InvalidResponseError
@@ -39,11 +40,22 @@ Json = Mapping[str, Any]
 CANCELLED_MESSAGE = "The response was cancelled before it was complete."
 
 _INCOMPLETE_STATUSES = frozenset({None, "", "in_progress", "queued"})
-# Types of items that are not calls of server-side tools, or that have a part of their own.
-_OTHER_ITEM_TYPES = frozenset({"message", "reasoning", "function_call", "image_generation_call"})
+# Types of items that the caller executes.
+_CALLER_TOOL_TYPES = frozenset({"function_call", "shell_call"})
+# Members that are parsed, constants, and options of the request, which the response repeats.
+_KNOWN_FIELDS = frozenset(
+    {
+        *("id", "object", "model", "created_at", "service_tier", "output", "usage", "error"),
+        *("background", "frequency_penalty", "guidelines", "include", "instructions"),
+        *("max_output_tokens", "max_tool_calls", "max_turns", "min_p", "parallel_tool_calls"),
+        *("presence_penalty", "previous_response_id", "prompt_cache_key", "reasoning"),
+        *("safety_identifier", "seed", "store", "temperature", "text", "tool_choice", "tools"),
+        *("top_k", "top_logprobs", "top_p", "truncation", "user"),
+    }
+)
 
 
-_RESULT_KEYS = ("error", "output", "outputs", "results", "output_files")
+_RESULT_KEYS = ("error", "output", "outputs", "result", "results", "output_files")
 _ITEM_KEYS = frozenset({"type", "id", "status", "name", *_RESULT_KEYS})
 _ACTION_KEYS = frozenset({"type", "sources"})
 _PLAIN_INPUT_KEYS = frozenset({"arguments", "input", "query", "url"})
@@ -79,6 +91,7 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
         choices=(choice,),
         usage=parse_usage(body.get("usage")),
         citations=tuple(_parse_citations(output)),
+        extra=parse_extra(body),
         raw=body,
         api="responses",
         **parse_metadata(body),
@@ -91,8 +104,13 @@ def parse_output(output: Sequence[Json]) -> Iterator[Part]:
     if text:
         yield TextPart(text)
     for item in output:
-        if item.get("type") == "function_call":
-            yield _parse_tool_call(item)
+        if (call := parse_tool_call(item)) is not None:
+            yield call
+
+
+def parse_extra(body: Json) -> dict[str, Any]:
+    """Return the members of a response without a field of their own."""
+    return parse_unknown_fields(body, _KNOWN_FIELDS)
 
 
 def check_status(body: Json) -> None:
@@ -163,23 +181,42 @@ def parse_usage(usage: Any) -> Usage | None:
     )
 
 
-def parse_server_tool_call(item: Json) -> ServerToolPart | None:
-    """Parse the call of a server-side tool; None for any other item."""
+def parse_server_side_parts(item: Json) -> Iterator[ServerToolPart | ImagePart]:
+    """Yield the call of a server-side tool and the image that it generated, if the item has any.
+
+    A message that is not the assistant's is the output of a tool.
+    """
     kind = item.get("type")
-    if not isinstance(kind, str) or kind in _OTHER_ITEM_TYPES or not kind.endswith("_call"):
-        return None
+    if not isinstance(kind, str) or kind in _CALLER_TOOL_TYPES:
+        return
+    if kind == "message" and not is_assistant_message(item):
+        yield _parse_server_tool_call(kind, {**item, "content": None}, item.get("content"))
+    elif (image := _parse_image(item)) is not None:
+        yield _parse_server_tool_call(kind, item, None)
+        yield image
+    elif kind.endswith("_call"):
+        yield _parse_server_tool_call(kind, item, _get_result(item))
+
+
+def _parse_server_tool_call(kind: str, item: Json, result: Any) -> ServerToolPart:
+    status = get_nonempty_str(item, "status") or ""
     return ServerToolPart(
         kind,
         str(item.get("id") or ""),
         str(item.get("name") or ""),
         _get_input(item),
-        _get_result(item),
-        item.get("error") is not None or item.get("status") == "failed",
+        result,
+        item.get("error") is not None or status == "failed",
+        "" if status == "completed" else status,
     )
 
 
-def parse_image(item: Json) -> ImagePart | None:
-    """Parse a generated image; None for any other item."""
+def is_assistant_message(item: Json) -> bool:
+    """Return whether an item is a message of the assistant, whose content is the response."""
+    return item.get("type") == "message" and item.get("role") in (None, "", "assistant")
+
+
+def _parse_image(item: Json) -> ImagePart | None:
     data = item.get("result") if item.get("type") == "image_generation_call" else None
     if not isinstance(data, str) or not data:
         return None
@@ -187,15 +224,21 @@ def parse_image(item: Json) -> ImagePart | None:
     return ImagePart(data if is_url else f"data:{image_mime_type(data)};base64,{data}")
 
 
-def parse_citation(annotation: Any) -> Citation | None:
-    """Parse a citation; None for an annotation without a URL."""
+def parse_citation(annotation: Any, text_start: int) -> Citation | None:
+    """Parse a citation; None for an annotation without a URL.
+
+    Args:
+        annotation: The annotation; its indices count from the start of the text that it belongs to.
+        text_start: Start of that text in the text of the response.
+    """
     if not isinstance(annotation, dict) or not isinstance(annotation.get("url"), str):
         return None
+    start, end = (get_int(annotation, key) for key in ("start_index", "end_index"))
     return Citation(
         annotation["url"],
         get_nonempty_str(annotation, "title"),
-        get_int(annotation, "start_index"),
-        get_int(annotation, "end_index"),
+        None if start is None else text_start + start,
+        None if end is None else text_start + end,
     )
 
 
@@ -238,12 +281,19 @@ def _get_result(item: Json) -> Any:
     return results or None
 
 
-def _parse_tool_call(item: Json) -> ToolCallPart:
-    return ToolCallPart(
-        get_str(item, "call_id"),
-        get_str(item, "name"),
-        get_str(item, "arguments"),
-    )
+def parse_tool_call(item: Json) -> ToolCallPart | None:
+    """Parse a call that the caller executes; None for any other item.
+
+    The arguments of a call of xAI's shell tool are its action, with the environment.
+    """
+    match item.get("type"):
+        case "function_call":
+            name, arguments = get_str(item, "name"), get_str(item, "arguments")
+        case "shell_call":
+            name, arguments = "shell", _get_input({**item, "call_id": None}) or "{}"
+        case _:
+            return None
+    return ToolCallPart(get_str(item, "call_id"), name, arguments)
 
 
 def _parse_reasoning(output: Sequence[Json]) -> Iterator[Part]:
@@ -259,9 +309,7 @@ def _get_reasoning(item: Json) -> str:
 
 def _parse_server_side_parts(output: Sequence[Json]) -> Iterator[Part]:
     for item in output:
-        part = parse_image(item) or parse_server_tool_call(item)
-        if part is not None:
-            yield part
+        yield from parse_server_side_parts(item)
 
 
 def _iter_strings(output: Sequence[Json], key: str) -> Iterator[str]:
@@ -272,7 +320,7 @@ def _iter_strings(output: Sequence[Json], key: str) -> Iterator[str]:
 
 def _iter_content(output: Sequence[Json]) -> Iterator[Json]:
     for item in output:
-        if item.get("type") == "message":
+        if is_assistant_message(item):
             yield from (part for part in get_list(item, "content") if isinstance(part, dict))
 
 
@@ -282,7 +330,9 @@ def _parse_logprobs(output: Sequence[Json]) -> Iterator[Json]:
 
 
 def _parse_citations(output: Sequence[Json]) -> Iterator[Citation]:
+    text_start = 0
     for content in _iter_content(output):
         for annotation in get_list(content, "annotations"):
-            if (citation := parse_citation(annotation)) is not None:
+            if (citation := parse_citation(annotation, text_start)) is not None:
                 yield citation
+        text_start += len(content["text"]) if isinstance(content.get("text"), str) else 0

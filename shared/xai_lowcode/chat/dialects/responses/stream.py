@@ -1,20 +1,22 @@
 """Decode streams of Responses (``/v1/responses``)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from xai_lowcode._internal.parsing import get_dict, get_logprobs, get_str
+from xai_lowcode._internal.parsing import get_dict, get_logprobs, get_nonempty_str, get_str
 from xai_lowcode.chat.dialects.base import UNKNOWN
 from xai_lowcode.chat.dialects.common import get_index, interrupted_error
 from xai_lowcode.chat.dialects.responses.response import (
     CANCELLED_MESSAGE,
     check_status,
+    is_assistant_message,
     is_cancelled,
     parse_citation,
+    parse_extra,
     parse_finish_reason,
-    parse_image,
     parse_metadata,
-    parse_server_tool_call,
+    parse_server_side_parts,
+    parse_tool_call,
     parse_usage,
 )
 from xai_lowcode.chat.tool_calls import ToolCallIds
@@ -25,6 +27,7 @@ from xai_lowcode.types.events import (
     OutputItemDone,
     ReasoningDelta,
     RefusalDelta,
+    ResponseCompleted,
     ResponseStarted,
     ServerToolCalled,
     StreamEvent,
@@ -32,8 +35,11 @@ from xai_lowcode.types.events import (
     ToolCallDelta,
     UsageReported,
 )
+from xai_lowcode.types.messages import ServerToolPart, ToolCallPart
 
 Json = dict[str, Any]
+
+_NO_CALL = ToolCallPart("", "", "")
 
 # Terminal events whose response may lack the status.
 _STATUSES = {
@@ -47,10 +53,18 @@ class ResponsesDecoder:
     """Decodes events of Responses."""
 
     def __init__(self) -> None:
-        # Indexes of tool calls, by index of their output item.
+        # Indexes of tool calls by index of their item; the same, unless a service repeats it.
         self._call_indexes: dict[int, int] = {}
         self._call_ids, self._response_id = ToolCallIds(), ""
         self._calls_with_deltas: set[int] = set()
+        # Indexes of items that were added and are not done. Server-side tools finish in any order:
+        # the events of a later item wait.
+        self._unfinished: set[int] = set()
+        self._waiting: list[tuple[int, list[StreamEvent]]] = []
+        self._tool_outputs: set[int] = set()
+        # Start of a text in the text of the response, by indexes of its item and content.
+        self._text_starts: dict[tuple[int, int], int] = {}
+        self._text_length = 0
         self.ended = False
 
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
@@ -74,6 +88,9 @@ class ResponsesDecoder:
 
     def _decode_text(self, chunk: Json) -> Iterable[StreamEvent]:
         text = get_str(chunk, "delta")
+        if self._tool_outputs and get_index(chunk, "output_index") in self._tool_outputs:
+            return ()
+        self._text_length += len(text)
         logprobs = get_logprobs(chunk, "logprobs") if chunk.get("logprobs") else ()
         return (TextDelta(text, 0, logprobs, chunk),) if text or logprobs else ()
 
@@ -86,17 +103,39 @@ class ResponsesDecoder:
             yield RefusalDelta(refusal, raw=chunk)
 
     def _decode_annotation(self, chunk: Json) -> Iterable[StreamEvent]:
-        if (citation := parse_citation(chunk.get("annotation"))) is not None:
+        item_index = get_index(chunk, "output_index")
+        if item_index in self._tool_outputs:
+            return
+        text_start = self._text_starts.get(
+            (item_index, get_index(chunk, "content_index")),
+            self._text_starts.get((item_index, 0), 0),
+        )
+        if (citation := parse_citation(chunk.get("annotation"), text_start)) is not None:
             yield CitationAdded(citation, raw=chunk)
 
     def _decode_item_added(self, chunk: Json) -> Iterable[StreamEvent]:
-        item = get_dict(chunk, "item")
-        if item.get("type") == "function_call":
-            output_index = get_index(chunk, "output_index")
-            index = self._call_indexes.setdefault(output_index, len(self._call_indexes))
-            name = get_str(item, "name")
-            call_id = self._call_ids.assign(get_str(item, "call_id"), self._response_id)
-            yield ToolCallDelta(index, call_id, name, raw=chunk)
+        item, item_index = get_dict(chunk, "item"), get_index(chunk, "output_index")
+        self._unfinished.add(item_index)
+        match item.get("type"):
+            case "function_call":
+                yield self._start_call(item_index, item, chunk)
+            case "message" if is_assistant_message(item):
+                self._text_starts[item_index, 0] = self._text_length
+            case "message":
+                self._tool_outputs.add(item_index)
+
+    def _decode_content_added(self, chunk: Json) -> Iterable[StreamEvent]:
+        key = get_index(chunk, "output_index"), get_index(chunk, "content_index")
+        self._text_starts[key] = self._text_length
+        return ()
+
+    def _start_call(self, item_index: int, item: Mapping[str, Any], chunk: Json) -> ToolCallDelta:
+        calls = self._call_indexes
+        index = max(calls.values()) + 1 if item_index in calls else item_index
+        calls[item_index] = index
+        call = parse_tool_call(item) or _NO_CALL
+        call_id = self._call_ids.assign(call.id, self._response_id)
+        return ToolCallDelta(index, call_id, call.name, raw=chunk)
 
     def _decode_arguments(self, chunk: Json) -> Iterable[StreamEvent]:
         index = self._call_indexes.get(get_index(chunk, "output_index"))
@@ -106,16 +145,29 @@ class ResponsesDecoder:
             yield ToolCallDelta(index, arguments=arguments, raw=chunk)
 
     def _decode_item_done(self, chunk: Json) -> Iterable[StreamEvent]:
-        item = get_dict(chunk, "item")
-        if item.get("type") == "function_call":
-            index = self._call_indexes.get(get_index(chunk, "output_index"))
-            if index is not None and index not in self._calls_with_deltas:
-                yield ToolCallDelta(index, arguments=get_str(item, "arguments"), raw=chunk)
-        if (image := parse_image(item)) is not None:
-            yield ImageGenerated(image, raw=chunk)
-        elif (part := parse_server_tool_call(item)) is not None:
-            yield ServerToolCalled(part, raw=chunk)
-        yield OutputItemDone(item, "responses", raw=chunk)
+        item, item_index = get_dict(chunk, "item"), get_index(chunk, "output_index")
+        if (call := parse_tool_call(item)) is not None:
+            if item_index not in self._call_indexes:
+                yield self._start_call(item_index, item, chunk)
+            index = self._call_indexes[item_index]
+            if index not in self._calls_with_deltas:
+                yield ToolCallDelta(index, arguments=call.arguments, raw=chunk)
+        events: list[StreamEvent] = [
+            ServerToolCalled(part, raw=chunk)
+            if isinstance(part, ServerToolPart)
+            else ImageGenerated(part, raw=chunk)
+            for part in parse_server_side_parts(item)
+        ]
+        events.append(OutputItemDone(item, "responses", raw=chunk))
+        self._unfinished.discard(item_index)
+        self._waiting.append((item_index, events))
+        yield from self._release(min(self._unfinished, default=None))
+
+    def _release(self, end: int | None) -> Iterable[StreamEvent]:
+        """Yield the events of the finished items before an index, in order; None for all."""
+        self._waiting.sort(key=lambda waiting: waiting[0])
+        while self._waiting and (end is None or self._waiting[0][0] < end):
+            yield from self._waiting.pop(0)[1]
 
     def _decode_terminal_event(self, chunk: Json) -> Iterable[StreamEvent]:
         if self.ended:
@@ -127,8 +179,12 @@ class ResponsesDecoder:
         if is_cancelled(response):
             raise interrupted_error(CANCELLED_MESSAGE)
         self.ended = True
+        yield from self._release(None)
         reason = parse_finish_reason(response, has_calls=bool(self._call_indexes))
         yield ChoiceFinished(reason, raw=chunk)
+        tier, extra = get_nonempty_str(response, "service_tier"), parse_extra(response)
+        if tier or extra:
+            yield ResponseCompleted(tier, extra, raw=chunk)
         if (usage := parse_usage(response.get("usage"))) is not None:
             yield UsageReported(usage, raw=chunk)
 
@@ -136,6 +192,7 @@ class ResponsesDecoder:
         "response.created": _decode_created,
         "response.output_item.added": _decode_item_added,
         "response.output_item.done": _decode_item_done,
+        "response.content_part.added": _decode_content_added,
         "response.output_text.delta": _decode_text,
         "response.output_text.annotation.added": _decode_annotation,
         "response.reasoning_summary_text.delta": _decode_reasoning,
