@@ -141,7 +141,7 @@ def test_a_gateway_that_crashes(monkeypatch: pytest.MonkeyPatch, front: bool) ->
 def test_a_gateway_that_crashes_in_both_formats(
     monkeypatch: pytest.MonkeyPatch, front: bool
 ) -> None:
-    """The endpoints with an id are not tried again; the others are checked."""
+    """Then no endpoint with an id is called; the others are checked."""
     monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
     monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
     monkeypatch.setattr(urls, "RESTART_PATIENCE", 0.2)

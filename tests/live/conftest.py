@@ -1,7 +1,7 @@
 """The gateway under test, and what was found out about it, for the end of the output.
 
 With ``LOWCODEAPI_API_TOKEN`` it is the real one. Otherwise it is the emulator, in its ordinary mode
-and as a gateway that crashes: that checks these tests, and says nothing about the real service.
+and as a gateway that crashes: that checks these tests, and is no evidence of the real service.
 """
 
 import os

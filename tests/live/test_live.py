@@ -1,4 +1,4 @@
-"""The hosted gateway, for whoever has a token: ``make live``. It costs a few cents.
+"""The hosted gateway: ``make live``, which needs a token and costs a few cents.
 
 The conversations that are recorded elsewhere, held for real, and what the documentation leaves open
 about the gateway. Without a token all of it runs against the emulator.

@@ -197,7 +197,7 @@ def _wait(
     request_sent = isinstance(error, APIConnectionError) and error.request_sent
     delay = url_formats.restart_delay(endpoint, error, context.clock())
     if may_have_crashed(error):
-        again = seen.first_error is not None and seen.unreachable
+        again = seen.first_error not in {None, error} and seen.unreachable
         # A proxy in front of the gateway reports a restart like a crash.
         if (request_sent or (delay is None and call.ids)) and (seen.crash or again):
             if seen.first_error is not None:

@@ -309,6 +309,9 @@ class UrlFormatSelector:
         request may have been processed and must not be repeated.
         """
         crashed_at = self.facts.crashed_at
+        if self.choice == "new" and "{" in endpoint.path:
+            # The setting excludes the format that could be waited for.
+            return None
         if crashed_at is None or not 0 <= now - crashed_at < RESTART_PATIENCE:
             return None
         delay = min(max(now - crashed_at, RESTART_DELAY), MAX_RESTART_DELAY)
