@@ -2,7 +2,8 @@
 
 Each invokes the model, streams, calls a tool, returns structured output and generates an image.
 Without a token the responses come from the emulator of the gateway that ships with this package;
-with LOWCODEAPI_API_TOKEN set they come from Grok.
+with LOWCODEAPI_API_TOKEN set they come from the gateway at LOWCODEAPI_BASE_URL. The demo asks it
+whether it is an emulator, and says so.
 """
 
 import base64
@@ -26,8 +27,10 @@ from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode import XAIImageGenerator as LangChainImageGenerator
 from llama_index_xai_lowcode import XAIImageGenerator as LlamaIndexImageGenerator
 from llama_index_xai_lowcode import XAILowCode
-from xai_lowcode import XAILowCodeError
+from xai_lowcode import Gateway, Settings, XAILowCodeError
 from xai_lowcode.emulator import SlowDrip, running
+from xai_lowcode.redaction import redact_text
+from xai_lowcode.settings import DEFAULT_BASE_URL
 
 MODEL = os.environ.get("XAI_LOWCODE_DEMO_MODEL", "grok-4.7")
 IMAGES = Path("images")
@@ -66,10 +69,8 @@ def show_stream(step: str, chunks: Iterator[str]) -> None:
         if chunk:
             times.append(time.monotonic() - began)
             console.print(chunk, end="", markup=False)
-    console.print(
-        f"\n{'':13}[dim]{len(times)} chunks, first after {times[0]:.2f} s,"
-        f" last after {times[-1]:.2f} s[/]"
-    )
+    when = f", first after {times[0]:.2f} s, last after {times[-1]:.2f} s" if times else ""
+    console.print(f"\n{'':13}[dim]{len(times)} chunks{when}[/]")
 
 
 def in_langchain(slow_down: Any) -> None:
@@ -82,8 +83,7 @@ def in_langchain(slow_down: Any) -> None:
     show_stream("stream", (chunk.text for chunk in llm.stream(STORY)))
 
     weather = tool(get_weather)
-    llm_with_tool = llm.bind_tools([weather])
-    call = llm_with_tool.invoke(WEATHER)
+    call = llm.bind_tools([weather], tool_choice="any").invoke(WEATHER)
     result = weather.invoke(call.tool_calls[0])
     show(
         "tool call",
@@ -94,11 +94,11 @@ def in_langchain(slow_down: Any) -> None:
         call,
         ToolMessage(result.content, tool_call_id=result.tool_call_id),
     ]
-    show("then", llm_with_tool.invoke(messages).text)
+    show("then", llm.bind_tools([weather]).invoke(messages).text)
 
     show("object", repr(llm.with_structured_output(Person).invoke(FACTS)))
 
-    (image,) = LangChainImageGenerator(response_format="b64_json").invoke(SCENE)
+    image = LangChainImageGenerator(response_format="b64_json").invoke(SCENE)[0]
     show("image", save("langchain", image["base64"], image["mime_type"]))
 
     show("usage", dict(message.usage_metadata or {}))
@@ -119,9 +119,9 @@ def in_llama_index(slow_down: Any) -> None:
     show_stream("stream", (chunk.delta or "" for chunk in llm.stream_complete(STORY)))
 
     weather = FunctionTool.from_defaults(get_weather)
-    call = llm.chat_with_tools([weather], WEATHER)
-    (selection,) = llm.get_tool_calls_from_response(call)
-    result = llm.predict_and_call([weather], WEATHER)
+    call = llm.chat_with_tools([weather], WEATHER, tool_required=True)
+    selection = llm.get_tool_calls_from_response(call)[0]
+    result = weather(**selection.tool_kwargs)
     show("tool call", f"{selection.tool_name}({selection.tool_kwargs}) -> {result}")
     history = [*_turn(WEATHER), call.message, _result(selection.tool_id, str(result))]
     show("then", llm.chat(history).message.content)
@@ -129,7 +129,7 @@ def in_llama_index(slow_down: Any) -> None:
     person = llm.structured_predict(Person, PromptTemplate("{facts}"), facts=FACTS)
     show("object", repr(person))
 
-    (image,) = LlamaIndexImageGenerator().generate(SCENE, response_format="b64_json")
+    image = LlamaIndexImageGenerator().generate(SCENE, response_format="b64_json")[0]
     show("image", save("llama-index", image.image, image.image_mimetype))
 
     tokens = {k: v for k, v in response.additional_kwargs.items() if k.endswith("tokens")}
@@ -154,14 +154,28 @@ def save(name: str, data: Any, mime_type: str | None) -> str:
     return str(path.resolve())
 
 
+def describe_source(settings: Settings) -> str:
+    """Ask the gateway for its xAI key, and return where the responses come from."""
+    with Gateway(settings) as gateway:
+        key = gateway.get_api_key()
+    if key.name == "emulated key":
+        return (
+            "[bold yellow]The responses come from an emulator[/] at"
+            f" {settings.base_url}, not from Grok."
+        )
+    if settings.base_url == DEFAULT_BASE_URL:
+        return "[bold]The responses come from Grok[/], through the hosted gateway."
+    return (
+        f"[bold]The responses come from {settings.base_url}[/], which is not the hosted gateway;"
+        f" it uses the xAI key {key.redacted_api_key}."
+    )
+
+
 @contextmanager
 def connect() -> Iterator[Any]:
-    """Connect both frameworks to Grok, or to the emulator if no token is set."""
+    """Connect both frameworks to the gateway, or to the emulator if no token is set."""
     if os.environ.get("LOWCODEAPI_API_TOKEN"):
-        console.print(
-            "\n[bold]The responses come from Grok[/], through the gateway at "
-            f"{os.environ.get('LOWCODEAPI_BASE_URL', 'api.lowcodeapi.com')}."
-        )
+        console.print(f"\n{describe_source(Settings.create(deadline=30.0))}")
         yield lambda: None
         return
     with running() as gateway:
@@ -174,6 +188,13 @@ def connect() -> Iterator[Any]:
         yield lambda: gateway.inject(SlowDrip(0.03))
 
 
+def report(reason: str) -> int:
+    """Print why the tour ended, and return the exit code."""
+    console.print("\n[bold red]The demo failed:[/] ", end="")
+    console.print(redact_text(reason, os.environ.get("LOWCODEAPI_API_TOKEN", "")), markup=False)
+    return 1
+
+
 def main() -> int:
     """Run the tour, and print an error if it fails."""
     try:
@@ -183,8 +204,11 @@ def main() -> int:
             console.print("\n[bold]LlamaIndex[/]")
             in_llama_index(slow_down)
     except XAILowCodeError as error:
-        console.print(f"\n[bold red]The demo failed:[/] {error}")
-        return 1
+        return report(str(error))
+    except KeyboardInterrupt:
+        return report("interrupted")
+    except Exception as error:  # noqa: BLE001 - a traceback explains nothing to who tries a demo
+        return report(f"{type(error).__name__}: {error}")
     console.print()
     return 0
 

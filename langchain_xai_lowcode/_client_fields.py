@@ -135,8 +135,9 @@ class ClientFields(BaseModel):
     max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES
     """Maximum decompressed size of one response in bytes. Default: 256 MiB."""
 
-    url_format: UrlFormat = "auto"
-    """URL format of the gateway. Default: ``"auto"``, which detects it."""
+    url_format: UrlFormat | None = None
+    """URL format of the gateway: ``"new"``, ``"old"``, or ``"auto"``, which detects it. Default:
+    ``LOWCODEAPI_URL_FORMAT``, then ``"auto"``."""
 
     max_concurrency: int | None = None
     """Maximum number of concurrent requests, of threads and tasks together. Default: no limit."""

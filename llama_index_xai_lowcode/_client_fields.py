@@ -153,7 +153,8 @@ class ClientFields(BaseModel):
     )
     url_format: str | None = Field(
         default=None,
-        description="URL format of the gateway: 'auto' (the default), 'new' or 'old'.",
+        description="URL format of the gateway: 'new', 'old' or 'auto'; default"
+        " LOWCODEAPI_URL_FORMAT, then 'auto'.",
     )
     http_client: Any = Field(
         default=None,

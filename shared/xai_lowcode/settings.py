@@ -31,12 +31,14 @@ from xai_lowcode._internal.validation import (
     check_proxy,
     check_timeout,
     check_token,
+    check_url_format,
     check_verify,
     to_secret,
 )
 from xai_lowcode.redaction import RedactedStr
 
 BASE_URL_VARIABLE = "LOWCODEAPI_BASE_URL"
+URL_FORMAT_VARIABLE = "LOWCODEAPI_URL_FORMAT"
 DEFAULT_BASE_URL = "https://api.lowcodeapi.com/xai"
 DEFAULT_BACKEND_URL = "https://backend.lowcodeapi.com/xai"
 
@@ -120,8 +122,10 @@ class Settings(BaseModel):
         DEFAULT_MAX_RESPONSE_BYTES
     )
     """Limit of the decompressed size of one response, in bytes; default 256 MiB."""
-    url_format: UrlFormat = "auto"
-    """The gateway's URL format; ``"auto"`` tries the new one first and remembers what worked."""
+    url_format: Annotated[UrlFormat, BeforeValidator(check_url_format)] = "auto"
+    """The gateway's URL format, ``"new"`` or ``"old"``; ``"auto"`` uses the new one until it fails,
+    and remembers that for all clients of the process. Default: ``LOWCODEAPI_URL_FORMAT``, then
+    ``"auto"``."""
 
     @classmethod
     def create(
@@ -133,7 +137,10 @@ class Settings(BaseModel):
         proxy: SecretStr | str | None = None,
         **options: Any,
     ) -> Self:
-        """Create settings from arguments, ``LOWCODEAPI_API_TOKEN`` and ``LOWCODEAPI_BASE_URL``.
+        """Create settings from arguments and environment variables.
+
+        The variables are ``LOWCODEAPI_API_TOKEN``, ``LOWCODEAPI_BASE_URL`` and
+        ``LOWCODEAPI_URL_FORMAT``.
 
         Args:
             api_token: The LowCodeAPI token.
@@ -150,6 +157,8 @@ class Settings(BaseModel):
             raise error
         # Error reporters print the local variables of frames.
         api_token, proxy = _resolve_token(api_token), to_secret(proxy)
+        if options.get("url_format") is None:
+            options["url_format"] = os.environ.get(URL_FORMAT_VARIABLE) or None
         return cls(
             api_token=check_token(api_token),
             proxy=check_proxy(proxy),

@@ -13,10 +13,12 @@ from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
 from xai_lowcode.cli import app
 from xai_lowcode.diagnostics import run_diagnostics
 from xai_lowcode.emulator import Emulator, Fault, Garbage, Html, Refuse, Stall, running
+from xai_lowcode.protocol import urls
 from xai_lowcode.settings import Settings
 
 # Of the POST endpoints only tokenizing is free and leaves nothing behind.
 FREE = 1 + sum(endpoint.method != "POST" for endpoint in GATEWAY_ENDPOINTS)
+PAID = 4
 KEY = json.dumps(
     {
         "redacted_api_key": "xai-...1234",
@@ -28,6 +30,9 @@ KEY = json.dumps(
         "api_key_disabled": False,
     }
 ).encode()
+
+
+CAUSE = "the new URL format makes this gateway drop all connections: set url_format='old'"
 
 
 def run_doctor(gateway: Emulator, *args: str, token: str | None = None) -> Result:
@@ -56,9 +61,13 @@ def test_a_healthy_gateway(gateway: Emulator) -> None:
     """Every free endpoint is checked and works; no paid endpoint is called."""
     report = get_report(gateway)
     assert report["healthy"]
-    assert report["verdict"].startswith("All good")
+    assert report["verdict"] == (
+        f"Token, account and the {FREE} checked endpoints work. Not tried: chat completions,"
+        " responses, messages, images: they cost money, use --spend."
+    )
     assert [endpoint["state"] for endpoint in report["endpoints"]] == ["ok"] * FREE
-    assert states(report) == dict.fromkeys(report["findings"], "ok") | {"streaming": "unknown"}
+    unknown = dict.fromkeys(("streaming", "not tried"), "unknown")
+    assert states(report) == dict.fromkeys(report["findings"], "ok") | unknown
     assert {request.method for request in gateway.requests} == {"GET", "POST", "DELETE", "PATCH"}
     assert all("completions" not in request.path for request in gateway.requests)
 
@@ -106,8 +115,70 @@ def test_new_urls_that_are_disconnected_and_wrapped_chunks() -> None:
     with running(url_forms="old_new_drops", envelope="data", streaming="wrapped") as gateway:
         report = get_report(gateway, "--spend")
     assert report["healthy"]
-    assert report["findings"]["URL format"]["text"].endswith("new was tried first and disconnected")
+    assert report["findings"]["URL format"]["text"] == CAUSE
     assert report["findings"]["streaming"]["text"].startswith("live")
+
+
+@pytest.mark.parametrize("front", [False, True], ids=["direct", "front"])
+def test_a_gateway_that_crashes(monkeypatch: pytest.MonkeyPatch, front: bool) -> None:
+    """It is crashed once and waited for; the cause and the setting are named."""
+    monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
+    monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
+    with running(url_forms="old_new_drops", restart_seconds=0.015, front=front) as gateway:
+        result = run_doctor(gateway)
+        assert gateway.crashes == 1
+        assert run_doctor(gateway, "--json").exit_code == 0
+        assert gateway.crashes == 1
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert CAUSE in text
+    assert "LOWCODEAPI_URL_FORMAT=old or --url-format old" in text
+    assert f"Token, account and the {FREE} checked endpoints work. Not tried: chat" in text
+    assert "All good" not in text
+
+
+@pytest.mark.parametrize("front", [False, True], ids=["direct", "front"])
+def test_a_gateway_that_crashes_in_both_formats(
+    monkeypatch: pytest.MonkeyPatch, front: bool
+) -> None:
+    """Then no endpoint with an id is called; the others are checked."""
+    monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
+    monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
+    monkeypatch.setattr(urls, "RESTART_PATIENCE", 0.2)
+    with running(url_forms="both_drop", restart_seconds=0.015, front=front) as gateway:
+        report = get_report(gateway)
+        assert gateway.crashes <= (5 if front else 3)
+    found = [endpoint["state"] for endpoint in report["endpoints"]]
+    assert found.count("failed") == 1 or front
+    assert found.count("unknown") == 9
+    assert report["findings"]["URL format"]["state"] == "failed"
+    assert "in both formats" in report["findings"]["URL format"]["text"]
+
+
+def test_the_format_of_the_command_line() -> None:
+    """``--url-format`` and the environment prevent the crash; a wrong value is named."""
+    with running(url_forms="old_new_drops", restart_seconds=0.015) as gateway:
+        env = connected_to(gateway)
+        result = CliRunner().invoke(app, ["--url-format", "old", "doctor"], env=env)
+        assert result.exit_code == 0
+        env["LOWCODEAPI_URL_FORMAT"] = "old"
+        assert CliRunner().invoke(app, ["doctor"], env=env).exit_code == 0
+        assert gateway.crashes == 0
+        wrong = CliRunner().invoke(app, ["--url-format", "older", "doctor"], env=env)
+    assert wrong.exit_code == 2
+    assert "url_format: must be" in wrong.stderr
+
+
+def test_what_costs_money(gateway: Emulator) -> None:
+    """With ``--spend`` each paid API is tried once, and nothing is left to try."""
+    report = get_report(gateway, "--spend")
+    assert (
+        report["verdict"]
+        == f"All good: token, account and the {FREE + PAID} checked endpoints work."
+    )
+    sent = [request.path.removeprefix("/xai") for request in gateway.requests]
+    for path in ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/images/generations"):
+        assert sent.count(path) == 1
 
 
 @pytest.mark.parametrize("args", [(), ("--spend",)])
@@ -165,7 +236,7 @@ def test_a_paid_request_that_fails(gateway: Emulator) -> None:
     report = get_report(gateway, "--spend", "--model", gateway.api_token)
     assert states(report)["streaming"] == "failed"
     assert "[redacted]" in report["findings"]["streaming"]["text"]
-    assert report["verdict"] == f"1 of the {FREE + 1} checked endpoints failed."
+    assert report["verdict"] == f"3 of the {FREE + PAID} checked endpoints failed."
 
 
 @pytest.mark.parametrize(
@@ -242,7 +313,7 @@ def test_the_screen(gateway: Emulator) -> None:
     screen = run_doctor(gateway).stdout.splitlines()
     assert max(map(len, screen)) <= 100
     assert len(screen) <= 40
-    assert screen[-1].startswith("All good")
+    assert "Not tried: chat completions" in " ".join(screen[-2:])
     assert sum("/v1/" in line and line.startswith("ok") for line in screen) == FREE
 
 
@@ -255,7 +326,7 @@ def test_the_report_file(gateway: Emulator, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert text == result.stdout
     report = json.loads(text)
-    assert len(report["endpoints"]) == FREE + 1
+    assert len(report["endpoints"]) == FREE + PAID
     (file,) = [item for item in report["endpoints"] if item["name"] == "Get File Metadata"]
     (attempt,) = file["attempts"]
     assert (attempt["status"], attempt["url_format"]) == (404, "new")

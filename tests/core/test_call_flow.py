@@ -29,7 +29,7 @@ from xai_lowcode.protocol.steps import (
     Step,
     Success,
 )
-from xai_lowcode.protocol.urls import UrlFormatSelector, path_parameters
+from xai_lowcode.protocol.urls import URL_FORMAT_HINT, UrlFormatSelector, path_parameters
 
 
 def create_response(
@@ -155,9 +155,14 @@ def run_all_scripts(
         yield choice, policy, forms, run_script(endpoint, script, forms, policy)
 
 
-def check_attempts(policy: RetryPolicy, run: FlowRun) -> None:
-    """Check the number of requests: attempts, a stale connection, the other URL format."""
+def check_attempts(policy: RetryPolicy, forms: UrlFormatSelector, run: FlowRun) -> None:
+    """Check the number of requests: attempts, a stale connection, the other URL format.
+
+    A gateway that may have crashed is also asked until it accepts connections.
+    """
     most = policy.max_retries + 1 + ("stale" in run.names) + (len(set(run.forms)) > 1)
+    if forms.facts.crashed_at is not None:
+        most += run.names.count("refused") + 1
     assert 1 <= len(run.sends) <= most
     assert run.result is not None
     if "ok" in run.names:
@@ -189,10 +194,13 @@ def check_url_formats(
     changes = [index for index, (a, b) in enumerate(pairwise(run.forms)) if a != b]
     assert not changes or free
     for index in changes[:1]:
+        if run.names[index] == "refused":
+            # Nothing is repeated at once: the next attempt is in the old format.
+            continue
         assert run.names[index] in FORMAT_ERRORS
         at = [i for i, step in enumerate(run.steps) if isinstance(step, SendRequest)]
         assert at[index] + 1 == at[index + 1]
-    signs = [index for index, name in enumerate(run.names) if name in FORMAT_ERRORS - {"stale"}]
+    signs = [index for index, name in enumerate(run.names) if name in FORMAT_ERRORS]
     reached = [index for index, name in enumerate(run.names) if name in FORMAT_ACCEPTED]
     first = signs[0] if signs else 0
     known = any(index < first for index in [*reached, *changes])
@@ -202,7 +210,9 @@ def check_url_formats(
         assert forms.initial(endpoint) == run.forms[reached[-1]]
 
 
-def check_retries(endpoint: Endpoint[Any], policy: RetryPolicy, run: FlowRun) -> None:
+def check_retries(
+    endpoint: Endpoint[Any], policy: RetryPolicy, forms: UrlFormatSelector, run: FlowRun
+) -> None:
     """Check that calls that must not be retried are sent once."""
     before = run.names[:-1]
     if not endpoint.idempotent:
@@ -211,7 +221,7 @@ def check_retries(endpoint: Endpoint[Any], policy: RetryPolicy, run: FlowRun) ->
         assert len(set(run.forms)) == 1
     if len(set(run.forms)) == 1:
         assert not FINAL.intersection(before)
-    if policy.max_retries == 0:
+    if policy.max_retries == 0 and forms.facts.crashed_at is None:
         assert not any(isinstance(step, Sleep) for step in run.steps)
 
 
@@ -219,25 +229,34 @@ def check_retries(endpoint: Endpoint[Any], policy: RetryPolicy, run: FlowRun) ->
 def test_all_scripts(endpoint: Endpoint[Any]) -> None:
     """Attempts, delays, URL formats and retries are correct for every script of outcomes."""
     for choice, policy, forms, run in run_all_scripts(endpoint):
-        check_attempts(policy, run)
+        check_attempts(policy, forms, run)
         check_delays(policy, run)
         check_url_formats(endpoint, choice, forms, run)
-        check_retries(endpoint, policy, run)
+        check_retries(endpoint, policy, forms, run)
 
 
 @pytest.mark.parametrize(
     ("first", "second"), list(product(sorted(FORMAT_ERRORS - {"stale"}), repeat=2))
 )
-def test_when_both_url_formats_fail_the_first_error_is_raised(first: str, second: str) -> None:
-    """The second error is attached as a note, and no format is recorded."""
+def test_when_both_url_formats_fail_the_error_names_both(first: str, second: str) -> None:
+    """It names the setting too. Only a crash and the gateway's 404 change the format."""
     forms = UrlFormatSelector()
     run = run_script(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
-    assert run.forms == ["new", "old"]
+    # After a drop, the old format is asked once more: the gateway may have been about to restart.
+    assert run.forms == ["new", "old"] + ["old"] * (first == second == "drop")
     assert isinstance(run.result, errors.XAILowCodeError)
-    alone = run_script(LIST_MODELS, (first,), UrlFormatSelector(), RetryPolicy(0)).result
-    assert str(run.result) == str(alone)
-    assert "old URL format failed too" in run.result.__notes__[0]
-    assert forms.initial(RETRIEVE_MODEL) == "new"
+    turned = first == "drop" or (first == "route 404" and second != "route 404")
+    raised = run_script(
+        LIST_MODELS, (second if turned else first,), UrlFormatSelector(), RetryPolicy(0)
+    ).result
+    assert str(run.result).startswith(str(raised))
+    assert URL_FORMAT_HINT in str(run.result)
+    if turned:
+        assert "in the old format; before, in the new format: " in str(run.result)
+    else:
+        assert "Both URL formats failed" in str(run.result)
+        assert "old URL format failed too" in run.result.__notes__[0]
+    assert forms.initial(RETRIEVE_MODEL) == ("old" if turned else "new")
 
 
 @pytest.mark.parametrize("second", ["token", "gateway 3", "no such", "5xx", "rate 7", "timeout"])

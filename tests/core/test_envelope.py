@@ -14,7 +14,7 @@ BODIES: list[Any] = [
     {"id": "c1", "choices": []},
     {"object": "list", "data": [{"id": "m"}]},
     {"data": [{"url": "u"}], "usage": {}},
-    {"result": {"a": 1}},
+    {"result": {"a": 1}, "id": "x"},
     {"provider": "x"},
     {},
 ]
@@ -36,6 +36,12 @@ json_values = st.recursive(
 def test_every_envelope_is_removed(body: Any, how: str) -> None:
     """The body is the same with and without an envelope."""
     assert unwrap(wrapped(body, how)).body == body
+
+
+@pytest.mark.parametrize("body", [*BODIES, "text", [], None])
+def test_a_result_alone_is_an_envelope(body: Any) -> None:
+    """The gateway's keys beside it may be missing; no body of xAI has this key alone."""
+    assert unwrap({"result": body}) == (body, {})
 
 
 @pytest.mark.parametrize("how", ENVELOPES)

@@ -163,15 +163,20 @@ FAILURES: list[tuple[XAILowCodeError, bool]] = [
 
 @pytest.mark.parametrize(("error", "blames"), FAILURES, ids=lambda value: repr(value)[:50])
 def test_when_the_other_format_is_tried(error: XAILowCodeError, blames: bool) -> None:
-    """Only for idempotent endpoints with an id, an unknown format, and a routing error."""
+    """Only with an id, an unknown format, and a routing error.
+
+    The gateway's own 404 counts for every method, other errors for GET and DELETE only.
+    """
     choices: list[Any] = ["auto", "new", "old"]
     endpoints: list[Endpoint[Any]] = [RETRIEVE_MODEL, PATCH_IT, POST_IT, LIST_MODELS]
     for endpoint, choice, known in product(endpoints, choices, [False, True]):
         selector = UrlFormatSelector(choice)
         if known:
             selector.record_success(endpoint, "new")
-        expected = blames and endpoint is RETRIEVE_MODEL and choice == "auto" and not known
-        assert selector.should_try_other(endpoint, error) == expected, (
+        repeatable = error is ROUTE_UNKNOWN or endpoint is RETRIEVE_MODEL
+        expected = blames and repeatable and endpoint is not LIST_MODELS
+        expected = expected and choice == "auto" and not known
+        assert selector.should_try_other(endpoint, "new", error) == expected, (
             endpoint.name,
             choice,
             known,
@@ -191,14 +196,19 @@ def test_the_initial_format(endpoint: Endpoint[Any]) -> None:
     )
 
 
-def test_a_new_format_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """The format that worked is logged when it is recorded, and not again."""
-    forms = UrlFormatSelector()
+def test_the_format_is_logged_once_for_a_base_url(caplog: pytest.LogCaptureFixture) -> None:
+    """One line says which format is used, and why; other clients add none."""
+    forms = UrlFormatSelector(base_url="https://logged/xai")
     with caplog.at_level(logging.INFO, logger="xai_lowcode"):
-        for form in ("old", "old", "new", "new"):
+        forms.record_failure(RETRIEVE_MODEL, "new", ROUTE_UNKNOWN, 0.0)
+        for form in ("old", "old", "new"):
             forms.record_success(RETRIEVE_MODEL, form)
+        UrlFormatSelector("old", base_url="https://logged/xai").record_success(DELETE_IT, "old")
         forms.record_success(LIST_MODELS, "new")
-    assert [record.getMessage().split()[-3] for record in caplog.records] == ["old", "new"]
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "https://logged/xai: using the old URL format, because the new one failed: Not Found"
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,10 +239,37 @@ def test_a_query_that_cannot_be_encoded_is_rejected() -> None:
 
 
 def test_selectors_are_independent() -> None:
-    """Recording a format does not change other selectors."""
-    one, other = UrlFormatSelector(), UrlFormatSelector()
+    """What is learned holds for all selectors of a base URL, and for no others."""
+    one, same, other = (UrlFormatSelector(base_url=url) for url in ("a", "a", "b"))
     one.record_success(RETRIEVE_MODEL, "old")
-    assert other.initial(RETRIEVE_MODEL) == "new"
+    assert (same.initial(DELETE_IT), other.initial(DELETE_IT)) == ("old", "new")
+    assert UrlFormatSelector().initial(DELETE_IT) == "new"
+
+
+@pytest.mark.parametrize("name", ["model_id", "Model_ID", "modelId"])
+def test_the_name_of_a_parameter_is_no_id(name: str) -> None:
+    """In the old format the gateway would take it for its own route, and ask xAI for "null"."""
+    names = {"model_id": "modelId"}
+    for form in ("new", "old"):
+        with pytest.raises(UsageError, match="is the name of the parameter") as refusal:
+            build_path(RETRIEVE_MODEL, form, {"model_id": name}, {}, names=names)
+        assert refusal.value.field == "model_id"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(True, "true"), (False, "false"), (5, "5"), (0.5, "0.5"), ("True", "True")]
+)
+def test_query_values_are_written_as_the_gateway_reads_them(value: Any, text: str) -> None:
+    """A bool is written as in JSON."""
+    assert build_path(LIST_MODELS, "new", {}, {"flag": value}) == f"/v1/models?flag={text}"
+
+
+@pytest.mark.parametrize("value", [None, [], ["a", "b"], ("a",), {"a": 1}, {1}, b"x", object()])
+def test_other_query_values_are_refused(value: Any) -> None:
+    """A list would arrive as one text; the error names the parameter."""
+    with pytest.raises(UsageError, match="the value of order must be a string") as refusal:
+        build_path(LIST_MODELS, "new", {}, {"order": value})
+    assert refusal.value.field == "query"
 
 
 def test_parameter_names_of_the_old_format() -> None:

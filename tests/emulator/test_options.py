@@ -4,6 +4,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -118,6 +119,65 @@ def test_url_forms(gateway: Emulator, forms: Any, old: int, new: int | None) -> 
         else:
             assert client.get(f"{NEW}?{token}").status_code == new
         assert client.get(f"/v1/models?{token}").status_code == 200
+
+
+OLD_AND_NEW = [(OLD, "both_drop"), (NEW, "old_new_drops"), (NEW, "both_drop")]
+
+
+@pytest.mark.parametrize(("path", "forms"), OLD_AND_NEW)
+def test_a_crash_closes_every_connection(path: str, forms: Any) -> None:
+    """Requests of others end too, new connections are refused, and then all works again."""
+    with (
+        running(url_forms=forms, restart_seconds=0.05, latency=5) as gateway,
+        ThreadPoolExecutor() as pool,
+        httpx.Client(base_url=gateway.base_url, trust_env=False) as client,
+    ):
+        token = f"api_token={gateway.api_token}"
+        other = pool.submit(httpx.get, f"{gateway.base_url}/v1/models?{token}", trust_env=False)
+        while not gateway.requests:
+            time.sleep(0.001)
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get(path)
+        assert isinstance(other.exception(), httpx.TransportError)
+        with pytest.raises(httpx.ConnectError):
+            client.get("/v1/models")
+        gateway.latency = 0
+        assert _when_up(client, f"/v1/models?{token}").status_code == 200
+        assert gateway.crashes == 1
+
+
+@pytest.mark.parametrize(("path", "forms"), OLD_AND_NEW)
+def test_a_proxy_in_front_reports_a_crash(path: str, forms: Any) -> None:
+    """The request that ends the process, those of others and later ones get a 502."""
+    with (
+        running(url_forms=forms, restart_seconds=0.05, latency=5, front=True) as gateway,
+        ThreadPoolExecutor() as pool,
+        httpx.Client(base_url=gateway.base_url, trust_env=False) as client,
+    ):
+        token = f"api_token={gateway.api_token}"
+        other = pool.submit(httpx.get, f"{gateway.base_url}/v1/models?{token}", trust_env=False)
+        while not gateway.requests:
+            time.sleep(0.001)
+        crash = client.get(path)
+        assert (crash.status_code, crash.headers["content-type"]) == (
+            502,
+            "text/html; charset=UTF-8",
+        )
+        assert other.result().status_code == 502
+        assert client.get("/v1/models").status_code == 502
+        gateway.latency = 0
+        assert _when_up(client, f"/v1/models?{token}").status_code == 200
+        assert gateway.crashes == 1
+
+
+def _when_up(client: httpx.Client, path: str) -> httpx.Response:
+    while True:
+        try:
+            response = client.get(path)
+        except httpx.TransportError:
+            continue
+        if response.status_code != 502:
+            return response
 
 
 def test_old_form_without_value(gateway: Emulator, http: httpx.Client) -> None:

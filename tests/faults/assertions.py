@@ -9,6 +9,7 @@ from tests.faults.interfaces import DEADLINE, FILE, Interface
 from tests.faults.outcomes import Failure, Right, expected, outcome
 from tests.faults.tables import ERRORS, Cell
 from xai_lowcode.emulator import CloseAfter, Emulator, Fault, Stall
+from xai_lowcode.protocol.urls import forget_url_formats
 
 # An interface may come to use two deadlines: that of the call, and that of the looks after it.
 LATEST = 2 * DEADLINE + 2.5
@@ -59,6 +60,7 @@ def _place(gateway: Emulator) -> dict[str, Any]:
 
 
 def _prepare(gateway: Emulator) -> None:
+    forget_url_formats()
     while not _is_open(gateway):
         time.sleep(0.02)
     gateway.reset()

@@ -125,9 +125,9 @@ FAULTS: dict[str, Fault] = {
 
 TABLE = """
 fault                      plain   stream  order   look     image   begin   piece  record   content
-reset before the request   line*+0 line*+0 line*+0 again    line*+0 line*+0 line-1 line*+0  line*+0
-reset after the request    line*   line*   line*   again+2  line*   line*   line   line*    line*
-closed after the request   line*   line*   line*   again+2  line*   line*   line   line*    line*
+reset before the request   line*+0 line*+0 line*+0 again    line*+0 line*+0 line-1 line*+1  line*+0
+reset after the request    line*   line*   line*   again+2  line*   line*   line   line*+2  line*
+closed after the request   line*   line*   line*   again+2  line*   line*   line   line*+2  line*
 cut before the body        line    cut     line    line     line    line    line   line*    line*
 cut after the first byte   line    cut     line    line     line    line    line   line*    line*
 cut after forty bytes      line    cut     line    line     line    line    line   line*    line*
@@ -142,7 +142,7 @@ half a character           odd     odd     odd     odd      odd     odd     odd 
 503 of the provider        fail*   fail*   fail*   again    fail*   fail*   fail   fail*    fail*
 503 as documented          fail*   fail*   fail*   again+2  fail*   fail*   fail   fail*+2  fail*+2
 400                        bad     bad     bad     bad      bad     bad     bad    bad      bad
-502 in HTML                fail*   fail*   fail*   again+2  fail*   fail*   fail   fail*+2  fail*+2
+502 in HTML                fail*   fail*   fail*   again+2  fail*   fail*   fail   fail*+2  fail*+1
 a page with 200            odd     odd     odd     odd      odd     odd     odd    odd      damage
 redirect                   bad     bad     bad     bad+1    bad     bad     bad    bad+1    bad+1
 nothing at all             odd     odd     odd     again    odd     odd     odd    odd      damage
@@ -173,7 +173,7 @@ closed when idle           ok      ok      ok      ok       ok      ok      ok  
 silence                    late    late    late    again    late    late    late   late     late
 drip                       late    late    late    late     late    late    late   late     late
 no end                     late    late    late    late     late    late    late   late     late
-restart                    line*   line*   line*   again+?  line*   line*   line   line*    line*
+restart                    line*   line*   line*   again+?  line*   line*   line   line*+2  line*
 """
 
 # Faults that last until somebody loses patience: their interfaces are asked all at once.

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 from pydantic import SecretStr
 
-from xai_lowcode.errors import TOKEN_SOURCE, UsageError
+from xai_lowcode.errors import TOKEN_SOURCE, UsageError, describe_value
 from xai_lowcode.redaction import RedactedStr
 
 TOKEN_VARIABLE = "LOWCODEAPI_API_TOKEN"  # noqa: S105 - the variable's name, not a token
@@ -30,6 +30,9 @@ _PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _HOST = re.compile(r"(?!.{254})(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
 _SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 _WITHOUT_QUERY = re.compile(r"[^\s?#\\]+")
+_VERSION_PATH = re.compile(r"(?<=/xai)/+v1$", re.IGNORECASE)
+_HOSTED = "api.lowcodeapi.com"
+_HOSTED_PATH = re.compile(r"/+xai(/+v1)?/*", re.IGNORECASE)
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
@@ -79,7 +82,7 @@ def check_token(token: str) -> SecretStr:
 def check_base_url(
     base_url: str, *, allow_insecure_http: bool = False, field: str = "base_url"
 ) -> str:
-    """Return the base URL without a trailing slash.
+    """Return the base URL without surrounding white space, a trailing slash and ``/v1``.
 
     Args:
         base_url: The URL.
@@ -88,13 +91,14 @@ def check_base_url(
 
     Raises:
         UsageError: It is not an http(s) URL, has an invalid host or port, contains credentials or a
-            query, or is plain http to another host, which would send the token unencrypted.
+            query, is the hosted gateway without ``/xai``, or is plain http to another host, which
+            would send the token unencrypted.
     """
-    base_url = to_secret(base_url)
+    base_url = to_secret(base_url.strip() if isinstance(base_url, str) else base_url)
     problem = _find_base_url_problem(base_url, allow_insecure_http=allow_insecure_http)
     if problem is not None:
         raise UsageError(f"{field}: {problem}.", field=field)
-    return str.__str__(base_url).rstrip("/")
+    return _VERSION_PATH.sub("", str.__str__(base_url).rstrip("/"))
 
 
 def _find_base_url_problem(base_url: Any, *, allow_insecure_http: bool) -> str | None:
@@ -107,6 +111,8 @@ def _find_base_url_problem(base_url: Any, *, allow_insecure_http: bool) -> str |
     if problem := _find_host_problem(parts, url):
         return problem
     host = url.raw_host.decode("ascii")
+    if host == _HOSTED and not _HOSTED_PATH.fullmatch(url.path):
+        return f"the hosted gateway is at https://{_HOSTED}/xai; the path must be /xai"
     if url.scheme == "http" and not _LOOPBACK.fullmatch(host) and not allow_insecure_http:
         return (
             "plain http to another host would send the token unencrypted;"
@@ -139,6 +145,20 @@ def _find_host_problem(parts: SplitResult, url: httpx.URL) -> str | None:
             " or hyphens"
         )
     return "the port must be from 1 to 65535" if parts.port == 0 else None
+
+
+def check_url_format(url_format: Any) -> Any:
+    """Return the URL format.
+
+    Raises:
+        UsageError: It is not ``"auto"``, ``"new"`` or ``"old"``.
+    """
+    if url_format not in ("auto", "new", "old"):
+        raise UsageError(
+            f"url_format: must be 'auto', 'new' or 'old', not {describe_value(url_format)}.",
+            field="url_format",
+        )
+    return url_format
 
 
 def check_proxy(proxy: Any, *, field: str = "proxy") -> SecretStr | None:

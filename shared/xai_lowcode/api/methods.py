@@ -201,10 +201,10 @@ def create_embeddings(
 
 
 def list_files(
-    context: CallContext, /, *, limit: int = 100, pagination_token: str | None = None, **query: str
+    context: CallContext, /, *, limit: int = 100, pagination_token: str | None = None, **query: Any
 ) -> Flow[FilePage]:
     """List one page of the files; ``iterate_files`` iterates over all pages."""
-    parameters = {"limit": str(limit), **query}
+    parameters = {"limit": limit, **query}
     if pagination_token:
         parameters["pagination_token"] = pagination_token
     return call_and_parse(Call(endpoints.LIST_FILES, query=parameters), context)

@@ -30,9 +30,9 @@ _LABELS = {
 
 _HEADINGS = ("", "endpoint", "response", "URL format", "ms")
 
-_Spend = Annotated[bool, typer.Option("--spend/--no-spend", help="Pay for one streamed response.")]
+_Spend = Annotated[bool, typer.Option("--spend/--no-spend", help="Try what costs money too.")]
 _Model = Annotated[
-    str | None, typer.Option(help=f"Model of that response; default: {DEFAULT_MODEL} if listed.")
+    str | None, typer.Option(help=f"Model of the texts; default: {DEFAULT_MODEL} if listed.")
 ]
 _Timeout = Annotated[float, typer.Option(help="Seconds to wait for each response.", min=0.1)]
 _Report = Annotated[Path | None, typer.Option("--report", help="Write the JSON to this file too.")]
@@ -79,7 +79,8 @@ def _print_report(report: DiagnosticReport) -> None:
         findings.add_row(_LABELS[finding.state], finding.name, Text(finding.text))
     console.print(findings, "", sep="\n")
     print_table(_HEADINGS, map(_format_row, report.results), right=_HEADINGS[-1:])
-    for problem in report.problems:
+    hints = (item for item in report.findings if item.state == "warning" and item.hint)
+    for problem in (*report.problems, *hints):
         end = "" if problem.text.endswith((".", "!", "?")) else "."
         text = f"{problem.text}{end} {problem.hint or ''}"
         console.print(Text.assemble((f"\n{problem.name}: ", "bold"), text))

@@ -21,6 +21,11 @@ app = typer.Typer(
 _BASE_URL_HELP = "Base URL, ending in /xai; default: LOWCODEAPI_BASE_URL, else the hosted gateway."
 
 
+_URL_FORMAT_HELP = (
+    "URL format of the gateway: auto, new or old; default: LOWCODEAPI_URL_FORMAT, else auto."
+)
+
+
 def _print_version(requested: bool) -> None:
     if requested:
         echo(f"xai-lowcode {__version__}")
@@ -31,6 +36,7 @@ def _print_version(requested: bool) -> None:
 def _root(
     context: typer.Context,
     base_url: Annotated[str | None, typer.Option(help=_BASE_URL_HELP)] = None,
+    url_format: Annotated[str | None, typer.Option(help=_URL_FORMAT_HELP)] = None,
     version: Annotated[  # noqa: ARG001 - used by its callback
         bool,
         typer.Option(
@@ -38,7 +44,7 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    context.obj = {"base_url": base_url}
+    context.obj = {"base_url": base_url, "url_format": url_format}
     if context.invoked_subcommand is None:
         echo(context.get_help())
 

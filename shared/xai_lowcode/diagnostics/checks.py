@@ -26,15 +26,26 @@ from xai_lowcode.errors import (
 from xai_lowcode.protocol.call_flow import call_and_parse
 from xai_lowcode.protocol.endpoint import Endpoint, UrlFormat
 from xai_lowcode.protocol.envelope import unwrap
-from xai_lowcode.protocol.steps import Call, Flow, SendRequest
-from xai_lowcode.protocol.urls import is_provider_error, path_parameters
+from xai_lowcode.protocol.steps import Call, Flow, RequestFailed, SendRequest
+from xai_lowcode.protocol.urls import (
+    FRONT_STATUSES,
+    is_provider_error,
+    may_have_crashed,
+    path_parameters,
+)
 from xai_lowcode.transport.sync_client import SyncAPIClient
 from xai_lowcode.types.events import StreamEvent, UsageReported
+from xai_lowcode.types.images import DEFAULT_IMAGE_MODEL
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.resources import ApiKey
 
 State = Literal["ok", "failed", "warning", "unknown"]
+
+_USE_OLD = (
+    "Until then each new process crashes the gateway once: set url_format='old',"
+    " LOWCODEAPI_URL_FORMAT=old or --url-format old."
+)
 
 # Seconds. A buffered body arrives at once, possibly in several chunks. In a response shorter
 # than half a second, the number of chunks decides.
@@ -50,7 +61,7 @@ class EndpointCheck:
         endpoint: The endpoint.
         ids_from: The model list that its path parameter is taken from; None for a random id, which
             xAI must report as not found.
-        body: JSON body; an empty value in it is replaced by a model id.
+        body: JSON body; an empty string in it is replaced by a model id.
         query: Query parameters.
     """
 
@@ -76,10 +87,38 @@ ENDPOINT_CHECKS: tuple[EndpointCheck, ...] = (
     EndpointCheck(endpoints.GET_FILE),
     EndpointCheck(endpoints.DELETE_FILE),
     EndpointCheck(endpoints.DOWNLOAD_FILE),
-    # After the others of the same path: a PATCH is not repeated in the other URL format.
+    # After the others of the same path: a PATCH is repeated in the other URL format only if the
+    # gateway has no such route.
     EndpointCheck(endpoints.UPDATE_FILE, body={"filename": "xai-lowcode-doctor"}),
 )
 """The free checks, in order."""
+
+
+PAID_CHECKS: tuple[EndpointCheck, ...] = (
+    EndpointCheck(
+        endpoints.CREATE_RESPONSE,
+        body={"model": "", "input": "Say hello.", "max_output_tokens": 16, "store": False},
+    ),
+    EndpointCheck(
+        endpoints.CREATE_MESSAGE,
+        body={
+            "model": "",
+            "messages": [{"role": "user", "content": "Say hello."}],
+            "max_tokens": 16,
+        },
+    ),
+    EndpointCheck(
+        endpoints.CREATE_IMAGE_GENERATION, body={"model": "", "prompt": "A circle", "n": 1}
+    ),
+)
+"""The checks that cost money, besides the streamed chat completion."""
+
+_PAID = {
+    endpoints.CREATE_CHAT_COMPLETION.name: "chat completions",
+    endpoints.CREATE_RESPONSE.name: "responses",
+    endpoints.CREATE_MESSAGE.name: "messages",
+    endpoints.CREATE_IMAGE_GENERATION.name: "images",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +128,9 @@ class Attempt:
     url_format: UrlFormat | None
     status: int | None
     seconds: float
+    may_have_crashed: bool = False
     # Not in the repr: a response can quote the token.
-    content: bytes = field(repr=False)
+    content: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +139,11 @@ class CheckResult:
 
     Attributes:
         endpoint: The endpoint.
-        state: ``"ok"``, ``"failed"``, or ``"warning"`` for an error of unknown source.
+        state: ``"ok"``, ``"failed"``, ``"warning"`` for an error of unknown source, or
+            ``"unknown"`` if it was not called.
         summary: The result in a few words.
         attempts: The requests that were sent.
-        error: The error, unless the state is ``"ok"``.
+        error: The error, if there was one.
         response: The parsed response; for a streamed one a sentence about how it arrived.
     """
 
@@ -116,7 +157,15 @@ class CheckResult:
     @property
     def reached_xai(self) -> bool:
         """Whether xAI itself responded."""
-        return self.error is None or is_provider_error(self.error)
+        if self.error is not None:
+            return is_provider_error(self.error)
+        return bool(self.attempts)
+
+    @property
+    def crashed_in_both_formats(self) -> bool:
+        """Whether the gateway may have crashed at both URL formats of the endpoint."""
+        formats = {item.url_format for item in self.attempts if item.may_have_crashed}
+        return not self.reached_xai and {"new", "old"} <= formats
 
     @property
     def envelope(self) -> str | None:
@@ -155,8 +204,12 @@ def run_check(
     """
     endpoint, body, ids = check.endpoint, None, {}
     if check.body is not None:
-        model = model_ids.get(endpoints.LIST_LANGUAGE_MODELS.name, DEFAULT_MODEL)
-        body = json.dumps({key: value or model for key, value in check.body.items()})
+        is_image = endpoint is endpoints.CREATE_IMAGE_GENERATION
+        listing = endpoints.LIST_IMAGE_MODELS if is_image else endpoints.LIST_LANGUAGE_MODELS
+        model = model_ids.get(listing.name, DEFAULT_IMAGE_MODEL if is_image else DEFAULT_MODEL)
+        body = json.dumps(
+            {key: model if value == "" else value for key, value in check.body.items()}
+        )
     for name in path_parameters(endpoint):
         random_id = f"file_{uuid.uuid4()}" if name == "file_id" else str(uuid.uuid4())
         source = check.ids_from
@@ -193,7 +246,10 @@ def _record(flow: Flow[Any], attempts: list[Attempt]) -> Flow[Any]:
             url_format = step.url_format if step.call.ids else None
             status, content = getattr(outcome, "status", None), getattr(outcome, "content", None)
             seconds = round(monotonic() - start, 4)
-            attempts.append(Attempt(url_format, status, seconds, content or b""))
+            crashed = status in FRONT_STATUSES
+            if isinstance(outcome, RequestFailed):
+                crashed = may_have_crashed(outcome.error)
+            attempts.append(Attempt(url_format, status, seconds, crashed, content or b""))
 
 
 def check_streaming(client: SyncAPIClient, model: str) -> CheckResult:
@@ -213,7 +269,7 @@ def check_streaming(client: SyncAPIClient, model: str) -> CheckResult:
         events += reader.close()
     except XAILowCodeError as error:
         error.redact_token(client.context.token)
-        attempt = Attempt(None, error.status_code, round(monotonic() - start, 4), b"")
+        attempt = Attempt(None, error.status_code, round(monotonic() - start, 4))
         return CheckResult(call.endpoint, "failed", _summarize_error(error), [attempt], error)
     content = b"".join(chunk for _, chunk in chunks)
     first, last = chunks[0][0], chunks[-1][0]
@@ -229,7 +285,7 @@ def check_streaming(client: SyncAPIClient, model: str) -> CheckResult:
     costs = [event.usage.cost_usd for event in events if isinstance(event, UsageReported)]
     cost = f", cost ${costs[-1]:.6f}" if costs and costs[-1] is not None else ""
     times = f"first chunk after {first * 1000:.0f} ms, last after {last * 1000:.0f} ms"
-    attempts = [Attempt(None, 200, round(last, 4), content)]
+    attempts = [Attempt(None, 200, round(last, 4), content=content)]
     delivery = f"{mode} ({times}{cost})"
     return CheckResult(call.endpoint, "ok", "works, streamed", attempts, response=delivery)
 
@@ -274,8 +330,9 @@ def find_all(results: Sequence[CheckResult], base_url: str) -> list[Finding]:
     envelopes = Counter(result.envelope for result in results if result.envelope)
     counts = [f"{name} (responses: {count})" for name, count in envelopes.most_common()]
     streaming = Finding("streaming", "unknown", "not checked: costs under a cent, use --spend")
-    if results[-1].endpoint is endpoints.CREATE_CHAT_COMPLETION:
-        streaming = _judge("streaming", results[-1].error, results[-1].response, ok=True)
+    for result in results:
+        if result.endpoint is endpoints.CREATE_CHAT_COMPLETION:
+            streaming = _judge("streaming", result.error, result.response, ok=True)
     return [
         _find_base_url(results, errors, base_url),
         _judge("token", token_error, "accepted by the gateway", ok=token_ok, hint=TOKEN_SOURCE),
@@ -285,7 +342,17 @@ def find_all(results: Sequence[CheckResult], base_url: str) -> list[Finding]:
         _find_url_format(results),
         _judge_counts("envelope", envelopes, ", ".join(counts)),
         streaming,
+        *_find_not_tried(results),
     ]
+
+
+def _find_not_tried(results: Sequence[CheckResult]) -> list[Finding]:
+    """Return a finding that names the paid endpoints that were not called, if there are any."""
+    tried = {result.endpoint.name for result in results}
+    names = [label for name, label in _PAID.items() if name not in tried]
+    if not names:
+        return []
+    return [Finding("not tried", "unknown", f"{', '.join(names)}: they cost money, use --spend")]
 
 
 def _judge(
@@ -317,9 +384,17 @@ def _find_url_format(results: Sequence[CheckResult]) -> Finding:
     """Count the URL formats in which xAI was reached, and report why the other one failed."""
     formats: Counter[str] = Counter()
     failures: dict[str, None] = {}
+    if any(result.crashed_in_both_formats for result in results):
+        hint = "Endpoints with an id cannot be used at this gateway."
+        text = "URLs with an id make this gateway drop all connections, in both formats"
+        return Finding("URL format", "failed", text, hint)
     for result in results:
         if result.reached_xai and (url_format := result.attempts[-1].url_format):
             formats[url_format] += 1
+            crashed = any(i.may_have_crashed for i in result.attempts if i.url_format == "new")
+            if url_format == "old" and crashed:
+                cause = "the new URL format makes this gateway drop all connections"
+                return Finding("URL format", "warning", f"{cause}: set url_format='old'", _USE_OLD)
             for attempt in result.attempts:
                 if attempt.url_format != url_format:
                     reason = f"got {attempt.status}" if attempt.status else "disconnected"

@@ -63,9 +63,13 @@ class DiagnosticReport:
     @property
     def verdict(self) -> str:
         """The result in one sentence."""
-        count = len(self.results)
+        count = sum(result.state != "unknown" for result in self.results)
         if self.healthy:
-            return f"All good: token, account and the {count} checked endpoints work."
+            works = f"token, account and the {count} checked endpoints work."
+            not_tried = [item.text for item in self.findings if item.name == "not tried"]
+            if not not_tried:
+                return f"All good: {works}"
+            return f"{works[0].upper()}{works[1:]} Not tried: {not_tried[0]}."
         problem = self.problems[0]
         if not self.responded:
             return f"{self.base_url}: {problem.text}"

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from xai_lowcode.emulator import envelope as envelopes
-from xai_lowcode.emulator import fault_injection
+from xai_lowcode.emulator import fault_injection, faults
 from xai_lowcode.emulator.fault_injection import RawResponse
 from xai_lowcode.emulator.faults import CloseAfter, ErrorIn200, Fault, Refuse, Stall
 from xai_lowcode.emulator.handler_types import (
     BinaryResult,
+    CrashError,
     HandlerRequest,
     HandlerResult,
     ProviderError,
@@ -63,19 +64,63 @@ class EmulatorApp:
     def __init__(self, emulator: Emulator, closing: asyncio.Event) -> None:
         self._emulator = emulator
         self._closing = closing
+        self._running: dict[asyncio.Task[Any], ResponseChannel] = {}
+        self._down_until = 0.0
 
     async def __call__(
         self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Any
     ) -> None:
         """Handle one request."""
         channel = ResponseChannel(send, scope["extensions"][CONNECTION], self._closing)
-        request = await receive_request(scope, receive)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for mypy: a coroutine runs in a task
+        self._running[task] = channel
         try:
+            request = await receive_request(scope, receive)
             await self._handle(channel, request)
         except GatewayError as error:
             await ResponseWriter(channel, self._emulator).write_json(error.body, error.status)
+        except CrashError:
+            await self._crash(channel)
+        except asyncio.CancelledError:
+            if not self._is_down():
+                raise
+            await self._write_bad_gateway(channel)
+        finally:
+            del self._running[task]
+
+    async def _crash(self, channel: ResponseChannel) -> None:
+        """End the process of the gateway, with all its connections, unless it has ended already."""
+        emulator = self._emulator
+        if not self._is_down():
+            emulator.crashes += 1
+            self._down_until = asyncio.get_running_loop().time() + emulator.restart_seconds
+            if emulator.front:
+                others = [task for task, other in self._running.items() if other is not channel]
+                for task in others if emulator.restart_seconds else ():
+                    task.cancel()
+            elif emulator.restart_seconds:
+                emulator.end_process()
+        if emulator.front:
+            await self._write_bad_gateway(channel)
+        else:
+            channel.close()
+
+    def _is_down(self) -> bool:
+        return asyncio.get_running_loop().time() < self._down_until
+
+    async def _write_bad_gateway(self, channel: ResponseChannel) -> None:
+        if channel.is_started:
+            channel.close()
+            return
+        page = fault_injection.replace_response(faults.Html(502))
+        if page is not None:
+            await ResponseWriter(channel, self._emulator).write_raw(page)
 
     async def _handle(self, channel: ResponseChannel, request: ReceivedRequest) -> None:
+        if self._is_down():
+            await self._crash(channel)
+            return
         page = render_page(request, self._emulator)
         if page is not None:
             if request.path.lower().startswith(PREFIX + "/"):
@@ -85,9 +130,8 @@ class EmulatorApp:
         match, body = self._parse(request)
         if match is None:
             raise GatewayError(404, envelopes.NOT_FOUND)
-        if match.closes_connection:
-            channel.close()
-            return
+        if match.crashes_gateway:
+            raise CrashError
         self._authorize(request)
         fault = self._emulator.next_fault()
         stall = fault.seconds if isinstance(fault, Stall) else 0.0

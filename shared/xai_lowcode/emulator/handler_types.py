@@ -47,6 +47,10 @@ class BinaryResult:
     status: int = 200
 
 
+class CrashError(Exception):
+    """The gateway's process ends while it handles a request."""
+
+
 class ProviderError(Exception):
     """An error response of the provider; the body is a JSON object or a string."""
 

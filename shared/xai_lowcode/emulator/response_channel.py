@@ -29,6 +29,7 @@ class ResponseChannel:
         self._send = send
         self._connection = connection
         self._closing = closing
+        self.is_started = False
 
     @property
     def is_closed(self) -> bool:
@@ -37,6 +38,7 @@ class ResponseChannel:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status and the headers."""
+        self.is_started = True
         pairs = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 

@@ -18,7 +18,7 @@ from xai_lowcode.emulator.fault_injection import (
     send_body,
     send_chunks,
 )
-from xai_lowcode.emulator.handler_types import BinaryResult, HandlerResult, SSEFrame
+from xai_lowcode.emulator.handler_types import BinaryResult, CrashError, HandlerResult, SSEFrame
 from xai_lowcode.emulator.request import parse_js_number
 from xai_lowcode.emulator.response_channel import Headers, ResponseChannel
 from xai_lowcode.emulator.state import Emulator, StreamingMode
@@ -110,7 +110,7 @@ class ResponseWriter:
                 phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else str(status)
                 await self.write_raw(RawResponse(status, text_headers, phrase.encode()))
             else:
-                self.channel.close()
+                raise CrashError
         else:
             body = b"" if value is None else envelopes.encode_json(value)
             body = value.encode() if isinstance(value, str) else body

@@ -21,6 +21,14 @@ FORMS: dict[UrlForms, tuple[Form, ...]] = {
     "old": ("old",),
     "both": ("old", "new"),
     "old_new_drops": ("old", "new"),
+    "both_drop": ("old", "new"),
+}
+CRASHES: dict[UrlForms, tuple[Form, ...]] = {
+    "new": (),
+    "old": (),
+    "both": (),
+    "old_new_drops": ("new",),
+    "both_drop": ("old", "new"),
 }
 # Paths with a colon, as a server matches them that takes the colon for a path parameter.
 BATCH_ID = "batch_job_id"
@@ -41,7 +49,7 @@ class RouteMatch:
 
     route: Route
     values: dict[str, str]
-    closes_connection: bool = False
+    crashes_gateway: bool = False
     extra_query: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -112,8 +120,7 @@ def _match_form(
             else _match_old(route, path, query, emulator.parameter_names)
         )
         if values is not None:
-            closes = form == "new" and emulator.url_forms == "old_new_drops" and bool(values)
-            return RouteMatch(route, values, closes)
+            return RouteMatch(route, values, bool(values) and form in CRASHES[emulator.url_forms])
     return None
 
 

@@ -38,7 +38,12 @@ def running(port: int = 0, **options: Unpack[Options]) -> Iterator[Emulator]:
 
             * `envelope`: the envelope of a success, `result`, `data` or none (`bare`).
             * `url_forms`: which URL format of a route with parameters is served: `new`, `old`,
-              `both`, or `old_new_drops`, where the new format closes the connection.
+              `both`, `old_new_drops`, where the new format crashes the gateway, or `both_drop`,
+              where both do.
+            * `restart_seconds`: how long a crashed gateway takes to restart. It closes every
+              connection and refuses new ones until then. 0 closes only the one that crashed it.
+            * `front`: whether a proxy in front of the gateway responds with 502 while the gateway
+              is down, in place of closed and refused connections.
             * `parameter_names`: a mapping of parameter names to other names in the old format.
             * `streaming`: how streams are sent, `live`, `buffered`, `wrapped` (each chunk in the
               envelope) or as a JSON `string`.
@@ -68,6 +73,7 @@ def running(port: int = 0, **options: Unpack[Options]) -> Iterator[Emulator]:
         emulator.origin = f"http://{address[0]}:{address[1]}"
         server = LoopbackServer(emulator, address)
         emulator.close_listener = server.close_listener
+        emulator.end_process = server.end_process
         server.start(listener)
         try:
             yield emulator
@@ -80,6 +86,7 @@ class LoopbackServer(uvicorn.Server):
 
     def __init__(self, emulator: Emulator, address: tuple[str, int]) -> None:
         self._closing = asyncio.Event()
+        self._emulator = emulator
         self._address = address
         config = uvicorn.Config(
             EmulatorApp(emulator, self._closing),
@@ -128,6 +135,15 @@ class LoopbackServer(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._close_servers, seconds)
         self._loop.call_soon_threadsafe(closed.set)
         closed.wait(START_TIMEOUT)
+
+    def end_process(self) -> None:
+        """Close every connection at once, as the end of the process does, and restart later."""
+        self._close_servers(self._emulator.restart_seconds)
+        connections: list[Any] = list(self.server_state.connections)
+        for connection in connections:
+            if connection.cycle is not None:
+                connection.cycle.disconnected = True
+            connection.transport.abort()
 
     def _close_servers(self, seconds: float) -> None:
         for server in self.servers:

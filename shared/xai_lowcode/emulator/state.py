@@ -109,7 +109,7 @@ class Store:
 
 
 Envelope = Literal["result", "data", "bare"]
-UrlForms = Literal["new", "old", "both", "old_new_drops"]
+UrlForms = Literal["new", "old", "both", "old_new_drops", "both_drop"]
 StreamingMode = Literal["live", "buffered", "wrapped", "string"]
 DeferredPending = Literal["empty_json", "empty", "null", "never", "status_202"]
 Downloads = Literal["as_gateway", "intact"]
@@ -141,6 +141,8 @@ class Options(TypedDict, total=False):
     openapi: bool
     parameter_names: Mapping[str, str]
     replies: Sequence[str]
+    restart_seconds: float
+    front: bool
 
 
 DEFAULT_OPTIONS: Options = {
@@ -157,6 +159,8 @@ DEFAULT_OPTIONS: Options = {
     "openapi": False,
     "parameter_names": {},
     "replies": (),
+    "restart_seconds": 0.0,
+    "front": False,
 }
 
 
@@ -212,6 +216,8 @@ class Emulator:
     openapi: bool
     parameter_names: Mapping[str, str]
     replies: list[str]
+    restart_seconds: float
+    front: bool
 
     def __init__(self, **options: Unpack[Options]) -> None:
         unknown = options.keys() - DEFAULT_OPTIONS.keys()
@@ -224,6 +230,7 @@ class Emulator:
         self.requests: list[RecordedRequest] = []
         self.store = Store()
         self.close_listener: Callable[[float], None] = lambda _: None
+        self.end_process: Callable[[], None] = lambda: None
         self._faults: deque[Fault] = deque()
         self.reset()
 
@@ -246,6 +253,7 @@ class Emulator:
         self.store.clear()
         self._faults.clear()
         self.connections = 0
+        self.crashes = 0
         self._sequence = count(1)
 
     def inject(self, *faults: Fault) -> None:

@@ -42,6 +42,8 @@ from xai_lowcode.protocol.urls import (
     build_path,
     is_provider_error,
     is_routing_error,
+    is_unreachable,
+    may_have_crashed,
 )
 from xai_lowcode.redaction import excerpt
 
@@ -119,9 +121,8 @@ def call_flow(
     endpoint, url_formats = call.endpoint, context.url_formats
     retry_state = retry_state or context.new_retry_state()
     url_format = url_formats.initial(endpoint)
-    error_in_first_format: XAILowCodeError | None = None
     use_rate_limiter = not context.rate_limited_by_framework
-    stale_seen = False
+    seen = _Seen(crash=bool(call.ids) and url_formats.facts.old_crashed)
     while True:
         names = url_formats.parameter_names
         path = build_path(endpoint, url_format, call.ids, call.query, names=names)
@@ -137,24 +138,82 @@ def call_flow(
             retry_state.headers = result.headers
             return result
         failed = isinstance(outcome, RequestFailed)
-        if failed and outcome.connection_was_stale and not (endpoint.at_most_once or stale_seen):
-            stale_seen = True
-            continue
         response_started = failed and outcome.response_started
-        if (
-            error_in_first_format is None
-            and not response_started
-            and url_formats.should_try_other(endpoint, result)
-        ):
-            error_in_first_format, url_format = result, _other_format(url_format)
+        if not response_started:
+            url_formats.record_failure(endpoint, url_format, result, context.clock())
+            if seen.first_error is None and url_formats.should_try_other(
+                endpoint, url_format, result
+            ):
+                seen.first_error, url_format = result, _other_format(url_format)
+                continue
+        if failed and outcome.connection_was_stale and not (endpoint.at_most_once or seen.stale):
+            seen.stale = True
             continue
-        result, url_format = _choose_error(call, context, url_format, result, error_in_first_format)
+        result, url_format = _choose_error(call, context, url_format, result, seen.first_error)
         request_sent = isinstance(result, APIConnectionError) and result.request_sent
         if (response_started and not endpoint.idempotent) or (
             request_sent and endpoint.at_most_once
         ):
             raise result
-        yield from _sleep_before_retry(result, endpoint, retry_state, request_sent=request_sent)
+        yield from _wait(call, context, retry_state, result, seen)
+        if seen.first_error is None:
+            url_format = url_formats.initial(endpoint)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the attempts of one call have met.
+
+    Attributes:
+        crash: Whether the gateway may have crashed, so that a further crash ends the call.
+        unreachable: Whether the gateway refused a connection.
+        stale: Whether a kept-alive connection was found closed.
+        first_error: The failure of the first URL format, if the other one is tried.
+    """
+
+    crash: bool
+    unreachable: bool = False
+    stale: bool = False
+    first_error: XAILowCodeError | None = None
+
+
+def _wait(
+    call: Call[Any],
+    context: CallContext,
+    retry_state: RetryState,
+    error: XAILowCodeError,
+    seen: _Seen,
+) -> Flow[None]:
+    """Sleep until the next attempt.
+
+    A gateway that is restarting is waited for; this is not counted. A request that may have crashed
+    the gateway is repeated once; it was repeated already if the other URL format came first and the
+    gateway was up again.
+
+    Raises:
+        XAILowCodeError: ``error`` itself, if there is none.
+    """
+    endpoint, url_formats = call.endpoint, context.url_formats
+    request_sent = isinstance(error, APIConnectionError) and error.request_sent
+    delay = url_formats.restart_delay(endpoint, error, context.clock())
+    if may_have_crashed(error):
+        again = seen.first_error not in {None, error} and seen.unreachable
+        # A proxy in front of the gateway reports a restart like a crash.
+        if (request_sent or (delay is None and call.ids)) and (seen.crash or again):
+            if seen.first_error is not None:
+                url_formats.record_old_crash()
+            raise error
+        seen.crash = seen.crash or request_sent or bool(call.ids)
+    if is_unreachable(error):
+        seen.unreachable = True
+        # The connection that seemed stale was closed by the crash.
+        seen.crash = seen.crash or seen.stale
+    if delay is None:
+        yield from _sleep_before_retry(error, endpoint, retry_state, request_sent=request_sent)
+        return
+    retry_state.check_delay(delay, error)
+    logger.info("%s: %s; asking again in %.1f s", endpoint.name, error, delay)
+    yield Sleep(delay)
 
 
 def wait_before_retry(
@@ -215,7 +274,8 @@ def _choose_error(
         and url_format != url_formats.initial(endpoint)
     ):
         error_in_first_format.add_note(f"The {url_format} URL format failed too: {error}")
-        return error_in_first_format, url_formats.initial(endpoint)
+        error, url_format = error_in_first_format, url_formats.initial(endpoint)
+    url_formats.explain(endpoint, url_format, error, error_in_first_format)
     return error, url_format
 
 

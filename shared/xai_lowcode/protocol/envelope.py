@@ -48,7 +48,9 @@ def unwrap(document: Any, *, body_has_data_key: bool = False) -> Unwrapped:
     """
     if not isinstance(document, dict):
         return Unwrapped(document, {})
-    if "result" in document and ("provider" in document or "response_headers" in document):
+    if "result" in document and (
+        len(document) == 1 or "provider" in document or "response_headers" in document
+    ):
         return Unwrapped(document["result"], text_headers(document.get("response_headers")))
     if len(document) == 1 and "data" in document:
         inner = document["data"]

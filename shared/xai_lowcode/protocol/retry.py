@@ -84,12 +84,16 @@ class RetryState:
         ):
             raise error
         delay = backoff_delay(self.attempts, error.retry_after, self._jitter())
+        self.check_delay(delay, error)
+        self.attempts += 1
+        return delay
+
+    def check_delay(self, delay: float, error: XAILowCodeError) -> None:
+        """Raise ``error`` if the next attempt would be too late."""
         remaining = self.remaining()
         if delay > MAX_WAIT or (remaining is not None and delay >= remaining):
             error.add_note(f"Not retried: the next attempt would be due in {delay:.0f} s.")
             raise error
-        self.attempts += 1
-        return delay
 
 
 def _is_retry_allowed(error: XAILowCodeError, *, idempotent: bool, request_sent: bool) -> bool:

@@ -36,7 +36,7 @@ def create_context(settings: Settings, *, rate_limited_by_framework: bool = Fals
     """
     return CallContext(
         RetryPolicy(settings.max_retries, settings.deadline),
-        UrlFormatSelector(settings.url_format, settings.parameter_names),
+        UrlFormatSelector(settings.url_format, settings.parameter_names, settings.base_url),
         RedactedStr(settings.api_token.get_secret_value()),
         monotonic,
         random.random,
