@@ -45,7 +45,7 @@ def body_of(adapter: Adapter, gateway: Emulator, model: Any, messages: list[Any]
 
 def whole_body(adapter: Adapter, gateway: Emulator, messages: list[Any]) -> Any:
     """Return the body with the whole conversation."""
-    return body_of(adapter, gateway, model_of(adapter, gateway, api="responses"), messages)
+    return body_of(adapter, gateway, model_of(adapter, gateway, store=True), messages)
 
 
 def without_reasoning(body: dict[str, Any]) -> list[Any]:
@@ -174,11 +174,12 @@ def test_instructions_are_not_sent_with_an_id(adapter: Adapter, gateway: Emulato
 
 @each_adapter
 @pytest.mark.parametrize("include", [None, ["no_inline_citations"], [ENCRYPTED]])
-def test_store_false_requests_encrypted_reasoning(
-    adapter: Adapter, gateway: Emulator, include: list[str] | None
+@pytest.mark.parametrize("store", [None, False])
+def test_encrypted_reasoning_is_requested_if_nothing_is_stored(
+    adapter: Adapter, gateway: Emulator, include: list[str] | None, store: bool | None
 ) -> None:
     """Every reasoning item of the next request has its content."""
-    llm = model_of(adapter, gateway, store=False, include=include)
+    llm = model_of(adapter, gateway, store=store, include=include)
     talk = talk_of(adapter, llm)
     body = body_of(adapter, gateway, llm, talk)
     assert body["include"].count(ENCRYPTED) == 1
@@ -192,9 +193,9 @@ def test_store_false_requests_encrypted_reasoning(
 def test_bare_reasoning_is_omitted_if_nothing_is_stored(
     adapter: Adapter, gateway: Emulator
 ) -> None:
-    """With ``store=False`` reasoning items without content are not sent; otherwise they are."""
-    talk = talk_of(adapter, model_of(adapter, gateway, api="responses"))
-    for options, is_sent in (({"store": False}, False), ({"api": "responses"}, True)):
+    """Reasoning items without content are sent only if xAI stores responses."""
+    talk = talk_of(adapter, model_of(adapter, gateway, use_encrypted_content=False))
+    for options, is_sent in (({"store": False}, False), ({}, False), ({"store": True}, True)):
         body = body_of(adapter, gateway, model_of(adapter, gateway, **options), talk)
         types = {item.get("type") for item in body["input"]}
         assert ("reasoning" in types) is is_sent

@@ -70,7 +70,7 @@ def test_usage_is_whole(chat: Chat) -> None:
 
 
 def test_a_conversation_with_a_tool(gateway: Any, chat: Chat) -> None:
-    """A call, its result and the answer go to and fro; no content is ever null on the wire."""
+    """A call, its result and the answer go to and fro over the default API, with reasoning."""
 
     def add(a: int, b: int) -> int:
         """Add two numbers."""
@@ -81,6 +81,25 @@ def test_a_conversation_with_a_tool(gateway: Any, chat: Chat) -> None:
     call = llm.invoke(messages)
     assert call.tool_calls[0]["name"] == "add"
     assert call.response_metadata["finish_reason"] == "tool_calls"
+    messages += [call, ToolMessage("5", tool_call_id=call.tool_calls[0]["id"])]
+    assert "5" in llm.invoke(messages).text
+    _, reasoning, sent_call, result = gateway.requests[-1].body["input"]
+    assert reasoning["type"] == "reasoning"
+    assert reasoning["encrypted_content"]
+    assert sent_call["call_id"] == result["call_id"] == call.tool_calls[0]["id"]
+    assert result["output"] == "5"
+
+
+def test_a_conversation_with_a_tool_over_chat_completions(gateway: Any, chat: Chat) -> None:
+    """Reasoning goes back; no content is ever null."""
+
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    llm = chat(model="grok-4.3", api="chat_completions").bind_tools([add])
+    messages: list[Any] = [HumanMessage("Use add for 2 and 3.")]
+    call = llm.invoke(messages)
     messages += [call, ToolMessage("5", tool_call_id=call.tool_calls[0]["id"])]
     assert "5" in llm.invoke(messages).text
     sent = gateway.requests[-1].body["messages"]
@@ -97,12 +116,9 @@ def test_a_conversation_with_a_tool(gateway: Any, chat: Chat) -> None:
         ("any", "required"),
         ("required", "required"),
         (True, "required"),
-        ("add", {"type": "function", "function": {"name": "add"}}),
-        (
-            {"type": "function", "function": {"name": "add"}},
-            {"type": "function", "function": {"name": "add"}},
-        ),
-        ({"type": "tool", "name": "add"}, {"type": "function", "function": {"name": "add"}}),
+        ("add", {"type": "function", "name": "add"}),
+        ({"type": "function", "function": {"name": "add"}}, {"type": "function", "name": "add"}),
+        ({"type": "tool", "name": "add"}, {"type": "function", "name": "add"}),
         ({"type": "any"}, "required"),
     ],
 )
@@ -117,6 +133,10 @@ def test_every_tool_choice_reaches_the_wire(
 
     chat().bind_tools([add], tool_choice=choice).invoke("Use add for 3.")
     assert gateway.requests[-1].body.get("tool_choice") == sent
+    nested = {"type": "function", "function": {"name": "add"}}
+    chat(api="chat_completions").bind_tools([add], tool_choice=choice).invoke("Use add for 3.")
+    body = gateway.requests[-1].body
+    assert body.get("tool_choice") == (nested if isinstance(sent, dict) else sent)
 
 
 def test_parallel_calls_and_formats_reach_the_wire(gateway: Any, chat: Chat) -> None:
@@ -130,8 +150,8 @@ def test_parallel_calls_and_formats_reach_the_wire(gateway: Any, chat: Chat) -> 
     chat().bind_tools([add], parallel_tool_calls=False, response_format=schema).invoke("Hello")
     body = gateway.requests[-1].body
     assert body["parallel_tool_calls"] is False
-    assert body["response_format"]["json_schema"]["name"] == "Sum_of_it"
-    assert body["tools"][0]["function"]["name"] == "add"
+    assert body["text"]["format"]["name"] == "Sum_of_it"
+    assert body["tools"][0]["name"] == "add"
 
 
 @pytest.mark.parametrize("given", [["wrote"], "wrote"])
@@ -155,12 +175,14 @@ def test_calls_win_over_model_kwargs_and_these_over_fields(gateway: Any, chat: C
     llm.invoke("Hello", seed=3, max_completion_tokens=50, extra_body={"made_up": True})
     body = gateway.requests[-1].body
     assert (body["temperature"], body["top_p"], body["seed"]) == (0.1, 0.2, 3)
-    assert (body["max_completion_tokens"], body["made_up"]) == (50, True)
+    assert (body["max_output_tokens"], body["made_up"]) == (50, True)
 
 
 def test_nothing_unset_is_sent(gateway: Any, chat: Chat) -> None:
-    """A model without options sends model and messages, nothing else."""
+    """A model without options sends the messages, and that xAI must not store them."""
     chat().invoke("Hello")
+    assert gateway.requests[-1].body.keys() == {"model", "input", "store", "include"}
+    chat(api="chat_completions").invoke("Hello")
     assert gateway.requests[-1].body.keys() == {"model", "messages"}
 
 

@@ -41,8 +41,8 @@ def test_an_image_goes_back_into_the_chat(gateway: Any) -> None:
     blocks = XAIImageGenerator(response_format="b64_json").invoke("A fox")
     question: Any = [*blocks, {"type": "text", "text": "What is this?"}]
     assert ChatXAILowCode().invoke([HumanMessage(content=question)]).text
-    part = gateway.requests[-1].body["messages"][0]["content"][0]
-    assert part["image_url"]["url"].startswith("data:image/png;base64,")
+    part = gateway.requests[-1].body["input"][0]["content"][0]
+    assert part["image_url"].startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize(

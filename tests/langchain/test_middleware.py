@@ -103,7 +103,7 @@ async def test_another_model_steps_in(gateway: Any, chat: Chat, *, use_async: bo
     assert "Sunny" in (await run(agent, QUESTION, use_async=use_async))["messages"][-1].text
     first, second, third = [request.body for request in gateway.requests]
     assert [first["model"], second["model"], third["model"]] == ["grok-4.3", "grok-4.7", "grok-4.3"]
-    assert first["messages"] == second["messages"]
+    assert first["input"] == second["input"]
 
 
 # --- limits -------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_old_results_are_cleared_by_the_services_own_count(gateway: Any, chat: C
     )
     agent: Any = create_agent(chat(), [get_weather], middleware=[clear])
     agent.invoke(QUESTION)
-    assert gateway.requests[-1].body["messages"][-1]["content"] == "[cleared]"
+    assert gateway.requests[-1].body["input"][-1]["output"] == "[cleared]"
     assert any(request.path.endswith("/tokenize-text") for request in gateway.requests)
 
 
@@ -209,7 +209,7 @@ async def test_a_middleware_may_set_options(gateway: Any, chat: Chat, *, use_asy
     await run(agent, QUESTION, use_async=use_async)
     for request in gateway.requests:
         assert request.body["model"] == "grok-4.5"
-        assert request.body["reasoning_effort"] == "low"
+        assert request.body["reasoning"] == {"effort": "low"}
         assert request.body["parallel_tool_calls"] is False
 
 

@@ -21,7 +21,7 @@ SENT: list[tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]] 
     ({"top_p": 0.5}, {"top_p": 0.5}, {"top_p": 0.5}),
     ({"max_tokens": 50}, {"max_completion_tokens": 50}, {"max_output_tokens": 50}),
     ({"max_completion_tokens": 50}, {"max_completion_tokens": 50}, {"max_output_tokens": 50}),
-    ({"seed": 7}, {"seed": 7}, None),
+    ({"seed": 7}, {"seed": 7}, {"seed": 7}),
     ({"n": 2}, {"n": 2}, None),
     ({"logprobs": True, "top_logprobs": 2}, {"logprobs": True, "top_logprobs": 2}, None),
     ({"reasoning_effort": "low"}, {"reasoning_effort": "low"}, {"reasoning": {"effort": "low"}}),
@@ -33,19 +33,20 @@ SENT: list[tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]] 
     ({"reasoning": {"summary": "auto"}}, None, {"reasoning": {"summary": "auto"}}),
     ({"user": "u1"}, {"user": "u1"}, {"user": "u1"}),
     ({"service_tier": "priority"}, {"service_tier": "priority"}, {"service_tier": "priority"}),
-    ({"prompt_cache_key": "k"}, {"prompt_cache_key": "k"}, {"prompt_cache_key": "k"}),
-    ({"store": True}, None, {"store": True}),
-    (
-        {"store": False},
-        None,
-        {"store": False, "include": ["reasoning.encrypted_content"]},
-    ),
-    (
-        {"include": ["reasoning.encrypted_content"]},
-        None,
-        {"include": ["reasoning.encrypted_content"]},
-    ),
+    ({"prompt_cache_key": "k"}, None, {"prompt_cache_key": "k"}),
+    ({"store": True}, None, {"store": True, "include": None}),
+    ({"store": False}, None, {}),
+    ({"include": ["reasoning.encrypted_content"]}, None, {}),
+    ({"use_encrypted_content": False}, None, {"include": None}),
     ({"max_turns": 3}, None, {"max_turns": 3}),
+    ({"top_k": 3, "min_p": 0.5}, None, {"top_k": 3, "min_p": 0.5}),
+    ({"safety_identifier": "s"}, {"safety_identifier": "s"}, {"safety_identifier": "s"}),
+    ({"guidelines": "g"}, None, {"guidelines": "g"}),
+    (
+        {"no_inline_citations": True},
+        None,
+        {"include": ["reasoning.encrypted_content", "no_inline_citations"]},
+    ),
     ({"extra_body": {"made_up": 1}}, {"made_up": 1}, {"made_up": 1}),
     ({"model_kwargs": {"made_up": 1}}, {"made_up": 1}, {"made_up": 1}),
     ({"model_kwargs": {"top_p": 0.5}}, {"top_p": 0.5}, {"top_p": 0.5}),
@@ -72,7 +73,9 @@ def test_every_option_arrives(
         chat(model="grok-4.3", api=api, **fields).invoke("Hello", **given)
         body = dict(gateway.requests[-1].body)
         assert body.pop("messages", None) or body.pop("input")
-        assert body == {"model": "grok-4.3", **members}
+        defaults = {"store": False, "include": ["reasoning.encrypted_content"]}
+        expected = {**(defaults if api == "responses" else {}), **members, "model": "grok-4.3"}
+        assert body == {name: value for name, value in expected.items() if value is not None}
 
 
 def test_every_option_of_a_request_is_a_field_or_belongs_to_a_call() -> None:
@@ -136,19 +139,21 @@ def test_the_nearest_word_counts(gateway: Any, chat: Chat) -> None:
     llm.invoke("Hello")
     llm.invoke("Hello", max_tokens=800, reasoning_effort="low")
     bodies = [request.body for request in gateway.requests]
-    assert [body["max_completion_tokens"] for body in bodies] == [900, 800]
-    assert [body["reasoning_effort"] for body in bodies] == ["high", "low"]
+    assert [body["max_output_tokens"] for body in bodies] == [900, 800]
+    assert [body["reasoning"] for body in bodies] == [{"effort": "high"}, {"effort": "low"}]
 
 
 @pytest.mark.parametrize(
     ("options", "endpoint"),
     [
-        ({}, "chat/completions"),
+        ({}, "responses"),
+        ({"n": 2}, "chat/completions"),
+        ({"deferred": True}, "chat/completions"),
         ({"api": "chat_completions"}, "chat/completions"),
         ({"api": "responses"}, "responses"),
         ({"api": "messages"}, "messages"),
         ({"store": True}, "responses"),
-        ({"include": []}, "chat/completions"),
+        ({"include": []}, "responses"),
         ({"include": ["reasoning.encrypted_content"]}, "responses"),
         ({"max_turns": 2}, "responses"),
         ({"reasoning": {"summary": "auto"}}, "responses"),
@@ -158,10 +163,11 @@ def test_the_nearest_word_counts(gateway: Any, chat: Chat) -> None:
 def test_the_form_follows_what_is_asked(
     gateway: Any, chat: Chat, options: dict[str, Any], endpoint: str
 ) -> None:
-    """Responses are chosen for what only they can do; the user's choice counts before that."""
+    """Chat Completions is selected for what only it can do; the caller's choice counts before."""
     chat(**options).invoke("Hello")
     chat().invoke("Hello", **options)
-    assert {request.path.rpartition("/v1/")[2] for request in gateway.requests} == {endpoint}
+    posted = [request for request in gateway.requests if request.method == "POST"]
+    assert {request.path.rpartition("/v1/")[2] for request in posted} == {endpoint}
 
 
 # --- server-side tools --------------------------------------------------------------------------

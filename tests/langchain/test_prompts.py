@@ -145,7 +145,7 @@ def test_examples_of_talk_are_shown(gateway: Any, chat: Chat) -> None:
     )
     prompt = ChatPromptTemplate.from_messages([("system", "Add."), shots, ("human", "{q}")])
     (prompt | chat()).invoke({"q": "4+4"})
-    roles = [message["role"] for message in gateway.requests[-1].body["messages"]]
+    roles = [message["role"] for message in gateway.requests[-1].body["input"]]
     assert roles == ["system", *["user", "assistant"] * 2, "user"]
 
 

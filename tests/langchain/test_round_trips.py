@@ -291,7 +291,8 @@ async def test_answers_go_back_as_they_came(
     gateway: Any, chat: Chat, api: str, case: str, way: str, version: str
 ) -> None:
     """However an answer came and wherever it has been, it goes back as xAI gave it."""
-    llm, question = model(chat, api, case, output_version=version)
+    stored = {"store": True} if api == "responses" else {}
+    llm, question = model(chat, api, case, output_version=version, **stored)
     answer = await ask(llm, question, way)
     kept = to_messages([answer])
     assert all(to_messages([travel(answer)]) == kept for travel in JOURNEYS.values())
@@ -299,8 +300,8 @@ async def test_answers_go_back_as_they_came(
     llm.invoke([HumanMessage(question), answer, *results, HumanMessage("Go on.")])
     sent = gateway.requests[-1].body
     if api == "responses":
-        stored = as_stored(gateway, answer)
-        assert sent["input"][1 : 1 + len(stored)] == stored
+        items = as_stored(gateway, answer)
+        assert sent["input"][1 : 1 + len(items)] == items
     if api == "messages":
         # Reasoning is signed there, and the signature goes back too.
         blocks = sent["messages"][1]["content"]
@@ -376,7 +377,7 @@ def test_odd_items_are_passed_over(gateway: Any, chat: Chat) -> None:
     for items in odd:
         answer = AIMessage("Yes.", additional_kwargs={ITEMS: items})
         assert chat().invoke([HumanMessage("Hi"), answer, HumanMessage("Hi")]).text
-        assert gateway.requests[-1].body["messages"][1] == {"role": "assistant", "content": "Yes."}
+        assert gateway.requests[-1].body["input"][1] == {"role": "assistant", "content": "Yes."}
 
 
 def test_a_service_tier_at_the_end_of_a_stream() -> None:

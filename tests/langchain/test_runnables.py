@@ -209,7 +209,7 @@ async def test_fields_are_configurable(gateway: Any, chat: Chat, *, use_async: b
         for request in gateway.requests[-2:]:
             assert request.body["model"] == configured.get("model", ONCE)
             assert request.body.get("temperature") == configured.get("heat")
-            assert request.body["max_completion_tokens"] == 900
+            assert request.body["max_output_tokens"] == 900
         assert gateway.requests[-1].body["stream"] is True
 
 
@@ -249,7 +249,7 @@ async def test_tags_and_metadata_reach_the_callbacks(
     tags, metadata, name = ear.heard
     assert (tags, name) == ({"a", "b", "c"}, "talk")
     assert metadata.items() >= {"of": "model", "call": 1, "ls_model_name": "grok-4.7"}.items()
-    assert gateway.requests[0].body.keys() == {"model", "messages"}
+    assert gateway.requests[0].body.keys() == {"model", "input", "store", "include"}
 
 
 # --- many questions -----------------------------------------------------------------------------

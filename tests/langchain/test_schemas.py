@@ -217,10 +217,10 @@ def test_schemas_without_properties_are_sent_whole(
     chat().with_structured_output(schema, method=method, include_raw=True).invoke("Hello")
     body = gateway.requests[-1].body
     if method == "json_schema":
-        asked = body["response_format"]["json_schema"]
+        asked = body["text"]["format"]
         assert (asked["name"], asked["schema"].items() >= sent.items()) == (schema["title"], True)
     else:
-        asked = body["tools"][0]["function"]
+        asked = body["tools"][0]
         assert asked["parameters"].items() >= sent.items()
         assert asked["description"] == schema.get("description", "")
 

@@ -94,7 +94,7 @@ def test_the_object_beside_tools(chat: Any, gateway: Any, method: Any) -> None:
     result = llm.invoke("Give JSON with 'name'.")
     assert result["parsing_error"] is None
     body = gateway.requests[-1].body
-    assert body["tools"][-1]["function"]["name"] == "get_time"
+    assert body["tools"][-1]["name"] == "get_time"
     assert body.get("tool_choice") == ("required" if method == "function_calling" else None)
 
 

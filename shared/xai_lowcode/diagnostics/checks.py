@@ -256,7 +256,7 @@ def check_streaming(client: SyncAPIClient, model: str) -> CheckResult:
     """Request one short streamed response, which costs money, and return how it arrived."""
     prompt = Message("user", (TextPart("Count from one to twenty in words."),))
     request = ChatRequest(model=model, messages=(prompt,), max_tokens=60)
-    dialect = select_dialect(request)
+    dialect = select_dialect(request, client.settings.base_url)
     call = Call(dialect.endpoint, json.dumps(dialect.render(request, stream=True)), stream=True)
     reader, retry_state = StreamReader(dialect), client.context.new_retry_state()
     chunks: list[tuple[float, bytes]] = []

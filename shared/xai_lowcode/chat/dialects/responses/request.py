@@ -79,9 +79,7 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
             item
             for position, message in numbered_messages(request.messages)
             if position >= request.stored_messages
-            for item in _render_message(
-                message, position, shell_calls, is_stored=request.is_stored
-            )
+            for item in _render_message(message, position, shell_calls, is_stored=request.is_stored)
         ],
         "store": request.is_stored,
     }
