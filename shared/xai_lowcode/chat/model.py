@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
-from xai_lowcode.chat.dialect_selection import record_rejection, select_dialect
+from xai_lowcode.chat.dialect_selection import detect_dialect, record_rejection, select_dialect
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
 from xai_lowcode.chat.stop_sequences import truncate_response
@@ -338,6 +338,7 @@ async def _finish_stream(chunks: AsyncGenerator[bytes, bool | None], reader: Str
 
 
 def _parse_response(dialect: Dialect, body: Any) -> ChatResponse:
+    dialect = detect_dialect(dialect, body)
     return dialect.parse(dialect.endpoint.parse(body))
 
 
