@@ -28,15 +28,15 @@ def test_accumulation(
     """Each response has all text and reasoning so far, however the gateway streams."""
     gateway.streaming = streaming
     responses = sync_async.stream(each_llm, "stream_chat", hello)
-    so_far = thoughts = ""
+    so_far = reasoning = ""
     for response in responses:
         so_far += response.delta
-        thoughts += response.additional_kwargs.get("thinking_delta", "")
+        reasoning += response.additional_kwargs.get("thinking_delta", "")
         *thinking, block = response.message.blocks
         assert isinstance(block, TextBlock)
         assert block.text == so_far
         assert [each.block_type for each in thinking] in ([], ["thinking"])
-        assert "".join(each.content or "" for each in thinking) == thoughts
+        assert "".join(each.content or "" for each in thinking) == reasoning
         assert response.message.role == "assistant"
     assert len(responses) > 5
 
