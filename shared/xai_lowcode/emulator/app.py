@@ -22,6 +22,7 @@ from xai_lowcode.emulator.handler_types import (
 from xai_lowcode.emulator.handlers import Route
 from xai_lowcode.emulator.pages import render_page
 from xai_lowcode.emulator.request import (
+    TOO_DEEP,
     BodyError,
     ReceivedRequest,
     decode_sent_body,
@@ -37,8 +38,8 @@ from xai_lowcode.emulator.routing import (
     match_route,
     match_upstream,
 )
-from xai_lowcode.emulator.state import Emulator, RecordedRequest
-from xai_lowcode.emulator.validation import DeserializationError
+from xai_lowcode.emulator.state import MAX_ENTRIES, Emulator, RecordedRequest
+from xai_lowcode.emulator.validation import MAX_DEPTH, DeserializationError, is_deeper
 
 CONNECTION = "xai_lowcode.connection"  # the ASGI extension with the `ConnectionControl`
 TOKEN_PREFIX = "at_"  # noqa: S105 - how a token begins, no token
@@ -165,6 +166,7 @@ class EmulatorApp:
             # A mismatch is reported later; here only the ignored fields are collected.
             _find_mismatch(match.route, body, ignored)
         upstream = match_upstream(request.method, match.upstream) if match else None
+        del self._emulator.requests[: -MAX_ENTRIES + 1]
         self._emulator.requests.append(
             RecordedRequest(
                 method=request.method,
@@ -240,6 +242,8 @@ class EmulatorApp:
         upstream = match_upstream(request.method, match.upstream)
         if upstream is None:
             raise not_found(NO_HANDLER)
+        if is_deeper(body, MAX_DEPTH):
+            raise invalid_argument(TOO_DEEP)
         if not _is_valid_unicode(body):
             raise invalid_argument(LONE_SURROGATE)
         mismatch = _find_mismatch(upstream.route, body, [])

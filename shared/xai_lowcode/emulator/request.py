@@ -4,6 +4,7 @@ The gateway is written in JavaScript. Its error texts and its number conversion 
 """
 
 import json
+import math
 import re
 import zlib
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl
 
 BODY_LIMIT = 100 * 1024 * 1024
 MAX_EXACT_INTEGER = 2**53
+TOO_DEEP = "Failed to parse the request body as JSON: recursion limit exceeded"
 INFLATE_ANY = 47  # zlib's window bits that detect gzip or deflate
 
 
@@ -52,7 +54,8 @@ async def receive_request(
     """Receive a whole request over ASGI."""
     raw = bytearray()
     more_body = True
-    while more_body:
+    # The rest of a body that is too large is not read.
+    while more_body and len(raw) <= BODY_LIMIT:
         message = await receive()
         raw += message.get("body", b"")
         more_body = message.get("more_body", False)
@@ -69,7 +72,7 @@ def decode_sent_body(request: ReceivedRequest) -> Any:
     """Decode the body as the client encoded it; None if it is not JSON."""
     try:
         return json.loads(_decompress(request))
-    except (ValueError, zlib.error):
+    except (ValueError, RecursionError, BodyError):
         return None
 
 
@@ -77,13 +80,12 @@ def parse_body(request: ReceivedRequest) -> Any:
     """Parse the body as the gateway forwards it.
 
     Raises:
-        BodyError: The body is too large or not valid JSON.
+        BodyError: The body is too large, too deep or not valid JSON.
     """
-    if len(request.raw) > BODY_LIMIT:
-        raise BodyError(413, "request entity too large")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/x-www-form-urlencoded":
-        return dict(parse_qsl(request.raw.decode("utf-8", "replace"), keep_blank_values=True))
+        form = _decompress(request).decode("utf-8", "replace")
+        return dict(parse_qsl(form, keep_blank_values=True))
     # Without a content type, and for multipart, the gateway forwards an empty object.
     if media_type != "application/json" or not request.raw:
         return {}
@@ -91,9 +93,21 @@ def parse_body(request: ReceivedRequest) -> Any:
 
 
 def _decompress(request: ReceivedRequest) -> bytes:
-    if request.headers.get("content-encoding", "identity") in {"gzip", "deflate"}:
-        return zlib.decompress(request.raw, INFLATE_ANY)
-    return request.raw
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    raw = request.raw
+    if encoding in {"gzip", "deflate"}:
+        try:
+            decompressor = zlib.decompressobj(INFLATE_ANY)
+            raw = decompressor.decompress(raw, BODY_LIMIT + 1)
+        except zlib.error as error:
+            raise BodyError(400, str(error)) from None
+        if not decompressor.eof and len(raw) <= BODY_LIMIT:
+            raise BodyError(400, "unexpected end of file")
+    elif encoding != "identity":
+        raise BodyError(415, f'unsupported content encoding "{encoding}"')
+    if len(raw) > BODY_LIMIT:
+        raise BodyError(413, "request entity too large")
+    return raw
 
 
 def _parse_json(text: str) -> Any:
@@ -106,15 +120,22 @@ def _parse_json(text: str) -> Any:
         )
     except json.JSONDecodeError as error:
         raise BodyError(400, _v8_message(error, text)) from None
+    except RecursionError:
+        raise BodyError(400, TOO_DEEP) from None
     # The body parser is in strict mode: objects and arrays only.
     if not isinstance(body, dict | list):
         raise BodyError(400, _unexpected_token(text, len(text) - len(text.lstrip())))
     return body
 
 
-def parse_js_number(digits: str) -> int | float:
-    """Parse a number as JavaScript does: 1.0 becomes 1, and large integers are rounded."""
+def parse_js_number(digits: str) -> int | float | None:
+    """Parse a number as JavaScript does: 1.0 becomes 1, and large integers are rounded.
+
+    A number that is too large is infinite, which JavaScript writes as null.
+    """
     value = float(digits)
+    if math.isinf(value):
+        return None
     if value.is_integer() and abs(value) < MAX_EXACT_INTEGER**2:
         return int(digits) if re.fullmatch(r"-?\d{1,15}", digits) else int(value)
     return value

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 I32 = range(-(2**31), 2**31)
+MAX_DEPTH = 127  # serde's limit
 
 
 class DeserializationError(Exception):
@@ -149,6 +150,21 @@ class UntaggedEnum:
         if type(value) not in self.by_type:
             fail(path, f"data did not match any variant of untagged enum {self.name}")
         self.by_type[type(value)].validate(value, path, ignored)
+
+
+def is_deeper(value: Any, depth: int) -> bool:
+    """Return True if arrays and objects are nested deeper than that."""
+    level = [value]
+    for _ in range(depth + 1):
+        nested = [node for node in level if isinstance(node, dict | list)]
+        if not nested:
+            return False
+        level = [
+            child
+            for node in nested
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+    return True
 
 
 def fail(path: str, problem: str) -> NoReturn:

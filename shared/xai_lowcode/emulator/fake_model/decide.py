@@ -6,6 +6,7 @@ The decision depends on the request alone; the same request always gets the same
 import json
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -18,12 +19,17 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import (
     word_stems,
 )
 from xai_lowcode.emulator.fake_model.schema_filler import fill_schema
-from xai_lowcode.emulator.fake_model.text import generate_reasoning, generate_text
+from xai_lowcode.emulator.fake_model.text import generate_reasoning, generate_text, truncate
 from xai_lowcode.emulator.fake_model.usage import compute_usage
-from xai_lowcode.emulator.handler_types import HandlerRequest, Json
+from xai_lowcode.emulator.handler_types import HandlerRequest, Json, ProviderError
+from xai_lowcode.emulator.rules.json_schema import check_schema
 from xai_lowcode.emulator.tokenizer import split_tokens
+from xai_lowcode.emulator.validation import MAX_DEPTH, is_deeper
 
 MAX_CALL_ID = 100_000_000
+# How many keys of an object, and how many places of a schema, are searched in a prompt.
+MAX_KEYS = 20
+MAX_SCHEMAS = 20
 FEW_WORDS = 2
 KEY = re.compile(r"[A-Za-z_][\w-]*")
 SCHEMA_KEYWORDS = {"type", "$ref", "anyOf", "allOf", "enum"}
@@ -138,18 +144,23 @@ def _generate_content(body: Json, conversation: Conversation, variant: int) -> s
 def _json_object(conversation: Conversation) -> str:
     """Return an object with the keys that are quoted in the prompt."""
     hints = extract_hints(f"{conversation.instructions}\n{conversation.prompt}")
-    keys = [text for text in hints.quotations if KEY.fullmatch(text)] or ["answer"]
-    return _dump({key: f"{key}: {conversation.prompt or 'nothing'}" for key in keys})
+    keys = [text for text in hints.quotations if KEY.fullmatch(text)][:MAX_KEYS] or ["answer"]
+    prompt = truncate(conversation.prompt) or "nothing"
+    return _dump({key: f"{key}: {prompt}" for key in keys})
 
 
 def _find_schema(conversation: Conversation) -> Json | None:
     """Find a JSON schema in the messages, as output parsers insert it."""
     text = f"{conversation.instructions}\n{conversation.prompt}"
     decoder = json.JSONDecoder()
-    for match in re.finditer(r"\{", text) if '"properties"' in text else ():
+    starts = re.finditer(r"\{", text) if '"properties"' in text else iter(())
+    for match in islice(starts, MAX_SCHEMAS):
         try:
             schema: Json = decoder.raw_decode(text, match.start())[0]
-        except ValueError:
+            if is_deeper(schema, MAX_DEPTH):
+                continue
+            check_schema("prompt", schema)
+        except (ValueError, RecursionError, ProviderError):
             continue
         properties = schema.get("properties")
         # LangChain's format instructions have an example with the property `foo`.

@@ -1,7 +1,6 @@
 """Image input: validation, description and token count."""
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from io import BytesIO
@@ -46,7 +45,10 @@ def inspect_image(image_url: Json) -> ImageInfo:
     url = image_url.get("url")
     if not url:
         return ImageInfo(f"the file {image_url['file_id']}", TILE_TOKENS)
-    parsed = urlsplit(url)
+    try:
+        parsed = urlsplit(url)
+    except ValueError:
+        raise invalid_argument(BAD_URL) from None
     if parsed.scheme in {"http", "https"} and parsed.netloc:
         return ImageInfo(f"one at {parsed.netloc}{parsed.path}", TILE_TOKENS)
     match = DATA_URL.fullmatch(url)
@@ -62,7 +64,7 @@ def _decode_image(encoded: str, image_format: str) -> ImageInfo:
             raise invalid_argument("Image size exceeds the limit of 20 MiB.")
         with Image.open(BytesIO(raw), formats=[image_format]) as image:
             width, height = image.size
-    except (binascii.Error, UnidentifiedImageError, OSError, ValueError):
+    except (ValueError, OSError, UnidentifiedImageError, Image.DecompressionBombError):
         raise invalid_argument(f"{BAD_URL}; the data is not a valid {image_format}") from None
     tiles = -(-width // TILE_SIZE) * -(-height // TILE_SIZE)
     return ImageInfo(f"{image_format} {width}x{height}", TILE_TOKENS * min(tiles, MAX_TILES))

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 RESOLUTIONS = {"1k": 1024, "1.5k": 1536, "2k": 2048}
 GRID = 16
+MAX_DRAWN = 1_000
 AUTO_RATIOS = {
     "16:9": r"landscape|panorama|wide|skyline|horizon",
     "9:16": r"portrait|poster|tall|phone",
@@ -23,7 +24,7 @@ def generate_image(prompt: str, aspect_ratio: str, resolution: str, variant: int
     gradient = Image.linear_gradient("L").resize((width, height))
     image = ImageOps.colorize(gradient, black=tuple(seed[:3]), white=tuple(seed[3:6]))
     font_size = max(GRID, min(width, height) // 22)
-    lines = textwrap.wrap(prompt, max(8, int(width * 0.85 / (font_size * 0.6))))[:8] or [prompt]
+    lines = textwrap.wrap(prompt[:MAX_DRAWN], max(8, int(width * 0.85 / (font_size * 0.6))))[:8]
     ImageDraw.Draw(image).multiline_text(
         (width / 2, height / 2), "\n".join(lines), font=ImageFont.load_default(font_size),
         anchor="mm", align="center", fill="white", stroke_width=2, stroke_fill="black",

@@ -21,6 +21,8 @@ PLACE = re.compile(
 WORD = re.compile(r"[^\W_]+")
 SUFFIX = re.compile(r"(?:ing|ers?|ors?|ed|es|s)$")
 MIN_STEM_LENGTH = 3
+MAX_SEARCHED = 10_000
+MAX_DIGITS = 100
 
 
 @dataclass
@@ -34,13 +36,17 @@ class PromptHints:
 
     def mentions(self, phrase: str) -> bool:
         """Return True if the prompt has a phrase, in any case."""
-        return re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", self.text, re.IGNORECASE) is not None
+        pattern = rf"(?<!\w){re.escape(phrase)}(?!\w)"
+        fits = len(phrase) <= len(self.text)
+        return fits and re.search(pattern, self.text, re.IGNORECASE) is not None
 
     def denies(self, name: str) -> bool:
         """Return True if the prompt says `no` or `without` before the name of a field."""
+        if not 0 < len(name) <= len(self.text):
+            return False
         words = re.escape(name.replace("_", " "))
         pattern = rf"\b(?:no|without|omit|skip)\b(?: an?| any| the)? {words}"
-        return bool(name) and re.search(pattern, self.text, re.IGNORECASE) is not None
+        return re.search(pattern, self.text, re.IGNORECASE) is not None
 
     def take_number(self, *, integer: bool) -> float | None:
         """Remove and return the next number, or the next integer."""
@@ -63,7 +69,11 @@ def take_next(values: list[str]) -> str | None:
 
 
 def extract_hints(text: str, start: int = 0) -> PromptHints:
-    """Extract the hints of a prompt; those after the index `start` come first."""
+    """Extract the hints of a prompt; those after the index `start` come first.
+
+    The patterns take time that grows with the square of the length, so that a long text is cut.
+    """
+    text = text[:MAX_SEARCHED]
 
     def find_all(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
         return sorted(pattern.finditer(text), key=lambda match: match.start() < start)
@@ -71,7 +81,11 @@ def extract_hints(text: str, start: int = 0) -> PromptHints:
     without_dates = DATE.sub(lambda date: " " * len(date[0]), text)
     return PromptHints(
         text,
-        [float(match[0].replace(",", "")) for match in find_all(NUMBER, without_dates)],
+        [
+            float(match[0].replace(",", ""))
+            for match in find_all(NUMBER, without_dates)
+            if len(match[0]) <= MAX_DIGITS
+        ],
         [next(part for part in match.groups() if part) for match in find_all(QUOTATION, text)],
         [match[1] for match in find_all(PLACE, text)],
     )

@@ -1,15 +1,19 @@
 """Create a JSON value that is valid for a schema, from the values in a prompt.
 
-A `pattern` is met only by values of the prompt, examples, defaults and a few guesses.
+A `pattern` is met only by values of the prompt, examples, defaults and a few guesses, and not at
+all if matching it can take long. The work is bounded: a schema that needs more is refused.
 """
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from xai_lowcode.emulator.fake_model import prompt_parsing
 from xai_lowcode.emulator.fake_model.prompt_parsing import PromptHints, take_next
-from xai_lowcode.emulator.handler_types import Json
+from xai_lowcode.emulator.fake_model.text import truncate
+from xai_lowcode.emulator.handler_types import Json, invalid_argument
+from xai_lowcode.emulator.rules.json_schema import find_target
 
 FORMATS: dict[str, tuple[re.Pattern[str] | None, str]] = {
     "date": (prompt_parsing.DATE, "2026-01-31"),
@@ -24,9 +28,21 @@ FORMATS: dict[str, tuple[re.Pattern[str] | None, str]] = {
     "ipv6": (None, "2001:db8::1"),
     "hostname": (None, "example.com"),
 }
-# Beyond the first depth only required fields are filled; at the second, objects are empty.
+# Beyond the first depth only required fields are filled; at the second, values are empty.
 OPTIONAL_DEPTH = 4
 MAX_DEPTH = 12
+# The most subschemas that are read, and the most items and characters that are created.
+MAX_STEPS = 5_000
+MAX_ITEMS = 256
+MAX_LENGTH = 2_048
+MAX_ENUM_SEARCH = 100
+TOO_COMPLEX = "Invalid arguments passed to the model. The schema is too complex."
+# A pattern is matched if it has few repetitions and alternatives, and no repeated group.
+PATTERN_ATOM = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\{\d+\}|\(\?[:=!]", re.DOTALL)
+REPEATED_GROUP = re.compile(r"\)[*+{]")
+CHOICE = re.compile(r"[*+?|{]")
+MAX_CHOICES = 4
+MAX_MATCHED = 64
 PLACE_NAMES = {"location", "city", "place", "country", "town", "destination", "origin", "region"}
 UNIONS = ("anyOf", "oneOf")
 TYPES_BY_KEYWORD = {
@@ -45,7 +61,10 @@ PATTERN_GUESSES = (
 
 def fill_schema(schema: Json, hints: PromptHints, *, fill_optional: bool = False) -> Any:
     """Return a value for a schema; optional fields are filled if the prompt mentions them."""
-    return SchemaFiller(schema, hints, fill_optional=fill_optional).fill(schema)
+    try:
+        return SchemaFiller(schema, hints, fill_optional=fill_optional).fill(schema)
+    except RecursionError:
+        raise invalid_argument(TOO_COMPLEX) from None
 
 
 class SchemaFiller:
@@ -55,6 +74,7 @@ class SchemaFiller:
         self._root = root
         self._hints = hints
         self._fill_optional = fill_optional
+        self._steps = 0
 
     def fill(self, schema: Any, name: str = "", depth: int = 0) -> Any:
         """Return a value for a subschema; `name` is the field that it is for."""
@@ -62,8 +82,7 @@ class SchemaFiller:
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
-            values = schema["enum"]
-            return next((value for value in values if self._hints.mentions(str(value))), values[0])
+            return next(self._mentioned_values(schema), schema["enum"][0])
         for union in UNIONS:
             if schema.get(union):
                 return self._fill_union(schema, union, name, depth)
@@ -85,10 +104,13 @@ class SchemaFiller:
 
     def _resolve(self, node: Any) -> Json:
         """Resolve `$ref` and merge `allOf`."""
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise invalid_argument(TOO_COMPLEX)
         schema: Json = node if isinstance(node, dict) else {}
         if "$ref" in schema:
             siblings = {key: value for key, value in schema.items() if key != "$ref"}
-            return self._resolve({**self._find_target(schema["$ref"]), **siblings})
+            return self._resolve({**find_target(schema["$ref"], self._root), **siblings})
         if not schema.get("allOf"):
             return schema
         merged = {key: value for key, value in schema.items() if key != "allOf"}
@@ -96,12 +118,10 @@ class SchemaFiller:
             merged = _merge(merged, self._resolve(part))
         return merged
 
-    def _find_target(self, reference: str) -> Json:
-        node: Any = self._root
-        for step in reference.removeprefix("#").strip("/").split("/"):
-            if step:
-                node = node[step.replace("~1", "/").replace("~0", "~")]
-        return node if isinstance(node, dict) else {}
+    def _mentioned_values(self, schema: Json) -> Iterator[Any]:
+        """Iterate over the values of an enum that the prompt has."""
+        values = (schema.get("enum") or [])[:MAX_ENUM_SEARCH]
+        return (value for value in values if self._hints.mentions(str(value)))
 
     def _type_of(self, schema: Json, name: str) -> str:
         json_type = schema.get("type")
@@ -130,13 +150,13 @@ class SchemaFiller:
         """Return True if the prompt has a number, or a value of the enum, for the schema."""
         if schema.get("type") in {"integer", "number"}:
             return bool(self._hints.numbers)
-        return any(self._hints.mentions(str(value)) for value in schema.get("enum") or [])
+        return any(True for _ in self._mentioned_values(schema))
 
     def _fill_object(self, schema: Json, depth: int) -> Json:
         if depth > MAX_DEPTH:
             return {}
         properties: Json = schema.get("properties") or {}
-        required = list(schema.get("required") or [])
+        required = dict.fromkeys(schema.get("required") or [])
         filled = {
             key: self.fill(child, key, depth + 1)
             for key, child in properties.items()
@@ -145,7 +165,7 @@ class SchemaFiller:
         additional = schema.get("additionalProperties", {})
         for key in [key for key in required if key not in filled]:
             filled[key] = self.fill(additional, key, depth + 1)
-        for number in range(len(filled), schema.get("minProperties") or 0):
+        for number in range(len(filled), min(schema.get("minProperties") or 0, MAX_ITEMS)):
             filled[f"key{number + 1}"] = self.fill(additional, "", depth + 1)
         return filled
 
@@ -154,10 +174,11 @@ class SchemaFiller:
             return False
         if self._fill_optional or self._hints.mentions(key.replace("_", " ")):
             return True
-        values = self._resolve(schema).get("enum") or []
-        return any(self._hints.mentions(str(value)) for value in values)
+        return any(True for _ in self._mentioned_values(self._resolve(schema)))
 
     def _fill_array(self, schema: Json, name: str, depth: int) -> list[Any]:
+        if depth > MAX_DEPTH:
+            return []
         item_schema = schema.get("items", {})
         filled = [self.fill(child, name, depth + 1) for child in schema.get("prefixItems") or []]
         if item_schema is False:
@@ -165,7 +186,7 @@ class SchemaFiller:
         length: int = schema.get("minItems") or 0
         if depth <= OPTIONAL_DEPTH:
             length = max(length, self._count_values(self._resolve(item_schema)))
-        length = min(length, schema.get("maxItems", length))
+        length = min(length, schema.get("maxItems", length), MAX_ITEMS)
         while len(filled) < length:
             item = self.fill(item_schema, name, depth + 1)
             if schema.get("uniqueItems") and item in filled:
@@ -205,7 +226,8 @@ class SchemaFiller:
         """Return the number that follows the name of the field in the prompt."""
         words = re.escape(name.replace("_", " "))
         pattern = rf"(?<!\w){words}\s*(?:=|:|is|of)?\s*(-?\d+(?:\.\d+)?)"
-        match = re.search(pattern, self._hints.text, re.IGNORECASE) if name else None
+        searched = bool(name) and len(name) <= len(self._hints.text)
+        match = re.search(pattern, self._hints.text, re.IGNORECASE) if searched else None
         number = float(match[1]) if match else None
         if number is None or (integer and not number.is_integer()):
             return None
@@ -222,17 +244,18 @@ class SchemaFiller:
         candidates = [
             _fit_length(text, schema) for text in (self._text(name), *texts, *PATTERN_GUESSES)
         ]
-        matching = (text for text in candidates if re.search(schema.get("pattern", ""), text))
+        pattern = _compile(schema.get("pattern", ""))
+        matching = (text for text in candidates if pattern.search(text[:MAX_MATCHED]))
         return next(matching, candidates[0])
 
     def _text(self, name: str) -> str:
         text = self._hints.text
         pattern = rf"(?<!\w){re.escape(name)}\s*[=:]\s*['\"]?([^'\",;\n]+)"
-        named = re.search(pattern, text) if name else None
+        named = re.search(pattern, text) if name and name in text else None
         if named:
-            return named[1].strip()
+            return truncate(named[1].strip())
         place = take_next(self._hints.places) if name.lower() in PLACE_NAMES else None
-        return place or take_next(self._hints.quotations) or text or name or "text"
+        return truncate(place or take_next(self._hints.quotations) or text or name or "text")
 
 
 def _bounds(schema: Json, step: float) -> tuple[float, float]:
@@ -254,7 +277,20 @@ def _bounds(schema: Json, step: float) -> tuple[float, float]:
 def _fit_length(text: str, schema: Json) -> str:
     """Truncate or pad a string to the length that the schema allows."""
     text = text[: schema.get("maxLength", len(text))]
-    return text.ljust(schema.get("minLength") or 0, ".")
+    length = min(schema.get("minLength") or 0, MAX_LENGTH)
+    if len(text) < length:
+        text = " ".join([text or "text"] * length)[:length].rstrip().ljust(length, "e")
+    return text
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern; one that is slow, or that Python does not know, becomes an empty one."""
+    skeleton = PATTERN_ATOM.sub("", pattern)
+    slow = REPEATED_GROUP.search(skeleton) or len(CHOICE.findall(skeleton)) > MAX_CHOICES
+    try:
+        return re.compile("" if slow else pattern)
+    except (re.error, OverflowError, RecursionError):
+        return re.compile("")
 
 
 def _merge(first: Json, second: Json) -> Json:

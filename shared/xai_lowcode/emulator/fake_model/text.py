@@ -2,9 +2,10 @@
 
 import re
 
-from xai_lowcode.emulator.fake_model.prompt_parsing import Conversation
+from xai_lowcode.emulator.fake_model.prompt_parsing import MAX_SEARCHED, Conversation
 
 MAX_QUOTE_LENGTH = 400
+MAX_RESULTS = 128
 DICTATION = re.compile(
     r"\b(?:say|reply|answer|respond)\b(?: with)?(?: (?:exactly|only|just|the (?:single )?word))*:? "
     r"(?:'([^'\n]+)'|\"([^\"\n]+)\"|\u201c([^\u201d\n]+)\u201d)",
@@ -33,17 +34,19 @@ SENTENCES_BY_EFFORT = {"none": 0, "minimal": 1, "low": 2, "medium": 3}
 
 def generate_text(conversation: Conversation, variant: int) -> str:
     """Return the text of a choice; `variant` is its index."""
-    dictation = DICTATION.search(conversation.prompt)
+    dictation = DICTATION.search(conversation.prompt[:MAX_SEARCHED])
     if dictation and not conversation.tool_results:
         return next(text for text in dictation.groups() if text)
     prompt = truncate(conversation.prompt)
     sentences = [f"(Variant {variant + 1})"] if variant else []
     if conversation.tool_results:
-        results = "; ".join(truncate(text) for text in conversation.tool_results)
+        results = "; ".join(truncate(text) for text in conversation.tool_results[:MAX_RESULTS])
         sentences.append(f"The tools found: {results}.")
     if conversation.images:
         count = len(conversation.images)
-        descriptions = ", ".join(image.description for image in conversation.images)
+        descriptions = ", ".join(
+            truncate(image.description) for image in conversation.images[:MAX_RESULTS]
+        )
         sentences.append(f"I see {count} image{'s' if count > 1 else ''}: {descriptions}.")
     if conversation.file_count:
         sentences.append(f"I was given {conversation.file_count} file(s).")

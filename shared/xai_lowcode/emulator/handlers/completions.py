@@ -1,6 +1,5 @@
 """Handlers of the two legacy completion endpoints, which reasoning models refuse."""
 
-import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ from xai_lowcode.emulator.validation import (
 )
 
 REASONING_MODEL = "Model {} is a reasoning model and does not support this endpoint."
-HUMAN_TURN = re.compile(r"\A\s*Human:\s*(.*?)\s*Assistant:\s*\Z", re.DOTALL)
+MAX_CHOICES = 128
 SAMPLE_REQUEST = Struct(
     "SampleRequest",
     {"prompt": UntaggedEnum("SampleContent", {str: STRING, list: ArrayOf(STRING)})},
@@ -80,6 +79,8 @@ async def create(request: HandlerRequest) -> HandlerResult:
     prompts = [body["prompt"]] if isinstance(body["prompt"], str) else body["prompt"]
     if not prompts:
         raise invalid_argument("Invalid argument: prompt must not be empty")
+    if len(prompts) * (body.get("n") or 1) > MAX_CHOICES:
+        raise invalid_argument(f"Invalid argument: a maximum of {MAX_CHOICES} choices")
     chat = {name: body[name] for name in CHAT_FIELDS if body.get(name) is not None}
     completions = [_complete_prompt(chat, prompt, request) for prompt in prompts]
     response = {
@@ -99,11 +100,13 @@ async def create_anthropic(request: HandlerRequest) -> HandlerResult:
     body = request.body
     if body.get("stream"):
         raise invalid_argument("Argument not supported: stream")
-    turn = HUMAN_TURN.match(body["prompt"])
+    prompt = body["prompt"].strip()
+    if prompt.startswith("Human:") and prompt.endswith("Assistant:"):
+        prompt = prompt.removeprefix("Human:").removesuffix("Assistant:").strip()
     names = ("model", "temperature", "top_p")
     chat = {name: body[name] for name in names if body.get(name) is not None}
     chat |= {"max_tokens": body["max_tokens_to_sample"], "stop": body.get("stop_sequences")}
-    completion = _complete_prompt(chat, turn[1] if turn else body["prompt"], request)
+    completion = _complete_prompt(chat, prompt, request)
     choice = completion.choices[0]
     return HandlerResult(
         {

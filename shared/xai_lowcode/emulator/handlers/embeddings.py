@@ -6,7 +6,6 @@ A vector is the sum of one pseudo-random vector per word stem: texts with common
 import base64
 import hashlib
 import math
-import random
 import struct
 
 from xai_lowcode.emulator.fake_model.prompt_parsing import word_stems
@@ -16,10 +15,13 @@ from xai_lowcode.emulator.handler_types import (
     Json,
     invalid_argument,
 )
+from xai_lowcode.emulator.rules.chat import PROMPT_TOO_LONG
 from xai_lowcode.emulator.tokenizer import count_tokens
 from xai_lowcode.emulator.validation import ANYTHING, INTEGER, STRING, ArrayOf, Struct, UntaggedEnum
 
 DEFAULT_DIMENSIONS = 256
+MAX_DIMENSIONS = 1_024
+MAX_TOKENS = 100_000
 MAX_TEXTS = 128
 ENCODING_FORMATS = ("float", "base64")
 EMBEDDING_REQUEST = Struct(
@@ -51,8 +53,9 @@ def embed(text: str, dimensions: int) -> list[float]:
     """Return the vector of a text, of length one."""
     total = [0.0] * dimensions
     for stem in sorted(word_stems(text)) or [text]:
-        generator = random.Random(hashlib.sha256(stem.encode()).digest())  # noqa: S311 - no secret
-        total = [value + generator.gauss(0, 1) for value in total]
+        digest = hashlib.shake_256(stem.encode()).digest(2 * dimensions)
+        vector = struct.unpack(f"<{dimensions}h", digest)
+        total = [value + part for value, part in zip(total, vector, strict=True)]
     length = math.sqrt(sum(value * value for value in total))
     return [value / length for value in total]
 
@@ -76,8 +79,13 @@ def _check(body: Json, texts: list[str], dimensions: int) -> None:
         raise invalid_argument(
             f"Invalid argument: input takes 1 to {MAX_TEXTS} texts, got {len(texts)}"
         )
-    if dimensions < 1:
-        raise invalid_argument(f"Invalid argument: dimensions must be positive, got {dimensions}")
+    if not 1 <= dimensions <= MAX_DIMENSIONS:
+        raise invalid_argument(
+            f"Invalid argument: dimensions must be between 1 and {MAX_DIMENSIONS}, got {dimensions}"
+        )
+    tokens = sum(count_tokens(text) for text in texts)
+    if tokens > MAX_TOKENS:
+        raise invalid_argument(PROMPT_TOO_LONG.format(MAX_TOKENS, tokens))
     if (body.get("encoding_format") or "float") not in ENCODING_FORMATS:
         raise invalid_argument(
             f"Invalid argument: encoding_format is one of {', '.join(ENCODING_FORMATS)}"

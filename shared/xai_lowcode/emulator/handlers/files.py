@@ -1,7 +1,7 @@
 """Handlers of the Files API, including chunked uploads."""
 
 import base64
-import binascii
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +19,9 @@ from xai_lowcode.emulator.validation import STRING, ArrayOf, Struct
 
 MAX_PAGE_SIZE = 100
 MAX_FILE_SIZE = 50 * 1024 * 1024
+MAX_BATCH = 1_000
+LIMIT = re.compile(r"[0-9]{1,9}")
+CONTENT_TYPE = re.compile(r"[ -~]*")
 ORDERS = ("asc", "desc")
 DOWNLOAD_FORMATS = ("original", "text")
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
@@ -40,7 +43,7 @@ async def list_files(request: HandlerRequest) -> HandlerResult:
     limit = query.get("limit") or str(MAX_PAGE_SIZE)
     order = _check_choice("order", query.get("order") or "desc", ORDERS)
     sort_by = _check_choice("sort_by", query.get("sort_by") or "created_at", tuple(SORT_KEYS))
-    if not limit.isdecimal() or not 1 <= int(limit) <= MAX_PAGE_SIZE:
+    if not LIMIT.fullmatch(limit) or not 1 <= int(limit) <= MAX_PAGE_SIZE:
         raise invalid_argument(
             f"Invalid argument: limit must be between 1 and {MAX_PAGE_SIZE}, got {limit}"
         )
@@ -88,6 +91,7 @@ async def initialize_upload(request: HandlerRequest) -> HandlerResult:
     """Create a file without content."""
     if not request.body["name"].strip():
         raise invalid_argument("Invalid argument: name must not be empty")
+    _check_content_type(request.body["content_type"])
     file = request.emulator.create_file(request.body["name"], request.body["content_type"])
     return HandlerResult({"file_id": file.id, "metadata": file.to_upload_dict()})
 
@@ -97,7 +101,7 @@ async def upload_chunk(request: HandlerRequest) -> HandlerResult:
     file = _get_file(request, request.body["file_id"])
     try:
         chunk = base64.b64decode(request.body["chunk"], validate=True)
-    except binascii.Error:
+    except ValueError:
         raise invalid_argument("Invalid argument: chunk is not valid base64") from None
     if len(file.content) + len(chunk) > MAX_FILE_SIZE:
         error = f"File size exceeds the limit of {MAX_FILE_SIZE} bytes."
@@ -109,11 +113,13 @@ async def upload_chunk(request: HandlerRequest) -> HandlerResult:
 
 async def create_batch(request: HandlerRequest) -> HandlerResult:
     """Create a batch upload and its files."""
+    offered = request.body.get("files") or ()
+    if len(offered) > MAX_BATCH:
+        raise invalid_argument(f"Invalid argument: a maximum of {MAX_BATCH} files")
+    for file in offered:
+        _check_content_type(file["content_type"])
     name = f"batch_{uuid.uuid5(UUID_NAMESPACE, f'batch/{request.sequence}')}"
-    files = [
-        request.emulator.create_file(file["name"], file["content_type"])
-        for file in request.body.get("files") or ()
-    ]
+    files = [request.emulator.create_file(file["name"], file["content_type"]) for file in offered]
     batch = {"batch_job_id": name, "status": "in_progress", "files": [file.id for file in files]}
     request.emulator.store.batches.put(name, batch)
     return HandlerResult(batch)
@@ -127,6 +133,12 @@ async def complete_batch(request: HandlerRequest) -> HandlerResult:
         raise not_found(f"Batch job not found: {name}")
     batch["status"] = "completed"
     return HandlerResult(batch)
+
+
+def _check_content_type(content_type: str) -> None:
+    """Check a content type, which becomes a header of the download."""
+    if not CONTENT_TYPE.fullmatch(content_type):
+        raise invalid_argument("Invalid argument: content_type has characters beyond ASCII")
 
 
 def _get_file(request: HandlerRequest, file_id: str | None = None) -> StoredFile:

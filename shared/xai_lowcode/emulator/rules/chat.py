@@ -15,6 +15,7 @@ ROLES_WITH_NAME = frozenset({"user", "tool"})
 MAX_STOPS = 4
 NO_CONTENT = "Each message must have at least one content element."
 SINGLE_TEXT = "The model expects a single `text` element per message."
+PROMPT_TOO_LONG = "This model's maximum prompt length is {} but the request contains {} tokens."
 NOT_SUPPORTED = "Argument not supported on this model: {}"
 LIVE_SEARCH = (
     "Live search is deprecated. Please switch to the Agent Tools API: "
@@ -138,38 +139,41 @@ def _check_parts(parts: list[Json], model: str) -> None:
 
 def _check_tool_results(body: Json) -> None:
     """Check that every tool call has exactly one result, before any other message."""
-    open_calls: list[str] = []
+    open_calls: dict[str, None] = {}
     resolved: set[str] = set()
     for message in body["messages"]:
         if message["role"] == "tool":
             _check_result(message.get("tool_call_id"), open_calls, resolved)
             continue
-        if open_calls:
-            raise invalid_argument(f"No tool output found for function call {open_calls[0]}.")
+        _check_no_open_call(open_calls)
         open_calls, resolved = _check_call_ids(message.get("tool_calls") or []), set()
-    if open_calls:
-        raise invalid_argument(f"No tool output found for function call {open_calls[0]}.")
+    _check_no_open_call(open_calls)
 
 
-def _check_result(call_id: str | None, open_calls: list[str], resolved: set[str]) -> None:
+def _check_no_open_call(open_calls: dict[str, None]) -> None:
+    for call_id in open_calls:
+        raise invalid_argument(f"No tool output found for function call {call_id}.")
+
+
+def _check_result(call_id: str | None, open_calls: dict[str, None], resolved: set[str]) -> None:
     if call_id in resolved:
         raise invalid_argument(f"Duplicate tool output for function call {call_id}.")
     if call_id is None or call_id not in open_calls:
         raise invalid_argument(
             f"No tool call found for function call output with call_id {call_id}."
         )
-    open_calls.remove(call_id)
+    del open_calls[call_id]
     resolved.add(call_id)
 
 
-def _check_call_ids(calls: list[Json]) -> list[str]:
-    ids = [str(call["id"]) for call in calls]
-    if len(set(ids)) < len(ids):
+def _check_call_ids(calls: list[Json]) -> dict[str, None]:
+    ids = dict.fromkeys(str(call["id"]) for call in calls)
+    if len(ids) < len(calls):
         raise invalid_argument("Invalid argument: duplicate tool call ids in one message")
     for call in calls:
         try:
             arguments: Any = json.loads(call["function"]["arguments"])
-        except ValueError:
+        except (ValueError, RecursionError):
             arguments = None
         if not isinstance(arguments, dict):
             raise invalid_argument(

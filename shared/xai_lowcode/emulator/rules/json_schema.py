@@ -1,7 +1,9 @@
 """JSON schemas that xAI refuses."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
+from urllib.parse import unquote
 
 from xai_lowcode.emulator.handler_types import Json, invalid_argument
 
@@ -11,6 +13,20 @@ SCHEMA_MAPS = ("properties", "$defs", "definitions", "patternProperties")
 SUBSCHEMAS = ("items", "additionalProperties", "not", "contains", "if", "then", "else")
 NOT_AN_OBJECT = "{name}: tool parameter root must be an object type (root schema is {root})"
 UNION_ROOT = "an anyOf/oneOf union with a non-object branch"
+MAX_SHOWN_PATH = 200
+MAX_REFERENCES = 100
+# No number of a schema is larger; the limits of 64-bit integers are smaller.
+MAX_NUMBER = 1e20
+MIN_STEP = 1e-9
+TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+COUNTS = (*("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"),)
+NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+KEYWORD_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(SCHEMA_MAPS, (dict,)),
+    **dict.fromkeys((*SCHEMA_LISTS, "required", "enum", "examples"), (list,)),
+    **dict.fromkeys(("$ref", "format", "pattern"), (str,)),
+    "type": (str, list),
+}
 
 
 def check_schema(name: str, schema: Any) -> None:
@@ -19,17 +35,20 @@ def check_schema(name: str, schema: Any) -> None:
     Raises:
         ProviderError: xAI cannot compile the schema.
     """
-    _check_root(name, schema)
-    for path, node in _walk(schema, "#"):
-        for problem in _find_problems(node):
+    if not isinstance(schema, dict):
+        raise invalid_argument(NOT_AN_OBJECT.format(name=name, root="not a schema"))
+    nodes = list(_walk(schema, "#"))
+    schemas = {id(node) for _, node in nodes}
+    for path, node in nodes:
+        references = _find_bad_references(node, schema, schemas)
+        for problem in chain(_find_problems(node), references):
             raise invalid_argument(
                 f"{name}: Invalid arguments passed to the model. {problem} at {path}"
             )
+    _check_root(name, schema)
 
 
-def _check_root(name: str, schema: Any) -> None:
-    if not isinstance(schema, dict):
-        raise invalid_argument(NOT_AN_OBJECT.format(name=name, root="not a schema"))
+def _check_root(name: str, schema: Json) -> None:
     for union in UNIONS:
         if not all(_is_object(branch, schema) for branch in schema.get(union) or []):
             raise invalid_argument(NOT_AN_OBJECT.format(name=name, root=UNION_ROOT))
@@ -41,18 +60,31 @@ def _check_root(name: str, schema: Any) -> None:
 def _is_object(schema: Any, root: Json) -> bool:
     if not isinstance(schema, dict):
         return False
-    reference = schema.get("$ref")
-    if isinstance(reference, str):
-        target: Any = root
-        for step in reference.removeprefix("#/").split("/"):
-            target = target.get(step, {}) if isinstance(target, dict) else {}
-        return target is not schema and _is_object(target, root)
+    followed: set[str] = set()
+    while "$ref" in schema:
+        if schema["$ref"] in followed or len(followed) == MAX_REFERENCES:
+            return False
+        followed.add(schema["$ref"])
+        schema = find_target(schema["$ref"], root)
     # An empty schema is that of a tool without parameters.
     return bool(schema.get("type", "object") == "object")
 
 
+def find_target(reference: str, root: Any) -> Any:
+    """Return the value that a reference within a schema points to; None if there is none."""
+    steps = [step for step in unquote(reference).removeprefix("#").split("/") if step]
+    for step in steps if reference.startswith("#") else [reference]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(root, list):
+            root = next((item for index, item in enumerate(root) if str(index) == key), None)
+        else:
+            root = root.get(key) if isinstance(root, dict) else None
+    return root
+
+
 def _walk(schema: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Iterate over all subschemas with their paths."""
+    path = path[:MAX_SHOWN_PATH]
     yield path, schema
     if not isinstance(schema, dict):
         return
@@ -73,13 +105,45 @@ def _find_problems(node: Any) -> Iterator[str]:
     if not isinstance(node, dict):
         yield "boolean schema"
         return
+    for key, types in KEYWORD_TYPES.items():
+        if key in node and not isinstance(node[key], types):
+            yield f"invalid {key}"
+            return
+    yield from _find_bad_values(node)
     for key in ("enum", "anyOf"):
         if node.get(key) == []:
             yield f"empty {key}"
-    if isinstance(node.get("enum"), list) and None in node["enum"]:
+    if None in node.get("enum", ()):
         yield "null inside enum"
     if isinstance(node.get("items"), list):
         yield "array-form items"
     for key in ("minContains", "maxContains"):
         if key in node:
             yield f"unsupported {key}"
+
+
+def _find_bad_values(node: Json) -> Iterator[str]:
+    """Yield the keywords whose values have the right JSON type, but no meaning."""
+    kinds = node.get("type", "object")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if not kinds or not all(isinstance(kind, str) and kind in TYPES for kind in kinds):
+        yield "invalid type"
+    if not all(isinstance(name, str) for name in node.get("required", ())):
+        yield "invalid required"
+    for key in COUNTS:
+        if key in node and (type(node[key]) is not int or node[key] < 0):
+            yield f"invalid {key}"
+    for key in NUMBERS:
+        number = node.get(key, 1)
+        # In draft 4 an exclusive bound is a boolean beside the inclusive one.
+        if not isinstance(number, int | float) or abs(number) > MAX_NUMBER:
+            yield f"invalid {key}"
+    if isinstance(node.get("multipleOf"), int | float) and node["multipleOf"] < MIN_STEP:
+        yield "invalid multipleOf"
+
+
+def _find_bad_references(node: Any, root: Json, schemas: set[int]) -> Iterator[str]:
+    if isinstance(node, dict) and "$ref" in node:
+        target = find_target(node["$ref"], root)
+        if not isinstance(target, dict) or id(target) not in schemas:
+            yield "invalid $ref"
