@@ -234,3 +234,31 @@ def test_schema_in_the_prompt(send_chat: Send) -> None:
     """A schema in the prompt, as output parsers insert it, is filled too."""
     prompt = f"Tell 'x'. Reply in JSON by this schema:\n{json.dumps(SCHEMA)}"
     jsonschema.validate(json.loads(text_of(send_chat(prompt))), SCHEMA)
+
+
+PRICES = {
+    "grok-4.7": (20_000, 5_000, 60_000),
+    "grok-latest": (20_000, 5_000, 60_000),
+    "grok-99": (20_000, 5_000, 60_000),
+    "grok-4.6": (20_000, 5_000, 60_000),
+    "grok-4.5": (20_000, 5_000, 60_000),
+    "grok-4.3": (12_500, 2_000, 25_000),
+    "grok-4-fast-reasoning": (12_500, 2_000, 25_000),
+    "grok-code-fast-1": (10_000, 2_000, 20_000),
+}
+
+
+@pytest.mark.parametrize(("length", "factor"), [(1, 1), (199_900, 1), (200_000, 2)])
+@pytest.mark.parametrize("model", PRICES)
+def test_prices(send_chat: Send, model: str, length: int, factor: int) -> None:
+    """A token has the price of the model that serves the name; long prompts double it."""
+    usage = send_chat("a" + " a" * (length - 1), model=model).json()["result"]["usage"]
+    cached = usage["prompt_tokens_details"]["cached_tokens"]
+    output = usage["total_tokens"] - usage["prompt_tokens"]
+    prompt_price, cached_price, output_price = PRICES[model]
+    assert (usage["prompt_tokens"] >= 200_000) == (factor == 2)
+    assert usage["cost_in_usd_ticks"] == factor * (
+        (usage["prompt_tokens"] - cached) * prompt_price
+        + cached * cached_price
+        + output * output_price
+    )

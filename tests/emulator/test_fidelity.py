@@ -108,7 +108,10 @@ def _is_opening(shape: frozenset[str]) -> bool:
         ("404-model-deprecated", None),
         ("400-argument-not-supported-stop", {"stop": ["x"]}),
         ("400-argument-not-supported-presence-penalty", {"presence_penalty": 1}),
-        ("400-argument-not-supported-reasoning-effort", {"reasoning_effort": "low"}),
+        (
+            "400-argument-not-supported-reasoning-effort",
+            {"model": "grok-2-1212", "reasoning_effort": "low"},
+        ),
         ("410-live-search-deprecated", {"search_parameters": {}}),
     ],
 )
@@ -135,6 +138,10 @@ def test_no_handler(http: httpx.Client, recorded: Recorded) -> None:
     assert http.get("/v1/models/a%2Fb").json()["error"]["error"] == body["error"]
 
 
+# Documented in September 2026, after the recording.
+NEWER_MODEL_FIELDS = ("data[].aliases", "data[].context_length", "data[].pricing")
+
+
 @pytest.mark.parametrize(
     ("name", "path", "body"),
     [
@@ -154,7 +161,10 @@ def test_other_rooms(
     """The other endpoints have the recorded fields."""
     theirs = recorded(f"wire/recorded/{name}")
     response = http.get(path) if body is None else http.post(path, json=body)
-    assert set(members(response.json()["result"])) == set(members(theirs))
+    ours = set(members(response.json()["result"]))
+    assert {path for path in ours if not path.startswith(NEWER_MODEL_FIELDS)} == set(
+        members(theirs)
+    )
 
 
 @pytest.fixture

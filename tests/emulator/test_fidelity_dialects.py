@@ -14,6 +14,7 @@ Json = dict[str, Any]
 Recorded = Callable[[str], Any]
 Events = Callable[[str], list[Any]]
 FOLDER = "wire/recorded/responses"
+NEWER = "documented after the example"
 EXAMPLES = "wire/recorded/official_examples"
 PLAIN = [
     "answer-after-three-tool-results",
@@ -171,6 +172,10 @@ MORE: dict[str, dict[str, str]] = {
         "long_context_threshold": "the example of the list has it",
     },
     "get-image-generation-models": {
+        "models[].pricing": NEWER,
+        "models[].pricing[].quality": NEWER,
+        "models[].pricing[].resolution": NEWER,
+        "models[].pricing[].price_per_image": NEWER,
         "models[].image_price": "xAI's schema and the recorded models have it",
         "models[].input_modalities": "xAI's schema has it",
         "models[].output_modalities": "xAI's schema has it",

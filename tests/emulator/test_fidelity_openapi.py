@@ -43,10 +43,15 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "ChatRequest": {
         "messages: required": NEEDED,
         "prompt_cache_key: unknown there": NEWER,
+        "guidelines: unknown there": NEWER,
+        "safety_identifier: unknown there": NEWER,
         "parallel_function_calling: unknown there": "another name that clients send",
     },
     "MessageRequest": {"messages: required": NEEDED, "max_tokens: required": NEEDED},
     "ModelRequest": {
+        "guidelines: unknown there": NEWER,
+        "safety_identifier: unknown there": NEWER,
+        "seed: unknown there": NEWER,
         "min_p: unknown there": NEWER,
         "top_k: unknown there": NEWER,
         "reasoning_effort: unknown there": KEPT,
@@ -57,6 +62,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "GenerateImageRequest": {
         "prompt: required": NEEDED,
         "quality: unknown there": "undocumented, and seen in other clients",
+        "size: unknown there": "refused with a text of its own",
     },
     "EmbeddingRequest": {
         "input: required": NEEDED,
@@ -140,7 +146,7 @@ KINDS_HERE = {
     "ModelInputContentItem": responses.CONTENT_ITEM.variants,
 }
 MORE_VARIANTS: dict[str, dict[str, str]] = {
-    "ModelTool": {"image_generation": NEWER},
+    "ModelTool": {"image_generation": NEWER, "view_image": NEWER, "view_x_video": NEWER},
     "ModelInputContentItem": {"refusal": "an answer may hold it, and answers are sent back"},
 }
 

@@ -80,6 +80,24 @@ def test_size_of_the_drawing(generate_images: Send) -> None:
     assert opened(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
 
 
+@pytest.mark.parametrize(
+    ("model", "body", "price"),
+    [
+        ("grok-imagine-image", {"resolution": "2k"}, 200_000_000),
+        ("grok-imagine-image-2.0", {}, 400_000_000),
+        ("grok-imagine-image-2.0", {"quality": "auto", "resolution": "2k"}, 600_000_000),
+        ("grok-imagine-image-2.0", {"quality": "medium"}, 600_000_000),
+        ("grok-imagine-image-2.0", {"quality": "medium", "resolution": "2k"}, 800_000_000),
+        ("grok-imagine-image-2.0", {"resolution": "1.5k", "aspect_ratio": "21:9"}, 600_000_000),
+        ("grok-imagine-image-quality", {"aspect_ratio": "5:2"}, 400_000_000),
+    ],
+)
+def test_prices(generate_images: Send, model: str, body: dict[str, Any], price: int) -> None:
+    """The price depends on the model, the quality and the resolution."""
+    result = generate_images(model=model, **body).json()["result"]
+    assert result["usage"] == {"cost_in_usd_ticks": price}
+
+
 @pytest.mark.parametrize("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
 def test_same_words_same_image(prompt: str) -> None:
     """The same prompt gives the same image, another prompt another one."""
@@ -100,7 +118,9 @@ def test_same_words_same_image(prompt: str) -> None:
         ({"resolution": "4k"}, 422, "resolution: unknown variant `4k`"),
         ({"resolution": "1.5k"}, 400, "does not support resolution 1.5k"),
         ({"response_format": "png"}, 400, "response_format is one of"),
-        ({"quality": "best"}, 422, "quality: unknown variant `best`"),
+        ({"quality": "best"}, 400, "quality is one of low, medium, auto"),
+        ({"quality": "high"}, 400, "quality is one of low, medium, auto"),
+        ({"size": "1024x1024"}, 400, "Argument not supported: size"),
     ],
 )
 def test_refusals(generate_images: Send, body: dict[str, Any], status: int, text: str) -> None:
@@ -111,9 +131,9 @@ def test_refusals(generate_images: Send, body: dict[str, Any], status: int, text
 
 
 def test_ignored(gateway: Emulator, generate_images: Send) -> None:
-    """`size` is ignored, since xAI does not have it."""
-    assert generate_images(size="1024x1024", style="vivid").status_code == 200
-    assert set(gateway.requests[-1].ignored) == {"size", "style"}
+    """`style` is ignored, since xAI does not have it."""
+    assert generate_images(style="vivid").status_code == 200
+    assert gateway.requests[-1].ignored == ("style",)
 
 
 def test_models(http: httpx.Client) -> None:

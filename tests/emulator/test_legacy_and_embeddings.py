@@ -47,8 +47,9 @@ def test_models_of_another_kind(http: httpx.Client, path: str) -> None:
 
 
 def test_other_names(http: httpx.Client) -> None:
-    """A model has its aliases."""
-    assert "latest" in result(http.get("/v1/language-models/grok-4.3"))["aliases"]
+    """A model has its aliases; the newest one has the names without a version."""
+    assert "latest" in result(http.get("/v1/language-models/grok-4.7"))["aliases"]
+    assert "grok-build-latest" in result(http.get("/v1/models/grok-4.5"))["aliases"]
 
 
 @pytest.mark.parametrize("text", ["Hello world!", "", "Olá, 你好 🎉\n\n  x_y 1234567"])

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from xai_lowcode.emulator import Emulator
+
 Send = Callable[..., httpx.Response]
 Json = dict[str, Any]
 WEB = {"type": "web_search"}
@@ -58,15 +60,70 @@ def test_x_search(send_responses: Send) -> None:
 
 
 def test_code(send_responses: Send) -> None:
-    """Code is in the item, its output only with `include`."""
+    """Code is in the item, its output only with `include`, in both forms of the item."""
     body = result(send_responses("compute 3 and 4", model="grok-4", tools=[CODE]))
     assert "The code printed 7." in body["output"][-1]["content"][0]["text"]
     item = body["output"][0]
-    assert (item["name"], item["call_id"], "outputs" in item) == ("code_execution", "", False)
+    assert (item["code"], item["outputs"]) == ("print(sum([3, 4]))", [])
     asked = send_responses(
         "compute 3 and 4", tools=[CODE], include=["code_interpreter_call.outputs"]
     )
     assert result(asked)["output"][1]["outputs"] == [{"type": "logs", "logs": "7\n"}]
+
+
+def test_items_of_2025(gateway: Emulator, send_responses: Send, events: Any) -> None:
+    """The option gives searches and code the fields of 2025, which were streamed in one piece."""
+    gateway.server_tool_items = "2025"
+    asked = {"model": "grok-4", "tools": [WEB, CODE]}
+    items = result(send_responses("search the web and run code: 3 and 4", **asked))["output"]
+    assert [(item["name"], item["call_id"]) for item in items[:2]] == [
+        ("web_search", ""),
+        ("code_execution", ""),
+    ]
+    assert json.loads(items[1]["arguments"]) == {"code": "print(sum([3, 4]))"}
+    assert not {"action", "code", "outputs"} & (items[0].keys() | items[1].keys())
+    streamed = events(send_responses("search the web", stream=True, **asked).text)
+    kinds = [event["type"] for event in streamed if event.get("output_index") == 0]
+    assert kinds == ["response.output_item.added", "response.output_item.done"]
+
+
+def test_no_inline_citations(send_responses: Send) -> None:
+    """Citations are left out of the text on request."""
+    asked = send_responses(
+        "search", model="grok-4", tools=[WEB, POSTS], include=["no_inline_citations"]
+    )
+    assert "[[" not in result(asked)["output"][-1]["content"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "prompt", "price"),
+    [
+        (WEB, "search", 50_000_000),
+        (CODE, "compute 3", 50_000_000),
+        ({"type": "file_search", "vector_store_ids": ["c"]}, "search", 25_000_000),
+        ({"type": "mcp", "server_url": "https://a", "server_label": "notes"}, "notes", 0),
+    ],
+)
+def test_prices(send_responses: Send, tool: Json, prompt: str, price: int) -> None:
+    """Each server-side tool has its price per call."""
+    body = result(send_responses(prompt, model="grok-4.7", tools=[tool]))
+    usage = body["usage"]
+    cached = usage["input_tokens_details"]["cached_tokens"]
+    tokens = (
+        (usage["input_tokens"] - cached) * 20_000 + cached * 5_000 + usage["output_tokens"] * 60_000
+    )
+    assert usage["cost_in_usd_ticks"] == tokens + price
+
+
+def test_viewers_are_accepted(send_responses: Send) -> None:
+    """The tools that view images and videos are accepted, and their items are taken back."""
+    items = [
+        {"type": "view_image_call", "id": "1", "status": "completed"},
+        {"type": "view_x_video_call", "id": "2", "status": "completed"},
+        {"role": "user", "content": "Hi"},
+    ]
+    tools = [{"type": "view_image"}, {"type": "view_x_video"}]
+    assert kinds(result(send_responses(items, model="grok-4", tools=tools))) == ["message"]
 
 
 def test_image(send_responses: Send) -> None:

@@ -11,25 +11,38 @@ from typing import Any
 from zlib import crc32
 
 Json = dict[str, Any]
-EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
 # Every name that begins with grok is a model, except those with `nonexistent` for tests.
 MODEL_NAME = re.compile(r"grok(?!.*nonexistent)|latest$")
+# Names that another model serves. A name without a version is that of the newest model.
+NEWEST = "grok-4.7"
+SERVED_BY: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(grok-)?latest$"), NEWEST),
+    (re.compile(r"grok-build-latest$"), "grok-4.5"),
+    (re.compile(r"grok-code-fast"), "grok-build-0.1"),
+    (re.compile(r"grok-imagine-image-(quality|pro)"), "grok-imagine-image-2.0"),
+)
 IMAGE_MODEL = re.compile(r"grok-imagine-image|grok-2-image")
 NO_CHAT = re.compile(r"grok-imagine|grok-2-image|.*multi-agent")
 DEPRECATED = {"grok-beta": ("2025-09-15", "grok-3"), "grok-vision-beta": ("2025-09-15", "grok-4")}
 NOT_REASONING = re.compile(r".*non-reasoning|grok-2|grok-3(-fast)?(-latest|-beta)?$")
-SHOWS_REASONING = re.compile(r"grok-3-mini|grok-code|grok-build|grok-4\.3|(grok-)?latest$")
+SHOWS_REASONING = re.compile(r"grok-3-mini|grok-code|grok-build-0|grok-4\.3")
 # The Messages API has a fixed text in place of the reasoning of these.
-HIDES_REASONING = re.compile(r"grok-4\.[67]")
+HIDES_REASONING = re.compile(r"grok-4\.[67]|(grok-)?latest$")
 # The Responses API has encrypted reasoning of these also without `include`.
-ALWAYS_ENCRYPTED = re.compile(r"grok-4\.7")
+ALWAYS_ENCRYPTED = re.compile(r"grok-4\.7|(grok-)?latest$")
 TEXT_ONLY = re.compile(r"grok-3|grok-2(?!-vision|-image)|grok-code")
 NO_LOGPROBS = re.compile(r"grok-4\.([3-9]|2\d)|grok-[5-9]|grok-build|(grok-)?latest$")
+# These have the newer text for a parameter that is not supported.
+NEWER_REFUSAL = re.compile(r"grok-4\.(20|[5-9])|grok-[5-9]|grok-build|(grok-)?latest$")
+NOT_SUPPORTED = "Argument not supported on this model: {parameter}"
+NOT_SUPPORTED_NEWER = "Model {model} does not support parameter {parameter}."
+BAD_EFFORT = "This model does not support 'reasoning_effort' value '{effort}'"
+LONG_CONTEXT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Prices of one token, in ticks of 10^-10 US dollars."""
+    """Prices of one token, in ticks of 10^-10 US dollars; a long prompt doubles all of them."""
 
     prompt: int
     cached: int
@@ -38,57 +51,63 @@ class Prices:
 
 STANDARD = Prices(12_500, 2_000, 25_000)
 CODING = Prices(10_000, 2_000, 20_000)
-IMAGE_PRICES = {"quality": 400_000_000, "pro": 700_000_000, "": 200_000_000}
+NEW = Prices(20_000, 5_000, 60_000)
+PRICES: tuple[tuple[re.Pattern[str], Prices], ...] = (
+    (re.compile(r"grok-build|grok-code"), CODING),
+    (re.compile(r"grok-[23]|grok-4(-|$|\.[123])"), STANDARD),
+    (re.compile(r""), NEW),
+)
+# By quality and resolution. The price of 1.5k is not published; that of 2k is used.
+IMAGE_PRICE = 200_000_000
+IMAGE_2_PRICES = {
+    ("low", "1k"): 400_000_000, ("low", "1.5k"): 600_000_000, ("low", "2k"): 600_000_000,
+    ("medium", "1k"): 600_000_000, ("medium", "1.5k"): 800_000_000, ("medium", "2k"): 800_000_000,
+}  # fmt: skip
 
-# Model pattern, allowed efforts, error text for others. The first pattern that matches applies.
-EFFORT_RULES: tuple[tuple[re.Pattern[str], frozenset[str], str], ...] = (
-    (
-        re.compile(r"grok-build|grok-code|grok-4\.20"),
-        frozenset(),
-        "Model {model} does not support parameter reasoningEffort.",
-    ),
-    (
-        re.compile(r".*non-reasoning|grok-2|grok-3(?!-mini)|grok-4($|-)"),
-        frozenset(),
-        "Argument not supported on this model: reasoningEffort",
-    ),
-    (
-        re.compile(r"grok-4\.5"),
-        frozenset({"low", "medium", "high"}),
-        "This model does not support 'reasoning_effort' value '{effort}'",
-    ),
-    (
-        re.compile(r"grok-4\.[67]"),
-        frozenset({"low", "medium", "high", "xhigh"}),
-        "This model does not support 'reasoning_effort' value '{effort}'",
-    ),
-    (
-        re.compile(r"grok-4\.3|grok-3-mini|(grok-)?latest$"),
-        frozenset({"none", "low", "medium", "high"}),
-        "This model does not support 'reasoning_effort' value '{effort}'",
-    ),
-    (re.compile(r""), EFFORTS, "This model does not support 'reasoning_effort' value '{effort}'"),
+# Model pattern and allowed efforts; None if it refuses the parameter. The first match applies.
+EFFORT_RULES: tuple[tuple[re.Pattern[str], frozenset[str] | None], ...] = (
+    (re.compile(r".*multi-agent"), frozenset({"low", "medium", "high", "xhigh"})),
+    (re.compile(r"grok-build|grok-4\.20|grok-2"), None),
+    (re.compile(r"grok-4\.5"), frozenset({"low", "medium", "high"})),
+    (re.compile(r"grok-4\.6"), frozenset({"minimal", "low", "medium", "high", "xhigh"})),
+    (re.compile(r"grok-4\.7"), frozenset({"low", "medium", "high", "xhigh"})),
+    # The other names of Grok 3 and 4 are served by Grok 4.3.
+    (re.compile(r"grok-3|grok-4(-|$|\.[13])"), frozenset({"none", "low", "medium", "high"})),
+    (re.compile(r""), frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})),
 )
 
-LISTED: tuple[tuple[str, int, Prices | int | None], ...] = (
-    ("grok-4.20-0309-non-reasoning", 1773014400, STANDARD),
-    ("grok-4.20-0309-reasoning", 1773014400, STANDARD),
-    ("grok-4.20-multi-agent-0309", 1773014400, STANDARD),
-    ("grok-4.3", 1776384000, STANDARD),
-    ("grok-4.7", 1788000000, STANDARD),
-    ("grok-build-0.1", 1776297600, CODING),
-    ("grok-imagine-image", 1769558400, IMAGE_PRICES[""]),
-    ("grok-imagine-image-quality", 1775174400, IMAGE_PRICES["quality"]),
+# Name, time of creation, context length; None for other models than language models.
+LISTED: tuple[tuple[str, int, int | None], ...] = (
+    ("grok-4.20-0309-non-reasoning", 1773014400, 1_000_000),
+    ("grok-4.20-0309-reasoning", 1773014400, 1_000_000),
+    ("grok-4.20-multi-agent-0309", 1773014400, 1_000_000),
+    ("grok-4.3", 1776384000, 1_000_000),
+    ("grok-4.5", 1783468800, 500_000),
+    ("grok-4.6", 1785888000, 500_000),
+    (NEWEST, 1788000000, 500_000),
+    ("grok-build-0.1", 1776297600, 256_000),
+    ("grok-imagine-image", 1769558400, None),
+    ("grok-imagine-image-2.0", 1787000000, None),
     ("grok-imagine-video", 1769558400, None),
+    ("grok-imagine-video-1.5", 1780000000, None),
 )
 DEFAULT_CREATED = 1776384000
+DEFAULT_CONTEXT = 500_000
 ALIASES = {
-    "grok-4.3": ["grok-4.3-latest", "grok-latest", "latest"],
+    NEWEST: ["grok-4.7-latest", "grok-latest", "latest"],
+    "grok-4.5": ["grok-4.5-latest", "grok-build-latest"],
+    "grok-4.3": ["grok-4.3-latest"],
     "grok-build-0.1": ["grok-code-fast-1", "grok-code-fast"],
     "grok-4.20-0309-reasoning": ["grok-4.20-reasoning"],
     "grok-4.20-0309-non-reasoning": ["grok-4.20-non-reasoning"],
+    "grok-imagine-image-2.0": ["grok-imagine-image-quality", "grok-imagine-image-pro"],
 }
 MAX_IMAGE_PROMPT = 1024
+
+
+def served_by(name: str) -> str:
+    """Return the name of the model that serves a name."""
+    return next((model for pattern, model in SERVED_BY if pattern.match(name)), name)
 
 
 def is_reasoning(model: str) -> bool:
@@ -103,20 +122,30 @@ def shows_reasoning(model: str) -> bool:
 
 def effort_error(model: str, effort: str) -> str | None:
     """Return the error text for a reasoning effort that the model refuses, else None."""
-    for pattern, allowed, text in EFFORT_RULES:
-        if pattern.match(model):
-            return None if effort in allowed else text.format(model=model, effort=effort)
-    return None
+    served = served_by(model)
+    allowed = next(allowed for pattern, allowed in EFFORT_RULES if pattern.match(served))
+    if allowed is None:
+        return refusal(model, "reasoningEffort")
+    return None if effort in allowed else BAD_EFFORT.format(effort=effort)
+
+
+def refusal(model: str, parameter: str) -> str:
+    """Return the error text for a parameter that the model refuses."""
+    text = NOT_SUPPORTED_NEWER if NEWER_REFUSAL.match(served_by(model)) else NOT_SUPPORTED
+    return text.format(model=model, parameter=parameter)
 
 
 def token_prices(model: str) -> Prices:
     """Return the token prices of a model."""
-    return CODING if re.match(r"grok-build|grok-code", model) else STANDARD
+    served = served_by(model)
+    return next(prices for pattern, prices in PRICES if pattern.match(served))
 
 
-def image_price(model: str) -> int:
+def image_price(model: str, quality: str | None = None, resolution: str | None = None) -> int:
     """Return the price of one generated image, in ticks."""
-    return next(price for name, price in IMAGE_PRICES.items() if name in model)
+    if served_by(model) != "grok-imagine-image-2.0":
+        return IMAGE_PRICE
+    return IMAGE_2_PRICES["medium" if quality == "medium" else "low", resolution or "1k"]
 
 
 def fingerprint(model: str) -> str:
@@ -128,15 +157,23 @@ def get_model(name: str) -> Json | None:
     """Return the model object of `/v1/models`; None for an unknown model."""
     if not MODEL_NAME.match(name):
         return None
-    created, price = next(
-        ((created, price) for listed, created, price in LISTED if listed == name),
-        (DEFAULT_CREATED, image_price(name) if IMAGE_MODEL.match(name) else token_prices(name)),
+    created, context = next(
+        ((created, context) for listed, created, context in LISTED if listed == name),
+        (DEFAULT_CREATED, None if name.startswith("grok-imagine") else DEFAULT_CONTEXT),
     )
     model: Json = {"id": name, "created": created, "object": "model", "owned_by": "xai"}
-    if isinstance(price, int):
-        model["image_price"] = price
-    elif price is not None:
+    model["aliases"] = ALIASES.get(name, [])
+    if IMAGE_MODEL.match(name):
+        model["image_price"] = image_price(name)
+        if served_by(name) == "grok-imagine-image-2.0":
+            model["pricing"] = [
+                {"quality": quality, "resolution": resolution, "price_per_image": price}
+                for (quality, resolution), price in IMAGE_2_PRICES.items()
+            ]
+    elif context is not None:
+        price = token_prices(name)
         model |= {
+            "context_length": context,
             "prompt_text_token_price": price.prompt,
             "cached_prompt_text_token_price": price.cached,
             "prompt_image_token_price": price.prompt,
@@ -144,7 +181,7 @@ def get_model(name: str) -> Json | None:
             "prompt_text_token_price_long_context": 2 * price.prompt,
             "cached_prompt_text_token_price_long_context": 2 * price.cached,
             "completion_text_token_price_long_context": 2 * price.completion,
-            "long_context_threshold": 200_000,
+            "long_context_threshold": LONG_CONTEXT,
         }
     return model
 
@@ -160,8 +197,8 @@ def get_language_model(name: str) -> Json | None:
         "output_modalities": ["text"],
         **{key: price for key, price in model.items() if "price" in key},
         "search_price": 0,
-        "long_context_threshold": model["long_context_threshold"],
-        "aliases": ALIASES.get(name, []),
+        "long_context_threshold": LONG_CONTEXT,
+        "aliases": model["aliases"],
     }
 
 
@@ -175,8 +212,7 @@ def get_image_model(name: str) -> Json | None:
         "max_prompt_length": MAX_IMAGE_PROMPT,
         "input_modalities": ["text", "image"],
         "output_modalities": ["image"],
-        "image_price": model["image_price"],
-        "aliases": ALIASES.get(name, []),
+        **{key: model[key] for key in ("image_price", "pricing", "aliases") if key in model},
     }
 
 

@@ -55,6 +55,8 @@ def running(port: int = 0, **options: Unpack[Options]) -> Iterator[Emulator]:
             * `downloads`: file contents `as_gateway`, which corrupts binary data, or `intact`.
             * `colon_routes`: whether routes such as `files:initialize` match the `exact` path, or
               as a path parameter of the first such route (`first_wins`).
+            * `server_tool_items`: the fields of web searches and code: as xAI's OpenAPI document
+              has them (`documented`), or as responses of `2025` had them.
             * `embeddings`: whether the embeddings endpoint exists.
             * `openapi`: whether the OpenAPI document in the new format exists.
             * `replies`: texts of the first chat responses, in order; see `Emulator.reply`.

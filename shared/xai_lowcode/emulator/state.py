@@ -114,6 +114,7 @@ StreamingMode = Literal["live", "buffered", "wrapped", "string"]
 DeferredPending = Literal["empty_json", "empty", "null", "never", "status_202"]
 Downloads = Literal["as_gateway", "intact"]
 ColonRoutes = Literal["exact", "first_wins"]
+ServerToolItems = Literal["documented", "2025"]
 
 ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
     "envelope": get_args(Envelope),
@@ -122,6 +123,7 @@ ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
     "deferred_pending": get_args(DeferredPending),
     "downloads": get_args(Downloads),
     "colon_routes": get_args(ColonRoutes),
+    "server_tool_items": get_args(ServerToolItems),
 }
 
 
@@ -137,6 +139,7 @@ class Options(TypedDict, total=False):
     deferred_pending: DeferredPending
     downloads: Downloads
     colon_routes: ColonRoutes
+    server_tool_items: ServerToolItems
     embeddings: bool
     openapi: bool
     parameter_names: Mapping[str, str]
@@ -155,6 +158,7 @@ DEFAULT_OPTIONS: Options = {
     "deferred_pending": "empty_json",
     "downloads": "as_gateway",
     "colon_routes": "exact",
+    "server_tool_items": "documented",
     "embeddings": False,
     "openapi": False,
     "parameter_names": {},
@@ -212,6 +216,7 @@ class Emulator:
     deferred_pending: DeferredPending
     downloads: Downloads
     colon_routes: ColonRoutes
+    server_tool_items: ServerToolItems
     embeddings: bool
     openapi: bool
     parameter_names: Mapping[str, str]

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 from zlib import crc32
 
+from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.images import generate_image
 from xai_lowcode.emulator.fake_model.prompt_parsing import (
     WORD,
@@ -21,7 +22,13 @@ from xai_lowcode.emulator.fake_model.text import truncate
 from xai_lowcode.emulator.handler_types import HandlerRequest, Json
 
 FIRST_POST_ID = 10**18
-TICKS_PER_CALL = 50_000_000
+# Prices of a call in ticks of 10^-10 US dollars; there are none for MCP servers.
+TICKS_PER_CALL = {
+    **dict.fromkeys(("web_search_calls", "x_search_calls", "code_interpreter_calls"), 50_000_000),
+    "file_search_calls": 25_000_000,
+    "image_generation_calls": models.image_price(""),
+}
+NO_INLINE_CITATIONS = "no_inline_citations"
 TRIGGER_WORDS = {
     "web_search": word_stems(
         "search web internet online latest news current recent today source cite find look"
@@ -65,6 +72,11 @@ class ToolContext:
     number: int
     tool: Json
     include: frozenset[str]
+    legacy_items: bool = False
+
+    def cite(self, url: str) -> str:
+        """Return the citation for the text."""
+        return "" if NO_INLINE_CITATIONS in self.include else f"[[{self.number}]]({url})"
 
 
 async def run_server_tools(
@@ -83,10 +95,11 @@ async def run_server_tools(
         chosen = offered[:1]
     chosen = chosen[: body.get("max_turns") or len(chosen)]
     include = frozenset(body.get("include") or ())
+    legacy = request.emulator.server_tool_items == "2025"
     return [
         # Drawing an image blocks.
         await asyncio.to_thread(
-            TOOLS[tool["type"]], ToolContext(conversation.prompt, number, tool, include)
+            TOOLS[tool["type"]], ToolContext(conversation.prompt, number, tool, include, legacy)
         )
         for number, tool in enumerate(chosen, 1)
     ]
@@ -105,9 +118,11 @@ def _search_web(context: ToolContext) -> ServerToolUse:
     urls = [f"https://{host}/{slug}" for host in ("example.com", "example.org")]
     sources = [{"type": "url", "url": url} for url in urls]
     action = {"type": "search", "query": query, "sources": sources}
-    item = {"type": "web_search_call", "action": action}
-    finding = f"A page on the web tells more about it.[[{context.number}]]({urls[0]})"
-    return ServerToolUse("web_search_calls", "ws", item, finding)
+    item, prefix = {"type": "web_search_call", "action": action}, "ws"
+    finding = f"A page on the web tells more about it.{context.cite(urls[0])}"
+    if context.legacy_items:
+        item, prefix = _legacy_item(item["type"], "web_search", {"query": query}), "fc"
+    return ServerToolUse("web_search_calls", prefix, item, finding)
 
 
 def _search_x(context: ToolContext) -> ServerToolUse:
@@ -116,7 +131,7 @@ def _search_x(context: ToolContext) -> ServerToolUse:
     search = json.dumps(arguments, ensure_ascii=False)
     item = {"type": "custom_tool_call", "name": "x_keyword_search", "input": search}
     url = f"https://x.com/i/status/{post_id}"
-    finding = f"Somebody has posted about it.[[{context.number}]]({url})"
+    finding = f"Somebody has posted about it.{context.cite(url)}"
     return ServerToolUse("x_search_calls", "ctc", item, finding)
 
 
@@ -124,16 +139,22 @@ def _run_code(context: ToolContext) -> ServerToolUse:
     """Add the integers of the prompt."""
     hints = extract_hints(context.prompt)
     numbers = [int(value) for value in hints.numbers if value.is_integer()]
-    item: Json = {
-        "type": "code_interpreter_call",
-        "name": "code_execution",
-        "arguments": json.dumps({"code": f"print(sum({numbers}))"}),
-        "call_id": "",
-    }
-    if "code_interpreter_call.outputs" in context.include:
-        item["outputs"] = [{"type": "logs", "logs": f"{sum(numbers)}\n"}]
+    code = f"print(sum({numbers}))"
     finding = f"The code printed {sum(numbers)}."
+    if context.legacy_items:
+        item = _legacy_item("code_interpreter_call", "code_execution", {"code": code})
+        return ServerToolUse("code_interpreter_calls", "fc", item, finding)
+    outputs: list[Json] = []
+    if "code_interpreter_call.outputs" in context.include:
+        outputs = [{"type": "logs", "logs": f"{sum(numbers)}\n"}]
+    item = {"type": "code_interpreter_call", "code": code, "outputs": outputs}
     return ServerToolUse("code_interpreter_calls", "ci", item, finding)
+
+
+def _legacy_item(kind: str, name: str, arguments: Json) -> Json:
+    """Return an item as responses of 2025 have it."""
+    call = json.dumps(arguments, ensure_ascii=False)
+    return {"type": kind, "name": name, "arguments": call, "call_id": ""}
 
 
 def _search_files(context: ToolContext) -> ServerToolUse:
@@ -190,6 +211,11 @@ def find_citations(text: str) -> list[Json]:
         }
         for match in CITATION.finditer(text)
     ]
+
+
+def sum_prices(uses: list[ServerToolUse]) -> int:
+    """Return the price of server-side tool calls, in ticks."""
+    return sum(TICKS_PER_CALL.get(use.counter, 0) for use in uses)
 
 
 def count_uses(uses: list[ServerToolUse]) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def compute_usage(
     reasoning = sum(count_tokens(choice.reasoning) for choice in choices)
     prices = models.token_prices(body["model"])
     uncached = text + images - cached
+    # A request with a long prompt costs double as a whole.
+    factor = 2 if text + images >= models.LONG_CONTEXT else 1
     return {
         "prompt_tokens": text + images,
         "completion_tokens": visible,
@@ -45,9 +47,12 @@ def compute_usage(
             "rejected_prediction_tokens": 0,
         },
         "num_sources_used": 0,
-        "cost_in_usd_ticks": uncached * prices.prompt
-        + cached * prices.cached
-        + (visible + reasoning) * prices.completion,
+        "cost_in_usd_ticks": factor
+        * (
+            uncached * prices.prompt
+            + cached * prices.cached
+            + (visible + reasoning) * prices.completion
+        ),
     }
 
 

@@ -17,6 +17,7 @@ ASPECT_RATIOS = (
     *("1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9"),
     *("1:2", "2:1", "21:9", "5:2", "auto"),
 )
+QUALITIES = ("low", "medium", "auto")
 RESPONSE_FORMATS = ("url", "b64_json")
 DEFAULT_MODEL = "grok-imagine-image"
 MAX_IMAGES = 10
@@ -28,8 +29,9 @@ GENERATE_REQUEST = Struct(
         "n": INTEGER,
         "aspect_ratio": StringEnum(ASPECT_RATIOS),
         "resolution": StringEnum(tuple(RESOLUTIONS)),
-        "quality": StringEnum(("low", "medium", "high", "auto")),
+        "quality": STRING,
         "response_format": STRING,
+        "size": STRING,
         "service_tier": StringEnum(("auto", "default", "priority")),
         "user": STRING,
     },
@@ -49,7 +51,7 @@ async def generate(request: HandlerRequest) -> HandlerResult:
             for variant in range(number)
         )
     )
-    cost = number * models.image_price(model)
+    cost = number * models.image_price(model, body.get("quality"), resolution)
     data = [_image_object(request, image) for image in images]
     return HandlerResult({"data": data, "usage": {"cost_in_usd_ticks": cost}})
 
@@ -65,6 +67,10 @@ def _check(body: Json, model: str) -> None:
         raise invalid_argument(f"Model not found: {model}")
     if not models.IMAGE_MODEL.match(model):
         raise invalid_argument(f"Model {model} does not support image generation.")
+    if body.get("size") is not None:
+        raise invalid_argument("Argument not supported: size")
+    if (body.get("quality") or "auto") not in QUALITIES:
+        raise invalid_argument(f"Invalid argument: quality is one of {', '.join(QUALITIES)}")
     if not body["prompt"].strip():
         raise invalid_argument("Invalid argument: prompt must not be empty")
     if body.get("n") is not None and not 1 <= body["n"] <= MAX_IMAGES:
@@ -75,5 +81,5 @@ def _check(body: Json, model: str) -> None:
         raise invalid_argument(
             f"Invalid argument: response_format is one of {', '.join(RESPONSE_FORMATS)}"
         )
-    if body.get("resolution") == "1.5k" and "2.0" not in model:
+    if body.get("resolution") == "1.5k" and "2.0" not in models.served_by(model):
         raise invalid_argument(f"Model {model} does not support resolution 1.5k.")

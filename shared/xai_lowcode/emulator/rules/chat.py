@@ -16,7 +16,6 @@ MAX_STOPS = 4
 NO_CONTENT = "Each message must have at least one content element."
 SINGLE_TEXT = "The model expects a single `text` element per message."
 PROMPT_TOO_LONG = "This model's maximum prompt length is {} but the request contains {} tokens."
-NOT_SUPPORTED = "Argument not supported on this model: {}"
 LIVE_SEARCH = (
     "Live search is deprecated. Please switch to the Agent Tools API: "
     "https://docs.x.ai/docs/guides/tools/overview"
@@ -100,7 +99,10 @@ def _check_model_support(body: Json) -> None:
         if models.is_reasoning(model) or (
             name == "presence_penalty" and model.startswith("grok-3")
         ):
-            raise invalid_argument(NOT_SUPPORTED.format(shown_name))
+            raise invalid_argument(models.refusal(model, shown_name))
+    for name in ("stop", "deferred"):
+        if body.get("guidelines") is not None and body.get(name):
+            raise invalid_argument(f"Invalid argument: guidelines cannot be used with {name}")
     effort = body.get("reasoning_effort")
     error = None if effort is None else models.effort_error(model, effort)
     if error is not None:

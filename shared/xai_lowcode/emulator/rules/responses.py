@@ -4,12 +4,23 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from xai_lowcode.emulator import models
 from xai_lowcode.emulator.handler_types import Json, invalid_argument
 from xai_lowcode.emulator.rules.chat import check_model
 
 MULTI_AGENT = re.compile(r".*multi-agent")
 IMAGE_MODEL = re.compile(r"grok-imagine|grok-2-image")
-UNSUPPORTED_IN_SEARCH = ("user_location", "search_context_size", "external_web_access")
+# Fields of OpenAI's tools that xAI refuses.
+UNSUPPORTED_IN_TOOLS: dict[str, tuple[str, ...]] = {
+    "web_search": ("user_location", "search_context_size", "external_web_access"),
+    "code_interpreter": ("container",),
+}
+INCLUDES = frozenset(
+    {
+        *("reasoning.encrypted_content", "web_search_call.action.sources"),
+        *("file_search_call.results", "code_interpreter_call.outputs", "no_inline_citations"),
+    }
+)
 MAX_DOMAINS = 5
 MAX_HANDLES = 20
 LISTS = {
@@ -39,7 +50,9 @@ def _check_model(body: Json) -> None:
     if any(tool["type"] == "function" for tool in body.get("tools") or []):
         raise invalid_argument(f"Model {model} does not support client-side tools.")
     if body.get("max_output_tokens") is not None:
-        raise invalid_argument("Argument not supported on this model: maxTokens")
+        raise invalid_argument(models.refusal(model, "maxTokens"))
+    if body.get("guidelines") is not None:
+        raise invalid_argument(models.refusal(model, "guidelines"))
 
 
 def _check_input(body: Json) -> None:
@@ -50,6 +63,9 @@ def _check_input(body: Json) -> None:
 
 
 def _check_limits(body: Json) -> None:
+    for name in body.get("include") or ():
+        if name not in INCLUDES:
+            raise invalid_argument(f"Invalid argument: unknown value of include: {name}")
     for name in ("max_output_tokens", "max_turns"):
         value = body.get(name)
         if value is not None and value < 1:
@@ -61,16 +77,11 @@ def _check_tools(body: Json) -> None:
     if body.get("tool_choice") not in (None, "none") and not tools:
         raise invalid_argument("A tool_choice was set on the request but no tools were specified.")
     for tool in tools:
-        if tool["type"] == "web_search":
-            _check_web_search(tool)
+        for name in UNSUPPORTED_IN_TOOLS.get(tool["type"], ()):
+            if tool.get(name) is not None:
+                raise invalid_argument(f"Argument not supported: tools[].{tool['type']}.{name}")
         names, limit = LISTS.get(tool["type"], ((), 0))
         _check_lists(tool, names, limit)
-
-
-def _check_web_search(tool: Json) -> None:
-    for name in UNSUPPORTED_IN_SEARCH:
-        if tool.get(name) is not None:
-            raise invalid_argument(f"Argument not supported: tools[].web_search.{name}")
 
 
 def _check_lists(tool: Json, names: tuple[str, ...], limit: int) -> None:

@@ -65,6 +65,8 @@ ITEMS: dict[str, Validator] = {
     "file_search_call": _item({}, queries=ArrayOf(STRING)),
     "mcp_call": _item({"name": STRING, "server_label": STRING}),
     "image_generation_call": _item({}, result=STRING),
+    "view_image_call": _item({}),
+    "view_x_video_call": _item({}),
     "shell_call": _item({"call_id": STRING, "action": ANYTHING}),
     "shell_call_output": _item({"call_id": STRING, "output": ANYTHING}),
     "compaction": _item({"encrypted_content": STRING}),
@@ -145,6 +147,8 @@ TOOL = TaggedEnum(
         ),
         "image_generation": Struct("ImageGeneration", {}, {"action": STRING}, open=True),
         "shell": Struct("Shell", {"environment": ANYTHING}),
+        "view_image": Struct("ViewImage"),
+        "view_x_video": Struct("ViewXVideo"),
     },
 )
 FORMAT = TaggedEnum(
@@ -177,6 +181,7 @@ MODEL_REQUEST = Struct(
     {
         "background": BOOLEAN,
         "context_management": ANYTHING,
+        "guidelines": ANYTHING,
         "include": ArrayOf(STRING),
         "instructions": STRING,
         "logprobs": BOOLEAN,
@@ -190,7 +195,9 @@ MODEL_REQUEST = Struct(
         "prompt_cache_key": STRING,
         "reasoning": REASONING,
         "reasoning_effort": STRING,
+        "safety_identifier": STRING,
         "search_parameters": ANYTHING,
+        "seed": INTEGER,
         "service_tier": StringEnum(("auto", "default", "priority")),
         "store": BOOLEAN,
         "stream": BOOLEAN,

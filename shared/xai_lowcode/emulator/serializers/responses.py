@@ -10,10 +10,10 @@ from typing import Any
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.completion import Completion
 from xai_lowcode.emulator.fake_model.server_tools import (
-    TICKS_PER_CALL,
     ServerToolUse,
     count_uses,
     find_citations,
+    sum_prices,
 )
 from xai_lowcode.emulator.handler_types import Json
 from xai_lowcode.emulator.serializers.chat_completions import compute_logprobs
@@ -175,7 +175,7 @@ class ResponseSerializer:
             "frequency_penalty": 0.0,
             "prompt_cache_key": body.get("prompt_cache_key"),
             "max_tool_calls": None,
-            "safety_identifier": None,
+            "safety_identifier": body.get("safety_identifier"),
             "error": None,
             "instructions": body.get("instructions"),
         }
@@ -225,7 +225,7 @@ class ResponseSerializer:
             "total_tokens": chat["total_tokens"],
             "num_sources_used": 0,
             "num_server_side_tools_used": len(uses),
-            "cost_in_usd_ticks": chat["cost_in_usd_ticks"] + TICKS_PER_CALL * len(uses),
+            "cost_in_usd_ticks": chat["cost_in_usd_ticks"] + sum_prices(uses),
             **count_uses(uses),
             "context_details": {
                 "input_tokens": chat["prompt_tokens"],

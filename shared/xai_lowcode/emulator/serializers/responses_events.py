@@ -9,7 +9,8 @@ from xai_lowcode.emulator.tokenizer import split_tokens
 
 Event = tuple[str, Json]  # its type and fields
 # Fields that an item has only when it is done.
-DONE_FIELDS = ("encrypted_content", "outputs")
+DONE_FIELDS = ("encrypted_content",)
+STAGED_SINCE_2026 = ("web_search_call", "code_interpreter_call")
 
 
 def to_frames(serializer: ResponseSerializer) -> list[SSEFrame]:
@@ -33,6 +34,11 @@ def _frame(number: int, kind: str, fields: Json, *, closing: bool = False) -> SS
 
 
 def _item(item: Json) -> Iterator[Event]:
+    if "code" not in item and "action" not in item and item["type"] in STAGED_SINCE_2026:
+        # In 2025 these items were complete at once.
+        yield "response.output_item.added", {"item": item}
+        yield "response.output_item.done", {"item": item}
+        return
     added = {key: value for key, value in item.items() if key not in DONE_FIELDS}
     added |= {"status": "in_progress", **INITIAL_FIELDS.get(item["type"], {})}
     yield "response.output_item.added", {"item": added}
@@ -101,7 +107,7 @@ INITIAL_FIELDS: dict[str, Json] = {
     "function_call": {"arguments": ""},
     "custom_tool_call": {"input": ""},
     "web_search_call": {"action": {"type": "search", "query": "", "sources": []}},
-    "code_interpreter_call": {"arguments": ""},
+    "code_interpreter_call": {"code": "", "outputs": []},
     "file_search_call": {"queries": [], "results": None},
     "image_generation_call": {"prompt": "", "result": None},
 }
