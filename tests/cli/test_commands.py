@@ -28,7 +28,7 @@ def test_models_lists_prices_contexts_and_aliases(run: Run) -> None:
 def test_models_as_json(run: Run) -> None:
     """Prices are numbers in US dollars; an unknown value is null."""
     rows = {row["id"]: row for row in json.loads(run("models", "--json").stdout)}
-    assert rows["grok-4.7"]["input_usd_per_million"] == 1.25
+    assert rows["grok-4.7"]["input_usd_per_million"] == 2.0
     assert rows["grok-imagine-image"]["usd_per_image"] == 0.02
     assert rows["grok-imagine-image"]["context_length"] is None
 

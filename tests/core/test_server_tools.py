@@ -134,7 +134,7 @@ def test_functions_are_not_server_tools(tool: Any) -> None:
     [
         (web_search(), "web_search_call", "Search the web for lighthouses.", "https://example.com"),
         (x_search(), "custom_tool_call", "Search X for lighthouses.", "None"),
-        (code_execution(), "code_interpreter_call", "Calculate 3 * 4.", "None"),
+        (code_execution(), "code_interpreter_call", "Calculate 3 * 4.", "[]"),
         (file_search(["c"]), "file_search_call", "Search the files for towers.", "None"),
         (mcp("https://m", "notes"), "mcp_call", "Ask the notes for towers.", "notes knows nothing"),
     ],
