@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -60,7 +61,18 @@ def test_a_token_without_an_xai_key(run: Run, gateway: Emulator, args: tuple[str
 
 @pytest.mark.parametrize(
     "args",
-    [("nonsense",), ("chat",), ("chat", "--nonsense", "x"), ("serve", "--envelope", "paper")],
+    [
+        ("nonsense",),
+        ("chat",),
+        ("chat", "--nonsense", "x"),
+        ("serve", "--envelope", "paper"),
+        ("serve", "--token", "secret"),
+        ("serve", "--fault", "Nonsense"),
+        ("serve", "--fault", "running"),
+        ("serve", "--fault", "Drop:1"),
+        ("serve", "--fault", "Refuse"),
+        ("serve", "--fault", "Refuse:x"),
+    ],
     ids=" ".join,
 )
 def test_a_usage_error_exits_with_2(run: Run, args: tuple[str, ...]) -> None:
@@ -162,6 +174,35 @@ def test_serve() -> None:
     code, _, err = interrupt(command, lambda: True)
     assert code == 130
     assert "Traceback" not in err
+
+
+def test_serve_as_a_service() -> None:
+    """The token, the first replies and the first faults can be given; responses are scripted."""
+    script = (
+        "--token",
+        "at_ci",
+        "--reply",
+        "Scripted.",
+        "--fault",
+        "Refuse:503",
+        "--fault",
+        "Drop",
+    )
+    command = start_process("serve", "--port", "0", "--host", "127.0.0.1", *script)
+    assert command.stdout is not None
+    lines = [command.stdout.readline().removeprefix("export ").strip() for _ in range(2)]
+    env = dict(line.split("=", 1) for line in lines)
+    assert env["LOWCODEAPI_API_TOKEN"] == "at_ci"
+    query = {"api_token": "at_ci"}
+    with httpx.Client(trust_env=False, params=query) as client:
+        url = env["LOWCODEAPI_BASE_URL"] + "/v1/responses"
+        body = {"model": "grok-4.7", "input": "Hi"}
+        assert client.post(url, json=body).status_code == 503
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.post(url, json=body)
+        output = client.post(url, json=body).json()["result"]["output"]
+    assert output[-1]["content"][0]["text"] == "Scripted."
+    assert interrupt(command, lambda: True)[0] == 130
 
 
 def test_serve_on_a_port_in_use(run: Run, gateway: Emulator) -> None:

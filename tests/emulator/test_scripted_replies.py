@@ -1,12 +1,13 @@
 """Scripted replies: the next chat responses have the queued texts."""
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from xai_lowcode.emulator import Emulator, Refuse, running
+from xai_lowcode.emulator import Emulator, Refuse, Reply, running
 
 Send = Callable[..., httpx.Response]
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
@@ -76,6 +77,91 @@ def test_option() -> None:
     """`running(replies=...)` sets the first replies, and `reset` restores them."""
     with running(replies=("one",)) as gateway:
         gateway.reply("two")
-        assert gateway.replies == ["one", "two"]
+        assert [reply.text for reply in gateway.replies] == ["one", "two"]
         gateway.reset()
-        assert gateway.replies == ["one"]
+        assert [reply.text for reply in gateway.replies] == ["one"]
+    with pytest.raises(ValueError, match="api_token: must begin with 'at_'"):
+        Emulator(api_token="secret")
+
+
+def test_token() -> None:
+    """The token can be chosen, and survives a reset."""
+    with running(api_token="at_chosen") as gateway:
+        gateway.reset()
+        assert gateway.api_token == "at_chosen"
+        chosen = {"api_token": "at_chosen"}
+        assert httpx.get(f"{gateway.base_url}/v1/models", params=chosen, trust_env=False).is_success
+
+
+CALL = Reply(tool_calls=[("add", {"a": 1}), ("send", {})])
+
+
+def test_tool_calls(
+    gateway: Emulator, send_chat: Send, send_responses: Send, send_messages: Send
+) -> None:
+    """A reply can call functions, in every API."""
+    gateway.reply(CALL, CALL, CALL)
+    message = result(send_chat())["choices"][0]["message"]
+    assert [call["function"]["name"] for call in message["tool_calls"]] == ["add", "send"]
+    assert message["tool_calls"][0]["function"]["arguments"] == '{"a":1}'
+    calls = [item for item in result(send_responses())["output"] if "call_id" in item]
+    assert [(item["name"], item["arguments"]) for item in calls] == [
+        ("add", '{"a":1}'),
+        ("send", "{}"),
+    ]
+    body = result(send_messages())
+    assert body["stop_reason"] == "tool_use"
+    assert [part["input"] for part in body["content"] if part["type"] == "tool_use"] == [
+        {"a": 1},
+        {},
+    ]
+
+
+def test_objects(gateway: Emulator, send_responses: Send) -> None:
+    """A value that is no text is written as JSON."""
+    gateway.reply(Reply({"name": "Ada", "born": 1815}))
+    text = result(send_responses())["output"][-1]["content"][0]["text"]
+    assert text == '{"name":"Ada","born":1815}'
+
+
+def test_images(gateway: Emulator, http: httpx.Client, send_chat: Send) -> None:
+    """A reply with an image is for the images endpoint alone."""
+    gateway.reply(Reply(image=b"picture"), "one")
+    assert result(send_chat())["choices"][0]["message"]["content"] == "one"
+    asked = {"prompt": "x", "response_format": "b64_json"}
+    body = result(http.post("/v1/images/generations", json=asked))
+    assert base64.b64decode(body["data"][0]["b64_json"]) == b"picture"
+    assert gateway.replies == []
+
+
+def test_usage(gateway: Emulator, send_chat: Send, send_responses: Send) -> None:
+    """A reply can have its own usage, in the counting of each API."""
+    counts = {
+        "input_tokens": 100,
+        "cached_tokens": 60,
+        "output_tokens": 30,
+        "reasoning_tokens": 20,
+        "cost_in_usd_ticks": 5,
+    }
+    gateway.reply(*[Reply("x", usage=counts)] * 2)
+    chat = result(send_chat())["usage"]
+    assert (chat["prompt_tokens"], chat["completion_tokens"], chat["total_tokens"]) == (
+        100,
+        10,
+        130,
+    )
+    usage = result(send_responses())["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (100, 30, 130)
+    assert usage["input_tokens_details"]["cached_tokens"] == 60
+    assert usage["output_tokens_details"]["reasoning_tokens"] == 20
+    assert chat["cost_in_usd_ticks"] == usage["cost_in_usd_ticks"] == 5
+    with pytest.raises(ValueError, match="prompt_tokens"):
+        Reply(usage={"prompt_tokens": 1})
+
+
+def test_conditions(gateway: Emulator, send_chat: Send) -> None:
+    """A reply with a condition is used for every request that meets it."""
+    gateway.reply("other", Reply("four", when=lambda body: body["model"] == "grok-4.5"))
+    models = ("grok-4.5", "grok-4.7", "grok-4.5")
+    texts = [result(send_chat(model=model))["choices"][0]["message"]["content"] for model in models]
+    assert texts == ["four", "other", "four"]

@@ -187,7 +187,7 @@ def test_every_kind_of_block_is_told(chat: Chat) -> None:
     assert called == [
         "web_search",
         "x_keyword_search",
-        "code_execution",
+        "code_interpreter",
         "file_search",
         "search",
         "image_generation",

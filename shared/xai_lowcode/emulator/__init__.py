@@ -36,6 +36,7 @@ from xai_lowcode.emulator.faults import (
     WrongEnvelope,
     WrongType,
 )
+from xai_lowcode.emulator.replies import Reply
 from xai_lowcode.emulator.state import Emulator, RecordedRequest
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ __all__ = [
     "RecordedRequest",
     "Redirect",
     "Refuse",
+    "Reply",
     "Reset",
     "ResetUnread",
     "SlowDrip",

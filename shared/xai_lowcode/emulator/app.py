@@ -38,11 +38,10 @@ from xai_lowcode.emulator.routing import (
     match_route,
     match_upstream,
 )
-from xai_lowcode.emulator.state import MAX_ENTRIES, Emulator, RecordedRequest
+from xai_lowcode.emulator.state import MAX_ENTRIES, TOKEN_PREFIX, Emulator, RecordedRequest
 from xai_lowcode.emulator.validation import MAX_DEPTH, DeserializationError, is_deeper
 
 CONNECTION = "xai_lowcode.connection"  # the ASGI extension with the `ConnectionControl`
-TOKEN_PREFIX = "at_"  # noqa: S105 - how a token begins, no token
 NO_HANDLER = (
     "No handler found on route. Please double check your URL and consult "
     "https://api.x.ai/docs for more information."

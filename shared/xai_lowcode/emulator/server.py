@@ -18,12 +18,15 @@ from xai_lowcode.emulator.state import Emulator, Options
 KEEP_ALIVE_SECONDS = 5
 TICK_SECONDS = 1.0  # uvicorn renews the Date header at every tick
 START_TIMEOUT = 10.0
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with the one that the user chose
 # SO_LINGER with a timeout of zero: closing discards unsent bytes and sends a TCP reset.
 LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 @contextmanager
-def running(port: int = 0, **options: Unpack[Options]) -> Iterator[Emulator]:
+def running(
+    port: int = 0, host: str = "127.0.0.1", **options: Unpack[Options]
+) -> Iterator[Emulator]:
     """Run the emulator in a context manager.
 
     Example:
@@ -33,7 +36,8 @@ def running(port: int = 0, **options: Unpack[Options]) -> Iterator[Emulator]:
         True
 
     Args:
-        port: The port on 127.0.0.1; 0 selects a free port.
+        port: The port; 0 selects a free one.
+        host: The address to listen on; `0.0.0.0` accepts connections from other machines.
         **options: The initial options. Each is also an attribute of the `Emulator`.
 
             * `envelope`: the envelope of a success, `result`, `data` or none (`bare`).
@@ -59,6 +63,7 @@ def running(port: int = 0, **options: Unpack[Options]) -> Iterator[Emulator]:
               has them (`documented`), or as responses of `2025` had them.
             * `embeddings`: whether the embeddings endpoint exists.
             * `openapi`: whether the OpenAPI document in the new format exists.
+            * `api_token`: the valid token, which begins with `at_`; a random one by default.
             * `replies`: texts of the first chat responses, in order; see `Emulator.reply`.
 
     Yields:
@@ -70,9 +75,10 @@ def running(port: int = 0, **options: Unpack[Options]) -> Iterator[Emulator]:
         OSError: The port is in use.
     """
     emulator = Emulator(**options)
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    with socket.create_server((host, port)) as listener:
         address: tuple[str, int] = listener.getsockname()
-        emulator.origin = f"http://{address[0]}:{address[1]}"
+        reachable = "127.0.0.1" if address[0] == EVERY_ADDRESS else address[0]
+        emulator.origin = f"http://{reachable}:{address[1]}"
         server = LoopbackServer(emulator, address)
         emulator.close_listener = server.close_listener
         emulator.end_process = server.end_process

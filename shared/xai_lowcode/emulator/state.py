@@ -13,11 +13,13 @@ from itertools import count
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, get_args
 
 from xai_lowcode.emulator.faults import Fault
+from xai_lowcode.emulator.replies import Reply
 
 Json = dict[str, Any]
 T = TypeVar("T")
 MAX_IMAGES = 256
 MAX_ENTRIES = 10_000
+TOKEN_PREFIX = "at_"  # noqa: S105 - how a token begins, no token
 UUID_NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
@@ -143,7 +145,8 @@ class Options(TypedDict, total=False):
     embeddings: bool
     openapi: bool
     parameter_names: Mapping[str, str]
-    replies: Sequence[str]
+    replies: Sequence[str | Reply]
+    api_token: str
     restart_seconds: float
     front: bool
 
@@ -163,6 +166,7 @@ DEFAULT_OPTIONS: Options = {
     "openapi": False,
     "parameter_names": {},
     "replies": (),
+    "api_token": "",
     "restart_seconds": 0.0,
     "front": False,
 }
@@ -220,7 +224,8 @@ class Emulator:
     embeddings: bool
     openapi: bool
     parameter_names: Mapping[str, str]
-    replies: list[str]
+    replies: list[Reply]
+    api_token: str
     restart_seconds: float
     front: bool
 
@@ -230,7 +235,7 @@ class Emulator:
             raise TypeError(f"unknown option: {', '.join(sorted(unknown))}")
         self._initial_options: Options = {**DEFAULT_OPTIONS, **options}
         self.origin = ""
-        self.api_token = "at_r" + secrets.token_hex(16)
+        self._random_token = "at_r" + secrets.token_hex(16)
         self.unconnected_token = "at_r" + secrets.token_hex(16)
         self.requests: list[RecordedRequest] = []
         self.store = Store()
@@ -240,6 +245,8 @@ class Emulator:
         self.reset()
 
     def __setattr__(self, name: str, value: object) -> None:
+        if name == "api_token" and value and not str(value).startswith(TOKEN_PREFIX):
+            raise ValueError(f"api_token: must begin with {TOKEN_PREFIX!r}, as the gateway's do")
         if name in ALLOWED_VALUES and value not in ALLOWED_VALUES[name]:
             raise ValueError(f"{name}: must be one of {ALLOWED_VALUES[name]}, got {value!r}")
         super().__setattr__(name, value)
@@ -253,7 +260,9 @@ class Emulator:
         """Restore the initial options; clear recorded requests, faults and stored data."""
         for name, value in deepcopy(self._initial_options).items():
             setattr(self, name, value)
-        self.replies = list(self.replies)
+        scripted, self.replies = list(self.replies), []
+        self.reply(*scripted)
+        self.api_token = self.api_token or self._random_token
         self.requests.clear()
         self.store.clear()
         self._faults.clear()
@@ -265,12 +274,13 @@ class Emulator:
         """Queue faults. Each is applied to one of the next requests to an API route, in order."""
         self._faults.extend(faults)
 
-    def reply(self, *texts: str) -> None:
+    def reply(self, *replies: str | Reply) -> None:
         """Queue replies: the next chat responses, of any API, have these texts, in order.
 
-        A scripted response calls no tools. `max_tokens` and stop sequences apply to its text.
+        A string is the text of a response that calls no tools; `Reply` has tool calls, JSON, an
+        image, usage and a condition. `max_tokens` and stop sequences apply to the texts.
         """
-        self.replies.extend(texts)
+        self.replies += [Reply(reply) if isinstance(reply, str) else reply for reply in replies]
 
     def next_fault(self, *types: type[Fault]) -> Fault | None:
         """Remove and return the next fault; with `types`, only if it is one of these."""

@@ -20,8 +20,9 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import (
 )
 from xai_lowcode.emulator.fake_model.schema_filler import fill_schema
 from xai_lowcode.emulator.fake_model.text import generate_reasoning, generate_text, truncate
-from xai_lowcode.emulator.fake_model.usage import compute_usage
+from xai_lowcode.emulator.fake_model.usage import compute_usage, replace_usage
 from xai_lowcode.emulator.handler_types import HandlerRequest, Json, ProviderError
+from xai_lowcode.emulator.replies import Reply, take_reply
 from xai_lowcode.emulator.rules.json_schema import check_schema
 from xai_lowcode.emulator.tokenizer import split_tokens
 from xai_lowcode.emulator.validation import MAX_DEPTH, is_deeper
@@ -51,29 +52,36 @@ def complete(body: Json, request: HandlerRequest, findings: tuple[str, ...] = ()
         findings: Sentences that server-side tools contribute to the text.
     """
     conversation = replace(parse_conversation(body["messages"]), findings=findings)
-    replies = request.emulator.replies
-    reply = replies.pop(0) if replies else None
+    reply = take_reply(request.emulator.replies, request.body)
     choices = [
         _generate_choice(body, conversation, f"{request.sequence}/{variant}", variant, reply)
         for variant in range(body.get("n") or 1)
     ]
-    return Completion(body, request.sequence, choices, compute_usage(body, conversation, choices))
+    usage = compute_usage(body, conversation, choices)
+    if reply is not None and reply.usage is not None:
+        usage = replace_usage(usage, reply.usage)
+    return Completion(body, request.sequence, choices, usage)
 
 
 def _generate_choice(
-    body: Json, conversation: Conversation, identity: str, variant: int, reply: str | None
+    body: Json, conversation: Conversation, identity: str, variant: int, reply: Reply | None
 ) -> CompletionChoice:
     reasoning = ""
     if models.is_reasoning(body["model"]):
         reasoning = generate_reasoning(conversation, body.get("reasoning_effort"))
-    tools = _choose_tools(body, conversation) if reply is None else []
-    if tools:
+    if reply is None:
+        tools = _choose_tools(body, conversation)
+        called = [_arguments(tool["function"], conversation) for tool in tools]
+    else:
+        called = [(name, dict(arguments)) for name, arguments in reply.tool_calls]
+    if called:
         calls = tuple(
-            _call_tool(tool, conversation, f"{identity}/{index}")
-            for index, tool in enumerate(tools)
+            FunctionCall(_call_id(f"{identity}/{index}"), name, _dump(arguments))
+            for index, (name, arguments) in enumerate(called)
         )
-        return CompletionChoice("", calls, reasoning, "tool_calls")
-    text = _generate_content(body, conversation, variant) if reply is None else reply
+        text = "" if reply is None else reply.text
+        return CompletionChoice(text, calls, reasoning, "tool_calls")
+    text = _generate_content(body, conversation, variant) if reply is None else reply.text
     text, stop_sequence = _apply_stop(text, body)
     text, finish_reason = _apply_limit(text, body)
     return CompletionChoice(
@@ -115,14 +123,16 @@ def _is_mentioned(function: Json, prompt: str) -> bool:
     return shared >= FEW_WORDS or (0 < len(description) <= FEW_WORDS and shared == len(description))
 
 
-def _call_tool(tool: Json, conversation: Conversation, identity: str) -> FunctionCall:
-    function = tool["function"]
+def _call_id(identity: str) -> str:
+    return f"call_{crc32(identity.encode()) % MAX_CALL_ID:08d}"
+
+
+def _arguments(function: Json, conversation: Conversation) -> tuple[str, Any]:
+    """Return the name of a function, and arguments from the prompt."""
     # The values after the name of the function are used first.
     start = max(0, conversation.prompt.lower().find(function["name"].lower()))
     hints = extract_hints(conversation.prompt, start)
-    arguments = fill_schema(function["parameters"] or {"type": "object"}, hints)
-    call_id = f"call_{crc32(identity.encode()) % MAX_CALL_ID:08d}"
-    return FunctionCall(call_id, function["name"], _dump(arguments))
+    return function["name"], fill_schema(function["parameters"] or {"type": "object"}, hints)
 
 
 def _generate_content(body: Json, conversation: Conversation, variant: int) -> str:

@@ -20,6 +20,7 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import (
 )
 from xai_lowcode.emulator.fake_model.text import truncate
 from xai_lowcode.emulator.handler_types import HandlerRequest, Json
+from xai_lowcode.emulator.replies import find_reply
 
 FIRST_POST_ID = 10**18
 # Prices of a call in ticks of 10^-10 US dollars; there are none for MCP servers.
@@ -85,7 +86,8 @@ async def run_server_tools(
     """Call each server-side tool that the prompt mentions, once."""
     body = request.body
     offered = [tool for tool in body.get("tools") or [] if tool["type"] in TOOLS]
-    if body.get("tool_choice") == "none" or conversation.tool_results or request.emulator.replies:
+    scripted = find_reply(request.emulator.replies, body) is not None
+    if scripted or body.get("tool_choice") == "none" or conversation.tool_results:
         return []
     words = word_stems(conversation.prompt)
     # MCP servers differ in their labels.
@@ -118,10 +120,11 @@ def _search_web(context: ToolContext) -> ServerToolUse:
     urls = [f"https://{host}/{slug}" for host in ("example.com", "example.org")]
     sources = [{"type": "url", "url": url} for url in urls]
     action = {"type": "search", "query": query, "sources": sources}
-    item, prefix = {"type": "web_search_call", "action": action}, "ws"
+    item: Json = {"type": "web_search_call", "action": action}
     finding = f"A page on the web tells more about it.{context.cite(urls[0])}"
+    prefix = "fc" if context.legacy_items else "ws"
     if context.legacy_items:
-        item, prefix = _legacy_item(item["type"], "web_search", {"query": query}), "fc"
+        item = _legacy_item("web_search_call", "web_search", {"query": query})
     return ServerToolUse("web_search_calls", prefix, item, finding)
 
 

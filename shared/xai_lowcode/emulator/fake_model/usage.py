@@ -1,7 +1,7 @@
 """Token usage and cost as xAI computes them: reasoning tokens are not completion tokens."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.completion import CompletionChoice
@@ -53,6 +53,28 @@ def compute_usage(
             + cached * prices.cached
             + (visible + reasoning) * prices.completion
         ),
+    }
+
+
+def replace_usage(usage: Json, counts: Mapping[str, int]) -> Json:
+    """Return the usage with other counts, as `Reply.usage` has them."""
+    details, output_details = usage["prompt_tokens_details"], usage["completion_tokens_details"]
+    prompt = counts.get("input_tokens", usage["prompt_tokens"])
+    reasoning = counts.get("reasoning_tokens", output_details["reasoning_tokens"])
+    output = counts.get("output_tokens", usage["completion_tokens"] + reasoning)
+    cached = counts.get("cached_tokens", min(prompt, details["cached_tokens"]))
+    return {
+        **usage,
+        "prompt_tokens": prompt,
+        "completion_tokens": output - reasoning,
+        "total_tokens": prompt + output,
+        "prompt_tokens_details": {
+            **details,
+            "text_tokens": max(0, prompt - details["image_tokens"]),
+            "cached_tokens": cached,
+        },
+        "completion_tokens_details": {**output_details, "reasoning_tokens": reasoning},
+        "cost_in_usd_ticks": counts.get("cost_in_usd_ticks", usage["cost_in_usd_ticks"]),
     }
 
 

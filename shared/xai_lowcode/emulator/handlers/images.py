@@ -11,6 +11,7 @@ from xai_lowcode.emulator.handler_types import (
     Json,
     invalid_argument,
 )
+from xai_lowcode.emulator.replies import take_reply
 from xai_lowcode.emulator.validation import INTEGER, STRING, StringEnum, Struct
 
 ASPECT_RATIOS = (
@@ -45,6 +46,10 @@ async def generate(request: HandlerRequest) -> HandlerResult:
     _check(body, model)
     number = body.get("n") or 1
     aspect_ratio, resolution = body.get("aspect_ratio") or "auto", body.get("resolution") or "1k"
+    reply = take_reply(request.emulator.replies, body, image=True)
+    if reply is not None and reply.image is not None:
+        data = [_image_object(request, reply.image)] * number
+        return HandlerResult({"data": data, "usage": {"cost_in_usd_ticks": 0}})
     images = await asyncio.gather(
         *(
             asyncio.to_thread(generate_image, body["prompt"], aspect_ratio, resolution, variant)
