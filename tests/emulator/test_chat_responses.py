@@ -262,3 +262,48 @@ def test_prices(send_chat: Send, model: str, length: int, factor: int) -> None:
         + cached * cached_price
         + output * output_price
     )
+
+
+@pytest.mark.parametrize(
+    ("prompts", "text"),
+    [
+        (["Why is the sky blue? One sentence."], "air scatter"),
+        (["Count to five."], "One, two, three, four, five."),
+        (["My name is Ada."], "Nice to meet you, Ada."),
+        (["My name is Ada.", "What is my name?"], "Your name is Ada."),
+        (["What is my name?"], "You have not told me your name."),
+        (
+            ["Use the context.\nContext: Foxes sleep in dens. Whales sing.\nQuestion: Who sings?"],
+            "Hello! You wrote",
+        ),
+        (
+            [
+                "Context: Foxes sleep in dens. The keeper lives in the old tower."
+                "\nQuery: Where does the keeper live?\nAnswer: "
+            ],
+            "The keeper lives in the old tower.",
+        ),
+    ],
+)
+def test_known_prompts(send_chat: Send, prompts: list[str], text: str) -> None:
+    """Prompts of the documentation, names and questions about a context have fitting responses."""
+    messages = [
+        {"role": role, "content": content}
+        for prompt in prompts
+        for role, content in (("user", prompt), ("assistant", "Yes."))
+    ]
+    response = send_chat(messages=messages[:-1]).json()["result"]["choices"][0]["message"]
+    assert text in response["content"]
+    assert ".." not in response["content"]
+
+
+def test_tool_results_end_in_one_period(send_chat: Send) -> None:
+    """A tool result that is a sentence keeps one period."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "How is the weather?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "Sunny in Vienna."},
+    ]
+    response = send_chat(messages=messages).json()["result"]["choices"][0]["message"]
+    assert response["content"] == "The tools found: Sunny in Vienna."

@@ -126,11 +126,11 @@ def test_objects(gateway: Emulator, send_responses: Send) -> None:
 
 def test_images(gateway: Emulator, http: httpx.Client, send_chat: Send) -> None:
     """A reply with an image is for the images endpoint alone."""
-    gateway.reply(Reply(image=b"picture"), "one")
+    gateway.reply(Reply(image=b"image"), "one")
     assert result(send_chat())["choices"][0]["message"]["content"] == "one"
     asked = {"prompt": "x", "response_format": "b64_json"}
     body = result(http.post("/v1/images/generations", json=asked))
-    assert base64.b64decode(body["data"][0]["b64_json"]) == b"picture"
+    assert base64.b64decode(body["data"][0]["b64_json"]) == b"image"
     assert gateway.replies == []
 
 

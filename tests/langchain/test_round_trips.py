@@ -200,7 +200,7 @@ def test_every_kind_of_block_is_told(chat: Chat) -> None:
         "text",
     ]
     made: dict[str, Any] = {block.get("name", block["type"]): block for block in blocks}
-    assert made["code_execution"]["args"].keys() == {"code"}
+    assert made["code_interpreter"]["args"].keys() == {"code"}
     assert made["web_search"]["args"] == {"query": question}
     assert made["search"]["args"] == {"query": question, "server_label": "museum"}
     assert made["image"]["mime_type"] == "image/png"

@@ -197,7 +197,7 @@ def _content(part: Json) -> Iterator[Json]:
 
 @cache
 def translated() -> tuple[Case, ...]:
-    """The recorded chats in Anthropic's form, of which nothing is recorded."""
+    """The recorded chats in Anthropic's form; no response of the Messages API is recorded."""
     row = {"method": "POST", "endpoint": "/v1/messages", "stream": False, "evidence": "translated"}
     chats = [case for case in cases() if case.form == "chat_completions"]
     return tuple(

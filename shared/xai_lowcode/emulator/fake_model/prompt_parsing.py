@@ -108,6 +108,7 @@ class Conversation:
 
     Attributes:
         prompt: The last user message.
+        earlier: The user messages before it.
         instructions: The system messages.
         tool_results: The tool messages at the end.
         called_tools: The names of the functions called since the last user message.
@@ -118,6 +119,7 @@ class Conversation:
     """
 
     prompt: str
+    earlier: str
     instructions: str
     tool_results: tuple[str, ...]
     called_tools: frozenset[str]
@@ -139,6 +141,7 @@ def parse_conversation(messages: list[Json]) -> Conversation:
         results.append(join_text(message.get("content")))
     return Conversation(
         prompt=join_text(messages[last_user].get("content")) if users else "",
+        earlier="\n".join(join_text(messages[index].get("content")) for index in users[:-1]),
         instructions="\n".join(
             join_text(message.get("content")) for message in messages if message["role"] == "system"
         ),

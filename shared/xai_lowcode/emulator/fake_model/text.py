@@ -2,6 +2,7 @@
 
 import re
 
+from xai_lowcode.emulator.fake_model.canned import find_response
 from xai_lowcode.emulator.fake_model.prompt_parsing import MAX_SEARCHED, Conversation
 
 MAX_QUOTE_LENGTH = 400
@@ -41,7 +42,7 @@ def generate_text(conversation: Conversation, variant: int) -> str:
     sentences = [f"(Variant {variant + 1})"] if variant else []
     if conversation.tool_results:
         results = "; ".join(truncate(text) for text in conversation.tool_results[:MAX_RESULTS])
-        sentences.append(f"The tools found: {results}.")
+        sentences.append(f"The tools found: {results.rstrip('.')}.")
     if conversation.images:
         count = len(conversation.images)
         descriptions = ", ".join(
@@ -50,11 +51,12 @@ def generate_text(conversation: Conversation, variant: int) -> str:
         sentences.append(f"I see {count} image{'s' if count > 1 else ''}: {descriptions}.")
     if conversation.file_count:
         sentences.append(f"I was given {conversation.file_count} file(s).")
+    known = find_response(conversation)
     if not prompt:
         sentences.append("How can I help you?")
-    elif conversation.tool_results:
-        sentences.append(f'That is what I can tell you about "{prompt}".')
-    else:
+    elif known is not None and not conversation.tool_results:
+        sentences.append(known)
+    elif not conversation.tool_results:
         sentences.append(f'Hello! You wrote: "{prompt}". How can I help you further?')
     sentences.extend(conversation.findings)
     if LONG_TEXT.search(conversation.prompt):
