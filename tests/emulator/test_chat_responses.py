@@ -278,8 +278,10 @@ def test_prices(send_chat: Send, model: str, length: int, factor: int) -> None:
         ),
         (
             [
-                "Context: Foxes sleep in dens. The keeper lives in the old tower."
-                "\nQuery: Where does the keeper live?\nAnswer: "
+                (
+                    "Context: Foxes sleep in dens. The keeper lives in the old tower."
+                    "\nQuery: Where does the keeper live?\nAnswer: "
+                )
             ],
             "The keeper lives in the old tower.",
         ),

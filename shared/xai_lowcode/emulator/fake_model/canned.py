@@ -6,66 +6,39 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import MAX_SEARCHED, Convers
 
 RESPONSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), text)
-    for pattern, text in (
-        (
-            r"why is the sky blue",
-            (
-                "Molecules of air scatter the short waves of sunlight, which we see as blue, far more"
-                " than the long ones."
-            ),
+    for pattern, text in {
+        r"why is the sky blue": "Air scatters the short, blue waves of sunlight more than the rest.",
+        r"count to three": "One, two, three.",
+        r"count to five": "One, two, three, four, five.",
+        r"what is 3 \*\* 3": "3 ** 3 is 27.",
+        r"and 3 \*\* 4": "3 ** 4 is 81.",
+        r"say hello to somebody": "Hello, and welcome: good to have you here!",
+        r"why a gateway needs a lighthouse": (
+            "A gateway sees many ships at night, and most of them look for the same harbour. "
+            "A lighthouse tells them where it is before they ask."
         ),
-        (r"count to three", "One, two, three."),
-        (r"count to five", "One, two, three, four, five."),
-        (r"what is 3 \*\* 3", "3 ** 3 is 27."),
-        (r"and 3 \*\* 4", "3 ** 4 is 81."),
-        (r"say hello to somebody", "Hello, and welcome: good to have you here!"),
-        (
-            r"why a gateway needs a lighthouse",
-            (
-                "A gateway sees many ships at night, and most of them look for the same harbour. A"
-                " lighthouse tells them where it is before they ask."
-            ),
+        r"where do foxes live": "Foxes live in dens, in woods and fields, and often in cities.",
+        r"who goes there|who are you": "I am a language model, here to answer questions.",
+        r"what is fog": "Fog is a cloud of small water drops that touches the ground.",
+        r"name three harbours": "Rotterdam, Hamburg and Singapore.",
+        r"capital of france": "Paris",
+        r"why do ropes have strands": (
+            "Coloured strands have marked ropes since the age of sail: they show who made the "
+            "rope and what it may carry."
         ),
-        (
-            r"where do foxes live",
-            "Foxes live in dens, which they dig in woods and fields, and often in cities.",
+        r"how are tides foretold": (
+            "The moon pulls the sea towards it. Watch when it is highest, note when the water "
+            "is, and the tide comes about 50 minutes later every day."
         ),
-        (
-            r"who goes there|who are you",
-            "I am a language model, here to answer questions and to help with tasks.",
+        r"what is '?vienna'? like": (
+            "Vienna is a city of music and coffee houses on the Danube, with palaces in its "
+            "centre and vineyards at its edge."
         ),
-        (r"what is fog", "Fog is a cloud of small water drops that touches the ground."),
-        (r"name three harbours", "Rotterdam, Hamburg and Singapore."),
-        (r"capital of france", "Paris"),
-        (
-            r"why do ropes have strands",
-            (
-                "Coloured strands have marked ropes since the age of sail: they show who made the rope"
-                " and what it may carry."
-            ),
+        r"poem about whales": (
+            "Below the ice, below the foam,\nthe whales are singing themselves home;\n"
+            "the sea is wide, the song is long,\nand every wave repeats the song."
         ),
-        (
-            r"how are tides foretold",
-            (
-                "The moon pulls the sea towards it. Watch when it is highest, note when the water is,"
-                " and the tide comes about 50 minutes later every day."
-            ),
-        ),
-        (
-            r"what is '?vienna'? like",
-            (
-                "Vienna is a city of music and coffee houses on the Danube, with palaces in its centre"
-                " and vineyards at its edge."
-            ),
-        ),
-        (
-            r"poem about whales",
-            (
-                "Below the ice, below the foam,\nthe whales are singing themselves home;\nthe sea is"
-                " wide, the song is long,\nand every wave repeats the song."
-            ),
-        ),
-    )
+    }.items()
 )
 ASKS_NAME = re.compile(r"what(?:'s| is) my name|do you know my name", re.IGNORECASE)
 TELLS_NAME = re.compile(r"\bmy name is ([^\W\d_]{1,40})", re.IGNORECASE)
