@@ -267,7 +267,7 @@ def test_prices(send_chat: Send, model: str, length: int, factor: int) -> None:
 @pytest.mark.parametrize(
     ("prompts", "text"),
     [
-        (["Why is the sky blue? One sentence."], "air scatter"),
+        (["Why is the sky blue? One sentence."], "Air scatters"),
         (["Count to five."], "One, two, three, four, five."),
         (["My name is Ada."], "Nice to meet you, Ada."),
         (["My name is Ada.", "What is my name?"], "Your name is Ada."),

@@ -7,7 +7,7 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import MAX_SEARCHED, Convers
 RESPONSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), text)
     for pattern, text in {
-        r"why is the sky blue": "Air scatters the short, blue waves of sunlight more than the rest.",
+        r"why is the sky blue": "Air scatters the short, blue waves of sunlight most.",
         r"count to three": "One, two, three.",
         r"count to five": "One, two, three, four, five.",
         r"what is 3 \*\* 3": "3 ** 3 is 27.",
