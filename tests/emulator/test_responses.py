@@ -325,7 +325,8 @@ def test_every_output_can_be_sent_back(send_responses: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "last"), [("event", "error"), ("failed", "response.failed"), ("line", None)]
+    ("form", "last"),
+    [("event", "error"), ("nested", "error"), ("failed", "response.failed"), ("line", None)],
 )
 def test_errors_in_streams(
     gateway: Emulator, send_responses: Send, form: Any, last: str | None
@@ -339,6 +340,16 @@ def test_errors_in_streams(
     assert "busy" in json.dumps(data)
     if form == "failed":
         assert data["response"]["status"] == "failed"
+    if form == "nested":
+        assert data["error"]["message"] == "busy"
+
+
+def test_error_as_the_first_event(gateway: Emulator, send_responses: Send) -> None:
+    """An overloaded service reports it in place of the first event."""
+    gateway.inject(ErrorInStream(0, "busy", "unavailable", form="nested"))
+    text = send_responses(stream=True).text
+    assert text.count("data: ") == 1
+    assert json.loads(text.rpartition("data: ")[2])["type"] == "error"
 
 
 def test_early_end(gateway: Emulator, send_responses: Send, events: Events) -> None:

@@ -169,7 +169,8 @@ def _error_frame(fault: faults.ErrorInStream, result: HandlerResult) -> SSEFrame
         response = {**result.body, "status": "failed", "error": error, "output": [], "usage": None}
         body = {"type": "response.failed", "response": response}
         return SSEFrame(body, event="response.failed")
-    if isinstance(result.body, dict) and result.body.get("type") == "message":
+    is_message = isinstance(result.body, dict) and result.body.get("type") == "message"
+    if is_message or fault.form == "nested":
         error = {"type": fault.code, "message": fault.error}
         return SSEFrame({"type": "error", "error": error}, event="error")
     error = {"code": fault.code, "message": fault.error, "param": None}

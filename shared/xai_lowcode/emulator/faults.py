@@ -104,12 +104,16 @@ class EndStreamEarly(Fault):
 
 @dataclass(frozen=True, slots=True)
 class ErrorInStream(Fault):
-    """End the stream with an error: a data line, an `error` event, or `response.failed`."""
+    """End the stream with an error: a data line, an `error` event, or `response.failed`.
+
+    A `nested` event has the message in an object `error`, as xAI reports that it is overloaded;
+    with `after_chunks=0` it is the first event.
+    """
 
     after_chunks: int = 2
     error: str = "Invalid arguments passed to the model."
     code: str | None = "Client specified an invalid argument"
-    form: Literal["line", "event", "failed"] = "line"
+    form: Literal["line", "event", "nested", "failed"] = "line"
 
 
 @dataclass(frozen=True, slots=True)
