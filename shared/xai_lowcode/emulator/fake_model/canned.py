@@ -44,7 +44,9 @@ ASKS_NAME = re.compile(r"what(?:'s| is) my name|do you know my name", re.IGNOREC
 TELLS_NAME = re.compile(r"\bmy name is ([^\W\d_]{1,40})", re.IGNORECASE)
 TELLS_ONLY_NAME = re.compile(r"my name is ([^\W\d_]{1,40})[.!]?", re.IGNORECASE)
 HAS_CONTEXT = re.compile(r"\bcontext\b", re.IGNORECASE)
-LABEL = re.compile(r"^(?:question|query|human|user|answer)\s*:\s*", re.IGNORECASE)
+LABEL = re.compile(
+    r"^(?:(?:original |refined )?(?:question|query|human|user|answer)\s*:\s*)+", re.IGNORECASE
+)
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 MIN_COMMON_STEMS = 2
 
