@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -741,21 +741,44 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         profile = get_profile(self.model)
         image_inputs = "image" in profile.input_modalities
-        return ModelProfile(
-            max_input_tokens=profile.context_window,
-            text_inputs=True,
-            image_inputs=image_inputs,
-            image_url_inputs=image_inputs,
-            image_tool_message=image_inputs,
-            audio_inputs=False,
-            video_inputs=False,
-            text_outputs=True,
-            reasoning_output=profile.reasoning,
-            reasoning_effort_levels=list(profile.reasoning_efforts),
-            tool_calling=True,
-            tool_choice=True,
-            # The Messages API has no response formats.
-            structured_output=self.api != "messages",
+        # Only Responses accepts the data of documents; the others need a URL or a file id.
+        pdf_inputs = "pdf" in profile.input_modalities and self.api in {"auto", "responses"}
+        fields: dict[str, Any] = {
+            "name": profile.name,
+            "status": "deprecated" if profile.deprecated else profile.name and "active",
+            "release_date": profile.release_date,
+            "open_weights": False,
+            "max_input_tokens": profile.context_window,
+            "text_inputs": True,
+            "image_inputs": image_inputs,
+            "image_url_inputs": image_inputs,
+            "pdf_inputs": pdf_inputs,
+            "audio_inputs": False,
+            "video_inputs": False,
+            "image_tool_message": image_inputs,
+            "pdf_tool_message": pdf_inputs,
+            "max_output_tokens": profile.max_output_tokens,
+            "reasoning_output": profile.reasoning,
+            "reasoning_effort_levels": list(profile.reasoning_efforts),
+            "reasoning_effort_default": profile.default_reasoning_effort,
+            "text_outputs": "text" in profile.output_modalities,
+            "image_outputs": "image" in profile.output_modalities,
+            "audio_outputs": False,
+            "video_outputs": False,
+            "tool_calling": profile.tool_calling,
+            "tool_choice": profile.tool_calling,
+            "tool_call_streaming": profile.tool_calling,
+            # The Messages API has one system prompt, before all messages, and no response formats.
+            "mid_conversation_system_messages": self.api != "messages",
+            "mid_conversation_tools": False,
+            "structured_output": self.api != "messages",
+            "attachment": image_inputs or pdf_inputs,
+            "temperature": "temperature" not in profile.unsupported,
+        }
+        # Earlier versions of LangChain have fewer keys, and warn of others.
+        known = fields.keys() & ModelProfile.__annotations__.keys()
+        return cast(
+            "ModelProfile", {name: fields[name] for name in known if fields[name] is not None}
         )
 
 
