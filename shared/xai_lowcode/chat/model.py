@@ -15,6 +15,7 @@ from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode.chat.dialect_selection import record_rejection, select_dialect
 from xai_lowcode.chat.dialects.base import Dialect
+from xai_lowcode.chat.openai_format import adapt_server_tool
 from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
 from xai_lowcode.chat.stop_sequences import truncate_response
 from xai_lowcode.chat.stored_responses import without_stored
@@ -32,7 +33,8 @@ from xai_lowcode.transport.rate_limit import rebuild_client
 from xai_lowcode.transport.response import DONE
 from xai_lowcode.transport.sync_client import SyncAPIClient
 from xai_lowcode.types.events import StreamEvent
-from xai_lowcode.types.requests import ChatRequest, PollingOptions
+from xai_lowcode.types.messages import ImagePart, Message, ToolResultPart
+from xai_lowcode.types.requests import ChatRequest, PollingOptions, ServerTool
 from xai_lowcode.types.responses import ChatResponse
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ class ChatModel:
         }
         self.client = SyncAPIClient(settings, http_client=http_client, **shared)
         self.async_client = AsyncAPIClient(settings, http_client=http_async_client, **shared)
-        self._warned: set[tuple[str, str]] = set()
+        self._warned: set[str] = set()
         self._rejected: dict[str, frozenset[str]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -286,18 +288,35 @@ class ChatModel:
 
         Stop sequences are dropped without a warning, since they are enforced client-side.
         """
+        if request.is_stored:
+            self._warn_of_stored_images(request)
         rejected = get_profile(request.model).unsupported | self._rejected.get(
             request.model, frozenset()
         )
         dropped: dict[str, Any] = {}
+        if request.server_tools:
+            dropped["server_tools"] = tuple(map(self._adapt_server_tool, request.server_tools))
         for name in rejected | dialect.unsupported:
             # Neutral values too: the model rejects the name, whatever the value.
             value = getattr(request, name)
             if value not in (None, ()):
                 dropped[name] = () if name == "stop" else None
                 if name != "stop" and value != _NEUTRAL_VALUES.get(name):
-                    self._warn(request.model if name in rejected else dialect.name, name)
+                    self._warn_not_sent(request.model if name in rejected else dialect.name, name)
         return replace(request, **dropped) if dropped else request
+
+    def _adapt_server_tool(self, tool: ServerTool) -> ServerTool:
+        adapted, omitted = adapt_server_tool(tool)
+        for name in omitted:
+            self._warn_not_sent(tool.type, name)
+        return adapted
+
+    def _warn_of_stored_images(self, request: ChatRequest) -> None:
+        if any(map(_has_image, request.messages[request.stored_messages :])):
+            self._warn(
+                "store: the messages contain images, and xAI advises store=False for requests with"
+                " images."
+            )
 
     def _revise(
         self, request: ChatRequest, dialect: Dialect, error: XAILowCodeError
@@ -322,12 +341,24 @@ class ChatModel:
         self._rejected[request.model] = rejected | {option}
         return option not in rejected
 
-    def _warn(self, subject: str, name: str) -> None:
-        if (subject, name) not in self._warned:
-            self._warned.add((subject, name))
-            warnings.warn(
-                f"{name}: not supported by {subject}; it is not sent.", UserWarning, stacklevel=2
-            )
+    def _warn_not_sent(self, subject: str, name: str) -> None:
+        self._warn(f"{name}: not supported by {subject}; it is not sent.")
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            warnings.warn(text, UserWarning, stacklevel=2)
+
+
+def _has_image(message: Message) -> bool:
+    """Return whether a message that is not the model's contains an image."""
+    return message.role != "assistant" and any(
+        isinstance(part, ImagePart)
+        or (
+            isinstance(part, ToolResultPart) and any(isinstance(p, ImagePart) for p in part.content)
+        )
+        for part in message.parts
+    )
 
 
 async def _finish_stream(chunks: AsyncGenerator[bytes, bool | None], reader: StreamReader) -> None:
