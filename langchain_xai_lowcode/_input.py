@@ -88,7 +88,7 @@ def _to_result_part(block: str | Block, path: str) -> ContentPart:
     if isinstance(block, str):
         return TextPart(block)
     try:
-        return _to_part(block, path)
+        return to_part(block, path)
     except UsageError:
         return TextPart(json.dumps_text(block))
 
@@ -124,12 +124,17 @@ def _to_parts(content: Any, path: str) -> tuple[ContentPart, ...]:
     if isinstance(content, str):
         return (TextPart(content),)
     return tuple(
-        TextPart(block) if isinstance(block, str) else _to_part(block, f"{path}.content[{i}]")
+        TextPart(block) if isinstance(block, str) else to_part(block, f"{path}.content[{i}]")
         for i, block in enumerate(content)
     ) or (TextPart(""),)
 
 
-def _to_part(block: Block, path: str) -> ContentPart:
+def to_part(block: Block, path: str) -> ContentPart:
+    """Convert a content block of text, an image or a document.
+
+    Raises:
+        UsageError: It is none of these; ``field`` is its path.
+    """
     kind = block.get("type")
     if kind == "non_standard" and isinstance(block.get("value"), Mapping):
         block = block["value"]

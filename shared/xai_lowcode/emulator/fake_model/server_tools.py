@@ -70,7 +70,7 @@ class ToolContext:
 async def run_server_tools(
     request: HandlerRequest, conversation: Conversation
 ) -> list[ServerToolUse]:
-    """Call each server-side tool that the prompt mentions, once."""
+    """Call each server-side tool that the prompt mentions or whose action is set, once."""
     body = request.body
     offered = [tool for tool in body.get("tools") or [] if tool["type"] in TOOLS]
     if body.get("tool_choice") == "none" or conversation.tool_results or request.emulator.replies:
@@ -78,7 +78,11 @@ async def run_server_tools(
     words = word_stems(conversation.prompt)
     # MCP servers differ in their labels.
     distinct = {(tool["type"], tool.get("server_label")): tool for tool in reversed(offered)}
-    chosen = [tool for tool in reversed(distinct.values()) if _trigger_words(tool) & words]
+    chosen = [
+        tool
+        for tool in reversed(distinct.values())
+        if tool.get("action") or _trigger_words(tool) & words
+    ]
     if not chosen and body.get("tool_choice") == "required":
         chosen = offered[:1]
     chosen = chosen[: body.get("max_turns") or len(chosen)]
