@@ -1,7 +1,7 @@
 """``ChatXAILowCode``: the LangChain chat model for Grok through the LowCodeAPI gateway."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from langchain_core.callbacks import (
@@ -18,7 +18,7 @@ from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model
 from langchain_xai_lowcode import _output_blocks  # noqa: F401 - registers the translator
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
-from langchain_xai_lowcode._input import to_messages
+from langchain_xai_lowcode._input import replace_files, to_messages
 from langchain_xai_lowcode._output import sum_token_usage, to_result
 from langchain_xai_lowcode._stream import ChunkBuilder
 from langchain_xai_lowcode._tools import (
@@ -42,7 +42,7 @@ from xai_lowcode.chat.options import (
 )
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
-from xai_lowcode.types.messages import MODEL_PROVIDER
+from xai_lowcode.types.messages import MIN_UPLOAD_SIZE, MODEL_PROVIDER
 from xai_lowcode.types.requests import (
     NUMERIC_OPTIONS,
     OPTIONS,
@@ -584,6 +584,48 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     def _should_clean_schemas(self, kwargs: Mapping[str, Any]) -> bool:
         options = {"clean_schemas": self.clean_schemas, **self.model_kwargs, **kwargs}
         return bool(options["clean_schemas"])
+
+    # --- documents ------------------------------------------------------------------------------
+
+    @contextmanager
+    def upload_documents(
+        self, messages: LanguageModelInput, *, min_size: int = MIN_UPLOAD_SIZE
+    ) -> Iterator[list[BaseMessage]]:
+        """Upload the large documents of messages, and delete them at the end.
+
+        Args:
+            messages: The input of the model; it is not changed.
+            min_size: Bytes from which a document is uploaded. Smaller ones stay in the messages.
+
+        Returns:
+            A context manager that returns the messages with the ids of the uploaded documents.
+
+        Raises:
+            UsageError: A document cannot be read.
+            XAILowCodeError: An upload failed. What had been uploaded was deleted.
+        """
+        with langchain_errors():
+            uploads = self._gateway.upload_documents(
+                self._convert_input(messages).to_messages(),
+                min_size=min_size,
+                replace_files=replace_files,
+            )
+            with uploads as uploaded:
+                yield uploaded
+
+    @asynccontextmanager
+    async def aupload_documents(
+        self, messages: LanguageModelInput, *, min_size: int = MIN_UPLOAD_SIZE
+    ) -> AsyncIterator[list[BaseMessage]]:
+        """Upload the large documents of messages; see ``upload_documents``."""
+        with langchain_errors():
+            uploads = self._gateway.aupload_documents(
+                self._convert_input(messages).to_messages(),
+                min_size=min_size,
+                replace_files=replace_files,
+            )
+            async with uploads as uploaded:
+                yield uploaded
 
     # --- token counting -------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import base64
 import mimetypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -21,6 +21,53 @@ _DOCUMENT, _IMAGE = "a DocumentBlock", "an ImageBlock"
 _TEXT_TYPES = frozenset(
     {"application/json", "application/xml", "application/yaml", "application/toml"}
 )
+
+
+class UploadedDocumentBlock(DocumentBlock):
+    """A document that was uploaded to xAI, and is sent by its id.
+
+    Attributes:
+        file_id: Its id.
+    """
+
+    file_id: str
+
+
+def replace_files(
+    messages: Sequence[ChatMessage], replace_file: Callable[[FilePart], FilePart]
+) -> list[ChatMessage]:
+    """Return messages with documents replaced by uploaded ones; the originals are not changed.
+
+    Args:
+        messages: The messages.
+        replace_file: Returns the document to send, or the same one.
+
+    Raises:
+        UsageError: A document cannot be read.
+    """
+
+    def convert(block: Any, path: str) -> Any:
+        match block:
+            case UploadedDocumentBlock():
+                return block
+            case CitableBlock():
+                content = [convert(nested, path) for nested in block.content]
+                return block.model_copy(update={"content": content})
+            case DocumentBlock():
+                part = to_document(block, path)
+                replaced = replace_file(part) if isinstance(part, FilePart) else part
+                if isinstance(replaced, FilePart) and replaced is not part:
+                    return UploadedDocumentBlock(
+                        file_id=replaced.file_id or "", title=replaced.filename
+                    )
+        return block
+
+    return [
+        message.model_copy(
+            update={"blocks": [convert(block, f"messages[{i}]") for block in message.blocks]}
+        )
+        for i, message in enumerate(messages)
+    ]
 
 
 def reads_files(messages: Iterable[ChatMessage]) -> bool:
@@ -72,7 +119,7 @@ def to_image(block: ImageBlock, path: str) -> ImagePart:
 
 
 def to_document(block: DocumentBlock, path: str) -> TextPart | FilePart:
-    """Convert a document: to its URL if it has one, to text if it is text, else to base64 data.
+    """Convert a document: to its id or URL if it has one, to text if it is text, else to data.
 
     Args:
         block: The block.
@@ -82,6 +129,8 @@ def to_document(block: DocumentBlock, path: str) -> TextPart | FilePart:
         UsageError: There is no document, or it cannot be read.
     """
     title = None if block.title == _DEFAULT_TITLE else block.title
+    if isinstance(block, UploadedDocumentBlock):
+        return FilePart(file_id=block.file_id, filename=title)
     if block.url:
         return FilePart(url=str(block.url), filename=title, origin=_DOCUMENT)
     content = _read(block, block.resolve_document, path)

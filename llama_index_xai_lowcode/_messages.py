@@ -25,7 +25,7 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic_core import to_json
 
-from llama_index_xai_lowcode._documents import to_document, to_image
+from llama_index_xai_lowcode._documents import UploadedDocumentBlock, to_document, to_image
 from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import InvalidResponseError, UsageError
@@ -268,6 +268,7 @@ _BLOCKS: dict[type, Callable[[Any, int], Iterable[Part]]] = {
     TextBlock: _to_text,
     ImageBlock: _to_image,
     DocumentBlock: _to_file,
+    UploadedDocumentBlock: _to_file,
     ThinkingBlock: _to_reasoning,
     ToolCallBlock: _to_tool_call,
     CitableBlock: _to_citable,

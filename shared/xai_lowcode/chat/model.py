@@ -5,11 +5,17 @@ adapters use this class and convert their framework's types only.
 """
 
 import warnings
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, closing, suppress
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    closing,
+    suppress,
+)
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
@@ -33,14 +39,18 @@ from xai_lowcode.transport.rate_limit import rebuild_client
 from xai_lowcode.transport.response import DONE
 from xai_lowcode.transport.sync_client import SyncAPIClient
 from xai_lowcode.types.events import StreamEvent
-from xai_lowcode.types.messages import ImagePart, Message, ToolResultPart
+from xai_lowcode.types.messages import MIN_UPLOAD_SIZE, ImagePart, Message, ToolResultPart
 from xai_lowcode.types.requests import ChatRequest, PollingOptions, ServerTool
 from xai_lowcode.types.responses import ChatResponse
 
 if TYPE_CHECKING:
     from xai_lowcode.api.tokens import TokenCounter
 
-import_before_fork("xai_lowcode.api.deferred", "xai_lowcode.api.tokens")
+M = TypeVar("M")
+
+import_before_fork(
+    "xai_lowcode.api.deferred", "xai_lowcode.api.documents", "xai_lowcode.api.tokens"
+)
 
 # Values that do not change the response, so that dropping them needs no warning.
 _NEUTRAL_VALUES: dict[str, float] = {
@@ -154,6 +164,31 @@ class ChatModel:
     def astream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
         """Send a request and return the events of its response; see ``stream``."""
         return self._astream(request, self._prepare_stream(request))
+
+    def upload_documents(
+        self, messages: Sequence[M], *, min_size: int = MIN_UPLOAD_SIZE, **options: Any
+    ) -> AbstractContextManager[list[M]]:
+        """Upload the large documents of messages, and delete them at the end.
+
+        Args:
+            messages: The messages; they are not changed.
+            min_size: Bytes from which a document is uploaded. Smaller ones stay in the messages.
+            options: See ``xai_lowcode.api.documents.upload_documents``.
+
+        Returns:
+            A context manager that returns the messages with the ids of the uploaded documents.
+        """
+        from xai_lowcode.api.documents import upload_documents  # noqa: PLC0415 - rarely needed
+
+        return upload_documents(self.client, messages, min_size=min_size, **options)
+
+    def aupload_documents(
+        self, messages: Sequence[M], *, min_size: int = MIN_UPLOAD_SIZE, **options: Any
+    ) -> AbstractAsyncContextManager[list[M]]:
+        """Upload the large documents of messages; see ``upload_documents``."""
+        from xai_lowcode.api.documents import aupload_documents  # noqa: PLC0415 - rarely needed
+
+        return aupload_documents(self.async_client, messages, min_size=min_size, **options)
 
     def _stream(
         self, request: ChatRequest, prepared: _StreamRequest
