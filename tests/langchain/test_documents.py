@@ -1,7 +1,7 @@
 """``upload_documents`` replaces the large documents of LangChain's messages by ids."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ Chat = Callable[..., ChatXAILowCode]
 DATA = base64.b64encode(b"%PDF-1.4 large" * 9).decode()
 TEXT = {"type": "text", "text": "Describe the document."}
 SMALL = {"type": "file", "base64": "JVBERi0=", "mime_type": "application/pdf"}
+SMALL_DATA = "data:application/pdf;base64,JVBERi0="
 # The same document in each format of content blocks.
 DOCUMENTS: list[dict[str, Any]] = [
     {"type": "file", "base64": DATA, "mime_type": "application/pdf"},
@@ -36,6 +37,13 @@ DOCUMENTS: list[dict[str, Any]] = [
         "source": {"type": "base64", "data": DATA, "media_type": "application/pdf"},
     },
 ]
+
+
+def find_parts(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the content parts of messages and tool results."""
+    for item in items:
+        content = item.get("content") or item.get("output") or ()
+        yield from () if isinstance(content, str) else content
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -65,12 +73,11 @@ async def test_large_documents_are_sent_by_id(
     assert len(gateway.store.files) == 0
     assert messages == copies
     for sent in (sync_body, body):
-        (_, user, _, result) = sent["input"]
-        (_, large, small) = user["content"]
-        assert large["type"] == "input_file"
-        assert large["file_id"].startswith("file")
-        assert "file_data" in small
-        assert result["output"][0] == large
+        files = [part for part in find_parts(sent["input"]) if part["type"] == "input_file"]
+        large = [part for part in files if "file_id" in part]
+        assert len(large) == 2
+        assert large[0] == large[1]
+        assert [part["file_data"] for part in files if part not in large] == [SMALL_DATA]
         assert DATA not in str(sent)
 
 
