@@ -208,7 +208,8 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     """Nucleus sampling probability, 0 to 1. Default: the model's."""
 
     max_tokens: int | None = Field(
-        default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens")
+        default=None,
+        validation_alias=AliasChoices("max_tokens", "max_completion_tokens", "max_output_tokens"),
     )
     """Maximum number of output tokens, without reasoning tokens. Default: the model's."""
 

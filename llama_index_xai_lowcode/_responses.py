@@ -287,23 +287,21 @@ def _to_citation_block(citation: Citation) -> CitationBlock:
 
 
 def _with_token_counts(raw: Mapping[str, Any], usage: Usage | None) -> Mapping[str, Any]:
-    """Return the body with the token counts that LlamaIndex's ``TokenCountingHandler`` reads.
+    """Return the body with token counts by the names that LlamaIndex's callbacks and tracers read.
 
-    Some streams report usage in a chunk before the last one, Chat Completions does not count
-    reasoning tokens as output, and Messages does not count cached tokens as input.
+    Responses has other names, some streams report usage in a chunk before the last one, Chat
+    Completions does not count reasoning tokens as output, and Messages does not count cached tokens
+    as input.
     """
     raw_usage = raw.get("usage")
     if usage is None or not isinstance(raw_usage, dict | None):
         return raw
-    raw_usage = raw_usage or {}
-    read = (
-        raw_usage.get("prompt_tokens", raw_usage.get("input_tokens")),
-        raw_usage.get("completion_tokens", raw_usage.get("output_tokens")),
-    )
-    if read == (usage.input_tokens, usage.output_tokens):
-        return raw
-    counts = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
-    return {**raw, "usage": {**raw_usage, **counts, "total_tokens": usage.total_tokens}}
+    counts = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    return {**raw, "usage": {**(raw_usage or {}), **counts}}
 
 
 def _token_counts(usage: Usage | None) -> dict[str, Any]:

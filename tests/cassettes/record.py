@@ -18,9 +18,10 @@ from xai_lowcode.emulator import running
 
 def record(source: str, to: Connection) -> None:
     """Records every conversation anew."""
+    for path in (FOLDER / source).glob("*.yaml"):
+        path.unlink()
     for name, conversation in CONVERSATIONS.items():
         path = FOLDER / source / f"{name}.yaml"
-        path.unlink(missing_ok=True)
         with recorder("all").use_cassette(str(path)):
             conversation(to)
         print(f"recorded {path.relative_to(FOLDER)}")

@@ -62,14 +62,15 @@ def test_a_healthy_gateway(gateway: Emulator) -> None:
     report = get_report(gateway)
     assert report["healthy"]
     assert report["verdict"] == (
-        f"Token, account and the {FREE} checked endpoints work. Not tried: chat completions,"
-        " responses, messages, images: they cost money, use --spend."
+        f"Token, account and the {FREE} checked endpoints work. Not tried: responses,"
+        " chat completions, messages, images: they cost money, use --spend."
     )
     assert [endpoint["state"] for endpoint in report["endpoints"]] == ["ok"] * FREE
     unknown = dict.fromkeys(("streaming", "not tried"), "unknown")
     assert states(report) == dict.fromkeys(report["findings"], "ok") | unknown
     assert {request.method for request in gateway.requests} == {"GET", "POST", "DELETE", "PATCH"}
     assert all("completions" not in request.path for request in gateway.requests)
+    assert all(not request.path.endswith("/responses") for request in gateway.requests)
 
 
 def test_nothing_is_spent_or_changed_by_default(gateway: Emulator) -> None:
@@ -133,7 +134,7 @@ def test_a_gateway_that_crashes(monkeypatch: pytest.MonkeyPatch, front: bool) ->
     text = " ".join(result.stdout.split())
     assert CAUSE in text
     assert "LOWCODEAPI_URL_FORMAT=old or --url-format old" in text
-    assert f"Token, account and the {FREE} checked endpoints work. Not tried: chat" in text
+    assert f"Token, account and the {FREE} checked endpoints work. Not tried: responses" in text
     assert "All good" not in text
 
 
@@ -222,13 +223,34 @@ def test_stream_delivery(streaming: Any, text: str) -> None:
 
 
 def test_the_paid_request(gateway: Emulator) -> None:
-    """The one paid request uses the given model and a token limit."""
+    """Both streams use the given model and a token limit, and store nothing."""
     get_report(gateway, "--spend", "--model", "grok-4.3")
-    (body,) = [
-        request.body for request in gateway.requests if request.path.endswith("/chat/completions")
-    ]
-    assert (body["model"], body["stream"]) == ("grok-4.3", True)
-    assert body["max_completion_tokens"] < 100
+    bodies = {request.path.rpartition("/v1/")[2]: request.body for request in gateway.requests}
+    response, completion = bodies["responses"], bodies["chat/completions"]
+    for body, limit in ((response, "max_output_tokens"), (completion, "max_completion_tokens")):
+        assert (body["model"], body["stream"]) == ("grok-4.3", True)
+        assert body[limit] < 100
+    assert response["store"] is False
+
+
+@pytest.mark.parametrize(
+    ("faults", "refused"),
+    [
+        ([Refuse(404)], ["responses"]),
+        ([Stall(0), Refuse(404)], ["chat/completions"]),
+        ([Refuse(404), Refuse(404)], ["responses", "chat/completions"]),
+    ],
+)
+def test_one_of_two_streamed_apis_is_enough(
+    gateway: Emulator, faults: list[Fault], refused: list[str]
+) -> None:
+    """The delivery is that of the first stream that works; each API that fails is reported."""
+    gateway.inject(*[Stall(0)] * FREE, *faults)
+    report = get_report(gateway, "--spend")
+    failed = [end["path"] for end in report["endpoints"] if end["state"] == "failed"]
+    assert failed == [f"/v1/{path}" for path in refused]
+    assert states(report)["streaming"] == ("failed" if len(refused) == 2 else "ok")
+    assert not report["healthy"]
 
 
 def test_a_paid_request_that_fails(gateway: Emulator) -> None:
@@ -313,7 +335,7 @@ def test_the_screen(gateway: Emulator) -> None:
     screen = run_doctor(gateway).stdout.splitlines()
     assert max(map(len, screen)) <= 100
     assert len(screen) <= 40
-    assert "Not tried: chat completions" in " ".join(screen[-2:])
+    assert "Not tried: responses" in " ".join(screen[-2:])
     assert sum("/v1/" in line and line.startswith("ok") for line in screen) == FREE
 
 

@@ -300,3 +300,23 @@ def _to_response(response: Any) -> Any:
     for event in response:
         accumulator.add(event)
     return accumulator.build_response()
+
+
+@pytest.mark.parametrize("api", ["auto", "responses"])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("stop", [(), ("zzz",)])
+def test_a_chat_completion_is_parsed(
+    gateway: FakeServer, model: ChatModel, api: Any, streamed: bool, stop: tuple[str, ...]
+) -> None:
+    """A gateway or mock server may answer a request over Responses with a chat completion."""
+    request = ChatRequest(model="grok-4.7", messages=(HELLO,), api=api, stop=stop)
+    texts = STREAM_FORMATS.values() if streamed else [json.dumps(BODY)]
+    for text in texts:
+        gateway.respond = lambda _request, text=text: (
+            sse_reply(text) if streamed else json_reply(json.loads(text))
+        )
+        responses = (
+            sync_async.stream(model, request) if streamed else sync_async.generate(model, request)
+        )
+        assert [_to_response(response) for response in responses] == [RESPONSE, RESPONSE]
+    assert all("/responses" in sent.target for sent in gateway.requests)

@@ -9,6 +9,7 @@ import pytest
 from llama_index.core.llms import ChatMessage
 
 from llama_index_xai_lowcode import XAILowCode
+from tests.llama_index.sent import APIS
 from xai_lowcode.emulator import Emulator, running
 
 
@@ -65,6 +66,12 @@ def model(gateway: Emulator) -> Models:
 def llm(model: Models) -> XAILowCode:
     """Return a model with default options."""
     return model()
+
+
+@pytest.fixture(params=APIS)
+def each_llm(request: pytest.FixtureRequest, model: Models) -> XAILowCode:
+    """Return a model for each API."""
+    return model(api=request.param)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,13 @@ from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context
 from pydantic import BaseModel
 
+from tests.llama_index.sent import (
+    get_items,
+    get_kinds,
+    get_schema,
+    get_tool_choice,
+    get_tools,
+)
 from xai_lowcode.emulator import Refuse
 from xai_lowcode.errors import RateLimitError
 
@@ -51,9 +58,9 @@ async def _awaited(conversation: Callable[[], Awaitable[Any]]) -> Any:
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_function_agent(gateway: Any, llm: Any, streaming: bool) -> None:
+def test_function_agent(gateway: Any, each_llm: Any, streaming: bool) -> None:
     """Two tools are called and their results reach the answer, in two requests."""
-    agent = FunctionAgent(tools=[multiply, weather], llm=llm, streaming=streaming)
+    agent = FunctionAgent(tools=[multiply, weather], llm=each_llm, streaming=streaming)
 
     async def talk() -> Any:
         return await agent.run("multiply 6 and 7, and the weather in Paris")
@@ -64,8 +71,8 @@ def test_function_agent(gateway: Any, llm: Any, streaming: bool) -> None:
     # Without streaming older versions of LlamaIndex forbid parallel calls.
     if streaming:
         assert "Sunny in Paris" in answer
-        roles = [message["role"] for message in gateway.requests[1].body["messages"]]
-        assert roles[-3:] == ["assistant", "tool", "tool"]
+        kinds = get_kinds(gateway.requests[1].body)
+        assert kinds[-4:] == ["tool_call", "tool_call", "tool", "tool"]
 
 
 def test_events(model: Any) -> None:
@@ -86,9 +93,9 @@ def test_events(model: Any) -> None:
     assert result.tool_output.raw_output == 42
 
 
-def test_memory(gateway: Any, llm: Any) -> None:
+def test_memory(gateway: Any, each_llm: Any) -> None:
     """The second question comes with all that was said, called and found before."""
-    agent = FunctionAgent(tools=[multiply], llm=llm)
+    agent = FunctionAgent(tools=[multiply], llm=each_llm)
     memory = Memory.from_defaults(session_id="s", token_limit=100_000)
 
     async def talk() -> Any:
@@ -99,8 +106,8 @@ def test_memory(gateway: Any, llm: Any) -> None:
         await memory.sql_store._async_engine.dispose()
 
     run(talk)
-    roles = [message["role"] for message in gateway.requests[-1].body["messages"]]
-    assert roles == ["user", "assistant", "tool", "assistant", "user"]
+    kinds = get_kinds(gateway.requests[-1].body)
+    assert kinds == ["user", "tool_call", "tool", "assistant", "user"]
 
 
 def test_restored_memory(llm: Any, gateway: Any) -> None:
@@ -118,16 +125,16 @@ def test_restored_memory(llm: Any, gateway: Any) -> None:
     assert before == after
 
 
-def test_initial_tool_choice(gateway: Any, llm: Any) -> None:
+def test_initial_tool_choice(gateway: Any, each_llm: Any) -> None:
     """A named first choice is forced in the first request and in no other."""
-    agent = FunctionAgent(tools=[multiply, weather], llm=llm, initial_tool_choice="weather")
+    agent = FunctionAgent(tools=[multiply, weather], llm=each_llm, initial_tool_choice="weather")
 
     async def talk() -> Any:
         return await agent.run("How are you in Rome?")
 
     assert "Sunny in Rome" in str(run(talk))
-    first, second = (request.body.get("tool_choice") for request in gateway.requests)
-    assert first == {"type": "function", "function": {"name": "weather"}}
+    first, second = (get_tool_choice(request.body) for request in gateway.requests)
+    assert first == {"name": "weather"}
     assert second is None
 
 
@@ -141,37 +148,34 @@ def test_tools_with_odd_names(llm: Any) -> None:
     assert "Sunny in Rome" in str(run(talk))
 
 
-def test_output_class(gateway: Any, llm: Any) -> None:
+def test_output_class(gateway: Any, each_llm: Any) -> None:
     """After its tool calls an agent requests an object, with the results of the tools."""
-    agent = FunctionAgent(tools=[multiply], llm=llm, output_cls=Product)
+    agent = FunctionAgent(tools=[multiply], llm=each_llm, output_cls=Product)
 
     async def talk() -> Any:
         return await agent.run("multiply 6 and 7")
 
     result = run(talk).get_pydantic_model(Product)
     body = gateway.requests[-1].body
-    assert "Product" in str(body.get("response_format") or body["tools"])
-    assert "42" in str(body["messages"])
+    assert "Product" in str(get_schema(body) or get_tools(body))
+    assert "42" in str(get_items(body))
     assert isinstance(result, Product)
 
 
-def test_direct_results(gateway: Any, llm: Any) -> None:
+def test_direct_results(gateway: Any, each_llm: Any) -> None:
     """A tool that answers directly ends the run, and the run can be continued."""
     tool = FunctionTool.from_defaults(weather, return_direct=True)
-    agent = FunctionAgent(tools=[tool], llm=llm)
+    agent = FunctionAgent(tools=[tool], llm=each_llm)
 
     async def talk() -> list[str]:
-        context = Context(agent)
-        first = await agent.run("weather in Rome", ctx=context)
-        return [str(first), str(await agent.run("say 'bye'", ctx=context))]
+        memory = ChatMemoryBuffer.from_defaults(token_limit=100_000)
+        first = await agent.run("weather in Rome", memory=memory)
+        return [str(first), str(await agent.run("say 'bye'", memory=memory))]
 
     assert run(talk)[0] == "Sunny in Rome"
-    assert all("tool_call_id" not in message for message in _assistants(gateway))
-
-
-def _assistants(gateway: Any) -> list[Any]:
-    messages = gateway.requests[-1].body["messages"]
-    return [message for message in messages if message["role"] == "assistant"]
+    said = get_items(gateway.requests[-1].body)
+    assert said.count(("assistant", "Sunny in Rome")) == 1
+    assert [kind for kind, _ in said] == ["user", "tool_call", "tool", "assistant", "user"]
 
 
 def test_workflow_of_functions(llm: Any) -> None:
@@ -185,13 +189,13 @@ def test_workflow_of_functions(llm: Any) -> None:
     assert "42" in str(run(talk))
 
 
-def test_hand_over(gateway: Any, llm: Any) -> None:
+def test_hand_over(gateway: Any, each_llm: Any) -> None:
     """One agent hands over to another one, which answers with its own tools."""
     first = FunctionAgent(
-        name="clerk", description="Greets.", llm=llm, tools=[], can_handoff_to=["meteo"],
+        name="clerk", description="Greets.", llm=each_llm, tools=[], can_handoff_to=["meteo"],
         initial_tool_choice="handoff",
     )  # fmt: skip
-    second = FunctionAgent(name="meteo", description="Knows.", llm=llm, tools=[weather])
+    second = FunctionAgent(name="meteo", description="Knows.", llm=each_llm, tools=[weather])
     workflow = AgentWorkflow(agents=[first, second], root_agent="clerk")
 
     async def talk() -> Any:
@@ -202,18 +206,18 @@ def test_hand_over(gateway: Any, llm: Any) -> None:
 
     output = run(talk)
     assert output.current_agent_name == "meteo"
-    names = [tool["function"]["name"] for tool in gateway.requests[1].body["tools"]]
+    names = [tool["name"] for tool in get_tools(gateway.requests[1].body)]
     assert names == ["weather", "handoff"]
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_react_agent(gateway: Any, llm: Any, streaming: bool) -> None:
+def test_react_agent(gateway: Any, each_llm: Any, streaming: bool) -> None:
     """A ReAct agent parses a tool call in the text, runs it, and returns the final answer."""
     gateway.reply(
         'Thought: I need a tool.\nAction: multiply\nAction Input: {"a": 6, "b": 7}',
         "Thought: I can answer without using any more tools.\nAnswer: It is 42.",
     )
-    agent = ReActAgent(tools=[multiply, weather], llm=llm, streaming=streaming)
+    agent = ReActAgent(tools=[multiply, weather], llm=each_llm, streaming=streaming)
 
     async def talk() -> list[Any]:
         handler = agent.run("multiply 6 and 7")
@@ -224,15 +228,12 @@ def test_react_agent(gateway: Any, llm: Any, streaming: bool) -> None:
     assert str(output) == "It is 42."
     (result,) = [event for event in events if isinstance(event, ToolCallResult)]
     assert result.tool_output.raw_output == 42
-    assert gateway.requests[1].body["messages"][-1] == {
-        "role": "user",
-        "content": "Observation: 42",
-    }
+    assert get_items(gateway.requests[1].body)[-1] == ("user", "Observation: 42")
     assert not any("tools" in request.body for request in gateway.requests)
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_code_agent(gateway: Any, llm: Any, streaming: bool) -> None:
+def test_code_agent(gateway: Any, each_llm: Any, streaming: bool) -> None:
     """A CodeAct agent runs the code in the text and sends its output back."""
     gateway.reply("<execute>\nprint(multiply(a=6, b=7))\n</execute>", "It is 42.")
     ran: list[str] = []
@@ -242,7 +243,7 @@ def test_code_agent(gateway: Any, llm: Any, streaming: bool) -> None:
         ran.append(code)
         return str(multiply(6, 7))
 
-    agent = CodeActAgent(execute, tools=[multiply], llm=llm, streaming=streaming)
+    agent = CodeActAgent(execute, tools=[multiply], llm=each_llm, streaming=streaming)
 
     async def talk() -> Any:
         return await agent.run("multiply 6 and 7")
@@ -250,7 +251,8 @@ def test_code_agent(gateway: Any, llm: Any, streaming: bool) -> None:
     assert str(run(talk)) == "It is 42."
     assert ran == ["print(multiply(a=6, b=7))"]
     assert len(gateway.requests) == 2
-    assert "42" in str(gateway.requests[1].body["messages"][-1]["content"])
+    kind, text = get_items(gateway.requests[1].body)[-1]
+    assert (kind, "42" in text) == ("user", True)
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])

@@ -32,6 +32,7 @@ from llama_index.core.tools import ToolMetadata
 from pydantic import BaseModel
 
 from llama_index_xai_lowcode import XAIImageGenerator
+from tests.llama_index.sent import get_items, get_kinds, get_schema, get_tools
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # LlamaIndex's own deprecations
 
@@ -76,12 +77,12 @@ def settings(llm: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize", "simple_summarize"])
-def test_query_engine(gateway: Any, llm: Any, index: Any, mode: str) -> None:
+def test_query_engine(gateway: Any, each_llm: Any, index: Any, mode: str) -> None:
     """A question is answered from the index, in every mode, sync and async."""
-    engine = index.as_query_engine(llm=llm, response_mode=mode, similarity_top_k=3)
+    engine = index.as_query_engine(llm=each_llm, response_mode=mode, similarity_top_k=3)
     assert "What is blue?" in str(engine.query("What is blue?"))
     assert "What is blue?" in str(asyncio.run(engine.aquery("What is blue?")))
-    prompts = str([request.body["messages"] for request in gateway.requests])
+    prompts = str([get_items(request.body) for request in gateway.requests])
     assert "The sky is blue." in prompts
 
 
@@ -108,34 +109,33 @@ def test_structured_answer_filtering(llm: Any) -> None:
     assert str(synthesizer.synthesize("What is blue?", nodes))
 
 
-def test_chat_engines(gateway: Any, llm: Any, index: Any) -> None:
+def test_chat_engines(gateway: Any, each_llm: Any, index: Any) -> None:
     """Chat engines keep the conversation, with and without an index, plain and streamed."""
-    simple = SimpleChatEngine.from_defaults(llm=llm, memory=ChatMemoryBuffer.from_defaults())
+    simple = SimpleChatEngine.from_defaults(llm=each_llm, memory=ChatMemoryBuffer.from_defaults())
     simple.chat("Say 'one'")
     assert "".join(simple.stream_chat("Say 'two'").response_gen) == "two"
-    roles = [message["role"] for message in gateway.requests[-1].body["messages"]]
-    assert roles == ["user", "assistant", "user"]
+    assert get_kinds(gateway.requests[-1].body) == ["user", "assistant", "user"]
     context = index.as_chat_engine(
-        llm=llm, chat_mode="context", memory=ChatMemoryBuffer.from_defaults()
+        llm=each_llm, chat_mode="context", memory=ChatMemoryBuffer.from_defaults()
     )
     assert context.chat("Say 'three'").response == "three"
 
 
-def test_selector(gateway: Any, llm: Any) -> None:
+def test_selector(gateway: Any, each_llm: Any) -> None:
     """A selector sends the choices, and requests an object with the index of one."""
     choices = [ToolMetadata("Questions on numbers", "math"), ToolMetadata("On weather", "meteo")]
-    selector = PydanticSingleSelector.from_defaults(llm=llm)
+    selector = PydanticSingleSelector.from_defaults(llm=each_llm)
     (selection,) = selector.select(choices, "How is the weather?").selections
     body = gateway.requests[-1].body
-    assert all(choice.description in str(body["messages"]) for choice in choices)
-    assert "SingleSelection" in str(body.get("response_format") or body["tools"])
+    assert all(choice.description in str(get_items(body)) for choice in choices)
+    assert "SingleSelection" in str(get_schema(body) or get_tools(body))
     assert selection.index in range(-1, len(choices))
 
 
-def test_the_right_piece_is_found(gateway: Any, llm: Any, index: Any) -> None:
+def test_the_right_piece_is_found(gateway: Any, each_llm: Any, index: Any) -> None:
     """Only the piece that shares words with the question is shown to the model."""
-    index.as_query_engine(llm=llm, similarity_top_k=1).query("What about snow, is it white?")
-    prompt = str(gateway.requests[-1].body["messages"])
+    index.as_query_engine(llm=each_llm, similarity_top_k=1).query("What about snow, is it white?")
+    prompt = str(get_items(gateway.requests[-1].body))
     assert "Snow is white." in prompt
     assert "Grass is green." not in prompt
 

@@ -27,6 +27,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_xai_lowcode._messages import to_messages
+from tests.llama_index.sent import APIS, get_items
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import (
     FilePart,
@@ -286,7 +287,7 @@ def test_blocks_win_over_older_calls() -> None:
     assert ours.parts == (ToolCallPart("a", "f", "{}"),)
 
 
-def test_history_is_not_changed(sync_async: Any, llm: Any, gateway: Any) -> None:
+def test_history_is_not_changed(sync_async: Any, each_llm: Any, gateway: Any) -> None:
     """The caller's messages are not changed."""
     history = [
         ChatMessage("s", role="system"),
@@ -296,22 +297,38 @@ def test_history_is_not_changed(sync_async: Any, llm: Any, gateway: Any) -> None
         ChatMessage("so?"),
     ]
     before = copy.deepcopy(history)
-    sync_async.call(llm, "chat", history)
-    sync_async.stream(llm, "stream_chat_with_tools", [], "and?", chat_history=history)
+    sync_async.call(each_llm, "chat", history)
+    sync_async.stream(each_llm, "stream_chat_with_tools", [], "and?", chat_history=history)
     assert history == before
-    sent = gateway.requests[0].body["messages"]
-    assert sent[2]["content"] == ""
-    assert "name" not in str(sent[3])
+    sent = [("system", "s"), ("user", "look"), ("tool_call", "f"), ("tool", "r"), ("user", "so?")]
+    first, second = (get_items(request.body, reasoning=True) for request in gateway.requests)
+    assert (first, second) == (sent, [*sent, ("user", "and?")])
 
 
-def test_an_answer_can_be_sent_back(sync_async: Any, model: Any, gateway: Any) -> None:
-    """Text, reasoning and tool calls of a response are sent back unchanged."""
-    llm = model("grok-3-mini")
+@pytest.mark.parametrize("name", ["f", "calls"])
+def test_calls_without_text_in_chat_completions(model: Any, gateway: Any, name: str) -> None:
+    """An assistant message without text has the content ``""``, and a result has no name."""
+    call = {**PLAIN_CALL, "function": {"name": name, "arguments": "{}"}}
+    history = [
+        ChatMessage(role="assistant", additional_kwargs={"tool_calls": [call]}),
+        ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "a"}),
+    ]
+    model(api="chat_completions").chat(history)
+    said, result = gateway.requests[-1].body["messages"]
+    assert said == {"role": "assistant", "content": "", "tool_calls": [call]}
+    assert result == {"role": "tool", "tool_call_id": "a", "content": "r"}
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_an_answer_can_be_sent_back(sync_async: Any, model: Any, gateway: Any, api: str) -> None:
+    """Text and reasoning of a response are sent back unchanged."""
+    llm = model("grok-3-mini", api=api)
     first = sync_async.call(llm, "chat", [ChatMessage("Hi")]).message
     sync_async.call(llm, "chat", [ChatMessage("Hi"), first, ChatMessage("And?")])
     thinking, text = first.blocks
-    assert gateway.requests[-1].body["messages"][1] == {
-        "role": "assistant",
-        "content": text.text,
-        "reasoning_content": thinking.content,
-    }
+    assert get_items(gateway.requests[-1].body, reasoning=True) == [
+        ("user", "Hi"),
+        ("reasoning", thinking.content),
+        ("assistant", text.text),
+        ("user", "And?"),
+    ]

@@ -12,6 +12,7 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, Field
 
+from tests.llama_index.sent import get_schema, get_tools
 from xai_lowcode.errors import BadRequestError, UsageError
 from xai_lowcode.json_schema import SanitizedSchema
 
@@ -73,17 +74,18 @@ def paint(color: Literal["red", "blue", None], sizes: tuple[int, int]) -> str:
 PAINT = FunctionTool.from_defaults(paint)
 
 
+@pytest.mark.parametrize("api", ["auto", "chat_completions"])
 @pytest.mark.parametrize("by_schema", [True, False])
 @pytest.mark.parametrize("kind", CLASSES)
 def test_objects_of_every_kind_are_answered(
-    sync_async: Any, gateway: Any, model: Any, kind: Any, by_schema: bool
+    sync_async: Any, gateway: Any, model: Any, kind: Any, by_schema: bool, api: str
 ) -> None:
     """An object is returned, by JSON schema or by forced tool call."""
-    llm = model(should_use_structured_outputs=by_schema)
+    llm = model(should_use_structured_outputs=by_schema, api=api)
     assert isinstance(sync_async.call(llm, "structured_predict", kind, PROMPT), kind)
     body = gateway.requests[-1].body
-    assert ("response_format" in body, "tools" in body) == (by_schema, not by_schema)
-    schema = body["response_format"]["json_schema"] if by_schema else body["tools"][0]["function"]
+    assert (get_schema(body) is not None, "tools" in body) == (by_schema, not by_schema)
+    schema = (get_schema(body) or {}) if by_schema else get_tools(body)[0]
     assert schema["name"] == kind.__name__
 
 

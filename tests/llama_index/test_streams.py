@@ -13,6 +13,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index_xai_lowcode import XAILowCode
 from llama_index_xai_lowcode._request import PreparedRequest, prepare_request
 from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
+from tests.llama_index.sent import APIS, get_delta
 from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.emulator import Heartbeats
 from xai_lowcode.types.events import ToolCallDelta
@@ -22,35 +23,51 @@ from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
 
 @pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
 def test_accumulation(
-    sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any, streaming: str
+    sync_async: Any, gateway: Any, each_llm: XAILowCode, hello: Any, streaming: str
 ) -> None:
-    """Each response has the accumulated text in one block, however the gateway streams."""
+    """Each response has all text and reasoning so far, however the gateway streams."""
     gateway.streaming = streaming
-    responses = sync_async.stream(llm, "stream_chat", hello)
-    so_far = ""
+    responses = sync_async.stream(each_llm, "stream_chat", hello)
+    so_far = reasoning = ""
     for response in responses:
         so_far += response.delta
-        (block,) = response.message.blocks
+        reasoning += response.additional_kwargs.get("thinking_delta", "")
+        *thinking, block = response.message.blocks
         assert isinstance(block, TextBlock)
         assert block.text == so_far
+        assert [each.block_type for each in thinking] in ([], ["thinking"])
+        assert "".join(each.content or "" for each in thinking) == reasoning
         assert response.message.role == "assistant"
     assert len(responses) > 5
 
 
+def _without_ids(value: Any) -> Any:
+    """Return JSON without ids, times and ciphertexts, which each response has of its own."""
+    own = {"id", "created", "completed_at", "encrypted_content", "signature"}
+    if isinstance(value, dict):
+        return {name: "" if name in own else _without_ids(item) for name, item in value.items()}
+    return [_without_ids(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("name", ["grok-4.7", "grok-3-mini"])
 def test_the_last_response_is_that_of_a_plain_chat(
-    sync_async: Any, model: Any, hello: Any, name: str
+    sync_async: Any, model: Any, hello: Any, name: str, api: str
 ) -> None:
     """The last response has an empty delta, and message, finish reason and usage of ``chat``."""
-    llm = model(name)
+    llm = model(name, api=api)
     plain, last = (
         sync_async.call(llm, "chat", hello),
         sync_async.stream(llm, "stream_chat", hello)[-1],
     )
     assert last.delta == ""
-    assert last.message == plain.message
-    assert {**last.additional_kwargs, "id": ""} == {**plain.additional_kwargs, "id": ""}
-    assert last.raw["usage"] == plain.raw["usage"]
+    for get in (lambda r: r.message.model_dump(), lambda r: r.additional_kwargs):
+        assert _without_ids(get(last)) == _without_ids(get(plain))
+    for count in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        assert last.raw["usage"][count] == plain.raw["usage"][count]
+        assert last.raw["usage"][count] == plain.additional_kwargs[count] > 0
+    if api == "chat_completions":
+        assert last.raw["usage"] == plain.raw["usage"]
 
 
 def test_no_response_says_nothing(
@@ -62,12 +79,12 @@ def test_no_response_says_nothing(
     assert all(piece.delta for piece in pieces)
 
 
-def test_raw_is_the_chunk(sync_async: Any, llm: XAILowCode, hello: Any) -> None:
+def test_raw_is_the_chunk(sync_async: Any, each_llm: XAILowCode, hello: Any) -> None:
     """``raw`` is the chunk as a JSON-serializable dict."""
-    *pieces, last = sync_async.stream(llm, "stream_chat", hello)
+    *pieces, last = sync_async.stream(each_llm, "stream_chat", hello)
     for piece in pieces:
         assert type(piece.raw) is dict
-        assert piece.raw["choices"][0]["delta"]["content"] == piece.delta
+        assert get_delta(piece.raw) == piece.delta or piece.additional_kwargs["thinking_delta"]
     assert json.loads(json.dumps(last.raw))["usage"]["total_tokens"] > 0
 
 
@@ -85,7 +102,7 @@ def test_thinking(sync_async: Any, model: Any, hello: Any) -> None:
     assert thinking.num_tokens == responses[-1].additional_kwargs["reasoning_tokens"]
 
 
-def test_tool_calls_in_streams(sync_async: Any, llm: XAILowCode) -> None:
+def test_tool_calls_in_streams(sync_async: Any, each_llm: XAILowCode) -> None:
     """A tool call is a block and a dict in ``additional_kwargs``; the text is empty."""
 
     def weather(city: str) -> str:
@@ -94,10 +111,11 @@ def test_tool_calls_in_streams(sync_async: Any, llm: XAILowCode) -> None:
 
     tool = FunctionTool.from_defaults(weather)
     responses = sync_async.stream(
-        llm, "stream_chat_with_tools", [tool], "What is the weather in Paris?"
+        each_llm, "stream_chat_with_tools", [tool], "What is the weather in Paris?"
     )
     last = responses[-1]
-    text, block = last.message.blocks
+    *thinking, text, block = last.message.blocks
+    assert [each.block_type for each in thinking] in ([], ["thinking"])
     assert text == TextBlock(text="")
     assert isinstance(block, ToolCallBlock)
     (call,) = last.message.additional_kwargs["tool_calls"]
@@ -109,12 +127,12 @@ def test_tool_calls_in_streams(sync_async: Any, llm: XAILowCode) -> None:
     assert last.additional_kwargs["finish_reason"] == "tool_calls"
 
 
-def test_usage_can_be_switched_off(
-    sync_async: Any, gateway: Any, llm: XAILowCode, model: Any, hello: Any
-) -> None:
-    """``stream_options`` is sent for streams only, unless ``stream_usage`` is False."""
-    sync_async.stream(llm, "stream_chat", hello)
-    quiet = model(additional_kwargs={"stream_options": {"include_usage": False}})
+def test_usage_can_be_switched_off(sync_async: Any, gateway: Any, model: Any, hello: Any) -> None:
+    """Chat Completions: ``stream_options`` is sent for streams only, unless it is switched off."""
+    sync_async.stream(model(api="chat_completions"), "stream_chat", hello)
+    quiet = model(
+        api="chat_completions", additional_kwargs={"stream_options": {"include_usage": False}}
+    )
     last = sync_async.stream(quiet, "stream_chat", hello)[-1]
     sync_async.call(quiet, "chat", hello)
     first, second, third = (request.body.get("stream_options") for request in gateway.requests)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, create_model
 
 from llama_index_xai_lowcode import StructuredOutputError, XAILowCode
 from llama_index_xai_lowcode._structured_output import JSON_SCHEMA, PartialObjectParser
+from tests.llama_index.sent import APIS, get_kinds, get_schema
 from xai_lowcode.errors import InvalidResponseError
 
 
@@ -121,11 +122,14 @@ def test_structured_llm_streams(sync_async: Any, asking: XAILowCode) -> None:
     check_bike(sync_async.stream(structured, "stream_chat", question)[-1].raw)
 
 
-def test_by_schema(sync_async: Any, gateway: Any, llm: XAILowCode) -> None:
-    """By default the schema is sent as response_format with a valid name, without tools."""
-    sync_async.call(llm, "structured_predict", Generic, PROMPT, name="3")
+@pytest.mark.parametrize("api", ["auto", "chat_completions"])
+def test_by_schema(sync_async: Any, gateway: Any, model: Any, api: str) -> None:
+    """By default the schema is sent with a valid name, without tools."""
+    sync_async.call(model(api=api), "structured_predict", Generic, PROMPT, name="3")
     body = gateway.requests[-1].body
-    assert body["response_format"]["json_schema"]["name"] == "Box_int_"
+    schema = get_schema(body)
+    assert schema is not None
+    assert schema["name"] == "Box_int_"
     assert not {"tools", "tool_choice"} & body.keys()
 
 
@@ -149,14 +153,17 @@ def test_llm_kwargs(sync_async: Any, gateway: Any, asking: XAILowCode) -> None:
     assert options == before
 
 
-def test_the_system_prompt_is_sent_once(sync_async: Any, gateway: Any, model: Any) -> None:
+@pytest.mark.parametrize("api", APIS)
+def test_the_system_prompt_is_sent_once(
+    sync_async: Any, gateway: Any, model: Any, api: str
+) -> None:
     """The system prompt is the first message in every mode, sync and async."""
     for mode in MODES.values():
-        llm = model(system_prompt="Be brief.", **mode)
+        llm = model(system_prompt="Be brief.", api=api, **mode)
         sync_async.call(llm, "structured_predict", Bike, PROMPT, name="Zoe")
         sync_async.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe")
     for request in gateway.requests:
-        assert [m["role"] for m in request.body["messages"]] == ["system", "user"]
+        assert get_kinds(request.body) == ["system", "user"]
 
 
 def test_mode_llm(sync_async: Any, gateway: Any, model: Any) -> None:
@@ -165,7 +172,7 @@ def test_mode_llm(sync_async: Any, gateway: Any, model: Any) -> None:
     prompt = PromptTemplate("Say exactly '{\"value\": {value}}'")
     assert sync_async.call(llm, "structured_predict", Node, prompt, value=3) == Node(value=3)
     body = gateway.requests[-1].body
-    assert not {"tools", "tool_choice", "response_format"} & body.keys()
+    assert not {"tools", "tool_choice", "response_format", "text"} & body.keys()
 
 
 @pytest.mark.skipif(

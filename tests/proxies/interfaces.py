@@ -161,7 +161,7 @@ async def _async_files(model: Any) -> bytes:
     return bytes((await model.download_file(record.id)).content)
 
 
-_CHAT = "/xai/v1/chat/completions"
+_CHAT = "/xai/v1/responses"
 _IMAGES = "/xai/v1/images/generations"
 
 SYNC: dict[str, Interface] = {

@@ -55,7 +55,7 @@ def sent_back(form: str, reply: ChatResponse) -> dict[str, Any]:
         for call in reply.tool_calls
     ]
     messages = (QUESTION, reply.choices[0].message, *results)
-    request = ChatRequest(model="grok-4.7", messages=messages)
+    request = ChatRequest(model="grok-4.7", messages=messages, store=True)
     return DIALECTS[form].render(request, stream=False)
 
 

@@ -29,7 +29,7 @@ from xai_lowcode.types.responses import ChatResponse
 if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
 
-REQUEST = ChatRequest(model="grok-4.7", messages=(QUESTION,))
+REQUEST = ChatRequest(model="grok-4.7", messages=(QUESTION,), api="chat_completions")
 # Of larger streams not every byte comes alone.
 LARGE = 20_000
 

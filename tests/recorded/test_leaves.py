@@ -79,6 +79,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "output[message].content[*].type": SHAPE,
         "output[message].id": IN_ITEMS,
         "output[message].status": IN_ITEMS,
+        "output[message].type": "In a stream the events of its text name it.",
         "output[reasoning].content[reasoning_text].type": SHAPE,
         "output[reasoning].encrypted_content": IN_ITEMS,
         "output[reasoning].id": IN_ITEMS,

@@ -83,7 +83,10 @@ def ways(replay: Replay) -> Iterator[Ways]:
     """A model behind the replaying server."""
     with asyncio.Runner() as runner:
         model = XAILowCode(
-            model="grok-4.7", api_token=SecretStr(replay.api_token), base_url=replay.base_url
+            model="grok-4.7",
+            api="chat_completions",
+            api_token=SecretStr(replay.api_token),
+            base_url=replay.base_url,
         )
         yield LlamaIndex(model, runner)
         model.close()

@@ -259,8 +259,8 @@ def _without_envelope(content: bytes, size: int | None) -> bytes:
         return content
     if isinstance(document, dict) and inner is document:
         return content
-    # "data" alone, or a string, may be the content of the file.
-    is_envelope = isinstance(document, dict) and "result" in document
+    # One key, or a string, may be the content of the file.
+    is_envelope = isinstance(document, dict) and "result" in document and len(document) > 1
     return unwrapped if is_envelope or len(unwrapped) == size else content
 
 

@@ -11,6 +11,7 @@ import logging
 import re
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode.chat.dialects.base import Dialect
@@ -98,6 +99,26 @@ def select_dialect(request: ChatRequest, base_url: str = "") -> Dialect:
                     hint="Leave api unset, or set it to 'responses'.",
                 )
     return get_dialect(request.api if request.api != "auto" else _select(request, base_url))
+
+
+def detect_dialect(dialect: Dialect, body: Any) -> Dialect:
+    """Detect the dialect of a response or of the first chunk of a stream.
+
+    A gateway or mock server may answer every chat request with a chat completion; the response was
+    paid for, so it is parsed.
+
+    Args:
+        dialect: The dialect of the request.
+        body: The body of the response, or the chunk.
+    """
+    if (
+        dialect.name == "responses"
+        and isinstance(body, dict)
+        and isinstance(body.get("choices"), list)
+        and "output" not in body
+    ):
+        return get_dialect("chat_completions")
+    return dialect
 
 
 def _select(request: ChatRequest, base_url: str) -> str:

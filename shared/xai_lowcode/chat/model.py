@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
-from xai_lowcode.chat.dialect_selection import record_rejection, select_dialect
+from xai_lowcode.chat.dialect_selection import detect_dialect, record_rejection, select_dialect
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.openai_format import adapt_server_tool
 from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
@@ -404,6 +404,7 @@ async def _finish_stream(chunks: AsyncGenerator[bytes, bool | None], reader: Str
 
 
 def _parse_response(dialect: Dialect, body: Any) -> ChatResponse:
+    dialect = detect_dialect(dialect, body)
     return dialect.parse(dialect.endpoint.parse(body))
 
 

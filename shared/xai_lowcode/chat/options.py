@@ -25,7 +25,11 @@ from xai_lowcode.types.requests import (
     parse_polling,
 )
 
-ALIASES = {"max_completion_tokens": "max_tokens", "stop_sequences": "stop"}
+ALIASES = {
+    "max_completion_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "stop_sequences": "stop",
+}
 """Names of options that other chat models use."""
 
 BODY_OPTIONS = frozenset({"extra_body", "model_kwargs", "additional_kwargs"})

@@ -12,6 +12,7 @@ from typing import Any
 
 from xai_lowcode._internal import json
 from xai_lowcode.chat.accumulator import response_to_events
+from xai_lowcode.chat.dialect_selection import detect_dialect
 from xai_lowcode.chat.dialects.base import UNKNOWN, Dialect
 from xai_lowcode.chat.dialects.common import interrupted_error
 from xai_lowcode.chat.stop_sequences import StopSequenceFilter
@@ -176,14 +177,13 @@ class StreamReader:
     def _decode_chunks(self, chunks: Iterable[bytes]) -> Iterable[StreamEvent]:
         if self._done:
             return
-        decoder = self._decoder
         for data in chunks:
             if data == _DONE:
                 yield from self._finish()
                 return
             if data:
                 yield from self._decode_chunk(data)
-                if decoder.ended:
+                if self._decoder.ended:
                     self._done = True
                     return
 
@@ -211,7 +211,12 @@ class StreamReader:
         """Ignore a chunk of an unknown type, unless it reports an error.
 
         New event types of an API have a ``type``; they are kept only if they may report an error.
+        A first chunk may show that the stream is one of another API.
         """
+        dialect = detect_dialect(self.dialect, chunk)
+        if dialect is not self.dialect and not self._buffered_events:
+            self.dialect, self._decoder = dialect, dialect.decoder()
+            return self._decoder.feed(chunk)
         if "type" not in chunk or chunk["type"] == "error" or not _ERROR_KEYS.isdisjoint(chunk):
             self._unknown_chunk = chunk
             if error := error_from_response(200, chunk, {}, self._token):
@@ -245,6 +250,7 @@ class StreamReader:
             if not self._done:
                 yield from self._decode_end()
             return
+        self.dialect = detect_dialect(self.dialect, body)
         events = response_to_events(self._parse_response(body))
         if not self.dialect.is_complete(body):
             yield from takewhile(lambda event: not isinstance(event, ChoiceFinished), events)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from xai_lowcode._internal import json
 from xai_lowcode.api import endpoints
-from xai_lowcode.chat.dialect_selection import select_dialect
+from xai_lowcode.chat.dialect_selection import get_dialect
 from xai_lowcode.chat.profiles import DEFAULT_MODEL
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import (
@@ -37,7 +37,7 @@ from xai_lowcode.transport.sync_client import SyncAPIClient
 from xai_lowcode.types.events import StreamEvent, UsageReported
 from xai_lowcode.types.images import DEFAULT_IMAGE_MODEL
 from xai_lowcode.types.messages import Message, TextPart
-from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.requests import Api, ChatRequest
 from xai_lowcode.types.resources import ApiKey
 
 State = Literal["ok", "failed", "warning", "unknown"]
@@ -96,10 +96,6 @@ ENDPOINT_CHECKS: tuple[EndpointCheck, ...] = (
 
 PAID_CHECKS: tuple[EndpointCheck, ...] = (
     EndpointCheck(
-        endpoints.CREATE_RESPONSE,
-        body={"model": "", "input": "Say hello.", "max_output_tokens": 16, "store": False},
-    ),
-    EndpointCheck(
         endpoints.CREATE_MESSAGE,
         body={
             "model": "",
@@ -111,11 +107,14 @@ PAID_CHECKS: tuple[EndpointCheck, ...] = (
         endpoints.CREATE_IMAGE_GENERATION, body={"model": "", "prompt": "A circle", "n": 1}
     ),
 )
-"""The checks that cost money, besides the streamed chat completion."""
+"""The checks that cost money, besides the streamed ones."""
+
+STREAMED_APIS: tuple[Api, ...] = ("responses", "chat_completions")
+"""The APIs that ``check_streaming`` checks: the default one first."""
 
 _PAID = {
-    endpoints.CREATE_CHAT_COMPLETION.name: "chat completions",
     endpoints.CREATE_RESPONSE.name: "responses",
+    endpoints.CREATE_CHAT_COMPLETION.name: "chat completions",
     endpoints.CREATE_MESSAGE.name: "messages",
     endpoints.CREATE_IMAGE_GENERATION.name: "images",
 }
@@ -252,11 +251,11 @@ def _record(flow: Flow[Any], attempts: list[Attempt]) -> Flow[Any]:
             attempts.append(Attempt(url_format, status, seconds, crashed, content or b""))
 
 
-def check_streaming(client: SyncAPIClient, model: str) -> CheckResult:
+def check_streaming(client: SyncAPIClient, model: str, api: Api) -> CheckResult:
     """Request one short streamed response, which costs money, and return how it arrived."""
     prompt = Message("user", (TextPart("Count from one to twenty in words."),))
-    request = ChatRequest(model=model, messages=(prompt,), max_tokens=60)
-    dialect = select_dialect(request, client.settings.base_url)
+    request = ChatRequest(model=model, messages=(prompt,), max_tokens=60, api=api)
+    dialect = get_dialect(api)
     call = Call(dialect.endpoint, json.dumps(dialect.render(request, stream=True)), stream=True)
     reader, retry_state = StreamReader(dialect), client.context.new_retry_state()
     chunks: list[tuple[float, bytes]] = []
@@ -329,10 +328,6 @@ def find_all(results: Sequence[CheckResult], base_url: str) -> list[Finding]:
     token_ok = reached_xai or account_error is not None
     envelopes = Counter(result.envelope for result in results if result.envelope)
     counts = [f"{name} (responses: {count})" for name, count in envelopes.most_common()]
-    streaming = Finding("streaming", "unknown", "not checked: costs under a cent, use --spend")
-    for result in results:
-        if result.endpoint is endpoints.CREATE_CHAT_COMPLETION:
-            streaming = _judge("streaming", result.error, result.response, ok=True)
     return [
         _find_base_url(results, errors, base_url),
         _judge("token", token_error, "accepted by the gateway", ok=token_ok, hint=TOKEN_SOURCE),
@@ -341,9 +336,22 @@ def find_all(results: Sequence[CheckResult], base_url: str) -> list[Finding]:
         _judge("xAI team", team_error, "not blocked", ok=key is not None),
         _find_url_format(results),
         _judge_counts("envelope", envelopes, ", ".join(counts)),
-        streaming,
+        _find_streaming(results),
         *_find_not_tried(results),
     ]
+
+
+def _find_streaming(results: Sequence[CheckResult]) -> Finding:
+    """Return how the first stream arrived; why it failed if none did."""
+    streamed = (endpoints.CREATE_RESPONSE, endpoints.CREATE_CHAT_COMPLETION)
+    findings = [
+        _judge("streaming", result.error, result.response, ok=True)
+        for result in results
+        if result.endpoint in streamed
+    ]
+    not_checked = Finding("streaming", "unknown", "not checked: costs under a cent, use --spend")
+    worked = (finding for finding in findings if finding.state == "ok")
+    return next(worked, findings[0] if findings else not_checked)
 
 
 def _find_not_tried(results: Sequence[CheckResult]) -> list[Finding]:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from xai_lowcode.api import endpoints
+from xai_lowcode.chat.dialect_selection import get_dialect
 from xai_lowcode.chat.profiles import DEFAULT_MODEL
 from xai_lowcode.diagnostics.checks import (
     ENDPOINT_CHECKS,
     PAID_CHECKS,
+    STREAMED_APIS,
     CheckResult,
     check_streaming,
     find_all,
@@ -36,7 +38,8 @@ def run_diagnostics(
 
     Args:
         settings: Token, base URL and timeouts.
-        spend: Whether to pay for a streamed chat completion, a response, a message and an image.
+        spend: Whether to pay for a streamed response, a streamed chat completion, a message and an
+            image.
         model: Model of the three texts; default: ``DEFAULT_MODEL`` if listed, else the first.
         on_step: Called with the name of each endpoint before it is checked.
     """
@@ -62,10 +65,11 @@ def run_diagnostics(
                 break
         else:
             if spend:
-                on_step(endpoints.CREATE_CHAT_COMPLETION.name)
                 name = endpoints.LIST_LANGUAGE_MODELS.name
                 model = model_ids[name] = model or model_ids.get(name, DEFAULT_MODEL)
-                results.append(check_streaming(client, model))
+                for api in STREAMED_APIS:
+                    on_step(get_dialect(api).endpoint.name)
+                    results.append(check_streaming(client, model, api))
                 for check in PAID_CHECKS:
                     on_step(check.endpoint.name)
                     results.append(run_check(client, check, model_ids))
