@@ -88,7 +88,7 @@ def _to_result_part(block: str | Block, path: str) -> ContentPart:
     if isinstance(block, str):
         return TextPart(block)
     try:
-        return _to_part(block, path)
+        return to_part(block, path)
     except UsageError:
         return TextPart(json.dumps_text(block))
 
@@ -124,12 +124,17 @@ def _to_parts(content: Any, path: str) -> tuple[ContentPart, ...]:
     if isinstance(content, str):
         return (TextPart(content),)
     return tuple(
-        TextPart(block) if isinstance(block, str) else _to_part(block, f"{path}.content[{i}]")
+        TextPart(block) if isinstance(block, str) else to_part(block, f"{path}.content[{i}]")
         for i, block in enumerate(content)
     ) or (TextPart(""),)
 
 
-def _to_part(block: Block, path: str) -> ContentPart:
+def to_part(block: Block, path: str) -> ContentPart:
+    """Convert a content block of text, an image or a document.
+
+    Raises:
+        UsageError: It is none of these; ``field`` is its path.
+    """
     kind = block.get("type")
     if kind == "non_standard" and isinstance(block.get("value"), Mapping):
         block = block["value"]
@@ -239,6 +244,46 @@ _BLOCK_CONVERTERS: dict[str, Callable[[Block, str], ContentPart]] = {
 }
 
 
+_DOCUMENT_TYPES = frozenset({"file", "document", "input_file", "text-plain"})
+
+
+def replace_files(
+    messages: Sequence[BaseMessage], replace_file: Callable[[FilePart], FilePart]
+) -> list[BaseMessage]:
+    """Return messages with documents replaced by uploaded ones; the originals are not changed.
+
+    Args:
+        messages: The messages.
+        replace_file: Returns the document to send, or the same one.
+    """
+
+    def convert(block: str | Block, path: str) -> str | Block:
+        if isinstance(block, str) or block.get("type") not in _DOCUMENT_TYPES:
+            return block
+        try:
+            part = to_part(block, path)
+        except UsageError:
+            # Data of a tool, or an error that the model will report.
+            return block
+        if not isinstance(part, FilePart) or (replaced := replace_file(part)) is part:
+            return block
+        return {"type": "file", "file_id": replaced.file_id}
+
+    return [
+        message
+        if isinstance(message.content, str) or isinstance(message, AIMessage)
+        else message.model_copy(
+            update={
+                "content": [
+                    convert(block, f"messages[{i}].content[{j}]")
+                    for j, block in enumerate(message.content)
+                ]
+            }
+        )
+        for i, message in enumerate(messages)
+    ]
+
+
 # --- content and tool calls of AI messages ------------------------------------------------------
 
 
@@ -270,7 +315,7 @@ def _to_assistant_part(block: str | Block, provider: Any, path: str) -> Iterable
             return own_reasoning(block.get("reasoning"), provider)
         case "image":
             with suppress(UsageError):
-                return (_to_part(block, path),)
+                return (to_part(block, path),)
             return ()
         case _:
             return ()

@@ -1,8 +1,8 @@
 """``ChatXAILowCode``: the LangChain chat model for Grok through the LowCodeAPI gateway."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -18,7 +18,7 @@ from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model
 from langchain_xai_lowcode import _output_blocks  # noqa: F401 - registers the translator
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
-from langchain_xai_lowcode._input import to_messages
+from langchain_xai_lowcode._input import replace_files, to_messages
 from langchain_xai_lowcode._output import sum_token_usage, to_result
 from langchain_xai_lowcode._stream import ChunkBuilder
 from langchain_xai_lowcode._tools import (
@@ -42,7 +42,7 @@ from xai_lowcode.chat.options import (
 )
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
-from xai_lowcode.types.messages import MODEL_PROVIDER
+from xai_lowcode.types.messages import MIN_UPLOAD_SIZE, MODEL_PROVIDER
 from xai_lowcode.types.requests import (
     NUMERIC_OPTIONS,
     OPTIONS,
@@ -586,6 +586,48 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
         options = {"clean_schemas": self.clean_schemas, **self.model_kwargs, **kwargs}
         return bool(options["clean_schemas"])
 
+    # --- documents ------------------------------------------------------------------------------
+
+    @contextmanager
+    def upload_documents(
+        self, messages: LanguageModelInput, *, min_size: int = MIN_UPLOAD_SIZE
+    ) -> Iterator[list[BaseMessage]]:
+        """Upload the large documents of messages, and delete them at the end.
+
+        Args:
+            messages: The input of the model; it is not changed.
+            min_size: Bytes from which a document is uploaded. Smaller ones stay in the messages.
+
+        Returns:
+            A context manager that returns the messages with the ids of the uploaded documents.
+
+        Raises:
+            UsageError: A document cannot be read.
+            XAILowCodeError: An upload failed. What had been uploaded was deleted.
+        """
+        with langchain_errors():
+            uploads = self._gateway.upload_documents(
+                self._convert_input(messages).to_messages(),
+                min_size=min_size,
+                replace_files=replace_files,
+            )
+            with uploads as uploaded:
+                yield uploaded
+
+    @asynccontextmanager
+    async def aupload_documents(
+        self, messages: LanguageModelInput, *, min_size: int = MIN_UPLOAD_SIZE
+    ) -> AsyncIterator[list[BaseMessage]]:
+        """Upload the large documents of messages; see ``upload_documents``."""
+        with langchain_errors():
+            uploads = self._gateway.aupload_documents(
+                self._convert_input(messages).to_messages(),
+                min_size=min_size,
+                replace_files=replace_files,
+            )
+            async with uploads as uploaded:
+                yield uploaded
+
     # --- token counting -------------------------------------------------------------------------
 
     def get_num_tokens(self, text: str) -> int:
@@ -742,21 +784,44 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         profile = get_profile(self.model)
         image_inputs = "image" in profile.input_modalities
-        return ModelProfile(
-            max_input_tokens=profile.context_window,
-            text_inputs=True,
-            image_inputs=image_inputs,
-            image_url_inputs=image_inputs,
-            image_tool_message=image_inputs,
-            audio_inputs=False,
-            video_inputs=False,
-            text_outputs=True,
-            reasoning_output=profile.reasoning,
-            reasoning_effort_levels=list(profile.reasoning_efforts),
-            tool_calling=True,
-            tool_choice=True,
-            # The Messages API has no response formats.
-            structured_output=self.api != "messages",
+        # Only Responses accepts the data of documents; the others need a URL or a file id.
+        pdf_inputs = "pdf" in profile.input_modalities and self.api in {"auto", "responses"}
+        fields: dict[str, Any] = {
+            "name": profile.name,
+            "status": "deprecated" if profile.deprecated else profile.name and "active",
+            "release_date": profile.release_date,
+            "open_weights": False,
+            "max_input_tokens": profile.context_window,
+            "text_inputs": True,
+            "image_inputs": image_inputs,
+            "image_url_inputs": image_inputs,
+            "pdf_inputs": pdf_inputs,
+            "audio_inputs": False,
+            "video_inputs": False,
+            "image_tool_message": image_inputs,
+            "pdf_tool_message": pdf_inputs,
+            "max_output_tokens": profile.max_output_tokens,
+            "reasoning_output": profile.reasoning,
+            "reasoning_effort_levels": list(profile.reasoning_efforts),
+            "reasoning_effort_default": profile.default_reasoning_effort,
+            "text_outputs": "text" in profile.output_modalities,
+            "image_outputs": "image" in profile.output_modalities,
+            "audio_outputs": False,
+            "video_outputs": False,
+            "tool_calling": profile.tool_calling,
+            "tool_choice": profile.tool_calling,
+            "tool_call_streaming": profile.tool_calling,
+            # The Messages API has one system prompt, before all messages, and no response formats.
+            "mid_conversation_system_messages": self.api != "messages",
+            "mid_conversation_tools": False,
+            "structured_output": self.api != "messages",
+            "attachment": image_inputs or pdf_inputs,
+            "temperature": "temperature" not in profile.unsupported,
+        }
+        # Earlier versions of LangChain have fewer keys, and warn of others.
+        known = fields.keys() & ModelProfile.__annotations__.keys()
+        return cast(
+            "ModelProfile", {name: fields[name] for name in known if fields[name] is not None}
         )
 
 

@@ -1,5 +1,6 @@
 """Image generation: ``XAIImageGenerator``, a runnable, and ``XAIImageGenerationTool``, a tool."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -12,10 +13,13 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
+from langchain_xai_lowcode._input import to_part
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
+from xai_lowcode.chat.image_editing import build_edit_request, parse_edited_images, read_image
 from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.chat.profiles import DEFAULT_MODEL
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.images import (
     DEFAULT_IMAGE_MODEL,
@@ -32,6 +36,7 @@ from xai_lowcode.types.images import (
     parse_size,
     summarize_images,
 )
+from xai_lowcode.types.messages import ImagePart
 
 ImageInput = str | Mapping[str, Any] | PromptValue
 ToolOutput = tuple[str, list[ImageContentBlock]]
@@ -143,6 +148,13 @@ class XAIImageGenerator(ImageFields, RunnableSerializable[ImageInput, list[Image
         print(len(generator.invoke("An owl", n=3)))
         ```
 
+    Edit images:
+        ```python
+        blocks = generator.invoke("A lighthouse")
+        edited = generator.edit("Make it night.", blocks)
+        print(edited[0]["mime_type"])
+        ```
+
     Async and batches:
         ```python
         import asyncio
@@ -223,6 +235,41 @@ class XAIImageGenerator(ImageFields, RunnableSerializable[ImageInput, list[Image
         with langchain_errors():
             return generate(self._gateway, self._build_request(prompt, options))
 
+    def edit(
+        self, prompt: str, sources: Any, *, model: str = DEFAULT_MODEL
+    ) -> list[ImageContentBlock]:
+        """Edit images: a chat model does so with the server-side tool ``image_generation``.
+
+        The image options of the generator do not apply; say in the prompt what size you want. The
+        images are returned as data.
+
+        Args:
+            prompt: What to change, or how to combine the images.
+            sources: One image or a list of up to 5: image blocks, paths, URLs or bytes.
+            model: The chat model.
+
+        Raises:
+            UsageError: An argument is invalid; nothing was sent.
+            ContentPolicyError: The model refused.
+            XAILowCodeError: The request failed, or the response has no images.
+        """
+        with langchain_errors():
+            request = build_edit_request(prompt, sources, model=model, read=_read_source)
+            batch = parse_edited_images(self._gateway.generate(request))
+            return _to_blocks(batch, model)
+
+    async def aedit(
+        self, prompt: str, sources: Any, *, model: str = DEFAULT_MODEL
+    ) -> list[ImageContentBlock]:
+        """Edit images; see ``edit``."""
+        with langchain_errors():
+            # Files are read.
+            request = await asyncio.to_thread(
+                build_edit_request, prompt, sources, model=model, read=_read_source
+            )
+            batch = parse_edited_images(await self._gateway.agenerate(request))
+            return _to_blocks(batch, model)
+
     async def _agenerate(self, prompt: ImageInput, **options: Any) -> list[ImageContentBlock]:
         with langchain_errors():
             return await agenerate(self._gateway, self._build_request(prompt, options))
@@ -255,25 +302,30 @@ def _credential_error(prompt: ImageInput, options: Mapping[str, Any]) -> UsageEr
     return credential_error({**input_options, **options}, known=_KNOWN, hints=FOREIGN_ARGS)
 
 
+def _read_source(source: Any, path: str) -> ImagePart:
+    """Convert an image block, or an image in another form; see ``read_image``."""
+    return read_image(to_part(source, path) if isinstance(source, Mapping) else source, path)
+
+
 def generate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
     """Send an image request, and return the images as content blocks."""
     batch = gateway.client.call(CREATE_IMAGE_GENERATION, body=request.render())
-    return _to_blocks(batch, request)
+    return _to_blocks(batch, request.model)
 
 
 async def agenerate(gateway: ChatModel, request: ImageRequest) -> list[ImageContentBlock]:
     """Send an image request, and return the images as content blocks; see ``generate``."""
     batch = await gateway.async_client.call(CREATE_IMAGE_GENERATION, body=request.render())
-    return _to_blocks(batch, request)
+    return _to_blocks(batch, request.model)
 
 
-def _to_blocks(batch: ImageBatch, request: ImageRequest) -> list[ImageContentBlock]:
+def _to_blocks(batch: ImageBatch, model: str) -> list[ImageContentBlock]:
     return [
         create_image_block(
             url=image.url,
             base64=image.base64,
             mime_type=image.mime_type,
-            **batch.describe(image, model=request.model),
+            **batch.describe(image, model=model),
         )
         for image in batch.images
     ]

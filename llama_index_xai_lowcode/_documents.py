@@ -2,7 +2,7 @@
 
 import base64
 import mimetypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -14,13 +14,60 @@ from llama_index.core.base.llms.types import (
 )
 
 from xai_lowcode.errors import UsageError
-from xai_lowcode.types.messages import FilePart, TextPart
+from xai_lowcode.types.messages import FilePart, ImagePart, TextPart
 
 _DEFAULT_TITLE = "input_document"  # LlamaIndex sets it if a document has no title.
-_ORIGIN = "a DocumentBlock"
+_DOCUMENT, _IMAGE = "a DocumentBlock", "an ImageBlock"
 _TEXT_TYPES = frozenset(
     {"application/json", "application/xml", "application/yaml", "application/toml"}
 )
+
+
+class UploadedDocumentBlock(DocumentBlock):
+    """A document that was uploaded to xAI, and is sent by its id.
+
+    Attributes:
+        file_id: Its id.
+    """
+
+    file_id: str
+
+
+def replace_files(
+    messages: Sequence[ChatMessage], replace_file: Callable[[FilePart], FilePart]
+) -> list[ChatMessage]:
+    """Return messages with documents replaced by uploaded ones; the originals are not changed.
+
+    Args:
+        messages: The messages.
+        replace_file: Returns the document to send, or the same one.
+
+    Raises:
+        UsageError: A document cannot be read.
+    """
+
+    def convert(block: Any, path: str) -> Any:
+        match block:
+            case UploadedDocumentBlock():
+                return block
+            case CitableBlock():
+                content = [convert(nested, path) for nested in block.content]
+                return block.model_copy(update={"content": content})
+            case DocumentBlock():
+                part = to_document(block, path)
+                replaced = replace_file(part) if isinstance(part, FilePart) else part
+                if isinstance(replaced, FilePart) and replaced is not part:
+                    return UploadedDocumentBlock(
+                        file_id=replaced.file_id or "", title=replaced.filename
+                    )
+        return block
+
+    return [
+        message.model_copy(
+            update={"blocks": [convert(block, f"messages[{i}]") for block in message.blocks]}
+        )
+        for i, message in enumerate(messages)
+    ]
 
 
 def reads_files(messages: Iterable[ChatMessage]) -> bool:
@@ -44,58 +91,63 @@ def _reads_file(block: Any) -> bool:
             return False
 
 
-def to_data_url(block: ImageBlock, index: int) -> str:
-    """Return the image of a block as a data URL.
+def to_image(block: ImageBlock, path: str) -> ImagePart:
+    """Convert an image: to its URL if it has one, else to a data URL.
 
     Args:
         block: The block.
-        index: Index of its message, for errors.
+        path: Where it is, for errors: ``"messages[0]"``.
 
     Raises:
         UsageError: There is no image, or its media type is unknown.
     """
+    if block.url is not None:
+        return ImagePart(str(block.url), detail=block.detail, origin=_IMAGE)
     data, mime_type = block.image, block.image_mimetype
     if not isinstance(data, bytes) or not mime_type:
         # LlamaIndex detects the media type of bytes only, not of files and file objects.
-        loaded = ImageBlock(image=_read(block, block.resolve_image, index))
+        loaded = ImageBlock(image=_read(block, block.resolve_image, path))
         data, mime_type = loaded.image, loaded.image_mimetype or mime_type
     if not isinstance(data, bytes) or not mime_type:
         raise UsageError(
-            f"messages[{index}]: the media type of the ImageBlock is unknown.",
-            field="messages",
+            f"{path}: the media type of the ImageBlock is unknown.",
+            field=path.partition("[")[0],
             hint="Set image_mimetype='image/png' or 'image/jpeg'.",
         )
-    return f"data:{mime_type};base64,{data.decode()}"
+    url = f"data:{mime_type};base64,{data.decode()}"
+    return ImagePart(url, detail=block.detail, origin=_IMAGE)
 
 
-def to_document(block: DocumentBlock, index: int) -> TextPart | FilePart:
-    """Convert a document: to its URL if it has one, to text if it is text, else to base64 data.
+def to_document(block: DocumentBlock, path: str) -> TextPart | FilePart:
+    """Convert a document: to its id or URL if it has one, to text if it is text, else to data.
 
     Args:
         block: The block.
-        index: Index of its message, for errors.
+        path: Where it is, for errors: ``"messages[0]"``.
 
     Raises:
         UsageError: There is no document, or it cannot be read.
     """
     title = None if block.title == _DEFAULT_TITLE else block.title
+    if isinstance(block, UploadedDocumentBlock):
+        return FilePart(file_id=block.file_id, filename=title)
     if block.url:
-        return FilePart(url=str(block.url), filename=title, origin=_ORIGIN)
-    content = _read(block, block.resolve_document, index)
+        return FilePart(url=str(block.url), filename=title, origin=_DOCUMENT)
+    content = _read(block, block.resolve_document, path)
     mime_type = _get_mime_type(block, content)
     text = _decode_text(content, mime_type)
     if text is None:
         data = base64.b64encode(content).decode()
-        return FilePart(data=data, mime_type=mime_type, filename=title, origin=_ORIGIN)
+        return FilePart(data=data, mime_type=mime_type, filename=title, origin=_DOCUMENT)
     return TextPart(f"{title}\n\n{text}" if title else text)
 
 
-def _read(block: Any, resolve: Callable[[], Any], index: int) -> bytes:
+def _read(block: Any, resolve: Callable[[], Any], path: str) -> bytes:
     try:
         content: bytes = resolve().read()
     except (ValueError, OSError) as error:
-        message = f"messages[{index}]: the {type(block).__name__} cannot be read: {error}."
-        raise UsageError(message, field="messages") from None
+        message = f"{path}: the {type(block).__name__} cannot be read: {error}."
+        raise UsageError(message, field=path.partition("[")[0]) from None
     return content
 
 

@@ -25,7 +25,7 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic_core import to_json
 
-from llama_index_xai_lowcode._documents import to_data_url, to_document
+from llama_index_xai_lowcode._documents import UploadedDocumentBlock, to_document, to_image
 from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import InvalidResponseError, UsageError
@@ -238,8 +238,7 @@ def _to_text(block: TextBlock, _: int) -> Iterable[Part]:
 
 
 def _to_image(block: ImageBlock, index: int) -> Iterable[Part]:
-    url = str(block.url) if block.url is not None else to_data_url(block, index)
-    return (ImagePart(url=url, detail=block.detail, origin="an ImageBlock"),)
+    return (to_image(block, f"messages[{index}]"),)
 
 
 def _to_reasoning(block: ThinkingBlock, _: int) -> Iterable[Part]:
@@ -252,7 +251,7 @@ def _to_tool_call(block: ToolCallBlock, _: int) -> Iterable[Part]:
 
 
 def _to_file(block: DocumentBlock, index: int) -> Iterable[Part]:
-    return (to_document(block, index),)
+    return (to_document(block, f"messages[{index}]"),)
 
 
 def _to_citable(block: CitableBlock, index: int) -> Iterable[Part]:
@@ -269,6 +268,7 @@ _BLOCKS: dict[type, Callable[[Any, int], Iterable[Part]]] = {
     TextBlock: _to_text,
     ImageBlock: _to_image,
     DocumentBlock: _to_file,
+    UploadedDocumentBlock: _to_file,
     ThinkingBlock: _to_reasoning,
     ToolCallBlock: _to_tool_call,
     CitableBlock: _to_citable,

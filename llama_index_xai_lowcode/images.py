@@ -1,5 +1,6 @@
 """Image generation, and image generation as a tool for agents."""
 
+import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -10,11 +11,14 @@ from llama_index.core.tools import FunctionTool, ToolOutput
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
 from pydantic import SecretStr
 
+from llama_index_xai_lowcode._documents import to_image
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import check_http_client
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
+from xai_lowcode.chat.image_editing import build_edit_request, parse_edited_images, read_image
 from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.chat.profiles import DEFAULT_MODEL
 from xai_lowcode.errors import UsageError
 from xai_lowcode.settings import Settings
 from xai_lowcode.types.images import (
@@ -29,6 +33,7 @@ from xai_lowcode.types.images import (
     build_image_request,
     summarize_images,
 )
+from xai_lowcode.types.messages import ImagePart
 
 # Arguments that are not checked for credentials. The keys of ``extra_body`` are.
 _KNOWN = IMAGE_ARGUMENTS - {"extra_body"}
@@ -196,6 +201,37 @@ class XAIImageGenerator:
         batch = await client.call(CREATE_IMAGE_GENERATION, body=body)
         return _to_blocks(batch, body["model"])
 
+    def edit(
+        self, prompt: str, sources: Any, *, model: str = DEFAULT_MODEL
+    ) -> list[GeneratedImageBlock]:
+        """Edit images: a chat model does so with the server-side tool ``image_generation``.
+
+        The image options of the generator do not apply; say in the prompt what size you want. The
+        images are returned as data.
+
+        Args:
+            prompt: What to change, or how to combine the images.
+            sources: One image or a list of up to 5: ``ImageBlock``, paths, URLs or bytes.
+            model: The chat model.
+
+        Raises:
+            UsageError: An argument is invalid; nothing was sent.
+            ContentPolicyError: The model refused.
+            XAILowCodeError: The call failed, or the response has no images.
+        """
+        request = build_edit_request(prompt, sources, model=model, read=_to_part)
+        return _to_blocks(parse_edited_images(self._chat_model.generate(request)), model)
+
+    async def aedit(
+        self, prompt: str, sources: Any, *, model: str = DEFAULT_MODEL
+    ) -> list[GeneratedImageBlock]:
+        """Edit images; see ``edit``."""
+        # Files are read.
+        request = await asyncio.to_thread(
+            build_edit_request, prompt, sources, model=model, read=_to_part
+        )
+        return _to_blocks(parse_edited_images(await self._chat_model.agenerate(request)), model)
+
     def close(self) -> None:
         """Close the connections of ``generate``. The generator can still be used."""
         self._chat_model.client.close()
@@ -226,6 +262,12 @@ _SETTINGS = frozenset({*Settings.model_fields, "allow_insecure_http"})
 
 def _credential_error(options: Mapping[str, Any]) -> UsageError | None:
     return credential_error(options, known=_KNOWN)
+
+
+def _to_part(source: Any, path: str) -> ImagePart:
+    """Convert an ``ImageBlock``, or an image in another form; see ``read_image``."""
+    part = to_image(source, path) if isinstance(source, ImageBlock) else source
+    return read_image(part, path)
 
 
 def _to_blocks(batch: ImageBatch, model: str) -> list[GeneratedImageBlock]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -22,7 +23,7 @@ from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._credential_guard import CredentialGuardMixin
-from llama_index_xai_lowcode._documents import reads_files
+from llama_index_xai_lowcode._documents import reads_files, replace_files
 from llama_index_xai_lowcode._request import PreparedRequest, prepare_request
 from llama_index_xai_lowcode._responses import (
     ResponseBuilder,
@@ -44,6 +45,7 @@ from xai_lowcode.chat.options import (
 )
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import MIN_UPLOAD_SIZE
 from xai_lowcode.types.requests import ServerTool, check_number
 
 F = TypeVar("F")
@@ -370,6 +372,34 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         warn_unknown_options(options, fields={*type(self).model_fields, *self._aliases})
         fields = {**self._request_options(), "server_tools": self.server_tools}
         return prepare_request(self.model, messages, fields, self.additional_kwargs, options)
+
+    def upload_documents(
+        self, messages: Sequence[ChatMessage], *, min_size: int = MIN_UPLOAD_SIZE
+    ) -> AbstractContextManager[list[ChatMessage]]:
+        """Upload the large documents of messages, and delete them at the end.
+
+        Args:
+            messages: The messages; they are not changed.
+            min_size: Bytes from which a document is uploaded. Smaller ones stay in the messages.
+
+        Returns:
+            A context manager that returns the messages with the ids of the uploaded documents.
+
+        Raises:
+            UsageError: A document cannot be read.
+            XAILowCodeError: An upload failed. What had been uploaded was deleted.
+        """
+        return self._chat_model().upload_documents(
+            messages, min_size=min_size, replace_files=replace_files
+        )
+
+    def aupload_documents(
+        self, messages: Sequence[ChatMessage], *, min_size: int = MIN_UPLOAD_SIZE
+    ) -> AbstractAsyncContextManager[list[ChatMessage]]:
+        """Upload the large documents of messages; see ``upload_documents``."""
+        return self._chat_model().aupload_documents(
+            messages, min_size=min_size, replace_files=replace_files
+        )
 
     async def _aprepare(
         self, messages: Sequence[ChatMessage], options: dict[str, Any]

@@ -4,10 +4,15 @@ import re
 from dataclasses import fields
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xai_lowcode.chat.profiles import ModelProfile, get_profile, parse_rejected_option
+from xai_lowcode.chat.profiles import (
+    DEFAULT_MODEL,
+    ModelProfile,
+    get_profile,
+    parse_rejected_option,
+)
 from xai_lowcode.types.requests import ChatRequest
 
 PENALTIES = {"stop", "presence_penalty", "frequency_penalty"}
@@ -17,7 +22,9 @@ KNOWN = [
     ("grok-4.5", 500_000, True, False),
     ("grok-4.3", 1_000_000, True, False),
     ("grok-4.3-latest", 1_000_000, True, False),
-    ("grok-latest", 1_000_000, True, False),
+    ("grok-latest", 500_000, True, False),
+    ("latest", 500_000, True, False),
+    ("grok-build-latest", 500_000, True, False),
     ("grok-4.20-0309-reasoning", 1_000_000, True, True),
     ("grok-4.20-0309-non-reasoning", 1_000_000, False, True),
     ("grok-4.20-multi-agent-0309", 1_000_000, True, False),
@@ -44,14 +51,16 @@ def test_every_value_has_a_source(model: str) -> None:
     names = {field.name for field in fields(ModelProfile)} - {"sources"}
     assert profile.sources.keys() == names
     for name, source in profile.sources.items():
-        unstated = name == "max_output_tokens" or source.startswith("no source")
-        assert unstated or re.search(r"20\d\d", source), name
+        assert source.startswith("no source") or re.search(r"20\d\d", source), name
+        if source == "no source: not published by xAI":
+            assert getattr(profile, name) is None, name
 
 
 def test_the_multi_agent_model() -> None:
-    """The multi-agent model is served by Responses only and rejects max_tokens."""
+    """The multi-agent model has Responses only, rejects max_tokens and calls no client tools."""
     profile = get_profile("grok-4.20-multi-agent-0309")
     assert profile.apis == {"responses"}
+    assert (profile.tool_calling, get_profile("grok-4.7").tool_calling) == (False, True)
     assert "max_tokens" in profile.unsupported
     assert "chat_completions" in get_profile("grok-4.7").apis
 
@@ -99,6 +108,79 @@ def test_any_name_has_a_profile(model: str) -> None:
     assert profile.context_window > 0
     assert profile.unsupported <= {option.name for option in fields(ChatRequest)}
     assert not profile.unsupported & {"model", "messages"}
+
+
+words = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=6).filter(
+    lambda word: word != "build"
+)
+versions = st.tuples(st.integers(4, 99), st.integers(0, 99)).filter(
+    lambda version: version > (4, 7) and version != (4, 20)
+)
+
+
+@given(words=st.lists(words, max_size=3))
+@example(words=[])
+@example(words=["grok"])
+def test_floating_names_have_the_newest_profile(words: list[str]) -> None:
+    """A name that ends in latest and has no version may be any model: it is the newest."""
+    assert_newest("-".join([*words, "latest"]))
+
+
+@given(version=versions, suffix=st.sampled_from(["", "-fast", "-mini", "-0301", "-latest"]))
+@example(version=(4, 9), suffix="")
+@example(version=(5, 0), suffix="")
+@example(version=(4, 70), suffix="")
+def test_newer_versions_have_the_newest_profile(version: tuple[int, int], suffix: str) -> None:
+    """A version above the newest known one has its limits."""
+    major, minor = version
+    assert_newest(f"grok-{major}.{minor}{suffix}")
+    if major > 4:
+        assert_newest(f"grok-{major}{suffix}")
+
+
+def assert_newest(model: str) -> None:
+    """Check that a name has the limits of the newest model, and any reasoning effort."""
+    profile, newest = get_profile(model), get_profile(DEFAULT_MODEL)
+    assert profile.context_window == newest.context_window, model
+    assert profile.reasoning_efforts == newest.reasoning_efforts, model
+    assert "reasoning_effort" not in profile.unsupported, model
+    # Which model it is cannot be known.
+    assert profile.name is None, model
+
+
+@pytest.mark.parametrize("model", ["grok-4.3-latest", "grok-4-latest", "grok-3-latest"])
+def test_a_name_with_a_version_does_not_float(model: str) -> None:
+    """The latest build of a version is that version."""
+    assert get_profile(model).name == "Grok 4.3"
+
+
+REDIRECTED = ["grok-3", "grok-3-mini", "grok-4", "grok-4-0709", "grok-4-fast-reasoning"]
+
+
+@pytest.mark.parametrize("model", [*REDIRECTED, "grok-4-1-fast-non-reasoning", "grok-4.1-fast"])
+def test_redirected_names_accept_the_efforts_of_their_target(model: str) -> None:
+    """A retired name is served by grok-4.3, and has no larger context window than before."""
+    profile, target = get_profile(model), get_profile("grok-4.3")
+    assert profile.reasoning_efforts == target.reasoning_efforts
+    assert profile.unsupported == target.unsupported
+    assert profile.context_window <= target.context_window
+    assert profile.deprecated
+    assert not target.deprecated
+
+
+def test_efforts() -> None:
+    """The known efforts of each family and the default one, as xAI's documentation has them."""
+    efforts = {
+        name: (get_profile(name).reasoning_efforts, get_profile(name).default_reasoning_effort)
+        for name in ("grok-4.7", "grok-4.6", "grok-4.5", "grok-build-latest", "grok-4.3")
+    }
+    assert efforts == {
+        "grok-4.7": (("low", "medium", "high", "xhigh"), "high"),
+        "grok-4.6": (("minimal", "low", "medium", "high", "xhigh"), None),
+        "grok-4.5": (("low", "medium", "high"), "high"),
+        "grok-build-latest": (("low", "medium", "high"), "high"),
+        "grok-4.3": (("none", "low", "medium", "high"), "low"),
+    }
 
 
 @pytest.mark.parametrize("model", ["grok-2", "grok-2-vision", "grok-3", "grok-3-mini"])

@@ -59,6 +59,14 @@ def test_x_search(send_responses: Send) -> None:
     assert json.loads(item["input"])["query"] == "search x"
 
 
+@pytest.mark.parametrize(("options", "called"), [({}, False), ({"action": "edit"}, True)])
+def test_an_image_tool_with_an_action(send_responses: Send, options: Json, called: bool) -> None:
+    """An action of image generation is carried out, whatever the prompt is."""
+    tool = {"type": "image_generation", **options}
+    body = result(send_responses("Make it night.", model="grok-4", tools=[tool]))
+    assert ("image_generation_call" in kinds(body)) is called
+
+
 def test_code(send_responses: Send) -> None:
     """Code is in the item, its output only with `include`, in both forms of the item."""
     body = result(send_responses("compute 3 and 4", model="grok-4", tools=[CODE]))

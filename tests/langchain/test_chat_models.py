@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 
 from langchain_xai_lowcode import ChatXAILowCode
@@ -323,6 +324,70 @@ def test_profile_and_parameters(chat: Chat) -> None:
     assert params["ls_provider"] == "xai-lowcode"
     assert params["ls_model_name"] == "grok-4.6"
     assert params["ls_stop"] == ["END"]
+
+
+# Keys of LangChain's profile that have no value for a model, because xAI does not publish it.
+UNPUBLISHED = {"last_updated"}
+UNKNOWN_OF_NEW_MODELS = UNPUBLISHED | {"release_date", "max_output_tokens"}
+UNKNOWN_OF_FLOATING_NAMES = UNKNOWN_OF_NEW_MODELS | {"name", "status"}
+
+
+@pytest.mark.parametrize(
+    ("model", "missing"),
+    [
+        ("grok-4.3", UNPUBLISHED),
+        ("grok-4.5", UNPUBLISHED),
+        ("grok-4-0709", UNPUBLISHED),
+        ("grok-build-0.1", UNPUBLISHED | {"reasoning_effort_default"}),
+        ("grok-4.7", UNKNOWN_OF_NEW_MODELS),
+        ("grok-4.6", UNKNOWN_OF_NEW_MODELS | {"reasoning_effort_default"}),
+        ("grok-latest", UNKNOWN_OF_FLOATING_NAMES),
+        ("grok-5", UNKNOWN_OF_FLOATING_NAMES),
+        ("another", UNKNOWN_OF_FLOATING_NAMES | {"reasoning_effort_default"}),
+    ],
+)
+def test_a_profile_has_every_key_that_is_known(chat: Chat, model: str, missing: set[str]) -> None:
+    """All keys of LangChain's profile are set, except those that xAI does not publish."""
+    profile = chat(model=model).profile or {}
+    assert profile.keys() == ModelProfile.__annotations__.keys() - missing
+    names = [
+        "name",
+        "status",
+        "release_date",
+        "max_output_tokens",
+        "reasoning_effort_levels",
+        "reasoning_effort_default",
+    ]
+    values = [profile.get(name) for name in names]
+    efforts = ["none", "low", "medium", "high"]
+    if model == "grok-4.3":
+        assert values == ["Grok 4.3", "active", "2026-04-17", 30_000, efforts, "low"]
+    if model == "grok-4-0709":
+        assert values == ["Grok 4.3", "deprecated", "2026-04-17", 30_000, efforts, "low"]
+
+
+@pytest.mark.parametrize("api", ["auto", "responses", "chat_completions", "messages"])
+def test_a_profile_depends_on_the_api(chat: Chat, api: Any) -> None:
+    """The profile claims documents and later system messages only where the API has them."""
+    profile = chat(api=api).profile or {}
+    document = {"type": "file", "base64": "JVBERi0=", "mime_type": "application/pdf"}
+    result = ToolMessage([document], tool_call_id="call_1")
+    call = AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": "call_1"}])
+    question = HumanMessage("Hello")
+    for key, messages in (
+        ("pdf_inputs", [HumanMessage([document])]),
+        ("pdf_tool_message", [question, call, result]),
+    ):
+        accepted = True
+        with warnings.catch_warnings():
+            # A note is sent instead of a document in a tool result, with a warning.
+            warnings.simplefilter("error")
+            try:
+                chat(api=api).invoke(messages)
+            except (UsageError, UserWarning):
+                accepted = False
+        assert profile[key] is accepted, key
+    assert profile["mid_conversation_system_messages"] is (api != "messages")
 
 
 @pytest.mark.parametrize("pending", ["empty", "empty_json", "null", "status_202"])

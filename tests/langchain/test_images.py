@@ -2,9 +2,11 @@
 
 import base64
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
@@ -95,3 +97,44 @@ def test_tool_reports_blocked_images(gateway: Any) -> None:
     with pytest.warns(UserWarning, match="withheld"):
         content = XAIImageGenerationTool().invoke({"prompt": "A fox", "n": 3})
     assert "Moderation withheld 1 more. URLs: https://x/1 https://x/2" in content
+
+
+async def test_images_are_edited(gateway: Any, tmp_path: Path) -> None:
+    """Blocks in any format, files and URLs are sources; the edited image is a standard block."""
+    painter = XAIImageGenerator(response_format="b64_json")
+    (block,) = painter.invoke("A fox")
+    data = block["base64"]
+    url = f"data:image/png;base64,{data}"
+    path = tmp_path / "fox.png"
+    path.write_bytes(base64.b64decode(data))
+    sources: list[Any] = [
+        block,
+        {"type": "image_url", "image_url": {"url": url}},
+        {"type": "image", "source": {"type": "base64", "data": data, "media_type": "image/png"}},
+        path,
+    ]
+    (edited,) = painter.edit("Make it night.", sources)
+    (same,) = await painter.aedit("Make it night.", sources)
+    assert {**same, "id": ""} == {**edited, "id": ""}
+    (_, *parts) = gateway.requests[-1].body["input"][0]["content"]
+    assert [part["image_url"] for part in parts] == [url] * 4
+    assert gateway.requests[-1].body["tools"] == [{"type": "image_generation", "action": "edit"}]
+    assert edited["mime_type"] == "image/png"
+    assert edited["extras"]["model"] == "grok-4.7"
+    assert base64.b64decode(edited["base64"]).startswith(b"\x89PNG")
+    # A message with the block continues the conversation.
+    assert ChatXAILowCode().invoke([HumanMessage([edited, "What is this?"])]).text
+
+
+@pytest.mark.parametrize(
+    "sources", [[], [None], ["no-such-file.png"], [{"type": "text", "text": "A fox"}], ["u"] * 6]
+)
+async def test_impossible_edits_are_not_sent(gateway: Any, sources: Any) -> None:
+    """An error names the source; LangChain's retries see that it is final."""
+    painter = XAIImageGenerator()
+    with pytest.raises(ModelInvalidRequestError, match="sources") as raised:
+        painter.edit("Make it night.", sources)
+    assert isinstance(raised.value, UsageError)
+    with pytest.raises(ModelInvalidRequestError, match="sources"):
+        await painter.aedit("Make it night.", sources)
+    assert gateway.requests == []

@@ -1,5 +1,6 @@
 """Fields and options: aliases, precedence, and keys of the request body."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -274,3 +275,26 @@ def test_streaming_makes_invoke_stream(gateway: Any, chat: Chat) -> None:
     assert gateway.requests[-1].body["stream"] is True
     assert len(ear.heard) > 2
     assert "".join(ear.heard) == answer.text
+
+
+def test_a_tool_of_openai_has_no_options_that_xai_rejects(chat: Chat, gateway: Any) -> None:
+    """A dict of OpenAI's is sent as xAI accepts it, with one warning for what is left out."""
+    tool = {
+        "type": "web_search",
+        "search_context_size": "low",
+        "filters": {"allowed_domains": ["x.ai"]},
+    }
+    sent = {"type": "web_search", "allowed_domains": ["x.ai"]}
+    llm = chat()
+    calls: list[Callable[[], Any]] = [
+        lambda: llm.bind_tools([tool]).invoke("Hello"),
+        lambda: list(llm.stream("Hello", tools=[tool])),
+        lambda: llm.invoke("Hello", server_tools=[tool]),
+    ]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for call in calls:
+            call()
+            assert gateway.requests[-1].body["tools"] == [sent]
+    expected = "search_context_size: not supported by web_search; it is not sent."
+    assert [str(warning.message) for warning in warned] == [expected]

@@ -1,7 +1,9 @@
 """Image generation: requests, image blocks with a URL or data, errors, and the tool."""
 
 import asyncio
+import base64
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,3 +161,41 @@ def test_tool_with_invalid_argument(sync_async: Any, gateway: Any, generator: An
     with pytest.raises(UsageError, match="n"):
         sync_async.call(tool, "call", prompt="A fox", n=0)
     assert not gateway.requests
+
+
+def test_edit(sync_async: Any, gateway: Any, generator: XAIImageGenerator, tmp_path: Path) -> None:
+    """Blocks with data, a file or a URL, paths and URLs are sources of an edited block."""
+    (block,) = generator.generate("A red fox", response_format="b64_json")
+    content = block.resolve_image().read()
+    path = tmp_path / "fox.png"
+    path.write_bytes(content)
+    url = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    sources = [block, ImageBlock(path=path), ImageBlock(url=url), path, url]
+    (edited,) = sync_async.call(generator, "edit", "Make it night.", sources)
+    (_, *parts) = gateway.requests[-1].body["input"][0]["content"]
+    assert [part["image_url"] for part in parts] == [url] * 5
+    assert gateway.requests[-1].body["tools"] == [{"type": "image_generation", "action": "edit"}]
+    assert isinstance(edited, ImageBlock)
+    assert (edited.model, edited.image_mimetype) == ("grok-4.7", "image/png")
+    assert edited.resolve_image().read().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("sources", "field"),
+    [
+        ([], "sources"),
+        ([None], "sources[0]"),
+        (["no-such-file.png"], "sources[0]"),
+        ([ImageBlock(image=b"not an image")], "sources"),
+        ([TextBlock(text="A fox")], "sources[0]"),
+        (["u"] * 6, "sources"),
+    ],
+)
+def test_invalid_edits(
+    sync_async: Any, gateway: Any, generator: XAIImageGenerator, sources: Any, field: str
+) -> None:
+    """Invalid sources raise before anything is sent."""
+    with pytest.raises(UsageError) as raised:
+        sync_async.call(generator, "edit", "Make it night.", sources)
+    assert raised.value.field == field
+    assert gateway.requests == []

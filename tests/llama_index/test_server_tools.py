@@ -3,6 +3,7 @@
 import asyncio
 import json
 import pickle
+import warnings
 from typing import Any
 
 import pytest
@@ -198,3 +199,23 @@ def test_dumps_have_no_keys_of_other_services(model: Any, gateway: Any) -> None:
     twin = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
     assert twin.server_tools == llm.server_tools
     assert isinstance(tool, XAIServerTool)
+
+
+def test_a_tool_of_openai_has_no_options_that_xai_rejects(gateway: Any, model: Any) -> None:
+    """A dict of OpenAI's is sent as xAI accepts it, with one warning for what is left out."""
+    tool = {
+        "type": "web_search",
+        "search_context_size": "low",
+        "filters": {"allowed_domains": ["x.ai"]},
+    }
+    sent = {"type": "web_search", "allowed_domains": ["x.ai"]}
+    llm = model()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for call in (llm.chat, lambda *args, **kwargs: list(llm.stream_chat(*args, **kwargs))):
+            call([ChatMessage("Hello")], server_tools=[tool])
+            assert gateway.requests[-1].body["tools"] == [sent]
+        llm.chat_with_tools([tool], "Hello")
+        assert gateway.requests[-1].body["tools"] == [sent]
+    expected = "search_context_size: not supported by web_search; it is not sent."
+    assert [str(warning.message) for warning in warned] == [expected]

@@ -115,7 +115,7 @@ def detect_dialect(dialect: Dialect, body: Any) -> Dialect:
         dialect.name == "responses"
         and isinstance(body, dict)
         and isinstance(body.get("choices"), list)
-        and "output" not in body
+        and body.keys().isdisjoint(("output", "type"))
     ):
         return get_dialect("chat_completions")
     return dialect

@@ -5,16 +5,23 @@ adapters use this class and convert their framework's types only.
 """
 
 import warnings
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, closing, suppress
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    closing,
+    suppress,
+)
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode.chat.dialect_selection import detect_dialect, record_rejection, select_dialect
 from xai_lowcode.chat.dialects.base import Dialect
+from xai_lowcode.chat.openai_format import adapt_server_tool
 from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
 from xai_lowcode.chat.stop_sequences import truncate_response
 from xai_lowcode.chat.stored_responses import without_stored
@@ -32,13 +39,18 @@ from xai_lowcode.transport.rate_limit import rebuild_client
 from xai_lowcode.transport.response import DONE
 from xai_lowcode.transport.sync_client import SyncAPIClient
 from xai_lowcode.types.events import StreamEvent
-from xai_lowcode.types.requests import ChatRequest, PollingOptions
+from xai_lowcode.types.messages import MIN_UPLOAD_SIZE, ImagePart, Message, ToolResultPart
+from xai_lowcode.types.requests import ChatRequest, PollingOptions, ServerTool
 from xai_lowcode.types.responses import ChatResponse
 
 if TYPE_CHECKING:
     from xai_lowcode.api.tokens import TokenCounter
 
-import_before_fork("xai_lowcode.api.deferred", "xai_lowcode.api.tokens")
+M = TypeVar("M")
+
+import_before_fork(
+    "xai_lowcode.api.deferred", "xai_lowcode.api.documents", "xai_lowcode.api.tokens"
+)
 
 # Values that do not change the response, so that dropping them needs no warning.
 _NEUTRAL_VALUES: dict[str, float] = {
@@ -97,7 +109,7 @@ class ChatModel:
         }
         self.client = SyncAPIClient(settings, http_client=http_client, **shared)
         self.async_client = AsyncAPIClient(settings, http_client=http_async_client, **shared)
-        self._warned: set[tuple[str, str]] = set()
+        self._warned: set[str] = set()
         self._rejected: dict[str, frozenset[str]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -152,6 +164,31 @@ class ChatModel:
     def astream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
         """Send a request and return the events of its response; see ``stream``."""
         return self._astream(request, self._prepare_stream(request))
+
+    def upload_documents(
+        self, messages: Sequence[M], *, min_size: int = MIN_UPLOAD_SIZE, **options: Any
+    ) -> AbstractContextManager[list[M]]:
+        """Upload the large documents of messages, and delete them at the end.
+
+        Args:
+            messages: The messages; they are not changed.
+            min_size: Bytes from which a document is uploaded. Smaller ones stay in the messages.
+            options: See ``xai_lowcode.api.documents.upload_documents``.
+
+        Returns:
+            A context manager that returns the messages with the ids of the uploaded documents.
+        """
+        from xai_lowcode.api.documents import upload_documents  # noqa: PLC0415 - rarely needed
+
+        return upload_documents(self.client, messages, min_size=min_size, **options)
+
+    def aupload_documents(
+        self, messages: Sequence[M], *, min_size: int = MIN_UPLOAD_SIZE, **options: Any
+    ) -> AbstractAsyncContextManager[list[M]]:
+        """Upload the large documents of messages; see ``upload_documents``."""
+        from xai_lowcode.api.documents import aupload_documents  # noqa: PLC0415 - rarely needed
+
+        return aupload_documents(self.async_client, messages, min_size=min_size, **options)
 
     def _stream(
         self, request: ChatRequest, prepared: _StreamRequest
@@ -286,18 +323,35 @@ class ChatModel:
 
         Stop sequences are dropped without a warning, since they are enforced client-side.
         """
+        if request.is_stored:
+            self._warn_of_stored_images(request)
         rejected = get_profile(request.model).unsupported | self._rejected.get(
             request.model, frozenset()
         )
         dropped: dict[str, Any] = {}
+        if request.server_tools:
+            dropped["server_tools"] = tuple(map(self._adapt_server_tool, request.server_tools))
         for name in rejected | dialect.unsupported:
             # Neutral values too: the model rejects the name, whatever the value.
             value = getattr(request, name)
             if value not in (None, ()):
                 dropped[name] = () if name == "stop" else None
                 if name != "stop" and value != _NEUTRAL_VALUES.get(name):
-                    self._warn(request.model if name in rejected else dialect.name, name)
+                    self._warn_not_sent(request.model if name in rejected else dialect.name, name)
         return replace(request, **dropped) if dropped else request
+
+    def _adapt_server_tool(self, tool: ServerTool) -> ServerTool:
+        adapted, omitted = adapt_server_tool(tool)
+        for name in omitted:
+            self._warn_not_sent(tool.type, name)
+        return adapted
+
+    def _warn_of_stored_images(self, request: ChatRequest) -> None:
+        if any(map(_has_image, request.messages[request.stored_messages :])):
+            self._warn(
+                "store: the messages contain images, and xAI advises store=False for requests with"
+                " images."
+            )
 
     def _revise(
         self, request: ChatRequest, dialect: Dialect, error: XAILowCodeError
@@ -322,12 +376,24 @@ class ChatModel:
         self._rejected[request.model] = rejected | {option}
         return option not in rejected
 
-    def _warn(self, subject: str, name: str) -> None:
-        if (subject, name) not in self._warned:
-            self._warned.add((subject, name))
-            warnings.warn(
-                f"{name}: not supported by {subject}; it is not sent.", UserWarning, stacklevel=2
-            )
+    def _warn_not_sent(self, subject: str, name: str) -> None:
+        self._warn(f"{name}: not supported by {subject}; it is not sent.")
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            warnings.warn(text, UserWarning, stacklevel=2)
+
+
+def _has_image(message: Message) -> bool:
+    """Return whether a message that is not the model's contains an image."""
+    return message.role != "assistant" and any(
+        isinstance(part, ImagePart)
+        or (
+            isinstance(part, ToolResultPart) and any(isinstance(p, ImagePart) for p in part.content)
+        )
+        for part in message.parts
+    )
 
 
 async def _finish_stream(chunks: AsyncGenerator[bytes, bool | None], reader: StreamReader) -> None:

@@ -41,6 +41,57 @@ def parse_server_tool(tool: Any) -> ServerTool:
     return ServerTool(tool["type"], {key: tool[key] for key in tool if key != "type"})
 
 
+def adapt_server_tool(tool: ServerTool) -> tuple[ServerTool, tuple[str, ...]]:
+    """Convert a server-side tool with options of OpenAI's API to one that xAI accepts.
+
+    xAI rejects a request with an option that only OpenAI has. OpenAI's domain filters of
+    ``web_search`` are translated; other such options are left out.
+
+    Returns:
+        The tool, and the names of the options that were left out.
+
+    Example:
+        >>> tool = ServerTool("web_search", {"filters": {"allowed_domains": ["x.ai"]}})
+        >>> adapt_server_tool(tool)[0].options
+        {'allowed_domains': ['x.ai']}
+        >>> adapt_server_tool(ServerTool("code_interpreter", {"container": {"type": "auto"}}))
+        (ServerTool(type='code_interpreter'), ('container',))
+    """
+    kind = "web_search" if tool.type.startswith("web_search_preview") else tool.type
+    rejected = _OPENAI_OPTIONS.get(kind, frozenset()) & tool.options.keys()
+    if not rejected:
+        return (tool if kind == tool.type else ServerTool(kind, tool.options)), ()
+    options = {name: value for name, value in tool.options.items() if name not in rejected}
+    # Null is OpenAI's default.
+    omitted = {name for name in rejected if tool.options[name] is not None}
+    if kind == "web_search" and (domains := _parse_filters(tool.options.get("filters"))):
+        options = domains | options
+        omitted.discard("filters")
+    return ServerTool(kind, options), tuple(sorted(omitted))
+
+
+# Options of OpenAI's server-side tools; xAI rejects requests with them.
+_OPENAI_OPTIONS: Mapping[str, frozenset[str]] = {
+    "web_search": frozenset(
+        {"search_context_size", "user_location", "external_web_access", "filters"}
+    ),
+    "code_interpreter": frozenset({"container"}),
+    "file_search": frozenset({"filters", "ranking_options"}),
+}
+_DOMAIN_FILTERS = {
+    "allowed_domains": "allowed_domains",
+    "blocked_domains": "excluded_domains",
+    "excluded_domains": "excluded_domains",
+}
+
+
+def _parse_filters(filters: Any) -> dict[str, Any]:
+    """Translate OpenAI's domain filters; return nothing if there are other ones among them."""
+    if not isinstance(filters, Mapping) or not filters.keys() <= _DOMAIN_FILTERS.keys():
+        return {}
+    return {_DOMAIN_FILTERS[name]: value for name, value in filters.items() if value}
+
+
 def render_server_tool(tool: ServerTool) -> dict[str, Any]:
     """Render a server-side tool as its dict in xAI's API; inverse of ``parse_server_tool``."""
     return {"type": tool.type, **tool.options}

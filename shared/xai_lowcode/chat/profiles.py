@@ -1,4 +1,4 @@
-"""Profiles of Grok models, by patterns of their names. Unknown names always work.
+"""Profiles of Grok models, by rules about their names. Unknown names always work.
 
 A profile lists what a model rejects, not what it supports, since names and capabilities change
 often. Other rejected options are detected in responses, see ``parse_rejected_option``.
@@ -19,19 +19,29 @@ _REJECTED_BY_REASONING = frozenset({"stop", "presence_penalty", "frequency_penal
 _NO_REASONING_EFFORT = _REJECTED_BY_REASONING | {"reasoning_effort"}
 
 _MODELS_PAGE = "xAI's models page, read on 2026-10-03"
+_DOCUMENTATION = "xAI's documentation, read on 2026-11-30"
 _API_SPECIFICATION = "xAI's API specification of 2026-06-08"
 _RECORDED_RESPONSE = "a response of xAI's API, recorded in 2026"
+_MODELS_DEV = "models.dev, a public list of models, as of 2026-07"
+_NOT_PUBLISHED = "no source: not published by xAI"
 _NO_SOURCE = "no source: the smallest context window of the models that xAI lists"
 _RETIRED = "the retired model until 2026-05-15; xAI has served its name with grok-4.3 since"
+_REDIRECTED = "grok-4.3, which has served this name since 2026-05-15"
+_NEWEST_SOURCE = f"no source: as {DEFAULT_MODEL}, the newest model on 2026-11-30"
 
 _SOURCES: Mapping[str, str] = MappingProxyType(
     {
+        "name": _MODELS_PAGE,
+        "release_date": _NOT_PUBLISHED,
         "context_window": _MODELS_PAGE,
-        "max_output_tokens": "not published by xAI",
-        "input_modalities": _MODELS_PAGE,
+        "max_output_tokens": _NOT_PUBLISHED,
+        "input_modalities": _DOCUMENTATION,
         "output_modalities": _MODELS_PAGE,
         "reasoning": _MODELS_PAGE,
         "reasoning_efforts": _MODELS_PAGE,
+        "default_reasoning_effort": _MODELS_PAGE,
+        "tool_calling": _MODELS_PAGE,
+        "deprecated": _MODELS_PAGE,
         "unsupported": _API_SPECIFICATION,
         "apis": _MODELS_PAGE,
     }
@@ -42,91 +52,171 @@ def _sources(**overrides: str) -> Mapping[str, str]:
     return MappingProxyType({**_SOURCES, **overrides})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelProfile:
     """Capabilities and limits of a model family.
 
     Attributes:
+        name: Name for people, for instance ``"Grok 4.7"``; None if it is unknown which model
+            serves the name.
+        release_date: Release date, ``"YYYY-MM-DD"``; None if unknown.
         context_window: Maximum number of tokens of prompt and output together.
-        max_output_tokens: Maximum number of output tokens; None if xAI publishes none.
-        input_modalities: Supported input: ``"text"``, ``"image"``.
+        max_output_tokens: Maximum number of output tokens; None if unknown.
+        input_modalities: Supported input: ``"text"``, ``"image"``, ``"pdf"``.
         output_modalities: Supported output: ``"text"``.
         reasoning: Whether it is a reasoning model.
         reasoning_efforts: Known values of ``reasoning_effort``; others are sent, too.
+        default_reasoning_effort: The value that applies if none is sent; None if unknown.
+        tool_calling: Whether the model can call the caller's own tools.
+        deprecated: Whether xAI has retired the model, also if it still serves the name.
         unsupported: Options of ``ChatRequest`` that the model rejects. They are not sent.
         apis: APIs that serve the model, as in ``api=``.
         sources: Source and date of each of these values, by attribute.
     """
 
+    name: str | None = None
+    release_date: str | None = None
     context_window: int = 256_000
     max_output_tokens: int | None = None
-    input_modalities: frozenset[str] = frozenset({"text", "image"})
+    input_modalities: frozenset[str] = frozenset({"text", "image", "pdf"})
     output_modalities: frozenset[str] = frozenset({"text"})
     reasoning: bool = True
     reasoning_efforts: tuple[str, ...] = ()
+    default_reasoning_effort: str | None = None
+    tool_calling: bool = True
+    deprecated: bool = False
     unsupported: frozenset[str] = _REJECTED_BY_REASONING
     apis: frozenset[str] = frozenset({"chat_completions", "messages", "responses"})
     sources: Mapping[str, str] = field(default_factory=_sources, repr=False)
 
 
 _UNKNOWN = ModelProfile(
-    sources=_sources(context_window=_NO_SOURCE, reasoning=_NO_SOURCE, input_modalities=_NO_SOURCE)
+    sources=_sources(
+        name=_NO_SOURCE,
+        context_window=_NO_SOURCE,
+        reasoning=_NO_SOURCE,
+        input_modalities=_NO_SOURCE,
+    )
 )
-_ONE_MILLION_TOKENS = ModelProfile(1_000_000)
+_LISTED = {"release_date": _MODELS_DEV, "max_output_tokens": _MODELS_DEV}
+_GROK_4_20 = ModelProfile(
+    name="Grok 4.20 (Reasoning)",
+    release_date="2026-03-09",
+    context_window=1_000_000,
+    max_output_tokens=30_000,
+    unsupported=_NO_REASONING_EFFORT,
+    sources=_sources(unsupported=_MODELS_PAGE, **_LISTED),
+)
+_GROK_4_3 = ModelProfile(
+    name="Grok 4.3",
+    release_date="2026-04-17",
+    context_window=1_000_000,
+    max_output_tokens=30_000,
+    reasoning_efforts=("none", "low", "medium", "high"),
+    default_reasoning_effort="low",
+    sources=_sources(**_LISTED),
+)
+_GROK_4_5 = ModelProfile(
+    name="Grok 4.5",
+    release_date="2026-07-08",
+    context_window=500_000,
+    max_output_tokens=500_000,
+    reasoning_efforts=("low", "medium", "high"),
+    default_reasoning_effort="high",
+    sources=_sources(**_LISTED),
+)
+_GROK_4_7 = ModelProfile(
+    name="Grok 4.7",
+    context_window=500_000,
+    reasoning_efforts=("low", "medium", "high", "xhigh"),
+    default_reasoning_effort="high",
+)
+# Of a name that may be served by any model, now or later.
+_NEWEST = replace(
+    _GROK_4_7, name=None, sources=MappingProxyType(dict.fromkeys(_SOURCES, _NEWEST_SOURCE))
+)
+# Retired models whose names xAI still serves.
+_REDIRECTED_4_FAST = replace(
+    _GROK_4_3, deprecated=True, sources=_sources(context_window=_REDIRECTED, **_LISTED)
+)
+_REDIRECTED_4 = replace(
+    _REDIRECTED_4_FAST, context_window=256_000, sources=_sources(context_window=_RETIRED, **_LISTED)
+)
+_REDIRECTED_3 = replace(_REDIRECTED_4, context_window=131_072)
 
 # The first pattern that matches the start of a name applies.
 _FAMILIES: tuple[tuple[str, ModelProfile], ...] = (
     (
         r"grok-4\.20.*non-reasoning",
         replace(
-            _ONE_MILLION_TOKENS,
+            _GROK_4_20,
+            name="Grok 4.20 (Non-Reasoning)",
             reasoning=False,
             unsupported=frozenset({"reasoning_effort", "use_encrypted_content"}),
+            sources=_sources(**_LISTED),
         ),
     ),
     (
         r"grok-4\.20-multi-agent",
         replace(
-            _ONE_MILLION_TOKENS,
+            _GROK_4_20,
+            name="Grok 4.20 Multi-Agent",
             reasoning_efforts=("low", "medium", "high", "xhigh"),
+            tool_calling=False,
             unsupported=_REJECTED_BY_REASONING | {"max_tokens"},
             apis=frozenset({"responses"}),
-            sources=_sources(unsupported=_MODELS_PAGE),
         ),
     ),
+    (r"grok-4\.20(?!\d)", _GROK_4_20),
+    (r"grok-4\.3(?!\d)", _GROK_4_3),
+    (r"grok-4([-.]1)?-fast", _REDIRECTED_4_FAST),
+    (r"grok-4([-.]1)?(?![\d.])", _REDIRECTED_4),
+    (r"grok-4\.5(?!\d)", _GROK_4_5),
     (
-        r"grok-4\.20",
+        r"grok-4\.6(?!\d)",
         replace(
-            _ONE_MILLION_TOKENS,
-            unsupported=_NO_REASONING_EFFORT,
-            sources=_sources(unsupported=_MODELS_PAGE),
+            _GROK_4_7,
+            name="Grok 4.6",
+            reasoning_efforts=("minimal", "low", "medium", "high", "xhigh"),
+            default_reasoning_effort=None,
+            sources=_sources(
+                reasoning_efforts=_DOCUMENTATION, default_reasoning_effort=_NOT_PUBLISHED
+            ),
         ),
     ),
+    (r"grok-4\.7(?!\d)", _GROK_4_7),
     (
-        r"grok-4\.3|grok-4(-1|\.1)?-fast|grok-latest|latest$",
-        replace(_ONE_MILLION_TOKENS, reasoning_efforts=("none", "low", "medium", "high")),
-    ),
-    (r"grok-4\.5", ModelProfile(500_000, reasoning_efforts=("low", "medium", "high"))),
-    (
-        r"grok-4\.[6-9]",
-        ModelProfile(500_000, reasoning_efforts=("low", "medium", "high", "xhigh")),
-    ),
-    (
-        r"grok-(build|code)",
+        r"grok-(build(-0\.1|$)|code-fast)",
         ModelProfile(
-            unsupported=_NO_REASONING_EFFORT, sources=_sources(unsupported=_RECORDED_RESPONSE)
+            name="Grok Build 0.1",
+            release_date="2026-04-16",
+            max_output_tokens=256_000,
+            unsupported=_NO_REASONING_EFFORT,
+            sources=_sources(unsupported=_RECORDED_RESPONSE, **_LISTED),
         ),
     ),
+    (r"grok-build-", replace(_GROK_4_5, name=None)),
+    (r"grok-3(?![\d.])", _REDIRECTED_3),
     (
-        r"grok-[23](?!\d)",
-        ModelProfile(131_072, sources=_sources(context_window=_RETIRED, input_modalities=_RETIRED)),
+        r"grok-2(?![\d.])",
+        replace(
+            _UNKNOWN,
+            context_window=131_072,
+            deprecated=True,
+            sources=_sources(name=_NO_SOURCE, context_window=_RETIRED, input_modalities=_RETIRED),
+        ),
     ),
 )
+_FLOATING = re.compile(r"(?:[a-z]+-)*latest")
+_VERSION = re.compile(r"grok-([0-9]{1,9})(?:\.([0-9]{1,9}))?")
 
 
 @lru_cache(maxsize=256)
 def get_profile(model: str) -> ModelProfile:
     """Return the profile of a model; a default one for an unknown name.
+
+    A name without a version, such as ``grok-latest``, and a version that is newer than any known
+    one have the profile of the newest model.
 
     Args:
         model: Name of the model.
@@ -134,12 +224,27 @@ def get_profile(model: str) -> ModelProfile:
     Example:
         >>> get_profile("grok-4.7").context_window
         500000
+        >>> get_profile("grok-latest").context_window, get_profile("grok-5").context_window
+        (500000, 500000)
         >>> "stop" in get_profile("some-new-model").unsupported
         True
         >>> get_profile("grok-4.7").sources["context_window"]
         "xAI's models page, read on 2026-10-03"
     """
-    return next((profile for pattern, profile in _FAMILIES if re.match(pattern, model)), _UNKNOWN)
+    for pattern, profile in _FAMILIES:
+        if re.match(pattern, model):
+            return profile
+    return _NEWEST if _FLOATING.fullmatch(model) or _is_newer(model) else _UNKNOWN
+
+
+def _is_newer(model: str) -> bool:
+    """Return whether the version in a name is above that of the default model."""
+    return _get_version(model) > _get_version(DEFAULT_MODEL)
+
+
+def _get_version(model: str) -> tuple[int, int]:
+    match = _VERSION.match(model)
+    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
 
 
 # xAI's messages, in which names of options are in camel case.

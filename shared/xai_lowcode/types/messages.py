@@ -54,6 +54,10 @@ class FilePart(ShortReprMixin):
     origin: str = field(default="a file", compare=False)
 
 
+MIN_UPLOAD_SIZE = 1_000_000
+"""Bytes from which ``upload_documents`` uploads a document, unless its caller sets others."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReasoningPart:
     """Reasoning content, as far as the model returns it; see ``own_reasoning``."""

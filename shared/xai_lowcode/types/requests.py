@@ -93,8 +93,8 @@ class ServerTool:
     Attributes:
         type: ``"web_search"``, ``"x_search"``, ``"code_interpreter"``, ``"file_search"``,
             ``"mcp"``, ``"image_generation"``, or another type that xAI supports.
-        options: Its other fields, sent unchanged; not in the repr, since they may contain a
-            credential of another service.
+        options: Its other fields, sent unchanged, except those that only OpenAI's API has; not in
+            the repr, since they may contain a credential of another service.
     """
 
     type: str

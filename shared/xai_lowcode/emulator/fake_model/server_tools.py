@@ -83,7 +83,7 @@ class ToolContext:
 async def run_server_tools(
     request: HandlerRequest, conversation: Conversation
 ) -> list[ServerToolUse]:
-    """Call each server-side tool that the prompt mentions, once."""
+    """Call each server-side tool that the prompt mentions or whose action is set, once."""
     body = request.body
     offered = [tool for tool in body.get("tools") or [] if tool["type"] in TOOLS]
     scripted = find_reply(request.emulator.replies, body) is not None
@@ -92,7 +92,11 @@ async def run_server_tools(
     words = word_stems(conversation.prompt)
     # MCP servers differ in their labels.
     distinct = {(tool["type"], tool.get("server_label")): tool for tool in reversed(offered)}
-    chosen = [tool for tool in reversed(distinct.values()) if _trigger_words(tool) & words]
+    chosen = [
+        tool
+        for tool in reversed(distinct.values())
+        if tool.get("action") or _trigger_words(tool) & words
+    ]
     if not chosen and body.get("tool_choice") == "required":
         chosen = offered[:1]
     chosen = chosen[: body.get("max_turns") or len(chosen)]
