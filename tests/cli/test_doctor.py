@@ -250,6 +250,11 @@ def test_one_of_two_streamed_apis_is_enough(
     failed = [end["path"] for end in report["endpoints"] if end["state"] == "failed"]
     assert failed == [f"/v1/{path}" for path in refused]
     assert states(report)["streaming"] == ("failed" if len(refused) == 2 else "ok")
+    expected = {0: None, 1: "ok", 2: None}[len(refused)]
+    if refused == ["responses"]:
+        expected = "warning"
+        assert "api='auto' uses chat completions" in report["findings"]["chat API"]["text"]
+    assert states(report).get("chat API") == expected
     assert not report["healthy"]
 
 

@@ -337,6 +337,7 @@ def find_all(results: Sequence[CheckResult], base_url: str) -> list[Finding]:
         _find_url_format(results),
         _judge_counts("envelope", envelopes, ", ".join(counts)),
         _find_streaming(results),
+        *_find_apis(results),
         *_find_not_tried(results),
     ]
 
@@ -352,6 +353,20 @@ def _find_streaming(results: Sequence[CheckResult]) -> Finding:
     not_checked = Finding("streaming", "unknown", "not checked: costs under a cent, use --spend")
     worked = (finding for finding in findings if finding.state == "ok")
     return next(worked, findings[0] if findings else not_checked)
+
+
+def _find_apis(results: Sequence[CheckResult]) -> list[Finding]:
+    """Return a finding on the chat APIs that are served, if they were tried."""
+    names = [endpoints.CREATE_RESPONSE.name, endpoints.CREATE_CHAT_COMPLETION.name]
+    tried = [result for result in results if result.endpoint.name in names]
+    served = {result.endpoint.name for result in tried if result.error is None}
+    if not served:
+        return []
+    default = next(name for name in names if name in served)
+    text = f"api='auto' uses {_PAID[default]}"
+    if default == names[0] or len(tried) == 1:
+        return [Finding("chat API", "ok", text)]
+    return [Finding("chat API", "warning", f"{text}: responses failed")]
 
 
 def _find_not_tried(results: Sequence[CheckResult]) -> list[Finding]:
