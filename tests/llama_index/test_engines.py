@@ -6,6 +6,7 @@ Retrieval uses test embeddings of the words of a text.
 import asyncio
 import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 from zlib import crc32
 
@@ -29,6 +30,7 @@ from llama_index.core.response_synthesizers import get_response_synthesizer
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.selectors import PydanticSingleSelector
 from llama_index.core.tools import ToolMetadata
+from packaging.version import Version
 from pydantic import BaseModel
 
 from llama_index_xai_lowcode import XAIImageGenerator
@@ -87,10 +89,10 @@ def test_query_engine(gateway: Any, each_llm: Any, index: Any, mode: str) -> Non
 
 
 def test_streaming_query_engine(llm: Any, index: Any) -> None:
-    """The answer comes piece by piece."""
+    """The answer comes piece by piece; LlamaIndex before 0.14.25 joins the pieces."""
     response = index.as_query_engine(llm=llm, streaming=True).query("What is blue?")
     pieces = list(response.response_gen)
-    assert len(pieces) > 5
+    assert len(pieces) > 5 or Version(version("llama-index-core")) < Version("0.14.25")
     assert "The sky is blue." in "".join(pieces)
 
 
