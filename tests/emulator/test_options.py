@@ -238,3 +238,12 @@ def test_reset_forgets_what_was_said_and_set(gateway: Emulator, send_chat: Send)
     gateway.reset()
     assert (gateway.envelope, gateway.latency, gateway.requests) == ("result", 0.0, [])
     assert send_chat().status_code == 200
+
+
+def test_a_reset_keeps_the_token() -> None:
+    """Clients that were created before it go on."""
+    with running() as emulator:
+        for token in (emulator.api_token, "at_another0123456789"):
+            emulator.api_token = token
+            emulator.reset()
+            assert emulator.api_token == token

@@ -18,8 +18,7 @@ from tests.secrecy.canary import CANARY  # noqa: E402 - the line above makes it 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     """A gateway whose only token is the canary."""
-    with running(embeddings=True, deferred_polls=0) as gateway:
-        gateway.api_token = CANARY
+    with running(embeddings=True, deferred_polls=0, api_token=CANARY) as gateway:
         yield gateway
 
 

@@ -257,9 +257,10 @@ class Emulator:
         return f"{self.origin}/xai"
 
     def reset(self) -> None:
-        """Restore the initial options; clear recorded requests, faults and stored data."""
+        """Restore the initial options but the token; clear requests, faults and stored data."""
         for name, value in deepcopy(self._initial_options).items():
-            setattr(self, name, value)
+            if name != "api_token" or not getattr(self, name, ""):
+                setattr(self, name, value)
         scripted, self.replies = list(self.replies), []
         self.reply(*scripted)
         self.api_token = self.api_token or self._random_token
