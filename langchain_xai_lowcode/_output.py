@@ -5,7 +5,7 @@ Streams are in ``_stream``; the other direction is in ``_input``.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
@@ -45,6 +45,15 @@ They are not in ``content``, which other providers' classes send as it is. The t
 
 # LangChain merges blocks with the same index, also if other blocks are between them.
 TEXT_INDEX, REASONING_INDEX, REFUSAL_INDEX = "lc_txt_0", "lc_rs_0", "lc_rf_0"
+
+_NORMALIZED_FINISH_REASONS = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_call",
+    "content_filter": "content_filter",
+}
+_PRICED_TIERS = frozenset({"priority"})
+"""Service tiers whose tokens have prices of their own."""
 
 
 def to_result(
@@ -107,7 +116,7 @@ def _to_message(
         **build_response_metadata(response),
         **build_usage_metadata(usage),
         **stored_metadata(describe_stored(request, response.id, choice.dialect, choice.items)),
-        "finish_reason": choice.finish_reason,
+        **build_finish_metadata(choice.finish_reason, has_refusal=bool(choice.refusal)),
         "model_provider": MODEL_PROVIDER,
     }
     if choice.logprobs:
@@ -120,7 +129,7 @@ def _to_message(
         response_metadata=metadata,
         tool_calls=tool_calls,
         invalid_tool_calls=invalid_tool_calls,
-        usage_metadata=to_usage(usage, with_cost=with_cost),
+        usage_metadata=to_usage(usage, response.service_tier, with_cost=with_cost),
         id=response.id or None,
     )
 
@@ -277,11 +286,33 @@ def build_usage_metadata(usage: Usage | None) -> dict[str, Any]:
     return {"token_usage": usage.to_token_usage(), **cost}
 
 
-def to_usage(usage: Usage | None, *, with_cost: bool = False) -> UsageMetadata | None:
+def build_finish_metadata(finish_reason: str | None, *, has_refusal: bool) -> dict[str, Any]:
+    """Build the part of ``response_metadata`` that says why the message ended.
+
+    ``normalized_finish_reason`` has the values that LangChain uses for all providers.
+
+    Args:
+        finish_reason: The finish reason, with OpenAI's values; None if there is none.
+        has_refusal: The message has a refusal.
+    """
+    if finish_reason is None:
+        return {}
+    normalized = "refusal" if has_refusal else _NORMALIZED_FINISH_REASONS.get(finish_reason)
+    reasons = {"finish_reason": finish_reason, "normalized_finish_reason": normalized}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def to_usage(
+    usage: Usage | None, service_tier: str | None = None, *, with_cost: bool = False
+) -> UsageMetadata | None:
     """Convert token usage, with the details that the API reports.
+
+    The details of the priority tier have the names of langchain-openai (``priority``,
+    ``priority_cache_read``, ``priority_reasoning``), by which LangSmith finds their prices.
 
     Args:
         usage: The usage.
+        service_tier: The service tier that was used.
         with_cost: Add ``total_cost``, in US dollars, which LangSmith reads. Not in chunks, which
             LangChain cannot merge then.
     """
@@ -292,14 +323,29 @@ def to_usage(usage: Usage | None, *, with_cost: bool = False) -> UsageMetadata |
         output_tokens=usage.output_tokens,
         total_tokens=usage.total_tokens,
     )
-    if usage.cached_input_tokens is not None:
-        metadata["input_token_details"] = InputTokenDetails(cache_read=usage.cached_input_tokens)
-    if usage.reasoning_tokens is not None:
-        metadata["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
+    input_details = _usage_details(
+        service_tier, usage.input_tokens, cache_read=usage.cached_input_tokens
+    )
+    if input_details:
+        metadata["input_token_details"] = cast("InputTokenDetails", input_details)
+    output_details = _usage_details(
+        service_tier, usage.output_tokens, reasoning=usage.reasoning_tokens
+    )
+    if output_details:
+        metadata["output_token_details"] = cast("OutputTokenDetails", output_details)
     if with_cost and usage.cost_usd is not None:
         # The key is LangSmith's; LangChain's type does not have it.
         metadata["total_cost"] = usage.cost_usd  # type: ignore[typeddict-unknown-key]
     return metadata
+
+
+def _usage_details(tier: str | None, tokens: int, **details: int | None) -> dict[str, int]:
+    """Name details by their tier, and add the tokens that are in none of them."""
+    known = {name: count for name, count in details.items() if count is not None}
+    if tier not in _PRICED_TIERS:
+        return known
+    rest = tokens - sum(known.values())
+    return {tier: rest, **{f"{tier}_{name}": count for name, count in known.items()}}
 
 
 # --- results of several prompts -----------------------------------------------------------------

@@ -31,7 +31,7 @@ def translate_chunk(message: AIMessageChunk) -> list[Any]:
     """Return the content blocks of a chunk, or of a sum of chunks."""
     if message.chunk_position == "last":
         return translate_message(message)
-    blocks = [_with_index(block) for block in _content_blocks(message, keep_position=True)]
+    blocks = [with_index(block) for block in _content_blocks(message, keep_position=True)]
     if message.tool_call_chunks:
         return [*blocks, *_tool_call_chunk_blocks(message)]
     return [*blocks, *_tool_call_blocks(message)]
@@ -45,7 +45,7 @@ def _content_blocks(message: AIMessage, *, keep_position: bool = False) -> Itera
     for block in additional_kwargs.get(OUTPUT_BLOCKS, ()):
         yield block if keep_position else _without_position(block)
     blocks = _to_blocks(message.content)
-    if annotations := _get_annotations(additional_kwargs):
+    if annotations := get_annotations(additional_kwargs):
         blocks = _with_annotations(blocks, annotations)
     yield from blocks
     if refusal := additional_kwargs.get("refusal"):
@@ -71,14 +71,14 @@ def _with_annotations(blocks: list[Block], annotations: list[Block]) -> list[Blo
     return [*blocks[:i], {**blocks[i], "annotations": annotations}, *blocks[i + 1 :]]
 
 
-def _get_annotations(additional_kwargs: Mapping[str, Any]) -> list[Block]:
+def get_annotations(additional_kwargs: Mapping[str, Any]) -> list[Block]:
     """Return citations with their positions if xAI reports them, else with URLs only."""
     urls = additional_kwargs.get("citations", ())
     annotations = additional_kwargs.get("annotations")
     return annotations or [{"type": "citation", "url": url} for url in urls]
 
 
-def _with_index(block: Block) -> Block:
+def with_index(block: Block) -> Block:
     """Add the index by which LangChain merges blocks of several chunks."""
     if (position := block.get("position")) is not None:
         return {**_without_position(block), "index": f"lc_out_{position}"}

@@ -13,7 +13,9 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_xai_lowcode._output import (
     OUTPUT_BLOCKS,
+    Block,
     build_citations,
+    build_finish_metadata,
     build_items,
     build_output_blocks,
     build_response_metadata,
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
     from xai_lowcode.types.requests import ChatRequest
-    from xai_lowcode.types.responses import Citation
+    from xai_lowcode.types.responses import Citation, Usage
 
 # Validating each chunk takes longer than everything else in its conversion. Chunks of strings are
 # copies of a validated one; tool calls and usage are validated.
@@ -54,8 +56,8 @@ _NO_CALL = ToolCallPart("", "", "")
 _UNVALIDATED_FIELDS = frozenset({"additional_kwargs", "response_metadata"})
 
 
-class ChunkBuilder:
-    """Converts the events of one stream to chunks.
+class StreamState:
+    """What the events of one stream say of the whole message; for the last chunk or event.
 
     Args:
         request: The request of the stream.
@@ -70,40 +72,21 @@ class ChunkBuilder:
         self._items: list[Mapping[str, Any]] = []
         self._dialect = ""
         self._block_count = 0
-        self._usage: UsageMetadata | None = None
+        self._has_refusal = False
+        self._finish_reason: str | None = None
+        self._usage: Usage | None = None
         self._tool_calls: dict[int, ToolCallPart] = {}
-        self._invalid_calls: list[ToolCallChunk] = []
 
-    def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
-        """Return the chunk of an event, or None if its data belongs in a later chunk."""
-        handler = self._HANDLERS.get(type(event))
-        return None if handler is None else handler(self, event)
-
-    def _on_text_delta(self, event: TextDelta) -> ChatGenerationChunk:
-        chunk = self._build_chunk(content=event.text)
-        if event.logprobs:
-            chunk.message.response_metadata["logprobs"] = {"content": list(event.logprobs)}
-        return chunk
-
-    def _on_reasoning_delta(self, event: ReasoningDelta) -> ChatGenerationChunk:
-        return self._build_chunk(additional_kwargs={"reasoning_content": event.text})
-
-    def _on_refusal_delta(self, event: RefusalDelta) -> ChatGenerationChunk:
-        return self._build_chunk(additional_kwargs={"refusal": event.text})
-
-    def _on_tool_call_delta(self, event: ToolCallDelta) -> ChatGenerationChunk:
+    def _add_tool_call(self, event: ToolCallDelta) -> None:
         seen = self._tool_calls.get(event.index, _NO_CALL)
-        self._tool_calls[event.index] = ToolCallPart("", "", seen.arguments + event.arguments)
-        call = tool_call_chunk(
-            name=event.name or None, args=event.arguments, id=event.id or None, index=event.index
+        self._tool_calls[event.index] = ToolCallPart(
+            seen.id or event.id, seen.name or event.name, seen.arguments + event.arguments
         )
-        return self._build_chunk(tool_call_chunks=[call])
 
-    def _on_server_tool(self, event: ServerToolCalled) -> ChatGenerationChunk:
-        return self._build_block_chunk(event.part)
-
-    def _on_image(self, event: ImageGenerated) -> ChatGenerationChunk:
-        return self._build_block_chunk(event.image)
+    def _build_blocks(self, part: ServerToolPart | ImagePart) -> list[Block]:
+        blocks = list(build_output_blocks([part], self._block_count))
+        self._block_count += len(blocks)
+        return blocks
 
     def _on_response_started(self, event: ResponseStarted) -> None:
         self._id, self._first_metadata = event.id or None, build_response_metadata(event)
@@ -123,31 +106,77 @@ class ChunkBuilder:
         self._dialect = event.dialect
 
     def _on_finish(self, event: ChoiceFinished) -> None:
-        self._last_metadata["finish_reason"] = event.reason
-        parsed_calls = parse_tool_calls(self._tool_calls.values(), event.reason)
-        self._invalid_calls = [
-            tool_call_chunk(args=invalidating_suffix(parsed.call.arguments), index=index)
-            for index, parsed in zip(self._tool_calls, parsed_calls, strict=True)
-            if parsed.arguments is None
-        ]
+        self._finish_reason = event.reason
 
     def _on_usage(self, event: UsageReported) -> None:
-        self._usage = to_usage(event.usage)
-        self._last_metadata |= build_usage_metadata(event.usage)
+        self._usage = event.usage
 
-    _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {
-        TextDelta: _on_text_delta,
-        ReasoningDelta: _on_reasoning_delta,
-        RefusalDelta: _on_refusal_delta,
-        ToolCallDelta: _on_tool_call_delta,
-        ServerToolCalled: _on_server_tool,
-        ImageGenerated: _on_image,
+    STATE_HANDLERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
         OutputItemDone: _on_output_item,
         ResponseStarted: _on_response_started,
         ResponseCompleted: _on_response_completed,
         CitationAdded: _on_citation,
         ChoiceFinished: _on_finish,
         UsageReported: _on_usage,
+    }
+
+    def _build_last_metadata(self) -> dict[str, Any]:
+        """Build the part of ``response_metadata`` that is known at the end of the stream."""
+        stored = describe_stored(self._request, self._id or "", self._dialect, self._items)
+        return {
+            **stored_metadata(stored),
+            **self._last_metadata,
+            **build_usage_metadata(self._usage),
+            **build_finish_metadata(self._finish_reason, has_refusal=self._has_refusal),
+        }
+
+    def _build_usage(self, *, with_cost: bool = False) -> "UsageMetadata | None":
+        tier = self._last_metadata.get("service_tier")
+        return to_usage(self._usage, tier, with_cost=with_cost)
+
+
+class ChunkBuilder(StreamState):
+    """Converts the events of one stream to chunks."""
+
+    def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
+        """Return the chunk of an event, or None if its data belongs in a later chunk."""
+        handler = self._HANDLERS.get(type(event))
+        return None if handler is None else handler(self, event)
+
+    def _on_text_delta(self, event: TextDelta) -> ChatGenerationChunk:
+        chunk = self._build_chunk(content=event.text)
+        if event.logprobs:
+            chunk.message.response_metadata["logprobs"] = {"content": list(event.logprobs)}
+        return chunk
+
+    def _on_reasoning_delta(self, event: ReasoningDelta) -> ChatGenerationChunk:
+        return self._build_chunk(additional_kwargs={"reasoning_content": event.text})
+
+    def _on_refusal_delta(self, event: RefusalDelta) -> ChatGenerationChunk:
+        self._has_refusal |= bool(event.text)
+        return self._build_chunk(additional_kwargs={"refusal": event.text})
+
+    def _on_tool_call_delta(self, event: ToolCallDelta) -> ChatGenerationChunk:
+        self._add_tool_call(event)
+        call = tool_call_chunk(
+            name=event.name or None, args=event.arguments, id=event.id or None, index=event.index
+        )
+        return self._build_chunk(tool_call_chunks=[call])
+
+    def _on_server_tool(self, event: ServerToolCalled) -> ChatGenerationChunk:
+        return self._build_block_chunk(event.part)
+
+    def _on_image(self, event: ImageGenerated) -> ChatGenerationChunk:
+        return self._build_block_chunk(event.image)
+
+    _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], ChatGenerationChunk | None]]] = {
+        **StreamState.STATE_HANDLERS,
+        TextDelta: _on_text_delta,
+        ReasoningDelta: _on_reasoning_delta,
+        RefusalDelta: _on_refusal_delta,
+        ToolCallDelta: _on_tool_call_delta,
+        ServerToolCalled: _on_server_tool,
+        ImageGenerated: _on_image,
     }
 
     def end(self) -> Iterator[ChatGenerationChunk]:
@@ -160,23 +189,29 @@ class ChunkBuilder:
     def _build_last_chunk(self) -> ChatGenerationChunk:
         additional_kwargs = build_items(self._items, self._dialect)
         calls: dict[str, Any] = {}
-        if self._invalid_calls:
-            calls["tool_call_chunks"] = self._invalid_calls
+        if invalid_calls := self._build_invalid_calls():
+            calls["tool_call_chunks"] = invalid_calls
         chunk = self._build_chunk(
-            additional_kwargs=additional_kwargs, usage_metadata=self._usage, **calls
+            additional_kwargs=additional_kwargs, usage_metadata=self._build_usage(), **calls
         )
         message = chunk.message
-        stored = describe_stored(self._request, self._id or "", self._dialect, self._items)
-        message.response_metadata |= {**stored_metadata(stored), **self._last_metadata}
+        message.response_metadata |= self._build_last_metadata()
         if isinstance(message, AIMessageChunk):
             message.chunk_position = "last"
-        chunk.generation_info = {"finish_reason": self._last_metadata.get("finish_reason")}
+        chunk.generation_info = {"finish_reason": self._finish_reason}
         return chunk
 
+    def _build_invalid_calls(self) -> list[ToolCallChunk]:
+        """Build chunks that make LangChain parse invalid calls as such."""
+        parsed_calls = parse_tool_calls(self._tool_calls.values(), self._finish_reason or "")
+        return [
+            tool_call_chunk(args=invalidating_suffix(parsed.call.arguments), index=index)
+            for index, parsed in zip(self._tool_calls, parsed_calls, strict=True)
+            if parsed.arguments is None
+        ]
+
     def _build_block_chunk(self, part: ServerToolPart | ImagePart) -> ChatGenerationChunk:
-        blocks = list(build_output_blocks([part], self._block_count))
-        self._block_count += len(blocks)
-        return self._build_chunk(additional_kwargs={OUTPUT_BLOCKS: blocks})
+        return self._build_chunk(additional_kwargs={OUTPUT_BLOCKS: self._build_blocks(part)})
 
     def _build_chunk(self, *, content: str = "", **fields: Any) -> ChatGenerationChunk:
         # The metadata of the response is in the first chunk, without a chunk of its own.

@@ -20,6 +20,12 @@ from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._input import replace_files, to_messages
 from langchain_xai_lowcode._output import sum_token_usage, to_result
+from langchain_xai_lowcode._protocol_events import (
+    HAS_TOOL_CALL_DELTAS,
+    ProtocolEventBuilder,
+    RunManager,
+    reads_chunks,
+)
 from langchain_xai_lowcode._stream import ChunkBuilder
 from langchain_xai_lowcode._tools import (
     to_openai_response_format,
@@ -55,6 +61,9 @@ from xai_lowcode.types.requests import (
 )
 from xai_lowcode.types.responses import ChatResponse
 
+if TYPE_CHECKING:
+    from langchain_protocol.protocol import MessagesData
+
 # Includes BaseTool, which is a Runnable; naming it would import LangChain's tools.
 Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
 
@@ -62,6 +71,11 @@ Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
 _INTERNAL_ARGS = ("ls_structured_output_format", "strict")
 # Fields that ``xai_lowcode.chat.options`` converts.
 _CONVERTED_OPTIONS = frozenset({"reasoning", "use_previous_response_id"})
+# Methods that convert the same stream: to chunks, and to protocol events.
+_EVENT_METHODS = {
+    "_stream": "_stream_chat_model_events",
+    "_astream": "_astream_chat_model_events",
+}
 # Options that are not checked for credentials. The keys of others such as ``extra_body`` are.
 _KNOWN_OPTIONS = (KNOWN_OPTIONS - BODY_OPTIONS) | frozenset(_INTERNAL_ARGS)
 
@@ -436,6 +450,59 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
             for chunk in builder.end():
                 yield chunk
 
+    if HAS_TOOL_CALL_DELTAS:  # else LangChain makes the events from the chunks of a stream
+
+        def _stream_chat_model_events(
+            self,
+            messages: list[BaseMessage],
+            stop: list[str] | None = None,
+            run_manager: CallbackManagerForLLMRun | None = None,
+            **kwargs: Any,
+        ) -> "Iterator[MessagesData]":
+            with langchain_errors():
+                request = self._build_stream_request(messages, stop, kwargs)
+                builder = self._build_protocol_events(request, run_manager)
+                chunks = ChunkBuilder(request) if reads_chunks(run_manager) else None
+                with closing(self._gateway.stream(request)) as events:
+                    for event in events:
+                        if chunks and run_manager and (chunk := chunks.feed(event)) is not None:
+                            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield from builder.feed(event)
+                yield from builder.end()
+
+        async def _astream_chat_model_events(
+            self,
+            messages: list[BaseMessage],
+            stop: list[str] | None = None,
+            run_manager: AsyncCallbackManagerForLLMRun | None = None,
+            **kwargs: Any,
+        ) -> "AsyncIterator[MessagesData]":
+            with langchain_errors():
+                request = self._build_stream_request(messages, stop, kwargs)
+                builder = self._build_protocol_events(request, run_manager)
+                chunks = ChunkBuilder(request) if reads_chunks(run_manager) else None
+                async with aclosing(self._gateway.astream(request)) as events:
+                    async for event in events:
+                        if chunks and run_manager and (chunk := chunks.feed(event)) is not None:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        for protocol_event in builder.feed(event):
+                            yield protocol_event
+                for protocol_event in builder.end():
+                    yield protocol_event
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Let LangChain make protocol events from the chunks of a subclass with a ``_stream``."""
+        super().__pydantic_init_subclass__(**kwargs)
+        for stream, events in _EVENT_METHODS.items():
+            if stream in cls.__dict__ and events not in cls.__dict__:
+                setattr(cls, events, None)
+
+    def _build_protocol_events(
+        self, request: ChatRequest, run_manager: RunManager | None
+    ) -> ProtocolEventBuilder:
+        return ProtocolEventBuilder(request, run_manager, with_cost=self.include_total_cost)
+
     def _build_request(
         self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
     ) -> tuple[ChatRequest, PollingOptions | None]:
@@ -780,6 +847,12 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
         # LangChain uses a message's usage only if this equals its model_provider.
         params["ls_provider"] = MODEL_PROVIDER
         return params
+
+    def _get_ls_params_with_defaults(
+        self, stop: list[str] | None = None, **kwargs: Any
+    ) -> LangSmithParams:
+        # The metadata of traces: LangSmith's price tables have xAI's models under this name.
+        return {**super()._get_ls_params_with_defaults(stop=stop, **kwargs), "ls_provider": "xai"}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         profile = get_profile(self.model)

@@ -48,7 +48,7 @@ async def test_the_events_of_a_chain_tell_its_answer(chat: Chat, api: str) -> No
     whole = reduce(add, pieces)
     assert whole.text == end["data"]["output"].text
     assert whole.usage_metadata == end["data"]["output"].usage_metadata
-    assert end["metadata"]["ls_provider"] == "xai-lowcode"
+    assert end["metadata"]["ls_provider"] == "xai"
     assert events[-1]["data"]["output"] == whole.text
 
 
