@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage
 
 from langchain_xai_lowcode._output import to_result
 from tests.langchain.protocol_events import (
+    NATIVE,
     from_chunks,
     message_of,
     native,
@@ -25,6 +26,7 @@ from tests.langchain.protocol_events import (
 SIZES = (7, 61, 1_000)
 
 
+@NATIVE
 @under("folded")
 def test_native_events_are_those_of_the_chunks(case: Case) -> None:
     """Event by event, except for data that chunks cannot express."""
