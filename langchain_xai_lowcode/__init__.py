@@ -20,12 +20,14 @@ if TYPE_CHECKING:
         web_search,
         x_search,
     )
+    from langchain_xai_lowcode.usage import XAIUsageCallbackHandler
 
 __all__ = [
     "ChatXAILowCode",
     "XAIImageGenerationTool",
     "XAIImageGenerator",
     "XAILowCodeEmbeddings",
+    "XAIUsageCallbackHandler",
     "__version__",
     "code_execution",
     "file_search",
@@ -42,6 +44,7 @@ __getattr__, __dir__ = lazy_exports(
         "XAIImageGenerationTool": "langchain_xai_lowcode.images",
         "XAIImageGenerator": "langchain_xai_lowcode.images",
         "XAILowCodeEmbeddings": "langchain_xai_lowcode.embeddings",
+        "XAIUsageCallbackHandler": "langchain_xai_lowcode.usage",
         "code_execution": "langchain_xai_lowcode.server_tools",
         "file_search": "langchain_xai_lowcode.server_tools",
         "image_generation": "langchain_xai_lowcode.server_tools",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         web_search,
         x_search,
     )
+    from llama_index_xai_lowcode.usage import XAIUsageEventHandler
 
 __all__ = [
     "GeneratedImageBlock",
@@ -35,6 +36,7 @@ __all__ = [
     "XAILowCode",
     "XAILowCodeEmbedding",
     "XAIServerTool",
+    "XAIUsageEventHandler",
     "__version__",
     "code_execution",
     "file_search",
@@ -63,6 +65,7 @@ __getattr__, __dir__ = lazy_exports(
         "XAIImageToolSpec": "llama_index_xai_lowcode.images",
         "XAILowCode": "llama_index_xai_lowcode.llms",
         "XAILowCodeEmbedding": "llama_index_xai_lowcode.embeddings",
+        "XAIUsageEventHandler": "llama_index_xai_lowcode.usage",
         **dict.fromkeys(_SERVER_TOOLS, "llama_index_xai_lowcode.server_tools"),
     },
     extra="llama-index",

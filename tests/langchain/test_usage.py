@@ -1,0 +1,174 @@
+"""Sums of tokens and cost are what the emulator billed, by model and by tool."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.caches import InMemoryCache
+
+from langchain_xai_lowcode import XAIImageGenerationTool, XAIUsageCallbackHandler
+from tests.bills import Bills, bills, image_ticks, sum_of
+from tests.langchain.helpers import (
+    APIS,
+    SYNC_AND_ASYNC,
+    TWO_QUESTIONS,
+    Chat,
+    collect_stream,
+    create_chat,
+    get_time,
+    run,
+)
+from xai_lowcode.chat.usage_totals import UsageTotal
+from xai_lowcode.emulator import Refuse
+from xai_lowcode.errors import BadRequestError
+
+__all__ = ["bills"]
+
+BETA = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+
+
+@BETA
+@SYNC_AND_ASYNC
+@pytest.mark.parametrize("api", APIS)
+async def test_sums_are_what_was_billed(
+    chat: Chat, bills: Bills, api: str, *, use_async: bool
+) -> None:
+    """Plain, streamed, by events, in batches, with several models, and as a part of the block."""
+    llm, other = create_chat(chat, api), chat(model="grok-4.7", api=api)
+    await run(llm, "Before", use_async=use_async)
+    bills.clear()
+    with XAIUsageCallbackHandler() as usage:
+        await run(llm, "Hello", use_async=use_async)
+        await collect_stream(llm, "Hello", use_async=use_async)
+        await protocol_stream(llm, use_async=use_async)
+        with XAIUsageCallbackHandler() as inner:
+            count = len(bills)
+            await batch(other, ["One", "Two", "Three"], use_async=use_async)
+            assert inner.totals.total == sum_of(bills[count:], api)
+    both = {"callbacks": [usage]}
+    with usage:  # in the block and in the callbacks: counted once
+        await run(llm, "Hello", both, use_async=use_async)
+    assert usage.totals.total == sum_of(bills, api)
+    assert usage.totals.by_model == {
+        model: sum_of([bill for bill in bills if bill["model"] == model], api)
+        for model in ("grok-4.3", "grok-4.7")
+    }
+    assert usage.totals.by_tool == {}
+    await run(llm, "After", use_async=use_async)
+    assert usage.totals.total.calls == len(bills) - 1
+
+
+async def protocol_stream(llm: Any, *, use_async: bool) -> None:
+    """Read a stream of protocol events."""
+    if use_async:
+        await (await llm.astream_events("Hello", version="v3")).output
+    else:
+        assert llm.stream_events("Hello", version="v3").output
+
+
+async def batch(llm: Any, questions: list[str], *, use_async: bool) -> None:
+    """Ask several questions at once."""
+    if use_async:
+        await llm.abatch(questions)
+    else:
+        llm.batch(questions)
+
+
+@SYNC_AND_ASYNC
+async def test_runs_of_an_agent_are_summed_up_by_tool(
+    chat: Chat, bills: Bills, *, use_async: bool
+) -> None:
+    """Calls inside a tool belong to it; a tool without calls costs nothing."""
+    advisor = chat(model="grok-4.7")
+    inside: Bills = []
+
+    def get_weather(city: str) -> str:
+        """Get the weather in a city."""
+        before = len(bills)
+        text = advisor.invoke(f"Is it sunny in {city}?").text
+        inside.extend(bills[before:])
+        return text
+
+    agent = create_agent(chat(model="grok-4.3"), [get_weather, get_time])
+    usage = XAIUsageCallbackHandler()
+    await run(agent, TWO_QUESTIONS, {"callbacks": [usage]}, use_async=use_async)
+    totals = usage.totals
+    assert totals.total == sum_of(bills)
+    assert totals.by_tool["get_time"] == UsageTotal()
+    assert totals.by_tool["get_weather"] == totals.by_model["grok-4.7"]
+    assert totals.by_tool["get_weather"].cost_ticks == sum_of(inside).cost_ticks > 0
+    assert totals.tool_runs == {"get_weather": 1, "get_time": 1}
+
+
+@SYNC_AND_ASYNC
+async def test_images_are_billed_to_their_tool(
+    chat: Chat, bills: Bills, *, use_async: bool
+) -> None:
+    """The cost of a request for images is that of its images."""
+    agent = create_agent(chat(model="grok-4.3"), [XAIImageGenerationTool(n=3)])
+    question: Any = {"messages": "Use generate_image: 'a fox'."}
+    with XAIUsageCallbackHandler() as usage:
+        state = await run(agent, question, use_async=use_async)
+    images = state["messages"][-2].artifact
+    ticks = image_ticks(images[0]["extras"]["model"], len(images))
+    assert usage.totals.by_tool["generate_image"] == UsageTotal(calls=1, cost_ticks=ticks)
+    assert usage.totals.total.cost_ticks == sum_of(bills).cost_ticks + ticks
+
+
+async def test_runs_at_once_have_sums_of_their_own(chat: Chat, bills: Bills) -> None:
+    """A block adds up its own task's calls; a handler of all tasks has their sum."""
+    llm = chat()
+
+    async def ask(number: int) -> UsageTotal:
+        with XAIUsageCallbackHandler() as own:
+            await llm.abatch(["Hello"] * number)
+        return own.totals.total
+
+    with XAIUsageCallbackHandler() as usage:
+        totals = await asyncio.gather(*map(ask, range(1, 4)))
+    assert [total.calls for total in totals] == [1, 2, 3]
+    assert sum(total.cost_ticks for total in totals) == sum_of(bills).cost_ticks
+    assert usage.totals.total == sum_of(bills)
+
+
+@SYNC_AND_ASYNC
+async def test_cached_and_failed_calls_cost_nothing(
+    gateway: Any, chat: Chat, bills: Bills, *, use_async: bool
+) -> None:
+    """Only what was billed is added, once; several choices are one call."""
+    llm = chat(cache=InMemoryCache())
+    with XAIUsageCallbackHandler() as usage:
+        for _ in range(2):
+            await run(llm, "Hello", use_async=use_async)
+        await run(chat(n=2), "Hello", use_async=use_async)
+        gateway.inject(Refuse(400, "No."))
+        with pytest.raises(BadRequestError):
+            await run(chat(), "Hello", use_async=use_async)
+    assert len(bills) == 2
+    assert usage.totals.total == sum_of(bills)
+    assert usage._tools == {}
+
+
+def test_a_call_without_a_cost_is_told() -> None:
+    """The sum is then a lower bound."""
+    usage = XAIUsageCallbackHandler()
+    usage.totals.add_call("grok-4.7", {"prompt_tokens": 1}, cost_usd=None)
+    assert usage.totals.total == UsageTotal(calls=1, input_tokens=1, calls_without_cost=1)
+    assert "calls_without_cost=1" in repr(usage)
+
+
+def test_traces_name_the_provider_of_the_prices(chat: Chat) -> None:
+    """LangSmith's price tables have xAI; LangChain compares the other name with a message's."""
+    seen: list[dict[str, Any]] = []
+
+    class Seen(XAIUsageCallbackHandler):
+        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+            seen.append(kwargs["metadata"])
+            super().on_chat_model_start(*args, **kwargs)
+
+    llm = chat(model="grok-4.3")
+    message = llm.invoke("Hello", {"callbacks": [Seen()]}, model="grok-4.7")
+    assert (seen[0]["ls_provider"], seen[0]["ls_model_name"]) == ("xai", "grok-4.7")
+    provider = message.response_metadata["model_provider"]
+    assert llm._get_ls_params()["ls_provider"] == provider
