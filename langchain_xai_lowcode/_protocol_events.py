@@ -16,7 +16,6 @@ from langchain_core.callbacks import (
 )
 from langchain_core.tracers._streaming import _V2StreamingCallbackHandler
 from langchain_core.utils.utils import LC_ID_PREFIX
-from langchain_core.version import VERSION
 
 from langchain_xai_lowcode._output import (
     OUTPUT_BLOCKS,
@@ -45,9 +44,6 @@ if TYPE_CHECKING:
     from langchain_protocol.protocol import MessagesData
 
     from xai_lowcode.types.requests import ChatRequest
-
-HAS_TOOL_CALL_DELTAS = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1, 7)
-"""LangChain reads the events of this module. Earlier versions have another form of tool calls."""
 
 _FINISH_FIELDS = ("finish_reason", "normalized_finish_reason")
 # Fields that LangChain leaves out of the start of a block, with their empty values.

@@ -20,13 +20,7 @@ from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._input import replace_files, to_messages
 from langchain_xai_lowcode._output import sum_token_usage, to_result
-from langchain_xai_lowcode._protocol_events import (
-    HAS_TOOL_CALL_DELTAS,
-    ProtocolEventBuilder,
-    RunManager,
-    reads_chunks,
-)
-from langchain_xai_lowcode._stream import ChunkBuilder
+from langchain_xai_lowcode._stream import HAS_TOOL_CALL_DELTAS, ChunkBuilder
 from langchain_xai_lowcode._tools import (
     to_openai_response_format,
     to_openai_tools,
@@ -63,6 +57,8 @@ from xai_lowcode.types.responses import ChatResponse
 
 if TYPE_CHECKING:
     from langchain_protocol.protocol import MessagesData
+
+    from langchain_xai_lowcode._protocol_events import ProtocolEventBuilder, RunManager
 
 # Includes BaseTool, which is a Runnable; naming it would import LangChain's tools.
 Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
@@ -344,7 +340,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
 
     Default: False, since LangChain adds up only integers: ``add_usage`` raises for a cost, and
     ``get_usage_metadata_callback`` loses calls that have one. For the same reason streams never
-    have it: LangChain adds the usage of all chunks. ``response_metadata["cost_usd"]`` has the cost
+    have it, unlike protocol events: LangChain adds the usage of all chunks. ``response_metadata["cost_usd"]`` has the cost
     in any case, also in the sum of the chunks of a stream.
     """
 
@@ -461,8 +457,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
         ) -> "Iterator[MessagesData]":
             with langchain_errors():
                 request = self._build_stream_request(messages, stop, kwargs)
-                builder = self._build_protocol_events(request, run_manager)
-                chunks = ChunkBuilder(request) if reads_chunks(run_manager) else None
+                builder, chunks = self._create_event_builders(request, run_manager)
                 with closing(self._gateway.stream(request)) as events:
                     for event in events:
                         if chunks and run_manager and (chunk := chunks.feed(event)) is not None:
@@ -479,8 +474,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
         ) -> "AsyncIterator[MessagesData]":
             with langchain_errors():
                 request = self._build_stream_request(messages, stop, kwargs)
-                builder = self._build_protocol_events(request, run_manager)
-                chunks = ChunkBuilder(request) if reads_chunks(run_manager) else None
+                builder, chunks = self._create_event_builders(request, run_manager)
                 async with aclosing(self._gateway.astream(request)) as events:
                     async for event in events:
                         if chunks and run_manager and (chunk := chunks.feed(event)) is not None:
@@ -498,10 +492,14 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
             if stream in cls.__dict__ and events not in cls.__dict__:
                 setattr(cls, events, None)
 
-    def _build_protocol_events(
-        self, request: ChatRequest, run_manager: RunManager | None
-    ) -> ProtocolEventBuilder:
-        return ProtocolEventBuilder(request, run_manager, with_cost=self.include_total_cost)
+    def _create_event_builders(
+        self, request: ChatRequest, run_manager: "RunManager | None"
+    ) -> "tuple[ProtocolEventBuilder, ChunkBuilder | None]":
+        """Create the builder of protocol events, and that of chunks if a handler reads them."""
+        from langchain_xai_lowcode._protocol_events import ProtocolEventBuilder, reads_chunks  # noqa: PLC0415 - on first use
+
+        builder = ProtocolEventBuilder(request, run_manager, with_cost=self.include_total_cost)
+        return builder, ChunkBuilder(request) if reads_chunks(run_manager) else None
 
     def _build_request(
         self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]

@@ -9,8 +9,8 @@ from langchain_core.language_models._compat_bridge import chunks_to_events
 from langchain_core.language_models.chat_model_stream import ChatModelStream
 from langchain_core.messages import AIMessage
 
-from langchain_xai_lowcode._protocol_events import HAS_TOOL_CALL_DELTAS, ProtocolEventBuilder
-from langchain_xai_lowcode._stream import ChunkBuilder
+from langchain_xai_lowcode._protocol_events import ProtocolEventBuilder
+from langchain_xai_lowcode._stream import HAS_TOOL_CALL_DELTAS, ChunkBuilder
 from xai_lowcode.types.events import StreamEvent
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest

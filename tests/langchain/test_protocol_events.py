@@ -162,7 +162,7 @@ async def protocol_events(llm: Any, question: str, config: Any, *, use_async: bo
     else:
         events = list(llm.stream_events(question, config, version="v3"))
     assert events[0].pop("id").startswith("lc_run--")
-    for name in ("response_id", "created"):
+    for name in ("response_id", "created", "completed_at"):
         events[-1]["metadata"].pop(name, None)
     events[-1].get("additional_kwargs", {}).pop("xai_items", None)
     return without_lost_data(events)
