@@ -340,8 +340,9 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
 
     Default: False, since LangChain adds up only integers: ``add_usage`` raises for a cost, and
     ``get_usage_metadata_callback`` loses calls that have one. For the same reason streams never
-    have it, unlike protocol events: LangChain adds the usage of all chunks. ``response_metadata["cost_usd"]`` has the cost
-    in any case, also in the sum of the chunks of a stream.
+    have it, unlike protocol events: LangChain adds the usage of all chunks.
+    ``response_metadata["cost_usd"]`` has the cost in any case, also in the sum of the chunks of a
+    stream.
     """
 
     extra_body: Mapping[str, Any] | None = None
