@@ -1,6 +1,8 @@
 """Sums of tokens and cost are what the emulator billed, by model and by tool."""
 
 import asyncio
+from functools import reduce
+from operator import add
 from typing import Any
 
 import pytest
@@ -91,8 +93,8 @@ async def test_runs_of_an_agent_are_summed_up_by_tool(
         return text
 
     agent = create_agent(chat(model="grok-4.3"), [get_weather, get_time])
-    usage = XAIUsageCallbackHandler()
-    await run(agent, TWO_QUESTIONS, {"callbacks": [usage]}, use_async=use_async)
+    with XAIUsageCallbackHandler() as usage:  # in the block and in the callbacks: counted once
+        await run(agent, TWO_QUESTIONS, {"callbacks": [usage]}, use_async=use_async)
     totals = usage.totals
     assert totals.total == sum_of(bills)
     assert totals.by_tool["get_time"] == UsageTotal()
@@ -172,3 +174,17 @@ def test_traces_name_the_provider_of_the_prices(chat: Chat) -> None:
     assert (seen[0]["ls_provider"], seen[0]["ls_model_name"]) == ("xai", "grok-4.7")
     provider = message.response_metadata["model_provider"]
     assert llm._get_ls_params()["ls_provider"] == provider
+
+
+@SYNC_AND_ASYNC
+@pytest.mark.parametrize("api", ["chat_completions", "responses"])
+async def test_the_priority_tier_is_told_alike(chat: Chat, api: str, *, use_async: bool) -> None:
+    """Plain and streamed; each token is in one detail of its side."""
+    llm = create_chat(chat, api, service_tier="priority")
+    plain = (await run(llm, "Hello", use_async=use_async)).usage_metadata
+    pieces = await collect_stream(llm, "Hello", use_async=use_async)
+    assert reduce(add, pieces).usage_metadata == plain
+    for side in ("input", "output"):
+        details = plain[f"{side}_token_details"]
+        assert all(name.startswith("priority") for name in details)
+        assert sum(details.values()) == plain[f"{side}_tokens"]
