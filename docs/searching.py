@@ -10,8 +10,10 @@ from pathlib import Path
 from py_mini_racer import MiniRacer
 
 PLACES = 3
-# A page's path on the site, and queries that must find it. A query may have several pages.
+# Pages, by their paths on the site, and queries; each must find one of them.
 QUERIES = {
+    "how-to/tool-calling/ how-to/llama-index-agents/": ["FunctionAgent"],
+    "how-to/production/ how-to/web-servers/": ["fastapi"],
     "tutorial/langchain/": ["langchain quickstart", "langchain tutorial"],
     "tutorial/llama-index/": ["llamaindex quickstart", "llamaindex tutorial"],
     "how-to/streaming/": [
@@ -62,7 +64,6 @@ QUERIES = {
         "agents",
         "bind_tools",
         "create_agent",
-        "FunctionAgent",
         "langgraph",
         "human in the loop",
         "human-in-the-loop",
@@ -104,7 +105,6 @@ QUERIES = {
     ],
     "how-to/production/": [
         "production",
-        "fastapi",
         "docker",
         "proxy",
         "timeout",
@@ -168,15 +168,15 @@ def main(site: Path) -> int:
         worker.eval(PRELUDE + script.read_text("utf-8"))
         worker.eval(f"send(0, {json.dumps({**index, 'options': {}})})")
         found = {
-            (page, query): find(worker, query)
-            for page, queries in QUERIES.items()
+            (wanted, query): find(worker, query)
+            for wanted, queries in QUERIES.items()
             for query in queries
         }
     missed = 0
-    for (page, query), pages in found.items():
-        if page not in pages[:PLACES]:
+    for (wanted, query), pages in found.items():
+        if not set(wanted.split()) & set(pages[:PLACES]):
             missed += 1
-            print(f"{query!r} does not find {page} but {', '.join(pages[:PLACES]) or 'nothing'}")
+            print(f"{query!r} does not find {wanted} but {', '.join(pages[:PLACES]) or 'nothing'}")
     print(f"{len(found) - missed} of {len(found)} queries find their page")
     return missed
 
