@@ -92,8 +92,9 @@ notebooks: $(VENV)/.dev ## Run the notebooks and store their outputs; from the h
 	@$(BIN)/python notebooks/making.py
 
 # With --quiet, mkdocs would not count its warnings.
-docs: $(VENV)/.docs ## Build the documentation site; warnings are errors
+docs: $(VENV)/.docs ## Build the documentation site and test its search; warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@$(BIN)/python docs/searching.py site
 
 docs-serve: $(VENV)/.docs ## Serve the documentation site at http://127.0.0.1:8000
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve

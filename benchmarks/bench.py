@@ -48,7 +48,7 @@ _CALLS = 10_000
 Table = dict[str, dict[str, Figure]]
 _FRESH = (
     *("fresh process", "import, ms CPU", "modules", "memory, MB"),
-    *("first answer, ms CPU", "peak memory, MB", "constructing a model, ms"),
+    *("first response, ms CPU", "peak memory, MB", "constructing a model, ms"),
 )
 
 

@@ -64,28 +64,30 @@ _stream = partial(_calls, method="stream")
 _async = partial(_at_once, method="ainvoke")
 
 SHAPES = (
-    Shape("short answer", "short", _sync(40), 40),
+    Shape("short response", "short", _sync(40), 40),
     Shape("stream of 200 chunks, a chunk", "s200", _stream(5), 1_000),
     Shape("stream of 5,000 chunks, a chunk", "s5000", _stream(1), 5_000, 5_000, quick=False),
     Shape("stream, a chunk each millisecond, a chunk", "paced", _stream(1), 200, quick=False),
-    Shape("first piece of a stream, wall time", "paced", _first, 1, wall=True, quick=False),
+    Shape("first chunk of a stream, wall time", "paced", _first, 1, wall=True, quick=False),
     Shape("500 messages + 20 tools", "short", _calls(5, "history"), 5),
-    Shape("answer with two tool calls", "calls", _sync(20), 20, quick=False),
-    Shape("answer of 1 MB", "long", _sync(5), 5),
-    Shape("picture of 1.5 MB", "picture", _calls(3, "picture"), 3),
-    Shape("200 async at once, warm, a call", "slow", _async(200), 200),
-    Shape("1,000 async at once, warm, a call", "slow", _async(1_000), 1_000, quick=False),
+    Shape("response with two tool calls", "calls", _sync(20), 20, quick=False),
+    Shape("response of 1 MB", "long", _sync(5), 5),
+    Shape("image of 1.5 MB", "picture", _calls(3, "picture"), 3),
+    Shape("200 concurrent async calls, warm, a call", "slow", _async(200), 200),
+    Shape("1,000 concurrent async calls, warm, a call", "slow", _async(1_000), 1_000, quick=False),
     Shape(
-        "1,000 async at once, cold pool, a call",
+        "1,000 concurrent async calls, cold pool, a call",
         "slow",
         _async(1_000),
         1_000,
         cold=True,
         quick=False,
     ),
-    Shape("100 streams at once, a chunk", "s200", _at_once(100, "astream"), 20_000, quick=False),
-    Shape("short answer, responses", "short", _sync(40), 40, api="responses", quick=False),
-    Shape("stream, responses, a chunk", "s200", _stream(5), 1_000, api="responses", quick=False),
-    Shape("short answer, messages", "short", _sync(40), 40, api="messages", quick=False),
-    Shape("stream, messages, a chunk", "s200", _stream(5), 1_000, api="messages", quick=False),
+    Shape("100 concurrent streams, a chunk", "s200", _at_once(100, "astream"), 20_000, quick=False),
+    Shape("short response, Responses API", "short", _sync(40), 40, api="responses", quick=False),
+    Shape(
+        "stream, Responses API, a chunk", "s200", _stream(5), 1_000, api="responses", quick=False
+    ),
+    Shape("short response, Messages API", "short", _sync(40), 40, api="messages", quick=False),
+    Shape("stream, Messages API, a chunk", "s200", _stream(5), 1_000, api="messages", quick=False),
 )

@@ -80,7 +80,7 @@ GROWTHS = (
     Growth("chunks of a stream", SIZES_OF_STREAMS, lambda size: f"s{size}", _stream),
     Growth("messages", (50, 200, 800, 3_200), lambda _: "short", _messages),
     Growth("tools", (5, 20, 80, 320), lambda _: "short", _tools),
-    Growth("calls at once", (25, 100, 400, 1_600), lambda _: "slow", _at_once),
+    Growth("concurrent calls", (25, 100, 400, 1_600), lambda _: "slow", _at_once),
 )
 
 

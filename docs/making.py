@@ -22,6 +22,17 @@ ROOT_PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
 }
+# Guides are found before the reference, which names everything. By the prefix of a page's URL.
+SEARCH_BOOSTS = {
+    "how-to/": 4,
+    "concurrency/": 4,
+    "troubleshooting/": 8,
+    "notebooks/": 0.3,
+    "reference/": 0.3,
+    "changelog/": 0.1,
+}
+# Search terms of pages that have no front matter.
+ROOT_TAGS = {"changelog.md": ["release notes"], "security.md": ["vulnerability", "token leak"]}
 PACKAGES = ("xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode")
 
 _LINK = re.compile(r'(\]\()([^)\s#:]+)(#[^)\s]*)?((?: "[^"]*")?\))')
@@ -52,6 +63,9 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Rewrite links that leave the folder to pages of the site, or to the repository."""
     del config, files
+    page.meta.setdefault("tags", ROOT_TAGS.get(page.file.src_uri))
+    boosts = (boost for prefix, boost in SEARCH_BOOSTS.items() if page.url.startswith(prefix))
+    page.meta.setdefault("search", {}).setdefault("boost", next(boosts, 1))
     if page.file.generated_by:
         return markdown
     return _rewrite_links(markdown, "docs", posixpath.dirname(page.file.src_uri))

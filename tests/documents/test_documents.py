@@ -27,7 +27,7 @@ BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 TEST_FILE = re.compile(r'^```python title="(test_\w+\.py)"\n(.*?)^```', re.DOTALL | re.MULTILINE)
 FENCE = re.compile(r"^ *```(\S.*)$", re.MULTILINE)
 # Blocks that are not run: code before a migration, or other languages.
-NOT_RUN = re.compile(r'python title="Before"|console|text|json')
+NOT_RUN = re.compile(r'python title="Before"|bash|powershell|console|text|json')
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]*))?(?: \"[^\"]*\")?\)")
 PRINTS = re.compile(r"print\(.*\)  # (.+)")
 PACKAGES = ("xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode")

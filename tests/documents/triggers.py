@@ -8,6 +8,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import httpx
+from langchain_core.messages import BaseMessage, HumanMessage
+
 from langchain_xai_lowcode import ChatXAILowCode, XAILowCodeEmbeddings
 from llama_index_xai_lowcode import XAILowCode
 from xai_lowcode import ChatModel, Gateway, PollingOptions, Settings
@@ -18,6 +21,7 @@ from xai_lowcode.emulator import (
     Emulator,
     EndStreamEarly,
     ErrorIn200,
+    Garbage,
     Html,
     Redirect,
     Refuse,
@@ -126,9 +130,34 @@ def unsupported_by_api(gateway: Emulator) -> None:
     ChatModel(settings(gateway)).generate(request)
 
 
+def untrusted_certificate(gateway: Emulator) -> None:
+    """Fail as httpx does if a certificate is not trusted."""
+
+    def fail(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+
+    with httpx.Client(transport=httpx.MockTransport(fail)) as client:
+        Gateway(settings(gateway), http_client=client).list_models()
+
+
+def with_messages(messages: list[BaseMessage]) -> Callable[[Emulator], None]:
+    """Return a trigger that sends these messages."""
+    return lambda gateway: connected(gateway).invoke(messages)
+
+
+def with_tool_choice(gateway: Emulator) -> None:
+    """Pass a number as ``tool_choice``."""
+    connected(gateway).invoke("Hello", tool_choice=7)
+
+
+def connected(gateway: Emulator) -> ChatXAILowCode:
+    """Return LangChain's model, connected to the emulator."""
+    return ChatXAILowCode(base_url=gateway.base_url, api_token=gateway.api_token)
+
+
 def unresolvable_reference(gateway: Emulator) -> None:
     """Use a schema with a reference to another document."""
-    llm = ChatXAILowCode(base_url=gateway.base_url, api_token=gateway.api_token)
+    llm = connected(gateway)
     reference = {"$ref": "https://example.org/person.json"}
     schema = {"title": "Couple", "type": "object", "properties": {"wife": reference}}
     llm.with_structured_output(schema).invoke("Hello")
@@ -136,7 +165,7 @@ def unresolvable_reference(gateway: Emulator) -> None:
 
 def invalid_option(gateway: Emulator) -> None:
     """Pass a string instead of a number to a call."""
-    llm = ChatXAILowCode(base_url=gateway.base_url, api_token=gateway.api_token)
+    llm = connected(gateway)
     llm.invoke("Hello", temperature="0.5")
 
 
@@ -147,7 +176,7 @@ def unknown_tool(gateway: Emulator) -> None:
         """Get the weather in a city."""
         return city
 
-    llm = ChatXAILowCode(base_url=gateway.base_url, api_token=gateway.api_token)
+    llm = connected(gateway)
     llm.bind_tools([get_weather], tool_choice="get_time")
 
 
@@ -208,10 +237,16 @@ TRIGGERS: dict[str, Callable[[Emulator], None]] = {
     "it is not a URL": with_options(base_url="api.lowcodeapi.com"),
     "plain http to another host": with_options(base_url="http://gateway.example/xai"),
     "Connection refused by the gateway": connection_refused,
+    "certificate verify failed": untrusted_certificate,
+    "The connection through the proxy": with_options(proxy="http://127.0.0.1:9"),
     "Server disconnected without sending a response": with_faults(Drop(), Drop()),
     "The request timed out": with_faults(Stall(2), timeout=0.2),
     "Bad gateway": with_faults(Html(502)),
     "The response is empty": with_faults(Empty()),
+    "The response is not JSON": with_faults(
+        Garbage(b"<html>Log in to the network</html>", "text/html")
+    ),
+    "larger than max_response_bytes": with_options(max_response_bytes=50),
     "The server redirects to": with_faults(Redirect("https://example.org/login")),
     "Too many requests": with_faults(Refuse(429, "Too many requests")),
     "all available credits": rejected("Your team has used all available credits", 403),
@@ -230,7 +265,10 @@ TRIGGERS: dict[str, Callable[[Emulator], None]] = {
     "invalid id": invalid_id,
     "not supported by": unsupported_by_api,
     "unresolvable $ref": unresolvable_reference,
+    "messages: must not be empty": with_messages([]),
+    "unsupported content block type": with_messages([HumanMessage([{"type": "audio"}])]),
     "there is no tool": unknown_tool,
+    "tool_choice: invalid value": with_tool_choice,
     "must be a number": invalid_option,
     "the key is in the LowCodeAPI account": other_key_name,
     "moved to model_kwargs": unknown_field,

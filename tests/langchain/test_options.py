@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -211,6 +212,7 @@ def test_a_museums_key_is_sent_and_not_shown(gateway: Any, chat: Chat) -> None:
         sent = gateway.requests[-1].body["tools"][0]
         assert (sent["authorization"], sent["headers"]) == (key, {"x-key": key})
         shown.add(repr(llm))
+        assert f"**{sha256(key.encode()).hexdigest()[:8]}'" in repr(llm)
     assert len(shown) == 2
     assert not [key for key in keys if key in "".join(shown)]
 

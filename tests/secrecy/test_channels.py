@@ -193,4 +193,6 @@ def test_each_channel_has_a_leak() -> None:
 def test_the_table_is_as_large_as_is_told() -> None:
     """Every response is tested on many paths; the documents state the numbers."""
     assert all(sum(play in cells for cells in CELLS.values()) > 15 for play in PLAYS)
-    assert (len(PATHS), len(CHANNELS)) == (85, 17)
+    stated = (File(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
+    assert f"{len(PATHS)} code paths" in stated
+    assert f"by {len(CHANNELS)} channels" in stated
