@@ -76,7 +76,7 @@ def to_event(name: str, data: object) -> str:
 
 
 async def stream_events(agent: Any, prompt: str) -> AsyncIterator[str]:
-    """Yield the server-sent events of a response; the HTTP status is sent before an error occurs."""
+    """Yield the server-sent events of a response; an error is an event: the status was sent."""
     try:
         async for text in in_own_task(stream_text(agent, prompt)):
             yield to_event("text", text)

@@ -129,8 +129,9 @@ def test_the_budget_ends_the_batch(
     assert run(example, files) == 0
 
 
+@pytest.mark.usefixtures("gateway")
 async def test_an_interrupted_batch_keeps_what_is_complete(
-    example: Any, gateway: Emulator, files: tuple[Path, Path]
+    example: Any, files: tuple[Path, Path]
 ) -> None:
     """Cancelled, as by ctrl-C, it has saved each row that was answered."""
     saved: list[Any] = []

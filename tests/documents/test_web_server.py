@@ -45,6 +45,11 @@ class Upstreams:
         """Wait until this number of streams is open."""
         return self.wait(lambda: len(self.writes) == number)
 
+    def go_on(self) -> bool:
+        """Wait until each open stream has had some more writes."""
+        later = {channel: writes + 3 for channel, writes in self.writes.items()}
+        return self.wait(lambda: all(self.writes[channel] >= later[channel] for channel in later))
+
     def wrap(self, send_chunks: Callable[..., Any]) -> Callable[..., Any]:
         """Return `send_chunks` that reports to this object."""
 
@@ -161,10 +166,7 @@ def test_browsers_that_leave_end_their_upstream_streams(
         for browser in browsers[::2]:
             browser.close()
         assert upstreams.count(BROWSERS // 2)
-        continued = {channel: writes + 3 for channel, writes in upstreams.writes.items()}
-        assert upstreams.wait(
-            lambda: all(upstreams.writes[channel] >= writes for channel, writes in continued.items())
-        )
+        assert upstreams.go_on()
         for browser in browsers:
             browser.close()
         assert upstreams.count(0)
@@ -176,7 +178,7 @@ def test_without_a_task_of_its_own_the_upstream_stream_goes_on(
     upstreams: Upstreams,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Reason for `in_own_task`. If this fails, LangGraph does without it, and so may the example."""
+    """Reason for `in_own_task`. If this fails, LangGraph works without it: remove it then."""
     left = threading.Semaphore(0)
 
     async def directly(items: Any) -> Any:
@@ -191,11 +193,8 @@ def test_without_a_task_of_its_own_the_upstream_stream_goes_on(
         for browser in browsers:
             browser.close()
         assert all(left.acquire(timeout=PATIENCE) for _ in browsers)
-        later = {channel: writes + 3 for channel, writes in upstreams.writes.items()}
-        assert len(later) == BROWSERS
-        assert upstreams.wait(
-            lambda: all(upstreams.writes[channel] >= writes for channel, writes in later.items())
-        )
+        assert len(upstreams.writes) == BROWSERS
+        assert upstreams.go_on()
 
 
 def test_events(example: ModuleType, gateway: Emulator) -> None:
@@ -224,7 +223,8 @@ def test_health_checks(example: ModuleType, gateway: Emulator) -> None:
 
 def test_the_page_has_the_function_of_the_example() -> None:
     """The page quotes `in_own_task` as it is in the example."""
-    quoted = re.search(r"^async def in_own_task.*?task\.cancel\(\)\n", PAGE.read_text(), re.M | re.S)
+    function = re.compile(r"^async def in_own_task.*?task\.cancel\(\)\n", re.DOTALL | re.MULTILINE)
+    quoted = function.search(PAGE.read_text())
     assert quoted
     assert quoted[0] in (ROOT / "examples" / "web_server.py").read_text()
 
@@ -232,7 +232,8 @@ def test_the_page_has_the_function_of_the_example() -> None:
 def test_the_container_file_copies_what_exists() -> None:
     """Each path that the container file copies is in the repository."""
     text = (ROOT / "examples" / "Dockerfile").read_text()
-    copied = [word for line in re.findall(r"^COPY (.+) \S+$", text, re.M) for word in line.split()]
+    lines = re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE)
+    copied = [path for line in lines for path in line.split()]
     assert copied
     assert [path for path in copied if not (ROOT / path).exists()] == []
     assert "examples/web_server.py" in copied
