@@ -9,17 +9,23 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from llama_index.core.agent.workflow import AgentStream, FunctionAgent
+from llama_index.core.llms import ChatMessage
 
+from langchain_xai_lowcode import ChatXAILowCode
+from llama_index_xai_lowcode import XAILowCode
 from xai_lowcode.emulator import Emulator, Endless, Refuse, response_writer, running
 from xai_lowcode.emulator.response_channel import ResponseChannel
 
+# A warning of LlamaIndex's workflows.
+pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
 pytest.importorskip("fastapi")
 uvicorn = pytest.importorskip("uvicorn")
 
@@ -46,9 +52,12 @@ class Upstreams:
         return self.wait(lambda: len(self.writes) == number)
 
     def go_on(self) -> bool:
-        """Wait until each open stream has had some more writes."""
-        later = {channel: writes + 3 for channel, writes in self.writes.items()}
-        return self.wait(lambda: all(self.writes[channel] >= later[channel] for channel in later))
+        """Wait until each open stream has had some more writes; False if one of them ends."""
+        with self._changed:
+            later = {channel: writes + 3 for channel, writes in self.writes.items()}
+        return self.wait(
+            lambda: all(self.writes.get(key, 0) >= number for key, number in later.items())
+        )
 
     def wrap(self, send_chunks: Callable[..., Any]) -> Callable[..., Any]:
         """Return `send_chunks` that reports to this object."""
@@ -158,11 +167,49 @@ def browsing(app: Any, gateway: Emulator, upstreams: Upstreams) -> Iterator[list
         yield browsers
 
 
+async def stream_chat_model(_: Any, prompt: str) -> AsyncGenerator[str, None]:
+    async for chunk in ChatXAILowCode().astream(prompt):
+        yield chunk.text
+
+
+async def stream_llama_index(_: Any, prompt: str) -> AsyncGenerator[str, None]:
+    async for response in await XAILowCode().astream_chat([ChatMessage(prompt)]):
+        yield response.delta or ""
+
+
+async def stream_llama_index_agent(_: Any, prompt: str) -> AsyncGenerator[str, None]:
+    """As on the page."""
+    handler = FunctionAgent(tools=[], llm=XAILowCode()).run(prompt)
+    try:
+        async for event in handler.stream_events():
+            if isinstance(event, AgentStream):
+                yield event.delta
+        await handler
+    finally:
+        await handler.cancel_run()
+
+
+STREAMS: dict[str, Any] = {
+    "LangGraph": None,  # the example's own
+    "LlamaIndex agent": stream_llama_index_agent,
+    "LangChain chat model": stream_chat_model,
+    "LlamaIndex chat": stream_llama_index,
+}
+
+
+@pytest.fixture
+def app(request: pytest.FixtureRequest, example: ModuleType, monkeypatch: Any) -> Any:
+    """The example's app with another stream."""
+    monkeypatch.setattr(example, "stream_text", STREAMS[request.param] or example.stream_text)
+    return example.app
+
+
+@pytest.mark.parametrize("app", STREAMS, indirect=True)
 def test_browsers_that_leave_end_their_upstream_streams(
-    example: ModuleType, gateway: Emulator, upstreams: Upstreams
+    app: Any, gateway: Emulator, upstreams: Upstreams
 ) -> None:
     """Half of the browsers leave: their streams end, and those of the others continue."""
-    with browsing(example.app, gateway, upstreams) as browsers:
+    with browsing(app, gateway, upstreams) as browsers:
         for browser in browsers[::2]:
             browser.close()
         assert upstreams.count(BROWSERS // 2)
@@ -172,13 +219,21 @@ def test_browsers_that_leave_end_their_upstream_streams(
         assert upstreams.count(0)
 
 
-def test_without_a_task_of_its_own_the_upstream_stream_goes_on(
+@pytest.mark.parametrize(
+    ("app", "ends"),
+    [(name, name not in {"LangGraph", "LlamaIndex agent"}) for name in STREAMS],
+    indirect=["app"],
+    ids=STREAMS,
+)
+def test_without_a_task_of_its_own_the_upstream_stream_of_an_agent_goes_on(
+    app: Any,
+    ends: bool,
     example: ModuleType,
     gateway: Emulator,
     upstreams: Upstreams,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Reason for `in_own_task`. If this fails, LangGraph works without it: remove it then."""
+    """Reason for `in_own_task`. If this fails, agents end without it: simplify the example."""
     left = threading.Semaphore(0)
 
     async def directly(items: Any) -> Any:
@@ -189,12 +244,16 @@ def test_without_a_task_of_its_own_the_upstream_stream_goes_on(
             left.release()
 
     monkeypatch.setattr(example, "in_own_task", directly)
-    with browsing(example.app, gateway, upstreams) as browsers:
+    with browsing(app, gateway, upstreams) as browsers:
         for browser in browsers:
             browser.close()
         assert all(left.acquire(timeout=PATIENCE) for _ in browsers)
-        assert len(upstreams.writes) == BROWSERS
-        assert upstreams.go_on()
+        if ends:
+            assert upstreams.count(0)
+        else:
+            assert len(upstreams.writes) == BROWSERS
+            assert upstreams.go_on()
+            assert len(upstreams.writes) == BROWSERS
 
 
 def test_events(example: ModuleType, gateway: Emulator) -> None:
