@@ -32,7 +32,7 @@ uvicorn = pytest.importorskip("uvicorn")
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "web-servers.md"
 BROWSERS = 10
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Upstreams:
@@ -109,7 +109,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def serving(app: Any) -> Iterator[tuple[str, int]]:
     """Run uvicorn in a thread."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(app, ws="none", log_config=None, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
         thread.start()
