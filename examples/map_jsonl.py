@@ -14,7 +14,6 @@ Without LOWCODEAPI_API_TOKEN the responses come from the emulator of the gateway
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -23,45 +22,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from batch_jsonl import Row, clean_output, rows, to_line
 from distributed import Client, LocalCluster, as_completed
 
 from langchain_xai_lowcode import ChatXAILowCode
 
-Row = dict[str, Any]
 BATCH, AHEAD = 16, 4  # rows per task; queued tasks per worker
-
-
-def rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file, without a last line that a crash truncated."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except ValueError:
-                if line.endswith("\n"):
-                    raise
-
-
-def clean_output(path: Path) -> set[Any]:
-    """Remove errors, duplicates and a truncated line from the output; return the answered ids.
-
-    Rows with errors are sent again. A crash during the cleanup leaves the file unchanged.
-    """
-    done: set[Any] = set()
-    if path.exists():
-        cleaned = path.with_name(f"{path.name}.tmp")
-        with cleaned.open("w", encoding="utf-8") as target:
-            for row in rows(path):
-                if "answer" in row and row["id"] not in done:
-                    done.add(row["id"])
-                    target.write(to_line(row))
-        cleaned.replace(path)
-    return done
-
-
-def to_line(row: Row) -> str:
-    """Return a row as a JSON line."""
-    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def answer(model: ChatXAILowCode, batch: list[Row]) -> list[Row]:

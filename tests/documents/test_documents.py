@@ -1,5 +1,7 @@
 """The code in documents and docstrings runs against the emulator; every page is in the site."""
 
+import ast
+import asyncio
 import doctest
 import importlib.util
 import io
@@ -88,8 +90,12 @@ def test_code_blocks_run(
     """Each block runs and prints something; a tutorial's blocks share their names."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "page"}
+    # Cells of Jupyter have an event loop.
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if "jupyter" in name else 0
     for code in codes:
-        exec(compile(code, name, "exec"), names)  # noqa: S102 - code of the documents
+        result = eval(compile(code, name, "exec", flags), names)  # noqa: S307 - code of the documents
+        if result is not None:
+            asyncio.run(result)
         printed = capsys.readouterr().out.strip()
         assert printed or "print" not in code
     assert printed
