@@ -2,8 +2,9 @@
 
 import ssl
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
+import httpx
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import (
@@ -20,6 +21,7 @@ from pydantic import (
 )
 
 from langchain_xai_lowcode._errors import langchain_errors
+from xai_lowcode._internal.constructors import Unchecked, define_constructor
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import (
@@ -30,6 +32,7 @@ from xai_lowcode._internal.validation import (
     check_max_retries,
     check_picklable,
     check_proxy,
+    check_token_source,
     check_verify,
     to_secret,
 )
@@ -38,13 +41,20 @@ from xai_lowcode.errors import UsageError
 from xai_lowcode.settings import (
     BASE_URL_VARIABLE,
     DEFAULT_MAX_RESPONSE_BYTES,
+    ApiToken,
     Settings,
+    Timeout,
     UrlFormat,
+    Verify,
 )
-from xai_lowcode.transport.rate_limit import as_rate_limiter, picklable_or_none
+from xai_lowcode.transport.rate_limit import RateLimiter, as_rate_limiter, picklable_or_none
 from xai_lowcode.types.requests import OPTIONS
 
+if TYPE_CHECKING:
+    from dataclasses import InitVar
+
 _CHECKS = {
+    "api_token": check_token_source,
     "deadline": check_deadline,
     "max_retries": check_max_retries,
     "max_response_bytes": check_max_response_bytes,
@@ -88,7 +98,7 @@ class ClientFields(BaseModel):
         defer_build=True,
     )
 
-    api_token: SecretStr | None = Field(
+    api_token: Annotated[ApiToken | None, Unchecked] = Field(
         default_factory=secret_from_env(TOKEN_VARIABLE, default=None),
         validation_alias=AliasChoices("api_token", "api_key"),
         repr=False,
@@ -102,7 +112,9 @@ class ClientFields(BaseModel):
     """Base URL of the gateway, which ends in ``/xai``. Default: ``LOWCODEAPI_BASE_URL``, then the
     hosted gateway."""
 
-    timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
+    timeout: Annotated[Timeout | None, Unchecked] = Field(
+        default=None, validation_alias=AliasChoices("timeout", "request_timeout")
+    )
     """Seconds for each phase of a request: a number, a tuple ``(connect, read, write, pool)``, in
     which None is no limit, or an ``httpx.Timeout``. Numbers are above 0 and at most 1,000,000.
 
@@ -116,7 +128,9 @@ class ClientFields(BaseModel):
     max_retries: int = 2
     """Maximum number of retries of a failed request. Default: 2; 0 disables retries."""
 
-    proxy: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    proxy: Annotated[SecretStr | str | None, Unchecked] = Field(
+        default=None, exclude=True, repr=False
+    )
     """URL of a proxy, for instance ``"http://user:password@proxy.example:3128"``. The scheme is
     ``http``, ``https``, ``socks5`` or ``socks5h``.
 
@@ -124,7 +138,7 @@ class ClientFields(BaseModel):
     ``""`` disables it. It is in pickles, and in no print or dump.
     """
 
-    verify: Any = True
+    verify: Annotated[Verify, Unchecked] = True
     """Certificate verification: the path of a file or directory of CA certificates, or an
     ``ssl.SSLContext``, which is null in dumps and cannot be pickled.
 
@@ -142,7 +156,9 @@ class ClientFields(BaseModel):
     max_concurrency: int | None = None
     """Maximum number of concurrent requests, of threads and tasks together. Default: no limit."""
 
-    rate_limiter: Any = Field(default=None, exclude=True, repr=False)
+    rate_limiter: Annotated[BaseRateLimiter | RateLimiter | None, Unchecked] = Field(
+        default=None, exclude=True, repr=False
+    )
     """Rate limiter that each request acquires, retries included: LangChain's ``BaseRateLimiter``,
     or any object with ``acquire()``, and ``aacquire()`` or ``async_acquire()``. Default: none.
 
@@ -152,11 +168,15 @@ class ClientFields(BaseModel):
     allow_insecure_http: bool = False
     """Allow a ``base_url`` with plain http to another host. Default: False."""
 
-    http_client: Any = Field(default=None, exclude=True, repr=False)
+    http_client: Annotated[httpx.Client | None, Unchecked] = Field(
+        default=None, exclude=True, repr=False
+    )
     """``httpx.Client`` to send requests with; not in pickles. It has its own proxy and
     certificates, so ``proxy`` and ``verify`` cannot be set together with it."""
 
-    http_async_client: Any = Field(default=None, exclude=True, repr=False)
+    http_async_client: Annotated[httpx.AsyncClient | None, Unchecked] = Field(
+        default=None, exclude=True, repr=False
+    )
     """``httpx.AsyncClient`` for the async methods; see ``http_client``."""
 
     # Whether LangChain itself acquires the rate limiter once for each call.
@@ -167,8 +187,19 @@ class ClientFields(BaseModel):
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
     """Further options. Unknown ones become keys of the request body. Default: none."""
 
+    if TYPE_CHECKING:
+        # Aliases, for type checkers.
+        api_key: InitVar[ApiToken | None] = None
+        api_base: InitVar[str | None] = None
+        request_timeout: InitVar[Timeout | None] = None
+
     # Options that may be passed as arguments without being fields; they become ``model_kwargs``.
     _options: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        define_constructor(cls)
 
     @model_validator(mode="before")
     @classmethod
@@ -236,6 +267,10 @@ class ClientFields(BaseModel):
         proxy = to_secret(proxy)
         with langchain_errors():
             return check_proxy(proxy)
+
+    @field_serializer("api_token", when_used="json-unless-none")
+    def _serialize_token(self, _token: Any) -> str:
+        return str(SecretStr("hidden"))
 
     @field_serializer("verify")
     def _serialize_verify(self, verify: Any) -> Any:
@@ -311,7 +346,7 @@ class ClientFields(BaseModel):
 
     def __getstate__(self) -> dict[Any, Any]:
         with langchain_errors():
-            check_picklable(self.verify)
+            check_picklable(self.verify, self.api_token)
         state = super().__getstate__()
         replaced = {
             "http_client": None,

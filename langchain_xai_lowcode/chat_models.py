@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -28,6 +28,7 @@ from langchain_xai_lowcode._tools import (
     to_tool,
     to_tool_specs,
 )
+from xai_lowcode._internal.constructors import Unchecked
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._version import __version__
 from xai_lowcode.chat.openai_format import parse_tool_choice
@@ -49,6 +50,7 @@ from xai_lowcode.types.requests import (
     Api,
     ChatRequest,
     PollingOptions,
+    ServiceTier,
     check_number,
     check_tool_choice,
     parse_polling,
@@ -56,9 +58,12 @@ from xai_lowcode.types.requests import (
 from xai_lowcode.types.responses import ChatResponse
 
 if TYPE_CHECKING:
+    from dataclasses import InitVar
+
     from langchain_protocol.protocol import MessagesData
 
     from langchain_xai_lowcode._protocol_events import ProtocolEventBuilder, RunManager
+    from xai_lowcode.types.requests import ReasoningSummary
 
 # Includes BaseTool, which is a Runnable; naming it would import LangChain's tools.
 Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
@@ -76,7 +81,7 @@ _EVENT_METHODS = {
 _KNOWN_OPTIONS = (KNOWN_OPTIONS - BODY_OPTIONS) | frozenset(_INTERNAL_ARGS)
 
 
-class ChatXAILowCode(ClientFields, BaseChatModel):
+class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate_limiter
     """Chat model for xAI's Grok through the LowCodeAPI gateway.
 
     Setup:
@@ -207,7 +212,10 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     """
 
     model: str = Field(
-        default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"), min_length=1
+        default=DEFAULT_MODEL,
+        validation_alias=AliasChoices("model", "model_name"),
+        min_length=1,
+        kw_only=False,
     )
     """Name of the model, sent unchanged. Default: ``"grok-4.7"``."""
 
@@ -256,7 +264,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     user: str | None = None
     """Identifier of the end user, for abuse detection."""
 
-    service_tier: str | None = None
+    service_tier: Annotated[ServiceTier | None, Unchecked] = None
     """Service tier: ``"default"`` or ``"priority"``."""
 
     prompt_cache_key: str | None = None
@@ -304,13 +312,13 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
     safety_identifier: str | None = None
     """Identifier of the end user without personal data, for abuse detection."""
 
-    guidelines: Any = None
+    guidelines: Annotated[object, Unchecked] = None
     """Content guidelines, as xAI defines them (Responses API). Default: none."""
 
     no_inline_citations: bool | None = None
     """Leave citations out of the text (Responses API). Default: False."""
 
-    deferred: Any = False
+    deferred: Annotated[bool | PollingOptions | None, Unchecked] = False
     """Use deferred completions: True, or a ``xai_lowcode.PollingOptions`` with delays and progress.
 
     xAI keeps the response for 24 hours. ``stream`` returns it as one chunk. Default: False.
@@ -347,6 +355,22 @@ class ChatXAILowCode(ClientFields, BaseChatModel):
 
     extra_body: Mapping[str, Any] | None = None
     """Further keys of the request body. Credentials are refused. Default: none."""
+
+    if TYPE_CHECKING:
+        # Aliases, and options that are not fields.
+        model_name: InitVar[str] = DEFAULT_MODEL
+        max_completion_tokens: InitVar[int | None] = None
+        max_output_tokens: InitVar[int | None] = None
+        stop_sequences: InitVar[list[str] | str | None] = None
+        use_responses_api: InitVar[bool | None] = None
+        reasoning_summary: InitVar[ReasoningSummary | None] = None
+        tools: InitVar[Sequence[Tool] | None] = None
+        server_tools: InitVar[Sequence[object] | None] = None
+        tool_choice: InitVar[str | Mapping[str, object] | None] = None
+        parallel_tool_calls: InitVar[bool | None] = None
+        response_format: InitVar[Mapping[str, object] | type | None] = None
+        previous_response_id: InitVar[str | None] = None
+        additional_kwargs: InitVar[Mapping[str, object] | None] = None
 
     _rate_limited_by_langchain: ClassVar[bool] = True
     _options: ClassVar[frozenset[str]] = KNOWN_OPTIONS

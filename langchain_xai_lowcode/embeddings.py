@@ -1,6 +1,6 @@
 """``XAILowCodeEmbeddings``: LangChain embeddings, for gateways with an embeddings endpoint."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
@@ -16,6 +16,9 @@ from xai_lowcode.api.embeddings import (
     EncodingFormat,
     embed_batches,
 )
+
+if TYPE_CHECKING:
+    from dataclasses import InitVar
 
 # Options that are not checked for credentials.
 _KNOWN_OPTIONS = frozenset({"model", "dimensions", "encoding_format", "user"})
@@ -70,6 +73,7 @@ class XAILowCodeEmbeddings(ClientFields, Serializable, Embeddings):
         default=DEFAULT_EMBEDDING_MODEL,
         validation_alias=AliasChoices("model", "model_name"),
         min_length=1,
+        kw_only=False,
     )
     """Name of the embedding model, sent unchanged."""
 
@@ -84,6 +88,10 @@ class XAILowCodeEmbeddings(ClientFields, Serializable, Embeddings):
 
     user: str | None = None
     """Identifier of the end user, for abuse detection."""
+
+    if TYPE_CHECKING:
+        # An alias, for type checkers.
+        model_name: InitVar[str] = DEFAULT_EMBEDDING_MODEL
 
     def embed_documents(self, texts: list[str], chunk_size: int | None = None) -> list[list[float]]:
         """Embed texts; the vectors are in the order of the texts.

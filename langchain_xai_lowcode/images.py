@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from langchain_core.messages.content import ImageContentBlock, create_image_block
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import ensure_config
-from langchain_core.tools import BaseTool
+from langchain_core.tools import ArgsSchema, BaseTool
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
@@ -38,6 +38,9 @@ from xai_lowcode.types.images import (
 )
 from xai_lowcode.types.messages import ImagePart
 
+if TYPE_CHECKING:
+    from dataclasses import InitVar
+
 ImageInput = str | Mapping[str, Any] | PromptValue
 ToolOutput = tuple[str, list[ImageContentBlock]]
 
@@ -48,7 +51,7 @@ _KNOWN = IMAGE_ARGUMENTS - {"extra_body"}
 class ImageFields(ClientFields):
     """Options of images as fields, in the generator and the tool."""
 
-    model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1)
+    model: str = Field(default=DEFAULT_IMAGE_MODEL, min_length=1, kw_only=False)
     """Name of the image model, sent unchanged."""
 
     n: int = 1
@@ -68,6 +71,10 @@ class ImageFields(ClientFields):
 
     extra_body: Mapping[str, Any] | None = None
     """Further keys of the request body. Credentials are refused. Default: none."""
+
+    if TYPE_CHECKING:
+        # Of OpenAI's, for type checkers.
+        size: InitVar[str | None] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -396,7 +403,7 @@ class XAIImageGenerationTool(ImageFields, BaseTool):
 
     name: str = "generate_image"
     description: str = "Generate images from a text prompt."
-    args_schema: Any = ImageToolInput
+    args_schema: ArgsSchema | None = ImageToolInput
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
 
     image_format: ImageFormat = "url"

@@ -5,8 +5,9 @@ import pickle
 import ssl
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
+import httpx
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -19,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from xai_lowcode._internal.constructors import Unchecked, define_constructor
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import (
@@ -28,14 +30,25 @@ from xai_lowcode._internal.validation import (
     check_max_retries,
     check_picklable,
     check_proxy,
+    check_token_source,
     check_verify,
     to_secret,
 )
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import UsageError
-from xai_lowcode.settings import DEFAULT_MAX_RESPONSE_BYTES, Settings
-from xai_lowcode.transport.rate_limit import as_rate_limiter
+from xai_lowcode.settings import (
+    DEFAULT_MAX_RESPONSE_BYTES,
+    ApiToken,
+    Settings,
+    Timeout,
+    UrlFormat,
+    Verify,
+)
+from xai_lowcode.transport.rate_limit import RateLimiter, as_rate_limiter
 from xai_lowcode.types.requests import OPTIONS
+
+if TYPE_CHECKING:
+    from dataclasses import InitVar
 
 _logger = logging.getLogger(__name__)
 
@@ -53,6 +66,7 @@ _SETTINGS = (
     "url_format",
 )
 _CHECKS = {
+    "api_token": check_token_source,
     "deadline": check_deadline,
     "max_retries": check_max_retries,
     "max_response_bytes": check_max_response_bytes,
@@ -81,7 +95,10 @@ class ClientFields(BaseModel):
     """
 
     # Validation errors must not contain the input, which may be the token.
-    model_config = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
+    # pydantic builds the schema of a class when it is first used.
+    model_config = ConfigDict(
+        hide_input_in_errors=True, arbitrary_types_allowed=True, defer_build=True
+    )
 
     # Parameters of LlamaIndex's OpenAI integrations with another name here.
     _aliases: ClassVar[dict[str, str]] = {
@@ -97,7 +114,7 @@ class ClientFields(BaseModel):
         default_factory=dict,
         description="Further options, and further fields of the request body.",
     )
-    api_token: SecretStr | None = Field(
+    api_token: Annotated[ApiToken | None, Unchecked] = Field(
         default=None,
         exclude=True,
         repr=False,
@@ -111,7 +128,7 @@ class ClientFields(BaseModel):
     allow_insecure_http: bool = Field(
         default=False, description="Whether to allow plain http to a host other than localhost."
     )
-    timeout: Any = Field(
+    timeout: Annotated[Timeout | None, Unchecked] = Field(
         default=None,
         description="Timeout in seconds: a number, (connect, read, write, pool) with None for no"
         " limit, or an httpx.Timeout; at most 1,000,000. By default reading times out after 20"
@@ -127,21 +144,21 @@ class ClientFields(BaseModel):
         default=None,
         description="Limit of concurrent requests, of threads and coroutines together.",
     )
-    rate_limiter: Any = Field(
+    rate_limiter: Annotated[RateLimiter | None, Unchecked] = Field(
         default=None,
         exclude=True,
         repr=False,
         description="Called before each request, retries included: LlamaIndex's rate limiter, or an"
         " object with acquire(), and async_acquire() or aacquire(). Copies share it.",
     )
-    proxy: SecretStr | None = Field(
+    proxy: Annotated[SecretStr | str | None, Unchecked] = Field(
         default=None,
         exclude=True,
         repr=False,
         description="URL of a proxy (http, https, socks5, socks5h); None for the environment's, ''"
         " for none. In pickles, but not in dumps.",
     )
-    verify: Any = Field(
+    verify: Annotated[Verify, Unchecked] = Field(
         default=True,
         description="True for the default CA certificates or those of SSL_CERT_FILE and"
         " SSL_CERT_DIR, False for no verification, the path of a file or directory of CA"
@@ -151,18 +168,18 @@ class ClientFields(BaseModel):
         default=DEFAULT_MAX_RESPONSE_BYTES,
         description="Limit of the decompressed size of a response in bytes.",
     )
-    url_format: str | None = Field(
+    url_format: Annotated[UrlFormat | None, Unchecked] = Field(
         default=None,
         description="URL format of the gateway: 'new', 'old' or 'auto'; default"
         " LOWCODEAPI_URL_FORMAT, then 'auto'.",
     )
-    http_client: Any = Field(
+    http_client: Annotated[httpx.Client | None, Unchecked] = Field(
         default=None,
         exclude=True,
         repr=False,
         description="An httpx.Client for the sync methods; not together with proxy or verify.",
     )
-    http_async_client: Any = Field(
+    http_async_client: Annotated[httpx.AsyncClient | None, Unchecked] = Field(
         default=None,
         exclude=True,
         repr=False,
@@ -170,10 +187,21 @@ class ClientFields(BaseModel):
         " verify.",
     )
 
+    if TYPE_CHECKING:
+        # Aliases, for type checkers.
+        api_key: InitVar[ApiToken | None] = None
+        api_base: InitVar[str | None] = None
+        async_http_client: InitVar[httpx.AsyncClient | None] = None
+
     # The values of the fields it was created from, and the model.
     _cached_chat_model: tuple[Any, ChatModel] | None = PrivateAttr(default=None)
     # The values of the fields that were validated last, and the settings.
     _cached_settings: tuple[Any, Settings] | None = PrivateAttr(default=None)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        define_constructor(cls)
 
     @model_validator(mode="before")
     @classmethod
@@ -306,7 +334,7 @@ class ClientFields(BaseModel):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
-        check_picklable(self.verify)
+        check_picklable(self.verify, self.api_token)
         # LlamaIndex's __getstate__ removes what cannot be pickled from the object itself.
         state = BaseModel.__getstate__(self)
         fields = {

@@ -7,7 +7,7 @@ of raising.
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing, closing
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
 from llama_index.core.instrumentation.events.llm import (
@@ -25,7 +25,9 @@ from pydantic_core import from_json
 
 from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._request import json_schema_format
+from xai_lowcode._internal.constructors import Unchecked
 from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.types.requests import Api
 from xai_lowcode.types.responses import REFUSAL_REASONS
 
 M = TypeVar("M", bound=BaseModel)
@@ -118,7 +120,7 @@ class StructuredPrediction(ClientFields, FunctionCallingLLM):
         description="Whether structured_predict uses a JSON schema in the default"
         " pydantic_program_mode; otherwise it uses a forced tool call.",
     )
-    api: str = Field(
+    api: Annotated[Api, Unchecked] = Field(
         default="auto",
         description="API to use: 'auto', 'chat_completions', 'responses' or 'messages'. Auto uses"
         " Chat Completions unless the request needs Responses.",

@@ -1,6 +1,6 @@
 """``XAILowCodeEmbedding``: embeddings as a LlamaIndex integration, if the gateway offers them."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from pydantic import Field
@@ -14,6 +14,9 @@ from xai_lowcode.api.embeddings import (
     EncodingFormat,
     embed_batches,
 )
+
+if TYPE_CHECKING:
+    from dataclasses import InitVar
 
 Vector = list[float]
 
@@ -48,6 +51,7 @@ class XAILowCodeEmbedding(ClientFields, BaseEmbedding):
     model_name: str = Field(
         default=DEFAULT_EMBEDDING_MODEL,
         min_length=1,
+        kw_only=False,
         description="Name of the embedding model, also as model.",
     )
     dimensions: int | None = Field(
@@ -59,6 +63,10 @@ class XAILowCodeEmbedding(ClientFields, BaseEmbedding):
         " shorter. The result is the same.",
     )
     user: str | None = Field(default=None, description="Id of the end user, for abuse detection.")
+
+    if TYPE_CHECKING:
+        # An alias, for type checkers.
+        model: InitVar[str] = DEFAULT_EMBEDDING_MODEL
 
     @classmethod
     def class_name(cls) -> str:

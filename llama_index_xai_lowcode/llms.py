@@ -1,9 +1,9 @@
 """``XAILowCode``: Grok as a LlamaIndex LLM."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -36,6 +36,7 @@ from llama_index_xai_lowcode._responses import (
 )
 from llama_index_xai_lowcode._structured_output import StructuredPrediction
 from llama_index_xai_lowcode._tools import render_tools, to_selections, to_server_tool
+from xai_lowcode._internal.constructors import Unchecked
 from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.chat.options import (
     KNOWN_OPTIONS,
@@ -46,7 +47,12 @@ from xai_lowcode.chat.options import (
 from xai_lowcode.chat.profiles import DEFAULT_MODEL, get_profile
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import MIN_UPLOAD_SIZE
-from xai_lowcode.types.requests import ServerTool, check_number
+from xai_lowcode.types.requests import PollingOptions, ServerTool, check_number
+
+if TYPE_CHECKING:
+    from dataclasses import InitVar
+
+    from xai_lowcode.types.requests import ReasoningSummary, ServiceTier
 
 F = TypeVar("F")
 
@@ -110,7 +116,7 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
 
     _options: ClassVar[frozenset[str]] = KNOWN_OPTIONS
 
-    model: str = Field(default=DEFAULT_MODEL, description="Name of the model.")
+    model: str = Field(default=DEFAULT_MODEL, kw_only=False, description="Name of the model.")
     temperature: float | None = Field(default=None, description="Sampling temperature, 0 to 2.")
     max_tokens: int | None = Field(
         default=None, description="Limit of output tokens, without reasoning tokens."
@@ -149,12 +155,50 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         " instead of the whole conversation, which is sent if a message before it was changed, or"
         " if xAI does not have the response any more.",
     )
-    deferred: Any = Field(
+    deferred: Annotated[bool | PollingOptions | None, Unchecked] = Field(
         default=False,
         exclude=True,
         description="Whether to use deferred completions: True, or xai_lowcode.PollingOptions; also"
         " an option of a call. Not supported when streaming.",
     )
+
+    if TYPE_CHECKING:
+        # Aliases, and options that are not fields.
+        max_new_tokens: InitVar[int | None] = None
+        max_completion_tokens: InitVar[int | None] = None
+        max_output_tokens: InitVar[int | None] = None
+        is_chat_model: InitVar[bool] = True
+        strict: InitVar[bool] = True
+        tokenizer: InitVar[object] = None
+        reuse_client: InitVar[bool] = True
+        stop: InitVar[str | Sequence[str] | None] = None
+        stop_sequences: InitVar[str | Sequence[str] | None] = None
+        n: InitVar[int | None] = None
+        seed: InitVar[int | None] = None
+        top_p: InitVar[float | None] = None
+        top_k: InitVar[int | None] = None
+        min_p: InitVar[float | None] = None
+        presence_penalty: InitVar[float | None] = None
+        frequency_penalty: InitVar[float | None] = None
+        reasoning: InitVar[Mapping[str, object] | None] = None
+        reasoning_summary: InitVar[ReasoningSummary | None] = None
+        tools: InitVar[Sequence[object] | None] = None
+        tool_choice: InitVar[str | Mapping[str, object] | None] = None
+        parallel_tool_calls: InitVar[bool | None] = None
+        response_format: InitVar[Mapping[str, object] | type | None] = None
+        clean_schemas: InitVar[bool | None] = None
+        user: InitVar[str | None] = None
+        safety_identifier: InitVar[str | None] = None
+        service_tier: InitVar[ServiceTier | None] = None
+        prompt_cache_key: InitVar[str | None] = None
+        previous_response_id: InitVar[str | None] = None
+        use_encrypted_content: InitVar[bool | None] = None
+        max_turns: InitVar[int | None] = None
+        guidelines: InitVar[object] = None
+        no_inline_citations: InitVar[bool | None] = None
+        stream_usage: InitVar[bool | None] = None
+        extra_body: InitVar[Mapping[str, object] | None] = None
+        model_kwargs: InitVar[Mapping[str, object] | None] = None
 
     @field_validator("temperature", "max_tokens", "top_logprobs")
     @classmethod

@@ -75,13 +75,12 @@ class RedactedStr(str):
 
 @lru_cache(maxsize=64)
 def _pattern(token: str) -> re.Pattern[str]:
-    """Return the pattern of all credentials, including the given token.
+    """Return the pattern of all credentials, including the given tokens, separated by spaces.
 
     Each alternative begins with a literal character, followed by its lookbehind: the regex engine
     can then skip other characters, which is about ten times faster.
     """
-    characters = [_spellings(character) for character in token]
-    tokens = ["".join(characters), _prefix_pattern(token, characters)] if token else []
+    tokens = [pattern for known in token.split() for pattern in _token_patterns(known)]
     # The token may contain characters that end the other alternatives.
     known = "".join(f"{pattern}|" for pattern in tokens)
     # Do not match LOWCODEAPI_API_TOKEN, an environment variable, and xai-lowcode, this package.
@@ -123,6 +122,11 @@ def _spellings(character: str) -> str:
         *(f"\\{character}", json.dumps(character)[1:-1], f"\\u{ord(character):04x}"),
     }
     return f"(?i:{'|'.join(map(re.escape, sorted(spellings, key=len, reverse=True)))})"
+
+
+def _token_patterns(token: str) -> tuple[str, str]:
+    characters = [_spellings(character) for character in token]
+    return "".join(characters), _prefix_pattern(token, characters)
 
 
 def _prefix_pattern(token: str, characters: list[str]) -> str:

@@ -7,6 +7,7 @@ are created, before any connection is opened.
 import os
 import ssl
 import warnings
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
 import httpx
@@ -17,9 +18,12 @@ from pydantic import (
     Field,
     SecretStr,
     field_serializer,
+    field_validator,
 )
 
+from xai_lowcode._internal.constructors import Unchecked
 from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.tokens import TokenSource
 from xai_lowcode._internal.validation import (
     TOKEN_VARIABLE,
     check_base_url,
@@ -31,6 +35,7 @@ from xai_lowcode._internal.validation import (
     check_proxy,
     check_timeout,
     check_token,
+    check_token_source,
     check_url_format,
     check_verify,
     to_secret,
@@ -43,6 +48,9 @@ DEFAULT_BASE_URL = "https://api.lowcodeapi.com/xai"
 DEFAULT_BACKEND_URL = "https://backend.lowcodeapi.com/xai"
 
 UrlFormat = Literal["auto", "new", "old"]
+ApiToken = SecretStr | str | Callable[[], SecretStr | str]
+"""A token, or a function that returns it, which is called for each request."""
+Verify = bool | str | os.PathLike[str] | ssl.SSLContext
 Timeout = float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout
 
 # A buffering gateway sends nothing until the response is complete, and reasoning may take minutes:
@@ -88,8 +96,11 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True
     )
 
-    api_token: SecretStr = Field(exclude=True, repr=False)
-    """The LowCodeAPI token (``at_…``); not in dumps and reprs, but in pickles."""
+    api_token: Annotated[SecretStr | Callable[[], SecretStr | str], Unchecked] = Field(
+        exclude=True, repr=False
+    )
+    """The LowCodeAPI token (``at_…``); not in dumps and reprs, but in pickles. Or a function that
+    returns it, which is called for each request and pickled by reference."""
     base_url: Annotated[str, BeforeValidator(_check_base_url)] = DEFAULT_BASE_URL
     """Base URL of the gateway, ending in ``/xai``."""
     backend_url: Annotated[str | None, BeforeValidator(_check_backend_url)] = None
@@ -131,7 +142,7 @@ class Settings(BaseModel):
     def create(
         cls,
         *,
-        api_token: SecretStr | str | None = None,
+        api_token: ApiToken | None = None,
         base_url: str | None = None,
         allow_insecure_http: bool = False,
         proxy: SecretStr | str | None = None,
@@ -143,7 +154,7 @@ class Settings(BaseModel):
         ``LOWCODEAPI_URL_FORMAT``.
 
         Args:
-            api_token: The LowCodeAPI token.
+            api_token: The LowCodeAPI token, or a function that returns it.
             base_url: The gateway's base URL, ending in ``/xai``.
             allow_insecure_http: Accept plain ``http`` to another host.
             proxy: URL of a proxy; None for that of the environment, ``""`` for none.
@@ -156,11 +167,12 @@ class Settings(BaseModel):
             options.clear()
             raise error
         # Error reporters print the local variables of frames.
-        api_token, proxy = _resolve_token(api_token), to_secret(proxy)
+        token, proxy = _resolve_token(api_token), to_secret(proxy)
+        api_token = None
         if options.get("url_format") is None:
             options["url_format"] = os.environ.get(URL_FORMAT_VARIABLE) or None
         return cls(
-            api_token=check_token(api_token),
+            api_token=token,
             proxy=check_proxy(proxy),
             base_url=check_base_url(
                 base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL,
@@ -176,6 +188,17 @@ class Settings(BaseModel):
     @field_serializer("verify")
     def _plain_verify(self, verify: bool | str | ssl.SSLContext) -> bool | str | None:
         return None if isinstance(verify, ssl.SSLContext) else verify
+
+    @field_validator("api_token", mode="before")
+    @classmethod
+    def _check_token(cls, token: Any) -> Any:
+        return token if callable(token) else _resolve_token(token)
+
+    def known_token(self) -> str | TokenSource:
+        """Return the token, redacted in reprs, or what reads it for each request."""
+        if isinstance(self.api_token, SecretStr):
+            return RedactedStr(self.api_token.get_secret_value())
+        return TokenSource(self.api_token)
 
     @property
     def backend(self) -> str:
@@ -195,13 +218,14 @@ class Settings(BaseModel):
         return super().__deepcopy__({**(memo or {}), id(self.verify): self.verify})
 
     def __getstate__(self) -> dict[Any, Any]:
-        check_picklable(self.verify)
+        check_picklable(self.verify, self.api_token)
         return super().__getstate__()
 
 
-def _resolve_token(token: SecretStr | str | None) -> str:
-    """Return the token, by default that of the environment, as a string without a repr."""
-    value = token.get_secret_value() if isinstance(token, SecretStr) else token
-    if value and not isinstance(value, str):
-        return value
-    return RedactedStr(value or os.environ.get(TOKEN_VARIABLE, ""))
+def _resolve_token(token: Any) -> Any:
+    """Return the checked token, by default that of the environment, or the function for it."""
+    token = check_token_source(RedactedStr(token) if isinstance(token, str) else token)
+    if callable(token):
+        return token
+    value = token.get_secret_value() if token is not None else ""
+    return check_token(RedactedStr(value or os.environ.get(TOKEN_VARIABLE, "")))

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import pickle
 import re
 import ssl
 from datetime import timedelta
@@ -47,6 +48,26 @@ def to_secret(value: Any) -> Any:
         (<token>, None)
     """
     return RedactedStr(value) if isinstance(value, str) else value
+
+
+def check_token_source(token: Any) -> Any:
+    """Return a token as a secret, a function that returns it unchanged, and None as None.
+
+    Raises:
+        UsageError: It is neither a string nor a function that returns one.
+    """
+    if isinstance(token, str):
+        return SecretStr(str.__str__(token))
+    if token is None or isinstance(token, SecretStr):
+        return token
+    if not callable(token) or isinstance(token, type) or inspect.iscoroutinefunction(token):
+        token = None
+        raise UsageError(
+            "api_token: must be a string, a SecretStr, or a function without arguments, not async,"
+            " that returns one.",
+            field="api_token",
+        )
+    return token
 
 
 def check_token(token: str) -> SecretStr:
@@ -267,12 +288,22 @@ def _has_certificates(path: str, _modified: float) -> bool:
     return True
 
 
-def check_picklable(verify: Any) -> None:
-    """Check that the setting ``verify`` can be pickled.
+def check_picklable(verify: Any, token: Any) -> None:
+    """Check that the settings ``verify`` and ``api_token`` can be pickled.
 
     Raises:
-        UsageError: It is an ``ssl.SSLContext``.
+        UsageError: ``verify`` is an ``ssl.SSLContext``, or ``api_token`` is a function that cannot
+            be pickled.
     """
+    if callable(token):
+        try:
+            pickle.dumps(token)
+        except Exception:  # noqa: BLE001 - __reduce__ may raise anything
+            raise UsageError(
+                "api_token: this function cannot be pickled.",
+                field="api_token",
+                hint="Use a function that is defined at the top level of a module.",
+            ) from None
     if isinstance(verify, ssl.SSLContext):
         raise UsageError(
             "verify: an ssl.SSLContext cannot be pickled.",

@@ -53,7 +53,7 @@ def doctor(
         raise UsageError(f"--report: no such folder: {path.parent}.", field="report")
     with create_console(stderr=True).status("Checking the gateway") as status:
         report = run_diagnostics(settings, spend=spend, model=model, on_step=status.update)
-    document = json.dumps(report.to_dict(settings.api_token.get_secret_value()), indent=2)
+    document = json.dumps(report.to_dict(str(settings.known_token())), indent=2)
     if path is not None:
         try:
             path.write_text(f"{document}\n", encoding="utf-8")

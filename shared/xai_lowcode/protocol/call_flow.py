@@ -9,7 +9,7 @@ this one.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xai_lowcode._internal import json
 from xai_lowcode.errors import (
@@ -47,6 +47,9 @@ from xai_lowcode.protocol.urls import (
 )
 from xai_lowcode.redaction import excerpt
 
+if TYPE_CHECKING:
+    from xai_lowcode._internal.tokens import TokenSource
+
 logger = logging.getLogger("xai_lowcode")
 
 T = TypeVar("T")
@@ -62,7 +65,7 @@ class CallContext:
     Attributes:
         policy: Limits of the attempts.
         url_formats: Selects the URL format of an endpoint and records which one worked.
-        token: The token; it is redacted wherever a response quotes it.
+        known_token: The token, or what ``token`` returns it from.
         clock: Returns monotonic seconds.
         jitter: Returns random numbers from 0 to 1.
         rate_limited_by_framework: Whether the framework asks the rate limiter before the first
@@ -71,10 +74,16 @@ class CallContext:
 
     policy: RetryPolicy
     url_formats: UrlFormatSelector
-    token: str = field(repr=False)
+    known_token: "str | TokenSource" = field(repr=False)
     clock: Callable[[], float]
     jitter: Callable[[], float]
     rate_limited_by_framework: bool = False
+
+    @property
+    def token(self) -> str:
+        """The token; it is redacted wherever a response quotes it. Several are space-separated."""
+        known = self.known_token
+        return known if isinstance(known, str) else known.recent
 
     def with_policy(self, policy: RetryPolicy) -> "CallContext":
         """Return a copy with another retry policy."""

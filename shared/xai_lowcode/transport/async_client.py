@@ -75,7 +75,7 @@ class AsyncAPIClient:
         self.settings = settings
         self.context = context or create_context(settings)
         self.limits = limits or RequestLimits(settings.max_concurrency, rate_limiter)
-        self._builder = RequestBuilder(settings)
+        self._builder = RequestBuilder(settings, self.context.known_token)
         self._http_client = check_http_client(http_client, field="http_async_client", is_async=True)
         self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 

@@ -15,7 +15,6 @@ from xai_lowcode._internal.validation import check_proxy
 from xai_lowcode.protocol.call_flow import CallContext
 from xai_lowcode.protocol.retry import RetryPolicy
 from xai_lowcode.protocol.urls import UrlFormatSelector
-from xai_lowcode.redaction import RedactedStr
 from xai_lowcode.settings import Settings
 
 # The gateway closes idle connections after 5 s.
@@ -37,7 +36,7 @@ def create_context(settings: Settings, *, rate_limited_by_framework: bool = Fals
     return CallContext(
         RetryPolicy(settings.max_retries, settings.deadline),
         UrlFormatSelector(settings.url_format, settings.parameter_names, settings.base_url),
-        RedactedStr(settings.api_token.get_secret_value()),
+        settings.known_token(),
         monotonic,
         random.random,
         rate_limited_by_framework,

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
+from xai_lowcode._internal.tokens import TokenSource
 from xai_lowcode._version import __version__
 from xai_lowcode.protocol.steps import SendRequest
 from xai_lowcode.settings import Settings
@@ -91,15 +92,16 @@ class RequestBuilder:
     """Builds the requests of a client.
 
     Args:
-        settings: The client's settings; token, base URL and timeouts are used.
+        settings: The client's settings; base URL and timeouts are used.
+        token: The token, or what returns it for each request; default: that of the settings.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, token: str | TokenSource | None = None) -> None:
         self._bases = {
             "gateway": httpx.URL(settings.base_url),
             "backend": httpx.URL(settings.backend),
         }
-        self._token = quote(settings.api_token.get_secret_value(), safe="")
+        self._token = settings.known_token() if token is None else token
         self._timeout = settings.httpx_timeout.as_dict()
         self._urls: dict[tuple[str, str, type], Any] = {}
 
@@ -150,22 +152,28 @@ class RequestBuilder:
         }
 
     def _url(self, host: str, path: str, url_class: type) -> Any:
+        if not isinstance(self._token, str):
+            # No token is sent to another host.
+            token = self._token.read() if host == "gateway" else ""
+            return self._build_url(host, path, url_class, token)
         url = self._urls.get((host, path, url_class))
         if url is None:
-            url = self._build_url(host, path, url_class)
+            url = self._build_url(host, path, url_class, self._token)
             # Paths with ids are rarely used again.
             if len(self._urls) < _MAX_CACHED_URLS:
                 self._urls[host, path, url_class] = url
         return url
 
-    def _build_url(self, host: str, path: str, url_class: type) -> Any:
+    def _build_url(self, host: str, path: str, url_class: type, token: str) -> Any:
         base = self._bases[host]
         path = base.raw_path.rstrip(b"/").decode("ascii") + path
         url = str(base.copy_with(raw_path=path.encode("ascii")))
         if host != "gateway":
             return url_class(url)
         separator = "&" if "?" in path else "?"
-        target = SecretTarget(f"{path}{separator}api_token={self._token}", "ascii")
+        target = SecretTarget(
+            f"{path}{separator}api_token={quote(str.__str__(token), safe='')}", "ascii"
+        )
         return _secret_url_class(url_class)(url, target)
 
 

@@ -79,7 +79,7 @@ class SyncAPIClient:
         self.settings = settings
         self.context = context or create_context(settings)
         self.limits = limits or RequestLimits(settings.max_concurrency, rate_limiter)
-        self._builder = RequestBuilder(settings)
+        self._builder = RequestBuilder(settings, self.context.known_token)
         self._http_client = check_http_client(http_client, field="http_client", is_async=False)
         # By process id: a forked child must not use its parent's connections. Without a lock: a
         # lock that another thread of the parent holds would never be released in the child.

@@ -62,6 +62,8 @@ def parse_polling(deferred: Any) -> PollingOptions | None:
             )
 
 
+ReasoningSummary = Literal["auto", "concise", "detailed"]
+ServiceTier = Literal["default", "priority"]
 Api = Literal["auto", "chat_completions", "messages", "responses"]
 
 APIS: frozenset[str] = frozenset(get_args(Api))
