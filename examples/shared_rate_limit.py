@@ -69,7 +69,7 @@ class SharedRateLimiter:
 
     def _delay(self) -> float:
         """Return the seconds until the oldest request leaves the window, with random jitter."""
-        free_at = self._window.get_window_stats(self._rate, self.name).reset_time
+        free_at: float = self._window.get_window_stats(self._rate, self.name).reset_time
         return max(MIN_DELAY, free_at - time.time()) * (1 + random.random() / 10)  # noqa: S311 - no secret
 
 

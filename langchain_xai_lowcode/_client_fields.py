@@ -40,14 +40,16 @@ from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import UsageError
 from xai_lowcode.settings import (
     BASE_URL_VARIABLE,
+    COMPONENT_OPTIONS,
     DEFAULT_MAX_RESPONSE_BYTES,
     ApiToken,
+    RateLimiter,
     Settings,
     Timeout,
     UrlFormat,
     Verify,
 )
-from xai_lowcode.transport.rate_limit import RateLimiter, as_rate_limiter, picklable_or_none
+from xai_lowcode.transport.rate_limit import as_rate_limiter, picklable_or_none
 from xai_lowcode.types.requests import OPTIONS
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ _CHECKS = {
     "max_response_bytes": check_max_response_bytes,
     "verify": check_verify,
 }
+_CLIENT_FIELDS = frozenset(COMPONENT_OPTIONS) | {"http_client", "http_async_client", "rate_limiter"}
 
 
 # Unsupported arguments of LangChain's other chat models, and what to use instead. Other unknown
@@ -284,21 +287,13 @@ class ClientFields(BaseModel):
         return limiter if isinstance(limiter, BaseRateLimiter) else adapter
 
     @model_validator(mode="after")
-    def _create_gateway(self) -> Self:
+    def _connect(self) -> Self:
+        self._create_gateway()
+        return self
+
+    def _create_gateway(self) -> None:
         with langchain_errors():
-            settings = Settings.create(
-                api_token=self.api_token,
-                base_url=self.base_url,
-                timeout=self.timeout,
-                deadline=self.deadline,
-                max_retries=self.max_retries,
-                max_concurrency=self.max_concurrency,
-                proxy=self.proxy,
-                verify=self.verify,
-                max_response_bytes=self.max_response_bytes,
-                url_format=self.url_format,
-                allow_insecure_http=self.allow_insecure_http,
-            )
+            settings = Settings.create(**{name: getattr(self, name) for name in COMPONENT_OPTIONS})
             for field, is_async in (("http_client", False), ("http_async_client", True)):
                 check_http_client(
                     getattr(self, field),
@@ -314,7 +309,26 @@ class ClientFields(BaseModel):
                 rate_limiter=self.rate_limiter,
                 rate_limited_by_framework=self._rate_limited_by_langchain,
             )
-        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign a field. If it is a setting of the client, the client is created again.
+
+        Raises:
+            UsageError: The value of the setting is invalid; the field keeps its value.
+        """
+        if name not in _CLIENT_FIELDS:
+            super().__setattr__(name, value)
+            return
+        with langchain_errors():
+            value = _CHECKS[name](value) if name in _CHECKS else value
+            value = check_proxy(to_secret(value)) if name == "proxy" else value
+        previous = getattr(self, name)
+        super().__setattr__(name, value)
+        try:
+            self._create_gateway()
+        except BaseException:
+            super().__setattr__(name, previous)
+            raise
 
     @property
     def lc_secrets(self) -> dict[str, str]:

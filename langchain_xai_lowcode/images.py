@@ -396,7 +396,8 @@ class XAIImageGenerationTool(ImageFields, BaseTool):
         from langchain_xai_lowcode import ChatXAILowCode
 
         agent = create_agent(ChatXAILowCode(), [tool])
-        state = agent.invoke({"messages": "Use generate_image: 'a fox'."})
+        prompt = "Use generate_image: 'a fox'."
+        state = agent.invoke({"messages": [{"role": "user", "content": prompt}]})
         print(state["messages"][-2].artifact[0]["type"])  # image
         ```
     """

@@ -37,14 +37,16 @@ from xai_lowcode._internal.validation import (
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import UsageError
 from xai_lowcode.settings import (
+    COMPONENT_OPTIONS,
     DEFAULT_MAX_RESPONSE_BYTES,
     ApiToken,
+    RateLimiter,
     Settings,
     Timeout,
     UrlFormat,
     Verify,
 )
-from xai_lowcode.transport.rate_limit import RateLimiter, as_rate_limiter
+from xai_lowcode.transport.rate_limit import as_rate_limiter
 from xai_lowcode.types.requests import OPTIONS
 
 if TYPE_CHECKING:
@@ -52,19 +54,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_SETTINGS = (
-    "api_token",
-    "base_url",
-    "allow_insecure_http",
-    "timeout",
-    "deadline",
-    "max_retries",
-    "max_concurrency",
-    "proxy",
-    "verify",
-    "max_response_bytes",
-    "url_format",
-)
 _CHECKS = {
     "api_token": check_token_source,
     "deadline": check_deadline,
@@ -192,6 +181,8 @@ class ClientFields(BaseModel):
         api_key: InitVar[ApiToken | None] = None
         api_base: InitVar[str | None] = None
         async_http_client: InitVar[httpx.AsyncClient | None] = None
+        # Of LlamaIndex's OpenAI, without effect here.
+        reuse_client: InitVar[bool] = True
 
     # The values of the fields it was created from, and the model.
     _cached_chat_model: tuple[Any, ChatModel] | None = PrivateAttr(default=None)
@@ -259,7 +250,7 @@ class ClientFields(BaseModel):
         settings = self._settings()
         self.api_token, self.base_url = settings.api_token, settings.base_url
         self.max_retries, self.url_format = settings.max_retries, settings.url_format
-        self._cached_settings = (self._field_values(_SETTINGS), settings)
+        self._cached_settings = (self._field_values(COMPONENT_OPTIONS), settings)
         return self
 
     @field_validator("rate_limiter")
@@ -267,6 +258,10 @@ class ClientFields(BaseModel):
     def _check_rate_limiter(cls, limiter: Any) -> Any:
         adapter = as_rate_limiter(limiter)
         return limiter if hasattr(limiter, "async_acquire") else adapter
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign a field; the next call uses it. A token that is a string becomes a secret."""
+        super().__setattr__(name, check_token_source(value) if name == "api_token" else value)
 
     @field_serializer("timeout")
     def _serialize_timeout(self, timeout: Any) -> Any:
@@ -299,9 +294,9 @@ class ClientFields(BaseModel):
                 proxy=self.proxy,
                 verify=self.verify,
             )
-        values = self._field_values(_SETTINGS)
+        values = self._field_values(COMPONENT_OPTIONS)
         if self._cached_settings is None or self._cached_settings[0] != values:
-            settings = Settings.create(**dict(zip(_SETTINGS, values, strict=True)))
+            settings = Settings.create(**dict(zip(COMPONENT_OPTIONS, values, strict=True)))
             self._cached_settings = (values, settings)
         return self._cached_settings[1]
 
@@ -310,7 +305,7 @@ class ClientFields(BaseModel):
 
     def _chat_model(self) -> ChatModel:
         """Return the model of the core; it is created again if a field was assigned."""
-        values = self._field_values((*_SETTINGS, *_CLIENTS, "rate_limiter"))
+        values = self._field_values((*COMPONENT_OPTIONS, *_CLIENTS, "rate_limiter"))
         if self._cached_chat_model is None or self._cached_chat_model[0] != values:
             model = ChatModel(
                 self._settings(),

@@ -4,12 +4,12 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Unpack
 
+import httpx
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool, ToolOutput
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
-from pydantic import SecretStr
 
 from llama_index_xai_lowcode._documents import to_image
 from xai_lowcode._internal.credentials import credential_error
@@ -20,7 +20,7 @@ from xai_lowcode.chat.image_editing import build_edit_request, parse_edited_imag
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.chat.profiles import DEFAULT_MODEL
 from xai_lowcode.errors import UsageError
-from xai_lowcode.settings import Settings
+from xai_lowcode.settings import ApiToken, ClientOptions, RateLimiter, Settings
 from xai_lowcode.types.images import (
     DEFAULT_IMAGE_MODEL,
     IMAGE_ARGUMENTS,
@@ -56,20 +56,34 @@ class GeneratedImageBlock(ImageBlock):
     blocked: int = 0
 
 
+class ImageOptions(ClientOptions, total=False):
+    """Keyword arguments of ``XAIImageGenerator``: those of a client, of an image, and aliases."""
+
+    api_key: ApiToken | None
+    api_base: str | None
+    async_http_client: httpx.AsyncClient | None
+    n: int | None
+    aspect_ratio: AspectRatio | None
+    resolution: Resolution | None
+    response_format: ImageFormat | None
+    quality: Quality | None
+    size: str | None
+    user: str | None
+    extra_body: Mapping[str, object] | None
+
+
 class XAIImageGenerator:
     """Generates images from text prompts.
 
     Args:
         model: Name of the image model; default ``"grok-imagine-image"``.
-        api_token: LowCodeAPI token (``at_…``); default ``LOWCODEAPI_API_TOKEN``.
-        base_url: Base URL of the gateway; default ``LOWCODEAPI_BASE_URL``.
         http_client: An ``httpx.Client`` for ``generate``.
         http_async_client: An ``httpx.AsyncClient`` for ``agenerate``.
         rate_limiter: Called before each request; see ``XAILowCode``.
         additional_kwargs: Defaults of the arguments of ``generate``, and further fields of the
             request body.
-        options: ``timeout``, ``deadline``, ``max_retries``, ``max_concurrency``, ``proxy``,
-            ``verify``, ``max_response_bytes``, ``url_format`` and ``allow_insecure_http``; see
+        arguments: ``api_token``, ``base_url``, ``timeout``, ``deadline``, ``max_retries``,
+            ``max_concurrency``, ``proxy``, ``verify``, ``max_response_bytes``, ``url_format`` and ``allow_insecure_http``; see
             ``XAILowCode``. Arguments of ``generate`` such as ``quality`` become part of
             ``additional_kwargs``. Unknown ones do too, with a warning.
 
@@ -89,15 +103,16 @@ class XAIImageGenerator:
         self,
         model: str = DEFAULT_IMAGE_MODEL,
         *,
-        api_token: SecretStr | str | None = None,
-        base_url: str | None = None,
-        http_client: Any = None,
-        http_async_client: Any = None,
-        rate_limiter: Any = None,
-        additional_kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
+        http_client: httpx.Client | None = None,
+        http_async_client: httpx.AsyncClient | None = None,
+        rate_limiter: RateLimiter | None = None,
+        additional_kwargs: Mapping[str, object] | None = None,
+        **arguments: Unpack[ImageOptions],
     ) -> None:
         self.model = model
+        options: dict[str, Any] = {**arguments}
+        arguments.clear()  # type: ignore[attr-defined]  # a dict
+        api_token, base_url = options.pop("api_token", None), options.pop("base_url", None)
         api_key, api_base = options.pop("api_key", None), options.pop("api_base", None)
         async_http_client = options.pop("async_http_client", None)
         api_token = api_key if api_token is None else api_token

@@ -170,7 +170,6 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         is_chat_model: InitVar[bool] = True
         strict: InitVar[bool] = True
         tokenizer: InitVar[object] = None
-        reuse_client: InitVar[bool] = True
         stop: InitVar[str | Sequence[str] | None] = None
         stop_sequences: InitVar[str | Sequence[str] | None] = None
         n: InitVar[int | None] = None

@@ -8,7 +8,7 @@ import os
 import ssl
 import warnings
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self, TypedDict
 
 import httpx
 from pydantic import (
@@ -40,6 +40,7 @@ from xai_lowcode._internal.validation import (
     check_verify,
     to_secret,
 )
+from xai_lowcode.errors import UsageError
 from xai_lowcode.redaction import RedactedStr
 
 BASE_URL_VARIABLE = "LOWCODEAPI_BASE_URL"
@@ -82,6 +83,48 @@ def _check_verify(verify: Any) -> bool | str | ssl.SSLContext:
             stacklevel=2,
         )
     return checked
+
+
+class _AsyncRateLimiter(Protocol):
+    """A rate limiter with the method names of LlamaIndex."""
+
+    def acquire(self) -> object: ...
+    async def async_acquire(self) -> object: ...
+
+
+class _RateLimiter(Protocol):
+    """A rate limiter with the method names of LangChain."""
+
+    def acquire(self) -> object: ...
+    async def aacquire(self) -> object: ...
+
+
+RateLimiter = _RateLimiter | _AsyncRateLimiter
+"""Limits the rate of requests; LangChain's and LlamaIndex's rate limiters are such."""
+
+
+class ClientOptions(TypedDict, total=False):
+    """Keyword arguments of clients, from which their settings are created; see ``Settings``."""
+
+    api_token: ApiToken | None
+    base_url: str | None
+    backend_url: str | None
+    allow_insecure_http: bool
+    timeout: Timeout | None
+    deadline: float | None
+    max_retries: int | None
+    max_concurrency: int | None
+    parameter_names: dict[str, str]
+    proxy: SecretStr | str | None
+    verify: Verify | None
+    max_response_bytes: int | None
+    url_format: UrlFormat | None
+
+
+COMPONENT_OPTIONS = tuple(
+    sorted(ClientOptions.__annotations__.keys() - {"backend_url", "parameter_names"})
+)
+"""Names of the options that are fields of the adapters' components."""
 
 
 class Settings(BaseModel):
@@ -179,6 +222,27 @@ class Settings(BaseModel):
                 allow_insecure_http=allow_insecure_http,
             ),
             **{name: value for name, value in options.items() if value is not None},
+        )
+
+    @classmethod
+    def of(cls, settings: "Settings | None", options: ClientOptions) -> "Settings":
+        """Return the settings of a client: those it was given, or created from its options.
+
+        Raises:
+            UsageError: An option is invalid, ``settings`` has another type, or both are given.
+        """
+        if settings is None:
+            return cls.create(**options)
+        if isinstance(settings, Settings) and not options:
+            return settings
+        is_settings, settings = isinstance(settings, Settings), None
+        named = ", ".join(options)
+        options = {}
+        raise UsageError(
+            f"{named}: settings were given too; pass either."
+            if is_settings
+            else "settings: must be Settings. Options need their names, for instance api_token=…",
+            field=named if is_settings else "settings",
         )
 
     @field_serializer("timeout")

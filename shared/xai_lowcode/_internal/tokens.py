@@ -19,12 +19,16 @@ class TokenSource:
         function: Returns a token: a string or a ``SecretStr``.
     """
 
-    __slots__ = ("_function", "recent")
+    __slots__ = ("_function", "_recent")
 
     def __init__(self, function: Callable[[], SecretStr | str]) -> None:
         self._function = function
-        self.recent = RedactedStr("")
+        self._recent = RedactedStr("")
+
+    @property
+    def recent(self) -> str:
         """The last tokens, separated by spaces; tokens contain none."""
+        return self._recent
 
     def read(self) -> str:
         """Return the current token.
@@ -33,9 +37,9 @@ class TokenSource:
             UsageError: The function did not return a token.
         """
         token = RedactedStr(to_token(self._function()).get_secret_value())
-        known = str.split(self.recent)
+        known = str.split(self._recent)
         if token not in known:
-            self.recent = RedactedStr(" ".join([*known[-_MAX_RECENT + 1 :], str.__str__(token)]))
+            self._recent = RedactedStr(" ".join([*known[-_MAX_RECENT + 1 :], str.__str__(token)]))
         return token
 
 

@@ -42,9 +42,12 @@ def _async_method(
 class Gateway(SyncAPIClient):
     """Client of the LowCodeAPI gateway for xAI, with a method for each endpoint.
 
+    ``Gateway()`` uses ``LOWCODEAPI_API_TOKEN`` and ``LOWCODEAPI_BASE_URL``, and
+    ``Gateway(api_token=…, timeout=…)`` takes the arguments of ``Settings.create``.
+
     Example:
-        >>> from xai_lowcode import Gateway, Settings
-        >>> with Gateway(Settings.create()) as gateway:  # doctest: +SKIP
+        >>> from xai_lowcode import Gateway
+        >>> with Gateway() as gateway:  # doctest: +SKIP
         ...     print(len(gateway.tokenize("Hello world!", model="grok-4.7")))
         3
     """

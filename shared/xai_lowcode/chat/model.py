@@ -15,7 +15,7 @@ from contextlib import (
 )
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
@@ -31,7 +31,7 @@ from xai_lowcode.errors import APIStatusError, BadRequestError, XAILowCodeError
 from xai_lowcode.protocol.call_flow import call_flow, wait_before_retry
 from xai_lowcode.protocol.retry import RetryState
 from xai_lowcode.protocol.steps import Call, Flow, Success
-from xai_lowcode.settings import Settings
+from xai_lowcode.settings import ClientOptions, RateLimiter, Settings
 from xai_lowcode.transport.async_client import AsyncAPIClient
 from xai_lowcode.transport.concurrency import RequestLimits
 from xai_lowcode.transport.config import create_context
@@ -44,6 +44,8 @@ from xai_lowcode.types.requests import ChatRequest, PollingOptions, ServerTool
 from xai_lowcode.types.responses import ChatResponse
 
 if TYPE_CHECKING:
+    import httpx
+
     from xai_lowcode.api.tokens import TokenCounter
 
 M = TypeVar("M")
@@ -70,12 +72,14 @@ class ChatModel:
     """Grok behind the gateway, for requests of any model name.
 
     Args:
-        settings: Token, base URL, timeouts, retries.
+        settings: Token, base URL, timeouts, retries; default: created from ``options``.
         http_client: An ``httpx.Client`` to send with instead of an own connection pool.
         http_async_client: An ``httpx.AsyncClient`` for the async methods.
         rate_limiter: Asked before each request; see ``SyncAPIClient``.
         rate_limited_by_framework: Whether the framework asks the rate limiter before ``generate``
             and ``stream``. It is then asked here for retries, polling and other endpoints only.
+        options: ``api_token``, ``base_url``, ``timeout`` and the other arguments of
+            ``Settings.create``; default: those of the environment.
 
     Attributes:
         client: The sync client, also for other endpoints on the same connections.
@@ -83,24 +87,25 @@ class ChatModel:
         context: The context of calls before which the framework asks its rate limiter.
 
     Example:
-        >>> from xai_lowcode.types.messages import Message, TextPart
-        >>> model = ChatModel(Settings.create())  # doctest: +SKIP
-        >>> message = Message("user", (TextPart("Say hello."),))
-        >>> request = ChatRequest(model="grok-4.7", messages=(message,))
+        >>> from xai_lowcode import ChatModel, ChatRequest, Message
+        >>> model = ChatModel(api_token="at_r0123456789abcdef")
+        >>> message = Message.from_text("user", "Say hello.")
+        >>> request = ChatRequest(model="grok-4.7", messages=[message])
         >>> model.generate(request).text  # doctest: +SKIP
         'Hello!'
     """
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Settings | None = None,
         *,
-        http_client: Any = None,
-        http_async_client: Any = None,
-        rate_limiter: Any = None,
+        http_client: "httpx.Client | None" = None,
+        http_async_client: "httpx.AsyncClient | None" = None,
+        rate_limiter: RateLimiter | None = None,
         rate_limited_by_framework: bool = False,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        self.settings = settings
+        self.settings = settings = Settings.of(settings, options)
         self._context = create_context(settings)
         self.context = replace(self._context, rate_limited_by_framework=rate_limited_by_framework)
         shared: dict[str, Any] = {

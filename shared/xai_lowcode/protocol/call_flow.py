@@ -9,7 +9,7 @@ this one.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from xai_lowcode._internal import json
 from xai_lowcode.errors import (
@@ -47,15 +47,23 @@ from xai_lowcode.protocol.urls import (
 )
 from xai_lowcode.redaction import excerpt
 
-if TYPE_CHECKING:
-    from xai_lowcode._internal.tokens import TokenSource
-
 logger = logging.getLogger("xai_lowcode")
 
 T = TypeVar("T")
 
 _ACCEPTED = 202
 _SSE_PREFIXES = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
+class ChangingToken(Protocol):
+    """A token that may be another one for each request; see ``Settings.api_token``."""
+
+    @property
+    def recent(self) -> str:
+        """The tokens that were read last, separated by spaces."""
+
+    def read(self) -> str:
+        """Return the current token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class CallContext:
     Attributes:
         policy: Limits of the attempts.
         url_formats: Selects the URL format of an endpoint and records which one worked.
-        known_token: The token, or what ``token`` returns it from.
+        known_token: The token, or what returns it for each request.
         clock: Returns monotonic seconds.
         jitter: Returns random numbers from 0 to 1.
         rate_limited_by_framework: Whether the framework asks the rate limiter before the first
@@ -74,7 +82,7 @@ class CallContext:
 
     policy: RetryPolicy
     url_formats: UrlFormatSelector
-    known_token: "str | TokenSource" = field(repr=False)
+    known_token: str | ChangingToken = field(repr=False)
     clock: Callable[[], float]
     jitter: Callable[[], float]
     rate_limited_by_framework: bool = False

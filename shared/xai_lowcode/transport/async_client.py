@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from time import monotonic
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from xai_lowcode._internal import json
@@ -22,7 +22,7 @@ from xai_lowcode.protocol.steps import (
     SendRequest,
     Sleep,
 )
-from xai_lowcode.settings import Settings
+from xai_lowcode.settings import ClientOptions, RateLimiter, Settings
 from xai_lowcode.transport.concurrency import NO_SLOT, RequestLimits, Slot
 from xai_lowcode.transport.config import TransportConfig, create_context
 from xai_lowcode.transport.exceptions import (
@@ -40,6 +40,9 @@ from xai_lowcode.transport.response import (
     read_response,
     should_stream_body,
 )
+
+if TYPE_CHECKING:
+    import httpx
 
 T = TypeVar("T")
 
@@ -65,14 +68,15 @@ class AsyncAPIClient:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Settings | None = None,
         *,
-        http_client: Any = None,
+        http_client: "httpx.AsyncClient | None" = None,
         context: CallContext | None = None,
         limits: RequestLimits | None = None,
-        rate_limiter: Any = None,
+        rate_limiter: RateLimiter | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        self.settings = settings
+        self.settings = settings = Settings.of(settings, options)
         self.context = context or create_context(settings)
         self.limits = limits or RequestLimits(settings.max_concurrency, rate_limiter)
         self._builder = RequestBuilder(settings, self.context.known_token)

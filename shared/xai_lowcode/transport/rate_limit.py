@@ -5,30 +5,12 @@ import pickle
 import warnings
 from collections.abc import Callable
 from time import monotonic, sleep
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from xai_lowcode.errors import UsageError
 
 # Interval at which a rate limiter with acquire(blocking=False) is polled until a deadline.
 _POLL_INTERVAL = 0.02
-
-
-class _AsyncRateLimiter(Protocol):
-    """A rate limiter with the method names of LlamaIndex."""
-
-    def acquire(self) -> object: ...
-    async def async_acquire(self) -> object: ...
-
-
-class _RateLimiter(Protocol):
-    """A rate limiter with the method names of LangChain."""
-
-    def acquire(self) -> object: ...
-    async def aacquire(self) -> object: ...
-
-
-RateLimiter = _RateLimiter | _AsyncRateLimiter
-"""What ``RateLimiterAdapter`` wraps."""
 
 
 class RateLimiterAdapter:

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import httpx
 
-from xai_lowcode._internal.tokens import TokenSource
 from xai_lowcode._version import __version__
+from xai_lowcode.protocol.call_flow import ChangingToken
 from xai_lowcode.protocol.steps import SendRequest
 from xai_lowcode.settings import Settings
 
@@ -96,7 +96,7 @@ class RequestBuilder:
         token: The token, or what returns it for each request; default: that of the settings.
     """
 
-    def __init__(self, settings: Settings, token: str | TokenSource | None = None) -> None:
+    def __init__(self, settings: Settings, token: str | ChangingToken | None = None) -> None:
         self._bases = {
             "gateway": httpx.URL(settings.base_url),
             "backend": httpx.URL(settings.backend),

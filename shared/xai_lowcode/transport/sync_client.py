@@ -4,7 +4,7 @@ import os
 import weakref
 from collections.abc import Generator, Mapping
 from time import monotonic, sleep
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.validation import check_http_client
@@ -21,7 +21,7 @@ from xai_lowcode.protocol.steps import (
     SendRequest,
     Sleep,
 )
-from xai_lowcode.settings import Settings
+from xai_lowcode.settings import ClientOptions, RateLimiter, Settings
 from xai_lowcode.transport.concurrency import NO_SLOT, RequestLimits, Slot
 from xai_lowcode.transport.config import TransportConfig, create_context
 from xai_lowcode.transport.exceptions import (
@@ -40,6 +40,9 @@ from xai_lowcode.transport.response import (
     should_stream_body,
 )
 
+if TYPE_CHECKING:
+    import httpx
+
 T = TypeVar("T")
 
 OpenStream = tuple[Any, BodyLimits, Slot]
@@ -53,12 +56,14 @@ class SyncAPIClient:
     client. A pickled or copied client has the same settings and a pool of its own.
 
     Args:
-        settings: Token, base URL, timeouts, retries.
+        settings: Token, base URL, timeouts, retries; default: created from ``options``.
         http_client: An ``httpx.Client`` to send with instead of an own pool; the caller closes it.
         context: Shared by the clients of one gateway; default: a new one.
         limits: Shared likewise; default: those of the settings and the rate limiter.
         rate_limiter: Asked before each request: LangChain's or LlamaIndex's, or any object with
             ``acquire`` and ``aacquire`` or ``async_acquire``.
+        options: ``api_token``, ``base_url``, ``timeout`` and the other arguments of
+            ``Settings.create``; default: those of the environment.
 
     Example:
         >>> from xai_lowcode.api.endpoints import LIST_MODELS
@@ -69,14 +74,15 @@ class SyncAPIClient:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Settings | None = None,
         *,
-        http_client: Any = None,
+        http_client: "httpx.Client | None" = None,
         context: CallContext | None = None,
         limits: RequestLimits | None = None,
-        rate_limiter: Any = None,
+        rate_limiter: RateLimiter | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        self.settings = settings
+        self.settings = settings = Settings.of(settings, options)
         self.context = context or create_context(settings)
         self.limits = limits or RequestLimits(settings.max_concurrency, rate_limiter)
         self._builder = RequestBuilder(settings, self.context.known_token)

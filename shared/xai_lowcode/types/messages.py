@@ -176,6 +176,16 @@ class Message:
     dialect: str = ""
     stored: StoredResponse | None = field(default=None, compare=False)
 
+    @classmethod
+    def from_text(cls, role: Role, text: str) -> "Message":
+        """Return a message with a text.
+
+        Example:
+            >>> Message.from_text("user", "Hello") == Message("user", (TextPart("Hello"),))
+            True
+        """
+        return cls(role, (TextPart(text),))
+
 
 def is_bare_reasoning(item: Mapping[str, Any]) -> bool:
     """Return whether an item refers to reasoning that only a stored response contains."""

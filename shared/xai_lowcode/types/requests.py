@@ -320,6 +320,15 @@ def _check_content(messages: Sequence[Message]) -> None:
     there is none; dialects leave these out.
     """
     for position, message in enumerate(messages):
+        if not isinstance(message, Message) or isinstance(message.parts, str):
+            is_message = isinstance(message, Message)
+            raise UsageError(
+                f"messages[{position}]: its parts are a string, not parts."
+                if is_message
+                else f"messages[{position}]: a Message is needed, not a {type(message).__name__}.",
+                field="messages",
+                hint='For a text: Message.from_text("user", "Hello").',
+            )
         if message.role == "user" and not has_content(message):
             raise UsageError(
                 f"messages[{position}]: a user message has no content.",
