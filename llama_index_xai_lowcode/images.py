@@ -83,9 +83,9 @@ class XAIImageGenerator:
         additional_kwargs: Defaults of the arguments of ``generate``, and further fields of the
             request body.
         arguments: ``api_token``, ``base_url``, ``timeout``, ``deadline``, ``max_retries``,
-            ``max_concurrency``, ``proxy``, ``verify``, ``max_response_bytes``, ``url_format`` and ``allow_insecure_http``; see
-            ``XAILowCode``. Arguments of ``generate`` such as ``quality`` become part of
-            ``additional_kwargs``. Unknown ones do too, with a warning.
+            ``max_concurrency``, ``proxy``, ``verify``, ``max_response_bytes``, ``url_format`` and
+            ``allow_insecure_http``; see ``XAILowCode``. Arguments of ``generate`` such as
+            ``quality`` become part of ``additional_kwargs``. Unknown ones do too, with a warning.
 
     Raises:
         UsageError: The token is missing or invalid, a setting has an invalid value, or an option is

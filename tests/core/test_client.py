@@ -115,7 +115,8 @@ def test_signatures_of_both_clients() -> None:
         sync, twin = (
             inspect.signature(getattr(cls, name)) for cls in (SyncAPIClient, AsyncAPIClient)
         )
-        assert list(map(str, sync.parameters.values())) == list(map(str, twin.parameters.values()))
+        described = str(twin).replace("httpx.AsyncClient", "httpx.Client")
+        assert str(sync).split(" -> ")[0] == described.split(" -> ")[0]
 
 
 @both
