@@ -5,6 +5,7 @@ repository. The build fails if a page loads a resource from another host, or if 
 packages is missing in the reference.
 """
 
+import inspect
 import posixpath
 import re
 from importlib import import_module
@@ -48,6 +49,38 @@ _RESOURCE = re.compile(
 )
 
 
+_FIELDS = "<!-- table of fields -->"
+
+
+def table_of_fields() -> str:
+    """Return a Markdown table of the fields of all components, with links to the reference."""
+    components: dict[str, list[str]] = {}
+    defaults: dict[str, set[str]] = {}
+    for package in map(import_module, PACKAGES[1:]):
+        for exported in package.__all__:
+            component = getattr(package, exported)
+            for name, field in getattr(component, "model_fields", {}).items():
+                if not _is_own_field(component, name):
+                    continue
+                link = f"[{exported}][{package.__name__}.{exported}.{name}]"
+                components.setdefault(name, []).append(link)
+                default = "" if field.default_factory or field.is_required() else field.default
+                defaults.setdefault(name, set()).add(f"`{default!r}`" if default != "" else "")
+    rows = [
+        f"| `{name}` | {' or '.join(sorted(defaults[name] - {''}))} | {', '.join(links)} |"
+        for name, links in components.items()
+    ]
+    return "\n".join(["| field | default | components |", "|---|---|---|", *rows])
+
+
+def _is_own_field(component: type, name: str) -> bool:
+    return any(
+        name in inspect.get_annotations(base)
+        for base in component.__mro__
+        if base.__module__.startswith(PACKAGES)
+    )
+
+
 @event_priority(100)
 def on_files(files: Files, config: Any) -> Files:
     """Add pages from outside of this folder; first, so that plugins see them."""
@@ -68,6 +101,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     page.meta.setdefault("search", {}).setdefault("boost", next(boosts, 1))
     if page.file.generated_by:
         return markdown
+    if _FIELDS in markdown:
+        markdown = markdown.replace(_FIELDS, table_of_fields())
     return _rewrite_links(markdown, "docs", posixpath.dirname(page.file.src_uri))
 
 
