@@ -5,7 +5,6 @@ repository. The build fails if a page loads a resource from another host, or if 
 packages is missing in the reference.
 """
 
-import inspect
 import posixpath
 import re
 from importlib import import_module
@@ -73,12 +72,13 @@ def table_of_fields() -> str:
     return "\n".join(["| field | default | components |", "|---|---|---|", *rows])
 
 
-def _is_own_field(component: type, name: str) -> bool:
-    return any(
-        name in inspect.get_annotations(base)
-        for base in component.__mro__
-        if base.__module__.startswith(PACKAGES)
-    )
+def _is_own_field(component: Any, name: str) -> bool:
+    """Return whether a field of a component is this package's, not only a base class's."""
+    bases = [base for base in component.__mro__ if name in getattr(base, "model_fields", {})]
+    settings = [base for base in component.__mro__ if base.__name__ == "ClientFields"]
+    is_inherited = not all(base.__module__.startswith(PACKAGES) for base in bases)
+    is_model = component.model_fields[name].kw_only is False
+    return bool(settings) and (not is_inherited or is_model or name in settings[0].model_fields)
 
 
 @event_priority(100)
