@@ -210,8 +210,8 @@ class Settings(BaseModel):
             options.clear()
             raise error
         # Error reporters print the local variables of frames.
-        token, proxy = _resolve_token(api_token), to_secret(proxy)
-        api_token = None
+        api_token, proxy = to_secret(api_token), to_secret(proxy)
+        token = _resolve_token(api_token)
         if options.get("url_format") is None:
             options["url_format"] = os.environ.get(URL_FORMAT_VARIABLE) or None
         return cls(
@@ -232,12 +232,17 @@ class Settings(BaseModel):
             UsageError: An option is invalid, ``settings`` has another type, or both are given.
         """
         if settings is None:
-            return cls.create(**options)
+            try:
+                return cls.create(**options)
+            except BaseException:
+                # Error reporters print the local variables of frames, the caller's included.
+                dict.clear(options)  # type: ignore[arg-type]  # a dict
+                raise
         if isinstance(settings, Settings) and not options:
             return settings
         is_settings, settings = isinstance(settings, Settings), None
         named = ", ".join(options)
-        options = {}
+        dict.clear(options)  # type: ignore[arg-type]  # a dict
         raise UsageError(
             f"{named}: settings were given too; pass either."
             if is_settings
@@ -256,7 +261,8 @@ class Settings(BaseModel):
     @field_validator("api_token", mode="before")
     @classmethod
     def _check_token(cls, token: Any) -> Any:
-        return token if callable(token) else _resolve_token(token)
+        token = to_secret(token)
+        return _resolve_token(token)
 
     def known_token(self) -> str | TokenSource:
         """Return the token, redacted in reprs, or what reads it for each request."""
@@ -291,5 +297,5 @@ def _resolve_token(token: Any) -> Any:
     token = check_token_source(RedactedStr(token) if isinstance(token, str) else token)
     if callable(token):
         return token
-    value = token.get_secret_value() if token is not None else ""
-    return check_token(RedactedStr(value or os.environ.get(TOKEN_VARIABLE, "")))
+    value = RedactedStr(token.get_secret_value() if token is not None else "")
+    return check_token(value or RedactedStr(os.environ.get(TOKEN_VARIABLE, "")))
