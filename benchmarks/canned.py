@@ -60,7 +60,10 @@ def plain(name: str, endpoint: str) -> bytes:
         return _dump({"data": [{"b64_json": picture, "revised_prompt": "a lighthouse"}]})
     text = {"long": "word " * (LONG_BYTES // 5), "calls": ""}.get(scenario.kind, ANSWER)
     if endpoint == "responses":
-        return _dump(_response(text))
+        response = _response(text)
+        if scenario.kind == "calls":
+            response["output"] = [_call_item(0), _call_item(1)]
+        return _dump(response)
     if endpoint == "messages":
         return _dump(_message(text))
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
@@ -92,6 +95,12 @@ def _dump(value: Any) -> bytes:
 def _call(index: int) -> dict[str, Any]:
     function = {"name": f"tool_{index}", "arguments": '{"a":1,"b":"two"}'}
     return {"id": f"call_{index}0000000", "type": "function", "function": function}
+
+
+def _call_item(index: int) -> dict[str, Any]:
+    call = _call(index)
+    ids = {"id": f"fc_{index}", "call_id": call["id"], "status": "completed"}
+    return {"type": "function_call", **ids, **call["function"]}
 
 
 def _delta(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:

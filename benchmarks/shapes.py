@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ class Shape:
     chunks: int = 200
     cold: bool = False
     wall: bool = False
-    api: str = "chat_completions"
+    api: str = "responses"
     quick: bool = True
 
 
@@ -63,7 +63,7 @@ _sync = partial(_calls, method="invoke")
 _stream = partial(_calls, method="stream")
 _async = partial(_at_once, method="ainvoke")
 
-SHAPES = (
+_SHAPES = (
     Shape("short response", "short", _sync(40), 40),
     Shape("stream of 200 chunks, a chunk", "s200", _stream(5), 1_000),
     Shape("stream of 5,000 chunks, a chunk", "s5000", _stream(1), 5_000, 5_000, quick=False),
@@ -84,10 +84,20 @@ SHAPES = (
         quick=False,
     ),
     Shape("100 concurrent streams, a chunk", "s200", _at_once(100, "astream"), 20_000, quick=False),
-    Shape("short response, Responses API", "short", _sync(40), 40, api="responses", quick=False),
-    Shape(
-        "stream, Responses API, a chunk", "s200", _stream(5), 1_000, api="responses", quick=False
-    ),
     Shape("short response, Messages API", "short", _sync(40), 40, api="messages", quick=False),
     Shape("stream, Messages API, a chunk", "s200", _stream(5), 1_000, api="messages", quick=False),
+)
+
+# The API of the default and Chat Completions side by side; the alternatives have the latter alone.
+SHAPES = tuple(
+    variant
+    for shape in _SHAPES
+    for variant in (
+        (
+            shape,
+            replace(shape, title=f"{shape.title}, Chat Completions API", api="chat_completions"),
+        )
+        if shape.api == "responses" and shape.scenario != "picture"
+        else (shape,)
+    )
 )

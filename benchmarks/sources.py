@@ -87,14 +87,18 @@ class HttpxSource:
     def _body(self, messages: Sequence[Message], **more: Any) -> dict[str, Any]:
         key = "input" if self.api == "responses" else "messages"
         limit = {"max_tokens": 1000} if self.api == "messages" else {}
+        if self.api == "responses" and "tools" in more:
+            more["tools"] = [{"type": "function", **tool["function"]} for tool in more["tools"]]
         return {"model": "grok-4.7", key: messages, **limit, **more}
 
     def _read(self, answer: httpx.Response) -> Any:
         body = json.loads(answer.content)
         if self.api == "chat_completions":
             return body["choices"][0]["message"]["content"]
-        said = body["output"][0] if self.api == "responses" else body
-        return said["content"][0]["text"]
+        if self.api == "messages":
+            return body["content"][0]["text"]
+        contents = (item["content"] for item in body["output"] if item["type"] == "message")
+        return "".join(content[0]["text"] for content in contents)
 
     def _word(self, line: str) -> str | None:
         if not line.startswith("data: ") or line == "data: [DONE]":

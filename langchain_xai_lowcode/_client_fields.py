@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import httpx
@@ -250,6 +251,7 @@ class ClientFields(BaseModel):
         return next((error for error in errors if error is not None), None)
 
     @classmethod
+    @cache
     def _argument_names(cls) -> frozenset[str]:
         """Return the names and aliases of all fields."""
         names = set(cls.model_fields)

@@ -64,10 +64,13 @@ def _from_system(message: SystemMessage, path: str) -> Message:
 
 
 def _from_ai(message: AIMessage, path: str) -> Message:
+    parts = _to_assistant_parts(message, path)
+    if not (message.additional_kwargs or message.response_metadata):
+        return Message("assistant", parts)
     items, dialect = get_items(message.additional_kwargs)
     return Message(
         "assistant",
-        _to_assistant_parts(message, path),
+        parts,
         items=items,
         dialect=dialect,
         stored=get_stored(message.response_metadata),
@@ -75,8 +78,11 @@ def _from_ai(message: AIMessage, path: str) -> Message:
 
 
 def _from_tool(message: ToolMessage, path: str) -> Message:
-    content = message.content if isinstance(message.content, list) else [message.content]
-    parts = tuple(_to_result_part(block, path) for block in content) or (TextPart(""),)
+    content = message.content
+    if isinstance(content, str):
+        parts: tuple[ContentPart, ...] = (TextPart(content),)
+    else:
+        parts = tuple(_to_result_part(block, path) for block in content) or (TextPart(""),)
     return Message("tool", (ToolResultPart(message.tool_call_id, parts),))
 
 
@@ -288,18 +294,17 @@ def replace_files(
 
 
 def _to_assistant_parts(message: AIMessage, path: str) -> tuple[Part, ...]:
-    content = message.content
+    content, kwargs = message.content, message.additional_kwargs
     provider = message.response_metadata.get("model_provider")
-    if isinstance(content, str):
+    is_text = isinstance(content, str)
+    blocks: Any = [content] if is_text else content
+    if is_text and kwargs and (images := kwargs.get(OUTPUT_BLOCKS)):
         # The images of a response are beside its text.
-        images = message.additional_kwargs.get(OUTPUT_BLOCKS) or ()
-        blocks = [*(block for block in images if block.get("type") == "image"), content]
-    else:
-        blocks = content
+        blocks[:0] = [block for block in images if block.get("type") == "image"]
     parts = [part for block in blocks for part in _to_assistant_part(block, provider, path)]
-    if not any(isinstance(part, ReasoningPart) for part in parts):
-        parts[:0] = own_reasoning(message.additional_kwargs.get("reasoning_content"), provider)
-    if message.tool_calls or message.invalid_tool_calls or blocks is content:
+    if kwargs and not any(isinstance(part, ReasoningPart) for part in parts):
+        parts[:0] = own_reasoning(kwargs.get("reasoning_content"), provider)
+    if message.tool_calls or message.invalid_tool_calls or not is_text:
         parts += _to_tool_calls(message)
     return tuple(parts)
 

@@ -825,8 +825,9 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
     @property
     def _default_params(self) -> dict[str, Any]:
         """Return the model and the request options that are set by fields."""
-        params = {name: getattr(self, name) for name in _OPTION_FIELDS}
-        return {name: value for name, value in params.items() if value is not None}
+        return {
+            name: value for name in _OPTION_FIELDS if (value := getattr(self, name)) is not None
+        }
 
     @property
     def _identifying_params(self) -> dict[str, Any]:

@@ -80,10 +80,14 @@ def _to_message(message: ChatMessage, index: int) -> Message:
         result = tuple(part for block in message.blocks for part in _to_result_parts(block, index))
         # Text-based agents and old chat stores have results without an id.
         return Message("tool", (ToolResultPart(kwargs.get("tool_call_id") or "", result),))
+    blocks = message.blocks
     if role == "assistant":
-        spoken = (part for block in message.blocks for part in _to_spoken_parts(block, index))
+        if not kwargs and len(blocks) == 1 and type(block := blocks[0]) is TextBlock:
+            # Most messages of long conversations.
+            return Message("assistant", (TextPart(block.text),) if block.text else ())
+        spoken = (part for block in blocks for part in _to_spoken_parts(block, index))
         return _to_assistant_message(message, tuple(spoken))
-    parts = tuple(part for block in message.blocks for part in _to_parts(block, index))
+    parts = tuple([part for block in blocks for part in _to_parts(block, index)])
     if any(isinstance(part, ToolCallPart) for part in parts):
         raise _unsupported_block_error(ToolCallBlock, index, f" in a {role} message")
     parts = tuple(part for part in parts if not isinstance(part, ReasoningPart))
@@ -115,9 +119,6 @@ def _to_spoken_parts(block: Any, index: int) -> Iterable[Part]:
 
 def _to_assistant_message(message: ChatMessage, parts: tuple[Part, ...]) -> Message:
     kwargs = message.additional_kwargs
-    if not kwargs and len(message.blocks) == len(parts) == 1 and type(parts[0]) is TextPart:
-        # Most messages of long conversations.
-        return Message("assistant", parts if parts[0].text else ())
     information = _get_own_information(message.blocks)
     items, dialect = _get_items(information)
     return Message(
@@ -218,8 +219,10 @@ def _dump_arguments(arguments: Any) -> str:
 
 
 def _to_parts(block: Any, index: int) -> Iterable[Part]:
-    # A generated image is a subclass; of other subclasses it is not known what they mean.
-    convert = _BLOCKS.get(ImageBlock if isinstance(block, ImageBlock) else type(block))
+    convert = _BLOCKS.get(type(block))
+    if convert is None and isinstance(block, ImageBlock):
+        # A generated image is a subclass; of other subclasses it is not known what they mean.
+        convert = _to_image
     if convert is None:
         raise _unsupported_block_error(type(block), index)
     return convert(block, index)

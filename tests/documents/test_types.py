@@ -156,7 +156,7 @@ def test_pyright_accepts_the_documents(programs: Path) -> None:
         **dict.fromkeys(PYRIGHT_OFF, False),
     }
     (programs / "pyrightconfig.json").write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
+    command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable]
     output = run([*command, "."], programs)
     report = json.loads(output[output.index("{") :])
     check(

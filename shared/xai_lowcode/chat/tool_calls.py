@@ -114,9 +114,11 @@ class ToolCallIds:
 def with_unique_ids(parts: Iterable[Part], response_id: str) -> tuple[Part, ...]:
     """Return the parts of one choice with a unique id for each tool call."""
     ids = ToolCallIds()
-    return tuple(
-        replace(part, id=ids.assign(part.id, response_id))
-        if isinstance(part, ToolCallPart)
-        else part
-        for part in parts
-    )
+    unique: list[Part] = []
+    for part in parts:
+        if isinstance(part, ToolCallPart):
+            call_id = ids.assign(part.id, response_id)
+            unique.append(part if part.id == call_id else replace(part, id=call_id))
+        else:
+            unique.append(part)
+    return tuple(unique)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Call(Generic[T_co]):
     """One call of an endpoint.
 
@@ -34,7 +34,7 @@ class Call(Generic[T_co]):
     stream: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class SendRequest:
     """Step: send a request. The outcome is an ``HTTPResponse`` or ``RequestFailed``.
 
@@ -68,7 +68,7 @@ class RunBlocking:
     run: Callable[[], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class HTTPResponse:
     """Outcome: a response was received.
 
@@ -84,7 +84,7 @@ class HTTPResponse:
     content: bytes | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class RequestFailed:
     """Outcome: the request failed before a complete response was received.
 
@@ -101,7 +101,7 @@ class RequestFailed:
     response_started: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Success:
     """A successful response.
 

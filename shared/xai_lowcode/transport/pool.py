@@ -332,6 +332,7 @@ class ConnectionPool(_Pool):
         try:
             connection = self._connect(request)
             response = connection.http.handle_request(request)
+            _join_chunks(connection.http)
         except BaseException as error:
             self.discard(connection, error)
             raise
@@ -359,6 +360,7 @@ class AsyncConnectionPool(_Pool):
         try:
             connection = self._connect(request)
             response = await connection.http.handle_async_request(request)
+            _join_chunks(connection.http)
         except BaseException as error:
             self.discard(connection, error)
             raise
@@ -514,16 +516,61 @@ def _with_body(response: httpcore.Response, body: Any) -> httpcore.Response:
     )
 
 
+class _ChunkJoiner:
+    """Reads all chunks of a body that were received together as one; a reader of h11.
+
+    The events of a stream are chunks of their own. To pass one through h11, httpcore and the
+    clients takes longer than to decode its content.
+    """
+
+    def __init__(self, reader: Any) -> None:
+        self._read, self.read_eof = reader, reader.read_eof
+        # What follows the chunks that were returned: the end of the body, or an error.
+        self._next: Any = None
+
+    def __call__(self, buffer: Any) -> Any:
+        if isinstance(self._next, Exception):
+            raise self._next
+        first = self._next or self._read(buffer)
+        self._next = None
+        if not hasattr(first, "data"):
+            return first
+        chunks = []
+        event = first
+        try:
+            while hasattr(event, "data"):
+                chunks.append(event.data)
+                event = self._read(buffer)
+        except Exception as error:  # noqa: BLE001 - raised after the chunks before it are used
+            event = error
+        self._next = event
+        return first if len(chunks) == 1 else type(first)(b"".join(chunks))
+
+
+def _join_chunks(http: Any) -> None:
+    state = _h11_state(http)
+    if type(state._reader).__name__ == "ChunkedReader":  # noqa: SLF001 - see _h11_state
+        state._reader = _ChunkJoiner(state._reader)  # noqa: SLF001
+
+
 def _has_unread_data(http: Any) -> bool:
     """Return whether bytes were received after the end of the response.
 
-    h11 buffers them, and would parse them as the next response. httpcore has no public attribute
-    for that; tests/distribution/test_foreign_internals.py checks the private ones.
+    h11 buffers them, and would parse them as the next response.
+    """
+    data, closed = _h11_state(http).trailing_data
+    return bool(data) or closed
+
+
+def _h11_state(http: Any) -> Any:
+    """Return the h11 connection of a connection of httpcore.
+
+    httpcore has no public attribute for it; tests/distribution/test_foreign_internals.py checks
+    the private ones.
     """
     while not hasattr(http, "_h11_state"):
         http = http._connection  # noqa: SLF001 - a connection through a proxy wraps another one
-    data, closed = http._h11_state.trailing_data  # noqa: SLF001 - see the docstring
-    return bool(data) or closed
+    return http._h11_state  # noqa: SLF001 - see the docstring
 
 
 def _run_until_blocked(coroutine: Coroutine[Any, Any, None]) -> bool:

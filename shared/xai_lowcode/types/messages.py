@@ -1,6 +1,8 @@
 """Messages of a conversation and their parts.
 
 Plain values, independent of any API and framework. Dialects render them, adapters create them.
+Nothing modifies them; they are not frozen, since a call creates one for each message of a
+conversation, and a frozen one takes four times as long to create.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,14 +19,14 @@ MODEL_PROVIDER = "xai-lowcode"
 """Marks the messages of responses; frameworks keep it as the provider of a message."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class TextPart:
     """Text content."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, unsafe_hash=True, repr=False)
 class ImagePart(ShortReprMixin):
     """An image: a URL (http, https or data), or the id of an uploaded file.
 
@@ -38,7 +40,7 @@ class ImagePart(ShortReprMixin):
     origin: str = field(default="an image", compare=False)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, unsafe_hash=True, repr=False)
 class FilePart(ShortReprMixin):
     """A document: a URL, the id of an uploaded file, or base64 data with its type and name.
 
@@ -58,14 +60,14 @@ MIN_UPLOAD_SIZE = 1_000_000
 """Bytes from which ``upload_documents`` uploads a document, unless its caller sets others."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ReasoningPart:
     """Reasoning content, as far as the model returns it; see ``own_reasoning``."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ToolCallPart:
     """A tool call by the model; ``arguments`` is the JSON string that the model generated."""
 
@@ -74,7 +76,7 @@ class ToolCallPart:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ToolResultPart:
     """The result of a tool call."""
 
@@ -82,7 +84,7 @@ class ToolResultPart:
     content: tuple[TextPart | ImagePart | FilePart, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ServerToolPart:
     """A call of a server-side tool, which xAI has executed.
 
@@ -141,7 +143,7 @@ def join_texts(parts: Iterable[Part]) -> str:
     return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class StoredResponse:
     """A response that xAI stored.
 
@@ -155,7 +157,7 @@ class StoredResponse:
     conversation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Message:
     """One message of a conversation.
 

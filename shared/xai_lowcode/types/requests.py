@@ -69,7 +69,7 @@ Api = Literal["auto", "chat_completions", "messages", "responses"]
 APIS: frozenset[str] = frozenset(get_args(Api))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ToolSpec:
     """A tool that the model may call; ``parameters`` is the JSON schema of an object."""
 
@@ -173,7 +173,7 @@ def check_number(name: str, value: Any) -> Any:
     raise UsageError(f"{name}: must be {limit}, not {describe_value(value)}.", field=name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, unsafe_hash=True, kw_only=True)
 class ChatRequest:
     """A request to a chat model. Options that are None are not sent.
 
@@ -272,10 +272,10 @@ class ChatRequest:
         if not self.messages:
             raise UsageError("messages: must not be empty.", field="messages")
         _check_content(self.messages)
-        for name in NUMERIC_OPTIONS:
-            check_number(name, getattr(self, name))
-        for name in _STRING_OPTIONS:
-            _check_type(name, getattr(self, name), (str,), "a string")
+        for name, value in self.given(NUMERIC_OPTIONS).items():
+            check_number(name, value)
+        for name, value in self.given(_STRING_OPTIONS).items():
+            _check_type(name, value, (str,), "a string")
         if not isinstance(self.api, str) or self.api not in APIS:
             raise UsageError(
                 f"api: must be one of {', '.join(sorted(APIS))}, not {self.api!r}.", field="api"
@@ -319,6 +319,7 @@ def _check_content(messages: Sequence[Message]) -> None:
     An empty response of the model is part of a conversation, and an empty system prompt says that
     there is none; dialects leave these out.
     """
+    is_empty = True
     for position, message in enumerate(messages):
         if not isinstance(message, Message) or isinstance(message.parts, str):
             is_message = isinstance(message, Message)
@@ -329,13 +330,15 @@ def _check_content(messages: Sequence[Message]) -> None:
                 field="messages",
                 hint='For a text: Message.from_text("user", "Hello").',
             )
-        if message.role == "user" and not has_content(message):
-            raise UsageError(
-                f"messages[{position}]: a user message has no content.",
-                field="messages",
-                hint="Leave it out, or give it a text, an image or a document.",
-            )
-    if not any(map(has_content, messages)):
+        if message.role == "user":
+            if not has_content(message):
+                raise UsageError(
+                    f"messages[{position}]: a user message has no content.",
+                    field="messages",
+                    hint="Leave it out, or give it a text, an image or a document.",
+                )
+            is_empty = False
+    if is_empty and not any(map(has_content, messages)):
         raise UsageError("messages: no message has content.", field="messages")
 
 
@@ -370,8 +373,10 @@ def check_tool_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> N
     Raises:
         UsageError: It is not.
     """
+    if not isinstance(choice, NamedTool):
+        return
     names = [tool.name for tool in tools]
-    if isinstance(choice, NamedTool) and choice.name not in names:
+    if choice.name not in names:
         raise UsageError(
             f"tool_choice: there is no tool {choice.name!r}."
             f" The tools are {', '.join(names) or 'none'}.",

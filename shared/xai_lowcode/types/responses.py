@@ -1,6 +1,7 @@
 """The response of a model: choices, usage and citations.
 
-Plain values, the same for every API, streamed or not.
+Plain values, the same for every API, streamed or not. Nothing modifies them; see ``messages`` for
+why they are not frozen.
 """
 
 from collections.abc import Mapping
@@ -18,9 +19,10 @@ _COUNTS = frozenset(
 )
 _PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 _COMPLETION_DETAILS = ("completion_tokens_details", "output_tokens_details")
+_RENAMED = _COUNTS.union(_PROMPT_DETAILS, _COMPLETION_DETAILS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Usage:
     """Token usage and cost of a call. None means that the service did not return the value.
 
@@ -59,25 +61,27 @@ class Usage:
             {'prompt_tokens': 3, 'completion_tokens': 4, 'total_tokens': 7,
              'num_sources_used': 1}
         """
-        renamed = {*_COUNTS, *_PROMPT_DETAILS, *_COMPLETION_DETAILS}
         prompt = self._get_details(_PROMPT_DETAILS, cached_tokens=self.cached_input_tokens)
         completion = self._get_details(_COMPLETION_DETAILS, reasoning_tokens=self.reasoning_tokens)
         return {
             "prompt_tokens": self.input_tokens,
             "completion_tokens": self.output_tokens,
             "total_tokens": self.total_tokens,
-            **{name: value for name, value in self.details.items() if name not in renamed},
+            **{name: value for name, value in self.details.items() if name not in _RENAMED},
             **({"prompt_tokens_details": prompt} if prompt else {}),
             **({"completion_tokens_details": completion} if completion else {}),
         }
 
     def _get_details(self, names: tuple[str, ...], **counts: int | None) -> dict[str, Any]:
-        found = (self.details.get(name) for name in names)
-        details = next((dict(value) for value in found if isinstance(value, dict)), {})
+        details: dict[str, Any] = {}
+        for name in names:
+            if isinstance(value := self.details.get(name), dict):
+                details = value
+                break
         return details | {name: count for name, count in counts.items() if count is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Citation:
     """A source cited in the response.
 
@@ -98,7 +102,7 @@ class Citation:
         return max(self.start or 0, self.end or 0) <= length
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Choice:
     """One of the ``n`` choices of a response.
 
@@ -140,7 +144,7 @@ class Choice:
         return Message("assistant", self.parts, items=self.items, dialect=self.dialect)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ChatResponse:
     """The response of a model.
 

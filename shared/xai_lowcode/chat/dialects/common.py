@@ -1,7 +1,7 @@
 """Functions that several dialects use: parsing, unsupported parts, replay of output items."""
 
 import warnings
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode._internal import json
@@ -141,30 +141,37 @@ def skip_part(part: Part, position: int) -> None:
     )
 
 
-def can_replay_items(message: Message, parsed_items: Iterable[Part]) -> bool:
+def can_replay_items(
+    message: Message, parse: Callable[[Sequence[Mapping[str, Any]]], Iterable[Part]]
+) -> bool:
     """Return whether the text and tool calls of a message still match its output items.
 
     Args:
         message: The message, with parts and items.
-        parsed_items: Text and tool calls, parsed from its items.
+        parse: Parses the text and tool calls of its items.
     """
     try:
-        parts = tuple(parsed_items)
+        other_text, other_calls = _split(parse(message.items))
     except InvalidResponseError:
         # Items of a stream are not parsed when they are received, so that they can be invalid.
         return False
-    return _join_text(message.parts) == _join_text(parts) and _calls_match(message.parts, parts)
-
-
-def _join_text(parts: Iterable[Part]) -> str:
-    return "".join(part.text for part in parts if isinstance(part, TextPart))
-
-
-def _calls_match(parts: Iterable[Part], other_parts: Iterable[Part]) -> bool:
-    calls, other_calls = (
-        [part for part in group if isinstance(part, ToolCallPart)] for group in (parts, other_parts)
+    text, calls = _split(message.parts)
+    return (
+        text == other_text
+        and len(calls) == len(other_calls)
+        and all(map(_call_matches, calls, other_calls))
     )
-    return len(calls) == len(other_calls) and all(map(_call_matches, calls, other_calls))
+
+
+def _split(parts: Iterable[Part]) -> tuple[str, list[ToolCallPart]]:
+    """Return the joined text and the tool calls."""
+    text, calls = "", []
+    for part in parts:
+        if isinstance(part, TextPart):
+            text += part.text
+        elif isinstance(part, ToolCallPart):
+            calls.append(part)
+    return text, calls
 
 
 def _call_matches(call: ToolCallPart, other: ToolCallPart) -> bool:

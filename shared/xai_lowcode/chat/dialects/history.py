@@ -4,8 +4,9 @@ Tool results follow their calls, calls have unique ids, and documents of tool re
 message. Frameworks' memories, other providers and people write histories that differ.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from xai_lowcode.types.messages import (
     FilePart,
@@ -63,12 +64,7 @@ def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Messag
             documents = {}
         if position in calls:
             yield position, _with_calls(message, calls[position], position == len(messages) - 1)
-            results = [
-                (call.result[0], replace(call.result[1], call_id=call.id))
-                for call in calls[position]
-                if call.result
-            ]
-            for result_position, result in sorted(results, key=lambda entry: entry[0]):
+            for result_position, result in _get_results(calls[position]):
                 yield result_position, _to_result(result, result_position, documents)
         elif message.role != "system" or has_content(message):
             yield position, message
@@ -84,16 +80,15 @@ def _match_results(messages: Sequence[Message]) -> _Matches:
     answers: set[tuple[int, int]] = set()
     for position, message in enumerate(messages):
         if message.role == "assistant":
-            own = [
-                _Call(part, _get_unique_id(part, ids, position, unchanged=bool(message.items)))
-                for part in message.parts
-                if type(part) is ToolCallPart
-            ]
-            if own:
-                calls[position] = own
-                # Results belong to the last message with the id, and there in order.
-                for call_id in {call.part.id for call in own}:
-                    unanswered[call_id] = [call for call in own if call.part.id == call_id]
+            own: dict[str, list[_Call]] = {}
+            for part in message.parts:
+                if type(part) is ToolCallPart:
+                    call_id = _get_unique_id(part, ids, position, unchanged=bool(message.items))
+                    call = _Call(part, call_id)
+                    calls.setdefault(position, []).append(call)
+                    own.setdefault(part.id, []).append(call)
+            # Results belong to the last message with the id, and there in order.
+            unanswered |= own
         elif message.role == "tool":
             for index, part in enumerate(message.parts):
                 if isinstance(part, ToolResultPart) and unanswered.get(part.call_id):
@@ -113,7 +108,10 @@ def _get_unique_id(call: ToolCallPart, ids: set[str], position: int, *, unchange
 
 def _with_calls(message: Message, calls: Sequence[_Call], is_last: bool) -> Message:
     """Return a message with those of its calls that are sent, and their ids."""
-    if all(call.id == call.part.id and (is_last or call.result) for call in calls):
+    for call in calls:
+        if call.id != call.part.id or not (is_last or call.result):
+            break
+    else:
         return message
     remaining = iter(calls)
     parts: list[Part] = []
@@ -123,6 +121,18 @@ def _with_calls(message: Message, calls: Sequence[_Call], is_last: bool) -> Mess
         elif (call := next(remaining)).result or is_last:
             parts.append(replace(part, id=call.id))
     return replace(message, parts=tuple(parts))
+
+
+def _get_results(calls: Iterable[_Call]) -> list[tuple[int, ToolResultPart]]:
+    """Return the results of calls with the ids of their calls, in the order of the history."""
+    results = []
+    for call in calls:
+        if call.result:
+            position, part = call.result
+            result = part if part.call_id == call.id else replace(part, call_id=call.id)
+            results.append((position, result))
+    results.sort(key=itemgetter(0))
+    return results
 
 
 def _to_unmatched_result(
@@ -140,7 +150,7 @@ def _to_result(
     result: ToolResultPart, position: int, documents: dict[int, tuple[Part, ...]]
 ) -> Message:
     """Return the message of a result; its documents are moved to ``documents``, by position."""
-    files = tuple(part for part in result.content if isinstance(part, FilePart))
+    files = [part for part in result.content if isinstance(part, FilePart)]
     if files:
         documents[position] = (*documents.get(position, ()), *files)
         names = ", ".join(file.filename or file.url or file.mime_type or "file" for file in files)

@@ -111,7 +111,7 @@ def _render_messages(messages: Sequence[Message]) -> Iterator[Json]:
 def _render_content(message: Message, position: int) -> str | list[Any]:
     if message.role == "assistant":
         _warn_about_large_integers(message.parts, position)
-    if message.dialect == "messages" and can_replay_items(message, parse_content(message.items)):
+    if message.dialect == "messages" and can_replay_items(message, parse_content):
         return list(message.items)
     parts = message.parts
     if len(parts) == 1 and isinstance(parts[0], TextPart):

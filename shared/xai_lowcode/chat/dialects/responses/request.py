@@ -1,6 +1,6 @@
 """Render requests for Responses (``/v1/responses``)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode._internal import json
@@ -18,7 +18,6 @@ from xai_lowcode.json_schema import response_schema, tool_parameters
 from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
-    Message,
     Part,
     ReasoningPart,
     TextPart,
@@ -67,20 +66,9 @@ def render_request(request: ChatRequest, *, stream: bool) -> Json:
                 field=name,
                 hint="Use api='chat_completions'.",
             )
-    shell_calls = {
-        item["call_id"]: item
-        for message in request.messages
-        for item in message.items
-        if item.get("type") == "shell_call" and "call_id" in item
-    }
     body: Json = {
         "model": request.model,
-        "input": [
-            item
-            for position, message in numbered_messages(request.messages)
-            if position >= request.stored_messages
-            for item in _render_message(message, position, shell_calls, is_stored=request.is_stored)
-        ],
+        "input": _render_input(request),
         "store": request.is_stored,
     }
     body |= request.given(_SAME_NAME_OPTIONS)
@@ -113,50 +101,53 @@ def _render_reasoning(request: ChatRequest) -> Json:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _items_match_parts(message: Message) -> bool:
-    """Return whether a message is from Responses and has not been changed since."""
-    return message.dialect == "responses" and can_replay_items(message, parse_output(message.items))
-
-
-def _render_message(
-    message: Message,
-    position: int,
-    shell_calls: Mapping[str, Mapping[str, Any]],
-    *,
-    is_stored: bool,
-) -> Iterator[Mapping[str, Any]]:
-    if _items_match_parts(message):
-        for item in message.items:
+def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
+    shell_calls = {
+        item["call_id"]: item
+        for message in request.messages
+        for item in message.items
+        if item.get("type") == "shell_call" and "call_id" in item
+    }
+    rendered: list[Mapping[str, Any]] = []
+    for position, message in numbered_messages(request.messages):
+        if position < request.stored_messages:
+            continue
+        role, parts = message.role, message.parts
+        # Its items are sent if it has not been changed since it was received.
+        if message.dialect == "responses" and can_replay_items(message, parse_output):
             # It cannot be read from a stored response if there is none.
-            if is_stored or not is_bare_reasoning(item):
-                yield item
-    elif message.role == "assistant":
-        yield from _render_assistant_message(message, position)
-    elif message.role == "tool":
-        for part in message.parts:
-            yield _render_tool_result(part, position, shell_calls)
-    else:
-        yield {
-            "role": message.role,
-            "content": _render_content(message.parts, message.role, position),
-        }
+            rendered += (
+                message.items
+                if request.is_stored
+                else [item for item in message.items if not is_bare_reasoning(item)]
+            )
+        elif role == "assistant":
+            rendered += _render_assistant_message(parts, position)
+        elif role == "tool":
+            rendered += [_render_tool_result(part, position, shell_calls) for part in parts]
+        else:
+            rendered.append({"role": role, "content": _render_content(parts, role, position)})
+    return rendered
 
 
-def _render_assistant_message(message: Message, position: int) -> Iterator[Json]:
-    """Yield items for text and tool calls. The API accepts reasoning as its own items only."""
-    text = "".join(part.text for part in message.parts if isinstance(part, TextPart))
-    if text:
-        yield {"role": "assistant", "content": text}
-    for part in message.parts:
-        if isinstance(part, ToolCallPart):
-            yield {
-                "type": "function_call",
-                "call_id": part.id,
-                "name": part.name,
-                "arguments": json.normalize_arguments(part.arguments),
-            }
-        elif not isinstance(part, TextPart | ReasoningPart):
+def _render_assistant_message(parts: Sequence[Part], position: int) -> list[Json]:
+    """Return items for text and tool calls. The API accepts reasoning as its own items only."""
+    text, calls = "", []
+    for part in parts:
+        if isinstance(part, TextPart):
+            text += part.text
+        elif isinstance(part, ToolCallPart):
+            calls.append(
+                {
+                    "type": "function_call",
+                    "call_id": part.id,
+                    "name": part.name,
+                    "arguments": json.normalize_arguments(part.arguments),
+                }
+            )
+        elif not isinstance(part, ReasoningPart):
             skip_part(part, position)
+    return [{"role": "assistant", "content": text}, *calls] if text else calls
 
 
 def _render_tool_result(
@@ -195,6 +186,8 @@ def _is_shell_output(output: Any) -> bool:
 
 
 def _render_content(parts: Sequence[Part], role: str, position: int) -> str | list[Json]:
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
+        return parts[0].text
     if all(isinstance(part, TextPart) for part in parts):
         return join_texts(parts)
     rendered = []

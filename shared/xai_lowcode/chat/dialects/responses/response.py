@@ -1,6 +1,6 @@
 """Parse responses of Responses (``/v1/responses``)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -78,19 +78,20 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
     if is_cancelled(body):
         raise InvalidResponseError(CANCELLED_MESSAGE, body=body)
     parts = with_unique_ids(parse_output(output), get_str(body, "id"))
+    contents = _get_contents(output)
     has_calls = any(isinstance(part, ToolCallPart) for part in parts)
     choice = Choice(
         (*_parse_reasoning(output), *_parse_server_side_parts(output), *parts),
         parse_finish_reason(body, has_calls=has_calls),
-        tuple(_parse_logprobs(output)),
-        "".join(_iter_strings(output, "refusal")) or None,
+        tuple(_parse_logprobs(contents)),
+        "".join(_get_strings(contents, "refusal")) or None,
         tuple(output),
         "responses" if output else "",
     )
     return ChatResponse(
         choices=(choice,),
         usage=parse_usage(body.get("usage")),
-        citations=tuple(_parse_citations(output)),
+        citations=tuple(_parse_citations(contents)),
         extra=parse_extra(body),
         raw=body,
         api="responses",
@@ -98,14 +99,17 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
     )
 
 
-def parse_output(output: Sequence[Json]) -> Iterator[Part]:
-    """Yield the text and the tool calls of output items."""
-    text = "".join(_iter_strings(output, "text"))
-    if text:
-        yield TextPart(text)
+def parse_output(output: Sequence[Json]) -> tuple[TextPart | ToolCallPart, ...]:
+    """Return the text and the tool calls of output items."""
+    texts: list[str] = []
+    calls: list[ToolCallPart] = []
     for item in output:
-        if (call := parse_tool_call(item)) is not None:
-            yield call
+        if is_assistant_message(item):
+            texts += _get_strings(get_list(item, "content"), "text")
+        elif (call := parse_tool_call(item)) is not None:
+            calls.append(call)
+    text = "".join(texts)
+    return (TextPart(text), *calls) if text else tuple(calls)
 
 
 def parse_extra(body: Json) -> dict[str, Any]:
@@ -312,26 +316,33 @@ def _parse_server_side_parts(output: Sequence[Json]) -> Iterator[Part]:
         yield from parse_server_side_parts(item)
 
 
-def _iter_strings(output: Sequence[Json], key: str) -> Iterator[str]:
-    for content in _iter_content(output):
-        if isinstance(content.get(key), str):
-            yield content[key]
+def _get_strings(contents: Iterable[Any], key: str) -> list[str]:
+    return [
+        content[key]
+        for content in contents
+        if isinstance(content, dict) and isinstance(content.get(key), str)
+    ]
 
 
-def _iter_content(output: Sequence[Json]) -> Iterator[Json]:
-    for item in output:
-        if is_assistant_message(item):
-            yield from (part for part in get_list(item, "content") if isinstance(part, dict))
+def _get_contents(output: Iterable[Json]) -> list[Json]:
+    """Return the contents of the assistant's messages."""
+    return [
+        content
+        for item in output
+        if is_assistant_message(item)
+        for content in get_list(item, "content")
+        if isinstance(content, dict)
+    ]
 
 
-def _parse_logprobs(output: Sequence[Json]) -> Iterator[Json]:
-    for content in _iter_content(output):
+def _parse_logprobs(contents: Iterable[Json]) -> Iterator[Json]:
+    for content in contents:
         yield from get_logprobs(content, "logprobs")
 
 
-def _parse_citations(output: Sequence[Json]) -> Iterator[Citation]:
+def _parse_citations(contents: Iterable[Json]) -> Iterator[Citation]:
     text_start = 0
-    for content in _iter_content(output):
+    for content in contents:
         for annotation in get_list(content, "annotations"):
             if (citation := parse_citation(annotation, text_start)) is not None:
                 yield citation
