@@ -138,7 +138,7 @@ def test_mypy_accepts_the_documents(programs: Path) -> None:
         f"scripts_are_modules = true\ndisable_error_code = {', '.join(MYPY_OFF)}\n"
         f"mypy_path = {ROOT / 'shared'}:{ROOT}\n"
         # Modules that are not installed, such as dask's, are Any.
-        f"warn_return_any = false\n"
+        f"warn_return_any = false\nwarn_unused_ignores = false\n"
     )
     command = [sys.executable, "-m", "mypy", "--no-error-summary", "--hide-error-context", "."]
     output = run(command, programs)
