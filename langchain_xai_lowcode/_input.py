@@ -328,7 +328,7 @@ def _to_assistant_part(block: str | Block, provider: Any, path: str) -> Iterable
 
 def _to_tool_calls(message: AIMessage) -> list[ToolCallPart]:
     calls = [
-        ToolCallPart(call.get("id") or "", call["name"], json.dumps(call["args"]).decode())
+        ToolCallPart(call.get("id") or "", call["name"], json.dumps_arguments(call["args"]))
         for call in (*message.tool_calls, *_tool_calls_in_content(message))
     ]
     return calls + [

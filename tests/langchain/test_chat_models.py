@@ -1,6 +1,7 @@
 """``ChatXAILowCode``: sync and async calls, options, errors, pickling."""
 
 import copy
+import json
 import multiprocessing
 import pickle
 import warnings
@@ -416,3 +417,14 @@ def test_what_cannot_be_deferred_says_so(gateway: Any, chat: Chat) -> None:
     with pytest.raises(UsageError, match="deferred"):
         chat(deferred="later")
     assert gateway.requests == []
+
+
+@pytest.mark.parametrize("api", ["responses", "chat_completions", "messages"])
+def test_nan_in_arguments_goes_back_as_null(gateway: Any, chat: Chat, api: str) -> None:
+    """The next turn is valid JSON, whatever the model has written."""
+    call = {"name": "f", "args": {"a": float("nan"), "b": [float("inf"), 1]}, "id": "call_1"}
+    answer = AIMessage("", tool_calls=[call])
+    chat(api=api).invoke([HumanMessage("Hi"), answer, ToolMessage("5", tool_call_id="call_1")])
+    sent = json.dumps(gateway.requests[-1].body)
+    assert "NaN" not in sent
+    assert "null" in sent

@@ -10,7 +10,7 @@ recursive code can process them and they can be serialized again as part of a re
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -181,6 +181,19 @@ def normalize_arguments(arguments: str) -> str:
     except JSONDecodeError:
         document = {"invalid_arguments": replace_surrogates(arguments)}
     return dumps(_replace_nan(document)).decode()
+
+
+def dumps_arguments(arguments: Mapping[str, Any]) -> str:
+    """Return parsed arguments of a tool call as the service accepts them: NaN becomes null.
+
+    Example:
+        >>> dumps_arguments({"a": float("nan")})
+        '{"a":null}'
+    """
+    try:
+        return dumps(arguments).decode()
+    except UsageError:
+        return dumps(_replace_nan(arguments)).decode()
 
 
 def _replace_nan(document: Any) -> Any:

@@ -9,6 +9,7 @@ A dialect is imported on first use, since most programs use one.
 
 import logging
 import re
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -49,25 +50,34 @@ CHAT_COMPLETIONS_PREFERRED = ("stop", "presence_penalty", "frequency_penalty")
 
 _LOGGER = logging.getLogger("xai_lowcode")
 
-_INPUT_IS_MISSING = re.compile(
-    r"missing (?:required )?(?:field|parameter|property)?[\W_]*input\b"
-    r"|\binput\W* (?:field |parameter |property )?(?:is )?(?:required|missing)",
+# The body was forwarded to Chat Completions, or without its input.
+_INPUT_IS_LOST = re.compile(
+    r"missing (?:required )?(?:field|parameter|property)?[\W_]*(?:input|messages)\b"
+    r"|\b(?:input|messages)\W* (?:field |parameter |property )?(?:is )?(?:required|missing)"
+    r"|(?:unknown|unrecognized)[\w ]*(?:parameter|argument|field)[\w ]*\W+input\b"
+    r"|\bloc\b.{0,20}\bbody\b\W+(?:input|messages)\b",
     re.IGNORECASE,
 )
 # Without the name of a model or the id of a file.
 _PATH_IS_UNKNOWN = re.compile(
-    r"\W*(?:the )?(?:requested )?(?:page|route|endpoint|path|url|resource)?"
-    r"\s*(?:was )?not found\W*",
-    re.IGNORECASE,
+    r"\W*(?:404\W*)?(?:the )?(?:requested )?(?:page|route|endpoint|path|url)?"
+    r"\s*(?:was )?not found\W*"
+    r"|cannot post .*|.*(?:unknown|no such) (?:endpoint|route|path).*",
+    re.IGNORECASE | re.DOTALL,
 )
 _API_IS_UNSUPPORTED = re.compile(
-    r"(?=.*\bnot (?:\w+ )?support|.*\bunsupported)(?=.*\bresponses\b|.*chat/completions)",
+    r"(?=.*\bnot (?:\w+ )?(?:support|available)|.*\bunsupported|.*\bonly supports?\b"
+    r"|.*\bunknown endpoint)"
+    r"(?=.*\bresponses (?:api|endpoint)|.*endpoint\W+responses\b|.*/responses\b"
+    r"|.*chat.completions)",
     re.IGNORECASE | re.DOTALL,
 )
 
 # Base URLs that do not serve Responses, and pairs with a model that they do not serve over it.
 # Shared by the process, since a gateway is the same for all clients.
 _rejected_by: set[str | tuple[str, str]] = set()
+# Base URLs that have served Responses: an error there is not one of the gateway's routes.
+_served_by: set[str] = set()
 
 
 @cache
@@ -151,8 +161,12 @@ def _needs_responses(request: ChatRequest) -> bool:
     )
 
 
-def record_rejection(request: ChatRequest, base_url: str, error: Exception) -> bool:
-    """Record that a gateway or model does not serve Responses, if an error shows it.
+Subject = str | tuple[str, str]
+"""What does not serve Responses: a base URL, or a pair with a model."""
+
+
+def find_rejection(request: ChatRequest, base_url: str, error: Exception) -> Subject | None:
+    """Return what does not serve Responses, if an error shows it.
 
     Args:
         request: The rejected request. It was not processed.
@@ -160,31 +174,55 @@ def record_rejection(request: ChatRequest, base_url: str, error: Exception) -> b
         error: The error of the request over Responses.
 
     Returns:
-        Whether to send the request over Chat Completions.
+        None if the error has another reason, or only Responses can serve the request.
     """
-    if request.api != "auto" or _needs_responses(request):
-        return False
-    subject: str | tuple[str, str]
+    if request.api != "auto" or _needs_responses(request) or not isinstance(error, APIStatusError):
+        return None
+    if _API_IS_UNSUPPORTED.search(error.message):
+        return base_url, request.model
+    return base_url if base_url not in _served_by and _is_missing_route(error) else None
+
+
+def _is_missing_route(error: APIStatusError) -> bool:
+    """Return whether an error shows that the gateway does not serve Responses."""
     match error:
         case ModelNotFoundError():
             return False
-        case RouteNotFoundError() | APIStatusError(status_code=405):
-            subject = base_url
-        case NotFoundError() if error.source != "provider":
-            subject = base_url
-        case NotFoundError() if _PATH_IS_UNKNOWN.fullmatch(error.message):
-            subject = base_url
-        case BadRequestError() if _INPUT_IS_MISSING.search(error.message):
-            subject = base_url
-        case BadRequestError() | NotFoundError() if _API_IS_UNSUPPORTED.search(error.message):
-            subject = base_url, request.model
+        case RouteNotFoundError():
+            return True
+        case NotFoundError():
+            return _PATH_IS_UNKNOWN.fullmatch(error.message) is not None
+        case BadRequestError() if _INPUT_IS_LOST.search(f"{error.message} {error.body}"):
+            return True
         case _:
-            return False
-    if subject not in _rejected_by:
-        _rejected_by.add(subject)
+            return error.status_code in {405, 501}
+
+
+def to_chat_completions(request: ChatRequest) -> ChatRequest | None:
+    """Return a request over Chat Completions, which stores nothing; None if it cannot be sent."""
+    request = replace(request, api="chat_completions", store=None, include=())
+    try:
+        get_dialect("chat_completions").render(request, stream=False)
+    except UsageError:
+        return None
+    return request
+
+
+def record_served(base_url: str, dialect: Dialect, rejected_by: Subject | None) -> None:
+    """Record that a response was received, over Chat Completions after a rejection.
+
+    A rejection is recorded only then: while a gateway restarts, every path may be unknown.
+
+    Args:
+        base_url: Base URL of the gateway.
+        dialect: The dialect of the request.
+        rejected_by: What rejected the request over Responses; None if nothing did.
+    """
+    if dialect.name == "responses":
+        _served_by.add(base_url)
+    elif rejected_by is not None and rejected_by not in _rejected_by:
+        _rejected_by.add(rejected_by)
+        model = "" if rejected_by == base_url else f" with {rejected_by[1]}"
         _LOGGER.info(
-            "%s does not serve Responses%s: Chat Completions is used instead.",
-            base_url,
-            "" if subject == base_url else f" with {request.model}",
+            "%s does not serve Responses%s: Chat Completions is used instead.", base_url, model
         )
-    return select_dialect(request, base_url).name != "responses"

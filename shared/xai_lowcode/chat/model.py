@@ -19,12 +19,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
-from xai_lowcode.chat.dialect_selection import detect_dialect, record_rejection, select_dialect
+from xai_lowcode.chat.dialect_selection import (
+    Subject,
+    detect_dialect,
+    find_rejection,
+    record_served,
+    select_dialect,
+    to_chat_completions,
+)
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.openai_format import adapt_server_tool
 from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
 from xai_lowcode.chat.stop_sequences import truncate_response
-from xai_lowcode.chat.stored_responses import without_stored
+from xai_lowcode.chat.stored_responses import without_rejected_reasoning, without_stored
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.chat.unsupported_parts import render_request
 from xai_lowcode.errors import APIStatusError, BadRequestError, XAILowCodeError
@@ -65,7 +72,10 @@ _NEUTRAL_VALUES: dict[str, float] = {
     "use_encrypted_content": True,
 }
 
-_StreamRequest = tuple[Call[Any], StreamReader]
+_StreamRequest = tuple[Call[Any], StreamReader, ChatRequest]
+
+# Options that are added to requests of callers who have not set them.
+_ADDED_OPTIONS = frozenset({"stream_usage", "use_encrypted_content"})
 
 
 class ChatModel:
@@ -199,8 +209,9 @@ class ChatModel:
         self, request: ChatRequest, prepared: _StreamRequest
     ) -> Generator[StreamEvent, None, None]:
         context, retry_state = self.context, self.context.new_retry_state()
+        rejected_by: list[Subject] = []
         while True:
-            call, reader = prepared
+            call, reader, _ = prepared
             try:
                 with closing(self.client.stream(call, context, retry_state)) as chunks:
                     for chunk in chunks:
@@ -210,23 +221,26 @@ class ChatModel:
                             if not reader.stopped:
                                 with suppress(StopIteration):
                                     chunks.send(DONE)
+                            self._record_served(reader.dialect, rejected_by)
                             return
                 yield from reader.close()
             except XAILowCodeError as error:
                 # The frames of the error must not hold the chunk: it may quote the token.
                 chunk = b""
-                flow = self._before_retry(request, prepared, retry_state, error)
+                flow = self._before_retry(request, prepared, retry_state, error, rejected_by)
                 request = self.client.execute(flow)
                 prepared, context = self._prepare_stream(request), self._context
             else:
+                self._record_served(reader.dialect, rejected_by)
                 return
 
     async def _astream(
         self, request: ChatRequest, prepared: _StreamRequest
     ) -> AsyncGenerator[StreamEvent, None]:
         context, retry_state = self.context, self.context.new_retry_state()
+        rejected_by: list[Subject] = []
         while True:
-            call, reader = prepared
+            call, reader, _ = prepared
             try:
                 async with aclosing(self.async_client.stream(call, context, retry_state)) as chunks:
                     try:
@@ -235,6 +249,7 @@ class ChatModel:
                                 yield event
                             if reader.finished:
                                 await _finish_stream(chunks, reader)
+                                self._record_served(reader.dialect, rejected_by)
                                 return
                     except XAILowCodeError:
                         await _finish_stream(chunks, reader)
@@ -244,10 +259,11 @@ class ChatModel:
             except XAILowCodeError as error:
                 # The frames of the error must not hold the chunk: it may quote the token.
                 chunk = b""
-                flow = self._before_retry(request, prepared, retry_state, error)
+                flow = self._before_retry(request, prepared, retry_state, error, rejected_by)
                 request = await self.async_client.execute(flow)
                 prepared, context = self._prepare_stream(request), self._context
             else:
+                self._record_served(reader.dialect, rejected_by)
                 return
 
     def _before_retry(
@@ -256,14 +272,17 @@ class ChatModel:
         prepared: _StreamRequest,
         retry_state: RetryState,
         error: XAILowCodeError,
+        rejected_by: list[Subject],
     ) -> Flow[ChatRequest]:
         """Wait before a failed stream is requested again; raise the error if it is not.
 
         Returns:
             The request to send.
         """
-        call, reader = prepared
-        revised = None if reader.response_started else self._revise(request, reader.dialect, error)
+        call, reader, sent = prepared
+        revised = None
+        if not reader.response_started:
+            revised = self._revise(request, sent, reader.dialect, error, rejected_by)
         if revised is not None:
             return revised
         failure = error.redact_token(self._context.token).with_traceback(None)
@@ -275,6 +294,7 @@ class ChatModel:
     def _generate(self, request: ChatRequest, polling: PollingOptions | None) -> Flow[ChatResponse]:
         if polling is not None:
             request = replace(request, deferred=True)
+        rejected_by: list[Subject] = []
         context, retry_state = self.context, self.context.new_retry_state()
         while True:
             dialect = select_dialect(request, self.settings.base_url)
@@ -283,7 +303,7 @@ class ChatModel:
             try:
                 success = yield from call_flow(call, context, retry_state)
             except APIStatusError as error:
-                revised = self._revise(request, dialect, error)
+                revised = self._revise(request, supported, dialect, error, rejected_by)
                 if revised is None:
                     raise
                 request = revised
@@ -293,13 +313,14 @@ class ChatModel:
                     response = self._context.parse(partial(_parse_response, dialect), success)
                 except APIStatusError as error:
                     # A response that failed: xAI reports it with status 200.
-                    revised = self._revise(request, dialect, error)
+                    revised = self._revise(request, supported, dialect, error, rejected_by)
                     if revised is None:
                         yield from wait_before_retry(call, self._context, retry_state, error)
                     request = revised or request
                 else:
                     break
             context = self._context
+        self._record_served(dialect, rejected_by)
         response = replace(response, headers=success.headers)
         stops = _client_side_stops(request, supported)
         return truncate_response(response, stops) if stops else response
@@ -321,7 +342,7 @@ class ChatModel:
             stops=_client_side_stops(request, supported),
             choices=request.n or 1,
         )
-        return _build_call(dialect, supported, stream=True), reader
+        return _build_call(dialect, supported, stream=True), reader, supported
 
     def _drop_unsupported(self, request: ChatRequest, dialect: Dialect) -> ChatRequest:
         """Return the request without options that the model or dialect does not support.
@@ -359,27 +380,50 @@ class ChatModel:
             )
 
     def _revise(
-        self, request: ChatRequest, dialect: Dialect, error: XAILowCodeError
+        self,
+        request: ChatRequest,
+        sent: ChatRequest,
+        dialect: Dialect,
+        error: XAILowCodeError,
+        rejected_by: list[Subject],
     ) -> ChatRequest | None:
         """Return the request to send instead of one that was rejected; None if there is none.
 
         The rejected request was not processed, so sending another one is not billed twice.
+
+        Args:
+            request: The request of the caller.
+            sent: The request that was sent.
+            dialect: Its dialect.
+            error: Its error.
+            rejected_by: What does not serve Responses is appended.
         """
-        base_url = self.settings.base_url
-        if isinstance(error, BadRequestError) and self._record_rejection(request, error):
-            return request
-        if dialect.name == "responses" and record_rejection(request, base_url, error):
-            return request
+        if isinstance(error, BadRequestError):
+            if self._record_rejection(sent, error):
+                return request
+            if revised := without_rejected_reasoning(request, error):
+                return revised
+        if dialect.name == "responses":
+            subject = find_rejection(request, self.settings.base_url, error)
+            if subject is not None and (revised := to_chat_completions(request)):
+                rejected_by.append(subject)
+                return revised
         return without_stored(request, error)
 
-    def _record_rejection(self, request: ChatRequest, error: BadRequestError) -> bool:
+    def _record_rejection(self, sent: ChatRequest, error: BadRequestError) -> bool:
         """Record an option that the model rejected; return whether to retry without it."""
         option = parse_rejected_option(error.message)
-        if option is None or getattr(request, option) in (None, ()):
+        if option is None:
             return False
-        rejected = self._rejected.get(request.model, frozenset())
-        self._rejected[request.model] = rejected | {option}
-        return option not in rejected
+        value = getattr(sent, option)
+        if value is None or value == () or (value is False and option in _ADDED_OPTIONS):
+            return False
+        rejected = self._rejected.get(sent.model, frozenset())
+        self._rejected[sent.model] = rejected | {option}
+        return True
+
+    def _record_served(self, dialect: Dialect, rejected_by: list[Subject]) -> None:
+        record_served(self.settings.base_url, dialect, rejected_by[-1] if rejected_by else None)
 
     def _warn_not_sent(self, subject: str, name: str) -> None:
         self._warn(f"{name}: not supported by {subject}; it is not sent.")

@@ -249,11 +249,14 @@ def _get_version(model: str) -> tuple[int, int]:
 
 # xAI's messages, in which names of options are in camel case.
 _REJECTION = re.compile(
-    r"argument not supported(?: on this model)?: *(\w+)|does not support parameter '?(\w+)",
+    r"argument not supported(?: on this model)?: *([\w.]+)|does not support parameter '?([\w.]+)",
     re.IGNORECASE,
 )
 _NO_ENCRYPTED_CONTENT = re.compile(
-    r"not support.*encrypted|encrypted.*not (?:\w+ )?support", re.IGNORECASE | re.DOTALL
+    r"not support.*encrypted|encrypted.*not (?:\w+ )?support"
+    r"|(?:unknown|unrecognized|unsupported|invalid)[\w ]*\W+include\b"
+    r"|(?:invalid|unknown|unsupported) include",
+    re.IGNORECASE | re.DOTALL,
 )
 # Options that change how the output is generated, but neither the task nor the handling of data.
 _DROPPABLE_OPTIONS = frozenset(
@@ -288,6 +291,7 @@ _OPTIONS_BY_API_NAME = {
     "effort": "reasoning_effort",
     "stream_options": "stream_usage",
     "include": "use_encrypted_content",
+    "reasoning.encrypted_content": "use_encrypted_content",
 }
 
 
@@ -310,6 +314,6 @@ def parse_rejected_option(message: str) -> str | None:
     match = _REJECTION.search(message)
     if match is None:
         return "use_encrypted_content" if _NO_ENCRYPTED_CONTENT.search(message) else None
-    api_name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", match[1] or match[2]).lower()
+    api_name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", (match[1] or match[2]).strip(".")).lower()
     option = _OPTIONS_BY_API_NAME.get(api_name, api_name)
     return option if option in _DROPPABLE_OPTIONS else None

@@ -6,6 +6,7 @@ any change (another system prompt, an edited or removed message, a response that
 client-side) the whole conversation is sent, since xAI offers no way to replace a part of it.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from hashlib import blake2b
@@ -32,6 +33,12 @@ from xai_lowcode.types.messages import (
     is_bare_reasoning,
 )
 from xai_lowcode.types.requests import ChatRequest
+
+_CANNOT_DECRYPT = re.compile(
+    r"(?:de(?:crypt|code)|verif|invalid).*(?:encrypted|reasoning|compaction)"
+    r"|(?:encrypted|compaction).*(?:de(?:crypt|code)|verif|invalid|unmodified)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _DIGEST_SIZE = 12
 """Bytes; LlamaIndex's memory counts the digest as part of the message."""
@@ -118,6 +125,33 @@ def without_stored(request: ChatRequest, error: Exception) -> ChatRequest | None
         previous_response_id=None,
         stored_messages=0,
     )
+
+
+def without_rejected_reasoning(request: ChatRequest, error: BadRequestError) -> ChatRequest | None:
+    """Return the request without reasoning items, if xAI cannot decrypt one of them.
+
+    That happens after a change of the account or its key: the text of the conversation is enough.
+
+    Args:
+        request: The request that failed.
+        error: Its error.
+
+    Returns:
+        None if the request failed for another reason, or has no reasoning items.
+    """
+    if not _CANNOT_DECRYPT.search(error.message):
+        return None
+    messages = tuple(map(_without_reasoning, request.messages))
+    if all(new is old for new, old in zip(messages, request.messages, strict=True)):
+        return None
+    return replace(request, messages=messages)
+
+
+def _without_reasoning(message: Message) -> Message:
+    if message.dialect != "responses":
+        return message
+    items = tuple(item for item in message.items if item.get("type") != "reasoning")
+    return message if len(items) == len(message.items) else replace(message, items=items)
 
 
 def _is_gone(response_id: str, error: Exception) -> bool:

@@ -115,11 +115,10 @@ def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
         role, parts = message.role, message.parts
         # Its items are sent if it has not been changed since it was received.
         if message.dialect == "responses" and can_replay_items(message, parse_output):
-            # It cannot be read from a stored response if there is none.
             rendered += (
                 message.items
                 if request.is_stored
-                else [item for item in message.items if not is_bare_reasoning(item)]
+                else [item for item in message.items if not _is_omitted(item, request)]
             )
         elif role == "assistant":
             rendered += _render_assistant_message(parts, position)
@@ -128,6 +127,16 @@ def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
         else:
             rendered.append({"role": role, "content": _render_content(parts, role, position)})
     return rendered
+
+
+def _is_omitted(item: Mapping[str, Any], request: ChatRequest) -> bool:
+    """Return whether an item of a conversation that is not stored is reasoning that is not sent.
+
+    Without encrypted content, it could be read only from a stored response.
+    """
+    if request.use_encrypted_content:
+        return is_bare_reasoning(item)
+    return item.get("type") == "reasoning"
 
 
 def _render_assistant_message(parts: Sequence[Part], position: int) -> list[Json]:

@@ -1,0 +1,153 @@
+"""Requests that are rejected are sent again in another form, for every caller that sent them."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.core import sync_async
+from tests.core.fake_server import TOKEN, FakeServer, json_reply
+from tests.core.wire import refused
+from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.errors import BadRequestError, NotFoundError
+from xai_lowcode.settings import Settings
+from xai_lowcode.types.messages import FilePart, Message, ReasoningPart, TextPart
+from xai_lowcode.types.requests import ChatRequest
+
+HELLO = Message("user", (TextPart("Hello"),))
+OUTPUT = {
+    "type": "message",
+    "role": "assistant",
+    "content": [{"type": "output_text", "text": "ok"}],
+}
+BODY = {"id": "r", "status": "completed", "model": "m", "output": [OUTPUT]}
+COMPLETION = {"id": "c", "choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]}
+REASONING = {"type": "reasoning", "summary": [], "encrypted_content": "abc"}
+ANSWER = Message(
+    "assistant",
+    (ReasoningPart(""), TextPart("ok")),
+    items=(REASONING, OUTPUT),
+    dialect="responses",
+)
+
+
+def create_model(gateway: FakeServer) -> ChatModel:
+    return ChatModel(Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Argument not supported: include",
+        "Unknown parameter: 'include'",
+        "Invalid include value: reasoning.encrypted_content",
+        "Argument not supported on this model: reasoning.encrypted_content",
+        "Encrypted content is not supported with this model.",
+    ],
+)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_concurrent_requests_are_all_sent_again(
+    gateway: FakeServer, message: str, *, is_async: bool
+) -> None:
+    """Each request that had the rejected option is sent once more without it."""
+
+    def respond(request: Any) -> Any:
+        if "include" in request.json:
+            return json_reply(refused({"error": message}), 400)
+        return json_reply(BODY)
+
+    gateway.respond = respond
+    model = create_model(gateway)
+    request = ChatRequest(model="some-model", messages=(HELLO,))
+
+    async def run() -> list[str]:
+        responses = await asyncio.gather(*(model.agenerate(request) for _ in range(8)))
+        return [response.text for response in responses]
+
+    if is_async:
+        assert asyncio.run(run()) == ["ok"] * 8
+    else:
+        with ThreadPoolExecutor(8) as threads:
+            calls = [threads.submit(model.generate, request) for _ in range(8)]
+            assert [call.result().text for call in calls] == ["ok"] * 8
+    assert len(gateway.requests) <= 16
+    model.client.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Could not decrypt the provided encrypted_content. Ensure the value is the unmodified one.",
+        "Could not decode the compaction blob",
+    ],
+)
+def test_reasoning_that_xai_cannot_decrypt_is_left_out(gateway: FakeServer, message: str) -> None:
+    """The conversation goes on without it, after a change of the account's key."""
+
+    def respond(request: Any) -> Any:
+        if any(item.get("type") == "reasoning" for item in request.json["input"]):
+            return json_reply(refused({"error": message}), 400)
+        return json_reply(BODY)
+
+    gateway.respond = respond
+    model = create_model(gateway)
+    request = ChatRequest(model="grok-4.7", messages=(HELLO, ANSWER, HELLO))
+    assert [response.text for response in sync_async.generate(model, request)] == ["ok", "ok"]
+    assert gateway.requests[-1].json["input"][1] == OUTPUT
+    gateway.respond = lambda _request: json_reply(refused({"error": message}), 400)
+    with pytest.raises(BadRequestError):
+        model.generate(ChatRequest(model="grok-4.7", messages=(HELLO,)))
+    model.client.close()
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "is_sent"),
+    [
+        ("grok-4.7", {}, True),
+        ("grok-4.7", {"use_encrypted_content": False}, False),
+        ("grok-4.7", {"use_encrypted_content": False, "store": True}, True),
+        ("grok-4.20-0309-non-reasoning", {}, False),
+    ],
+)
+def test_encrypted_reasoning_is_sent_where_it_is_used(
+    gateway: FakeServer, model: str, options: dict[str, Any], is_sent: bool
+) -> None:
+    """A model without reasoning, or a caller who does not use it, does not send it back."""
+    gateway.respond = lambda _request: json_reply(BODY)
+    chat_model = create_model(gateway)
+    chat_model.generate(ChatRequest(model=model, messages=(HELLO, ANSWER, HELLO), **options))
+    assert (REASONING in gateway.requests[-1].json["input"]) is is_sent
+    chat_model.client.close()
+
+
+def test_a_gateway_that_has_served_responses_is_not_given_up(gateway: FakeServer) -> None:
+    """A later 404 of its front is an error; so is one that Chat Completions has too."""
+    model = create_model(gateway)
+    request = ChatRequest(model="grok-4.7", messages=(HELLO,))
+    gateway.respond = lambda _request: json_reply({"error": "Not found"}, 404)
+    with pytest.raises(NotFoundError):
+        model.generate(request)
+    gateway.respond = lambda _request: json_reply(BODY)
+    assert model.generate(request).text == "ok"
+    gateway.respond = lambda _request: json_reply({"error": "Not found"}, 404)
+    with pytest.raises(NotFoundError):
+        model.generate(request)
+    paths = [sent.target.partition("?")[0].rpartition("/v1/")[2] for sent in gateway.requests]
+    assert paths == ["responses", "chat/completions", "responses", "responses"]
+    model.client.close()
+
+
+def test_the_first_error_is_raised_if_chat_completions_cannot_send_it(gateway: FakeServer) -> None:
+    """A document as data has no form there: the error of the gateway is what the caller sees."""
+    gateway.respond = lambda request: (
+        json_reply({"error": "Not found"}, 404)
+        if "/responses" in request.target
+        else json_reply(COMPLETION)
+    )
+    model = create_model(gateway)
+    document = FilePart(data="SGk=", mime_type="text/plain", filename="a.txt")
+    with pytest.raises(NotFoundError):
+        model.generate(ChatRequest(model="grok-4.7", messages=(Message("user", (document,)),)))
+    assert len(gateway.requests) == 1
+    model.client.close()
