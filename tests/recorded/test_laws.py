@@ -5,6 +5,7 @@ one from the other, with none of the code that is tested.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -242,3 +243,16 @@ def test_unknown_items_are_carried(case: Case) -> None:
             assert list(reply.choices[0].items) == grown[member]
             sent = sent_back(case.form, reply)
             assert item in (sent.get("input") or sent["messages"][1]["content"])
+
+
+@under("folded")
+def test_a_text_without_deltas_is_not_lost(case: Case) -> None:
+    """The done event of its item has it, or the terminal event if no item was sent."""
+    if case.form != "responses":
+        pytest.skip("only Responses repeat the text")
+    plain = parse(case.form, plain_of(case))
+    for omitted in ("delta", "delta|output_item|content_part|output_text"):
+        event = re.compile(rf'"type": ?"response\.[a-z_.]*(?:{omitted})'.encode())
+        kept = [block for block in blocks_of(case) if event.search(block) is None]
+        streamed = read(case.form, [b"".join(kept)])
+        assert (streamed.text, streamed.tool_calls) == (plain.text, plain.tool_calls)

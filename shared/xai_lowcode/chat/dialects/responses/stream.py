@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from xai_lowcode._internal.parsing import get_dict, get_logprobs, get_nonempty_str, get_str
+from xai_lowcode._internal.parsing import (
+    get_dict,
+    get_dicts,
+    get_logprobs,
+    get_nonempty_str,
+    get_str,
+)
 from xai_lowcode.chat.dialects.base import UNKNOWN
 from xai_lowcode.chat.dialects.common import get_index, interrupted_error
 from xai_lowcode.chat.dialects.responses.response import (
@@ -15,6 +21,7 @@ from xai_lowcode.chat.dialects.responses.response import (
     parse_extra,
     parse_finish_reason,
     parse_metadata,
+    parse_output,
     parse_server_side_parts,
     parse_tool_call,
     parse_usage,
@@ -35,7 +42,7 @@ from xai_lowcode.types.events import (
     ToolCallDelta,
     UsageReported,
 )
-from xai_lowcode.types.messages import ServerToolPart, ToolCallPart
+from xai_lowcode.types.messages import ServerToolPart, TextPart, ToolCallPart
 
 Json = dict[str, Any]
 
@@ -65,7 +72,7 @@ class ResponsesDecoder:
         # Start of a text in the text of the response, by indexes of its item and content.
         self._text_starts: dict[tuple[int, int], int] = {}
         self._text_length = 0
-        self.ended = False
+        self._has_items = self.ended = False
 
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
         """Return the events of the next chunk."""
@@ -115,6 +122,7 @@ class ResponsesDecoder:
 
     def _decode_item_added(self, chunk: Json) -> Iterable[StreamEvent]:
         item, item_index = get_dict(chunk, "item"), get_index(chunk, "output_index")
+        self._has_items = True
         self._unfinished.add(item_index)
         match item.get("type"):
             case "function_call":
@@ -146,6 +154,13 @@ class ResponsesDecoder:
 
     def _decode_item_done(self, chunk: Json) -> Iterable[StreamEvent]:
         item, item_index = get_dict(chunk, "item"), get_index(chunk, "output_index")
+        self._has_items = True
+        if self._text_length == self._text_starts.get((item_index, 0), 0):
+            # A service may send a short text without deltas.
+            for part in parse_output([item]):
+                if isinstance(part, TextPart):
+                    self._text_length += len(part.text)
+                    yield TextDelta(part.text, raw=chunk)
         if (call := parse_tool_call(item)) is not None:
             if item_index not in self._call_indexes:
                 yield self._start_call(item_index, item, chunk)
@@ -179,6 +194,10 @@ class ResponsesDecoder:
         if is_cancelled(response):
             raise interrupted_error(CANCELLED_MESSAGE)
         self.ended = True
+        if not self._has_items and not self._text_length:
+            for item_index, item in enumerate(get_dicts(response, "output")):
+                done = {**chunk, "item": item, "output_index": item_index}
+                yield from self._decode_item_done(done)
         yield from self._release(None)
         reason = parse_finish_reason(response, has_calls=bool(self._call_indexes))
         yield ChoiceFinished(reason, raw=chunk)
