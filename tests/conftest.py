@@ -6,6 +6,7 @@ No profile has a deadline, and none writes to the repository's folder.
 import pytest
 from hypothesis import settings
 
+from xai_lowcode.chat.dialect_selection import forget_apis
 from xai_lowcode.protocol.urls import forget_url_formats
 
 settings.register_profile(
@@ -20,3 +21,4 @@ def _no_known_gateways(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known about a gateway that had the same port in an earlier test."""
     monkeypatch.delenv("LOWCODEAPI_URL_FORMAT", raising=False)
     forget_url_formats()
+    forget_apis()

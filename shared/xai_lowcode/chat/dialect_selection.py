@@ -80,6 +80,12 @@ _rejected_by: set[str | tuple[str, str]] = set()
 _served_by: set[str] = set()
 
 
+def forget_apis() -> None:
+    """Forget which gateways serve Responses."""
+    _rejected_by.clear()
+    _served_by.clear()
+
+
 @cache
 def get_dialect(name: str) -> Dialect:
     """Return the dialect with this name."""
