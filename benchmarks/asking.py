@@ -31,38 +31,41 @@ TOOLS = [
 
 
 class Contender:
-    """Somebody who can be asked. What one cannot do raises NotImplementedError."""
+    """One implementation to measure. A request that it does not support raises NotImplementedError.
+
+    ``measure`` leaves such a cell of the table empty.
+    """
 
     name = ""
     slow = False
-    """Whether a quick run has no time for it."""
+    """Whether a quick run leaves it out."""
 
     def invoke(self) -> Any:
-        """Asks for one short answer."""
+        """Request one short response."""
         raise NotImplementedError
 
     def stream(self) -> int:
-        """Asks for one stream, reads it to its end, and counts its pieces."""
+        """Request one stream, read it to its end, and count its chunks."""
         raise NotImplementedError
 
     def first(self) -> Iterator[Any]:
-        """Asks for one stream, a piece at a time."""
+        """Request one stream, and yield its chunks."""
         raise NotImplementedError
 
     def history(self) -> Any:
-        """Asks with 500 messages and 20 tools."""
+        """Request a response to 500 messages with 20 tools."""
         raise NotImplementedError
 
     def picture(self) -> Any:
-        """Asks for one picture of 1.5 MB."""
+        """Request one image of 1.5 MB."""
         raise NotImplementedError
 
     async def ainvoke(self) -> Any:
-        """Asks for one short answer."""
+        """Request one short response."""
         raise NotImplementedError
 
     async def astream(self) -> int:
-        """Asks for one stream, and counts its pieces."""
+        """Request one stream, and count its chunks."""
         raise NotImplementedError
 
 

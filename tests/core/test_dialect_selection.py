@@ -182,6 +182,7 @@ def test_a_request_that_needs_responses_fails_without(
         (404, {"message": "Image not found"}),
         (404, {"message": "model grok-9 not available"}),
         (500, {"error": "Responses are not supported right now"}),
+        (503, {"error": "The Responses API is not available"}),
     ],
 )
 def test_other_errors_are_raised(

@@ -147,7 +147,12 @@ def test_the_first_error_is_raised_if_chat_completions_cannot_send_it(gateway: F
     )
     model = create_model(gateway)
     document = FilePart(data="SGk=", mime_type="text/plain", filename="a.txt")
+    asked = Message("user", (document,))
     with pytest.raises(NotFoundError):
-        model.generate(ChatRequest(model="grok-4.7", messages=(Message("user", (document,)),)))
+        model.generate(ChatRequest(model="grok-4.7", messages=(asked,)))
     assert len(gateway.requests) == 1
+    # In an earlier turn a note is sent instead of it, as with api="chat_completions".
+    earlier = ChatRequest(model="grok-4.7", messages=(asked, ANSWER, HELLO))
+    with pytest.warns(UserWarning, match="A note is sent instead"):
+        assert model.generate(earlier).text == "ok"
     model.client.close()

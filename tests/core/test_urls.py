@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.clients import server_settings
+from tests.core.fake_server import Drop, FakeServer, json_reply
+from tests.core.sync_async import CLIENTS, open_client
 from xai_lowcode import Gateway, Settings, errors
 from xai_lowcode.api import endpoints as operations
-from xai_lowcode.api.endpoints import LIST_MODELS, RETRIEVE_MODEL
+from xai_lowcode.api.endpoints import GET_FILE, LIST_MODELS, RETRIEVE_MODEL
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import NotFoundError, UsageError, XAILowCodeError
 from xai_lowcode.protocol.endpoint import Endpoint
@@ -282,3 +285,18 @@ def test_parameter_names_of_the_old_format() -> None:
         given = Settings.create(**reach, parameter_names={"model_id": "id"})
         with Gateway(given) as client:
             assert client.retrieve_model("grok-4.3").id == "grok-4.3"
+
+
+@pytest.mark.parametrize("kinds", [CLIENTS, CLIENTS[::-1]])
+@pytest.mark.usefixtures("delays")
+def test_a_lost_connection_is_learned_by_the_process(gateway: FakeServer, kinds: Any) -> None:
+    """A server that drops new URLs with an id gets one, whatever client and endpoint follow."""
+    gateway.respond = lambda request: (
+        json_reply({"id": "m"}) if "_id=" in request.target else Drop()
+    )
+    for kind in kinds:
+        with open_client(kind, server_settings(gateway)) as client:
+            for endpoint, name in ((RETRIEVE_MODEL, "model_id"), (GET_FILE, "file_id")):
+                client.call(endpoint, ids={name: "grok-4.7"})
+    dropped = [request for request in gateway.requests if "_id=" not in request.target]
+    assert len(dropped) == 1

@@ -18,10 +18,14 @@ def split_data_url(url: str) -> tuple[str, str] | None:
 
 
 def image_mime_type(data: str) -> str:
-    """Return the MIME type of base64 image data; xAI generates PNG and JPEG.
+    """Return the MIME type of base64 image data: PNG, WebP, GIF, else JPEG.
 
     Example:
         >>> image_mime_type("iVBORw0KGgo=")
         'image/png'
     """
-    return "image/png" if data.startswith("iVBORw0KGgo") else "image/jpeg"
+    return next((kind for start, kind in _IMAGE_STARTS if data.startswith(start)), "image/jpeg")
+
+
+# The base64 of the first bytes. RIFF is WebP among images.
+_IMAGE_STARTS = (("iVBORw0KGgo", "image/png"), ("UklGR", "image/webp"), ("R0lGOD", "image/gif"))

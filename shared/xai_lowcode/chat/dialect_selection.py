@@ -17,6 +17,7 @@ from typing import Any
 from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.profiles import get_profile
+from xai_lowcode.chat.unsupported_parts import render_request
 from xai_lowcode.errors import (
     APIStatusError,
     BadRequestError,
@@ -25,7 +26,7 @@ from xai_lowcode.errors import (
     RouteNotFoundError,
     UsageError,
 )
-from xai_lowcode.types.requests import ChatRequest
+from xai_lowcode.types.requests import ENCRYPTED_REASONING, ChatRequest
 
 DIALECTS = ("chat_completions", "messages", "responses")
 """Names of the dialects: of their packages, and in ``api=``."""
@@ -163,7 +164,7 @@ def _needs_responses(request: ChatRequest) -> bool:
         or request.previous_response_id
         or request.store
         or request.max_turns
-        or set(request.include) - {"reasoning.encrypted_content"}
+        or set(request.include) - {ENCRYPTED_REASONING}
     )
 
 
@@ -184,7 +185,10 @@ def find_rejection(request: ChatRequest, base_url: str, error: Exception) -> Sub
     """
     if request.api != "auto" or _needs_responses(request) or not isinstance(error, APIStatusError):
         return None
-    if _API_IS_UNSUPPORTED.search(error.message):
+    # A request that failed with another error may have been processed.
+    if isinstance(error, BadRequestError | NotFoundError) and _API_IS_UNSUPPORTED.search(
+        error.message
+    ):
         return base_url, request.model
     return base_url if base_url not in _served_by and _is_missing_route(error) else None
 
@@ -208,7 +212,7 @@ def to_chat_completions(request: ChatRequest) -> ChatRequest | None:
     """Return a request over Chat Completions, which stores nothing; None if it cannot be sent."""
     request = replace(request, api="chat_completions", store=None, include=())
     try:
-        get_dialect("chat_completions").render(request, stream=False)
+        render_request(get_dialect("chat_completions"), request, stream=False)
     except UsageError:
         return None
     return request

@@ -27,8 +27,6 @@ from xai_lowcode.types.responses import REFUSAL_REASONS, ChatResponse
 MAX_SOURCES = 5
 """How many images can be edited together."""
 
-_WEBP = b"RIFF", b"WEBP"
-
 
 def read_image(source: Any, name: str = "sources") -> ImagePart:
     """Return a source image as a part of a message.
@@ -111,8 +109,7 @@ def _read(path: Path, name: str) -> bytes:
 
 def _from_bytes(content: bytes) -> ImagePart:
     data = base64.b64encode(content).decode()
-    is_webp = (content[:4], content[8:12]) == _WEBP
-    return ImagePart(f"data:{'image/webp' if is_webp else image_mime_type(data)};base64,{data}")
+    return ImagePart(f"data:{image_mime_type(data)};base64,{data}")
 
 
 def parse_edited_images(response: ChatResponse) -> ImageBatch:

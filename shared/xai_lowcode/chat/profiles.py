@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 
+from xai_lowcode.types.requests import ENCRYPTED_REASONING
+
 DEFAULT_MODEL = "grok-4.7"
 """The default model."""
 
@@ -291,7 +293,7 @@ _OPTIONS_BY_API_NAME = {
     "effort": "reasoning_effort",
     "stream_options": "stream_usage",
     "include": "use_encrypted_content",
-    "reasoning.encrypted_content": "use_encrypted_content",
+    ENCRYPTED_REASONING: "use_encrypted_content",
 }
 
 

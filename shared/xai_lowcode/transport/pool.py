@@ -549,8 +549,9 @@ class _ChunkJoiner:
 
 def _join_chunks(http: Any) -> None:
     state = _h11_state(http)
-    if type(state._reader).__name__ == "ChunkedReader":  # noqa: SLF001 - see _h11_state
-        state._reader = _ChunkJoiner(state._reader)  # noqa: SLF001
+    reader = getattr(state, "_reader", None)
+    if type(reader).__name__ == "ChunkedReader":
+        state._reader = _ChunkJoiner(reader)  # noqa: SLF001 - see _h11_state
 
 
 def _has_unread_data(http: Any) -> bool:

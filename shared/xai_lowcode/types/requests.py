@@ -64,6 +64,9 @@ def parse_polling(deferred: Any) -> PollingOptions | None:
 
 ReasoningSummary = Literal["auto", "concise", "detailed"]
 ServiceTier = Literal["default", "priority"]
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
+"""Value of ``include`` for reasoning items that do not refer to a stored response."""
+
 Api = Literal["auto", "chat_completions", "messages", "responses"]
 
 APIS: frozenset[str] = frozenset(get_args(Api))

@@ -26,7 +26,14 @@ from xai_lowcode.types.messages import (
     is_bare_reasoning,
     join_texts,
 )
-from xai_lowcode.types.requests import ChatRequest, NamedTool, ResponseFormat, ToolChoice, ToolSpec
+from xai_lowcode.types.requests import (
+    ENCRYPTED_REASONING,
+    ChatRequest,
+    NamedTool,
+    ResponseFormat,
+    ToolChoice,
+    ToolSpec,
+)
 
 # Options whose field has the same name.
 _SAME_NAME_OPTIONS = (
@@ -46,8 +53,6 @@ _SAME_NAME_OPTIONS = (
     "guidelines",
 )
 
-ENCRYPTED_REASONING = "reasoning.encrypted_content"
-"""Value of ``include`` for reasoning items that do not refer to a stored response."""
 _NO_INLINE_CITATIONS = "no_inline_citations"
 
 Json = dict[str, Any]
