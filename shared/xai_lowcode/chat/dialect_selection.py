@@ -168,11 +168,11 @@ def _needs_responses(request: ChatRequest) -> bool:
     )
 
 
-Subject = str | tuple[str, str]
-"""What does not serve Responses: a base URL, or a pair with a model."""
+RejectionScope = str | tuple[str, str]
+"""What does not serve Responses: a base URL, or a base URL with one model."""
 
 
-def find_rejection(request: ChatRequest, base_url: str, error: Exception) -> Subject | None:
+def find_rejection(request: ChatRequest, base_url: str, error: Exception) -> RejectionScope | None:
     """Return what does not serve Responses, if an error shows it.
 
     Args:
@@ -218,7 +218,7 @@ def to_chat_completions(request: ChatRequest) -> ChatRequest | None:
     return request
 
 
-def record_served(base_url: str, dialect: Dialect, rejected_by: Subject | None) -> None:
+def record_served(base_url: str, dialect: Dialect, rejected_by: RejectionScope | None) -> None:
     """Record that a response was received, over Chat Completions after a rejection.
 
     A rejection is recorded only then: while a gateway restarts, every path may be unknown.

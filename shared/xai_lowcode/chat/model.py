@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode.chat.dialect_selection import (
-    Subject,
+    RejectionScope,
     detect_dialect,
     find_rejection,
     record_served,
@@ -209,7 +209,7 @@ class ChatModel:
         self, request: ChatRequest, prepared: _StreamRequest
     ) -> Generator[StreamEvent, None, None]:
         context, retry_state = self.context, self.context.new_retry_state()
-        rejected_by: list[Subject] = []
+        rejected_by: list[RejectionScope] = []
         while True:
             call, reader, _ = prepared
             try:
@@ -238,7 +238,7 @@ class ChatModel:
         self, request: ChatRequest, prepared: _StreamRequest
     ) -> AsyncGenerator[StreamEvent, None]:
         context, retry_state = self.context, self.context.new_retry_state()
-        rejected_by: list[Subject] = []
+        rejected_by: list[RejectionScope] = []
         while True:
             call, reader, _ = prepared
             try:
@@ -272,7 +272,7 @@ class ChatModel:
         prepared: _StreamRequest,
         retry_state: RetryState,
         error: XAILowCodeError,
-        rejected_by: list[Subject],
+        rejected_by: list[RejectionScope],
     ) -> Flow[ChatRequest]:
         """Wait before a failed stream is requested again; raise the error if it is not.
 
@@ -294,7 +294,7 @@ class ChatModel:
     def _generate(self, request: ChatRequest, polling: PollingOptions | None) -> Flow[ChatResponse]:
         if polling is not None:
             request = replace(request, deferred=True)
-        rejected_by: list[Subject] = []
+        rejected_by: list[RejectionScope] = []
         context, retry_state = self.context, self.context.new_retry_state()
         while True:
             dialect = select_dialect(request, self.settings.base_url)
@@ -385,7 +385,7 @@ class ChatModel:
         sent: ChatRequest,
         dialect: Dialect,
         error: XAILowCodeError,
-        rejected_by: list[Subject],
+        rejected_by: list[RejectionScope],
     ) -> ChatRequest | None:
         """Return the request to send instead of one that was rejected; None if there is none.
 
@@ -422,7 +422,7 @@ class ChatModel:
         self._rejected[sent.model] = rejected | {option}
         return True
 
-    def _record_served(self, dialect: Dialect, rejected_by: list[Subject]) -> None:
+    def _record_served(self, dialect: Dialect, rejected_by: list[RejectionScope]) -> None:
         record_served(self.settings.base_url, dialect, rejected_by[-1] if rejected_by else None)
 
     def _warn_not_sent(self, subject: str, name: str) -> None:
