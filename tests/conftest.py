@@ -3,6 +3,9 @@
 No profile has a deadline, and none writes to the repository's folder.
 """
 
+import asyncio
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -14,6 +17,18 @@ settings.register_profile(
 )
 settings.register_profile("random", print_blob=True, max_examples=200, deadline=None, database=None)
 settings.load_profile("deterministic")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _event_loop() -> Iterator[None]:
+    """Set an event loop, so that ``asyncio.get_event_loop``, which LlamaIndex calls, creates none.
+
+    One that it created would never be closed, and its warning would fail a later test.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
 
 
 @pytest.fixture(autouse=True)
