@@ -18,7 +18,7 @@ from xai_lowcode.api.tokens import (
     TokenCounter,
     estimate_tokens,
 )
-from xai_lowcode.emulator import Drop, Emulator, Refuse
+from xai_lowcode.emulator import Drop, Emulator, Refuse, running
 from xai_lowcode.emulator import tokenizer as emulators
 from xai_lowcode.errors import AuthenticationError, RateLimitError
 from xai_lowcode.settings import Settings
@@ -173,15 +173,19 @@ def test_tokens_without_bytes(gateway: FakeServer, *, use_async: bool) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("position", [0, 1])
-def test_failures_are_errors(emulator: Emulator, *, use_async: bool, position: int) -> None:
-    """Without leave to estimate, a failure of any request is raised."""
+def test_failures_are_errors(*, use_async: bool, position: int) -> None:
+    """Without leave to estimate, a failure of any request is raised.
+
+    The emulator is the test's own: a cancelled request may reach it after the test.
+    """
     texts = ["one text", "another text", "  ", " begins with white space", " and so does this"]
-    counter = counter_of(emulator_settings(emulator, max_retries=0))
-    if position:
-        count(counter, texts[:2], use_async=use_async)
-    emulator.inject(*[Refuse(429)] * 8)
-    with pytest.raises(RateLimitError):
-        count(counter, texts, use_async=use_async)
+    with running() as emulator:
+        counter = counter_of(emulator_settings(emulator, max_retries=0))
+        if position:
+            count(counter, texts[:2], use_async=use_async)
+        emulator.inject(*[Refuse(429)] * 8)
+        with pytest.raises(RateLimitError):
+            count(counter, texts, use_async=use_async)
 
 
 @SYNC_AND_ASYNC
