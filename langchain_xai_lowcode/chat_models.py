@@ -1,9 +1,8 @@
 """``ChatXAILowCode``: the LangChain chat model for Grok through the LowCodeAPI gateway."""
 
-import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -29,7 +28,7 @@ from langchain_xai_lowcode._tools import (
     to_tool,
     to_tool_specs,
 )
-from xai_lowcode._internal.constructors import Unchecked
+from xai_lowcode._internal.constructors import Unchecked, store_signature
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._version import __version__
 from xai_lowcode.chat.openai_format import parse_tool_choice
@@ -66,8 +65,6 @@ if TYPE_CHECKING:
     from langchain_xai_lowcode._protocol_events import ProtocolEventBuilder, RunManager
     from xai_lowcode.types.requests import ReasoningSummary
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
 # Includes BaseTool, which is a Runnable; naming it would import LangChain's tools.
 Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
 
@@ -82,12 +79,6 @@ _EVENT_METHODS = {
 }
 # Options that are not checked for credentials. The keys of others such as ``extra_body`` are.
 _KNOWN_OPTIONS = (KNOWN_OPTIONS - BODY_OPTIONS) | frozenset(_INTERNAL_ARGS)
-
-
-def _store_signature(method: _Method) -> _Method:
-    """Store the signature, which LangChain inspects in each call, at the method."""
-    method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
-    return method
 
 
 class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate_limiter
@@ -419,7 +410,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
 
     # --- requests -------------------------------------------------------------------------------
 
-    @_store_signature
+    @store_signature
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -432,7 +423,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
             response = self._gateway.generate(request, polling)
         return self._to_result(response, request)
 
-    @_store_signature
+    @store_signature
     async def _agenerate(
         self,
         messages: list[BaseMessage],
