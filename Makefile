@@ -75,11 +75,11 @@ fuzz: $(VENV)/.dev ## Fuzz the parsers for FUZZ_SECONDS (60)
 	@$(BIN)/python $(PIP) 'atheris>=3' && $(BIN)/python fuzz/run.py
 
 bench: $(BENCH)/.done ## Benchmark against the alternatives; QUICK=1 for under two minutes
-	@$(BENCH)/bin/python benchmarks/bench.py $(if $(QUICK),--quick,--write)
-	@$(if $(QUICK),true,$(BENCH)/bin/python benchmarks/sizes.py --write)
+	@$(BENCH)/bin/python -m benchmarks.bench $(if $(QUICK),--quick,--write)
+	@$(if $(QUICK),true,$(BENCH)/bin/python -m benchmarks.scaling --write)
 
 bench-decoders: $(VENV)/.dev ## Benchmark the stream decoders
-	@$(BIN)/python benchmarks/decoders.py
+	@$(BIN)/python -m benchmarks.decoders
 
 record: $(VENV)/.dev ## Record the VCR cassettes; from the hosted gateway if LOWCODEAPI_API_TOKEN is set
 	@$(BIN)/python tests/cassettes/record.py

@@ -1,18 +1,16 @@
-"""What reading a stream costs beyond reading its JSON, for each wire form.
+"""CPU time of decoding a stream, as a ratio to parsing its JSON, for each API.
 
-Streams of many pieces are written by the emulator (text, thoughts, two calls, heartbeats), and the
-recorded ones are taken too where they lie beside the repository. Each is read in turns by
+Streams of many chunks (text, reasoning, two tool calls, heartbeats) are generated with the
+emulator's serializers; recorded streams are added if there are any. Measured are
 
-* the floor: ``json.loads`` of the data of every chunk (and orjson's, which the package uses),
-* the decoder: ``decoder.feed`` of every parsed chunk, events taken,
-* the reader: bytes to events as in a call, fed a chunk at a time (live) or 64 KiB (burst),
+* ``json.loads``, the baseline, and ``orjson.loads``, which the package uses, on the data of each
+  event,
+* the decoder: ``decoder.feed()`` with each parsed event,
+* the reader: from bytes to events, as in a call, with one event at a time (*single events*) or
+  64 KiB at a time (*bursts*).
 
-and all are told as ratios to ``json.loads``: medians over the turns, and the quartiles. The figure
-to watch is "live", which is to stay below 3. CPU time on one core.
-
-Run from the root of the repository::
-
-    python benchmarks/decoders.py [--turns 31]
+Columns are medians of interleaved samples, with their quartiles. *Single events* should stay below
+3. Run it with ``make bench-decoders``.
 """
 
 import argparse
@@ -39,7 +37,7 @@ from xai_lowcode.emulator.handler_types import Json, SSEFrame
 from xai_lowcode.emulator.serializers import chat_completions, messages, responses_events
 from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
 
-RECORDED = Path(__file__).parents[2] / "shared" / "wire" / "recorded"
+RECORDINGS = Path(__file__).parents[2] / "shared" / "wire" / "recorded"
 DIALECTS: dict[str, Dialect] = {
     "chat_completions": CHAT_COMPLETIONS,
     "messages": MESSAGES,
@@ -47,65 +45,68 @@ DIALECTS: dict[str, Dialect] = {
 }
 SIZES = (200, 5_000)
 BURST = 1 << 16
-# Every so many chunks the service says that it is still there, where the form has a word for it.
-HEARTBEAT_EVERY = 10
-LEAST_CHUNKS_A_TURN = 2_000
+# Number of chunks between two heartbeats, in the APIs that have them.
+HEARTBEAT_INTERVAL = 10
+MIN_EVENTS_PER_SAMPLE = 2_000
 MODEL = "grok-3-mini"
 DONE = b"[DONE]"
 
 
 class Stream(NamedTuple):
-    """One stream, as the bytes of its chunks."""
+    """The bytes of each event of a stream."""
 
-    form: str
+    api: str
     name: str
-    chunks: list[bytes]
+    events: list[bytes]
 
 
-class Costs(NamedTuple):
-    """Nanoseconds for all chunks of one stream, in one turn."""
+class Sample(NamedTuple):
+    """Nanoseconds of CPU time for all events of a stream."""
 
-    loads: int
-    orjson: int
+    json_loads: int
+    orjson_loads: int
     decoder: int
-    live: int
-    burst: int
+    single_events: int
+    bursts: int
 
 
 def main() -> None:
-    """Measures every stream and prints a Markdown table."""
+    """Measure each stream and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=31, help="how often each stream is read")
-    turns = parser.parse_args().turns
-    print("| form | stream | chunks | json.loads, us | orjson | decoder | live | burst |")
-    print("|---|---|---|---|---|---|---|---|")
-    for stream in [*written_streams(), *recorded_streams()]:
-        print(row(stream, measured(stream, turns)))
+    parser.add_argument("--samples", type=int, default=31, help="number of samples of each stream")
+    samples = parser.parse_args().samples
+    columns = (
+        *("API", "stream", "events", "json.loads, us per event"),
+        *("orjson.loads", "decoder", "reader, single events", "reader, bursts"),
+    )
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for stream in [*generate_streams(), *read_recordings()]:
+        print(format_row(stream, measure(stream, samples)))
 
 
-def written_streams() -> Iterator[Stream]:
-    """Streams of the emulator, of the sizes asked for."""
-    for form in DIALECTS:
+def generate_streams() -> Iterator[Stream]:
+    """Generate a stream of each size for each API."""
+    for api in DIALECTS:
         for size in SIZES:
-            yield Stream(form, "written", [line(frame) for frame in frames_of(form, size)])
+            yield Stream(api, "generated", [encode(frame) for frame in build_frames(api, size)])
 
 
-def recorded_streams() -> Iterator[Stream]:
-    """The recorded streams of a form, one behind the other."""
-    for form in DIALECTS:
-        for path in sorted(RECORDED.glob(f"{form}/*.sse")):
-            blocks = path.read_bytes().split(b"\n\n")
-            yield Stream(form, path.stem, [block + b"\n\n" for block in blocks if block.strip()])
+def read_recordings() -> Iterator[Stream]:
+    """Read the recorded streams of each API."""
+    for api in DIALECTS:
+        for path in sorted(RECORDINGS.glob(f"{api}/*.sse")):
+            events = path.read_bytes().split(b"\n\n")
+            yield Stream(api, path.stem, [event + b"\n\n" for event in events if event.strip()])
 
 
-def frames_of(form: str, size: int) -> list[SSEFrame]:
-    """An answer of about so many chunks: thoughts, text, two calls, heartbeats between."""
-    beats = 0 if form == "responses" else size // (HEARTBEAT_EVERY + 1)
-    pieces = (size - beats) // 2
+def build_frames(api: str, size: int) -> list[SSEFrame]:
+    """Build a response of about so many chunks: reasoning, text, two tool calls, heartbeats."""
+    heartbeats = 0 if api == "responses" else size // (HEARTBEAT_INTERVAL + 1)
+    chunks = (size - heartbeats) // 2
     choice = CompletionChoice(
-        text=" word" * pieces,
+        text=" word" * chunks,
         calls=tuple(FunctionCall(f"call_{n}", "add", f'{{"a":{n},"b":"two"}}') for n in range(2)),
-        reasoning=" thought" * pieces,
+        reasoning=" thought" * chunks,
         finish_reason="tool_calls",
     )
     body: Json = {
@@ -115,105 +116,109 @@ def frames_of(form: str, size: int) -> list[SSEFrame]:
     }
     usage = compute_usage(body, parse_conversation(body["messages"]), [choice])
     completion = Completion(body, 1, [choice], usage)
-    match form:
+    match api:
         case "chat_completions":
             heartbeat = chat_completions.heartbeat_frame(completion)
-            return with_heartbeats(chat_completions.to_frames(completion), heartbeat)
+            return add_heartbeats(chat_completions.to_frames(completion), heartbeat)
         case "messages":
-            return with_heartbeats(messages.to_frames(completion), messages.PING)
+            return add_heartbeats(messages.to_frames(completion), messages.PING)
         case _:
             output = ResponseOutput("r1", body, completion, [])
             return responses_events.to_frames(ResponseSerializer(output, streamed=True))
 
 
-def with_heartbeats(frames: list[SSEFrame], heartbeat: SSEFrame) -> list[SSEFrame]:
-    """The frames, with a heartbeat behind every tenth."""
-    found: list[SSEFrame] = []
+def add_heartbeats(frames: list[SSEFrame], heartbeat: SSEFrame) -> list[SSEFrame]:
+    """Insert a heartbeat after every tenth frame."""
+    result: list[SSEFrame] = []
     for number, frame in enumerate(frames, 1):
-        found += [frame] if number % HEARTBEAT_EVERY else [frame, heartbeat]
-    return found
+        result += [frame] if number % HEARTBEAT_INTERVAL else [frame, heartbeat]
+    return result
 
 
-def line(frame: SSEFrame) -> bytes:
-    """A frame as the service sends it."""
-    lead = f"event: {frame.event}\n" if frame.event else ""
+def encode(frame: SSEFrame) -> bytes:
+    """Encode a frame as a server-sent event."""
+    event = f"event: {frame.event}\n" if frame.event else ""
     data = frame.data if isinstance(frame.data, str) else json.dumps(frame.data)
-    return f"{lead}data: {data}\n\n".encode()
+    return f"{event}data: {data}\n\n".encode()
 
 
-def data_of(stream: Stream) -> list[bytes]:
-    """What stands behind ``data:``, chunk by chunk, without the closing sign."""
-    lines = [line for chunk in stream.chunks for line in chunk.split(b"\n")]
+def get_data(stream: Stream) -> list[bytes]:
+    """Return the data of each event, without the end-of-stream marker."""
+    lines = [line for event in stream.events for line in event.split(b"\n")]
     data = [line.removeprefix(b"data: ") for line in lines if line.startswith(b"data: ")]
     return [text for text in data if text != DONE]
 
 
-def measured(stream: Stream, turns: int) -> list[Costs]:
-    """Reads the stream in all ways, in turns, so that what slows the machine slows them alike."""
-    data = data_of(stream)
+def measure(stream: Stream, samples: int) -> list[Sample]:
+    """Measure a stream; all columns are measured in turn, so that they share disturbances."""
+    data = get_data(stream)
     parsed = [json.loads(text) for text in data]
-    whole = b"".join(stream.chunks)
-    bursts = [whole[start : start + BURST] for start in range(0, len(whole), BURST)]
-    dialect = DIALECTS[stream.form]
-    ways: tuple[Callable[[], None], ...] = (
+    content = b"".join(stream.events)
+    bursts = [content[start : start + BURST] for start in range(0, len(content), BURST)]
+    dialect = DIALECTS[stream.api]
+    functions: tuple[Callable[[], None], ...] = (
         lambda: exhaust(map(json.loads, data)),
         lambda: exhaust(map(orjson.loads, data)),
         lambda: decode(dialect, parsed),
-        lambda: read(dialect, stream.chunks),
+        lambda: read(dialect, stream.events),
         lambda: read(dialect, bursts),
     )
-    times = -(-LEAST_CHUNKS_A_TURN // len(data))
+    repetitions = -(-MIN_EVENTS_PER_SAMPLE // len(data))
     gc.collect()
     gc.freeze()
-    costs = [Costs(*(cost(way, times) for way in ways)) for _ in range(turns + 1)]
-    return costs[1:]
+    results = [
+        Sample(*(measure_function(function, repetitions) for function in functions))
+        for _ in range(samples + 1)
+    ]
+    return results[1:]  # the first is a warm-up
 
 
-def cost(way: Callable[[], None], times: int) -> int:
-    """CPU nanoseconds of one reading."""
-    begun = process_time_ns()
-    for _ in range(times):
-        way()
-    return (process_time_ns() - begun) // times
+def measure_function(function: Callable[[], None], repetitions: int) -> int:
+    """Return the CPU time of a call in nanoseconds."""
+    start = process_time_ns()
+    for _ in range(repetitions):
+        function()
+    return (process_time_ns() - start) // repetitions
 
 
-def exhaust(things: Iterator[object]) -> None:
-    """Takes all of them, as fast as can be."""
-    deque(things, maxlen=0)
+def exhaust(iterator: Iterator[object]) -> None:
+    """Consume an iterator."""
+    deque(iterator, maxlen=0)
 
 
 def decode(dialect: Dialect, parsed: list[Json]) -> None:
-    """Parsed chunks to events."""
+    """Decode parsed events."""
     decoder = dialect.decoder()
-    for chunk in parsed:
-        for _ in decoder.feed(chunk):
+    for event in parsed:
+        for _ in decoder.feed(event):
             pass
 
 
-def read(dialect: Dialect, pieces: list[bytes]) -> None:
-    """Bytes to events."""
+def read(dialect: Dialect, blocks: list[bytes]) -> None:
+    """Read a stream from the bytes of its blocks."""
     reader = StreamReader(dialect)
-    for piece in pieces:
-        for _ in reader.feed(piece):
+    for block in blocks:
+        for _ in reader.feed(block):
             pass
     assert list(reader.close()) == []
     assert reader.finished or dialect.name != "chat_completions"
 
 
-def row(stream: Stream, costs: list[Costs]) -> str:
-    """The stream's line of the table."""
-    number = len(data_of(stream))
-    floor = median(turn.loads for turn in costs) / number / 1000
+def format_row(stream: Stream, samples: list[Sample]) -> str:
+    """Return the row of a stream."""
+    events = len(get_data(stream))
+    baseline = median(sample.json_loads for sample in samples) / events / 1000
     ratios = [
-        spread([turn[way] / turn.loads for turn in costs]) for way in range(1, len(Costs._fields))
+        format_ratios([sample[column] / sample.json_loads for sample in samples])
+        for column in range(1, len(Sample._fields))
     ]
-    return f"| {stream.form} | {stream.name} | {number} | {floor:.2f} | {' | '.join(ratios)} |"
+    return f"| {stream.api} | {stream.name} | {events} | {baseline:.2f} | {' | '.join(ratios)} |"
 
 
-def spread(values: list[float]) -> str:
-    """Median, and the quartiles."""
-    low, middle, high = quantiles(values, n=4)
-    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+def format_ratios(ratios: list[float]) -> str:
+    """Return the median and the quartiles."""
+    lower, middle, upper = quantiles(ratios, n=4)
+    return f"{middle:.2f} ({lower:.2f} to {upper:.2f})"
 
 
 if __name__ == "__main__":

@@ -1,133 +1,179 @@
-"""Fresh processes: importing, making a model, the first answer, memory and its slope."""
+"""New processes: import time, construction, first response, memory, and memory growth."""
 
 import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict, dataclass
 from statistics import median
+from typing import NamedTuple
 
-# Everything is timed from inside the process, in CPU time; what is imported is named first.
-_MEASURE = """
+from benchmarks.inputs import TOKEN
+
+
+class Program(NamedTuple):
+    """The statements of a process. URLs and the token are placeholders."""
+
+    imports: str
+    construct: str
+    call: str
+
+
+@dataclass(frozen=True)
+class Startup:
+    """Measurements of a new process.
+
+    Attributes:
+        import_time: CPU time of the imports in milliseconds.
+        modules: Number of imported modules.
+        memory: Resident memory after the imports in MB.
+        first_response: CPU time from the imports to the first response in milliseconds.
+        peak_memory: Largest resident memory up to the first response in MB.
+        construction: Wall time of constructing a client once more in milliseconds.
+    """
+
+    import_time: float
+    modules: float
+    memory: float
+    first_response: float
+    peak_memory: float
+    construction: float
+
+
+# CPU time is measured in the process, after the imports of the measurement itself.
+_STARTUP_SCRIPT = """
 import json, sys, time
-def cpu(): return time.process_time_ns() / 1e6
-def megabytes(what):
-    # Not getrusage's: that maximum is handed down by the process which began this one.
+def cpu_time(): return time.process_time_ns() / 1e6
+def memory(key):
+    # getrusage() would report the maximum of the parent process if that is larger.
     with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) / 1024 for line in file if line.startswith(what))
-begun = cpu()
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith(key))
+start = cpu_time()
 {imports}
-imported, modules = cpu() - begun, len(sys.modules)
-rss = megabytes("VmRSS")
-{made}
-{answered}
-first = cpu() - begun
-peak = megabytes("VmHWM")
-def once():
-    begun = time.perf_counter_ns()
-    {made}
-    return (time.perf_counter_ns() - begun) / 1e6
-made = sorted(once() for _ in range(25))[12]
+import_time, modules = cpu_time() - start, len(sys.modules)
+memory_after_import = memory("VmRSS")
+{construct}
+{call}
+first_response = cpu_time() - start
+peak_memory = memory("VmHWM")
+def construct():
+    start = time.perf_counter_ns()
+    {construct}
+    return (time.perf_counter_ns() - start) / 1e6
+construction = sorted(construct() for _ in range(25))[12]
 print(json.dumps({{
-    "import": imported, "modules": modules, "rss": rss, "first": first, "peak": peak, "made": made
+    "import_time": import_time, "modules": modules, "memory": memory_after_import,
+    "first_response": first_response, "peak_memory": peak_memory, "construction": construction,
 }}))
 """
-_BARE_LANGCHAIN = "from langchain_core.language_models import chat_models"
-_BARE_LLAMA = "from llama_index.core.llms.function_calling import FunctionCallingLLM"
-_QUESTION = "{{'model': 'm', 'messages': [{{'role': 'user', 'content': 'x'}}]}}"
-_BY_HAND = (
-    "client = httpx.Client()",
-    f"json.loads(client.post('{{bare}}/chat/completions', json={_QUESTION}).content)",
-)
-_CHAT = "llm.chat([ChatMessage(role='user', content='x')])"
-_MESSAGE = "from llama_index.core.base.llms.types import ChatMessage"
-# Name: what is imported, how the model is made, how it is asked.
-PROCESSES: dict[str, tuple[str, str, str]] = {
-    "LangChain + httpx": (f"{_BARE_LANGCHAIN}; import httpx", *_BY_HAND),
-    "xai-lowcode, LangChain": (
-        "from langchain_xai_lowcode import ChatXAILowCode",
-        "llm = ChatXAILowCode(api_token='{token}', base_url='{wrapped}')",
-        "llm.invoke('x')",
-    ),
-    "langchain-openai": (
-        "from langchain_openai import ChatOpenAI",
-        "llm = ChatOpenAI(model='m', api_key='{token}', base_url='{bare}')",
-        "llm.invoke('x')",
-    ),
-    "langchain-xai": (
-        "from langchain_xai import ChatXAI",
-        "llm = ChatXAI(model='m', api_key='{token}', xai_api_base='{bare}/')",
-        "llm.invoke('x')",
-    ),
-    "LlamaIndex + httpx": (f"{_BARE_LLAMA}; import httpx", *_BY_HAND),
-    "xai-lowcode, LlamaIndex": (
-        f"from llama_index_xai_lowcode import XAILowCode; {_MESSAGE}",
-        "llm = XAILowCode(api_token='{token}', base_url='{wrapped}')",
-        _CHAT,
-    ),
-    "llama-index OpenAILike": (
-        f"from llama_index.llms.openai_like import OpenAILike; {_MESSAGE}",
-        "llm = OpenAILike(model='m', api_key='{token}', api_base='{bare}', is_chat_model=True)",
-        _CHAT,
-    ),
-}
-_LOOP = """
-import resource, sys
+_MEMORY_SCRIPT = """
+import resource
 {imports}
-{made}
-def used():
+{construct}
+def memory():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize() / 1024
-for _ in range(500): {answered}
-before = used()
-for _ in range({calls}): {answered}
-print((used() - before) / {calls})
+for _ in range(500): {call}
+before = memory()
+for _ in range({calls}): {call}
+print((memory() - before) / {calls})
 """
+_BODY = "{{'model': 'm', 'messages': [{{'role': 'user', 'content': 'x'}}]}}"
+_HTTPX_CONSTRUCT = "client = httpx.Client()"
+_HTTPX_CALL = f"json.loads(client.post('{{url}}/chat/completions', json={_BODY}).content)"
+_LLAMA_INDEX_CALL = "llm.chat([ChatMessage(role='user', content='x')])"
+_LLAMA_INDEX_IMPORT = "from llama_index.core.base.llms.types import ChatMessage"
+_PROGRAMS = {
+    "LangChain + httpx": Program(
+        "from langchain_core.language_models import chat_models; import httpx",
+        _HTTPX_CONSTRUCT,
+        _HTTPX_CALL,
+    ),
+    "xai-lowcode, LangChain": Program(
+        "from langchain_xai_lowcode import ChatXAILowCode",
+        "llm = ChatXAILowCode(api_token='{token}', base_url='{gateway_url}')",
+        "llm.invoke('x')",
+    ),
+    "langchain-openai": Program(
+        "from langchain_openai import ChatOpenAI",
+        "llm = ChatOpenAI(model='m', api_key='{token}', base_url='{url}')",
+        "llm.invoke('x')",
+    ),
+    "langchain-xai": Program(
+        "from langchain_xai import ChatXAI",
+        "llm = ChatXAI(model='m', api_key='{token}', xai_api_base='{url}/')",
+        "llm.invoke('x')",
+    ),
+    "LlamaIndex + httpx": Program(
+        "from llama_index.core.llms.function_calling import FunctionCallingLLM; import httpx",
+        _HTTPX_CONSTRUCT,
+        _HTTPX_CALL,
+    ),
+    "xai-lowcode, LlamaIndex": Program(
+        f"from llama_index_xai_lowcode import XAILowCode; {_LLAMA_INDEX_IMPORT}",
+        "llm = XAILowCode(api_token='{token}', base_url='{gateway_url}')",
+        _LLAMA_INDEX_CALL,
+    ),
+    "llama-index OpenAILike": Program(
+        f"from llama_index.llms.openai_like import OpenAILike; {_LLAMA_INDEX_IMPORT}",
+        "llm = OpenAILike(model='m', api_key='{token}', api_base='{url}', is_chat_model=True)",
+        _LLAMA_INDEX_CALL,
+    ),
+}
 
 
-def started(address: str, token: str, runs: int) -> dict[str, dict[str, float]]:
-    """Milliseconds, modules and megabytes of fresh processes, in turns; medians.
+def measure_startup(server_url: str, runs: int) -> dict[str, Startup]:
+    """Measure new processes.
 
-    Everybody has a first run that is not counted, which leaves the modules compiled, as pip does.
+    The first run is not counted: it compiles the modules, as pip does.
+
+    Args:
+        server_url: URL of the server.
+        runs: Number of counted processes for each program.
+
+    Returns:
+        Medians by the name of the program.
     """
-    places = {"bare": f"{address}/short/v1", "wrapped": f"{address}/short/xai", "token": token}
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in PROCESSES}
-    for turn in range(runs + 1):
-        for name, (imports, made, answered) in PROCESSES.items():
-            script = _MEASURE.format(
-                imports=imports, made=made.format(**places), answered=answered.format(**places)
-            )
-            found = json.loads(_run(script))
-            if turn:
-                taken[name].append(found)
-    return {
-        name: {key: median(one[key] for one in found) for key in found[0]}
-        for name, found in taken.items()
-    }
+    samples: dict[str, list[Startup]] = {name: [] for name in _PROGRAMS}
+    for run in range(runs + 1):
+        for name, program in _PROGRAMS.items():
+            output = _run_script(_STARTUP_SCRIPT, program, server_url)
+            if run:
+                samples[name].append(Startup(**json.loads(output)))
+    return {name: _medians(processes) for name, processes in samples.items()}
 
 
-def slope(address: str, token: str, calls: int) -> dict[str, float]:
-    """Kilobytes of memory a call, over so many calls after the first 500."""
-    places = {"bare": f"{address}/short/v1", "wrapped": f"{address}/short/xai", "token": token}
+def measure_memory_growth(server_url: str, calls: int) -> dict[str, float]:
+    """Measure how memory of this package grows, in KB per call, after 500 calls.
+
+    Args:
+        server_url: URL of the server.
+        calls: Number of calls over which the growth is measured.
+    """
     return {
-        name: float(
-            _run(
-                _LOOP.format(
-                    imports=imports,
-                    made=made.format(**places),
-                    answered=answered.format(**places),
-                    calls=calls,
-                )
-            )
-        )
-        for name, (imports, made, answered) in PROCESSES.items()
+        name: float(_run_script(_MEMORY_SCRIPT, program, server_url, calls=calls))
+        for name, program in _PROGRAMS.items()
         if name.startswith("xai-lowcode")
     }
 
 
-def _run(script: str) -> str:
-    # Where nothing compiled may be kept, every process would compile what it imports.
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env
+def _medians(processes: list[Startup]) -> Startup:
+    rows = [asdict(process) for process in processes]
+    return Startup(**{field: median(row[field] for row in rows) for field in rows[0]})
+
+
+def _run_script(script: str, program: Program, server_url: str, **values: int) -> str:
+    """Run a script in a new process and return its output."""
+    urls = {"url": f"{server_url}/short/v1", "gateway_url": f"{server_url}/short/xai"}
+    code = script.format(
+        imports=program.imports,
+        construct=program.construct.format(**urls, token=TOKEN),
+        call=program.call.format(**urls, token=TOKEN),
+        **values,
     )
-    return done.stdout
+    # With this variable, every process would compile the modules that it imports.
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.run(  # noqa: S603 - a script of this module
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    return process.stdout

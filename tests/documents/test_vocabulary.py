@@ -35,6 +35,8 @@ REPLACEMENTS = {
     r"who refused|maker": "source",
     r"says nothing|is told|are told": "reports, is set to",
     r"whoever|whatever becomes": "the subject itself",
+    r"contenders?": "client, implementation",
+    r"must be paid": "baseline",
 }
 OLD_NAMES = (
     r"(?-i:GatewayModel|XAILowCodeLLM|UnreadableAnswerError|DamagedFileError|Deferral"
@@ -51,7 +53,7 @@ def files() -> Iterator[Path]:
     yield from sorted({*(ROOT / "tests").rglob("*.py")} - {Path(__file__)})
     yield from sorted((ROOT / "docs").rglob("*.md"))
     yield from (ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY"))
-    for folder in ("notebooks", "notebooks/sources", "examples"):
+    for folder in ("notebooks", "notebooks/sources", "examples", "benchmarks"):
         yield from sorted((ROOT / folder).glob("*.py"))
 
 
