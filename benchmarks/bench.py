@@ -23,16 +23,16 @@ def main() -> None:
     results: dict[str, Measurements] = {}
     startup = ""
     print(format_header())
-    with running_server() as server_url:
-        for workload in WORKLOADS:
-            if options.only in workload.title and (workload.quick_clients or not options.quick):
-                results[workload.title] = measure(workload, server_url, quick=options.quick)
-                print(format_row(workload.title, results[workload.title]), flush=True)
-        if not options.only:
+    for workload in WORKLOADS:
+        if options.only in workload.title and (workload.quick_clients or not options.quick):
+            results[workload.title] = measure(workload, quick=options.quick)
+            print(format_row(workload.title, results[workload.title]), flush=True)
+    if not options.only:
+        with running_server() as server_url:
             processes = measure_startup(server_url, runs=1 if options.quick else 5)
             growth = {} if options.quick else measure_memory_growth(server_url, _MEMORY_CALLS)
-            startup = format_startup(processes, growth)
-            print(f"\n{startup}")
+        startup = format_startup(processes, growth)
+        print(f"\n{startup}")
     if options.write:
         write_results(results, startup)
 

@@ -42,8 +42,9 @@ Measurements = dict[str, Statistics]
 
 def baseline(measurements: Measurements, framework: Framework) -> float:
     """Return the time of httpx plus that of the bare framework, if it supports the workload."""
-    parts = (HttpxClient.name, framework.bare.name)
-    return sum(measurements[name].median for name in parts if name in measurements)
+    httpx_time = measurements[HttpxClient.name].median
+    bare = measurements.get(framework.bare.name)
+    return httpx_time + (bare.median if bare else 0)
 
 
 @contextmanager
@@ -63,8 +64,11 @@ def running_server() -> Iterator[str]:
         server.wait()
 
 
-def measure(workload: Workload, server_url: str, *, quick: bool) -> Measurements:
+def measure(workload: Workload, *, quick: bool) -> Measurements:
     """Measure a workload for all clients that support it.
+
+    Each workload has a new server and a new event loop. langchain-openai shares connections between
+    models with the same base URL, and those of a closed event loop would fail.
 
     Each client has one warm-up sample. Then rounds follow, with a sample of each client, so that
     anything that slows the machine affects all of them. A client whose warm-up takes a quarter of
@@ -72,19 +76,18 @@ def measure(workload: Workload, server_url: str, *, quick: bool) -> Measurements
 
     Args:
         workload: The workload.
-        server_url: URL of the server.
         quick: Whether to measure 3 rounds in 2 seconds instead of 15 in 8, and the workload's
             `quick_clients` alone. No round begins after that time.
     """
     rounds, seconds = (3, 2) if quick else (15, 8)
-    config = ClientConfig(f"{server_url}/{workload.scenario}", workload.api, workload.chunks)
-    factories = {
-        client.name: partial(client, config)
-        for client in (workload.quick_clients if quick else CLIENTS)
-        if workload.is_supported_by(client)
-    }
     samples: dict[str, list[float]] = {}
-    with asyncio.Runner() as runner:
+    with running_server() as server_url, asyncio.Runner() as runner:
+        config = ClientConfig(f"{server_url}/{workload.scenario}", workload.api, workload.chunks)
+        factories = {
+            client.name: partial(client, config)
+            for client in (workload.quick_clients if quick else CLIENTS)
+            if workload.is_supported_by(client)
+        }
         clients = {name: factory() for name, factory in factories.items()}
         for name, client in clients.items():
             try:
@@ -98,7 +101,7 @@ def measure(workload: Workload, server_url: str, *, quick: bool) -> Measurements
         start = perf_counter_ns()
         for _ in range(rounds):
             for name in repeated:
-                client = factories[name]() if workload.cold else clients[name]
+                client = factories[name]() if workload.new_client else clients[name]
                 samples[name].append(_take_sample(workload, client, runner))
             if perf_counter_ns() - start > seconds * 1e9:
                 break

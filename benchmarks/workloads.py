@@ -29,7 +29,7 @@ class Workload:
         chunks: Number of chunks of a stream.
         per_chunk: Whether the time of a sample is divided by the chunks of all calls instead of
             the number of calls.
-        cold: Whether each sample has a new client, without open connections.
+        new_client: Whether each sample has a new client; otherwise connections are open already.
         wall: Whether wall time is measured instead of CPU time.
         api: API that the requests are sent to.
         quick_clients: Clients that quick runs measure; if empty, they leave the workload out.
@@ -42,7 +42,7 @@ class Workload:
     concurrent: bool = False
     chunks: int = 200
     per_chunk: bool = False
-    cold: bool = False
+    new_client: bool = False
     wall: bool = False
     api: API = "responses"
     quick_clients: tuple[type[Client], ...] = ()
@@ -98,9 +98,7 @@ _STREAM = Workload(
     per_chunk=True,
     quick_clients=_QUICK,
 )
-_CONCURRENT = Workload(
-    "200 concurrent calls, open connections, per call", "slow", "agenerate", 200, concurrent=True
-)
+_CONCURRENT = Workload("200 concurrent calls, per call", "slow", "agenerate", 200, concurrent=True)
 
 WORKLOADS: tuple[Workload, ...] = (
     *_for_apis(
@@ -142,14 +140,14 @@ WORKLOADS: tuple[Workload, ...] = (
             _CONCURRENT,
             replace(
                 _CONCURRENT,
-                title="1,000 concurrent calls, open connections, per call",
+                title="1,000 concurrent calls, per call",
                 calls=1_000,
             ),
             replace(
                 _CONCURRENT,
-                title="1,000 concurrent calls, no open connections, per call",
+                title="1,000 concurrent calls, new client, per call",
                 calls=1_000,
-                cold=True,
+                new_client=True,
             ),
         ),
         "responses",
