@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import IO
 
 from typer.testing import Result
 
@@ -24,13 +25,17 @@ def connected_to(gateway: Emulator, token: str | None = None) -> dict[str, str]:
 
 
 def start_process(
-    *args: str, env: dict[str, str] | None = None, program: tuple[str, ...] = PROGRAM
+    *args: str,
+    env: dict[str, str] | None = None,
+    program: tuple[str, ...] = PROGRAM,
+    stdout: int | IO[str] = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
-    """Start a command line in a new process."""
+    """Start a command line in a new process, without standard input."""
     return subprocess.Popen(
         [*program, *args],
         env={**os.environ, **(env or {})},
-        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -7,12 +7,19 @@ import typer
 
 from xai_lowcode._version import __version__
 from xai_lowcode.cli import chat, doctor, files, images, models, serve
-from xai_lowcode.cli.console import echo
+from xai_lowcode.cli.console import echo, format_examples
 from xai_lowcode.cli.errors import EXIT_INTERRUPTED, CommandGroup
 
 app = typer.Typer(
     cls=CommandGroup,
     help="Use Grok through the LowCodeAPI gateway. Reads the token from LOWCODEAPI_API_TOKEN.",
+    epilog=format_examples(
+        "xai-lowcode doctor",
+        'xai-lowcode chat "Say hello."',
+        'xai-lowcode image "A fox in the snow"',
+    ),
+    context_settings={"help_option_names": ["--help", "-h"]},
+    rich_markup_mode=None,  # its help has trailing blanks in pipes, and ignores NO_COLOR
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -49,11 +56,11 @@ def _root(
         echo(context.get_help())
 
 
-app.command()(doctor.doctor)
-app.command()(models.models)
-app.command()(chat.chat)
-app.command()(images.image)
-app.command()(serve.serve)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command(epilog=models.EXAMPLES)(models.models)
+app.command(epilog=chat.EXAMPLES)(chat.chat)
+app.command(epilog=images.EXAMPLES)(images.image)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(files.app, name="files")
 
 

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xai_lowcode.cli.console import echo, echo_err
+from xai_lowcode.cli.console import echo, echo_err, format_examples
 from xai_lowcode.errors import UsageError
 
 if TYPE_CHECKING:
     from xai_lowcode.emulator import Fault
+
+EXAMPLES = format_examples(
+    "xai-lowcode serve",
+    'xai-lowcode serve --port 0 --reply "Hello."',
+    "xai-lowcode serve --fault Refuse:503 --fault Drop",
+)
 
 
 def serve(
