@@ -49,7 +49,9 @@ _System = Annotated[
 ]
 _Images = Annotated[
     list[str] | None,
-    typer.Option("--image", "-i", help="File or URL of an image to send; repeatable."),
+    typer.Option(
+        "--image", "-i", metavar="<path or URL>", help="Image to send with the prompt; repeatable."
+    ),
 ]
 _Temperature = Annotated[
     float | None,

@@ -132,7 +132,8 @@ def _save(image: Image, target: Path) -> str:
             raise XAILowCodeError(f"--out: cannot write {path} ({error.strerror}).") from None
         break
     if path.suffix.lower() not in _EXTENSIONS[mime_type]:
-        echo_err(f"{path} is {mime_type} by its content, not by its extension.", style="yellow")
+        message = f"{path} has the extension of another format: the image is {mime_type}."
+        echo_err(message, style="yellow")
     return str(path)
 
 
