@@ -1,7 +1,9 @@
 """The commands: text output, JSON output and written files."""
 
 import json
+import os
 import shlex
+import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import product
@@ -15,7 +17,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import xai_lowcode
-from tests.cli.commands import Run, connected_to
+from tests.cli.commands import PROGRAM, Run, connected_to
 from xai_lowcode.cli import app
 from xai_lowcode.emulator import Emulator, Garbage, Refuse, Reply, running
 
@@ -150,11 +152,33 @@ def test_invalid_chat_options_are_not_sent(
     assert gateway.requests == []
 
 
-def test_standard_input_that_is_no_text(run: Run, gateway: Emulator) -> None:
+def test_standard_input_that_is_no_text(gateway: Emulator) -> None:
     """An image in a pipe is a usage error that names the option for images."""
-    result = run("chat", "What is this?", input=IMAGES["png"])
-    assert (result.exit_code, "--image" in result.stderr) == (2, True)
+    command = subprocess.run(
+        [*PROGRAM, "chat", "What is this?"],
+        env={**os.environ, "LC_ALL": "C", **connected_to(gateway)},
+        input=IMAGES["png"],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (command.returncode, b"--image" in command.stderr) == (2, True)
     assert gateway.requests == []
+
+
+def test_a_refusal_is_printed(run: Run, gateway: Emulator) -> None:
+    """The refusal of a model is its response, and has a field of its own in JSON."""
+    content = [{"type": "refusal", "refusal": "I cannot."}]
+    output = [{"type": "message", "role": "assistant", "content": content}]
+    response = {"id": "resp_1", "model": "grok-4.7", "status": "completed", "output": output}
+    events = (
+        {"type": "response.refusal.delta", "delta": "I cannot."},
+        {"type": "response.completed", "response": response},
+    )
+    stream = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+    gateway.inject(*[Garbage(stream, "text/event-stream")] * 2)
+    assert run("chat", "Hi").stdout == "I cannot.\n"
+    assert json.loads(run("chat", "Hi", "--json").stdout)["refusal"] == "I cannot."
 
 
 @pytest.mark.parametrize("reply", ["text", "text\n", "text\n\n"])
@@ -334,6 +358,7 @@ def test_odd_names_and_sizes_are_aligned(run: Run, gateway: Emulator) -> None:
     ]
     inject_files(gateway, [*files, {"id": "file_x"}])
     heading, *rows, last = run("files", "list").stdout.splitlines()
+    assert sum("x" * 200 in row for row in rows) == len(sizes)
     assert (len(rows), last) == (len(files), "file_x")
     assert {width(row) for row in rows} == {width(heading.replace("created", "1970-01-01 00:00"))}
 

@@ -183,6 +183,14 @@ def test_control_characters_are_not_shown(gateway: Emulator, environment: dict[s
         assert ESCAPE not in text
 
 
+def test_long_names_are_not_truncated(gateway: Emulator, environment: dict[str, str]) -> None:
+    """On a terminal, a name that is too long for its column continues on the next line."""
+    gateway.add_file("x" * 200, b"x")
+    with Terminal("files", "list", env=environment) as terminal:
+        _, text = terminal.wait_for_exit()
+    assert text.count("x") == 200
+
+
 def test_an_upload_shows_a_progress_bar(
     gateway: Emulator, environment: dict[str, str], tmp_path: Path
 ) -> None:

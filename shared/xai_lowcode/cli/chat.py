@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import partial
-from io import StringIO
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 
@@ -80,20 +79,19 @@ def chat(
     Token usage and cost go to standard error.
     """
     settings = load_settings(context)
-    stdin: TextIO = sys.stdin or StringIO()  # None if it is closed
     build = partial(ChatRequest, model=model, temperature=temperature, max_tokens=max_tokens)
     history = [Message.from_text("system", system)] if system else []
     image_parts = [_read_image(source) for source in images or ()]
     chat_model = ChatModel(settings)
     with closing(chat_model.client):
-        if prompt is None and stdin.isatty():
+        if prompt is None and sys.stdin.isatty():
             if as_json:
                 raise UsageError("--json: needs a prompt.", field="json")
             # Invalid options are reported before the first prompt.
             build(messages=[Message.from_text("user", "Hello")])
             _converse(chat_model, build, history, image_parts)
             return
-        text = _read_prompt(prompt, stdin)
+        text = _read_prompt(prompt)
         request = build(messages=[*history, Message("user", (*image_parts, TextPart(text)))])
         response = _stream(chat_model, request, ResponseAccumulator(), print_text=not as_json)
     if as_json:
@@ -116,15 +114,15 @@ def _read_image(source: str) -> ImagePart:
     return image
 
 
-def _read_prompt(argument: str | None, stdin: TextIO) -> str:
+def _read_prompt(argument: str | None) -> str:
     """Return standard input, if it is not a terminal, and the argument, after an empty line."""
     texts = [argument or ""]
-    if argument == "-" or not stdin.isatty():
+    if argument == "-" or not sys.stdin.isatty():
         try:
-            texts.insert(0, stdin.read().rstrip("\n"))
+            texts.insert(0, sys.stdin.read().rstrip("\n"))
         except UnicodeDecodeError:
             raise UsageError(
-                "prompt: standard input is not text.",
+                f"prompt: standard input is not text in {sys.stdin.encoding}.",
                 field="prompt",
                 hint="Send an image with --image.",
             ) from None
@@ -176,10 +174,11 @@ def _ask_prompt() -> str | None:
             else:
                 echo_err("> ", end="")
                 line = input()
-        except (EOFError, KeyboardInterrupt) as error:
+        except EOFError:
             echo_err("")
-            if isinstance(error, EOFError):
-                return None
+            return None
+        except (KeyboardInterrupt, UnicodeDecodeError):
+            echo_err("")
             continue
         if line.strip() in {"exit", "quit"}:
             return None

@@ -35,8 +35,10 @@ def create_console(*, stderr: bool = False, wrap: bool = True) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None
     if not stream.isatty():
-        width = _DEFAULT_WIDTH if "COLUMNS" not in os.environ else None
-        width = width if wrap else _UNLIMITED_WIDTH
+        if not wrap:
+            width = _UNLIMITED_WIDTH
+        elif "COLUMNS" not in os.environ:
+            width = _DEFAULT_WIDTH
     colors: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
     return Console(stderr=stderr, width=width, highlight=False, color_system=colors)
 
@@ -77,7 +79,7 @@ def print_table(
         if heading in right:
             table.add_column(heading, justify="right", no_wrap=True)
         else:
-            table.add_column(heading)
+            table.add_column(heading, overflow="fold")
     for row in rows:
         # Strings as text: file names can contain what rich takes for markup.
         table.add_row(*(_to_text(cell) if isinstance(cell, str) else cell for cell in row))

@@ -35,7 +35,6 @@ class CommandGroup(TyperGroup):
             except Exception as error:  # noqa: BLE001 - a traceback could show the token
                 code = report_error(error)
         if standalone:
-            _discard_output()
             sys.exit(code)
         return code
 
@@ -45,14 +44,6 @@ class CommandGroup(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(EXIT_INTERRUPTED) from None
-
-
-def _discard_output() -> None:
-    """Discard output that cannot be written; Python would report it at exit."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

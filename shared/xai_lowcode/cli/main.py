@@ -1,6 +1,8 @@
 """The root command: its global options and subcommands."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -66,11 +68,15 @@ app.add_typer(files.app, name="files")
 
 def main() -> None:
     """Run the command line of this process."""
-    for stream in (sys.stdout, sys.stderr):
-        # A character that the terminal cannot display must not raise.
-        reconfigure: Any = getattr(stream, "reconfigure", None)
+    # Text that is not in the encoding is not sent; a character that the terminal cannot display
+    # must not raise.
+    for name, errors in (("stdin", "strict"), ("stdout", "replace"), ("stderr", "replace")):
+        if getattr(sys, name) is None:  # it is closed
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until exit
+        reconfigure: Any = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="replace")
+            reconfigure(errors=errors)
     try:
         app(prog_name="xai-lowcode")
     except KeyboardInterrupt:
