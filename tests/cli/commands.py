@@ -41,14 +41,19 @@ def start_process(
     )
 
 
+def wait_until(ready: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until ``ready`` returns True."""
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "the command was not ready in time"
+        time.sleep(0.01)
+
+
 def interrupt(
     command: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 20
 ) -> tuple[int, str, str]:
     """Send SIGINT as soon as ``ready`` returns True. Return exit code, stdout and stderr."""
-    end = time.monotonic() + seconds
-    while not ready() and command.poll() is None:
-        assert time.monotonic() < end, "the command was not ready in time"
-        time.sleep(0.01)
+    wait_until(lambda: ready() or command.poll() is not None, seconds)
     command.send_signal(signal.SIGINT)
     out, err = command.communicate(timeout=seconds)
     return command.returncode, out, err

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.commands import wait_until
 from xai_lowcode.emulator import CutStream, Emulator, Refuse, SlowDrip, Stall
 
 pytest.importorskip("termios", reason="needs a pseudo-terminal", exc_type=ImportError)
@@ -123,8 +124,7 @@ def test_ctrl_c_before_a_response(
             terminal.type(f"{prompt}\n")
             terminal.wait_for(f"{prompt}\r\n")
             if prompt == "one":
-                while not gateway.requests:
-                    pass
+                wait_until(lambda: bool(gateway.requests))
                 terminal.type(INTERRUPT)
             terminal.wait_for("> ")
     roles = [conversation(request.body) for request in gateway.requests]
