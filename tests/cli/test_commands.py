@@ -81,6 +81,7 @@ def test_chat_as_json(run: Run) -> None:
         (("-",), "from a pipe\n", "from a pipe"),
         (("an argument",), "", "an argument"),
         (("an argument",), " \n", "an argument"),
+        ((), "-\n", "-"),
         (("an argument",), "from a pipe\n", "from a pipe\n\nan argument"),
         (("an argument",), "é 狐\n\n", "é 狐\n\nan argument"),
     ],

@@ -52,7 +52,7 @@ def test_a_conversation(gateway: Emulator, environment: dict[str, str]) -> None:
     kept = [("system", "Be brief.")]
     received = ""
     with Terminal("chat", "--system", "Be brief.", env=environment) as terminal:
-        terminal.wait_for("> ")
+        terminal.wait_for(">>> ")
         for number, kind in enumerate(TURNS):
             prompt, sent = f"prompt {number}", len(gateway.requests)
             gateway.replies.clear()
@@ -66,7 +66,7 @@ def test_a_conversation(gateway: Emulator, environment: dict[str, str]) -> None:
             if kind == "interrupted":
                 shown = terminal.wait_for("alpha")
                 terminal.type(INTERRUPT)
-            shown += terminal.wait_for("> ")
+            shown += terminal.wait_for(">>> ")
 
             assert len(gateway.requests) == sent + 1
             *before, last = conversation(gateway.requests[-1].body)
@@ -98,10 +98,10 @@ def test_the_prompt_of_a_conversation(
 ) -> None:
     """Blank lines and interrupted lines are not sent; ctrl-D, exit and quit end it with 0."""
     with Terminal("chat", env=environment) as terminal:
-        terminal.wait_for("> ")
+        terminal.wait_for(">>> ")
         for keys in ("\n", "  \n", INTERRUPT, f"half{INTERRUPT}"):
             terminal.type(keys)
-            terminal.wait_for("> ")
+            terminal.wait_for(">>> ")
         terminal.type(end)
         code, rest = terminal.wait_for_exit()
     assert (code, "Traceback" in rest) == (0, False)
@@ -119,14 +119,14 @@ def test_ctrl_c_before_a_response(
     gateway.inject(fault)
     url = "https://example.com/fox.png"
     with Terminal("chat", "--image", url, env=environment) as terminal:
-        terminal.wait_for("> ")
+        terminal.wait_for(">>> ")
         for prompt in ("one", "two", "three"):
             terminal.type(f"{prompt}\n")
             terminal.wait_for(f"{prompt}\r\n")
             if prompt == "one":
                 wait_until(lambda: bool(gateway.requests))
                 terminal.type(INTERRUPT)
-            terminal.wait_for("> ")
+            terminal.wait_for(">>> ")
     roles = [conversation(request.body) for request in gateway.requests]
     assert roles[-2] == [("user", "[image]two")]
     assert [text for role, text in roles[-1] if role == "user"] == ["[image]two", "three"]
@@ -142,7 +142,7 @@ def test_a_conversation_whose_output_is_a_file(
         terminal = Terminal("chat", env=environment, stdout=file.fileno())
     with terminal:
         for keys in ("hello\n", END_OF_FILE):
-            terminal.wait_for("> ")
+            terminal.wait_for(">>> ")
             terminal.type(keys)
         assert terminal.wait_for_exit()[0] == 0
     assert path.read_text() == f"{REPLY}\n"

@@ -116,7 +116,7 @@ def _read_image(source: str) -> ImagePart:
 
 def _read_prompt(argument: str | None) -> str:
     """Return standard input, if it is not a terminal, and the argument, after an empty line."""
-    texts = [argument or ""]
+    texts = [argument] if argument and argument != "-" else []
     if argument == "-" or not sys.stdin.isatty():
         try:
             texts.insert(0, sys.stdin.read().rstrip("\n"))
@@ -126,7 +126,7 @@ def _read_prompt(argument: str | None) -> str:
                 field="prompt",
                 hint="Send an image with --image.",
             ) from None
-    prompt = "\n\n".join(text for text in texts if text.strip() and text != "-")
+    prompt = "\n\n".join(text for text in texts if text.strip())
     if not prompt:
         raise UsageError("prompt: must not be empty.", field="prompt")
     return prompt
@@ -170,9 +170,9 @@ def _ask_prompt() -> str | None:
     while True:
         try:
             if sys.stdout.isatty():
-                line = input("> ")
+                line = input(">>> ")
             else:
-                echo_err("> ", end="")
+                echo_err(">>> ", end="")
                 line = input()
         except EOFError:
             echo_err("")
