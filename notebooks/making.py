@@ -38,12 +38,16 @@ INLINE = "inline"
 
 REPOSITORY = "xai-lowcode/xai-lowcode"
 _SETUP_TEXT = """\
-Open in [Colab](https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}) or
-[Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/{repository}/blob/main/notebooks/{name}).
+Open in [Colab](https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}),
+[Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/{repository}/blob/main/notebooks/{name})
+or [Binder](https://mybinder.org/v2/gh/{repository}/main?labpath=notebooks/{name}).
 
-The next cell installs the package where it is missing. `connect` reads a LowCodeAPI token from the
-environment variable `LOWCODEAPI_API_TOKEN` or from the secret of this name in Colab or Kaggle, or
-prompts for it. Without a token it starts the emulator of the gateway on this machine."""
+The next cell installs the package where it is missing. {connection}"""
+_CONNECTION = """\
+`connect` reads a LowCodeAPI token from the environment variable `LOWCODEAPI_API_TOKEN` or from the
+secret of this name in Colab or Kaggle, or prompts for it. Without a token it starts the emulator of
+the gateway on this machine."""
+_EMULATOR_ONLY = "`connect` starts the emulator of the gateway on this machine."
 _INSTALL = """\
 from importlib.util import find_spec
 
@@ -63,7 +67,7 @@ def read_source(path: Path) -> Any:
             case ["[markdown]"]:
                 cells = [nbformat.v4.new_markdown_cell(_uncommented(body))]
             case [word, *packages] if word == SETUP:
-                cells = [*_setup_cells(path, packages), nbformat.v4.new_code_cell(body.strip())]
+                cells = _setup_cells(path, packages, body.strip())
             case [word] if word == INLINE:
                 cells = [nbformat.v4.new_code_cell(_imported(path, body))]
             case tags:
@@ -77,9 +81,13 @@ def read_source(path: Path) -> Any:
     return notebook
 
 
-def _setup_cells(source: Path, packages: list[str]) -> list[Any]:
-    """Return the cells that link to notebook services and install what a notebook imports."""
-    text = _SETUP_TEXT.format(repository=REPOSITORY, name=f"{source.stem}.ipynb")
+def _setup_cells(source: Path, packages: list[str], body: str) -> list[Any]:
+    """Return cells that link to notebook services, install what is imported, and connect."""
+    text = _SETUP_TEXT.format(
+        repository=REPOSITORY,
+        name=f"{source.stem}.ipynb",
+        connection=_EMULATOR_ONLY if "emulator_only" in body else _CONNECTION,
+    )
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
     allowed = project["dependency-groups"]["notebooks"]
     requirements = [
@@ -90,7 +98,7 @@ def _setup_cells(source: Path, packages: list[str]) -> list[Any]:
         modules=["xai_lowcode", *packages],
         requirements=" ".join(f'"{requirement}"' for requirement in requirements),
     ).replace("'", '"')
-    return [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(code)]
+    return [nbformat.v4.new_markdown_cell(text), *map(nbformat.v4.new_code_cell, (code, body))]
 
 
 def _imported(source: Path, body: str) -> str:

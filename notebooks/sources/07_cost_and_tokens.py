@@ -102,7 +102,7 @@ for model, marker in zip(MODELS, "osD", strict=True):
     messages = ChatXAILowCode(model=model).batch(PROMPTS)
     outputs = [message.usage_metadata["output_tokens"] for message in messages]
     costs = [1000 * message.response_metadata["cost_usd"] for message in messages]
-    axes.scatter(outputs, costs, marker=marker, label=model, alpha=0.85)
+    axes.scatter(outputs, costs, marker=marker, label=model)
 axes.set_title("Cost and output tokens of each prompt")
 axes.set_xlabel("Output tokens (reasoning tokens included)")
 axes.set_ylabel("Cost (US dollars / 1000)")
