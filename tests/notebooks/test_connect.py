@@ -42,7 +42,8 @@ def provide(monkeypatch: pytest.MonkeyPatch, source: str, token: str | Exception
     def read(*_: str) -> str:
         if isinstance(token, getpass.GetPassWarning):
             warnings.warn(token, stacklevel=2)
-        elif isinstance(token, Exception):
+            return token_of(source)  # after this warning, Python reads and shows the input
+        if isinstance(token, Exception):
             raise token
         return str(token)
 
