@@ -13,6 +13,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -89,11 +90,13 @@ def test_code_blocks_run(
 ) -> None:
     """Each block runs and prints something; a tutorial's blocks share their names."""
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "page"}
+    # A saved context of LlamaIndex names the classes of its events by module.
+    page = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", page)
     # Cells of Jupyter have an event loop.
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if "jupyter" in name else 0
     for code in codes:
-        result = eval(compile(code, name, "exec", flags), names)  # noqa: S307 - code of the documents
+        result = eval(compile(code, name, "exec", flags), vars(page))  # noqa: S307 - code of the documents
         if result is not None:
             asyncio.run(result)
         printed = capsys.readouterr().out.strip()
