@@ -21,7 +21,7 @@ PYTEST := -m pytest -n auto --dist loadfile --benchmark-disable $(if $(FAST),-m 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format types imports tests test-random test-floors test-newest test-wheels \
 	coverage load soak fuzz bench bench-decoders record live notebooks docs docs-serve build audit \
-	workflows constraints clean scratch
+	workflows constraints tools clean scratch
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-15s %s\n' "$$target" "$$text"; done
@@ -113,12 +113,16 @@ audit: scratch ## Check users' dependencies for known vulnerabilities (online) a
 
 workflows: $(VENV)-tools/.done ## Check the files of .github
 	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(TOOLS)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
 	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
-	@$(TOOLS)/zizmor --quiet --offline .github/workflows
+	@$(TOOLS)/zizmor --quiet --offline .github
 
 constraints: $(VENV)/.docs ## Write the installed versions to constraints.txt
 	@$(BIN)/python -m pip freeze --all --exclude-editable --exclude setuptools | grep -v ' @ ' > constraints.txt
+
+tools: $(VENV)-tools/.done ## Write scripts/tools.txt, with hashes, from scripts/tools.in
+	@$(TOOLS)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-header --no-annotate -o scripts/tools.txt scripts/tools.in
 
 clean: ## Remove the virtual environments and build results
 	rm -rf $(VENV) $(VENV)-* dist build
@@ -162,7 +166,7 @@ $(BENCH)/.done: $(VENV)/.pip pyproject.toml
 $(VENV)-tools/.done: scripts/tools.txt | $(VENV)/bin/python
 	@echo "Installing the release tools ..."
 	@$(PYTHON) -m venv $(VENV)-tools
-	@$(TOOLS)/python $(PIP) -r scripts/tools.txt
+	@$(TOOLS)/python $(PIP) --require-hashes -r scripts/tools.txt
 	@touch $@
 
 scratch: $(VENV)-tools/.done
