@@ -74,24 +74,36 @@ def accepted_values() -> str:
             f"{name}(api_key=SecretStr('at_r0123456789'), timeout=5, url_format='new')",
             f"{name}(api_token=lambda: 'at_r0123456789', timeout=(1, None, 2, 3))",
         ]
+    lines += [
+        "from langchain_xai_lowcode import web_search",
+        "from llama_index_xai_lowcode import web_search as web_search_tool",
+        "XAILowCode(server_tools=[web_search_tool(), web_search(), {'type': 'x_search'}])",
+        "XAIImageGenerator().edit('Add snow.', ['fox.png', b'', {'type': 'image', 'url': 'x'}])",
+        "ChatXAILowCode().bind_tools([web_search()], response_format=dict)",
+    ]
     return "\n".join(lines) + "\n"
 
 
 def refused_values() -> list[str]:
     """Return lines that both type checkers refuse."""
-    return [
-        line.format(component.__name__)
-        for component in COMPONENTS
-        for line in (
-            "{}(api_token=3)",
-            "{}(api_key=3)",
-            "{}(timeout='5')",
-            "{}(url_format='newest')",
-            "{}(http_client=3)",
-            "{}('grok-4.7', 0.5)",
-            "{}(unknown_argument=1)",
-        )
+    others = [
+        "XAILowCode(server_tools=3)",
+        "XAILowCode(server_tools=['web_search'])",
+        "XAIImageGenerator().edit('Add snow.', 3)",
+        "XAIImageGenerator().edit('Add snow.', [3])",
+        "ChatXAILowCode().bind_tools([], response_format=3)",
     ]
+    constructors = (
+        "{}(api_token=3)",
+        "{}(api_key=3)",
+        "{}(timeout='5')",
+        "{}(url_format='newest')",
+        "{}(http_client=3)",
+        "{}('grok-4.7', 0.5)",
+        "{}(unknown_argument=1)",
+    )
+    names = [component.__name__ for component in COMPONENTS]
+    return [*others, *(line.format(name) for name in names for line in constructors)]
 
 
 def in_function(cell: str) -> str:
@@ -111,7 +123,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         codes[name] = "\n".join(textwrap.dedent(match[2]) for match in matches)
     codes |= {f"example {path.stem}": path.read_text() for path in ROOT.glob("examples/*.py")}
     codes |= {"constructor calls": constructor_calls(), "accepted values": accepted_values()}
-    imports = [line for line in accepted_values().splitlines() if "xai_lowcode import" in line]
+    names = [component.__name__ for component in COMPONENTS]
+    imports = [line for line in accepted_values().splitlines() if line.endswith(tuple(names))]
     codes["refused"] = "\n".join([*imports, *refused_values()])
     for name, code in codes.items():
         (directory / f"{re.sub(r'[^a-zA-Z0-9]', '_', name)}.py").write_text(code + "\n")
