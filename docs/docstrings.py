@@ -134,7 +134,7 @@ class Members(griffe.Extension):
             repeated = _members_of_sync_class(holder)
             if _has_base(holder, COMPONENT_BASE) and holder.docstring:
                 summary, break_, rest = holder.docstring.value.partition("\n\n")
-                holder.docstring.value = f"{summary} Arguments: [fields](../fields/).{break_}{rest}"
+                holder.docstring.value = f"{summary} Arguments: [fields](fields.md).{break_}{rest}"
             for name, member in list(holder.members.items()):
                 if member.is_alias:
                     continue
