@@ -89,17 +89,20 @@ def test_the_emulator_answers_in_its_container(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline().startswith("export LOWCODEAPI_BASE_URL=")
-        assert subprocess.run(health, check=False).returncode == 0
-        model = ChatXAILowCode(
-            base_url=f"http://127.0.0.1:{port}/xai", api_token="at_emulator", max_retries=0
-        )
-        with pytest.raises(Exception, match="429"):
-            model.invoke("Say 'pong'")
-        assert model.invoke("Say 'pong'").text == "pong"
-        server.send_signal(stop)
-        server.communicate(timeout=30)
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline().startswith("export LOWCODEAPI_BASE_URL=")
+            assert subprocess.run(health, check=False).returncode == 0
+            model = ChatXAILowCode(
+                base_url=f"http://127.0.0.1:{port}/xai", api_token="at_emulator", max_retries=0
+            )
+            with pytest.raises(Exception, match="429"):
+                model.invoke("Say 'pong'")
+            assert model.invoke("Say 'pong'").text == "pong"
+            server.send_signal(stop)
+            server.communicate(timeout=30)
+        finally:
+            server.kill()
     assert server.returncode in {0, 130}
 
 
