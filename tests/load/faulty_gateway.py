@@ -59,10 +59,10 @@ def trouble(gateway: Any, share: float, seed: int) -> None:
     gateway.next_fault = next_fault
 
 
-def open_connections() -> int:
-    """Connections that clients have not closed."""
-    servers = [each for each in gc.get_objects() if isinstance(each, uvicorn.Server)]
-    return sum(len(server.server_state.connections) for server in servers)
+def find_server() -> uvicorn.Server:
+    """Return the server, which counts the connections that clients have not closed."""
+    (server,) = (each for each in gc.get_objects() if isinstance(each, uvicorn.Server))
+    return server
 
 
 def main() -> None:
@@ -73,6 +73,7 @@ def main() -> None:
     words = asked.parse_args()
     with running(deferred_polls=1) as gateway:
         trouble(gateway, words.faults, words.seed)
+        server = find_server()
         sys.stdout.write(
             json.dumps({"base_url": gateway.base_url, "api_token": gateway.api_token}) + "\n"
         )
@@ -80,7 +81,7 @@ def main() -> None:
         for _ in sys.stdin:
             # What it remembers of requests would grow for as long as it serves.
             gateway.requests.clear()
-            sys.stdout.write(f"{open_connections()}\n")
+            sys.stdout.write(f"{len(server.server_state.connections)}\n")
             sys.stdout.flush()
 
 
