@@ -2,7 +2,7 @@
 
     pip install 'xai-lowcode[langchain,emulator]' distributed 'ray[data]' limits redis
     python examples/map_jsonl.py prompts.jsonl responses.jsonl --on dask --workers 4
-    python examples/map_jsonl.py prompts.jsonl responses.jsonl --on ray --redis redis://10.0.0.5:6379 --rate 50/second
+    python examples/map_jsonl.py prompts.jsonl responses.jsonl --on ray
 
 Rows, restart and cost are those of ``examples/batch_jsonl.py``: rows with an answer are skipped,
 rows with an error are sent again, and each row is in the output once. A crash of this program loses
