@@ -21,8 +21,8 @@ PYTEST := -m pytest -n auto --dist loadfile --benchmark-disable $(if $(FAST),-m 
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format types imports tests test-random test-floors test-newest test-wheels \
-	test-cluster coverage load scale soak fuzz bench bench-decoders record live notebooks docs docs-serve build audit \
-	workflows constraints clean scratch
+	test-cluster coverage load scale soak fuzz bench bench-decoders record live notebooks docs docs-serve \
+	build audit workflows constraints clean scratch
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-15s %s\n' "$$target" "$$text"; done
@@ -72,7 +72,7 @@ coverage: $(VENV)/.dev ## Measure the coverage of the tests
 load: $(VENV)/.dev ## Run the load tests at full size
 	@LOAD=full $(BIN)/python -m pytest tests/load tests/transport/test_chaos.py
 
-scale: $(VENV)/.dev ## Send 20,000 prompts through faults and a kill, and check every response and the cost
+scale: $(VENV)/.dev ## Send 20,000 prompts with faults and a kill; check each response and the cost
 	@$(BIN)/python -m benchmarks.scale
 
 soak: $(VENV)/.dev ## Run mixed traffic with faults for SOAK_SECONDS (600)

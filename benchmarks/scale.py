@@ -75,6 +75,15 @@ def gateway(ledger: Path, faults: float, latency: float) -> Iterator[Gateway]:
             process.stdin.close()
 
 
+def peak_memory_kb(pid: int) -> int:
+    """Return the peak resident memory of a child so far, in KB; 0 if it has ended.
+
+    ``ru_maxrss`` is not used: for a child it is at least the memory of the process that started it.
+    """
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return next((int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line), 0)
+
+
 @dataclass
 class Part:
     """A part of the prompts, and the process that sends it."""
@@ -85,7 +94,7 @@ class Part:
     environment: dict[str, str]
     starts: int = 0
     cpu_seconds: float = 0.0
-    max_rss_kb: int = 0
+    peak_memory_kb: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     process: subprocess.Popen[bytes] | None = None
 
@@ -113,11 +122,11 @@ class Part:
     def poll(self) -> int | None:
         """Return the exit code, or None while the process runs; add its usage when it has ended."""
         assert self.process
+        self.peak_memory_kb = max(self.peak_memory_kb, peak_memory_kb(self.process.pid))
         pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
         if not pid:
             return None
         self.cpu_seconds += usage.ru_utime + usage.ru_stime
-        self.max_rss_kb = max(self.max_rss_kb, usage.ru_maxrss)
         self.process.returncode = code = os.waitstatus_to_exitcode(status)
         self.process = None
         return code
@@ -175,7 +184,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "prompts_per_second": round(args.prompts / seconds, 1),
         "client_cpu_ms_per_prompt": round(1000 * cpu / args.prompts, 3),
         "gateway_cpu_ms_per_request": round(1000 * (all_cpu - cpu) / requests, 3),
-        "max_rss_mb": round(max(part.max_rss_kb for part in parts) / 1024, 1),
+        "peak_memory_mb": round(max(part.peak_memory_kb for part in parts) / 1024, 1),
         "starts": [part.starts for part in parts],
         "requests": requests,
         "requests_by_fault": totals["requests"],

@@ -16,6 +16,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import linear_regression
 from tempfile import TemporaryDirectory
@@ -26,7 +27,7 @@ from langchain_xai_lowcode import ChatXAILowCode
 from xai_lowcode.emulator import running
 
 RESULT = scale.RESULT.with_name("scaling.json")
-PROMPTS = (500, 1_000, 2_000, 4_000, 8_000)
+PROMPTS = (500, 1_000, 2_000, 4_000, 6_000)
 CONCURRENCY = (8, 64, 256, 512)
 FINISHED = (10_000, 50_000, 100_000, 300_000)
 RATES = (4.0, 1.0, 0.5, 0.25, 0.125)  # requests a second of one process
@@ -59,7 +60,7 @@ def per_prompt() -> dict[str, Any]:
         "client_cpu_seconds": line(
             xs, [each["client_cpu_ms_per_prompt"] * each["prompts"] / 1000 for each in runs]
         ),
-        "client_memory_kb": line(xs, [each["max_rss_mb"] * 1024 for each in runs]),
+        "client_memory_kb": line(xs, [each["peak_memory_mb"] * 1024 for each in runs]),
         "output_bytes": line(xs, [float(each["output_bytes"]) for each in runs]),
     }
 
@@ -69,7 +70,7 @@ def per_concurrent_request() -> dict[str, Any]:
     runs = [run(4 * concurrency, concurrency, 2.0) for concurrency in CONCURRENCY]
     xs = [float(each["max_concurrency"]) for each in runs]
     return {
-        "client_memory_kb": line(xs, [each["max_rss_mb"] * 1024 for each in runs]),
+        "client_memory_kb": line(xs, [each["peak_memory_mb"] * 1024 for each in runs]),
         "connections_open": line(xs, [float(each["connections_open_at_most"]) for each in runs]),
         "connections_opened": line(xs, [float(each["connections_opened"]) for each in runs]),
     }
@@ -100,10 +101,14 @@ def resume(rows: int) -> tuple[float, int]:
             env={**os.environ, "LOWCODEAPI_API_TOKEN": "at_r" + "0" * 32},
             stderr=subprocess.DEVNULL,
         )
-        _, status, resources = os.wait4(process.pid, 0)
+        pid = memory = 0
+        while not pid:
+            time.sleep(scale.POLL / 10)
+            memory = max(memory, scale.peak_memory_kb(process.pid))
+            pid, status, resources = os.wait4(process.pid, os.WNOHANG)
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
-    return resources.ru_utime + resources.ru_stime, resources.ru_maxrss
+    return resources.ru_utime + resources.ru_stime, memory
 
 
 async def new_connections(rate: float) -> dict[str, Any]:
@@ -149,25 +154,30 @@ async def limiter_commands(redis_url: str) -> list[dict[str, Any]]:
     return found
 
 
+SECTIONS: dict[str, Callable[[], Any]] = {
+    "idle": lambda: asyncio.run(per_idle_second()),
+    "finished_row": per_finished_row,
+    "concurrent_request": per_concurrent_request,
+    "prompt": per_prompt,
+}
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", choices=SECTIONS, help="one section")
     parser.add_argument("--write", action="store_true", help="to benchmarks/results/scaling.json")
     parser.add_argument("--redis", help="URL of a Redis server: measure the shared rate limiter")
     args = parser.parse_args()
+    sections = {name: SECTIONS[name] for name in SECTIONS if args.only in {None, name}}
     if args.redis:
-        figures: dict[str, Any] = {"limiter": asyncio.run(limiter_commands(args.redis))}
-    else:
-        figures = {
-            "idle": asyncio.run(per_idle_second()),
-            "finished_row": per_finished_row(),
-            "concurrent_request": per_concurrent_request(),
-            "prompt": per_prompt(),
-        }
-    print(json.dumps(figures, indent=1))
-    if args.write:
-        kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-        RESULT.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", encoding="utf-8")
+        sections = {"limiter": lambda: asyncio.run(limiter_commands(args.redis))}
+    for name, measure in sections.items():
+        figures = {name: measure()}
+        print(json.dumps(figures, indent=1), flush=True)
+        if args.write:
+            kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+            RESULT.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

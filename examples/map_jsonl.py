@@ -54,7 +54,9 @@ def map_on_dask(
     )
     client = stack.enter_context(Client(cluster))
     for module in (batch_jsonl, shared_rate_limit):
-        client.upload_file(module.__file__)
+        # Loaded by a scheduler in this process, the class of the limiter would be another one, and
+        # the limiter not picklable.
+        client.upload_file(module.__file__, load=False)
     shared = client.scatter(model, broadcast=True)
     todo = (row for row in rows(args.prompts) if row["id"] not in done)
     batches = iter(lambda: list(islice(todo, BATCH)), [])
