@@ -25,7 +25,7 @@ from statistics import NormalDist, median
 from typing import Any
 
 from tests.load import traffic
-from tests.load.traffic import Faces, Server, Tally, faulty_gateway
+from tests.load.traffic import Clients, Server, Tally, faulty_gateway
 from xai_lowcode.types.images import ImageRequest
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
@@ -47,46 +47,46 @@ ALLOWED = {
 Sample = dict[str, float]
 
 
-async def leave_early(faces: Faces, said: str) -> str:
+async def leave_early(clients: Clients, text: str) -> str:
     """A stream that is closed after its first event."""
-    events = faces.core.astream(traffic.request(f"{said}, and on, and on"))
+    events = clients.core.astream(traffic.request(f"{text}, and on, and on"))
     async for _ in events:
         break
     await events.aclose()
-    return said
+    return text
 
 
-async def cancelled(faces: Faces, said: str) -> str:
+async def cancelled(clients: Clients, text: str) -> str:
     """A call that is cancelled after some milliseconds."""
-    call = asyncio.create_task(faces.core.agenerate(traffic.request(said)))
+    call = asyncio.create_task(clients.core.agenerate(traffic.request(text)))
     await asyncio.sleep(random.random() * 0.02)  # noqa: S311 - no secret
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
-    return said
+    return text
 
 
-async def image(faces: Faces, said: str) -> str:
+async def image(clients: Clients, text: str) -> str:
     """An image."""
-    response = await faces.words.create_images(ImageRequest(prompt=said))
-    return said if response.images else "no image"
+    response = await clients.gateway.create_images(ImageRequest(prompt=text))
+    return text if response.images else "no image"
 
 
-async def file(faces: Faces, said: str) -> str:
+async def file(clients: Clients, text: str) -> str:
     """A file that is uploaded, downloaded and deleted."""
-    record = await faces.words.upload_file(said.encode(), name="soak.txt")
+    record = await clients.gateway.upload_file(text.encode(), name="soak.txt")
     try:
-        return (await faces.words.download_file(record.id)).content.decode()
+        return (await clients.gateway.download_file(record.id)).content.decode()
     finally:
-        await faces.words.delete_file(record.id)
+        await clients.gateway.delete_file(record.id)
 
 
-async def tokens(faces: Faces, said: str) -> str:
+async def tokens(clients: Clients, text: str) -> str:
     """Tokens, counted by the gateway."""
-    counted = await faces.words.tokenize(said, model=traffic.MODEL)
-    return said if counted else "no tokens"
+    counted = await clients.gateway.tokenize(text, model=traffic.MODEL)
+    return text if counted else "no tokens"
 
 
-ASYNC: tuple[Callable[[Faces, str], Awaitable[str]], ...] = (
+ASYNC: tuple[Callable[[Clients, str], Awaitable[str]], ...] = (
     *traffic.ASYNC_PLAIN,
     *traffic.ASYNC_STREAMS,
     leave_early,
@@ -164,7 +164,7 @@ def growing(figures: dict[str, Any]) -> list[str]:
 
 async def soak(server: Server) -> tuple[list[Sample], Tally]:
     """Send all kinds of calls concurrently until the time is over."""
-    faces, tally, began = Faces(server, max_concurrency=20), Tally(), time.monotonic()
+    clients, tally, began = Clients(server, max_concurrency=20), Tally(), time.monotonic()
     over = threading.Event()
 
     def pause(dice: random.Random) -> float:
@@ -173,13 +173,13 @@ async def soak(server: Server) -> tuple[list[Sample], Tally]:
     def thread(number: int) -> None:
         dice = random.Random(number)  # noqa: S311 - no secret
         while not over.wait(pause(dice)):
-            traffic.ask(dice.choice(SYNC), faces, tally)
+            traffic.call(dice.choice(SYNC), clients, tally)
 
     async def task(number: int) -> None:
         dice = random.Random(-number)  # noqa: S311 - no secret
         while not over.is_set():
             await asyncio.sleep(pause(dice))
-            await traffic.aask(dice.choice(ASYNC), faces, tally)
+            await traffic.acall(dice.choice(ASYNC), clients, tally)
 
     workers = [threading.Thread(target=thread, args=(number,)) for number in range(THREADS)]
     for worker in workers:
@@ -193,8 +193,8 @@ async def soak(server: Server) -> tuple[list[Sample], Tally]:
     await asyncio.gather(*tasks)
     for worker in workers:
         await asyncio.to_thread(worker.join)
-    faces.close()
-    await faces.aclose()
+    clients.close()
+    await clients.aclose()
     return samples, tally
 
 
