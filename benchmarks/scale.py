@@ -11,6 +11,7 @@ a process of its own, which keeps a ledger of the responses it generated (``scal
 - a response that was sent whole is in the output, and is the only one of its prompt that was: no
   prompt is sent again after its response was received. Excepted are the responses that the killed
   process had not written, at most one for each of its concurrent requests;
+- a response that was cut off is not requested again in the same run: its row has an error;
 - the cost in the output is the sum over the ledger without the responses that were lost.
 
 A response is lost if the connection was closed before or during it, or by the kill. If it was
@@ -171,6 +172,11 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     ]
     of_killed = set() if args.no_kill else {n for n in range(args.prompts) if not n % len(parts)}
     accounts = check(output, ledger, args.prompts, of_killed, args.max_concurrency)
+    errors = sum((part.errors for part in parts), Counter[str]())
+    cut = accounts["responses_lost"].get("CutBytes", 0) + accounts["responses_lost"].get(
+        "CutStream", 0
+    )
+    assert errors.total() >= cut - (0 if args.no_kill else args.max_concurrency)
     cpu = sum(part.cpu_seconds for part in parts)
     all_cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     requests = sum(totals["requests"].values())
@@ -189,7 +195,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "requests": requests,
         "requests_by_fault": totals["requests"],
         "retries": requests - args.prompts,
-        "rows_with_errors": dict(sum((part.errors for part in parts), Counter())),
+        "rows_with_errors": dict(errors),
         "connections_opened": totals["connections"],
         "connections_open_at_most": peak,
         "output_bytes": sum(part.output.stat().st_size for part in parts),
