@@ -33,7 +33,7 @@ from xai_lowcode.emulator import (
     server,
 )
 from xai_lowcode.emulator.app import EmulatorApp
-from xai_lowcode.emulator.handler_types import CrashError
+from xai_lowcode.emulator.handler_types import CrashError, HandlerResult
 
 PROMPT = re.compile(r"row (\d+)'")
 
@@ -80,7 +80,7 @@ class Ledger:
                 self, request: Any, match: Any, body: Any, sequence: int, fault: Fault | None
             ) -> Any:
                 result = await super()._call_provider(request, match, body, sequence, fault)
-                if not isinstance(fault, ErrorIn200):
+                if isinstance(result, HandlerResult) and not isinstance(fault, ErrorIn200):
                     ledger.add(body, result.body, fault)
                 if isinstance(fault, LoseResponse):
                     raise CrashError

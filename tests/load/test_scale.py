@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import scale, soak
+from tests.load.traffic import Tally
 
 Accounts = dict[str, Any]
 LOSING = {"LoseResponse", "CutBytes", "CutStream"}
@@ -105,7 +106,7 @@ def samples(rise: float, noise: float) -> list[soak.Sample]:
 def test_the_soak_finds_growth(rise: float, noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """The slope is within its interval, and a rise beyond what is allowed is growth."""
     monkeypatch.setattr(soak, "SECONDS", 3600.0)
-    figures = soak.summary(samples(rise, noise), soak.Tally(), cpu=1.0)
+    figures = soak.summary(samples(rise, noise), Tally(), cpu=1.0)
     for name, most in soak.ALLOWED.items():
         low, high = figures["interval_per_hour"][name]
         assert low <= figures["rise_per_hour"][name] <= high
