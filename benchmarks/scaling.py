@@ -1,189 +1,183 @@
-"""CPU time of this package at four sizes of a workload, as a table and a plot.
+"""Measure how the costs of a batch grow: per prompt, concurrent request, finished row, idle second.
 
-The time per chunk, message, tool or concurrent call should not depend on their number.
+    python -m benchmarks.scaling --write
+    python -m benchmarks.scaling --redis redis://127.0.0.1:6379   # needs redis and limits
+
+Each slope is the least-squares line through runs of ``examples/batch_jsonl.py`` of several sizes,
+without faults. ``docs/scaling.md`` extrapolates from these slopes.
 """
 
 import argparse
 import asyncio
-import gc
+import importlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from time import process_time_ns
+from statistics import linear_regression
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import matplotlib as mpl
+from benchmarks import scale
+from langchain_xai_lowcode import ChatXAILowCode
+from xai_lowcode.emulator import running
 
-from benchmarks.implementations import XAILowCodeLangChain, XAILowCodeLlamaIndex
-from benchmarks.inputs import (
-    CONVERSATION,
-    PROMPT,
-    PROMPT_MESSAGES,
-    TOOLS,
-    ClientConfig,
-    to_langchain_messages,
-    to_llama_index_messages,
-    to_llama_index_tools,
-)
-from benchmarks.measurement import running_server
-from benchmarks.report import RESULTS
-from benchmarks.responses import STREAM_SIZES
+RESULT = scale.RESULT.with_name("scaling.json")
+PROMPTS = (500, 1_000, 2_000, 4_000, 6_000)
+CONCURRENCY = (8, 64, 256, 512)
+FINISHED = (10_000, 50_000, 100_000, 300_000)
+RATES = (4.0, 1.0, 0.5, 0.25, 0.125)  # requests a second of one process
+IDLE_SECONDS = 180
+WAITERS, LIMIT, LIMIT_SECONDS = (1, 8, 32), 20, 10
 
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 
-PackageClient = XAILowCodeLangChain | XAILowCodeLlamaIndex
-CLIENTS: dict[str, type[PackageClient]] = {
-    "LangChain": XAILowCodeLangChain,
-    "LlamaIndex": XAILowCodeLlamaIndex,
+def line(xs: list[float], ys: list[float]) -> dict[str, Any]:
+    """Return the least-squares line and its points."""
+    slope, intercept = linear_regression(xs, ys)
+    points = [[x, round(y, 4)] for x, y in zip(xs, ys, strict=True)]
+    return {"slope": slope, "intercept": intercept, "points": points}
+
+
+def run(prompts: int, concurrency: int, latency: float) -> dict[str, Any]:
+    """Run the batch example once, in one process and without faults."""
+    sizes = [f"--prompts={prompts}", f"--max-concurrency={concurrency}", f"--latency={latency}"]
+    args = scale.parse([*sizes, "--processes=1", "--faults=0", "--no-kill"])
+    with TemporaryDirectory() as folder:
+        figures = scale.run(args, Path(folder))
+    print(json.dumps(figures), file=sys.stderr, flush=True)
+    return figures
+
+
+def per_prompt() -> dict[str, Any]:
+    """CPU time in seconds, memory in KB and output in bytes by the number of prompts."""
+    runs = [run(prompts, 32, 0.01) for prompts in PROMPTS]
+    xs = [float(each["prompts"]) for each in runs]
+    return {
+        "client_cpu_seconds": line(
+            xs, [each["client_cpu_ms_per_prompt"] * each["prompts"] / 1000 for each in runs]
+        ),
+        "client_memory_kb": line(xs, [each["peak_memory_mb"] * 1024 for each in runs]),
+        "output_bytes": line(xs, [float(each["output_bytes"]) for each in runs]),
+    }
+
+
+def per_concurrent_request() -> dict[str, Any]:
+    """Memory in KB and open connections by the number of concurrent requests."""
+    runs = [run(4 * concurrency, concurrency, 2.0) for concurrency in CONCURRENCY]
+    xs = [float(each["max_concurrency"]) for each in runs]
+    return {
+        "client_memory_kb": line(xs, [each["peak_memory_mb"] * 1024 for each in runs]),
+        "connections_open": line(xs, [float(each["connections_open_at_most"]) for each in runs]),
+        "connections_opened": line(xs, [float(each["connections_opened"]) for each in runs]),
+    }
+
+
+def per_finished_row() -> dict[str, Any]:
+    """CPU time in seconds and memory in KB of a restart by the number of finished rows."""
+    usages = [resume(rows) for rows in FINISHED]
+    xs = [float(rows) for rows in FINISHED]
+    return {
+        "client_cpu_seconds": line(xs, [cpu for cpu, _ in usages]),
+        "client_memory_kb": line(xs, [float(memory) for _, memory in usages]),
+    }
+
+
+def resume(rows: int) -> tuple[float, int]:
+    """Start the batch example on finished rows; return its CPU seconds and peak memory in KB."""
+    usage = {"input_tokens": 12, "output_tokens": 43, "total_tokens": 55}
+    with TemporaryDirectory() as folder:
+        prompts, output = Path(folder) / "prompts.jsonl", Path(folder) / "responses.jsonl"
+        with prompts.open("w", encoding="utf-8") as target:
+            target.writelines(f'{{"id": {n}, "prompt": "Say \'row {n}\'"}}\n' for n in range(rows))
+        row = {"answer": "row", "usage": usage, "cost_usd": 0.0002775, "response_id": "0" * 36}
+        with output.open("w", encoding="utf-8") as target:
+            target.writelines(json.dumps({"id": n, **row}) + "\n" for n in range(rows))
+        process = subprocess.Popen(  # noqa: S603 - of this repository
+            [sys.executable, str(scale.EXAMPLE), str(prompts), str(output)],
+            env={**os.environ, "LOWCODEAPI_API_TOKEN": "at_r" + "0" * 32},
+            stderr=subprocess.DEVNULL,
+        )
+        pid = memory = 0
+        while not pid:
+            time.sleep(scale.POLL / 10)
+            memory = max(memory, scale.peak_memory_kb(process.pid))
+            pid, status, resources = os.wait4(process.pid, os.WNOHANG)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return resources.ru_utime + resources.ru_stime, memory
+
+
+async def new_connections(rate: float) -> dict[str, Any]:
+    """Send requests one after another at random times; count the connections that they open."""
+    dice = random.Random(rate)  # noqa: S311 - no secret
+    with running() as gateway:
+        model = ChatXAILowCode(api_token=gateway.api_token, base_url=gateway.base_url)
+        sent, end = 0, time.monotonic() + IDLE_SECONDS
+        while time.monotonic() < end:
+            await asyncio.sleep(dice.expovariate(rate))
+            await model.ainvoke("Say 'yes'")
+            sent += 1
+        await model.aclose()
+        return {"rate": rate, "requests": sent, "connections": gateway.connections}
+
+
+async def per_idle_second() -> list[dict[str, Any]]:
+    """New connections by the rate of requests."""
+    return list(await asyncio.gather(*map(new_connections, RATES)))
+
+
+async def limiter_commands(redis_url: str) -> list[dict[str, Any]]:
+    """Redis commands for each permitted request of ``SharedRateLimiter``, by the waiting tasks."""
+    sys.path.insert(0, str(scale.EXAMPLE.parent))
+    shared, redis = map(importlib.import_module, ("shared_rate_limit", "redis"))
+    server = redis.Redis.from_url(redis_url)
+    found = []
+    for waiters in WAITERS:
+        limiter = shared.SharedRateLimiter(redis_url, f"{LIMIT}/second", f"waiters {waiters}")
+        before = server.info("stats")["total_commands_processed"]
+        permitted = 0
+
+        async def wait(limiter: Any, end: float) -> None:
+            nonlocal permitted
+            while time.monotonic() < end:
+                await limiter.aacquire()
+                permitted += 1
+
+        end = time.monotonic() + LIMIT_SECONDS
+        await asyncio.gather(*(wait(limiter, end) for _ in range(waiters)))
+        commands = server.info("stats")["total_commands_processed"] - before
+        found.append({"waiters": waiters, "permitted": permitted, "commands": commands})
+    return found
+
+
+SECTIONS: dict[str, Callable[[], Any]] = {
+    "idle": lambda: asyncio.run(per_idle_second()),
+    "finished_row": per_finished_row,
+    "concurrent_request": per_concurrent_request,
+    "prompt": per_prompt,
 }
-COLOURS = {"LangChain": "#0b7285", "LlamaIndex": "#e8590c"}
-Call = Callable[[asyncio.Runner], Any]
-Times = dict[str, list[float]]
-"""Milliseconds of CPU time at each size, by the name of the framework."""
-
-
-@dataclass(frozen=True)
-class ScalingWorkload:
-    """A workload that exists in several sizes.
-
-    Attributes:
-        title: What there are more of.
-        sizes: The sizes, in ascending order.
-        scenario: Key of `benchmarks.responses.SCENARIOS` for a size.
-        prepare: Builds the call of a client for a size; building it is not measured.
-    """
-
-    title: str
-    sizes: tuple[int, ...]
-    scenario: Callable[[int], str]
-    prepare: Callable[[PackageClient, int], Call]
-
-
-def prepare_stream(client: PackageClient, _: int) -> Call:
-    """Prepare reading one stream; the scenario has its size."""
-    return lambda _: client.read_stream()
-
-
-def prepare_messages(client: PackageClient, count: int) -> Call:
-    """Prepare a call with a conversation."""
-    conversation = [CONVERSATION[number % 2] for number in range(count - 1)] + CONVERSATION[:1]
-    if isinstance(client, XAILowCodeLangChain):
-        messages = to_langchain_messages(conversation)
-        return lambda _: client.model.invoke(messages)
-    chat_messages = to_llama_index_messages(conversation)
-    return lambda _: client.model.chat(chat_messages)
-
-
-def prepare_tools(client: PackageClient, count: int) -> Call:
-    """Prepare a call that binds tools first, as a new agent does."""
-    tools = [
-        {**TOOLS[0], "function": {**TOOLS[0]["function"], "name": f"tool_{number}"}}
-        for number in range(count)
-    ]
-    if isinstance(client, XAILowCodeLangChain):
-        return lambda _: client.model.bind_tools(tools).invoke(PROMPT)
-    function_tools, messages = to_llama_index_tools(tools), to_llama_index_messages(PROMPT_MESSAGES)
-    return lambda _: client.model.chat_with_tools(function_tools, chat_history=messages)
-
-
-def prepare_concurrent_calls(client: PackageClient, count: int) -> Call:
-    """Prepare concurrent calls."""
-
-    async def call_concurrently() -> None:
-        await asyncio.gather(*(client.agenerate() for _ in range(count)))
-
-    return lambda runner: runner.run(call_concurrently())
-
-
-WORKLOADS = (
-    ScalingWorkload(
-        "chunks of a stream", STREAM_SIZES, lambda size: f"stream_{size}", prepare_stream
-    ),
-    ScalingWorkload("messages", (50, 200, 800, 3_200), lambda _: "short", prepare_messages),
-    ScalingWorkload("tools", (5, 20, 80, 320), lambda _: "short", prepare_tools),
-    ScalingWorkload(
-        "concurrent calls", (25, 100, 400, 1_600), lambda _: "slow", prepare_concurrent_calls
-    ),
-)
-
-
-def measure_scaling(workload: ScalingWorkload, server_url: str, samples: int) -> Times:
-    """Measure a workload at each size; each time is the median of so many samples."""
-    times: Times = {framework: [] for framework in CLIENTS}
-    for size in workload.sizes:
-        config = ClientConfig(f"{server_url}/{workload.scenario(size)}")
-        for framework, client in CLIENTS.items():
-            with asyncio.Runner() as runner:
-                call = workload.prepare(client(config), size)
-                call(runner)
-                times[framework].append(median(measure_call(call, runner) for _ in range(samples)))
-    return times
-
-
-def measure_call(call: Call, runner: asyncio.Runner) -> float:
-    """Return the CPU time of a call in milliseconds."""
-    gc.collect()
-    start = process_time_ns()
-    call(runner)
-    return (process_time_ns() - start) / 1e6
-
-
-def format_table(results: dict[str, Times]) -> str:
-    """Return the times, and the marginal time of the last step divided by that before it."""
-    columns = ("workload", "framework", "sizes", "CPU time, ms", "marginal time, last to earlier")
-    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-    for workload in WORKLOADS:
-        for framework, times in results[workload.title].items():
-            sizes = ", ".join(f"{size:,}" for size in workload.sizes)
-            values = ", ".join(f"{milliseconds:,.1f}" for milliseconds in times)
-            ratio = compare_marginal_times(workload.sizes, times)
-            lines.append(f"| {workload.title} | {framework} | {sizes} | {values} | {ratio:.2f} |")
-    return "\n".join(lines) + "\n"
-
-
-def compare_marginal_times(sizes: tuple[int, ...], times: list[float]) -> float:
-    """Return the slope between the last two sizes, divided by the slope up to the last but one."""
-
-    def slope(first: int, last: int) -> float:
-        return (times[last] - times[first]) / (sizes[last] - sizes[first])
-
-    return slope(-2, -1) / slope(0, -2)
-
-
-def plot_scaling(results: dict[str, Times], path: Path) -> None:
-    """Plot the time over the size; where the marginal time is constant, the line is straight."""
-    figure, axes = plt.subplots(1, len(WORKLOADS), figsize=(14, 3.4), layout="constrained")
-    for plot, workload in zip(axes, WORKLOADS, strict=True):
-        for framework, times in results[workload.title].items():
-            plot.plot(workload.sizes, times, marker="o", label=framework, color=COLOURS[framework])
-        plot.set_title(workload.title)
-        plot.set_xlim(0)
-        plot.set_ylim(0)
-    axes[0].set_ylabel("CPU time, ms")
-    axes[0].legend()
-    figure.savefig(path, dpi=80)
 
 
 def main() -> None:
-    """Measure, print the table, and write table and plot with ``--write``."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two samples instead of seven")
-    parser.add_argument("--write", action="store_true", help="write benchmarks/results")
-    options = parser.parse_args()
-    samples = 2 if options.quick else 7
-    with running_server() as server_url:
-        results = {
-            workload.title: measure_scaling(workload, server_url, samples) for workload in WORKLOADS
-        }
-    table = format_table(results)
-    print(table)
-    if options.write:
-        RESULTS.mkdir(exist_ok=True)
-        plot_link = "![CPU time by size](scaling.png)"
-        (RESULTS / "scaling.md").write_text(f"{table}\n{plot_link}\n", encoding="utf-8")
-        plot_scaling(results, RESULTS / "scaling.png")
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", choices=SECTIONS, help="one section")
+    parser.add_argument("--write", action="store_true", help="to benchmarks/results/scaling.json")
+    parser.add_argument("--redis", help="URL of a Redis server: measure the shared rate limiter")
+    args = parser.parse_args()
+    sections = {name: SECTIONS[name] for name in SECTIONS if args.only in {None, name}}
+    if args.redis:
+        sections = {"limiter": lambda: asyncio.run(limiter_commands(args.redis))}
+    for name, measure in sections.items():
+        figures = {name: measure()}
+        print(json.dumps(figures, indent=1), flush=True)
+        if args.write:
+            kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+            RESULT.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
