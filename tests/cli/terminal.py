@@ -49,7 +49,7 @@ class Terminal:
         """Type keys."""
         os.write(self._screen, keys.encode())
 
-    def wait_for(self, text: str, seconds: float = 20) -> str:
+    def wait_for(self, text: str, seconds: float = 60) -> str:
         """Wait until the screen has a text. Return the screen up to its end, and forget that."""
         end = time.monotonic() + seconds
         while text not in self.text:
@@ -57,7 +57,7 @@ class Terminal:
         before, _, self.text = self.text.partition(text)
         return before + text
 
-    def wait_for_exit(self, seconds: float = 20) -> tuple[int, str]:
+    def wait_for_exit(self, seconds: float = 60) -> tuple[int, str]:
         """Wait until the command ends. Return its exit code and the rest of the screen."""
         end = time.monotonic() + seconds
         while self._read(end):

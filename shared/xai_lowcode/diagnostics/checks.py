@@ -48,7 +48,7 @@ _USE_OLD = (
 )
 
 # Seconds. A buffered body arrives at once, possibly in several chunks. In a response shorter
-# than half a second, the number of chunks decides.
+# than half a second, whose chunks may arrive together, only a Content-Length shows it.
 _BUFFERED_BODY = 0.05
 _SHORT_RESPONSE = 0.5
 
@@ -272,14 +272,14 @@ def check_streaming(client: SyncAPIClient, model: str, api: Api) -> CheckResult:
         return CheckResult(call.endpoint, "failed", _summarize_error(error), [attempt], error)
     content = b"".join(chunk for _, chunk in chunks)
     first, last = chunks[0][0], chunks[-1][0]
-    in_chunks = "content-length" not in retry_state.headers and len(chunks) > 1
+    has_length = "content-length" in retry_state.headers
     body = unwrap(_parse_json(content)).body
     mode = "buffered, all at once"
     if isinstance(body, str):
         mode += ", as a string inside JSON"
     elif not isinstance(body, bytes):
         mode = "not streamed, a plain JSON response"
-    elif in_chunks and (last < _SHORT_RESPONSE or last - first > _BUFFERED_BODY):
+    elif not has_length and (last < _SHORT_RESPONSE or last - first > _BUFFERED_BODY):
         mode = "live, chunk by chunk"
     costs = [event.usage.cost_usd for event in events if isinstance(event, UsageReported)]
     cost = f", cost ${costs[-1]:.6f}" if costs and costs[-1] is not None else ""
