@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.cases import number_of_cases
 from xai_lowcode.chat.dialect_selection import forget_apis
 from xai_lowcode.protocol.urls import forget_url_formats
 
@@ -24,14 +25,17 @@ settings.load_profile("deterministic")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let the workers of xdist begin with the files that take longest: slow ones, then large ones.
+    """Order the files for xdist, and note how many cases an item runs, for ``tests.summary``.
 
-    A long file that begins last would run alone.
+    The workers begin with the files that take longest: slow ones, then large ones. A long file that
+    begins last would run alone.
     """
     if hasattr(config, "workerinput"):
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         sizes = Counter(item.path for item in items)
         items.sort(key=lambda item: (item.path not in slow, -sizes[item.path]))
+    for item in items:
+        item.user_properties.append(("cases", number_of_cases(item)))
 
 
 def pytest_collection_finish() -> None:

@@ -45,12 +45,14 @@ class Area:
     def add(self, report: pytest.TestReport) -> None:
         """Count one phase of one case."""
         self.seconds += report.duration
+        number = dict(report.user_properties).get("cases", 1)
+        assert isinstance(number, int)
         if report.when == "call" and (not report.skipped or hasattr(report, "wasxfail")):
             names = report.nodeid.partition("[")[0].split("::")
             self.laws.add((names[0], names[-1]))
-            self.cases += 1
+            self.cases += number
         elif report.skipped:
-            self.skipped += 1
+            self.skipped += number
 
 
 class Summary:

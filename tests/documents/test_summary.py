@@ -1,14 +1,16 @@
-"""The summary at the end of a run counts laws, cases, skipped cases and seconds by area."""
+"""The summary counts laws, cases and seconds by area; ``for_each`` runs and reports all cases."""
 
+import inspect
 from pathlib import Path
 
 import pytest
 
+from tests.cases import for_each
 from tests.summary import AREAS, Summary, table
 
 
-def report(nodeid: str, outcome: str, when: str = "call") -> pytest.TestReport:
-    """Return a report that took a quarter of a second."""
+def report(nodeid: str, outcome: str, when: str = "call", cases: int = 1) -> pytest.TestReport:
+    """Return a report of cases that took a quarter of a second."""
     return pytest.TestReport(
         nodeid,
         location=("", 0, ""),
@@ -17,6 +19,7 @@ def report(nodeid: str, outcome: str, when: str = "call") -> pytest.TestReport:
         longrepr=None,
         when=when,  # type: ignore[arg-type]
         duration=0.25,
+        user_properties=[("cases", cases)],
     )
 
 
@@ -38,7 +41,7 @@ def test_cases_of_a_function_are_one_law() -> None:
     ):
         for when in ("setup", "call", "teardown"):
             summary.pytest_runtest_logreport(report(nodeid, "passed", when))
-    failed = report("tests/core/test_b.py::test_two", "failed")
+    failed = report("tests/core/test_b.py::test_two", "failed", cases=10)
     expected = report("tests/core/test_b.py::test_three", "skipped")
     expected.wasxfail = "a reason"
     skipped = report("tests/core/test_b.py::test_four", "skipped", "setup")
@@ -48,6 +51,29 @@ def test_cases_of_a_function_are_one_law() -> None:
     assert summary.areas.keys() == {"core"}
     header, core, total = table(summary.areas)
     assert header.split()[:5] == ["area", "laws", "cases", "skipped", "seconds"]
-    assert core.split()[:5] == ["core", "4", "6", "1", "3.8"]
-    assert total.split()[:5] == ["all", "4", "6", "1", "3.8"]
+    assert core.split()[:5] == ["core", "4", "15", "1", "3.8"]
+    assert total.split()[:5] == ["all", "4", "15", "1", "3.8"]
     assert core.endswith(AREAS["core"])
+
+
+def test_all_cases_run_and_all_failures_are_reported() -> None:
+    """A case that fails hides no other one; fixtures stay arguments, and cases are counted."""
+    seen: list[tuple[str, int]] = []
+
+    @for_each("number", {"one": 1, "two": 2, "three": 3})
+    @for_each(("word", "size"), [("a", 1), ("bb", 2)])
+    def law(fixture: str, number: int, word: str, size: int) -> None:
+        """Odd numbers fail."""
+        assert (len(word), fixture) == (size, "fixture")
+        seen.append((word, number))
+        if number == 1:
+            pytest.fail("no error")
+        assert number % 2 == 0
+
+    assert list(inspect.signature(law).parameters) == ["fixture"]
+    assert law.cases == 6  # type: ignore[attr-defined]
+    with pytest.raises(BaseExceptionGroup, match="2 of 3 cases fail") as raised:
+        law(fixture="fixture")
+    assert seen == [(word, number) for number in (1, 2, 3) for word in ("a", "bb")]
+    notes = [error.__notes__ for error in raised.value.exceptions]
+    assert notes == [["This was the case one."], ["This was the case three."]]
