@@ -5,8 +5,10 @@ repository. The build fails if a page loads a resource from another host, or if 
 packages is missing in the reference.
 """
 
+import json
 import posixpath
 import re
+from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ PACKAGES = ("xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode")
 _LINK = re.compile(r'(\]\()([^)\s#:]+)(#[^)\s]*)?((?: "[^"]*")?\))')
 # Notebook pages would load the Mermaid library from a CDN; no notebook here uses it.
 _MERMAID = re.compile(r'<script type="module">(?:(?!</script>).)*mermaid.*?</script>', re.DOTALL)
+_NO_ALTERNATIVE_TEXT = 'alt="No description has been provided for this image"'
 _IMAGE = re.compile(r'<img alt="(?P<alt>[^"]*)" src="(?P<src>[^"]*\.svg)"\s*/?>')
 _EXTERNAL_URL = r"""((?:https?:)?//[^"'\s)>]+)"""
 # Elements that load resources, and loads in scripts and style sheets.
@@ -106,6 +109,20 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     return _rewrite_links(markdown, "docs", posixpath.dirname(page.file.src_uri))
 
 
+def _add_alternative_texts(html: str, path: Path) -> str:
+    """Give a notebook's images the texts in their metadata, which nbconvert's template ignores."""
+    texts = [
+        escape(output["metadata"]["image/png"]["alt"])
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    first, *parts = html.split(_NO_ALTERNATIVE_TEXT)
+    if len(parts) != len(texts):
+        raise PluginError(f"{path.name}: {len(parts)} images, {len(texts)} alternative texts")
+    return first + "".join(f'alt="{text}"{part}' for text, part in zip(texts, parts, strict=True))
+
+
 def _rewrite_links(markdown: str, folder: str, directory: str) -> str:
     """Rewrite the links of a page from `folder/directory` to its `directory` on the site."""
 
@@ -131,7 +148,7 @@ def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
     """Inline SVG diagrams, so that they use the page's colours."""
     del config, files
     if page.file.src_uri.endswith(".ipynb"):
-        html = _MERMAID.sub("", html)
+        html = _add_alternative_texts(_MERMAID.sub("", html), ROOT / page.file.src_uri)
 
     def inline(image: re.Match[str]) -> str:
         text = (ROOT / "docs" / "assets" / posixpath.basename(image["src"])).read_text("utf-8")

@@ -64,9 +64,14 @@ def _from_system(message: SystemMessage, path: str) -> Message:
 
 
 def _from_ai(message: AIMessage, path: str) -> Message:
-    parts = _to_assistant_parts(message, path)
     if not (message.additional_kwargs or message.response_metadata):
-        return Message("assistant", parts)
+        if isinstance(message.content, str) and not (
+            message.tool_calls or message.invalid_tool_calls
+        ):
+            # Most messages of long histories.
+            return Message("assistant", (TextPart(message.content),) if message.content else ())
+        return Message("assistant", _to_assistant_parts(message, path))
+    parts = _to_assistant_parts(message, path)
     items, dialect = get_items(message.additional_kwargs)
     return Message(
         "assistant",

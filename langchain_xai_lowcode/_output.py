@@ -46,6 +46,10 @@ They are not in ``content``, which other providers' classes send as it is. The t
 # LangChain merges blocks with the same index, also if other blocks are between them.
 TEXT_INDEX, REASONING_INDEX, REFUSAL_INDEX = "lc_txt_0", "lc_rs_0", "lc_rf_0"
 
+# Copied for each response: validation takes longer than the rest of the conversion.
+_EMPTY_MESSAGE = AIMessage(content="")
+_EMPTY_GENERATION = ChatGeneration(message=_EMPTY_MESSAGE)
+
 _NORMALIZED_FINISH_REASONS = {
     "stop": "stop",
     "length": "length",
@@ -74,16 +78,19 @@ def to_result(
     }
     return ChatResult(
         generations=[
-            ChatGeneration(
-                message=_to_message(
-                    response,
-                    choice,
-                    usage if i == 0 else None,
-                    request,
-                    with_headers=with_headers,
-                    with_cost=with_cost,
-                ),
-                generation_info={"finish_reason": choice.finish_reason},
+            _EMPTY_GENERATION.model_copy(
+                update={
+                    "text": choice.text,
+                    "message": _to_message(
+                        response,
+                        choice,
+                        usage if i == 0 else None,
+                        request,
+                        with_headers=with_headers,
+                        with_cost=with_cost,
+                    ),
+                    "generation_info": {"finish_reason": choice.finish_reason},
+                }
             )
             for i, choice in enumerate(response.choices)
         ],
@@ -123,15 +130,18 @@ def _to_message(
         metadata["logprobs"] = {"content": list(choice.logprobs)}
     if with_headers:
         metadata["headers"] = dict(response.headers)
-    return AIMessage(
-        content=choice.text,
-        additional_kwargs=additional_kwargs,
-        response_metadata=metadata,
-        tool_calls=tool_calls,
-        invalid_tool_calls=invalid_tool_calls,
-        usage_metadata=to_usage(usage, response.service_tier, with_cost=with_cost),
-        id=response.id or None,
-    )
+    fields: dict[str, Any] = {
+        "content": choice.text,
+        "additional_kwargs": additional_kwargs,
+        "response_metadata": metadata,
+        "tool_calls": tool_calls,
+        "invalid_tool_calls": invalid_tool_calls,
+        "usage_metadata": to_usage(usage, response.service_tier, with_cost=with_cost),
+        "id": response.id or None,
+    }
+    if tool_calls or invalid_tool_calls:
+        return AIMessage(**fields)
+    return _EMPTY_MESSAGE.model_copy(update=fields)
 
 
 def _to_tool_calls(choice: Choice) -> tuple[list[ToolCall], list[InvalidToolCall]]:

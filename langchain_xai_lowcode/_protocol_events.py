@@ -24,11 +24,10 @@ from langchain_xai_lowcode._output import (
     TEXT_INDEX,
     Block,
     build_citations,
-    build_items,
 )
 from langchain_xai_lowcode._output_blocks import get_annotations, with_index
 from langchain_xai_lowcode._stream import StreamState
-from xai_lowcode.chat.tool_calls import ParsedToolCall, parse_tool_calls
+from xai_lowcode.chat.tool_calls import ParsedToolCall
 from xai_lowcode.types.events import (
     ImageGenerated,
     ReasoningDelta,
@@ -120,7 +119,7 @@ class ProtocolEventBuilder(StreamState):
         return self._add_piece("refusal", REFUSAL_INDEX, event.text, None)
 
     def _on_tool_call_delta(self, event: ToolCallDelta) -> Events:
-        self._add_tool_call(event)
+        self._response.add(event)
         name = f"lc_tc_{event.index}"
         events: list[MessagesData] = []
         if name not in self._indices:
@@ -150,13 +149,13 @@ class ProtocolEventBuilder(StreamState):
 
     def end(self) -> Events:
         """Return the last events: the end of each block, and of the message."""
-        citations = build_citations(self._citations)
+        citations = build_citations(self._response.citations)
         annotations = get_annotations(citations)
         events = self._start()
         if annotations:
             events += self._add_piece("text", TEXT_INDEX, "", None, is_open=True)
             self._blocks[self._indices["text"]]["annotations"] = annotations
-        calls = self._parse_calls()
+        calls = self._parse_tool_calls()
         for index, block in enumerate(self._blocks):
             content: Any = self._complete(block, calls)
             events.append({"event": "content-block-finish", "index": index, "content": content})
@@ -219,10 +218,6 @@ class ProtocolEventBuilder(StreamState):
             return {**block, kind: "".join(self._pieces[kind])}
         return block
 
-    def _parse_calls(self) -> dict[int, ParsedToolCall]:
-        parsed = parse_tool_calls(self._tool_calls.values(), self._finish_reason or "")
-        return dict(zip(self._tool_calls, parsed, strict=True))
-
     # --- the end of the message -----------------------------------------------------------------
 
     def _build_finish(self, citations: Mapping[str, Any]) -> "MessagesData":
@@ -241,7 +236,7 @@ class ProtocolEventBuilder(StreamState):
         return cast("MessagesData", finish)
 
     def _build_additional_kwargs(self, citations: Mapping[str, Any]) -> dict[str, Any]:
-        additional_kwargs = {**citations, **build_items(self._items, self._dialect)}
+        additional_kwargs = {**citations, **self._build_items()}
         if self._output_blocks:
             additional_kwargs[OUTPUT_BLOCKS] = self._output_blocks
         for kind, key in (("reasoning", "reasoning_content"), ("refusal", "refusal")):

@@ -4,7 +4,7 @@ LangChain concatenates strings, adds counts and appends lists when it merges chu
 therefore in exactly one chunk.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.messages import AIMessageChunk
@@ -24,8 +24,9 @@ from langchain_xai_lowcode._output import (
     stored_metadata,
     to_usage,
 )
+from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.stored_responses import describe_stored
-from xai_lowcode.chat.tool_calls import invalidating_suffix, parse_tool_calls
+from xai_lowcode.chat.tool_calls import ParsedToolCall, invalidating_suffix, parse_tool_calls
 from xai_lowcode.types.events import (
     ChoiceFinished,
     CitationAdded,
@@ -41,13 +42,12 @@ from xai_lowcode.types.events import (
     ToolCallDelta,
     UsageReported,
 )
-from xai_lowcode.types.messages import MODEL_PROVIDER, ImagePart, ServerToolPart, ToolCallPart
+from xai_lowcode.types.messages import MODEL_PROVIDER, ImagePart, ServerToolPart
 
 if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
     from xai_lowcode.types.requests import ChatRequest
-    from xai_lowcode.types.responses import Citation, Usage
 
 HAS_TOOL_CALL_DELTAS = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1, 7)
 """LangChain reads the events of ``_protocol_events``; earlier versions have other tool calls."""
@@ -56,7 +56,6 @@ HAS_TOOL_CALL_DELTAS = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1
 # copies of a validated one; tool calls and usage are validated.
 _EMPTY_MESSAGE = AIMessageChunk(content="")
 _EMPTY_CHUNK = ChatGenerationChunk(message=_EMPTY_MESSAGE)
-_NO_CALL = ToolCallPart("", "", "")
 _UNVALIDATED_FIELDS = frozenset({"additional_kwargs", "response_metadata"})
 
 
@@ -69,74 +68,64 @@ class StreamState:
 
     def __init__(self, request: "ChatRequest") -> None:
         self._request = request
-        self._id: str | None = None
+        self._response = ResponseAccumulator()  # Without the deltas of text and reasoning.
         self._first_metadata: dict[str, Any] = {}
-        self._last_metadata: dict[str, Any] = {"model_provider": MODEL_PROVIDER}
-        self._citations: list[Citation] = []
-        self._items: list[Mapping[str, Any]] = []
-        self._dialect = ""
         self._block_count = 0
         self._has_refusal = False
-        self._finish_reason: str | None = None
-        self._usage: Usage | None = None
-        self._tool_calls: dict[int, ToolCallPart] = {}
 
-    def _add_tool_call(self, event: ToolCallDelta) -> None:
-        seen = self._tool_calls.get(event.index, _NO_CALL)
-        self._tool_calls[event.index] = ToolCallPart(
-            seen.id or event.id, seen.name or event.name, seen.arguments + event.arguments
-        )
+    @property
+    def _id(self) -> str | None:
+        return self._response.started.id or None
 
     def _build_blocks(self, part: ServerToolPart | ImagePart) -> list[Block]:
         blocks = list(build_output_blocks([part], self._block_count))
         self._block_count += len(blocks)
         return blocks
 
+    def _accumulate(self, event: StreamEvent) -> None:
+        self._response.add(event)
+
     def _on_response_started(self, event: ResponseStarted) -> None:
-        self._id, self._first_metadata = event.id or None, build_response_metadata(event)
-        if (tier := self._first_metadata.pop("service_tier", None)) is not None:
-            self._last_metadata["service_tier"] = tier
-
-    def _on_response_completed(self, event: ResponseCompleted) -> None:
-        # The tier that was requested may not be the one that was used.
-        tier = {"service_tier": event.service_tier} if event.service_tier else {}
-        self._last_metadata = {**event.extra, **self._last_metadata, **tier}
-
-    def _on_citation(self, event: CitationAdded) -> None:
-        self._citations.append(event.citation)
-
-    def _on_output_item(self, event: OutputItemDone) -> None:
-        self._items.append(event.item)
-        self._dialect = event.dialect
-
-    def _on_finish(self, event: ChoiceFinished) -> None:
-        self._finish_reason = event.reason
-
-    def _on_usage(self, event: UsageReported) -> None:
-        self._usage = event.usage
+        self._response.add(event)
+        self._first_metadata = build_response_metadata(event)
+        self._first_metadata.pop("service_tier", None)  # It may change.
 
     STATE_HANDLERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
-        OutputItemDone: _on_output_item,
         ResponseStarted: _on_response_started,
-        ResponseCompleted: _on_response_completed,
-        CitationAdded: _on_citation,
-        ChoiceFinished: _on_finish,
-        UsageReported: _on_usage,
+        **dict.fromkeys(
+            (ResponseCompleted, OutputItemDone, CitationAdded, ChoiceFinished, UsageReported),
+            _accumulate,
+        ),
     }
+
+    def _parse_tool_calls(self) -> dict[int, ParsedToolCall]:
+        """Parse the tool calls, at the end of the stream; return them by their index."""
+        choice = self._response.choice
+        calls = choice.tool_calls
+        parsed_calls = parse_tool_calls(calls.values(), choice.finish_reason)
+        return dict(zip(calls, parsed_calls, strict=True))
+
+    def _build_items(self) -> dict[str, Any]:
+        choice = self._response.choice
+        return build_items(choice.items, choice.dialect)
 
     def _build_last_metadata(self) -> dict[str, Any]:
         """Build the part of ``response_metadata`` that is known at the end of the stream."""
-        stored = describe_stored(self._request, self._id or "", self._dialect, self._items)
+        response, choice = self._response, self._response.choice
+        stored = describe_stored(self._request, response.started.id, choice.dialect, choice.items)
+        tier = response.service_tier
         return {
             **stored_metadata(stored),
-            **self._last_metadata,
-            **build_usage_metadata(self._usage),
-            **build_finish_metadata(self._finish_reason, has_refusal=self._has_refusal),
+            **response.completed.extra,
+            "model_provider": MODEL_PROVIDER,
+            **({"service_tier": tier} if tier else {}),
+            **build_usage_metadata(response.usage),
+            **build_finish_metadata(choice.finish_reason or None, has_refusal=self._has_refusal),
         }
 
     def _build_usage(self, *, with_cost: bool = False) -> "UsageMetadata | None":
-        tier = self._last_metadata.get("service_tier")
-        return to_usage(self._usage, tier, with_cost=with_cost)
+        response = self._response
+        return to_usage(response.usage, response.service_tier, with_cost=with_cost)
 
 
 class ChunkBuilder(StreamState):
@@ -161,7 +150,7 @@ class ChunkBuilder(StreamState):
         return self._build_chunk(additional_kwargs={"refusal": event.text})
 
     def _on_tool_call_delta(self, event: ToolCallDelta) -> ChatGenerationChunk:
-        self._add_tool_call(event)
+        self._response.add(event)
         call = tool_call_chunk(
             name=event.name or None, args=event.arguments, id=event.id or None, index=event.index
         )
@@ -185,32 +174,31 @@ class ChunkBuilder(StreamState):
 
     def end(self) -> Iterator[ChatGenerationChunk]:
         """Yield the last chunks, with everything that is known at the end of the stream only."""
-        if self._citations:
+        if citations := self._response.citations:
             # Not in the last chunk, whose content blocks are those of a whole message.
-            yield self._build_chunk(additional_kwargs=build_citations(self._citations))
+            yield self._build_chunk(additional_kwargs=build_citations(citations))
         yield self._build_last_chunk()
 
     def _build_last_chunk(self) -> ChatGenerationChunk:
-        additional_kwargs = build_items(self._items, self._dialect)
         calls: dict[str, Any] = {}
         if invalid_calls := self._build_invalid_calls():
             calls["tool_call_chunks"] = invalid_calls
         chunk = self._build_chunk(
-            additional_kwargs=additional_kwargs, usage_metadata=self._build_usage(), **calls
+            additional_kwargs=self._build_items(), usage_metadata=self._build_usage(), **calls
         )
         message = chunk.message
         message.response_metadata |= self._build_last_metadata()
         if isinstance(message, AIMessageChunk):
             message.chunk_position = "last"
-        chunk.generation_info = {"finish_reason": self._finish_reason}
+        finish_reason = self._response.choice.finish_reason or None
+        chunk.generation_info = {"finish_reason": finish_reason}
         return chunk
 
     def _build_invalid_calls(self) -> list[ToolCallChunk]:
         """Build chunks that make LangChain parse invalid calls as such."""
-        parsed_calls = parse_tool_calls(self._tool_calls.values(), self._finish_reason or "")
         return [
             tool_call_chunk(args=invalidating_suffix(parsed.call.arguments), index=index)
-            for index, parsed in zip(self._tool_calls, parsed_calls, strict=True)
+            for index, parsed in self._parse_tool_calls().items()
             if parsed.arguments is None
         ]
 

@@ -28,7 +28,7 @@ from langchain_xai_lowcode._tools import (
     to_tool,
     to_tool_specs,
 )
-from xai_lowcode._internal.constructors import Unchecked
+from xai_lowcode._internal.constructors import Unchecked, store_signature
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._version import __version__
 from xai_lowcode.chat.openai_format import parse_tool_choice
@@ -410,6 +410,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
 
     # --- requests -------------------------------------------------------------------------------
 
+    @store_signature
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -422,6 +423,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
             response = self._gateway.generate(request, polling)
         return self._to_result(response, request)
 
+    @store_signature
     async def _agenerate(
         self,
         messages: list[BaseMessage],

@@ -169,11 +169,7 @@ class ResponseBuilder:
     def __init__(self, prepared: PreparedRequest) -> None:
         self._prepared = prepared
         self._accumulator = ResponseAccumulator()
-        self._text = ""
-        self._reasoning = ""
-        self._images: list[ImagePart] = []
         self._server_tool_calls: list[dict[str, Any]] = []
-        self._tool_calls: dict[int, ToolCallPart] = {}
         self._raw: Mapping[str, Any] = {}
 
     def add(self, event: StreamEvent) -> ChatResponse | None:
@@ -182,20 +178,14 @@ class ResponseBuilder:
         self._raw = event.raw or self._raw
         match event:
             case TextDelta(choice=0):
-                self._text += event.text
                 return self._build(event.text, logprobs=_to_logprobs(event.logprobs))
             case ReasoningDelta(choice=0):
-                self._reasoning += event.text
                 return self._build("", additional_kwargs={"thinking_delta": event.text})
-            case ToolCallDelta(choice=0):
-                self._add_tool_call(event)
-                return self._build("")
             case ServerToolCalled(choice=0):
                 self._server_tool_calls += from_server_tool_parts([event.part])
                 calls = list(self._server_tool_calls)
                 return self._build("", additional_kwargs={SERVER_TOOL_CALLS: calls})
-            case ImageGenerated(choice=0):
-                self._images.append(event.image)
+            case ToolCallDelta(choice=0) | ImageGenerated(choice=0):
                 return self._build("")
             case _:
                 return None
@@ -205,24 +195,15 @@ class ResponseBuilder:
         response = replace(self._accumulator.build_response(), raw=self._raw)
         return to_response(response, self._prepared, delta="")
 
-    def _add_tool_call(self, delta: ToolCallDelta) -> None:
-        call = self._tool_calls.get(delta.index, ToolCallPart("", "", ""))
-        self._tool_calls[delta.index] = ToolCallPart(
-            call.id or delta.id, call.name or delta.name, call.arguments + delta.arguments
-        )
-
     def _build(self, delta: str, **fields: Any) -> ChatResponse:
+        choice = self._accumulator.choice
         blocks: list[Any] = to_thinking_block(
-            self._reasoning, server_tool_calls=self._server_tool_calls
+            choice.reasoning, server_tool_calls=self._server_tool_calls
         )
-        blocks += from_parts(self._images)
-        calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
-        message = _build_message(
-            blocks,
-            self._text,
-            self._prepared.restore_tool_calls(calls),
-            {},
-        )
+        images = (part for part in choice.server_side_parts if isinstance(part, ImagePart))
+        blocks += from_parts(images)
+        calls = self._prepared.restore_tool_calls(list(choice.tool_calls.values()))
+        message = _build_message(blocks, choice.text, calls, {})
         update = {"message": message, "delta": delta, "raw": self._raw, "additional_kwargs": {}}
         return _EMPTY_RESPONSE.model_copy(update=update | fields)
 

@@ -1,7 +1,7 @@
 """``XAILowCode``: Grok as a LlamaIndex LLM."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar
 
@@ -36,7 +36,7 @@ from llama_index_xai_lowcode._responses import (
 )
 from llama_index_xai_lowcode._structured_output import StructuredPrediction
 from llama_index_xai_lowcode._tools import render_tools, to_selections, to_server_tool
-from xai_lowcode._internal.constructors import Unchecked
+from xai_lowcode._internal.constructors import Unchecked, store_signature
 from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.chat.options import (
     KNOWN_OPTIONS,
@@ -77,8 +77,13 @@ class _TypedDecorator(Protocol):
     def __call__(self, method: F, /) -> F: ...
 
 
-_chat_callback: _TypedDecorator = llm_chat_callback()
-_completion_callback: _TypedDecorator = llm_completion_callback()
+def _with_signature(decorator: Callable[[Any], Any]) -> _TypedDecorator:
+    """LlamaIndex's instrumentation inspects the signature of the decorated method in each call."""
+    return lambda method: store_signature(decorator(method))
+
+
+_chat_callback = _with_signature(llm_chat_callback())
+_completion_callback = _with_signature(llm_completion_callback())
 
 
 class XAILowCode(CredentialGuardMixin, StructuredPrediction):

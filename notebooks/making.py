@@ -1,8 +1,14 @@
 """Build notebooks from their sources.
 
 A source is a Python file in `sources` with cells separated by `# %%`. `make notebooks` runs it in a
-kernel and writes it as a notebook with its outputs. The digest in a notebook's metadata identifies
-the cells and the package version that produced the outputs.
+kernel, in an empty folder, and writes it as a notebook with its outputs. The digest in a notebook's
+metadata identifies the cells and the package version that produced the outputs.
+
+A notebook needs no other file. These words after `# %%` add what notebooks have in common:
+
+* `setup` adds a cell that installs the package, and the packages named after it, where missing;
+* `inline` replaces a cell, which imports from a module beside the source, by the module's code;
+* `varies` marks a cell whose outputs differ between runs.
 """
 
 import asyncio
@@ -11,6 +17,7 @@ import os
 import re
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +29,30 @@ from xai_lowcode import __version__
 from xai_lowcode.settings import TOKEN_VARIABLE
 
 HERE = Path(__file__).parent
-SOURCES = sorted((HERE / "sources").glob("*.py"))
+SOURCES = sorted((HERE / "sources").glob("[0-9]*.py"))
 TIMEOUT = 120
 CONCURRENCY = 2
 VARIES = "varies"
-"""Marks a cell whose outputs differ between runs."""
+SETUP = "setup"
+INLINE = "inline"
+
+REPOSITORY = "xai-lowcode/xai-lowcode"
+_SETUP_TEXT = """\
+Open in [Colab](https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}),
+[Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/{repository}/blob/main/notebooks/{name})
+or [Binder](https://mybinder.org/v2/gh/{repository}/main?labpath=notebooks/{name}).
+
+The next cell installs the package where it is missing. {connection}"""
+_CONNECTION = """\
+`connect` reads a LowCodeAPI token from the environment variable `LOWCODEAPI_API_TOKEN` or from the
+secret of this name in Colab or Kaggle, or prompts for it. Without a token it starts the emulator of
+the gateway on this machine."""
+_EMULATOR_ONLY = "`connect` starts the emulator of the gateway on this machine."
+_INSTALL = """\
+from importlib.util import find_spec
+
+if not all(map(find_spec, {modules!r})):
+    %pip install -q {requirements}"""
 
 _MARK = re.compile(r"^# %%(.*)$", re.MULTILINE)
 _IMAGE_TYPES = {"image/png", "image/jpeg"}
@@ -36,23 +62,53 @@ def read_source(path: Path) -> Any:
     """Read a source as a notebook without outputs."""
     notebook = nbformat.v4.new_notebook()
     _, *parts = _MARK.split(path.read_text(encoding="utf-8"))
-    for number, (flags, body) in enumerate(zip(parts[::2], parts[1::2], strict=True), 1):
-        if "[markdown]" in flags:
-            cell = nbformat.v4.new_markdown_cell(_uncommented(body))
-        else:
-            cell = nbformat.v4.new_code_cell(body.strip())
-            if VARIES in flags:
-                cell.metadata.tags = [VARIES]
+    for flags, body in zip(parts[::2], parts[1::2], strict=True):
+        match flags.split():
+            case ["[markdown]"]:
+                cells = [nbformat.v4.new_markdown_cell(_uncommented(body))]
+            case [word, *packages] if word == SETUP:
+                cells = _setup_cells(path, packages, body.strip())
+            case [word] if word == INLINE:
+                cells = [nbformat.v4.new_code_cell(_imported(path, body))]
+            case tags:
+                cells = [nbformat.v4.new_code_cell(body.strip(), metadata={"tags": tags})]
+        notebook.cells += cells
+    for number, cell in enumerate(notebook.cells, 1):
         cell.id = f"cell-{number}"
-        notebook.cells.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata.kernelspec = kernel
     notebook.metadata.language_info = {"name": "python"}
     return notebook
 
 
+def _setup_cells(source: Path, packages: list[str], body: str) -> list[Any]:
+    """Return cells that link to notebook services, install what is imported, and connect."""
+    text = _SETUP_TEXT.format(
+        repository=REPOSITORY,
+        name=f"{source.stem}.ipynb",
+        connection=_EMULATOR_ONLY if "emulator_only" in body else _CONNECTION,
+    )
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    allowed = project["dependency-groups"]["notebooks"]
+    requirements = [
+        f"xai-lowcode[all] @ git+https://github.com/{REPOSITORY}",
+        *(next(each for each in allowed if each.startswith(f"{name}>")) for name in packages),
+    ]
+    code = _INSTALL.format(
+        modules=["xai_lowcode", *packages],
+        requirements=" ".join(f'"{requirement}"' for requirement in requirements),
+    ).replace("'", '"')
+    return [nbformat.v4.new_markdown_cell(text), *map(nbformat.v4.new_code_cell, (code, body))]
+
+
+def _imported(source: Path, body: str) -> str:
+    """Return the code of the module that a cell imports from."""
+    module = body.split()[1]
+    return source.with_name(f"{module}.py").read_text(encoding="utf-8").strip()
+
+
 def run(notebooks: Sequence[Any]) -> list[BaseException | None]:
-    """Run notebooks, each in a kernel of its own.
+    """Run notebooks, each in a kernel and an empty folder of its own.
 
     Returns:
         The exception that stopped each notebook, or None.
@@ -71,20 +127,20 @@ async def _run_all(notebooks: Sequence[Any]) -> list[BaseException | None]:
 
 
 async def _run_one(notebook: Any) -> None:
-    client = NotebookClient(
-        notebook,
-        timeout=TIMEOUT,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(HERE)}},
-        # Hides the kernel's warning about unencrypted local connections.
-        extra_arguments=["--log-level=ERROR"],
-        record_timing=False,
-        coalesce_streams=True,
-    )
-    with tempfile.TemporaryDirectory() as empty:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as config:
+        client = NotebookClient(
+            notebook,
+            timeout=TIMEOUT,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
+            # Hides the kernel's warning about unencrypted local connections.
+            extra_arguments=["--log-level=ERROR"],
+            record_timing=False,
+            coalesce_streams=True,
+        )
         # Isolates the run from the user's configuration.
-        config = {"IPYTHONDIR": empty, "JUPYTER_CONFIG_DIR": empty}
-        await client.async_execute(env={**os.environ, **config})
+        isolation = {"IPYTHONDIR": config, "JUPYTER_CONFIG_DIR": config}
+        await client.async_execute(env={**os.environ, **isolation})
 
 
 def digest(notebook: Any) -> str:

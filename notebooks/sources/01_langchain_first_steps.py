@@ -2,12 +2,9 @@
 # # First steps in LangChain
 #
 # Invoke, stream, call a tool, get structured output, and read token usage and cost with `ChatXAILowCode`.
-#
-# The first cell is the same in all notebooks. With a LowCodeAPI token in `LOWCODEAPI_API_TOKEN` it connects
-# to Grok; without one it starts the emulator of the gateway on this machine.
 
-# %%
-from start import connect
+# %% setup
+from xai_lowcode.notebook import connect
 
 emulator = connect()
 

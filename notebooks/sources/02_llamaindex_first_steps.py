@@ -3,8 +3,8 @@
 #
 # Complete, chat, stream, call a tool, get structured output, and read token usage and cost with `XAILowCode`.
 
-# %%
-from start import connect
+# %% setup
+from xai_lowcode.notebook import connect
 
 emulator = connect()
 

@@ -4,8 +4,8 @@
 # Parallel tool calls in LangChain's `create_agent` and in LlamaIndex's `FunctionAgent`; streaming an agent's
 # steps; and server-side tools, together with your own.
 
-# %%
-from start import connect
+# %% setup langchain
+from xai_lowcode.notebook import connect
 
 emulator = connect()
 

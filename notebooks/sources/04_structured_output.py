@@ -2,13 +2,13 @@
 # # Structured output
 #
 # Extract objects from letters to a harbour office, and from the tea party in *Alice's Adventures in
-# Wonderland* (1865). Both texts are in `data`. The results are compared with what a regular expression finds.
+# Wonderland* by Lewis Carroll (1865, chapter VII, abridged). The results are compared with what a regular expression finds.
 #
 # The emulator fills objects from labels, quotations, numbers, dates and addresses in the prompt. Its accuracy
 # is unrelated to Grok's.
 
-# %%
-from start import connect
+# %% setup matplotlib
+from xai_lowcode.notebook import connect
 
 emulator = connect()
 
@@ -21,7 +21,6 @@ emulator = connect()
 # %%
 from datetime import date
 from enum import StrEnum
-from pathlib import Path
 
 from pydantic import BaseModel, Field
 
@@ -44,7 +43,26 @@ class Letter(BaseModel):
     kind: Kind
 
 
-letters = Path("data/letters.txt").read_text(encoding="utf-8").split("---\n")
+letters = [
+    """\
+Dear harbour office,
+please deliver 12 lamp wicks and 3 barrels of oil to the lighthouse by 2026-03-14.
+customer: Ida Brandt
+The bill goes to ida.brandt@lighthouse.example, and it is urgent: the storm season has begun.
+""",
+    """\
+Good day,
+we sent back 2 of the brass lenses on 2026-04-02, since both came scratched.
+customer: Jonas Holm
+This is a complaint. Please answer to j.holm@keepers.example.
+""",
+    """\
+To whom it may concern,
+how much would 40 fathoms of rope cost, delivered on 2026-05-20?
+customer: Marta Silva
+It is only a question, with no hurry. Write to marta@silva-shipping.example.
+""",
+]
 print(letters[0])
 
 # %% [markdown]
@@ -107,7 +125,29 @@ class TeaParty(BaseModel):
     speeches: list[str] = Field(description="Each direct speech, quoted exactly")
 
 
-text = Path("data/alice.txt").read_text(encoding="utf-8")
+text = """\
+There was a table set out under a tree in front of the house, and the March Hare and the Hatter were having tea at it: a Dormouse was sitting between them, fast asleep, and the other two were using it as a cushion, resting their elbows on it, and talking over its head. “Very uncomfortable for the Dormouse,” thought Alice; “only, as it’s asleep, I suppose it doesn’t mind.”
+
+The table was a large one, but the three were all crowded together at one corner of it: “No room! No room!” they cried out when they saw Alice coming. “There’s plenty of room!” said Alice indignantly, and she sat down in a large arm-chair at one end of the table.
+
+“Have some wine,” the March Hare said in an encouraging tone.
+
+Alice looked all round the table, but there was nothing on it but tea. “I don’t see any wine,” she remarked.
+
+“There isn’t any,” said the March Hare.
+
+“Then it wasn’t very civil of you to offer it,” said Alice angrily.
+
+“It wasn’t very civil of you to sit down without being invited,” said the March Hare.
+
+“I didn’t know it was your table,” said Alice; “it’s laid for a great many more than three.”
+
+“Your hair wants cutting,” said the Hatter. He had been looking at Alice for some time with great curiosity, and this was his first speech.
+
+“You should learn not to make personal remarks,” Alice said with some severity; “it’s very rude.”
+
+The Hatter opened his eyes very wide on hearing this; but all he said was, “Why is a raven like a writing-desk?”
+"""
 expected = re.findall("“([^”]+)”", text)
 speeches = llm.with_structured_output(TeaParty).invoke(text).speeches
 correct = set(speeches) & set(expected)
@@ -118,20 +158,23 @@ for speech in speeches[:4]:
 # %% [markdown]
 # The length of each speech in words.
 
-# %%
-import matplotlib.pyplot as plt
+# %% inline
+from _plotting import plt, show
 
-plt.rcParams["figure.dpi"] = 72
+# %%
 lengths = [len(speech.split()) for speech in speeches]
 names = [speech if len(speech) < 34 else speech[:32] + "…" for speech in speeches]
 figure, axes = plt.subplots(figsize=(8, 4.8))
-axes.barh(range(len(speeches)), lengths, color="#4c6a92")
-axes.set_yticks(range(len(speeches)), names, fontsize=9)
+axes.barh(range(len(speeches)), lengths)
+axes.set_yticks(range(len(speeches)), names, fontsize=10)
 axes.invert_yaxis()
-axes.set_xlabel("words")
-axes.set_title("Direct speech at the tea party")
-axes.spines[["top", "right"]].set_visible(False)
-figure.tight_layout()
+axes.set_xlabel("Length (words)")
+axes.set_title("Extracted direct speech")
+longest = max(lengths)
+show(
+    figure,
+    f"Bar chart of the length of {len(speeches)} extracted speeches; the longest has {longest} words.",
+)
 
 # %% [markdown]
 # ## Constraints that xAI cannot enforce

@@ -4,8 +4,8 @@
 # Image generation, image input, and image tools in agents. The emulator generates images too: shapes and
 # colours that depend on the prompt, with the prompt written on them.
 
-# %%
-from start import connect
+# %% setup langchain
+from xai_lowcode.notebook import connect
 
 emulator = connect()
 
@@ -30,12 +30,12 @@ def to_pil(image: Image) -> PIL.Image.Image:
     return PIL.Image.open(io.BytesIO(image.content))
 
 
-def show(batch: ImageBatch, side: int = 220) -> None:
-    """Display a thumbnail of each image."""
+def show(batch: ImageBatch, alt: str, side: int = 220) -> None:
+    """Display a thumbnail of each image, with an alternative text."""
     for image in batch.images:
         thumbnail = to_pil(image)
         thumbnail.thumbnail((side, side))
-        display(thumbnail)
+        display(thumbnail, metadata={"image/png": {"alt": alt}})
 
 
 gateway = Gateway(Settings.create())
@@ -43,7 +43,7 @@ batch = gateway.create_images(
     ImageRequest(prompt="A lighthouse at dawn", n=2, response_format="b64_json")
 )
 print(batch.cost_usd, "US dollars for", len(batch.images))
-show(batch)
+show(batch, "Generated image of a lighthouse at dawn")
 
 # %% [markdown]
 # An image can be saved to a file, or processed with Pillow.
@@ -60,7 +60,8 @@ pil_image = to_pil(first)
 print(pil_image.size, pil_image.mode, first.mime_type)
 
 # %%
-pil_image.crop((300, 300, 724, 724)).resize((160, 160)).convert("L")
+detail = pil_image.crop((300, 300, 724, 724)).resize((160, 160)).convert("L")
+display(detail, metadata={"image/png": {"alt": "The middle of the first image in shades of grey"}})
 
 # %% [markdown]
 # ## LangChain
@@ -77,7 +78,7 @@ from xai_lowcode import images
 generator = XAIImageGenerator(response_format="b64_json")
 chain = PromptTemplate.from_template("A {animal} on a cliff, wide landscape") | generator
 blocks = chain.invoke({"animal": "goat"})
-show(images(blocks), 300)
+show(images(blocks), "Generated image of a goat on a cliff", 300)
 
 # %% [markdown]
 # ### Image input
@@ -106,7 +107,7 @@ agent = create_agent(llm, [XAIImageGenerationTool(image_format="b64_json")])
 messages = agent.invoke({"messages": "Generate an image of 'a red boat in fog'."})["messages"]
 for message in messages:
     print(f"{message.type:>6}: {message.text or message.tool_calls[0]['args']}")
-show(images(messages[2].artifact))
+show(images(messages[2].artifact), "Generated image of a red boat in fog")
 
 # %% [markdown]
 # ## LlamaIndex
@@ -124,7 +125,7 @@ llama_blocks = LlamaIndexImageGenerator().generate(
     "Three sails, portrait", response_format="b64_json"
 )
 print(llama_llm.chat([ChatMessage(blocks=[TextBlock(text="What is this?"), *llama_blocks])]))
-show(images(llama_blocks), 240)
+show(images(llama_blocks), "Generated image of three sails", 240)
 
 # %% [markdown]
 # With `show=True` the generated images are also sent to the model.
@@ -140,7 +141,7 @@ async for event in handler.stream_events():
     if isinstance(event, ToolCallResult):
         generated += event.tool_output.raw_output
 print(await handler)
-show(images(generated))
+show(images(generated), "Generated image of a whale and the moon")
 
 # %% [markdown]
 # ## Invalid requests

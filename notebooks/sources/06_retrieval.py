@@ -1,34 +1,48 @@
 # %% [markdown]
 # # Retrieval-augmented generation
 #
-# Answer questions about this package from its own documentation: a retriever in LangChain and a query engine
-# in LlamaIndex.
+# Answer questions about this package from its own docstrings: a retriever in LangChain and a query engine in
+# LlamaIndex.
 #
 # The gateway's published endpoint list has no embeddings, so this notebook computes hashed TF-IDF vectors
 # without a download. They match words, not meanings.
 
-# %%
-from start import connect
+# %% setup matplotlib
+from xai_lowcode.notebook import connect
 
 emulator = connect()
 
 # %% [markdown]
 # ## The documents
 #
-# README and `docs`, split at headings, without the API reference.
+# The docstrings of the package's classes and functions, which are installed with it.
 
 # %%
-import re
-from pathlib import Path
+import inspect
 
-pages = sorted(Path("../docs").glob("**/*.md"))
-sections = []
-for path in [Path("../README.md"), *(page for page in pages if page.parent.name != "reference")]:
-    parts = re.split(r"^#+ +(.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    for heading, body in zip(parts[1::2], parts[2::2], strict=True):
-        if body.strip():
-            sections.append({"file": path.name, "heading": heading, "text": body.strip()})
-print(len(sections) > 10, {section["file"] for section in sections} >= {"README.md", "gateway.md"})
+import langchain_xai_lowcode
+import llama_index_xai_lowcode
+import xai_lowcode.emulator
+import xai_lowcode.errors
+
+by_text = {}
+for module in (
+    langchain_xai_lowcode,
+    llama_index_xai_lowcode,
+    xai_lowcode.emulator,
+    xai_lowcode.errors,
+):
+    for name in getattr(module, "__all__", dir(module)):
+        exported = getattr(module, name)
+        if inspect.isclass(exported) or inspect.isfunction(exported):
+            text = inspect.getdoc(exported) or ""
+            # Both adapters export the same helpers for server-side tools.
+            by_text.setdefault(text, {"module": module.__name__, "name": name, "text": text})
+docstrings = list(by_text.values())
+print(
+    len(docstrings) > 50,
+    {docstring["name"] for docstring in docstrings} >= {"ChatXAILowCode", "running"},
+)
 
 # %% [markdown]
 # ## TF-IDF vectors
@@ -38,6 +52,7 @@ print(len(sections) > 10, {section["file"] for section in sections} >= {"README.
 
 # %%
 import math
+import re
 from collections import Counter
 from zlib import crc32
 
@@ -50,7 +65,9 @@ def split_words(text: str) -> list[str]:
 
 
 document_frequency = Counter(
-    word for section in sections for word in set(split_words(section["heading"] + section["text"]))
+    word
+    for docstring in docstrings
+    for word in set(split_words(docstring["name"] + docstring["text"]))
 )
 
 
@@ -58,7 +75,7 @@ def vector(text: str) -> list[float]:
     """Return the normalized TF-IDF vector of a text."""
     values = [0.0] * DIMENSIONS
     for word, count in Counter(split_words(text)).items():
-        weight = math.log(1 + len(sections) / (1 + document_frequency[word]))
+        weight = math.log(1 + len(docstrings) / (1 + document_frequency[word]))
         values[crc32(word.encode()) % DIMENSIONS] += (1 + math.log(count)) * weight
     length = math.sqrt(sum(value * value for value in values)) or 1.0
     return [value / length for value in values]
@@ -90,37 +107,39 @@ class TfidfEmbeddings(Embeddings):
 
 
 store = InMemoryVectorStore.from_texts(
-    [f"{section['heading']}\n{section['text']}" for section in sections],
+    [f"{docstring['name']}\n{docstring['text']}" for docstring in docstrings],
     TfidfEmbeddings(),
-    metadatas=[{"file": section["file"], "heading": section["heading"]} for section in sections],
+    metadatas=[
+        {"module": docstring["module"], "name": docstring["name"]} for docstring in docstrings
+    ],
 )
 retriever = store.as_retriever(search_kwargs={"k": 2})
 QUESTIONS = [
-    "How do I test my application offline with the emulator?",
-    "Which environment variable holds the token?",
-    "What does doctor report about a token and a base URL?",
-    "Which errors are retried?",
+    "How do I run the emulator of the gateway in tests?",
+    "Which error is raised for too many requests?",
+    "How do I add up the tokens and cost of a run?",
+    "Which tool searches the web and returns citations?",
 ]
 
 # %% varies
 for question in QUESTIONS:
     print(question)
     for document in retriever.invoke(question):
-        print("   ", document.metadata["file"], "|", document.metadata["heading"])
+        print("   ", document.metadata["module"], "|", document.metadata["name"])
 
-# %%
+# %% varies
 prompt = ChatPromptTemplate.from_messages(
-    [("system", "Answer from these sections:\n{sections}"), ("user", "{question}")]
+    [("system", "Answer from these docstrings:\n{docstrings}"), ("user", "{question}")]
 )
 
 
 def join_documents(documents: list) -> str:
-    """Join the text of the retrieved sections."""
+    """Join the retrieved docstrings."""
     return "\n\n".join(document.page_content for document in documents)
 
 
 chain = (
-    {"sections": retriever | join_documents, "question": RunnablePassthrough()}
+    {"docstrings": retriever | join_documents, "question": RunnablePassthrough()}
     | prompt
     | ChatXAILowCode(model="grok-4.3")
     | StrOutputParser()
@@ -131,7 +150,7 @@ print(chain.invoke(QUESTIONS[1]))
 # ## LlamaIndex: a query engine
 #
 # The same vectors as an embedding model. The response includes its source nodes. (The emulator repeats the
-# prompt, which shows that the sections are sent.)
+# prompt, which shows that the docstrings are sent.)
 
 # %% varies
 from llama_index.core import VectorStoreIndex
@@ -156,18 +175,18 @@ class TfidfEmbedding(BaseEmbedding):
 
 nodes = [
     TextNode(
-        text=f"{section['heading']}\n{section['text']}",
-        metadata={"file": section["file"], "heading": section["heading"]},
-        excluded_embed_metadata_keys=["file", "heading"],
+        text=f"{docstring['name']}\n{docstring['text']}",
+        metadata={"module": docstring["module"], "name": docstring["name"]},
+        excluded_embed_metadata_keys=["module", "name"],
     )
-    for section in sections
+    for docstring in docstrings
 ]
 index = VectorStoreIndex(nodes, embed_model=TfidfEmbedding())
 engine = index.as_query_engine(llm=XAILowCode(model="grok-4.3"), similarity_top_k=2)
 response = engine.query(QUESTIONS[0])
 print(str(response)[:300])
 for source in response.source_nodes:
-    print("   ", source.metadata["file"], "|", source.metadata["heading"])
+    print("   ", source.metadata["module"], "|", source.metadata["name"])
 
 # %% [markdown]
 # With streaming:
@@ -180,32 +199,31 @@ print(len(chunks) > 3)
 # %% [markdown]
 # ## Comparison
 #
-# Both vector stores return the same sections with the same similarity:
+# Both vector stores return the same docstrings with the same similarity:
 
-# %%
-import matplotlib.pyplot as plt
+# %% inline
+from _plotting import plt, show
 
-plt.rcParams["figure.dpi"] = 72
-figure, rows = plt.subplots(len(QUESTIONS), figsize=(8, 7.2), sharex=True)
+# %% varies
+figure, rows = plt.subplots(len(QUESTIONS), figsize=(9, 8.4), sharex=True)
 for axes, question in zip(rows, QUESTIONS, strict=True):
     langchain_results = store.similarity_search_with_score(question, k=4)
     llamaindex_scores = {
-        (node.metadata["file"], node.metadata["heading"]): node.score
+        (node.metadata["module"], node.metadata["name"]): node.score
         for node in index.as_retriever(similarity_top_k=4).retrieve(question)
     }
-    keys = [(doc.metadata["file"], doc.metadata["heading"]) for doc, _ in langchain_results]
-    names = [f"{file.removesuffix('.md')}: {heading}"[:44] for file, heading in keys]
-    axes.barh(
-        range(4), [score for _, score in langchain_results], color="#4c6a92", label="LangChain"
-    )
+    keys = [(doc.metadata["module"], doc.metadata["name"]) for doc, _ in langchain_results]
+    names = [".".join(key) for key in keys]
+    axes.barh(range(4), [score for _, score in langchain_results], label="LangChain")
     marks = [
         (llamaindex_scores[key], row) for row, key in enumerate(keys) if key in llamaindex_scores
     ]
-    axes.plot(*zip(*marks, strict=True), "o", color="#d98032", label="LlamaIndex")
-    axes.set_yticks(range(4), names, fontsize=9)
+    axes.plot(*zip(*marks, strict=True), "o", color="C1", label="LlamaIndex")
+    axes.set_yticks(range(4), names, fontsize=10)
     axes.invert_yaxis()
-    axes.set_title(question, fontsize=10, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-rows[0].legend(frameon=False, fontsize=9, loc="lower right")
-rows[-1].set_xlabel("similarity")
-figure.tight_layout()
+    axes.set_title(question, fontsize=12, loc="left")
+rows[0].legend(loc="lower right")
+rows[-1].set_xlabel("Cosine similarity")
+show(
+    figure, "Bar charts of the similarity of the first four docstrings for each of four questions."
+)

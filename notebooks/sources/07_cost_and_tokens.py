@@ -5,16 +5,15 @@
 # and cost. The emulator applies xAI's rules and price list with a tokenizer of its own: the proportions are
 # realistic, the numbers are not Grok's.
 
-# %%
-from start import connect
+# %% setup matplotlib
+from xai_lowcode.notebook import connect
 
 emulator = connect()
 
-# %%
-import matplotlib.pyplot as plt
+# %% inline
+from _plotting import plt, show
 
-plt.rcParams["figure.dpi"] = 72
-BLUE, GREY, ORANGE, GREEN = "#4c6a92", "#b8c4d6", "#d98032", "#6a9a5b"
+# %%
 PROMPTS = [
     "Say 'Ahoy!'",
     "What is fog?",
@@ -66,25 +65,29 @@ for effort, usage in sums.items():
     print(f"{effort:<8}{counts}{usage['cost']:>13.6f}")
 
 # %%
-kinds = {"input": BLUE, "cached": GREY, "reasoning": ORANGE, "output": GREEN}
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
 bottom = [0.0] * len(EFFORTS)
-for kind, colour in kinds.items():
+kinds = {
+    "input": "input tokens, not cached",
+    "cached": "input tokens, cached",
+    "reasoning": "output tokens, reasoning",
+    "output": "output tokens, text",
+}
+for kind, label in kinds.items():
     heights = [sums[effort][kind] for effort in EFFORTS]
-    left.bar(EFFORTS, heights, bottom=bottom, color=colour, label=kind)
+    left.bar(EFFORTS, heights, bottom=bottom, label=label)
     bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
-left.set_title("Tokens of eight prompts")
-left.set_xlabel("reasoning effort")
-handles, labels = left.get_legend_handles_labels()
-left.legend(handles[::-1], labels[::-1], frameon=False, loc="upper left")
-left.set_ylim(top=max(bottom) * 1.5)
-right.bar(EFFORTS, [1000 * sums[effort]["cost"] for effort in EFFORTS], color=BLUE)
-right.set_title("Cost")
-right.set_xlabel("reasoning effort")
-right.set_ylabel("US dollars / 1000")
-for axes in (left, right):
-    axes.spines[["top", "right"]].set_visible(False)
-figure.tight_layout()
+left.set_title("Token usage of eight prompts")
+left.set_xlabel("reasoning_effort")
+left.set_ylabel("Tokens")
+left.legend(reverse=True, loc="upper left")
+left.set_ylim(top=max(bottom) * 1.8)
+right.bar(EFFORTS, [1000 * sums[effort]["cost"] for effort in EFFORTS])
+right.set_title("Cost of eight prompts")
+right.set_xlabel("reasoning_effort")
+right.set_ylabel("Cost (US dollars / 1000)")
+costs = ", ".join(f"{effort} {sums[effort]['cost']:.6f}" for effort in EFFORTS)
+show(figure, f"Token usage and cost by reasoning effort; cost in US dollars: {costs}.")
 
 # %% [markdown]
 # ## Comparison of models
@@ -93,22 +96,18 @@ figure.tight_layout()
 # reasons without returning it. Each dot is one prompt.
 
 # %%
-MODELS = {
-    "grok-4.20-0309-non-reasoning": GREY,
-    "grok-4.3": BLUE,
-    "grok-build-0.1": ORANGE,
-}
+MODELS = ["grok-4.20-0309-non-reasoning", "grok-4.3", "grok-build-0.1"]
 figure, axes = plt.subplots(figsize=(8, 3.8))
-for (model, colour), mark in zip(MODELS.items(), "osD", strict=True):
+for model, marker in zip(MODELS, "osD", strict=True):
     messages = ChatXAILowCode(model=model).batch(PROMPTS)
     outputs = [message.usage_metadata["output_tokens"] for message in messages]
     costs = [1000 * message.response_metadata["cost_usd"] for message in messages]
-    axes.scatter(outputs, costs, color=colour, marker=mark, label=model, alpha=0.85)
-axes.set_xlabel("output tokens, reasoning included")
-axes.set_ylabel("US dollars / 1000")
-axes.legend(frameon=False, loc="upper left")
-axes.spines[["top", "right"]].set_visible(False)
-figure.tight_layout()
+    axes.scatter(outputs, costs, marker=marker, label=model)
+axes.set_title("Cost and output tokens of each prompt")
+axes.set_xlabel("Output tokens (reasoning tokens included)")
+axes.set_ylabel("Cost (US dollars / 1000)")
+axes.legend(loc="upper left")
+show(figure, "Scatter plot of cost against output tokens: one dot for each prompt and model.")
 
 # %% [markdown]
 # ## Prompt cache in a conversation
@@ -135,13 +134,16 @@ print(f"{sum(cached) / (sum(cached) + sum(uncached)):.0%} of the input tokens we
 # %%
 turns = range(1, len(PROMPTS) + 1)
 figure, axes = plt.subplots(figsize=(8, 3.4))
-axes.bar(turns, cached, color=GREY, label="cached")
-axes.bar(turns, uncached, bottom=cached, color=BLUE, label="not cached")
-axes.set_xlabel("turn")
-axes.set_ylabel("input tokens")
-axes.legend(frameon=False, loc="upper left")
-axes.spines[["top", "right"]].set_visible(False)
-figure.tight_layout()
+axes.bar(turns, cached, label="cached")
+axes.bar(turns, uncached, bottom=cached, label="not cached")
+axes.set_title("Input tokens of a growing conversation")
+axes.set_xlabel("Turn")
+axes.set_ylabel("Input tokens")
+axes.legend(loc="upper left")
+show(
+    figure,
+    f"Input tokens by turn; in the last turn {cached[-1]} are cached and {uncached[-1]} are not.",
+)
 
 # %% [markdown]
 # ## Count tokens before a request

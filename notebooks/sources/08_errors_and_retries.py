@@ -4,8 +4,8 @@
 # The emulator injects errors, dropped connections, delays and interrupted streams. This notebook never uses
 # Grok, with or without a token.
 
-# %%
-from start import connect
+# %% setup matplotlib
+from xai_lowcode.notebook import connect
 
 emulator = connect(emulator_only=True)
 
@@ -63,11 +63,6 @@ print(len(emulator.requests) - before, "requests were sent")
 import logging
 import time
 
-import matplotlib.pyplot as plt
-
-plt.rcParams["figure.dpi"] = 72
-BLUE, ORANGE, GREEN = "#4c6a92", "#d98032", "#6a9a5b"
-
 
 class OutcomeHandler(logging.Handler):
     """Record time and outcome of each request."""
@@ -112,23 +107,26 @@ for name, faults in CALLS.items():
     sequence = ", ".join(outcome for _, outcome in timelines[name])
     print(f"{name:<20} {sequence:<20} {text}")
 
+# %% inline
+from _plotting import plt, show
+
 # %% varies
-figure, axes = plt.subplots(figsize=(8.5, 3.2))
+figure, axes = plt.subplots(figsize=(8.5, 3.4))
 for row, ends in enumerate(timelines.values()):
-    axes.hlines(row, 0, ends[-1][0], color="#cccccc", linewidth=3, zorder=0)
+    axes.hlines(row, 0, ends[-1][0], color="#808080", linewidth=2, zorder=0)
     for moment, outcome in ends:
         ok = outcome == "200"
-        axes.plot(moment, row, "o" if ok else "X", color=GREEN if ok else ORANGE, markersize=10)
+        axes.plot(moment, row, "o" if ok else "X", color="C2" if ok else "C1", markersize=10)
         axes.annotate(
-            outcome, (moment, row), (0, 9), textcoords="offset points", ha="center", size=9
+            outcome, (moment, row), (0, 9), textcoords="offset points", ha="center", size=11
         )
 axes.set_yticks(range(len(timelines)), timelines)
 axes.set_ylim(len(timelines) - 0.5, -0.7)
 axes.margins(x=0.08)
-axes.set_xlabel("seconds")
+axes.set_xlabel("Time since the call (seconds)")
 axes.set_title("Time and outcome of each request")
-axes.spines[["top", "right"]].set_visible(False)
-figure.tight_layout()
+attempts = ", ".join(f"{name}: {len(ends)}" for name, ends in timelines.items())
+show(figure, f"Timeline of the requests of four calls; number of requests: {attempts}.")
 
 # %% [markdown]
 # ## Interrupted streams
@@ -186,17 +184,17 @@ print(len(polls), "polls")
 # %% varies
 figure, axes = plt.subplots(figsize=(8.5, 1.9))
 moments = [seconds for _, seconds in polls]
-axes.hlines(0, 0, moments[-1], color="#cccccc", linewidth=3, zorder=0)
-axes.plot(moments[:-1], [0] * (len(moments) - 1), "o", color=BLUE, markersize=9, label="not ready")
-axes.plot(moments[-1:], [0], "*", color=GREEN, markersize=16, label="ready")
+axes.hlines(0, 0, moments[-1], color="#808080", linewidth=2, zorder=0)
+axes.plot(moments[:-1], [0] * (len(moments) - 1), "o", color="C0", markersize=9, label="pending")
+axes.plot(moments[-1:], [0], "*", color="C2", markersize=16, label="complete")
 axes.set_yticks([])
 axes.set_ylim(-1, 1.6)
 axes.set_xlim(left=0)
-axes.set_xlabel("seconds")
-axes.set_title("Polls for a deferred completion")
-axes.legend(frameon=False, ncols=2, loc="upper left")
-axes.spines[["top", "right", "left"]].set_visible(False)
-figure.tight_layout()
+axes.set_xlabel("Time since the request (seconds)")
+axes.set_title("Polls of a deferred completion")
+axes.legend(ncols=2, loc="upper left")
+axes.spines["left"].set_visible(False)
+show(figure, f"Timeline of {len(polls)} polls with growing delays; the last one is complete.")
 
 # %% [markdown]
 # ## Resumable uploads

@@ -1,20 +1,35 @@
 """The commands: text output, JSON output and written files."""
 
-import contextlib
 import json
 import os
+import shlex
 import subprocess
-import termios
 from collections.abc import Iterator
+from io import BytesIO
+from itertools import product
 from pathlib import Path
+from typing import Any
+from unicodedata import combining, east_asian_width
 
 import pytest
+from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import xai_lowcode
 from tests.cli.commands import PROGRAM, Run, connected_to
 from xai_lowcode.cli import app
-from xai_lowcode.emulator import Emulator, Refuse, running
+from xai_lowcode.emulator import Emulator, Garbage, Refuse, Reply, running
+
+
+def encode(image_format: str) -> bytes:
+    """Return a small image in a format."""
+    file = BytesIO()
+    Image.new("RGB", (8, 8)).save(file, image_format)
+    return file.getvalue()
+
+
+IMAGES = {"jpg": encode("JPEG"), "png": encode("PNG"), "webp": encode("WEBP"), "gif": encode("GIF")}
 
 
 def test_models_lists_prices_contexts_and_aliases(run: Run) -> None:
@@ -59,10 +74,119 @@ def test_chat_as_json(run: Run) -> None:
     assert long["usage"]["input_tokens"] > short["usage"]["input_tokens"]
 
 
-def test_chat_reads_standard_input(run: Run, gateway: Emulator) -> None:
-    """The prompt - is replaced by standard input; the given model is requested."""
-    assert "from a pipe" in run("chat", "-", "--model", "grok-4.3", input="from a pipe").stdout
-    assert gateway.requests[-1].body["model"] == "grok-4.3"
+@pytest.mark.parametrize(
+    ("args", "stdin", "prompt"),
+    [
+        ((), "from a pipe\n", "from a pipe"),
+        (("-",), "from a pipe\n", "from a pipe"),
+        (("an argument",), "", "an argument"),
+        (("an argument",), " \n", "an argument"),
+        ((), "-\n", "-"),
+        (("an argument",), "from a pipe\n", "from a pipe\n\nan argument"),
+        (("an argument",), "é 狐\n\n", "é 狐\n\nan argument"),
+    ],
+)
+def test_chat_reads_standard_input(
+    run: Run, gateway: Emulator, args: tuple[str, ...], stdin: str, prompt: str
+) -> None:
+    """Standard input is the prompt, or precedes the argument."""
+    assert run("chat", *args, input=stdin).exit_code == 0
+    assert user_content(gateway) == prompt
+
+
+def user_content(gateway: Emulator) -> Any:
+    """Return the content of the last message of the last request."""
+    return gateway.requests[-1].body["input"][-1]["content"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--model", "grok-4.3", "--system", "Be brief.", "--temperature", "0.5"),
+        ("-m", "grok-4.3", "-s", "Be brief.", "-t", "0.5"),
+    ],
+    ids=["long", "short"],
+)
+def test_chat_options(run: Run, gateway: Emulator, tmp_path: Path, args: tuple[str, ...]) -> None:
+    """Options are sent as given; images, files or URLs, precede the prompt, in order."""
+    path = tmp_path / "fox.txt"
+    path.write_bytes(IMAGES["png"])
+    url = "https://example.com/fox.jpg"
+    images = ("--image", url, "-i", str(path))
+    result = run("chat", *args, *images, "--max-tokens", "7", "What is this?")
+    assert result.exit_code == 0
+    body = gateway.requests[-1].body
+    assert (body["model"], body["temperature"]) == ("grok-4.3", 0.5)
+    assert body["max_output_tokens"] == 7
+    assert body["input"][0]["role"] == "system"
+    first, second, text = user_content(gateway)
+    assert first["image_url"] == url
+    assert second["image_url"].startswith("data:image/png;base64,")
+    assert text["text"] == "What is this?"
+    assert "--max-tokens" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "name"),
+    [
+        (("--temperature", "2.1"), "temperature"),
+        (("-t", "nan"), "temperature"),
+        (("-t", "warm"), "temperature"),
+        (("--max-tokens", "0"), "max_tokens"),
+        (("--model", ""), "model"),
+        (("--image", "/no/such/file.png"), "--image"),
+        (("--image", "{folder}"), "--image"),
+        (("--image", "{folder}/notes.txt"), "--image"),
+        (("--image", "{folder}/empty.png"), "--image"),
+    ],
+    ids=" ".join,
+)
+def test_invalid_chat_options_are_not_sent(
+    run: Run, gateway: Emulator, tmp_path: Path, args: tuple[str, str], name: str
+) -> None:
+    """An option out of range, and a file that is no image, are found before anything is sent."""
+    (tmp_path / "notes.txt").write_text("remember the milk")
+    (tmp_path / "empty.png").touch()
+    result = run("chat", "Hi", args[0], args[1].format(folder=tmp_path))
+    assert (result.exit_code, name in result.stderr) == (2, True)
+    assert result.stderr.count("\n") == 1
+    assert gateway.requests == []
+
+
+def test_standard_input_that_is_no_text(gateway: Emulator) -> None:
+    """An image in a pipe is a usage error that names the option for images."""
+    command = subprocess.run(
+        [*PROGRAM, "chat", "What is this?"],
+        env={**os.environ, "LC_ALL": "C", **connected_to(gateway)},
+        input=IMAGES["png"],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (command.returncode, b"--image" in command.stderr) == (2, True)
+    assert gateway.requests == []
+
+
+def test_a_refusal_is_printed(run: Run, gateway: Emulator) -> None:
+    """The refusal of a model is its response, and has a field of its own in JSON."""
+    content = [{"type": "refusal", "refusal": "I cannot."}]
+    output = [{"type": "message", "role": "assistant", "content": content}]
+    response = {"id": "resp_1", "model": "grok-4.7", "status": "completed", "output": output}
+    events = (
+        {"type": "response.refusal.delta", "delta": "I cannot."},
+        {"type": "response.completed", "response": response},
+    )
+    stream = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+    gateway.inject(*[Garbage(stream, "text/event-stream")] * 2)
+    assert run("chat", "Hi").stdout == "I cannot.\n"
+    assert json.loads(run("chat", "Hi", "--json").stdout)["refusal"] == "I cannot."
+
+
+@pytest.mark.parametrize("reply", ["text", "text\n", "text\n\n"])
+def test_a_response_ends_with_a_newline(run: Run, gateway: Emulator, reply: str) -> None:
+    """A newline is added unless the response has one."""
+    gateway.reply(reply)
+    assert run("chat", "Hi").stdout == (reply if reply.endswith("\n") else f"{reply}\n")
 
 
 def test_an_empty_prompt_is_not_sent(run: Run, gateway: Emulator) -> None:
@@ -71,13 +195,40 @@ def test_an_empty_prompt_is_not_sent(run: Run, gateway: Emulator) -> None:
     assert gateway.requests == []
 
 
-def test_image_writes_files_and_prints_their_paths(run: Run, tmp_path: Path) -> None:
-    """Each printed path is an image; existing files are not overwritten."""
-    (tmp_path / "image-1.png").write_text("mine")
-    paths = run("image", "a cat", "--n", "2", "--out", str(tmp_path)).stdout.splitlines()
-    assert [Path(path).name for path in paths] == ["image-2.png", "image-3.png"]
-    assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in paths)
-    assert (tmp_path / "image-1.png").read_text() == "mine"
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("name", ["", "fox", "mr.fox", "fox.png", "fox.JPG", "fox.jpeg", "fox.txt"])
+def test_the_extension_of_an_image(
+    run: Run, gateway: Emulator, tmp_path: Path, name: str, kind: str, n: int
+) -> None:
+    """The extension is that of the bytes, unless the name has that of an image: then it warns.
+
+    Existing files, links without a target included, are not overwritten.
+    """
+    gateway.reply(*[Reply(image=IMAGES[kind])] * n)
+    extensions = {"jpg", "jpeg", "png", "webp", "gif"}
+    stem, _, extension = name.rpartition(".")
+    given = extension.lower() if extension.lower() in extensions else ""
+    first = name if given else f"{name or 'image-1'}.{kind}"
+    (tmp_path / first).symlink_to(tmp_path / "nowhere")
+    result = run("image", "a fox", "-n", str(n), "-o", f"{tmp_path}/{name}")
+    assert result.exit_code == 0
+    start, end = (stem, extension) if given else (name or "image", kind)
+    expected = [f"{start}-{number}.{end}" for number in range(2, 2 + n)]
+    paths = [Path(path) for path in result.stdout.splitlines()]
+    assert [path.name for path in paths] == expected
+    assert all(path.read_bytes() == IMAGES[kind] for path in paths)
+    assert not (tmp_path / "nowhere").exists()
+    wrong = given not in {"", kind, *(["jpeg"] if kind == "jpg" else [])}
+    assert result.stderr.count("the extension of another format") == wrong * n
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder without files")
+def test_an_image_that_cannot_be_written(run: Run) -> None:
+    """The error names the option and the reason."""
+    result = run("image", "a fox", "-o", "/proc/fox.png")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("--out: cannot write")
 
 
 def test_image_options(run: Run, gateway: Emulator, tmp_path: Path) -> None:
@@ -94,7 +245,14 @@ def test_image_options(run: Run, gateway: Emulator, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [("--n", "11"), ("--n", "0"), ("--out", "/no/such/folder/image.png")]
+    "args",
+    [
+        ("--n", "11"),
+        ("--n", "0"),
+        ("--out", "/no/such/folder/image.png"),
+        ("-o", "/no/such/folder/"),
+        ("-o", "x" * 300),
+    ],
 )
 def test_invalid_image_options_are_not_sent(
     run: Run, gateway: Emulator, args: tuple[str, ...]
@@ -129,31 +287,6 @@ def test_files_as_json(run: Run, tmp_path: Path) -> None:
     assert deletion == {"id": record["id"], "deleted": True}
 
 
-def test_an_upload_shows_a_progress_bar_on_a_terminal(gateway: Emulator, tmp_path: Path) -> None:
-    """The bar has name and size of the file; standard output has only the id."""
-    path = tmp_path / "notes.bin"
-    path.write_bytes(bytes(3_500_000))
-    screen, terminal = os.openpty()
-    termios.tcsetwinsize(terminal, (24, 80))
-    env = {**os.environ, **connected_to(gateway), "TERM": "xterm"}
-    command = subprocess.Popen(
-        [*PROGRAM, "files", "upload", str(path)], env=env, stdout=subprocess.PIPE, stderr=terminal
-    )
-    os.close(terminal)
-    output = "".join(read_terminal(screen))
-    out, _ = command.communicate(timeout=30)
-    assert "notes.bin" in output
-    assert "3.50M/3.50M" in output
-    assert out.decode().strip() in gateway.store.files
-
-
-def read_terminal(screen: int) -> Iterator[str]:
-    """Yield the output of a terminal until it is closed."""
-    with contextlib.suppress(OSError), open(screen, encoding="utf-8", newline="") as file:
-        while character := file.read(1):
-            yield character
-
-
 @pytest.mark.parametrize("args", [("files", "upload", "/no/such/file"), ("files", "delete", "..")])
 def test_invalid_file_arguments_are_not_sent(
     run: Run, gateway: Emulator, args: tuple[str, ...]
@@ -170,6 +303,148 @@ def test_version_and_help(run: Run) -> None:
         result = run(*args)
         assert result.exit_code == 0
         assert "Commands" in result.stdout
+
+
+TIMES = {
+    "null": (None, ""),
+    "seconds": (1_764_000_000, "2025-11-24 16:00"),
+    "milliseconds": (1_764_000_000_000, "2025-11-24 16:00"),
+    "microseconds": (1_764_000_000_000_000, "2025-11-24 16:00"),
+    "nanoseconds": (1_764_000_000_000_000_000, "2025-11-24 16:00"),
+    "digits": ("1764000000", "2025-11-24 16:00"),
+    "ISO 8601": ("2025-11-24T16:00:00Z", "2025-11-24 16:00"),
+    "offset": ("2025-11-24T18:00:00.123+02:00", "2025-11-24 16:00"),
+    "no offset": ("2025-11-24T16:00:00", "2025-11-24 16:00"),
+    "date": ("2025-11-24", "2025-11-24 00:00"),
+    "zero": (0, "1970-01-01 00:00"),
+    "negative": (-1, "1969-12-31 23:59"),
+    "before year 1": (-99_000_000_000, "-99000000000"),
+    "lowest": (-(2**63), None),
+    "highest": (2**63 - 1, None),
+    "digits without end": ("9" * 5000, None),
+    "nan": ("nan", "nan"),
+    "infinity": ("-inf", "-inf"),
+    "words": ("last week", "last week"),
+    "empty": ("", ""),
+    "lines": ("a\nb\x1b[2J", "a b [2J"),
+    "year 1 with an offset": ("0001-01-01T00:00:00+14:00", None),
+}
+NAMES = (None, "", "notes.txt", "笔记.txt", "한글.txt", "e\u0301te\u0301.txt", "a\tb\nc", "x" * 200)
+
+
+@pytest.mark.parametrize("key", TIMES)
+def test_files_with_odd_times(run: Run, gateway: Emulator, key: str) -> None:
+    """A time in any unit or notation is printed in UTC, and what is no time as it is."""
+    time, expected = TIMES[key]
+    inject_files(gateway, [{"id": "file_1", "bytes": 1, "created_at": time}])
+    result = run("files", "list")
+    assert result.exit_code == 0, result.stderr
+    _, row = result.stdout.splitlines()
+    if expected is not None:
+        assert row.removeprefix("file_1").strip().removeprefix("1").strip() == expected
+
+
+def inject_files(gateway: Emulator, files: list[dict[str, Any]]) -> None:
+    """Let the next list of files have these."""
+    page = {"result": {"data": files}}
+    gateway.inject(Garbage(json.dumps(page).encode(), "application/json"))
+
+
+def test_odd_names_and_sizes_are_aligned(run: Run, gateway: Emulator) -> None:
+    """Wide and combining characters do not shift the columns; each file is one line."""
+    sizes = (None, 0, -1, 2**40, "17")
+    files = [
+        {"id": f"file_{number}", "filename": name, "bytes": size, "created_at": 0}
+        for number, (name, size) in enumerate(product(NAMES, sizes))
+    ]
+    inject_files(gateway, [*files, {"id": "file_x"}])
+    heading, *rows, last = run("files", "list").stdout.splitlines()
+    assert sum("x" * 200 in row for row in rows) == len(sizes)
+    assert (len(rows), last) == (len(files), "file_x")
+    assert {width(row) for row in rows} == {width(heading.replace("created", "1970-01-01 00:00"))}
+
+
+def width(line: str) -> int:
+    """Return the number of columns of a line on a terminal."""
+    return sum(
+        0 if combining(char) else 1 + (east_asian_width(char) in {"W", "F"}) for char in line
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"context_length": 0, "image_price": 0, "aliases": []},
+        {"context_length": -1, "completion_text_token_price": -(2**63)},
+        {"context_length": 2**63 - 1, "prompt_text_token_price": 2**63 - 1},
+        {"context_length": None, "created": -1, "owned_by": None},
+        {"aliases": ["狐", "a\nb"] * 50},
+    ],
+    ids=str,
+)
+def test_models_with_odd_fields(run: Run, gateway: Emulator, fields: dict[str, Any]) -> None:
+    """Missing and extreme fields are printed, one line for each model."""
+    page = {"result": {"data": [{"id": "grok-x", **fields}], "models": []}}
+    gateway.inject(*[Garbage(json.dumps(page).encode(), "application/json")] * 3)
+    result = run("models")
+    assert result.exit_code == 0, result.stderr
+    heading, row = result.stdout.splitlines()
+    assert (heading.split()[0], row.split()[0]) == ("model", "grok-x")
+
+
+def test_piped_output_has_no_trailing_blanks(run: Run, gateway: Emulator, tmp_path: Path) -> None:
+    """No line ends in blanks, and no output has control sequences."""
+    gateway.add_file("a" * 300, b"x")
+    commands = (
+        ("models",),
+        ("doctor",),
+        ("files", "list"),
+        ("--help",),
+        ("chat", "--help"),
+        ("x",),
+    )
+    for args in (*commands, ("image", "a fox", "-o", str(tmp_path)), ("chat", "Hi")):
+        result = run(*args)
+        assert result.output
+        for line in (result.stdout + result.stderr).splitlines():
+            assert line == line.rstrip()
+            assert "\x1b" not in line
+
+
+def leaves(group: Any, *names: str) -> Iterator[tuple[str, ...]]:
+    """Yield the names of each command and group."""
+    yield names
+    for name, command in getattr(group, "commands", {}).items():
+        yield from leaves(command, *names, name)
+
+
+@pytest.mark.parametrize("names", [*leaves(get_command(app))], ids=" ".join)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_examples_of_the_help(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: Any,
+    option: str,
+) -> None:
+    """The help of each command has examples, which are valid command lines."""
+    monkeypatch.chdir(tmp_path)
+    Path("report.pdf").write_bytes(b"%PDF-1.7")
+    Path("fox.png").write_bytes(IMAGES["png"])
+    help_text = run(*names, option).stdout
+    _, _, examples = help_text.partition("Examples:\n")
+    lines = [line.rpartition("| ")[2].strip() for line in examples.splitlines() if line.strip()]
+    assert lines
+    for line in lines:
+        program, *args = shlex.split(line)
+        assert program == "xai-lowcode"
+        assert tuple(args[: len(names)]) == names
+        if args[0] == "serve":
+            get_command(app).commands["serve"].make_context("serve", args[1:])  # type: ignore[attr-defined]
+        elif args != ["chat"]:
+            result = run(*args, input="text")
+            assert result.exit_code == (1 if "delete" in args else 0), result.output
 
 
 def test_base_url_option() -> None:

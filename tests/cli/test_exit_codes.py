@@ -1,6 +1,7 @@
 """Exit codes and error messages: one line, no traceback, no token; interruption by ctrl-C."""
 
 import json
+import sys
 from pathlib import Path
 
 import httpx
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from tests.cli.commands import PROGRAM, Run, connected_to, interrupt, start_process
 from xai_lowcode.cli import app
-from xai_lowcode.emulator import CutStream, Emulator, Refuse, SlowDrip, Stall
+from xai_lowcode.emulator import CutStream, Emulator, Fault, Refuse, SlowDrip, Stall
 
 COMMANDS = (
     ("doctor",),
@@ -152,12 +153,32 @@ def test_ctrl_c_during_an_upload(gateway: Emulator, tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
-def test_ctrl_c_during_the_doctor(gateway: Emulator) -> None:
-    """The doctor exits at once if it is interrupted while it waits for a response."""
-    gateway.inject(Stall(30))
-    command = start_process("doctor", env=connected_to(gateway))
+@pytest.mark.parametrize("fault", [Stall(30), Refuse(503, retry_after=30)], ids=["wait", "retry"])
+@pytest.mark.parametrize("args", [*COMMANDS, ("files", "upload", __file__)], ids=" ".join)
+def test_ctrl_c_before_a_response(gateway: Emulator, args: tuple[str, ...], fault: Fault) -> None:
+    """Each command exits at once if it waits for a response, or for a retry."""
+    if args[0] == "doctor" and isinstance(fault, Refuse):
+        pytest.skip("the doctor does not retry")
+    gateway.inject(fault)
+    command = start_process(*args, env=connected_to(gateway))
     code, out, err = interrupt(command, lambda: bool(gateway.requests))
     assert (code, out, err) == (130, "", "")
+
+
+def test_ctrl_c_during_the_imports() -> None:
+    """A command that is interrupted before it begins has no traceback either."""
+    early = (
+        "import builtins, signal\n"
+        "load = builtins.__import__\n"
+        "def interrupt(name, *args):\n"
+        "    if name == 'typer':\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    return load(name, *args)\n"
+        "builtins.__import__ = interrupt\n"
+    )
+    command = start_process("models", program=(*PROGRAM[:2], early + PROGRAM[2]))
+    out, err = command.communicate(timeout=30)
+    assert (command.returncode, out, err) == (130, "", "")
 
 
 def test_serve() -> None:
@@ -212,12 +233,86 @@ def test_serve_on_a_port_in_use(run: Run, gateway: Emulator) -> None:
     assert "--port" in result.stderr
 
 
-def test_a_closed_pipe(environment: dict[str, str]) -> None:
-    """A closed standard output gives no traceback."""
-    command = start_process("models", "--json", env=environment)
+@pytest.mark.parametrize(
+    "args",
+    [*COMMANDS[:3], ("models", "--json"), ("files", "list", "--json"), ("--help",), ("--version",)],
+    ids=" ".join,
+)
+def test_a_closed_pipe(environment: dict[str, str], args: tuple[str, ...]) -> None:
+    """A closed standard output ends a command as it ends others, without a message."""
+    command = start_process(*args, env=environment)
     assert command.stdout is not None
-    command.stdout.close()
     assert command.stderr is not None
-    assert "Traceback" not in command.stderr.read()
-    command.wait(timeout=30)
+    command.stdout.close()
+    assert (command.wait(timeout=30), command.stderr.read()) == (141, "")
     command.stderr.close()
+
+
+def test_a_pipe_that_is_closed_during_a_stream(gateway: Emulator) -> None:
+    """A stream whose reader ends (``| head -1``) ends too."""
+    gateway.inject(SlowDrip(0.02))
+    gateway.reply("one\n" + "two three four five six seven eight nine ten " * 100)
+    command = start_process("chat", "hello", env=connected_to(gateway))
+    assert command.stdout is not None
+    assert command.stderr is not None
+    assert command.stdout.readline() == "one\n"
+    command.stdout.close()
+    assert (command.wait(timeout=30), command.stderr.read()) == (141, "")
+    command.stderr.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-"])
+@pytest.mark.parametrize(("args", "code"), [(("chat", "Hi"), 0), (("nonsense",), 2)], ids=str)
+def test_closed_streams(
+    environment: dict[str, str], redirection: str, args: tuple[str, ...], code: int
+) -> None:
+    """A command whose standard input, output or error is closed has its usual exit code."""
+    shell = ("sh", "-c", f'exec "$@" {redirection}', "sh")
+    command = start_process(*args, env=environment, program=(*shell, *PROGRAM))
+    out, err = command.communicate(timeout=30)
+    assert (command.returncode, "Traceback" in err) == (code, False)
+    assert (out == "") is (redirection == ">&-" or code == 2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("args", [("models",), ("models", "--json"), ("--help",)], ids=" ".join)
+def test_a_full_disk(environment: dict[str, str], args: tuple[str, ...]) -> None:
+    """Output that cannot be written is an error of one line."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = start_process(*args, env=environment, stdout=full)
+    _, err = command.communicate(timeout=30)
+    assert command.returncode == 1
+    assert err.count("\n") == 1
+    assert "No space left on device" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (("chta",), "Did you mean 'chat'? Try"),
+        (("chat", "hello", "world"), "quotes"),
+        (("models", "--base-url", "http://x/xai"), "--base-url"),
+        (("image",), "prompt"),
+        (("chat", "-i"), "-i"),
+    ],
+    ids=str,
+)
+def test_hints_for_typing_errors(run: Run, args: tuple[str, ...], hint: str) -> None:
+    """The message of a usage error says what to change, and has its punctuation."""
+    result = run(*args)
+    assert result.exit_code == 2
+    assert hint in result.stderr.replace("PROMPT", "prompt")  # older versions of Typer
+    assert "?." not in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_warnings_are_one_line(gateway: Emulator) -> None:
+    """A warning of the package is printed without file name and source line."""
+    gateway.inject(Refuse(400, "Model grok-4.7 does not support parameter temperature."))
+    command = start_process("chat", "Hi", "-t", "0.5", env=connected_to(gateway))
+    _, err = command.communicate(timeout=30)
+    assert command.returncode == 0
+    assert "temperature" in err
+    assert err.count("\n") == 2
+    assert "Warning" not in err

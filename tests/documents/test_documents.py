@@ -6,6 +6,7 @@ import doctest
 import importlib.util
 import io
 import logging
+import os
 import pkgutil
 import re
 import subprocess
@@ -14,6 +15,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from PIL import Image
@@ -184,7 +186,8 @@ def create_png() -> bytes:
 @pytest.mark.parametrize("name", list(modules_with_examples()))
 def test_doctests_pass(name: str) -> None:
     """The examples in a module's docstrings print what they state."""
-    results = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    with mock.patch.dict(os.environ):
+        results = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert results.failed == 0
 
 

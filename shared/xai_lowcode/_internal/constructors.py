@@ -1,9 +1,9 @@
-"""Constructors of the adapters' components: order of the fields, signature, positional argument."""
+"""Constructors of the adapters' components, and signatures of their methods."""
 
 import inspect
 from collections.abc import Callable, Container
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import CoreSchema, core_schema
@@ -21,6 +21,18 @@ class Unchecked:
     @staticmethod
     def __get_pydantic_core_schema__(_source: Any, _handler: Any) -> CoreSchema:
         return core_schema.any_schema()
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def store_signature(method: _Method) -> _Method:
+    """Store the signature of a method that a framework inspects in each call.
+
+    ``inspect.signature`` takes a fifth of the time then.
+    """
+    method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
+    return method
 
 
 class _Factory:

@@ -42,45 +42,73 @@ class _ToolCallBuilder:
         self.arguments: list[str] = []
 
     def build(self) -> ToolCallPart:
-        return ToolCallPart(self.id, self.name, "".join(self.arguments))
+        return ToolCallPart(self.id, self.name, _join(self.arguments))
 
 
-class _ChoiceBuilder:
-    """Builds one choice from its events."""
+class ChoiceAccumulator:
+    """Accumulates the events of one choice.
+
+    Attributes:
+        server_side_parts: Calls of server-side tools, and images.
+        items: Output items, as they are sent back.
+        dialect: The API of the items.
+        finish_reason: Why the choice ended; empty before its end.
+    """
 
     __slots__ = (
+        "_logprobs",
+        "_reasoning",
+        "_refusal",
+        "_text",
+        "_tool_calls",
         "dialect",
         "finish_reason",
         "items",
-        "logprobs",
-        "reasoning",
-        "refusal",
         "server_side_parts",
-        "text",
-        "tool_calls",
     )
 
     def __init__(self) -> None:
-        self.text: list[str] = []
-        self.reasoning: list[str] = []
-        self.refusal: list[str] = []
-        self.logprobs: list[Mapping[str, Any]] = []
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self._logprobs: list[Mapping[str, Any]] = []
+        self._tool_calls: dict[int, _ToolCallBuilder] = {}
         self.server_side_parts: list[ServerToolPart | ImagePart] = []
         self.items: list[Mapping[str, Any]] = []
-        self.tool_calls: dict[int, _ToolCallBuilder] = {}
         self.finish_reason = self.dialect = ""
 
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return _join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning so far."""
+        return _join(self._reasoning)
+
+    @property
+    def refusal(self) -> str:
+        """The refusal so far."""
+        return _join(self._refusal)
+
+    @property
+    def tool_calls(self) -> dict[int, ToolCallPart]:
+        """The tool calls so far, by the index of their events."""
+        return {index: self._tool_calls[index].build() for index in sorted(self._tool_calls)}
+
     def add(self, event: ChoiceEvent) -> None:
+        """Add the next event."""
         match event:
             case TextDelta():
-                self.text.append(event.text)
-                self.logprobs.extend(event.logprobs)
+                self._text.append(event.text)
+                self._logprobs.extend(event.logprobs)
             case ReasoningDelta():
-                self.reasoning.append(event.text)
+                self._reasoning.append(event.text)
             case ToolCallDelta():
                 self._add_tool_call(event)
             case RefusalDelta():
-                self.refusal.append(event.text)
+                self._refusal.append(event.text)
             case ServerToolCalled(part=part) | ImageGenerated(image=part):
                 self.server_side_parts.append(part)
             case OutputItemDone():
@@ -89,33 +117,47 @@ class _ChoiceBuilder:
             case ChoiceFinished():
                 self.finish_reason = event.reason
 
-    def _add_tool_call(self, delta: ToolCallDelta) -> None:
-        call = self.tool_calls.get(delta.index)
-        if call is None:
-            call = self.tool_calls[delta.index] = _ToolCallBuilder()
-        call.id = call.id or delta.id
-        call.name = call.name or delta.name
-        call.arguments.append(delta.arguments)
-
     def build(self) -> Choice:
-        reasoning, text = "".join(self.reasoning), "".join(self.text)
+        """Return the choice so far."""
+        reasoning, text = self.reasoning, self.text
         return Choice(
             (
                 *((ReasoningPart(reasoning),) if reasoning else ()),
                 *self.server_side_parts,
                 *((TextPart(text),) if text else ()),
-                *(self.tool_calls[index].build() for index in sorted(self.tool_calls)),
+                *self.tool_calls.values(),
             ),
             self.finish_reason,
-            tuple(self.logprobs),
-            "".join(self.refusal) or None,
+            tuple(self._logprobs),
+            self.refusal or None,
             tuple(self.items),
             self.dialect,
         )
 
+    def _add_tool_call(self, delta: ToolCallDelta) -> None:
+        call = self._tool_calls.get(delta.index)
+        if call is None:
+            call = self._tool_calls[delta.index] = _ToolCallBuilder()
+        call.id = call.id or delta.id
+        call.name = call.name or delta.name
+        call.arguments.append(delta.arguments)
+
+
+def _join(pieces: list[str]) -> str:
+    """Join pieces in place, so that joining after each piece copies the text once."""
+    if len(pieces) > 1:
+        pieces[:] = ["".join(pieces)]
+    return pieces[0] if pieces else ""
+
 
 class ResponseAccumulator:
     """Accumulates the events of a stream into a response.
+
+    Attributes:
+        started: The event of the start; one without data if there was none.
+        completed: The event of the end; one without data if there was none.
+        citations: The citations so far.
+        usage: The usage; None if not reported yet.
 
     Example:
         >>> accumulator = ResponseAccumulator()
@@ -126,48 +168,58 @@ class ResponseAccumulator:
     """
 
     def __init__(self) -> None:
-        self._started = ResponseStarted()
-        self._completed = ResponseCompleted()
-        self._choices: dict[int, _ChoiceBuilder] = {0: _ChoiceBuilder()}
-        self._citations: list[Citation] = []
-        self._usage: Usage | None = None
+        self.started = ResponseStarted()
+        self.completed = ResponseCompleted()
+        self.citations: list[Citation] = []
+        self.usage: Usage | None = None
+        self._choices: dict[int, ChoiceAccumulator] = {0: ChoiceAccumulator()}
         self._raw: Mapping[str, Any] = {}
+
+    @property
+    def choice(self) -> ChoiceAccumulator:
+        """The first choice."""
+        return self._choices[0]
+
+    @property
+    def service_tier(self) -> str | None:
+        """The service tier that was used; the one that was requested may be another."""
+        return self.completed.service_tier or self.started.service_tier
 
     def add(self, event: StreamEvent) -> None:
         """Add the next event."""
         self._raw = event.raw
         match event:
             case ResponseStarted():
-                self._started = event
+                self.started = event
             case ResponseCompleted():
-                self._completed = event
+                self.completed = event
             case UsageReported():
-                self._usage = event.usage
+                self.usage = event.usage
             case CitationAdded():
-                self._citations.append(event.citation)
+                self.citations.append(event.citation)
             case _:
                 self._get_choice(event.choice).add(event)
 
     def build_response(self) -> ChatResponse:
         """Return the response so far."""
-        started, completed = self._started, self._completed
+        started = self.started
         return ChatResponse(
             choices=tuple(self._choices[index].build() for index in sorted(self._choices)),
             id=started.id,
             model=started.model,
             created=started.created,
-            usage=self._usage,
-            citations=tuple(self._citations),
+            usage=self.usage,
+            citations=tuple(self.citations),
             system_fingerprint=started.system_fingerprint,
-            service_tier=completed.service_tier or started.service_tier,
-            extra=completed.extra,
+            service_tier=self.service_tier,
+            extra=self.completed.extra,
             raw=self._raw,
         )
 
-    def _get_choice(self, index: int) -> _ChoiceBuilder:
+    def _get_choice(self, index: int) -> ChoiceAccumulator:
         choice = self._choices.get(index)
         if choice is None:
-            choice = self._choices[index] = _ChoiceBuilder()
+            choice = self._choices[index] = ChoiceAccumulator()
         return choice
 
 

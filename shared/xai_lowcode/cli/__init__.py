@@ -1,7 +1,7 @@
 """The command ``xai-lowcode``.
 
-Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted. Results are written to standard
-output, everything else to standard error.
+Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted, 141 standard output is closed.
+Results are written to standard output, everything else to standard error.
 """
 
 try:
@@ -9,7 +9,12 @@ try:
     import typer as _typer  # noqa: F401
 except ModuleNotFoundError as error:
     raise SystemExit(f"xai-lowcode needs {error.name}: pip install 'xai-lowcode[cli]'") from error
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 
-from xai_lowcode.cli.main import app, main
+try:
+    from xai_lowcode.cli.main import app, main
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 
 __all__ = ["app", "main"]

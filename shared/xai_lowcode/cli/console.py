@@ -5,10 +5,10 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -21,21 +21,48 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 # Characters that change the state of a terminal; a model can repeat them from its input.
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
-# Columns of a file or pipe.
-_DEFAULT_WIDTH = 100
+# Columns of a file or pipe; tables are not wrapped there.
+_DEFAULT_WIDTH, _UNLIMITED_WIDTH = 100, 100_000
 
 
-def create_console(*, stderr: bool = False) -> Console:
-    """Return a console for standard output or standard error."""
+def create_console(*, stderr: bool = False, wrap: bool = True) -> Console:
+    """Return a console for standard output or standard error, without styles if NO_COLOR is set.
+
+    Args:
+        stderr: Whether it is for standard error.
+        wrap: Whether lines of a file or pipe are wrapped; those of a terminal are.
+    """
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else _DEFAULT_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False)
+    width = None
+    if not stream.isatty():
+        if not wrap:
+            width = _UNLIMITED_WIDTH
+        elif "COLUMNS" not in os.environ:
+            width = _DEFAULT_WIDTH
+    colors: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+    return Console(stderr=stderr, width=width, highlight=False, color_system=colors)
 
 
 def echo(text: str, *, end: str = "\n") -> None:
     """Write text to standard output and flush it; on a terminal without control characters."""
     sys.stdout.write((_CONTROL_CHARACTERS.sub("", text) if sys.stdout.isatty() else text) + end)
     sys.stdout.flush()
+
+
+def print_rich(*renderables: RenderableType, wrap: bool = True) -> None:
+    """Print to standard output; in a file or pipe, no line ends in blanks.
+
+    Args:
+        renderables: What to print; each begins on a new line.
+        wrap: Whether lines of a file or pipe are wrapped.
+    """
+    console = create_console(wrap=wrap)
+    if console.is_terminal:
+        console.print(*renderables, sep="\n")
+        return
+    with console.capture() as capture:
+        console.print(*renderables, sep="\n")
+    echo("\n".join(line.rstrip() for line in capture.get().split("\n")), end="")
 
 
 def echo_json(document: Any) -> None:
@@ -52,17 +79,28 @@ def print_table(
         if heading in right:
             table.add_column(heading, justify="right", no_wrap=True)
         else:
-            table.add_column(heading)
+            table.add_column(heading, overflow="fold")
     for row in rows:
         # Strings as text: file names can contain what rich takes for markup.
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    create_console().print(table)
+        table.add_row(*(_to_text(cell) if isinstance(cell, str) else cell for cell in row))
+    print_rich(table, wrap=False)
 
 
-def echo_err(message: str, *, style: str = "") -> None:
+def _to_text(cell: str) -> Text:
+    """Return a cell without control characters: each row is one line in a file or pipe."""
+    return Text(" ".join(_CONTROL_CHARACTERS.sub(" ", cell).split()))
+
+
+def echo_err(message: str, *, style: str = "", end: str = "\n") -> None:
     """Write a message to standard error, with tokens and keys redacted."""
     message = redact_text(message, os.environ.get(TOKEN_VARIABLE, ""))
-    create_console(stderr=True).print(message, style=style, markup=False, soft_wrap=True)
+    text = Text(_CONTROL_CHARACTERS.sub("", message), style)
+    create_console(stderr=True).print(text, soft_wrap=True, end=end)
+
+
+def format_examples(*lines: str) -> str:
+    """Return the end of a command's help: command lines that are not wrapped."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
 
 
 def load_settings(context: typer.Context, **options: Any) -> Settings:

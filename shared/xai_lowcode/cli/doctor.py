@@ -14,12 +14,18 @@ from xai_lowcode.cli.console import (
     create_console,
     echo,
     echo_err,
+    format_examples,
     load_settings,
+    print_rich,
     print_table,
 )
 from xai_lowcode.cli.errors import EXIT_FAILURE
 from xai_lowcode.diagnostics import CheckResult, DiagnosticReport, run_diagnostics
 from xai_lowcode.errors import UsageError, XAILowCodeError
+
+EXAMPLES = format_examples(
+    "xai-lowcode doctor", "xai-lowcode doctor --spend", "xai-lowcode doctor --report report.json"
+)
 
 _LABELS = {
     "ok": Text("ok", "green"),
@@ -32,7 +38,8 @@ _HEADINGS = ("", "endpoint", "response", "URL format", "ms")
 
 _Spend = Annotated[bool, typer.Option("--spend/--no-spend", help="Try what costs money too.")]
 _Model = Annotated[
-    str | None, typer.Option(help=f"Model of the texts; default: {DEFAULT_MODEL} if listed.")
+    str | None,
+    typer.Option("--model", "-m", help=f"Model of the texts; default: {DEFAULT_MODEL} if listed."),
 ]
 _Timeout = Annotated[float, typer.Option(help="Seconds to wait for each response.", min=0.1)]
 _Report = Annotated[Path | None, typer.Option("--report", help="Write the JSON to this file too.")]
@@ -69,22 +76,21 @@ def doctor(
 
 
 def _print_report(report: DiagnosticReport) -> None:
-    console = create_console()
     style = "bold green" if report.healthy else "bold red"
     if not report.responded:
-        console.print(Text.assemble((report.verdict, style), f" {report.problems[0].hint}"))
+        print_rich(Text.assemble((report.verdict, style), f" {report.problems[0].hint}"))
         return
     findings = Table.grid(padding=(0, 2))
     for finding in report.findings:
         findings.add_row(_LABELS[finding.state], finding.name, Text(finding.text))
-    console.print(findings, "", sep="\n")
+    print_rich(findings, "")
     print_table(_HEADINGS, map(_format_row, report.results), right=_HEADINGS[-1:])
     hints = (item for item in report.findings if item.state == "warning" and item.hint)
     for problem in (*report.problems, *hints):
         end = "" if problem.text.endswith((".", "!", "?")) else "."
         text = f"{problem.text}{end} {problem.hint or ''}"
-        console.print(Text.assemble((f"\n{problem.name}: ", "bold"), text))
-    console.print(Text(f"\n{report.verdict}", style))
+        print_rich(Text.assemble((f"\n{problem.name}: ", "bold"), text))
+    print_rich(Text(f"\n{report.verdict}", style))
 
 
 def _format_row(result: CheckResult) -> tuple[str | Text, ...]:

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,13 +18,24 @@ from xai_lowcode.cli.console import (
     echo,
     echo_err,
     echo_json,
+    format_examples,
     load_settings,
     print_table,
 )
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.types.resources import FileRecord
 
-app = typer.Typer(help="Upload, list and delete files stored at xAI.", invoke_without_command=True)
+_UPLOAD, _LIST = "xai-lowcode files upload report.pdf", "xai-lowcode files list"
+_DELETE = "xai-lowcode files delete file_0b1d2c3e"
+
+# Numbers from here on are milliseconds, microseconds or nanoseconds: in seconds, the year is 5138.
+_MAX_SECONDS = 10**11
+
+app = typer.Typer(
+    help="Upload, list and delete files stored at xAI.",
+    epilog=format_examples(_UPLOAD, _LIST, _DELETE),
+    invoke_without_command=True,
+)
 
 
 @app.callback()
@@ -32,7 +44,7 @@ def _files(context: typer.Context) -> None:
         echo(context.get_help())
 
 
-@app.command()
+@app.command(epilog=format_examples(_UPLOAD, f"{_UPLOAD} --name minutes.pdf"))
 def upload(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="Path of the file to upload.")],
@@ -49,7 +61,7 @@ def upload(
         echo(record.id)
 
 
-@app.command("list")
+@app.command("list", epilog=format_examples(_LIST, f"{_LIST} --json"))
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     """List the files of the account."""
     with Gateway(load_settings(context)) as gateway:
@@ -62,7 +74,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
         echo_err("There are no files.")
 
 
-@app.command()
+@app.command(epilog=format_examples(_DELETE))
 def delete(
     context: typer.Context,
     file_id: Annotated[str, typer.Argument(help="Id of the file to delete.")],
@@ -104,10 +116,28 @@ def _format_row(record: FileRecord) -> tuple[str, ...]:
 
 
 def _format_time(time: float | str | None) -> str:
-    """Return a Unix time, or an ISO 8601 time, to the minute."""
-    if isinstance(time, int | float):
-        return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}"
-    return (time or "")[:16].replace("T", " ")
+    """Return a time in UTC to the minute; what is not a time is returned as it is.
+
+    Args:
+        time: A Unix time in any unit, as a number or a string, or an ISO 8601 time.
+    """
+    try:
+        moment = _parse_time(time)
+    except (ValueError, OverflowError, TypeError):
+        return "" if time is None else str(time)
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _parse_time(time: Any) -> datetime:
+    try:
+        seconds = float(time)
+    except ValueError:
+        moment = datetime.fromisoformat(time)
+        return moment.astimezone(UTC) if moment.tzinfo else moment
+    while _MAX_SECONDS <= abs(seconds) < inf:
+        seconds /= 1000
+    # Windows has no datetime.fromtimestamp() for negative numbers.
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
 def _shows_progress() -> bool:

@@ -1,18 +1,27 @@
 """The root command: its global options and subcommands."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from xai_lowcode._version import __version__
 from xai_lowcode.cli import chat, doctor, files, images, models, serve
-from xai_lowcode.cli.console import echo
+from xai_lowcode.cli.console import echo, format_examples
 from xai_lowcode.cli.errors import EXIT_INTERRUPTED, CommandGroup
 
 app = typer.Typer(
     cls=CommandGroup,
     help="Use Grok through the LowCodeAPI gateway. Reads the token from LOWCODEAPI_API_TOKEN.",
+    epilog=format_examples(
+        "xai-lowcode doctor",
+        'xai-lowcode chat "Say hello."',
+        'xai-lowcode image "A fox in the snow"',
+    ),
+    context_settings={"help_option_names": ["--help", "-h"]},
+    rich_markup_mode=None,  # its help has trailing blanks in pipes, and ignores NO_COLOR
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -49,21 +58,25 @@ def _root(
         echo(context.get_help())
 
 
-app.command()(doctor.doctor)
-app.command()(models.models)
-app.command()(chat.chat)
-app.command()(images.image)
-app.command()(serve.serve)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command(epilog=models.EXAMPLES)(models.models)
+app.command(epilog=chat.EXAMPLES)(chat.chat)
+app.command(epilog=images.EXAMPLES)(images.image)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(files.app, name="files")
 
 
 def main() -> None:
     """Run the command line of this process."""
-    for stream in (sys.stdout, sys.stderr):
-        # A character that the terminal cannot display must not raise.
-        reconfigure: Any = getattr(stream, "reconfigure", None)
+    # Text that is not in the encoding is not sent; a character that the terminal cannot display
+    # must not raise.
+    for name, errors in (("stdin", "strict"), ("stdout", "replace"), ("stderr", "replace")):
+        if getattr(sys, name) is None:  # it is closed
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until exit
+        reconfigure: Any = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="replace")
+            reconfigure(errors=errors)
     try:
         app(prog_name="xai-lowcode")
     except KeyboardInterrupt:

@@ -7,9 +7,17 @@ import typer
 
 from xai_lowcode.api.client import Gateway
 from xai_lowcode.chat.profiles import get_profile
-from xai_lowcode.cli.console import JsonOption, echo_json, load_settings, print_table
+from xai_lowcode.cli.console import (
+    JsonOption,
+    echo_json,
+    format_examples,
+    load_settings,
+    print_table,
+)
 from xai_lowcode.errors import APIStatusError
 from xai_lowcode.types.resources import Model
+
+EXAMPLES = format_examples("xai-lowcode models", "xai-lowcode models --json")
 
 _HEADINGS = ("model", "context", "in $/M", "out $/M", "$/image", "aliases")
 _PRICES = (

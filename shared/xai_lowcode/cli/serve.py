@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xai_lowcode.cli.console import echo, echo_err
+from xai_lowcode.cli.console import echo, echo_err, format_examples
 from xai_lowcode.errors import UsageError
 
 if TYPE_CHECKING:
     from xai_lowcode.emulator import Fault
+
+EXAMPLES = format_examples(
+    "xai-lowcode serve",
+    'xai-lowcode serve --port 0 --reply "Hello."',
+    "xai-lowcode serve --fault Refuse:503 --fault Drop",
+)
 
 
 def serve(
@@ -23,11 +29,14 @@ def serve(
         str, typer.Option(help="Valid token, beginning with at_; random by default.")
     ] = "",
     reply: Annotated[
-        list[str] | None, typer.Option(help="Text of the next chat response; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="<str>", help="Text of the next chat response; repeatable."),
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="Fault of the next request, as Refuse:429 or Drop; repeatable."),
+        typer.Option(
+            metavar="<str>", help="Fault of the next request, as Refuse:429 or Drop; repeatable."
+        ),
     ] = None,
     latency: Annotated[float, typer.Option(min=0, help="Seconds before every response.")] = 0.0,
     envelope: Annotated[

@@ -27,7 +27,10 @@ _HEADERS = {
 }
 # Compression would delay the chunks of a stream.
 _STREAM_HEADERS = {**_HEADERS, "Accept": "text/event-stream", "Accept-Encoding": "identity"}
-_HTTPX_HEADERS, _HTTPX_STREAM_HEADERS = httpx.Headers(_HEADERS), httpx.Headers(_STREAM_HEADERS)
+_RAW_HEADERS, _RAW_STREAM_HEADERS = (
+    [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+    for headers in (_HEADERS, _STREAM_HEADERS)
+)
 
 _MAX_CACHED_URLS = 64
 
@@ -115,16 +118,25 @@ class RequestBuilder:
         call, endpoint = step.call, step.call.endpoint
         url = self._url(endpoint.host, step.path, httpx.URL)
         deadline = None if timeout is None else monotonic() + timeout
+        body = call.body or b""
+        headers = [
+            (b"Host", url.netloc),
+            *(_RAW_STREAM_HEADERS if call.stream else _RAW_HEADERS),
+        ]
+        if body or endpoint.method not in {"GET", "DELETE"}:
+            headers.append((b"Content-Length", b"%d" % len(body)))
         request = httpx.Request(
             endpoint.method,
             url,
-            content=call.body,
-            headers=_HTTPX_STREAM_HEADERS if call.stream else _HTTPX_HEADERS,
+            # Given the content, httpx would build the headers three times.
+            headers=headers,
+            stream=httpx.ByteStream(body),
             extensions={
                 "timeout": self._cap_timeout(timeout),
                 "progress": RequestProgress(f"{endpoint.method} ".encode("ascii"), deadline),
             },
         )
+        request.read()
         # httpx.Request converts its URL to httpx.URL.
         request.url = url
         return request

@@ -1,0 +1,75 @@
+"""Run a command line on a pseudo-terminal."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from typing import Self
+
+# The terminal controls the process, so that ctrl-C interrupts it.
+PROGRAM = (
+    "import fcntl, termios\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "from xai_lowcode.cli import main; main()"
+)
+INTERRUPT, END_OF_FILE = "\x03", "\x04"
+
+
+class Terminal:
+    """A command line with a terminal as its input, output and errors; ``stdout`` replaces it."""
+
+    def __init__(self, *args: str, env: dict[str, str], stdout: int | None = None) -> None:
+        self._screen, terminal = os.openpty()
+        termios.tcsetwinsize(terminal, (24, 100))
+        self.text = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *args],
+            env={**os.environ, "TERM": "dumb", **env},
+            stdin=terminal,
+            stdout=terminal if stdout is None else stdout,
+            stderr=terminal,
+            start_new_session=True,
+        )
+        os.close(terminal)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+        os.close(self._screen)
+
+    def type(self, keys: str) -> None:
+        """Type keys."""
+        os.write(self._screen, keys.encode())
+
+    def wait_for(self, text: str, seconds: float = 20) -> str:
+        """Wait until the screen has a text. Return the screen up to its end, and forget that."""
+        end = time.monotonic() + seconds
+        while text not in self.text:
+            assert self._read(end), f"no {text!r} on the screen: {self.text!r}"
+        before, _, self.text = self.text.partition(text)
+        return before + text
+
+    def wait_for_exit(self, seconds: float = 20) -> tuple[int, str]:
+        """Wait until the command ends. Return its exit code and the rest of the screen."""
+        end = time.monotonic() + seconds
+        while self._read(end):
+            pass
+        return self.process.wait(seconds), self.text
+
+    def _read(self, end: float) -> bool:
+        """Read what the command has written; return False at its end, or if it takes too long."""
+        ready, _, _ = select.select([self._screen], [], [], max(0, end - time.monotonic()))
+        chunk = b""
+        if ready:
+            with contextlib.suppress(OSError):
+                chunk = os.read(self._screen, 4096)
+        self.text += chunk.decode(errors="replace")
+        return bool(chunk)
