@@ -137,6 +137,8 @@ def test_mypy_accepts_the_documents(programs: Path) -> None:
         f"[mypy]\nstrict = true\nnamespace_packages = true\nexplicit_package_bases = true\n"
         f"scripts_are_modules = true\ndisable_error_code = {', '.join(MYPY_OFF)}\n"
         f"mypy_path = {ROOT / 'shared'}:{ROOT}\n"
+        # Most of the time is for the frameworks' types, which seldom change.
+        f"cache_dir = {ROOT / '.mypy_cache' / 'documents'}\n"
         # Modules that are not installed, such as dask's, are Any.
         f"warn_return_any = false\nwarn_unused_ignores = false\n"
     )
