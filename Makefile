@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 TOOLS := $(VENV)-tools/bin
 SCRATCH := $(VENV)-scratch
 BENCH := $(VENV)-bench
+CLUSTER := $(VENV)-cluster
 
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) -c constraints.txt
@@ -20,8 +21,8 @@ PYTEST := -m pytest -n auto --dist loadfile --no-loadscope-reorder --benchmark-d
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format types imports tests test-random test-floors test-newest test-wheels \
-	coverage load soak fuzz bench bench-decoders record live notebooks docs docs-serve build audit \
-	workflows constraints clean scratch
+	test-cluster coverage load scale soak fuzz bench bench-decoders record live notebooks docs docs-serve \
+	build audit workflows constraints tools clean scratch
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-15s %s\n' "$$target" "$$text"; done
@@ -62,11 +63,17 @@ test-newest: scratch ## Run the tests with the newest versions, without constrai
 test-wheels: $(VENV)/.dev $(VENV)-tools/.done ## Install the wheel with each extra on each of PYTHONS and try it
 	@UV=$(abspath $(TOOLS)/uv) PYTHONS="$(PYTHONS)" $(BIN)/python -m pytest tests/distribution/test_installs.py -rs
 
+test-cluster: $(CLUSTER)/.done ## Run the tests with Dask, Ray and a Redis server
+	@$(CLUSTER)/bin/python -m pytest tests/load/test_cluster.py -rs
+
 coverage: $(VENV)/.dev ## Measure the coverage of the tests
 	@$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
 load: $(VENV)/.dev ## Run the load tests at full size
 	@LOAD=full $(BIN)/python -m pytest tests/load tests/transport/test_chaos.py
+
+scale: $(VENV)/.dev ## Send 20,000 prompts with faults and a kill; check each response and the cost
+	@$(BIN)/python -m benchmarks.scale
 
 soak: $(VENV)/.dev ## Run mixed traffic with faults for SOAK_SECONDS (600)
 	@$(BIN)/python -m benchmarks.soak
@@ -113,12 +120,16 @@ audit: scratch ## Check users' dependencies for known vulnerabilities (online) a
 
 workflows: $(VENV)-tools/.done ## Check the files of .github
 	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(TOOLS)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
 	@$(TOOLS)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
-	@$(TOOLS)/zizmor --quiet --offline .github/workflows
+	@$(TOOLS)/zizmor --quiet --offline .github
 
 constraints: $(VENV)/.docs ## Write the installed versions to constraints.txt
 	@$(BIN)/python -m pip freeze --all --exclude-editable --exclude setuptools | grep -v ' @ ' > constraints.txt
+
+tools: $(VENV)-tools/.done ## Write scripts/tools.txt, with hashes, from scripts/tools.in
+	@$(TOOLS)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-header --no-annotate -o scripts/tools.txt scripts/tools.in
 
 clean: ## Remove the virtual environments and build results
 	rm -rf $(VENV) $(VENV)-* dist build
@@ -158,11 +169,20 @@ $(BENCH)/.done: $(VENV)/.pip pyproject.toml
 	@$(BENCH)/bin/python $(PIP) --group bench
 	@touch $@
 
+# Dask and Ray are too large for the development environment.
+$(CLUSTER)/.done: $(VENV)/.pip pyproject.toml
+	@echo "Installing the packages, Dask, Ray and Redis ..."
+	@$(PYTHON) -m venv $(CLUSTER)
+	@$(CLUSTER)/bin/python $(PIP) -c constraints.txt pip
+	@$(CLUSTER)/bin/python $(PIP) -c constraints.txt -e '.[all]' --group dev
+	@$(CLUSTER)/bin/python $(PIP) --group cluster
+	@touch $@
+
 # Release tools, and uv for the environments that are not .venv.
 $(VENV)-tools/.done: scripts/tools.txt | $(VENV)/bin/python
 	@echo "Installing the release tools ..."
 	@$(PYTHON) -m venv $(VENV)-tools
-	@$(TOOLS)/python $(PIP) -r scripts/tools.txt
+	@$(TOOLS)/python $(PIP) --require-hashes -r scripts/tools.txt
 	@touch $@
 
 scratch: $(VENV)-tools/.done

@@ -1,11 +1,12 @@
-"""Mixed traffic for a long time, with trouble, and a look every second at what should stay flat.
+"""Run mixed traffic with faults for a long time, and sample what must not grow.
 
-    SOAK_SECONDS=180 python -m benchmarks.soak    # default: 10 minutes
+    python -m benchmarks.soak                                     # 10 minutes at full speed
+    SOAK_SECONDS=3600 SOAK_RATE=12 python -m benchmarks.soak      # an hour, 12 calls a second
 
-Writes ``soak.csv`` (a line a second) and ``soak.json`` (the summary) into ``SOAK_FOLDER``, by
-default ``benchmarks/results``. The gateway is the emulator, in a process of its own. Ends with an
-error when a call is lost or answered wrongly, or when memory, descriptors, connections, threads or
-tasks grow.
+Writes ``soak.csv`` (a line for each sample) and ``soak.json`` (the summary) into ``SOAK_FOLDER``,
+by default ``benchmarks/results``. The gateway is the emulator, in a process of its own. Exits with
+an error if a call is lost or has the response of another one, or if memory, descriptors,
+connections, threads or tasks grow.
 """
 
 import asyncio
@@ -18,20 +19,24 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from itertools import combinations
 from pathlib import Path
-from statistics import fmean
+from statistics import NormalDist, median
 from typing import Any
 
 from tests.load import traffic
-from tests.load.traffic import Faces, Server, Tally, troubled
+from tests.load.traffic import Clients, Server, Tally, faulty_gateway
 from xai_lowcode.types.images import ImageRequest
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
+RATE = float(os.environ.get("SOAK_RATE", "0"))  # calls a second; 0 for no limit
 FOLDER = Path(os.environ.get("SOAK_FOLDER", "benchmarks/results"))
+SAMPLES = 600  # in a run, at most one a second
 WARM_UP = 0.25
 TASKS, THREADS, FAULTS = 24, 4, 0.2
+CONFIDENCE = 0.95
 PAGE = os.sysconf("SC_PAGE_SIZE")
-# What comes and goes: the line through the samples may rise so much from end to end.
+# The rise from the first to the last sample that is not regarded as growth.
 ALLOWED = {
     "memory_kb": 6_000.0,
     "descriptors": 10.0,
@@ -39,62 +44,62 @@ ALLOWED = {
     "threads": 3.0,
     "tasks": 10.0,
 }
+Sample = dict[str, float]
 
 
-async def leave_early(faces: Faces, said: str) -> str:
-    """A stream that is left after its first piece."""
-    events = faces.core.astream(traffic.request(f"{said}, and on, and on"))
+async def leave_early(clients: Clients, text: str) -> str:
+    """A stream that is closed after its first event."""
+    events = clients.core.astream(traffic.request(f"{text}, and on, and on"))
     async for _ in events:
         break
     await events.aclose()
-    return said
+    return text
 
 
-async def cancelled(faces: Faces, said: str) -> str:
-    """A call that is cancelled after a moment."""
-    call = asyncio.create_task(faces.core.agenerate(traffic.request(said)))
+async def cancelled(clients: Clients, text: str) -> str:
+    """A call that is cancelled after some milliseconds."""
+    call = asyncio.create_task(clients.core.agenerate(traffic.request(text)))
     await asyncio.sleep(random.random() * 0.02)  # noqa: S311 - no secret
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
-    return said
+    return text
 
 
-async def picture(faces: Faces, said: str) -> str:
-    """A picture."""
-    order = ImageRequest(prompt=said)
-    made = await faces.words.create_images(order)
-    return said if made.images else "no picture"
+async def image(clients: Clients, text: str) -> str:
+    """An image."""
+    response = await clients.gateway.create_images(ImageRequest(prompt=text))
+    return text if response.images else "no image"
 
 
-async def file(faces: Faces, said: str) -> str:
-    """A file that is uploaded, read and deleted."""
-    record = await faces.words.upload_file(said.encode(), name="soak.txt")
+async def file(clients: Clients, text: str) -> str:
+    """A file that is uploaded, downloaded and deleted."""
+    record = await clients.gateway.upload_file(text.encode(), name="soak.txt")
     try:
-        return (await faces.words.download_file(record.id)).content.decode()
+        return (await clients.gateway.download_file(record.id)).content.decode()
     finally:
-        await faces.words.delete_file(record.id)
+        await clients.gateway.delete_file(record.id)
 
 
-async def tokens(faces: Faces, said: str) -> str:
-    """Tokens, counted by the service."""
-    counted = await faces.words.tokenize(said, model=traffic.MODEL)
-    return said if counted else "no tokens"
+async def tokens(clients: Clients, text: str) -> str:
+    """Tokens, counted by the gateway."""
+    counted = await clients.gateway.tokenize(text, model=traffic.MODEL)
+    return text if counted else "no tokens"
 
 
-ASYNC: tuple[Callable[[Faces, str], Awaitable[str]], ...] = (
+ASYNC: tuple[Callable[[Clients, str], Awaitable[str]], ...] = (
     *traffic.ASYNC_PLAIN,
     *traffic.ASYNC_STREAMS,
     leave_early,
     cancelled,
-    picture,
+    image,
     file,
     tokens,
 )
 SYNC = (*traffic.PLAIN, *traffic.STREAMS)
 
 
-def sample(server: Server, began: float, tally: Tally) -> dict[str, float]:
-    """What there is at this moment."""
+def sample(server: Server, began: float, tally: Tally) -> Sample:
+    """Return the current figures of this process; ``connections`` are counted by the server."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return {
         "seconds": round(time.monotonic() - began, 2),
@@ -108,47 +113,73 @@ def sample(server: Server, began: float, tally: Tally) -> dict[str, float]:
     }
 
 
-def slope(samples: list[dict[str, float]], name: str) -> float:
-    """Growth in an hour, by least squares."""
-    times, values = [each["seconds"] for each in samples], [each[name] for each in samples]
-    middle, mean = fmean(times), fmean(values)
-    spread = sum((each - middle) ** 2 for each in times)
-    rise = sum((t - middle) * (v - mean) for t, v in zip(times, values, strict=True))
-    return 3600 * rise / spread if spread else 0.0
+def slope(samples: list[Sample], name: str) -> tuple[float, float, float]:
+    """Return the growth in an hour (Theil-Sen), and its confidence interval.
+
+    The interval is Sen's (1968): it takes the samples as independent, so it is too narrow for a
+    figure that changes slowly, such as memory.
+    """
+    points = [(each["seconds"], each[name]) for each in samples]
+    slopes = sorted(
+        3600 * (value - first) / (at - began)
+        for (began, first), (at, value) in combinations(points, 2)
+    )
+    deviation = (len(points) * (len(points) - 1) * (2 * len(points) + 5) / 18) ** 0.5
+    width = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * deviation
+    low = max(0, round((len(slopes) - width) / 2))
+    return median(slopes), slopes[low], slopes[-1 - low]
 
 
-def summary(samples: list[dict[str, float]], tally: Tally) -> dict[str, Any]:
-    """The figures: slopes after the warm-up, and how calls ended."""
+def summary(samples: list[Sample], tally: Tally, cpu: float) -> dict[str, Any]:
+    """Return the figures: slopes after the warm-up, and how the calls ended."""
     steady = [each for each in samples if each["seconds"] > SECONDS * WARM_UP]
     hours = (steady[-1]["seconds"] - steady[0]["seconds"]) / 3600
     slopes = {name: slope(steady, name) for name in (*ALLOWED, "objects")}
     return {
         "seconds": samples[-1]["seconds"],
+        "samples_after_warm_up": len(steady),
+        "cpu_seconds": round(cpu, 1),
         "calls": tally.calls,
         "right": tally.right,
         "errors": dict(tally.errors),
         "wrong": tally.wrong[:20],
         "first": {name: steady[0][name] for name in ALLOWED},
         "last": {name: steady[-1][name] for name in ALLOWED},
-        "rise": {name: round(each * hours, 1) for name, each in slopes.items()},
-        "rise_per_hour": {name: round(each, 1) for name, each in slopes.items()},
+        "rise": {name: round(each[0] * hours, 1) for name, each in slopes.items()},
+        "rise_per_hour": {name: round(each[0], 2) for name, each in slopes.items()},
+        "interval_per_hour": {
+            name: [round(bound, 2) for bound in each[1:]] for name, each in slopes.items()
+        },
     }
 
 
-async def soak(server: Server) -> tuple[list[dict[str, float]], Tally]:
-    """Asks in all ways at once until the time is over."""
-    faces, tally, began = Faces(server, max_concurrency=20), Tally(), time.monotonic()
+def growing(figures: dict[str, Any]) -> list[str]:
+    """Return what grows: by more than is allowed, and with an interval above zero."""
+    return [
+        name
+        for name, most in ALLOWED.items()
+        if figures["rise"][name] > most and figures["interval_per_hour"][name][0] > 0
+    ]
+
+
+async def soak(server: Server) -> tuple[list[Sample], Tally]:
+    """Send all kinds of calls concurrently until the time is over."""
+    clients, tally, began = Clients(server, max_concurrency=20), Tally(), time.monotonic()
     over = threading.Event()
+
+    def pause(dice: random.Random) -> float:
+        return dice.expovariate(RATE / (TASKS + THREADS)) if RATE else 0.0
 
     def thread(number: int) -> None:
         dice = random.Random(number)  # noqa: S311 - no secret
-        while not over.is_set():
-            traffic.ask(dice.choice(SYNC), faces, tally)
+        while not over.wait(pause(dice)):
+            traffic.call(dice.choice(SYNC), clients, tally)
 
     async def task(number: int) -> None:
         dice = random.Random(-number)  # noqa: S311 - no secret
         while not over.is_set():
-            await traffic.aask(dice.choice(ASYNC), faces, tally)
+            await asyncio.sleep(pause(dice))
+            await traffic.acall(dice.choice(ASYNC), clients, tally)
 
     workers = [threading.Thread(target=thread, args=(number,)) for number in range(THREADS)]
     for worker in workers:
@@ -156,32 +187,33 @@ async def soak(server: Server) -> tuple[list[dict[str, float]], Tally]:
     tasks = [asyncio.create_task(task(number)) for number in range(TASKS)]
     samples = []
     while time.monotonic() - began < SECONDS:
-        await asyncio.sleep(1)
+        await asyncio.sleep(max(1.0, SECONDS / SAMPLES))
         samples.append(sample(server, began, tally))
     over.set()
     await asyncio.gather(*tasks)
     for worker in workers:
         await asyncio.to_thread(worker.join)
-    faces.close()
-    await faces.aclose()
+    clients.close()
+    await clients.aclose()
     return samples, tally
 
 
 def main() -> None:
-    """Soaks, writes and judges."""
-    with troubled(FAULTS) as server:
+    """Run, write the files, and exit with an error if something grows or is wrong."""
+    with faulty_gateway(FAULTS) as server:
+        began = time.process_time()
         samples, tally = asyncio.run(soak(server))
+        cpu = time.process_time() - began
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "soak.csv").open("w", newline="", encoding="utf-8") as target:
         table = csv.DictWriter(target, samples[0])
         table.writeheader()
         table.writerows(samples)
-    figures = summary(samples, tally)
+    figures = summary(samples, tally, cpu)
     text = json.dumps(figures, indent=1)
     (FOLDER / "soak.json").write_text(text + "\n", encoding="utf-8")
     print(text)
-    grown = [name for name, most in ALLOWED.items() if figures["rise"][name] > most]
-    if grown or tally.wrong:
+    if (grown := growing(figures)) or tally.wrong:
         sys.exit(f"Growing: {', '.join(grown) or 'nothing'}; lost or wrong: {len(tally.wrong)}")
 
 

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import griffe
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
@@ -55,24 +56,52 @@ _FIELDS = "<!-- table of fields -->"
 
 
 def table_of_fields() -> str:
-    """Return a Markdown table of the fields of all components, with links to the reference."""
+    """Return a Markdown table of the fields of all components."""
     components: dict[str, list[str]] = {}
     defaults: dict[str, set[str]] = {}
+    descriptions: dict[str, tuple[str, str]] = {}
     for package in map(import_module, PACKAGES[1:]):
+        documented = griffe.load(package.__name__, search_paths=[ROOT])
         for exported in package.__all__:
             component = getattr(package, exported)
             for name, field in getattr(component, "model_fields", {}).items():
                 if not _is_own_field(component, name):
                     continue
-                link = f"[{exported}][{package.__name__}.{exported}.{name}]"
-                components.setdefault(name, []).append(link)
+                components.setdefault(name, []).append(exported)
                 default = "" if field.default_factory or field.is_required() else field.default
                 defaults.setdefault(name, set()).add(f"`{default!r}`" if default != "" else "")
+                if name not in descriptions:
+                    attribute = documented[exported].all_members[name]
+                    descriptions[name] = _describe(attribute, field.description)
     rows = [
-        f"| `{name}` | {' or '.join(sorted(defaults[name] - {''}))} | {', '.join(links)} |"
-        for name, links in components.items()
+        f"| <span id='{name}'></span>`{name}`<br>{_to_code(kind)} |"
+        f" {' or '.join(sorted(defaults[name] - {''}))} | {text.replace('|', '&#124;')} |"
+        f" {_name_components(components[name])} |"
+        for name, (kind, text) in descriptions.items()
     ]
-    return "\n".join(["| field | default | components |", "|---|---|---|", *rows])
+    header = "| field and type | default | description | components |"
+    return "\n".join([header, "|---|---|---|---|", *rows])
+
+
+def _describe(attribute: griffe.Attribute, description: str | None) -> tuple[str, str]:
+    """Return the type of a field as it is written, and its description as one line."""
+    kind = re.sub(r"^Annotated\[(.*), \w+\]$", r"\1", str(attribute.annotation))
+    text = description or (attribute.docstring.value if attribute.docstring else "")
+    return kind, " ".join(text.replace("``", "`").split())
+
+
+def _to_code(kind: str) -> str:
+    return f"<code>{escape(kind).replace('|', '&#124;')}</code>"
+
+
+def _name_components(exported: list[str]) -> str:
+    every = {
+        name
+        for package in map(import_module, PACKAGES[1:])
+        for name in package.__all__
+        if "api_token" in getattr(getattr(package, name), "model_fields", {})
+    }
+    return "all" if set(exported) == every else ", ".join(f"`{name}`" for name in exported)
 
 
 def _is_own_field(component: Any, name: str) -> bool:

@@ -48,6 +48,7 @@ QUERIES = {
         "server-side conversation state",
         "memory",
     ],
+    "scaling/": ["scaling", "million prompts", "cost estimate"],
     "how-to/deferred-completions/": ["deferred completions", "polling"],
     "how-to/token-usage/": [
         "token usage",

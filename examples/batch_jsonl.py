@@ -4,11 +4,11 @@
     python examples/batch_jsonl.py prompts.jsonl responses.jsonl --max-concurrency 32 --budget 5
 
 A line of input is ``{"id": …, "prompt": …}``, a line of output ``{"id": …, "answer": …, "usage": …,
-"cost_usd": …}`` or ``{"id": …, "error": …}``. Each row is written when its response is complete. If
-restarted, also after a crash, it resumes: rows with an answer are skipped, rows with an error are
-sent again, and each row is in the output once. A crash loses the requests that had no response yet,
-at most ``--max-concurrency``; they are sent, and billed, again. ``examples/map_jsonl.py`` does the
-same on a cluster.
+"cost_usd": …, "response_id": …}`` or ``{"id": …, "error": …}``. Each row is written when its
+response is complete. If restarted, also after a crash, it resumes: rows with an answer are skipped,
+rows with an error are sent again, and each row is in the output once. A crash loses the requests
+that had no response yet, at most ``--max-concurrency``; they are sent, and billed, again.
+``examples/map_jsonl.py`` does the same on a cluster.
 """
 
 import argparse
@@ -18,6 +18,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from langchain_core.messages import AIMessage
 
 from langchain_xai_lowcode import ChatXAILowCode
 from xai_lowcode.errors import (
@@ -102,20 +104,27 @@ class Report:
         )
 
 
+def to_output(row: Row, outcome: AIMessage | BaseException) -> Row:
+    """Return the row of the output for a response or an error; raise other exceptions."""
+    if isinstance(outcome, AIMessage):
+        return {
+            "id": row["id"],
+            "answer": outcome.text,
+            "usage": outcome.usage_metadata,
+            "cost_usd": outcome.response_metadata.get("cost_usd"),
+            "response_id": outcome.id,
+        }
+    if isinstance(outcome, FATAL) or not isinstance(outcome, XAILowCodeError):
+        raise outcome
+    return {"id": row["id"], "error": f"{type(outcome).__name__}: {outcome}"}
+
+
 async def send(model: ChatXAILowCode, row: Row) -> Row:
     """Send a row; return the row of the output."""
     try:
-        message = await model.ainvoke(row["prompt"])
-    except FATAL:
-        raise
+        return to_output(row, await model.ainvoke(row["prompt"]))
     except XAILowCodeError as error:
-        return {"id": row["id"], "error": f"{type(error).__name__}: {error}"}
-    return {
-        "id": row["id"],
-        "answer": message.text,
-        "usage": message.usage_metadata,
-        "cost_usd": message.response_metadata.get("cost_usd"),
-    }
+        return to_output(row, error)
 
 
 async def send_all(

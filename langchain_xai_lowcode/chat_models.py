@@ -586,7 +586,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
         tool_choice: str | bool | Mapping[str, Any] | None = None,
         strict: bool | None = None,
         parallel_tool_calls: bool | None = None,
-        response_format: Any = None,
+        response_format: Mapping[str, Any] | type | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Bind tools to the model. Their schemas are converted once, here.

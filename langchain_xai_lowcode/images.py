@@ -1,7 +1,7 @@
 """Image generation: ``XAIImageGenerator``, a runnable, and ``XAIImageGenerationTool``, a tool."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from langchain_core.messages.content import ImageContentBlock, create_image_block
@@ -17,7 +17,12 @@ from langchain_xai_lowcode._input import to_part
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
-from xai_lowcode.chat.image_editing import build_edit_request, parse_edited_images, read_image
+from xai_lowcode.chat.image_editing import (
+    ImageSource,
+    build_edit_request,
+    parse_edited_images,
+    read_image,
+)
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.chat.profiles import DEFAULT_MODEL
 from xai_lowcode.errors import UsageError
@@ -40,6 +45,9 @@ from xai_lowcode.types.messages import ImagePart
 
 if TYPE_CHECKING:
     from dataclasses import InitVar
+
+ImageSources = ImageSource | Sequence[ImageSource]
+"""One image to edit, or a list: image blocks, paths, URLs or bytes."""
 
 ImageInput = str | Mapping[str, Any] | PromptValue
 ToolOutput = tuple[str, list[ImageContentBlock]]
@@ -243,7 +251,11 @@ class XAIImageGenerator(ImageFields, RunnableSerializable[ImageInput, list[Image
             return generate(self._gateway, self._build_request(prompt, options))
 
     def edit(
-        self, prompt: str, sources: Any, *, model: str = DEFAULT_MODEL
+        self,
+        prompt: str,
+        sources: ImageSources,
+        *,
+        model: str = DEFAULT_MODEL,
     ) -> list[ImageContentBlock]:
         """Edit images: a chat model does so with the server-side tool ``image_generation``.
 
@@ -266,7 +278,11 @@ class XAIImageGenerator(ImageFields, RunnableSerializable[ImageInput, list[Image
             return _to_blocks(batch, model)
 
     async def aedit(
-        self, prompt: str, sources: Any, *, model: str = DEFAULT_MODEL
+        self,
+        prompt: str,
+        sources: ImageSources,
+        *,
+        model: str = DEFAULT_MODEL,
     ) -> list[ImageContentBlock]:
         """Edit images; see ``edit``."""
         with langchain_errors():
@@ -309,7 +325,7 @@ def _credential_error(prompt: ImageInput, options: Mapping[str, Any]) -> UsageEr
     return credential_error({**input_options, **options}, known=_KNOWN, hints=FOREIGN_ARGS)
 
 
-def _read_source(source: Any, path: str) -> ImagePart:
+def _read_source(source: object, path: str) -> ImagePart:
     """Convert an image block, or an image in another form; see ``read_image``."""
     return read_image(to_part(source, path) if isinstance(source, Mapping) else source, path)
 

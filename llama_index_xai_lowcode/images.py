@@ -16,7 +16,12 @@ from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import check_http_client
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
-from xai_lowcode.chat.image_editing import build_edit_request, parse_edited_images, read_image
+from xai_lowcode.chat.image_editing import (
+    ImageSource,
+    build_edit_request,
+    parse_edited_images,
+    read_image,
+)
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.chat.profiles import DEFAULT_MODEL
 from xai_lowcode.errors import UsageError
@@ -38,6 +43,10 @@ from xai_lowcode.types.messages import ImagePart
 # Arguments that are not checked for credentials. The keys of ``extra_body`` are.
 _KNOWN = IMAGE_ARGUMENTS - {"extra_body"}
 _IN_BODY = "sent in the request body"
+
+
+ImageSources = ImageSource | ImageBlock | Sequence[ImageSource | ImageBlock]
+"""One image to edit, or a list: ``ImageBlock``, paths, URLs or bytes."""
 
 
 class GeneratedImageBlock(ImageBlock):
@@ -217,7 +226,11 @@ class XAIImageGenerator:
         return _to_blocks(batch, body["model"])
 
     def edit(
-        self, prompt: str, sources: Any, *, model: str = DEFAULT_MODEL
+        self,
+        prompt: str,
+        sources: ImageSources,
+        *,
+        model: str = DEFAULT_MODEL,
     ) -> list[GeneratedImageBlock]:
         """Edit images: a chat model does so with the server-side tool ``image_generation``.
 
@@ -238,7 +251,11 @@ class XAIImageGenerator:
         return _to_blocks(parse_edited_images(self._chat_model.generate(request)), model)
 
     async def aedit(
-        self, prompt: str, sources: Any, *, model: str = DEFAULT_MODEL
+        self,
+        prompt: str,
+        sources: ImageSources,
+        *,
+        model: str = DEFAULT_MODEL,
     ) -> list[GeneratedImageBlock]:
         """Edit images; see ``edit``."""
         # Files are read.
@@ -279,7 +296,7 @@ def _credential_error(options: Mapping[str, Any]) -> UsageError | None:
     return credential_error(options, known=_KNOWN)
 
 
-def _to_part(source: Any, path: str) -> ImagePart:
+def _to_part(source: object, path: str) -> ImagePart:
     """Convert an ``ImageBlock``, or an image in another form; see ``read_image``."""
     part = to_image(source, path) if isinstance(source, ImageBlock) else source
     return read_image(part, path)

@@ -36,6 +36,7 @@ from llama_index_xai_lowcode._responses import (
 )
 from llama_index_xai_lowcode._structured_output import StructuredPrediction
 from llama_index_xai_lowcode._tools import render_tools, to_selections, to_server_tool
+from llama_index_xai_lowcode.server_tools import XAIServerTool
 from xai_lowcode._internal.constructors import Unchecked, store_signature
 from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.chat.options import (
@@ -140,7 +141,9 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         gt=0,
         description="Context window in tokens; by default that of the model, by its name.",
     )
-    server_tools: list[Any] = Field(
+    server_tools: Annotated[
+        Sequence[XAIServerTool | ServerTool | Mapping[str, object]], Unchecked
+    ] = Field(
         default_factory=list,
         description="Server-side tools of every call, for instance [web_search()]. Dumps omit the"
         " credentials of MCP servers.",
@@ -241,11 +244,12 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
 
     def to_payload(self) -> dict[str, Any]:
         """Return what events and traces contain of the model; no secrets."""
+        types = [_parse_server_tool(tool).type for tool in self.server_tools]
         return {
             "class_name": self.class_name(),
             **self.metadata.model_dump(),
             **self._request_options(),
-            **({"server_tools": [t.type for t in self.server_tools]} if self.server_tools else {}),
+            **({"server_tools": types} if types else {}),
         }
 
     # --- chat -----------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ class Settings(BaseModel):
     backend_url: Annotated[str | None, BeforeValidator(_check_backend_url)] = None
     """Base URL of the gateway's definition; no token is sent there. None for the hosted backend, or
     for ``base_url`` if that is not the hosted gateway."""
-    timeout: Annotated[Any, BeforeValidator(check_timeout)] = None
+    timeout: Annotated[httpx.Timeout | None, Unchecked, BeforeValidator(check_timeout)] = None
     """Timeouts in seconds: a number, four as (connect, read, write, pool), or an ``httpx.Timeout``.
     Default None: 10 to connect, 1200 to read, 60 to write, 60 to wait for a free connection."""
     deadline: Annotated[float | None, BeforeValidator(check_deadline)] = None
@@ -167,7 +167,7 @@ class Settings(BaseModel):
     """URL of a proxy, with the scheme ``http``, ``https``, ``socks5`` or ``socks5h``; None, the
     default, for that of the environment, ``""`` for none. It may contain a password: not in dumps
     and reprs, but in pickles."""
-    verify: Annotated[Any, BeforeValidator(_check_verify)] = True
+    verify: Annotated[bool | str | ssl.SSLContext, Unchecked, BeforeValidator(_check_verify)] = True
     """How the server's certificate is verified: True, the default, for the default certificates or
     those of ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``; the path of a file or directory of CA
     certificates; an ``ssl.SSLContext``, which is null in dumps and cannot be pickled; False for no
@@ -280,8 +280,7 @@ class Settings(BaseModel):
     @property
     def httpx_timeout(self) -> httpx.Timeout:
         """The timeouts, with the defaults applied."""
-        timeout: httpx.Timeout = DEFAULT_TIMEOUT if self.timeout is None else self.timeout
-        return timeout
+        return DEFAULT_TIMEOUT if self.timeout is None else self.timeout
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         # An SSLContext cannot be copied.

@@ -1,5 +1,6 @@
 """Check the files and the metadata of the wheel and the source archive."""
 
+import importlib
 import re
 import tarfile
 import tomllib
@@ -23,6 +24,7 @@ SOURCES = {
             "llama_index_xai_lowcode",
             "llama_index/llms/xai_lowcode",
             "llama_index/embeddings/xai_lowcode",
+            "llama_index/tools/xai_lowcode",
         )
     },
 }
@@ -116,6 +118,28 @@ def test_every_requirement_has_a_floor(metadata: Metadata) -> None:
     for requirement in map(Requirement, map(str, metadata.requires_dist or [])):
         floors = [each for each in requirement.specifier if each.operator == ">="]
         assert requirement.extras or len(floors) == 1, requirement
+
+
+def test_the_source_archive_has_every_module(sdist_path: Path) -> None:
+    """The source archive has each file of the packages, and the files that a build needs."""
+    with tarfile.open(sdist_path) as archive:
+        actual = {name.partition("/")[2] for name in archive.getnames()}
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for folder in SOURCES.values()
+        for path in folder.rglob("*")
+        if path.is_file() and not UNWANTED.search(path.relative_to(folder).as_posix())
+    }
+    assert expected <= actual
+    assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "PKG-INFO"} <= actual
+
+
+def test_the_metadata_for_llamahub_is_true() -> None:
+    """The import path has the classes that are listed, and no other; an example exists."""
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["llamahub"]
+    module = importlib.import_module(metadata["import_path"])
+    assert set(metadata["class_authors"]) == set(module.__all__)
+    assert metadata["contains_example"] == any((ROOT / "notebooks").glob("*llamaindex*.ipynb"))
 
 
 def test_every_supported_python_version_is_tested() -> None:

@@ -43,6 +43,45 @@ def test_actions_are_pinned_and_no_secret_is_used(path: Path) -> None:
     assert "password" not in text
 
 
+def test_pinned_actions_and_tools_are_updated() -> None:
+    """Dependabot updates the actions and the folder of the release tools."""
+    settings = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())
+    updated = {(each["package-ecosystem"], each["directory"]) for each in settings["updates"]}
+    assert updated == {("github-actions", "/"), ("pip", "/scripts")}
+
+
+def test_release_tools_are_pinned_with_hashes() -> None:
+    """Each release tool has its version and hashes; the file names no index, URL or path."""
+    text = (ROOT / "scripts" / "tools.txt").read_text()
+    entries = re.split(r"\n(?=\S)", text.strip())
+    pinned = {}
+    for entry in entries:
+        match = re.match(r"([\w.-]+)==(\S+)(?: ; [^\\]+)? \\\n", entry)
+        assert match, entry
+        assert re.findall(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+        pinned[match[1]] = match[2]
+    assert "/" not in text
+    wanted = dict(
+        line.split("==") for line in (ROOT / "scripts" / "tools.in").read_text().splitlines()
+    )
+    assert wanted.items() <= pinned.items()
+    makefile = (ROOT / "Makefile").read_text()
+    assert "--require-hashes -r scripts/tools.txt" in makefile
+
+
+def test_the_page_names_targets_and_jobs_that_exist() -> None:
+    """The commands of the page are targets, and each job of the workflow is described."""
+    page = (ROOT / "docs" / "releasing.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    commands = re.findall(r"^ *make ([a-z -]+?)(?: +#.*)?$", page, re.MULTILINE)
+    targets = {target for command in commands for target in command.split()}
+    assert targets >= {"test", "test-wheels", "build", "audit"}
+    for target in targets | set(re.findall(r"`make ([a-z-]+)`", page)):
+        assert f"\n{target}:" in makefile, target
+    for job in WORKFLOWS["release"]["jobs"]:
+        assert f"`{job}`" in page
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=list(WORKFLOWS))
 def test_write_permissions_are_limited(workflow: dict[str, Any]) -> None:
     """Only jobs that run no code of the repository have write permissions."""

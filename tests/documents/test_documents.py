@@ -14,6 +14,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -31,18 +32,21 @@ BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 TEST_FILE = re.compile(r'^```python title="(test_\w+\.py)"\n(.*?)^```', re.DOTALL | re.MULTILINE)
 FENCE = re.compile(r"^ *```(\S.*)$", re.MULTILINE)
 # Blocks that are not run: code before a migration, or other languages.
-NOT_RUN = re.compile(r'python title="Before"|bash|powershell|console|text|json')
+NOT_RUN = re.compile(r'python title="Before"|bash|powershell|console|text|json|yaml')
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]*))?(?: \"[^\"]*\")?\)")
 PRINTS = re.compile(r"print\(.*\)  # (.+)")
 PACKAGES = ("xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode")
 
 
 def blocks() -> Iterator[tuple[str, list[str]]]:
-    """Yield the Python blocks of the documents with a name; a tutorial's blocks are one program."""
+    """Yield the Python blocks of the documents with a name; a tutorial's blocks are one program.
+
+    So are those of the pages for LangChain's documentation.
+    """
     for path in PAGES:
         codes = [textwrap.dedent(match[2]) for match in BLOCK.finditer(path.read_text())]
         name = path.relative_to(ROOT).as_posix()
-        if codes and path.parent.name == "tutorial":
+        if codes and path.parent.name in {"tutorial", "ecosystem"}:
             yield name, codes
         else:
             yield from ((f"{name} {number}", [code]) for number, code in enumerate(codes, 1))
@@ -91,11 +95,13 @@ def test_code_blocks_run(
 ) -> None:
     """Each block runs and prints something; a tutorial's blocks share their names."""
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "page"}
+    # A saved context of LlamaIndex names the classes of its events by module.
+    page = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", page)
     # Cells of Jupyter have an event loop.
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if "jupyter" in name else 0
     for code in codes:
-        result = eval(compile(code, name, "exec", flags), names)  # noqa: S307 - code of the documents
+        result = eval(compile(code, name, "exec", flags), vars(page))  # noqa: S307 - code of the documents
         if result is not None:
             asyncio.run(result)
         printed = capsys.readouterr().out.strip()

@@ -26,14 +26,6 @@ COMPONENTS = (
 )
 # Arguments that have no effect in a constructor.
 UNTYPED = {"class_name", "stream", "stream_options"}
-# Pages whose code does not pass the type checkers yet.
-UNCHECKED_PAGES = (
-    "docs/how-to/caching.md",
-    "docs/how-to/jupyter-windows-macos.md",
-    "docs/how-to/llama-index-agents.md",
-    "docs/how-to/observability.md",
-    "docs/how-to/web-servers.md",
-)
 # LangChain's types are stricter than its idioms: keys of content blocks and the token usage of a
 # message may be missing by their types.
 MYPY_OFF = ("typeddict-item", "index", "import-untyped", "import-not-found")
@@ -82,40 +74,57 @@ def accepted_values() -> str:
             f"{name}(api_key=SecretStr('at_r0123456789'), timeout=5, url_format='new')",
             f"{name}(api_token=lambda: 'at_r0123456789', timeout=(1, None, 2, 3))",
         ]
+    lines += [
+        "from langchain_xai_lowcode import web_search",
+        "from llama_index_xai_lowcode import web_search as web_search_tool",
+        "XAILowCode(server_tools=[web_search_tool(), web_search(), {'type': 'x_search'}])",
+        "XAIImageGenerator().edit('Add snow.', ['fox.png', b'', {'type': 'image', 'url': 'x'}])",
+        "ChatXAILowCode().bind_tools([web_search()], response_format=dict)",
+    ]
     return "\n".join(lines) + "\n"
 
 
 def refused_values() -> list[str]:
     """Return lines that both type checkers refuse."""
-    return [
-        line.format(component.__name__)
-        for component in COMPONENTS
-        for line in (
-            "{}(api_token=3)",
-            "{}(api_key=3)",
-            "{}(timeout='5')",
-            "{}(url_format='newest')",
-            "{}(http_client=3)",
-            "{}('grok-4.7', 0.5)",
-            "{}(unknown_argument=1)",
-        )
+    others = [
+        "XAILowCode(server_tools=3)",
+        "XAILowCode(server_tools=['web_search'])",
+        "XAIImageGenerator().edit('Add snow.', 3)",
+        "XAIImageGenerator().edit('Add snow.', [3])",
+        "ChatXAILowCode().bind_tools([], response_format=3)",
     ]
+    constructors = (
+        "{}(api_token=3)",
+        "{}(api_key=3)",
+        "{}(timeout='5')",
+        "{}(url_format='newest')",
+        "{}(http_client=3)",
+        "{}('grok-4.7', 0.5)",
+        "{}(unknown_argument=1)",
+    )
+    names = [component.__name__ for component in COMPONENTS]
+    return [*others, *(line.format(name) for name in names for line in constructors)]
+
+
+def in_function(cell: str) -> str:
+    """Return a notebook cell as a function, since type checkers refuse ``await`` outside of one."""
+    return f"async def cell() -> None:\n{textwrap.indent(cell, '    ')}"
 
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the programs to check to a directory, and return it."""
     directory = tmp_path_factory.mktemp("programs")
-    codes = {
-        name: "\n".join(codes) for name, codes in blocks() if not name.startswith(UNCHECKED_PAGES)
-    }
+    codes = {name: "\n".join(codes) for name, codes in blocks()}
+    codes |= {name: in_function(code) for name, code in codes.items() if "jupyter" in name}
     for documented in classes():
         matches = BLOCK.finditer(documented.__doc__ or "")
         name = f"class {documented.__module__} {documented.__name__}"
         codes[name] = "\n".join(textwrap.dedent(match[2]) for match in matches)
     codes |= {f"example {path.stem}": path.read_text() for path in ROOT.glob("examples/*.py")}
     codes |= {"constructor calls": constructor_calls(), "accepted values": accepted_values()}
-    imports = [line for line in accepted_values().splitlines() if "xai_lowcode import" in line]
+    names = [component.__name__ for component in COMPONENTS]
+    imports = [line for line in accepted_values().splitlines() if line.endswith(tuple(names))]
     codes["refused"] = "\n".join([*imports, *refused_values()])
     for name, code in codes.items():
         (directory / f"{re.sub(r'[^a-zA-Z0-9]', '_', name)}.py").write_text(code + "\n")

@@ -286,13 +286,3 @@ def test_the_page_has_the_function_of_the_example() -> None:
     quoted = function.search(PAGE.read_text())
     assert quoted
     assert quoted[0] in (ROOT / "examples" / "web_server.py").read_text()
-
-
-def test_the_container_file_copies_what_exists() -> None:
-    """Each path that the container file copies is in the repository."""
-    text = (ROOT / "examples" / "Dockerfile").read_text()
-    lines = re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE)
-    copied = [path for line in lines for path in line.split()]
-    assert copied
-    assert [path for path in copied if not (ROOT / path).exists()] == []
-    assert "examples/web_server.py" in copied

@@ -16,6 +16,7 @@ from xai_lowcode.emulator import (
     CloseAfter,
     CutBytes,
     DoubleDone,
+    Drop,
     Emulator,
     Endless,
     Fault,
@@ -100,6 +101,25 @@ def test_reset(gateway: Emulator, send_chat: Send) -> None:
     with pytest.raises(httpx.ReadError, match="reset"):
         send_chat()
     assert len(gateway.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [Reset(), Drop(), CutBytes(3), Outage(0.01)])
+def test_the_client_left_before_the_fault(
+    gateway: Emulator, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of a connection that the client has closed is no error of the emulator."""
+    gateway.latency = 0.1
+    gateway.inject(fault)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{gateway.base_url}/v1/chat/completions",
+            params={"api_token": gateway.api_token},
+            json=BODY,
+            timeout=0.05,
+        )
+    time.sleep(0.2)
+    assert gateway.next_fault() is None
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("kept", [False, True])

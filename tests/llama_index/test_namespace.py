@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+KINDS = ("embeddings", "llms", "tools")
 PARTS = [
     f"llama_index/{kind}/xai_lowcode/{name}"
-    for kind in ("embeddings", "llms")
+    for kind in KINDS
     for name in ("__init__.py", "py.typed")
 ]
 USES = """
@@ -19,11 +20,14 @@ from llama_index.core.llms import ChatMessage
 from llama_index.embeddings.xai_lowcode import XAILowCodeEmbedding
 from llama_index.llms.other import Other
 from llama_index.llms.xai_lowcode import XAILowCode
-import llama_index, llama_index.embeddings, llama_index.llms
+import llama_index, llama_index.embeddings, llama_index.llms, llama_index.tools
 import llama_index_xai_lowcode
+import llama_index.tools.xai_lowcode as tools
 assert XAILowCode is llama_index_xai_lowcode.XAILowCode
 assert XAILowCodeEmbedding is llama_index_xai_lowcode.XAILowCodeEmbedding
-for namespace in (llama_index, llama_index.llms, llama_index.embeddings):
+for name in tools.__all__:
+    assert getattr(tools, name) is getattr(llama_index_xai_lowcode, name)
+for namespace in (llama_index, llama_index.llms, llama_index.embeddings, llama_index.tools):
     assert namespace.__file__ is None
 print(Other, llama_index_xai_lowcode.__file__)
 """
@@ -41,7 +45,7 @@ def built(kind: str, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["wheel", "wheel:editable"])
 def test_what_is_installed(tmp_path: Path, kind: str) -> None:
-    """Either install adds its two parts, typed, and no file that would end a namespace.
+    """Either install adds its parts, typed, and no file that would end a namespace.
 
     Beside another distribution's part, both are found, and so is LlamaIndex itself.
     """
@@ -65,5 +69,5 @@ def test_what_is_installed(tmp_path: Path, kind: str) -> None:
 
 def test_the_checkout_ends_no_namespace() -> None:
     """In the folder of the sources there is no such file either."""
-    for folder in ("llama_index", "llama_index/llms", "llama_index/embeddings"):
+    for folder in ("llama_index", *(f"llama_index/{kind}" for kind in KINDS)):
         assert not (ROOT / folder / "__init__.py").exists()

@@ -1,4 +1,4 @@
-"""The emulator in a process of its own, with trouble in a share of the requests.
+"""The emulator in a process of its own, with faults in a share of the requests.
 
 Prints its address and token as a line of JSON, then serves until its input ends. For every line of
 input it prints how many connections are open.
@@ -27,7 +27,7 @@ from xai_lowcode.emulator import (
     running,
 )
 
-TROUBLES: tuple[Fault, ...] = (
+FAULTS: tuple[Fault, ...] = (
     Refuse(429, retry_after=0.02),
     Refuse(429, retry_after=0.02, retry_after_in="header"),
     Refuse(503),
@@ -44,14 +44,16 @@ TROUBLES: tuple[Fault, ...] = (
 )
 
 
-def trouble(gateway: Any, share: float, seed: int) -> None:
+def inject_faults(
+    gateway: Any, share: float, seed: int, faults: tuple[Fault, ...] = FAULTS
+) -> None:
     """Inject a fault into a share of the requests, chosen by the seed."""
     dice, due = random.Random(seed), list[Fault | None]()  # noqa: S311 - no secret
 
     def next_fault(*kinds: type[Fault]) -> Fault | None:
         # Faults of bytes are looked up before faults of requests.
         if not due:
-            due.append(dice.choice(TROUBLES) if dice.random() < share else None)
+            due.append(dice.choice(faults) if dice.random() < share else None)
         if kinds and not isinstance(due[0], kinds):
             return None
         return due.pop()
@@ -59,28 +61,29 @@ def trouble(gateway: Any, share: float, seed: int) -> None:
     gateway.next_fault = next_fault
 
 
-def open_connections() -> int:
-    """Connections that clients have not closed."""
-    servers = [each for each in gc.get_objects() if isinstance(each, uvicorn.Server)]
-    return sum(len(server.server_state.connections) for server in servers)
+def find_server() -> uvicorn.Server:
+    """Return the server, which counts the connections that clients have not closed."""
+    (server,) = (each for each in gc.get_objects() if isinstance(each, uvicorn.Server))
+    return server
 
 
 def main() -> None:
-    """Serves."""
+    """Serve until the input ends."""
     asked = argparse.ArgumentParser()
     asked.add_argument("--faults", type=float, default=0.0)
     asked.add_argument("--seed", type=int, default=1)
     words = asked.parse_args()
     with running(deferred_polls=1) as gateway:
-        trouble(gateway, words.faults, words.seed)
+        inject_faults(gateway, words.faults, words.seed)
+        server = find_server()
         sys.stdout.write(
             json.dumps({"base_url": gateway.base_url, "api_token": gateway.api_token}) + "\n"
         )
         sys.stdout.flush()
         for _ in sys.stdin:
-            # What it remembers of requests would grow for as long as it serves.
+            # The recorded requests would grow for as long as it serves.
             gateway.requests.clear()
-            sys.stdout.write(f"{open_connections()}\n")
+            sys.stdout.write(f"{len(server.server_state.connections)}\n")
             sys.stdout.flush()
 
 

@@ -1,9 +1,7 @@
-"""Law: of however many calls at once, however troubled the gateway, none is lost and nothing stays.
+"""Many concurrent calls, with and without faults: none is lost, and no resource is kept.
 
-Each ends in its own answer or one clear error; connections and descriptors are afterwards what they
-were.
-
-``make load`` runs it in full size; the suite a smaller one.
+Each call ends with its own response or with one error of this package; afterwards there are no more
+connections and descriptors than before. `make load` runs them at full size.
 """
 
 import asyncio
@@ -24,7 +22,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from tests.load import traffic  # noqa: E402 - the path is set above
-from tests.load.traffic import Faces, Server, Tally, faulty_gateway  # noqa: E402 - the same
+from tests.load.traffic import Clients, Server, Tally, faulty_gateway  # noqa: E402 - the same
 
 FULL = os.environ.get("LOAD") == "full"
 CALLS, OPEN_STREAMS, THREADS, EACH = (1_000, 500, 64, 12) if FULL else (120, 60, 16, 4)
@@ -38,26 +36,26 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def calm() -> Iterator[Server]:
-    """A gateway without trouble."""
+def reliable() -> Iterator[Server]:
+    """A gateway without faults."""
     with faulty_gateway() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def rough() -> Iterator[Server]:
-    """One with much."""
+def faulty() -> Iterator[Server]:
+    """A gateway with many faults."""
     with faulty_gateway(FAULTS) as server:
         yield server
 
 
 def descriptors() -> int:
-    """Open descriptors of this process."""
+    """Return the number of open descriptors of this process."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def settled(count: Callable[[], int], wanted: int) -> int:
-    """A count, once it is no more than wanted; as it is after some seconds, if it does not fall."""
+    """Return a count when it is no more than wanted, or after some seconds."""
     end = time.monotonic() + 6
     while (found := count()) > wanted and time.monotonic() < end:
         gc.collect()
@@ -65,11 +63,11 @@ def settled(count: Callable[[], int], wanted: int) -> int:
     return found
 
 
-def judge(tally: Tally, calls: int, *, trouble: bool) -> None:
-    """None lost, none wrong; errors only where there was trouble, and answers there too."""
+def assert_outcome(tally: Tally, calls: int, *, faults: bool) -> None:
+    """Assert that no call is lost or wrong, and that only faults cause errors."""
     assert not tally.wrong, tally.wrong[:5]
     assert tally.calls == calls
-    if trouble:
+    if faults:
         assert tally.right > calls / 2
         assert tally.errors
     else:
@@ -77,58 +75,58 @@ def judge(tally: Tally, calls: int, *, trouble: bool) -> None:
 
 
 @pytest.mark.parametrize("limits", LIMITS, ids=["free", "limited"])
-@pytest.mark.parametrize("ways", [traffic.ASYNC_PLAIN, traffic.ASYNC_STREAMS])
-@pytest.mark.parametrize("trouble", [False, True], ids=["calm", "rough"])
-def test_coroutines(trouble: bool, ways: Any, limits: Any, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("kinds", [traffic.ASYNC_PLAIN, traffic.ASYNC_STREAMS])
+@pytest.mark.parametrize("faults", [False, True], ids=["reliable", "faulty"])
+def test_coroutines(faults: bool, kinds: Any, limits: Any, request: pytest.FixtureRequest) -> None:
     """All calls of one event loop at the same time."""
-    server = request.getfixturevalue("rough" if trouble else "calm")
-    number = OPEN_STREAMS if ways is traffic.ASYNC_STREAMS else CALLS
+    server = request.getfixturevalue("faulty" if faults else "reliable")
+    number = OPEN_STREAMS if kinds is traffic.ASYNC_STREAMS else CALLS
 
     async def run() -> Tally:
-        faces = Faces(server, **limits)
+        clients = Clients(server, **limits)
         try:
-            return await traffic.all_at_once(ways, number, faces)
+            return await traffic.all_at_once(kinds, number, clients)
         finally:
-            await faces.aclose()
+            await clients.aclose()
 
     before, connections, threads = descriptors(), server.connections(), threading.active_count()
-    judge(asyncio.run(run()), number, trouble=trouble)
+    assert_outcome(asyncio.run(run()), number, faults=faults)
     assert settled(descriptors, before) <= before
     assert settled(server.connections, connections) <= connections
     assert threading.active_count() <= threads
 
 
 @pytest.mark.parametrize("limits", LIMITS, ids=["free", "limited"])
-@pytest.mark.parametrize("trouble", [False, True], ids=["calm", "rough"])
-def test_threads(trouble: bool, limits: Any, request: pytest.FixtureRequest) -> None:
-    """Many threads, each asking one call after the other, plain and streamed."""
-    server = request.getfixturevalue("rough" if trouble else "calm")
-    faces, ways = Faces(server, **limits), (*traffic.PLAIN, *traffic.STREAMS)
+@pytest.mark.parametrize("faults", [False, True], ids=["reliable", "faulty"])
+def test_threads(faults: bool, limits: Any, request: pytest.FixtureRequest) -> None:
+    """Many threads, each with one call after the other, plain and streamed."""
+    server = request.getfixturevalue("faulty" if faults else "reliable")
+    clients, kinds = Clients(server, **limits), (*traffic.PLAIN, *traffic.STREAMS)
     tallies = [Tally() for _ in range(THREADS)]
 
     def work(number: int) -> None:
         for turn in range(EACH):
-            traffic.ask(ways[(number + turn) % len(ways)], faces, tallies[number])
+            traffic.call(kinds[(number + turn) % len(kinds)], clients, tallies[number])
 
     before, connections = descriptors(), server.connections()
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(work, range(THREADS)))
-    faces.close()
+    clients.close()
     total = Tally()
     for tally in tallies:
         total.right += tally.right
         total.errors += tally.errors
         total.wrong += tally.wrong
-    judge(total, THREADS * EACH, trouble=trouble)
+    assert_outcome(total, THREADS * EACH, faults=faults)
     assert settled(descriptors, before) <= before
     assert settled(server.connections, connections) <= connections
 
 
-def test_the_tally_sees_what_is_wrong() -> None:
-    """An answer to another question, a foreign error and a lost call do not pass."""
+def test_wrong_calls_are_found() -> None:
+    """The response of another prompt, an error of another package and a lost call are found."""
     swapped, foreign, lost = Tally(), Tally(), Tally(right=1)
     swapped.answered("word 1", "word 2")
     foreign.failed(KeyError("x"))
     for tally in (swapped, foreign, lost):
         with pytest.raises(AssertionError):
-            judge(tally, 2 if tally is lost else 1, trouble=False)
+            assert_outcome(tally, 2 if tally is lost else 1, faults=False)

@@ -1,4 +1,4 @@
-"""Mixed traffic whose answers can be checked: each question asks for a word of its own."""
+"""Mixed traffic whose responses can be checked: each prompt asks for a text of its own."""
 
 import asyncio
 import json
@@ -31,14 +31,14 @@ numbers = count(1)
 
 @dataclass
 class Server:
-    """A troubled gateway in another process."""
+    """A gateway with faults in another process."""
 
     base_url: str
     api_token: str
     process: subprocess.Popen[str]
 
     def connections(self) -> int:
-        """How many connections it has open."""
+        """Return the number of open connections."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write("\n")
@@ -48,7 +48,7 @@ class Server:
 
 @contextmanager
 def faulty_gateway(faults: float = 0.0, seed: int = 1) -> Iterator[Server]:
-    """Runs the gateway; ``faults`` is the share of requests that go wrong."""
+    """Run the gateway; ``faults`` is the share of requests that have a fault."""
     script = Path(__file__).with_name("faulty_gateway.py")
     command = [sys.executable, str(script), f"--faults={faults}", f"--seed={seed}"]
     with subprocess.Popen(
@@ -64,7 +64,7 @@ def faulty_gateway(faults: float = 0.0, seed: int = 1) -> Iterator[Server]:
 
 @dataclass
 class Tally:
-    """How calls ended."""
+    """How the calls ended."""
 
     right: int = 0
     errors: Counter[str] = field(default_factory=Counter)
@@ -72,152 +72,152 @@ class Tally:
 
     @property
     def calls(self) -> int:
-        """How many ended in any way."""
+        """How many ended in any kind."""
         return self.right + self.errors.total() + len(self.wrong)
 
-    def answered(self, word: str, said: str) -> None:
-        """A call ended with an answer."""
-        if said == word:
+    def answered(self, expected: str, text: str) -> None:
+        """Count a call that ended with a response."""
+        if text == expected:
             self.right += 1
         else:
-            self.wrong.append(f"{word!r} was answered by {said!r}")
+            self.wrong.append(f"{expected!r} has the response {text!r}")
 
     def failed(self, error: BaseException) -> None:
-        """A call ended with an error, which must be one of ours and say something."""
+        """Count a call that ended with an error of this package with a message."""
         if isinstance(error, XAILowCodeError) and error.message:
             self.errors[type(error).__name__] += 1
         else:
             self.wrong.append(repr(error))
 
 
-class Faces:
-    """Every face of one gateway."""
+class Clients:
+    """Every client of one gateway."""
 
     def __init__(self, server: Server, **options: Any) -> None:
         where = {"api_token": server.api_token, "base_url": server.base_url, **options}
         settings = Settings.create(**where)
-        self.core, self.words = ChatModel(settings), AsyncGateway(settings)
-        self.chain = ChatXAILowCode(model=MODEL, **where)
-        self.index = XAILowCode(model=MODEL, **where)
+        self.core, self.gateway = ChatModel(settings), AsyncGateway(settings)
+        self.langchain = ChatXAILowCode(model=MODEL, **where)
+        self.llama_index = XAILowCode(model=MODEL, **where)
 
     def close(self) -> None:
-        """Closes the sync connections."""
+        """Close the sync connections."""
         self.core.client.close()
-        self.chain.close()
-        self.index.close()
+        self.langchain.close()
+        self.llama_index.close()
 
     async def aclose(self) -> None:
-        """Closes the running loop's connections."""
+        """Close the connections of the running loop."""
         await self.core.async_client.aclose()
-        await self.words.aclose()
-        await self.chain.aclose()
-        await self.index.aclose()
+        await self.gateway.aclose()
+        await self.langchain.aclose()
+        await self.llama_index.aclose()
 
 
-def word() -> str:
-    """A word that no other question asks for."""
-    return f"word {next(numbers)} of this run"
+def unique_text() -> str:
+    """Return a text that no other prompt asks for."""
+    return f"text {next(numbers)} of this run"
 
 
-def asked_for(said: str) -> str:
-    """The question that is answered by these words."""
-    return f"Say '{said}'"
+def prompt_for(text: str) -> str:
+    """Return the prompt whose response is this text."""
+    return f"Say '{text}'"
 
 
-def request(said: str) -> ChatRequest:
-    """The same for the core."""
-    return ChatRequest(model=MODEL, messages=(Message("user", (TextPart(asked_for(said)),)),))
+def request(text: str) -> ChatRequest:
+    """Return the same prompt as a request of the core."""
+    return ChatRequest(model=MODEL, messages=(Message("user", (TextPart(prompt_for(text)),)),))
 
 
-def core(faces: Faces, said: str) -> str:
-    return faces.core.generate(request(said)).text
+def core(clients: Clients, text: str) -> str:
+    return clients.core.generate(request(text)).text
 
 
-def core_stream(faces: Faces, said: str) -> str:
-    with closing(faces.core.stream(request(said))) as events:
+def core_stream(clients: Clients, text: str) -> str:
+    with closing(clients.core.stream(request(text))) as events:
         return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
-def deferred(faces: Faces, said: str) -> str:
-    return faces.core.generate(request(said), SOON).text
+def deferred(clients: Clients, text: str) -> str:
+    return clients.core.generate(request(text), SOON).text
 
 
-def chain(faces: Faces, said: str) -> str:
-    return str(faces.chain.invoke(asked_for(said)).text)
+def langchain(clients: Clients, text: str) -> str:
+    return str(clients.langchain.invoke(prompt_for(text)).text)
 
 
-def chain_stream(faces: Faces, said: str) -> str:
-    return "".join(chunk.text for chunk in faces.chain.stream(asked_for(said)))
+def langchain_stream(clients: Clients, text: str) -> str:
+    return "".join(chunk.text for chunk in clients.langchain.stream(prompt_for(text)))
 
 
-def index(faces: Faces, said: str) -> str:
-    return str(faces.index.chat([ChatMessage(asked_for(said))]).message.content)
+def llama_index(clients: Clients, text: str) -> str:
+    return str(clients.llama_index.chat([ChatMessage(prompt_for(text))]).message.content)
 
 
-def index_stream(faces: Faces, said: str) -> str:
-    chunks = faces.index.stream_chat([ChatMessage(asked_for(said))])
+def llama_index_stream(clients: Clients, text: str) -> str:
+    chunks = clients.llama_index.stream_chat([ChatMessage(prompt_for(text))])
     return "".join(chunk.delta or "" for chunk in chunks)
 
 
-async def acore(faces: Faces, said: str) -> str:
-    return (await faces.core.agenerate(request(said))).text
+async def acore(clients: Clients, text: str) -> str:
+    return (await clients.core.agenerate(request(text))).text
 
 
-async def acore_stream(faces: Faces, said: str) -> str:
-    async with aclosing(faces.core.astream(request(said))) as events:
+async def acore_stream(clients: Clients, text: str) -> str:
+    async with aclosing(clients.core.astream(request(text))) as events:
         return "".join([event.text async for event in events if isinstance(event, TextDelta)])
 
 
-async def adeferred(faces: Faces, said: str) -> str:
-    return (await faces.core.agenerate(request(said), SOON)).text
+async def adeferred(clients: Clients, text: str) -> str:
+    return (await clients.core.agenerate(request(text), SOON)).text
 
 
-async def achain(faces: Faces, said: str) -> str:
-    return str((await faces.chain.ainvoke(asked_for(said))).text)
+async def alangchain(clients: Clients, text: str) -> str:
+    return str((await clients.langchain.ainvoke(prompt_for(text))).text)
 
 
-async def achain_stream(faces: Faces, said: str) -> str:
-    return "".join([chunk.text async for chunk in faces.chain.astream(asked_for(said))])
+async def alangchain_stream(clients: Clients, text: str) -> str:
+    return "".join([chunk.text async for chunk in clients.langchain.astream(prompt_for(text))])
 
 
-async def aindex(faces: Faces, said: str) -> str:
-    return str((await faces.index.achat([ChatMessage(asked_for(said))])).message.content)
+async def allama_index(clients: Clients, text: str) -> str:
+    return str((await clients.llama_index.achat([ChatMessage(prompt_for(text))])).message.content)
 
 
-async def aindex_stream(faces: Faces, said: str) -> str:
-    chunks = await faces.index.astream_chat([ChatMessage(asked_for(said))])
+async def allama_index_stream(clients: Clients, text: str) -> str:
+    chunks = await clients.llama_index.astream_chat([ChatMessage(prompt_for(text))])
     return "".join([chunk.delta or "" async for chunk in chunks])
 
 
-Ask = Callable[[Faces, str], str]
-AsyncAsk = Callable[[Faces, str], Awaitable[str]]
-PLAIN: tuple[Ask, ...] = (core, chain, index, deferred)
-STREAMS: tuple[Ask, ...] = (core_stream, chain_stream, index_stream)
-ASYNC_PLAIN: tuple[AsyncAsk, ...] = (acore, achain, aindex, adeferred)
-ASYNC_STREAMS: tuple[AsyncAsk, ...] = (acore_stream, achain_stream, aindex_stream)
+Call = Callable[[Clients, str], str]
+AsyncCall = Callable[[Clients, str], Awaitable[str]]
+PLAIN: tuple[Call, ...] = (core, langchain, llama_index, deferred)
+STREAMS: tuple[Call, ...] = (core_stream, langchain_stream, llama_index_stream)
+ASYNC_PLAIN: tuple[AsyncCall, ...] = (acore, alangchain, allama_index, adeferred)
+ASYNC_STREAMS: tuple[AsyncCall, ...] = (acore_stream, alangchain_stream, allama_index_stream)
 
 
-def ask(way: Ask, faces: Faces, tally: Tally) -> None:
-    """One call, told to the tally however it ends."""
-    said = word()
+def call(kind: Call, clients: Clients, tally: Tally) -> None:
+    """Make one call and count how it ends."""
+    text = unique_text()
     try:
-        tally.answered(said, way(faces, said))
-    except Exception as error:  # noqa: BLE001 - the tally judges it
+        tally.answered(text, kind(clients, text))
+    except Exception as error:  # noqa: BLE001 - the tally counts it
         tally.failed(error)
 
 
-async def aask(way: AsyncAsk, faces: Faces, tally: Tally) -> None:
-    """One call of a coroutine, told to the tally however it ends."""
-    said = word()
+async def acall(kind: AsyncCall, clients: Clients, tally: Tally) -> None:
+    """Make one async call and count how it ends."""
+    text = unique_text()
     try:
-        tally.answered(said, await way(faces, said))
-    except Exception as error:  # noqa: BLE001 - the tally judges it
+        tally.answered(text, await kind(clients, text))
+    except Exception as error:  # noqa: BLE001 - the tally counts it
         tally.failed(error)
 
 
-async def all_at_once(ways: tuple[AsyncAsk, ...], number: int, faces: Faces) -> Tally:
-    """So many calls at the same time, each way in turn."""
+async def all_at_once(kinds: tuple[AsyncCall, ...], number: int, clients: Clients) -> Tally:
+    """Make calls concurrently, of each kind in turn."""
     tally = Tally()
-    calls = (aask(ways[turn % len(ways)], faces, tally) for turn in range(number))
+    calls = (acall(kinds[turn % len(kinds)], clients, tally) for turn in range(number))
     await asyncio.gather(*calls)
     return tally

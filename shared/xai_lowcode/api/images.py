@@ -10,7 +10,7 @@ from xai_lowcode.errors import ContentPolicyError, InvalidResponseError
 from xai_lowcode.types.images import Image, ImageBatch
 
 
-def images(blocks: Any) -> ImageBatch:
+def images(blocks: object) -> ImageBatch:
     """Return the images among content blocks, to display them in a notebook or to save them.
 
     Args:
@@ -29,7 +29,7 @@ def images(blocks: Any) -> ImageBatch:
     return ImageBatch(tuple(image for image in found if image is not None))
 
 
-def _image_from_block(block: Any) -> Image | None:
+def _image_from_block(block: object) -> Image | None:
     # The frameworks may not be installed, so their classes cannot be imported here.
     if isinstance(block, Mapping):
         kind, data, url = (block.get(name) for name in ("type", "base64", "url"))

@@ -5,9 +5,8 @@ chooses size and format.
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from xai_lowcode._internal.data_urls import image_mime_type, split_data_url
 from xai_lowcode.api.images import images
@@ -28,7 +27,11 @@ MAX_SOURCES = 5
 """How many images can be edited together."""
 
 
-def read_image(source: Any, name: str = "sources") -> ImagePart:
+ImageSource = str | Path | bytes | Image | ImagePart | Mapping[str, object]
+"""A path, a URL, the bytes of an image, or an image block with data or a URL."""
+
+
+def read_image(source: object, name: str = "sources") -> ImagePart:
     """Return a source image as a part of a message.
 
     Args:
@@ -66,10 +69,10 @@ def read_image(source: Any, name: str = "sources") -> ImagePart:
 
 def build_edit_request(
     prompt: str,
-    sources: Any,
+    sources: object,
     *,
     model: str = DEFAULT_MODEL,
-    read: Callable[[Any, str], ImagePart] = read_image,
+    read: Callable[[object, str], ImagePart] = read_image,
 ) -> ChatRequest:
     """Build the request that edits images. It is not stored at xAI.
 
@@ -84,12 +87,12 @@ def build_edit_request(
     """
     if not isinstance(prompt, str) or not prompt.strip():
         raise UsageError("prompt: must not be empty.", field="prompt")
-    sources = sources if isinstance(sources, list | tuple) else [sources]
-    if not 1 <= len(sources) <= MAX_SOURCES:
+    items = sources if isinstance(sources, list | tuple) else [sources]
+    if not 1 <= len(items) <= MAX_SOURCES:
         raise UsageError(
-            f"sources: must be 1 to {MAX_SOURCES} images, not {len(sources)}.", field="sources"
+            f"sources: must be 1 to {MAX_SOURCES} images, not {len(items)}.", field="sources"
         )
-    parts = (read(source, f"sources[{index}]") for index, source in enumerate(sources))
+    parts = (read(source, f"sources[{index}]") for index, source in enumerate(items))
     return ChatRequest(
         model=model,
         messages=(Message("user", (TextPart(prompt), *parts)),),

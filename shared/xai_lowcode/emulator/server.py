@@ -223,7 +223,9 @@ def _protocol_class(emulator: Emulator) -> type[asyncio.Protocol]:
             self.transport.close()
 
         def reset(self) -> None:
-            self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+            # The client may have closed the connection.
+            with suppress(OSError):
+                self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
             if self.cycle is not None:
                 self.cycle.disconnected = True
             self.transport.abort()

@@ -259,7 +259,7 @@ class ChatRequest:
     top_k: int | None = None
     min_p: float | None = None
     safety_identifier: str | None = None
-    guidelines: Any = None
+    guidelines: object = None
     no_inline_citations: bool | None = None
     deferred: bool = False
     api: Api = "auto"

@@ -133,8 +133,8 @@ class FileRecord(Resource):
     name: str | None = Field(None, validation_alias=AliasChoices("filename", "name"))
     size: Int64 | None = Field(None, validation_alias=AliasChoices("bytes", "size_bytes", "size"))
     content_type: str | None = None
-    created_at: Int64 | str | None = None
-    expires_at: Int64 | str | None = None
+    created_at: Int64 | float | str | None = None
+    expires_at: Int64 | float | str | None = None
     hash: str | None = None
     upload_status: str | None = None
     upload_error_message: str | None = None
