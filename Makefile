@@ -16,8 +16,8 @@ CLUSTER := $(VENV)-cluster
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) -c constraints.txt
 UV_INSTALL = $(TOOLS)/uv pip install --quiet --python $(SCRATCH)
-# loadfile: the tests of one file share an emulator.
-PYTEST := -m pytest -n auto --dist loadfile --benchmark-disable $(if $(FAST),-m "not slow") $(TESTS)
+# loadfile: the tests of one file share an emulator. tests/conftest.py orders the files.
+PYTEST := -m pytest -n auto --dist loadfile --no-loadscope-reorder --benchmark-disable $(if $(FAST),-m "not slow") $(TESTS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format types imports tests test-random test-floors test-newest test-wheels \

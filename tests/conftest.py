@@ -4,19 +4,47 @@ No profile has a deadline, and none writes to the repository's folder.
 """
 
 import asyncio
+import gc
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+from tests.cases import number_of_cases
 from xai_lowcode.chat.dialect_selection import forget_apis
 from xai_lowcode.protocol.urls import forget_url_formats
+
+pytest_plugins = ["tests.summary"]
 
 settings.register_profile(
     "deterministic", derandomize=True, max_examples=40, deadline=None, database=None
 )
 settings.register_profile("random", print_blob=True, max_examples=200, deadline=None, database=None)
 settings.load_profile("deterministic")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the files for xdist, and note how many cases an item runs, for ``tests.summary``.
+
+    The workers begin with the files that take longest: slow ones, then large ones. A long file that
+    begins last would run alone.
+    """
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        sizes = Counter(item.path for item in items)
+        items.sort(key=lambda item: (item.path not in slow, -sizes[item.path]))
+    for item in items:
+        item.user_properties.append(("cases", number_of_cases(item)))
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the imported modules and the collected tests from garbage collection.
+
+    Otherwise each collection, and some tests collect, would take almost half a second.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -28,6 +28,7 @@ from llama_index.core.base.llms.types import (
 
 from langchain_xai_lowcode._input import to_messages as from_langchain
 from llama_index_xai_lowcode._messages import to_messages as from_llama_index
+from tests.cases import for_each
 from xai_lowcode.chat.dialect_selection import DIALECTS, get_dialect
 from xai_lowcode.chat.unsupported_parts import render_request
 from xai_lowcode.errors import UsageError
@@ -154,21 +155,15 @@ def kind_of(block: Any) -> str:
 
 
 KINDS = [
-    *(
-        pytest.param(langchain_conversation, block, block["type"], id=f"{i}-{block['type']}")
-        for i, block in enumerate(LANGCHAIN_BLOCKS)
-    ),
-    *(
-        pytest.param(llama_index_conversation, block, kind_of(block), id=f"{i}-{kind_of(block)}")
-        for i, block in enumerate(LLAMA_INDEX_BLOCKS)
-    ),
+    *((langchain_conversation, block, block["type"]) for block in LANGCHAIN_BLOCKS),
+    *((llama_index_conversation, block, kind_of(block)) for block in LLAMA_INDEX_BLOCKS),
 ]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("api", DIALECTS)
 @pytest.mark.parametrize("role", ["user", "system", "assistant", "tool"])
-@pytest.mark.parametrize(("conversation", "block", "kind"), KINDS)
+@for_each(("conversation", "block", "kind"), KINDS)
 def test_a_block_is_sent_or_refused_by_its_name(
     conversation: Callable[[str, Any], Any], block: Any, kind: str, role: str, api: str
 ) -> None:

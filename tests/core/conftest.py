@@ -57,9 +57,15 @@ def emulator(session_emulator: Emulator) -> Emulator:
 
 @pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> Delays:
-    """The delays of both clients, which are recorded instead of slept; the jitter is 0.5."""
+    """The delays of both clients, which are recorded instead of slept; the jitter is 0.5.
+
+    The clock of the call flows goes on by the delays alone, so that waiting until a time ends.
+    """
     recorded = Delays()
     original = asyncio.sleep
+
+    def clock() -> float:
+        return sum(recorded)
 
     async def sleep(seconds: float, result: object = None) -> object:
         if seconds:
@@ -68,5 +74,6 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> Delays:
 
     monkeypatch.setattr("xai_lowcode.transport.sync_client.sleep", recorded.append)
     monkeypatch.setattr("xai_lowcode.transport.async_client.asyncio.sleep", sleep)
+    monkeypatch.setattr("xai_lowcode.transport.config.monotonic", clock)
     monkeypatch.setattr("random.random", lambda: 0.5)
     return recorded

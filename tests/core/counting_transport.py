@@ -5,7 +5,7 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -103,6 +103,64 @@ class CountingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         reply = self.get_reply(request)
         headers = {"content-type": reply.content_type or ""}
         return httpx.Response(reply.status, headers=headers, stream=Body(reply, self.requests))
+
+
+class MeetingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Sends requests when so many of them are there; fewer fail after half a minute.
+
+    A law about concurrency needs no clock with it.
+
+    Args:
+        parties: How many requests are sent together.
+    """
+
+    def __init__(self, parties: int) -> None:
+        self.requests = RequestCounter()
+        self._sync, self._async = httpx.HTTPTransport(), httpx.AsyncHTTPTransport()
+        self._barrier = threading.Barrier(parties, timeout=30)
+        self._async_barrier = asyncio.Barrier(parties)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request together with others."""
+        self.requests.start()
+        try:
+            self._barrier.wait()
+            return self._sync.handle_request(request)
+        finally:
+            self.requests.end()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request together with others."""
+        self.requests.start()
+        try:
+            async with asyncio.timeout(30):
+                await self._async_barrier.wait()
+            return await self._async.handle_async_request(request)
+        finally:
+            self.requests.end()
+
+    def close(self) -> None:
+        """Close the connections of sync requests."""
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of async requests."""
+        await self._async.aclose()
+
+
+@contextlib.asynccontextmanager
+async def meeting_clients(parties: int) -> AsyncIterator[tuple[dict[str, Any], RequestCounter]]:
+    """Yield HTTP clients, as arguments of a model, that send so many requests together."""
+    transport = MeetingTransport(parties)
+    yield (
+        {
+            "http_client": httpx.Client(transport=transport),
+            "http_async_client": httpx.AsyncClient(transport=transport),
+        },
+        transport.requests,
+    )
+    transport.close()
+    await transport.aclose()
 
 
 def count_free_slots(limits: RequestLimits) -> int:

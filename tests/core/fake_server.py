@@ -123,8 +123,13 @@ class FakeServer:
 
     @property
     def open_connections(self) -> int:
-        """Number of connections that the client has not closed within half a second."""
+        """Number of connections that the client leaves open; waits until there are none."""
         return asyncio.run_coroutine_threadsafe(self._count_open(), self._loop).result()
+
+    @property
+    def current_connections(self) -> int:
+        """Number of connections that are open now."""
+        return len(self._open)
 
     @property
     def connections_made(self) -> int:
@@ -138,10 +143,11 @@ class FakeServer:
         self.respond = lambda _request: next(remaining, Drop())
 
     async def _count_open(self) -> int:
-        for _ in range(50):
+        # Only a connection that is left open takes so long.
+        for _ in range(5_000):
             if not self._open:
                 break
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
         return len(self._open)
 
     def _serve(self, started: threading.Event) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode import redaction
 from xai_lowcode.errors import (
     MAX_MESSAGE,
@@ -90,7 +91,7 @@ FACTORIES: dict[str, Callable[[Any], XAILowCodeError | None]] = {
 # Characters that may be redacted for one error, in all passes together, whatever comes.
 MOST_WORK = 4 * (MAX_EXCERPT + 2 * MAX_CHARACTERS)
 every_document = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
-every_factory = pytest.mark.parametrize("make", FACTORIES.values(), ids=FACTORIES)
+every_factory = for_each("make", FACTORIES)
 
 
 @lru_cache(maxsize=1)

@@ -215,7 +215,7 @@ def test_closing_a_stream_closes_its_connection(gateway: FakeServer, model: Chat
     gateway.respond = lambda _request: sse_reply(sse(CHUNKS[:3], done=False), stall=True)
     events = model.stream(build_request())
     next(events)
-    assert gateway.open_connections == 1
+    assert gateway.current_connections == 1
     events.close()
     assert gateway.open_connections == 0
 

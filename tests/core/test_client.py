@@ -369,7 +369,7 @@ def test_an_unreferenced_client_closes_its_pool(gateway: FakeServer) -> None:
     gateway.respond = lambda _request: json_reply(OK)
     client = SyncAPIClient(create_settings(gateway))
     client.call(LIST_MODELS)
-    assert gateway.open_connections == 1
+    assert gateway.current_connections == 1
     del client
     gc.collect()
     assert gateway.open_connections == 0

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest, NamedTool, ToolSpec
@@ -46,7 +47,7 @@ BAD: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD)
+@for_each(("name", "value"), BAD)
 def test_impossible_values_are_refused(name: str, value: Any) -> None:
     """A value of the wrong type, or no finite number, is refused, naming the field."""
     with pytest.raises(UsageError) as refusal:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
+from tests.cases import for_each
 from tests.core import leaks
 from tests.core.fake_server import TOKEN
 from xai_lowcode._internal.credentials import credential_error, is_credential_name
@@ -118,7 +119,7 @@ def test_names_of_credentials_are_refused(value: Any) -> None:
         assert credential_error({name: value}, known={name}) is None, name
 
 
-@pytest.mark.parametrize("name", sorted({*OTHER_NAMES.split(), *OPTIONS}))
+@for_each("name", sorted({*OTHER_NAMES.split(), *OPTIONS}))
 def test_other_names_are_not(name: str) -> None:
     """Tokens of text, keys of caches, words that only begin alike, and all our own options."""
     assert not is_credential_name(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from tests.core.fake_server import TOKEN
 from xai_lowcode import errors
 from xai_lowcode.errors import (
@@ -68,7 +69,7 @@ def test_errors_travel(error: type[XAILowCodeError]) -> None:
 
 
 @every_class
-@pytest.mark.parametrize("place", ["message", "hint", "code", "request_id", "body", "field"])
+@for_each("place", ["message", "hint", "code", "request_id", "body", "field"])
 def test_no_fact_of_an_error_keeps_a_token(error: type[XAILowCodeError], place: str) -> None:
     """A token that gets into any fact of an error is blanked on the way in."""
     facts: dict[str, Any] = {"message": "It failed.", place: f"see api_token={TOKEN}"}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode._internal import json as codec
 from xai_lowcode.errors import UsageError
 
@@ -116,7 +117,7 @@ LEVELS = [("[", "]", 1), ('{"a":', "}", 1), ('["[{",{"]":"}","b":', "},1]", 2)]
 
 @pytest.mark.parametrize("given_as", [str, str.encode])
 @pytest.mark.parametrize(("begin", "end", "levels"), LEVELS)
-@pytest.mark.parametrize("times", [1, 50, 99, 100, 101, 199, 200, 201, 255, 1_023, 1_025, 100_000])
+@for_each("times", [1, 50, 99, 100, 101, 199, 200, 201, 255, 1_023, 1_025, 100_000])
 def test_decoding_deep_documents(
     begin: str, end: str, levels: int, times: int, given_as: Any
 ) -> None:

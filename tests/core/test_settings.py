@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from tests.cases import for_each
 from tests.core import leaks
 from tests.core.fake_server import TOKEN, FakeServer, json_reply
 from xai_lowcode._internal.validation import (
@@ -169,7 +170,7 @@ def test_good_addresses_lose_their_last_slash_only(url: str, slashes: str) -> No
     assert check_base_url(url + slashes) == url
 
 
-@pytest.mark.parametrize("url", BAD_URLS, ids=repr)
+@for_each("url", BAD_URLS)
 @pytest.mark.parametrize("insecure", [False, True])
 def test_bad_addresses_are_refused(url: str, insecure: bool) -> None:
     """What is no plain http(s) address, or holds credentials or a query, is refused."""
@@ -521,7 +522,7 @@ def test_the_url_of_a_proxy_is_kept_and_not_shown(url: str, *, secret: bool) -> 
 
 
 @pytest.mark.usefixtures("_socks")
-@pytest.mark.parametrize("url", BAD_PROXIES, ids=ascii)
+@for_each("url", BAD_PROXIES)
 @pytest.mark.parametrize("secret", [False, True])
 @pytest.mark.parametrize("field", ["proxy", "HTTPS_PROXY"])
 def test_what_is_no_proxy_is_refused(url: str, field: str, *, secret: bool) -> None:

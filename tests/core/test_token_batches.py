@@ -34,6 +34,13 @@ Tokens = list[tuple[int, bytes]]
 SYNC_AND_ASYNC = pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 
 
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """An emulator of the test's own: a cancelled request may reach it after the test."""
+    with running() as own:
+        yield own
+
+
 def split_like_the_emulator(text: str) -> Tokens:
     """Tokens of the emulator's tokenizer."""
     return [(token.id, bytes(token.bytes)) for token in emulators.tokenize(text)]
@@ -173,19 +180,15 @@ def test_tokens_without_bytes(gateway: FakeServer, *, use_async: bool) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("position", [0, 1])
-def test_failures_are_errors(*, use_async: bool, position: int) -> None:
-    """Without leave to estimate, a failure of any request is raised.
-
-    The emulator is the test's own: a cancelled request may reach it after the test.
-    """
+def test_failures_are_errors(emulator: Emulator, *, use_async: bool, position: int) -> None:
+    """Without leave to estimate, a failure of any request is raised."""
     texts = ["one text", "another text", "  ", " begins with white space", " and so does this"]
-    with running() as emulator:
-        counter = counter_of(emulator_settings(emulator, max_retries=0))
-        if position:
-            count(counter, texts[:2], use_async=use_async)
-        emulator.inject(*[Refuse(429)] * 8)
-        with pytest.raises(RateLimitError):
-            count(counter, texts, use_async=use_async)
+    counter = counter_of(emulator_settings(emulator, max_retries=0))
+    if position:
+        count(counter, texts[:2], use_async=use_async)
+    emulator.inject(*[Refuse(429)] * 8)
+    with pytest.raises(RateLimitError):
+        count(counter, texts, use_async=use_async)
 
 
 @SYNC_AND_ASYNC

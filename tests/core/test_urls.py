@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.core.clients import server_settings
 from tests.core.fake_server import Drop, FakeServer, json_reply
 from tests.core.sync_async import CLIENTS, open_client
@@ -81,7 +82,7 @@ BAD_IDS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", BAD_IDS, ids=lambda value: repr(value)[:30])
+@for_each("value", BAD_IDS)
 @pytest.mark.parametrize("endpoint", WITH_ID, ids=lambda endpoint: endpoint.name)
 def test_invalid_ids_are_rejected(endpoint: Endpoint[Any], value: Any) -> None:
     """An id that would change the path is rejected in both formats; the error names it."""

@@ -58,6 +58,20 @@ def test_idle_connections_are_closed() -> None:
     gc.collect()
 
 
+def test_connections_that_were_accepted_last_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever it stops: between accepting a connection and its first byte too."""
+    monkeypatch.setattr("xai_lowcode.emulator.server.TICK_SECONDS", 0.0)
+    for _ in range(20):
+        with running() as gateway:
+            port = int(gateway.base_url.split(":")[2].split("/")[0])
+            lines = [socket.create_connection(("127.0.0.1", port), timeout=2) for _ in range(12)]
+        for line in lines:
+            with line, suppress(ConnectionResetError):
+                assert line.recv(4096) == b""
+    # A transport that nobody closed complains when it is collected.
+    gc.collect()
+
+
 def test_stop_does_not_wait_for_a_stalled_answer() -> None:
     """Stopping closes connections that wait for a response."""
     with running() as gateway:

@@ -1,6 +1,5 @@
 """A gateway that fails on request, and pauses between attempts that take no time."""
 
-import gc
 from collections.abc import Iterator
 from functools import cache
 
@@ -12,14 +11,11 @@ from xai_lowcode.settings import BASE_URL_VARIABLE, TOKEN_VARIABLE
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quick_surroundings() -> Iterator[None]:
-    """Cache generated images, and exclude the imported objects from garbage collection."""
-    gc.collect()
-    gc.freeze()
+def _cached_images() -> Iterator[None]:
+    """Cache generated images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(images, "generate_image", cache(images.generate_image))
         yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

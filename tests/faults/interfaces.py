@@ -20,7 +20,6 @@ from xai_lowcode import AsyncGateway, Gateway, PollingOptions, Settings
 MESSAGES = [ChatMessage(PROMPT)]
 FILE = ("Zeile für Zeile.\n" * 40).encode()
 DEADLINE = 1.5
-DEFERRAL = PollingOptions(timeout=DEADLINE, poll_timeout=0.5, initial_delay=0.01, max_delay=0.02)
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,15 @@ def _llm_over(api: str) -> Callable[..., Any]:
     return lambda **options: llama_index.XAILowCode(api=api, **options)
 
 
+def _polling(deadline: float) -> PollingOptions:
+    """Polling that ends with a deadline, which is time for three polls that are not answered."""
+    return PollingOptions(
+        timeout=deadline, poll_timeout=deadline / 3, initial_delay=0.01, max_delay=0.02
+    )
+
+
 def _deferred_chat(**options: Any) -> Any:
-    return langchain.ChatXAILowCode(deferred=DEFERRAL, **options)
+    return langchain.ChatXAILowCode(deferred=_polling(options["deadline"]), **options)
 
 
 def _llm(**options: Any) -> Any:
@@ -85,7 +91,7 @@ def _llm(**options: Any) -> Any:
 
 
 def _deferred_llm(**options: Any) -> Any:
-    return llama_index.XAILowCode(deferred=DEFERRAL, **options)
+    return llama_index.XAILowCode(deferred=_polling(options["deadline"]), **options)
 
 
 def _gateway(**options: Any) -> Any:

@@ -7,7 +7,7 @@ thread, no descriptor, no complaint. The same component answers afterwards.
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.faults.components import COMPONENTS
 from tests.faults.langchain_component import LangChain
 from tests.faults.prompt import PROMPT
 from tests.faults.resource_leaks import no_resource_leaks
-from xai_lowcode.emulator import Emulator, Fault, Heartbeats, SlowDrip, Stall
+from xai_lowcode.emulator import Emulator, Fault, Heartbeats, SlowDrip, Stall, running
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +27,13 @@ Make = Callable[..., Any]
 COMING, LONG = SlowDrip(0.01), Heartbeats(600)
 PIECES = (1, 2, 7)
 everything = pytest.mark.parametrize("component", COMPONENTS)
+
+
+@pytest.fixture
+def gateway() -> Iterator[Emulator]:
+    """An emulator of the test's own: a cancelled request may reach it after the test."""
+    with running(deferred_polls=0) as emulator:
+        yield emulator
 
 
 @pytest.fixture

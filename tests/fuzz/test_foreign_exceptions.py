@@ -290,9 +290,27 @@ class Answering:
         self.contents, self.status, self.headers, self.asked = [*contents], status, headers, 0
 
 
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
 @pytest.fixture
-def answering() -> Iterator[Answering]:
-    """What the gateway answers, and its clients."""
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
+    """What the gateway answers, and its clients, which wait for a restart without waiting."""
+    clock = Clock()
+    monkeypatch.setattr("xai_lowcode.transport.config.monotonic", clock)
+    monkeypatch.setattr("xai_lowcode.transport.sync_client.monotonic", clock)
+    monkeypatch.setattr("xai_lowcode.transport.sync_client.sleep", clock.sleep)
     made = Answering()
     with made.gateway:
         yield made

@@ -32,6 +32,7 @@ from langchain_xai_lowcode import (
     XAILowCodeEmbeddings,
     mcp,
 )
+from tests.cases import for_each
 from tests.core.fake_server import FakeServer, json_reply
 from tests.core.leaks import render_variable
 from xai_lowcode.errors import UsageError
@@ -208,7 +209,7 @@ CALLS: dict[str, Ask] = {
 
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("way", CALLS)
-@pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
+@for_each(("options", "name"), IN_CALLS)
 def test_no_call_takes_a_credential_as_an_option(
     world: FakeServer, kind: Any, way: str, options: dict[str, Any], name: str
 ) -> None:
@@ -274,7 +275,7 @@ def test_direct_calls_of_generate_are_judged(world: FakeServer) -> None:
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "batch", "as input"])
-@pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
+@for_each(("options", "name"), IN_CALLS)
 def test_no_order_of_images_takes_a_credential(
     world: FakeServer, way: str, options: dict[str, Any], name: str
 ) -> None:
@@ -369,7 +370,7 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
-@pytest.mark.parametrize(
+@for_each(
     ("options", "name"),
     [
         ({"timeout": "soon"}, "timeout"),
@@ -396,7 +397,6 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
         ({"http_client": httpx.Client(), "proxy": PROXY}, "proxy"),
         ({"http_async_client": httpx.AsyncClient(), "verify": False}, "verify"),
     ],
-    ids=lambda one: str(one)[:40],
 )
 @pytest.mark.filterwarnings("ignore:verify=False")
 def test_impossible_settings_are_refused_by_name(

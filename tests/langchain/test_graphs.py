@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command, Send, interrupt
 
+from tests.core.counting_transport import meeting_clients
 from tests.langchain.helpers import (
     APIS,
     QUESTION,
@@ -144,8 +144,6 @@ async def test_a_graph_streams_the_tokens_of_its_nodes(
 @SYNC_AND_ASYNC
 async def test_branches_ask_at_the_same_time(gateway: Any, chat: Chat, *, use_async: bool) -> None:
     """A fan-out asks once for each branch, and the answers meet in the state."""
-    gateway.latency = 0.3
-    llm = chat()
 
     def fan(_: MessagesState) -> list[Send]:
         return [Send("ask", {"messages": [HumanMessage(f"Say '{word}'.")]}) for word in "abcde"]
@@ -159,9 +157,10 @@ async def test_branches_ask_at_the_same_time(gateway: Any, chat: Chat, *, use_as
     graph: Any = StateGraph(MessagesState)
     graph.add_node("ask", aask if use_async else ask)
     graph.add_conditional_edges(START, fan, ["ask"])
-    began = time.monotonic()
-    messages = (await run(graph.compile(), {"messages": []}, use_async=use_async))["messages"]
-    assert time.monotonic() - began < 5 * 0.3
+    async with meeting_clients(5) as (clients, requests):
+        llm = chat(**clients)
+        messages = (await run(graph.compile(), {"messages": []}, use_async=use_async))["messages"]
+        assert (requests.maximum, requests.total) == (5, 5)
     assert len(messages) == len(gateway.requests) == 5
 
 

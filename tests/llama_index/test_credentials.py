@@ -37,6 +37,7 @@ from llama_index_xai_lowcode import (
     XAILowCodeEmbedding,
     mcp,
 )
+from tests.cases import for_each
 from tests.core.fake_server import FakeServer, json_reply
 from tests.core.leaks import render_variable
 from xai_lowcode.errors import UsageError
@@ -392,7 +393,7 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
-@pytest.mark.parametrize(
+@for_each(
     ("options", "name"),
     [
         ({"timeout": "soon"}, "timeout"),
@@ -418,7 +419,6 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
         ({"http_client": httpx.Client(), "proxy": PROXY}, "proxy"),
         ({"http_async_client": httpx.AsyncClient(), "verify": False}, "verify"),
     ],
-    ids=lambda one: str(one)[:40],
 )
 @pytest.mark.filterwarnings("ignore:verify=False")
 def test_impossible_settings_are_refused_by_name(

@@ -6,10 +6,8 @@ API lie under each law.
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
-import pytest
-
+from tests.cases import Test, for_each
 from tests.recorded.bodies import Case, cases
 from tests.recorded.rendering import plain_of, translated
 
@@ -44,9 +42,9 @@ LAWS: dict[str, Callable[[Case], bool]] = {
 """
 
 
-def under(law: str) -> Any:
-    """Makes a test run once for each body under a law."""
-    return pytest.mark.parametrize("case", bodies_under(law), ids=str)
+def under(law: str) -> Callable[[Test], Test]:
+    """Run a test for each body under a law."""
+    return for_each("case", {str(case): case for case in bodies_under(law)})
 
 
 def bodies_under(law: str) -> list[Case]:

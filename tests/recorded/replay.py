@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from tests.core.fake_server import TOKEN, FakeServer, Reply
 from tests.core.wire import ENVELOPES, wrapped
 from tests.recorded.bodies import Case
@@ -184,20 +185,19 @@ class Ways(ABC):
 
 
 CHATS = [case for case in bodies_under("facts") if case.form == "chat_completions"]
-every_plain = pytest.mark.parametrize("case", [c for c in CHATS if not c.stream], ids=str)
-every_stream = pytest.mark.parametrize("case", [c for c in CHATS if c.stream], ids=str)
+every_plain = for_each("case", {str(case): case for case in CHATS if not case.stream})
+every_stream = for_each("case", {str(case): case for case in CHATS if case.stream})
 every_plain_dress = pytest.mark.parametrize("dress", plain_dresses())
 every_stream_dress = pytest.mark.parametrize("dress", stream_dresses())
 # What stands on the core never sees the dress: each body in a third of them is enough there.
-every_stream_in_turn = pytest.mark.parametrize(
+every_stream_in_turn = for_each(
     ("case", "dress"),
-    [
-        (case, dress)
+    {
+        f"{case} {dress}": (case, dress)
         for number, case in enumerate(case for case in CHATS if case.stream)
         for place, dress in enumerate(stream_dresses())
         if (number + place) % 3 == 0
-    ],
-    ids=str,
+    },
 )
 
 

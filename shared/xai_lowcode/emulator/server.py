@@ -182,6 +182,13 @@ class LoopbackServer(uvicorn.Server):
         del sockets
         if self._reopening is not None:
             await self._reopening
+        # asyncio forgets connections that it accepted just before a server is closed. Accept no
+        # more, and wait until the accepted ones are transports, which can be aborted.
+        for server in self.servers:
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener)
+        for _ in range(3):
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):

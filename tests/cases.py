@@ -1,0 +1,67 @@
+"""One test function over many cases, without a test item for each.
+
+A parameter of pytest costs some milliseconds for each case, which is more than most cases take.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+
+Test = Callable[..., None]
+# pytest.fail and groups of it are no Exception.
+_FAILURES = (Exception, pytest.fail.Exception, BaseExceptionGroup)
+
+
+def for_each(
+    names: str | tuple[str, ...], cases: Mapping[str, Any] | Iterable[Any]
+) -> Callable[[Test], Test]:
+    """Run a test for each case, and report all cases that fail; it is skipped if all are.
+
+    The cases share the fixtures of the test, so these must not keep anything between them.
+
+    Args:
+        names: The argument that is the case, or the arguments, if a case is a tuple.
+        cases: The cases by their names; without names, each is named by its ``repr``.
+    """
+    by_name = (
+        cases.items() if isinstance(cases, Mapping) else ((repr(case), case) for case in cases)
+    )
+    named = list(by_name)
+
+    def decorate(test: Test) -> Test:
+        assert not inspect.iscoroutinefunction(test), "nothing would await it"
+        signature = inspect.signature(test)
+        arguments = (names,) if isinstance(names, str) else names
+
+        @functools.wraps(test)
+        def run(*own: Any, **fixtures: Any) -> None:
+            failures: list[BaseException] = []
+            skipped: list[BaseException] = []
+            for name, case in named:
+                values = (case,) if isinstance(names, str) else case
+                try:
+                    test(*own, **fixtures, **dict(zip(arguments, values, strict=True)))
+                except _FAILURES as failure:
+                    failure.add_note(f"This was the case {name[:200]}.")
+                    failures.append(failure)
+                except pytest.skip.Exception as skip:
+                    skipped.append(skip)
+            if failures:
+                raise BaseExceptionGroup(f"{len(failures)} of {len(named)} cases fail", failures)
+            if len(skipped) == len(named):
+                raise skipped[-1]
+
+        kept = [each for name, each in signature.parameters.items() if name not in arguments]
+        run.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+        run.cases = len(named) * getattr(test, "cases", 1)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def number_of_cases(item: pytest.Item) -> int:
+    """Return how many cases a test item runs."""
+    return int(getattr(getattr(item, "function", None), "cases", 1))
