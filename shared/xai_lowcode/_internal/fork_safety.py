@@ -3,6 +3,9 @@
 A forked child has copies of its parent's locks, but not the threads that would release them.
 """
 
+# Imported first, since it registers functions for forks: had a module imported it during a fork,
+# only the second half of these functions would be called, which releases a lock.
+import concurrent.futures.thread  # noqa: F401
 import importlib
 import os
 import weakref
