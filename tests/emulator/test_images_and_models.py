@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from xai_lowcode.emulator import Emulator, tokenizer
 from xai_lowcode.emulator.fake_model.images import generate_image, image_size
+from xai_lowcode.emulator.models import ALIASES, LISTED
 
 Send = Callable[..., httpx.Response]
 
@@ -145,14 +147,70 @@ def test_models(http: httpx.Client) -> None:
         assert http.get(f"/v1/models/{row['id']}").json()["result"] == row
 
 
-def test_unlisted_model(http: httpx.Client) -> None:
-    """Every name that begins with grok exists, and no other."""
-    assert http.get("/v1/models/grok-99").json()["result"]["id"] == "grok-99"
-    response = http.get("/v1/models/gpt-4")
-    assert (response.status_code, response.json()["error"]["error"]) == (
-        404,
-        "Model not found: gpt-4",
-    )
+SERVED = [
+    *("grok-4.3-0417", "grok-4.20-reasoning", "grok-4.20-multi-agent", "grok-4.7-latest", "latest"),
+    *("grok-latest", "grok-build-latest", "grok-code-fast-1", "grok-4", "grok-4-0709"),
+    *("grok-4-fast-reasoning", "grok-4-1-fast-non-reasoning", "grok-3-mini-beta", "grok-2-1212"),
+    "grok-2-vision-latest",
+]
+MISSPELLED = [
+    *("grok", "grok-typo", "grok-5", "grok-4.8", "grok-4.30", "grok-4.7-", "grok-4.7-1332"),
+    *("grok-4.7-mini", "grok-4.3-0417-0417", "Grok-4.3", " grok-4.3", "grok-4.3\n", "grock-4"),
+    *("latest-latest", "grok-latest-0417", "gpt-4o", "xai.grok-4.3", "grok-large"),
+]
+ALL_MODELS = [name for name, _, _ in LISTED] + [
+    alias for aliases in ALIASES.values() for alias in aliases
+]
+
+
+def model_calls(http: httpx.Client, name: str) -> dict[str, httpx.Response]:
+    """Send the name of a model to every endpoint that takes one."""
+    messages = [{"role": "user", "content": "Hello"}]
+    bodies: dict[str, dict[str, Any]] = {
+        "/v1/chat/completions": {"messages": messages},
+        "/v1/responses": {"input": "Hello"},
+        "/v1/messages": {"messages": messages, "max_tokens": 100},
+        "/v1/tokenize-text": {"text": "Hello"},
+        "/v1/images/generations": {"prompt": "A fox"},
+        "/v1/completions": {"prompt": "Hello"},
+    }
+    sent = {path: http.post(path, json={"model": name, **body}) for path, body in bodies.items()}
+    return {**sent, "/v1/models": http.get(f"/v1/models/{quote(name)}")}
+
+
+def is_not_found(response: httpx.Response) -> bool:
+    """Return True if the response is xAI's error about an unknown model."""
+    return "Model not found" in response.text
+
+
+@pytest.mark.parametrize("name", [*ALL_MODELS, *SERVED])
+def test_names_of_models(http: httpx.Client, name: str) -> None:
+    """Listed and retired models, with a date or without, and aliases are found everywhere."""
+    calls = model_calls(http, name)
+    assert [path for path, response in calls.items() if is_not_found(response)] == []
+    assert calls["/v1/models"].json()["result"]["id"] == name
+    assert calls["/v1/tokenize-text"].status_code == 200
+
+
+@pytest.mark.parametrize("name", MISSPELLED)
+def test_no_other_name_is_a_model(http: httpx.Client, gateway: Emulator, name: str) -> None:
+    """Other names are refused everywhere, unless they are an option."""
+    calls = model_calls(http, name)
+    assert {path for path, response in calls.items() if not is_not_found(response)} == set()
+    codes = {path: response.status_code for path, response in calls.items()}
+    assert codes.pop("/v1/models") == 404
+    assert set(codes.values()) == {400}
+    gateway.models = [name]
+    calls = model_calls(http, name)
+    assert not any(map(is_not_found, calls.values()))
+    assert calls["/v1/chat/completions"].json()["result"]["model"] == name
+    assert name in [row["id"] for row in http.get("/v1/models").json()["result"]["data"]]
+
+
+def test_models_are_a_list_of_names() -> None:
+    """A single name is not a list of names."""
+    with pytest.raises(ValueError, match="models: must be a list of names"):
+        Emulator(models="grok-x")
 
 
 def test_models_alone_in_data(gateway: Emulator, http: httpx.Client) -> None:

@@ -1,18 +1,16 @@
 """The models: names, prices, capabilities and the parameters that each refuses.
 
-Capabilities follow from patterns of the name. An unknown name is a reasoning model with text and
-image input, as all recent models are.
+Capabilities follow from patterns of the name. A name that no pattern has is a reasoning model with
+text and image input, as all recent models are.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
 Json = dict[str, Any]
-# Every name that begins with grok is a model, except those with `nonexistent` for tests.
-MODEL_NAME = re.compile(r"grok(?!.*nonexistent)|latest$")
 # Names that another model serves. A name without a version is that of the newest model.
 NEWEST = "grok-4.7"
 SERVED_BY: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -102,7 +100,30 @@ ALIASES = {
     "grok-4.20-0309-non-reasoning": ["grok-4.20-non-reasoning"],
     "grok-imagine-image-2.0": ["grok-imagine-image-quality", "grok-imagine-image-pro"],
 }
+# Retired models whose names xAI still serves.
+RETIRED = (
+    *("grok-2", "grok-2-image", "grok-2-vision"),
+    *("grok-3", "grok-3-fast", "grok-3-mini", "grok-3-mini-fast"),
+    *("grok-4", "grok-4-fast", "grok-4-fast-reasoning", "grok-4-fast-non-reasoning"),
+    *("grok-4-1-fast", "grok-4-1-fast-reasoning", "grok-4-1-fast-non-reasoning", "grok-4.1-fast"),
+)
+# A name may have a date, as `grok-4-0709` and `grok-4.20-0309-reasoning`, or a channel at its end.
+DATE = re.compile(r"-(0[1-9]|1[0-2])([0-2]\d|3[01])(?=-|$)")
+CHANNEL = re.compile(r"-(latest|beta)$")
 MAX_IMAGE_PROMPT = 1024
+
+
+def _without_date(name: str) -> str:
+    return DATE.sub("", CHANNEL.sub("", name), count=1)
+
+
+UNDATED = {_without_date(name) for name in (*(name for name, _, _ in LISTED), *RETIRED)}
+KNOWN_ALIASES = {alias for aliases in ALIASES.values() for alias in aliases}
+
+
+def exists(name: str, extra: Collection[str] = ()) -> bool:
+    """Return True for a listed or retired model, dated or not, an alias, and the extra names."""
+    return name in KNOWN_ALIASES or name in extra or _without_date(name) in UNDATED
 
 
 def served_by(name: str) -> str:
@@ -153,9 +174,9 @@ def fingerprint(model: str) -> str:
     return f"fp_{crc32(model.encode()):010x}"
 
 
-def get_model(name: str) -> Json | None:
+def get_model(name: str, extra: Collection[str] = ()) -> Json | None:
     """Return the model object of `/v1/models`; None for an unknown model."""
-    if not MODEL_NAME.match(name):
+    if not exists(name, extra):
         return None
     created, context = next(
         ((created, context) for listed, created, context in LISTED if listed == name),
@@ -186,9 +207,9 @@ def get_model(name: str) -> Json | None:
     return model
 
 
-def get_language_model(name: str) -> Json | None:
+def get_language_model(name: str, extra: Collection[str] = ()) -> Json | None:
     """Return the model object of `/v1/language-models`; None if there is none of this name."""
-    model = get_model(name)
+    model = get_model(name, extra)
     if model is None or "completion_text_token_price" not in model:
         return None
     return {
@@ -202,9 +223,9 @@ def get_language_model(name: str) -> Json | None:
     }
 
 
-def get_image_model(name: str) -> Json | None:
+def get_image_model(name: str, extra: Collection[str] = ()) -> Json | None:
     """Return the model object of `/v1/image-generation-models`; None if there is none."""
-    model = get_model(name)
+    model = get_model(name, extra)
     if model is None or "image_price" not in model:
         return None
     return {
@@ -221,6 +242,9 @@ def _describe(model: Json) -> Json:
     return {**fields, "fingerprint": fingerprint(model["id"]), "version": "1.0"}
 
 
-def list_models(get: Callable[[str], Json | None] = get_model) -> list[Json]:
-    """Return the listed models that `get` returns an object for."""
-    return [model for name, _, _ in LISTED if (model := get(name))]
+def list_models(
+    get: Callable[[str, Collection[str]], Json | None], extra: Collection[str]
+) -> list[Json]:
+    """Return the listed models, and the extra ones, that `get` returns an object for."""
+    names = dict.fromkeys([*(name for name, _, _ in LISTED), *extra])
+    return [model for name in names if (model := get(name, extra))]

@@ -61,6 +61,7 @@ def running(
               as a path parameter of the first such route (`first_wins`).
             * `server_tool_items`: the fields of web searches and code: as xAI's OpenAPI document
               has them (`documented`), or as responses of `2025` had them.
+            * `models`: names of further models. Others than xAI's are refused, as xAI does.
             * `embeddings`: whether the embeddings endpoint exists.
             * `openapi`: whether the OpenAPI document in the new format exists.
             * `api_token`: the valid token, which begins with `at_`; a random one by default.

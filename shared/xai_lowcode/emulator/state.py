@@ -142,6 +142,7 @@ class Options(TypedDict, total=False):
     downloads: Downloads
     colon_routes: ColonRoutes
     server_tool_items: ServerToolItems
+    models: Sequence[str]
     embeddings: bool
     openapi: bool
     parameter_names: Mapping[str, str]
@@ -162,6 +163,7 @@ DEFAULT_OPTIONS: Options = {
     "downloads": "as_gateway",
     "colon_routes": "exact",
     "server_tool_items": "documented",
+    "models": (),
     "embeddings": False,
     "openapi": False,
     "parameter_names": {},
@@ -221,6 +223,7 @@ class Emulator:
     downloads: Downloads
     colon_routes: ColonRoutes
     server_tool_items: ServerToolItems
+    models: Sequence[str]
     embeddings: bool
     openapi: bool
     parameter_names: Mapping[str, str]
@@ -247,6 +250,8 @@ class Emulator:
     def __setattr__(self, name: str, value: object) -> None:
         if name == "api_token" and value and not str(value).startswith(TOKEN_PREFIX):
             raise ValueError(f"api_token: must begin with {TOKEN_PREFIX!r}, as the gateway's do")
+        if name == "models" and isinstance(value, str):
+            raise ValueError(f"models: must be a list of names, got {value!r}")
         if name in ALLOWED_VALUES and value not in ALLOWED_VALUES[name]:
             raise ValueError(f"{name}: must be one of {ALLOWED_VALUES[name]}, got {value!r}")
         super().__setattr__(name, value)

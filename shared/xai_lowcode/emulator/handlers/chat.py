@@ -15,7 +15,7 @@ __all__ = ["CHAT_REQUEST", "create"]
 async def create(request: HandlerRequest) -> HandlerResult:
     """Create a chat completion, or a deferred one."""
     body = request.body
-    check_chat_model(body)
+    check_chat_model(body, request.emulator.models)
     check_request(body)
     completion = complete(body, request)
     if body.get("deferred"):

@@ -121,7 +121,7 @@ async def create_anthropic(request: HandlerRequest) -> HandlerResult:
 
 def _complete_prompt(chat: Json, prompt: str, request: HandlerRequest) -> Completion:
     chat = {**chat, "messages": [{"role": "user", "content": prompt}]}
-    check_chat_model(chat)
+    check_chat_model(chat, request.emulator.models)
     if models.is_reasoning(chat["model"]):
         raise invalid_argument(REASONING_MODEL.format(chat["model"]))
     check_request(chat)

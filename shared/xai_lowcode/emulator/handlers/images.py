@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Collection
 
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.images import RESOLUTIONS, generate_image
@@ -43,7 +44,7 @@ async def generate(request: HandlerRequest) -> HandlerResult:
     """Generate images, in threads since drawing blocks."""
     body = request.body
     model = body.get("model") or DEFAULT_MODEL
-    _check(body, model)
+    _check(body, model, request.emulator.models)
     number = body.get("n") or 1
     aspect_ratio, resolution = body.get("aspect_ratio") or "auto", body.get("resolution") or "1k"
     reply = take_reply(request.emulator.replies, body, image=True)
@@ -67,8 +68,8 @@ def _image_object(request: HandlerRequest, image: bytes) -> Json:
     return {"url": request.emulator.publish_image(image), "mime_type": "image/png"}
 
 
-def _check(body: Json, model: str) -> None:
-    if not models.MODEL_NAME.match(model):
+def _check(body: Json, model: str, extra: Collection[str]) -> None:
+    if not models.exists(model, extra):
         raise invalid_argument(f"Model not found: {model}")
     if not models.IMAGE_MODEL.match(model):
         raise invalid_argument(f"Model {model} does not support image generation.")

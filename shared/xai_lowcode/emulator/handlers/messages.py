@@ -12,7 +12,7 @@ __all__ = ["MESSAGE_REQUEST", "create"]
 async def create(request: HandlerRequest) -> HandlerResult:
     """Create a message."""
     body = request.body
-    check_chat_model(body)
+    check_chat_model(body, request.emulator.models)
     limit = body["max_tokens"]
     if limit < 1:
         raise invalid_argument(f"Invalid argument: max_tokens must be positive, got {limit}")

@@ -7,7 +7,7 @@ from xai_lowcode.emulator.fake_model.decide import complete
 from xai_lowcode.emulator.fake_model.prompt_parsing import parse_conversation
 from xai_lowcode.emulator.fake_model.server_tools import run_server_tools
 from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, Json, not_found
-from xai_lowcode.emulator.rules.chat import check_request
+from xai_lowcode.emulator.rules.chat import check_model, check_request
 from xai_lowcode.emulator.rules.responses import check_responses_request
 from xai_lowcode.emulator.schemas.responses import MODEL_REQUEST
 from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
@@ -21,6 +21,7 @@ __all__ = ["MODEL_REQUEST", "create", "delete", "retrieve"]
 async def create(request: HandlerRequest) -> HandlerResult:
     """Create a response, and store it unless `store` is false."""
     body = request.body
+    check_model(body, request.emulator.models)
     check_responses_request(body)
     items = [*_previous_items(request), *parse_input(body["input"])]
     output = await _generate_output(request, items)

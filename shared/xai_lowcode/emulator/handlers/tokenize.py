@@ -11,7 +11,7 @@ TOKENIZE_REQUEST = Struct("TokenizeRequest", {"text": STRING}, {"model": STRING,
 
 async def tokenize(request: HandlerRequest) -> HandlerResult:
     """Return the tokens of a string."""
-    check_model(request.body)
+    check_model(request.body, request.emulator.models)
     number = tokenizer.count_tokens(request.body["text"])
     if number > MAX_TOKENS:
         raise invalid_argument(PROMPT_TOO_LONG.format(MAX_TOKENS, number))

@@ -1,7 +1,7 @@
 """Chat requests that have the right type, but that xAI refuses."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from xai_lowcode.emulator import models
@@ -52,19 +52,19 @@ def check_request(body: Json) -> None:
         rule(body)
 
 
-def check_model(body: Json) -> None:
-    """Check that the model exists and is not deprecated."""
+def check_model(body: Json, extra: Collection[str]) -> None:
+    """Check that the model exists, or is one of the extra names, and is not deprecated."""
     model = body.get("model") or ""
     if model in models.DEPRECATED:
         date, replacement = models.DEPRECATED[model]
         raise coded_error(404, "not-found", DEPRECATED.format(model, date, replacement))
-    if not models.MODEL_NAME.match(model):
+    if not models.exists(model, extra):
         raise invalid_argument(f"Model not found: {model}")
 
 
-def check_chat_model(body: Json) -> None:
+def check_chat_model(body: Json, extra: Collection[str]) -> None:
     """Check that the model supports chat completions."""
-    check_model(body)
+    check_model(body, extra)
     if models.NO_CHAT.match(body["model"]):
         raise invalid_argument(f"Model {body['model']} does not support chat completions.")
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.handler_types import Json, invalid_argument
-from xai_lowcode.emulator.rules.chat import check_model
 
 MULTI_AGENT = re.compile(r".*multi-agent")
 IMAGE_MODEL = re.compile(r"grok-imagine|grok-2-image")
@@ -41,7 +40,6 @@ def check_responses_request(body: Json) -> None:
 
 
 def _check_model(body: Json) -> None:
-    check_model(body)
     model = body["model"]
     if IMAGE_MODEL.match(model):
         raise invalid_argument(f"Model {model} does not support responses.")
