@@ -190,7 +190,7 @@ def test_no_server(args: tuple[str, ...]) -> None:
     env = {"LOWCODEAPI_API_TOKEN": "at_r0123456789abcdef", "LOWCODEAPI_BASE_URL": base_url}
     result = CliRunner().invoke(app, ["doctor", *args], env=env)
     assert result.exit_code == 1
-    assert result.stdout.startswith(f"{base_url}: Connection refused by the gateway (ConnectError")
+    assert result.stdout.startswith(f"{base_url}: Connection refused by the gateway at")
     assert len(result.stdout.splitlines()) <= 2
     report = json.loads(CliRunner().invoke(app, ["doctor", "--json"], env=env).stdout)
     assert len(report["problems"]) == 1

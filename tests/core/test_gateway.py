@@ -338,4 +338,4 @@ def test_a_fallback_is_visible(gateway: FakeServer, kind: type[Any]) -> None:
             client.call_method("retrieve_response", "r")
         assert client.client.context.url_formats.initial(o.RETRIEVE_RESPONSE) == "old"
     (note,) = raised.value.__notes__
-    assert note.startswith("The new URL format was tried first: No response from the gateway")
+    assert note.startswith("The new URL format was tried first: No response from the gateway at")

@@ -336,7 +336,9 @@ def test_failures_of_a_custom_client(
     exception: Exception, kind: Any, reached: bool, begun: bool, idempotent: bool
 ) -> None:
     """A POST that may have been sent counts as processed, since its progress is unknown."""
-    outcome = failed_attempt(exception, None, object() if begun else None, idempotent=idempotent)
+    outcome = failed_attempt(
+        exception, None, object() if begun else None, idempotent=idempotent, host=""
+    )
     assert outcome is not None
     assert type(outcome.error) is kind
     assert outcome.error.request_sent is reached
@@ -359,7 +361,7 @@ def test_stale_connections(
     # Bytes that come before the request was sent are a proxy's.
     progress.received(b"x" * received)
     progress.last_write = exceptions.monotonic() - seconds
-    outcome = failed_attempt(exception, progress, None, idempotent=False)
+    outcome = failed_attempt(exception, progress, None, idempotent=False, host="")
     assert outcome is not None
     assert isinstance(outcome.error, APIConnectionError)
     assert outcome.error.request_sent == sent
@@ -373,15 +375,18 @@ def test_stale_connections(
 @pytest.mark.parametrize("exception", [ValueError("x"), RuntimeError("x"), MemoryError()])
 def test_other_exceptions_are_not_mapped(exception: Exception) -> None:
     """Exceptions that are not network failures are raised unchanged."""
-    assert failed_attempt(exception, None, None, idempotent=False) is None
-    assert failed_attempt(exception, RequestProgress(b"POST "), None, idempotent=False) is None
+    assert failed_attempt(exception, None, None, idempotent=False, host="") is None
+    assert (
+        failed_attempt(exception, RequestProgress(b"POST "), None, idempotent=False, host="")
+        is None
+    )
     assert map_exception(exception) is None
     assert map_stream_exception(exception) is None
 
 
 def test_a_decoding_error_is_an_invalid_response() -> None:
     """A custom client may decompress the response and fail."""
-    outcome = failed_attempt(httpx.DecodingError("x"), None, object(), idempotent=False)
+    outcome = failed_attempt(httpx.DecodingError("x"), None, object(), idempotent=False, host="")
     assert outcome is not None
     assert type(outcome.error) is InvalidResponseError
     assert outcome.response_started
@@ -481,3 +486,50 @@ def test_a_stream_releases_its_connection(
             client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
         assert gateway.connections_made == 1
     assert gateway.open_connections == 0
+
+
+ADDRESSES = [
+    "http://127.0.0.1:9/xai",
+    "http://[::1]:9/xai",
+    "https://no-such-host.invalid/xai",
+    "https://no-such-host.invalid:8443/xai",
+]
+
+
+@both
+@pytest.mark.parametrize("base_url", ADDRESSES)
+@pytest.mark.parametrize("own_client", [False, True])
+def test_connection_failures_name_the_host(
+    kind: type[Any], base_url: str, own_client: bool
+) -> None:
+    """The message has host and port, and the hint what to check; neither has the token."""
+    settings = Settings.create(api_token=TOKEN, base_url=base_url, max_retries=0, proxy="")
+    client_class = httpx.Client if kind is SyncTestClient else httpx.AsyncClient
+    http_client = client_class(trust_env=False) if own_client else None
+    with (
+        open_client(kind, settings, http_client=http_client) as client,
+        pytest.raises(APIConnectionError) as raised,
+    ):
+        client.call(LIST_MODELS)
+    error = raised.value
+    assert f"the gateway at {httpx.URL(base_url).netloc.decode()} (" in error.message
+    hint = "The cause may be the http_client or its proxy."
+    assert error.hint == (hint if own_client else "Check base_url, the network and proxies.")
+    assert TOKEN not in f"{error} {error!r}"
+
+
+@pytest.mark.parametrize("sent", [False, True])
+@pytest.mark.parametrize("exception", [exception for exception, _, _ in FAILURES], ids=str)
+def test_the_hint_depends_on_whether_the_request_was_sent(exception: Exception, sent: bool) -> None:
+    """The network is worth a check if the request could not be sent, unless it is the certificate."""
+    progress = RequestProgress(b"POST ", sent=sent)
+    error = map_exception(exception, progress, "api.example.com:8443")
+    assert error is not None
+    if isinstance(error, CertificateVerificationError):
+        assert "the server api.example.com:8443 is not trusted" in error.message
+        assert "SSL_CERT_FILE" in str(error.hint)
+    else:
+        assert error.hint == (None if sent else "Check base_url, the network and proxies.")
+        named = "api.example.com:8443" in error.message
+        of_proxy = isinstance(exception, httpx.ProxyError)
+        assert named == (not of_proxy and (not sent or type(error) is not APITimeoutError))

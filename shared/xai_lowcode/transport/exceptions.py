@@ -39,18 +39,19 @@ STALE_SECONDS = 0.1
 
 
 def map_exception(
-    exception: BaseException, progress: RequestProgress | None = None
+    exception: BaseException, progress: RequestProgress | None = None, host: str = ""
 ) -> XAILowCodeError | None:
     """Map an exception of httpx to an error; None if it is not a network failure.
 
     Args:
         exception: The exception.
         progress: The progress of the request; None for a custom ``http_client``.
+        host: Host and port of the server, for the message.
     """
     if isinstance(exception, XAILowCodeError):
         return exception
     if isinstance(exception, ExceptionGroup):
-        return map_exception(exception.exceptions[0], progress)
+        return map_exception(exception.exceptions[0], progress, host)
     names = [base.__name__ for base in type(exception).__mro__]
     description = _describe(exception)
     if "DecodingError" in names:
@@ -68,19 +69,26 @@ def map_exception(
     if "CERTIFICATE_VERIFY_FAILED" in str(exception) or any(
         isinstance(cause, ssl.SSLCertVerificationError) for cause in causes
     ):
-        host = f"the server or of the proxy {proxy}" if proxy else "the server"
+        server = f"the server {host}".rstrip() + (f" or of the proxy {proxy}" if proxy else "")
         return CertificateVerificationError(
-            f"certificate verify failed: the certificate of {host} is not trusted ({description}).",
+            f"certificate verify failed: the certificate of {server} is not trusted ({description}).",
             hint="Set SSL_CERT_FILE to the file of your CA certificates, or pass it as verify.",
         )
     refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
+    if not progress.sent and hint is None:
+        hint = "Check base_url, the network and proxies."
+    gateway = f"the gateway at {host}" if host else "the gateway"
     summaries = (
         ("ProxyError" in names, "The proxy refused the connection"),
         (proxy and not progress.sent, f"The connection through the proxy {proxy} failed"),
+        (
+            issubclass(error_class, APITimeoutError) and host and not progress.sent,
+            f"The connection to {gateway} timed out",
+        ),
         (issubclass(error_class, APITimeoutError), "The request timed out"),
         (received, f"The response was truncated after {received} bytes"),
-        (refused, "Connection refused by the gateway"),
-        (True, "No response from the gateway"),
+        (refused, f"Connection refused by {gateway}"),
+        (True, f"No response from {gateway}"),
     )
     summary = next(text for applies, text in summaries if applies)
     return error_class(f"{summary} ({description}).", hint=hint, request_sent=progress.sent)
@@ -95,7 +103,12 @@ def _describe(exception: BaseException) -> str:
 
 
 def failed_attempt(
-    exception: BaseException, progress: RequestProgress | None, response: Any, *, idempotent: bool
+    exception: BaseException,
+    progress: RequestProgress | None,
+    response: Any,
+    *,
+    idempotent: bool,
+    host: str,
 ) -> RequestFailed | None:
     """Return the outcome of a failed attempt; None if it is not a network failure.
 
@@ -104,8 +117,9 @@ def failed_attempt(
         progress: The progress of the request; None for a custom ``http_client``.
         response: The response, if its head was received.
         idempotent: Whether the request may be sent twice without harm.
+        host: Host and port of the server, for the message.
     """
-    error = map_exception(exception, progress)
+    error = map_exception(exception, progress, host)
     if error is None:
         return None
     started, stale = response is not None, False

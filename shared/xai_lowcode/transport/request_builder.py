@@ -155,6 +155,10 @@ class RequestBuilder:
         request.url = self._url(endpoint.host, step.path, type(request.url))
         return request
 
+    def address(self, host: str) -> str:
+        """Return host and port of the gateway or the backend, without userinfo and token."""
+        return self._bases[host].netloc.decode("ascii")
+
     def _cap_timeout(self, timeout: float | None) -> dict[str, float | None]:
         if timeout is None:
             return self._timeout

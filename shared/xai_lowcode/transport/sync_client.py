@@ -230,8 +230,11 @@ class SyncAPIClient:
             chunks = _read_body(response, body_limits)
             return read_response(response, b"".join(chunks), max_bytes), None
         except BaseException as exception:
-            idempotent = step.call.endpoint.idempotent
-            outcome = failed_attempt(exception, progress, response, idempotent=idempotent)
+            endpoint = step.call.endpoint
+            idempotent, host = endpoint.idempotent, self._builder.address(endpoint.host)
+            outcome = failed_attempt(
+                exception, progress, response, idempotent=idempotent, host=host
+            )
             if outcome is None:
                 strip_tracebacks(exception)
                 raise
