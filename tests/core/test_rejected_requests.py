@@ -11,6 +11,7 @@ from tests.core import sync_async
 from tests.core.fake_server import TOKEN, FakeServer, json_reply
 from tests.core.wire import refused
 from xai_lowcode.chat.model import ChatModel
+from xai_lowcode.chat.profiles import get_profile
 from xai_lowcode.errors import (
     BadRequestError,
     InvalidResponseError,
@@ -203,3 +204,44 @@ def test_the_first_error_is_raised_if_chat_completions_cannot_send_it(gateway: F
     with pytest.warns(UserWarning, match="A note is sent instead"):
         assert model.generate(earlier).text == "ok"
     model.client.close()
+
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "highest", None)
+
+
+@pytest.mark.parametrize("call", [sync_async.generate, sync_async.stream])
+@pytest.mark.parametrize("field", ["reasoning_effort", "temperature"])
+@pytest.mark.parametrize("api", ["responses", "chat_completions"])
+@pytest.mark.parametrize("model", ["grok-4.3", "grok-4.5", "grok-4.6", "grok-4.7", "another"])
+def test_the_hint_of_a_rejected_effort_lists_the_known_ones(
+    gateway: FakeServer, model: str, api: Any, field: str, call: Any
+) -> None:
+    """The hint has the values of the profile, unless it is wrong or another field was rejected."""
+    text = f"This model does not support '{field}' value 'x'"
+    gateway.respond = lambda _: json_reply(refused({"error": text}), 400)
+    known = get_profile(model).reasoning_efforts
+    for effort in EFFORTS:
+        request = ChatRequest(model=model, messages=[HELLO], reasoning_effort=effort, api=api)
+        with pytest.raises(BadRequestError) as raised:
+            call(create_model(gateway), request)
+        hint = f"reasoning_effort of {model} is one of {', '.join(map(repr, known))}."
+        is_listed = effort not in {None, *known} and known and field == "reasoning_effort"
+        assert raised.value.hint == (hint if is_listed else None)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_hint_of_a_rejected_effort_async(gateway: FakeServer, *, stream: bool) -> None:
+    """The async methods have the hint too."""
+    text = "This model does not support 'reasoning_effort' value 'minimal'"
+    gateway.respond = lambda _: json_reply(refused({"error": text}), 400)
+    request = ChatRequest(model="grok-4.3", messages=[HELLO], reasoning_effort="minimal")
+
+    async def send() -> None:
+        model = create_model(gateway)
+        if not stream:
+            await model.agenerate(request)
+        async for _ in model.astream(request):
+            pass
+
+    with pytest.raises(BadRequestError, match="is one of 'none', 'low', 'medium', 'high'"):
+        asyncio.run(send())

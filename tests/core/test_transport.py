@@ -521,7 +521,7 @@ def test_connection_failures_name_the_host(
 @pytest.mark.parametrize("sent", [False, True])
 @pytest.mark.parametrize("exception", [exception for exception, _, _ in FAILURES], ids=str)
 def test_the_hint_depends_on_whether_the_request_was_sent(exception: Exception, sent: bool) -> None:
-    """The network is worth a check if the request could not be sent, unless it is the certificate."""
+    """Unless it is the certificate, the network is worth a check if nothing was sent."""
     progress = RequestProgress(b"POST ", sent=sent)
     error = map_exception(exception, progress, "api.example.com:8443")
     assert error is not None

@@ -29,7 +29,7 @@ from xai_lowcode.chat.dialect_selection import (
 )
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.openai_format import adapt_server_tool
-from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
+from xai_lowcode.chat.profiles import get_effort_hint, get_profile, parse_rejected_option
 from xai_lowcode.chat.stop_sequences import truncate_response
 from xai_lowcode.chat.stored_responses import (
     without_rejected_items,
@@ -410,6 +410,8 @@ class ChatModel:
         if isinstance(error, BadRequestError):
             if self._record_rejection(sent, error):
                 return request
+            effort_hint = get_effort_hint(sent.model, sent.reasoning_effort, error.message)
+            error.hint = error.hint or effort_hint
             revised = without_rejected_reasoning(request, error) or without_rejected_items(
                 request, error
             )

@@ -239,6 +239,28 @@ def get_profile(model: str) -> ModelProfile:
     return _NEWEST if _FLOATING.fullmatch(model) or _is_newer(model) else _UNKNOWN
 
 
+def get_effort_hint(model: str, effort: str | None, message: str) -> str | None:
+    """Return a hint with the reasoning efforts of a model, if a request was rejected for its own.
+
+    Args:
+        model: Name of the model.
+        effort: The ``reasoning_effort`` that was sent; None if none was.
+        message: The message of the ``BadRequestError``.
+
+    Returns:
+        The hint; None if the message is about something else, or the profile has no other values.
+
+    Example:
+        >>> get_effort_hint("grok-4.3", "xhigh", "invalid reasoning_effort 'xhigh'")
+        "reasoning_effort of grok-4.3 is one of 'none', 'low', 'medium', 'high'."
+        >>> get_effort_hint("grok-4.3", "high", "invalid reasoning_effort 'high'")
+    """
+    known = get_profile(model).reasoning_efforts
+    if effort is None or effort in known or not known or "effort" not in message.lower():
+        return None
+    return f"reasoning_effort of {model} is one of {', '.join(map(repr, known))}."
+
+
 def _is_newer(model: str) -> bool:
     """Return whether the version in a name is above that of the default model."""
     return _get_version(model) > _get_version(DEFAULT_MODEL)

@@ -71,7 +71,8 @@ def map_exception(
     ):
         server = f"the server {host}".rstrip() + (f" or of the proxy {proxy}" if proxy else "")
         return CertificateVerificationError(
-            f"certificate verify failed: the certificate of {server} is not trusted ({description}).",
+            f"certificate verify failed: the certificate of {server} is not trusted"
+            f" ({description}).",
             hint="Set SSL_CERT_FILE to the file of your CA certificates, or pass it as verify.",
         )
     refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
