@@ -32,12 +32,14 @@ BROKEN = (
 
 @pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
 def test_missing_token(args: tuple[str, ...]) -> None:
-    """A missing token is a usage error; the message has the variable and where to create one."""
-    result = CliRunner().invoke(app, list(args))
-    assert result.exit_code == 2
-    assert "https://lowcodeapi.com" in result.stderr
-    assert "LOWCODEAPI_API_TOKEN" in result.stderr
-    assert result.stderr.count("\n") == 1
+    """A missing token is a usage error; the message has what a command line can do about it."""
+    for token in (None, "", " "):
+        result = CliRunner().invoke(app, list(args), env={"LOWCODEAPI_API_TOKEN": token})
+        assert result.exit_code == 2
+        for text in ("LOWCODEAPI_API_TOKEN", "https://lowcodeapi.com", "xai-lowcode serve"):
+            assert text in result.stderr
+        assert "api_token" not in result.stderr
+        assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("args", COMMANDS[1:], ids=" ".join)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xai_lowcode._internal.validation import TOKEN_VARIABLE
+from xai_lowcode.errors import TOKEN_SOURCE, UsageError
 from xai_lowcode.redaction import redact_text
 from xai_lowcode.settings import Settings
 
@@ -109,4 +110,12 @@ def load_settings(context: typer.Context, **options: Any) -> Settings:
     Raises:
         UsageError: The token is missing or invalid, or the base URL is invalid.
     """
+    if not os.environ.get(TOKEN_VARIABLE, "").strip():
+        # The commands have no option for it: that would be in the shell's history.
+        raise UsageError(
+            f"{TOKEN_VARIABLE}: no LowCodeAPI token was given.",
+            field="api_token",
+            hint=f"Set this environment variable. {TOKEN_SOURCE} Or run the emulator, which needs"
+            " no account: xai-lowcode serve",
+        )
     return Settings.create(**{**(context.obj or {}), **options})
