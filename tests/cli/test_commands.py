@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import product
@@ -299,6 +300,13 @@ def test_invalid_file_arguments_are_not_sent(
 def test_version_and_help(run: Run) -> None:
     """The version needs no token; a command line without a command prints help."""
     assert run("--version", env={"PATH": ""}).stdout == f"xai-lowcode {xai_lowcode.__version__}\n"
+    module = subprocess.run(
+        [sys.executable, "-m", "xai_lowcode", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert module.stdout == f"xai-lowcode {xai_lowcode.__version__}\n"
     for args in ((), ("files",)):
         result = run(*args)
         assert result.exit_code == 0

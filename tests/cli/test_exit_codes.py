@@ -1,6 +1,7 @@
 """Exit codes and error messages: one line, no traceback, no token; interruption by ctrl-C."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.cli.commands import PROGRAM, Run, connected_to, interrupt, start_process
+from xai_lowcode import emulator
 from xai_lowcode.cli import app
-from xai_lowcode.emulator import CutStream, Emulator, Fault, Refuse, SlowDrip, Stall
+from xai_lowcode.cli.serve import _parse_fault
+from xai_lowcode.emulator import CutStream, Emulator, Fault, Refuse, SlowDrip, Stall, faults
 
 COMMANDS = (
     ("doctor",),
@@ -226,6 +229,46 @@ def test_serve_as_a_service() -> None:
         output = client.post(url, json=body).json()["result"]["output"]
     assert output[-1]["content"][0]["text"] == "Scripted."
     assert interrupt(command, lambda: True)[0] == 130
+
+
+def test_serve_with_a_log() -> None:
+    """Each request is a line on standard error, without the token; without --log there is none."""
+    for options in (("--log",), ()):
+        script = ("--port", "0", "--token", "at_ci", "--model", "grok-x", *options)
+        command = start_process("serve", *script)
+        assert command.stdout is not None
+        line = command.stdout.readline().strip()
+        command.stdout.readline()
+        base_url = line.removeprefix("export LOWCODEAPI_BASE_URL=")
+        with httpx.Client(trust_env=False, params={"api_token": "at_ci"}) as client:
+            body = {"model": "grok-x", "input": "Hi", "stream": True}
+            assert client.post(f"{base_url}/v1/responses", json=body).status_code == 200
+            assert client.get(f"{base_url[:-4]}/v1/models").status_code == 404
+        code, _, err = interrupt(command, lambda: True)
+        assert code == 130
+        lines = [text for text in err.splitlines() if "client_left" in text]
+        assert [text.split(" ", 2)[2] for text in lines] == [
+            "POST /xai/v1/responses model=grok-x streamed=yes status=200 client_left=no",
+            "GET /v1/models model=- streamed=no status=404 client_left=no",
+        ][: 2 * len(options)]
+        assert "at_ci" not in err
+
+
+def test_serve_names_its_faults() -> None:
+    """The help and the error list each fault that can be written, and no other can be."""
+    message = CliRunner().invoke(app, ["serve", "--fault", "Foo"]).stderr
+    help_text = CliRunner().invoke(app, ["serve", "--help"]).stdout
+    help_text = help_text.partition("Faults:")[2].partition("Examples")[0]
+    listed = re.findall(r"([A-Z]\w+)(:n|\[:n\])?(?=[,.;])", message)
+    assert listed == re.findall(r"([A-Z]\w+)(:n|\[:n\])?(?=[,.;])", help_text)
+    assert dict(listed).keys() == set(emulator.__all__) & vars(faults).keys() - {
+        *("Fault", "Garbage", "Redirect")
+    }
+    for name, number in listed:
+        assert isinstance(_parse_fault(f"{name}:503" if number else name), Fault)
+        for wrong in {"": [f"{name}:3"], ":n": [name]}.get(number, []):
+            with pytest.raises(ValueError, match="must be a name and one number"):
+                _parse_fault(wrong)
 
 
 def test_serve_on_a_port_in_use(run: Run, gateway: Emulator) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from xai_lowcode import __version__
+
 ROOT = Path(__file__).parents[2]
 PUBLIC_NAMES = {
     "xai_lowcode": {
@@ -109,6 +111,19 @@ def test_the_command_names_the_missing_extra(tmp_path: Path) -> None:
     result = run("import sys; sys.modules['typer'] = None; import xai_lowcode.cli", tmp_path)
     assert result.stderr.strip() == "xai-lowcode needs typer: pip install 'xai-lowcode[cli]'"
     assert result.returncode == 1
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_the_version_needs_no_extra(tmp_path: Path, missing: str) -> None:
+    """`--version` works without the extra, also with `python -m`; other commands do not."""
+    for args, status in ((["--version"], 0), (["--version", "x"], 1), ([], 1)):
+        code = (
+            f"import runpy, sys; sys.modules[{missing!r}] = None; sys.argv[1:] = {args};"
+            " runpy.run_module('xai_lowcode', run_name='__main__')"
+        )
+        result = run(code, tmp_path)
+        assert result.returncode == status
+        assert result.stdout.strip() == ("" if status else f"xai-lowcode {__version__}")
 
 
 @pytest.mark.parametrize("missing", ["uvicorn", "PIL"])

@@ -4,6 +4,7 @@ import ast
 import asyncio
 import gc
 import logging
+import re
 import socket
 import threading
 import time
@@ -16,7 +17,20 @@ import httpx
 import pytest
 
 from xai_lowcode import emulator
-from xai_lowcode.emulator import Emulator, RecordedRequest, Stall, running
+from xai_lowcode.emulator import (
+    CutStream,
+    Drop,
+    Emulator,
+    Endless,
+    Fault,
+    Outage,
+    RecordedRequest,
+    Refuse,
+    Reset,
+    SlowDrip,
+    Stall,
+    running,
+)
 
 Send = Callable[..., httpx.Response]
 CHAT = {"model": "grok-4", "messages": [{"role": "user", "content": "x"}]}
@@ -208,3 +222,118 @@ def test_example_in_the_docstring() -> None:
         line.strip()[4:] for line in text.splitlines() if line.strip().startswith((">>>", "..."))
     ]
     exec("\n".join(lines), {})  # noqa: S102 - the example is our own
+
+
+LINE = re.compile(
+    r"(?P<method>[A-Z]+) (?P<path>/\S*) model=(?P<model>\S+) streamed=(?P<streamed>yes|no)"
+    r" status=(?P<status>\d{3}|-) client_left=(?P<client_left>yes|no)"
+)
+
+
+def parse_log(caplog: pytest.LogCaptureFixture) -> list[dict[str, str]]:
+    """Return the fields of the emulator's log lines."""
+    lines = [record for record in caplog.records if record.name == "xai_lowcode.emulator"]
+    matches = [LINE.fullmatch(record.getMessage()) for record in lines]
+    assert all(matches), lines
+    return [match.groupdict() for match in matches if match]
+
+
+def wait_for_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Wait for a line in the log; a response ends before its line."""
+    end = time.monotonic() + 10
+    while not parse_log(caplog):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", ["/xai/v1/chat/completions", "/xai/v1/nothing", "/v1/at_r12345"])
+@pytest.mark.parametrize("stream", [True, False, None])
+@pytest.mark.parametrize("fault", [None, Refuse(503), Drop(), CutStream(1), Reset(), Outage(0.01)])
+@pytest.mark.parametrize("model", ["grok-4", "grok-typo", "a b\nPOST /c", None])
+def test_each_request_is_one_line_in_the_log(
+    gateway: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    stream: bool | None,
+    fault: Fault | None,
+    model: str | None,
+) -> None:
+    """The line has path, model, streaming and status, but no token, no query and no line break."""
+    if fault is not None:
+        gateway.inject(fault)
+    body = {**CHAT, "model": model, "stream": stream}
+    status = "-"
+    query = {"api_token": gateway.api_token, "other": "x"}
+    with caplog.at_level(logging.INFO, "xai_lowcode.emulator"):
+        url = gateway.origin + path
+        with (
+            suppress(httpx.TransportError),
+            httpx.Client(trust_env=False) as client,
+            client.stream("POST", url, params=query, json=body) as response,
+        ):
+            status = str(response.status_code)
+            response.read()
+        wait_for_line(caplog)
+    [line] = parse_log(caplog)
+    is_known = path.startswith("/xai")
+    assert line == {
+        "method": "POST",
+        "path": path.replace("at_r12345", "at_…"),
+        "model": re.sub(r"\s", "?", model or "-") if is_known else "-",
+        "streamed": "yes" if stream and is_known else "no",
+        "status": status,
+        "client_left": "no",
+    }
+    assert gateway.api_token not in caplog.text
+    if is_known:
+        request = gateway.requests[-1]
+        assert (str(request.status or "-"), request.client_left) == (status, False)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("fault", [Stall(30), SlowDrip(0.05), Endless()])
+def test_a_client_that_leaves_is_recorded_at_once(
+    gateway: Emulator, caplog: pytest.LogCaptureFixture, fault: Fault, stream: bool
+) -> None:
+    """The client closed the connection before the end; the emulator did not."""
+    gateway.inject(fault)
+    body = {**CHAT, "stream": stream}
+    query = {"api_token": gateway.api_token}
+    with caplog.at_level(logging.INFO, "xai_lowcode.emulator"):
+        with (
+            httpx.Client(trust_env=False, timeout=0.3, base_url=gateway.base_url) as client,
+            suppress(httpx.ReadTimeout),
+            client.stream("POST", "/v1/chat/completions", params=query, json=body) as response,
+        ):
+            next(response.iter_raw())
+        wait_for_line(caplog)
+    [line] = parse_log(caplog)
+    assert line["client_left"] == "yes"
+    request = gateway.requests[-1]
+    assert request.client_left
+    assert request.status == (None if isinstance(fault, Stall) else 200)
+    gateway.reset()
+    with httpx.Client(trust_env=False, base_url=gateway.base_url, params=query) as client:
+        for _ in range(2):
+            client.post("/v1/chat/completions", json=CHAT)
+    assert [each.client_left for each in gateway.requests] == [False, False]
+
+
+def test_a_stopped_emulator_is_not_left() -> None:
+    """The emulator closes the connections when it stops, not the client."""
+    with running() as gateway, httpx.Client(trust_env=False, timeout=30) as client:
+        gateway.inject(Stall(30))
+        query = {"api_token": gateway.api_token}
+        url = f"{gateway.base_url}/v1/chat/completions"
+        sender = threading.Thread(target=_post_until_closed, args=(client, url, query))
+        sender.start()
+        while not gateway.requests:
+            time.sleep(0.01)
+        [request] = gateway.requests
+    sender.join()
+    assert not request.client_left
+
+
+def _post_until_closed(client: httpx.Client, url: str, query: dict[str, str]) -> None:
+    with suppress(httpx.TransportError):
+        client.post(url, params=query, json=CHAT)

@@ -62,7 +62,7 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=models.EXAMPLES)(models.models)
 app.command(epilog=chat.EXAMPLES)(chat.chat)
 app.command(epilog=images.EXAMPLES)(images.image)
-app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.command(cls=serve.ServeCommand, epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(files.app, name="files")
 
 

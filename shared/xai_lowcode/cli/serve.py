@@ -1,10 +1,14 @@
 """``xai-lowcode serve``: run the emulator of the gateway on this machine."""
 
+import logging
 import os
+import sys
 import threading
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from xai_lowcode.cli.console import echo, echo_err, format_examples
 from xai_lowcode.errors import UsageError
@@ -17,6 +21,16 @@ EXAMPLES = format_examples(
     'xai-lowcode serve --port 0 --reply "Hello."',
     "xai-lowcode serve --fault Refuse:503 --fault Drop",
 )
+
+
+class ServeCommand(TyperCommand):
+    """The command; its help lists the faults, which are imported for it only."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the faults, and then the examples."""
+        with formatter.section("Faults"):
+            formatter.write_text(f"{_list_faults()}; n is a number, and [] optional.")
+        super().format_epilog(ctx, formatter)
 
 
 def serve(
@@ -35,9 +49,26 @@ def serve(
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="<str>", help="Fault of the next request, as Refuse:429 or Drop; repeatable."
+            metavar="<str>",
+            help="Fault of the next request, with its number if it has one, as Refuse:429 or Drop;"
+            " repeatable. The names are below.",
         ),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="<str>",
+            help="Name of a further model; repeatable. Unknown names are refused, as xAI does.",
+        ),
+    ] = None,
+    log: Annotated[
+        bool,
+        typer.Option(
+            "--log",
+            help="Log each request on standard error: method, path, model, whether it is streamed,"
+            " status, and whether the client left before the end.",
+        ),
+    ] = False,
     latency: Annotated[float, typer.Option(min=0, help="Seconds before every response.")] = 0.0,
     envelope: Annotated[
         str, typer.Option(help="Envelope of responses: result, data or bare.")
@@ -63,11 +94,18 @@ def serve(
         raise UsageError(f"The emulator needs {error.name}.", hint=hint) from None
     options = {"envelope": envelope, "url_forms": url_forms, "streaming": streaming}
     crash = {"restart_seconds": restart_seconds, "front": front}
-    service = {"api_token": token, "replies": reply or (), "latency": latency}
+    service = {
+        "api_token": token,
+        "replies": reply or (),
+        "latency": latency,
+        "models": model or (),
+    }
     try:
         faults = [_parse_fault(text) for text in fault or ()]
         with running(port, host, **options, **crash, **service) as emulator:  # type: ignore[arg-type]  # checked there
             emulator.inject(*faults)
+            if log:
+                _log_requests()
             echo(f"export LOWCODEAPI_BASE_URL={emulator.base_url}")
             echo(f"export LOWCODEAPI_API_TOKEN={emulator.api_token}")
             echo_err("The emulator is running; its responses are not Grok's. Stop it with ctrl-C.")
@@ -82,20 +120,55 @@ def serve(
         raise UsageError(message, hint="Choose another port with --port.") from None
 
 
+def _log_requests() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("xai_lowcode.emulator")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+def _fault_classes() -> dict[str, Any]:
+    from xai_lowcode.emulator import faults  # noqa: PLC0415 - the command line starts without it
+
+    return {
+        name: kind
+        for name, kind in sorted(vars(faults).items())
+        if isinstance(kind, type) and issubclass(kind, faults.Fault) and kind is not faults.Fault
+    }
+
+
+def _list_faults() -> str:
+    """Return the faults that need at most a number: `Drop`, `Refuse:n`, `Outage[:n]`."""
+    written = []
+    for name, kind in _fault_classes().items():
+        parameters = fields(kind)
+        required = [
+            parameter
+            for parameter in parameters
+            if parameter.default is MISSING and parameter.default_factory is MISSING
+        ]
+        takes_number = bool(parameters) and parameters[0].type in (int, float)
+        if required and (not takes_number or required != [parameters[0]]):
+            continue
+        optional = "[:n]" if takes_number else ""
+        written.append(name + (":n" if required else optional))
+    return ", ".join(written)
+
+
 def _parse_fault(text: str) -> "Fault":
     """Parse the name of a fault with at most one number: `Drop`, `Refuse:429`.
 
     Raises:
         ValueError: There is no such fault, or it needs other arguments.
     """
-    from xai_lowcode.emulator import faults  # noqa: PLC0415 - the command line starts without it
-
     name, _, number = text.partition(":")
-    kind = getattr(faults, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, faults.Fault)) or kind is faults.Fault:
-        raise ValueError(f"--fault: {name!r} is not a fault; see the reference of the emulator")
+    kind = _fault_classes().get(name)
+    if kind is None:
+        raise ValueError(f"--fault: {name!r} is not a fault. The faults are: {_list_faults()}")
     try:
         values = [float(number) if "." in number else int(number)] if number else []
-        return kind(*values)
+        fault: Fault = kind(*values)
     except (TypeError, ValueError):
         raise ValueError(f"--fault: {text!r} must be a name and one number if needed") from None
+    return fault

@@ -71,7 +71,8 @@ class EmulatorApp:
         self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Any
     ) -> None:
         """Handle one request."""
-        channel = ResponseChannel(send, scope["extensions"][CONNECTION], self._closing)
+        path, connection = scope["raw_path"].decode("latin-1"), scope["extensions"][CONNECTION]
+        channel = ResponseChannel(send, connection, self._closing, scope["method"], path)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for mypy: a coroutine runs in a task
         self._running[task] = channel
@@ -88,6 +89,7 @@ class EmulatorApp:
             await self._write_bad_gateway(channel)
         finally:
             del self._running[task]
+            channel.end()
 
     async def _crash(self, channel: ResponseChannel) -> None:
         """End the process of the gateway, with all its connections, unless it has ended already."""
@@ -124,10 +126,10 @@ class EmulatorApp:
         page = render_page(request, self._emulator)
         if page is not None:
             if request.path.lower().startswith(PREFIX + "/"):
-                self._record(request, None, None)
+                self._record(channel, request, None, None)
             await ResponseWriter(channel, self._emulator).write_raw(page)
             return
-        match, body = self._parse(request)
+        match, body = self._parse(channel, request)
         if match is None:
             raise GatewayError(404, envelopes.NOT_FOUND)
         if match.crashes_gateway:
@@ -138,7 +140,9 @@ class EmulatorApp:
         await channel.sleep(self._emulator.latency + stall)
         await self._respond(channel, request, match, body, fault)
 
-    def _parse(self, request: ReceivedRequest) -> tuple[RouteMatch | None, Any]:
+    def _parse(
+        self, channel: ResponseChannel, request: ReceivedRequest
+    ) -> tuple[RouteMatch | None, Any]:
         """Parse the body and match the route; the request is recorded also if this fails."""
         body_error: BodyError | None = None
         body: Any = None
@@ -146,40 +150,47 @@ class EmulatorApp:
             body = parse_body(request)
         except BodyError as error:
             body_error = error
-        match = self._match_route(request)
-        self._record(request, match, body)
+        match = self._match_route(channel, request)
+        self._record(channel, request, match, body)
         if body_error is not None:
             raise GatewayError(body_error.status, {"message": body_error.message})
         return match, body
 
-    def _match_route(self, request: ReceivedRequest) -> RouteMatch | None:
+    def _match_route(self, channel: ResponseChannel, request: ReceivedRequest) -> RouteMatch | None:
         try:
             return match_route(request.method, request.path, request.query, self._emulator)
         except UndecodableError as error:
-            self._record(request, None, None)
+            self._record(channel, request, None, None)
             raise GatewayError(400, {"message": f"Failed to decode param '{error}'"}) from None
 
-    def _record(self, request: ReceivedRequest, match: RouteMatch | None, body: Any) -> None:
+    def _record(
+        self,
+        channel: ResponseChannel,
+        request: ReceivedRequest,
+        match: RouteMatch | None,
+        body: Any,
+    ) -> None:
         ignored: list[str] = []
         if match is not None and isinstance(body, dict):
             # A mismatch is reported later; here only the ignored fields are collected.
             _find_mismatch(match.route, body, ignored)
         upstream = match_upstream(request.method, match.upstream) if match else None
-        del self._emulator.requests[: -MAX_ENTRIES + 1]
-        self._emulator.requests.append(
-            RecordedRequest(
-                method=request.method,
-                path=request.path,
-                query=request.query,
-                body=decode_sent_body(request),
-                headers=request.headers,
-                ignored=tuple(ignored),
-                with_token=bool(request.tokens),
-                route=match.route.path if match else None,
-                upstream=match.upstream_url(request.query) if match else None,
-                upstream_route=upstream.route.path if upstream else None,
-            )
+        recorded = RecordedRequest(
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            body=decode_sent_body(request),
+            headers=request.headers,
+            ignored=tuple(ignored),
+            with_token=bool(request.tokens),
+            route=match.route.path if match else None,
+            upstream=match.upstream_url(request.query) if match else None,
+            upstream_route=upstream.route.path if upstream else None,
+            outcome=channel.outcome,
         )
+        del self._emulator.requests[: -MAX_ENTRIES + 1]
+        self._emulator.requests.append(recorded)
+        channel.recorded = recorded
 
     def _authorize(self, request: ReceivedRequest) -> None:
         """Require exactly one valid token of an account that is connected to xAI."""

@@ -99,7 +99,7 @@ class LoopbackServer(uvicorn.Server):
         self._address = address
         config = uvicorn.Config(
             EmulatorApp(emulator, self._closing),
-            http=_protocol_class(emulator),
+            http=_protocol_class(emulator, self._closing),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -199,13 +199,30 @@ class LoopbackServer(uvicorn.Server):
             await server.wait_closed()
 
 
-def _protocol_class(emulator: Emulator) -> type[asyncio.Protocol]:
+class WatchedProtocol(H11Protocol):
+    """A connection that reports that the client closed it during a response."""
+
+    closing: asyncio.Event
+
+    def on_client_left(self) -> None:
+        """Do nothing before the first request; each response replaces this method."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Report it unless the response is complete, or the emulator closed the connection."""
+        is_open = self.cycle is not None and not self.cycle.response_complete
+        if is_open and not self.cycle.disconnected and not self.closing.is_set():
+            self.on_client_left()
+        super().connection_lost(exc)
+
+
+def _protocol_class(emulator: Emulator, closing: asyncio.Event) -> type[asyncio.Protocol]:
     """Create the connection class, which counts connections and can reset them."""
 
-    class EmulatorProtocol(H11Protocol):
+    class EmulatorProtocol(WatchedProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the parent
             super().connection_made(transport)
             emulator.connections += 1
+            self.closing = closing
             # Head and body are two writes; with Nagle's algorithm the second waits 40 ms.
             self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # uvicorn's access log would contain the token, which is in every URL.

@@ -174,6 +174,14 @@ DEFAULT_OPTIONS: Options = {
 }
 
 
+@dataclass(slots=True)
+class ResponseOutcome:
+    """What is known of a response so far; see `RecordedRequest`."""
+
+    status: int | None = None
+    client_left: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
     """One request as the emulator received it.
@@ -202,6 +210,17 @@ class RecordedRequest:
     route: str | None = None
     upstream: str | None = None
     upstream_route: str | None = None
+    outcome: ResponseOutcome = field(default_factory=ResponseOutcome, repr=False, compare=False)
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response; None before it starts, and if there is none."""
+        return self.outcome.status
+
+    @property
+    def client_left(self) -> bool:
+        """Whether the client closed the connection before the response was complete."""
+        return self.outcome.client_left
 
 
 class Emulator:
