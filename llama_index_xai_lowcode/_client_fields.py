@@ -3,7 +3,6 @@
 import logging
 import pickle
 import ssl
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -23,6 +22,7 @@ from pydantic import (
 from xai_lowcode._internal.constructors import Unchecked, define_constructor
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode._internal.validation import (
     check_deadline,
     check_http_client,
@@ -212,9 +212,7 @@ class ClientFields(BaseModel):
             del arguments[name]
         for name in sorted(_WITHOUT_EFFECT & arguments.keys()):
             if arguments.pop(name):
-                warnings.warn(
-                    f"{name} has no effect behind the gateway.", UserWarning, stacklevel=2
-                )
+                warn_user(f"{name} has no effect behind the gateway.")
         if isinstance(arguments.get("timeout"), list):
             arguments["timeout"] = tuple(arguments["timeout"])
         unknown = {name: arguments.pop(name) for name in arguments.keys() - cls.model_fields.keys()}

@@ -7,7 +7,6 @@ digest of a stored response is there.
 """
 
 import base64
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from pydantic_core import to_json
 
 from llama_index_xai_lowcode._documents import UploadedDocumentBlock, to_document, to_image
 from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.types.messages import (
@@ -113,7 +113,7 @@ def _to_spoken_parts(block: Any, index: int) -> Iterable[Part]:
     try:
         return tuple(_to_parts(block, index))
     except UsageError as error:
-        warnings.warn(f"{error} The block is not sent.", UserWarning, stacklevel=2)
+        warn_user(f"{error} The block is not sent.")
         return ()
 
 

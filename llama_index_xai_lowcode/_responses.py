@@ -4,7 +4,6 @@ The sync and async methods share ``ResponseBuilder``. The last response of a str
 from the accumulated response by the same function as a response that was not streamed.
 """
 
-import warnings
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -33,6 +32,7 @@ from llama_index_xai_lowcode._messages import (
 )
 from llama_index_xai_lowcode._request import PreparedRequest
 from llama_index_xai_lowcode._tools import render_tool_calls
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.stored_responses import describe_stored
 from xai_lowcode.chat.tool_calls import parse_tool_calls
@@ -143,7 +143,7 @@ def _complete_tool_calls(choice: Choice) -> list[ToolCallPart]:
     complete = []
     for call, arguments, error in parse_tool_calls(choice.tool_calls, choice.finish_reason):
         if arguments is None:
-            warnings.warn(f"Tool call {call.name!r} is not run. {error}", UserWarning, stacklevel=2)
+            warn_user(f"Tool call {call.name!r} is not run. {error}")
         else:
             complete.append(call)
     return complete

@@ -6,7 +6,6 @@ are created, before any connection is opened.
 
 import os
 import ssl
-import warnings
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Protocol, Self, TypedDict
 
@@ -24,6 +23,7 @@ from pydantic import (
 from xai_lowcode._internal.constructors import Unchecked
 from xai_lowcode._internal.credentials import credential_error
 from xai_lowcode._internal.tokens import TokenSource
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode._internal.validation import (
     TOKEN_VARIABLE,
     check_base_url,
@@ -76,11 +76,9 @@ def _check_backend_url(backend_url: Any) -> str | None:
 def _check_verify(verify: Any) -> bool | str | ssl.SSLContext:
     checked = check_verify(verify)
     if checked is False:
-        warnings.warn(
+        warn_user(
             "verify=False: the server's certificate is not verified, so anyone on the network can"
-            " read the token. Pass the path of your CA certificates as verify instead.",
-            UserWarning,
-            stacklevel=2,
+            " read the token. Pass the path of your CA certificates as verify instead."
         )
     return checked
 

@@ -4,23 +4,14 @@ Every component and every call does the same: the value goes on to xAI, and a wa
 nearest known parameter, and where it went. Credentials are refused before; see ``credentials``.
 """
 
-import sys
-import warnings
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 from xai_lowcode._internal.short_repr import truncate
+from xai_lowcode._internal.user_warnings import warn_user
 
 # difflib's ratio: "modle" is near "model" (0.80), "verbosity" is not near "verbose" (0.75).
 _CUTOFF = 0.8
-# Top-level packages whose frames are not where the parameter was written.
-_LIBRARIES = frozenset(
-    {
-        *("xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode"),
-        *("langchain", "langchain_core", "langgraph", "llama_index", "llama_index_instrumentation"),
-        *("pydantic", "asyncio", "concurrent", "contextlib", "functools", "threading", "wrapt"),
-    }
-)
 
 
 def nearest_name(name: str, known: Collection[str]) -> str | None:
@@ -70,15 +61,4 @@ def warn_unknown_parameters(
     """Warn about each of the names that is not known; see ``unknown_parameter_warning``."""
     for name in sorted({str(name) for name in names} - set(known)):
         text = unknown_parameter_warning(name, known, destination=destination, fields=fields)
-        warnings.warn(text, UserWarning, stacklevel=_caller_level())
-
-
-def _caller_level() -> int:
-    """Return the ``stacklevel`` of the frame outside the libraries, for ``warnings.warn``."""
-    frame = sys._getframe(1)  # noqa: SLF001 - as warnings does
-    level = 1
-    while frame.f_back is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in _LIBRARIES:
-            return level
-        frame, level = frame.f_back, level + 1
-    return 2
+        warn_user(text)

@@ -7,12 +7,12 @@ uploads and the cleanup.
 import asyncio
 import base64
 import mimetypes
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.api import files, methods
 from xai_lowcode.api.files import Upload
 from xai_lowcode.errors import NotFoundError, UsageError, XAILowCodeError
@@ -159,8 +159,4 @@ def _delete(context: CallContext, upload: Upload) -> Flow[None]:
     except NotFoundError:
         pass
     except XAILowCodeError as error:
-        warnings.warn(
-            f"The uploaded document {upload.file_id} could not be deleted: {error}",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn_user(f"The uploaded document {upload.file_id} could not be deleted: {error}")

@@ -1,11 +1,11 @@
 """Images in responses of the image endpoint and in content blocks of the frameworks."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from xai_lowcode._internal.data_urls import image_mime_type, split_data_url
 from xai_lowcode._internal.parsing import get_int, get_nonempty_str
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.errors import ContentPolicyError, InvalidResponseError
 from xai_lowcode.types.images import Image, ImageBatch
 
@@ -70,11 +70,7 @@ def parse_images(body: Any) -> ImageBatch:
         )
     blocked = len(items) - len(allowed)
     if blocked:
-        warnings.warn(
-            f"xAI's moderation withheld {blocked} of {len(items)} images.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn_user(f"xAI's moderation withheld {blocked} of {len(items)} images.")
     return ImageBatch(
         tuple(_parse_image(item) for item in allowed),
         blocked,

@@ -6,7 +6,6 @@ request counts many of them.
 """
 
 import asyncio
-import warnings
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from threading import Lock
 from typing import Any
 
 from xai_lowcode._internal import json
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.api.methods import tokenize
 from xai_lowcode.errors import RouteNotFoundError, XAILowCodeError
 from xai_lowcode.protocol.call_flow import CallContext
@@ -306,11 +306,7 @@ class TokenCounter:
         self._estimate_until = context.clock() + _ESTIMATE_PERIOD
         if not self._warned:
             self._warned = True
-            warnings.warn(
-                f"Tokens are estimated with {BYTES_PER_TOKEN} bytes per token: {error}",
-                UserWarning,
-                stacklevel=2,
-            )
+            warn_user(f"Tokens are estimated with {BYTES_PER_TOKEN} bytes per token: {error}")
 
 
 def _execute_all(client: SyncAPIClient, flows: Sequence[Flow[None]]) -> None:

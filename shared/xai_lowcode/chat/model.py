@@ -4,7 +4,6 @@ It drops options that the model rejects, selects the dialect, and enforces stop 
 adapters use this class and convert their framework's types only.
 """
 
-import warnings
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.chat.dialect_selection import (
     RejectionScope,
     detect_dialect,
@@ -445,7 +445,7 @@ class ChatModel:
     def _warn(self, text: str) -> None:
         if text not in self._warned:
             self._warned.add(text)
-            warnings.warn(text, UserWarning, stacklevel=2)
+            warn_user(text)
 
 
 def _has_image(message: Message) -> bool:

@@ -4,10 +4,10 @@ A thread that was begun with another API, or a tool, may have an image or docume
 request does not take. An error would end the thread, since each later request has the part again.
 """
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.dialects.common import UnsupportedPartError
 from xai_lowcode.types.messages import (
@@ -39,7 +39,7 @@ def render_request(dialect: Dialect, request: ChatRequest, *, stream: bool) -> d
             part = error.part
             if not isinstance(part, ImagePart | FilePart) or _is_new(request, error.position):
                 raise
-            warnings.warn(f"{error} A note is sent instead.", UserWarning, stacklevel=2)
+            warn_user(f"{error} A note is sent instead.")
             request = _without_part(request, part)
 
 

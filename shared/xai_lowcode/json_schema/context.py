@@ -1,8 +1,8 @@
 """Names the schema in errors, and collects the limits that are left out for one warning."""
 
 import dataclasses
-import warnings
 
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.errors import UsageError
 
 
@@ -29,9 +29,7 @@ class SchemaContext:
     def warn(self) -> None:
         """Emit one warning for all limits that were left out."""
         if self.left_out:
-            warnings.warn(
+            warn_user(
                 f"{self.field}: xAI does not accept {', '.join(self.left_out)} in the schema of"
-                f" {self.name!r}: left out, and added to the description instead.",
-                UserWarning,
-                stacklevel=4,
+                f" {self.name!r}: left out, and added to the description instead."
             )

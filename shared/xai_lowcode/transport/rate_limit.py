@@ -2,11 +2,11 @@
 
 import inspect
 import pickle
-import warnings
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.errors import UsageError
 
 # Interval at which a rate limiter with acquire(blocking=False) is polled until a deadline.
@@ -111,11 +111,9 @@ def picklable_or_none(rate_limiter: Any) -> Any:
     try:
         pickle.dumps(rate_limiter)
     except Exception:  # noqa: BLE001 - pickling an object may raise anything
-        warnings.warn(
+        warn_user(
             f"rate_limiter: {type(rate_limiter).__name__} cannot be pickled, and is not part of the"
-            " copy. See docs/concurrency.md for a rate limiter that processes share.",
-            UserWarning,
-            stacklevel=3,
+            " copy. See docs/concurrency.md for a rate limiter that processes share."
         )
         return None
     return rate_limiter

@@ -1,11 +1,11 @@
 """Functions that several dialects use: parsing, unsupported parts, replay of output items."""
 
-import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.parsing import get_int, get_nonempty_str, get_str
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.errors import InvalidResponseError, StreamInterruptedError, UsageError
 from xai_lowcode.types.messages import (
     FilePart,
@@ -133,11 +133,9 @@ def skip_part(part: Part, position: int) -> None:
         return
     if not isinstance(part, ImagePart | FilePart):
         raise unsupported_part_error(part, "assistant", position)
-    warnings.warn(
+    warn_user(
         f"messages[{position}]: {_name_part(part)} is not sent: this API supports no images and"
-        " documents in assistant messages. Put it into a user message to send it.",
-        UserWarning,
-        stacklevel=2,
+        " documents in assistant messages. Put it into a user message to send it."
     )
 
 

@@ -1,13 +1,13 @@
 """Render requests for Messages (``/v1/messages``)."""
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.chat.dialects.common import (
     can_replay_items,
     part_error,
@@ -127,12 +127,10 @@ def _warn_about_large_integers(parts: Iterable[Part], position: int) -> None:
         if isinstance(part, ToolCallPart) and _LONG_NUMBER.search(part.arguments):
             arguments = json.parse_arguments(json.normalize_arguments(part.arguments))
             if _has_large_integer(arguments):
-                warnings.warn(
+                warn_user(
                     f"messages[{position}]: the gateway rounds integers above 2^53 in the arguments"
                     f" of tool calls, such as those of {part.name!r}. Use api='chat_completions' or"
-                    " api='responses', which keep them.",
-                    UserWarning,
-                    stacklevel=2,
+                    " api='responses', which keep them."
                 )
                 return
 

@@ -1,0 +1,81 @@
+"""Warnings point at the line of the user's program, at its top level and in functions and tasks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xai_lowcode.emulator import running
+
+# Each line that ends in `# warns` emits at least one warning.
+PROGRAM = """
+import asyncio
+import warnings
+
+from langchain_core.prompts import ChatPromptTemplate
+from llama_index.core.llms import ChatMessage
+from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerator
+from llama_index_xai_lowcode import XAILowCode
+from xai_lowcode import ChatModel, Settings
+from xai_lowcode.types.messages import Message
+from xai_lowcode.types.requests import ChatRequest
+
+places = []
+warnings.simplefilter("always")
+warnings.showwarning = lambda text, kind, path, line, *_: places.append((path, line))
+
+ChatXAILowCode(model="grok-4.3", made_up=1)  # warns
+XAILowCode(model="grok-4.3", made_up=1)  # warns
+XAILowCode(model="grok-4.3", default_headers={"a": "b"})  # warns
+XAIImageGenerator(made_up=1)  # warns
+Settings.create(verify=False)  # warns
+chat = ChatXAILowCode(model="grok-4.3", presence_penalty=1)
+llm = XAILowCode(model="grok-4.3")
+chat.invoke("Hello")  # warns
+list(chat.stream("Hello", made_up=1))  # warns
+llm.chat([ChatMessage("Hello")], made_up=1)  # warns
+list(llm.stream_chat([ChatMessage("Hello")], made_up=1))  # warns
+(ChatPromptTemplate.from_template("{x}") | chat.bind(made_up=1)).invoke({"x": "y"})  # warns
+hello = [Message.from_text("user", "Hi")]
+request = ChatRequest(model="grok-4.3", messages=hello, presence_penalty=1)
+ChatModel(Settings.create()).generate(request)  # warns
+
+
+async def main():
+    await chat.ainvoke("Hello", made_up=1)  # in a task, whose stack does not have this line
+    await llm.achat([ChatMessage("Hello")], made_up=1)  # warns
+    await ChatModel(Settings.create()).agenerate(request)  # warns
+
+
+def call():
+    chat.invoke("Hello", made_up=1)  # warns
+
+
+call()
+asyncio.run(main())  # warns
+for path, line in sorted(set(places)):
+    print(path, line)
+"""
+
+
+@pytest.mark.parametrize("module", ["program", "langchain_program"])
+def test_warnings_point_at_the_users_line(tmp_path: Path, module: str) -> None:
+    """The line of each warning is one of the program, and each line that warns is named."""
+    path = tmp_path / f"{module}.py"
+    path.write_text(PROGRAM)
+    lines = [
+        number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# warns")
+    ]
+    with running() as gateway:
+        env = {
+            **os.environ,
+            "LOWCODEAPI_API_TOKEN": gateway.api_token,
+            "LOWCODEAPI_BASE_URL": gateway.base_url,
+        }
+        done = subprocess.run(
+            [sys.executable, str(path)], env=env, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{path} {number}" for number in lines]
