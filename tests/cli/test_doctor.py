@@ -87,9 +87,11 @@ def test_old_urls_data_envelope_buffered_stream() -> None:
     with running(url_forms="old", envelope="data", streaming="buffered") as gateway:
         report = get_report(gateway, "--spend")
     assert report["healthy"]
-    assert report["findings"]["envelope"]["text"].startswith("data (")
+    assert report["findings"]["envelope"]["text"] == (
+        "data: xAI's response is in the key 'data' (11 responses)"
+    )
     assert report["findings"]["URL format"]["text"] == (
-        "old at 10 endpoints with an id; new was tried first and got 404"
+        "old: ids are in the query (10 endpoints); new was tried first and got 404"
     )
     assert report["findings"]["streaming"]["text"].startswith("buffered, all at once (")
     assert "cost $0.0" in report["findings"]["streaming"]["text"]

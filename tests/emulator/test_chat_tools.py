@@ -167,6 +167,34 @@ def filled(schema: Json, prompt: str = "", **options: bool) -> Any:
     return fill_schema(schema, extract_hints(prompt), **options)
 
 
+NOUNS = {
+    "Tell me about Vienna in Austria, it has 2 million inhabitants.": ["Vienna", "Austria"],
+    "Ada Lovelace is 36 years old.": ["Ada Lovelace"],
+    "Ada is 36. She knew Charles Babbage.": ["Ada", "Charles Babbage"],
+    "Extract the person: Grace Hopper, 85.": ["Grace Hopper"],
+    "Describe Nestlé S.A. and Müller-Thurgau": ["Nestlé", "Müller-Thurgau"],
+    "Ask Anna. Élise and Bob": ["Anna", "Élise", "Bob"],
+}
+
+
+@pytest.mark.parametrize("prompt", NOUNS)
+@pytest.mark.parametrize("field", ["name", "full_name", "Title", "author"])
+def test_fields_of_names_have_proper_nouns(prompt: str, field: str) -> None:
+    """Names are the proper nouns in order, unless strings are quoted; other fields the prompt."""
+    names = {f"{number}_{field}": {"type": "string"} for number in range(len(NOUNS[prompt]))}
+    schema = {"type": "object", "properties": {**names, "question": {"type": "string"}}}
+    values = list(filled(schema, prompt, fill_optional=True).values())
+    assert values == [*NOUNS[prompt], prompt]
+    assert filled(schema, f"'x y' {prompt}", fill_optional=True)[f"0_{field}"] == "x y"
+
+
+@pytest.mark.parametrize("prompt", ["what is it?", "I see.", "Explain this", "", "42"])
+def test_a_name_without_a_proper_noun(prompt: str) -> None:
+    """Without one, the value is the prompt, or the name of the field."""
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    assert filled(schema, prompt, fill_optional=True) == {"name": prompt or "name"}
+
+
 @pytest.mark.parametrize(
     ("schema", "prompt", "value"),
     [

@@ -47,6 +47,9 @@ _USE_OLD = (
     " LOWCODEAPI_URL_FORMAT=old or --url-format old."
 )
 
+# Where each URL format has the id of an endpoint such as /v1/files/{file_id}.
+_ID_PLACES = {"new": "path", "old": "query"}
+
 # Seconds. A buffered body arrives at once, possibly in several chunks. In a response shorter
 # than half a second, whose chunks may arrive together, only a Content-Length shows it.
 _BUFFERED_BODY = 0.05
@@ -327,7 +330,7 @@ def find_all(results: Sequence[CheckResult], base_url: str) -> list[Finding]:
     team_error = next((e for e in errors if isinstance(e, CreditsExhaustedError)), None)
     token_ok = reached_xai or account_error is not None
     envelopes = Counter(result.envelope for result in results if result.envelope)
-    counts = [f"{name} (responses: {count})" for name, count in envelopes.most_common()]
+    counts = [_describe_envelope(name, count) for name, count in envelopes.most_common()]
     return [
         _find_base_url(results, errors, base_url),
         _judge("token", token_error, "accepted by the gateway", ok=token_ok, hint=TOKEN_SOURCE),
@@ -340,6 +343,15 @@ def find_all(results: Sequence[CheckResult], base_url: str) -> list[Finding]:
         *_find_apis(results),
         *_find_not_tried(results),
     ]
+
+
+def _describe_envelope(name: str, count: int) -> str:
+    where = "not in an envelope" if name == "bare" else f"in the key {name!r}"
+    return f"{name}: xAI's response is {where} ({_plural(count, 'response')})"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _find_streaming(results: Sequence[CheckResult]) -> Finding:
@@ -422,6 +434,9 @@ def _find_url_format(results: Sequence[CheckResult]) -> Finding:
                 if attempt.url_format != url_format:
                     reason = f"got {attempt.status}" if attempt.status else "disconnected"
                     failures[f"{attempt.url_format} was tried first and {reason}"] = None
-    counts = " and ".join(f"{name} at {count}" for name, count in formats.most_common())
-    text = "; ".join([f"{counts} endpoints with an id", *failures])
+    counts = [
+        f"{name}: ids are in the {_ID_PLACES[name]} ({_plural(count, 'endpoint')})"
+        for name, count in formats.most_common()
+    ]
+    text = "; ".join([*counts, *failures])
     return _judge_counts("URL format", formats, text)

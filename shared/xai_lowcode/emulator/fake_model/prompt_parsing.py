@@ -18,6 +18,10 @@ URL = re.compile(r"https?://[^\s\"'<>]+[^\s\"'<>.,;!?]")
 PLACE = re.compile(
     r"\b(?:in|at|for|of|from|to|near)\s+((?:[A-Z][\w\u2019-]*)(?:,? [A-Z][\w\u2019-]*)*)"
 )
+CAPITALIZED = re.compile(r"\b[A-Z\u00c0-\u00de][\w\u2019-]+(?: [A-Z\u00c0-\u00de][\w\u2019-]+)*")
+SENTENCE_START = re.compile(r"(?:^|[.!?:\n])\W*$")
+# After these, the first word of a sentence is its subject, and no imperative.
+VERB = re.compile(r" (?:is|was|are|were|has|had|and|lives|lived|works|worked|wrote)\b|,")
 WORD = re.compile(r"[^\W_]+")
 SUFFIX = re.compile(r"(?:ing|ers?|ors?|ed|es|s)$")
 MIN_STEM_LENGTH = 3
@@ -33,6 +37,7 @@ class PromptHints:
     numbers: list[float] = field(default_factory=list)
     quotations: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     def mentions(self, phrase: str) -> bool:
         """Return True if the prompt has a phrase, in any case."""
@@ -88,7 +93,16 @@ def extract_hints(text: str, start: int = 0) -> PromptHints:
         ],
         [next(part for part in match.groups() if part) for match in find_all(QUOTATION, text)],
         [match[1] for match in find_all(PLACE, text)],
+        [name for match in find_all(CAPITALIZED, text) if (name := _proper_noun(match))],
     )
+
+
+def _proper_noun(match: re.Match[str]) -> str:
+    """Return capitalized words without an imperative or article that begins the sentence."""
+    before = match.string[max(match.start() - 3, 0) : match.start()]
+    if not SENTENCE_START.search(before) or VERB.match(match.string, match.end()):
+        return match[0]
+    return match[0].partition(" ")[2]
 
 
 def word_stems(text: str) -> set[str]:

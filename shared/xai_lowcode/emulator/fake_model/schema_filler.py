@@ -44,6 +44,8 @@ CHOICE = re.compile(r"[*+?|{]")
 MAX_CHOICES = 4
 MAX_MATCHED = 64
 PLACE_NAMES = {"location", "city", "place", "country", "town", "destination", "origin", "region"}
+# The last word of a field whose value is a proper noun.
+NAMES = {"name", "title", "person", "author", "company", "organization", "brand", "product"}
 UNIONS = ("anyOf", "oneOf")
 TYPES_BY_KEYWORD = {
     "properties": "object",
@@ -255,7 +257,10 @@ class SchemaFiller:
         if named:
             return truncate(named[1].strip())
         place = take_next(self._hints.places) if name.lower() in PLACE_NAMES else None
-        return truncate(place or take_next(self._hints.quotations) or text or name or "text")
+        quoted = place or take_next(self._hints.quotations)
+        is_name = re.split(r"[_\W]", name.lower())[-1] in NAMES
+        noun = take_next(self._hints.names) if is_name and not quoted else None
+        return truncate(quoted or noun or text or name or "text")
 
 
 def _bounds(schema: Json, step: float) -> tuple[float, float]:
