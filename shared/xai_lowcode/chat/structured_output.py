@@ -1,0 +1,67 @@
+"""Read the JSON of structured output from the text of a response.
+
+Models put JSON into a Markdown code fence at times, also if a schema is set. Nothing is repaired:
+invalid or truncated JSON would become another object than the model meant.
+"""
+
+import re
+from typing import Any
+
+from pydantic_core import from_json
+
+from xai_lowcode._internal import json
+
+_FENCE = "```"
+_LANGUAGE = re.compile(r"[A-Za-z]\w*[ \t]*\r?\n|json", re.IGNORECASE)
+# First characters of JSON, in which a fence is part of a string.
+_JSON_STARTS = ("{", "[", '"')
+_BLANK = "\ufeff \t\r\n"
+
+
+def parse_json(text: str) -> Any:
+    """Parse the JSON of a response: the whole text, or that of the only code fence in it.
+
+    White space and a byte order mark around it are ignored, and so is text around a code fence.
+
+    Args:
+        text: The text of a complete response.
+
+    Raises:
+        JSONDecodeError: There is no valid JSON, or more than one code fence.
+
+    Example:
+        >>> parse_json('Here it is:\\n```json\\n{"name": "Ada"}\\n```')
+        {'name': 'Ada'}
+    """
+    content, is_fenced = _find_json(text)
+    end = content.rfind(_FENCE) if is_fenced else -1
+    return json.loads_exactly(content if end < 0 else content[:end])
+
+
+def parse_partial_json(text: str) -> Any:
+    """Parse the beginning of the JSON of a response, as far as it has arrived.
+
+    Args:
+        text: The beginning of the text of a response.
+
+    Raises:
+        ValueError: There is no JSON yet, or it is invalid.
+
+    Example:
+        >>> parse_partial_json('```json\\n{"name": "Ad')
+        {'name': 'Ad'}
+    """
+    content, _ = _find_json(text)
+    return from_json(content, allow_partial="trailing-strings")
+
+
+def _find_json(text: str) -> tuple[str, bool]:
+    """Return the text from the beginning of the JSON on, and whether it is in a code fence."""
+    content = text.strip(_BLANK)
+    if content.startswith(_JSON_STARTS):
+        return content, False
+    _, fence, fenced = content.partition(_FENCE)
+    if not fence:
+        return content, False
+    language = _LANGUAGE.match(fenced)
+    return (fenced if language is None else fenced[language.end() :]).lstrip(_BLANK), True
