@@ -20,13 +20,12 @@ from langchain_core.runnables.utils import AddableDict
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
-from pydantic.v1 import ValidationError as ValidationErrorV1
 from typing_extensions import is_typeddict
 
 from langchain_xai_lowcode._schemas import is_type, read_schema
 from langchain_xai_lowcode._tools import to_json_schema_format, to_openai_function
 from xai_lowcode.chat.options import sanitize_name
-from xai_lowcode.chat.structured_output import parse_json, parse_partial_json
+from xai_lowcode.chat.structured_output import dump_value, parse_json, parse_partial_json
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema.sources import is_object_schema, unwrap_value, wrap_value
 from xai_lowcode.types.responses import REFUSAL_REASONS
@@ -133,9 +132,10 @@ class _Target:
             OutputParserException: The data does not match the schema.
         """
         try:
-            value = unwrap_value(data) if self.wrapped else data
-            return value if self._validate_json is None else self._validate_json(json.dumps(value))
-        except (ValidationErrorV1, ValueError, TypeError) as error:
+            if self._validate_json is not None:
+                return self._validate_json(dump_value(data, is_wrapped=self.wrapped))
+            return unwrap_value(data) if self.wrapped else data
+        except (ValueError, TypeError) as error:
             text = json.dumps(data, ensure_ascii=False)
             raise OutputParserException(
                 f"Failed to parse {self.named.name} from completion {text}. Got: {error}",

@@ -26,9 +26,9 @@ from pydantic import BaseModel, Field
 from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._request import is_wrapped, json_schema_format
 from xai_lowcode._internal.constructors import Unchecked
-from xai_lowcode.chat.structured_output import parse_json, parse_partial_json
+from xai_lowcode.chat.structured_output import dump_value, parse_json, parse_partial_json
 from xai_lowcode.errors import InvalidResponseError, UsageError
-from xai_lowcode.json_schema.sources import read_type, unwrap_value, wrap_value
+from xai_lowcode.json_schema.sources import read_type, wrap_value
 from xai_lowcode.types.requests import Api
 from xai_lowcode.types.responses import REFUSAL_REASONS
 
@@ -103,13 +103,12 @@ def _parse(response: ChatResponse, output_cls: type[M], method: "StructuredOutpu
 
 
 def _create(output_cls: type[M], data: Any, *, wrapped: bool) -> M:
-    """Create the object; from JSON, which strict classes accept strings and arrays in.
+    """Create the object of a response's JSON.
 
     Raises:
         ValueError: The data does not match the class.
     """
-    value = unwrap_value(data) if wrapped else data
-    return output_cls.model_validate_json(json.dumps(value))
+    return output_cls.model_validate_json(dump_value(data, is_wrapped=wrapped))
 
 
 def _describe_failure(response: ChatResponse, content: str, error: ValueError) -> str:
@@ -292,7 +291,9 @@ def _request_tool_call(
     messages: list[ChatMessage],
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    tool: Any = _wrapped_tool(output_cls) if is_wrapped(output_cls) else get_function_tool(output_cls)
+    tool: Any = (
+        _wrapped_tool(output_cls) if is_wrapped(output_cls) else get_function_tool(output_cls)
+    )
     schema_options = {k: v for k, v in options.items() if k == "clean_schemas"}
     arguments = llm._prepare_chat_with_tools(  # noqa: SLF001 - LlamaIndex's extension point
         [tool], chat_history=messages, tool_required=True, **schema_options

@@ -113,7 +113,9 @@ def test_llama_index_runs_complete_calls_only() -> None:
         if parsed.arguments is not None:
             expected: Any = [first, ("c2", "g", parsed.arguments)]
         else:
-            error = f"The tool was not run: its arguments are not a valid JSON object. {parsed.error}"
+            error = (
+                f"The tool was not run: its arguments are not a valid JSON object. {parsed.error}"
+            )
             error = error.replace("The arguments are not a valid JSON object: ", "")
             rejected = {"self": error, "invalid_arguments": arguments}
             expected = [first, *([("c2", "g", rejected)] if reason == "tool_calls" else [])]

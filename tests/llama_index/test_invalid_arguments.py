@@ -15,6 +15,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBloc
 from llama_index.core.base.response.schema import Response
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.query_engine import CustomQueryEngine
+from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.tools import (
     AsyncBaseTool,
     BaseTool,
@@ -26,18 +27,25 @@ from llama_index.core.tools import (
 )
 from llama_index.core.tools.calling import acall_tool_with_selection, call_tool_with_selection
 from llama_index.core.workflow import Context
-from llama_index.core.retrievers import BaseRetriever
 from pydantic import BaseModel
 
 from tests.cases import for_each
 from tests.llama_index.sent import get_kinds
 from xai_lowcode.emulator import Reply
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore"),  # what the workflows package warns of itself
-]
+pytestmark = pytest.mark.filterwarnings("ignore")  # what the workflows package warns of itself
 
-INVALID = ('{"a": 1,}', '{"a": 1', "['a']", '["a"]', "null", '"a"', "3", "a.txt", '{"a": 1}{"b": 2}')
+INVALID = (
+    '{"a": 1,}',
+    '{"a": 1',
+    "['a']",
+    '["a"]',
+    "null",
+    '"a"',
+    "3",
+    "a.txt",
+    '{"a": 1}{"b": 2}',
+)
 REASON = "The tool was not run: its arguments are not a valid JSON object."
 
 
@@ -45,6 +53,47 @@ class Schema(BaseModel):
     """Parameters of a tool of an MCP server, none of which is required."""
 
     path: str = "."
+
+
+class Engine(CustomQueryEngine):
+    """A query engine."""
+
+    run: Callable[[str], None]
+
+    def custom_query(self, query_str: str) -> Response:
+        """Answer."""
+        self.run("query")
+        return Response(query_str)
+
+
+class Retriever(BaseRetriever):
+    """A retriever that finds nothing."""
+
+    def __init__(self, run: Callable[[str], None]) -> None:
+        super().__init__()
+        self._run = run
+
+    def _retrieve(self, _: Any) -> list[Any]:
+        self._run("retrieve")
+        return []
+
+
+class Own(AsyncBaseTool):
+    """A tool of an own class, which accepts any argument."""
+
+    metadata = ToolMetadata("An own class.", "own")
+
+    def __init__(self, run: Callable[[str], None]) -> None:
+        self._run = run
+
+    def call(self, *args: Any, **kwargs: Any) -> ToolOutput:
+        """Run."""
+        self._run("own")
+        return ToolOutput(content=f"{args}{kwargs}", tool_name="own")
+
+    async def acall(self, *args: Any, **kwargs: Any) -> ToolOutput:
+        """Run."""
+        return self.call(*args, **kwargs)
 
 
 class Runs:
@@ -78,26 +127,6 @@ class Runs:
             run("with_context")
             return f"{ctx}{path}"
 
-        class Engine(CustomQueryEngine):
-            def custom_query(self, query_str: str) -> Response:
-                run("query")
-                return Response(query_str)
-
-        class Retriever(BaseRetriever):
-            def _retrieve(self, query_bundle: Any) -> list[Any]:
-                run("retrieve")
-                return [query_bundle] * 0
-
-        class Own(AsyncBaseTool):
-            metadata = ToolMetadata("An own class.", "own")
-
-            def call(self, *args: Any, **kwargs: Any) -> ToolOutput:
-                run("own")
-                return ToolOutput(content=f"{args}{kwargs}", tool_name="own")
-
-            async def acall(self, *args: Any, **kwargs: Any) -> ToolOutput:
-                return self.call(*args, **kwargs)
-
         make = FunctionTool.from_defaults
         self.tools: dict[str, BaseTool] = {
             "nothing": make(nothing),
@@ -108,13 +137,19 @@ class Runs:
             "any_name": make(any_name, fn_schema=Schema),
             "any_name_async": make(async_fn=any_name_async, fn_schema=Schema),
             "with_context": make(async_fn=with_context),
-            "query": QueryEngineTool.from_defaults(Engine(), name="query"),
-            "retrieve": RetrieverTool.from_defaults(Retriever(), name="retrieve"),
-            "own": Own(),
+            "query": QueryEngineTool.from_defaults(Engine(run=run), name="query"),
+            "retrieve": RetrieverTool.from_defaults(Retriever(run), name="retrieve"),
+            "own": Own(run),
         }
 
 
 NAMES = tuple(Runs().tools)
+
+
+@pytest.fixture(autouse=True)
+def _no_replies(gateway: Any) -> None:
+    """Drop the replies that a failed test left."""
+    gateway.replies.clear()
 
 
 def response_of(name: str, arguments: str) -> ChatResponse:

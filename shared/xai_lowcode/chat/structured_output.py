@@ -1,15 +1,17 @@
-"""Read the JSON of structured output from the text of a response.
+"""Read structured output: the JSON in the text of a response, and the value in it.
 
 Models put JSON into a Markdown code fence at times, also if a schema is set. Nothing is repaired:
 invalid or truncated JSON would become another object than the model meant.
 """
 
+import json as standard_json
 import re
 from typing import Any
 
 from pydantic_core import from_json
 
 from xai_lowcode._internal import json
+from xai_lowcode.json_schema.sources import unwrap_value
 
 _FENCE = "```"
 _LANGUAGE = re.compile(r"[A-Za-z]\w*[ \t]*\r?\n|json", re.IGNORECASE)
@@ -53,6 +55,26 @@ def parse_partial_json(text: str) -> Any:
     """
     content, _ = _find_json(text)
     return from_json(content, allow_partial="trailing-strings")
+
+
+def dump_value(data: Any, *, is_wrapped: bool) -> str:
+    """Return the JSON that pydantic validates, by its rules for JSON, which differ from Python's.
+
+    Args:
+        data: The parsed JSON of a response.
+        is_wrapped: Whether the value is the field ``value`` of an object.
+
+    Raises:
+        ValueError: There is no such object.
+
+    Example:
+        >>> dump_value({"value": [1, 2]}, is_wrapped=True)
+        '[1, 2]'
+    """
+    value = unwrap_value(data) if is_wrapped else data
+    text = standard_json.dumps(value)
+    # pydantic rejects lone surrogates, which LangChain leaves in streamed tool calls.
+    return standard_json.dumps(json.replace_surrogates(value)) if "\\ud" in text else text
 
 
 def _find_json(text: str) -> tuple[str, bool]:
