@@ -26,6 +26,7 @@ from pydantic import BaseModel, Field
 from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._request import is_wrapped, json_schema_format
 from xai_lowcode._internal.constructors import Unchecked
+from xai_lowcode._internal.json import loads_exactly
 from xai_lowcode.chat.structured_output import dump_value, parse_json, parse_partial_json
 from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.json_schema.sources import read_type, wrap_value
@@ -94,7 +95,7 @@ class PartialObjectParser:
 def _parse(response: ChatResponse, output_cls: type[M], method: "StructuredOutputMethod") -> M:
     content = method.get_json(response)
     try:
-        return _create(output_cls, parse_json(content), wrapped=is_wrapped(output_cls))
+        return _create(output_cls, method.parse(content), wrapped=is_wrapped(output_cls))
     except ValueError as error:
         reason = _describe_failure(response, content, error)
         raise StructuredOutputError(
@@ -263,13 +264,14 @@ class StructuredPrediction(ClientFields, FunctionCallingLLM):
 
 
 class StructuredOutputMethod(NamedTuple):
-    """A method to request an object, and to extract its JSON from the response."""
+    """A method to request an object, to extract its JSON from the response, and to parse it."""
 
     build_arguments: Callable[
         [StructuredPrediction, type[BaseModel], list[ChatMessage], Mapping[str, Any]],
         dict[str, Any],
     ]
     get_json: Callable[[ChatResponse], str]
+    parse: Callable[[str], Any]
 
 
 def _request_json_schema(
@@ -322,8 +324,8 @@ def _get_tool_arguments(response: ChatResponse) -> str:
     return next((str(call.tool_kwargs) for call in calls), "")
 
 
-JSON_SCHEMA = StructuredOutputMethod(_request_json_schema, _get_content)
-FORCED_TOOL_CALL = StructuredOutputMethod(_request_tool_call, _get_tool_arguments)
+JSON_SCHEMA = StructuredOutputMethod(_request_json_schema, _get_content, parse_json)
+FORCED_TOOL_CALL = StructuredOutputMethod(_request_tool_call, _get_tool_arguments, loads_exactly)
 
 
 def _emit_start(

@@ -93,7 +93,7 @@ def test_langchain_runs_complete_calls_only() -> None:
 
 
 def test_llama_index_runs_complete_calls_only() -> None:
-    """A call without valid arguments warns; it is no call if truncated, else one that cannot run."""
+    """A call with invalid arguments warns; it is no call if truncated, else one that cannot run."""
     llm = XAILowCode(api_token="at_r" + "0" * 32)
 
     def selections(response: Any) -> Any:

@@ -17,31 +17,42 @@ _FENCE = "```"
 _LANGUAGE = re.compile(r"[A-Za-z]\w*[ \t]*\r?\n|json", re.IGNORECASE)
 # First characters of JSON, in which a fence is part of a string.
 _JSON_STARTS = ("{", "[", '"')
+_BRACKETS = frozenset("[]{}")
 _BLANK = "\ufeff \t\r\n"
 
 
 def parse_json(text: str) -> Any:
-    """Parse the JSON of a response: the whole text, or that of the only code fence in it.
+    r"""Parse the JSON of a response: the whole text, the only code fence in it, or the only object.
 
-    White space and a byte order mark around it are ignored, and so is text around a code fence.
+    White space and a byte order mark around it are ignored. Other text around it is, too, but
+    without a code fence it must not have brackets or braces, since these may be more JSON.
 
     Args:
         text: The text of a complete response.
 
     Raises:
-        JSONDecodeError: There is no valid JSON, or more than one code fence.
+        JSONDecodeError: There is no valid JSON, or more than one code fence or object.
 
     Example:
-        >>> parse_json('Here it is:\\n```json\\n{"name": "Ada"}\\n```')
+        >>> parse_json('Here it is:\n```json\n{"name": "Ada"}\n```')
         {'name': 'Ada'}
     """
     content, is_fenced = _find_json(text)
-    end = content.rfind(_FENCE) if is_fenced else -1
-    return json.loads_exactly(content if end < 0 else content[:end])
+    if is_fenced:
+        end = content.rfind(_FENCE)
+        return json.loads_exactly(content if end < 0 else content[:end])
+    try:
+        return json.loads_exactly(content)
+    except json.JSONDecodeError:
+        start, end = content.find("{"), content.rfind("}") + 1
+        around = content[:start] + content[end:]
+        if start < 0 or content.startswith('"') or not _BRACKETS.isdisjoint(around):
+            raise
+        return json.loads_exactly(content[start:end])
 
 
 def parse_partial_json(text: str) -> Any:
-    """Parse the beginning of the JSON of a response, as far as it has arrived.
+    r"""Parse the beginning of the JSON of a response, as far as it has arrived.
 
     Args:
         text: The beginning of the text of a response.
@@ -50,7 +61,7 @@ def parse_partial_json(text: str) -> Any:
         ValueError: There is no JSON yet, or it is invalid.
 
     Example:
-        >>> parse_partial_json('```json\\n{"name": "Ad')
+        >>> parse_partial_json('```json\n{"name": "Ad')
         {'name': 'Ad'}
     """
     content, _ = _find_json(text)
