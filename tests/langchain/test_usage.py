@@ -158,8 +158,8 @@ async def test_a_call_without_a_cost_is_counted(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
     """The sum is then a lower bound: the end of a stream that is truncated is not read."""
-    gateway.reply("word " * 30 + "STOP" + " word" * 30)
-    gateway.inject(CutStream(after_chunks=50))
+    gateway.reply("word " * 30 + "STOP" + " word" * 300)
+    gateway.inject(CutStream(after_chunks=150))
     llm = chat(api=api)
     with XAIUsageCallbackHandler() as usage:
         if use_async:

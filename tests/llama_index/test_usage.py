@@ -56,8 +56,8 @@ def test_a_call_without_a_cost_is_counted(
     sync_async: Any, gateway: Any, model: Any, api: str
 ) -> None:
     """The end of a stream that is truncated at a stop sequence is not read."""
-    gateway.reply("word " * 30 + "STOP" + " word" * 30)
-    gateway.inject(CutStream(after_chunks=50))
+    gateway.reply("word " * 30 + "STOP" + " word" * 300)
+    gateway.inject(CutStream(after_chunks=150))
     llm = model("grok-4.7", api=api)
     with XAIUsageEventHandler() as usage:
         *_, last = sync_async.stream(llm, "stream_chat", HELLO, stop=["STOP"])
