@@ -192,7 +192,7 @@ def _parse_final_arguments(arguments: Any) -> dict[str, Any]:
         # accepts every other name: tools of MCP servers, query engines. LlamaIndex passes a single
         # argument by position.
         return {"self": error, "invalid_arguments": _to_text(arguments)}
-    return json.parse_arguments(arguments or "")
+    return json.parse_arguments(_to_text(arguments))
 
 
 def describe_invalid_arguments(arguments: Any) -> str:
@@ -212,7 +212,9 @@ def is_rejection(text: str) -> bool:
 
 
 def _to_text(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else json.dumps_text(arguments or "")
+    if arguments is None:  # old chat stores have null
+        return ""
+    return arguments if isinstance(arguments, str) else json.dumps_text(arguments)
 
 
 def _parse_partial_arguments(arguments: Any) -> dict[str, Any]:

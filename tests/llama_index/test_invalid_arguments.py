@@ -177,6 +177,20 @@ def test_no_tool_runs(llm: Any, name: str) -> None:
         assert not runs.names, arguments
 
 
+@for_each(
+    ("arguments", "is_valid"),
+    [(None, True), ("", True), ("{}", True), ({}, True), ("[]", False), ([], False), (0, False)],
+)
+def test_calls_of_old_chat_stores(llm: Any, arguments: Any, is_valid: bool) -> None:
+    """A message without blocks has calls of the same kinds."""
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}]
+    message = ChatMessage(role="assistant", additional_kwargs={"tool_calls": calls})
+    response = ChatResponse(message=message, additional_kwargs={"finish_reason": "tool_calls"})
+    (selection,) = llm.get_tool_calls_from_response(response)
+    assert (selection.tool_kwargs == {}) == is_valid
+    assert ("invalid_arguments" in selection.tool_kwargs) != is_valid
+
+
 def test_the_law_can_fail(llm: Any) -> None:
     """With valid arguments each tool runs, but the one that needs the context of an agent."""
     runs = Runs()
