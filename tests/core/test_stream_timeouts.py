@@ -60,9 +60,12 @@ def test_a_stalled_stream(gateway: FakeServer, form: str, place: str, limit: str
     """Wherever it stalls, and whichever limit ends it."""
     sent = blocks(APIS[form], PLACES[place](form))
     gateway.respond = lambda _request: sse_reply(sent, stall=True)
-    with model_of(gateway, max_retries=3, **LIMITS[limit]) as model:
-        with pytest.raises(StreamInterruptedError) as raised:
-            way(model, ask(form))
+    options = LIMITS[limit]
+    with (
+        model_of(gateway, max_retries=3, **options) as model,
+        pytest.raises(StreamInterruptedError) as raised,
+    ):
+        way(model, ask(form))
     check_stalled(raised.value)
     assert len(gateway.requests) == 1
 
@@ -89,9 +92,12 @@ def test_a_slow_stream_ends_with_the_deadline(gateway: FakeServer, limit: str, w
 def test_a_response_that_does_not_start(gateway: FakeServer, limit: str, way: Way) -> None:
     """Nothing was received, so no stream was interrupted."""
     gateway.respond = lambda _request: Stall()
-    with model_of(gateway, max_retries=3, **LIMITS[limit]) as model:
-        with pytest.raises(APITimeoutError) as raised:
-            way(model, ask("responses"))
+    options = LIMITS[limit]
+    with (
+        model_of(gateway, max_retries=3, **options) as model,
+        pytest.raises(APITimeoutError) as raised,
+    ):
+        way(model, ask("responses"))
     assert type(raised.value) is APITimeoutError
     assert not raised.value.response_started
     assert len(gateway.requests) == 1
@@ -145,18 +151,17 @@ def test_the_frameworks_return_what_came_and_raise_the_same_error(
     """The chunks before the timeout are returned; LangChain's own class catches the error too."""
     sent = blocks(APIS[form], EMPTY[form] + 1)
     gateway.respond = lambda _request: sse_reply(sent, stall=True)
-    received = []
+    received: list[str] = []
 
     async def read() -> None:
         async for text in stream(**options):
-            received.append(text)
+            received.append(text)  # noqa: PERF401 - what came before the error is kept
 
     options = {"api_token": TOKEN, "base_url": gateway.base_url, "timeout": 0.1, "api": form}
+    is_async = stream in {_alangchain, _allama_index}
+    act = (lambda: asyncio.run(read())) if is_async else lambda: received.extend(stream(**options))
     with pytest.raises(StreamTimeoutError) as raised:
-        if stream in {_alangchain, _allama_index}:
-            asyncio.run(read())
-        else:
-            received.extend(stream(**options))
+        act()
     check_stalled(raised.value)
     assert isinstance(raised.value, ModelTimeoutError) == ("langchain" in stream.__name__)
     assert "".join(received)

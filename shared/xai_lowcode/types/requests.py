@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.credentials import NAME_OPTIONS, credential_error, token_error
 from xai_lowcode._internal.progress import Progress, check_progress
 from xai_lowcode.errors import UsageError, describe_value
 from xai_lowcode.types.messages import Message, TextPart
@@ -225,7 +225,8 @@ class ChatRequest:
         extra: Additional fields of the request body, sent unchanged. Credentials are rejected.
 
     Raises:
-        UsageError: A field has an invalid value, or ``extra`` contains a credential.
+        UsageError: A field has an invalid value, ``extra`` contains a credential, or a name or an
+            id is one.
     """
 
     model: str
@@ -279,6 +280,8 @@ class ChatRequest:
             check_number(name, value)
         for name, value in self.given(_STRING_OPTIONS).items():
             _check_type(name, value, (str,), "a string")
+        if (error := token_error(self.given(_NAME_OPTIONS))) is not None:
+            raise error
         if not isinstance(self.api, str) or self.api not in APIS:
             raise UsageError(
                 f"api: must be one of {', '.join(sorted(APIS))}, not {self.api!r}.", field="api"
@@ -388,6 +391,8 @@ def check_tool_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> N
 
 
 _NO_OPTIONS = {"model", "messages", "stored_messages", "extra"}
+
+_NAME_OPTIONS = tuple(sorted(NAME_OPTIONS & {f.name for f in fields(ChatRequest)}))
 
 OPTIONS = frozenset(f.name for f in fields(ChatRequest)) - _NO_OPTIONS
 """Names of the options of a request, for adapters that take them as keyword arguments."""
