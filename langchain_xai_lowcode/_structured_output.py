@@ -204,6 +204,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         calls = message.tool_calls if isinstance(message, AIMessage) else []
         if self.tool_name is not None:
             found = [call["args"] for call in calls if call["name"] == self.tool_name][:1]
+            if not calls and not partial:
+                raise _build_no_call_error(self.tool_name, generation, message)
             return (True, found[0]) if found else (False, None)
         if calls:
             return False, None
@@ -211,6 +213,22 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             raise OutputParserException("The model returned an empty message instead of JSON.")
         data = JsonOutputParser().parse_result([Generation(text=generation.text)], partial=partial)
         return data is not None, data
+
+
+def _build_no_call_error(
+    tool_name: str, generation: Generation, message: BaseMessage | None
+) -> OutputParserException:
+    invalid = message.invalid_tool_calls if isinstance(message, AIMessage) else []
+    if invalid:
+        call = invalid[0]
+        return OutputParserException(
+            f"The arguments of the tool call {call['name']!r} are not a valid JSON object.",
+            llm_output=call["args"] or "",
+        )
+    return OutputParserException(
+        f"The model did not call the tool {tool_name!r}, whose arguments are the object.",
+        llm_output=generation.text,
+    )
 
 
 def _check_complete(message: BaseMessage) -> None:

@@ -225,8 +225,8 @@ class ChatRequest:
         extra: Additional fields of the request body, sent unchanged. Credentials are rejected.
 
     Raises:
-        UsageError: A field has an invalid value, ``extra`` contains a credential, or a name or an
-            id is one.
+        UsageError: A field has an invalid value, two tools have the same name, ``extra`` contains a
+            credential, or a name or an id is one.
     """
 
     model: str
@@ -291,6 +291,7 @@ class ChatRequest:
         if not _is_sequence_of_str(self.include):
             raise UsageError("include: must be a list of strings.", field="include")
         self._check_stored_messages()
+        check_tool_names(self.tools)
         check_tool_choice(self.tools, self.tool_choice)
         if self.extra and (error := credential_error(self.extra)) is not None:
             raise error
@@ -371,6 +372,21 @@ def _is_sequence_of_str(value: Any) -> bool:
         and not isinstance(value, str)
         and all(isinstance(text, str) for text in value)
     )
+
+
+def check_tool_names(tools: Sequence[ToolSpec]) -> None:
+    """Check that no two tools have the same name: a call could not be assigned to one of them.
+
+    Raises:
+        UsageError: Two have.
+    """
+    names: set[str] = set()
+    for tool in tools:
+        if tool.name in names:
+            raise UsageError(
+                f"tools: there are two tools with the name {tool.name!r}.", field="tools"
+            )
+        names.add(tool.name)
 
 
 def check_tool_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> None:
