@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,12 @@ from tests.core import sync_async
 from tests.core.fake_server import TOKEN, FakeServer, json_reply
 from tests.core.wire import refused
 from xai_lowcode.chat.model import ChatModel
-from xai_lowcode.errors import BadRequestError, NotFoundError
+from xai_lowcode.errors import (
+    BadRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    StreamInterruptedError,
+)
 from xai_lowcode.settings import Settings
 from xai_lowcode.types.messages import FilePart, Message, ReasoningPart, TextPart
 from xai_lowcode.types.requests import ChatRequest
@@ -98,6 +104,47 @@ def test_reasoning_that_xai_cannot_decrypt_is_left_out(gateway: FakeServer, mess
     gateway.respond = lambda _request: json_reply(refused({"error": message}), 400)
     with pytest.raises(BadRequestError):
         model.generate(ChatRequest(model="grok-4.7", messages=(HELLO,)))
+    model.client.close()
+
+
+@pytest.mark.parametrize("kind", ["video_generation_call", "memory_call", "", None])
+def test_items_that_xai_does_not_accept_as_input_are_left_out(
+    gateway: FakeServer, kind: str | None
+) -> None:
+    """An item of a type that xAI added since does not end the conversation."""
+    new = {"type": kind, "id": "n"}
+    answer = replace(ANSWER, items=(REASONING, new, OUTPUT))
+    message = "data did not match any variant of untagged enum ModelInput"
+
+    def respond(request: Any) -> Any:
+        if new in request.json["input"]:
+            return json_reply(refused({"error": message}), 422)
+        return json_reply(BODY)
+
+    gateway.respond = respond
+    model = create_model(gateway)
+    request = ChatRequest(model="grok-4.7", messages=(HELLO, answer, HELLO))
+    assert [response.text for response in sync_async.generate(model, request)] == ["ok", "ok"]
+    sent = [item for item in gateway.requests[-1].json["input"] if item.get("role") != "user"]
+    assert sent == [REASONING, OUTPUT]
+    gateway.respond = lambda _request: json_reply(refused({"error": message}), 422)
+    with pytest.raises(BadRequestError):
+        model.generate(replace(request, messages=(HELLO, ANSWER, HELLO)))
+    model.client.close()
+
+
+@pytest.mark.parametrize("status", ["in_progress", "queued"])
+def test_a_response_that_is_not_complete_is_an_error(gateway: FakeServer, status: str) -> None:
+    """It is not returned as if it were, streamed or not."""
+    gateway.respond = lambda _request: json_reply({**BODY, "status": status})
+    model = create_model(gateway)
+    request = ChatRequest(model="grok-4.7", messages=(HELLO,))
+    with pytest.raises(InvalidResponseError, match=status):
+        model.generate(request)
+    with pytest.raises(InvalidResponseError, match=status):
+        asyncio.run(model.agenerate(request))
+    with pytest.raises(StreamInterruptedError):
+        list(model.stream(request))
     model.client.close()
 
 

@@ -274,6 +274,52 @@ def test_unknown_events_items_and_fields() -> None:
     assert accumulator.build_response().choices[0].items == (unknown_item, MESSAGE)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "{}",
+        '{"a": 1}',
+        ' {"a": 1e999}',
+        "",
+        " ",
+        "[1]",
+        "null",
+        '{"a": ',
+        "not JSON",
+        '"\\ud800"',
+        None,
+    ],
+)
+def test_calls_are_sent_back_with_arguments_that_xai_accepts(arguments: str | None) -> None:
+    """Items that are sent back unchanged are no exception: xAI would reject each later request."""
+    call = {**CALL, "id": "f", "arguments": arguments}
+    (part,) = RESPONSES.parse({"output": [call]}).choices[0].parts
+    assert isinstance(part, ToolCallPart)
+    answer = Message("assistant", (part,), items=(call,), dialect="responses")
+    result = Message("tool", (ToolResultPart("c", (TextPart("?"),)),))
+    _, sent, _ = render(messages=(QUESTION, answer, result))["input"]
+    assert isinstance(json.loads(sent["arguments"]), dict)
+    assert (sent["id"], sent["call_id"]) == ("f", "c")
+    if arguments in {"{}", '{"a": 1}'}:
+        assert sent == call
+    assert call["arguments"] == arguments
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_generated_images_are_not_sent_back(store: bool) -> None:
+    """The OpenAPI document does not have them as input; the caller is warned."""
+    image = {"type": "image_generation_call", "id": "i", "result": "aW1hZ2U="}
+    answer = Message(
+        "assistant",
+        (ImagePart("data:image/png;base64,aW1hZ2U="), TextPart("hi")),
+        items=(image, MESSAGE),
+        dialect="responses",
+    )
+    with pytest.warns(UserWarning, match=r"messages\[1\].* is not sent"):
+        body = render(messages=(QUESTION, answer, QUESTION), store=store)
+    assert body["input"][1:-1] == [MESSAGE]
+
+
 def test_an_api_that_is_set_is_not_replaced() -> None:
     """An option that the API does not support raises an error that names the field."""
     model = ChatModel(Settings.create(api_token="at_r0123456789", base_url="http://127.0.0.1/xai"))

@@ -97,7 +97,10 @@ def build_response(text: str, *, calls: bool, reasoning: str = "") -> ChatRespon
         *((TextPart(text),) if text else ()),
         *((CALL,) if calls else ()),
     )
-    return ChatResponse((Choice(parts, "tool_calls" if calls else "stop"),), usage=Usage(1, 2, 3))
+    choice = Choice(
+        parts, "tool_calls" if calls else "stop", items=({"text": text},), dialect="responses"
+    )
+    return ChatResponse((choice,), usage=Usage(1, 2, 3))
 
 
 def build_events(response: ChatResponse, indexes: list[int]) -> list[StreamEvent]:
@@ -123,7 +126,7 @@ def accumulate(events: list[StreamEvent]) -> ChatResponse:
 def test_streams_are_truncated_like_responses(
     text: str, stops: list[str], calls: bool, indexes: list[int]
 ) -> None:
-    """A filtered stream accumulates to the truncated response."""
+    """A filtered stream accumulates to the truncated response, whose items are left out."""
     response = build_response(text, calls=calls, reasoning="ab")
     stop_filter = StopSequenceFilter(stops)
     assert accumulate(

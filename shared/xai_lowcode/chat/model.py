@@ -31,10 +31,19 @@ from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.openai_format import adapt_server_tool
 from xai_lowcode.chat.profiles import get_profile, parse_rejected_option
 from xai_lowcode.chat.stop_sequences import truncate_response
-from xai_lowcode.chat.stored_responses import without_rejected_reasoning, without_stored
+from xai_lowcode.chat.stored_responses import (
+    without_rejected_items,
+    without_rejected_reasoning,
+    without_stored,
+)
 from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.chat.unsupported_parts import render_request
-from xai_lowcode.errors import APIStatusError, BadRequestError, XAILowCodeError
+from xai_lowcode.errors import (
+    APIStatusError,
+    BadRequestError,
+    InvalidResponseError,
+    XAILowCodeError,
+)
 from xai_lowcode.protocol.call_flow import call_flow, wait_before_retry
 from xai_lowcode.protocol.retry import RetryState
 from xai_lowcode.protocol.steps import Call, Flow, Success
@@ -401,7 +410,10 @@ class ChatModel:
         if isinstance(error, BadRequestError):
             if self._record_rejection(sent, error):
                 return request
-            if revised := without_rejected_reasoning(request, error):
+            revised = without_rejected_reasoning(request, error) or without_rejected_items(
+                request, error
+            )
+            if revised is not None:
                 return revised
         if dialect.name == "responses":
             subject = find_rejection(request, self.settings.base_url, error)
@@ -454,7 +466,15 @@ async def _finish_stream(chunks: AsyncGenerator[bytes, bool | None], reader: Str
 
 def _parse_response(dialect: Dialect, body: Any) -> ChatResponse:
     dialect = detect_dialect(dialect, body)
-    return dialect.parse(dialect.endpoint.parse(body))
+    body = dialect.endpoint.parse(body)
+    response = dialect.parse(body)
+    if (status := body.get("status")) and not dialect.is_complete(body):
+        raise InvalidResponseError(
+            f"The response is not complete: its status is {status!r}.",
+            body=body,
+            hint="Send the request again, or stream it.",
+        )
+    return response
 
 
 def _is_completion(body: Any) -> bool:

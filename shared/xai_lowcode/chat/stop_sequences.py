@@ -12,6 +12,7 @@ from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.types.events import (
     ChoiceFinished,
     CitationAdded,
+    OutputItemDone,
     StreamEvent,
     TextDelta,
     ToolCallDelta,
@@ -98,6 +99,8 @@ class StopSequenceFilter:
         self._text_filters: dict[int, TextStopFilter] = {}
         # Citations with a position in text that was not passed on yet.
         self._citations: list[CitationAdded] = []
+        # Items, which hold the whole text: passed on if the choice ends without a stop sequence.
+        self._items: dict[int, list[OutputItemDone]] = {}
 
     @property
     def finished(self) -> bool:
@@ -107,6 +110,8 @@ class StopSequenceFilter:
 
     def apply(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
         """Yield the events without text, tool calls and finish reasons after a stop sequence.
+
+        A choice that is stopped has no output items: they would hold the rest of its text.
 
         Other events, such as the usage, are passed on. Errors are ignored once every choice was
         stopped.
@@ -124,6 +129,9 @@ class StopSequenceFilter:
                 return self._filter_text(event)
             case ToolCallDelta() | ChoiceFinished():
                 return self._flush_before(event)
+            case OutputItemDone():
+                self._items.setdefault(event.choice, []).append(event)
+                return ()
             case CitationAdded():
                 self._citations.append(event)
                 return self._release_citations()
@@ -152,6 +160,8 @@ class StopSequenceFilter:
             if buffered := text_filter.flush():
                 yield TextDelta(buffered, event.choice, raw=event.raw)
             yield from self._release_citations()
+        if isinstance(event, ChoiceFinished):
+            yield from self._items.pop(event.choice, ())
         yield event
 
     def _release_citations(self) -> list[StreamEvent]:

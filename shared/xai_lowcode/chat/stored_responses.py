@@ -7,7 +7,7 @@ client-side) the whole conversation is sent, since xAI offers no way to replace 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from hashlib import blake2b
 from importlib import import_module
@@ -39,6 +39,15 @@ _CANNOT_DECRYPT = re.compile(
     r"|(?:encrypted|compaction).*(?:de(?:crypt|code)|verif|invalid|unmodified)",
     re.IGNORECASE | re.DOTALL,
 )
+
+_INPUT_TYPES = frozenset(
+    {
+        *("message", "function_call", "reasoning", "compaction", "shell_call", "custom_tool_call"),
+        *("web_search_call", "x_search_call", "file_search_call", "code_interpreter_call"),
+        "mcp_call",
+    }
+)
+"""Types of output items that xAI's OpenAPI document has as input."""
 
 _DIGEST_SIZE = 12
 """Bytes; LlamaIndex's memory counts the digest as part of the message."""
@@ -141,17 +150,38 @@ def without_rejected_reasoning(request: ChatRequest, error: BadRequestError) -> 
     """
     if not _CANNOT_DECRYPT.search(error.message):
         return None
-    messages = tuple(map(_without_reasoning, request.messages))
+    return _with_items(request, lambda item: item.get("type") != "reasoning")
+
+
+def without_rejected_items(request: ChatRequest, error: BadRequestError) -> ChatRequest | None:
+    """Return the request without output items of unknown types, if xAI rejects one as input.
+
+    The text and the tool calls of the conversation are enough.
+
+    Args:
+        request: The request that failed.
+        error: Its error.
+
+    Returns:
+        None if the request failed for another reason, or has no such items.
+    """
+    if "enum ModelInput" not in error.message:
+        return None
+    return _with_items(request, lambda item: item.get("type") in _INPUT_TYPES)
+
+
+def _with_items(
+    request: ChatRequest, is_kept: Callable[[Mapping[str, Any]], bool]
+) -> ChatRequest | None:
+    """Return the request with some of its output items; None if it has no others."""
+    messages = []
+    for message in request.messages:
+        items = tuple(filter(is_kept, message.items))
+        is_changed = message.dialect == "responses" and len(items) < len(message.items)
+        messages.append(replace(message, items=items) if is_changed else message)
     if all(new is old for new, old in zip(messages, request.messages, strict=True)):
         return None
-    return replace(request, messages=messages)
-
-
-def _without_reasoning(message: Message) -> Message:
-    if message.dialect != "responses":
-        return message
-    items = tuple(item for item in message.items if item.get("type") != "reasoning")
-    return message if len(items) == len(message.items) else replace(message, items=items)
+    return replace(request, messages=tuple(messages))
 
 
 def _is_gone(response_id: str, error: Exception) -> bool:

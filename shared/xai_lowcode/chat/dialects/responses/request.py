@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xai_lowcode._internal import json
+from xai_lowcode._internal.parsing import get_str
 from xai_lowcode.chat.dialects.common import (
     can_replay_items,
     part_error,
@@ -54,6 +55,9 @@ _SAME_NAME_OPTIONS = (
 )
 
 _NO_INLINE_CITATIONS = "no_inline_citations"
+
+# Output items that xAI's OpenAPI document does not have as input; an image has megabytes.
+_OUTPUT_ONLY_TYPES = frozenset({"image_generation_call"})
 
 Json = dict[str, Any]
 
@@ -120,11 +124,13 @@ def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
         role, parts = message.role, message.parts
         # Its items are sent if it has not been changed since it was received.
         if message.dialect == "responses" and can_replay_items(message, parse_output):
-            rendered += (
-                message.items
-                if request.is_stored
-                else [item for item in message.items if not _is_omitted(item, request)]
-            )
+            rendered += [
+                _replay_item(item) for item in message.items if not _is_omitted(item, request)
+            ]
+            if any(item.get("type") in _OUTPUT_ONLY_TYPES for item in message.items):
+                for part in parts:
+                    if isinstance(part, ImagePart):
+                        skip_part(part, position)
         elif role == "assistant":
             rendered += _render_assistant_message(parts, position)
         elif role == "tool":
@@ -135,13 +141,27 @@ def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
 
 
 def _is_omitted(item: Mapping[str, Any], request: ChatRequest) -> bool:
-    """Return whether an item of a conversation that is not stored is reasoning that is not sent.
+    """Return whether an output item is not sent back.
 
-    Without encrypted content, it could be read only from a stored response.
+    Without storage, reasoning without encrypted content could not be read.
     """
+    kind = item.get("type")
+    if kind in _OUTPUT_ONLY_TYPES:
+        return True
+    if request.is_stored:
+        return False
     if request.use_encrypted_content:
         return is_bare_reasoning(item)
-    return item.get("type") == "reasoning"
+    return kind == "reasoning"
+
+
+def _replay_item(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an output item as it was received, but with arguments that xAI accepts."""
+    if item.get("type") != "function_call":
+        return item
+    arguments = get_str(item, "arguments")
+    normalized = json.normalize_arguments(arguments)
+    return item if normalized == item.get("arguments") else {**item, "arguments": normalized}
 
 
 def _render_assistant_message(parts: Sequence[Part], position: int) -> list[Json]:
