@@ -177,7 +177,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
 
         Raises:
             ModelRefusalError: The model refused the request.
-            OutputParserException: The message is truncated, or contains no matching object.
+            OutputParserException: The message is truncated, or contains no matching object and no
+                tool call.
         """
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else None

@@ -657,7 +657,8 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
             UsageError: ``method`` is unknown, ``schema`` is missing or not supported, or a further
                 option holds a credential.
             ModelRefusalError: The model refused a request (LangChain's class; raised by calls).
-            OutputParserException: A message contains no matching object (raised by calls).
+            OutputParserException: A message contains no matching object and no call of one of the
+                ``tools`` (raised by calls).
         """
         self._refuse_credentials(kwargs)
         from langchain_xai_lowcode._structured_output import build_structured_output  # noqa: PLC0415 - on first use
