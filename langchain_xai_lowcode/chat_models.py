@@ -53,7 +53,6 @@ from xai_lowcode.types.requests import (
     ServiceTier,
     check_number,
     check_tool_choice,
-    check_tool_names,
     parse_polling,
 )
 from xai_lowcode.types.responses import ChatResponse
@@ -605,16 +604,15 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
             kwargs: Further options of the calls.
 
         Raises:
-            UsageError: ``tool_choice`` names no tool, a tool has no name, two have the same, a
-                schema is not supported, or a further option holds a credential.
+            UsageError: ``tool_choice`` names no tool, a tool has no name, a schema is not
+                supported, or a further option holds a credential. Calls raise it if two tools have
+                the same name.
         """
         self._refuse_credentials(kwargs)
         with langchain_errors():
             clean = self._should_clean_schemas(kwargs)
             openai_tools = to_openai_tools(tools, strict=strict, clean=clean)
-            specs = to_tool_specs(openai_tools)
-            check_tool_names(specs)
-            check_tool_choice(specs, parse_tool_choice(tool_choice))
+            check_tool_choice(to_tool_specs(openai_tools), parse_tool_choice(tool_choice))
             if response_format is not None:
                 response_format = to_openai_response_format(response_format, clean=clean)
         options: dict[str, Any] = {

@@ -42,15 +42,11 @@ NAMELESS: dict[str, Callable[..., Any]] = {
 WAYS = ["bound", "given with the call"]
 
 
-def bound(chat: Chat, way: str, tools: list[Any], use_async: bool) -> Any:
-    """Return an action that gives a model the tools."""
-
-    async def act() -> Any:
-        if way == "bound":
-            return chat().bind_tools(tools)
-        return await run(chat(), "Hello", use_async=use_async, tools=tools)
-
-    return act()
+async def call_with(chat: Chat, way: str, tools: list[Any], *, use_async: bool) -> Any:
+    """Call a model that has the tools."""
+    if way == "bound":
+        return await run(chat().bind_tools(tools), "Hello", use_async=use_async)
+    return await run(chat(), "Hello", use_async=use_async, tools=tools)
 
 
 @SYNC_AND_ASYNC
@@ -61,7 +57,7 @@ async def test_two_tools_with_one_name(
 ) -> None:
     """Of any kinds, also one tool that is given twice: a call could not be assigned."""
     with pytest.raises(UsageError, match="two tools with the name 'find'") as refusal:
-        await bound(chat, way, [FINDERS[kind] for kind in pair], use_async)
+        await call_with(chat, way, [FINDERS[kind] for kind in pair], use_async=use_async)
     assert refusal.value.field == "tools"
     assert not gateway.requests
 
@@ -74,7 +70,7 @@ async def test_a_lambda_is_no_tool(
 ) -> None:
     """Its name would be ``<lambda>``; the error says what to do."""
     with pytest.raises(UsageError, match="a lambda has no name") as refusal:
-        await bound(chat, way, [FINDERS["class"], NAMELESS[kind]], use_async)
+        await call_with(chat, way, [FINDERS["class"], NAMELESS[kind]], use_async=use_async)
     assert refusal.value.field == "tools"
     assert "Define a function" in str(refusal.value)
     assert not gateway.requests
@@ -98,6 +94,7 @@ def test_a_lambda_with_a_name_is_a_tool(gateway: Any, chat: Chat, kind: str) -> 
 
 def test_the_schema_and_a_tool_of_one_name(gateway: Any, chat: Chat) -> None:
     """Structured output by function calling is a tool too."""
+    llm = chat().with_structured_output(FINDERS["class"], method="function_calling", tools=[find])
     with pytest.raises(UsageError, match="two tools with the name 'find'"):
-        chat().with_structured_output(FINDERS["class"], method="function_calling", tools=[find])
+        llm.invoke("Hello")
     assert not gateway.requests
