@@ -178,7 +178,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
 
         Raises:
             ModelRefusalError: The model refused the request.
-            OutputParserException: The message is truncated, or contains no matching object.
+            OutputParserException: The message is truncated, or contains no matching object and no
+                tool call.
         """
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else None
@@ -207,6 +208,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             found = [call["args"] for call in calls if call["name"] == self.tool_name][:1]
             if not found and not partial:
                 _check_arguments(message, self.tool_name)
+                if not calls:
+                    raise _build_no_call_error(self.tool_name, generation, message)
             return (True, found[0]) if found else (False, None)
         if calls:
             return False, None
@@ -230,6 +233,22 @@ def _check_arguments(message: BaseMessage | None, tool_name: str) -> None:
                 f"Failed to parse the arguments of {tool_name}: {call['error']}",
                 llm_output=call["args"],
             )
+
+
+def _build_no_call_error(
+    tool_name: str, generation: Generation, message: BaseMessage | None
+) -> OutputParserException:
+    invalid = message.invalid_tool_calls if isinstance(message, AIMessage) else []
+    if invalid:
+        call = invalid[0]
+        return OutputParserException(
+            f"The arguments of the tool call {call['name']!r} are not a valid JSON object.",
+            llm_output=call["args"] or "",
+        )
+    return OutputParserException(
+        f"The model did not call the tool {tool_name!r}, whose arguments are the object.",
+        llm_output=generation.text,
+    )
 
 
 def _check_complete(message: BaseMessage) -> None:

@@ -25,7 +25,6 @@ from xai_lowcode.chat.openai_format import (
     render_server_tool,
 )
 from xai_lowcode.chat.options import sanitize_name
-from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
 from xai_lowcode.json_schema.sources import read_type
 from xai_lowcode.redaction import mask_secrets, unmask_secrets
@@ -124,23 +123,9 @@ def to_tool(tool: Any) -> ToolSpec | ServerTool:
 
 
 def original_names(tools: Sequence[Any]) -> dict[str, str]:
-    """Map the names of tools as they are sent to their names in LlamaIndex.
-
-    Raises:
-        UsageError: Two tools are sent with the same name.
-    """
-    names: dict[str, str] = {}
-    for tool in tools:
-        if to_server_tool(tool) is not None:
-            continue
-        name = _parse_function(tool).name
-        sent_name = sanitize_name(name)
-        if sent_name in names:
-            raise UsageError(
-                f"tools: there are two tools with the name {sent_name!r}.", field="tools"
-            )
-        names[sent_name] = name
-    return names
+    """Map the names of tools as they are sent to their names in LlamaIndex."""
+    names = [_parse_function(tool).name for tool in tools if to_server_tool(tool) is None]
+    return {sanitize_name(name): name for name in names}
 
 
 def _parse_function(tool: Any) -> ToolSpec:
