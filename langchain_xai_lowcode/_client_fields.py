@@ -23,7 +23,7 @@ from pydantic import (
 
 from langchain_xai_lowcode._errors import langchain_errors
 from xai_lowcode._internal.constructors import Unchecked, define_constructor
-from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.credentials import NAME_OPTIONS, credential_error, token_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import (
     TOKEN_VARIABLE,
@@ -316,9 +316,15 @@ class ClientFields(BaseModel):
         """Assign a field. If it is a setting of the client, the client is created again.
 
         Raises:
-            UsageError: The value of the setting is invalid; the field keeps its value.
+            UsageError: The value is invalid, or a token where a name is expected; the field keeps
+                its value.
         """
         if name not in _CLIENT_FIELDS:
+            if name in NAME_OPTIONS and (error := token_error({name: value})) is not None:
+                # Error reporters show the variables of frames.
+                value = None
+                with langchain_errors():
+                    raise error
             super().__setattr__(name, value)
             return
         with langchain_errors():

@@ -92,6 +92,10 @@ class StreamInterruptedError(core.StreamInterruptedError, lc.ModelConnectionErro
     """A stream ended before its terminal event."""
 
 
+class StreamTimeoutError(core.StreamTimeoutError, lc.ModelTimeoutError):
+    """A stream timed out after its response had started."""
+
+
 COUNTERPARTS: dict[type[core.XAILowCodeError], type[core.XAILowCodeError]] = {
     cls.__mro__[1]: cls
     for cls in tuple(vars().values())

@@ -42,7 +42,7 @@ def read_schema(source: Any, *, field: str) -> NamedSchema:
         field: The option that it belongs to, for errors.
 
     Raises:
-        UsageError: It is none of these, or has a type that JSON cannot express.
+        UsageError: It is none of these, is a lambda, or has a type that JSON cannot express.
     """
     if isinstance(source, Mapping):
         if (named := read_mapping(source)) is not None:
@@ -54,7 +54,7 @@ def read_schema(source: Any, *, field: str) -> NamedSchema:
     elif is_type(source):
         return read_type(replace_typed_dicts(source))
     elif callable(source) and hasattr(source, "__name__"):
-        return _read_function(source)
+        return _read_function(source, field=field)
     raise UsageError(
         f"{field}: {source!r} is not a tool or schema.",
         field=field,
@@ -79,7 +79,13 @@ def _read_tool(tool: BaseTool) -> NamedSchema:
     return NamedSchema(tool.name, tool.description, read_type(arguments).schema)
 
 
-def _read_function(function: Callable[..., Any]) -> NamedSchema:
+def _read_function(function: Callable[..., Any], *, field: str) -> NamedSchema:
+    if function.__name__ == "<lambda>":
+        raise UsageError(
+            f"{field}: a lambda has no name.",
+            field=field,
+            hint="Define a function, or pass a tool with a name.",
+        )
     arguments = create_schema_from_function(
         function.__name__,
         function,

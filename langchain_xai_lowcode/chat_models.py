@@ -605,7 +605,8 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
 
         Raises:
             UsageError: ``tool_choice`` names no tool, a tool has no name, a schema is not
-                supported, or a further option holds a credential.
+                supported, or a further option holds a credential. Calls raise it if two tools have
+                the same name.
         """
         self._refuse_credentials(kwargs)
         with langchain_errors():
@@ -654,7 +655,8 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
             UsageError: ``method`` is unknown, ``schema`` is missing or not supported, or a further
                 option holds a credential.
             ModelRefusalError: The model refused a request (LangChain's class; raised by calls).
-            OutputParserException: A message contains no matching object (raised by calls).
+            OutputParserException: A message contains no matching object and no call of one of the
+                ``tools`` (raised by calls).
         """
         self._refuse_credentials(kwargs)
         from langchain_xai_lowcode._structured_output import build_structured_output  # noqa: PLC0415 - on first use

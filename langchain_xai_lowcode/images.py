@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._input import to_part
-from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.credentials import credential_error, token_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
 from xai_lowcode.chat.image_editing import (
@@ -90,6 +90,11 @@ class ImageFields(ClientFields):
         """Convert ``size``, an argument of OpenAI's, to ``aspect_ratio`` and ``resolution``."""
         if not isinstance(values, dict) or "size" not in values:
             return values
+        if (error := token_error({"size": values["size"]})) is not None:
+            # Error reporters show the variables of frames.
+            values = None
+            with langchain_errors():
+                raise error
         others = {name: value for name, value in values.items() if name != "size"}
         with langchain_errors():
             size = {} if values["size"] is None else parse_size(values["size"])

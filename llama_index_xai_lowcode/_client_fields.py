@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from xai_lowcode._internal.constructors import Unchecked, define_constructor
-from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.credentials import NAME_OPTIONS, credential_error, token_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode._internal.validation import (
@@ -258,7 +258,15 @@ class ClientFields(BaseModel):
         return limiter if hasattr(limiter, "async_acquire") else adapter
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Assign a field; the next call uses it. A token that is a string becomes a secret."""
+        """Assign a field; the next call uses it. A token that is a string becomes a secret.
+
+        Raises:
+            UsageError: The value is a token where a name is expected, or ``api_token`` is invalid.
+        """
+        if name in NAME_OPTIONS and (error := token_error({name: value})) is not None:
+            # Error trackers record the variables of frames.
+            value = None
+            raise error
         super().__setattr__(name, check_token_source(value) if name == "api_token" else value)
 
     @field_serializer("timeout")

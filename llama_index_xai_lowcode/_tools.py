@@ -25,7 +25,6 @@ from xai_lowcode.chat.openai_format import (
     render_server_tool,
 )
 from xai_lowcode.chat.options import sanitize_name
-from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.json_schema import sanitize_schema
 from xai_lowcode.json_schema.sources import read_type
 from xai_lowcode.redaction import mask_secrets, unmask_secrets
@@ -124,23 +123,9 @@ def to_tool(tool: Any) -> ToolSpec | ServerTool:
 
 
 def original_names(tools: Sequence[Any]) -> dict[str, str]:
-    """Map the names of tools as they are sent to their names in LlamaIndex.
-
-    Raises:
-        UsageError: Two tools are sent with the same name.
-    """
-    names: dict[str, str] = {}
-    for tool in tools:
-        if to_server_tool(tool) is not None:
-            continue
-        name = _parse_function(tool).name
-        sent_name = sanitize_name(name)
-        if sent_name in names:
-            raise UsageError(
-                f"tools: there are two tools with the name {sent_name!r}.", field="tools"
-            )
-        names[sent_name] = name
-    return names
+    """Map the names of tools as they are sent to their names in LlamaIndex."""
+    names = [_parse_function(tool).name for tool in tools if to_server_tool(tool) is None]
+    return {sanitize_name(name): name for name in names}
 
 
 def _parse_function(tool: Any) -> ToolSpec:
@@ -167,9 +152,6 @@ def to_selections(message: ChatMessage, *, is_final: bool) -> list[ToolSelection
         message: The message of a response.
         is_final: Whether the response is complete. In the others of a stream, incomplete arguments
             are parsed as far as they go.
-
-    Raises:
-        InvalidResponseError: The arguments of a complete response are not a JSON object.
     """
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if blocks:
@@ -181,26 +163,46 @@ def to_selections(message: ChatMessage, *, is_final: bool) -> list[ToolSelection
         ]
     parse = _parse_final_arguments if is_final else _parse_partial_arguments
     return [
-        ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parse(name, arguments))
+        ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parse(arguments))
         for call_id, name, arguments in calls
     ]
 
 
-def _parse_final_arguments(name: str, arguments: Any) -> dict[str, Any]:
+def _parse_final_arguments(arguments: Any) -> dict[str, Any]:
     if isinstance(arguments, dict):
         return arguments
+    if error := describe_invalid_arguments(arguments):
+        # A tool must not run with arguments that the model did not give, and the agent reports its
+        # error. Python rejects a second ``self`` for the method of any tool, also of one that
+        # accepts every other name: tools of MCP servers, query engines. LlamaIndex passes a single
+        # argument by position.
+        return {"self": error, "invalid_arguments": _to_text(arguments)}
+    return json.parse_arguments(_to_text(arguments))
+
+
+def describe_invalid_arguments(arguments: Any) -> str:
+    """Return why a tool is not run with arguments; an empty string if they are a JSON object."""
+    if isinstance(arguments, dict):
+        return ""
     try:
-        return json.parse_arguments(arguments or "")
+        json.parse_arguments(_to_text(arguments))
     except json.JSONDecodeError as error:
-        raise InvalidResponseError(
-            f"The arguments of the tool call {name!r} are not a valid JSON object: {error}",
-            hint="The tool was not run. Retry, or use a model with better tool calling.",
-            source="provider",
-            body=arguments,
-        ) from None
+        return f"The tool was not run: its arguments are not a valid JSON object. {error}"
+    return ""
 
 
-def _parse_partial_arguments(_name: str, arguments: Any) -> dict[str, Any]:
+def is_rejection(text: str) -> bool:
+    """Return whether the result of a tool is Python's error for a second ``self``."""
+    return "multiple values for argument 'self'" in text
+
+
+def _to_text(arguments: Any) -> str:
+    if arguments is None:  # old chat stores have null
+        return ""
+    return arguments if isinstance(arguments, str) else json.dumps_text(arguments)
+
+
+def _parse_partial_arguments(arguments: Any) -> dict[str, Any]:
     if isinstance(arguments, str):
         try:
             arguments = from_json(arguments, allow_partial="trailing-strings")

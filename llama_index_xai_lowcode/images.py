@@ -12,7 +12,7 @@ from llama_index.core.tools import FunctionTool, ToolOutput
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
 
 from llama_index_xai_lowcode._documents import to_image
-from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.credentials import credential_error, token_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import check_http_client
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
@@ -118,7 +118,6 @@ class XAIImageGenerator:
         additional_kwargs: Mapping[str, object] | None = None,
         **arguments: Unpack[ImageOptions],
     ) -> None:
-        self.model = model
         options: dict[str, Any] = {**arguments}
         arguments.clear()  # type: ignore[attr-defined]  # a dict
         api_token, base_url = options.pop("api_token", None), options.pop("base_url", None)
@@ -128,12 +127,17 @@ class XAIImageGenerator:
         base_url = api_base if base_url is None else base_url
         http_async_client = async_http_client if http_async_client is None else http_async_client
         moved = dict(additional_kwargs or {})
-        error = credential_error(options, known=_KNOWN | _SETTINGS) or _credential_error(moved)
+        error = (
+            token_error({"model": model})
+            or credential_error(options, known=_KNOWN | _SETTINGS)
+            or _credential_error(moved)
+        )
         if error is not None:
             # Error trackers record the variables of frames.
             options.clear()
-            moved, additional_kwargs = {}, None
+            model, moved, additional_kwargs = "", {}, None
             raise error
+        self.model = model
         for name in options.keys() - _SETTINGS:
             value = options.pop(name)
             if value is not None:

@@ -21,6 +21,7 @@
     └── InvalidResponseError            a successful response that cannot be parsed
         ├── CorruptedDownloadError      a download that differs from the stored file
         └── StreamInterruptedError      a stream that ended before its terminal event
+            └── StreamTimeoutError      and an APITimeoutError: a stream that timed out
 
 ``protocol.error_mapping`` maps responses to them. No error holds a token, a request or a response
 object: messages and bodies are redacted and truncated when the error is created.
@@ -210,6 +211,22 @@ class StreamInterruptedError(InvalidResponseError):
     """A stream ended before its terminal event; what was received is incomplete."""
 
     is_retryable: ClassVar[bool] = True
+
+
+class StreamTimeoutError(StreamInterruptedError, APITimeoutError):
+    """A stream timed out after its response had started; what was received is incomplete.
+
+    A handler of ``StreamInterruptedError`` catches it, and one of ``APITimeoutError`` too. If the
+    timeout comes before the response starts, the error is a plain ``APITimeoutError``.
+
+    Attributes:
+        request_sent: True.
+        response_started: True.
+    """
+
+    def __init__(self, message: str, **attributes: Any) -> None:
+        super().__init__(message, **{"request_sent": True, **attributes})
+        self.response_started = True
 
 
 def describe_value(value: Any) -> str:

@@ -262,10 +262,22 @@ def test_one_of_two_streamed_apis_is_enough(
 
 def test_a_paid_request_that_fails(gateway: Emulator) -> None:
     """An error of the paid request is a finding, without the token that the response quotes."""
-    report = get_report(gateway, "--spend", "--model", gateway.api_token)
+    report = get_report(gateway, "--spend", "--model", f"x{gateway.api_token}")
     assert states(report)["streaming"] == "failed"
     assert "[redacted]" in report["findings"]["streaming"]["text"]
     assert report["verdict"] == f"3 of the {FREE + PAID} checked endpoints failed."
+
+
+def test_a_token_is_no_model(gateway: Emulator) -> None:
+    """Nothing is sent, paid or free; the message names the argument, not the token."""
+    gateway.requests.clear()
+    for command in (["doctor", "--spend", "--json"], ["chat", "Hello"]):
+        env = connected_to(gateway)
+        result = CliRunner().invoke(app, [*command, "--model", gateway.api_token], env=env)
+        assert result.exit_code == 2
+        assert "model: its value looks like a credential" in " ".join(result.output.split())
+        assert gateway.api_token not in result.output
+    assert not gateway.requests
 
 
 @pytest.mark.parametrize(

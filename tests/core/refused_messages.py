@@ -1,4 +1,4 @@
-"""Responses in which the model refuses, or calls a tool, in the format of each API."""
+"""Responses in which the model refuses, calls a tool, or answers, in the format of each API."""
 
 import json
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 REFUSAL = "I will not do that."
+ANSWER = "Her name is Ada."
 CALL = {"id": "call_1", "name": "get_time", "arguments": '{"city": "Vienna"}'}
 
 
@@ -29,6 +30,11 @@ def refuse(request: httpx.Request) -> httpx.Response:
 def call_tool(request: httpx.Request) -> httpx.Response:
     """Respond with a call of the tool ``get_time``."""
     return _respond(request, _CALLS)
+
+
+def answer(request: httpx.Request) -> httpx.Response:
+    """Respond with a text, without a tool call."""
+    return _respond(request, _ANSWERS)
 
 
 def _respond(request: httpx.Request, responses: dict[str, tuple[Any, list[Any]]]) -> httpx.Response:
@@ -78,7 +84,7 @@ def _messages(block: dict[str, Any], delta: Any, reason: str) -> tuple[Any, list
     if "input" in block:
         full = {**block, "input": json.loads(CALL["arguments"])}
     else:
-        full = {**block, "text": REFUSAL}
+        full = {**block, "text": delta["text"]}
     return {**body, "content": [full], "stop_reason": reason, "usage": usage}, events
 
 
@@ -102,6 +108,20 @@ _REFUSALS = {
     ),
     "/messages": _messages(
         {"type": "text", "text": ""}, {"type": "text_delta", "text": REFUSAL}, "refusal"
+    ),
+}
+_ANSWERED_ITEM = {
+    **_REFUSED_ITEM,
+    "content": [{"type": "output_text", "text": ANSWER, "annotations": []}],
+}
+_ANSWERS = {
+    "/chat/completions": _chat({"content": ANSWER}, [{"content": ANSWER}], "stop"),
+    "/responses": _responses(
+        _ANSWERED_ITEM,
+        [{"type": "response.output_text.delta", "output_index": 0, "delta": ANSWER}],
+    ),
+    "/messages": _messages(
+        {"type": "text", "text": ""}, {"type": "text_delta", "text": ANSWER}, "end_turn"
     ),
 }
 _FUNCTION = {"name": CALL["name"], "arguments": CALL["arguments"]}

@@ -27,7 +27,10 @@ from xai_lowcode.transport.async_client import AsyncAPIClient
 from xai_lowcode.transport.concurrency import ConcurrencyLimiter, RequestLimits, Slot
 from xai_lowcode.transport.rate_limit import as_rate_limiter
 from xai_lowcode.transport.sync_client import SyncAPIClient
+from xai_lowcode.types.messages import Message
+from xai_lowcode.types.requests import ChatRequest
 
+HELLO = (Message.from_text("user", "Hello"),)
 STREAM: Call[Any] = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
 
 
@@ -175,6 +178,41 @@ def test_a_stream_keeps_its_slot_until_it_ends(end: str) -> None:
     asyncio.run(aread_stream(model, end, lambda: free_slots.append(count_free_slots(limits))))
     assert free_slots == [1]
     assert count_free_slots(limits) == 2
+
+
+async def _first_bytes(model: ChatModel) -> Any:
+    stream = model.async_client.stream(STREAM)
+    await anext(stream)
+    return stream
+
+
+async def _first_event(model: ChatModel) -> Any:
+    stream = model.astream(ChatRequest(model="m", messages=HELLO, api="chat_completions"))
+    await anext(stream)
+    return stream
+
+
+@pytest.mark.parametrize("start", [_first_bytes, _first_event])
+@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("dropped", ["before the loop is closed", "after the loop is closed"])
+def test_an_abandoned_stream_of_a_closed_loop_keeps_no_slot(
+    start: Any, streams: int, dropped: str
+) -> None:
+    """Without ``shutdown_asyncgens`` no ``finally`` of the stream runs."""
+    chunk = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    transport = CountingTransport(get_reply=lambda _request: sse_reply([chunk, chunk]))
+    model = create_model(transport, max_concurrency=2)
+    loop = asyncio.new_event_loop()
+    abandoned = [loop.run_until_complete(start(model)) for _ in range(streams)]
+    assert count_free_slots(get_limits(model)) == 2 - streams
+    if dropped.startswith("before"):
+        abandoned.clear()
+        gc.collect()
+    loop.close()
+    abandoned.clear()
+    gc.collect()
+    assert count_free_slots(get_limits(model)) == 2
+    assert list(model.client.stream(STREAM))
 
 
 @pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])

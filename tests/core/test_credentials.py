@@ -5,8 +5,9 @@ A rule decides, no list of names; here it is held against both, and against what
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -15,9 +16,17 @@ from pydantic import SecretBytes, SecretStr
 
 from tests.cases import for_each
 from tests.core import leaks
-from tests.core.fake_server import TOKEN
-from xai_lowcode._internal.credentials import credential_error, is_credential_name
+from tests.core.clients import AsyncGatewayClient, SyncGatewayClient, server_settings
+from tests.core.fake_server import TOKEN, FakeServer
+from xai_lowcode._internal.credentials import (
+    NAME_OPTIONS,
+    credential_error,
+    is_credential_name,
+    token_error,
+)
+from xai_lowcode.api.embeddings import EmbeddingRequest
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.images import ImageRequest
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import OPTIONS, ChatRequest
 
@@ -44,6 +53,17 @@ author authors authority authored secretary passwordless headline headless cooki
 logprobs top_logprobs logit_bias metadata user seed temperature search_parameters stream_options
 made_up future_option verbosity x 名前 _ 5
 """
+
+BUILDERS: dict[Any, dict[str, Any]] = {
+    ChatRequest: {"model": "grok-4.7", "messages": HELLO},
+    ImageRequest: {"prompt": "A fox"},
+    EmbeddingRequest: {"texts": ["x"]},
+}
+# Fields of these that hold text, tools, schemas or further options.
+FREE = {
+    *("messages", "stop", "prompt", "texts", "tools", "server_tools", "tool_choice"),
+    *("response_format", "extra"),
+}
 
 # Values that are credentials, and such as are none.
 CANARIES = [
@@ -269,6 +289,57 @@ def test_no_request_is_made_with_a_credential(name: str) -> None:
     assert TOKEN not in f"{refusal.value} {refusal.value!r} {vars(refusal.value)}"
 
 
-def test_known_fields_of_a_request_are_not_judged() -> None:
-    """An option with a field of its own is sent as it is, whatever it holds."""
-    assert ChatRequest(model="grok-4.7", messages=HELLO, user=TOKEN, extra={"a": 1}).user == TOKEN
+@pytest.mark.parametrize("name", sorted(NAME_OPTIONS))
+def test_no_name_in_a_request_is_a_token(name: str) -> None:
+    """Nor is an id: each known option that is neither text, number, tool nor schema is judged."""
+    for value in (TOKEN, f" {TOKEN}\n", "at_" + "k" * 24, f"Bearer {TOKEN}", [TOKEN], {"a": TOKEN}):
+        for build, required in BUILDERS.items():
+            if name not in {field.name for field in fields(build)}:
+                continue
+            with pytest.raises(UsageError) as refusal:
+                build(**{**required, name: value})
+            assert refusal.value.field == name
+            assert TOKEN not in f"{refusal.value} {refusal.value!r} {vars(refusal.value)}"
+    assert credential_error({name: TOKEN}, known={name}) is not None
+    assert token_error({name: "xai-docs-v2"}) is None
+    assert token_error({name: "at_least_once"}) is None
+    assert token_error({name: TOKEN}, known=()) is None
+
+
+def test_each_field_of_a_request_is_judged_or_free() -> None:
+    """A new field that is neither a number nor a flag is a name, or is listed as free."""
+    numbers = {int, float, bool, type(None)}
+    others = {
+        field.name
+        for build in BUILDERS
+        for field in fields(build)
+        if not {*(get_args(field.type) or (field.type,))} <= numbers
+    }
+    assert others - NAME_OPTIONS == FREE
+
+
+def test_free_texts_of_a_request_may_be_anything() -> None:
+    """A stop sequence and a prompt are sent as they are."""
+    assert ChatRequest(model="grok-4.7", messages=HELLO, stop=(TOKEN,)).stop == (TOKEN,)
+    assert ImageRequest(prompt=TOKEN).prompt == TOKEN
+    assert EmbeddingRequest(texts=[TOKEN]).texts == [TOKEN]
+
+
+@pytest.mark.parametrize("client", [SyncGatewayClient, AsyncGatewayClient])
+def test_no_method_of_the_gateway_sends_a_token(gateway: FakeServer, client: Any) -> None:
+    """Neither in a body nor in a path."""
+    calls: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
+        ("retrieve_model", (TOKEN,), {}, "model_id"),
+        ("get_file", (TOKEN,), {}, "file_id"),
+        ("tokenize", ("x",), {"model": TOKEN}, "model"),
+        ("create_chat_completion", (), {"model": TOKEN, "messages": []}, "model"),
+        ("create_chat_completion", (), {"model": "m", "messages": [], "user": TOKEN}, "user"),
+    ]
+    opened = client(server_settings(gateway))
+    for method, args, values, name in calls:
+        with pytest.raises(UsageError) as refusal:
+            opened.call_method(method, *args, **values)
+        assert refusal.value.field == name
+        assert TOKEN not in f"{refusal.value} {refusal.value!r}"
+    opened.close()
+    assert not gateway.requests

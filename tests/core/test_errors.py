@@ -94,6 +94,7 @@ def test_what_may_pass_by_itself() -> None:
         "RateLimitError",
         "InternalServerError",
         "StreamInterruptedError",
+        "StreamTimeoutError",
     }
 
 

@@ -117,7 +117,6 @@ def _shell_turn(result: str) -> Json:
     return dict(sent[-1])
 
 
-@pytest.mark.filterwarnings("ignore:.*an image is not sent")
 def test_a_shell_call_is_the_callers() -> None:
     """The shell tool of xAI is run by the caller, and its result goes back as xAI expects it."""
     call = parse("responses", BODY).tool_calls[1]

@@ -108,11 +108,13 @@ def test_reasoning_that_xai_cannot_decrypt_is_left_out(gateway: FakeServer, mess
     model.client.close()
 
 
-@pytest.mark.parametrize("kind", ["video_generation_call", "memory_call", "", None])
+@pytest.mark.parametrize(
+    "kind", ["image_generation_call", "video_generation_call", "memory_call", "", None, 1, [], {}]
+)
 def test_items_that_xai_does_not_accept_as_input_are_left_out(
-    gateway: FakeServer, kind: str | None
+    gateway: FakeServer, kind: Any
 ) -> None:
-    """An item of a type that xAI added since does not end the conversation."""
+    """An item of a type that xAI does not document as input does not end the conversation."""
     new = {"type": kind, "id": "n"}
     answer = replace(ANSWER, items=(REASONING, new, OUTPUT))
     message = "data did not match any variant of untagged enum ModelInput"

@@ -305,21 +305,6 @@ def test_calls_are_sent_back_with_arguments_that_xai_accepts(arguments: str | No
     assert call["arguments"] == arguments
 
 
-@pytest.mark.parametrize("store", [True, False])
-def test_generated_images_are_not_sent_back(store: bool) -> None:
-    """The OpenAPI document does not have them as input; the caller is warned."""
-    image = {"type": "image_generation_call", "id": "i", "result": "aW1hZ2U="}
-    answer = Message(
-        "assistant",
-        (ImagePart("data:image/png;base64,aW1hZ2U="), TextPart("hi")),
-        items=(image, MESSAGE),
-        dialect="responses",
-    )
-    with pytest.warns(UserWarning, match=r"messages\[1\].* is not sent"):
-        body = render(messages=(QUESTION, answer, QUESTION), store=store)
-    assert body["input"][1:-1] == [MESSAGE]
-
-
 def test_an_api_that_is_set_is_not_replaced() -> None:
     """An option that the API does not support raises an error that names the field."""
     model = ChatModel(Settings.create(api_token="at_r0123456789", base_url="http://127.0.0.1/xai"))

@@ -22,6 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from langchain_xai_lowcode import ChatXAILowCode
+from llama_index_xai_lowcode import XAILowCode
 from tests.cases import for_each
 from tests.core import leaks
 from tests.core.fake_server import TOKEN, FakeServer, json_reply
@@ -204,6 +206,57 @@ def test_the_hosted_gateway_needs_its_path(path: str) -> None:
     with pytest.raises(UsageError, match=r"https://api\.lowcodeapi\.com/xai") as refusal:
         Settings.create(api_token=TOKEN, base_url=f"https://api.lowcodeapi.com{path}")
     assert refusal.value.field == "base_url"
+
+
+PROVIDERS = [
+    "https://api.x.ai/v1",
+    "https://api.x.ai/xai",
+    "https://API.X.AI:443/v1/",
+    "https://api.x.ai./v1",
+    "https://us-east-1.api.x.ai/v1",
+    "https://x.ai",
+    "https://api.openai.com/v1",
+    "https://mine.openai.azure.com/openai",
+    "https://api.anthropic.com",
+    "https://generativelanguage.googleapis.com/v1beta/openai/",
+    "https://openrouter.ai/api/v1",
+]
+NO_PROVIDERS = [
+    "https://notx.ai/xai",
+    "https://x.ai.example/xai",
+    "https://api-x.ai/xai",
+    "https://gateway.example/api.x.ai/v1",
+    "https://openai.com.example/xai",
+    "https://ai/xai",
+]
+
+
+@pytest.mark.parametrize("url", PROVIDERS)
+def test_the_api_of_a_provider_is_no_gateway(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every way: it would receive the token of the gateway; the message says what to do."""
+    monkeypatch.setenv("LOWCODEAPI_API_TOKEN", TOKEN)
+    monkeypatch.setenv("LOWCODEAPI_BASE_URL", url)
+    ways: list[Callable[[], Any]] = [
+        Settings.create,
+        ChatXAILowCode,
+        XAILowCode,
+        lambda: Settings.create(base_url=url, allow_insecure_http=True),
+        lambda: Settings(api_token=SecretStr(TOKEN), base_url=url),
+        lambda: SyncAPIClient(base_url=url),
+        lambda: ChatXAILowCode(base_url=url),
+        lambda: XAILowCode(api_base=url),
+    ]
+    for way in ways:
+        with pytest.raises(UsageError, match=r"leave base_url out") as refusal:
+            way()
+        assert refusal.value.field == "base_url"
+        assert "https://api.lowcodeapi.com/xai" in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", NO_PROVIDERS)
+def test_hosts_that_look_like_a_provider_are_accepted(url: str) -> None:
+    """Only whole labels of the host count."""
+    assert Settings.create(api_token=TOKEN, base_url=url).base_url
 
 
 def test_the_url_format_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

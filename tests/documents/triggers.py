@@ -25,6 +25,7 @@ from xai_lowcode.emulator import (
     Html,
     Redirect,
     Refuse,
+    SlowDrip,
     Stall,
 )
 from xai_lowcode.emulator.faults import Fault
@@ -68,7 +69,7 @@ def without_token(gateway: Emulator) -> None:
             os.environ["LOWCODEAPI_API_TOKEN"] = token
 
 
-def streamed(*faults: Fault) -> Callable[[Emulator], None]:
+def streamed(*faults: Fault, **options: Any) -> Callable[[Emulator], None]:
     """Return a trigger that streams with these faults."""
 
     def stream(gateway: Emulator) -> None:
@@ -77,6 +78,7 @@ def streamed(*faults: Fault) -> Callable[[Emulator], None]:
             "base_url": gateway.base_url,
             "api_token": gateway.api_token,
             "max_retries": 0,
+            **options,
         }
         for _ in ChatXAILowCode(model=MODEL, **connection).stream("Tell me a story."):
             pass
@@ -233,8 +235,10 @@ TRIGGERS: dict[str, Callable[[Emulator], None]] = {
     "Invalid api_token": with_options(api_token=TOKEN),
     "No access token is associated": account_not_connected,
     "Incorrect API key provided": rejected("Incorrect API key provided: xai-0…0."),
+    "its value looks like a credential": with_options(model=TOKEN),
     "Not Found": wrong_base_url,
     "it is not a URL": with_options(base_url="api.lowcodeapi.com"),
+    "is the API of a provider": with_options(base_url="https://api.x.ai/v1"),
     "plain http to another host": with_options(base_url="http://gateway.example/xai"),
     "Connection refused by the gateway": connection_refused,
     "certificate verify failed": untrusted_certificate,
@@ -257,6 +261,7 @@ TRIGGERS: dict[str, Callable[[Emulator], None]] = {
     "Live search is deprecated": with_options(model_kwargs={"search_parameters": {"mode": "on"}}),
     "Failed to deserialize the JSON body": with_options(service_tier="urgent"),
     "The stream was interrupted": streamed(CutStream(after_chunks=5)),
+    "The stream timed out": streamed(SlowDrip(0.6), timeout=0.2),
     "The stream ended before its terminal event": streamed(EndStreamEarly(after_chunks=5)),
     "was not ready within": never_ready,
     "File not found": missing_file,

@@ -62,6 +62,7 @@ ERRORS: dict[str, tuple[type[ours.XAILowCodeError], type[Exception], bool]] = {
     "odd": (ours.InvalidResponseError, theirs.ModelError, False),
     "damage": (ours.CorruptedDownloadError, theirs.ModelError, False),
     "cut": (ours.StreamInterruptedError, theirs.ModelConnectionError, True),
+    "stall": (ours.StreamTimeoutError, theirs.ModelTimeoutError, True),
 }
 
 BUSY = "The model is currently at capacity due to high demand."
@@ -171,8 +172,8 @@ empty chunks               ok      ok      ok      ok       ok      ok      ok  
 five megabytes             ok      ok      ok      ok       ok      ok      ok     ok       damage
 closed when idle           ok      ok      ok      ok       ok      ok      ok     ok       ok
 silence                    late    late    late    again    late    late    late   late     late
-drip                       late    late    late    late     late    late    late   late     late
-no end                     late    late    late    late     late    late    late   late     late
+drip                       late    stall   late    late     late    late    late   late     late
+no end                     late    stall   late    late     late    late    late   late     late
 restart                    line*   line*   line*   again+?  line*   line*   line   line*+2  line*
 """
 

@@ -11,6 +11,7 @@ import ssl
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from langchain_xai_lowcode import (
 from tests.cases import for_each
 from tests.core.fake_server import FakeServer, json_reply
 from tests.core.leaks import render_variable
+from xai_lowcode._internal.credentials import NAME_OPTIONS
 from xai_lowcode.errors import UsageError
 
 TOKEN = "at_r" + "0" * 32
@@ -59,6 +61,12 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"made_up": CANARY}, "made_up"),
     ({"made_up": {"deep": [{"down": f"Bearer {CANARY}"}]}}, "made_up"),
     ({"made_up": SecretStr(CANARY)}, "made_up"),
+    # Options with a field of their own, whose value is a name or an id.
+    *(({name: CANARY}, name) for name in sorted(NAME_OPTIONS)),
+    ({"include": ["x", CANARY]}, "include"),
+    ({"reasoning": {"effort": CANARY}}, "reasoning"),
+    ({"user": f"Bearer {CANARY}"}, "user"),
+    ({"model": SecretStr(CANARY)}, "model"),
 ]
 # Given with a call, these are no fields either.
 IN_CALLS: list[tuple[dict[str, Any], str]] = [
@@ -168,6 +176,26 @@ def test_unknown_options_are_still_warned_of(world: FakeServer) -> None:
     with pytest.warns(UserWarning, match="made_up"):
         llm = made(ChatXAILowCode, world, made_up="at_least_once", max_tokens=5)
     assert llm.model_kwargs == {"made_up": "at_least_once"}
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_no_field_is_assigned_a_token(world: FakeServer, kind: Any) -> None:
+    """The field keeps its value, so that no print of the component can show the token."""
+    component = made(kind, world)
+    for name in NAME_OPTIONS & kind.model_fields.keys():
+        before = getattr(component, name)
+        for value in (CANARY, [CANARY], {"effort": CANARY}):
+            refused(world, name, partial(setattr, component, name, value))
+        assert getattr(component, name) == before
+    assert CANARY not in repr(component)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_token_is_no_name_of_a_model(world: FakeServer, kind: Any) -> None:
+    """As the only positional argument, which is the model's name."""
+    field = "model_name" if kind is None else "model"
+    connection = {"api_token": TOKEN, "base_url": world.base_url}
+    refused(world, field, lambda: kind(CANARY, **connection))
 
 
 # --- calls --------------------------------------------------------------------------------------
@@ -318,7 +346,7 @@ def test_what_is_no_credential_goes_on(gateway: Any, kind: Any) -> None:
         "https://mcp.example", "museum", authorization=f"Bearer {CANARY}", headers={"k": "v"}
     )
     with pytest.warns(UserWarning, match="unknown parameter 'keywords'"):
-        assert llm.invoke("x", keywords=["a"], user=CANARY)
+        assert llm.invoke("x", keywords=["a"], user="at_home")
     if kind is ChatXAILowCode:
         assert llm.bind_tools([tool]).invoke("x", prompt_cache_key="docs")
         sent = gateway.requests[-1].body["tools"][0]

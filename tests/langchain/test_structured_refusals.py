@@ -6,11 +6,20 @@ import pytest
 from langchain_core import exceptions
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration
 from pydantic import BaseModel
 
 from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode._structured_output import StructuredOutputParser
-from tests.core.refused_messages import CALL, REFUSAL, call_tool, create_clients, refuse
+from tests.core.refused_messages import (
+    ANSWER,
+    CALL,
+    REFUSAL,
+    answer,
+    call_tool,
+    create_clients,
+    refuse,
+)
 from tests.langchain.helpers import APIS, SYNC_AND_ASYNC, collect_stream, get_time, run
 
 # Before langchain-core 1.7.5 there is no such class.
@@ -85,6 +94,46 @@ async def test_a_tool_call_in_place_of_the_object(
         assert result["parsed"] is None
         (call,) = result["raw"].tool_calls
         assert (call["name"], call["args"]) == (CALL["name"], {"city": "Vienna"})
+
+
+@SYNC_AND_ASYNC
+@STREAMED
+@pytest.mark.parametrize("tools", [(), (get_time,)], ids=["no tools", "tools"])
+@pytest.mark.parametrize(("api", "method"), WAYS)
+async def test_a_text_in_place_of_the_object(
+    api: Any, method: Any, tools: Any, *, streamed: bool, use_async: bool
+) -> None:
+    """A message that is neither the object nor a tool call is an error, with every method."""
+    chat = ChatXAILowCode(api=api, **create_clients(answer))
+    for schema in (Person, SCHEMA):
+        llm = chat.with_structured_output(schema, method=method, tools=tools)
+        with pytest.raises(OutputParserException) as caught:
+            await ask(llm, streamed=streamed, use_async=use_async)
+        assert ANSWER in str(caught.value.llm_output)
+        llm = chat.with_structured_output(schema, method=method, tools=tools, include_raw=True)
+        result = await ask(llm, streamed=streamed, use_async=use_async)
+        assert isinstance(result["parsing_error"], OutputParserException)
+        assert result["parsed"] is None
+        assert result["raw"].text == ANSWER
+
+
+@pytest.mark.parametrize("name", ["Person", "get_time"])
+@pytest.mark.parametrize("arguments", ["", "{", "[]", "nonsense"])
+def test_arguments_that_are_no_object(name: str, arguments: str) -> None:
+    """The error names the tool, and quotes the arguments; a draft of a stream is no error."""
+    call: Any = {
+        "name": name,
+        "args": arguments,
+        "id": "1",
+        "error": "",
+        "type": "invalid_tool_call",
+    }
+    message = AIMessage("", invalid_tool_calls=[call])
+    parser = StructuredOutputParser(tool_name="Person")
+    with pytest.raises(OutputParserException, match=f"{name!r} are not a valid JSON") as caught:
+        parser.invoke(message)
+    assert caught.value.llm_output == arguments
+    assert parser.parse_result([ChatGeneration(message=message)], partial=True) is None
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])

@@ -233,7 +233,7 @@ def test_the_token_is_nowhere(llm: XAILowCode, model: Any, gateway: Any, kind: s
     assert "grok" in shown(llm)
     if kind not in {"payload", "schema"}:
         # What is let out on purpose is seen.
-        assert gateway.api_token in shown(model(additional_kwargs={"user": gateway.api_token}))
+        assert gateway.api_token in shown(model(additional_kwargs={"stop": [gateway.api_token]}))
 
 
 def test_logs_have_no_token(

@@ -6,6 +6,7 @@ Settings that may contain secrets are tested here too.
 
 import asyncio
 import copy
+import inspect
 import json
 import pickle
 import re
@@ -40,6 +41,7 @@ from llama_index_xai_lowcode import (
 from tests.cases import for_each
 from tests.core.fake_server import FakeServer, json_reply
 from tests.core.leaks import render_variable
+from xai_lowcode._internal.credentials import NAME_OPTIONS
 from xai_lowcode.errors import UsageError
 
 TOKEN = "at_r" + "0" * 32
@@ -61,6 +63,12 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"made_up": CANARY}, "made_up"),
     ({"made_up": {"deep": [{"down": f"Bearer {CANARY}"}]}}, "made_up"),
     ({"made_up": SecretStr(CANARY)}, "made_up"),
+    # Options with a field of their own, whose value is a name or an id.
+    *(({name: CANARY}, name) for name in sorted(NAME_OPTIONS)),
+    ({"include": ["x", CANARY]}, "include"),
+    ({"reasoning": {"effort": CANARY}}, "reasoning"),
+    ({"user": f"Bearer {CANARY}"}, "user"),
+    ({"model": SecretStr(CANARY)}, "model"),
 ]
 # Given with a call, these are no fields either.
 IN_CALLS: list[tuple[dict[str, Any], str]] = [
@@ -133,7 +141,9 @@ def made(kind: Any, world: FakeServer, **more: Any) -> Any:
     return kind(api_token=TOKEN, base_url=world.base_url, max_retries=0, **more)
 
 
-def refused(world: FakeServer, name: str, act: Callable[[], Any]) -> UsageError:
+def refused(
+    world: FakeServer, name: str, act: Callable[[], Any], *, ours: tuple[str, ...] = OURS
+) -> UsageError:
     """Return the error of ``act``; it contains no credential, and nothing was sent."""
     with observed() as told, pytest.raises(UsageError) as refusal:
         act()
@@ -146,7 +156,7 @@ def refused(world: FakeServer, name: str, act: Callable[[], Any]) -> UsageError:
         chain = chain.__cause__ or chain.__context__
     assert CANARY not in "".join(traceback.format_exception(error))
     for frame, _line in traceback.walk_tb(error.__traceback__):
-        if any(place in frame.f_code.co_filename for place in OURS):
+        if any(place in frame.f_code.co_filename for place in ours):
             for variable, value in frame.f_locals.items():
                 assert CANARY not in render_variable(variable, value), frame.f_code.co_qualname
     assert CANARY not in "".join(told)
@@ -178,6 +188,26 @@ def test_other_unknown_options_go_on(world: FakeServer, kind: Any) -> None:
     with pytest.warns(UserWarning, match="unknown parameter"):
         component = made(kind, world, **options)
     assert component.additional_kwargs == {"made_up": "at_least_once", "stop_token_ids": [1]}
+
+
+@pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
+def test_no_field_is_assigned_a_token(world: FakeServer, kind: Any) -> None:
+    """The field keeps its value, so that no print of the component can show the token."""
+    component = made(kind, world)
+    for name in NAME_OPTIONS & kind.model_fields.keys():
+        before = getattr(component, name)
+        for value in (CANARY, [CANARY], {"effort": CANARY}):
+            refused(world, name, partial(setattr, component, name, value))
+        assert getattr(component, name) == before
+    assert CANARY not in repr(component)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_token_is_no_name_of_a_model(world: FakeServer, kind: Any) -> None:
+    """As the only positional argument, which is the model's name."""
+    field = "model_name" if kind is XAILowCodeEmbedding else "model"
+    connection = {"api_token": TOKEN, "base_url": world.base_url}
+    refused(world, field, lambda: kind(CANARY, **connection))
 
 
 # --- calls --------------------------------------------------------------------------------------
@@ -304,9 +334,11 @@ def test_what_is_no_credential_goes_on(gateway: Any, model: Any) -> None:
     tool = mcp("https://mcp.example", "museum", authorization=f"Bearer {CANARY}")
     llm = model(additional_kwargs={"stop_token_ids": [1]}, server_tools=[tool])
     with pytest.warns(UserWarning, match="unknown parameter 'keywords'"):
-        assert llm.chat(HELLO, keywords=["a"], user=CANARY, prompt_cache_key="docs").message.content
+        assert llm.chat(
+            HELLO, keywords=["a"], user="at_home", prompt_cache_key="xai-docs"
+        ).message.content
     body = gateway.requests[-1].body
-    assert (body["stop_token_ids"], body["keywords"], body["user"]) == ([1], ["a"], CANARY)
+    assert (body["stop_token_ids"], body["keywords"], body["user"]) == ([1], ["a"], "at_home")
     assert body["tools"][0]["authorization"] == f"Bearer {CANARY}"
 
 
@@ -316,8 +348,11 @@ def test_no_order_of_images_takes_a_credential(
 ) -> None:
     """Neither as an argument nor as an option of the tool."""
     painter = made(XAIImageGenerator, world)
-    refused(world, name, lambda: painter.generate("x", **options))
-    refused(world, name, lambda: asyncio.run(painter.agenerate("x", **options)))
+    # Parameters of the methods remain variables of their frames.
+    is_parameter = name in inspect.signature(painter.generate).parameters
+    ours = () if is_parameter else OURS
+    refused(world, name, lambda: painter.generate("x", **options), ours=ours)
+    refused(world, name, lambda: asyncio.run(painter.agenerate("x", **options)), ours=ours)
     error = None
     try:
         XAIImageToolSpec(painter, **options).generate_image("x")

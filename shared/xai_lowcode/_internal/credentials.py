@@ -4,7 +4,7 @@ Frameworks put unknown keyword arguments into the request body, and so into logs
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +47,16 @@ _BEFORE_CREDENTIALS = frozenset({"api", "access", "auth", "refresh", "session", 
 # Last words of the names of options that contain options: extra_body, model_kwargs.
 _CONTAINERS = frozenset({"kwargs", "body", "query", "params", "options", "config"})
 
+NAME_OPTIONS = frozenset(
+    {
+        *("model", "model_name", "user", "safety_identifier", "api", "service_tier"),
+        *("prompt_cache_key", "previous_response_id", "include", "guidelines"),
+        *("reasoning", "reasoning_effort", "reasoning_summary"),
+        *("encoding_format", "aspect_ratio", "resolution", "quality", "size"),
+    }
+)
+"""Known options whose value is a name, an id or a choice: a token there is a mistake."""
+
 # They contain the authorization of MCP servers, which the adapters mask in traces.
 _TOOLS = frozenset({"tools", "server_tools"})
 
@@ -64,6 +74,12 @@ _WITHIN = re.compile(
     r"|\bapi_token=(?=[A-Za-z_]*\d)[A-Za-z0-9_]{16,}"
 )
 
+# The value of a known option. A short "xai-…" may be a name there.
+_TOKEN = re.compile(
+    r"(?i:(?:authorization:\s*)?bearer\s+)?at_(?!(?:least|most)(?:_[a-z]+)*\Z)\S{6,}"
+)
+
+_PROBLEM = "its value looks like a credential and would be sent"
 _HINT = "Pass the token as api_token when the model is created."
 _HEADERS = frozenset({"header", "headers"})
 _NO_HEADERS = "The gateway forwards no headers to xAI."
@@ -88,11 +104,13 @@ def credential_error(
     tokens or cache keys; or if its value, also within dicts and lists, is a token (``at_…``), an
     xAI key (``xai-…``), ``Bearer …``, a URL with a password, or a ``SecretStr``.
 
+    A known option is rejected only if it is one of ``NAME_OPTIONS`` and its value is a token.
+
     Args:
         options: Options that would become fields of the request body. The options in dicts such as
             ``extra_body`` are checked one by one. Tools are skipped, since the authorization of an
             MCP server belongs there.
-        known: Names of options to skip.
+        known: Names of options to skip, except for tokens in ``NAME_OPTIONS``.
         hints: Messages for certain options, by name.
 
     Example:
@@ -103,12 +121,48 @@ def credential_error(
         'Pass the token as api_token when the model is created.'
         >>> credential_error({"max_tokens": 5, "prompt_cache_key": "docs", "stop_token_ids": [1]})
     """
+    if (error := token_error(options, known=known)) is not None:
+        return error
     for name, value in _iterate_options(options, known):
         if is_credential_name(name) or _looks_like_credential(name):
             return _build_error(name, "an option of this name would be sent", hints)
         if _contains_credential(value):
-            return _build_error(name, "its value looks like a credential and would be sent", hints)
+            return _build_error(name, _PROBLEM, hints)
     return None
+
+
+def token_error(
+    options: Mapping[str, Any], *, known: Container[str] = NAME_OPTIONS
+) -> UsageError | None:
+    """Return an error if a known option of ``NAME_OPTIONS`` is or contains a token, else None.
+
+    Args:
+        options: Options of a request; others than those of ``NAME_OPTIONS`` are skipped.
+        known: Names of known options.
+
+    Example:
+        >>> token_error({"model": "at_r0123456789abcdef"}).field
+        'model'
+        >>> token_error({"model": "grok-4.7", "stop": "at_r0123456789abcdef"})
+    """
+    for name, value in options.items():
+        if name in NAME_OPTIONS and name in known and contains_token(value):
+            return _build_error(name, _PROBLEM, _NO_HINTS)
+    return None
+
+
+def contains_token(value: Any) -> bool:
+    """Return whether a value is, or contains, a token (``at_…``), an xAI key or a ``SecretStr``.
+
+    Example:
+        >>> contains_token("at_r0123456789abcdef"), contains_token("xai-docs")
+        (True, False)
+    """
+    if isinstance(value, str):
+        return _looks_like_token(value)
+    if value is None or (isinstance(value, tuple) and not value):
+        return False
+    return _contains_credential(value, _looks_like_token)
 
 
 @lru_cache(maxsize=1024)
@@ -159,7 +213,8 @@ def _iterate_options(
             yield name, value
 
 
-def _contains_credential(value: Any) -> bool:
+def _contains_credential(value: Any, is_credential: Callable[[str], bool] | None = None) -> bool:
+    is_credential = is_credential or _looks_like_credential
     stack, seen = [value], set()
     while stack:
         item = stack.pop()
@@ -167,7 +222,7 @@ def _contains_credential(value: Any) -> bool:
             case SecretStr() | SecretBytes():
                 return True
             case str():
-                if _looks_like_credential(item):
+                if is_credential(item):
                     return True
             case bytes() | bytearray():
                 stack.append(item.decode("latin-1"))
@@ -185,6 +240,15 @@ def _looks_like_credential(text: str) -> bool:
     if len(text) <= _MAX_LENGTH and _CREDENTIAL.fullmatch(text):
         return True
     return ("at_" in text or "xai-" in text or "api_token" in text) and bool(_WITHIN.search(text))
+
+
+def _looks_like_token(text: str) -> bool:
+    if "at_" not in text and "xai-" not in text:
+        return False
+    stripped = text.strip()
+    if len(stripped) <= _MAX_LENGTH and _TOKEN.fullmatch(stripped):
+        return True
+    return bool(_WITHIN.search(text))
 
 
 def _build_error(name: str, problem: str, hints: Mapping[str, str]) -> UsageError:

@@ -34,6 +34,13 @@ _WITHOUT_QUERY = re.compile(r"[^\s?#\\]+")
 _VERSION_PATH = re.compile(r"(?<=/xai)/+v1$", re.IGNORECASE)
 _HOSTED = "api.lowcodeapi.com"
 _HOSTED_PATH = re.compile(r"/+xai(/+v1)?/*", re.IGNORECASE)
+# Domains of xAI's and other providers' APIs, which would receive the gateway's token.
+_PROVIDERS = frozenset(
+    {
+        *("x.ai", "openai.com", "openai.azure.com", "anthropic.com", "googleapis.com"),
+        *("mistral.ai", "groq.com", "deepseek.com", "openrouter.ai", "together.xyz"),
+    }
+)
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
@@ -112,8 +119,8 @@ def check_base_url(
 
     Raises:
         UsageError: It is not an http(s) URL, has an invalid host or port, contains credentials or a
-            query, is the hosted gateway without ``/xai``, or is plain http to another host, which
-            would send the token unencrypted.
+            query, is the API of xAI or another provider, is the hosted gateway without ``/xai``, or
+            is plain http to another host, which would send the token unencrypted.
     """
     base_url = to_secret(base_url.strip() if isinstance(base_url, str) else base_url)
     problem = _find_base_url_problem(base_url, allow_insecure_http=allow_insecure_http)
@@ -129,7 +136,7 @@ def _find_base_url_problem(base_url: Any, *, allow_insecure_http: bool) -> str |
     parts, url = parsed
     if "@" in parts.netloc or not _WITHOUT_QUERY.fullmatch(base_url):
         return "it must not contain a query, fragment or credentials; pass the token as api_token"
-    if problem := _find_host_problem(parts, url):
+    if problem := _find_host_problem(parts, url) or _find_provider_problem(url):
         return problem
     host = url.raw_host.decode("ascii")
     if host == _HOSTED and not _HOSTED_PATH.fullmatch(url.path):
@@ -166,6 +173,17 @@ def _find_host_problem(parts: SplitResult, url: httpx.URL) -> str | None:
             " or hyphens"
         )
     return "the port must be from 1 to 65535" if parts.port == 0 else None
+
+
+def _find_provider_problem(url: httpx.URL) -> str | None:
+    host = url.raw_host.decode("ascii").rstrip(".")
+    labels = host.split(".")
+    if _PROVIDERS.isdisjoint(".".join(labels[start:]) for start in range(len(labels))):
+        return None
+    return (
+        f"{host} is the API of a provider, not the gateway, and would receive the gateway's token;"
+        f" leave base_url out, or set it to https://{_HOSTED}/xai or to your own gateway"
+    )
 
 
 def check_url_format(url_format: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from xai_lowcode._internal import json
+from xai_lowcode._internal.credentials import token_error
 from xai_lowcode._internal.parsing import get_int
 from xai_lowcode.api.endpoints import CREATE_EMBEDDINGS
 from xai_lowcode.errors import InvalidResponseError, RouteNotFoundError, UsageError, describe_value
@@ -69,6 +70,9 @@ class EmbeddingRequest:
                 )
         if not isinstance(self.model, str) or not self.model.strip():
             raise UsageError("model: must not be empty.", field="model")
+        names = ("model", "user", "encoding_format")
+        if (error := token_error({name: getattr(self, name) for name in names})) is not None:
+            raise error
         _check_positive("batch_size", self.batch_size, MAX_INPUTS)
         if self.dimensions is not None:
             _check_positive("dimensions", self.dimensions, None)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from xai_lowcode._internal import json
+from xai_lowcode._internal.credentials import token_error
 from xai_lowcode.api import endpoints
 from xai_lowcode.api.deferred import poll
 from xai_lowcode.errors import UsageError
@@ -40,8 +41,11 @@ def _post_call(endpoint: Endpoint[Any], /, **body: Any) -> Call[Any]:
     """Return a call whose body has the fields that are not None.
 
     Raises:
-        UsageError: ``stream`` is set, or the body cannot be serialized as JSON.
+        UsageError: ``stream`` is set, a name or an id is a token, or the body cannot be serialized
+            as JSON.
     """
+    if (error := token_error(body)) is not None:
+        raise error
     if body.get("stream"):
         raise UsageError(
             "stream: not supported by this method, which returns the complete response.",

@@ -40,14 +40,12 @@ _CANNOT_DECRYPT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-_INPUT_TYPES = frozenset(
-    {
-        *("message", "function_call", "reasoning", "compaction", "shell_call", "custom_tool_call"),
-        *("web_search_call", "x_search_call", "file_search_call", "code_interpreter_call"),
-        "mcp_call",
-    }
+_INPUT_TYPES = (
+    *("message", "function_call", "reasoning", "compaction", "shell_call", "custom_tool_call"),
+    *("web_search_call", "x_search_call", "file_search_call", "code_interpreter_call"),
+    "mcp_call",
 )
-"""Types of output items that xAI's OpenAPI document has as input."""
+"""Types of output items that xAI's OpenAPI document has as input; a type may be any JSON value."""
 
 _DIGEST_SIZE = 12
 """Bytes; LlamaIndex's memory counts the digest as part of the message."""

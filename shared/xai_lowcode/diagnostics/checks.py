@@ -303,7 +303,7 @@ def _parse_json(content: bytes) -> Any:
 def _summarize_error(error: XAILowCodeError) -> str:
     """Return the status and the source of an error, for instance ``"404 from the gateway"``."""
     if isinstance(error, APIConnectionError):
-        return "no response"
+        return "incomplete response" if error.response_started else "no response"
     if isinstance(error, APIStatusError):
         sources = {"provider": "from xAI", "gateway": "from the gateway"}
         return f"{error.status_code} {sources.get(error.source, '(source unknown)')}"

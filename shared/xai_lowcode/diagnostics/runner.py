@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from xai_lowcode._internal.credentials import token_error
 from xai_lowcode.api import endpoints
 from xai_lowcode.chat.dialect_selection import get_dialect
 from xai_lowcode.chat.profiles import DEFAULT_MODEL
@@ -31,7 +32,7 @@ def run_diagnostics(
     model: str | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> DiagnosticReport:
-    """Check the free endpoints of the gateway. Errors are reported, not raised.
+    """Check the free endpoints of the gateway. Errors of requests are reported, not raised.
 
     Nothing is retried, but a gateway that a URL with an id may have crashed is waited for, and not
     crashed again. Nothing in the account is created, changed or deleted.
@@ -42,7 +43,12 @@ def run_diagnostics(
             image.
         model: Model of the three texts; default: ``DEFAULT_MODEL`` if listed, else the first.
         on_step: Called with the name of each endpoint before it is checked.
+
+    Raises:
+        UsageError: ``model`` is a token.
     """
+    if (error := token_error({"model": model})) is not None:
+        raise error
     results: list[CheckResult] = []
     model_ids: dict[str, str] = {}
     with SyncAPIClient(settings.model_copy(update={"max_retries": 0})) as client:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import quote, urlencode
 
+from xai_lowcode._internal.credentials import contains_token
 from xai_lowcode.errors import (
     APIConnectionError,
     APIStatusError,
@@ -121,12 +122,19 @@ def check_id(name: str, value: str, names: Mapping[str, str] = _SAME_NAMES) -> s
 
     Raises:
         UsageError: It is empty, longer than ``MAX_ID_LENGTH``, contains other characters than
-            letters, digits and ``. _ - :``, or is the name of the parameter.
+            letters, digits and ``. _ - :``, is the name of the parameter, or is a token.
     """
     if not isinstance(value, str) or not value:
         raise UsageError(f"{name}: must not be empty.", field=name)
     if len(value) > MAX_ID_LENGTH:
         raise UsageError(f"{name}: longer than {MAX_ID_LENGTH} characters.", field=name)
+    if contains_token(value):
+        value = ""
+        raise UsageError(
+            f"{name}: its value looks like a credential and would be sent to xAI in the URL.",
+            field=name,
+            hint="Pass the token as api_token when the client is created.",
+        )
     if not _ID.fullmatch(value) or not value.strip("."):
         raise UsageError(
             f"{name}: invalid id {value!r}. Use letters, digits and the characters . _ - : only.",

@@ -74,6 +74,10 @@ class Slot:
                 self._limiter.waiters.remove(self)
         self.release()
 
+    def __del__(self) -> None:
+        # An async generator that is abandoned with its closed event loop runs no ``finally``.
+        self.release()
+
     def _pop(self) -> bool:
         try:
             self._acquired.pop()

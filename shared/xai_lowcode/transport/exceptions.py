@@ -15,6 +15,7 @@ from xai_lowcode.errors import (
     CertificateVerificationError,
     InvalidResponseError,
     StreamInterruptedError,
+    StreamTimeoutError,
     XAILowCodeError,
 )
 from xai_lowcode.protocol.steps import RequestFailed
@@ -36,6 +37,8 @@ _ERRORS: dict[str, tuple[type[APIConnectionError], bool]] = {
 # A server that closes an idle connection does so within a round trip of the write. One that takes
 # longer may have processed the request.
 STALE_SECONDS = 0.1
+
+_INCOMPLETE = "The received response is incomplete."
 
 
 def map_exception(
@@ -138,13 +141,23 @@ def failed_attempt(
 
 
 def map_stream_exception(exception: Exception) -> XAILowCodeError | None:
-    """Map an exception from reading a stream to an error; None as for ``map_exception``."""
+    """Map an exception from reading a stream to an error; None as for ``map_exception``.
+
+    The head of the response was received, so the error is a ``StreamInterruptedError``, unless the
+    response itself is invalid.
+    """
     error = map_exception(exception)
-    if error is None or isinstance(error, APITimeoutError | InvalidResponseError):
+    if error is None or isinstance(error, InvalidResponseError):
         return error
+    if isinstance(error, APITimeoutError):
+        # After the deadline, the error is this package's own.
+        is_own = error is exception
+        return StreamTimeoutError(
+            error.message if is_own else f"The stream timed out ({_describe(exception)}).",
+            hint=f"{_INCOMPLETE} Increase timeout or deadline if the model needs longer.",
+        )
     return StreamInterruptedError(
-        f"The stream was interrupted ({_describe(exception)}).",
-        hint="The received response is incomplete.",
+        f"The stream was interrupted ({_describe(exception)}).", hint=_INCOMPLETE
     )
 
 

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from xai_lowcode._internal.credentials import token_error
 from xai_lowcode._internal.short_repr import truncate
 from xai_lowcode.errors import InvalidResponseError, UsageError, describe_value
 from xai_lowcode.types.responses import TICKS_PER_USD
@@ -138,6 +139,9 @@ class ImageRequest:
             raise UsageError("prompt: must not be empty.", field="prompt")
         if not isinstance(self.model, str) or not self.model:
             raise UsageError("model: must not be empty.", field="model")
+        options = {name: getattr(self, name) for name in ("model", "user", *_CHOICES)}
+        if (error := token_error(options)) is not None:
+            raise error
         if isinstance(self.n, bool) or not isinstance(self.n, int) or not 1 <= self.n <= MAX_IMAGES:
             raise UsageError(
                 f"n: must be an integer from 1 to {MAX_IMAGES}, not {describe_value(self.n)}.",

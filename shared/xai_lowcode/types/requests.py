@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.credentials import NAME_OPTIONS, credential_error, token_error
 from xai_lowcode._internal.progress import Progress, check_progress
 from xai_lowcode.errors import UsageError, describe_value
 from xai_lowcode.types.messages import Message, TextPart
@@ -225,7 +225,8 @@ class ChatRequest:
         extra: Additional fields of the request body, sent unchanged. Credentials are rejected.
 
     Raises:
-        UsageError: A field has an invalid value, or ``extra`` contains a credential.
+        UsageError: A field has an invalid value, two tools have the same name, ``extra`` contains a
+            credential, or a name or an id is one.
     """
 
     model: str
@@ -279,6 +280,8 @@ class ChatRequest:
             check_number(name, value)
         for name, value in self.given(_STRING_OPTIONS).items():
             _check_type(name, value, (str,), "a string")
+        if (error := token_error(self.given(_NAME_OPTIONS))) is not None:
+            raise error
         if not isinstance(self.api, str) or self.api not in APIS:
             raise UsageError(
                 f"api: must be one of {', '.join(sorted(APIS))}, not {self.api!r}.", field="api"
@@ -288,6 +291,7 @@ class ChatRequest:
         if not _is_sequence_of_str(self.include):
             raise UsageError("include: must be a list of strings.", field="include")
         self._check_stored_messages()
+        check_tool_names(self.tools)
         check_tool_choice(self.tools, self.tool_choice)
         if self.extra and (error := credential_error(self.extra)) is not None:
             raise error
@@ -370,6 +374,21 @@ def _is_sequence_of_str(value: Any) -> bool:
     )
 
 
+def check_tool_names(tools: Sequence[ToolSpec]) -> None:
+    """Check that no two tools have the same name: a call could not be assigned to one of them.
+
+    Raises:
+        UsageError: Two have.
+    """
+    names: set[str] = set()
+    for tool in tools:
+        if tool.name in names:
+            raise UsageError(
+                f"tools: there are two tools with the name {tool.name!r}.", field="tools"
+            )
+        names.add(tool.name)
+
+
 def check_tool_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> None:
     """Check that the tool of a ``tool_choice`` is among the tools.
 
@@ -388,6 +407,8 @@ def check_tool_choice(tools: Sequence[ToolSpec], choice: ToolChoice | None) -> N
 
 
 _NO_OPTIONS = {"model", "messages", "stored_messages", "extra"}
+
+_NAME_OPTIONS = tuple(sorted(NAME_OPTIONS & {f.name for f in fields(ChatRequest)}))
 
 OPTIONS = frozenset(f.name for f in fields(ChatRequest)) - _NO_OPTIONS
 """Names of the options of a request, for adapters that take them as keyword arguments."""

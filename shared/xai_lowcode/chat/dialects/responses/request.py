@@ -56,9 +56,6 @@ _SAME_NAME_OPTIONS = (
 
 _NO_INLINE_CITATIONS = "no_inline_citations"
 
-# Output items that xAI's OpenAPI document does not have as input; an image has megabytes.
-_OUTPUT_ONLY_TYPES = frozenset({"image_generation_call"})
-
 Json = dict[str, Any]
 
 
@@ -127,10 +124,6 @@ def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
             rendered += [
                 _replay_item(item) for item in message.items if not _is_omitted(item, request)
             ]
-            if any(item.get("type") in _OUTPUT_ONLY_TYPES for item in message.items):
-                for part in parts:
-                    if isinstance(part, ImagePart):
-                        skip_part(part, position)
         elif role == "assistant":
             rendered += _render_assistant_message(parts, position)
         elif role == "tool":
@@ -145,14 +138,11 @@ def _is_omitted(item: Mapping[str, Any], request: ChatRequest) -> bool:
 
     Without storage, reasoning without encrypted content could not be read.
     """
-    kind = item.get("type")
-    if kind in _OUTPUT_ONLY_TYPES:
-        return True
     if request.is_stored:
         return False
     if request.use_encrypted_content:
         return is_bare_reasoning(item)
-    return kind == "reasoning"
+    return item.get("type") == "reasoning"
 
 
 def _replay_item(item: Mapping[str, Any]) -> Mapping[str, Any]:
