@@ -79,3 +79,14 @@ def test_warnings_point_at_the_users_line(tmp_path: Path, module: str) -> None:
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{path} {number}" for number in lines]
+
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("shared/xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowcode")
+
+
+def test_all_warnings_are_emitted_by_one_function() -> None:
+    """`warnings.warn` needs a stacklevel that depends on the caller, so one function calls it."""
+    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    calling = [path.name for path in paths if "warnings.warn(" in path.read_text(encoding="utf-8")]
+    assert calling == ["user_warnings.py"]
