@@ -3,14 +3,15 @@
 import ast
 import asyncio
 import gc
+import json
 import logging
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -319,21 +320,39 @@ def test_a_client_that_leaves_is_recorded_at_once(
     assert [each.client_left for each in gateway.requests] == [False, False]
 
 
-def test_a_stopped_emulator_is_not_left() -> None:
-    """The emulator closes the connections when it stops, not the client."""
-    with running() as gateway, httpx.Client(trust_env=False, timeout=30) as client:
-        gateway.inject(Stall(30))
-        query = {"api_token": gateway.api_token}
-        url = f"{gateway.base_url}/v1/chat/completions"
-        sender = threading.Thread(target=_post_until_closed, args=(client, url, query))
-        sender.start()
+@contextmanager
+def waiting_client(gateway: Emulator) -> Iterator[RecordedRequest]:
+    """A client that sends a request, and neither reads nor closes the connection."""
+    body = json.dumps({**CHAT, "stream": True}).encode()
+    host, port = gateway.origin.removeprefix("http://").split(":")
+    target = f"/xai/v1/chat/completions?api_token={gateway.api_token}"
+    head = f"POST {target} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         while not gateway.requests:
             time.sleep(0.01)
-        [request] = gateway.requests
-    sender.join()
-    assert not request.client_left
+        time.sleep(0.3)  # until a response that has no end fills the buffers
+        yield gateway.requests[-1]
 
 
-def _post_until_closed(client: httpx.Client, url: str, query: dict[str, str]) -> None:
-    with suppress(httpx.TransportError):
-        client.post(url, params=query, json=CHAT)
+@pytest.mark.parametrize("fault", [Stall(30), Endless()])
+def test_a_stopped_emulator_is_not_left(fault: Fault) -> None:
+    """The emulator closes the connections when it stops, not the client."""
+    with ExitStack() as clients:
+        with running() as gateway:
+            gateway.inject(fault)
+            request = clients.enter_context(waiting_client(gateway))
+        assert not request.client_left
+
+
+@pytest.mark.parametrize("fault", [Stall(2), Endless()])
+def test_a_crashed_gateway_is_not_left(fault: Fault) -> None:
+    """A crash closes the other connections too."""
+    with running(url_forms="old_new_drops", restart_seconds=0.1) as gateway:
+        gateway.inject(fault)
+        query = {"api_token": gateway.api_token}
+        with waiting_client(gateway) as request, suppress(httpx.TransportError):
+            httpx.get(f"{gateway.base_url}/v1/models/grok-4.3", params=query, trust_env=False)
+        assert gateway.crashes == 1
+        time.sleep(0.1)
+        assert not request.client_left
