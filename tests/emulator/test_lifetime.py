@@ -24,6 +24,7 @@ from xai_lowcode.emulator import (
     Emulator,
     Endless,
     Fault,
+    Huge,
     Outage,
     RecordedRequest,
     Refuse,
@@ -335,7 +336,7 @@ def waiting_client(gateway: Emulator) -> Iterator[RecordedRequest]:
         yield gateway.requests[-1]
 
 
-@pytest.mark.parametrize("fault", [Stall(30), Endless()])
+@pytest.mark.parametrize("fault", [Stall(30), Endless(), Huge(50)])
 def test_a_stopped_emulator_is_not_left(fault: Fault) -> None:
     """The emulator closes the connections when it stops, not the client."""
     with ExitStack() as clients:
