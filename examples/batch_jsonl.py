@@ -1,6 +1,6 @@
 """Send a file of prompts to Grok concurrently: JSON lines in, JSON lines out, with the cost.
 
-    pip install 'xai-lowcode[langchain]'
+    pip install "xai-lowcode[langchain] @ git+https://github.com/xai-lowcode/xai-lowcode"
     python examples/batch_jsonl.py prompts.jsonl responses.jsonl --max-concurrency 32 --budget 5
 
 A line of input is ``{"id": …, "prompt": …}``, a line of output ``{"id": …, "answer": …, "usage": …,

@@ -1,6 +1,7 @@
 """Send a file of prompts to Grok on a cluster, Dask or Ray: JSON lines in, JSON lines out.
 
-    pip install 'xai-lowcode[langchain,emulator]' distributed 'ray[data]' limits redis
+    pip install "xai-lowcode[langchain,emulator] @ git+https://github.com/xai-lowcode/xai-lowcode" \
+        distributed 'ray[data]' limits redis
     python examples/map_jsonl.py prompts.jsonl responses.jsonl --on dask --workers 4
     python examples/map_jsonl.py prompts.jsonl responses.jsonl --on ray
 
