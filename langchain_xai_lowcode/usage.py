@@ -135,18 +135,18 @@ class XAIUsageCallbackHandler(_RunHandler):
             self.totals.add_images(images, tool=tool)
 
     def _add_messages(self, result: LLMResult, tool: str | None) -> None:
-        for generation in (found for candidates in result.generations for found in candidates):
+        for candidates in result.generations:
+            # The first of n messages has the usage of the call.
+            generation = candidates[0] if candidates else None
             message = generation.message if isinstance(generation, ChatGeneration) else None
             if not isinstance(message, AIMessage):
                 continue
             metadata = message.response_metadata
-            token_usage, cost = metadata.get("token_usage"), metadata.get("cost_usd")
-            # The first of n messages has the usage of the call.
-            if metadata.get("model_provider") != MODEL_PROVIDER or token_usage is None:
+            cost = metadata.get("cost_usd")
+            if metadata.get("model_provider") != MODEL_PROVIDER or _is_cached(message, cost):
                 continue
-            if not _is_cached(message, cost):
-                model = metadata.get("model_name", "")
-                self.totals.add_call(model, token_usage, cost_usd=cost, tool=tool)
+            model, token_usage = metadata.get("model_name", ""), metadata.get("token_usage") or {}
+            self.totals.add_call(model, token_usage, cost_usd=cost, tool=tool)
 
 
 def _is_cached(message: AIMessage, cost: float | None) -> bool:

@@ -1,6 +1,5 @@
 """``XAIUsageEventHandler``: tokens and cost of all calls of a run, by model and by tool."""
 
-from collections.abc import Mapping
 from contextvars import ContextVar
 from inspect import BoundArguments
 from threading import Lock
@@ -88,10 +87,11 @@ class XAIUsageEventHandler(BaseEventHandler):
             return
         additional_kwargs = getattr(event.response, "additional_kwargs", {})
         token_usage = additional_kwargs.get("token_usage")
-        if isinstance(token_usage, Mapping):
+        # A stream that is truncated at a stop sequence has no usage. Other LLMs have no such keys.
+        if token_usage is not None or {"model", "finish_reason"} <= additional_kwargs.keys():
             self._totals.add_call(
                 additional_kwargs.get("model", ""),
-                token_usage,
+                token_usage or {},
                 cost_usd=additional_kwargs.get("cost_usd"),
                 tool=self._spans.get_tool(event.span_id),
             )

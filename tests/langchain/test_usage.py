@@ -22,7 +22,7 @@ from tests.langchain.helpers import (
     run,
 )
 from xai_lowcode.chat.usage_totals import UsageTotal
-from xai_lowcode.emulator import Refuse
+from xai_lowcode.emulator import CutStream, Refuse
 from xai_lowcode.errors import BadRequestError
 
 __all__ = ["bills"]
@@ -152,12 +152,25 @@ async def test_cached_and_failed_calls_cost_nothing(
     assert usage._tools == {}
 
 
-def test_a_call_without_a_cost_is_told() -> None:
-    """The sum is then a lower bound."""
-    usage = XAIUsageCallbackHandler()
-    usage.totals.add_call("grok-4.7", {"prompt_tokens": 1}, cost_usd=None)
-    assert usage.totals.total == UsageTotal(calls=1, input_tokens=1, calls_without_cost=1)
+@SYNC_AND_ASYNC
+@pytest.mark.parametrize("api", ["responses", "chat_completions", "messages"])
+async def test_a_call_without_a_cost_is_counted(
+    gateway: Any, chat: Chat, api: str, *, use_async: bool
+) -> None:
+    """The sum is then a lower bound: the end of a stream that is truncated is not read."""
+    gateway.reply("word " * 30 + "STOP" + " word" * 300)
+    gateway.inject(CutStream(after_chunks=150))
+    llm = chat(api=api)
+    with XAIUsageCallbackHandler() as usage:
+        if use_async:
+            chunks = [chunk async for chunk in llm.astream("Hello", stop=["STOP"])]
+        else:
+            chunks = list(llm.stream("Hello", stop=["STOP"]))
+    assert "STOP" not in "".join(chunk.text for chunk in chunks)
+    total = usage.totals.total
+    assert (total.calls, total.calls_without_cost, total.cost_ticks) == (1, 1, 0)
     assert "calls_without_cost=1" in repr(usage)
+    assert list(usage.totals.by_model) == ["grok-4.7"]
 
 
 def test_traces_name_the_provider_of_the_prices(chat: Chat) -> None:

@@ -16,7 +16,7 @@ from llama_index_xai_lowcode import (
 )
 from tests.bills import Bills, bills, image_ticks, sum_of
 from xai_lowcode.chat.usage_totals import UsageTotal
-from xai_lowcode.emulator import Refuse
+from xai_lowcode.emulator import CutStream, Refuse
 from xai_lowcode.errors import BadRequestError
 
 __all__ = ["bills"]
@@ -49,6 +49,22 @@ def test_sums_are_what_was_billed(sync_async: Any, model: Any, bills: Bills, api
     sync_async.call(llm, "complete", "After")
     assert usage.totals.total.calls == len(bills) - 1
     assert usage not in get_dispatcher().event_handlers
+
+
+@pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
+def test_a_call_without_a_cost_is_counted(
+    sync_async: Any, gateway: Any, model: Any, api: str
+) -> None:
+    """The end of a stream that is truncated at a stop sequence is not read."""
+    gateway.reply("word " * 30 + "STOP" + " word" * 300)
+    gateway.inject(CutStream(after_chunks=150))
+    llm = model("grok-4.7", api=api)
+    with XAIUsageEventHandler() as usage:
+        *_, last = sync_async.stream(llm, "stream_chat", HELLO, stop=["STOP"])
+    assert "STOP" not in last.message.content
+    total = usage.totals.total
+    assert (total.calls, total.calls_without_cost, total.cost_ticks) == (1, 1, 0)
+    assert list(usage.totals.by_model) == ["grok-4.7"]
 
 
 def test_a_failed_call_costs_nothing(sync_async: Any, gateway: Any, llm: Any, bills: Bills) -> None:

@@ -19,7 +19,9 @@ class UsageTotal:
         cached_input_tokens: Input tokens that were read from the cache.
         reasoning_tokens: Output tokens that were used for reasoning.
         cost_ticks: Cost in 10^-10 US dollars, without calls whose cost is not known.
-        calls_without_cost: Number of calls whose cost the service did not return.
+        calls_without_cost: Number of calls whose cost is not known. Streams that were truncated at
+            a stop sequence are among them: xAI reports tokens and cost at the end, which is not
+            read. What was generated is billed.
     """
 
     calls: int = 0
@@ -82,8 +84,8 @@ class UsageTotals:
 
         Args:
             model: The model that responded.
-            token_usage: Its usage, as ``Usage.to_token_usage`` returns it.
-            cost_usd: Its cost in US dollars; None if the service did not return it.
+            token_usage: Its usage, as ``Usage.to_token_usage`` returns it; empty if not known.
+            cost_usd: Its cost in US dollars; None if not known.
             tool: Name of the tool inside which it was; None if there is none.
         """
         prompt = token_usage.get("prompt_tokens_details", {})
