@@ -13,7 +13,7 @@ PLACES = 3
 # Pages, by their paths on the site ("./": the home page), and queries; each must find one of them.
 QUERIES = {
     "how-to/tool-calling/ how-to/llama-index-agents/": ["FunctionAgent"],
-    "./": ["install", "pypi"],
+    "./": ["install", "pip install", "pypi"],
     "how-to/web-servers/": [
         "fastapi",
         "docker",
