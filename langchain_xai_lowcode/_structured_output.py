@@ -13,21 +13,21 @@ from langchain_core import exceptions
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.output_parsers import BaseCumulativeTransformOutputParser, JsonOutputParser
+from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableMap
 from langchain_core.runnables.utils import AddableDict
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
-from pydantic.v1 import ValidationError as ValidationErrorV1
 from typing_extensions import is_typeddict
 
 from langchain_xai_lowcode._schemas import is_type, read_schema
 from langchain_xai_lowcode._tools import to_json_schema_format, to_openai_function
 from xai_lowcode.chat.options import sanitize_name
+from xai_lowcode.chat.structured_output import dump_value, parse_json, parse_partial_json
 from xai_lowcode.errors import UsageError
-from xai_lowcode.json_schema.sources import wrap_value
+from xai_lowcode.json_schema.sources import is_object_schema, unwrap_value, wrap_value
 from xai_lowcode.types.responses import REFUSAL_REASONS
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
@@ -109,7 +109,7 @@ class _Target:
     def __init__(self, source: Any) -> None:
         named = read_schema(source, field="schema")
         self._source = source
-        self.wrapped = is_type(source) and named.schema.get("type") != "object"
+        self.wrapped = is_type(source) and not is_object_schema(named.schema)
         schema = wrap_value(named.schema) if self.wrapped else named.schema
         self.named = replace(named, name=sanitize_name(named.name or "answer"), schema=schema)
         self._validate_json = _create_validator(source)
@@ -132,9 +132,10 @@ class _Target:
             OutputParserException: The data does not match the schema.
         """
         try:
-            value = data["value"] if self.wrapped else data
-            return value if self._validate_json is None else self._validate_json(json.dumps(value))
-        except (ValidationError, ValidationErrorV1, KeyError, TypeError) as error:
+            if self._validate_json is not None:
+                return self._validate_json(dump_value(data, is_wrapped=self.wrapped))
+            return unwrap_value(data) if self.wrapped else data
+        except (ValueError, TypeError) as error:
             text = json.dumps(data, ensure_ascii=False)
             raise OutputParserException(
                 f"Failed to parse {self.named.name} from completion {text}. Got: {error}",
@@ -204,13 +205,31 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         calls = message.tool_calls if isinstance(message, AIMessage) else []
         if self.tool_name is not None:
             found = [call["args"] for call in calls if call["name"] == self.tool_name][:1]
+            if not found and not partial:
+                _check_arguments(message, self.tool_name)
             return (True, found[0]) if found else (False, None)
         if calls:
             return False, None
         if not partial and not generation.text.strip():
             raise OutputParserException("The model returned an empty message instead of JSON.")
-        data = JsonOutputParser().parse_result([Generation(text=generation.text)], partial=partial)
-        return data is not None, data
+        return True, _parse_text(generation.text, partial=partial)
+
+
+def _parse_text(text: str, *, partial: bool) -> Any:
+    try:
+        return parse_partial_json(text) if partial else parse_json(text)
+    except ValueError as error:
+        raise OutputParserException(f"Invalid JSON output: {text}", llm_output=text) from error
+
+
+def _check_arguments(message: BaseMessage | None, tool_name: str) -> None:
+    """Raise if the arguments of a call of the tool are invalid; LangChain would return None."""
+    for call in message.invalid_tool_calls if isinstance(message, AIMessage) else ():
+        if call["name"] == tool_name:
+            raise OutputParserException(
+                f"Failed to parse the arguments of {tool_name}: {call['error']}",
+                llm_output=call["args"],
+            )
 
 
 def _check_complete(message: BaseMessage) -> None:

@@ -26,6 +26,7 @@ from llama_index.core.base.llms.types import (
 from pydantic_core import to_json
 
 from llama_index_xai_lowcode._documents import UploadedDocumentBlock, to_document, to_image
+from llama_index_xai_lowcode._tools import describe_invalid_arguments, is_rejection
 from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.errors import InvalidResponseError, UsageError
@@ -71,15 +72,20 @@ def to_messages(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
     Raises:
         UsageError: xAI does not support a block; the error names its type and the message.
     """
-    return tuple(_to_message(message, index) for index, message in enumerate(messages))
+    return tuple(_to_message(message, index, messages) for index, message in enumerate(messages))
 
 
-def _to_message(message: ChatMessage, index: int) -> Message:
+def _to_message(message: ChatMessage, index: int, messages: Sequence[ChatMessage]) -> Message:
     role, kwargs = _ROLES[message.role], message.additional_kwargs
     if role == "tool":
         result = tuple(part for block in message.blocks for part in _to_result_parts(block, index))
         # Text-based agents and old chat stores have results without an id.
-        return Message("tool", (ToolResultPart(kwargs.get("tool_call_id") or "", result),))
+        call_id = kwargs.get("tool_call_id") or ""
+        if is_rejection(message.content or "") and (
+            reason := _find_invalid_call(messages[:index], call_id)
+        ):
+            result = (TextPart(reason),)
+        return Message("tool", (ToolResultPart(call_id, result),))
     blocks = message.blocks
     if role == "assistant":
         if not kwargs and len(blocks) == 1 and type(block := blocks[0]) is TextBlock:
@@ -93,6 +99,21 @@ def _to_message(message: ChatMessage, index: int) -> Message:
     parts = tuple(part for part in parts if not isinstance(part, ReasoningPart))
     # xAI rejects a name on messages of other roles.
     return Message(role, parts, kwargs.get("name") if role == "user" else None)
+
+
+def _find_invalid_call(messages: Sequence[ChatMessage], call_id: str) -> str:
+    """Return why the last call with an id was not run; an empty string if its arguments are valid.
+
+    Agents report Python's error for the arguments by which the tool was kept from running.
+    """
+    calls = (
+        block
+        for message in reversed(messages)
+        for block in message.blocks
+        if isinstance(block, ToolCallBlock) and block.tool_call_id == call_id
+    )
+    call = next(calls, None)
+    return "" if call is None else describe_invalid_arguments(call.tool_kwargs)
 
 
 def _to_result_parts(block: Any, index: int) -> Iterable[Any]:

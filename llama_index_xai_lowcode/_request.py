@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from llama_index_xai_lowcode._messages import to_messages
 from llama_index_xai_lowcode._tools import (
@@ -19,7 +19,7 @@ from llama_index_xai_lowcode._tools import (
 from xai_lowcode.chat.openai_format import parse_response_format
 from xai_lowcode.chat.options import build_request, merge_options, sanitize_name
 from xai_lowcode.json_schema import sanitize_schema
-from xai_lowcode.json_schema.sources import read_type
+from xai_lowcode.json_schema.sources import is_object_schema, read_type, wrap_value
 from xai_lowcode.types.messages import ToolCallPart
 from xai_lowcode.types.requests import ChatRequest, ResponseFormat
 
@@ -67,20 +67,35 @@ def prepare_request(
     return PreparedRequest(request, tool_names, single_tool_call)
 
 
-def json_schema_format(model_class: type[BaseModel], *, sanitize: bool) -> dict[str, Any]:
+def is_wrapped(model_class: type[BaseModel]) -> bool:
+    """Return whether structured output of a class is sent as the field ``value`` of an object.
+
+    It is for a ``RootModel`` of another type, since xAI accepts objects only.
+    """
+    is_root_model = issubclass(model_class, RootModel)
+    return is_root_model and not is_object_schema(read_type(model_class).schema)
+
+
+def json_schema_format(
+    model_class: type[BaseModel], *, sanitize: bool, wrapped: bool = False
+) -> dict[str, Any]:
     """Return the response format for objects of a class, in OpenAI's format.
 
     Args:
         model_class: The class.
         sanitize: Whether to reduce its JSON schema to what xAI supports.
+        wrapped: Whether the schema is that of an object with the field ``value``.
     """
 
     def create_schema() -> Mapping[str, Any]:
         schema = read_type(model_class).describe()
+        if wrapped:
+            schema = wrap_value(schema)
         return sanitize_schema(schema, field="response_format", name=name) if sanitize else schema
 
     name = sanitize_name(model_class.__name__)
-    schema = get_cached_schema(model_class, ("response_format", sanitize), create_schema)
+    field = "value" if wrapped else "response_format"
+    schema = get_cached_schema(model_class, (field, sanitize), create_schema)
     return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}
 
 

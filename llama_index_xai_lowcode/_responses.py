@@ -134,17 +134,16 @@ def _to_choice(
 
 
 def _complete_tool_calls(choice: Choice) -> list[ToolCallPart]:
-    """Return the tool calls without a truncated one, which must not be run.
+    """Return the tool calls without a truncated one, of which nothing must remain.
 
-    Calls with invalid arguments stay; ``get_tool_calls_from_response`` raises for them.
+    Calls with invalid arguments stay: agents report to the model that they were not run.
     """
-    if choice.finish_reason not in {"length", "content_filter"}:
-        return list(choice.tool_calls)
+    is_truncated = choice.finish_reason in {"length", "content_filter"}
     complete = []
     for call, arguments, error in parse_tool_calls(choice.tool_calls, choice.finish_reason):
         if arguments is None:
             warnings.warn(f"Tool call {call.name!r} is not run. {error}", UserWarning, stacklevel=2)
-        else:
+        if arguments is not None or not is_truncated:
             complete.append(call)
     return complete
 

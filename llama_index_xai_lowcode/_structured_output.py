@@ -5,6 +5,7 @@ LlamaIndex's own programs do not force the tool call in streams, and return empt
 of raising.
 """
 
+import json
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing, closing
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -20,13 +21,15 @@ from llama_index.core.program.utils import create_flexible_model
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from llama_index_instrumentation import get_dispatcher
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, Field
 
 from llama_index_xai_lowcode._client_fields import ClientFields
-from llama_index_xai_lowcode._request import json_schema_format
+from llama_index_xai_lowcode._request import is_wrapped, json_schema_format
 from xai_lowcode._internal.constructors import Unchecked
+from xai_lowcode._internal.json import loads_exactly
+from xai_lowcode.chat.structured_output import dump_value, parse_json, parse_partial_json
 from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.json_schema.sources import read_type, wrap_value
 from xai_lowcode.types.requests import Api
 from xai_lowcode.types.responses import REFUSAL_REASONS
 
@@ -54,6 +57,7 @@ class PartialObjectParser:
         self._output_cls = output_cls
         self._flexible_cls = create_flexible_model(output_cls)
         self._method = method
+        self._wrapped = is_wrapped(output_cls)
         self._data: dict[str, Any] = {}
         self._partial: Any = None
         self._response: ChatResponse | None = None
@@ -62,15 +66,17 @@ class PartialObjectParser:
         """Return the object as far as it has arrived, or None if it has not changed."""
         self._response = response
         try:
-            data = from_json(self._method.get_json(response), allow_partial="trailing-strings")
+            data = parse_partial_json(self._method.get_json(response))
         except ValueError:
             return None
         if data == self._data or not isinstance(data, dict):
             return None
         self._data = data
         try:
-            self._partial = self._output_cls.model_validate(data)
-        except ValidationError:
+            self._partial = _create(self._output_cls, data, wrapped=self._wrapped)
+        except ValueError:
+            if self._wrapped:  # A flexible class has fields, a root model has none.
+                return None
             self._partial = self._flexible_cls.model_validate(data)
         return self._partial
 
@@ -89,15 +95,24 @@ class PartialObjectParser:
 def _parse(response: ChatResponse, output_cls: type[M], method: "StructuredOutputMethod") -> M:
     content = method.get_json(response)
     try:
-        return output_cls.model_validate_json(content)
-    except ValidationError as error:
+        return _create(output_cls, method.parse(content), wrapped=is_wrapped(output_cls))
+    except ValueError as error:
         reason = _describe_failure(response, content, error)
         raise StructuredOutputError(
             f"The response is not a valid {output_cls.__name__}: {reason}", body=content
         ) from None
 
 
-def _describe_failure(response: ChatResponse, content: str, error: ValidationError) -> str:
+def _create(output_cls: type[M], data: Any, *, wrapped: bool) -> M:
+    """Create the object of a response's JSON.
+
+    Raises:
+        ValueError: The data does not match the class.
+    """
+    return output_cls.model_validate_json(dump_value(data, is_wrapped=wrapped))
+
+
+def _describe_failure(response: ChatResponse, content: str, error: ValueError) -> str:
     finish_reason = response.additional_kwargs.get("finish_reason")
     if finish_reason == "length":
         return "it was truncated at max_tokens."
@@ -106,7 +121,7 @@ def _describe_failure(response: ChatResponse, content: str, error: ValidationErr
         return f"the model refused: {refusal or text}"
     if not content:
         return f"it contains no JSON, but {text or ''!r}."
-    return str(error)
+    return f"invalid JSON: {error}" if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 class StructuredPrediction(ClientFields, FunctionCallingLLM):
@@ -249,13 +264,14 @@ class StructuredPrediction(ClientFields, FunctionCallingLLM):
 
 
 class StructuredOutputMethod(NamedTuple):
-    """A method to request an object, and to extract its JSON from the response."""
+    """A method to request an object, to extract its JSON from the response, and to parse it."""
 
     build_arguments: Callable[
         [StructuredPrediction, type[BaseModel], list[ChatMessage], Mapping[str, Any]],
         dict[str, Any],
     ]
     get_json: Callable[[ChatResponse], str]
+    parse: Callable[[str], Any]
 
 
 def _request_json_schema(
@@ -265,7 +281,9 @@ def _request_json_schema(
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     sanitize = llm._sanitizes_schemas(options)  # noqa: SLF001 - of this module
-    response_format = json_schema_format(output_cls, sanitize=sanitize)
+    response_format = json_schema_format(
+        output_cls, sanitize=sanitize, wrapped=is_wrapped(output_cls)
+    )
     return {**options, "messages": messages, "response_format": response_format}
 
 
@@ -275,12 +293,26 @@ def _request_tool_call(
     messages: list[ChatMessage],
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    tool = get_function_tool(output_cls)
+    tool: Any = (
+        _wrapped_tool(output_cls) if is_wrapped(output_cls) else get_function_tool(output_cls)
+    )
     schema_options = {k: v for k, v in options.items() if k == "clean_schemas"}
     arguments = llm._prepare_chat_with_tools(  # noqa: SLF001 - LlamaIndex's extension point
         [tool], chat_history=messages, tool_required=True, **schema_options
     )
     return {**options, **arguments}
+
+
+def _wrapped_tool(output_cls: type[BaseModel]) -> dict[str, Any]:
+    named = read_type(output_cls)
+    return {
+        "type": "function",
+        "function": {
+            "name": named.name,
+            "description": named.description,
+            "parameters": wrap_value(named.schema),
+        },
+    }
 
 
 def _get_content(response: ChatResponse) -> str:
@@ -292,8 +324,8 @@ def _get_tool_arguments(response: ChatResponse) -> str:
     return next((str(call.tool_kwargs) for call in calls), "")
 
 
-JSON_SCHEMA = StructuredOutputMethod(_request_json_schema, _get_content)
-FORCED_TOOL_CALL = StructuredOutputMethod(_request_tool_call, _get_tool_arguments)
+JSON_SCHEMA = StructuredOutputMethod(_request_json_schema, _get_content, parse_json)
+FORCED_TOOL_CALL = StructuredOutputMethod(_request_tool_call, _get_tool_arguments, loads_exactly)
 
 
 def _emit_start(

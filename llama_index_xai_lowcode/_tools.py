@@ -25,7 +25,7 @@ from xai_lowcode.chat.openai_format import (
     render_server_tool,
 )
 from xai_lowcode.chat.options import sanitize_name
-from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
 from xai_lowcode.json_schema.sources import read_type
 from xai_lowcode.redaction import mask_secrets, unmask_secrets
@@ -167,9 +167,6 @@ def to_selections(message: ChatMessage, *, is_final: bool) -> list[ToolSelection
         message: The message of a response.
         is_final: Whether the response is complete. In the others of a stream, incomplete arguments
             are parsed as far as they go.
-
-    Raises:
-        InvalidResponseError: The arguments of a complete response are not a JSON object.
     """
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if blocks:
@@ -181,26 +178,46 @@ def to_selections(message: ChatMessage, *, is_final: bool) -> list[ToolSelection
         ]
     parse = _parse_final_arguments if is_final else _parse_partial_arguments
     return [
-        ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parse(name, arguments))
+        ToolSelection(tool_id=call_id or "", tool_name=name, tool_kwargs=parse(arguments))
         for call_id, name, arguments in calls
     ]
 
 
-def _parse_final_arguments(name: str, arguments: Any) -> dict[str, Any]:
+def _parse_final_arguments(arguments: Any) -> dict[str, Any]:
     if isinstance(arguments, dict):
         return arguments
+    if error := describe_invalid_arguments(arguments):
+        # A tool must not run with arguments that the model did not give, and the agent reports its
+        # error. Python rejects a second ``self`` for the method of any tool, also of one that
+        # accepts every other name: tools of MCP servers, query engines. LlamaIndex passes a single
+        # argument by position.
+        return {"self": error, "invalid_arguments": _to_text(arguments)}
+    return json.parse_arguments(_to_text(arguments))
+
+
+def describe_invalid_arguments(arguments: Any) -> str:
+    """Return why a tool is not run with arguments; an empty string if they are a JSON object."""
+    if isinstance(arguments, dict):
+        return ""
     try:
-        return json.parse_arguments(arguments or "")
+        json.parse_arguments(_to_text(arguments))
     except json.JSONDecodeError as error:
-        raise InvalidResponseError(
-            f"The arguments of the tool call {name!r} are not a valid JSON object: {error}",
-            hint="The tool was not run. Retry, or use a model with better tool calling.",
-            source="provider",
-            body=arguments,
-        ) from None
+        return f"The tool was not run: its arguments are not a valid JSON object. {error}"
+    return ""
 
 
-def _parse_partial_arguments(_name: str, arguments: Any) -> dict[str, Any]:
+def is_rejection(text: str) -> bool:
+    """Return whether the result of a tool is Python's error for a second ``self``."""
+    return "multiple values for argument 'self'" in text
+
+
+def _to_text(arguments: Any) -> str:
+    if arguments is None:  # old chat stores have null
+        return ""
+    return arguments if isinstance(arguments, str) else json.dumps_text(arguments)
+
+
+def _parse_partial_arguments(arguments: Any) -> dict[str, Any]:
     if isinstance(arguments, str):
         try:
             arguments = from_json(arguments, allow_partial="trailing-strings")

@@ -376,13 +376,16 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
     ) -> list[ToolSelection]:
         """Return the tool calls of a response, with their arguments as dicts.
 
+        A call whose arguments are not a JSON object is returned with the arguments ``self``, which
+        is the reason, and ``invalid_arguments``, which is their text. No tool runs with them: the
+        call becomes an error, which an agent reports to the model.
+
         Args:
             response: A response, or one of the responses of a stream.
             error_on_no_tool_call: Whether to raise if there is no tool call.
 
         Raises:
             ValueError: There is no tool call.
-            InvalidResponseError: The arguments of a tool call are not a JSON object.
         """
         # Responses of a stream before the last one have no finish reason.
         is_final = "finish_reason" in response.additional_kwargs

@@ -22,7 +22,6 @@ from llama_index_xai_lowcode import XAILowCode
 from llama_index_xai_lowcode._request import PreparedRequest
 from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
 from xai_lowcode.chat.tool_calls import invalidating_suffix, parse_tool_calls
-from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.types.events import ChoiceFinished, ResponseStarted, StreamEvent, ToolCallDelta
 from xai_lowcode.types.messages import Message, TextPart, ToolCallPart
 from xai_lowcode.types.requests import ChatRequest
@@ -94,14 +93,11 @@ def test_langchain_runs_complete_calls_only() -> None:
 
 
 def test_llama_index_runs_complete_calls_only() -> None:
-    """A truncated call is no tool call, with a warning; invalid arguments raise; never ``{}``."""
+    """A call with invalid arguments warns; it is no call if truncated, else one that cannot run."""
     llm = XAILowCode(api_token="at_r" + "0" * 32)
 
     def selections(response: Any) -> Any:
-        try:
-            calls = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
-        except InvalidResponseError:
-            return "error"
+        calls = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
         return [(call.tool_id, call.tool_name, call.tool_kwargs) for call in calls]
 
     for arguments, reason in cases():
@@ -117,9 +113,14 @@ def test_llama_index_runs_complete_calls_only() -> None:
         if parsed.arguments is not None:
             expected: Any = [first, ("c2", "g", parsed.arguments)]
         else:
-            expected = "error" if reason == "tool_calls" else [first]
+            error = (
+                f"The tool was not run: its arguments are not a valid JSON object. {parsed.error}"
+            )
+            error = error.replace("The arguments are not a valid JSON object: ", "")
+            rejected = {"self": error, "invalid_arguments": arguments}
+            expected = [first, *([("c2", "g", rejected)] if reason == "tool_calls" else [])]
         assert plain == streamed == expected, (arguments, reason)
-        assert bool(caught) == (parsed.arguments is None and reason != "tool_calls")
+        assert bool(caught) == (parsed.arguments is None)
 
 
 @pytest.mark.parametrize("reason", REASONS)

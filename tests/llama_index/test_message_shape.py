@@ -25,6 +25,8 @@ ITEMS = (
 
 
 @settings(max_examples=40)
+# The arguments of the generated tool calls are any text.
+@pytest.mark.filterwarnings("ignore:Tool call:UserWarning")
 @given(choices)
 def test_every_response_has_one_text_block(choice: Choice) -> None:
     """Plain, in every chunk and at the end: ``content`` is never None."""

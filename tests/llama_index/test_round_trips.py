@@ -86,6 +86,8 @@ QUESTION = prepare_request("grok-4.7", [ChatMessage("Hi")])
 
 
 @settings(max_examples=40)
+# The arguments of the generated tool calls are any text.
+@pytest.mark.filterwarnings("ignore:Tool call:UserWarning")
 @given(choices)
 def test_an_answer_survives_message_and_json(choice: Choice) -> None:
     """Parts, items and dialect of a response are preserved by ``ChatMessage`` and JSON."""
@@ -95,6 +97,8 @@ def test_an_answer_survives_message_and_json(choice: Choice) -> None:
 
 
 @settings(max_examples=40)
+# The arguments of the generated tool calls are any text.
+@pytest.mark.filterwarnings("ignore:Tool call:UserWarning")
 @given(choices, st.lists(st.builds(Citation, st.just("https://x.ai"), st.none(), st.integers())))
 def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Citation]) -> None:
     """The last response of a stream has items, server-side tool calls, images and citations."""

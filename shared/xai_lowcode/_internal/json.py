@@ -147,6 +147,22 @@ def replace_surrogates(document: Any) -> Any:
             return document
 
 
+def loads_exactly(text: str) -> Any:
+    """Parse JSON that a model wrote, with integers of any size.
+
+    Raises:
+        JSONDecodeError: As for ``loads``.
+
+    Example:
+        >>> loads_exactly("[25123456789012345678901]")
+        [25123456789012345678901]
+    """
+    # orjson converts integers of more than 64 bits to floats.
+    if _LONG_NUMBER.search(text) is None:
+        return loads(text)
+    return replace_surrogates(_loads_leniently(text))
+
+
 def parse_arguments(arguments: str) -> dict[str, Any]:
     """Parse the arguments of a tool call, which are a JSON object; an empty string is ``{}``.
 
@@ -162,11 +178,7 @@ def parse_arguments(arguments: str) -> dict[str, Any]:
     """
     if not arguments.strip():
         return {}
-    # orjson converts integers of more than 64 bits to floats.
-    if _LONG_NUMBER.search(arguments) is None:
-        document = loads(arguments)
-    else:
-        document = replace_surrogates(_loads_leniently(arguments))
+    document = loads_exactly(arguments)
     if not isinstance(document, dict):
         kind = "null" if document is None else type(document).__name__
         raise JSONDecodeError(f"expected a JSON object, got {kind}", "", 0)

@@ -12,7 +12,8 @@ class Reply:
 
     Attributes:
         content: The text, or a value that is written as JSON, as for structured output.
-        tool_calls: The name and the arguments of each function call.
+        tool_calls: The name and the arguments of each function call. A string is sent as it is, for
+            arguments that are not valid JSON; by Messages, whose arguments are no text, as a value.
         image: The bytes of a generated image. Such a reply is for the images endpoint only.
         usage: Token counts that replace the emulator's own: `input_tokens`, of which
             `cached_tokens`, and `output_tokens`, of which `reasoning_tokens`; and
@@ -25,7 +26,7 @@ class Reply:
     """
 
     content: Any = ""
-    tool_calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    tool_calls: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
     image: bytes | None = None
     usage: Mapping[str, int] | None = None
     when: Callable[[Any], bool] | None = None

@@ -108,6 +108,11 @@ def read_type(source: Any) -> NamedSchema:
     return _describe(title if isinstance(title, str) and title else name, schema)
 
 
+def is_object_schema(schema: Mapping[str, Any]) -> bool:
+    """Return whether xAI accepts a schema at its root; others are sent by ``wrap_value``."""
+    return schema.get("type") == "object"
+
+
 def wrap_value(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of an object with the field ``value``, for a schema of other values."""
     inner = dict(schema)
@@ -121,6 +126,17 @@ def wrap_value(schema: Mapping[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         **definitions,
     }
+
+
+def unwrap_value(data: Any) -> Any:
+    """Return the value of an object with the schema of ``wrap_value``.
+
+    Raises:
+        ValueError: The data is not such an object.
+    """
+    if not isinstance(data, dict) or "value" not in data:
+        raise ValueError("expected an object with the field 'value'")
+    return data["value"]
 
 
 def make_strict(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,10 +73,10 @@ def _generate_choice(
         tools = _choose_tools(body, conversation)
         called = [_arguments(tool["function"], conversation) for tool in tools]
     else:
-        called = [(name, dict(arguments)) for name, arguments in reply.tool_calls]
+        called = list(reply.tool_calls)
     if called:
         calls = tuple(
-            FunctionCall(_call_id(f"{identity}/{index}"), name, _dump(arguments))
+            FunctionCall(_call_id(f"{identity}/{index}"), name, _dump_arguments(arguments))
             for index, (name, arguments) in enumerate(called)
         )
         text = "" if reply is None else reply.text
@@ -87,6 +87,10 @@ def _generate_choice(
     return CompletionChoice(
         text, (), reasoning, finish_reason, stop_sequence if finish_reason == "stop" else None
     )
+
+
+def _dump_arguments(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else _dump(dict(arguments))
 
 
 def _choose_tools(body: Json, conversation: Conversation) -> list[Json]:

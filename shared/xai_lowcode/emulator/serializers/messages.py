@@ -182,7 +182,10 @@ def _content_blocks(completion: Completion, choice: CompletionChoice) -> Iterato
     if choice.text or not choice.calls:
         yield {"type": "text", "text": choice.text}
     for call in choice.calls:
-        arguments = json.loads(call.arguments)
+        try:
+            arguments = json.loads(call.arguments)
+        except json.JSONDecodeError:  # of a scripted reply
+            arguments = call.arguments
         yield {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
 
 

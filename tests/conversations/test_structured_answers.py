@@ -1,0 +1,297 @@
+"""The same response becomes the same object, or an error, in both adapters.
+
+Every answer is read by each method of each adapter, sync and async, plain and streamed. What an
+object of a class may be is pydantic's decision; what JSON is, the core's.
+"""
+
+import asyncio
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Any, Literal
+
+import pytest
+from langchain_core.exceptions import OutputParserException
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel, ConfigDict, RootModel
+
+from langchain_xai_lowcode import ChatXAILowCode
+from llama_index_xai_lowcode import StructuredOutputError, XAILowCode
+from xai_lowcode.emulator import Emulator, Reply, running
+
+
+class Color(Enum):
+    """A color."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Wheel(BaseModel):
+    """A wheel."""
+
+    size: int
+
+
+class Bike(BaseModel):
+    """A bike."""
+
+    name: str
+    count: int = 1
+    color: Color | None = None
+    wheels: list[Wheel] = []
+    rider: Wheel | str | None = None
+
+
+class Closed(BaseModel):
+    """A class without further fields."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+
+
+class Strict(BaseModel):
+    """A class that converts nothing but what JSON has no type for."""
+
+    model_config = ConfigDict(strict=True)
+    name: str
+    color: Color
+    sizes: tuple[int, int] = (1, 2)
+
+
+class Node(BaseModel):
+    """A node, which contains others."""
+
+    value: int
+    children: list["Node"] = []
+
+
+class Cat(BaseModel):
+    """A cat."""
+
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    """A dog."""
+
+    kind: Literal["dog"]
+    tricks: list[str]
+
+
+class Numbers(RootModel[list[int]]):
+    """Numbers."""
+
+
+class Animal(RootModel[Cat | Dog]):
+    """An animal."""
+
+
+class Counts(RootModel[dict[str, int]]):
+    """Counts by name, which are an object already."""
+
+
+class Nothing(RootModel[int | None]):
+    """A number, or none."""
+
+
+ERROR = "error"
+BIKE = {"name": "Zoe", "count": 1, "color": None, "wheels": [], "rider": None}
+BIG = 25123456789012345678901
+ZOE = '{"name": "Zoe"}'
+# Class, text, and the object as JSON has it.
+OBJECTS: list[tuple[type[BaseModel], str, Any]] = [
+    (Bike, ZOE, BIKE),
+    (Bike, f" \n\t{ZOE}\r\n ", BIKE),
+    (Bike, '{"name": "a\nb\tc"}', {**BIKE, "name": "a\nb\tc"}),
+    (Bike, '{"name": "\\ud83d"}', {**BIKE, "name": "\ufffd"}),
+    (Bike, '{"name": "```json\\n{}\\n```"}', {**BIKE, "name": "```json\n{}\n```"}),
+    (Bike, f'{{"name": "Zoe", "count": {BIG}}}', {**BIKE, "count": BIG}),
+    (Bike, '{"name": "Zoe", "count": "3"}', {**BIKE, "count": 3}),
+    (Bike, '{"name": "Zoe", "count": 3.0}', {**BIKE, "count": 3}),
+    (Bike, '{"name": "Zoe", "count": 3.5}', ERROR),
+    (Bike, '{"name": "Zoe", "count": "three"}', ERROR),
+    (Bike, '{"name": "Zoe", "count": null}', ERROR),
+    (Bike, '{"name": 3}', ERROR),
+    (Bike, '{"name": null}', ERROR),
+    (Bike, '{"name": "Zoe", "color": null}', BIKE),
+    (Bike, '{"name": "Zoe", "color": "blue"}', {**BIKE, "color": "blue"}),
+    (Bike, '{"name": "Zoe", "color": "Blue"}', ERROR),
+    (Bike, '{"name": "Zoe", "extra": {"x": [1]}}', BIKE),
+    (Bike, '{"name": "Zoe", "name": "Ada"}', {**BIKE, "name": "Ada"}),
+    (Bike, '{"name": "Zoe", "wheels": [{"size": 28}]}', {**BIKE, "wheels": [{"size": 28}]}),
+    (Bike, '{"name": "Zoe", "wheels": {"size": 28}}', ERROR),
+    (Bike, '{"name": "Zoe", "rider": {"size": 1}}', {**BIKE, "rider": {"size": 1}}),
+    (Bike, '{"name": "Zoe", "rider": "x"}', {**BIKE, "rider": "x"}),
+    (Closed, '{"name": "Zoe", "extra": 1}', ERROR),
+    (
+        Strict,
+        '{"name": "Zoe", "color": "red", "sizes": [3, 4]}',
+        {"name": "Zoe", "color": "red", "sizes": [3, 4]},
+    ),
+    (Strict, '{"name": "Zoe", "color": "red", "sizes": ["3", 4]}', ERROR),
+    (
+        Node,
+        '{"value": 1, "children": [{"value": 2}]}',
+        {"value": 1, "children": [{"value": 2, "children": []}]},
+    ),
+    (Node, '{"value": 1, "children": [{}]}', ERROR),
+    (Numbers, '{"value": [1, 2]}', [1, 2]),
+    (Numbers, '{"value": []}', []),
+    (Numbers, '{"value": ["x"]}', ERROR),
+    (Numbers, '{"values": [1]}', ERROR),
+    (Animal, '{"value": {"kind": "dog", "tricks": ["sit"]}}', {"kind": "dog", "tricks": ["sit"]}),
+    (Animal, '{"value": {"kind": "cow"}}', ERROR),
+    (Animal, '{"kind": "dog", "tricks": []}', ERROR),
+    (Counts, '{"a": 1, "value": 2}', {"a": 1, "value": 2}),
+    (Nothing, '{"value": null}', None),
+    # Not JSON, or not an object: nothing is repaired.
+    (Bike, '{"name": "Zoe",}', ERROR),
+    (Bike, '{"name": "Zoe"', ERROR),
+    (Bike, '{"name": "Zo', ERROR),
+    (Bike, "{'name': 'Zoe'}", ERROR),
+    (Bike, f"{ZOE}{ZOE}", ERROR),
+    (Bike, f"[{ZOE}]", ERROR),
+    (Bike, '"Zoe"', ERROR),
+    (Bike, "null", ERROR),
+    (Bike, "NaN", ERROR),
+    (Bike, "I do not know.", ERROR),
+    (Numbers, "[1, 2]", ERROR),
+    (Numbers, "null", ERROR),
+]
+# As arguments of a tool call, all but the first are errors, and LangChain rejects that in streams.
+TEXTS: list[tuple[type[BaseModel], str, Any]] = [
+    (Bike, f"\ufeff{ZOE}", BIKE),
+    (Bike, f"```json\n{ZOE}\n```", BIKE),
+    (Bike, f"```\n{ZOE}\n```", BIKE),
+    (Bike, f"```JSON\r\n{ZOE}\r\n```\r\n", BIKE),
+    (Bike, f"```json5 \n{ZOE}", BIKE),
+    (Bike, f"```json {ZOE} ```", BIKE),
+    (Bike, f"```{ZOE}```", BIKE),
+    (Bike, f"\ufeff\n```json\n\ufeff{ZOE}\n```", BIKE),
+    (Bike, f"Here is [1] `it`:\n\n```json\n{ZOE}\n```\nIt is a {{bike}}.", BIKE),
+    (Bike, '```json\n{"name": "`a` ```b```"}\n```', {**BIKE, "name": "`a` ```b```"}),
+    (Bike, f"```json\n{ZOE}\n```\nor\n```json\n{ZOE}\n```", ERROR),
+    (Bike, f"Here it is: {ZOE}", BIKE),
+    (Bike, f"{ZOE} That is it.", BIKE),
+    (Bike, f"Here it is:\n{ZOE}\nThat is it.", BIKE),
+    (Bike, f"It is a {{bike}}: {ZOE}", ERROR),
+    (Bike, f"{ZOE} or {ZOE}", ERROR),
+    (Bike, f"Here it is: [{ZOE}]", ERROR),
+    (Bike, f"Here it is: [{ZOE}, ", ERROR),
+    (Bike, f'"bike": {ZOE}', ERROR),
+    (Bike, f"[{ZOE}", ERROR),
+    (Bike, f"{ZOE}]", ERROR),
+    (Bike, "Here it is: }{", ERROR),
+    (Bike, '```json\n{"name": "Zoe",}\n```', ERROR),
+    (Bike, '```json\n{"name": "Zoe"\n```', ERROR),
+    (Bike, "```json\n```", ERROR),
+    (Numbers, '```json\n{"value": [1]}\n```', [1]),
+    (Bike, " \n", ERROR),
+]
+LANGCHAIN = {"text": "json_schema", "tool": "function_calling"}
+LLAMA_INDEX: dict[str, dict[str, Any]] = {
+    "text": {},
+    "tool": {"should_use_structured_outputs": False},
+}
+PROMPT = PromptTemplate("Hello")
+Read = Callable[[type[BaseModel]], Any]
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Emulator]:
+    """Run the emulator for this module."""
+    with running() as gateway:
+        yield gateway
+
+
+async def _collect(stream: Any) -> list[Any]:
+    return [item async for item in stream]
+
+
+async def _await_collect(stream: Any) -> list[Any]:
+    return await _collect(await stream)
+
+
+def models(gateway: Emulator, method: str) -> tuple[Callable[[Any], Any], Any]:
+    """Return a function that creates LangChain's chain for a class, and LlamaIndex's model."""
+    connection = {"api_token": gateway.api_token, "base_url": gateway.base_url, "max_retries": 0}
+    chat: Any = ChatXAILowCode(model="grok-4.3", **connection)
+    llm: Any = XAILowCode(model="grok-4.3", **connection, **LLAMA_INDEX[method])
+    return lambda cls: chat.with_structured_output(cls, method=LANGCHAIN[method]), llm
+
+
+def streams(gateway: Emulator, method: str) -> dict[str, Read]:
+    """Return each way to read partial objects, as a list."""
+    chain, llm = models(gateway, method)
+    return {
+        "stream": lambda cls: list(chain(cls).stream("Hello")),
+        "astream": lambda cls: asyncio.run(_collect(chain(cls).astream("Hello"))),
+        "stream_structured_predict": lambda cls: list(llm.stream_structured_predict(cls, PROMPT)),
+        "astream_structured_predict": lambda cls: asyncio.run(
+            _await_collect(llm.astream_structured_predict(cls, PROMPT))
+        ),
+    }
+
+
+def ways(gateway: Emulator, method: str) -> dict[str, Read]:
+    """Return each way to read an object."""
+    chain, llm = models(gateway, method)
+    last = {
+        name: (lambda cls, read_all=read_all: read_all(cls)[-1])
+        for name, read_all in streams(gateway, method).items()
+    }
+    return last | {
+        "invoke": lambda cls: chain(cls).invoke("Hello"),
+        "ainvoke": lambda cls: asyncio.run(chain(cls).ainvoke("Hello")),
+        "structured_predict": lambda cls: llm.structured_predict(cls, PROMPT),
+        "astructured_predict": lambda cls: asyncio.run(llm.astructured_predict(cls, PROMPT)),
+        "as_structured_llm": lambda cls: llm.as_structured_llm(cls).complete("Hello").raw,
+    }
+
+
+def outcome(read: Read, output_cls: type[BaseModel]) -> Any:
+    """Return the object as JSON has it, or ``ERROR``."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Tool call")
+        try:
+            value = read(output_cls)
+        except (OutputParserException, StructuredOutputError):
+            return ERROR
+    assert type(value) is output_cls
+    return json.loads(value.model_dump_json())
+
+
+@pytest.mark.parametrize("method", ["text", "tool"])
+def test_both_adapters_read_the_same(gateway: Emulator, method: str) -> None:
+    """Each answer is the expected object, or an error, in every way of reading."""
+    found = {}
+    texts = TEXTS if method == "text" else [(*case[:2], ERROR) for case in TEXTS[1:]]
+    for output_cls, text, expected in [*OBJECTS, *texts]:
+        for name, read in ways(gateway, method).items():
+            gateway.reset()
+            calls = [(output_cls.__name__, text)]
+            gateway.reply(text if method == "text" else Reply(tool_calls=calls))
+            result = outcome(read, output_cls)
+            if result != expected:
+                found[output_cls.__name__, text, name] = result
+    assert not found
+
+
+@pytest.mark.parametrize("is_fenced", [False, True])
+def test_partial_objects(gateway: Emulator, *, is_fenced: bool) -> None:
+    """Streams yield partial objects, of fenced JSON and of root models too; the last is whole."""
+    name = "Zoe the Great of the High Hills"
+    for output_cls, data, whole in [
+        (Bike, {"name": name}, {**BIKE, "name": name}),
+        (Numbers, {"value": [1, 2, 3, 4, 5, 6]}, [1, 2, 3, 4, 5, 6]),
+    ]:
+        text = json.dumps(data)
+        for way, read_all in streams(gateway, "text").items():
+            gateway.reset()
+            gateway.reply(f"Here it is:\n```json\n{text}\n```" if is_fenced else text)
+            partial = read_all(output_cls)
+            assert len(partial) > 2, way
+            assert json.loads(partial[-1].model_dump_json()) == whole, way
