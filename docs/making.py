@@ -29,6 +29,7 @@ ROOT_PAGES = {
 SEARCH_BOOSTS = {
     "how-to/": 4,
     "concurrency/": 4,
+    "performance/": 3,
     "troubleshooting/": 8,
     "notebooks/": 0.3,
     "reference/": 0.3,

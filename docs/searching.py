@@ -10,10 +10,25 @@ from pathlib import Path
 from py_mini_racer import MiniRacer
 
 PLACES = 3
-# Pages, by their paths on the site, and queries; each must find one of them.
+# Pages, by their paths on the site ("./": the home page), and queries; each must find one of them.
 QUERIES = {
     "how-to/tool-calling/ how-to/llama-index-agents/": ["FunctionAgent"],
-    "how-to/production/ how-to/web-servers/": ["fastapi"],
+    "./": ["install", "pip install", "pypi"],
+    "how-to/web-servers/": [
+        "fastapi",
+        "docker",
+        "kubernetes",
+        "client disconnect",
+        "graceful shutdown",
+        "health check",
+    ],
+    "how-to/observability/": ["langsmith", "opentelemetry", "logging", "tracing"],
+    "how-to/caching/": [
+        "prompt cache",
+        "caching price",
+        "price of cached input",
+        "cached_input_usd_per_million",
+    ],
     "tutorial/langchain/": ["langchain quickstart", "langchain tutorial"],
     "tutorial/llama-index/": ["llamaindex quickstart", "llamaindex tutorial"],
     "how-to/streaming/": [
@@ -37,6 +52,9 @@ QUERIES = {
     "how-to/reasoning/": [
         "reasoning",
         "reasoning_effort",
+        "reasoning effort",
+        "set the effort",
+        "effort levels",
         "thinking",
         "encrypted reasoning",
         "reasoning tokens",
@@ -49,7 +67,7 @@ QUERIES = {
         "memory",
     ],
     "scaling/": ["scaling", "million prompts", "cost estimate"],
-    "how-to/deferred-completions/": ["deferred completions", "polling"],
+    "how-to/deferred-completions/": ["deferred completions", "polling", "background"],
     "how-to/token-usage/": [
         "token usage",
         "token usage and cost",
@@ -76,6 +94,7 @@ QUERIES = {
         "web search",
         "live search",
         "citations",
+        "sources",
         "code interpreter",
         "mcp",
     ],
@@ -90,11 +109,12 @@ QUERIES = {
         "image input",
         "vision",
         "pdf",
+        "send a pdf",
         "multimodal",
         "upload documents",
     ],
     "how-to/retrieval/": ["rag", "retrieval", "embeddings", "vector store", "query engine"],
-    "how-to/errors/": ["errors", "retries", "max_retries", "fallback", "exceptions"],
+    "how-to/errors/": ["errors", "retry", "retries", "max_retries", "fallback", "exceptions"],
     "concurrency/": [
         "max_concurrency",
         "rate limit",
@@ -106,14 +126,11 @@ QUERIES = {
     ],
     "how-to/production/": [
         "production",
-        "docker",
         "proxy",
         "timeout",
+        "timeouts",
         "ssl certificate",
-        "opentelemetry",
-        "langsmith",
-        "logging",
-        "kubernetes",
+        "ca bundle",
     ],
     "how-to/testing/": ["testing", "pytest", "fixture", "emulator", "mock", "fault injection"],
     "how-to/vcr-cassettes/": ["vcr", "cassettes", "record responses"],
@@ -158,7 +175,7 @@ def find(worker: MiniRacer, query: str) -> list[str]:
     """Return the paths of the pages that a query finds, best first."""
     worker.eval(f"send(2, {json.dumps(query)})")
     found = worker.eval("JSON.stringify(sent[0].data.items.map(sections => sections[0].location))")
-    return [location.partition("#")[0] for location in json.loads(str(found))]
+    return [location.partition("#")[0] or "./" for location in json.loads(str(found))]
 
 
 def main(site: Path) -> int:

@@ -1,6 +1,6 @@
 """Send a file of prompts to Grok concurrently: JSON lines in, JSON lines out, with the cost.
 
-    pip install 'xai-lowcode[langchain]'
+    pip install "xai-lowcode[langchain] @ git+https://github.com/xai-lowcode/xai-lowcode"
     python examples/batch_jsonl.py prompts.jsonl responses.jsonl --max-concurrency 32 --budget 5
 
 A line of input is ``{"id": …, "prompt": …}``, a line of output ``{"id": …, "answer": …, "usage": …,
@@ -8,6 +8,9 @@ A line of input is ``{"id": …, "prompt": …}``, a line of output ``{"id": …
 response is complete. If restarted, also after a crash, it resumes: rows with an answer are skipped,
 rows with an error are sent again, and each row is in the output once. A crash loses the requests
 that had no response yet, at most ``--max-concurrency``; they are sent, and billed, again.
+
+A row without a prompt, or whose prompt is not a string, gets an error in the output. A file that
+cannot be read, or a line that is not a JSON object with an id, is reported before anything is sent.
 ``examples/map_jsonl.py`` does the same on a cluster.
 """
 
@@ -28,6 +31,7 @@ from xai_lowcode.errors import (
     CreditsExhaustedError,
     ModelNotFoundError,
     RouteNotFoundError,
+    UsageError,
     XAILowCodeError,
 )
 
@@ -42,15 +46,43 @@ FATAL = (
 )
 
 
-def rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file, without a last line that a crash truncated."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
+class FileError(Exception):
+    """A line of a file is invalid; the message names the file and the line."""
+
+
+def rows(path: Path, *, may_be_truncated: bool = False) -> Iterator[Row]:
+    """Yield the rows of a file; blank lines are skipped.
+
+    Args:
+        path: The file, in UTF-8.
+        may_be_truncated: Whether to skip an invalid last line, which a crash truncated.
+
+    Raises:
+        FileError: A line is not a JSON object with an id.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
             try:
-                yield json.loads(line)
-            except ValueError:
-                if line.endswith("\n"):
-                    raise
+                row = json.loads(line)
+            except ValueError as error:  # also if it is not UTF-8
+                if may_be_truncated and not line.endswith(b"\n"):
+                    return
+                raise FileError(f"{path}, line {number}: invalid JSON: {error}") from None
+            if not isinstance(row, dict) or not isinstance(row.get("id"), str | int):
+                expected = 'a JSON object with an "id", which is a string or an integer'
+                raise FileError(f"{path}, line {number}: not {expected}")
+            yield row
+
+
+def get_prompt(row: Row) -> str:
+    """Return the prompt of a row, or raise the error that is written to the output instead."""
+    prompt = row.get("prompt")
+    if not isinstance(prompt, str):
+        problem = "must be a string" if "prompt" in row else "is missing"
+        raise UsageError(f"prompt: {problem}.")
+    return prompt
 
 
 def to_line(row: Row) -> str:
@@ -66,17 +98,25 @@ def clean_output(path: Path, count: Callable[[Row], None] = lambda _: None) -> s
     Args:
         path: The output of earlier runs.
         count: Called with each row that is kept.
+
+    Raises:
+        FileError: The file is no output of this program; it is left unchanged.
     """
     done: set[Any] = set()
     if path.exists():
         cleaned = path.with_name(f"{path.name}.tmp")
-        with cleaned.open("w", encoding="utf-8") as target:
-            for row in rows(path):
-                if "answer" in row and row["id"] not in done:
-                    done.add(row["id"])
-                    target.write(to_line(row))
-                    count(row)
-        cleaned.replace(path)
+        try:
+            with cleaned.open("w", encoding="utf-8") as target:
+                for row in rows(path, may_be_truncated=True):
+                    if row.keys().isdisjoint(("answer", "error")):
+                        raise FileError(f"{path}: row {row['id']!r} has no answer and no error")
+                    if "answer" in row and row["id"] not in done:
+                        done.add(row["id"])
+                        target.write(to_line(row))
+                        count(row)
+            cleaned.replace(path)
+        finally:
+            cleaned.unlink(missing_ok=True)
     return done
 
 
@@ -122,7 +162,7 @@ def to_output(row: Row, outcome: AIMessage | BaseException) -> Row:
 async def send(model: ChatXAILowCode, row: Row) -> Row:
     """Send a row; return the row of the output."""
     try:
-        return to_output(row, await model.ainvoke(row["prompt"]))
+        return to_output(row, await model.ainvoke(get_prompt(row)))
     except XAILowCodeError as error:
         return to_output(row, error)
 
@@ -153,6 +193,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--max-concurrency", type=int, default=16)
     parser.add_argument("--budget", type=float, help="US dollars for the file, all runs together")
     args = parser.parse_args(arguments)
+    try:
+        return run(args)
+    except (FileError, OSError, UsageError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send the rows that have no answer yet; return the exit code."""
     model = ChatXAILowCode(model=args.model, max_retries=5)
     report = Report(sum(1 for _ in rows(args.prompts)))
     done = clean_output(args.answers, report.count)

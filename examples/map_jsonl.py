@@ -1,6 +1,7 @@
 """Send a file of prompts to Grok on a cluster, Dask or Ray: JSON lines in, JSON lines out.
 
-    pip install 'xai-lowcode[langchain,emulator]' distributed 'ray[data]' limits redis
+    pip install "xai-lowcode[langchain,emulator] @ git+https://github.com/xai-lowcode/xai-lowcode" \
+        distributed 'ray[data]' limits redis
     python examples/map_jsonl.py prompts.jsonl responses.jsonl --on dask --workers 4
     python examples/map_jsonl.py prompts.jsonl responses.jsonl --on ray
 
@@ -28,9 +29,21 @@ from typing import Any
 
 import batch_jsonl
 import shared_rate_limit
-from batch_jsonl import FATAL, Report, Row, clean_output, rows, to_line, to_output
+from batch_jsonl import (
+    FATAL,
+    FileError,
+    Report,
+    Row,
+    clean_output,
+    get_prompt,
+    rows,
+    to_line,
+    to_output,
+)
+from langchain_core.runnables import RunnableLambda
 
 from langchain_xai_lowcode import ChatXAILowCode
+from xai_lowcode.errors import UsageError
 
 BATCH = 16  # rows of a task
 AHEAD = 4  # tasks per worker that Dask is given in advance
@@ -38,8 +51,8 @@ AHEAD = 4  # tasks per worker that Dask is given in advance
 
 def send(model: ChatXAILowCode, batch: list[Row]) -> list[Row]:
     """Send a batch from a worker; all batches of a worker share the connections of one model."""
-    prompts = [row["prompt"] for row in batch]
-    outcomes = model.batch(prompts, {"max_concurrency": BATCH}, return_exceptions=True)
+    chain = RunnableLambda(get_prompt) | model
+    outcomes = chain.batch(batch, {"max_concurrency": BATCH}, return_exceptions=True)
     return [to_output(row, outcome) for row, outcome in zip(batch, outcomes, strict=True)]
 
 
@@ -78,7 +91,11 @@ class RaySender:
 
     def __call__(self, batch: dict[str, Iterable[str]]) -> dict[str, list[str]]:
         """Return the lines of the output for lines of the input."""
-        todo = [row for row in map(json.loads, batch["text"]) if row["id"] not in self.done]
+        todo = [
+            row
+            for row in map(json.loads, filter(str.strip, batch["text"]))
+            if row["id"] not in self.done
+        ]
         return {"line": [json.dumps(row) for row in send(self.model, todo)]}
 
 
@@ -139,6 +156,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--redis", help="URL of the Redis server that counts requests, redis://…")
     parser.add_argument("--rate", default="10/second", help="rate of all workers; needs --redis")
     args = parser.parse_args(arguments)
+    try:
+        return run(args)
+    except (FileError, OSError, UsageError) as error:
+        log(f"{parser.prog}: {error}")
+        return 2
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send the rows that have no answer yet; return the exit code."""
     report = Report(sum(1 for _ in rows(args.prompts)))
     done = clean_output(args.answers, report.count)
     log(f"{report.total} rows, {len(done)} already answered.")

@@ -1,6 +1,7 @@
 """A rate limiter for several processes that counts in Redis.
 
-    pip install 'xai-lowcode[langchain,emulator]' limits redis
+    pip install "xai-lowcode[langchain,emulator] @ git+https://github.com/xai-lowcode/xai-lowcode" \
+        limits redis
     python examples/shared_rate_limit.py redis://127.0.0.1:6379
 
 Three processes send requests concurrently, at most five per second together. Without

@@ -1,6 +1,7 @@
 """Serve a LangGraph agent with FastAPI: server-sent events, cancelled when the browser leaves.
 
-    pip install 'xai-lowcode[langchain]' fastapi langchain uvicorn
+    pip install "xai-lowcode[langchain] @ git+https://github.com/xai-lowcode/xai-lowcode" \
+        fastapi langchain uvicorn
     uvicorn --app-dir examples web_server:app --workers 2
     curl -N localhost:8000/chat --json '{"prompt": "How is the weather in Vienna?"}'
 

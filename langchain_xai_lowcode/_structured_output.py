@@ -207,9 +207,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         if self.tool_name is not None:
             found = [call["args"] for call in calls if call["name"] == self.tool_name][:1]
             if not found and not partial:
-                _check_arguments(message, self.tool_name)
-                if not calls:
-                    raise _build_no_call_error(self.tool_name, generation, message)
+                _check_call(message, self.tool_name)
             return (True, found[0]) if found else (False, None)
         if calls:
             return False, None
@@ -225,30 +223,26 @@ def _parse_text(text: str, *, partial: bool) -> Any:
         raise OutputParserException(f"Invalid JSON output: {text}", llm_output=text) from error
 
 
-def _check_arguments(message: BaseMessage | None, tool_name: str) -> None:
-    """Raise if the arguments of a call of the tool are invalid; LangChain would return None."""
-    for call in message.invalid_tool_calls if isinstance(message, AIMessage) else ():
-        if call["name"] == tool_name:
+def _check_call(message: BaseMessage | None, tool_name: str) -> None:
+    """Check that a message without a valid call of the tool has another valid call.
+
+    LangChain would return None.
+    """
+    valid, invalid = [], []
+    if isinstance(message, AIMessage):
+        valid, invalid = message.tool_calls, message.invalid_tool_calls
+    for call in invalid:
+        if call["name"] == tool_name or not valid:
             raise OutputParserException(
-                f"Failed to parse the arguments of {tool_name}: {call['error']}",
-                llm_output=call["args"],
+                f"The arguments of the tool call {call['name']!r} are not a valid JSON object."
+                f" {call['error'] or ''}".strip(),
+                llm_output=call["args"] or "",
             )
-
-
-def _build_no_call_error(
-    tool_name: str, generation: Generation, message: BaseMessage | None
-) -> OutputParserException:
-    invalid = message.invalid_tool_calls if isinstance(message, AIMessage) else []
-    if invalid:
-        call = invalid[0]
-        return OutputParserException(
-            f"The arguments of the tool call {call['name']!r} are not a valid JSON object.",
-            llm_output=call["args"] or "",
+    if not valid:
+        raise OutputParserException(
+            f"The model did not call the tool {tool_name!r}, whose arguments are the object.",
+            llm_output="" if message is None else message.text,
         )
-    return OutputParserException(
-        f"The model did not call the tool {tool_name!r}, whose arguments are the object.",
-        llm_output=generation.text,
-    )
 
 
 def _check_complete(message: BaseMessage) -> None:

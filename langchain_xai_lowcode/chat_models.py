@@ -85,8 +85,8 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
     """Chat model for xAI's Grok through the LowCodeAPI gateway.
 
     Setup:
-        ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
-        your LowCodeAPI account.
+        ``pip install "xai-lowcode[langchain] @ git+https://github.com/xai-lowcode/xai-lowcode"``,
+        and set ``LOWCODEAPI_API_TOKEN`` to the token of your LowCodeAPI account.
 
     Key init args — completion params:
         model: Name of the model. Default ``"grok-4.7"``.

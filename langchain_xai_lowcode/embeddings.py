@@ -32,8 +32,8 @@ class XAILowCodeEmbeddings(ClientFields, Serializable, Embeddings):
     ``RouteNotFoundError``, whose hint names alternatives.
 
     Setup:
-        ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
-        your LowCodeAPI account.
+        ``pip install "xai-lowcode[langchain] @ git+https://github.com/xai-lowcode/xai-lowcode"``,
+        and set ``LOWCODEAPI_API_TOKEN`` to the token of your LowCodeAPI account.
 
     Key init args — completion params:
         model: Name of the embedding model.

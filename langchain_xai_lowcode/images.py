@@ -130,8 +130,8 @@ class XAIImageGenerator(ImageFields, RunnableSerializable[ImageInput, list[Image
     number of images that moderation withheld (``blocked``).
 
     Setup:
-        ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
-        your LowCodeAPI account.
+        ``pip install "xai-lowcode[langchain] @ git+https://github.com/xai-lowcode/xai-lowcode"``,
+        and set ``LOWCODEAPI_API_TOKEN`` to the token of your LowCodeAPI account.
 
     Key init args — image params:
         model: Name of the image model.
@@ -386,8 +386,8 @@ class XAIImageGenerationTool(ImageFields, BaseTool):
     message, as standard image blocks.
 
     Setup:
-        ``pip install 'xai-lowcode[langchain]'``, and set ``LOWCODEAPI_API_TOKEN`` to the token of
-        your LowCodeAPI account.
+        ``pip install "xai-lowcode[langchain] @ git+https://github.com/xai-lowcode/xai-lowcode"``,
+        and set ``LOWCODEAPI_API_TOKEN`` to the token of your LowCodeAPI account.
 
     Key init args — image params:
         model: Name of the image model.

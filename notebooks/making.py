@@ -37,6 +37,7 @@ SETUP = "setup"
 INLINE = "inline"
 
 REPOSITORY = "xai-lowcode/xai-lowcode"
+SOURCE = " @ git+https://github.com/xai-lowcode/xai-lowcode"
 _SETUP_TEXT = """\
 Open in [Colab](https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}),
 [Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/{repository}/blob/main/notebooks/{name})
@@ -91,7 +92,7 @@ def _setup_cells(source: Path, packages: list[str], body: str) -> list[Any]:
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
     allowed = project["dependency-groups"]["notebooks"]
     requirements = [
-        f"xai-lowcode[all] @ git+https://github.com/{REPOSITORY}",
+        f"xai-lowcode[all]{SOURCE}",
         *(next(each for each in allowed if each.startswith(f"{name}>")) for name in packages),
     ]
     code = _INSTALL.format(

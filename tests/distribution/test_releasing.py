@@ -1,4 +1,4 @@
-"""Check the workflows of .github and scripts/release_notes.py."""
+"""Check the workflows of .github, scripts/release_notes.py, and the commands that install."""
 
 import re
 import shutil
@@ -20,6 +20,18 @@ JOBS = [
     for name, workflow in WORKFLOWS.items()
     for title, job in workflow["jobs"].items()
 ]
+# Where pip finds the package. Empty after the first release, see docs/releasing.md.
+SOURCE = " @ git+https://github.com/xai-lowcode/xai-lowcode"
+INSTALLS = re.compile(r"(?:pip install|pipx install|uvx?|poetry add)\b[^\n]*")
+REQUIREMENT = re.compile(r"(?<![\w./-])xai-lowcode(?:\[[\w,-]+\])?(?P<source> @ [^\s\\\"'`]+)?")
+FOLDERS = (
+    ".github",
+    "docs",
+    "examples",
+    "langchain_xai_lowcode",
+    "llama_index_xai_lowcode",
+    "notebooks",
+)
 USES = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
 
 
@@ -153,3 +165,21 @@ def release_notes(checkout: Path, tag: str) -> tuple[int, str, str]:
     command = [sys.executable, str(checkout / "scripts" / "release_notes.py"), tag]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     return result.returncode, result.stdout, result.stderr
+
+
+def test_every_command_installs_from_the_same_source() -> None:
+    """No page, example, notebook or docstring installs the name alone before it is published."""
+    files = [*ROOT.glob("*.md"), *(path for name in FOLDERS for path in (ROOT / name).rglob("*"))]
+    sources = {
+        path.relative_to(ROOT).as_posix(): {match["source"] or "" for match in matches}
+        for path in files
+        if path.suffix in {".ipynb", ".md", ".py", ".yml"}
+        and (matches := find_requirements(path.read_text(encoding="utf-8")))
+    }
+    assert {"README.md", "examples/web_server.py", "docs/how-to/testing.md"} <= sources.keys()
+    assert {path: source for path, source in sources.items() if source != {SOURCE}} == {}
+
+
+def find_requirements(text: str) -> list[re.Match[str]]:
+    """Return the requirements on this package in the commands that install."""
+    return [match for command in INSTALLS.findall(text) for match in REQUIREMENT.finditer(command)]

@@ -129,6 +129,94 @@ def test_the_budget_ends_the_batch(
     assert run(example, files) == 0
 
 
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ({}, "UsageError: prompt: is missing."),
+        ({"prompt": None}, "UsageError: prompt: must be a string."),
+        ({"prompt": 5}, "UsageError: prompt: must be a string."),
+        ({"prompt": ["Say 'a'"]}, "UsageError: prompt: must be a string."),
+        ({"prompt": ""}, "UsageError: messages[0]: a user message has no content"),
+    ],
+    ids=str,
+)
+def test_a_row_without_a_prompt_is_an_error_of_this_row(
+    example: Any, files: tuple[Path, Path], gateway: Emulator, row: dict[str, Any], error: str
+) -> None:
+    """The other rows are answered, and no request is sent for it."""
+    with files[0].open("a", encoding="utf-8") as prompts:
+        prompts.write(json.dumps({"id": "wrong"} | row) + "\n")
+    assert run(example, files) == 1
+    written = {row["id"]: row for row in read(files[1])}
+    assert written.pop("wrong")["error"].startswith(error)
+    assert {key: row["answer"] for key, row in written.items()} == {
+        number: f"row {number}" for number in range(40)
+    }
+    assert len(gateway.requests) == 40
+
+
+INVALID_LINES = {
+    b'{"id": 1, "prompt"': "invalid JSON: ",
+    b'{"id": 1, "prompt": "\xff"}': "invalid JSON: ",
+    b"[1]": 'not a JSON object with an "id"',
+    b'{"prompt": "Hello"}': 'not a JSON object with an "id"',
+    b'{"id": [1], "prompt": "Hello"}': 'not a JSON object with an "id"',
+}
+
+
+@pytest.mark.parametrize("line", INVALID_LINES, ids=repr)
+@pytest.mark.parametrize("end", [b"", b"\n", b'\n{"id": 41, "prompt": "Hello"}\n'], ids=repr)
+def test_an_invalid_line_ends_the_program_before_it_sends(
+    example: Any,
+    files: tuple[Path, Path],
+    gateway: Emulator,
+    capsys: pytest.CaptureFixture[str],
+    line: bytes,
+    end: bytes,
+) -> None:
+    """Wherever the line is: one line on standard error names it, and nothing is sent."""
+    with files[0].open("ab") as prompts:
+        prompts.write(b"\n" + line + end)
+    assert run(example, files) == 2
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert f"{files[0]}, line 42: {INVALID_LINES[line]}" in printed
+    assert gateway.requests == []
+    assert not files[1].exists()
+
+
+def test_a_file_that_cannot_be_used_is_one_line(
+    example: Any, files: tuple[Path, Path], gateway: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missing input or folder, and an output that is none; the latter is left unchanged."""
+    prompts, answers = files
+    before = prompts.read_bytes()
+    for wrong, named in (
+        ((prompts.with_name("none.jsonl"), answers), "none.jsonl"),
+        ((prompts.parent, answers), str(prompts.parent)),
+        ((prompts, prompts.parent / "none" / "answers.jsonl"), "answers.jsonl"),
+        ((prompts, prompts), "row 0 has no answer and no error"),
+    ):
+        assert run(example, wrong) == 2
+        (printed,) = capsys.readouterr().err.splitlines()
+        assert named in printed
+    assert gateway.requests == []
+    assert prompts.read_bytes() == before
+    assert list(prompts.parent.iterdir()) == [prompts]
+
+
+def test_without_a_token_nothing_is_read(
+    example: Any,
+    files: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A missing token is one line."""
+    monkeypatch.delenv("LOWCODEAPI_API_TOKEN", raising=False)
+    assert run(example, files) == 2
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert "no LowCodeAPI token was given" in printed
+
+
 @pytest.mark.usefixtures("gateway")
 async def test_an_interrupted_batch_keeps_what_is_complete(
     example: Any, files: tuple[Path, Path]

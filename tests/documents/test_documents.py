@@ -213,3 +213,29 @@ def headings(page: Path) -> set[str]:
     """Return the anchors of a page's headings."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+def test_what_contributing_names_exists() -> None:
+    """Each path exists, and each constant is defined in a file that its row or step names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    text = text[text.index("## Where to make a change") : text.index("## Conventions")]
+    missing = []
+    for part in re.split(r"\n(?=\||\d\. |\n)", text):
+        paths = re.findall(r"`((?:\w+/)+|[\w/]*\w\.(?:py|md))`", part)
+        found = {path: find_named(path) for path in paths}
+        missing += [path for path, files in found.items() if not files]
+        sources = "\n".join(
+            file.read_text() for files in found.values() for file in files if file.is_file()
+        )
+        names = re.findall(r"`([A-Z_]+)`", part)
+        missing += [name for name in names if not re.search(rf"^{name}\b", sources, re.MULTILINE)]
+    assert "`RESPONSES_PREFERRED`" in text
+    assert missing == []
+
+
+def find_named(path: str) -> list[Path]:
+    """Return the files that a path in CONTRIBUTING.md means."""
+    if (ROOT / path).exists():
+        return [ROOT / path]
+    folders = ("shared/xai_lowcode", *PACKAGES[1:], "tests")
+    return [found for folder in folders for found in (ROOT / folder).rglob(path)]

@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "web-servers.md"
 BROWSERS = 10
 PATIENCE = 30.0
+LINES = "one\n\ntwo\r\nthree\n"
 
 
 class Upstreams:
@@ -264,6 +265,11 @@ def test_events(example: ModuleType, gateway: Emulator) -> None:
         texts = re.findall(r"event: text\r?\ndata: (.*)", events)
         assert "Sunny in Vienna." in "".join(map(json.loads, texts))
         assert len(gateway.requests) == 2
+        gateway.reply(LINES)
+        with closing(Browser(address)) as browser:
+            events = browser.read_until("event: end")
+        texts = re.findall(r"event: text\r?\ndata: (.*)", events)
+        assert "".join(map(json.loads, texts)) == LINES
         gateway.inject(Refuse(400, "Wrong"))
         with closing(Browser(address)) as browser:
             events = browser.read_until('"retryable": false}')
@@ -280,9 +286,13 @@ def test_health_checks(example: ModuleType, gateway: Emulator) -> None:
         assert get_json(address, "/health/live") == (200, {"status": "ok"})
 
 
-def test_the_page_has_the_function_of_the_example() -> None:
-    """The page quotes `in_own_task` as it is in the example."""
-    function = re.compile(r"^async def in_own_task.*?task\.cancel\(\)\n", re.DOTALL | re.MULTILINE)
-    quoted = function.search(PAGE.read_text())
+@pytest.mark.parametrize("name", ["in_own_task", "stream_text", "to_event", "stream_events"])
+def test_the_page_has_the_function_of_the_example(name: str) -> None:
+    """The page quotes the functions as they are in the example."""
+    function = re.compile(rf"^(?:async )?def {name}\(.*\n(?:\n*    .*\n)+", re.MULTILINE)
+    quoted, original = map(
+        function.search, (PAGE.read_text(), (ROOT / "examples" / "web_server.py").read_text())
+    )
     assert quoted
-    assert quoted[0] in (ROOT / "examples" / "web_server.py").read_text()
+    assert original
+    assert quoted[0] == original[0]

@@ -138,6 +138,10 @@ def _fault_classes() -> dict[str, Any]:
     }
 
 
+def _takes_number(kind: Any) -> bool:
+    return bool(fields(kind)) and fields(kind)[0].type in (int, float)
+
+
 def _list_faults() -> str:
     """Return the faults that need at most a number: `Drop`, `Refuse:n`, `Outage[:n]`."""
     written = []
@@ -148,7 +152,7 @@ def _list_faults() -> str:
             for parameter in parameters
             if parameter.default is MISSING and parameter.default_factory is MISSING
         ]
-        takes_number = bool(parameters) and parameters[0].type in (int, float)
+        takes_number = _takes_number(kind)
         if required and (not takes_number or required != [parameters[0]]):
             continue
         optional = "[:n]" if takes_number else ""
@@ -167,6 +171,8 @@ def _parse_fault(text: str) -> "Fault":
     if kind is None:
         raise ValueError(f"--fault: {name!r} is not a fault. The faults are: {_list_faults()}")
     try:
+        if number and not _takes_number(kind):
+            raise TypeError  # noqa: TRY301 - as a missing number raises
         values = [float(number) if "." in number else int(number)] if number else []
         fault: Fault = kind(*values)
     except (TypeError, ValueError):
