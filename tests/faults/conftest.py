@@ -1,5 +1,6 @@
 """A gateway that fails on request, and pauses between attempts that take no time."""
 
+import gc
 from collections.abc import Iterator
 from functools import cache
 
@@ -8,6 +9,13 @@ import pytest
 from xai_lowcode.emulator import Emulator, running
 from xai_lowcode.emulator.handlers import images
 from xai_lowcode.settings import BASE_URL_VARIABLE, TOKEN_VARIABLE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_heap() -> None:
+    """Exclude what earlier tests left from garbage collection: each test here collects often."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)

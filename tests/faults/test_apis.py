@@ -15,6 +15,8 @@ from tests.faults.resource_leaks import no_resource_leaks
 from tests.faults.tables import SLOW
 from xai_lowcode.emulator import CutBytes, Emulator, running
 
+pytestmark = pytest.mark.slow
+
 STREAMS = [interface for interface in API_INTERFACES if interface.kind.endswith("stream")]
 
 

@@ -13,6 +13,8 @@ from tests.faults.resource_leaks import no_resource_leaks
 from tests.faults.tables import EXPECTED, FAULTS, SLOW
 from xai_lowcode.emulator import Emulator, Outage, running
 
+pytestmark = pytest.mark.slow
+
 # Polls of a deferred completion go on for a time that is longer than PATIENT is worth.
 SEEN_AS_A_RESTART = "502 in HTML"
 
