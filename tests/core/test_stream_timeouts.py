@@ -33,7 +33,7 @@ PLACES: dict[str, Callable[[str], int]] = {
     "content": lambda form: EMPTY[form] + 1,
     "all but the end": lambda form: len(APIS[form].events) - 1,
 }
-LIMITS = {"timeout": {"timeout": 0.1}, "deadline": {"deadline": 0.1}}
+LIMITS = {"timeout": {"timeout": 0.25}, "deadline": {"deadline": 0.25}}
 HINT = "The received response is incomplete."
 
 
@@ -76,7 +76,7 @@ def test_a_slow_stream_ends_with_the_deadline(gateway: FakeServer, limit: str, w
     """Chunks that come in time do not extend the deadline; the timeout is for each of them."""
     sent = blocks(APIS["responses"], len(APIS["responses"].events))
     gateway.respond = lambda _request: sse_reply(sent, pause=0.05)
-    options = {"timeout": {"timeout": 5}, "deadline": {"deadline": 0.1}}[limit]
+    options = {"timeout": {"timeout": 5}, "deadline": {"deadline": 0.25}}[limit]
     with model_of(gateway, max_retries=3, **options) as model:
         if limit == "timeout":
             assert way(model, ask("responses"))

@@ -71,8 +71,8 @@ two end markers            ok       ok              ok        ok
 stream as one JSON         ok       ok              ok        ok
 empty chunks               ok       ok              ok        ok
 silence                    late     late            late      late
-drip                       late     late            late      late
-no end                     late     late            late      late
+drip                       late     stall           late      stall
+no end                     late     stall           late      stall
 error as a failure         ok       cut             ok        bad
 busy, as a failure         ok       cut             ok        fail*
 busy, after the first text ok       fail            ok        fail
