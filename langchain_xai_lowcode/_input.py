@@ -64,13 +64,15 @@ def _from_system(message: SystemMessage, path: str) -> Message:
 
 
 def _from_ai(message: AIMessage, path: str) -> Message:
-    if not (message.additional_kwargs or message.response_metadata):
-        if isinstance(message.content, str) and not (
-            message.tool_calls or message.invalid_tool_calls
-        ):
-            # Most messages of long histories.
-            return Message("assistant", (TextPart(message.content),) if message.content else ())
-        return Message("assistant", _to_assistant_parts(message, path))
+    content = message.content
+    if isinstance(content, str) and not (
+        message.tool_calls
+        or message.invalid_tool_calls
+        or message.additional_kwargs
+        or message.response_metadata
+    ):
+        # Most messages of long histories.
+        return Message("assistant", (TextPart(content),) if content else ())
     parts = _to_assistant_parts(message, path)
     items, dialect = get_items(message.additional_kwargs)
     return Message(

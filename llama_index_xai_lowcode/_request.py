@@ -72,8 +72,10 @@ def is_wrapped(model_class: type[BaseModel]) -> bool:
 
     It is for a ``RootModel`` of another type, since xAI accepts objects only.
     """
-    is_root_model = issubclass(model_class, RootModel)
-    return is_root_model and not is_object_schema(read_type(model_class).schema)
+    if not issubclass(model_class, RootModel):
+        return False
+    schema = get_cached_schema(model_class, ("root", False), lambda: read_type(model_class).schema)
+    return not is_object_schema(schema)
 
 
 def json_schema_format(

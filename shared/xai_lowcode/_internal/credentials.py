@@ -126,7 +126,7 @@ def credential_error(
     for name, value in _iterate_options(options, known):
         if is_credential_name(name) or _looks_like_credential(name):
             return _build_error(name, "an option of this name would be sent", hints)
-        if _contains_credential(value):
+        if _contains_credential(value, _looks_like_credential):
             return _build_error(name, _PROBLEM, hints)
     return None
 
@@ -213,8 +213,7 @@ def _iterate_options(
             yield name, value
 
 
-def _contains_credential(value: Any, is_credential: Callable[[str], bool] | None = None) -> bool:
-    is_credential = is_credential or _looks_like_credential
+def _contains_credential(value: Any, is_credential: Callable[[str], bool]) -> bool:
     stack, seen = [value], set()
     while stack:
         item = stack.pop()
