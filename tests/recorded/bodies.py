@@ -1,4 +1,4 @@
-"""The recorded bodies that lie beside the repository, and what each of them is."""
+"""The recorded bodies of xAI's API, with their rows of the index. They are optional."""
 
 import json
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Any
 
 from tests.core.wire import WIRE
 
-FORMS = {
+APIS = {
     ("POST", "/v1/chat/completions"): ("chat_completions", "choices"),
     ("GET", "/v1/chat/deferred-completion/{request_id}"): ("chat_completions", "choices"),
     ("POST", "/v1/messages"): ("messages", "content"),
     ("POST", "/v1/responses"): ("responses", "output"),
     ("GET", "/v1/responses/{response_id}"): ("responses", "output"),
 }
-"""The API of an endpoint's answers, and the member that an answer of this form has."""
+"""The API of an endpoint's responses, and a key that each response of this API has."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Case:
     Attributes:
         file: Its folder and name.
         content: Its bytes.
-        row: Its line of the index.
+        row: Its row of the index.
     """
 
     file: str
@@ -46,26 +46,26 @@ class Case:
 
     @property
     def expect(self) -> dict[str, Any]:
-        """What a reader must find, where the index says."""
+        """The facts that a parser must find, if the index states them."""
         return self.row.get("expect") or {}
 
     @property
     def json(self) -> Any:
-        """The body of a plain answer, read by the standard library."""
+        """The body of a plain response, parsed by the standard library."""
         return json.loads(self.content)
 
     @property
-    def form(self) -> str:
-        """The API of a chat's answer; empty for any other body."""
-        form, member = FORMS.get((self.row["method"], self.row["endpoint"]), ("", ""))
-        if not form or self.folder == "errors":
+    def api(self) -> str:
+        """The API of a chat response; empty for any other body."""
+        api, key = APIS.get((self.row["method"], self.row["endpoint"]), ("", ""))
+        if not api or self.folder == "errors":
             return ""
-        return form if self.stream or member in self.json else ""
+        return api if self.stream or key in self.json else ""
 
 
 @cache
 def cases(folder: str = "") -> tuple[Case, ...]:
-    """The bodies of one folder, or all; none where they are absent."""
+    """Return the bodies of one folder, or all; none if the recorded bodies are absent."""
     if not WIRE.is_dir():
         return ()
     lines = (WIRE / "index.jsonl").read_text(encoding="utf-8").splitlines()

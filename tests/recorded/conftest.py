@@ -1,4 +1,4 @@
-"""The recorded bodies as cases, and a server that replays them."""
+"""A server that replays recorded bodies."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The leaves of a JSON document, and bodies with every member of xAI's OpenAPI document."""
+"""The leaves of a JSON document, and bodies with every field of xAI's OpenAPI document."""
 
 import copy
 import json
@@ -18,9 +18,9 @@ SCHEMAS = {
     "responses": "ModelResponse",
     "images": "GeneratedImageResponse",
 }
-"""The schema of each form's response."""
+"""The schema of the response of each API."""
 
-# Where a value of the right type is not enough.
+# Fields that need a certain value, not only one of the right type.
 VALUES = {
     "arguments": '{"n": 1}',
     "bytes": [65],
@@ -60,14 +60,14 @@ OTHER_IMAGE = "b3RoZXI="
 
 def leaves(document: Any, path: Path = ()) -> Iterator[Path]:
     """Yield the path of each value that is no container and not null."""
-    members: Any = ()
+    children: Any = ()
     if isinstance(document, dict):
-        members = document.items()
+        children = document.items()
     elif isinstance(document, list):
-        members = enumerate(document)
+        children = enumerate(document)
     elif document is not None:
         yield path
-    for key, value in members:
+    for key, value in children:
         yield from leaves(value, (*path, key))
 
 
@@ -103,16 +103,16 @@ def _other(value: Any) -> Any:
             parsed = json.loads(value)
         except ValueError:
             return f"{value}x"
-        # Arguments stay what they are: a JSON object.
+        # Arguments stay a JSON object.
         return json.dumps({**parsed, "x": 1}) if isinstance(parsed, dict) else f"{value}x"
     return value + 1
 
 
 @cache
-def specified(form: str) -> tuple[Json, ...]:
-    """Bodies that together have every member of the schema of a form's response."""
+def specified(api: str) -> tuple[Json, ...]:
+    """Return bodies that together have every field of the schema of an API's response."""
     schemas = json.loads((WIRE.parent / "openapi.json").read_text(encoding="utf-8"))
-    return tuple(_Builder(schemas["components"]["schemas"]).build(SCHEMAS[form]))
+    return tuple(_Builder(schemas["components"]["schemas"]).build(SCHEMAS[api]))
 
 
 class _Builder:

@@ -1,4 +1,4 @@
-"""Reading without a network: bytes in, events or a reply out, for every API."""
+"""Parse bytes to events or a response, for every API, without a network."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -23,43 +23,43 @@ DIALECTS: dict[str, Dialect] = {
 QUESTION = Message("user", (TextPart("?"),))
 
 
-def events_in(form: str, pieces: Iterable[bytes]) -> list[StreamEvent]:
-    """The events of a stream."""
-    reader = StreamReader(DIALECTS[form])
+def events_in(api: str, pieces: Iterable[bytes]) -> list[StreamEvent]:
+    """Return the events of a stream."""
+    reader = StreamReader(DIALECTS[api])
     events = [event for piece in pieces for event in reader.feed(piece)]
     return [*events, *reader.close()]
 
 
 def fold(events: Iterable[StreamEvent]) -> ChatResponse:
-    """The reply that events fold into."""
-    assembler = ResponseAccumulator()
+    """Return the response that events accumulate to."""
+    accumulator = ResponseAccumulator()
     for event in events:
-        assembler.add(event)
-    return assembler.build_response()
+        accumulator.add(event)
+    return accumulator.build_response()
 
 
-def read(form: str, pieces: Iterable[bytes]) -> ChatResponse:
-    """The reply of a stream."""
-    return fold(events_in(form, pieces))
+def read(api: str, pieces: Iterable[bytes]) -> ChatResponse:
+    """Return the response of a stream."""
+    return fold(events_in(api, pieces))
 
 
-def parse(form: str, body: dict[str, Any]) -> ChatResponse:
-    """The reply of a plain answer."""
-    return DIALECTS[form].parse(body)
+def parse(api: str, body: dict[str, Any]) -> ChatResponse:
+    """Return the response of a plain body."""
+    return DIALECTS[api].parse(body)
 
 
-def sent_back(form: str, reply: ChatResponse) -> dict[str, Any]:
-    """The next request: a question, this reply, and a result for each of its calls."""
+def sent_back(api: str, reply: ChatResponse) -> dict[str, Any]:
+    """Return the next request: a prompt, this response, and a result for each tool call."""
     results = [
         Message("tool", (ToolResultPart(call.id, (TextPart("done"),)),))
         for call in reply.tool_calls
     ]
     messages = (QUESTION, reply.choices[0].message, *results)
     request = ChatRequest(model="grok-4.7", messages=messages, store=True)
-    return DIALECTS[form].render(request, stream=False)
+    return DIALECTS[api].render(request, stream=False)
 
 
-def cut_at(content: bytes, places: Sequence[int]) -> list[bytes]:
-    """The content cut at these places."""
-    edges = [0, *sorted(places), len(content)]
+def cut_at(content: bytes, offsets: Sequence[int]) -> list[bytes]:
+    """Return the content, split at these offsets."""
+    edges = [0, *sorted(offsets), len(content)]
     return [content[a:b] for a, b in pairwise(edges)]

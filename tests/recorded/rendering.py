@@ -1,7 +1,7 @@
-"""Plain answers as the streams that the service would have sent, and streams as plain answers.
+"""Render plain responses as the streams that xAI would send, and streams as plain responses.
 
-Written from the description of the wire and with the standard library alone, so that it shares no
-mistake with the readers that it tests. A block is one server-sent event with its blank line.
+Only the standard library is used, so that no mistake is shared with the parsers under test. A
+block is one server-sent event with its blank line.
 """
 
 import json
@@ -13,37 +13,37 @@ from typing import Any
 from tests.recorded.bodies import Case, cases
 
 Json = dict[str, Any]
-SIGN = b"data: [DONE]\n\n"
-GROWING = ("text", "thinking", "signature")
-FACTS = ("id", "created", "model", "system_fingerprint", "service_tier")
+END_MARKER = b"data: [DONE]\n\n"
+STREAMED_FIELDS = ("text", "thinking", "signature")
+COMMON_FIELDS = ("id", "created", "model", "system_fingerprint", "service_tier")
 
 
 def blocks_of(case: Case) -> list[bytes]:
-    """The stream of a case: as recorded, or written from the plain answer."""
+    """Return the stream of a case: as recorded, or rendered from the plain response."""
     if case.stream:
         parts = case.content.split(b"\n\n")
         return [part + b"\n\n" for part in parts if part.strip()]
-    return WRITERS[case.form](case.json)
+    return WRITERS[case.api](case.json)
 
 
 def plain_of(case: Case) -> Json:
-    """The plain answer of a case: as recorded, or put together from its stream."""
+    """Return the plain response of a case: as recorded, or merged from its stream."""
     if not case.stream:
         return dict(case.json)
     chunks = [data for block in blocks_of(case) if (data := data_of(block)) is not None]
-    if case.form == "responses":
+    if case.api == "responses":
         return dict(chunks[-1]["response"])
-    return _gathered(chunks)
+    return _merge_chunks(chunks)
 
 
 def data_of(block: bytes) -> Json | None:
-    """The JSON of a block; None for the end-of-stream marker."""
+    """Return the JSON of a block; None for the end-of-stream marker."""
     (line,) = (line for line in block.split(b"\n") if line.startswith(b"data: "))
-    return None if line == SIGN.strip() else dict(json.loads(line[6:]))
+    return None if line == END_MARKER.strip() else dict(json.loads(line[6:]))
 
 
 def block_of(data: Json, *, named: bool) -> bytes:
-    """A block with this JSON, with or without the line that names the event."""
+    """Return a block with this JSON, with or without an ``event:`` line."""
     lead = f"event: {data['type']}\n" if named else ""
     return f"{lead}data: {_compact(data)}\n\n".encode()
 
@@ -53,19 +53,19 @@ def _compact(data: Json) -> str:
 
 
 def pieces(text: str) -> list[str]:
-    """A text in pieces of 1, 2, 3, ... characters."""
-    found, start = [], 0
+    """Split a text into pieces of 1, 2, 3, ... characters."""
+    parts, start = [], 0
     for size in count(1):
         if start >= len(text):
-            return found
-        found.append(text[start : start + size])
+            return parts
+        parts.append(text[start : start + size])
         start += size
     raise AssertionError
 
 
 def chat_blocks(body: Json) -> list[bytes]:
-    """Chunks as of 1.3: reasoning, text, whole calls, the finish, usage, the sign."""
-    facts = {name: body[name] for name in FACTS if name in body}
+    """Return chunks: reasoning, text, tool calls, finish reason, usage, end-of-stream marker."""
+    facts = {name: body[name] for name in COMMON_FIELDS if name in body}
     head = {**facts, "object": "chat.completion.chunk"}
     chunks = [
         {**head, "choices": [{"index": choice["index"], **part}]}
@@ -73,57 +73,59 @@ def chat_blocks(body: Json) -> list[bytes]:
         for part in _chat_parts(choice)
     ]
     tail = {
-        name: value for name, value in body.items() if name not in {*FACTS, "choices", "object"}
+        name: value
+        for name, value in body.items()
+        if name not in {*COMMON_FIELDS, "choices", "object"}
     }
     chunks.append({**head, "choices": [], **tail})
-    return [*(block_of(chunk, named=False) for chunk in chunks), SIGN]
+    return [*(block_of(chunk, named=False) for chunk in chunks), END_MARKER]
 
 
 def _chat_parts(choice: Json) -> Iterator[Json]:
-    said = choice["message"]
+    message = choice["message"]
     yield {"delta": {"role": "assistant"}}
-    for member in ("reasoning_content", "content", "refusal"):
-        for piece in pieces(said.get(member) or ""):
+    for key in ("reasoning_content", "content", "refusal"):
+        for piece in pieces(message.get(key) or ""):
             yield {"delta": {}}
-            yield {"delta": {member: piece}}
+            yield {"delta": {key: piece}}
     if choice.get("logprobs"):
         yield {"delta": {"content": ""}, "logprobs": choice["logprobs"]}
-    for index, call in enumerate(said.get("tool_calls") or ()):
+    for index, call in enumerate(message.get("tool_calls") or ()):
         yield {"delta": {"tool_calls": [{**call, "index": index}]}}
     yield {"delta": {}, "finish_reason": choice["finish_reason"]}
 
 
-def _gathered(chunks: list[Json]) -> Json:
-    """A chat's plain answer from its chunks."""
-    body: Json = {name: chunks[0][name] for name in FACTS if name in chunks[0]}
+def _merge_chunks(chunks: list[Json]) -> Json:
+    """Return the plain response of the chunks of Chat Completions."""
+    body: Json = {name: chunks[0][name] for name in COMMON_FIELDS if name in chunks[0]}
     choices: dict[int, Json] = {}
     for chunk in chunks:
         body |= {name: chunk[name] for name in ("citations", "usage") if name in chunk}
         for choice in chunk["choices"]:
             empty = {"index": choice["index"], "message": {"role": "assistant", "content": ""}}
-            _gather(choices.setdefault(choice["index"], empty), choice)
+            _merge_choice(choices.setdefault(choice["index"], empty), choice)
     return {**body, "choices": list(choices.values())}
 
 
-def _gather(whole: Json, part: Json) -> None:
+def _merge_choice(whole: Json, part: Json) -> None:
     message, delta = whole["message"], part["delta"]
-    for member in ("content", "reasoning_content"):
-        if delta.get(member):
-            message[member] = message.get(member, "") + delta[member]
+    for key in ("content", "reasoning_content"):
+        if delta.get(key):
+            message[key] = message.get(key, "") + delta[key]
     if delta.get("tool_calls"):
-        # A recorded call is whole in one chunk.
+        # Each recorded tool call is in one chunk.
         message.setdefault("tool_calls", []).extend(delta["tool_calls"])
     if part.get("finish_reason"):
         whole["finish_reason"] = part["finish_reason"]
 
 
 def messages_blocks(body: Json) -> list[bytes]:
-    """Anthropic's events as of 4: a start, deltas and a stop for each block."""
+    """Return events of the Messages API: a start, deltas and a stop for each content block."""
     used = {"usage": {**body["usage"], "output_tokens": 0}} if "usage" in body else {}
-    opening = {**body, "content": [], "stop_reason": None, **used}
+    start_message = {**body, "content": [], "stop_reason": None, **used}
     end = {"stop_reason": body["stop_reason"], "stop_sequence": body["stop_sequence"]}
     events = [
-        {"type": "message_start", "message": opening},
+        {"type": "message_start", "message": start_message},
         {"type": "ping"},
         *(event for index, block in enumerate(body["content"]) for event in _block(index, block)),
         {"type": "message_delta", "delta": end, "usage": body.get("usage")},
@@ -133,14 +135,14 @@ def messages_blocks(body: Json) -> list[bytes]:
 
 
 def _block(index: int, block: Json) -> Iterator[Json]:
-    grown = {name: pieces(block[name]) for name in GROWING if name in block}
-    # A block may begin with its first piece, or with nothing: here every second one does.
-    begun = index % 2
-    begins = {name: "".join(parts[:begun]) for name, parts in grown.items()}
-    opened = {**block, **begins, **({"input": {}} if "input" in block else {})}
-    yield {"type": "content_block_start", "index": index, "content_block": opened}
-    for name, parts in grown.items():
-        for piece in parts[begun:]:
+    streamed = {name: pieces(block[name]) for name in STREAMED_FIELDS if name in block}
+    # The start of a content block may have its first piece: here that of every second one has.
+    initial = index % 2
+    initial_values = {name: "".join(parts[:initial]) for name, parts in streamed.items()}
+    started = {**block, **initial_values, **({"input": {}} if "input" in block else {})}
+    yield {"type": "content_block_start", "index": index, "content_block": started}
+    for name, parts in streamed.items():
+        for piece in parts[initial:]:
             yield {"type": "content_block_delta", "index": index, "delta": {name: piece}}
     for piece in pieces(_compact(block["input"]) if "input" in block else ""):
         delta = {"type": "input_json_delta", "partial_json": piece}
@@ -149,11 +151,11 @@ def _block(index: int, block: Json) -> Iterator[Json]:
 
 
 def responses_blocks(body: Json) -> list[bytes]:
-    """Numbered events as of 5.3: each item added, grown and done, and the whole at the end."""
-    begun = {**body, "output": [], "usage": None, "status": "in_progress"}
+    """Return numbered events: each item added, its deltas and done; the response at the end."""
+    initial = {**body, "output": [], "usage": None, "status": "in_progress"}
     steps = [
-        {"type": "response.created", "response": begun},
-        {"type": "response.in_progress", "response": begun},
+        {"type": "response.created", "response": initial},
+        {"type": "response.in_progress", "response": initial},
         *(
             {**step, "output_index": index}
             for index, item in enumerate(body["output"])
@@ -167,8 +169,8 @@ def responses_blocks(body: Json) -> list[bytes]:
 
 def _item(item: Json) -> Iterator[Json]:
     empty = {"summary": [], "content": [], "arguments": "", "input": "", "result": None}
-    opened = {**item, **{name: value for name, value in empty.items() if name in item}}
-    yield {"type": "response.output_item.added", "item": opened}
+    started = {**item, **{name: value for name, value in empty.items() if name in item}}
+    yield {"type": "response.output_item.added", "item": started}
     for part in item.get("summary") or ():
         for piece in pieces(part["text"]):
             yield {"type": "response.reasoning_summary_text.delta", "delta": piece}
@@ -197,9 +199,9 @@ def _content(part: Json) -> Iterator[Json]:
 
 @cache
 def translated() -> tuple[Case, ...]:
-    """The recorded chats in Anthropic's form; no response of the Messages API is recorded."""
+    """Return the recorded chats as Messages responses, since none of that API is recorded."""
     row = {"method": "POST", "endpoint": "/v1/messages", "stream": False, "evidence": "translated"}
-    chats = [case for case in cases() if case.form == "chat_completions"]
+    chats = [case for case in cases() if case.api == "chat_completions"]
     return tuple(
         Case(f"messages/{case.file}", json.dumps(_as_message(plain_of(case))).encode(), row)
         for case in chats
@@ -208,26 +210,26 @@ def translated() -> tuple[Case, ...]:
 
 def _as_message(body: Json) -> Json:
     choice = body["choices"][0]
-    said, usage = choice["message"], body.get("usage")
-    reasoning, text = said.get("reasoning_content"), said.get("content")
+    message, usage = choice["message"], body.get("usage")
+    reasoning, text = message.get("reasoning_content"), message.get("content")
     blocks: list[Json] = []
     if reasoning:
         blocks.append({"type": "thinking", "thinking": reasoning, "signature": "c2lnbmVk" * 30})
     if text:
         blocks.append({"type": "text", "text": text})
-    for call in said.get("tool_calls") or ():
-        called = {"name": call["function"]["name"], "input": json.loads(_arguments(call))}
-        blocks.append({"type": "tool_use", "id": call["id"], **called})
-    ends = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+    for call in message.get("tool_calls") or ():
+        tool_use = {"name": call["function"]["name"], "input": json.loads(_arguments(call))}
+        blocks.append({"type": "tool_use", "id": call["id"], **tool_use})
+    stop_reasons = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
     return {
         "id": body["id"],
         "type": "message",
         "role": "assistant",
         "content": blocks,
         "model": body["model"],
-        "stop_reason": ends[choice["finish_reason"]],
+        "stop_reason": stop_reasons[choice["finish_reason"]],
         "stop_sequence": None,
-        **({"usage": _counted(usage)} if usage else {}),
+        **({"usage": _message_usage(usage)} if usage else {}),
     }
 
 
@@ -235,7 +237,7 @@ def _arguments(call: Json) -> str:
     return str(call["function"]["arguments"])
 
 
-def _counted(usage: Json) -> Json:
+def _message_usage(usage: Json) -> Json:
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
     return {
         "input_tokens": usage["prompt_tokens"] - cached,

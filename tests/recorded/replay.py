@@ -1,8 +1,8 @@
-"""Recorded chats of xAI, dressed as a gateway may, and what a reader must find in them.
+"""Replays recorded chats in the gateway's envelopes, and checks the facts of the responses.
 
-What must be found is the ``expect`` of the index, computed apart from any code of this project. It
-is compared with ``Found``, which every public class is boiled down to, so that one set of laws runs
-over the core and over both frameworks.
+The expected facts are in the index; they were computed without any code of this project. Each
+public class is reduced to ``Facts``, so that the same laws are tested with the core and both
+frameworks.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from tests.cases import for_each
 from tests.core.fake_server import TOKEN, FakeServer, Reply
 from tests.core.wire import ENVELOPES, wrapped
 from tests.recorded.bodies import Case
-from tests.recorded.laws import bodies_under
+from tests.recorded.laws import bodies_of_law
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a reader found: the facts that the index states, in our accounting."""
+class Facts:
+    """The facts of a response, for a comparison with the index."""
 
     text: str
     reasoning_chars: int
@@ -36,25 +36,24 @@ class Found:
 
 
 def sha256(text: str) -> str:
-    """As in the index."""
+    """Return the digest that the index has of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check(case: Case, found: Found) -> None:
-    """Compares what was found with what the index says."""
+def check(case: Case, facts: Facts) -> None:
+    """Compare the facts of a response with the index."""
     expect = case.expect
-    assert (len(found.text), sha256(found.text)) == (expect["text_chars"], expect["text_sha256"])
-    assert [[name, sha256(arguments)] for name, arguments in found.calls] == expect["calls"]
-    assert found.finish == expect["finish"]
-    assert found.reasoning_chars == expect["reasoning_chars"]
-    assert found.usage == expected_usage(expect["usage"])
+    assert (len(facts.text), sha256(facts.text)) == (expect["text_chars"], expect["text_sha256"])
+    assert [[name, sha256(arguments)] for name, arguments in facts.calls] == expect["calls"]
+    assert facts.finish == expect["finish"]
+    assert facts.reasoning_chars == expect["reasoning_chars"]
+    assert facts.usage == expected_usage(expect["usage"])
 
 
 def arguments_as_sent(case: Case, name: str, parsed: Any) -> str:
-    """The argument text of the recorded call that parses to this; for readers that parse it.
+    """Return the arguments of a recorded call as text, for classes that only have them parsed.
 
-    The text is looked for in the body by the standard library, and ``check`` compares its digest
-    with the index, so that nothing rests on this search.
+    ``check`` compares the digest of the text with the index.
     """
     body = case.content.decode()
     documents = [line[6:] for line in body.split("\n") if line.startswith("data: {")]
@@ -70,38 +69,38 @@ def arguments_as_sent(case: Case, name: str, parsed: Any) -> str:
 def expected_usage(
     sent: dict[str, Any] | None,
 ) -> tuple[int, int, int, int | None, int | None] | None:
-    """The figures as sent, in our accounting: output is what was seen and thought."""
+    """Return the expected token usage; reasoning tokens are part of the output tokens."""
     if sent is None:
         return None
     output = sent["completion"] + (sent["reasoning"] or 0)
     return sent["prompt"], output, sent["total"], sent["reasoning"], sent["cached"]
 
 
-Dress = Callable[[bytes], tuple[bytes, str]]
+Envelope = Callable[[bytes], tuple[bytes, str]]
 
 
-def plain_dresses() -> dict[str, Dress]:
-    """The envelopes of a plain answer."""
+def plain_envelopes() -> dict[str, Envelope]:
+    """Return the envelopes of a plain response."""
 
-    def dress(how: str) -> Dress:
+    def wrap(how: str) -> Envelope:
         return lambda content: (dumps(wrapped(json.loads(content), how)), "application/json")
 
-    return {how: dress(how) for how in ENVELOPES}
+    return {how: wrap(how) for how in ENVELOPES}
 
 
-def stream_dresses() -> dict[str, Dress]:
-    """The forms a stream may take on its way: live, chunks wrapped, text as a string in JSON."""
+def stream_envelopes() -> dict[str, Envelope]:
+    """Return the formats of a stream: unchanged, each chunk in an envelope, or a JSON string."""
 
-    def chunked(how: str) -> Dress:
+    def chunked(how: str) -> Envelope:
         return lambda content: (wrap_chunks(content, how), "text/event-stream; charset=utf-8")
 
-    def quoted(how: str) -> Dress:
+    def quoted(how: str) -> Envelope:
         return lambda content: (dumps(wrapped(content.decode(), how)), "application/json")
 
     return {
-        "live": lambda content: (content, "text/event-stream"),
-        "live as text": lambda content: (content, "text/plain"),
-        "live as json": lambda content: (content, "application/json"),
+        "unchanged": lambda content: (content, "text/event-stream"),
+        "unchanged as text": lambda content: (content, "text/plain"),
+        "unchanged as json": lambda content: (content, "application/json"),
         "crlf": lambda content: (content.replace(b"\n", b"\r\n"), "text/event-stream"),
         **{f"chunks in {how}": chunked(how) for how in ("result", "data")},
         **{f"string in {how}": quoted(how) for how in ENVELOPES},
@@ -109,7 +108,7 @@ def stream_dresses() -> dict[str, Dress]:
 
 
 def wrap_chunks(content: bytes, how: str) -> bytes:
-    """The stream with each of its chunks in an envelope."""
+    """Return the stream with each of its chunks in an envelope."""
     lines = []
     for line in content.split(b"\n"):
         data = line.removeprefix(b"data: ")
@@ -121,12 +120,12 @@ def wrap_chunks(content: bytes, how: str) -> bytes:
 
 
 def dumps(document: Any) -> bytes:
-    """JSON as a gateway in JavaScript writes it: nothing escaped that need not be."""
+    """Return JSON as JavaScript's ``JSON.stringify`` writes it: compact, without ASCII escapes."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def awkward(content: bytes) -> list[bytes]:
-    """Pieces cut where it hurts: inside characters, around line ends and braces, one byte alone."""
+def split_at_edges(content: bytes) -> list[bytes]:
+    """Split inside characters, around line ends and braces, and before and after single bytes."""
     edges = {0, 1, 2, len(content) - 1, len(content)}
     for at, byte in enumerate(content):
         if byte >= 0x80 or (byte in b"\n\r" and at % 3 == 0) or (byte in b'{}"' and at % 101 == 0):
@@ -137,12 +136,12 @@ def awkward(content: bytes) -> list[bytes]:
 
 CUTS: dict[str, Callable[[bytes], list[bytes]]] = {
     "whole": lambda content: [content],
-    "awkward": awkward,
+    "at edges": split_at_edges,
 }
 
 
 class Replay:
-    """The server with a body in hand.
+    """A server that replays a recorded body.
 
     Attributes:
         base_url: For a client.
@@ -154,18 +153,20 @@ class Replay:
         self.base_url = server.base_url
         self.api_token = TOKEN
 
-    def hold(self, case: Case, dress: Dress, cut: Callable[[bytes], Sequence[bytes]]) -> None:
-        """Answers every request from now on with this body."""
-        content, content_type = dress(case.content)
+    def set_body(
+        self, case: Case, envelope: Envelope, cut: Callable[[bytes], Sequence[bytes]]
+    ) -> None:
+        """Respond to all further requests with this body."""
+        content, content_type = envelope(case.content)
         pieces = tuple(cut(content))
         self.server.respond = lambda _request: Reply(pieces, content_type=content_type)
 
 
-class Ways(ABC):
-    """A model behind the replaying server, and all the ways in which it can be asked.
+class Caller(ABC):
+    """A model with the replaying server, and all methods that call it.
 
     Attributes:
-        runner: The loop that its async ways run on.
+        runner: The event loop of the async methods.
     """
 
     def __init__(self, runner: asyncio.Runner) -> None:
@@ -173,44 +174,44 @@ class Ways(ABC):
 
     @abstractmethod
     def whole(self) -> list[Any]:
-        """Asked for a whole answer, sync and async."""
+        """Return plain responses, sync and async."""
 
     @abstractmethod
     def streamed(self) -> list[Any]:
-        """Asked for a stream, sync and async, and what its pieces add up to."""
+        """Return the responses that sync and async streams add up to."""
 
     @abstractmethod
-    def found_in(self, answer: Any, case: Case) -> Found:
-        """The facts of one of these answers."""
+    def facts_of(self, response: Any, case: Case) -> Facts:
+        """Return the facts of one of these responses."""
 
 
-CHATS = [case for case in bodies_under("facts") if case.form == "chat_completions"]
+CHATS = [case for case in bodies_of_law("facts") if case.api == "chat_completions"]
 every_plain = for_each("case", {str(case): case for case in CHATS if not case.stream})
 every_stream = for_each("case", {str(case): case for case in CHATS if case.stream})
-every_plain_dress = pytest.mark.parametrize("dress", plain_dresses())
-every_stream_dress = pytest.mark.parametrize("dress", stream_dresses())
-# What stands on the core never sees the dress: each body in a third of them is enough there.
+every_plain_envelope = pytest.mark.parametrize("envelope", plain_envelopes())
+every_stream_envelope = pytest.mark.parametrize("envelope", stream_envelopes())
+# The adapters never see an envelope, so that each body in a third of them is enough.
 every_stream_in_turn = for_each(
-    ("case", "dress"),
+    ("case", "envelope"),
     {
-        f"{case} {dress}": (case, dress)
+        f"{case} {envelope}": (case, envelope)
         for number, case in enumerate(case for case in CHATS if case.stream)
-        for place, dress in enumerate(stream_dresses())
+        for place, envelope in enumerate(stream_envelopes())
         if (number + place) % 3 == 0
     },
 )
 
 
-def check_plain(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A plain answer, whole and in pieces, has the facts of the index in all four ways."""
+def check_plain(caller: Caller, replay: Replay, case: Case, envelope: str) -> None:
+    """Check that a plain response, whole and in chunks, has the facts of the index."""
     for cut in CUTS.values():
-        replay.hold(case, plain_dresses()[dress], cut)
-        for answer in (*ways.whole(), *ways.streamed()):
-            check(case, ways.found_in(answer, case))
+        replay.set_body(case, plain_envelopes()[envelope], cut)
+        for response in (*caller.whole(), *caller.streamed()):
+            check(case, caller.facts_of(response, case))
 
 
-def check_stream(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A stream that is cut where it hurts has the facts of the index in both ways."""
-    replay.hold(case, stream_dresses()[dress], CUTS["awkward"])
-    for answer in ways.streamed():
-        check(case, ways.found_in(answer, case))
+def check_stream(caller: Caller, replay: Replay, case: Case, envelope: str) -> None:
+    """Check that a stream, split at edges, has the facts of the index."""
+    replay.set_body(case, stream_envelopes()[envelope], CUTS["at edges"])
+    for response in caller.streamed():
+        check(case, caller.facts_of(response, case))

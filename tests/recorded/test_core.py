@@ -1,4 +1,4 @@
-"""Law: every recorded chat completion, in every envelope and cut, gives the facts of the index."""
+"""Each recorded chat completion has the facts of the index, in every envelope and any chunks."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,17 +8,17 @@ import pytest
 from tests.recorded.bodies import Case, cases
 from tests.recorded.parsing import QUESTION, cut_at, fold, read
 from tests.recorded.replay import (
-    Found,
+    Caller,
+    Facts,
     Replay,
-    Ways,
     check,
     check_plain,
     check_stream,
     every_plain,
-    every_plain_dress,
+    every_plain_envelope,
     every_stream,
-    every_stream_dress,
-    stream_dresses,
+    every_stream_envelope,
+    stream_envelopes,
 )
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.settings import Settings
@@ -30,14 +30,14 @@ if not cases():
     pytest.skip("the recorded bodies are not beside the repository", allow_module_level=True)
 
 REQUEST = ChatRequest(model="grok-4.7", messages=(QUESTION,), api="chat_completions")
-# Of larger streams not every byte comes alone.
+# Larger streams are not split at every byte.
 LARGE = 20_000
 
 
-def found_in(reply: ChatResponse) -> Found:
-    """The facts of our reply."""
+def facts_of(reply: ChatResponse) -> Facts:
+    """Return the facts of a response."""
     used = reply.usage
-    return Found(
+    return Facts(
         reply.text,
         len(reply.reasoning),
         tuple((call.name, call.arguments) for call in reply.tool_calls),
@@ -54,8 +54,8 @@ def found_in(reply: ChatResponse) -> Found:
     )
 
 
-class Core(Ways):
-    """The core's own model."""
+class Core(Caller):
+    """The chat model of the core."""
 
     def __init__(self, model: ChatModel, runner: asyncio.Runner) -> None:
         super().__init__(runner)
@@ -73,14 +73,14 @@ class Core(Ways):
 
         return [fold(self.model.stream(REQUEST)), fold(self.runner.run(events()))]
 
-    def found_in(self, answer: ChatResponse, case: Case) -> Found:  # noqa: ARG002 - others need the case
-        """The facts of our reply."""
-        return found_in(answer)
+    def facts_of(self, response: ChatResponse, case: Case) -> Facts:  # noqa: ARG002 - others need the case
+        """Return the facts of a response."""
+        return facts_of(response)
 
 
 @pytest.fixture(scope="module")
-def ways(replay: Replay) -> Iterator[Ways]:
-    """A model behind the replaying server."""
+def caller(replay: Replay) -> Iterator[Caller]:
+    """A model with the replaying server."""
     model = ChatModel(Settings.create(api_token=replay.api_token, base_url=replay.base_url))
     with asyncio.Runner() as runner:
         yield Core(model, runner)
@@ -88,27 +88,27 @@ def ways(replay: Replay) -> Iterator[Ways]:
 
 
 @every_plain
-@every_plain_dress
-def test_plain_answers(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A plain answer, whole or asked for as a stream, sync or async, has the facts of the index."""
-    check_plain(ways, replay, case, dress)
+@every_plain_envelope
+def test_plain_answers(caller: Caller, replay: Replay, case: Case, envelope: str) -> None:
+    """A plain response has the facts of the index, also if a stream was requested."""
+    check_plain(caller, replay, case, envelope)
 
 
 @every_stream
-@every_stream_dress
-def test_streams(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A stream in any dress, cut where it hurts, sync or async, has the facts of the index."""
-    check_stream(ways, replay, case, dress)
+@every_stream_envelope
+def test_streams(caller: Caller, replay: Replay, case: Case, envelope: str) -> None:
+    """A stream has the facts of the index in any envelope, split inside characters and lines."""
+    check_stream(caller, replay, case, envelope)
 
 
 @every_stream
-@every_stream_dress
-def test_streams_without_io(case: Case, dress: str) -> None:
-    """A stream in any dress is the same reply whole, in small pieces, and cut in two."""
-    content, _ = stream_dresses()[dress](case.content)
-    whole = read(case.form, [content])
-    check(case, found_in(whole))
+@every_stream_envelope
+def test_streams_without_io(case: Case, envelope: str) -> None:
+    """A stream gives the same response whole, in small chunks and in two chunks."""
+    content, _ = stream_envelopes()[envelope](case.content)
+    whole = read(case.api, [content])
+    check(case, facts_of(whole))
     size = 1 if len(content) <= LARGE else 61
-    assert read(case.form, cut_at(content, range(size, len(content), size))) == whole
+    assert read(case.api, cut_at(content, range(size, len(content), size))) == whole
     for place in range(0, len(content), len(content) // 10):
-        assert read(case.form, cut_at(content, [place])) == whole
+        assert read(case.api, cut_at(content, [place])) == whole

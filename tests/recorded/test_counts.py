@@ -1,4 +1,4 @@
-"""Laws of counts: adapters and their frameworks count what xAI billed, in every recorded body."""
+"""Both adapters and their frameworks report the token usage that xAI billed."""
 
 from functools import reduce
 from operator import add
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.recorded.bodies import Case, cases
-from tests.recorded.laws import under
+from tests.recorded.laws import for_law
 from tests.recorded.parsing import events_in, parse
 from tests.recorded.rendering import blocks_of, plain_of
-from tests.recorded.test_laws import ACCOUNTS
+from tests.recorded.test_laws import COUNTERS
 
 pytest.importorskip("langchain_core")
 pytest.importorskip("llama_index.core")
@@ -31,18 +31,18 @@ PREPARED = prepare_request("grok-4.7", [ChatMessage("?")], {})
 
 
 def llama_index_responses(case: Case) -> list[ChatResponse]:
-    """The response, plain and streamed."""
+    """Return the response, plain and streamed."""
     builder = ResponseBuilder(PREPARED)
-    for event in events_in(case.form, blocks_of(case)):
+    for event in events_in(case.api, blocks_of(case)):
         builder.add(event)
-    return [to_response(parse(case.form, plain_of(case)), PREPARED), builder.build_final()]
+    return [to_response(parse(case.api, plain_of(case)), PREPARED), builder.build_final()]
 
 
 def langchain_messages(case: Case) -> list[AIMessage]:
-    """The message, plain and streamed."""
-    result = to_result(parse(case.form, plain_of(case)), PREPARED.request, with_headers=False)
+    """Return the message, plain and streamed."""
+    result = to_result(parse(case.api, plain_of(case)), PREPARED.request, with_headers=False)
     builder = ChunkBuilder(PREPARED.request)
-    fed = [builder.feed(event) for event in events_in(case.form, blocks_of(case))]
+    fed = [builder.feed(event) for event in events_in(case.api, blocks_of(case))]
     chunks: list[Any] = [chunk.message for chunk in [*fed, *builder.end()] if chunk is not None]
     plain = result.generations[0].message
     assert isinstance(plain, AIMessage)
@@ -51,18 +51,18 @@ def langchain_messages(case: Case) -> list[AIMessage]:
     return [plain, reduce(add, chunks)]
 
 
-@under("usage")
-def test_the_counter_of_llama_index_counts_what_was_billed(case: Case) -> None:
-    """``TokenCountingHandler`` reads input and output tokens, reasoning tokens included."""
-    billed = ACCOUNTS[case.form](plain_of(case)["usage"])
+@for_law("usage")
+def test_token_counting_handler_counts_billed_tokens(case: Case) -> None:
+    """``TokenCountingHandler`` counts input and output tokens, including reasoning tokens."""
+    billed = COUNTERS[case.api](plain_of(case)["usage"])
     for response in llama_index_responses(case):
         assert get_tokens_from_response(response) == billed[:2]
         assert get_tokens_from_response(to_completion(response)) == billed[:2]
         assert sum(get_tokens_from_response(response)) == billed[2]
 
 
-@under("usage")
-def test_token_usage_means_one_thing(case: Case) -> None:
+@for_law("usage")
+def test_token_usage_is_equal_in_both_adapters(case: Case) -> None:
     """``token_usage`` of both adapters has the billed counts and all details, streamed or not."""
     usage = plain_of(case)["usage"]
     plain, streamed = langchain_messages(case)
@@ -70,7 +70,7 @@ def test_token_usage_means_one_thing(case: Case) -> None:
     assert streamed.response_metadata["token_usage"] == token_usage
     assert plain.usage_metadata == streamed.usage_metadata
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    assert tuple(token_usage[name] for name in names) == ACCOUNTS[case.form](usage)
+    assert tuple(token_usage[name] for name in names) == COUNTERS[case.api](usage)
     for name, value in usage.items():
         if isinstance(value, dict):
             renamed = name.replace("input_", "prompt_").replace("output_", "completion_")

@@ -1,4 +1,4 @@
-"""Law: every recorded refusal has one class, in every way of asking and in the gateway's dress."""
+"""Each recorded error has one class, in every method and in the gateway's envelope."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from tests.core.fake_server import Reply
 from tests.core.test_error_mapping import RECORDED
 from tests.core.wire import refused
 from tests.recorded.bodies import Case, cases
-from tests.recorded.laws import under
+from tests.recorded.laws import for_law
 from tests.recorded.parsing import QUESTION
 from tests.recorded.replay import Replay
 from xai_lowcode.chat.model import ChatModel
@@ -25,14 +25,14 @@ if not cases():
 MIDSTREAM = "200-midstream-error"
 CLASSES = {**RECORDED, MIDSTREAM: "BadRequestError"}
 REQUEST = ChatRequest(model="grok-4.7", messages=(QUESTION,))
-Way = Callable[[], object]
+Method = Callable[[], object]
 
 
 @pytest.fixture(scope="module")
-def ways(replay: Replay) -> Iterator[dict[str, Way]]:
-    """All ways of asking a model that does not ask twice."""
-    reach = {"api_token": replay.api_token, "base_url": replay.base_url}
-    model = ChatModel(Settings.create(**reach, max_retries=0))
+def methods(replay: Replay) -> Iterator[dict[str, Method]]:
+    """All methods of a model that does not retry."""
+    connection = {"api_token": replay.api_token, "base_url": replay.base_url}
+    model = ChatModel(Settings.create(**connection, max_retries=0))
 
     async def streamed() -> object:
         return [event async for event in model.astream(REQUEST)]
@@ -48,35 +48,37 @@ def ways(replay: Replay) -> Iterator[dict[str, Way]]:
     model.client.close()
 
 
-@under("errors")
-def test_one_refusal_is_one_error(ways: dict[str, Way], replay: Replay, case: Case) -> None:
-    """Naked and as the gateway passes it on, sync and async: one class, text, code and source."""
+@for_law("errors")
+def test_an_error_is_equal_in_each_method_and_envelope(
+    methods: dict[str, Method], replay: Replay, case: Case
+) -> None:
+    """Class, message, code and source depend on neither the method nor the envelope."""
     name, status = case.file.partition("/")[2].rpartition(".")[0], case.row["status"]
     stream_only = name == MIDSTREAM
     text = case.content.removeprefix(b"data: ")
     bodies = [case.content] if status < 400 else [text, dumps(refused(json.loads(text)))]
-    sought = error_from_response(status, json.loads(text), {})
-    assert sought is not None
-    assert type(sought).__name__ == CLASSES[name]
+    expected = error_from_response(status, json.loads(text), {})
+    assert expected is not None
+    assert type(expected).__name__ == CLASSES[name]
     for body in bodies:
         kind = "text/event-stream" if stream_only else "application/json"
         replay.server.respond = lambda _request, body=body, kind=kind: Reply(  # type: ignore[misc]  # bound at once
             body, status, content_type=kind
         )
-        for way, ask in ways.items():
-            if stream_only and not way.startswith("streamed"):
+        for method, call in methods.items():
+            if stream_only and not method.startswith("streamed"):
                 continue
             with pytest.raises(XAILowCodeError) as raised:
-                ask()
-            assert facts(raised.value) == facts(sought), way
+                call()
+            assert facts(raised.value) == facts(expected), method
 
 
 def facts(error: XAILowCodeError) -> tuple[object, ...]:
-    """What must not depend on the way."""
-    told = (error.message, error.code, error.source, error.status_code, error.hint)
-    return type(error), error.is_retryable, *told
+    """Return what must be equal in each method."""
+    details = (error.message, error.code, error.source, error.status_code, error.hint)
+    return type(error), error.is_retryable, *details
 
 
 def dumps(document: object) -> bytes:
-    """JSON as bytes."""
+    """Return JSON as bytes."""
     return json.dumps(document).encode()

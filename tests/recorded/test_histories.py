@@ -1,8 +1,7 @@
-"""Laws of histories: any response can be a message of the next request, here and elsewhere.
+"""Any response can be a message of the next request, to xAI and to other providers.
 
-Each recorded body is read plain and streamed by both adapters, and sent on through each API. What
-other providers' classes make of it is judged by their own payload builders where these are
-installed.
+Both adapters parse each recorded body, plain and streamed, and send it through each API. The
+payload builders of other providers' classes run if these are installed.
 """
 
 import json
@@ -16,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from tests.core.wire import WIRE
 from tests.recorded.bodies import Case, cases
-from tests.recorded.laws import bodies_under, under
+from tests.recorded.laws import bodies_of_law, for_law
 
 pytest.importorskip("langchain_core")
 pytest.importorskip("llama_index.core")
@@ -47,7 +46,7 @@ SCHEMAS = {
 
 @cache
 def schema_of(dialect: str) -> Draft202012Validator:
-    """The schema of an API's requests in xAI's OpenAPI document.
+    """Return the schema of an API's requests in xAI's OpenAPI document.
 
     Its alternatives overlap (a message of the model is also a message of the input), so that one of
     them must be valid, not exactly one.
@@ -59,7 +58,7 @@ def schema_of(dialect: str) -> Draft202012Validator:
 
 
 def bodies_of(messages: list[Message]) -> dict[str, Json]:
-    """The request with these messages, by API."""
+    """Return the request with these messages, by API."""
     bodies = {}
     for name in DIALECTS:
         request = ChatRequest(model="grok-4.7", messages=tuple(messages), api=name)
@@ -72,7 +71,7 @@ def bodies_of(messages: list[Message]) -> dict[str, Json]:
 
 
 def conversations(case: Case) -> Iterator[tuple[list[Message], Any, int]]:
-    """The response in a conversation, with its text and reasoning, and the number of results."""
+    """Yield the response in a conversation, its message, and the number of tool results."""
     for answer in langchain_messages(case):
         calls = [*answer.tool_calls, *answer.invalid_tool_calls]
         results = [ToolMessage("Sunny", tool_call_id=call["id"] or "") for call in calls]
@@ -94,7 +93,7 @@ def conversations(case: Case) -> Iterator[tuple[list[Message], Any, int]]:
 
 
 def described(body: Json) -> Json:
-    """The body without generated images, which are newer than the OpenAPI document."""
+    """Return the body without generated images, which are newer than the OpenAPI document."""
     return {
         key: [item for item in value if item.get("type") != "image_generation_call"]
         if key == "input"
@@ -103,9 +102,9 @@ def described(body: Json) -> Json:
     }
 
 
-@under("folded")
-def test_the_next_turn_can_be_sent(case: Case) -> None:
-    """A response, results of its calls and a question are a request that xAI's schema accepts."""
+@for_law("folded")
+def test_the_next_request_is_valid(case: Case) -> None:
+    """A response, its tool results and a prompt are a request that is valid by xAI's schema."""
     for talk, (text, reasoning), results in conversations(case):
         bodies = bodies_of(talk)
         for name, body in bodies.items():
@@ -114,7 +113,7 @@ def test_the_next_turn_can_be_sent(case: Case) -> None:
             sent = json.dumps(body, ensure_ascii=False)
             assert json.dumps(text.strip(), ensure_ascii=False)[1:-1] in sent
             assert sent.count("Sunny") == results
-        # The only API that takes reasoning without the item that it was in.
+        # The only API that accepts reasoning without its output item.
         sent_reasoning = [
             message.get("reasoning_content", "")
             for message in bodies["chat_completions"]["messages"]
@@ -122,12 +121,12 @@ def test_the_next_turn_can_be_sent(case: Case) -> None:
         assert "".join(sent_reasoning) == (reasoning if text or results else "")
 
 
-# --- what other classes are given ---------------------------------------------------------------
+# --- messages sent to other providers ------------------------------------------------------------
 
 
-@under("folded")
-def test_content_is_the_text_and_blocks_are_beside_it(case: Case) -> None:
-    """Plain, folded and stored messages have equal content, content blocks and items."""
+@for_law("folded")
+def test_plain_folded_and_stored_messages_are_equal(case: Case) -> None:
+    """Plain, accumulated and stored messages have equal content, content blocks and items."""
     plain, folded = langchain_messages(case)
     stored = AIMessage.model_validate_json(message_chunk_to_message(folded).model_dump_json())
     assert isinstance(plain.content, str)
@@ -138,7 +137,7 @@ def test_content_is_the_text_and_blocks_are_beside_it(case: Case) -> None:
         assert from_langchain([other]) == from_langchain([plain])
     blocks: list[Any] = plain.content_blocks
     assert not any(block.keys() & {"index", "position"} for block in blocks)
-    response = parse(case.form, plain_of(case))
+    response = parse(case.api, plain_of(case))
     used = [part for part in response.choices[0].parts if isinstance(part, ServerToolPart)]
     assert [b["id"] for b in blocks if b["type"] == "server_tool_call"] == [p.id for p in used]
     cited = [citation for block in blocks for citation in block.get("annotations", ())]
@@ -160,7 +159,7 @@ KNOWN_CONTENT = frozenset({"text", "output_text", "input_text", "tool_use", "too
 
 
 def _content_types(value: Any) -> set[str]:
-    """The types of all content blocks of a payload's messages."""
+    """Return the types of all content blocks of a payload's messages."""
     types = set()
     for message in value:
         content = message.get("content")
@@ -170,12 +169,12 @@ def _content_types(value: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_other_providers_build_their_payload(name: str) -> None:
-    """A fallback or a handoff gets text and tool calls: no block that its API does not know."""
+def test_other_providers_payloads_have_known_content_only(name: str) -> None:
+    """The payload of another provider has text and tool calls, and no unknown content block."""
     package = pytest.importorskip(name.split(maxsplit=1)[0])
     class_name, arguments = FOREIGN[name]
     model = getattr(package, class_name)(**arguments)
-    for case in bodies_under("folded"):
+    for case in bodies_of_law("folded"):
         for answer in langchain_messages(case):
             results = [ToolMessage("Sunny", tool_call_id=c["id"]) for c in answer.tool_calls]
             messages = [HumanMessage("Hi"), answer, *results, HumanMessage("And?")]
@@ -184,7 +183,7 @@ def test_other_providers_build_their_payload(name: str) -> None:
             assert "server_tool" not in json.dumps(payload)
 
 
-# --- what comes from others ---------------------------------------------------------------------
+# --- messages of other providers -----------------------------------------------------------------
 
 FOREIGN_REASONING: dict[str, Any] = {
     "thinking": AIMessage(
@@ -212,8 +211,8 @@ FOREIGN_REASONING: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", FOREIGN_REASONING)
-def test_reasoning_of_others_is_not_sent(name: str) -> None:
-    """Neither its text nor an item of it, through any API; the text is sent."""
+def test_reasoning_of_other_providers_is_not_sent(name: str) -> None:
+    """The text of another provider's message is sent; its reasoning and its items are not."""
     answer = FOREIGN_REASONING[name]
     if isinstance(answer, ChatMessage):
         messages = list(from_llama_index([ChatMessage("Hi"), answer, ChatMessage("And?")]))

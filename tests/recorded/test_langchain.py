@@ -1,4 +1,4 @@
-"""Law: ChatXAILowCode reads every recorded body to the facts of the index, in all four ways."""
+"""Each recorded chat has the facts of the index in all four methods of `ChatXAILowCode`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ import pytest
 
 from tests.recorded.bodies import Case, cases
 from tests.recorded.replay import (
-    Found,
+    Caller,
+    Facts,
     Replay,
-    Ways,
     arguments_as_sent,
     check_plain,
     check_stream,
     every_plain,
-    every_plain_dress,
+    every_plain_envelope,
     every_stream_in_turn,
 )
 
@@ -31,7 +31,7 @@ from pydantic import SecretStr
 from langchain_xai_lowcode import ChatXAILowCode
 
 
-class LangChain(Ways):
+class LangChain(Caller):
     """The chat model of LangChain."""
 
     def __init__(self, model: ChatXAILowCode, runner: asyncio.Runner) -> None:
@@ -43,7 +43,7 @@ class LangChain(Ways):
         return [self.model.invoke("?"), self.runner.run(self.model.ainvoke("?"))]
 
     def streamed(self) -> list[AIMessage]:
-        """By ``stream`` and ``astream``; LangChain's own addition folds the chunks."""
+        """By ``stream`` and ``astream``; LangChain adds the chunks up."""
 
         async def read() -> list[Any]:
             return [chunk async for chunk in self.model.astream("?")]
@@ -51,18 +51,18 @@ class LangChain(Ways):
         streams = (list(self.model.stream("?")), self.runner.run(read()))
         return [reduce(add, chunks) for chunks in streams]
 
-    def found_in(self, answer: AIMessage, case: Case) -> Found:
-        """The facts of a answer."""
-        used = answer.usage_metadata
-        assert answer.invalid_tool_calls == []
-        return Found(
-            answer.text,
-            len(answer.additional_kwargs.get("reasoning_content", "")),
+    def facts_of(self, response: AIMessage, case: Case) -> Facts:
+        """Return the facts of a message."""
+        used = response.usage_metadata
+        assert response.invalid_tool_calls == []
+        return Facts(
+            response.text,
+            len(response.additional_kwargs.get("reasoning_content", "")),
             tuple(
                 (call["name"], arguments_as_sent(case, call["name"], call["args"]))
-                for call in answer.tool_calls
+                for call in response.tool_calls
             ),
-            answer.response_metadata["finish_reason"],
+            response.response_metadata["finish_reason"],
             used
             and (
                 used["input_tokens"],
@@ -75,8 +75,8 @@ class LangChain(Ways):
 
 
 @pytest.fixture(scope="module")
-def ways(replay: Replay) -> Iterator[Ways]:
-    """A model behind the replaying server."""
+def caller(replay: Replay) -> Iterator[Caller]:
+    """A model with the replaying server."""
     with asyncio.Runner() as runner:
         model = ChatXAILowCode(
             model="grok-4.7",
@@ -89,13 +89,13 @@ def ways(replay: Replay) -> Iterator[Ways]:
 
 
 @every_plain
-@every_plain_dress
-def test_plain_answers(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A plain answer, in any envelope and pieces, has the facts of the index in all four ways."""
-    check_plain(ways, replay, case, dress)
+@every_plain_envelope
+def test_plain_answers(caller: Caller, replay: Replay, case: Case, envelope: str) -> None:
+    """A plain response has the facts of the index, in any envelope and chunks."""
+    check_plain(caller, replay, case, envelope)
 
 
 @every_stream_in_turn
-def test_streams(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A stream, in any dress, cut where it hurts, has the facts of the index in both ways."""
-    check_stream(ways, replay, case, dress)
+def test_streams(caller: Caller, replay: Replay, case: Case, envelope: str) -> None:
+    """A stream has the facts of the index in any envelope, split inside characters and lines."""
+    check_stream(caller, replay, case, envelope)

@@ -1,7 +1,7 @@
-"""Laws of every recorded answer in every API, streamed and plain, without a network.
+"""Laws of all recorded chat responses, plain and streamed, without a network.
 
-A plain answer is read as a stream too, and a stream as a plain answer: ``rendering`` writes the
-one from the other, with none of the code that is tested.
+``rendering`` makes a stream of each plain response, and a plain response of each stream, without
+the code under test.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.recorded.bodies import Case, cases
-from tests.recorded.laws import LAWS, bodies_under, table, under
+from tests.recorded.laws import LAWS, bodies_of_law, for_law, table
 from tests.recorded.parsing import cut_at, events_in, parse, read, sent_back
 from tests.recorded.rendering import block_of, blocks_of, data_of, plain_of
 from xai_lowcode.errors import InvalidResponseError, StreamInterruptedError
@@ -25,80 +25,80 @@ if not cases():
 
 Json = dict[str, Any]
 SIZES = (1, 7, 61, 1_000)
-# Of larger streams every so many places are tried, and each of the last bytes.
+# Larger streams are cut at some offsets only, and at each of the last bytes.
 LARGE = 20_000
-PLACES = 12
+OFFSETS = 12
 LAST = 16
 
 
-def test_every_body_is_under_a_law() -> None:
-    """No recorded body is left out, and no law is without a body or without a test."""
-    ruled = {case.file for law in LAWS for case in bodies_under(law)}
-    assert {case.file for case in cases()} - ruled == set()
+def test_every_body_has_a_law() -> None:
+    """Each recorded body has a law, and each law has a body and a test."""
+    covered = {case.file for law in LAWS for case in bodies_of_law(law)}
+    assert {case.file for case in cases()} - covered == set()
     texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")]
-    assert [law for law in LAWS if not any(f'under("{law}")' in text for text in texts)] == []
-    assert [law for law in LAWS if not bodies_under(law)] == []
+    assert [law for law in LAWS if not any(f'_law("{law}")' in text for text in texts)] == []
+    assert [law for law in LAWS if not bodies_of_law(law)] == []
     assert len(table().splitlines()) == len(LAWS) + 2
 
 
-@under("folded")
+@for_law("folded")
 def test_plain_equals_folded_stream(case: Case) -> None:
-    """What a stream folds into is what the plain answer says, in every member of the reply."""
-    streamed = read(case.form, [b"".join(blocks_of(case))])
-    assert streamed == parse(case.form, plain_of(case))
+    """A stream accumulates to the plain response, with each field equal."""
+    streamed = read(case.api, [b"".join(blocks_of(case))])
+    assert streamed == parse(case.api, plain_of(case))
 
 
-@under("any cut")
+@for_law("any cut")
 def test_any_cut_gives_the_same_events(case: Case) -> None:
-    """Events depend on the bytes, not on the pieces they come in."""
+    """Events depend on the bytes, not on the chunks in which they arrive."""
     content = b"".join(blocks_of(case))
-    whole = events_in(case.form, [content])
-    assert events_in(case.form, blocks_of(case)) == whole
+    whole = events_in(case.api, [content])
+    assert events_in(case.api, blocks_of(case)) == whole
     for size in SIZES if len(content) <= LARGE else SIZES[1:]:
-        assert events_in(case.form, cut_at(content, range(size, len(content), size))) == whole
+        assert events_in(case.api, cut_at(content, range(size, len(content), size))) == whole
 
 
-@under("sent back")
-def test_an_answer_goes_back_byte_for_byte(case: Case) -> None:
+@for_law("sent back")
+def test_output_is_sent_back_unchanged(case: Case) -> None:
     """Output items are sent back unchanged and in order, from streams and plain responses."""
     body = plain_of(case)
-    for reply in (parse(case.form, body), read(case.form, blocks_of(case))):
-        sent = sent_back(case.form, reply)
-        match case.form:
+    for reply in (parse(case.api, body), read(case.api, blocks_of(case))):
+        sent = sent_back(case.api, reply)
+        match case.api:
             case "responses":
-                assert written(sent["input"][1 : 1 + len(body["output"])]) == written(
+                assert serialize(sent["input"][1 : 1 + len(body["output"])]) == serialize(
                     body["output"]
                 )
             case "messages":
-                assert written(sent["messages"][1]["content"]) == written(body["content"])
+                assert serialize(sent["messages"][1]["content"]) == serialize(body["content"])
             case _:
                 check_turn(sent["messages"][1], body["choices"][0]["message"])
 
 
-def check_turn(sent: Json, said: Json) -> None:
-    """A chat's turn has the text, reasoning and calls that were said."""
-    calls = [{**call} for call in said.get("tool_calls") or ()]
+def check_turn(sent: Json, message: Json) -> None:
+    """Check that the message has the text, reasoning and tool calls of the response."""
+    calls = [{**call} for call in message.get("tool_calls") or ()]
     for call in calls:
         call.pop("index", None)
-    assert sent["content"] == (said["content"] or "")
-    assert sent.get("reasoning_content") == (said.get("reasoning_content") or None)
+    assert sent["content"] == (message["content"] or "")
+    assert sent.get("reasoning_content") == (message.get("reasoning_content") or None)
     assert [sorted(call.items()) for call in sent.get("tool_calls", [])] == [
         sorted(call.items()) for call in calls
     ]
 
 
-def written(document: Any) -> str:
-    """A document as bytes would have it: the order of members counts."""
+def serialize(document: Any) -> str:
+    """Return a document as text, in which the order of keys counts."""
     return json.dumps(document)
 
 
-@under("usage")
+@for_law("usage")
 def test_usage_adds_up(case: Case) -> None:
-    """Whatever the form counts where: input and output are the total, with their parts inside."""
-    for reply in (parse(case.form, plain_of(case)), read(case.form, blocks_of(case))):
+    """Input and output tokens add up to the total and include their details, in each API."""
+    for reply in (parse(case.api, plain_of(case)), read(case.api, blocks_of(case))):
         used = reply.usage
         assert used is not None
-        assert (used.input_tokens, used.output_tokens, used.total_tokens) == ACCOUNTS[case.form](
+        assert (used.input_tokens, used.output_tokens, used.total_tokens) == COUNTERS[case.api](
             plain_of(case)["usage"]
         )
         assert used.input_tokens + used.output_tokens == used.total_tokens
@@ -107,152 +107,161 @@ def test_usage_adds_up(case: Case) -> None:
 
 
 def count_chat(usage: Json) -> tuple[int, int, int]:
-    """Reasoning stand beside the completion."""
-    thought = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens", 0)
-    return usage["prompt_tokens"], usage["completion_tokens"] + thought, usage["total_tokens"]
+    """Count reasoning tokens in addition to the completion tokens."""
+    reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens", 0)
+    return usage["prompt_tokens"], usage["completion_tokens"] + reasoning, usage["total_tokens"]
 
 
 def count_message(usage: Json) -> tuple[int, int, int]:
-    """What comes from the cache stands beside the input, reasoning inside the output."""
-    beside = ("cache_creation_input_tokens", "cache_read_input_tokens")
-    tokens_in = usage["input_tokens"] + sum(usage[name] for name in beside)
-    return tokens_in, usage["output_tokens"], tokens_in + usage["output_tokens"]
+    """Count cached tokens in addition to the input; reasoning is part of the output."""
+    extra_tokens = ("cache_creation_input_tokens", "cache_read_input_tokens")
+    input_tokens = usage["input_tokens"] + sum(usage[name] for name in extra_tokens)
+    return input_tokens, usage["output_tokens"], input_tokens + usage["output_tokens"]
 
 
 def count_response(usage: Json) -> tuple[int, int, int]:
-    """Everything is inside, but for two published examples, where reasoning stand beside."""
+    """Count the totals; in two published examples reasoning is not part of the output."""
     if "prompt_tokens" in usage:
         return count_chat(usage)
-    thought = usage["output_tokens_details"]["reasoning_tokens"]
-    beside = thought if thought > usage["output_tokens"] else 0
-    return usage["input_tokens"], usage["output_tokens"] + beside, usage["total_tokens"]
+    reasoning = usage["output_tokens_details"]["reasoning_tokens"]
+    extra_tokens = reasoning if reasoning > usage["output_tokens"] else 0
+    return usage["input_tokens"], usage["output_tokens"] + extra_tokens, usage["total_tokens"]
 
 
-ACCOUNTS = {
+COUNTERS = {
     "chat_completions": count_chat,
     "messages": count_message,
     "responses": count_response,
 }
 
 
-@under("broken off")
-def test_a_stream_that_breaks_off_raises(case: Case) -> None:
-    """Cut at any event or byte before what closes it, a stream is never a whole answer."""
+@for_law("interrupted")
+def test_an_interrupted_stream_raises(case: Case) -> None:
+    """A stream that is cut before its terminal event, at any event or byte, raises."""
     content = b"".join(blocks_of(case))
-    end = closing(case)
-    borders = [place + 2 for place in range(end - 2) if content.startswith(b"\n\n", place)]
-    places = {*thin(range(end)), *thin(borders), *range(max(0, end - LAST), end)}
-    for place in places:
+    end = end_of_response(case)
+    boundaries = [place + 2 for place in range(end - 2) if content.startswith(b"\n\n", place)]
+    offsets = {*sample(range(end)), *sample(boundaries), *range(max(0, end - LAST), end)}
+    for place in offsets:
         with pytest.raises(InvalidResponseError) as raised:
-            read(case.form, [content[:place]])
-        said_something = content.find(b"\n\n") < place
-        assert isinstance(raised.value, StreamInterruptedError) or not said_something
-    assert read(case.form, [content[:end]]).text == parse(case.form, plain_of(case)).text
+            read(case.api, [content[:place]])
+        has_event = content.find(b"\n\n") < place
+        assert isinstance(raised.value, StreamInterruptedError) or not has_event
+    assert read(case.api, [content[:end]]).text == parse(case.api, plain_of(case)).text
 
 
-def thin(places: Sequence[int]) -> Sequence[int]:
-    """About so many of the places, from the first on."""
-    return places[:: max(1, len(places) // PLACES)]
+def sample(offsets: Sequence[int]) -> Sequence[int]:
+    """Return about ``OFFSETS`` of the offsets, from the first one on."""
+    return offsets[:: max(1, len(offsets) // OFFSETS)]
 
 
-def closing(case: Case) -> int:
-    """Where the JSON ends with which an answer is complete; of several answers, the last one's."""
+def end_of_response(case: Case) -> int:
+    """Return the offset where the JSON ends that completes the (last) choice."""
     blocks = blocks_of(case)
-    if case.form == "chat_completions":
+    if case.api == "chat_completions":
         number = max(n for n, block in enumerate(blocks) if b'"finish_reason":"' in block)
     else:
         number = len(blocks) - 1
     return len(b"".join(blocks[: number + 1]).rstrip())
 
 
-STRANGER: Json = {"brand_new": {"data": [1, None, {"text": "x"}]}, "novel": None}
+UNKNOWN: Json = {"brand_new": {"data": [1, None, {"text": "x"}]}, "novel": None}
 ITEM = {"type": "brand_new_item", "id": "n1", "status": "completed", "content": [{"type": "new"}]}
 BLOCK = {"type": "brand_new", "payload": {"a": [1]}}
 
 
 def facts(reply: ChatResponse) -> tuple[Any, ...]:
-    """What strangers must not change."""
+    """Return what unknown fields must not change."""
     calls = [(call.id, call.name, call.arguments) for call in reply.tool_calls]
-    said = (reply.text, reply.reasoning, calls, reply.finish_reason)
-    return (*said, reply.usage, reply.citations, reply.id, reply.model, reply.choices[0].refusal)
+    content = (reply.text, reply.reasoning, calls, reply.finish_reason)
+    return (*content, reply.usage, reply.citations, reply.id, reply.model, reply.choices[0].refusal)
 
 
-@under("strangers")
-def test_unknown_events_are_passed_over(case: Case) -> None:
+@for_law("unknown fields")
+def test_unknown_events_are_ignored(case: Case) -> None:
     """Events and comments of unknown types, anywhere, change nothing but ``extra``."""
     blocks = blocks_of(case)
-    whole = read(case.form, blocks)
-    for place in {*thin(range(len(blocks))), len(blocks)}:
-        mixed = [*blocks[:place], *strange_blocks(case), *blocks[place:]]
-        assert replace(read(case.form, mixed), extra=whole.extra) == whole
-    everywhere = [piece for block in blocks for piece in (*strange_blocks(case), block)]
-    assert replace(read(case.form, everywhere), extra=whole.extra) == whole
+    whole = read(case.api, blocks)
+    for place in {*sample(range(len(blocks))), len(blocks)}:
+        mixed = [*blocks[:place], *unknown_blocks(case), *blocks[place:]]
+        assert replace(read(case.api, mixed), extra=whole.extra) == whole
+    everywhere = [piece for block in blocks for piece in (*unknown_blocks(case), block)]
+    assert replace(read(case.api, everywhere), extra=whole.extra) == whole
 
 
-def strange_blocks(case: Case) -> list[bytes]:
-    """What a service might put between its events."""
-    events: list[Json] = [{"type": "brand.new", **STRANGER}, {"type": "ping"}]
-    if case.form == "chat_completions":
-        events = [{"object": "chat.completion.novelty", **STRANGER}, {"choices": [], **STRANGER}]
-    blocks = [block_of(event, named=case.form != "chat_completions") for event in events]
+def unknown_blocks(case: Case) -> list[bytes]:
+    """Return unknown events and comments that xAI might send."""
+    events: list[Json] = [{"type": "brand.new", **UNKNOWN}, {"type": "ping"}]
+    if case.api == "chat_completions":
+        events = [{"object": "chat.completion.novelty", **UNKNOWN}, {"choices": [], **UNKNOWN}]
+    blocks = [block_of(event, named=case.api != "chat_completions") for event in events]
     return [b": still here\n\n", b"retry: 5\nid: 3\n\n", b"event: new\ndata:\n\n", *blocks]
 
 
-@under("strangers")
-def test_unknown_members_are_carried_or_passed_over(case: Case) -> None:
-    """With new members in every object nothing is lost, and items keep theirs."""
-    blocks = [block if data is None else block_of(crowded(data), named=False) for block, data in
-              zip(blocks_of(case), map(data_of, blocks_of(case)), strict=True)]  # fmt: skip
-    for reply, crowd in (
-        (parse(case.form, plain_of(case)), parse(case.form, crowded(plain_of(case)))),
-        (read(case.form, blocks_of(case)), read(case.form, blocks)),
+@for_law("unknown fields")
+def test_unknown_fields_are_kept_or_ignored(case: Case) -> None:
+    """New fields in every object change nothing, and output items keep theirs."""
+    blocks = [
+        block if data is None else block_of(with_unknown_fields(data), named=False)
+        for block, data in zip(blocks_of(case), map(data_of, blocks_of(case)), strict=True)
+    ]
+    for reply, extended in (
+        (parse(case.api, plain_of(case)), parse(case.api, with_unknown_fields(plain_of(case)))),
+        (read(case.api, blocks_of(case)), read(case.api, blocks)),
     ):
-        assert facts(crowd) == facts(reply)
-        items = crowd.choices[0].items
-        assert [thinned(item) for item in items] == list(reply.choices[0].items)
-        assert all(STRANGER.items() <= item.items() for item in items)
+        assert facts(extended) == facts(reply)
+        items = extended.choices[0].items
+        assert [without_unknown_fields(item) for item in items] == list(reply.choices[0].items)
+        assert all(UNKNOWN.items() <= item.items() for item in items)
 
 
-def crowded(value: Any) -> Any:
-    """The same with strangers in every object; arguments of calls are nobody's but the caller's."""
+def with_unknown_fields(value: Any) -> Any:
+    """Return the value with unknown fields in every object but the arguments of tool calls."""
     if isinstance(value, dict):
-        held = {key: each if key == "input" else crowded(each) for key, each in value.items()}
-        return held | STRANGER
-    return [crowded(each) for each in value] if isinstance(value, list) else value
+        fields = {
+            key: each if key == "input" else with_unknown_fields(each)
+            for key, each in value.items()
+        }
+        return fields | UNKNOWN
+    return [with_unknown_fields(each) for each in value] if isinstance(value, list) else value
 
 
-def thinned(value: Any) -> Any:
-    """The same without the strangers."""
+def without_unknown_fields(value: Any) -> Any:
+    """Return the value without the unknown fields."""
     if isinstance(value, dict):
-        return {key: thinned(each) for key, each in value.items() if key not in STRANGER}
-    return [thinned(each) for each in value] if isinstance(value, list) else value
+        return {
+            key: without_unknown_fields(each) for key, each in value.items() if key not in UNKNOWN
+        }
+    return [without_unknown_fields(each) for each in value] if isinstance(value, list) else value
 
 
-@under("strangers")
-def test_unknown_items_are_carried(case: Case) -> None:
-    """Items and blocks of a new type, before, between and after, are kept in their place."""
-    member, item = {"responses": ("output", ITEM), "messages": ("content", BLOCK)}.get(
-        case.form, ("choices", {})
+@for_law("unknown fields")
+def test_unknown_items_are_kept(case: Case) -> None:
+    """Output items and content blocks of a new type are kept at their position."""
+    key, item = {"responses": ("output", ITEM), "messages": ("content", BLOCK)}.get(
+        case.api, ("choices", {})
     )
     body = plain_of(case)
-    for place in range(len(body[member]) + 1) if item else ():
-        grown = {**body, member: [*body[member][:place], item, *body[member][place:]]}
-        told = Case(case.file, json.dumps(grown).encode(), {**case.row, "stream": False})
-        for reply in (parse(case.form, grown), read(case.form, blocks_of(told))):
-            assert facts(reply) == facts(parse(case.form, body))
-            assert list(reply.choices[0].items) == grown[member]
-            sent = sent_back(case.form, reply)
+    for place in range(len(body[key]) + 1) if item else ():
+        extended = {**body, key: [*body[key][:place], item, *body[key][place:]]}
+        extended_case = Case(
+            case.file, json.dumps(extended).encode(), {**case.row, "stream": False}
+        )
+        for reply in (parse(case.api, extended), read(case.api, blocks_of(extended_case))):
+            assert facts(reply) == facts(parse(case.api, body))
+            assert list(reply.choices[0].items) == extended[key]
+            sent = sent_back(case.api, reply)
             assert item in (sent.get("input") or sent["messages"][1]["content"])
 
 
-@under("folded")
-def test_a_text_without_deltas_is_not_lost(case: Case) -> None:
-    """The done event of its item has it, or the terminal event if no item was sent."""
-    if case.form != "responses":
+@for_law("folded")
+def test_text_without_deltas_is_kept(case: Case) -> None:
+    """The text is read from the done event of its item, or from the terminal event."""
+    if case.api != "responses":
         pytest.skip("only Responses repeat the text")
-    plain = parse(case.form, plain_of(case))
+    plain = parse(case.api, plain_of(case))
     for omitted in ("delta", "delta|output_item|content_part|output_text"):
         event = re.compile(rf'"type": ?"response\.[a-z_.]*(?:{omitted})'.encode())
-        kept = [block for block in blocks_of(case) if event.search(block) is None]
-        streamed = read(case.form, [b"".join(kept)])
+        remaining = [block for block in blocks_of(case) if event.search(block) is None]
+        streamed = read(case.api, [b"".join(remaining)])
         assert (streamed.text, streamed.tool_calls) == (plain.text, plain.tool_calls)

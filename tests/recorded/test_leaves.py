@@ -1,8 +1,8 @@
-"""Law: each leaf of a response shows in what the adapters return, plain and streamed.
+"""Each leaf of a response changes what the adapters return, plain and streamed.
 
 A leaf is changed, and something that the user gets must change; ``raw`` and the output items that
 are sent back unchanged do not count. Of the leaves of all recorded bodies, and of bodies with every
-member of xAI's OpenAPI document, two for each path are tried. The exceptions are in one table.
+field of xAI's OpenAPI document, two for each path are tried. The exceptions are in one table.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.recorded.bodies import cases
-from tests.recorded.laws import bodies_under
+from tests.recorded.laws import bodies_of_law
 from tests.recorded.leaves import Json, Path, changed, leaves, pattern, specified
 from tests.recorded.parsing import events_in, parse
 from tests.recorded.rendering import WRITERS, plain_of
@@ -102,37 +102,37 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "images": {"data[].b64_json": "xAI returns the URL or the data, not both."},
 }
-"""By form: the leaves that do not show, with the reason; ``*`` stands for any text."""
+"""By API: the leaves that change nothing, with the reason; ``*`` stands for any text."""
 
 
-def read_langchain(form: str, body: Json) -> Any:
+def read_langchain(api: str, body: Json) -> Any:
     """Read a response by LangChain's adapter."""
-    if form == "images":
+    if api == "images":
         return langchain_images._to_blocks(parse_images(body), IMAGE_REQUEST)
-    result = to_result(parse(form, body), PREPARED.request, with_headers=False)
+    result = to_result(parse(api, body), PREPARED.request, with_headers=False)
     return [result.llm_output, *(g.message.model_dump() for g in result.generations)]
 
 
-def stream_langchain(form: str, body: Json) -> Any:
+def stream_langchain(api: str, body: Json) -> Any:
     """Read the stream of a response by LangChain's adapter; LangChain's addition merges it."""
     builder = ChunkBuilder(PREPARED.request)
-    fed = [builder.feed(event) for event in events_in(form, WRITERS[form](body))]
+    fed = [builder.feed(event) for event in events_in(api, WRITERS[api](body))]
     chunks: list[Any] = [chunk.message for chunk in [*fed, *builder.end()] if chunk is not None]
     return reduce(add, chunks).model_dump()
 
 
-def read_llama_index(form: str, body: Json) -> Any:
+def read_llama_index(api: str, body: Json) -> Any:
     """Read a response by LlamaIndex's adapter."""
-    if form == "images":
+    if api == "images":
         blocks = llama_index_images._to_blocks(parse_images(body), IMAGE_REQUEST.model)
         return [block.model_dump() for block in blocks]
-    return to_response(parse(form, body), PREPARED).model_dump()
+    return to_response(parse(api, body), PREPARED).model_dump()
 
 
-def stream_llama_index(form: str, body: Json) -> Any:
+def stream_llama_index(api: str, body: Json) -> Any:
     """Read the stream of a response by LlamaIndex's adapter."""
     builder = ResponseBuilder(PREPARED)
-    for event in events_in(form, WRITERS[form](body)):
+    for event in events_in(api, WRITERS[api](body)):
         builder.add(event)
     return builder.build_final().model_dump()
 
@@ -144,17 +144,17 @@ READERS: dict[str, Callable[[str, Json], Any]] = {
     "llama_index streamed": stream_llama_index,
 }
 READINGS = [
-    (form, reader)
-    for form in EXCEPTIONS
+    (api, reader)
+    for api in EXCEPTIONS
     for reader in READERS
-    if form in WRITERS or not reader.endswith("streamed")
+    if api in WRITERS or not reader.endswith("streamed")
 ]
 
 
-def seen(form: str, reader: str, body: Json, hidden: frozenset[str]) -> Any:
+def visible(api: str, reader: str, body: Json, hidden: frozenset[str]) -> Any:
     """Return what the user gets, without hidden keys: a response or an error."""
     try:
-        return without(READERS[reader](form, body), hidden)
+        return without(READERS[reader](api, body), hidden)
     except XAILowCodeError as error:
         return str(error)
 
@@ -167,11 +167,11 @@ def without(document: Any, hidden: frozenset[str]) -> Any:
 
 
 @cache
-def samples(form: str) -> list[tuple[str, Json, Path]]:
-    """Leaves of the smallest bodies, not more than ``SAMPLES`` for each path."""
-    recorded = [plain_of(case) for case in bodies_under("folded") if case.form == form]
-    recorded += [case.json for case in cases("images") if form == "images"]
-    bodies = [*specified(form), *sorted(recorded, key=lambda body: len(json.dumps(body)))]
+def samples(api: str) -> list[tuple[str, Json, Path]]:
+    """Return leaves of the smallest bodies, not more than ``SAMPLES`` for each path."""
+    recorded = [plain_of(case) for case in bodies_of_law("folded") if case.api == api]
+    recorded += [case.json for case in cases("images") if api == "images"]
+    bodies = [*specified(api), *sorted(recorded, key=lambda body: len(json.dumps(body)))]
     taken: Counter[str] = Counter()
     found = []
     for body in bodies:
@@ -183,57 +183,57 @@ def samples(form: str) -> list[tuple[str, Json, Path]]:
     return found
 
 
-def exceptions_of(form: str, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the exceptions that a leaf is under, with their reasons."""
-    for glob, reason in EXCEPTIONS[form].items():
+def exceptions_of(api: str, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the exceptions that match a leaf, with their reasons."""
+    for glob, reason in EXCEPTIONS[api].items():
         if re.fullmatch(re.escape(glob).replace(r"\*", ".*"), name):
             yield glob, reason
 
 
 @cache
-def lost(form: str, reader: str) -> frozenset[str]:
-    """Return the leaves that do not show."""
+def hidden_leaves(api: str, reader: str) -> frozenset[str]:
+    """Return the leaves that change nothing."""
     hidden = BODY | ITEMS
     names = set()
-    for name, body, path in samples(form):
-        before = seen(form, reader, body, hidden)
+    for name, body, path in samples(api):
+        before = visible(api, reader, body, hidden)
         assert not isinstance(before, str)
-        if seen(form, reader, changed(body, path), hidden) == before:
+        if visible(api, reader, changed(body, path), hidden) == before:
             names.add(name)
     return frozenset(names)
 
 
-@pytest.mark.parametrize(("form", "reader"), READINGS)
-def test_every_leaf_shows(form: str, reader: str) -> None:
-    """What the user gets changes with each leaf that is no exception."""
-    assert [name for name in lost(form, reader) if not any(exceptions_of(form, name))] == []
+@pytest.mark.parametrize(("api", "reader"), READINGS)
+def test_every_leaf_changes_the_result(api: str, reader: str) -> None:
+    """Each leaf changes what the user gets, unless it is an exception."""
+    assert [name for name in hidden_leaves(api, reader) if not any(exceptions_of(api, name))] == []
 
 
-@pytest.mark.parametrize(("form", "reader"), READINGS)
-def test_items_have_what_is_nowhere_else(form: str, reader: str) -> None:
-    """Leaves with that reason show in the output items."""
-    for name, body, path in samples(form):
-        if any(reason == IN_ITEMS for _, reason in exceptions_of(form, name)):
+@pytest.mark.parametrize(("api", "reader"), READINGS)
+def test_leaves_of_items_change_the_items(api: str, reader: str) -> None:
+    """Leaves with the reason ``IN_ITEMS`` change the output items."""
+    for name, body, path in samples(api):
+        if any(reason == IN_ITEMS for _, reason in exceptions_of(api, name)):
             changed_body = changed(body, path)
-            assert seen(form, reader, body, BODY) != seen(form, reader, changed_body, BODY)
+            assert visible(api, reader, body, BODY) != visible(api, reader, changed_body, BODY)
 
 
-@pytest.mark.parametrize("form", EXCEPTIONS)
-def test_every_exception_is_needed(form: str) -> None:
-    """Each exception is about a leaf that does not show in some reader."""
-    names = set().union(*(lost(form, reader) for f, reader in READINGS if f == form))
-    needed = {glob for name in names for glob, _ in exceptions_of(form, name)}
-    assert needed == set(EXCEPTIONS[form])
+@pytest.mark.parametrize("api", EXCEPTIONS)
+def test_every_exception_is_needed(api: str) -> None:
+    """Each exception matches a leaf that changes nothing in some reader."""
+    names = set().union(*(hidden_leaves(api, reader) for f, reader in READINGS if f == api))
+    needed = {glob for name in names for glob, _ in exceptions_of(api, name)}
+    assert needed == set(EXCEPTIONS[api])
 
 
 def table() -> str:
-    """Return how many leaves each reader loses, by form."""
+    """Return a table with the number of leaves that change nothing, by API and reader."""
     lines = ["| form | paths | reader | do not show | no exception |", "|---|---|---|---|---|"]
-    for form, reader in READINGS:
-        names = lost(form, reader)
-        unexplained = [name for name in names if not any(exceptions_of(form, name))]
-        paths = len({name for name, _, _ in samples(form)})
-        lines.append(f"| {form} | {paths} | {reader} | {len(names)} | {len(unexplained)} |")
+    for api, reader in READINGS:
+        names = hidden_leaves(api, reader)
+        unexplained = [name for name in names if not any(exceptions_of(api, name))]
+        paths = len({name for name, _, _ in samples(api)})
+        lines.append(f"| {api} | {paths} | {reader} | {len(names)} | {len(unexplained)} |")
     return "\n".join(lines)
 
 

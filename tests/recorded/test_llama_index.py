@@ -1,4 +1,4 @@
-"""Law: XAILowCode reads every recorded body to the facts of the index, in all four ways."""
+"""Each recorded chat has the facts of the index in all four methods of `XAILowCode`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ import pytest
 
 from tests.recorded.bodies import Case, cases
 from tests.recorded.replay import (
-    Found,
+    Caller,
+    Facts,
     Replay,
-    Ways,
     arguments_as_sent,
     check_plain,
     check_stream,
     every_plain,
-    every_plain_dress,
+    every_plain_envelope,
     every_stream_in_turn,
 )
 
@@ -30,7 +30,7 @@ from llama_index_xai_lowcode import XAILowCode
 QUESTION = [ChatMessage(role="user", content="?")]
 
 
-class LlamaIndex(Ways):
+class LlamaIndex(Caller):
     """The LLM of LlamaIndex."""
 
     def __init__(self, model: XAILowCode, runner: asyncio.Runner) -> None:
@@ -53,12 +53,12 @@ class LlamaIndex(Ways):
             assert deltas == (responses[-1].message.content or "")
         return [responses[-1] for responses in streams]
 
-    def found_in(self, answer: ChatResponse, case: Case) -> Found:
-        """The facts of a response."""
-        message, counts = answer.message, answer.additional_kwargs
+    def facts_of(self, response: ChatResponse, case: Case) -> Facts:
+        """Return the facts of a response."""
+        message, counts = response.message, response.additional_kwargs
         reasoning = [block for block in message.blocks if isinstance(block, ThinkingBlock)]
-        calls = self.model.get_tool_calls_from_response(answer, error_on_no_tool_call=False)
-        return Found(
+        calls = self.model.get_tool_calls_from_response(response, error_on_no_tool_call=False)
+        return Facts(
             message.content or "",
             sum(len(block.content or "") for block in reasoning),
             tuple(
@@ -79,8 +79,8 @@ class LlamaIndex(Ways):
 
 
 @pytest.fixture(scope="module")
-def ways(replay: Replay) -> Iterator[Ways]:
-    """A model behind the replaying server."""
+def caller(replay: Replay) -> Iterator[Caller]:
+    """A model with the replaying server."""
     with asyncio.Runner() as runner:
         model = XAILowCode(
             model="grok-4.7",
@@ -93,13 +93,13 @@ def ways(replay: Replay) -> Iterator[Ways]:
 
 
 @every_plain
-@every_plain_dress
-def test_plain_answers(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A plain answer, in any envelope and pieces, has the facts of the index in all four ways."""
-    check_plain(ways, replay, case, dress)
+@every_plain_envelope
+def test_plain_answers(caller: Caller, replay: Replay, case: Case, envelope: str) -> None:
+    """A plain response has the facts of the index, in any envelope and chunks."""
+    check_plain(caller, replay, case, envelope)
 
 
 @every_stream_in_turn
-def test_streams(ways: Ways, replay: Replay, case: Case, dress: str) -> None:
-    """A stream, in any dress, cut where it hurts, has the facts of the index in both ways."""
-    check_stream(ways, replay, case, dress)
+def test_streams(caller: Caller, replay: Replay, case: Case, envelope: str) -> None:
+    """A stream has the facts of the index in any envelope, split inside characters and lines."""
+    check_stream(caller, replay, case, envelope)

@@ -1,9 +1,9 @@
-"""Laws: LangChain's protocol events of recorded streams, made natively and from chunks, agree."""
+"""LangChain's protocol events of recorded streams agree, native ones and those from chunks."""
 
 import pytest
 
 from tests.recorded.bodies import Case, cases
-from tests.recorded.laws import under
+from tests.recorded.laws import for_law
 from tests.recorded.parsing import cut_at, events_in, parse
 from tests.recorded.rendering import blocks_of, plain_of
 
@@ -27,28 +27,28 @@ SIZES = (7, 61, 1_000)
 
 
 @NATIVE
-@under("folded")
+@for_law("folded")
 def test_native_events_are_those_of_the_chunks(case: Case) -> None:
-    """Event by event, except for data that chunks cannot express."""
-    events = events_in(case.form, blocks_of(case))
+    """Native events equal those from chunks, except for data that chunks cannot express."""
+    events = events_in(case.api, blocks_of(case))
     assert without_lost_data(native(events)) == without_lost_data(from_chunks(events))
 
 
-@under("any cut")
-def test_native_events_do_not_depend_on_the_pieces(case: Case) -> None:
-    """The events depend on the bytes, not on the pieces in which they arrive."""
+@for_law("any cut")
+def test_native_events_do_not_depend_on_the_cut(case: Case) -> None:
+    """The events depend on the bytes, not on the chunks in which they arrive."""
     content = b"".join(blocks_of(case))
-    whole = native(events_in(case.form, [content]))
+    whole = native(events_in(case.api, [content]))
     for size in SIZES:
         pieces = cut_at(content, range(size, len(content), size))
-        assert native(events_in(case.form, pieces)) == whole
+        assert native(events_in(case.api, pieces)) == whole
 
 
-@under("folded")
+@for_law("folded")
 def test_the_message_of_native_events_is_the_plain_message(case: Case) -> None:
-    """Text, tool calls, usage, metadata and what goes back to xAI are those of a plain message."""
-    message = message_of(native(events_in(case.form, blocks_of(case))))
-    result = to_result(parse(case.form, plain_of(case)), request(), with_headers=False)
+    """Text, tool calls, usage, metadata and output items equal those of a plain message."""
+    message = message_of(native(events_in(case.api, blocks_of(case))))
+    result = to_result(parse(case.api, plain_of(case)), request(), with_headers=False)
     plain = result.generations[0].message
     assert isinstance(plain, AIMessage)
     message.response_metadata.pop("output_version")

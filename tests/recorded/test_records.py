@@ -1,6 +1,6 @@
-"""Law: every recorded success is read by its endpoint's row in each envelope, with nothing lost.
+"""The endpoint's row parses each recorded response in each envelope, and loses nothing.
 
-Without a network: an exchange is given the bytes, as a client gives them.
+There is no network: the bytes are sent to the generator of the call.
 """
 
 import json
@@ -12,7 +12,7 @@ from tests.core.fake_server import TOKEN
 from tests.core.test_records import same
 from tests.core.wire import ENVELOPES, wrapped
 from tests.recorded.bodies import Case, cases
-from tests.recorded.laws import under
+from tests.recorded.laws import for_law
 from xai_lowcode.api import endpoints as operations
 from xai_lowcode.protocol.call_flow import call_and_parse
 from xai_lowcode.protocol.endpoint import Endpoint, parse_object
@@ -29,8 +29,8 @@ o = operations
 ROWS = {
     (row.method, row.path): row for row in vars(operations).values() if isinstance(row, Endpoint)
 }
-# Endpoints that the gateway has not, and those whose answers have the same form.
-TWINS: dict[tuple[str, str], Endpoint[Any]] = {
+# Endpoints that the gateway does not have, with rows whose responses have the same schema.
+SIMILAR_ROWS: dict[tuple[str, str], Endpoint[Any]] = {
     ("GET", "/v1/embedding-models"): o.LIST_LANGUAGE_MODELS,
     ("GET", "/v1/embedding-models/{model_id}"): o.RETRIEVE_MODEL,
     ("GET", "/v1/video-generation-models"): o.LIST_LANGUAGE_MODELS,
@@ -42,17 +42,17 @@ CONTEXT = create_context(Settings.create(api_token=TOKEN, base_url="http://127.0
 
 
 def row_of(case: Case) -> Endpoint[Any]:
-    """The row of the endpoint; for one without any, the row that a user would write."""
+    """Return the row of the endpoint; without one, the row that a user would write."""
     place = (case.row["method"], case.row["endpoint"])
-    row = ROWS.get(place) or TWINS.get(place)
+    row = ROWS.get(place) or SIMILAR_ROWS.get(place)
     if row is None or "request_id" in case.json:
-        return Endpoint("Of one's own", *place, parse_object(*case.json))
+        return Endpoint("Custom", *place, parse_object(*case.json))
     return row
 
 
-@under("records")
-def test_every_answer_is_read_in_every_envelope(case: Case) -> None:
-    """Each member of the body is in what a caller gets, whatever stood around it."""
+@for_law("records")
+def test_every_response_is_parsed_in_every_envelope(case: Case) -> None:
+    """Each field of the body is in the parsed result, whatever its envelope."""
     row = row_of(case)
     ids = {part[1:-1]: "x" for part in row.path.split("/") if part.startswith("{")}
     for envelope in ENVELOPES:
@@ -61,18 +61,18 @@ def test_every_answer_is_read_in_every_envelope(case: Case) -> None:
         content = json.dumps(wrapped(case.json, envelope)).encode()
         with pytest.raises(StopIteration) as settled:
             flow.send(HTTPResponse(200, {}, content))
-        lossless(settled.value.value, case.json)
+        check_lossless(settled.value.value, case.json)
 
 
-def lossless(parsed: Any, body: Any) -> None:
-    """Compares what was read with the body, member by member."""
+def check_lossless(parsed: Any, body: Any) -> None:
+    """Compare the parsed result with the body, field by field."""
     if isinstance(parsed, ImageBatch):
-        for image, told in zip(parsed.images, body["data"], strict=True):
-            assert (image.url, image.base64) == (told.get("url"), told.get("b64_json"))
+        for image, expected in zip(parsed.images, body["data"], strict=True):
+            assert (image.url, image.base64) == (expected.get("url"), expected.get("b64_json"))
         assert parsed.cost_ticks == body.get("usage", {}).get("cost_in_usd_ticks")
     elif isinstance(parsed, list):
-        (told,) = (list_ for list_ in body.values() if isinstance(list_, list))
-        same(parsed, told)
+        (expected,) = (list_ for list_ in body.values() if isinstance(list_, list))
+        same(parsed, expected)
         assert all(isinstance(item, Resource) for item in parsed)
     else:
         same(parsed, body)
