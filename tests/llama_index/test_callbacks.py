@@ -136,7 +136,7 @@ def test_nothing_watched_has_the_token(
     assert gateway.api_token not in shown
 
 
-def test_the_watch_sees_a_leak(
+def test_each_channel_detects_a_leak(
     sync_async: Any, model: Any, gateway: Any, noted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test detects a token in a prompt or a response."""

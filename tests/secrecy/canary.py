@@ -1,7 +1,7 @@
-"""The token that is looked for, and the ways in which it may be written."""
+"""The token that no channel may show, and its spellings."""
 
 from urllib.parse import quote
 
-# It begins as the gateway wants it, and goes on so that nothing but knowing it can blank it.
+# The prefix is valid; the rest matches no pattern of a token, so that only its value is redacted.
 CANARY = "at_-canary-of=the&mine"
 SPELLINGS = (CANARY, quote(CANARY, safe=""), repr(CANARY)[1:-1])

@@ -1,7 +1,7 @@
-"""The ways in which somebody other than the gateway may come to see a token, each as a text.
+"""The channels through which somebody other than the gateway could get a token, each as texts.
 
-A channel is what a path leaves behind in one of them: logs, prints, warnings, errors with all that
-reporters collect, views and dumps of objects, traces, events, spans, pickles, the process itself.
+A channel is one kind of output of a code path: logs, prints, warnings, errors with the variables of
+their frames, views, dumps and pickles of objects, traces, events, spans, metrics, the process.
 """
 
 import contextlib
@@ -53,74 +53,76 @@ CHANNELS = (
 )
 
 
-class Bin:
-    """Stands in for LangSmith's client: keeps what would be sent."""
+class FakeLangSmithClient:
+    """A client of LangSmith that records what would be sent."""
 
     tracing_mode = "langsmith"
 
     def __init__(self) -> None:
-        self.kept: list[bytes] = []
+        self.texts: list[bytes] = []
 
     def create_run(self, *args: Any, **run: Any) -> None:
-        self.kept.append(dumps_json([args, run]))
+        self.texts.append(dumps_json([args, run]))
 
     update_run = create_run
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: nothing is buffered."""
 
 
-class Events(BaseEventHandler):
-    """Keeps each event of LlamaIndex as JSON and as it is printed."""
+class EventRecorder(BaseEventHandler):
+    """Records each event of LlamaIndex as JSON and as its ``repr``."""
 
-    kept: list[str] = Field(default_factory=list)
+    texts: list[str] = Field(default_factory=list)
 
     def handle(self, event: Any, **_: Any) -> None:
-        self.kept.append(f"{event.model_dump_json(fallback=repr)} {event!r}")
+        self.texts.append(f"{event.model_dump_json(fallback=repr)} {event!r}")
 
 
-class Spans(SimpleSpanHandler):
-    """Keeps what methods are called with and on, and what they return or raise."""
+class SpanRecorder(SimpleSpanHandler):
+    """Records the arguments, instances, results and errors of LlamaIndex's spans."""
 
-    kept: list[str] = Field(default_factory=list)
+    texts: list[str] = Field(default_factory=list)
 
-    def new_span(self, id_: str, bound_args: Any, instance: Any = None, **more: Any) -> Any:
-        self.kept.append(f"{bound_args!r} {instance!r} {more!r}")
-        return super().new_span(id_, bound_args, instance, **more)
+    def new_span(self, id_: str, bound_args: Any, instance: Any = None, **new_texts: Any) -> Any:
+        self.texts.append(f"{bound_args!r} {instance!r} {new_texts!r}")
+        return super().new_span(id_, bound_args, instance, **new_texts)
 
-    def prepare_to_exit_span(self, id_: str, *args: Any, **more: Any) -> Any:
-        self.kept.append(f"{args!r} {more!r}")
-        return super().prepare_to_exit_span(id_, *args, **more)
+    def prepare_to_exit_span(self, id_: str, *args: Any, **new_texts: Any) -> Any:
+        self.texts.append(f"{args!r} {new_texts!r}")
+        return super().prepare_to_exit_span(id_, *args, **new_texts)
 
 
 @dataclass
-class Seen:
-    """What was seen, by channel, and the observers that paths hand on."""
+class Observer:
+    """The texts of each channel, and the callbacks that a path passes to the frameworks."""
 
     texts: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in CHANNELS})
     callbacks: list[Any] = field(default_factory=list)
     counter: TokenCountingHandler = field(default_factory=TokenCountingHandler)
 
     def error(self, error: BaseException) -> None:
-        """An exception as reporters show it, and as it travels between processes."""
-        ours = tuple(str(path) for path in HERE.glob("*.py"))
-        self.texts["errors"].append(leaks.render_exception(error, skip=(*ours, leaks.__file__)))
-        self.texts["pickles"].append(pickled(error))
+        """Record an exception as crash reporters render it, and its pickle."""
+        own_files = tuple(str(path) for path in HERE.glob("*.py"))
+        self.texts["errors"].append(
+            leaks.render_exception(error, skip=(*own_files, leaks.__file__))
+        )
+        self.texts["pickles"].append(pickle_text(error))
 
-    def objects(self, things: Iterable[Any]) -> None:
-        """What a path made: models, answers, records."""
-        for thing in things:
-            self.texts["views"] += [repr(thing), str(thing), f"{thing}"]
-            self.texts["dumps"] += list(dumped(thing))
+    def objects(self, values: Iterable[Any]) -> None:
+        """Record the views and dumps of objects: models, responses, records."""
+        for value in values:
+            self.texts["views"] += [repr(value), str(value), f"{value}"]
+            self.texts["dumps"] += list(dump_texts(value))
 
-    def answers(self, things: Iterable[Any]) -> None:
-        """The same for answers, which hold no token of their own, not even in pickles."""
-        for thing in things:
-            self.objects([thing])
-            self.texts["pickles"].append(pickled(thing))
+    def responses(self, values: Iterable[Any]) -> None:
+        """Record views, dumps and pickles of responses; unlike models they never have a token."""
+        for value in values:
+            self.objects([value])
+            self.texts["pickles"].append(pickle_text(value))
 
-    def sightings(self, *spellings: str) -> list[str]:
-        """The channels in which one of the spellings stands."""
+    def channels_with(self, *spellings: str) -> list[str]:
+        """Return the channels that have one of the spellings."""
         return [
             name
             for name, texts in self.texts.items()
@@ -128,12 +130,12 @@ class Seen:
         ]
 
 
-def pickled(thing: Any) -> str:
-    """The bytes of a pickle, as text; why there is none, if there is none."""
+def pickle_text(value: Any) -> str:
+    """Return the bytes of a pickle as text; the error, if it cannot be pickled."""
     try:
-        return pickle.dumps(thing).decode("latin-1")
-    except Exception as refusal:  # noqa: BLE001 - what cannot travel shows itself nowhere
-        return repr(refusal)
+        return pickle.dumps(value).decode("latin-1")
+    except Exception as error:  # noqa: BLE001 - what cannot be pickled shows nothing
+        return repr(error)
 
 
 @cache
@@ -142,70 +144,70 @@ def _schemas(kind: Any) -> str:
 
 
 _DUMPS: tuple[Callable[[Any], Any], ...] = (
-    lambda thing: thing.model_dump(),
-    lambda thing: thing.model_dump_json(),
-    lambda thing: thing.model_dump(mode="json", serialize_as_any=True),
-    lambda thing: thing.dict(),
-    lambda thing: thing.json(),
-    lambda thing: thing.to_dict(),
-    lambda thing: thing.to_json(),
-    lambda thing: thing.to_payload(),
-    lambda thing: thing._identifying_params,
-    lambda thing: _schemas(type(thing)),
+    lambda value: value.model_dump(),
+    lambda value: value.model_dump_json(),
+    lambda value: value.model_dump(mode="json", serialize_as_any=True),
+    lambda value: value.dict(),
+    lambda value: value.json(),
+    lambda value: value.to_dict(),
+    lambda value: value.to_json(),
+    lambda value: value.to_payload(),
+    lambda value: value._identifying_params,
+    lambda value: _schemas(type(value)),
     list,
     dumps,
 )
 
 
-def dumped(thing: Any) -> Iterator[str]:
-    """All dumps that a thing knows, and LangChain's."""
+def dump_texts(value: Any) -> Iterator[str]:
+    """Yield all dumps of an object, its own ones and LangChain's."""
     for dump in _DUMPS:
         with warnings.catch_warnings(), contextlib.suppress(Exception):
             warnings.simplefilter("ignore")
-            yield repr(dump(thing))
+            yield repr(dump(value))
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[Seen]:
-    """Watches all channels; what is left behind is read at the end."""
-    seen, kept, out = Seen(), Bin(), io.StringIO()
-    client: Any = kept
+def observe_channels() -> Iterator[Observer]:
+    """Observe all channels; the texts are complete after the context."""
+    observer, langsmith, out = Observer(), FakeLangSmithClient(), io.StringIO()
+    client: Any = langsmith
     tracer, usage = (
         LangChainTracer(client=client, project_name="tests"),
         UsageMetadataCallbackHandler(),
     )
-    seen.callbacks = [tracer, usage, ConsoleCallbackHandler()]
+    observer.callbacks = [tracer, usage, ConsoleCallbackHandler()]
     with (
         leaks.capture_all_logs() as logs,
-        warnings.catch_warnings(record=True) as warned,
+        warnings.catch_warnings(record=True) as caught,
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(out),
         _llama_index() as (events, spans),
-        exported() as spans_of,
+        exported() as exported_spans,
     ):
         warnings.simplefilter("always")
-        yield seen
+        yield observer
         tracer.wait_for_futures()
     text = out.getvalue()
-    for name, more in {
+    for name, new_texts in {
         "logs": [logs.getvalue()],
         "output": [text],
         "langchain console": [text],
-        "warnings": [f"{one.message} {one.line} {one.source!r}" for one in warned],
-        "langchain traces": [run.decode() for run in kept.kept],
-        "llama_index events": events.kept,
-        "llama_index spans": [*spans.kept, repr(spans.completed_spans), repr(spans.dropped_spans)],
-        **spans_of,
-        "metrics": [repr(usage.usage_metadata), repr(seen.counter.llm_token_counts)],
+        "warnings": [f"{warning.message} {warning.line} {warning.source!r}" for warning in caught],
+        "langchain traces": [run.decode() for run in langsmith.texts],
+        "llama_index events": events.texts,
+        "llama_index spans": [*spans.texts, repr(spans.completed_spans), repr(spans.dropped_spans)],
+        **exported_spans,
+        "metrics": [repr(usage.usage_metadata), repr(observer.counter.llm_token_counts)],
         "arguments": [repr(sys.argv), Path("/proc/self/cmdline").read_text()],
         "environment": [repr(dict(os.environ))],
     }.items():
-        seen.texts[name] += more
+        observer.texts[name] += new_texts
 
 
 @contextlib.contextmanager
-def _llama_index() -> Iterator[tuple[Events, Spans]]:
-    root, events, spans = get_dispatcher(), Events(), Spans()
+def _llama_index() -> Iterator[tuple[EventRecorder, SpanRecorder]]:
+    root, events, spans = get_dispatcher(), EventRecorder(), SpanRecorder()
     root.add_event_handler(events)
     root.add_span_handler(spans)
     try:

@@ -1,4 +1,4 @@
-"""A gateway whose token is the canary, and nothing of the person who runs the tests."""
+"""A gateway whose token is the canary, and a clean environment."""
 
 import sys
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once."""
+    """Retries have no delay."""
     monkeypatch.setattr("random.random", lambda: 0.0)
 
 

@@ -1,6 +1,6 @@
-"""The ways a token goes: each face of both adapters, the core, the command line, as a table.
+"""The code paths that use a token, as a table: core, both adapters and the command line.
 
-A path makes its models with the token, hands them and what they answer to the watch, and may fail.
+A path creates models with the token, records them and their responses, and may raise.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 import langchain_xai_lowcode as lc
 import llama_index_xai_lowcode as li
-from tests.secrecy.channels import Seen
+from tests.secrecy.channels import Observer
 from xai_lowcode import AsyncGateway, Gateway, Settings
 from xai_lowcode.api.embeddings import EmbeddingRequest
 from xai_lowcode.chat.model import ChatModel
@@ -31,40 +31,40 @@ from xai_lowcode.types.images import ImageRequest
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest, PollingOptions
 
-HI = (Message("user", (TextPart("Hi"),)),)
-FORMS = ("chat_completions", "messages", "responses")
-SOON = PollingOptions(timeout=2, initial_delay=0.01)
+PROMPT = (Message("user", (TextPart("Hi"),)),)
+APIS = ("chat_completions", "messages", "responses")
+POLLING = PollingOptions(timeout=2, initial_delay=0.01)
 
 
 @dataclass
-class World:
-    """Where a path leads, with what token, and who watches."""
+class PathContext:
+    """Token, base URL, observer and folder of a path."""
 
     token: str
     base_url: str
-    seen: Seen
+    observer: Observer
     folder: File
 
     @property
-    def there(self) -> dict[str, Any]:
-        """The fields that every model has."""
+    def connection(self) -> dict[str, Any]:
+        """The arguments that every model gets."""
         return {"api_token": self.token, "base_url": self.base_url, "max_retries": 1}
 
     @property
     def config(self) -> Any:
-        """LangChain's configuration of a run that is watched."""
-        return {"callbacks": self.seen.callbacks, "tags": ["a"], "metadata": {"b": "c"}}
+        """LangChain's configuration of a run, with the observer's callbacks."""
+        return {"callbacks": self.observer.callbacks, "tags": ["a"], "metadata": {"b": "c"}}
 
     def settings(self) -> Settings:
-        """The core's settings."""
-        settings = Settings.create(**self.there)
-        self.seen.objects([settings])
+        """Return the core's settings."""
+        settings = Settings.create(**self.connection)
+        self.observer.objects([settings])
         return settings
 
-    def made(self, kind: Any, **fields: Any) -> Any:
-        """A model of an adapter."""
-        model = kind(**self.there, **fields)
-        self.seen.objects([model])
+    def create_model(self, kind: Any, **fields: Any) -> Any:
+        """Return a model of an adapter."""
+        model = kind(**self.connection, **fields)
+        self.observer.objects([model])
         return model
 
 
@@ -80,18 +80,18 @@ def add(a: int, b: int) -> int:
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Runs in a loop that logs what loops can log."""
+    """Run in an event loop in debug mode, which logs more."""
     return asyncio.run(coroutine, debug=True)
 
 
-async def gathered(stream: Any) -> list[Any]:
-    """All that an async stream yields."""
+async def collect(stream: Any) -> list[Any]:
+    """Return all items of an async stream."""
     return [item async for item in stream]
 
 
 # --- the core -----------------------------------------------------------------------------------
 
-WORDS: dict[str, Callable[[Any], Any]] = {
+GATEWAY_METHODS: dict[str, Callable[[Any], Any]] = {
     "list_models": lambda g: g.list_models(),
     "retrieve_model": lambda g: g.retrieve_model("grok-4.3"),
     "get_api_key": lambda g: g.get_api_key(),
@@ -110,42 +110,42 @@ WORDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def word(name: str, world: World) -> None:
-    """A word of the gateway, sync and async."""
-    with Gateway(world.settings()) as gateway:
-        world.seen.objects([gateway, gateway.context])
-        world.seen.answers([WORDS[name](gateway)])
+def gateway_method(name: str, context: PathContext) -> None:
+    """Call a method of the gateway, sync and async."""
+    with Gateway(context.settings()) as gateway:
+        context.observer.objects([gateway, gateway.context])
+        context.observer.responses([GATEWAY_METHODS[name](gateway)])
 
-    async def twin() -> None:
-        async with AsyncGateway(world.settings()) as gateway:
-            world.seen.objects([gateway])
-            world.seen.answers([await WORDS[name](gateway)])
+    async def call_async() -> None:
+        async with AsyncGateway(context.settings()) as gateway:
+            context.observer.objects([gateway])
+            context.observer.responses([await GATEWAY_METHODS[name](gateway)])
 
-    run(twin())
+    run(call_async())
 
 
-def injected(world: World) -> None:
-    """A client that was given, whose hooks look at requests and answers."""
-    look = world.seen.objects
-    hooks: Any = {"request": [lambda r: look([r, r.url, r.headers, r.extensions])]}
-    hooks["response"] = [lambda r: look([r, r.url, r.headers, r.extensions, r.request])]
+def injected_client(context: PathContext) -> None:
+    """Call with an injected client, whose event hooks record requests and responses."""
+    record = context.observer.objects
+    hooks: Any = {"request": [lambda r: record([r, r.url, r.headers, r.extensions])]}
+    hooks["response"] = [lambda r: record([r, r.url, r.headers, r.extensions, r.request])]
     with httpx.Client(event_hooks=hooks) as client:
-        world.seen.answers(Gateway(world.settings(), http_client=client).list_models())
+        context.observer.responses(Gateway(context.settings(), http_client=client).list_models())
 
 
-def core(form: str, way: str, world: World) -> None:
-    """The chat model of the core."""
-    model = ChatModel(world.settings())
-    world.seen.objects([model, model.client, model.tokens])
-    request: Any = ChatRequest(model="grok-4.3", messages=HI, api=form)  # type: ignore[arg-type]  # one of FORMS
-    answers = {
+def core(api: str, method: str, context: PathContext) -> None:
+    """Call the chat model of the core."""
+    model = ChatModel(context.settings())
+    context.observer.objects([model, model.client, model.tokens])
+    request: Any = ChatRequest(model="grok-4.3", messages=PROMPT, api=api)  # type: ignore[arg-type]  # one of FORMS
+    responses = {
         "generate": lambda: [model.generate(request)],
         "agenerate": lambda: [run(model.agenerate(request))],
         "stream": lambda: list(model.stream(request)),
-        "astream": lambda: run(gathered(model.astream(request))),
-        "deferred": lambda: [model.generate(request, SOON)],
+        "astream": lambda: run(collect(model.astream(request))),
+        "deferred": lambda: [model.generate(request, POLLING)],
     }
-    world.seen.answers(answers[way]())
+    context.observer.responses(responses[method]())
 
 
 # --- LangChain ----------------------------------------------------------------------------------
@@ -154,9 +154,9 @@ LANGCHAIN: dict[str, Callable[[Any, Any], Any]] = {
     "invoke": lambda llm, config: [llm.invoke("Hi", config)],
     "ainvoke": lambda llm, config: [run(llm.ainvoke("Hi", config))],
     "stream": lambda llm, config: list(llm.stream("Hi", config)),
-    "astream": lambda llm, config: run(gathered(llm.astream("Hi", config))),
+    "astream": lambda llm, config: run(collect(llm.astream("Hi", config))),
     "batch": lambda llm, config: llm.batch(["Hi", "Ho"], config),
-    "events": lambda llm, config: run(gathered(llm.astream_events("Hi", config, version="v2"))),
+    "events": lambda llm, config: run(collect(llm.astream_events("Hi", config, version="v2"))),
     "tokens": lambda llm, _: [llm.get_num_tokens("Hi")],
 }
 CHAT: dict[str, Callable[[Any, Any], Any]] = {
@@ -165,39 +165,41 @@ CHAT: dict[str, Callable[[Any, Any], Any]] = {
     "agent": lambda llm, config: [
         create_agent(llm, [add]).invoke({"messages": "call add"}, config)
     ],
-    "deferred": lambda llm, config: [llm.bind(deferred=SOON).invoke("Hi", config)],
+    "deferred": lambda llm, config: [llm.bind(deferred=POLLING).invoke("Hi", config)],
 }
 
 
-def langchain(kind: Any, ask: Callable[[Any, Any], Any], fields: Any, world: World) -> None:
-    """A LangChain component, asked in one way."""
-    world.seen.answers(ask(world.made(kind, **fields), world.config))
+def langchain(
+    kind: Any, call: Callable[[Any, Any], Any], fields: Any, context: PathContext
+) -> None:
+    """Call a component of LangChain."""
+    context.observer.responses(call(context.create_model(kind, **fields), context.config))
 
 
 # --- LlamaIndex ---------------------------------------------------------------------------------
 
-TALK = [ChatMessage("Hi")]
+MESSAGES = [ChatMessage("Hi")]
 TOOL = FunctionTool.from_defaults(add)
 
 
-async def _from(opening: Any) -> list[Any]:
-    return await gathered(await opening)
+async def _open_and_collect(stream: Any) -> list[Any]:
+    return await collect(await stream)
 
 
 LLAMA_INDEX: dict[str, Callable[[Any], Any]] = {
-    "chat": lambda llm: [llm.chat(TALK)],
-    "achat": lambda llm: [run(llm.achat(TALK))],
-    "stream_chat": lambda llm: list(llm.stream_chat(TALK)),
-    "astream_chat": lambda llm: run(_from(llm.astream_chat(TALK))),
+    "chat": lambda llm: [llm.chat(MESSAGES)],
+    "achat": lambda llm: [run(llm.achat(MESSAGES))],
+    "stream_chat": lambda llm: list(llm.stream_chat(MESSAGES)),
+    "astream_chat": lambda llm: run(_open_and_collect(llm.astream_chat(MESSAGES))),
     "complete": lambda llm: [llm.complete("Hi")],
     "acomplete": lambda llm: [run(llm.acomplete("Hi"))],
     "stream_complete": lambda llm: list(llm.stream_complete("Hi")),
-    "astream_complete": lambda llm: run(_from(llm.astream_complete("Hi"))),
+    "astream_complete": lambda llm: run(_open_and_collect(llm.astream_complete("Hi"))),
     "predict": lambda llm: [llm.predict(PromptTemplate("Hi"))],
     "structured": lambda llm: [llm.structured_predict(Value, PromptTemplate("3"))],
     "tools": lambda llm: [llm.chat_with_tools([TOOL], "call add")],
     "agent": lambda llm: [run(_agent(llm))],
-    "deferred": lambda llm: [llm.chat(TALK, deferred=SOON)],
+    "deferred": lambda llm: [llm.chat(MESSAGES, deferred=POLLING)],
 }
 
 
@@ -205,27 +207,31 @@ async def _agent(llm: Any) -> Any:
     return str(await FunctionAgent(tools=[TOOL], llm=llm, streaming=False).run("call add"))
 
 
-def llama_index(ask: Callable[[Any], Any], world: World) -> None:
-    """LlamaIndex's model, asked in one way."""
-    llm = world.made(li.XAILowCode, callback_manager=CallbackManager([world.seen.counter]))
-    world.seen.answers(ask(llm))
+def llama_index(call: Callable[[Any], Any], context: PathContext) -> None:
+    """Call the model of LlamaIndex."""
+    llm = context.create_model(
+        li.XAILowCode, callback_manager=CallbackManager([context.observer.counter])
+    )
+    context.observer.responses(call(llm))
 
 
-def llama_embedding(world: World) -> None:
-    """LlamaIndex's vectors, sync and async."""
-    model = world.made(li.XAILowCodeEmbedding)
-    world.seen.answers([model.get_text_embedding("a"), run(model.aget_query_embedding("b"))])
+def llama_embedding(context: PathContext) -> None:
+    """Call the embedding model of LlamaIndex, sync and async."""
+    model = context.create_model(li.XAILowCodeEmbedding)
+    context.observer.responses(
+        [model.get_text_embedding("a"), run(model.aget_query_embedding("b"))]
+    )
 
 
-def llama_images(world: World) -> None:
-    """LlamaIndex's images, and the tool that makes them."""
-    painter = world.made(li.XAIImageGenerator)
-    (tool,) = li.XAIImageToolSpec(painter).to_tool_list()
-    world.seen.objects([tool, tool.metadata])
-    world.seen.answers([painter.generate("A cat"), tool.call("A cat")])
+def llama_images(context: PathContext) -> None:
+    """Call the image generator of LlamaIndex, and its tool."""
+    generator = context.create_model(li.XAIImageGenerator)
+    (tool,) = li.XAIImageToolSpec(generator).to_tool_list()
+    context.observer.objects([tool, tool.metadata])
+    context.observer.responses([generator.generate("A cat"), tool.call("A cat")])
 
 
-# --- what the token never gets into, and the command line ----------------------------------------
+# --- malformed tokens and the command line ----------------------------------------
 
 MALFORMED: dict[str, Callable[..., Any]] = {
     "core": Settings.create,
@@ -239,14 +245,14 @@ MALFORMED: dict[str, Callable[..., Any]] = {
 }
 
 
-def malformed(component: str, world: World) -> None:
-    """A token that was not copied whole is refused, and not repeated.
+def malformed(component: str, context: PathContext) -> None:
+    """Create a component with a malformed token, which its error must not show.
 
-    The frameworks' constructors hold their arguments, so that it must come hidden there.
+    The adapters get it as `SecretStr`, since their frames show the arguments.
     """
-    token = f"{world.token} {world.token}"
+    token = f"{context.token} {context.token}"
     MALFORMED[component](
-        api_token=token if component == "core" else SecretStr(token), base_url=world.base_url
+        api_token=token if component == "core" else SecretStr(token), base_url=context.base_url
     )
 
 
@@ -261,40 +267,40 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def command(words: tuple[str, ...], world: World) -> None:
-    """A command line, with tracebacks asked for."""
+def command_line(arguments: tuple[str, ...], context: PathContext) -> None:
+    """Run the command line, with tracebacks."""
     env = {
-        "LOWCODEAPI_API_TOKEN": world.token,
-        "LOWCODEAPI_BASE_URL": world.base_url,
+        "LOWCODEAPI_API_TOKEN": context.token,
+        "LOWCODEAPI_BASE_URL": context.base_url,
         "XAI_LOWCODE_DEBUG": "1",
     }
-    more = ("--out", str(world.folder / "cat.png")) if words[0] == "image" else ()
-    result = CliRunner().invoke(app, [*words, *more], env=env)
-    world.seen.texts["output"] += [result.output, result.stderr, repr(result.exception)]
+    options = ("--out", str(context.folder / "cat.png")) if arguments[0] == "image" else ()
+    result = CliRunner().invoke(app, [*arguments, *options], env=env)
+    context.observer.texts["output"] += [result.output, result.stderr, repr(result.exception)]
 
 
-Path = Callable[[World], None]
+Path = Callable[[PathContext], None]
 PATHS: dict[str, Path] = {
-    **{f"word {name}": partial(word, name) for name in WORDS},
-    "given client": injected,
+    **{f"gateway {name}": partial(gateway_method, name) for name in GATEWAY_METHODS},
+    "injected client": injected_client,
     **{
-        f"core {form} {way}": partial(core, form, way)
-        for form in FORMS
-        for way in ("generate", "agenerate", "stream", "astream")
+        f"core {api} {method}": partial(core, api, method)
+        for api in APIS
+        for method in ("generate", "agenerate", "stream", "astream")
     },
     "core deferred": partial(core, "chat_completions", "deferred"),
     **{
-        f"langchain {form} {name}": partial(
-            langchain, lc.ChatXAILowCode, ask, {"api": form, "include_response_headers": True}
+        f"langchain {api} {name}": partial(
+            langchain, lc.ChatXAILowCode, call, {"api": api, "include_response_headers": True}
         )
-        for form in FORMS
-        for name, ask in LANGCHAIN.items()
+        for api in APIS
+        for name, call in LANGCHAIN.items()
     },
     **{
-        f"langchain {name}": partial(langchain, lc.ChatXAILowCode, ask, {})
-        for name, ask in CHAT.items()
+        f"langchain {name}": partial(langchain, lc.ChatXAILowCode, call, {})
+        for name, call in CHAT.items()
     },
-    "langchain vectors": partial(
+    "langchain embeddings": partial(
         langchain,
         lc.XAILowCodeEmbeddings,
         lambda model, _: [model.embed_query("a"), run(model.aembed_documents(["a"]))],
@@ -312,9 +318,11 @@ PATHS: dict[str, Path] = {
         lambda tool, config: [tool.invoke({"prompt": "A cat"}, config)],
         {},
     ),
-    **{f"llama_index {name}": partial(llama_index, ask) for name, ask in LLAMA_INDEX.items()},
-    "llama_index vectors": llama_embedding,
+    **{f"llama_index {name}": partial(llama_index, call) for name, call in LLAMA_INDEX.items()},
+    "llama_index embeddings": llama_embedding,
     "llama_index images": llama_images,
     **{f"malformed {name}": partial(malformed, name) for name in MALFORMED},
-    **{f"command {' '.join(words)}": partial(command, words) for words in COMMANDS},
+    **{
+        f"command {' '.join(arguments)}": partial(command_line, arguments) for arguments in COMMANDS
+    },
 }

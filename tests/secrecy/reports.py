@@ -1,7 +1,6 @@
-"""Programs that crash, each in a process of its own, and what is left of them on their streams.
+"""Programs that crash, each in its own process, and their output.
 
-The token is in the environment, as the package reads it, or an argument. What reports the crash
-shows the variables of all frames.
+The token is in the environment or an argument. The crash report shows the variables of all frames.
 """
 
 import os
@@ -12,32 +11,32 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-# The whole of every variable; without it, rich shows the beginnings.
-HEAD = """
+# The report has each variable in full; rich would truncate them.
+REPORTER = """
 import asyncio, os, sys
 from pydantic import SecretStr
 from rich.console import Console
 from rich.traceback import Traceback
 
 def report(kind, crash, trace):
-    told = Traceback.from_exception(
+    text = Traceback.from_exception(
         kind, crash, trace, show_locals=True, locals_max_length=None, locals_max_string=None,
         locals_hide_dunder=False, max_frames=0,
     )
-    Console(file=sys.stderr, width=4000, soft_wrap=True).print(told)
+    Console(file=sys.stderr, width=4000, soft_wrap=True).print(text)
 
 sys.excepthook = report
 """
-BREAKS = """
+FAILING_NETWORK = """
 import httpcore
 
 def fail(*_, **__):
-    raise RuntimeError("nobody foresaw this")
+    raise RuntimeError("unexpected failure")
 
 httpcore._backends.sync.SyncStream.write = fail
 httpcore._backends.anyio.AnyIOStream.write = fail
 """
-HANGS = """
+ABORTING_NETWORK = """
 import httpcore, signal
 
 def abort(*_, **__):
@@ -64,22 +63,22 @@ except RuntimeError:
 """
 LEAK = """
 def main(token):
-    raise RuntimeError("nobody foresaw this")
+    raise RuntimeError("unexpected failure")
 main(os.environ["LOWCODEAPI_API_TOKEN"])
 """
 
-# A program, its arguments are the token and the address, and how its process ends.
+# By name: a program, whose arguments are the token and the base URL, and its exit code.
 PROGRAMS: dict[str, tuple[str, int]] = {
-    "the command line": (HEAD + BREAKS + COMMAND, 1),
-    "the command line is aborted": (HEAD + HANGS + COMMAND, -signal.SIGABRT),
-    "the demo": (HEAD + BREAKS + DEMO, 1),
-    "the token as an argument": (HEAD + BREAKS + ARGUMENT, 1),
-    "a leak": (HEAD + LEAK, 1),
+    "the command line": (REPORTER + FAILING_NETWORK + COMMAND, 1),
+    "the command line is aborted": (REPORTER + ABORTING_NETWORK + COMMAND, -signal.SIGABRT),
+    "the demo": (REPORTER + FAILING_NETWORK + DEMO, 1),
+    "the token as an argument": (REPORTER + FAILING_NETWORK + ARGUMENT, 1),
+    "a leak": (REPORTER + LEAK, 1),
 }
 
 
-def crashed(program: str, token: str, base_url: str, folder: Path) -> tuple[str, int]:
-    """What a program wrote until it crashed, and its exit code."""
+def run_crashing_program(program: str, token: str, base_url: str, folder: Path) -> tuple[str, int]:
+    """Return the output of a program that crashes, and its exit code."""
     environment = {
         **os.environ,
         "LOWCODEAPI_API_TOKEN": token,
@@ -87,7 +86,7 @@ def crashed(program: str, token: str, base_url: str, folder: Path) -> tuple[str,
         "XAI_LOWCODE_DEBUG": "1",
         "PYTHONFAULTHANDLER": "1",
     }
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "ignore", "-c", program, token, base_url],
         env=environment,
         cwd=folder,
@@ -97,4 +96,4 @@ def crashed(program: str, token: str, base_url: str, folder: Path) -> tuple[str,
         timeout=90,
         check=False,
     )
-    return done.stdout + done.stderr, done.returncode
+    return result.stdout + result.stderr, result.returncode

@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of what a path does: of httpx, and of both frameworks by OpenInference."""
+"""OpenTelemetry spans of a path: those of httpx, and of both frameworks by OpenInference."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +20,7 @@ INSTRUMENTS: dict[str, Any] = {
 
 @contextmanager
 def exported() -> Iterator[dict[str, list[str]]]:
-    """What is exported of each instrument's spans: names, attributes, events, all as JSON."""
+    """Yield the exported spans of each instrument, with names, attributes and events, as JSON."""
     texts: dict[str, list[str]] = {}
     with ExitStack() as stack:
         exporters = {

@@ -1,4 +1,4 @@
-"""Law: no cassette that is recorded of any path, as this project records them, holds the token."""
+"""No cassette of any path has the token, if it is recorded as this project records cassettes."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,57 +11,57 @@ from langchain_core.callbacks import UsageMetadataCallbackHandler
 
 from tests.cassettes.recorder import recorder
 from tests.secrecy.canary import CANARY, SPELLINGS
-from tests.secrecy.channels import Seen
-from tests.secrecy.paths import PATHS, World
+from tests.secrecy.channels import Observer
+from tests.secrecy.paths import PATHS, PathContext
 from xai_lowcode.emulator import Drop, Emulator
 from xai_lowcode.errors import XAILowCodeError
 
-# Frameworks warn of what is not looked at here.
+# Warnings are recorded by the tests of channels.
 pytestmark = pytest.mark.filterwarnings("ignore")
-SENDING = [path for path in PATHS if not path.startswith("malformed")]
+REQUESTING_PATHS = [path for path in PATHS if not path.startswith("malformed")]
 
 
-class Blind(Seen):
-    """Looks at nothing: here the cassette is what is looked at."""
+class NoObserver(Observer):
+    """Records nothing: only the cassette is checked."""
 
-    def objects(self, things: Iterable[Any]) -> None:
-        """Nothing to keep."""
+    def objects(self, values: Iterable[Any]) -> None:
+        """Record nothing."""
 
-    def answers(self, things: Iterable[Any]) -> None:
-        """Nothing to keep."""
+    def responses(self, values: Iterable[Any]) -> None:
+        """Record nothing."""
 
 
-def taped(emulator: Emulator, path: Any, folder: File) -> tuple[str, int]:
-    """The cassette of a path, and how many answers are on it."""
-    place = folder / "cassette.yaml"
-    place.unlink(missing_ok=True)
-    with recorder("all").use_cassette(str(place)) as cassette:
+def record_cassette(emulator: Emulator, path: Any, folder: File) -> tuple[str, int]:
+    """Return the cassette of a path as text, and how many responses it has."""
+    file = folder / "cassette.yaml"
+    file.unlink(missing_ok=True)
+    with recorder("all").use_cassette(str(file)) as cassette:
         with suppress(XAILowCodeError):
-            seen = Blind(callbacks=[UsageMetadataCallbackHandler()])
-            path(World(CANARY, emulator.base_url, seen, folder))
-        answers = len(cassette)
-    return place.read_text() if place.exists() else "", answers
+            observer = NoObserver(callbacks=[UsageMetadataCallbackHandler()])
+            path(PathContext(CANARY, emulator.base_url, observer, folder))
+        responses = len(cassette)
+    return file.read_text() if file.exists() else "", responses
 
 
-@pytest.mark.parametrize("path", SENDING)
-def test_no_cassette_holds_the_token(emulator: Emulator, path: str, tmp_path: File) -> None:
-    """Nor that of a call whose first attempt was lost."""
-    drops = SENDING.index(path) % 3 == 0
+@pytest.mark.parametrize("path", REQUESTING_PATHS)
+def test_no_cassette_has_the_token(emulator: Emulator, path: str, tmp_path: File) -> None:
+    """No cassette has it, also if the connection of the first attempt is dropped."""
+    drops = REQUESTING_PATHS.index(path) % 3 == 0
     emulator.reset()
     emulator.inject(*[Drop()] * drops)
-    text, answers = taped(emulator, PATHS[path], tmp_path)
-    assert answers > 0 or drops
+    text, responses = record_cassette(emulator, PATHS[path], tmp_path)
+    assert responses > 0 or drops
     assert not any(spelling in text for spelling in SPELLINGS)
 
 
-def test_the_check_of_cassettes_sees_a_leak(emulator: Emulator, tmp_path: File) -> None:
-    """A cassette holds a token that is in a URL."""
+def test_the_check_of_cassettes_detects_a_leak(emulator: Emulator, tmp_path: File) -> None:
+    """A token in a URL is found in the cassette."""
 
-    def leak(world: World) -> None:
+    def leak(context: PathContext) -> None:
         with httpx.Client() as client:
-            client.get(f"{world.base_url}/v1/models", params={"api_token": world.token})
+            client.get(f"{context.base_url}/v1/models", params={"api_token": context.token})
 
     emulator.reset()
-    text, answers = taped(emulator, leak, tmp_path)
-    assert answers == 1
+    text, responses = record_cassette(emulator, leak, tmp_path)
+    assert responses == 1
     assert any(spelling in text for spelling in SPELLINGS)

@@ -1,4 +1,4 @@
-"""Law: a token that goes along any path is seen in no channel, whatever the gateway answers."""
+"""No channel shows the token on any path, whatever the gateway responds."""
 
 import json
 import logging
@@ -17,141 +17,148 @@ from pydantic import BaseModel, SecretStr
 import langchain_xai_lowcode as lc
 import llama_index_xai_lowcode as li
 from tests.secrecy.canary import CANARY, SPELLINGS
-from tests.secrecy.channels import CHANNELS, watched
-from tests.secrecy.paths import PATHS, World
+from tests.secrecy.channels import CHANNELS, observe_channels
+from tests.secrecy.paths import PATHS, PathContext
 from xai_lowcode.emulator import Drop, Emulator, Fault, Garbage
 
 REPEATED = 12
 
 
-def quoting(body: str, content_type: str, status: int = 200) -> Fault:
-    """An answer that holds the token."""
+def with_token(body: str, content_type: str, status: int = 200) -> Fault:
+    """Return a response that has the token in it."""
     return Garbage(body.replace("TOKEN", CANARY).encode(), content_type, status)
 
 
-PLAYS: dict[str, Fault | None] = {
-    "works": None,
-    "refuses": quoting('{"error": "TOKEN is no good", "code": "TOKEN"}', "application/json", 400),
-    "fails": quoting('{"message": "api_token=TOKEN"}', "application/json", 503),
-    "a page": quoting("<html><body>TOKEN</body></html>", "text/html"),
-    "garbled": quoting('{"choices": "TOKEN', "application/json"),
-    "odd": quoting('{"choices": ["TOKEN"], "id": {"TOKEN": 1}}', "application/json"),
-    "a broken stream": quoting('data: {"choices": [TOKEN\n\n', "text/event-stream"),
-    "a cut stream": quoting('data: {"choices": [], "id": "TOKEN"}\n\nda', "text/event-stream"),
-    "a failed answer": quoting(
+SCENARIOS: dict[str, Fault | None] = {
+    "succeeds": None,
+    "error 400": with_token(
+        '{"error": "TOKEN is no good", "code": "TOKEN"}', "application/json", 400
+    ),
+    "error 503": with_token('{"message": "api_token=TOKEN"}', "application/json", 503),
+    "an HTML page": with_token("<html><body>TOKEN</body></html>", "text/html"),
+    "truncated JSON": with_token('{"choices": "TOKEN', "application/json"),
+    "unexpected types": with_token(
+        '{"choices": ["TOKEN"], "id": {"TOKEN": 1}}', "application/json"
+    ),
+    "a malformed stream": with_token('data: {"choices": [TOKEN\n\n', "text/event-stream"),
+    "a cut stream": with_token('data: {"choices": [], "id": "TOKEN"}\n\nda', "text/event-stream"),
+    "a failed response": with_token(
         '{"status": "failed", "output": [], "error": {"code": "TOKEN", "message": "TOKEN"}}',
         "application/json",
     ),
-    "an error in a stream": quoting(
+    "an error in a stream": with_token(
         'event: error\ndata: {"type": "error", "code": "TOKEN", "message": "TOKEN"}\n\n',
         "text/event-stream",
     ),
-    "drops": Drop(),
+    "a dropped connection": Drop(),
 }
 
 
-def walked(emulator: Emulator, path: str, play: str, folder: File) -> Any:
-    """What is seen of a path; its error, if it ends with one, is looked at as well."""
+def observe_path(emulator: Emulator, path: str, scenario: str, folder: File) -> Any:
+    """Return an observer with the texts of a path, including its error."""
     emulator.reset()
-    fault = PLAYS[play]
+    fault = SCENARIOS[scenario]
     emulator.inject(*([fault] * REPEATED if fault else []))
-    with watched() as seen:
+    with observe_channels() as observer:
         try:
-            PATHS[path](World(CANARY, emulator.base_url, seen, folder))
-        except Exception as error:  # noqa: BLE001 - whatever is raised is looked at
-            seen.error(error)
-    return seen
+            PATHS[path](PathContext(CANARY, emulator.base_url, observer, folder))
+        except Exception as error:  # noqa: BLE001 - every error is recorded
+            observer.error(error)
+    return observer
 
 
-# Each path works, and fails in a few ways; neighbours in the table fail in others.
-WAYS = [play for play in PLAYS if play != "works"]
-CELLS = {
-    path: ("works", *(WAYS[(number + more) % len(WAYS)] for more in (0, 3)))
+# Each path succeeds once and fails in two scenarios, which are others for its neighbours.
+FAILURES = [scenario for scenario in SCENARIOS if scenario != "succeeds"]
+PATH_SCENARIOS = {
+    path: ("succeeds", *(FAILURES[(number + more) % len(FAILURES)] for more in (0, 3)))
     for number, path in enumerate(PATHS)
 }
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_no_channel_shows_the_token(emulator: Emulator, path: str, tmp_path: File) -> None:
-    """Every path leaves no channel with the token in it, whether it works or fails."""
-    for play in CELLS[path]:
-        # A word that hands over what it was answered hands over what was quoted there.
-        if (path, play) != ("word create_chat_completion", "odd"):
-            seen = walked(emulator, path, play, tmp_path)
-            assert seen.sightings(*SPELLINGS) == [], play
+    """No channel shows the token, whether a path succeeds or fails."""
+    for scenario in PATH_SCENARIOS[path]:
+        # This method returns the body unchanged, so that the token of the response is in it.
+        if (path, scenario) != ("gateway create_chat_completion", "unexpected types"):
+            observer = observe_path(emulator, path, scenario, tmp_path)
+            assert observer.channels_with(*SPELLINGS) == [], scenario
 
 
 def test_every_channel_is_used(emulator: Emulator, tmp_path: File) -> None:
-    """The paths leave something in each channel, or there would be nothing to find."""
+    """Each channel has texts, so that a leak could be found there."""
     used: dict[str, int] = {}
-    for path, play in (
-        ("langchain responses invoke", "works"),
-        ("langchain structured", "a page"),
-        ("llama_index tools", "works"),
+    for path, scenario in (
+        ("langchain responses invoke", "succeeds"),
+        ("langchain structured", "an HTML page"),
+        ("llama_index tools", "succeeds"),
         ("llama_index stream_chat", "a cut stream"),
-        ("core deferred", "refuses"),
-        ("command chat Hi", "fails"),
-        ("malformed core", "works"),
+        ("core deferred", "error 400"),
+        ("command chat Hi", "error 503"),
+        ("malformed core", "succeeds"),
     ):
-        for name, texts in walked(emulator, path, play, tmp_path).texts.items():
+        for name, texts in observe_path(emulator, path, scenario, tmp_path).texts.items():
             used[name] = used.get(name, 0) + sum(map(len, texts))
-    assert [name for name in CHANNELS if used[name] < MEASURE.get(name, 100)] == []
+    assert [name for name in CHANNELS if used[name] < MINIMUM_SIZES.get(name, 100)] == []
 
 
-MEASURE = {"warnings": 0}
+MINIMUM_SIZES = {"warnings": 0}
 
 
-def _leak_in_a_frame(world: World) -> None:
-    # Frames of the tests themselves are not looked at: this one is the parser's.
-    json.JSONDecoder().decode(world.token)
+def _leak_in_a_frame(context: PathContext) -> None:
+    # Frames of the tests themselves are skipped: this one is of the JSON decoder.
+    json.JSONDecoder().decode(context.token)
 
 
-def _leak_in_a_cause(world: World) -> None:
+def _leak_in_a_cause(context: PathContext) -> None:
     error = ValueError("x")
-    error.__cause__ = KeyError(world.token)
+    error.__cause__ = KeyError(context.token)
     raise error
 
 
-def _leak_in_a_note(world: World) -> None:
+def _leak_in_a_note(context: PathContext) -> None:
     error = ValueError("x")
-    error.add_note(world.token)
+    error.add_note(context.token)
     raise error
 
 
-def _leak_in_a_run(world: World) -> None:
-    PATHS["langchain chat_completions invoke"](world)
-    model = world.made(lc.ChatXAILowCode)
-    model.invoke(world.token, world.config)
+def _leak_in_a_run(context: PathContext) -> None:
+    PATHS["langchain chat_completions invoke"](context)
+    model = context.create_model(lc.ChatXAILowCode)
+    model.invoke(context.token, context.config)
 
 
-def _leak_in_a_call(world: World) -> None:
-    watched_by = CallbackManager([world.seen.counter])
-    world.made(li.XAILowCode, callback_manager=watched_by).complete(world.token)
+def _leak_in_a_call(context: PathContext) -> None:
+    manager = CallbackManager([context.observer.counter])
+    context.create_model(li.XAILowCode, callback_manager=manager).complete(context.token)
 
 
-def _leak_in_a_url(world: World) -> None:
+def _leak_in_a_url(context: PathContext) -> None:
     with httpx.Client() as client:
-        client.get(f"{world.base_url}/v1/models", params={"api_token": world.token})
+        client.get(f"{context.base_url}/v1/models", params={"api_token": context.token})
 
 
-def _leak_in_the_process(world: World) -> None:
-    os.environ["LEAK"] = world.token
-    sys.argv.append(world.token)
+def _leak_in_the_process(context: PathContext) -> None:
+    os.environ["LEAK"] = context.token
+    sys.argv.append(context.token)
 
 
-LEAKS: dict[str, tuple[Callable[[World], None], set[str]]] = {
-    "a log": (lambda world: logging.getLogger("any").debug("%s", world.token), {"logs"}),
-    "a print": (lambda world: print(world.token), {"output"}),  # noqa: T201 - the leak
-    "a warning": (lambda world: warnings.warn(world.token, stacklevel=1), {"warnings"}),
+LEAKS: dict[str, tuple[Callable[[PathContext], None], set[str]]] = {
+    "a log": (lambda context: logging.getLogger("any").debug("%s", context.token), {"logs"}),
+    "a print": (lambda context: print(context.token), {"output"}),  # noqa: T201 - the leak
+    "a warning": (lambda context: warnings.warn(context.token, stacklevel=1), {"warnings"}),
     "a frame": (_leak_in_a_frame, {"errors"}),
     "a cause": (_leak_in_a_cause, {"errors"}),
     "a note": (_leak_in_a_note, {"errors", "pickles"}),
-    "a view": (lambda world: world.seen.objects([[world.token]]), {"views", "dumps"}),
+    "a view": (lambda context: context.observer.objects([[context.token]]), {"views", "dumps"}),
     "a dump": (
-        lambda world: world.seen.objects([SecretHolder(secret=world.token)]),
+        lambda context: context.observer.objects([SecretHolder(secret=context.token)]),
         {"dumps"},
     ),
-    "a pickle": (lambda world: world.seen.answers([SecretStr(world.token)]), {"pickles"}),
+    "a pickle": (
+        lambda context: context.observer.responses([SecretStr(context.token)]),
+        {"pickles"},
+    ),
     "a run": (_leak_in_a_run, {"langchain traces", "langchain console", "langchain otel"}),
     "a call": (
         _leak_in_a_call,
@@ -163,7 +170,7 @@ LEAKS: dict[str, tuple[Callable[[World], None], set[str]]] = {
 
 
 class SecretHolder(BaseModel):
-    """Prints nothing, and dumps all."""
+    """Has no secret in its ``repr``, but in its dumps."""
 
     secret: str
 
@@ -174,25 +181,30 @@ class SecretHolder(BaseModel):
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_the_watch_sees_a_leak(
+def test_each_channel_detects_a_leak(
     emulator: Emulator, leak: str, tmp_path: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token that is let out on purpose is seen in its channel."""
+    """A deliberate leak is detected in its channel."""
     monkeypatch.setenv("LEAK", "")
     monkeypatch.setattr(sys, "argv", [*sys.argv])
-    let_out, channels = LEAKS[leak]
-    monkeypatch.setitem(PATHS, "leak", let_out)
-    assert channels <= set(walked(emulator, "leak", "works", tmp_path).sightings(*SPELLINGS))
+    leaking_path, channels = LEAKS[leak]
+    monkeypatch.setitem(PATHS, "leak", leaking_path)
+    assert channels <= set(
+        observe_path(emulator, "leak", "succeeds", tmp_path).channels_with(*SPELLINGS)
+    )
 
 
 def test_each_channel_has_a_leak() -> None:
-    """No channel is watched by a check that has never seen anything."""
+    """Each channel is tested with a deliberate leak."""
     assert set().union(*(channels for _, channels in LEAKS.values())) == set(CHANNELS)
 
 
-def test_the_table_is_as_large_as_is_told() -> None:
-    """Every response is tested on many paths; the documents state the numbers."""
-    assert all(sum(play in cells for cells in CELLS.values()) > 15 for play in PLAYS)
-    stated = (File(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
-    assert f"{len(PATHS)} code paths" in stated
-    assert f"by {len(CHANNELS)} channels" in stated
+def test_security_md_states_the_numbers_of_paths_and_channels() -> None:
+    """Each scenario is tested with many paths, and SECURITY.md states the numbers."""
+    assert all(
+        sum(scenario in scenarios for scenarios in PATH_SCENARIOS.values()) > 15
+        for scenario in SCENARIOS
+    )
+    text = (File(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
+    assert f"{len(PATHS)} code paths" in text
+    assert f"by {len(CHANNELS)} channels" in text

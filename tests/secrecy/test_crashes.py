@@ -1,7 +1,7 @@
-"""Law: whatever fails inside, and wherever, no report of the crash shows the token.
+"""No crash report shows the token, whatever fails and wherever.
 
-Not the network's failures, which are errors of ours, but what nobody foresaw: a defect, an
-interruption, no memory left. Reporters show variables of frames, httpcore's and ours.
+A crash is an unexpected exception: a defect, an interruption, no memory left. Crash reporters show
+the variables of all frames, also of httpcore's.
 """
 
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from tests.secrecy.canary import CANARY, SPELLINGS
-from tests.secrecy.channels import watched
-from tests.secrecy.paths import PATHS, World
-from tests.secrecy.reports import PROGRAMS, crashed
+from tests.secrecy.channels import observe_channels
+from tests.secrecy.paths import PATHS, PathContext
+from tests.secrecy.reports import PROGRAMS, run_crashing_program
 from xai_lowcode.emulator import Emulator
 
 pytestmark = pytest.mark.slow
 
-# What is called at that moment, by the sync and by the async client.
-MOMENTS: dict[str, tuple[str, ...]] = {
+# By phase of a call: the functions that the sync and the async client call.
+PHASES: dict[str, tuple[str, ...]] = {
     "connecting": ("httpcore.SyncBackend.connect_tcp", "httpcore.AnyIOBackend.connect_tcp"),
     "writing": (
         "httpcore._backends.sync.SyncStream.write",
@@ -31,10 +31,10 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     ),
     "decoding": ("xai_lowcode._internal.json.loads", "xai_lowcode._internal.json.loads_chunk"),
 }
-ACCIDENTS = (RuntimeError, KeyboardInterrupt, MemoryError)
-WALKED = (
-    "word upload_file",
-    "given client",
+EXCEPTIONS = (RuntimeError, KeyboardInterrupt, MemoryError)
+CRASHING_PATHS = (
+    "gateway upload_file",
+    "injected client",
     "core chat_completions generate",
     "core responses agenerate",
     "core messages stream",
@@ -48,37 +48,37 @@ WALKED = (
 )
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("path", WALKED)
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("path", CRASHING_PATHS)
 def test_no_report_of_a_crash_shows_the_token(
-    emulator: Emulator, path: str, moment: str, tmp_path: File, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, path: str, phase: str, tmp_path: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frames with their variables, causes, logs and prints are free of it."""
-    for accident in ACCIDENTS:
+    """Variables of frames, causes, logs and prints do not have it."""
+    for exception in EXCEPTIONS:
         emulator.reset()
-        with watched() as seen:
-            world = World(CANARY, emulator.base_url, seen, tmp_path)
+        with observe_channels() as observer:
+            context = PathContext(CANARY, emulator.base_url, observer, tmp_path)
             with monkeypatch.context() as patch:
-                for place in MOMENTS[moment]:
-                    patch.setattr(place, _failing(accident))
-                crash = _crash(PATHS[path], world)
+                for function in PHASES[phase]:
+                    patch.setattr(function, _raise_exception(exception))
+                crash = _crash(PATHS[path], context)
             if crash is None:
                 assert path.startswith("command")
             else:
-                seen.error(crash)
-        assert seen.sightings(*SPELLINGS) == [], accident
+                observer.error(crash)
+        assert observer.channels_with(*SPELLINGS) == [], exception
 
 
-def _failing(accident: type[BaseException]) -> Callable[..., Any]:
+def _raise_exception(exception: type[BaseException]) -> Callable[..., Any]:
     def fail(*_args: Any, **_more: Any) -> Any:
-        raise accident
+        raise exception
 
     return fail
 
 
-def _crash(path: Callable[[World], None], world: World) -> BaseException | None:
+def _crash(path: Callable[[PathContext], None], context: PathContext) -> BaseException | None:
     try:
-        path(world)
+        path(context)
     except BaseException as crash:  # noqa: BLE001 - interruptions too
         return crash
     return None
@@ -88,10 +88,10 @@ def _crash(path: Callable[[World], None], world: World) -> BaseException | None:
 def test_no_program_that_crashes_shows_the_token(
     emulator: Emulator, name: str, tmp_path: File
 ) -> None:
-    """Its streams hold a report with the variables of all frames, and no token; but for a leak."""
+    """The output has a report with the variables of all frames, and no token but in a leak."""
     emulator.reset()
-    program, code = PROGRAMS[name]
-    text, ended = crashed(program, CANARY, emulator.base_url, tmp_path)
-    assert ended == code, text
-    assert "nobody foresaw this" in text or "Fatal Python error: Aborted" in text
+    program, expected_code = PROGRAMS[name]
+    text, code = run_crashing_program(program, CANARY, emulator.base_url, tmp_path)
+    assert code == expected_code, text
+    assert "unexpected failure" in text or "Fatal Python error: Aborted" in text
     assert any(spelling in text for spelling in SPELLINGS) == (name == "a leak")

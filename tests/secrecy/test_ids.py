@@ -1,4 +1,4 @@
-"""Law: no id, name or address from elsewhere leads a request to another place than was meant."""
+"""No id, file name or base URL from untrusted input redirects a request."""
 
 import re
 import socket
@@ -18,9 +18,9 @@ from xai_lowcode.protocol.endpoint import Endpoint
 from xai_lowcode.protocol.urls import path_parameters
 
 WITH_ID = [operation for operation in GATEWAY_ENDPOINTS if path_parameters(operation)]
-NASTY = "/.%2e?&#=:;\\ \r\n\t\x00{}$@+~é\u2028\u202e\ud800\N{FULLWIDTH SOLIDUS}\N{FULL STOP}"
-ids = st.text(st.sampled_from(NASTY + "ab-"), max_size=12) | st.text(max_size=8)
-law = settings(
+SPECIAL = "/.%2e?&#=:;\\ \r\n\t\x00{}$@+~é\u2028\u202e\ud800\N{FULLWIDTH SOLIDUS}\N{FULL STOP}"
+ids = st.text(st.sampled_from(SPECIAL + "ab-"), max_size=12) | st.text(max_size=8)
+property_settings = settings(
     max_examples=40,
     deadline=None,
     database=None,
@@ -30,14 +30,14 @@ law = settings(
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """A gateway that notes which endpoint of xAI each request reached."""
+    """An emulator that records which endpoint of xAI each request reached."""
     with running(url_forms="both") as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="module")
 def gateway(emulator: Emulator) -> Iterator[Gateway]:
-    """A client of it."""
+    """A client of the emulator."""
     settings_ = Settings.create(
         api_token=emulator.api_token, base_url=emulator.base_url, max_retries=0
     )
@@ -46,7 +46,7 @@ def gateway(emulator: Emulator) -> Iterator[Gateway]:
 
 
 @pytest.mark.parametrize("operation", WITH_ID, ids=lambda operation: operation.name)
-@law
+@property_settings
 @example("../api-key")
 @example("..%2Fapi-key")
 @example("x/../../api-key")
@@ -54,10 +54,10 @@ def gateway(emulator: Emulator) -> Iterator[Gateway]:
 @example("a\r\nHost: elsewhere")
 @example("..")
 @given(value=ids)
-def test_an_id_reaches_its_endpoint_or_nothing(
+def test_an_id_cannot_change_the_endpoint(
     emulator: Emulator, gateway: Gateway, operation: Endpoint[Any], value: str
 ) -> None:
-    """Whatever an id is made of, xAI sees the endpoint that was meant, or no request at all."""
+    """Any id reaches the endpoint of the call, or no request is sent."""
     emulator.requests.clear()
     body = {} if operation.method in {"POST", "PATCH"} else None
     try:
@@ -72,28 +72,30 @@ def test_an_id_reaches_its_endpoint_or_nothing(
         assert request.headers["host"] == urlsplit(emulator.base_url).netloc
 
 
-@law
-@given(name=st.text(st.sampled_from(NASTY + 'ab"'), max_size=12).filter(str.strip))
+@property_settings
+@given(name=st.text(st.sampled_from(SPECIAL + 'ab"'), max_size=12).filter(str.strip))
 def test_a_file_name_stays_in_the_body(emulator: Emulator, gateway: Gateway, name: str) -> None:
-    """Names travel as JSON: no path, header or part of a form is made of them."""
+    """A file name is sent in JSON: it is in no path, header or part of a form."""
     emulator.requests.clear()
     gateway.upload_file(b"abc", name=name)
-    began, *_ = emulator.requests
+    first, *_ = emulator.requests
     # A lone surrogate is sent as U+FFFD.
-    assert began.body["name"] == name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert first.body["name"] == name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert {request.route for request in emulator.requests} == {
         "/v1/files:initialize",
         "/v1/files:uploadChunks",
     }
     for request in emulator.requests:
-        assert request.headers.keys() == began.headers.keys()
+        assert request.headers.keys() == first.headers.keys()
         assert name not in request.headers.values()
 
 
-@law
-@given(value=st.text(st.sampled_from(NASTY + "ab"), min_size=1, max_size=8))
-def test_a_parameter_stays_a_parameter(emulator: Emulator, gateway: Gateway, value: str) -> None:
-    """What is put into the query changes neither path nor token."""
+@property_settings
+@given(value=st.text(st.sampled_from(SPECIAL + "ab"), min_size=1, max_size=8))
+def test_a_query_parameter_changes_nothing_else(
+    emulator: Emulator, gateway: Gateway, value: str
+) -> None:
+    """A query parameter changes neither the path nor the token."""
     emulator.requests.clear()
     try:
         gateway.list_files(pagination_token=value)
@@ -106,7 +108,7 @@ def test_a_parameter_stays_a_parameter(emulator: Emulator, gateway: Gateway, val
         assert request.query["pagination_token"] == value
 
 
-ADDRESSES = [
+INSECURE_URLS = [
     "http://example.org/xai",
     "http://10.0.0.1/xai",
     "http://0.0.0.0/xai",
@@ -119,28 +121,28 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_plain_http_leads_to_this_machine_only(address: str) -> None:
-    """To another machine it is refused, unless that is asked for by name."""
+@pytest.mark.parametrize("base_url", INSECURE_URLS)
+def test_plain_http_is_for_loopback_only(base_url: str) -> None:
+    """Plain HTTP to another host is rejected, unless `allow_insecure_http` is set."""
     token = "at_r" + "0" * 32
     with pytest.raises(UsageError, match="base_url"):
-        Settings.create(api_token=token, base_url=address)
-    if re.match("http://[^@]*$", address, re.IGNORECASE):
-        assert Settings.create(api_token=token, base_url=address, allow_insecure_http=True)
+        Settings.create(api_token=token, base_url=base_url)
+    if re.match("http://[^@]*$", base_url, re.IGNORECASE):
+        assert Settings.create(api_token=token, base_url=base_url, allow_insecure_http=True)
 
 
 def test_the_emulator_listens_on_loopback_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """It binds to 127.0.0.1 with every environment variable; another host is an argument."""
     bound: list[Any] = []
-    really: Callable[..., Any] = socket.create_server
+    create_server: Callable[..., Any] = socket.create_server
 
-    def create(address: Any, **more: Any) -> Any:
-        bound.append(address)
-        return really(address, **more)
+    def create(base_url: Any, **options: Any) -> Any:
+        bound.append(base_url)
+        return create_server(base_url, **options)
 
     monkeypatch.setattr(socket, "create_server", create)
     for name in ("HOST", "UVICORN_HOST"):
-        monkeypatch.setenv(name, "0.0.0.0")  # noqa: S104 - what must not be heeded
+        monkeypatch.setenv(name, "0.0.0.0")  # noqa: S104 - must be ignored
     with running() as emulator:
         assert urlsplit(emulator.base_url).hostname == "127.0.0.1"
     with running(host="localhost"):

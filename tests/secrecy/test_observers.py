@@ -1,4 +1,4 @@
-"""What watches HTTP from outside sees no token: event hooks and OpenTelemetry's httpx spans."""
+"""Observers of HTTP get no token: event hooks and OpenTelemetry's spans of httpx."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,39 +17,39 @@ from xai_lowcode.emulator import running
 
 @pytest.fixture
 def gateway() -> Iterator[Any]:
-    """An emulator of its own, whose token is the canary."""
+    """An emulator for one test."""
     with running() as emulator:
         yield emulator
 
 
 @pytest.fixture
 def settings(gateway: Any) -> Settings:
-    """Settings that lead there."""
+    """Settings of the emulator."""
     return Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
 
 
 def test_event_hooks_see_clean_urls(gateway: Any, settings: Settings) -> None:
-    """Hooks of an injected client get a request and a response whose URLs hold no token."""
-    seen: list[str] = []
+    """Event hooks of an injected client get a request and a response whose URLs have no token."""
+    texts: list[str] = []
     hooks = {
-        "request": [lambda request: seen.append(f"{request.url} {request!r} {request.headers}")],
+        "request": [lambda request: texts.append(f"{request.url} {request!r} {request.headers}")],
         "response": [
-            lambda response: seen.append(f"{response.url} {response!r} {response.request}")
+            lambda response: texts.append(f"{response.url} {response!r} {response.request}")
         ],
     }
     with httpx.Client(event_hooks=hooks) as http_client:
         assert Gateway(settings, http_client=http_client).list_models()
-    assert len(seen) == 2
-    assert gateway.api_token not in " ".join(seen)
+    assert len(texts) == 2
+    assert gateway.api_token not in " ".join(texts)
 
 
 async def _list_models(settings: Settings) -> None:
-    async with AsyncGateway(settings) as twin:
-        await twin.list_models()
+    async with AsyncGateway(settings) as client:
+        await client.list_models()
 
 
-def test_spans_hold_no_token(gateway: Any, settings: Settings) -> None:
-    """Every attribute, name and event of the spans is free of it, sync and async."""
+def test_spans_have_no_token(gateway: Any, settings: Settings) -> None:
+    """No name, attribute or event of a span has the token, sync and async."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -59,12 +59,14 @@ def test_spans_hold_no_token(gateway: Any, settings: Settings) -> None:
         with Gateway(settings) as client:
             client.list_models()
         asyncio.run(_list_models(settings))
-        with httpx.Client() as leaky:
-            leaky.get(f"{gateway.base_url}/v1/models", params={"api_token": gateway.api_token})
+        with httpx.Client() as leaking_client:
+            leaking_client.get(
+                f"{gateway.base_url}/v1/models", params={"api_token": gateway.api_token}
+            )
     finally:
         instrumentor.uninstrument()
-    ours, twins, leaked = (span.to_json() for span in exporter.get_finished_spans())
-    assert "/xai/v1/models" in ours
-    assert gateway.api_token not in ours + twins
-    # The instrument does record queries: a token in the URL would have been seen.
-    assert gateway.api_token in leaked
+    sync_span, async_span, leaking_span = (span.to_json() for span in exporter.get_finished_spans())
+    assert "/xai/v1/models" in sync_span
+    assert gateway.api_token not in sync_span + async_span
+    # The instrument records queries: a token in the URL is found.
+    assert gateway.api_token in leaking_span
