@@ -1,4 +1,4 @@
-"""Both adapters behind one interface: a conversation goes in, the next message comes out."""
+"""Both adapters with one interface, which returns the next message of a conversation."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from llama_index.core.base.llms.types import ChatMessage, TextBlock
 from langchain_xai_lowcode import ChatXAILowCode
 from llama_index_xai_lowcode import XAILowCode
 
-Ask = Callable[[Any, list[Any]], Any]
+Send = Callable[[Any, list[Any]], Any]
 _LANGCHAIN = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
@@ -28,7 +28,7 @@ class Adapter:
         message: Creates a message of a role and a text.
         text: Returns the text of a message.
         rewrite: Replaces the text of a message, as an application that edits it.
-        ask: Returns the response to a conversation.
+        send: Sends a conversation and returns the response.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Adapter:
     message: Callable[[str, str], Any]
     text: Callable[[Any], str]
     rewrite: Callable[[Any, str], Any]
-    ask: Ask
+    send: Send
 
 
 def _langchain_message(role: str, text: str) -> Any:
@@ -97,27 +97,27 @@ def _astream_chat(model: Any, messages: list[Any]) -> Any:
 ADAPTERS = [
     *(
         Adapter(
-            f"langchain-{ask.__name__.strip('_')}",
+            f"langchain-{send.__name__.strip('_')}",
             ChatXAILowCode,
             "model_kwargs",
             _langchain_message,
             lambda message: str(message.text),
             _rewrite_langchain,
-            ask,
+            send,
         )
-        for ask in (_invoke, _ainvoke, _stream, _astream)
+        for send in (_invoke, _ainvoke, _stream, _astream)
     ),
     *(
         Adapter(
-            f"llama_index-{ask.__name__.strip('_')}",
+            f"llama_index-{send.__name__.strip('_')}",
             XAILowCode,
             "additional_kwargs",
             _llama_index_message,
             lambda message: str(message.content),
             _rewrite_llama_index,
-            ask,
+            send,
         )
-        for ask in (_chat, _achat, _stream_chat, _astream_chat)
+        for send in (_chat, _achat, _stream_chat, _astream_chat)
     ),
 ]
 """Every adapter, sync and async, plain and streamed."""

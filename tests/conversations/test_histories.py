@@ -1,7 +1,7 @@
-"""Laws of histories: what memories, tools and other providers leave in one is sent, or refused.
+"""Any message history of memories, tools and other providers is sent or rejected, in each API.
 
-Both adapters convert the same conversation, and each API renders it. Nothing is sent: the body of
-the request is what is judged.
+Both adapters convert the same conversation, and each API renders it. The tests check the request
+body; nothing is sent.
 """
 
 import json
@@ -42,15 +42,15 @@ CORE_CLASSES = [name for name in vars(core_messages) if name.endswith("Part")]
 
 
 def render(api: str, messages: Any) -> Json:
-    """The body of a request with a conversation, as JSON can hold it."""
+    """Return the body of a request with a conversation, after a round trip through JSON."""
     convert: Any = from_llama_index if isinstance(messages[0], ChatMessage) else from_langchain
     request = ChatRequest(model="grok-4.7", messages=tuple(convert(messages)), api=api)
     body = render_request(get_dialect(api), request, stream=False)
     return dict(json.loads(json.dumps(body, allow_nan=False)))
 
 
-def refusal_of(api: str, messages: Any) -> UsageError | None:
-    """The error of a conversation that cannot be sent."""
+def error_of(api: str, messages: Any) -> UsageError | None:
+    """Return the error of a conversation that cannot be sent, or None."""
     try:
         render(api, messages)
     except UsageError as error:
@@ -63,7 +63,7 @@ def sent_messages(body: Json) -> list[Any]:
     return messages
 
 
-# --- every kind of block ------------------------------------------------------------------------
+# --- each type of content block ------------------------------------------------------------------
 
 LANGCHAIN_BLOCKS: list[Json] = [
     {"type": "text", "text": "hi"},
@@ -118,7 +118,7 @@ LLAMA_INDEX_BLOCKS: list[Any] = [
 
 
 def langchain_conversation(role: str, block: Any) -> list[Any]:
-    """A conversation of LangChain with a block in a message of this role."""
+    """Return a conversation of LangChain with a block in a message of this role."""
     call = {"name": "f", "args": {}, "id": "c"}
     match role:
         case "user":
@@ -133,7 +133,7 @@ def langchain_conversation(role: str, block: Any) -> list[Any]:
 
 
 def llama_index_conversation(role: str, block: Any) -> list[Any]:
-    """A conversation of LlamaIndex with a block in a message of this role."""
+    """Return a conversation of LlamaIndex with a block in a message of this role."""
     question, look = ChatMessage("hi"), TextBlock(text="look")
     call = ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs={})
     match role:
@@ -148,7 +148,7 @@ def llama_index_conversation(role: str, block: Any) -> list[Any]:
 
 
 def kind_of(block: Any) -> str:
-    """The class of a block, or of the one that it contains."""
+    """Return the class of a block, or of the one that it contains."""
     if isinstance(block, CitableBlock):
         (block,) = block.content
     return type(block).__name__
@@ -164,23 +164,23 @@ KINDS = [
 @pytest.mark.parametrize("api", DIALECTS)
 @pytest.mark.parametrize("role", ["user", "system", "assistant", "tool"])
 @for_each(("conversation", "block", "kind"), KINDS)
-def test_a_block_is_sent_or_refused_by_its_name(
+def test_a_block_is_sent_or_rejected_by_its_name(
     conversation: Callable[[str, Any], Any], block: Any, kind: str, role: str, api: str
 ) -> None:
     """The body is JSON without empty content, or an error names the block that the caller wrote.
 
-    Of responses and of tools, which the user cannot change, no block is refused.
+    Blocks of responses and of tool results, which the user cannot change, are never rejected.
     """
-    refusal = refusal_of(api, conversation(role, block))
-    if refusal is None:
+    error = error_of(api, conversation(role, block))
+    if error is None:
         body = render(api, conversation(role, block))
         assert not INNER_NAMES.search(json.dumps(body))
         assert all(m.get("content", m.get("output", True)) != [] for m in sent_messages(body))
         return
     assert role in {"user", "system"}
-    assert re.search(rf"\b{re.escape(kind)}\b", str(refusal)), str(refusal)
-    assert not any(name in str(refusal) for name in CORE_CLASSES)
-    assert "messages" in (refusal.field or "")
+    assert re.search(rf"\b{re.escape(kind)}\b", str(error)), str(error)
+    assert not any(name in str(error) for name in CORE_CLASSES)
+    assert "messages" in (error.field or "")
 
 
 @pytest.mark.parametrize("api", DIALECTS)
@@ -193,10 +193,10 @@ def test_a_block_is_sent_or_refused_by_its_name(
         (llama_index_conversation, ToolCallBlock(tool_name="é", tool_kwargs={})),
     ],
 )
-def test_what_is_no_content_block_of_a_result_is_json_text(
+def test_blocks_that_no_tool_result_can_have_are_sent_as_json(
     conversation: Any, block: Any, api: str
 ) -> None:
-    """A tool's data that looks like a block is sent as text that the model can read."""
+    """Data of a tool that resembles a content block is sent as JSON text."""
     data = block if isinstance(block, dict) else json.loads(block.model_dump_json())
     result = sent_messages(render(api, conversation("tool", block)))[-1]
     if api == "messages":
@@ -204,7 +204,7 @@ def test_what_is_no_content_block_of_a_result_is_json_text(
     assert json.loads(result.get("output") or result["content"]) == data
 
 
-# --- documents ----------------------------------------------------------------------------------
+# --- documents -----------------------------------------------------------------------------------
 
 LANGCHAIN_PDF = {"type": "file", "base64": PDF, "mime_type": "application/pdf", "filename": "a.pdf"}
 LLAMA_INDEX_PDF = DocumentBlock(data=b"%PDF-1.7 x", title="a.pdf")
@@ -216,7 +216,7 @@ PDFS = [
 
 @pytest.mark.parametrize(("conversation", "block"), PDFS)
 def test_a_document_of_a_tool_is_in_a_user_message(conversation: Any, block: Any) -> None:
-    """The result says where the document is; xAI describes its content as text and images."""
+    """The tool result names the document, and the next user message contains it."""
     *_, result, message = sent_messages(render("responses", conversation("tool", block)))
     assert result["type"] == "function_call_output"
     assert "a.pdf" in result["output"]
@@ -229,29 +229,29 @@ def test_a_document_of_a_tool_is_in_a_user_message(conversation: Any, block: Any
 
 @pytest.mark.parametrize("api", ["chat_completions", "messages"])
 @pytest.mark.parametrize(("conversation", "block"), PDFS)
-def test_a_document_of_an_earlier_turn_does_not_end_the_thread(
+def test_a_document_of_an_earlier_turn_becomes_a_note(
     conversation: Any, block: Any, api: str
 ) -> None:
-    """A new document is refused where the API takes none; an older one becomes a note."""
+    """An API without documents rejects a new one, and sends a note instead of an earlier one."""
     new = conversation("user", block)
-    with pytest.raises(UsageError, match=re.escape("messages[0]: a")) as refusal:
+    with pytest.raises(UsageError, match=re.escape("messages[0]: a")) as error:
         render(api, new)
-    assert "responses" in (refusal.value.hint or "")
+    assert "responses" in (error.value.hint or "")
     assistant, question = conversation("assistant", block)[1:]
     for history in ([*new, assistant, question], conversation("tool", block)):
-        with warnings.catch_warnings(record=True) as warned:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             sent = json.dumps(render(api, history))
         assert "a.pdf" in sent
         assert PDF not in sent
-        assert any("A note is sent instead." in str(w.message) for w in warned)
+        assert any("A note is sent instead." in str(w.message) for w in caught)
 
 
-# --- calls and results --------------------------------------------------------------------------
+# --- tool calls and results ----------------------------------------------------------------------
 
 
 def langchain_history(turns: list[Any]) -> list[Any]:
-    """A conversation of LangChain: a text, a list of call ids, or a pair of an id and a result."""
+    """Return messages of LangChain. A turn is a text, a list of call ids, or an id and a result."""
     messages: list[Any] = []
     for turn in turns:
         if isinstance(turn, str):
@@ -265,7 +265,7 @@ def langchain_history(turns: list[Any]) -> list[Any]:
 
 
 def llama_index_history(turns: list[Any]) -> list[Any]:
-    """The same conversation of LlamaIndex."""
+    """Return the same messages of LlamaIndex."""
     messages: list[Any] = []
     for turn in turns:
         if isinstance(turn, str):
@@ -283,7 +283,7 @@ def llama_index_history(turns: list[Any]) -> list[Any]:
 
 
 def outline(api: str, body: Json) -> list[Any]:
-    """What was sent: texts of the user, names of calls, and results by the name of their call."""
+    """Return texts of the user, names of tool calls, and results with the name of their call."""
     outlined: list[Any] = []
     names: dict[str, str] = {}
     for message in sent_messages(body):
@@ -351,14 +351,14 @@ HISTORIES: dict[str, tuple[list[Any], list[Any]]] = {
 @pytest.mark.parametrize("history", [langchain_history, llama_index_history])
 @pytest.mark.parametrize("name", HISTORIES)
 def test_results_follow_their_calls(name: str, history: Any, api: str) -> None:
-    """Each call has an id of its own, and its result directly after it, in every API."""
-    turns, wanted = HISTORIES[name]
-    assert outline(api, render(api, history(turns))) == wanted
+    """Each tool call has a unique id, and its result follows it directly, in each API."""
+    turns, expected = HISTORIES[name]
+    assert outline(api, render(api, history(turns))) == expected
 
 
 @pytest.mark.parametrize("history", [langchain_history, llama_index_history])
 def test_documents_of_results_follow_a_stored_response(history: Any) -> None:
-    """What follows a stored response is sent, also if the user wrote before the result."""
+    """All messages after a stored response are sent, also a user message before the result."""
     turns = ["q", ["a"], "wait", ("a", "1")]
     messages = history(turns)
     convert: Any = from_langchain if history is langchain_history else from_llama_index

@@ -1,4 +1,4 @@
-"""Options by the names that the APIs give them, in both adapters."""
+"""Options by the names of the APIs, in both adapters."""
 
 from collections.abc import Iterator
 
@@ -27,13 +27,13 @@ def gateway() -> Iterator[Emulator]:
 @pytest.mark.parametrize("api", LIMITS)
 @pytest.mark.parametrize("name", LIMITS.values())
 def test_the_token_limit(gateway: Emulator, adapter: Adapter, api: str, name: str) -> None:
-    """The token limit is understood by the name of any API, and sent by the name of the API."""
+    """The token limit is accepted by the name of any API, and sent by that of the chosen API."""
     question = [adapter.message("user", "Tell me a story")]
     for options in ({name: 7}, {adapter.extra: {name: 7}}):
         model = adapter.model(
             api_token=gateway.api_token, base_url=gateway.base_url, api=api, **options
         )
-        adapter.ask(model, question)
+        adapter.send(model, question)
         body = gateway.requests[-1].body
         assert {limit: body[limit] for limit in LIMITS.values() if limit in body} == {
             LIMITS[api]: 7
@@ -42,7 +42,7 @@ def test_the_token_limit(gateway: Emulator, adapter: Adapter, api: str, name: st
 
 @pytest.mark.parametrize("name", LIMITS.values())
 def test_the_token_limit_is_a_field(name: str) -> None:
-    """LangChain reports the limit to tracers by its own name."""
+    """The token limit is the field `max_tokens`, which LangChain reports to tracers."""
     model = ChatXAILowCode(api_token="at_rtest", **{name: 7})
     assert model.max_tokens == 7
     assert not model.model_kwargs

@@ -34,19 +34,19 @@ BODY = {
 
 
 class Recorder:
-    """Records the tokens of requests, and answers each."""
+    """Clients that record the token of each request, and return a response."""
 
-    def __init__(self, answer: Callable[[str], httpx.Response] | None = None) -> None:
+    def __init__(self, respond: Callable[[str], httpx.Response] | None = None) -> None:
         self.tokens: list[str] = []
-        self._answer = answer or (lambda _token: httpx.Response(200, json=BODY))
-        self.sync = httpx.Client(transport=httpx.MockTransport(self._handle))
-        self.twin = httpx.AsyncClient(transport=httpx.MockTransport(self._handle))
+        self._respond = respond or (lambda _token: httpx.Response(200, json=BODY))
+        self.sync_client = httpx.Client(transport=httpx.MockTransport(self._handle))
+        self.async_client = httpx.AsyncClient(transport=httpx.MockTransport(self._handle))
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         match = re.search(rb"api_token=([^&]*)", bytes(request.url.raw_path))
         assert match is not None
         self.tokens.append(match[1].decode())
-        return self._answer(self.tokens[-1])
+        return self._respond(self.tokens[-1])
 
 
 def langchain(**options: Any) -> Any:
@@ -59,7 +59,7 @@ def llama_index(**options: Any) -> Any:
     return XAILowCode(api="chat_completions", url_format="new", max_retries=0, **options)
 
 
-def ask(model: Any, *, is_async: bool = False) -> None:
+def send_request(model: Any, *, is_async: bool = False) -> None:
     """Send one request."""
     match model, is_async:
         case ChatXAILowCode(), False:
@@ -83,35 +83,35 @@ def first_token() -> str:
 
 @ADAPTERS
 @ASYNC
-def test_a_function_is_asked_for_each_request(create: Any, *, is_async: bool) -> None:
-    """Each request has the token that the function returns then; no repr or dump has one."""
+def test_a_token_function_is_called_for_each_request(create: Any, *, is_async: bool) -> None:
+    """Each request has the token that the function returns; no ``repr`` or dump has one."""
     recorder, tokens = Recorder(), iter(TOKENS)
     model = create(
         api_token=lambda: next(tokens),
-        http_client=recorder.sync,
-        http_async_client=recorder.twin,
+        http_client=recorder.sync_client,
+        http_async_client=recorder.async_client,
     )
     for _ in TOKENS:
-        ask(model, is_async=is_async)
+        send_request(model, is_async=is_async)
     assert recorder.tokens == TOKENS
-    shown = repr(model) + str(model) + model.model_dump_json()
-    assert not [token for token in TOKENS if token in shown]
+    text = repr(model) + str(model) + model.model_dump_json()
+    assert not [token for token in TOKENS if token in text]
 
 
 @ADAPTERS
 @ASYNC
-def test_errors_carry_no_token_of_the_function(create: Any, *, is_async: bool) -> None:
-    """Neither the current token nor an earlier one that a response quotes."""
+def test_errors_have_no_token_of_the_function(create: Any, *, is_async: bool) -> None:
+    """Tokens of the function in a response are redacted, the current and earlier ones."""
     recorder = Recorder(lambda _token: httpx.Response(401, text=f"invalid: {' '.join(TOKENS)}"))
     tokens = iter(TOKENS)
     model = create(
         api_token=lambda: next(tokens),
-        http_client=recorder.sync,
-        http_async_client=recorder.twin,
+        http_client=recorder.sync_client,
+        http_async_client=recorder.async_client,
     )
     for _ in TOKENS:
         with pytest.raises(AuthenticationError) as caught:
-            ask(model, is_async=is_async)
+            send_request(model, is_async=is_async)
     assert recorder.tokens == TOKENS
     text = f"{caught.value} {caught.value!r} {vars(caught.value)}"
     assert not [token for token in TOKENS if token in text]
@@ -119,12 +119,12 @@ def test_errors_carry_no_token_of_the_function(create: Any, *, is_async: bool) -
 
 @ADAPTERS
 @pytest.mark.parametrize("returned", [None, 3, "", "xai-0123456789", "at_1 2"])
-def test_a_function_that_returns_no_token(create: Any, returned: Any) -> None:
-    """Nothing is sent, and the error names the field."""
+def test_an_invalid_token_of_a_function_is_rejected(create: Any, returned: Any) -> None:
+    """No request is sent, and the error names the field."""
     recorder = Recorder()
-    model = create(api_token=lambda: returned, http_client=recorder.sync)
+    model = create(api_token=lambda: returned, http_client=recorder.sync_client)
     with pytest.raises(UsageError, match="api_token"):
-        ask(model)
+        send_request(model)
     assert recorder.tokens == []
 
 
@@ -134,7 +134,7 @@ async def _fetch() -> str:
 
 @ADAPTERS
 @pytest.mark.parametrize("given", [3, [TOKEN], {"token": TOKEN}, str, _fetch])
-def test_what_is_no_token(create: Any, given: Any) -> None:
+def test_other_types_of_tokens_are_rejected(create: Any, given: Any) -> None:
     """The error names the field, and does not repeat the value."""
     with pytest.raises(UsageError, match="api_token: must be a string") as caught:
         create(api_token=given)
@@ -142,14 +142,14 @@ def test_what_is_no_token(create: Any, given: Any) -> None:
 
 
 @ADAPTERS
-def test_pickles_name_the_function(create: Any) -> None:
-    """A pickle refers to the function and has no token; a lambda cannot be pickled."""
+def test_pickles_refer_to_the_token_function(create: Any) -> None:
+    """A pickle refers to the function and has no token; a lambda raises `UsageError`."""
     model = create(api_token=first_token)
     data = pickle.dumps(model)
     assert TOKENS[0].encode() not in data
     loaded, recorder = pickle.loads(data), Recorder()  # noqa: S301 - created above
-    loaded.http_client = recorder.sync
-    ask(loaded)
+    loaded.http_client = recorder.sync_client
+    send_request(loaded)
     assert recorder.tokens == TOKENS[:1]
     with pytest.raises(UsageError, match="api_token: this function cannot be pickled"):
         pickle.dumps(create(api_token=lambda: TOKEN))
@@ -157,32 +157,36 @@ def test_pickles_name_the_function(create: Any) -> None:
 
 @ADAPTERS
 @ASYNC
-@pytest.mark.parametrize("second", [TOKENS[1], lambda: TOKENS[1]])
-def test_an_assigned_token_is_used(create: Any, second: Any, *, is_async: bool) -> None:
-    """The next call uses it; an invalid one raises, at the latest there."""
+@pytest.mark.parametrize("new_token", [TOKENS[1], lambda: TOKENS[1]])
+def test_an_assigned_token_is_used(create: Any, new_token: Any, *, is_async: bool) -> None:
+    """The next call uses an assigned token; an invalid one raises there at the latest."""
     recorder = Recorder()
-    model = create(api_token=TOKENS[0], http_client=recorder.sync, http_async_client=recorder.twin)
-    ask(model, is_async=is_async)
-    model.api_token = second
-    ask(model, is_async=is_async)
+    model = create(
+        api_token=TOKENS[0],
+        http_client=recorder.sync_client,
+        http_async_client=recorder.async_client,
+    )
+    send_request(model, is_async=is_async)
+    model.api_token = new_token
+    send_request(model, is_async=is_async)
     assert recorder.tokens == TOKENS[:2]
     assert TOKENS[1] not in repr(model) + model.model_dump_json()
 
-    def assign_and_ask(token: Any) -> None:
+    def assign_and_send(token: Any) -> None:
         model.api_token = token
-        ask(model, is_async=is_async)
+        send_request(model, is_async=is_async)
 
     for invalid in (3, "xai-0123456789", "at_1 2"):
         with pytest.raises(UsageError, match="api_token"):
-            assign_and_ask(invalid)
+            assign_and_send(invalid)
     assert recorder.tokens == TOKENS[:2]
 
 
 @pytest.mark.parametrize("kind", [Gateway, AsyncGateway, ChatModel])
-def test_clients_take_options_or_the_environment(
+def test_clients_accept_settings_options_or_the_environment(
     kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Settings, options, or neither; not both, and nothing else."""
+    """Clients accept settings, options, or neither; anything else raises `UsageError`."""
     expected = Settings.create(api_token=TOKEN, deadline=5)
     assert kind(expected).settings is expected
     assert kind(api_token=TOKEN, deadline=5).settings == expected
@@ -200,20 +204,20 @@ def test_clients_take_options_or_the_environment(
 @pytest.mark.parametrize(
     "message", [{"role": "user", "content": "Hello"}, "Hello", Message("user", "Hello"), None]
 )
-def test_other_messages_are_refused(message: Any) -> None:
-    """The error names the message, and how to create one; such a message is sent."""
+def test_other_types_of_messages_are_rejected(message: Any) -> None:
+    """The error names the message and the constructor to use, which works."""
     with pytest.raises(UsageError, match=r"messages\[1\].*Message.from_text"):
         ChatRequest(model="grok-4.7", messages=[Message.from_text("user", "Hi"), message])
     recorder = Recorder()
-    model = ChatModel(api_token=TOKEN, url_format="new", http_client=recorder.sync)
+    model = ChatModel(api_token=TOKEN, url_format="new", http_client=recorder.sync_client)
     request = ChatRequest(
         model="grok-4.7", messages=[Message.from_text("user", "Hi")], api="chat_completions"
     )
     assert model.generate(request).text == "Hello!"
 
 
-def test_both_adapters_use_the_same_names() -> None:
-    """Names differ only where those of the frameworks differ."""
+def test_both_adapters_have_the_same_argument_names() -> None:
+    """Argument names differ only where the frameworks' own names differ."""
     frameworks = {*BaseChatModel.model_fields, *FunctionCallingLLM.model_fields}
     langchain_names = ChatXAILowCode._argument_names() | ChatXAILowCode._options
     llama_index_names = {*XAILowCode.model_fields, *XAILowCode._aliases, *XAILowCode._options}

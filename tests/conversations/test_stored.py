@@ -1,7 +1,7 @@
 """``use_previous_response_id`` and ``store=False``, in both adapters.
 
-The law: the service gets the conversation of the caller, whole or as a stored response and what
-follows it. The reference is a model that sends the whole conversation.
+xAI gets the whole conversation of the caller, or the id of a stored response and the messages after
+it. The reference is a model that sends the whole conversation.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ def model_of(adapter: Adapter, gateway: Emulator, **options: Any) -> Any:
 
 def body_of(adapter: Adapter, gateway: Emulator, model: Any, messages: list[Any]) -> Any:
     """Return the body of the request that a model sends for a conversation."""
-    adapter.ask(model, messages)
+    adapter.send(model, messages)
     return gateway.requests[-1].body
 
 
@@ -53,29 +53,31 @@ def without_reasoning(body: dict[str, Any]) -> list[Any]:
     return [item for item in body["input"] if item.get("type") != "reasoning"]
 
 
-def talk_of(adapter: Adapter, model: Any) -> list[Any]:
-    """Have a conversation of two turns, and ask a third question."""
-    talk = [adapter.message("system", "Be brief."), adapter.message("user", "Say 'one'")]
+def start_conversation(adapter: Adapter, model: Any) -> list[Any]:
+    """Have a conversation of two turns, and return it with a third prompt."""
+    messages = [adapter.message("system", "Be brief."), adapter.message("user", "Say 'one'")]
     for question in ("Say 'two'", "Say 'three'"):
-        talk += [adapter.ask(model, talk), adapter.message("user", question)]
-    return talk
+        messages += [adapter.send(model, messages), adapter.message("user", question)]
+    return messages
 
 
 Edit = Callable[[Adapter, list[Any]], list[Any]]
-# Edits after which no stored response is what the messages say.
+# Edits after which no stored response matches the messages.
 EDITS: dict[str, Edit] = {
-    "system prompt replaced": lambda a, talk: [a.message("system", "Be verbose."), *talk[1:]],
-    "system prompt removed": lambda _, talk: talk[1:],
-    "system prompt added": lambda a, talk: [a.message("system", "Be kind."), *talk],
-    "system prompt added later": lambda a, talk: [*talk[:2], a.message("system", "."), *talk[2:]],
-    "question edited": lambda a, talk: [talk[0], a.message("user", "Say 'ten'"), *talk[2:]],
-    "response edited": lambda a, talk: [*talk[:2], a.rewrite(talk[2], "ten"), *talk[3:]],
-    "response of another origin": lambda a, talk: [
-        *talk[:2], a.message("assistant", a.text(talk[2]) + "!"), *talk[3:]
+    "system prompt replaced": lambda a, turns: [a.message("system", "Be verbose."), *turns[1:]],
+    "system prompt removed": lambda _, turns: turns[1:],
+    "system prompt added": lambda a, turns: [a.message("system", "Be kind."), *turns],
+    "system prompt added later": lambda a, turns: [
+        *turns[:2], a.message("system", "."), *turns[2:]
     ],
-    "turn removed": lambda _, talk: [talk[0], *talk[3:]],
-    "messages merged": lambda a, talk: [
-        a.message("system", "Be brief.\nSay 'one'"), *talk[2:]
+    "question edited": lambda a, turns: [turns[0], a.message("user", "Say 'ten'"), *turns[2:]],
+    "response edited": lambda a, turns: [*turns[:2], a.rewrite(turns[2], "ten"), *turns[3:]],
+    "response of another origin": lambda a, turns: [
+        *turns[:2], a.message("assistant", a.text(turns[2]) + "!"), *turns[3:]
+    ],
+    "turn removed": lambda _, turns: [turns[0], *turns[3:]],
+    "messages merged": lambda a, turns: [
+        a.message("system", "Be brief.\nSay 'one'"), *turns[2:]
     ],
 }  # fmt: skip
 
@@ -83,8 +85,10 @@ EDITS: dict[str, Edit] = {
 @each_adapter
 def test_a_conversation_is_continued(adapter: Adapter, gateway: Emulator) -> None:
     """Only the new message is sent, with the id of the last response."""
-    talk = talk_of(adapter, llm := model_of(adapter, gateway, use_previous_response_id=True))
-    body = body_of(adapter, gateway, llm, talk)
+    messages = start_conversation(
+        adapter, llm := model_of(adapter, gateway, use_previous_response_id=True)
+    )
+    body = body_of(adapter, gateway, llm, messages)
     assert body["input"] == [{"role": "user", "content": "Say 'three'"}]
     first, second = (request.body for request in gateway.requests[:2])
     assert "previous_response_id" not in first
@@ -97,21 +101,25 @@ def test_an_edited_conversation_is_sent_whole(
     adapter: Adapter, gateway: Emulator, edit: str
 ) -> None:
     """After an edit before every stored response, the whole conversation is sent."""
-    talk = talk_of(adapter, llm := model_of(adapter, gateway, use_previous_response_id=True))
-    edited = EDITS[edit](adapter, talk)
+    messages = start_conversation(
+        adapter, llm := model_of(adapter, gateway, use_previous_response_id=True)
+    )
+    edited = EDITS[edit](adapter, messages)
     body = body_of(adapter, gateway, llm, edited)
     assert "previous_response_id" not in body
     assert body == whole_body(adapter, gateway, edited)
     # The response to the edited conversation is stored with it, and continued.
-    talk = [*edited, adapter.ask(llm, edited), adapter.message("user", "Say 'four'")]
-    assert len(body_of(adapter, gateway, llm, talk)["input"]) == 1
+    messages = [*edited, adapter.send(llm, edited), adapter.message("user", "Say 'four'")]
+    assert len(body_of(adapter, gateway, llm, messages)["input"]) == 1
 
 
 @each_adapter
 def test_an_edit_after_a_stored_response(adapter: Adapter, gateway: Emulator) -> None:
     """The last response before the edit is continued."""
-    talk = talk_of(adapter, llm := model_of(adapter, gateway, use_previous_response_id=True))
-    edited = [*talk[:3], adapter.message("user", "Say 'ten'"), *talk[4:]]
+    messages = start_conversation(
+        adapter, llm := model_of(adapter, gateway, use_previous_response_id=True)
+    )
+    edited = [*messages[:3], adapter.message("user", "Say 'ten'"), *messages[4:]]
     body = body_of(adapter, gateway, llm, edited)
     assert body["previous_response_id"] == gateway.requests[1].body["previous_response_id"]
     assert body["input"][0] == {"role": "user", "content": "Say 'ten'"}
@@ -125,51 +133,55 @@ def test_whitespace_at_the_ends_of_a_response_is_no_edit(
     llm = model_of(adapter, gateway, use_previous_response_id=True)
     gateway.reply(" one\n")
     question = adapter.message("user", "Say 'one'")
-    answer = adapter.ask(llm, [question])
-    talk = [question, adapter.rewrite(answer, "one"), adapter.message("user", "And?")]
-    assert len(body_of(adapter, gateway, llm, talk)["input"]) == 1
+    response = adapter.send(llm, [question])
+    messages = [question, adapter.rewrite(response, "one"), adapter.message("user", "And?")]
+    assert len(body_of(adapter, gateway, llm, messages)["input"]) == 1
 
 
 @each_adapter
-def test_a_response_that_is_gone(adapter: Adapter, gateway: Emulator) -> None:
+def test_an_expired_response_is_replaced_by_the_whole_conversation(
+    adapter: Adapter, gateway: Emulator
+) -> None:
     """The whole conversation is sent once, without a retry, and its response is continued."""
-    talk = talk_of(adapter, llm := model_of(adapter, gateway, use_previous_response_id=True))
+    messages = start_conversation(
+        adapter, llm := model_of(adapter, gateway, use_previous_response_id=True)
+    )
     gateway.store.responses.clear()
     gateway.requests.clear()
-    talk = [*talk, adapter.ask(llm, talk), adapter.message("user", "Say 'four'")]
-    refused, sent = (request.body for request in gateway.requests)
-    assert refused["previous_response_id"]
-    # Reasoning items without content refer to the response that is gone.
-    assert sent["input"] == without_reasoning(whole_body(adapter, gateway, talk[:-2]))
+    messages = [*messages, adapter.send(llm, messages), adapter.message("user", "Say 'four'")]
+    rejected, sent = (request.body for request in gateway.requests)
+    assert rejected["previous_response_id"]
+    # Reasoning items without content refer to the expired response.
+    assert sent["input"] == without_reasoning(whole_body(adapter, gateway, messages[:-2]))
     assert "previous_response_id" not in sent
     gateway.requests.clear()
-    assert len(body_of(adapter, gateway, llm, talk)["input"]) == 1
+    assert len(body_of(adapter, gateway, llm, messages)["input"]) == 1
     assert len(gateway.requests) == 1
 
 
 @each_adapter
-def test_an_id_of_the_caller_that_is_gone(adapter: Adapter, gateway: Emulator) -> None:
-    """An id that the caller has set is not removed: its conversation is not at hand."""
+def test_an_expired_id_of_the_caller_raises(adapter: Adapter, gateway: Emulator) -> None:
+    """An id that the caller has set is not removed, since its conversation is unknown."""
     llm = model_of(adapter, gateway)
     llm = llm.bind(previous_response_id="r") if hasattr(llm, "bind") else llm.model_copy(
         update={"additional_kwargs": {"previous_response_id": "r"}}
     )  # fmt: skip
     with pytest.raises(NotFoundError, match="r not found"):
-        adapter.ask(llm, [adapter.message("user", "Say 'one'")])
+        adapter.send(llm, [adapter.message("user", "Say 'one'")])
     assert len(gateway.requests) == 1
 
 
 @each_adapter
 def test_instructions_are_not_sent_with_an_id(adapter: Adapter, gateway: Emulator) -> None:
-    """Both together are rejected by xAI, so the whole conversation is sent."""
+    """XAI rejects both together, so that the whole conversation is sent."""
     options: dict[str, Any] = {"use_previous_response_id": True}
     options[adapter.extra] = {"instructions": "Be brief."}
-    talk = talk_of(adapter, llm := model_of(adapter, gateway, **options))
-    body = body_of(adapter, gateway, llm, talk)
-    assert (body["instructions"], len(without_reasoning(body))) == ("Be brief.", len(talk))
+    messages = start_conversation(adapter, llm := model_of(adapter, gateway, **options))
+    body = body_of(adapter, gateway, llm, messages)
+    assert (body["instructions"], len(without_reasoning(body))) == ("Be brief.", len(messages))
     # A response that was stored with instructions is not continued without them.
     llm = model_of(adapter, gateway, use_previous_response_id=True)
-    assert "previous_response_id" not in body_of(adapter, gateway, llm, talk)
+    assert "previous_response_id" not in body_of(adapter, gateway, llm, messages)
 
 
 @each_adapter
@@ -180,8 +192,8 @@ def test_encrypted_reasoning_is_requested_if_nothing_is_stored(
 ) -> None:
     """Every reasoning item of the next request has its content."""
     llm = model_of(adapter, gateway, store=store, include=include)
-    talk = talk_of(adapter, llm)
-    body = body_of(adapter, gateway, llm, talk)
+    messages = start_conversation(adapter, llm)
+    body = body_of(adapter, gateway, llm, messages)
     assert body["include"].count(ENCRYPTED) == 1
     assert set(include or ()) <= set(body["include"])
     reasoning = [item for item in body["input"] if item.get("type") == "reasoning"]
@@ -194,8 +206,8 @@ def test_bare_reasoning_is_omitted_if_nothing_is_stored(
     adapter: Adapter, gateway: Emulator
 ) -> None:
     """Reasoning items without content are sent only if xAI stores responses."""
-    talk = talk_of(adapter, model_of(adapter, gateway, use_encrypted_content=False))
+    messages = start_conversation(adapter, model_of(adapter, gateway, use_encrypted_content=False))
     for options, is_sent in (({"store": False}, False), ({}, False), ({"store": True}, True)):
-        body = body_of(adapter, gateway, model_of(adapter, gateway, **options), talk)
+        body = body_of(adapter, gateway, model_of(adapter, gateway, **options), messages)
         types = {item.get("type") for item in body["input"]}
         assert ("reasoning" in types) is is_sent

@@ -1,7 +1,7 @@
-"""The same response becomes the same object, or an error, in both adapters.
+"""Both adapters parse the same response to the same object, or raise.
 
-Every answer is read by each method of each adapter, sync and async, plain and streamed. What an
-object of a class may be is pydantic's decision; what JSON is, the core's.
+Each response is parsed by each method of each adapter, sync and async, plain and streamed. Pydantic
+validates the object; the core decodes the JSON.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Closed(BaseModel):
 
 
 class Strict(BaseModel):
-    """A class that converts nothing but what JSON has no type for."""
+    """A class in strict mode, which converts only types that JSON does not have."""
 
     model_config = ConfigDict(strict=True)
     name: str
@@ -101,7 +101,7 @@ ERROR = "error"
 BIKE = {"name": "Zoe", "count": 1, "color": None, "wheels": [], "rider": None}
 BIG = 25123456789012345678901
 ZOE = '{"name": "Zoe"}'
-# Class, text, and the object as JSON has it.
+# Class, text of the response, and the expected object as JSON.
 OBJECTS: list[tuple[type[BaseModel], str, Any]] = [
     (Bike, ZOE, BIKE),
     (Bike, f" \n\t{ZOE}\r\n ", BIKE),
@@ -197,7 +197,7 @@ LLAMA_INDEX: dict[str, dict[str, Any]] = {
     "tool": {"should_use_structured_outputs": False},
 }
 PROMPT = PromptTemplate("Hello")
-Read = Callable[[type[BaseModel]], Any]
+Parse = Callable[[type[BaseModel]], Any]
 
 
 @pytest.fixture(scope="module")
@@ -223,8 +223,8 @@ def models(gateway: Emulator, method: str) -> tuple[Callable[[Any], Any], Any]:
     return lambda cls: chat.with_structured_output(cls, method=LANGCHAIN[method]), llm
 
 
-def streams(gateway: Emulator, method: str) -> dict[str, Read]:
-    """Return each way to read partial objects, as a list."""
+def streams(gateway: Emulator, method: str) -> dict[str, Parse]:
+    """Return the methods that stream partial objects; each returns a list."""
     chain, llm = models(gateway, method)
     return {
         "stream": lambda cls: list(chain(cls).stream("Hello")),
@@ -236,12 +236,12 @@ def streams(gateway: Emulator, method: str) -> dict[str, Read]:
     }
 
 
-def ways(gateway: Emulator, method: str) -> dict[str, Read]:
-    """Return each way to read an object."""
+def parsers(gateway: Emulator, method: str) -> dict[str, Parse]:
+    """Return all methods that return an object."""
     chain, llm = models(gateway, method)
     last = {
-        name: (lambda cls, read_all=read_all: read_all(cls)[-1])
-        for name, read_all in streams(gateway, method).items()
+        name: (lambda cls, parse_all=parse_all: parse_all(cls)[-1])
+        for name, parse_all in streams(gateway, method).items()
     }
     return last | {
         "invoke": lambda cls: chain(cls).invoke("Hello"),
@@ -252,12 +252,12 @@ def ways(gateway: Emulator, method: str) -> dict[str, Read]:
     }
 
 
-def outcome(read: Read, output_cls: type[BaseModel]) -> Any:
-    """Return the object as JSON has it, or ``ERROR``."""
+def outcome(parse: Parse, output_cls: type[BaseModel]) -> Any:
+    """Return the object as JSON, or ``ERROR``."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Tool call")
         try:
-            value = read(output_cls)
+            value = parse(output_cls)
         except (OutputParserException, StructuredOutputError):
             return ERROR
     assert type(value) is output_cls
@@ -265,33 +265,33 @@ def outcome(read: Read, output_cls: type[BaseModel]) -> Any:
 
 
 @pytest.mark.parametrize("method", ["text", "tool"])
-def test_both_adapters_read_the_same(gateway: Emulator, method: str) -> None:
-    """Each answer is the expected object, or an error, in every way of reading."""
-    found = {}
+def test_both_adapters_parse_the_same_object(gateway: Emulator, method: str) -> None:
+    """Each response gives the expected object or an error, in each method."""
+    wrong = {}
     texts = TEXTS if method == "text" else [(*case[:2], ERROR) for case in TEXTS[1:]]
     for output_cls, text, expected in [*OBJECTS, *texts]:
-        for name, read in ways(gateway, method).items():
+        for name, parse in parsers(gateway, method).items():
             gateway.reset()
             calls = [(output_cls.__name__, text)]
             gateway.reply(text if method == "text" else Reply(tool_calls=calls))
-            result = outcome(read, output_cls)
+            result = outcome(parse, output_cls)
             if result != expected:
-                found[output_cls.__name__, text, name] = result
-    assert not found
+                wrong[output_cls.__name__, text, name] = result
+    assert not wrong
 
 
 @pytest.mark.parametrize("is_fenced", [False, True])
 def test_partial_objects(gateway: Emulator, *, is_fenced: bool) -> None:
-    """Streams yield partial objects, of fenced JSON and of root models too; the last is whole."""
+    """Streams yield partial objects, also of fenced JSON and root models; the last is complete."""
     name = "Zoe the Great of the High Hills"
-    for output_cls, data, whole in [
+    for output_cls, data, complete in [
         (Bike, {"name": name}, {**BIKE, "name": name}),
         (Numbers, {"value": [1, 2, 3, 4, 5, 6]}, [1, 2, 3, 4, 5, 6]),
     ]:
         text = json.dumps(data)
-        for way, read_all in streams(gateway, "text").items():
+        for method, parse_all in streams(gateway, "text").items():
             gateway.reset()
             gateway.reply(f"Here it is:\n```json\n{text}\n```" if is_fenced else text)
-            partial = read_all(output_cls)
-            assert len(partial) > 2, way
-            assert json.loads(partial[-1].model_dump_json()) == whole, way
+            partial = parse_all(output_cls)
+            assert len(partial) > 2, method
+            assert json.loads(partial[-1].model_dump_json()) == complete, method

@@ -1,4 +1,4 @@
-"""Warnings point at the line of the user's program, at its top level and in functions and tasks."""
+"""Warnings have the location of the user's code, at its top level and in functions and tasks."""
 
 import os
 import subprocess
@@ -61,8 +61,8 @@ for path, line in sorted(set(places)):
 
 
 @pytest.mark.parametrize("module", ["program", "langchain_program"])
-def test_warnings_point_at_the_users_line(tmp_path: Path, module: str) -> None:
-    """The line of each warning is one of the program, and each line that warns is named."""
+def test_warnings_have_the_line_of_the_users_code(tmp_path: Path, module: str) -> None:
+    """Each line of the program that warns is the location of a warning, and no other line is."""
     path = tmp_path / f"{module}.py"
     path.write_text(PROGRAM)
     lines = [
@@ -74,11 +74,11 @@ def test_warnings_point_at_the_users_line(tmp_path: Path, module: str) -> None:
             "LOWCODEAPI_API_TOKEN": gateway.api_token,
             "LOWCODEAPI_BASE_URL": gateway.base_url,
         }
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, str(path)], env=env, capture_output=True, text=True, check=False
         )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"{path} {number}" for number in lines]
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [f"{path} {number}" for number in lines]
 
 
 ROOT = Path(__file__).parents[2]
@@ -88,5 +88,5 @@ PACKAGES = ("shared/xai_lowcode", "langchain_xai_lowcode", "llama_index_xai_lowc
 def test_all_warnings_are_emitted_by_one_function() -> None:
     """`warnings.warn` needs a stacklevel that depends on the caller, so one function calls it."""
     paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    calling = [path.name for path in paths if "warnings.warn(" in path.read_text(encoding="utf-8")]
-    assert calling == ["user_warnings.py"]
+    callers = [path.name for path in paths if "warnings.warn(" in path.read_text(encoding="utf-8")]
+    assert callers == ["user_warnings.py"]

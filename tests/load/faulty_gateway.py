@@ -1,7 +1,7 @@
-"""The emulator in a process of its own, with faults in a share of the requests.
+"""The emulator in its own process, with faults in a share of the requests.
 
-Prints its address and token as a line of JSON, then serves until its input ends. For every line of
-input it prints how many connections are open.
+It prints its base URL and token as a line of JSON, and serves until its input ends. For each line
+of input it prints the number of open connections.
 """
 
 import argparse
@@ -48,15 +48,15 @@ def inject_faults(
     gateway: Any, share: float, seed: int, faults: tuple[Fault, ...] = FAULTS
 ) -> None:
     """Inject a fault into a share of the requests, chosen by the seed."""
-    dice, due = random.Random(seed), list[Fault | None]()  # noqa: S311 - no secret
+    generator, next_faults = random.Random(seed), list[Fault | None]()  # noqa: S311 - no secret
 
     def next_fault(*kinds: type[Fault]) -> Fault | None:
-        # Faults of bytes are looked up before faults of requests.
-        if not due:
-            due.append(dice.choice(faults) if dice.random() < share else None)
-        if kinds and not isinstance(due[0], kinds):
+        # The emulator asks for faults of bytes before faults of requests.
+        if not next_faults:
+            next_faults.append(generator.choice(faults) if generator.random() < share else None)
+        if kinds and not isinstance(next_faults[0], kinds):
             return None
-        return due.pop()
+        return next_faults.pop()
 
     gateway.next_fault = next_fault
 
@@ -69,12 +69,12 @@ def find_server() -> uvicorn.Server:
 
 def main() -> None:
     """Serve until the input ends."""
-    asked = argparse.ArgumentParser()
-    asked.add_argument("--faults", type=float, default=0.0)
-    asked.add_argument("--seed", type=int, default=1)
-    words = asked.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--faults", type=float, default=0.0)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
     with running(deferred_polls=1) as gateway:
-        inject_faults(gateway, words.faults, words.seed)
+        inject_faults(gateway, arguments.faults, arguments.seed)
         server = find_server()
         sys.stdout.write(
             json.dumps({"base_url": gateway.base_url, "api_token": gateway.api_token}) + "\n"

@@ -1,4 +1,4 @@
-"""Models in pools, on Dask and on Ray; one rate for all processes; a file of prompts on a cluster.
+"""Models in process pools, on Dask and Ray; a shared rate limit; a file of prompts on a cluster.
 
 `make test-cluster` runs all of these tests in an environment with Dask, Ray and a Redis server; in
 others, the tests that need them are skipped.
@@ -28,9 +28,9 @@ from xai_lowcode.emulator import Emulator, running
 pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RATE, EACH = 10, 12
+RATE, REQUESTS_EACH = 10, 12
 WINDOW = 3  # seconds
-PATIENCE = 300.0  # seconds; Ray takes tens of seconds to start on a busy machine
+TIMEOUT = 300.0  # seconds; Ray takes tens of seconds to start on a busy machine
 BATCH = 16  # of the example
 CLUSTERS = {"dask": "distributed", "ray": "ray"}
 
@@ -71,8 +71,8 @@ def redis(tmp_path: Path) -> Iterator[str]:
             pytest.skip(f"{package} is not installed: `make test-cluster` installs it")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    words = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen([program, *words], stdout=subprocess.DEVNULL) as server:
+    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as server:
         try:
             wait_for(port)
             yield f"redis://127.0.0.1:{port}"
@@ -108,10 +108,10 @@ def assert_rate(times: list[float], rate: int) -> None:
 
 def send(job: tuple[Any, bool]) -> list[float]:
     """Acquire the limiter several times in another process; return when it was acquired."""
-    limiter, awaits = job
+    limiter, is_async = job
     times = []
-    for _ in range(EACH):
-        if awaits:
+    for _ in range(REQUESTS_EACH):
+        if is_async:
             asyncio.run(limiter.aacquire())
         else:
             limiter.acquire()
@@ -120,22 +120,22 @@ def send(job: tuple[Any, bool]) -> list[float]:
 
 
 def test_one_rate_for_many_processes(redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No second has more requests than allowed, however many processes wait."""
+    """Several processes that share a limiter together stay within its rate."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.setenv("PYTHONPATH", f"{EXAMPLES}{os.pathsep}{Path(__file__).parent}")
     shared = importlib.import_module("shared_rate_limit")
     limiter = shared.SharedRateLimiter(redis, f"{RATE}/second")
     context = get_context("fork")
-    began = time.time()
+    start = time.time()
     with context.Pool(4) as pool:
         jobs = [(limiter, number % 2 == 0) for number in range(4)]
         times = sorted(moment for part in pool.map(send, jobs, chunksize=1) for moment in part)
-    assert len(times) == 4 * EACH
+    assert len(times) == 4 * REQUESTS_EACH
     assert_rate(times, RATE)
-    assert times[-1] - began < PATIENCE
+    assert times[-1] - start < TIMEOUT
 
 
-def answer_in_child(job: tuple[ChatXAILowCode, int]) -> str:
+def send_in_process(job: tuple[ChatXAILowCode, int]) -> str:
     """Send a prompt in another process."""
     model, number = job
     return str(model.invoke(f"Say 'number {number}'").text)
@@ -149,8 +149,8 @@ def test_a_pool_of_forked_processes(gateway: Emulator) -> None:
     )
     assert model.invoke("Hello").text
     with get_context("fork").Pool(3) as pool:
-        answers = pool.map(answer_in_child, [(model, number) for number in range(12)])
-    assert answers == [f"number {number}" for number in range(12)]
+        responses = pool.map(send_in_process, [(model, number) for number in range(12)])
+    assert responses == [f"number {number}" for number in range(12)]
 
 
 SPAWNED = """
@@ -170,18 +170,21 @@ if __name__ == "__main__":
 
 def environment(gateway: Emulator | None) -> dict[str, str]:
     """Return the variables of another process, with the gateway's token and URL if there is one."""
-    kept = {name: value for name, value in os.environ.items() if "LOWCODEAPI" not in name}
+    variables = {name: value for name, value in os.environ.items() if "LOWCODEAPI" not in name}
     if gateway is None:
-        return kept
-    where = {"LOWCODEAPI_API_TOKEN": gateway.api_token, "LOWCODEAPI_BASE_URL": gateway.base_url}
-    return {**kept, **where}
+        return variables
+    connection = {
+        "LOWCODEAPI_API_TOKEN": gateway.api_token,
+        "LOWCODEAPI_BASE_URL": gateway.base_url,
+    }
+    return {**variables, **connection}
 
 
 def test_a_pool_of_spawned_processes(gateway: Emulator, tmp_path: Path) -> None:
-    """The same with processes that inherit nothing."""
+    """A used model is pickled into spawned processes, which inherit nothing."""
     script = tmp_path / "spawned.py"
     script.write_text(SPAWNED, encoding="utf-8")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, str(script)],
         env=environment(gateway),
         capture_output=True,
@@ -189,16 +192,16 @@ def test_a_pool_of_spawned_processes(gateway: Emulator, tmp_path: Path) -> None:
         timeout=90,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str([f"number {number}" for number in range(6)])
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == str([f"number {number}" for number in range(6)])
 
 
-OVER_RAY = """
+RAY_PROGRAM = """
 import os, ray, time
 from langchain_xai_lowcode import ChatXAILowCode
 
 @ray.remote
-def ask(model, number):
+def send(model, number):
     time.sleep(0.2)
     return os.getpid(), model.invoke(f"Say 'number {number}'").text
 
@@ -207,9 +210,9 @@ if __name__ == "__main__":
     assert model.invoke("Hello").text
     ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
     shared = ray.put(model)
-    told = ray.get([ask.remote(shared, number) for number in range(12)])
+    results = ray.get([send.remote(shared, number) for number in range(12)])
     ray.shutdown()
-    print([text for _, text in told], len({process for process, _ in told}) > 1)
+    print([text for _, text in results], len({process for process, _ in results}) > 1)
 """
 
 
@@ -217,17 +220,17 @@ if __name__ == "__main__":
 def test_workers_of_ray(gateway: Emulator, tmp_path: Path) -> None:
     """A used model is put into Ray's object store once, and several processes use it."""
     script = tmp_path / "over_ray.py"
-    script.write_text(OVER_RAY, encoding="utf-8")
-    done = subprocess.run(
+    script.write_text(RAY_PROGRAM, encoding="utf-8")
+    result = subprocess.run(
         [sys.executable, str(script)],
         env={**environment(gateway), "RAY_USAGE_STATS_ENABLED": "0"},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().endswith(f"{[f'number {number}' for number in range(12)]} True")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip().endswith(f"{[f'number {number}' for number in range(12)]} True")
 
 
 @pytest.fixture
@@ -251,16 +254,16 @@ def map_environment(gateway: Emulator | None) -> dict[str, str]:
 
 def run_map(files: tuple[Path, Path], cluster: str, gateway: Emulator | None, *options: str) -> str:
     """Run the example to its end; return what it printed."""
-    done = subprocess.run(
+    result = subprocess.run(
         map_command(files, cluster, *options),
         env=map_environment(gateway),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    assert result.returncode == 0, result.stderr
+    return result.stderr
 
 
 def start_map(files: tuple[Path, Path], cluster: str, gateway: Emulator) -> subprocess.Popen[bytes]:
@@ -280,7 +283,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not condition():
         assert process.poll() is None
         assert time.monotonic() < end
@@ -297,20 +300,20 @@ def assert_complete(path: Path) -> None:
 
 @on_each_cluster
 def test_a_map_resumes(cluster: str, files: tuple[Path, Path], gateway: Emulator) -> None:
-    """Answers are kept; errors and a truncated line are sent again; each row is once."""
-    answers = files[1]
+    """Rows with a response are kept; those with an error or a truncated line are sent again."""
+    responses = files[1]
     finished = [{"id": n, "answer": f"row {n}", "cost_usd": 0.5} for n in range(20)]
     failed = [{"id": n, "error": "APITimeoutError: late"} for n in (3, 20)]
     lines = [json.dumps(row) + "\n" for row in [failed[0], *finished, finished[7], failed[1]]]
-    answers.write_text("".join(lines) + '{"id": 21, "ans', encoding="utf-8")
+    responses.write_text("".join(lines) + '{"id": 21, "ans', encoding="utf-8")
     printed = run_map(files, cluster, gateway)
     assert "200 rows, 20 already answered." in printed
-    assert_complete(answers)
-    cost = sum(row["cost_usd"] for row in read_rows(answers))
+    assert_complete(responses)
+    cost = sum(row["cost_usd"] for row in read_rows(responses))
     assert cost > 10
     assert printed.splitlines()[-1].startswith("200 of 200 rows, 0 errors, ")
     assert printed.splitlines()[-1].endswith(f"${cost:.6f}")
-    assert {path.name for path in answers.parent.iterdir()} == {each.name for each in files}
+    assert {path.name for path in responses.parent.iterdir()} == {each.name for each in files}
     assert len(gateway.requests) == 180
 
 
@@ -347,7 +350,7 @@ def workers_of(process: subprocess.Popen[bytes], cluster: str) -> list[Any]:
 
 @on_each_cluster
 def test_a_killed_worker(cluster: str, files: tuple[Path, Path], gateway: Emulator) -> None:
-    """Its batches are sent again by another one, and no other rows."""
+    """The batches of a killed worker are sent again by another one, and no other rows are."""
     gateway.latency = 0.2
     with start_map(files, cluster, gateway) as process:
         try:
@@ -356,7 +359,7 @@ def test_a_killed_worker(cluster: str, files: tuple[Path, Path], gateway: Emulat
             assert len(workers) == 2
             workers[0].kill()
             gateway.latency = 0.0
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
         finally:
             stop(process)
     assert process.returncode == 0
@@ -366,7 +369,7 @@ def test_a_killed_worker(cluster: str, files: tuple[Path, Path], gateway: Emulat
 
 @on_each_cluster
 def test_a_killed_map_resumes(cluster: str, files: tuple[Path, Path], gateway: Emulator) -> None:
-    """The first process and its workers are killed; only what was not written is sent again."""
+    """After the process and its workers are killed, only rows that were not written are sent."""
     gateway.latency = 0.2
     with start_map(files, cluster, gateway) as process:
         try:
@@ -394,30 +397,30 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     for child in children:
         with suppress(psutil.Error):
             child.kill()
-    psutil.wait_procs(children, timeout=PATIENCE)
+    psutil.wait_procs(children, timeout=TIMEOUT)
 
 
 @needs("distributed")
-def test_an_error_of_all_rows_stops_the_map(files: tuple[Path, Path], gateway: Emulator) -> None:
-    """With a wrong token no row is written, and the token is not printed."""
+def test_an_invalid_token_stops_the_map(files: tuple[Path, Path], gateway: Emulator) -> None:
+    """With an invalid token no row is written, and the token is not printed."""
     token = "at_r" + "0" * 32
-    done = subprocess.run(
+    result = subprocess.run(
         map_command(files, "dask"),
         env={**map_environment(gateway), "LOWCODEAPI_API_TOKEN": token},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
-    assert done.returncode == 1
-    assert "Stopped: " in done.stderr
-    assert token not in done.stderr
+    assert result.returncode == 1
+    assert "Stopped: " in result.stderr
+    assert token not in result.stderr
     assert read_rows(files[1]) == []
 
 
 @needs("distributed")
 def test_without_a_token_the_emulator_is_used(tmp_path: Path) -> None:
-    """The program prints that the responses are not Grok's."""
+    """Without a token the program uses the emulator, and prints that."""
     files = tmp_path / "prompts.jsonl", tmp_path / "responses.jsonl"
     files[0].write_text('{"id": "a", "prompt": "Say \'yes\'"}\n', encoding="utf-8")
     assert "from the emulator, not from Grok" in run_map(files, "dask", None)

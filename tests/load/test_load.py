@@ -1,4 +1,4 @@
-"""Many concurrent calls, with and without faults: none is lost, and no resource is kept.
+"""Many concurrent calls, with and without faults: none is lost, and no resource leaks.
 
 Each call ends with its own response or with one error of this package; afterwards there are no more
 connections and descriptors than before. `make load` runs them at full size.
@@ -25,7 +25,7 @@ from tests.load import traffic  # noqa: E402 - the path is set above
 from tests.load.traffic import Clients, Server, Tally, faulty_gateway  # noqa: E402 - the same
 
 FULL = os.environ.get("LOAD") == "full"
-CALLS, OPEN_STREAMS, THREADS, EACH = (1_000, 500, 64, 12) if FULL else (120, 60, 16, 4)
+CALLS, OPEN_STREAMS, THREADS, CALLS_EACH = (1_000, 500, 64, 12) if FULL else (120, 60, 16, 4)
 FAULTS = 0.25
 LIMITS: list[dict[str, Any]] = [{}, {"max_concurrency": 5}]
 
@@ -54,13 +54,13 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def settled(count: Callable[[], int], wanted: int) -> int:
+def wait_for_count(count: Callable[[], int], limit: int) -> int:
     """Return a count when it is no more than wanted, or after some seconds."""
     end = time.monotonic() + 6
-    while (found := count()) > wanted and time.monotonic() < end:
+    while (number := count()) > limit and time.monotonic() < end:
         gc.collect()
         time.sleep(0.05)
-    return found
+    return number
 
 
 def assert_outcome(tally: Tally, calls: int, *, faults: bool) -> None:
@@ -78,7 +78,7 @@ def assert_outcome(tally: Tally, calls: int, *, faults: bool) -> None:
 @pytest.mark.parametrize("kinds", [traffic.ASYNC_PLAIN, traffic.ASYNC_STREAMS])
 @pytest.mark.parametrize("faults", [False, True], ids=["reliable", "faulty"])
 def test_coroutines(faults: bool, kinds: Any, limits: Any, request: pytest.FixtureRequest) -> None:
-    """All calls of one event loop at the same time."""
+    """Concurrent calls of one event loop all end, and leak no connection, descriptor or thread."""
     server = request.getfixturevalue("faulty" if faults else "reliable")
     number = OPEN_STREAMS if kinds is traffic.ASYNC_STREAMS else CALLS
 
@@ -91,22 +91,22 @@ def test_coroutines(faults: bool, kinds: Any, limits: Any, request: pytest.Fixtu
 
     before, connections, threads = descriptors(), server.connections(), threading.active_count()
     assert_outcome(asyncio.run(run()), number, faults=faults)
-    assert settled(descriptors, before) <= before
-    assert settled(server.connections, connections) <= connections
+    assert wait_for_count(descriptors, before) <= before
+    assert wait_for_count(server.connections, connections) <= connections
     assert threading.active_count() <= threads
 
 
 @pytest.mark.parametrize("limits", LIMITS, ids=["free", "limited"])
 @pytest.mark.parametrize("faults", [False, True], ids=["reliable", "faulty"])
 def test_threads(faults: bool, limits: Any, request: pytest.FixtureRequest) -> None:
-    """Many threads, each with one call after the other, plain and streamed."""
+    """Calls of many threads, plain and streamed, all end, and leak no connection or descriptor."""
     server = request.getfixturevalue("faulty" if faults else "reliable")
     clients, kinds = Clients(server, **limits), (*traffic.PLAIN, *traffic.STREAMS)
     tallies = [Tally() for _ in range(THREADS)]
 
     def work(number: int) -> None:
-        for turn in range(EACH):
-            traffic.call(kinds[(number + turn) % len(kinds)], clients, tallies[number])
+        for index in range(CALLS_EACH):
+            traffic.call(kinds[(number + index) % len(kinds)], clients, tallies[number])
 
     before, connections = descriptors(), server.connections()
     with ThreadPoolExecutor(THREADS) as pool:
@@ -117,13 +117,13 @@ def test_threads(faults: bool, limits: Any, request: pytest.FixtureRequest) -> N
         total.right += tally.right
         total.errors += tally.errors
         total.wrong += tally.wrong
-    assert_outcome(total, THREADS * EACH, faults=faults)
-    assert settled(descriptors, before) <= before
-    assert settled(server.connections, connections) <= connections
+    assert_outcome(total, THREADS * CALLS_EACH, faults=faults)
+    assert wait_for_count(descriptors, before) <= before
+    assert wait_for_count(server.connections, connections) <= connections
 
 
-def test_wrong_calls_are_found() -> None:
-    """The response of another prompt, an error of another package and a lost call are found."""
+def test_wrong_calls_are_detected() -> None:
+    """The response of another prompt, a foreign exception and a lost call are detected."""
     swapped, foreign, lost = Tally(), Tally(), Tally(right=1)
     swapped.answered("word 1", "word 2")
     foreign.failed(KeyError("x"))

@@ -1,4 +1,4 @@
-"""Prompts in several processes, with faults and a kill: the accounts of `benchmarks/scale.py`.
+"""Prompts in several processes, with faults and a kill: the checks of `benchmarks/scale.py`.
 
 `make scale` runs it with 20,000 prompts.
 """
@@ -18,7 +18,7 @@ LOSING = {"LoseResponse", "CutBytes", "CutStream"}
 
 @pytest.mark.slow
 def test_a_run_with_faults_and_a_kill(tmp_path: Path) -> None:
-    """Each prompt has one response, and the cost is that of the ledger without what was lost."""
+    """Each prompt has one response, and the cost is that of the ledger without lost responses."""
     sizes = ["--prompts=300", "--processes=2", "--max-concurrency=8", "--faults=0.3"]
     figures = scale.run(scale.parse([*sizes, "--latency=0.02"]), tmp_path)
     assert figures["starts"][0] > 1
@@ -54,7 +54,7 @@ def accounts() -> Accounts:
 
 
 def test_correct_accounts(accounts: Accounts) -> None:
-    """The sums of output, ledger and losses."""
+    """Correct accounts give the sums of output, ledger and lost responses."""
     assert scale.check(**accounts) == {
         "responses_generated": 6,
         "responses_lost": {"CutStream": 1, "killed": 1},
@@ -81,8 +81,8 @@ DEFECTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_wrong_accounts(defect: str, accounts: Accounts) -> None:
-    """Each defect is found."""
+def test_wrong_accounts_are_detected(defect: str, accounts: Accounts) -> None:
+    """Each defect of the accounts is detected."""
     wrong = deepcopy(accounts)
     DEFECTS[defect](wrong)
     with pytest.raises((AssertionError, KeyError)):
@@ -94,8 +94,8 @@ def samples(rise: float, noise: float) -> list[soak.Sample]:
     return [
         {"seconds": 60.0 * n}
         | {
-            name: 1000 + rise * most * n / 60 + noise * most * (n * 7 % 5 - 2)
-            for name, most in {**soak.ALLOWED, "objects": 1.0}.items()
+            name: 1000 + rise * limit * n / 60 + noise * limit * (n * 7 % 5 - 2)
+            for name, limit in {**soak.ALLOWED, "objects": 1.0}.items()
         }
         for n in range(61)
     ]
@@ -103,12 +103,14 @@ def samples(rise: float, noise: float) -> list[soak.Sample]:
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 @pytest.mark.parametrize("rise", [-2.0, 0.0, 0.5, 2.0])
-def test_the_soak_finds_growth(rise: float, noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The slope is within its interval, and a rise beyond what is allowed is growth."""
+def test_the_soak_detects_growth(
+    rise: float, noise: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slope is within its interval, and a rise above the limit is growth."""
     monkeypatch.setattr(soak, "SECONDS", 3600.0)
     figures = soak.summary(samples(rise, noise), Tally(), cpu=1.0)
-    for name, most in soak.ALLOWED.items():
+    for name, limit in soak.ALLOWED.items():
         low, high = figures["interval_per_hour"][name]
         assert low <= figures["rise_per_hour"][name] <= high
-        assert low - 0.01 <= rise * most <= high + 0.01
+        assert low - 0.01 <= rise * limit <= high + 0.01
     assert soak.growing(figures) == (list(soak.ALLOWED) if rise > 1.5 else [])

@@ -1,4 +1,4 @@
-"""Mixed traffic whose responses can be checked: each prompt asks for a text of its own."""
+"""Mixed traffic whose responses can be checked: each prompt requests a unique text."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest, PollingOptions
 
 MODEL = "grok-4.7"
-SOON = PollingOptions(timeout=20.0, initial_delay=0.01)
+POLLING = PollingOptions(timeout=20.0, initial_delay=0.01)
 numbers = count(1)
 
 
@@ -64,7 +64,7 @@ def faulty_gateway(faults: float = 0.0, seed: int = 1) -> Iterator[Server]:
 
 @dataclass
 class Tally:
-    """How the calls ended."""
+    """The number of calls by outcome."""
 
     right: int = 0
     errors: Counter[str] = field(default_factory=Counter)
@@ -72,7 +72,7 @@ class Tally:
 
     @property
     def calls(self) -> int:
-        """How many ended in any kind."""
+        """The number of calls that ended."""
         return self.right + self.errors.total() + len(self.wrong)
 
     def answered(self, expected: str, text: str) -> None:
@@ -94,11 +94,11 @@ class Clients:
     """Every client of one gateway."""
 
     def __init__(self, server: Server, **options: Any) -> None:
-        where = {"api_token": server.api_token, "base_url": server.base_url, **options}
-        settings = Settings.create(**where)
+        connection = {"api_token": server.api_token, "base_url": server.base_url, **options}
+        settings = Settings.create(**connection)
         self.core, self.gateway = ChatModel(settings), AsyncGateway(settings)
-        self.langchain = ChatXAILowCode(model=MODEL, **where)
-        self.llama_index = XAILowCode(model=MODEL, **where)
+        self.langchain = ChatXAILowCode(model=MODEL, **connection)
+        self.llama_index = XAILowCode(model=MODEL, **connection)
 
     def close(self) -> None:
         """Close the sync connections."""
@@ -139,7 +139,7 @@ def core_stream(clients: Clients, text: str) -> str:
 
 
 def deferred(clients: Clients, text: str) -> str:
-    return clients.core.generate(request(text), SOON).text
+    return clients.core.generate(request(text), POLLING).text
 
 
 def langchain(clients: Clients, text: str) -> str:
@@ -169,7 +169,7 @@ async def acore_stream(clients: Clients, text: str) -> str:
 
 
 async def adeferred(clients: Clients, text: str) -> str:
-    return (await clients.core.agenerate(request(text), SOON)).text
+    return (await clients.core.agenerate(request(text), POLLING)).text
 
 
 async def alangchain(clients: Clients, text: str) -> str:
@@ -218,6 +218,6 @@ async def acall(kind: AsyncCall, clients: Clients, tally: Tally) -> None:
 async def all_at_once(kinds: tuple[AsyncCall, ...], number: int, clients: Clients) -> Tally:
     """Make calls concurrently, of each kind in turn."""
     tally = Tally()
-    calls = (acall(kinds[turn % len(kinds)], clients, tally) for turn in range(number))
+    calls = (acall(kinds[index % len(kinds)], clients, tally) for index in range(number))
     await asyncio.gather(*calls)
     return tally
