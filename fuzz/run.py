@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 with atheris.instrument_imports(include=["xai_lowcode"], exclude=["xai_lowcode.emulator"]):
     from fuzz import targets
 from tests.fuzz.bodies import bodies
-from tests.fuzz.test_connections import AFTER, WHOLE
+from tests.fuzz.test_connections import RESPONSES, TRAILING_BYTES
 
 HOME = ROOT / "build" / "fuzz"
 SECONDS = os.environ.get("FUZZ_SECONDS", "60")
@@ -39,8 +39,8 @@ def seeds() -> Iterator[bytes]:
     for number in range(len(targets.OPERATIONS)):
         for body in known.others:
             yield bytes((2, number, 0)) + body[:LONGEST]
-    for whole in WHOLE.values():
-        for after in AFTER:
+    for whole in RESPONSES.values():
+        for after in TRAILING_BYTES:
             yield bytes((3, 0, 255)) + whole + after[:LONGEST]
 
 

@@ -5,7 +5,7 @@ The other direction, from responses to LangChain's messages, is in ``_output``.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from langchain_core.messages import (
@@ -162,6 +162,9 @@ def to_part(block: Block, path: str) -> ContentPart:
     part = converter(block, path)
     if isinstance(part, TextPart):
         return part
+    for key in fields(part):
+        if not isinstance(getattr(part, key.name), str | None):
+            raise UsageError(f"{path}: {key.name!r} must be a string.", field=path)
     return replace(part, origin=f"a content block of type {kind!r}")
 
 
@@ -198,8 +201,9 @@ def _from_file(block: Block, path: str) -> TextPart | FilePart:
     url, file_id, data, mime_type = _get_source(block)
     if not (url or file_id or data):
         raise UsageError(f"{path}: a file requires url, base64 or file_id.", field=path)
-    extras = block.get("extras") or block.get("metadata") or {}
-    name = block.get("filename") or block.get("title") or extras.get("filename")
+    name = block.get("filename") or block.get("title")
+    if not name and isinstance(extras := block.get("extras") or block.get("metadata"), Mapping):
+        name = extras.get("filename")
     return FilePart(url, file_id, data, mime_type, name)
 
 
@@ -210,7 +214,8 @@ def _from_input_file(block: Block, path: str) -> FilePart:
         raise UsageError(f"{path}: a file requires file_data, file_url or file_id.", field=path)
     if url or file_id:
         return FilePart(url, file_id, filename=block.get("filename"))
-    mime_type, data = split_data_url(block["file_data"]) or (None, block["file_data"])
+    data = block["file_data"]
+    mime_type, data = (isinstance(data, str) and split_data_url(data)) or (None, data)
     return FilePart(None, None, data, mime_type, block.get("filename"))
 
 

@@ -1,6 +1,6 @@
-"""Whole bodies to be spoiled: what the emulator answers to questions of every kind, in every form.
+"""Response bodies of the emulator, for the tests to change: requests of every kind, in each API.
 
-The same questions seed the fuzzer of ``make fuzz``.
+The same bodies seed the fuzzer of ``make fuzz``.
 """
 
 import re
@@ -13,16 +13,16 @@ from xai_lowcode.emulator import running
 
 Json = dict[str, Any]
 
-# Images and seals are long, and a few of their signs are as good.
+# Long base64 (images, encrypted reasoning) is shortened, which saves time.
 _LONG = re.compile(rb"[A-Za-z0-9+/]{64,}=*")
 _SHORT = b"iVBORw0KGgoAAAAN"
 
 _SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 _FUNCTION = {"name": "add", "description": "Adds", "parameters": _SCHEMA}
 _CUSTOM = {"name": "add", "description": "Adds", "input_schema": _SCHEMA}
-_ASKED = [{"role": "user", "content": "call add"}]
-_CHAT = {"model": "grok-3-mini", "messages": _ASKED}
-_MESSAGE = {"model": "grok-4.3", "messages": _ASKED, "max_tokens": 1000}
+_PROMPT = [{"role": "user", "content": "call add"}]
+_CHAT = {"model": "grok-3-mini", "messages": _PROMPT}
+_MESSAGE = {"model": "grok-4.3", "messages": _PROMPT, "max_tokens": 1000}
 _RESPONSE = {"model": "grok-4.3", "input": "Search the web and x, compute 3 and 4, call add"}
 _SERVER_TOOLS = [
     {"type": "web_search"},
@@ -31,7 +31,7 @@ _SERVER_TOOLS = [
     {"type": "image_generation"},
 ]
 
-QUESTIONS: dict[str, list[Json]] = {
+REQUESTS: dict[str, list[Json]] = {
     "chat_completions": [
         _CHAT,
         {**_CHAT, "tools": [{"type": "function", "function": _FUNCTION}]},
@@ -67,12 +67,12 @@ _OTHERS = (
 
 
 class Bodies(NamedTuple):
-    """What came, as bytes.
+    """The response bodies.
 
     Attributes:
-        plain: Answers in one piece, by API.
+        plain: Plain responses, by API.
         streams: Streams, by API.
-        others: Answers of the smaller endpoints, refusals among them.
+        others: Responses of the other endpoints, including errors.
     """
 
     plain: dict[str, list[bytes]]
@@ -82,7 +82,7 @@ class Bodies(NamedTuple):
 
 @cache
 def bodies() -> Bodies:
-    """Asks the emulator everything, once for each process."""
+    """Send all requests to the emulator, once for each process."""
     with (
         running(envelope="bare", embeddings=True) as emulator,
         httpx.Client(
@@ -90,26 +90,28 @@ def bodies() -> Bodies:
         ) as http,
     ):
         return Bodies(
-            {form: _asked(http, form, stream=False) for form in QUESTIONS},
-            {form: _asked(http, form, stream=True) for form in QUESTIONS},
-            _told(http, emulator),
+            {api: _send_requests(http, api, stream=False) for api in REQUESTS},
+            {api: _send_requests(http, api, stream=True) for api in REQUESTS},
+            _send_other_requests(http, emulator),
         )
 
 
-def _asked(http: httpx.Client, form: str, *, stream: bool) -> list[bytes]:
-    answers = [http.post(_PATHS[form], json={**q, "stream": stream}) for q in QUESTIONS[form]]
-    assert all(answer.is_success for answer in answers), [answer.text for answer in answers]
-    return [_LONG.sub(_SHORT, answer.content) for answer in answers]
+def _send_requests(http: httpx.Client, api: str, *, stream: bool) -> list[bytes]:
+    responses = [http.post(_PATHS[api], json={**q, "stream": stream}) for q in REQUESTS[api]]
+    assert all(response.is_success for response in responses), [
+        response.text for response in responses
+    ]
+    return [_LONG.sub(_SHORT, response.content) for response in responses]
 
 
-def _told(http: httpx.Client, emulator: Any) -> list[bytes]:
-    found = []
+def _send_other_requests(http: httpx.Client, emulator: Any) -> list[bytes]:
+    contents = []
     for emulator.envelope in ("bare", "result", "data"):
-        found += [http.get(path).content for path in _OTHERS]
+        contents += [http.get(path).content for path in _OTHERS]
         image = {"model": "grok-imagine-image", "prompt": "A cat", "response_format": "b64_json"}
-        found.append(http.post("/v1/images/generations", json=image).content)
+        contents.append(http.post("/v1/images/generations", json=image).content)
         text = {"model": "grok-4.3", "text": "Hello"}
-        found.append(http.post("/v1/tokenize-text", json=text).content)
-        found.append(http.post("/v1/embeddings", json={"model": "e", "input": ["a"]}).content)
-        found.append(http.post("/v1/chat/completions", json={"model": "unknown"}).content)
-    return [_LONG.sub(_SHORT, body) for body in found]
+        contents.append(http.post("/v1/tokenize-text", json=text).content)
+        contents.append(http.post("/v1/embeddings", json={"model": "e", "input": ["a"]}).content)
+        contents.append(http.post("/v1/chat/completions", json={"model": "unknown"}).content)
+    return [_LONG.sub(_SHORT, body) for body in contents]

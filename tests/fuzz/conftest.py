@@ -1,4 +1,4 @@
-"""Makes the helpers beside the tests importable."""
+"""A clean environment, and importable helpers."""
 
 import sys
 from pathlib import Path
@@ -12,6 +12,6 @@ if str(ROOT) not in sys.path:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No token or address of the person who runs the tests."""
+    """Unset the variables of the person who runs the tests."""
     for name in ("LOWCODEAPI_API_TOKEN", "LOWCODEAPI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)

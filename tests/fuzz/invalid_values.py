@@ -1,4 +1,4 @@
-"""What nobody expects at the place of a member: every kind of JSON value at every place."""
+"""Documents with invalid values: each kind of JSON value at each key path."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-Place = tuple[Any, ...]
+KeyPath = tuple[Any, ...]
 MISSING = object()
 
-ODD_VALUES: tuple[Any, ...] = (
+INVALID_VALUES: tuple[Any, ...] = (
     MISSING,
     None,
     True,
@@ -23,7 +23,7 @@ ODD_VALUES: tuple[Any, ...] = (
     {"x": 1},
     {"type": [], "text": {}},
 )
-"""One of each kind, and those that look like something else."""
+"""One of each JSON type, and some that resemble a valid value."""
 
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**63) | st.floats() | st.text()
 json_values = st.recursive(
@@ -33,93 +33,93 @@ json_values = st.recursive(
 )
 
 
-def places(document: Any, place: Place = ()) -> Iterator[Place]:
-    """Every place in a document, its root included."""
-    yield place
-    members = document.items() if isinstance(document, dict) else ()
-    items = enumerate(document) if isinstance(document, list) else members
+def key_paths(document: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the path of each value in a document, including its root."""
+    yield path
+    fields = document.items() if isinstance(document, dict) else ()
+    items = enumerate(document) if isinstance(document, list) else fields
     for key, value in items:
-        yield from places(value, (*place, key))
+        yield from key_paths(value, (*path, key))
 
 
-def kind_of(place: Place) -> Place:
-    """The place without numbers: members of all items of a list are one kind."""
-    return tuple("*" if isinstance(key, int) else key for key in place)
+def without_indexes(path: KeyPath) -> KeyPath:
+    """Return the path without indexes, so that all items of a list have equal paths."""
+    return tuple("*" if isinstance(key, int) else key for key in path)
 
 
-def spoiled(document: Any, place: Place, value: Any) -> Any:
-    """A copy with another value at a place; without the member for ``MISSING``."""
-    if not place:
+def replaced(document: Any, path: KeyPath, value: Any) -> Any:
+    """Return a copy with another value at a path; without the key for ``MISSING``."""
+    if not path:
         return None if value is MISSING else value
     changed = copy.deepcopy(document)
-    holder = changed
-    for key in place[:-1]:
-        holder = holder[key]
+    parent = changed
+    for key in path[:-1]:
+        parent = parent[key]
     if value is MISSING:
-        del holder[place[-1]]
+        del parent[path[-1]]
     else:
-        holder[place[-1]] = value
+        parent[path[-1]] = value
     return changed
 
 
 @st.composite
-def spoiled_documents(draw: Any, documents: list[Any]) -> Any:
-    """A document with up to three places changed to whatever hypothesis thinks of."""
+def changed_documents(draw: Any, documents: list[Any]) -> Any:
+    """Draw a document with up to three values replaced."""
     document = draw(st.sampled_from(documents))
     for _ in range(draw(st.integers(1, 3))):
-        place = draw(st.sampled_from(list(places(document))))
-        document = spoiled(document, place, draw(json_values | st.just(MISSING)))
+        path = draw(st.sampled_from(list(key_paths(document))))
+        document = replaced(document, path, draw(json_values | st.just(MISSING)))
     return document
 
 
-def cut(text: bytes, where: list[int]) -> list[bytes]:
-    """The text in pieces, cut at the places that lie in it."""
-    edges = [0, *sorted({place for place in where if 0 < place < len(text)}), len(text)]
+def cut(text: bytes, offsets: list[int]) -> list[bytes]:
+    """Split a text at the offsets that are inside it."""
+    edges = [0, *sorted({path for path in offsets if 0 < path < len(text)}), len(text)]
     return [text[a:b] for a, b in pairwise(edges)]
 
 
-def shortened(chunks: list[Any]) -> list[Any]:
-    """The chunks of a stream with one of each shape, in order."""
+def distinct_chunks(chunks: list[Any]) -> list[Any]:
+    """Return the first chunk of each shape, in order."""
     shapes: set[Any] = set()
-    kept = []
+    distinct = []
     for chunk in chunks:
-        shape = (chunk.get("type"), (chunk.get("item") or {}).get("type"), *_members(chunk))
+        shape = (chunk.get("type"), (chunk.get("item") or {}).get("type"), *_choice_keys(chunk))
         if shape not in shapes:
             shapes.add(shape)
-            kept.append(chunk)
-    return kept
+            distinct.append(chunk)
+    return distinct
 
 
-def _members(chunk: Any) -> Iterator[str]:
-    """What the choices of a chunk have to say."""
+def _choice_keys(chunk: Any) -> Iterator[str]:
+    """Yield the keys and finish reasons of a chunk's choices."""
     for choice in chunk.get("choices", ()):
         yield from sorted(choice.get("delta", choice))
         yield str(choice.get("finish_reason"))
 
 
-def _none(_place: Place) -> bool:
+def _none(_place: KeyPath) -> bool:
     return False
 
 
-def odd_versions(
+def invalid_versions(
     document: Any,
-    seen: set[Any] | None = None,
+    visited: set[Any] | None = None,
     *,
-    values: Sequence[Any] = ODD_VALUES,
-    apart: Callable[[Place], bool] = _none,
+    values: Sequence[Any] = INVALID_VALUES,
+    skip: Callable[[KeyPath], bool] = _none,
 ) -> Iterator[Any]:
-    """The document with each odd value at each place; of items alike, at the first.
+    """Yield the document with each invalid value at each path; in a list, in the first item only.
 
     Args:
-        document: What is spoiled.
-        seen: Places that were spoiled before, in documents of the same kind; those here join them.
-        values: What is put there.
-        apart: Which places are left alone.
+        document: The document to change.
+        visited: Paths that were changed before, in similar documents; the paths here are added.
+        values: The values to insert.
+        skip: Whether a path is left unchanged.
     """
-    seen = set() if seen is None else seen
+    visited = set() if visited is None else visited
     shape = (document.get("type"), (document.get("item") or {}).get("type"))
-    for place in places(document):
-        if (*shape, kind_of(place)) not in seen and not apart(place):
-            seen.add((*shape, kind_of(place)))
+    for path in key_paths(document):
+        if (*shape, without_indexes(path)) not in visited and not skip(path):
+            visited.add((*shape, without_indexes(path)))
             for value in values:
-                yield spoiled(document, place, value)
+                yield replaced(document, path, value)

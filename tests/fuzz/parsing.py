@@ -1,4 +1,4 @@
-"""Everything that is done with an answer; only our own errors may come out of it.
+"""Everything that is done with a response; it may raise documented errors only.
 
 The same functions are the targets of ``make fuzz``.
 """
@@ -30,29 +30,29 @@ DIALECTS = {name: get_dialect(name) for name in NAMES}
 QUESTION = prepare_request("grok-4.3", [ChatMessage("Hi")])
 
 
-def read_plain(form: str, content: bytes) -> ChatResponse | None:
-    """The reply of a plain answer; None if it is refused as unreadable."""
-    dialect = DIALECTS[form]
+def read_plain(api: str, content: bytes) -> ChatResponse | None:
+    """Return the parsed plain response; None if it is rejected as invalid."""
+    dialect = DIALECTS[api]
     try:
         reply = dialect.parse(dialect.endpoint.parse(json.loads(content)))
     except json.JSONDecodeError:
         return None
     except UsageError:
-        # Nobody asked for anything: the answer is at fault.
+        # There was no input of a caller: the response is invalid.
         raise AssertionError("an invalid response was reported as a UsageError") from None
     except XAILowCodeError:
         return None
-    return looked_at(reply)
+    return check_views(reply)
 
 
 def read_stream(
-    form: str, pieces: Iterable[bytes], stops: Sequence[str] = ()
+    api: str, chunks: Iterable[bytes], stops: Sequence[str] = ()
 ) -> tuple[list[StreamEvent], XAILowCodeError | None]:
-    """The events of a stream, and the error that it ended with, if it did."""
-    reader, events = StreamReader(DIALECTS[form], stops=stops), []
+    """Return the events of a stream, and the error at its end, if there is one."""
+    reader, events = StreamReader(DIALECTS[api], stops=stops), []
     try:
-        for piece in pieces:
-            events.extend(reader.feed(piece))
+        for chunk in chunks:
+            events.extend(reader.feed(chunk))
             if reader.finished:
                 return events, None
         events.extend(reader.close())
@@ -64,15 +64,15 @@ def read_stream(
 
 
 def fold(events: Iterable[StreamEvent]) -> ChatResponse:
-    """The reply of events."""
-    assembler = ResponseAccumulator()
+    """Return the response that events accumulate to."""
+    accumulator = ResponseAccumulator()
     for event in events:
-        assembler.add(event)
-    return looked_at(assembler.build_response())
+        accumulator.add(event)
+    return check_views(accumulator.build_response())
 
 
-def looked_at(reply: ChatResponse) -> ChatResponse:
-    """The same reply, after every view of it was taken."""
+def check_views(reply: ChatResponse) -> ChatResponse:
+    """Return the response after a check of its properties and its ``repr``."""
     assert isinstance(reply.text + reply.reasoning + reply.finish_reason, str)
     assert repr(reply)
     assert (
@@ -82,46 +82,46 @@ def looked_at(reply: ChatResponse) -> ChatResponse:
 
 
 def as_langchain(reply: ChatResponse) -> None:
-    """The reply as LangChain's result, and its message as ours again."""
+    """Convert a response to LangChain's result, and its message back."""
     result = to_result(reply, QUESTION.request, with_headers=True)
     for generation in result.generations:
         assert isinstance(generation.message.content_blocks, list)
-        sent_back(langchain_messages.to_messages, generation.message)
+        send_back(langchain_messages.to_messages, generation.message)
 
 
 def as_langchain_chunks(events: Iterable[StreamEvent]) -> None:
-    """The events as LangChain's chunks, and their sum as our message again."""
+    """Convert events to LangChain's chunks, and the sum of the chunks back."""
     builder = ChunkBuilder(QUESTION.request)
     chunks = [chunk for event in events if (chunk := builder.feed(event)) is not None]
     whole = reduce(add, [*chunks, *builder.end()])
-    sent_back(langchain_messages.to_messages, whole.message)
+    send_back(langchain_messages.to_messages, whole.message)
 
 
 def as_llama_index(reply: ChatResponse) -> None:
-    """The reply as LlamaIndex's response, and its message as ours again."""
+    """Convert a response to LlamaIndex's, and its message back."""
     response = _responses.to_response(reply, QUESTION)
     assert response.message.model_dump_json()
-    sent_back(llama_index_messages.to_messages, response.message)
+    send_back(llama_index_messages.to_messages, response.message)
 
 
 def as_llama_index_stream(events: Iterable[StreamEvent]) -> None:
-    """The events as LlamaIndex's responses."""
+    """Convert events to LlamaIndex's responses, and the last message back."""
     builder = _responses.ResponseBuilder(QUESTION)
     for event in events:
         builder.add(event)
-    sent_back(llama_index_messages.to_messages, builder.build_final().message)
+    send_back(llama_index_messages.to_messages, builder.build_final().message)
 
 
-def sent_back(convert: Any, message: Any) -> None:
-    """The message as part of the next request; it may be one that cannot be sent."""
+def send_back(convert: Any, message: Any) -> None:
+    """Render a message as part of the next request; it may be rejected with a `UsageError`."""
     try:
-        written_out(convert([message]))
+        render_in_each_api(convert([message]))
     except UsageError:
         return
 
 
-def written_out(messages: Sequence[Any], **options: Any) -> None:
-    """A request with these messages, written in every form that takes it."""
+def render_in_each_api(messages: Sequence[Any], **options: Any) -> None:
+    """Render a request with these messages for each API that supports it."""
     request = ChatRequest(model="grok-4.3", messages=messages, **options)
     for dialect in DIALECTS.values():
         try:

@@ -1,4 +1,4 @@
-"""A network of scripted bytes: what arrives on each connection is what an input says."""
+"""A network that returns scripted bytes on each connection."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ SETTINGS = Settings.create(
 
 
 class ScriptedNetwork(httpcore.NetworkBackend):
-    """Connections on which chunks arrive after the first request, and an own response after others.
+    """Connections that return chunks for the first request, and a valid response for later ones.
 
     Args:
         chunks: What arrives after the first request.
@@ -38,8 +38,8 @@ class ScriptedNetwork(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, world: ScriptedNetwork) -> None:
-        self._world = world
+    def __init__(self, network: ScriptedNetwork) -> None:
+        self._network = network
         self._incoming: list[bytes] = []
         self._ended = False
 
@@ -56,10 +56,10 @@ class _Stream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - as above
         if not buffer.startswith(b"POST "):
             return
-        self._world.requests += 1
-        if self._world.requests == 1:
-            self._incoming += [chunk for chunk in self._world.chunks if chunk]
-            self._ended = self._world.ends
+        self._network.requests += 1
+        if self._network.requests == 1:
+            self._incoming += [chunk for chunk in self._network.chunks if chunk]
+            self._ended = self._network.ends
         else:
             self._incoming.append(SECOND)
 
@@ -71,28 +71,28 @@ class _Stream(httpcore.NetworkStream):
 
 
 @contextmanager
-def scripted(world: ScriptedNetwork) -> Iterator[SyncAPIClient]:
-    """A client on a scripted network."""
+def client_of(network: ScriptedNetwork) -> Iterator[SyncAPIClient]:
+    """Yield a client on a scripted network."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool, "_SYNC_BACKEND", world)
+        patch.setattr(pool, "_SYNC_BACKEND", network)
         with SyncAPIClient(SETTINGS) as client:
             yield client
 
 
-def check(chunks: Iterable[bytes], *, ends: bool) -> Any:
+def check_two_calls(chunks: Iterable[bytes], *, ends: bool) -> Any:
     """Make two calls; fail if the second gets anything but its own response, or one is repeated.
 
     Returns:
         What the first call returned, or its error.
     """
-    world = ScriptedNetwork(chunks, ends=ends)
-    with scripted(world) as client:
+    network = ScriptedNetwork(chunks, ends=ends)
+    with client_of(network) as client:
         first: Any
         try:
             first = client.call(CREATE_CHAT_COMPLETION, body={})
         except XAILowCodeError as error:
             first = error
-        assert world.requests == 1
+        assert network.requests == 1
         assert client.call(CREATE_CHAT_COMPLETION, body={})["own"] == "second"
-        assert world.requests == 2
+        assert network.requests == 2
     return first

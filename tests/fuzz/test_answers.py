@@ -1,4 +1,4 @@
-"""Law: whatever comes as an answer, it is read or refused with an error of ours, in few steps."""
+"""Any response is parsed or rejected with a documented error, in a bounded number of steps."""
 
 import json
 from collections.abc import Callable
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.bodies import QUESTIONS, bodies
-from tests.fuzz.invalid_values import json_values, odd_versions, spoiled_documents
+from tests.fuzz.bodies import REQUESTS, bodies
+from tests.fuzz.invalid_values import changed_documents, invalid_versions, json_values
 from tests.fuzz.parsing import read_plain
 from xai_lowcode._internal import json as codec
 from xai_lowcode.api import embeddings, files
@@ -34,9 +34,9 @@ pytestmark = pytest.mark.slow
 OPERATIONS = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
 TOKEN = "at_r" + "0" * 32
 IDS = dict.fromkeys(("model_id", "response_id", "request_id", "file_id", "batch_job_id"), "x")
-MOST_STEPS = 40
+MAX_STEPS = 40
 
-forms = pytest.mark.parametrize("form", QUESTIONS)
+each_api = pytest.mark.parametrize("api", REQUESTS)
 header_values = st.text(st.characters(codec="latin-1"), max_size=30) | st.sampled_from(
     ["nan", "-1", "1e999", "Wed, 25 Nov 2026 10:00:00 GMT", "Mon, 99 Foo 99999 1:1:1 +9999", "0x1"]
 )
@@ -47,23 +47,27 @@ headers = st.dictionaries(
 )
 
 
-@forms
-def test_any_value_may_stand_at_any_member(form: str) -> None:
-    """Each kind of value at each place: a reply, or an error of ours."""
-    seen: set[Any] = set()
-    documents = map(json.loads, bodies().plain[form])
-    versions = [odd for document in documents for odd in odd_versions(document, seen)]
-    replies = [read_plain(form, json.dumps(document).encode()) for document in versions]
-    assert any(reply is None for reply in replies)
-    assert sum(reply is not None for reply in replies) > len(replies) // 3
+@each_api
+def test_any_field_may_have_any_value(api: str) -> None:
+    """Each kind of value at each path gives a response or a documented error."""
+    visited: set[Any] = set()
+    documents = map(json.loads, bodies().plain[api])
+    versions = [
+        version for document in documents for version in invalid_versions(document, visited)
+    ]
+    responses = [read_plain(api, json.dumps(document).encode()) for document in versions]
+    assert any(response is None for response in responses)
+    assert sum(response is not None for response in responses) > len(responses) // 3
 
 
 @st.composite
 def contents(draw: Any) -> bytes:
-    """A body: a spoiled one, any JSON, or bytes without sense."""
-    known = [body for some in bodies().plain.values() for body in some] + bodies().others
+    """Draw a body: a changed one, any JSON, or random bytes."""
+    known_bodies = [
+        body for responses in bodies().plain.values() for body in responses
+    ] + bodies().others
     whole = draw(
-        spoiled_documents([json.loads(body) for body in known]).map(json.dumps)
+        changed_documents([json.loads(body) for body in known_bodies]).map(json.dumps)
         | json_values.map(json.dumps)
         | st.sampled_from(["", " ", "null", "<html>", "data: {}\n\n", '"data: {}"'])
     ).encode()
@@ -72,30 +76,30 @@ def contents(draw: Any) -> bytes:
 
 
 statuses = st.sampled_from([200, 201, 202, 204, 301, 400, 401, 404, 429, 500, 502, 599])
-answers = st.builds(HTTPResponse, statuses, headers, contents())
+http_responses = st.builds(HTTPResponse, statuses, headers, contents())
 
 
-def driven(flow: Flow[Any], answer: Callable[[], HTTPResponse]) -> Any:
-    """What comes of a flow that gets nothing but answers; its waits are looked at, not waited."""
+def run_flow(flow: Flow[Any], http_response: Callable[[], HTTPResponse]) -> Any:
+    """Return the result or the error of a flow that gets these responses; check its sleeps."""
     outcome: Any = None
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         try:
             step = flow.send(outcome)
         except StopIteration as finished:
             return finished.value
         except XAILowCodeError as error:
-            return _ours(error)
+            return _check_error(error)
         if isinstance(step, Sleep):
             assert 0 <= step.seconds < float("inf")
             outcome = None
         else:
-            outcome = step.run() if isinstance(step, RunBlocking) else answer()
+            outcome = step.run() if isinstance(step, RunBlocking) else http_response()
             assert isinstance(step, RunBlocking | SendRequest)
     raise AssertionError("the flow does not end")
 
 
-def _ours(error: XAILowCodeError) -> XAILowCodeError:
-    # Of a caller's own input, only a source that xAI does not know any more may be blamed.
+def _check_error(error: XAILowCodeError) -> XAILowCodeError:
+    # The only invalid input of a caller may be an upload whose file xAI does not know any more.
     assert not isinstance(error, UsageError) or error.field == "source"
     assert TOKEN not in f"{error}{error.body}"
     return error
@@ -103,31 +107,31 @@ def _ours(error: XAILowCodeError) -> XAILowCodeError:
 
 def new_context() -> CallContext:
     """Return a context whose clock advances by itself, so that waiting ends."""
-    made = create_context(Settings.create(api_token=TOKEN, max_retries=2))
+    base = create_context(Settings.create(api_token=TOKEN, max_retries=2))
     ticks = iter(range(10**9))
     return CallContext(
-        made.policy, made.url_formats, made.token, lambda: float(next(ticks)), lambda: 0.5
+        base.policy, base.url_formats, base.token, lambda: float(next(ticks)), lambda: 0.5
     )
 
 
-@given(st.sampled_from(OPERATIONS), st.booleans(), answers)
-def test_any_endpoint_reads_or_refuses(
-    operation: Endpoint[Any], stream: bool, answer: HTTPResponse
+@given(st.sampled_from(OPERATIONS), st.booleans(), http_responses)
+def test_any_endpoint_parses_or_rejects(
+    operation: Endpoint[Any], stream: bool, http_response: HTTPResponse
 ) -> None:
-    """Any status, headers and body: a record, or an error of ours after a bounded number of calls.
+    """Any status, headers and body give a record or a documented error, in bounded calls.
 
-    An answer to a stream that came in one piece is for the stream's reader.
+    A plain response to a streaming request is parsed by the stream reader.
     """
     call = Call(operation, b"{}", ids=IDS, stream=stream and operation.method == "POST")
     if call.stream:
-        driven(call_flow(call, new_context()), lambda: answer)
+        run_flow(call_flow(call, new_context()), lambda: http_response)
     else:
-        driven(call_and_parse(call, new_context()), lambda: answer)
+        run_flow(call_and_parse(call, new_context()), lambda: http_response)
 
 
 @settings(max_examples=25)
-@given(st.lists(answers, min_size=1, max_size=6), st.booleans())
-def test_flows_of_several_calls_end(some: list[HTTPResponse], as_text: bool) -> None:
+@given(st.lists(http_responses, min_size=1, max_size=6), st.booleans())
+def test_flows_of_several_calls_end(responses: list[HTTPResponse], as_text: bool) -> None:
     """Uploads, downloads, polling and embeddings end with every sequence of responses."""
     for flow in (
         files.upload(new_context(), b"abc", name="a.txt", chunk_size=1),
@@ -138,26 +142,28 @@ def test_flows_of_several_calls_end(some: list[HTTPResponse], as_text: bool) -> 
             new_context(), embeddings.EmbeddingRequest(texts=["a", "b"], batch_size=1)
         ),
     ):
-        turn = iter(range(10**9))
-        driven(flow, lambda turn=turn: some[next(turn) % len(some)])
+        index = iter(range(10**9))
+        run_flow(flow, lambda index=index: responses[next(index) % len(responses)])
 
 
 @given(st.integers(200, 599), json_values, headers)
-def test_every_error_is_mapped(status: int, document: Any, said: dict[str, str]) -> None:
-    """Any document under any status is a success or one of the error tree."""
-    error = error_from_response(status, document, said, TOKEN)
+def test_any_error_document_is_mapped(
+    status: int, document: Any, response_headers: dict[str, str]
+) -> None:
+    """Any document with any status is a success or an `APIStatusError`."""
+    error = error_from_response(status, document, response_headers, TOKEN)
     assert error is None or isinstance(error, APIStatusError)
     assert error is not None or status < 300
-    seconds = parse_retry_after(said)
+    seconds = parse_retry_after(response_headers)
     assert seconds is None or 0 <= seconds < float("inf")
-    assert unparsable_response_error(str(document), said, TOKEN).message
+    assert unparsable_response_error(str(document), response_headers, TOKEN).message
 
 
 @given(json_values, st.booleans())
-def test_an_envelope_is_taken_off_or_is_none(document: Any, own: bool) -> None:
-    """Any JSON has a body and headers of text; what is left is part of what was given."""
-    body, said = unwrap(document, body_has_data_key=own)
-    assert all(isinstance(text, str) for pair in said.items() for text in pair)
+def test_any_document_is_unwrapped(document: Any, own: bool) -> None:
+    """Any JSON has a body, which is a part of it, and headers that are strings."""
+    body, response_headers = unwrap(document, body_has_data_key=own)
+    assert all(isinstance(text, str) for pair in response_headers.items() for text in pair)
     assert body is document or any(body is value for value in document.values())
     chunk = unwrap_chunk(document)
     assert chunk is document or chunk in document.values()
@@ -165,8 +171,8 @@ def test_an_envelope_is_taken_off_or_is_none(document: Any, own: bool) -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-def test_any_bytes_are_json_or_said_not_to_be(content: bytes) -> None:
-    """Reading bytes gives a document, or the one error that stands for no JSON."""
+def test_any_bytes_are_json_or_a_decode_error(content: bytes) -> None:
+    """Any bytes are decoded to a document, or raise `JSONDecodeError`."""
     try:
         document = codec.loads(content)
     except codec.JSONDecodeError:

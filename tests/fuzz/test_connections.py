@@ -1,4 +1,4 @@
-"""Laws of the bytes of a connection: no response, or part of one, reaches the call after it."""
+"""The bytes of a response never reach the next call on its connection."""
 
 import json
 
@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz import scripted_network
-from tests.fuzz.scripted_network import check
+from tests.fuzz.scripted_network import check_two_calls
 from xai_lowcode.errors import APIConnectionError, XAILowCodeError
 
 pytestmark = pytest.mark.slow
 
 BODY = scripted_network.BODY % b"first"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n"
-WHOLE = {
+RESPONSES = {
     "content-length": HEAD % len(BODY) + BODY,
     "chunked": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
     % (len(BODY), BODY),
@@ -22,45 +22,53 @@ WHOLE = {
     "after a 102": b"HTTP/1.1 102 Processing\r\n\r\n" + HEAD % len(BODY) + BODY,
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY,
 }
-POISON = HEAD % 31 + scripted_network.BODY % b"somebody"
-AFTER = [b"", b"\r\n", b"x", POISON, POISON[:20], b"0\r\n\r\n", POISON * 3000]
+FOREIGN_RESPONSE = HEAD % 31 + scripted_network.BODY % b"somebody"
+TRAILING_BYTES = [
+    b"",
+    b"\r\n",
+    b"x",
+    FOREIGN_RESPONSE,
+    FOREIGN_RESPONSE[:20],
+    b"0\r\n\r\n",
+    FOREIGN_RESPONSE * 3000,
+]
 
 
-@pytest.mark.parametrize("framing", WHOLE)
+@pytest.mark.parametrize("framing", RESPONSES)
 @pytest.mark.parametrize("ends", [False, True])
-def test_what_follows_a_response_reaches_nobody(framing: str, ends: bool) -> None:
-    """In the same chunk as its end, or in one of its own, wherever the response is cut."""
-    whole = WHOLE[framing]
-    reads_to_the_end = framing == "until the end"
-    for after in AFTER:
-        for place in (0, 1, 20, len(whole) - 1, len(whole)):
+def test_trailing_bytes_are_discarded(framing: str, ends: bool) -> None:
+    """Bytes after a response reach no call, in the same chunk or in another one."""
+    whole = RESPONSES[framing]
+    delimited_by_end = framing == "until the end"
+    for trailing in TRAILING_BYTES:
+        for offset in (0, 1, 20, len(whole) - 1, len(whole)):
             for chunks in (
-                [whole[:place], whole[place:] + after],
-                [whole[:place], whole[place:], after],
+                [whole[:offset], whole[offset:] + trailing],
+                [whole[:offset], whole[offset:], trailing],
             ):
-                first = check(chunks, ends=ends)
-                if reads_to_the_end and (after.strip() or not ends):
+                first = check_two_calls(chunks, ends=ends)
+                if delimited_by_end and (trailing.strip() or not ends):
                     assert isinstance(first, XAILowCodeError)
                 else:
-                    assert first == json.loads(BODY), (after[:30], chunks)
+                    assert first == json.loads(BODY), (trailing[:30], chunks)
 
 
-@pytest.mark.parametrize("framing", WHOLE)
+@pytest.mark.parametrize("framing", RESPONSES)
 @pytest.mark.parametrize("ends", [False, True])
-def test_a_response_that_is_cut_is_an_error_and_not_repeated(framing: str, ends: bool) -> None:
-    """At every byte of it, also where the server sends nothing more."""
-    whole = WHOLE[framing]
-    for place in range(len(whole)):
-        first = check([whole[:place]], ends=ends)
+def test_an_interrupted_response_is_an_error_and_not_retried(framing: str, ends: bool) -> None:
+    """A response that is cut at any byte raises, also if the connection stays open."""
+    whole = RESPONSES[framing]
+    for offset in range(len(whole)):
+        first = check_two_calls([whole[:offset]], ends=ends)
         assert isinstance(first, XAILowCodeError)
         if isinstance(first, APIConnectionError):
-            assert first.response_started == (place > 0), place
+            assert first.response_started == (offset > 0), offset
         else:
-            # A body that only the end of the connection ends is complete wherever that is.
+            # A body that is delimited by the end of the connection may end anywhere.
             assert framing == "until the end"
 
 
-ODD_HEADS = st.sampled_from(
+INVALID_HEADERS = st.sampled_from(
     [
         b"HTTP/1.1 200 OK\r\n",
         b"HTTP/1.1 204 No Content\r\n",
@@ -88,22 +96,20 @@ ODD_HEADS = st.sampled_from(
         b"0\r\ntrailer: x\r\n\r\n",
         b"ffffffffffffffffffff\r\n",
         b'{"a":1}',
-        POISON,
+        FOREIGN_RESPONSE,
     ]
 )
 
 
 @given(
-    st.lists(st.one_of(ODD_HEADS, st.binary(max_size=20)), max_size=12),
+    st.lists(st.one_of(INVALID_HEADERS, st.binary(max_size=20)), max_size=12),
     st.lists(st.integers(0, 400), max_size=4),
     st.booleans(),
 )
-def test_no_bytes_break_the_call_after_them(
-    parts: list[bytes], cuts: list[int], ends: bool
-) -> None:
-    """Whatever arrives, cut anywhere: an error of ours or a response; and then the own one."""
+def test_no_bytes_affect_the_next_call(parts: list[bytes], cuts: list[int], ends: bool) -> None:
+    """Any bytes in any chunks give a response or a documented error; the next call succeeds."""
     content, chunks, last = b"".join(parts), [], 0
     for cut in [*sorted(cuts), len(content)]:
         chunks.append(content[last:cut])
         last = max(cut, last)
-    check(chunks, ends=ends)
+    check_two_calls(chunks, ends=ends)

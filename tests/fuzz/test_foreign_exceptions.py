@@ -1,6 +1,6 @@
-"""Law: whatever comes as a response, nothing comes out but what was asked for, or an error of ours.
+"""Any response gives a result or a documented error, and no other exception.
 
-``MemoryError`` and ``KeyboardInterrupt`` are nobody's response, and come out unchanged.
+``MemoryError`` and ``KeyboardInterrupt`` are raised unchanged.
 """
 
 import json
@@ -14,9 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.bodies import QUESTIONS, bodies
-from tests.fuzz.invalid_values import MISSING, Place, json_values, kind_of, places, spoiled
-from tests.fuzz.parsing import DIALECTS, looked_at
+from tests.fuzz.bodies import REQUESTS, bodies
+from tests.fuzz.invalid_values import (
+    MISSING,
+    KeyPath,
+    json_values,
+    key_paths,
+    replaced,
+    without_indexes,
+)
+from tests.fuzz.parsing import DIALECTS, check_views
 from xai_lowcode._internal import json as codec
 from xai_lowcode.api import embeddings
 from xai_lowcode.api import endpoints as operations
@@ -100,7 +107,7 @@ TEXT = {
 }
 TOKENS = {"token_ids": [{"token_id": 1, "string_token": "a", "token_bytes": [97]}]}
 DELETION = {"id": "x", "deleted": True}
-# What each endpoint answers; those of chats are below.
+# A response of each endpoint but those of chats.
 BODIES: dict[str, Any] = {
     "List Models": {"data": [MODEL]},
     "Retrieve Model": MODEL,
@@ -143,107 +150,106 @@ def nested(depth: int, wrap: Callable[[Any], Any]) -> Any:
     return document
 
 
-# Values that some reader or other has no place for, as Python has them after decoding; other
-# decoders than ours may let them in (recorded bodies, stubs of users' tests).
-ODD: list[Any] = [
+# Decoded values that some parser may not expect. Some come from other JSON decoders only (recorded
+# bodies, stubs of users' tests).
+INVALID: list[Any] = [
     *(MISSING, None, True, False, 0, -1, 2**63, 2**64 - 1, 10**25, 10**400, 1e300, -0.0),
     *(math.nan, math.inf, -math.inf, "", "x", "0", "-1", "1e400", "nan", "1" * 4_000, "1" * 5_000),
     *("\ud800", "\0", "é" * 300, [], {}, [None], [[]], [{}], ["\ud800"], [0, 1e300], [2**70]),
     *({"": None}, {"\ud800": 0}, {"Float": [None]}, {"Float": 5}, {"Base64": "AAAA"}),
     *(nested(codec.MAX_READ_DEPTH - 9, lambda x: [x]), nested(190, lambda x: {"a": x})),
 ]
-# Python refuses to print it; only a reader that does not keep what it does not know can be asked
-# for more than reading.
+# Python cannot print it: it is parsed only, since parsed objects keep unknown fields.
 HUGE = 10**5_000
 
 
-def spoiled_bodies(
-    document: Any, values: list[Any], seen: set[Place] | None = None
+def invalid_bodies(
+    document: Any, values: list[Any], visited: set[KeyPath] | None = None
 ) -> Iterator[Any]:
-    """The document with each value at each kind of place that was not seen before."""
-    seen = set() if seen is None else seen
-    for place in places(document):
-        if kind_of(place) not in seen:
-            seen.add(kind_of(place))
-            yield from (spoiled(document, place, value) for value in values)
+    """Yield the document with each value at each path that was not visited before."""
+    visited = set() if visited is None else visited
+    for path in key_paths(document):
+        if without_indexes(path) not in visited:
+            visited.add(without_indexes(path))
+            yield from (replaced(document, path, value) for value in values)
 
 
-def views(result: Any) -> None:
-    """Whatever can be had from a result without arguments."""
+def check_properties(result: Any) -> None:
+    """Read all properties of a result."""
     for item in result if isinstance(result, list | tuple) else [result]:
         if isinstance(item, Resource | ImageBatch | Image):
             names = [
                 name for name, value in vars(type(item)).items() if isinstance(value, property)
             ]
             for name in names:
-                of_ours(lambda item=item, name=name: getattr(item, name))
-            views(getattr(item, "images", ()))
+                run_checked(lambda item=item, name=name: getattr(item, name))
+            check_properties(getattr(item, "images", ()))
             assert repr(item)
         if isinstance(item, ImageBatch):
             assert isinstance(item._repr_html_(), str)
 
 
-def of_ours(work: Callable[[], Any]) -> Any:
-    """What comes of the work; None if it is an error of ours, which is the response's."""
+def run_checked(work: Callable[[], Any]) -> Any:
+    """Return the result; None if a documented error is raised that is the response's fault."""
     failed: XAILowCodeError
     try:
         return work()
     except XAILowCodeError as error:
         failed = error
     assert str(failed) + repr(failed.body)
-    # An image that is an address is asked for its data; nothing else is the caller's fault.
+    # Reading the data of an image with a URL is a UsageError; no other error is the caller's fault.
     assert not isinstance(failed, UsageError) or failed.field == "response_format"
     return None
 
 
 @pytest.mark.filterwarnings("ignore:xAI's moderation withheld:UserWarning")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_any_endpoint_reads_any_value_anywhere(operation: Endpoint[Any]) -> None:
-    """With each odd value at each place: what the endpoint returns, or an error of ours."""
+def test_any_endpoint_parses_any_value(operation: Endpoint[Any]) -> None:
+    """Each invalid value at each path gives a result or a documented error."""
     read = 0
-    for body in spoiled_bodies(BODIES[operation.name], ODD):
-        result = of_ours(lambda body=body: operation.parse(body))
-        views(result)
+    for body in invalid_bodies(BODIES[operation.name], INVALID):
+        result = run_checked(lambda body=body: operation.parse(body))
+        check_properties(result)
         read += result is not None
         if operation is operations.CREATE_EMBEDDINGS and result is not None:
-            of_ours(lambda result=result: embeddings.parse_vectors(result, 3))
+            run_checked(lambda result=result: embeddings.parse_vectors(result, 3))
             assert isinstance(embeddings._count_tokens(result.usage), int | None)
     assert read
-    for body in spoiled_bodies(BODIES[operation.name], [HUGE, [HUGE], {"a": HUGE}]):
-        of_ours(lambda body=body: operation.parse(body))
+    for body in invalid_bodies(BODIES[operation.name], [HUGE, [HUGE], {"a": HUGE}]):
+        run_checked(lambda body=body: operation.parse(body))
 
 
-@pytest.mark.parametrize("form", QUESTIONS)
-def test_any_dialect_reads_any_value_anywhere(form: str) -> None:
-    """The same for each API of a chat."""
-    dialect = DIALECTS[form]
-    for content in bodies().plain[form]:
-        for body in spoiled_bodies(json.loads(content), ODD):
-            reply = of_ours(lambda body=body: dialect.parse(dialect.endpoint.parse(body)))
-            if reply is not None:
-                looked_at(reply)
+@pytest.mark.parametrize("api", REQUESTS)
+def test_any_dialect_parses_any_value(api: str) -> None:
+    """Each invalid value in a chat response gives a response or a documented error."""
+    dialect = DIALECTS[api]
+    for content in bodies().plain[api]:
+        for body in invalid_bodies(json.loads(content), INVALID):
+            response = run_checked(lambda body=body: dialect.parse(dialect.endpoint.parse(body)))
+            if response is not None:
+                check_views(response)
 
 
-# JSON texts that are put in place of a value, as bytes; many are no JSON.
+# Bytes that replace a value of a JSON document; many are invalid JSON.
 RAW: dict[str, bytes] = {
     "deep lists": b"[" * 1_000 + b"]" * 1_000,
     "deep dicts": b'{"a":' * 1_000 + b"1" + b"}" * 1_000,
     "deeper": b"[" * 100_000 + b"]" * 100_000,
-    "as deep as may be": b"[" * 180 + b"]" * 180,
+    "the allowed depth": b"[" * 180 + b"]" * 180,
     "an int of 25 digits": b"1" * 25,
     "an int of 5,000 digits": b"1" * 5_000,
     "overflow": b"1e400",
     "minus zero": b"-0",
     "NaN": b"NaN",
     "Infinity": b"-Infinity",
-    "half a surrogate": b'"\\ud800"',
+    "a lone surrogate": b'"\\ud800"',
     "no UTF-8": b'"\xff"',
     "a key twice": b'{"a":1,"a":[]}',
     "a comment": b"/**/1",
     "nothing": b"",
     "zero bytes": b'"\\u0000\x00"',
 }
-# Whole contents.
+# Complete bodies.
 CONTENTS: dict[str, bytes] = {
     **RAW,
     "a BOM": b"\xef\xbb\xbf{}",
@@ -257,41 +263,41 @@ CONTENTS: dict[str, bytes] = {
     "a deep error": b'{"error":%s}' % (b'{"error":' * 150 + b"1" + b"}" * 150),
     "stream in one piece": b"data: [[[[\n\n",
 }
-_PLACE = "the place of it"
+_PLACEHOLDER = "placeholder"
 
 
-def raw_contents(document: Any, seen: set[Place] | None = None) -> Iterator[bytes]:
-    """The document with each raw text at each kind of place."""
-    for body in spoiled_bodies(document, [_PLACE], seen):
+def raw_contents(document: Any, visited: set[KeyPath] | None = None) -> Iterator[bytes]:
+    """Yield the document with each of the ``RAW`` bytes at each path."""
+    for body in invalid_bodies(document, [_PLACEHOLDER], visited):
         text = json.dumps(body).encode()
-        yield from (text.replace(b'"%s"' % _PLACE.encode(), raw) for raw in RAW.values())
+        yield from (text.replace(b'"%s"' % _PLACEHOLDER.encode(), raw) for raw in RAW.values())
 
 
-class Answering:
-    """A gateway in the same process that answers everything alike, and a client of it."""
+class FixedGateway:
+    """A gateway in the same process that returns fixed responses, and its clients."""
 
     def __init__(self) -> None:
         self.contents = [b""]
         self.status = 200
         self.headers: dict[str, str] = {}
-        self.asked = 0
-        http = httpx.Client(transport=httpx.MockTransport(self._answer))
+        self.requests = 0
+        http = httpx.Client(transport=httpx.MockTransport(self._handle))
         self.gateway = Gateway(SETTINGS, http_client=http)
         self.model = ChatModel(SETTINGS, http_client=http)
 
-    def _answer(self, _request: httpx.Request) -> httpx.Response:
-        content = self.contents[min(self.asked, len(self.contents) - 1)]
-        self.asked += 1
+    def _handle(self, _request: httpx.Request) -> httpx.Response:
+        content = self.contents[min(self.requests, len(self.contents) - 1)]
+        self.requests += 1
         headers = {"content-type": "application/json", **self.headers}
         return httpx.Response(self.status, content=content, headers=headers)
 
-    def answer(self, *contents: bytes, status: int = 200, **headers: str) -> None:
-        """Sets what is answered from now on, one after the other; the last one for ever."""
-        self.contents, self.status, self.headers, self.asked = [*contents], status, headers, 0
+    def respond_with(self, *contents: bytes, status: int = 200, **headers: str) -> None:
+        """Set the contents of the next responses, in order; the last one is repeated."""
+        self.contents, self.status, self.headers, self.requests = [*contents], status, headers, 0
 
 
 class Clock:
-    """Time that passes only by sleeping."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -300,158 +306,169 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.now += seconds
 
 
 @pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
-    """What the gateway answers, and its clients, which wait for a restart without waiting."""
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FixedGateway]:
+    """A gateway with fixed responses, whose clients sleep without waiting."""
     clock = Clock()
     monkeypatch.setattr("xai_lowcode.transport.config.monotonic", clock)
     monkeypatch.setattr("xai_lowcode.transport.sync_client.monotonic", clock)
     monkeypatch.setattr("xai_lowcode.transport.sync_client.sleep", clock.sleep)
-    made = Answering()
-    with made.gateway:
-        yield made
+    fixed = FixedGateway()
+    with fixed.gateway:
+        yield fixed
 
 
 IDS = dict.fromkeys(("model_id", "response_id", "request_id", "file_id", "batch_job_id"), "x")
 STATUSES = [200, 202, 302, 400, 401, 429, 502]
 
 
-def chat(form: str) -> ChatRequest:
+def chat(api: str) -> ChatRequest:
     hello = (Message("user", (TextPart("Hi"),)),)
-    return ChatRequest(model="grok-4.3", messages=hello, api=form, max_tokens=9)
+    return ChatRequest(model="grok-4.3", messages=hello, api=api, max_tokens=9)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_any_endpoint_reads_any_content(operation: Endpoint[Any], answering: Answering) -> None:
-    """With each raw text at each place of a body, and with other contents under any status."""
+def test_any_endpoint_parses_any_content(operation: Endpoint[Any], server: FixedGateway) -> None:
+    """Invalid JSON at each path, and other contents with any status, give a result or our error."""
     call = Call(operation, b"{}", ids=IDS)
     for content in raw_contents(BODIES[operation.name]):
-        answering.answer(content)
-        views(
-            of_ours(
-                lambda: answering.gateway.execute(call_and_parse(call, answering.gateway.context))
+        server.respond_with(content)
+        check_properties(
+            run_checked(
+                lambda: server.gateway.execute(call_and_parse(call, server.gateway.context))
             )
         )
     for content, status in product(CONTENTS.values(), STATUSES):
-        answering.answer(content, status=status)
-        views(
-            of_ours(
-                lambda: answering.gateway.execute(call_and_parse(call, answering.gateway.context))
+        server.respond_with(content, status=status)
+        check_properties(
+            run_checked(
+                lambda: server.gateway.execute(call_and_parse(call, server.gateway.context))
             )
         )
 
 
-@pytest.mark.parametrize("form", QUESTIONS)
-def test_a_model_reads_any_content(form: str, answering: Answering) -> None:
-    """The same for whole replies, through the class that both adapters use."""
-    request, seen, replies = chat(form), set[Place](), 0
-    for body in bodies().plain[form]:
-        for content in raw_contents(json.loads(body), seen):
-            answering.answer(content)
-            reply = of_ours(lambda: answering.model.generate(request))
-            if reply is not None:
-                replies += 1
-                looked_at(reply)
+@pytest.mark.parametrize("api", REQUESTS)
+def test_a_model_parses_any_content(api: str, server: FixedGateway) -> None:
+    """The chat model that both adapters use raises documented errors only, for any content."""
+    request, visited, responses = chat(api), set[KeyPath](), 0
+    for body in bodies().plain[api]:
+        for content in raw_contents(json.loads(body), visited):
+            server.respond_with(content)
+            response = run_checked(lambda: server.model.generate(request))
+            if response is not None:
+                responses += 1
+                check_views(response)
     for content, status in product(CONTENTS.values(), STATUSES):
-        answering.answer(content, status=status)
-        of_ours(lambda: answering.model.generate(request))
-    assert replies
+        server.respond_with(content, status=status)
+        run_checked(lambda: server.model.generate(request))
+    assert responses
 
 
-@pytest.mark.parametrize("form", QUESTIONS)
+@pytest.mark.parametrize("api", REQUESTS)
 @given(content=st.binary(max_size=60) | json_values.map(json.dumps).map(str.encode))
-def test_a_model_reads_any_bytes(form: str, content: bytes) -> None:
-    """The same for whatever hypothesis thinks of."""
-    answering = Answering()
+def test_a_model_parses_any_bytes(api: str, content: bytes) -> None:
+    """The chat model raises documented errors only, for random bytes."""
+    server = FixedGateway()
     for status in (200, 400):
-        answering.answer(content, status=status)
-        of_ours(lambda: answering.model.generate(chat(form)))
+        server.respond_with(content, status=status)
+        run_checked(lambda: server.model.generate(chat(api)))
 
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
-def test_other_flows_read_any_content(content: bytes, answering: Answering) -> None:
-    """Vectors, counts of tokens, downloads, uploads and pages of files, from any content."""
-    gateway, texts = answering.gateway, ["a", "b"]
+def test_other_flows_parse_any_content(content: bytes, server: FixedGateway) -> None:
+    """Embeddings, token counts, downloads, uploads and file lists raise documented errors only."""
+    gateway, texts = server.gateway, ["a", "b"]
     counter = TokenCounter(gateway, AsyncGateway(SETTINGS))
     for status in STATUSES:
-        answering.answer(content, status=status)
-        of_ours(lambda: gateway.embed(EmbeddingRequest(texts=texts)))
-        of_ours(lambda status=status: counter.count(f"text {status}", model="m"))
-        of_ours(lambda: gateway.download_file("f"))
-        of_ours(lambda: gateway.upload_file(b"abc", name="a.txt"))
-        of_ours(lambda: [*gateway.iterate_files()])
+        server.respond_with(content, status=status)
+        run_checked(lambda: gateway.embed(EmbeddingRequest(texts=texts)))
+        run_checked(lambda status=status: counter.count(f"text {status}", model="m"))
+        run_checked(lambda: gateway.download_file("f"))
+        run_checked(lambda: gateway.upload_file(b"abc", name="a.txt"))
+        run_checked(lambda: [*gateway.iterate_files()])
 
 
-ODD_IDS = ["", "a/b", "..", " ", "\ud800", "x" * 600, "é", "a?b", "id\n"]
+INVALID_IDS = ["", "a/b", "..", " ", "\ud800", "x" * 600, "é", "a?b", "id\n"]
 
 
-@pytest.mark.parametrize("request_id", [*ODD_IDS, None, 5, [], {}, ["x"]], ids=ascii)
-def test_an_odd_ticket_is_no_fault_of_the_callers(request_id: Any, answering: Answering) -> None:
-    """A promise under an id that cannot be one is an unreadable response, before it is sent."""
-    answering.answer(json.dumps({"request_id": request_id}).encode())
-    deferral = PollingOptions(timeout=0.01, initial_delay=0.001)
+@pytest.mark.parametrize("request_id", [*INVALID_IDS, None, 5, [], {}, ["x"]], ids=ascii)
+def test_an_invalid_request_id_is_an_invalid_response(
+    request_id: Any, server: FixedGateway
+) -> None:
+    """A deferred completion with an invalid request id raises `InvalidResponseError`, unpolled."""
+    server.respond_with(json.dumps({"request_id": request_id}).encode())
+    polling = PollingOptions(timeout=0.01, initial_delay=0.001)
     with pytest.raises(InvalidResponseError):
-        answering.model.generate(chat("chat_completions"), deferral)
-    assert answering.asked == 1
+        server.model.generate(chat("chat_completions"), polling)
+    assert server.requests == 1
 
 
 @pytest.mark.parametrize("token_id", [-1, 2**63 - 1, 2**63, 2**64, "9" * 30, "9" * 5_000, 1e30])
-def test_any_number_of_a_token_is_kept_or_refused(token_id: Any, answering: Answering) -> None:
-    """Numbers of tokens are kept in arrays, which have 64 bits for each."""
+def test_token_ids_have_64_bits_or_are_rejected(token_id: Any, server: FixedGateway) -> None:
+    """Token ids are stored in arrays of 64-bit integers; others are rejected."""
     tokens = [{"token_id": token_id, "string_token": "a"}]
-    answering.answer(json.dumps({"token_ids": tokens}).encode())
-    ids = of_ours(lambda: answering.model.tokens.ids("a", model="m"))
+    server.respond_with(json.dumps({"token_ids": tokens}).encode())
+    ids = run_checked(lambda: server.model.tokens.ids("a", model="m"))
     assert ids in (None, [token_id])
     assert (ids is None) == (token_id not in (-1, 2**63 - 1))
 
 
 @pytest.mark.parametrize("vector", [["nan"], ["inf", 1], [1e308, 1e308], "AADAfw==", "AACAfw=="])
-def test_a_vector_holds_finite_numbers(vector: Any, answering: Answering) -> None:
-    """Texts count as numbers, base64 holds any; NaN and infinity would spoil every comparison."""
-    answering.answer(json.dumps({"data": [{"embedding": vector}]}).encode())
-    batch = of_ours(lambda: answering.gateway.embed(EmbeddingRequest(texts=["a"])))
+def test_vectors_with_nan_or_infinity_are_rejected(vector: Any, server: FixedGateway) -> None:
+    """NaN and infinity are rejected, as strings and in base64."""
+    server.respond_with(json.dumps({"data": [{"embedding": vector}]}).encode())
+    batch = run_checked(lambda: server.gateway.embed(EmbeddingRequest(texts=["a"])))
     assert (batch is None) == (vector != [1e308, 1e308])
 
 
 @pytest.mark.parametrize("size", [None, -1, -(2**63), 4, 2**62, "2", "-2", 2.0, 1e300, "1" * 5_000])
-def test_an_odd_size_does_not_resume_an_upload(size: Any, answering: Answering) -> None:
-    """An upload goes on at a place inside its file, or not at all."""
+def test_an_invalid_size_does_not_resume_an_upload(size: Any, server: FixedGateway) -> None:
+    """An upload is resumed at an offset inside its file, or not at all."""
     record = {"id": "f", "bytes": size, "upload_status": "Uploading"}
-    answering.answer(json.dumps(record).encode())
+    server.respond_with(json.dumps(record).encode())
     job = Upload(b"abc", "a.txt", file_id="f", size=3)
     failed: XAILowCodeError | None = None
     try:
-        answering.gateway.upload_file(job)
+        server.gateway.upload_file(job)
     except XAILowCodeError as error:
         failed = error
     assert (failed is None) == (size in {"2", 2.0})
-    assert failed is None or answering.asked == 1
+    assert failed is None or server.requests == 1
     assert not isinstance(failed, UsageError) or failed.field == "source"
     assert 0 <= job.sent <= 3
 
 
-NAMES = [*ODD_IDS, "//[x", "http://[x/a.png", "data:", "data:,", "a\0b.png", "[::1", "x" * 10**6]
+NAMES = [
+    *INVALID_IDS,
+    "//[x",
+    "http://[x/a.png",
+    "data:",
+    "data:,",
+    "a\0b.png",
+    "[::1",
+    "x" * 10**6,
+]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:20]))
 @pytest.mark.parametrize("content_type", [None, "", "x" * 10**6, "text/"])
-def test_a_file_of_any_name_is_fetched(
-    name: str, content_type: str | None, answering: Answering
+def test_a_file_of_any_name_is_downloaded(
+    name: str, content_type: str | None, server: FixedGateway
 ) -> None:
-    """The type is guessed from any name, and content that begins like an envelope may be none."""
+    """Any file name has a content type, and content may resemble an envelope."""
     record = {"id": "f", "filename": name, "content_type": content_type, "bytes": 4}
     enveloped = b'{"result":%s}' % (b"[" * 220 + b"]" * 220)
     for content in (b"abcd", b"abc", b"\xef\xbf\xbda", b'{"a', b'"\\ud800"', enveloped):
-        answering.answer(json.dumps(record, ensure_ascii=True).encode(), content)
-        of_ours(lambda: answering.gateway.download_file("f"))
+        server.respond_with(json.dumps(record, ensure_ascii=True).encode(), content)
+        run_checked(lambda: server.gateway.download_file("f"))
 
 
-def test_a_type_is_guessed_whatever_the_guesser_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Newer Pythons parse the name as a URL, and refuse some."""
+def test_a_content_type_is_guessed_if_mimetypes_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that newer versions of Python reject as a URL has the default content type."""
 
     def refuse(_name: str) -> tuple[str, None]:
         raise ValueError("Invalid IPv6 URL")
@@ -460,15 +477,15 @@ def test_a_type_is_guessed_whatever_the_guesser_raises(monkeypatch: pytest.Monke
     assert _guess_content_type("//[x") == "application/octet-stream"
 
 
-@pytest.mark.parametrize("place", ["usage", "prompt_tokens", "index", "cost_in_usd_ticks"])
-def test_an_answer_without_images_and_without_a_cost(place: str, answering: Answering) -> None:
-    """No images at no cost, which somebody might divide, is an unreadable response."""
-    answering.answer(json.dumps({"data": [], "usage": {place: 0}}).encode())
+@pytest.mark.parametrize("path", ["usage", "prompt_tokens", "index", "cost_in_usd_ticks"])
+def test_a_response_without_images_and_cost_is_invalid(path: str, server: FixedGateway) -> None:
+    """A response without images and without a cost raises `InvalidResponseError`."""
+    server.respond_with(json.dumps({"data": [], "usage": {path: 0}}).encode())
     with pytest.raises(InvalidResponseError):
-        answering.gateway.create_images(ImageRequest(prompt="a fox"))
+        server.gateway.create_images(ImageRequest(prompt="a fox"))
 
 
-MOMENTS = [
+RETRY_AFTER_VALUES = [
     *("Mon, 23 Nov 2026 09:00:10 GMT", "Mon, 23 Nov 99999 09:00:10 GMT", "", " ", "soon", ","),
     *("Mon, 23 Nov 99999999999999999999 09:00:10 GMT", "Mon, 99 Foo 99999 1:1:1 +9999"),
     *("Mon, 23 Nov 2026 09:00:10 +99999999999", "Mon, 23 Nov 2026 09:00:10 -0000", "1 2 3 4 5"),
@@ -488,36 +505,36 @@ MOMENTS = [
 ]
 
 
-DATES = ["", *MOMENTS[:3], MOMENTS[6], MOMENTS[10]]
+DATES = ["", *RETRY_AFTER_VALUES[:3], RETRY_AFTER_VALUES[6], RETRY_AFTER_VALUES[10]]
 
 
 @pytest.mark.parametrize("name", ["retry-after", "retry-after-ms"])
-def test_any_wait_is_usable_or_none(name: str) -> None:
-    """Whatever a header says, the wait is at least nothing and at most a year."""
-    for moment, date in product(MOMENTS, DATES):
-        seconds = parse_retry_after({name: moment, "date": date})
-        assert seconds is None or 0 <= seconds <= MAX_VALID_RETRY_AFTER, (moment, date)
+def test_any_retry_after_is_bounded_or_none(name: str) -> None:
+    """The delay of any ``retry-after`` is between zero and the maximum, or None."""
+    for value, date in product(RETRY_AFTER_VALUES, DATES):
+        seconds = parse_retry_after({name: value, "date": date})
+        assert seconds is None or 0 <= seconds <= MAX_VALID_RETRY_AFTER, (value, date)
         for headers, document in (
-            ({name: moment, "date": date}, {"error": "slow"}),
-            ({}, {"error": "slow", "headers": {name: moment, "date": date}}),
-            ({name: moment}, {"error": "slow", "response_headers": {name: [moment]}}),
+            ({name: value, "date": date}, {"error": "slow"}),
+            ({}, {"error": "slow", "headers": {name: value, "date": date}}),
+            ({name: value}, {"error": "slow", "response_headers": {name: [value]}}),
         ):
             error = error_from_response(429, document, headers)
-            assert error is not None, (moment, date)
+            assert error is not None, (value, date)
             seconds = error.retry_after
             assert seconds is None or 0 <= seconds <= MAX_VALID_RETRY_AFTER, (headers, document)
 
 
 @given(st.text(), st.text())
-def test_any_text_is_a_wait_or_none(moment: str, date: str) -> None:
-    """The same for whatever hypothesis thinks of."""
-    seconds = parse_retry_after({"retry-after": moment, "date": date})
+def test_any_retry_after_text_is_bounded_or_none(value: str, date: str) -> None:
+    """The delay of any text is between zero and the maximum, or None."""
+    seconds = parse_retry_after({"retry-after": value, "date": date})
     assert seconds is None or 0 <= seconds <= MAX_VALID_RETRY_AFTER
 
 
 @pytest.mark.parametrize("failure", [MemoryError, KeyboardInterrupt])
 @pytest.mark.parametrize(
-    ("place", "status"),
+    ("path", "status"),
     [
         ("_internal.json.loads", 200),
         ("_internal.json.orjson.loads", 200),
@@ -529,31 +546,31 @@ def test_any_text_is_a_wait_or_none(moment: str, date: str) -> None:
         ("redaction._pattern", 400),
     ],
 )
-def test_lack_of_memory_and_interruptions_come_out(
-    place: str,
+def test_memory_errors_and_interruptions_are_raised_unchanged(
+    path: str,
     status: int,
     failure: type[BaseException],
-    answering: Answering,
+    server: FixedGateway,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They are no faults of a response, and are neither wrapped nor retried."""
+    """`MemoryError` and `KeyboardInterrupt` are neither wrapped nor retried."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise failure
 
-    monkeypatch.setattr(f"xai_lowcode.{place}", fail)
-    answering.answer(b'{"choices": []}' if status == 200 else b'{"error": "x"}', status=status)
+    monkeypatch.setattr(f"xai_lowcode.{path}", fail)
+    server.respond_with(b'{"choices": []}' if status == 200 else b'{"error": "x"}', status=status)
     with pytest.raises(failure):
-        answering.model.generate(chat("chat_completions"))
-    assert answering.asked == 1
+        server.model.generate(chat("chat_completions"))
+    assert server.requests == 1
 
 
 @pytest.mark.parametrize("failure", [MemoryError, KeyboardInterrupt])
 @pytest.mark.parametrize("row", ["one", "many", "images"])
-def test_parsers_do_not_wrap_them_either(
+def test_parsers_raise_memory_errors_and_interruptions_unchanged(
     row: str, failure: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same inside a parser."""
+    """A parser wraps neither `MemoryError` nor `KeyboardInterrupt`."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise failure

@@ -1,7 +1,7 @@
-"""Law: what frameworks hand over becomes ours or a UsageError; what came becomes theirs.
+"""Any message of a framework is converted or raises `UsageError`; any response is converted.
 
-The core refuses what it cannot read, so the adapters get values of the right types. What xAI tells
-beside them is passed on as it came, and looked at by nobody: figures, probabilities, images.
+The core rejects invalid responses, so that the adapters get values of the right types. Usage
+details, logprobs and image data are passed on unchanged.
 """
 
 import json
@@ -25,8 +25,8 @@ from llama_index.core.base.llms.types import (
 
 from langchain_xai_lowcode import _input as langchain_messages
 from llama_index_xai_lowcode import _messages as llama_index_messages
-from tests.fuzz.bodies import QUESTIONS, bodies
-from tests.fuzz.invalid_values import MISSING, json_values, odd_versions
+from tests.fuzz.bodies import REQUESTS, bodies
+from tests.fuzz.invalid_values import MISSING, invalid_versions, json_values
 from tests.fuzz.parsing import (
     as_langchain,
     as_langchain_chunks,
@@ -34,14 +34,14 @@ from tests.fuzz.parsing import (
     as_llama_index_stream,
     read_plain,
     read_stream,
-    written_out,
+    render_in_each_api,
 )
 from tests.fuzz.test_streams import chunks_of, sse
 from xai_lowcode.errors import InvalidResponseError, UsageError
 
 pytestmark = pytest.mark.slow
 
-forms = pytest.mark.parametrize("form", QUESTIONS)
+each_api = pytest.mark.parametrize("api", REQUESTS)
 words = st.text(max_size=6)
 KINDS = [
     *langchain_messages._BLOCK_CONVERTERS,
@@ -51,7 +51,7 @@ KINDS = [
     "non_standard",
     "?",
 ]
-members = st.sampled_from(
+keys = st.sampled_from(
     [
         "text",
         "image_url",
@@ -74,12 +74,12 @@ members = st.sampled_from(
         "value",
     ]
 )
-# What the core reads is odd in few ways.
+# The core rejects most invalid values, so that few are needed.
 FEW = (MISSING, -1, "x", [{}])
 blocks = st.builds(
     lambda kind, more: {**more, "type": kind},
     st.sampled_from(KINDS),
-    st.dictionaries(members, words | json_values, max_size=4),
+    st.dictionaries(keys, words | json_values, max_size=4),
 )
 content = words | st.lists(words | blocks, max_size=3)
 
@@ -92,37 +92,39 @@ def _quiet() -> Any:
         yield
 
 
-@forms
-def test_any_reply_becomes_theirs(form: str) -> None:
-    """Each answer with an odd member that the core reads: in both frameworks, there and back."""
-    read = 0
-    seen: set[Any] = set()
-    for body in bodies().plain[form]:
-        for document in odd_versions(json.loads(body), seen, values=FEW):
-            reply = read_plain(form, json.dumps(document).encode())
-            if reply is not None:
-                read += 1
-                as_langchain(reply)
+@each_api
+def test_any_response_is_converted(api: str) -> None:
+    """Each response with an invalid field that the core accepts is converted, and back."""
+    converted = 0
+    visited: set[Any] = set()
+    for body in bodies().plain[api]:
+        for document in invalid_versions(json.loads(body), visited, values=FEW):
+            response = read_plain(api, json.dumps(document).encode())
+            if response is not None:
+                converted += 1
+                as_langchain(response)
                 # Invalid image data is only detected where it is decoded.
                 with suppress(InvalidResponseError):
-                    as_llama_index(reply)
-    assert read > 20
+                    as_llama_index(response)
+    assert converted > 20
 
 
-@pytest.mark.parametrize("form", QUESTIONS)
-def test_any_stream_becomes_theirs(form: str) -> None:
-    """The same for the first stream of each form."""
-    chunks = chunks_of(bodies().streams[form][-1])
-    read = 0
-    seen: set[Any] = set()
+@pytest.mark.parametrize("api", REQUESTS)
+def test_any_stream_is_converted(api: str) -> None:
+    """A stream with an invalid chunk is converted, and its message is converted back."""
+    chunks = chunks_of(bodies().streams[api][-1])
+    converted = 0
+    visited: set[Any] = set()
     for position, chunk in enumerate(chunks):
-        for odd in odd_versions(chunk, seen, values=FEW):
-            events, _ = read_stream(form, [sse([*chunks[:position], odd, *chunks[position + 1 :]])])
-            read += bool(events)
+        for version in invalid_versions(chunk, visited, values=FEW):
+            events, _ = read_stream(
+                api, [sse([*chunks[:position], version, *chunks[position + 1 :]])]
+            )
+            converted += bool(events)
             as_langchain_chunks(events)
             with suppress(InvalidResponseError):
                 as_llama_index_stream(events)
-    assert read > 20
+    assert converted > 20
 
 
 additional = st.dictionaries(
@@ -133,16 +135,18 @@ additional = st.dictionaries(
 
 
 @given(st.sampled_from([HumanMessage, SystemMessage, AIMessage, ToolMessage]), content, additional)
-def test_any_langchain_message_is_ours_or_refused(kind: Any, said: Any, more: Any) -> None:
-    """Any content blocks and any kept members, in every kind of message."""
+def test_any_langchain_message_is_converted_or_rejected(
+    kind: Any, content_: Any, more: Any
+) -> None:
+    """Any content blocks and any `additional_kwargs`, in each class of message."""
     try:
         fields = {"tool_call_id": "c1"} if kind is ToolMessage else {}
-        message = kind(content=said, additional_kwargs=more, **fields)
+        message = kind(content=content_, additional_kwargs=more, **fields)
     except (ValueError, TypeError, AttributeError, KeyError):
-        # LangChain itself does not take it.
+        # LangChain itself rejects it.
         return
     with suppress(UsageError):
-        written_out(langchain_messages.to_messages([message]))
+        render_in_each_api(langchain_messages.to_messages([message]))
 
 
 llama_blocks = (
@@ -169,8 +173,10 @@ llama_blocks = (
     st.lists(llama_blocks, max_size=3),
     st.dictionaries(st.sampled_from(["name", "tool_call_id", "x"]), st.none() | words, max_size=2),
 )
-def test_any_llama_index_message_is_ours_or_refused(role: Any, said: Any, more: Any) -> None:
-    """Any blocks in any role."""
-    message = ChatMessage(role=role, blocks=said, additional_kwargs=more)
+def test_any_llama_index_message_is_converted_or_rejected(
+    role: Any, content_: Any, more: Any
+) -> None:
+    """Any content blocks in any role."""
+    message = ChatMessage(role=role, blocks=content_, additional_kwargs=more)
     with suppress(UsageError):
-        written_out(llama_index_messages.to_messages([message]))
+        render_in_each_api(llama_index_messages.to_messages([message]))

@@ -1,4 +1,4 @@
-"""Law: whatever a caller gives, a request comes of it or a UsageError, never another exception."""
+"""Any input of a caller gives a request or a `UsageError`, and no other exception."""
 
 import warnings
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.invalid_values import json_values, scalars
-from tests.fuzz.parsing import DIALECTS, written_out
+from tests.fuzz.parsing import DIALECTS, render_in_each_api
 from xai_lowcode import settings
 from xai_lowcode._internal import json
 from xai_lowcode.api.embeddings import EmbeddingRequest
@@ -60,13 +60,13 @@ messages = st.builds(
     items,
     st.sampled_from(["", "responses", "messages"]),
 )
-READERS = [
+PARSERS = [
     openai_format.parse_tool,
     openai_format.parse_tool_choice,
     openai_format.parse_response_format,
     openai_format.is_server_tool,
 ]
-tool_forms = st.recursive(
+tool_documents = st.recursive(
     scalars | st.sampled_from(["function", "auto", "any", "web_search", "json_schema"]),
     lambda inner: st.dictionaries(
         st.sampled_from(["type", "function", "name", "parameters", "json_schema", "schema"]), inner
@@ -98,18 +98,18 @@ def _quiet() -> Any:
 
 
 @given(st.lists(messages, min_size=1, max_size=3))
-def test_any_conversation_is_written_or_refused(conversation: list[Message]) -> None:
-    """Any parts in any role, with any items to be sent back, in every form."""
+def test_any_conversation_is_rendered_or_rejected(conversation: list[Message]) -> None:
+    """Any parts in any role, with any items to send back, in each API."""
     with suppress(UsageError):
-        written_out(conversation)
+        render_in_each_api(conversation)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(OPTIONS)), json_values, max_size=3))
-def test_any_option_is_taken_or_refused(options: dict[str, Any]) -> None:
+def test_any_option_is_accepted_or_rejected(options: dict[str, Any]) -> None:
     """Any JSON as the value of any option of a request."""
-    # Adapters make tools and formats of their own classes, with the readers below.
-    made_elsewhere = {"tools", "server_tools", "tool_choice", "response_format"}
-    given_ = {name: value for name, value in options.items() if name not in made_elsewhere}
+    # The adapters convert tools and formats with the parsers below.
+    parsed_options = {"tools", "server_tools", "tool_choice", "response_format"}
+    given_ = {name: value for name, value in options.items() if name not in parsed_options}
     with suppress(UsageError):
         request = ChatRequest(
             model="grok-4.3", messages=(Message("user", (TextPart("x"),)),), **given_
@@ -119,19 +119,19 @@ def test_any_option_is_taken_or_refused(options: dict[str, Any]) -> None:
                 json.dumps(dialect.render(request, stream=True))
 
 
-@given(st.sampled_from(READERS), json_values | tool_forms)
-def test_any_form_of_a_tool_is_read_or_refused(read: Callable[[Any], Any], form: Any) -> None:
-    """Any JSON in the place of a tool, a choice or a format; a server-side tool has a type."""
+@given(st.sampled_from(PARSERS), json_values | tool_documents)
+def test_any_tool_is_parsed_or_rejected(parse: Callable[[Any], Any], document: Any) -> None:
+    """Any JSON as a tool, a tool choice or a response format; a server-side tool is unchanged."""
     with suppress(UsageError):
-        read(form)
-    if openai_format.is_server_tool(form):
-        tool = openai_format.parse_server_tool(form)
-        assert openai_format.render_server_tool(tool) == form
+        parse(document)
+    if openai_format.is_server_tool(document):
+        tool = openai_format.parse_server_tool(document)
+        assert openai_format.render_server_tool(tool) == document
 
 
 @given(schemas)
-def test_any_json_is_a_schema_or_refused(schema: Any) -> None:
-    """Any JSON, made of the words of schemas, as parameters of a tool; what is clean is written."""
+def test_any_schema_is_sanitized_or_rejected(schema: Any) -> None:
+    """Any JSON with keywords of schemas as parameters of a tool; sanitizing is idempotent."""
     try:
         clean = sanitize_schema(schema, field="tools", name="look")
     except UsageError as refusal:
@@ -143,13 +143,13 @@ def test_any_json_is_a_schema_or_refused(schema: Any) -> None:
 
 
 @given(st.sampled_from([ImageRequest, EmbeddingRequest]), st.data())
-def test_any_order_is_made_or_refused(kind: Any, data: Any) -> None:
-    """Any JSON as any field of an order of images or vectors."""
+def test_any_image_or_embedding_request_is_rendered_or_rejected(kind: Any, data: Any) -> None:
+    """Any JSON as any field of an image or embedding request."""
     names = sorted(kind.__dataclass_fields__.keys() - {"extra"})
-    needed = {"prompt": "x"} if kind is ImageRequest else {"texts": ["x"]}
+    required = {"prompt": "x"} if kind is ImageRequest else {"texts": ["x"]}
     fields = data.draw(st.dictionaries(st.sampled_from(names), json_values, max_size=2))
     with suppress(UsageError):
-        rendered = kind(**{**needed, **fields}).render()
+        rendered = kind(**{**required, **fields}).render()
         json.dumps(rendered if isinstance(rendered, dict) else [body for _, body in rendered])
 
 
@@ -165,15 +165,15 @@ objects = st.recursive(
 
 
 @given(objects, st.integers(0, 400))
-def test_any_object_is_written_or_its_place_named(document: Any, depth: int) -> None:
-    """Bytes, odd keys, lone surrogates, NaN and any depth: written so that it reads the same."""
+def test_any_object_is_serialized_or_rejected(document: Any, depth: int) -> None:
+    """Bytes, non-string keys, lone surrogates, NaN and any depth: valid JSON or a `UsageError`."""
     for _ in range(depth):
         document = [document]
-    written = b""
+    serialized = b""
     with suppress(UsageError):
-        written = json.dumps(document)
-    if written:
-        assert json.dumps(orjson.loads(written)) == written
+        serialized = json.dumps(document)
+    if serialized:
+        assert json.dumps(orjson.loads(serialized)) == serialized
     redact(document, "token")
 
 
@@ -183,18 +183,22 @@ def test_any_object_is_written_or_its_place_named(document: Any, depth: int) -> 
     json_values | st.text(st.characters()),
     st.dictionaries(st.text(st.characters()), st.text(st.characters()), max_size=3),
 )
-def test_any_address_is_made_or_refused(operation: Any, form: Any, value: Any, query: Any) -> None:
-    """Any value as an id, any text as a parameter: an address in plain signs, or a refusal."""
+def test_any_path_is_built_or_rejected(
+    operation: Any, url_format: Any, value: Any, query: Any
+) -> None:
+    """Any value as an id, any text as a parameter: a printable ASCII path or a `UsageError`."""
     with suppress(UsageError):
-        made = build_path(operation, form, dict.fromkeys(path_parameters(operation), value), query)
-        assert made.isascii()
-        assert made.isprintable()
-        assert " " not in made
+        path = build_path(
+            operation, url_format, dict.fromkeys(path_parameters(operation), value), query
+        )
+        assert path.isascii()
+        assert path.isprintable()
+        assert " " not in path
 
 
 @given(st.text() | json_values, st.booleans())
-def test_any_address_of_a_gateway_is_taken_or_refused(given_: Any, insecure: bool) -> None:
-    """Any value as base URL or token."""
+def test_any_base_url_or_token_is_accepted_or_rejected(given_: Any, insecure: bool) -> None:
+    """Any value as base URL or token is accepted or raises `UsageError`."""
     for check in (
         lambda: settings.check_base_url(given_, allow_insecure_http=insecure),
         lambda: settings.check_token(given_),
@@ -203,9 +207,9 @@ def test_any_address_of_a_gateway_is_taken_or_refused(given_: Any, insecure: boo
             check()
 
 
-def test_server_tools_keep_their_members() -> None:
+def test_server_tools_are_unchanged() -> None:
     """A server-side tool is sent unchanged; its parameters are not sanitized as a schema."""
     tool = ServerTool("web_search", {"x": 1})
     assert openai_format.parse_server_tool(tool) is tool
     with pytest.raises(UsageError):
-        ToolSpec("x", parameters=[])  # type: ignore[arg-type]  # what is refused
+        ToolSpec("x", parameters=[])  # type: ignore[arg-type]  # is rejected

@@ -1,7 +1,7 @@
-"""Law: twice as much costs twice as much, in steps and in memory; no clock is asked.
+"""The work of parsing and rendering is linear in the size, in steps and in memory.
 
-Steps are calls of functions, Python's and C's. Work inside one call of C is not seen by them;
-memory shows the copies that such calls leave.
+Steps are calls of functions, Python's and C's; they do not depend on the machine. Work inside one
+call of C is not counted, but the memory of its copies is.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.fuzz.bodies import QUESTIONS, bodies
+from tests.fuzz.bodies import REQUESTS, bodies
 from tests.fuzz.parsing import read_plain, read_stream
 from tests.fuzz.test_streams import chunks_of, sse
 from xai_lowcode._internal import json as codec
@@ -29,20 +29,20 @@ from xai_lowcode.types.requests import ChatRequest
 pytestmark = pytest.mark.slow
 
 SMALL, LARGE = 60, 240
-# Four times as much may cost a little more than that, and never its square, which is sixteen.
-MOST = 5.0
+# Four times the size may cost a little more than four times the work; quadratic work costs 16.
+MAX_RATIO = 5.0
 
 
 def steps(work: Callable[[], Any]) -> int:
-    """How many functions are called."""
+    """Return how many functions are called."""
     count = 0
 
-    def tick(_frame: Any, event: str, _arg: Any) -> None:
+    def count_call(_frame: Any, event: str, _arg: Any) -> None:
         nonlocal count
         count += event in {"call", "c_call"}
 
     before = sys.getprofile()
-    sys.setprofile(tick)
+    sys.setprofile(count_call)
     try:
         work()
     finally:
@@ -51,7 +51,7 @@ def steps(work: Callable[[], Any]) -> int:
 
 
 def memory(work: Callable[[], Any]) -> int:
-    """The most bytes that were in use at once."""
+    """Return the peak of the memory in use, in bytes."""
     tracemalloc.start()
     try:
         work()
@@ -61,36 +61,36 @@ def memory(work: Callable[[], Any]) -> int:
 
 
 def is_linear(work: Callable[[int], Callable[[], Any]]) -> bool:
-    """Whether work of a size grows with the size; it is made before it is counted."""
+    """Return whether work is linear in its size. Its preparation is not counted."""
     small, large = work(SMALL), work(LARGE)
     small(), large()
     return (
-        steps(large) <= MOST * steps(small) + 200
-        and memory(large) <= MOST * memory(small) + 100_000
+        steps(large) <= MAX_RATIO * steps(small) + 200
+        and memory(large) <= MAX_RATIO * memory(small) + 100_000
     )
 
 
-def _stream(form: str, size: int, pieces: int) -> Callable[[], Any]:
-    first, *rest = chunks_of(bodies().streams[form][0])
+def _stream(api: str, size: int, pieces: int) -> Callable[[], Any]:
+    first, *rest = chunks_of(bodies().streams[api][0])
     whole = sse([first, *(rest or [first]) * size])
     length = len(whole) // pieces or 1
-    cut = [whole[place : place + length] for place in range(0, len(whole), length)]
-    return lambda: read_stream(form, cut)
+    cut = [whole[offset : offset + length] for offset in range(0, len(whole), length)]
+    return lambda: read_stream(api, cut)
 
 
-def _answer(form: str, size: int) -> Callable[[], Any]:
-    body = json.loads(bodies().plain[form][0])
-    member = {"messages": "content", "responses": "output"}.get(form, "choices")
-    written = json.dumps({**body, member: body[member] * size}).encode()
-    return lambda: read_plain(form, written)
+def _response(api: str, size: int) -> Callable[[], Any]:
+    body = json.loads(bodies().plain[api][0])
+    key = {"messages": "content", "responses": "output"}.get(api, "choices")
+    body_bytes = json.dumps({**body, key: body[key] * size}).encode()
+    return lambda: read_plain(api, body_bytes)
 
 
-def _turns(size: int) -> Callable[[], Any]:
-    turns = [
+def _messages(size: int) -> Callable[[], Any]:
+    messages = [
         Message("user", (TextPart("x"),)),
         Message("assistant", (ToolCallPart("c", "f", "{}"),)),
     ] * size
-    request = ChatRequest(model="m", messages=turns)
+    request = ChatRequest(model="m", messages=messages)
     return lambda: codec.dumps(RESPONSES.render(request, stream=True))
 
 
@@ -112,32 +112,32 @@ def _faulty(size: int) -> Callable[[], Any]:
 
 
 def _schema(size: int) -> Callable[[], Any]:
-    one = {"anyOf": [{"$ref": "#/$defs/a"}, {"enum": ["x", None]}]}
-    schema = {"properties": {f"p{i}": one | {"title": str(i)} for i in range(size)}}
+    property_schema = {"anyOf": [{"$ref": "#/$defs/a"}, {"enum": ["x", None]}]}
+    schema = {"properties": {f"p{i}": property_schema | {"title": str(i)} for i in range(size)}}
     schema["$defs"] = {"a": {"type": "string"}}
     return lambda: sanitize_schema(schema, field="tools", name="f")
 
 
 def _stops(size: int) -> Callable[[], Any]:
     def cut() -> None:
-        cutter = TextStopFilter(["abab" * 4])
+        stop_filter = TextStopFilter(["abab" * 4])
         for _ in range(size):
-            cutter.feed("ab" * 5)
-            cutter.feed("c")
+            stop_filter.feed("ab" * 5)
+            stop_filter.feed("c")
 
     return cut
 
 
 WORK: dict[str, Callable[[int], Callable[[], Any]]] = {
-    **{f"{form}: one piece": lambda n, f=form: _stream(f, n, 1) for form in QUESTIONS},
-    **{f"{form}: many pieces": lambda n, f=form: _stream(f, n, n * 40) for form in QUESTIONS},
-    **{f"{form}: answer": lambda n, f=form: _answer(f, n) for form in QUESTIONS},
+    **{f"{api}: one piece": lambda n, f=api: _stream(f, n, 1) for api in REQUESTS},
+    **{f"{api}: many pieces": lambda n, f=api: _stream(f, n, n * 40) for api in REQUESTS},
+    **{f"{api}: answer": lambda n, f=api: _response(f, n) for api in REQUESTS},
     "one long event": lambda n: lambda: read_stream("responses", [b"data: x"] + [b"x" * 50] * n),
     "newlines": lambda n: lambda: read_stream("responses", [b"\r\n" * 50] * n),
     "heartbeats": lambda n: lambda: read_stream("chat_completions", [b": x\n\n" * 9] * n),
     "data lines": lambda n: lambda: read_stream("chat_completions", [b"data: x\n" * 9] * n),
     "a text in JSON": lambda n: lambda: read_stream("messages", [b'"'] + [b"data: x"] * n),
-    "turns": _turns,
+    "turns": _messages,
     "schema": _schema,
     "fault in a body": _faulty,
     "stop strings": _stops,
@@ -154,11 +154,11 @@ WORK: dict[str, Callable[[int], Callable[[], Any]]] = {
 
 @pytest.mark.parametrize("name", WORK)
 def test_cost_grows_with_size(name: str) -> None:
-    """Four times the size, about four times the steps and the memory."""
+    """Four times the size costs about four times the steps and the memory."""
     assert is_linear(WORK[name])
 
 
-def test_a_square_is_seen() -> None:
-    """Work that looks at each pair, and work that keeps each beginning, is not linear."""
+def test_quadratic_work_is_detected() -> None:
+    """Work on each pair, and a copy of each prefix, are not linear."""
     assert not is_linear(lambda n: lambda: [len((i, j)) for i in range(n) for j in range(n)])
     assert not is_linear(lambda n: lambda: [bytes(i * 100) for i in range(n)])
