@@ -1,4 +1,4 @@
-"""Protocol events of a stream, in both ways in which LangChain gets them."""
+"""Protocol events of a stream: native ones, and those that LangChain makes of chunks."""
 
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -29,7 +29,7 @@ def request() -> ChatRequest:
 
 
 def native(events: Iterable[StreamEvent]) -> list[Any]:
-    """Return the protocol events that this package makes of a stream."""
+    """Return the native protocol events of a stream."""
     builder = ProtocolEventBuilder(request())
     return [*(found for event in events for found in builder.feed(event)), *builder.end()]
 
@@ -42,7 +42,7 @@ def from_chunks(events: Iterable[StreamEvent]) -> list[Any]:
 
 
 def message_of(events: Iterable[Any]) -> AIMessage:
-    """Return the message that LangChain puts together from protocol events."""
+    """Return the message that LangChain assembles from protocol events."""
     stream = ChatModelStream()
     for event in events:
         stream.dispatch(event)
@@ -50,16 +50,16 @@ def message_of(events: Iterable[Any]) -> AIMessage:
 
 
 def without_lost_data(events: Iterable[Event]) -> list[Event]:
-    """Return protocol events without the data that are not in those from chunks.
+    """Return protocol events without the data that events from chunks do not have.
 
     LangChain keeps the log probabilities of the last chunk and the last piece of a refusal only,
     has another description of an invalid tool call, and a block of its own for what marks it as
     invalid. Its versions before 1.8.4 have the finish reason in ``metadata`` only.
     """
-    return [_without_lost_data(event) for event in events if not _is_mark(event)]
+    return [_without_lost_data(event) for event in events if not _marks_invalid_call(event)]
 
 
-def _is_mark(event: Event) -> bool:
+def _marks_invalid_call(event: Event) -> bool:
     content = event.get("content", {})
     return content.get("type") == "invalid_tool_call" and not content.get("id")
 

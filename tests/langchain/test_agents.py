@@ -44,23 +44,23 @@ class Report(BaseModel):
     sunny: bool
 
 
-def told(message: Any) -> Any:
-    """What must not depend on the way a message came: its ids and its time do."""
+def comparable(message: Any) -> Any:
+    """Return what must be equal in all modes; ids and times differ."""
     if not isinstance(message, AIMessage):
         return message.type, message.text
     calls = [(call["name"], call["args"]) for call in message.tool_calls]
     return message.type, message.text, calls, message.usage_metadata
 
 
-# --- the loop and its streams -------------------------------------------------------------------
+# --- the agent loop and its streams --------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_an_agent_calls_its_tools_and_answers(
+async def test_an_agent_calls_its_tools(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """Two calls of one message are run and answered in one request, in their order."""
+    """The results of two tool calls of one message are sent in one request, in their order."""
     agent: Any = create_agent(
         create_chat(chat, api), [get_weather, get_time], system_prompt="Be kind."
     )
@@ -71,8 +71,8 @@ async def test_an_agent_calls_its_tools_and_answers(
     assert len(gateway.requests) == 2
 
 
-def test_tools_of_one_message_run_at_the_same_time(chat: Chat) -> None:
-    """Each waits for the other; one after the other they would wait in vain."""
+def test_tool_calls_of_one_message_run_concurrently(chat: Chat) -> None:
+    """Each tool waits for the other one, so that they must run concurrently."""
     both = threading.Barrier(2, timeout=10)
 
     def waiting_weather(city: str) -> str:
@@ -92,12 +92,12 @@ def test_tools_of_one_message_run_at_the_same_time(chat: Chat) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_every_stream_of_an_agent_tells_what_invoke_does(
+async def test_each_stream_mode_of_an_agent_gives_the_messages_of_invoke(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """Updates, values, tokens, and both in the newest form end with the messages of a plain run."""
+    """Updates, values and messages, also in version 2, give the messages of a plain run."""
     agent: Any = create_agent(create_chat(chat, api), [get_weather, get_time])
-    expected = [told(message) for message in agent.invoke(TWO_QUESTIONS)["messages"]]
+    expected = [comparable(message) for message in agent.invoke(TWO_QUESTIONS)["messages"]]
 
     async def streamed(mode: Any, **options: Any) -> list[Any]:
         gateway.reset()
@@ -106,20 +106,20 @@ async def test_every_stream_of_an_agent_tells_what_invoke_does(
         )
 
     values = await streamed("values")
-    assert [told(message) for message in values[-1]["messages"]] == expected
-    assert_told_by_updates(await streamed("updates"), expected)
+    assert [comparable(message) for message in values[-1]["messages"]] == expected
+    assert_updates(await streamed("updates"), expected)
     tokens = await streamed("messages")
-    assert_told_by_tokens(tokens, expected)
+    assert_tokens(tokens, expected)
     assert {metadata["langgraph_node"] for _, metadata in tokens} == {"model", "tools"}
     both = await streamed(["updates", "messages"], version="v2")
-    assert_told_by_tokens([p["data"] for p in both if p["type"] == "messages"], expected)
-    assert_told_by_updates([p["data"] for p in both if p["type"] == "updates"], expected)
+    assert_tokens([p["data"] for p in both if p["type"] == "messages"], expected)
+    assert_updates([p["data"] for p in both if p["type"] == "updates"], expected)
 
 
-def assert_told_by_updates(updates: list[Any], expected: list[Any]) -> None:
-    """Each update is one node's; the tools' come in whatever order they end."""
+def assert_updates(updates: list[Any], expected: list[Any]) -> None:
+    """Assert that the updates have the messages; results of tools may be in any order."""
     messages = [
-        told(message)
+        comparable(message)
         for update in updates
         for change in update.values()
         for message in change["messages"]
@@ -128,24 +128,24 @@ def assert_told_by_updates(updates: list[Any], expected: list[Any]) -> None:
     assert [*updates[0], *updates[-1]] == ["model", "model"]
 
 
-def assert_told_by_tokens(tokens: list[Any], expected: list[Any]) -> None:
-    """The pieces of one run of the model, put together, are its message."""
-    pieces: dict[str, list[AIMessageChunk]] = {}
+def assert_tokens(tokens: list[Any], expected: list[Any]) -> None:
+    """Assert that the chunks of each run of the model add up to its message."""
+    chunks: dict[str, list[AIMessageChunk]] = {}
     for message, metadata in tokens:
         if isinstance(message, AIMessageChunk):
-            pieces.setdefault(metadata["langgraph_step"], []).append(message)
-    whole = [("ai", *told(reduce(add, run))[1:]) for run in pieces.values()]
-    assert whole == [message for message in expected if message[0] == "ai"]
-    assert min(map(len, pieces.values())) > 3
+            chunks.setdefault(metadata["langgraph_step"], []).append(message)
+    merged = [("ai", *comparable(reduce(add, run))[1:]) for run in chunks.values()]
+    assert merged == [message for message in expected if message[0] == "ai"]
+    assert min(map(len, chunks.values())) > 3
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_the_newest_events_of_an_agent_lose_nothing(
+async def test_messages_of_version_3_events_are_sent_back_unchanged(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """Messages put together from version 3's events go back to xAI as those of a plain run."""
+    """Messages assembled from version 3 events are sent to xAI as those of a plain run."""
     agent: Any = create_agent(create_chat(chat, api), [get_weather])
     plain = agent.invoke(QUESTION)["messages"]
     bodies = [without_streaming(request.body) for request in gateway.requests]
@@ -155,20 +155,22 @@ async def test_the_newest_events_of_an_agent_lose_nothing(
         messages = (await events.output())["messages"]
     else:
         messages = agent.stream_events(QUESTION, version="v3").output["messages"]
-    assert [told(message) for message in messages] == [told(message) for message in plain]
+    assert [comparable(message) for message in messages] == [
+        comparable(message) for message in plain
+    ]
     assert [without_streaming(request.body) for request in gateway.requests] == bodies
 
 
 def without_streaming(body: dict[str, Any]) -> dict[str, Any]:
-    """A request without what makes it a stream."""
+    """Return a request body without the keys of a stream."""
     return {name: body[name] for name in body.keys() - {"stream", "stream_options"}}
 
 
 @SYNC_AND_ASYNC
-async def test_tools_of_xais_stand_beside_an_agents_own(
+async def test_an_agent_with_server_side_tools(
     gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
-    """The agent runs its own tools and xAI the others; all calls are reported, none runs twice."""
+    """The agent runs its own tools and xAI the server-side ones; each call is reported once."""
     agent: Any = create_agent(create_chat(chat, "auto"), [web_search(), get_weather])
     messages = (await run(agent, QUESTION, use_async=use_async))["messages"]
     assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
@@ -181,8 +183,8 @@ async def test_tools_of_xais_stand_beside_an_agents_own(
     assert sorted(offered) == ["function", "web_search"]
 
 
-def test_tools_of_xais_are_dicts_that_keep_their_keys() -> None:
-    """LangChain's agents take dicts; prints of them tell keys apart without showing them."""
+def test_server_side_tools_are_dicts_that_hide_credentials() -> None:
+    """Server-side tools are dicts for LangChain; their ``repr`` hides credentials but differs."""
     tools = [
         web_search(allowed_domains=["x.ai"]),
         x_search(),
@@ -206,7 +208,7 @@ def test_tools_of_xais_are_dicts_that_keep_their_keys() -> None:
         web_search(allowed_domains=["a.org"], excluded_domains=["b.org"])
 
 
-# --- structured answers -------------------------------------------------------------------------
+# --- structured output ---------------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
@@ -220,7 +222,7 @@ def test_tools_of_xais_are_dicts_that_keep_their_keys() -> None:
 async def test_an_agent_gives_a_structured_response(
     gateway: Any, chat: Chat, api: str, strategy: Any, *, use_async: bool
 ) -> None:
-    """Every strategy ends with an instance of the schema, after the tool has been called."""
+    """Each strategy ends with an instance of the schema, after the tool call."""
     wish = strategy(Report) if strategy else Report
     agent: Any = create_agent(create_chat(chat, api), [get_weather], response_format=wish)
     answer = await run(agent, QUESTION, use_async=use_async)
@@ -260,18 +262,18 @@ SCHEMA = {"title": "Brief", "type": "object", "properties": {"city": {"type": "s
 async def test_structured_responses_of_every_kind(
     chat: Chat, api: str, schema: Any, answer: Any, *, use_async: bool
 ) -> None:
-    """One of several classes, a TypedDict, a JSON schema: by a tool in every form."""
+    """A union of classes, a TypedDict and a JSON schema work by a tool call, in each API."""
     agent: Any = create_agent(
         create_chat(chat, api), [get_weather], response_format=ToolStrategy(schema)
     )
     assert (await run(agent, QUESTION, use_async=use_async))["structured_response"] == answer
 
 
-def test_messages_have_no_formats_and_say_so(gateway: Any, chat: Chat) -> None:
-    """With a bare schema LangChain goes by the model's name; the refusal says what to write."""
+def test_messages_reject_response_formats(gateway: Any, chat: Chat) -> None:
+    """LangChain selects a response format by the model's name; the error names the alternative."""
     assert not (chat(api="messages").profile or {})["structured_output"]
     agent: Any = create_agent(chat(api="messages"), [get_weather], response_format=Report)
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as error:
         agent.invoke(QUESTION)
-    assert (refusal.value.field, gateway.requests) == ("response_format", [])
-    assert refusal.value.hint == "Use api='chat_completions' or api='responses'."
+    assert (error.value.field, gateway.requests) == ("response_format", [])
+    assert error.value.hint == "Use api='chat_completions' or api='responses'."

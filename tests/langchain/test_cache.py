@@ -16,7 +16,7 @@ from xai_lowcode.emulator import running
 
 
 class FileCache(BaseCache):
-    """Keeps answers as texts in files, as LangChain's caches in databases do."""
+    """A cache that stores responses as text in files, as LangChain's database caches do."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -31,8 +31,8 @@ class FileCache(BaseCache):
         return [loads(text, allowed_objects="all") for text in file.read_text().split("\0")]
 
     def update(self, prompt: str, llm_string: str, return_val: Any) -> None:
-        kept = "\0".join(dumps(generation) for generation in return_val)
-        self._file(prompt, llm_string).write_text(kept)
+        cached = "\0".join(dumps(generation) for generation in return_val)
+        self._file(prompt, llm_string).write_text(cached)
 
     def clear(self, **_: Any) -> None:
         for file in self._folder.iterdir():
@@ -43,36 +43,38 @@ class FileCache(BaseCache):
 @pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
 @pytest.mark.parametrize("in_files", [False, True])
 @pytest.mark.parametrize("api", APIS)
-async def test_a_kept_answer_is_the_answer(
+async def test_a_cached_response_equals_the_first_one(
     gateway: Any, chat: Chat, api: str, tmp_path: Path, *, in_files: bool, use_async: bool
 ) -> None:
-    """It is not asked for again, and goes back to xAI as the first one would."""
+    """A cached response sends no request, and is sent back to xAI as the first one."""
     cache = FileCache(tmp_path) if in_files else InMemoryCache()
     llm = create_chat(chat, api, cache=cache).bind_tools([get_weather])
     question = "How is the weather in 'Vienna'?"
     first = await run(llm, question, use_async=use_async)
-    kept = await run(llm, question, use_async=use_async)
+    cached = await run(llm, question, use_async=use_async)
     assert len(gateway.requests) == 1
-    assert kept.tool_calls == first.tool_calls
+    assert cached.tool_calls == first.tool_calls
     sent = []
-    for answer in (first, kept):
-        result = ToolMessage("Sunny", tool_call_id=answer.tool_calls[0]["id"])
+    for response in (first, cached):
+        result = ToolMessage("Sunny", tool_call_id=response.tool_calls[0]["id"])
         await run(
-            create_chat(chat, api), [HumanMessage(question), answer, result], use_async=use_async
+            create_chat(chat, api), [HumanMessage(question), response, result], use_async=use_async
         )
         sent.append(gateway.requests[-1].body)
     assert sent[0] == sent[1]
 
 
 @SYNC_AND_ASYNC
-async def test_other_options_share_no_answer(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """Whatever changes the request changes the entry, however it was set."""
+async def test_other_options_share_no_cached_response(
+    gateway: Any, chat: Chat, *, use_async: bool
+) -> None:
+    """Each option that changes the request changes the cache key, wherever it is set."""
     cache, question = InMemoryCache(), "Hello"
 
     def llm(**fields: Any) -> Any:
         return chat(**{"cache": cache, "model": "grok-4.3", **fields})
 
-    askers = [
+    models = [
         llm(),
         llm(temperature=0.5),
         llm(model="grok-4.5"),
@@ -90,17 +92,19 @@ async def test_other_options_share_no_answer(gateway: Any, chat: Chat, *, use_as
         llm().bind_tools([web_search(allowed_domains=["x.ai"])]),
         llm().bind(response_format={"type": "json_object"}),
     ]
-    for asker in askers:
-        await run(asker, question, use_async=use_async)
-    assert len(gateway.requests) == len(askers)
-    for asker in askers:
-        await run(asker, question, use_async=use_async)
-    assert len(gateway.requests) == len(askers)
+    for model in models:
+        await run(model, question, use_async=use_async)
+    assert len(gateway.requests) == len(models)
+    for model in models:
+        await run(model, question, use_async=use_async)
+    assert len(gateway.requests) == len(models)
 
 
 @SYNC_AND_ASYNC
-async def test_two_gateways_share_no_answer(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """The address is part of the entry; the token is not, and is nowhere in it."""
+async def test_two_gateways_share_no_cached_response(
+    gateway: Any, chat: Chat, *, use_async: bool
+) -> None:
+    """The cache key has the base URL, and not the token."""
     cache = InMemoryCache()
     with running() as other:
         for place in (gateway, other):
@@ -113,21 +117,21 @@ async def test_two_gateways_share_no_answer(gateway: Any, chat: Chat, *, use_asy
         assert other.api_token not in str(cache._cache)
 
 
-def test_a_kept_answer_costs_nothing(gateway: Any, chat: Chat) -> None:
-    """LangChain tells its usage again, with a cost of none; ours is of the first time."""
+def test_a_cached_response_costs_nothing(gateway: Any, chat: Chat) -> None:
+    """A cached response has a `total_cost` of 0; `cost_usd` is that of the first response."""
     llm = chat(cache=InMemoryCache())
     first = llm.invoke("Hello")
     with get_usage_metadata_callback() as counter:
-        kept: Any = llm.invoke("Hello")
+        cached: Any = llm.invoke("Hello")
     assert len(gateway.requests) == 1
-    assert kept.usage_metadata["total_cost"] == 0
+    assert cached.usage_metadata["total_cost"] == 0
     assert (
         counter.usage_metadata["grok-4.7"]["total_tokens"] == first.usage_metadata["total_tokens"]
     )  # type: ignore[index] # there is usage
 
 
 def test_the_cache_of_all_models(gateway: Any) -> None:
-    """The global cache is asked, unless a model says no."""
+    """The global cache is used, unless a model disables it."""
     set_llm_cache(InMemoryCache())
     try:
         for _ in range(2):

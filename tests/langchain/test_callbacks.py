@@ -32,36 +32,36 @@ from xai_lowcode.errors import BadRequestError, StreamInterruptedError
 BETA = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
 
-# --- events, version 2 --------------------------------------------------------------------------
+# --- events, version 2 ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_the_events_of_a_chain_tell_its_answer(chat: Chat, api: str) -> None:
-    """The pieces in the stream events are the message of the end event, which invoke gives too."""
+async def test_stream_events_have_the_message_of_invoke(chat: Chat, api: str) -> None:
+    """The chunks of the stream events add up to the message of the end event and of invoke."""
     llm = create_chat(chat, api, tags=["mine"])
     events = [event async for event in (llm | StrOutputParser()).astream_events("Hello")]
     of_model = [event for event in events if event["event"].startswith("on_chat_model")]
     assert {tag for event in of_model for tag in event["tags"]} >= {"mine"}
-    pieces = [e["data"]["chunk"] for e in of_model if e["event"] == "on_chat_model_stream"]
+    chunks = [e["data"]["chunk"] for e in of_model if e["event"] == "on_chat_model_stream"]
     end: Any = of_model[-1]
     assert end["event"] == "on_chat_model_end"
-    whole = reduce(add, pieces)
+    whole = reduce(add, chunks)
     assert whole.text == end["data"]["output"].text
     assert whole.usage_metadata == end["data"]["output"].usage_metadata
     assert end["metadata"]["ls_provider"] == "xai"
     assert events[-1]["data"]["output"] == whole.text
 
 
-async def test_the_events_of_an_agent_tell_its_tools(chat: Chat) -> None:
-    """Calls and results stand between two runs of the model."""
+async def test_events_of_an_agent_have_its_tool_calls(chat: Chat) -> None:
+    """The events of tools are between those of two runs of the model."""
     agent: Any = create_agent(chat(), [get_weather])
-    told = [e["event"] async for e in agent.astream_events(QUESTION, version="v2")]
-    told = [e for e in told if e.startswith(("on_chat_model", "on_tool")) and "stream" not in e]
+    names = [e["event"] async for e in agent.astream_events(QUESTION, version="v2")]
+    names = [e for e in names if e.startswith(("on_chat_model", "on_tool")) and "stream" not in e]
     model = ["on_chat_model_start", "on_chat_model_end"]
-    assert told == [*model, "on_tool_start", "on_tool_end", *model]
+    assert names == [*model, "on_tool_start", "on_tool_end", *model]
 
 
-# --- events, version 3 --------------------------------------------------------------------------
+# --- events, version 3 ---------------------------------------------------------------------------
 
 
 CASES: dict[str, tuple[str, list[Any]]] = {
@@ -83,16 +83,16 @@ CASES: dict[str, tuple[str, list[Any]]] = {
         if api == "responses" or case in {"text", "call"}
     ],
 )
-async def test_the_newest_events_make_the_same_message(
+async def test_version_3_events_give_the_same_message(
     gateway: Any, chat: Chat, api: str, case: str, *, use_async: bool
 ) -> None:
-    """Text, reasoning, calls, usage and what goes back to xAI are those of a plain answer."""
+    """Text, reasoning, tool calls, usage and output items equal those of a plain message."""
     question, tools = CASES[case]
     llm: Any = create_chat(chat, api, output_version="v1")
     llm = llm.bind_tools(tools) if tools else llm
     plain = llm.invoke(question)
     gateway.reset()
-    message = await whole_of_events(llm, question, use_async=use_async)
+    message = await message_of_events(llm, question, use_async=use_async)
     assert message.text == plain.text
     assert message.usage_metadata == plain.usage_metadata
     assert message.tool_calls == plain.tool_calls
@@ -105,36 +105,36 @@ async def test_the_newest_events_make_the_same_message(
     assert sent[0] == sent[1]
 
 
-async def whole_of_events(llm: Any, question: str, *, use_async: bool) -> AIMessage:
-    """The message at the end of version 3's events, whose texts are its text."""
+async def message_of_events(llm: Any, question: str, *, use_async: bool) -> AIMessage:
+    """Return the message of version 3 events; check that their texts are its text."""
     if use_async:
         events = await llm.astream_events(question, version="v3")
-        said = [piece async for piece in events.text]
+        texts = [chunk async for chunk in events.text]
         message: AIMessage = await events.output
     else:
         events = llm.stream_events(question, version="v3")
-        said = list(events.text)
+        texts = list(events.text)
         message = events.output
-    assert "".join(said) == message.text
+    assert "".join(texts) == message.text
     return message
 
 
 @BETA
 @SYNC_AND_ASYNC
-async def test_the_newest_events_raise_what_breaks_off(
+async def test_version_3_events_of_an_interrupted_stream_raise(
     gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
-    """Half an answer is no answer there either."""
+    """An interrupted stream raises while version 3 events are read."""
     gateway.inject(EndStreamEarly(after_chunks=12))
     with pytest.raises(StreamInterruptedError):
-        await whole_of_events(chat(max_retries=0), "Hello", use_async=use_async)
+        await message_of_events(chat(max_retries=0), "Hello", use_async=use_async)
 
 
-# --- callbacks ----------------------------------------------------------------------------------
+# --- callbacks -----------------------------------------------------------------------------------
 
 
-class Ear(BaseCallbackHandler):
-    """Hears tokens, ends and errors."""
+class TokenRecorder(BaseCallbackHandler):
+    """Records tokens, ends and errors."""
 
     def __init__(self) -> None:
         self.tokens: list[str] = []
@@ -151,8 +151,8 @@ class Ear(BaseCallbackHandler):
         self.errors.append(error)
 
 
-class AsyncEar(AsyncCallbackHandler):
-    """The same, which lets others run while it hears."""
+class AsyncTokenRecorder(AsyncCallbackHandler):
+    """Records tokens, and lets other tasks run meanwhile."""
 
     def __init__(self) -> None:
         self.tokens: list[str] = []
@@ -164,41 +164,41 @@ class AsyncEar(AsyncCallbackHandler):
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_callbacks_hear_tokens_and_the_end(chat: Chat, api: str, *, use_async: bool) -> None:
-    """The tokens are the text, and the end knows usage and model."""
-    ear = Ear()
-    config: Any = {"callbacks": [ear]}
-    pieces = await collect_stream(
+async def test_callbacks_get_tokens_and_the_end(chat: Chat, api: str, *, use_async: bool) -> None:
+    """The tokens add up to the text, and the end has usage and model."""
+    recorder = TokenRecorder()
+    config: Any = {"callbacks": [recorder]}
+    chunks = await collect_stream(
         create_chat(chat, api), "Hello", use_async=use_async, config=config
     )
-    assert "".join(ear.tokens) == "".join(piece.text for piece in pieces)
-    (end,) = ear.ends
+    assert "".join(recorder.tokens) == "".join(chunk.text for chunk in chunks)
+    (end,) = recorder.ends
     message = end.generations[0][0].message
     assert message.usage_metadata["total_tokens"] > 0
     assert message.response_metadata["model_name"] == "grok-4.3"
 
 
-async def test_async_callbacks_hear_them_too(chat: Chat) -> None:
-    """A handler that awaits gets each token once, in order."""
-    ear = AsyncEar()
-    text = "".join([p.text async for p in chat().astream("Hello", {"callbacks": [ear]})])
-    assert "".join(ear.tokens) == text
+async def test_async_callbacks_get_tokens(chat: Chat) -> None:
+    """An async handler gets each token once, in order."""
+    recorder = AsyncTokenRecorder()
+    text = "".join([p.text async for p in chat().astream("Hello", {"callbacks": [recorder]})])
+    assert "".join(recorder.tokens) == text
 
 
 @SYNC_AND_ASYNC
-async def test_callbacks_hear_of_failures(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """Once each, with the error that is raised."""
+async def test_callbacks_get_errors(gateway: Any, chat: Chat, *, use_async: bool) -> None:
+    """A handler gets the error that is raised, once."""
     for ask in (run, collect_stream):
-        ear = Ear()
+        recorder = TokenRecorder()
         gateway.inject(Refuse(400, "No."))
-        with pytest.raises(BadRequestError) as refusal:
-            await ask(chat(), "Hello", use_async=use_async, config={"callbacks": [ear]})
-        assert ear.errors == [refusal.value]
+        with pytest.raises(BadRequestError) as caught:
+            await ask(chat(), "Hello", use_async=use_async, config={"callbacks": [recorder]})
+        assert recorder.errors == [caught.value]
 
 
 @SYNC_AND_ASYNC
-async def test_usage_is_summed_up_by_model(chat: Chat, *, use_async: bool) -> None:
-    """LangChain's counter adds plain, streamed and agents' answers, each once."""
+async def test_usage_is_summed_by_model(chat: Chat, *, use_async: bool) -> None:
+    """LangChain's counter adds plain, streamed and agents' responses, each once."""
     with get_usage_metadata_callback() as counter:
         first = await run(chat(model="grok-4.3"), "Hello", use_async=use_async)
         second = reduce(
@@ -236,8 +236,8 @@ async def test_the_first_of_several_choices_has_usage_and_cost(
     chat: Chat, *, use_async: bool
 ) -> None:
     """Usage and cost are those of the call, so that they are in one message only."""
-    llm, asked = chat(model="grok-4.3", n=3), [[HumanMessage("Hello")]]
-    result = await llm.agenerate(asked) if use_async else llm.generate(asked)
+    llm, messages_ = chat(model="grok-4.3", n=3), [[HumanMessage("Hello")]]
+    result = await llm.agenerate(messages_) if use_async else llm.generate(messages_)
     messages: list[Any] = [generation.message for generation in result.generations[0]]  # type: ignore[union-attr] # chats
     for name in ("token_usage", "cost_usd"):
         assert [name in m.response_metadata for m in messages] == [True, False, False]
@@ -245,10 +245,10 @@ async def test_the_first_of_several_choices_has_usage_and_cost(
 
 
 @SYNC_AND_ASYNC
-async def test_a_list_of_conversations_tells_its_usage(chat: Chat, *, use_async: bool) -> None:
-    """``generate`` adds up what its conversations used, details included."""
-    llm, asked = chat(model="grok-4.3"), [[HumanMessage("Hello")], [HumanMessage("And you?")]]
-    result = await llm.agenerate(asked) if use_async else llm.generate(asked)
+async def test_generate_sums_the_usage_of_its_conversations(chat: Chat, *, use_async: bool) -> None:
+    """``generate`` adds up the usage of its conversations, including details."""
+    llm, messages_ = chat(model="grok-4.3"), [[HumanMessage("Hello")], [HumanMessage("And you?")]]
+    result = await llm.agenerate(messages_) if use_async else llm.generate(messages_)
     output: Any = result.llm_output
     answers = [generations[0].message.usage_metadata for generations in result.generations]  # type: ignore[union-attr] # chats
     assert output["model_name"] == "grok-4.3"

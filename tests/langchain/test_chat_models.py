@@ -20,7 +20,7 @@ Chat = Callable[..., ChatXAILowCode]
 
 
 def merged(chunks: list[Any]) -> AIMessageChunk:
-    """All chunks of a stream as one."""
+    """Return the sum of the chunks of a stream."""
     first, *rest = chunks
     for chunk in rest:
         first += chunk
@@ -29,41 +29,41 @@ def merged(chunks: list[Any]) -> AIMessageChunk:
 
 
 def facts(message: AIMessage) -> dict[str, Any]:
-    """What must be the same however an answer came."""
-    told = message.response_metadata
+    """Return what must be equal in each method."""
+    metadata = message.response_metadata
     names = ("model_name", "finish_reason", "cost_usd", "system_fingerprint", "model_provider")
     return {
         "text": message.text,
         "reasoning": message.additional_kwargs.get("reasoning_content"),
         "calls": [(call["name"], call["args"]) for call in message.tool_calls],
         "usage": message.usage_metadata,
-        **{name: told.get(name) for name in names},
+        **{name: metadata.get(name) for name in names},
     }
 
 
 @pytest.mark.parametrize("envelope", ["result", "data", "bare"])
 @pytest.mark.parametrize("streaming", ["live", "buffered", "wrapped", "string"])
 @pytest.mark.parametrize("model", ["grok-4.7", "grok-4.3", "grok-4.20-0309-non-reasoning"])
-async def test_one_answer_in_four_ways(
+async def test_four_methods_give_the_same_message(
     gateway: Any, chat: Chat, envelope: str, streaming: str, model: str
 ) -> None:
-    """Invoke, stream and their async variants give the same message, in every form of a gateway."""
+    """Invoke, stream and their async variants give the same message, in each envelope."""
     gateway.envelope, gateway.streaming = envelope, streaming
     llm = chat(model=model)
-    answers = [
+    messages_ = [
         llm.invoke("What is 2 and 3?"),
         merged(list(llm.stream("What is 2 and 3?"))),
         await llm.ainvoke("What is 2 and 3?"),
         merged([chunk async for chunk in llm.astream("What is 2 and 3?")]),
     ]
-    told = [facts(answer) for answer in answers]
-    assert told[0]["text"]
-    assert told[0]["usage"]["total_tokens"] > 0
-    assert told[1:] == told[:1] * 3
+    metadata = [facts(message_) for message_ in messages_]
+    assert metadata[0]["text"]
+    assert metadata[0]["usage"]["total_tokens"] > 0
+    assert metadata[1:] == metadata[:1] * 3
 
 
-def test_usage_is_whole(chat: Chat) -> None:
-    """Output counts reasoning, the parts add up, and details are reported."""
+def test_usage_has_all_details(chat: Chat) -> None:
+    """Output tokens include reasoning, the sums are right, and details are reported."""
     usage = chat(model="grok-4.7").invoke("Hello").usage_metadata
     assert usage is not None
     assert usage["input_tokens"] + usage["output_tokens"] == usage["total_tokens"]
@@ -72,7 +72,7 @@ def test_usage_is_whole(chat: Chat) -> None:
 
 
 def test_a_conversation_with_a_tool(gateway: Any, chat: Chat) -> None:
-    """A call, its result and the answer go to and fro over the default API, with reasoning."""
+    """A tool call and its result are sent back in the default API, with reasoning."""
 
     def add(a: int, b: int) -> int:
         """Add two numbers."""
@@ -93,7 +93,7 @@ def test_a_conversation_with_a_tool(gateway: Any, chat: Chat) -> None:
 
 
 def test_a_conversation_with_a_tool_over_chat_completions(gateway: Any, chat: Chat) -> None:
-    """Reasoning goes back; no content is ever null."""
+    """In Chat Completions reasoning is sent back, and no content is null."""
 
     def add(a: int, b: int) -> int:
         """Add two numbers."""
@@ -124,10 +124,8 @@ def test_a_conversation_with_a_tool_over_chat_completions(gateway: Any, chat: Ch
         ({"type": "any"}, "required"),
     ],
 )
-def test_every_tool_choice_reaches_the_wire(
-    gateway: Any, chat: Chat, choice: Any, sent: Any
-) -> None:
-    """Every form of tool_choice arrives as xAI knows it."""
+def test_each_tool_choice_is_sent(gateway: Any, chat: Chat, choice: Any, sent: Any) -> None:
+    """Each form of tool_choice is sent in the format of the API."""
 
     def add(a: int) -> int:
         """Add one."""
@@ -141,8 +139,8 @@ def test_every_tool_choice_reaches_the_wire(
     assert body.get("tool_choice") == (nested if isinstance(sent, dict) else sent)
 
 
-def test_parallel_calls_and_formats_reach_the_wire(gateway: Any, chat: Chat) -> None:
-    """Options of bind_tools arrive under xAI's names."""
+def test_options_of_bind_tools_are_sent(gateway: Any, chat: Chat) -> None:
+    """Options of bind_tools are sent by the names of the API."""
     schema = {"title": "Sum of it", "type": "object", "properties": {"sum": {"type": "integer"}}}
 
     def add(a: int) -> int:
@@ -161,7 +159,7 @@ def test_parallel_calls_and_formats_reach_the_wire(gateway: Any, chat: Chat) -> 
 def test_stop_works_with_reasoning_models(
     gateway: Any, chat: Chat, given: Any, *, in_call: bool
 ) -> None:
-    """Stop cuts the answer of a model that refuses it, in invoke and in stream."""
+    """Stop sequences truncate the text of a model that rejects them, in invoke and stream."""
     llm = chat(model="grok-4.7", **({} if in_call else {"stop": given}))
     options = {"stop": [given] if isinstance(given, str) else given} if in_call else {}
     plain = llm.invoke("Hello", **options)
@@ -171,8 +169,8 @@ def test_stop_works_with_reasoning_models(
     assert all("stop" not in request.body for request in gateway.requests)
 
 
-def test_calls_win_over_model_kwargs_and_these_over_fields(gateway: Any, chat: Chat) -> None:
-    """An option is taken from the call, then from model_kwargs, then from the fields."""
+def test_options_of_a_call_precede_model_kwargs_and_fields(gateway: Any, chat: Chat) -> None:
+    """An option of the call precedes that of model_kwargs, which precedes the field."""
     llm = chat(temperature=0.1, top_p=0.1, seed=1, model_kwargs={"top_p": 0.2, "seed": 2})
     llm.invoke("Hello", seed=3, max_completion_tokens=50, extra_body={"made_up": True})
     body = gateway.requests[-1].body
@@ -180,8 +178,8 @@ def test_calls_win_over_model_kwargs_and_these_over_fields(gateway: Any, chat: C
     assert (body["max_output_tokens"], body["made_up"]) == (50, True)
 
 
-def test_nothing_unset_is_sent(gateway: Any, chat: Chat) -> None:
-    """A model without options sends the messages, and that xAI must not store them."""
+def test_unset_options_are_not_sent(gateway: Any, chat: Chat) -> None:
+    """A model without options sends only the messages and `store=False`."""
     chat().invoke("Hello")
     assert gateway.requests[-1].body.keys() == {"model", "input", "store", "include"}
     chat(api="chat_completions").invoke("Hello")
@@ -189,7 +187,7 @@ def test_nothing_unset_is_sent(gateway: Any, chat: Chat) -> None:
 
 
 def test_unknown_arguments_become_model_kwargs_with_a_warning(gateway: Any, chat: Chat) -> None:
-    """An argument that is no field is sent in the body, and said to be."""
+    """An unknown argument is sent in the body, with a warning."""
     with pytest.warns(UserWarning, match="future_option"):
         llm = chat(future_option=1)
     assert llm.model_kwargs == {"future_option": 1}
@@ -197,8 +195,8 @@ def test_unknown_arguments_become_model_kwargs_with_a_warning(gateway: Any, chat
     assert gateway.requests[-1].body["future_option"] == 1
 
 
-def test_refused_penalties_are_dropped_with_one_warning(gateway: Any, chat: Chat) -> None:
-    """A penalty is left out for a reasoning model, said once, and sent to one that takes it."""
+def test_rejected_penalties_are_omitted_with_one_warning(gateway: Any, chat: Chat) -> None:
+    """A penalty is omitted for a reasoning model, with one warning, and sent to other models."""
     llm = chat(presence_penalty=0.5)
     with pytest.warns(UserWarning, match="presence_penalty: not supported by grok-4.7"):
         llm.invoke("Hello")
@@ -210,8 +208,8 @@ def test_refused_penalties_are_dropped_with_one_warning(gateway: Any, chat: Chat
     assert sent == [None, None, 0.5]
 
 
-def test_several_answers(chat: Chat) -> None:
-    """With n there are as many generations, and usage is counted once."""
+def test_several_choices(chat: Chat) -> None:
+    """With ``n`` there are ``n`` generations, and usage is counted once."""
     result = chat(n=3).generate([[HumanMessage("Hello")]])
     messages = [generation.message for generation in result.generations[0]]
     assert len(messages) == 3
@@ -224,8 +222,8 @@ def test_several_answers(chat: Chat) -> None:
         list(chat(n=3).stream("Hello"))
 
 
-def test_logprobs_are_told(chat: Chat) -> None:
-    """Probabilities come in response_metadata, plain and streamed alike."""
+def test_logprobs_are_in_response_metadata(chat: Chat) -> None:
+    """Log probabilities are in response_metadata, plain and streamed."""
     llm = chat(model="grok-3", logprobs=True, top_logprobs=2)
     plain = llm.invoke("Hello").response_metadata["logprobs"]["content"]
     streamed = merged(list(llm.stream("Hello"))).response_metadata["logprobs"]["content"]
@@ -244,19 +242,19 @@ def test_logprobs_are_told(chat: Chat) -> None:
         ({"base_url": "http://gateway.example/xai"}, "base_url"),
     ],
 )
-def test_a_wrong_setting_is_refused_when_the_model_is_made(
+def test_invalid_settings_are_rejected_by_the_constructor(
     gateway: Any, chat: Chat, fields: dict[str, Any], field: str
 ) -> None:
-    """A token or address that cannot work is refused at once, and not repeated in the error."""
-    with pytest.raises(UsageError) as refusal:
+    """An invalid token or base URL is rejected, and not in the error."""
+    with pytest.raises(UsageError) as caught:
         chat(**fields)
-    assert refusal.value.field == field
-    assert str(fields.get("api_token", "?!")) not in str(refusal.value)
+    assert caught.value.field == field
+    assert str(fields.get("api_token", "?!")) not in str(caught.value)
     assert gateway.requests == []
 
 
-def test_no_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a token the error names the argument, the variable and where to get one."""
+def test_a_missing_token_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a token the error names the argument, the variable and the page to get one."""
     monkeypatch.delenv("LOWCODEAPI_API_TOKEN", raising=False)
     with pytest.raises(UsageError, match=r"api_token.*LOWCODEAPI_API_TOKEN.*lowcodeapi\.com"):
         ChatXAILowCode()
@@ -283,40 +281,40 @@ def test_no_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"extra_body": {"made_up": {"deep": [b"bytes"]}}}, "made_up.deep[0]"),
     ],
 )
-def test_a_wrong_option_is_refused_before_anything_is_sent(
+def test_invalid_options_are_rejected_before_a_request(
     gateway: Any, chat: Chat, options: dict[str, Any], field: str
 ) -> None:
-    """An option that cannot be meant names itself; nothing is sent."""
-    with pytest.raises(UsageError) as refusal:
+    """The error names the invalid option; no request is sent."""
+    with pytest.raises(UsageError) as caught:
         chat().invoke("Hello", **options)
-    assert refusal.value.field == field
+    assert caught.value.field == field
     assert gateway.requests == []
 
 
-def test_the_token_shows_nowhere(gateway: Any, chat: Chat) -> None:
-    """Prints, dumps and parameters for tracers hold no token; pickles do, and work."""
+def test_no_repr_or_dump_has_the_token(gateway: Any, chat: Chat) -> None:
+    """Reprs, dumps and tracing parameters have no token; pickles do, and work."""
     llm = chat()
     shown = [repr(llm), str(llm), llm.model_dump_json(), str(llm.model_dump())]
     shown += [str(llm._identifying_params), str(llm._get_ls_params()), str(vars(llm))]
     assert not [text for text in shown if gateway.api_token in text]
-    for twin in (pickle.loads(pickle.dumps(llm)), copy.deepcopy(llm), llm.model_copy()):  # noqa: S301
-        assert twin.invoke("Hello").text
+    for copied in (pickle.loads(pickle.dumps(llm)), copy.deepcopy(llm), llm.model_copy()):  # noqa: S301
+        assert copied.invoke("Hello").text
 
 
-def _ask_in_worker(llm: ChatXAILowCode) -> str:
+def _invoke_in_worker(llm: ChatXAILowCode) -> str:
     return llm.invoke("Hello").text
 
 
-def test_a_model_travels_to_a_worker_process(chat: Chat) -> None:
-    """A model that has been used works in another process."""
+def test_a_used_model_works_in_a_worker_process(chat: Chat) -> None:
+    """A used model can be pickled into another process."""
     llm = chat()
-    answer = llm.invoke("Hello").text
+    message_ = llm.invoke("Hello").text
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(_ask_in_worker, (llm,)) == answer
+        assert pool.apply(_invoke_in_worker, (llm,)) == message_
 
 
 def test_profile_and_parameters(chat: Chat) -> None:
-    """What LangChain asks of a model is answered by its name, and overridden per call."""
+    """The profile and tracing parameters depend on the model, which a call may override."""
     llm = chat(model="grok-4.7", temperature=0.5, stop="END")
     assert llm.profile is not None
     assert llm.profile["max_input_tokens"] == 500_000
@@ -347,7 +345,7 @@ UNKNOWN_OF_FLOATING_NAMES = UNKNOWN_OF_NEW_MODELS | {"name", "status"}
         ("another", UNKNOWN_OF_FLOATING_NAMES | {"reasoning_effort_default"}),
     ],
 )
-def test_a_profile_has_every_key_that_is_known(chat: Chat, model: str, missing: set[str]) -> None:
+def test_a_profile_has_each_known_key(chat: Chat, model: str, missing: set[str]) -> None:
     """All keys of LangChain's profile are set, except those that xAI does not publish."""
     profile = chat(model=model).profile or {}
     assert profile.keys() == ModelProfile.__annotations__.keys() - missing
@@ -393,25 +391,27 @@ def test_a_profile_depends_on_the_api(chat: Chat, api: Any) -> None:
 
 
 @pytest.mark.parametrize("pending", ["empty", "empty_json", "null", "status_202"])
-async def test_a_deferred_answer_is_one_keyword(gateway: Any, chat: Chat, pending: str) -> None:
-    """Deferred, by field or by call, gives the same answer later, whatever pending looks like."""
+async def test_deferred_completions(gateway: Any, chat: Chat, pending: str) -> None:
+    """A deferred completion gives the same message, by field or by call, for any pending body."""
     gateway.deferred_pending, gateway.deferred_polls = pending, 2
     seen: list[int] = []
-    deferral = PollingOptions(initial_delay=0.01, progress=lambda looks, _: seen.append(looks))
+    deferral = PollingOptions(
+        initial_delay=0.01, progress=lambda requests_, _: seen.append(requests_)
+    )
     expected = facts(chat(model="grok-4.3").invoke("Hello"))
     by_field = chat(model="grok-4.3", deferred=deferral)
-    answers = [
+    messages_ = [
         by_field.invoke("Hello"),
         await by_field.ainvoke("Hello"),
         chat(model="grok-4.3").invoke("Hello", deferred=deferral),
         *by_field.stream("Hello"),
     ]
-    assert [facts(answer) for answer in answers] == [expected] * 4
+    assert [facts(message_) for message_ in messages_] == [expected] * 4
     assert seen == [0, 1, 2] * 4
 
 
-def test_what_cannot_be_deferred_says_so(gateway: Any, chat: Chat) -> None:
-    """A stream with deferred as an option, and a word that means nothing, are refused at once."""
+def test_invalid_deferred_options_are_rejected(gateway: Any, chat: Chat) -> None:
+    """Streaming with `deferred`, and an invalid value of it, are rejected before a request."""
     with pytest.raises(UsageError, match="deferred: not supported when streaming"):
         list(chat().stream("Hello", deferred=True))
     with pytest.raises(UsageError, match="deferred"):
@@ -420,11 +420,11 @@ def test_what_cannot_be_deferred_says_so(gateway: Any, chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("api", ["responses", "chat_completions", "messages"])
-def test_nan_in_arguments_goes_back_as_null(gateway: Any, chat: Chat, api: str) -> None:
-    """The next turn is valid JSON, whatever the model has written."""
+def test_nan_in_arguments_is_sent_back_as_null(gateway: Any, chat: Chat, api: str) -> None:
+    """The next request is valid JSON, also with NaN in the arguments of a tool call."""
     call = {"name": "f", "args": {"a": float("nan"), "b": [float("inf"), 1]}, "id": "call_1"}
-    answer = AIMessage("", tool_calls=[call])
-    chat(api=api).invoke([HumanMessage("Hi"), answer, ToolMessage("5", tool_call_id="call_1")])
+    message_ = AIMessage("", tool_calls=[call])
+    chat(api=api).invoke([HumanMessage("Hi"), message_, ToolMessage("5", tool_call_id="call_1")])
     sent = json.dumps(gateway.requests[-1].body)
     assert "NaN" not in sent
     assert "null" in sent

@@ -135,7 +135,7 @@ def refused(world: FakeServer, name: str, act: Callable[[], Any]) -> UsageError:
     return error
 
 
-# --- constructors -------------------------------------------------------------------------------
+# --- constructors --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -198,7 +198,7 @@ def test_a_token_is_no_name_of_a_model(world: FakeServer, kind: Any) -> None:
     refused(world, field, lambda: kind(CANARY, **connection))
 
 
-# --- calls --------------------------------------------------------------------------------------
+# --- calls ---------------------------------------------------------------------------------------
 
 Ask = Callable[[Any, Any, dict[str, Any]], Any]
 
@@ -355,7 +355,7 @@ def test_what_is_no_credential_goes_on(gateway: Any, kind: Any) -> None:
     assert (body["stop_token_ids"], body["tokenizer"], body["keywords"]) == ([1], "x", ["a"])
 
 
-# --- settings of the connection -----------------------------------------------------------------
+# --- settings of the connection ------------------------------------------------------------------
 
 PROXY = "http://user:canary-of-a-password@proxy.example:3128"
 

@@ -91,7 +91,7 @@ def test_input_of_any_kind(chat: Chat, gateway: Any) -> None:
 
 
 def test_a_failed_upload_is_an_error_of_langchain(chat: Chat, gateway: Any) -> None:
-    """Its class is that of errors of the model."""
+    """A failed upload raises an error of this package that is also LangChain's."""
     gateway.inject(Refuse(400, "Not today."))
     llm = chat(max_retries=0)
     uploads = llm.upload_documents([HumanMessage([TEXT, DOCUMENTS[0]])], min_size=50)

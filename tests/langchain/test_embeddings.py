@@ -19,7 +19,7 @@ TEXTS = [f"text number {n}" for n in range(5)]
 
 
 class TestUnit(EmbeddingsUnitTests):
-    """What must hold without a network."""
+    """Unit tests, without a network."""
 
     @property
     def embeddings_class(self) -> type[XAILowCodeEmbeddings]:
@@ -39,7 +39,7 @@ class TestUnit(EmbeddingsUnitTests):
 
 
 class TestIntegration(EmbeddingsIntegrationTests):
-    """What must hold with a server that has the endpoint."""
+    """Integration tests, with a gateway that has the endpoint."""
 
     @pytest.fixture(autouse=True)
     def _served(self, gateway: Any) -> None:
@@ -56,14 +56,16 @@ class TestIntegration(EmbeddingsIntegrationTests):
 
 @pytest.fixture
 def embeddings(gateway: Any) -> XAILowCodeEmbeddings:
-    """Embeddings behind a gateway that has them."""
+    """Embeddings of a gateway that has the endpoint."""
     gateway.embeddings = True
     return XAILowCodeEmbeddings(max_retries=0)
 
 
-async def test_batches_and_twins_agree(gateway: Any, embeddings: XAILowCodeEmbeddings) -> None:
-    """Each text has one vector, whatever the batch, the form on the wire and the method."""
-    alone = [embeddings.embed_query(text) for text in TEXTS]
+async def test_vectors_do_not_depend_on_batch_and_method(
+    gateway: Any, embeddings: XAILowCodeEmbeddings
+) -> None:
+    """Each text has one vector, whatever the batch, the encoding and the method."""
+    single_vector = [embeddings.embed_query(text) for text in TEXTS]
     packed = XAILowCodeEmbeddings(encoding_format="base64", chunk_size=2)
     gateway.requests.clear()
     for vectors in (
@@ -73,7 +75,7 @@ async def test_batches_and_twins_agree(gateway: Any, embeddings: XAILowCodeEmbed
         await packed.aembed_documents(TEXTS),
         [await embeddings.aembed_query(text) for text in TEXTS],
     ):
-        for vector, single in zip(vectors, alone, strict=True):
+        for vector, single in zip(vectors, single_vector, strict=True):
             assert vector == pytest.approx(single, abs=1e-6)
     sizes = [len(request.body["input"]) for request in gateway.requests]
     assert sizes == [5, 3, 2, 2, 2, 1, 2, 2, 1, 1, 1, 1, 1, 1]
@@ -81,11 +83,11 @@ async def test_batches_and_twins_agree(gateway: Any, embeddings: XAILowCodeEmbed
 
 
 def test_every_option_is_sent(gateway: Any) -> None:
-    """Options are in the body, unknown ones after a warning, and nothing that is not set."""
+    """Options are in the body, unknown ones with a warning; unset ones are not."""
     gateway.embeddings = True
     with pytest.warns(UserWarning, match="made_up"):
-        made = XAILowCodeEmbeddings(model="m", dimensions=4, user="u", made_up=1)
-    assert len(made.embed_query("a")) == 4
+        component = XAILowCodeEmbeddings(model="m", dimensions=4, user="u", made_up=1)
+    assert len(component.embed_query("a")) == 4
     body = {"model": "m", "input": ["a"], "dimensions": 4, "user": "u", "made_up": 1}
     assert gateway.requests[-1].body == body
 
@@ -104,8 +106,8 @@ def test_a_vector_store_embeds_texts_and_queries(
 
 
 @pytest.mark.parametrize("size", [0, 129])
-async def test_impossible_batches(gateway: Any, embeddings: Any, size: int) -> None:
-    """A batch that cannot be is refused, and nothing is sent."""
+async def test_invalid_batch_sizes(gateway: Any, embeddings: Any, size: int) -> None:
+    """An invalid batch size is rejected, and no request is sent."""
     with pytest.raises(UsageError):
         embeddings.embed_documents(TEXTS, chunk_size=size)
     with pytest.raises(UsageError):
@@ -113,8 +115,8 @@ async def test_impossible_batches(gateway: Any, embeddings: Any, size: int) -> N
     assert gateway.requests == []
 
 
-async def test_failures_are_langchains_too(gateway: Any, embeddings: Any) -> None:
-    """A gateway without the endpoint says so; errors are of both kinds, sync and async."""
+async def test_errors_have_our_class_and_langchains(gateway: Any, embeddings: Any) -> None:
+    """A missing endpoint and other errors have classes of this package and of LangChain."""
     gateway.inject(Refuse(429), Refuse(429))
     with pytest.raises(RateLimitError):
         embeddings.embed_query("a")
@@ -129,8 +131,8 @@ async def test_failures_are_langchains_too(gateway: Any, embeddings: Any) -> Non
 
 
 @pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
-def test_it_travels_without_showing_the_token(gateway: Any, embeddings: Any) -> None:
-    """Copies, pickles and dumps make the same vectors; prints and dumps hold no token."""
+def test_copies_pickles_and_dumps_work(gateway: Any, embeddings: Any) -> None:
+    """Copies, pickles and loaded dumps give the same vectors; reprs and dumps have no token."""
     dump = dumps(embeddings)
     assert gateway.api_token not in f"{embeddings!r}{embeddings}{dump}{embeddings.model_dump()}"
     loaded = loads(

@@ -1,4 +1,4 @@
-"""Errors: instances of this package's and LangChain's classes, readable, without the token."""
+"""Errors are instances of this package's and LangChain's classes, and have no token."""
 
 import pickle
 from collections.abc import Callable
@@ -85,7 +85,7 @@ FAILURES: list[tuple[Any, type[Exception], type[Exception], bool, str]] = [
 
 @pytest.mark.parametrize(("fault", "our_class", "their_class", "retryable", "text"), FAILURES)
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
-async def test_every_failure_is_both_ours_and_langchains(
+async def test_each_failure_has_our_class_and_langchains(
     gateway: Any,
     chat: Chat,
     fault: Any,
@@ -96,9 +96,9 @@ async def test_every_failure_is_both_ours_and_langchains(
     *,
     retryable: bool,
 ) -> None:
-    """A failure is caught by either tree, says what happened, whether to retry, and no token."""
+    """An error has a class of each package, a message, `is_retryable`, and no token."""
     llm = chat(max_retries=0)
-    # A dropped connection may be a kept-alive one gone stale, which is tried once more.
+    # A dropped connection may be a stale keep-alive one, so that the request is sent once more.
     gateway.inject(fault, *([fault] if isinstance(fault, Drop) else []))
     with pytest.raises(our_class) as caught:
         await _ask(llm, way)
@@ -131,10 +131,10 @@ async def _ask(llm: ChatXAILowCode, way: str) -> None:
     ],
 )
 @pytest.mark.parametrize("way", ["stream", "astream"])
-async def test_a_stream_that_breaks_off_raises(
+async def test_an_interrupted_stream_raises(
     gateway: Any, chat: Chat, fault: Any, our_class: type[Exception], way: str
 ) -> None:
-    """A cut answer is never passed off as a whole one."""
+    """An interrupted stream raises in each method."""
     gateway.inject(fault)
     with pytest.raises(our_class) as caught:
         await _ask(chat(max_retries=0), way)
@@ -149,18 +149,18 @@ async def test_a_stream_that_breaks_off_raises(
         (None, ours.AccountNotConnectedError, "connect xAI"),
     ],
 )
-def test_tokens_that_do_not_work_say_which_way(
+def test_errors_of_credentials_have_different_hints(
     gateway: Any, chat: Chat, token: str | None, our_class: type[Exception], hint: str
 ) -> None:
-    """Malformed, unknown, and without an xAI key: three errors, each with its own advice."""
+    """A malformed token, an unknown one and a missing xAI key have different errors and hints."""
     used = token or gateway.unconnected_token
     with pytest.raises(our_class, match=hint) as caught:
         chat(api_token=used).invoke("Hello")
     assert used not in str(vars(caught.value))
 
 
-def test_retries_are_counted_once(gateway: Any, chat: Chat) -> None:
-    """max_retries is the number of repeats; what cannot pass is not repeated."""
+def test_max_retries_is_the_number_of_retries(gateway: Any, chat: Chat) -> None:
+    """Transient errors are retried ``max_retries`` times, permanent ones never."""
     gateway.inject(*[Refuse(503, "Busy", retry_after=0)] * 3)
     with pytest.raises(ours.InternalServerError):
         chat(max_retries=2).invoke("Hello")
@@ -173,22 +173,22 @@ def test_retries_are_counted_once(gateway: Any, chat: Chat) -> None:
 
 
 def test_a_retry_may_succeed(gateway: Any, chat: Chat) -> None:
-    """A rate limit that passes is waited for, as long as the body asks."""
+    """A rate-limited request is retried after the delay that the body has."""
     gateway.inject(Refuse(429, "Slow down", retry_after=0))
     assert chat().invoke("Hello").text
     assert len(gateway.requests) == 2
 
 
-def test_every_class_of_ours_has_a_counterpart() -> None:
-    """No error of the core reaches LangChain's users as a stranger; each survives a pickle."""
+def test_each_error_class_has_a_class_of_langchain() -> None:
+    """Each error class of the core has a subclass that is also LangChain's, and can be pickled."""
     leaves = {
         cls
         for cls in vars(ours).values()
         if isinstance(cls, type) and issubclass(cls, ours.XAILowCodeError)
     } - {ours.XAILowCodeError}
     assert leaves == set(_errors.COUNTERPARTS)
-    for ours_, twin in _errors.COUNTERPARTS.items():
-        error = twin("text", status_code=400)
+    for ours_, cls_ in _errors.COUNTERPARTS.items():
+        error = cls_("text", status_code=400)
         again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
         assert isinstance(again, ours_)
         assert (str(again), again.status_code) == (str(error), 400)

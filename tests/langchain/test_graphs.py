@@ -38,16 +38,16 @@ ROOT = Path(__file__).parents[2]
 
 
 def received(gateway: Any) -> list[str]:
-    """All that came in, in its order, as text: members and their order count."""
+    """Return all request bodies as text, in which the order of keys counts."""
     return [json.dumps(request.body) for request in gateway.requests]
 
 
-# --- checkpoints --------------------------------------------------------------------------------
+# --- checkpoints ---------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_a_thread_goes_on_in_another_process(gateway: Any, chat: Chat, tmp_path: Path) -> None:
-    """From SQLite, what xAI receives is byte for byte what a thread in memory would send.
+def test_a_thread_is_continued_in_another_process(gateway: Any, chat: Chat, tmp_path: Path) -> None:
+    """A thread in SQLite sends byte for byte the requests of a thread in memory.
 
     Reasoning is encrypted by xAI (responses) or signed (messages), and must come back unchanged.
     """
@@ -74,10 +74,10 @@ def test_a_thread_goes_on_in_another_process(gateway: Any, chat: Chat, tmp_path:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_a_thread_goes_on_after_a_crash(
+async def test_a_thread_is_continued_after_a_crash(
     gateway: Any, api: str, tmp_path: Path, *, use_async: bool
 ) -> None:
-    """A process that died in a tool left the call in its file; the model is not asked again."""
+    """After a crash in a tool, the tool runs again, and the model is not called again."""
     path = str(tmp_path / "threads.sqlite")
     child = multiprocessing.get_context("fork").Process(target=crash, args=(path, api))
     child.start()
@@ -93,8 +93,10 @@ async def test_a_thread_goes_on_after_a_crash(
 
 
 @SYNC_AND_ASYNC
-async def test_a_thread_is_gone_back_in(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """From an earlier checkpoint the same is sent again as the first time."""
+async def test_a_thread_is_continued_from_an_earlier_checkpoint(
+    gateway: Any, chat: Chat, *, use_async: bool
+) -> None:
+    """From an earlier checkpoint the same request is sent as the first time."""
     agent: Any = create_agent(
         create_chat(chat, "responses"), [get_weather], checkpointer=InMemorySaver()
     )
@@ -106,11 +108,11 @@ async def test_a_thread_is_gone_back_in(gateway: Any, chat: Chat, *, use_async: 
     assert received(gateway)[-1] == first
 
 
-# --- graphs by hand -----------------------------------------------------------------------------
+# --- custom graphs -------------------------------------------------------------------------------
 
 
-def by_hand(llm: Any) -> Any:
-    """The loop of model and tools, written as a graph."""
+def custom_graph(llm: Any) -> Any:
+    """Return a graph with a loop of model and tools."""
 
     def model(state: MessagesState, config: RunnableConfig) -> dict[str, Any]:
         return {"messages": llm.invoke(state["messages"], config)}
@@ -129,21 +131,23 @@ def by_hand(llm: Any) -> Any:
 async def test_a_graph_streams_the_tokens_of_its_nodes(
     chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """A node that only invokes the model streams; the pieces are the message of the state."""
-    graph = by_hand(create_chat(chat, api).bind_tools([get_weather, get_time]))
-    pieces = await collect_stream(
+    """A node that only invokes the model streams; the chunks add up to the message of the state."""
+    graph = custom_graph(create_chat(chat, api).bind_tools([get_weather, get_time]))
+    chunks = await collect_stream(
         graph, TWO_QUESTIONS, use_async=use_async, config=THREAD, stream_mode="messages"
     )
     last = graph.get_state(THREAD).values["messages"][-1]
-    said = [p for p, told in pieces if told["langgraph_node"] == "model" and p.id == last.id]
-    assert "".join(piece.text for piece in said) == last.text
+    message_chunks = [
+        p for p, metadata in chunks if metadata["langgraph_node"] == "model" and p.id == last.id
+    ]
+    assert "".join(chunk.text for chunk in message_chunks) == last.text
     assert "Sunny in Vienna; Noon in Vienna" in last.text
-    assert len(said) > 3
+    assert len(message_chunks) > 3
 
 
 @SYNC_AND_ASYNC
-async def test_branches_ask_at_the_same_time(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """A fan-out asks once for each branch, and the answers meet in the state."""
+async def test_branches_run_concurrently(gateway: Any, chat: Chat, *, use_async: bool) -> None:
+    """A fan-out sends one request for each branch, and the state has all responses."""
 
     def fan(_: MessagesState) -> list[Send]:
         return [Send("ask", {"messages": [HumanMessage(f"Say '{word}'.")]}) for word in "abcde"]
@@ -151,11 +155,11 @@ async def test_branches_ask_at_the_same_time(gateway: Any, chat: Chat, *, use_as
     def ask(state: MessagesState) -> dict[str, Any]:
         return {"messages": llm.invoke(state["messages"])}
 
-    async def aask(state: MessagesState) -> dict[str, Any]:
+    async def call_async(state: MessagesState) -> dict[str, Any]:
         return {"messages": await llm.ainvoke(state["messages"])}
 
     graph: Any = StateGraph(MessagesState)
-    graph.add_node("ask", aask if use_async else ask)
+    graph.add_node("ask", call_async if use_async else ask)
     graph.add_conditional_edges(START, fan, ["ask"])
     async with meeting_clients(5) as (clients, requests):
         llm = chat(**clients)
@@ -166,11 +170,11 @@ async def test_branches_ask_at_the_same_time(gateway: Any, chat: Chat, *, use_as
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_messages_may_be_taken_out(
+async def test_removed_messages_are_not_sent(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """What a graph removed from its state is not sent any more, also not from xAI's own words."""
-    graph = by_hand(create_chat(chat, api).bind_tools([get_weather]))
+    """Messages that a graph removes from its state are not sent, nor are their output items."""
+    graph = custom_graph(create_chat(chat, api).bind_tools([get_weather]))
     messages = (await run(graph, QUESTION, THREAD, use_async=use_async))["messages"]
     graph.update_state(THREAD, {"messages": [RemoveMessage(m.id) for m in messages[1:]]})
     await run(graph, {"messages": "Hello"}, THREAD, use_async=use_async)
@@ -179,23 +183,23 @@ async def test_messages_may_be_taken_out(
 
 
 @SYNC_AND_ASYNC
-async def test_a_tool_may_wait_for_a_person(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """An interrupt in a tool ends the run; its answer is the tool's result."""
+async def test_a_tool_may_interrupt_the_run(gateway: Any, chat: Chat, *, use_async: bool) -> None:
+    """An interrupt in a tool ends the run; the value of the resume is the tool's result."""
 
     def get_weather(city: str) -> str:
         """Get the weather in a city."""
         return str(interrupt(f"How is it in {city}?"))
 
     agent: Any = create_agent(chat(), [get_weather], checkpointer=InMemorySaver())
-    waiting = await run(agent, QUESTION, THREAD, use_async=use_async)
-    assert waiting["__interrupt__"][0].value == "How is it in Vienna?"
+    interrupted = await run(agent, QUESTION, THREAD, use_async=use_async)
+    assert interrupted["__interrupt__"][0].value == "How is it in Vienna?"
     answer = await run(agent, Command(resume="Foggy"), THREAD, use_async=use_async)
     assert "Foggy" in answer["messages"][-1].text
     assert len(gateway.requests) == 2
 
 
-def test_tasks_keep_their_answers(gateway: Any, chat: Chat) -> None:
-    """In the functional form a task that is done is not asked for again after an interrupt."""
+def test_tasks_are_not_repeated_after_an_interrupt(gateway: Any, chat: Chat) -> None:
+    """In the functional API a finished task is not repeated after an interrupt."""
     llm = create_chat(chat, "responses")
 
     @task
@@ -203,21 +207,21 @@ def test_tasks_keep_their_answers(gateway: Any, chat: Chat) -> None:
         return llm.invoke(question)
 
     @entrypoint(checkpointer=InMemorySaver())
-    def talk(question: str) -> AIMessage:
+    def workflow(question: str) -> AIMessage:
         first = ask(question).result()
         more = interrupt("And?")
         return llm.invoke([HumanMessage(question), first, HumanMessage(more)])
 
-    talk.invoke("Say 'Grüße'.", THREAD)
-    assert talk.invoke(Command(resume="Go on."), THREAD).text
+    workflow.invoke("Say 'Grüße'.", THREAD)
+    assert workflow.invoke(Command(resume="Go on."), THREAD).text
     assert len(gateway.requests) == 2
     kinds = [item.get("type", item.get("role")) for item in gateway.requests[1].body["input"]]
     assert kinds == ["user", "reasoning", "message", "user"]
 
 
 @SYNC_AND_ASYNC
-async def test_an_agent_is_another_agents_tool(chat: Chat, *, use_async: bool) -> None:
-    """Streams tell which of the two speaks."""
+async def test_an_agent_as_a_tool_of_another_agent(chat: Chat, *, use_async: bool) -> None:
+    """The chunks of a stream name the agent that they are of."""
     inner: Any = create_agent(chat(), [get_time], name="clerk")
 
     def ask_clerk(question: str) -> str:
@@ -226,10 +230,10 @@ async def test_an_agent_is_another_agents_tool(chat: Chat, *, use_async: bool) -
         return text
 
     outer: Any = create_agent(chat(), [ask_clerk])
-    asked = {"messages": "Use ask_clerk for 'Vienna'."}
-    pieces = await collect_stream(
-        outer, asked, use_async=use_async, stream_mode="messages", subgraphs=True
+    prompt = {"messages": "Use ask_clerk for 'Vienna'."}
+    chunks = await collect_stream(
+        outer, prompt, use_async=use_async, stream_mode="messages", subgraphs=True
     )
-    speakers = {(bool(space), told.get("lc_agent_name")) for space, (_, told) in pieces}
-    assert (True, "clerk") in speakers
-    assert len(speakers) == 2
+    agent_names = {(bool(space), metadata.get("lc_agent_name")) for space, (_, metadata) in chunks}
+    assert (True, "clerk") in agent_names
+    assert len(agent_names) == 2

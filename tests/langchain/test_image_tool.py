@@ -22,7 +22,7 @@ GENERATED = "Generated 1 image; it is shown to the user. URL: http"
 
 
 class TestUnit(ToolsUnitTests):
-    """What must hold without a network."""
+    """Unit tests, without a network."""
 
     @property
     def tool_constructor(self) -> type[XAIImageGenerationTool]:
@@ -42,7 +42,7 @@ class TestUnit(ToolsUnitTests):
 
 
 class TestIntegration(ToolsIntegrationTests):
-    """What must hold with a server."""
+    """Integration tests, with the emulator."""
 
     @pytest.fixture(autouse=True)
     def _served(self, gateway: Any) -> None:
@@ -58,8 +58,8 @@ class TestIntegration(ToolsIntegrationTests):
 
 
 @pytest.mark.parametrize("image_format", ["url", "b64_json"])
-async def test_an_image_lands_in_the_artifact(gateway: Any, image_format: Any) -> None:
-    """In an agent's loop the model reads one line, and the images are the artifact."""
+async def test_an_image_is_the_artifact(gateway: Any, image_format: Any) -> None:
+    """In an agent the content of the tool message is one line, and the images are its artifact."""
     tool = XAIImageGenerationTool(image_format=image_format, resolution="2k")
     agent: Any = create_agent(ChatXAILowCode(), [tool])
     order = {"messages": "Use generate_image to draw 'a fox'."}
@@ -73,40 +73,40 @@ async def test_an_image_lands_in_the_artifact(gateway: Any, image_format: Any) -
         for block in result.artifact:
             assert block["url"] in result.content if image_format == "url" else block["base64"]
         assert len(str(gateway.requests[-1].body)) < 3000
-    ordered = [r.body for r in gateway.requests if r.path.endswith("images/generations")]
-    assert [(body["resolution"], body["prompt"]) for body in ordered] == [("2k", "a fox")] * 2
+    request_ = [r.body for r in gateway.requests if r.path.endswith("images/generations")]
+    assert [(body["resolution"], body["prompt"]) for body in request_] == [("2k", "a fox")] * 2
 
 
 @pytest.mark.parametrize("image_format", ["url", "b64_json"])
 @pytest.mark.parametrize("api", ["auto", "chat_completions", "responses", "messages"])
-def test_an_image_is_looked_at(gateway: Any, api: Any, image_format: Any) -> None:
-    """An image that was made can be asked about in every form: by a person, and from a tool."""
+def test_generated_images_are_input(gateway: Any, api: Any, image_format: Any) -> None:
+    """A generated image can be input in each API, in a user message and in a tool result."""
     tool = XAIImageGenerationTool(image_format=image_format)
-    drawn = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": ARGS})
-    assert len(drawn.artifact) == 2
+    generated = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": ARGS})
+    assert len(generated.artifact) == 2
     (image,) = XAIImageGenerator(response_format=image_format).invoke("A fox")
     llm = ChatXAILowCode(api=api)
-    for blocks in (drawn.artifact, [image]):
+    for blocks in (generated.artifact, [image]):
         question: Any = [*blocks, {"type": "text", "text": "What is to be seen?"}]
         plain = llm.invoke("What is to be seen?").usage_metadata
         seen = llm.invoke([HumanMessage(question)])
         assert plain is not None
         assert seen.usage_metadata is not None
-        # The emulator looks at images, and counts what they cost.
+        # The emulator decodes images, and counts their tokens.
         cost = seen.usage_metadata["input_tokens"] - plain["input_tokens"]
         assert cost >= 256 * len(blocks)
     assert gateway.requests[-1].body["model"] == "grok-4.7"
 
 
-def test_an_image_drawn_in_a_chat_is_looked_at(gateway: Any) -> None:
-    """An image that the model drew itself is a block of its answer, and can be shown to others."""
+def test_an_image_of_a_response_is_input(gateway: Any) -> None:
+    """An image that the model generated is a block of its message, and can be input."""
     llm = ChatXAILowCode(api="responses")
     answer = llm.invoke("Draw an image of a fox.", tools=[{"type": "image_generation"}])
     images = [block for block in answer.content_blocks if block["type"] == "image"]
     assert len(images) == 1
-    shown: Any = [*images, {"type": "text", "text": "What is this?"}]
+    text: Any = [*images, {"type": "text", "text": "What is this?"}]
     for api in ("chat_completions", "responses", "messages"):
-        assert ChatXAILowCode(api=api).invoke([HumanMessage(shown)]).text
+        assert ChatXAILowCode(api=api).invoke([HumanMessage(text)]).text
         assert images[0]["base64"][:200] in str(gateway.requests[-1].body)
     # Other APIs do not support it in an assistant message; a warning says so.
     with pytest.warns(UserWarning, match="a content block of type .image. is not sent"):
@@ -114,22 +114,22 @@ def test_an_image_drawn_in_a_chat_is_looked_at(gateway: Any) -> None:
 
 
 @pytest.mark.parametrize("order", [{"prompt": ""}, {"prompt": " "}])
-def test_an_empty_order_is_not_sent(gateway: Any, order: dict[str, Any]) -> None:
-    """An order that shows nothing is refused here."""
+def test_an_empty_prompt_is_rejected(gateway: Any, order: dict[str, Any]) -> None:
+    """An empty prompt raises, and no request is sent."""
     with pytest.raises(UsageError):
         XAIImageGenerationTool().invoke(order)
     assert gateway.requests == []
 
 
-def test_a_refusal_is_a_typed_error(gateway: Any) -> None:
-    """What moderation holds back raises, so that a middleware can say so to the model."""
+def test_a_moderated_image_raises(gateway: Any) -> None:
+    """An image that moderation withholds raises an error that a middleware can handle."""
     gateway.inject(Refuse(403, "Content violates usage guidelines."))
     with pytest.raises(ContentPolicyError):
         XAIImageGenerationTool().invoke({"prompt": "A fox"})
 
 
-async def test_a_coroutine_is_no_thread(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The async way asks by itself, where LangChain would call the sync one in a thread."""
+async def test_ainvoke_uses_no_thread(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The async method sends the request itself, and runs no sync method in a thread."""
     assert gateway.base_url
 
     def never(self: Any, prompt: str, n: int = 1, aspect_ratio: str | None = None) -> Any:
@@ -140,12 +140,12 @@ async def test_a_coroutine_is_no_thread(gateway: Any, monkeypatch: pytest.Monkey
     assert (await tool.ainvoke({"prompt": "A fox"})).startswith(GENERATED)
 
 
-def test_a_tool_travels(gateway: Any) -> None:
-    """Pickled and copied tools work; prints hold no token, and dumps are none, as of any tool."""
+def test_pickles_and_copies_of_the_tool_work(gateway: Any) -> None:
+    """Pickles and copies of the tool work; its ``repr`` has no token, and it cannot be dumped."""
     tool = XAIImageGenerationTool(resolution="2k")
     dump = dumps(tool)
     assert gateway.api_token not in f"{tool!r} {tool} {tool.model_dump()} {dump}"
     assert json.loads(dump)["type"] == "not_implemented"
-    for twin in (pickle.loads(pickle.dumps(tool)), copy.deepcopy(tool)):  # noqa: S301 - our own bytes
-        assert twin.resolution == "2k"
-        assert twin.invoke({"prompt": "A fox"}).startswith(GENERATED)
+    for copied in (pickle.loads(pickle.dumps(tool)), copy.deepcopy(tool)):  # noqa: S301 - our own bytes
+        assert copied.resolution == "2k"
+        assert copied.invoke({"prompt": "A fox"}).startswith(GENERATED)

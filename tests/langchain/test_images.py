@@ -18,7 +18,7 @@ from xai_lowcode.errors import RateLimitError, UsageError
 
 
 async def test_images_come_as_standard_blocks(gateway: Any) -> None:
-    """Data is a real image of the asked shape; addresses are addresses; sync and async agree."""
+    """Blocks have an image of the requested shape, or a URL; sync and async agree."""
     painter = XAIImageGenerator(response_format="b64_json", n=2, aspect_ratio="16:9")
     blocks = painter.invoke("A fox")
     image = Image.open(BytesIO(base64.b64decode(blocks[0]["base64"])))
@@ -30,16 +30,16 @@ async def test_images_come_as_standard_blocks(gateway: Any) -> None:
     assert gateway.requests[-1].body["aspect_ratio"] == "16:9"
 
 
-def test_it_composes(gateway: Any) -> None:
-    """A prompt before it, a function behind it, and batches work as for any Runnable."""
+def test_chains_and_batches(gateway: Any) -> None:
+    """The generator works in a chain and with batches, as any Runnable."""
     assert gateway.base_url
     prompt = ChatPromptTemplate.from_messages([("user", "A {animal}")])
     chain = prompt | XAIImageGenerator() | RunnableLambda(len)
     assert chain.batch([{"animal": "fox"}, {"animal": "owl"}]) == [1, 1]
 
 
-def test_an_image_goes_back_into_the_chat(gateway: Any) -> None:
-    """A block that was made is a block that can be asked about."""
+def test_a_generated_image_is_input_of_a_chat(gateway: Any) -> None:
+    """The block of a generated image can be sent to a chat model."""
     blocks = XAIImageGenerator(response_format="b64_json").invoke("A fox")
     question: Any = [*blocks, {"type": "text", "text": "What is this?"}]
     assert ChatXAILowCode().invoke([HumanMessage(content=question)]).text
@@ -57,16 +57,16 @@ def test_an_image_goes_back_into_the_chat(gateway: Any) -> None:
         ({"prompt": "A fox", "response_format": "gif"}, "response_format"),
     ],
 )
-def test_impossible_orders_are_not_sent(gateway: Any, given: Any, field: str) -> None:
-    """An order that cannot be meant names its field."""
-    with pytest.raises(UsageError) as refusal:
+def test_invalid_image_requests_are_rejected(gateway: Any, given: Any, field: str) -> None:
+    """The error of an invalid image request names its field."""
+    with pytest.raises(UsageError) as caught:
         XAIImageGenerator().invoke(given)
-    assert refusal.value.field == field
+    assert caught.value.field == field
     assert gateway.requests == []
 
 
-def test_failures_are_langchains_too(gateway: Any) -> None:
-    """An image that could not be made raises as a chat does."""
+def test_errors_have_our_class_and_langchains(gateway: Any) -> None:
+    """A failed image generation raises an error with classes of both packages."""
     gateway.inject(Refuse(429, "Slow down"))
     with pytest.raises(RateLimitError):
         XAIImageGenerator(max_retries=0).invoke("A fox")
@@ -129,8 +129,8 @@ async def test_images_are_edited(gateway: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "sources", [[], [None], ["no-such-file.png"], [{"type": "text", "text": "A fox"}], ["u"] * 6]
 )
-async def test_impossible_edits_are_not_sent(gateway: Any, sources: Any) -> None:
-    """An error names the source; LangChain's retries see that it is final."""
+async def test_invalid_image_edits_are_rejected(gateway: Any, sources: Any) -> None:
+    """The error names the source, and is not retried by LangChain."""
     painter = XAIImageGenerator()
     with pytest.raises(ModelInvalidRequestError, match="sources") as raised:
         painter.edit("Make it night.", sources)

@@ -23,79 +23,81 @@ KINDS: list[Any] = [
     XAIImageGenerationTool,
     XAILowCodeEmbeddings,
 ]
-WAYS = ["ask", "aask", "stream", "astream"]
+METHODS = ["ask", "aask", "stream", "astream"]
 
 
-class Counting(BaseRateLimiter):
-    """Counts how often it is asked."""
+class CountingLimiter(BaseRateLimiter):
+    """A rate limiter that counts its calls."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.acquired = 0
 
     def acquire(self, *, blocking: bool = True) -> bool:
-        self.asked += blocking
+        self.acquired += blocking
         return True
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
-        self.asked += blocking
+        self.acquired += blocking
         return True
 
 
-class Foreign:
-    """A limiter in LlamaIndex's words."""
+class LlamaIndexLimiter:
+    """A rate limiter with the interface of LlamaIndex."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.acquired = 0
 
     def acquire(self) -> None:
-        self.asked += 1
+        self.acquired += 1
 
     async def async_acquire(self) -> None:
-        self.asked += 1
+        self.acquired += 1
 
 
-def use(component: Any, way: str) -> None:
-    """Asks once."""
+def use(component: Any, method: str) -> None:
+    """Make one call."""
     if isinstance(component, XAILowCodeEmbeddings):
-        if way == "ask":
+        if method == "ask":
             component.embed_query("x")
         else:
             asyncio.run(component.aembed_query("x"))
         return
-    if way == "ask":
+    if method == "ask":
         component.invoke("A fox")
-    elif way == "stream":
+    elif method == "stream":
         list(component.stream("A fox"))
     else:
-        asyncio.run(use_async(component, way))
+        asyncio.run(use_async(component, method))
 
 
-async def use_async(component: Any, way: str) -> None:
-    if way == "aask":
+async def use_async(component: Any, method: str) -> None:
+    if method == "aask":
         await component.ainvoke("A fox")
     else:
         assert [chunk async for chunk in component.astream("A fox")]
 
 
-@pytest.mark.parametrize("make", [Counting, Foreign])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("make", [CountingLimiter, LlamaIndexLimiter])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("failures", [0, 2])
-def test_once_for_each_request(gateway: Any, kind: Any, way: str, make: Any, failures: int) -> None:
-    """One limiter, one call, some repeats: as often asked as requests came."""
+def test_the_limiter_is_acquired_for_each_request(
+    gateway: Any, kind: Any, method: str, make: Any, failures: int
+) -> None:
+    """The limiter is acquired once for each request, retries included."""
     gateway.embeddings = True
     gateway.inject(*[Refuse(429, retry_after=0.001)] * failures)
     limiter = make()
-    use(kind(rate_limiter=limiter), way)
-    assert limiter.asked == len(gateway.requests) == failures + 1
+    use(kind(rate_limiter=limiter), method)
+    assert limiter.acquired == len(gateway.requests) == failures + 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("wrong", [3, "5/s", Counting])
-def test_what_is_no_limiter_is_refused(gateway: Any, kind: Any, wrong: Any) -> None:
-    """The error names the field; nothing is sent."""
+@pytest.mark.parametrize("invalid", [3, "5/s", CountingLimiter])
+def test_invalid_limiters_are_rejected(gateway: Any, kind: Any, invalid: Any) -> None:
+    """The error names the field; no request is sent."""
     with pytest.raises(UsageError, match="rate_limiter"):
-        kind(rate_limiter=wrong)
+        kind(rate_limiter=invalid)
     with pytest.raises(UsageError, match="max_concurrency"):
         kind(max_concurrency=0)
     assert not gateway.requests
@@ -103,19 +105,19 @@ def test_what_is_no_limiter_is_refused(gateway: Any, kind: Any, wrong: Any) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_copies_share_the_limits(gateway: Any, kind: Any) -> None:
-    """A copy of whatever kind asks the same limiter; a plain copy has the same places."""
+    """Copies share the rate limiter; those in the same process share the slots."""
     limiter = InMemoryRateLimiter()
     component = kind(rate_limiter=limiter, max_concurrency=3)
     assert gateway.base_url
-    for twin in (copy.copy(component), copy.deepcopy(component)):
-        assert twin.rate_limiter is limiter
-        assert twin._gateway.client.limits.rate_limiter.wrapped is limiter
-        assert twin._gateway.settings.max_concurrency == 3
+    for copied in (copy.copy(component), copy.deepcopy(component)):
+        assert copied.rate_limiter is limiter
+        assert copied._gateway.client.limits.rate_limiter.wrapped is limiter
+        assert copied._gateway.settings.max_concurrency == 3
     assert copy.copy(component)._gateway is component._gateway
     with pytest.warns(UserWarning, match="rate_limiter: InMemoryRateLimiter"):
-        twin = pickle.loads(pickle.dumps(component))  # noqa: S301 - our own bytes
-    assert twin.rate_limiter is None
-    assert twin._gateway.settings.max_concurrency == 3
-    twin = pickle.loads(pickle.dumps(kind(rate_limiter=Counting())))  # noqa: S301 - our own bytes
-    assert isinstance(twin.rate_limiter, Counting)
-    assert isinstance(twin._gateway.client.limits.rate_limiter.wrapped, Counting)
+        copied = pickle.loads(pickle.dumps(component))  # noqa: S301 - our own bytes
+    assert copied.rate_limiter is None
+    assert copied._gateway.settings.max_concurrency == 3
+    copied = pickle.loads(pickle.dumps(kind(rate_limiter=CountingLimiter())))  # noqa: S301 - our own bytes
+    assert isinstance(copied.rate_limiter, CountingLimiter)
+    assert isinstance(copied._gateway.client.limits.rate_limiter.wrapped, CountingLimiter)

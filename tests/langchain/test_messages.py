@@ -125,8 +125,8 @@ BLOCKS: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("block", "part"), BLOCKS)
-def test_every_block_has_its_part(block: Any, part: Any) -> None:
-    """A block becomes its part, in what people, systems and tools say alike."""
+def test_each_content_block_is_converted(block: Any, part: Any) -> None:
+    """A block is converted to its part, in human, system and tool messages."""
     for message in (HumanMessage([block]), SystemMessage([block])):
         assert to_messages([message])[0].parts == (part,)
     result = to_messages([ToolMessage([block], tool_call_id="call_1")])[0]
@@ -155,11 +155,11 @@ def test_every_block_has_its_part(block: Any, part: Any) -> None:
         {"type": "file"},
     ],
 )
-def test_what_cannot_be_sent_names_its_place(block: Any) -> None:
-    """A block that Grok cannot be given is refused with the place where it stands."""
-    with pytest.raises(UsageError, match=r"messages\[1\]\.content\[1\]") as refusal:
+def test_unsupported_content_blocks_are_rejected(block: Any) -> None:
+    """The error of an unsupported or invalid block names its path."""
+    with pytest.raises(UsageError, match=r"messages\[1\]\.content\[1\]") as caught:
         to_messages([HumanMessage("hi"), HumanMessage(["text", block])])
-    assert refusal.value.field == "messages[1].content[1]"
+    assert caught.value.field == "messages[1].content[1]"
 
 
 @pytest.mark.parametrize(
@@ -185,13 +185,13 @@ def test_what_cannot_be_sent_names_its_place(block: Any) -> None:
         ),
     ],
 )
-def test_every_message_has_its_counterpart(message: BaseMessage, expected: Message) -> None:
-    """A message keeps its role, name, text, reasoning and calls."""
+def test_each_message_is_converted(message: BaseMessage, expected: Message) -> None:
+    """A message is converted with its role, name, text, reasoning and tool calls."""
     assert to_messages([message]) == [expected]
 
 
-def test_foreign_blocks_in_answers_are_left_out() -> None:
-    """What other models left in an answer is no obstacle: text and calls are kept."""
+def test_unknown_blocks_of_ai_messages_are_omitted() -> None:
+    """Content blocks of other models in an AI message are omitted; text and tool calls are kept."""
     content: Any = [
         {"type": "thinking", "thinking": "…", "signature": "s"},
         {"type": "reasoning", "reasoning": "hm"},
@@ -205,8 +205,8 @@ def test_foreign_blocks_in_answers_are_left_out() -> None:
     assert [type(part) for part in message.parts] == [TextPart, ToolCallPart]
 
 
-def test_calls_that_stand_in_the_content_only_are_calls() -> None:
-    """An answer written down by hand, in LangChain's or Anthropic's blocks, keeps its calls."""
+def test_tool_calls_in_the_content_only_are_sent() -> None:
+    """Tool calls that are only content blocks, LangChain's or Anthropic's, are converted."""
     content: Any = [
         {"type": "text", "text": "I look."},
         {"type": "tool_call", "id": "call_1", "name": "add", "args": {"a": 1}},
@@ -225,15 +225,15 @@ def test_calls_that_stand_in_the_content_only_are_calls() -> None:
     ]
 
 
-def test_images_in_answers_are_parts() -> None:
-    """An image that a model drew is part of what it said."""
+def test_images_of_ai_messages_are_converted() -> None:
+    """An image of an AI message is a part of the message."""
     content: Any = [{"type": "image", "base64": "QUJD", "mime_type": "image/png"}, "Here."]
     (message,) = to_messages([AIMessage(content)])
     assert message.parts == (ImagePart("data:image/png;base64,QUJD"), TextPart("Here."))
 
 
-def test_calls_that_could_not_be_read_go_back_as_they_came() -> None:
-    """A call with broken arguments keeps its text, so that the model sees what it wrote."""
+def test_invalid_tool_calls_are_sent_back_unchanged() -> None:
+    """An invalid tool call keeps the text of its arguments."""
     broken = {"name": "add", "args": "{oops", "id": "call_1", "error": "no JSON"}
     (message,) = to_messages([AIMessage("", invalid_tool_calls=[broken])])
     assert message.parts == (ToolCallPart("call_1", "add", "{oops"),)
@@ -246,14 +246,14 @@ def test_calls_that_could_not_be_read_go_back_as_they_came() -> None:
         ChatMessage("hi", role="pirate"),
     ],
 )
-def test_messages_without_a_counterpart_are_refused(message: BaseMessage) -> None:
-    """A message that no request can hold is refused with its place."""
+def test_unsupported_messages_are_rejected(message: BaseMessage) -> None:
+    """The error of an unsupported message names its path."""
     with pytest.raises(UsageError, match=r"messages\[0\]"):
         to_messages([message])
 
 
-def test_messages_are_never_changed() -> None:
-    """Converting leaves the caller's messages as they were."""
+def test_messages_are_not_mutated() -> None:
+    """The conversion does not change the caller's messages."""
     messages = [HumanMessage([block for block, _ in BLOCKS]), AIMessage("x", tool_calls=[CALL])]
     before = copy.deepcopy(messages)
     to_messages(messages)

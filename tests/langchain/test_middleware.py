@@ -42,7 +42,7 @@ from xai_lowcode.errors import BadRequestError
 
 
 def sent_calls(body: dict[str, Any]) -> list[str]:
-    """The arguments of all calls in a request, as they are written there."""
+    """Return the arguments of all tool calls in a request, as sent."""
     return [
         call["function"]["arguments"]
         for message in body["messages"]
@@ -50,14 +50,14 @@ def sent_calls(body: dict[str, Any]) -> list[str]:
     ]
 
 
-# --- trying again -------------------------------------------------------------------------------
+# --- retries -------------------------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
-async def test_only_failures_that_may_pass_are_retried(
+async def test_only_transient_errors_are_retried(
     gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
-    """LangChain's retries go by the errors' own word; a wrong request is made once."""
+    """LangChain's retry middleware retries transient errors; an invalid request is sent once."""
     retry = ModelRetryMiddleware(max_retries=3, initial_delay=0, jitter=False, on_failure="error")
     agent: Any = create_agent(chat(max_retries=0), [get_weather], middleware=[retry])
     for fault in (Refuse(503, "Busy"), Refuse(429, "Slow down"), Drop()):
@@ -72,29 +72,27 @@ async def test_only_failures_that_may_pass_are_retried(
 
 
 @SYNC_AND_ASYNC
-async def test_a_tool_that_fails_is_tried_again(
-    gateway: Any, chat: Chat, *, use_async: bool
-) -> None:
-    """The model hears of the result only, in one request."""
-    tries = []
+async def test_a_failed_tool_is_retried(gateway: Any, chat: Chat, *, use_async: bool) -> None:
+    """The model gets the result only, in one request."""
+    attempts = []
 
     def unsteady_weather(city: str) -> str:
         """Get the weather in a city."""
-        tries.append(city)
-        if len(tries) < 3:
+        attempts.append(city)
+        if len(attempts) < 3:
             raise ConnectionError
         return f"Sunny in {city}"
 
     retry = ToolRetryMiddleware(max_retries=2, initial_delay=0, jitter=False)
     agent: Any = create_agent(chat(), [unsteady_weather], middleware=[retry])
     assert "Sunny" in (await run(agent, QUESTION, use_async=use_async))["messages"][-1].text
-    assert tries == ["Vienna"] * 3
+    assert attempts == ["Vienna"] * 3
     assert len(gateway.requests) == 2
 
 
 @SYNC_AND_ASYNC
-async def test_another_model_steps_in(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """Whatever the first model's failure is, the next one is asked the same."""
+async def test_a_fallback_model_is_used(gateway: Any, chat: Chat, *, use_async: bool) -> None:
+    """After any error of the first model, the fallback gets the same request."""
     fallback = ModelFallbackMiddleware(chat(model="grok-4.7"))
     agent: Any = create_agent(
         chat(model="grok-4.3", max_retries=0), [get_weather], middleware=[fallback]
@@ -106,12 +104,12 @@ async def test_another_model_steps_in(gateway: Any, chat: Chat, *, use_async: bo
     assert first["input"] == second["input"]
 
 
-# --- limits -------------------------------------------------------------------------------------
+# --- limits --------------------------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
 async def test_limits_hold(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """A limit of calls ends the run; a forbidden tool is answered by the middleware."""
+    """A limit of model calls ends the run; a call over the tool limit gets an error result."""
     limit: Any = ModelCallLimitMiddleware(run_limit=1)
     agent: Any = create_agent(chat(), [get_weather], middleware=[limit])
     messages = (await run(agent, QUESTION, use_async=use_async))["messages"]
@@ -124,13 +122,13 @@ async def test_limits_hold(gateway: Any, chat: Chat, *, use_async: bool) -> None
     assert "Sunny in Vienna" in messages[-1].text
 
 
-# --- what is sent is changed ---------------------------------------------------------------------
+# --- changed requests ----------------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_long_talks_are_summed_up(chat: Chat, api: str, *, use_async: bool) -> None:
-    """The summary is asked of the model and stands where the old messages stood."""
+async def test_long_conversations_are_summarized(chat: Chat, api: str, *, use_async: bool) -> None:
+    """The model summarizes old messages, and the summary replaces them."""
     shorten: Any = SummarizationMiddleware(
         create_chat(chat, api), trigger=("messages", 4), keep=("messages", 2)
     )
@@ -141,15 +139,15 @@ async def test_long_talks_are_summed_up(chat: Chat, api: str, *, use_async: bool
         messages = (await run(agent, QUESTION, THREAD, use_async=use_async))["messages"]
     assert messages[0].text.startswith("Here is a summary of the conversation")
     assert "Sunny in Vienna" in messages[-1].text
-    # Nothing is asked with a result whose call was cut off: the emulator refuses that, as xAI does.
+    # No result without its tool call is sent: the emulator rejects that, as xAI does.
     assert len(messages) < 8
 
 
-@pytest.mark.parametrize(("reported", "summed_up"), [(500_000, True), (10, False)])
-def test_the_usage_that_xai_reports_counts(
-    gateway: Any, chat: Chat, reported: int, *, summed_up: bool
+@pytest.mark.parametrize(("reported", "is_summarized"), [(500_000, True), (10, False)])
+def test_summarization_uses_the_reported_usage(
+    gateway: Any, chat: Chat, reported: int, *, is_summarized: bool
 ) -> None:
-    """A short text may stand for many tokens of reasoning and images; LangChain believes it."""
+    """LangChain's trigger uses the reported token usage, which includes reasoning and images."""
     usage: Any = {"input_tokens": reported, "output_tokens": 0, "total_tokens": reported}
     known = chat().invoke("Hello")
     history = [HumanMessage("Hello"), known.model_copy(update={"usage_metadata": usage})]
@@ -157,12 +155,12 @@ def test_the_usage_that_xai_reports_counts(
     agent: Any = create_agent(chat(), [], middleware=[shorten])
     gateway.reset()
     answer = agent.invoke({"messages": [*history, HumanMessage("And now?")]})
-    assert answer["messages"][0].text.startswith("Here is a summary") is summed_up
-    assert len(gateway.requests) == 1 + summed_up
+    assert answer["messages"][0].text.startswith("Here is a summary") is is_summarized
+    assert len(gateway.requests) == 1 + is_summarized
 
 
-def test_old_results_are_cleared_by_the_services_own_count(gateway: Any, chat: Chat) -> None:
-    """The middleware counts with the model's counter, which asks the tokenizer."""
+def test_old_tool_results_are_cleared_by_token_count(gateway: Any, chat: Chat) -> None:
+    """The middleware counts with the model's counter, which uses the tokenizer endpoint."""
     clear = ContextEditingMiddleware(
         edits=[ClearToolUsesEdit(trigger=10, keep=0)], token_count_method="model"
     )
@@ -177,7 +175,7 @@ def test_old_results_are_cleared_by_the_services_own_count(gateway: Any, chat: C
 async def test_tools_are_selected_by_a_model(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """The selection is a structured answer in every form, and only its tools are offered."""
+    """The selection is structured output in each API, and only the selected tools are sent."""
     select = LLMToolSelectorMiddleware(max_tools=1)
     agent: Any = create_agent(create_chat(chat, api), [get_weather, get_time], middleware=[select])
     messages = (await run(agent, QUESTION, use_async=use_async))["messages"]
@@ -192,20 +190,20 @@ async def test_tools_are_selected_by_a_model(
 
 @SYNC_AND_ASYNC
 async def test_a_middleware_may_set_options(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """Another model and its options for one request of an agent are sent as they are meant."""
+    """A middleware may set another model and options for one request of an agent."""
 
-    def settle(request: Any) -> Any:
+    def change_request(request: Any) -> Any:
         settings = {"reasoning_effort": "low", "parallel_tool_calls": False}
         return request.override(model=chat(model="grok-4.5"), model_settings=settings)
 
-    class Settle(AgentMiddleware):
+    class ChangeRequest(AgentMiddleware):
         def wrap_model_call(self, request: Any, handler: Any) -> Any:
-            return handler(settle(request))
+            return handler(change_request(request))
 
         async def awrap_model_call(self, request: Any, handler: Any) -> Any:
-            return await handler(settle(request))
+            return await handler(change_request(request))
 
-    agent: Any = create_agent(chat(model="grok-4.3"), [get_weather], middleware=[Settle()])
+    agent: Any = create_agent(chat(model="grok-4.3"), [get_weather], middleware=[ChangeRequest()])
     await run(agent, QUESTION, use_async=use_async)
     for request in gateway.requests:
         assert request.body["model"] == "grok-4.5"
@@ -213,31 +211,31 @@ async def test_a_middleware_may_set_options(gateway: Any, chat: Chat, *, use_asy
         assert request.body["parallel_tool_calls"] is False
 
 
-def test_addresses_of_people_are_not_sent(gateway: Any, chat: Chat) -> None:
-    """What a middleware blots out never reaches the wire."""
+def test_redacted_email_addresses_are_not_sent(gateway: Any, chat: Chat) -> None:
+    """Text that a middleware redacts is not sent."""
     agent: Any = create_agent(chat(), [get_weather], middleware=[PIIMiddleware("email")])
     agent.invoke({"messages": "I am ada@example.org. How is the weather in 'Vienna'?"})
     assert "ada@example.org" not in str([request.body for request in gateway.requests])
 
 
-def test_a_refusal_can_be_an_error() -> None:
-    """What xAI refused in words is the standard block that LangChain's middleware looks for."""
+def test_refusals_are_standard_blocks() -> None:
+    """A refusal of xAI is the standard block that LangChain's middleware detects."""
     provider = {"model_provider": "xai-lowcode"}
     refusal = AIMessage("", additional_kwargs={"refusal": "No."}, response_metadata=provider)
     model = GenericFakeChatModel(messages=iter([refusal]))
-    refusing = getattr(middleware, "ModelRefusalMiddleware", None)
-    if refusing is None:
+    failing = getattr(middleware, "ModelRefusalMiddleware", None)
+    if failing is None:
         pytest.skip("LangChain before 1.5 has no middleware for refusals")
-    agent: Any = create_agent(model, [], middleware=[refusing()])
+    agent: Any = create_agent(model, [], middleware=[failing()])
     with pytest.raises(exceptions.ModelRefusalError):
         agent.invoke(QUESTION)
 
 
-# --- a person decides ---------------------------------------------------------------------------
+# --- human-in-the-loop ---------------------------------------------------------------------------
 
 
-def reviewed(chat: Chat, api: str) -> Any:
-    """An agent that asks a person before it calls its tool."""
+def agent_with_review(chat: Chat, api: str) -> Any:
+    """Return an agent whose tool calls need approval."""
     review: Any = HumanInTheLoopMiddleware({"get_weather": True})
     return create_agent(
         create_chat(chat, api), [get_weather], middleware=[review], checkpointer=InMemorySaver()
@@ -245,29 +243,32 @@ def reviewed(chat: Chat, api: str) -> Any:
 
 
 DECISIONS: dict[str, tuple[Any, Callable[[str], bool]]] = {
-    "approve": ({"type": "approve"}, lambda said: said == "Sunny in Vienna"),
+    "approve": ({"type": "approve"}, lambda content_: content_ == "Sunny in Vienna"),
     "edit": (
         {"type": "edit", "edited_action": {"name": "get_weather", "args": {"city": "Rome"}}},
-        # The note of newer middleware tells the model what was run in place of its call.
-        lambda said: said.endswith("Sunny in Rome"),
+        # Newer middleware adds a note about the edited tool call.
+        lambda content_: content_.endswith("Sunny in Rome"),
     ),
-    "reject": ({"type": "reject", "message": "Not today."}, lambda said: "Not today." in said),
+    "reject": (
+        {"type": "reject", "message": "Not today."},
+        lambda content_: "Not today." in content_,
+    ),
 }
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("kind", DECISIONS)
-async def test_a_person_decides_on_a_call(
+async def test_decisions_on_a_tool_call(
     gateway: Any, chat: Chat, api: str, kind: str, *, use_async: bool
 ) -> None:
-    """Nothing runs before the decision, and the model receives the result."""
+    """The tool does not run before the decision, and the model gets the result."""
     decision, fits = DECISIONS[kind]
-    agent = reviewed(chat, api)
-    waiting = await run(agent, QUESTION, THREAD, use_async=use_async)
-    (request,) = waiting["__interrupt__"][0].value["action_requests"]
+    agent = agent_with_review(chat, api)
+    interrupted = await run(agent, QUESTION, THREAD, use_async=use_async)
+    (request,) = interrupted["__interrupt__"][0].value["action_requests"]
     assert (request["name"], request["args"]) == ("get_weather", {"city": "Vienna"})
-    assert [message.type for message in waiting["messages"]] == ["human", "ai"]
+    assert [message.type for message in interrupted["messages"]] == ["human", "ai"]
     answer = await run(
         agent, Command(resume={"decisions": [decision]}), THREAD, use_async=use_async
     )
@@ -277,7 +278,7 @@ async def test_a_person_decides_on_a_call(
 
 
 def result_sent(body: dict[str, Any]) -> str:
-    """The result at the end of a request, in any form."""
+    """Return the last tool result of a request, in any API."""
     last = body.get("messages", body.get("input"))[-1]
     content = last.get("output", last.get("content"))
     text: str = content if isinstance(content, str) else content[0]["content"]
@@ -285,11 +286,9 @@ def result_sent(body: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_call_corrected_in_the_state_is_sent_corrected(
-    gateway: Any, chat: Chat, api: str
-) -> None:
+def test_an_edited_tool_call_is_sent_as_edited(gateway: Any, chat: Chat, api: str) -> None:
     """An edited message is sent as edited; the output items stored with it are not sent."""
-    agent = reviewed(chat, api)
+    agent = agent_with_review(chat, api)
     call = agent.invoke(QUESTION, THREAD)["messages"][-1]
     (wrong,) = call.tool_calls
     right = call.model_copy(update={"tool_calls": [{**wrong, "args": {"city": "Rome"}}]})

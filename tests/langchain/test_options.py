@@ -17,7 +17,7 @@ from xai_lowcode.types.requests import OPTIONS
 
 Chat = Callable[..., ChatXAILowCode]
 
-# Option, and its member in chat completions and in responses; None where there is no place.
+# An option, and its keys in Chat Completions and in Responses; None if it is not supported.
 SENT: list[tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]] = [
     ({"temperature": 0.5}, {"temperature": 0.5}, {"temperature": 0.5}),
     ({"top_p": 0.5}, {"top_p": 0.5}, {"top_p": 0.5}),
@@ -56,20 +56,20 @@ SENT: list[tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]] 
 
 
 @pytest.mark.parametrize("in_call", [False, True])
-@pytest.mark.parametrize(("options", "chat_members", "responses_members"), SENT)
-def test_every_option_arrives(
+@pytest.mark.parametrize(("options", "chat_keys", "responses_keys"), SENT)
+def test_each_option_is_sent(
     gateway: Any,
     chat: Chat,
     options: dict[str, Any],
-    chat_members: dict[str, Any] | None,
-    responses_members: dict[str, Any] | None,
+    chat_keys: dict[str, Any] | None,
+    responses_keys: dict[str, Any] | None,
     *,
     in_call: bool,
 ) -> None:
-    """As a field and with a call alike, an option arrives under the form's own name."""
+    """An option is sent by the name of the API, as a field and in a call."""
     given = options if in_call else {}
     fields = {} if in_call else options
-    for api, members in (("chat_completions", chat_members), ("responses", responses_members)):
+    for api, members in (("chat_completions", chat_keys), ("responses", responses_keys)):
         if members is None:
             continue
         chat(model="grok-4.3", api=api, **fields).invoke("Hello", **given)
@@ -80,8 +80,8 @@ def test_every_option_arrives(
         assert body == {name: value for name, value in expected.items() if value is not None}
 
 
-def test_every_option_of_a_request_is_a_field_or_belongs_to_a_call() -> None:
-    """A new option of the core is not forgotten here."""
+def test_each_request_option_is_a_field_or_a_call_option() -> None:
+    """Each option of the core is a field of the model or an option of a call."""
     of_calls = {
         *("tools", "server_tools", "tool_choice", "parallel_tool_calls", "response_format"),
         *("previous_response_id", "reasoning_summary"),
@@ -120,18 +120,18 @@ def test_names_of_other_integrations_are_accepted(
         {"xai_api_base": "https://api.x.ai/v1"},
     ],
 )
-def test_what_would_leak_or_be_lost_is_refused(chat: Chat, given: dict[str, Any]) -> None:
-    """Keys and addresses of other clients do not end up in the body, in prints and dumps."""
+def test_arguments_of_other_clients_are_rejected(chat: Chat, given: dict[str, Any]) -> None:
+    """API keys and base URLs of other clients raise, so that no body or dump has them."""
     (name,) = given
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as caught:
         chat(**given)
-    assert refusal.value.field == name
-    assert "0123456789abcdef" not in f"{refusal.value!r}"
-    assert "0" * 32 not in f"{refusal.value!r}"
+    assert caught.value.field == name
+    assert "0123456789abcdef" not in f"{caught.value!r}"
+    assert "0" * 32 not in f"{caught.value!r}"
 
 
-def test_the_nearest_word_counts(gateway: Any, chat: Chat) -> None:
-    """The call's options win over model_kwargs, these over fields, whatever they are called."""
+def test_options_of_a_call_precede_model_kwargs_and_fields(gateway: Any, chat: Chat) -> None:
+    """Options of the call precede model_kwargs, which precede fields, by any of their names."""
     llm = chat(
         model="grok-4.3",
         max_tokens=1000,
@@ -162,21 +162,21 @@ def test_the_nearest_word_counts(gateway: Any, chat: Chat) -> None:
         ({"use_previous_response_id": True}, "responses"),
     ],
 )
-def test_the_form_follows_what_is_asked(
+def test_the_api_is_selected_by_the_options(
     gateway: Any, chat: Chat, options: dict[str, Any], endpoint: str
 ) -> None:
-    """Chat Completions is selected for what only it can do; the caller's choice counts before."""
+    """Chat Completions is selected for options that only it supports, unless `api` is set."""
     chat(**options).invoke("Hello")
     chat().invoke("Hello", **options)
-    posted = [request for request in gateway.requests if request.method == "POST"]
-    assert {request.path.rpartition("/v1/")[2] for request in posted} == {endpoint}
+    request_ = [request for request in gateway.requests if request.method == "POST"]
+    assert {request.path.rpartition("/v1/")[2] for request in request_} == {endpoint}
 
 
-# --- server-side tools --------------------------------------------------------------------------
+# --- server-side tools ---------------------------------------------------------------------------
 
 
-def test_tools_of_xais_are_bound_as_plain_json(gateway: Any, chat: Chat) -> None:
-    """A ServerTool and its form on the wire are bound alike, beside the caller's own tools."""
+def test_server_side_tools_are_bound_as_json(gateway: Any, chat: Chat) -> None:
+    """A `ServerTool` and its JSON are bound equally, with the caller's own tools."""
 
     def add(a: int, b: int) -> int:
         """Add two numbers."""
@@ -201,24 +201,24 @@ def test_tools_of_xais_are_bound_as_plain_json(gateway: Any, chat: Chat) -> None
     assert function["type"] == "function"
 
 
-def test_a_museums_key_is_sent_and_not_shown(gateway: Any, chat: Chat) -> None:
-    """An MCP server's keys reach xAI; prints of what is bound tell them apart, but not them."""
+def test_mcp_credentials_are_sent_and_not_shown(gateway: Any, chat: Chat) -> None:
+    """Credentials of an MCP server are sent; the ``repr`` of the binding hides them but differs."""
     keys = ("a-key-of-the-museum", "another-key")
-    shown = set()
+    text = set()
     for key in keys:
         tool = mcp("https://mcp.example", "museum", authorization=key, headers={"x-key": key})
         llm = chat().bind_tools([tool])
         llm.invoke("Hello")
         sent = gateway.requests[-1].body["tools"][0]
         assert (sent["authorization"], sent["headers"]) == (key, {"x-key": key})
-        shown.add(repr(llm))
+        text.add(repr(llm))
         assert f"**{sha256(key.encode()).hexdigest()[:8]}'" in repr(llm)
-    assert len(shown) == 2
-    assert not [key for key in keys if key in "".join(shown)]
+    assert len(text) == 2
+    assert not [key for key in keys if key in "".join(text)]
 
 
-def test_people_with_other_keys_share_no_cached_answer(gateway: Any, chat: Chat) -> None:
-    """An answer from LangChain's cache is for the same keys only, though no key is in it."""
+def test_other_mcp_credentials_share_no_cached_response(gateway: Any, chat: Chat) -> None:
+    """A cached response is for the same MCP credentials only, though its key does not have them."""
     llm = chat(cache=InMemoryCache())
     for key in ("a-key", "another-key", "a-key"):
         tool = mcp("https://mcp.example", "museum", authorization=key)
@@ -229,11 +229,11 @@ def test_people_with_other_keys_share_no_cached_answer(gateway: Any, chat: Chat)
     ]
 
 
-# --- what LangChain does with the fields it knows itself ------------------------------------------
+# --- fields of LangChain's base class ------------------------------------------------------------
 
 
-def test_a_rate_limiter_is_asked(gateway: Any, chat: Chat) -> None:
-    """A limiter that lets one request pass holds back the second."""
+def test_a_rate_limiter_is_used(gateway: Any, chat: Chat) -> None:
+    """A limiter that allows one request delays the second one."""
     limiter = InMemoryRateLimiter(requests_per_second=0.001, check_every_n_seconds=0.01)
     limiter.available_tokens = 1
     llm = chat(rate_limiter=limiter)
@@ -255,7 +255,7 @@ def test_a_rate_limiter_is_asked(gateway: Any, chat: Chat) -> None:
 def test_streaming_can_be_disabled(
     gateway: Any, chat: Chat, fields: dict[str, Any], *, streams: bool
 ) -> None:
-    """Where a stream is not wanted, stream gives the whole answer as one chunk."""
+    """With streaming disabled, stream gives the whole message as one chunk."""
     gateway.deferred_polls = 0
     chunks = list(chat(**fields).stream("Hello"))
     assert (gateway.requests[0].body.get("stream") is True) is streams
@@ -263,20 +263,20 @@ def test_streaming_can_be_disabled(
 
 
 def test_streaming_makes_invoke_stream(gateway: Any, chat: Chat) -> None:
-    """With streaming=True callbacks get the pieces of an invoke."""
+    """With streaming=True callbacks get the tokens of an invoke."""
 
-    class Ear(BaseCallbackHandler):
+    class TokenRecorder(BaseCallbackHandler):
         def __init__(self) -> None:
-            self.heard: list[str] = []
+            self.tokens: list[str] = []
 
         def on_llm_new_token(self, token: str, **_: Any) -> None:
-            self.heard.append(token)
+            self.tokens.append(token)
 
-    ear = Ear()
-    answer = chat(streaming=True).invoke("Hello", config={"callbacks": [ear]})
+    recorder = TokenRecorder()
+    answer = chat(streaming=True).invoke("Hello", config={"callbacks": [recorder]})
     assert gateway.requests[-1].body["stream"] is True
-    assert len(ear.heard) > 2
-    assert "".join(ear.heard) == answer.text
+    assert len(recorder.tokens) > 2
+    assert "".join(recorder.tokens) == answer.text
 
 
 def test_a_tool_of_openai_has_no_options_that_xai_rejects(chat: Chat, gateway: Any) -> None:

@@ -40,7 +40,7 @@ class Report(BaseModel):
     sunny: bool
 
 
-# --- images and documents ---------------------------------------------------------------------
+# --- images and documents ------------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
@@ -53,10 +53,10 @@ class Report(BaseModel):
         {"type": "image_url", "image_url": "data:image/png;base64,{data}"},
     ],
 )
-async def test_a_template_holds_an_image(
+async def test_a_template_with_an_image(
     gateway: Any, chat: Chat, api: str, block: dict[str, Any], *, use_async: bool
 ) -> None:
-    """The standard block and OpenAI's two formats are filled in and sent."""
+    """The standard block and OpenAI's two formats are formatted and sent."""
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Be {how}."), ("user", [{"type": "text", "text": "What is {it}?"}, block])]
     )
@@ -68,10 +68,10 @@ async def test_a_template_holds_an_image(
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", ["auto", "responses"])
-async def test_a_template_holds_a_document(
+async def test_a_template_with_a_document(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """A PDF as data goes over responses, which are chosen for it."""
+    """A PDF as data is sent by the Responses API, which is selected for it."""
     block = {"type": "file", "base64": "{pdf}", "mime_type": "application/pdf"}
     prompt = ChatPromptTemplate.from_messages(
         [("user", [{"type": "text", "text": "What is in it?"}, block])]
@@ -81,8 +81,8 @@ async def test_a_template_holds_a_document(
     assert gateway.requests[-1].body["input"][0]["content"][1]["file_data"].endswith(PDF)
 
 
-def test_a_form_without_documents_says_so(gateway: Any, chat: Chat) -> None:
-    """Where the API has no place for it, nothing is sent."""
+def test_an_api_without_documents_rejects_them(gateway: Any, chat: Chat) -> None:
+    """An API that does not support documents raises, and no request is sent."""
     block: Any = {"type": "file", "base64": PDF, "mime_type": "application/pdf"}
     for api in ("chat_completions", "messages"):
         with pytest.raises(UsageError):
@@ -93,7 +93,7 @@ def test_a_form_without_documents_says_so(gateway: Any, chat: Chat) -> None:
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
 async def test_a_tool_returns_an_image(chat: Chat, api: str, *, use_async: bool) -> None:
-    """The model sees what an agent's tool has photographed."""
+    """An image that an agent's tool returns is sent to the model."""
 
     @tool
     def take_image(what: str) -> list[dict[str, str]]:
@@ -111,25 +111,30 @@ async def test_a_tool_returns_an_image(chat: Chat, api: str, *, use_async: bool)
     assert "1 image: PNG 16x8" in messages[-1].text
 
 
-# --- examples -----------------------------------------------------------------------------------
+# --- examples ------------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_examples_of_calls_are_shown(
+async def test_tool_call_examples_are_sent(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """Calls that no model ever made, with their results, stand before the question."""
+    """Example tool calls with their results are sent before the prompt."""
     wien, graz = Report(city="Wien", sunny=True), Report(city="Graz", sunny=False)
     examples = tool_example_to_messages("Wien, Graz", [wien, graz], ai_response="Noted.")
-    by_hand = [
+    expected_turns = [
         HumanMessage("Linz?"),
         AIMessage("", tool_calls=[{"name": "Report", "args": wien.model_dump(), "id": "call_x"}]),
         ToolMessage("Seen.", tool_call_id="call_x"),
     ]
     llm = create_chat(chat, api).bind_tools([Report], tool_choice="Report")
-    prompt = [SystemMessage("Report."), *examples, *by_hand, HumanMessage("Sunny in 'Rome'?")]
+    prompt = [
+        SystemMessage("Report."),
+        *examples,
+        *expected_turns,
+        HumanMessage("Sunny in 'Rome'?"),
+    ]
     answer = await run(llm, prompt, use_async=use_async)
     assert answer.tool_calls[0]["args"] == {"city": "Rome", "sunny": True}
     sent = str(gateway.requests[-1].body)
@@ -137,27 +142,27 @@ async def test_examples_of_calls_are_shown(
     assert sent.count("call_x") == 2
 
 
-def test_examples_of_talk_are_shown(gateway: Any, chat: Chat) -> None:
-    """A few-shot template becomes turns of user and assistant."""
+def test_few_shot_examples_are_sent(gateway: Any, chat: Chat) -> None:
+    """A few-shot template is sent as turns of user and assistant."""
     turn = ChatPromptTemplate.from_messages([("human", "{q}"), ("ai", "{a}")])
-    shots: Any = FewShotChatMessagePromptTemplate(
+    examples_: Any = FewShotChatMessagePromptTemplate(
         examples=[{"q": "2+2", "a": "4"}, {"q": "3+3", "a": "6"}], example_prompt=turn
     )
-    prompt = ChatPromptTemplate.from_messages([("system", "Add."), shots, ("human", "{q}")])
+    prompt = ChatPromptTemplate.from_messages([("system", "Add."), examples_, ("human", "{q}")])
     (prompt | chat()).invoke({"q": "4+4"})
     roles = [message["role"] for message in gateway.requests[-1].body["input"]]
     assert roles == ["system", *["user", "assistant"] * 2, "user"]
 
 
-# --- histories that are cut ---------------------------------------------------------------------
+# --- trimmed histories ---------------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_a_cut_history_can_be_sent(
+async def test_a_trimmed_history_can_be_sent(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """Cut by the service's count, it keeps the system's words and begins with a person's."""
+    """Trimmed by token count, a history keeps the system message and starts with a human one."""
     llm = create_chat(chat, api)
     history: list[Any] = [SystemMessage("Be brief.")]
     for word in ("first", "second", "third"):

@@ -1,4 +1,4 @@
-"""Protocol events that the model makes itself, and those that LangChain makes from its chunks."""
+"""Native protocol events equal those that LangChain makes of chunks."""
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import product
@@ -68,8 +68,8 @@ def sequences(reason: str) -> Iterator[list[StreamEvent]]:
 
 
 @NATIVE
-def test_native_events_agree_with_those_of_chunks() -> None:
-    """Event by event; calls whose arguments are not an object are those of a plain message only."""
+def test_native_events_equal_those_of_chunks() -> None:
+    """Native events equal those of chunks; invalid tool calls equal those of a plain message."""
     for events in sequences("stop"):
         ours = native(events)
         if not message_of(ours).invalid_tool_calls:
@@ -77,8 +77,8 @@ def test_native_events_agree_with_those_of_chunks() -> None:
 
 
 @pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
-def test_the_message_of_native_events_is_the_plain_one(reason: str) -> None:
-    """Nothing is lost: log probabilities, refusals and invalid calls included."""
+def test_the_message_of_native_events_is_the_plain_message(reason: str) -> None:
+    """Native events lose nothing: log probabilities, refusals and invalid tool calls included."""
     for events in sequences(reason):
         message, plain = message_of(native(events)), plain_message(events)
         metadata = {**plain.response_metadata, "output_version": "v1"}
@@ -118,11 +118,11 @@ def test_each_block_has_a_start_and_an_end() -> None:
         assert opened == closed == list(range(len(opened)))
 
 
-# --- through the model --------------------------------------------------------------------------
+# --- events of a model ---------------------------------------------------------------------------
 
 
-class Bridged(ChatXAILowCode):
-    """A model whose own streams LangChain must read."""
+class ModelWithStreams(ChatXAILowCode):
+    """A model with its own stream methods, whose chunks LangChain converts."""
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         yield from super()._stream(*args, **kwargs)
@@ -173,12 +173,12 @@ async def protocol_events(llm: Any, question: str, config: Any, *, use_async: bo
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("question", ["Say 'Grüße, 世界 🦊'.", "How is the weather in 'Vienna'?"])
 @pytest.mark.parametrize("api", APIS)
-async def test_a_subclass_with_streams_of_its_own_has_the_same_events(
+async def test_a_subclass_with_stream_methods_has_the_same_events(
     gateway: Any, chat: Chat, api: str, question: str, *, use_async: bool
 ) -> None:
-    """LangChain makes them from its chunks. Handlers of tokens get the same ones in both ways."""
+    """LangChain converts its chunks to the same events, and handlers get the same tokens."""
     found = []
-    for model in (chat, Bridged):
+    for model in (chat, ModelWithStreams):
         gateway.reset()
         tokens = AsyncTokens() if use_async else Tokens()
         llm = create_chat(model, api).bind_tools([get_weather])
@@ -207,7 +207,7 @@ def test_events_have_the_cost_on_request(gateway: Any, chat: Chat) -> None:
     assert message.usage_metadata["total_cost"] == cost > 0
 
 
-# --- metadata of the message --------------------------------------------------------------------
+# --- metadata of the message ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_events_have_the_cost_on_request(gateway: Any, chat: Chat) -> None:
     ],
 )
 def test_finish_reasons_have_langchains_values(reason: str, normalized: str | None) -> None:
-    """Plain, from chunks and from events; reasons that LangChain does not know have none."""
+    """`normalized_finish_reason` is in plain messages, chunks and events; None if unknown."""
     events = [START, TextDelta("Hi"), ChoiceFinished(reason)]
     for message in (plain_message(events), message_of(native(events))):
         assert message.response_metadata["finish_reason"] == reason
@@ -232,7 +232,7 @@ def test_finish_reasons_have_langchains_values(reason: str, normalized: str | No
 
 
 def test_details_of_the_priority_tier_have_its_prices() -> None:
-    """The names of langchain-openai; each token is in one detail."""
+    """Details of the priority tier have the names of langchain-openai; each token is in one."""
     usage = plain_message([START, ChoiceFinished("stop"), USAGE]).usage_metadata
     assert usage is not None
     assert usage["input_token_details"] == {"priority": 2, "priority_cache_read": 1}

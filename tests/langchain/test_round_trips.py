@@ -46,7 +46,7 @@ from xai_lowcode.types.responses import Usage
 
 Chat = Callable[..., ChatXAILowCode]
 APIS = ["chat_completions", "responses", "messages"]
-WAYS = ["invoke", "stream", "ainvoke", "astream"]
+METHODS = ["invoke", "stream", "ainvoke", "astream"]
 SERVER_TOOLS = [
     web_search(),
     x_search(),
@@ -89,9 +89,9 @@ CASES = [(api, case) for api in APIS for case in QUESTIONS] + [
 ]
 
 
-async def ask(llm: Any, messages: Any, way: str) -> AIMessage:
-    """Asks in one of the four ways; the chunks of a stream are put together by LangChain."""
-    match way:
+async def call_model(llm: Any, messages: Any, method: str) -> AIMessage:
+    """Call one of the four methods; LangChain adds up the chunks of a stream."""
+    match method:
         case "invoke":
             return llm.invoke(messages)
         case "ainvoke":
@@ -103,55 +103,55 @@ async def ask(llm: Any, messages: Any, way: str) -> AIMessage:
 
 
 def model(chat: Chat, api: str, case: str, **fields: Any) -> tuple[Any, str]:
-    """The model with the tools of a case, and its question."""
-    question, tools = (QUESTIONS | SERVED)[case]
+    """Return the model with the tools of a case, and its prompt."""
+    prompt, tools = (QUESTIONS | SERVED)[case]
     if api == "responses":
         fields["include"] = ["reasoning.encrypted_content", "web_search_call.action.sources"]
     llm = chat(model="grok-4.3", api=api, **fields)
-    return (llm.bind_tools(tools) if tools else llm), question
+    return (llm.bind_tools(tools) if tools else llm), prompt
 
 
 def without_index(blocks: Iterable[Any]) -> list[Any]:
-    """Blocks without the numbers by which LangChain put their pieces together."""
+    """Return blocks without the indexes by which LangChain merges chunks."""
     return [
         {key: value for key, value in block.items() if key != "index"}
         if isinstance(block, dict)
         else block
         for block in blocks
-        if block  # the pieces of a stream may begin with an empty text
+        if block  # a stream may start with an empty text
     ]
 
 
-# --- streams and plain answers ------------------------------------------------------------------
+# --- streamed and plain messages -----------------------------------------------------------------
 
 
-def facts(answer: AIMessage) -> Any:
-    """Everything of an answer that must not depend on the way it came."""
-    told, content = answer.response_metadata, answer.content
+def facts(message: AIMessage) -> Any:
+    """Return what must be equal in each method."""
+    told, content = message.response_metadata, message.content
     return (
         content if isinstance(content, str) else without_index(content),
-        answer.additional_kwargs,
-        answer.tool_calls,
-        answer.usage_metadata,
-        answer.id,
+        message.additional_kwargs,
+        message.tool_calls,
+        message.usage_metadata,
+        message.id,
         {key: told[key] for key in told.keys() - {"token_usage", "created", "completed_at"}},
     )
 
 
 @pytest.mark.parametrize(("api", "case"), CASES)
-async def test_an_answer_is_the_same_however_it_comes(
+async def test_four_methods_give_the_same_message(
     gateway: Any, chat: Chat, api: str, case: str
 ) -> None:
-    """Four ways give one message; v1 content is the blocks that v0 messages are translated to."""
+    """Four methods give the same message; v1 content equals the content blocks of v0."""
     blocks = []
     for version in ("v0", "v1"):
         told = []
-        for way in WAYS:
+        for method in METHODS:
             gateway.reset()
-            llm, question = model(chat, api, case, output_version=version)
-            answer = await ask(llm, question, way)
-            told.append(facts(answer))
-            blocks.append(without_index(answer.content_blocks))
+            llm, prompt = model(chat, api, case, output_version=version)
+            message = await call_model(llm, prompt, method)
+            told.append(facts(message))
+            blocks.append(without_index(message.content_blocks))
         assert told[1:] == told[:1] * 3
     assert blocks[0] == told[0][0]
     assert blocks[1:] == blocks[:1] * 7
@@ -159,10 +159,10 @@ async def test_an_answer_is_the_same_however_it_comes(
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("options", [{"stop": ["wrote"]}, {"max_tokens": 3}])
-async def test_cut_answers_and_later_turns_are_the_same_too(
+async def test_truncated_and_later_messages_are_the_same(
     gateway: Any, chat: Chat, api: str, options: dict[str, Any]
 ) -> None:
-    """After a tool's result, and cut by a stop string or a limit, four ways agree as well."""
+    """Four methods agree after a tool result, and on messages truncated by stop or a limit."""
     call = {"name": "get_weather", "args": {"city": "Vienna"}, "id": "call_1"}
     history = [
         HumanMessage("How is the weather in 'Vienna'?"),
@@ -171,18 +171,20 @@ async def test_cut_answers_and_later_turns_are_the_same_too(
     ]
     for messages in ([HumanMessage("Hello")], history):
         told = []
-        for way in WAYS:
+        for method in METHODS:
             gateway.reset()
             llm = chat(model="grok-4.3", api=api, output_version="v1", **options)
-            answer = await ask(llm, messages, way)
-            told.append((without_index(answer.content), answer.response_metadata["finish_reason"]))
+            message = await call_model(llm, messages, method)
+            told.append(
+                (without_index(message.content), message.response_metadata["finish_reason"])
+            )
         assert told[1:] == told[:1] * 3
 
 
-def test_every_kind_of_block_is_told(chat: Chat) -> None:
-    """Reasoning, what was made, and the text with its sources stand in this order."""
-    llm, question = model(chat, "responses", "everything")
-    blocks: list[Any] = llm.invoke(question).content_blocks
+def test_content_blocks_of_each_type(chat: Chat) -> None:
+    """Reasoning, server-side tool calls, images and the text with citations are in this order."""
+    llm, prompt = model(chat, "responses", "everything")
+    blocks: list[Any] = llm.invoke(prompt).content_blocks
     called = [block["name"] for block in blocks if block["type"] == "server_tool_call"]
     assert called == [
         "web_search",
@@ -199,25 +201,25 @@ def test_every_kind_of_block_is_told(chat: Chat) -> None:
         "image",
         "text",
     ]
-    made: dict[str, Any] = {block.get("name", block["type"]): block for block in blocks}
-    assert made["code_interpreter"]["args"].keys() == {"code"}
-    assert made["web_search"]["args"] == {"query": question}
-    assert made["search"]["args"] == {"query": question, "server_label": "museum"}
-    assert made["image"]["mime_type"] == "image/png"
+    blocks_by_name: dict[str, Any] = {block.get("name", block["type"]): block for block in blocks}
+    assert blocks_by_name["code_interpreter"]["args"].keys() == {"code"}
+    assert blocks_by_name["web_search"]["args"] == {"query": prompt}
+    assert blocks_by_name["search"]["args"] == {"query": prompt, "server_label": "museum"}
+    assert blocks_by_name["image"]["mime_type"] == "image/png"
     results = {block["tool_call_id"]: block for block in blocks if "tool_call_id" in block}
     assert results.keys() == {block["id"] for block in blocks if block.get("name")}
-    assert results[made["search"]["id"]]["output"] == "museum knows nothing about it."
-    text = made["text"]["text"]
-    for citation in made["text"]["annotations"]:
+    assert results[blocks_by_name["search"]["id"]]["output"] == "museum knows nothing about it."
+    text = blocks_by_name["text"]["text"]
+    for citation in blocks_by_name["text"]["annotations"]:
         assert citation["type"] == "citation"
         assert citation["url"] in text[citation["start_index"] : citation["end_index"]]
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-def test_images_in_a_row_stay_apart(chat: Chat, version: str) -> None:
-    """Two images, and a text in several pieces after them, are three blocks."""
+def test_consecutive_images_are_separate_blocks(chat: Chat, version: str) -> None:
+    """Two images and a text in several chunks after them are three blocks."""
 
-    class Painter(ChatModel):
+    class ModelWithImages(ChatModel):
         def stream(self, request: ChatRequest) -> Any:
             assert request.messages
             images = [ImageGenerated(ImagePart(f"data:image/png;base64,{x}")) for x in ("QQ", "Qg")]
@@ -226,9 +228,9 @@ def test_images_in_a_row_stay_apart(chat: Chat, version: str) -> None:
             yield ChoiceFinished("stop")
 
     llm = chat(output_version=version)
-    llm._gateway = Painter(llm._gateway.settings)
-    answer = reduce(add, llm.stream("Draw."))
-    blocks: list[Any] = answer.content_blocks
+    llm._gateway = ModelWithImages(llm._gateway.settings)
+    message = reduce(add, llm.stream("Draw."))
+    blocks: list[Any] = message.content_blocks
     told = [
         {"type": "image", "base64": "QQ", "mime_type": "image/png"},
         {"type": "image", "base64": "Qg", "mime_type": "image/png"},
@@ -238,14 +240,14 @@ def test_images_in_a_row_stay_apart(chat: Chat, version: str) -> None:
     if version == "v0":
         # As in a response that is not streamed.
         assert blocks == [*told, text]
-        assert answer.content == text["text"]
+        assert message.content == text["text"]
     else:
         # LangChain puts the blocks of chunks in the order in which they begin.
         assert without_index(blocks) == [*told[:2], text, told[2]]
 
 
-def test_a_tool_of_xais_that_failed_says_so() -> None:
-    """What went wrong at xAI is the output of a result whose status is an error."""
+def test_a_failed_server_side_tool_is_an_error_result() -> None:
+    """The error of a server-side tool is the output of a result with the status "error"."""
     parts = (
         ServerToolPart("mcp_call", "mcp_1", "find", '{"a":1}', "no such thing", failed=True),
         ServerToolPart("web_search_call", "ws_1", arguments="foxes"),
@@ -256,21 +258,21 @@ def test_a_tool_of_xais_that_failed_says_so() -> None:
     assert (blocks[0]["args"], blocks[2]["args"]) == ({"a": 1}, {"query": "foxes"})
 
 
-# --- and back -----------------------------------------------------------------------------------
+# --- messages sent back --------------------------------------------------------------------------
 
 
 def through_langchain(message: Any) -> Any:
-    """Dumped and loaded as LangChain's tools do it."""
+    """Dump and load a message as LangChain does."""
     return load(dumpd(message), allowed_objects="messages")
 
 
 def through_a_checkpoint(message: Any) -> Any:
-    """Written and read as LangGraph's checkpoints are."""
+    """Serialize and deserialize a message as LangGraph's checkpointers do."""
     serde = JsonPlusSerializer()
     return serde.loads_typed(serde.dumps_typed(message))
 
 
-JOURNEYS: dict[str, Callable[[Any], Any]] = {
+SERIALIZERS: dict[str, Callable[[Any], Any]] = {
     "checkpoint": through_a_checkpoint,
     "dump": through_langchain,
     "pickle": lambda message: pickle.loads(pickle.dumps(message)),  # noqa: S301 - our own bytes
@@ -284,87 +286,88 @@ JOURNEYS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.filterwarnings("ignore:The function `load` is in beta")
 @pytest.mark.parametrize(
-    ("way", "version"), [("invoke", "v0"), ("stream", "v1"), ("ainvoke", "v1"), ("astream", "v0")]
+    ("method", "version"),
+    [("invoke", "v0"), ("stream", "v1"), ("ainvoke", "v1"), ("astream", "v0")],
 )
 @pytest.mark.parametrize(("api", "case"), CASES)
-async def test_answers_go_back_as_they_came(
-    gateway: Any, chat: Chat, api: str, case: str, way: str, version: str
+async def test_messages_are_sent_back_unchanged(
+    gateway: Any, chat: Chat, api: str, case: str, method: str, version: str
 ) -> None:
-    """However an answer came and wherever it has been, it goes back as xAI gave it."""
+    """A message of any method, also after serialization, is sent back as xAI returned it."""
     stored = {"store": True} if api == "responses" else {}
-    llm, question = model(chat, api, case, output_version=version, **stored)
-    answer = await ask(llm, question, way)
-    kept = to_messages([answer])
-    assert all(to_messages([travel(answer)]) == kept for travel in JOURNEYS.values())
-    results = [ToolMessage("Sunny", tool_call_id=call["id"]) for call in answer.tool_calls]
-    llm.invoke([HumanMessage(question), answer, *results, HumanMessage("Go on.")])
+    llm, prompt = model(chat, api, case, output_version=version, **stored)
+    message = await call_model(llm, prompt, method)
+    expected_ = to_messages([message])
+    assert all(to_messages([serialize(message)]) == expected_ for serialize in SERIALIZERS.values())
+    results = [ToolMessage("Sunny", tool_call_id=call["id"]) for call in message.tool_calls]
+    llm.invoke([HumanMessage(prompt), message, *results, HumanMessage("Go on.")])
     sent = gateway.requests[-1].body
     if api == "responses":
-        items = as_stored(gateway, answer)
+        items = as_stored(gateway, message)
         assert sent["input"][1 : 1 + len(items)] == items
     if api == "messages":
-        # Reasoning is signed there, and the signature goes back too.
+        # Reasoning is signed in this API, and the signature is sent back.
         blocks = sent["messages"][1]["content"]
-        assert blocks == answer.additional_kwargs[ITEMS]["messages"]
+        assert blocks == message.additional_kwargs[ITEMS]["messages"]
         assert [block["signature"] for block in blocks if block["type"] == "thinking"]
     if api == "chat_completions":
-        said = sent["messages"][1]
-        assert said["reasoning_content"] == answer.additional_kwargs["reasoning_content"]
+        message_ = sent["messages"][1]
+        assert message_["reasoning_content"] == message.additional_kwargs["reasoning_content"]
 
 
-def as_stored(gateway: Any, answer: AIMessage) -> list[Any]:
-    """The items of an answer as xAI has stored them: what it says itself."""
+def as_stored(gateway: Any, message: AIMessage) -> list[Any]:
+    """Return the output items of a response as the emulator has stored them."""
     settings = Settings.create(api_token=gateway.api_token, base_url=gateway.base_url)
     with Gateway(settings) as client:
-        stored = client.retrieve_response(answer.response_metadata["response_id"])
+        stored = client.retrieve_response(message.response_metadata["response_id"])
     output: list[Any] = stored["output"]
     return output
 
 
 def test_items_are_in_one_chunk(chat: Chat) -> None:
-    """LangChain appends lists, so what comes twice would be sent twice."""
-    llm, question = model(chat, "responses", "everything")
-    chunks = list(llm.stream(question))
-    holders = [chunk for chunk in chunks if ITEMS in chunk.additional_kwargs]
-    assert len(holders) == 1
-    assert holders[0].additional_kwargs[ITEMS].keys() == {"responses"}
+    """Output items are in one chunk, since LangChain appends the lists of chunks."""
+    llm, prompt = model(chat, "responses", "everything")
+    chunks = list(llm.stream(prompt))
+    candidates = [chunk for chunk in chunks if ITEMS in chunk.additional_kwargs]
+    assert len(candidates) == 1
+    assert candidates[0].additional_kwargs[ITEMS].keys() == {"responses"}
 
 
-def test_a_corrected_answer_goes_back_corrected(gateway: Any, chat: Chat) -> None:
-    """What a person changed is not undone by the items."""
-    llm, question = model(chat, "responses", "call")
-    answer = llm.invoke(question)
-    answer.tool_calls[0]["args"] = {"city": "Rome"}
-    result = ToolMessage("Sunny", tool_call_id=answer.tool_calls[0]["id"])
-    llm.invoke([HumanMessage(question), answer, result])
+def test_an_edited_message_is_sent_as_edited(gateway: Any, chat: Chat) -> None:
+    """The output items do not override an edited text."""
+    llm, prompt = model(chat, "responses", "call")
+    message = llm.invoke(prompt)
+    message.tool_calls[0]["args"] = {"city": "Rome"}
+    result = ToolMessage("Sunny", tool_call_id=message.tool_calls[0]["id"])
+    llm.invoke([HumanMessage(prompt), message, result])
     (call,) = [i for i in gateway.requests[-1].body["input"] if i.get("type") == "function_call"]
     assert call["arguments"] == '{"city":"Rome"}'
 
 
-def test_answers_change_form(gateway: Any, chat: Chat) -> None:
-    """An answer of one form goes on in each other form by its text and calls."""
-    for came in APIS:
-        llm, question = model(chat, came, "call")
-        answer = llm.invoke(question)
-        result = ToolMessage("Sunny", tool_call_id=answer.tool_calls[0]["id"])
-        for goes in APIS:
-            twin, _ = model(chat, goes, "call")
-            assert "Sunny" in twin.invoke([HumanMessage(question), answer, result]).text
-            assert gateway.requests[-1].path.endswith(goes.replace("chat_", "chat/"))
+def test_messages_can_be_sent_through_another_api(gateway: Any, chat: Chat) -> None:
+    """A message of one API is sent through another one by its text and tool calls."""
+    for source_api in APIS:
+        llm, prompt = model(chat, source_api, "call")
+        message = llm.invoke(prompt)
+        result = ToolMessage("Sunny", tool_call_id=message.tool_calls[0]["id"])
+        for target_api in APIS:
+            other_model, _ = model(chat, target_api, "call")
+            assert "Sunny" in other_model.invoke([HumanMessage(prompt), message, result]).text
+            assert gateway.requests[-1].path.endswith(target_api.replace("chat_", "chat/"))
 
 
-def test_merged_answers_are_still_messages(gateway: Any, chat: Chat) -> None:
-    """Two answers that LangChain has made one of are sent, by what they say together."""
-    llm, question = model(chat, "responses", "text")
-    two = [llm.invoke(question), llm.invoke("And the sea?")]
-    (one,) = merge_message_runs(two)
-    llm.invoke([HumanMessage(question), one, HumanMessage("Go on.")])
-    said = gateway.requests[-1].body["input"][1]
-    assert said == {"role": "assistant", "content": f"{two[0].text}\n{two[1].text}"}
+def test_merged_messages_can_be_sent(gateway: Any, chat: Chat) -> None:
+    """Two messages that LangChain has merged are sent by their joined text."""
+    llm, prompt = model(chat, "responses", "text")
+    pair = [llm.invoke(prompt), llm.invoke("And the sea?")]
+    (one,) = merge_message_runs(pair)
+    llm.invoke([HumanMessage(prompt), one, HumanMessage("Go on.")])
+    message_ = gateway.requests[-1].body["input"][1]
+    assert message_ == {"role": "assistant", "content": f"{pair[0].text}\n{pair[1].text}"}
 
 
-def test_odd_items_are_passed_over(gateway: Any, chat: Chat) -> None:
-    """What somebody else has put in the place of the items does no harm."""
+def test_invalid_items_are_ignored(gateway: Any, chat: Chat) -> None:
+    """Invalid values in place of the output items are ignored."""
     odd: list[Any] = [
         None,
         "text",
@@ -375,8 +378,8 @@ def test_odd_items_are_passed_over(gateway: Any, chat: Chat) -> None:
         {"a": [], "b": []},
     ]
     for items in odd:
-        answer = AIMessage("Yes.", additional_kwargs={ITEMS: items})
-        assert chat().invoke([HumanMessage("Hi"), answer, HumanMessage("Hi")]).text
+        message = AIMessage("Yes.", additional_kwargs={ITEMS: items})
+        assert chat().invoke([HumanMessage("Hi"), message, HumanMessage("Hi")]).text
         assert gateway.requests[-1].body["input"][1] == {"role": "assistant", "content": "Yes."}
 
 

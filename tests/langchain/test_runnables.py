@@ -41,7 +41,7 @@ from tests.langchain.helpers import (
 from xai_lowcode.emulator import Drop, EndStreamEarly, Refuse, running
 from xai_lowcode.errors import BadRequestError, InternalServerError, XAILowCodeError
 
-MAY_PASS = (ModelRateLimitError, ModelAPIError, ModelConnectionError, ModelTimeoutError)
+TRANSIENT = (ModelRateLimitError, ModelAPIError, ModelConnectionError, ModelTimeoutError)
 ONCE, OTHER = "grok-4.3", "grok-4.7"
 
 
@@ -53,33 +53,37 @@ class Report(BaseModel):
 
 
 def models(gateway: Any) -> list[str]:
-    """Which models were asked, one after the other."""
+    """Return the models of all requests, in order."""
     return [request.body["model"] for request in gateway.requests]
 
 
-# --- chains and parsers -------------------------------------------------------------------------
+# --- chains and parsers --------------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
 async def test_a_chain_of_prompt_model_and_parser(chat: Chat, *, use_async: bool) -> None:
-    """A model stands in a chain, which streams text."""
+    """A chain of prompt, model and parser returns and streams text."""
     prompt = ChatPromptTemplate.from_messages([("system", "Be brief."), ("user", "{question}")])
     chain = prompt | chat() | StrOutputParser()
-    pieces = await collect_stream(chain, {"question": "Hello"}, use_async=use_async)
-    assert "".join(pieces) == await run(chain, {"question": "Hello"}, use_async=use_async)
-    assert len(pieces) > 3
+    chunks = await collect_stream(chain, {"question": "Hello"}, use_async=use_async)
+    assert "".join(chunks) == await run(chain, {"question": "Hello"}, use_async=use_async)
+    assert len(chunks) > 3
 
 
 @SYNC_AND_ASYNC
-async def test_chains_fork_and_join(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """Branches ask side by side, what is passed through stays, a condition chooses the model."""
-    said = chat(model=ONCE) | StrOutputParser()
-    both = RunnableParallel(first=said, second=chat(model=OTHER) | StrOutputParser())
-    answers = await run(both, "Hello", use_async=use_async)
+async def test_parallel_and_branching_chains(gateway: Any, chat: Chat, *, use_async: bool) -> None:
+    """Parallel, passthrough and branch runnables work with the model."""
+    model_and_parser = chat(model=ONCE) | StrOutputParser()
+    parallel = RunnableParallel(
+        first=model_and_parser, second=chat(model=OTHER) | StrOutputParser()
+    )
+    answers = await run(parallel, "Hello", use_async=use_async)
     assert answers.keys() == {"first", "second"}
     assert sorted(models(gateway)) == [ONCE, OTHER]
-    kept = RunnablePassthrough.assign(answer=(lambda given: given["question"]) | said)
-    answer = await run(kept, {"question": "Hello"}, use_async=use_async)
+    histories = RunnablePassthrough.assign(
+        answer=(lambda given: given["question"]) | model_and_parser
+    )
+    answer = await run(histories, {"question": "Hello"}, use_async=use_async)
     assert answer == {"question": "Hello", "answer": answers["first"]}
     branch = RunnableBranch((lambda text: "?" in text, chat(model=OTHER)), chat(model=ONCE))
     await run(branch, "Who?", use_async=use_async)
@@ -89,20 +93,20 @@ async def test_chains_fork_and_join(gateway: Any, chat: Chat, *, use_async: bool
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_parsers_read_every_form(chat: Chat, api: str, *, use_async: bool) -> None:
-    """Lists, JSON in words, objects by instructions and by calls, plain and streamed."""
+async def test_output_parsers(chat: Chat, api: str, *, use_async: bool) -> None:
+    """LangChain's parsers of lists, JSON, objects and tool calls work, plain and streamed."""
     llm = create_chat(chat, api)
-    words: Any = llm | CommaSeparatedListOutputParser()
-    assert (await run(words, "Say 'foxes, owls'.", use_async=use_async)) == ["foxes", "owls"]
+    text_list: Any = llm | CommaSeparatedListOutputParser()
+    assert (await run(text_list, "Say 'foxes, owls'.", use_async=use_async)) == ["foxes", "owls"]
     parser = PydanticOutputParser(pydantic_object=Report)
     prompt = ChatPromptTemplate.from_messages([("system", "{wish}"), ("user", "Sunny in 'Rome'?")])
     chain = prompt.partial(wish=parser.get_format_instructions()) | llm | parser
     assert (await run(chain, {}, use_async=use_async)).city == "Rome"
     called = llm.bind_tools([Report], tool_choice="any")
-    pieces = await collect_stream(
+    chunks = await collect_stream(
         called | JsonOutputToolsParser(), "Sunny in 'Rome'?", use_async=use_async
     )
-    assert pieces[-1][0]["args"] == {"city": "Rome", "sunny": True}
+    assert chunks[-1][0]["args"] == {"city": "Rome", "sunny": True}
     chain = called | PydanticToolsParser(tools=[Report], first_tool_only=True)
     assert await run(chain, "Sunny in 'Rome'?", use_async=use_async) == Report(
         city="Rome", sunny=True
@@ -110,39 +114,39 @@ async def test_parsers_read_every_form(chat: Chat, api: str, *, use_async: bool)
 
 
 @SYNC_AND_ASYNC
-async def test_objects_grow_while_they_are_streamed(chat: Chat, *, use_async: bool) -> None:
-    """A structured answer arrives in pieces that are dicts already."""
+async def test_structured_output_is_streamed(chat: Chat, *, use_async: bool) -> None:
+    """Streamed structured output yields partial dicts."""
     for llm in (
         chat(model=ONCE).with_structured_output(Report.model_json_schema()),
         chat(model=ONCE).bind(response_format={"type": "json_object"}) | JsonOutputParser(),
     ):
-        pieces = await collect_stream(llm, "Give 'city' and 'sunny' as JSON.", use_async=use_async)
-        assert pieces[-1].keys() == {"city", "sunny"}
-        assert len(pieces) > 1
+        chunks = await collect_stream(llm, "Give 'city' and 'sunny' as JSON.", use_async=use_async)
+        assert chunks[-1].keys() == {"city", "sunny"}
+        assert len(chunks) > 1
 
 
-# --- when something fails -----------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("fault", [Refuse(503, "Busy"), Refuse(400, "No."), Drop()])
-async def test_fallbacks_step_in(gateway: Any, chat: Chat, fault: Any, *, use_async: bool) -> None:
-    """Plain and streamed, with tools and with a schema, the second model answers."""
+async def test_fallbacks(gateway: Any, chat: Chat, fault: Any, *, use_async: bool) -> None:
+    """After an error the fallback model responds, plain, streamed, with tools and a schema."""
     llm: Any = chat(model=ONCE, max_retries=0).with_fallbacks([chat(model=OTHER)])
     question = "How is the weather in 'Rome'?"
-    for asking in (llm, llm.bind_tools([get_weather]), llm.with_structured_output(Report)):
+    for request_ in (llm, llm.bind_tools([get_weather]), llm.with_structured_output(Report)):
         gateway.inject(fault)
-        assert await run(asking, question, use_async=use_async)
+        assert await run(request_, question, use_async=use_async)
         gateway.inject(fault)
-        assert await collect_stream(asking, question, use_async=use_async)
+        assert await collect_stream(request_, question, use_async=use_async)
     assert models(gateway) == [ONCE, OTHER] * 6
 
 
 @SYNC_AND_ASYNC
-async def test_a_stream_that_began_is_no_case_for_fallbacks(
+async def test_a_started_stream_has_no_fallback(
     gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
-    """What was handed out cannot be taken back: the failure is raised."""
+    """An error after the first chunk is raised, since chunks were already yielded."""
     gateway.inject(EndStreamEarly(after_chunks=12))
     llm = chat(max_retries=0).with_fallbacks([chat(model=OTHER)])
     with pytest.raises(ModelConnectionError):
@@ -151,10 +155,12 @@ async def test_a_stream_that_began_is_no_case_for_fallbacks(
 
 
 @SYNC_AND_ASYNC
-async def test_retries_are_for_what_may_pass(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """LangChain's ``with_retry`` by its own classes repeats these and nothing else."""
+async def test_with_retry_retries_transient_errors(
+    gateway: Any, chat: Chat, *, use_async: bool
+) -> None:
+    """``with_retry`` with LangChain's transient error classes retries these only."""
     llm: Any = chat(max_retries=0).with_retry(
-        retry_if_exception_type=MAY_PASS, wait_exponential_jitter=False
+        retry_if_exception_type=TRANSIENT, wait_exponential_jitter=False
     )
     for fault in (Refuse(503, "Busy"), Drop()):
         gateway.inject(fault)
@@ -172,40 +178,40 @@ async def test_retries_are_for_what_may_pass(gateway: Any, chat: Chat, *, use_as
     assert len(gateway.requests) == 4
 
 
-# --- options of a call, of a binding, of a configuration ----------------------------------------
+# --- options of calls, bindings and configurations -----------------------------------------------
 
 
 @SYNC_AND_ASYNC
-async def test_the_model_may_differ_with_each_call(
+async def test_the_model_is_an_option_of_a_call(
     gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
-    """By keyword, bound, with tools and with a schema; the message has the model's name."""
+    """The model can be set by keyword and binding, with tools and a schema."""
     llm: Any = chat(model=ONCE)
     answer = await run(llm, "Hello", use_async=use_async, model=OTHER)
     assert answer.response_metadata["model_name"] == OTHER
-    for asking in (
+    for request_ in (
         llm.bind(model=OTHER),
         llm.bind_tools([get_weather], model=OTHER),
         llm.with_structured_output(Report, model=OTHER),
     ):
-        await run(asking, "Is it sunny in 'Rome'?", use_async=use_async)
-        await collect_stream(asking, "Is it sunny in 'Rome'?", use_async=use_async)
+        await run(request_, "Is it sunny in 'Rome'?", use_async=use_async)
+        await collect_stream(request_, "Is it sunny in 'Rome'?", use_async=use_async)
     assert set(models(gateway)) == {OTHER}
     assert llm.model == ONCE
 
 
 @SYNC_AND_ASYNC
 async def test_fields_are_configurable(gateway: Any, chat: Chat, *, use_async: bool) -> None:
-    """Another model, another temperature by configuration; streams stay streams."""
+    """Model and temperature can be configured, also of streams."""
     llm: Any = chat(model=ONCE, max_tokens=900).configurable_fields(
         model=ConfigurableField(id="model"), temperature=ConfigurableField(id="heat")
     )
     for configured in ({}, {"model": OTHER, "heat": 0.5}):
         config: Any = {"configurable": configured}
         plain = await run(llm, "Hello", config, use_async=use_async)
-        pieces = await collect_stream(llm, "Hello", use_async=use_async, config=config)
-        assert "".join(piece.text for piece in pieces) == plain.text
-        assert len(pieces) > 3
+        chunks = await collect_stream(llm, "Hello", use_async=use_async, config=config)
+        assert "".join(chunk.text for chunk in chunks) == plain.text
+        assert len(chunks) > 3
         for request in gateway.requests[-2:]:
             assert request.body["model"] == configured.get("model", ONCE)
             assert request.body.get("temperature") == configured.get("heat")
@@ -236,30 +242,30 @@ async def test_alternatives_are_configurable(gateway: Any, chat: Chat, *, use_as
 async def test_tags_and_metadata_reach_the_callbacks(
     gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
-    """The model's, the binding's and the call's meet; none of it is sent."""
+    """Callbacks get tags and metadata of model, binding and call; none is sent."""
 
-    class Ear(BaseCallbackHandler):
-        def on_chat_model_start(self, *_args: Any, **told: Any) -> None:
-            self.heard = (set(told["tags"]), told["metadata"], told["name"])
+    class StartRecorder(BaseCallbackHandler):
+        def on_chat_model_start(self, *_args: Any, **options: Any) -> None:
+            self.started = (set(options["tags"]), options["metadata"], options["name"])
 
-    ear = Ear()
+    recorder = StartRecorder()
     llm: Any = chat(tags=["a"], metadata={"of": "model"}).with_config(tags=["b"], run_name="talk")
-    config = {"callbacks": [ear], "tags": ["c"], "metadata": {"call": 1}}
+    config = {"callbacks": [recorder], "tags": ["c"], "metadata": {"call": 1}}
     await run(llm, "Hello", config, use_async=use_async)
-    tags, metadata, name = ear.heard
+    tags, metadata, name = recorder.started
     assert (tags, name) == ({"a", "b", "c"}, "talk")
     assert metadata.items() >= {"of": "model", "call": 1, "ls_model_name": "grok-4.7"}.items()
     assert gateway.requests[0].body.keys() == {"model", "input", "store", "include"}
 
 
-# --- many questions -----------------------------------------------------------------------------
+# --- batches -------------------------------------------------------------------------------------
 
 
 @SYNC_AND_ASYNC
-async def test_batches_keep_their_order_and_their_limit(
+async def test_batches_keep_their_order_and_concurrency(
     gateway: Any, chat: Chat, *, use_async: bool
 ) -> None:
-    """Six questions are asked two at a time, or all at once."""
+    """Batches keep their order, with max_concurrency and without."""
     gateway.latency = 0.05
     questions, answers = [f"Say 'number {i}'." for i in range(6)], [f"number {i}" for i in range(6)]
     async with meeting_clients(2) as (clients, requests):
@@ -279,53 +285,56 @@ async def test_batches_keep_their_order_and_their_limit(
 
 
 @SYNC_AND_ASYNC
-async def test_one_failure_does_not_spoil_a_batch(chat: Chat, *, use_async: bool) -> None:
-    """Asked for, failures are returned beside the answers; else the first is raised.
+async def test_return_exceptions_of_a_batch(chat: Chat, *, use_async: bool) -> None:
+    """With return_exceptions, errors are returned with the responses; else the first is raised.
 
-    The emulator is the test's own: requests that are left may reach it after the test.
+    The test has its own emulator, since remaining requests may reach it after the test.
     """
-    for wished in (True, False):
+    for instruction in (True, False):
         with running() as own:
             own.inject(Refuse(400, "No."))
             llm: Any = chat(api_token=own.api_token, base_url=own.base_url, max_retries=0)
-            asking = {"inputs": ["Hello"] * 3, "return_exceptions": wished}
-            if wished:
-                answers = await llm.abatch(**asking) if use_async else llm.batch(**asking)
+            request_ = {"inputs": ["Hello"] * 3, "return_exceptions": instruction}
+            if instruction:
+                answers = await llm.abatch(**request_) if use_async else llm.batch(**request_)
                 failed = [isinstance(answer, XAILowCodeError) for answer in answers]
                 assert sorted(failed) == [False, False, True]
             else:
                 with pytest.raises(BadRequestError):
-                    _ = await llm.abatch(**asking) if use_async else llm.batch(**asking)
+                    _ = await llm.abatch(**request_) if use_async else llm.batch(**request_)
 
 
-# --- histories ----------------------------------------------------------------------------------
+# --- histories -----------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainDeprecationWarning")
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_a_history_is_kept_for_each_session(
+async def test_message_histories_of_sessions(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """The older way of memory: earlier turns are sent again, streamed answers included."""
-    kept: dict[str, InMemoryChatMessageHistory] = {}
+    """`RunnableWithMessageHistory` sends earlier turns, streamed responses included."""
+    histories: dict[str, InMemoryChatMessageHistory] = {}
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Be brief."), MessagesPlaceholder("history"), ("user", "{question}")]
     )
-    talk: Any = RunnableWithMessageHistory(
+    chain_with_history: Any = RunnableWithMessageHistory(
         prompt | create_chat(chat, api),
-        lambda session: kept.setdefault(session, InMemoryChatMessageHistory()),
+        lambda session: histories.setdefault(session, InMemoryChatMessageHistory()),
         input_messages_key="question",
         history_messages_key="history",
     )
     for session in ("a", "b", "a"):
         config: Any = {"configurable": {"session_id": session}}
         await collect_stream(
-            talk, {"question": f"Say '{session}'."}, use_async=use_async, config=config
+            chain_with_history,
+            {"question": f"Say '{session}'."},
+            use_async=use_async,
+            config=config,
         )
-        answer = await run(talk, {"question": "Hello"}, config, use_async=use_async)
+        answer = await run(chain_with_history, {"question": "Hello"}, config, use_async=use_async)
         assert answer.text
-    assert [len(kept[session].messages) for session in "ab"] == [8, 4]
+    assert [len(histories[session].messages) for session in "ab"] == [8, 4]
     sent = gateway.requests[-1].body
     assert len([m for m in sent.get("messages", sent.get("input")) if m.get("role") == "user"]) == 4
     assert "Say 'b'." not in str(sent)

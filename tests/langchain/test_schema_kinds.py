@@ -1,6 +1,6 @@
 """Each kind of schema is sent with its meaning.
 
-``jsonschema`` judges instances by what is sent as pydantic, or as the given schema, judges them.
+``jsonschema`` checks that the sent schema accepts what pydantic or the given schema accepts.
 """
 
 import json
@@ -111,7 +111,7 @@ def order_part(part: Part, count: int = 1) -> str:
     return f"{count} {part}"
 
 
-def by_arguments(**_: Any) -> str:
+def tool_with_args(**_: Any) -> str:
     return ""
 
 
@@ -164,7 +164,7 @@ TOOLS: dict[str, tuple[Any, Any, Any]] = {
     "function": (order_part, Order, ORDER),
     "tool with a JSON schema": (
         StructuredTool.from_function(
-            by_arguments, name="p", description="d", args_schema=PARAMETERS
+            tool_with_args, name="p", description="d", args_schema=PARAMETERS
         ),
         SCHEMA,
         DATA,
@@ -186,31 +186,31 @@ OTHERS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def get_judge(reference: Any) -> Callable[[Any], bool]:
+def get_validator(reference: Any) -> Callable[[Any], bool]:
     if isinstance(reference, dict):
         return lambda value: Draft202012Validator(reference).is_valid(value)
     adapter: TypeAdapter[Any] = TypeAdapter(reference)
 
-    def judge(value: Any) -> bool:
+    def accepts(value: Any) -> bool:
         try:
             adapter.validate_json(json.dumps(value), strict=True)
         except ValidationError:
             return False
         return True
 
-    return judge
+    return accepts
 
 
 def check_meaning(schema: Any, reference: Any, instance: Any) -> None:
-    judge, sent = get_judge(reference), Draft202012Validator(schema)
-    assert judge(instance)
-    judgements = set()
+    accepts, sent = get_validator(reference), Draft202012Validator(schema)
+    assert accepts(instance)
+    results_ = set()
     for value in vary(instance):
         # As xAI does: the root is an object.
-        expected = isinstance(value, dict) and judge(value)
+        expected = isinstance(value, dict) and accepts(value)
         assert sent.is_valid(value) == expected, value
-        judgements.add(expected)
-    assert judgements == {True, False}
+        results_.add(expected)
+    assert results_ == {True, False}
 
 
 def get_sent_schema(body: Any) -> Any:
@@ -226,10 +226,10 @@ def get_sent_schema(body: Any) -> Any:
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("kind", OBJECTS)
-def test_objects_keep_their_meaning(
+def test_structured_output_schemas_keep_their_meaning(
     chat: Chat, gateway: Any, kind: str, method: Any, api: Any
 ) -> None:
-    """The schema of structured output is sent with its meaning, whatever its kind."""
+    """The schema of structured output accepts the same objects, for each kind of schema."""
     if (method, api) == ("json_schema", "messages"):
         pytest.skip("Messages has no response formats")
     source, reference, instance = OBJECTS[kind]
@@ -240,8 +240,8 @@ def test_objects_keep_their_meaning(
 
 @pytest.mark.parametrize("clean", [True, False])
 @pytest.mark.parametrize("kind", TOOLS)
-def test_tools_keep_their_meaning(chat: Chat, kind: str, *, clean: bool) -> None:
-    """The parameters of a tool are bound with their meaning, also when they are bound again."""
+def test_tool_parameters_keep_their_meaning(chat: Chat, kind: str, *, clean: bool) -> None:
+    """The parameters of a bound tool accept the same objects, also if bound again."""
     source, reference, instance = TOOLS[kind]
     (bound,) = chat().bind_tools([source], clean_schemas=clean).kwargs["tools"]
     (again,) = chat().bind_tools([bound], clean_schemas=clean).kwargs["tools"]
@@ -253,17 +253,17 @@ def test_tools_keep_their_meaning(chat: Chat, kind: str, *, clean: bool) -> None
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("kind", OTHERS)
 def test_other_values_are_wrapped(chat: Chat, gateway: Any, kind: str, method: Any) -> None:
-    """A type that is not an object is sent as a field of one, and comes back as its own value."""
+    """A type that is not an object is sent as a field of one, and returned as its value."""
     source, instance = OTHERS[kind]
     llm = chat().with_structured_output(source, method=method, include_raw=True)
     result = llm.invoke("Hello 7")
     assert result["parsing_error"] is None
     TypeAdapter(source).validate_python(result["parsed"])
     schema = get_sent_schema(gateway.requests[-1].body)
-    judge, sent = get_judge(source), Draft202012Validator(schema)
-    assert judge(instance)
+    accepts, sent = get_validator(source), Draft202012Validator(schema)
+    assert accepts(instance)
     for value in vary(instance):
-        assert sent.is_valid({"value": value}) == judge(value), value
+        assert sent.is_valid({"value": value}) == accepts(value), value
         assert not sent.is_valid(value)
     with pytest.raises(UsageError, match="not an object"):
         chat().with_structured_output(source, method="json_mode")
@@ -272,7 +272,7 @@ def test_other_values_are_wrapped(chat: Chat, gateway: Any, kind: str, method: A
 
 
 def test_unions_of_classes_are_wrapped(chat: Chat, gateway: Any) -> None:
-    """The class of the union that fits is returned, by every API."""
+    """An instance of the matching class of a union is returned, in each API."""
     for api in APIS:
         llm: Any = chat(api=api).with_structured_output(Part | Closed, include_raw=True)
         assert isinstance(llm.invoke("Hello 7")["parsed"], Part | Closed)
@@ -283,8 +283,8 @@ def test_unions_of_classes_are_wrapped(chat: Chat, gateway: Any) -> None:
 
 
 @pytest.mark.parametrize("source", [Callable[[int], int], {"unknown": 1}, 5, ["a"]])
-def test_what_is_no_schema_is_refused(chat: Chat, source: Any) -> None:
-    """The error names it, when it is bound."""
+def test_invalid_schemas_are_rejected(chat: Chat, source: Any) -> None:
+    """An invalid schema raises when it is bound; the error names it."""
     for method in ("json_schema", "function_calling"):
         with pytest.raises(UsageError, match=r"^schema: "):
             chat().with_structured_output(source, method=method)
@@ -311,7 +311,7 @@ def test_shared_classes_are_sent_once(chat: Chat) -> None:
 
 
 def test_typed_dicts_keep_their_descriptions() -> None:
-    """LangChain's form of Annotated and Google style docstrings describe the keys."""
+    """LangChain's `Annotated` and Google style docstrings describe the keys of a TypedDict."""
 
     class Described(TypedDict, total=False):
         """A part.

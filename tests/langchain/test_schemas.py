@@ -1,6 +1,6 @@
 """Each kind of schema that LangChain supports works for tools and structured output.
 
-The emulator refuses what xAI refuses, so an answer says that nothing of that was sent.
+The emulator rejects the schemas that xAI rejects, so that a response shows that none was sent.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Pet(BaseModel):
     """A pet."""
 
     animal: Annotated[Cat | Dog, Field(discriminator="kind")]
-    former: list[Cat | Dog | None] = []
+    first_schema: list[Cat | Dog | None] = []
 
 
 class Pair(BaseModel):
@@ -95,7 +95,7 @@ OLD = {
 }
 
 
-# Without properties of its own, which is where LangChain's converter loses what stands there.
+# A root without properties, of which LangChain's converter loses the keys.
 COUNTS = {
     "title": "counts",
     "description": "Of anything.",
@@ -109,20 +109,22 @@ BY_REFERENCE = {
 }
 
 
-@pytest.mark.parametrize("twin", [False, True])
+@pytest.mark.parametrize("use_async", [False, True])
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("kind", [*CLASSES, Typed, Plain, OLD], ids=str)
-def test_objects_of_every_kind_are_answered(chat: Any, kind: Any, method: Any, twin: bool) -> None:
-    """Classes give an instance, other schemas a dict that fits them."""
-    asking = chat().with_structured_output(kind, method=method)
-    answer = asyncio.run(asking.ainvoke("Seven 7")) if twin else asking.invoke("Seven 7")
+def test_structured_output_of_each_kind_of_schema(
+    chat: Any, kind: Any, method: Any, use_async: bool
+) -> None:
+    """Classes give an instance, other schemas a valid dict."""
+    chain = chat().with_structured_output(kind, method=method)
+    result = asyncio.run(chain.ainvoke("Seven 7")) if use_async else chain.invoke("Seven 7")
     if kind in CLASSES:
-        assert isinstance(answer, kind)
+        assert isinstance(result, kind)
     elif kind is OLD:
-        assert isinstance(answer["pair"][0], int)
-        assert answer["inner"]["word"] in {"a", None}
+        assert isinstance(result["pair"][0], int)
+        assert result["inner"]["word"] in {"a", None}
     else:
-        TypeAdapter(kind).validate_python(answer)
+        TypeAdapter(kind).validate_python(result)
 
 
 @tool
@@ -133,24 +135,24 @@ def paint(color: Literal["red", "blue", None], sizes: tuple[int, int]) -> str:
 
 @pytest.mark.parametrize("api", ["chat_completions", "messages", "responses"])
 def test_a_tool_with_null_in_an_enum_is_called(chat: Any, gateway: Any, api: str) -> None:
-    """In every API such a tool is taken, called, and its arguments are what it takes."""
+    """A tool with null in an enum is accepted and called with valid arguments, in each API."""
     bound = chat().bind_tools([paint], tool_choice="paint", api=api)
     (call,) = bound.invoke("Paint it blue, 3 by 4").tool_calls
     assert paint.invoke(call["args"]).startswith("blue")
     assert '"enum": ["red", "blue", null]' not in json.dumps(gateway.requests[-1].body)
 
 
-def test_what_is_bound_is_clean_and_what_is_traced_is_not(chat: Any) -> None:
-    """Schemas are cleaned once, when they are bound; tracers see what LangChain makes of them."""
+def test_bound_schemas_are_sanitized_and_traced_ones_are_not(chat: Any) -> None:
+    """Schemas are sanitized when they are bound; tracers get LangChain's schemas."""
     tools = chat().bind_tools([paint], response_format=Choice).kwargs
     assert isinstance(tools["tools"][0]["function"]["parameters"], SanitizedSchema)
     assert isinstance(tools["response_format"]["json_schema"]["schema"], SanitizedSchema)
-    asking = chat().with_structured_output(Choice).first.kwargs
-    assert isinstance(asking["response_format"]["json_schema"]["schema"], SanitizedSchema)
-    traced = convert_to_json_schema(asking["ls_structured_output_format"]["schema"])
+    chain = chat().with_structured_output(Choice).first.kwargs
+    assert isinstance(chain["response_format"]["json_schema"]["schema"], SanitizedSchema)
+    traced = convert_to_json_schema(chain["ls_structured_output_format"]["schema"])
     assert traced["properties"]["word"] == {"enum": ["a", "b", None]}
-    again = chat().bind_tools([paint], response_format=asking["response_format"]).kwargs
-    sent = asking["response_format"]["json_schema"]["schema"]
+    again = chat().bind_tools([paint], response_format=chain["response_format"]).kwargs
+    sent = chain["response_format"]["json_schema"]["schema"]
     assert again["response_format"]["json_schema"]["schema"] is sent
 
 
@@ -163,8 +165,8 @@ OFF = [
 
 @pytest.mark.parametrize(("fields", "call"), OFF)
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-def test_cleaning_can_be_switched_off(chat: Any, fields: Any, call: Any, method: Any) -> None:
-    """By a field, by model_kwargs or by the call; the service then judges for itself."""
+def test_sanitizing_can_be_disabled(chat: Any, fields: Any, call: Any, method: Any) -> None:
+    """Sanitizing can be disabled by a field, model_kwargs or the call; xAI then gets the schema."""
     model = chat(**fields)
     with pytest.raises(BadRequestError, match="null inside enum"):
         model.bind_tools([paint], **call).invoke("Hello")
@@ -174,31 +176,31 @@ def test_cleaning_can_be_switched_off(chat: Any, fields: Any, call: Any, method:
         model.bind_tools([], response_format=Plain, **call).invoke("Hello")
 
 
-def test_a_bare_bound_schema_is_cleaned_too(chat: Any) -> None:
-    """What LangChain's own ``bind`` was given is cleaned when the request is rendered."""
+def test_schemas_of_bind_are_sanitized(chat: Any) -> None:
+    """A schema that was passed to ``bind`` is sanitized when the request is rendered."""
     assert chat().bind(response_format=Plain).invoke("Hello").text
     assert chat().bind(tools=[paint]).invoke("Paint it red, 3 by 4").tool_calls
 
 
 @pytest.mark.parametrize(
-    ("schema", "said"),
+    ("schema", "message_"),
     [
         ({"type": "array", "items": {}}, "'many' is not an object"),
         ({"type": "object", "properties": {"a": {"$ref": "http://x/y"}}}, "http://x/y"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_when_it_is_bound(
-    chat: Any, gateway: Any, schema: Any, said: str
+def test_unsupported_schemas_are_rejected_when_bound(
+    chat: Any, gateway: Any, schema: Any, message_: str
 ) -> None:
-    """Nothing is sent; the error names the tool or format."""
+    """An unsupported schema raises when it is bound; the error names the tool or format."""
     function = {"name": "many", "description": "", "parameters": schema}
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message_):
         chat().bind_tools([{"type": "function", "function": function}])
-    wish = {"type": "json_schema", "json_schema": {"name": "many", "schema": schema}}
-    with pytest.raises(UsageError, match=said):
-        chat().bind_tools([], response_format=wish)
-    with pytest.raises(UsageError, match=said):
-        chat().bind(response_format=wish).invoke("Hello")
+    prompt = {"type": "json_schema", "json_schema": {"name": "many", "schema": schema}}
+    with pytest.raises(UsageError, match=message_):
+        chat().bind_tools([], response_format=prompt)
+    with pytest.raises(UsageError, match=message_):
+        chat().bind(response_format=prompt).invoke("Hello")
     assert not gateway.requests
 
 
@@ -210,27 +212,30 @@ def test_what_cannot_be_sent_is_refused_when_it_is_bound(
         (BY_REFERENCE, {"type": "object", "required": ["a"]}),
     ],
 )
-def test_schemas_without_properties_are_sent_whole(
+def test_schemas_without_properties_are_sent_unchanged(
     chat: Any, gateway: Any, method: Any, schema: Any, sent: Any
 ) -> None:
-    """References and open objects at the root say all that an object must be."""
+    """References and open objects at the root are sent unchanged."""
     chat().with_structured_output(schema, method=method, include_raw=True).invoke("Hello")
     body = gateway.requests[-1].body
     if method == "json_schema":
-        asked = body["text"]["format"]
-        assert (asked["name"], asked["schema"].items() >= sent.items()) == (schema["title"], True)
+        sent_format = body["text"]["format"]
+        assert (sent_format["name"], sent_format["schema"].items() >= sent.items()) == (
+            schema["title"],
+            True,
+        )
     else:
-        asked = body["tools"][0]
-        assert asked["parameters"].items() >= sent.items()
-        assert asked["description"] == schema.get("description", "")
+        sent_format = body["tools"][0]
+        assert sent_format["parameters"].items() >= sent.items()
+        assert sent_format["description"] == schema.get("description", "")
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("kind", ["array", "string", "integer", "number", "boolean", "null"])
-def test_a_root_that_is_no_object_is_refused(
+def test_a_root_that_is_not_an_object_is_rejected(
     chat: Any, gateway: Any, method: Any, kind: str
 ) -> None:
-    """In the words of a schema, whatever the method; nothing is sent."""
+    """A root that is not an object raises with each method, and no request is sent."""
     with pytest.raises(UsageError, match="'many' is not an object at its root"):
         chat().with_structured_output({"title": "many", "type": kind}, method=method)
     assert not gateway.requests

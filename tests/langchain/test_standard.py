@@ -17,7 +17,7 @@ TOKEN = "at_r" + "0" * 32
 
 
 class TestUnit(ChatModelUnitTests):
-    """What must hold without a network."""
+    """Unit tests, without a network."""
 
     api: ClassVar[str] = "auto"
 
@@ -47,7 +47,7 @@ class TestUnit(ChatModelUnitTests):
 
 
 class TestUnitChatCompletions(TestUnit):
-    """Over chat completions."""
+    """With Chat Completions."""
 
     api = "chat_completions"
 
@@ -65,7 +65,7 @@ class TestUnitMessages(TestUnit):
 
 
 class _Downloads:
-    """Stands in for the suite's own httpx: its images and documents without the network."""
+    """Replaces httpx in the standard tests: has their images and documents without a network."""
 
     @staticmethod
     def get(url: str, **_options: Any) -> Any:
@@ -82,25 +82,25 @@ class _Downloads:
 
 @pytest.fixture
 def record_mode() -> str:
-    """Recordings are made afresh: one of the emulator's is worth no place in the repository."""
+    """Record new cassettes in each run; those of the emulator are not kept in the repository."""
     return "all"
 
 
 @pytest.fixture(scope="module")
 def vcr_cassette_dir(_emulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A place for recordings, which hold no token."""
+    """Yield a folder for cassettes; afterwards, check that none has the token."""
     folder = tmp_path_factory.mktemp("cassettes")
     yield str(folder)
     recorded = [path.read_text() for path in folder.rglob("*.yaml")]
     assert not [text for text in recorded if _emulator.api_token in text]
 
 
-# The suite's own words for a recording that is made, and so not measured.
+# The reason by which the suite skips a benchmark that is recorded.
 @pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
 class _Integration(ChatModelIntegrationTests):
-    """What must hold with a server, with every ability that Grok has.
+    """Integration tests with the emulator, with all features that Grok supports.
 
-    Left out everywhere: audio and video, which Grok is not given.
+    Audio and video are not supported.
     """
 
     enable_vcr_tests = True
@@ -142,12 +142,12 @@ class _Integration(ChatModelIntegrationTests):
         return {"invoke": list(self.details), "stream": list(self.details)}
 
     def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
-        return self._ask(stream=stream)
+        return self._call(stream=stream)
 
     def invoke_with_cache_read_input(self, *, stream: bool = False) -> AIMessage:
-        return self._ask(stream=stream)
+        return self._call(stream=stream)
 
-    def _ask(self, *, stream: bool) -> AIMessage:
+    def _call(self, *, stream: bool) -> AIMessage:
         model = ChatXAILowCode(**self.chat_model_params)
         if not stream:
             return model.invoke("Hello")
@@ -158,7 +158,7 @@ class _Integration(ChatModelIntegrationTests):
 
 
 class _ChatCompletions(_Integration):
-    """Over chat completions, which take documents as addresses and ids, not as data."""
+    """With Chat Completions, which accepts documents as URLs and ids, not as data."""
 
     api = "chat_completions"
     endpoints = frozenset({"chat/completions"})
@@ -174,7 +174,7 @@ class _Responses(_Integration):
 
 
 class _Messages(_Integration):
-    """Over messages, which have no response formats, no documents, and count no reasoning."""
+    """With Messages, which has no response formats, documents or reasoning tokens."""
 
     api = "messages"
     endpoints = frozenset({"messages"})
@@ -215,7 +215,7 @@ class TestMessagesData(_Messages):
 
 
 class TestAutoBare(_Integration):
-    """Without an envelope, in the form that suits, with a model that shows its reasoning."""
+    """Without an envelope, with the automatic API and a model that returns reasoning."""
 
     envelope = "bare"
     model_name = "grok-4.3"

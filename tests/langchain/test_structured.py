@@ -62,45 +62,45 @@ SCHEMA = {
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("strict", [None, False, True])
 async def test_a_nested_pydantic_model(chat: Chat, method: Any, *, strict: bool | None) -> None:
-    """Nested, optional and enumerated fields come as an instance, in all four ways of asking."""
+    """A model with nested, optional and enum fields is an instance in all four methods."""
     llm = chat().with_structured_output(Person, method=method, strict=strict)
-    answers = [
+    results = [
         llm.invoke(FACTS),
         list(llm.stream(FACTS))[-1],
         await llm.ainvoke(FACTS),
-        [answer async for answer in llm.astream(FACTS)][-1],
+        [result async for result in llm.astream(FACTS)][-1],
     ]
-    assert all(isinstance(answer, Person) for answer in answers)
-    assert answers[0].age == 36
-    assert answers[1:] == answers[:1] * 3
+    assert all(isinstance(result, Person) for result in results)
+    assert results[0].age == 36
+    assert results[1:] == results[:1] * 3
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("schema", [PersonDict, SCHEMA])
 def test_other_schemas_give_a_dict(chat: Chat, method: Any, schema: Any) -> None:
     """A TypedDict and a JSON schema give a dict with their fields."""
-    answer = chat().with_structured_output(schema, method=method).invoke(FACTS)
-    assert answer["age"] == 36
-    assert answer.keys() == {"name", "age"}
+    result = chat().with_structured_output(schema, method=method).invoke(FACTS)
+    assert result["age"] == 36
+    assert result.keys() == {"name", "age"}
 
 
-def test_json_mode_takes_no_schema(chat: Chat) -> None:
-    """Any JSON object comes, with the members that the prompt names."""
+def test_json_mode_without_a_schema(chat: Chat) -> None:
+    """JSON mode without a schema returns the object that the prompt describes."""
     llm = chat().with_structured_output(method="json_mode")
     assert llm.invoke("Give JSON with 'name' and 'place'.").keys() == {"name", "place"}
 
 
-def test_raw_is_included_when_asked_for(chat: Chat) -> None:
-    """With include_raw the message, the object and the parsing error come together."""
-    answer = chat().with_structured_output(Person, include_raw=True).invoke(FACTS)
-    assert isinstance(answer["raw"], AIMessage)
-    assert answer["parsed"].age == 36
-    assert answer["parsing_error"] is None
+def test_include_raw(chat: Chat) -> None:
+    """With include_raw the message, the object and the parsing error are returned."""
+    result = chat().with_structured_output(Person, include_raw=True).invoke(FACTS)
+    assert isinstance(result["raw"], AIMessage)
+    assert result["parsed"].age == 36
+    assert result["parsing_error"] is None
 
 
 @pytest.mark.parametrize("include_raw", [True, False])
-def test_a_cut_answer_is_no_object(chat: Chat, *, include_raw: bool) -> None:
-    """An answer cut at max_tokens says so, instead of half an object or a JSON error."""
+def test_a_truncated_message_is_an_error(chat: Chat, *, include_raw: bool) -> None:
+    """A message truncated at max_tokens raises an error that names the limit."""
     llm = chat(max_tokens=3).with_structured_output(Person, include_raw=include_raw)
     if include_raw:
         error = llm.invoke(FACTS)["parsing_error"]
@@ -117,8 +117,8 @@ def test_an_empty_message_is_an_error() -> None:
         StructuredOutputParser().parse_result([ChatGeneration(message=AIMessage(" "))])
 
 
-def test_a_method_needs_a_schema_and_a_known_name(chat: Chat) -> None:
-    """No schema, or an unknown method, is refused when the chain is made."""
+def test_missing_schemas_and_unknown_methods_are_rejected(chat: Chat) -> None:
+    """A missing schema or an unknown method raises when the chain is created."""
     with pytest.raises(UsageError, match="schema"):
         chat().with_structured_output()
     unknown: Any = "telepathy"
@@ -127,15 +127,15 @@ def test_a_method_needs_a_schema_and_a_known_name(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
-async def test_every_form_gives_objects(gateway: Any, chat: Chat, api: Any) -> None:
-    """Without a method, a form asks as it can: messages, which know no formats, by a tool call."""
+async def test_structured_output_of_each_api(gateway: Any, chat: Chat, api: Any) -> None:
+    """The default method is a response format, and a tool call in the Messages API."""
     llm = chat(api=api)
     assert llm.profile is not None
     assert llm.profile["structured_output"] is (api != "messages")
-    asking = llm.with_structured_output(Person)
-    assert asking.invoke(FACTS) == await asking.ainvoke(FACTS) == list(asking.stream(FACTS))[-1]
-    assert asking.invoke(FACTS).age == 36
-    # LangChain knows grok-4 by its name, and would ask messages for a format as well.
+    chain = llm.with_structured_output(Person)
+    assert chain.invoke(FACTS) == await chain.ainvoke(FACTS) == list(chain.stream(FACTS))[-1]
+    assert chain.invoke(FACTS).age == 36
+    # LangChain selects a response format for grok-4 by its name, also with the Messages API.
     strategy: Any = ToolStrategy(Person) if api == "messages" else Person
     agent: Any = create_agent(llm, [], response_format=strategy)
     assert agent.invoke({"messages": FACTS})["structured_response"].age == 36

@@ -33,7 +33,7 @@ class Person(BaseModel):
 
 
 SCHEMA = {"title": "Person", "type": "object", "properties": {"name": {"type": "string"}}}
-WAYS = [
+METHODS_ = [
     (api, method)
     for api in APIS
     for method in ("json_schema", "function_calling", "json_mode")
@@ -42,7 +42,7 @@ WAYS = [
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
 
 
-async def ask(llm: Any, *, streamed: bool, use_async: bool) -> Any:
+async def call_chain(llm: Any, *, streamed: bool, use_async: bool) -> Any:
     """Return the output of a call, or the sum or the last of the chunks of a stream."""
     if not streamed:
         return await run(llm, "Hello", use_async=use_async)
@@ -58,7 +58,7 @@ async def ask(llm: Any, *, streamed: bool, use_async: bool) -> Any:
 @SYNC_AND_ASYNC
 @STREAMED
 @pytest.mark.parametrize("schema", [Person, SCHEMA, list[int]], ids=["class", "dict", "list"])
-@pytest.mark.parametrize(("api", "method"), WAYS)
+@pytest.mark.parametrize(("api", "method"), METHODS_)
 async def test_refusals_are_raised_or_returned(
     api: Any, method: Any, schema: Any, *, streamed: bool, use_async: bool
 ) -> None:
@@ -68,12 +68,12 @@ async def test_refusals_are_raised_or_returned(
     chat = ChatXAILowCode(api=api, **create_clients(refuse))
     llm = chat.with_structured_output(schema, method=method)
     with pytest.raises(ModelRefusalError) as caught:
-        await ask(llm, streamed=streamed, use_async=use_async)
+        await call_chain(llm, streamed=streamed, use_async=use_async)
     assert REFUSAL in str(caught.value)
     if ModelRefusalError is not OutputParserException:
         assert isinstance(caught.value.raw_message, AIMessage)
     llm = chat.with_structured_output(schema, method=method, include_raw=True)
-    result = await ask(llm, streamed=streamed, use_async=use_async)
+    result = await call_chain(llm, streamed=streamed, use_async=use_async)
     assert isinstance(result["parsing_error"], ModelRefusalError)
     assert result["parsed"] is None
     assert isinstance(result["raw"], AIMessage)
@@ -81,7 +81,7 @@ async def test_refusals_are_raised_or_returned(
 
 @SYNC_AND_ASYNC
 @STREAMED
-@pytest.mark.parametrize(("api", "method"), WAYS)
+@pytest.mark.parametrize(("api", "method"), METHODS_)
 async def test_a_tool_call_in_place_of_the_object(
     api: Any, method: Any, *, streamed: bool, use_async: bool
 ) -> None:
@@ -89,7 +89,7 @@ async def test_a_tool_call_in_place_of_the_object(
     chat = ChatXAILowCode(api=api, **create_clients(call_tool))
     for schema in (Person, SCHEMA):
         llm = chat.with_structured_output(schema, method=method, tools=[get_time], include_raw=True)
-        result = await ask(llm, streamed=streamed, use_async=use_async)
+        result = await call_chain(llm, streamed=streamed, use_async=use_async)
         assert result["parsing_error"] is None
         assert result["parsed"] is None
         (call,) = result["raw"].tool_calls
@@ -99,7 +99,7 @@ async def test_a_tool_call_in_place_of_the_object(
 @SYNC_AND_ASYNC
 @STREAMED
 @pytest.mark.parametrize("tools", [(), (get_time,)], ids=["no tools", "tools"])
-@pytest.mark.parametrize(("api", "method"), WAYS)
+@pytest.mark.parametrize(("api", "method"), METHODS_)
 async def test_a_text_in_place_of_the_object(
     api: Any, method: Any, tools: Any, *, streamed: bool, use_async: bool
 ) -> None:
@@ -108,10 +108,10 @@ async def test_a_text_in_place_of_the_object(
     for schema in (Person, SCHEMA):
         llm = chat.with_structured_output(schema, method=method, tools=tools)
         with pytest.raises(OutputParserException) as caught:
-            await ask(llm, streamed=streamed, use_async=use_async)
+            await call_chain(llm, streamed=streamed, use_async=use_async)
         assert ANSWER in str(caught.value.llm_output)
         llm = chat.with_structured_output(schema, method=method, tools=tools, include_raw=True)
-        result = await ask(llm, streamed=streamed, use_async=use_async)
+        result = await call_chain(llm, streamed=streamed, use_async=use_async)
         assert isinstance(result["parsing_error"], OutputParserException)
         assert result["parsed"] is None
         assert result["raw"].text == ANSWER

@@ -21,7 +21,7 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-async def test_counts_are_the_services(gateway: Any) -> None:
+async def test_token_counts_are_those_of_the_tokenizer(gateway: Any) -> None:
     """Counts and ids are those of the tokenizer endpoint, cached for sync and async methods."""
     model = ChatXAILowCode(model="grok-4.3")
     ids = [token.id for token in theirs.tokenize(TEXT)]
@@ -63,17 +63,17 @@ def test_trim_messages(gateway: Any) -> None:
     assert trimmed[1:] == messages[-len(trimmed) + 1 :]
     assert 3 <= len(trimmed) < len(messages)
     assert model.get_num_tokens_from_messages(trimmed) <= 60
-    asked = [request.body["text"] for request in gateway.requests]
-    assert len(asked) == len(set(asked))
+    texts_ = [request.body["text"] for request in gateway.requests]
+    assert len(texts_) == len(set(texts_))
 
 
 async def test_offline_numbers_are_estimates(gateway: Any) -> None:
     """Without the gateway, counts are estimates, with one warning; token ids raise."""
     model = ChatXAILowCode(max_retries=0)
     gateway.inject(Drop())
-    with pytest.warns(UserWarning, match="estimated") as told:
+    with pytest.warns(UserWarning, match="estimated") as caught:
         assert model.get_num_tokens("12345678") == 2
-    assert len(told) == 1
+    assert len(caught) == 1
     with warnings.catch_warnings(action="error"):
         assert await model.aget_num_tokens("123456789") == 3
         assert model.get_num_tokens_from_messages([HumanMessage("1234")]) == 7
@@ -95,7 +95,7 @@ async def test_a_wrong_token_is_no_estimate(gateway: Any) -> None:
         await ChatXAILowCode().aget_num_tokens("Hello")
 
 
-async def test_a_tokenizer_of_the_users(gateway: Any) -> None:
+async def test_a_custom_tokenizer(gateway: Any) -> None:
     """LangChain's ``custom_get_token_ids`` has precedence; no request is sent."""
     model = ChatXAILowCode(custom_get_token_ids=lambda text: [ord(letter) for letter in text])
     assert model.get_token_ids("abc") == await model.aget_token_ids("abc") == [97, 98, 99]

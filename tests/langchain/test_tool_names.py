@@ -1,4 +1,4 @@
-"""Names of tools: two tools have different names, and each has one, before anything is sent."""
+"""Each tool has a unique name; otherwise an error is raised before a request."""
 
 import itertools
 from collections.abc import Callable
@@ -39,61 +39,61 @@ NAMELESS: dict[str, Callable[..., Any]] = {
     "a default": lambda text="": text,
     "no argument": lambda: None,
 }
-WAYS = ["bound", "given with the call"]
+METHODS = ["bound", "given with the call"]
 
 
-async def call_with(chat: Chat, way: str, tools: list[Any], *, use_async: bool) -> Any:
+async def call_with(chat: Chat, method: str, tools: list[Any], *, use_async: bool) -> Any:
     """Call a model that has the tools."""
-    if way == "bound":
+    if method == "bound":
         return await run(chat().bind_tools(tools), "Hello", use_async=use_async)
     return await run(chat(), "Hello", use_async=use_async, tools=tools)
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("pair", list(itertools.combinations_with_replacement(FINDERS, 2)), ids=str)
 async def test_two_tools_with_one_name(
-    gateway: Any, chat: Chat, pair: tuple[str, str], way: str, *, use_async: bool
+    gateway: Any, chat: Chat, pair: tuple[str, str], method: str, *, use_async: bool
 ) -> None:
-    """Of any kinds, also one tool that is given twice: a call could not be assigned."""
-    with pytest.raises(UsageError, match="two tools with the name 'find'") as refusal:
-        await call_with(chat, way, [FINDERS[kind] for kind in pair], use_async=use_async)
-    assert refusal.value.field == "tools"
+    """Two tools of any kinds with one name raise, also one tool that is passed twice."""
+    with pytest.raises(UsageError, match="two tools with the name 'find'") as caught:
+        await call_with(chat, method, [FINDERS[kind] for kind in pair], use_async=use_async)
+    assert caught.value.field == "tools"
     assert not gateway.requests
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", NAMELESS)
-async def test_a_lambda_is_no_tool(
-    gateway: Any, chat: Chat, kind: str, way: str, *, use_async: bool
+async def test_a_lambda_is_rejected_as_a_tool(
+    gateway: Any, chat: Chat, kind: str, method: str, *, use_async: bool
 ) -> None:
-    """Its name would be ``<lambda>``; the error says what to do."""
-    with pytest.raises(UsageError, match="a lambda has no name") as refusal:
-        await call_with(chat, way, [FINDERS["class"], NAMELESS[kind]], use_async=use_async)
-    assert refusal.value.field == "tools"
-    assert "Define a function" in str(refusal.value)
+    """A lambda has no valid name; the error says how to name it."""
+    with pytest.raises(UsageError, match="a lambda has no name") as caught:
+        await call_with(chat, method, [FINDERS["class"], NAMELESS[kind]], use_async=use_async)
+    assert caught.value.field == "tools"
+    assert "Define a function" in str(caught.value)
     assert not gateway.requests
 
 
-def test_a_lambda_is_no_schema(chat: Chat) -> None:
-    """Structured output names its own argument."""
+def test_a_lambda_is_rejected_as_a_schema(chat: Chat) -> None:
+    """The error names the argument of structured output."""
     schema: Any = NAMELESS["one argument"]
-    with pytest.raises(UsageError, match="a lambda has no name") as refusal:
+    with pytest.raises(UsageError, match="a lambda has no name") as caught:
         chat().with_structured_output(schema)
-    assert refusal.value.field == "schema"
+    assert caught.value.field == "schema"
 
 
 @pytest.mark.parametrize("kind", NAMELESS)
-def test_a_lambda_with_a_name_is_a_tool(gateway: Any, chat: Chat, kind: str) -> None:
-    """A tool gives it one; other names may stand beside it."""
+def test_a_named_lambda_is_accepted(gateway: Any, chat: Chat, kind: str) -> None:
+    """A lambda in a named tool is accepted, with other tools."""
     named = StructuredTool.from_function(NAMELESS[kind], name="named", description="A tool.")
     assert chat().bind_tools([named, find]).invoke("Hello")
     assert [each["name"] for each in gateway.requests[-1].body["tools"]] == ["named", "find"]
 
 
-def test_the_schema_and_a_tool_of_one_name(gateway: Any, chat: Chat) -> None:
-    """Structured output by function calling is a tool too."""
+def test_a_schema_and_a_tool_with_one_name(gateway: Any, chat: Chat) -> None:
+    """The schema of structured output by function calling is a tool, whose name must be unique."""
     llm = chat().with_structured_output(FINDERS["class"], method="function_calling", tools=[find])
     with pytest.raises(UsageError, match="two tools with the name 'find'"):
         llm.invoke("Hello")

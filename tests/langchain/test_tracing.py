@@ -1,7 +1,7 @@
-"""LangSmith runs hold no token and no key.
+"""LangSmith runs have no token and no credential.
 
-Tracers copy inputs, bound tools, parameters, metadata, outputs, errors and what an error says of
-the answer. The tracer is LangChain's own; its client keeps the bytes that it would send.
+Tracers record inputs, bound tools, parameters, metadata, outputs and errors with the response. The
+tracer is LangChain's own; its client records the bytes that it would send.
 """
 
 from functools import reduce
@@ -24,7 +24,7 @@ from xai_lowcode.emulator import Drop, Empty, EndStreamEarly, ErrorIn200, Html, 
 from xai_lowcode.errors import XAILowCodeError
 
 KEY = "key-of-the-museum-0123456789"
-WAYS = ["invoke", "stream", "ainvoke", "astream"]
+METHODS = ["invoke", "stream", "ainvoke", "astream"]
 
 
 class Bin:
@@ -46,7 +46,7 @@ class Bin:
 
 
 class Trace:
-    """A traced run, and whether its traces hold a text."""
+    """A tracer, and a check of the bytes that it would send."""
 
     def __init__(self) -> None:
         self.bin = Bin()
@@ -54,8 +54,8 @@ class Trace:
         self.tracer = LangChainTracer(client=client, project_name="tests")
         self.config: RunnableConfig = {"callbacks": [self.tracer]}
 
-    def holds(self, *secrets: str) -> bool:
-        """Whether any of the secrets was stored."""
+    def has(self, *secrets: str) -> bool:
+        """Return whether any of the secrets would be sent."""
         self.tracer.wait_for_futures()
         assert self.bin.kept
         return any(secret.encode() in kept for secret in secrets for kept in self.bin.kept)
@@ -63,13 +63,13 @@ class Trace:
 
 @pytest.fixture
 def trace() -> Trace:
-    """A tracer of its own for each test."""
+    """A tracer for one test."""
     return Trace()
 
 
-async def ask(llm: Any, question: Any, way: str, config: RunnableConfig) -> Any:
-    """Asks in one of the four ways."""
-    match way:
+async def call(llm: Any, question: Any, method: str, config: RunnableConfig) -> Any:
+    """Call one of the four methods."""
+    match method:
         case "invoke":
             return llm.invoke(question, config)
         case "ainvoke":
@@ -80,18 +80,18 @@ async def ask(llm: Any, question: Any, way: str, config: RunnableConfig) -> Any:
             return reduce(add, [chunk async for chunk in llm.astream(question, config)])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
-async def test_a_run_that_works_leaves_no_token(
-    gateway: Any, trace: Trace, api: Any, way: str
+async def test_traces_of_a_successful_run_have_no_token(
+    gateway: Any, trace: Trace, api: Any, method: str
 ) -> None:
-    """Inputs, parameters, metadata, tags and outputs are free of it, headers included."""
+    """Inputs, parameters, metadata, tags and outputs have no token, headers included."""
     llm = ChatXAILowCode(api=api, include_response_headers=True, metadata={"a": "b"}, tags=["c"])
-    await ask(llm, "Hello", way, trace.config)
-    assert not trace.holds(gateway.api_token)
+    await call(llm, "Hello", method, trace.config)
+    assert not trace.has(gateway.api_token)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -106,26 +106,26 @@ async def test_a_run_that_works_leaves_no_token(
         EndStreamEarly(after_chunks=2),
     ],
 )
-async def test_a_run_that_fails_leaves_no_token(
-    gateway: Any, trace: Trace, fault: Any, way: str
+async def test_traces_of_a_failed_run_have_no_token(
+    gateway: Any, trace: Trace, fault: Any, method: str
 ) -> None:
-    """The error of a run, and what it says of the answer, are free of it."""
+    """The error of a run and its response body have no token."""
     gateway.inject(fault, fault)
     llm = ChatXAILowCode(max_retries=0)
     if isinstance(fault, EndStreamEarly):
-        way = {"invoke": "stream", "ainvoke": "astream"}.get(way, way)
+        method = {"invoke": "stream", "ainvoke": "astream"}.get(method, method)
     with pytest.raises(XAILowCodeError):
-        await ask(llm, "Hello", way, trace.config)
-    assert not trace.holds(gateway.api_token)
-    assert trace.holds("Error")
+        await call(llm, "Hello", method, trace.config)
+    assert not trace.has(gateway.api_token)
+    assert trace.has("Error")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["unknown", "malformed", "unconnected"])
-async def test_a_token_that_does_not_work_leaves_no_trace(
-    gateway: Any, trace: Trace, kind: str, way: str
+async def test_traces_have_no_rejected_token(
+    gateway: Any, trace: Trace, kind: str, method: str
 ) -> None:
-    """The gateway's answer repeats a malformed token; neither it nor another is stored."""
+    """A rejected token is not traced, also if the response of the gateway has it."""
     token = {
         "unknown": "at_r" + "0" * 32,
         "malformed": "canary-in-the-coal-mine",
@@ -133,35 +133,35 @@ async def test_a_token_that_does_not_work_leaves_no_trace(
     }[kind]
     llm: Any = ChatXAILowCode(api_token=token, max_retries=0)
     with pytest.raises(XAILowCodeError):
-        await ask(llm, "Hello", way, trace.config)
-    assert not trace.holds(token)
+        await call(llm, "Hello", method, trace.config)
+    assert not trace.has(token)
 
 
-async def test_a_museums_key_leaves_no_trace(gateway: Any, trace: Trace) -> None:
-    """The keys of an MCP server that is bound are not among the stored tools; the rest is."""
+async def test_traces_have_no_mcp_credentials(gateway: Any, trace: Trace) -> None:
+    """The traced tools have no credentials of an MCP server, but its other keys."""
     tool = mcp("https://mcp.example", "museum", authorization=KEY, headers={"x-key": KEY})
     llm = ChatXAILowCode().bind_tools([tool])
-    for way in WAYS:
-        await ask(llm, "Ask the museum.", way, trace.config)
+    for method in METHODS:
+        await call(llm, "Ask the museum.", method, trace.config)
     assert gateway.requests[-1].body["tools"][0]["authorization"] == KEY
-    assert not trace.holds(KEY, gateway.api_token)
-    assert trace.holds("https://mcp.example")
+    assert not trace.has(KEY, gateway.api_token)
+    assert trace.has("https://mcp.example")
 
 
-def test_chains_agents_and_images_leave_no_token(gateway: Any, trace: Trace) -> None:
-    """What is built of models, and tools that hold a token themselves, are free of it."""
+def test_traces_of_chains_agents_and_images_have_no_token(gateway: Any, trace: Trace) -> None:
+    """Traces of chains, agents and tools that have a token themselves do not have it."""
     llm = ChatXAILowCode()
     agent: Any = create_agent(llm, [XAIImageGenerationTool()])
     agent.invoke({"messages": "Use generate_image to draw a fox."}, trace.config)
     XAIImageGenerator().invoke("A fox", trace.config)
     llm.with_structured_output({"title": "Name", "type": "object"}).invoke("Ada", trace.config)
     assert "/v1/images/generations" in " ".join(request.path for request in gateway.requests)
-    assert not trace.holds(gateway.api_token)
+    assert not trace.has(gateway.api_token)
 
 
 @pytest.mark.parametrize("place", ["metadata", "tags", "input", "tool"])
-def test_a_leak_would_be_seen(gateway: Any, trace: Trace, place: str) -> None:
-    """A token that somebody hands to the tracer is found, wherever it was put."""
+def test_a_leak_is_detected(gateway: Any, trace: Trace, place: str) -> None:
+    """A deliberate leak is detected in each place."""
     llm: Any = ChatXAILowCode()
     question = "Hello"
     config = dict(trace.config)
@@ -173,8 +173,8 @@ def test_a_leak_would_be_seen(gateway: Any, trace: Trace, place: str) -> None:
         case "input":
             question = gateway.api_token
         case _:
-            # Given with the call itself, a tool goes to the tracer before it comes to the model.
+            # A tool of the call itself is traced before it is passed to the model.
             tool = {"type": "mcp", "server_url": "https://m.example", "server_label": "m"}
             llm = llm.bind(tools=[{**tool, "authorization": gateway.api_token}])
     llm.invoke(question, config)
-    assert trace.holds(gateway.api_token)
+    assert trace.has(gateway.api_token)

@@ -1,4 +1,4 @@
-"""Sums of tokens and cost are what the emulator billed, by model and by tool."""
+"""Sums of tokens and cost equal what the emulator billed, by model and by tool."""
 
 import asyncio
 from functools import reduce
@@ -33,10 +33,8 @@ BETA = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarn
 @BETA
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", APIS)
-async def test_sums_are_what_was_billed(
-    chat: Chat, bills: Bills, api: str, *, use_async: bool
-) -> None:
-    """Plain, streamed, by events, in batches, with several models, and as a part of the block."""
+async def test_sums_equal_the_bills(chat: Chat, bills: Bills, api: str, *, use_async: bool) -> None:
+    """The sums of plain, streamed, event and batch calls of several models equal the bills."""
     llm, other = create_chat(chat, api), chat(model="grok-4.7", api=api)
     await run(llm, "Before", use_async=use_async)
     bills.clear()
@@ -70,7 +68,7 @@ async def protocol_stream(llm: Any, *, use_async: bool) -> None:
 
 
 async def batch(llm: Any, questions: list[str], *, use_async: bool) -> None:
-    """Ask several questions at once."""
+    """Send several prompts concurrently."""
     if use_async:
         await llm.abatch(questions)
     else:
@@ -78,10 +76,10 @@ async def batch(llm: Any, questions: list[str], *, use_async: bool) -> None:
 
 
 @SYNC_AND_ASYNC
-async def test_runs_of_an_agent_are_summed_up_by_tool(
+async def test_usage_of_an_agent_is_summed_by_tool(
     chat: Chat, bills: Bills, *, use_async: bool
 ) -> None:
-    """Calls inside a tool belong to it; a tool without calls costs nothing."""
+    """Calls inside a tool are counted for the tool; a tool without calls has no usage."""
     advisor = chat(model="grok-4.7")
     inside: Bills = []
 
@@ -107,7 +105,7 @@ async def test_runs_of_an_agent_are_summed_up_by_tool(
 async def test_images_are_billed_to_their_tool(
     chat: Chat, bills: Bills, *, use_async: bool
 ) -> None:
-    """The cost of a request for images is that of its images."""
+    """The cost of an image generation is that of its images."""
     agent = create_agent(chat(model="grok-4.3"), [XAIImageGenerationTool(n=3)])
     question: Any = {"messages": "Use generate_image: 'a fox'."}
     with XAIUsageCallbackHandler() as usage:
@@ -118,8 +116,8 @@ async def test_images_are_billed_to_their_tool(
     assert usage.totals.total.cost_ticks == sum_of(bills).cost_ticks + ticks
 
 
-async def test_runs_at_once_have_sums_of_their_own(chat: Chat, bills: Bills) -> None:
-    """A block adds up its own task's calls; a handler of all tasks has their sum."""
+async def test_concurrent_runs_have_separate_sums(chat: Chat, bills: Bills) -> None:
+    """A context adds up the calls of its own task; a shared handler has the sum of all tasks."""
     llm = chat()
 
     async def ask(number: int) -> UsageTotal:
@@ -138,7 +136,7 @@ async def test_runs_at_once_have_sums_of_their_own(chat: Chat, bills: Bills) -> 
 async def test_cached_and_failed_calls_cost_nothing(
     gateway: Any, chat: Chat, bills: Bills, *, use_async: bool
 ) -> None:
-    """Only what was billed is added, once; several choices are one call."""
+    """Only billed calls are added, once; several choices are one call."""
     llm = chat(cache=InMemoryCache())
     with XAIUsageCallbackHandler() as usage:
         for _ in range(2):
@@ -157,7 +155,7 @@ async def test_cached_and_failed_calls_cost_nothing(
 async def test_a_call_without_a_cost_is_counted(
     gateway: Any, chat: Chat, api: str, *, use_async: bool
 ) -> None:
-    """The sum is then a lower bound: the end of a stream that is truncated is not read."""
+    """A truncated stream has no cost, so that the sum is a lower bound; the call is counted."""
     gateway.reply("word " * 30 + "STOP" + " word" * 300)
     gateway.inject(CutStream(after_chunks=150))
     llm = chat(api=api)
@@ -174,29 +172,29 @@ async def test_a_call_without_a_cost_is_counted(
 
 
 def test_traces_name_the_provider_of_the_prices(chat: Chat) -> None:
-    """LangSmith's price tables have xAI; LangChain compares the other name with a message's."""
-    seen: list[dict[str, Any]] = []
+    """Traces name the provider as LangSmith's price tables do, and as the messages do."""
+    recorded: list[dict[str, Any]] = []
 
-    class Seen(XAIUsageCallbackHandler):
+    class StartRecorder(XAIUsageCallbackHandler):
         def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-            seen.append(kwargs["metadata"])
+            recorded.append(kwargs["metadata"])
             super().on_chat_model_start(*args, **kwargs)
 
     llm = chat(model="grok-4.3")
-    message = llm.invoke("Hello", {"callbacks": [Seen()]}, model="grok-4.7")
-    assert (seen[0]["ls_provider"], seen[0]["ls_model_name"]) == ("xai", "grok-4.7")
+    message = llm.invoke("Hello", {"callbacks": [StartRecorder()]}, model="grok-4.7")
+    assert (recorded[0]["ls_provider"], recorded[0]["ls_model_name"]) == ("xai", "grok-4.7")
     provider = message.response_metadata["model_provider"]
     assert llm._get_ls_params()["ls_provider"] == provider
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("api", ["chat_completions", "responses"])
-async def test_the_priority_tier_is_told_alike(chat: Chat, api: str, *, use_async: bool) -> None:
-    """Plain and streamed; each token is in one detail of its side."""
+async def test_usage_of_the_priority_tier(chat: Chat, api: str, *, use_async: bool) -> None:
+    """Usage details of the priority tier are equal, plain and streamed; each token is in one."""
     llm = create_chat(chat, api, service_tier="priority")
     plain = (await run(llm, "Hello", use_async=use_async)).usage_metadata
-    pieces = await collect_stream(llm, "Hello", use_async=use_async)
-    assert reduce(add, pieces).usage_metadata == plain
+    chunks = await collect_stream(llm, "Hello", use_async=use_async)
+    assert reduce(add, chunks).usage_metadata == plain
     for side in ("input", "output"):
         details = plain[f"{side}_token_details"]
         assert all(name.startswith("priority") for name in details)

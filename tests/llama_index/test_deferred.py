@@ -19,7 +19,7 @@ def model(gateway: Any, **fields: Any) -> XAILowCode:
     return XAILowCode(base_url=gateway.base_url, api_token=gateway.api_token, **fields)
 
 
-async def test_a_deferred_answer_is_one_keyword() -> None:
+async def test_deferred_completions() -> None:
     """Chat and completion, sync and async, return the deferred response."""
     with running(deferred_polls=2) as gateway:
         expected = model(gateway).chat(MESSAGES).message.content

@@ -77,7 +77,7 @@ PAINT = FunctionTool.from_defaults(paint)
 @pytest.mark.parametrize("api", ["auto", "chat_completions"])
 @pytest.mark.parametrize("by_schema", [True, False])
 @pytest.mark.parametrize("kind", CLASSES)
-def test_objects_of_every_kind_are_answered(
+def test_structured_output_of_each_kind_of_schema(
     sync_async: Any, gateway: Any, model: Any, kind: Any, by_schema: bool, api: str
 ) -> None:
     """An object is returned, by JSON schema or by forced tool call."""

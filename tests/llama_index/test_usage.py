@@ -96,7 +96,7 @@ def weather_tool(llm: Any, inside: Bills, bills: Bills, *, is_streamed: bool) ->
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
-async def test_runs_of_an_agent_are_summed_up_by_tool(
+async def test_usage_of_an_agent_is_summed_by_tool(
     model: Any, bills: Bills, *, is_streamed: bool
 ) -> None:
     """Calls inside a tool belong to it."""
