@@ -1,4 +1,4 @@
-"""Fixtures of the LlamaIndex tests: an emulated gateway, models, and sync and async variants."""
+"""Fixtures of the LlamaIndex tests: the emulator, models, and sync and async calls."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator

@@ -1,4 +1,4 @@
-"""What a request contained, in one form for all APIs."""
+"""Functions that read requests and responses of all APIs in one format."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,7 +44,7 @@ def get_tools(body: Json) -> list[Json]:
 
 
 def get_tool_choice(body: Json) -> Any:
-    """Return ``{"name": ...}`` for a named tool, else OpenAI's word; None if there is none."""
+    """Return ``{"name": ...}`` for a named tool, else OpenAI's string; None if it is not sent."""
     match body.get("tool_choice"):
         case {"type": "function", "function": {"name": name}, **rest} if not rest:
             return {"name": name}

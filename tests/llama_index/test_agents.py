@@ -1,4 +1,4 @@
-"""Agents: LlamaIndex's own agents run on the model, with tools, memory, hand-over and events."""
+"""Agents: LlamaIndex's own agents run on the model, with tools, memory, handoff and events."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ from tests.llama_index.sent import (
 from xai_lowcode.emulator import Refuse
 from xai_lowcode.errors import RateLimitError
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # what the workflows package warns of itself
+pytestmark = pytest.mark.filterwarnings("ignore")  # the workflows package's own deprecations
 
 
 def multiply(a: int, b: int) -> int:
@@ -50,22 +50,22 @@ class Product(BaseModel):
 
 
 def run(conversation: Callable[[], Awaitable[Any]]) -> Any:
-    return asyncio.run(_awaited(conversation))
+    return asyncio.run(_await(conversation))
 
 
-async def _awaited(conversation: Callable[[], Awaitable[Any]]) -> Any:
+async def _await(conversation: Callable[[], Awaitable[Any]]) -> Any:
     return await conversation()
 
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_function_agent(gateway: Any, each_llm: Any, streaming: bool) -> None:
-    """Two tools are called and their results reach the answer, in two requests."""
+    """Two tools are called and their results are in the response, in two requests."""
     agent = FunctionAgent(tools=[multiply, weather], llm=each_llm, streaming=streaming)
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         return await agent.run("multiply 6 and 7, and the weather in Paris")
 
-    answer = str(run(talk))
+    answer = str(run(run_agent))
     assert "The tools found: 42" in answer
     assert len(gateway.requests) == 2
     # Without streaming older versions of LlamaIndex forbid parallel calls.
@@ -76,15 +76,15 @@ def test_function_agent(gateway: Any, each_llm: Any, streaming: bool) -> None:
 
 
 def test_events(model: Any) -> None:
-    """The stream of events has text and reasoning piece by piece, results, and JSON as raw."""
+    """The event stream has deltas of text and reasoning, tool results, and JSON as raw."""
     agent = FunctionAgent(tools=[multiply], llm=model("grok-3-mini"))
 
-    async def talk() -> list[Any]:
+    async def run_agent() -> list[Any]:
         handler = agent.run("multiply 6 and 7")
         seen = [event async for event in handler.stream_events()]
         return [*seen, await handler]
 
-    *events, output = run(talk)
+    *events, output = run(run_agent)
     pieces = [event for event in events if isinstance(event, AgentStream)]
     assert "".join(piece.delta for piece in pieces) == str(output)
     assert "".join(piece.thinking_delta or "" for piece in pieces).startswith("First, the user")
@@ -94,18 +94,18 @@ def test_events(model: Any) -> None:
 
 
 def test_memory(gateway: Any, each_llm: Any) -> None:
-    """The second question comes with all that was said, called and found before."""
+    """The second request has all messages, tool calls and results of the first run."""
     agent = FunctionAgent(tools=[multiply], llm=each_llm)
     memory = Memory.from_defaults(session_id="s", token_limit=100_000)
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         context = Context(agent)
         await agent.run("multiply 6 and 7", ctx=context, memory=memory)
         await agent.run("say 'bye'", ctx=context, memory=memory)
         # LlamaIndex leaves its database open.
         await memory.sql_store._async_engine.dispose()
 
-    run(talk)
+    run(run_agent)
     kinds = get_kinds(gateway.requests[-1].body)
     assert kinds == ["user", "tool_call", "tool", "assistant", "user"]
 
@@ -126,36 +126,36 @@ def test_restored_memory(llm: Any, gateway: Any) -> None:
 
 
 def test_initial_tool_choice(gateway: Any, each_llm: Any) -> None:
-    """A named first choice is forced in the first request and in no other."""
+    """An initial tool choice is forced in the first request only."""
     agent = FunctionAgent(tools=[multiply, weather], llm=each_llm, initial_tool_choice="weather")
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         return await agent.run("How are you in Rome?")
 
-    assert "Sunny in Rome" in str(run(talk))
+    assert "Sunny in Rome" in str(run(run_agent))
     first, second = (get_tool_choice(request.body) for request in gateway.requests)
     assert first == {"name": "weather"}
     assert second is None
 
 
-def test_tools_with_odd_names(llm: Any) -> None:
-    """An agent finds a tool whose name xAI does not take."""
+def test_tools_with_unsupported_names(llm: Any) -> None:
+    """An agent calls a tool whose name xAI does not accept."""
     agent = FunctionAgent(tools=[FunctionTool.from_defaults(weather, name="Box[int]")], llm=llm)
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         return await agent.run("Box_int_ in Rome")
 
-    assert "Sunny in Rome" in str(run(talk))
+    assert "Sunny in Rome" in str(run(run_agent))
 
 
 def test_output_class(gateway: Any, each_llm: Any) -> None:
     """After its tool calls an agent requests an object, with the results of the tools."""
     agent = FunctionAgent(tools=[multiply], llm=each_llm, output_cls=Product)
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         return await agent.run("multiply 6 and 7")
 
-    result = run(talk).get_pydantic_model(Product)
+    result = run(run_agent).get_pydantic_model(Product)
     body = gateway.requests[-1].body
     assert "Product" in str(get_schema(body) or get_tools(body))
     assert "42" in str(get_items(body))
@@ -163,34 +163,34 @@ def test_output_class(gateway: Any, each_llm: Any) -> None:
 
 
 def test_direct_results(gateway: Any, each_llm: Any) -> None:
-    """A tool that answers directly ends the run, and the run can be continued."""
+    """A tool with `return_direct` ends the run, and the conversation can be continued."""
     tool = FunctionTool.from_defaults(weather, return_direct=True)
     agent = FunctionAgent(tools=[tool], llm=each_llm)
 
-    async def talk() -> list[str]:
+    async def run_agent() -> list[str]:
         memory = ChatMemoryBuffer.from_defaults(token_limit=100_000)
         first = await agent.run("weather in Rome", memory=memory)
         return [str(first), str(await agent.run("say 'bye'", memory=memory))]
 
-    assert run(talk)[0] == "Sunny in Rome"
-    said = get_items(gateway.requests[-1].body)
-    assert said.count(("assistant", "Sunny in Rome")) == 1
-    assert [kind for kind, _ in said] == ["user", "tool_call", "tool", "assistant", "user"]
+    assert run(run_agent)[0] == "Sunny in Rome"
+    texts = get_items(gateway.requests[-1].body)
+    assert texts.count(("assistant", "Sunny in Rome")) == 1
+    assert [kind for kind, _ in texts] == ["user", "tool_call", "tool", "assistant", "user"]
 
 
 def test_workflow_of_functions(llm: Any) -> None:
-    """Out of plain functions a function agent is made."""
+    """A workflow of plain functions creates function agents."""
     workflow = AgentWorkflow.from_tools_or_functions([multiply], llm=llm)
     assert isinstance(next(iter(workflow.agents.values())), FunctionAgent)
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         return await workflow.run("multiply 6 and 7")
 
-    assert "42" in str(run(talk))
+    assert "42" in str(run(run_agent))
 
 
-def test_hand_over(gateway: Any, each_llm: Any) -> None:
-    """One agent hands over to another one, which answers with its own tools."""
+def test_handoff(gateway: Any, each_llm: Any) -> None:
+    """One agent hands off to another one, which responds with its own tools."""
     first = FunctionAgent(
         name="clerk", description="Greets.", llm=each_llm, tools=[], can_handoff_to=["meteo"],
         initial_tool_choice="handoff",
@@ -198,13 +198,13 @@ def test_hand_over(gateway: Any, each_llm: Any) -> None:
     second = FunctionAgent(name="meteo", description="Knows.", llm=each_llm, tools=[weather])
     workflow = AgentWorkflow(agents=[first, second], root_agent="clerk")
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         handler = workflow.run("handoff 'meteo' 'asked': weather in Rome")
         async for _ in handler.stream_events():
             pass
         return await handler
 
-    output = run(talk)
+    output = run(run_agent)
     assert output.current_agent_name == "meteo"
     names = [tool["name"] for tool in get_tools(gateway.requests[1].body)]
     assert names == ["weather", "handoff"]
@@ -219,12 +219,12 @@ def test_react_agent(gateway: Any, each_llm: Any, streaming: bool) -> None:
     )
     agent = ReActAgent(tools=[multiply, weather], llm=each_llm, streaming=streaming)
 
-    async def talk() -> list[Any]:
+    async def run_agent() -> list[Any]:
         handler = agent.run("multiply 6 and 7")
         seen = [event async for event in handler.stream_events()]
         return [*seen, await handler]
 
-    *events, output = run(talk)
+    *events, output = run(run_agent)
     assert str(output) == "It is 42."
     (result,) = [event for event in events if isinstance(event, ToolCallResult)]
     assert result.tool_output.raw_output == 42
@@ -239,16 +239,16 @@ def test_code_agent(gateway: Any, each_llm: Any, streaming: bool) -> None:
     ran: list[str] = []
 
     def execute(code: str) -> str:
-        """Runs the one line that is known."""
+        """Run the one line that the test expects."""
         ran.append(code)
         return str(multiply(6, 7))
 
     agent = CodeActAgent(execute, tools=[multiply], llm=each_llm, streaming=streaming)
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         return await agent.run("multiply 6 and 7")
 
-    assert str(run(talk)) == "It is 42."
+    assert str(run(run_agent)) == "It is 42."
     assert ran == ["print(multiply(a=6, b=7))"]
     assert len(gateway.requests) == 2
     kind, text = get_items(gateway.requests[1].body)[-1]
@@ -256,25 +256,25 @@ def test_code_agent(gateway: Any, each_llm: Any, streaming: bool) -> None:
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
-def test_workflow_in_every_form(gateway: Any, model: Any, api: str) -> None:
-    """Several agents with several tools, memory and hand-over work in every API."""
+def test_workflow_with_each_api(gateway: Any, model: Any, api: str) -> None:
+    """Several agents with several tools, memory and handoff work with each API."""
     llm = model(api=api)
-    clerk = FunctionAgent(
+    assistant = FunctionAgent(
         name="clerk", description="Counts.", llm=llm, tools=[multiply], can_handoff_to=["meteo"]
     )
-    meteo = FunctionAgent(name="meteo", description="Knows.", llm=llm, tools=[weather])
-    workflow = AgentWorkflow(agents=[clerk, meteo], root_agent="clerk")
+    forecaster = FunctionAgent(name="meteo", description="Knows.", llm=llm, tools=[weather])
+    workflow = AgentWorkflow(agents=[assistant, forecaster], root_agent="clerk")
     memory = ChatMemoryBuffer.from_defaults(token_limit=100_000)
 
-    async def talk() -> list[Any]:
+    async def run_agent() -> list[Any]:
         context = Context(workflow)
-        said = ("multiply 6 and 7", "handoff 'meteo' 'asked'", "weather in Rome")
-        outputs = [await workflow.run(text, ctx=context, memory=memory) for text in said]
-        # With older versions of pydantic the context goes on with a copy.
+        texts = ("multiply 6 and 7", "handoff 'meteo' 'asked'", "weather in Rome")
+        outputs = [await workflow.run(text, ctx=context, memory=memory) for text in texts]
+        # With older versions of pydantic the context continues with a copy.
         memory_now = await context.store.get("memory")
         return [*outputs, await memory_now.aget_all()]
 
-    first, second, third, kept = run(talk)
+    first, second, third, kept = run(run_agent)
     assert "The tools found: 42" in str(first)
     assert second.current_agent_name == third.current_agent_name == "meteo"
     assert "Sunny in Rome" in str(third)
@@ -288,13 +288,13 @@ def test_workflow_in_every_form(gateway: Any, model: Any, api: str) -> None:
     assert paths == {api.replace("chat_", "chat/")}
 
 
-def test_errors_surface(gateway: Any, llm: Any) -> None:
-    """A refused call ends the run with the core's own error."""
+def test_errors_are_raised(gateway: Any, llm: Any) -> None:
+    """A rejected request ends the run with the core's own error."""
     gateway.inject(Refuse(429))
     agent = FunctionAgent(tools=[multiply], llm=llm)
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         return await agent.run("multiply 6 and 7")
 
     with pytest.raises(RateLimitError):
-        run(talk)
+        run(run_agent)

@@ -27,7 +27,7 @@ from llama_index_xai_lowcode import XAILowCode
 from xai_lowcode.emulator import ErrorInStream
 
 
-class Noted(BaseEventHandler):
+class EventRecorder(BaseEventHandler):
     """Records all events."""
 
     events: list[Any]
@@ -37,7 +37,7 @@ class Noted(BaseEventHandler):
         self.events.append(event)
 
 
-class Spans(SimpleSpanHandler):
+class SpanRecorder(SimpleSpanHandler):
     """Records arguments and instances of spans, as exporters do."""
 
     called: list[str] = Field(default_factory=list)
@@ -55,9 +55,9 @@ class Value(BaseModel):
 
 
 @pytest.fixture
-def noted() -> Iterator[tuple[list[Any], SimpleSpanHandler]]:
+def recorded() -> Iterator[tuple[list[Any], SimpleSpanHandler]]:
     """Record events and spans of LlamaIndex's root dispatcher."""
-    root, handler, spans = get_dispatcher(), Noted(events=[]), Spans()
+    root, handler, spans = get_dispatcher(), EventRecorder(events=[]), SpanRecorder()
     root.add_event_handler(handler)
     root.add_span_handler(spans)
     yield handler.events, spans
@@ -66,9 +66,11 @@ def noted() -> Iterator[tuple[list[Any], SimpleSpanHandler]]:
 
 
 @pytest.mark.parametrize("method", ["chat", "stream_chat", "complete", "stream_complete"])
-def test_one_family_of_events(sync_async: Any, llm: Any, noted: Any, method: str) -> None:
+def test_each_call_emits_one_type_of_event(
+    sync_async: Any, llm: Any, recorded: Any, method: str
+) -> None:
     """A chat emits chat events once, a completion only completion events."""
-    events, spans = noted
+    events, spans = recorded
     question: Any = [ChatMessage("Hi")] if method.endswith("chat") else "Hi"
     (sync_async.stream if method.startswith("stream") else sync_async.call)(llm, method, question)
     kinds = (
@@ -76,20 +78,20 @@ def test_one_family_of_events(sync_async: Any, llm: Any, noted: Any, method: str
         if method.endswith("chat")
         else (LLMCompletionStartEvent, LLMCompletionEndEvent)
     )
-    assert [type(event) for event in events if not _passing(event)] == list(kinds)
+    assert [type(event) for event in events if not _has_rejected_type(event)] == list(kinds)
     assert events[-1].response.raw["usage"]["total_tokens"] > 0
     assert [span.id_.partition("-")[0] for span in spans.completed_spans] == [
         f"XAILowCode.{'a' if sync_async.is_async else ''}{method}"
     ]
 
 
-def _passing(event: Any) -> bool:
+def _has_rejected_type(event: Any) -> bool:
     return "InProgress" in type(event).__name__ or "Span" in type(event).__name__
 
 
-def test_events_have_no_token(sync_async: Any, llm: Any, gateway: Any, noted: Any) -> None:
+def test_events_have_no_token(sync_async: Any, llm: Any, gateway: Any, recorded: Any) -> None:
     """Events and spans of tool calls and interrupted streams are JSON without the token."""
-    events, spans = noted
+    events, spans = recorded
     tool = FunctionTool.from_defaults(lambda x: x, name="f", description="f")
     sync_async.call(llm, "chat_with_tools", [tool], "call f")
     gateway.inject(ErrorInStream())
@@ -100,12 +102,12 @@ def test_events_have_no_token(sync_async: Any, llm: Any, gateway: Any, noted: An
     assert gateway.api_token not in shown + repr(events) + repr(spans.completed_spans)
 
 
-def test_events_of_structured_calls(sync_async: Any, llm: Any, noted: Any) -> None:
+def test_events_of_structured_calls(sync_async: Any, llm: Any, recorded: Any) -> None:
     """A structured call emits its own events once, around those of its chat."""
-    events, _ = noted
+    events, _ = recorded
     prompt = PromptTemplate("A value of 3")
     sync_async.call(llm, "structured_predict", Value, prompt)
-    assert [type(event) for event in events if not _passing(event)] == [
+    assert [type(event) for event in events if not _has_rejected_type(event)] == [
         LLMStructuredPredictStartEvent,
         LLMChatStartEvent,
         LLMChatEndEvent,
@@ -113,9 +115,9 @@ def test_events_of_structured_calls(sync_async: Any, llm: Any, noted: Any) -> No
     ]
 
 
-def watched(sync_async: Any, llm: Any, noted: Any) -> str:
-    """Return what events and spans contain of every kind of call."""
-    events, spans = noted
+def observed_texts(sync_async: Any, llm: Any, recorded: Any) -> str:
+    """Return the texts of events and spans of each kind of call."""
+    events, spans = recorded
     for method in ("chat", "complete"):
         question: Any = [ChatMessage("Hi")] if method == "chat" else "Hi"
         sync_async.call(llm, method, question)
@@ -127,27 +129,29 @@ def watched(sync_async: Any, llm: Any, noted: Any) -> str:
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
-def test_nothing_watched_has_the_token(
-    sync_async: Any, model: Any, gateway: Any, noted: Any, api: str
+def test_no_event_or_span_has_the_token(
+    sync_async: Any, model: Any, gateway: Any, recorded: Any, api: str
 ) -> None:
     """No event or span contains the token, for any API."""
-    shown = watched(sync_async, model(api=api), noted)
+    shown = observed_texts(sync_async, model(api=api), recorded)
     assert len(shown) > 1000
     assert gateway.api_token not in shown
 
 
 def test_each_channel_detects_a_leak(
-    sync_async: Any, model: Any, gateway: Any, noted: Any, monkeypatch: pytest.MonkeyPatch
+    sync_async: Any, model: Any, gateway: Any, recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test detects a token in a prompt or a response."""
     monkeypatch.setattr(XAILowCode, "to_payload", lambda llm: {"key": llm.api_token._secret_value})
     monkeypatch.setattr(
         XAILowCode, "to_dict", lambda llm, **_: {"key": llm.api_token._secret_value}
     )
-    assert gateway.api_token in watched(sync_async, model(), noted)
-    noted[0].clear()
+    assert gateway.api_token in observed_texts(sync_async, model(), recorded)
+    recorded[0].clear()
     monkeypatch.undo()
-    assert gateway.api_token in watched(sync_async, model(system_prompt=gateway.api_token), noted)
+    assert gateway.api_token in observed_texts(
+        sync_async, model(system_prompt=gateway.api_token), recorded
+    )
 
 
 @pytest.mark.parametrize("method", ["chat", "stream_chat", "complete", "stream_complete"])
@@ -168,13 +172,13 @@ def test_token_counting(sync_async: Any, model: Any, method: str) -> None:
 
 @pytest.mark.parametrize("method", ["chat", "stream_chat"])
 @pytest.mark.parametrize("api", ["responses", "messages"])
-def test_token_counting_in_other_forms(sync_async: Any, model: Any, api: str, method: str) -> None:
+def test_token_counting_with_other_apis(sync_async: Any, model: Any, api: str, method: str) -> None:
     """The token counter includes reasoning tokens and cached tokens."""
     counter = TokenCountingHandler()
     llm = model(api=api, callback_manager=CallbackManager([counter]))
-    talk = [ChatMessage("Hi"), ChatMessage("Hello", role="assistant"), ChatMessage("And?")]
+    messages = [ChatMessage("Hi"), ChatMessage("Hello", role="assistant"), ChatMessage("And?")]
     answer = (sync_async.stream if method.startswith("stream") else sync_async.call)(
-        llm, method, talk
+        llm, method, messages
     )
     counts = (answer[-1] if isinstance(answer, list) else answer).additional_kwargs
     assert counts["cached_tokens"] > 0
@@ -195,21 +199,21 @@ def test_token_counting_with_reasoning(sync_async: Any, model: Any, hello: Any) 
     assert response.raw["usage"]["total_tokens"] == counts["total_tokens"]
 
 
-def test_abandoned_streams_end_their_events(llm: Any, noted: Any) -> None:
+def test_abandoned_streams_emit_an_end_event(llm: Any, recorded: Any) -> None:
     """A stream that is closed early emits an end event, sync and async."""
-    events, _ = noted
+    events, _ = recorded
     stream = llm.stream_chat([ChatMessage("Tell a long story")])
     next(stream)
     stream.close()
     assert isinstance(events[-1], ExceptionEvent)
     events.clear()
 
-    async def leave() -> None:
+    async def abandon() -> None:
         opened = await llm.astream_chat([ChatMessage("Tell a long story")])
         await anext(opened)
         await opened.aclose()
 
-    asyncio.run(leave())
+    asyncio.run(abandon())
     assert isinstance(events[-1], ExceptionEvent)
 
 

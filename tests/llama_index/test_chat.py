@@ -27,7 +27,7 @@ def test_class_hierarchy() -> None:
 
 
 @pytest.mark.parametrize("envelope", ["result", "data", "bare"])
-def test_chat_answers(
+def test_chat(
     sync_async: Any, gateway: Any, each_llm: XAILowCode, hello: Any, envelope: str
 ) -> None:
     """A chat returns text, xAI's body and token counts, in every envelope of the gateway."""
@@ -47,7 +47,7 @@ def test_chat_answers(
         assert counts["cost_usd"] > 0
 
 
-def test_complete_answers(sync_async: Any, gateway: Any, each_llm: XAILowCode) -> None:
+def test_complete(sync_async: Any, gateway: Any, each_llm: XAILowCode) -> None:
     """A completion is the chat of one user message."""
     response = sync_async.call(each_llm, "complete", "Hello there")
     assert (response.text, str(response)) == (ANSWER, ANSWER)
@@ -64,14 +64,14 @@ def test_streaming_methods_return_generators(llm: XAILowCode, method: str) -> No
     assert isinstance(stream, Generator)
     stream.close()
 
-    async def look() -> None:
+    async def check_async() -> None:
         coroutine = getattr(llm, f"a{method}")(question)
         assert inspect.iscoroutine(coroutine)
         opened = await coroutine
         assert isinstance(opened, AsyncGenerator)
         await opened.aclose()
 
-    asyncio.run(look())
+    asyncio.run(check_async())
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_precedence(gateway: Any, model: Any, more: Any, call: Any, sent: float 
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_calls_own_limit_wins(gateway: Any, model: Any, hello: Any, api: str) -> None:
+def test_the_limit_of_a_call_has_precedence(gateway: Any, model: Any, hello: Any, api: str) -> None:
     """The limit of a call overrides the field, under any name."""
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         model(max_tokens=5, api=api).chat(hello, **{name: 7})
@@ -149,20 +149,20 @@ def test_unknown_constructor_arguments_are_options(gateway: Any, model: Any, hel
     assert gateway.requests[-1].body["top_p"] == 0.5
 
 
-def test_streaming_is_the_methods_choice(gateway: Any, llm: XAILowCode, hello: Any) -> None:
+def test_the_option_stream_is_ignored(gateway: Any, llm: XAILowCode, hello: Any) -> None:
     """The option ``stream`` is ignored."""
     assert llm.chat(hello, stream=True).message.content == ANSWER
     assert "stream" not in gateway.requests[-1].body
 
 
-def test_a_call_may_name_its_model(gateway: Any, llm: XAILowCode, hello: Any) -> None:
+def test_the_model_is_an_option_of_a_call(gateway: Any, llm: XAILowCode, hello: Any) -> None:
     """The model of a call is used, and requested once."""
     llm.chat(hello, model="grok-3")
     llm.chat(hello)
     assert [request.body["model"] for request in gateway.requests] == ["grok-3", "grok-4.7"]
 
 
-def test_fields_may_be_assigned(gateway: Any, model: Any, hello: Any) -> None:
+def test_fields_can_be_assigned(gateway: Any, model: Any, hello: Any) -> None:
     """Assigned fields are used by the next call, base URL and token included."""
     llm = model(api_token="at_rwrong")
     with pytest.raises(Exception, match="403"):
@@ -216,10 +216,10 @@ def test_several_event_loops(llm: XAILowCode, hello: Any) -> None:
     assert answers == [ANSWER] * 3
 
 
-def test_nothing_blocks_the_loop(gateway: Any, llm: XAILowCode, hello: Any) -> None:
+def test_async_calls_do_not_block_the_event_loop(gateway: Any, llm: XAILowCode, hello: Any) -> None:
     """Twenty concurrent chats of 0.2 seconds take about as long as one."""
 
-    async def all_at_once() -> float:
+    async def run_concurrently() -> float:
         loop = asyncio.get_running_loop()
         begin = loop.time()
         await asyncio.gather(*(llm.achat(hello) for _ in range(20)))
@@ -227,24 +227,24 @@ def test_nothing_blocks_the_loop(gateway: Any, llm: XAILowCode, hello: Any) -> N
 
     gateway.latency = 0.2
     try:
-        assert asyncio.run(all_at_once()) < 2
+        assert asyncio.run(run_concurrently()) < 2
     finally:
         gateway.latency = 0.0
 
 
-def test_close_leaves_the_model_usable(llm: XAILowCode, hello: Any) -> None:
+def test_a_closed_model_can_be_used(llm: XAILowCode, hello: Any) -> None:
     """A model can be used after close and aclose."""
     llm.close()
     assert llm.chat(hello).message.content == ANSWER
     llm.close()
 
-    async def twice() -> None:
+    async def call_twice() -> None:
         for _ in range(2):
             assert (await llm.achat(hello)).message.content == ANSWER
             await llm.aclose()
 
     asyncio.run(llm.aclose())
-    asyncio.run(twice())
+    asyncio.run(call_twice())
     assert llm.chat(hello).message.content == ANSWER
 
 
@@ -266,11 +266,11 @@ def test_other_choices(sync_async: Any, model: Any, method: str) -> None:
         choices = last.raw["choices"]
         assert texts == [choice["message"]["content"] for choice in choices]
     assert last.model_dump_json()
-    assert "other_choices" not in ask_once(sync_async, model, question, method)
+    assert "other_choices" not in get_metadata_of_one_choice(sync_async, model, question, method)
 
 
-def ask_once(sync_async: Any, model: Any, question: Any, method: str) -> Any:
-    """The metadata of a response with one choice."""
+def get_metadata_of_one_choice(sync_async: Any, model: Any, question: Any, method: str) -> Any:
+    """Return the metadata of a response with one choice."""
     ask = sync_async.stream if method.startswith("stream") else sync_async.call
     answer = ask(model("grok-3"), method, question)
     return (answer[-1] if isinstance(answer, list) else answer).additional_kwargs

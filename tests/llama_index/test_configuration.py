@@ -22,7 +22,7 @@ from xai_lowcode.errors import UsageError
 TOKEN = "at_r0123456789abcdef"
 
 
-def test_the_form_and_its_options(gateway: Any, model: Any, hello: Any) -> None:
+def test_api_store_and_include_are_fields(gateway: Any, model: Any, hello: Any) -> None:
     """api, store and include are fields; options of a call override them."""
     llm = model(api="responses", store=False, include=["reasoning.encrypted_content"])
     llm.chat(hello)
@@ -70,21 +70,21 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("token", [None, "", "xai-abc", "at_ with space"])
-def test_impossible_tokens(token: str | None) -> None:
+def test_invalid_tokens(token: str | None) -> None:
     """An invalid token raises an error that does not contain it."""
     with pytest.raises(UsageError, match="api_token") as caught:
         XAILowCode(api_token=token)
     assert not token or token not in repr(caught.value)
 
 
-def test_impossible_fields_do_not_repeat_the_token() -> None:
+def test_invalid_fields_do_not_show_the_token() -> None:
     """A validation error names the field, and does not contain the token."""
     with pytest.raises(ValidationError, match="temperature") as caught:
         XAILowCode(api_token=TOKEN, temperature="hot")
     assert TOKEN not in str(caught.value) + repr(caught.value) + str(caught.value.errors())
-    with pytest.raises(UsageError, match="api_token") as refused:
+    with pytest.raises(UsageError, match="api_token") as rejected:
         XAILowCode(api_token=[TOKEN])
-    assert TOKEN not in str(refused.value) + repr(refused.value)
+    assert TOKEN not in str(rejected.value) + repr(rejected.value)
     with pytest.raises(UsageError, match="http"):
         XAILowCode(api_token=TOKEN, base_url="http://example.com/xai")
 
@@ -116,14 +116,14 @@ def test_metadata_follows_assignment() -> None:
     assert not llm.metadata.is_function_calling_model
 
 
-def used(llm: XAILowCode) -> XAILowCode:
+def used_llm(llm: XAILowCode) -> XAILowCode:
     llm.complete("Hi")
     return llm
 
 
 def test_dict_and_back(gateway: Any, model: Any, hello: Any) -> None:
     """A dump omits the token; ``from_dict`` takes it from the caller."""
-    llm = used(model(temperature=0.2, additional_kwargs={"seed": 3}, timeout=(1, 2, 3, 4)))
+    llm = used_llm(model(temperature=0.2, additional_kwargs={"seed": 3}, timeout=(1, 2, 3, 4)))
     stored = json.loads(json.dumps(llm.to_dict()))
     assert stored["class_name"] == "XAILowCode"
     back = XAILowCode.from_dict(stored, api_token=gateway.api_token)
@@ -164,31 +164,31 @@ def test_json_and_back(llm: XAILowCode, gateway: Any, monkeypatch: Any) -> None:
 )
 def test_copies(llm: XAILowCode, hello: Any, copied: Any, caplog: Any) -> None:
     """A copy of a used model works, the original too, without warnings."""
-    twin = copied(used(llm))
-    assert twin.api_token == llm.api_token
-    assert twin.chat(hello).message.content == llm.chat(hello).message.content
+    copy_ = copied(used_llm(llm))
+    assert copy_.api_token == llm.api_token
+    assert copy_.chat(hello).message.content == llm.chat(hello).message.content
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 
-def test_copies_share_their_surroundings(model: Any, hello: Any) -> None:
+def test_copies_share_client_and_callbacks(model: Any, hello: Any) -> None:
     """A deep copy shares the HTTP client and the callbacks."""
     with httpx.Client() as client:
-        llm = used(model(http_client=client))
-        twin = copy.deepcopy(llm)
-        assert twin.http_client is client
-        assert twin.callback_manager is llm.callback_manager
-        assert twin.chat(hello).message.content
+        llm = used_llm(model(http_client=client))
+        copy_ = copy.deepcopy(llm)
+        assert copy_.http_client is client
+        assert copy_.callback_manager is llm.callback_manager
+        assert copy_.chat(hello).message.content
 
 
-def test_pickling_leaves_the_model_whole(model: Any, caplog: Any) -> None:
+def test_pickling_does_not_change_the_model(model: Any, caplog: Any) -> None:
     """Pickles omit what cannot be pickled, with a warning; the original is not changed."""
     with httpx.Client() as client:
         llm = model(http_client=client, completion_to_prompt=lambda prompt: f"<{prompt}>")
-        twin = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
+        copy_ = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
         assert llm.http_client is client
         assert llm.completion_to_prompt("a") == "<a>"
-    assert twin.http_client is None
-    assert twin.completion_to_prompt("a") == "a"
+    assert copy_.http_client is None
+    assert copy_.completion_to_prompt("a") == "a"
     assert "completion_to_prompt" in caplog.text
 
 
@@ -196,14 +196,14 @@ async def test_injected_clients_are_used(gateway: Any, model: Any, hello: Any) -
     """Injected clients are used, do not receive the token, and are not closed."""
     seen: list[str] = []
 
-    def note(request: httpx.Request) -> None:
+    def record_request(request: httpx.Request) -> None:
         seen.append(str(request.url))
 
-    async def anote(request: httpx.Request) -> None:
-        note(request)
+    async def record_request_async(request: httpx.Request) -> None:
+        record_request(request)
 
-    client = httpx.Client(event_hooks={"request": [note]})
-    async_client = httpx.AsyncClient(event_hooks={"request": [anote]})
+    client = httpx.Client(event_hooks={"request": [record_request]})
+    async_client = httpx.AsyncClient(event_hooks={"request": [record_request_async]})
     llm = model(http_client=client, http_async_client=async_client)
     llm.chat(hello)
     await llm.achat(hello)
@@ -218,7 +218,9 @@ async def test_injected_clients_are_used(gateway: Any, model: Any, hello: Any) -
 
 
 @pytest.mark.parametrize("kind", ["repr", "str", "dict", "dump", "json", "payload", "schema"])
-def test_the_token_is_nowhere(llm: XAILowCode, model: Any, gateway: Any, kind: str) -> None:
+def test_reprs_and_dumps_have_no_token(
+    llm: XAILowCode, model: Any, gateway: Any, kind: str
+) -> None:
     """Reprs, dumps and payloads of a used model omit the token."""
     shown = {
         "repr": repr,
@@ -229,10 +231,10 @@ def test_the_token_is_nowhere(llm: XAILowCode, model: Any, gateway: Any, kind: s
         "payload": lambda llm: str(llm.to_payload()),
         "schema": lambda llm: str(llm.model_json_schema()) + str(vars(llm)),
     }[kind]
-    assert gateway.api_token not in shown(used(llm))
+    assert gateway.api_token not in shown(used_llm(llm))
     assert "grok" in shown(llm)
     if kind not in {"payload", "schema"}:
-        # What is let out on purpose is seen.
+        # A deliberate leak is detected.
         assert gateway.api_token in shown(model(additional_kwargs={"stop": [gateway.api_token]}))
 
 
@@ -257,7 +259,7 @@ def test_settings(llm: XAILowCode) -> None:
         Settings._llm = before
 
 
-def test_refused_options_are_warned_of_once(model: Any, hello: Any) -> None:
+def test_rejected_options_warn_once(model: Any, hello: Any) -> None:
     """An option that the model rejects is dropped with one warning."""
     llm = model(additional_kwargs={"presence_penalty": 1.0})
     with pytest.warns(UserWarning, match="presence_penalty"):

@@ -35,29 +35,29 @@ DATA = base64.b64encode(PNG).decode()
 PDF = b"%PDF-1.7 x"
 PDF_DATA = base64.b64encode(PDF).decode()
 IMAGE_URL, PDF_URL = "https://x.ai/a.png", "https://x.ai/a.pdf"
-FORMS = ("chat_completions", "responses", "messages")
-REFUSED = "refused"
-ONLY_TEXT: dict[str, Any] = dict.fromkeys(FORMS, "look")
+APIS = ("chat_completions", "responses", "messages")
+REJECTED = "refused"
+ONLY_TEXT: dict[str, Any] = dict.fromkeys(APIS, "look")
 
 
-def text(words: str) -> dict[str, Any]:
-    """A text beside others: one string in the forms that take it, else parts."""
+def text(text_: str) -> dict[str, Any]:
+    """Return an expected text: one string in the APIs that accept it, else parts."""
     return {
-        "chat_completions": f"look\n{words}",
-        "responses": f"look\n{words}",
-        "messages": [{"type": "text", "text": "look"}, {"type": "text", "text": words}],
+        "chat_completions": f"look\n{text_}",
+        "responses": f"look\n{text_}",
+        "messages": [{"type": "text", "text": "look"}, {"type": "text", "text": text_}],
     }
 
 
 def part(chat: Any, responses: Any, messages: Any) -> dict[str, Any]:
-    """A part after the text, in each form; REFUSED where the form has none."""
-    lead = {
+    """Return an expected part after the text, for each API; REJECTED if it is not supported."""
+    first_text = {
         "chat_completions": {"type": "text", "text": "look"},
         "responses": {"type": "input_text", "text": "look"},
         "messages": {"type": "text", "text": "look"},
     }
-    found = dict(zip(FORMS, (chat, responses, messages), strict=True))
-    return {f: p if p == REFUSED else [lead[f], p] for f, p in found.items()}
+    found = dict(zip(APIS, (chat, responses, messages), strict=True))
+    return {f: p if p == REJECTED else [first_text[f], p] for f, p in found.items()}
 
 
 IMAGE_AT_URL = part(
@@ -71,16 +71,18 @@ IMAGE_AS_DATA = part(
     {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DATA}},
 )
 PDF_AT_URL = part(
-    {"type": "file", "file": {"url": PDF_URL}}, {"type": "input_file", "file_url": PDF_URL}, REFUSED
+    {"type": "file", "file": {"url": PDF_URL}},
+    {"type": "input_file", "file_url": PDF_URL},
+    REJECTED,
 )
 PDF_AS_DATA = part(
-    REFUSED,
+    REJECTED,
     {
         "type": "input_file",
         "filename": "a.pdf",
         "file_data": f"data:application/pdf;base64,{PDF_DATA}",
     },
-    REFUSED,
+    REJECTED,
 )
 
 
@@ -108,50 +110,50 @@ USER_BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
         {
             "chat_completions": "look\nT (s)\nwords",
             "responses": "look\nT (s)\nwords",
-            "messages": [{"type": "text", "text": said} for said in ("look", "T (s)", "words")],
+            "messages": [{"type": "text", "text": text_} for text_ in ("look", "T (s)", "words")],
         },
     ),
     "cache point": (lambda _: CachePoint(cache_control=CacheControl(type="ephemeral")), ONLY_TEXT),
-    "audio": (lambda _: AudioBlock(audio=b"a"), dict.fromkeys(FORMS, REFUSED)),
-    "video": (lambda _: VideoBlock(video=b"a"), dict.fromkeys(FORMS, REFUSED)),
+    "audio": (lambda _: AudioBlock(audio=b"a"), dict.fromkeys(APIS, REJECTED)),
+    "video": (lambda _: VideoBlock(video=b"a"), dict.fromkeys(APIS, REJECTED)),
 }
 
 
-def received(gateway: Any, form: str, place: int) -> Any:
+def received(gateway: Any, api: str, index: int) -> Any:
     body = gateway.requests[-1].body
-    return body["input" if form == "responses" else "messages"][place]
+    return body["input" if api == "responses" else "messages"][index]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("name", USER_BLOCKS)
-def test_what_users_say(
-    sync_async: Any, gateway: Any, model: Any, folder: Path, name: str, form: str
+def test_blocks_of_user_messages(
+    sync_async: Any, gateway: Any, model: Any, folder: Path, name: str, api: str
 ) -> None:
     """A block of a user message is converted for each API, or raises an error."""
-    make, wanted = USER_BLOCKS[name]
+    make, expected = USER_BLOCKS[name]
     message = ChatMessage(blocks=[TextBlock(text="look"), make(folder)])
-    llm = model(api=form)
-    if wanted[form] == REFUSED:
+    llm = model(api=api)
+    if expected[api] == REJECTED:
         with pytest.raises(UsageError, match=r"messages"):
             sync_async.call(llm, "chat", [message])
         assert not gateway.requests
         return
     sync_async.call(llm, "chat", [message])
-    assert received(gateway, form, 0) == {"role": "user", "content": wanted[form]}
+    assert received(gateway, api, 0) == {"role": "user", "content": expected[api]}
 
 
 CALL = ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs={"x": 1})
 CITATION = CitationBlock(
     cited_content="c", source="https://x.ai", title="T", additional_location_info={}
 )
-SAID: dict[str, Any] = {
+ASSISTANT_BLOCKS: dict[str, Any] = {
     "chat_completions": {"role": "assistant", "content": "said"},
     "responses": {"role": "assistant", "content": "said"},
     "messages": {"role": "assistant", "content": "said"},
 }
 
 
-def called(name: str, arguments: str, parsed: Any) -> dict[str, Any]:
+def tool_call(name: str, arguments: str, parsed: Any) -> dict[str, Any]:
     """Return a tool call in the format of an API."""
     function = {"name": name, "arguments": arguments}
     return {
@@ -169,58 +171,61 @@ def called(name: str, arguments: str, parsed: Any) -> dict[str, Any]:
 
 
 ANSWER_BLOCKS: dict[str, tuple[list[Any], dict[str, Any]]] = {
-    "citation": ([TextBlock(text="said"), CITATION], SAID),
+    "citation": ([TextBlock(text="said"), CITATION], ASSISTANT_BLOCKS),
     "thinking": (
         [
             ThinkingBlock(content="hm", additional_information={"model_provider": "xai-lowcode"}),
             TextBlock(text="said"),
         ],
         {
-            "chat_completions": SAID["chat_completions"] | {"reasoning_content": "hm"},
-            "responses": SAID["responses"],
+            "chat_completions": ASSISTANT_BLOCKS["chat_completions"] | {"reasoning_content": "hm"},
+            "responses": ASSISTANT_BLOCKS["responses"],
             "messages": {"role": "assistant", "content": [{"type": "text", "text": "said"}]},
         },
     ),
-    "thinking of another model": ([ThinkingBlock(content="hm"), TextBlock(text="said")], SAID),
-    "tool call": ([CALL], called("f", '{"x":1}', {"x": 1})),
+    "thinking of another model": (
+        [ThinkingBlock(content="hm"), TextBlock(text="said")],
+        ASSISTANT_BLOCKS,
+    ),
+    "tool call": ([CALL], tool_call("f", '{"x":1}', {"x": 1})),
     "tool call without arguments": (
         [ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs="")],
-        called("f", "{}", {}),
+        tool_call("f", "{}", {}),
     ),
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("name", ANSWER_BLOCKS)
-def test_what_the_model_said(
-    sync_async: Any, gateway: Any, model: Any, name: str, form: str
+def test_blocks_of_earlier_responses(
+    sync_async: Any, gateway: Any, model: Any, name: str, api: str
 ) -> None:
     """Blocks of an earlier response without items are sent back, tool calls included."""
-    blocks, wanted = ANSWER_BLOCKS[name]
-    talk = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=blocks)]
+    blocks, expected = ANSWER_BLOCKS[name]
+    messages_ = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=blocks)]
     if name.startswith("tool call"):
-        talk.append(ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "c"}))
+        messages_.append(ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "c"}))
     else:
-        talk.append(ChatMessage("And?"))
-    sync_async.call(model(api=form), "chat", talk)
-    assert received(gateway, form, 1) == wanted[form]
+        messages_.append(ChatMessage("And?"))
+    sync_async.call(model(api=api), "chat", messages_)
+    assert received(gateway, api, 1) == expected[api]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_images_that_tools_give(sync_async: Any, gateway: Any, model: Any, form: str) -> None:
-    """The image of a tool result is sent beside its text."""
+@pytest.mark.parametrize("api", APIS)
+def test_images_of_tool_results(sync_async: Any, gateway: Any, model: Any, api: str) -> None:
+    """The image of a tool result is sent with its text."""
     result = ChatMessage(
         role="tool",
         blocks=[TextBlock(text="here"), ImageBlock(image=PNG)],
         additional_kwargs={"tool_call_id": "c"},
     )
-    talk = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=[CALL]), result]
-    answer = sync_async.call(model(api=form), "chat", talk)
+    messages_ = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=[CALL]), result]
+    answer = sync_async.call(model(api=api), "chat", messages_)
     assert "1 image" in answer.message.content
-    assert DATA in str(received(gateway, form, 2))
+    assert DATA in str(received(gateway, api, 2))
 
 
-# --- nothing waits for files on the event loop --------------------------------------------------
+# --- files are not read in the event loop's thread -----------------------------------------------
 
 FILES = {
     "image": lambda folder: ImageBlock(path=folder / "a.png"),
@@ -228,12 +233,12 @@ FILES = {
     "nested": lambda folder: CitableBlock(
         title="T", source="s", content=[DocumentBlock(path=folder / "a.txt")]
     ),
-    "open file": lambda folder: ImageBlock(image=Watched((folder / "a.png").read_bytes())),
+    "open file": lambda folder: ImageBlock(image=ObservedFile((folder / "a.png").read_bytes())),
 }
 readers: list[int] = []
 
 
-class Watched(io.BytesIO):
+class ObservedFile(io.BytesIO):
     """An open file that records which thread reads it."""
 
     def read(self, *args: Any) -> bytes:

@@ -164,7 +164,7 @@ def refused(
     return error
 
 
-# --- constructors -------------------------------------------------------------------------------
+# --- constructors --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -210,7 +210,7 @@ def test_a_token_is_no_name_of_a_model(world: FakeServer, kind: Any) -> None:
     refused(world, field, lambda: kind(CANARY, **connection))
 
 
-# --- calls --------------------------------------------------------------------------------------
+# --- calls ---------------------------------------------------------------------------------------
 
 
 class City(BaseModel):
@@ -381,7 +381,7 @@ def test_embeddings_send_no_credential(
     assert world.requests == []
 
 
-# --- settings of the connection -----------------------------------------------------------------
+# --- settings of the connection ------------------------------------------------------------------
 
 PROXY = "http://user:canary-of-a-password@proxy.example:3128"
 

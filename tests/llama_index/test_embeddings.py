@@ -26,29 +26,29 @@ TOKEN = "at_r" + "0" * 32
 def embedding(gateway: Any) -> Any:
     """Return embeddings of a gateway that has the endpoint."""
     gateway.embeddings = True
-    yield made(gateway)
+    yield create_embedding(gateway)
     gateway.embeddings = False
 
 
-def made(gateway: Any, **options: Any) -> XAILowCodeEmbedding:
-    reach = {"api_token": gateway.api_token, "base_url": gateway.base_url, "max_retries": 0}
-    return XAILowCodeEmbedding(**{**reach, **options})
+def create_embedding(gateway: Any, **options: Any) -> XAILowCodeEmbedding:
+    connection = {"api_token": gateway.api_token, "base_url": gateway.base_url, "max_retries": 0}
+    return XAILowCodeEmbedding(**{**connection, **options})
 
 
-def near(vectors: list[list[float]], others: list[list[float]]) -> bool:
+def are_close(vectors: list[list[float]], others: list[list[float]]) -> bool:
     pairs = zip(vectors, others, strict=True)
     return all(vector == pytest.approx(other, abs=1e-6) for vector, other in pairs)
 
 
-def test_it_is_llama_indexs(gateway: Any) -> None:
+def test_class_hierarchy(gateway: Any) -> None:
     """The class is a ``BaseEmbedding``."""
     names = [base.__name__ for base in XAILowCodeEmbedding.__mro__]
     assert BaseEmbedding.__name__ in names
     assert XAILowCodeEmbedding.class_name() == "XAILowCodeEmbedding"
-    assert made(gateway, model="m").model_name == "m"
+    assert create_embedding(gateway, model="m").model_name == "m"
 
 
-def test_every_method_gives_the_vector(sync_async: Any, gateway: Any, embedding: Any) -> None:
+def test_each_method_returns_the_vector(sync_async: Any, gateway: Any, embedding: Any) -> None:
     """Each text gets its vector, in batches of any size and encoding."""
     alone = [embedding.get_text_embedding(text) for text in TEXTS]
     assert len({tuple(vector) for vector in alone}) == len(TEXTS)
@@ -57,11 +57,11 @@ def test_every_method_gives_the_vector(sync_async: Any, gateway: Any, embedding:
     gateway.requests.clear()
     assert sync_async.call(embedding, "get_text_embedding_batch", TEXTS) == alone
     assert sorted(len(request.body["input"]) for request in gateway.requests) == [3, 10, 10]
-    packed = made(gateway, encoding_format="base64", embed_batch_size=4, num_workers=2)
-    assert near(sync_async.call(packed, "get_text_embedding_batch", TEXTS), alone)
+    packed = create_embedding(gateway, encoding_format="base64", embed_batch_size=4, num_workers=2)
+    assert are_close(sync_async.call(packed, "get_text_embedding_batch", TEXTS), alone)
     assert sync_async.call(embedding, "get_text_embedding_batch", []) == []
     mean = sync_async.call(embedding, "get_agg_embedding_from_queries", TEXTS[:2])
-    assert near([mean], [[(a + b) / 2 for a, b in zip(alone[0], alone[1], strict=True)]])
+    assert are_close([mean], [[(a + b) / 2 for a, b in zip(alone[0], alone[1], strict=True)]])
 
 
 def test_large_batches_are_split(gateway: Any, embedding: Any) -> None:
@@ -77,8 +77,8 @@ def test_every_option_is_sent(gateway: Any, embedding: Any) -> None:
     assert gateway.requests[-1].body == {"model": "grok-embedding-small", "input": ["a"]}
     more = {"additional_kwargs": {"b": 2}, "c": 3}
     with pytest.warns(UserWarning, match="unknown parameter 'c' moved to additional_kwargs"):
-        wished = made(gateway, model_name="m", dimensions=4, user="u", **more)
-    assert len(wished.get_query_embedding("a")) == 4
+        options_ = create_embedding(gateway, model_name="m", dimensions=4, user="u", **more)
+    assert len(options_.get_query_embedding("a")) == 4
     body = {"model": "m", "input": ["a"], "dimensions": 4, "user": "u", "b": 2, "c": 3}
     assert gateway.requests[-1].body == body
 
@@ -95,7 +95,7 @@ def test_an_index_embeds_texts_and_queries(gateway: Any, embedding: Any) -> None
     assert "lighthouse" in found.node.get_content()
 
 
-async def test_it_transforms_nodes(embedding: Any) -> None:
+async def test_ingestion_pipeline(embedding: Any) -> None:
     """In an ingestion pipeline each node gets its vector, sync and async."""
     nodes = [TextNode(text=text) for text in TEXTS[:3]]
     pipeline = IngestionPipeline(transformations=[embedding], disable_cache=True)
@@ -106,15 +106,15 @@ async def test_it_transforms_nodes(embedding: Any) -> None:
     await embedding.aclose()
 
 
-def test_a_gateway_without_embeddings_says_so(sync_async: Any, gateway: Any) -> None:
+def test_a_missing_endpoint_has_a_hint(sync_async: Any, gateway: Any) -> None:
     """If the endpoint is missing, the error names alternatives."""
     for method, given in (("get_query_embedding", "a"), ("get_text_embedding_batch", ["a"])):
         with pytest.raises(RouteNotFoundError, match="no endpoint for embeddings") as missing:
-            sync_async.call(made(gateway), method, given)
+            sync_async.call(create_embedding(gateway), method, given)
         assert "sentence-transformers" in str(missing.value)
 
 
-def test_errors_pass(sync_async: Any, gateway: Any, embedding: Any) -> None:
+def test_errors_of_the_core_are_raised(sync_async: Any, gateway: Any, embedding: Any) -> None:
     """Errors of the core are raised unchanged."""
     gateway.inject(Refuse(429))
     with pytest.raises(RateLimitError):
@@ -122,13 +122,13 @@ def test_errors_pass(sync_async: Any, gateway: Any, embedding: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dimensions": 0}, {"encoding_format": "hex"}, {"model_name": ""}]
+    "invalid", [{"dimensions": 0}, {"encoding_format": "hex"}, {"model_name": ""}]
 )
-def test_impossible_fields(gateway: Any, wrong: dict[str, Any]) -> None:
+def test_invalid_fields(gateway: Any, invalid: dict[str, Any]) -> None:
     """An invalid field raises an error without the token."""
-    with pytest.raises(ValidationError) as refusal:
-        made(gateway, **wrong)
-    assert gateway.api_token not in str(refusal.value)
+    with pytest.raises(ValidationError) as caught:
+        create_embedding(gateway, **invalid)
+    assert gateway.api_token not in str(caught.value)
 
 
 def test_no_token(gateway: Any) -> None:
@@ -150,7 +150,7 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (named.base_url, named.additional_kwargs) == ("https://other.example/xai", {})
 
 
-def test_it_is_stored_without_the_token(
+def test_dumps_reprs_events_and_logs_have_no_token(
     gateway: Any, embedding: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Dumps, reprs, events and logs omit the token; a dump restores the component."""
@@ -160,10 +160,10 @@ def test_it_is_stored_without_the_token(
     embedding.dimensions = 8
     expected = embedding.get_text_embedding("a")
     stored = embedding.to_dict()
-    shown = f"{embedding!r}{embedding}{stored}{embedding.to_json()}{embedding.to_payload()}"
+    text_ = f"{embedding!r}{embedding}{stored}{embedding.to_json()}{embedding.to_payload()}"
     events = repr([event.payload for event in debug.get_events()])
     assert "XAILowCodeEmbedding" in events
-    assert gateway.api_token not in shown + events + caplog.text
+    assert gateway.api_token not in text_ + events + caplog.text
     again = XAILowCodeEmbedding.from_dict(
         json.loads(json.dumps(stored)), api_token=gateway.api_token
     )

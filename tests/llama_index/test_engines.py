@@ -45,8 +45,8 @@ class Fact(BaseModel):
     text: str
 
 
-class Words(BaseEmbedding):
-    """Puts each word at a place of its own, so that texts are near which share words."""
+class WordEmbedding(BaseEmbedding):
+    """Embeddings with a dimension for each word, so that texts with common words are near."""
 
     def _get_text_embedding(self, text: str) -> list[float]:
         vector = [0.0] * 64
@@ -63,24 +63,24 @@ class Words(BaseEmbedding):
 
 @pytest.fixture(scope="module")
 def index() -> VectorStoreIndex:
-    """Three documents, found by their words."""
+    """An index of three documents."""
     texts = ["The sky is blue.", "Grass is green.", "Snow is white."]
     documents = [Document(text=text) for text in texts]
-    return VectorStoreIndex.from_documents(documents, embed_model=Words())
+    return VectorStoreIndex.from_documents(documents, embed_model=WordEmbedding())
 
 
 @pytest.fixture
 def settings(llm: Any) -> Iterator[Any]:
-    """LlamaIndex's settings with the model and the words, as they were before afterwards."""
+    """LlamaIndex's settings with the model and the test embeddings; restored afterwards."""
     before = Settings._llm, Settings._embed_model
-    Settings.llm, Settings.embed_model = llm, Words()
+    Settings.llm, Settings.embed_model = llm, WordEmbedding()
     yield Settings
     Settings._llm, Settings._embed_model = before
 
 
 @pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize", "simple_summarize"])
 def test_query_engine(gateway: Any, each_llm: Any, index: Any, mode: str) -> None:
-    """A question is answered from the index, in every mode, sync and async."""
+    """A query engine sends the retrieved documents, in each mode, sync and async."""
     engine = index.as_query_engine(llm=each_llm, response_mode=mode, similarity_top_k=3)
     assert "The sky is blue." in str(engine.query("What is blue?"))
     assert "The sky is blue." in str(asyncio.run(engine.aquery("What is blue?")))
@@ -89,21 +89,21 @@ def test_query_engine(gateway: Any, each_llm: Any, index: Any, mode: str) -> Non
 
 
 def test_streaming_query_engine(llm: Any, index: Any) -> None:
-    """The answer comes piece by piece; LlamaIndex before 0.14.25 joins the pieces."""
+    """The response is streamed; LlamaIndex before 0.14.25 joins the chunks."""
     response = index.as_query_engine(llm=llm, streaming=True).query("What is blue?")
-    pieces = list(response.response_gen)
-    assert len(pieces) > 5 or Version(version("llama-index-core")) < Version("0.14.25")
-    assert "The sky is blue." in "".join(pieces)
+    documents_ = list(response.response_gen)
+    assert len(documents_) > 5 or Version(version("llama-index-core")) < Version("0.14.25")
+    assert "The sky is blue." in "".join(documents_)
 
 
 def test_query_engine_with_output_class(llm: Any, index: Any) -> None:
-    """The answer of an engine is an object."""
+    """The response of an engine with an output class is an object."""
     engine = index.as_query_engine(llm=llm, output_cls=Fact, response_mode="compact")
     assert isinstance(engine.query("What is blue?").response, Fact)
 
 
 def test_structured_answer_filtering(llm: Any) -> None:
-    """Refining with filtered answers runs through the model's tools."""
+    """Refining with structured answer filtering uses the model's structured output."""
     synthesizer = get_response_synthesizer(
         llm=llm, response_mode="refine", structured_answer_filtering=True
     )
@@ -112,7 +112,7 @@ def test_structured_answer_filtering(llm: Any) -> None:
 
 
 def test_chat_engines(gateway: Any, each_llm: Any, index: Any) -> None:
-    """Chat engines keep the conversation, with and without an index, plain and streamed."""
+    """Chat engines send the earlier messages, with and without an index, plain and streamed."""
     simple = SimpleChatEngine.from_defaults(llm=each_llm, memory=ChatMemoryBuffer.from_defaults())
     simple.chat("Say 'one'")
     assert "".join(simple.stream_chat("Say 'two'").response_gen) == "two"
@@ -134,16 +134,16 @@ def test_selector(gateway: Any, each_llm: Any) -> None:
     assert selection.index in range(-1, len(choices))
 
 
-def test_the_right_piece_is_found(gateway: Any, each_llm: Any, index: Any) -> None:
-    """Only the piece that shares words with the question is shown to the model."""
+def test_the_nearest_document_is_sent(gateway: Any, each_llm: Any, index: Any) -> None:
+    """Only the document that has words of the query is sent to the model."""
     index.as_query_engine(llm=each_llm, similarity_top_k=1).query("What about snow, is it white?")
     prompt = str(get_items(gateway.requests[-1].body))
     assert "Snow is white." in prompt
     assert "Grass is green." not in prompt
 
 
-def test_settings_are_enough(gateway: Any, settings: Any) -> None:
-    """With the model in the settings, engines need no word about it."""
+def test_engines_use_the_settings(gateway: Any, settings: Any) -> None:
+    """Engines use the model of LlamaIndex's settings."""
     documents = [Document(text="The sky is blue."), Document(text="Grass is green.")]
     index = VectorStoreIndex.from_documents(documents)
     assert "sky" in str(index.as_query_engine(similarity_top_k=1).query("Is the sky blue?"))
@@ -154,7 +154,7 @@ def test_settings_are_enough(gateway: Any, settings: Any) -> None:
 
 
 def test_long_contexts_are_one_request(gateway: Any, llm: Any, model: Any) -> None:
-    """What fits into the window is asked at once; in a small window it takes several questions."""
+    """Texts that fit the context window are one request; in a smaller window they are several."""
     nodes = [NodeWithScore(node=TextNode(text="word " * 1500), score=1.0) for _ in range(4)]
     get_response_synthesizer(llm=llm, response_mode="compact").synthesize("What?", nodes)
     assert len(gateway.requests) == 1
@@ -164,14 +164,14 @@ def test_long_contexts_are_one_request(gateway: Any, llm: Any, model: Any) -> No
 
 
 def test_ingestion_with_metadata(gateway: Any, llm: Any) -> None:
-    """A pipeline splits documents and has the model describe the pieces, sync and async."""
+    """A pipeline splits documents and extracts metadata with the model, sync and async."""
     transformations = [
         SentenceSplitter(chunk_size=64, chunk_overlap=0),
         TitleExtractor(llm=llm, num_workers=1),
         KeywordExtractor(llm=llm, num_workers=1),
         QuestionsAnsweredExtractor(llm=llm, num_workers=1),
         SummaryExtractor(llm=llm, num_workers=1),
-        Words(),
+        WordEmbedding(),
     ]
     document = Document(text="The sky is blue. " * 10)
     pipeline = IngestionPipeline(transformations=transformations)
@@ -191,7 +191,7 @@ def test_ingestion_with_metadata(gateway: Any, llm: Any) -> None:
 
 @pytest.mark.parametrize("verdict", ["YES", "NO"])
 def test_faithfulness(llm: Any, verdict: str) -> None:
-    """The evaluator's verdict is what the model says, sync and async."""
+    """The evaluator's verdict is that of the model, sync and async."""
     template = PromptTemplate(f"{{query_str}} follows from {{context_str}}? Answer '{verdict}'")
     evaluator = FaithfulnessEvaluator(llm=llm, eval_template=template, refine_template=template)
     result = evaluator.evaluate(response="Blue", contexts=["The sky is blue."])
@@ -200,9 +200,9 @@ def test_faithfulness(llm: Any, verdict: str) -> None:
 
 
 def test_images_in_a_chat(sync_async: Any, gateway: Any, llm: Any) -> None:
-    """An image that was made goes straight back into a conversation."""
-    painter = XAIImageGenerator(api_token=gateway.api_token, base_url=gateway.base_url)
-    (image,) = sync_async.call(painter, "generate", "A red fox", response_format="b64_json")
+    """A generated image can be sent in a conversation."""
+    generator = XAIImageGenerator(api_token=gateway.api_token, base_url=gateway.base_url)
+    (image,) = sync_async.call(generator, "generate", "A red fox", response_format="b64_json")
     assert isinstance(image, ImageBlock)
     message = ChatMessage(blocks=[TextBlock(text="What is it?"), image])
     assert "1 image" in sync_async.call(llm, "chat", [message]).message.content

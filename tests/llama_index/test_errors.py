@@ -40,9 +40,9 @@ BROKEN_STREAMS = [
 
 
 def check(error: errors.XAILowCodeError, gateway: Any) -> None:
-    """The error omits the token, also after pickling."""
-    shown = "".join(traceback.format_exception(error)) + repr(vars(error))
-    assert gateway.api_token not in shown
+    """Check that the error has no token, also after pickling."""
+    text_ = "".join(traceback.format_exception(error)) + repr(vars(error))
+    assert gateway.api_token not in text_
     assert len(str(error)) < 500
     assert "<html" not in str(error).lower()
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - our own bytes
@@ -80,11 +80,13 @@ def test_wrong_tokens(sync_async: Any, model: Any, hello: Any, token: str, statu
     with pytest.raises(errors.AuthenticationError) as caught:
         sync_async.call(model(api_token=token), "chat", hello)
     assert caught.value.status_code == status
-    shown = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
-    assert token not in shown
+    text_ = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+    assert token not in text_
 
 
-def test_an_account_without_xai(sync_async: Any, gateway: Any, model: Any, hello: Any) -> None:
+def test_an_account_without_an_xai_key(
+    sync_async: Any, gateway: Any, model: Any, hello: Any
+) -> None:
     """The error reports that the account has no xAI key."""
     with pytest.raises(errors.AccountNotConnectedError) as caught:
         sync_async.call(model(api_token=gateway.unconnected_token), "chat", hello)
@@ -102,7 +104,7 @@ def test_retries_do_not_multiply(
     assert len(gateway.requests) == retries + 1
 
 
-def test_exhausted_credits_are_not_asked_again(
+def test_exhausted_credits_are_not_retried(
     sync_async: Any, gateway: Any, model: Any, hello: Any
 ) -> None:
     """Exhausted credits are not retried."""
@@ -115,16 +117,16 @@ def test_exhausted_credits_are_not_asked_again(
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [{"temperature": "hot"}, {"stop": [""]}, {"response_format": "json"}, {"tools": ["f"]}],
 )
-def test_impossible_requests(gateway: Any, sync_async: Any, llm: XAILowCode, wrong: Any) -> None:
+def test_invalid_requests(gateway: Any, sync_async: Any, llm: XAILowCode, invalid: Any) -> None:
     """An invalid request raises an error at the call, of streams too; nothing is sent."""
     with pytest.raises(errors.UsageError) as caught:
-        llm.stream_chat([ChatMessage("Hi")], **wrong)
-    assert caught.value.field == next(iter(wrong))
+        llm.stream_chat([ChatMessage("Hi")], **invalid)
+    assert caught.value.field == next(iter(invalid))
     with pytest.raises(errors.UsageError):
-        sync_async.call(llm, "chat", [ChatMessage("Hi")], **wrong)
+        sync_async.call(llm, "chat", [ChatMessage("Hi")], **invalid)
     assert not gateway.requests
 
 

@@ -17,7 +17,7 @@ from xai_lowcode.errors import ContentPolicyError, RateLimitError, UsageError
 
 @pytest.fixture
 def generator(gateway: Any) -> XAIImageGenerator:
-    """A generator that talks to the gateway."""
+    """Return a generator that uses the emulator."""
     return XAIImageGenerator(api_token=gateway.api_token, base_url=gateway.base_url, max_retries=0)
 
 
@@ -49,11 +49,11 @@ def test_data(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> No
     assert (body["n"], body["aspect_ratio"], body["user"]) == (2, "16:9", "u")
 
 
-@pytest.mark.parametrize("wrong", [{"prompt": " "}, {"n": 0}, {"response_format": "jpeg"}])
-def test_invalid_requests(sync_async: Any, gateway: Any, generator: Any, wrong: Any) -> None:
+@pytest.mark.parametrize("invalid", [{"prompt": " "}, {"n": 0}, {"response_format": "jpeg"}])
+def test_invalid_requests(sync_async: Any, gateway: Any, generator: Any, invalid: Any) -> None:
     """An invalid request raises an error, and nothing is sent."""
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        sync_async.call(generator, "generate", **{"prompt": "A fox", **wrong})
+    with pytest.raises(UsageError, match=next(iter(invalid))):
+        sync_async.call(generator, "generate", **{"prompt": "A fox", **invalid})
     assert not gateway.requests
 
 
@@ -91,7 +91,9 @@ def test_tool_reports_blocked_images(sync_async: Any, gateway: Any, generator: A
     assert "Moderation withheld 1 more. URLs: https://x/1 https://x/2" in output.content
 
 
-def test_errors_pass(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
+def test_errors_of_the_core_are_raised(
+    sync_async: Any, gateway: Any, generator: XAIImageGenerator
+) -> None:
     """Errors of the core are raised unchanged."""
     gateway.inject(Refuse(429))
     with pytest.raises(RateLimitError):
@@ -101,10 +103,10 @@ def test_errors_pass(sync_async: Any, gateway: Any, generator: XAIImageGenerator
 def test_printing_and_pickling(generator: XAIImageGenerator) -> None:
     """The repr has no token; a generator can be pickled, and used again after closing."""
     assert repr(generator) == "XAIImageGenerator(model='grok-imagine-image')"
-    twin = pickle.loads(pickle.dumps(generator))  # noqa: S301 - our own bytes
-    twin.close()
-    assert twin.generate("A fox")
-    twin.close()
+    loaded = pickle.loads(pickle.dumps(generator))  # noqa: S301 - our own bytes
+    loaded.close()
+    assert loaded.generate("A fox")
+    loaded.close()
 
 
 async def test_closing_asynchronously(generator: XAIImageGenerator) -> None:
@@ -115,7 +117,7 @@ async def test_closing_asynchronously(generator: XAIImageGenerator) -> None:
     await generator.aclose()
 
 
-# --- as a tool ----------------------------------------------------------------------------------
+# --- as a tool -----------------------------------------------------------------------------------
 
 
 def test_tool_output(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
@@ -143,10 +145,10 @@ def test_agent_generates_image(
     spec = XAIImageToolSpec(generator, show=show, response_format="b64_json")
     agent = FunctionAgent(tools=spec.to_tool_list(), llm=model(api=api), streaming=streaming)
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         return await agent.run('generate_image "a red fox"')
 
-    output = asyncio.run(talk())
+    output = asyncio.run(run_agent())
     assert "Generated 1 image; it is shown to the user." in str(output)
     assert ("I see 1 image" in str(output)) is show
     (image,) = output.tool_calls[0].tool_output.raw_output

@@ -1,8 +1,8 @@
 """A tool call whose arguments are not a JSON object: no tool runs, and the model gets the reason.
 
 The tools accept as much as tools can: no parameter, optional ones only, every name (tools of MCP
-servers), any argument at all (query engines and retrievers). None may run, by any way in which
-LlamaIndex calls tools.
+servers), any argument at all (query engines and retrievers). None may run, by any method of
+LlamaIndex that calls tools.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from tests.cases import for_each
 from tests.llama_index.sent import get_kinds
 from xai_lowcode.emulator import Reply
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # what the workflows package warns of itself
+pytestmark = pytest.mark.filterwarnings("ignore")  # the workflows package's own deprecations
 
 INVALID = (
     '{"a": 1,}',
@@ -78,8 +78,8 @@ class Retriever(BaseRetriever):
         return []
 
 
-class Own(AsyncBaseTool):
-    """A tool of an own class, which accepts any argument."""
+class CustomTool(AsyncBaseTool):
+    """A tool of a custom class, which accepts any argument."""
 
     metadata = ToolMetadata("An own class.", "own")
 
@@ -139,7 +139,7 @@ class Runs:
             "with_context": make(async_fn=with_context),
             "query": QueryEngineTool.from_defaults(Engine(run=run), name="query"),
             "retrieve": RetrieverTool.from_defaults(Retriever(run), name="retrieve"),
-            "own": Own(run),
+            "own": CustomTool(run),
         }
 
 
@@ -191,8 +191,8 @@ def test_calls_of_old_chat_stores(llm: Any, arguments: Any, is_valid: bool) -> N
     assert ("invalid_arguments" in selection.tool_kwargs) != is_valid
 
 
-def test_the_law_can_fail(llm: Any) -> None:
-    """With valid arguments each tool runs, but the one that needs the context of an agent."""
+def test_tools_run_with_valid_arguments(llm: Any) -> None:
+    """With valid arguments each tool runs, except the one that needs an agent's context."""
     runs = Runs()
     for name, tool in runs.tools.items():
         (selection,) = llm.get_tool_calls_from_response(response_of(name, "{}"))
@@ -211,7 +211,7 @@ AGENTS: dict[str, Callable[..., Any]] = {
 
 @pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize("api", ["auto", "chat_completions"])
-def test_an_agent_goes_on(gateway: Any, model: Any, agent: str, api: str) -> None:
+def test_an_agent_continues(gateway: Any, model: Any, agent: str, api: str) -> None:
     """The model gets the reason, the other call runs, and everything is in the memory."""
     for index, name in enumerate(NAMES):
         arguments, runs = INVALID[index % len(INVALID)], Runs()
@@ -222,10 +222,10 @@ def test_an_agent_goes_on(gateway: Any, model: Any, agent: str, api: str) -> Non
         running = AGENTS[agent](tools=tools, llm=model(api=api), allow_parallel_tool_calls=True)
         memory = ChatMemoryBuffer.from_defaults(token_limit=100_000)
 
-        async def talk(running: Any = running, memory: Any = memory) -> str:
+        async def run_agent(running: Any = running, memory: Any = memory) -> str:
             return str(await running.run("Hello", memory=memory))
 
-        assert asyncio.run(talk()) == "Recovered.", name
+        assert asyncio.run(run_agent()) == "Recovered.", name
         assert runs.names == ["several"], name
         kinds = get_kinds(gateway.requests[-1].body)
         roles = [message.role.value for message in memory.get_all()]
@@ -245,10 +245,10 @@ def test_only_invalid_calls_in_every_round(gateway: Any, llm: Any) -> None:
     agent = FunctionAgent(tools=[runs.tools["one"]], llm=llm)
     memory = ChatMemoryBuffer.from_defaults(token_limit=100_000)
 
-    async def talk() -> list[str]:
+    async def run_agent() -> list[str]:
         return [str(await agent.run(prompt, memory=memory)) for prompt in ("Hello", "And?")]
 
-    assert asyncio.run(talk()) == ["Done.", "Bye."]
+    assert asyncio.run(run_agent()) == ["Done.", "Bye."]
     assert str(gateway.requests[-1].body).count(REASON) == 3
     assert not runs.names
 
@@ -287,7 +287,7 @@ def test_a_warning_has_the_reason(sync_async: Any, gateway: Any, llm: Any) -> No
         ("42", '{"a": 1', False),
     ],
 )
-def test_other_results_are_sent_as_they_are(
+def test_other_results_are_sent_unchanged(
     gateway: Any, llm: Any, text: str, arguments: Any, is_replaced: bool
 ) -> None:
     """Only the error by which a call was kept from running is replaced by the reason."""

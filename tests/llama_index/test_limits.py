@@ -16,7 +16,7 @@ KINDS: list[Any] = [XAILowCode, XAILowCodeEmbedding, XAIImageGenerator]
 HELLO = [ChatMessage("A fox")]
 
 
-class Counting:
+class CountingLimiter:
     """A rate limiter with LlamaIndex's interface that counts its calls."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Counting:
         self.asked += 1 + num_tokens
 
 
-class Foreign:
+class LangChainLimiter:
     """A rate limiter with LangChain's interface that counts its calls."""
 
     def __init__(self) -> None:
@@ -44,16 +44,16 @@ class Foreign:
         return True
 
 
-async def stream_to_its_end(llm: XAILowCode) -> None:
+async def read_stream(llm: XAILowCode) -> None:
     assert [chunk async for chunk in await llm.astream_chat(HELLO)]
 
 
-ASKS: dict[str, tuple[Any, Any]] = {
+CALLS: dict[str, tuple[Any, Any]] = {
     "chat": (XAILowCode, lambda llm: llm.chat(HELLO)),
     "complete": (XAILowCode, lambda llm: llm.complete("A fox")),
     "achat": (XAILowCode, lambda llm: asyncio.run(llm.achat(HELLO))),
     "stream": (XAILowCode, lambda llm: list(llm.stream_chat(HELLO))),
-    "astream": (XAILowCode, lambda llm: asyncio.run(stream_to_its_end(llm))),
+    "astream": (XAILowCode, lambda llm: asyncio.run(read_stream(llm))),
     "embed": (XAILowCodeEmbedding, lambda one: one.get_text_embedding("A fox")),
     "embed query": (XAILowCodeEmbedding, lambda one: one.get_query_embedding("A fox")),
     "aembed": (XAILowCodeEmbedding, lambda one: asyncio.run(one.aget_text_embedding("A fox"))),
@@ -62,51 +62,51 @@ ASKS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def made(gateway: Any, kind: Any, **options: Any) -> Any:
+def create_component(gateway: Any, kind: Any, **options: Any) -> Any:
     """Return a component that uses the emulator."""
     return kind(api_token=gateway.api_token, base_url=gateway.base_url, **options)
 
 
-@pytest.mark.parametrize("make", [Counting, Foreign])
-@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("make", [CountingLimiter, LangChainLimiter])
+@pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("failures", [0, 2])
-def test_once_for_each_request(
+def test_the_limiter_is_acquired_for_each_request(
     gateway: Any, name: str, make: Any, failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limiter is called as often as requests are received."""
     monkeypatch.setattr(gateway, "embeddings", True)
     gateway.inject(*[Refuse(429, retry_after=0.001)] * failures)
-    (kind, ask), limiter = ASKS[name], make()
-    ask(made(gateway, kind, rate_limiter=limiter))
+    (kind, call), limiter = CALLS[name], make()
+    call(create_component(gateway, kind, rate_limiter=limiter))
     assert limiter.asked == len(gateway.requests) == failures + 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("wrong", [3, "5/s", Counting])
-def test_what_is_no_limiter_is_refused(gateway: Any, kind: Any, wrong: Any) -> None:
+@pytest.mark.parametrize("invalid", [3, "5/s", CountingLimiter])
+def test_invalid_limiters_are_rejected(gateway: Any, kind: Any, invalid: Any) -> None:
     """The error names the field."""
     with pytest.raises(UsageError, match="rate_limiter"):
-        made(gateway, kind, rate_limiter=wrong)
+        create_component(gateway, kind, rate_limiter=invalid)
     with pytest.raises(UsageError, match="max_concurrency"):
-        made(gateway, kind, max_concurrency=0)
+        create_component(gateway, kind, max_concurrency=0)
 
 
 @pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
 def test_copies_share_the_limiter(gateway: Any, kind: Any) -> None:
     """Copies share the limiter; a pickle contains it."""
-    limiter = Counting()
-    component = made(gateway, kind, rate_limiter=limiter, max_concurrency=3)
-    for twin in (copy.copy(component), copy.deepcopy(component)):
-        assert twin.rate_limiter is limiter
-        assert twin._chat_model().client.limits.rate_limiter.wrapped is limiter
-    twin = pickle.loads(pickle.dumps(component))  # noqa: S301 - our own bytes
-    assert isinstance(twin.rate_limiter, Counting)
-    assert twin._chat_model().settings.max_concurrency == 3
+    limiter = CountingLimiter()
+    component = create_component(gateway, kind, rate_limiter=limiter, max_concurrency=3)
+    for copied in (copy.copy(component), copy.deepcopy(component)):
+        assert copied.rate_limiter is limiter
+        assert copied._chat_model().client.limits.rate_limiter.wrapped is limiter
+    copied = pickle.loads(pickle.dumps(component))  # noqa: S301 - our own bytes
+    assert isinstance(copied.rate_limiter, CountingLimiter)
+    assert copied._chat_model().settings.max_concurrency == 3
 
 
-def test_an_assigned_limiter_is_asked(gateway: Any) -> None:
+def test_an_assigned_limiter_is_used(gateway: Any) -> None:
     """The fields can be assigned after the model was used."""
-    llm, limiter = made(gateway, XAILowCode), Counting()
+    llm, limiter = create_component(gateway, XAILowCode), CountingLimiter()
     llm.chat(HELLO)
     llm.rate_limiter = limiter
     gateway.inject(Refuse(429, retry_after=0.001))

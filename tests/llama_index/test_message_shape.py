@@ -40,7 +40,7 @@ def test_every_response_has_one_text_block(choice: Choice) -> None:
 
 
 def test_reasoning_alone_is_empty_text() -> None:
-    """A chat engine shows an empty response, not None."""
+    """A response of reasoning only has an empty text, not None."""
     reply = ChatResponse((Choice((ReasoningPart("Hm."),), "length"),))
     message = to_response(reply, QUESTION).message
     assert str(message) == "assistant: "
@@ -57,16 +57,16 @@ def test_memory_does_not_count_output_items(dialect: str) -> None:
     assert thinking.content is None
     memory = Memory.from_defaults(session_id="m", token_limit=2000, chat_history_token_ratio=0.9)
 
-    async def remember() -> list[ChatMessage]:
+    async def put_and_get() -> list[ChatMessage]:
         for number in range(8):
             await memory.aput_messages([ChatMessage(f"Question {number}"), message])
-        kept = await memory.aget()
+        stored = await memory.aget()
         await memory.sql_store._async_engine.dispose()
-        return kept
+        return stored
 
-    kept = asyncio.run(remember())
-    assert [m.content for m in kept if m.role == "user"] == [f"Question {n}" for n in range(8)]
-    assert all(m.items == ITEMS for m in to_messages(kept) if m.role == "assistant")
+    stored = asyncio.run(put_and_get())
+    assert [m.content for m in stored if m.role == "user"] == [f"Question {n}" for n in range(8)]
+    assert all(m.items == ITEMS for m in to_messages(stored) if m.role == "assistant")
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -75,22 +75,22 @@ def test_memory_does_not_count_output_items(dialect: str) -> None:
 def test_text_blocks_are_joined_as_content(
     model: Any, gateway: Any, api: str, role: str, blocks: list[str]
 ) -> None:
-    """What xAI gets is ``ChatMessage.content`` (without empty blocks), whatever the role."""
+    """The sent text is ``ChatMessage.content`` without empty blocks, for each role."""
     message = ChatMessage(role=role, blocks=[TextBlock(text=text) for text in blocks])
-    asked = [ChatMessage("Hi"), message] if role == "assistant" else [message]
-    model(api=api).chat([*asked, ChatMessage("And?")])
+    prompt = [ChatMessage("Hi"), message] if role == "assistant" else [message]
+    model(api=api).chat([*prompt, ChatMessage("And?")])
     body = gateway.requests[-1].body
     sent = body.get("messages") or body["input"]
     if role == "system" and api == "messages":
         content = body["system"]
     else:
-        content = sent[len(asked) - 1]["content"]
+        content = sent[len(prompt) - 1]["content"]
     parts = [content] if isinstance(content, str) else [part["text"] for part in content]
     assert "\n".join(parts) == "\n".join(filter(None, blocks))
 
 
 def test_text_around_a_tool_call_is_joined_too() -> None:
-    """Text blocks before and after a tool call are one text, at the place of the first."""
+    """Text blocks before and after a tool call are one text, at the position of the first."""
     call = ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs={})
     blocks = [TextBlock(text="a"), call, TextBlock(text="b")]
     (message,) = to_messages([ChatMessage(role="assistant", blocks=blocks)])
@@ -102,7 +102,7 @@ def test_text_around_a_tool_call_is_joined_too() -> None:
 def test_a_chat_engine_continues_stored_responses(
     model: Any, gateway: Any, text: str, *, streamed: bool
 ) -> None:
-    """Also a streaming engine, which replaces the blocks by the stripped text."""
+    """A chat engine sends only new messages, also a streaming one, which strips the text."""
     engine = SimpleChatEngine.from_defaults(
         llm=model(use_previous_response_id=True), system_prompt="Be brief."
     )

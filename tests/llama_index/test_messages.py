@@ -51,7 +51,7 @@ def parts(*blocks: Any, role: str = "user") -> tuple[Any, ...]:
     return message.parts
 
 
-# --- the law ------------------------------------------------------------------------------------
+# --- any message ---------------------------------------------------------------------------------
 
 
 def one_text(parts: list[Any]) -> tuple[Any, ...]:
@@ -122,11 +122,11 @@ def test_conversion(message: Message) -> None:
     assert to_messages([converted]) == (message,)
 
 
-# --- each block ---------------------------------------------------------------------------------
+# --- each type of block --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("block", "wanted"),
+    ("block", "expected"),
     [
         (TextBlock(text="a"), (TextPart("a"),)),
         (
@@ -165,20 +165,20 @@ def test_conversion(message: Message) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_blocks(block: Any, wanted: tuple[Any, ...]) -> None:
+def test_blocks(block: Any, expected: tuple[Any, ...]) -> None:
     """Each type of block is converted, or skipped."""
     role = "assistant" if isinstance(block, ThinkingBlock | ToolCallBlock) else "user"
-    assert parts(block, role=role) == wanted
+    assert parts(block, role=role) == expected
 
 
 @pytest.mark.parametrize("block", [AudioBlock(audio=b"a"), VideoBlock(video=b"a")])
-def test_refused_blocks(block: Any) -> None:
+def test_unsupported_blocks(block: Any) -> None:
     """Unsupported blocks raise an error with their type and index, and nothing is sent."""
     with pytest.raises(UsageError, match=rf"messages\[0\]: .*{type(block).__name__}"):
         parts(block)
 
 
-def test_blocks_of_the_future() -> None:
+def test_unknown_blocks() -> None:
     """An unknown type of block raises an error."""
 
     class NewBlock(TextBlock):
@@ -214,14 +214,14 @@ def test_documents_from_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [ImageBlock(), DocumentBlock(), ImageBlock(image=b"??")])
-def test_nothing_to_send(block: Any) -> None:
+def test_blocks_without_data(block: Any) -> None:
     """A block without data, or of an unknown media type, raises an error with its index."""
     with pytest.raises(UsageError, match=r"messages\[0\]"):
         parts(block)
 
 
-def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, sync_async: Any) -> None:
-    """Chat completions take no binary document: asked for by name they refuse, else they yield."""
+def test_pdf_data_selects_the_responses_api(model: Any, gateway: Any, sync_async: Any) -> None:
+    """Chat Completions rejects document data if it is set explicitly; else Responses is used."""
     message = ChatMessage(blocks=[DocumentBlock(data=b"%PDF-1.7 x")])
     with pytest.raises(UsageError, match="URL"):
         sync_async.call(model(api="chat_completions"), "chat", [message])
@@ -230,11 +230,11 @@ def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, sync_
     assert gateway.requests[-1].path.endswith("/v1/responses")
 
 
-# --- roles and older messages -------------------------------------------------------------------
+# --- roles and older messages --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("role", "ours"),
+    ("role", "expected_role"),
     [
         (MessageRole.SYSTEM, "system"),
         (MessageRole.DEVELOPER, "system"),
@@ -244,10 +244,10 @@ def test_pdf_data_chooses_the_form_that_takes_it(model: Any, gateway: Any, sync_
         (MessageRole.MODEL, "assistant"),
     ],
 )
-def test_roles(role: MessageRole, ours: str) -> None:
+def test_roles(role: MessageRole, expected_role: str) -> None:
     """Each role is converted."""
     (message,) = to_messages([ChatMessage("a", role=role, additional_kwargs={"name": "n"})])
-    assert message == Message(ours, (TextPart("a"),), "n" if role == "user" else None)  # type: ignore[arg-type]  # the table holds roles
+    assert message == Message(expected_role, (TextPart("a"),), "n" if role == "user" else None)  # type: ignore[arg-type]  # the table holds roles
 
 
 @pytest.mark.parametrize("role", [MessageRole.TOOL, MessageRole.FUNCTION])
@@ -273,18 +273,18 @@ SDK_CALL = SimpleNamespace(id="a", function=SimpleNamespace(name="f", arguments=
 def test_older_calls(call: Any) -> None:
     """Tool calls in ``additional_kwargs`` are converted, as dicts and as SDK objects."""
     message = ChatMessage("", role="assistant", additional_kwargs={"tool_calls": [call]})
-    (ours,) = to_messages([message])
-    assert ours.parts == (ToolCallPart("a", "f", "{}"),)
+    (expected_role,) = to_messages([message])
+    assert expected_role.parts == (ToolCallPart("a", "f", "{}"),)
 
 
-def test_blocks_win_over_older_calls() -> None:
+def test_blocks_precede_older_calls() -> None:
     """A message with both formats has each tool call once."""
     block = ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs="{}")
     message = ChatMessage(
         role="assistant", blocks=[block], additional_kwargs={"tool_calls": [PLAIN_CALL]}
     )
-    (ours,) = to_messages([message])
-    assert ours.parts == (ToolCallPart("a", "f", "{}"),)
+    (expected_role,) = to_messages([message])
+    assert expected_role.parts == (ToolCallPart("a", "f", "{}"),)
 
 
 def test_history_is_not_changed(sync_async: Any, each_llm: Any, gateway: Any) -> None:
@@ -314,13 +314,13 @@ def test_calls_without_text_in_chat_completions(model: Any, gateway: Any, name: 
         ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "a"}),
     ]
     model(api="chat_completions").chat(history)
-    said, result = gateway.requests[-1].body["messages"]
-    assert said == {"role": "assistant", "content": "", "tool_calls": [call]}
+    sent_message, result = gateway.requests[-1].body["messages"]
+    assert sent_message == {"role": "assistant", "content": "", "tool_calls": [call]}
     assert result == {"role": "tool", "tool_call_id": "a", "content": "r"}
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_an_answer_can_be_sent_back(sync_async: Any, model: Any, gateway: Any, api: str) -> None:
+def test_a_response_can_be_sent_back(sync_async: Any, model: Any, gateway: Any, api: str) -> None:
     """Text and reasoning of a response are sent back unchanged."""
     llm = model("grok-3-mini", api=api)
     first = sync_async.call(llm, "chat", [ChatMessage("Hi")]).message

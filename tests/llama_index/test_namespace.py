@@ -1,4 +1,4 @@
-"""The names where LlamaIndex's users look: parts of its namespace that hide nothing of it."""
+"""The namespace packages of `llama_index` that re-export the classes."""
 
 import os
 import subprocess
@@ -33,8 +33,8 @@ print(Other, llama_index_xai_lowcode.__file__)
 """
 
 
-def built(kind: str, folder: Path) -> list[str]:
-    """Builds a wheel, unpacks it, and returns the names of its files."""
+def build_and_unpack(kind: str, folder: Path) -> list[str]:
+    """Build a wheel, unpack it, and return the names of its files."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (path,) = folder.glob("*.whl")
@@ -44,12 +44,12 @@ def built(kind: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["wheel", "wheel:editable"])
-def test_what_is_installed(tmp_path: Path, kind: str) -> None:
-    """Either install adds its parts, typed, and no file that would end a namespace.
+def test_installed_namespace_packages(tmp_path: Path, kind: str) -> None:
+    """Each wheel adds its modules, typed, and no `__init__.py` that would end a namespace.
 
-    Beside another distribution's part, both are found, and so is LlamaIndex itself.
+    With a namespace package of another distribution, both can be imported, and LlamaIndex too.
     """
-    names = built(kind, tmp_path)
+    names = build_and_unpack(kind, tmp_path)
     assert sorted(name for name in names if name.startswith("llama_index/")) == PARTS
     other = tmp_path / "other" / "llama_index" / "llms" / "other"
     other.mkdir(parents=True)
@@ -67,7 +67,7 @@ def test_what_is_installed(tmp_path: Path, kind: str) -> None:
     assert "another package" in result.stdout
 
 
-def test_the_checkout_ends_no_namespace() -> None:
-    """In the folder of the sources there is no such file either."""
+def test_the_sources_have_no_init_file_in_the_namespace() -> None:
+    """The source folder has no `__init__.py` that would end a namespace."""
     for folder in ("llama_index", *(f"llama_index/{kind}" for kind in KINDS)):
         assert not (ROOT / folder / "__init__.py").exists()

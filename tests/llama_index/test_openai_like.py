@@ -1,4 +1,4 @@
-"""Compatibility with OpenAILike: every parameter is accepted, or warned of."""
+"""Compatibility with OpenAILike: each parameter is accepted, or a warning is emitted."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from llama_index_xai_lowcode import XAILowCode
 
 TOKEN = "at_r" + "0" * 32
 
-# The fields and constructor parameters of llama-index-llms-openai-like 0.8.1, and of the class it
-# is made of, with values that their owners give.
+# The fields and constructor parameters of llama-index-llms-openai-like 0.8.1 and of its base class,
+# with values that users pass.
 OF_OPENAI_LIKE: dict[str, Any] = {
     "model": "grok-4.7",
     "temperature": 0.5,
@@ -64,7 +64,7 @@ def test_every_parameter_of_openai_like() -> None:
 
 
 @pytest.mark.parametrize("name", [*WITHOUT_EFFECT])
-def test_what_has_no_effect_is_said(name: str) -> None:
+def test_parameters_without_effect_warn(name: str) -> None:
     """Parameters that the gateway does not support are not sent, with a warning."""
     with pytest.warns(UserWarning, match=name):
         llm = XAILowCode(api_token=TOKEN, **{name: WITHOUT_EFFECT[name]})

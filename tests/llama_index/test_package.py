@@ -19,7 +19,7 @@ try:
 except ImportError as error:
     print(error)
 """
-LIGHT = """
+NOT_IMPORTED = """
 import sys
 import llama_index_xai_lowcode
 print(sorted(set(sys.modules) & {"llama_index", "httpx", "pydantic", "langchain_core"}))
@@ -31,9 +31,11 @@ print([name for name in sys.modules if name.startswith("langchain")])
 """
 
 
-def printed(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+def run_and_get_output(code: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return result.stdout.strip()
 
 
 def test_names() -> None:
@@ -48,20 +50,20 @@ def test_names() -> None:
 
 def test_without_llama_index() -> None:
     """If LlamaIndex is missing, the error says how to install it."""
-    assert printed(WITHOUT) == (
+    assert run_and_get_output(WITHOUT) == (
         "llama_index_xai_lowcode.XAILowCode needs llama_index, which is not installed:"
         " pip install 'xai-lowcode[llama-index]'"
     )
 
 
-def test_importing_is_light() -> None:
+def test_the_import_loads_no_framework() -> None:
     """Importing the package imports no framework or HTTP client."""
-    assert printed(LIGHT) == "[]"
+    assert run_and_get_output(NOT_IMPORTED) == "[]"
 
 
 def test_the_other_framework_is_not_needed() -> None:
     """The adapter does not import LangChain."""
-    assert printed(FOREIGN) == "[]"
+    assert run_and_get_output(FOREIGN) == "[]"
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def multiply(a: int, b: int) -> int:
 
 MULTIPLY = FunctionTool.from_defaults(multiply)
 
-# --- the law ------------------------------------------------------------------------------------
+# --- any response --------------------------------------------------------------------------------
 
 plain_json = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
@@ -68,11 +68,11 @@ images = st.sampled_from([
     ImagePart("data:image/png;base64,iVBORw0KGgo="), ImagePart("https://x.ai/a.png"),
 ])  # fmt: skip
 choices = st.builds(
-    lambda reasoning, tools, images, text, calls, kept, form: Choice(
+    lambda reasoning, tools, images, text, calls, items_, api: Choice(
         (*tools, *reasoning, *images, *text, *calls),
         "stop",
-        items=kept,
-        dialect=form if kept else "",
+        items=items_,
+        dialect=api if items_ else "",
     ),
     st.lists(st.builds(ReasoningPart, st.text(min_size=1)), max_size=1).map(tuple),
     st.lists(used, max_size=2).map(tuple),
@@ -89,7 +89,7 @@ QUESTION = prepare_request("grok-4.7", [ChatMessage("Hi")])
 # The arguments of the generated tool calls are any text.
 @pytest.mark.filterwarnings("ignore:Tool call:UserWarning")
 @given(choices)
-def test_an_answer_survives_message_and_json(choice: Choice) -> None:
+def test_a_response_is_preserved_by_message_and_json(choice: Choice) -> None:
     """Parts, items and dialect of a response are preserved by ``ChatMessage`` and JSON."""
     message = to_response(ChatResponse((choice,), id="resp_1"), QUESTION).message
     restored = ChatMessage.model_validate_json(message.model_dump_json())
@@ -100,7 +100,9 @@ def test_an_answer_survives_message_and_json(choice: Choice) -> None:
 # The arguments of the generated tool calls are any text.
 @pytest.mark.filterwarnings("ignore:Tool call:UserWarning")
 @given(choices, st.lists(st.builds(Citation, st.just("https://x.ai"), st.none(), st.integers())))
-def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Citation]) -> None:
+def test_the_last_response_of_a_stream_equals_the_plain_one(
+    choice: Choice, citations: list[Citation]
+) -> None:
     """The last response of a stream has items, server-side tool calls, images and citations."""
     reply = ChatResponse((choice,), id="resp_1", citations=tuple(citations))
     builder = ResponseBuilder(QUESTION)
@@ -113,7 +115,7 @@ def test_a_stream_ends_like_the_plain_answer(choice: Choice, citations: list[Cit
     )
 
 
-# --- what xAI receives --------------------------------------------------------------------------
+# --- requests ------------------------------------------------------------------------------------
 
 
 def dump_items(items_: Any) -> list[str]:
@@ -121,26 +123,26 @@ def dump_items(items_: Any) -> list[str]:
     return [json.dumps(item) for item in items_]
 
 
-def answered(response: Any, form: str) -> list[Any]:
+def items_of_response(response: Any, api: str) -> list[Any]:
     body = response.raw
-    return list(body["output"] if form == "responses" else body["content"])
+    return list(body["output"] if api == "responses" else body["content"])
 
 
-def sent(gateway: Any, form: str) -> list[Any]:
+def items_of_request(gateway: Any, api: str) -> list[Any]:
     """Return the first response as the last request sent it back."""
     body = gateway.requests[-1].body
-    if form == "responses":
+    if api == "responses":
         return [item for item in body["input"] if item.get("role") != "user"]
     return [part for m in body["messages"] if m["role"] == "assistant" for part in m["content"]]
 
 
-FORMS = {
+APIS = {
     "responses": {"api": "responses", "store": False, "include": [ENCRYPTED]},
     "messages": {"api": "messages"},
 }
 
 
-def dumped(message: ChatMessage) -> ChatMessage:
+def through_dump(message: ChatMessage) -> ChatMessage:
     return ChatMessage.model_validate(message.model_dump())
 
 
@@ -149,14 +151,14 @@ def through_json(message: ChatMessage) -> ChatMessage:
 
 
 def through_memory(message: ChatMessage) -> ChatMessage:
-    async def keep() -> ChatMessage:
+    async def store_and_load() -> ChatMessage:
         memory = Memory.from_defaults(session_id="s", token_limit=100_000)
         await memory.aput(message)
         (restored,) = await memory.aget()
         await memory.sql_store._async_engine.dispose()
         return restored
 
-    return asyncio.run(keep())
+    return asyncio.run(store_and_load())
 
 
 def through_buffer(message: ChatMessage) -> ChatMessage:
@@ -165,15 +167,15 @@ def through_buffer(message: ChatMessage) -> ChatMessage:
 
 
 def through_context(message: ChatMessage) -> ChatMessage:
-    async def keep() -> ChatMessage:
+    async def store_and_load() -> ChatMessage:
         agent = FunctionAgent(tools=[multiply], llm=XAILowCode(api_token="at_r" + "0" * 32))
         context = Context(agent)
-        await context.store.set("kept", message)
-        told = json.loads(json.dumps(context.to_dict(JsonSerializer())))
-        restored: ChatMessage = await Context.from_dict(agent, told).store.get("kept")
+        await context.store.set("store", message)
+        with_api = json.loads(json.dumps(context.to_dict(JsonSerializer())))
+        restored: ChatMessage = await Context.from_dict(agent, with_api).store.get("store")
         return restored
 
-    return asyncio.run(keep())
+    return asyncio.run(store_and_load())
 
 
 broken_store = pytest.mark.skipif(
@@ -182,12 +184,12 @@ broken_store = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize(
-    "kept",
+    "store",
     [
         lambda message: message,
-        dumped,
+        through_dump,
         through_json,
         through_memory,
         pytest.param(through_buffer, marks=broken_store),
@@ -195,88 +197,90 @@ broken_store = pytest.mark.skipif(
     ],
     ids=["itself", "dump", "json", "memory", "buffer", "context"],
 )
-def test_a_tool_loop_replays_the_answer(
-    sync_async: Any, model: Any, gateway: Any, form: str, kept: Callable[[ChatMessage], ChatMessage]
+def test_a_tool_loop_sends_the_response_back(
+    sync_async: Any, model: Any, gateway: Any, api: str, store: Callable[[ChatMessage], ChatMessage]
 ) -> None:
     """The second request contains the items of the first response, byte for byte."""
-    llm = model(**FORMS[form])
+    llm = model(**APIS[api])
     question = ChatMessage(PRODUCT)
     first = sync_async.call(llm, "chat_with_tools", [MULTIPLY], question)
     (call,) = llm.get_tool_calls_from_response(first)
-    message = kept(first.message)
+    message = store(first.message)
     result = ChatMessage("42", role="tool", additional_kwargs={"tool_call_id": call.tool_id})
     second = sync_async.call(
         llm, "chat_with_tools", [MULTIPLY], chat_history=[question, message, result]
     )
     assert "The tools found: 42" in second.message.content
-    replayed = dump_items(answered(first, form))
-    assert dump_items(sent(gateway, form))[: len(replayed)] == replayed
-    if form == "responses":
-        assert "encrypted_content" in replayed[0]
+    sent_back = dump_items(items_of_response(first, api))
+    assert dump_items(items_of_request(gateway, api))[: len(sent_back)] == sent_back
+    if api == "responses":
+        assert "encrypted_content" in sent_back[0]
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("streaming", [True, False])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("api", APIS)
 def test_an_agent_replays_encrypted_reasoning(
-    model: Any, gateway: Any, form: str, streaming: bool
+    model: Any, gateway: Any, api: str, streaming: bool
 ) -> None:
     """In the loop of an agent, the second request contains the whole first response."""
-    agent = FunctionAgent(tools=[multiply], llm=model(**FORMS[form]), streaming=streaming)
+    agent = FunctionAgent(tools=[multiply], llm=model(**APIS[api]), streaming=streaming)
     seen: list[Any] = []
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         handler = agent.run(PRODUCT)
         seen.extend([event async for event in handler.stream_events()])
         return await handler
 
-    assert "The tools found: 42" in str(asyncio.run(talk()))
+    assert "The tools found: 42" in str(asyncio.run(run_agent()))
     outputs = [event for event in seen if type(event).__name__ == "AgentOutput"]
     (thinking,) = (b for b in outputs[0].response.blocks if isinstance(b, ThinkingBlock))
-    kept = thinking.additional_information["xai"]
-    assert kept["dialect"] == form
-    assert dump_items(sent(gateway, form))[: len(kept["items"])] == dump_items(kept["items"])
-    if form == "responses":
+    stored = thinking.additional_information["xai"]
+    assert stored["dialect"] == api
+    assert dump_items(items_of_request(gateway, api))[: len(stored["items"])] == dump_items(
+        stored["items"]
+    )
+    if api == "responses":
         completed = outputs[0].raw if not streaming else outputs[0].raw["response"]
-        assert dump_items(kept["items"]) == dump_items(completed["output"])
+        assert dump_items(stored["items"]) == dump_items(completed["output"])
 
 
-def test_a_corrected_call_wins(sync_async: Any, model: Any, gateway: Any) -> None:
-    """If a person changed a tool call, the changed call is sent."""
-    llm = model(**FORMS["responses"])
+def test_an_edited_tool_call_is_sent(sync_async: Any, model: Any, gateway: Any) -> None:
+    """An edited tool call is sent instead of the original one."""
+    llm = model(**APIS["responses"])
     question = ChatMessage(PRODUCT)
     message = through_json(sync_async.call(llm, "chat_with_tools", [MULTIPLY], question).message)
     (block,) = (block for block in message.blocks if isinstance(block, ToolCallBlock))
     block.tool_kwargs = {"a": 1, "b": 2}
     result = ChatMessage("2", role="tool", additional_kwargs={"tool_call_id": block.tool_call_id})
     sync_async.call(llm, "chat", [question, message, result])
-    (called,) = (i for i in sent(gateway, "responses") if i.get("type") == "function_call")
+    (called,) = (
+        i for i in items_of_request(gateway, "responses") if i.get("type") == "function_call"
+    )
     assert json.loads(called["arguments"]) == {"a": 1, "b": 2}
 
 
-def test_a_conversation_keeps_its_form_unless_told(
-    sync_async: Any, model: Any, gateway: Any
-) -> None:
+def test_a_conversation_keeps_its_api_unless_set(sync_async: Any, model: Any, gateway: Any) -> None:
     """A conversation stays on Responses, unless ``api`` is set."""
     first = sync_async.call(model(store=False), "chat", [ChatMessage("Hi")]).message
     assert gateway.requests[-1].path == "/xai/v1/responses"
-    talk = [ChatMessage("Hi"), first, ChatMessage("And?")]
-    sync_async.call(model(), "chat", talk)
+    run_agent = [ChatMessage("Hi"), first, ChatMessage("And?")]
+    sync_async.call(model(), "chat", run_agent)
     assert gateway.requests[-1].path == "/xai/v1/responses"
-    sync_async.call(model(api="chat_completions"), "chat", talk)
+    sync_async.call(model(api="chat_completions"), "chat", run_agent)
     assert gateway.requests[-1].path == "/xai/v1/chat/completions"
-    told = gateway.requests[-1].body["messages"][1]
-    assert told == {"role": "assistant", "content": first.content}
+    with_api = gateway.requests[-1].body["messages"][1]
+    assert with_api == {"role": "assistant", "content": first.content}
 
 
 def test_previous_response_ids(sync_async: Any, model: Any, gateway: Any) -> None:
     """With stored responses only new messages are sent; the id can also be set by the caller."""
     llm = model(api="responses", use_previous_response_id=True)
-    talk = [ChatMessage("s", role="system"), ChatMessage("Say 'one'")]
-    first = sync_async.call(llm, "chat", talk)
+    run_agent = [ChatMessage("s", role="system"), ChatMessage("Say 'one'")]
+    first = sync_async.call(llm, "chat", run_agent)
     assert "previous_response_id" not in gateway.requests[-1].body
     second = sync_async.stream(
-        llm, "stream_chat", [*talk, first.message, ChatMessage("Say 'two'")]
+        llm, "stream_chat", [*run_agent, first.message, ChatMessage("Say 'two'")]
     )[-1]
     assert second.message.content == "two"
     body = gateway.requests[-1].body
@@ -290,17 +294,17 @@ def test_previous_response_ids(sync_async: Any, model: Any, gateway: Any) -> Non
     assert body["previous_response_id"] == second.additional_kwargs["id"]
 
 
-def test_what_is_not_stored_or_was_corrected_is_sent(
+def test_messages_that_are_not_stored_or_edited_are_sent(
     sync_async: Any, model: Any, gateway: Any
 ) -> None:
     """Responses that are not stored, or were changed, have no previous_response_id."""
-    talk = [ChatMessage("Say 'one'")]
+    run_agent = [ChatMessage("Say 'one'")]
     for fields in ({"store": False}, {}):
         llm = model(api="responses", use_previous_response_id=True, **fields)
-        first = sync_async.call(llm, "chat", talk).message
+        first = sync_async.call(llm, "chat", run_agent).message
         if not fields:
             first.blocks = [TextBlock(text="none")]
-        sync_async.call(llm, "chat", [*talk, first, ChatMessage("Say 'two'")])
+        sync_async.call(llm, "chat", [*run_agent, first, ChatMessage("Say 'two'")])
         body = gateway.requests[-1].body
         assert "previous_response_id" not in body
         assert body["input"][0] == {"role": "user", "content": "Say 'one'"}

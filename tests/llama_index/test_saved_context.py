@@ -27,7 +27,7 @@ async def delete_file(ctx: Context, name: str) -> str:
     return f"{response.response} {name}"
 
 
-async def run_until_asked(llm: Any, memory: Memory) -> str:
+async def run_until_input_is_required(llm: Any, memory: Memory) -> str:
     """Run until the agent waits; return the context as JSON."""
     handler = FunctionAgent(tools=[delete_file], llm=llm).run("Use delete_file.", memory=memory)
     async for event in handler.stream_events():
@@ -52,15 +52,15 @@ async def resume(llm: Any, saved: str, memory: Memory | None) -> str:
 def test_a_saved_context_continues_with_its_memory(gateway: Any, each_llm: Any) -> None:
     """The tool call, the result and the history are sent; the token is not in the JSON."""
 
-    async def talk() -> tuple[str, str, list[str]]:
+    async def run_agent() -> tuple[str, str, list[str]]:
         memory = Memory.from_defaults(session_id="s")
-        saved = await run_until_asked(each_llm, memory)
+        saved = await run_until_input_is_required(each_llm, memory)
         text = await resume(each_llm, saved, memory)
         roles = [message.role.value for message in await memory.aget()]
         await memory.sql_store._async_engine.dispose()
         return saved, text, roles
 
-    saved, text, roles = asyncio.run(talk())
+    saved, text, roles = asyncio.run(run_agent())
     assert gateway.api_token not in saved
     assert "removed" in text
     assert roles == ["user", "assistant", "tool", "assistant"]
@@ -69,13 +69,13 @@ def test_a_saved_context_continues_with_its_memory(gateway: Any, each_llm: Any) 
 
 
 def test_a_saved_context_forgets_its_memory(llm: Any) -> None:
-    """As the page says. If this fails, LlamaIndex saves the memory: simplify the page."""
+    """As documented. If this fails, LlamaIndex saves the memory: simplify the page."""
 
-    async def talk() -> None:
+    async def run_agent() -> None:
         memory = Memory.from_defaults(session_id="s")
-        saved = await run_until_asked(llm, memory)
+        saved = await run_until_input_is_required(llm, memory)
         await memory.sql_store._async_engine.dispose()
         await resume(llm, saved, None)
 
     with pytest.raises(ValueError, match="Path 'memory' not found in state"):
-        asyncio.run(talk())
+        asyncio.run(run_agent())

@@ -1,6 +1,6 @@
 """Schemas of classes and tools are sent with their meaning; refusals are reported.
 
-``jsonschema`` judges instances by what is sent as pydantic judges them.
+``jsonschema`` checks that the sent schema accepts what pydantic accepts.
 """
 
 import json
@@ -80,7 +80,7 @@ def get_sent_schema(body: Any) -> Any:
 
 
 def check_meaning(schema: Any, kind: type[BaseModel], instance: Any) -> None:
-    sent, judgements = Draft202012Validator(schema), set()
+    sent, accepted = Draft202012Validator(schema), set()
     for value in vary(instance):
         try:
             kind.model_validate_json(json.dumps(value), strict=True)
@@ -89,8 +89,8 @@ def check_meaning(schema: Any, kind: type[BaseModel], instance: Any) -> None:
         else:
             expected = isinstance(value, dict)
         assert sent.is_valid(value) == expected, value
-        judgements.add(expected)
-    assert judgements == {True, False}
+        accepted.add(expected)
+    assert accepted == {True, False}
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -119,7 +119,7 @@ def test_tools_keep_their_meaning(llm: Any, name: str) -> None:
 
 @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
 @pytest.mark.parametrize("kind", [Shade, list[Part], Part | Closed, int, dict[str, int]])
-def test_other_types_are_refused(
+def test_other_types_are_rejected(
     sync_async: Any, gateway: Any, llm: Any, kind: Any, method: str
 ) -> None:
     """The error names the type, and nothing is sent."""

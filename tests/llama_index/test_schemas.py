@@ -51,7 +51,7 @@ class Pet(BaseModel):
     """A pet."""
 
     animal: Annotated[Cat | Dog, Field(discriminator="kind")]
-    former: list[Cat | Dog | None] = []
+    first_schema: list[Cat | Dog | None] = []
     both: tuple[int, str] = (1, "a")
     anything: Any = None
 
@@ -93,15 +93,15 @@ def test_structured_output_of_each_kind_of_schema(
 def test_a_tool_with_null_in_an_enum_is_called(sync_async: Any, model: Any, api: str) -> None:
     """With every API such a tool is sent and called with valid arguments."""
     llm = model(additional_kwargs={"api": api})
-    asked = llm._prepare_chat_with_tools([PAINT], "Paint it blue, 3 by 4", tool_required=True)
-    # Messages have no word for it.
-    del asked["parallel_tool_calls"]
-    response = sync_async.call(llm, "chat", **asked)
+    sent_schema = llm._prepare_chat_with_tools([PAINT], "Paint it blue, 3 by 4", tool_required=True)
+    # The Messages API has no such option.
+    del sent_schema["parallel_tool_calls"]
+    response = sync_async.call(llm, "chat", **sent_schema)
     (selection,) = llm.get_tool_calls_from_response(response)
     assert str(PAINT.call(**selection.tool_kwargs)).startswith("blue")
 
 
-def test_schemas_of_classes_are_cleaned_once(llm: Any) -> None:
+def test_schemas_of_classes_are_sanitized_once(llm: Any) -> None:
     """Schemas of tools are sanitized once and reused."""
     first, second = (llm._prepare_chat_with_tools([PAINT], "Hello")["tools"] for _ in range(2))
     schema = first[0]["function"]["parameters"]
@@ -116,7 +116,7 @@ def test_schemas_of_classes_are_cleaned_once(llm: Any) -> None:
         ({}, {"clean_schemas": False}),
     ],
 )
-def test_cleaning_can_be_switched_off(sync_async: Any, model: Any, fields: Any, call: Any) -> None:
+def test_sanitizing_can_be_disabled(sync_async: Any, model: Any, fields: Any, call: Any) -> None:
     """With ``clean_schemas=False`` schemas are sent unchanged."""
     assert model().chat_with_tools([PAINT], "Paint it red, 3 by 4")
     for by_schema in (True, False):
@@ -129,14 +129,14 @@ def test_cleaning_can_be_switched_off(sync_async: Any, model: Any, fields: Any, 
         sync_async.call(llm, "chat", [ChatMessage("Hello")], tools=[PAINT], **call)
 
 
-def test_what_chat_is_given_is_cleaned_too(sync_async: Any, llm: Any) -> None:
+def test_arguments_of_chat_are_sanitized(sync_async: Any, llm: Any) -> None:
     """Tools and classes passed to ``chat`` are sanitized when the request is rendered."""
     hello = [ChatMessage("Hello")]
     assert sync_async.call(llm, "chat", hello, tools=[PAINT]).message
     assert sync_async.call(llm, "chat", hello, response_format=Choice).message.content
 
 
-def test_what_cannot_be_sent_is_refused(sync_async: Any, gateway: Any, llm: Any) -> None:
+def test_unsupported_schemas_are_rejected(sync_async: Any, gateway: Any, llm: Any) -> None:
     """The error names the schema, and nothing is sent."""
     with pytest.raises(UsageError, match=r"'Far'.*http://x/y"):
         sync_async.call(llm, "structured_predict", Far, PROMPT)

@@ -38,7 +38,7 @@ def multiply(a: int, b: int) -> int:
 MULTIPLY = FunctionTool.from_defaults(multiply)
 
 
-def offered(gateway: Any) -> list[str]:
+def sent_tools(gateway: Any) -> list[str]:
     return [tool["type"] for tool in gateway.requests[-1].body["tools"]]
 
 
@@ -69,7 +69,7 @@ def test_helpers_are_those_of_the_core(name: str, arguments: Any) -> None:
     [web_search(), ServerTool("web_search"), {"type": "web_search"}],
     ids=["ours", "core", "wire"],
 )
-def test_every_form_of_a_tool_is_taken(
+def test_each_format_of_a_tool_is_accepted(
     sync_async: Any, gateway: Any, model: Any, tool: Any
 ) -> None:
     """Tools are sent from the field, the option of a call, and the tools of a call."""
@@ -82,7 +82,7 @@ def test_every_form_of_a_tool_is_taken(
         assert len(request.body["tools"]) == tools
 
 
-def test_keys_of_other_services_are_sent_and_nowhere_else(
+def test_mcp_credentials_are_sent_and_not_in_events(
     sync_async: Any, gateway: Any, llm: Any
 ) -> None:
     """The credential of an MCP server is sent, but not in events."""
@@ -94,11 +94,11 @@ def test_keys_of_other_services_are_sent_and_nowhere_else(
     assert (sent["authorization"], sent["headers"]) == (SECRET, {"X-Key": SECRET})
 
 
-def test_functions_in_openais_form(sync_async: Any, gateway: Any, llm: Any) -> None:
+def test_tools_in_openai_format(sync_async: Any, gateway: Any, llm: Any) -> None:
     """Tools may be dicts, of functions and of server-side tools."""
     function = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
     sync_async.call(llm, "chat_with_tools", [function, {"type": "web_search"}], "Hello")
-    assert offered(gateway) == ["function", "web_search"]
+    assert sent_tools(gateway) == ["function", "web_search"]
     with pytest.raises(UsageError, match="tools"):
         sync_async.call(llm, "chat_with_tools", ["now"], "Hello")
 
@@ -109,7 +109,7 @@ def server_tool_calls(response: Any) -> Any:
     return thinking.additional_information["built_in_tool_calls"]
 
 
-def test_what_was_found_is_in_the_answer(sync_async: Any, model: Any) -> None:
+def test_server_tool_calls_and_citations_are_in_the_response(sync_async: Any, model: Any) -> None:
     """Server-side tool calls, citations and text are in the response, streamed or not."""
     llm = model(server_tools=[web_search(), code_execution()])
     plain = sync_async.call(llm, "chat", QUESTION)
@@ -121,18 +121,18 @@ def test_what_was_found_is_in_the_answer(sync_async: Any, model: Any) -> None:
         assert response.additional_kwargs["built_in_tool_calls"][0] == used
         cited = [b for b in response.message.blocks if isinstance(b, CitationBlock)]
         assert [block.source for block in cited] == response.additional_kwargs["citations"]
-        place = cited[0].additional_location_info
-        mark = response.message.content[place["start_index"] : place["end_index"]]
+        position = cited[0].additional_location_info
+        mark = response.message.content[position["start_index"] : position["end_index"]]
         assert cited[0].source in mark
         assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
         assert json.loads(json.dumps(response.raw))
-        # Not among what Memory counts as tokens.
+        # Memory does not count them as tokens.
         assert "built_in_tool_calls" not in response.message.additional_kwargs
     assert any(piece.additional_kwargs.get("built_in_tool_calls") for piece in pieces)
     assert server_tool_calls(pieces[-1]) == server_tool_calls(last)
 
 
-def test_images_the_model_drew_are_blocks(sync_async: Any, gateway: Any, model: Any) -> None:
+def test_generated_images_are_blocks(sync_async: Any, gateway: Any, model: Any) -> None:
     """An image is an ImageBlock, and can be sent with the next message."""
     llm = model(server_tools=[image_generation()])
     question = [ChatMessage("Generate an image of a red fox")]
@@ -144,12 +144,12 @@ def test_images_the_model_drew_are_blocks(sync_async: Any, gateway: Any, model: 
         assert image.resolve_image().read()[:4] in {b"\x89PNG", b"\xff\xd8\xff\xe0"}
         stored = ChatMessage.model_validate_json(response.message.model_dump_json())
         sync_async.call(llm, "chat", [*question, stored, ChatMessage("And?")])
-        made = [i for i in gateway.requests[-1].body["input"] if "result" in i]
+        created = [i for i in gateway.requests[-1].body["input"] if "result" in i]
         (thinking,) = (b for b in stored.blocks if isinstance(b, ThinkingBlock))
         items = thinking.additional_information["xai"]["items"]
-        assert made == [i for i in items if "result" in i]
-        asked = ChatMessage(blocks=[image])
-        assert "1 image" in sync_async.call(model(), "chat", [asked]).message.content
+        assert created == [i for i in items if "result" in i]
+        prompt = ChatMessage(blocks=[image])
+        assert "1 image" in sync_async.call(model(), "chat", [prompt]).message.content
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -158,16 +158,16 @@ def test_an_agent_with_both_kinds_of_tools(gateway: Any, model: Any, streaming: 
     """An agent can have both kinds of tools; only its own are called here."""
     agent = FunctionAgent(tools=[web_search(), multiply], llm=model(), streaming=streaming)
 
-    async def talk() -> Any:
+    async def run_agent() -> Any:
         return await agent.run("Search the web, then multiply 6 and 7")
 
-    output = asyncio.run(talk())
+    output = asyncio.run(run_agent())
     assert "The tools found: 42" in str(output)
     assert [call.tool_name for call in output.tool_calls] == ["multiply"]
-    assert offered(gateway) == ["function", "web_search"]
+    assert sent_tools(gateway) == ["function", "web_search"]
 
 
-def test_a_tool_of_xai_cannot_be_run_here() -> None:
+def test_a_server_side_tool_cannot_be_called() -> None:
     """Calling a server-side tool raises an error, sync and async."""
     with pytest.raises(UsageError, match="run by xAI"):
         web_search()("x")
@@ -176,7 +176,7 @@ def test_a_tool_of_xai_cannot_be_run_here() -> None:
     assert repr(mcp("https://x.ai", "l", authorization=SECRET)) == "XAIServerTool(type='mcp')"
 
 
-def test_what_is_no_tool_of_xai_is_refused(gateway: Any, model: Any) -> None:
+def test_invalid_server_tools_are_rejected(gateway: Any, model: Any) -> None:
     """Anything else in ``server_tools`` raises an error, and nothing is sent."""
     for wrong in (MULTIPLY, "web_search"):
         with pytest.raises(UsageError, match="server_tools"):
@@ -186,18 +186,18 @@ def test_what_is_no_tool_of_xai_is_refused(gateway: Any, model: Any) -> None:
     assert not gateway.requests
 
 
-def test_dumps_have_no_keys_of_other_services(model: Any, gateway: Any) -> None:
+def test_dumps_have_no_mcp_credentials(model: Any, gateway: Any) -> None:
     """Dumps omit the credentials of MCP servers; pickles contain them."""
     tool = mcp("https://x.ai", "notes", authorization=SECRET, headers={"X-Key": SECRET})
     llm: XAILowCode = model(server_tools=[tool, web_search()])
     stored = json.loads(json.dumps(llm.to_dict()))
-    shown = repr(llm) + str(llm) + str(stored) + llm.model_dump_json() + str(llm.to_payload())
-    assert SECRET not in shown
+    text_ = repr(llm) + str(llm) + str(stored) + llm.model_dump_json() + str(llm.to_payload())
+    assert SECRET not in text_
     back = XAILowCode.from_dict(stored, api_token=gateway.api_token)
     assert [tool.type for tool in back.server_tools] == ["mcp", "web_search"]
     assert back.server_tools[0].options == {"server_url": "https://x.ai", "server_label": "notes"}
-    twin = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
-    assert twin.server_tools == llm.server_tools
+    loaded = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
+    assert loaded.server_tools == llm.server_tools
     assert isinstance(tool, XAIServerTool)
 
 

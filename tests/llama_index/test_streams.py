@@ -1,4 +1,4 @@
-"""Streams: new text in ``delta``, all so far in ``message``, the last response like a plain one."""
+"""Streams: ``delta`` has the new text, ``message`` all text so far; the last one equals `chat`."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def test_accumulation(
 
 
 def _without_ids(value: Any) -> Any:
-    """Return JSON without ids, times and ciphertexts, which each response has of its own."""
+    """Return JSON without ids, times and ciphertexts, which differ in each response."""
     own = {"id", "created", "completed_at", "encrypted_content", "signature"}
     if isinstance(value, dict):
         return {name: "" if name in own else _without_ids(item) for name, item in value.items()}
@@ -70,7 +70,7 @@ def test_the_last_response_is_that_of_a_plain_chat(
         assert last.raw["usage"] == plain.raw["usage"]
 
 
-def test_no_response_says_nothing(
+def test_heartbeats_yield_no_response(
     sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any
 ) -> None:
     """Heartbeats yield no response."""
@@ -92,7 +92,7 @@ def test_thinking(sync_async: Any, model: Any, hello: Any) -> None:
     """Reasoning is in ``thinking_delta``, and accumulates in one block."""
     responses = sync_async.stream(model("grok-3-mini"), "stream_chat", hello)
     reasoning = [r.additional_kwargs.get("thinking_delta") for r in responses]
-    whole = "".join(thought for thought in reasoning if thought)
+    whole = "".join(reasoning_ for reasoning_ in reasoning if reasoning_)
     assert whole.startswith("First, the user wrote")
     assert all(not r.delta for r in responses if r.additional_kwargs.get("thinking_delta"))
     thinking, text = responses[-1].message.blocks
@@ -127,8 +127,8 @@ def test_tool_calls_in_streams(sync_async: Any, each_llm: XAILowCode) -> None:
     assert last.additional_kwargs["finish_reason"] == "tool_calls"
 
 
-def test_usage_can_be_switched_off(sync_async: Any, gateway: Any, model: Any, hello: Any) -> None:
-    """Chat Completions: ``stream_options`` is sent for streams only, unless it is switched off."""
+def test_usage_can_be_disabled(sync_async: Any, gateway: Any, model: Any, hello: Any) -> None:
+    """Chat Completions: ``stream_options`` is sent for streams only, unless it is disabled."""
     sync_async.stream(model(api="chat_completions"), "stream_chat", hello)
     quiet = model(
         api="chat_completions", additional_kwargs={"stream_options": {"include_usage": False}}
@@ -145,7 +145,7 @@ async def test_closing_early_closes_the_connection(model: Any) -> None:
     """Closing a stream early closes the connection, sync and async."""
     answers: list[httpx.Response] = []
 
-    async def note(response: httpx.Response) -> None:
+    async def record(response: httpx.Response) -> None:
         answers.append(response)
 
     story = [ChatMessage("Tell a long story")]
@@ -155,12 +155,12 @@ async def test_closing_early_closes_the_connection(model: Any) -> None:
         assert not answers[0].is_closed
         stream.close()
         assert answers[0].is_closed
-    async with httpx.AsyncClient(event_hooks={"response": [note]}) as async_client:
+    async with httpx.AsyncClient(event_hooks={"response": [record]}) as async_client:
         opened = await model(http_async_client=async_client).astream_chat(story)
         await anext(opened)
         assert not answers[1].is_closed
         await opened.aclose()
-        # LlamaIndex's wrapper leaves the closing of our generator to the loop.
+        # LlamaIndex's wrapper leaves the closing of the generator to the event loop.
         await asyncio.sleep(0.05)
         assert answers[1].is_closed
 
@@ -190,7 +190,7 @@ REPLY = ChatResponse(
 
 
 @pytest.mark.parametrize("parallel", [None, True, False])
-def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
+def test_the_last_response_equals_the_plain_one(parallel: bool | None) -> None:
     """The last response of a stream equals that of a response that was not streamed."""
     question = _question(parallel_tool_calls=parallel)
     builder = ResponseBuilder(question)
@@ -201,7 +201,7 @@ def test_folding_gives_the_plain_response(parallel: bool | None) -> None:
     assert max(len(blocks) for blocks in seen) == 2 + calls
 
 
-def test_calls_in_pieces() -> None:
+def test_tool_calls_in_several_chunks() -> None:
     """Deltas of a tool call are joined, and its arguments can be parsed at any time."""
     builder = ResponseBuilder(_question())
     llm = XAILowCode(api_token="at_rtest")

@@ -48,7 +48,7 @@ class Node(BaseModel):
 
 
 class Maybe(BaseModel):
-    """Everything here may be left out."""
+    """A class whose fields are all optional."""
 
     name: str | None = None
 
@@ -63,7 +63,7 @@ MODES = {
 
 
 @pytest.fixture(params=MODES)
-def asking(request: pytest.FixtureRequest, model: Any) -> XAILowCode:
+def structured_llm(request: pytest.FixtureRequest, model: Any) -> XAILowCode:
     """Return a model for each program mode."""
     llm: XAILowCode = model(**MODES[request.param])
     return llm
@@ -75,19 +75,21 @@ def check_bike(bike: Any) -> None:
     assert bike.wheels[0].size == 28
 
 
-def test_plain(sync_async: Any, asking: XAILowCode) -> None:
+def test_plain(sync_async: Any, structured_llm: XAILowCode) -> None:
     """A nested object with an enum and optional fields is returned."""
-    check_bike(sync_async.call(asking, "structured_predict", Bike, PROMPT, name="Zoe"))
+    check_bike(sync_async.call(structured_llm, "structured_predict", Bike, PROMPT, name="Zoe"))
 
 
-def test_streamed(sync_async: Any, asking: XAILowCode) -> None:
+def test_streamed(sync_async: Any, structured_llm: XAILowCode) -> None:
     """Partial objects grow; the complete object is last and occurs once."""
-    drafts = sync_async.stream(asking, "stream_structured_predict", Bike, PROMPT, name="Zoe")
+    drafts = sync_async.stream(
+        structured_llm, "stream_structured_predict", Bike, PROMPT, name="Zoe"
+    )
     check_bike(drafts[-1])
     assert drafts.count(drafts[-1]) == 1
 
 
-def test_drafts_grow(sync_async: Any, llm: XAILowCode) -> None:
+def test_partial_objects_grow(sync_async: Any, llm: XAILowCode) -> None:
     """With a JSON schema, partial objects contain incomplete strings."""
     drafts = sync_async.stream(llm, "stream_structured_predict", Bike, PROMPT, name="Zoe the Great")
     names = [draft.name for draft in drafts]
@@ -95,29 +97,32 @@ def test_drafts_grow(sync_async: Any, llm: XAILowCode) -> None:
     assert not isinstance(drafts[0], Bike)
 
 
-@pytest.mark.parametrize(("output_cls", "member"), [(Node, "value"), (Generic, "value")])
+@pytest.mark.parametrize(("output_cls", "field"), [(Node, "value"), (Generic, "value")])
 def test_recursive_and_generic_classes(
-    sync_async: Any, asking: XAILowCode, output_cls: Any, member: str
+    sync_async: Any, structured_llm: XAILowCode, output_cls: Any, field: str
 ) -> None:
     """Recursive classes, and class names that xAI does not accept, are supported."""
     prompt = PromptTemplate("A thing of 5")
-    assert getattr(sync_async.call(asking, "structured_predict", output_cls, prompt), member) == 5
-    drafts = sync_async.stream(asking, "stream_structured_predict", output_cls, prompt)
-    assert getattr(drafts[-1], member) == 5
+    assert (
+        getattr(sync_async.call(structured_llm, "structured_predict", output_cls, prompt), field)
+        == 5
+    )
+    drafts = sync_async.stream(structured_llm, "stream_structured_predict", output_cls, prompt)
+    assert getattr(drafts[-1], field) == 5
 
 
-def test_as_structured_llm(sync_async: Any, asking: XAILowCode) -> None:
+def test_as_structured_llm(sync_async: Any, structured_llm: XAILowCode) -> None:
     """A structured LLM chats, completes and streams."""
-    structured = asking.as_structured_llm(Bike)
+    structured = structured_llm.as_structured_llm(Bike)
     question = "A blue bike named 'Zoe' with wheels of 28"
     check_bike(sync_async.call(structured, "chat", [ChatMessage(question)]).raw)
     check_bike(Bike.model_validate_json(sync_async.call(structured, "complete", question).text))
 
 
 @pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
-def test_structured_llm_streams(sync_async: Any, asking: XAILowCode) -> None:
+def test_structured_llm_streams(sync_async: Any, structured_llm: XAILowCode) -> None:
     """A structured LLM streams objects."""
-    structured = asking.as_structured_llm(Bike)
+    structured = structured_llm.as_structured_llm(Bike)
     question = [ChatMessage("A blue bike named 'Zoe' with wheels of 28")]
     check_bike(sync_async.stream(structured, "stream_chat", question)[-1].raw)
 
@@ -141,12 +146,14 @@ def test_the_tool_is_forced_in_streams(sync_async: Any, gateway: Any, model: Any
     assert gateway.requests[-1].body["stream"] is True
 
 
-def test_llm_kwargs(sync_async: Any, gateway: Any, asking: XAILowCode) -> None:
+def test_llm_kwargs(sync_async: Any, gateway: Any, structured_llm: XAILowCode) -> None:
     """``llm_kwargs`` are sent, except conflicting options, and are not changed."""
     other = {"type": "function", "function": {"name": "other", "parameters": {"type": "object"}}}
     options = {"temperature": 0.5, "tool_choice": "none", "tools": [other]}
     before = dict(options)
-    sync_async.call(asking, "structured_predict", Bike, PROMPT, llm_kwargs=options, name="Zoe")
+    sync_async.call(
+        structured_llm, "structured_predict", Bike, PROMPT, llm_kwargs=options, name="Zoe"
+    )
     assert gateway.requests[-1].body["temperature"] == 0.5
     assert gateway.requests[-1].body.get("tool_choice") != "none"
     assert "other" not in str(gateway.requests[-1].body)
@@ -201,7 +208,9 @@ def test_a_model_without_tools(sync_async: Any, gateway: Any, model: Any) -> Non
     ("output_cls", "options", "reason"),
     [(Bike, {"max_tokens": 3}, "truncated"), (Maybe, {"max_tokens": 1}, "truncated")],
 )
-def test_cut_answers(model: Any, method: str, output_cls: Any, options: Any, reason: str) -> None:
+def test_truncated_responses(
+    model: Any, method: str, output_cls: Any, options: Any, reason: str
+) -> None:
     """A truncated response raises an error; no empty object is returned."""
     llm = model(**options)
     with pytest.raises(StructuredOutputError, match=reason) as caught:
@@ -210,7 +219,7 @@ def test_cut_answers(model: Any, method: str, output_cls: Any, options: Any, rea
     assert isinstance(caught.value, InvalidResponseError)
 
 
-def test_an_answer_of_another_shape(sync_async: Any, model: Any, monkeypatch: Any) -> None:
+def test_an_invalid_object_is_an_error(sync_async: Any, model: Any, monkeypatch: Any) -> None:
     """A response that does not match the class raises an error."""
     llm = model()
     monkeypatch.setattr(
@@ -232,7 +241,7 @@ def test_an_answer_of_another_shape(sync_async: Any, model: Any, monkeypatch: An
         ({}, {"finish_reason": "length"}, "truncated"),
     ],
 )
-def test_why_there_is_no_object(more: Any, options: Any, reason: str) -> None:
+def test_the_error_has_the_reason(more: Any, options: Any, reason: str) -> None:
     """The error reports a refusal, a missing JSON or a truncation."""
     message = ChatMessage("", role="assistant", additional_kwargs=more)
     parser = PartialObjectParser(Bike, JSON_SCHEMA)
@@ -241,7 +250,7 @@ def test_why_there_is_no_object(more: Any, options: Any, reason: str) -> None:
         parser.parse_final()
 
 
-def test_no_draft_no_object() -> None:
+def test_an_empty_stream_is_an_error() -> None:
     """A stream without a response raises an error."""
     with pytest.raises(StructuredOutputError, match="no response"):
         PartialObjectParser(Bike, JSON_SCHEMA).parse_final()
@@ -258,22 +267,22 @@ def test_response_format_of_a_chat(sync_async: Any, llm: XAILowCode) -> None:
     assert answer.message.content.startswith("Hello")
 
 
-def test_many_at_once(llm: XAILowCode) -> None:
+def test_concurrent_calls(llm: XAILowCode) -> None:
     """Concurrent calls return their own objects."""
 
-    async def ask() -> list[Bike]:
+    async def call() -> list[Bike]:
         calls = (llm.astructured_predict(Bike, PROMPT, name=f"B{i}x") for i in range(10))
         return await asyncio.gather(*calls)
 
-    assert [bike.name for bike in asyncio.run(ask())] == [f"B{i}x" for i in range(10)]
+    assert [bike.name for bike in asyncio.run(call())] == [f"B{i}x" for i in range(10)]
 
 
-# --- every API ----------------------------------------------------------------------------
+# --- every API -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", [PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION])
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
-def test_objects_in_every_form(
+def test_objects_with_each_api(
     sync_async: Any, gateway: Any, model: Any, api: str, mode: PydanticProgramMode
 ) -> None:
     """Every API returns the object, streamed or not; Messages by a forced tool call."""
@@ -286,7 +295,7 @@ def test_objects_in_every_form(
     assert ["tools" in request.body for request in gateway.requests] == [by_tool] * 3
 
 
-def test_a_call_may_name_its_form(sync_async: Any, gateway: Any, model: Any) -> None:
+def test_the_api_is_an_option_of_a_call(sync_async: Any, gateway: Any, model: Any) -> None:
     """The option ``api`` of a call determines how its object is requested."""
     llm = model(additional_kwargs={"api": "responses"})
     check_bike(

@@ -38,7 +38,7 @@ BOTH = "multiply 6 and 7, and what is the weather in Paris?"
 
 
 @pytest.mark.parametrize("api", ["auto", "chat_completions"])
-def test_offered_tools(sync_async: Any, gateway: Any, model: Any, api: str) -> None:
+def test_tools_are_sent(sync_async: Any, gateway: Any, model: Any, api: str) -> None:
     """Tools are sent with their schema; without tools no such field is sent."""
     llm = model(api=api)
     sync_async.call(llm, "chat_with_tools", [MULTIPLY], "multiply 6 and 7")
@@ -75,14 +75,14 @@ def test_tool_choice(gateway: Any, each_llm: XAILowCode, choice: Any, sent: Any)
     """Every format of tool_choice is converted."""
     each_llm.chat_with_tools([MULTIPLY, BOX], "Hello", **choice)
     body = gateway.requests[-1].body
-    if sent == "none" and "max_tokens" in body:  # Messages has no such word.
+    if sent == "none" and "max_tokens" in body:  # The Messages API has no such value.
         assert not {"tools", "tool_choice"} & body.keys()
     else:
         assert get_tool_choice(body) == sent
 
 
 @pytest.mark.parametrize("choice", [{"tool_choice": "unknown"}, {"tool_choice": 3}])
-def test_impossible_choices(gateway: Any, sync_async: Any, llm: XAILowCode, choice: Any) -> None:
+def test_invalid_tool_choices(gateway: Any, sync_async: Any, llm: XAILowCode, choice: Any) -> None:
     """An invalid tool_choice raises an error at the call, also of a stream."""
     with pytest.raises(UsageError, match="tool_choice"):
         llm.stream_chat_with_tools([MULTIPLY], "Hello", **choice)
@@ -91,7 +91,7 @@ def test_impossible_choices(gateway: Any, sync_async: Any, llm: XAILowCode, choi
     assert not gateway.requests
 
 
-def test_calls_and_their_results(sync_async: Any, llm: XAILowCode) -> None:
+def test_results_have_the_id_of_their_call(sync_async: Any, llm: XAILowCode) -> None:
     """A tool result is sent with the id of its call."""
     question = ChatMessage("multiply 6 and 7")
     response = sync_async.call(llm, "chat_with_tools", [MULTIPLY], question)
@@ -135,7 +135,9 @@ def test_predict_and_call(sync_async: Any, llm: XAILowCode) -> None:
     assert output.response == "42\n\nSunny in Paris, 20 C"
 
 
-def test_names_that_xai_does_not_take(sync_async: Any, gateway: Any, each_llm: XAILowCode) -> None:
+def test_unsupported_tool_names_are_sanitized(
+    sync_async: Any, gateway: Any, each_llm: XAILowCode
+) -> None:
     """A tool name with brackets is sanitized for xAI and restored in tool calls."""
     output = sync_async.call(
         each_llm, "predict_and_call", [BOX], "Box_int_ in Rome", tool_required=True
@@ -158,7 +160,7 @@ def test_two_tools_with_one_name(llm: XAILowCode) -> None:
         llm.chat_with_tools([BOX, twin], "Hello")
 
 
-def test_tools_that_contain_themselves(sync_async: Any, llm: XAILowCode) -> None:
+def test_recursive_tool_schemas(sync_async: Any, llm: XAILowCode) -> None:
     """The schema of a recursive class has an object at its root."""
     tool = FunctionTool.from_defaults(
         lambda **_: "", name="node", description="Node", fn_schema=Node
@@ -168,7 +170,7 @@ def test_tools_that_contain_themselves(sync_async: Any, llm: XAILowCode) -> None
     assert Node(**selection.tool_kwargs).value == 3
 
 
-def test_what_chat_is_given_is_plain(llm: XAILowCode) -> None:
+def test_arguments_of_chat_are_json_in_events(llm: XAILowCode) -> None:
     """The arguments in events are JSON, and the caller's history is not changed."""
     history = [ChatMessage("a")]
     prepared = llm._prepare_chat_with_tools([MULTIPLY], "b", chat_history=history, seed=3)
@@ -178,7 +180,7 @@ def test_what_chat_is_given_is_plain(llm: XAILowCode) -> None:
     assert len(history) == 1
 
 
-def test_schemas_are_only_read(llm: XAILowCode) -> None:
+def test_schemas_are_not_mutated(llm: XAILowCode) -> None:
     """Tools in OpenAI's format are not changed."""
     prepared = llm._prepare_chat_with_tools([MULTIPLY, BOX], "Hello")
     before = copy.deepcopy(prepared)
@@ -186,7 +188,7 @@ def test_schemas_are_only_read(llm: XAILowCode) -> None:
     assert prepared == before
 
 
-def test_tools_with_schemas_of_their_own(gateway: Any, each_llm: XAILowCode) -> None:
+def test_tools_with_custom_schemas(gateway: Any, each_llm: XAILowCode) -> None:
     """Tools without a class, or with other metadata, are sent with their own schema."""
 
     class Described(ToolMetadata):
@@ -201,14 +203,14 @@ def test_tools_with_schemas_of_their_own(gateway: Any, each_llm: XAILowCode) -> 
     assert list(second["parameters"]["properties"]) == ["x"]
 
 
-def test_tools_of_no_form(llm: XAILowCode) -> None:
+def test_invalid_tools(llm: XAILowCode) -> None:
     """An element that is not a tool raises an error at the call."""
     with pytest.raises(UsageError, match="tools"):
         llm.chat([ChatMessage("Hi")], tools=[{"type": "function", "function": {}}])
 
 
 @pytest.mark.parametrize(
-    ("said", "read"),
+    ("arguments", "parsed"),
     [
         ('{"a": 1}', {"a": 1}),
         ({"a": 1}, {"a": 1}),
@@ -218,11 +220,11 @@ def test_tools_of_no_form(llm: XAILowCode) -> None:
         ("no JSON", {}),
     ],
 )
-def test_arguments(llm: XAILowCode, said: Any, read: dict[str, Any]) -> None:
+def test_arguments(llm: XAILowCode, arguments: Any, parsed: dict[str, Any]) -> None:
     """Incomplete arguments are parsed; arguments that are not an object become empty."""
-    block = ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs=said)
+    block = ToolCallBlock(tool_call_id="a", tool_name="f", tool_kwargs=arguments)
     response = ChatResponse(message=ChatMessage(role="assistant", blocks=[block]))
-    assert llm.get_tool_calls_from_response(response)[0].tool_kwargs == read
+    assert llm.get_tool_calls_from_response(response)[0].tool_kwargs == parsed
 
 
 def test_calls_of_stored_messages(llm: XAILowCode) -> None:
@@ -230,12 +232,12 @@ def test_calls_of_stored_messages(llm: XAILowCode) -> None:
     response = llm.chat_with_tools([MULTIPLY], "multiply 6 and 7")
     stored = ChatMessage.model_validate_json(response.message.model_dump_json())
     older = ChatMessage(role="assistant", additional_kwargs=dict(stored.additional_kwargs))
-    (wanted,) = llm.get_tool_calls_from_response(response)
+    (expected,) = llm.get_tool_calls_from_response(response)
     for message in (stored, older):
-        assert llm.get_tool_calls_from_response(ChatResponse(message=message)) == [wanted]
+        assert llm.get_tool_calls_from_response(ChatResponse(message=message)) == [expected]
 
 
-def test_no_call(llm: XAILowCode, hello: Any) -> None:
+def test_a_missing_tool_call(llm: XAILowCode, hello: Any) -> None:
     """A response without tool calls raises an error only if requested."""
     response = llm.chat(hello)
     assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []

@@ -1,4 +1,4 @@
-"""Sums of tokens and cost are what the emulator billed, by model and by tool."""
+"""Sums of tokens and cost equal what the emulator billed, by model and by tool."""
 
 import asyncio
 from typing import Any
@@ -21,15 +21,15 @@ from xai_lowcode.errors import BadRequestError
 
 __all__ = ["bills"]
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # what the workflows package warns of itself
+pytestmark = pytest.mark.filterwarnings("ignore")  # the workflows package's own deprecations
 
 QUESTION = "How is the weather in 'Vienna'?"
 HELLO = [ChatMessage("Hello")]
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
-def test_sums_are_what_was_billed(sync_async: Any, model: Any, bills: Bills, api: str) -> None:
-    """Chats and completions, plain and streamed, of two models, in nested blocks."""
+def test_sums_equal_the_bills(sync_async: Any, model: Any, bills: Bills, api: str) -> None:
+    """The sums of chats and completions, plain and streamed, of two models equal the bills."""
     llm, other = model("grok-4.3", api=api), model(api=api)
     sync_async.call(llm, "complete", "Before")
     bills.clear()
@@ -55,7 +55,7 @@ def test_sums_are_what_was_billed(sync_async: Any, model: Any, bills: Bills, api
 def test_a_call_without_a_cost_is_counted(
     sync_async: Any, gateway: Any, model: Any, api: str
 ) -> None:
-    """The end of a stream that is truncated at a stop sequence is not read."""
+    """A stream that is truncated at a stop sequence is counted without a cost."""
     gateway.reply("word " * 30 + "STOP" + " word" * 300)
     gateway.inject(CutStream(after_chunks=150))
     llm = model("grok-4.7", api=api)
@@ -68,7 +68,7 @@ def test_a_call_without_a_cost_is_counted(
 
 
 def test_a_failed_call_costs_nothing(sync_async: Any, gateway: Any, llm: Any, bills: Bills) -> None:
-    """Only what was billed is added; several choices are one call."""
+    """Only billed calls are added; several choices are one call."""
     with XAIUsageEventHandler() as usage:
         sync_async.call(llm, "chat", HELLO, n=2)
         gateway.inject(Refuse(400, "No."))
@@ -79,7 +79,7 @@ def test_a_failed_call_costs_nothing(sync_async: Any, gateway: Any, llm: Any, bi
 
 
 def weather_tool(llm: Any, inside: Bills, bills: Bills, *, is_streamed: bool) -> FunctionTool:
-    """Return a tool that asks a model."""
+    """Return a tool that calls a model."""
 
     def get_weather(city: str) -> str:
         """Get the weather in a city."""
@@ -99,7 +99,7 @@ def weather_tool(llm: Any, inside: Bills, bills: Bills, *, is_streamed: bool) ->
 async def test_usage_of_an_agent_is_summed_by_tool(
     model: Any, bills: Bills, *, is_streamed: bool
 ) -> None:
-    """Calls inside a tool belong to it."""
+    """Calls inside a tool are counted for the tool."""
     inside: Bills = []
     tool = weather_tool(model(), inside, bills, is_streamed=is_streamed)
     with XAIUsageEventHandler() as usage:
@@ -114,7 +114,7 @@ async def test_usage_of_an_agent_is_summed_by_tool(
 
 
 def test_a_tool_without_calls_costs_nothing(sync_async: Any, llm: Any, bills: Bills) -> None:
-    """Its runs are counted, in ``predict_and_call`` too."""
+    """Runs of a tool without calls are counted, also in ``predict_and_call``."""
 
     def get_weather(city: str) -> str:
         """Get the weather in a city."""
@@ -129,7 +129,7 @@ def test_a_tool_without_calls_costs_nothing(sync_async: Any, llm: Any, bills: Bi
 
 
 async def test_images_are_billed_to_their_tool(gateway: Any, llm: Any, bills: Bills) -> None:
-    """The cost of a request for images is that of its images."""
+    """The cost of an image generation is that of its images."""
     generator = XAIImageGenerator(api_token=gateway.api_token, base_url=gateway.base_url)
     agent = FunctionAgent(tools=XAIImageToolSpec(generator, n=3).to_tool_list(), llm=llm)
     with XAIUsageEventHandler() as usage:
@@ -140,8 +140,8 @@ async def test_images_are_billed_to_their_tool(gateway: Any, llm: Any, bills: Bi
     assert usage.totals.total.cost_ticks == sum_of(bills).cost_ticks + ticks
 
 
-async def test_runs_at_once_have_sums_of_their_own(llm: Any, bills: Bills) -> None:
-    """A block adds up its own task's calls; a block around all tasks has their sum."""
+async def test_concurrent_runs_have_separate_sums(llm: Any, bills: Bills) -> None:
+    """A context adds up the calls of its own task; one around all tasks has their sum."""
 
     async def ask(number: int) -> UsageTotal:
         with XAIUsageEventHandler() as own:
@@ -155,7 +155,7 @@ async def test_runs_at_once_have_sums_of_their_own(llm: Any, bills: Bills) -> No
 
 
 def test_a_handler_of_the_dispatcher_adds_up_all_calls(llm: Any, bills: Bills) -> None:
-    """Whatever their context is."""
+    """A handler of the dispatcher adds up the calls of all contexts."""
     usage = XAIUsageEventHandler()
     get_dispatcher().add_event_handler(usage)
     try:
