@@ -1,14 +1,13 @@
-"""Credentials passed as unknown arguments are refused with an error that names the argument.
+"""Credentials among options are rejected with an error that names the option.
 
-Nothing is sent, and the token is in no error, no trace, no print and no variable of our frames. The
-settings of the connection that hold secrets themselves are here too.
+No request is sent, and the credential is in no error, trace, ``repr`` or variable of the package's
+frames. Settings of the connection that have secrets are tested here too.
 """
 
 import asyncio
 import copy
 import pickle
 import ssl
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,7 +21,6 @@ from langchain_core.load import dumpd, dumps
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, RunnableBinding
 from langchain_core.tracers.langchain import LangChainTracer
-from langsmith._internal._serde import dumps_json
 from pydantic import SecretStr
 
 import langchain_xai_lowcode
@@ -35,184 +33,135 @@ from langchain_xai_lowcode import (
 )
 from tests.cases import for_each
 from tests.core.fake_server import FakeServer, json_reply
-from tests.core.leaks import render_variable
+from tests.credential_cases import (
+    CALL_OPTIONS,
+    CANARY,
+    INVALID_SETTINGS,
+    OPTIONS,
+    PROXY,
+    TOKEN,
+    check_rejected,
+    each_case,
+)
+from tests.fake_langsmith import FakeLangSmithClient
 from xai_lowcode._internal.credentials import NAME_OPTIONS
 from xai_lowcode.errors import UsageError
 
-TOKEN = "at_r" + "0" * 32
-CANARY = "at_canary-of=the&mine-0815"
-OURS = (str(Path(langchain_xai_lowcode.__file__).parent), "/xai_lowcode/")
+PACKAGE_FILES = (str(Path(langchain_xai_lowcode.__file__).parent), "/xai_lowcode/")
 
 MODELS = [ChatXAILowCode]
 ALL = [*MODELS, XAILowCodeEmbeddings, XAIImageGenerator, XAIImageGenerationTool]
 
-# Options with the canary, and the name that the error is to have.
-OPTIONS: list[tuple[dict[str, Any], str]] = [
-    ({"token": CANARY}, "token"),
-    ({"access_token": CANARY}, "access_token"),
-    ({"lowcodeapi_api_token": CANARY}, "lowcodeapi_api_token"),
-    ({"accessToken": CANARY}, "accessToken"),
-    ({"openai_api_key": CANARY}, "openai_api_key"),
-    ({"headers": {"Authorization": f"Bearer {CANARY}"}}, "headers"),
-    ({"extra_headers": {"x": CANARY}}, "extra_headers"),
-    ({"default_headers": {"x": CANARY}}, "default_headers"),
-    ({"cookie": CANARY}, "cookie"),
-    ({"password": "sesame"}, "password"),
-    ({"made_up": CANARY}, "made_up"),
-    ({"made_up": {"deep": [{"down": f"Bearer {CANARY}"}]}}, "made_up"),
-    ({"made_up": SecretStr(CANARY)}, "made_up"),
-    # Options with a field of their own, whose value is a name or an id.
-    *(({name: CANARY}, name) for name in sorted(NAME_OPTIONS)),
-    ({"include": ["x", CANARY]}, "include"),
-    ({"reasoning": {"effort": CANARY}}, "reasoning"),
-    ({"user": f"Bearer {CANARY}"}, "user"),
-    ({"model": SecretStr(CANARY)}, "model"),
-]
-# Given with a call, these are no fields either.
-IN_CALLS: list[tuple[dict[str, Any], str]] = [
-    *OPTIONS,
-    ({"api_token": CANARY}, "api_token"),
-    ({"api_key": CANARY}, "api_key"),
-    ({"extra_body": {"api_key": CANARY}}, "api_key"),
-    ({"extra_body": {"made_up": CANARY}}, "made_up"),
-    ({"model_kwargs": {"token": CANARY}}, "token"),
-]
-
-
-class Bin:
-    """Stands in for LangSmith's client: keeps what would be sent."""
-
-    tracing_mode = "langsmith"
-
-    def __init__(self) -> None:
-        self.kept: list[bytes] = []
-
-    def create_run(self, *args: Any, **run: Any) -> None:
-        self.kept.append(dumps_json([args, run]))
-
-    update_run = create_run
-
-    def flush(self) -> None:
-        """Nothing waits."""
+LANGCHAIN_OPTIONS = [*OPTIONS, ({"default_headers": {"x": CANARY}}, "default_headers")]
+LANGCHAIN_CALL_OPTIONS = [*CALL_OPTIONS, ({"model_kwargs": {"token": CANARY}}, "token")]
 
 
 @pytest.fixture(scope="module")
 def _server() -> Iterator[FakeServer]:
     with FakeServer(
-        lambda _request: json_reply({"error": "nothing was to be sent"}, 400)
+        lambda _request: json_reply({"error": "no request was expected"}, 400)
     ) as server:
         yield server
 
 
 @pytest.fixture
-def world(_server: FakeServer) -> FakeServer:
-    """A server that answers nothing that could be used, and keeps what comes."""
+def server(_server: FakeServer) -> FakeServer:
+    """Return a server that records requests and responds with an error."""
     _server.requests.clear()
     return _server
 
 
-def made(kind: Any, world: FakeServer, **more: Any) -> Any:
-    return kind(api_token=TOKEN, base_url=world.base_url, max_retries=0, **more)
+def create(kind: Any, server: FakeServer, **more: Any) -> Any:
+    return kind(api_token=TOKEN, base_url=server.base_url, max_retries=0, **more)
 
 
-def refused(world: FakeServer, name: str, act: Callable[[], Any]) -> UsageError:
-    """The error of what is refused: it has no canary in it, and nothing came to the server."""
-    with pytest.raises(UsageError) as refusal:
-        act()
-    error = refusal.value
-    assert error.field == name
-    assert str(error).startswith(f"{name}: ")
-    chain: BaseException | None = error
-    while chain is not None:
-        assert CANARY not in f"{chain} {chain!r} {vars(chain)}"
-        chain = chain.__cause__ or chain.__context__
-    assert CANARY not in "".join(traceback.format_exception(error))
-    for frame, _line in traceback.walk_tb(error.__traceback__):
-        if any(place in frame.f_code.co_filename for place in OURS):
-            for variable, value in frame.f_locals.items():
-                assert CANARY not in render_variable(variable, value), frame.f_code.co_qualname
-    assert world.requests == []
-    return error
+def rejected(server: FakeServer, name: str, call: Callable[[], Any]) -> UsageError:
+    """Check that a call is rejected before a request, and return the error."""
+    return check_rejected(server, name, call, PACKAGE_FILES)
 
 
 # --- constructors --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ALL)
-@pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
-def test_no_constructor_takes_a_credential_as_an_option(
-    world: FakeServer, kind: Any, options: dict[str, Any], name: str
+@each_case(LANGCHAIN_OPTIONS)
+def test_constructors_reject_credentials(
+    server: FakeServer, kind: Any, options: dict[str, Any], name: str
 ) -> None:
-    """As an argument it is refused before anything is warned of, also where others are ignored."""
+    """A credential as an argument is rejected before a warning, also of a tool."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        error = refused(world, name, lambda: made(kind, world, **options))
+        error = rejected(server, name, lambda: create(kind, server, **options))
         assert "api_token" in str(error)
-        arguments = {"api_token": TOKEN, "base_url": world.base_url, **options}
-        refused(world, name, lambda: kind.model_validate(arguments))
+        arguments = {"api_token": TOKEN, "base_url": server.base_url, **options}
+        rejected(server, name, lambda: kind.model_validate(arguments))
 
 
 @pytest.mark.parametrize("kind", [*MODELS, XAILowCodeEmbeddings])
-@pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
-def test_model_kwargs_hold_no_credential(
-    world: FakeServer, kind: Any, options: dict[str, Any], name: str
+@each_case(LANGCHAIN_OPTIONS)
+def test_model_kwargs_reject_credentials(
+    server: FakeServer, kind: Any, options: dict[str, Any], name: str
 ) -> None:
-    """Neither from the beginning nor put in later."""
-    refused(world, name, lambda: made(kind, world, model_kwargs=options))
+    """Credentials in `model_kwargs` and `extra_body` are rejected by the constructor."""
+    rejected(server, name, lambda: create(kind, server, model_kwargs=options))
     if kind is not XAILowCodeEmbeddings:
-        refused(world, name, lambda: made(kind, world, extra_body=options))
+        rejected(server, name, lambda: create(kind, server, extra_body=options))
 
 
-def test_hints_for_arguments_of_other_models(world: FakeServer) -> None:
-    """What another argument of ours does is said, where a rule would not know it."""
-    error = refused(world, "openai_proxy", lambda: made(ChatXAILowCode, world, openai_proxy="x"))
+def test_hints_for_arguments_of_other_models(server: FakeServer) -> None:
+    """The error of another integration's argument names the argument to use."""
+    error = rejected(
+        server, "openai_proxy", lambda: create(ChatXAILowCode, server, openai_proxy="x")
+    )
     assert "Pass the URL of the proxy as proxy." in str(error)
-    error = refused(world, "xai_api_key", lambda: made(ChatXAILowCode, world, xai_api_key=CANARY))
+    error = rejected(
+        server, "xai_api_key", lambda: create(ChatXAILowCode, server, xai_api_key=CANARY)
+    )
     assert "is in the LowCodeAPI account" in str(error)
 
 
-def test_unknown_options_are_still_warned_of(world: FakeServer) -> None:
-    """Others go on as they did."""
+def test_other_unknown_options_warn(server: FakeServer) -> None:
+    """Other unknown arguments become part of `model_kwargs`, with a warning."""
     with pytest.warns(UserWarning, match="made_up"):
-        llm = made(ChatXAILowCode, world, made_up="at_least_once", max_tokens=5)
+        llm = create(ChatXAILowCode, server, made_up="at_least_once", max_tokens=5)
     assert llm.model_kwargs == {"made_up": "at_least_once"}
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_no_field_is_assigned_a_token(world: FakeServer, kind: Any) -> None:
-    """The field keeps its value, so that no print of the component can show the token."""
-    component = made(kind, world)
+def test_assigned_fields_reject_credentials(server: FakeServer, kind: Any) -> None:
+    """The field keeps its value, so that the ``repr`` of the component has no token."""
+    component = create(kind, server)
     for name in NAME_OPTIONS & kind.model_fields.keys():
         before = getattr(component, name)
         for value in (CANARY, [CANARY], {"effort": CANARY}):
-            refused(world, name, partial(setattr, component, name, value))
+            rejected(server, name, partial(setattr, component, name, value))
         assert getattr(component, name) == before
     assert CANARY not in repr(component)
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_a_token_is_no_name_of_a_model(world: FakeServer, kind: Any) -> None:
-    """As the only positional argument, which is the model's name."""
+def test_a_token_is_rejected_as_a_model_name(server: FakeServer, kind: Any) -> None:
+    """A token as the positional argument, which is the model's name, is rejected."""
     field = "model_name" if kind is None else "model"
-    connection = {"api_token": TOKEN, "base_url": world.base_url}
-    refused(world, field, lambda: kind(CANARY, **connection))
+    connection = {"api_token": TOKEN, "base_url": server.base_url}
+    rejected(server, field, lambda: kind(CANARY, **connection))
 
 
 # --- calls ---------------------------------------------------------------------------------------
 
-Ask = Callable[[Any, Any, dict[str, Any]], Any]
+Call = Callable[[Any, Any, dict[str, Any]], Any]
 
 
-async def _collected(stream: Any) -> list[Any]:
+async def _collect(stream: Any) -> list[Any]:
     return [chunk async for chunk in stream]
 
 
-CALLS: dict[str, Ask] = {
+CALLS: dict[str, Call] = {
     "invoke": lambda llm, config, options: llm.invoke("x", config, **options),
     "ainvoke": lambda llm, config, options: asyncio.run(llm.ainvoke("x", config, **options)),
     "stream": lambda llm, config, options: list(llm.stream("x", config, **options)),
     "astream": lambda llm, config, options: asyncio.run(
-        _collected(llm.astream("x", config, **options))
+        _collect(llm.astream("x", config, **options))
     ),
     "batch": lambda llm, config, options: llm.batch(["x", "y"], config, **options),
     "abatch": lambda llm, config, options: asyncio.run(llm.abatch(["x", "y"], config, **options)),
@@ -236,111 +185,111 @@ CALLS: dict[str, Ask] = {
 
 
 @pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("way", CALLS)
-@for_each(("options", "name"), IN_CALLS)
-def test_no_call_takes_a_credential_as_an_option(
-    world: FakeServer, kind: Any, way: str, options: dict[str, Any], name: str
+@pytest.mark.parametrize("method", CALLS)
+@for_each(("options", "name"), LANGCHAIN_CALL_OPTIONS)
+def test_calls_reject_credentials(
+    server: FakeServer, kind: Any, method: str, options: dict[str, Any], name: str
 ) -> None:
-    """It is refused before a tracer is notified, and before anything is sent."""
-    kept: Any = Bin()
-    tracer = LangChainTracer(client=kept, project_name="tests")
-    llm = made(kind, world)
-    refused(world, name, lambda: CALLS[way](llm, {"callbacks": [tracer]}, options))
+    """The error is raised before a tracer is notified, and before a request."""
+    client: Any = FakeLangSmithClient()
+    tracer = LangChainTracer(client=client, project_name="tests")
+    llm = create(kind, server)
+    rejected(server, name, lambda: CALLS[method](llm, {"callbacks": [tracer]}, options))
     tracer.wait_for_futures()
-    assert not [run for run in kept.kept if CANARY.encode() in run]
+    assert not [run for run in client.runs if CANARY.encode() in run]
 
 
 @pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream", "batch"])
+@pytest.mark.parametrize("method", ["invoke", "ainvoke", "stream", "astream", "batch"])
 @pytest.mark.parametrize("field", ["model_kwargs", "extra_body"])
-def test_options_that_were_changed_later_are_judged_with_each_call(
-    world: FakeServer, kind: Any, way: str, field: str
+def test_changed_options_are_checked_by_each_call(
+    server: FakeServer, kind: Any, method: str, field: str
 ) -> None:
-    """A dict of the model that somebody put a token into leads to no request and no trace."""
-    kept: Any = Bin()
-    tracer = LangChainTracer(client=kept, project_name="tests")
-    llm = made(kind, world)
+    """Credentials that were put into the model's dicts later are in no request and no trace."""
+    client: Any = FakeLangSmithClient()
+    tracer = LangChainTracer(client=client, project_name="tests")
+    llm = create(kind, server)
     setattr(llm, field, {"api_key": CANARY})
-    with pytest.raises(UsageError, match=r"^api_key: ") as refusal:
-        CALLS[way](llm, {"callbacks": [tracer]}, {})
+    with pytest.raises(UsageError, match=r"^api_key: ") as caught:
+        CALLS[method](llm, {"callbacks": [tracer]}, {})
     tracer.wait_for_futures()
-    assert CANARY not in f"{refusal.value} {refusal.value!r} {kept.kept}"
-    assert world.requests == []
+    assert CANARY not in f"{caught.value} {caught.value!r} {client.runs}"
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("kind", [*MODELS, XAIImageGenerator])
-@pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
-def test_nothing_binds_a_credential(
-    world: FakeServer, kind: Any, options: dict[str, Any], name: str
+@each_case(LANGCHAIN_CALL_OPTIONS)
+def test_bindings_reject_credentials(
+    server: FakeServer, kind: Any, options: dict[str, Any], name: str
 ) -> None:
-    """Our models refuse it when it is bound, so that no print of a binding can show it."""
-    llm = made(kind, world)
-    refused(world, name, lambda: llm.bind(**options))
+    """The error is raised when the option is bound, so that no ``repr`` of a binding shows it."""
+    llm = create(kind, server)
+    rejected(server, name, lambda: llm.bind(**options))
     if kind is ChatXAILowCode:
-        refused(world, name, lambda: llm.bind_tools([], **options))
-        refused(world, name, lambda: llm.with_structured_output({"title": "A"}, **options))
+        rejected(server, name, lambda: llm.bind_tools([], **options))
+        rejected(server, name, lambda: llm.with_structured_output({"title": "A"}, **options))
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_configurable_fields_hold_no_credential(world: FakeServer, kind: Any) -> None:
-    """A model that is made anew for a call is checked as any other."""
+def test_configurable_fields_reject_credentials(server: FakeServer, kind: Any) -> None:
+    """A model that is created for a configuration is checked as any other."""
     field = ConfigurableField(id="more")
-    llm = made(kind, world).configurable_fields(model_kwargs=field)
+    llm = create(kind, server).configurable_fields(model_kwargs=field)
     config: Any = {"configurable": {"more": {"api_key": CANARY}}}
-    refused(world, "api_key", lambda: llm.invoke("x", config))
-    refused(world, "api_key", lambda: llm.with_config(config).invoke("x"))
+    rejected(server, "api_key", lambda: llm.invoke("x", config))
+    rejected(server, "api_key", lambda: llm.with_config(config).invoke("x"))
 
 
-def test_direct_calls_of_generate_are_judged(world: FakeServer) -> None:
-    """Also where LangChain asks for no parameters before it begins."""
-    kept: Any = Bin()
-    tracer = LangChainTracer(client=kept, project_name="tests")
-    with pytest.raises(UsageError, match=r"^api_key: ") as refusal:
-        made(ChatXAILowCode, world).generate([[]], callbacks=[tracer], api_key=CANARY)
+def test_generate_rejects_credentials(server: FakeServer) -> None:
+    """``generate`` without messages, for which LangChain reads no parameters, is checked too."""
+    client: Any = FakeLangSmithClient()
+    tracer = LangChainTracer(client=client, project_name="tests")
+    with pytest.raises(UsageError, match=r"^api_key: ") as caught:
+        create(ChatXAILowCode, server).generate([[]], callbacks=[tracer], api_key=CANARY)
     tracer.wait_for_futures()
-    assert CANARY not in f"{refusal.value} {refusal.value!r} {kept.kept}"
-    assert world.requests == []
+    assert CANARY not in f"{caught.value} {caught.value!r} {client.runs}"
+    assert server.requests == []
 
 
-@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "batch", "as input"])
-@for_each(("options", "name"), IN_CALLS)
-def test_no_order_of_images_takes_a_credential(
-    world: FakeServer, way: str, options: dict[str, Any], name: str
+@pytest.mark.parametrize("method", ["invoke", "ainvoke", "stream", "batch", "as input"])
+@for_each(("options", "name"), LANGCHAIN_CALL_OPTIONS)
+def test_image_requests_reject_credentials(
+    server: FakeServer, method: str, options: dict[str, Any], name: str
 ) -> None:
-    """Neither as an option of a call nor in the dict that is its input."""
-    kept: Any = Bin()
-    tracer = LangChainTracer(client=kept, project_name="tests")
+    """Credentials are rejected as options of a call and in the input dict."""
+    client: Any = FakeLangSmithClient()
+    tracer = LangChainTracer(client=client, project_name="tests")
     config: Any = {"callbacks": [tracer]}
-    generator = made(XAIImageGenerator, world)
-    if way == "as input":
-        refused(world, name, lambda: generator.invoke({"prompt": "x", **options}, config))
+    generator = create(XAIImageGenerator, server)
+    if method == "as input":
+        rejected(server, name, lambda: generator.invoke({"prompt": "x", **options}, config))
     else:
-        refused(world, name, lambda: CALLS[way](generator, config, options))
+        rejected(server, name, lambda: CALLS[method](generator, config, options))
     tracer.wait_for_futures()
-    assert kept.kept == []
+    assert client.runs == []
 
 
-@pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
-def test_embeddings_send_no_credential(
-    world: FakeServer, options: dict[str, Any], name: str
+@each_case(LANGCHAIN_OPTIONS)
+def test_changed_options_of_embeddings_are_checked(
+    server: FakeServer, options: dict[str, Any], name: str
 ) -> None:
-    """A dict of theirs that was changed later is judged as well."""
-    embeddings = made(XAILowCodeEmbeddings, world)
+    """Credentials that were put into `model_kwargs` later are rejected by each call."""
+    embeddings = create(XAILowCodeEmbeddings, server)
     embeddings.model_kwargs.update(options)
-    for act in (
+    for call in (
         lambda: embeddings.embed_documents(["x"]),
         lambda: asyncio.run(embeddings.aembed_query("x")),
     ):
-        with pytest.raises(UsageError) as refusal:
-            act()
-        assert refusal.value.field == name
-        assert CANARY not in f"{refusal.value} {refusal.value!r}"
-    assert world.requests == []
+        with pytest.raises(UsageError) as caught:
+            call()
+        assert caught.value.field == name
+        assert CANARY not in f"{caught.value} {caught.value!r}"
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_what_is_no_credential_goes_on(gateway: Any, kind: Any) -> None:
-    """Options with words that only look like one, and a server tool with keys of its own."""
+def test_other_options_are_accepted(gateway: Any, kind: Any) -> None:
+    """Similar names, and credentials of an MCP server, are accepted."""
     llm = kind(model_kwargs={"stop_token_ids": [1]}, extra_body={"tokenizer": "x"})
     tool = mcp(
         "https://mcp.example", "museum", authorization=f"Bearer {CANARY}", headers={"k": "v"}
@@ -357,8 +306,6 @@ def test_what_is_no_credential_goes_on(gateway: Any, kind: Any) -> None:
 
 # --- settings of the connection ------------------------------------------------------------------
 
-PROXY = "http://user:canary-of-a-password@proxy.example:3128"
-
 
 def context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -366,7 +313,7 @@ def context() -> ssl.SSLContext:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
-    """Proxy, certificates, the size of a response and timeouts reach the settings."""
+    """Proxy, certificates, response size and timeouts are passed to the settings."""
     ca_file = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(ca_file))
     component = kind(
@@ -384,68 +331,39 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
     assert settings.max_response_bytes == component.max_response_bytes == 5
     assert settings.httpx_timeout == httpx.Timeout(connect=1, read=2, write=3, pool=None)
     assert (settings.deadline, settings.max_retries) == (7, 0)
-    told = f"{component!r} {component} {component.model_dump()}"
-    told += component.model_dump_json(exclude={"args_schema"}) + dumps(component)
-    assert "canary" not in told
+    text = f"{component!r} {component} {component.model_dump()}"
+    text += component.model_dump_json(exclude={"args_schema"}) + dumps(component)
+    assert "canary" not in text
     assert "proxy" not in component.model_dump()
     assert "proxy" not in f"{component!r} {dumps(component)}"
-    for travelled in (
+    for copied in (
         pickle.loads(pickle.dumps(component)),  # noqa: S301 - just written
         copy.deepcopy(component),
     ):
-        assert travelled.proxy == component.proxy
-        assert travelled._gateway.settings == settings
+        assert copied.proxy == component.proxy
+        assert copied._gateway.settings == settings
 
 
 @pytest.mark.parametrize("kind", ALL)
-@for_each(
-    ("options", "name"),
-    [
-        ({"timeout": "soon"}, "timeout"),
-        ({"timeout": (5,)}, "timeout"),
-        ({"timeout": float("nan")}, "timeout"),
-        ({"request_timeout": -1}, "timeout"),
-        ({"deadline": "5"}, "deadline"),
-        ({"deadline": True}, "deadline"),
-        ({"deadline": float("inf")}, "deadline"),
-        ({"max_retries": "3"}, "max_retries"),
-        ({"max_retries": True}, "max_retries"),
-        ({"max_retries": -1}, "max_retries"),
-        ({"max_response_bytes": 0}, "max_response_bytes"),
-        ({"max_response_bytes": True}, "max_response_bytes"),
-        ({"verify": "/no/such/file"}, "verify"),
-        ({"verify": 1}, "verify"),
-        ({"proxy": "ftp://user:canary@proxy"}, "proxy"),
-        ({"proxy": httpx.Proxy(PROXY)}, "proxy"),
-        ({"base_url": "https://a..b/xai"}, "base_url"),
-        ({"http_client": "http://user:canary@proxy"}, "http_client"),
-        ({"http_client": httpx.Client}, "http_client"),
-        ({"http_client": httpx.AsyncClient()}, "http_client"),
-        ({"http_async_client": httpx.Client()}, "http_async_client"),
-        ({"http_client": httpx.Client(), "proxy": PROXY}, "proxy"),
-        ({"http_async_client": httpx.AsyncClient(), "verify": False}, "verify"),
-    ],
-)
+@for_each(("options", "name"), [*INVALID_SETTINGS, ({"request_timeout": -1}, "timeout")])
 @pytest.mark.filterwarnings("ignore:verify=False")
-def test_impossible_settings_are_refused_by_name(
-    kind: Any, options: dict[str, Any], name: str
-) -> None:
-    """When the component is made, with LangChain's class too, and without what was given."""
-    with pytest.raises(UsageError) as refusal:
+def test_invalid_settings_are_rejected(kind: Any, options: dict[str, Any], name: str) -> None:
+    """The constructor raises an error of this package and LangChain, without the value."""
+    with pytest.raises(UsageError) as caught:
         kind(api_token=TOKEN, **options)
-    assert refusal.value.field == name
-    assert type(refusal.value).__module__ == "langchain_xai_lowcode._errors"
-    assert "canary" not in f"{refusal.value} {refusal.value!r} {refusal.value.__context__}"
+    assert caught.value.field == name
+    assert type(caught.value).__module__ == "langchain_xai_lowcode._errors"
+    assert "canary" not in f"{caught.value} {caught.value!r} {caught.value.__context__}"
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_a_tls_context_is_shared_and_does_not_travel(kind: Any) -> None:
-    """Copies use the same one; dumps go without it; pickling says what to do."""
+def test_a_tls_context_is_shared_and_not_pickled(kind: Any) -> None:
+    """Copies share the context; dumps omit it; pickling raises an error with a hint."""
     component = kind(api_token=TOKEN, verify=(own := context()))
     assert component._gateway.settings.verify is own
-    twin = copy.deepcopy(component)
-    assert twin.verify is own
-    assert twin._gateway.settings.verify is own
+    copied = copy.deepcopy(component)
+    assert copied.verify is own
+    assert copied._gateway.settings.verify is own
     with pytest.raises(UsageError, match=r"^verify: an ssl\.SSLContext cannot be pickled\. Give"):
         pickle.dumps(component)
     assert component.model_dump()["verify"] is None
@@ -456,8 +374,8 @@ def test_a_tls_context_is_shared_and_does_not_travel(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_no_verification_is_warned_of_once(kind: Any) -> None:
-    """Once for each component, not for its copies and calls."""
+def test_disabled_verification_warns_once(kind: Any) -> None:
+    """Each component warns once, its copies and calls do not."""
     with pytest.warns(UserWarning, match="^verify=False: ") as caught:
         component = kind(api_token=TOKEN, verify=False)
     assert len(caught) == 1

@@ -6,55 +6,33 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NotRequired
 
 import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.tools import StructuredTool, tool
-from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, RootModel, TypeAdapter
 from typing_extensions import TypedDict
 
 from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode._schemas import read_schema
 from tests.core.schema_instances import vary
 from tests.langchain.helpers import APIS
+from tests.schema_kinds import (
+    COMPANY,
+    PART,
+    Closed,
+    Company,
+    Part,
+    Shade,
+    check_meaning,
+    get_sent_schema,
+    get_validator,
+)
 from xai_lowcode.errors import UsageError
 
 Chat = Callable[..., ChatXAILowCode]
-
-
-class Part(BaseModel):
-    """A part, which contains others."""
-
-    name: str
-    parts: list["Part"] = []
-    spare: "Part | None" = None
-
-
-class Address(BaseModel):
-    street: str
-    country: Literal["at", None] = None  # noqa: PYI061 - null in an enum
-
-
-class Company(BaseModel):
-    """It uses one class in several fields."""
-
-    home: Address
-    office: Address
-    others: dict[str, Address] = {}
-
-
-class Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    size: int = Field(ge=1, title="Size in cm")
-
-
-class Shade(Enum):
-    LIGHT = "light"
-    DARK = "dark"
 
 
 class TypedPart(TypedDict):
@@ -120,12 +98,9 @@ class Order(BaseModel):
     count: int = 1
 
 
-PART = {"name": "a", "parts": [{"name": "b", "parts": [], "spare": None}], "spare": None}
 TYPED = {"name": "a", "parts": [{"name": "b", "parts": []}], "note": 2}
 DATA = {"name": "a", "parts": [{"name": "b", "parts": []}]}
 PARAMETERS = {key: value for key, value in SCHEMA.items() if key != "title"}
-ADDRESS = {"street": "s", "country": "at"}
-COMPANY = {"home": ADDRESS, "office": ADDRESS, "others": {"x": ADDRESS}}
 ORDER = {"part": PART, "count": 2}
 
 OBJECTS: dict[str, tuple[Any, Any, Any]] = {
@@ -184,43 +159,6 @@ OTHERS: dict[str, tuple[Any, Any]] = {
     "root model": (Names, ["a"]),
     "list of TypedDicts": (list[TypedPart], [TYPED]),
 }
-
-
-def get_validator(reference: Any) -> Callable[[Any], bool]:
-    if isinstance(reference, dict):
-        return lambda value: Draft202012Validator(reference).is_valid(value)
-    adapter: TypeAdapter[Any] = TypeAdapter(reference)
-
-    def accepts(value: Any) -> bool:
-        try:
-            adapter.validate_json(json.dumps(value), strict=True)
-        except ValidationError:
-            return False
-        return True
-
-    return accepts
-
-
-def check_meaning(schema: Any, reference: Any, instance: Any) -> None:
-    accepts, sent = get_validator(reference), Draft202012Validator(schema)
-    assert accepts(instance)
-    results_ = set()
-    for value in vary(instance):
-        # As xAI does: the root is an object.
-        expected = isinstance(value, dict) and accepts(value)
-        assert sent.is_valid(value) == expected, value
-        results_.add(expected)
-    assert results_ == {True, False}
-
-
-def get_sent_schema(body: Any) -> Any:
-    """Return the schema in a body of any API."""
-    if "response_format" in body:
-        return body["response_format"]["json_schema"]["schema"]
-    if "text" in body:
-        return body["text"]["format"]["schema"]
-    sent = body["tools"][0].get("function", body["tools"][0])
-    return sent.get("parameters", sent.get("input_schema"))
 
 
 @pytest.mark.parametrize("api", APIS)

@@ -12,7 +12,6 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tracers.langchain import LangChainTracer
-from langsmith._internal._serde import dumps_json
 
 from langchain_xai_lowcode import (
     ChatXAILowCode,
@@ -20,6 +19,7 @@ from langchain_xai_lowcode import (
     XAIImageGenerator,
     mcp,
 )
+from tests.fake_langsmith import FakeLangSmithClient
 from xai_lowcode.emulator import Drop, Empty, EndStreamEarly, ErrorIn200, Html, Refuse
 from xai_lowcode.errors import XAILowCodeError
 
@@ -27,38 +27,20 @@ KEY = "key-of-the-museum-0123456789"
 METHODS = ["invoke", "stream", "ainvoke", "astream"]
 
 
-class Bin:
-    """Stands in for LangSmith's client: keeps what would be sent."""
-
-    tracing_mode = "langsmith"
-
-    def __init__(self) -> None:
-        self.kept: list[bytes] = []
-
-    def create_run(self, *args: Any, **run: Any) -> None:
-        self.kept.append(dumps_json([args, run]))
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def update_run(self, *args: Any, **run: Any) -> None:
-        self.kept.append(dumps_json([args, run]))
-
-
 class Trace:
     """A tracer, and a check of the bytes that it would send."""
 
     def __init__(self) -> None:
-        self.bin = Bin()
-        client: Any = self.bin
+        self.client = FakeLangSmithClient()
+        client: Any = self.client
         self.tracer = LangChainTracer(client=client, project_name="tests")
         self.config: RunnableConfig = {"callbacks": [self.tracer]}
 
     def has(self, *secrets: str) -> bool:
         """Return whether any of the secrets would be sent."""
         self.tracer.wait_for_futures()
-        assert self.bin.kept
-        return any(secret.encode() in kept for secret in secrets for kept in self.bin.kept)
+        assert self.client.runs
+        return any(secret.encode() in run for secret in secrets for run in self.client.runs)
 
 
 @pytest.fixture

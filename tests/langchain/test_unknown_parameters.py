@@ -1,9 +1,7 @@
 """Unknown arguments: each class and each call warns, names the nearest field, and sends them."""
 
 import asyncio
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from langchain_xai_lowcode import (
     XAILowCodeEmbeddings,
 )
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS
+from tests.unknown_parameters import expect_warning, misspelled
 from xai_lowcode._internal.credentials import is_credential_name
 from xai_lowcode.errors import UsageError
 
@@ -26,21 +25,6 @@ CLASSES: list[Any] = [
     XAIImageGenerator,
     XAIImageGenerationTool,
 ]
-
-
-@contextmanager
-def warned(*parts: str) -> Iterator[None]:
-    """Expect one warning about an unknown parameter, with these parts."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        yield
-    (text,) = [str(each.message) for each in told if "unknown parameter" in str(each.message)]
-    assert not [part for part in parts if part not in text], text
-
-
-def misspelled(name: str) -> set[str]:
-    """Return the name with a letter too few, too many, and without underscores."""
-    return {name[:-1], name + name[-1], name.replace("_", ""), name[0] + name[2:]} - {name}
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -54,7 +38,7 @@ def test_every_misspelled_field_is_warned_of(gateway: Any, kind: Any) -> None:
             if is_credential_name(wrong):
                 continue
             tried += 1
-            with warned(f"{wrong!r} moved to model_kwargs; did you mean '"):
+            with expect_warning(f"{wrong!r} moved to model_kwargs; did you mean '"):
                 made = kind(**{wrong: 7})
             assert made.model_kwargs == {wrong: 7}
     assert tried > 50
@@ -88,13 +72,13 @@ CALLS: dict[str, Callable[..., Any]] = {
 def test_an_unknown_option_of_a_call(gateway: Any, chat: Any, api: str, call: str) -> None:
     """It is sent, with a warning; an option in extra_body or model_kwargs without one."""
     llm = chat(api=api, model="grok-4.3")
-    with warned("'temprature' sent in the request body; did you mean 'temperature'?"):
+    with expect_warning("'temprature' sent in the request body; did you mean 'temperature'?"):
         CALLS[call](llm, {"temprature": 1})
     assert gateway.requests[-1].body["temprature"] == 1
     for name in ("extra_body", "model_kwargs"):
         CALLS[call](llm, {name: {"temprature": 2}})
         assert gateway.requests[-1].body["temprature"] == 2
-    with warned("'timeout'", "Set it when you create the object"):
+    with expect_warning("'timeout'", "Set it when you create the object"):
         CALLS[call](llm, {"timeout": 1})
 
 
@@ -111,7 +95,7 @@ IMAGE_CALLS: dict[str, Callable[..., Any]] = {
 def test_options_of_an_image(gateway: Any, call: str) -> None:
     """Unknown ones are sent with a warning; quality and size in a call win over the fields."""
     made = XAIImageGenerator(quality="low", aspect_ratio="1:2")
-    with warned("'aspect_ration' sent in the request body; did you mean 'aspect_ratio'?"):
+    with expect_warning("'aspect_ration' sent in the request body; did you mean 'aspect_ratio'?"):
         IMAGE_CALLS[call](made, {"aspect_ration": "16:9"})
     body = gateway.requests[-1].body
     assert (body["aspect_ration"], body["quality"]) == ("16:9", "low")
@@ -143,7 +127,7 @@ def test_arguments_that_a_model_invents(gateway: Any) -> None:
     parameters = convert_to_openai_tool(tool)["function"]["parameters"]["properties"]
     assert parameters.keys() == {"prompt", "n", "aspect_ratio"}
     assert "21:9" in str(parameters["aspect_ratio"])
-    with warned("'quality' dropped"):
+    with expect_warning("'quality' dropped"):
         tool.invoke({"prompt": "A fox", "quality": "medium", "aspect_ratio": "21:9"})
     body = gateway.requests[-1].body
     assert (body["quality"], body["n"], body["aspect_ratio"]) == ("low", 2, "21:9")

@@ -1,7 +1,7 @@
-"""Credentials among options are refused by name, wherever they are passed.
+"""Credentials among options are rejected with an error that names the option.
 
-Nothing is sent, and the credential is in no error, event, span, repr or variable of our frames.
-Settings that may contain secrets are tested here too.
+No request is sent, and the credential is in no error, event, span, ``repr`` or variable of the
+package's frames. Settings of the connection that have secrets are tested here too.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import json
 import pickle
 import re
 import ssl
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,127 +39,95 @@ from llama_index_xai_lowcode import (
 )
 from tests.cases import for_each
 from tests.core.fake_server import FakeServer, json_reply
-from tests.core.leaks import render_variable
+from tests.credential_cases import (
+    CALL_OPTIONS,
+    CANARY,
+    INVALID_SETTINGS,
+    OPTIONS,
+    PROXY,
+    TOKEN,
+    check_rejected,
+    each_case,
+)
 from xai_lowcode._internal.credentials import NAME_OPTIONS
 from xai_lowcode.errors import UsageError
 
-TOKEN = "at_r" + "0" * 32
-CANARY = "at_canary-of=the&mine-0815"
-OURS = (str(Path(llama_index_xai_lowcode.__file__).parent), "/xai_lowcode/")
+PACKAGE_FILES = (str(Path(llama_index_xai_lowcode.__file__).parent), "/xai_lowcode/")
 ALL = [XAILowCode, XAILowCodeEmbedding, XAIImageGenerator]
 
-# Options with the canary, and the name that the error is to have.
-OPTIONS: list[tuple[dict[str, Any], str]] = [
-    ({"token": CANARY}, "token"),
-    ({"access_token": CANARY}, "access_token"),
-    ({"lowcodeapi_api_token": CANARY}, "lowcodeapi_api_token"),
-    ({"accessToken": CANARY}, "accessToken"),
-    ({"openai_api_key": CANARY}, "openai_api_key"),
-    ({"headers": {"Authorization": f"Bearer {CANARY}"}}, "headers"),
-    ({"extra_headers": {"x": CANARY}}, "extra_headers"),
-    ({"cookie": CANARY}, "cookie"),
-    ({"password": "sesame"}, "password"),
-    ({"made_up": CANARY}, "made_up"),
-    ({"made_up": {"deep": [{"down": f"Bearer {CANARY}"}]}}, "made_up"),
-    ({"made_up": SecretStr(CANARY)}, "made_up"),
-    # Options with a field of their own, whose value is a name or an id.
-    *(({name: CANARY}, name) for name in sorted(NAME_OPTIONS)),
-    ({"include": ["x", CANARY]}, "include"),
-    ({"reasoning": {"effort": CANARY}}, "reasoning"),
-    ({"user": f"Bearer {CANARY}"}, "user"),
-    ({"model": SecretStr(CANARY)}, "model"),
-]
-# Given with a call, these are no fields either.
-IN_CALLS: list[tuple[dict[str, Any], str]] = [
-    *OPTIONS,
-    ({"api_token": CANARY}, "api_token"),
-    ({"api_key": CANARY}, "api_key"),
-    ({"default_headers": {"x": CANARY}}, "default_headers"),
-    ({"extra_body": {"api_key": CANARY}}, "api_key"),
-    ({"extra_body": {"made_up": CANARY}}, "made_up"),
-    ({"additional_kwargs": {"token": CANARY}}, "token"),
-]
+LLAMA_INDEX_CALL_OPTIONS = [*CALL_OPTIONS, ({"additional_kwargs": {"token": CANARY}}, "token")]
 
 
-class Events(BaseEventHandler):
+class EventRecorder(BaseEventHandler):
     """Records events as JSON and as repr."""
 
-    kept: list[str] = Field(default_factory=list)
+    texts: list[str] = Field(default_factory=list)
 
     def handle(self, event: Any, **_: Any) -> None:
-        self.kept.append(f"{event.model_dump_json(fallback=repr)} {event!r}")
+        self.texts.append(f"{event.model_dump_json(fallback=repr)} {event!r}")
 
 
-class Spans(SimpleSpanHandler):
+class SpanRecorder(SimpleSpanHandler):
     """Records arguments and errors of spans."""
 
-    kept: list[str] = Field(default_factory=list)
+    texts: list[str] = Field(default_factory=list)
 
     def new_span(self, id_: str, bound_args: Any, instance: Any = None, **more: Any) -> Any:
-        self.kept.append(
+        self.texts.append(
             f"{id_} of {type(instance).__name__}: {bound_args!r} {instance!r} {more!r}"
         )
         return super().new_span(id_, bound_args, instance, **more)
 
     def prepare_to_drop_span(self, id_: str, *args: Any, **more: Any) -> Any:
-        self.kept.append(f"{args!r} {more!r}")
+        self.texts.append(f"{args!r} {more!r}")
         return super().prepare_to_drop_span(id_, *args, **more)
 
 
 @contextmanager
 def observed() -> Iterator[list[str]]:
     """Collect what LlamaIndex's event and span handlers receive."""
-    root, events, spans = get_dispatcher(), Events(), Spans()
+    root, events, spans = get_dispatcher(), EventRecorder(), SpanRecorder()
     root.add_event_handler(events)
     root.add_span_handler(spans)
-    told: list[str] = []
+    texts: list[str] = []
     try:
-        yield told
+        yield texts
     finally:
         root.event_handlers.remove(events)
         root.span_handlers.remove(spans)
-        told += [*events.kept, *spans.kept]
+        texts += [*events.texts, *spans.texts]
 
 
 @pytest.fixture(scope="module")
 def _server() -> Iterator[FakeServer]:
     with FakeServer(
-        lambda _request: json_reply({"error": "nothing was to be sent"}, 400)
+        lambda _request: json_reply({"error": "no request was expected"}, 400)
     ) as server:
         yield server
 
 
 @pytest.fixture
-def world(_server: FakeServer) -> FakeServer:
+def server(_server: FakeServer) -> FakeServer:
     """Return a server that records requests and responds with an error."""
     _server.requests.clear()
     return _server
 
 
-def made(kind: Any, world: FakeServer, **more: Any) -> Any:
-    return kind(api_token=TOKEN, base_url=world.base_url, max_retries=0, **more)
+def create(kind: Any, server: FakeServer, **more: Any) -> Any:
+    return kind(api_token=TOKEN, base_url=server.base_url, max_retries=0, **more)
 
 
-def refused(
-    world: FakeServer, name: str, act: Callable[[], Any], *, ours: tuple[str, ...] = OURS
+def rejected(
+    server: FakeServer,
+    name: str,
+    call: Callable[[], Any],
+    *,
+    files: tuple[str, ...] = PACKAGE_FILES,
 ) -> UsageError:
-    """Return the error of ``act``; it contains no credential, and nothing was sent."""
-    with observed() as told, pytest.raises(UsageError) as refusal:
-        act()
-    error = refusal.value
-    assert error.field == name
-    assert str(error).startswith(f"{name}: ")
-    chain: BaseException | None = error
-    while chain is not None:
-        assert CANARY not in f"{chain} {chain!r} {vars(chain)}"
-        chain = chain.__cause__ or chain.__context__
-    assert CANARY not in "".join(traceback.format_exception(error))
-    for frame, _line in traceback.walk_tb(error.__traceback__):
-        if any(place in frame.f_code.co_filename for place in ours):
-            for variable, value in frame.f_locals.items():
-                assert CANARY not in render_variable(variable, value), frame.f_code.co_qualname
-    assert CANARY not in "".join(told)
-    assert world.requests == []
+    """Check that a call is rejected before a request, event or span, and return the error."""
+    with observed() as texts:
+        error = check_rejected(server, name, call, files)
+    assert CANARY not in "".join(texts)
     return error
 
 
@@ -168,46 +135,46 @@ def refused(
 
 
 @pytest.mark.parametrize("kind", ALL)
-@pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
-def test_no_constructor_takes_a_credential_as_an_option(
-    world: FakeServer, kind: Any, options: dict[str, Any], name: str
+@each_case(OPTIONS)
+def test_constructors_reject_credentials(
+    server: FakeServer, kind: Any, options: dict[str, Any], name: str
 ) -> None:
-    """As an argument, in ``additional_kwargs``, or with ``from_dict``."""
-    error = refused(world, name, lambda: made(kind, world, **options))
+    """Credentials are rejected as arguments, in ``additional_kwargs`` and by ``from_dict``."""
+    error = rejected(server, name, lambda: create(kind, server, **options))
     assert "api_token" in str(error)
     if kind is not XAIImageGenerator:
-        refused(world, name, lambda: made(kind, world, additional_kwargs=options))
-        stored = {**made(kind, world).to_dict(), **options}
-        refused(world, name, lambda: kind.from_dict(stored, api_token=TOKEN))
+        rejected(server, name, lambda: create(kind, server, additional_kwargs=options))
+        stored = {**create(kind, server).to_dict(), **options}
+        rejected(server, name, lambda: kind.from_dict(stored, api_token=TOKEN))
 
 
 @pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
-def test_other_unknown_options_go_on(world: FakeServer, kind: Any) -> None:
+def test_other_unknown_options_are_accepted(server: FakeServer, kind: Any) -> None:
     """Other unknown arguments become part of ``additional_kwargs``."""
     options = {"made_up": "at_least_once", "stop_token_ids": [1], "access_token": None}
     with pytest.warns(UserWarning, match="unknown parameter"):
-        component = made(kind, world, **options)
+        component = create(kind, server, **options)
     assert component.additional_kwargs == {"made_up": "at_least_once", "stop_token_ids": [1]}
 
 
 @pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
-def test_no_field_is_assigned_a_token(world: FakeServer, kind: Any) -> None:
-    """The field keeps its value, so that no print of the component can show the token."""
-    component = made(kind, world)
+def test_assigned_fields_reject_credentials(server: FakeServer, kind: Any) -> None:
+    """The field keeps its value, so that the ``repr`` of the component has no token."""
+    component = create(kind, server)
     for name in NAME_OPTIONS & kind.model_fields.keys():
         before = getattr(component, name)
         for value in (CANARY, [CANARY], {"effort": CANARY}):
-            refused(world, name, partial(setattr, component, name, value))
+            rejected(server, name, partial(setattr, component, name, value))
         assert getattr(component, name) == before
     assert CANARY not in repr(component)
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_a_token_is_no_name_of_a_model(world: FakeServer, kind: Any) -> None:
-    """As the only positional argument, which is the model's name."""
+def test_a_token_is_rejected_as_a_model_name(server: FakeServer, kind: Any) -> None:
+    """A token as the positional argument, which is the model's name, is rejected."""
     field = "model_name" if kind is XAILowCodeEmbedding else "model"
-    connection = {"api_token": TOKEN, "base_url": world.base_url}
-    refused(world, field, lambda: kind(CANARY, **connection))
+    connection = {"api_token": TOKEN, "base_url": server.base_url}
+    rejected(server, field, lambda: kind(CANARY, **connection))
 
 
 # --- calls ---------------------------------------------------------------------------------------
@@ -226,31 +193,27 @@ def now() -> str:
     return "noon"
 
 
-async def _collected(opening: Any) -> list[Any]:
-    return [item async for item in await opening]
+async def _collect(stream: Any) -> list[Any]:
+    return [item async for item in await stream]
 
 
-Ask = Callable[[Any, dict[str, Any]], Any]
-CALLS: dict[str, Ask] = {
+Call = Callable[[Any, dict[str, Any]], Any]
+CALLS: dict[str, Call] = {
     "chat": lambda llm, options: llm.chat(HELLO, **options),
     "achat": lambda llm, options: asyncio.run(llm.achat(HELLO, **options)),
     "stream_chat": lambda llm, options: list(llm.stream_chat(messages=HELLO, **options)),
-    "astream_chat": lambda llm, options: asyncio.run(
-        _collected(llm.astream_chat(HELLO, **options))
-    ),
+    "astream_chat": lambda llm, options: asyncio.run(_collect(llm.astream_chat(HELLO, **options))),
     "complete": lambda llm, options: llm.complete("Hello", **options),
     "acomplete": lambda llm, options: asyncio.run(llm.acomplete("Hello", **options)),
     "stream_complete": lambda llm, options: list(llm.stream_complete("Hello", **options)),
     "astream_complete": lambda llm, options: asyncio.run(
-        _collected(llm.astream_complete("Hello", **options))
+        _collect(llm.astream_complete("Hello", **options))
     ),
     "chat_with_tools": lambda llm, options: llm.chat_with_tools(
         [FunctionTool.from_defaults(now)], "Hello", **options
     ),
     "astream_chat_with_tools": lambda llm, options: asyncio.run(
-        _collected(
-            llm.astream_chat_with_tools([FunctionTool.from_defaults(now)], "Hello", **options)
-        )
+        _collect(llm.astream_chat_with_tools([FunctionTool.from_defaults(now)], "Hello", **options))
     ),
     "predict_and_call": lambda llm, options: llm.predict_and_call(
         [FunctionTool.from_defaults(now)], "Hello", **options
@@ -265,55 +228,51 @@ CALLS: dict[str, Ask] = {
         llm.stream_structured_predict(City, PROMPT, options, country="France", token="x")
     ),
     "astream_structured_predict": lambda llm, options: asyncio.run(
-        _collected(
-            llm.astream_structured_predict(City, PROMPT, options, country="France", token="x")
-        )
+        _collect(llm.astream_structured_predict(City, PROMPT, options, country="France", token="x"))
     ),
 }
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_no_call_takes_a_credential_as_an_option(world: FakeServer, method: str) -> None:
+def test_calls_reject_credentials(server: FakeServer, method: str) -> None:
     """The error is raised before an event or span starts, and before anything is sent."""
-    llm = made(XAILowCode, world)
-    for options, name in IN_CALLS:
-        refused(world, name, partial(CALLS[method], llm, dict(options)))
+    llm = create(XAILowCode, server)
+    for options, name in LLAMA_INDEX_CALL_OPTIONS:
+        rejected(server, name, partial(CALLS[method], llm, dict(options)))
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_options_that_were_changed_later_are_judged_with_each_call(
-    world: FakeServer, method: str
-) -> None:
-    """Credentials that were put into ``additional_kwargs`` later are refused."""
-    llm = made(XAILowCode, world)
+def test_changed_options_are_checked_by_each_call(server: FakeServer, method: str) -> None:
+    """Credentials that were put into ``additional_kwargs`` later are rejected by each call."""
+    llm = create(XAILowCode, server)
     llm.additional_kwargs["api_key"] = CANARY
-    with observed() as told, pytest.raises(UsageError, match=r"^api_key: ") as refusal:
+    with observed() as texts, pytest.raises(UsageError, match=r"^api_key: ") as caught:
         CALLS[method](llm, {})
-    assert CANARY not in f"{refusal.value} {refusal.value!r}"
-    assert CANARY not in "".join(told)
-    assert world.requests == []
+    assert CANARY not in f"{caught.value} {caught.value!r}"
+    assert CANARY not in "".join(texts)
+    assert server.requests == []
 
 
-def test_subclasses_of_users_are_no_way_round(world: FakeServer) -> None:
+def test_methods_of_subclasses_are_guarded(server: FakeServer) -> None:
     """Overridden methods of a subclass are guarded, outside their spans."""
 
     class Own(XAILowCode):
         def chat(self, messages: Any, **kwargs: Any) -> Any:
             raise AssertionError(messages, kwargs)
 
-    llm = made(Own, world)
-    refused(world, "token", lambda: llm.chat(HELLO, token=CANARY))
-    with observed() as told, pytest.raises(AssertionError):
+    llm = create(Own, server)
+    rejected(server, "token", lambda: llm.chat(HELLO, token=CANARY))
+    with observed() as texts, pytest.raises(AssertionError):
         llm.chat(HELLO, top_p=0.5)
-    assert "top_p" in "".join(told)
+    assert "top_p" in "".join(texts)
 
 
-def test_spans_and_signatures_are_as_they_were(gateway: Any, llm: XAILowCode) -> None:
+def test_spans_and_signatures_are_preserved(gateway: Any, llm: XAILowCode) -> None:
     """The guard preserves spans, docstrings and coroutine functions."""
-    with observed() as told:
+    with observed() as texts:
         assert llm.chat(HELLO, top_p=0.5).message.content
         assert asyncio.run(llm.acomplete("Hello", top_p=0.5)).text
-    spans = " ".join(text[:99] for text in told if "top_p" in text)
+    spans = " ".join(text[:99] for text in texts if "top_p" in text)
     assert re.search(r"XAILowCode\.chat-\S+ of XAILowCode: ", spans)
     assert re.search(r"XAILowCode\.acomplete-\S+ of XAILowCode: ", spans)
     assert gateway.requests[-1].body["top_p"] == 0.5
@@ -322,14 +281,14 @@ def test_spans_and_signatures_are_as_they_were(gateway: Any, llm: XAILowCode) ->
     assert not asyncio.iscoroutinefunction(llm.chat)
 
 
-def test_values_for_prompts_are_no_options(gateway: Any, llm: XAILowCode) -> None:
+def test_template_variables_are_not_options(gateway: Any, llm: XAILowCode) -> None:
     """Template variables may have names of credentials."""
     assert llm.predict(PROMPT, country="France", token=TOKEN)
     assert llm.structured_predict(City, PROMPT, country="France", token=TOKEN).name
     assert TOKEN in json.dumps(gateway.requests[-1].body)
 
 
-def test_what_is_no_credential_goes_on(gateway: Any, model: Any) -> None:
+def test_other_options_are_accepted(gateway: Any, model: Any) -> None:
     """Similar names, and credentials of an MCP server, are accepted."""
     tool = mcp("https://mcp.example", "museum", authorization=f"Bearer {CANARY}")
     llm = model(additional_kwargs={"stop_token_ids": [1]}, server_tools=[tool])
@@ -342,48 +301,46 @@ def test_what_is_no_credential_goes_on(gateway: Any, model: Any) -> None:
     assert body["tools"][0]["authorization"] == f"Bearer {CANARY}"
 
 
-@pytest.mark.parametrize(("options", "name"), IN_CALLS, ids=lambda one: str(one)[:30])
-def test_no_order_of_images_takes_a_credential(
-    world: FakeServer, options: dict[str, Any], name: str
+@each_case(LLAMA_INDEX_CALL_OPTIONS)
+def test_image_requests_reject_credentials(
+    server: FakeServer, options: dict[str, Any], name: str
 ) -> None:
-    """Neither as an argument nor as an option of the tool."""
-    painter = made(XAIImageGenerator, world)
+    """Credentials are rejected as arguments of the generator and options of the tool."""
+    generator = create(XAIImageGenerator, server)
     # Parameters of the methods remain variables of their frames.
-    is_parameter = name in inspect.signature(painter.generate).parameters
-    ours = () if is_parameter else OURS
-    refused(world, name, lambda: painter.generate("x", **options), ours=ours)
-    refused(world, name, lambda: asyncio.run(painter.agenerate("x", **options)), ours=ours)
+    is_parameter = name in inspect.signature(generator.generate).parameters
+    files = () if is_parameter else PACKAGE_FILES
+    rejected(server, name, lambda: generator.generate("x", **options), files=files)
+    rejected(server, name, lambda: asyncio.run(generator.agenerate("x", **options)), files=files)
     error = None
     try:
-        XAIImageToolSpec(painter, **options).generate_image("x")
-    except UsageError as refusal:
-        error = refusal
+        XAIImageToolSpec(generator, **options).generate_image("x")
+    except UsageError as caught:
+        error = caught
     assert error is not None
     assert CANARY not in f"{error} {error!r}"
-    assert world.requests == []
+    assert server.requests == []
 
 
-@pytest.mark.parametrize(("options", "name"), OPTIONS, ids=lambda one: str(one)[:30])
-def test_embeddings_send_no_credential(
-    world: FakeServer, options: dict[str, Any], name: str
+@each_case(OPTIONS)
+def test_changed_options_of_embeddings_are_checked(
+    server: FakeServer, options: dict[str, Any], name: str
 ) -> None:
-    """Credentials that were put into ``additional_kwargs`` later are refused."""
-    embedding = made(XAILowCodeEmbedding, world)
+    """Credentials that were put into ``additional_kwargs`` later are rejected by each call."""
+    embedding = create(XAILowCodeEmbedding, server)
     embedding.additional_kwargs.update(options)
-    for act in (
+    for call in (
         lambda: embedding.get_text_embedding("x"),
         lambda: asyncio.run(embedding.aget_query_embedding("x")),
     ):
-        with pytest.raises(UsageError) as refusal:
-            act()
-        assert refusal.value.field == name
-        assert CANARY not in f"{refusal.value} {refusal.value!r}"
-    assert world.requests == []
+        with pytest.raises(UsageError) as caught:
+            call()
+        assert caught.value.field == name
+        assert CANARY not in f"{caught.value} {caught.value!r}"
+    assert server.requests == []
 
 
 # --- settings of the connection ------------------------------------------------------------------
-
-PROXY = "http://user:canary-of-a-password@proxy.example:3128"
 
 
 def emulator_settings(component: Any) -> Any:
@@ -413,79 +370,51 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
     if kind is XAIImageGenerator:
         assert "canary" not in repr(component)
         return
-    told = f"{component!r} {component} {component.to_dict()} {component.to_json()}"
-    told += f"{component.model_dump()} {component.model_dump_json()} {component.to_payload()}"
-    assert "canary" not in told
-    assert "proxy" not in told
+    texts = f"{component!r} {component} {component.to_dict()} {component.to_json()}"
+    texts += f"{component.model_dump()} {component.model_dump_json()} {component.to_payload()}"
+    assert "canary" not in texts
+    assert "proxy" not in texts
     back = kind.from_dict(json.loads(component.to_json()), api_token=TOKEN, proxy=PROXY)
-    for twin in (
+    for copied in (
         back,
         pickle.loads(pickle.dumps(component)),  # noqa: S301 - just written
         copy.deepcopy(component),
     ):
-        assert twin.proxy == SecretStr(PROXY)
-        assert emulator_settings(twin) == settings
+        assert copied.proxy == SecretStr(PROXY)
+        assert emulator_settings(copied) == settings
 
 
 @pytest.mark.parametrize("kind", ALL)
-@for_each(
-    ("options", "name"),
-    [
-        ({"timeout": "soon"}, "timeout"),
-        ({"timeout": (5,)}, "timeout"),
-        ({"timeout": float("nan")}, "timeout"),
-        ({"deadline": "5"}, "deadline"),
-        ({"deadline": True}, "deadline"),
-        ({"deadline": float("inf")}, "deadline"),
-        ({"max_retries": "3"}, "max_retries"),
-        ({"max_retries": True}, "max_retries"),
-        ({"max_retries": -1}, "max_retries"),
-        ({"max_response_bytes": 0}, "max_response_bytes"),
-        ({"max_response_bytes": True}, "max_response_bytes"),
-        ({"verify": "/no/such/file"}, "verify"),
-        ({"verify": 1}, "verify"),
-        ({"proxy": "ftp://user:canary@proxy"}, "proxy"),
-        ({"proxy": httpx.Proxy(PROXY)}, "proxy"),
-        ({"base_url": "https://a..b/xai"}, "base_url"),
-        ({"http_client": "http://user:canary@proxy"}, "http_client"),
-        ({"http_client": httpx.Client}, "http_client"),
-        ({"http_client": httpx.AsyncClient()}, "http_client"),
-        ({"http_async_client": httpx.Client()}, "http_async_client"),
-        ({"http_client": httpx.Client(), "proxy": PROXY}, "proxy"),
-        ({"http_async_client": httpx.AsyncClient(), "verify": False}, "verify"),
-    ],
-)
+@for_each(("options", "name"), INVALID_SETTINGS)
 @pytest.mark.filterwarnings("ignore:verify=False")
-def test_impossible_settings_are_refused_by_name(
-    kind: Any, options: dict[str, Any], name: str
-) -> None:
+def test_invalid_settings_are_rejected(kind: Any, options: dict[str, Any], name: str) -> None:
     """The error is raised by the constructor and does not contain the value."""
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as caught:
         kind(api_token=TOKEN, **options)
-    assert refusal.value.field == name
-    assert "canary" not in f"{refusal.value} {refusal.value!r} {refusal.value.__context__}"
+    assert caught.value.field == name
+    assert "canary" not in f"{caught.value} {caught.value!r} {caught.value.__context__}"
 
 
-def test_impossible_settings_that_are_assigned_are_refused_at_the_call(world: FakeServer) -> None:
+def test_invalid_assigned_settings_are_rejected_by_the_call(server: FakeServer) -> None:
     """Assigned fields are validated by the next call."""
     for name, wrong in (("timeout", "soon"), ("verify", "/no/such/file"), ("http_client", 5)):
-        llm = made(XAILowCode, world)
+        llm = create(XAILowCode, server)
         setattr(llm, name, wrong)
-        with pytest.raises(UsageError) as refusal:
+        with pytest.raises(UsageError) as caught:
             llm.chat(HELLO)
-        assert refusal.value.field == name
-    assert world.requests == []
+        assert caught.value.field == name
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("kind", [XAILowCode, XAILowCodeEmbedding])
-def test_a_tls_context_is_shared_and_does_not_travel(kind: Any) -> None:
+def test_a_tls_context_is_shared_and_not_pickled(kind: Any) -> None:
     """Copies share the context; dumps omit it; pickling raises an error."""
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     component = kind(api_token=TOKEN, verify=own)
     assert emulator_settings(component).verify is own
-    twin = copy.deepcopy(component)
-    assert twin.verify is own
-    assert emulator_settings(twin).verify is own
+    copied = copy.deepcopy(component)
+    assert copied.verify is own
+    assert emulator_settings(copied).verify is own
     with pytest.raises(UsageError, match=r"^verify: an ssl\.SSLContext cannot be pickled\. Give"):
         pickle.dumps(component)
     assert component.to_dict()["verify"] is None
@@ -493,7 +422,7 @@ def test_a_tls_context_is_shared_and_does_not_travel(kind: Any) -> None:
     assert emulator_settings(back).verify is True
 
 
-def test_no_verification_is_warned_of_once(gateway: Any, model: Any) -> None:
+def test_disabled_verification_warns_once(gateway: Any, model: Any) -> None:
     """One warning for each model, none for its calls and copies."""
     with pytest.warns(UserWarning, match=r"^verify=False: ") as caught:
         llm = model(verify=False)

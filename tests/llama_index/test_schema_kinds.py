@@ -3,94 +3,41 @@
 ``jsonschema`` checks that the sent schema accepts what pydantic accepts.
 """
 
-import json
-from enum import Enum
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+from pydantic import BaseModel, RootModel
 
 from llama_index_xai_lowcode import StructuredOutputError, XAILowCode
 from tests.core.refused_messages import REFUSAL, create_clients, refuse
-from tests.core.schema_instances import vary
+from tests.schema_kinds import (
+    COMPANY,
+    PART,
+    Closed,
+    Company,
+    Part,
+    Shade,
+    check_meaning,
+    get_sent_schema,
+)
 from xai_lowcode.errors import UsageError
 
 PROMPT = PromptTemplate("Hello")
 APIS = ["chat_completions", "responses", "messages"]
 
 
-class Part(BaseModel):
-    """A part, which contains others."""
-
-    name: str
-    parts: list["Part"] = []
-    spare: "Part | None" = None
-
-
-class Address(BaseModel):
-    street: str
-    country: Literal["at", None] = None  # noqa: PYI061 - null in an enum
-
-
-class Company(BaseModel):
-    """It uses one class in several fields."""
-
-    home: Address
-    office: Address
-    others: dict[str, Address] = {}
-
-
-class Closed(BaseModel):
-    """It has no other fields."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    size: int
-
-
 class Numbers(RootModel[dict[str, int]]):
     """A map."""
 
 
-class Shade(Enum):
-    LIGHT = "light"
-
-
-PART = {"name": "a", "parts": [{"name": "b", "parts": [], "spare": None}], "spare": None}
-ADDRESS = {"street": "s", "country": "at"}
 KINDS: dict[str, tuple[type[BaseModel], Any]] = {
     "recursive": (Part, PART),
-    "shared": (Company, {"home": ADDRESS, "office": ADDRESS, "others": {"x": ADDRESS}}),
+    "shared": (Company, COMPANY),
     "closed": (Closed, {"size": 2}),
     "map": (Numbers, {"a": 1}),
 }
-
-
-def get_sent_schema(body: Any) -> Any:
-    """Return the schema in a body of any API."""
-    if "response_format" in body:
-        return body["response_format"]["json_schema"]["schema"]
-    if "text" in body:
-        return body["text"]["format"]["schema"]
-    sent = body["tools"][0].get("function", body["tools"][0])
-    return sent.get("parameters", sent.get("input_schema"))
-
-
-def check_meaning(schema: Any, kind: type[BaseModel], instance: Any) -> None:
-    sent, accepted = Draft202012Validator(schema), set()
-    for value in vary(instance):
-        try:
-            kind.model_validate_json(json.dumps(value), strict=True)
-        except ValidationError:
-            expected = False
-        else:
-            expected = isinstance(value, dict)
-        assert sent.is_valid(value) == expected, value
-        accepted.add(expected)
-    assert accepted == {True, False}
 
 
 @pytest.mark.parametrize("api", APIS)

@@ -1,9 +1,7 @@
 """Unknown arguments: each class and each call warns, names the nearest field, and sends them."""
 
 import asyncio
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from llama_index_xai_lowcode import (
     XAILowCode,
     XAILowCodeEmbedding,
 )
+from tests.unknown_parameters import expect_warning, misspelled
 from xai_lowcode._internal.credentials import is_credential_name
 from xai_lowcode.errors import UsageError
 
@@ -25,21 +24,6 @@ IMAGE_FIELDS = ("aspect_ratio", "resolution", "quality", "response_format", "max
 
 def made(kind: Any, gateway: Any, **options: Any) -> Any:
     return kind(api_token=gateway.api_token, base_url=gateway.base_url, **options)
-
-
-@contextmanager
-def warned(*parts: str) -> Iterator[None]:
-    """Expect one warning about an unknown parameter, with these parts."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        yield
-    (text,) = [str(each.message) for each in told if "unknown parameter" in str(each.message)]
-    assert not [part for part in parts if part not in text], text
-
-
-def misspelled(name: str) -> set[str]:
-    """Return the name with a letter too few, too many, and without underscores."""
-    return {name[:-1], name + name[-1], name.replace("_", ""), name[0] + name[2:]} - {name}
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -53,7 +37,7 @@ def test_every_misspelled_field_is_warned_of(gateway: Any, kind: Any) -> None:
             if is_credential_name(wrong):
                 continue
             tried += 1
-            with warned(f"{wrong!r} moved to additional_kwargs; did you mean '"):
+            with expect_warning(f"{wrong!r} moved to additional_kwargs; did you mean '"):
                 component = made(kind, gateway, **{wrong: 7})
             assert component.additional_kwargs == {wrong: 7}
     assert tried > 10
@@ -96,13 +80,13 @@ CALLS: dict[str, Callable[..., Any]] = {
 def test_an_unknown_option_of_a_call(gateway: Any, model: Any, api: str, call: str) -> None:
     """It is sent, with a warning; an option in additional_kwargs or extra_body without one."""
     llm = model(api=api)
-    with warned("'temprature' sent in the request body; did you mean 'temperature'?"):
+    with expect_warning("'temprature' sent in the request body; did you mean 'temperature'?"):
         CALLS[call](llm, {"temprature": 1})
     assert gateway.requests[-1].body["temprature"] == 1
     for name in ("extra_body", "additional_kwargs"):
         CALLS[call](llm, {name: {"temprature": 2}})
         assert gateway.requests[-1].body["temprature"] == 2
-    with warned("'timeout'", "Set it when you create the object"):
+    with expect_warning("'timeout'", "Set it when you create the object"):
         CALLS[call](llm, {"timeout": 1})
 
 
@@ -123,7 +107,7 @@ def test_options_of_images(sync_async: Any, gateway: Any) -> None:
     body = gateway.requests[-1].body
     assert (body["aspect_ratio"], body["resolution"]) == ("1:1", "1k")
     assert "size" not in body
-    with warned("'aspect_ration' sent in the request body; did you mean 'aspect_ratio'?"):
+    with expect_warning("'aspect_ration' sent in the request body; did you mean 'aspect_ratio'?"):
         sync_async.call(generator, "generate", "A fox", aspect_ration="16:9")
     assert gateway.requests[-1].body["aspect_ration"] == "16:9"
 
@@ -146,7 +130,7 @@ def test_impossible_options_of_images(gateway: Any, wrong: dict[str, Any]) -> No
 def test_options_of_the_tool(sync_async: Any, gateway: Any) -> None:
     """The tool spec sends its options, also unknown ones, which it warns of once."""
     generator = made(XAIImageGenerator, gateway)
-    with warned("'aspect_ration' sent in the request body; did you mean 'aspect_ratio'?"):
+    with expect_warning("'aspect_ration' sent in the request body; did you mean 'aspect_ratio'?"):
         spec = XAIImageToolSpec(generator, aspect_ration="16:9", **OPTIONS)
     (tool,) = spec.to_tool_list()
     sync_async.call(tool, "call", prompt="A fox")
@@ -161,7 +145,7 @@ def test_arguments_that_a_model_invents(sync_async: Any, gateway: Any) -> None:
     properties = tool.metadata.get_parameters_dict()["properties"]
     assert properties.keys() == {"prompt", "n", "aspect_ratio"}
     assert "21:9" in str(properties["aspect_ratio"])
-    with warned("'quality' dropped"):
+    with expect_warning("'quality' dropped"):
         sync_async.call(tool, "call", prompt="A fox", quality="medium", aspect_ratio="21:9")
     body = gateway.requests[-1].body
     assert (body["quality"], body["aspect_ratio"]) == ("low", "21:9")

@@ -20,7 +20,6 @@ from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.load import dumps
 from langchain_core.tracers.langchain import LangChainTracer
 from langchain_core.tracers.stdout import ConsoleCallbackHandler
-from langsmith._internal._serde import dumps_json
 from llama_index.core.callbacks import TokenCountingHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
@@ -28,6 +27,7 @@ from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from pydantic import Field
 
 from tests.core import leaks
+from tests.fake_langsmith import FakeLangSmithClient
 from tests.secrecy.spans import exported
 
 HERE = Path(__file__).parent
@@ -51,23 +51,6 @@ CHANNELS = (
     "arguments",
     "environment",
 )
-
-
-class FakeLangSmithClient:
-    """A client of LangSmith that records what would be sent."""
-
-    tracing_mode = "langsmith"
-
-    def __init__(self) -> None:
-        self.texts: list[bytes] = []
-
-    def create_run(self, *args: Any, **run: Any) -> None:
-        self.texts.append(dumps_json([args, run]))
-
-    update_run = create_run
-
-    def flush(self) -> None:
-        """Do nothing: nothing is buffered."""
 
 
 class EventRecorder(BaseEventHandler):
@@ -194,7 +177,7 @@ def observe_channels() -> Iterator[Observer]:
         "output": [text],
         "langchain console": [text],
         "warnings": [f"{warning.message} {warning.line} {warning.source!r}" for warning in caught],
-        "langchain traces": [run.decode() for run in langsmith.texts],
+        "langchain traces": [run.decode() for run in langsmith.runs],
         "llama_index events": events.texts,
         "llama_index spans": [*spans.texts, repr(spans.completed_spans), repr(spans.dropped_spans)],
         **exported_spans,
