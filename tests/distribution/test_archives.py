@@ -40,7 +40,7 @@ def wheel(wheel_path: Path) -> zipfile.ZipFile:
 
 @pytest.fixture(scope="module")
 def metadata(wheel: zipfile.ZipFile) -> Metadata:
-    """Return the wheel's metadata, validated as an index does."""
+    """Return the wheel's metadata, validated as a package index does."""
     (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     return Metadata.from_email(wheel.read(name), validate=True)
 
@@ -68,7 +68,7 @@ def test_checkout_and_source_archive_build_the_same_wheel(
 
 
 def test_the_source_archive_has_no_unwanted_files(sdist_path: Path) -> None:
-    """It has no cache, no virtual environment and no path outside its folder."""
+    """The source archive has no cache, no virtual environment and no path outside its folder."""
     with tarfile.open(sdist_path) as archive:
         names = archive.getnames()
         assert all(member.isfile() for member in archive)
@@ -134,7 +134,7 @@ def test_the_source_archive_has_every_module(sdist_path: Path) -> None:
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "PKG-INFO"} <= actual
 
 
-def test_the_metadata_for_llamahub_is_true() -> None:
+def test_the_metadata_for_llamahub_is_correct() -> None:
     """The import path has the classes that are listed, and no other; an example exists."""
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["llamahub"]
     module = importlib.import_module(metadata["import_path"])

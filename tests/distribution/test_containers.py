@@ -54,7 +54,7 @@ def test_the_files_of_a_build_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_container_is_not_run_by_root(path: Path) -> None:
-    """It has a user, a health check and a command, and installs extras that exist."""
+    """A container file has a user, a health check and a command, and installs existing extras."""
     names = [name for name, _ in instructions(path)]
     known = {"FROM", "WORKDIR", "RUN", "COPY", "USER", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL"}
     assert set(names) <= known | {"CMD", "ENTRYPOINT"}
@@ -66,10 +66,10 @@ def test_a_container_is_not_run_by_root(path: Path) -> None:
     assert set(installed.split(",")) <= project["optional-dependencies"].keys()
 
 
-def test_the_emulator_answers_in_its_container(tmp_path: Path) -> None:
-    """Its command listens on all addresses with the fixed token; the health check sees it.
+def test_the_emulator_of_the_container_responds(tmp_path: Path) -> None:
+    """The command listens on all addresses with the fixed token; the health check succeeds.
 
-    A health check uses up no fault, and the stop signal ends the command.
+    A health check does not consume a fault, and the stop signal ends the command.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

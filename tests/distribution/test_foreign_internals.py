@@ -29,7 +29,7 @@ REQUEST = httpx.Request("GET", "http://127.0.0.1:9/")
 
 
 class Pool:
-    """Replacement for httpx's pool that records the calls."""
+    """A replacement for httpx's pool that records the calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -72,7 +72,7 @@ def test_httpx_sends_and_closes_through_its_pool() -> None:
 
 
 def test_httpx_sends_and_closes_through_its_async_pool() -> None:
-    """The asynchronous transport does the same."""
+    """The asynchronous transport uses and closes the object in ``_pool`` too."""
     pool = Pool()
 
     async def use() -> None:
@@ -162,7 +162,7 @@ def test_unread_data_of_httpcore_connections_is_detected(more: bytes, proxy: Any
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "names"),
+    ("adapter_class", "framework_class", "names"),
     [
         (
             langchain_xai_lowcode.ChatXAILowCode,
@@ -189,12 +189,14 @@ def test_unread_data_of_httpcore_connections_is_detected(more: bytes, proxy: Any
     ],
 )
 def test_overridden_private_methods_exist_in_the_framework(
-    ours: type, theirs: type, names: str
+    adapter_class: type, framework_class: type, names: str
 ) -> None:
     """Each private method that an adapter overrides exists in the framework's class."""
     for name in names.split():
-        assert hasattr(theirs, name), f"{theirs.__name__} has no {name}"
-        assert inspect.getattr_static(ours, name) is not inspect.getattr_static(theirs, name)
+        assert hasattr(framework_class, name), f"{framework_class.__name__} has no {name}"
+        assert inspect.getattr_static(adapter_class, name) is not inspect.getattr_static(
+            framework_class, name
+        )
 
 
 def test_pydantics_state_has_the_keys_that_are_replaced() -> None:

@@ -152,7 +152,7 @@ def test_release_notes_are_the_section_of_the_version(checkout: Path, heading: s
         ("v1.2.3", f"## 1.2.30\n\n{NOTES}", "no text below '## 1.2.3'"),
     ],
 )
-def test_a_wrong_tag_is_rejected(checkout: Path, tag: str, section: str, reason: str) -> None:
+def test_an_invalid_tag_is_rejected(checkout: Path, tag: str, section: str, reason: str) -> None:
     """A tag that is not the version, or has no changelog section, is an error."""
     (checkout / "CHANGELOG.md").write_text(CHANGES.format(section))
     code, output, error = release_notes(checkout, tag)

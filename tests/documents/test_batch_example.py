@@ -16,7 +16,7 @@ from xai_lowcode.emulator import Emulator, Refuse, running
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "batch_jsonl.py"
 CONCURRENCY = 4
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    """The prompts of 40 rows, and the path of the output."""
+    """Return the input with 40 prompts, and the path of the output."""
     prompts = tmp_path / "prompts.jsonl"
     rows = ({"id": number, "prompt": f"Say 'row {number}'"} for number in range(40))
     prompts.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -47,19 +47,19 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def run(example: Any, files: tuple[Path, Path], *options: str) -> int:
-    words = [*map(str, files), f"--max-concurrency={CONCURRENCY}", *options]
-    return int(example.main(words))
+    arguments = [*map(str, files), f"--max-concurrency={CONCURRENCY}", *options]
+    return int(example.main(arguments))
 
 
 def test_a_killed_batch_is_resumed(
     example: Any, files: tuple[Path, Path], gateway: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No response is lost, none is twice in the output, and the cost is that of both runs."""
+    """No response is lost or duplicated in the output, and the cost is that of both runs."""
     answers = files[1]
     gateway.latency = 0.02
     command = [sys.executable, str(SCRIPT), *map(str, files), f"--max-concurrency={CONCURRENCY}"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not answers.exists() or answers.read_bytes().count(b"\n") < 10:
             assert process.poll() is None
             assert time.monotonic() < end
@@ -99,14 +99,14 @@ def test_errors_are_sent_again(
     assert sorted(row["id"] for row in read(files[1])) == list(range(40))
 
 
-def test_an_error_of_all_rows_stops_the_batch(
+def test_an_invalid_token_stops_the_batch(
     example: Any,
     files: tuple[Path, Path],
     gateway: Emulator,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With a wrong token no row is written, and the token is not printed."""
+    """With an invalid token no row is written, and the token is not printed."""
     token = "at_r" + "0" * 32
     monkeypatch.setenv("LOWCODEAPI_API_TOKEN", token)
     assert run(example, files) == 1
@@ -140,10 +140,10 @@ def test_the_budget_ends_the_batch(
     ],
     ids=str,
 )
-def test_a_row_without_a_prompt_is_an_error_of_this_row(
+def test_a_row_without_a_prompt_is_an_error(
     example: Any, files: tuple[Path, Path], gateway: Emulator, row: dict[str, Any], error: str
 ) -> None:
-    """The other rows are answered, and no request is sent for it."""
+    """No request is sent for an invalid row, and the other rows have responses."""
     with files[0].open("a", encoding="utf-8") as prompts:
         prompts.write(json.dumps({"id": "wrong"} | row) + "\n")
     assert run(example, files) == 1
@@ -166,7 +166,7 @@ INVALID_LINES = {
 
 @pytest.mark.parametrize("line", INVALID_LINES, ids=repr)
 @pytest.mark.parametrize("end", [b"", b"\n", b'\n{"id": 41, "prompt": "Hello"}\n'], ids=repr)
-def test_an_invalid_line_ends_the_program_before_it_sends(
+def test_an_invalid_line_ends_the_program_before_a_request(
     example: Any,
     files: tuple[Path, Path],
     gateway: Emulator,
@@ -174,7 +174,7 @@ def test_an_invalid_line_ends_the_program_before_it_sends(
     line: bytes,
     end: bytes,
 ) -> None:
-    """Wherever the line is: one line on standard error names it, and nothing is sent."""
+    """One line on standard error names an invalid line, wherever it is; no request is sent."""
     with files[0].open("ab") as prompts:
         prompts.write(b"\n" + line + end)
     assert run(example, files) == 2
@@ -184,19 +184,19 @@ def test_an_invalid_line_ends_the_program_before_it_sends(
     assert not files[1].exists()
 
 
-def test_a_file_that_cannot_be_used_is_one_line(
+def test_unusable_files_are_reported_in_one_line(
     example: Any, files: tuple[Path, Path], gateway: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A missing input or folder, and an output that is none; the latter is left unchanged."""
+    """A missing input or folder, and an invalid output, which is not changed, are reported."""
     prompts, answers = files
     before = prompts.read_bytes()
-    for wrong, named in (
+    for invalid, named in (
         ((prompts.with_name("none.jsonl"), answers), "none.jsonl"),
         ((prompts.parent, answers), str(prompts.parent)),
         ((prompts, prompts.parent / "none" / "answers.jsonl"), "answers.jsonl"),
         ((prompts, prompts), "row 0 has no answer and no error"),
     ):
-        assert run(example, wrong) == 2
+        assert run(example, invalid) == 2
         (printed,) = capsys.readouterr().err.splitlines()
         assert named in printed
     assert gateway.requests == []
@@ -204,13 +204,13 @@ def test_a_file_that_cannot_be_used_is_one_line(
     assert list(prompts.parent.iterdir()) == [prompts]
 
 
-def test_without_a_token_nothing_is_read(
+def test_a_missing_token_is_reported_in_one_line(
     example: Any,
     files: tuple[Path, Path],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A missing token is one line."""
+    """A missing token is reported in one line, before the input is read."""
     monkeypatch.delenv("LOWCODEAPI_API_TOKEN", raising=False)
     assert run(example, files) == 2
     (printed,) = capsys.readouterr().err.splitlines()
@@ -218,22 +218,22 @@ def test_without_a_token_nothing_is_read(
 
 
 @pytest.mark.usefixtures("gateway")
-async def test_an_interrupted_batch_keeps_what_is_complete(
+async def test_an_interrupted_batch_saves_complete_rows(
     example: Any, files: tuple[Path, Path]
 ) -> None:
-    """Cancelled, as by ctrl-C, it has saved each row that was answered."""
+    """A batch that is cancelled, as by Ctrl+C, has saved each row with a response."""
     saved: list[Any] = []
-    enough = asyncio.Event()
+    done = asyncio.Event()
 
     def save(row: Any) -> None:
         saved.append(row)
         if len(saved) == 5:
-            enough.set()
+            done.set()
 
     model = example.ChatXAILowCode()
-    todo = example.rows(files[0])
-    task = asyncio.create_task(example.send_all(model, todo, CONCURRENCY, save))
-    await enough.wait()
+    remaining = example.rows(files[0])
+    task = asyncio.create_task(example.send_all(model, remaining, CONCURRENCY, save))
+    await done.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

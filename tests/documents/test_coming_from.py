@@ -91,7 +91,7 @@ def test_the_row_of_a_langchain_field(names: list[str], replacement: str, remark
 def test_the_row_of_a_llama_index_parameter(
     names: list[str], replacement: str, remark: str
 ) -> None:
-    """The same for LlamaIndex, where parameters without effect are accepted."""
+    """Renamed parameters exist, and parameters without effect are accepted."""
     for name in names:
         arguments: dict[str, Any] = {name: "x"}
         if replacement == "kept":

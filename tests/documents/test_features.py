@@ -1,4 +1,4 @@
-"""The documents name existing tests of what they state."""
+"""The documents name existing tests of their statements."""
 
 import re
 from pathlib import Path

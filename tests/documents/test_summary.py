@@ -23,15 +23,15 @@ def report(nodeid: str, outcome: str, when: str = "call", cases: int = 1) -> pyt
     )
 
 
-def test_every_folder_has_a_meaning() -> None:
-    """No area is without a line, and no line without an area; a line fits a narrow terminal."""
+def test_each_folder_has_a_description() -> None:
+    """Each area has a line and each line has an area; a line fits a narrow terminal."""
     tests = Path(__file__).parents[1]
     assert AREAS.keys() == {path.parent.name for path in tests.glob("*/test_*.py")}
     assert [line for line in AREAS.values() if len(line) > 70] == []
 
 
-def test_cases_of_a_function_are_one_law() -> None:
-    """A law has several cases, also in classes; a skipped case is none, and proves no law."""
+def test_cases_of_one_function_are_one_law() -> None:
+    """A law may have several cases, also in classes; skipped cases are not counted."""
     summary = Summary()
     for nodeid in (
         "tests/core/test_a.py::test_one[1-x::y]",
@@ -45,8 +45,8 @@ def test_cases_of_a_function_are_one_law() -> None:
     expected = report("tests/core/test_b.py::test_three", "skipped")
     expected.wasxfail = "a reason"
     skipped = report("tests/core/test_b.py::test_four", "skipped", "setup")
-    elsewhere = report("examples/test_c.py::test_five", "passed")
-    for each in (failed, expected, skipped, elsewhere):
+    other_folder = report("examples/test_c.py::test_five", "passed")
+    for each in (failed, expected, skipped, other_folder):
         summary.pytest_runtest_logreport(each)
     assert summary.areas.keys() == {"core"}
     header, core, total = table(summary.areas)
@@ -57,7 +57,7 @@ def test_cases_of_a_function_are_one_law() -> None:
 
 
 def test_all_cases_run_and_all_failures_are_reported() -> None:
-    """A case that fails hides no other one; fixtures stay arguments, and cases are counted."""
+    """All failures of ``for_each`` are reported; fixtures are passed, and cases are counted."""
     seen: list[tuple[str, int]] = []
 
     @for_each("number", {"one": 1, "two": 2, "three": 3})

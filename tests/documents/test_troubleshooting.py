@@ -22,7 +22,7 @@ ENTRIES = {heading: text for heading, text, _, _ in ENTRY.findall(PAGE)}
 
 @pytest.fixture
 def gateway() -> Iterator[Emulator]:
-    """An emulator of the test's own: a request that timed out may reach it after the test."""
+    """An emulator for one test, since a request that timed out may reach it after the test."""
     with running() as running_gateway:
         yield running_gateway
 

@@ -1,4 +1,4 @@
-"""Type checkers accept the code of the documents, and know every argument of the constructors."""
+"""Type checkers accept the code of the documents and each argument of the constructors."""
 
 import inspect
 import json
@@ -84,8 +84,8 @@ def accepted_values() -> str:
     return "\n".join(lines) + "\n"
 
 
-def refused_values() -> list[str]:
-    """Return lines that both type checkers refuse."""
+def rejected_values() -> list[str]:
+    """Return lines that both type checkers reject."""
     others = [
         "XAILowCode(server_tools=3)",
         "XAILowCode(server_tools=['web_search'])",
@@ -107,7 +107,7 @@ def refused_values() -> list[str]:
 
 
 def in_function(cell: str) -> str:
-    """Return a notebook cell as a function, since type checkers refuse ``await`` outside of one."""
+    """Return a notebook cell as a function, since type checkers reject ``await`` outside of one."""
     return f"async def cell() -> None:\n{textwrap.indent(cell, '    ')}"
 
 
@@ -125,28 +125,28 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     codes |= {"constructor calls": constructor_calls(), "accepted values": accepted_values()}
     names = [component.__name__ for component in COMPONENTS]
     imports = [line for line in accepted_values().splitlines() if line.endswith(tuple(names))]
-    codes["refused"] = "\n".join([*imports, *refused_values()])
+    codes["refused"] = "\n".join([*imports, *rejected_values()])
     for name, code in codes.items():
         (directory / f"{re.sub(r'[^a-zA-Z0-9]', '_', name)}.py").write_text(code + "\n")
     return directory
 
 
 def check(errors: list[tuple[str, int, str]]) -> None:
-    """Assert that the errors are those of the refused lines, one or more for each."""
+    """Assert that the errors are those of the rejected lines, one or more for each."""
     assert [error for error in errors if error[0] != "refused.py"] == []
     number_of_imports = len(COMPONENTS)
     lines = {line - number_of_imports for name, line, _ in errors if name == "refused.py"}
-    assert lines == set(range(1, len(refused_values()) + 1))
+    assert lines == set(range(1, len(rejected_values()) + 1))
 
 
 @pytest.mark.slow
 def test_mypy_accepts_the_documents(programs: Path) -> None:
-    """Mypy in strict mode reports the refused lines, and nothing else."""
+    """Mypy in strict mode reports the rejected lines, and nothing else."""
     (programs / "mypy.ini").write_text(
         f"[mypy]\nstrict = true\nnamespace_packages = true\nexplicit_package_bases = true\n"
         f"scripts_are_modules = true\ndisable_error_code = {', '.join(MYPY_OFF)}\n"
         f"mypy_path = {ROOT / 'shared'}:{ROOT}\n"
-        # Most of the time is for the frameworks' types, which seldom change.
+        # The cache saves most of the time, since the frameworks' types seldom change.
         f"cache_dir = {ROOT / '.mypy_cache' / 'documents'}\n"
         # Modules that are not installed, such as dask's, are Any.
         f"warn_return_any = false\nwarn_unused_ignores = false\n"
@@ -160,7 +160,7 @@ def test_mypy_accepts_the_documents(programs: Path) -> None:
 
 @pytest.mark.slow
 def test_pyright_accepts_the_documents(programs: Path) -> None:
-    """Pyright in strict mode reports the refused lines, and nothing else."""
+    """Pyright in strict mode reports the rejected lines, and nothing else."""
     settings = {
         "typeCheckingMode": "strict",
         "extraPaths": [str(ROOT / "shared"), str(ROOT)],
@@ -190,7 +190,7 @@ def run(command: list[str], directory: Path) -> str:
 
 @pytest.fixture(scope="module")
 def signatures() -> dict[str, dict[str, list[str]]]:
-    """Names of arguments and fields of each component, as a new interpreter shows them."""
+    """Return the names of arguments and fields of each component, from a new interpreter."""
     program = textwrap.dedent(f"""
         import inspect, json, langchain_xai_lowcode, llama_index_xai_lowcode
         found = {{}}
@@ -220,11 +220,11 @@ def signatures() -> dict[str, dict[str, list[str]]]:
 def test_signatures_show_every_field(
     component: Any, signatures: dict[str, dict[str, list[str]]]
 ) -> None:
-    """Before the first instance and after it, with the model first, as IPython reads them."""
-    shown = signatures[component.__name__]
-    before, after = shown["texts"]
+    """The signature has each field, before and after the first instance, with the model first."""
+    signature = signatures[component.__name__]
+    before, after = signature["texts"]
     assert before == after
-    assert shown["names"] == shown["of init"] == shown["fields"]
+    assert signature["names"] == signature["of init"] == signature["fields"]
     first, *others = inspect.signature(component).parameters.values()
     assert first.name in {"model", "model_name"}
     assert first.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -235,7 +235,7 @@ def test_signatures_show_every_field(
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_one_positional_argument(component: Any) -> None:
-    """Others need their names; the model is not passed twice."""
+    """The model is the only positional argument, and cannot be passed twice."""
     name = "model" if "model" in component.model_fields else "model_name"
     with pytest.raises(UsageError, match=name):
         component("grok-x", 0.5, api_token="at_r0123456789abcdef")

@@ -1,4 +1,4 @@
-"""The web server of the examples: a browser that leaves ends its upstream stream.
+"""The web server of the examples: a browser that disconnects ends its upstream stream.
 
 uvicorn in a thread, raw sockets as browsers, and an emulator whose streams never end by themselves.
 """
@@ -32,7 +32,7 @@ uvicorn = pytest.importorskip("uvicorn")
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "web-servers.md"
 BROWSERS = 10
-PATIENCE = 30.0
+TIMEOUT = 30.0
 LINES = "one\n\ntwo\r\nthree\n"
 
 
@@ -44,15 +44,15 @@ class Upstreams:
         self._changed = threading.Condition()
 
     def wait(self, condition: Callable[[], bool]) -> bool:
-        """Wait until a condition holds; False if it does not within `PATIENCE`."""
+        """Wait until a condition holds; False if it does not within `TIMEOUT`."""
         with self._changed:
-            return self._changed.wait_for(condition, PATIENCE)
+            return self._changed.wait_for(condition, TIMEOUT)
 
     def count(self, number: int) -> bool:
         """Wait until this number of streams is open."""
         return self.wait(lambda: len(self.writes) == number)
 
-    def go_on(self) -> bool:
+    def continues(self) -> bool:
         """Wait until each open stream has had some more writes; False if one of them ends."""
         with self._changed:
             later = {channel: writes + 3 for channel, writes in self.writes.items()}
@@ -107,7 +107,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[tuple[str, int]]:
+def run_server(app: Any) -> Iterator[tuple[str, int]]:
     """Run uvicorn in a thread."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, ws="none", log_config=None, timeout_graceful_shutdown=1)
@@ -118,7 +118,7 @@ def serving(app: Any) -> Iterator[tuple[str, int]]:
             yield listener.getsockname()
         finally:
             server.should_exit = True
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT)
 
 
 class Browser:
@@ -127,7 +127,7 @@ class Browser:
     def __init__(self, address: tuple[str, int], prompt: str = "Say 'a b c'") -> None:
         body = json.dumps({"prompt": prompt}).encode()
         head = "POST /chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        self._socket = socket.create_connection(address, PATIENCE)
+        self._socket = socket.create_connection(address, TIMEOUT)
         self._socket.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         self._received = b""
 
@@ -140,13 +140,13 @@ class Browser:
         return self._received.decode()
 
     def close(self) -> None:
-        """Leave: close the connection."""
+        """Close the connection."""
         self._socket.close()
 
 
 def get_json(address: tuple[str, int], path: str) -> tuple[int, Any]:
     """Send a GET request."""
-    with socket.create_connection(address, PATIENCE) as connection:
+    with socket.create_connection(address, TIMEOUT) as connection:
         head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode())
         received = connection.makefile("rb").read().decode()
@@ -155,11 +155,13 @@ def get_json(address: tuple[str, int], path: str) -> tuple[int, Any]:
 
 
 @contextmanager
-def browsing(app: Any, gateway: Emulator, upstreams: Upstreams) -> Iterator[list[Browser]]:
+def connected_browsers(
+    app: Any, gateway: Emulator, upstreams: Upstreams
+) -> Iterator[list[Browser]]:
     """Yield browsers that have received the first text; the streams of the gateway do not end."""
     gateway.inject(*[Endless()] * BROWSERS)
     with ExitStack() as stack:
-        address = stack.enter_context(serving(app))
+        address = stack.enter_context(run_server(app))
         browsers = [Browser(address) for _ in range(BROWSERS)]
         for browser in browsers:
             stack.callback(browser.close)
@@ -179,7 +181,7 @@ async def stream_llama_index(_: Any, prompt: str) -> AsyncGenerator[str, None]:
 
 
 async def stream_llama_index_agent(_: Any, prompt: str) -> AsyncGenerator[str, None]:
-    """As on the page."""
+    """Stream an agent of LlamaIndex, as on the page."""
     handler = FunctionAgent(tools=[], llm=XAILowCode()).run(prompt)
     try:
         async for event in handler.stream_events():
@@ -206,15 +208,15 @@ def app(request: pytest.FixtureRequest, example: ModuleType, monkeypatch: Any) -
 
 
 @pytest.mark.parametrize("app", STREAMS, indirect=True)
-def test_browsers_that_leave_end_their_upstream_streams(
+def test_browsers_that_disconnect_end_their_upstream_streams(
     app: Any, gateway: Emulator, upstreams: Upstreams
 ) -> None:
-    """Half of the browsers leave: their streams end, and those of the others continue."""
-    with browsing(app, gateway, upstreams) as browsers:
+    """Half of the browsers disconnect: their streams end, and those of the others continue."""
+    with connected_browsers(app, gateway, upstreams) as browsers:
         for browser in browsers[::2]:
             browser.close()
         assert upstreams.count(BROWSERS // 2)
-        assert upstreams.go_on()
+        assert upstreams.continues()
         for browser in browsers:
             browser.close()
         assert upstreams.count(0)
@@ -226,7 +228,7 @@ def test_browsers_that_leave_end_their_upstream_streams(
     indirect=["app"],
     ids=STREAMS,
 )
-def test_without_a_task_of_its_own_the_upstream_stream_of_an_agent_goes_on(
+def test_without_its_own_task_the_upstream_stream_of_an_agent_continues(
     app: Any,
     ends: bool,
     example: ModuleType,
@@ -234,32 +236,32 @@ def test_without_a_task_of_its_own_the_upstream_stream_of_an_agent_goes_on(
     upstreams: Upstreams,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Reason for `in_own_task`. If this fails, agents end without it: simplify the example."""
-    left = threading.Semaphore(0)
+    """The reason for `in_own_task`. If this fails, agents end without it: simplify the example."""
+    disconnected = threading.Semaphore(0)
 
     async def directly(items: Any) -> Any:
         try:
             async for item in items:
                 yield item
         finally:
-            left.release()
+            disconnected.release()
 
     monkeypatch.setattr(example, "in_own_task", directly)
-    with browsing(app, gateway, upstreams) as browsers:
+    with connected_browsers(app, gateway, upstreams) as browsers:
         for browser in browsers:
             browser.close()
-        assert all(left.acquire(timeout=PATIENCE) for _ in browsers)
+        assert all(disconnected.acquire(timeout=TIMEOUT) for _ in browsers)
         if ends:
             assert upstreams.count(0)
         else:
             assert len(upstreams.writes) == BROWSERS
-            assert upstreams.go_on()
+            assert upstreams.continues()
             assert len(upstreams.writes) == BROWSERS
 
 
 def test_events(example: ModuleType, gateway: Emulator) -> None:
-    """The text, then the end; an error is an event, without the token."""
-    with serving(example.app) as address:
+    """The events are the text and the end; an error is an event, without the token."""
+    with run_server(example.app) as address:
         with closing(Browser(address, "Use get_weather for 'Vienna'.")) as browser:
             events = browser.read_until("event: end")
         texts = re.findall(r"event: text\r?\ndata: (.*)", events)
@@ -279,7 +281,7 @@ def test_events(example: ModuleType, gateway: Emulator) -> None:
 
 def test_health_checks(example: ModuleType, gateway: Emulator) -> None:
     """Readiness follows the gateway, liveness does not."""
-    with serving(example.app) as address:
+    with run_server(example.app) as address:
         assert get_json(address, "/health/ready") == (200, {"status": "ok"})
         gateway.inject(*[Refuse(503, "Unavailable")] * 2)
         assert get_json(address, "/health/ready") == (503, {"status": "InternalServerError"})

@@ -60,7 +60,7 @@ def rejected(text: str, status: int = 400) -> Callable[[Emulator], None]:
 
 
 def without_token(gateway: Emulator) -> None:
-    """No token in arguments or environment."""
+    """Create a model without a token in arguments or environment."""
     token = os.environ.pop("LOWCODEAPI_API_TOKEN", None)
     try:
         ChatXAILowCode(base_url=gateway.base_url)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def members(value: Any, place: str = "") -> Iterator[str]:
+def field_paths(value: Any, path: str = "") -> Iterator[str]:
     """Yield the paths of all fields."""
     if isinstance(value, dict):
-        for name, member in value.items():
-            spot = f"{place}.{name}" if place else name
-            yield spot
-            yield from members(member, spot)
+        for name, key in value.items():
+            child_path = f"{path}.{name}" if path else name
+            yield child_path
+            yield from field_paths(key, child_path)
     elif isinstance(value, list):
         for item in value:
-            yield from members(item, f"{place}[]")
+            yield from field_paths(item, f"{path}[]")

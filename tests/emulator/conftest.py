@@ -13,11 +13,11 @@ from xai_lowcode.emulator import Emulator, running
 
 Send = Callable[..., httpx.Response]
 SHARED = Path(__file__).parents[2].parent / "shared"
-# Nothing is encrypted on loopback; making a context for every client would take most of the time.
+# The connections are not encrypted, and creating a TLS context for each client is slow.
 CONTEXT = ssl.create_default_context()
 
 
-# Models that xAI does not have, for rules about models that are newer than the known ones.
+# Invented models, for rules about models that are newer than the known ones.
 FURTHER_MODELS = ("grok-7-preview", "grok-9", "grok-99")
 
 
@@ -42,8 +42,8 @@ def send_chat(http: httpx.Client) -> Send:
     """Send a chat request with minimal defaults."""
 
     def send(prompt: str = "Hello", **body: Any) -> httpx.Response:
-        whole = {"model": "grok-4", "messages": [{"role": "user", "content": prompt}], **body}
-        return http.post("/v1/chat/completions", json=whole)
+        complete = {"model": "grok-4", "messages": [{"role": "user", "content": prompt}], **body}
+        return http.post("/v1/chat/completions", json=complete)
 
     return send
 
@@ -64,8 +64,8 @@ def send_messages(http: httpx.Client) -> Send:
 
     def send(prompt: Any = "Hello", **body: Any) -> httpx.Response:
         messages = [{"role": "user", "content": prompt}]
-        whole = {"model": "grok-4.3", "max_tokens": 1000, "messages": messages, **body}
-        return http.post("/v1/messages", json=whole)
+        complete = {"model": "grok-4.3", "max_tokens": 1000, "messages": messages, **body}
+        return http.post("/v1/messages", json=complete)
 
     return send
 

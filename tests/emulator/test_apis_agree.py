@@ -21,7 +21,7 @@ TOOLS = [
     }
     for name in ("add", "multiply")
 ]
-# Who says what; a call is said by name and arguments, and its result follows.
+# Turns: a role and a text, or a tool call with its name, arguments and result.
 CONVERSATIONS: dict[str, list[tuple[str, Any]]] = {
     "one": [("user", "Say 'pong'")],
     "system": [("system", "Be kind."), ("user", "Hello")],
@@ -43,12 +43,12 @@ CONVERSATIONS: dict[str, list[tuple[str, Any]]] = {
 }
 
 
-def chat(turns: list[tuple[str, Any]]) -> Json:
-    """Write a conversation as a chat."""
+def to_chat(turns: list[tuple[str, Any]]) -> Json:
+    """Convert a conversation to messages of Chat Completions."""
     messages: list[Json] = []
-    for who, what in turns:
-        if who != "calls":
-            messages.append({"role": who, "content": what})
+    for role, content in turns:
+        if role != "calls":
+            messages.append({"role": role, "content": content})
             continue
         calls = [
             {
@@ -56,12 +56,12 @@ def chat(turns: list[tuple[str, Any]]) -> Json:
                 "type": "function",
                 "function": {"name": name, "arguments": json.dumps(given)},
             }
-            for index, (name, given, _) in enumerate(what)
+            for index, (name, given, _) in enumerate(content)
         ]
         messages.append({"role": "assistant", "content": "", "tool_calls": calls})
         messages += [
             {"role": "tool", "tool_call_id": f"c{index}", "content": found}
-            for index, (_, _, found) in enumerate(what)
+            for index, (_, _, found) in enumerate(content)
         ]
     return {
         "messages": messages,
@@ -69,22 +69,22 @@ def chat(turns: list[tuple[str, Any]]) -> Json:
     }
 
 
-def anthropic(turns: list[tuple[str, Any]]) -> Json:
-    """Write a conversation as messages."""
+def to_messages(turns: list[tuple[str, Any]]) -> Json:
+    """Convert a conversation to messages of the Messages API."""
     body: Json = {"messages": [], "max_tokens": 1000}
-    for who, what in turns:
-        if who == "system":
-            body["system"] = what
-        elif who != "calls":
-            body["messages"].append({"role": who, "content": what})
+    for role, content in turns:
+        if role == "system":
+            body["system"] = content
+        elif role != "calls":
+            body["messages"].append({"role": role, "content": content})
         else:
             uses = [
                 {"type": "tool_use", "id": f"c{index}", "name": name, "input": given}
-                for index, (name, given, _) in enumerate(what)
+                for index, (name, given, _) in enumerate(content)
             ]
             found = [
                 {"type": "tool_result", "tool_use_id": f"c{index}", "content": text}
-                for index, (_, _, text) in enumerate(what)
+                for index, (_, _, text) in enumerate(content)
             ]
             body["messages"] += [
                 {"role": "assistant", "content": uses},
@@ -101,12 +101,12 @@ def anthropic(turns: list[tuple[str, Any]]) -> Json:
     return {**body, "tools": tools}
 
 
-def items(turns: list[tuple[str, Any]]) -> Json:
-    """Write a conversation as items."""
+def to_items(turns: list[tuple[str, Any]]) -> Json:
+    """Convert a conversation to items of the Responses API."""
     found: list[Json] = []
-    for who, what in turns:
-        if who != "calls":
-            found.append({"role": who, "content": what})
+    for role, content in turns:
+        if role != "calls":
+            found.append({"role": role, "content": content})
             continue
         found += [
             {
@@ -115,67 +115,69 @@ def items(turns: list[tuple[str, Any]]) -> Json:
                 "name": name,
                 "arguments": json.dumps(given),
             }
-            for index, (name, given, _) in enumerate(what)
+            for index, (name, given, _) in enumerate(content)
         ]
         found += [
             {"type": "function_call_output", "call_id": f"c{index}", "output": text}
-            for index, (_, _, text) in enumerate(what)
+            for index, (_, _, text) in enumerate(content)
         ]
     return {"input": found, "tools": [{"type": "function", **tool} for tool in TOOLS]}
 
 
 def read_chat(body: Json) -> Any:
-    """Parse text, calls, end and counts of a chat completion."""
+    """Return text, tool calls, finish reason and usage of a chat completion."""
     choice, usage = body["choices"][0], body["usage"]
     calls = [
         (call["function"]["name"], json.loads(call["function"]["arguments"]))
         for call in choice["message"].get("tool_calls", [])
     ]
     details = usage["completion_tokens_details"]
-    spent = usage["completion_tokens"] + details["reasoning_tokens"]
-    counts = (usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"], spent)
+    usage_ = usage["completion_tokens"] + details["reasoning_tokens"]
+    counts = (usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"], usage_)
     return choice["message"]["content"], calls, choice["finish_reason"], counts
 
 
 def read_message(body: Json) -> Any:
-    """Parse the same of a message."""
+    """Return text, tool calls, finish reason and usage of a message."""
     text = "".join(block["text"] for block in body["content"] if block["type"] == "text")
     calls = [
         (block["name"], block["input"]) for block in body["content"] if block["type"] == "tool_use"
     ]
-    ends = {"end_turn": "stop", "tool_use": "tool_calls", "max_tokens": "length"}
+    finish_reasons = {"end_turn": "stop", "tool_use": "tool_calls", "max_tokens": "length"}
     usage = body["usage"]
     cached = usage["cache_read_input_tokens"]
     counts = (usage["input_tokens"] + cached, cached, usage["output_tokens"])
-    return text, calls, ends[body["stop_reason"]], counts
+    return text, calls, finish_reasons[body["stop_reason"]], counts
 
 
 def read_response(body: Json) -> Any:
-    """Parse the same of a response."""
+    """Return text, tool calls, finish reason and usage of a response."""
     texts = [item["content"][0]["text"] for item in body["output"] if item["type"] == "message"]
     calls = [
         (item["name"], json.loads(item["arguments"]))
         for item in body["output"]
         if item["type"] == "function_call"
     ]
-    ends = {"completed": "tool_calls" if calls else "stop", "incomplete": "length"}
+    finish_reasons = {"completed": "tool_calls" if calls else "stop", "incomplete": "length"}
     usage = body["usage"]
     cached = usage["input_tokens_details"]["cached_tokens"]
     counts = (usage["input_tokens"], cached, usage["output_tokens"])
-    return "".join(texts), calls, ends[body["status"]], counts
+    return "".join(texts), calls, finish_reasons[body["status"]], counts
 
 
 DIALECTS: list[tuple[str, str, Callable[..., Json], Callable[[Json], Any]]] = [
-    ("/v1/chat/completions", "max_tokens", chat, read_chat),
-    ("/v1/messages", "max_tokens", anthropic, read_message),
-    ("/v1/responses", "max_output_tokens", items, read_response),
+    ("/v1/chat/completions", "max_tokens", to_chat, read_chat),
+    ("/v1/messages", "max_tokens", to_messages, read_message),
+    ("/v1/responses", "max_output_tokens", to_items, read_response),
 ]
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
 @pytest.mark.parametrize("model", ["grok-3", "grok-4", "grok-4.3"])
 @pytest.mark.parametrize("limit", [4, 1000])
-def test_dialects_agree(http: httpx.Client, name: str, model: str, limit: int) -> None:
+def test_apis_return_the_same_completion(
+    http: httpx.Client, name: str, model: str, limit: int
+) -> None:
     """The three APIs return the same completion."""
     found = []
     for path, limiter, send_messages, read in DIALECTS:
@@ -192,9 +194,9 @@ def test_conversations_differ(http: httpx.Client) -> None:
     responses = [
         str(
             read_chat(
-                http.post("/v1/chat/completions", json={"model": "grok-4.3", **chat(turns)}).json()[
-                    "result"
-                ]
+                http.post(
+                    "/v1/chat/completions", json={"model": "grok-4.3", **to_chat(turns)}
+                ).json()["result"]
             )
         )
         for turns in CONVERSATIONS.values()

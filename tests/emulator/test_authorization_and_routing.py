@@ -12,15 +12,19 @@ from xai_lowcode.emulator import Emulator
 NOT_FOUND = {"message": "Not Found"}
 
 
-def plain(gateway: Emulator, path: str = "/v1/models", method: str = "GET", **more: Any) -> Any:
-    """Send a request without a token of its own."""
+def send_without_token(
+    gateway: Emulator, path: str = "/v1/models", method: str = "GET", **more: Any
+) -> Any:
+    """Send a request without adding a token."""
     return httpx.request(method, gateway.base_url + path, trust_env=False, **more)
 
 
 @pytest.mark.parametrize("query", [{}, {"api_token": ""}, {"api_token": "xai-key"}])
-def test_no_or_malformed_token(gateway: Emulator, query: dict[str, str]) -> None:
+def test_missing_or_malformed_token(gateway: Emulator, query: dict[str, str]) -> None:
     """Without a token of the right prefix the 401 repeats headers and query."""
-    response = plain(gateway, params=query, headers={"Authorization": "Bearer at_secret"})
+    response = send_without_token(
+        gateway, params=query, headers={"Authorization": "Bearer at_secret"}
+    )
     assert response.status_code == 401
     logging = response.json()["error"]["logging"]
     assert logging["headers"]["authorization"] == "Bearer at_secret"
@@ -28,31 +32,31 @@ def test_no_or_malformed_token(gateway: Emulator, query: dict[str, str]) -> None
     assert logging["path"] == "/xai/v1/models"
 
 
-def test_token_in_header_or_body_is_none(gateway: Emulator) -> None:
+def test_token_in_header_or_body_is_ignored(gateway: Emulator) -> None:
     """A token that is not in the query is ignored."""
     token = gateway.api_token
     header = {"Authorization": f"Bearer {token}"}
-    assert plain(gateway, headers=header).status_code == 401
+    assert send_without_token(gateway, headers=header).status_code == 401
     path = "/v1/chat/completions"
-    assert plain(gateway, path, "POST", json={"api_token": token}).status_code == 401
+    assert send_without_token(gateway, path, "POST", json={"api_token": token}).status_code == 401
 
 
 def test_unknown_token(gateway: Emulator) -> None:
     """An unknown token gets a 403."""
-    response = plain(gateway, params={"api_token": "at_r123"})
+    response = send_without_token(gateway, params={"api_token": "at_r123"})
     assert (response.status_code, response.json()["message"]) == (403, "Invalid api_token")
 
 
 def test_unconnected_account(gateway: Emulator) -> None:
-    """A token of an account without xAI key gets a 403 with another text."""
-    response = plain(gateway, params={"api_token": gateway.unconnected_token})
+    """A token of an account without an xAI key gets a 403 with another text."""
+    response = send_without_token(gateway, params={"api_token": gateway.unconnected_token})
     assert response.status_code == 403
     assert response.json()["message"].startswith("No access token is associated")
 
 
 def test_token_twice(gateway: Emulator) -> None:
     """Two tokens get a 500 that quotes them."""
-    response = plain(gateway, params=[("api_token", gateway.api_token)] * 2)
+    response = send_without_token(gateway, params=[("api_token", gateway.api_token)] * 2)
     assert response.status_code == 500
     assert gateway.api_token in response.text
 
@@ -70,7 +74,7 @@ def test_token_twice(gateway: Emulator) -> None:
 def test_unknown_route(gateway: Emulator, method: str, path: str) -> None:
     """An unknown path or method gets a 404, with or without a token."""
     for query in ({}, {"api_token": gateway.api_token}):
-        response = plain(gateway, path, method, params=query)
+        response = send_without_token(gateway, path, method, params=query)
         assert (response.status_code, response.json()) == (404, NOT_FOUND)
 
 
@@ -141,7 +145,7 @@ def test_form_and_gzip(http: httpx.Client) -> None:
 
 
 def test_numbers_become_javascript(send_chat: Callable[..., httpx.Response]) -> None:
-    """A whole float is an integer once the gateway has rewritten it, a broken one is not."""
+    """The gateway rewrites a float without a fraction as an integer, and no other float."""
     assert send_chat(max_tokens=5.0).status_code == 200
     assert send_chat(max_tokens=5.5).status_code == 422
 
@@ -155,7 +159,7 @@ def test_lone_surrogate(http: httpx.Client) -> None:
     assert "surrogate" in response.json()["error"]["error"]
 
 
-def test_ids_go_raw_into_the_path(http: httpx.Client) -> None:
+def test_ids_are_not_encoded_in_the_path(http: httpx.Client) -> None:
     """An id with encoded slashes reaches another endpoint, as with the real gateway."""
     response = http.get("/v1/models/..%2Fapi-key")
     assert "redacted_api_key" in response.json()["result"]
@@ -184,11 +188,11 @@ def test_requests_are_recorded(gateway: Emulator, http: httpx.Client) -> None:
     assert set(seen.ignored) == {"messages[0].status", "colour"}
 
 
-def test_refused_requests_are_recorded_too(gateway: Emulator) -> None:
+def test_rejected_requests_are_recorded(gateway: Emulator) -> None:
     """Every request below the prefix is recorded."""
-    plain(gateway)
-    plain(gateway, "/v1/nothing")
-    plain(
+    send_without_token(gateway)
+    send_without_token(gateway, "/v1/nothing")
+    send_without_token(
         gateway,
         "/v1/chat/completions",
         "POST",

@@ -1,4 +1,4 @@
-"""Chat requests that xAI refuses, with status and error text."""
+"""Chat requests that xAI rejects, with status and error text."""
 
 import base64
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def tool(name: str = "t", parameters: Any = None) -> Json:
     return {"type": "function", "function": {"name": name, "parameters": schema}}
 
 
-def calling(*ids: str, arguments: Any = "{}", **more: Any) -> Json:
+def assistant_with_calls(*ids: str, arguments: Any = "{}", **more: Any) -> Json:
     """Create an assistant message with calls."""
     calls = [
         {"id": one, "type": "function", "function": {"name": "t", "arguments": arguments}}
@@ -45,7 +45,7 @@ def image(form: str = "PNG", declared: str | None = None) -> str:
     return f"data:{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def shown(url: Any) -> list[Json]:
+def messages_with_image(url: Any) -> list[Json]:
     """Create messages with one image."""
     part = {"type": "image_url", "image_url": url}
     return [{"role": "user", "content": [part]}]
@@ -99,7 +99,7 @@ def error(response: httpx.Response) -> tuple[int, str]:
             "missing field `parameters`",
         ),
         (
-            {"messages": [calling("c", arguments={})]},
+            {"messages": [assistant_with_calls("c", arguments={})]},
             "arguments: invalid type: map, expected a string",
         ),
         ({"response_format": {"type": "xml"}}, "response_format.type: unknown variant `xml`"),
@@ -134,22 +134,40 @@ def test_wrong_types(send_chat: Send, body: Json, text: str) -> None:
         ({"messages": [USER | {"content": ""}]}, NO_CONTENT),
         ({"messages": [USER | {"content": []}]}, NO_CONTENT),
         ({"messages": [{"role": "assistant"}]}, NO_CONTENT),
-        ({"messages": [calling("c", content=None), result("c")]}, NO_CONTENT),
-        ({"messages": [calling("c", content=[]), result("c")]}, NO_CONTENT),
+        ({"messages": [assistant_with_calls("c", content=None), result("c")]}, NO_CONTENT),
+        ({"messages": [assistant_with_calls("c", content=[]), result("c")]}, NO_CONTENT),
         ({"messages": [{"role": "system", "content": "x", "name": "n"}]}, "name is not allowed"),
         ({"messages": [{"role": "assistant", "content": "x", "name": "n"}]}, "name is not allowed"),
         ({"messages": [USER, result("c")]}, "No tool call found"),
-        ({"messages": [USER, calling("c"), result("d")]}, "No tool call found"),
-        ({"messages": [USER, calling("c")]}, "No tool output found for function call c"),
-        ({"messages": [USER, calling("c"), USER]}, "No tool output found for function call c"),
+        ({"messages": [USER, assistant_with_calls("c"), result("d")]}, "No tool call found"),
         (
-            {"messages": [USER, calling("c", "d"), result("c")]},
+            {"messages": [USER, assistant_with_calls("c")]},
+            "No tool output found for function call c",
+        ),
+        (
+            {"messages": [USER, assistant_with_calls("c"), USER]},
+            "No tool output found for function call c",
+        ),
+        (
+            {"messages": [USER, assistant_with_calls("c", "d"), result("c")]},
             "No tool output found for function call d",
         ),
-        ({"messages": [USER, calling("c"), result("c"), result("c")]}, "Duplicate tool output"),
-        ({"messages": [USER, calling("c", "c"), result("c")]}, "duplicate tool call ids"),
-        ({"messages": [USER, calling("c", arguments="{"), result("c")]}, "are not JSON"),
-        ({"messages": [USER, calling("c", arguments="[]"), result("c")]}, "are not JSON"),
+        (
+            {"messages": [USER, assistant_with_calls("c"), result("c"), result("c")]},
+            "Duplicate tool output",
+        ),
+        (
+            {"messages": [USER, assistant_with_calls("c", "c"), result("c")]},
+            "duplicate tool call ids",
+        ),
+        (
+            {"messages": [USER, assistant_with_calls("c", arguments="{"), result("c")]},
+            "are not JSON",
+        ),
+        (
+            {"messages": [USER, assistant_with_calls("c", arguments="[]"), result("c")]},
+            "are not JSON",
+        ),
         ({"tool_choice": "required"}, "no tools were specified"),
         ({"tool_choice": "auto", "tools": []}, "no tools were specified"),
         (
@@ -239,27 +257,27 @@ def test_good_roots(send_chat: Send, schema: Json) -> None:
 )
 def test_bad_images(send_chat: Send, url: Json) -> None:
     """An image is a web URL, a file id, or a data URL of the declared format."""
-    status, _ = error(send_chat(messages=shown(url)))
+    status, _ = error(send_chat(messages=messages_with_image(url)))
     assert status == 400
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_good_images(send_chat: Send, form: str) -> None:
-    """Three formats are taken."""
-    assert send_chat(messages=shown({"url": image(form)})).status_code == 200
+    """Three image formats are accepted."""
+    assert send_chat(messages=messages_with_image({"url": image(form)})).status_code == 200
 
 
 def test_text_only_models(send_chat: Send) -> None:
     """A text-only model accepts a single text part."""
     pair = [{"role": "user", "content": [{"type": "text", "text": one} for one in "ab"]}]
-    for messages in (pair, shown({"url": "https://x/y.png"})):
+    for messages in (pair, messages_with_image({"url": "https://x/y.png"})):
         text = "The model expects a single `text` element per message."
         assert error(send_chat(model="grok-3", messages=messages)) == (400, text)
     single = [{"role": "user", "content": [{"type": "text", "text": "a"}]}]
     assert send_chat(model="grok-3", messages=single).status_code == 200
 
 
-def test_file_without_anything(send_chat: Send) -> None:
+def test_file_without_id_and_url(send_chat: Send) -> None:
     """A file part needs an id or a URL."""
     messages = [{"role": "user", "content": [{"type": "file", "file": {}}]}]
     assert send_chat(messages=messages).status_code == 400
@@ -271,36 +289,46 @@ def test_file_without_anything(send_chat: Send) -> None:
         [{"role": "system", "content": "s"}, {"role": "system", "content": "s"}, USER, USER],
         [USER, {"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}, USER],
         [USER | {"name": "ann"}],
-        [USER, {**calling("c"), "content": "prose"}, result("c")],
-        [USER, {key: text for key, text in calling("c").items() if key != "content"}, result("c")],
-        [USER, calling("c", "d"), result("d"), result("c"), USER],
+        [USER, {**assistant_with_calls("c"), "content": "prose"}, result("c")],
+        [
+            USER,
+            {key: text for key, text in assistant_with_calls("c").items() if key != "content"},
+            result("c"),
+        ],
+        [USER, assistant_with_calls("c", "d"), result("d"), result("c"), USER],
         [{"role": "assistant", "content": "a", "reasoning_content": "r"}, USER],
     ],
 )
-def test_what_must_be_taken(send_chat: Send, messages: list[Json]) -> None:
+def test_valid_messages_are_accepted(send_chat: Send, messages: list[Json]) -> None:
     """Any order of roles is accepted, and messages of the model can be sent back."""
     assert send_chat(messages=messages).status_code == 200
 
 
-def test_seen_to_be_taken(gateway: Emulator, send_chat: Send) -> None:
+def test_ignored_values_are_accepted(gateway: Emulator, send_chat: Send) -> None:
     """A name on a tool message is ignored, and so is a tool choice of an unknown type."""
-    messages = [USER, calling("c"), result("c") | {"name": "t"}]
+    messages = [USER, assistant_with_calls("c"), result("c") | {"name": "t"}]
     choice = {"type": "tool", "name": "t"}
     assert send_chat(messages=messages, tools=[tool()], tool_choice=choice).status_code == 200
     assert set(gateway.requests[-1].ignored) == {"messages[2].name", "tool_choice.name"}
 
 
-def test_unknown_members_are_ignored(gateway: Emulator, send_chat: Send) -> None:
+def test_unknown_fields_are_ignored(gateway: Emulator, send_chat: Send) -> None:
     """Unknown fields are ignored and recorded."""
     assert send_chat(top_k=5, cache_control={}, max_tokens=None).status_code == 200
     assert set(gateway.requests[-1].ignored) == {"top_k", "cache_control"}
 
 
-def test_a_tool_may_say_nothing(send_chat: Send) -> None:
+def test_an_empty_tool_result_is_accepted(send_chat: Send) -> None:
     """An empty tool result is accepted; a missing one is not."""
     assert (
-        send_chat(messages=[USER, calling("c"), result("c") | {"content": ""}]).status_code == 200
+        send_chat(
+            messages=[USER, assistant_with_calls("c"), result("c") | {"content": ""}]
+        ).status_code
+        == 200
     )
     assert (
-        send_chat(messages=[USER, calling("c"), result("c") | {"content": []}]).status_code == 400
+        send_chat(
+            messages=[USER, assistant_with_calls("c"), result("c") | {"content": []}]
+        ).status_code
+        == 400
     )

@@ -41,13 +41,13 @@ def test_text_depends_on_the_prompt(send_chat: Send) -> None:
 
 def test_same_request_same_text(send_chat: Send) -> None:
     """The same request gets the same text under another id."""
-    one, two = body(send_chat()), body(send_chat())
-    assert one["choices"] == two["choices"]
-    assert one["id"] != two["id"]
+    one, responses = body(send_chat()), body(send_chat())
+    assert one["choices"] == responses["choices"]
+    assert one["id"] != responses["id"]
 
 
 def test_ids_repeat_from_run_to_run() -> None:
-    """Two runs give the same ids in the same order."""
+    """Two emulators give the same ids in the same order."""
     found = []
     for _ in range(2):
         with running() as gateway:
@@ -63,18 +63,18 @@ def test_ids_repeat_from_run_to_run() -> None:
 
 @pytest.mark.parametrize("model", [*MODELS, "grok-7-preview", "latest"])
 def test_model_is_echoed(send_chat: Send, model: str) -> None:
-    """The model of the response is the one that was asked for."""
+    """The model of the response is the requested one."""
     assert body(send_chat(model=model))["model"] == model
 
 
 def test_dictation(send_chat: Send) -> None:
-    """A dictated text is the whole response."""
+    """A text that the prompt dictates is the whole response."""
     assert text_of(send_chat("Reply with exactly: 'pong'")) == "pong"
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_usage_adds_up(send_chat: Send, model: str) -> None:
-    """The total is prompt and completion and reasoning, and the details are parts of them."""
+    """The total is the sum of prompt, completion and reasoning tokens, with valid details."""
     usage = body(send_chat("Tell me a story", model=model))["usage"]
     prompt, completion = usage["prompt_tokens_details"], usage["completion_tokens_details"]
     reasoning = completion["reasoning_tokens"]
@@ -87,7 +87,7 @@ def test_usage_adds_up(send_chat: Send, model: str) -> None:
 
 
 def test_completion_tokens_are_those_of_the_text(send_chat: Send) -> None:
-    """The completion counts the visible text alone."""
+    """The completion tokens are those of the visible text only."""
     response = send_chat()
     assert body(response)["usage"]["completion_tokens"] == tokenizer.count_tokens(text_of(response))
 
@@ -116,26 +116,26 @@ def test_longer_conversations_cost_more(send_chat: Send) -> None:
     ],
 )
 def test_visible_reasoning(send_chat: Send, model: str, visible: bool) -> None:
-    """Some models show their reasoning, others only bill it."""
+    """Some models return their reasoning, others only bill it."""
     assert ("reasoning_content" in choice(send_chat(model=model))["message"]) == visible
 
 
-def test_effort_is_felt(send_chat: Send) -> None:
-    """More effort is more reasoning, and none is none."""
-    spent = [
+def test_reasoning_effort(send_chat: Send) -> None:
+    """A higher effort has more reasoning tokens, and "none" has none."""
+    usage_ = [
         body(send_chat(model="grok-4.3", reasoning_effort=effort))["usage"][
             "completion_tokens_details"
         ]["reasoning_tokens"]
         for effort in ("none", "low", "medium", "high")
     ]
-    assert spent[0] == 0
-    assert spent == sorted(set(spent))
+    assert usage_[0] == 0
+    assert usage_ == sorted(set(usage_))
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 @pytest.mark.parametrize("limit", [1, 4])
 def test_limit(send_chat: Send, name: str, limit: int) -> None:
-    """A limit cuts the visible text and not the reasoning."""
+    """A limit truncates the visible text and not the reasoning."""
     response = send_chat("story", model="grok-4", **{name: limit})
     assert choice(response)["finish_reason"] == "length"
     usage = body(response)["usage"]

@@ -32,7 +32,7 @@ REQUESTS: dict[str, Json] = {
 }
 
 
-def folded(found: list[Any]) -> list[Json]:
+def merged(found: list[Any]) -> list[Json]:
     """Add the chunks up to choices."""
     choices: dict[int, Json] = {}
     for chunk in found[:-1]:
@@ -58,7 +58,7 @@ def _add(message: Json, delta: Json) -> None:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_folding(send_chat: Send, chunks: Chunks, name: str) -> None:
+def test_chunks_add_up_to_the_response(send_chat: Send, chunks: Chunks, name: str) -> None:
     """The chunks add up to the response without streaming."""
     request = REQUESTS[name]
     plain = send_chat(**request).json()["result"]["choices"]
@@ -66,7 +66,7 @@ def test_folding(send_chat: Send, chunks: Chunks, name: str) -> None:
         del choice["message"]["refusal"]
         for call in choice["message"].get("tool_calls", []):
             call.pop("id")
-    streamed = folded(chunks(send_chat(**request, stream=True).text))
+    streamed = merged(chunks(send_chat(**request, stream=True).text))
     for choice in streamed:
         choice["message"].setdefault("content", "")
         for call in choice["message"].get("tool_calls", []):
@@ -75,7 +75,7 @@ def test_folding(send_chat: Send, chunks: Chunks, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_every_chunk(send_chat: Send, chunks: Chunks, name: str) -> None:
+def test_fields_of_each_chunk(send_chat: Send, chunks: Chunks, name: str) -> None:
     """Every chunk repeats id, created, model and fingerprint; `[DONE]` comes once and last."""
     found = chunks(send_chat(**REQUESTS[name], stream=True).text)
     assert found.count("[DONE]") == 1
@@ -87,7 +87,7 @@ def test_every_chunk(send_chat: Send, chunks: Chunks, name: str) -> None:
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_usage_chunk(send_chat: Send, chunks: Chunks, name: str) -> None:
-    """Usage comes in one chunk without choices, and only when asked for."""
+    """Usage is in one chunk without choices, and only if requested."""
     request = REQUESTS[name]
     asked = chunks(send_chat(**request, stream=True, stream_options={"include_usage": True}).text)
     assert asked[-2]["choices"] == []
@@ -96,7 +96,7 @@ def test_usage_chunk(send_chat: Send, chunks: Chunks, name: str) -> None:
         assert all("usage" not in chunk for chunk in found)
 
 
-def test_hidden_reasoning_beats(send_chat: Send, chunks: Chunks) -> None:
+def test_hidden_reasoning_sends_empty_deltas(send_chat: Send, chunks: Chunks) -> None:
     """A model that hides its reasoning sends the role and then empty deltas."""
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks(send_chat(stream=True).text)[:-1]]
     assert deltas[0] == {"role": "assistant"}
@@ -113,22 +113,22 @@ def test_reasoning_before_content(send_chat: Send, chunks: Chunks) -> None:
     assert set(kinds) == {"reasoning_content", "content"}
 
 
-def test_calls_come_whole(send_chat: Send, chunks: Chunks) -> None:
-    """Each call is whole in one chunk, numbered, and nothing but the end follows."""
+def test_tool_calls_are_in_one_chunk(send_chat: Send, chunks: Chunks) -> None:
+    """Each tool call is in one chunk with its index, and only the finish reason follows."""
     found = chunks(send_chat(**REQUESTS["calls"], stream=True).text)[:-1]
     calls = [chunk["choices"][0]["delta"]["tool_calls"] for chunk in found[-3:-1]]
     assert [[call["index"] for call in one] for one in calls] == [[0], [1]]
     assert found[-1]["choices"][0] == {"index": 0, "delta": {}, "finish_reason": "tool_calls"}
 
 
-def test_choices_take_turns(send_chat: Send, chunks: Chunks) -> None:
-    """Several choices are streamed side by side."""
+def test_choices_are_interleaved(send_chat: Send, chunks: Chunks) -> None:
+    """The chunks of several choices are interleaved."""
     found = chunks(send_chat(**REQUESTS["choices"], stream=True).text)[:-1]
     assert [chunk["choices"][0]["index"] for chunk in found[:6]] == [0, 1, 2, 0, 1, 2]
 
 
 def test_logprobs(send_chat: Send, chunks: Chunks) -> None:
-    """Each piece of text brings its own log probability."""
+    """Each chunk of text has its own log probability."""
     found = chunks(send_chat(model="grok-3", logprobs=True, stream=True).text)[:-2]
     for chunk in found:
         choice = chunk["choices"][0]
@@ -137,8 +137,8 @@ def test_logprobs(send_chat: Send, chunks: Chunks) -> None:
         ]
 
 
-def test_refused_before_the_stream(send_chat: Send) -> None:
-    """A refused streaming request gets a JSON error with its status."""
+def test_rejected_before_the_stream(send_chat: Send) -> None:
+    """A rejected streaming request gets a JSON error with its status."""
     response = send_chat(model="nope", stream=True)
     assert response.status_code == 400
     assert response.headers["content-type"].startswith("application/json")

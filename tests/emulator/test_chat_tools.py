@@ -35,7 +35,7 @@ MAGIC = tool(
 
 
 def calls(response: httpx.Response) -> list[tuple[str, Any]]:
-    """Return the calls, with their arguments read."""
+    """Return the tool calls, with parsed arguments."""
     assert response.status_code == 200, response.text
     choice = response.json()["result"]["choices"][0]
     found = choice["message"].get("tool_calls") or []
@@ -44,7 +44,7 @@ def calls(response: httpx.Response) -> list[tuple[str, Any]]:
 
 
 def test_required(send_chat: Send) -> None:
-    """A required call takes its number from the prompt."""
+    """A required tool call has the numbers of the prompt as arguments."""
     prompt = "What is the value of magic_function(3)? Use the tool."
     response = send_chat(prompt, tools=[MAGIC], tool_choice="required")
     assert calls(response) == [("magic_function", {"input": 3})]
@@ -83,7 +83,7 @@ def test_auto(send_chat: Send, prompt: str, names: list[str]) -> None:
 
 
 def test_parallel_calls(send_chat: Send) -> None:
-    """Parallel calls have ids and arguments of their own, and can be forbidden."""
+    """Parallel tool calls have different ids and arguments, and can be disabled."""
     prompt = "add 2 and 3, then multiply 4 by 5"
     response = send_chat(prompt, tools=[ADD, MULTIPLY])
     assert calls(response) == [("add", {"a": 2, "b": 3}), ("multiply", {"a": 4, "b": 5})]
@@ -93,8 +93,8 @@ def test_parallel_calls(send_chat: Send) -> None:
     assert len(calls(single)) == 1
 
 
-def test_place(send_chat: Send) -> None:
-    """A location is the place that the prompt names."""
+def test_location(send_chat: Send) -> None:
+    """The argument of a location is the place that the prompt names."""
     response = send_chat("What is the weather in Florence, Italy today?", tools=[WEATHER])
     assert calls(response) == [("get_weather", {"location": "Florence, Italy"})]
 
@@ -109,7 +109,7 @@ def test_no_parameters(send_chat: Send) -> None:
 
 @pytest.mark.parametrize("name", ["你好啊集团", "こんにちは株式会社"])
 def test_unicode(send_chat: Send, name: str) -> None:
-    """Quoted text goes into the arguments as it is."""
+    """Quoted text is unchanged in the arguments."""
     customer = tool("create_customer", customer_name={"type": "string"})
     prompt = f"Create a customer '{name}' (Hello Group)."
     response = send_chat(prompt, tools=[customer], tool_choice="required")
@@ -117,8 +117,8 @@ def test_unicode(send_chat: Send, name: str) -> None:
     assert name in response.text
 
 
-def test_a_forced_model_goes_on_to_what_it_has_not_called(send_chat: Send) -> None:
-    """With a call required, each turn calls another tool, so that agents come to an end."""
+def test_a_required_call_is_of_a_tool_not_yet_called(send_chat: Send) -> None:
+    """With a required tool call, each turn calls another tool, so that agents end."""
     history: list[Json] = [{"role": "user", "content": "add 2 and 3, then multiply 2 and 3"}]
     called = []
     for _ in range(3):
@@ -139,7 +139,7 @@ def test_a_forced_model_goes_on_to_what_it_has_not_called(send_chat: Send) -> No
     assert called[2] in called[:2]
 
 
-def test_results_are_told(send_chat: Send) -> None:
+def test_results_are_quoted(send_chat: Send) -> None:
     """After tool results the model responds with text that quotes them."""
     called = {
         "role": "assistant",
@@ -190,7 +190,7 @@ def test_fields_of_names_have_proper_nouns(prompt: str, field: str) -> None:
 
 @pytest.mark.parametrize("prompt", ["what is it?", "I see.", "Explain this", "", "42"])
 def test_a_name_without_a_proper_noun(prompt: str) -> None:
-    """Without one, the value is the prompt, or the name of the field."""
+    """Without a proper noun, the value is the prompt, or the name of the field."""
     schema = {"type": "object", "properties": {"name": {"type": "string"}}}
     assert filled(schema, prompt, fill_optional=True) == {"name": prompt or "name"}
 
@@ -229,11 +229,11 @@ def test_a_name_without_a_proper_noun(prompt: str) -> None:
     ],
 )
 def test_filling(schema: Json, prompt: str, value: Any) -> None:
-    """A value is made of the prompt."""
+    """A value is derived from the prompt."""
     assert filled(schema, prompt) == value
 
 
-def test_optional_members() -> None:
+def test_optional_fields() -> None:
     """An optional field is filled if the prompt mentions it, or with `fill_optional`."""
     schema = {
         "type": "object",
@@ -244,8 +244,8 @@ def test_optional_members() -> None:
     assert filled(schema, "", fill_optional=True) == {"unit": "celsius", "size": 1}
 
 
-def test_named_values_win() -> None:
-    """A value beside the name of its field goes there, whatever the order."""
+def test_values_next_to_the_name_of_a_field() -> None:
+    """A value next to the name of a field is used for the field, in any order."""
     schema = {
         "type": "object",
         "properties": {"low": {"type": "integer"}, "high": {"type": "integer"}},
@@ -254,8 +254,8 @@ def test_named_values_win() -> None:
     assert filled(schema, "high = 9, low: 2") == {"low": 2, "high": 9}
 
 
-def test_null_when_denied() -> None:
-    """A field that the prompt denies is null where it may be."""
+def test_denied_fields_are_null() -> None:
+    """A nullable field that the prompt denies is null."""
     schema = {
         "type": "object",
         "properties": {"punchline": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
@@ -265,8 +265,8 @@ def test_null_when_denied() -> None:
     assert filled(schema, "A joke")["punchline"]
 
 
-def test_trees_end() -> None:
-    """A schema that refers to itself is filled to the end."""
+def test_recursive_schemas() -> None:
+    """A recursive schema is filled with a finite value."""
     node = {
         "type": "object",
         "properties": {
@@ -338,7 +338,7 @@ def branches(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
     ),
     fill_optional=st.booleans(),
 )
-def test_whatever_the_schema(schema: Json, prompt: str, fill_optional: bool) -> None:
+def test_any_schema_is_filled(schema: Json, prompt: str, fill_optional: bool) -> None:
     """Any schema is filled with a value that is valid, from any prompt."""
     checker = jsonschema.FormatChecker()
     value = filled(schema, prompt, fill_optional=fill_optional)

@@ -35,7 +35,9 @@ Chunks = Callable[[str], list[Any]]
 BODY = {"model": "grok-3", "messages": [{"role": "user", "content": "Hello"}]}
 
 
-def raw(http: httpx.Client, *, stream: bool = False, seconds: float = 9.0) -> tuple[bytes, bool]:
+def read_raw(
+    http: httpx.Client, *, stream: bool = False, seconds: float = 9.0
+) -> tuple[bytes, bool]:
     """Read the bytes of a response; return them and whether the connection broke."""
     found, end = b"", time.monotonic() + seconds
     with http.stream("POST", "/v1/chat/completions", json={**BODY, "stream": stream}) as response:
@@ -49,7 +51,7 @@ def raw(http: httpx.Client, *, stream: bool = False, seconds: float = 9.0) -> tu
     return found, False
 
 
-def knock(gateway: Emulator) -> None:
+def connect_and_close(gateway: Emulator) -> None:
     """Open and close a connection."""
     address = urlsplit(gateway.base_url)
     socket.create_connection((str(address.hostname), int(address.port or 0)), 5).close()
@@ -60,7 +62,7 @@ def wait_for(gateway: Emulator) -> None:
     end = time.monotonic() + 5
     while True:
         try:
-            knock(gateway)
+            connect_and_close(gateway)
         except ConnectionRefusedError:
             assert time.monotonic() < end
             time.sleep(0.01)
@@ -88,7 +90,7 @@ def test_one_fault_one_request(
     try:
         response = send_chat(stream=stream)
     except httpx.HTTPError:
-        # The client had kept the connection that was being closed at this moment.
+        # The client reused a connection that was being closed.
         assert isinstance(fault, CloseAfter)
         response = send_chat(stream=stream)
     assert response.status_code == 200
@@ -96,7 +98,7 @@ def test_one_fault_one_request(
 
 
 def test_reset(gateway: Emulator, send_chat: Send) -> None:
-    """A request that meets a reset was read."""
+    """A request is read before the connection is reset."""
     gateway.inject(Reset())
     with pytest.raises(httpx.ReadError, match="reset"):
         send_chat()
@@ -104,7 +106,7 @@ def test_reset(gateway: Emulator, send_chat: Send) -> None:
 
 
 @pytest.mark.parametrize("fault", [Reset(), Drop(), CutBytes(3), Outage(0.01)])
-def test_the_client_left_before_the_fault(
+def test_the_client_disconnected_before_the_fault(
     gateway: Emulator, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fault of a connection that the client has closed is no error of the emulator."""
@@ -122,10 +124,10 @@ def test_the_client_left_before_the_fault(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_reset_unread(gateway: Emulator, send_chat: Send, kept: bool) -> None:
+@pytest.mark.parametrize("reused", [False, True])
+def test_reset_unread(gateway: Emulator, send_chat: Send, reused: bool) -> None:
     """A connection can be reset before the request is read, a new one and a kept-alive one."""
-    for _ in range(kept):
+    for _ in range(reused):
         send_chat()
     gateway.requests.clear()
     gateway.inject(ResetUnread())
@@ -152,7 +154,7 @@ def test_refused_connections(gateway: Emulator, send_chat: Send) -> None:
     gateway.refuse_connections(0.4)
     assert send_chat().status_code == 200
     with pytest.raises(ConnectionRefusedError):
-        knock(gateway)
+        connect_and_close(gateway)
     wait_for(gateway)
     assert send_chat().status_code == 200
 
@@ -183,8 +185,8 @@ def test_close_after(gateway: Emulator, send_chat: Send) -> None:
 def test_cut_bytes(gateway: Emulator, http: httpx.Client, stream: bool, number: int) -> None:
     """The connection is closed after the given number of bytes."""
     gateway.inject(CutBytes(number))
-    found, broke = raw(http, stream=stream)
-    assert (len(found), broke) == (number, True)
+    found, is_broken = read_raw(http, stream=stream)
+    assert (len(found), is_broken) == (number, True)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -204,7 +206,7 @@ def test_half_character(
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_wrong_type(gateway: Emulator, send_chat: Send, stream: bool) -> None:
-    """The body is right and the content type wrong."""
+    """The body is valid and the content type wrong."""
     gateway.inject(WrongType("text/plain"))
     response = send_chat(stream=stream)
     assert response.headers["content-type"] == "text/plain"
@@ -234,28 +236,28 @@ def test_gzip(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
     """A response can be compressed although the client does not accept it, or truncated."""
     gateway.inject(Gzip(), Gzip(broken=True))
     http.headers["accept-encoding"] = "identity"
-    assert b"Hello" in gzip.decompress(raw(http, stream=stream)[0]) or stream
+    assert b"Hello" in gzip.decompress(read_raw(http, stream=stream)[0]) or stream
     with pytest.raises(EOFError):
-        gzip.decompress(raw(http, stream=stream)[0])
+        gzip.decompress(read_raw(http, stream=stream)[0])
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_endless(gateway: Emulator, http: httpx.Client, stream: bool) -> None:
     """An endless response sends blank bytes until the client disconnects."""
     gateway.inject(Endless(0.001))
-    found, broke = raw(http, stream=stream, seconds=0.1)
-    assert not broke
+    found, is_broken = read_raw(http, stream=stream, seconds=0.1)
+    assert not is_broken
     assert found.endswith(b"\n\n\n")
     assert b"[DONE]" not in found
     assert b'finish_reason":"stop' not in found or not stream
-    assert raw(http)[0].endswith(b"}")
+    assert read_raw(http)[0].endswith(b"}")
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_huge(gateway: Emulator, http: httpx.Client, chunks: Chunks, stream: bool) -> None:
     """A padded response has the same content."""
     gateway.inject(Huge(3))
-    found, _ = raw(http, stream=stream)
+    found, _ = read_raw(http, stream=stream)
     assert len(found) >= 3_000_000
     if stream:
         lines = [line for line in found.decode().split("\n\n") if line.startswith("data")]
@@ -270,7 +272,7 @@ def test_double_done(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None
     assert chunks(send_chat(stream=True).text)[-2:] == ["[DONE]", "[DONE]"]
 
 
-def test_done_where_none_belongs(gateway: Emulator, http: httpx.Client) -> None:
+def test_done_in_an_api_without_it(gateway: Emulator, http: httpx.Client) -> None:
     """`[DONE]` can be sent in an API that has none."""
     gateway.inject(DoubleDone())
     body = {"model": "grok-4.3", "input": "x", "stream": True}

@@ -12,15 +12,15 @@ Send = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def ticket(send_chat: Send) -> str:
+def request_id(send_chat: Send) -> str:
     """The request id of a deferred completion."""
     return str(send_chat(deferred=True).json()["result"]["request_id"])
 
 
 @pytest.fixture
-def poll(http: httpx.Client, ticket: str) -> Callable[[], httpx.Response]:
+def poll(http: httpx.Client, request_id: str) -> Callable[[], httpx.Response]:
     """Poll the completion."""
-    return lambda: http.get(f"/v1/chat/deferred-completion/{ticket}", timeout=0.2)
+    return lambda: http.get(f"/v1/chat/deferred-completion/{request_id}", timeout=0.2)
 
 
 PENDING: dict[str, tuple[int, str]] = {
@@ -32,7 +32,7 @@ PENDING: dict[str, tuple[int, str]] = {
 
 
 @pytest.mark.parametrize("pending", PENDING)
-def test_pending_then_there_then_gone(
+def test_a_completion_is_pending_then_returned_once(
     gateway: Emulator, send_chat: Send, poll: Callable[[], httpx.Response], pending: Any
 ) -> None:
     """The first polls are pending; the completion can be retrieved only once."""
@@ -48,7 +48,7 @@ def test_pending_then_there_then_gone(
     assert poll().status_code == 404
 
 
-def test_never(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
+def test_a_poll_without_a_response(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
     """A pending poll can get no response; the next poll succeeds."""
     gateway.deferred_pending = "never"
     with pytest.raises(httpx.ReadTimeout):
@@ -56,19 +56,19 @@ def test_never(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
     assert poll().json()["result"]["object"] == "chat.completion"
 
 
-def test_no_waiting(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
+def test_no_pending_polls(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
     """Without pending polls the first poll returns the completion."""
     gateway.deferred_polls = 0
     assert poll().status_code == 200
 
 
-def test_unknown_ticket(http: httpx.Client) -> None:
+def test_unknown_request_id(http: httpx.Client) -> None:
     """An unknown request id gets a 404 of the provider."""
     response = http.get("/v1/chat/deferred-completion/nope")
     assert (response.status_code, response.json()["provider"]) == (404, "xai")
 
 
-def test_an_answer_that_breaks_off_is_lost(
+def test_an_interrupted_response_is_lost(
     gateway: Emulator, poll: Callable[[], httpx.Response]
 ) -> None:
     """A completion that was sent in part cannot be retrieved again."""
@@ -79,12 +79,14 @@ def test_an_answer_that_breaks_off_is_lost(
     assert poll().status_code == 404
 
 
-def test_refused_before_there_is_a_ticket(send_chat: Send) -> None:
-    """A deferred request is checked when it is made."""
+def test_an_invalid_request_gets_no_request_id(send_chat: Send) -> None:
+    """An invalid deferred request is rejected at once."""
     assert send_chat(deferred=True, stop=["x"]).status_code == 400
 
 
-def test_reset_forgets_tickets(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
+def test_reset_deletes_deferred_completions(
+    gateway: Emulator, poll: Callable[[], httpx.Response]
+) -> None:
     """A reset deletes the deferred completions."""
     gateway.reset()
     assert poll().status_code == 404

@@ -12,8 +12,8 @@ from xai_lowcode.emulator.handlers import ROUTES
 
 Json = dict[str, Any]
 TURN = [{"role": "user", "content": "Hello"}]
-# What each endpoint is asked, and a member of what it answers.
-ASKED: dict[str, tuple[Json | None, str]] = {
+# A request of each endpoint, and a key of its response.
+REQUESTS: dict[str, tuple[Json | None, str]] = {
     "Create Chat Completion": ({"model": "grok-4", "messages": TURN}, "choices"),
     "Get Deferred Chat Completion": (None, "choices"),
     "Create a Message": ({"model": "grok-4", "messages": TURN, "max_tokens": 9}, "content"),
@@ -47,37 +47,37 @@ ASKED: dict[str, tuple[Json | None, str]] = {
 NAMES = [route.name for route in ROUTES if route.option is None]
 
 
-def test_all_are_here() -> None:
+def test_the_table_has_each_endpoint() -> None:
     """The table has every endpoint once."""
-    assert sorted(NAMES) == sorted(ASKED)
+    assert sorted(NAMES) == sorted(REQUESTS)
 
 
 def ids(gateway: Emulator, http: httpx.Client, name: str) -> dict[str, str]:
     """Create the objects whose ids are in the paths."""
     gateway.envelope = "bare"
 
-    def made(path: str, body: Json, member: str) -> str:
-        return str(http.post(path, json=body).json()[member])
+    def create(path: str, body: Json, key: str) -> str:
+        return str(http.post(path, json=body).json()[key])
 
     return {
         "model_id": "grok-imagine-image" if "Image" in name else "grok-4.3",
-        "request_id": made(
+        "request_id": create(
             "/v1/chat/completions",
             {"model": "grok-4", "messages": TURN, "deferred": True},
             "request_id",
         ),
-        "response_id": made("/v1/responses", {"model": "grok-4", "input": "a"}, "id"),
+        "response_id": create("/v1/responses", {"model": "grok-4", "input": "a"}, "id"),
         "file_id": gateway.add_file("a", b'{"inside": 1}', "application/json"),
-        "batch_job_id": made("/v1/files/batch_upload", {}, "batch_job_id"),
+        "batch_job_id": create("/v1/files/batch_upload", {}, "batch_job_id"),
     }
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("form", ["new", "old"])
-def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -> None:
+@pytest.mark.parametrize("url_format", ["new", "old"])
+def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, url_format: Any) -> None:
     """An endpoint works in each URL format and envelope, and its route is recorded."""
     route = next(route for route in ROUTES if route.name == name)
-    body, member = ASKED[name]
+    body, field = REQUESTS[name]
     envelopes: list[tuple[Any, list[str]]] = [
         ("result", ["result"]),
         ("data", ["data"]),
@@ -85,18 +85,18 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, form: Any) -
     ]
     for envelope, keys in envelopes:
         known = ids(gateway, http, name)
-        gateway.envelope, gateway.url_forms = envelope, form
+        gateway.envelope, gateway.url_forms = envelope, url_format
         gateway.deferred_polls = 0
         named = {key: value for key, value in known.items() if f"{{{key}}}" in route.path}
-        path = route.path.format(**named if form == "new" else {key: key for key in named})
-        query = named if form == "old" else {}
+        path = route.path.format(**named if url_format == "new" else {key: key for key in named})
+        query = named if url_format == "old" else {}
         sent = {**body, "file_id": known["file_id"]} if body and "chunk" in body else body
         response = http.request(route.method, path, params=query, json=sent)
         assert response.status_code == 200, response.text
         found = response.json()
         for key in keys:
             found = found[key]
-        assert member in found
+        assert field in found
         seen = gateway.requests[-1]
         assert (seen.route, seen.upstream_route) == (route.path, route.path)
         gateway.url_forms = "new"

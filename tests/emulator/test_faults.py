@@ -125,14 +125,14 @@ def test_refuse_by_gateway(gateway: Emulator, send_chat: Send, envelope: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("where", "inside", "outside"),
+    ("place", "inside", "outside"),
     [("body", "7", None), ("header", None, "7"), ("both", "7", "7")],
 )
 def test_retry_after(
-    gateway: Emulator, send_chat: Send, where: Any, inside: str | None, outside: str | None
+    gateway: Emulator, send_chat: Send, place: Any, inside: str | None, outside: str | None
 ) -> None:
     """`Retry-After` is in the body, in the HTTP header, or in both."""
-    gateway.inject(Refuse(429, retry_after=7, retry_after_in=where))
+    gateway.inject(Refuse(429, retry_after=7, retry_after_in=place))
     response = send_chat()
     assert response.json()["headers"].get("retry-after") == inside
     assert response.headers.get("retry-after") == outside
@@ -142,7 +142,9 @@ def test_retry_after(
     "fault",
     [Refuse(429, retry_after=3, source="gateway"), Refuse(429, retry_after=3, shape="documented")],
 )
-def test_retry_after_without_place(gateway: Emulator, send_chat: Send, fault: Refuse) -> None:
+def test_retry_after_without_headers_in_the_body(
+    gateway: Emulator, send_chat: Send, fault: Refuse
+) -> None:
     """If the body has no headers, `Retry-After` is an HTTP header."""
     gateway.inject(fault)
     assert send_chat().headers["retry-after"] == "3"
@@ -203,38 +205,38 @@ def test_drop(gateway: Emulator, send_chat: Send) -> None:
     assert gateway.requests[-1].body["messages"][0]["content"] == "read me"
 
 
-def streamed(http: httpx.Client, prompt: str = "Hello") -> tuple[bytes, bool]:
+def read_stream(http: httpx.Client, prompt: str = "Hello") -> tuple[bytes, bool]:
     """Read a stream; return its chunks and whether the connection broke."""
     body = {"model": "grok-3", "messages": [{"role": "user", "content": prompt}], "stream": True}
-    found = b""
+    chunks_ = b""
     with http.stream("POST", "/v1/chat/completions", json=body) as response:
         try:
-            for piece in response.iter_raw():
-                found += piece
+            for chunk in response.iter_raw():
+                chunks_ += chunk
         except httpx.RemoteProtocolError:
-            return found, True
-    return found, False
+            return chunks_, True
+    return chunks_, False
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_cut_stream(gateway: Emulator, http: httpx.Client, number: int) -> None:
     """`CutStream` sends the given number of chunks and closes the connection."""
     gateway.inject(CutStream(number))
-    found, broke = streamed(http)
-    assert broke
-    assert found.count(b"\n\n") == number
-    assert found.endswith(b"\n\n" if number else b"")
+    chunks_, is_broken = read_stream(http)
+    assert is_broken
+    assert chunks_.count(b"\n\n") == number
+    assert chunks_.endswith(b"\n\n" if number else b"")
 
 
 def test_cut_in_mid_chunk(gateway: Emulator, http: httpx.Client) -> None:
     """With `mid_chunk` a chunk is truncated, inside a multi-byte character if it has one."""
     gateway.inject(CutStream(1, mid_chunk=True), CutStream(0, mid_chunk=True))
-    found, _ = streamed(http)
-    assert found.count(b"\n\n") == 1
-    assert not found.endswith(b"\n\n")
-    found, _ = streamed(http, "say 'é'")
+    chunks_, _ = read_stream(http)
+    assert chunks_.count(b"\n\n") == 1
+    assert not chunks_.endswith(b"\n\n")
+    chunks_, _ = read_stream(http, "say 'é'")
     with pytest.raises(UnicodeDecodeError):
-        found.decode()
+        chunks_.decode()
 
 
 @pytest.mark.parametrize("streaming", ["buffered", "string"])
@@ -246,7 +248,7 @@ def test_cut_of_a_collected_stream(gateway: Emulator, send_chat: Send, streaming
     assert (response.status_code, response.json()["message"]) == (500, "stream has been aborted")
 
 
-def test_cut_of_a_plain_answer(gateway: Emulator, send_chat: Send) -> None:
+def test_cut_of_a_plain_response(gateway: Emulator, send_chat: Send) -> None:
     """A response without streaming is cut in the middle."""
     gateway.inject(CutStream())
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
@@ -257,16 +259,16 @@ def test_end_stream_early(gateway: Emulator, send_chat: Send, chunks: Chunks) ->
     """A stream that ends early has no finish reason and no `[DONE]`, and ends properly."""
     gateway.inject(EndStreamEarly(2), EndStreamEarly(999))
     for _ in range(2):
-        found = chunks(send_chat(stream=True).text)
-        assert "[DONE]" not in found
-        assert all("finish_reason" not in chunk["choices"][0] for chunk in found)
+        chunks_ = chunks(send_chat(stream=True).text)
+        assert "[DONE]" not in chunks_
+        assert all("finish_reason" not in chunk["choices"][0] for chunk in chunks_)
 
 
 def test_error_in_stream(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
     """An error in a stream is its last line."""
     gateway.inject(ErrorInStream(2, "oh", "C"), ErrorInStream(0, "oh", None))
-    found = chunks(send_chat(stream=True).text)
-    assert (len(found), found[-1]) == (3, {"code": "C", "error": "oh"})
+    chunks_ = chunks(send_chat(stream=True).text)
+    assert (len(chunks_), chunks_[-1]) == (3, {"code": "C", "error": "oh"})
     assert chunks(send_chat(stream=True).text) == [{"error": "oh"}]
 
 
@@ -311,6 +313,6 @@ def test_no_done(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
 def test_heartbeats(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
     """Heartbeats are empty deltas after the first chunk."""
     gateway.inject(Heartbeats(3))
-    found = chunks(send_chat(model="grok-3", stream=True).text)
-    assert [chunk["choices"][0]["delta"] for chunk in found[1:4]] == [{}] * 3
-    assert found[4]["choices"][0]["delta"]["content"]
+    chunks_ = chunks(send_chat(model="grok-3", stream=True).text)
+    assert [chunk["choices"][0]["delta"] for chunk in chunks_[1:4]] == [{}] * 3
+    assert chunks_[4]["choices"][0]["delta"]["content"]

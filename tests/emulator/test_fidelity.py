@@ -9,7 +9,7 @@ import httpx
 import jsonschema
 import pytest
 
-from tests.emulator.bodies import members
+from tests.emulator.bodies import field_paths
 from xai_lowcode.emulator import Emulator, Refuse
 from xai_lowcode.emulator.schemas.chat import CHAT_REQUEST, PARTS_BY_ROLE
 
@@ -18,7 +18,7 @@ Chunks = Callable[[str], list[Any]]
 Recorded = Callable[[str], Any]
 Json = dict[str, Any]
 CHAT = "wire/recorded/chat_completions"
-# Members that only some recordings have, by their date.
+# Fields that only some recordings have, because of their date.
 NEWER = {"usage.cost_in_usd_ticks"}
 REPLAYED = [
     "answer-after-tool-result",
@@ -46,29 +46,29 @@ REPLAYED_STREAMS = [
 ]
 
 
-def visible(body: Any) -> set[str]:
+def common_fields(body: Any) -> set[str]:
     """Return the fields that every recording has."""
-    return set(members(body)) - NEWER
+    return set(field_paths(body)) - NEWER
 
 
-def sent(http: httpx.Client, request: Json) -> httpx.Response:
+def send_recorded(http: httpx.Client, request: Json) -> httpx.Response:
     """Send a recorded request."""
     return http.post("/v1/chat/completions", json=request)
 
 
 @pytest.mark.parametrize("name", REPLAYED)
-def test_plain_answers(http: httpx.Client, recorded: Recorded, name: str) -> None:
+def test_plain_responses(http: httpx.Client, recorded: Recorded, name: str) -> None:
     """The response to a recorded request has the recorded fields and finish reason."""
     request = recorded(f"{CHAT}/{name}.request.json")
     body = recorded(f"{CHAT}/{name}.json")
-    response = sent(http, request)
+    response = send_recorded(http, request)
     assert response.status_code == 200, response.text
-    mine = response.json()["result"]
-    assert visible(mine) == visible(body)
-    assert mine["choices"][0]["finish_reason"] == body["choices"][0]["finish_reason"]
+    own_fields = response.json()["result"]
+    assert common_fields(own_fields) == common_fields(body)
+    assert own_fields["choices"][0]["finish_reason"] == body["choices"][0]["finish_reason"]
     calls = [
         [call["function"]["name"] for call in one["choices"][0]["message"].get("tool_calls", [])]
-        for one in (mine, body)
+        for one in (own_fields, body)
     ]
     assert calls[0] == calls[1]
 
@@ -84,18 +84,21 @@ def test_streams(
     """The stream of a recorded request has the recorded kinds of chunks."""
     question = recorded(f"{CHAT}/{name}.request.json")
     folder = request.config.rootpath.parent / "shared" / CHAT
-    theirs = chunks((folder / f"{name}.sse").read_text(encoding="utf-8"))
-    response = sent(http, question)
+    recorded_fields = chunks((folder / f"{name}.sse").read_text(encoding="utf-8"))
+    response = send_recorded(http, question)
     assert response.status_code == 200, response.text
-    mine = chunks(response.text)
-    shapes = [{frozenset(visible(chunk)) for chunk in found[:-1]} for found in (mine, theirs)]
-    # The first chunk may or may not bring text beside the role, and long reasoning beat longer.
-    loose = {shape for shape in shapes[0] ^ shapes[1] if not _is_opening(shape)}
+    own_fields = chunks(response.text)
+    shapes = [
+        {frozenset(common_fields(chunk)) for chunk in found[:-1]}
+        for found in (own_fields, recorded_fields)
+    ]
+    # The first chunk may have text with the role, and long reasoning has more empty deltas.
+    loose = {shape for shape in shapes[0] ^ shapes[1] if not _is_first_chunk(shape)}
     assert not loose
-    assert mine[-1] == theirs[-1] == "[DONE]"
+    assert own_fields[-1] == recorded_fields[-1] == "[DONE]"
 
 
-def _is_opening(shape: frozenset[str]) -> bool:
+def _is_first_chunk(shape: frozenset[str]) -> bool:
     names = {name.rpartition(".")[2] for name in shape if ".delta" in name}
     return "role" in names or names == {"delta"}
 
@@ -123,13 +126,13 @@ def test_provider_errors(
     if model is None:
         request = recorded(f"wire/recorded/errors/{name}.request.json")
         messages = [{"role": "user", "content": "x"}]
-        response = sent(http, {**request, "messages": messages})
+        response = send_recorded(http, {**request, "messages": messages})
     else:
         response = send_chat(**model)
     assert response.status_code == int(name[:3])
-    mine = response.json()["error"]
-    assert mine["error"] == body["error"]
-    assert set(mine) == set(body)
+    own_fields = response.json()["error"]
+    assert own_fields["error"] == body["error"]
+    assert set(own_fields) == set(body)
 
 
 def test_no_handler(http: httpx.Client, recorded: Recorded) -> None:
@@ -155,15 +158,15 @@ NEWER_MODEL_FIELDS = ("data[].aliases", "data[].context_length", "data[].pricing
         ("images/url.json", "/v1/images/generations", {"prompt": "x"}),
     ],
 )
-def test_other_rooms(
+def test_other_endpoints(
     http: httpx.Client, recorded: Recorded, name: str, path: str, body: Json | None
 ) -> None:
     """The other endpoints have the recorded fields."""
-    theirs = recorded(f"wire/recorded/{name}")
+    recorded_fields = recorded(f"wire/recorded/{name}")
     response = http.get(path) if body is None else http.post(path, json=body)
-    ours = set(members(response.json()["result"]))
-    assert {path for path in ours if not path.startswith(NEWER_MODEL_FIELDS)} == set(
-        members(theirs)
+    own = set(field_paths(response.json()["result"]))
+    assert {path for path in own if not path.startswith(NEWER_MODEL_FIELDS)} == set(
+        field_paths(recorded_fields)
     )
 
 
@@ -197,11 +200,11 @@ def test_gateway_401(gateway: Emulator, fixtures: Any) -> None:
     """The 401 has every field of the recorded one."""
     response = httpx.get(gateway.base_url + "/v1/models", trust_env=False)
     fixture = copy.deepcopy(fixtures["err_token_missing_or_malformed"]["body"])
-    mine = response.json()
-    for body in (mine, fixture):
+    own_fields = response.json()
+    for body in (own_fields, fixture):
         body["error"]["logging"].pop("headers")
         body["error"]["logging"].pop("query")
-    assert mine == fixture
+    assert own_fields == fixture
 
 
 @pytest.mark.parametrize(
@@ -237,14 +240,17 @@ def test_wrapped_errors(
     """A provider error has the envelope of the published gateway."""
     gateway.inject(fault)
     response = send_chat()
-    mine, theirs = response.json(), copy.deepcopy(fixtures[name]["body"])
-    hints = [(body.pop("headers", None) or {}).get("retry-after") for body in (mine, theirs)]
+    own_fields, recorded_fields = response.json(), copy.deepcopy(fixtures[name]["body"])
+    hints = [
+        (body.pop("headers", None) or {}).get("retry-after")
+        for body in (own_fields, recorded_fields)
+    ]
     assert hints[0] == hints[1]
     if name == "err_provider_empty":
-        mine["error"]["headers"] = {}
+        own_fields["error"]["headers"] = {}
     if name == "err_provider_openai_shape":
-        assert mine["error"]["error"].pop("param") is None
-    assert (response.status_code, mine) == (fixtures[name]["status"], theirs)
+        assert own_fields["error"]["error"].pop("param") is None
+    assert (response.status_code, own_fields) == (fixtures[name]["status"], recorded_fields)
 
 
 def test_successes(gateway: Emulator, send_chat: Send, http: httpx.Client, fixtures: Any) -> None:
@@ -273,10 +279,10 @@ def openapi(recorded: Recorded) -> Any:
     return recorded("wire/openapi.json")
 
 
-def fits(openapi: Any, name: str, body: Any) -> None:
+def validate(openapi: Any, name: str, body: Any) -> None:
     """Validate a body against a schema of the document."""
     components = copy.deepcopy(openapi["components"])
-    # The description wants a service tier in every answer; the recordings have none.
+    # The document requires a service tier in each response; the recordings have none.
     required = components["schemas"][name].get("required", [])
     components["schemas"][name]["required"] = [one for one in required if one != "service_tier"]
     schema = {"$ref": f"#/components/schemas/{name}", "components": components}
@@ -293,24 +299,24 @@ def fits(openapi: Any, name: str, body: Any) -> None:
 )
 def test_openapi_chat(send_chat: Send, chunks: Chunks, openapi: Any, request_: Json) -> None:
     """Chat completions and chunks match xAI's OpenAPI document."""
-    fits(openapi, "ChatResponse", send_chat(**request_).json()["result"])
+    validate(openapi, "ChatResponse", send_chat(**request_).json()["result"])
     usage = {"include_usage": True}
     for chunk in chunks(send_chat(**request_, stream=True, stream_options=usage).text)[:-1]:
-        fits(openapi, "ChatResponseChunk", chunk)
+        validate(openapi, "ChatResponseChunk", chunk)
 
 
-def test_openapi_rooms(http: httpx.Client, send_chat: Send, openapi: Any) -> None:
+def test_openapi_of_other_endpoints(http: httpx.Client, send_chat: Send, openapi: Any) -> None:
     """The other responses match xAI's OpenAPI document."""
-    fits(openapi, "ListModelsResponse", http.get("/v1/models").json()["result"])
-    fits(openapi, "Model", http.get("/v1/models/grok-4").json()["result"])
-    fits(openapi, "ApiKey", http.get("/v1/api-key").json()["result"])
-    fits(openapi, "StartDeferredChatResponse", send_chat(deferred=True).json()["result"])
+    validate(openapi, "ListModelsResponse", http.get("/v1/models").json()["result"])
+    validate(openapi, "Model", http.get("/v1/models/grok-4").json()["result"])
+    validate(openapi, "ApiKey", http.get("/v1/api-key").json()["result"])
+    validate(openapi, "StartDeferredChatResponse", send_chat(deferred=True).json()["result"])
     image = http.post("/v1/images/generations", json={"prompt": "x"}).json()["result"]
-    fits(openapi, "GeneratedImageResponse", image)
+    validate(openapi, "GeneratedImageResponse", image)
 
 
-def test_openapi_members(openapi: Any) -> None:
-    """Every field of a chat request that xAI describes is known here."""
+def test_openapi_fields(openapi: Any) -> None:
+    """The emulator knows each documented field of a chat request."""
     described = openapi["components"]["schemas"]["ChatRequest"]["properties"]
     assert described.keys() <= CHAT_REQUEST.required.keys() | CHAT_REQUEST.optional.keys()
     roles = [

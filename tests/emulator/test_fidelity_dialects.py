@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.emulator.bodies import members
+from tests.emulator.bodies import field_paths
 from xai_lowcode.emulator import Emulator
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ STREAMS = [
     "stream-web-search",
     "stream-x-search",
 ]
-# Members that some recordings have and others not, by their date or by what was found.
+# Fields that only some recordings have, because of their date or content.
 VARYING = {
     "metadata.system_fingerprint",
     "usage.context_details",
@@ -56,17 +56,17 @@ VARYING = {
 }
 
 
-def steady(body: Any) -> set[str]:
+def constant_fields(body: Any) -> set[str]:
     """Return the fields that do not vary between the recordings."""
-    return {place for place in members(body) if not place.startswith(tuple(VARYING))}
+    return {place for place in field_paths(body) if not place.startswith(tuple(VARYING))}
 
 
-def asked(recorded: Recorded, name: str, served_by: str) -> Json:
+def load_request(recorded: Recorded, name: str, served_by: str) -> Json:
     """Load a recorded request; the emulator does not redirect models."""
     return {**recorded(f"{FOLDER}/{name}.request.json"), "model": served_by}
 
 
-def collapsed(output: list[Json]) -> list[str]:
+def distinct_types(output: list[Json]) -> list[str]:
     """Return the types of items without repetitions."""
     kinds = [item["type"] for item in output]
     return [kind for index, kind in enumerate(kinds) if kinds[index - 1 : index] != [kind]]
@@ -75,13 +75,18 @@ def collapsed(output: list[Json]) -> list[str]:
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain(http: httpx.Client, recorded: Recorded, name: str) -> None:
     """The response to a recorded request has the recorded types of items and fields."""
-    theirs = recorded(f"{FOLDER}/{name}.json")
-    response = http.post("/v1/responses", json=asked(recorded, name, theirs["model"]))
+    recorded_fields = recorded(f"{FOLDER}/{name}.json")
+    response = http.post(
+        "/v1/responses", json=load_request(recorded, name, recorded_fields["model"])
+    )
     assert response.status_code == 200, response.text
-    mine = response.json()["result"]
-    assert steady(mine) == steady(theirs)
-    assert collapsed(mine["output"]) == collapsed(theirs["output"])
-    assert (mine["status"], mine["tool_choice"]) == (theirs["status"], theirs["tool_choice"])
+    own_fields = response.json()["result"]
+    assert constant_fields(own_fields) == constant_fields(recorded_fields)
+    assert distinct_types(own_fields["output"]) == distinct_types(recorded_fields["output"])
+    assert (own_fields["status"], own_fields["tool_choice"]) == (
+        recorded_fields["status"],
+        recorded_fields["tool_choice"],
+    )
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -96,25 +101,28 @@ def test_streams(
     recorded(f"{FOLDER}/{name}.request.json")
     path = request.config.rootpath.parent / "shared" / FOLDER / f"{name}.sse"
     lines = path.read_text(encoding="utf-8").splitlines()
-    theirs = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
-    body = asked(recorded, name, theirs[-1]["response"]["model"])
-    # The emulated model says more than three words, and would be cut.
+    recorded_fields = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    body = load_request(recorded, name, recorded_fields[-1]["response"]["model"])
+    # The emulated model returns a longer text, which would be truncated.
     body.pop("max_output_tokens", None)
-    mine = events(http.post("/v1/responses", json=body).text)
+    own_fields = events(http.post("/v1/responses", json=body).text)
     shapes = [
         {
             (event["type"], place)
             for event in found
-            for place in steady(event.get("response", event))
+            for place in constant_fields(event.get("response", event))
         }
-        for found in (mine, theirs)
+        for found in (own_fields, recorded_fields)
     ]
     assert {shape for shape in shapes[0] ^ shapes[1] if "action.sources" not in shape[1]} == set()
-    order = [once([event["type"] for event in found]) for found in (mine, theirs)]
+    order = [
+        without_repetitions([event["type"] for event in found])
+        for found in (own_fields, recorded_fields)
+    ]
     assert order[0] == order[1]
 
 
-def once(kinds: list[str]) -> list[str]:
+def without_repetitions(kinds: list[str]) -> list[str]:
     """Remove consecutive repetitions."""
     return [kind for index, kind in enumerate(kinds) if kinds[index - 1 : index] != [kind]]
 
@@ -137,18 +145,24 @@ def test_usage_of_the_recordings(recorded: Recorded) -> None:
 )
 def test_errors(http: httpx.Client, recorded: Recorded, name: str, path: str, text: str) -> None:
     """Errors have the recorded text."""
-    theirs = recorded(f"wire/recorded/errors/{name}.json")["error"]
+    recorded_fields = recorded(f"wire/recorded/errors/{name}.json")["error"]
     bodies: dict[str, Json] = {
         "422-deserialize": {"input": [{"type": "x"}]},
-        "400-model-not-found": {"model": theirs.removeprefix("Model not found: "), "input": "x"},
+        "400-model-not-found": {
+            "model": recorded_fields.removeprefix("Model not found: "),
+            "input": "x",
+        },
         "410-live-search-deprecated": {"input": "x", "search_parameters": {}},
     }
     response = http.post(path, json={"model": "grok-4.3", **bodies[name]})
-    assert (response.status_code, response.json()["error"]["error"]) == (int(name[:3]), theirs)
-    assert text is None or theirs.startswith(text)
+    assert (response.status_code, response.json()["error"]["error"]) == (
+        int(name[:3]),
+        recorded_fields,
+    )
+    assert text is None or recorded_fields.startswith(text)
 
 
-# Beside what an example shows: why the emulator shows more, or less.
+# Fields that the emulator has in addition to an example, or does not have, with the reason.
 MORE: dict[str, dict[str, str]] = {
     "post-completions": {
         "usage.num_sources_used": "chat recordings have it, and the counting is shared",
@@ -201,7 +215,7 @@ LESS: dict[str, dict[str, str]] = {
 }
 
 
-def answered(gateway: Emulator, http: httpx.Client, name: str, request: Json | None) -> Any:
+def send_example(gateway: Emulator, http: httpx.Client, name: str, request: Json | None) -> Any:
     """Send the request of an example."""
     file = gateway.add_file("a", b"x")
     path = {
@@ -247,38 +261,44 @@ def test_examples(
 ) -> None:
     """The response has the fields of the example, except those in the tables."""
     gateway.embeddings = True
-    theirs = recorded(f"{EXAMPLES}/{name}.json")
+    recorded_fields = recorded(f"{EXAMPLES}/{name}.json")
     if request_ is True:
         request_ = recorded(f"{EXAMPLES}/{name}.request.json")
-    mine = answered(gateway, http, name, request_)
-    assert set(members(mine)) - set(members(theirs)) == MORE.get(name, {}).keys()
-    assert set(members(theirs)) - set(members(mine)) == LESS.get(name, {}).keys()
+    own_fields = send_example(gateway, http, name, request_)
+    assert (
+        set(field_paths(own_fields)) - set(field_paths(recorded_fields))
+        == MORE.get(name, {}).keys()
+    )
+    assert (
+        set(field_paths(recorded_fields)) - set(field_paths(own_fields))
+        == LESS.get(name, {}).keys()
+    )
 
 
 def test_stored_examples(http: httpx.Client, recorded: Recorded) -> None:
     """Retrieving and deleting a response match the examples."""
     body = http.post("/v1/responses", json={"model": "grok-4.3", "input": "x"}).json()["result"]
     path = f"/v1/responses/{body['id']}"
-    theirs = recorded(f"{EXAMPLES}/get-responses-response-id.json")
-    # The example counts as chat completions do; the recorded answers, and so the stored, do not.
-    wanted = {place for place in theirs if place != "usage"}
-    assert wanted <= http.get(path).json()["result"].keys()
-    gone = recorded(f"{EXAMPLES}/delete-responses-response-id.json")
-    assert http.delete(path).json()["result"].keys() == gone.keys()
+    recorded_fields = recorded(f"{EXAMPLES}/get-responses-response-id.json")
+    # The example counts as chat completions do; the recorded and the stored responses do not.
+    expected = {place for place in recorded_fields if place != "usage"}
+    assert expected <= http.get(path).json()["result"].keys()
+    deleted = recorded(f"{EXAMPLES}/delete-responses-response-id.json")
+    assert http.delete(path).json()["result"].keys() == deleted.keys()
 
 
-def test_fetched_example(gateway: Emulator, http: httpx.Client, recorded: Recorded) -> None:
+def test_retrieved_example(gateway: Emulator, http: httpx.Client, recorded: Recorded) -> None:
     """A deferred completion matches the example."""
     gateway.deferred_polls = 0
     request = recorded(f"{EXAMPLES}/post-chat-completions-deferred.request.json")
-    ticket = http.post("/v1/chat/completions", json=request).json()["result"]["request_id"]
-    mine = http.get(f"/v1/chat/deferred-completion/{ticket}").json()["result"]
+    request_id = http.post("/v1/chat/completions", json=request).json()["result"]["request_id"]
+    own_fields = http.get(f"/v1/chat/deferred-completion/{request_id}").json()["result"]
     name = "get-chat-deferred-completion-request-id"
-    theirs = recorded(f"{EXAMPLES}/{name}.json")
-    assert set(members(mine)) ^ set(members(theirs)) == MORE[name].keys()
+    recorded_fields = recorded(f"{EXAMPLES}/{name}.json")
+    assert set(field_paths(own_fields)) ^ set(field_paths(recorded_fields)) == MORE[name].keys()
 
 
 def test_uploaded_file(gateway: Emulator, http: httpx.Client, recorded: Recorded) -> None:
     """A file object has the recorded fields."""
-    mine = http.get(f"/v1/files/{gateway.add_file('a', b'x')}").json()["result"]
-    assert mine.keys() == recorded("wire/recorded/files/upload.json").keys()
+    own_fields = http.get(f"/v1/files/{gateway.add_file('a', b'x')}").json()["result"]
+    assert own_fields.keys() == recorded("wire/recorded/files/upload.json").keys()

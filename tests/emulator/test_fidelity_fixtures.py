@@ -1,4 +1,4 @@
-"""The other recordings of the published gateway, and that all are compared."""
+"""Compare the emulator with the other recordings of the published gateway."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from xai_lowcode.emulator import CutStream, Emulator
 
 Send = Callable[..., httpx.Response]
 Recorded = Callable[[str], Any]
-# What no endpoint of xAI does, or what is not an answer.
+# Recordings of other providers, or of no response.
 ELSEWHERE = {
     "_note": "is no answer",
     "ok_array": "no endpoint of xAI answers with an array",
@@ -28,13 +28,13 @@ def test_pending(
     gateway: Emulator, send_chat: Send, http: httpx.Client, fixtures: dict[str, Any]
 ) -> None:
     """Both recorded responses to a pending poll are available."""
-    ticket = send_chat(deferred=True).json()["result"]["request_id"]
-    path = f"/v1/chat/deferred-completion/{ticket}"
+    request_id = send_chat(deferred=True).json()["result"]["request_id"]
+    path = f"/v1/chat/deferred-completion/{request_id}"
     fixture = fixtures["deferred_pending_empty_json_ct"]
     response = http.get(path)
     assert response.status_code == fixture["status"]
-    mine = response.json()
-    assert {**mine, "response_headers": {}} == {**fixture["body"], "response_headers": {}}
+    own_body = response.json()
+    assert {**own_body, "response_headers": {}} == {**fixture["body"], "response_headers": {}}
     assert fixtures["deferred_pending_no_content_type"]["never_answers"]
     gateway.deferred_pending, gateway.deferred_polls = "never", 2
     with pytest.raises(httpx.ReadTimeout):
@@ -42,7 +42,7 @@ def test_pending(
 
 
 def test_aborted_stream(gateway: Emulator, send_chat: Send, fixtures: dict[str, Any]) -> None:
-    """A collected stream that breaks is the recorded error."""
+    """A collected stream that is interrupted is the recorded error."""
     gateway.streaming = "buffered"
     gateway.inject(CutStream())
     response = send_chat(stream=True)
@@ -65,7 +65,7 @@ def test_images(http: httpx.Client, fixtures: dict[str, Any]) -> None:
     assert set(response.json()) == set(fixtures["ok_images"]["body"])
 
 
-def test_nothing_is_left_out(fixtures: dict[str, Any]) -> None:
+def test_each_recording_is_compared(fixtures: dict[str, Any]) -> None:
     """Every recorded response of the gateway is compared or cannot be compared."""
     texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_fid*")]
     missing = [name for name in fixtures if not any(f'"{name}"' in text for text in texts)]

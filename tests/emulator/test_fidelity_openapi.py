@@ -37,8 +37,8 @@ DESCRIBED = {
 }
 NEEDED = "xAI's server cannot do without it, though its schema calls nothing required"
 NEWER = "newer than the copy of the description"
-KEPT = "taken by xAI's documents in prose"
-# The one list of what is checked otherwise than described.
+STORED = "taken by xAI's documents in prose"
+# All fields that the emulator validates differently from the document.
 DIFFERENCES: dict[str, dict[str, str]] = {
     "ChatRequest": {
         "messages: required": NEEDED,
@@ -54,7 +54,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         "seed: unknown there": NEWER,
         "min_p: unknown there": NEWER,
         "top_k: unknown there": NEWER,
-        "reasoning_effort: unknown there": KEPT,
+        "reasoning_effort: unknown there": STORED,
     },
     "SampleRequest": {"prompt: required": NEEDED},
     "CompleteRequest": {"prompt: required": NEEDED, "max_tokens_to_sample: required": NEEDED},
@@ -76,34 +76,34 @@ DIFFERENCES: dict[str, dict[str, str]] = {
 
 @pytest.fixture
 def schemas(recorded: Recorded) -> Json:
-    """The schemas of xAI's description."""
+    """The schemas of xAI's OpenAPI document."""
     found: Json = recorded("wire/openapi.json")["components"]["schemas"]
     return found
 
 
-def kinds_there(schema: Json, schemas: Json) -> set[str]:
+def documented_types(schema: Json, schemas: Json) -> set[str]:
     """Return the JSON types of a schema; an empty set is any type."""
     if "$ref" in schema:
-        return kinds_there(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+        return documented_types(schemas[schema["$ref"].rpartition("/")[2]], schemas)
     found = schema.get("type", [])
     kinds = set(found) if isinstance(found, list) else {found}
     for branch in [*schema.get("oneOf", []), *schema.get("allOf", [])]:
-        kinds |= kinds_there(branch, schemas)
+        kinds |= documented_types(branch, schemas)
     return kinds - {"null"}
 
 
 SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", dict: "object"}
 
 
-def kinds_here(validator: Validator) -> set[str]:
+def validated_types(validator: Validator) -> set[str]:
     """Return the JSON types of a validator; an empty set is any type."""
     if isinstance(validator, Nullable):
-        return kinds_here(validator.inner)
+        return validated_types(validator.inner)
     if isinstance(validator, Scalar):
         found = {SCALARS[kind] for kind in validator.types}
         return found - {"integer"} if "number" in found else found
     if isinstance(validator, UntaggedEnum):
-        return set().union(*(kinds_here(one) for one in validator.by_type.values()))
+        return set().union(*(validated_types(one) for one in validator.by_type.values()))
     table: dict[type, set[str]] = {
         ArrayOf: {"array"},
         Struct: {"object"},
@@ -116,17 +116,20 @@ def kinds_here(validator: Validator) -> set[str]:
 
 def differences(validator: Struct, schema: Json, schemas: Json) -> Iterator[str]:
     """Return the differences between a validator and a schema."""
-    here, there = {**validator.required, **validator.optional}, schema["properties"]
-    for name in sorted(here.keys() | there.keys()):
-        if name not in here or name not in there:
-            yield f"{name}: unknown {'there' if name in here else 'here'}"
+    validated, documented_ = {**validator.required, **validator.optional}, schema["properties"]
+    for name in sorted(validated.keys() | documented_.keys()):
+        if name not in validated or name not in documented_:
+            yield f"{name}: unknown {'there' if name in validated else 'here'}"
             continue
         if (name in validator.required) != (name in schema.get("required", [])):
             yield f"{name}: {'required' if name in validator.required else 'optional'}"
-        mine, theirs = kinds_here(here[name]), kinds_there(there[name], schemas)
-        if mine != theirs and theirs and mine:
-            yield f"{name}: {', '.join(sorted(theirs))} there"
-            yield f"{name}: {', '.join(sorted(mine))} here"
+        own, documented = (
+            validated_types(validated[name]),
+            documented_types(documented_[name], schemas),
+        )
+        if own != documented and documented and own:
+            yield f"{name}: {', '.join(sorted(documented))} there"
+            yield f"{name}: {', '.join(sorted(own))} here"
 
 
 @pytest.mark.parametrize("path", DESCRIBED)
@@ -138,7 +141,7 @@ def test_requests(schemas: Json, path: str) -> None:
     assert set(differences(validator, schemas[name], schemas)) == DIFFERENCES[name].keys()
 
 
-# Below the top: kinds of parts and tools that the description does not know.
+# Types of parts and tools that are not documented.
 KINDS_HERE = {
     "MessageContentPart": messages.PARTS,
     "MessageToolChoice": messages.TOOL_CHOICE.variants,
@@ -152,7 +155,7 @@ MORE_VARIANTS: dict[str, dict[str, str]] = {
 
 
 def tags(schema: Json) -> set[str]:
-    """Return the types that a union tells apart."""
+    """Return the discriminating types of a union."""
     found: set[str] = set()
     for branch in schema.get("oneOf", []):
         parts = [branch, *branch.get("allOf", [])]
@@ -164,29 +167,29 @@ def tags(schema: Json) -> set[str]:
 @pytest.mark.parametrize("name", KINDS_HERE)
 def test_variants(schemas: Json, name: str) -> None:
     """Every documented type of part, tool or choice is accepted."""
-    here = KINDS_HERE[name]
-    assert here.keys() - tags(schemas[name]) == MORE_VARIANTS.get(name, {}).keys()
-    assert tags(schemas[name]) <= here.keys()
+    validated = KINDS_HERE[name]
+    assert validated.keys() - tags(schemas[name]) == MORE_VARIANTS.get(name, {}).keys()
+    assert tags(schemas[name]) <= validated.keys()
 
 
 def relaxed(schemas: Json) -> Json:
     """Remove requirements that the recordings contradict."""
     found = copy.deepcopy(schemas)
-    # The description wants a tier of service that recorded chats lack.
+    # The document requires a service tier that recorded chats lack.
     for name in ("ChatResponse", "ChatResponseChunk"):
         found[name]["required"] = [
             one for one in found[name].get("required", []) if one != "service_tier"
         ]
-    # Recorded uses of the code tool have arguments and a name in the place of outputs.
+    # Recorded calls of the code tool have arguments and a name instead of outputs.
     found["CodeInterpreterCall"]["required"] = ["type"]
-    # Nothing is searched here, and xAI answers with null unless results are asked for.
+    # The emulator does not search, and xAI returns null unless results are requested.
     found["FileSearchCall"]["properties"]["results"]["type"] = ["array", "null"]
-    # An item of an image is not described; by these words any object passes as one.
+    # The item of an image is not documented; any object is valid as one.
     found["ModelOutput"]["oneOf"] = [{"type": "object", "required": ["type", "id"]}]
     return found
 
 
-def fits(schemas: Json, name: str, body: Any) -> None:
+def validate(schemas: Json, name: str, body: Any) -> None:
     """Validate a body against a schema of the document."""
     components = {"schemas": relaxed(schemas)}
     schema = {"$ref": f"#/components/schemas/{name}", "components": components}
@@ -216,7 +219,7 @@ ANSWERS: list[tuple[str, str, str, Json | None]] = [
 
 
 @pytest.mark.parametrize(("name", "method", "path", "body"), ANSWERS)
-def test_answers(
+def test_responses(
     gateway: Emulator,
     http: httpx.Client,
     schemas: Json,
@@ -230,29 +233,29 @@ def test_answers(
     gateway.add_file("a", b"x")
     response = http.request(method, path, json=body)
     assert response.status_code == 200, response.text
-    fits(schemas, name, response.json()["result"])
+    validate(schemas, name, response.json()["result"])
 
 
-def test_answers_about_files_and_tickets(
+def test_responses_of_files_and_deferred_completions(
     gateway: Emulator, http: httpx.Client, schemas: Json
 ) -> None:
     """Responses about stored objects match xAI's OpenAPI document."""
     gateway.deferred_polls = 0
     file = gateway.add_file("a", b"x")
-    fits(schemas, "File", http.get(f"/v1/files/{file}").json()["result"])
-    fits(schemas, "DeleteFileResponse", http.delete(f"/v1/files/{file}").json()["result"])
+    validate(schemas, "File", http.get(f"/v1/files/{file}").json()["result"])
+    validate(schemas, "DeleteFileResponse", http.delete(f"/v1/files/{file}").json()["result"])
     body = {"model": "grok-4.3", "messages": TURN, "deferred": True}
-    ticket = http.post("/v1/chat/completions", json=body).json()["result"]
-    fits(schemas, "StartDeferredChatResponse", ticket)
-    path = f"/v1/chat/deferred-completion/{ticket['request_id']}"
-    fits(schemas, "ChatResponse", http.get(path).json()["result"])
+    request_id = http.post("/v1/chat/completions", json=body).json()["result"]
+    validate(schemas, "StartDeferredChatResponse", request_id)
+    path = f"/v1/chat/deferred-completion/{request_id['request_id']}"
+    validate(schemas, "ChatResponse", http.get(path).json()["result"])
     response = http.post("/v1/responses", json={"model": "grok-4.3", "input": "x"}).json()["result"]
     path = f"/v1/responses/{response['id']}"
-    fits(schemas, "ModelResponse", http.get(path).json()["result"])
-    fits(schemas, "DeleteStoredCompletionResponse", http.delete(path).json()["result"])
+    validate(schemas, "ModelResponse", http.get(path).json()["result"])
+    validate(schemas, "DeleteStoredCompletionResponse", http.delete(path).json()["result"])
 
 
-# Items that the description knows, and how the emulator is brought to write them.
+# Documented items, and the request by which the emulator creates them.
 ITEMS = {
     "OutputMessage": ("Hello", []),
     "Reasoning": ("Hello", []),
@@ -282,7 +285,7 @@ def test_items(http: httpx.Client, schemas: Json, name: str) -> None:
     found = [item for item in output if item["type"] == KIND_OF[name]]
     assert found
     for item in found:
-        fits(schemas, name, item)
+        validate(schemas, name, item)
 
 
 def test_paths(recorded: Recorded) -> None:
@@ -295,6 +298,6 @@ def test_paths(recorded: Recorded) -> None:
         "POST /v1/files/batch_upload/{batch_job_id}:complete": "in the gateway's list only",
     }
     paths = recorded("wire/openapi.json")["paths"]
-    theirs = {f"{method.upper()} {path}" for path, found in paths.items() for method in found}
-    mine = {f"{route.method} {route.path}" for route in ROUTES}
-    assert mine - theirs == undescribed.keys()
+    documented = {f"{method.upper()} {path}" for path, found in paths.items() for method in found}
+    own = {f"{route.method} {route.path}" for route in ROUTES}
+    assert own - documented == undescribed.keys()

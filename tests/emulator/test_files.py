@@ -17,14 +17,14 @@ def result(response: httpx.Response) -> Any:
 
 def upload(http: httpx.Client, name: str, *chunks: bytes) -> str:
     """Upload a file and return its id."""
-    begun = result(
+    started = result(
         http.post("/v1/files:initialize", json={"name": name, "content_type": "text/plain"})
     )
     for chunk in chunks:
         encoded = base64.b64encode(chunk).decode()
-        body = {"file_id": begun["file_id"], "chunk": encoded}
+        body = {"file_id": started["file_id"], "chunk": encoded}
         assert result(http.post("/v1/files:uploadChunks", json=body))["name"] == name
-    return str(begun["file_id"])
+    return str(started["file_id"])
 
 
 def test_upload(http: httpx.Client) -> None:
@@ -38,11 +38,11 @@ def test_upload(http: httpx.Client) -> None:
     assert http.get(f"/v1/files/{name}/content").text == "one two"
 
 
-def test_begun_is_not_complete(http: httpx.Client) -> None:
+def test_an_upload_without_chunks_is_incomplete(http: httpx.Client) -> None:
     """A file without chunks is incomplete."""
     body = {"name": "a", "content_type": "b"}
-    begun = result(http.post("/v1/files:initialize", json=body))
-    assert begun["metadata"]["upload_status"] == "Initializing"
+    started = result(http.post("/v1/files:initialize", json=body))
+    assert started["metadata"]["upload_status"] == "Initializing"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_chunks_are_base64(http: httpx.Client) -> None:
     assert http.post("/v1/files:uploadChunks", json=body).status_code == 400
 
 
-def test_largest(gateway: Emulator, http: httpx.Client) -> None:
+def test_maximum_size(gateway: Emulator, http: httpx.Client) -> None:
     """A file larger than 50 MB is refused."""
     name = gateway.add_file("large", b" " * 50 * 1024 * 1024)
     body = {"file_id": name, "chunk": base64.b64encode(b"x").decode()}
@@ -80,8 +80,8 @@ def test_update_and_delete(gateway: Emulator, http: httpx.Client) -> None:
     name = gateway.add_file("a", b"x")
     assert result(http.patch(f"/v1/files/{name}", json={"filename": "b"}))["filename"] == "b"
     assert result(http.patch(f"/v1/files/{name}", json={"name": "c"}))["filename"] == "c"
-    gone = {"deleted": True, "id": name, "object": "file"}
-    assert result(http.delete(f"/v1/files/{name}")) == gone
+    deleted = {"deleted": True, "id": name, "object": "file"}
+    assert result(http.delete(f"/v1/files/{name}")) == deleted
     for response in (
         http.get(f"/v1/files/{name}"),
         http.get(f"/v1/files/{name}/content"),
@@ -95,8 +95,8 @@ def test_update_and_delete(gateway: Emulator, http: httpx.Client) -> None:
 def stored_files(gateway: Emulator) -> list[str]:
     """Five files whose names descend while their sizes ascend."""
     return [
-        gateway.add_file(f"{letter}.txt", b"x" * size, "text/plain" if size % 2 else "a/pdf")
-        for size, letter in enumerate("edcba", 1)
+        gateway.add_file(f"{first_letter}.txt", b"x" * size, "text/plain" if size % 2 else "a/pdf")
+        for size, first_letter in enumerate("edcba", 1)
     ]
 
 
@@ -214,7 +214,7 @@ def test_download_of_a_number(gateway: Emulator, http: httpx.Client, body: bytes
         content(gateway, http, body, "text/plain")
 
 
-def test_download_that_never_comes(gateway: Emulator, http: httpx.Client) -> None:
+def test_download_without_a_response(gateway: Emulator, http: httpx.Client) -> None:
     """A JSON file with null gets no response."""
     http.timeout = httpx.Timeout(0.2)
     with pytest.raises(httpx.ReadTimeout):
@@ -238,7 +238,7 @@ def test_format(gateway: Emulator, http: httpx.Client) -> None:
     assert http.get(f"/v1/files/{name}/content", params=query).status_code == 400
 
 
-def test_first_wins(gateway: Emulator, http: httpx.Client) -> None:
+def test_first_wins_breaks_chunks(gateway: Emulator, http: httpx.Client) -> None:
     """With `first_wins` a chunk reaches the first route with a colon and is refused there."""
     gateway.colon_routes = "first_wins"
     for colon in (":", "%3A"):
@@ -250,18 +250,20 @@ def test_first_wins(gateway: Emulator, http: httpx.Client) -> None:
     upload(http, "a")
 
 
-@pytest.mark.parametrize(("forms", "status"), [("new", 404), ("old", 200)])
-def test_batch_id_is_cut(gateway: Emulator, http: httpx.Client, forms: Any, status: int) -> None:
+@pytest.mark.parametrize(("url_formats", "status"), [("new", 404), ("old", 200)])
+def test_first_wins_truncates_batch_ids(
+    gateway: Emulator, http: httpx.Client, url_formats: Any, status: int
+) -> None:
     """With `first_wins` the new URL format truncates the batch id, the old one does not."""
     job = result(http.post("/v1/files/batch_upload", json={}))["batch_job_id"]
-    gateway.colon_routes, gateway.url_forms = "first_wins", forms
-    old = forms == "old"
+    gateway.colon_routes, gateway.url_forms = "first_wins", url_formats
+    old = url_formats == "old"
     name, query = ("batch_job_id", {"batch_job_id": job}) if old else (job, {})
     response = http.post(f"/v1/files/batch_upload/{name}:complete", params=query)
     assert response.status_code == status
     cut = f"/v1/files/batch_upload/b:complete?batch_job_id=b&complete={job[1:]}%3Acomplete"
     whole = f"/v1/files/batch_upload/{job}:complete?batch_job_id={job}&complete=%3Acomplete"
-    assert gateway.requests[-1].upstream == {"new": cut, "old": whole}[forms]
+    assert gateway.requests[-1].upstream == {"new": cut, "old": whole}[url_formats]
 
 
 def test_quoted_colon(http: httpx.Client) -> None:
@@ -272,7 +274,7 @@ def test_quoted_colon(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/files/a%2Fcontent", "/v1/files/..%2Fapi-key"])
-def test_the_record_shows_a_wrong_turn(gateway: Emulator, http: httpx.Client, path: str) -> None:
+def test_both_routes_are_recorded(gateway: Emulator, http: httpx.Client, path: str) -> None:
     """An id with encoded characters reaches another endpoint; both routes are recorded."""
     http.get(path)
     seen = gateway.requests[-1]

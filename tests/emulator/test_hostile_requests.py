@@ -1,6 +1,6 @@
-"""Requests that are made to stop a server: each has a response of bounded size, and JSON.
+"""Hostile requests: each gets a JSON response of bounded size.
 
-The requests are sent with httpx alone. A limit of time is only the client's, for a test that hangs.
+The requests are sent with httpx only. The timeout is that of the client, for a test that hangs.
 """
 
 import gzip
@@ -37,7 +37,7 @@ CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messag
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """One emulator for all tests: a request that damages it makes the others fail."""
+    """Run one emulator for all tests: a request that damages it makes the others fail."""
     with running(embeddings=True) as emulator:
         yield emulator
 
@@ -153,7 +153,7 @@ def test_paths(send: Callable[..., httpx.Response], name: str) -> None:
 def test_more_headers_than_the_server_reads(
     send: Callable[..., httpx.Response], emulator: Emulator
 ) -> None:
-    # As in the gateway, the HTTP parser refuses them before there is an API.
+    # As in the gateway, the HTTP parser rejects them before the API.
     with suppress(httpx.TransportError):
         response = httpx.get(
             emulator.base_url, headers={"x-long": "x" * 1_000_000}, trust_env=False
@@ -296,7 +296,7 @@ SCHEMAS: dict[str, Any] = {
 
 
 def bodies_with_schema(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield bodies with a schema in every place that has one."""
+    """Yield bodies with a schema in each field that accepts one."""
     prompt = "Call make with 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', 5"
     messages = [{"role": "user", "content": prompt}]
     chat = {"model": MODEL, "messages": messages}
@@ -313,7 +313,7 @@ def bodies_with_schema(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     yield CHAT, {**chat, "messages": [{"role": "system", "content": instructions}, *messages]}
 
 
-# The others are refused.
+# The others are rejected.
 SERVED = {
     *("many items", "unique items", "many properties", "long string", "recursive"),
     *("recursive array", "slow pattern", "slow default", "many choices", "broken pattern"),
@@ -427,7 +427,7 @@ def test_values(send: Callable[..., httpx.Response], path: str, body: dict[str, 
     send("POST", path, content=json.dumps({"model": MODEL, **body}), headers=JSON_TYPE)
 
 
-def test_chunks_that_are_no_text(send: Callable[..., httpx.Response]) -> None:
+def test_chunks_that_are_not_strings(send: Callable[..., httpx.Response]) -> None:
     created = send("POST", "/v1/files:initialize", json={"name": "x", "content_type": "text/plain"})
     name = created.json()["result"]["file_id"]
     refused = send("POST", "/v1/files:uploadChunks", json={"file_id": name, "chunk": "\u00e4"})

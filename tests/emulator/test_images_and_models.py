@@ -29,7 +29,7 @@ def generate_images(http: httpx.Client) -> Send:
     return send
 
 
-def opened(raw: bytes) -> tuple[str | None, tuple[int, int]]:
+def decode_image(raw: bytes) -> tuple[str | None, tuple[int, int]]:
     """Decode an image and return its format and size."""
     with Image.open(BytesIO(raw)) as image:
         image.load()
@@ -44,7 +44,7 @@ def test_url(gateway: Emulator, generate_images: Send) -> None:
     assert url.startswith(gateway.base_url.removesuffix("/xai") + "/images/")
     response = httpx.get(url, trust_env=False)
     assert response.headers["content-type"] == "image/png"
-    assert opened(response.content) == ("PNG", (1024, 1024))
+    assert decode_image(response.content) == ("PNG", (1024, 1024))
     assert httpx.get(url.replace(".png", "0.png"), trust_env=False).status_code == 404
 
 
@@ -52,11 +52,11 @@ def test_base64(generate_images: Send) -> None:
     """An image is in the response with `b64_json`."""
     row = generate_images(response_format="b64_json").json()["result"]["data"][0]
     assert set(row) == {"b64_json", "mime_type"}
-    assert opened(base64.b64decode(row["b64_json"]))[0] == "PNG"
+    assert decode_image(base64.b64decode(row["b64_json"]))[0] == "PNG"
 
 
 def test_several(generate_images: Send) -> None:
-    """Several images differ, and each costs the same."""
+    """Several images differ, and have the same cost."""
     body = generate_images(n=2, response_format="b64_json").json()["result"]
     assert len({row["b64_json"] for row in body["data"]}) == 2
     one = generate_images().json()["result"]["usage"]["cost_in_usd_ticks"]
@@ -74,12 +74,12 @@ def test_dimensions(aspect: str, resolution: str) -> None:
     assert width * height == pytest.approx(edge**2, rel=0.03)
 
 
-def test_size_of_the_drawing(generate_images: Send) -> None:
+def test_size_of_an_image(generate_images: Send) -> None:
     """Aspect ratio and resolution determine the size."""
     row = generate_images(aspect_ratio="2:1", response_format="b64_json").json()["result"]["data"][
         0
     ]
-    assert opened(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
+    assert decode_image(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_prices(generate_images: Send, model: str, body: dict[str, Any], price: 
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
-def test_same_words_same_image(prompt: str) -> None:
+def test_the_same_prompt_gives_the_same_image(prompt: str) -> None:
     """The same prompt gives the same image, another prompt another one."""
     assert generate_image(prompt, "1:1", "1k") == generate_image(prompt, "1:1", "1k")
     assert generate_image(prompt, "1:1", "1k") != generate_image(prompt + "!", "1:1", "1k")
@@ -139,7 +139,7 @@ def test_ignored(gateway: Emulator, generate_images: Send) -> None:
 
 
 def test_models(http: httpx.Client) -> None:
-    """Each model that is listed can be looked up and is the same there."""
+    """Each listed model can be retrieved, with equal fields."""
     listed = http.get("/v1/models").json()["result"]
     assert listed["object"] == "list"
     assert {"grok-4.20-0309-non-reasoning", "grok-4.3"} <= {row["id"] for row in listed["data"]}
@@ -164,7 +164,7 @@ ALL_MODELS = [name for name, _, _ in LISTED] + [
 
 
 def model_calls(http: httpx.Client, name: str) -> dict[str, httpx.Response]:
-    """Send the name of a model to every endpoint that takes one."""
+    """Send the name of a model to each endpoint that accepts one."""
     messages = [{"role": "user", "content": "Hello"}]
     bodies: dict[str, dict[str, Any]] = {
         "/v1/chat/completions": {"messages": messages},
@@ -193,8 +193,8 @@ def test_names_of_models(http: httpx.Client, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MISSPELLED)
-def test_no_other_name_is_a_model(http: httpx.Client, gateway: Emulator, name: str) -> None:
-    """Other names are refused everywhere, unless they are an option."""
+def test_other_names_are_not_found(http: httpx.Client, gateway: Emulator, name: str) -> None:
+    """Other names are rejected by each endpoint, unless the option adds them."""
     calls = model_calls(http, name)
     assert {path for path, response in calls.items() if not is_not_found(response)} == set()
     codes = {path: response.status_code for path, response in calls.items()}
@@ -222,7 +222,7 @@ def test_models_alone_in_data(gateway: Emulator, http: httpx.Client) -> None:
 
 
 def test_api_key(http: httpx.Client) -> None:
-    """The API key is described and not revealed."""
+    """The description of the API key does not have the key."""
     body = http.get("/v1/api-key").json()["result"]
     assert body["api_key_blocked"] is False
     assert "..." in body["redacted_api_key"]

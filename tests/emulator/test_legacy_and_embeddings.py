@@ -62,7 +62,7 @@ def test_tokenize(http: httpx.Client, text: str) -> None:
 
 
 def test_tokens_agree_with_usage(send_chat: Send, http: httpx.Client) -> None:
-    """A longer prompt costs as many tokens more as it has."""
+    """A longer prompt has as many more tokens as the tokenizer returns."""
     prompts = ["Hello", "Hello, what is the weather in Zürich?"]
     counts = [
         len(
@@ -87,14 +87,14 @@ def test_tokenize_refusals(http: httpx.Client, body: Any, status: int) -> None:
     assert http.post("/v1/tokenize-text", json=body).status_code == status
 
 
-def sample(http: httpx.Client, **body: Any) -> httpx.Response:
+def create_completion(http: httpx.Client, **body: Any) -> httpx.Response:
     """Create a legacy completion."""
     return http.post("/v1/completions", json={"model": "grok-3", "prompt": "Say 'a b c'", **body})
 
 
 def test_sample(http: httpx.Client) -> None:
     """A legacy completion is truncated and counted like a chat completion."""
-    body = result(sample(http, max_tokens=2))
+    body = result(create_completion(http, max_tokens=2))
     assert body["object"] == "text_completion"
     assert body["choices"] == [{"index": 0, "text": "a b", "finish_reason": "length"}]
     assert body["usage"]["completion_tokens"] == 2
@@ -102,38 +102,42 @@ def test_sample(http: httpx.Client) -> None:
 
 def test_sample_many(http: httpx.Client) -> None:
     """Every prompt gets `n` choices, with the prompt if `echo` is set."""
-    body = result(sample(http, prompt=["say 'x'", "say 'y'"], n=2, echo=True))
+    body = result(create_completion(http, prompt=["say 'x'", "say 'y'"], n=2, echo=True))
     texts = [(choice["index"], choice["text"]) for choice in body["choices"]]
     assert texts == [(0, "say 'x'x"), (1, "say 'x'x"), (2, "say 'y'y"), (3, "say 'y'y")]
-    single = result(sample(http, prompt="say 'x'", n=2))["usage"]["total_tokens"]
+    single = result(create_completion(http, prompt="say 'x'", n=2))["usage"]["total_tokens"]
     assert body["usage"]["total_tokens"] == 2 * single
 
 
 def test_sample_stop(http: httpx.Client) -> None:
     """A stop sequence ends the text before itself."""
-    assert result(sample(http, stop=[" c"]))["choices"][0]["text"] == "a b"
+    assert result(create_completion(http, stop=[" c"]))["choices"][0]["text"] == "a b"
 
 
 def test_sample_stream(http: httpx.Client, chunks: Chunks) -> None:
-    """A stream has the same text, one finish for every choice, usage if asked, and an end."""
+    """A stream has the same text, a finish reason for each choice, usage on request, and an end."""
     options = {"include_usage": True}
-    response = sample(http, prompt=["story", "tale"], stream=True, stream_options=options)
+    response = create_completion(
+        http, prompt=["story", "tale"], stream=True, stream_options=options
+    )
     found = chunks(response.text)
-    plain = result(sample(http, prompt=["story", "tale"]))
+    plain = result(create_completion(http, prompt=["story", "tale"]))
     assert found[-1] == "[DONE]"
     assert found[-2]["usage"] == plain["usage"]
-    assert "usage" not in chunks(sample(http, stream=True).text)[-2]
+    assert "usage" not in chunks(create_completion(http, stream=True).text)[-2]
     for choice in plain["choices"]:
         parts = [part for chunk in found[:-2] for part in chunk["choices"]]
-        mine = [part for part in parts if part["index"] == choice["index"]]
-        assert "".join(part["text"] for part in mine) == choice["text"]
-        assert [part["finish_reason"] for part in mine if part["finish_reason"]] == ["stop"]
+        created = [part for part in parts if part["index"] == choice["index"]]
+        assert "".join(part["text"] for part in created) == choice["text"]
+        assert [part["finish_reason"] for part in created if part["finish_reason"]] == ["stop"]
 
 
 @pytest.mark.parametrize("path", ["completions", "complete"])
 @pytest.mark.parametrize("model", ["grok-4", "grok-4.3", "nope"])
-def test_legacy_is_not_for_thinkers(http: httpx.Client, path: str, model: str) -> None:
-    """Reasoning models refuse both legacy endpoints."""
+def test_legacy_endpoints_reject_reasoning_models(
+    http: httpx.Client, path: str, model: str
+) -> None:
+    """Both legacy endpoints reject reasoning models."""
     body = {"model": model, "prompt": "x", "max_tokens_to_sample": 9}
     assert http.post(f"/v1/{path}", json=body).status_code == 400
 
@@ -163,7 +167,7 @@ def test_complete(http: httpx.Client, limit: int, stops: Any, text: str, reason:
 def test_legacy_needs_a_prompt(http: httpx.Client, path: str) -> None:
     """A missing or empty prompt is refused."""
     assert http.post(f"/v1/{path}", json={"model": "grok-3"}).status_code == 422
-    assert sample(http, prompt=[]).status_code == 400
+    assert create_completion(http, prompt=[]).status_code == 400
 
 
 def embed(http: httpx.Client, given: Any, **body: Any) -> httpx.Response:
@@ -187,7 +191,7 @@ def embeddings(gateway: Emulator) -> None:
 
 @pytest.mark.usefixtures("embeddings")
 def test_embeddings(http: httpx.Client) -> None:
-    """Vectors repeat, have length one and the wanted size, and are near for like texts."""
+    """Vectors are deterministic, have length one and the requested size; similar texts are near."""
     texts = ["the cat sleeps", "a cat sleeps", "stock markets"]
     body = result(embed(http, texts, dimensions=64))
     one, other, far = (row["embedding"] for row in body["data"])
@@ -201,7 +205,7 @@ def test_embeddings(http: httpx.Client) -> None:
 
 @pytest.mark.usefixtures("embeddings")
 def test_embeddings_in_base64(http: httpx.Client) -> None:
-    """A vector can come as base64 of its bytes."""
+    """A vector can be requested in base64."""
     plain = result(embed(http, "x", dimensions=3))["data"][0]["embedding"]
     packed = result(embed(http, "x", dimensions=3, encoding_format="base64"))["data"][0]
     found = struct.unpack("<3f", base64.b64decode(packed["embedding"]))
@@ -211,7 +215,7 @@ def test_embeddings_in_base64(http: httpx.Client) -> None:
 @pytest.mark.usefixtures("embeddings")
 @pytest.mark.parametrize(("given", "number"), [([1, 2], 1), ([[1], [2, 3]], 2)])
 def test_embeddings_of_tokens(http: httpx.Client, given: Any, number: int) -> None:
-    """Tokens are taken in the place of texts."""
+    """The input may be tokens instead of texts."""
     assert len(result(embed(http, given))["data"]) == number
 
 
@@ -235,13 +239,13 @@ def test_embedding_refusals(http: httpx.Client, given: Any, more: Any, status: i
 @settings(max_examples=25, deadline=None)
 @given(st.text())
 def test_any_text_has_a_vector(text: str) -> None:
-    """Whatever the text, its vector has length one."""
+    """The vector of any text has length one."""
     from xai_lowcode.emulator.handlers.embeddings import embed as embed_text  # noqa: PLC0415 - used here alone
 
     assert math.isclose(sum(value * value for value in embed_text(text, 8)), 1)
 
 
-def test_switch_at_the_start() -> None:
+def test_embeddings_option_of_running() -> None:
     """The option can be set at the start, and a reset restores it."""
     with running(embeddings=True) as gateway:
         gateway.embeddings = False

@@ -49,10 +49,10 @@ def test_threads_and_sockets_end() -> None:
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_port_can_be_chosen_again_and_again() -> None:
+def test_a_port_can_be_reused() -> None:
     """A port can be reused at once, although clients were connected."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as client_:
+        port = client_.getsockname()[1]
     for _ in range(3):
         with running(port=port) as gateway, httpx.Client(trust_env=False) as client:
             assert gateway.base_url == f"http://127.0.0.1:{port}/xai"
@@ -70,12 +70,12 @@ def test_idle_connections_are_closed() -> None:
             response += line.recv(4096)
     with line, suppress(ConnectionResetError):
         assert line.recv(4096) == b""
-    # A transport that nobody closed complains when it is collected.
+    # A transport that is not closed warns when it is garbage collected.
     gc.collect()
 
 
-def test_connections_that_were_accepted_last_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whenever it stops: between accepting a connection and its first byte too."""
+def test_connections_without_a_request_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection is closed also if the emulator stops before its first byte."""
     monkeypatch.setattr("xai_lowcode.emulator.server.TICK_SECONDS", 0.0)
     for _ in range(20):
         with running() as gateway:
@@ -84,11 +84,11 @@ def test_connections_that_were_accepted_last_are_closed(monkeypatch: pytest.Monk
         for line in lines:
             with line, suppress(ConnectionResetError):
                 assert line.recv(4096) == b""
-    # A transport that nobody closed complains when it is collected.
+    # A transport that is not closed warns when it is garbage collected.
     gc.collect()
 
 
-def test_stop_does_not_wait_for_a_stalled_answer() -> None:
+def test_stop_does_not_wait_for_a_stalled_response() -> None:
     """Stopping closes connections that wait for a response."""
     with running() as gateway:
         gateway.inject(Stall(60))
@@ -118,7 +118,7 @@ def test_loopback_only(gateway: Emulator) -> None:
         socket.create_connection(("127.0.0.2", port), timeout=1)
 
 
-def test_two_at_once() -> None:
+def test_two_emulators() -> None:
     """Two emulators are independent."""
     with running() as one, running() as other:
         assert one.base_url != other.base_url
@@ -171,7 +171,7 @@ async def test_many_tasks(gateway: Emulator) -> None:
     assert len({response.json()["result"]["id"] for response in responses}) == 50
 
 
-def test_tokens_look_right(gateway: Emulator) -> None:
+def test_generated_tokens(gateway: Emulator) -> None:
     """Tokens have the gateway's prefix and are random."""
     with running() as other:
         tokens = {gateway.api_token, gateway.unconnected_token, other.api_token}
@@ -187,10 +187,10 @@ def test_requests_can_be_compared() -> None:
         one.path = "/q"  # type: ignore[misc]  # assigning is what must fail
 
 
-def test_nothing_is_logged_with_the_token(
+def test_logs_have_no_token(
     gateway: Emulator, send_chat: Send, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The server's own log never shows the token."""
+    """The log of the server has no token."""
     with caplog.at_level(logging.DEBUG):
         send_chat()
     assert all(
@@ -205,7 +205,7 @@ MODULES = sorted(FOLDER.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
-def test_imports_nothing_of_the_client(path: Path) -> None:
+def test_the_emulator_imports_no_module_of_the_client(path: Path) -> None:
     """No module imports a module of the client, and each has a docstring."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
@@ -294,7 +294,7 @@ def test_each_request_is_one_line_in_the_log(
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("fault", [Stall(30), SlowDrip(0.05), Endless()])
-def test_a_client_that_leaves_is_recorded_at_once(
+def test_a_disconnected_client_is_recorded_at_once(
     gateway: Emulator, caplog: pytest.LogCaptureFixture, fault: Fault, stream: bool
 ) -> None:
     """The client closed the connection before the end; the emulator did not."""
@@ -322,7 +322,7 @@ def test_a_client_that_leaves_is_recorded_at_once(
 
 
 @contextmanager
-def waiting_client(gateway: Emulator) -> Iterator[RecordedRequest]:
+def idle_client(gateway: Emulator) -> Iterator[RecordedRequest]:
     """A client that sends a request, and neither reads nor closes the connection."""
     body = json.dumps({**CHAT, "stream": True}).encode()
     host, port = gateway.origin.removeprefix("http://").split(":")
@@ -337,22 +337,22 @@ def waiting_client(gateway: Emulator) -> Iterator[RecordedRequest]:
 
 
 @pytest.mark.parametrize("fault", [Stall(30), Endless(), Huge(50)])
-def test_a_stopped_emulator_is_not_left(fault: Fault) -> None:
+def test_a_stopped_emulator_closes_connections_itself(fault: Fault) -> None:
     """The emulator closes the connections when it stops, not the client."""
     with ExitStack() as clients:
         with running() as gateway:
             gateway.inject(fault)
-            request = clients.enter_context(waiting_client(gateway))
+            request = clients.enter_context(idle_client(gateway))
         assert not request.client_left
 
 
 @pytest.mark.parametrize("fault", [Stall(2), Endless()])
-def test_a_crashed_gateway_is_not_left(fault: Fault) -> None:
+def test_a_crashed_gateway_closes_all_connections(fault: Fault) -> None:
     """A crash closes the other connections too."""
     with running(url_forms="old_new_drops", restart_seconds=0.1) as gateway:
         gateway.inject(fault)
         query = {"api_token": gateway.api_token}
-        with waiting_client(gateway) as request, suppress(httpx.TransportError):
+        with idle_client(gateway) as request, suppress(httpx.TransportError):
             httpx.get(f"{gateway.base_url}/v1/models/grok-4.3", params=query, trust_env=False)
         assert gateway.crashes == 1
         time.sleep(0.1)

@@ -38,8 +38,8 @@ def text_of(body: Json) -> str:
     return "".join(block["text"] for block in body["content"] if block["type"] == "text")
 
 
-def test_answer(send_messages: Send) -> None:
-    """A response is a message with blocks, a reason to stop, and Anthropic's counts."""
+def test_response(send_messages: Send) -> None:
+    """A response is a message with blocks, a stop reason, and Anthropic's usage."""
     body = result(send_messages("Say 'pong'"))
     assert (body["type"], body["role"], body["stop_reason"]) == ("message", "assistant", "end_turn")
     assert [block["type"] for block in body["content"]] == ["thinking", "text"]
@@ -58,12 +58,12 @@ def test_answer(send_messages: Send) -> None:
     ],
 )
 def test_thinking(send_messages: Send, model: str, kinds: list[str]) -> None:
-    """Only some models show reasoning."""
+    """Only some models return reasoning."""
     assert [block["type"] for block in result(send_messages(model=model))["content"]] == kinds
 
 
-def test_veiled_thinking(send_messages: Send) -> None:
-    """Some models show a fixed text in place of the reasoning."""
+def test_replaced_thinking(send_messages: Send) -> None:
+    """Some models return a fixed text instead of the reasoning."""
     reasoning = [
         result(send_messages(text, model="grok-4.6"))["content"][0] for text in ("a", "b c d")
     ]
@@ -101,7 +101,7 @@ def test_stop_sequences(send_messages: Send) -> None:
 
 
 def test_tool_use(send_messages: Send) -> None:
-    """A call is a block with its input, and the result leads to a response."""
+    """A tool call is a block with its input, and its result leads to a response."""
     body = result(send_messages("add 2 and 3", tools=[ADD]))
     call = body["content"][-1]
     assert (body["stop_reason"], call["type"], call["name"]) == ("tool_use", "tool_use", "add")
@@ -125,7 +125,7 @@ def test_tool_use(send_messages: Send) -> None:
     ],
 )
 def test_tool_choice(send_messages: Send, choice: Json, prompt: str, reason: str) -> None:
-    """A tool is called when the choice demands it."""
+    """A tool is called if the tool choice requires it."""
     body = result(send_messages(prompt, tools=[ADD], tool_choice=choice))
     assert body["stop_reason"] == reason
 
@@ -138,12 +138,12 @@ def test_tool_choice(send_messages: Send, choice: Json, prompt: str, reason: str
     ],
 )
 def test_images(send_messages: Send, source: Json) -> None:
-    """Images are looked at."""
+    """Images are decoded and described."""
     parts = [{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}]
     assert "I see 1 image" in text_of(result(send_messages(parts)))
 
 
-def folded(events: list[Json]) -> Json:
+def merged(events: list[Json]) -> Json:
     """Add the events up to a message."""
     message = dict(events[0]["message"])
     blocks: list[Json] = []
@@ -184,11 +184,11 @@ REQUESTS: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_stream_is_the_answer(send_messages: Send, events: Events, name: str) -> None:
+def test_a_stream_adds_up_to_the_response(send_messages: Send, events: Events, name: str) -> None:
     """A stream adds up to the response without streaming and has its events in order."""
     found = events(send_messages(**REQUESTS[name], stream=True).text)
     plain = result(send_messages(**REQUESTS[name]))
-    mine = folded(found)
+    mine = merged(found)
     for body in (mine, plain):
         body.pop("id")
         for block in body["content"]:

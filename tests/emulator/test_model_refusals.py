@@ -1,4 +1,4 @@
-"""Chat requests that a model refuses."""
+"""Chat requests that a model rejects."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,38 +19,38 @@ def error(response: httpx.Response) -> tuple[int, str]:
     "model", ["grok-4", "grok-4.3", "grok-3-mini", "grok-code-fast-1", "grok-99"]
 )
 @pytest.mark.parametrize(
-    ("name", "value", "shown_as"),
+    ("name", "value", "in_error"),
     [
         ("stop", ["x"], "stop"),
         ("presence_penalty", 0.5, "presencePenalty"),
         ("frequency_penalty", 0, "frequencyPenalty"),
     ],
 )
-def test_refused_by_reasoning_models(
-    send_chat: Send, model: str, name: str, value: Any, shown_as: str
+def test_rejected_by_reasoning_models(
+    send_chat: Send, model: str, name: str, value: Any, in_error: str
 ) -> None:
-    """Reasoning models take neither stop sequences nor penalties."""
-    text = f"Argument not supported on this model: {shown_as}"
+    """Reasoning models accept neither stop sequences nor penalties."""
+    text = f"Argument not supported on this model: {in_error}"
     if model in {"grok-code-fast-1", "grok-99"}:
-        text = f"Model {model} does not support parameter {shown_as}."
+        text = f"Model {model} does not support parameter {in_error}."
     assert error(send_chat(model=model, **{name: value})) == (400, text)
 
 
 @pytest.mark.parametrize(
     "model", ["grok-3", "grok-3-fast", "grok-2-1212", "grok-4.20-0309-non-reasoning"]
 )
-def test_taken_by_the_others(send_chat: Send, model: str) -> None:
+def test_accepted_by_other_models(send_chat: Send, model: str) -> None:
     """Models without reasoning accept them."""
     assert send_chat(model=model, stop=["x"], frequency_penalty=0.5).status_code == 200
 
 
 def test_presence_penalty_on_grok_3(send_chat: Send) -> None:
-    """Grok 3 does not reason, but refuses one of the penalties."""
+    """Grok 3 does not reason, but rejects one of the penalties."""
     assert send_chat(model="grok-3", presence_penalty=1).status_code == 400
     assert send_chat(model="grok-2-1212", presence_penalty=1).status_code == 200
 
 
-def test_empty_stop_is_none(send_chat: Send) -> None:
+def test_empty_stop_is_accepted(send_chat: Send) -> None:
     """An empty list of stop sequences is accepted."""
     assert send_chat(stop=[]).status_code == 200
 
@@ -89,7 +89,7 @@ def test_empty_stop_is_none(send_chat: Send) -> None:
     ],
 )
 def test_reasoning_effort(send_chat: Send, model: str, effort: str, text: str | None) -> None:
-    """An effort is taken or refused as the model demands."""
+    """A reasoning effort is accepted or rejected by each model."""
     response = send_chat(model=model, reasoning_effort=effort)
     if text is None:
         assert response.status_code == 200
@@ -99,8 +99,8 @@ def test_reasoning_effort(send_chat: Send, model: str, effort: str, text: str | 
         assert text in found
 
 
-def test_live_search_is_gone(send_chat: Send) -> None:
-    """Live search is 410, as parameter and as tool, and its error has no code."""
+def test_live_search_was_removed(send_chat: Send) -> None:
+    """Live search gets a 410, as parameter and as tool, and the error has no code."""
     live: Json = {"tools": [{"type": "live_search", "sources": []}]}
     bodies: list[Json] = [{"search_parameters": {}}, live]
     for body in bodies:

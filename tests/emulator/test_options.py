@@ -91,7 +91,7 @@ def test_streaming(
     assert ("content-length" in response.headers) == (streaming in {"buffered", "string"})
 
 
-def test_live_is_live(gateway: Emulator, http: httpx.Client) -> None:
+def test_live_streams_have_several_chunks(gateway: Emulator, http: httpx.Client) -> None:
     """A live stream has more than one chunk."""
     body = {"model": "grok-3", "messages": [{"role": "user", "content": "story"}], "stream": True}
     with http.stream("POST", "/v1/chat/completions", json=body) as response:
@@ -103,17 +103,17 @@ OLD, NEW = "/v1/models/model_id?model_id=grok-4", "/v1/models/grok-4"
 
 
 @pytest.mark.parametrize(
-    ("forms", "old", "new"),
+    ("url_formats", "old", "new"),
     [("new", 404, 200), ("old", 200, 404), ("both", 200, 200), ("old_new_drops", 200, None)],
 )
-def test_url_forms(gateway: Emulator, forms: Any, old: int, new: int | None) -> None:
+def test_url_formats(gateway: Emulator, url_formats: Any, old: int, new: int | None) -> None:
     """Only the selected URL formats are served; others get a 404 or a closed connection."""
-    gateway.url_forms = forms
+    gateway.url_forms = url_formats
     token = f"api_token={gateway.api_token}"
     with httpx.Client(base_url=gateway.base_url, trust_env=False) as client:
         assert client.get(f"{OLD}&{token}").status_code == old
         if new is None:
-            # The process dies before it looks for a token.
+            # The process crashes before it checks the token.
             with pytest.raises(httpx.RemoteProtocolError):
                 client.get(NEW)
         else:
@@ -124,11 +124,11 @@ def test_url_forms(gateway: Emulator, forms: Any, old: int, new: int | None) -> 
 OLD_AND_NEW = [(OLD, "both_drop"), (NEW, "old_new_drops"), (NEW, "both_drop")]
 
 
-@pytest.mark.parametrize(("path", "forms"), OLD_AND_NEW)
-def test_a_crash_closes_every_connection(path: str, forms: Any) -> None:
-    """Requests of others end too, new connections are refused, and then all works again."""
+@pytest.mark.parametrize(("path", "url_formats"), OLD_AND_NEW)
+def test_a_crash_closes_every_connection(path: str, url_formats: Any) -> None:
+    """A crash ends other requests too, and refuses new connections until the restart."""
     with (
-        running(url_forms=forms, restart_seconds=0.05, latency=5) as gateway,
+        running(url_forms=url_formats, restart_seconds=0.05, latency=5) as gateway,
         ThreadPoolExecutor() as pool,
         httpx.Client(base_url=gateway.base_url, trust_env=False) as client,
     ):
@@ -142,15 +142,15 @@ def test_a_crash_closes_every_connection(path: str, forms: Any) -> None:
         with pytest.raises(httpx.ConnectError):
             client.get("/v1/models")
         gateway.latency = 0
-        assert _when_up(client, f"/v1/models?{token}").status_code == 200
+        assert _get_after_restart(client, f"/v1/models?{token}").status_code == 200
         assert gateway.crashes == 1
 
 
-@pytest.mark.parametrize(("path", "forms"), OLD_AND_NEW)
-def test_a_proxy_in_front_reports_a_crash(path: str, forms: Any) -> None:
-    """The request that ends the process, those of others and later ones get a 502."""
+@pytest.mark.parametrize(("path", "url_formats"), OLD_AND_NEW)
+def test_a_proxy_in_front_reports_a_crash(path: str, url_formats: Any) -> None:
+    """The request that crashes the process, other ones and later ones get a 502."""
     with (
-        running(url_forms=forms, restart_seconds=0.05, latency=5, front=True) as gateway,
+        running(url_forms=url_formats, restart_seconds=0.05, latency=5, front=True) as gateway,
         ThreadPoolExecutor() as pool,
         httpx.Client(base_url=gateway.base_url, trust_env=False) as client,
     ):
@@ -166,11 +166,11 @@ def test_a_proxy_in_front_reports_a_crash(path: str, forms: Any) -> None:
         assert other.result().status_code == 502
         assert client.get("/v1/models").status_code == 502
         gateway.latency = 0
-        assert _when_up(client, f"/v1/models?{token}").status_code == 200
+        assert _get_after_restart(client, f"/v1/models?{token}").status_code == 200
         assert gateway.crashes == 1
 
 
-def _when_up(client: httpx.Client, path: str) -> httpx.Response:
+def _get_after_restart(client: httpx.Client, path: str) -> httpx.Response:
     while True:
         try:
             response = client.get(path)
@@ -180,14 +180,14 @@ def _when_up(client: httpx.Client, path: str) -> httpx.Response:
             return response
 
 
-def test_old_form_without_value(gateway: Emulator, http: httpx.Client) -> None:
+def test_old_url_format_without_value(gateway: Emulator, http: httpx.Client) -> None:
     """The old URL format without its query requests a model called `null`."""
     gateway.url_forms = "old"
     response = http.get("/v1/models/model_id")
     assert response.json()["error"]["error"] == "Model not found: null"
 
 
-def test_plain_404_tells_the_forms_apart(gateway: Emulator, http: httpx.Client) -> None:
+def test_unknown_url_formats_get_the_gateways_404(gateway: Emulator, http: httpx.Client) -> None:
     """A URL format that is not served gets the gateway's 404, an unknown model the provider's."""
     assert http.get("/v1/models/nope").json()["provider"] == "xai"
     gateway.url_forms = "old"
@@ -209,14 +209,14 @@ def test_compression(gateway: Emulator, send_chat: Send) -> None:
     assert "content-encoding" not in send_chat(model="").headers
 
 
-def test_positions_are_checked(gateway: Emulator) -> None:
-    """An option refuses other values."""
+def test_invalid_options_are_rejected(gateway: Emulator) -> None:
+    """Each option rejects other values."""
     for name, wrong in itertools.product(("envelope", "url_forms", "streaming"), ("", "Live")):
         with pytest.raises(ValueError, match=name):
             setattr(gateway, name, wrong)
 
 
-def test_positions_from_the_start() -> None:
+def test_options_of_running() -> None:
     """The options can be set at the start."""
     with running(envelope="data", url_forms="both", streaming="buffered", latency=0.01) as gateway:
         found = (gateway.envelope, gateway.url_forms, gateway.streaming, gateway.latency)
@@ -229,7 +229,7 @@ def test_string_is_json(gateway: Emulator, send_chat: Send) -> None:
     assert json.loads(send_chat(stream=True).text).endswith("data: [DONE]\n\n")
 
 
-def test_reset_forgets_what_was_said_and_set(gateway: Emulator, send_chat: Send) -> None:
+def test_reset_restores_the_options(gateway: Emulator, send_chat: Send) -> None:
     """A reset restores the options and removes recorded requests and faults."""
     gateway.envelope, gateway.latency = "bare", 0.01
     gateway.inject(Refuse(500))
@@ -241,7 +241,7 @@ def test_reset_forgets_what_was_said_and_set(gateway: Emulator, send_chat: Send)
 
 
 def test_a_reset_keeps_the_token() -> None:
-    """Clients that were created before it go on."""
+    """Clients that were created before a reset still work."""
     with running() as emulator:
         for token in (emulator.api_token, "at_another0123456789"):
             emulator.api_token = token

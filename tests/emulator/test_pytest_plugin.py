@@ -43,7 +43,7 @@ TESTS = """
 """
 
 
-def test_in_a_session_of_its_own(tmp_path: Path) -> None:
+def test_in_a_separate_pytest_session(tmp_path: Path) -> None:
     """The fixture is available, reset for every test, and imports nothing before its use."""
     (tmp_path / "test_app.py").write_text(textwrap.dedent(TESTS), encoding="utf-8")
     environment = {
@@ -51,13 +51,13 @@ def test_in_a_session_of_its_own(tmp_path: Path) -> None:
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", PLUGIN, "-p", "no:cacheprovider", "."]
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert "4 passed" in result.stdout, result.stdout + result.stderr
 
 
-def test_answers(xai_lowcode_gateway: Emulator) -> None:
+def test_the_fixture_is_an_emulator(xai_lowcode_gateway: Emulator) -> None:
     """The fixture is a running emulator with faults and recorded requests."""
     xai_lowcode_gateway.inject(Refuse(503))
     url = os.environ["LOWCODEAPI_BASE_URL"] + "/v1/models"

@@ -41,8 +41,8 @@ def text_of(body: Json) -> str:
     return str(body["output"][-1]["content"][0]["text"])
 
 
-def test_answer(send_responses: Send) -> None:
-    """A response has items, is completed, and counts reasoning as output."""
+def test_response(send_responses: Send) -> None:
+    """A response has items and is completed; its output tokens include reasoning."""
     body = result(send_responses("Say 'pong'"))
     assert (body["object"], body["status"], kinds(body)) == (
         "response",
@@ -70,7 +70,7 @@ def test_answer(send_responses: Send) -> None:
 def test_reasoning(
     send_responses: Send, model: str, include: list[str], summaries: list[int], encrypted: bool
 ) -> None:
-    """Some models show reasoning; it is encrypted on request, and always by the newest."""
+    """Some models return reasoning; it is encrypted on request, and always by the newest ones."""
     items = [
         item
         for item in result(send_responses(model=model, include=include))["output"]
@@ -80,7 +80,7 @@ def test_reasoning(
     assert all(("encrypted_content" in item) == encrypted for item in items)
 
 
-def test_limit_counts_what_is_visible(send_responses: Send) -> None:
+def test_the_limit_counts_visible_text(send_responses: Send) -> None:
     """Reasoning does not count for the limit, and a truncated response is incomplete."""
     body = result(send_responses("story", max_output_tokens=5))
     assert (body["status"], body["incomplete_details"]) == (
@@ -93,7 +93,7 @@ def test_limit_counts_what_is_visible(send_responses: Send) -> None:
 
 
 def test_function_call(send_responses: Send) -> None:
-    """A call is an item beside a completed status, and its output leads to a response."""
+    """A tool call is an item of a completed response, and its output leads to a response."""
     body = result(send_responses("add 2 and 3", tools=[ADD]))
     assert (kinds(body), body["status"]) == (["reasoning", "function_call"], "completed")
     call = body["output"][-1]
@@ -115,29 +115,29 @@ def test_function_call(send_responses: Send) -> None:
     ],
 )
 def test_tool_choice(send_responses: Send, choice: Any, called: bool) -> None:
-    """The tool choice applies and is repeated."""
+    """The tool choice applies and is in the response."""
     body = result(send_responses("Hello", tools=[ADD], tool_choice=choice))
     assert ("function_call" in kinds(body)) == called
     assert body["tool_choice"] == choice
 
 
 def test_formats(send_responses: Send) -> None:
-    """The text format applies and is repeated without its name."""
+    """The text format applies and is in the response without its name."""
     schema = {
         "type": "object",
         "properties": {"age": {"type": "integer"}},
         "required": ["age"],
     }
-    form = {"type": "json_schema", "name": "person", "schema": schema, "strict": True}
-    body = result(send_responses("John is 30", text={"format": form}))
+    text_format = {"type": "json_schema", "name": "person", "schema": schema, "strict": True}
+    body = result(send_responses("John is 30", text={"format": text_format}))
     assert json.loads(text_of(body)) == {"age": 30}
     assert body["text"] == {"format": {"type": "json_schema", "schema": schema}}
     json.loads(text_of(result(send_responses("x", text={"format": {"type": "json_object"}}))))
 
 
 def test_echo(send_responses: Send) -> None:
-    """The parameters are repeated."""
-    asked = {
+    """The parameters are in the response."""
+    request = {
         "temperature": 0.5,
         "top_p": 0.5,
         "max_output_tokens": 99,
@@ -148,8 +148,8 @@ def test_echo(send_responses: Send) -> None:
         "instructions": "Be brief.",
         "store": False,
     }
-    body = result(send_responses(**asked, reasoning={"effort": "high"}))
-    assert {name: body[name] for name in asked} == asked
+    body = result(send_responses(**request, reasoning={"effort": "high"}))
+    assert {name: body[name] for name in request} == request
     assert body["reasoning"] == {"effort": "high", "summary": "detailed"}
     assert result(send_responses(reasoning_effort="high"))["reasoning"]["effort"] == "high"
 
@@ -172,8 +172,8 @@ def test_logprobs(send_responses: Send) -> None:
     assert len(found[0]["top_logprobs"]) == 2
 
 
-def folded(events: list[Json]) -> list[Json]:
-    """Add the pieces of a stream up to items."""
+def merged(events: list[Json]) -> list[Json]:
+    """Add the deltas of a stream up to items."""
     items: list[Json] = []
     for event in events:
         kind = event["type"]
@@ -181,7 +181,7 @@ def folded(events: list[Json]) -> list[Json]:
             assert event["output_index"] == len(items)
             items.append(dict(event["item"]))
         elif kind == "response.output_item.done":
-            _same(items[event["output_index"]], event["item"])
+            _assert_same(items[event["output_index"]], event["item"])
             items[event["output_index"]] = event["item"]
         elif "output_index" in event:
             assert event["item_id"] == items[event["output_index"]]["id"]
@@ -201,7 +201,7 @@ def _add(item: Json, event: Json) -> None:
         item["input"] += event["delta"]
 
 
-def _same(built: Json, done: Json) -> None:
+def _assert_same(built: Json, done: Json) -> None:
     if done["type"] == "message":
         assert built.get("text", "") == done["content"][0]["text"]
     if done["type"] == "reasoning" and done["summary"]:
@@ -228,7 +228,7 @@ REQUESTS: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_stream_is_the_answer(send_responses: Send, events: Events, name: str) -> None:
+def test_a_stream_adds_up_to_the_response(send_responses: Send, events: Events, name: str) -> None:
     """Events are numbered, begin and end in order, and add up to the plain response."""
     found = events(send_responses(**REQUESTS[name], stream=True).text)
     plain = result(send_responses(**REQUESTS[name]))
@@ -236,14 +236,14 @@ def test_stream_is_the_answer(send_responses: Send, events: Events, name: str) -
     assert [event["type"] for event in found[:2]] == ["response.created", "response.in_progress"]
     assert found[-1]["type"] == f"response.{plain['status']}"
     last = found[-1]["response"]
-    assert folded(found) == last["output"]
+    assert merged(found) == last["output"]
     assert found[0]["response"]["usage"] is None
     assert last["usage"] == plain["usage"]
-    assert neutral(last) == neutral(plain)
+    assert without_own_ids(last) == without_own_ids(plain)
 
 
-def neutral(body: Json) -> Any:
-    """Puts one id in the place of a response's own, and of the numbers made from it."""
+def without_own_ids(body: Json) -> Any:
+    """Replace the id of a response, and the numbers derived from it, by fixed values."""
     output = json.dumps(body["output"]).replace(body["id"], "ID")
     items = json.loads(output)
     for item in items:
@@ -256,12 +256,12 @@ def neutral(body: Json) -> Any:
 
 
 def test_stream_has_no_done(send_responses: Send) -> None:
-    """The last event is the end."""
+    """The last event is the terminal event."""
     assert "[DONE]" not in send_responses(stream=True).text
 
 
-def test_floats_of_streams(send_responses: Send, events: Events) -> None:
-    """In a stream numbers have been through 32 bits, in a plain response not."""
+def test_floats_of_streams_have_32_bits(send_responses: Send, events: Events) -> None:
+    """Floats of streams are rounded to 32 bits, those of plain responses are not."""
     assert result(send_responses())["temperature"] == 0.7
     found = events(send_responses(stream=True).text)
     assert {found[0]["response"]["temperature"], found[-1]["response"]["temperature"]} == {
@@ -325,27 +325,27 @@ def test_every_output_can_be_sent_back(send_responses: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "last"),
+    ("error_format", "last"),
     [("event", "error"), ("nested", "error"), ("failed", "response.failed"), ("line", None)],
 )
 def test_errors_in_streams(
-    gateway: Emulator, send_responses: Send, form: Any, last: str | None
+    gateway: Emulator, send_responses: Send, error_format: Any, last: str | None
 ) -> None:
     """A stream can end in an error event, in a failed response, or in a bare line."""
-    gateway.inject(ErrorInStream(2, "busy", "server_error", form=form))
+    gateway.inject(ErrorInStream(2, "busy", "server_error", form=error_format))
     text = send_responses(stream=True).text
     data = json.loads(text.strip().rpartition("data: ")[2])
     assert text.count("data: ") == 3
     assert data.get("type") == last
     assert "busy" in json.dumps(data)
-    if form == "failed":
+    if error_format == "failed":
         assert data["response"]["status"] == "failed"
-    if form == "nested":
+    if error_format == "nested":
         assert data["error"]["message"] == "busy"
 
 
 def test_error_as_the_first_event(gateway: Emulator, send_responses: Send) -> None:
-    """An overloaded service reports it in place of the first event."""
+    """An overloaded service sends an error as the first event."""
     gateway.inject(ErrorInStream(0, "busy", "unavailable", form="nested"))
     text = send_responses(stream=True).text
     assert text.count("data: ") == 1

@@ -1,4 +1,4 @@
-"""Responses requests that are refused, and ignored fields."""
+"""Responses requests that are rejected, and ignored fields."""
 
 from collections.abc import Callable
 from typing import Any
@@ -86,7 +86,7 @@ def test_refusals(send_responses: Send, body: Json, status: int, text: str) -> N
     assert text in response.json()["error"]["error"]
 
 
-def test_messages_are_no_input(gateway: Emulator, http: httpx.Client) -> None:
+def test_messages_are_ignored(gateway: Emulator, http: httpx.Client) -> None:
     """`messages` is ignored."""
     body = {"model": "grok-4.3", "messages": [{"role": "user", "content": "x"}], "max_tokens": 9}
     response = http.post("/v1/responses", json=body)

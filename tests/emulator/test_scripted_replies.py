@@ -64,7 +64,7 @@ def test_limits_apply(gateway: Emulator, send_chat: Send) -> None:
     assert (choice["message"]["content"], choice["finish_reason"]) == ("one two", "length")
 
 
-def test_refused_requests_take_no_reply(gateway: Emulator, send_chat: Send) -> None:
+def test_rejected_requests_use_no_reply(gateway: Emulator, send_chat: Send) -> None:
     """An error response does not use a reply."""
     gateway.reply("one")
     gateway.inject(Refuse(429))
@@ -117,7 +117,7 @@ def test_tool_calls(
     ]
 
 
-def test_objects(gateway: Emulator, send_responses: Send) -> None:
+def test_values_are_sent_as_json(gateway: Emulator, send_responses: Send) -> None:
     """A value that is no text is written as JSON."""
     gateway.reply(Reply({"name": "Ada", "born": 1815}))
     text = result(send_responses())["output"][-1]["content"][0]["text"]

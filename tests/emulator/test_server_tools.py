@@ -52,7 +52,7 @@ def test_encrypted_search(send_responses: Send) -> None:
 
 
 def test_x_search(send_responses: Send) -> None:
-    """A search of X is a call of a custom tool that is not the user's."""
+    """A search of X is a call of a custom tool of xAI."""
     item = result(send_responses("search x", model="grok-4", tools=[POSTS]))["output"][0]
     assert (item["type"], item["name"]) == ("custom_tool_call", "x_keyword_search")
     assert item["call_id"].startswith("xs_call_")
@@ -61,7 +61,7 @@ def test_x_search(send_responses: Send) -> None:
 
 @pytest.mark.parametrize(("options", "called"), [({}, False), ({"action": "edit"}, True)])
 def test_an_image_tool_with_an_action(send_responses: Send, options: Json, called: bool) -> None:
-    """An action of image generation is carried out, whatever the prompt is."""
+    """An action of image generation is performed for any prompt."""
     tool = {"type": "image_generation", **options}
     body = result(send_responses("Make it night.", model="grok-4", tools=[tool]))
     assert ("image_generation_call" in kinds(body)) is called
@@ -80,7 +80,7 @@ def test_code(send_responses: Send) -> None:
 
 
 def test_items_of_2025(gateway: Emulator, send_responses: Send, events: Any) -> None:
-    """The option gives searches and code the fields of 2025, which were streamed in one piece."""
+    """With the option, searches and code have the fields of 2025, streamed in one delta."""
     gateway.server_tool_items = "2025"
     asked = {"model": "grok-4", "tools": [WEB, CODE]}
     items = result(send_responses("search the web and run code: 3 and 4", **asked))["output"]
@@ -96,7 +96,7 @@ def test_items_of_2025(gateway: Emulator, send_responses: Send, events: Any) -> 
 
 
 def test_no_inline_citations(send_responses: Send) -> None:
-    """Citations are left out of the text on request."""
+    """Citations are omitted from the text on request."""
     asked = send_responses(
         "search", model="grok-4", tools=[WEB, POSTS], include=["no_inline_citations"]
     )
@@ -123,7 +123,7 @@ def test_prices(send_responses: Send, tool: Json, prompt: str, price: int) -> No
     assert usage["cost_in_usd_ticks"] == tokens + price
 
 
-def test_viewers_are_accepted(send_responses: Send) -> None:
+def test_viewing_tools_are_accepted(send_responses: Send) -> None:
     """The tools that view images and videos are accepted, and their items are taken back."""
     items = [
         {"type": "view_image_call", "id": "1", "status": "completed"},
@@ -141,7 +141,7 @@ def test_image(send_responses: Send) -> None:
     assert item["prompt"] == "draw a cat"
 
 
-def test_servers_of_the_users(send_responses: Send) -> None:
+def test_mcp_servers(send_responses: Send) -> None:
     """The MCP server that the prompt names is called, with its first allowed tool."""
     tools = [
         {"type": "mcp", "server_url": "https://a", "server_label": "weather"},
@@ -162,7 +162,7 @@ def test_servers_of_the_users(send_responses: Send) -> None:
 
 
 def test_files(send_responses: Send) -> None:
-    """A search of collections has results only when they are asked for."""
+    """A search of collections has results only on request."""
     tool = {"type": "file_search", "vector_store_ids": ["c"]}
     item = result(send_responses("search the files", model="grok-4", tools=[tool]))["output"][0]
     assert (item["queries"], item["results"]) == (["search the files"], None)
@@ -182,14 +182,14 @@ def test_files(send_responses: Send) -> None:
         ("search the web and run code", {"max_turns": 1}, ["web_search_call"]),
     ],
 )
-def test_when(send_responses: Send, prompt: str, more: Json, expected: list[str]) -> None:
+def test_conditions(send_responses: Send, prompt: str, more: Json, expected: list[str]) -> None:
     """A tool is called if the prompt mentions it or it is required, at most `max_turns` times."""
     body = result(send_responses(prompt, model="grok-4", tools=[WEB, CODE], **more))
     assert kinds(body) == [*expected, "message"]
 
 
-def test_counts(send_responses: Send) -> None:
-    """Uses are counted by kind and cost something; without any the counters are not there."""
+def test_counts_of_uses(send_responses: Send) -> None:
+    """Uses are counted by type and have a cost; without any there are no counters."""
     plain, searched = (
         result(send_responses(prompt, model="grok-4", tools=[WEB]))["usage"]
         for prompt in ("Hi", "search")
@@ -201,7 +201,7 @@ def test_counts(send_responses: Send) -> None:
     assert searched["cost_in_usd_ticks"] - plain["cost_in_usd_ticks"] > 50_000_000
 
 
-def test_own_tools_come_first(send_responses: Send) -> None:
+def test_function_calls_precede_server_side_tools(send_responses: Send) -> None:
     """With function calls there are no server-side tool calls."""
     own = {"type": "function", "name": "search", "parameters": {"type": "object"}}
     assert kinds(result(send_responses("search", model="grok-4", tools=[WEB, own]))) == [
@@ -209,7 +209,7 @@ def test_own_tools_come_first(send_responses: Send) -> None:
     ]
 
 
-def test_nothing_is_searched_after_results(send_responses: Send) -> None:
+def test_no_server_side_tools_after_results(send_responses: Send) -> None:
     """After function results there are no server-side tool calls."""
     items = [
         {"role": "user", "content": "search"},
@@ -219,7 +219,7 @@ def test_nothing_is_searched_after_results(send_responses: Send) -> None:
     assert kinds(result(send_responses(items, model="grok-4", tools=[WEB]))) == ["message"]
 
 
-def test_tools_that_are_taken_but_not_run(send_responses: Send) -> None:
+def test_tools_that_are_accepted_and_not_called(send_responses: Send) -> None:
     """An MCP server that the prompt does not name, and a shell, are accepted and not called."""
     tools = [
         {"type": "mcp", "server_label": "notes", "server_url": "https://example.com"},

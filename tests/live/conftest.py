@@ -1,7 +1,7 @@
-"""The gateway under test, and what was found out about it, for the end of the output.
+"""The gateway under test, and findings about it, which are printed at the end.
 
-With ``LOWCODEAPI_API_TOKEN`` it is the real one. Otherwise it is the emulator, in its ordinary mode
-and as a gateway that crashes: that checks these tests, and is no evidence of the real service.
+With ``LOWCODEAPI_API_TOKEN`` it is the hosted gateway. Otherwise it is the emulator, with its
+default options and as a gateway that crashes, which only checks these tests.
 """
 
 import os
@@ -23,18 +23,18 @@ SOURCES: dict[str, dict[str, Any]] = {
         "front": True,
     },
 }
-FOUND: list[str] = []
+FINDINGS: list[str] = []
 
 
 @pytest.fixture(scope="session", params=["gateway"] if TOKEN else list(SOURCES))
 def source(request: pytest.FixtureRequest) -> str:
-    """The name of the gateway under test."""
+    """Return the name of the gateway under test."""
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="session")
-def _address(source: str) -> Iterator[dict[str, str]]:
+def _connection(source: str) -> Iterator[dict[str, str]]:
     if TOKEN:
         base_url = os.environ.get("LOWCODEAPI_BASE_URL")
         yield {"api_token": TOKEN, **({"base_url": base_url} if base_url else {})}
@@ -44,23 +44,23 @@ def _address(source: str) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def connection(_address: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Token and base URL of the gateway under test."""
+def connection(_connection: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return token and base URL of the gateway under test."""
     if not TOKEN:
         monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
         monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
-    return _address
+    return _connection
 
 
 @pytest.fixture
-def found(source: str) -> Callable[[str], None]:
-    """Note what was found out."""
-    return lambda text: FOUND.append(f"{source}: {text}")
+def report_finding(source: str) -> Callable[[str], None]:
+    """Return a function that records a finding."""
+    return lambda text: FINDINGS.append(f"{source}: {text}")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print what was found out."""
-    if FOUND:
+    """Print the findings."""
+    if FINDINGS:
         terminalreporter.section("what was found")
-        for line in FOUND:
+        for line in FINDINGS:
             terminalreporter.line(line)

@@ -1,7 +1,7 @@
 """The hosted gateway: ``make live``, which needs a token and costs a few cents.
 
-The conversations that are recorded elsewhere, held for real, and what the documentation leaves open
-about the gateway. Without a token all of it runs against the emulator.
+These are the conversations of the cassettes, and tests of behavior of the gateway that is not
+documented. Without a token they run against the emulator.
 """
 
 import sys
@@ -21,7 +21,7 @@ from xai_lowcode.errors import CorruptedDownloadError, NotFoundError
 from xai_lowcode.types.requests import PollingOptions
 
 Found = Callable[[str], None]
-ASKED = [{"role": "user", "content": "Say 'pong' and nothing else."}]
+REQUEST_ = [{"role": "user", "content": "Say 'pong' and nothing else."}]
 
 
 @pytest.fixture
@@ -40,20 +40,22 @@ def model(gateway: Gateway) -> str:
 
 @pytest.mark.parametrize("name", list(CONVERSATIONS))
 def test_a_conversation(connection: dict[str, str], name: str) -> None:
-    """The conversation works with the gateway."""
+    """Each conversation of the cassettes works with the gateway."""
     CONVERSATIONS[name](connection)
 
 
-def test_what_costs_nothing(gateway: Gateway, model: str) -> None:
-    """The endpoints that cost nothing answer in their shape."""
+def test_free_endpoints(gateway: Gateway, model: str) -> None:
+    """The endpoints that cost nothing return their fields."""
     assert gateway.get_api_key().redacted_api_key
     assert gateway.list_models()
     assert gateway.list_image_models()
     assert gateway.tokenize("Hello world!", model=model)
 
 
-def test_ids(gateway: Gateway, model: str, found: Found, caplog: pytest.LogCaptureFixture) -> None:
-    """An id reaches xAI in one of the URL formats; an unknown one is xAI's own error."""
+def test_ids(
+    gateway: Gateway, model: str, report_finding: Found, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An id reaches xAI in one of the URL formats; an unknown id is an error of xAI."""
     with caplog.at_level("INFO", logger="xai_lowcode"):
         assert gateway.retrieve_model(model).id == model
     assert gateway.get_language_model(model).id == model
@@ -62,26 +64,26 @@ def test_ids(gateway: Gateway, model: str, found: Found, caplog: pytest.LogCaptu
     assert raised.value.source == "provider"
     for record in caplog.records:
         if ": using the " in record.getMessage():
-            found(record.getMessage())
+            report_finding(record.getMessage())
 
 
-def test_a_deferred_completion(gateway: Gateway, model: str, found: Found) -> None:
-    """It is retrieved once."""
-    ticket = gateway.create_chat_completion(model=model, messages=ASKED, deferred=True)
+def test_a_deferred_completion(gateway: Gateway, model: str, report_finding: Found) -> None:
+    """A deferred completion can be retrieved only once."""
+    request_id_ = gateway.create_chat_completion(model=model, messages=REQUEST_, deferred=True)
     polls: list[int] = []
     plan = PollingOptions(
         timeout=120, initial_delay=0.01, progress=lambda number, _seconds: polls.append(number)
     )
-    done = gateway.poll_deferred_completion(ticket["request_id"], plan)
+    done = gateway.poll_deferred_completion(request_id_["request_id"], plan)
     assert done["choices"][0]["message"]["content"]
-    found(f"a deferred completion was ready at poll {len(polls)}")
+    report_finding(f"a deferred completion was ready at poll {len(polls)}")
     with pytest.raises(XAILowCodeError) as raised:
-        gateway.poll_deferred_completion(ticket["request_id"], PollingOptions(timeout=1))
-    found(f"a deferred completion that was retrieved before: {raised.value.status_code}")
+        gateway.poll_deferred_completion(request_id_["request_id"], PollingOptions(timeout=1))
+    report_finding(f"a deferred completion that was retrieved before: {raised.value.status_code}")
 
 
 def test_a_stored_response(gateway: Gateway, model: str) -> None:
-    """It can be retrieved, continued and deleted."""
+    """A stored response can be retrieved, continued and deleted."""
     first = gateway.create_response(model=model, input="Remember 17.", store=True)
     assert gateway.retrieve_response(first["id"])["id"] == first["id"]
     second = gateway.create_response(
@@ -94,44 +96,50 @@ def test_a_stored_response(gateway: Gateway, model: str) -> None:
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])
-def test_each_api(connection: dict[str, str], model: str, api: Any, found: Found) -> None:
-    """A plain answer and a stream, with usage."""
+def test_each_api(connection: dict[str, str], model: str, api: Any, report_finding: Found) -> None:
+    """Each API returns a plain response and a stream, with usage."""
     llm = ChatXAILowCode(model=model, api=api, max_tokens=200, **connection)  # type: ignore[arg-type]
     assert llm.invoke("Say 'pong'.").usage_metadata
     chunks = list(llm.stream("Count from one to ten in words."))
     assert "".join(chunk.text for chunk in chunks)
     assert any(chunk.usage_metadata for chunk in chunks)
-    found(f"{api}: a stream of {len(chunks)} chunks")
+    report_finding(f"{api}: a stream of {len(chunks)} chunks")
 
 
-def test_errors(connection: dict[str, str], gateway: Gateway, model: str, found: Found) -> None:
-    """An error says who made it, and the token is in none."""
+def test_errors(
+    connection: dict[str, str], gateway: Gateway, model: str, report_finding: Found
+) -> None:
+    """An error has its source, and no error has the token."""
     with pytest.raises(XAILowCodeError) as unknown_model:
-        gateway.create_chat_completion(model="no-such-model", messages=ASKED)
+        gateway.create_chat_completion(model="no-such-model", messages=REQUEST_)
     with pytest.raises(XAILowCodeError) as invalid:
-        gateway.create_chat_completion(model=model, messages=ASKED, temperature=99)
-    wrong = Settings.create(**{**connection, "api_token": "at_r" + "0" * 32})
-    with Gateway(wrong) as stranger, pytest.raises(XAILowCodeError) as rejected:
-        stranger.get_api_key()
+        gateway.create_chat_completion(model=model, messages=REQUEST_, temperature=99)
+    invalid_ = Settings.create(**{**connection, "api_token": "at_r" + "0" * 32})
+    with Gateway(invalid_) as unknown_client, pytest.raises(XAILowCodeError) as rejected:
+        unknown_client.get_api_key()
     for name, raised in (("model", unknown_model), ("value", invalid), ("token", rejected)):
         error = raised.value
         assert connection["api_token"] not in f"{error} {error.body}"
-        found(f"an unknown {name}: {type(error).__name__} {error.status_code} of {error.source}")
+        report_finding(
+            f"an unknown {name}: {type(error).__name__} {error.status_code} of {error.source}"
+        )
     assert unknown_model.value.source in {"provider", "unknown"}
     assert rejected.value.status_code in {401, 403}
 
 
-def test_a_file(gateway: Gateway, found: Found) -> None:
-    """It is uploaded in chunks, described, renamed, downloaded and deleted."""
+def test_a_file(gateway: Gateway, report_finding: Found) -> None:
+    """A file is uploaded in chunks, retrieved, renamed, downloaded and deleted."""
     record = gateway.upload_file(b"A lighthouse at dawn.", name="live.txt")
     try:
         assert gateway.get_file(record.id).id == record.id
-        found(f"a file renamed: {gateway.update_file(record.id, filename='renamed.txt').name}")
+        report_finding(
+            f"a file renamed: {gateway.update_file(record.id, filename='renamed.txt').name}"
+        )
         try:
             content = gateway.download_file(record.id).content
         except CorruptedDownloadError as error:
             content = error.content
-            found("a text was corrupted when it was downloaded")
+            report_finding("a text was corrupted when it was downloaded")
         assert b"lighthouse" in content
         assert any(file.id == record.id for file in gateway.iterate_files())
     finally:
