@@ -132,8 +132,12 @@ def read_chat(body: Json) -> Any:
         for call in choice["message"].get("tool_calls", [])
     ]
     details = usage["completion_tokens_details"]
-    usage_ = usage["completion_tokens"] + details["reasoning_tokens"]
-    counts = (usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"], usage_)
+    output_tokens = usage["completion_tokens"] + details["reasoning_tokens"]
+    counts = (
+        usage["prompt_tokens"],
+        usage["prompt_tokens_details"]["cached_tokens"],
+        output_tokens,
+    )
     return choice["message"]["content"], calls, choice["finish_reason"], counts
 
 

@@ -122,14 +122,14 @@ def test_visible_reasoning(send_chat: Send, model: str, visible: bool) -> None:
 
 def test_reasoning_effort(send_chat: Send) -> None:
     """A higher effort has more reasoning tokens, and "none" has none."""
-    usage_ = [
+    reasoning_tokens = [
         body(send_chat(model="grok-4.3", reasoning_effort=effort))["usage"][
             "completion_tokens_details"
         ]["reasoning_tokens"]
         for effort in ("none", "low", "medium", "high")
     ]
-    assert usage_[0] == 0
-    assert usage_ == sorted(set(usage_))
+    assert reasoning_tokens[0] == 0
+    assert reasoning_tokens == sorted(set(reasoning_tokens))
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])

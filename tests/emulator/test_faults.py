@@ -208,35 +208,35 @@ def test_drop(gateway: Emulator, send_chat: Send) -> None:
 def read_stream(http: httpx.Client, prompt: str = "Hello") -> tuple[bytes, bool]:
     """Read a stream; return its chunks and whether the connection broke."""
     body = {"model": "grok-3", "messages": [{"role": "user", "content": prompt}], "stream": True}
-    chunks_ = b""
+    received = b""
     with http.stream("POST", "/v1/chat/completions", json=body) as response:
         try:
             for chunk in response.iter_raw():
-                chunks_ += chunk
+                received += chunk
         except httpx.RemoteProtocolError:
-            return chunks_, True
-    return chunks_, False
+            return received, True
+    return received, False
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_cut_stream(gateway: Emulator, http: httpx.Client, number: int) -> None:
     """`CutStream` sends the given number of chunks and closes the connection."""
     gateway.inject(CutStream(number))
-    chunks_, is_broken = read_stream(http)
+    received, is_broken = read_stream(http)
     assert is_broken
-    assert chunks_.count(b"\n\n") == number
-    assert chunks_.endswith(b"\n\n" if number else b"")
+    assert received.count(b"\n\n") == number
+    assert received.endswith(b"\n\n" if number else b"")
 
 
 def test_cut_in_mid_chunk(gateway: Emulator, http: httpx.Client) -> None:
     """With `mid_chunk` a chunk is truncated, inside a multi-byte character if it has one."""
     gateway.inject(CutStream(1, mid_chunk=True), CutStream(0, mid_chunk=True))
-    chunks_, _ = read_stream(http)
-    assert chunks_.count(b"\n\n") == 1
-    assert not chunks_.endswith(b"\n\n")
-    chunks_, _ = read_stream(http, "say 'é'")
+    received, _ = read_stream(http)
+    assert received.count(b"\n\n") == 1
+    assert not received.endswith(b"\n\n")
+    received, _ = read_stream(http, "say 'é'")
     with pytest.raises(UnicodeDecodeError):
-        chunks_.decode()
+        received.decode()
 
 
 @pytest.mark.parametrize("streaming", ["buffered", "string"])
@@ -259,16 +259,16 @@ def test_end_stream_early(gateway: Emulator, send_chat: Send, chunks: Chunks) ->
     """A stream that ends early has no finish reason and no `[DONE]`, and ends properly."""
     gateway.inject(EndStreamEarly(2), EndStreamEarly(999))
     for _ in range(2):
-        chunks_ = chunks(send_chat(stream=True).text)
-        assert "[DONE]" not in chunks_
-        assert all("finish_reason" not in chunk["choices"][0] for chunk in chunks_)
+        received = chunks(send_chat(stream=True).text)
+        assert "[DONE]" not in received
+        assert all("finish_reason" not in chunk["choices"][0] for chunk in received)
 
 
 def test_error_in_stream(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
     """An error in a stream is its last line."""
     gateway.inject(ErrorInStream(2, "oh", "C"), ErrorInStream(0, "oh", None))
-    chunks_ = chunks(send_chat(stream=True).text)
-    assert (len(chunks_), chunks_[-1]) == (3, {"code": "C", "error": "oh"})
+    received = chunks(send_chat(stream=True).text)
+    assert (len(received), received[-1]) == (3, {"code": "C", "error": "oh"})
     assert chunks(send_chat(stream=True).text) == [{"error": "oh"}]
 
 
@@ -313,6 +313,6 @@ def test_no_done(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
 def test_heartbeats(gateway: Emulator, send_chat: Send, chunks: Chunks) -> None:
     """Heartbeats are empty deltas after the first chunk."""
     gateway.inject(Heartbeats(3))
-    chunks_ = chunks(send_chat(model="grok-3", stream=True).text)
-    assert [chunk["choices"][0]["delta"] for chunk in chunks_[1:4]] == [{}] * 3
-    assert chunks_[4]["choices"][0]["delta"]["content"]
+    received = chunks(send_chat(model="grok-3", stream=True).text)
+    assert [chunk["choices"][0]["delta"] for chunk in received[1:4]] == [{}] * 3
+    assert received[4]["choices"][0]["delta"]["content"]

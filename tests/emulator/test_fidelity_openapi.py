@@ -116,16 +116,16 @@ def validated_types(validator: Validator) -> set[str]:
 
 def differences(validator: Struct, schema: Json, schemas: Json) -> Iterator[str]:
     """Return the differences between a validator and a schema."""
-    validated, documented_ = {**validator.required, **validator.optional}, schema["properties"]
-    for name in sorted(validated.keys() | documented_.keys()):
-        if name not in validated or name not in documented_:
+    validated, properties = {**validator.required, **validator.optional}, schema["properties"]
+    for name in sorted(validated.keys() | properties.keys()):
+        if name not in validated or name not in properties:
             yield f"{name}: unknown {'there' if name in validated else 'here'}"
             continue
         if (name in validator.required) != (name in schema.get("required", [])):
             yield f"{name}: {'required' if name in validator.required else 'optional'}"
         own, documented = (
             validated_types(validated[name]),
-            documented_types(documented_[name], schemas),
+            documented_types(properties[name], schemas),
         )
         if own != documented and documented and own:
             yield f"{name}: {', '.join(sorted(documented))} there"

@@ -51,8 +51,8 @@ def test_threads_and_sockets_end() -> None:
 
 def test_a_port_can_be_reused() -> None:
     """A port can be reused at once, although clients were connected."""
-    with socket.create_server(("127.0.0.1", 0)) as client_:
-        port = client_.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     for _ in range(3):
         with running(port=port) as gateway, httpx.Client(trust_env=False) as client:
             assert gateway.base_url == f"http://127.0.0.1:{port}/xai"

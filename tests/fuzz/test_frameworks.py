@@ -136,12 +136,12 @@ additional = st.dictionaries(
 
 @given(st.sampled_from([HumanMessage, SystemMessage, AIMessage, ToolMessage]), content, additional)
 def test_any_langchain_message_is_converted_or_rejected(
-    kind: Any, content_: Any, more: Any
+    kind: Any, blocks_or_text: Any, more: Any
 ) -> None:
     """Any content blocks and any `additional_kwargs`, in each class of message."""
     try:
         fields = {"tool_call_id": "c1"} if kind is ToolMessage else {}
-        message = kind(content=content_, additional_kwargs=more, **fields)
+        message = kind(content=blocks_or_text, additional_kwargs=more, **fields)
     except (ValueError, TypeError, AttributeError, KeyError):
         # LangChain itself rejects it.
         return
@@ -174,9 +174,9 @@ llama_blocks = (
     st.dictionaries(st.sampled_from(["name", "tool_call_id", "x"]), st.none() | words, max_size=2),
 )
 def test_any_llama_index_message_is_converted_or_rejected(
-    role: Any, content_: Any, more: Any
+    role: Any, blocks_or_text: Any, more: Any
 ) -> None:
     """Any content blocks in any role."""
-    message = ChatMessage(role=role, blocks=content_, additional_kwargs=more)
+    message = ChatMessage(role=role, blocks=blocks_or_text, additional_kwargs=more)
     with suppress(UsageError):
         render_in_each_api(llama_index_messages.to_messages([message]))

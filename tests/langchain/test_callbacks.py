@@ -236,8 +236,8 @@ async def test_the_first_of_several_choices_has_usage_and_cost(
     chat: Chat, *, use_async: bool
 ) -> None:
     """Usage and cost are those of the call, so that they are in one message only."""
-    llm, messages_ = chat(model="grok-4.3", n=3), [[HumanMessage("Hello")]]
-    result = await llm.agenerate(messages_) if use_async else llm.generate(messages_)
+    llm, conversations = chat(model="grok-4.3", n=3), [[HumanMessage("Hello")]]
+    result = await llm.agenerate(conversations) if use_async else llm.generate(conversations)
     messages: list[Any] = [generation.message for generation in result.generations[0]]  # type: ignore[union-attr] # chats
     for name in ("token_usage", "cost_usd"):
         assert [name in m.response_metadata for m in messages] == [True, False, False]
@@ -247,8 +247,11 @@ async def test_the_first_of_several_choices_has_usage_and_cost(
 @SYNC_AND_ASYNC
 async def test_generate_sums_the_usage_of_its_conversations(chat: Chat, *, use_async: bool) -> None:
     """``generate`` adds up the usage of its conversations, including details."""
-    llm, messages_ = chat(model="grok-4.3"), [[HumanMessage("Hello")], [HumanMessage("And you?")]]
-    result = await llm.agenerate(messages_) if use_async else llm.generate(messages_)
+    llm, conversations = (
+        chat(model="grok-4.3"),
+        [[HumanMessage("Hello")], [HumanMessage("And you?")]],
+    )
+    result = await llm.agenerate(conversations) if use_async else llm.generate(conversations)
     output: Any = result.llm_output
     answers = [generations[0].message.usage_metadata for generations in result.generations]  # type: ignore[union-attr] # chats
     assert output["model_name"] == "grok-4.3"

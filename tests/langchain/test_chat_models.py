@@ -50,13 +50,13 @@ async def test_four_methods_give_the_same_message(
     """Invoke, stream and their async variants give the same message, in each envelope."""
     gateway.envelope, gateway.streaming = envelope, streaming
     llm = chat(model=model)
-    messages_ = [
+    messages = [
         llm.invoke("What is 2 and 3?"),
         merged(list(llm.stream("What is 2 and 3?"))),
         await llm.ainvoke("What is 2 and 3?"),
         merged([chunk async for chunk in llm.astream("What is 2 and 3?")]),
     ]
-    metadata = [facts(message_) for message_ in messages_]
+    metadata = [facts(message) for message in messages]
     assert metadata[0]["text"]
     assert metadata[0]["usage"]["total_tokens"] > 0
     assert metadata[1:] == metadata[:1] * 3
@@ -308,9 +308,9 @@ def _invoke_in_worker(llm: ChatXAILowCode) -> str:
 def test_a_used_model_works_in_a_worker_process(chat: Chat) -> None:
     """A used model can be pickled into another process."""
     llm = chat()
-    message_ = llm.invoke("Hello").text
+    text = llm.invoke("Hello").text
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(_invoke_in_worker, (llm,)) == message_
+        assert pool.apply(_invoke_in_worker, (llm,)) == text
 
 
 def test_profile_and_parameters(chat: Chat) -> None:
@@ -395,18 +395,16 @@ async def test_deferred_completions(gateway: Any, chat: Chat, pending: str) -> N
     """A deferred completion gives the same message, by field or by call, for any pending body."""
     gateway.deferred_pending, gateway.deferred_polls = pending, 2
     seen: list[int] = []
-    deferral = PollingOptions(
-        initial_delay=0.01, progress=lambda requests_, _: seen.append(requests_)
-    )
+    deferral = PollingOptions(initial_delay=0.01, progress=lambda polls, _: seen.append(polls))
     expected = facts(chat(model="grok-4.3").invoke("Hello"))
     by_field = chat(model="grok-4.3", deferred=deferral)
-    messages_ = [
+    messages = [
         by_field.invoke("Hello"),
         await by_field.ainvoke("Hello"),
         chat(model="grok-4.3").invoke("Hello", deferred=deferral),
         *by_field.stream("Hello"),
     ]
-    assert [facts(message_) for message_ in messages_] == [expected] * 4
+    assert [facts(message) for message in messages] == [expected] * 4
     assert seen == [0, 1, 2] * 4
 
 
@@ -423,8 +421,8 @@ def test_invalid_deferred_options_are_rejected(gateway: Any, chat: Chat) -> None
 def test_nan_in_arguments_is_sent_back_as_null(gateway: Any, chat: Chat, api: str) -> None:
     """The next request is valid JSON, also with NaN in the arguments of a tool call."""
     call = {"name": "f", "args": {"a": float("nan"), "b": [float("inf"), 1]}, "id": "call_1"}
-    message_ = AIMessage("", tool_calls=[call])
-    chat(api=api).invoke([HumanMessage("Hi"), message_, ToolMessage("5", tool_call_id="call_1")])
+    answer = AIMessage("", tool_calls=[call])
+    chat(api=api).invoke([HumanMessage("Hi"), answer, ToolMessage("5", tool_call_id="call_1")])
     sent = json.dumps(gateway.requests[-1].body)
     assert "NaN" not in sent
     assert "null" in sent

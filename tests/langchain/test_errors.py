@@ -187,9 +187,9 @@ def test_each_error_class_has_a_class_of_langchain() -> None:
         if isinstance(cls, type) and issubclass(cls, ours.XAILowCodeError)
     } - {ours.XAILowCodeError}
     assert leaves == set(_errors.COUNTERPARTS)
-    for ours_, cls_ in _errors.COUNTERPARTS.items():
-        error = cls_("text", status_code=400)
+    for core_class, langchain_class in _errors.COUNTERPARTS.items():
+        error = langchain_class("text", status_code=400)
         again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-        assert isinstance(again, ours_)
+        assert isinstance(again, core_class)
         assert (str(again), again.status_code) == (str(error), 400)
-        assert again.is_retryable == ours_.is_retryable
+        assert again.is_retryable == core_class.is_retryable

@@ -73,8 +73,8 @@ async def test_an_image_is_the_artifact(gateway: Any, image_format: Any) -> None
         for block in result.artifact:
             assert block["url"] in result.content if image_format == "url" else block["base64"]
         assert len(str(gateway.requests[-1].body)) < 3000
-    request_ = [r.body for r in gateway.requests if r.path.endswith("images/generations")]
-    assert [(body["resolution"], body["prompt"]) for body in request_] == [("2k", "a fox")] * 2
+    bodies = [r.body for r in gateway.requests if r.path.endswith("images/generations")]
+    assert [(body["resolution"], body["prompt"]) for body in bodies] == [("2k", "a fox")] * 2
 
 
 @pytest.mark.parametrize("image_format", ["url", "b64_json"])

@@ -153,6 +153,10 @@ def test_each_content_block_is_converted(block: Any, part: Any) -> None:
         {"type": "reasoning", "reasoning": "hm"},
         {"type": "server_tool_call", "id": "1", "name": "web_search", "args": {}},
         {"type": "file"},
+        {"type": "image", "url": True},
+        {"type": "image_url", "image_url": {"url": ["x"]}},
+        {"type": "input_file", "file_data": 5},
+        {"type": "file", "url": "https://x.example/a.pdf", "filename": 5},
     ],
 )
 def test_unsupported_content_blocks_are_rejected(block: Any) -> None:

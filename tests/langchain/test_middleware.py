@@ -243,15 +243,15 @@ def agent_with_review(chat: Chat, api: str) -> Any:
 
 
 DECISIONS: dict[str, tuple[Any, Callable[[str], bool]]] = {
-    "approve": ({"type": "approve"}, lambda content_: content_ == "Sunny in Vienna"),
+    "approve": ({"type": "approve"}, lambda result: result == "Sunny in Vienna"),
     "edit": (
         {"type": "edit", "edited_action": {"name": "get_weather", "args": {"city": "Rome"}}},
         # Newer middleware adds a note about the edited tool call.
-        lambda content_: content_.endswith("Sunny in Rome"),
+        lambda result: result.endswith("Sunny in Rome"),
     ),
     "reject": (
         {"type": "reject", "message": "Not today."},
-        lambda content_: "Not today." in content_,
+        lambda result: "Not today." in result,
     ),
 }
 

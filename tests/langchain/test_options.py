@@ -168,8 +168,8 @@ def test_the_api_is_selected_by_the_options(
     """Chat Completions is selected for options that only it supports, unless `api` is set."""
     chat(**options).invoke("Hello")
     chat().invoke("Hello", **options)
-    request_ = [request for request in gateway.requests if request.method == "POST"]
-    assert {request.path.rpartition("/v1/")[2] for request in request_} == {endpoint}
+    posts = [request for request in gateway.requests if request.method == "POST"]
+    assert {request.path.rpartition("/v1/")[2] for request in posts} == {endpoint}
 
 
 # --- server-side tools ---------------------------------------------------------------------------

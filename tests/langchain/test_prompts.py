@@ -145,10 +145,10 @@ async def test_tool_call_examples_are_sent(
 def test_few_shot_examples_are_sent(gateway: Any, chat: Chat) -> None:
     """A few-shot template is sent as turns of user and assistant."""
     turn = ChatPromptTemplate.from_messages([("human", "{q}"), ("ai", "{a}")])
-    examples_: Any = FewShotChatMessagePromptTemplate(
+    few_shot: Any = FewShotChatMessagePromptTemplate(
         examples=[{"q": "2+2", "a": "4"}, {"q": "3+3", "a": "6"}], example_prompt=turn
     )
-    prompt = ChatPromptTemplate.from_messages([("system", "Add."), examples_, ("human", "{q}")])
+    prompt = ChatPromptTemplate.from_messages([("system", "Add."), few_shot, ("human", "{q}")])
     (prompt | chat()).invoke({"q": "4+4"})
     roles = [message["role"] for message in gateway.requests[-1].body["input"]]
     assert roles == ["system", *["user", "assistant"] * 2, "user"]

@@ -297,8 +297,8 @@ async def test_messages_are_sent_back_unchanged(
     stored = {"store": True} if api == "responses" else {}
     llm, prompt = model(chat, api, case, output_version=version, **stored)
     message = await call_model(llm, prompt, method)
-    expected_ = to_messages([message])
-    assert all(to_messages([serialize(message)]) == expected_ for serialize in SERIALIZERS.values())
+    converted = to_messages([message])
+    assert all(to_messages([serialize(message)]) == converted for serialize in SERIALIZERS.values())
     results = [ToolMessage("Sunny", tool_call_id=call["id"]) for call in message.tool_calls]
     llm.invoke([HumanMessage(prompt), message, *results, HumanMessage("Go on.")])
     sent = gateway.requests[-1].body
@@ -311,8 +311,8 @@ async def test_messages_are_sent_back_unchanged(
         assert blocks == message.additional_kwargs[ITEMS]["messages"]
         assert [block["signature"] for block in blocks if block["type"] == "thinking"]
     if api == "chat_completions":
-        message_ = sent["messages"][1]
-        assert message_["reasoning_content"] == message.additional_kwargs["reasoning_content"]
+        sent_message = sent["messages"][1]
+        assert sent_message["reasoning_content"] == message.additional_kwargs["reasoning_content"]
 
 
 def as_stored(gateway: Any, message: AIMessage) -> list[Any]:
@@ -362,8 +362,8 @@ def test_merged_messages_can_be_sent(gateway: Any, chat: Chat) -> None:
     pair = [llm.invoke(prompt), llm.invoke("And the sea?")]
     (one,) = merge_message_runs(pair)
     llm.invoke([HumanMessage(prompt), one, HumanMessage("Go on.")])
-    message_ = gateway.requests[-1].body["input"][1]
-    assert message_ == {"role": "assistant", "content": f"{pair[0].text}\n{pair[1].text}"}
+    sent_message = gateway.requests[-1].body["input"][1]
+    assert sent_message == {"role": "assistant", "content": f"{pair[0].text}\n{pair[1].text}"}
 
 
 def test_invalid_items_are_ignored(gateway: Any, chat: Chat) -> None:

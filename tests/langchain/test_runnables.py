@@ -134,11 +134,11 @@ async def test_fallbacks(gateway: Any, chat: Chat, fault: Any, *, use_async: boo
     """After an error the fallback model responds, plain, streamed, with tools and a schema."""
     llm: Any = chat(model=ONCE, max_retries=0).with_fallbacks([chat(model=OTHER)])
     question = "How is the weather in 'Rome'?"
-    for request_ in (llm, llm.bind_tools([get_weather]), llm.with_structured_output(Report)):
+    for runnable in (llm, llm.bind_tools([get_weather]), llm.with_structured_output(Report)):
         gateway.inject(fault)
-        assert await run(request_, question, use_async=use_async)
+        assert await run(runnable, question, use_async=use_async)
         gateway.inject(fault)
-        assert await collect_stream(request_, question, use_async=use_async)
+        assert await collect_stream(runnable, question, use_async=use_async)
     assert models(gateway) == [ONCE, OTHER] * 6
 
 
@@ -189,13 +189,13 @@ async def test_the_model_is_an_option_of_a_call(
     llm: Any = chat(model=ONCE)
     answer = await run(llm, "Hello", use_async=use_async, model=OTHER)
     assert answer.response_metadata["model_name"] == OTHER
-    for request_ in (
+    for runnable in (
         llm.bind(model=OTHER),
         llm.bind_tools([get_weather], model=OTHER),
         llm.with_structured_output(Report, model=OTHER),
     ):
-        await run(request_, "Is it sunny in 'Rome'?", use_async=use_async)
-        await collect_stream(request_, "Is it sunny in 'Rome'?", use_async=use_async)
+        await run(runnable, "Is it sunny in 'Rome'?", use_async=use_async)
+        await collect_stream(runnable, "Is it sunny in 'Rome'?", use_async=use_async)
     assert set(models(gateway)) == {OTHER}
     assert llm.model == ONCE
 
@@ -294,14 +294,14 @@ async def test_return_exceptions_of_a_batch(chat: Chat, *, use_async: bool) -> N
         with running() as own:
             own.inject(Refuse(400, "No."))
             llm: Any = chat(api_token=own.api_token, base_url=own.base_url, max_retries=0)
-            request_ = {"inputs": ["Hello"] * 3, "return_exceptions": instruction}
+            arguments = {"inputs": ["Hello"] * 3, "return_exceptions": instruction}
             if instruction:
-                answers = await llm.abatch(**request_) if use_async else llm.batch(**request_)
+                answers = await llm.abatch(**arguments) if use_async else llm.batch(**arguments)
                 failed = [isinstance(answer, XAILowCodeError) for answer in answers]
                 assert sorted(failed) == [False, False, True]
             else:
                 with pytest.raises(BadRequestError):
-                    _ = await llm.abatch(**request_) if use_async else llm.batch(**request_)
+                    _ = await llm.abatch(**arguments) if use_async else llm.batch(**arguments)
 
 
 # --- histories -----------------------------------------------------------------------------------

@@ -183,23 +183,23 @@ def test_schemas_of_bind_are_sanitized(chat: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "message_"),
+    ("schema", "error_text"),
     [
         ({"type": "array", "items": {}}, "'many' is not an object"),
         ({"type": "object", "properties": {"a": {"$ref": "http://x/y"}}}, "http://x/y"),
     ],
 )
 def test_unsupported_schemas_are_rejected_when_bound(
-    chat: Any, gateway: Any, schema: Any, message_: str
+    chat: Any, gateway: Any, schema: Any, error_text: str
 ) -> None:
     """An unsupported schema raises when it is bound; the error names the tool or format."""
     function = {"name": "many", "description": "", "parameters": schema}
-    with pytest.raises(UsageError, match=message_):
+    with pytest.raises(UsageError, match=error_text):
         chat().bind_tools([{"type": "function", "function": function}])
     prompt = {"type": "json_schema", "json_schema": {"name": "many", "schema": schema}}
-    with pytest.raises(UsageError, match=message_):
+    with pytest.raises(UsageError, match=error_text):
         chat().bind_tools([], response_format=prompt)
-    with pytest.raises(UsageError, match=message_):
+    with pytest.raises(UsageError, match=error_text):
         chat().bind(response_format=prompt).invoke("Hello")
     assert not gateway.requests
 

@@ -63,8 +63,8 @@ def test_trim_messages(gateway: Any) -> None:
     assert trimmed[1:] == messages[-len(trimmed) + 1 :]
     assert 3 <= len(trimmed) < len(messages)
     assert model.get_num_tokens_from_messages(trimmed) <= 60
-    texts_ = [request.body["text"] for request in gateway.requests]
-    assert len(texts_) == len(set(texts_))
+    sent_texts = [request.body["text"] for request in gateway.requests]
+    assert len(sent_texts) == len(set(sent_texts))
 
 
 async def test_offline_numbers_are_estimates(gateway: Any) -> None:

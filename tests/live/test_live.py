@@ -21,7 +21,7 @@ from xai_lowcode.errors import CorruptedDownloadError, NotFoundError
 from xai_lowcode.types.requests import PollingOptions
 
 Found = Callable[[str], None]
-REQUEST_ = [{"role": "user", "content": "Say 'pong' and nothing else."}]
+MESSAGES = [{"role": "user", "content": "Say 'pong' and nothing else."}]
 
 
 @pytest.fixture
@@ -69,16 +69,16 @@ def test_ids(
 
 def test_a_deferred_completion(gateway: Gateway, model: str, report_finding: Found) -> None:
     """A deferred completion can be retrieved only once."""
-    request_id_ = gateway.create_chat_completion(model=model, messages=REQUEST_, deferred=True)
+    deferred = gateway.create_chat_completion(model=model, messages=MESSAGES, deferred=True)
     polls: list[int] = []
     plan = PollingOptions(
         timeout=120, initial_delay=0.01, progress=lambda number, _seconds: polls.append(number)
     )
-    done = gateway.poll_deferred_completion(request_id_["request_id"], plan)
+    done = gateway.poll_deferred_completion(deferred["request_id"], plan)
     assert done["choices"][0]["message"]["content"]
     report_finding(f"a deferred completion was ready at poll {len(polls)}")
     with pytest.raises(XAILowCodeError) as raised:
-        gateway.poll_deferred_completion(request_id_["request_id"], PollingOptions(timeout=1))
+        gateway.poll_deferred_completion(deferred["request_id"], PollingOptions(timeout=1))
     report_finding(f"a deferred completion that was retrieved before: {raised.value.status_code}")
 
 
@@ -111,11 +111,11 @@ def test_errors(
 ) -> None:
     """An error has its source, and no error has the token."""
     with pytest.raises(XAILowCodeError) as unknown_model:
-        gateway.create_chat_completion(model="no-such-model", messages=REQUEST_)
+        gateway.create_chat_completion(model="no-such-model", messages=MESSAGES)
     with pytest.raises(XAILowCodeError) as invalid:
-        gateway.create_chat_completion(model=model, messages=REQUEST_, temperature=99)
-    invalid_ = Settings.create(**{**connection, "api_token": "at_r" + "0" * 32})
-    with Gateway(invalid_) as unknown_client, pytest.raises(XAILowCodeError) as rejected:
+        gateway.create_chat_completion(model=model, messages=MESSAGES, temperature=99)
+    settings = Settings.create(**{**connection, "api_token": "at_r" + "0" * 32})
+    with Gateway(settings) as unknown_client, pytest.raises(XAILowCodeError) as rejected:
         unknown_client.get_api_key()
     for name, raised in (("model", unknown_model), ("value", invalid), ("token", rejected)):
         error = raised.value

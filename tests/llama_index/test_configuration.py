@@ -164,9 +164,9 @@ def test_json_and_back(llm: XAILowCode, gateway: Any, monkeypatch: Any) -> None:
 )
 def test_copies(llm: XAILowCode, hello: Any, copied: Any, caplog: Any) -> None:
     """A copy of a used model works, the original too, without warnings."""
-    copy_ = copied(used_llm(llm))
-    assert copy_.api_token == llm.api_token
-    assert copy_.chat(hello).message.content == llm.chat(hello).message.content
+    copied_llm = copied(used_llm(llm))
+    assert copied_llm.api_token == llm.api_token
+    assert copied_llm.chat(hello).message.content == llm.chat(hello).message.content
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 
@@ -174,21 +174,21 @@ def test_copies_share_client_and_callbacks(model: Any, hello: Any) -> None:
     """A deep copy shares the HTTP client and the callbacks."""
     with httpx.Client() as client:
         llm = used_llm(model(http_client=client))
-        copy_ = copy.deepcopy(llm)
-        assert copy_.http_client is client
-        assert copy_.callback_manager is llm.callback_manager
-        assert copy_.chat(hello).message.content
+        copied_llm = copy.deepcopy(llm)
+        assert copied_llm.http_client is client
+        assert copied_llm.callback_manager is llm.callback_manager
+        assert copied_llm.chat(hello).message.content
 
 
 def test_pickling_does_not_change_the_model(model: Any, caplog: Any) -> None:
     """Pickles omit what cannot be pickled, with a warning; the original is not changed."""
     with httpx.Client() as client:
         llm = model(http_client=client, completion_to_prompt=lambda prompt: f"<{prompt}>")
-        copy_ = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
+        copied_llm = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
         assert llm.http_client is client
         assert llm.completion_to_prompt("a") == "<a>"
-    assert copy_.http_client is None
-    assert copy_.completion_to_prompt("a") == "a"
+    assert copied_llm.http_client is None
+    assert copied_llm.completion_to_prompt("a") == "a"
     assert "completion_to_prompt" in caplog.text
 
 

@@ -40,12 +40,12 @@ REJECTED = "refused"
 ONLY_TEXT: dict[str, Any] = dict.fromkeys(APIS, "look")
 
 
-def text(text_: str) -> dict[str, Any]:
+def text(string: str) -> dict[str, Any]:
     """Return an expected text: one string in the APIs that accept it, else parts."""
     return {
-        "chat_completions": f"look\n{text_}",
-        "responses": f"look\n{text_}",
-        "messages": [{"type": "text", "text": "look"}, {"type": "text", "text": text_}],
+        "chat_completions": f"look\n{string}",
+        "responses": f"look\n{string}",
+        "messages": [{"type": "text", "text": "look"}, {"type": "text", "text": string}],
     }
 
 
@@ -110,7 +110,7 @@ USER_BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
         {
             "chat_completions": "look\nT (s)\nwords",
             "responses": "look\nT (s)\nwords",
-            "messages": [{"type": "text", "text": text_} for text_ in ("look", "T (s)", "words")],
+            "messages": [{"type": "text", "text": string} for string in ("look", "T (s)", "words")],
         },
     ),
     "cache point": (lambda _: CachePoint(cache_control=CacheControl(type="ephemeral")), ONLY_TEXT),
@@ -202,12 +202,12 @@ def test_blocks_of_earlier_responses(
 ) -> None:
     """Blocks of an earlier response without items are sent back, tool calls included."""
     blocks, expected = ANSWER_BLOCKS[name]
-    messages_ = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=blocks)]
+    history = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=blocks)]
     if name.startswith("tool call"):
-        messages_.append(ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "c"}))
+        history.append(ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "c"}))
     else:
-        messages_.append(ChatMessage("And?"))
-    sync_async.call(model(api=api), "chat", messages_)
+        history.append(ChatMessage("And?"))
+    sync_async.call(model(api=api), "chat", history)
     assert received(gateway, api, 1) == expected[api]
 
 
@@ -219,8 +219,8 @@ def test_images_of_tool_results(sync_async: Any, gateway: Any, model: Any, api: 
         blocks=[TextBlock(text="here"), ImageBlock(image=PNG)],
         additional_kwargs={"tool_call_id": "c"},
     )
-    messages_ = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=[CALL]), result]
-    answer = sync_async.call(model(api=api), "chat", messages_)
+    history = [ChatMessage("Hi"), ChatMessage(role="assistant", blocks=[CALL]), result]
+    answer = sync_async.call(model(api=api), "chat", history)
     assert "1 image" in answer.message.content
     assert DATA in str(received(gateway, api, 2))
 

@@ -77,8 +77,8 @@ def test_every_option_is_sent(gateway: Any, embedding: Any) -> None:
     assert gateway.requests[-1].body == {"model": "grok-embedding-small", "input": ["a"]}
     more = {"additional_kwargs": {"b": 2}, "c": 3}
     with pytest.warns(UserWarning, match="unknown parameter 'c' moved to additional_kwargs"):
-        options_ = create_embedding(gateway, model_name="m", dimensions=4, user="u", **more)
-    assert len(options_.get_query_embedding("a")) == 4
+        component = create_embedding(gateway, model_name="m", dimensions=4, user="u", **more)
+    assert len(component.get_query_embedding("a")) == 4
     body = {"model": "m", "input": ["a"], "dimensions": 4, "user": "u", "b": 2, "c": 3}
     assert gateway.requests[-1].body == body
 
@@ -160,10 +160,10 @@ def test_dumps_reprs_events_and_logs_have_no_token(
     embedding.dimensions = 8
     expected = embedding.get_text_embedding("a")
     stored = embedding.to_dict()
-    text_ = f"{embedding!r}{embedding}{stored}{embedding.to_json()}{embedding.to_payload()}"
+    dumps = f"{embedding!r}{embedding}{stored}{embedding.to_json()}{embedding.to_payload()}"
     events = repr([event.payload for event in debug.get_events()])
     assert "XAILowCodeEmbedding" in events
-    assert gateway.api_token not in text_ + events + caplog.text
+    assert gateway.api_token not in dumps + events + caplog.text
     again = XAILowCodeEmbedding.from_dict(
         json.loads(json.dumps(stored)), api_token=gateway.api_token
     )

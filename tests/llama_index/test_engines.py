@@ -91,9 +91,9 @@ def test_query_engine(gateway: Any, each_llm: Any, index: Any, mode: str) -> Non
 def test_streaming_query_engine(llm: Any, index: Any) -> None:
     """The response is streamed; LlamaIndex before 0.14.25 joins the chunks."""
     response = index.as_query_engine(llm=llm, streaming=True).query("What is blue?")
-    documents_ = list(response.response_gen)
-    assert len(documents_) > 5 or Version(version("llama-index-core")) < Version("0.14.25")
-    assert "The sky is blue." in "".join(documents_)
+    chunks = list(response.response_gen)
+    assert len(chunks) > 5 or Version(version("llama-index-core")) < Version("0.14.25")
+    assert "The sky is blue." in "".join(chunks)
 
 
 def test_query_engine_with_output_class(llm: Any, index: Any) -> None:

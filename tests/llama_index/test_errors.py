@@ -41,8 +41,8 @@ BROKEN_STREAMS = [
 
 def check(error: errors.XAILowCodeError, gateway: Any) -> None:
     """Check that the error has no token, also after pickling."""
-    text_ = "".join(traceback.format_exception(error)) + repr(vars(error))
-    assert gateway.api_token not in text_
+    details = "".join(traceback.format_exception(error)) + repr(vars(error))
+    assert gateway.api_token not in details
     assert len(str(error)) < 500
     assert "<html" not in str(error).lower()
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - our own bytes
@@ -80,8 +80,8 @@ def test_wrong_tokens(sync_async: Any, model: Any, hello: Any, token: str, statu
     with pytest.raises(errors.AuthenticationError) as caught:
         sync_async.call(model(api_token=token), "chat", hello)
     assert caught.value.status_code == status
-    text_ = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
-    assert token not in text_
+    details = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+    assert token not in details
 
 
 def test_an_account_without_an_xai_key(

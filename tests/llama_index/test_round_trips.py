@@ -68,11 +68,11 @@ images = st.sampled_from([
     ImagePart("data:image/png;base64,iVBORw0KGgo="), ImagePart("https://x.ai/a.png"),
 ])  # fmt: skip
 choices = st.builds(
-    lambda reasoning, tools, images, text, calls, items_, api: Choice(
+    lambda reasoning, tools, images, text, calls, output_items, api: Choice(
         (*tools, *reasoning, *images, *text, *calls),
         "stop",
-        items=items_,
-        dialect=api if items_ else "",
+        items=output_items,
+        dialect=api if output_items else "",
     ),
     st.lists(st.builds(ReasoningPart, st.text(min_size=1)), max_size=1).map(tuple),
     st.lists(used, max_size=2).map(tuple),
@@ -118,9 +118,9 @@ def test_the_last_response_of_a_stream_equals_the_plain_one(
 # --- requests ------------------------------------------------------------------------------------
 
 
-def dump_items(items_: Any) -> list[str]:
+def dump_items(output_items: Any) -> list[str]:
     """Return items as JSON, with keys in their order."""
-    return [json.dumps(item) for item in items_]
+    return [json.dumps(item) for item in output_items]
 
 
 def items_of_response(response: Any, api: str) -> list[Any]:

@@ -191,8 +191,8 @@ def test_dumps_have_no_mcp_credentials(model: Any, gateway: Any) -> None:
     tool = mcp("https://x.ai", "notes", authorization=SECRET, headers={"X-Key": SECRET})
     llm: XAILowCode = model(server_tools=[tool, web_search()])
     stored = json.loads(json.dumps(llm.to_dict()))
-    text_ = repr(llm) + str(llm) + str(stored) + llm.model_dump_json() + str(llm.to_payload())
-    assert SECRET not in text_
+    dumps = repr(llm) + str(llm) + str(stored) + llm.model_dump_json() + str(llm.to_payload())
+    assert SECRET not in dumps
     back = XAILowCode.from_dict(stored, api_token=gateway.api_token)
     assert [tool.type for tool in back.server_tools] == ["mcp", "web_search"]
     assert back.server_tools[0].options == {"server_url": "https://x.ai", "server_label": "notes"}

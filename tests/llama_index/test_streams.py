@@ -92,7 +92,7 @@ def test_thinking(sync_async: Any, model: Any, hello: Any) -> None:
     """Reasoning is in ``thinking_delta``, and accumulates in one block."""
     responses = sync_async.stream(model("grok-3-mini"), "stream_chat", hello)
     reasoning = [r.additional_kwargs.get("thinking_delta") for r in responses]
-    whole = "".join(reasoning_ for reasoning_ in reasoning if reasoning_)
+    whole = "".join(delta for delta in reasoning if delta)
     assert whole.startswith("First, the user wrote")
     assert all(not r.delta for r in responses if r.additional_kwargs.get("thinking_delta"))
     thinking, text = responses[-1].message.blocks
