@@ -52,11 +52,11 @@ def test_importing_takes_less_time_than_stated() -> None:
     """The measured ratios of import time are below three quarters."""
     results = (ROOT / "benchmarks" / "results" / "README.md").read_text(encoding="utf-8")
     times = {name: int(ms) for name, ms in IMPORT.findall(results)}
-    for ours, alternatives in {
+    for own_package, alternatives in {
         "xai-lowcode, LangChain": ["langchain-xai", "langchain-openai"],
         "xai-lowcode, LlamaIndex": ["llama-index OpenAILike"],
     }.items():
-        assert all(times[ours] < 0.75 * times[other] for other in alternatives)
+        assert all(times[own_package] < 0.75 * times[other] for other in alternatives)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -58,14 +58,14 @@ def test_cases_of_one_function_are_one_law() -> None:
 
 def test_all_cases_run_and_all_failures_are_reported() -> None:
     """All failures of ``for_each`` are reported; fixtures are passed, and cases are counted."""
-    seen: list[tuple[str, int]] = []
+    run_cases: list[tuple[str, int]] = []
 
     @for_each("number", {"one": 1, "two": 2, "three": 3})
     @for_each(("word", "size"), [("a", 1), ("bb", 2)])
     def law(fixture: str, number: int, word: str, size: int) -> None:
         """Odd numbers fail."""
         assert (len(word), fixture) == (size, "fixture")
-        seen.append((word, number))
+        run_cases.append((word, number))
         if number == 1:
             pytest.fail("no error")
         assert number % 2 == 0
@@ -74,6 +74,6 @@ def test_all_cases_run_and_all_failures_are_reported() -> None:
     assert law.cases == 6  # type: ignore[attr-defined]
     with pytest.raises(BaseExceptionGroup, match="2 of 3 cases fail") as raised:
         law(fixture="fixture")
-    assert seen == [(word, number) for number in (1, 2, 3) for word in ("a", "bb")]
+    assert run_cases == [(word, number) for number in (1, 2, 3) for word in ("a", "bb")]
     notes = [error.__notes__ for error in raised.value.exceptions]
     assert notes == [["This was the case one."], ["This was the case three."]]

@@ -177,15 +177,15 @@ def test_requests_are_recorded(gateway: Emulator, http: httpx.Client) -> None:
         "temperature": 1.0,
     }
     http.post("/v1/chat/completions", params={"page": "2"}, json=body, headers={"X-One": "1"})
-    seen = gateway.requests[-1]
-    assert (seen.method, seen.path, seen.query) == (
+    request = gateway.requests[-1]
+    assert (request.method, request.path, request.query) == (
         "POST",
         "/xai/v1/chat/completions",
         {"page": "2"},
     )
-    assert seen.body == body
-    assert seen.headers["x-one"] == "1"
-    assert set(seen.ignored) == {"messages[0].status", "colour"}
+    assert request.body == body
+    assert request.headers["x-one"] == "1"
+    assert set(request.ignored) == {"messages[0].status", "colour"}
 
 
 def test_rejected_requests_are_recorded(gateway: Emulator) -> None:
@@ -199,7 +199,7 @@ def test_rejected_requests_are_recorded(gateway: Emulator) -> None:
         content=b"{",
         headers={"content-type": "application/json"},
     )
-    assert [(seen.path, seen.body) for seen in gateway.requests] == [
+    assert [(request.path, request.body) for request in gateway.requests] == [
         ("/xai/v1/models", None),
         ("/xai/v1/nothing", None),
         ("/xai/v1/chat/completions", None),

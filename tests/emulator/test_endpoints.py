@@ -97,8 +97,8 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, url_format: 
         for key in keys:
             found = found[key]
         assert field in found
-        seen = gateway.requests[-1]
-        assert (seen.route, seen.upstream_route) == (route.path, route.path)
+        request = gateway.requests[-1]
+        assert (request.route, request.upstream_route) == (route.path, route.path)
         gateway.url_forms = "new"
 
 

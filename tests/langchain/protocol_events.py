@@ -69,8 +69,8 @@ def _without_lost_data(event: Event) -> Event:
         case {"event": "message-finish", "metadata": metadata}:
             ignored = () if HAS_FINISH_FIELDS else FINISH_FIELDS
             fields = {name: value for name, value in event.items() if name not in ignored}
-            kept = {name: value for name, value in metadata.items() if name != "logprobs"}
-            return {**fields, "metadata": kept}
+            remaining = {name: value for name, value in metadata.items() if name != "logprobs"}
+            return {**fields, "metadata": remaining}
         case {"event": "content-block-finish", "content": {"type": "refusal"} as content}:
             return {**event, "content": {**content, "refusal": ""}}
         case {"event": "content-block-finish", "content": {"type": "invalid_tool_call"} as content}:

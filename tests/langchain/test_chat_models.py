@@ -394,8 +394,10 @@ def test_a_profile_depends_on_the_api(chat: Chat, api: Any) -> None:
 async def test_deferred_completions(gateway: Any, chat: Chat, pending: str) -> None:
     """A deferred completion gives the same message, by field or by call, for any pending body."""
     gateway.deferred_pending, gateway.deferred_polls = pending, 2
-    seen: list[int] = []
-    deferral = PollingOptions(initial_delay=0.01, progress=lambda polls, _: seen.append(polls))
+    polls_seen: list[int] = []
+    deferral = PollingOptions(
+        initial_delay=0.01, progress=lambda polls, _: polls_seen.append(polls)
+    )
     expected = facts(chat(model="grok-4.3").invoke("Hello"))
     by_field = chat(model="grok-4.3", deferred=deferral)
     messages = [
@@ -405,7 +407,7 @@ async def test_deferred_completions(gateway: Any, chat: Chat, pending: str) -> N
         *by_field.stream("Hello"),
     ]
     assert [facts(message) for message in messages] == [expected] * 4
-    assert seen == [0, 1, 2] * 4
+    assert polls_seen == [0, 1, 2] * 4
 
 
 def test_invalid_deferred_options_are_rejected(gateway: Any, chat: Chat) -> None:

@@ -89,11 +89,11 @@ def test_generated_images_are_input(gateway: Any, api: Any, image_format: Any) -
     for blocks in (generated.artifact, [image]):
         question: Any = [*blocks, {"type": "text", "text": "What is to be seen?"}]
         plain = llm.invoke("What is to be seen?").usage_metadata
-        seen = llm.invoke([HumanMessage(question)])
+        response = llm.invoke([HumanMessage(question)])
         assert plain is not None
-        assert seen.usage_metadata is not None
+        assert response.usage_metadata is not None
         # The emulator decodes images, and counts their tokens.
-        cost = seen.usage_metadata["input_tokens"] - plain["input_tokens"]
+        cost = response.usage_metadata["input_tokens"] - plain["input_tokens"]
         assert cost >= 256 * len(blocks)
     assert gateway.requests[-1].body["model"] == "grok-4.7"
 

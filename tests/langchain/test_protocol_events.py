@@ -71,9 +71,9 @@ def sequences(reason: str) -> Iterator[list[StreamEvent]]:
 def test_native_events_equal_those_of_chunks() -> None:
     """Native events equal those of chunks; invalid tool calls equal those of a plain message."""
     for events in sequences("stop"):
-        ours = native(events)
-        if not message_of(ours).invalid_tool_calls:
-            assert without_lost_data(ours) == without_lost_data(from_chunks(events))
+        native_events = native(events)
+        if not message_of(native_events).invalid_tool_calls:
+            assert without_lost_data(native_events) == without_lost_data(from_chunks(events))
 
 
 @pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])

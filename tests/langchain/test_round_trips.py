@@ -127,14 +127,17 @@ def without_index(blocks: Iterable[Any]) -> list[Any]:
 
 def facts(message: AIMessage) -> Any:
     """Return what must be equal in each method."""
-    told, content = message.response_metadata, message.content
+    metadata, content = message.response_metadata, message.content
     return (
         content if isinstance(content, str) else without_index(content),
         message.additional_kwargs,
         message.tool_calls,
         message.usage_metadata,
         message.id,
-        {key: told[key] for key in told.keys() - {"token_usage", "created", "completed_at"}},
+        {
+            key: metadata[key]
+            for key in metadata.keys() - {"token_usage", "created", "completed_at"}
+        },
     )
 
 
@@ -145,15 +148,15 @@ async def test_four_methods_give_the_same_message(
     """Four methods give the same message; v1 content equals the content blocks of v0."""
     blocks = []
     for version in ("v0", "v1"):
-        told = []
+        results = []
         for method in METHODS:
             gateway.reset()
             llm, prompt = model(chat, api, case, output_version=version)
             message = await call_model(llm, prompt, method)
-            told.append(facts(message))
+            results.append(facts(message))
             blocks.append(without_index(message.content_blocks))
-        assert told[1:] == told[:1] * 3
-    assert blocks[0] == told[0][0]
+        assert results[1:] == results[:1] * 3
+    assert blocks[0] == results[0][0]
     assert blocks[1:] == blocks[:1] * 7
 
 
@@ -170,15 +173,15 @@ async def test_truncated_and_later_messages_are_the_same(
         ToolMessage("Sunny, they wrote.", tool_call_id="call_1"),
     ]
     for messages in ([HumanMessage("Hello")], history):
-        told = []
+        results = []
         for method in METHODS:
             gateway.reset()
             llm = chat(model="grok-4.3", api=api, output_version="v1", **options)
             message = await call_model(llm, messages, method)
-            told.append(
+            results.append(
                 (without_index(message.content), message.response_metadata["finish_reason"])
             )
-        assert told[1:] == told[:1] * 3
+        assert results[1:] == results[:1] * 3
 
 
 def test_content_blocks_of_each_type(chat: Chat) -> None:
@@ -231,7 +234,7 @@ def test_consecutive_images_are_separate_blocks(chat: Chat, version: str) -> Non
     llm._gateway = ModelWithImages(llm._gateway.settings)
     message = reduce(add, llm.stream("Draw."))
     blocks: list[Any] = message.content_blocks
-    told = [
+    expected_blocks = [
         {"type": "image", "base64": "QQ", "mime_type": "image/png"},
         {"type": "image", "base64": "Qg", "mime_type": "image/png"},
         {"type": "image", "url": "https://x.example/c.png"},
@@ -239,11 +242,11 @@ def test_consecutive_images_are_separate_blocks(chat: Chat, version: str) -> Non
     text = {"type": "text", "text": "Here are three."}
     if version == "v0":
         # As in a response that is not streamed.
-        assert blocks == [*told, text]
+        assert blocks == [*expected_blocks, text]
         assert message.content == text["text"]
     else:
         # LangChain puts the blocks of chunks in the order in which they begin.
-        assert without_index(blocks) == [*told[:2], text, told[2]]
+        assert without_index(blocks) == [*expected_blocks[:2], text, expected_blocks[2]]
 
 
 def test_a_failed_server_side_tool_is_an_error_result() -> None:

@@ -39,8 +39,8 @@ def test_every_misspelled_field_is_warned_of(gateway: Any, kind: Any) -> None:
                 continue
             tried += 1
             with expect_warning(f"{wrong!r} moved to model_kwargs; did you mean '"):
-                made = kind(**{wrong: 7})
-            assert made.model_kwargs == {wrong: 7}
+                component = kind(**{wrong: 7})
+            assert component.model_kwargs == {wrong: 7}
     assert tried > 50
 
 
@@ -83,28 +83,30 @@ def test_an_unknown_option_of_a_call(gateway: Any, chat: Any, api: str, call: st
 
 
 IMAGE_CALLS: dict[str, Callable[..., Any]] = {
-    "dict": lambda made, options: made.invoke({"prompt": "A fox", **options}),
-    "adict": lambda made, options: asyncio.run(made.ainvoke({"prompt": "A fox", **options})),
-    "kwargs": lambda made, options: made.invoke("A fox", **options),
-    "akwargs": lambda made, options: asyncio.run(made.ainvoke("A fox", **options)),
-    "bind": lambda made, options: made.bind(**options).invoke("A fox"),
+    "dict": lambda component, options: component.invoke({"prompt": "A fox", **options}),
+    "adict": lambda component, options: asyncio.run(
+        component.ainvoke({"prompt": "A fox", **options})
+    ),
+    "kwargs": lambda component, options: component.invoke("A fox", **options),
+    "akwargs": lambda component, options: asyncio.run(component.ainvoke("A fox", **options)),
+    "bind": lambda component, options: component.bind(**options).invoke("A fox"),
 }
 
 
 @pytest.mark.parametrize("call", IMAGE_CALLS)
 def test_options_of_an_image(gateway: Any, call: str) -> None:
     """Unknown ones are sent with a warning; quality and size in a call win over the fields."""
-    made = XAIImageGenerator(quality="low", aspect_ratio="1:2")
+    component = XAIImageGenerator(quality="low", aspect_ratio="1:2")
     with expect_warning("'aspect_ration' sent in the request body; did you mean 'aspect_ratio'?"):
-        IMAGE_CALLS[call](made, {"aspect_ration": "16:9"})
+        IMAGE_CALLS[call](component, {"aspect_ration": "16:9"})
     body = gateway.requests[-1].body
     assert (body["aspect_ration"], body["quality"]) == ("16:9", "low")
-    IMAGE_CALLS[call](made, {"quality": "medium", "size": "1024x1024"})
+    IMAGE_CALLS[call](component, {"quality": "medium", "size": "1024x1024"})
     body = gateway.requests[-1].body
     assert (body["quality"], body["aspect_ratio"], body["resolution"]) == ("medium", "1:1", "1k")
     assert "size" not in body
     with pytest.raises(UsageError, match="quality"):
-        IMAGE_CALLS[call](made, {"quality": "high"})
+        IMAGE_CALLS[call](component, {"quality": "high"})
 
 
 @pytest.mark.parametrize("kind", [XAIImageGenerator, XAIImageGenerationTool])

@@ -81,8 +81,8 @@ def test_events(model: Any) -> None:
 
     async def run_agent() -> list[Any]:
         handler = agent.run("multiply 6 and 7")
-        seen = [event async for event in handler.stream_events()]
-        return [*seen, await handler]
+        received = [event async for event in handler.stream_events()]
+        return [*received, await handler]
 
     *events, output = run(run_agent)
     pieces = [event for event in events if isinstance(event, AgentStream)]
@@ -221,8 +221,8 @@ def test_react_agent(gateway: Any, each_llm: Any, streaming: bool) -> None:
 
     async def run_agent() -> list[Any]:
         handler = agent.run("multiply 6 and 7")
-        seen = [event async for event in handler.stream_events()]
-        return [*seen, await handler]
+        received = [event async for event in handler.stream_events()]
+        return [*received, await handler]
 
     *events, output = run(run_agent)
     assert str(output) == "It is 42."
@@ -274,11 +274,11 @@ def test_workflow_with_each_api(gateway: Any, model: Any, api: str) -> None:
         memory_now = await context.store.get("memory")
         return [*outputs, await memory_now.aget_all()]
 
-    first, second, third, kept = run(run_agent)
+    first, second, third, stored_messages = run(run_agent)
     assert "The tools found: 42" in str(first)
     assert second.current_agent_name == third.current_agent_name == "meteo"
     assert "Sunny in Rome" in str(third)
-    assert [str(message.role.value) for message in kept] == [
+    assert [str(message.role.value) for message in stored_messages] == [
         "user",
         "assistant",
         "tool",

@@ -124,8 +124,8 @@ def observed_texts(sync_async: Any, llm: Any, recorded: Any) -> str:
         sync_async.stream(llm, f"stream_{method}", question)
     sync_async.call(llm, "structured_predict", Value, PromptTemplate("A value of 3"))
     sync_async.call(llm, "predict", PromptTemplate("Hi"))
-    seen = (events, spans.called, spans.completed_spans, spans.dropped_spans)
-    return "".join(event.model_dump_json(fallback=repr) for event in events) + repr(seen)
+    observed = (events, spans.called, spans.completed_spans, spans.dropped_spans)
+    return "".join(event.model_dump_json(fallback=repr) for event in events) + repr(observed)
 
 
 @pytest.mark.parametrize("api", ["chat_completions", "responses", "messages"])

@@ -194,10 +194,10 @@ def test_pickling_does_not_change_the_model(model: Any, caplog: Any) -> None:
 
 async def test_injected_clients_are_used(gateway: Any, model: Any, hello: Any) -> None:
     """Injected clients are used, do not receive the token, and are not closed."""
-    seen: list[str] = []
+    urls: list[str] = []
 
     def record_request(request: httpx.Request) -> None:
-        seen.append(str(request.url))
+        urls.append(str(request.url))
 
     async def record_request_async(request: httpx.Request) -> None:
         record_request(request)
@@ -209,8 +209,8 @@ async def test_injected_clients_are_used(gateway: Any, model: Any, hello: Any) -
     await llm.achat(hello)
     llm.close()
     await llm.aclose()
-    assert len(seen) == 2
-    assert gateway.api_token not in str(seen)
+    assert len(urls) == 2
+    assert gateway.api_token not in str(urls)
     assert not client.is_closed
     assert not async_client.is_closed
     client.close()  # noqa: ASYNC212 - closing does not wait

@@ -72,15 +72,15 @@ images = st.builds(
 files = st.builds(
     FilePart, url=st.just("https://x.ai/a.pdf"), filename=st.sampled_from([None, "a.pdf"])
 ) | st.just(FilePart(data="JVBERi0xLjcgeA==", mime_type="application/pdf", filename="a.pdf"))
-seen = st.lists(texts | images | files, max_size=4).map(tuple)
+user_parts = st.lists(texts | images | files, max_size=4).map(tuple)
 messages = st.one_of(
     st.builds(Message, st.just("system"), st.lists(texts, max_size=3).map(tuple)),
-    st.builds(Message, st.just("user"), seen, st.none() | st.text(min_size=1)),
+    st.builds(Message, st.just("user"), user_parts, st.none() | st.text(min_size=1)),
     st.builds(Message, st.just("assistant"), st.lists(texts | reasoning | calls).map(one_text)),
     st.builds(
         Message,
         st.just("tool"),
-        st.builds(ToolResultPart, st.text(min_size=1), seen).map(lambda part: (part,)),
+        st.builds(ToolResultPart, st.text(min_size=1), user_parts).map(lambda part: (part,)),
     ),
 )
 

@@ -106,10 +106,10 @@ def test_the_last_response_of_a_stream_equals_the_plain_one(
     """The last response of a stream has items, server-side tool calls, images and citations."""
     reply = ChatResponse((choice,), id="resp_1", citations=tuple(citations))
     builder = ResponseBuilder(QUESTION)
-    seen = [builder.add(event) for event in response_to_events(reply)]
+    received = [builder.add(event) for event in response_to_events(reply)]
     last = builder.build_final()
     assert last == to_response(reply, QUESTION, delta="")
-    shown = [r.additional_kwargs.get("built_in_tool_calls", []) for r in seen if r]
+    shown = [r.additional_kwargs.get("built_in_tool_calls", []) for r in received if r]
     assert max(map(len, shown), default=0) == len(
         [part for part in choice.parts if isinstance(part, ServerToolPart)]
     )
@@ -225,15 +225,15 @@ def test_an_agent_replays_encrypted_reasoning(
 ) -> None:
     """In the loop of an agent, the second request contains the whole first response."""
     agent = FunctionAgent(tools=[multiply], llm=model(**APIS[api]), streaming=streaming)
-    seen: list[Any] = []
+    received: list[Any] = []
 
     async def run_agent() -> Any:
         handler = agent.run(PRODUCT)
-        seen.extend([event async for event in handler.stream_events()])
+        received.extend([event async for event in handler.stream_events()])
         return await handler
 
     assert "The tools found: 42" in str(asyncio.run(run_agent()))
-    outputs = [event for event in seen if type(event).__name__ == "AgentOutput"]
+    outputs = [event for event in received if type(event).__name__ == "AgentOutput"]
     (thinking,) = (b for b in outputs[0].response.blocks if isinstance(b, ThinkingBlock))
     stored = thinking.additional_information["xai"]
     assert stored["dialect"] == api

@@ -197,8 +197,8 @@ def test_the_last_response_equals_the_plain_one(parallel: bool | None) -> None:
     responses = [builder.add(event) for event in response_to_events(REPLY)]
     assert builder.build_final() == to_response(REPLY, question, delta="")
     calls = 1 if parallel is False else 2
-    seen = [r.message.blocks for r in responses if r is not None]
-    assert max(len(blocks) for blocks in seen) == 2 + calls
+    blocks_so_far = [r.message.blocks for r in responses if r is not None]
+    assert max(len(blocks) for blocks in blocks_so_far) == 2 + calls
 
 
 def test_tool_calls_in_several_chunks() -> None:

@@ -155,9 +155,9 @@ def test_unsupported_tool_names_are_sanitized(
 
 def test_two_tools_with_one_name(llm: XAILowCode) -> None:
     """Tools with the same sanitized name raise an error."""
-    twin = FunctionTool.from_defaults(weather, name="Box(int)")
+    duplicate = FunctionTool.from_defaults(weather, name="Box(int)")
     with pytest.raises(UsageError, match="Box_int_"):
-        llm.chat_with_tools([BOX, twin], "Hello")
+        llm.chat_with_tools([BOX, duplicate], "Hello")
 
 
 def test_recursive_tool_schemas(sync_async: Any, llm: XAILowCode) -> None:

@@ -22,7 +22,7 @@ CLASSES: list[Any] = [XAILowCode, XAILowCodeEmbedding, XAIImageGenerator]
 IMAGE_FIELDS = ("aspect_ratio", "resolution", "quality", "response_format", "max_retries")
 
 
-def made(kind: Any, gateway: Any, **options: Any) -> Any:
+def create(kind: Any, gateway: Any, **options: Any) -> Any:
     return kind(api_token=gateway.api_token, base_url=gateway.base_url, **options)
 
 
@@ -38,7 +38,7 @@ def test_every_misspelled_field_is_warned_of(gateway: Any, kind: Any) -> None:
                 continue
             tried += 1
             with expect_warning(f"{wrong!r} moved to additional_kwargs; did you mean '"):
-                component = made(kind, gateway, **{wrong: 7})
+                component = create(kind, gateway, **{wrong: 7})
             assert component.additional_kwargs == {wrong: 7}
     assert tried > 10
 
@@ -48,7 +48,7 @@ def test_credentials_are_refused(gateway: Any, kind: Any) -> None:
     """A credential among unknown arguments is not moved, and not in the error."""
     for options in ({"access_token": "x-canary"}, {"made_up": "at_canary0123456789"}):
         with pytest.raises(UsageError) as caught:
-            made(kind, gateway, **options)
+            create(kind, gateway, **options)
         assert "canary" not in f"{caught.value} {caught.value!r}"
 
 
@@ -96,9 +96,9 @@ OPTIONS = {"quality": "medium", "aspect_ratio": "5:2", "resolution": "2k", "user
 def test_options_of_images(sync_async: Any, gateway: Any) -> None:
     """Each option is sent from the constructor, additional_kwargs, extra_body and the call."""
     for options in (OPTIONS, {"additional_kwargs": OPTIONS}, {"extra_body": OPTIONS}):
-        sync_async.call(made(XAIImageGenerator, gateway, **options), "generate", "A fox")
+        sync_async.call(create(XAIImageGenerator, gateway, **options), "generate", "A fox")
         assert gateway.requests[-1].body.items() >= OPTIONS.items()
-    generator = made(XAIImageGenerator, gateway, **OPTIONS)
+    generator = create(XAIImageGenerator, gateway, **OPTIONS)
     options = {"quality": "low", "aspect_ratio": "auto", "resolution": "1k", "user": "v", "n": 1}
     for given in (options, {"extra_body": options}):
         sync_async.call(generator, "generate", "A fox", **given)
@@ -115,9 +115,9 @@ def test_options_of_images(sync_async: Any, gateway: Any) -> None:
 @pytest.mark.parametrize("wrong", [{"size": "1x999"}, {"quality": "high"}, {"aspect_ratio": "7:3"}])
 def test_impossible_options_of_images(gateway: Any, wrong: dict[str, Any]) -> None:
     """They are refused by name: in the constructor, the tool spec and the call."""
-    generator = made(XAIImageGenerator, gateway)
+    generator = create(XAIImageGenerator, gateway)
     for act in (
-        lambda: made(XAIImageGenerator, gateway, **wrong),
+        lambda: create(XAIImageGenerator, gateway, **wrong),
         lambda: XAIImageToolSpec(generator, **wrong),
         lambda: generator.generate("A fox", **wrong),
     ):
@@ -129,7 +129,7 @@ def test_impossible_options_of_images(gateway: Any, wrong: dict[str, Any]) -> No
 
 def test_options_of_the_tool(sync_async: Any, gateway: Any) -> None:
     """The tool spec sends its options, also unknown ones, which it warns of once."""
-    generator = made(XAIImageGenerator, gateway)
+    generator = create(XAIImageGenerator, gateway)
     with expect_warning("'aspect_ration' sent in the request body; did you mean 'aspect_ratio'?"):
         spec = XAIImageToolSpec(generator, aspect_ration="16:9", **OPTIONS)
     (tool,) = spec.to_tool_list()
@@ -141,7 +141,7 @@ def test_options_of_the_tool(sync_async: Any, gateway: Any) -> None:
 
 def test_arguments_that_a_model_invents(sync_async: Any, gateway: Any) -> None:
     """The schema has the aspect ratios; unknown arguments are dropped with a warning."""
-    (tool,) = XAIImageToolSpec(made(XAIImageGenerator, gateway), quality="low").to_tool_list()
+    (tool,) = XAIImageToolSpec(create(XAIImageGenerator, gateway), quality="low").to_tool_list()
     properties = tool.metadata.get_parameters_dict()["properties"]
     assert properties.keys() == {"prompt", "n", "aspect_ratio"}
     assert "21:9" in str(properties["aspect_ratio"])
@@ -156,7 +156,7 @@ def test_none_is_the_default_of_every_field(gateway: Any, kind: Any) -> None:
     """None stands for the default of an argument."""
     fields = getattr(kind, "model_fields", IMAGE_FIELDS)
     for name in set(fields) - {"api_token", "base_url"}:
-        component = made(kind, gateway, **{name: None})
+        component = create(kind, gateway, **{name: None})
         assert not component.additional_kwargs
 
 

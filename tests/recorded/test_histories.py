@@ -75,9 +75,9 @@ def conversations(case: Case) -> Iterator[tuple[list[Message], Any, int]]:
     for answer in langchain_messages(case):
         calls = [*answer.tool_calls, *answer.invalid_tool_calls]
         results = [ToolMessage("Sunny", tool_call_id=call["id"] or "") for call in calls]
-        talk = from_langchain([HumanMessage("Hi"), answer, *results, HumanMessage("And?")])
+        messages = from_langchain([HumanMessage("Hi"), answer, *results, HumanMessage("And?")])
         reasoning = answer.additional_kwargs.get("reasoning_content", "")
-        yield talk, (answer.text, reasoning), len(results)
+        yield messages, (answer.text, reasoning), len(results)
     for response in llama_index_responses(case):
         message = response.message
         results = [
@@ -85,11 +85,13 @@ def conversations(case: Case) -> Iterator[tuple[list[Message], Any, int]]:
             for b in message.blocks
             if isinstance(b, ToolCallBlock)
         ]
-        talk = list(from_llama_index([ChatMessage("Hi"), message, *results, ChatMessage("And?")]))
+        messages = list(
+            from_llama_index([ChatMessage("Hi"), message, *results, ChatMessage("And?")])
+        )
         reasoning = "".join(
             block.content or "" for block in message.blocks if isinstance(block, ThinkingBlock)
         )
-        yield talk, (message.content or "", reasoning), len(results)
+        yield messages, (message.content or "", reasoning), len(results)
 
 
 def described(body: Json) -> Json:
@@ -105,8 +107,8 @@ def described(body: Json) -> Json:
 @for_law("folded")
 def test_the_next_request_is_valid(case: Case) -> None:
     """A response, its tool results and a prompt are a request that is valid by xAI's schema."""
-    for talk, (text, reasoning), results in conversations(case):
-        bodies = bodies_of(talk)
+    for messages, (text, reasoning), results in conversations(case):
+        bodies = bodies_of(messages)
         for name, body in bodies.items():
             errors = [error.message[:300] for error in schema_of(name).iter_errors(described(body))]
             assert not errors, name
