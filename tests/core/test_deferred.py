@@ -289,10 +289,10 @@ async def test_a_cancelled_waiting_leaves_nothing_open(gateway: FakeServer, move
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(0.2)  # A request that was sent before may arrive later.
         made = len(gateway.requests)
-        await asyncio.sleep(0.05)
-        assert len(gateway.requests) == made
+        await asyncio.sleep(0.2)
+        # One that was sent before may arrive later.
+        assert len(gateway.requests) <= made + 1
         if not isinstance(move, Reply) or move.stall:
             assert gateway.open_connections == 0
     assert gateway.open_connections == 0

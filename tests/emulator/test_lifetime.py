@@ -106,9 +106,9 @@ def test_stop_does_not_wait_for_a_stalled_answer() -> None:
         while not gateway.requests:
             time.sleep(0.01)
         before = time.monotonic()
-    waiting.join(5)
+    waiting.join(30)
     assert failures
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 30
 
 
 def test_loopback_only(gateway: Emulator) -> None:
@@ -141,7 +141,7 @@ def test_connections_are_counted(gateway: Emulator, send_chat: Send) -> None:
 
 def test_many_threads(gateway: Emulator) -> None:
     """Requests of many threads are served concurrently."""
-    gateway.latency = 0.2
+    gateway.latency = 0.5
 
     def send(number: int) -> str:
         body = {**CHAT, "messages": [{"role": "user", "content": f"number {number}"}]}
@@ -157,7 +157,7 @@ def test_many_threads(gateway: Emulator) -> None:
     with ThreadPoolExecutor(10) as pool:
         found = list(pool.map(send, range(10)))
     assert all(f"number {number}" in text for number, text in enumerate(found))
-    assert time.monotonic() - before < 10 * 0.2
+    assert time.monotonic() - before < 10 * gateway.latency
     assert len(gateway.requests) == 10
 
 
