@@ -161,7 +161,7 @@ def test_a_task_may_be_cancelled_at_any_moment(
     """After every number of the loop's steps, and after every half of a millisecond."""
 
     async def cancelled(steps: int, seconds: float) -> None:
-        model = make(component, COMING)
+        model = make(component, SlowDrip(0.002))
         asking = model.aanswer() if ask == "answer" else _collected(model)
         task = asyncio.create_task(asking)
         for _ in range(steps):
