@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.cli.commands import connected_to
+from tests.cli.commands import connected_to, wait_until
 from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
 from xai_lowcode.cli import app
 from xai_lowcode.diagnostics import run_diagnostics
@@ -205,6 +205,7 @@ def test_a_gateway_that_does_not_respond(gateway: Emulator) -> None:
     gateway.inject(*[Stall(30)] * 26)
     report = get_report(gateway, "--timeout", "0.2")
     assert "timed out" in report["verdict"]
+    wait_until(lambda: len(gateway.requests) >= 2)
     assert len(gateway.requests) == 2
 
 

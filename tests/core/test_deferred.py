@@ -138,7 +138,7 @@ def test_a_result_is_not_fetched_twice(
     method = "get_deferred_completion" if low else "poll_deferred_completion"
     plan = () if low else (SOON,)
     slow = isinstance(move, Reply) and move.stall
-    settings = server_settings(gateway, max_retries=5, timeout=0.2 if slow else 30)
+    settings = server_settings(gateway, max_retries=5, timeout=0.5 if slow else 30)
     with open_client(kind, settings) as client, pytest.raises(error):
         client.call_method(method, "r", *plan)
     assert len(gateway.requests) == 1

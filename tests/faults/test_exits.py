@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 Make = Callable[..., Any]
 # A slow stream, and one with more bytes received than a connection drains before its reuse.
-COMING, LONG = SlowDrip(0.01), Heartbeats(600)
+COMING, LONG = SlowDrip(0.003), Heartbeats(600)
 PIECES = (1, 2, 7)
 everything = pytest.mark.parametrize("component", COMPONENTS)
 
