@@ -50,7 +50,7 @@ types: $(VENV)/.dev ## Check types with mypy
 imports: $(VENV)/.dev ## Check the import contracts
 	@$(BIN)/lint-imports
 
-tests: $(VENV)/.dev ## Run the tests; FAST=1 skips the slow ones, TESTS=tests/core selects a path
+tests: $(VENV)/.dev ## Run the tests; FAST=1 skips the slow ones, TESTS=tests/core selects a path, WORKERS=2 sets the processes
 	@$(BIN)/python $(PYTEST)
 
 test-random: $(VENV)/.dev ## Run the tests with random, and more, inputs for each property
