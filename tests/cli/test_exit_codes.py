@@ -321,9 +321,11 @@ def test_closed_streams(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("args", [("models",), ("models", "--json"), ("--help",)], ids=" ".join)
-def test_a_full_disk(environment: dict[str, str], args: tuple[str, ...]) -> None:
-    """Output that cannot be written is an error of one line."""
+def test_a_full_disk(environment: dict[str, str], args: tuple[str, ...], unbuffered: str) -> None:
+    """Output that cannot be written is an error of one line, with and without a buffer."""
+    environment["PYTHONUNBUFFERED"] = unbuffered
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         command = start_process(*args, env=environment, stdout=full, fork=False)
     _, err = command.communicate(timeout=30)
