@@ -77,6 +77,8 @@ def to_tool(tool: Any) -> ToolSpec | ServerTool:
     Raises:
         UsageError: It is not a tool, or has no name.
     """
+    if isinstance(tool, dict) and tool.get("type") == "function":  # as ``bind_tools`` makes it
+        return parse_tool(tool)
     if _is_server_tool(tool):
         return parse_server_tool(unmask_secrets(tool))
     if isinstance(tool, Mapping) and "type" in tool:
