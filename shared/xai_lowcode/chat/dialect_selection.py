@@ -31,7 +31,7 @@ from xai_lowcode.types.requests import ENCRYPTED_REASONING, ChatRequest
 DIALECTS = ("chat_completions", "messages", "responses")
 """Names of the dialects: of their packages, and in ``api=``."""
 
-import_before_fork(*(f"xai_lowcode.chat.dialects.{name}" for name in DIALECTS))
+import_before_fork(*(f"xai_lowcode.chat.dialects.{name}.stream" for name in DIALECTS))
 
 RESPONSES_ONLY = ("server_tools", "previous_response_id", "store", "include", "max_turns")
 """Options without which a request has another meaning, and that only Responses supports."""
