@@ -54,7 +54,7 @@ class Decoder(Protocol):
         """Whether every choice has a finish reason, or the terminal event was received."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dialect:
     """One chat API: how a request is rendered, and how its response is parsed.
 
