@@ -99,7 +99,7 @@ notebooks: $(VENV)/.dev ## Run the notebooks and store their outputs; from the h
 	@$(BIN)/python notebooks/making.py
 
 # With --quiet, mkdocs would not count its warnings.
-docs: $(VENV)/.docs ## Build the documentation site and test its search; warnings are errors
+docs: $(VENV)/.docs ## Build the documentation site, strictly, and test its search (needs Chromium and chromedriver)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@$(BIN)/python docs/searching.py site
 

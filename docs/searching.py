@@ -1,15 +1,26 @@
 """Run ordinary queries through the search of the built site: `python docs/searching.py site`.
 
-The site's own search worker runs in V8. Each query must find its page among the first three.
+A headless Chromium or Chrome types each query into the search field of the site. Each query must
+find its page among the first three.
 """
 
-import json
+import functools
+import http.server
+import shutil
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from py_mini_racer import MiniRacer
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 PLACES = 3
+SECONDS = 20
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Pages, by their paths on the site ("./": the home page), and queries; each must find one of them.
 QUERIES = {
     "how-to/tool-calling/ how-to/llama-index-agents/": ["FunctionAgent"],
@@ -162,31 +173,79 @@ QUERIES = {
     "security/": ["security", "token leak", "vulnerability report"],
     "changelog/": ["changelog", "release notes"],
 }
-PRELUDE = """
-var self = globalThis, handlers = [], sent = [];
-var console = {warn() {}};
-var addEventListener = (type, handler) => handlers.push(handler);
-var postMessage = message => sent.push(message);
-var send = (type, data) => { sent.length = 0; handlers[0]({data: {type, data}}); };
+FIELD = "[data-md-component=search-query]"
+STATUS = ".md-search-result__meta"
+RESULTS = ".md-search-result__item > .md-search-result__link"
+# The field's own script searches at each input event.
+TYPE = """
+const [field, text] = arguments;
+field.focus();
+field.value = text;
+field.dispatchEvent(new Event("input", {bubbles: true}));
+field.dispatchEvent(new Event("keyup", {bubbles: true}));
 """
 
 
-def find(worker: MiniRacer, query: str) -> list[str]:
-    """Return the paths of the pages that a query finds, best first."""
-    worker.eval(f"send(2, {json.dumps(query)})")
-    found = worker.eval("JSON.stringify(sent[0].data.items.map(sections => sections[0].location))")
-    return [location.partition("#")[0] or "./" for location in json.loads(str(found))]
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a log."""
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@contextmanager
+def serve(site: Path) -> Iterator[str]:
+    """Serve the site on a free port of this machine; yield its URL."""
+    handler = functools.partial(QuietHandler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@contextmanager
+def open_browser() -> Iterator[webdriver.Chrome]:
+    """Start a headless browser that is on the path."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        sys.exit("Install Chromium and chromedriver: the search is tested in a browser.")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("headless", "no-sandbox", "disable-gpu", "disable-background-networking"):
+        options.add_argument(f"--{argument}")
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+def find(chrome: webdriver.Chrome, query: str) -> list[str]:
+    """Type a query into the search field; return the paths of the pages found, best first."""
+    field = chrome.find_element(By.CSS_SELECTOR, FIELD)
+    wait = WebDriverWait(chrome, SECONDS, poll_frequency=0.02)
+
+    def read_status(_: object = None) -> str:
+        return chrome.find_element(By.CSS_SELECTOR, STATUS).get_attribute("textContent") or ""
+
+    chrome.execute_script(TYPE, field, "")
+    wait.until(lambda _: "Type to start" in read_status())
+    chrome.execute_script(TYPE, field, query)
+    wait.until(lambda _: "matching document" in read_status())
+    links = chrome.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map(link => link.href)", RESULTS
+    )
+    # A page has a link for itself and one for each section.
+    return list(dict.fromkeys(urlsplit(link).path.lstrip("/") or "./" for link in links))
 
 
 def main(site: Path) -> int:
     """Run the queries, print those that miss their page, and return their number."""
-    index = json.loads((site / "search" / "search_index.json").read_text("utf-8"))
-    (script,) = site.glob("assets/javascripts/workers/search.*.min.js")
-    with MiniRacer() as worker:
-        worker.eval(PRELUDE + script.read_text("utf-8"))
-        worker.eval(f"send(0, {json.dumps({**index, 'options': {}})})")
+    with serve(site) as url, open_browser() as chrome:
+        chrome.get(url)
         found = {
-            (wanted, query): find(worker, query)
+            (wanted, query): find(chrome, query)
             for wanted, queries in QUERIES.items()
             for query in queries
         }

@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, Unpack
 
@@ -17,7 +18,9 @@ from xai_lowcode.emulator.state import Emulator, Options
 
 KEEP_ALIVE_SECONDS = 5
 TICK_SECONDS = 1.0  # uvicorn renews the Date header at every tick
-START_TIMEOUT = 10.0
+START_TIMEOUT = 30.0
+THREAD_NAME = "xai-lowcode-emulator"
+"""Prefix of the names of its threads."""
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with the one that the user chose
 # SO_LINGER with a timeout of zero: closing discards unsent bytes and sends a TCP reset.
 LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -118,7 +121,7 @@ class LoopbackServer(uvicorn.Server):
         """Start the thread and wait until connections are accepted."""
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self.serve(sockets=[listener])),
-            name="xai-lowcode-emulator",
+            name=THREAD_NAME,
             daemon=True,
         )
         self._thread.start()
@@ -168,6 +171,7 @@ class LoopbackServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening and notify `start`."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=THREAD_NAME))
         await super().startup(sockets=sockets)
         self._ready.set()
 
