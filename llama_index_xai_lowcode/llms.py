@@ -427,7 +427,8 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         return aiter_responses(events, ResponseBuilder(prepared))
 
     def _prepare(self, messages: Sequence[ChatMessage], options: dict[str, Any]) -> PreparedRequest:
-        warn_unknown_options(options, fields={*type(self).model_fields, *self._aliases})
+        if options:
+            warn_unknown_options(options, fields={*type(self).model_fields, *self._aliases})
         fields = {**self._request_options(), "server_tools": self.server_tools}
         return prepare_request(self.model, messages, fields, self.additional_kwargs, options)
 
