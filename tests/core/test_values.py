@@ -1,77 +1,80 @@
-"""Law: a class with inherited methods compares, hashes and prints as a dataclass would."""
+"""Messages, requests and responses are values: nothing modifies them, although they could be."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import product
-from math import nan
+import ast
+from copy import deepcopy
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from xai_lowcode._internal.values import Value
+import xai_lowcode
+from tests.core.test_generated_conversations import TEXTS, TOOLS, TURNS, build_messages
+from xai_lowcode.chat.dialect_selection import DIALECTS, get_dialect
+from xai_lowcode.chat.unsupported_parts import render_request
+from xai_lowcode.protocol import steps
+from xai_lowcode.types import messages, requests, responses
+from xai_lowcode.types.requests import ChatRequest
 
-
-@dataclass(slots=True, unsafe_hash=True)
-class Compiled:
-    """A dataclass with its own methods."""
-
-    name: str
-    number: Any = None
-    hidden: Any = field(default=0, repr=False)
-    ignored: Any = field(default=0, compare=False)
-    unhashed: Any = field(default=0, hash=False)
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Inherited(Value):
-    """The same fields with the methods of ``Value``."""
-
-    name: str
-    number: Any = None
-    hidden: Any = field(default=0, repr=False)
-    ignored: Any = field(default=0, compare=False)
-    unhashed: Any = field(default=0, hash=False)
-
-
-ARGUMENTS: tuple[dict[str, Any], ...] = (
-    {"name": "a"},
-    {"name": "b"},
-    {"name": "a", "number": nan},
-    {"name": "a", "number": (1, "x")},
-    {"name": "a", "hidden": 1},
-    {"name": "a", "ignored": 1},
-    {"name": "a", "unhashed": 1},
-    {"name": "a", "unhashed": []},
-)
-
-
-def build(kind: Callable[..., Any]) -> list[Any]:
-    """Return an instance for each of the arguments."""
-    return [kind(**arguments) for arguments in ARGUMENTS]
+VALUES = [
+    *(getattr(messages, name) for name in vars(messages) if name.endswith("Part")),
+    *(messages.Message, messages.StoredResponse, requests.ChatRequest, requests.ToolSpec),
+    *(responses.Usage, responses.Citation, responses.Choice, responses.ChatResponse),
+    *(steps.Call, steps.SendRequest, steps.Sleep, steps.RunBlocking),
+    *(steps.HTTPResponse, steps.RequestFailed, steps.Success),
+]
+FIELDS = {field.name for value in VALUES if isinstance(value, type) for field in fields(value)}
+# Attributes of other objects with the same names.
+OTHERS = {
+    ("accumulator", "call.id"),
+    ("accumulator", "call.name"),
+    ("call_flow", "retry_state.headers"),
+    ("error_mapping", "error.body"),
+    ("exceptions", "error.response_started"),
+    ("files", "state.file_id"),
+    ("history", "unanswered[part.call_id].pop(0).result"),
+    ("pool", "connection.stream"),
+    ("request_builder", "request.url"),
+}
+PACKAGES = [
+    Path(xai_lowcode.__file__).parent,
+    *(
+        Path(__file__).parents[2] / name
+        for name in ("langchain_xai_lowcode", "llama_index_xai_lowcode")
+    ),
+]
 
 
-def test_equality() -> None:
-    """Instances are equal where those of the dataclass are; other classes are never equal."""
-    compiled, inherited = (
-        [first == second for first, second in product(build(kind), build(kind))]
-        for kind in (Compiled, Inherited)
+def assigned(path: Path) -> set[tuple[str, str]]:
+    """Return the fields that a module assigns to, except those of ``self``, with its name."""
+    return {
+        (path.stem, ast.unparse(node))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and node.attr in FIELDS
+        and ast.unparse(node.value) != "self"
+    }
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_no_module_assigns_to_a_field(package: Path) -> None:
+    """A type checker would refuse it for frozen dataclasses only."""
+    modules = [path for path in package.rglob("*.py") if "emulator" not in path.parts]
+    assert set().union(*map(assigned, modules)) <= OTHERS
+
+
+@given(turns=TURNS, question=st.none() | TEXTS)
+def test_rendering_does_not_modify_a_request(turns: list[Any], question: str | None) -> None:
+    """For every API, streamed or not."""
+    request = ChatRequest(
+        model="grok-4.7", messages=build_messages("Be brief.", turns, question), tools=TOOLS
     )
-    assert inherited == compiled
-    assert Inherited("a") != Compiled("a")
-    assert Inherited("a") != ("a", None, 0, 0, 0)
-
-
-def test_hash() -> None:
-    """Hashes are those of the dataclass, and a field that cannot be hashed raises as there."""
-    assert [hash(value) for value in build(Inherited)] == [hash(v) for v in build(Compiled)]
-    with pytest.raises(TypeError, match="unhashable"):
-        hash(Inherited("a", []))
-
-
-def test_repr() -> None:
-    """The repr is that of the dataclass, also of an instance that contains itself."""
-    for inherited, compiled in zip(build(Inherited), build(Compiled), strict=True):
-        assert repr(inherited) == repr(compiled).replace("Compiled", "Inherited")
-    value = Inherited("a")
-    value.number = value
-    assert repr(value) == "Inherited(name='a', number=..., ignored=0, unhashed=0)"
+    before = deepcopy(request)
+    for name in DIALECTS:
+        for stream in (False, True):
+            render_request(get_dialect(name), request, stream=stream)
+    assert request == before
+    assert hash(request.messages[0]) == hash(before.messages[0])
