@@ -12,7 +12,8 @@ from llama_index.core.tools import FunctionTool
 
 from llama_index_xai_lowcode import XAILowCode
 from llama_index_xai_lowcode._request import PreparedRequest, prepare_request
-from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
+from llama_index_xai_lowcode._responses import to_response
+from llama_index_xai_lowcode._stream import ResponseBuilder
 from tests.llama_index.sent import APIS, get_delta
 from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.emulator import Heartbeats
