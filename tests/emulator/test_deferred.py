@@ -1,6 +1,7 @@
 """Deferred completions: a request id, pending polls, then the completion."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -18,9 +19,9 @@ def request_id(send_chat: Send) -> str:
 
 
 @pytest.fixture
-def poll(http: httpx.Client, request_id: str) -> Callable[[], httpx.Response]:
+def poll(http: httpx.Client, request_id: str) -> Callable[..., httpx.Response]:
     """Poll the completion."""
-    return lambda: http.get(f"/v1/chat/deferred-completion/{request_id}", timeout=0.2)
+    return partial(http.get, f"/v1/chat/deferred-completion/{request_id}")
 
 
 PENDING: dict[str, tuple[int, str]] = {
@@ -48,11 +49,11 @@ def test_a_completion_is_pending_then_returned_once(
     assert poll().status_code == 404
 
 
-def test_a_poll_without_a_response(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
+def test_a_poll_without_a_response(gateway: Emulator, poll: Callable[..., httpx.Response]) -> None:
     """A pending poll can get no response; the next poll succeeds."""
     gateway.deferred_pending = "never"
     with pytest.raises(httpx.ReadTimeout):
-        poll()
+        poll(timeout=0.2)
     assert poll().json()["result"]["object"] == "chat.completion"
 
 

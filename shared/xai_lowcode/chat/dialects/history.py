@@ -38,8 +38,8 @@ class _Call:
 _Matches = tuple[dict[int, list[_Call]], set[tuple[int, int]]]
 
 
-def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Message]]:
-    """Yield the messages with their positions, in a form that xAI accepts.
+def numbered_messages(messages: Sequence[Message]) -> Iterable[tuple[int, Message]]:
+    """Return the messages with their positions, in a form that xAI accepts.
 
     - Empty system messages, which frameworks send for no prompt, are left out.
     - Tool calls that were never answered are left out, such as those of a truncated response. The
@@ -51,6 +51,23 @@ def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Messag
     - Documents in results are sent in a user message after the results: xAI describes the content
       of results as text and images, and elsewhere also as files.
     """
+    return _normalize(messages) if _needs_change(messages) else enumerate(messages)
+
+
+def _needs_change(messages: Sequence[Message]) -> bool:
+    """Return whether a history has tool calls or their results, or an empty system message."""
+    for message in messages:
+        role = message.role
+        if role == "assistant":
+            for part in message.parts:
+                if type(part) is ToolCallPart:
+                    return True
+        elif role == "tool" or (role == "system" and not has_content(message)):
+            return True
+    return False
+
+
+def _normalize(messages: Sequence[Message]) -> Iterator[tuple[int, Message]]:
     calls, answers = _match_results(messages)
     documents: dict[int, tuple[Part, ...]] = {}
     for position, message in enumerate(messages):
