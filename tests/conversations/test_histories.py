@@ -342,7 +342,17 @@ HISTORIES: dict[str, tuple[list[Any], list[Any]]] = {
         ["q", ["a"], "no", ["a"], ("a", "1"), "so?"],
         ["q", "no", "f0", ("f0", "1"), "so?"],
     ),
-    "the call was forgotten": (["q", ("a", "1"), "so?"], ["q", ("?", "1"), "so?"]),
+    "the call was forgotten": (["q", ("a", "1"), "so?"], ["q", "1", "so?"]),
+    "the call was summarized": ([("a", "1"), ["b"], ("b", "2")], ["1", "f0", ("f0", "2")]),
+    "one of several calls was forgotten": (
+        ["q", ["b"], ("a", "1"), ("b", "2"), "so?"],
+        ["q", "f0", ("f0", "2"), "1", "so?"],
+    ),
+    "answered twice": (
+        ["q", ["a"], ("a", "1"), ("a", "2"), "so?"],
+        ["q", "f0", ("f0", "1"), "2", "so?"],
+    ),
+    "answered before its call": (["q", ("a", "1"), ["a"], ("a", "2")], ["q", "1", "f0", ("f0", "2")]),
     "neither id nor call": (["q", ("", "1"), "so?"], ["q", "1", "so?"]),
 }
 
@@ -354,6 +364,20 @@ def test_results_follow_their_calls(name: str, history: Any, api: str) -> None:
     """Each call has an id of its own, and its result directly after it, in every API."""
     turns, wanted = HISTORIES[name]
     assert outline(api, render(api, history(turns))) == wanted
+
+
+@pytest.mark.parametrize("history", [langchain_history, llama_index_history])
+def test_a_stored_response_has_the_call_of_a_result(history: Any) -> None:
+    """A result of a call that only a stored response has is sent as the result of that call."""
+    convert: Any = from_langchain if history is langchain_history else from_llama_index
+    request = ChatRequest(
+        model="grok-4.7",
+        messages=tuple(convert(history([("a", "1"), "so?"]))),
+        api="responses",
+        previous_response_id="resp_1",
+    )
+    body = render_request(get_dialect("responses"), request, stream=False)
+    assert outline("responses", body) == [("?", "1"), "so?"]
 
 
 @pytest.mark.parametrize("history", [langchain_history, llama_index_history])
