@@ -352,7 +352,10 @@ HISTORIES: dict[str, tuple[list[Any], list[Any]]] = {
         ["q", ["a"], ("a", "1"), ("a", "2"), "so?"],
         ["q", "f0", ("f0", "1"), "2", "so?"],
     ),
-    "answered before its call": (["q", ("a", "1"), ["a"], ("a", "2")], ["q", "1", "f0", ("f0", "2")]),
+    "answered before its call": (
+        ["q", ("a", "1"), ["a"], ("a", "2")],
+        ["q", "1", "f0", ("f0", "2")],
+    ),
     "neither id nor call": (["q", ("", "1"), "so?"], ["q", "1", "so?"]),
 }
 
