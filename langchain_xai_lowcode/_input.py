@@ -90,7 +90,8 @@ def _from_tool(message: ToolMessage, path: str) -> Message:
         parts: tuple[ContentPart, ...] = (TextPart(content),)
     else:
         parts = tuple(_to_result_part(block, path) for block in content) or (TextPart(""),)
-    return Message("tool", (ToolResultPart(message.tool_call_id, parts),))
+    is_error = message.status == "error"
+    return Message("tool", (ToolResultPart(message.tool_call_id, parts, is_error),))
 
 
 def _to_result_part(block: str | Block, path: str) -> ContentPart:

@@ -369,6 +369,28 @@ def test_results_follow_their_calls(name: str, history: Any, api: str) -> None:
     assert outline(api, render(api, history(turns))) == wanted
 
 
+@pytest.mark.parametrize("api", DIALECTS)
+@pytest.mark.parametrize("content", ["boom", ["boom"], [LANGCHAIN_PDF]])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_failed_tool_is_marked_where_the_api_has_a_field_for_it(content: Any, api: str) -> None:
+    """That is Messages; the other APIs get the content only, as of a tool that succeeded."""
+    succeeded, failed = (
+        render(
+            api,
+            [
+                *langchain_history(["q", [""]]),
+                ToolMessage(content, tool_call_id="", status=status),
+                HumanMessage("so?"),
+            ],
+        )
+        for status in ("success", "error")
+    )
+    if api == "messages":
+        (result,) = failed["messages"][2]["content"]
+        assert result.pop("is_error") is True
+    assert failed == succeeded
+
+
 @pytest.mark.parametrize("history", [langchain_history, llama_index_history])
 def test_a_stored_response_has_the_call_of_a_result(history: Any) -> None:
     """A result of a call that only a stored response has is sent as the result of that call."""

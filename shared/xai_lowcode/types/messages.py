@@ -78,10 +78,17 @@ class ToolCallPart:
 
 @dataclass(slots=True, unsafe_hash=True)
 class ToolResultPart:
-    """The result of a tool call."""
+    """The result of a tool call.
+
+    Attributes:
+        call_id: The id of the call.
+        content: What the tool returned.
+        is_error: Whether the tool failed, for APIs that have a field for it.
+    """
 
     call_id: str
     content: tuple[TextPart | ImagePart | FilePart, ...]
+    is_error: bool = False
 
 
 @dataclass(slots=True, unsafe_hash=True)
