@@ -211,10 +211,10 @@ def test_refused_penalties_are_dropped_with_one_warning(gateway: Any, chat: Chat
 
 
 def test_several_answers(chat: Chat) -> None:
-    """With n there are as many generations, and usage is counted once."""
+    """With n there are as many generations with ids of their own, and usage is counted once."""
     result = chat(n=3).generate([[HumanMessage("Hello")]])
     messages = [generation.message for generation in result.generations[0]]
-    assert len(messages) == 3
+    assert len(messages) == len({message.id for message in messages}) == 3
     assert [getattr(message, "usage_metadata", None) is None for message in messages] == [
         False,
         True,
