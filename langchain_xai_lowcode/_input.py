@@ -356,7 +356,7 @@ def _to_assistant_part(block: str | Block, provider: Any, path: str) -> Iterable
             return (TextPart(block["text"]),)
         case "reasoning":
             return own_reasoning(block.get("reasoning"), provider)
-        case "image":
+        case "image" | "image_url" | "input_image":
             with suppress(UsageError):
                 return (to_part(block, path),)
             return ()

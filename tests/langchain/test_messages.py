@@ -281,11 +281,23 @@ def test_calls_that_stand_in_the_content_only_are_calls() -> None:
     ]
 
 
-def test_images_in_answers_are_parts() -> None:
-    """An image that a model drew is part of what it said."""
-    content: Any = [{"type": "image", "base64": "QUJD", "mime_type": "image/png"}, "Here."]
-    (message,) = to_messages([AIMessage(content)])
-    assert message.parts == (ImagePart("data:image/png;base64,QUJD"), TextPart("Here."))
+IMAGE_URL = "data:image/png;base64,QUJD"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image", "base64": "QUJD", "mime_type": "image/png"},
+        {"type": "image_url", "image_url": {"url": IMAGE_URL}},
+        {"type": "input_image", "image_url": IMAGE_URL},
+    ],
+)
+def test_images_in_answers_are_parts(block: Any) -> None:
+    """An image that a model drew is part of what it said; one without data is left out."""
+    (message,) = to_messages([AIMessage([block, "Here."])])
+    assert message.parts == (ImagePart(IMAGE_URL), TextPart("Here."))
+    (message,) = to_messages([AIMessage([{"type": block["type"]}, "Here."])])
+    assert message.parts == (TextPart("Here."),)
 
 
 def test_calls_that_could_not_be_read_go_back_as_they_came() -> None:
