@@ -343,6 +343,13 @@ HISTORIES: dict[str, tuple[list[Any], list[Any]]] = {
         ["q", "no", "f0", ("f0", "1"), "so?"],
     ),
     "the call was forgotten": (["q", ("a", "1"), "so?"], ["q", ("?", "1"), "so?"]),
+    "the call was cut off": ([("a", "1"), ("b", "2"), "so?"], ["so?"]),
+    "the call was cut off, and its id is used again": (
+        [("a", "1"), ["a"], ("a", "2"), "so?"],
+        ["f0", ("f0", "2"), "so?"],
+    ),
+    "cut off without an id": ([("", "1"), "so?"], ["1", "so?"]),
+    "nothing but a result": ([("a", "1")], [("?", "1")]),
     "neither id nor call": (["q", ("", "1"), "so?"], ["q", "1", "so?"]),
 }
 
@@ -354,6 +361,20 @@ def test_results_follow_their_calls(name: str, history: Any, api: str) -> None:
     """Each call has an id of its own, and its result directly after it, in every API."""
     turns, wanted = HISTORIES[name]
     assert outline(api, render(api, history(turns))) == wanted
+
+
+@pytest.mark.parametrize("history", [langchain_history, llama_index_history])
+def test_a_stored_response_has_the_calls_of_the_first_results(history: Any) -> None:
+    """Results before the first turn are sent if the request continues a stored response."""
+    convert: Any = from_langchain if history is langchain_history else from_llama_index
+    request = ChatRequest(
+        model="grok-4.7",
+        messages=tuple(convert(history([("a", "1"), "so?"]))),
+        api="responses",
+        previous_response_id="resp_1",
+    )
+    body = render_request(get_dialect("responses"), request, stream=False)
+    assert outline("responses", body) == [("?", "1"), "so?"]
 
 
 @pytest.mark.parametrize("history", [langchain_history, llama_index_history])

@@ -38,7 +38,9 @@ class _Call:
 _Matches = tuple[dict[int, list[_Call]], set[tuple[int, int]]]
 
 
-def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Message]]:
+def numbered_messages(
+    messages: Sequence[Message], *, continues_stored: bool = False
+) -> Iterator[tuple[int, Message]]:
     """Yield the messages with their positions, in a form that xAI accepts.
 
     - Empty system messages, which frameworks send for no prompt, are left out.
@@ -46,17 +48,25 @@ def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Messag
       last message is sent as it is.
     - Results follow the message with their calls. A result belongs to the last call before it that
       has its id and no other result. One without an id and without a call is a user message; one
-      with an id of no call is sent as it is, since a stored response may have the call.
+      with an id of no call is sent as it is.
+    - Results before the first turn are left out: a memory that keeps the last messages has cut off
+      their calls. If the request continues a stored response, that has the calls.
     - Empty and repeated ids of calls and their results are replaced.
     - Documents in results are sent in a user message after the results: xAI describes the content
       of results as text and images, and elsewhere also as files.
+
+    Args:
+        messages: The messages.
+        continues_stored: Whether the request continues a stored response.
     """
     calls, answers = _match_results(messages)
+    start = 0 if continues_stored else _find_first_turn(messages)
     documents: dict[int, tuple[Part, ...]] = {}
     for position, message in enumerate(messages):
         if message.role == "tool":
             for index, part in enumerate(message.parts):
-                if (position, index) not in answers:
+                is_cut_off = position < start and isinstance(part, ToolResultPart) and part.call_id
+                if (position, index) not in answers and not is_cut_off:
                     yield from _to_unmatched_result(part, position, documents)
             continue
         if documents:
@@ -70,6 +80,12 @@ def numbered_messages(messages: Sequence[Message]) -> Iterator[tuple[int, Messag
             yield position, message
     if documents:
         yield _to_user_message(documents)
+
+
+def _find_first_turn(messages: Sequence[Message]) -> int:
+    """Return the position of the first message of user or model; 0 if there is none."""
+    turns = (i for i, message in enumerate(messages) if message.role in {"user", "assistant"})
+    return next(turns, 0)
 
 
 def _match_results(messages: Sequence[Message]) -> _Matches:

@@ -115,7 +115,10 @@ def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
         if item.get("type") == "shell_call" and "call_id" in item
     }
     rendered: list[Mapping[str, Any]] = []
-    for position, message in numbered_messages(request.messages):
+    continues_stored = bool(request.previous_response_id)
+    for position, message in numbered_messages(
+        request.messages, continues_stored=continues_stored
+    ):
         if position < request.stored_messages:
             continue
         role, parts = message.role, message.parts
