@@ -33,6 +33,7 @@ WRONG: dict[str, tuple[tuple[str, ...], bool, bool]] = {
     "expired": ((), True, True),
 }
 ROUTES = ("direct", "tunnel")
+OPENSSL = shutil.which("openssl")
 
 
 def reach(route: str, proxy: RawProxy, gateway: TLSGateway) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def test_the_environment_names_a_ca_file(
     assert len(proxy.lines) == (2 if route == "tunnel" else 0)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl names the files of a folder")
+@pytest.mark.skipif(OPENSSL is None, reason="openssl names the files of a folder")
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("known", ["the file", "the directory", "no one"])
 def test_both_variables_of_the_environment_apply(
@@ -149,7 +150,7 @@ def test_both_variables_of_the_environment_apply(
     other, folder = Certificates(tmp_path), tmp_path / "folder"
     folder.mkdir()
     shutil.copy(certificates.ca_file if known == "the directory" else other.ca_file, folder)
-    subprocess.run(["openssl", "rehash", str(folder)], check=True, capture_output=True)
+    subprocess.run([str(OPENSSL), "rehash", str(folder)], check=True, capture_output=True)
     ca_file = certificates.ca_file if known == "the file" else other.ca_file
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
     monkeypatch.setenv("SSL_CERT_DIR", str(folder))

@@ -116,9 +116,7 @@ def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
     }
     rendered: list[Mapping[str, Any]] = []
     continues_stored = bool(request.previous_response_id)
-    for position, message in numbered_messages(
-        request.messages, continues_stored=continues_stored
-    ):
+    for position, message in numbered_messages(request.messages, continues_stored=continues_stored):
         if position < request.stored_messages:
             continue
         role, parts = message.role, message.parts
