@@ -16,8 +16,12 @@ CLUSTER := $(VENV)-cluster
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) -c constraints.txt
 UV_INSTALL = $(TOOLS)/uv pip install --quiet --python $(SCRATCH)
+# Many tests wait for processes, timeouts and the other side of a connection: a worker more than CPUs.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Workers, and the processes that tests start, would otherwise compile everything anew.
+tests test-random test-floors test-newest: export PYTHONDONTWRITEBYTECODE :=
 # loadfile: the tests of one file share an emulator. tests/conftest.py orders the files.
-PYTEST := -m pytest -n auto --dist loadfile --no-loadscope-reorder --benchmark-disable $(if $(FAST),-m "not slow") $(TESTS)
+PYTEST = -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --benchmark-disable $(if $(FAST),-m "not slow") $(TESTS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format types imports tests test-random test-floors test-newest test-wheels \
@@ -46,7 +50,7 @@ types: $(VENV)/.dev ## Check types with mypy
 imports: $(VENV)/.dev ## Check the import contracts
 	@$(BIN)/lint-imports
 
-tests: $(VENV)/.dev ## Run the tests; FAST=1 skips the slow ones, TESTS=tests/core selects a path
+tests: $(VENV)/.dev ## Run the tests; FAST=1 skips the slow ones, TESTS=tests/core selects a path, WORKERS=2 sets the processes
 	@$(BIN)/python $(PYTEST)
 
 test-random: $(VENV)/.dev ## Run the tests with random, and more, inputs for each property

@@ -44,26 +44,26 @@ def to_messages(messages: Sequence[BaseMessage]) -> list[Message]:
     Raises:
         UsageError: A message or content block has no equivalent; ``field`` is its path.
     """
-    return [_to_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
+    return [
+        _CONVERTERS.get(type(message), _from_other)(message, position)
+        for position, message in enumerate(messages)
+    ]
 
 
-def _to_message(message: BaseMessage, path: str) -> Message:
-    converter = _CONVERTERS.get(type(message))
-    if converter is None:
-        bases = (base for base in _CONVERTERS if isinstance(message, base))
-        converter = _CONVERTERS.get(next(bases, BaseMessage), _refuse_message)
-    return converter(message, path)
+def _from_other(message: BaseMessage, position: int) -> Message:
+    bases = (base for base in _CONVERTERS if isinstance(message, base))
+    return _CONVERTERS.get(next(bases, BaseMessage), _refuse_message)(message, position)
 
 
-def _from_human(message: HumanMessage, path: str) -> Message:
-    return Message("user", _to_parts(message.content, path), message.name)
+def _from_human(message: HumanMessage, position: int) -> Message:
+    return Message("user", _to_parts(message.content, position), message.name)
 
 
-def _from_system(message: SystemMessage, path: str) -> Message:
-    return Message("system", _to_parts(message.content, path))
+def _from_system(message: SystemMessage, position: int) -> Message:
+    return Message("system", _to_parts(message.content, position))
 
 
-def _from_ai(message: AIMessage, path: str) -> Message:
+def _from_ai(message: AIMessage, position: int) -> Message:
     content = message.content
     if isinstance(content, str) and not (
         message.tool_calls
@@ -73,7 +73,7 @@ def _from_ai(message: AIMessage, path: str) -> Message:
     ):
         # Most messages of long histories.
         return Message("assistant", (TextPart(content),) if content else ())
-    parts = _to_assistant_parts(message, path)
+    parts = _to_assistant_parts(message, _path(position))
     items, dialect = get_items(message.additional_kwargs)
     return Message(
         "assistant",
@@ -84,11 +84,12 @@ def _from_ai(message: AIMessage, path: str) -> Message:
     )
 
 
-def _from_tool(message: ToolMessage, path: str) -> Message:
+def _from_tool(message: ToolMessage, position: int) -> Message:
     content = message.content
     if isinstance(content, str):
         parts: tuple[ContentPart, ...] = (TextPart(content),)
     else:
+        path = _path(position)
         parts = tuple(_to_result_part(block, path) for block in content) or (TextPart(""),)
     return Message("tool", (ToolResultPart(message.tool_call_id, parts),))
 
@@ -106,14 +107,15 @@ def _to_result_part(block: str | Block, path: str) -> ContentPart:
         return TextPart(json.dumps_text(block))
 
 
-def _from_chat(message: ChatMessage, path: str) -> Message:
+def _from_chat(message: ChatMessage, position: int) -> Message:
     if message.role not in ROLES - {"tool"}:
-        return _refuse_message(message, path)
+        return _refuse_message(message, position)
     role: Any = message.role
-    return Message(role, _to_parts(message.content, path))
+    return Message(role, _to_parts(message.content, position))
 
 
-def _refuse_message(message: BaseMessage, path: str) -> Message:
+def _refuse_message(message: BaseMessage, position: int) -> Message:
+    path = _path(position)
     raise UsageError(
         f"{path}: unsupported message type {type(message).__name__}.",
         field=path,
@@ -121,7 +123,11 @@ def _refuse_message(message: BaseMessage, path: str) -> Message:
     )
 
 
-_CONVERTERS: dict[type[BaseMessage], Callable[[Any, str], Message]] = {
+def _path(position: int) -> str:
+    return f"messages[{position}]"
+
+
+_CONVERTERS: dict[type[BaseMessage], Callable[[Any, int], Message]] = {
     HumanMessage: _from_human,
     AIMessage: _from_ai,
     ToolMessage: _from_tool,
@@ -133,9 +139,10 @@ _CONVERTERS: dict[type[BaseMessage], Callable[[Any, str], Message]] = {
 # --- content of human, system and tool messages -------------------------------------------------
 
 
-def _to_parts(content: Any, path: str) -> tuple[ContentPart, ...]:
+def _to_parts(content: Any, position: int) -> tuple[ContentPart, ...]:
     if isinstance(content, str):
         return (TextPart(content),)
+    path = _path(position)
     return tuple(
         TextPart(block) if isinstance(block, str) else to_part(block, f"{path}.content[{i}]")
         for i, block in enumerate(content)

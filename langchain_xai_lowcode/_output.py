@@ -5,7 +5,7 @@ Streams are in ``_stream``; the other direction is in ``_input``.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
@@ -16,7 +16,6 @@ from xai_lowcode._internal import json
 from xai_lowcode._internal.data_urls import split_data_url
 from xai_lowcode.chat.stored_responses import describe_stored
 from xai_lowcode.chat.tool_calls import parse_tool_calls
-from xai_lowcode.types.events import ResponseStarted
 from xai_lowcode.types.messages import (
     MODEL_PROVIDER,
     ImagePart,
@@ -26,6 +25,9 @@ from xai_lowcode.types.messages import (
 )
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse, Choice, Citation, Usage
+
+if TYPE_CHECKING:
+    from xai_lowcode.types.events import ResponseStarted
 
 Block = dict[str, Any]
 
@@ -274,7 +276,7 @@ def get_stored(response_metadata: Mapping[str, Any]) -> StoredResponse | None:
             return None
 
 
-def build_response_metadata(response: ChatResponse | ResponseStarted) -> dict[str, Any]:
+def build_response_metadata(response: "ChatResponse | ResponseStarted") -> dict[str, Any]:
     """Build the part of ``response_metadata`` that is known at the start of a response."""
     metadata = {
         "model_name": response.model,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.version import VERSION
 
 from langchain_xai_lowcode._output import (
     OUTPUT_BLOCKS,
@@ -48,9 +47,6 @@ if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
     from xai_lowcode.types.requests import ChatRequest
-
-HAS_TOOL_CALL_DELTAS = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1, 7)
-"""LangChain reads the events of ``_protocol_events``; earlier versions have other tool calls."""
 
 # Validating each chunk takes longer than everything else in its conversion. Chunks of strings are
 # copies of a validated one; tool calls and usage are validated.

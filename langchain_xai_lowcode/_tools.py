@@ -6,9 +6,9 @@ values when a request is built.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from langchain_xai_lowcode._schemas import read_schema
+from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode.chat.openai_format import (
     is_server_tool,
     parse_response_format,
@@ -18,9 +18,13 @@ from xai_lowcode.chat.openai_format import (
 )
 from xai_lowcode.chat.options import sanitize_name
 from xai_lowcode.json_schema import sanitize_schema
-from xai_lowcode.json_schema.sources import NamedSchema, make_strict
 from xai_lowcode.redaction import mask_secrets, unmask_secrets
 from xai_lowcode.types.requests import ResponseFormat, ServerTool, ToolSpec
+
+if TYPE_CHECKING:
+    from xai_lowcode.json_schema.sources import NamedSchema
+
+import_before_fork("langchain_xai_lowcode._schemas")
 
 
 def to_openai_tools(
@@ -43,10 +47,10 @@ def to_openai_tools(
 def _to_openai_tool(tool: Any, *, strict: bool | None, clean: bool) -> dict[str, Any]:
     if _is_server_tool(tool):
         return mask_secrets(render_server_tool(parse_server_tool(tool)))
-    return to_openai_function(read_schema(tool, field="tools"), strict=strict, clean=clean)
+    return to_openai_function(_read_schema(tool, field="tools"), strict=strict, clean=clean)
 
 
-def to_openai_function(named: NamedSchema, *, strict: bool | None, clean: bool) -> dict[str, Any]:
+def to_openai_function(named: "NamedSchema", *, strict: bool | None, clean: bool) -> dict[str, Any]:
     """Return a function in OpenAI's format; see ``to_openai_tools``."""
     if not named.schema:  # a function without parameters
         named = replace(named, schema={"type": "object", "properties": {}})
@@ -60,10 +64,20 @@ def to_openai_function(named: NamedSchema, *, strict: bool | None, clean: bool) 
 
 
 def _prepare(
-    named: NamedSchema, *, field: str, strict: bool | None, clean: bool
+    named: "NamedSchema", *, field: str, strict: bool | None, clean: bool
 ) -> Mapping[str, Any]:
-    schema = make_strict(named.schema) if strict else named.schema
+    schema = named.schema
+    if strict:
+        from xai_lowcode.json_schema.sources import make_strict  # noqa: PLC0415 - rarely needed
+
+        schema = make_strict(schema)
     return sanitize_schema(schema, field=field, name=named.name) if clean else schema
+
+
+def _read_schema(source: Any, *, field: str) -> "NamedSchema":
+    from langchain_xai_lowcode._schemas import read_schema  # noqa: PLC0415 - it imports LangChain's tools
+
+    return read_schema(source, field=field)
 
 
 def _is_server_tool(tool: Any) -> bool:
@@ -77,12 +91,14 @@ def to_tool(tool: Any) -> ToolSpec | ServerTool:
     Raises:
         UsageError: It is not a tool, or has no name.
     """
+    if isinstance(tool, dict) and tool.get("type") == "function":  # as ``bind_tools`` makes it
+        return parse_tool(tool)
     if _is_server_tool(tool):
         return parse_server_tool(unmask_secrets(tool))
     if isinstance(tool, Mapping) and "type" in tool:
         return parse_tool(tool)
     return parse_tool(
-        to_openai_function(read_schema(tool, field="tools"), strict=None, clean=False)
+        to_openai_function(_read_schema(tool, field="tools"), strict=None, clean=False)
     )
 
 
@@ -115,12 +131,12 @@ def to_openai_response_format(response_format: Any, *, clean: bool) -> dict[str,
         case {"type": "json_schema", "json_schema": _} | {"type": "text" | "json_object"}:
             return dict(response_format)
         case _:
-            named = read_schema(response_format, field="response_format")
+            named = _read_schema(response_format, field="response_format")
             return to_json_schema_format(named, strict=None, clean=clean)
 
 
 def to_json_schema_format(
-    named: NamedSchema, *, strict: bool | None, clean: bool
+    named: "NamedSchema", *, strict: bool | None, clean: bool
 ) -> dict[str, Any]:
     """Return a ``json_schema`` response format in OpenAI's format."""
     described = replace(named, name=named.name or "answer", schema=named.describe())

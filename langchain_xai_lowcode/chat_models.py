@@ -13,6 +13,7 @@ from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
+from langchain_core.version import VERSION
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
 
 from langchain_xai_lowcode import _output_blocks  # noqa: F401 - registers the translator
@@ -20,7 +21,6 @@ from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._input import replace_files, to_messages
 from langchain_xai_lowcode._output import sum_token_usage, to_result
-from langchain_xai_lowcode._stream import HAS_TOOL_CALL_DELTAS, ChunkBuilder
 from langchain_xai_lowcode._tools import (
     to_openai_response_format,
     to_openai_tools,
@@ -30,6 +30,7 @@ from langchain_xai_lowcode._tools import (
 )
 from xai_lowcode._internal.constructors import Unchecked, store_signature
 from xai_lowcode._internal.credentials import credential_error
+from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode._version import __version__
 from xai_lowcode.chat.openai_format import parse_tool_choice
 from xai_lowcode.chat.options import (
@@ -63,7 +64,13 @@ if TYPE_CHECKING:
     from langchain_protocol.protocol import MessagesData
 
     from langchain_xai_lowcode._protocol_events import ProtocolEventBuilder, RunManager
+    from langchain_xai_lowcode._stream import ChunkBuilder
     from xai_lowcode.types.requests import ReasoningSummary
+
+HAS_TOOL_CALL_DELTAS = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1, 7)
+"""LangChain reads the events of ``_protocol_events``; earlier versions have other tool calls."""
+
+import_before_fork("langchain_xai_lowcode._stream")
 
 # Includes BaseTool, which is a Runnable; naming it would import LangChain's tools.
 Tool = Mapping[str, Any] | type | Callable[..., Any] | Runnable[Any, Any]
@@ -445,7 +452,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(request)
+            builder = _create_chunk_builder(request)
             with closing(self._gateway.stream(request)) as events:
                 for event in events:
                     if (chunk := builder.feed(event)) is not None:
@@ -463,7 +470,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
             request = self._build_stream_request(messages, stop, kwargs)
-            builder = ChunkBuilder(request)
+            builder = _create_chunk_builder(request)
             async with aclosing(self._gateway.astream(request)) as events:
                 async for event in events:
                     if (chunk := builder.feed(event)) is not None:
@@ -526,7 +533,7 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
         from langchain_xai_lowcode._protocol_events import ProtocolEventBuilder, reads_chunks  # noqa: PLC0415 - on first use
 
         builder = ProtocolEventBuilder(request, run_manager, with_cost=self.include_total_cost)
-        return builder, ChunkBuilder(request) if reads_chunks(run_manager) else None
+        return builder, _create_chunk_builder(request) if reads_chunks(run_manager) else None
 
     def _build_request(
         self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
@@ -931,3 +938,9 @@ _OPTION_FIELDS = tuple(
     for name in ChatXAILowCode.model_fields
     if name == "model" or name in (OPTIONS - {"deferred"}) | _CONVERTED_OPTIONS
 )
+
+
+def _create_chunk_builder(request: ChatRequest) -> "ChunkBuilder":
+    from langchain_xai_lowcode._stream import ChunkBuilder  # noqa: PLC0415 - many programs do not stream
+
+    return ChunkBuilder(request)

@@ -4,6 +4,7 @@ import logging
 import pickle
 import ssl
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import httpx
@@ -64,6 +65,8 @@ _CHECKS = {
 # Copies share these objects; pickles omit the clients.
 _CLIENTS = ("http_client", "http_async_client")
 _SHARED = (*_CLIENTS, "callback_manager", "rate_limiter", "verify")
+_get_settings = attrgetter(*COMPONENT_OPTIONS)
+_get_model_fields = attrgetter(*COMPONENT_OPTIONS, *_CLIENTS, "rate_limiter")
 _WITHOUT_EFFECT = frozenset(
     {
         "default_headers",
@@ -248,7 +251,7 @@ class ClientFields(BaseModel):
         settings = self._settings()
         self.api_token, self.base_url = settings.api_token, settings.base_url
         self.max_retries, self.url_format = settings.max_retries, settings.url_format
-        self._cached_settings = (self._field_values(COMPONENT_OPTIONS), settings)
+        self._cached_settings = (_get_settings(self), settings)
         return self
 
     @field_validator("rate_limiter")
@@ -300,18 +303,15 @@ class ClientFields(BaseModel):
                 proxy=self.proxy,
                 verify=self.verify,
             )
-        values = self._field_values(COMPONENT_OPTIONS)
+        values = _get_settings(self)
         if self._cached_settings is None or self._cached_settings[0] != values:
             settings = Settings.create(**dict(zip(COMPONENT_OPTIONS, values, strict=True)))
             self._cached_settings = (values, settings)
         return self._cached_settings[1]
 
-    def _field_values(self, names: tuple[str, ...]) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in names)
-
     def _chat_model(self) -> ChatModel:
         """Return the model of the core; it is created again if a field was assigned."""
-        values = self._field_values((*COMPONENT_OPTIONS, *_CLIENTS, "rate_limiter"))
+        values = _get_model_fields(self)
         if self._cached_chat_model is None or self._cached_chat_model[0] != values:
             model = ChatModel(
                 self._settings(),

@@ -1,23 +1,13 @@
-"""Convert chat responses and stream events to LlamaIndex's responses.
+"""Convert chat responses to LlamaIndex's responses; streams are in ``_stream``."""
 
-The sync and async methods share ``ResponseBuilder``. The last response of a stream is converted
-from the accumulated response by the same function as a response that was not streamed.
-"""
-
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
-from contextlib import aclosing, closing
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
-    ChatResponseAsyncGen,
-    ChatResponseGen,
     CitationBlock,
     CompletionResponse,
-    CompletionResponseAsyncGen,
-    CompletionResponseGen,
     LogProb,
     MessageRole,
     TextBlock,
@@ -33,17 +23,8 @@ from llama_index_xai_lowcode._messages import (
 from llama_index_xai_lowcode._request import PreparedRequest
 from llama_index_xai_lowcode._tools import render_tool_calls
 from xai_lowcode._internal.user_warnings import warn_user
-from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.stored_responses import describe_stored
 from xai_lowcode.chat.tool_calls import parse_tool_calls
-from xai_lowcode.types.events import (
-    ImageGenerated,
-    ReasoningDelta,
-    ServerToolCalled,
-    StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-)
 from xai_lowcode.types.messages import ImagePart, ToolCallPart
 from xai_lowcode.types.responses import ChatResponse as XAIResponse
 from xai_lowcode.types.responses import Choice, Citation, Usage
@@ -53,7 +34,6 @@ OTHER_CHOICES = "other_choices"
 
 # Copied for each chunk: validation would cost more than the rest of the conversion.
 _EMPTY_MESSAGE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[])
-_EMPTY_RESPONSE = ChatResponse(message=_EMPTY_MESSAGE)
 
 
 def to_response(
@@ -112,7 +92,7 @@ def _to_choice(
         server_tool_calls=calls,
     )
     blocks += from_parts(part for part in choice.parts if isinstance(part, ImagePart))
-    message = _build_message(
+    message = build_message(
         blocks,
         choice.text,
         prepared.restore_tool_calls(_complete_tool_calls(choice)),
@@ -125,7 +105,7 @@ def _to_choice(
         message.additional_kwargs["refusal"] = choice.refusal
     return ChatResponse(
         message=message,
-        logprobs=_to_logprobs(choice.logprobs),
+        logprobs=to_logprobs(choice.logprobs),
         additional_kwargs={
             "finish_reason": choice.finish_reason,
             **({SERVER_TOOL_CALLS: calls} if calls else {}),
@@ -162,88 +142,7 @@ def to_completion(response: ChatResponse) -> CompletionResponse:
     )
 
 
-class ResponseBuilder:
-    """Builds LlamaIndex's responses from the events of one stream."""
-
-    def __init__(self, prepared: PreparedRequest) -> None:
-        self._prepared = prepared
-        self._accumulator = ResponseAccumulator()
-        self._server_tool_calls: list[dict[str, Any]] = []
-        self._raw: Mapping[str, Any] = {}
-
-    def add(self, event: StreamEvent) -> ChatResponse | None:
-        """Add an event; return its response, or None if only the final response shows it."""
-        self._accumulator.add(event)
-        self._raw = event.raw or self._raw
-        match event:
-            case TextDelta(choice=0):
-                return self._build(event.text, logprobs=_to_logprobs(event.logprobs))
-            case ReasoningDelta(choice=0):
-                return self._build("", additional_kwargs={"thinking_delta": event.text})
-            case ServerToolCalled(choice=0):
-                self._server_tool_calls += from_server_tool_parts([event.part])
-                calls = list(self._server_tool_calls)
-                return self._build("", additional_kwargs={SERVER_TOOL_CALLS: calls})
-            case ToolCallDelta(choice=0) | ImageGenerated(choice=0):
-                return self._build("")
-            case _:
-                return None
-
-    def build_final(self) -> ChatResponse:
-        """Return the complete response, with an empty ``delta``."""
-        response = replace(self._accumulator.build_response(), raw=self._raw)
-        return to_response(response, self._prepared, delta="")
-
-    def _build(self, delta: str, **fields: Any) -> ChatResponse:
-        choice = self._accumulator.choice
-        blocks: list[Any] = to_thinking_block(
-            choice.reasoning, server_tool_calls=self._server_tool_calls
-        )
-        images = (part for part in choice.server_side_parts if isinstance(part, ImagePart))
-        blocks += from_parts(images)
-        calls = self._prepared.restore_tool_calls(list(choice.tool_calls.values()))
-        message = _build_message(blocks, choice.text, calls, {})
-        update = {"message": message, "delta": delta, "raw": self._raw, "additional_kwargs": {}}
-        return _EMPTY_RESPONSE.model_copy(update=update | fields)
-
-
-def iter_responses(
-    events: Generator[StreamEvent, None, None], builder: ResponseBuilder
-) -> ChatResponseGen:
-    """Yield the responses of a stream; closing the generator closes the stream."""
-    with closing(events):
-        for event in events:
-            if (response := builder.add(event)) is not None:
-                yield response
-    yield builder.build_final()
-
-
-async def aiter_responses(
-    events: AsyncGenerator[StreamEvent, None], builder: ResponseBuilder
-) -> ChatResponseAsyncGen:
-    """Yield the responses of a stream; see ``iter_responses``."""
-    async with aclosing(events):
-        async for event in events:
-            if (response := builder.add(event)) is not None:
-                yield response
-    yield builder.build_final()
-
-
-def iter_completions(responses: ChatResponseGen) -> CompletionResponseGen:
-    """Convert a stream of chat responses to completion responses."""
-    with closing(responses):
-        for response in responses:
-            yield to_completion(response)
-
-
-async def aiter_completions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    """Convert a stream of chat responses to completion responses."""
-    async with aclosing(responses):
-        async for response in responses:
-            yield to_completion(response)
-
-
-def _build_message(
+def build_message(
     blocks: list[Any], text: str, calls: list[ToolCallPart], additional_kwargs: dict[str, Any]
 ) -> ChatMessage:
     """Build a message; it always has a text block, since LlamaIndex prints the content None."""
@@ -313,7 +212,7 @@ def _response_metadata(response: XAIResponse) -> dict[str, Any]:
     return {name: value for name, value in metadata.items() if value}
 
 
-def _to_logprobs(tokens: Iterable[Mapping[str, Any]]) -> list[list[LogProb]] | None:
+def to_logprobs(tokens: Iterable[Mapping[str, Any]]) -> list[list[LogProb]] | None:
     """Return the log probability of each token, followed by those of its alternatives."""
     return [_with_alternatives(token) for token in tokens] or None
 

@@ -25,19 +25,12 @@ from llama_index_xai_lowcode._client_fields import ClientFields
 from llama_index_xai_lowcode._credential_guard import CredentialGuardMixin
 from llama_index_xai_lowcode._documents import reads_files, replace_files
 from llama_index_xai_lowcode._request import PreparedRequest, prepare_request
-from llama_index_xai_lowcode._responses import (
-    ResponseBuilder,
-    aiter_completions,
-    aiter_responses,
-    iter_completions,
-    iter_responses,
-    to_completion,
-    to_response,
-)
+from llama_index_xai_lowcode._responses import to_completion, to_response
 from llama_index_xai_lowcode._structured_output import StructuredPrediction
 from llama_index_xai_lowcode._tools import render_tools, to_selections, to_server_tool
 from llama_index_xai_lowcode.server_tools import XAIServerTool
 from xai_lowcode._internal.constructors import Unchecked, store_signature
+from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode.chat.openai_format import render_server_tool
 from xai_lowcode.chat.options import (
     KNOWN_OPTIONS,
@@ -56,6 +49,8 @@ if TYPE_CHECKING:
     from xai_lowcode.types.requests import ReasoningSummary, ServiceTier
 
 F = TypeVar("F")
+
+import_before_fork("llama_index_xai_lowcode._stream")
 
 _REQUEST_FIELDS = (
     "temperature",
@@ -334,6 +329,8 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseGen:
         """Send a prompt and stream the completion; see ``complete`` and ``stream_chat``."""
+        from llama_index_xai_lowcode._stream import iter_completions  # noqa: PLC0415 - on first use
+
         return iter_completions(self._stream_chat(self._to_messages(prompt, formatted), **kwargs))
 
     @_completion_callback
@@ -341,6 +338,8 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
         """Send a prompt and return an async generator of completions; see ``stream_complete``."""
+        from llama_index_xai_lowcode._stream import aiter_completions  # noqa: PLC0415 - on first use
+
         responses = await self._astream_chat(self._to_messages(prompt, formatted), **kwargs)
         return aiter_completions(responses)
 
@@ -411,6 +410,8 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         refuse_deferred_stream(kwargs.pop("deferred", self.deferred))
+        from llama_index_xai_lowcode._stream import ResponseBuilder, iter_responses  # noqa: PLC0415 - on first use
+
         prepared = self._prepare(messages, kwargs)
         events = self._chat_model().stream(prepared.request)
         return iter_responses(events, ResponseBuilder(prepared))
@@ -419,12 +420,15 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
         refuse_deferred_stream(kwargs.pop("deferred", self.deferred))
+        from llama_index_xai_lowcode._stream import ResponseBuilder, aiter_responses  # noqa: PLC0415 - on first use
+
         prepared = await self._aprepare(messages, kwargs)
         events = self._chat_model().astream(prepared.request)
         return aiter_responses(events, ResponseBuilder(prepared))
 
     def _prepare(self, messages: Sequence[ChatMessage], options: dict[str, Any]) -> PreparedRequest:
-        warn_unknown_options(options, fields={*type(self).model_fields, *self._aliases})
+        if options:
+            warn_unknown_options(options, fields={*type(self).model_fields, *self._aliases})
         fields = {**self._request_options(), "server_tools": self.server_tools}
         return prepare_request(self.model, messages, fields, self.additional_kwargs, options)
 

@@ -7,7 +7,9 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+import certifi
 import pytest
 from hypothesis import settings
 
@@ -24,16 +26,33 @@ settings.register_profile("random", print_blob=True, max_examples=200, deadline=
 settings.load_profile("deterministic")
 
 
+# Files with few tests, of which some take seconds.
+LONG = {
+    f"test_{name}.py"
+    for name in (
+        *("connection_reuse", "request_counts", "response_limits", "channels", "fork_safety"),
+        *("structured_answers", "stored", "warnings", "laws", "leaves", "tool_calls"),
+        *("exit_codes", "terminal", "namespace", "readme", "batch_example", "web_server"),
+    )
+}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the files for xdist, and note how many cases an item runs, for ``tests.summary``.
 
-    The workers begin with the files that take longest: slow ones, then large ones. A long file that
-    begins last would run alone.
+    The workers begin with the files that take longest: slow ones, ``LONG`` ones, then large ones. A
+    long file that begins last would run alone.
     """
     if hasattr(config, "workerinput"):
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         sizes = Counter(item.path for item in items)
-        items.sort(key=lambda item: (item.path not in slow, -sizes[item.path]))
+        items.sort(
+            key=lambda item: (
+                item.path not in slow,
+                item.path.name not in LONG,
+                -sizes[item.path],
+            )
+        )
     for item in items:
         item.user_properties.append(("cases", number_of_cases(item)))
 
@@ -45,6 +64,22 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let clients trust one certificate authority, since no test connects beyond loopback.
+
+    Otherwise each client of a test would load more than a hundred, which takes up to 30 ms.
+    """
+    first, end, _ = (
+        Path(certifi.where()).read_text("ascii").partition("-----END CERTIFICATE-----\n")
+    )
+    path = tmp_path_factory.mktemp("authority") / "authority.pem"
+    path.write_text(first + end, "ascii")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(path))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,10 +10,22 @@ from typing import IO
 
 from typer.testing import Result
 
+from tests.programs import FORKS, ForkedProgram
 from xai_lowcode.emulator import Emulator
 
 Run = Callable[..., Result]
+Process = subprocess.Popen[str] | ForkedProgram
 PROGRAM = (sys.executable, "-c", "from xai_lowcode.cli import main; main()")
+# What the commands import, all told.
+IMPORTS = (
+    *(
+        "xai_lowcode.cli",
+        "xai_lowcode.api.client",
+        "xai_lowcode.chat.model",
+        "xai_lowcode.emulator",
+    ),
+    *("httpx", "rich.console", "rich.progress", "rich.table"),
+)
 
 
 def connected_to(gateway: Emulator, token: str | None = None) -> dict[str, str]:
@@ -28,14 +40,32 @@ def start_process(
     *args: str,
     env: dict[str, str] | None = None,
     program: tuple[str, ...] = PROGRAM,
-    stdout: int | IO[str] = subprocess.PIPE,
-) -> subprocess.Popen[str]:
-    """Start a command line in a new process, without standard input."""
+    stdout: IO[str] | None = None,
+    fork: bool = FORKS,
+) -> Process:
+    """Start a command line in a new process, without standard input.
+
+    Args:
+        args: Its arguments.
+        env: Variables in addition to those of this process.
+        program: What runs it.
+        stdout: Its standard output; None for a pipe.
+        fork: Whether the process may be a fork of one that has made the imports.
+    """
+    variables = {**os.environ, **(env or {})}
+    if fork and program[:2] == PROGRAM[:2]:
+        return ForkedProgram(
+            program[2],
+            args,
+            env=variables,
+            preload=IMPORTS,
+            stdout=None if stdout is None else stdout.fileno(),
+        )
     return subprocess.Popen(
         [*program, *args],
-        env={**os.environ, **(env or {})},
+        env=variables,
         stdin=subprocess.DEVNULL,
-        stdout=stdout,
+        stdout=stdout or subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -50,10 +80,10 @@ def wait_until(ready: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def interrupt(
-    command: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 20
+    command: Process, ready: Callable[[], bool], seconds: float = 20
 ) -> tuple[int, str, str]:
     """Send SIGINT as soon as ``ready`` returns True. Return exit code, stdout and stderr."""
     wait_until(lambda: ready() or command.poll() is not None, seconds)
     command.send_signal(signal.SIGINT)
     out, err = command.communicate(timeout=seconds)
-    return command.returncode, out, err
+    return command.wait(), out, err

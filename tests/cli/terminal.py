@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import Self
 
+from tests.cli.commands import IMPORTS
+from tests.programs import FORKS, ForkedProgram
+
 # The terminal controls the process, so that ctrl-C interrupts it.
 PROGRAM = (
     "import fcntl, termios\n"
@@ -20,6 +23,30 @@ PROGRAM = (
 INTERRUPT, END_OF_FILE = "\x03", "\x04"
 
 
+def _start(
+    args: tuple[str, ...], env: dict[str, str], terminal: int, stdout: int
+) -> subprocess.Popen[bytes] | ForkedProgram:
+    if FORKS:
+        return ForkedProgram(
+            PROGRAM,
+            args,
+            env=env,
+            preload=IMPORTS,
+            stdin=terminal,
+            stdout=stdout,
+            stderr=terminal,
+            new_session=True,
+        )
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *args],
+        env=env,
+        stdin=terminal,
+        stdout=stdout,
+        stderr=terminal,
+        start_new_session=True,
+    )
+
+
 class Terminal:
     """A command line with a terminal as its input, output and errors; ``stdout`` replaces it."""
 
@@ -27,13 +54,11 @@ class Terminal:
         self._screen, terminal = os.openpty()
         termios.tcsetwinsize(terminal, (24, 100))
         self.text = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *args],
-            env={**os.environ, "TERM": "dumb", **env},
-            stdin=terminal,
-            stdout=terminal if stdout is None else stdout,
-            stderr=terminal,
-            start_new_session=True,
+        self.process = _start(
+            args,
+            {**os.environ, "TERM": "dumb", **env},
+            terminal,
+            terminal if stdout is None else stdout,
         )
         os.close(terminal)
 

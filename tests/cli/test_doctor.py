@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.cli.commands import connected_to
+from tests.cli.commands import connected_to, wait_until
 from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
 from xai_lowcode.cli import app
 from xai_lowcode.diagnostics import run_diagnostics
@@ -187,15 +187,17 @@ def test_what_costs_money(gateway: Emulator) -> None:
 @pytest.mark.parametrize("args", [(), ("--spend",)])
 def test_no_server(args: tuple[str, ...]) -> None:
     """If the connection is refused, only the base URL, the reason and a hint are printed."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        base_url = f"http://127.0.0.1:{server.getsockname()[1]}/xai"
-    env = {"LOWCODEAPI_API_TOKEN": "at_r0123456789abcdef", "LOWCODEAPI_BASE_URL": base_url}
-    result = CliRunner().invoke(app, ["doctor", *args], env=env)
+    with socket.socket() as bound:
+        # Bound, so that nobody else gets the port; without listening, so that it refuses.
+        bound.bind(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{bound.getsockname()[1]}/xai"
+        env = {"LOWCODEAPI_API_TOKEN": "at_r0123456789abcdef", "LOWCODEAPI_BASE_URL": base_url}
+        result = CliRunner().invoke(app, ["doctor", *args], env=env)
+        as_json = CliRunner().invoke(app, ["doctor", "--json"], env=env)
     assert result.exit_code == 1
     assert result.stdout.startswith(f"{base_url}: Connection refused by the gateway at")
     assert len(result.stdout.splitlines()) <= 2
-    report = json.loads(CliRunner().invoke(app, ["doctor", "--json"], env=env).stdout)
-    assert len(report["problems"]) == 1
+    assert len(json.loads(as_json.stdout)["problems"]) == 1
 
 
 def test_a_gateway_that_does_not_respond(gateway: Emulator) -> None:
@@ -203,6 +205,7 @@ def test_a_gateway_that_does_not_respond(gateway: Emulator) -> None:
     gateway.inject(*[Stall(30)] * 26)
     report = get_report(gateway, "--timeout", "0.2")
     assert "timed out" in report["verdict"]
+    wait_until(lambda: len(gateway.requests) >= 2)
     assert len(gateway.requests) == 2
 
 

@@ -181,7 +181,7 @@ def test_ctrl_c_during_the_imports() -> None:
         "    return load(name, *args)\n"
         "builtins.__import__ = interrupt\n"
     )
-    command = start_process("models", program=(*PROGRAM[:2], early + PROGRAM[2]))
+    command = start_process("models", program=(*PROGRAM[:2], early + PROGRAM[2]), fork=False)
     out, err = command.communicate(timeout=30)
     assert (command.returncode, out, err) == (130, "", "")
 
@@ -321,11 +321,13 @@ def test_closed_streams(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("args", [("models",), ("models", "--json"), ("--help",)], ids=" ".join)
-def test_a_full_disk(environment: dict[str, str], args: tuple[str, ...]) -> None:
-    """Output that cannot be written is an error of one line."""
+def test_a_full_disk(environment: dict[str, str], args: tuple[str, ...], unbuffered: str) -> None:
+    """Output that cannot be written is an error of one line, with and without a buffer."""
+    environment["PYTHONUNBUFFERED"] = unbuffered
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        command = start_process(*args, env=environment, stdout=full)
+        command = start_process(*args, env=environment, stdout=full, fork=False)
     _, err = command.communicate(timeout=30)
     assert command.returncode == 1
     assert err.count("\n") == 1

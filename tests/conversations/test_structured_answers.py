@@ -5,6 +5,7 @@ object of a class may be is pydantic's decision; what JSON is, the core's.
 """
 
 import asyncio
+import functools
 import json
 import warnings
 from collections.abc import Callable, Iterator
@@ -220,7 +221,12 @@ def models(gateway: Emulator, method: str) -> tuple[Callable[[Any], Any], Any]:
     connection = {"api_token": gateway.api_token, "base_url": gateway.base_url, "max_retries": 0}
     chat: Any = ChatXAILowCode(model="grok-4.3", **connection)
     llm: Any = XAILowCode(model="grok-4.3", **connection, **LLAMA_INDEX[method])
-    return lambda cls: chat.with_structured_output(cls, method=LANGCHAIN[method]), llm
+
+    @functools.cache
+    def chain(output_cls: Any) -> Any:
+        return chat.with_structured_output(output_cls, method=LANGCHAIN[method])
+
+    return chain, llm
 
 
 def streams(gateway: Emulator, method: str) -> dict[str, Read]:
@@ -268,9 +274,10 @@ def outcome(read: Read, output_cls: type[BaseModel]) -> Any:
 def test_both_adapters_read_the_same(gateway: Emulator, method: str) -> None:
     """Each answer is the expected object, or an error, in every way of reading."""
     found = {}
+    readers = ways(gateway, method)
     texts = TEXTS if method == "text" else [(*case[:2], ERROR) for case in TEXTS[1:]]
     for output_cls, text, expected in [*OBJECTS, *texts]:
-        for name, read in ways(gateway, method).items():
+        for name, read in readers.items():
             gateway.reset()
             calls = [(output_cls.__name__, text)]
             gateway.reply(text if method == "text" else Reply(tool_calls=calls))

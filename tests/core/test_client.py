@@ -155,10 +155,11 @@ def test_a_stale_connection_is_replaced(
 def test_the_read_timeout(gateway: FakeServer, kind: type[Any]) -> None:
     """A missing or partial response times out; a POST is not retried."""
     gateway.respond = lambda _request: Stall()
-    with open_client(kind, create_settings(gateway, timeout=0.05)) as client:
+    with open_client(kind, create_settings(gateway, timeout=0.2)) as client:
         with pytest.raises(APITimeoutError) as raised:
             client.call(CREATE_CHAT_COMPLETION, body={})
         assert raised.value.request_sent
+        assert gateway.open_connections == 0
         assert len(gateway.requests) == 1
         gateway.respond = lambda _request: Reply(b"{", stall=True)
         with pytest.raises(APITimeoutError):
@@ -170,17 +171,22 @@ def test_the_read_timeout(gateway: FakeServer, kind: type[Any]) -> None:
 def test_the_deadline(gateway: FakeServer, kind: type[Any]) -> None:
     """The deadline limits attempts and delays together."""
     gateway.respond = lambda _request: Stall()
-    with open_client(
-        kind, create_settings(gateway, timeout=30, deadline=0.1, max_retries=5)
-    ) as client:
-        with pytest.raises(APITimeoutError):
-            client.call(LIST_MODELS)
-        gateway.respond = lambda _request: json_reply(
-            refused({"error": "x"}, {"retry-after": "9"}), 429
-        )
-        with pytest.raises(APIStatusError) as raised:
-            client.call(LIST_MODELS)
-        assert "Not retried" in raised.value.__notes__[0]
+    with (
+        open_client(
+            kind, create_settings(gateway, timeout=30, deadline=0.1, max_retries=5)
+        ) as client,
+        pytest.raises(APITimeoutError),
+    ):
+        client.call(LIST_MODELS)
+    gateway.respond = lambda _request: json_reply(
+        refused({"error": "x"}, {"retry-after": "99"}), 429
+    )
+    with (
+        open_client(kind, create_settings(gateway, deadline=30, max_retries=5)) as client,
+        pytest.raises(APIStatusError) as raised,
+    ):
+        client.call(LIST_MODELS)
+    assert "Not retried" in raised.value.__notes__[0]
 
 
 @both

@@ -312,5 +312,7 @@ async def test_connections_are_closed_when_the_client_is_collected(gateway: Fake
         gc.collect()
         await asyncio.sleep(0.01)
         gc.collect()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+    async with asyncio.timeout(30):
+        while asyncio.all_tasks() != {asyncio.current_task()}:  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0.001)
     assert await asyncio.to_thread(lambda: gateway.open_connections) == 0

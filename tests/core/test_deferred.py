@@ -138,7 +138,7 @@ def test_a_result_is_not_fetched_twice(
     method = "get_deferred_completion" if low else "poll_deferred_completion"
     plan = () if low else (SOON,)
     slow = isinstance(move, Reply) and move.stall
-    settings = server_settings(gateway, max_retries=5, timeout=0.2 if slow else 30)
+    settings = server_settings(gateway, max_retries=5, timeout=0.5 if slow else 30)
     with open_client(kind, settings) as client, pytest.raises(error):
         client.call_method(method, "r", *plan)
     assert len(gateway.requests) == 1
@@ -289,10 +289,10 @@ async def test_a_cancelled_waiting_leaves_nothing_open(gateway: FakeServer, move
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(0.2)  # A request that was sent before may arrive later.
         made = len(gateway.requests)
-        await asyncio.sleep(0.05)
-        assert len(gateway.requests) == made
+        await asyncio.sleep(0.2)
+        # One that was sent before may arrive later.
+        assert len(gateway.requests) <= made + 1
         if not isinstance(move, Reply) or move.stall:
             assert gateway.open_connections == 0
     assert gateway.open_connections == 0

@@ -143,7 +143,7 @@ def test_llama_index_rate_limiter(kind: Any) -> None:
     start = time.monotonic()
     for _ in range(3):
         call()
-    assert 0.15 < time.monotonic() - start < 5
+    assert 0.15 < time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
@@ -168,7 +168,7 @@ def test_the_deadline_includes_the_rate_limiter(kind: Any) -> None:
     start = time.monotonic()
     with pytest.raises(APITimeoutError):
         call()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 30
     assert transport.requests.total == 0
 
 
@@ -200,7 +200,7 @@ def test_the_slot_is_acquired_before_the_rate_limiter() -> None:
     time.sleep(0.05)
     assert limiter.calls == ["sync"]
     slot.release()
-    thread.join(5)
+    thread.join(30)
     assert limiter.calls == ["sync"] * 2
 
 

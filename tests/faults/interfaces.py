@@ -20,6 +20,8 @@ from xai_lowcode import AsyncGateway, Gateway, PollingOptions, Settings
 MESSAGES = [ChatMessage(PROMPT)]
 FILE = ("Zeile für Zeile.\n" * 40).encode()
 DEADLINE = 1.5
+LASTING = 2.5
+"""The deadline of many calls at once, each of which must have begun by then."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def no_resource_leaks() -> Iterator[None]:
         end = time.monotonic() + _PATIENCE
         gc.collect()
         while len(_held()) > len(before) and time.monotonic() < end:
-            time.sleep(0.01)
+            time.sleep(0.001)
     assert not heard, heard
     after = _held()
     assert len(after) <= len(before), after - before

@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.programs import FORKS, ForkedProgram
+
+WARNINGS = "import warnings; warnings.simplefilter('always', ResourceWarning)\n"
+# What the first call of any component imports.
+IMPORTS = ("httpx", "xai_lowcode.transport.async_client", "xai_lowcode.transport.sync_client")
 HEAD = """
 import asyncio, sys
-from tests.faults.{module} import {component} as Component
+from {module} import {component} as Component
 model = Component()
 """
 # What is still there when a program ends.
@@ -79,29 +82,31 @@ asyncio.run(main())
 
 
 @contextmanager
-def process(component: Any, program: str, gateway: Any) -> Iterator[subprocess.Popen[str]]:
-    """Runs a program with the warnings that developers see; kills it if it is still there."""
+def process(
+    component: Any, program: str, gateway: Any, *, fork: bool = FORKS
+) -> Iterator[subprocess.Popen[str] | ForkedProgram]:
+    """Runs a program with the warnings that developers see; kills it if it is still there.
+
+    It may be a fork of a process that has imported the component, but nothing else has happened in.
+    """
     environment = {
         **os.environ,
         "LOWCODEAPI_API_TOKEN": gateway.api_token,
         "LOWCODEAPI_BASE_URL": gateway.base_url,
     }
-    running = subprocess.Popen(
-        [
-            sys.executable,
-            "-W",
-            "always::ResourceWarning",
-            "-c",
-            HEAD.format(
-                module=component.__module__.rpartition(".")[2], component=component.__name__
-            )
-            + program,
-        ],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    module = component.__module__
+    code = HEAD.format(module=module, component=component.__name__) + program
+    running: subprocess.Popen[str] | ForkedProgram
+    if fork:
+        running = ForkedProgram(WARNINGS + code, [], env=environment, preload=(module, *IMPORTS))
+    else:
+        running = subprocess.Popen(
+            [sys.executable, "-W", "always::ResourceWarning", "-c", code],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     with running:
         try:
             yield running

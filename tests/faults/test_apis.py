@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.api_tables import API_EXPECTED, API_FAULTS
 from tests.faults.assertions import answered, check
-from tests.faults.interfaces import API_INTERFACES, DEADLINE, Interface
+from tests.faults.interfaces import API_INTERFACES, LASTING, Interface
 from tests.faults.outcomes import Right, expected, outcome
 from tests.faults.resource_leaks import no_resource_leaks
 from tests.faults.tables import SLOW
@@ -62,7 +62,7 @@ def test_a_fault_that_lasts_ends_with_the_deadline(right: dict[Interface, Any], 
             cells = [API_EXPECTED[name][interface.kind] for interface in API_INTERFACES]
             answers = [right[interface] for interface in API_INTERFACES]
             faults = [API_FAULTS[name]] * number
-            until = partial(check, deadline=DEADLINE)
+            until = partial(check, deadline=LASTING)
             list(pool.map(until, gateways, API_INTERFACES, faults, cells, answers))
 
 

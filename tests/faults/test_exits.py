@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 Make = Callable[..., Any]
 # A slow stream, and one with more bytes received than a connection drains before its reuse.
-COMING, LONG = SlowDrip(0.01), Heartbeats(600)
+COMING, LONG = SlowDrip(0.003), Heartbeats(600)
 PIECES = (1, 2, 7)
 everything = pytest.mark.parametrize("component", COMPONENTS)
 
@@ -161,7 +161,7 @@ def test_a_task_may_be_cancelled_at_any_moment(
     """After every number of the loop's steps, and after every half of a millisecond."""
 
     async def cancelled(steps: int, seconds: float) -> None:
-        model = make(component, COMING)
+        model = make(component, SlowDrip(0.002))
         asking = model.aanswer() if ask == "answer" else _collected(model)
         task = asyncio.create_task(asking)
         for _ in range(steps):

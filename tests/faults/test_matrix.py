@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.faults.assertions import PATIENT, answered, check
-from tests.faults.interfaces import DEADLINE, INTERFACES, Interface
+from tests.faults.interfaces import DEADLINE, INTERFACES, LASTING, Interface
 from tests.faults.resource_leaks import no_resource_leaks
 from tests.faults.tables import EXPECTED, FAULTS, SLOW
 from xai_lowcode.emulator import Emulator, Outage, running
@@ -48,14 +48,16 @@ def test_a_fault_that_lasts_ends_with_the_deadline(
     right: dict[Interface, Any], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All interfaces run concurrently, each with its own gateway; none leaks resources."""
+    deadline = LASTING
     if isinstance(FAULTS[name], Outage):
-        # The pause before the second attempt is longer than the gateway needs to be back.
-        monkeypatch.setattr("xai_lowcode.protocol.retry.INITIAL_DELAY", 0.6)
+        # It ends, and the pause before the second attempt is longer than it.
+        deadline = PATIENT
+        monkeypatch.setattr("xai_lowcode.protocol.retry.INITIAL_DELAY", 1.0)
         monkeypatch.setattr("random.random", lambda: 1.0)
     with ExitStack() as stack:
         gateways = [stack.enter_context(running(deferred_polls=0)) for _ in INTERFACES]
         with no_resource_leaks(), ThreadPoolExecutor(len(INTERFACES)) as pool:
             cells = [EXPECTED[name][interface.kind] for interface in INTERFACES]
             answers = [right[interface] for interface in INTERFACES]
-            faults, until = [FAULTS[name]] * len(INTERFACES), partial(check, deadline=DEADLINE)
+            faults, until = [FAULTS[name]] * len(INTERFACES), partial(check, deadline=deadline)
             list(pool.map(until, gateways, INTERFACES, faults, cells, answers))

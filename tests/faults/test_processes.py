@@ -15,6 +15,7 @@ from tests.faults.components import COMPONENTS
 from tests.faults.core_component import Core
 from tests.faults.resource_leaks import no_resource_leaks
 from tests.faults.scripts import AREADS, ENDINGS, READS, process
+from tests.programs import FORKS
 from xai_lowcode.emulator import Emulator, SlowDrip
 
 pytestmark = pytest.mark.slow
@@ -42,14 +43,14 @@ def test_a_process_ends_without_a_word(gateway: Emulator, ending: str) -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS[1:])
 def test_a_process_of_a_framework_ends_without_a_word(gateway: Emulator, component: Any) -> None:
-    """The same, with all of it open at once."""
-    _check_ending(gateway, component, "".join(ENDINGS.values()))
+    """The same in a new interpreter, with all of it open at once."""
+    _check_ending(gateway, component, "".join(ENDINGS.values()), fork=False)
 
 
-def _check_ending(gateway: Emulator, component: Any, program: str) -> None:
+def _check_ending(gateway: Emulator, component: Any, program: str, *, fork: bool = FORKS) -> None:
     gateway.reset()
     gateway.inject(*[SlowDrip(0.02)] * 10)
-    with process(component, program, gateway) as running:
+    with process(component, program, gateway, fork=fork) as running:
         _, err = running.communicate(timeout=60)
     assert (err, running.returncode) == ("", 0)
 

@@ -16,6 +16,7 @@ from langchain_xai_lowcode._stream import ChunkBuilder
 from llama_index_xai_lowcode import _messages as llama_index_messages
 from llama_index_xai_lowcode import _responses
 from llama_index_xai_lowcode._request import prepare_request
+from llama_index_xai_lowcode._stream import ResponseBuilder
 from xai_lowcode._internal import json
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialect_selection import DIALECTS as NAMES
@@ -106,7 +107,7 @@ def as_llama_index(reply: ChatResponse) -> None:
 
 def as_llama_index_stream(events: Iterable[StreamEvent]) -> None:
     """The events as LlamaIndex's responses."""
-    builder = _responses.ResponseBuilder(QUESTION)
+    builder = ResponseBuilder(QUESTION)
     for event in events:
         builder.add(event)
     sent_back(llama_index_messages.to_messages, builder.build_final().message)

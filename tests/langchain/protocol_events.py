@@ -10,7 +10,8 @@ from langchain_core.language_models.chat_model_stream import ChatModelStream
 from langchain_core.messages import AIMessage
 
 from langchain_xai_lowcode._protocol_events import ProtocolEventBuilder
-from langchain_xai_lowcode._stream import HAS_TOOL_CALL_DELTAS, ChunkBuilder
+from langchain_xai_lowcode._stream import ChunkBuilder
+from langchain_xai_lowcode.chat_models import HAS_TOOL_CALL_DELTAS
 from xai_lowcode.types.events import StreamEvent
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest

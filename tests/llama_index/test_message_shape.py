@@ -10,7 +10,8 @@ from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.memory import Memory
 
 from llama_index_xai_lowcode._messages import to_messages
-from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
+from llama_index_xai_lowcode._responses import to_response
+from llama_index_xai_lowcode._stream import ResponseBuilder
 from tests.llama_index.test_round_trips import QUESTION, choices
 from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.types.messages import ReasoningPart

@@ -24,7 +24,8 @@ from llama_index.core.workflow import Context, JsonSerializer
 from llama_index_xai_lowcode import XAILowCode
 from llama_index_xai_lowcode._messages import to_messages
 from llama_index_xai_lowcode._request import prepare_request
-from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
+from llama_index_xai_lowcode._responses import to_response
+from llama_index_xai_lowcode._stream import ResponseBuilder
 from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.types.messages import (
     ImagePart,

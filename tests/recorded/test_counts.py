@@ -24,7 +24,8 @@ from llama_index.core.callbacks.token_counting import get_tokens_from_response
 from langchain_xai_lowcode._output import to_result
 from langchain_xai_lowcode._stream import ChunkBuilder
 from llama_index_xai_lowcode._request import prepare_request
-from llama_index_xai_lowcode._responses import ResponseBuilder, to_completion, to_response
+from llama_index_xai_lowcode._responses import to_completion, to_response
+from llama_index_xai_lowcode._stream import ResponseBuilder
 
 Json = dict[str, Any]
 PREPARED = prepare_request("grok-4.7", [ChatMessage("?")], {})

@@ -33,7 +33,8 @@ from langchain_xai_lowcode._output import to_result
 from langchain_xai_lowcode._stream import ChunkBuilder
 from llama_index_xai_lowcode import images as llama_index_images
 from llama_index_xai_lowcode._request import prepare_request
-from llama_index_xai_lowcode._responses import ResponseBuilder, to_response
+from llama_index_xai_lowcode._responses import to_response
+from llama_index_xai_lowcode._stream import ResponseBuilder
 from xai_lowcode.api.images import parse_images
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.types.images import ImageRequest

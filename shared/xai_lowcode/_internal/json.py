@@ -258,7 +258,7 @@ def dumps(document: Any) -> bytes:
             document = replace_surrogates(document)
         body = _dumps_exactly(document)
     # orjson writes NaN as null. The string "null" is frequent in JSON schemas, and cannot be NaN.
-    has_null = body.count(b"null") > body.count(b'"null"')
+    has_null = b"null" in body and body.count(b"null") > body.count(b'"null"')
     if has_null and not _is_strict(document):
         location = next(_find_unserializable(document), "")
     else:

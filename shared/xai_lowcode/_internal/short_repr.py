@@ -3,6 +3,8 @@
 from dataclasses import fields
 from typing import Any
 
+from xai_lowcode._internal.values import Value
+
 _MAX_LENGTH = 120
 
 
@@ -11,7 +13,7 @@ def truncate(text: str) -> str:
     return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}… ({len(text):,} characters)"
 
 
-class ShortReprMixin:
+class ShortReprMixin(Value):
     """Mixin for a dataclass with ``repr=False``: truncates long strings in its repr."""
 
     __slots__ = ()

@@ -5,10 +5,12 @@ nearest known parameter, and where it went. Credentials are refused before; see 
 """
 
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 
+from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode._internal.short_repr import truncate
 from xai_lowcode._internal.user_warnings import warn_user
+
+import_before_fork("difflib")
 
 # difflib's ratio: "modle" is near "model" (0.80), "verbosity" is not near "verbose" (0.75).
 _CUTOFF = 0.8
@@ -23,6 +25,8 @@ def nearest_name(name: str, known: Collection[str]) -> str | None:
         ('aspect_ratio', 'aspect_ratio')
         >>> nearest_name("style", known)
     """
+    from difflib import get_close_matches  # noqa: PLC0415 - most programs have no unknown parameter
+
     others = sorted(set(known) - {name})
     if close := get_close_matches(name.lower(), others, n=1, cutoff=_CUTOFF):
         return close[0]

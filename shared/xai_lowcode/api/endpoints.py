@@ -5,6 +5,7 @@ To add an endpoint, add a value here. Clients, retries, URL formats and envelope
 
 from typing import Any
 
+from xai_lowcode.api import chat_endpoints
 from xai_lowcode.api.images import parse_images
 from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.protocol.endpoint import Endpoint, parse_object
@@ -24,11 +25,9 @@ from xai_lowcode.types.resources import (
     parse_resources,
 )
 
-CREATE_CHAT_COMPLETION = Endpoint(
-    "Create Chat Completion", "POST", "/v1/chat/completions", parse_object("choices")
-)
-CREATE_MESSAGE = Endpoint("Create a Message", "POST", "/v1/messages", parse_object("content"))
-CREATE_RESPONSE = Endpoint("Create New Response", "POST", "/v1/responses", parse_object("output"))
+CREATE_CHAT_COMPLETION = chat_endpoints.CREATE_CHAT_COMPLETION
+CREATE_MESSAGE = chat_endpoints.CREATE_MESSAGE
+CREATE_RESPONSE = chat_endpoints.CREATE_RESPONSE
 
 
 def _parse_uploaded_chunk(body: Any) -> FileRecord:

@@ -31,7 +31,7 @@ from xai_lowcode.types.requests import ENCRYPTED_REASONING, ChatRequest
 DIALECTS = ("chat_completions", "messages", "responses")
 """Names of the dialects: of their packages, and in ``api=``."""
 
-import_before_fork(*(f"xai_lowcode.chat.dialects.{name}" for name in DIALECTS))
+import_before_fork(*(f"xai_lowcode.chat.dialects.{name}.stream" for name in DIALECTS))
 
 RESPONSES_ONLY = ("server_tools", "previous_response_id", "store", "include", "max_turns")
 """Options without which a request has another meaning, and that only Responses supports."""
@@ -52,26 +52,26 @@ CHAT_COMPLETIONS_PREFERRED = ("stop", "presence_penalty", "frequency_penalty")
 _LOGGER = logging.getLogger("xai_lowcode")
 
 # The body was forwarded to Chat Completions, or without its input.
-_INPUT_IS_LOST = re.compile(
+_INPUT_IS_LOST = (
+    r"(?i)"
     r"missing (?:required )?(?:field|parameter|property)?[\W_]*(?:input|messages)\b"
     r"|\b(?:input|messages)\W* (?:field |parameter |property )?(?:is )?(?:required|missing)"
     r"|(?:unknown|unrecognized)[\w ]*(?:parameter|argument|field)[\w ]*\W+input\b"
-    r"|\bloc\b.{0,20}\bbody\b\W+(?:input|messages)\b",
-    re.IGNORECASE,
+    r"|\bloc\b.{0,20}\bbody\b\W+(?:input|messages)\b"
 )
 # Without the name of a model or the id of a file.
-_PATH_IS_UNKNOWN = re.compile(
+_PATH_IS_UNKNOWN = (
+    r"(?is)"
     r"\W*(?:404\W*)?(?:the )?(?:requested )?(?:page|route|endpoint|path|url)?"
     r"\s*(?:was )?not found\W*"
-    r"|cannot post .*|.*(?:unknown|no such) (?:endpoint|route|path).*",
-    re.IGNORECASE | re.DOTALL,
+    r"|cannot post .*|.*(?:unknown|no such) (?:endpoint|route|path).*"
 )
-_API_IS_UNSUPPORTED = re.compile(
+_API_IS_UNSUPPORTED = (
+    r"(?is)"
     r"(?=.*\bnot (?:\w+ )?(?:support|available)|.*\bunsupported|.*\bonly supports?\b"
     r"|.*\bunknown endpoint)"
     r"(?=.*\bresponses (?:api|endpoint)|.*endpoint\W+responses\b|.*/responses\b"
-    r"|.*chat.completions)",
-    re.IGNORECASE | re.DOTALL,
+    r"|.*chat.completions)"
 )
 
 # Base URLs that do not serve Responses, and pairs with a model that they do not serve over it.
@@ -186,8 +186,8 @@ def find_rejection(request: ChatRequest, base_url: str, error: Exception) -> Rej
     if request.api != "auto" or _needs_responses(request) or not isinstance(error, APIStatusError):
         return None
     # A request that failed with another error may have been processed.
-    if isinstance(error, BadRequestError | NotFoundError) and _API_IS_UNSUPPORTED.search(
-        error.message
+    if isinstance(error, BadRequestError | NotFoundError) and re.search(
+        _API_IS_UNSUPPORTED, error.message
     ):
         return base_url, request.model
     return base_url if base_url not in _served_by and _is_missing_route(error) else None
@@ -201,8 +201,8 @@ def _is_missing_route(error: APIStatusError) -> bool:
         case RouteNotFoundError():
             return True
         case NotFoundError():
-            return _PATH_IS_UNKNOWN.fullmatch(error.message) is not None
-        case BadRequestError() if _INPUT_IS_LOST.search(f"{error.message} {error.body}"):
+            return re.fullmatch(_PATH_IS_UNKNOWN, error.message) is not None
+        case BadRequestError() if re.search(_INPUT_IS_LOST, f"{error.message} {error.body}"):
             return True
         case _:
             return error.status_code in {405, 501}

@@ -30,13 +30,11 @@ from xai_lowcode.chat.dialect_selection import (
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.openai_format import adapt_server_tool
 from xai_lowcode.chat.profiles import get_effort_hint, get_profile, parse_rejected_option
-from xai_lowcode.chat.stop_sequences import truncate_response
 from xai_lowcode.chat.stored_responses import (
     without_rejected_items,
     without_rejected_reasoning,
     without_stored,
 )
-from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.chat.unsupported_parts import render_request
 from xai_lowcode.errors import (
     APIStatusError,
@@ -54,7 +52,6 @@ from xai_lowcode.transport.config import create_context
 from xai_lowcode.transport.rate_limit import rebuild_client
 from xai_lowcode.transport.response import DONE
 from xai_lowcode.transport.sync_client import SyncAPIClient
-from xai_lowcode.types.events import StreamEvent
 from xai_lowcode.types.messages import MIN_UPLOAD_SIZE, ImagePart, Message, ToolResultPart
 from xai_lowcode.types.requests import ChatRequest, PollingOptions, ServerTool
 from xai_lowcode.types.responses import ChatResponse
@@ -63,11 +60,17 @@ if TYPE_CHECKING:
     import httpx
 
     from xai_lowcode.api.tokens import TokenCounter
+    from xai_lowcode.chat.stream_reader import StreamReader
+    from xai_lowcode.types.events import StreamEvent
 
 M = TypeVar("M")
 
 import_before_fork(
-    "xai_lowcode.api.deferred", "xai_lowcode.api.documents", "xai_lowcode.api.tokens"
+    "xai_lowcode.api.deferred",
+    "xai_lowcode.api.documents",
+    "xai_lowcode.api.tokens",
+    "xai_lowcode.chat.stop_sequences",
+    "xai_lowcode.chat.stream_reader",
 )
 
 # Values that do not change the response, so that dropping them needs no warning.
@@ -81,7 +84,7 @@ _NEUTRAL_VALUES: dict[str, float] = {
     "use_encrypted_content": True,
 }
 
-_StreamRequest = tuple[Call[Any], StreamReader, ChatRequest]
+_StreamRequest = tuple[Call[Any], "StreamReader", ChatRequest]
 
 # Options that are added to requests of callers who have not set them.
 _ADDED_OPTIONS = frozenset({"stream_usage", "use_encrypted_content"})
@@ -170,7 +173,7 @@ class ChatModel:
         with closing(self._generate(request, polling)) as flow:
             return await self.async_client.execute(flow)
 
-    def stream(self, request: ChatRequest) -> Generator[StreamEvent, None, None]:
+    def stream(self, request: ChatRequest) -> "Generator[StreamEvent, None, None]":
         """Send a request and return the events of its response as they arrive.
 
         An invalid request raises at once, everything else raises while iterating. An error that the
@@ -185,7 +188,7 @@ class ChatModel:
         """
         return self._stream(request, self._prepare_stream(request))
 
-    def astream(self, request: ChatRequest) -> AsyncGenerator[StreamEvent, None]:
+    def astream(self, request: ChatRequest) -> "AsyncGenerator[StreamEvent, None]":
         """Send a request and return the events of its response; see ``stream``."""
         return self._astream(request, self._prepare_stream(request))
 
@@ -216,7 +219,7 @@ class ChatModel:
 
     def _stream(
         self, request: ChatRequest, prepared: _StreamRequest
-    ) -> Generator[StreamEvent, None, None]:
+    ) -> "Generator[StreamEvent, None, None]":
         context, retry_state = self.context, self.context.new_retry_state()
         rejected_by: list[RejectionScope] = []
         while True:
@@ -245,7 +248,7 @@ class ChatModel:
 
     async def _astream(
         self, request: ChatRequest, prepared: _StreamRequest
-    ) -> AsyncGenerator[StreamEvent, None]:
+    ) -> "AsyncGenerator[StreamEvent, None]":
         context, retry_state = self.context, self.context.new_retry_state()
         rejected_by: list[RejectionScope] = []
         while True:
@@ -332,7 +335,11 @@ class ChatModel:
         self._record_served(dialect, rejected_by)
         response = replace(response, headers=success.headers)
         stops = _client_side_stops(request, supported)
-        return truncate_response(response, stops) if stops else response
+        if not stops:
+            return response
+        from xai_lowcode.chat.stop_sequences import truncate_response  # noqa: PLC0415 - rarely needed
+
+        return truncate_response(response, stops)
 
     def _poll(self, success: Success, polling: PollingOptions | None) -> Flow[Success]:
         if polling is None or _is_completion(success.body):
@@ -343,6 +350,8 @@ class ChatModel:
         return (yield from poll(request_id, polling, self._context))
 
     def _prepare_stream(self, request: ChatRequest) -> _StreamRequest:
+        from xai_lowcode.chat.stream_reader import StreamReader  # noqa: PLC0415 - many programs do not stream
+
         dialect = select_dialect(request, self.settings.base_url)
         supported = self._drop_unsupported(request, dialect)
         reader = StreamReader(
@@ -459,7 +468,9 @@ def _has_image(message: Message) -> bool:
     )
 
 
-async def _finish_stream(chunks: AsyncGenerator[bytes, bool | None], reader: StreamReader) -> None:
+async def _finish_stream(
+    chunks: AsyncGenerator[bytes, bool | None], reader: "StreamReader"
+) -> None:
     """Wait briefly for the end of a stream, unless it was truncated at a stop sequence."""
     if not reader.stopped:
         with suppress(StopAsyncIteration, XAILowCodeError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 
+from xai_lowcode._internal.values import Value
 from xai_lowcode.types.requests import ENCRYPTED_REASONING
 
 DEFAULT_MODEL = "grok-4.7"
@@ -54,8 +55,8 @@ def _sources(**overrides: str) -> Mapping[str, str]:
     return MappingProxyType({**_SOURCES, **overrides})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelProfile:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ModelProfile(Value):
     """Capabilities and limits of a model family.
 
     Attributes:
@@ -272,15 +273,15 @@ def _get_version(model: str) -> tuple[int, int]:
 
 
 # xAI's messages, in which names of options are in camel case.
-_REJECTION = re.compile(
-    r"argument not supported(?: on this model)?: *([\w.]+)|does not support parameter '?([\w.]+)",
-    re.IGNORECASE,
+_REJECTION = (
+    r"(?i)"
+    r"argument not supported(?: on this model)?: *([\w.]+)|does not support parameter '?([\w.]+)"
 )
-_NO_ENCRYPTED_CONTENT = re.compile(
+_NO_ENCRYPTED_CONTENT = (
+    r"(?is)"
     r"not support.*encrypted|encrypted.*not (?:\w+ )?support"
     r"|(?:unknown|unrecognized|unsupported|invalid)[\w ]*\W+include\b"
-    r"|(?:invalid|unknown|unsupported) include",
-    re.IGNORECASE | re.DOTALL,
+    r"|(?:invalid|unknown|unsupported) include"
 )
 # Options that change how the output is generated, but neither the task nor the handling of data.
 _DROPPABLE_OPTIONS = frozenset(
@@ -335,9 +336,9 @@ def parse_rejected_option(message: str) -> str | None:
         >>> parse_rejected_option("Model grok-x does not support parameter reasoningEffort.")
         'reasoning_effort'
     """
-    match = _REJECTION.search(message)
+    match = re.search(_REJECTION, message)
     if match is None:
-        return "use_encrypted_content" if _NO_ENCRYPTED_CONTENT.search(message) else None
+        return "use_encrypted_content" if re.search(_NO_ENCRYPTED_CONTENT, message) else None
     api_name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", (match[1] or match[2]).strip(".")).lower()
     option = _OPTIONS_BY_API_NAME.get(api_name, api_name)
     return option if option in _DROPPABLE_OPTIONS else None

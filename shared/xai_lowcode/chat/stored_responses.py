@@ -34,10 +34,10 @@ from xai_lowcode.types.messages import (
 )
 from xai_lowcode.types.requests import ChatRequest
 
-_CANNOT_DECRYPT = re.compile(
+_CANNOT_DECRYPT = (
+    r"(?is)"
     r"(?:de(?:crypt|code)|verif|invalid).*(?:encrypted|reasoning|compaction)"
-    r"|(?:encrypted|compaction).*(?:de(?:crypt|code)|verif|invalid|unmodified)",
-    re.IGNORECASE | re.DOTALL,
+    r"|(?:encrypted|compaction).*(?:de(?:crypt|code)|verif|invalid|unmodified)"
 )
 
 _INPUT_TYPES = (
@@ -146,7 +146,7 @@ def without_rejected_reasoning(request: ChatRequest, error: BadRequestError) -> 
     Returns:
         None if the request failed for another reason, or has no reasoning items.
     """
-    if not _CANNOT_DECRYPT.search(error.message):
+    if not re.search(_CANNOT_DECRYPT, error.message):
         return None
     return _with_items(request, lambda item: item.get("type") != "reasoning")
 

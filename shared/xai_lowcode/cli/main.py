@@ -81,3 +81,14 @@ def main() -> None:
         app(prog_name="xai-lowcode")
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    finally:
+        _discard_unwritten_output()
+
+
+def _discard_unwritten_output() -> None:
+    """Discard output that cannot be written: Python would try again at exit, and exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

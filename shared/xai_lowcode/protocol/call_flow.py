@@ -66,7 +66,7 @@ class ChangingToken(Protocol):
         """Return the current token."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CallContext:
     """What the calls of one client share.
 
@@ -177,7 +177,7 @@ def call_flow(
             url_format = url_formats.initial(endpoint)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Seen:
     """What the attempts of one call have met.
 

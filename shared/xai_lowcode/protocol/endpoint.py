@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from xai_lowcode._internal.values import Value
 from xai_lowcode.errors import InvalidResponseError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -11,8 +12,8 @@ Method = Literal["GET", "POST", "PATCH", "DELETE"]
 UrlFormat = Literal["new", "old"]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint(Generic[T_co]):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Endpoint(Value, Generic[T_co]):
     """One endpoint.
 
     Attributes:

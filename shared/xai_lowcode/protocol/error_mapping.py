@@ -193,10 +193,14 @@ _CODE_PATHS = (
 )
 
 # An element that is not closed ends with the string, so that the search takes linear time.
-_TAG = re.compile(
-    r"<(script|style|head)\b.*?(?:</\1>|(?=<body\b)|\Z)|<[^<>]+>", re.IGNORECASE | re.DOTALL
+_TAG = (
+    r"(?is)"
+    r"<(script|style|head)\b.*?(?:</\1>|(?=<body\b)|\Z)|<[^<>]+>"
 )
-_LOOKS_LIKE_HTML = re.compile(r"\s*<(!doctype|html|head|body|h1|title)\b", re.IGNORECASE)
+_LOOKS_LIKE_HTML = (
+    r"(?i)"
+    r"\s*<(!doctype|html|head|body|h1|title)\b"
+)
 
 
 class ErrorDetails(NamedTuple):
@@ -344,8 +348,8 @@ def unparsable_response_error(
 def to_plain_text(text: str, token: str = "") -> str:
     """Remove HTML tags, collapse white space, redact and truncate a string."""
     text = excerpt(text, token)
-    if _LOOKS_LIKE_HTML.match(text):
-        text = html.unescape(_TAG.sub(" ", text))
+    if re.match(_LOOKS_LIKE_HTML, text):
+        text = html.unescape(re.sub(_TAG, " ", text))
     return excerpt(" ".join(text.split()), token, limit=MAX_TEXT)
 
 

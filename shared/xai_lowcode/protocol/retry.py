@@ -6,6 +6,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from xai_lowcode._internal.values import Value
 from xai_lowcode.errors import APITimeoutError, XAILowCodeError
 
 INITIAL_DELAY = 0.5
@@ -15,8 +16,8 @@ MAX_WAIT = 120.0
 """Seconds; a retry that is due later is not made."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RetryPolicy(Value):
     """Limits of the attempts at one call.
 
     Attributes:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from xai_lowcode._internal.values import Value
 from xai_lowcode.errors import XAILowCodeError
 from xai_lowcode.protocol.endpoint import Endpoint, UrlFormat
 
@@ -15,8 +16,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Call(Generic[T_co]):
+@dataclass(slots=True, eq=False, repr=False)
+class Call(Value, Generic[T_co]):
     """One call of an endpoint.
 
     Attributes:
@@ -34,8 +35,8 @@ class Call(Generic[T_co]):
     stream: bool = False
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class SendRequest:
+@dataclass(slots=True, eq=False, repr=False)
+class SendRequest(Value):
     """Step: send a request. The outcome is an ``HTTPResponse`` or ``RequestFailed``.
 
     Attributes:
@@ -54,22 +55,22 @@ class SendRequest:
     use_rate_limiter: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+@dataclass(slots=True, eq=False, repr=False)
+class Sleep(Value):
     """Step: sleep for ``seconds``. The outcome is None."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class RunBlocking:
+@dataclass(slots=True, eq=False, repr=False)
+class RunBlocking(Value):
     """Step: run a function that may block, such as reading a file. The outcome is its result."""
 
     run: Callable[[], Any]
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class HTTPResponse:
+@dataclass(slots=True, eq=False, repr=False)
+class HTTPResponse(Value):
     """Outcome: a response was received.
 
     Attributes:
@@ -84,8 +85,8 @@ class HTTPResponse:
     content: bytes | None = field(repr=False)
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class RequestFailed:
+@dataclass(slots=True, eq=False, repr=False)
+class RequestFailed(Value):
     """Outcome: the request failed before a complete response was received.
 
     Attributes:
@@ -101,8 +102,8 @@ class RequestFailed:
     response_started: bool = False
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Success:
+@dataclass(slots=True, eq=False, repr=False)
+class Success(Value):
     """A successful response.
 
     Attributes:

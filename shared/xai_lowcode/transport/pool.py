@@ -36,6 +36,10 @@ MAX_DRAIN_BYTES = 1 << 16
 # not buffer bytes after the end of a response: _has_unread_data would not detect them.
 _ASYNC_READ_SIZE = 256 * 1024
 
+# Size of the reads of a sync response after its first 64 KiB, httpcore's size: each read passes
+# through h11, httpcore and the clients.
+_LARGE_READ_SIZE = 256 * 1024
+
 _POOL_TIMEOUT_MESSAGE = "Timed out waiting for a free connection."
 
 _NETWORK_ERRORS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
@@ -187,6 +191,8 @@ class _Stream:
 class _SyncStream(_Stream, httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         progress = self._connection.progress
+        if progress.bytes_received >= max_bytes:
+            max_bytes = _LARGE_READ_SIZE
         return progress.received(self._stream.read(max_bytes, progress.cap(timeout)))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -38,7 +38,7 @@ _MAX_CACHED_URLS = 64
 _MIN_TIMEOUT = 0.001
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class RequestProgress:
     """Progress of one request on its connection.
 

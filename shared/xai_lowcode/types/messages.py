@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from xai_lowcode._internal.short_repr import ShortReprMixin
+from xai_lowcode._internal.values import Value
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -19,14 +20,14 @@ MODEL_PROVIDER = "xai-lowcode"
 """Marks the messages of responses; frameworks keep it as the provider of a message."""
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class TextPart:
+@dataclass(slots=True, eq=False, repr=False)
+class TextPart(Value):
     """Text content."""
 
     text: str
 
 
-@dataclass(slots=True, unsafe_hash=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ImagePart(ShortReprMixin):
     """An image: a URL (http, https or data), or the id of an uploaded file.
 
@@ -40,7 +41,7 @@ class ImagePart(ShortReprMixin):
     origin: str = field(default="an image", compare=False)
 
 
-@dataclass(slots=True, unsafe_hash=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FilePart(ShortReprMixin):
     """A document: a URL, the id of an uploaded file, or base64 data with its type and name.
 
@@ -60,15 +61,15 @@ MIN_UPLOAD_SIZE = 1_000_000
 """Bytes from which ``upload_documents`` uploads a document, unless its caller sets others."""
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ReasoningPart:
+@dataclass(slots=True, eq=False, repr=False)
+class ReasoningPart(Value):
     """Reasoning content, as far as the model returns it; see ``own_reasoning``."""
 
     text: str
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ToolCallPart:
+@dataclass(slots=True, eq=False, repr=False)
+class ToolCallPart(Value):
     """A tool call by the model; ``arguments`` is the JSON string that the model generated."""
 
     id: str
@@ -76,16 +77,16 @@ class ToolCallPart:
     arguments: str
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ToolResultPart:
+@dataclass(slots=True, eq=False, repr=False)
+class ToolResultPart(Value):
     """The result of a tool call."""
 
     call_id: str
     content: tuple[TextPart | ImagePart | FilePart, ...]
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ServerToolPart:
+@dataclass(slots=True, eq=False, repr=False)
+class ServerToolPart(Value):
     """A call of a server-side tool, which xAI has executed.
 
     Attributes:
@@ -143,8 +144,8 @@ def join_texts(parts: Iterable[Part]) -> str:
     return "\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class StoredResponse:
+@dataclass(slots=True, eq=False, repr=False)
+class StoredResponse(Value):
     """A response that xAI stored.
 
     Attributes:
@@ -157,8 +158,8 @@ class StoredResponse:
     conversation: str = ""
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Message:
+@dataclass(slots=True, eq=False, repr=False)
+class Message(Value):
     """One message of a conversation.
 
     Attributes:

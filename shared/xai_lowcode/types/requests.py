@@ -7,12 +7,13 @@ from typing import Any, Literal, get_args
 
 from xai_lowcode._internal.credentials import NAME_OPTIONS, credential_error, token_error
 from xai_lowcode._internal.progress import Progress, check_progress
+from xai_lowcode._internal.values import Value
 from xai_lowcode.errors import UsageError, describe_value
 from xai_lowcode.types.messages import Message, TextPart
 
 
-@dataclass(frozen=True, slots=True)
-class PollingOptions:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PollingOptions(Value):
     """How to poll for a deferred completion.
 
     Attributes:
@@ -72,8 +73,8 @@ Api = Literal["auto", "chat_completions", "messages", "responses"]
 APIS: frozenset[str] = frozenset(get_args(Api))
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ToolSpec:
+@dataclass(slots=True, eq=False, repr=False)
+class ToolSpec(Value):
     """A tool that the model may call; ``parameters`` is the JSON schema of an object."""
 
     name: str
@@ -91,8 +92,8 @@ class ToolSpec:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTool:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ServerTool(Value):
     """A server-side tool, which xAI executes; supported by the Responses API only.
 
     Attributes:
@@ -106,8 +107,8 @@ class ServerTool:
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedTool:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NamedTool(Value):
     """Forces a call of the tool with this name."""
 
     name: str
@@ -116,8 +117,8 @@ class NamedTool:
 ToolChoice = Literal["auto", "none", "required"] | NamedTool
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseFormat:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ResponseFormat(Value):
     """Structured output: any JSON object, or one that matches a schema.
 
     Attributes:
@@ -176,8 +177,8 @@ def check_number(name: str, value: Any) -> Any:
     raise UsageError(f"{name}: must be {limit}, not {describe_value(value)}.", field=name)
 
 
-@dataclass(slots=True, unsafe_hash=True, kw_only=True)
-class ChatRequest:
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
+class ChatRequest(Value):
     """A request to a chat model. Options that are None are not sent.
 
     Attributes:

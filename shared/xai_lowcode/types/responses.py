@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xai_lowcode._internal.values import Value
 from xai_lowcode.types.messages import Message, Part, ReasoningPart, TextPart, ToolCallPart
 
 TICKS_PER_USD = 10_000_000_000
@@ -22,8 +23,8 @@ _COMPLETION_DETAILS = ("completion_tokens_details", "output_tokens_details")
 _RENAMED = _COUNTS.union(_PROMPT_DETAILS, _COMPLETION_DETAILS)
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Usage:
+@dataclass(slots=True, eq=False, repr=False)
+class Usage(Value):
     """Token usage and cost of a call. None means that the service did not return the value.
 
     Attributes:
@@ -81,8 +82,8 @@ class Usage:
         return details | {name: count for name, count in counts.items() if count is not None}
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Citation:
+@dataclass(slots=True, eq=False, repr=False)
+class Citation(Value):
     """A source cited in the response.
 
     Attributes:
@@ -102,8 +103,8 @@ class Citation:
         return max(self.start or 0, self.end or 0) <= length
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Choice:
+@dataclass(slots=True, eq=False, repr=False)
+class Choice(Value):
     """One of the ``n`` choices of a response.
 
     Attributes:
@@ -144,8 +145,8 @@ class Choice:
         return Message("assistant", self.parts, items=self.items, dialect=self.dialect)
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ChatResponse:
+@dataclass(slots=True, eq=False, repr=False)
+class ChatResponse(Value):
     """The response of a model.
 
     Attributes:

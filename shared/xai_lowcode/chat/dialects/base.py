@@ -5,12 +5,14 @@ A dialect depends on ``types`` and JSON only, not on HTTP, the gateway or anothe
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from xai_lowcode.protocol.endpoint import Endpoint
-from xai_lowcode.types.events import StreamEvent
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import ChatResponse
+
+if TYPE_CHECKING:
+    from xai_lowcode.types.events import StreamEvent
 
 
 class _NoEvents(tuple[()]):
@@ -19,7 +21,7 @@ class _NoEvents(tuple[()]):
     __slots__ = ()
 
 
-UNKNOWN: Final[Iterable[StreamEvent]] = _NoEvents()
+UNKNOWN: Final["Iterable[StreamEvent]"] = _NoEvents()
 """Returned by a decoder for a chunk of a type that its API is not known to send."""
 
 
@@ -32,7 +34,7 @@ class Decoder(Protocol):
 
     ended: bool
 
-    def feed(self, chunk: dict[str, Any]) -> Iterable[StreamEvent]:
+    def feed(self, chunk: dict[str, Any]) -> "Iterable[StreamEvent]":
         """Return the events of the next chunk: none for a heartbeat, ``UNKNOWN`` if it is unknown.
 
         Raises:
@@ -41,7 +43,7 @@ class Decoder(Protocol):
             InvalidResponseError: The chunk has an invalid field.
         """
 
-    def finish(self) -> Iterable[StreamEvent]:
+    def finish(self) -> "Iterable[StreamEvent]":
         """Return the events that are known only at the end of the stream.
 
         Called at ``[DONE]`` or at the end of the bytes, if the response is complete.
@@ -52,7 +54,7 @@ class Decoder(Protocol):
         """Whether every choice has a finish reason, or the terminal event was received."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dialect:
     """One chat API: how a request is rendered, and how its response is parsed.
 

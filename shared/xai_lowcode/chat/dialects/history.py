@@ -40,8 +40,8 @@ _Matches = tuple[dict[int, list[_Call]], set[tuple[int, int]]]
 
 def numbered_messages(
     messages: Sequence[Message], *, continues_stored: bool = False
-) -> Iterator[tuple[int, Message]]:
-    """Yield the messages with their positions, in a form that xAI accepts.
+) -> Iterable[tuple[int, Message]]:
+    """Return the messages with their positions, in a form that xAI accepts.
 
     - Empty system messages, which frameworks send for no prompt, are left out.
     - Tool calls that were never answered are left out, such as those of a truncated response. The
@@ -59,8 +59,27 @@ def numbered_messages(
         messages: The messages.
         continues_stored: Whether the request continues a stored response.
     """
+    if not _needs_change(messages):
+        return enumerate(messages)
+    return _normalize(messages, 0 if continues_stored else _find_first_turn(messages))
+
+
+def _needs_change(messages: Sequence[Message]) -> bool:
+    """Return whether a history has tool calls or their results, or an empty system message."""
+    for message in messages:
+        role = message.role
+        if role == "assistant":
+            for part in message.parts:
+                if type(part) is ToolCallPart:
+                    return True
+        elif role == "tool" or (role == "system" and not has_content(message)):
+            return True
+    return False
+
+
+def _normalize(messages: Sequence[Message], start: int) -> Iterator[tuple[int, Message]]:
+    """Yield the messages; results without a call are left out before the position ``start``."""
     calls, answers = _match_results(messages)
-    start = 0 if continues_stored else _find_first_turn(messages)
     documents: dict[int, tuple[Part, ...]] = {}
     for position, message in enumerate(messages):
         if message.role == "tool":

@@ -73,11 +73,15 @@ def render_request(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
 def _render_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
     rendered: list[dict[str, Any]] = []
     for position, message in numbered_messages(messages):
-        if message.role == "tool":
-            rendered += [_render_tool_result(part, position) for part in message.parts]
-        elif message.role == "assistant":
+        role, parts = message.role, message.parts
+        if len(parts) == 1 and type(parts[0]) is TextPart and role == "assistant":
+            # Most responses of long histories. xAI rejects assistant messages without content.
+            if text := parts[0].text:
+                rendered.append({"role": role, "content": text})
+        elif role == "tool":
+            rendered += [_render_tool_result(part, position) for part in parts]
+        elif role == "assistant":
             assistant_message = _render_assistant_message(message, position)
-            # xAI rejects assistant messages without content.
             if assistant_message["content"] or "tool_calls" in assistant_message:
                 rendered.append(assistant_message)
         else:

@@ -4,11 +4,17 @@ No response of it is recorded. Sources: xAI's OpenAPI document and Anthropic's d
 no response formats and no reasoning effort.
 """
 
-from xai_lowcode.api.endpoints import CREATE_MESSAGE
-from xai_lowcode.chat.dialects.base import Dialect
+from xai_lowcode.api.chat_endpoints import CREATE_MESSAGE
+from xai_lowcode.chat.dialects.base import Decoder, Dialect
 from xai_lowcode.chat.dialects.messages.request import render_request
 from xai_lowcode.chat.dialects.messages.response import is_complete, parse_response
-from xai_lowcode.chat.dialects.messages.stream import MessagesDecoder
+
+
+def _create_decoder() -> Decoder:
+    from xai_lowcode.chat.dialects.messages.stream import MessagesDecoder  # noqa: PLC0415 - on first use
+
+    return MessagesDecoder()
+
 
 DIALECT = Dialect(
     name="messages",
@@ -16,7 +22,7 @@ DIALECT = Dialect(
     render=render_request,
     parse=parse_response,
     is_complete=is_complete,
-    decoder=MessagesDecoder,
+    decoder=_create_decoder,
     unsupported=frozenset(
         {
             "seed",

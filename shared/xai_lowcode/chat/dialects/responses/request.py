@@ -19,6 +19,7 @@ from xai_lowcode.json_schema import response_schema, tool_parameters
 from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
+    Message,
     Part,
     ReasoningPart,
     TextPart,
@@ -108,30 +109,41 @@ def _render_reasoning(request: ChatRequest) -> Json:
 
 
 def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
-    shell_calls = {
-        item["call_id"]: item
-        for message in request.messages
-        for item in message.items
-        if item.get("type") == "shell_call" and "call_id" in item
-    }
     rendered: list[Mapping[str, Any]] = []
-    continues_stored = bool(request.previous_response_id)
+    shell_calls: Mapping[str, Mapping[str, Any]] | None = None
+    first, continues_stored = request.stored_messages, bool(request.previous_response_id)
     for position, message in numbered_messages(request.messages, continues_stored=continues_stored):
-        if position < request.stored_messages:
+        if position < first:
             continue
         role, parts = message.role, message.parts
+        if len(parts) == 1 and type(parts[0]) is TextPart and not message.items and role != "tool":
+            # Most messages of long histories. An empty one is a response of the model.
+            if text := parts[0].text:
+                rendered.append({"role": role, "content": text})
         # Its items are sent if it has not been changed since it was received.
-        if message.dialect == "responses" and can_replay_items(message, parse_output):
+        elif message.dialect == "responses" and can_replay_items(message, parse_output):
             rendered += [
                 _replay_item(item) for item in message.items if not _is_omitted(item, request)
             ]
         elif role == "assistant":
             rendered += _render_assistant_message(parts, position)
         elif role == "tool":
+            if shell_calls is None:
+                shell_calls = _find_shell_calls(request.messages)
             rendered += [_render_tool_result(part, position, shell_calls) for part in parts]
         else:
             rendered.append({"role": role, "content": _render_content(parts, role, position)})
     return rendered
+
+
+def _find_shell_calls(messages: Sequence[Message]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the calls of xAI's shell tool by the ids that their results have."""
+    return {
+        item["call_id"]: item
+        for message in messages
+        for item in message.items
+        if item.get("type") == "shell_call" and "call_id" in item
+    }
 
 
 def _is_omitted(item: Mapping[str, Any], request: ChatRequest) -> bool:

@@ -1,0 +1,283 @@
+"""Run Python programs as forks of a process that has made their imports.
+
+An interpreter takes ten times as long to start, and to import a command line, as most programs of
+the tests to run. A fork is a process like any other: it has its own arguments, environment,
+streams, signals and end of the interpreter. Its imports are made already, and its standard streams
+must be open: programs about imports and closed streams need a new interpreter.
+"""
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any, Self
+
+ROOT = Path(__file__).parents[1]
+FORKS = sys.platform == "linux"
+_MAX_ORDER = 1 << 17
+
+
+class ForkedProgram:
+    """A running program, with the methods of ``subprocess.Popen`` that the tests use.
+
+    Args:
+        code: The program.
+        args: Its arguments.
+        env: Its environment.
+        preload: Modules that are imported before the fork.
+        stdin: Descriptor of its standard input; None for none.
+        stdout: Descriptor of its standard output; None for a pipe.
+        stderr: Descriptor of its standard error; None for a pipe.
+        new_session: Whether it begins a session, as the first process of a terminal.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        preload: Iterable[str],
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        new_session: bool = False,
+    ) -> None:
+        self.returncode: int | None = None
+        self.stdout: IO[str] | None = None
+        self.stderr: IO[str] | None = None
+        given, own = [stdin, stdout, stderr], []
+        if stdin is None:
+            own.append(os.open(os.devnull, os.O_RDONLY))
+            given[0] = own[-1]
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            if given[number] is None:
+                reader, writer = os.pipe()
+                setattr(self, name, os.fdopen(reader, encoding="utf-8"))
+                own.append(writer)
+                given[number] = writer
+        self._reports, reports = socket.socketpair()
+        order = {
+            "code": code,
+            "args": list(args),
+            "env": dict(env),
+            "cwd": str(Path.cwd()),
+            "new_session": new_session,
+        }
+        _server(tuple(preload)).send(order, [*given, reports.fileno()])
+        reports.close()
+        for descriptor in own:
+            os.close(descriptor)
+        self.pid = self._report(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.wait()
+        self._close()
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        try:
+            return self.wait(0.0)
+        except TimeoutError:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end, and return the exit code.
+
+        Raises:
+            TimeoutError: It did not end in time.
+        """
+        if self.returncode is None:
+            self.returncode = self._report(timeout)
+            self._reports.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Read both streams to their ends, wait for the end, and return what was read.
+
+        Raises:
+            TimeoutError: It did not end in time.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        read = {"stdout": "", "stderr": ""}
+
+        def read_all(name: str, stream: IO[str]) -> None:
+            read[name] = stream.read()
+
+        threads = [
+            threading.Thread(target=read_all, args=(name, getattr(self, name)), daemon=True)
+            for name in read
+            if getattr(self, name) is not None and not getattr(self, name).closed
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
+        self.wait(None if end is None else max(0.0, end - time.monotonic()))
+        for thread in threads:
+            thread.join()
+        self._close()
+        return read["stdout"], read["stderr"]
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def _report(self, timeout: float | None) -> int:
+        """Return the next number that its parent reports: the process id, then the exit code."""
+        if timeout == 0.0:
+            self._reports.setblocking(False)  # noqa: FBT003 - its signature
+        else:
+            self._reports.settimeout(timeout)
+        try:
+            report = self._reports.recv(8)
+        except BlockingIOError:
+            raise TimeoutError from None
+        assert report, "the process that forks has ended"
+        return int.from_bytes(report, "big", signed=True)
+
+    def _close(self) -> None:
+        for stream in (self.stdout, self.stderr):
+            if stream is not None:
+                stream.close()
+
+
+class _Server:
+    """The process that has made the imports, and forks."""
+
+    def __init__(self, preload: tuple[str, ...]) -> None:
+        self._orders, orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), str(ROOT)]))
+        with orders:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.programs", str(orders.fileno()), *preload],
+                env={**os.environ, "PYTHONPATH": path},
+                pass_fds=[orders.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        atexit.register(self.close)
+
+    def send(self, order: dict[str, Any], descriptors: list[Any]) -> None:
+        """Have a program started; descriptors: three standard streams, and one for reports."""
+        message = json.dumps(order).encode()
+        assert len(message) < _MAX_ORDER
+        socket.send_fds(self._orders, [message], descriptors)
+
+    def close(self) -> None:
+        """End the process."""
+        self._orders.close()
+        self._process.wait()
+
+
+@functools.cache
+def _server(preload: tuple[str, ...]) -> _Server:
+    return _Server(preload)
+
+
+def _serve(orders: socket.socket) -> dict[str, Any] | None:
+    """Fork for each order. Return it in the process of the program; None at the end of orders."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(orders, _MAX_ORDER, 4)
+        if not message:
+            return None
+        if os.fork() == 0:
+            orders.close()
+            return _start(json.loads(message), descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _reap()
+
+
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def _start(order: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+    """Fork once more, and report process id and exit code. Return in the program's process."""
+    *streams, reports = descriptors
+    pid = os.fork()
+    if pid:
+        for stream in streams:
+            os.close(stream)
+        _report(reports, pid)
+        _report(reports, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        os._exit(0)
+    os.close(reports)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    return order
+
+
+def _report(reports: int, number: int) -> None:
+    os.write(reports, number.to_bytes(8, "big", signed=True))
+
+
+def _become(order: dict[str, Any]) -> None:
+    """Run the program as an interpreter would that was started for it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if order["new_session"]:
+        os.setsid()
+    os.environ.clear()
+    os.environ.update(order["env"])
+    os.chdir(order["cwd"])
+    sys.argv = ["-c", *order["args"]]
+    _open_streams()
+    main = ModuleType("__main__")
+    sys.modules["__main__"] = main
+    exec(compile(order["code"], "<string>", "exec"), vars(main))  # noqa: S102 - the test's program
+
+
+def _open_streams() -> None:
+    """Open the standard streams: whether they are a terminal, or can seek, is found out once."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        before = getattr(sys, name)
+        stream = open(  # noqa: SIM115 - until the process ends
+            number,
+            mode,
+            buffering=1 if name == "stderr" else -1,
+            encoding=before.encoding,
+            errors=before.errors,
+            closefd=False,
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in sys.argv[2:]:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    with socket.socket(fileno=int(sys.argv[1])) as orders:
+        order = _serve(orders)
+    if order is not None:
+        _become(order)
+
+
+if __name__ == "__main__":
+    _main()
