@@ -1,10 +1,10 @@
 """Expected outcomes of faults with the Messages and Responses APIs; see ``tables``.
 
-The columns are the forms, as a whole answer and as a stream. Both forms end a stream with an event
-of their own, after which ``[DONE]`` may be missing or come twice.
+The columns are the APIs, each as a whole response and as a stream. Both APIs end a stream with a
+terminal event, after which ``[DONE]`` may be missing or may be sent twice.
 """
 
-from tests.faults.tables import BUSY, FAULTS, table
+from tests.faults.tables import BUSY, FAULTS, parse_table
 from xai_lowcode.emulator import CutStream, EndStreamEarly, ErrorInStream, Fault
 
 API_FAULTS: dict[str, Fault] = {
@@ -49,11 +49,11 @@ API_FAULTS: dict[str, Fault] = {
 
 API_TABLE = """
 fault                      messages messages_stream responses responses_stream
-closed after the request   line*    line*           line*     line*
-cut before the body        line     cut             line      cut
-cut after the first byte   line     cut             line      cut
-cut between chunks         line     cut             line      cut
-cut in a chunk             line     cut             line      cut
+closed after the request   conn*    conn*           conn*     conn*
+cut before the body        conn     cut             conn      cut
+cut after the first byte   conn     cut             conn      cut
+cut between chunks         conn     cut             conn      cut
+cut in a chunk             conn     cut             conn      cut
 half a character           odd      odd             odd       odd
 429, Retry-After in header rate*    rate*           rate*     rate*
 gzip, torn                 odd      odd             odd       odd
@@ -78,8 +78,8 @@ busy, as a failure         ok       cut             ok        fail*
 busy, after the first text ok       fail            ok        fail
 slow down, as an event     ok       rate*           ok        rate*
 end in the middle          ok       cut             ok        cut
-cut near the end           line     cut             line      cut
+cut near the end           conn     cut             conn      cut
 """
 
-API_EXPECTED = table(API_TABLE)
+API_EXPECTED = parse_table(API_TABLE)
 """What is expected, by fault and kind of interface."""

@@ -1,7 +1,7 @@
-"""Programs as users write them, each for a process of its own: they tell how a process ends.
+"""Programs as users write them, each run in its own process, to test how a process ends.
 
-Each is given the address and the token of a gateway by the environment. Where it prints ``ready``,
-somebody else may act.
+The environment has the base URL and the token of a gateway. A program prints ``ready`` when the
+test may act.
 """
 
 import os
@@ -21,7 +21,7 @@ import asyncio, sys
 from {module} import {component} as Component
 model = Component()
 """
-# What is still there when a program ends.
+# What is still open when a program ends.
 ENDINGS = {
     "models that were used": """
 asyncio.run(model.aanswer())
@@ -68,7 +68,7 @@ threading.Thread(target=read, daemon=True).start()
 begun.wait()
 """,
 }
-# Nobody answers where the gateway is; the program has seen it, and goes.
+# Programs that print when a chunk was received.
 READS = """
 for piece in model.stream():
     print("ready", flush=True)
@@ -85,9 +85,9 @@ asyncio.run(main())
 def process(
     component: Any, program: str, gateway: Any, *, fork: bool = FORKS
 ) -> Iterator[subprocess.Popen[str] | ForkedProgram]:
-    """Runs a program with the warnings that developers see; kills it if it is still there.
+    """Run a program with the warnings that developers see; kill it at the end.
 
-    It may be a fork of a process that has imported the component, but nothing else has happened in.
+    It may be a fork of a process that has imported the component and done nothing else.
     """
     environment = {
         **os.environ,

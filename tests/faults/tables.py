@@ -1,18 +1,19 @@
-"""What must come out of each fault, for each kind of interface: the matrix as a table for people.
+"""The expected outcome of each fault, for each kind of interface, as a plain-text table.
 
-A cell says what an application gets:
+A cell is the outcome of the call:
 
-- ``ok``: the right answer, as if nothing had happened.
-- ``again``: the right answer, since the call looks for it again, whatever ``max_retries``.
-- a word: the error of that name in ``ERRORS``, and nothing is sent a second time.
-- a word with a star: that error with ``max_retries=0``; with ``max_retries=1`` the right answer.
-- ``+n``: how many requests more it takes than without the fault, where that is not plain: 0 for
-  ``ok`` and for a word, 1 for ``again`` and for a star.
+- ``ok``: the result without the fault.
+- ``again``: the result without the fault, since the call sends the request again, whatever
+  ``max_retries`` is.
+- a name in ``ERRORS``: that error, without a retry.
+- a name with a star: that error with ``max_retries=0``; with ``max_retries=1`` the result.
+- ``+n``: the number of additional requests, where it is not the usual one: 0 for ``ok`` and for a
+  name, 1 for ``again`` and for a star.
 
-The columns are kinds of requests: a whole answer, a stream, the order of a deferred completion, the
-look that fetches it, an image, the begin and the piece of an upload, the record and the content of
-a download. An answer that has begun may have been paid for, and is not asked for again; nor is what
-can be retrieved only once, or would be in a file twice.
+The columns are kinds of requests: a whole response, a stream, the submission of a deferred
+completion, the poll that retrieves it, an image, the start and a chunk of an upload, the record and
+the content of a download. A response that has begun may be billed, and is not requested again; nor
+is one that can be retrieved only once, or a chunk that would be in a file twice.
 """
 
 from dataclasses import dataclass
@@ -51,9 +52,9 @@ from xai_lowcode.emulator import (
     WrongType,
 )
 
-# A word of the table: our class, LangChain's, and whether the same call may succeed later.
+# The names of errors: our class, LangChain's class, and whether the error is retryable.
 ERRORS: dict[str, tuple[type[ours.XAILowCodeError], type[Exception], bool]] = {
-    "line": (ours.APIConnectionError, theirs.ModelConnectionError, True),
+    "conn": (ours.APIConnectionError, theirs.ModelConnectionError, True),
     "trust": (ours.CertificateVerificationError, theirs.ModelConnectionError, False),
     "late": (ours.APITimeoutError, theirs.ModelTimeoutError, True),
     "rate": (ours.RateLimitError, theirs.ModelRateLimitError, True),
@@ -66,7 +67,7 @@ ERRORS: dict[str, tuple[type[ours.XAILowCodeError], type[Exception], bool]] = {
 }
 
 BUSY = "The model is currently at capacity due to high demand."
-# What no emulator of a service sends, but a gateway that lost the end of a response does.
+# Data of a gateway that lost the end of a response; no emulated fault sends it.
 NO_FINISH = (
     b'data: {"choices":[{"index":0,"delta":{"content":"Hello"}}]}\n\n'
     b'data: {"detail":"upstream died"}\n\ndata: [DONE]\n\n'
@@ -125,15 +126,15 @@ FAULTS: dict[str, Fault] = {
 }
 
 TABLE = """
-fault                      plain   stream  order   look     image   begin   piece  record   content
-reset before the request   line*+0 line*+0 line*+0 again    line*+0 line*+0 line-1 line*+1  line*+0
-reset after the request    line*   line*   line*   again+2  line*   line*   line   line*+2  line*
-closed after the request   line*   line*   line*   again+2  line*   line*   line   line*+2  line*
-cut before the body        line    cut     line    line     line    line    line   line*    line*
-cut after the first byte   line    cut     line    line     line    line    line   line*    line*
-cut after forty bytes      line    cut     line    line     line    line    line   line*    line*
-cut between chunks         line    cut     line    line     line    line    line   line*    line*
-cut in a chunk             line    cut     line    line     line    line    line   line*    line*
+fault                      plain   stream  submit  poll     image   start   chunk  record   content
+reset before the request   conn*+0 conn*+0 conn*+0 again    conn*+0 conn*+0 conn-1 conn*+1  conn*+0
+reset after the request    conn*   conn*   conn*   again+2  conn*   conn*   conn   conn*+2  conn*
+closed after the request   conn*   conn*   conn*   again+2  conn*   conn*   conn   conn*+2  conn*
+cut before the body        conn    cut     conn    conn     conn    conn    conn   conn*    conn*
+cut after the first byte   conn    cut     conn    conn     conn    conn    conn   conn*    conn*
+cut after forty bytes      conn    cut     conn    conn     conn    conn    conn   conn*    conn*
+cut between chunks         conn    cut     conn    conn     conn    conn    conn   conn*    conn*
+cut in a chunk             conn    cut     conn    conn     conn    conn    conn   conn*    conn*
 half a character           odd     odd     odd     odd      odd     odd     odd    odd      damage
 429                        rate*   rate*   rate*   again    rate*   rate*   rate   rate*    rate*
 429, Retry-After in body   rate*   rate*   rate*   again    rate*   rate*   rate   rate*    rate*
@@ -174,48 +175,48 @@ closed when idle           ok      ok      ok      ok       ok      ok      ok  
 silence                    late    late    late    again    late    late    late   late     late
 drip                       late    stall   late    late     late    late    late   late     late
 no end                     late    stall   late    late     late    late    late   late     late
-restart                    line*   line*   line*   again+?  line*   line*   line   line*+2  line*
+restart                    conn*   conn*   conn*   again+?  conn*   conn*   conn   conn*+2  conn*
 """
 
-# Faults that last until somebody loses patience: their interfaces are asked all at once.
+# Faults that last until the deadline: all interfaces run concurrently.
 SLOW = ("silence", "drip", "no end", "restart")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One expectation: what comes out, and after how many requests more than are plain."""
+    """The expected outcome, and the number of additional requests."""
 
-    word: str
-    repeated: bool
-    more: int | None
+    outcome: str
+    retried: bool
+    extra_requests: int | None
 
 
-def read(text: str) -> Cell:
-    """Reads a cell of the table."""
+def parse_cell(text: str) -> Cell:
+    """Parse a cell of the table."""
     for sign in "+-":
         text, found, number = text.partition(sign)
         if found:
             break
-    word = text.removesuffix("*")
-    repeated = text.endswith("*")
+    outcome = text.removesuffix("*")
+    retried = text.endswith("*")
     if not found:
-        more: int | None = 1 if repeated or word == "again" else 0
+        extra_requests: int | None = 1 if retried or outcome == "again" else 0
     else:
-        more = None if number == "?" else int(sign + number)
-    return Cell(word, repeated, more)
+        extra_requests = None if number == "?" else int(sign + number)
+    return Cell(outcome, retried, extra_requests)
 
 
-def table(text: str) -> dict[str, dict[str, Cell]]:
-    """Reads a table: cells by fault and kind of interface."""
-    head, *lines = text.strip().splitlines()
-    kinds = head.split()[1:]
+def parse_table(text: str) -> dict[str, dict[str, Cell]]:
+    """Parse a table: cells by fault and kind of interface."""
+    header, *lines = text.strip().splitlines()
+    kinds = header.split()[1:]
     rows = {}
     for line in lines:
         (*name,) = line.split()[: -len(kinds)]
-        cells = [read(cell) for cell in line.split()[-len(kinds) :]]
+        cells = [parse_cell(cell) for cell in line.split()[-len(kinds) :]]
         rows[" ".join(name)] = dict(zip(kinds, cells, strict=True))
     return rows
 
 
-EXPECTED = table(TABLE)
-"""What is expected, by fault and kind of interface."""
+EXPECTED = parse_table(TABLE)
+"""The expected outcomes, by fault and kind of interface."""
