@@ -1,4 +1,4 @@
-"""Law: who vouches for the gateway is configured, and one whom nobody vouches for gets nothing."""
+"""Law: the trusted CA is configurable, and an untrusted gateway gets no request."""
 
 import ssl
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.proxies.certificates import Certificates
-from tests.proxies.environment import cleaned
+from tests.proxies.environment import clean_environment
 from tests.proxies.hosts import HTTPS_URL, address_of
 from tests.proxies.interfaces import FEW, INTERFACES, TOKEN, call
 from tests.proxies.raw_proxy import RawProxy
@@ -23,8 +23,8 @@ TRUST: dict[str, Callable[[Certificates], Any]] = {
     "path object": lambda certificates: certificates.ca_file,
     "context": lambda certificates: ssl.create_default_context(cafile=certificates.ca_file),
 }
-# How a certificate is wrong: names that it is for, whether it expired, whether its CA is trusted.
-WRONG: dict[str, tuple[tuple[str, ...], bool, bool]] = {
+# Invalid certificates: their names, whether they are expired, whether their CA is trusted.
+INVALID: dict[str, tuple[tuple[str, ...], bool, bool]] = {
     "untrusted": ((), False, False),
     "of another host": (("other.example",), False, True),
     "expired": ((), True, True),
@@ -32,15 +32,15 @@ WRONG: dict[str, tuple[tuple[str, ...], bool, bool]] = {
 ROUTES = ("direct", "tunnel")
 
 
-def reach(route: str, proxy: RawProxy, gateway: TLSGateway) -> dict[str, Any]:
-    """The options of a route."""
+def route_options(route: str, proxy: RawProxy, gateway: TLSGateway) -> dict[str, Any]:
+    """Return the options of a route."""
     if route == "direct":
         return {"base_url": gateway.base_url()}
     return {"base_url": HTTPS_URL, "proxy": proxy.url}
 
 
 @pytest.mark.parametrize(("route", "trust", "name"), cells(ROUTES, TRUST, INTERFACES, every=3))
-def test_a_ca_is_trusted_that_is_named(
+def test_a_configured_ca_is_trusted(
     proxy: RawProxy,
     tls_gateway: TLSGateway,
     certificates: Certificates,
@@ -48,49 +48,53 @@ def test_a_ca_is_trusted_that_is_named(
     trust: str,
     name: str,
 ) -> None:
-    """``verify`` takes a CA file or a TLS context, in every interface."""
-    options = reach(route, proxy, tls_gateway)
-    (answer,) = call(INTERFACES[name], verify=TRUST[trust](certificates), **options)
-    assert answer
+    """``verify`` accepts a CA file or a TLS context, in each interface."""
+    options = route_options(route, proxy, tls_gateway)
+    (result,) = call(INTERFACES[name], verify=TRUST[trust](certificates), **options)
+    assert result
     assert len(proxy.lines) == (route == "tunnel")
     assert tls_gateway.connections == 1
 
 
 @pytest.mark.parametrize(("route", "name"), cells(ROUTES, INTERFACES, every=2))
-def test_verification_can_be_switched_off_with_a_warning(
+def test_verification_can_be_disabled_with_a_warning(
     proxy: RawProxy, tls_gateway: TLSGateway, route: str, name: str
 ) -> None:
-    """``verify=False`` accepts any certificate, and warns."""
+    """``verify=False`` accepts any certificate, with a warning."""
     with pytest.warns(Warning, match="(?i)verify|certificate"):
-        (answer,) = call(INTERFACES[name], verify=False, **reach(route, proxy, tls_gateway))
-    assert answer
+        (result,) = call(INTERFACES[name], verify=False, **route_options(route, proxy, tls_gateway))
+    assert result
 
 
-@pytest.mark.parametrize(("route", "wrong", "name"), cells(ROUTES, WRONG, INTERFACES, every=3))
-def test_a_wrong_certificate_is_an_error_that_is_not_retried(
-    emulator: Emulator, certificates: Certificates, name: str, route: str, wrong: str
+@pytest.mark.parametrize(
+    ("route", "certificate", "name"), cells(ROUTES, INVALID, INTERFACES, every=3)
+)
+def test_an_invalid_certificate_is_an_error_without_retries(
+    emulator: Emulator, certificates: Certificates, name: str, route: str, certificate: str
 ) -> None:
-    """The error says what to do, no request is sent, and there is one attempt to connect."""
-    names, expired, trusted = WRONG[wrong]
+    """The error has a hint, no request is sent, and there is one attempt to connect."""
+    names, expired, trusted = INVALID[certificate]
     context = certificates.server(*names, expired=expired)
     trust = {"verify": str(certificates.ca_file)} if trusted else {}
     with (
         TLSGateway(context, address_of(emulator)) as gateway,
         RawProxy({"gateway.example:443": gateway.address}) as proxy,
     ):
-        options = reach(route, proxy, gateway)
+        options = route_options(route, proxy, gateway)
         with pytest.raises(APIConnectionError) as caught:
             call(INTERFACES[name], max_retries=2, **trust, **options)
     text = str(caught.value)
     assert "certificate verify failed" in text
-    assert "SSL_CERT_FILE" in text or "verify" in text.replace("certificate verify failed", "")
+    assert "SSL_CERT_FILE" in text or "verify" in text.replace(
+        "certificate verify failed", ""
+    )
     assert caught.value.is_retryable is False
     assert gateway.connections == 1
     assert proxy.connections == (route == "tunnel")
     assert emulator.requests == []
 
 
-# Imports as an application does, whose environment is set before it starts.
+# It imports as an application does, whose environment is set before it starts.
 PROGRAM = """
 import asyncio
 from langchain_xai_lowcode import ChatXAILowCode
@@ -106,11 +110,11 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_the_environment_names_a_ca_file(
+def test_a_ca_file_of_the_environment_is_trusted(
     proxy: RawProxy, tls_gateway: TLSGateway, certificates: Certificates, route: str
 ) -> None:
-    """SSL_CERT_FILE is trusted by a program that configures nothing else, sync and async."""
-    options = reach(route, proxy, tls_gateway)
+    """A program without any other setting trusts SSL_CERT_FILE, sync and async."""
+    options = route_options(route, proxy, tls_gateway)
     variables = {
         "LOWCODEAPI_API_TOKEN": TOKEN,
         "LOWCODEAPI_BASE_URL": options["base_url"],
@@ -119,7 +123,7 @@ def test_the_environment_names_a_ca_file(
     }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env=cleaned(variables),
+        env=clean_environment(variables),
         capture_output=True,
         text=True,
         timeout=60,
@@ -132,10 +136,10 @@ def test_the_environment_names_a_ca_file(
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_the_setting_comes_before_the_environment(
+def test_the_setting_overrides_the_environment(
     tls_gateway: TLSGateway, certificates: Certificates, name: str, tmp_path: Any
 ) -> None:
-    """``verify`` is used instead of SSL_CERT_FILE."""
+    """``verify`` overrides SSL_CERT_FILE."""
     other = Certificates(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(other.ca_file))
