@@ -1,7 +1,7 @@
-"""Prints, after a run, what the tests of each area prove: laws, cases and seconds.
+"""Print, after a run, what the tests of each area prove: laws, cases and seconds.
 
-A law is a test function; its cases are the inputs it runs with. A law of which all cases are
-skipped is not counted.
+A law is a test function; its cases are the inputs that it runs with. A law is not counted if all of
+its cases are skipped.
 """
 
 from collections import defaultdict
@@ -56,7 +56,7 @@ class Area:
 
 
 class Summary:
-    """Collects the reports of a run, those of xdist's workers too."""
+    """Collects the reports of a run, also those of the workers of xdist."""
 
     def __init__(self) -> None:
         self.areas: dict[str, Area] = defaultdict(Area)
