@@ -1,4 +1,4 @@
-"""One test function over many cases, without a test item for each.
+"""One test function for many cases, without a test item for each.
 
 A parameter of pytest costs some milliseconds for each case, which is more than most cases take.
 """

@@ -60,7 +60,7 @@ ERRORS: dict[str, tuple[type[ours.XAILowCodeError], type[Exception], bool]] = {
     "rate": (ours.RateLimitError, theirs.ModelRateLimitError, True),
     "fail": (ours.InternalServerError, theirs.ModelAPIError, True),
     "bad": (ours.BadRequestError, theirs.ModelInvalidRequestError, False),
-    "odd": (ours.InvalidResponseError, theirs.ModelError, False),
+    "inv": (ours.InvalidResponseError, theirs.ModelError, False),
     "damage": (ours.CorruptedDownloadError, theirs.ModelError, False),
     "cut": (ours.StreamInterruptedError, theirs.ModelConnectionError, True),
     "stall": (ours.StreamTimeoutError, theirs.ModelTimeoutError, True),
@@ -82,46 +82,46 @@ FAULTS: dict[str, Fault] = {
     "cut after forty bytes": CutBytes(40),
     "cut between chunks": CutStream(),
     "cut in a chunk": CutStream(mid_chunk=True),
-    "half a character": InvalidUTF8(),
+    "invalid UTF-8": InvalidUTF8(),
     "429": Refuse(429, "Slow down."),
     "429, Retry-After in body": Refuse(429, "Slow down.", retry_after=0),
     "429, Retry-After in header": Refuse(429, "Slow down.", retry_after=0, retry_after_in="header"),
-    "429, wait a minute": Refuse(429, "Slow down.", retry_after=60, retry_after_in="both"),
+    "429, Retry-After 60": Refuse(429, "Slow down.", retry_after=60, retry_after_in="both"),
     "500 of the gateway": Refuse(500, "socket hang up", source="gateway"),
     "503 of the provider": Refuse(503, "Busy."),
     "503 as documented": Refuse(503, "Busy.", shape="documented"),
     "400": Refuse(400, "This will not do."),
     "502 in HTML": Html(502),
-    "a page with 200": Html(200),
+    "HTML with 200": Html(200),
     "redirect": Redirect("http://127.0.0.1:9/"),
-    "nothing at all": Empty(),
-    "nothing of no type": Empty(content_type=None),
+    "empty body": Empty(),
+    "empty, no Content-Type": Empty(content_type=None),
     "garbage": Garbage(b"\x00\xff...", "text/plain"),
     "gzip": Gzip(),
-    "gzip, torn": Gzip(broken=True),
-    "called HTML": WrongType(),
-    "called JSON": WrongType("application/json"),
-    "called bytes": WrongType("application/octet-stream"),
+    "gzip, truncated": Gzip(broken=True),
+    "Content-Type HTML": WrongType(),
+    "Content-Type JSON": WrongType("application/json"),
+    "Content-Type bytes": WrongType("application/octet-stream"),
     "envelope: data": WrongEnvelope("data"),
-    "envelope: none": WrongEnvelope("bare"),
-    "envelope: two": WrongEnvelope("double"),
+    "envelope: bare": WrongEnvelope("bare"),
+    "envelope: double": WrongEnvelope("double"),
     "error with 200": ErrorIn200(),
     "error as a line": ErrorInStream(),
     "error as an event": ErrorInStream(form="event"),
-    "busy, first of all": ErrorInStream(0, BUSY, None),
+    "busy, as the first line": ErrorInStream(0, BUSY, None),
     "busy, as the first event": ErrorInStream(0, BUSY, None, "event"),
     "busy, after the first text": ErrorInStream(12, BUSY, None),
-    "end without reason": EndStreamEarly(),
-    "DONE without reason": Garbage(NO_FINISH, "text/event-stream"),
+    "end, no finish reason": EndStreamEarly(),
+    "DONE, no finish reason": Garbage(NO_FINISH, "text/event-stream"),
     "no end marker": NoDone(),
     "two end markers": DoubleDone(),
     "stream as one JSON": StreamAsJson(),
     "empty chunks": Heartbeats(3),
     "five megabytes": Huge(5),
     "closed when idle": CloseAfter(),
-    "silence": Stall(30.0),
-    "drip": SlowDrip(0.7),
-    "no end": Endless(0.05),
+    "no response": Stall(30.0),
+    "slow stream": SlowDrip(0.7),
+    "endless body": Endless(0.05),
     "restart": Outage(0.15),
 }
 
@@ -135,51 +135,51 @@ cut after the first byte   conn    cut     conn    conn     conn    conn    conn
 cut after forty bytes      conn    cut     conn    conn     conn    conn    conn   conn*    conn*
 cut between chunks         conn    cut     conn    conn     conn    conn    conn   conn*    conn*
 cut in a chunk             conn    cut     conn    conn     conn    conn    conn   conn*    conn*
-half a character           odd     odd     odd     odd      odd     odd     odd    odd      damage
+invalid UTF-8              inv     inv     inv     inv      inv     inv     inv    inv      damage
 429                        rate*   rate*   rate*   again    rate*   rate*   rate   rate*    rate*
 429, Retry-After in body   rate*   rate*   rate*   again    rate*   rate*   rate   rate*    rate*
 429, Retry-After in header rate*   rate*   rate*   again    rate*   rate*   rate   rate*    rate*
-429, wait a minute         rate    rate    rate    late     rate    rate    rate   rate     rate
+429, Retry-After 60        rate    rate    rate    late     rate    rate    rate   rate     rate
 500 of the gateway         fail*   fail*   fail*   again+2  fail*   fail*   fail   fail*+2  fail*+2
 503 of the provider        fail*   fail*   fail*   again    fail*   fail*   fail   fail*    fail*
 503 as documented          fail*   fail*   fail*   again+2  fail*   fail*   fail   fail*+2  fail*+2
 400                        bad     bad     bad     bad      bad     bad     bad    bad      bad
 502 in HTML                fail*   fail*   fail*   again+2  fail*   fail*   fail   fail*+2  fail*+1
-a page with 200            odd     odd     odd     odd      odd     odd     odd    odd      damage
+HTML with 200              inv     inv     inv     inv      inv     inv     inv    inv      damage
 redirect                   bad     bad     bad     bad+1    bad     bad     bad    bad+1    bad+1
-nothing at all             odd     odd     odd     again    odd     odd     odd    odd      damage
-nothing of no type         odd     odd     odd     again    odd     odd     odd    odd      damage
-garbage                    odd     odd     odd     odd      odd     odd     odd    odd      damage
+empty body                 inv     inv     inv     again    inv     inv     inv    inv      damage
+empty, no Content-Type     inv     inv     inv     again    inv     inv     inv    inv      damage
+garbage                    inv     inv     inv     inv      inv     inv     inv    inv      damage
 gzip                       ok      ok      ok      ok       ok      ok      ok     ok       ok
-gzip, torn                 odd     odd     odd     odd      odd     odd     odd    odd      odd
-called HTML                ok      ok      ok      ok       ok      ok      ok     ok       ok
-called JSON                ok      ok      ok      ok       ok      ok      ok     ok       ok
-called bytes               ok      ok      ok      ok       ok      ok      ok     ok       ok
+gzip, truncated            inv     inv     inv     inv      inv     inv     inv    inv      inv
+Content-Type HTML          ok      ok      ok      ok       ok      ok      ok     ok       ok
+Content-Type JSON          ok      ok      ok      ok       ok      ok      ok     ok       ok
+Content-Type bytes         ok      ok      ok      ok       ok      ok      ok     ok       ok
 envelope: data             ok      ok      ok      ok       ok      ok      ok     ok       ok
-envelope: none             ok      ok      ok      ok       ok      ok      ok     ok       ok
-envelope: two              odd     ok      odd     odd      odd     odd     odd    odd      ok
+envelope: bare             ok      ok      ok      ok       ok      ok      ok     ok       ok
+envelope: double           inv     ok      inv     inv      inv     inv     inv    inv      ok
 error with 200             fail*   fail*   fail*   again    fail*   fail*   fail   fail*    damage
 error as a line            ok      bad     ok      ok       ok      ok      ok     ok       ok
 error as an event          ok      bad     ok      ok       ok      ok      ok     ok       ok
-busy, first of all         ok      fail*   ok      ok       ok      ok      ok     ok       ok
+busy, as the first line    ok      fail*   ok      ok       ok      ok      ok     ok       ok
 busy, as the first event   ok      fail*   ok      ok       ok      ok      ok     ok       ok
 busy, after the first text ok      fail    ok      ok       ok      ok      ok     ok       ok
-end without reason         ok      cut     ok      ok       ok      ok      ok     ok       ok
-DONE without reason        odd    cut     odd     odd      odd     odd     odd    odd      damage
+end, no finish reason      ok      cut     ok      ok       ok      ok      ok     ok       ok
+DONE, no finish reason     inv     cut     inv     inv      inv     inv     inv    inv      damage
 no end marker              ok      ok      ok      ok       ok      ok      ok     ok       ok
 two end markers            ok      ok      ok      ok       ok      ok      ok     ok       ok
 stream as one JSON         ok      ok      ok      ok       ok      ok      ok     ok       ok
 empty chunks               ok      ok      ok      ok       ok      ok      ok     ok       ok
 five megabytes             ok      ok      ok      ok       ok      ok      ok     ok       damage
 closed when idle           ok      ok      ok      ok       ok      ok      ok     ok       ok
-silence                    late    late    late    again    late    late    late   late     late
-drip                       late    stall   late    late     late    late    late   late     late
-no end                     late    stall   late    late     late    late    late   late     late
+no response                late    late    late    again    late    late    late   late     late
+slow stream                late    stall   late    late     late    late    late   late     late
+endless body               late    stall   late    late     late    late    late   late     late
 restart                    conn*   conn*   conn*   again+?  conn*   conn*   conn   conn*+2  conn*
 """
 
 # Faults that last until the deadline: all interfaces run concurrently.
-SLOW = ("silence", "drip", "no end", "restart")
+SLOW = ("no response", "slow stream", "endless body", "restart")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ CELLS = [
     for place, *cells in ROWS
     for (reused, retries), outcome, count in zip(COLUMNS, cells[::2], cells[1::2], strict=True)
 ]
-FOREIGN_RESPONSE = wire.message(wire.chat("somebody else's"))
+FOREIGN_RESPONSE = wire.message(wire.chat("foreign"))
 
 
 def _cut(size: Callable[[bytes, int], int]) -> Callable[[Connection, Request], None]:

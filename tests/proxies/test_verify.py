@@ -85,9 +85,7 @@ def test_an_invalid_certificate_is_an_error_without_retries(
             call(INTERFACES[name], max_retries=2, **trust, **options)
     text = str(caught.value)
     assert "certificate verify failed" in text
-    assert "SSL_CERT_FILE" in text or "verify" in text.replace(
-        "certificate verify failed", ""
-    )
+    assert "SSL_CERT_FILE" in text or "verify" in text.replace("certificate verify failed", "")
     assert caught.value.is_retryable is False
     assert gateway.connections == 1
     assert proxy.connections == (route == "tunnel")

@@ -194,7 +194,7 @@ def end_by_exit() -> None:
     raise SystemExit(0)
 
 
-def end_by__exit() -> None:
+def end_by_os_exit() -> None:
     """End without exit handlers and finalizers."""
     os._exit(0)
 
@@ -307,15 +307,15 @@ class Scenarios:
         if kind == "pool":
             return self._pool(prompts, release)
         if kind == "_exit in a running loop":
-            return self.parent.in_loop(partial(fork_child, self.parent, with_calls, end_by__exit))
+            return self.parent.in_loop(partial(fork_child, self.parent, with_calls, end_by_os_exit))
         if kind == "collection":
             del model, with_calls, calls_and_close
             return fork_child(self.parent, release, partial(end_after_collection, self.parent))
         before, end = {
             "exit": (with_calls, end_by_exit),
             "exit without calls": (release, end_by_exit),
-            "_exit": (with_calls, end_by__exit),
-            "close": (calls_and_close, end_by__exit),
+            "_exit": (with_calls, end_by_os_exit),
+            "close": (calls_and_close, end_by_os_exit),
         }[kind]
         return fork_child(self.parent, before, end)
 

@@ -131,8 +131,10 @@ def _check(
     assert len(lines) == len(children)
     if errors:
         messages = "\n  ".join(errors)
-        errors = [line for line in lines[0]["stderr"].splitlines() if line.startswith("child:")]
-        pytest.fail(f"{len(errors)} errors:\n  {messages}\n  {errors}", pytrace=False)
+        child_lines = [
+            line for line in lines[0]["stderr"].splitlines() if line.startswith("child:")
+        ]
+        pytest.fail(f"{len(errors)} errors:\n  {messages}\n  {child_lines}", pytrace=False)
 
 
 @pytest.mark.parametrize("client", ["sync", "async"])
