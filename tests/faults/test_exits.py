@@ -138,7 +138,7 @@ async def _ainterrupt(stream: Any, chunks: int) -> None:
 def test_an_async_stream_may_be_abandoned(
     create: Create, component: Any, leave: Any, fault: Fault
 ) -> None:
-    """The same holds for async streams; a dropped one is closed by its loop, at its end at last."""
+    """So may async streams; a dropped one is closed by its loop, at the latest when that ends."""
 
     async def leave_stream(chunks: int) -> None:
         model = create(component, fault)

@@ -154,7 +154,7 @@ def test_https_proxy_is_not_for_http(
 
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("base_url", [HTTPS_URL, HTTP_URL])
-def test_the_scheme_s_own_variable_comes_before_all_proxy(
+def test_the_variable_of_a_scheme_overrides_all_proxy(
     proxy: RawProxy, uses_proxy: Callable[..., bool], base_url: str, name: str
 ) -> None:
     """ALL_PROXY applies to a scheme that has no variable of its own."""

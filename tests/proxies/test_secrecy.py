@@ -119,7 +119,7 @@ def test_a_failed_call_leaks_nothing(
     client: str,
     name: str,
 ) -> None:
-    """Nor do those of a failed call, its exception, the causes and the frames."""
+    """The same holds for a failed call, its exception, the causes and the frames."""
     emulator.inject(*[FAULTS[fault]] * 4)
     with (
         options_for(route, client, strict_proxy, tls_gateway, certificates) as options,
@@ -137,7 +137,7 @@ def test_a_failed_call_leaks_nothing(
 def test_an_invalid_certificate_leaks_nothing(
     emulator: Emulator, certificates: Certificates, route: str, client: str, name: str
 ) -> None:
-    """Nor do those of a failed TLS handshake with the gateway, direct or in a tunnel."""
+    """The same holds for a failed TLS handshake with the gateway, direct or in a tunnel."""
     context = certificates.server("other.example")
     with (
         TLSGateway(context, address_of(emulator)) as gateway,

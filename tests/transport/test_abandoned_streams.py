@@ -235,7 +235,7 @@ async def test_an_abandoned_async_stream(framework: str, end: str, prompt: str) 
 
 @pytest.mark.parametrize("framework", ASYNC)
 async def test_a_cancelled_async_call(framework: str) -> None:
-    """A call cancelled before or in the head or in the body leaves nothing; the model works."""
+    """A call cancelled before the head, in it or in the body leaves nothing; the model works."""
 
     def handler(connection: Connection, request: Request) -> None:
         if request.prompt == _LATER:

@@ -222,7 +222,7 @@ def test_trailing_bytes_affect_no_later_call(way: str, loop: LoopRuns) -> None:
 
 @pytest.mark.parametrize("way", [name for name in ECHOING if name not in LANGCHAIN])
 def test_trailing_bytes_affect_no_later_call_of_other_components(way: str) -> None:
-    """LlamaIndex, image generators and endpoints have the same connections."""
+    """The same holds for LlamaIndex, image generators and endpoints."""
     sessions = partial(Session, way, max_retries=0)
     check_all(_table(late=False), partial(_check, sessions, None))
 

@@ -83,7 +83,7 @@ def _check_reused(
 
 @pytest.mark.parametrize("way", POSTS)
 def test_a_kept_alive_connection_that_fails_during_a_post(way: str) -> None:
-    """The server has processed the request for 0.4 s: one POST, and an error of the package."""
+    """If the connection fails after 0.4 s of processing, one POST was sent, and the call raises."""
     check = partial(_check_reused, partial(Session, way, max_retries=0), None)
     check_all({**SILENT, **BEGUN}, check, workers=24)
 

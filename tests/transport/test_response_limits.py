@@ -368,7 +368,7 @@ def test_a_small_limit_holds_against_endless_responses(remote: RemoteClient) -> 
 
 
 def test_a_limit_is_an_option_of_every_component() -> None:
-    """Models, image generators and settings accept it; it must be a positive integer."""
+    """Models, image generators and settings accept ``max_response_bytes``, a positive integer."""
     for way in (*_LANGCHAIN[:1], *_OTHERS):
         with RawServer() as server, Session(way, server.base_url, max_response_bytes=MB) as session:
             assert session.call("small").text == "small"
