@@ -106,7 +106,7 @@ ENCODINGS = {"utf-8": True, "utf-8-sig": True, "utf-16": True, "cp1252": False, 
 def test_standard_input_is_read_in_its_own_encoding(
     gateway: Emulator, environment: dict[str, str], system: str, newline: str
 ) -> None:
-    """UTF-8 and UTF-16 are sent as they were meant; other text is in the system's encoding."""
+    """UTF-8 and UTF-16 are recognized; other text is decoded in the system's encoding."""
     gateway.reply(IN_ASCII)
     for encoding, known in ENCODINGS.items():
         for characters in TEXTS:
@@ -122,16 +122,16 @@ def test_standard_input_is_read_in_its_own_encoding(
                 assert user_content(gateway) == text
 
 
-@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("byte_order", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("system", ["utf-8", "cp1252"])
 def test_standard_input_in_utf_16_has_a_byte_order_mark(
-    gateway: Emulator, environment: dict[str, str], system: str, order: str
+    gateway: Emulator, environment: dict[str, str], system: str, byte_order: str
 ) -> None:
-    """As PowerShell writes it; half a character is refused, and nothing is sent."""
+    """UTF-16 is read as PowerShell writes it; an incomplete character is not sent."""
     gateway.reply(IN_ASCII)
     runner = CliRunner(charset=system)
     for text in TEXTS:
-        content = f"\ufeff{text}\r\n".encode(order)
+        content = f"\ufeff{text}\r\n".encode(byte_order)
         assert runner.invoke(app, ["chat"], input=content, env=environment).exit_code == 0
         assert user_content(gateway) == text
     count = len(gateway.requests)

@@ -119,7 +119,7 @@ def test_a_fault_has_one_outcome_on_every_route(
     outcome: str,
     count: int,
 ) -> None:
-    """Outcome and number of requests are those of the table; other calls get their own responses."""
+    """Outcome and number of requests are those in the table; other calls get their responses."""
     prompts = ["before", "fault", "after"] if reused else ["fault", "after"]
     with route(name, FAULTS[place], certificates) as (server, options):
         options |= {"api": "chat_completions", "max_retries": retries}

@@ -99,10 +99,10 @@ def test_hosts_in_no_proxy_are_reached_directly(
     assert uses_proxy(name, tls_gateway.base_url(host), variables) == proxied
 
 
-@pytest.mark.parametrize("excepted", ["::1", "[::1]", "::/64", "a.example,[::1]"])
-def test_no_proxy_may_have_ipv6_addresses_and_networks(excepted: str) -> None:
-    """With and without brackets; other addresses use the proxy."""
-    with environment({"HTTPS_PROXY": "http://proxy.example:1", "NO_PROXY": excepted}):
+@pytest.mark.parametrize("excluded", ["::1", "[::1]", "::/64", "a.example,[::1]"])
+def test_no_proxy_may_have_ipv6_addresses_and_networks(excluded: str) -> None:
+    """IPv6 addresses may have brackets; addresses that are not listed use the proxy."""
+    with environment({"HTTPS_PROXY": "http://proxy.example:1", "NO_PROXY": excluded}):
         assert environment_proxy("https", "::1", 443) is None
         assert environment_proxy("https", "2001:db8::1", 443) is not None
 

@@ -139,24 +139,24 @@ def test_a_ca_file_of_the_environment_is_trusted(
 
 @pytest.mark.skipif(OPENSSL is None, reason="openssl names the files of a folder")
 @pytest.mark.parametrize("name", FEW)
-@pytest.mark.parametrize("known", ["the file", "the directory", "no one"])
+@pytest.mark.parametrize("trusted_by", ["the file", "the directory", "neither"])
 def test_both_variables_of_the_environment_apply(
     tls_gateway: TLSGateway,
     certificates: Certificates,
     name: str,
-    known: str,
+    trusted_by: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """SSL_CERT_FILE and SSL_CERT_DIR are trusted together, as by OpenSSL."""
     other, folder = Certificates(tmp_path), tmp_path / "folder"
     folder.mkdir()
-    shutil.copy(certificates.ca_file if known == "the directory" else other.ca_file, folder)
+    shutil.copy(certificates.ca_file if trusted_by == "the directory" else other.ca_file, folder)
     subprocess.run([str(OPENSSL), "rehash", str(folder)], check=True, capture_output=True)
-    ca_file = certificates.ca_file if known == "the file" else other.ca_file
+    ca_file = certificates.ca_file if trusted_by == "the file" else other.ca_file
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
     monkeypatch.setenv("SSL_CERT_DIR", str(folder))
-    fails = known == "no one"
+    fails = trusted_by == "neither"
     with pytest.raises(CertificateVerificationError) if fails else nullcontext():
         call(INTERFACES[name], base_url=tls_gateway.base_url())
     assert len(tls_gateway.heads) == (not fails)
@@ -164,14 +164,14 @@ def test_both_variables_of_the_environment_apply(
 
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-def test_a_wrong_ca_file_of_the_environment_is_named(
+def test_an_invalid_ca_file_of_the_environment_is_a_usage_error(
     tls_gateway: TLSGateway,
     name: str,
     content: str | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The error names the variable and the file, and nothing is sent; it is not the network."""
+    """The error names the variable and the file, and is no connection error; nothing is sent."""
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content)
