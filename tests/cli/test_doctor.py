@@ -127,9 +127,7 @@ def test_a_gateway_that_crashes(monkeypatch: pytest.MonkeyPatch, behind_proxy: b
     """The gateway is crashed once, and awaited; the report has the cause and the setting."""
     monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
     monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
-    with running(
-        url_forms="old_new_drops", restart_seconds=0.015, behind_proxy=behind_proxy
-    ) as gateway:
+    with running(url_forms="old_new_drops", restart_seconds=0.015, front=behind_proxy) as gateway:
         result = run_doctor(gateway)
         assert gateway.crashes == 1
         assert run_doctor(gateway, "--json").exit_code == 0
@@ -150,9 +148,7 @@ def test_a_gateway_that_crashes_in_both_formats(
     monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
     monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
     monkeypatch.setattr(urls, "RESTART_PATIENCE", 0.2)
-    with running(
-        url_forms="both_drop", restart_seconds=0.015, behind_proxy=behind_proxy
-    ) as gateway:
+    with running(url_forms="both_drop", restart_seconds=0.015, front=behind_proxy) as gateway:
         report = get_report(gateway)
         assert gateway.crashes <= (5 if behind_proxy else 3)
     endpoint_states = [endpoint["state"] for endpoint in report["endpoints"]]
