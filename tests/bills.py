@@ -1,4 +1,4 @@
-"""What the emulator bills, recorded where it computes it: nothing that a client reads."""
+"""What the emulator bills, recorded where it is computed; clients do not receive it."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ def bills(monkeypatch: pytest.MonkeyPatch) -> Bills:
 
 
 def sum_of(bills: Bills, api: str = "") -> UsageTotal:
-    """Return the sum of bills. Tokens of the output are those that are not of the prompt.
+    """Return the sum of bills; output tokens are all tokens that are not of the prompt.
 
     The Messages API returns neither the cost nor the reasoning tokens.
     """

@@ -1,4 +1,4 @@
-"""One test function over many cases, without a test item for each.
+"""One test function for many cases, without a test item for each.
 
 A parameter of pytest costs some milliseconds for each case, which is more than most cases take.
 """
@@ -18,13 +18,13 @@ _FAILURES = (Exception, pytest.fail.Exception, BaseExceptionGroup)
 def for_each(
     names: str | tuple[str, ...], cases: Mapping[str, Any] | Iterable[Any]
 ) -> Callable[[Test], Test]:
-    """Run a test for each case, and report all cases that fail; it is skipped if all are.
+    """Run a test for each case, and report all cases that fail; skip it if all cases are skipped.
 
     The cases share the fixtures of the test, so these must not keep anything between them.
 
     Args:
-        names: The argument that is the case, or the arguments, if a case is a tuple.
-        cases: The cases by their names; without names, each is named by its ``repr``.
+        names: The name of the argument for a case, or the names, if a case is a tuple.
+        cases: The cases by name; without names, the name of a case is its ``repr``.
     """
     by_name = (
         cases.items() if isinstance(cases, Mapping) else ((repr(case), case) for case in cases)
@@ -32,18 +32,18 @@ def for_each(
     named = list(by_name)
 
     def decorate(test: Test) -> Test:
-        assert not inspect.iscoroutinefunction(test), "nothing would await it"
+        assert not inspect.iscoroutinefunction(test), "a coroutine function is not awaited"
         signature = inspect.signature(test)
         arguments = (names,) if isinstance(names, str) else names
 
         @functools.wraps(test)
-        def run(*own: Any, **fixtures: Any) -> None:
+        def run(*args: Any, **fixtures: Any) -> None:
             failures: list[BaseException] = []
             skipped: list[BaseException] = []
             for name, case in named:
                 values = (case,) if isinstance(names, str) else case
                 try:
-                    test(*own, **fixtures, **dict(zip(arguments, values, strict=True)))
+                    test(*args, **fixtures, **dict(zip(arguments, values, strict=True)))
                 except _FAILURES as failure:
                     failure.add_note(f"This was the case {name[:200]}.")
                     failures.append(failure)
@@ -54,8 +54,8 @@ def for_each(
             if len(skipped) == len(named):
                 raise skipped[-1]
 
-        kept = [each for name, each in signature.parameters.items() if name not in arguments]
-        run.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+        parameters = [each for name, each in signature.parameters.items() if name not in arguments]
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         run.cases = len(named) * getattr(test, "cases", 1)  # type: ignore[attr-defined]
         return run
 

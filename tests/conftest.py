@@ -26,8 +26,8 @@ settings.register_profile("random", print_blob=True, max_examples=200, deadline=
 settings.load_profile("deterministic")
 
 
-# Files with few tests, of which some take seconds.
-LONG = {
+# Files with few tests, some of which take seconds.
+SLOW_FILES = {
     f"test_{name}.py"
     for name in (
         *("connection_reuse", "request_counts", "response_limits", "channels", "fork_safety"),
@@ -40,8 +40,8 @@ LONG = {
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the files for xdist, and note how many cases an item runs, for ``tests.summary``.
 
-    The workers begin with the files that take longest: slow ones, ``LONG`` ones, then large ones. A
-    long file that begins last would run alone.
+    The workers begin with the files that take longest: slow ones, ``SLOW_FILES``, then large ones.
+    A long file that begins last would run alone.
     """
     if hasattr(config, "workerinput"):
         slow = {item.path for item in items if item.get_closest_marker("slow")}
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(
             key=lambda item: (
                 item.path not in slow,
-                item.path.name not in LONG,
+                item.path.name not in SLOW_FILES,
                 -sizes[item.path],
             )
         )
@@ -60,17 +60,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """Exclude the imported modules and the collected tests from garbage collection.
 
-    Otherwise each collection, and some tests collect, would take almost half a second.
+    Otherwise each collection takes almost half a second, and some tests collect.
     """
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let clients trust one certificate authority, since no test connects beyond loopback.
+def _single_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let clients trust a single certificate authority, since no test connects beyond loopback.
 
-    Otherwise each client of a test would load more than a hundred, which takes up to 30 ms.
+    Otherwise each client would load more than a hundred, which takes up to 30 ms.
     """
     first, end, _ = (
         Path(certifi.where()).read_text("ascii").partition("-----END CERTIFICATE-----\n")
@@ -86,7 +86,7 @@ def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _event_loop() -> Iterator[None]:
     """Set an event loop, so that ``asyncio.get_event_loop``, which LlamaIndex calls, creates none.
 
-    One that it created would never be closed, and its warning would fail a later test.
+    A created loop would never be closed, and its warning would fail a later test.
     """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -95,8 +95,8 @@ def _event_loop() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_known_gateways(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is known about a gateway that had the same port in an earlier test."""
+def _forget_gateways(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what was learned about a gateway that had the same port in an earlier test."""
     monkeypatch.delenv("LOWCODEAPI_URL_FORMAT", raising=False)
     forget_url_formats()
     forget_apis()

@@ -18,7 +18,7 @@ CANARY = "at_canary-of=the&mine-0815"
 PROXY = "http://user:canary-of-a-password@proxy.example:3128"
 
 Case = tuple[dict[str, Any], str]
-"""Options, and the name that their error must have."""
+"""Options, and the name that the error must have."""
 
 OPTIONS: list[Case] = [
     ({"token": CANARY}, "token"),
@@ -33,7 +33,7 @@ OPTIONS: list[Case] = [
     ({"made_up": CANARY}, "made_up"),
     ({"made_up": {"deep": [{"down": f"Bearer {CANARY}"}]}}, "made_up"),
     ({"made_up": SecretStr(CANARY)}, "made_up"),
-    # Options that are fields, whose value is a name or an id.
+    # Options that are fields whose value is a name or an id.
     *(({name: CANARY}, name) for name in sorted(NAME_OPTIONS)),
     ({"include": ["x", CANARY]}, "include"),
     ({"reasoning": {"effort": CANARY}}, "reasoning"),

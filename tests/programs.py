@@ -1,9 +1,9 @@
 """Run Python programs as forks of a process that has made their imports.
 
-An interpreter takes ten times as long to start, and to import a command line, as most programs of
-the tests to run. A fork is a process like any other: it has its own arguments, environment,
-streams, signals and end of the interpreter. Its imports are made already, and its standard streams
-must be open: programs about imports and closed streams need a new interpreter.
+Starting an interpreter and importing a command line takes ten times as long as most programs of the
+tests. A fork is a process like any other: it has its own arguments, environment, streams, signals
+and end of the interpreter. But its imports are already made, and its standard streams must be open:
+programs that test imports or closed streams need a new interpreter.
 """
 
 import atexit
@@ -25,7 +25,7 @@ from typing import IO, Any, Self
 
 ROOT = Path(__file__).parents[1]
 FORKS = sys.platform == "linux"
-_MAX_ORDER = 1 << 17
+_MAX_REQUEST = 1 << 17
 
 
 class ForkedProgram:
@@ -35,11 +35,11 @@ class ForkedProgram:
         code: The program.
         args: Its arguments.
         env: Its environment.
-        preload: Modules that are imported before the fork.
-        stdin: Descriptor of its standard input; None for none.
-        stdout: Descriptor of its standard output; None for a pipe.
-        stderr: Descriptor of its standard error; None for a pipe.
-        new_session: Whether it begins a session, as the first process of a terminal.
+        preload: The modules that are imported before the fork.
+        stdin: The descriptor of its standard input; None for an empty input.
+        stdout: The descriptor of its standard output; None for a pipe.
+        stderr: The descriptor of its standard error; None for a pipe.
+        new_session: Whether it starts a session, as the first process of a terminal does.
     """
 
     def __init__(
@@ -57,27 +57,27 @@ class ForkedProgram:
         self.returncode: int | None = None
         self.stdout: IO[str] | None = None
         self.stderr: IO[str] | None = None
-        given, own = [stdin, stdout, stderr], []
+        streams, opened = [stdin, stdout, stderr], []
         if stdin is None:
-            own.append(os.open(os.devnull, os.O_RDONLY))
-            given[0] = own[-1]
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+            streams[0] = opened[-1]
         for number, name in ((1, "stdout"), (2, "stderr")):
-            if given[number] is None:
+            if streams[number] is None:
                 reader, writer = os.pipe()
                 setattr(self, name, os.fdopen(reader, encoding="utf-8"))
-                own.append(writer)
-                given[number] = writer
+                opened.append(writer)
+                streams[number] = writer
         self._reports, reports = socket.socketpair()
-        order = {
+        request = {
             "code": code,
             "args": list(args),
             "env": dict(env),
             "cwd": str(Path.cwd()),
             "new_session": new_session,
         }
-        _server(tuple(preload)).send(order, [*given, reports.fileno()])
+        _server(tuple(preload)).send(request, [*streams, reports.fileno()])
         reports.close()
-        for descriptor in own:
+        for descriptor in opened:
             os.close(descriptor)
         self.pid = self._report(None)
 
@@ -89,14 +89,14 @@ class ForkedProgram:
         self._close()
 
     def poll(self) -> int | None:
-        """Return the exit code, or None while it runs."""
+        """Return the exit code, or None while the program runs."""
         try:
             return self.wait(0.0)
         except TimeoutError:
             return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end, and return the exit code.
+        """Wait until the program ends, and return the exit code.
 
         Raises:
             TimeoutError: It did not end in time.
@@ -107,7 +107,7 @@ class ForkedProgram:
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Read both streams to their ends, wait for the end, and return what was read.
+        """Read both streams to their ends, wait until the program ends, and return the output.
 
         Raises:
             TimeoutError: It did not end in time.
@@ -134,16 +134,16 @@ class ForkedProgram:
         return read["stdout"], read["stderr"]
 
     def send_signal(self, number: int) -> None:
-        """Send a signal, unless it has ended."""
+        """Send a signal, unless the program has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the program."""
         self.send_signal(signal.SIGKILL)
 
     def _report(self, timeout: float | None) -> int:
-        """Return the next number that its parent reports: the process id, then the exit code."""
+        """Return the next number from the parent process: the process id, then the exit code."""
         if timeout == 0.0:
             self._reports.setblocking(False)  # noqa: FBT003 - its signature
         else:
@@ -152,7 +152,7 @@ class ForkedProgram:
             report = self._reports.recv(8)
         except BlockingIOError:
             raise TimeoutError from None
-        assert report, "the process that forks has ended"
+        assert report, "the process that forks programs has ended"
         return int.from_bytes(report, "big", signed=True)
 
     def _close(self) -> None:
@@ -162,29 +162,29 @@ class ForkedProgram:
 
 
 class _Server:
-    """The process that has made the imports, and forks."""
+    """The process that makes the imports, and forks for each request."""
 
     def __init__(self, preload: tuple[str, ...]) -> None:
-        self._orders, orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._requests, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), str(ROOT)]))
-        with orders:
+        with requests:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.programs", str(orders.fileno()), *preload],
+                [sys.executable, "-m", "tests.programs", str(requests.fileno()), *preload],
                 env={**os.environ, "PYTHONPATH": path},
-                pass_fds=[orders.fileno()],
+                pass_fds=[requests.fileno()],
                 stdin=subprocess.DEVNULL,
             )
         atexit.register(self.close)
 
-    def send(self, order: dict[str, Any], descriptors: list[Any]) -> None:
-        """Have a program started; descriptors: three standard streams, and one for reports."""
-        message = json.dumps(order).encode()
-        assert len(message) < _MAX_ORDER
-        socket.send_fds(self._orders, [message], descriptors)
+    def send(self, request: dict[str, Any], descriptors: list[Any]) -> None:
+        """Send a request with descriptors: the three standard streams, and a socket for reports."""
+        message = json.dumps(request).encode()
+        assert len(message) < _MAX_REQUEST
+        socket.send_fds(self._requests, [message], descriptors)
 
     def close(self) -> None:
-        """End the process."""
-        self._orders.close()
+        """Close the connection, and wait until the process ends."""
+        self._requests.close()
         self._process.wait()
 
 
@@ -193,15 +193,15 @@ def _server(preload: tuple[str, ...]) -> _Server:
     return _Server(preload)
 
 
-def _serve(orders: socket.socket) -> dict[str, Any] | None:
-    """Fork for each order. Return it in the process of the program; None at the end of orders."""
+def _serve(requests: socket.socket) -> dict[str, Any] | None:
+    """Fork for each request. Return it in the child; return None when the connection is closed."""
     while True:
-        message, descriptors, _, _ = socket.recv_fds(orders, _MAX_ORDER, 4)
+        message, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 4)
         if not message:
             return None
         if os.fork() == 0:
-            orders.close()
-            return _start(json.loads(message), descriptors)
+            requests.close()
+            return _fork_program(json.loads(message), descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         _reap()
@@ -215,8 +215,8 @@ def _reap() -> None:
         pass
 
 
-def _start(order: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
-    """Fork once more, and report process id and exit code. Return in the program's process."""
+def _fork_program(request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+    """Fork again, and report process id and exit code; return the request in the new process."""
     *streams, reports = descriptors
     pid = os.fork()
     if pid:
@@ -229,38 +229,38 @@ def _start(order: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    return order
+    return request
 
 
 def _report(reports: int, number: int) -> None:
     os.write(reports, number.to_bytes(8, "big", signed=True))
 
 
-def _become(order: dict[str, Any]) -> None:
-    """Run the program as an interpreter would that was started for it."""
+def _run_program(request: dict[str, Any]) -> None:
+    """Run the program in this process, as a new interpreter would."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if order["new_session"]:
+    if request["new_session"]:
         os.setsid()
     os.environ.clear()
-    os.environ.update(order["env"])
-    os.chdir(order["cwd"])
-    sys.argv = ["-c", *order["args"]]
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.argv = ["-c", *request["args"]]
     _open_streams()
     main = ModuleType("__main__")
     sys.modules["__main__"] = main
-    exec(compile(order["code"], "<string>", "exec"), vars(main))  # noqa: S102 - the test's program
+    exec(compile(request["code"], "<string>", "exec"), vars(main))  # noqa: S102 - the test's program
 
 
 def _open_streams() -> None:
-    """Open the standard streams: whether they are a terminal, or can seek, is found out once."""
+    """Reopen the standard streams: a stream object checks only once what its descriptor is."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
-        before = getattr(sys, name)
+        inherited = getattr(sys, name)
         stream = open(  # noqa: SIM115 - until the process ends
             number,
             mode,
             buffering=1 if name == "stderr" else -1,
-            encoding=before.encoding,
-            errors=before.errors,
+            encoding=inherited.encoding,
+            errors=inherited.errors,
             closefd=False,
         )
         setattr(sys, name, stream)
@@ -273,10 +273,10 @@ def _main() -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    with socket.socket(fileno=int(sys.argv[1])) as orders:
-        order = _serve(orders)
-    if order is not None:
-        _become(order)
+    with socket.socket(fileno=int(sys.argv[1])) as requests:
+        request = _serve(requests)
+    if request is not None:
+        _run_program(request)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tests.core.schema_instances import vary
 
 
 class Part(BaseModel):
-    """A part, which contains others."""
+    """A part that contains other parts."""
 
     name: str
     parts: list["Part"] = []
@@ -27,7 +27,7 @@ class Address(BaseModel):
 
 
 class Company(BaseModel):
-    """It uses one class in several fields."""
+    """A company that uses one class in several fields."""
 
     home: Address
     office: Address
@@ -35,7 +35,7 @@ class Company(BaseModel):
 
 
 class Closed(BaseModel):
-    """It has no other fields."""
+    """A class without additional fields."""
 
     model_config = ConfigDict(extra="forbid")
 

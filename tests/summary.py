@@ -1,7 +1,7 @@
-"""Prints, after a run, what the tests of each area prove: laws, cases and seconds.
+"""Print, after a run, what the tests of each area prove: laws, cases and seconds.
 
-A law is a test function; its cases are the inputs it runs with. A law of which all cases are
-skipped is not counted.
+A law is a test function; its cases are the inputs that it runs with. A law is not counted if all of
+its cases are skipped.
 """
 
 from collections import defaultdict
@@ -16,10 +16,10 @@ AREAS = {
     "conversations": "histories, stored responses and settings are equal in both adapters",
     "core": "call flow, streams, errors, retries, files and schemas of the core",
     "distribution": "wheel, source archive, imports, and the private names that are used",
-    "documents": "the documents' code runs, has valid types, and what it says is true",
+    "documents": "the documents' code runs, has valid types, and its statements are true",
     "emulator": "the emulator behaves as xAI's API and the gateway are documented",
     "faults": "each fault of the network, in each method: one clear error, no leak",
-    "fuzz": "generated requests, answers and streams cause only documented errors",
+    "fuzz": "generated requests, responses and streams cause only documented errors",
     "langchain": "the LangChain adapter, with LangChain's standard tests",
     "live": "the hosted gateway, if LOWCODEAPI_API_TOKEN is set",
     "llama_index": "the LlamaIndex adapter, with agents, engines and OpenAILike",
@@ -56,7 +56,7 @@ class Area:
 
 
 class Summary:
-    """Collects the reports of a run, those of xdist's workers too."""
+    """Collects the reports of a run, also those of the workers of xdist."""
 
     def __init__(self) -> None:
         self.areas: dict[str, Area] = defaultdict(Area)

@@ -16,7 +16,7 @@ from xai_lowcode.emulator import Emulator
 Run = Callable[..., Result]
 Process = subprocess.Popen[str] | ForkedProgram
 PROGRAM = (sys.executable, "-c", "from xai_lowcode.cli import main; main()")
-# What the commands import, all told.
+# All modules that the commands import.
 IMPORTS = (
     *(
         "xai_lowcode.cli",

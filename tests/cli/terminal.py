@@ -72,16 +72,16 @@ class Terminal:
         os.close(self._screen)
 
     def type(self, keys: str) -> None:
-        """Type keys, when the command waits.
+        """Type keys when the command waits for input.
 
-        CPython reacts to a ctrl-C between the prompt of ``input`` and its wait for keys only
-        with the next key.
+        CPython handles a ctrl-C between the prompt of ``input`` and its wait for keys only with the
+        next key.
         """
         self._wait_until_asleep()
         os.write(self._screen, keys.encode())
 
     def wait_for(self, text: str, seconds: float = 60) -> str:
-        """Wait until the screen has a text. Return the screen up to its end, and forget that."""
+        """Wait until the screen has a text. Return the screen up to its end, and remove it."""
         end = time.monotonic() + seconds
         while text not in self.text:
             assert self._read(end), f"no {text!r} on the screen: {self.text!r}"

@@ -106,7 +106,7 @@ ENCODINGS = {"utf-8": True, "utf-8-sig": True, "utf-16": True, "cp1252": False, 
 def test_standard_input_is_read_in_its_own_encoding(
     gateway: Emulator, environment: dict[str, str], system: str, newline: str
 ) -> None:
-    """UTF-8 and UTF-16 are sent as they were meant; other text is in the system's encoding."""
+    """UTF-8 and UTF-16 are recognized; other text is decoded in the system's encoding."""
     gateway.reply(IN_ASCII)
     for encoding, known in ENCODINGS.items():
         for characters in TEXTS:
@@ -122,16 +122,16 @@ def test_standard_input_is_read_in_its_own_encoding(
                 assert user_content(gateway) == text
 
 
-@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("byte_order", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("system", ["utf-8", "cp1252"])
 def test_standard_input_in_utf_16_has_a_byte_order_mark(
-    gateway: Emulator, environment: dict[str, str], system: str, order: str
+    gateway: Emulator, environment: dict[str, str], system: str, byte_order: str
 ) -> None:
-    """As PowerShell writes it; half a character is refused, and nothing is sent."""
+    """UTF-16 is read as PowerShell writes it; an incomplete character is not sent."""
     gateway.reply(IN_ASCII)
     runner = CliRunner(charset=system)
     for text in TEXTS:
-        content = f"\ufeff{text}\r\n".encode(order)
+        content = f"\ufeff{text}\r\n".encode(byte_order)
         assert runner.invoke(app, ["chat"], input=content, env=environment).exit_code == 0
         assert user_content(gateway) == text
     count = len(gateway.requests)
@@ -202,7 +202,7 @@ def test_chat_options(run: Run, gateway: Emulator, tmp_path: Path, args: tuple[s
 def test_invalid_chat_options_are_not_sent(
     run: Run, gateway: Emulator, tmp_path: Path, args: tuple[str, str], name: str
 ) -> None:
-    """An option out of range, and a file that is no image, are found before anything is sent."""
+    """An invalid option, or a file that is not an image, is rejected before a request."""
     (tmp_path / "notes.txt").write_text("remember the milk")
     (tmp_path / "empty.png").touch()
     result = run("chat", "Hi", args[0], args[1].format(folder=tmp_path))
@@ -211,7 +211,7 @@ def test_invalid_chat_options_are_not_sent(
     assert gateway.requests == []
 
 
-def test_standard_input_that_is_no_text(gateway: Emulator) -> None:
+def test_binary_standard_input(gateway: Emulator) -> None:
     """An image in a pipe is a usage error that names the option for images."""
     command = subprocess.run(
         [*PROGRAM, "chat", "What is this?"],
@@ -226,7 +226,7 @@ def test_standard_input_that_is_no_text(gateway: Emulator) -> None:
 
 
 def test_a_refusal_is_printed(run: Run, gateway: Emulator) -> None:
-    """The refusal of a model is its response, and has a field of its own in JSON."""
+    """The refusal of a model is the response, and has its own field in JSON."""
     content = [{"type": "refusal", "refusal": "I cannot."}]
     output = [{"type": "message", "role": "assistant", "content": content}]
     response = {"id": "resp_1", "model": "grok-4.7", "status": "completed", "output": output}
@@ -248,7 +248,7 @@ def test_a_response_ends_with_a_newline(run: Run, gateway: Emulator, reply: str)
 
 
 def test_an_empty_prompt_is_not_sent(run: Run, gateway: Emulator) -> None:
-    """An empty prompt is a usage error, found before anything is sent."""
+    """An empty prompt is a usage error, without a request."""
     assert run("chat", "-", input="  \n").exit_code == 2
     assert gateway.requests == []
 
@@ -259,26 +259,26 @@ def test_an_empty_prompt_is_not_sent(run: Run, gateway: Emulator) -> None:
 def test_the_extension_of_an_image(
     run: Run, gateway: Emulator, tmp_path: Path, name: str, kind: str, n: int
 ) -> None:
-    """The extension is that of the bytes, unless the name has that of an image: then it warns.
+    """The extension is that of the format, unless the name has one; a wrong one causes a warning.
 
     Existing files, links without a target included, are not overwritten.
     """
     gateway.reply(*[Reply(image=IMAGES[kind])] * n)
     extensions = {"jpg", "jpeg", "png", "webp", "gif"}
     stem, _, extension = name.rpartition(".")
-    given = extension.lower() if extension.lower() in extensions else ""
-    first = name if given else f"{name or 'image-1'}.{kind}"
+    image_extension = extension.lower() if extension.lower() in extensions else ""
+    first = name if image_extension else f"{name or 'image-1'}.{kind}"
     (tmp_path / first).symlink_to(tmp_path / "nowhere")
     result = run("image", "a fox", "-n", str(n), "-o", f"{tmp_path}/{name}")
     assert result.exit_code == 0
-    start, end = (stem, extension) if given else (name or "image", kind)
+    start, end = (stem, extension) if image_extension else (name or "image", kind)
     expected = [f"{start}-{number}.{end}" for number in range(2, 2 + n)]
     paths = [Path(path) for path in result.stdout.splitlines()]
     assert [path.name for path in paths] == expected
     assert all(path.read_bytes() == IMAGES[kind] for path in paths)
     assert not (tmp_path / "nowhere").exists()
-    wrong = given not in {"", kind, *(["jpeg"] if kind == "jpg" else [])}
-    assert result.stderr.count("the extension of another format") == wrong * n
+    warns = image_extension not in {"", kind, *(["jpeg"] if kind == "jpg" else [])}
+    assert result.stderr.count("the extension of another format") == warns * n
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder without files")
@@ -315,7 +315,7 @@ def test_image_options(run: Run, gateway: Emulator, tmp_path: Path) -> None:
 def test_invalid_image_options_are_not_sent(
     run: Run, gateway: Emulator, args: tuple[str, ...]
 ) -> None:
-    """An invalid number of images and a missing folder are found before anything is sent."""
+    """An invalid number of images or a missing folder is rejected before a request."""
     assert run("image", "a cat", *args).exit_code == 2
     assert gateway.requests == []
 
@@ -327,8 +327,8 @@ def test_files_upload_list_delete(run: Run, tmp_path: Path) -> None:
     result = run("files", "upload", str(path))
     assert result.stderr == ""
     file_id = result.stdout.strip()
-    (listed,) = json.loads(run("files", "list", "--json").stdout)
-    assert (listed["id"], listed["name"], listed["size"]) == (file_id, "notes.txt", 17)
+    (record,) = json.loads(run("files", "list", "--json").stdout)
+    assert (record["id"], record["name"], record["size"]) == (file_id, "notes.txt", 17)
     assert file_id in run("files", "list").stdout
     assert run("files", "delete", file_id).stdout.strip() == file_id
     assert json.loads(run("files", "list", "--json").stdout) == []
@@ -349,7 +349,7 @@ def test_files_as_json(run: Run, tmp_path: Path) -> None:
 def test_invalid_file_arguments_are_not_sent(
     run: Run, gateway: Emulator, args: tuple[str, ...]
 ) -> None:
-    """A missing file and an invalid id are found before anything is sent."""
+    """A missing file or an invalid id is rejected before a request."""
     assert run(*args).exit_code == 2
     assert gateway.requests == []
 
@@ -398,8 +398,8 @@ NAMES = (None, "", "notes.txt", "笔记.txt", "한글.txt", "e\u0301te\u0301.txt
 
 
 @pytest.mark.parametrize("key", TIMES)
-def test_files_with_odd_times(run: Run, gateway: Emulator, key: str) -> None:
-    """A time in any unit or notation is printed in UTC, and what is no time as it is."""
+def test_files_with_unusual_times(run: Run, gateway: Emulator, key: str) -> None:
+    """A time in any unit or format is printed in UTC; other values are printed unchanged."""
     time, expected = TIMES[key]
     inject_files(gateway, [{"id": "file_1", "bytes": 1, "created_at": time}])
     result = run("files", "list")
@@ -410,12 +410,12 @@ def test_files_with_odd_times(run: Run, gateway: Emulator, key: str) -> None:
 
 
 def inject_files(gateway: Emulator, files: list[dict[str, Any]]) -> None:
-    """Let the next list of files have these."""
+    """Set the response of the next request for the list of files."""
     page = {"result": {"data": files}}
     gateway.inject(Garbage(json.dumps(page).encode(), "application/json"))
 
 
-def test_odd_names_and_sizes_are_aligned(run: Run, gateway: Emulator) -> None:
+def test_unusual_names_and_sizes_are_aligned(run: Run, gateway: Emulator) -> None:
     """Wide and combining characters do not shift the columns; each file is one line."""
     sizes = (None, 0, -1, 2**40, "17")
     files = [
@@ -448,7 +448,7 @@ def width(line: str) -> int:
     ],
     ids=str,
 )
-def test_models_with_odd_fields(run: Run, gateway: Emulator, fields: dict[str, Any]) -> None:
+def test_models_with_unusual_fields(run: Run, gateway: Emulator, fields: dict[str, Any]) -> None:
     """Missing and extreme fields are printed, one line for each model."""
     page = {"result": {"data": [{"id": "grok-x", **fields}], "models": []}}
     gateway.inject(*[Garbage(json.dumps(page).encode(), "application/json")] * 3)
@@ -477,14 +477,14 @@ def test_piped_output_has_no_trailing_blanks(run: Run, gateway: Emulator, tmp_pa
             assert "\x1b" not in line
 
 
-def leaves(group: Any, *names: str) -> Iterator[tuple[str, ...]]:
+def command_names(group: Any, *names: str) -> Iterator[tuple[str, ...]]:
     """Yield the names of each command and group."""
     yield names
     for name, command in getattr(group, "commands", {}).items():
-        yield from leaves(command, *names, name)
+        yield from command_names(command, *names, name)
 
 
-@pytest.mark.parametrize("names", [*leaves(get_command(app))], ids=" ".join)
+@pytest.mark.parametrize("names", [*command_names(get_command(app))], ids=" ".join)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_examples_of_the_help(
     run: Run,

@@ -1,4 +1,4 @@
-"""The doctor: its findings, exit codes, screen and JSON report for gateways of every kind."""
+"""The doctor: its findings, exit codes, screen and JSON report for all kinds of gateways."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ from xai_lowcode.emulator import Emulator, Fault, Garbage, Html, Refuse, Stall, 
 from xai_lowcode.protocol import urls
 from xai_lowcode.settings import Settings
 
-# Of the POST endpoints only tokenizing is free and leaves nothing behind.
+# Of the POST endpoints only tokenizing is free and stores nothing.
 FREE = 1 + sum(endpoint.method != "POST" for endpoint in GATEWAY_ENDPOINTS)
 PAID = 4
 KEY = json.dumps(
@@ -113,7 +113,7 @@ def test_a_token_without_an_account(gateway: Emulator) -> None:
     assert sum(endpoint["state"] == "failed" for endpoint in report["endpoints"]) == FREE
 
 
-def test_new_urls_that_are_disconnected_and_wrapped_chunks() -> None:
+def test_disconnected_new_urls_and_wrapped_chunks() -> None:
     """A gateway that closes the connection at new URLs and wraps each chunk works."""
     with running(url_forms="old_new_drops", envelope="data", streaming="wrapped") as gateway:
         report = get_report(gateway, "--spend")
@@ -122,12 +122,12 @@ def test_new_urls_that_are_disconnected_and_wrapped_chunks() -> None:
     assert report["findings"]["streaming"]["text"].startswith("live")
 
 
-@pytest.mark.parametrize("front", [False, True], ids=["direct", "front"])
-def test_a_gateway_that_crashes(monkeypatch: pytest.MonkeyPatch, front: bool) -> None:
-    """It is crashed once and waited for; the cause and the setting are named."""
+@pytest.mark.parametrize("behind_proxy", [False, True], ids=["direct", "front"])
+def test_a_gateway_that_crashes(monkeypatch: pytest.MonkeyPatch, behind_proxy: bool) -> None:
+    """The gateway is crashed once, and awaited; the report has the cause and the setting."""
     monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
     monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
-    with running(url_forms="old_new_drops", restart_seconds=0.015, front=front) as gateway:
+    with running(url_forms="old_new_drops", restart_seconds=0.015, front=behind_proxy) as gateway:
         result = run_doctor(gateway)
         assert gateway.crashes == 1
         assert run_doctor(gateway, "--json").exit_code == 0
@@ -140,26 +140,26 @@ def test_a_gateway_that_crashes(monkeypatch: pytest.MonkeyPatch, front: bool) ->
     assert "All good" not in text
 
 
-@pytest.mark.parametrize("front", [False, True], ids=["direct", "front"])
+@pytest.mark.parametrize("behind_proxy", [False, True], ids=["direct", "front"])
 def test_a_gateway_that_crashes_in_both_formats(
-    monkeypatch: pytest.MonkeyPatch, front: bool
+    monkeypatch: pytest.MonkeyPatch, behind_proxy: bool
 ) -> None:
-    """Then no endpoint with an id is called; the others are checked."""
+    """No endpoint with an id is called; the others are checked."""
     monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
     monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
     monkeypatch.setattr(urls, "RESTART_PATIENCE", 0.2)
-    with running(url_forms="both_drop", restart_seconds=0.015, front=front) as gateway:
+    with running(url_forms="both_drop", restart_seconds=0.015, front=behind_proxy) as gateway:
         report = get_report(gateway)
-        assert gateway.crashes <= (5 if front else 3)
-    found = [endpoint["state"] for endpoint in report["endpoints"]]
-    assert found.count("failed") == 1 or front
-    assert found.count("unknown") == 9
+        assert gateway.crashes <= (5 if behind_proxy else 3)
+    endpoint_states = [endpoint["state"] for endpoint in report["endpoints"]]
+    assert endpoint_states.count("failed") == 1 or behind_proxy
+    assert endpoint_states.count("unknown") == 9
     assert report["findings"]["URL format"]["state"] == "failed"
     assert "in both formats" in report["findings"]["URL format"]["text"]
 
 
 def test_the_format_of_the_command_line() -> None:
-    """``--url-format`` and the environment prevent the crash; a wrong value is named."""
+    """``--url-format`` and the environment prevent the crash; the error names an invalid value."""
     with running(url_forms="old_new_drops", restart_seconds=0.015) as gateway:
         env = connected_to(gateway)
         result = CliRunner().invoke(app, ["--url-format", "old", "doctor"], env=env)
@@ -167,12 +167,12 @@ def test_the_format_of_the_command_line() -> None:
         env["LOWCODEAPI_URL_FORMAT"] = "old"
         assert CliRunner().invoke(app, ["doctor"], env=env).exit_code == 0
         assert gateway.crashes == 0
-        wrong = CliRunner().invoke(app, ["--url-format", "older", "doctor"], env=env)
-    assert wrong.exit_code == 2
-    assert "url_format: must be" in wrong.stderr
+        invalid = CliRunner().invoke(app, ["--url-format", "older", "doctor"], env=env)
+    assert invalid.exit_code == 2
+    assert "url_format: must be" in invalid.stderr
 
 
-def test_what_costs_money(gateway: Emulator) -> None:
+def test_paid_endpoints(gateway: Emulator) -> None:
     """With ``--spend`` each paid API is tried once, and nothing is left to try."""
     report = get_report(gateway, "--spend")
     assert (
@@ -188,7 +188,7 @@ def test_what_costs_money(gateway: Emulator) -> None:
 def test_no_server(args: tuple[str, ...]) -> None:
     """If the connection is refused, only the base URL, the reason and a hint are printed."""
     with socket.socket() as bound:
-        # Bound, so that nobody else gets the port; without listening, so that it refuses.
+        # Bound, so that no other process gets the port; without listening, so that it refuses.
         bound.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{bound.getsockname()[1]}/xai"
         env = {"LOWCODEAPI_API_TOKEN": "at_r0123456789abcdef", "LOWCODEAPI_BASE_URL": base_url}
@@ -227,7 +227,7 @@ def test_stream_delivery(streaming: Any, text: str) -> None:
         assert report["findings"]["envelope"]["text"].startswith(envelope)
 
 
-def test_the_paid_request(gateway: Emulator) -> None:
+def test_the_paid_requests(gateway: Emulator) -> None:
     """Both streams use the given model and a token limit, and store nothing."""
     get_report(gateway, "--spend", "--model", "grok-4.3")
     bodies = {request.path.rpartition("/v1/")[2]: request.body for request in gateway.requests}
@@ -271,8 +271,8 @@ def test_a_paid_request_that_fails(gateway: Emulator) -> None:
     assert report["verdict"] == f"3 of the {FREE + PAID} checked endpoints failed."
 
 
-def test_a_token_is_no_model(gateway: Emulator) -> None:
-    """Nothing is sent, paid or free; the message names the argument, not the token."""
+def test_a_token_as_model_is_rejected(gateway: Emulator) -> None:
+    """A token as the model is rejected before a request; the message has the argument only."""
     gateway.requests.clear()
     for command in (["doctor", "--spend", "--json"], ["chat", "Hello"]):
         env = connected_to(gateway)
@@ -337,7 +337,7 @@ def test_a_blocked_team(gateway: Emulator) -> None:
 
 @pytest.mark.parametrize("token", ["at_r" + "f" * 32, "notatoken"])
 def test_an_invalid_token(gateway: Emulator, token: str) -> None:
-    """An unknown token and a malformed one are reported, with where to create a valid one."""
+    """An unknown or malformed token is reported, with the URL where to create a valid one."""
     report = get_report(gateway, token=token)
     assert report["verdict"] == "The gateway does not accept this token."
     assert "https://lowcodeapi.com" in report["problems"][0]["hint"]

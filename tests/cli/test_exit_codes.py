@@ -35,7 +35,7 @@ BROKEN = (
 
 @pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
 def test_missing_token(args: tuple[str, ...]) -> None:
-    """A missing token is a usage error; the message has what a command line can do about it."""
+    """A missing token is a usage error; the message has the remedy for a command line."""
     for token in (None, "", " "):
         result = CliRunner().invoke(app, list(args), env={"LOWCODEAPI_API_TOKEN": token})
         assert result.exit_code == 2
@@ -172,7 +172,7 @@ def test_ctrl_c_before_a_response(gateway: Emulator, args: tuple[str, ...], faul
 
 def test_ctrl_c_during_the_imports() -> None:
     """A command that is interrupted before it begins has no traceback either."""
-    early = (
+    interrupt_at_import = (
         "import builtins, signal\n"
         "load = builtins.__import__\n"
         "def interrupt(name, *args):\n"
@@ -181,7 +181,9 @@ def test_ctrl_c_during_the_imports() -> None:
         "    return load(name, *args)\n"
         "builtins.__import__ = interrupt\n"
     )
-    command = start_process("models", program=(*PROGRAM[:2], early + PROGRAM[2]), fork=False)
+    command = start_process(
+        "models", program=(*PROGRAM[:2], interrupt_at_import + PROGRAM[2]), fork=False
+    )
     out, err = command.communicate(timeout=30)
     assert (command.returncode, out, err) == (130, "", "")
 
@@ -266,9 +268,9 @@ def test_serve_names_its_faults() -> None:
     }
     for name, number in listed:
         assert isinstance(_parse_fault(f"{name}:503" if number else name), Fault)
-        for wrong in {"": [f"{name}:3"], ":n": [name]}.get(number, []):
+        for invalid in {"": [f"{name}:3"], ":n": [name]}.get(number, []):
             with pytest.raises(ValueError, match="must be a name and one number"):
-                _parse_fault(wrong)
+                _parse_fault(invalid)
 
 
 def test_serve_on_a_port_in_use(run: Run, gateway: Emulator) -> None:
@@ -284,7 +286,7 @@ def test_serve_on_a_port_in_use(run: Run, gateway: Emulator) -> None:
     ids=" ".join,
 )
 def test_a_closed_pipe(environment: dict[str, str], args: tuple[str, ...]) -> None:
-    """A closed standard output ends a command as it ends others, without a message."""
+    """A command exits with 141 and without a message if its standard output is closed."""
     command = start_process(*args, env=environment)
     assert command.stdout is not None
     assert command.stderr is not None
@@ -294,7 +296,7 @@ def test_a_closed_pipe(environment: dict[str, str], args: tuple[str, ...]) -> No
 
 
 def test_a_pipe_that_is_closed_during_a_stream(gateway: Emulator) -> None:
-    """A stream whose reader ends (``| head -1``) ends too."""
+    """A stream ends if its reader does (``| head -1``)."""
     gateway.inject(SlowDrip(0.02))
     gateway.reply("one\n" + "two three four five six seven eight nine ten " * 100)
     command = start_process("chat", "hello", env=connected_to(gateway))
@@ -346,7 +348,7 @@ def test_a_full_disk(environment: dict[str, str], args: tuple[str, ...], unbuffe
     ids=str,
 )
 def test_hints_for_typing_errors(run: Run, args: tuple[str, ...], hint: str) -> None:
-    """The message of a usage error says what to change, and has its punctuation."""
+    """The message of a usage error has a hint, and correct punctuation."""
     result = run(*args)
     assert result.exit_code == 2
     assert hint in result.stderr.replace("PROMPT", "prompt")  # older versions of Typer

@@ -17,7 +17,7 @@ from tests.cli.terminal import END_OF_FILE, INTERRUPT, Terminal
 
 ESCAPE = "\x1b"
 REPLY = "alpha " + " ".join(f"word{number}" for number in range(60))
-# Each kind of turn after each kind, itself included.
+# Each kind of turn follows each kind, itself included.
 TURNS = (
     *("complete", "complete", "failed", "complete", "cut", "complete", "interrupted", "complete"),
     *("failed", "failed", "cut", "failed", "interrupted", "failed", "cut", "cut"),
@@ -39,22 +39,22 @@ def text_of(content: str | Sequence[dict[str, Any]]) -> str:
 
 
 def test_every_kind_of_turn_follows_every_kind() -> None:
-    """The sequence of the next test is complete."""
+    """The sequence for the next test has each pair of kinds."""
     kinds = set(TURNS)
     assert set(pairwise(TURNS)) == {(first, second) for first in kinds for second in kinds}
 
 
 def test_a_conversation(gateway: Emulator, environment: dict[str, str]) -> None:
-    """Complete turns are kept, and interrupted ones as received. Others are not.
+    """Complete turns stay in the conversation, interrupted ones as received; others do not.
 
     After each kind of turn the next one works.
     """
-    kept = [("system", "Be brief.")]
+    expected = [("system", "Be brief.")]
     received = ""
     with Terminal("chat", "--system", "Be brief.", env=environment) as terminal:
         terminal.wait_for(">>> ")
         for number, kind in enumerate(TURNS):
-            prompt, sent = f"prompt {number}", len(gateway.requests)
+            prompt, requests_before = f"prompt {number}", len(gateway.requests)
             gateway.replies.clear()
             gateway.reply(REPLY)
             if kind != "complete":
@@ -62,31 +62,31 @@ def test_a_conversation(gateway: Emulator, environment: dict[str, str]) -> None:
                 gateway.inject(fault.get(kind, SlowDrip(0.05)))
             terminal.type(f"{prompt}\n")
             terminal.wait_for(f"{prompt}\r\n")
-            shown = ""
+            output = ""
             if kind == "interrupted":
-                shown = terminal.wait_for("alpha")
+                output = terminal.wait_for("alpha")
                 terminal.type(INTERRUPT)
-            shown += terminal.wait_for(">>> ")
+            output += terminal.wait_for(">>> ")
 
-            assert len(gateway.requests) == sent + 1
+            assert len(gateway.requests) == requests_before + 1
             *before, last = conversation(gateway.requests[-1].body)
             if received:
                 assert before[-1][1] != REPLY
                 assert REPLY.startswith(before[-1][1])
                 assert before[-1][1].startswith(received)
-                kept[-1] = ("assistant", before[-1][1])
+                expected[-1] = ("assistant", before[-1][1])
                 received = ""
-            assert (before, last) == (kept, ("user", prompt))
-            assert "Traceback" not in shown
+            assert (before, last) == (expected, ("user", prompt))
+            assert "Traceback" not in output
             if kind == "complete":
-                assert f"{REPLY}\r\n" in shown
-                assert "input tokens" in shown
-                kept += [("user", prompt), ("assistant", REPLY)]
+                assert f"{REPLY}\r\n" in output
+                assert "input tokens" in output
+                expected += [("user", prompt), ("assistant", REPLY)]
             elif kind == "interrupted":
-                received = shown.partition("^C")[0]
-                kept += [("user", prompt), ("assistant", received)]
+                received = output.partition("^C")[0]
+                expected += [("user", prompt), ("assistant", received)]
             else:
-                assert ("Not this." if kind == "failed" else "incomplete") in shown
+                assert ("Not this." if kind == "failed" else "incomplete") in output
         terminal.type(END_OF_FILE)
         code, rest = terminal.wait_for_exit()
     assert (code, "Traceback" in rest) == (0, False)
@@ -112,7 +112,7 @@ def test_the_prompt_of_a_conversation(
 def test_ctrl_c_before_a_response(
     gateway: Emulator, environment: dict[str, str], fault: Stall | Refuse
 ) -> None:
-    """A turn that is interrupted before its response, or while it waits for a retry, is not kept.
+    """A turn that is interrupted before its response, or while it waits for a retry, is dropped.
 
     The images of the first prompt are sent with the next one.
     """

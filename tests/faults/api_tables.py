@@ -1,10 +1,10 @@
 """Expected outcomes of faults with the Messages and Responses APIs; see ``tables``.
 
-The columns are the forms, as a whole answer and as a stream. Both forms end a stream with an event
-of their own, after which ``[DONE]`` may be missing or come twice.
+The columns are the APIs, each as a whole response and as a stream. Both APIs end a stream with a
+terminal event, after which ``[DONE]`` may be missing or may be sent twice.
 """
 
-from tests.faults.tables import BUSY, FAULTS, table
+from tests.faults.tables import BUSY, FAULTS, parse_table
 from xai_lowcode.emulator import CutStream, EndStreamEarly, ErrorInStream, Fault
 
 API_FAULTS: dict[str, Fault] = {
@@ -16,25 +16,25 @@ API_FAULTS: dict[str, Fault] = {
             "cut after the first byte",
             "cut between chunks",
             "cut in a chunk",
-            "half a character",
+            "invalid UTF-8",
             "429, Retry-After in header",
-            "gzip, torn",
-            "called JSON",
+            "gzip, truncated",
+            "Content-Type JSON",
             "envelope: data",
-            "envelope: none",
-            "envelope: two",
+            "envelope: bare",
+            "envelope: double",
             "error with 200",
             "error as a line",
             "error as an event",
-            "busy, first of all",
+            "busy, as the first line",
             "busy, as the first event",
             "no end marker",
             "two end markers",
             "stream as one JSON",
             "empty chunks",
-            "silence",
-            "drip",
-            "no end",
+            "no response",
+            "slow stream",
+            "endless body",
         )
     },
     "error as a failure": ErrorInStream(form="failed"),
@@ -49,37 +49,37 @@ API_FAULTS: dict[str, Fault] = {
 
 API_TABLE = """
 fault                      messages messages_stream responses responses_stream
-closed after the request   line*    line*           line*     line*
-cut before the body        line     cut             line      cut
-cut after the first byte   line     cut             line      cut
-cut between chunks         line     cut             line      cut
-cut in a chunk             line     cut             line      cut
-half a character           odd      odd             odd       odd
+closed after the request   conn*    conn*           conn*     conn*
+cut before the body        conn     cut             conn      cut
+cut after the first byte   conn     cut             conn      cut
+cut between chunks         conn     cut             conn      cut
+cut in a chunk             conn     cut             conn      cut
+invalid UTF-8              inv      inv             inv       inv
 429, Retry-After in header rate*    rate*           rate*     rate*
-gzip, torn                 odd      odd             odd       odd
-called JSON                ok       ok              ok        ok
+gzip, truncated            inv      inv             inv       inv
+Content-Type JSON          ok       ok              ok        ok
 envelope: data             ok       ok              ok        ok
-envelope: none             ok       ok              ok        ok
-envelope: two              odd      ok              odd       ok
+envelope: bare             ok       ok              ok        ok
+envelope: double           inv      ok              inv       ok
 error with 200             fail*    fail*           fail*     fail*
 error as a line            ok       bad             ok        bad
 error as an event          ok       bad             ok        bad
-busy, first of all         ok       fail*           ok        fail*
+busy, as the first line    ok       fail*           ok        fail*
 busy, as the first event   ok       fail*           ok        fail*
 no end marker              ok       ok              ok        ok
 two end markers            ok       ok              ok        ok
 stream as one JSON         ok       ok              ok        ok
 empty chunks               ok       ok              ok        ok
-silence                    late     late            late      late
-drip                       late     stall           late      stall
-no end                     late     stall           late      stall
+no response                late     late            late      late
+slow stream                late     stall           late      stall
+endless body               late     stall           late      stall
 error as a failure         ok       cut             ok        bad
 busy, as a failure         ok       cut             ok        fail*
 busy, after the first text ok       fail            ok        fail
 slow down, as an event     ok       rate*           ok        rate*
 end in the middle          ok       cut             ok        cut
-cut near the end           line     cut             line      cut
+cut near the end           conn     cut             conn      cut
 """
 
-API_EXPECTED = table(API_TABLE)
-"""What is expected, by fault and kind of interface."""
+API_EXPECTED = parse_table(API_TABLE)
+"""The expected outcomes, by fault and kind of interface."""

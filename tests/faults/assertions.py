@@ -1,4 +1,4 @@
-"""Check a fault at an interface: the requests, and the outcome in the table."""
+"""Check that an interface returns the outcome in the table for a fault, in the listed requests."""
 
 import socket
 import time
@@ -6,22 +6,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.faults.interfaces import FILE, Interface
-from tests.faults.outcomes import Failure, Right, expected, outcome
+from tests.faults.outcomes import Failure, Success, expected, outcome
 from tests.faults.tables import ERRORS, Cell
 from xai_lowcode.emulator import CloseAfter, Emulator, Fault, Stall
 from xai_lowcode.protocol.urls import forget_url_formats
 
-# No fault reaches it, however busy the machine is, but those that last.
-PATIENT = 60.0
+# Only faults that last exceed this deadline, however busy the machine is.
+LONG_DEADLINE = 60.0
 NO_FAULT = Stall(0.0)
 
 
-def answered(gateway: Emulator, interface: Interface) -> Any:
-    """What an interface answers when nothing is wrong."""
+def result_without_fault(gateway: Emulator, interface: Interface) -> Any:
+    """Return the result of an interface without a fault."""
     _prepare(gateway)
-    answer = interface.answer(**_place(gateway), deadline=30.0)
+    result = interface.run(**_connection_options(gateway), deadline=30.0)
     assert len(gateway.requests) == interface.requests
-    return answer
+    return result
 
 
 def check(
@@ -29,39 +29,39 @@ def check(
     interface: Interface,
     fault: Fault,
     cell: Cell,
-    answer: Any,
-    deadline: float = PATIENT,
+    result: Any,
+    deadline: float = LONG_DEADLINE,
 ) -> None:
-    """Fails if something else comes out than the cell says, or after more requests."""
-    where = f"{fault}: {interface.name} ({interface.kind})"
-    if cell.repeated:
-        came, _ = _meet(gateway, interface, [fault] * 10, 0, deadline)
-        assert came == expected(cell.word, interface), where
-    retries = 0 if cell.word == "again" else 1
-    came, requests = _meet(gateway, interface, [fault], retries, deadline)
-    fails = cell.word in ERRORS and not cell.repeated
-    assert came == (expected(cell.word, interface) if fails else Right(answer)), where
-    if cell.more is not None:
-        twice = interface.requests if isinstance(fault, CloseAfter) else 0
-        plain = interface.meets if fails else interface.requests + twice
-        assert requests == plain + cell.more, where
+    """Fail if the outcome differs from the cell, or if the number of requests does."""
+    message = f"{fault}: {interface.name} ({interface.kind})"
+    if cell.retried:
+        actual, _ = _run_with_faults(gateway, interface, [fault] * 10, 0, deadline)
+        assert actual == expected(cell.outcome, interface), message
+    retries = 0 if cell.outcome == "again" else 1
+    actual, requests = _run_with_faults(gateway, interface, [fault], retries, deadline)
+    fails = cell.outcome in ERRORS and not cell.retried
+    assert actual == (expected(cell.outcome, interface) if fails else Success(result)), message
+    if cell.extra_requests is not None:
+        second_call = interface.requests if isinstance(fault, CloseAfter) else 0
+        usual = interface.faulted_request if fails else interface.requests + second_call
+        assert requests == usual + cell.extra_requests, message
 
 
-def _meet(
+def _run_with_faults(
     gateway: Emulator, interface: Interface, faults: list[Fault], retries: int, deadline: float
-) -> tuple[Right | Failure, int]:
-    """What came out of an interface that met faults, and after how many requests."""
+) -> tuple[Success | Failure, int]:
+    """Return the outcome of an interface with faults, and the number of requests."""
     _prepare(gateway)
-    # What is closed after an answer is noticed by the next one who asks.
-    idle = isinstance(faults[0], CloseAfter)
-    earlier = (interface.requests if idle else interface.meets) - 1
+    # A connection that was closed after a response is noticed by the next request.
+    in_second_call = isinstance(faults[0], CloseAfter)
+    earlier = (interface.requests if in_second_call else interface.faulted_request) - 1
     gateway.inject(*[NO_FAULT] * earlier, *faults)
-    options = {**_place(gateway), "deadline": deadline, "max_retries": retries}
-    came = outcome(interface, times=1 + idle, **options)
-    return came, len(gateway.requests)
+    options = {**_connection_options(gateway), "deadline": deadline, "max_retries": retries}
+    actual = outcome(interface, times=1 + in_second_call, **options)
+    return actual, len(gateway.requests)
 
 
-def _place(gateway: Emulator) -> dict[str, Any]:
+def _connection_options(gateway: Emulator) -> dict[str, Any]:
     return {"base_url": gateway.base_url, "api_token": gateway.api_token}
 
 
@@ -74,10 +74,10 @@ def _prepare(gateway: Emulator) -> None:
 
 
 def _is_open(gateway: Emulator) -> bool:
-    """Whether a gateway is back that refused connections."""
-    place = urlsplit(gateway.origin)
+    """Return True if a gateway that refused connections accepts them again."""
+    url = urlsplit(gateway.origin)
     try:
-        socket.create_connection((place.hostname, place.port or 0)).close()
+        socket.create_connection((url.hostname, url.port or 0)).close()
     except OSError:
         return False
     return True

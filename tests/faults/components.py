@@ -1,6 +1,6 @@
-"""The core's model and those of both frameworks, behind the same few words.
+"""The core's model and those of both frameworks, with one interface.
 
-Each has a module of its own, so that a program which uses one imports no other.
+Each has a module of its own, so that a program that uses one imports no other.
 """
 
 from typing import Any

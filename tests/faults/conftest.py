@@ -1,4 +1,4 @@
-"""A gateway that fails on request, and pauses between attempts that take no time."""
+"""An emulated gateway, and retries without delay."""
 
 import gc
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from xai_lowcode.settings import BASE_URL_VARIABLE, TOKEN_VARIABLE
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_heap() -> None:
-    """Exclude what earlier tests left from garbage collection: each test here collects often."""
+    """Exclude objects of earlier tests from garbage collection: each test here collects often."""
     gc.collect()
     gc.freeze()
 
@@ -28,7 +28,7 @@ def _cached_images() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No token, address or proxy of the person who runs the tests."""
+    """Remove tokens, base URLs and proxies from the environment."""
     for name in (TOKEN_VARIABLE, BASE_URL_VARIABLE):
         monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -37,13 +37,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts follow each other at once, unless the gateway asks to wait."""
+def _no_retry_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry without delay, unless the gateway sets one."""
     monkeypatch.setattr("xai_lowcode.protocol.retry.INITIAL_DELAY", 0.0)
 
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Emulator]:
-    """The gateway, whose deferred completions are ready at once."""
+    """Return a gateway whose deferred completions are ready at once."""
     with running(deferred_polls=0) as emulator:
         yield emulator

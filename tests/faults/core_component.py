@@ -1,4 +1,4 @@
-"""The core's model behind a few words, without a framework."""
+"""The core's model, without a framework."""
 
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
@@ -13,31 +13,31 @@ REQUEST = ChatRequest(model="grok-4.7", messages=(Message("user", (TextPart(PROM
 
 
 class Core:
-    """The core's own model."""
+    """The core's model; the other components have the same methods."""
 
     def __init__(self, **options: Any) -> None:
         self.model = ChatModel(Settings.create(**options))
 
     def answer(self) -> str:
-        """A whole answer."""
+        """Return the text of a whole response."""
         return self.model.generate(REQUEST).text
 
     async def aanswer(self) -> str:
-        """The same from a coroutine."""
+        """Return the text of a whole response, from a coroutine."""
         return (await self.model.agenerate(REQUEST)).text
 
     def stream(self) -> Generator[Any, None, None]:
-        """An answer piece by piece."""
+        """Return the events of a stream."""
         return self.model.stream(REQUEST)
 
     def astream(self) -> AsyncGenerator[Any, None]:
-        """The same from a coroutine."""
+        """Return the events of an async stream."""
         return self.model.astream(REQUEST)
 
     def close(self) -> None:
-        """Closes the sync connections."""
+        """Close the sync connections."""
         self.model.client.close()
 
     async def aclose(self) -> None:
-        """Closes the loop's connections."""
+        """Close the connections of the event loop."""
         await self.model.async_client.aclose()

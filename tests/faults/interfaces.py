@@ -20,46 +20,46 @@ from xai_lowcode import AsyncGateway, Gateway, PollingOptions, Settings
 MESSAGES = [ChatMessage(PROMPT)]
 FILE = ("Zeile für Zeile.\n" * 40).encode()
 DEADLINE = 1.5
-LASTING = 2.5
-"""The deadline of many calls at once, each of which must have begun by then."""
+CONCURRENT_DEADLINE = 2.5
+"""The deadline of concurrent calls: each of them must have begun by then."""
 
 
 @dataclass(frozen=True)
 class Interface:
-    """One way to ask.
+    """One public method that sends a request.
 
     Attributes:
-        name: What an application calls.
+        name: The method that an application calls.
         kind: The column of the table.
-        make: Makes the component from options of the connection.
-        ask: Asks it; a coroutine function for async interfaces.
-        requests: How many requests it takes if nothing goes wrong.
-        meets: Which of these meets the fault, counted from 1.
+        create: Creates the component from options of the connection.
+        call: Calls the method; a coroutine function for async interfaces.
+        requests: The number of requests without a fault.
+        faulted_request: The number of the request that has the fault, counted from 1.
     """
 
     name: str
     kind: str
-    make: Callable[..., Any]
-    ask: Callable[[Any], Any]
+    create: Callable[..., Any]
+    call: Callable[[Any], Any]
     requests: int = 1
-    meets: int = 1
+    faulted_request: int = 1
 
-    def answer(self, *, times: int = 1, **options: Any) -> Any:
-        """What it answers; asked several times, the last answer."""
-        if inspect.iscoroutinefunction(self.ask):
-            return asyncio.run(self.aanswer(times=times, **options))
-        component = self.make(**options)
+    def run(self, *, times: int = 1, **options: Any) -> Any:
+        """Return the result of the last of some calls."""
+        if inspect.iscoroutinefunction(self.call):
+            return asyncio.run(self.arun(times=times, **options))
+        component = self.create(**options)
         for _ in range(times - 1):
-            self.ask(component)
-        return self.ask(component)
+            self.call(component)
+        return self.call(component)
 
-    async def aanswer(self, *, times: int = 1, **options: Any) -> Any:
-        """The same of an async interface, in the running loop; no task is left."""
-        component = self.make(**options)
+    async def arun(self, *, times: int = 1, **options: Any) -> Any:
+        """Return the result of an async interface in the running loop; fail if a task is left."""
+        component = self.create(**options)
         try:
             for _ in range(times - 1):
-                await self.ask(component)
-            return await self.ask(component)
+                await self.call(component)
+            return await self.call(component)
         finally:
             left = asyncio.all_tasks() - {asyncio.current_task()}
             assert not left, f"tasks are left: {left}"
@@ -69,16 +69,16 @@ def _chat(**options: Any) -> Any:
     return langchain.ChatXAILowCode(**options)
 
 
-def _chat_over(api: str) -> Callable[..., Any]:
+def _chat_with_api(api: str) -> Callable[..., Any]:
     return lambda **options: langchain.ChatXAILowCode(api=api, **options)
 
 
-def _llm_over(api: str) -> Callable[..., Any]:
+def _llm_with_api(api: str) -> Callable[..., Any]:
     return lambda **options: llama_index.XAILowCode(api=api, **options)
 
 
 def _polling(deadline: float) -> PollingOptions:
-    """Polling that ends with a deadline, which is time for three polls that are not answered."""
+    """Return polling that ends with a deadline, with time for three polls without a response."""
     return PollingOptions(
         timeout=deadline, poll_timeout=deadline / 3, initial_delay=0.01, max_delay=0.02
     )
@@ -120,36 +120,36 @@ async def _astream(chat: Any) -> str:
     return "".join([chunk.text async for chunk in chat.astream(PROMPT)])
 
 
-def _ask(llm: Any) -> str:
+def _chat_text(llm: Any) -> str:
     return str(llm.chat(MESSAGES).message.content)
 
 
-async def _aask(llm: Any) -> str:
+async def _achat_text(llm: Any) -> str:
     return str((await llm.achat(MESSAGES)).message.content)
 
 
 def _stream_chat(llm: Any) -> str:
-    return "".join([piece.delta or "" for piece in llm.stream_chat(MESSAGES)])
+    return "".join([chunk.delta or "" for chunk in llm.stream_chat(MESSAGES)])
 
 
 async def _astream_chat(llm: Any) -> str:
-    return "".join([piece.delta or "" async for piece in await llm.astream_chat(MESSAGES)])
+    return "".join([chunk.delta or "" async for chunk in await llm.astream_chat(MESSAGES)])
 
 
-def _paint(painter: Any) -> list[str]:
-    return [block["mime_type"] for block in painter.invoke("A lighthouse")]
+def _image_types(generator: Any) -> list[str]:
+    return [block["mime_type"] for block in generator.invoke("A lighthouse")]
 
 
-async def _apaint(painter: Any) -> list[str]:
-    return [block["mime_type"] for block in await painter.ainvoke("A lighthouse")]
+async def _aimage_types(generator: Any) -> list[str]:
+    return [block["mime_type"] for block in await generator.ainvoke("A lighthouse")]
 
 
-def _generate(painter: Any) -> list[Any]:
-    return [block.image_mimetype for block in painter.generate("A lighthouse")]
+def _generated_types(generator: Any) -> list[Any]:
+    return [block.image_mimetype for block in generator.generate("A lighthouse")]
 
 
-async def _agenerate(painter: Any) -> list[Any]:
-    return [block.image_mimetype for block in await painter.agenerate("A lighthouse")]
+async def _agenerated_types(generator: Any) -> list[Any]:
+    return [block.image_mimetype for block in await generator.agenerate("A lighthouse")]
 
 
 def _upload(gateway: Any) -> Any:
@@ -170,24 +170,26 @@ async def _adownload(gateway: Any) -> bytes:
     return bytes((await gateway.download_file(record.id)).content)
 
 
-def _both(name: str, kind: str, make: Any, ask: Any, aask: Any, **facts: int) -> list[Interface]:
+def _both(
+    name: str, kind: str, create: Any, call: Any, acall: Any, **numbers: int
+) -> list[Interface]:
     first, second = name.split(", ")
     return [
-        Interface(first, kind, make, ask, **facts),
-        Interface(second, kind, make, aask, **facts),
+        Interface(first, kind, create, call, **numbers),
+        Interface(second, kind, create, acall, **numbers),
     ]
 
 
-def _files(name: str, kind: str, ask: Any, aask: Any, **facts: int) -> list[Interface]:
+def _files(name: str, kind: str, call: Any, acall: Any, **numbers: int) -> list[Interface]:
     return [
-        Interface(f"Gateway {name}", kind, _gateway, ask, **facts),
-        Interface(f"AsyncGateway {name}", kind, _async_gateway, aask, **facts),
+        Interface(f"Gateway {name}", kind, _gateway, call, **numbers),
+        Interface(f"AsyncGateway {name}", kind, _async_gateway, acall, **numbers),
     ]
 
 
 INTERFACES: list[Interface] = [
     *_both("LangChain invoke, LangChain ainvoke", "plain", _chat, _invoke, _ainvoke),
-    *_both("LlamaIndex chat, LlamaIndex achat", "plain", _llm, _ask, _aask),
+    *_both("LlamaIndex chat, LlamaIndex achat", "plain", _llm, _chat_text, _achat_text),
     *_both("LangChain stream, LangChain astream", "stream", _chat, _stream, _astream),
     *_both(
         "LlamaIndex stream_chat, LlamaIndex astream_chat",
@@ -197,44 +199,49 @@ INTERFACES: list[Interface] = [
         _astream_chat,
     ),
 ]
-for _kind, _meets in (("order", 1), ("look", 2)):
-    _facts = {"requests": 2, "meets": _meets}
+for _kind, _faulted_request in (("submit", 1), ("poll", 2)):
+    _numbers = {"requests": 2, "faulted_request": _faulted_request}
     INTERFACES += _both(
-        "LangChain invoke, LangChain ainvoke", _kind, _deferred_chat, _invoke, _ainvoke, **_facts
+        "LangChain invoke, LangChain ainvoke", _kind, _deferred_chat, _invoke, _ainvoke, **_numbers
     )
     INTERFACES += _both(
-        "LlamaIndex chat, LlamaIndex achat", _kind, _deferred_llm, _ask, _aask, **_facts
+        "LlamaIndex chat, LlamaIndex achat",
+        _kind,
+        _deferred_llm,
+        _chat_text,
+        _achat_text,
+        **_numbers,
     )
 INTERFACES += [
     *_both(
         "LangChain invoke, LangChain ainvoke",
         "image",
         langchain.XAIImageGenerator,
-        _paint,
-        _apaint,
+        _image_types,
+        _aimage_types,
     ),
     *_both(
         "LlamaIndex generate, LlamaIndex agenerate",
         "image",
         llama_index.XAIImageGenerator,
-        _generate,
-        _agenerate,
+        _generated_types,
+        _agenerated_types,
     ),
-    *_files("upload_file", "begin", _upload, _aupload, requests=2, meets=1),
-    *_files("upload_file", "piece", _upload, _aupload, requests=2, meets=2),
-    *_files("download_file", "record", _download, _adownload, requests=3, meets=2),
-    *_files("download_file", "content", _download, _adownload, requests=3, meets=3),
+    *_files("upload_file", "start", _upload, _aupload, requests=2, faulted_request=1),
+    *_files("upload_file", "chunk", _upload, _aupload, requests=2, faulted_request=2),
+    *_files("download_file", "record", _download, _adownload, requests=3, faulted_request=2),
+    *_files("download_file", "content", _download, _adownload, requests=3, faulted_request=3),
 ]
 
 API_INTERFACES: list[Interface] = []
-"""The other APIs: whole answers of every second interface, streams of all."""
+"""The other APIs: whole responses of every second interface, streams of all."""
 for _api in ("messages", "responses"):
-    _over, _under = _chat_over(_api), _llm_over(_api)
+    _create_chat, _create_llm = _chat_with_api(_api), _llm_with_api(_api)
     API_INTERFACES += [
-        Interface("LangChain invoke", _api, _over, _invoke),
-        Interface("LlamaIndex achat", _api, _under, _aask),
-        Interface("LangChain stream", f"{_api}_stream", _over, _stream),
-        Interface("LangChain astream", f"{_api}_stream", _over, _astream),
-        Interface("LlamaIndex stream_chat", f"{_api}_stream", _under, _stream_chat),
-        Interface("LlamaIndex astream_chat", f"{_api}_stream", _under, _astream_chat),
+        Interface("LangChain invoke", _api, _create_chat, _invoke),
+        Interface("LlamaIndex achat", _api, _create_llm, _achat_text),
+        Interface("LangChain stream", f"{_api}_stream", _create_chat, _stream),
+        Interface("LangChain astream", f"{_api}_stream", _create_chat, _astream),
+        Interface("LlamaIndex stream_chat", f"{_api}_stream", _create_llm, _stream_chat),
+        Interface("LlamaIndex astream_chat", f"{_api}_stream", _create_llm, _astream_chat),
     ]

@@ -1,4 +1,4 @@
-"""LangChain's chat model behind the words of ``core_component``."""
+"""LangChain's chat model with the methods of ``core_component``."""
 
 from typing import Any
 
@@ -13,25 +13,25 @@ class LangChain:
         self.model = ChatXAILowCode(**options)
 
     def answer(self) -> str:
-        """A whole answer."""
+        """Return the text of a whole response."""
         return str(self.model.invoke(PROMPT).text)
 
     async def aanswer(self) -> str:
-        """The same from a coroutine."""
+        """Return the text of a whole response, from a coroutine."""
         return str((await self.model.ainvoke(PROMPT)).text)
 
     def stream(self) -> Any:
-        """An answer piece by piece."""
+        """Return the chunks of a stream."""
         return self.model.stream(PROMPT)
 
     def astream(self) -> Any:
-        """The same from a coroutine."""
+        """Return the chunks of an async stream."""
         return self.model.astream(PROMPT)
 
     def close(self) -> None:
-        """Closes the sync connections."""
+        """Close the sync connections."""
         self.model.close()
 
     async def aclose(self) -> None:
-        """Closes the loop's connections."""
+        """Close the connections of the event loop."""
         await self.model.aclose()

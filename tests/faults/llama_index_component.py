@@ -1,4 +1,4 @@
-"""LlamaIndex's LLM behind the words of ``core_component``."""
+"""LlamaIndex's LLM with the methods of ``core_component``."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -19,27 +19,27 @@ class LlamaIndex:
         self.model = XAILowCode(**options)
 
     def answer(self) -> str:
-        """A whole answer."""
+        """Return the text of a whole response."""
         return str(self.model.chat(MESSAGES).message.content)
 
     async def aanswer(self) -> str:
-        """The same from a coroutine."""
+        """Return the text of a whole response, from a coroutine."""
         return str((await self.model.achat(MESSAGES)).message.content)
 
     def stream(self) -> Any:
-        """An answer piece by piece."""
+        """Return the chunks of a stream."""
         return self.model.stream_chat(MESSAGES)
 
     async def astream(self) -> AsyncGenerator[Any, None]:
-        """The same from a coroutine."""
-        async with aclosing(await self.model.astream_chat(MESSAGES)) as pieces:
-            async for piece in pieces:
-                yield piece
+        """Yield the chunks of an async stream."""
+        async with aclosing(await self.model.astream_chat(MESSAGES)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def close(self) -> None:
-        """Closes the sync connections."""
+        """Close the sync connections."""
         self.model.close()
 
     async def aclose(self) -> None:
-        """Closes the loop's connections."""
+        """Close the connections of the event loop."""
         await self.model.aclose()

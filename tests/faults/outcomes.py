@@ -1,4 +1,4 @@
-"""What came out of an interface, in a form that can be compared with a table."""
+"""The outcome of a call, in a form that can be compared with a table."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,31 +9,33 @@ from xai_lowcode.errors import XAILowCodeError
 
 
 @dataclass(frozen=True)
-class Right:
-    """The right answer."""
+class Success:
+    """The expected result."""
 
-    answer: Any
+    result: Any
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as it is caught: our class, the framework's own if it is one, worth a repetition."""
+    """An error: its classes in this package and in the framework, and whether it is retryable."""
 
-    ours: type[BaseException]
-    theirs: type[BaseException] | None
+    error: type[BaseException]
+    framework_error: type[BaseException] | None
     retryable: bool
 
 
-def expected(word: str, interface: Interface) -> Failure:
-    """The failure that a word of the table stands for."""
-    ours, theirs, retryable = ERRORS[word]
-    return Failure(ours, theirs if interface.name.startswith("LangChain") else None, retryable)
+def expected(name: str, interface: Interface) -> Failure:
+    """Return the failure of a name in `ERRORS`."""
+    error, framework_error, retryable = ERRORS[name]
+    return Failure(
+        error, framework_error if interface.name.startswith("LangChain") else None, retryable
+    )
 
 
-def outcome(interface: Interface, *, times: int = 1, **options: Any) -> Right | Failure:
-    """Asks an interface."""
+def outcome(interface: Interface, *, times: int = 1, **options: Any) -> Success | Failure:
+    """Call an interface and return its outcome."""
     try:
-        return Right(interface.answer(times=times, **options))
+        return Success(interface.run(times=times, **options))
     except XAILowCodeError as error:
         return Failure(
             _first(error, "xai_lowcode.errors"),

@@ -1,4 +1,4 @@
-"""What the interfaces and components are asked."""
+"""The prompt of all interfaces and components."""
 
-# Its answer repeats it: characters of several bytes, for faults that break one.
+# The response repeats it: faults cut its characters of several bytes.
 PROMPT = "Repeat 'Grüße an 世界, one two three four five six seven.'"

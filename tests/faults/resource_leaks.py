@@ -1,4 +1,4 @@
-"""What a process holds, counted before and after, and the complaints that nobody can catch."""
+"""Check that a block leaks no descriptor, no thread and no task, and reports no error."""
 
 import gc
 import logging
@@ -14,31 +14,31 @@ import pytest
 from xai_lowcode.emulator.server import THREAD_NAME
 
 _DESCRIPTORS = Path("/proc/self/fd")
-_PATIENCE = 30.0  # only a leak takes so long
+_TIMEOUT = 30.0  # only a leak takes so long
 
 
 @contextmanager
 def no_resource_leaks() -> Iterator[None]:
-    """Fails if what is done inside leaves a descriptor or thread, or a word of complaint.
+    """Fail if a block leaks a descriptor or a thread, or causes a report that nobody can catch.
 
-    Complaints are warnings and exceptions that nobody can catch, and what asyncio logs: tasks that
-    were destroyed, results that were never retrieved. The other side of a connection is in this
-    process too, and is given time to close.
+    These reports are warnings and exceptions in finalizers and threads, and what asyncio logs:
+    destroyed tasks, exceptions that were never retrieved. The other side of a connection is in
+    this process too, and is given time to close.
     """
-    before = _held()
-    with _complaints() as heard:
+    before = _resources()
+    with _reports() as reports:
         yield
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _TIMEOUT
         gc.collect()
-        while len(_held()) > len(before) and time.monotonic() < end:
+        while len(_resources()) > len(before) and time.monotonic() < end:
             time.sleep(0.001)
-    assert not heard, heard
-    after = _held()
+    assert not reports, reports
+    after = _resources()
     assert len(after) <= len(before), after - before
 
 
-def _held() -> set[str]:
-    # The emulator draws images in threads, which it keeps.
+def _resources() -> set[str]:
+    # The emulator generates images in threads, which it keeps.
     names = {thread.name for thread in threading.enumerate()}
     threads = {f"thread {name}" for name in names if not name.startswith(THREAD_NAME)}
     return _descriptors() | threads
@@ -47,28 +47,28 @@ def _held() -> set[str]:
 def _descriptors() -> set[str]:
     found = set()
     for entry in _DESCRIPTORS.iterdir() if _DESCRIPTORS.is_dir() else ():
-        # The descriptor that lists the others is closed by now.
+        # The descriptor of the directory itself is closed by now.
         with suppress(OSError):
             found.add(f"{entry.name} {entry.readlink()}")
     return found
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
-    heard: list[str] = []
+def _reports() -> Iterator[list[str]]:
+    reports: list[str] = []
 
     class Listener(logging.Handler):
-        """Keeps what is logged."""
+        """Records log messages."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            heard.append(record.getMessage())
+            reports.append(record.getMessage())
 
-    log, listener = logging.getLogger("asyncio"), Listener(logging.WARNING)
-    log.addHandler(listener)
+    logger, listener = logging.getLogger("asyncio"), Listener(logging.WARNING)
+    logger.addHandler(listener)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "unraisablehook", lambda told: heard.append(repr(told)))
-        patch.setattr(threading, "excepthook", lambda told: heard.append(repr(told)))
+        patch.setattr(sys, "unraisablehook", lambda arguments: reports.append(repr(arguments)))
+        patch.setattr(threading, "excepthook", lambda arguments: reports.append(repr(arguments)))
         try:
-            yield heard
+            yield reports
         finally:
-            log.removeHandler(listener)
+            logger.removeHandler(listener)

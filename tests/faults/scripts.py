@@ -1,7 +1,7 @@
-"""Programs as users write them, each for a process of its own: they tell how a process ends.
+"""Programs as users write them, each run in its own process, to test how a process ends.
 
-Each is given the address and the token of a gateway by the environment. Where it prints ``ready``,
-somebody else may act.
+The environment has the base URL and the token of a gateway. A program prints ``ready`` when the
+test may act.
 """
 
 import os
@@ -16,66 +16,66 @@ from tests.programs import FORKS, ForkedProgram
 WARNINGS = "import warnings; warnings.simplefilter('always', ResourceWarning)\n"
 # What the first call of any component imports.
 IMPORTS = ("httpx", "xai_lowcode.transport.async_client", "xai_lowcode.transport.sync_client")
-HEAD = """
+PREAMBLE = """
 import asyncio, sys
 from {module} import {component} as Component
 model = Component()
 """
-# What is still there when a program ends.
+# What is still open when a program ends.
 ENDINGS = {
-    "models that were used": """
+    "used models": """
 asyncio.run(model.aanswer())
 asyncio.run(model.aanswer())
 model.answer()
 """,
-    "a stream that is open": """
+    "an open stream": """
 stream = model.stream()
 next(stream)
 """,
-    "a stream that is open in a frame": """
+    "an open stream in a frame": """
 def main():
-    for piece in model.stream():
+    for chunk in model.stream():
         sys.exit(0)
 main()
 """,
-    "an async stream that is left while its loop goes on": """
+    "an async stream abandoned while its loop runs": """
 async def main():
-    async for piece in model.astream():
+    async for chunk in model.astream():
         break
     await asyncio.sleep(0.2)
 asyncio.run(main())
 """,
-    "an async stream that is left as the last act": """
+    "an async stream abandoned at the end of its loop": """
 async def main():
-    async for piece in model.astream():
+    async for chunk in model.astream():
         break
 asyncio.run(main())
 """,
-    "an async stream that somebody still holds": """
+    "an async stream with a reference": """
 async def main():
-    global held
-    held = aiter(model.astream())
-    await anext(held)
+    global stream
+    stream = aiter(model.astream())
+    await anext(stream)
 asyncio.run(main())
 """,
-    "a thread that still reads": """
+    "a thread that reads a stream": """
 import threading
-begun = threading.Event()
+received = threading.Event()
 def read():
-    for piece in model.stream():
-        begun.set()
+    for chunk in model.stream():
+        received.set()
 threading.Thread(target=read, daemon=True).start()
-begun.wait()
+received.wait()
 """,
 }
-# Nobody answers where the gateway is; the program has seen it, and goes.
+# Programs that print when a chunk was received.
 READS = """
-for piece in model.stream():
+for chunk in model.stream():
     print("ready", flush=True)
 """
 AREADS = """
 async def main():
-    async for piece in model.astream():
+    async for chunk in model.astream():
         print("ready", flush=True)
 asyncio.run(main())
 """
@@ -85,9 +85,9 @@ asyncio.run(main())
 def process(
     component: Any, program: str, gateway: Any, *, fork: bool = FORKS
 ) -> Iterator[subprocess.Popen[str] | ForkedProgram]:
-    """Runs a program with the warnings that developers see; kills it if it is still there.
+    """Run a program with the warnings that developers see; kill it at the end.
 
-    It may be a fork of a process that has imported the component, but nothing else has happened in.
+    It may be a fork of a process that has imported the component and done nothing else.
     """
     environment = {
         **os.environ,
@@ -95,7 +95,7 @@ def process(
         "LOWCODEAPI_BASE_URL": gateway.base_url,
     }
     module = component.__module__
-    code = HEAD.format(module=module, component=component.__name__) + program
+    code = PREAMBLE.format(module=module, component=component.__name__) + program
     running: subprocess.Popen[str] | ForkedProgram
     if fork:
         running = ForkedProgram(WARNINGS + code, [], env=environment, preload=(module, *IMPORTS))

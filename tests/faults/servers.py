@@ -1,4 +1,4 @@
-"""Servers on loopback for what no emulated gateway does: hosts that are none, and raw bytes."""
+"""Servers and host names that no emulated gateway has: unreachable, untrusted, too slow."""
 
 import socket
 import ssl
@@ -10,39 +10,39 @@ from typing import Any
 import pytest
 import trustme
 
-Talk = Callable[[socket.socket, threading.Event], None]
+Handler = Callable[[socket.socket, threading.Event], None]
 
 
 @contextmanager
-def refusing() -> Iterator[str]:
-    """An address at which nobody listens."""
+def refused_connections() -> Iterator[str]:
+    """Yield a base URL whose port refuses connections."""
     with socket.socket() as bound:
-        # Bound, so that nobody else gets the port; without listening, so that it refuses.
+        # Bound, so that no other process gets the port; without listening, so that it refuses.
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}/xai"
 
 
 @contextmanager
-def unknown() -> Iterator[str]:
-    """An address whose host has no entry anywhere, as the system's resolver says."""
+def unknown_host() -> Iterator[str]:
+    """Yield a base URL whose host name does not exist."""
 
     def resolve(host: Any, *_args: Any, **_kwargs: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r}: Name or service not known")
 
     with pytest.MonkeyPatch.context() as patch:
-        # The real one may ask the network, and take its time.
+        # The real resolver may use the network, and take long.
         patch.setattr(socket, "getaddrinfo", resolve)
         yield "https://gateway.invalid/xai"
 
 
 @contextmanager
-def unresolved() -> Iterator[str]:
-    """An address whose host is asked for, and nobody says anything until this is left."""
-    over = threading.Event()
+def unresolved_host() -> Iterator[str]:
+    """Yield a base URL whose host name is not resolved before the block ends."""
+    stopped = threading.Event()
 
     def resolve(*_args: Any, flags: int = 0, **_kwargs: Any) -> Any:
         if not flags & socket.AI_NUMERICHOST:
-            over.wait(60)
+            stopped.wait(60)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     with pytest.MonkeyPatch.context() as patch:
@@ -50,62 +50,62 @@ def unresolved() -> Iterator[str]:
         try:
             yield "https://gateway.invalid/xai"
         finally:
-            over.set()
+            stopped.set()
 
 
 @contextmanager
-def untrusted() -> Iterator[str]:
-    """A host whose certificate nobody vouches for."""
+def untrusted_certificate() -> Iterator[str]:
+    """Yield a base URL whose certificate is signed by an unknown authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
 
-    def greet(line: socket.socket, _over: threading.Event) -> None:
+    def accept_tls(connection: socket.socket, _stopped: threading.Event) -> None:
         with suppress(OSError):
-            context.wrap_socket(line, server_side=True).close()
+            context.wrap_socket(connection, server_side=True).close()
 
-    with talking(greet) as place:
-        yield f"https://{place}/xai"
+    with serving(accept_tls) as address:
+        yield f"https://{address}/xai"
 
 
 @contextmanager
-def dripping_head() -> Iterator[str]:
-    """A gateway whose answer begins, header after header, and comes to no body."""
+def endless_headers() -> Iterator[str]:
+    """Yield a base URL at which headers are sent slowly, without an end."""
 
-    def drip(line: socket.socket, over: threading.Event) -> None:
-        line.recv(1 << 16)
+    def send_headers(connection: socket.socket, stopped: threading.Event) -> None:
+        connection.recv(1 << 16)
         with suppress(OSError):
-            line.sendall(b"HTTP/1.1 200 OK\r\n")
-            while not over.wait(0.2):
-                line.sendall(b"X-More: to come\r\n")
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not stopped.wait(0.2):
+                connection.sendall(b"X-More: to come\r\n")
 
-    with talking(drip) as place:
-        yield f"http://{place}/xai"
+    with serving(send_headers) as address:
+        yield f"http://{address}/xai"
 
 
 @contextmanager
-def talking(talk: Talk) -> Iterator[str]:
-    """Run a server that calls ``talk`` for each connection; yields its host and port."""
-    over, threads = threading.Event(), []
+def serving(handle: Handler) -> Iterator[str]:
+    """Run a server that calls ``handle`` for each connection; yield its host and port."""
+    stopped, threads = threading.Event(), []
 
-    def serve(line: socket.socket) -> None:
-        with line:
-            talk(line, over)
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            handle(connection, stopped)
 
     def accept() -> None:
         with suppress(OSError):
             while True:
-                line, _ = listener.accept()
-                threads.append(threading.Thread(target=serve, args=(line,)))
+                connection, _ = server.accept()
+                threads.append(threading.Thread(target=serve, args=(connection,)))
                 threads[-1].start()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", 0)) as server:
         threads.append(threading.Thread(target=accept))
         threads[0].start()
         try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
+            yield f"127.0.0.1:{server.getsockname()[1]}"
         finally:
-            over.set()
-            # Closing alone would not wake the one who accepts.
-            listener.shutdown(socket.SHUT_RDWR)
+            stopped.set()
+            # Closing alone would not wake the accepting thread.
+            server.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join()

@@ -1,7 +1,7 @@
 """Early exits: abandoned streams, cancelled tasks, closed clients.
 
-Whenever it happens, the connection is given back or closed, and nothing is left behind: no task, no
-thread, no descriptor, no complaint. The same component answers afterwards.
+The connection is returned to the pool or closed, and nothing is leaked: no task, no thread, no
+descriptor, no warning. The same component can be used afterwards.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from xai_lowcode.emulator import Emulator, Fault, Heartbeats, SlowDrip, Stall, r
 
 pytestmark = pytest.mark.slow
 
-Make = Callable[..., Any]
-# A slow stream, and one with more bytes received than a connection drains before its reuse.
-COMING, LONG = SlowDrip(0.003), Heartbeats(600)
-PIECES = (1, 2, 7)
-everything = pytest.mark.parametrize("component", COMPONENTS)
+Create = Callable[..., Any]
+# A slow stream, and one with more received bytes than a connection reads before its reuse.
+SLOW, LARGE = SlowDrip(0.003), Heartbeats(600)
+CHUNK_COUNTS = (1, 2, 7)
+all_components = pytest.mark.parametrize("component", COMPONENTS)
 
 
 @pytest.fixture
@@ -37,21 +37,21 @@ def gateway() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def make(gateway: Emulator) -> Make:
-    """Makes components for the gateway, at which faults wait."""
+def create(gateway: Emulator) -> Create:
+    """Return a function that creates components for the gateway, with the next faults."""
 
-    def made(component: Any, *faults: Fault) -> Any:
+    def create_component(component: Any, *faults: Fault) -> Any:
         gateway.reset()
         gateway.inject(*faults)
         return component(
             api_token=gateway.api_token, base_url=gateway.base_url, max_retries=0, deadline=20.0
         )
 
-    return made
+    return create_component
 
 
-async def _alone() -> None:
-    """Waits until no other task is there; frameworks leave the end of a generator to the loop."""
+async def _wait_for_other_tasks() -> None:
+    """Wait until no other task runs; frameworks leave closing a generator to the event loop."""
     for _ in range(1000):
         if asyncio.all_tasks() == {asyncio.current_task()}:
             return
@@ -59,111 +59,115 @@ async def _alone() -> None:
     raise AssertionError(asyncio.all_tasks())
 
 
-def _read(stream: Any, pieces: int) -> None:
-    for _ in range(pieces):
+def _read(stream: Any, chunks: int) -> None:
+    for _ in range(chunks):
         next(stream)
 
 
-def _drop(stream: Any, pieces: int) -> None:
-    """Nobody holds it any more when this returns."""
-    _read(stream, pieces)
+def _drop(stream: Any, chunks: int) -> None:
+    """Read some chunks; no reference to the stream is left when this returns."""
+    _read(stream, chunks)
 
 
-def _close(stream: Any, pieces: int) -> None:
-    _read(stream, pieces)
+def _close(stream: Any, chunks: int) -> None:
+    _read(stream, chunks)
     stream.close()
 
 
-def _break(stream: Any, pieces: int) -> None:
+def _break(stream: Any, chunks: int) -> None:
     for number, _ in enumerate(stream, 1):
-        if number == pieces:
+        if number == chunks:
             break
 
 
-def _interrupt(stream: Any, pieces: int) -> None:
+def _interrupt(stream: Any, chunks: int) -> None:
     with suppress(KeyboardInterrupt):
         for number, _ in enumerate(stream, 1):
-            if number == pieces:
+            if number == chunks:
                 raise KeyboardInterrupt
 
 
-@everything
+@all_components
 @pytest.mark.parametrize("leave", [_drop, _close, _break, _interrupt])
-@pytest.mark.parametrize("fault", [COMING, LONG], ids=["coming", "long"])
-def test_a_stream_may_be_left(make: Make, component: Any, leave: Any, fault: Fault) -> None:
-    """By forgetting it, by closing it, by leaving the loop, by ctrl-C."""
-    for pieces in PIECES:
+@pytest.mark.parametrize("fault", [SLOW, LARGE], ids=["slow", "large"])
+def test_a_stream_may_be_abandoned(
+    create: Create, component: Any, leave: Any, fault: Fault
+) -> None:
+    """A stream may be dropped, closed, left by ``break``, or interrupted by ctrl-C."""
+    for chunks in CHUNK_COUNTS:
         with no_resource_leaks():
-            model = make(component, fault)
-            leave(model.stream(), pieces)
+            model = create(component, fault)
+            leave(model.stream(), chunks)
             assert model.answer()
             del model
 
 
-async def _aread(stream: Any, pieces: int) -> None:
-    for _ in range(pieces):
+async def _aread(stream: Any, chunks: int) -> None:
+    for _ in range(chunks):
         await anext(stream)
 
 
-async def _adrop(stream: Any, pieces: int) -> None:
-    await _aread(stream, pieces)
+async def _adrop(stream: Any, chunks: int) -> None:
+    await _aread(stream, chunks)
 
 
-async def _aclose(stream: Any, pieces: int) -> None:
-    await _aread(stream, pieces)
+async def _aclose(stream: Any, chunks: int) -> None:
+    await _aread(stream, chunks)
     await stream.aclose()
 
 
-async def _abreak(stream: Any, pieces: int) -> None:
-    seen = 0
+async def _abreak(stream: Any, chunks: int) -> None:
+    count = 0
     async for _ in stream:
-        seen += 1
-        if seen == pieces:
+        count += 1
+        if count == chunks:
             break
 
 
-async def _ainterrupt(stream: Any, pieces: int) -> None:
-    seen = 0
+async def _ainterrupt(stream: Any, chunks: int) -> None:
+    count = 0
     with suppress(ZeroDivisionError):
         async for _ in stream:
-            seen += 1
-            1 / (pieces - seen)
+            count += 1
+            1 / (chunks - count)
 
 
-@everything
+@all_components
 @pytest.mark.parametrize("leave", [_adrop, _aclose, _abreak, _ainterrupt])
-@pytest.mark.parametrize("fault", [COMING, LONG], ids=["coming", "long"])
-def test_an_async_stream_may_be_left(make: Make, component: Any, leave: Any, fault: Fault) -> None:
-    """The same; one that is forgotten is closed by its loop, at the latest when that ends."""
+@pytest.mark.parametrize("fault", [SLOW, LARGE], ids=["slow", "large"])
+def test_an_async_stream_may_be_abandoned(
+    create: Create, component: Any, leave: Any, fault: Fault
+) -> None:
+    """So may async streams; a dropped one is closed by its loop, at the latest when that ends."""
 
-    async def left(pieces: int) -> None:
-        model = make(component, fault)
-        await leave(model.astream(), pieces)
+    async def leave_stream(chunks: int) -> None:
+        model = create(component, fault)
+        await leave(model.astream(), chunks)
         assert await model.aanswer()
         if leave is _aclose:
-            await _alone()
+            await _wait_for_other_tasks()
 
-    for pieces in PIECES:
+    for chunks in CHUNK_COUNTS:
         with no_resource_leaks():
-            asyncio.run(left(pieces))
+            asyncio.run(leave_stream(chunks))
 
 
-async def _collected(model: Any) -> list[Any]:
-    return [piece async for piece in model.astream()]
+async def _read_all(model: Any) -> list[Any]:
+    return [chunk async for chunk in model.astream()]
 
 
-@everything
-@pytest.mark.parametrize("ask", ["answer", "stream"])
+@all_components
+@pytest.mark.parametrize("method", ["answer", "stream"])
 @pytest.mark.parametrize("twice", [False, True])
 def test_a_task_may_be_cancelled_at_any_moment(
-    make: Make, component: Any, ask: str, twice: bool
+    create: Create, component: Any, method: str, twice: bool
 ) -> None:
-    """After every number of the loop's steps, and after every half of a millisecond."""
+    """A task may be cancelled after any number of steps of the loop, or of half milliseconds."""
 
-    async def cancelled(steps: int, seconds: float) -> None:
-        model = make(component, SlowDrip(0.002))
-        asking = model.aanswer() if ask == "answer" else _collected(model)
-        task = asyncio.create_task(asking)
+    async def run_and_cancel(steps: int, seconds: float) -> None:
+        model = create(component, SlowDrip(0.002))
+        coroutine = model.aanswer() if method == "answer" else _read_all(model)
+        task = asyncio.create_task(coroutine)
         for _ in range(steps):
             await asyncio.sleep(seconds)
         task.cancel()
@@ -172,64 +176,64 @@ def test_a_task_may_be_cancelled_at_any_moment(
             task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await _alone()
+        await _wait_for_other_tasks()
         assert await model.aanswer()
 
     with no_resource_leaks():
         for steps in range(12):
-            asyncio.run(cancelled(steps, 0))
-            asyncio.run(cancelled(steps, 0.0005))
+            asyncio.run(run_and_cancel(steps, 0))
+            asyncio.run(run_and_cancel(steps, 0.0005))
 
 
-@everything
-@pytest.mark.parametrize("ask", ["answer", "stream"])
-def test_a_timeout_from_outside(make: Make, component: Any, ask: str) -> None:
-    """Ends a call that nothing else would end soon."""
+@all_components
+@pytest.mark.parametrize("method", ["answer", "stream"])
+def test_an_external_timeout(create: Create, component: Any, method: str) -> None:
+    """`asyncio.timeout` ends a call that waits for a response."""
 
-    async def late() -> None:
-        model = make(component, Stall(10.0))
+    async def run() -> None:
+        model = create(component, Stall(10.0))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await (model.aanswer() if ask == "answer" else _collected(model))
-        await _alone()
+                await (model.aanswer() if method == "answer" else _read_all(model))
+        await _wait_for_other_tasks()
         assert await model.aanswer()
 
     with no_resource_leaks():
-        asyncio.run(late())
+        asyncio.run(run())
 
 
 class Interrupting(BaseCallbackHandler):
-    """Somebody presses ctrl-C while a callback runs."""
+    """A callback in which ctrl-C is pressed."""
 
     def on_llm_new_token(self, *_args: Any, **_kwargs: Any) -> None:
         raise KeyboardInterrupt
 
 
-def test_an_interrupt_in_a_callback(make: Make) -> None:
-    """Comes out as it is, and the stream is left."""
+def test_an_interrupt_in_a_callback(create: Create) -> None:
+    """`KeyboardInterrupt` in a callback is raised unchanged, and the stream is closed."""
     with no_resource_leaks():
-        model = make(LangChain, COMING)
+        model = create(LangChain, SLOW)
         with pytest.raises(KeyboardInterrupt):
             list(model.model.stream(PROMPT, {"callbacks": [Interrupting()]}))
         assert model.answer()
         del model
 
 
-@everything
-def test_closing_leaves_a_stream_to_its_end(make: Make, component: Any) -> None:
+@all_components
+def test_a_stream_continues_after_close(create: Create, component: Any) -> None:
     """A stream whose component is closed is read to its end; the component can be used again."""
 
-    async def closed() -> None:
-        model = make(component, COMING)
+    async def close_and_continue() -> None:
+        model = create(component, SLOW)
         stream = model.astream()
         await anext(stream)
         await model.aclose()
-        assert len([piece async for piece in stream]) > 3
+        assert len([chunk async for chunk in stream]) > 3
         assert await model.aanswer()
 
     with no_resource_leaks():
-        asyncio.run(closed())
-        model = make(component, COMING)
+        asyncio.run(close_and_continue())
+        model = create(component, SLOW)
         stream = model.stream()
         next(stream)
         model.close()
@@ -238,24 +242,24 @@ def test_closing_leaves_a_stream_to_its_end(make: Make, component: Any) -> None:
         del model, stream
 
 
-@everything
-def test_closing_leaves_a_call_that_waits_to_its_end(make: Make, component: Any) -> None:
-    """Closed from another thread, or from another task, it gets its answer."""
+@all_components
+def test_a_waiting_call_completes_after_close(create: Create, component: Any) -> None:
+    """A call that waits for its response gets it, if another thread or task closes the client."""
 
-    async def closed() -> None:
-        model = make(component, Stall(0.3))
+    async def close_and_continue() -> None:
+        model = create(component, Stall(0.3))
         task = asyncio.create_task(model.aanswer())
         await asyncio.sleep(0.1)
         await model.aclose()
         assert await task
 
     with no_resource_leaks():
-        asyncio.run(closed())
-        model, came = make(component, Stall(0.3)), []
-        thread = threading.Thread(target=lambda m: came.append(m.answer()), args=(model,))
+        asyncio.run(close_and_continue())
+        model, results = create(component, Stall(0.3)), []
+        thread = threading.Thread(target=lambda m: results.append(m.answer()), args=(model,))
         thread.start()
         time.sleep(0.1)
         model.close()
         thread.join()
-        assert came.pop()
+        assert results.pop()
         del model, thread

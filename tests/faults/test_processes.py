@@ -20,15 +20,15 @@ from xai_lowcode.emulator import Emulator, SlowDrip
 
 pytestmark = pytest.mark.slow
 
-everything = pytest.mark.parametrize("component", COMPONENTS)
+all_components = pytest.mark.parametrize("component", COMPONENTS)
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
-# Python warns of forks beside threads; the emulator is one.
-threaded = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+# Python warns of a fork in a process with threads; the emulator runs in one.
+ignore_fork_warnings = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
 
 @pytest.fixture
 def model(gateway: Emulator, component: Any) -> Any:
-    """A component for the gateway."""
+    """Return a component for the gateway."""
     gateway.reset()
     return component(
         api_token=gateway.api_token, base_url=gateway.base_url, max_retries=0, deadline=20.0
@@ -36,14 +36,14 @@ def model(gateway: Emulator, component: Any) -> Any:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_process_ends_without_a_word(gateway: Emulator, ending: str) -> None:
-    """Whatever is open when the interpreter ends: nothing on standard error, exit code 0."""
+def test_a_process_ends_without_errors(gateway: Emulator, ending: str) -> None:
+    """Whatever is open when the interpreter ends: no output on standard error, exit code 0."""
     _check_ending(gateway, Core, ENDINGS[ending])
 
 
 @pytest.mark.parametrize("component", COMPONENTS[1:])
-def test_a_process_of_a_framework_ends_without_a_word(gateway: Emulator, component: Any) -> None:
-    """The same in a new interpreter, with all of it open at once."""
+def test_a_process_of_a_framework_ends_without_errors(gateway: Emulator, component: Any) -> None:
+    """The same holds for a framework in a new interpreter, with everything open at once."""
     _check_ending(gateway, component, "".join(ENDINGS.values()), fork=False)
 
 
@@ -55,10 +55,10 @@ def _check_ending(gateway: Emulator, component: Any, program: str, *, fork: bool
     assert (err, running.returncode) == ("", 0)
 
 
-@everything
+@all_components
 @pytest.mark.parametrize("program", [READS, AREADS], ids=["sync", "async"])
 def test_ctrl_c_in_a_stream(gateway: Emulator, component: Any, program: str) -> None:
-    """One traceback that ends with KeyboardInterrupt and shows no token, and nothing else."""
+    """There is one traceback, which ends with KeyboardInterrupt and shows no token."""
     gateway.reset()
     gateway.inject(SlowDrip(0.1))
     with process(component, program, gateway) as running:
@@ -72,32 +72,32 @@ def test_ctrl_c_in_a_stream(gateway: Emulator, component: Any, program: str) -> 
     assert gateway.api_token not in err
 
 
-def _told_by_child(work: Callable[[], set[str]]) -> set[str]:
-    """What a forked child finds out, and parent and child go on."""
-    reader, writer = os.pipe()
+def _result_of_child(function: Callable[[], set[str]]) -> set[str]:
+    """Fork, and return the result of a function in the child; check that the child exits with 0."""
+    read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            os.close(reader)
-            os.write(writer, "\n".join(work()).encode())
+            os.close(read_end)
+            os.write(write_end, "\n".join(function()).encode())
             status = 0
         finally:
             os._exit(status)
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as pipe:
-        told = set(pipe.read().splitlines())
+    os.close(write_end)
+    with os.fdopen(read_end, encoding="utf-8") as pipe:
+        result = set(pipe.read().splitlines())
     assert os.waitpid(child, 0)[1] == 0
-    return told
+    return result
 
 
 @forks
-@threaded
-@everything
-def test_a_fork_within_a_loop_that_is_connected(model: Any) -> None:
-    """The child makes a loop and a pool of its own; the parent's connections are untouched."""
+@ignore_fork_warnings
+@all_components
+def test_a_fork_in_a_running_event_loop(model: Any) -> None:
+    """The child creates its own loop and pool; the parent's connections are unaffected."""
 
-    def ask() -> set[str]:
+    def call() -> set[str]:
         return {model.answer(), *(asyncio.run(model.aanswer()) for _ in range(2))}
 
     async def fork() -> None:
@@ -105,59 +105,59 @@ def test_a_fork_within_a_loop_that_is_connected(model: Any) -> None:
         stream = model.astream()
         await anext(stream)
         assert await asyncio.to_thread(model.answer) == expected
-        assert _told_by_child(ask) == {expected}
-        assert len([piece async for piece in stream]) > 3
+        assert _result_of_child(call) == {expected}
+        assert len([chunk async for chunk in stream]) > 3
         assert {await model.aanswer() for _ in range(3)} == {expected}
         assert await asyncio.to_thread(model.answer) == expected
-        assert _told_by_child(ask) == {expected}
+        assert _result_of_child(call) == {expected}
         assert await model.aanswer() == expected
 
     asyncio.run(fork())
 
 
 @forks
-@threaded
-@everything
+@ignore_fork_warnings
+@all_components
 def test_a_fork_with_a_half_read_stream(gateway: Emulator, model: Any) -> None:
-    """The child throws the stream away and asks; the parent reads it to its end."""
+    """The child drops the stream and sends a request; the parent reads the stream to its end."""
     expected = model.answer()
     gateway.inject(SlowDrip(0.01))
     streams = [model.stream()]
     next(streams[0])
 
-    def ask() -> set[str]:
+    def call() -> set[str]:
         streams.clear()
         return {model.answer()}
 
-    assert _told_by_child(ask) == {expected}
+    assert _result_of_child(call) == {expected}
     assert len(list(streams[0])) > 3
     assert model.answer() == expected
 
 
 @forks
-@threaded
+@ignore_fork_warnings
 @pytest.mark.parametrize("component", [Core])
 def test_a_fork_while_another_thread_counts_tokens(model: Any) -> None:
-    """The child counts on, though nobody there will open the lock that was held."""
+    """The child counts tokens, though the lock that another thread held is never released there."""
     counter = model.model.tokens
     expected = counter.count("one two three", model="grok-4.7").tokens
 
-    def ask() -> set[str]:
+    def call() -> set[str]:
         signal.alarm(20)
         texts = ("one two three", "four five")
         return {str(counter.count(text, model="grok-4.7").tokens) for text in texts}
 
     with counter._cache._lock:
-        told = _told_by_child(ask)
-    assert str(expected) in told
-    assert len(told) == 2
+        result = _result_of_child(call)
+    assert str(expected) in result
+    assert len(result) == 2
 
 
-@threaded
-@everything
+@ignore_fork_warnings
+@all_components
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_of_multiprocessing(model: Any, method: str) -> None:
-    """A used model is inherited or pickled; the child answers, and ends well."""
+    """A used model is inherited or pickled; the child gets a response, and exits with 0."""
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip("there is no fork on this system")
     context: Any = multiprocessing.get_context(method)
@@ -172,21 +172,21 @@ def test_processes_of_multiprocessing(model: Any, method: str) -> None:
     assert model.answer() == expected
 
 
-@everything
-def test_loops_in_a_row_and_side_by_side(model: Any) -> None:
-    """One component serves them all, streams too, and leaves nothing of any."""
+@all_components
+def test_successive_and_concurrent_event_loops(model: Any) -> None:
+    """One component serves event loops in succession and in threads, and leaks no resources."""
 
-    async def ask() -> set[str]:
-        async def read() -> int:
-            return len([piece async for piece in model.astream()])
+    async def call() -> set[str]:
+        async def count_chunks() -> int:
+            return len([chunk async for chunk in model.astream()])
 
-        *answers, pieces = await asyncio.gather(model.aanswer(), model.aanswer(), read())
-        assert pieces > 3
+        *answers, chunks = await asyncio.gather(model.aanswer(), model.aanswer(), count_chunks())
+        assert chunks > 3
         return set(answers)
 
     with no_resource_leaks():
-        found = [asyncio.run(ask()) for _ in range(3)]
+        results = [asyncio.run(call()) for _ in range(3)]
         with ThreadPoolExecutor(4) as pool:
-            found += pool.map(lambda _: asyncio.run(ask()), range(8))
+            results += pool.map(lambda _: asyncio.run(call()), range(8))
         model.close()
-    assert len(set.union(*found)) == 1
+    assert len(set.union(*results)) == 1

@@ -1,4 +1,4 @@
-"""Gateways that cannot be reached, that come to no body, that are huge, or that die in between."""
+"""Gateways that cannot be reached or never send a body, huge responses, and restarts."""
 
 import asyncio
 import inspect
@@ -11,119 +11,131 @@ import pytest
 
 from langchain_xai_lowcode import ChatXAILowCode
 from tests.faults.interfaces import DEADLINE, INTERFACES, Interface
-from tests.faults.outcomes import Right, expected, outcome
+from tests.faults.outcomes import Success, expected, outcome
 from tests.faults.prompt import PROMPT
 from tests.faults.resource_leaks import no_resource_leaks
-from tests.faults.servers import dripping_head, refusing, unknown, unresolved, untrusted
+from tests.faults.servers import (
+    endless_headers,
+    refused_connections,
+    unknown_host,
+    unresolved_host,
+    untrusted_certificate,
+)
 from xai_lowcode.emulator import CutBytes, Emulator, Huge, SlowDrip, running
 from xai_lowcode.errors import APITimeoutError, StreamInterruptedError
 
 TOKEN = "at_r" + "0" * 32
-FIRST_REQUESTS = [interface for interface in INTERFACES if interface.meets == 1]
-LASTS = SlowDrip(0.05)
+FIRST_REQUESTS = [interface for interface in INTERFACES if interface.faulted_request == 1]
+LASTING_STREAM = SlowDrip(0.05)
 STREAMS = [interface for interface in INTERFACES if interface.kind == "stream"]
-ASKED = [interface for interface in INTERFACES if interface.kind in {"plain", "stream"}]
+CHAT_INTERFACES = [interface for interface in INTERFACES if interface.kind in {"plain", "stream"}]
 
 
 @pytest.mark.parametrize(
-    ("place", "word"), [(refusing, "line"), (unknown, "line"), (untrusted, "trust")]
+    ("server", "error"),
+    [
+        (refused_connections, "conn"),
+        (unknown_host, "conn"),
+        (untrusted_certificate, "trust"),
+    ],
 )
-def test_who_cannot_be_reached_is_an_error_of_the_line(place: Any, word: str) -> None:
-    """No listener, no such host: nothing was sent, which is worth a repetition; no trust is not."""
-    with place() as address:
+def test_an_unreachable_host_is_a_connection_error(server: Any, error: str) -> None:
+    """A refused connection or an unknown host is retryable; an untrusted certificate is not."""
+    with server() as address:
         for interface in FIRST_REQUESTS:
             with no_resource_leaks():
-                came = outcome(interface, api_token=TOKEN, base_url=address, deadline=DEADLINE)
-            assert came == expected(word, interface), interface.name
+                actual = outcome(interface, api_token=TOKEN, base_url=address, deadline=DEADLINE)
+            assert actual == expected(error, interface), interface.name
 
 
 @pytest.mark.parametrize(
-    "interface", [interface for interface in ASKED if inspect.iscoroutinefunction(interface.ask)]
+    "interface",
+    [interface for interface in CHAT_INTERFACES if inspect.iscoroutinefunction(interface.call)],
 )
-def test_a_name_that_nobody_resolves_ends_with_the_deadline(interface: Interface) -> None:
-    """The system's resolver goes on in its thread; the call does not wait for it.
+def test_a_host_that_is_not_resolved_fails_at_the_deadline(interface: Interface) -> None:
+    """An async call ends at its deadline, while the system's resolver continues in its thread.
 
-    A sync call does: nothing can interrupt the resolver.
+    A sync call waits for the resolver, which cannot be interrupted.
     """
     options = {"api_token": TOKEN, "deadline": 0.2, "max_retries": 0}
-    with no_resource_leaks(), asyncio.Runner() as runner, unresolved() as address:
+    with no_resource_leaks(), asyncio.Runner() as runner, unresolved_host() as address:
         began = time.monotonic()
         with pytest.raises(APITimeoutError):
-            runner.run(interface.aanswer(base_url=address, **options))
+            runner.run(interface.arun(base_url=address, **options))
         assert time.monotonic() - began < 20.0
 
 
-@pytest.mark.parametrize("interface", ASKED)
-def test_a_head_that_drips_ends_with_the_deadline(interface: Interface) -> None:
-    """Each header is in time, and the answer never is."""
+@pytest.mark.parametrize("interface", CHAT_INTERFACES)
+def test_endless_headers_fail_at_the_deadline(interface: Interface) -> None:
+    """A response whose headers never end fails at the deadline, though each header is in time."""
     began = time.monotonic()
-    with no_resource_leaks(), dripping_head() as address:
-        came = outcome(interface, api_token=TOKEN, base_url=address, deadline=0.5, timeout=30)
-    assert came == expected("late", interface)
+    with no_resource_leaks(), endless_headers() as address:
+        actual = outcome(interface, api_token=TOKEN, base_url=address, deadline=0.5, timeout=30)
+    assert actual == expected("late", interface)
     assert time.monotonic() - began < 20.0
 
 
-@pytest.mark.parametrize("interface", ASKED[::3])
-def test_a_hundred_megabytes_are_read(gateway: Emulator, interface: Interface) -> None:
-    """An answer that is blown up with nothing is the right answer."""
+@pytest.mark.parametrize("interface", CHAT_INTERFACES[::3])
+def test_a_response_of_a_hundred_megabytes_is_read(gateway: Emulator, interface: Interface) -> None:
+    """A response with a hundred megabytes of padding has the same result."""
     gateway.reset()
     options = {"api_token": gateway.api_token, "base_url": gateway.base_url}
-    right = interface.answer(**options)
+    expected_result = interface.run(**options)
     gateway.inject(Huge(100))
     with no_resource_leaks():
-        assert interface.answer(**options, deadline=60.0) == right
+        assert interface.run(**options, deadline=60.0) == expected_result
 
 
-def test_wherever_a_stream_is_cut_it_is_whole_or_an_error(gateway: Emulator) -> None:
-    """At every place of its bytes; what was received is never passed off as the answer."""
+def test_a_cut_stream_is_complete_or_an_error(gateway: Emulator) -> None:
+    """A stream that is cut at any offset is complete or raises an error, never a partial result."""
     gateway.reset()
     options = {"api_token": gateway.api_token, "base_url": gateway.base_url, "deadline": 30.0}
-    right, seen = STREAMS[0].answer(**options), set()
-    for number, place in enumerate(range(0, 27000, 293)):
+    expected_result, outcomes = STREAMS[0].run(**options), set()
+    for number, offset in enumerate(range(0, 27000, 293)):
         interface = STREAMS[number % len(STREAMS)]
-        gateway.inject(CutBytes(place))
-        came = outcome(interface, **options)
-        assert came in (Right(right), expected("cut", interface)), (place, came)
-        seen.add(type(came))
-    assert len(seen) == 2
+        gateway.inject(CutBytes(offset))
+        actual = outcome(interface, **options)
+        assert actual in (Success(expected_result), expected("cut", interface)), (offset, actual)
+        outcomes.add(type(actual))
+    assert len(outcomes) == 2
     assert len(gateway.requests) == number + 2
 
 
-@pytest.mark.parametrize("twin", [False, True])
-def test_a_gateway_that_is_started_anew_is_found_again(twin: bool) -> None:
-    """It dies in the middle of a stream; the same model goes on with the one that follows."""
+@pytest.mark.parametrize("use_async", [False, True])
+def test_a_restarted_gateway_is_used_again(use_async: bool) -> None:
+    """The gateway ends in the middle of a stream; the same model uses the one that follows it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with no_resource_leaks():
-        asyncio.run(_outlived(port)) if twin else _outlive(port)
+        asyncio.run(_arestart(port)) if use_async else _restart(port)
 
 
 def _model(gateway: Emulator) -> ChatXAILowCode:
     return ChatXAILowCode(base_url=gateway.base_url, api_token=gateway.api_token, max_retries=0)
 
 
-def _outlive(port: int) -> None:
+def _restart(port: int) -> None:
     with running(port) as first:
         model, token = _model(first), first.api_token
-        first.inject(LASTS)
-        pieces = model.stream(PROMPT)
-        next(pieces)
+        first.inject(LASTING_STREAM)
+        chunks = model.stream(PROMPT)
+        next(chunks)
     with pytest.raises(StreamInterruptedError):
-        list(pieces)
+        list(chunks)
     with running(port) as second:
         second.api_token = token
         assert model.invoke(PROMPT).text
 
 
-async def _outlived(port: int) -> None:
+async def _arestart(port: int) -> None:
     with running(port) as first:
         model, token = _model(first), first.api_token
-        first.inject(LASTS)
-        pieces = model.astream(PROMPT)
-        await anext(pieces)
+        first.inject(LASTING_STREAM)
+        chunks = model.astream(PROMPT)
+        await anext(chunks)
     with pytest.raises(StreamInterruptedError):
-        async with aclosing(pieces) as rest:
-            _ = [piece async for piece in rest]
+        async with aclosing(chunks) as rest:
+            _ = [chunk async for chunk in rest]
     with running(port) as second:
         second.api_token = token
         assert (await model.ainvoke(PROMPT)).text

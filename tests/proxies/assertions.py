@@ -1,4 +1,4 @@
-"""What several files of tests check of requests, on both sides of a proxy."""
+"""Assertions about requests on both sides of a proxy."""
 
 from tests.proxies.interfaces import QUOTED_TOKEN
 from tests.proxies.servers import Head
@@ -7,7 +7,7 @@ CONNECT = "CONNECT gateway.example:443 HTTP/1.1"
 
 
 def assert_origin_form(head: Head, path: str = "") -> None:
-    """Checks that a request has a path and the token as its target, and no header for proxies."""
+    """Check that a request has a path and the token as its target, and no header for proxies."""
     method, target, version = head.line.split(" ")
     assert method in {"GET", "POST"}
     assert target.startswith(path or "/xai/v1/files")

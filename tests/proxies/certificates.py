@@ -14,7 +14,7 @@ class Certificates:
     """A CA with its file, and TLS contexts of servers and clients.
 
     Args:
-        folder: Where the CA's file is written.
+        folder: The folder of the CA's file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -23,14 +23,14 @@ class Certificates:
         self._ca.cert_pem.write_to_path(self.ca_file)
 
     @cached_property
-    def trusting(self) -> ssl.SSLContext:
-        """A client's context that trusts the CA."""
+    def client_context(self) -> ssl.SSLContext:
+        """Return a client's context that trusts the CA."""
         return ssl.create_default_context(cafile=self.ca_file)
 
     def server(self, *names: str, expired: bool = False) -> ssl.SSLContext:
-        """A server's context; its certificate is for the names, or for all that tests use."""
+        """Return a server's context with a certificate for the names, or for all that tests use."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC) if expired else None
-        leaf = self._ca.issue_cert(*(names or NAMES), not_after=past)
+        not_after = dt.datetime(2020, 1, 1, tzinfo=dt.UTC) if expired else None
+        leaf = self._ca.issue_cert(*(names or NAMES), not_after=not_after)
         leaf.configure_cert(context)
         return context

@@ -1,4 +1,4 @@
-"""An https gateway, a proxy in front of it, and an environment without settings of the user."""
+"""An https gateway, a proxy in front of it, and a clean environment."""
 
 from collections.abc import Iterator
 
@@ -16,26 +16,26 @@ from xai_lowcode.emulator import Emulator, running
 
 @pytest.fixture(autouse=True)
 def _clean_environment() -> Iterator[None]:
-    """No proxy, certificate, token or base URL of the person who runs the tests."""
+    """Remove proxies, certificates, tokens and base URLs from the environment."""
     with environment({}):
         yield
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once."""
+def _no_retry_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry without delay."""
     monkeypatch.setattr("random.random", lambda: 0.0)
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """A CA that is in no trust store."""
+    """Return a CA that is in no trust store."""
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="session")
 def running_emulator() -> Iterator[Emulator]:
-    """A gateway without TLS, whose only token is the canary."""
+    """Return a gateway without TLS that accepts one token, the canary."""
     with running(embeddings=True) as emulator:
         emulator.api_token = TOKEN
         yield emulator
@@ -43,28 +43,28 @@ def running_emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def emulator(running_emulator: Emulator) -> Emulator:
-    """The gateway without TLS, as it is at the start."""
+    """Return the gateway without TLS, in its initial state."""
     running_emulator.reset()
     return running_emulator
 
 
 @pytest.fixture
 def tls_gateway(emulator: Emulator, certificates: Certificates) -> Iterator[TLSGateway]:
-    """The gateway with TLS."""
+    """Return the gateway with TLS."""
     with TLSGateway(certificates.server(), address_of(emulator)) as gateway:
         yield gateway
-    assert gateway.odd == []
+    assert gateway.violations == []
 
 
 @pytest.fixture
 def gateway_routes(emulator: Emulator, tls_gateway: TLSGateway) -> dict[str, Address]:
-    """Where a proxy finds ``gateway.example``."""
+    """Return the addresses of ``gateway.example``, for a proxy."""
     return routes(emulator, tls_gateway)
 
 
 @pytest.fixture
 def proxy(gateway_routes: dict[str, Address]) -> Iterator[RawProxy]:
-    """An HTTP proxy; what it read was as it must be."""
+    """Return an HTTP proxy; check that it read no invalid request."""
     with RawProxy(gateway_routes) as server:
         yield server
-    assert server.odd == []
+    assert server.violations == []

@@ -1,4 +1,4 @@
-"""Where the proxies find the hosts that tests invent, and all of it at once for a script."""
+"""The addresses of the test hosts, for proxies, and all servers at once, for a script."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +19,13 @@ OTHER_PORT_URL = "https://gateway.example:8443/xai"
 
 
 def address_of(emulator: Emulator) -> Address:
-    """Host and port of a gateway without TLS."""
+    """Return host and port of a gateway without TLS."""
     url = urlsplit(emulator.base_url)
     return url.hostname or "", url.port or 0
 
 
 def routes(emulator: Emulator, gateway: TLSGateway) -> dict[str, Address]:
-    """Where the invented hosts are."""
+    """Return the addresses of the test hosts."""
     return {
         "gateway.example:443": gateway.address,
         "gateway.example:8443": gateway.address,
@@ -36,7 +36,7 @@ def routes(emulator: Emulator, gateway: TLSGateway) -> dict[str, Address]:
 
 @dataclass(frozen=True)
 class Hosts:
-    """A gateway with and without TLS, and who vouches for it."""
+    """A gateway with and without TLS, and the CA of its certificate."""
 
     certificates: Certificates
     emulator: Emulator
@@ -45,7 +45,7 @@ class Hosts:
 
 @contextmanager
 def hosts() -> Iterator[Hosts]:
-    """The servers, while the block lasts; tests have them as fixtures."""
+    """Run the servers of the fixtures for the block."""
     with TemporaryDirectory() as folder, running() as emulator:
         emulator.api_token = TOKEN
         certificates = Certificates(Path(folder))

@@ -1,6 +1,6 @@
 """The public interfaces that call the gateway, as a table: both adapters and ``Gateway``.
 
-Each row makes a model, and asks it something; ``call`` does this with options, sync or async.
+Each row creates a model and calls one of its methods; ``call`` does so with options, sync or async.
 """
 
 import asyncio
@@ -18,27 +18,27 @@ TOKEN = "at_-canary-of=the&mine"
 QUOTED_TOKEN = "at_-canary-of%3Dthe%26mine"
 CONTENT = b"Some notes."
 
-# The names of the option for a client that is injected.
+# The names of the option for an injected client.
 _CLIENTS = ("http_client", "http_async_client")
 
 ClientFactory = Callable[..., Any]
-"""Makes a client to inject; its argument ``is_async`` says which kind."""
+"""Creates a client to inject: an async one if its argument ``is_async`` is true."""
 
 
 @dataclass(frozen=True)
 class Interface:
-    """One way to call the gateway.
+    """One public method that calls the gateway.
 
     Attributes:
-        make: Makes the model; takes the options.
-        ask: Asks it once; returns what it answers, or a coroutine of that.
-        client_option: The option that takes an injected client.
+        create: Creates the model from options.
+        send: Calls the method once; returns its result, or a coroutine.
+        client_option: The option for an injected client.
         path: The path of the request; empty if there are several.
-        is_async: Whether it is asked from coroutines.
+        is_async: Whether the method is async.
     """
 
-    make: Callable[..., Any]
-    ask: Callable[[Any], Any]
+    create: Callable[..., Any]
+    send: Callable[[Any], Any]
     client_option: str
     path: str
     is_async: bool = False
@@ -49,35 +49,35 @@ def call(
     *,
     client: ClientFactory | None = None,
     times: int = 1,
-    at_once: int = 1,
-    look: Callable[[Any], None] = lambda _thing: None,
+    concurrency: int = 1,
+    inspect: Callable[[Any], None] = lambda _object: None,
     **options: Any,
 ) -> list[Any]:
-    """Makes a model, asks it, closes it, and returns its answers.
+    """Create a model, call it, close it, and return its results.
 
     Args:
-        interface: The way to call.
-        client: Makes the client that is injected; None for the package's own.
-        times: How often it is asked, one after the other.
-        at_once: How many coroutines ask at one time; of async interfaces only.
-        look: Is shown the model, an injected client, and each answer.
-        options: What the model is made with; ``api_token`` and ``max_retries`` have defaults.
+        interface: The method.
+        client: Creates an injected client; None for the package's own.
+        times: The number of successive calls.
+        concurrency: The number of concurrent calls, of async interfaces only.
+        inspect: Called with the model, with an injected client, and with each result.
+        options: The options of the model; ``api_token`` and ``max_retries`` have defaults.
     """
     options = {"api_token": TOKEN, "max_retries": 0, **options}
     if interface.is_async:
-        return asyncio.run(_call_async(interface, client, times, at_once, look, options))
+        return asyncio.run(_call_async(interface, client, times, concurrency, inspect, options))
     injected = client(is_async=False) if client else None
     try:
         if injected:
             options[interface.client_option] = injected
-        model = interface.make(**options)
+        model = interface.create(**options)
         try:
-            look(model)
-            answers = [interface.ask(model) for _ in range(times)]
+            inspect(model)
+            results = [interface.send(model) for _ in range(times)]
         finally:
             model.close()
-        look([injected, *answers])
-        return answers
+        inspect([injected, *results])
+        return results
     finally:
         if injected:
             injected.close()
@@ -87,24 +87,26 @@ async def _call_async(
     interface: Interface,
     client: ClientFactory | None,
     times: int,
-    at_once: int,
-    look: Callable[[Any], None],
+    concurrency: int,
+    inspect: Callable[[Any], None],
     options: dict[str, Any],
 ) -> list[Any]:
     injected = client(is_async=True) if client else None
     try:
         if injected:
             options[interface.client_option] = injected
-        model = interface.make(**options)
+        model = interface.create(**options)
         try:
-            look(model)
-            answers = []
+            inspect(model)
+            results = []
             for _ in range(times):
-                answers += await asyncio.gather(*(interface.ask(model) for _ in range(at_once)))
+                results += await asyncio.gather(
+                    *(interface.send(model) for _ in range(concurrency))
+                )
         finally:
             await model.aclose()
-        look([injected, *answers])
-        return answers
+        inspect([injected, *results])
+        return results
     finally:
         if injected:
             await injected.aclose()
@@ -218,9 +220,9 @@ ASYNC: dict[str, Interface] = {
     ),
 }
 INTERFACES = {**SYNC, **ASYNC}
-# One of each adapter and of each mode, where all of them would add nothing.
+# A selection with both adapters, sync and async, where all interfaces would test nothing more.
 FEW = ("langchain invoke", "langchain ainvoke", "llama_index chat", "llama_index achat")
-# The other models, which share the connection with those above.
+# The other models, which share their connections with those above.
 OTHER_MODELS: dict[str, Interface] = {
     "langchain embeddings": Interface(
         lc.XAILowCodeEmbeddings, lambda model: model.embed_query("Hi"), "http_client", ""

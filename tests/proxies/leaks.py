@@ -1,4 +1,4 @@
-"""Everything in which a token, or a proxy's password, could be seen; each as a text."""
+"""Where the token or a proxy's password could leak: logs, spans, errors and ``repr``."""
 
 import base64
 from collections.abc import Iterator
@@ -26,32 +26,32 @@ PASSWORDS = (
 
 
 def with_credentials(url: str) -> str:
-    """A proxy's URL with user and password in it."""
+    """Return a proxy's URL with user and password in it."""
     return url.replace("://", f"://{QUOTED_CREDENTIALS}@")
 
 
-def text_of(error: BaseException) -> str:
-    """An exception as reporters show it, with causes and variables of frames but those of tests."""
+def render_error(error: BaseException) -> str:
+    """Return an exception as error reporters render it, without the variables of test frames."""
     ours = tuple(str(path) for path in Path(__file__).parent.glob("*.py"))
     return leaks.render_exception(error, skip=(*ours, leaks.__file__))
 
 
 @dataclass
-class Seen:
-    """What was left behind, by the place where it was seen."""
+class Recording:
+    """Recorded strings, by the place where they were found."""
 
     texts: dict[str, list[str]] = field(default_factory=dict)
 
-    def note(self, place: str, *texts: str) -> None:
-        """Keeps texts."""
+    def add(self, place: str, *texts: str) -> None:
+        """Record strings."""
         self.texts.setdefault(place, []).extend(texts)
 
-    def look(self, thing: Any) -> None:
-        """Keeps how an object is printed."""
-        self.note("reprs", repr(thing), str(thing), f"{thing}")
+    def add_object(self, obj: Any) -> None:
+        """Record the ``repr`` and the string of an object."""
+        self.add("reprs", repr(obj), str(obj), f"{obj}")
 
-    def found(self, *secrets: str) -> list[str]:
-        """The places in which one of the secrets was seen."""
+    def places_with(self, *secrets: str) -> list[str]:
+        """Return the places that have one of the secrets."""
         return [
             place
             for place, texts in self.texts.items()
@@ -60,11 +60,11 @@ class Seen:
 
 
 @contextmanager
-def watched() -> Iterator[Seen]:
-    """Watches logs of all loggers at DEBUG, and the spans of httpx, LangChain and LlamaIndex."""
-    seen = Seen()
+def recording() -> Iterator[Recording]:
+    """Record the logs of all loggers at DEBUG, and the spans of httpx, LangChain and LlamaIndex."""
+    recorded = Recording()
     with leaks.capture_all_logs() as logs, spans.exported() as exported:
-        yield seen
-    seen.note("logs", logs.getvalue())
+        yield recorded
+    recorded.add("logs", logs.getvalue())
     for name, texts in exported.items():
-        seen.note(name, *texts)
+        recorded.add(name, *texts)

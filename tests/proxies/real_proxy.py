@@ -1,4 +1,4 @@
-"""The proxy ``proxy.py`` from PyPI, in a process of its own: it forks, and takes signals."""
+"""The proxy ``proxy.py`` from PyPI, in its own process: it forks, and handles signals."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ class RealProxy:
 
     Attributes:
         url: Its URL, without credentials.
-        log_file: What it logs at DEBUG; one line for each connection when that is closed.
+        log_file: Its log at DEBUG; a line for each connection is written when that is closed.
     """
 
     url: str
@@ -26,35 +26,35 @@ class RealProxy:
 
     @property
     def log(self) -> str:
-        """What it has logged."""
+        """Return its log."""
         return self.log_file.read_text()
 
     def clear(self) -> None:
-        """Forgets what it has logged."""
+        """Clear its log."""
         self.log_file.write_text("")
 
-    def access_lines(self, enough: int = 1) -> list[str]:
-        """The lines of its access log, once there are enough of them."""
-        return waited(
-            lambda: [line for line in self.log.splitlines() if "access_log" in line], enough
+    def access_lines(self, minimum: int = 1) -> list[str]:
+        """Return the lines of its access log, once there are enough of them."""
+        return wait_for_lines(
+            lambda: [line for line in self.log.splitlines() if "access_log" in line], minimum
         )
 
 
-def waited(lines: Callable[[], list[str]], enough: int) -> list[str]:
-    """Lines of a log that is written by another process."""
-    until = time.monotonic() + LOG_SECONDS
-    while len(lines()) < enough and time.monotonic() < until:
+def wait_for_lines(lines: Callable[[], list[str]], minimum: int) -> list[str]:
+    """Return lines of a log that another process writes, once there are enough of them."""
+    deadline = time.monotonic() + LOG_SECONDS
+    while len(lines()) < minimum and time.monotonic() < deadline:
         time.sleep(0.02)
     return lines()
 
 
 @contextmanager
 def real_proxy(folder: Path, credentials: str = "") -> Iterator[RealProxy]:
-    """Runs the proxy while the block lasts.
+    """Run the proxy for the block.
 
     Args:
-        folder: Where its files are.
-        credentials: ``user:password`` to ask for; empty for none.
+        folder: The folder of its files.
+        credentials: The required ``user:password``; empty for none.
     """
     port_file, log_file = folder / "port", folder / "log"
     command = [sys.executable, "-m", "proxy", "--hostname", "127.0.0.1", "--port", "0"]
@@ -70,8 +70,8 @@ def real_proxy(folder: Path, credentials: str = "") -> Iterator[RealProxy]:
 
 
 def _port(process: subprocess.Popen[bytes], file: Path) -> int:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
         if file.exists() and (text := file.read_text().strip()):
             return int(text)
         time.sleep(0.02)

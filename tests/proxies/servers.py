@@ -26,7 +26,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """The first line and the headers of an HTTP request, as they were read."""
+    """The request line and the headers of an HTTP request, as they were received."""
 
     line: str
     headers: tuple[tuple[str, str], ...] = ()
@@ -34,7 +34,7 @@ class Head:
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Splits the bytes up to the blank line; keeps lines that are not headers apart."""
+        """Parse the bytes up to the blank line; lines that are not headers are ``malformed``."""
         line, *rest = data.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         matches = [(text, _HEADER.fullmatch(text)) for text in rest]
         return cls(
@@ -45,30 +45,30 @@ class Head:
 
     @property
     def method(self) -> str:
-        """The first word of the line."""
+        """Return the method."""
         return self.line.split(" ")[0]
 
     @property
     def target(self) -> str:
-        """What is between the method and the version."""
+        """Return the request target."""
         return self.line.partition(" ")[2].rpartition(" ")[0]
 
     def all(self, name: str) -> list[str]:
-        """The values of a header."""
-        return [value for known, value in self.headers if known == name]
+        """Return the values of a header."""
+        return [value for header, value in self.headers if header == name]
 
     def render(self, target: str, without: tuple[str, ...]) -> bytes:
-        """The bytes of the head with another target, and without some headers."""
+        """Return the bytes of the head with another target, and without some headers."""
         lines = [f"{self.method} {target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in self.headers if name not in without]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 class RequestReader:
-    """Finds the heads of the requests in the bytes of a connection.
+    """Parses the heads of requests in the bytes of a connection.
 
     Args:
-        on_head: Is called with each head, and returns the bytes that are passed on instead.
+        on_head: Called with each head; returns the bytes that are sent instead.
     """
 
     def __init__(self, on_head: Callable[[Head], bytes]) -> None:
@@ -77,14 +77,14 @@ class RequestReader:
         self._body = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Takes bytes as they come, and returns the bytes to pass on."""
-        passed = []
+        """Add received bytes, and return the bytes to send."""
+        forwarded = []
         self._buffer += data
         while self._buffer:
             if self._body:
                 part, self._buffer = self._buffer[: self._body], self._buffer[self._body :]
                 self._body -= len(part)
-                passed.append(part)
+                forwarded.append(part)
                 continue
             text, end, rest = self._buffer.partition(b"\r\n\r\n")
             if not end:
@@ -93,12 +93,12 @@ class RequestReader:
             if head.all("transfer-encoding"):
                 raise ValueError("a request body without a length: these servers cannot read it")
             self._body = int("".join(head.all("content-length")) or 0)
-            passed.append(self._on_head(head))
-        return b"".join(passed)
+            forwarded.append(self._on_head(head))
+        return b"".join(forwarded)
 
 
 class Connection:
-    """One accepted or opened connection; waiting for bytes ends when the server is stopped."""
+    """An accepted or opened connection; waiting for bytes ends when the server is stopped."""
 
     def __init__(self, sock: socket.socket, stopped: socket.socket) -> None:
         sock.settimeout(TIMEOUT)
@@ -109,24 +109,24 @@ class Connection:
         self._buffer = b""
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Continues encrypted."""
+        """Start TLS as the server."""
         self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def close(self) -> None:
-        """Closes the socket."""
+        """Close the socket."""
         self.socket.close()
 
     def send(self, data: bytes) -> None:
-        """Sends all of the data."""
+        """Send all of the data."""
         self.socket.sendall(data)
 
     def read(self) -> bytes:
-        """The next bytes; none at the end."""
+        """Return the next bytes; none at the end."""
         wait_for(self, stopped=self._stopped)
         return self.receive()
 
     def read_exactly(self, length: int) -> bytes:
-        """The next bytes, of which there must be as many."""
+        """Return exactly this number of bytes."""
         while len(self._buffer) < length:
             data, rest = self._buffer, b""
             self._buffer = b""
@@ -138,9 +138,9 @@ class Connection:
         return data
 
     def read_head(self) -> bytes:
-        """The bytes up to and with the next blank line; fewer if there is none.
+        """Return the bytes up to and including the next blank line.
 
-        That is when the connection ends before, or when something else than HTTP is spoken.
+        There are fewer if the connection ends before, or if the data is not HTTP.
         """
         data = b""
         while b"\r\n\r\n" not in data:
@@ -152,7 +152,7 @@ class Connection:
         return head + end
 
     def receive(self) -> bytes:
-        """The bytes that are there, without waiting for the stop; none at the end."""
+        """Return the received bytes without waiting; none at the end."""
         if self._buffer:
             data, self._buffer = self._buffer, b""
             return data
@@ -160,25 +160,25 @@ class Connection:
 
     @property
     def unread(self) -> bytes:
-        """What came with the last head, and was not read yet."""
+        """Return the bytes after the last head that were not read."""
         return self._buffer
 
     @property
     def is_ready(self) -> bool:
-        """Whether bytes were received that are not read yet."""
+        """Return True if bytes were received that were not read."""
         pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
         return bool(self._buffer or pending)
 
 
 def wait_for(*connections: Connection, stopped: socket.socket) -> list[Connection]:
-    """Waits until one of the connections can be read."""
+    """Wait until one of the connections can be read."""
     ready = [each for each in connections if each.is_ready]
     if not ready:
         sockets = {each.socket: each for each in connections}
-        found, _, _ = select.select([*sockets, stopped], [], [])
-        if stopped in found:
+        readable, _, _ = select.select([*sockets, stopped], [], [])
+        if stopped in readable:
             raise StoppedError
-        ready = [sockets[each] for each in found]
+        ready = [sockets[each] for each in readable]
     return ready
 
 
@@ -186,13 +186,13 @@ class Server:
     """A server on a loopback port, with one thread for each connection.
 
     Attributes:
-        connections: How many connections were accepted.
-        odd: What was not as the specification says, in words; tests assert that it is empty.
+        connections: The number of accepted connections.
+        violations: Violations of the protocol; tests assert that it is empty.
     """
 
     def __init__(self) -> None:
         self.connections = 0
-        self.odd: list[str] = []
+        self.violations: list[str] = []
         self._open: set[Connection] = set()
         self._threads: list[threading.Thread] = []
 
@@ -213,31 +213,31 @@ class Server:
 
     @property
     def address(self) -> Address:
-        """Host and port."""
+        """Return host and port."""
         return "127.0.0.1", self.port
 
     @property
     def open_connections(self) -> int:
-        """How many connections are open, once those that are being closed are."""
-        until = time.monotonic() + 2
-        while self._open and time.monotonic() < until:
+        """Return the number of open connections, after waiting for those that are being closed."""
+        deadline = time.monotonic() + 2
+        while self._open and time.monotonic() < deadline:
             time.sleep(0.005)
         return len(self._open)
 
     def close_connections(self) -> None:
-        """Ends all open connections, as servers do with those that have been idle."""
+        """Close all open connections, as servers do with idle ones."""
         for each in list(self._open):
             with suppress(OSError):
-                # Not by the TLS layer, which another thread uses.
+                # Not with the TLS layer, which another thread uses.
                 socket.socket.shutdown(each.socket, socket.SHUT_RDWR)
         assert self.open_connections == 0
 
     def handle(self, connection: Connection) -> None:
-        """Serves one connection, which is closed afterwards."""
+        """Serve one connection, which is closed afterwards."""
         raise NotImplementedError
 
     def connect(self, address: Address) -> Connection:
-        """Opens a connection to somewhere else."""
+        """Connect to another server."""
         return Connection(socket.create_connection(address, TIMEOUT), self._stopped)
 
     def relay(
@@ -246,12 +246,12 @@ class Server:
         upstream: Connection,
         outbound: Callable[[bytes], bytes] = lambda data: data,
     ) -> None:
-        """Passes bytes on both ways until one side ends.
+        """Forward bytes in both directions until one side ends.
 
         Args:
             client: The side that sends requests.
             upstream: The other side.
-            outbound: Is given the client's bytes, and returns those to pass on.
+            outbound: Called with the client's bytes; returns those to send.
         """
         while True:
             for source in wait_for(client, upstream, stopped=self._stopped):
@@ -260,11 +260,11 @@ class Server:
                     return
                 if source is upstream:
                     client.send(data)
-                elif passed := outbound(data):
-                    upstream.send(passed)
+                elif forwarded := outbound(data):
+                    upstream.send(forwarded)
 
     def wait(self, connection: Connection) -> None:
-        """Waits until the client closes the connection."""
+        """Wait until the client closes the connection."""
         while connection.read():
             pass
 
@@ -275,8 +275,8 @@ class Server:
 
     def _accept(self) -> None:
         while True:
-            found, _, _ = select.select([self._listener, self._stopped], [], [])
-            if self._stopped in found:
+            readable, _, _ = select.select([self._listener, self._stopped], [], [])
+            if self._stopped in readable:
                 return
             sock, _ = self._listener.accept()
             self.connections += 1
@@ -289,19 +289,19 @@ class Server:
             self.handle(connection)
         except (StoppedError, OSError):
             pass
-        except Exception as error:  # noqa: BLE001 - reported by the test, which reads `odd`
-            self.odd.append(f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - reported by the test, which reads `violations`
+            self.violations.append(f"{type(error).__name__}: {error}")
         finally:
             connection.close()
             self._open.discard(connection)
 
 
-def odd_headers(head: Head, allowed: dict[str, str | None]) -> Iterator[str]:
-    """What is wrong with the headers of a request, in words.
+def header_violations(head: Head, allowed: dict[str, str | None]) -> Iterator[str]:
+    """Yield what is wrong with the headers of a request.
 
     Args:
         head: The request.
-        allowed: The headers that it may have, with the value that is right; None for any.
+        allowed: The allowed headers, with their expected value; None for any.
     """
     yield from (f"malformed header: {line!r}" for line in head.malformed)
     for name in {name for name, _ in head.headers}:
@@ -309,6 +309,6 @@ def odd_headers(head: Head, allowed: dict[str, str | None]) -> Iterator[str]:
         if len(values) > 1:
             yield f"header {name} is sent {len(values)} times"
         if name not in allowed:
-            yield f"header {name}: {values[0]!r} is not the proxy's business"
+            yield f"header {name}: {values[0]!r} must not be sent to a proxy"
         elif allowed[name] not in {None, values[0]}:
             yield f"header {name} is {values[0]!r} instead of {allowed[name]!r}"

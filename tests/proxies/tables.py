@@ -1,6 +1,6 @@
-"""Cells of tables with several axes: a share of them by default, all with ``PROXIES=full``.
+"""Cells of tables with several axes: a part of them by default, all with ``PROXIES=full``.
 
-The share is regular: every value of an axis meets several values of each other axis.
+The part is regular: each value of an axis is combined with several values of each other axis.
 """
 
 import os
@@ -14,11 +14,11 @@ FULL = os.environ.get("PROXIES") == "full"
 
 
 def cells(*axes: Iterable[str], every: int) -> list[Any]:
-    """The cells that are tested, as parameters of a test.
+    """Return the cells that are tested, as parameters of a test.
 
     Args:
         axes: The names of the rows, of the columns, and so on.
-        every: One cell of so many is taken by default.
+        every: By default, one cell of this number is tested.
     """
     return [
         pytest.param(*(name for _, name in cell), id="-".join(name for _, name in cell))
@@ -28,8 +28,8 @@ def cells(*axes: Iterable[str], every: int) -> list[Any]:
 
 
 def keeps_connections(way: str, name: str) -> bool:
-    """Whether calls of an interface keep their connections.
+    """Return True if calls of an interface keep their connections.
 
-    A stream through a client that was given does not: nothing bounds the time to read its rest.
+    A stream with an injected client does not: the time to read its rest has no limit.
     """
     return "client" not in way or "stream" not in name

@@ -1,4 +1,4 @@
-"""Where a connection can go wrong, directly and through proxies: outcomes and request counts."""
+"""Faults of a connection, directly and through proxies: outcomes and numbers of requests."""
 
 import asyncio
 import itertools
@@ -17,8 +17,8 @@ from xai_lowcode.errors import XAILowCodeError
 
 TOKEN = "at_r" + "0" * 32
 HOST = "gateway.example"
-# Outcome of the call after which the fault is injected, and how many requests it takes, with
-# max_retries=0 and =2. On a reused connection, closing at once costs no attempt.
+# The outcome of the call with the fault, and its number of requests, with max_retries=0 and =2. A
+# reused connection that is closed before the response costs no attempt.
 TABLE = """
 place                   fresh, 0  fresh, 2  reused, 0  reused, 2
 before the head         error 1   ok 2      ok 2       ok 2
@@ -36,7 +36,7 @@ CELLS = [
     for place, *cells in ROWS
     for (reused, retries), outcome, count in zip(COLUMNS, cells[::2], cells[1::2], strict=True)
 ]
-POISON = wire.message(wire.chat("somebody else's"))
+FOREIGN_RESPONSE = wire.message(wire.chat("foreign"))
 
 
 def _cut(size: Callable[[bytes, int], int]) -> Callable[[Connection, Request], None]:
@@ -48,7 +48,7 @@ def _cut(size: Callable[[bytes, int], int]) -> Callable[[Connection, Request], N
     return send
 
 
-def _later(connection: Connection, _request: Request) -> None:
+def _close_later(connection: Connection, _request: Request) -> None:
     connection.pause(0.3)
     connection.close()
 
@@ -58,18 +58,18 @@ def _malformed(connection: Connection, _request: Request) -> None:
     connection.close()
 
 
-def _followed(connection: Connection, request: Request) -> None:
-    connection.send(wire.echo_message(request) + POISON)
+def _append_response(connection: Connection, request: Request) -> None:
+    connection.send(wire.echo_message(request) + FOREIGN_RESPONSE)
 
 
 FAULTS: dict[str, Callable[[Connection, Request], None]] = {
     "before the head": _cut(lambda _message, _head: 0),
-    "before the head, later": _later,
+    "before the head, later": _close_later,
     "inside the head": _cut(lambda _message, head: head // 2),
     "a malformed head": _malformed,
     "between head and body": _cut(lambda _message, head: head),
     "inside the body": _cut(lambda message, head: (head + len(message)) // 2),
-    "after the body": _followed,
+    "after the body": _append_response,
 }
 
 
@@ -77,7 +77,7 @@ FAULTS: dict[str, Callable[[Connection, Request], None]] = {
 def route(
     name: str, fault: Callable[[Connection, Request], None], certificates: Certificates
 ) -> Iterator[tuple[RawServer, dict[str, Any]]]:
-    """A server that misbehaves once, for the prompt ``fault``, and the options that lead to it."""
+    """Run a server that fails once, at the prompt ``fault``; yield it and the client's options."""
     failed = []
 
     def handle(connection: Connection, request: Request) -> None:
@@ -101,7 +101,7 @@ def route(
                     "base_url": f"{scheme}://{HOST}/xai",
                     "allow_insecure_http": True,
                     "proxy": proxy.url,
-                    "verify": certificates.trusting,
+                    "verify": certificates.client_context,
                 },
             )
 
@@ -119,7 +119,7 @@ def test_a_fault_has_one_outcome_on_every_route(
     outcome: str,
     count: int,
 ) -> None:
-    """The call ends as the table says, after so many requests; other calls get their own."""
+    """Outcome and number of requests are those in the table; other calls get their responses."""
     prompts = ["before", "fault", "after"] if reused else ["fault", "after"]
     with route(name, FAULTS[place], certificates) as (server, options):
         options |= {"api": "chat_completions", "max_retries": retries}

@@ -1,4 +1,4 @@
-"""Law: without a proxy the https gateway itself reads the request, whatever client sends it."""
+"""Law: without a proxy the https gateway receives the same request from each kind of client."""
 
 import pytest
 
@@ -28,8 +28,8 @@ def test_every_client_reaches_the_gateway(
         if library == "own"
         else {"client": without_proxy(library, certificates)}
     )
-    answers = call(interface, base_url=tls_gateway.base_url(), times=2, **options)
-    assert answers[0] == CONTENT if not interface.path else all(answers)
+    results = call(interface, base_url=tls_gateway.base_url(), times=2, **options)
+    assert results[0] == CONTENT if not interface.path else all(results)
     for head in tls_gateway.heads:
         assert_origin_form(head, interface.path)
     assert len(tls_gateway.heads) == len(emulator.requests) >= 2

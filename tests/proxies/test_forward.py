@@ -1,6 +1,6 @@
-"""Law: behind a proxy a gateway without TLS is reached by requests in absolute form.
+"""Law: requests through a proxy to a gateway without TLS are in absolute form.
 
-There the proxy reads the token, which is why http to another machine has to be allowed.
+The proxy receives the token there, which is why http to another machine has to be allowed.
 """
 
 import base64
@@ -23,12 +23,12 @@ from xai_lowcode.errors import UsageError
 def test_requests_are_in_absolute_form(
     proxy: RawProxy, emulator: Emulator, certificates: Certificates, way: str, name: str
 ) -> None:
-    """Every way to name the proxy makes every interface send whole URLs to it, token included."""
+    """However the proxy is configured, each interface sends it whole URLs, with the token."""
     interface = INTERFACES[name]
-    (answer,) = HTTP_WAYS[way].call(
+    (result,) = HTTP_WAYS[way].call(
         interface, proxy.url, certificates, base_url=HTTP_URL, allow_insecure_http=True
     )
-    assert answer == CONTENT if not interface.path else answer
+    assert result == CONTENT if not interface.path else result
     for head in proxy.heads:
         assert head.all("host") == ["gateway.example"]
         if interface.path:
@@ -37,7 +37,7 @@ def test_requests_are_in_absolute_form(
         else:
             assert httpx.URL(head.target).path.startswith("/xai/v1/files")
             assert head.target.count(f"api_token={QUOTED_TOKEN}") == 1
-    assert proxy.odd == []
+    assert proxy.violations == []
     assert len(proxy.heads) == len(emulator.requests) > 0
     assert all(request.with_token for request in emulator.requests)
 
@@ -47,7 +47,7 @@ def test_requests_are_in_absolute_form(
 def test_credentials_of_the_proxy_go_with_each_request(
     gateway_routes: dict[str, Address], certificates: Certificates, way: str, name: str
 ) -> None:
-    """User and password of the proxy's URL are in the header that proxies keep for themselves."""
+    """User and password of the proxy's URL are in the header ``Proxy-Authorization``."""
     with RawProxy(gateway_routes, credentials="proxy-user:password-1") as proxy:
         url = proxy.url.replace("://", "://proxy-user:password-1@")
         HTTP_WAYS[way].call(
@@ -60,14 +60,14 @@ def test_credentials_of_the_proxy_go_with_each_request(
         )
     expected = f"Basic {base64.b64encode(b'proxy-user:password-1').decode()}"
     assert [head.all("proxy-authorization") for head in proxy.heads] == [[expected]] * 2
-    assert proxy.odd == []
+    assert proxy.violations == []
 
 
 @pytest.mark.parametrize(("way", "name"), cells(FEW_WAYS, INTERFACES, every=2))
 def test_http_is_refused_unless_it_is_allowed(
     proxy: RawProxy, certificates: Certificates, way: str, name: str
 ) -> None:
-    """A proxy in between changes nothing about plain http: nothing is sent."""
+    """Plain http is refused with a proxy as without one: nothing is sent."""
     with pytest.raises(UsageError, match="allow_insecure_http"):
         HTTP_WAYS[way].call(INTERFACES[name], proxy.url, certificates, base_url=HTTP_URL)
     assert proxy.connections == 0
@@ -77,10 +77,10 @@ def test_http_is_refused_unless_it_is_allowed(
 def test_a_forwarding_connection_is_kept(
     proxy: RawProxy, emulator: Emulator, certificates: Certificates, name: str
 ) -> None:
-    """Two calls, one after the other, get two answers through one forwarding connection."""
+    """Two successive calls use one connection to the proxy."""
     with HTTP_WAYS["setting"].options(proxy.url, certificates) as options:
-        answers = call(
+        results = call(
             INTERFACES[name], **options, base_url=HTTP_URL, allow_insecure_http=True, times=2
         )
-    assert len(answers) == len(emulator.requests) == 2
+    assert len(results) == len(emulator.requests) == 2
     assert proxy.connections == 1

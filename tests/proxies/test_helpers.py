@@ -1,6 +1,6 @@
-"""The servers and the watch of these tests find what they are for, with httpx and bare sockets.
+"""The servers and the recording of these tests report violations, checked with httpx and sockets.
 
-These pass whatever the package does; when one fails, the tests are what is broken.
+These tests do not depend on the package; if one fails, the tests are wrong.
 """
 
 import socket
@@ -12,15 +12,15 @@ import pytest
 
 from tests.proxies.certificates import Certificates
 from tests.proxies.interfaces import QUOTED_TOKEN, TOKEN
-from tests.proxies.leaks import CREDENTIALS, TOKENS, text_of, watched, with_credentials
+from tests.proxies.leaks import CREDENTIALS, TOKENS, recording, render_error, with_credentials
 from tests.proxies.raw_proxy import RawProxy, SocksProxy
 from tests.proxies.servers import Address
 from tests.proxies.tls_gateway import TLSGateway
-from tests.proxies.transcript import masked
+from tests.proxies.transcript import mask_token
 from xai_lowcode.emulator import Emulator
 
 PATH = f"/xai/v1/models?api_token={QUOTED_TOKEN}"
-BARE_HEADS: dict[str, str] = {
+INVALID_HEADS: dict[str, str] = {
     "a path": f"CONNECT gateway.example:443{PATH} HTTP/1.1\r\nHost: gateway.example:443\r\n",
     "no port": "CONNECT gateway.example HTTP/1.1\r\nHost: gateway.example\r\n",
     "a target alone": f"CONNECT {PATH} HTTP/1.1\r\nHost: gateway.example:443\r\n",
@@ -44,20 +44,20 @@ BARE_HEADS: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("head", BARE_HEADS)
-def test_the_proxy_notes_what_is_odd(gateway_routes: dict[str, Address], head: str) -> None:
-    """Requests that are not as they must be are noted."""
+@pytest.mark.parametrize("head", INVALID_HEADS)
+def test_the_proxy_reports_invalid_requests(gateway_routes: dict[str, Address], head: str) -> None:
+    """Each invalid request is reported."""
     with RawProxy(gateway_routes) as proxy:
         with closing(socket.create_connection(proxy.address)) as client:
-            client.sendall(f"{BARE_HEADS[head]}\r\n".encode())
+            client.sendall(f"{INVALID_HEADS[head]}\r\n".encode())
             client.recv(1000)
         assert proxy.open_connections == 0
     assert len(proxy.lines) == 1
-    assert proxy.odd
+    assert proxy.violations
 
 
-def test_the_proxy_notes_what_is_no_tls(gateway_routes: dict[str, Address]) -> None:
-    """A tunnel in which something else than TLS is sent is noted, and kept for the search."""
+def test_the_proxy_reports_data_that_is_not_tls(gateway_routes: dict[str, Address]) -> None:
+    """Data other than TLS in a tunnel is reported, and recorded."""
     with RawProxy(gateway_routes) as proxy:
         with closing(socket.create_connection(proxy.address)) as client:
             client.sendall(b"CONNECT gateway.example:443 HTTP/1.1\r\n")
@@ -66,15 +66,15 @@ def test_the_proxy_notes_what_is_no_tls(gateway_routes: dict[str, Address]) -> N
             client.sendall(f"GET {PATH} HTTP/1.1\r\n\r\n".encode())
             client.recv(1000)
         assert proxy.open_connections == 0
-    assert proxy.odd
+    assert proxy.violations
     assert QUOTED_TOKEN.encode() in proxy.tunnelled
 
 
-def test_a_tunnel_of_httpx_is_not_odd(
+def test_a_tunnel_of_httpx_is_valid(
     proxy: RawProxy, tls_gateway: TLSGateway, emulator: Emulator, certificates: Certificates
 ) -> None:
-    """What httpx sends on its own is as it must be: two requests through one tunnel."""
-    with httpx.Client(proxy=proxy.url, verify=certificates.trusting) as client:
+    """Requests of httpx are valid: two requests through one tunnel."""
+    with httpx.Client(proxy=proxy.url, verify=certificates.client_context) as client:
         for _ in range(2):
             assert client.get(f"https://gateway.example{PATH}").is_success
     assert proxy.lines == ["CONNECT gateway.example:443 HTTP/1.1"]
@@ -85,17 +85,17 @@ def test_a_tunnel_of_httpx_is_not_odd(
     assert len(emulator.requests) == 2
 
 
-async def test_a_tunnel_of_async_httpx_is_not_odd(
+async def test_a_tunnel_of_async_httpx_is_valid(
     proxy: RawProxy, certificates: Certificates
 ) -> None:
-    """The same for the async client."""
-    async with httpx.AsyncClient(proxy=proxy.url, verify=certificates.trusting) as client:
+    """Requests of the async client are valid."""
+    async with httpx.AsyncClient(proxy=proxy.url, verify=certificates.client_context) as client:
         assert (await client.get(f"https://gateway.example{PATH}")).is_success
     assert proxy.lines == ["CONNECT gateway.example:443 HTTP/1.1"]
 
 
-def test_absolute_form_of_httpx_is_not_odd(proxy: RawProxy, emulator: Emulator) -> None:
-    """What httpx sends to a proxy for http is as it must be, and reaches the gateway."""
+def test_absolute_form_of_httpx_is_valid(proxy: RawProxy, emulator: Emulator) -> None:
+    """Requests of httpx to a proxy for http are valid, and reach the gateway."""
     with httpx.Client(proxy=proxy.url) as client:
         for _ in range(2):
             assert client.get(f"http://gateway.example{PATH}").is_success
@@ -106,44 +106,44 @@ def test_absolute_form_of_httpx_is_not_odd(proxy: RawProxy, emulator: Emulator) 
 def test_an_https_proxy_with_credentials_serves_httpx(
     gateway_routes: dict[str, Address], certificates: Certificates
 ) -> None:
-    """The proxy speaks TLS, and asks for user and password."""
+    """The proxy uses TLS, and requires user and password."""
     context = certificates.server("127.0.0.1")
     with RawProxy(gateway_routes, credentials=CREDENTIALS, tls=context) as proxy:
-        given = httpx.Proxy(with_credentials(proxy.url), ssl_context=certificates.trusting)
-        with httpx.Client(proxy=given, verify=certificates.trusting) as client:
+        given = httpx.Proxy(with_credentials(proxy.url), ssl_context=certificates.client_context)
+        with httpx.Client(proxy=given, verify=certificates.client_context) as client:
             assert client.get(f"https://gateway.example{PATH}").is_success
-        given = httpx.Proxy(proxy.url, ssl_context=certificates.trusting)
+        given = httpx.Proxy(proxy.url, ssl_context=certificates.client_context)
         with (
-            httpx.Client(proxy=given, verify=certificates.trusting) as client,
+            httpx.Client(proxy=given, verify=certificates.client_context) as client,
             pytest.raises(httpx.ProxyError, match="407"),
         ):
             client.get(f"https://gateway.example{PATH}")
     assert proxy.lines == ["CONNECT gateway.example:443 HTTP/1.1"] * 2
-    assert len(proxy.odd) == 0
+    assert len(proxy.violations) == 0
 
 
 @pytest.mark.skipif(find_spec("socksio") is None, reason="httpx needs socksio for SOCKS")
 def test_a_socks_proxy_serves_httpx(
     gateway_routes: dict[str, Address], certificates: Certificates
 ) -> None:
-    """The SOCKS5 proxy understands httpx, with user and password too."""
+    """The SOCKS5 proxy supports httpx, also with user and password."""
     with SocksProxy(gateway_routes, credentials=CREDENTIALS) as proxy:
         url = with_credentials(proxy.url)
-        with httpx.Client(proxy=url, verify=certificates.trusting) as client:
+        with httpx.Client(proxy=url, verify=certificates.client_context) as client:
             assert client.get(f"https://gateway.example{PATH}").is_success
     assert proxy.lines == ["SOCKS5 CONNECT gateway.example:443"]
-    assert proxy.odd == []
+    assert proxy.violations == []
 
 
-def test_the_watch_sees_a_token(emulator: Emulator) -> None:
-    """A token in a URL is seen in logs and spans, and one in an exception in its text."""
-    with watched() as seen, httpx.Client() as client:
+def test_the_recording_finds_a_token(emulator: Emulator) -> None:
+    """A token in a URL is found in logs and spans, and one in an exception in its rendering."""
+    with recording() as recorded, httpx.Client() as client:
         client.get(f"{emulator.origin}{PATH}")
-        seen.look([TOKEN])
-    assert {"logs", "http otel", "reprs"} <= set(seen.found(*TOKENS))
-    assert TOKEN in text_of(ValueError(TOKEN))
+        recorded.add_object([TOKEN])
+    assert {"logs", "http otel", "reprs"} <= set(recorded.places_with(*TOKENS))
+    assert TOKEN in render_error(ValueError(TOKEN))
 
 
 def test_the_transcript_masks_the_token() -> None:
-    """What is printed for documentation holds no token."""
-    assert masked(f"GET {PATH} HTTP/1.1") == "GET /xai/v1/models?api_token=at_*** HTTP/1.1"
+    """The transcript for the documentation has no token."""
+    assert mask_token(f"GET {PATH} HTTP/1.1") == "GET /xai/v1/models?api_token=at_*** HTTP/1.1"

@@ -1,6 +1,6 @@
-"""Law: which variables of the environment apply to a base URL, and which hosts NO_PROXY excepts.
+"""Law: which environment variables apply to a base URL, and which hosts NO_PROXY excludes.
 
-The invented host is resolved to this machine here, so that it can be reached without a proxy too.
+The test host is resolved to this machine, so that it can be reached without a proxy too.
 """
 
 import socket
@@ -64,65 +64,65 @@ def _resolved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def reached(
+def uses_proxy(
     proxy: RawProxy, tls_gateway: TLSGateway, certificates: Certificates
 ) -> Callable[..., bool]:
-    """Calls with an environment, and returns whether the proxy was used."""
+    """Return a function that calls with an environment, and returns whether the proxy was used."""
 
-    def reach(name: str, base_url: str, variables: dict[str, str], **options: Any) -> bool:
+    def call_with(name: str, base_url: str, variables: dict[str, str], **options: Any) -> bool:
         proxy.heads.clear()
         tls_gateway.heads.clear()
         with environment(variables):
             trust = {} if "client" in options else {"verify": str(certificates.ca_file)}
-            (answer,) = call(INTERFACES[name], base_url=base_url, **trust, **options)
-        assert answer
+            (result,) = call(INTERFACES[name], base_url=base_url, **trust, **options)
+        assert result
         if base_url.startswith("https"):
             assert len(tls_gateway.heads) == 1
         return bool(proxy.heads)
 
-    return reach
+    return call_with
 
 
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("row", TABLE)
-def test_no_proxy_names_what_is_reached_directly(
-    proxy: RawProxy, tls_gateway: TLSGateway, reached: Callable[..., bool], row: str, name: str
+def test_hosts_in_no_proxy_are_reached_directly(
+    proxy: RawProxy, tls_gateway: TLSGateway, uses_proxy: Callable[..., bool], row: str, name: str
 ) -> None:
-    """An exact host, a domain with a dot, a host with its port, and ``*`` except the gateway."""
-    excepted, host, proxied = TABLE[row]
+    """NO_PROXY may have an exact host, a domain with a dot, a host with its port, and ``*``."""
+    excluded, host, proxied = TABLE[row]
     for real in ("127.0.0.1", "localhost"):
         proxy.routes[f"{real}:{tls_gateway.port}"] = tls_gateway.address
     variables = {
         "HTTPS_PROXY": proxy.url,
-        "NO_PROXY": excepted.replace("PORT", str(tls_gateway.port)),
+        "NO_PROXY": excluded.replace("PORT", str(tls_gateway.port)),
     }
-    assert reached(name, tls_gateway.base_url(host), variables) == proxied
+    assert uses_proxy(name, tls_gateway.base_url(host), variables) == proxied
 
 
-@pytest.mark.parametrize("excepted", ["::1", "[::1]", "::/64", "a.example,[::1]"])
-def test_no_proxy_may_have_ipv6_addresses_and_networks(excepted: str) -> None:
-    """With and without brackets; other addresses use the proxy."""
-    with environment({"HTTPS_PROXY": "http://proxy.example:1", "NO_PROXY": excepted}):
+@pytest.mark.parametrize("excluded", ["::1", "[::1]", "::/64", "a.example,[::1]"])
+def test_no_proxy_may_have_ipv6_addresses_and_networks(excluded: str) -> None:
+    """IPv6 addresses may have brackets; addresses that are not listed use the proxy."""
+    with environment({"HTTPS_PROXY": "http://proxy.example:1", "NO_PROXY": excluded}):
         assert environment_proxy("https", "::1", 443) is None
         assert environment_proxy("https", "2001:db8::1", 443) is not None
 
 
 @pytest.mark.parametrize("name", FEW)
 def test_no_proxy_may_be_in_lower_case(
-    proxy: RawProxy, tls_gateway: TLSGateway, reached: Callable[..., bool], name: str
+    proxy: RawProxy, tls_gateway: TLSGateway, uses_proxy: Callable[..., bool], name: str
 ) -> None:
     """``no_proxy`` does what ``NO_PROXY`` does."""
     variables = {"https_proxy": proxy.url, "no_proxy": INVENTED_HOST}
-    assert not reached(name, tls_gateway.base_url(INVENTED_HOST), variables)
+    assert not uses_proxy(name, tls_gateway.base_url(INVENTED_HOST), variables)
 
 
-@pytest.mark.parametrize("excepted", ["gateway.example", "other.example", "*", ""])
+@pytest.mark.parametrize("excluded", ["gateway.example", "other.example", "*", ""])
 @pytest.mark.parametrize("name", FEW)
 def test_no_proxy_alone_changes_nothing(
-    tls_gateway: TLSGateway, certificates: Certificates, name: str, excepted: str
+    tls_gateway: TLSGateway, certificates: Certificates, name: str, excluded: str
 ) -> None:
-    """Without a proxy calls go directly, and keep their connection, whatever NO_PROXY says."""
-    with environment({"NO_PROXY": excepted}):
+    """Without a proxy calls are direct, and keep their connection, whatever NO_PROXY is."""
+    with environment({"NO_PROXY": excluded}):
         url = tls_gateway.base_url(INVENTED_HOST)
         call(INTERFACES[name], base_url=url, verify=str(certificates.ca_file), times=2)
     assert len(tls_gateway.heads) == 2
@@ -133,11 +133,11 @@ def test_no_proxy_alone_changes_nothing(
 def test_an_empty_setting_means_no_proxy(
     proxy: RawProxy, tls_gateway: TLSGateway, certificates: Certificates, variable: str, name: str
 ) -> None:
-    """With ``proxy=""`` every interface goes directly, whatever the environment says."""
+    """With ``proxy=""`` each interface connects directly, whatever the environment is."""
     with environment({variable: proxy.url}):
         url, verify = tls_gateway.base_url(INVENTED_HOST), str(certificates.ca_file)
-        (answer,) = call(INTERFACES[name], base_url=url, verify=verify, proxy="")
-    assert answer
+        (result,) = call(INTERFACES[name], base_url=url, verify=verify, proxy="")
+    assert result
     assert (proxy.connections, tls_gateway.connections) == (0, 1)
 
 
@@ -145,7 +145,7 @@ def test_an_empty_setting_means_no_proxy(
 def test_an_empty_setting_means_no_proxy_for_http_too(
     proxy: RawProxy, emulator: Emulator, name: str
 ) -> None:
-    """With ``proxy=""`` a gateway without TLS is reached directly as well."""
+    """With ``proxy=""`` an interface connects directly to a gateway without TLS too."""
     with environment({"HTTP_PROXY": proxy.url, "ALL_PROXY": proxy.url}):
         call(INTERFACES[name], base_url=emulator.base_url, proxy="")
     assert (proxy.connections, len(emulator.requests)) == (0, 1)
@@ -153,32 +153,32 @@ def test_an_empty_setting_means_no_proxy_for_http_too(
 
 @pytest.mark.parametrize("name", FEW)
 def test_http_proxy_is_not_for_https(
-    proxy: RawProxy, tls_gateway: TLSGateway, reached: Callable[..., bool], name: str
+    proxy: RawProxy, tls_gateway: TLSGateway, uses_proxy: Callable[..., bool], name: str
 ) -> None:
-    """HTTP_PROXY is about base URLs with http."""
+    """HTTP_PROXY applies to base URLs with http."""
     url = tls_gateway.base_url(INVENTED_HOST)
-    assert not reached(name, url, {"HTTP_PROXY": proxy.url, "http_proxy": proxy.url})
+    assert not uses_proxy(name, url, {"HTTP_PROXY": proxy.url, "http_proxy": proxy.url})
 
 
 @pytest.mark.parametrize("name", FEW)
 def test_https_proxy_is_not_for_http(
-    proxy: RawProxy, emulator: Emulator, reached: Callable[..., bool], name: str
+    proxy: RawProxy, emulator: Emulator, uses_proxy: Callable[..., bool], name: str
 ) -> None:
-    """HTTPS_PROXY is about base URLs with https."""
-    assert not reached(
+    """HTTPS_PROXY applies to base URLs with https."""
+    assert not uses_proxy(
         name, emulator.base_url, {"HTTPS_PROXY": proxy.url, "https_proxy": proxy.url}
     )
 
 
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("base_url", [HTTPS_URL, HTTP_URL])
-def test_the_scheme_s_own_variable_comes_before_all_proxy(
-    proxy: RawProxy, reached: Callable[..., bool], base_url: str, name: str
+def test_the_variable_of_a_scheme_overrides_all_proxy(
+    proxy: RawProxy, uses_proxy: Callable[..., bool], base_url: str, name: str
 ) -> None:
-    """ALL_PROXY is for what has no variable of its own."""
+    """ALL_PROXY applies to a scheme that has no variable of its own."""
     own = "HTTPS_PROXY" if base_url == HTTPS_URL else "HTTP_PROXY"
     variables = {own: proxy.url, "ALL_PROXY": "http://127.0.0.1:1"}
-    assert reached(name, base_url, variables, allow_insecure_http=True)
+    assert uses_proxy(name, base_url, variables, allow_insecure_http=True)
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -186,10 +186,10 @@ def test_an_injected_client_may_ignore_the_environment(
     proxy: RawProxy,
     tls_gateway: TLSGateway,
     certificates: Certificates,
-    reached: Callable[..., bool],
+    uses_proxy: Callable[..., bool],
     name: str,
 ) -> None:
-    """A client that was made with ``trust_env=False`` goes directly."""
+    """A client with ``trust_env=False`` connects directly."""
     client = without_proxy("httpx", certificates)
     url = tls_gateway.base_url(INVENTED_HOST)
-    assert not reached(name, url, {"HTTPS_PROXY": proxy.url}, client=client)
+    assert not uses_proxy(name, url, {"HTTPS_PROXY": proxy.url}, client=client)

@@ -1,4 +1,4 @@
-"""Law: what holds for the proxies of these tests holds for ``proxy.py``, which others maintain.
+"""Law: what holds for the proxies of these tests holds for ``proxy.py``, an independent one.
 
 It is in front of an https gateway whose certificate is for ``localhost``.
 """
@@ -15,7 +15,7 @@ from tests.proxies.leaks import (
     CREDENTIALS,
     PASSWORDS,
     TOKENS,
-    text_of,
+    render_error,
     with_credentials,
 )
 from tests.proxies.proxy_settings import FEW_WAYS, HTTP_WAYS, HTTPS_WAYS
@@ -33,14 +33,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def open_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProxy]:
-    """The proxy, for everybody."""
+    """Return the proxy without credentials."""
     with real_proxy(tmp_path_factory.mktemp("open_proxy")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def strict_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProxy]:
-    """The proxy, with user and password."""
+    """Return the proxy with user and password."""
     with real_proxy(tmp_path_factory.mktemp("strict_proxy"), CREDENTIALS) as server:
         yield server
 
@@ -55,13 +55,13 @@ def test_the_proxy_opens_one_tunnel_for_two_calls(
     way: str,
     name: str,
 ) -> None:
-    """Every interface gets its answers through one CONNECT; the proxy's log holds no token."""
+    """Each interface gets its responses through one CONNECT; the proxy's log has no token."""
     open_proxy.clear()
     interface, base_url = INTERFACES[name], tls_gateway.base_url("localhost")
-    answers = HTTPS_WAYS[way].call(
+    results = HTTPS_WAYS[way].call(
         interface, open_proxy.url, certificates, base_url=base_url, times=2
     )
-    assert answers[0] == CONTENT if not interface.path else all(answers)
+    assert results[0] == CONTENT if not interface.path else all(results)
     # The proxy writes a line when a tunnel is closed.
     lines = open_proxy.access_lines(tls_gateway.connections)
     assert len(lines) == tls_gateway.connections
@@ -81,7 +81,7 @@ def test_the_proxy_takes_credentials(
     way: str,
     name: str,
 ) -> None:
-    """User and password in the proxy's URL are what it asks for, special characters included."""
+    """The proxy accepts user and password in its URL, special characters included."""
     url, base_url = with_credentials(strict_proxy.url), tls_gateway.base_url("localhost")
     HTTPS_WAYS[way].call(INTERFACES[name], url, certificates, base_url=base_url)
     assert len(tls_gateway.heads) == 1
@@ -96,12 +96,14 @@ def test_the_proxy_refuses_without_credentials(
     way: str,
     name: str,
 ) -> None:
-    """Its 407 is an error that says proxy and 407."""
+    """The proxy's 407 is an error with the word proxy and the status."""
     base_url = tls_gateway.base_url("localhost")
     with pytest.raises(APIConnectionError, match="407") as caught:
         HTTPS_WAYS[way].call(INTERFACES[name], strict_proxy.url, certificates, base_url=base_url)
     assert "proxy" in str(caught.value).lower()
-    assert [secret for secret in (*TOKENS, *PASSWORDS) if secret in text_of(caught.value)] == []
+    assert [
+        secret for secret in (*TOKENS, *PASSWORDS) if secret in render_error(caught.value)
+    ] == []
     assert tls_gateway.connections == 0
 
 
@@ -110,7 +112,7 @@ def test_the_proxy_refuses_without_credentials(
 def test_the_proxy_does_not_find_the_gateway(
     open_proxy: RealProxy, certificates: Certificates, way: str, name: str
 ) -> None:
-    """Its 502 for a gateway that refuses connections is an error that says proxy and 502."""
+    """The proxy's 502 for a gateway that refuses connections is an error with the word proxy."""
     with pytest.raises(APIConnectionError, match="502") as caught:
         HTTPS_WAYS[way].call(
             INTERFACES[name], open_proxy.url, certificates, base_url="https://127.0.0.1:9/xai"
@@ -123,7 +125,7 @@ def test_the_proxy_does_not_find_the_gateway(
 def test_the_proxy_forwards(
     open_proxy: RealProxy, emulator: Emulator, certificates: Certificates, way: str, name: str
 ) -> None:
-    """A gateway without TLS is reached through it in absolute form."""
+    """A gateway without TLS is reached through the proxy in absolute form."""
     open_proxy.clear()
     HTTP_WAYS[way].call(INTERFACES[name], open_proxy.url, certificates, base_url=emulator.base_url)
     (line,) = open_proxy.access_lines()

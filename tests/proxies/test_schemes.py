@@ -1,4 +1,4 @@
-"""Law: the proxy itself may be reached through TLS, and may be a SOCKS5 proxy."""
+"""Law: the proxy itself may use TLS, and may be a SOCKS5 proxy."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -24,10 +24,10 @@ SOCKS_WAYS = ("ALL_PROXY", "environment", "setting", "httpx client")
 
 @pytest.fixture
 def tls_proxy(gateway_routes: dict[str, Address], certificates: Certificates) -> Iterator[RawProxy]:
-    """A proxy that speaks TLS itself."""
+    """Return a proxy that uses TLS."""
     with RawProxy(gateway_routes, tls=certificates.server("127.0.0.1")) as proxy:
         yield proxy
-    assert proxy.odd == []
+    assert proxy.violations == []
 
 
 @pytest.mark.parametrize(("way", "name"), cells(FEW_WAYS, INTERFACES, every=2))
@@ -35,10 +35,10 @@ def test_an_https_proxy_opens_tunnels(
     tls_proxy: RawProxy, tls_gateway: TLSGateway, certificates: Certificates, way: str, name: str
 ) -> None:
     """There is TLS to the proxy, and TLS to the gateway inside of it."""
-    (answer,) = HTTPS_WAYS[way].call(
+    (result,) = HTTPS_WAYS[way].call(
         INTERFACES[name], tls_proxy.url, certificates, base_url=HTTPS_URL
     )
-    assert answer
+    assert result
     assert tls_proxy.lines == [CONNECT]
     assert QUOTED_TOKEN.encode() not in tls_proxy.clear + tls_proxy.tunnelled
     assert tls_gateway.connections == 1
@@ -49,14 +49,14 @@ def test_an_https_proxy_forwards(
     tls_proxy: RawProxy, certificates: Certificates, way: str, name: str
 ) -> None:
     """A gateway without TLS is reached in absolute form, inside the TLS to the proxy."""
-    (answer,) = HTTP_WAYS[way].call(
+    (result,) = HTTP_WAYS[way].call(
         INTERFACES[name],
         tls_proxy.url,
         certificates,
         base_url=HTTP_URL,
         allow_insecure_http=True,
     )
-    assert answer
+    assert result
     assert all(" http://gateway.example/xai/v1/" in line for line in tls_proxy.lines)
 
 
@@ -64,7 +64,7 @@ def test_an_https_proxy_forwards(
 def test_the_certificate_of_a_proxy_is_verified(
     gateway_routes: dict[str, Address], certificates: Certificates, name: str
 ) -> None:
-    """A proxy whose certificate is of another host gets no CONNECT, and the error says proxy."""
+    """A proxy with a certificate for another host gets no CONNECT; the error has the word proxy."""
     with RawProxy(gateway_routes, tls=certificates.server("other.example")) as proxy:
         with pytest.raises(APIConnectionError, match="certificate verify failed") as caught:
             HTTPS_WAYS["setting"].call(
@@ -84,14 +84,14 @@ def test_a_socks_proxy_opens_tunnels(
     way: str,
     name: str,
 ) -> None:
-    """The SOCKS5 proxy is asked for the host by its name, and sees TLS afterwards."""
+    """The SOCKS5 proxy resolves the host name, and receives TLS afterwards."""
     with SocksProxy(gateway_routes) as proxy:
-        (answer,) = HTTPS_WAYS[way].call(
+        (result,) = HTTPS_WAYS[way].call(
             INTERFACES[name], proxy.url, certificates, base_url=HTTPS_URL
         )
-    assert answer
+    assert result
     assert proxy.lines == ["SOCKS5 CONNECT gateway.example:443"]
-    assert proxy.odd == []
+    assert proxy.violations == []
     assert QUOTED_TOKEN.encode() not in proxy.clear + proxy.tunnelled
     assert tls_gateway.connections == 1
 

@@ -1,6 +1,6 @@
-"""Law: neither the token nor a proxy's password is seen where it has no business.
+"""Law: neither the token nor a proxy's password leaks.
 
-Looked at are the proxy's transcript, the logs of all loggers at DEBUG, prints of objects,
+The tests search the proxy's transcript, the logs of all loggers at DEBUG, the ``repr`` of objects,
 exceptions with their causes and the variables of frames, and OpenTelemetry spans.
 """
 
@@ -19,9 +19,9 @@ from tests.proxies.leaks import (
     CREDENTIALS,
     PASSWORDS,
     TOKENS,
-    Seen,
-    text_of,
-    watched,
+    Recording,
+    recording,
+    render_error,
     with_credentials,
 )
 from tests.proxies.proxy_settings import with_proxy, without_proxy
@@ -35,36 +35,36 @@ from xai_lowcode.errors import XAILowCodeError
 
 ROUTES = ("direct", "tunnel", "forward")
 CLIENTS = ("own", "environment", "injected")
-QUOTING = f'{{"error": "{TOKEN} is wrong"}}'.encode()
-# How a call fails behind the proxy, if it has one.
+ERROR_WITH_TOKEN = f'{{"error": "{TOKEN} is wrong"}}'.encode()
+# How the server behind the proxy, if there is one, fails.
 FAULTS = {
     "closes": Drop(),
     "resets": Reset(),
-    "refuses": Garbage(QUOTING, "application/json", 401),
+    "refuses": Garbage(ERROR_WITH_TOKEN, "application/json", 401),
     "a page": Garbage(b"<html></html>", "text/html", 502),
 }
 
 
 @pytest.fixture
 def strict_proxy(gateway_routes: dict[str, Address]) -> Iterator[RawProxy]:
-    """A proxy that asks for credentials."""
+    """Return a proxy that requires credentials."""
     with RawProxy(gateway_routes, credentials=CREDENTIALS) as server:
         yield server
-    assert server.odd == []
+    assert server.violations == []
 
 
 @contextmanager
 def options_for(
     route: str, client: str, proxy: RawProxy, gateway: TLSGateway, certificates: Certificates
 ) -> Iterator[dict[str, Any]]:
-    """The arguments of ``call`` for a route and a kind of client."""
+    """Yield the arguments of ``call`` for a route and a kind of client."""
     base_url = {"direct": gateway.base_url(), "tunnel": HTTPS_URL, "forward": HTTP_URL}[route]
     options: dict[str, Any] = {"base_url": base_url, "allow_insecure_http": True}
     url = "" if route == "direct" else with_credentials(proxy.url)
     variables = {}
     if client == "injected":
-        make = with_proxy(url, certificates) if url else without_proxy("httpx", certificates)
-        options["client"] = make
+        create = with_proxy(url, certificates) if url else without_proxy("httpx", certificates)
+        options["client"] = create
     else:
         options["verify"] = str(certificates.ca_file)
         if url and client == "environment":
@@ -75,16 +75,16 @@ def options_for(
         yield options
 
 
-def assert_nothing_seen(seen: Seen, route: str, proxy: RawProxy) -> None:
-    """Checks what was kept, and what the proxy read."""
-    assert seen.found(*TOKENS, *PASSWORDS) == []
+def assert_no_secrets(recorded: Recording, route: str, proxy: RawProxy) -> None:
+    """Check that no secret was recorded, and that the proxy did not receive the token."""
+    assert recorded.places_with(*TOKENS, *PASSWORDS) == []
     if route != "forward":
-        read = (proxy.clear + proxy.tunnelled).decode("latin-1")
-        assert [secret for secret in TOKENS if secret in read] == []
+        received = (proxy.clear + proxy.tunnelled).decode("latin-1")
+        assert [secret for secret in TOKENS if secret in received] == []
 
 
 @pytest.mark.parametrize(("route", "client", "name"), cells(ROUTES, CLIENTS, INTERFACES, every=4))
-def test_a_call_that_works_shows_nothing(
+def test_a_successful_call_leaks_nothing(
     strict_proxy: RawProxy,
     tls_gateway: TLSGateway,
     emulator: Emulator,
@@ -93,23 +93,23 @@ def test_a_call_that_works_shows_nothing(
     client: str,
     name: str,
 ) -> None:
-    """Transcript, logs, prints and spans of a call that works hold neither token nor password."""
+    """The transcript, logs, ``repr`` and spans of a successful call have neither secret."""
     with (
         options_for(route, client, strict_proxy, tls_gateway, certificates) as options,
-        watched() as seen,
+        recording() as recorded,
     ):
-        call(INTERFACES[name], look=seen.look, **options)
+        call(INTERFACES[name], inspect=recorded.add_object, **options)
     assert bool(strict_proxy.heads) == (route != "direct")
     assert emulator.requests
-    assert seen.texts["reprs"]
-    assert seen.texts["logs"] != [""]
-    assert_nothing_seen(seen, route, strict_proxy)
+    assert recorded.texts["reprs"]
+    assert recorded.texts["logs"] != [""]
+    assert_no_secrets(recorded, route, strict_proxy)
 
 
 @pytest.mark.parametrize(
     ("route", "fault", "client", "name"), cells(ROUTES, FAULTS, CLIENTS, INTERFACES, every=7)
 )
-def test_a_call_that_fails_shows_nothing(
+def test_a_failed_call_leaks_nothing(
     strict_proxy: RawProxy,
     tls_gateway: TLSGateway,
     emulator: Emulator,
@@ -119,37 +119,37 @@ def test_a_call_that_fails_shows_nothing(
     client: str,
     name: str,
 ) -> None:
-    """The same when the gateway fails, and for the exception, its causes and its frames."""
+    """The same holds for a failed call, its exception, the causes and the frames."""
     emulator.inject(*[FAULTS[fault]] * 4)
     with (
         options_for(route, client, strict_proxy, tls_gateway, certificates) as options,
-        watched() as seen,
+        recording() as recorded,
     ):
         with pytest.raises(XAILowCodeError) as caught:
-            call(INTERFACES[name], look=seen.look, **options)
-        seen.note("errors", text_of(caught.value))
-    assert_nothing_seen(seen, route, strict_proxy)
+            call(INTERFACES[name], inspect=recorded.add_object, **options)
+        recorded.add("errors", render_error(caught.value))
+    assert_no_secrets(recorded, route, strict_proxy)
 
 
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("route", ["direct", "tunnel"])
-def test_a_wrong_certificate_shows_nothing(
+def test_an_invalid_certificate_leaks_nothing(
     emulator: Emulator, certificates: Certificates, route: str, client: str, name: str
 ) -> None:
-    """The same when the TLS handshake with the gateway fails, in the open or in a tunnel."""
+    """The same holds for a failed TLS handshake with the gateway, direct or in a tunnel."""
     context = certificates.server("other.example")
     with (
         TLSGateway(context, address_of(emulator)) as gateway,
         RawProxy({"gateway.example:443": gateway.address}, credentials=CREDENTIALS) as proxy,
         options_for(route, client, proxy, gateway, certificates) as options,
-        watched() as seen,
+        recording() as recorded,
     ):
         with pytest.raises(XAILowCodeError) as caught:
-            call(INTERFACES[name], look=seen.look, **options)
-        seen.note("errors", text_of(caught.value))
+            call(INTERFACES[name], inspect=recorded.add_object, **options)
+        recorded.add("errors", render_error(caught.value))
     assert "certificate verify failed" in str(caught.value)
-    assert_nothing_seen(seen, route, proxy)
+    assert_no_secrets(recorded, route, proxy)
 
 
 DUMPS: dict[str, Callable[[Any], Any]] = {
@@ -167,19 +167,19 @@ DUMPS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("way", ["setting", "environment"])
 @pytest.mark.parametrize("name", ["settings", *FEW, "langchain image", "llama_index image"])
-def test_no_dump_of_a_model_shows_the_password(name: str, way: str) -> None:
-    """Prints and dumps of models, which traces and caches keep, hold no password of a proxy."""
+def test_dumps_of_a_model_have_no_password(name: str, way: str) -> None:
+    """The ``repr`` and dumps of models, which traces and caches store, have no proxy password."""
     url = with_credentials("http://127.0.0.1:3128")
-    make = Settings.create if name == "settings" else INTERFACES[name].make
+    create = Settings.create if name == "settings" else INTERFACES[name].create
     options = {"proxy": url} if way == "setting" else {}
     with environment({"HTTPS_PROXY": url} if way == "environment" else {}):
-        model = make(api_token=TOKEN, base_url=HTTPS_URL, **options)
-        shown = {kind: _shown(dump, model) for kind, dump in DUMPS.items()}
+        model = create(api_token=TOKEN, base_url=HTTPS_URL, **options)
+        rendered = {kind: _render(dump, model) for kind, dump in DUMPS.items()}
     secrets = (*TOKENS, *PASSWORDS)
-    assert [kind for kind, text in shown.items() if any(each in text for each in secrets)] == []
+    assert [kind for kind, text in rendered.items() if any(each in text for each in secrets)] == []
 
 
-def _shown(dump: Callable[[Any], Any], model: Any) -> str:
+def _render(dump: Callable[[Any], Any], model: Any) -> str:
     try:
         return f"{dump(model)!r}"
     except (AttributeError, TypeError):
@@ -187,9 +187,9 @@ def _shown(dump: Callable[[Any], Any], model: Any) -> str:
 
 
 @pytest.mark.parametrize("url", ["ftp://USER@127.0.0.1:1", "http://USER@127.0.0.1:port", "//USER@"])
-def test_a_proxy_that_is_none_is_refused_without_its_password(url: str) -> None:
-    """The error about a URL that is none of a proxy's names the setting, not the password."""
+def test_an_invalid_proxy_is_rejected_without_its_password(url: str) -> None:
+    """The error about an invalid proxy URL names the setting and has no password."""
     with pytest.raises(XAILowCodeError, match="proxy") as caught:
         Settings.create(api_token=TOKEN, proxy=url.replace("USER", f"proxy-user:{PASSWORDS[1]}"))
-    whole = text_of(caught.value)
-    assert [secret for secret in PASSWORDS if secret in whole] == []
+    message = render_error(caught.value)
+    assert [secret for secret in PASSWORDS if secret in message] == []

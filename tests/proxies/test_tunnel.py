@@ -1,6 +1,6 @@
-"""Law: behind an HTTP proxy an https gateway is reached through CONNECT, which names host and port.
+"""Law: an https gateway is reached through CONNECT, which has its host and port only.
 
-The proxy reads nothing else: no token, no path, no header of the package's own.
+The proxy receives nothing else: no token, no path, no header of the package.
 """
 
 import base64
@@ -22,7 +22,7 @@ from xai_lowcode.emulator import Emulator
 
 
 @pytest.mark.parametrize(("way", "name"), cells(HTTPS_WAYS, INTERFACES, every=4))
-def test_the_proxy_reads_host_and_port_only(
+def test_the_proxy_receives_host_and_port_only(
     proxy: RawProxy,
     tls_gateway: TLSGateway,
     emulator: Emulator,
@@ -30,12 +30,12 @@ def test_the_proxy_reads_host_and_port_only(
     way: str,
     name: str,
 ) -> None:
-    """However the proxy is named, every interface opens a tunnel and sends all inside of it."""
+    """However the proxy is configured, each interface opens a tunnel and sends all data inside."""
     interface = INTERFACES[name]
-    (answer,) = HTTPS_WAYS[way].call(interface, proxy.url, certificates, base_url=HTTPS_URL)
-    assert answer == CONTENT if not interface.path else answer
+    (result,) = HTTPS_WAYS[way].call(interface, proxy.url, certificates, base_url=HTTPS_URL)
+    assert result == CONTENT if not interface.path else result
     assert proxy.lines == [CONNECT]
-    assert proxy.odd == []
+    assert proxy.violations == []
     for head in tls_gateway.heads:
         assert_origin_form(head, interface.path)
         assert head.all("host") == ["gateway.example"]
@@ -49,7 +49,7 @@ def test_the_proxy_reads_host_and_port_only(
 def test_the_port_of_the_base_url_is_named(
     proxy: RawProxy, tls_gateway: TLSGateway, certificates: Certificates, way: str, name: str
 ) -> None:
-    """CONNECT names the port of the base URL, and the request inside has it in its Host header."""
+    """CONNECT has the port of the base URL, and so has the Host header of the request inside."""
     HTTPS_WAYS[way].call(INTERFACES[name], proxy.url, certificates, base_url=OTHER_PORT_URL)
     assert proxy.lines == ["CONNECT gateway.example:8443 HTTP/1.1"]
     assert tls_gateway.heads[0].all("host") == ["gateway.example:8443"]
@@ -64,23 +64,23 @@ def test_credentials_of_the_proxy_are_for_the_proxy(
     way: str,
     name: str,
 ) -> None:
-    """User and password of its URL are sent with CONNECT, decoded, and not inside the tunnel."""
+    """User and password of the proxy's URL are sent with CONNECT, decoded, not in the tunnel."""
     user, password = "proxy-user", "pass@word/1"
     with RawProxy(gateway_routes, credentials=f"{user}:{password}") as proxy:
         url = proxy.url.replace("://", f"://{user}:{quote(password, safe='')}@")
         HTTPS_WAYS[way].call(INTERFACES[name], url, certificates, base_url=HTTPS_URL)
     assert proxy.lines == [CONNECT]
-    assert proxy.odd == []
+    assert proxy.violations == []
     expected = base64.b64encode(f"{user}:{password}".encode()).decode()
     assert proxy.heads[0].all("proxy-authorization") == [f"Basic {expected}"]
     assert_origin_form(tls_gateway.heads[0], INTERFACES[name].path)
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_the_setting_comes_before_the_environment(
+def test_the_setting_overrides_the_environment(
     proxy: RawProxy, gateway_routes: dict[str, Address], certificates: Certificates, name: str
 ) -> None:
-    """A proxy that is given as an option is used instead of the environment's."""
+    """The option ``proxy`` overrides the environment."""
     with RawProxy(gateway_routes) as other:
         HTTPS_WAYS["environment"].call(
             INTERFACES[name], other.url, certificates, base_url=HTTPS_URL, proxy=proxy.url
@@ -89,10 +89,10 @@ def test_the_setting_comes_before_the_environment(
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_an_injected_client_comes_before_the_environment(
+def test_an_injected_client_overrides_the_environment(
     proxy: RawProxy, gateway_routes: dict[str, Address], certificates: Certificates, name: str
 ) -> None:
-    """A client that has a proxy of its own is used as it is, whatever the environment says."""
+    """The proxy of an injected client overrides the environment."""
     with RawProxy(gateway_routes) as other, environment({"HTTPS_PROXY": other.url}):
         client = with_proxy(proxy.url, certificates)
         call(INTERFACES[name], client=client, base_url=HTTPS_URL)
@@ -101,13 +101,13 @@ def test_an_injected_client_comes_before_the_environment(
 
 @pytest.mark.parametrize("name", OTHER_MODELS)
 @pytest.mark.parametrize("way", ["environment", "setting"])
-def test_every_other_model_takes_the_proxy(
+def test_each_other_model_uses_the_proxy(
     proxy: RawProxy, emulator: Emulator, certificates: Certificates, way: str, name: str
 ) -> None:
-    """Embeddings and the image tool use the environment's proxy, and take the option."""
-    (answer,) = HTTPS_WAYS[way].call(
+    """Embeddings and the image tool use the environment's proxy, and accept the option."""
+    (result,) = HTTPS_WAYS[way].call(
         OTHER_MODELS[name], proxy.url, certificates, base_url=HTTPS_URL
     )
-    assert answer
+    assert result
     assert proxy.lines == [CONNECT]
     assert len(emulator.requests) == 1

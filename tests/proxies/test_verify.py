@@ -1,4 +1,4 @@
-"""Law: who vouches for the gateway is configured, and one whom nobody vouches for gets nothing."""
+"""Law: the trusted CA is configurable, and an untrusted gateway gets no request."""
 
 import shutil
 import ssl
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.proxies.certificates import Certificates
-from tests.proxies.environment import cleaned
+from tests.proxies.environment import clean_environment
 from tests.proxies.hosts import HTTPS_URL, address_of
 from tests.proxies.interfaces import FEW, INTERFACES, TOKEN, call
 from tests.proxies.raw_proxy import RawProxy
@@ -26,8 +26,8 @@ TRUST: dict[str, Callable[[Certificates], Any]] = {
     "path object": lambda certificates: certificates.ca_file,
     "context": lambda certificates: ssl.create_default_context(cafile=certificates.ca_file),
 }
-# How a certificate is wrong: names that it is for, whether it expired, whether its CA is trusted.
-WRONG: dict[str, tuple[tuple[str, ...], bool, bool]] = {
+# Invalid certificates: their names, whether they are expired, whether their CA is trusted.
+INVALID: dict[str, tuple[tuple[str, ...], bool, bool]] = {
     "untrusted": ((), False, False),
     "of another host": (("other.example",), False, True),
     "expired": ((), True, True),
@@ -36,15 +36,15 @@ ROUTES = ("direct", "tunnel")
 OPENSSL = shutil.which("openssl")
 
 
-def reach(route: str, proxy: RawProxy, gateway: TLSGateway) -> dict[str, Any]:
-    """The options of a route."""
+def route_options(route: str, proxy: RawProxy, gateway: TLSGateway) -> dict[str, Any]:
+    """Return the options of a route."""
     if route == "direct":
         return {"base_url": gateway.base_url()}
     return {"base_url": HTTPS_URL, "proxy": proxy.url}
 
 
 @pytest.mark.parametrize(("route", "trust", "name"), cells(ROUTES, TRUST, INTERFACES, every=3))
-def test_a_ca_is_trusted_that_is_named(
+def test_a_configured_ca_is_trusted(
     proxy: RawProxy,
     tls_gateway: TLSGateway,
     certificates: Certificates,
@@ -52,37 +52,39 @@ def test_a_ca_is_trusted_that_is_named(
     trust: str,
     name: str,
 ) -> None:
-    """``verify`` takes a CA file or a TLS context, in every interface."""
-    options = reach(route, proxy, tls_gateway)
-    (answer,) = call(INTERFACES[name], verify=TRUST[trust](certificates), **options)
-    assert answer
+    """``verify`` accepts a CA file or a TLS context, in each interface."""
+    options = route_options(route, proxy, tls_gateway)
+    (result,) = call(INTERFACES[name], verify=TRUST[trust](certificates), **options)
+    assert result
     assert len(proxy.lines) == (route == "tunnel")
     assert tls_gateway.connections == 1
 
 
 @pytest.mark.parametrize(("route", "name"), cells(ROUTES, INTERFACES, every=2))
-def test_verification_can_be_switched_off_with_a_warning(
+def test_verification_can_be_disabled_with_a_warning(
     proxy: RawProxy, tls_gateway: TLSGateway, route: str, name: str
 ) -> None:
-    """``verify=False`` accepts any certificate, and warns."""
+    """``verify=False`` accepts any certificate, with a warning."""
     with pytest.warns(Warning, match="(?i)verify|certificate"):
-        (answer,) = call(INTERFACES[name], verify=False, **reach(route, proxy, tls_gateway))
-    assert answer
+        (result,) = call(INTERFACES[name], verify=False, **route_options(route, proxy, tls_gateway))
+    assert result
 
 
-@pytest.mark.parametrize(("route", "wrong", "name"), cells(ROUTES, WRONG, INTERFACES, every=3))
-def test_a_wrong_certificate_is_an_error_that_is_not_retried(
-    emulator: Emulator, certificates: Certificates, name: str, route: str, wrong: str
+@pytest.mark.parametrize(
+    ("route", "certificate", "name"), cells(ROUTES, INVALID, INTERFACES, every=3)
+)
+def test_an_invalid_certificate_is_an_error_without_retries(
+    emulator: Emulator, certificates: Certificates, name: str, route: str, certificate: str
 ) -> None:
-    """The error says what to do, no request is sent, and there is one attempt to connect."""
-    names, expired, trusted = WRONG[wrong]
+    """The error has a hint, no request is sent, and there is one attempt to connect."""
+    names, expired, trusted = INVALID[certificate]
     context = certificates.server(*names, expired=expired)
     trust = {"verify": str(certificates.ca_file)} if trusted else {}
     with (
         TLSGateway(context, address_of(emulator)) as gateway,
         RawProxy({"gateway.example:443": gateway.address}) as proxy,
     ):
-        options = reach(route, proxy, gateway)
+        options = route_options(route, proxy, gateway)
         with pytest.raises(APIConnectionError) as caught:
             call(INTERFACES[name], max_retries=2, **trust, **options)
     text = str(caught.value)
@@ -94,7 +96,7 @@ def test_a_wrong_certificate_is_an_error_that_is_not_retried(
     assert emulator.requests == []
 
 
-# Imports as an application does, whose environment is set before it starts.
+# It imports as an application does, whose environment is set before it starts.
 PROGRAM = """
 import asyncio
 from langchain_xai_lowcode import ChatXAILowCode
@@ -110,11 +112,11 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_the_environment_names_a_ca_file(
+def test_a_ca_file_of_the_environment_is_trusted(
     proxy: RawProxy, tls_gateway: TLSGateway, certificates: Certificates, route: str
 ) -> None:
-    """SSL_CERT_FILE is trusted by a program that configures nothing else, sync and async."""
-    options = reach(route, proxy, tls_gateway)
+    """A program without any other setting trusts SSL_CERT_FILE, sync and async."""
+    options = route_options(route, proxy, tls_gateway)
     variables = {
         "LOWCODEAPI_API_TOKEN": TOKEN,
         "LOWCODEAPI_BASE_URL": options["base_url"],
@@ -123,7 +125,7 @@ def test_the_environment_names_a_ca_file(
     }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env=cleaned(variables),
+        env=clean_environment(variables),
         capture_output=True,
         text=True,
         timeout=60,
@@ -137,24 +139,24 @@ def test_the_environment_names_a_ca_file(
 
 @pytest.mark.skipif(OPENSSL is None, reason="openssl names the files of a folder")
 @pytest.mark.parametrize("name", FEW)
-@pytest.mark.parametrize("known", ["the file", "the directory", "no one"])
+@pytest.mark.parametrize("trusted_by", ["the file", "the directory", "neither"])
 def test_both_variables_of_the_environment_apply(
     tls_gateway: TLSGateway,
     certificates: Certificates,
     name: str,
-    known: str,
+    trusted_by: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """SSL_CERT_FILE and SSL_CERT_DIR are trusted together, as by OpenSSL."""
     other, folder = Certificates(tmp_path), tmp_path / "folder"
     folder.mkdir()
-    shutil.copy(certificates.ca_file if known == "the directory" else other.ca_file, folder)
+    shutil.copy(certificates.ca_file if trusted_by == "the directory" else other.ca_file, folder)
     subprocess.run([str(OPENSSL), "rehash", str(folder)], check=True, capture_output=True)
-    ca_file = certificates.ca_file if known == "the file" else other.ca_file
+    ca_file = certificates.ca_file if trusted_by == "the file" else other.ca_file
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
     monkeypatch.setenv("SSL_CERT_DIR", str(folder))
-    fails = known == "no one"
+    fails = trusted_by == "neither"
     with pytest.raises(CertificateVerificationError) if fails else nullcontext():
         call(INTERFACES[name], base_url=tls_gateway.base_url())
     assert len(tls_gateway.heads) == (not fails)
@@ -162,14 +164,14 @@ def test_both_variables_of_the_environment_apply(
 
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-def test_a_wrong_ca_file_of_the_environment_is_named(
+def test_an_invalid_ca_file_of_the_environment_is_a_usage_error(
     tls_gateway: TLSGateway,
     name: str,
     content: str | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The error names the variable and the file, and nothing is sent; it is not the network."""
+    """The error names the variable and the file, and is no connection error; nothing is sent."""
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content)
@@ -180,10 +182,10 @@ def test_a_wrong_ca_file_of_the_environment_is_named(
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_the_setting_comes_before_the_environment(
+def test_the_setting_overrides_the_environment(
     tls_gateway: TLSGateway, certificates: Certificates, name: str, tmp_path: Any
 ) -> None:
-    """``verify`` is used instead of SSL_CERT_FILE."""
+    """``verify`` overrides SSL_CERT_FILE."""
     other = Certificates(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(other.ca_file))

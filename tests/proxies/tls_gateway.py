@@ -1,4 +1,4 @@
-"""An https gateway: terminates TLS in front of an emulator, and keeps the heads of the requests."""
+"""An https gateway: TLS in front of an emulator, with a record of the requests."""
 
 import ssl
 
@@ -6,14 +6,14 @@ from tests.proxies.servers import Address, Connection, Head, RequestReader, Serv
 
 
 class TLSGateway(Server):
-    """Decrypts, and passes on to a gateway without TLS.
+    """Decrypts data and forwards it to a gateway without TLS.
 
     Args:
         context: The TLS context with the certificate.
-        emulator: Where the gateway without TLS is.
+        emulator: The address of the gateway without TLS.
 
     Attributes:
-        heads: The requests as they were sent inside of TLS.
+        heads: The decrypted requests.
         server_names: The names that clients sent in their TLS handshakes.
     """
 
@@ -25,24 +25,24 @@ class TLSGateway(Server):
         context.sni_callback = lambda _socket, name, _context: self.server_names.append(name)
 
     def base_url(self, host: str = "127.0.0.1") -> str:
-        """What a client is configured with that needs no proxy to find it."""
+        """Return the base URL of a client that uses no proxy."""
         return f"https://{host}:{self.port}/xai"
 
     @property
     def lines(self) -> list[str]:
-        """The request lines inside of TLS."""
+        """Return the decrypted request lines."""
         return [head.line for head in self.heads]
 
     def handle(self, connection: Connection) -> None:
-        """Serves one connection."""
+        """Serve one connection."""
         connection.start_tls(self._context)
         upstream = self.connect(self._emulator)
 
-        def keep(head: Head) -> bytes:
+        def record(head: Head) -> bytes:
             self.heads.append(head)
             return head.render(head.target, ())
 
         try:
-            self.relay(connection, upstream, RequestReader(keep).feed)
+            self.relay(connection, upstream, RequestReader(record).feed)
         finally:
             upstream.close()

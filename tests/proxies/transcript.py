@@ -1,6 +1,6 @@
-"""What a proxy reads of each interface: ``python -m tests.proxies.transcript`` prints it.
+"""Print the request lines that a proxy receives: ``python -m tests.proxies.transcript``.
 
-There is one block for each way to name the proxy, and ``at_***`` in place of the token.
+There is one block for each way to configure the proxy, and ``at_***`` in place of the token.
 """
 
 import sys
@@ -13,7 +13,7 @@ from tests.proxies.raw_proxy import RawProxy
 from xai_lowcode.errors import XAILowCodeError
 
 WAYS = {"environment": "environment", "setting": "setting", "injected client": "httpx client"}
-PRINTED = {
+TITLES = {
     "LangChain, sync": "langchain invoke",
     "LangChain, async": "langchain ainvoke",
     "LlamaIndex, sync": "llama_index chat",
@@ -25,58 +25,61 @@ PRINTED = {
 }
 
 
-def transcript(within: Hosts, way: str, name: str, base_url: str = HTTPS_URL) -> list[str]:
-    """The request lines that a proxy reads of one call.
+def transcript(servers: Hosts, way: str, name: str, base_url: str = HTTPS_URL) -> list[str]:
+    """Return the request lines that a proxy receives in one call.
 
     Args:
-        within: The servers.
-        way: How the proxy is named: a row of ``HTTPS_WAYS``.
-        name: What is called: a row of ``INTERFACES``.
+        servers: The servers.
+        way: How the proxy is configured: a row of ``HTTPS_WAYS``.
+        name: The method: a row of ``INTERFACES``.
         base_url: The gateway's base URL.
 
     Raises:
         XAILowCodeError: The call failed; the lines are in its notes.
     """
     ways = HTTPS_WAYS if base_url == HTTPS_URL else HTTP_WAYS
-    with RawProxy(routes(within.emulator, within.gateway)) as proxy:
+    with RawProxy(routes(servers.emulator, servers.gateway)) as proxy:
         try:
             ways[way].call(
                 INTERFACES[name],
                 proxy.url,
-                within.certificates,
+                servers.certificates,
                 base_url=base_url,
                 allow_insecure_http=True,
             )
         except XAILowCodeError as error:
             for line in proxy.lines:
-                error.add_note(masked(line))
+                error.add_note(mask_token(line))
             raise
-        return [masked(line) for line in proxy.lines]
+        return [mask_token(line) for line in proxy.lines]
 
 
-def masked(line: str) -> str:
-    """A request line without the token."""
+def mask_token(line: str) -> str:
+    """Return a request line without the token."""
     return line.replace(QUOTED_TOKEN, "at_***").replace(TOKEN, "at_***")
 
 
 def report() -> Iterator[str]:
-    """The lines of the whole transcript."""
-    with hosts() as within:
+    """Yield the lines of the whole transcript."""
+    with hosts() as servers:
         for base_url in (HTTPS_URL, HTTP_URL):
             yield f"base_url={base_url}"
-            for title, way in WAYS.items():
-                yield f"  proxy named by: {title}"
-                for printed, name in PRINTED.items():
+            for way_title, way in WAYS.items():
+                yield f"  proxy configured by: {way_title}"
+                for title, name in TITLES.items():
                     try:
-                        lines = transcript(within, way, name, base_url)
-                    except Exception as error:  # noqa: BLE001 - the others are printed all the same
+                        lines = transcript(servers, way, name, base_url)
+                    except Exception as error:  # noqa: BLE001 - the other methods are printed
                         notes = getattr(error, "__notes__", [])
-                        lines = [*notes, f"failed: {type(error).__name__}: {masked(str(error))}"]
-                    yield from (f"    {printed:<24}{line}" for line in lines)
+                        lines = [
+                            *notes,
+                            f"failed: {type(error).__name__}: {mask_token(str(error))}",
+                        ]
+                    yield from (f"    {title:<24}{line}" for line in lines)
 
 
 def main() -> None:
-    """Prints the transcript."""
+    """Print the transcript."""
     for line in report():
         sys.stdout.write(f"{line}\n")
 

@@ -1,4 +1,4 @@
-"""Ways for a response to go wrong, as bytes and ends of connections."""
+"""Broken responses: their bytes, and how the connection ends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ _LONG_HEADER = b"X-Long: " + b"a" * 200_000 + b"\r\n"
 
 @dataclass(frozen=True)
 class Broken:
-    """What a server does instead of responding.
+    """A handler that sends a broken response.
 
     Attributes:
-        build: Makes the bytes that it sends.
-        end: How it ends the connection; None if it waits for the client to do so.
+        build: Creates the bytes that it sends.
+        end: Ends the connection; None to wait until the client closes it.
     """
 
     build: Callable[[Request], bytes]
@@ -38,7 +38,7 @@ def _fixed(data: bytes) -> Callable[[Request], bytes]:
 
 
 def _with_head(*lines: str) -> Callable[[Request], bytes]:
-    """The correct body after a head with these lines."""
+    """Return a function that creates the correct body after a head with these lines."""
 
     def build(request: Request) -> bytes:
         content_type, parts = wire.echo(request)
@@ -68,9 +68,9 @@ SILENT = {
     "closed": Broken(_fixed(b"")),
     "reset": Broken(_fixed(b""), Connection.reset),
 }
-"""Ends without a byte of response."""
+"""The connection ends before the first byte of a response."""
 
-# Whatever is wrong in a head is noticed there: the server waits for the client to close.
+# Defects of a head are detected in the head: the server waits for the client to close.
 MALFORMED = {
     "a malformed header line": Broken(_fixed(_OK + b"bad header\r\n\r\n{}"), None),
     "a malformed status line": Broken(_fixed(b"HTTP/1.1 OK 200\r\n\r\n"), None),
@@ -96,4 +96,4 @@ INCOMPLETE = {
     "a whole head, reset": Broken(_head_only, Connection.reset),
 }
 BEGUN = {**MALFORMED, **INCOMPLETE}
-"""Responses of which some bytes come."""
+"""At least one byte of a response is sent."""

@@ -1,4 +1,4 @@
-"""The public ways to make a call, behind one interface: a prompt in, the outcome out."""
+"""The public methods that call the gateway, with one interface: a prompt in, the outcome out."""
 
 import asyncio
 import threading
@@ -11,21 +11,21 @@ from tests.transport import wire
 
 TOKEN = "at_canary0123456789abcdef"
 OPTIONS = {"api_token": TOKEN, "url_format": "new", "timeout": 20.0}
-"""What all clients have in common; no call of these tests takes as long as the timeout."""
+"""The options of all clients; no call of these tests takes as long as the timeout."""
 
 LoopRuns = Literal["during calls", "always"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call came to.
+    """The outcome of a call.
 
     Attributes:
         text: The prompt as the response echoes it; None if the call raised.
-        partial: What of a stream was received before it raised.
+        partial: The part of a stream that was received before it raised.
         error: The error's message.
-        classes: Names of the error's classes, the most special one first.
-        peak: By how many bytes the process grew during the call, if that was measured.
+        classes: The names of the error's classes, the most derived one first.
+        peak: The number of bytes by which the process grew during the call, if measured.
     """
 
     text: str | None = None
@@ -36,22 +36,22 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether the call raised an error of the package."""
+        """Return True if the call raised an error of the package."""
         return "XAILowCodeError" in self.classes
 
     @property
     def timed_out(self) -> bool:
-        """Whether the call ended by a timeout."""
+        """Return True if the call ended by a timeout."""
         return "APITimeoutError" in self.classes
 
     @property
     def is_connection_error(self) -> bool:
-        """Whether the error says that no usable response came."""
+        """Return True for the error that no usable response was received."""
         return "APIConnectionError" in self.classes
 
     @property
     def is_invalid_response(self) -> bool:
-        """Whether the error says that the response cannot be used."""
+        """Return True for the error that the response cannot be used."""
         return bool({"InvalidResponseError"} & set(self.classes))
 
     def __str__(self) -> str:
@@ -62,31 +62,31 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Way:
-    """A public way to make a call.
+    """A public method that calls the gateway.
 
     Attributes:
-        make: Makes the component from a base URL and options.
-        send: Makes a call; gives the echoed prompt, or yields it in pieces.
-        kind: What is requested.
+        create: Creates the component from a base URL and options.
+        send: Makes a call; returns the echoed prompt, or yields it in chunks.
+        kind: The kind of request.
         is_async: Whether it is a coroutine, or an async generator for streams.
     """
 
-    make: Callable[..., Any]
+    create: Callable[..., Any]
     send: Callable[[Any, str], Any]
     kind: Literal["chat", "stream", "image", "get"]
     is_async: bool
 
 
 def langchain(base_url: str, **options: Any) -> Any:
-    """LangChain's chat model."""
-    from langchain_xai_lowcode import ChatXAILowCode  # noqa: PLC0415 - a script pays for its own
+    """Return LangChain's chat model."""
+    from langchain_xai_lowcode import ChatXAILowCode  # noqa: PLC0415 - imported only where it is used
 
     options = {"model": "grok-4", "api": "chat_completions", **OPTIONS, **options}
     return ChatXAILowCode(base_url=base_url, **options)
 
 
 def llama_index(base_url: str, **options: Any) -> Any:
-    """LlamaIndex's LLM."""
+    """Return LlamaIndex's LLM."""
     from llama_index_xai_lowcode import XAILowCode  # noqa: PLC0415 - as above
 
     options = {"model": "grok-4", "api": "chat_completions", **OPTIONS, **options}
@@ -94,28 +94,28 @@ def llama_index(base_url: str, **options: Any) -> Any:
 
 
 def langchain_images(base_url: str, **options: Any) -> Any:
-    """LangChain's image generator."""
+    """Return LangChain's image generator."""
     from langchain_xai_lowcode import XAIImageGenerator  # noqa: PLC0415 - as above
 
     return XAIImageGenerator(base_url=base_url, **{**OPTIONS, **options})
 
 
 def llama_index_images(base_url: str, **options: Any) -> Any:
-    """LlamaIndex's image generator."""
+    """Return LlamaIndex's image generator."""
     from llama_index_xai_lowcode import XAIImageGenerator  # noqa: PLC0415 - as above
 
     return XAIImageGenerator(base_url=base_url, **{**OPTIONS, **options})
 
 
 def gateway(base_url: str, **options: Any) -> Any:
-    """The sync client of the endpoints."""
+    """Return the sync client of the endpoints."""
     from xai_lowcode import Gateway, Settings  # noqa: PLC0415 - as above
 
     return Gateway(Settings.create(base_url=base_url, **{**OPTIONS, **options}))
 
 
 def async_gateway(base_url: str, **options: Any) -> Any:
-    """The async client of the endpoints."""
+    """Return the async client of the endpoints."""
     from xai_lowcode import AsyncGateway, Settings  # noqa: PLC0415 - as above
 
     return AsyncGateway(Settings.create(base_url=base_url, **{**OPTIONS, **options}))
@@ -217,7 +217,7 @@ IMAGES = [name for name, way in WAYS.items() if way.kind == "image"]
 GETS = [name for name, way in WAYS.items() if way.kind == "get"]
 POSTS = [*CHAT, *IMAGES]
 ECHOING = [name for name in WAYS if "list_models" not in name]
-"""Ways whose response shows to which request it belongs."""
+"""The methods whose response shows to which request it belongs."""
 
 
 class Caller(Protocol):
@@ -231,7 +231,7 @@ class Caller(Protocol):
 
 
 class _LoopThread:
-    """An event loop that runs all the time, in a thread of its own."""
+    """An event loop that always runs, in its own thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -249,13 +249,13 @@ class _LoopThread:
 
 
 class Session:
-    """A component and, for async ways, the event loop in which all its calls are made.
+    """A component and, for async methods, the event loop of its calls.
 
     Args:
-        way: Name of the way in ``WAYS``.
+        way: Name of the method in ``WAYS``.
         base_url: Base URL of the server.
-        loop: Whether the event loop runs between calls too. Where it does not, whatever arrives in
-            between is known to the operating system only, as in a program that computes.
+        loop: Whether the event loop runs between calls too. If it does not, only the operating
+            system receives data between calls, as in a program that computes.
         options: Options of the component.
     """
 
@@ -263,7 +263,7 @@ class Session:
         self, way: str, base_url: str, *, loop: LoopRuns = "during calls", **options: Any
     ) -> None:
         self.way = WAYS[way]
-        self.component = self.way.make(base_url, **options)
+        self.component = self.way.create(base_url, **options)
         self._runner: Any = None
         if self.way.is_async:
             self._runner = asyncio.Runner() if loop == "during calls" else _LoopThread()
@@ -275,37 +275,37 @@ class Session:
         self.close()
 
     def call(self, prompt: str) -> Outcome:
-        """Make a call; errors are part of the outcome."""
-        pieces: list[str] = []
+        """Make a call; an error is an outcome too."""
+        chunks: list[str] = []
         try:
             if self._runner is None:
-                self._send(prompt, pieces)
+                self._send(prompt, chunks)
             else:
-                self._runner.run(self._asend(prompt, pieces))
-        except Exception as error:  # noqa: BLE001 - whatever a call raises is what is examined
+                self._runner.run(self._asend(prompt, chunks))
+        except Exception as error:  # noqa: BLE001 - any error is an outcome
             classes = tuple(cls.__name__ for cls in type(error).__mro__)
-            return Outcome(None, "".join(pieces), str(error), classes)
-        text = "".join(pieces)
+            return Outcome(None, "".join(chunks), str(error), classes)
+        text = "".join(chunks)
         return Outcome(text.removeprefix(wire.ECHO) if self._is_chat else text)
 
     @property
     def _is_chat(self) -> bool:
         return self.way.kind in {"chat", "stream"}
 
-    def _send(self, prompt: str, pieces: list[str]) -> None:
+    def _send(self, prompt: str, chunks: list[str]) -> None:
         if self.way.kind == "stream":
-            for piece in self.way.send(self.component, prompt):
-                pieces.append(piece)  # noqa: PERF402 - what came before an error counts
+            for chunk in self.way.send(self.component, prompt):
+                chunks.append(chunk)  # noqa: PERF402 - keep the chunks before an error
         else:
-            pieces.append(self.way.send(self.component, prompt))
+            chunks.append(self.way.send(self.component, prompt))
 
-    async def _asend(self, prompt: str, pieces: list[str]) -> None:
+    async def _asend(self, prompt: str, chunks: list[str]) -> None:
         if self.way.kind == "stream":
             async with aclosing(self.way.send(self.component, prompt)) as stream:
-                async for piece in stream:
-                    pieces.append(piece)  # noqa: PERF401 - as above
+                async for chunk in stream:
+                    chunks.append(chunk)  # noqa: PERF401 - as above
         else:
-            pieces.append(await self.way.send(self.component, prompt))
+            chunks.append(await self.way.send(self.component, prompt))
 
     def close(self) -> None:
         """Close the connections, and the event loop."""

@@ -1,4 +1,4 @@
-"""A clean environment, no pauses between attempts, and an authority for TLS."""
+"""A clean environment, retries without delay, and a certificate authority for TLS."""
 
 import ssl
 from collections.abc import Iterator
@@ -21,20 +21,20 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once."""
+def _no_retry_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry without delay."""
     monkeypatch.setattr("xai_lowcode.protocol.retry.INITIAL_DELAY", 0.0)
 
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """The certificate authority of all servers with TLS."""
+    """Return the certificate authority of all servers with TLS."""
     return trustme.CA()
 
 
 @pytest.fixture(scope="session")
 def certificates(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The authority's certificate, as a file for SSL_CERT_FILE."""
+    """Return the path of the authority's certificate, for SSL_CERT_FILE."""
     path = tmp_path_factory.mktemp("tls") / "authority.pem"
     authority.cert_pem.write_to_path(str(path))
     return path
@@ -42,7 +42,7 @@ def certificates(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def tls(authority: trustme.CA) -> ssl.SSLContext:
-    """The context of servers with TLS."""
+    """Return the TLS context of servers."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
@@ -50,6 +50,6 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture(scope="module")
 def remote(certificates: Path) -> Iterator[RemoteClient]:
-    """A process that makes calls, and trusts the authority."""
+    """Return a process that makes calls, and trusts the authority."""
     with RemoteClient(SSL_CERT_FILE=str(certificates)) as client:
         yield client

@@ -1,8 +1,8 @@
-"""Programs that fork while connections are open, each for a process of its own.
+"""Programs that fork while connections are open, each run in its own process.
 
-They print a line of JSON for each scenario: its name, what the parent's call came to, and the exit
-codes of the children. Events of a raw server in the test's process keep parent, children and
-responses in step.
+They print a line of JSON for each scenario: its name, the result of the parent's call, and the exit
+codes of the children. Events of a raw server in the test's process synchronize parent, children and
+responses.
 """
 
 import asyncio
@@ -30,21 +30,21 @@ from tests.transport.raw_server import control
 
 CHILD = "child-"
 HANG = 30.0
-"""Seconds after which a child is said to hang."""
+"""Seconds after which a child counts as hanging."""
 TIME_LIMIT = 55
-"""Seconds after which a program gives up."""
+"""Seconds after which a program ends itself."""
 
-_held: Any = None
-_built: Any = None
+_inherited_model: Any = None
+_worker_model: Any = None
 
 
-def _say(line: dict[str, Any]) -> None:
+def _print_line(line: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
 def call(model: Any, prompt: str) -> str:
-    """Make a call; gives the echoed prompt."""
+    """Make a call; return the echoed prompt."""
     return str(model.invoke(prompt).text).removeprefix(wire.ECHO)
 
 
@@ -53,8 +53,8 @@ async def acall(model: Any, prompt: str) -> str:
     return str((await model.ainvoke(prompt)).text).removeprefix(wire.ECHO)
 
 
-def work(model: Any, prompts: Sequence[str]) -> bool:
-    """A child's own calls, sync and async; whether all are answered correctly."""
+def calls_succeed(model: Any, prompts: Sequence[str]) -> bool:
+    """Make a sync and an async call; return True if both responses are correct."""
     sync_prompt, async_prompt = prompts
     return (
         call(model, sync_prompt) == sync_prompt
@@ -62,19 +62,19 @@ def work(model: Any, prompts: Sequence[str]) -> bool:
     )
 
 
-def _at_once() -> None:
-    """Wait for nothing."""
+def _do_not_wait() -> None:
+    """Do not wait."""
 
 
 class Child:
-    """A child process that does some work and ends in some way."""
+    """A child process; `join` returns its exit code."""
 
     def __init__(self, join: Callable[[], int]) -> None:
         self.join = join
 
 
 def close(model: Any) -> None:
-    """Close an inherited model, as tidy programs do."""
+    """Close an inherited model, sync and async, and once more."""
     model.close()
     asyncio.run(model.aclose())
     model.close()
@@ -92,7 +92,7 @@ class SyncParent:
         return call(self.model, prompt)
 
     def begin(self, prompt: str, wait: Callable[[str], None]) -> Callable[[], str]:
-        """Begin a call, and wait until its request has been received; gives what ends it."""
+        """Begin a call, and wait until its request was received; return what waits for its end."""
         results: queue.Queue[str] = queue.Queue()
         threading.Thread(target=lambda: results.put(self._outcome(prompt))).start()
         wait(f"received-{prompt}")
@@ -101,16 +101,16 @@ class SyncParent:
     def _outcome(self, prompt: str) -> str:
         try:
             return self.call(prompt)
-        except Exception as error:  # noqa: BLE001 - the other thread tells it
+        except Exception as error:  # noqa: BLE001 - the result of the thread
             return f"{type(error).__name__}: {error}"
 
     def open_stream(self, prompt: str) -> str:
-        """Open a stream, and read its first chunk."""
+        """Open a stream, and return its first chunk."""
         self.streams.append(iter(self.model.stream(prompt)))
         return str(next(self.streams[-1]).text)
 
     def rest_of_stream(self) -> str:
-        """Read the stream to its end."""
+        """Return the rest of the stream."""
         return "".join(str(chunk.text) for chunk in self.streams.pop())
 
     def forget(self) -> None:
@@ -119,15 +119,15 @@ class SyncParent:
         self.streams.clear()
 
     def in_loop(self, fork: Callable[[], Child]) -> Child:
-        """Fork; there is no loop."""
+        """Fork; there is no event loop."""
         return fork()
 
     def keep_loop(self) -> None:
-        """There is none."""
+        """Do nothing: there is no event loop."""
 
 
 class AsyncParent(SyncParent):
-    """A parent that uses the async client, in a loop that stands still while it forks."""
+    """A parent that uses the async client, in a loop that does not run while it forks."""
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
@@ -138,18 +138,18 @@ class AsyncParent(SyncParent):
         return str(self.loop.run_until_complete(acall(self.model, prompt)))
 
     def begin(self, prompt: str, wait: Callable[[str], None]) -> Callable[[], str]:
-        """Begin a call, and let the loop stand still in its middle."""
+        """Begin a call, and stop the loop in its middle."""
         task = self.loop.create_task(acall(self.model, prompt))
         self.loop.run_until_complete(asyncio.to_thread(wait, f"received-{prompt}"))
         return partial(self.loop.run_until_complete, task)
 
     def open_stream(self, prompt: str) -> str:
-        """Open a stream, and read its first chunk."""
+        """Open a stream, and return its first chunk."""
         self.streams.append(self.model.astream(prompt))
         return str(self.loop.run_until_complete(anext(self.streams[-1])).text)
 
     def rest_of_stream(self) -> str:
-        """Read the stream to its end."""
+        """Return the rest of the stream."""
 
         async def read() -> str:
             return "".join([str(chunk.text) async for chunk in self.streams.pop()])
@@ -167,13 +167,13 @@ class AsyncParent(SyncParent):
     def keep_loop(self) -> None:
         """Keep the loop of the parent from being collected in a child.
 
-        asyncio would take its wake-up pipe out of the selector that both processes share.
+        asyncio would remove its wake-up pipe from the selector that both processes share.
         """
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.loop))
 
 
-def forked(parent: SyncParent, before: Callable[[], None], end: Callable[[], None]) -> Child:
-    """A child of ``os.fork`` that is the parent's copy, and ends in the given way."""
+def fork_child(parent: SyncParent, before: Callable[[], None], end: Callable[[], None]) -> Child:
+    """Fork a child that calls ``before`` and then ``end``."""
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -182,7 +182,7 @@ def forked(parent: SyncParent, before: Callable[[], None], end: Callable[[], Non
     signal.alarm(int(HANG))
     try:
         before()
-    except BaseException as error:  # noqa: BLE001 - the exit code tells it
+    except BaseException as error:  # noqa: BLE001 - reported by the exit code
         sys.stderr.write(f"child: {type(error).__name__}: {error}\n")
         os._exit(3)
     end()
@@ -194,15 +194,15 @@ def end_by_exit() -> None:
     raise SystemExit(0)
 
 
-def end_at_once() -> None:
-    """End without any of that."""
+def end_by_os_exit() -> None:
+    """End without exit handlers and finalizers."""
     os._exit(0)
 
 
 def end_after_collection(parent: SyncParent) -> None:
-    """Drop all that was inherited, and collect it, while the process goes on."""
-    global _held  # noqa: PLW0603 - nothing may hold the model
-    _held = None
+    """Drop and collect everything inherited, while the process runs."""
+    global _inherited_model  # noqa: PLW0603 - no reference may be left
+    _inherited_model = None
     parent.forget()
     gc.collect()
     os._exit(0)
@@ -211,20 +211,20 @@ def end_after_collection(parent: SyncParent) -> None:
 def process_work(model: Any, prompts: Sequence[str], release: Callable[[], None]) -> None:
     """The target of processes of multiprocessing."""
     release()
-    if not work(model, prompts):
+    if not calls_succeed(model, prompts):
         raise SystemExit(5)
 
 
-def build(base_url: str) -> None:
-    """Initialize a worker of a pool: it builds a model of its own."""
-    global _built  # noqa: PLW0603 - that is how initializers hand something on
-    _built = langchain(base_url, max_retries=0)
+def create_worker_model(base_url: str) -> None:
+    """Initialize a worker of a pool: it creates its own model."""
+    global _worker_model  # noqa: PLW0603 - initializers pass values so
+    _worker_model = langchain(base_url, max_retries=0)
 
 
 def pool_work(prompts: Sequence[str], release: Callable[[], None], *, inherited: bool) -> bool:
-    """A task of a pool, with the worker's own model or the one it inherited."""
+    """A task of a pool, with the worker's own model or the inherited one."""
     release()
-    return work(_held if inherited else _built, prompts)
+    return calls_succeed(_inherited_model if inherited else _worker_model, prompts)
 
 
 class Scenarios:
@@ -232,22 +232,22 @@ class Scenarios:
 
     Args:
         options: ``base_url``; ``port`` of the server with the events; ``client``, sync or async;
-            ``children``, pairs of a way to have a child, and the parent's situation.
+            ``children``, pairs of a kind of child, and the parent's situation.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        global _held  # noqa: PLW0603 - workers of a pool inherit it
+        global _inherited_model  # noqa: PLW0603 - workers of a pool inherit it
         self.options = options
         self.wait = partial(control, options["port"], "wait")
         self.set = partial(control, options["port"], "set")
-        _held = langchain(options["base_url"], max_retries=0)
+        _inherited_model = langchain(options["base_url"], max_retries=0)
         kind = AsyncParent if options["client"] == "async" else SyncParent
-        self.parent = kind(_held)
+        self.parent = kind(_inherited_model)
 
     def run(self) -> None:
-        """Run each child in each situation, and print what came of it."""
+        """Run each child in each situation, and print its result."""
         for child, situation in self.options["children"]:
-            play = {
+            scenario = {
                 "idle connection": self._idle,
                 "forked before a call": self._before_call,
                 "forked during a call": self._during_call,
@@ -255,10 +255,10 @@ class Scenarios:
             }[situation]
             name = f"{child}, {situation}".replace(" ", "-").replace(",", "")
             try:
-                result = play(name, child)
-            except Exception as error:  # noqa: BLE001 - the line tells it
+                result = scenario(name, child)
+            except Exception as error:  # noqa: BLE001 - reported in the line
                 result = {"error": f"{type(error).__name__}: {error}"}
-            _say({"name": name, **result})
+            _print_line({"name": name, **result})
 
     def _idle(self, name: str, kind: str) -> dict[str, Any]:
         self.parent.call(f"warm-{name}")
@@ -291,14 +291,14 @@ class Scenarios:
 
     def _start(self, name: str, kind: str, *, waits: bool = False) -> Child:
         prompts = (f"{CHILD}sync-{name}", f"{CHILD}async-{name}")
-        release = partial(self.wait, f"release-{name}") if waits else _at_once
+        release = partial(self.wait, f"release-{name}") if waits else _do_not_wait
         model = self.parent.model
 
         def with_calls() -> None:
             release()
-            assert work(model, prompts), "a call of the child has another echo"
+            assert calls_succeed(model, prompts), "a call of the child has another echo"
 
-        def closes() -> None:
+        def calls_and_close() -> None:
             release()
             close(model)
 
@@ -307,17 +307,17 @@ class Scenarios:
         if kind == "pool":
             return self._pool(prompts, release)
         if kind == "_exit in a running loop":
-            return self.parent.in_loop(partial(forked, self.parent, with_calls, end_at_once))
+            return self.parent.in_loop(partial(fork_child, self.parent, with_calls, end_by_os_exit))
         if kind == "collection":
-            del model, with_calls, closes
-            return forked(self.parent, release, partial(end_after_collection, self.parent))
+            del model, with_calls, calls_and_close
+            return fork_child(self.parent, release, partial(end_after_collection, self.parent))
         before, end = {
             "exit": (with_calls, end_by_exit),
             "exit without calls": (release, end_by_exit),
-            "_exit": (with_calls, end_at_once),
-            "close": (closes, end_at_once),
+            "_exit": (with_calls, end_by_os_exit),
+            "close": (calls_and_close, end_by_os_exit),
         }[kind]
-        return forked(self.parent, before, end)
+        return fork_child(self.parent, before, end)
 
     def _process(self, method: str, prompts: Sequence[str], release: Callable[[], None]) -> Child:
         context: Any = multiprocessing.get_context(method)
@@ -334,17 +334,17 @@ class Scenarios:
         pool = ProcessPoolExecutor(
             1,
             mp_context=multiprocessing.get_context("fork"),
-            initializer=build,
+            initializer=create_worker_model,
             initargs=(self.options["base_url"],),
         )
         # The worker is forked here.
-        own = pool.submit(pool_work, prompts, release, inherited=False)
-        again = [f"{prompt}-inherited" for prompt in prompts]
-        inherited = pool.submit(pool_work, again, _at_once, inherited=True)
+        first = pool.submit(pool_work, prompts, release, inherited=False)
+        repeated = [f"{prompt}-inherited" for prompt in prompts]
+        inherited = pool.submit(pool_work, repeated, _do_not_wait, inherited=True)
 
         def join() -> int:
             with pool:
-                return 0 if own.result(HANG) and inherited.result(HANG) else 5
+                return 0 if first.result(HANG) and inherited.result(HANG) else 5
 
         return Child(join)
 
@@ -353,12 +353,12 @@ _RECEIVED = "nothing: the request was received"
 
 
 class PausesInThread(importlib.abc.MetaPathFinder):
-    """Holds up the imports of one thread for a moment each, and tells of them.
+    """Pauses the imports of one thread for a moment each, and reports them.
 
-    While it does, the thread holds the lock of the module that it imports, and no other.
+    Meanwhile the thread holds the lock of the module that it imports, and no other.
 
     Args:
-        pause: Seconds for which it waits for a fork.
+        pause: The seconds that it waits for a fork.
     """
 
     def __init__(self, pause: float) -> None:
@@ -371,27 +371,27 @@ class PausesInThread(importlib.abc.MetaPathFinder):
         self._seen: set[str] = set()
 
     def next_import(self) -> str | None:
-        """Wait a moment for an import; empty if there was none, None if there will be none."""
+        """Wait a moment for an import; return "" if there was none, None if there will be none."""
         try:
             return self.imports.get(timeout=0.002)
         except queue.Empty:
             return ""
 
     def find_spec(self, fullname: str, *_: Any, **__: Any) -> None:
-        """Find nothing, slowly."""
+        """Find nothing, after a pause."""
         package = ".".join(fullname.split(".")[:2])
         if threading.get_ident() == self.thread and package not in self._seen:
             self._seen.add(package)
             self.last = self.waiting = fullname
             self.forked.clear()
             self.imports.put(fullname)
-            # No longer: a fork may have to wait for this import.
+            # Not without a limit: a fork may have to wait for this import.
             self.forked.wait(self._pause)
             self.waiting = None
 
 
-def _first_calls(kind: str, base_url: str) -> Callable[[str], str]:
-    """A component that has made no call yet."""
+def _create_first_call(kind: str, base_url: str) -> Callable[[str], str]:
+    """Return a function that makes the first call of a component."""
     if kind == "Gateway":
         client = gateway(base_url, max_retries=0)
         return lambda prompt: str(client.retrieve_model(prompt).id)
@@ -407,7 +407,7 @@ def _first_calls(kind: str, base_url: str) -> Callable[[str], str]:
 
 
 def _warm_up_langchain() -> None:
-    """Have LangChain import what it imports late, which is not the package's affair."""
+    """Have LangChain import its lazy modules, which the package cannot control."""
     from langchain_core.language_models import FakeListChatModel  # noqa: PLC0415 - only here
 
     assert FakeListChatModel(responses=["x"]).invoke("x").text == "x"
@@ -418,44 +418,48 @@ class ForksDuringFirstCall:
 
     Args:
         options: ``base_url``; ``port`` of the server with the events; ``kind`` of the component;
-            ``moments``, how often to fork when there is no import; ``again``, whether there was a
-            fork before, so that what is prepared for the first one is done.
+            ``forks_between_imports``, their number; ``forked_before``, whether there was a fork
+            before, so that the preparations for the first one are done.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._port, self._moments = options["port"], options["moments"]
-        self._make_call = _first_calls(options["kind"], options["base_url"])
-        self._finder = PausesInThread(0.5 if options["again"] else 0.05)
-        if options["again"]:
+        self._port, self._forks_between_imports = options["port"], options["forks_between_imports"]
+        self._make_call = _create_first_call(options["kind"], options["base_url"])
+        self._finder = PausesInThread(0.5 if options["forked_before"] else 0.05)
+        if options["forked_before"]:
             _fork_once()
         self._children: dict[int, str] = {}
 
     def run(self) -> None:
         """Print each child and its exit code; one that hangs is ended by a signal."""
         sys.meta_path.insert(0, self._finder)
-        for work in (self._first_call, self._note_reception):
-            threading.Thread(target=work, daemon=True).start()
-        moments = 0
+        for target in (self._first_call, self._report_reception):
+            threading.Thread(target=target, daemon=True).start()
+        forks = 0
         while (name := self._finder.next_import()) is not None:
-            moments += not name
+            forks += not name
             importing = name and name == self._finder.waiting
-            if importing or name == _RECEIVED or (not name and moments <= self._moments):
+            if (
+                importing
+                or name == _RECEIVED
+                or (not name and forks <= self._forks_between_imports)
+            ):
                 self._fork()
             if name == _RECEIVED:
                 control(self._port, "set", "go-parent")
         for child, code in _codes(self._children):
-            _say({"name": self._children[child], "code": code})
+            _print_line({"name": self._children[child], "code": code})
 
     def _first_call(self) -> None:
         self._finder.thread = threading.get_ident()
         try:
             text = self._make_call("parent")
-        except Exception as error:  # noqa: BLE001 - the line tells it
+        except Exception as error:  # noqa: BLE001 - reported in the line
             text = type(error).__name__
-        _say({"name": "parent", "text": text})
+        _print_line({"name": "parent", "text": text})
         self._finder.imports.put(None)
 
-    def _note_reception(self) -> None:
+    def _report_reception(self) -> None:
         with contextlib.suppress(TimeoutError):
             control(self._port, "wait", "received-parent")
             self._finder.imports.put(_RECEIVED)
@@ -496,7 +500,7 @@ def _codes(children: dict[int, str]) -> Iterator[tuple[int, int]]:
 
 
 def main() -> None:
-    """Run what the first argument says, with the options of the second."""
+    """Run the program of the first argument, with the options of the second."""
     # A hang prints a traceback. (faulthandler's own timer would itself hang forked children.)
     faulthandler.register(signal.SIGALRM, chain=True)
     signal.alarm(TIME_LIMIT)
@@ -505,4 +509,4 @@ def main() -> None:
         Scenarios(options).run()
     else:
         ForksDuringFirstCall(options).run()
-    _say({"name": "the end"})
+    _print_line({"name": "the end"})

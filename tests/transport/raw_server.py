@@ -1,8 +1,8 @@
-"""A raw-socket HTTP/1.1 server that can misbehave at every byte, and counts what it receives.
+"""A raw-socket HTTP/1.1 server that can misbehave at every byte, and counts requests.
 
-One thread for each connection, blocking sockets, no HTTP library: a handler is given a connection
-and a request, and writes whatever bytes it likes, in the segments and TLS records it likes. It
-shares no code with the package, so it shares none of its mistakes.
+It has one thread for each connection, blocking sockets and no HTTP library. A handler gets a
+connection and a request, and sends any bytes in any segments and TLS records. The server shares no
+code with the package, and so none of its errors.
 """
 
 import json
@@ -22,8 +22,8 @@ from typing import Any, Self
 
 from tests.transport import wire
 
-PATIENCE = 10.0
-"""Seconds after which a test gives up waiting for something that should happen at once."""
+TIMEOUT = 10.0
+"""Seconds after which a test fails that waits for something immediate."""
 
 _HEAD_END = b"\r\n\r\n"
 _READ_SIZE = 1 << 16
@@ -49,39 +49,39 @@ class Request:
 
     @property
     def method(self) -> str:
-        """GET or POST."""
+        """Return GET or POST."""
         return self.head.split(b" ", 1)[0].decode()
 
     @property
     def path(self) -> str:
-        """The request target without its query, which holds the token."""
+        """Return the request target without its query, which has the token."""
         return self.head.split(b" ", 2)[1].decode().partition("?")[0]
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """The headers, with names in lower case."""
+        """Return the headers, with names in lower case."""
         lines = self.head.decode("latin-1").split("\r\n")[1:]
         pairs = (line.partition(":") for line in lines if line)
         return {name.lower(): value.strip() for name, _, value in pairs}
 
     @cached_property
     def json(self) -> dict[str, Any]:
-        """The body, decoded; empty without one."""
+        """Return the decoded body; empty without one."""
         return json.loads(self.body) if self.body else {}
 
     @property
     def is_stream(self) -> bool:
-        """Whether a stream is requested."""
+        """Return True if a stream is requested."""
         return bool(self.json.get("stream"))
 
     @property
     def is_image(self) -> bool:
-        """Whether an image is requested."""
+        """Return True if an image is requested."""
         return self.path.endswith("/images/generations")
 
     @cached_property
     def prompt(self) -> str:
-        """What makes the request unique: its prompt, or the last segment of its path."""
+        """Return what makes the request unique: its prompt, or the last segment of its path."""
         if self.method == "GET":
             return self.path.rpartition("/")[2]
         if self.is_image:
@@ -91,7 +91,7 @@ class Request:
 
 
 class Connection:
-    """An accepted connection, and what a handler can do to it.
+    """An accepted connection, with the methods that a handler uses.
 
     Every write is one call of ``send`` on the socket: one segment, as far as it fits into one, and
     over TLS one record for each 16 KB.
@@ -112,7 +112,7 @@ class Connection:
         self._socket = context.wrap_socket(self._socket, server_side=True)
 
     def read_request(self) -> Request | None:
-        """Read a request; None when the client has closed the connection."""
+        """Read a request; return None if the client has closed the connection."""
         while _HEAD_END not in self._received:
             if not self._receive():
                 return None
@@ -133,11 +133,11 @@ class Connection:
         return bool(received)
 
     def send(self, data: bytes) -> None:
-        """Write the bytes at once."""
+        """Send the bytes."""
         self._socket.sendall(data)
 
     def send_in_one_segment(self, *parts: bytes) -> None:
-        """Write the parts in one segment; over TLS each is a record of its own."""
+        """Send the parts in one segment; over TLS each is its own record."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         for part in parts:
             self._socket.sendall(part)
@@ -147,12 +147,12 @@ class Connection:
         """Send the correct response, the echo of the prompt."""
         self.send(wire.echo_message(request, **options))
 
-    def wait_readable(self, seconds: float = PATIENCE) -> bool:
-        """Wait until the client has sent something, or has closed; nothing is read."""
+    def wait_readable(self, seconds: float = TIMEOUT) -> bool:
+        """Wait until the client has sent data or has closed, without reading."""
         return bool(self._received or select.select([self._socket], [], [], seconds)[0])
 
-    def wait_closed(self, seconds: float = PATIENCE) -> bool:
-        """Wait until the client closes the connection; False when it does not in time."""
+    def wait_closed(self, seconds: float = TIMEOUT) -> bool:
+        """Wait until the client closes the connection; return False at the timeout."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not self._server.stopping.is_set():
             if not select.select([self._socket], [], [], min(left, 0.5))[0]:
@@ -166,7 +166,7 @@ class Connection:
                 return True
         return False
 
-    def wait(self, name: str, seconds: float = PATIENCE) -> bool:
+    def wait(self, name: str, seconds: float = TIMEOUT) -> bool:
         """Wait for an event of the server."""
         return self._server.event(name).wait(seconds)
 
@@ -175,11 +175,11 @@ class Connection:
         self._server.event(name).set()
 
     def pause(self, seconds: float) -> None:
-        """Work for some time; no longer than the server runs."""
+        """Wait for some time, or until the server stops."""
         self._server.stopping.wait(seconds)
 
     def close(self, *, notify: bool = False) -> None:
-        """Close the connection; ``notify`` sends TLS' own end before."""
+        """Close the connection; ``notify`` sends TLS' close_notify before."""
         self.closed = True
         if notify and isinstance(self._socket, ssl.SSLSocket):
             with suppress(OSError):
@@ -188,14 +188,14 @@ class Connection:
         self._socket.close()
 
     def reset(self) -> None:
-        """Close the connection with a reset."""
+        """Reset the connection."""
         self.closed = True
         with suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     def interrupt(self) -> None:
-        """End whatever the connection's own thread is doing; for other threads."""
+        """End what the connection's thread is doing, from another thread."""
         with suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
@@ -204,7 +204,7 @@ Handler = Callable[[Connection, Request], None]
 
 
 def respond(connection: Connection, request: Request) -> None:
-    """Respond correctly."""
+    """Send the correct response."""
     connection.respond(request)
 
 
@@ -218,8 +218,8 @@ class RawServer:
         on_connect: Called with each new connection before anything is read.
 
     Attributes:
-        requests: What was received, in order.
-        errors: Defects of handlers; the server raises them at its end.
+        requests: The received requests, in order.
+        errors: Exceptions of handlers; the server raises the first one at its end.
     """
 
     def __init__(
@@ -253,55 +253,55 @@ class RawServer:
         for event in list(self._events.values()):
             event.set()
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join(PATIENCE)
+        self._acceptor.join(TIMEOUT)
         self._listener.close()
         with self._changed:
             connections, threads = list(self._open.values()), list(self._threads)
         for connection in connections:
             connection.interrupt()
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT)
         if self.errors and kind is None:
             raise self.errors[0]
 
     @property
     def base_url(self) -> str:
-        """The base URL for clients."""
+        """Return the base URL for clients."""
         return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}/xai"
 
     @property
     def connections(self) -> int:
-        """How many connections were accepted."""
+        """Return the number of accepted connections."""
         return self._accepted
 
     @property
     def open_connections(self) -> set[int]:
-        """Numbers of the connections that neither side has closed."""
+        """Return the numbers of the connections that neither side has closed."""
         with self._changed:
             return set(self._open)
 
     def count(self, prompt: str) -> int:
-        """How many requests with this prompt were received."""
+        """Return the number of received requests with this prompt."""
         return sum(request.prompt == prompt for request in list(self.requests))
 
     def counts(self) -> Counter[str]:
-        """How many requests were received, by prompt."""
+        """Return the number of received requests, by prompt."""
         return Counter(request.prompt for request in list(self.requests))
 
     def connections_of(self, prompt: str) -> list[int]:
-        """Numbers of the connections on which the prompt was received."""
+        """Return the numbers of the connections on which the prompt was received."""
         return [request.connection for request in list(self.requests) if request.prompt == prompt]
 
     def event(self, name: str) -> threading.Event:
-        """An event that handlers and clients can wait for."""
+        """Return an event that handlers and clients can wait for."""
         with self._changed:
             event = self._events.setdefault(name, threading.Event())
             if self.stopping.is_set():
                 event.set()
             return event
 
-    def wait_until_closed(self, *numbers: int, seconds: float = PATIENCE) -> bool:
-        """Wait until the connections are closed; without numbers, until all are."""
+    def wait_until_closed(self, *numbers: int, seconds: float = TIMEOUT) -> bool:
+        """Wait until the connections are closed, or all of them if there are no numbers."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: not (self._open.keys() & set(numbers) if numbers else self._open), seconds
@@ -323,9 +323,9 @@ class RawServer:
 
     def _serve(self, connection: Connection) -> None:
         try:
-            self._converse(connection)
+            self._serve_requests(connection)
         except (OSError, ValueError) as error:
-            # The client has gone, or a test's end has closed the socket under a handler.
+            # The client has closed, or the test's end has closed the socket during a handler.
             if isinstance(error, ValueError) and not self.stopping.is_set():
                 self.errors.append(error)
         except Exception as error:  # noqa: BLE001 - raised again at the server's end
@@ -338,7 +338,7 @@ class RawServer:
                 self._threads.discard(threading.current_thread())
                 self._changed.notify_all()
 
-    def _converse(self, connection: Connection) -> None:
+    def _serve_requests(self, connection: Connection) -> None:
         if self._on_connect is not None:
             self._on_connect(connection)
         if self._tls is not None and not connection.closed:
@@ -358,17 +358,17 @@ class RawServer:
         event = self.event(name)
         if action == "set":
             event.set()
-        done = event.wait(PATIENCE)
+        done = event.wait(TIMEOUT)
         connection.send(wire.message(b"" if done else b"late", status="200 OK" if done else "504"))
 
 
 def control(port: int, action: str, name: str) -> None:
-    """Wait for, or set, an event of a server in another process.
+    """Wait for an event of a server in another process, or set it.
 
     Raises:
         TimeoutError: The event was not set in time.
     """
-    with socket.create_connection(("127.0.0.1", port), timeout=2 * PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=2 * TIMEOUT) as connection:
         connection.sendall(f"GET {_CONTROL}{action}/{name} HTTP/1.1\r\n\r\n".encode())
         if b" 200 " not in connection.recv(_READ_SIZE):
-            raise TimeoutError(f"nobody has set {name}")
+            raise TimeoutError(f"{name} was not set")

@@ -1,6 +1,6 @@
-"""Sessions in a process of their own, which trusts the test's authority and holds nothing else.
+"""Sessions in another process, which trusts the test's authority and does nothing else.
 
-TLS contexts and peaks of memory belong to a process; pytest's has made its own long before.
+TLS contexts and memory peaks belong to a process, and pytest's process has others already.
 """
 
 import json
@@ -19,37 +19,37 @@ from tests.transport.clients import LoopRuns, Outcome, Session
 
 ROOT = Path(__file__).parents[2]
 _PROGRAM = "from tests.transport.remote_client import main; main()"
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Variables for a process that imports the tests, and knows no gateway and no proxy."""
-    unwanted = ("LOWCODEAPI", "PROXY", "SSL_CERT")
-    kept = {
+    """Return variables for a process that imports the tests, without a gateway or a proxy."""
+    removed = ("LOWCODEAPI", "PROXY", "SSL_CERT")
+    variables_of_process = {
         name: value
         for name, value in os.environ.items()
-        if not any(word in name.upper() for word in unwanted)
+        if not any(word in name.upper() for word in removed)
     }
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), str(ROOT)]))
-    return {**kept, "PYTHONPATH": path, **variables}
+    return {**variables_of_process, "PYTHONPATH": path, **variables}
 
 
 class RemoteClient:
-    """A process that makes calls on request; threads may share it."""
+    """A process that makes calls; several threads may use it."""
 
     def __init__(self, **variables: str) -> None:
         self._variables = variables
         self._lock = threading.Lock()
-        self._waiting: dict[int, Future[dict[str, Any]]] = {}
-        self._asked = 0
+        self._pending: dict[int, Future[dict[str, Any]]] = {}
+        self._last_id = 0
 
     def __enter__(self) -> Self:
-        self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._complaints,
+            stderr=self._stderr,
             text=True,
             env=environment(**self._variables),
         )
@@ -60,52 +60,52 @@ class RemoteClient:
     def __exit__(self, *_exception: object) -> None:
         _stream(self._process.stdin).close()
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._reader.join()
         _stream(self._process.stdout).close()
-        self._complaints.close()
+        self._stderr.close()
 
     def session(
         self, way: str, base_url: str, *, loop: LoopRuns = "during calls", **options: Any
     ) -> "RemoteSession":
-        """Open a session there."""
-        opened = self.ask(action="open", way=way, base_url=base_url, loop=loop, options=options)
-        return RemoteSession(self, opened["session"])
+        """Open a session in the process."""
+        response = self.send(action="open", way=way, base_url=base_url, loop=loop, options=options)
+        return RemoteSession(self, response["session"])
 
-    def ask(self, **fields: Any) -> dict[str, Any]:
-        """Have something done there, and wait for its result.
+    def send(self, **fields: Any) -> dict[str, Any]:
+        """Send a request to the process, and return its result.
 
         Raises:
-            RuntimeError: It failed there, not as the outcome of a call.
+            RuntimeError: The process failed, other than by the outcome of a call.
         """
-        answer: Future[dict[str, Any]] = Future()
+        future: Future[dict[str, Any]] = Future()
         with self._lock:
-            self._asked += 1
-            self._waiting[self._asked] = answer
+            self._last_id += 1
+            self._pending[self._last_id] = future
             print(
-                json.dumps({"id": self._asked, **fields}),
+                json.dumps({"id": self._last_id, **fields}),
                 file=_stream(self._process.stdin),
                 flush=True,
             )
-        done = answer.result(_PATIENCE)
-        if "defect" in done:
-            raise RuntimeError(done["defect"])
-        return done
+        result = future.result(_TIMEOUT)
+        if "defect" in result:
+            raise RuntimeError(result["defect"])
+        return result
 
     def _read(self) -> None:
         for line in _stream(self._process.stdout):
-            done = json.loads(line)
+            result = json.loads(line)
             with self._lock:
-                waiting = self._waiting.pop(done["id"])
-            waiting.set_result(done)
-        self._complaints.seek(0)
-        ended = {"defect": f"the process has ended: {self._complaints.read()}"}
+                pending = self._pending.pop(result["id"])
+            pending.set_result(result)
+        self._stderr.seek(0)
+        failure = {"defect": f"the process has ended: {self._stderr.read()}"}
         with self._lock:
-            for waiting in self._waiting.values():
-                waiting.set_result(ended)
+            for pending in self._pending.values():
+                pending.set_result(failure)
 
 
 class RemoteSession:
@@ -121,13 +121,13 @@ class RemoteSession:
         self.close()
 
     def call(self, prompt: str) -> Outcome:
-        """Make a call there."""
-        done = self._remote.ask(action="call", session=self._number, prompt=prompt)
-        return Outcome(**{**done["outcome"], "classes": tuple(done["outcome"]["classes"])})
+        """Make a call in the process."""
+        result = self._remote.send(action="call", session=self._number, prompt=prompt)
+        return Outcome(**{**result["outcome"], "classes": tuple(result["outcome"]["classes"])})
 
     def close(self) -> None:
-        """Close the session there."""
-        self._remote.ask(action="close", session=self._number)
+        """Close the session in the process."""
+        self._remote.send(action="close", session=self._number)
 
 
 def _stream(pipe: IO[str] | None) -> IO[str]:
@@ -136,32 +136,34 @@ def _stream(pipe: IO[str] | None) -> IO[str]:
 
 
 class _Sessions:
-    """What the other process does."""
+    """The sessions in the other process; its methods are the actions of requests."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: dict[int, Session] = {}
-        # One thread for each session: an event loop stays in its thread.
+        # One thread for each session, since an event loop stays in its thread.
         self._threads: dict[int, ThreadPoolExecutor] = {}
 
-    def open(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        number = order["id"]
-        session = Session(order["way"], order["base_url"], loop=order["loop"], **order["options"])
+    def open(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        number = request["id"]
+        session = Session(
+            request["way"], request["base_url"], loop=request["loop"], **request["options"]
+        )
         with self._lock:
             self._sessions[number], self._threads[number] = session, ThreadPoolExecutor(1)
         return {"session": number}
 
-    def call(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        number = order["session"]
-        return self._threads[number].submit(self._call, number, order["prompt"]).result()
+    def call(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        number = request["session"]
+        return self._threads[number].submit(self._call, number, request["prompt"]).result()
 
     def _call(self, number: int, prompt: str) -> dict[str, Any]:
         before = _memory("VmRSS", reset_peak=True)
         outcome = self._sessions[number].call(prompt)
         return {"outcome": {**asdict(outcome), "peak": _memory("VmHWM") - before}}
 
-    def close(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        number = order["session"]
+    def close(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        number = request["session"]
         with self._lock:
             session, thread = self._sessions.pop(number), self._threads.pop(number)
         thread.submit(session.close).result()
@@ -170,7 +172,7 @@ class _Sessions:
 
 
 def _memory(field: str, *, reset_peak: bool = False) -> int:
-    """Bytes of this process: its size now (VmRSS), or its largest since the peak was reset."""
+    """Return bytes of this process: the current size (VmRSS), or the peak since the last reset."""
     if reset_peak:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
@@ -180,21 +182,21 @@ def _memory(field: str, *, reset_peak: bool = False) -> int:
 
 
 def main() -> None:
-    """Do what the lines of the standard input say, several at a time."""
+    """Process the requests on standard input, several at a time."""
     sessions, lock = _Sessions(), threading.Lock()
 
-    def do(order: dict[str, Any]) -> None:
+    def process(request: dict[str, Any]) -> None:
         try:
-            done = getattr(sessions, order["action"])(order)
-        except Exception as error:  # noqa: BLE001 - told to the one who asked
-            done = {"defect": f"{type(error).__name__}: {error}"}
+            result = getattr(sessions, request["action"])(request)
+        except Exception as error:  # noqa: BLE001 - reported to the caller
+            result = {"defect": f"{type(error).__name__}: {error}"}
         with lock:
-            sys.stdout.write(json.dumps({"id": order["id"], **done}) + "\n")
+            sys.stdout.write(json.dumps({"id": request["id"], **result}) + "\n")
             sys.stdout.flush()
 
     with ThreadPoolExecutor(32) as pool:
         for line in sys.stdin:
-            pool.submit(do, json.loads(line))
-    # A session that was left open would be waited for.
+            pool.submit(process, json.loads(line))
+    # Otherwise a session that was left open would block.
     sys.stdout.flush()
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Tables of cases: all are examined, and a failure names each case that fails."""
+"""Tables of cases: all are checked, and a failure lists each case that fails."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -7,30 +7,32 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
-_SHOWN = 40
+_MAX_LINES = 40
 
 
-def examine(
+def check_all(
     cases: Mapping[str, T], check: Callable[[T], Iterable[str]], *, workers: int = 8
 ) -> None:
-    """Check all cases, several at a time, and fail with a line for each complaint.
+    """Check all cases, several at a time, and fail with a line for each error.
 
     Args:
         cases: Cases by name.
-        check: Yields what is wrong with a case.
-        workers: How many cases are checked at a time; most of their time is waiting.
+        check: Yields the errors of a case.
+        workers: The number of cases that are checked at a time; most of their time is waiting.
     """
     assert cases
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(lambda case: _complaints(check, case), cases.values()))
-    lines = [f"{name}: {line}" for name, said in zip(cases, found, strict=True) for line in said]
+        errors = list(pool.map(lambda case: _errors(check, case), cases.values()))
+    lines = [
+        f"{name}: {line}" for name, messages in zip(cases, errors, strict=True) for line in messages
+    ]
     if lines:
-        failing = sum(map(bool, found))
-        shown = "\n  ".join(lines[:_SHOWN] + ["..."] * (len(lines) > _SHOWN))
+        failing = sum(map(bool, errors))
+        shown = "\n  ".join(lines[:_MAX_LINES] + ["..."] * (len(lines) > _MAX_LINES))
         pytest.fail(f"{failing} of {len(cases)} cases fail:\n  {shown}", pytrace=False)
 
 
-def _complaints(check: Callable[[T], Iterable[str]], case: T) -> list[str]:
+def _errors(check: Callable[[T], Iterable[str]], case: T) -> list[str]:
     try:
         return list(check(case))
     except Exception as error:  # noqa: BLE001 - one line of the table

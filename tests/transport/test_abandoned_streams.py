@@ -1,6 +1,6 @@
-"""Law: a stream that is left leaves nothing: no socket at the server, no task in the loop.
+"""Law: an abandoned stream leaves no socket open at the server, and no task in the event loop.
 
-However it is left, the same model works afterwards, and no later call gets what was left.
+The same model works afterwards, and no later call gets data of the abandoned stream.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ import pytest
 
 from tests.transport import wire
 from tests.transport.clients import Session, langchain, llama_index
-from tests.transport.raw_server import PATIENCE, Connection, RawServer, Request
+from tests.transport.raw_server import TIMEOUT, Connection, RawServer, Request
 from tests.transport.remote_client import RemoteClient
 
 _LATER = "later"
-# A slot that a stream has not given back would be missed at once.
-_OPTIONS: dict[str, Any] = {"max_retries": 0, "max_concurrency": 1, "deadline": 2 * PATIENCE}
+# A slot that a stream did not release would block the next call.
+_OPTIONS: dict[str, Any] = {"max_retries": 0, "max_concurrency": 1, "deadline": 2 * TIMEOUT}
 
 
 def _endless(connection: Connection, request: Request) -> None:
-    """Stream without an end, a chunk at a time, until the client goes; other calls are echoed."""
+    """Send chunks without an end until the client closes; echo other calls."""
     if not request.is_stream or request.prompt == _LATER:
         connection.respond(request)
         return
@@ -110,15 +110,15 @@ SYNC_ENDS = {"break": _break, "close": _close, "collected": _collect, "exception
 
 @pytest.mark.parametrize("framework", SYNC)
 @pytest.mark.parametrize("end", SYNC_ENDS)
-def test_a_sync_stream_that_is_left(framework: str, end: str) -> None:
-    """Its connection is closed at once, and the next calls and streams of the model are whole."""
-    make, open_stream = SYNC[framework]
+def test_an_abandoned_sync_stream(framework: str, end: str) -> None:
+    """The connection is closed at once, and the model's next calls and streams are complete."""
+    create, open_stream = SYNC[framework]
     with _server() as server:
-        model = make(server.base_url, **_OPTIONS)
+        model = create(server.base_url, **_OPTIONS)
         for number in range(3):
             SYNC_ENDS[end](iter(open_stream(model, f"endless-{number}")))
-            (left,) = server.connections_of(f"endless-{number}")
-            assert server.wait_until_closed(left), "the connection is still open"
+            (abandoned,) = server.connections_of(f"endless-{number}")
+            assert server.wait_until_closed(abandoned), "the connection is still open"
             assert _call(model) == wire.ECHO + _LATER
         assert len(list(open_stream(model, _LATER))) > 2
         model.close()
@@ -161,7 +161,7 @@ async def _araise(stream: AsyncIterator[Any]) -> None:
 
 
 async def _cancel(stream: AsyncIterator[Any]) -> None:
-    """Cancel the task that reads, while it waits for the next chunk."""
+    """Cancel the reading task while it waits for the next chunk."""
     first = asyncio.Event()
 
     async def read() -> None:
@@ -196,8 +196,8 @@ ASYNC_ENDS = {
 
 
 async def _wait_until(condition: Callable[[], bool]) -> bool:
-    """Let the loop run until the condition holds; False if it does not in time."""
-    end = asyncio.get_running_loop().time() + PATIENCE
+    """Let the loop run until the condition holds; return False at the timeout."""
+    end = asyncio.get_running_loop().time() + TIMEOUT
     while not condition():
         if asyncio.get_running_loop().time() > end:
             return False
@@ -212,17 +212,17 @@ def _other_tasks() -> set[asyncio.Task[Any]]:
 @pytest.mark.parametrize("framework", ASYNC)
 @pytest.mark.parametrize("end", ASYNC_ENDS)
 @pytest.mark.parametrize("prompt", ["endless", "silent"])
-async def test_an_async_stream_that_is_left(framework: str, end: str, prompt: str) -> None:
-    """While the loop runs on: its connection is closed, no task remains, the model works."""
-    make, open_stream = ASYNC[framework]
+async def test_an_abandoned_async_stream(framework: str, end: str, prompt: str) -> None:
+    """While the loop runs: the connection is closed, no task remains, the model works."""
+    create, open_stream = ASYNC[framework]
     with _server() as server:
-        model = make(server.base_url, **_OPTIONS)
+        model = create(server.base_url, **_OPTIONS)
         # The server sends one chunk and then nothing, or chunk after chunk.
         sent = [f"{prompt}-{number}" for number in range(2)] if prompt == "endless" else [prompt]
-        for each in sent:
-            await ASYNC_ENDS[end](await open_stream(model, each))
-            (left,) = server.connections_of(each)
-            assert await _wait_until(lambda: left not in server.open_connections), "still open"  # noqa: B023 - called at once
+        for current in sent:
+            await ASYNC_ENDS[end](await open_stream(model, current))
+            (abandoned,) = server.connections_of(current)
+            assert await _wait_until(lambda: abandoned not in server.open_connections), "still open"  # noqa: B023 - called at once
             assert await _wait_until(lambda: not _other_tasks()), _other_tasks()
             assert await _acall(model) == wire.ECHO + _LATER
         stream = await open_stream(model, _LATER)
@@ -234,8 +234,8 @@ async def test_an_async_stream_that_is_left(framework: str, end: str, prompt: st
 
 
 @pytest.mark.parametrize("framework", ASYNC)
-async def test_an_async_call_that_is_cancelled(framework: str) -> None:
-    """Before the head, inside it and inside the body: nothing stays, and the model works."""
+async def test_a_cancelled_async_call(framework: str) -> None:
+    """A call cancelled before the head, in it or in the body leaves nothing; the model works."""
 
     def handler(connection: Connection, request: Request) -> None:
         if request.prompt == _LATER:
@@ -246,9 +246,9 @@ async def test_an_async_call_that_is_cancelled(framework: str) -> None:
         connection.set(f"sent-{request.prompt}")
         connection.wait_closed()
 
-    make, open_stream = ASYNC[framework]
+    create, open_stream = ASYNC[framework]
     with RawServer(handler) as server:
-        model = make(server.base_url, **_OPTIONS)
+        model = create(server.base_url, **_OPTIONS)
 
         async def call(prompt: str, *, stream: bool) -> None:
             if stream:
@@ -267,8 +267,8 @@ async def test_an_async_call_that_is_cancelled(framework: str) -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            left = server.connections_of(prompt)
-            assert await _wait_until(lambda: not server.open_connections & set(left))  # noqa: B023 - called at once
+            abandoned = server.connections_of(prompt)
+            assert await _wait_until(lambda: not server.open_connections & set(abandoned))  # noqa: B023 - called at once
             assert await _wait_until(lambda: not _other_tasks()), _other_tasks()
             assert await _acall(model) == wire.ECHO + _LATER
         await model.aclose()
@@ -277,19 +277,19 @@ async def test_an_async_call_that_is_cancelled(framework: str) -> None:
 
 
 @pytest.mark.parametrize("framework", ASYNC)
-async def test_an_async_call_that_is_cancelled_while_it_connects(framework: str) -> None:
-    """The server accepts, but has not seen a byte, or is in the middle of the TLS handshake."""
-    make, _ = ASYNC[framework]
+async def test_an_async_call_cancelled_while_it_connects(framework: str) -> None:
+    """A call is cancelled after the server accepts, or in the middle of the TLS handshake."""
+    create, _ = ASYNC[framework]
     accepted = threading.Event()
 
-    def hold(connection: Connection) -> None:
+    def accept(connection: Connection) -> None:
         accepted.set()
         connection.wait_closed()
 
     for scheme in ("http", "https"):
         accepted.clear()
-        with RawServer(on_connect=hold) as server:
-            model = make(f"{scheme}{server.base_url.removeprefix('http')}", max_retries=0)
+        with RawServer(on_connect=accept) as server:
+            model = create(f"{scheme}{server.base_url.removeprefix('http')}", max_retries=0)
             task = asyncio.create_task(_acall(model))
             assert await _wait_until(accepted.is_set)
             task.cancel()
@@ -302,10 +302,10 @@ async def test_an_async_call_that_is_cancelled_while_it_connects(framework: str)
 
 @pytest.mark.parametrize("framework", SYNC)
 def test_a_model_that_is_dropped_closes_its_connections(framework: str) -> None:
-    """A model without a reference leaves no socket, in whatever state it was, sync and async."""
-    make, open_stream = SYNC[framework]
+    """A model without a reference leaves no socket open, in any state, sync and async."""
+    create, open_stream = SYNC[framework]
     with _server() as server:
-        model = make(server.base_url, max_retries=0)
+        model = create(server.base_url, max_retries=0)
         assert _call(model) == wire.ECHO + _LATER
         stream = iter(open_stream(model, "endless"))
         next(stream)
@@ -316,33 +316,31 @@ def test_a_model_that_is_dropped_closes_its_connections(framework: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["LangChain stream", "LangChain astream"])
-def test_a_stream_that_is_left_over_tls(
-    way: str, remote: RemoteClient, tls: ssl.SSLContext
-) -> None:
-    """A client-side stop sequence is a way to leave a stream, and TLS one to do it slowly."""
+def test_an_abandoned_stream_over_tls(way: str, remote: RemoteClient, tls: ssl.SSLContext) -> None:
+    """A stream that is left at a client-side stop sequence closes its TLS connection."""
     with RawServer(_endless, tls=tls) as server:
         options = {"max_retries": 0, "stop": ["on, and"]}
         with remote.session(way, server.base_url, **options) as session:
             assert session.call("endless").text == "and so "
-            (left,) = server.connections_of("endless")
-            assert server.wait_until_closed(left)
+            (abandoned,) = server.connections_of("endless")
+            assert server.wait_until_closed(abandoned)
             assert session.call(_LATER).text == _LATER
 
 
 @pytest.mark.parametrize("way", ["LangChain invoke", "LlamaIndex stream_chat"])
-def test_streams_left_by_many_threads(way: str) -> None:
-    """Threads that leave streams of one model do not disturb the calls of the others."""
+def test_streams_abandoned_by_many_threads(way: str) -> None:
+    """Threads that abandon streams of one model do not affect other calls."""
     with _server() as server, Session(way, server.base_url, max_retries=0) as session:
-        make, open_stream = SYNC[way.partition(" ")[0]]
-        model = make(server.base_url, max_retries=0)
+        create, open_stream = SYNC[way.partition(" ")[0]]
+        model = create(server.base_url, max_retries=0)
         outcomes: list[str] = []
 
-        def work(number: int) -> None:
+        def abandon_streams(number: int) -> None:
             for turn in range(5):
                 _break(iter(open_stream(model, f"endless-{number}-{turn}")))
                 outcomes.append(_call(model))
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+        threads = [threading.Thread(target=abandon_streams, args=(number,)) for number in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -1,7 +1,7 @@
-"""Law: a connection is used again only if nothing follows the response.
+"""Law: a connection is reused only if no bytes follow the response.
 
-Each call gets its own echo from exactly one request, whatever a server or proxy appends to a
-response, in whatever segment or TLS record, and whenever it arrives before the next call begins.
+Each call sends one request and gets its own echo, whatever a server or proxy appends to a response,
+in any segment or TLS record, at any time before the next call begins.
 """
 
 import ssl
@@ -23,9 +23,9 @@ from tests.transport.clients import (
     LoopRuns,
     Session,
 )
-from tests.transport.raw_server import PATIENCE, Connection, RawServer, Request
+from tests.transport.raw_server import TIMEOUT, Connection, RawServer, Request
 from tests.transport.remote_client import RemoteClient
-from tests.transport.tables import examine
+from tests.transport.tables import check_all
 
 Delivery = Literal[
     "same segment", "same segment, own record", "next segment", "5 ms later", "50 ms later"
@@ -51,14 +51,14 @@ TRAILING = {
 
 @dataclass(frozen=True)
 class Case:
-    """A response, and what follows it.
+    """A response, and the bytes that follow it.
 
     Attributes:
-        build: Makes the response of a request.
-        trailing: What follows.
-        delivery: When it follows.
-        intact: Whether the response by itself is a correct one.
-        closes: Whether the server closes the connection after that.
+        build: Creates the response of a request.
+        trailing: The bytes that follow.
+        delivery: When they follow.
+        intact: Whether the response itself is correct.
+        closes: Whether the server closes the connection afterwards.
     """
 
     build: Callable[[Request], bytes]
@@ -68,13 +68,13 @@ class Case:
     closes: bool = False
 
 
-def _empty_of(status: str, _request: Request) -> bytes:
-    """A response that has no body by its status."""
+def _empty_response(status: str, _request: Request) -> bytes:
+    """Return a response whose status excludes a body."""
     return wire.head("Content-Type: application/json", status=status)
 
 
-def _cut(by: int, request: Request) -> bytes:
-    """A response whose Content-Length leaves out the last bytes of its body; without these."""
+def _truncated(by: int, request: Request) -> bytes:
+    """Return a response without the last bytes of its body, which Content-Length does not count."""
     content_type, parts = wire.echo(request)
     body = b"".join(parts)
     declared = len(body) - by
@@ -82,39 +82,39 @@ def _cut(by: int, request: Request) -> bytes:
 
 
 def _sized(size: int, part: Literal["message", "body"], request: Request, framing: Any) -> bytes:
-    """A response that, or whose body, is exactly so many bytes long."""
+    """Return a response of an exact size, of the message or of the body."""
     content_type, parts = wire.echo(request)
 
-    def made(padding: int) -> bytes:
+    def build_padded(padding: int) -> bytes:
         if request.is_stream:
             padded = [*parts[:-1], b":" + b" " * padding + b"\n\n", parts[-1]]
         else:
             padded = [*parts, b" " * padding]
         return wire.message(*padded, content_type=content_type, framing=framing)
 
-    def measured(message: bytes) -> int:
+    def size_of(message: bytes) -> int:
         return len(message) if part == "message" else len(message.partition(b"\r\n\r\n")[2])
 
-    most = size - measured(made(0))
-    for padding in range(most, most - 30, -1):
-        if measured(message := made(padding)) == size:
+    max_padding = size - size_of(build_padded(0))
+    for padding in range(max_padding, max_padding - 30, -1):
+        if size_of(message := build_padded(padding)) == size:
             return message
     raise LookupError(f"no response has exactly {size} bytes")
 
 
 def _deliveries(*, tls: bool, late: bool = True) -> list[Delivery]:
-    found: list[Delivery] = ["same segment", "next segment"]
+    deliveries: list[Delivery] = ["same segment", "next segment"]
     if tls:
-        found.append("same segment, own record")
-    return [*found, "5 ms later", "50 ms later"] if late else found
+        deliveries.append("same segment, own record")
+    return [*deliveries, "5 ms later", "50 ms later"] if late else deliveries
 
 
 def _table(*, tls: bool = False, late: bool = True, sizes: Sequence[int] = ()) -> dict[str, Case]:
-    """All cases by name.
+    """Return all cases by name.
 
     Args:
-        tls: With the deliveries that only TLS knows.
-        late: With bytes that arrive when the connection has become idle.
+        tls: Whether to include the deliveries that only TLS has.
+        late: Whether to include bytes that arrive when the connection is idle.
         sizes: Boundaries of reading.
     """
     cases: dict[str, Case] = {}
@@ -126,17 +126,20 @@ def _table(*, tls: bool = False, late: bool = True, sizes: Sequence[int] = ()) -
         cases[f"{name}, {framing}, {delivery}"] = Case(build, trailing, delivery, closes=closes)
     for status, delivery in product(("204 No Content", "304 Not Modified"), deliveries):
         cases[f"a body after {status}, {delivery}"] = Case(
-            partial(_empty_of, status), wire.chat(f"{wire.ECHO}foreign"), delivery, intact=False
+            partial(_empty_response, status),
+            wire.chat(f"{wire.ECHO}foreign"),
+            delivery,
+            intact=False,
         )
     for by, delivery in product((1, 2, 3), deliveries):
         cases[f"Content-Length {by} too short for line ends, {delivery}"] = Case(
             wire.echo_message, b"\n" * by, delivery
         )
         cases[f"Content-Length {by} too short, {delivery}"] = Case(
-            partial(_cut, by), b"\n\n}"[-by:], delivery, intact=False
+            partial(_truncated, by), b"\n\n}"[-by:], delivery, intact=False
         )
-    near = [size + offset for size in sizes for offset in (-1, 0, 1)]
-    for size, framing, delivery in product(near, framings, _deliveries(tls=tls, late=False)):
+    near_sizes = [size + offset for size in sizes for offset in (-1, 0, 1)]
+    for size, framing, delivery in product(near_sizes, framings, _deliveries(tls=tls, late=False)):
         for part in ("message", "body"):
             cases[f"a {part} of {size} bytes, {framing}, {delivery}"] = Case(
                 partial(_sized, size, part, framing=framing), FOREIGN, delivery
@@ -145,8 +148,8 @@ def _table(*, tls: bool = False, late: bool = True, sizes: Sequence[int] = ()) -
 
 
 @dataclass
-class Poison:
-    """The handler of a case: each response is followed by what does not belong to it."""
+class TrailingBytes:
+    """A handler that sends bytes after each response that do not belong to it."""
 
     case: Case
     delivered: threading.Semaphore = field(default_factory=partial(threading.Semaphore, 0))
@@ -178,20 +181,22 @@ class Poison:
 def _check(
     open_session: Callable[..., Any], tls: ssl.SSLContext | None, case: Case
 ) -> Iterator[str]:
-    poison = Poison(case)
-    with RawServer(poison, tls=tls) as server, open_session(server.base_url) as session:
+    handler = TrailingBytes(case)
+    with RawServer(handler, tls=tls) as server, open_session(server.base_url) as session:
         for number in range(2):
-            yield from _check_call(session, server, poison, f"q-{number}")
-        again = [request.prompt for request in server.requests if request.position > 1]
-        if again:
-            yield f"{again} came on a connection with trailing bytes"
+            yield from _check_call(session, server, handler, f"q-{number}")
+        reused = [request.prompt for request in server.requests if request.position > 1]
+        if reused:
+            yield f"{reused} was sent on a connection with trailing bytes"
 
 
-def _check_call(session: Caller, server: RawServer, poison: Poison, prompt: str) -> Iterator[str]:
+def _check_call(
+    session: Caller, server: RawServer, handler: TrailingBytes, prompt: str
+) -> Iterator[str]:
     outcome = session.call(prompt)
-    if not poison.delivered.acquire(timeout=PATIENCE):
+    if not handler.delivered.acquire(timeout=TIMEOUT):
         yield f"{prompt} was not sent: {outcome}"
-    elif not (outcome.text == prompt or (outcome.failed and not poison.case.intact)):
+    elif not (outcome.text == prompt or (outcome.failed and not handler.case.intact)):
         yield f"{prompt} got {outcome}"
     if outcome.timed_out:
         yield f"{prompt} ended by a timeout"
@@ -203,44 +208,44 @@ _BOUNDARIES = (1 << 16, 1 << 18)
 
 
 def _runs(names: Sequence[str]) -> list[tuple[str, LoopRuns]]:
-    """Each way; async ones with a loop that stands still between calls, and with one that runs."""
+    """Return each method; async ones with a loop that runs during calls only, and always."""
     loops: tuple[LoopRuns, LoopRuns] = ("during calls", "always")
     return [(name, loop) for name in names for loop in loops[: 1 + WAYS[name].is_async]]
 
 
 @pytest.mark.parametrize(("way", "loop"), _runs(LANGCHAIN))
-def test_trailing_bytes_spoil_no_later_call(way: str, loop: LoopRuns) -> None:
-    """Whatever follows a response, whenever: the next call gets its own response, asked once."""
+def test_trailing_bytes_affect_no_later_call(way: str, loop: LoopRuns) -> None:
+    """Whatever follows a response at any time, the next call sends one request and gets its own."""
     sessions = partial(Session, way, loop=loop, max_retries=0)
-    examine(_table(sizes=_BOUNDARIES), partial(_check, sessions, None))
+    check_all(_table(sizes=_BOUNDARIES), partial(_check, sessions, None))
 
 
 @pytest.mark.parametrize("way", [name for name in ECHOING if name not in LANGCHAIN])
-def test_trailing_bytes_spoil_no_later_call_elsewhere(way: str) -> None:
-    """LlamaIndex, image generators and endpoints have the same connections."""
+def test_trailing_bytes_affect_no_later_call_of_other_components(way: str) -> None:
+    """The same holds for LlamaIndex, image generators and endpoints."""
     sessions = partial(Session, way, max_retries=0)
-    examine(_table(late=False), partial(_check, sessions, None))
+    check_all(_table(late=False), partial(_check, sessions, None))
 
 
 @pytest.mark.parametrize(("way", "loop"), _runs(LANGCHAIN))
-def test_trailing_bytes_spoil_no_later_call_over_tls(
+def test_trailing_bytes_affect_no_later_call_over_tls(
     way: str, loop: LoopRuns, remote: RemoteClient, tls: ssl.SSLContext
 ) -> None:
-    """Over TLS too, in the record of the response's end and in records of their own.
+    """The same holds over TLS, in the response's last record and in other records.
 
-    Whole responses are read as streams are: bytes that come late, and sizes of records, are tested
-    with streams.
+    Whole responses are read as streams are: late bytes and sizes of records are tested with
+    streams.
     """
     sessions = partial(remote.session, way, loop=loop, max_retries=0)
     is_stream = WAYS[way].kind == "stream"
     cases = _table(tls=True, late=is_stream, sizes=(1 << 14,) if is_stream else ())
-    examine(cases, partial(_check, sessions, tls), workers=16)
+    check_all(cases, partial(_check, sessions, tls), workers=16)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_connection_is_used_again_after_a_clean_response(way: str, framing: Any) -> None:
-    """Calls one after the other need one connection, so that the law does not hold by itself."""
+def test_a_connection_is_reused_after_a_correct_response(way: str, framing: Any) -> None:
+    """Successive calls use one connection, so that the law does not hold by itself."""
 
     def handler(connection: Connection, request: Request) -> None:
         connection.respond(request, framing=framing)
@@ -253,23 +258,23 @@ def test_a_connection_is_used_again_after_a_clean_response(way: str, framing: An
 
 
 @pytest.mark.parametrize("way", LANGCHAIN)
-def test_a_tls_connection_is_used_again_after_a_clean_response(
+def test_a_tls_connection_is_reused_after_a_correct_response(
     way: str, remote: RemoteClient, tls: ssl.SSLContext
 ) -> None:
-    """The same over TLS, where the server's session tickets follow the handshake."""
+    """The same holds over TLS, where the server's session tickets follow the handshake."""
     with RawServer(tls=tls) as server, remote.session(way, server.base_url) as session:
         for number in range(4):
             assert session.call(f"q-{number}").text == f"q-{number}"
         assert server.connections == 1
 
 
-def _dribbled(connection: Connection, message: bytes) -> None:
+def _send_bytewise(connection: Connection, message: bytes) -> None:
     for position in range(len(message)):
         connection.send(message[position : position + 1])
 
 
-def _with_extras(request: Request) -> bytes:
-    """A response with all that chunked coding allows: extensions, trailers, interim responses."""
+def _with_all_extensions(request: Request) -> bytes:
+    """Return a response with interim responses, chunk extensions and trailers."""
     content_type, parts = wire.echo(request)
     head = wire.head(f"content-type:{content_type}", "transfer-encoding: Chunked", status="200 ")
     chunks = b"".join(b"%X;a=b\r\n%b\r\n" % (len(part), part) for part in parts)
@@ -278,17 +283,17 @@ def _with_extras(request: Request) -> bytes:
 
 
 @pytest.mark.parametrize("way", LANGCHAIN)
-def test_unusual_responses_are_read_and_their_connection_used_again(way: str) -> None:
-    """One byte at a time, interim responses, chunk extensions and trailers are all correct."""
+def test_unusual_responses_are_read_and_their_connection_is_reused(way: str) -> None:
+    """A response may be sent byte by byte, or with interim responses, extensions and trailers."""
 
     def handler(connection: Connection, request: Request) -> None:
         match request.prompt:
             case "dribbled":
-                _dribbled(connection, wire.echo_message(request))
+                _send_bytewise(connection, wire.echo_message(request))
             case "dribbled-chunks":
-                _dribbled(connection, wire.echo_message(request, framing="chunked"))
+                _send_bytewise(connection, wire.echo_message(request, framing="chunked"))
             case _:
-                connection.send(_with_extras(request))
+                connection.send(_with_all_extensions(request))
 
     with RawServer(handler) as server, Session(way, server.base_url, max_retries=0) as session:
         for prompt in ("dribbled", "dribbled-chunks", "extras", "again"):
@@ -298,8 +303,8 @@ def test_unusual_responses_are_read_and_their_connection_used_again(way: str) ->
 
 
 @pytest.mark.parametrize("way", ECHOING)
-def test_a_connection_that_is_said_to_close_is_not_used_again(way: str) -> None:
-    """``Connection: close``, HTTP/1.0 and a body that ends with the connection."""
+def test_a_closing_connection_is_not_reused(way: str) -> None:
+    """``Connection: close``, HTTP/1.0 or a body that ends with the connection prevents reuse."""
 
     def handler(connection: Connection, request: Request) -> None:
         content_type, parts = wire.echo(request)
@@ -321,8 +326,8 @@ def test_a_connection_that_is_said_to_close_is_not_used_again(way: str) -> None:
 
 
 @pytest.mark.parametrize(("way", "loop"), _runs(["LangChain stream", "LangChain astream"]))
-def test_a_stream_whose_last_chunk_follows_with_trailing_bytes(way: str, loop: LoopRuns) -> None:
-    """What comes after [DONE], in a segment of its own: the body's end, and a foreign response."""
+def test_a_last_chunk_with_trailing_bytes_after_a_stream(way: str, loop: LoopRuns) -> None:
+    """The body's end and a foreign response follow [DONE] in another segment."""
 
     def handler(connection: Connection, request: Request) -> None:
         _, parts = wire.echo(request)
@@ -342,6 +347,6 @@ def test_a_stream_whose_last_chunk_follows_with_trailing_bytes(way: str, loop: L
     ):
         for prompt in pauses:
             assert session.call(prompt).text == prompt
-            assert sent.acquire(timeout=PATIENCE)
+            assert sent.acquire(timeout=TIMEOUT)
         assert set(server.counts().values()) == {1}
         assert [request.position for request in server.requests] == [1] * len(pauses)

@@ -1,7 +1,7 @@
-"""Law: a fork changes nothing for the parent, and the child begins anew.
+"""Law: a fork does not affect the parent, and the child has its own connections.
 
-Whatever a child does with the connections that it inherits, and however it ends: the parent's call
-goes on, with one request, its stream goes on to the end, and the child's own calls work.
+Whatever a child does with inherited connections, and however it ends: the parent's call succeeds
+with one request, its stream is complete, and the child's calls succeed.
 """
 
 import json
@@ -33,7 +33,7 @@ _PROGRAM = "from tests.transport.fork_program import main; main()"
 IDLE, STREAM = "idle connection", "open stream"
 BEFORE, DURING = "forked before a call", "forked during a call"
 ALL = (IDLE, BEFORE, DURING, STREAM)
-# The end of an interpreter takes long: each situation has one child that ends so.
+# The end of an interpreter takes long: in each situation, one child ends so.
 FORKED = [
     *product(["exit"], (IDLE, STREAM)),
     *product(["exit without calls"], (BEFORE, DURING)),
@@ -43,7 +43,7 @@ FORKED = [
 
 @contextmanager
 def _servers(tls: ssl.SSLContext | None) -> Iterator[tuple[RawServer, RawServer]]:
-    """A server for the calls, and a plain one for the events that keep processes in step."""
+    """Run a server for the calls, and another one for the events that synchronize processes."""
     with RawServer() as events, RawServer(tls=tls) as server:
 
         def handler(connection: Connection, request: Request) -> None:
@@ -51,15 +51,15 @@ def _servers(tls: ssl.SSLContext | None) -> Iterator[tuple[RawServer, RawServer]
                 connection.respond(request)
                 return
             events.event(f"received-{request.prompt}").set()
-            go = events.event(f"go-{request.prompt}")
+            release = events.event(f"go-{request.prompt}")
             if not request.is_stream:
-                go.wait()
+                release.wait()
                 connection.respond(request)
                 return
             content_type, parts = wire.echo(request)
             head = wire.head(f"Content-Type: {content_type}", "Transfer-Encoding: chunked")
             connection.send(head + wire.chunked(parts[:1], end=False))
-            go.wait()
+            release.wait()
             connection.send(wire.chunked(parts[1:]))
 
         server.handler = handler
@@ -67,7 +67,7 @@ def _servers(tls: ssl.SSLContext | None) -> Iterator[tuple[RawServer, RawServer]
 
 
 def _run(program: str, certificates: Path | None, **options: Any) -> list[dict[str, Any]]:
-    """Run a program in a process of its own; the lines that it prints."""
+    """Run a program in another process, and return the lines that it prints."""
     trusted = {} if certificates is None else {"SSL_CERT_FILE": str(certificates)}
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, program, json.dumps(options)],
@@ -81,24 +81,26 @@ def _run(program: str, certificates: Path | None, **options: Any) -> list[dict[s
         try:
             out, err = process.communicate(timeout=TIME_LIMIT + 5)
         except subprocess.TimeoutExpired:
-            # Its children hold the pipes too.
+            # Its children have the pipes open too.
             os.killpg(process.pid, signal.SIGKILL)
             out, err = process.communicate()
     lines = [json.loads(line) for line in out.splitlines()]
     if not lines or lines[-1]["name"] != "the end":
-        pytest.fail(f"it did not end, but {process.returncode}:\n{out}\n{err}", pytrace=False)
+        pytest.fail(
+            f"the process did not end normally: {process.returncode}:\n{out}\n{err}", pytrace=False
+        )
     return [{**line, "stderr": err} for line in lines[:-1]]
 
 
-def _complaints(server: RawServer, lines: list[dict[str, Any]]) -> Iterator[str]:
+def _errors(server: RawServer, lines: list[dict[str, Any]]) -> Iterator[str]:
     for line in lines:
         name = line["name"]
         if "error" in line:
-            yield f"{name}: the parent's call came to {line['error']}"
+            yield f"{name}: the parent's call raised {line['error']}"
             continue
         expected = f"{'next' if name.endswith('idle-connection') else 'slow'}-{name}"
         if line["text"] != expected:
-            yield f"{name}: the parent's call came to {line['text']}"
+            yield f"{name}: the parent's call returned {line['text']}"
         if line["code"] != 0:
             yield f"{name}: the child ended with {line['code']}"
     for prompt, count in server.counts().items():
@@ -125,32 +127,34 @@ def _check(
             client=client,
             children=children,
         )
-        complaints = list(_complaints(server, lines))
+        errors = list(_errors(server, lines))
     assert len(lines) == len(children)
-    if complaints:
-        said = "\n  ".join(complaints)
-        errors = [line for line in lines[0]["stderr"].splitlines() if line.startswith("child:")]
-        pytest.fail(f"{len(complaints)} complaints:\n  {said}\n  {errors}", pytrace=False)
+    if errors:
+        messages = "\n  ".join(errors)
+        child_lines = [
+            line for line in lines[0]["stderr"].splitlines() if line.startswith("child:")
+        ]
+        pytest.fail(f"{len(errors)} errors:\n  {messages}\n  {child_lines}", pytrace=False)
 
 
 @pytest.mark.parametrize("client", ["sync", "async"])
 def test_forks_over_plain_connections(client: str) -> None:
-    """Seven kinds of children in four situations: the parent's calls and streams go on."""
+    """Seven kinds of children in four situations do not affect the parent's calls and streams."""
     in_loop = product(["_exit in a running loop"], ALL if client == "async" else ())
     _check(client, [*FORKED, *in_loop], None, None)
 
 
 @pytest.mark.parametrize(("client", "method"), [("sync", "spawn"), ("async", "forkserver")])
 def test_forks_over_tls(client: str, method: str, tls: ssl.SSLContext, certificates: Path) -> None:
-    """The same over TLS, where a word from the child would end the parent's connection.
+    """The same holds over TLS, where data from the child would end the parent's connection.
 
-    Processes that inherit nothing are given the used model by pickle.
+    Processes that inherit nothing get the used model by pickle.
     """
     _check(client, [*FORKED, (method, DURING)], tls, certificates)
 
 
 def _stacks(stderr: str) -> str:
-    """Where processes were when they were ended, without repetition."""
+    """Return the stacks of processes when they were ended, without duplicates."""
     stacks = [
         "".join(stack.splitlines(keepends=True)[1:9])
         for stack in stderr.split("Current thread")[1:]
@@ -158,30 +162,30 @@ def _stacks(stderr: str) -> str:
     return "\n".join(f"{count} times:\n{stack}" for stack, count in Counter(stacks).items())
 
 
-@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("forked_before", [False, True])
 @pytest.mark.parametrize("kind", ["LangChain", "Gateway", "AsyncGateway"])
-def test_a_fork_during_the_first_call_of_another_thread(kind: str, again: bool) -> None:
-    """A child that is forked while another thread imports what its call needs does not hang.
+def test_a_fork_during_the_first_call_of_another_thread(kind: str, forked_before: bool) -> None:
+    """A child that is forked while another thread imports modules for its call does not hang.
 
-    It may be the first child, for whom all sorts of things are prepared, or a later one.
+    It may be the first child, before which more is prepared, or a later one.
     """
-    _check_first_call(kind, None, None, again=again)
+    _check_first_call(kind, None, None, forked_before=forked_before)
 
 
 @pytest.mark.parametrize("kind", ["LangChain", "Gateway", "AsyncGateway"])
 def test_a_fork_during_the_first_call_of_another_thread_over_tls(
     kind: str, tls: ssl.SSLContext, certificates: Path
 ) -> None:
-    """The same over TLS, which imports more.
+    """The same holds over TLS, which imports more.
 
-    Only while it imports: OpenSSL has locks of its own, and a child that is forked while another
-    thread holds one of them has lost, whatever Python does. So the forks must not take long.
+    It holds only during imports: OpenSSL has its own locks, and a child that is forked while
+    another thread holds one of them hangs, whatever Python does. So the forks must not take long.
     """
-    _check_first_call(kind, tls, certificates, again=True)
+    _check_first_call(kind, tls, certificates, forked_before=True)
 
 
 def _check_first_call(
-    kind: str, tls: ssl.SSLContext | None, certificates: Path | None, *, again: bool
+    kind: str, tls: ssl.SSLContext | None, certificates: Path | None, *, forked_before: bool
 ) -> None:
     with _servers(tls) as (server, events):
         lines = _run(
@@ -190,8 +194,8 @@ def _check_first_call(
             base_url=server.base_url,
             port=events.port,
             kind=kind,
-            moments=40 if tls is None else 0,
-            again=again,
+            forks_between_imports=40 if tls is None else 0,
+            forked_before=forked_before,
         )
         counts = server.counts()
     assert {line["name"]: line["text"] for line in lines if "text" in line} == {"parent": "parent"}
@@ -202,9 +206,9 @@ def _check_first_call(
 
 
 def _check_children(lines: list[dict[str, Any]]) -> None:
-    """Check that children have ended by themselves, with success."""
+    """Check that children have ended by themselves, with exit code 0."""
     codes = {line["name"]: line["code"] for line in lines if "code" in line}
-    wrong = [f"{name}: {code}" for name, code in codes.items() if code != 0]
-    if wrong:
-        said, stacks = "\n  ".join(wrong), _stacks(lines[0]["stderr"])
-        pytest.fail(f"children hang (-14) or fail (3):\n  {said}\nin\n{stacks}", pytrace=False)
+    failed = [f"{name}: {code}" for name, code in codes.items() if code != 0]
+    if failed:
+        messages, stacks = "\n  ".join(failed), _stacks(lines[0]["stderr"])
+        pytest.fail(f"children hang (-14) or fail (3):\n  {messages}\nin\n{stacks}", pytrace=False)

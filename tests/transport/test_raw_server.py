@@ -1,4 +1,4 @@
-"""The raw server itself: what the other tests stand on, seen by plain sockets."""
+"""The raw server, tested with plain sockets."""
 
 import contextlib
 import http.client
@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 from tests.transport import wire
-from tests.transport.raw_server import PATIENCE, Connection, RawServer, Request, control
+from tests.transport.raw_server import TIMEOUT, Connection, RawServer, Request, control
 
 _GET = b"GET /xai/v1/models/%b HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def _connect(server: RawServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_correct_responses_are_correct(framing: wire.Framing) -> None:
+def test_correct_responses_can_be_parsed(framing: wire.Framing) -> None:
     """The standard library's client reads each kind of echo, on one connection."""
     with RawServer(lambda c, r: c.respond(r, framing=framing)) as server:
-        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
         client.request("GET", "/xai/v1/models/a")
         assert b'"id":"a"' in client.getresponse().read()
         for stream in (False, True):
@@ -46,7 +46,7 @@ def test_correct_responses_are_correct(framing: wire.Framing) -> None:
 
 
 def test_segments_and_ends() -> None:
-    """Bytes are delivered as they are written; a close is an end of file, a reset an error."""
+    """Bytes are delivered as they are sent; a close is an end of file, a reset an error."""
 
     def handler(connection: Connection, request: Request) -> None:
         connection.send(b"one")
@@ -67,37 +67,37 @@ def test_segments_and_ends() -> None:
                     client.recv(100)
 
 
-def test_the_client_is_watched() -> None:
-    """The server knows which connections are open, and when a client goes."""
-    seen = threading.Event()
+def test_the_server_detects_closed_connections() -> None:
+    """The server knows which connections are open, and when a client closes."""
+    was_open = threading.Event()
 
     def handler(connection: Connection, _request: Request) -> None:
         assert not connection.wait_closed(0.001)
-        seen.set()
+        was_open.set()
         assert connection.wait_closed()
 
     with RawServer(handler) as server:
         with _connect(server) as client:
             client.sendall(_GET % b"a")
-            assert seen.wait(PATIENCE)
+            assert was_open.wait(TIMEOUT)
             assert server.open_connections == {1}
             assert not server.wait_until_closed(1, seconds=0.001)
         assert server.wait_until_closed(1)
 
 
 def test_tls_records(tls: ssl.SSLContext, certificates: Path) -> None:
-    """Over TLS each write is a record, also where two share a segment."""
+    """Over TLS each write is a record, also if two share a segment."""
 
     def handler(connection: Connection, request: Request) -> None:
         connection.send_in_one_segment(b"one", b"two")
         connection.close(notify=request.prompt == "notify")
 
-    trusting = ssl.create_default_context(cafile=str(certificates))
+    client_context = ssl.create_default_context(cafile=str(certificates))
     for prompt in (b"notify", b"nothing"):
         with (
             RawServer(handler, tls=tls) as server,
             _connect(server) as plain,
-            trusting.wrap_socket(
+            client_context.wrap_socket(
                 plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False
             ) as client,
         ):
@@ -108,7 +108,7 @@ def test_tls_records(tls: ssl.SSLContext, certificates: Path) -> None:
                 assert client.recv(100) == b""
 
 
-def test_a_defect_of_a_handler_fails_its_test() -> None:
+def test_an_exception_of_a_handler_fails_the_test() -> None:
     """An exception in a handler is raised at the server's end, unless the test fails already."""
 
     def handler(_connection: Connection, request: Request) -> None:
@@ -124,7 +124,7 @@ def test_a_defect_of_a_handler_fails_its_test() -> None:
 
 
 def test_events_from_other_processes() -> None:
-    """A control request sets an event of the server, or waits for it, and is no request."""
+    """A control request sets or awaits an event of the server, and is not recorded."""
     with RawServer() as server:
         control(server.port, "set", "go")
         control(server.port, "wait", "go")

@@ -1,7 +1,7 @@
 """Law: a response cannot take more memory than ``max_response_bytes`` allows.
 
-The size counts after decompression, for whole responses and for streams; compression that was not
-offered is refused unread. Sizes of processes are measured in a process of their own.
+The size is that after decompression, for whole responses and for streams; a content coding that was
+not offered is rejected unread. The size of processes is measured in another process.
 """
 
 import gzip
@@ -17,28 +17,28 @@ import pytest
 
 from tests.transport import wire
 from tests.transport.clients import IMAGES, WAYS, Outcome, Session
-from tests.transport.raw_server import PATIENCE, Connection, RawServer, Request
+from tests.transport.raw_server import TIMEOUT, Connection, RawServer, Request
 from tests.transport.remote_client import RemoteClient
-from tests.transport.tables import examine
+from tests.transport.tables import check_all
 
 MB = 1 << 20
 LIMIT = 1 * MB
 DEFAULT_LIMIT = 256 * MB
-FAR_MORE = 64 * MB
-"""What bombs decompress to; compressed they have 64 KB."""
-VERY_MUCH_MORE = 1024 * MB
-"""The same where the limit is the default; compressed it has a megabyte."""
+BOMB_SIZE = 64 * MB
+"""The size of decompressed bombs; compressed they have 64 KB."""
+DEFAULT_BOMB_SIZE = 1024 * MB
+"""The same for the default limit; compressed it has a megabyte."""
 PEAK = 16 * MB
-"""By how much a process may grow that keeps to a limit of one megabyte."""
+"""The allowed growth of a process with a limit of one megabyte."""
 
-_READING = ["LangChain invoke", "LangChain ainvoke", "LangChain stream", "LangChain astream"]
+_LANGCHAIN = ["LangChain invoke", "LangChain ainvoke", "LangChain stream", "LangChain astream"]
 _OTHERS = ["LlamaIndex chat", "LlamaIndex astream_chat", *IMAGES, "Gateway retrieve_model"]
 
 
 def _bomb(prefix: bytes, size: int, *, wbits: int) -> bytes:
-    """The prefix and then blanks, up to the size, compressed.
+    """Return the prefix and then blanks, up to the size, compressed.
 
-    Blocks after a full flush do not depend on what was before: one of a megabyte is repeated.
+    Blocks after a full flush do not depend on earlier data: one of a megabyte is repeated.
     """
     packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
     start = packer.compress(prefix) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -72,9 +72,9 @@ def _encoded(request: Request, coding: str, encode: Callable[[bytes], bytes]) ->
     )
 
 
-@pytest.mark.parametrize("way", [*_READING, *_OTHERS])
-def test_single_compressions_are_read(way: str) -> None:
-    """gzip, and deflate in both of its forms, on a connection that is used again."""
+@pytest.mark.parametrize("way", [*_LANGCHAIN, *_OTHERS])
+def test_offered_compressions_are_read(way: str) -> None:
+    """gzip, and both forms of deflate, are read on a connection that is reused."""
 
     def handler(connection: Connection, request: Request) -> None:
         connection.send(_encoded(request, *ENCODERS[names[request.prompt]]))
@@ -87,7 +87,7 @@ def test_single_compressions_are_read(way: str) -> None:
         assert server.connections == 1
 
 
-REFUSED = {
+NOT_OFFERED = {
     "gzip, gzip": lambda body: gzip.compress(gzip.compress(body)),
     "deflate, gzip": lambda body: gzip.compress(zlib.compress(body)),
     "br": lambda body: body,
@@ -95,7 +95,7 @@ REFUSED = {
     "compress": lambda body: b"\x1f\x9d" + body,
     "something": lambda body: body,
 }
-"""Content codings that nobody asked for, and bodies for them."""
+"""Content codings that were not offered, and bodies for them."""
 
 
 def _offered(request: Request) -> set[str]:
@@ -105,29 +105,29 @@ def _offered(request: Request) -> set[str]:
     }
 
 
-def _check_refused(way: str, coding: str) -> Iterator[str]:
+def _check_not_offered(way: str, coding: str) -> Iterator[str]:
     def handler(connection: Connection, request: Request) -> None:
-        connection.send(_encoded(request, coding, REFUSED[coding]))
+        connection.send(_encoded(request, coding, NOT_OFFERED[coding]))
 
     with RawServer(handler) as server, Session(way, server.base_url) as session:
         outcome = session.call("refused")
         if coding in _offered(server.requests[0]):
             return
         if not outcome.is_invalid_response:
-            yield f"came to {outcome}"
+            yield f"the outcome is {outcome}"
         if WAYS[way].kind != "get" and len(server.requests) != 1:
             yield f"{len(server.requests)} requests for one call"
 
 
-@pytest.mark.parametrize("way", [*_READING, *_OTHERS])
-def test_other_compressions_are_refused(way: str) -> None:
+@pytest.mark.parametrize("way", [*_LANGCHAIN, *_OTHERS])
+def test_other_compressions_are_rejected(way: str) -> None:
     """A content coding that was not offered, or two at once, is an error of the package."""
-    examine({coding: coding for coding in REFUSED}, partial(_check_refused, way))
+    check_all({coding: coding for coding in NOT_OFFERED}, partial(_check_not_offered, way))
 
 
-@pytest.mark.parametrize("way", [*_READING, *_OTHERS])
+@pytest.mark.parametrize("way", [*_LANGCHAIN, *_OTHERS])
 def test_broken_compression_is_an_error(way: str) -> None:
-    """Bytes that are not what Content-Encoding says, or not all of them: one request, an error."""
+    """Data that is not valid for its Content-Encoding, or is incomplete: one request, an error."""
 
     def check(broken: Callable[[bytes], bytes]) -> Iterator[str]:
         def handler(connection: Connection, request: Request) -> None:
@@ -136,7 +136,7 @@ def test_broken_compression_is_an_error(way: str) -> None:
         with RawServer(handler) as server, Session(way, server.base_url) as session:
             outcome = session.call("broken")
             if not (outcome.is_invalid_response or outcome.is_connection_error):
-                yield f"came to {outcome}"
+                yield f"the outcome is {outcome}"
             if WAYS[way].kind != "get" and len(server.requests) != 1:
                 yield f"{len(server.requests)} requests for one call"
 
@@ -145,16 +145,16 @@ def test_broken_compression_is_an_error(way: str) -> None:
         "half of it": lambda body: gzip.compress(body)[: len(gzip.compress(body)) // 2],
         "a byte changed": lambda body: gzip.compress(body)[:-8] + b"\0" * 8,
     }
-    examine(cases, check)
+    check_all(cases, check)
 
 
 @dataclass(frozen=True)
 class Size:
-    """A response of a size, and how it comes.
+    """A response of a size, and how it is sent.
 
     Attributes:
-        size: Bytes of the body, decompressed.
-        coding: Name of a compression, or None.
+        size: The number of bytes of the body, decompressed.
+        coding: The name of a compression, or None.
         framing: How the end of the body is marked.
     """
 
@@ -164,7 +164,7 @@ class Size:
 
 
 def _sized(request: Request, size: Size) -> bytes:
-    """A correct response with a body of exactly so many bytes."""
+    """Return a correct response with a body of exactly this size."""
     content_type, body = _body(request)
     missing = size.size - len(body)
     if request.is_stream:
@@ -196,16 +196,16 @@ def _check_size(way: str, size: Size) -> Iterator[str]:
     ):
         outcome = session.call("sized")
         if size.size <= limit and outcome.text != "sized":
-            yield f"came to {outcome}, though it is within the limit"
+            yield f"the outcome is {outcome}, though it is within the limit"
         if size.size > limit and not _names_the_limit(outcome):
-            yield f"came to {outcome}, which does not name max_response_bytes"
+            yield f"the outcome is {outcome}, which does not name max_response_bytes"
         if server.count("sized") != 1:
             yield f"{server.count('sized')} requests for one call"
 
 
-@pytest.mark.parametrize("way", [*_READING, *_OTHERS])
+@pytest.mark.parametrize("way", [*_LANGCHAIN, *_OTHERS])
 def test_the_limit_is_exact(way: str) -> None:
-    """As many bytes as the limit are read, one more are not, compressed or not."""
+    """A response of exactly the limit is read, one byte more is not, compressed or not."""
     framings: tuple[wire.Framing, ...] = ("length", "chunked")
     cases = {
         f"{size} bytes, {coding}, {framing}": Size(size, coding, framing)
@@ -213,11 +213,11 @@ def test_the_limit_is_exact(way: str) -> None:
             (99_999, 100_000, 100_001, 200_000), (None, *ENCODERS), framings
         )
     }
-    examine(cases, partial(_check_size, way))
+    check_all(cases, partial(_check_size, way))
 
 
 def _bomb_response(
-    request: Request, coding: str, status: str = "200 OK", size: int = FAR_MORE
+    request: Request, coding: str, status: str = "200 OK", size: int = BOMB_SIZE
 ) -> bytes:
     content_type, body = _body(request)
     wbits = {"gzip": 31, "deflate, zlib": 15, "deflate, raw": -15, "gzip, gzip": 31}[coding]
@@ -228,14 +228,14 @@ def _bomb_response(
     return wire.message(bomb, content_type=content_type, status=status, lines=[line])
 
 
-def _complaints(
-    outcome: Outcome, *, most: int, server: RawServer, named: bool = True
+def _errors(
+    outcome: Outcome, *, max_growth: int, server: RawServer, names_limit: bool = True
 ) -> Iterator[str]:
-    if named and not _names_the_limit(outcome):
-        yield f"came to {outcome}, which does not name max_response_bytes"
+    if names_limit and not _names_the_limit(outcome):
+        yield f"the outcome is {outcome}, which does not name max_response_bytes"
     elif not outcome.failed:
-        yield f"came to {outcome}"
-    if outcome.peak is None or outcome.peak > most:
+        yield f"the outcome is {outcome}"
+    if outcome.peak is None or outcome.peak > max_growth:
         yield f"took {(outcome.peak or 0) / MB:.0f} MB"
     if len(server.requests) != 1:
         yield f"{len(server.requests)} requests for one call"
@@ -253,36 +253,36 @@ def _check_bomb(remote: RemoteClient, case: tuple[str, str, str]) -> Iterator[st
         remote.session(way, server.base_url, **options) as session,
     ):
         outcome = session.call("bomb")
-        # What an error response says need not be read to its end.
-        named = status == "200 OK" and coding != "gzip, gzip"
-        yield from _complaints(outcome, most=PEAK, server=server, named=named)
+        # The body of an error response need not be read to its end.
+        names_limit = status == "200 OK" and coding != "gzip, gzip"
+        yield from _errors(outcome, max_growth=PEAK, server=server, names_limit=names_limit)
 
 
 def test_a_small_limit_holds_against_bombs(remote: RemoteClient) -> None:
-    """A little that decompresses to very much is given up at the limit, whatever asked for it."""
+    """Each method rejects, at the limit, a small response that decompresses to a large one."""
     bombs = [
-        *product([*_READING, *_OTHERS], ["gzip"], ["200 OK"]),
+        *product([*_LANGCHAIN, *_OTHERS], ["gzip"], ["200 OK"]),
         *product(["LangChain invoke", "LangChain astream"], [*ENCODERS, "gzip, gzip"], ["200 OK"]),
         *product(["LangChain invoke", "LangChain ainvoke"], ["gzip"], ["500 Internal Error"]),
     ]
     # One at a time: the peak is that of the process.
-    examine({", ".join(case): case for case in bombs}, partial(_check_bomb, remote), workers=1)
+    check_all({", ".join(case): case for case in bombs}, partial(_check_bomb, remote), workers=1)
 
 
 @pytest.mark.parametrize("way", ["LangChain invoke", "LangChain ainvoke"])
 def test_the_default_limit_holds_against_a_bomb(way: str, remote: RemoteClient) -> None:
-    """Without an option it is 256 MB, which a process has; more than twice that is not taken."""
+    """The default limit is 256 MB, which a process has; a process takes at most 2.5 times that."""
 
     def handler(connection: Connection, request: Request) -> None:
-        connection.send(_bomb_response(request, "gzip", size=VERY_MUCH_MORE))
+        connection.send(_bomb_response(request, "gzip", size=DEFAULT_BOMB_SIZE))
 
     with (
         RawServer(handler) as server,
         remote.session(way, server.base_url, max_retries=0) as session,
     ):
         outcome = session.call("bomb")
-        complaints = list(_complaints(outcome, most=5 * DEFAULT_LIMIT // 2, server=server))
-    assert not complaints, complaints
+        errors = list(_errors(outcome, max_growth=5 * DEFAULT_LIMIT // 2, server=server))
+    assert not errors, errors
 
 
 @dataclass(frozen=True)
@@ -290,10 +290,10 @@ class Endless:
     """A body without an end.
 
     Attributes:
-        content_type: What it is said to be; None for that of the request.
-        start: What comes first.
-        unit: What is repeated.
-        lines: Header lines that tell its framing.
+        content_type: Its content type.
+        start: Its first bytes.
+        unit: The bytes that are repeated.
+        lines: Header lines for its framing.
         chunked: Whether each unit is a chunk.
     """
 
@@ -309,7 +309,7 @@ class Endless:
         connection.send(self._framed(self.start))
         times = max(1, 65_536 // len(self.unit))
         units = self._framed(self.unit * times)
-        # Until the client closes; a client without a limit is not to take all day.
+        # Until the client closes, or up to a size that a client without a limit can read.
         for _ in range(8 * LIMIT // len(units)):
             connection.send(units)
         connection.close()
@@ -333,7 +333,7 @@ ENDLESS = {
     "one event without an end": Endless(wire.EVENTS, b"data: ", b"x", chunked=True),
     "one event of many lines": Endless(wire.EVENTS, _EVENT, b"data: x\n", chunked=True),
 }
-_FOR_ALL = [name for name, body in ENDLESS.items() if body.content_type == wire.JSON]
+_JSON_BODIES = [name for name, body in ENDLESS.items() if body.content_type == wire.JSON]
 
 
 def _check_endless(remote: RemoteClient, case: tuple[str, str]) -> Iterator[str]:
@@ -345,22 +345,22 @@ def _check_endless(remote: RemoteClient, case: tuple[str, str]) -> Iterator[str]
     ):
         outcome = session.call("endless")
         # Not all pages are read to their end.
-        named = ENDLESS[name].content_type != "text/html"
-        yield from _complaints(outcome, most=PEAK, server=server, named=named)
+        names_limit = ENDLESS[name].content_type != "text/html"
+        yield from _errors(outcome, max_growth=PEAK, server=server, names_limit=names_limit)
         if outcome.timed_out:
             yield "ended by a timeout"
-        if not server.wait_until_closed(seconds=PATIENCE):
+        if not server.wait_until_closed(seconds=TIMEOUT):
             yield "the connection stays open"
 
 
 def test_a_small_limit_holds_against_endless_responses(remote: RemoteClient) -> None:
-    """A response or stream that never ends is given up at the limit, and its connection closed."""
+    """An endless response or stream ends at the limit, and its connection is closed."""
     cases = [
-        *product(_READING, ENDLESS),
-        *product(_OTHERS, _FOR_ALL[:1]),
+        *product(_LANGCHAIN, ENDLESS),
+        *product(_OTHERS, _JSON_BODIES[:1]),
         *product(["LlamaIndex stream_chat", "LlamaIndex astream_chat"], ["events", "heartbeats"]),
     ]
-    examine(
+    check_all(
         {f"{way}, {name}": (way, name) for way, name in cases},
         partial(_check_endless, remote),
         workers=1,
@@ -368,10 +368,10 @@ def test_a_small_limit_holds_against_endless_responses(remote: RemoteClient) -> 
 
 
 def test_a_limit_is_an_option_of_every_component() -> None:
-    """Models, image generators and settings take it; one that is no positive integer is refused."""
-    for way in (*_READING[:1], *_OTHERS):
+    """Models, image generators and settings accept ``max_response_bytes``, a positive integer."""
+    for way in (*_LANGCHAIN[:1], *_OTHERS):
         with RawServer() as server, Session(way, server.base_url, max_response_bytes=MB) as session:
             assert session.call("small").text == "small"
-        for wrong in (0, -1):
+        for invalid in (0, -1):
             with pytest.raises(Exception, match=re.compile("max_response_bytes")):
-                Session(way, "http://127.0.0.1:9/xai", max_response_bytes=wrong)
+                Session(way, "http://127.0.0.1:9/xai", max_response_bytes=invalid)

@@ -1,4 +1,4 @@
-"""Bytes of responses: the correct ones, each an echo of its request, and their framing."""
+"""Bytes of responses, each an echo of its request, and their framing."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -14,54 +14,59 @@ JSON = "application/json; charset=utf-8"
 EVENTS = "text/event-stream; charset=utf-8"
 
 _IMAGE = "https://images.invalid/"
-_FACTS = {"id": "c1", "created": 1, "model": "grok-4"}
+_COMMON_FIELDS = {"id": "c1", "created": 1, "model": "grok-4"}
 _USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
 
 def dump(document: Any) -> bytes:
-    """A document as JSON."""
+    """Return a document as JSON."""
     return json.dumps(document, separators=(",", ":")).encode()
 
 
 def chat(text: str) -> bytes:
-    """The body of a chat completion."""
+    """Return the body of a chat completion."""
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    completion = {**_FACTS, "object": "chat.completion", "choices": [choice], "usage": _USAGE}
+    completion = {
+        **_COMMON_FIELDS,
+        "object": "chat.completion",
+        "choices": [choice],
+        "usage": _USAGE,
+    }
     return dump({"data": completion})
 
 
 def chunk(delta: dict[str, Any], **fields: Any) -> bytes:
-    """A chunk of a streamed chat completion, as a server-sent event."""
+    """Return a chunk of a streamed chat completion, as a server-sent event."""
     choice = {"index": 0, "delta": delta, **fields}
-    document = {**_FACTS, "object": "chat.completion.chunk", "choices": [choice]}
+    document = {**_COMMON_FIELDS, "object": "chat.completion.chunk", "choices": [choice]}
     return b"data: " + dump(document) + b"\n\n"
 
 
 def chunks(texts: Iterable[str]) -> list[bytes]:
-    """A whole stream of text chunks, one event each, with its end-of-stream marker."""
+    """Return a stream of text chunks, one event each, with its end-of-stream marker."""
     deltas = [chunk({"role": "assistant", "content": text}) for text in texts]
     return [*deltas, chunk({}, finish_reason="stop"), DONE]
 
 
 def image(prompt: str) -> bytes:
-    """The body of an image generation whose URL holds the prompt."""
+    """Return the body of an image generation whose URL has the prompt."""
     return dump({"data": {"data": [{"url": f"{_IMAGE}{prompt}.png"}]}})
 
 
 def prompt_of_image(url: str) -> str:
-    """The prompt in the URL of an image."""
+    """Return the prompt in the URL of an image."""
     return url.removeprefix(_IMAGE).removesuffix(".png")
 
 
 def gateway_model(name: str) -> bytes:
-    """The body of a model resource, or of a list with one."""
+    """Return the body of a model resource, or of a list with one."""
     model = {"id": name, "object": "model", "created": 1, "owned_by": "xai"}
     return dump({"object": "list", "data": [model]} if name == "models" else model)
 
 
 def echo(request: "Request") -> tuple[str, list[bytes]]:
-    """The correct response of a request: its content type, and its body in parts."""
+    """Return the correct response of a request: its content type, and its body in parts."""
     if request.method == "GET":
         return JSON, [gateway_model(request.prompt)]
     if request.is_image:
@@ -72,14 +77,14 @@ def echo(request: "Request") -> tuple[str, list[bytes]]:
 
 
 def head(*lines: str, status: str = "200 OK") -> bytes:
-    """The head of a response."""
+    """Return the head of a response."""
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("latin-1")
 
 
 def chunked(parts: Sequence[bytes], *, end: bool = True) -> bytes:
-    """A body in chunked transfer coding, one chunk for each part."""
-    coded = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts if part)
-    return coded + b"0\r\n\r\n" if end else coded
+    """Return a body in chunked transfer coding, one chunk for each part."""
+    encoded = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts if part)
+    return encoded + b"0\r\n\r\n" if end else encoded
 
 
 def message(
@@ -90,25 +95,25 @@ def message(
     declared: int | None = None,
     lines: Sequence[str] = (),
 ) -> bytes:
-    """A whole response.
+    """Return a whole response.
 
     Args:
-        parts: The body, in parts; each is a chunk where the framing is chunked.
+        parts: The body, in parts; each is a chunk if the framing is chunked.
         status: Status code and reason.
         content_type: Content type.
         framing: How the end of the body is marked.
-        declared: The Content-Length, where it is not that of the body.
+        declared: The Content-Length, if it is not that of the body.
         lines: Further header lines.
     """
     body = b"".join(parts)
     if framing == "chunked":
-        end, body = "Transfer-Encoding: chunked", chunked(parts)
+        framing_line, body = "Transfer-Encoding: chunked", chunked(parts)
     else:
-        end = f"Content-Length: {len(body) if declared is None else declared}"
-    return head(f"Content-Type: {content_type}", end, *lines, status=status) + body
+        framing_line = f"Content-Length: {len(body) if declared is None else declared}"
+    return head(f"Content-Type: {content_type}", framing_line, *lines, status=status) + body
 
 
 def echo_message(request: "Request", **options: Any) -> bytes:
-    """The correct response of a request, whole."""
+    """Return the whole correct response of a request."""
     content_type, parts = echo(request)
     return message(*parts, content_type=content_type, **options)
