@@ -185,7 +185,7 @@ def instances(draw: Any, document: Document) -> Any:
     return made if isinstance(made, dict) else {}
 
 
-def target(root: Any, reference: str) -> Any:
+def resolve_reference(root: Any, reference: str) -> Any:
     """What a reference leads to, by a reader of the tests' own."""
     for step in reference.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~").replace("%25", "%")
@@ -196,7 +196,7 @@ def target(root: Any, reference: str) -> Any:
 def _instance(draw: Any, schema: Any, root: Any, depth: int) -> Any:
     if not isinstance(schema, dict) or depth > 6 or draw(st.integers(0, 9)) == 0:
         return draw(VALUES)
-    led_on = [target(root, schema["$ref"])] if "$ref" in schema else []
+    led_on = [resolve_reference(root, schema["$ref"])] if "$ref" in schema else []
     for word in ("anyOf", "oneOf", "allOf"):
         led_on += schema.get(word, [])
     if led_on and draw(st.booleans()):

@@ -46,7 +46,7 @@ SHAPES = [
 
 
 @both_clients
-@pytest.mark.parametrize(("operation", "body", "words"), SHAPES)
+@pytest.mark.parametrize(("operation", "body", "message"), SHAPES)
 def test_a_response_of_the_other_endpoint_is_invalid(
     gateway: FakeServer, kind: type[Any], operation: Any, body: dict[str, Any], message: str
 ) -> None:

@@ -177,7 +177,7 @@ def test_a_credential_as_a_name_is_redacted() -> None:
 
 
 @pytest.mark.parametrize(
-    "holder", ["extra_body", "model_kwargs", "additional_kwargs", "extra_query", "extraBody"]
+    "container", ["extra_body", "model_kwargs", "additional_kwargs", "extra_query", "extraBody"]
 )
 def test_nested_options_are_checked(container: str) -> None:
     """An option in another option is checked like other options, and the error names it."""

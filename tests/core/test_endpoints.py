@@ -93,7 +93,7 @@ def test_query_parameters_are_sent(gateway: FakeServer, kind: type[Any]) -> None
 
 @both_clients
 @pytest.mark.parametrize(
-    "ask",
+    "call",
     [
         method_call("create_chat_completion", model=MODEL, messages=MESSAGES, stream=True),
         method_call("create_message", model=MODEL, messages=MESSAGES, max_tokens=5, stream=True),
