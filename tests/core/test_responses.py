@@ -291,7 +291,7 @@ def test_unknown_events_items_and_fields() -> None:
     ],
 )
 def test_calls_are_sent_back_with_arguments_that_xai_accepts(arguments: str | None) -> None:
-    """Items that are sent back unchanged are no exception: xAI would reject each later request."""
+    """Invalid arguments are replaced, also in items: xAI would reject each later request."""
     call = {**CALL, "id": "f", "arguments": arguments}
     (part,) = RESPONSES.parse({"output": [call]}).choices[0].parts
     assert isinstance(part, ToolCallPart)
@@ -415,10 +415,10 @@ def test_conversations_continue_from_items_and_stored_responses() -> None:
         ({"new": {"field": 1}}, {"new": {"field": 1}}, None),
     ],
 )
-def test_everything_of_a_server_tool_item_is_shown(
+def test_all_fields_of_a_server_tool_item_are_returned(
     fields: dict[str, Any], arguments: Any, result: Any
 ) -> None:
-    """Each field of an item is in the arguments or in the result, whatever it is called."""
+    """Each field of an item is in the arguments or in the result."""
     (part,) = parse_server_side_parts(
         {"type": "some_call", "id": "i", "status": "completed", **fields}
     )
