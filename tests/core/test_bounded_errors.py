@@ -63,7 +63,7 @@ DOCUMENTS: dict[str, Callable[[int], Any]] = {
     "white space": lambda n: " " * n,
     "a text": lambda n: "x bearer at " * (n // 12),
     "tokens": lambda n: f"{TOKEN} " * (n // 37),
-    "cuts": lambda n: "at_r012… " * (n // 9),
+    "truncated tokens": lambda n: "at_r012… " * (n // 9),
     "one string": lambda n: {"error": "x bearer at " * (n // 12)},
     "one string deeper": lambda n: {"error": {"message": "y" * n, "code": "z" * n}},
     "one key": lambda n: {"error": "e", "k" * n: 1},
@@ -76,15 +76,15 @@ DOCUMENTS: dict[str, Callable[[int], Any]] = {
 }
 # By name: creates an error from a document.
 FACTORIES: dict[str, Callable[[Any], XAILowCodeError | None]] = {
-    "refused": lambda document: error_from_response(400, document, {}, TOKEN),
-    "failed": lambda document: error_from_response(502, document, {"x-request-id": "r"}, TOKEN),
-    "inside a success": lambda document: error_from_response(200, document, {}, TOKEN),
-    "not readable": lambda document: unparsable_response_error(
+    "status 400": lambda document: error_from_response(400, document, {}, TOKEN),
+    "status 502": lambda document: error_from_response(502, document, {"x-request-id": "r"}, TOKEN),
+    "status 200": lambda document: error_from_response(200, document, {}, TOKEN),
+    "not JSON": lambda document: unparsable_response_error(
         document if isinstance(document, str) else "", {}, TOKEN
     ),
     "a failed response": lambda document: error_from_field({"output": document}, document),
-    "of another shape": lambda document: InvalidResponseError("No.", body=document),
-    "in all places": lambda document: UsageError(
+    "unexpected response": lambda document: InvalidResponseError("No.", body=document),
+    "all attributes": lambda document: UsageError(
         **dict.fromkeys(("message", "hint", "code", "request_id", "field"), get_long_text(document))
     ).redact_token(TOKEN),
 }
@@ -263,42 +263,45 @@ def test_the_text_of_a_page_is_found_after_a_long_head() -> None:
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
-    "quoted": lambda token: quote(token, safe=""),
-    "quoted but for slashes": quote,
-    "quoted in small letters": lambda token: re.sub(
+    "percent-encoded": lambda token: quote(token, safe=""),
+    "percent-encoded except slashes": quote,
+    "percent-encoded in lower case": lambda token: re.sub(
         "%..", lambda escape: escape[0].lower(), quote(token, safe="")
     ),
-    "quoted twice": lambda token: quote(quote(token, safe=""), safe=""),
+    "percent-encoded twice": lambda token: quote(quote(token, safe=""), safe=""),
     "in HTML": escape,
     "in JSON": lambda token: json.dumps(token)[1:-1],
-    "by repr": lambda token: repr(token)[1:-1],
+    "repr": lambda token: repr(token)[1:-1],
 }
 # By name: the limit, and a function that truncates a string. It redacts the token first, or
 # truncates without knowing the token and redacts the result.
 TRUNCATIONS: dict[str, tuple[int, Callable[[str, str], Any]]] = {
     "excerpt": (300, lambda text, token: excerpt(text, token, limit=300)),
     "excerpt of bytes": (300, lambda text, token: excerpt(text.encode(), token, limit=300)),
-    "readable": (500, to_plain_text),
-    "not readable": (500, lambda text, token: vars(unparsable_response_error(text, {}, token))),
-    "a refusal": (500, lambda text, token: vars(create_error_from({"error": text}, token))),
-    "a refusal as text": (500, lambda text, token: vars(create_error_from(text, token))),
-    "body of a refusal": (MAX_STRING, lambda text, token: vars(create_error_from([text], token))),
+    "plain text": (500, to_plain_text),
+    "not JSON": (500, lambda text, token: vars(unparsable_response_error(text, {}, token))),
+    "error response": (500, lambda text, token: vars(create_error_from({"error": text}, token))),
+    "error response as text": (500, lambda text, token: vars(create_error_from(text, token))),
+    "body of an error response": (
+        MAX_STRING,
+        lambda text, token: vars(create_error_from([text], token)),
+    ),
     "a page": (MAX_EXCERPT, lambda text, token: vars(create_error_from(create_page(text), token))),
     "a key": (MAX_STRING, lambda text, token: bounded({text: 1}, token)),
-    "message, later": (
+    "message, redacted later": (
         MAX_MESSAGE,
         lambda text, token: vars(XAILowCodeError(text).redact_token(token)),
     ),
-    "body, later": (
+    "body, redacted later": (
         MAX_STRING,
         lambda text, token: vars(XAILowCodeError("", body=[{text: text}]).redact_token(token)),
     ),
-    "text, later": (500, lambda text, token: excerpt(f"({to_plain_text(text)})", token)),
-    "of a response, later": (
+    "text, redacted later": (500, lambda text, token: excerpt(f"({to_plain_text(text)})", token)),
+    "failed response, redacted later": (
         500,
         lambda text, token: vars(error_from_field({"output": []}, text).redact_token(token)),
     ),
-    "repr, later": (500, lambda text, token: excerpt(describe_value(text), token)),
+    "repr, redacted later": (500, lambda text, token: excerpt(describe_value(text), token)),
 }
 
 

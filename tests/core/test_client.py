@@ -389,7 +389,7 @@ def test_an_unreferenced_client_closes_its_pool(gateway: FakeServer) -> None:
     assert gateway.open_connections == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_has_connections_of_its_own(gateway: FakeServer) -> None:
     """Parent and child continue after a fork on different connections."""

@@ -264,7 +264,7 @@ def sample(schema: Any, schemas: dict[str, Any], depth: int = 8) -> Any:
     return result or "sesame"
 
 
-@pytest.mark.skipif(not OPENAPI.is_file(), reason="xAI's specification is not there")
+@pytest.mark.skipif(not OPENAPI.is_file(), reason="xAI's specification is missing")
 def test_options_of_xais_specification_are_accepted() -> None:
     """No property of any request body in xAI's specification, at any depth, is rejected."""
     document = json.loads(OPENAPI.read_text())

@@ -78,7 +78,7 @@ def test_responses_of_the_published_gateway(name: str) -> None:
     """Their bodies and headers are xAI's."""
     cases = gateway_fixtures()
     if not cases:
-        pytest.skip("the gateway's answers are not beside the repository")
+        pytest.skip("the gateway's responses are not beside the repository")
     body = cases[name]["body"]
     assert unwrap(body, body_has_data_key=True) == (body["result"], body["response_headers"])
 

@@ -76,7 +76,7 @@ RECORD_CLASSES = [
     and record_class is not Resource
 ]
 needs_recorded_bodies = pytest.mark.skipif(
-    not WIRE.exists(), reason="the recorded bodies are not here"
+    not WIRE.exists(), reason="the recorded bodies are missing"
 )
 
 
@@ -296,7 +296,7 @@ def test_any_body_is_parsed_or_invalid(record_class: type[Resource], data: st.Da
     try:
         parsed = parse_resource(record_class)(body)
     except XAILowCodeError as error:
-        assert isinstance(error, InvalidResponseError)  # noqa: PT017 - both ends are lawful
+        assert isinstance(error, InvalidResponseError)  # noqa: PT017 - both results are valid
         return
     assert parsed.model_dump()
 

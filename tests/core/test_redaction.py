@@ -28,16 +28,16 @@ prefixes = st.sampled_from(
 )
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
-    "quoted": lambda token: quote(token, safe=""),
-    "quoted but for slashes": quote,
-    "quoted in small letters": lambda token: re.sub(
+    "percent-encoded": lambda token: quote(token, safe=""),
+    "percent-encoded except slashes": quote,
+    "percent-encoded in lower case": lambda token: re.sub(
         "%..", lambda escape: escape[0].lower(), quote(token, safe="")
     ),
-    "quoted twice": lambda token: quote(quote(token, safe=""), safe=""),
+    "percent-encoded twice": lambda token: quote(quote(token, safe=""), safe=""),
     "in HTML": html.escape,
     "in JSON": lambda token: json.dumps(token)[1:-1],
     "in JSON with slashes": lambda token: json.dumps(token)[1:-1].replace("/", "\\/"),
-    "by repr": lambda token: repr(token)[1:-1],
+    "repr": lambda token: repr(token)[1:-1],
 }
 
 

@@ -21,34 +21,38 @@ NULL = {"type": "null"}
 EXAMPLES: list[tuple[str, Any, Any]] = [
     ("null in an enum", {"enum": ["a", None]}, {"anyOf": [{"enum": ["a"]}, NULL]}),
     (
-        "with a type that takes it",
+        "null in an enum whose type has null",
         {"enum": ["a", None], "type": ["null", "string"], "title": "T"},
         {"anyOf": [{"enum": ["a"], "type": "string"}, NULL], "title": "T"},
     ),
     (
-        "with several types",
+        "null in an enum with several types",
         {"enum": ["a", 1, None], "type": ["string", "null", "integer"]},
         {"anyOf": [{"enum": ["a", 1], "type": ["string", "integer"]}, NULL]},
     ),
     (
-        "with one that does not",
+        "null in an enum whose type does not have null",
         {"enum": ["a", None], "type": "string"},
         {"enum": ["a"], "type": "string"},
     ),
     (
-        "beside a union",
+        "null in an enum with a union",
         {"enum": [1, None], "anyOf": [{"minimum": 1}], "allOf": [{"maximum": 1}]},
         {
             "anyOf": [{"minimum": 1}],
             "allOf": [{"maximum": 1}, {"anyOf": [{"enum": [1]}, NULL]}],
         },
     ),
-    ("null alone", {"enum": [None]}, NULL),
+    ("enum of null", {"enum": [None]}, NULL),
     ("null as const", {"const": None}, NULL),
-    ("null where none fits", {"const": None, "type": "string"}, {"type": "string", "not": {}}),
-    ("further items of no tuple", {"items": {}, "additionalItems": False}, {"items": {}}),
-    ("no value", {"enum": []}, {"not": {}}),
-    ("no branch", {"anyOf": [], "title": "T"}, {"not": {}, "title": "T"}),
+    (
+        "const null whose type is not null",
+        {"const": None, "type": "string"},
+        {"type": "string", "not": {}},
+    ),
+    ("additionalItems without a tuple", {"items": {}, "additionalItems": False}, {"items": {}}),
+    ("empty enum", {"enum": []}, {"not": {}}),
+    ("empty anyOf", {"anyOf": [], "title": "T"}, {"not": {}, "title": "T"}),
     ("true", True, {}),
     ("false", False, {"not": {}}),
     (
@@ -56,30 +60,34 @@ EXAMPLES: list[tuple[str, Any, Any]] = [
         {"items": [True, {"enum": [1]}], "additionalItems": False},
         {"prefixItems": [{}, {"enum": [1]}], "items": False},
     ),
-    ("an object that is closed", {"additionalProperties": False}, {"additionalProperties": False}),
+    ("no additional properties", {"additionalProperties": False}, {"additionalProperties": False}),
     (
-        "limits within bounds",
+        "limits that xAI supports",
         {"maxLength": 2048, "maxItems": 256},
         {"maxLength": 2048, "maxItems": 256},
     ),
-    ("what is not there", {"items": None, "anyOf": None}, {}),
+    ("keywords with null", {"items": None, "anyOf": None}, {}),
     (
-        "no keyword, but a name or a value",
+        "keywords as names and values",
         {"properties": {"enum": {"default": None}, "$ref": {"const": {"enum": [None]}}}},
         {"properties": {"enum": {"default": None}, "$ref": {"const": {"enum": [None]}}}},
     ),
-    ("too long", {"maxLength": 2049}, {"description": "At most 2049 characters."}),
     (
-        "too many, and described",
+        "maxLength that is too large",
+        {"maxLength": 2049},
+        {"description": "At most 2049 characters."},
+    ),
+    (
+        "minItems that is too large, with a description",
         {"minItems": 300, "description": "Words."},
         {"description": "Words. At least 300 items."},
     ),
     (
-        "contained twice",
+        "minContains 2",
         {"contains": {"const": 1}, "minContains": 2},
         {"contains": {"const": 1}, "description": 'At least 2 items fit {"const":1}.'},
     ),
-    ("contained perhaps", {"contains": {"const": 1}, "minContains": 0}, {}),
+    ("minContains 0", {"contains": {"const": 1}, "minContains": 0}, {}),
 ]
 
 
@@ -92,15 +100,15 @@ def test_subschemas(given: Any, expected: Any) -> None:
 
 
 ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
-    ("nothing", {}, {"type": "object"}),
+    ("empty", {}, {"type": "object"}),
     ("a list of one type", {"type": ["object"]}, {"type": "object"}),
     (
-        "a reference, as of recursive classes",
+        "reference of a recursive class",
         {"$ref": "#/$defs/N", "$defs": {"N": {"type": "object", "title": "N"}}, "title": "Mine"},
         {"type": "object", "title": "Mine", "$defs": {"N": {"type": "object", "title": "N"}}},
     ),
     (
-        "an old one",
+        "draft 7",
         {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "$ref": "#/definitions/N",
@@ -113,7 +121,7 @@ ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "an old one, where nothing holds beside a reference",
+        "draft 7, which ignores keywords next to a reference",
         {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "properties": {"a": {"$ref": "#/definitions/N", "enum": [1], "title": "A"}},
@@ -126,7 +134,7 @@ ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "a reference with more beside it",
+        "reference with other keywords",
         {"$ref": "#/$defs/N", "required": ["a"], "$defs": {"N": {"additionalProperties": False}}},
         {
             "type": "object",
@@ -141,7 +149,7 @@ ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
         {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "object"}], "$defs": {"N": {"type": "object"}}},
     ),
     (
-        "names that need an escape",
+        "names with escapes",
         {
             "properties": {
                 "a": {"$ref": "#/definitions/~01"},
@@ -161,7 +169,7 @@ ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "schemas where none is looked for",
+        "reference outside of definitions",
         {
             "properties": {"a": {"$ref": "#/components/N"}, "b": {"$ref": "#/definitions/N"}},
             "definitions": {"N": {"title": "known"}},
@@ -175,7 +183,7 @@ ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "references to what goes: beside a reference of an old draft",
+        "reference to a removed schema: next to a reference in draft 7",
         {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "properties": {
@@ -191,7 +199,7 @@ ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "references to what goes: contained perhaps",
+        "reference to a removed schema: minContains 0",
         {
             "properties": {
                 "a": {"contains": {"const": None}, "minContains": 0},
@@ -205,7 +213,7 @@ ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "a reference beside other demands",
+        "reference with allOf",
         {"$ref": "#/$defs/N", "allOf": [{"required": ["a"]}], "$defs": {"N": {}}},
         {
             "type": "object",
@@ -214,7 +222,7 @@ ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "a union that leads back to itself",
+        "circular union",
         {"anyOf": [{"$ref": "#"}, {"type": "object"}]},
         {"anyOf": [{"$ref": "#"}, {"type": "object"}]},
     ),

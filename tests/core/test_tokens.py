@@ -306,7 +306,7 @@ def test_copies_and_pickles(emulator: Emulator) -> None:
     counter.token_counter.count("Hello", model=MODEL)
     for copied in (
         copy.deepcopy(counter.token_counter),
-        pickle.loads(pickle.dumps(counter.token_counter)),  # noqa: S301 - our own bytes
+        pickle.loads(pickle.dumps(counter.token_counter)),  # noqa: S301 - just written
     ):
         assert copied.count("Hello", model=MODEL).exact
     assert len(emulator.requests) == 3
