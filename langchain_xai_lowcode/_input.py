@@ -19,7 +19,7 @@ from langchain_core.messages import (
 
 from langchain_xai_lowcode._output import OUTPUT_BLOCKS, get_items, get_stored
 from xai_lowcode._internal import json
-from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode._internal.data_urls import image_mime_type, split_data_url
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import (
     ROLES,
@@ -91,7 +91,8 @@ def _from_tool(message: ToolMessage, position: int) -> Message:
     else:
         path = _path(position)
         parts = tuple(_to_result_part(block, path) for block in content) or (TextPart(""),)
-    return Message("tool", (ToolResultPart(message.tool_call_id, parts),))
+    is_error = message.status == "error"
+    return Message("tool", (ToolResultPart(message.tool_call_id, parts, is_error),))
 
 
 def _to_result_part(block: str | Block, path: str) -> ContentPart:
@@ -108,10 +109,19 @@ def _to_result_part(block: str | Block, path: str) -> ContentPart:
 
 
 def _from_chat(message: ChatMessage, position: int) -> Message:
-    if message.role not in ROLES - {"tool"}:
-        return _refuse_message(message, position)
-    role: Any = message.role
+    role: Any = _ROLE_ALIASES.get(message.role, message.role)
+    if role not in ROLES - {"tool"}:
+        path = _path(position)
+        raise UsageError(
+            f"{path}: unsupported role {role!r} of a ChatMessage.",
+            field=path,
+            hint="Use the role 'system', 'user' or 'assistant', and a ToolMessage for a result.",
+        )
     return Message(role, _to_parts(message.content, position))
+
+
+# LangChain converts the messages of these roles in dicts and tuples in the same way.
+_ROLE_ALIASES = {"developer": "system", "human": "user", "ai": "assistant"}
 
 
 def _refuse_message(message: BaseMessage, position: int) -> Message:
@@ -192,9 +202,9 @@ def _from_image_url(block: Block, path: str) -> ImagePart:
 
 
 def _from_image(block: Block, path: str) -> ImagePart:
-    url, file_id, data, mime_type = _get_source(block)
+    url, file_id, data, mime_type = _get_source(block, path)
     if data is not None:
-        return ImagePart(f"data:{mime_type or 'image/jpeg'};base64,{data}")
+        return ImagePart(f"data:{mime_type or image_mime_type(data)};base64,{data}")
     if not (url or file_id):
         raise UsageError(f"{path}: an image requires url, base64 or file_id.", field=path)
     return ImagePart(url, file_id)
@@ -205,7 +215,7 @@ def _from_file(block: Block, path: str) -> TextPart | FilePart:
         return _with_title(text, block)
     if isinstance(nested := block.get("file"), Mapping):
         return _from_input_file(nested, path)
-    url, file_id, data, mime_type = _get_source(block)
+    url, file_id, data, mime_type = _get_source(block, path)
     if not (url or file_id or data):
         raise UsageError(f"{path}: a file requires url, base64 or file_id.", field=path)
     name = block.get("filename") or block.get("title")
@@ -245,14 +255,36 @@ def _with_title(text: str, block: Block) -> TextPart:
     return TextPart(f"{title}\n\n{text}" if title else text)
 
 
-def _get_source(block: Block) -> tuple[str | None, str | None, str | None, str | None]:
-    """Return URL, file id, base64 data and MIME type; from Anthropic's, v0's or v1's format."""
+def _get_source(block: Block, path: str) -> tuple[str | None, str | None, str | None, str | None]:
+    """Return URL, file id, base64 data and MIME type; see ``_find_source``.
+
+    Raises:
+        UsageError: The data is no string.
+    """
+    url, file_id, data, mime_type = _find_source(block)
+    if data is None:
+        return url, file_id, None, mime_type
+    if not isinstance(data, str):
+        raise UsageError(
+            f"{path}: the data of a block of type {block.get('type')!r} must be a base64 string,"
+            f" not {type(data).__name__}.",
+            field=path,
+        )
+    # Browsers and many libraries encode as data URLs.
+    data_type, data = split_data_url(data) or (None, data)
+    return url, file_id, data, mime_type or data_type
+
+
+def _find_source(block: Block) -> tuple[str | None, str | None, Any, str | None]:
+    """Find URL, file id, data and MIME type; in the format of Anthropic, v0, MCP or v1."""
     if isinstance(source := block.get("source"), Mapping):
         data = source.get("data") if source.get("type") == "base64" else None
         return source.get("url"), source.get("file_id"), data, source.get("media_type")
     if isinstance(source_type := block.get("source_type"), str):
         data = block.get("data") if source_type == "base64" else None
         return block.get("url"), block.get("id"), data, block.get("mime_type")
+    if isinstance(mime_type := block.get("mimeType"), str) and "data" in block:
+        return None, None, block["data"], mime_type
     return block.get("url"), block.get("file_id"), block.get("base64"), block.get("mime_type")
 
 
@@ -333,11 +365,11 @@ def _to_assistant_part(block: str | Block, provider: Any, path: str) -> Iterable
     if isinstance(block, str):
         return (TextPart(block),) if block else ()
     match block.get("type"):
-        case "text" if block.get("text"):
+        case "text" | "output_text" if block.get("text"):
             return (TextPart(block["text"]),)
         case "reasoning":
             return own_reasoning(block.get("reasoning"), provider)
-        case "image":
+        case "image" | "image_url" | "input_image":
             with suppress(UsageError):
                 return (to_part(block, path),)
             return ()

@@ -88,6 +88,8 @@ def to_result(
                         choice,
                         usage if i == 0 else None,
                         request,
+                        # Stores of messages keep one message of an id.
+                        message_id=f"{response.id}-{i}" if response.id and i else response.id,
                         with_headers=with_headers,
                         with_cost=with_cost,
                     ),
@@ -106,6 +108,7 @@ def _to_message(
     usage: Usage | None,
     request: ChatRequest,
     *,
+    message_id: str,
     with_headers: bool,
     with_cost: bool,
 ) -> AIMessage:
@@ -139,7 +142,7 @@ def _to_message(
         "tool_calls": tool_calls,
         "invalid_tool_calls": invalid_tool_calls,
         "usage_metadata": to_usage(usage, response.service_tier, with_cost=with_cost),
-        "id": response.id or None,
+        "id": message_id or None,
     }
     if tool_calls or invalid_tool_calls:
         return AIMessage(**fields)

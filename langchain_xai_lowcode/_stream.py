@@ -54,6 +54,8 @@ _EMPTY_MESSAGE = AIMessageChunk(content="")
 _EMPTY_CHUNK = ChatGenerationChunk(message=_EMPTY_MESSAGE)
 _UNVALIDATED_FIELDS = frozenset({"additional_kwargs", "response_metadata"})
 
+_BLANK = "\ufeff \t\r\n"
+
 
 class StreamState:
     """What the events of one stream say of the whole message; for the last chunk or event.
@@ -125,7 +127,15 @@ class StreamState:
 
 
 class ChunkBuilder(StreamState):
-    """Converts the events of one stream to chunks."""
+    """Converts the events of one stream to chunks.
+
+    Args:
+        request: The request of the stream.
+    """
+
+    def __init__(self, request: "ChatRequest") -> None:
+        super().__init__(request)
+        self._calls_with_arguments: set[int] = set()
 
     def feed(self, event: StreamEvent) -> ChatGenerationChunk | None:
         """Return the chunk of an event, or None if its data belongs in a later chunk."""
@@ -147,8 +157,14 @@ class ChunkBuilder(StreamState):
 
     def _on_tool_call_delta(self, event: ToolCallDelta) -> ChatGenerationChunk:
         self._response.add(event)
+        index, arguments = event.index, event.arguments
+        if index not in self._calls_with_arguments:
+            # LangChain would parse neither blank arguments nor any after a byte order mark.
+            arguments = arguments.lstrip(_BLANK)
+            if arguments:
+                self._calls_with_arguments.add(index)
         call = tool_call_chunk(
-            name=event.name or None, args=event.arguments, id=event.id or None, index=event.index
+            name=event.name or None, args=arguments, id=event.id or None, index=index
         )
         return self._build_chunk(tool_call_chunks=[call])
 

@@ -22,10 +22,16 @@ from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
 from typing_extensions import is_typeddict
 
+from langchain_xai_lowcode._output import get_items
 from langchain_xai_lowcode._schemas import is_type, read_schema
 from langchain_xai_lowcode._tools import to_json_schema_format, to_openai_function
 from xai_lowcode.chat.options import sanitize_name
-from xai_lowcode.chat.structured_output import dump_value, parse_json, parse_partial_json
+from xai_lowcode.chat.structured_output import (
+    dump_value,
+    parse_json,
+    parse_partial_json,
+    select_json,
+)
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema.sources import is_object_schema, unwrap_value, wrap_value
 from xai_lowcode.types.responses import REFUSAL_REASONS
@@ -213,7 +219,10 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             return False, None
         if not partial and not generation.text.strip():
             raise OutputParserException("The model returned an empty message instead of JSON.")
-        return True, _parse_text(generation.text, partial=partial)
+        text = generation.text
+        if message is not None and not partial:
+            text = select_json(text, *get_items(message.additional_kwargs))
+        return True, _parse_text(text, partial=partial)
 
 
 def _parse_text(text: str, *, partial: bool) -> Any:

@@ -141,7 +141,7 @@ def _to_spoken_parts(block: Any, index: int) -> Iterable[Part]:
 def _to_assistant_message(message: ChatMessage, parts: tuple[Part, ...]) -> Message:
     kwargs = message.additional_kwargs
     information = _get_own_information(message.blocks)
-    items, dialect = _get_items(information)
+    items, dialect = _parse_items(information)
     return Message(
         "assistant",
         (
@@ -165,7 +165,12 @@ def _get_own_information(blocks: Iterable[Any]) -> Mapping[str, Any]:
     return {}
 
 
-def _get_items(information: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], ...], str]:
+def get_items(message: ChatMessage) -> tuple[tuple[Mapping[str, Any], ...], str]:
+    """Return the output items of a response and their dialect, or empty values."""
+    return _parse_items(_get_own_information(message.blocks))
+
+
+def _parse_items(information: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], ...], str]:
     """Return the output items and their dialect, or empty values if there are none."""
     match information.get(XAI):
         case {"dialect": str(dialect), "items": [*items]}:

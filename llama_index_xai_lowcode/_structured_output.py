@@ -24,10 +24,16 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel, Field
 
 from llama_index_xai_lowcode._client_fields import ClientFields
+from llama_index_xai_lowcode._messages import get_items
 from llama_index_xai_lowcode._request import is_wrapped, json_schema_format
 from xai_lowcode._internal.constructors import Unchecked
 from xai_lowcode._internal.json import loads_exactly
-from xai_lowcode.chat.structured_output import dump_value, parse_json, parse_partial_json
+from xai_lowcode.chat.structured_output import (
+    dump_value,
+    parse_json,
+    parse_partial_json,
+    select_json,
+)
 from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.json_schema.sources import read_type, wrap_value
 from xai_lowcode.types.requests import Api
@@ -316,7 +322,8 @@ def _wrapped_tool(output_cls: type[BaseModel]) -> dict[str, Any]:
 
 
 def _get_content(response: ChatResponse) -> str:
-    return response.message.content or ""
+    message = response.message
+    return select_json(message.content or "", *get_items(message))
 
 
 def _get_tool_arguments(response: ChatResponse) -> str:

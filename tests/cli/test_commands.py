@@ -95,6 +95,63 @@ def test_chat_reads_standard_input(
     assert user_content(gateway) == prompt
 
 
+TEXTS = ["plain", "déjà vu", "狐 😀 \u2028", "two\nlines", "\u20ac 5"]
+IN_ASCII = Reply("ok", when=lambda _body: True)
+# Encodings of standard input, and whether they are read whatever the encoding of the system is.
+ENCODINGS = {"utf-8": True, "utf-8-sig": True, "utf-16": True, "cp1252": False, "cp932": False}
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("system", ["utf-8", "cp1252", "cp932", "ascii"])
+def test_standard_input_is_read_in_its_own_encoding(
+    gateway: Emulator, environment: dict[str, str], system: str, newline: str
+) -> None:
+    """UTF-8 and UTF-16 are sent as they were meant; other text is in the system's encoding."""
+    gateway.reply(IN_ASCII)
+    for encoding, known in ENCODINGS.items():
+        for characters in TEXTS:
+            text = characters
+            if not known:
+                text = text.encode(encoding, "replace").decode(encoding)
+            content = f"{text}\n".replace("\n", newline).encode(encoding)
+            result = CliRunner(charset=system).invoke(
+                app, ["chat", "-"], input=content, env=environment
+            )
+            if known or encoding == system:
+                assert result.exit_code == 0
+                assert user_content(gateway) == text
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("system", ["utf-8", "cp1252"])
+def test_standard_input_in_utf_16_has_a_byte_order_mark(
+    gateway: Emulator, environment: dict[str, str], system: str, order: str
+) -> None:
+    """As PowerShell writes it; half a character is refused, and nothing is sent."""
+    gateway.reply(IN_ASCII)
+    runner = CliRunner(charset=system)
+    for text in TEXTS:
+        content = f"\ufeff{text}\r\n".encode(order)
+        assert runner.invoke(app, ["chat"], input=content, env=environment).exit_code == 0
+        assert user_content(gateway) == text
+    count = len(gateway.requests)
+    result = runner.invoke(app, ["chat"], input=content[:-1], env=environment)
+    assert (result.exit_code, len(gateway.requests)) == (2, count)
+    assert "not text in utf-16" in result.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "cp932", "ascii", "utf-16"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_json_loses_no_character(
+    gateway: Emulator, environment: dict[str, str], text: str, encoding: str
+) -> None:
+    """A character that the encoding of the output lacks is escaped."""
+    gateway.reply(text)
+    arguments = ["chat", "--json", "Hi"]
+    result = CliRunner(charset=encoding).invoke(app, arguments, env=environment)
+    assert json.loads(result.stdout_bytes.decode(encoding))["text"] == text
+
+
 def user_content(gateway: Emulator) -> Any:
     """Return the content of the last message of the last request."""
     return gateway.requests[-1].body["input"][-1]["content"]

@@ -342,7 +342,20 @@ HISTORIES: dict[str, tuple[list[Any], list[Any]]] = {
         ["q", ["a"], "no", ["a"], ("a", "1"), "so?"],
         ["q", "no", "f0", ("f0", "1"), "so?"],
     ),
-    "the call was forgotten": (["q", ("a", "1"), "so?"], ["q", ("?", "1"), "so?"]),
+    "the call was forgotten": (["q", ("a", "1"), "so?"], ["q", "1", "so?"]),
+    "the call was summarized": ([("a", "1"), ["b"], ("b", "2")], ["1", "f0", ("f0", "2")]),
+    "one of several calls was forgotten": (
+        ["q", ["b"], ("a", "1"), ("b", "2"), "so?"],
+        ["q", "f0", ("f0", "2"), "1", "so?"],
+    ),
+    "answered twice": (
+        ["q", ["a"], ("a", "1"), ("a", "2"), "so?"],
+        ["q", "f0", ("f0", "1"), "2", "so?"],
+    ),
+    "answered before its call": (
+        ["q", ("a", "1"), ["a"], ("a", "2")],
+        ["q", "1", "f0", ("f0", "2")],
+    ),
     "neither id nor call": (["q", ("", "1"), "so?"], ["q", "1", "so?"]),
 }
 
@@ -354,6 +367,42 @@ def test_results_follow_their_calls(name: str, history: Any, api: str) -> None:
     """Each tool call has a unique id, and its result follows it directly, in each API."""
     turns, expected = HISTORIES[name]
     assert outline(api, render(api, history(turns))) == expected
+
+
+@pytest.mark.parametrize("api", DIALECTS)
+@pytest.mark.parametrize("content", ["boom", ["boom"], [LANGCHAIN_PDF]])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_failed_tool_is_marked_where_the_api_has_a_field_for_it(content: Any, api: str) -> None:
+    """That is Messages; the other APIs get the content only, as of a tool that succeeded."""
+    succeeded, failed = (
+        render(
+            api,
+            [
+                *langchain_history(["q", [""]]),
+                ToolMessage(content, tool_call_id="", status=status),
+                HumanMessage("so?"),
+            ],
+        )
+        for status in ("success", "error")
+    )
+    if api == "messages":
+        (result,) = failed["messages"][2]["content"]
+        assert result.pop("is_error") is True
+    assert failed == succeeded
+
+
+@pytest.mark.parametrize("history", [langchain_history, llama_index_history])
+def test_a_stored_response_has_the_call_of_a_result(history: Any) -> None:
+    """A result of a call that only a stored response has is sent as the result of that call."""
+    convert: Any = from_langchain if history is langchain_history else from_llama_index
+    request = ChatRequest(
+        model="grok-4.7",
+        messages=tuple(convert(history([("a", "1"), "so?"]))),
+        api="responses",
+        previous_response_id="resp_1",
+    )
+    body = render_request(get_dialect("responses"), request, stream=False)
+    assert outline("responses", body) == [("?", "1"), "so?"]
 
 
 @pytest.mark.parametrize("history", [langchain_history, llama_index_history])

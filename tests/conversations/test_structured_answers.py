@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, Literal
 
+import httpx
 import pytest
 from langchain_core.exceptions import OutputParserException
 from llama_index.core.prompts import PromptTemplate
@@ -285,6 +286,42 @@ def test_both_adapters_parse_the_same_object(gateway: Emulator, method: str) -> 
             if result != expected:
                 wrong[output_cls.__name__, text, name] = result
     assert not wrong
+
+
+COMMENTS = ["I search.", "Is [it] {this}?", "```json\n{}\n```", ZOE, '{"name": 1}', ""]
+ADA = '{"name": "Ada"}'
+
+
+def response_of(texts: list[str]) -> dict[str, Any]:
+    """Return a response of the Responses API with several messages, and a search between them."""
+    output: list[dict[str, Any]] = []
+    for text in texts:
+        content = [{"type": "output_text", "text": text, "annotations": []}]
+        output += [
+            {"type": "message", "id": "m", "role": "assistant", "content": content},
+            {"type": "web_search_call", "id": "w", "action": {"type": "search", "query": "q"}},
+        ]
+    return {"id": "r", "object": "response", "model": "m", "status": "completed", "output": output}
+
+
+@pytest.mark.parametrize("text", [ADA, f"```json\n{ADA}\n```", f"Here it is: {ADA}"])
+@pytest.mark.parametrize("comment", COMMENTS)
+def test_the_last_message_has_the_object(comment: str, text: str) -> None:
+    """Messages before it, and those after it that are not JSON, are comments."""
+    for texts in ([comment, text], [comment, comment, text], [comment, text, "That is it."]):
+        body = response_of(texts)
+        transport = httpx.MockTransport(lambda _, body=body: httpx.Response(200, json=body))
+        with httpx.Client(transport=transport) as client:
+            connection: Any = {"api_token": "at_r" + "0" * 32, "http_client": client}
+            chain = ChatXAILowCode(**connection).with_structured_output(Bike)
+            llm = XAILowCode(**connection)
+            for bike in (
+                chain.invoke("Hello"),
+                list(chain.stream("Hello"))[-1],
+                llm.structured_predict(Bike, PROMPT),
+                list(llm.stream_structured_predict(Bike, PROMPT))[-1],
+            ):
+                assert bike == Bike(name="Ada"), texts
 
 
 @pytest.mark.parametrize("is_fenced", [False, True])

@@ -171,7 +171,11 @@ def test_server_tool_calls_and_images_in_assistant_messages_are_skipped() -> Non
 )
 def test_parts_in_roles(role: Any, part: Any, roles: set[str], rendered: Any) -> None:
     """A part is rendered in supported roles; other roles raise an error with part and role."""
-    messages = (HELLO, Message(role, (TextPart("x"), part) if role != "tool" else (part,)))
+    message = Message(role, (TextPart("x"), part) if role != "tool" else (part,))
+    messages = (HELLO, message)
+    if role == "tool" and isinstance(part, ToolResultPart):
+        call = ToolCallPart(part.call_id, "f", "{}")
+        messages = (HELLO, Message("assistant", (call,)), message)
     if isinstance(part, ImagePart | FilePart) and role == "assistant":
         pytest.skip("skipped with a warning, see above")
     if role not in roles:
@@ -182,7 +186,7 @@ def test_parts_in_roles(role: Any, part: Any, roles: set[str], rendered: Any) ->
         assert str(raised.value).startswith(f"messages[1]: {name} cannot be part of")
         assert f"a {role} message" in str(raised.value)
         return
-    sent = render(*messages)["messages"][1]
+    sent = render(*messages)["messages"][-1]
     assert sent["role"] == role
     if rendered is not None and not isinstance(part, TextPart):
         assert sent["content"] == [{"type": "text", "text": "x"}, rendered]
@@ -241,11 +245,15 @@ def has_content(message: Message, results: set[str], *, is_last: bool) -> bool:
 
 @given(st.lists(users | assistants | tools | systems, min_size=1, max_size=6))
 def test_any_conversation(messages: list[Message]) -> None:
-    """Content is never null, names are sent for users only, each result is one message."""
+    """Content is never null, names are sent for users only, each result is one message.
+
+    It follows its call. A result without a call is a message of the user, if it is not empty.
+    """
     assume(any(map(request_has_content, messages)))
     body = render(*messages)["messages"]
-    results = sum(len(message.parts) for message in messages if message.role == "tool")
-    ids = {part.call_id for m in messages for part in m.parts if isinstance(part, ToolResultPart)}
+    results = [part for m in messages for part in m.parts if isinstance(part, ToolResultPart)]
+    empty = sum(not request_has_content(Message("user", part.content)) for part in results)
+    ids = {part.call_id for part in results}
     others = [
         m
         for position, m in enumerate(messages)
@@ -253,8 +261,13 @@ def test_any_conversation(messages: list[Message]) -> None:
         or (m.role == "system" and any(part != TextPart("") for part in m.parts))
         or (m.role == "assistant" and has_content(m, ids, is_last=position == len(messages) - 1))
     ]
-    assert len(body) == len(others) + results
+    assert len(others) + len(results) - empty <= len(body) <= len(others) + len(results)
+    called: set[str] = set()
     for sent in body:
+        if sent["role"] == "tool":
+            called.remove(sent["tool_call_id"])
+        else:
+            called = {call["id"] for call in sent.get("tool_calls", ())}
         assert isinstance(sent["content"], str | list)
         assert "name" not in sent or sent["role"] == "user"
         for call in sent.get("tool_calls", ()):

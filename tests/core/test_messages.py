@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,7 +42,9 @@ def test_system_messages_and_tool_results() -> None:
         messages=(
             Message("system", (TextPart("a"),)),
             QUESTION,
-            Message("assistant", (ReasoningPart("hm"), TextPart("yes"), CALL)),
+            Message(
+                "assistant", (ReasoningPart("hm"), TextPart("yes"), CALL, replace(CALL, id="d"))
+            ),
             Message("tool", (ToolResultPart("c", (TextPart("1"),)),)),
             Message("tool", (ToolResultPart("d", (TextPart("2"), ImagePart("https://x/a.png"))),)),
             Message("system", (TextPart("b"),)),
@@ -56,6 +59,7 @@ def test_system_messages_and_tool_results() -> None:
             "content": [
                 {"type": "text", "text": "yes"},
                 {"type": "tool_use", "id": "c", "name": "add", "input": {"a": 1}},
+                {"type": "tool_use", "id": "d", "name": "add", "input": {"a": 1}},
             ],
         },
         {

@@ -1,11 +1,14 @@
 """The Responses dialect: requests, responses and streams."""
 
 import json
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 
 from xai_lowcode.chat.accumulator import ResponseAccumulator
+from xai_lowcode.chat.dialects.base import UNKNOWN
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.dialects.responses.response import parse_server_side_parts
 from xai_lowcode.chat.model import ChatModel
@@ -112,7 +115,9 @@ def render(*, stream: bool = False, **options: Any) -> dict[str, Any]:
 )
 def test_messages_are_rendered_as_items(message: Message, items: list[Any]) -> None:
     """Roles and parts are sent as input items; items of Responses are sent unchanged."""
-    assert render(messages=(message,))["input"] == items
+    # The call of the result is in a stored response.
+    options = {"previous_response_id": "r"} if message.role == "tool" else {}
+    assert render(messages=(message,), **options)["input"] == items
 
 
 @pytest.mark.parametrize(
@@ -251,6 +256,73 @@ def test_failed_responses_raise() -> None:
         assert raised.value.code == "server_error"
     with pytest.raises(InvalidResponseError):
         RESPONSES.parse({"output": "hi"})
+
+
+def _text(number: int) -> dict[str, Any]:
+    content = [{"type": "output_text", "text": f"text {number}", "annotations": []}]
+    return {"type": "message", "id": f"m{number}", "role": "assistant", "content": content}
+
+
+def _call(number: int) -> dict[str, Any]:
+    arguments = json.dumps({"x": number})
+    return {**CALL, "id": f"f{number}", "call_id": f"c{number}", "arguments": arguments}
+
+
+SEARCH = {"type": "web_search_call", "id": "w", "status": "completed", "action": {"query": "q"}}
+REASONING = {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "E"}
+OUTPUTS = {
+    "text": [_text(1)],
+    "texts": [_text(1), _text(2)],
+    "call": [_call(1)],
+    "calls": [REASONING, _call(1), _call(2)],
+    "text and call": [_text(1), _call(1)],
+    "search": [REASONING, SEARCH, _text(1)],
+}
+KINDS = ("output_item.added", "delta", "output_item.done")
+
+
+def _item_events(index: int, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the events of an item, each with the data that xAI sends in it."""
+    place = {"output_index": index, "item_id": item["id"], "content_index": 0}
+    start = {**item, **({"content": []} if "content" in item else {})}
+    start |= {"arguments": ""} if "arguments" in item else {}
+    yield {"type": "response.output_item.added", **place, "item": start}
+    if item["type"] == "message":
+        text = item["content"][0]["text"]
+        for piece in (text[:2], text[2:]):
+            yield {"type": "response.output_text.delta", **place, "delta": piece}
+    elif item["type"] == "function_call":
+        kind = "response.function_call_arguments"
+        yield {"type": f"{kind}.delta", **place, "delta": item["arguments"]}
+        yield {"type": f"{kind}.done", **place, "arguments": item["arguments"]}
+    yield {"type": "response.output_item.done", **place, "item": item}
+
+
+@pytest.mark.parametrize("omitted", [*product((False, True), repeat=len(KINDS))])
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_stream_without_some_events_is_the_whole_response(
+    name: str, omitted: tuple[bool, ...]
+) -> None:
+    """What a service leaves out is in the terminal event: text, calls and items are as in it."""
+    output = OUTPUTS[name]
+    body = {"id": "r", "model": "grok-4.7", "status": "completed", "output": output}
+    kinds = tuple(kind for kind, is_omitted in zip(KINDS, omitted, strict=True) if is_omitted)
+    events = [
+        event
+        for index, item in enumerate(output)
+        for event in _item_events(index, item)
+        if not event["type"].endswith(kinds)
+    ]
+    accumulator, decoder = ResponseAccumulator(), RESPONSES.decoder()
+    for event in [*events, {"type": "response.completed", "response": body}]:
+        decoded = decoder.feed(event)
+        for result in () if decoded is UNKNOWN else decoded:
+            accumulator.add(result)
+    streamed, plain = accumulator.build_response().choices[0], RESPONSES.parse(body).choices[0]
+    assert streamed.text == plain.text
+    assert streamed.tool_calls == plain.tool_calls
+    assert list(streamed.items) == list(plain.items)
+    assert streamed.finish_reason == plain.finish_reason
 
 
 def test_unknown_events_items_and_fields() -> None:

@@ -81,6 +81,8 @@ SSE_STREAM = sse(CHUNKS)
 STREAM_FORMATS: dict[str, bytes] = {
     "live": SSE_STREAM,
     "without DONE": sse(CHUNKS, done=False),
+    "blanks around data": (b"\n" + sse(CHUNKS, end=" \n\n")).replace(b"\ndata:", b"\ndata:\t "),
+    "blanks around a torn DONE": sse(CHUNKS, done=False) + b"data:  [DONE] ",
     "without last newline": SSE_STREAM.rstrip(),
     "crlf": sse(CHUNKS, end="\r\n"),
     "cr": sse(CHUNKS, end="\r"),

@@ -35,6 +35,10 @@ COMPLETE = (
     '{"wei": 25123456789012345678901, "e": 1.5e3, "t": true}',
     "{}",
     "",
+    "  ",
+    "\n\n",
+    "\ufeff{}",
+    '\r\n\t {"x": 1} ',
 )
 INVALID = ('["x"]', "null", '"x"', '{"c": 1}{"c": 1}', "{'a': 1}", "a.txt", "3")
 PREPARED = PreparedRequest(

@@ -469,6 +469,21 @@ def test_the_limit_of_decompression(compression: str) -> None:
     assert decompress(b"", encoding, 1000) == b""
 
 
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=4), st.integers(0, 3))
+def test_a_gzip_body_may_have_several_members(parts: list[bytes], padding: int) -> None:
+    """Its content is that of all members; the limit is for all, and a truncated one raises."""
+    members, whole = [gzip.compress(part) for part in parts], b"".join(parts)
+    content = b"".join(members)
+    for encoding in ("gzip", "x-gzip"):
+        assert decompress(content + bytes(padding), encoding, len(whole)) == whole
+    if whole:
+        with pytest.raises(InvalidResponseError, match="max_response_bytes"):
+            decompress(content, "gzip", len(whole) - 1)
+    for end in range(2, len(members[-1])):
+        with pytest.raises(InvalidResponseError, match="decompressed"):
+            decompress(b"".join(members[:-1]) + members[-1][:end], "gzip", len(whole))
+
+
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "compress", "x" * 500, "gzip,"])
 def test_other_content_encodings_are_rejected(encoding: str) -> None:
     """The error names the encoding."""

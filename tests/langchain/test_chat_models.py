@@ -209,10 +209,10 @@ def test_rejected_penalties_are_omitted_with_one_warning(gateway: Any, chat: Cha
 
 
 def test_several_choices(chat: Chat) -> None:
-    """With ``n`` there are ``n`` generations, and usage is counted once."""
+    """With ``n`` there are ``n`` generations with ids of their own, and usage is counted once."""
     result = chat(n=3).generate([[HumanMessage("Hello")]])
     messages = [generation.message for generation in result.generations[0]]
-    assert len(messages) == 3
+    assert len(messages) == len({message.id for message in messages}) == 3
     assert [getattr(message, "usage_metadata", None) is None for message in messages] == [
         False,
         True,

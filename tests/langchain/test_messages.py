@@ -1,6 +1,7 @@
 """Conversion of LangChain's messages and content blocks to core messages."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -133,6 +134,54 @@ def test_each_content_block_is_converted(block: Any, part: Any) -> None:
     assert result.parts == (ToolResultPart("call_1", (part,)),)
 
 
+# The formats of embedded data: LangChain's v1 and v0, Anthropic's, MCP's.
+DATA_FORMATS: list[Callable[[str, Any, str], Any]] = [
+    lambda kind, data, mime: {"type": kind, "base64": data, "mime_type": mime},
+    lambda kind, data, mime: {
+        "type": kind,
+        "source_type": "base64",
+        "data": data,
+        "mime_type": mime,
+    },
+    lambda kind, data, mime: {
+        "type": kind,
+        "source": {"type": "base64", "data": data, "media_type": mime},
+    },
+    lambda kind, data, mime: {"type": kind, "data": data, "mimeType": mime},
+]
+
+
+@pytest.mark.parametrize("kind", ["image", "file"])
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+def test_data_is_base64_or_a_data_url(data_format: Any, kind: str) -> None:
+    """Both are the same part in every format, also in results of tools; bytes are refused."""
+    mime = "image/png" if kind == "image" else PDF
+    part = (
+        ImagePart(f"data:{mime};base64,QUJD")
+        if kind == "image"
+        else FilePart(None, None, "QUJD", mime)
+    )
+    for data in ("QUJD", f"data:{mime};base64,QUJD", f"DATA:{mime};name=a;base64,QUJD"):
+        block = data_format(kind, data, mime)
+        for message in (HumanMessage([block]), SystemMessage([block])):
+            assert to_messages([message])[0].parts == (part,)
+        result = to_messages([ToolMessage([block], tool_call_id="call_1")])[0]
+        assert result.parts == (ToolResultPart("call_1", (part,)),)
+    with pytest.raises(UsageError, match=f"{kind!r} must be a base64 string, not bytes"):
+        to_messages([HumanMessage([data_format(kind, b"ABC", mime)])])
+
+
+def test_the_type_of_an_image_is_that_of_its_data() -> None:
+    """Without a MIME type, a data URL or the first bytes of the image tell it."""
+    for data, mime in (
+        ("data:image/webp;base64,QUJD", "image/webp"),
+        ("iVBORw0KGgo=", "image/png"),
+        ("QUJD", "image/jpeg"),
+    ):
+        (part,) = to_messages([HumanMessage([{"type": "image", "base64": data}])])[0].parts
+        assert part == ImagePart(f"data:{mime};base64,{data.rpartition(',')[2]}")
+
+
 @pytest.mark.parametrize(
     "block",
     [
@@ -172,7 +221,14 @@ def test_unsupported_content_blocks_are_rejected(block: Any) -> None:
         (HumanMessage("hi", name="ada"), Message("user", (TextPart("hi"),), "ada")),
         (SystemMessage("be kind"), Message("system", (TextPart("be kind"),))),
         (ChatMessage("hi", role="user"), Message("user", (TextPart("hi"),))),
+        (ChatMessage("hi", role="developer"), Message("system", (TextPart("hi"),))),
+        (ChatMessage("hi", role="human"), Message("user", (TextPart("hi"),))),
+        (ChatMessage("hi", role="ai"), Message("assistant", (TextPart("hi"),))),
         (AIMessage("yes"), Message("assistant", (TextPart("yes"),))),
+        (
+            AIMessage([{"type": "output_text", "text": "yes", "annotations": []}]),
+            Message("assistant", (TextPart("yes"),)),
+        ),
         (AIMessage(""), Message("assistant", ())),
         (HumanMessage([]), Message("user", (TextPart(""),))),
         (
@@ -229,11 +285,23 @@ def test_tool_calls_in_the_content_only_are_sent() -> None:
     ]
 
 
-def test_images_of_ai_messages_are_converted() -> None:
-    """An image of an AI message is a part of the message."""
-    content: Any = [{"type": "image", "base64": "QUJD", "mime_type": "image/png"}, "Here."]
-    (message,) = to_messages([AIMessage(content)])
-    assert message.parts == (ImagePart("data:image/png;base64,QUJD"), TextPart("Here."))
+IMAGE_URL = "data:image/png;base64,QUJD"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image", "base64": "QUJD", "mime_type": "image/png"},
+        {"type": "image_url", "image_url": {"url": IMAGE_URL}},
+        {"type": "input_image", "image_url": IMAGE_URL},
+    ],
+)
+def test_images_of_ai_messages_are_converted(block: Any) -> None:
+    """An image of an AI message is a part of the message; one without data is left out."""
+    (message,) = to_messages([AIMessage([block, "Here."])])
+    assert message.parts == (ImagePart(IMAGE_URL), TextPart("Here."))
+    (message,) = to_messages([AIMessage([{"type": block["type"]}, "Here."])])
+    assert message.parts == (TextPart("Here."),)
 
 
 def test_invalid_tool_calls_are_sent_back_unchanged() -> None:

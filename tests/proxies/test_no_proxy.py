@@ -18,6 +18,7 @@ from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.tables import cells
 from tests.proxies.tls_gateway import TLSGateway
 from xai_lowcode.emulator import Emulator
+from xai_lowcode.transport.config import environment_proxy
 
 # NO_PROXY, the gateway's host, and whether the proxy is used. PORT is the gateway's.
 TABLE: dict[str, tuple[str, str, bool]] = {
@@ -37,6 +38,15 @@ TABLE: dict[str, tuple[str, str, bool]] = {
     "address": ("127.0.0.1", "127.0.0.1", False),
     "another address": ("127.0.0.2", "127.0.0.1", True),
     "localhost": ("localhost", "localhost", False),
+    "network": ("127.0.0.0/8", "127.0.0.1", False),
+    "another network": ("10.0.0.0/8", "127.0.0.1", True),
+    "a network in a list": ("other.example, 127.0.0.0/8", "127.0.0.1", False),
+    "IPv6 networks and brackets": ("[::1],fe80::/10,::1/128", "127.0.0.1", True),
+    "no network": ("127.0.0.0/99", "127.0.0.1", True),
+    "a network for a name": ("127.0.0.0/8", INVENTED_HOST, True),
+    "domain with a star": ("*.example", INVENTED_HOST, False),
+    "another domain with a star": ("*.example.org", INVENTED_HOST, True),
+    "a star in a word": ("*example", INVENTED_HOST, True),
 }
 
 VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -87,6 +97,14 @@ def test_no_proxy_names_what_is_reached_directly(
         "NO_PROXY": excepted.replace("PORT", str(tls_gateway.port)),
     }
     assert reached(name, tls_gateway.base_url(host), variables) == proxied
+
+
+@pytest.mark.parametrize("excepted", ["::1", "[::1]", "::/64", "a.example,[::1]"])
+def test_no_proxy_may_have_ipv6_addresses_and_networks(excepted: str) -> None:
+    """With and without brackets; other addresses use the proxy."""
+    with environment({"HTTPS_PROXY": "http://proxy.example:1", "NO_PROXY": excepted}):
+        assert environment_proxy("https", "::1", 443) is None
+        assert environment_proxy("https", "2001:db8::1", 443) is not None
 
 
 @pytest.mark.parametrize("name", FEW)

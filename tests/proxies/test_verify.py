@@ -1,9 +1,12 @@
 """Law: who vouches for the gateway is configured, and one whom nobody vouches for gets nothing."""
 
+import shutil
 import ssl
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ from tests.proxies.raw_proxy import RawProxy
 from tests.proxies.tables import cells
 from tests.proxies.tls_gateway import TLSGateway
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.errors import APIConnectionError
+from xai_lowcode.errors import APIConnectionError, CertificateVerificationError, UsageError
 
 TRUST: dict[str, Callable[[Certificates], Any]] = {
     "path": lambda certificates: str(certificates.ca_file),
@@ -30,6 +33,7 @@ WRONG: dict[str, tuple[tuple[str, ...], bool, bool]] = {
     "expired": ((), True, True),
 }
 ROUTES = ("direct", "tunnel")
+OPENSSL = shutil.which("openssl")
 
 
 def reach(route: str, proxy: RawProxy, gateway: TLSGateway) -> dict[str, Any]:
@@ -129,6 +133,50 @@ def test_the_environment_names_a_ca_file(
     assert done.stdout
     assert len(tls_gateway.heads) == 2
     assert len(proxy.lines) == (2 if route == "tunnel" else 0)
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="openssl names the files of a folder")
+@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("known", ["the file", "the directory", "no one"])
+def test_both_variables_of_the_environment_apply(
+    tls_gateway: TLSGateway,
+    certificates: Certificates,
+    name: str,
+    known: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SSL_CERT_FILE and SSL_CERT_DIR are trusted together, as by OpenSSL."""
+    other, folder = Certificates(tmp_path), tmp_path / "folder"
+    folder.mkdir()
+    shutil.copy(certificates.ca_file if known == "the directory" else other.ca_file, folder)
+    subprocess.run([str(OPENSSL), "rehash", str(folder)], check=True, capture_output=True)
+    ca_file = certificates.ca_file if known == "the file" else other.ca_file
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    fails = known == "no one"
+    with pytest.raises(CertificateVerificationError) if fails else nullcontext():
+        call(INTERFACES[name], base_url=tls_gateway.base_url())
+    assert len(tls_gateway.heads) == (not fails)
+
+
+@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_wrong_ca_file_of_the_environment_is_named(
+    tls_gateway: TLSGateway,
+    name: str,
+    content: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error names the variable and the file, and nothing is sent; it is not the network."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(UsageError, match=r"SSL_CERT_FILE: .*ca\.pem"):
+        call(INTERFACES[name], base_url=tls_gateway.base_url())
+    assert not tls_gateway.heads
 
 
 @pytest.mark.parametrize("name", FEW)

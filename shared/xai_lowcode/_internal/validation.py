@@ -261,12 +261,13 @@ _SOCKS_PROBLEM = (
 )
 
 
-def check_verify(verify: Any) -> bool | str | ssl.SSLContext:
+def check_verify(verify: Any, *, field: str = "verify") -> bool | str | ssl.SSLContext:
     """Return how the server's certificate is verified; a path becomes absolute.
 
     Args:
         verify: True or None for the default CA certificates, False for no verification, the path of
             a file or directory of CA certificates, or an ``ssl.SSLContext``.
+        field: Name of the setting or environment variable, for errors.
 
     Raises:
         UsageError: It is none of these, the path does not exist, or the file has no certificate.
@@ -279,19 +280,20 @@ def check_verify(verify: Any) -> bool | str | ssl.SSLContext:
     path = os.fsdecode(verify) if isinstance(verify, str | os.PathLike) else ""
     if not path:
         value = "an empty string" if verify == "" else f"a {type(verify).__name__}"
-        raise _verify_error(f"must be True, False, a path or an ssl.SSLContext, not {value}")
+        problem = f"must be True, False, a path or an ssl.SSLContext, not {value}"
+        raise _verify_error(field, problem)
     path = os.path.abspath(path)  # noqa: PTH100 - the setting is a string
     if not os.path.exists(path):  # noqa: PTH110 - as above
-        raise _verify_error(f"there is no file or directory {path!r}")
+        raise _verify_error(field, f"there is no file or directory {path!r}")
     if not os.path.isdir(path) and not _has_certificates(path, os.path.getmtime(path)):  # noqa: PTH112, PTH204 - as above
-        raise _verify_error(f"no certificate can be read from {path!r}")
+        raise _verify_error(field, f"no certificate can be read from {path!r}")
     return path
 
 
-def _verify_error(problem: str) -> UsageError:
+def _verify_error(field: str, problem: str) -> UsageError:
     return UsageError(
-        f"verify: {problem}.",
-        field="verify",
+        f"{field}: {problem}.",
+        field=field,
         hint="Pass the path of a PEM file or a directory of CA certificates.",
     )
 

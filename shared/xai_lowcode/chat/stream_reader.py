@@ -178,7 +178,7 @@ class StreamReader:
         if self._done:
             return
         for data in chunks:
-            if data == _DONE:
+            if data.strip() == _DONE:
                 yield from self._finish()
                 return
             if data:
@@ -282,7 +282,7 @@ class StreamReader:
 
 def _is_truncated(data: bytes) -> bool:
     """Return whether the last data of a stream is an incomplete chunk."""
-    is_complete = data in {b"", _DONE} or data.startswith(ERROR_EVENT_PREFIX)
+    is_complete = data.strip() in {b"", _DONE} or data.startswith(ERROR_EVENT_PREFIX)
     return not is_complete and _parse_json(data) is _INVALID_JSON
 
 

@@ -6,11 +6,13 @@ invalid or truncated JSON would become another object than the model meant.
 
 import json as standard_json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json
 
 from xai_lowcode._internal import json
+from xai_lowcode.errors import InvalidResponseError
 from xai_lowcode.json_schema.sources import unwrap_value
 
 _FENCE = "```"
@@ -49,6 +51,46 @@ def parse_json(text: str) -> Any:
         if start < 0 or content.startswith('"') or not _BRACKETS.isdisjoint(around):
             raise
         return json.loads_exactly(content[start:end])
+
+
+def select_json(text: str, items: Sequence[Mapping[str, Any]], dialect: str) -> str:
+    """Return the part of the text of a response that is the JSON: the last message that is JSON.
+
+    Other messages of Responses are comments, for instance before a server-side tool is used, which
+    may be JSON too.
+
+    Args:
+        text: The text of a response.
+        items: Its output items.
+        dialect: The dialect of the items.
+
+    Example:
+        >>> items = [
+        ...     {"type": "message", "content": [{"text": text}]}
+        ...     for text in ("I look for {x}.", '{"x": 1}')
+        ... ]
+        >>> select_json('I look for {x}.{"x": 1}', items, "responses")
+        '{"x": 1}'
+    """
+    if dialect != "responses":
+        return text
+    from xai_lowcode.chat.dialects.responses.response import parse_texts  # noqa: PLC0415 - on first use
+
+    try:
+        texts = [part for part in parse_texts(items) if part]
+    except InvalidResponseError:
+        return text
+    if len(texts) < 2 or "".join(texts) != text:  # noqa: PLR2004 - one message is the whole text
+        return text
+    return next(filter(_is_json, reversed(texts)), text)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parse_json(text)
+    except json.JSONDecodeError:
+        return False
+    return True
 
 
 def parse_partial_json(text: str) -> Any:

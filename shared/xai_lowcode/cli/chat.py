@@ -1,5 +1,6 @@
 """``xai-lowcode chat``: send a prompt, or have a conversation; responses are streamed."""
 
+import codecs
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -118,18 +119,31 @@ def _read_prompt(argument: str | None) -> str:
     """Return standard input, if it is not a terminal, and the argument, after an empty line."""
     texts = [argument] if argument and argument != "-" else []
     if argument == "-" or not sys.stdin.isatty():
-        try:
-            texts.insert(0, sys.stdin.read().rstrip("\n"))
-        except UnicodeDecodeError:
-            raise UsageError(
-                f"prompt: standard input is not text in {sys.stdin.encoding}.",
-                field="prompt",
-                hint="Send an image with --image.",
-            ) from None
+        texts.insert(0, _decode(sys.stdin.buffer.read()).rstrip("\n"))
     prompt = "\n\n".join(text for text in texts if text.strip())
     if not prompt:
         raise UsageError("prompt: must not be empty.", field="prompt")
     return prompt
+
+
+def _decode(content: bytes) -> str:
+    """Return the text of standard input: in UTF-8, else in the encoding of the system.
+
+    Windows has another one for pipes, in which UTF-8 can be read without an error as other text;
+    its PowerShell writes files in UTF-16.
+
+    Raises:
+        UsageError: It is no text.
+    """
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", sys.stdin.encoding):
+        with suppress(UnicodeDecodeError):
+            return content.decode(encoding).replace("\r\n", "\n")
+    raise UsageError(
+        f"prompt: standard input is not text in {encoding}.",
+        field="prompt",
+        hint="Send an image with --image.",
+    )
 
 
 def _converse(

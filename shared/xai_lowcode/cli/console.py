@@ -67,8 +67,13 @@ def print_rich(*renderables: RenderableType, wrap: bool = True) -> None:
 
 
 def echo_json(document: Any) -> None:
-    """Write a JSON document to standard output."""
-    echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """Write a JSON document to standard output, escaped if its encoding lacks a character."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2)
+    echo(text)
 
 
 def print_table(

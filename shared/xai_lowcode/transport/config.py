@@ -3,7 +3,9 @@
 import os
 import random
 import ssl
+from contextlib import suppress
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from time import monotonic
 from typing import Any, NamedTuple
 from urllib.request import getproxies, proxy_bypass
@@ -11,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from xai_lowcode._internal.fork_safety import import_before_fork
-from xai_lowcode._internal.validation import check_proxy
+from xai_lowcode._internal.validation import check_proxy, check_verify
 from xai_lowcode.protocol.call_flow import CallContext
 from xai_lowcode.protocol.retry import RetryPolicy
 from xai_lowcode.protocol.urls import UrlFormatSelector
@@ -105,7 +107,8 @@ def environment_proxy(scheme: str, host: str, port: int) -> Any:
     """Return the proxy URL from the environment for an origin, as a secret; None for none.
 
     ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are read with
-    ``urllib.request``, which also reads the system settings of macOS and Windows.
+    ``urllib.request``, which also reads the system settings of macOS and Windows. Beyond it,
+    ``NO_PROXY`` may have networks (``10.0.0.0/8``), IPv6 addresses in brackets and ``*.domain``.
 
     Raises:
         UsageError: The value of the variable is not a proxy URL.
@@ -113,9 +116,25 @@ def environment_proxy(scheme: str, host: str, port: int) -> Any:
     proxies = getproxies()
     name = scheme if proxies.get(scheme) else "all"
     url = proxies.get(name)
-    if not url or proxy_bypass(host) or proxy_bypass(f"{host}:{port}"):
+    if (
+        not url
+        or proxy_bypass(host)
+        or proxy_bypass(f"{host}:{port}")
+        or _is_excepted(host, proxies.get("no", ""))
+    ):
         return None
     return check_proxy(url if "://" in url else f"http://{url}", field=f"{name.upper()}_PROXY")
+
+
+def _is_excepted(host: str, no_proxy: str) -> bool:
+    """Return whether ``NO_PROXY`` excepts a host in a form that ``urllib.request`` ignores."""
+    for entry in map(str.strip, no_proxy.lower().split(",")):
+        if entry.startswith("*.") and host.endswith(entry[1:]):
+            return True
+        with suppress(ValueError):  # one of both is a name
+            if ip_address(host) in ip_network(entry.strip("[]"), strict=False):
+                return True
+    return False
 
 
 def tls_context(verify: bool | str | os.PathLike[str] | ssl.SSLContext = True) -> ssl.SSLContext:
@@ -125,6 +144,9 @@ def tls_context(verify: bool | str | os.PathLike[str] | ssl.SSLContext = True) -
         verify: True for the default CA certificates or those of ``SSL_CERT_FILE`` and
             ``SSL_CERT_DIR``, False for no verification, a file or directory of CA certificates, or
             an ``ssl.SSLContext``, which is returned unchanged.
+
+    Raises:
+        UsageError: ``SSL_CERT_FILE`` names no file with certificates.
     """
     if isinstance(verify, ssl.SSLContext):
         return verify
@@ -134,13 +156,25 @@ def tls_context(verify: bool | str | os.PathLike[str] | ssl.SSLContext = True) -
 
 
 @lru_cache(maxsize=16)
-def _tls_context(verify: bool | str, *_environment: str | None) -> ssl.SSLContext:
+def _tls_context(
+    verify: bool | str, ca_file: str | None, ca_directory: str | None
+) -> ssl.SSLContext:
     # Creating a context takes 10 to 20 ms.
+    if verify is True and ca_file:
+        # Both variables apply, as in OpenSSL; httpx reads one.
+        context = _load_certificates(str(check_verify(ca_file, field="SSL_CERT_FILE")))
+        if ca_directory:
+            context.load_verify_locations(capath=ca_directory)
+        return context
     if isinstance(verify, bool):
         return httpx.create_ssl_context(verify=verify)
-    if os.path.isdir(verify):  # noqa: PTH112 - verify is a string
-        return ssl.create_default_context(capath=verify)
-    return ssl.create_default_context(cafile=verify)
+    return _load_certificates(verify)
+
+
+def _load_certificates(path: str) -> ssl.SSLContext:
+    if os.path.isdir(path):  # noqa: PTH112 - the setting is a string
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)
 
 
 class TargetTransport(httpx.BaseTransport):

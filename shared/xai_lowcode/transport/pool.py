@@ -372,12 +372,16 @@ class AsyncConnectionPool(_Pool):
             raise
         return _with_body(response, _AsyncBody(response.stream, connection, self))
 
-    async def aclose(self) -> None:
+    def close_all(self) -> None:
         """Close all connections, including those in use, before the event loop ends."""
         self.close_idle()
         if self._process == os.getpid():
             for connection in self._in_use:
                 connection.close()
+
+    async def aclose(self) -> None:
+        """Close all connections; see ``close_all``."""
+        self.close_all()
         # The event loop closes the sockets in its next iteration.
         await asyncio.sleep(0)
 
@@ -490,8 +494,10 @@ async def _close_when_closed(pool: AsyncConnectionPool, finalizer: Any) -> Async
     try:
         yield
     finally:
+        # Without awaiting: nest_asyncio leaves async generators to the garbage collector, and what
+        # still awaits there is reported on standard error.
         finalizer.detach()
-        await pool.aclose()
+        pool.close_all()
 
 
 def _schedule_close(loop: asyncio.AbstractEventLoop, transport: AsyncPooledTransport) -> None:

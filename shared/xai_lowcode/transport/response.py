@@ -1,13 +1,18 @@
 """Read responses: streaming, decompression and size limits."""
 
+import io
 import zlib
 from time import monotonic
 from typing import Any
 
+from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode.errors import APITimeoutError, InvalidResponseError
 from xai_lowcode.protocol.steps import Call, HTTPResponse
 
+import_before_fork("gzip")
+
 _GZIP = zlib.MAX_WBITS | 16
+_GZIP_START = b"\x1f\x8b"
 _RAW_DEFLATE = -zlib.MAX_WBITS
 
 DONE = True
@@ -116,7 +121,9 @@ def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
         decompressor = zlib.decompressobj(window_bits)
         try:
             decompressed = decompressor.decompress(content, max_bytes + 1)
-        except zlib.error as error:
+            if encoding != "deflate" and decompressor.unused_data.startswith(_GZIP_START):
+                decompressed = _decompress_members(content, max_bytes + 1)
+        except (zlib.error, OSError, EOFError) as error:
             reason = str(error)
             continue
         if len(decompressed) > max_bytes:
@@ -125,6 +132,14 @@ def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
             return decompressed
         reason = "it is truncated"
     raise InvalidResponseError(f"The response cannot be decompressed ({encoding}: {reason}).")
+
+
+def _decompress_members(content: bytes, max_bytes: int) -> bytes:
+    """Decompress a gzip body of several members: some servers compress each part on its own."""
+    import gzip  # noqa: PLC0415 - rarely needed
+
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        return file.read(max_bytes)
 
 
 def abort_connection(response: Any) -> bool:

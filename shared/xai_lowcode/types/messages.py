@@ -79,10 +79,17 @@ class ToolCallPart(Value):
 
 @dataclass(slots=True, eq=False, repr=False)
 class ToolResultPart(Value):
-    """The result of a tool call."""
+    """The result of a tool call.
+
+    Attributes:
+        call_id: The id of the call.
+        content: What the tool returned.
+        is_error: Whether the tool failed, for APIs that have a field for it.
+    """
 
     call_id: str
     content: tuple[TextPart | ImagePart | FilePart, ...]
+    is_error: bool = False
 
 
 @dataclass(slots=True, eq=False, repr=False)

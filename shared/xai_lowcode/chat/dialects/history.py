@@ -38,20 +38,29 @@ class _Call:
 _Matches = tuple[dict[int, list[_Call]], set[tuple[int, int]]]
 
 
-def numbered_messages(messages: Sequence[Message]) -> Iterable[tuple[int, Message]]:
+def numbered_messages(
+    messages: Sequence[Message], *, continues_stored: bool = False
+) -> Iterable[tuple[int, Message]]:
     """Return the messages with their positions, in a form that xAI accepts.
 
     - Empty system messages, which frameworks send for no prompt, are left out.
     - Tool calls that were never answered are left out, such as those of a truncated response. The
       last message is sent as it is.
     - Results follow the message with their calls. A result belongs to the last call before it that
-      has its id and no other result. One without an id and without a call is a user message; one
-      with an id of no call is sent as it is, since a stored response may have the call.
+      has its id and no other result. One without a call is a user message, such as that of a call
+      which was summarized, and a second result of a call.
     - Empty and repeated ids of calls and their results are replaced.
     - Documents in results are sent in a user message after the results: xAI describes the content
       of results as text and images, and elsewhere also as files.
+
+    Args:
+        messages: The messages.
+        continues_stored: Whether the request continues a stored response, which may have the call
+            of a result: one with an id of no call is sent as it is.
     """
-    return _normalize(messages) if _needs_change(messages) else enumerate(messages)
+    if _needs_change(messages):
+        return _normalize(messages, continues_stored=continues_stored)
+    return enumerate(messages)
 
 
 def _needs_change(messages: Sequence[Message]) -> bool:
@@ -67,14 +76,18 @@ def _needs_change(messages: Sequence[Message]) -> bool:
     return False
 
 
-def _normalize(messages: Sequence[Message]) -> Iterator[tuple[int, Message]]:
+def _normalize(
+    messages: Sequence[Message], *, continues_stored: bool
+) -> Iterator[tuple[int, Message]]:
     calls, answers = _match_results(messages)
     documents: dict[int, tuple[Part, ...]] = {}
     for position, message in enumerate(messages):
         if message.role == "tool":
             for index, part in enumerate(message.parts):
                 if (position, index) not in answers:
-                    yield from _to_unmatched_result(part, position, documents)
+                    yield from _to_unmatched_result(
+                        part, position, documents, has_call=continues_stored
+                    )
             continue
         if documents:
             yield _to_user_message(documents)
@@ -153,11 +166,11 @@ def _get_results(calls: Iterable[_Call]) -> list[tuple[int, ToolResultPart]]:
 
 
 def _to_unmatched_result(
-    part: Part, position: int, documents: dict[int, tuple[Part, ...]]
+    part: Part, position: int, documents: dict[int, tuple[Part, ...]], *, has_call: bool
 ) -> Iterator[tuple[int, Message]]:
     if not isinstance(part, ToolResultPart):
         yield position, Message("tool", (part,))  # Dialects refuse it.
-    elif part.call_id:
+    elif part.call_id and has_call:
         yield position, _to_result(part, position, documents)
     elif has_content(message := Message("user", part.content)):
         yield position, message

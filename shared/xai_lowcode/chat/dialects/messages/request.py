@@ -197,7 +197,8 @@ def _render_tool_result(part: Part, position: int) -> Json:
     content: Any = [_render_input_part(inner, "tool", position) for inner in part.content]
     if all(isinstance(inner, TextPart) for inner in part.content):
         content = join_texts(part.content)
-    return {"type": "tool_result", "tool_use_id": part.call_id, "content": content}
+    result = {"type": "tool_result", "tool_use_id": part.call_id, "content": content}
+    return {**result, "is_error": True} if part.is_error else result
 
 
 def _render_tools(request: ChatRequest) -> Json:

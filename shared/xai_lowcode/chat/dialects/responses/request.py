@@ -112,7 +112,8 @@ def _render_input(request: ChatRequest) -> list[Mapping[str, Any]]:
     rendered: list[Mapping[str, Any]] = []
     shell_calls: Mapping[str, Mapping[str, Any]] | None = None
     first = request.stored_messages
-    for position, message in numbered_messages(request.messages):
+    continues_stored = bool(request.previous_response_id)
+    for position, message in numbered_messages(request.messages, continues_stored=continues_stored):
         if position < first:
             continue
         role, parts = message.role, message.parts

@@ -101,15 +101,18 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
 
 def parse_output(output: Sequence[Json]) -> tuple[TextPart | ToolCallPart, ...]:
     """Return the text and the tool calls of output items."""
-    texts: list[str] = []
-    calls: list[ToolCallPart] = []
-    for item in output:
-        if is_assistant_message(item):
-            texts += _get_strings(get_list(item, "content"), "text")
-        elif (call := parse_tool_call(item)) is not None:
-            calls.append(call)
-    text = "".join(texts)
+    calls = [call for item in output if (call := parse_tool_call(item)) is not None]
+    text = "".join(parse_texts(output))
     return (TextPart(text), *calls) if text else tuple(calls)
+
+
+def parse_texts(output: Iterable[Json]) -> list[str]:
+    """Return the text of each message of the assistant."""
+    return [
+        "".join(_get_strings(get_list(item, "content"), "text"))
+        for item in output
+        if is_assistant_message(item)
+    ]
 
 
 def parse_extra(body: Json) -> dict[str, Any]:

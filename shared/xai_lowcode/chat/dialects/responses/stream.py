@@ -67,12 +67,14 @@ class ResponsesDecoder:
         # Indexes of items that were added and are not done. Server-side tools finish in any order:
         # the events of a later item wait.
         self._unfinished: set[int] = set()
+        # Those that are done, as often as it was reported.
+        self._finished: list[int] = []
         self._waiting: list[tuple[int, list[StreamEvent]]] = []
         self._tool_outputs: set[int] = set()
         # Start of a text in the text of the response, by indexes of its item and content.
         self._text_starts: dict[tuple[int, int], int] = {}
         self._text_length = 0
-        self._has_items = self.ended = False
+        self._has_text_deltas = self.ended = False
 
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
         """Return the events of the next chunk."""
@@ -98,6 +100,7 @@ class ResponsesDecoder:
         if self._tool_outputs and get_index(chunk, "output_index") in self._tool_outputs:
             return ()
         self._text_length += len(text)
+        self._has_text_deltas = True
         logprobs = get_logprobs(chunk, "logprobs") if chunk.get("logprobs") else ()
         return (TextDelta(text, 0, logprobs, chunk),) if text or logprobs else ()
 
@@ -122,7 +125,6 @@ class ResponsesDecoder:
 
     def _decode_item_added(self, chunk: Json) -> Iterable[StreamEvent]:
         item, item_index = get_dict(chunk, "item"), get_index(chunk, "output_index")
-        self._has_items = True
         self._unfinished.add(item_index)
         match item.get("type"):
             case "function_call":
@@ -154,8 +156,9 @@ class ResponsesDecoder:
 
     def _decode_item_done(self, chunk: Json) -> Iterable[StreamEvent]:
         item, item_index = get_dict(chunk, "item"), get_index(chunk, "output_index")
-        self._has_items = True
-        if self._text_length == self._text_starts.get((item_index, 0), 0):
+        self._finished.append(item_index)
+        has_deltas = self._text_length != self._text_starts.get((item_index, 0), 0)
+        if not (has_deltas and self._has_text_deltas):
             # A service may send a short text without deltas.
             for part in parse_output([item]):
                 if isinstance(part, TextPart):
@@ -194,10 +197,13 @@ class ResponsesDecoder:
         if is_cancelled(response):
             raise interrupted_error(CANCELLED_MESSAGE)
         self.ended = True
-        if not self._has_items and not self._text_length:
-            for item_index, item in enumerate(get_dicts(response, "output")):
-                done = {**chunk, "item": item, "output_index": item_index}
-                yield from self._decode_item_done(done)
+        output = list(get_dicts(response, "output"))
+        # A service may send no events of an item; one that repeats indexes sends those of all.
+        if len(self._finished) < len(output):
+            for item_index, item in enumerate(output):
+                if item_index not in self._finished:
+                    done = {**chunk, "item": item, "output_index": item_index}
+                    yield from self._decode_item_done(done)
         yield from self._release(None)
         reason = parse_finish_reason(response, has_calls=bool(self._call_indexes))
         yield ChoiceFinished(reason, raw=chunk)

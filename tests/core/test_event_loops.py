@@ -1,0 +1,75 @@
+"""Law: however a program runs its event loops, its connections end without a message."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.core.fake_server import TOKEN, FakeServer, json_reply
+
+pytestmark = pytest.mark.slow
+
+# Functions that run a coroutine: ``run(call())``.
+LOOPS = {
+    "asyncio.run": "run = asyncio.run",
+    "nest_asyncio": "nest_asyncio.apply(); run = asyncio.run",
+    "nest_asyncio in a coroutine": """
+def run(coroutine):
+    async def nested():
+        nest_asyncio.apply()
+        return asyncio.get_running_loop().run_until_complete(coroutine)
+    return asyncio.run(nested())
+""",
+    "a loop that is closed": """
+def run(coroutine):
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.close()
+""",
+    "a loop whose generators are closed": """
+def run(coroutine):
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+""",
+    "a loop that is kept": "run = asyncio.new_event_loop().run_until_complete",
+    "a loop of a thread": """
+def run(coroutine):
+    with ThreadPoolExecutor() as threads:
+        return threads.submit(asyncio.run, coroutine).result()
+""",
+}
+PROGRAM = """
+import asyncio, gc, sys
+from concurrent.futures import ThreadPoolExecutor
+import nest_asyncio
+from xai_lowcode.api.endpoints import LIST_MODELS
+from xai_lowcode.chat.model import ChatModel
+{loop}
+for _ in range(2):
+    model = ChatModel(api_token={token!r}, base_url={base_url!r}, proxy="")
+    for _ in range(2):
+        print(run(model.async_client.call(LIST_MODELS))[0].id)
+    if {dropped}:
+        del model
+        gc.collect()
+"""
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("name", LOOPS)
+def test_no_loop_leaves_a_message(gateway: FakeServer, name: str, dropped: bool) -> None:
+    """Nothing is on standard error, whether the model is dropped before the end or not."""
+    gateway.respond = lambda _request: json_reply({"data": [{"id": "m"}]})
+    program = PROGRAM.format(
+        loop=LOOPS[name], token=TOKEN, base_url=gateway.base_url, dropped=dropped
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "m\n" * 4, "")
