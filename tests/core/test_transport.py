@@ -470,18 +470,18 @@ def test_the_limit_of_decompression(compression: str) -> None:
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=4), st.integers(0, 3))
-def test_a_gzip_body_may_have_several_members(parts: list[bytes], padding: int) -> None:
-    """Its content is that of all members; the limit is for all, and a truncated one raises."""
-    members, whole = [gzip.compress(part) for part in parts], b"".join(parts)
-    content = b"".join(members)
+def test_gzip_bodies_with_several_members(parts: list[bytes], padding: int) -> None:
+    """The content is that of all members; a body that is too large or truncated raises."""
+    members, content = [gzip.compress(part) for part in parts], b"".join(parts)
+    compressed = b"".join(members)
     for encoding in ("gzip", "x-gzip"):
-        assert decompress(content + bytes(padding), encoding, len(whole)) == whole
-    if whole:
+        assert decompress(compressed + bytes(padding), encoding, len(content)) == content
+    if content:
         with pytest.raises(InvalidResponseError, match="max_response_bytes"):
-            decompress(content, "gzip", len(whole) - 1)
+            decompress(compressed, "gzip", len(content) - 1)
     for end in range(2, len(members[-1])):
         with pytest.raises(InvalidResponseError, match="decompressed"):
-            decompress(b"".join(members[:-1]) + members[-1][:end], "gzip", len(whole))
+            decompress(b"".join(members[:-1]) + members[-1][:end], "gzip", len(content))
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "compress", "x" * 500, "gzip,"])
