@@ -107,7 +107,7 @@ def test_a_process_crashes_a_gateway_once(
 ) -> None:
     """All calls of all endpoints, also of other clients and forked children, succeed."""
     if url_forms == "both_drop":
-        pytest.skip("never served; the next test counts its crashes")
+        pytest.skip("served in no format; another test counts the crashes")
     settings, crashes = emulator_settings(crashing_gateway), int(url_forms == "old_new_drops")
     with open_client(kind, settings) as client:
         assert call(client, crashing_gateway)

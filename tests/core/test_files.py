@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
-from tests.core.fake_files import FakeFiles, stored
+from tests.core.fake_files import FakeFiles, get_file_content
 from tests.core.fake_server import TOKEN, Action, Drop, FakeServer, Reply, Stall, json_reply
 from tests.core.sync_async import Delays, open_client
 from tests.core.wire import ENVELOPES, refused
@@ -114,7 +114,7 @@ def test_upload_of_paths_and_bytes(
                 chunk_size=500,
                 progress=lambda *values: reported.append(values),
             )
-            assert stored(emulator) == path.read_bytes()
+            assert get_file_content(emulator) == path.read_bytes()
             assert (record.name, record.size) == (name or path.name, 768)
             assert (record.content_type, record.upload_status) == ("application/pdf", "Complete")
             assert reported == [(500, 768), (768, 768)]

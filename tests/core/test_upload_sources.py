@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
-from tests.core.fake_files import FakeFiles, stored
+from tests.core.fake_files import FakeFiles, get_file_content
 from tests.core.fake_server import Drop, FakeServer
 from tests.core.sync_async import open_client
 from xai_lowcode.api.client import AsyncGateway
@@ -202,7 +202,7 @@ async def test_files_are_read_in_another_thread(
     assert len(threads.identifiers) >= 3
     assert len(stat_threads) >= 3
     assert threading.get_ident() not in {*threads.identifiers, *stat_threads}
-    assert stored(emulator) == bytes(30)
+    assert get_file_content(emulator) == bytes(30)
 
 
 async def test_a_slow_file_does_not_block_the_event_loop(emulator: Emulator) -> None:
