@@ -59,7 +59,7 @@ def emulator(session_emulator: Emulator) -> Emulator:
 def delays(monkeypatch: pytest.MonkeyPatch) -> Delays:
     """The delays of both clients, which are recorded instead of slept; the jitter is 0.5.
 
-    The clock of the call flows goes on by the delays alone, so that waiting until a time ends.
+    The clock of the call flows is the sum of the delays, so that a deadline is reached.
     """
     recorded = Delays()
     original = asyncio.sleep

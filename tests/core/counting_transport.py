@@ -105,13 +105,13 @@ class CountingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return httpx.Response(reply.status, headers=headers, stream=Body(reply, self.requests))
 
 
-class MeetingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Sends requests when so many of them are there; fewer fail after half a minute.
+class BarrierTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Sends requests when a number of them are concurrent; fewer fail after 30 seconds.
 
-    A law about concurrency needs no clock with it.
+    A test of concurrency needs no delays with it.
 
     Args:
-        parties: How many requests are sent together.
+        parties: Number of requests that are sent together.
     """
 
     def __init__(self, parties: int) -> None:
@@ -149,9 +149,9 @@ class MeetingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 @contextlib.asynccontextmanager
-async def meeting_clients(parties: int) -> AsyncIterator[tuple[dict[str, Any], RequestCounter]]:
-    """Yield HTTP clients, as arguments of a model, that send so many requests together."""
-    transport = MeetingTransport(parties)
+async def barrier_clients(parties: int) -> AsyncIterator[tuple[dict[str, Any], RequestCounter]]:
+    """Yield HTTP clients, as arguments of a model, that send a number of requests together."""
+    transport = BarrierTransport(parties)
     yield (
         {
             "http_client": httpx.Client(transport=transport),
@@ -164,7 +164,7 @@ async def meeting_clients(parties: int) -> AsyncIterator[tuple[dict[str, Any], R
 
 
 def count_free_slots(limits: RequestLimits) -> int:
-    """Return how many slots can be acquired without waiting."""
+    """Return the number of slots that can be acquired without waiting."""
     slots: list[Slot] = []
     with contextlib.suppress(APITimeoutError):
         while True:

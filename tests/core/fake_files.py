@@ -6,7 +6,7 @@ from tests.core.fake_server import Action, Request, json_reply
 from xai_lowcode.emulator import Emulator
 
 
-def stored(emulator: Emulator) -> bytes:
+def get_file_content(emulator: Emulator) -> bytes:
     """Return the content of the only file in the emulator."""
     (file,) = emulator.store.files.values()
     return bytes(file.content)

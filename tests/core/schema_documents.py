@@ -1,4 +1,4 @@
-"""JSON schemas of all kinds, as people and generators write them, and values to try them with."""
+"""Strategies of JSON schemas with all kinds of keywords, and of instances for them."""
 
 import copy
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
-# Names that a careless reader takes for keywords, and such as need an escape in a reference.
+# Names of properties that are also keywords, or that need an escape in a reference.
 NAMES = ("a", "enum", "items", "$ref", "minContains", "definitions", "a/b", "~1", "%41")
 KINDS = ("string", "integer", "number", "boolean", "object", "array", "null")
 SCALARS = st.sampled_from([None, True, False, 0, 1, 2.5, "", "a", "b", "x" * 2049, "x" * 3001])
@@ -18,7 +18,7 @@ VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-NOISE: tuple[dict[str, Any], ...] = (
+ANNOTATIONS: tuple[dict[str, Any], ...] = (
     {},
     {"title": "enum"},
     {"default": {"enum": [None], "properties": {"a": True}}},
@@ -28,7 +28,7 @@ NOISE: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Document:
-    """A schema and the draft it is written in."""
+    """A schema and its draft."""
 
     schema: dict[str, Any]
     old: bool
@@ -38,12 +38,12 @@ class Document:
         return bool(draft(self.schema).is_valid(value))
 
 
-def escaped(name: str) -> str:
+def escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1").replace("%", "%25")
 
 
-class Writer:
-    """Writes the schemas of one document."""
+class SchemaBuilder:
+    """Builds the schemas of one document."""
 
     def __init__(self, draw: Any, *, old: bool, references: list[str]) -> None:
         self._draw = draw
@@ -54,7 +54,7 @@ class Writer:
         return self._draw(st.sampled_from(choices))
 
     def node(self, depth: int, *, inside: bool) -> Any:
-        """A schema; ``inside`` a member or item, where a reference cannot lead round in circles."""
+        """Return a schema; ``inside`` a property or item, where a reference cannot be circular."""
         kinds = ["plain", "values", "const", "limits", "bool"]
         if depth:
             kinds += ["object", "array", "tuple", "contains", "union", "union", "negated", "if"]
@@ -62,7 +62,7 @@ class Writer:
         if inside and self._references:
             kinds += ["reference", "reference"]
         made = getattr(self, f"_{self.one_of(*kinds)}")(depth - 1, inside)
-        return made if isinstance(made, bool) else {**made, **self.one_of(*NOISE)}
+        return made if isinstance(made, bool) else {**made, **self.one_of(*ANNOTATIONS)}
 
     def named(self, depth: int) -> dict[str, Any]:
         names = self._draw(st.lists(st.sampled_from(NAMES), max_size=3, unique=True))
@@ -88,8 +88,8 @@ class Writer:
         return {"const": self._draw(st.none() | VALUES), **self._type()}
 
     def _limits(self, _depth: int, _inside: bool) -> dict[str, Any]:
-        word = self.one_of("minLength", "maxLength", "minItems", "maxItems")
-        return {word: self.one_of(0, 1, 256, 257, 2048, 2049), **self._type()}
+        keyword = self.one_of("minLength", "maxLength", "minItems", "maxItems")
+        return {keyword: self.one_of(0, 1, 256, 257, 2048, 2049), **self._type()}
 
     def _bool(self, _depth: int, _inside: bool) -> bool:
         return bool(self._draw(st.booleans()))
@@ -120,14 +120,14 @@ class Writer:
         return made
 
     def _union(self, depth: int, inside: bool) -> dict[str, Any]:
-        word = self.one_of("anyOf", "oneOf", "allOf")
-        return {word: self._listed(depth, inside=inside), **self._type()}
+        keyword = self.one_of("anyOf", "oneOf", "allOf")
+        return {keyword: self._listed(depth, inside=inside), **self._type()}
 
     def _negated(self, depth: int, inside: bool) -> dict[str, Any]:
         return {"not": self.node(depth, inside=inside)}
 
     def _if(self, depth: int, inside: bool) -> dict[str, Any]:
-        return {word: self.node(depth, inside=inside) for word in ("if", "then", "else")}
+        return {keyword: self.node(depth, inside=inside) for keyword in ("if", "then", "else")}
 
     def _dependent(self, depth: int, inside: bool) -> dict[str, Any]:
         schemas = {"a": self.node(depth, inside=inside)}
@@ -137,42 +137,42 @@ class Writer:
         return {"dependentSchemas": schemas, "dependentRequired": names}
 
     def _reference(self, depth: int, inside: bool) -> dict[str, Any]:
-        beside = self.one_of({}, {}, "more")
-        if beside == "more":
-            beside = self._plain(depth, inside)
-        return {"$ref": self.one_of(*self._references), **beside}
+        siblings = self.one_of({}, {}, "more")
+        if siblings == "more":
+            siblings = self._plain(depth, inside)
+        return {"$ref": self.one_of(*self._references), **siblings}
 
 
 @st.composite
 def documents(draw: Any) -> Document:
-    """Documents with an object at their root."""
+    """Return a document whose root is an object."""
     old, pair = draw(st.sampled_from([(True, "items"), (False, "prefixItems")]))
-    word = draw(st.sampled_from(["definitions", "$defs"]))
+    keyword = draw(st.sampled_from(["definitions", "$defs"]))
     names = draw(st.lists(st.sampled_from(NAMES), max_size=2, unique=True))
     form = draw(st.sampled_from(["plain", "plain", "no type", "union", "reference", "more"]))
-    # The root of a clean schema says that it is an object, also where "#" leads to it.
-    places = ["#/components/schemas/enum", *([] if form == "no type" else ["#"])]
-    places += [f"#/{word}/{escaped(name)}" for name in names]
+    # The root of a sanitized schema has the type object, also if it is referenced by "#".
+    references = ["#/components/schemas/enum", *([] if form == "no type" else ["#"])]
+    references += [f"#/{keyword}/{escape(name)}" for name in names]
     if form != "reference":
-        places.append(f"#/properties/pair/{pair}/1")
-    writer = Writer(draw, old=old, references=places)
-    root: dict[str, Any] = {"type": "object", "properties": writer.named(3)}
-    root["properties"]["pair"] = {pair: [True, writer.node(0, inside=False)]}
-    root[word] = {name: writer.node(2, inside=False) for name in names}
-    root["components"] = {"schemas": {"enum": writer.node(1, inside=False)}}
+        references.append(f"#/properties/pair/{pair}/1")
+    builder = SchemaBuilder(draw, old=old, references=references)
+    root: dict[str, Any] = {"type": "object", "properties": builder.named(3)}
+    root["properties"]["pair"] = {pair: [True, builder.node(0, inside=False)]}
+    root[keyword] = {name: builder.node(2, inside=False) for name in names}
+    root["components"] = {"schemas": {"enum": builder.node(1, inside=False)}}
     match form:
         case "no type":
             del root["type"]
         case "union":
-            branches = [{"type": "object"}, {"$ref": f"#/{word}/R"}, {"required": ["a"]}]
-            root["anyOf"] = branches[: writer.one_of(1, 2, 3)]
-            root[word]["R"] = {"type": "object", "properties": writer.named(1)}
+            branches = [{"type": "object"}, {"$ref": f"#/{keyword}/R"}, {"required": ["a"]}]
+            root["anyOf"] = branches[: builder.one_of(1, 2, 3)]
+            root[keyword]["R"] = {"type": "object", "properties": builder.named(1)}
         case "reference":
-            root[word]["R"] = {"type": root.pop("type"), "properties": root.pop("properties")}
-            root |= {"$ref": f"#/{word}/R", "description": "of the root"}
+            root[keyword]["R"] = {"type": root.pop("type"), "properties": root.pop("properties")}
+            root |= {"$ref": f"#/{keyword}/R", "description": "of the root"}
         case "more" if not old:
-            root[word]["R"] = {"type": ["object"], "additionalProperties": {}}
-            root["$ref"] = f"#/{word}/R"
+            root[keyword]["R"] = {"type": ["object"], "additionalProperties": {}}
+            root["$ref"] = f"#/{keyword}/R"
     if old:
         root["$schema"] = "http://json-schema.org/draft-07/schema#"
     return Document(root, old)
@@ -180,13 +180,13 @@ def documents(draw: Any) -> Document:
 
 @st.composite
 def instances(draw: Any, document: Document) -> Any:
-    """An object that the schema accepts, or nearly."""
-    made = _instance(draw, document.schema, document.schema, 0)
-    return made if isinstance(made, dict) else {}
+    """Return an object that the schema accepts, or a similar one."""
+    instance = _instance(draw, document.schema, document.schema, 0)
+    return instance if isinstance(instance, dict) else {}
 
 
-def target(root: Any, reference: str) -> Any:
-    """What a reference leads to, by a reader of the tests' own."""
+def resolve_reference(root: Any, reference: str) -> Any:
+    """Return the schema of a reference, resolved without code of the package."""
     for step in reference.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~").replace("%25", "%")
         root = root[int(name)] if isinstance(root, list) else root[name]
@@ -196,44 +196,44 @@ def target(root: Any, reference: str) -> Any:
 def _instance(draw: Any, schema: Any, root: Any, depth: int) -> Any:
     if not isinstance(schema, dict) or depth > 6 or draw(st.integers(0, 9)) == 0:
         return draw(VALUES)
-    led_on = [target(root, schema["$ref"])] if "$ref" in schema else []
-    for word in ("anyOf", "oneOf", "allOf"):
-        led_on += schema.get(word, [])
-    if led_on and draw(st.booleans()):
-        return _instance(draw, draw(st.sampled_from(led_on)), root, depth + 1)
+    branches = [resolve_reference(root, schema["$ref"])] if "$ref" in schema else []
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        branches += schema.get(keyword, [])
+    if branches and draw(st.booleans()):
+        return _instance(draw, draw(st.sampled_from(branches)), root, depth + 1)
     values = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
     if values:
         return copy.deepcopy(draw(st.sampled_from(values)))
-    return _shaped(draw, schema, root, depth)
+    return _instance_of_type(draw, schema, root, depth)
 
 
-def _shaped(draw: Any, schema: Any, root: Any, depth: int) -> Any:
+def _instance_of_type(draw: Any, schema: Any, root: Any, depth: int) -> Any:
     if "properties" in schema or "dependencies" in schema or "dependentSchemas" in schema:
-        return _members(draw, schema, root, depth)
+        return _object_instance(draw, schema, root, depth)
     if {"items", "prefixItems", "contains"} & schema.keys():
-        return _items(draw, schema, root, depth)
-    kind = schema.get("type")
-    kind = draw(st.sampled_from(kind)) if isinstance(kind, list) else kind
-    return draw(_OF_KIND.get(kind, VALUES))
+        return _array_instance(draw, schema, root, depth)
+    type_name = schema.get("type")
+    type_name = draw(st.sampled_from(type_name)) if isinstance(type_name, list) else type_name
+    return draw(_STRATEGIES.get(type_name, VALUES))
 
 
-def _members(draw: Any, schema: Any, root: Any, depth: int) -> dict[str, Any]:
-    made = draw(st.dictionaries(st.sampled_from(("a", "enum")), VALUES, max_size=1))
-    for name, member in schema.get("properties", {}).items():
+def _object_instance(draw: Any, schema: Any, root: Any, depth: int) -> dict[str, Any]:
+    instance = draw(st.dictionaries(st.sampled_from(("a", "enum")), VALUES, max_size=1))
+    for name, property_schema in schema.get("properties", {}).items():
         if name in schema.get("required", ()) or draw(st.booleans()):
-            made[name] = _instance(draw, member, root, depth + 1)
-    return dict(made)
+            instance[name] = _instance(draw, property_schema, root, depth + 1)
+    return dict(instance)
 
 
-def _items(draw: Any, schema: Any, root: Any, depth: int) -> list[Any]:
+def _array_instance(draw: Any, schema: Any, root: Any, depth: int) -> list[Any]:
     items = schema.get("items")
-    first = schema.get("prefixItems") or (items if isinstance(items, list) else [])
+    items_in_order = schema.get("prefixItems") or (items if isinstance(items, list) else [])
     rest = [part for part in (schema.get("contains"), items) if isinstance(part, dict)]
     more = draw(st.lists(st.sampled_from(rest), max_size=3)) if rest else []
-    return [_instance(draw, part, root, depth + 1) for part in [*first, *more]]
+    return [_instance(draw, part, root, depth + 1) for part in [*items_in_order, *more]]
 
 
-_OF_KIND: dict[Any, st.SearchStrategy[Any]] = {
+_STRATEGIES: dict[Any, st.SearchStrategy[Any]] = {
     "null": st.none(),
     "string": st.sampled_from(["", "a", "x" * 2049]),
     "boolean": st.booleans(),

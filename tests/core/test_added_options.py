@@ -79,7 +79,7 @@ def connect(gateway: FakeServer) -> ChatModel:
     return ChatModel(settings)
 
 
-# The API, the key that the package adds by itself, whether to streams only, and how xAI rejects it.
+# The API, the key that the package adds, whether to streams only, and the message of xAI's error.
 ADDED = [
     ("chat_completions", "stream_options", True, "Argument not supported: stream_options"),
     (
@@ -104,7 +104,7 @@ ADDED = [
 @pytest.mark.parametrize(("api", "key", "streams_only", "message"), ADDED)
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("is_async", [False, True])
-def test_an_option_that_was_not_asked_for_is_dropped_when_rejected(
+def test_a_rejected_option_of_the_package_is_omitted(
     gateway: FakeServer,
     api: Any,
     key: str,
@@ -113,7 +113,7 @@ def test_an_option_that_was_not_asked_for_is_dropped_when_rejected(
     streamed: bool,
     is_async: bool,
 ) -> None:
-    """The request is sent once more without the option, which the client remembers silently."""
+    """The request is sent again without the option; later requests omit it, without a warning."""
 
     def respond(request: Request) -> Any:
         if key in request.json:
@@ -131,7 +131,7 @@ def test_an_option_that_was_not_asked_for_is_dropped_when_rejected(
     assert sent == ([True, False, False] if streamed or not streams_only else [False, False])
 
 
-# A tool in OpenAI's format, what is sent, and the options that a warning names.
+# A tool in OpenAI's format, the tool that is sent, and the options that a warning names.
 OPENAI_TOOLS: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     (
         {"type": "web_search", "search_context_size": "low"},
@@ -189,7 +189,7 @@ OPENAI_TOOLS: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
         {"type": "file_search", "vector_store_ids": ["c"]},
         ["filters", "ranking_options"],
     ),
-    # Options of xAI's, and tools that are not known here, are sent unchanged.
+    # Options of xAI and unknown tools are sent unchanged.
     ({"type": "new_tool", "container": "c"}, {"type": "new_tool", "container": "c"}, []),
     (
         {
@@ -232,7 +232,7 @@ def test_options_of_openai_only(
 
 IMAGE = ImagePart("https://example.com/a.png")
 STORED = Message("assistant", (TextPart("Hi."),), stored=StoredResponse("resp_1", "not the digest"))
-# Messages, options, and whether a warning says that xAI advises not to store the images.
+# Messages, options, and whether a warning states that xAI advises not to store the images.
 STORED_IMAGES: list[tuple[tuple[Message, ...], dict[str, Any], bool]] = [
     ((Message("user", (TextPart("?"), IMAGE)),), {"store": True}, True),
     ((Message("user", (IMAGE,)),), {"previous_response_id": "resp_1"}, True),

@@ -1,4 +1,4 @@
-"""Law: an error costs and keeps no more for a large body than for a small one, nor half a token."""
+"""Errors have bounded cost and size, and truncation leaves no part of a token."""
 
 import json
 import re
@@ -48,14 +48,14 @@ TOKEN = "at_r0123456789abcdef0123456789abcdef"
 ODD_TOKEN = "c/a+n=a%r&y\\\"'<d>-0123456789"
 
 
-def deep(size: int) -> Any:
+def nest_deeply(size: int) -> Any:
     document: Any = TOKEN
     for _ in range(min(size, 50_000)):
         document = {"error": [document]}
     return document
 
 
-# By name: a document of a size, as it comes out of JSON, or as text where it is none.
+# By name: creates a document of a size: parsed JSON, or a string if the body is not JSON.
 DOCUMENTS: dict[str, Callable[[int], Any]] = {
     "a page": lambda n: f"<html><body><p>{'bad luck <b>here</b> ' * (n // 20)}",
     "a page of one tag": lambda n: "<html><body " + "x" * n,
@@ -63,7 +63,7 @@ DOCUMENTS: dict[str, Callable[[int], Any]] = {
     "white space": lambda n: " " * n,
     "a text": lambda n: "x bearer at " * (n // 12),
     "tokens": lambda n: f"{TOKEN} " * (n // 37),
-    "cuts": lambda n: "at_r012… " * (n // 9),
+    "truncated tokens": lambda n: "at_r012… " * (n // 9),
     "one string": lambda n: {"error": "x bearer at " * (n // 12)},
     "one string deeper": lambda n: {"error": {"message": "y" * n, "code": "z" * n}},
     "one key": lambda n: {"error": "e", "k" * n: 1},
@@ -72,26 +72,26 @@ DOCUMENTS: dict[str, Callable[[int], Any]] = {
     "many keys": lambda n: {f"k{i}": None for i in range(n // 9)} | {"error": "e"},
     "a wide list": lambda n: [None] * (n // 5),
     "headers": lambda n: {"error": "e", "headers": {f"h{i}": "v" for i in range(n // 12)}},
-    "deep": deep,
+    "deep": nest_deeply,
 }
-# By name: what makes an error of a document.
+# By name: creates an error from a document.
 FACTORIES: dict[str, Callable[[Any], XAILowCodeError | None]] = {
-    "refused": lambda document: error_from_response(400, document, {}, TOKEN),
-    "failed": lambda document: error_from_response(502, document, {"x-request-id": "r"}, TOKEN),
-    "inside a success": lambda document: error_from_response(200, document, {}, TOKEN),
-    "not readable": lambda document: unparsable_response_error(
+    "status 400": lambda document: error_from_response(400, document, {}, TOKEN),
+    "status 502": lambda document: error_from_response(502, document, {"x-request-id": "r"}, TOKEN),
+    "status 200": lambda document: error_from_response(200, document, {}, TOKEN),
+    "not JSON": lambda document: unparsable_response_error(
         document if isinstance(document, str) else "", {}, TOKEN
     ),
     "a failed response": lambda document: error_from_field({"output": document}, document),
-    "of another shape": lambda document: InvalidResponseError("No.", body=document),
-    "in all places": lambda document: UsageError(
-        **dict.fromkeys(("message", "hint", "code", "request_id", "field"), text_of(document))
+    "unexpected response": lambda document: InvalidResponseError("No.", body=document),
+    "all attributes": lambda document: UsageError(
+        **dict.fromkeys(("message", "hint", "code", "request_id", "field"), get_long_text(document))
     ).redact_token(TOKEN),
 }
-# Characters that may be redacted for one error, in all passes together, whatever comes.
-MOST_WORK = 4 * (MAX_EXCERPT + 2 * MAX_CHARACTERS)
+# Maximum number of characters that are scanned for one error, in all passes together.
+MAX_SCANNED = 4 * (MAX_EXCERPT + 2 * MAX_CHARACTERS)
 every_document = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
-every_factory = for_each("make", FACTORIES)
+every_factory = for_each("create_error", FACTORIES)
 
 
 @lru_cache(maxsize=1)
@@ -100,83 +100,85 @@ def build(document: Callable[[int], Any], size: int) -> Any:
     return document(size)
 
 
-def text_of(document: Any) -> str:
-    """Something long of a document, without walking through it."""
+def get_long_text(document: Any) -> str:
+    """Return the document if it is a string, else another long string."""
     return document if isinstance(document, str) else "a text, " * 100_000
 
 
-class Counted:
-    """What is removed from texts, with a count of the characters that are looked at."""
+class CountingPattern:
+    """A regular expression that records the lengths of the strings it is applied to."""
 
-    def __init__(self, pattern: re.Pattern[str], seen: list[int]) -> None:
+    def __init__(self, pattern: re.Pattern[str], lengths: list[int]) -> None:
         self._pattern = pattern
-        self._seen = seen
+        self._lengths = lengths
 
     def sub(self, blank: str, text: str) -> str:
-        self._seen.append(len(text))
+        self._lengths.append(len(text))
         return self._pattern.sub(blank, text)
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Lengths of the texts that the regex was given."""
+def scanned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The lengths of the strings that the regular expression was applied to."""
     pattern, lengths = redaction._pattern, list[int]()
-    monkeypatch.setattr(redaction, "_pattern", lambda token: Counted(pattern(token), lengths))
+    monkeypatch.setattr(
+        redaction, "_pattern", lambda token: CountingPattern(pattern(token), lengths)
+    )
     return lengths
 
 
 @every_factory
 @every_document
-def test_work_does_not_grow_with_the_body(
+def test_the_cost_does_not_grow_with_the_body(
     document: Callable[[int], Any],
-    make: Callable[[Any], XAILowCodeError | None],
-    seen: list[int],
+    create_error: Callable[[Any], XAILowCodeError | None],
+    scanned: list[int],
 ) -> None:
-    """The regex sees a bounded number of characters; a large body is not copied or split."""
+    """A bounded number of characters is scanned, and a large body is not copied or split."""
     large = build(document, 2_000_000)
-    seen.clear()
+    scanned.clear()
     tracemalloc.start()
     try:
-        make(large)
+        create_error(large)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert sum(seen) <= MOST_WORK
-    assert len(seen) <= 2 * 4 * MAX_NODES
-    # Less than the words of a text, or a redacted copy of a document, take.
+    assert sum(scanned) <= MAX_SCANNED
+    assert len(scanned) <= 2 * 4 * MAX_NODES
+    # Less than the words of a string, or a redacted copy of a document, would need.
     assert peak < 4_500_000
 
 
-def shape(document: Any) -> Iterator[tuple[int, Any]]:
-    """Depth and value of everything in a document, keys included."""
-    waiting = [(0, document)]
-    while waiting:
-        depth, value = waiting.pop()
+def iterate_values(document: Any) -> Iterator[tuple[int, Any]]:
+    """Yield the depth and value of all values of a document, and of its keys."""
+    stack = [(0, document)]
+    while stack:
+        depth, value = stack.pop()
         yield depth, value
         if isinstance(value, dict):
-            waiting += [(depth + 1, inner) for pair in value.items() for inner in pair]
+            stack += [(depth + 1, inner) for pair in value.items() for inner in pair]
         elif isinstance(value, list):
-            waiting += [(depth + 1, inner) for inner in value]
+            stack += [(depth + 1, inner) for inner in value]
 
 
 @every_factory
 @every_document
-def test_what_is_kept_is_bounded(
-    document: Callable[[int], Any], make: Callable[[Any], XAILowCodeError | None]
+def test_the_size_of_an_error_is_bounded(
+    document: Callable[[int], Any], create_error: Callable[[Any], XAILowCodeError | None]
 ) -> None:
-    """Texts, nodes and depth of an error have an upper bound, and it can be printed."""
-    error = make(build(document, 1_000_000))
+    """Strings, nodes and depth of an error have an upper bound, and it can be printed."""
+    error = create_error(build(document, 1_000_000))
     if error is None:
         return
     for text in (error.message, error.hint, error.code, error.request_id, error.field):
         assert len(text or "") <= MAX_MESSAGE + len(ELLIPSIS)
-    kept = list(shape(error.body))
-    assert max(depth for depth, _ in kept) <= MAX_DEPTH
-    # Each key counts here too, and each list or dict may have its mark.
-    assert len(kept) <= 4 * MAX_NODES
-    texts = [value for _, value in kept if isinstance(value, str) and value != TRUNCATED]
-    assert max(map(len, texts), default=0) <= MAX_STRING + len(ELLIPSIS)
-    assert sum(map(len, texts)) <= MAX_CHARACTERS + len(texts)
+    nodes = list(iterate_values(error.body))
+    assert max(depth for depth, _ in nodes) <= MAX_DEPTH
+    # Each key is a node here too, and each list or dict may have a truncation marker.
+    assert len(nodes) <= 4 * MAX_NODES
+    strings = [value for _, value in nodes if isinstance(value, str) and value != TRUNCATED]
+    assert max(map(len, strings), default=0) <= MAX_STRING + len(ELLIPSIS)
+    assert sum(map(len, strings)) <= MAX_CHARACTERS + len(strings)
     assert repr(error) + repr(error.body) + json.dumps(error.body)
     assert TOKEN not in repr(vars(error))
 
@@ -189,13 +191,13 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_a_small_document_is_kept_whole(document: Any) -> None:
-    """A document within the bounds is what it would be without them."""
+def test_a_small_document_is_not_truncated(document: Any) -> None:
+    """A document within the limits is redacted only."""
     assert bounded(document, TOKEN) == redact(document, TOKEN)
 
 
 LARGE: dict[str, Any] = {
-    **{name: make(100_000) for name, make in DOCUMENTS.items()},
+    **{name: create(100_000) for name, create in DOCUMENTS.items()},
     "strings that fit exactly": {"a": "x" * MAX_STRING, "b": "y" * (MAX_STRING - 2), "c": "z"},
     "nodes that fit exactly": [0] * (MAX_NODES - 1),
     "lists in lists": [[[0] * 40] * 40] * 40,
@@ -204,14 +206,14 @@ LARGE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_bounding_again_changes_nothing(name: str) -> None:
-    """Errors are bounded each time they are passed on, and lose nothing by it."""
+def test_truncation_is_idempotent(name: str) -> None:
+    """Truncating a truncated document again changes nothing."""
     once = bounded(LARGE[name], TOKEN)
     assert bounded(once, TOKEN) == once
 
 
-def test_what_was_cut_says_so() -> None:
-    """A string ends with an ellipsis, a list or dict with the mark; what fits has neither."""
+def test_truncated_values_are_marked() -> None:
+    """A truncated string ends with an ellipsis, a truncated list or dict with a marker."""
     assert bounded("x" * (MAX_STRING + 1)) == "x" * MAX_STRING + ELLIPSIS
     assert bounded("x" * MAX_STRING) == "x" * MAX_STRING
     assert bounded([0] * MAX_NODES) == [0] * (MAX_NODES - 1) + [TRUNCATED]
@@ -220,7 +222,7 @@ def test_what_was_cut_says_so() -> None:
     assert list(wide)[-1] == wide[TRUNCATED] == TRUNCATED
     assert len(wide) == MAX_NODES
     assert bounded(["x" * MAX_STRING] * 5) == ["x" * MAX_STRING] * 2 + [TRUNCATED]
-    # Lists that come after the last of the room are there, and marked.
+    # Lists after the limit is reached are empty but for the marker.
     assert bounded([[1], [0] * MAX_NODES, [2]])[::2] == [[1], [TRUNCATED]]
     assert bounded([[0] * MAX_NODES, [1], []]) == [
         [0] * (MAX_NODES - 4) + [TRUNCATED],
@@ -228,7 +230,7 @@ def test_what_was_cut_says_so() -> None:
         [],
     ]
     assert excerpt(b"x" * 9, limit=4) == "xxxx…"
-    # Half a character is no character.
+    # A character that is truncated is omitted.
     assert excerpt("é".encode() * 9, limit=5) == "éé…"
     assert excerpt(b"\xff", limit=5) == "\N{REPLACEMENT CHARACTER}"
 
@@ -239,19 +241,19 @@ def test_what_was_cut_says_so() -> None:
         {f"k{i}": "x" * 50 for i in range(5_000)} | {"error": {"message": "Told.", "code": "c"}},
         {"data": [[0] * 1_000] * 1_000, "error": {"message": "Told.", "code": "c"}},
         {"a": "x" * 10**6, "error": {"message": "Told.", "code": "c"}, "b": "x" * 10**6},
-        {"a": deep(5_000), "error": {"message": "Told.", "code": "c"}},
+        {"a": nest_deeply(5_000), "error": {"message": "Told.", "code": "c"}},
     ],
     ids=["wide", "after a list", "between texts", "after a deep one"],
 )
-def test_a_large_body_does_not_hide_what_it_says(document: Any) -> None:
-    """The text and the code of a refusal are found wherever they are, not only at the beginning."""
+def test_the_message_is_found_anywhere_in_a_large_body(document: Any) -> None:
+    """Message and code of an error are found at any position of a large body."""
     error = error_from_response(400, document, {}, TOKEN)
     assert error is not None
     assert (error.message, error.code) == ("Told.", "c")
 
 
-def test_the_text_of_a_page_is_found_behind_a_long_head() -> None:
-    """A page is read further than it is kept."""
+def test_the_text_of_a_page_is_found_after_a_long_head() -> None:
+    """The text of a page is found behind the part that the error keeps."""
     page = f"<html><head><style>{'a{}' * 10_000}</style></head><body><h1>502 Bad Gateway</h1>"
     error = error_from_response(502, page, {})
     assert error is not None
@@ -261,101 +263,104 @@ def test_the_text_of_a_page_is_found_behind_a_long_head() -> None:
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
-    "quoted": lambda token: quote(token, safe=""),
-    "quoted but for slashes": quote,
-    "quoted in small letters": lambda token: re.sub(
+    "percent-encoded": lambda token: quote(token, safe=""),
+    "percent-encoded except slashes": quote,
+    "percent-encoded in lower case": lambda token: re.sub(
         "%..", lambda escape: escape[0].lower(), quote(token, safe="")
     ),
-    "quoted twice": lambda token: quote(quote(token, safe=""), safe=""),
+    "percent-encoded twice": lambda token: quote(quote(token, safe=""), safe=""),
     "in HTML": escape,
     "in JSON": lambda token: json.dumps(token)[1:-1],
-    "by repr": lambda token: repr(token)[1:-1],
+    "repr": lambda token: repr(token)[1:-1],
 }
-# By name: what is shown of a text with a token at about so many characters; the first cut is made
-# with the token known, or without it and redacted later.
-SHOWN: dict[str, tuple[int, Callable[[str, str], Any]]] = {
+# By name: the limit, and a function that truncates a string. It redacts the token first, or
+# truncates without knowing the token and redacts the result.
+TRUNCATIONS: dict[str, tuple[int, Callable[[str, str], Any]]] = {
     "excerpt": (300, lambda text, token: excerpt(text, token, limit=300)),
     "excerpt of bytes": (300, lambda text, token: excerpt(text.encode(), token, limit=300)),
-    "readable": (500, to_plain_text),
-    "not readable": (500, lambda text, token: vars(unparsable_response_error(text, {}, token))),
-    "a refusal": (500, lambda text, token: vars(refusal({"error": text}, token))),
-    "a refusal as text": (500, lambda text, token: vars(refusal(text, token))),
-    "body of a refusal": (MAX_STRING, lambda text, token: vars(refusal([text], token))),
-    "a page": (MAX_EXCERPT, lambda text, token: vars(refusal(page_of(text), token))),
+    "plain text": (500, to_plain_text),
+    "not JSON": (500, lambda text, token: vars(unparsable_response_error(text, {}, token))),
+    "error response": (500, lambda text, token: vars(create_error_from({"error": text}, token))),
+    "error response as text": (500, lambda text, token: vars(create_error_from(text, token))),
+    "body of an error response": (
+        MAX_STRING,
+        lambda text, token: vars(create_error_from([text], token)),
+    ),
+    "a page": (MAX_EXCERPT, lambda text, token: vars(create_error_from(create_page(text), token))),
     "a key": (MAX_STRING, lambda text, token: bounded({text: 1}, token)),
-    "message, later": (
+    "message, redacted later": (
         MAX_MESSAGE,
         lambda text, token: vars(XAILowCodeError(text).redact_token(token)),
     ),
-    "body, later": (
+    "body, redacted later": (
         MAX_STRING,
         lambda text, token: vars(XAILowCodeError("", body=[{text: text}]).redact_token(token)),
     ),
-    "text, later": (500, lambda text, token: excerpt(f"({to_plain_text(text)})", token)),
-    "of a response, later": (
+    "text, redacted later": (500, lambda text, token: excerpt(f"({to_plain_text(text)})", token)),
+    "failed response, redacted later": (
         500,
         lambda text, token: vars(error_from_field({"output": []}, text).redact_token(token)),
     ),
-    "repr, later": (500, lambda text, token: excerpt(describe_value(text), token)),
+    "repr, redacted later": (500, lambda text, token: excerpt(describe_value(text), token)),
 }
 
 
-def refusal(document: Any, token: str) -> APIStatusError:
+def create_error_from(document: Any, token: str) -> APIStatusError:
     error = error_from_response(400, document, {}, token)
     assert error is not None
     return error
 
 
-def page_of(text: str) -> str:
-    """A page of the same length, of which nothing but the last word is shown."""
+def create_page(text: str) -> str:
+    """Return a page of the same length, whose text is the string without leading dashes."""
     begin, end = "<html><body ", "> "
     filler = len(text) - len(text.lstrip("-"))
     return begin + "-" * (filler - len(begin) - len(end)) + end + text[filler:]
 
 
-def halves(shown: str, spelling: str) -> list[str]:
-    """The beginnings of the token, longer than 3 characters, that are left before a cut."""
-    before = shown.split(ELLIPSIS)[:-1]
+def find_prefixes(output: str, spelling: str) -> list[str]:
+    """Return the prefixes of the token, longer than 3 characters, before an ellipsis."""
+    before = output.split(ELLIPSIS)[:-1]
     return [
-        written[:length]
-        # What is shown may be the repr of a document, which doubles backslashes.
-        for written in {spelling, spelling.replace("\\", "\\\\")}
+        spelled[:length]
+        # The output may be the repr of a document, which doubles backslashes.
+        for spelled in {spelling, spelling.replace("\\", "\\\\")}
         for text in before
-        for length in range(4, len(written) + 1)
-        if text.endswith(written[:length])
+        for length in range(4, len(spelled) + 1)
+        if text.endswith(spelled[:length])
     ]
 
 
-@pytest.mark.parametrize("name", SHOWN)
-def test_no_cut_leaves_half_a_token(name: str) -> None:
-    """A text truncated at any character of a token, in any spelling, holds no part of it."""
-    place, show = SHOWN[name]
-    for token, spell in product([TOKEN, ODD_TOKEN, "short-1"], SPELLINGS):
-        spelling = SPELLINGS[spell](token)
+@pytest.mark.parametrize("name", TRUNCATIONS)
+def test_truncation_leaves_no_part_of_the_token(name: str) -> None:
+    """A string truncated at any character of a token, in any spelling, contains no part of it."""
+    limit, truncate = TRUNCATIONS[name]
+    for token, spelling_name in product([TOKEN, ODD_TOKEN, "short-1"], SPELLINGS):
+        spelling = SPELLINGS[spelling_name](token)
         truncated = 0
-        for inside in range(-3, len(spelling) + 3):
-            text = "-" * (place - inside) + spelling + " and so on" * 60
-            shown = str(show(text, token))
-            assert spelling not in shown, (token, spell, inside)
-            assert not halves(shown, spelling), (token, spell, inside)
-            truncated += ELLIPSIS in shown
-        assert truncated, (token, spell)
+        for offset in range(-3, len(spelling) + 3):
+            text = "-" * (limit - offset) + spelling + " and so on" * 60
+            output = str(truncate(text, token))
+            assert spelling not in output, (token, spelling_name, offset)
+            assert not find_prefixes(output, spelling), (token, spelling_name, offset)
+            truncated += ELLIPSIS in output
+        assert truncated, (token, spelling_name)
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", TRUNCATIONS)
 @pytest.mark.parametrize(
     "secret", [TOKEN, "xai-abcdefghijklmnopqrstuvwxyz", "api_token=abcdefghi", "Bearer abcdefghi"]
 )
-def test_no_cut_leaves_half_of_what_looks_like_a_token(secret: str, name: str) -> None:
-    """The same where nobody knows the token, for the part of a known form that is secret."""
-    place, show = SHOWN[name]
+def test_truncation_leaves_no_part_of_an_unknown_token(secret: str, name: str) -> None:
+    """Strings in the format of a token are redacted too if the token is not known."""
+    limit, truncate = TRUNCATIONS[name]
     begin = re.match(r"api_token=|Bearer |at_|xai-", secret)
     assert begin is not None
-    for inside in range(-3, len(secret) + 3):
-        text = "-" * (place - inside - 1) + " " + secret + " and so on" * 60
-        shown = str(show(text, "canary-of-somebody-else"))
+    for offset in range(-3, len(secret) + 3):
+        text = "-" * (limit - offset - 1) + " " + secret + " and so on" * 60
+        output = str(truncate(text, "canary-of-somebody-else"))
         for length in range(len(begin[0]) + 1, len(secret) + 1):
-            assert secret[:length] not in shown
+            assert secret[:length] not in output
 
 
 @given(
@@ -363,11 +368,11 @@ def test_no_cut_leaves_half_of_what_looks_like_a_token(secret: str, name: str) -
     st.sampled_from(list(SPELLINGS)),
     st.integers(0, 60),
 )
-def test_no_cut_leaves_half_of_any_token(token: str, spelling: str, inside: int) -> None:
-    """The same for any token."""
+def test_truncation_leaves_no_part_of_random_tokens(token: str, spelling: str, offset: int) -> None:
+    """A string truncated inside any token contains no prefix of it."""
     spelled = SPELLINGS[spelling](token)
-    shown = excerpt("é" * 60 + spelled + "é" * 60, token, limit=60 + inside)
-    assert not halves(shown, spelled)
+    output = excerpt("é" * 60 + spelled + "é" * 60, token, limit=60 + offset)
+    assert not find_prefixes(output, spelled)
 
 
 @pytest.mark.parametrize(
@@ -379,8 +384,8 @@ def test_no_cut_leaves_half_of_any_token(token: str, spelling: str, inside: int)
         "at_0…0",
     ],
 )
-def test_a_key_that_others_masked_stays_readable(text: str) -> None:
-    """An ellipsis inside a key is no cut, and a prefix alone is no secret."""
+def test_masked_keys_are_unchanged(text: str) -> None:
+    """A key that is masked with an ellipsis, and a prefix alone, are not redacted."""
     assert redact(text) == redact(text, TOKEN) == text
 
 
@@ -396,8 +401,8 @@ REDIRECTS = [
 
 
 @pytest.mark.parametrize("location", REDIRECTS)
-def test_a_redirect_names_where_it_leads(location: str) -> None:
-    """The message has the location without the token, is short, and has a hint."""
+def test_the_message_of_a_redirect_has_its_location(location: str) -> None:
+    """The message is short, has a hint, and has the location without the token."""
     documents = ["", "Found", "<html><h1>Moved</h1>", {"message": "m"}, None]
     for document, status in product(documents, [301, 302, 303, 307, 308]):
         error = error_from_response(status, document, {"location": location}, ODD_TOKEN)
@@ -411,11 +416,11 @@ def test_a_redirect_names_where_it_leads(location: str) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"location": ""}])
-def test_a_redirect_to_nowhere_says_what_it_says(headers: dict[str, str]) -> None:
-    """Without an address, and for what is no redirect, the text is that of the body."""
+def test_without_a_redirect_the_message_is_the_body(headers: dict[str, str]) -> None:
+    """Without a location, or with another status, the message is that of the body."""
     error = error_from_response(304, "Not modified", headers)
     assert error is not None
     assert error.message == "Not modified"
-    refused = error_from_response(400, "Bad", {"location": "/x"})
-    assert refused is not None
-    assert refused.message == "Bad"
+    rejected = error_from_response(400, "Bad", {"location": "/x"})
+    assert rejected is not None
+    assert rejected.message == "Bad"

@@ -90,7 +90,7 @@ class FlowRun:
         return [step for step in self.steps if isinstance(step, SendRequest)]
 
     @property
-    def forms(self) -> list[str]:
+    def url_formats(self) -> list[str]:
         """The URL formats of the requests."""
         return [send.url_format for send in self.sends]
 
@@ -98,7 +98,7 @@ class FlowRun:
 def run_script(
     endpoint: Endpoint[Any],
     script: tuple[str, ...],
-    forms: UrlFormatSelector,
+    selector: UrlFormatSelector,
     policy: RetryPolicy,
     *,
     stream: bool = False,
@@ -106,12 +106,12 @@ def run_script(
     """Run a call flow with the outcomes of a script; the last one is repeated."""
     run = FlowRun()
     call = Call(endpoint, ids=dict.fromkeys(path_parameters(endpoint), "x"), stream=stream)
-    steps = call_flow(
+    flow = call_flow(
         call,
-        CallContext(policy, forms, TOKEN, lambda: run.now, lambda: 0.5),
+        CallContext(policy, selector, TOKEN, lambda: run.now, lambda: 0.5),
     )
     try:
-        step = next(steps)
+        step = next(flow)
         while len(run.steps) < 50:
             run.steps.append(step)
             outcome: Outcome | None = None
@@ -122,7 +122,7 @@ def run_script(
                 run.now += 1
             elif isinstance(step, Sleep):
                 run.now += step.seconds
-            step = steps.send(outcome)
+            step = flow.send(outcome)
     except StopIteration as end:
         run.result = end.value
     except errors.XAILowCodeError as error:
@@ -134,8 +134,8 @@ def copy_outcome(outcome: Outcome) -> Outcome:
     """Return a copy with a new error, since notes are added to errors."""
     if not isinstance(outcome, RequestFailed):
         return outcome
-    kind: Any = type(outcome.error)
-    error = kind("lost", request_sent=getattr(outcome.error, "request_sent", False))
+    error_class: Any = type(outcome.error)
+    error = error_class("lost", request_sent=getattr(outcome.error, "request_sent", False))
     return RequestFailed(error, outcome.connection_was_stale, outcome.response_started)
 
 
@@ -151,19 +151,19 @@ def run_all_scripts(
     endpoint: Endpoint[Any],
 ) -> Iterator[tuple[Any, RetryPolicy, UrlFormatSelector, FlowRun]]:
     for (choice, policy), script in product(CHOICES, SCRIPTS):
-        forms = UrlFormatSelector(choice)
-        yield choice, policy, forms, run_script(endpoint, script, forms, policy)
+        selector = UrlFormatSelector(choice)
+        yield choice, policy, selector, run_script(endpoint, script, selector, policy)
 
 
-def check_attempts(policy: RetryPolicy, forms: UrlFormatSelector, run: FlowRun) -> None:
+def check_attempts(policy: RetryPolicy, selector: UrlFormatSelector, run: FlowRun) -> None:
     """Check the number of requests: attempts, a stale connection, the other URL format.
 
-    A gateway that may have crashed is also asked until it accepts connections.
+    Requests to a gateway that may have crashed are repeated until it accepts connections.
     """
-    most = policy.max_retries + 1 + ("stale" in run.names) + (len(set(run.forms)) > 1)
-    if forms.facts.crashed_at is not None:
-        most += run.names.count("refused") + 1
-    assert 1 <= len(run.sends) <= most
+    maximum = policy.max_retries + 1 + ("stale" in run.names) + (len(set(run.url_formats)) > 1)
+    if selector.facts.crashed_at is not None:
+        maximum += run.names.count("refused") + 1
+    assert 1 <= len(run.sends) <= maximum
     assert run.result is not None
     if "ok" in run.names:
         assert run.names.index("ok") == len(run.names) - 1
@@ -171,14 +171,14 @@ def check_attempts(policy: RetryPolicy, forms: UrlFormatSelector, run: FlowRun) 
 
 
 def check_delays(policy: RetryPolicy, run: FlowRun) -> None:
-    """Check that delays are at least ``Retry-After``, and that the deadline is kept."""
+    """Check that delays are at least ``Retry-After`` and end before the deadline."""
     retry_after = {"rate 7": 7.0, "gateway 3": 3.0}
     number, now = 0, 0.0
     for step in run.steps:
         if isinstance(step, SendRequest):
-            left = None if policy.deadline is None else policy.deadline - now
-            assert step.timeout == left
-            assert left is None or left > 0
+            remaining = None if policy.deadline is None else policy.deadline - now
+            assert step.timeout == remaining
+            assert remaining is None or remaining > 0
             number, now = number + 1, now + 1
         elif isinstance(step, Sleep):
             assert step.seconds >= retry_after.get(run.names[number - 1], 0)
@@ -187,96 +187,100 @@ def check_delays(policy: RetryPolicy, run: FlowRun) -> None:
 
 
 def check_url_formats(
-    endpoint: Endpoint[Any], choice: str, forms: UrlFormatSelector, run: FlowRun
+    endpoint: Endpoint[Any], choice: str, selector: UrlFormatSelector, run: FlowRun
 ) -> None:
     """Check when the URL format changes, and which format is recorded."""
-    free = choice == "auto" and "{" in endpoint.path and endpoint.method != "POST"
-    changes = [index for index, (a, b) in enumerate(pairwise(run.forms)) if a != b]
-    assert not changes or free
+    may_change = choice == "auto" and "{" in endpoint.path and endpoint.method != "POST"
+    changes = [index for index, (a, b) in enumerate(pairwise(run.url_formats)) if a != b]
+    assert not changes or may_change
     for index in changes[:1]:
         if run.names[index] == "refused":
-            # Nothing is repeated at once: the next attempt is in the old format.
+            # The request is not sent again at once: the next attempt is in the old format.
             continue
         assert run.names[index] in FORMAT_ERRORS
-        at = [i for i, step in enumerate(run.steps) if isinstance(step, SendRequest)]
-        assert at[index] + 1 == at[index + 1]
-    signs = [index for index, name in enumerate(run.names) if name in FORMAT_ERRORS]
-    reached = [index for index, name in enumerate(run.names) if name in FORMAT_ACCEPTED]
-    first = signs[0] if signs else 0
-    known = any(index < first for index in [*reached, *changes])
-    if free and signs and not known and len(run.sends) > first + 1:
-        assert run.forms[first + 1] == "old"
-    if reached and "{" in endpoint.path and choice == "auto":
-        assert forms.initial(endpoint) == run.forms[reached[-1]]
+        send_indexes = [i for i, step in enumerate(run.steps) if isinstance(step, SendRequest)]
+        assert send_indexes[index] + 1 == send_indexes[index + 1]
+    format_errors = [index for index, name in enumerate(run.names) if name in FORMAT_ERRORS]
+    accepted = [index for index, name in enumerate(run.names) if name in FORMAT_ACCEPTED]
+    first = format_errors[0] if format_errors else 0
+    is_known = any(index < first for index in [*accepted, *changes])
+    if may_change and format_errors and not is_known and len(run.sends) > first + 1:
+        assert run.url_formats[first + 1] == "old"
+    if accepted and "{" in endpoint.path and choice == "auto":
+        assert selector.initial(endpoint) == run.url_formats[accepted[-1]]
 
 
 def check_retries(
-    endpoint: Endpoint[Any], policy: RetryPolicy, forms: UrlFormatSelector, run: FlowRun
+    endpoint: Endpoint[Any], policy: RetryPolicy, selector: UrlFormatSelector, run: FlowRun
 ) -> None:
     """Check that calls that must not be retried are sent once."""
-    before = run.names[:-1]
+    earlier_outcomes = run.names[:-1]
     if not endpoint.idempotent:
-        assert "timeout" not in before
-        assert "begun" not in before
-        assert len(set(run.forms)) == 1
-    if len(set(run.forms)) == 1:
-        assert not FINAL.intersection(before)
-    if policy.max_retries == 0 and forms.facts.crashed_at is None:
+        assert "timeout" not in earlier_outcomes
+        assert "begun" not in earlier_outcomes
+        assert len(set(run.url_formats)) == 1
+    if len(set(run.url_formats)) == 1:
+        assert not FINAL.intersection(earlier_outcomes)
+    if policy.max_retries == 0 and selector.facts.crashed_at is None:
         assert not any(isinstance(step, Sleep) for step in run.steps)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_all_scripts(endpoint: Endpoint[Any]) -> None:
     """Attempts, delays, URL formats and retries are correct for every script of outcomes."""
-    for choice, policy, forms, run in run_all_scripts(endpoint):
-        check_attempts(policy, forms, run)
+    for choice, policy, selector, run in run_all_scripts(endpoint):
+        check_attempts(policy, selector, run)
         check_delays(policy, run)
-        check_url_formats(endpoint, choice, forms, run)
-        check_retries(endpoint, policy, forms, run)
+        check_url_formats(endpoint, choice, selector, run)
+        check_retries(endpoint, policy, selector, run)
 
 
 @pytest.mark.parametrize(
     ("first", "second"), list(product(sorted(FORMAT_ERRORS - {"stale"}), repeat=2))
 )
 def test_when_both_url_formats_fail_the_error_names_both(first: str, second: str) -> None:
-    """It names the setting too. Only a crash and the gateway's 404 change the format."""
-    forms = UrlFormatSelector()
-    run = run_script(RETRIEVE_MODEL, (first, second), forms, RetryPolicy(0))
-    # After a drop, the old format is asked once more: the gateway may have been about to restart.
-    assert run.forms == ["new", "old"] + ["old"] * (first == second == "drop")
+    """The error also names the setting; only a crash and the gateway's 404 change the format."""
+    selector = UrlFormatSelector()
+    run = run_script(RETRIEVE_MODEL, (first, second), selector, RetryPolicy(0))
+    # After a drop, the old format is used once more: the gateway may have been restarting.
+    assert run.url_formats == ["new", "old"] + ["old"] * (first == second == "drop")
     assert isinstance(run.result, errors.XAILowCodeError)
-    turned = first == "drop" or (first == "route 404" and second != "route 404")
-    raised = run_script(
-        LIST_MODELS, (second if turned else first,), UrlFormatSelector(), RetryPolicy(0)
+    is_recorded = first == "drop" or (first == "route 404" and second != "route 404")
+    expected_error = run_script(
+        LIST_MODELS, (second if is_recorded else first,), UrlFormatSelector(), RetryPolicy(0)
     ).result
-    assert str(run.result).startswith(str(raised))
+    assert str(run.result).startswith(str(expected_error))
     assert URL_FORMAT_HINT in str(run.result)
-    if turned:
+    if is_recorded:
         assert "in the old format; before, in the new format: " in str(run.result)
     else:
         assert "Both URL formats failed" in str(run.result)
         assert "old URL format failed too" in run.result.__notes__[0]
-    assert forms.initial(RETRIEVE_MODEL) == ("old" if turned else "new")
+    assert selector.initial(RETRIEVE_MODEL) == ("old" if is_recorded else "new")
 
 
 @pytest.mark.parametrize("second", ["token", "gateway 3", "no such", "5xx", "rate 7", "timeout"])
 def test_an_error_unrelated_to_the_url_format_is_raised(second: str) -> None:
     """An authentication or rate limit error in the other format is raised, not the first 404."""
     run = run_script(RETRIEVE_MODEL, ("route 404", second), UrlFormatSelector(), RetryPolicy(0))
-    alone = run_script(LIST_MODELS, (second,), UrlFormatSelector(), RetryPolicy(0)).result
-    assert str(run.result) == str(alone)
-    assert type(run.result) is type(alone)
+    expected = run_script(LIST_MODELS, (second,), UrlFormatSelector(), RetryPolicy(0)).result
+    assert str(run.result) == str(expected)
+    assert type(run.result) is type(expected)
 
 
 def test_the_format_that_worked_is_used_again() -> None:
     """After a success in the old format, the new one is not retried."""
-    forms = UrlFormatSelector()
-    assert run_script(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(0)).forms == [
+    selector = UrlFormatSelector()
+    assert run_script(
+        RETRIEVE_MODEL, ("route 404", "ok"), selector, RetryPolicy(0)
+    ).url_formats == [
         "new",
         "old",
     ]
-    assert run_script(RETRIEVE_MODEL, ("ok",), forms, RetryPolicy(0)).forms == ["old"]
-    assert run_script(RETRIEVE_MODEL, ("route 404", "ok"), forms, RetryPolicy(2)).forms == ["old"]
+    assert run_script(RETRIEVE_MODEL, ("ok",), selector, RetryPolicy(0)).url_formats == ["old"]
+    assert run_script(
+        RETRIEVE_MODEL, ("route 404", "ok"), selector, RetryPolicy(2)
+    ).url_formats == ["old"]
 
 
 def test_a_stale_connection_is_not_an_attempt() -> None:

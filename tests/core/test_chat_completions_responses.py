@@ -25,7 +25,7 @@ texts = st.text(max_size=8)
 counts = st.integers(0, 500)
 
 
-def usage_of(
+def create_usage(
     prompt: int, completion: int, reasoning: int | None, cached: int | None
 ) -> dict[str, Any]:
     return {
@@ -45,7 +45,7 @@ def usage_of(
 def test_usage(prompt: int, completion: int, reasoning: int | None, cached: int | None) -> None:
     """Output includes reasoning, input and output add up to the total, None is preserved."""
     usage = parse_usage(
-        {**usage_of(prompt, completion, reasoning, cached), "cost_in_usd_ticks": 10**9}
+        {**create_usage(prompt, completion, reasoning, cached), "cost_in_usd_ticks": 10**9}
     )
     assert usage is not None
     assert usage.output_tokens == completion + (reasoning or 0)
@@ -54,7 +54,7 @@ def test_usage(prompt: int, completion: int, reasoning: int | None, cached: int 
     assert usage.cost_usd == 0.1
 
 
-def body_of(
+def create_body(
     text: str, reasoning: str, calls: list[tuple[str, str]], finish_reason: Any, **fields: Any
 ) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
@@ -81,12 +81,12 @@ def body_of(
 
 
 bodies = st.builds(
-    body_of,
+    create_body,
     texts,
     texts,
     st.lists(st.tuples(names, st.sampled_from(["{}", '{"a": "é"}'])), max_size=3),
     st.sampled_from(["stop", "length", "tool_calls", "", None, "end_turn"]),
-    usage=st.none() | st.builds(usage_of, counts, counts, counts, counts),
+    usage=st.none() | st.builds(create_usage, counts, counts, counts, counts),
     citations=st.none() | st.lists(st.sampled_from(["u1", "u2", "u3"]), max_size=4),
     system_fingerprint=st.none() | names,
 )
@@ -312,7 +312,8 @@ def test_several_choices() -> None:
 def test_usage_in_every_chunk() -> None:
     """The last usage counts; usages are not added."""
     chunks: list[dict[str, Any]] = [
-        {"choices": [{"delta": {"content": "a"}}], "usage": usage_of(5, n, 0, 0)} for n in (1, 2, 3)
+        {"choices": [{"delta": {"content": "a"}}], "usage": create_usage(5, n, 0, 0)}
+        for n in (1, 2, 3)
     ]
     usage = accumulate(chunks).usage
     assert usage is not None

@@ -91,12 +91,12 @@ FAILURES: list[tuple[Any, type[XAILowCodeError]]] = [
 ]
 
 
-@pytest.mark.parametrize(("move", "kind"), FAILURES)
+@pytest.mark.parametrize(("reply", "error_class"), FAILURES)
 def test_all_methods_raise_the_same_error(
-    gateway: FakeServer, model: ChatModel, move: Any, kind: type[XAILowCodeError]
+    gateway: FakeServer, model: ChatModel, reply: Any, error_class: type[XAILowCodeError]
 ) -> None:
     """All four methods raise the same error for the same HTTP response."""
-    gateway.respond = lambda _request: move
+    gateway.respond = lambda _request: reply
 
     async def generated() -> object:
         return await model.agenerate(build_request())
@@ -111,7 +111,7 @@ def test_all_methods_raise_the_same_error(
     for calls in pairs:
         texts = set()
         for call in calls:
-            with pytest.raises(kind) as raised:
+            with pytest.raises(error_class) as raised:
                 call()
             texts.add((str(raised.value), str(raised.value.body)))
         assert len(texts) == 1
@@ -197,7 +197,7 @@ def test_a_neutral_penalty_is_dropped_without_warning(
 
 def test_an_invalid_request_raises_before_sending(gateway: FakeServer, model: ChatModel) -> None:
     """All methods raise at once for a request that cannot be serialized, streams too."""
-    bad = build_request(extra={"x": float("nan")})
+    invalid_request = build_request(extra={"x": float("nan")})
     for call in (
         model.generate,
         model.stream,
@@ -205,7 +205,7 @@ def test_an_invalid_request_raises_before_sending(gateway: FakeServer, model: Ch
         lambda r: sync_async.generate(model, r),
     ):
         with pytest.raises(UsageError) as raised:
-            call(bad)
+            call(invalid_request)
         assert raised.value.field == "x"
     assert gateway.requests == []
 

@@ -1,6 +1,6 @@
 """A chunked body is read with the same bytes, end and errors whether its chunks are joined or not.
 
-Without sockets: h11 parses the bytes of a response in two pieces, cut at every position.
+No sockets are used: h11 parses a response that is split into two parts at every position.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ BODIES = {
 
 
 class Connection:
-    """A connection of httpcore, as far as ``_join_chunks`` reads it."""
+    """A connection of httpcore with the attributes that ``_join_chunks`` uses."""
 
     def __init__(self) -> None:
         self._h11_state = h11.Connection(h11.CLIENT)
@@ -34,10 +34,10 @@ class Connection:
         self._h11_state.send(request)
         self._h11_state.send(h11.EndOfMessage())
 
-    def read(self, pieces: list[bytes], *, joined: bool) -> tuple[list[bytes], Any]:
+    def read(self, parts: list[bytes], *, joined: bool) -> tuple[list[bytes], Any]:
         """Return the data of each event, and what ended the body."""
         state = self._h11_state
-        pieces = [HEAD, *pieces, b""]
+        parts = [HEAD, *parts, b""]
         data: list[bytes] = []
         while True:
             try:
@@ -45,7 +45,7 @@ class Connection:
             except h11.RemoteProtocolError as error:
                 return data, str(error)
             if event is h11.NEED_DATA:
-                state.receive_data(pieces.pop(0))
+                state.receive_data(parts.pop(0))
             elif isinstance(event, h11.Response):
                 if joined:
                     _join_chunks(self)
@@ -57,28 +57,28 @@ class Connection:
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_joined_chunks_have_the_same_bytes_and_end(body: bytes) -> None:
-    """For two pieces that are received one after the other."""
-    for cut in range(1, len(body)):
-        pieces = [body[:cut], body[cut:]]
-        data, end = Connection().read(list(pieces), joined=False)
-        joined_data, joined_end = Connection().read(list(pieces), joined=True)
+    """Joined chunks of a body that is received in two parts have the same bytes and end."""
+    for position in range(1, len(body)):
+        parts = [body[:position], body[position:]]
+        data, end = Connection().read(list(parts), joined=False)
+        joined_data, joined_end = Connection().read(list(parts), joined=True)
         assert b"".join(joined_data) == b"".join(data)
         assert joined_end == end
 
 
 def test_chunks_that_are_received_together_are_joined() -> None:
-    """Also if an error follows them; chunks that are received later are not waited for."""
+    """Chunks that are received together are joined, also before an error, without waiting."""
     text = b"data: {}\n\ndata: {}"
     for body in BODIES.values():
         if body.startswith(CHUNKS + b"0"):
             assert Connection().read([body], joined=True)[0] == [text]
     assert Connection().read([BODIES["invalid size"]], joined=True)[0] == [text]
-    pieces = [b"1\r\na\r\n1\r\nb\r\n", b"1\r\nc\r\n0\r\n\r\n"]
-    assert Connection().read(pieces, joined=True)[0] == [b"ab", b"c"]
+    parts = [b"1\r\na\r\n1\r\nb\r\n", b"1\r\nc\r\n0\r\n\r\n"]
+    assert Connection().read(parts, joined=True)[0] == [b"ab", b"c"]
 
 
 def test_only_chunked_bodies_are_joined() -> None:
-    """The reader of a body with a length stays."""
+    """The reader of a body with a length is not replaced."""
     connection = Connection()
     state = connection._h11_state
     state.receive_data(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")

@@ -1,4 +1,4 @@
-"""Law: where a gateway mixes up endpoints with a colon, the error says which one answered."""
+"""A gateway that mixes up endpoints with a colon: the error names the one that responded."""
 
 from typing import Any
 
@@ -12,12 +12,14 @@ from xai_lowcode.api.endpoints import INITIALIZE_UPLOAD, UPLOAD_CHUNK
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import APIConnectionError, BadRequestError, InvalidResponseError
 
-both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
+both_clients = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
 
-@both
-def test_the_first_colon_route_is_told(emulator: Emulator, kind: type[Any]) -> None:
-    """Where one colon endpoint takes all, the error says which one seems to have answered."""
+@both_clients
+def test_the_error_names_the_colon_route_that_responded(
+    emulator: Emulator, kind: type[Any]
+) -> None:
+    """If the first colon route receives all requests, the error names this endpoint."""
     emulator.colon_routes = "first_wins"
     with open_client(kind, emulator_settings(emulator)) as gateway:
         with pytest.raises(BadRequestError) as raised:
@@ -26,7 +28,7 @@ def test_the_first_colon_route_is_told(emulator: Emulator, kind: type[Any]) -> N
         assert [request.upstream_route for request in emulator.requests] == [
             "/v1/files:initialize"
         ] * 2
-        # Of a batch the old form reaches the right place.
+        # The old URL format of a batch upload reaches the right endpoint.
         emulator.url_forms = "both"
         batch = gateway.call_method("batch_upload", {"files": []}).batch_job_id
         assert gateway.call_method("complete_batch_upload", batch).batch_job_id == batch
@@ -43,24 +45,24 @@ SHAPES = [
 ]
 
 
-@both
-@pytest.mark.parametrize(("operation", "body", "words"), SHAPES)
-def test_the_shape_of_a_colon_answer_is_checked(
-    gateway: FakeServer, kind: type[Any], operation: Any, body: dict[str, Any], words: str
+@both_clients
+@pytest.mark.parametrize(("operation", "body", "message"), SHAPES)
+def test_a_response_of_the_other_endpoint_is_invalid(
+    gateway: FakeServer, kind: type[Any], operation: Any, body: dict[str, Any], message: str
 ) -> None:
-    """A success with the shape of the other endpoint is no success."""
+    """A successful response with the fields of the other endpoint is an invalid response."""
     gateway.respond = lambda _request: json_reply(body)
     with open_client(kind, server_settings(gateway)) as client:
-        with pytest.raises(InvalidResponseError, match=words):
+        with pytest.raises(InvalidResponseError, match=message):
             client.call(operation, body={})
         if operation is INITIALIZE_UPLOAD:
-            with pytest.raises(InvalidResponseError, match=words):
+            with pytest.raises(InvalidResponseError, match=message):
                 client.call_method("upload_file", b"abc", name="n")
 
 
-@both
-def test_the_other_order_is_told(gateway: FakeServer, kind: type[Any]) -> None:
-    """Where Upload File Chunk takes all, the first step of an upload says so."""
+@both_clients
+def test_the_error_names_the_last_colon_route(gateway: FakeServer, kind: type[Any]) -> None:
+    """If Upload File Chunk receives all requests, the first request of an upload names it."""
     text = "Failed to deserialize the JSON body into the target type: missing field `file_id`"
     gateway.respond = lambda _request: json_reply(refused({"error": text}), 422)
     with (
@@ -71,14 +73,14 @@ def test_the_other_order_is_told(gateway: FakeServer, kind: type[Any]) -> None:
     assert "one of Upload File Chunk" in raised.value.__notes__[0]
 
 
-@both
+@both_clients
 @pytest.mark.parametrize("operation", [UPLOAD_CHUNK, INITIALIZE_UPLOAD], ids=lambda o: o.name)
-def test_a_piece_adds_up_however_it_is_sent(
+def test_an_upload_chunk_is_not_retried_after_a_drop(
     gateway: FakeServer, delays: Delays, kind: type[Any], operation: Any
 ) -> None:
-    """Called by its row too, a piece is not sent again after a drop, on a kept connection or not.
+    """A chunk is sent once, on a new connection or a reused one, also if called by its row.
 
-    To begin an upload twice does no harm.
+    Initializing an upload is retried, since a second upload has no effect.
     """
     ready = json_reply({"file_id": "f", **({"bytes": 1} if operation is UPLOAD_CHUNK else {})})
     for warm in (False, True):

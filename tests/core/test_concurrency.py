@@ -260,7 +260,7 @@ def test_a_closed_event_loop_keeps_no_slot() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 def test_a_forked_child_has_all_slots() -> None:
-    """All slots are free in a child; releasing one of the parent's does not add another."""
+    """All slots are free in a child, and releasing a slot of the parent does not add one."""
     limits = RequestLimits(3, None)
     first = limits.acquire(None, use_rate_limiter=False)
     second = limits.acquire(None, use_rate_limiter=False)

@@ -31,21 +31,24 @@ from xai_lowcode.transport.request_builder import RequestProgress
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest
 
-both = pytest.mark.parametrize("kind", CLIENTS)
+both_clients = pytest.mark.parametrize("kind", CLIENTS)
 BODY = b'{"data":[{"id":"m"}]}'
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+RAW_RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 MODELS = json_reply({"data": [{"id": "m"}]})
 
 
 @given(st.lists(st.binary(max_size=5), max_size=4), st.lists(st.binary(min_size=1), max_size=3))
 def test_writes_are_merged_in_order(before: list[bytes], body: list[bytes]) -> None:
     """No write is lost; the head of a request is written together with its body."""
-    origin, config = httpcore.URL("http://host/").origin, TransportConfig(local("https://host/xai"))
+    origin, config = (
+        httpcore.URL("http://host/").origin,
+        TransportConfig(create_settings("https://host/xai")),
+    )
     connection = pool.SyncConnection(origin, config, 0)
     for head in (b"POST /x HTTP/1.1\r\n\r\n", b"POST /y HTTP/1.1\r\n\r\n"):
         connection.progress = progress = RequestProgress(b"POST ")
-        said = [connection.merge_writes(chunk) for chunk in before]
-        assert said == before
+        forwarded = [connection.merge_writes(chunk) for chunk in before]
+        assert forwarded == before
         assert not progress.sent
         assert connection.merge_writes(head) == b""
         first, *rest = [connection.merge_writes(chunk) for chunk in (*body, b"")]
@@ -54,19 +57,19 @@ def test_writes_are_merged_in_order(before: list[bytes], body: list[bytes]) -> N
         assert b"".join(rest) == b"".join(body[1:])
 
 
-def local(base_url: str, **more: Any) -> Settings:
-    return Settings.create(api_token=TOKEN, base_url=base_url, max_retries=0, **more)
+def create_settings(base_url: str, **options: Any) -> Settings:
+    return Settings.create(api_token=TOKEN, base_url=base_url, max_retries=0, **options)
 
 
-def emulator_settings(gateway: FakeServer, **more: Any) -> Settings:
-    return local(gateway.base_url, **more)
+def server_settings(gateway: FakeServer, **options: Any) -> Settings:
+    return create_settings(gateway.base_url, **options)
 
 
-@both
+@both_clients
 def test_sequential_calls_use_one_connection(gateway: FakeServer, kind: type[Any]) -> None:
     """Calls, errors and streams reuse the connection."""
     gateway.script([MODELS, json_reply({"message": "no"}, 404), sse_reply(b"data: {}\n\n"), MODELS])
-    with open_client(kind, emulator_settings(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         client.call(LIST_MODELS)
         with pytest.raises(Exception, match="no"):
             client.call(LIST_MODELS)
@@ -77,85 +80,90 @@ def test_sequential_calls_use_one_connection(gateway: FakeServer, kind: type[Any
 
 
 @pytest.mark.parametrize(
-    ("pause", "stop", "made"), [(0.002, (), 1), (0.2, (), 3), (0.002, ("üße",), 3)]
+    ("pause", "stop", "connections"), [(0.002, (), 1), (0.2, (), 3), (0.002, ("üße",), 3)]
 )
 def test_the_end_of_a_stream_is_awaited_briefly(
-    gateway: FakeServer, pause: float, stop: tuple[str, ...], made: int
+    gateway: FakeServer, pause: float, stop: tuple[str, ...], connections: int
 ) -> None:
     """A connection is reused if the last bytes of a stream arrive soon after the terminal event."""
-    pieces = (
+    chunks = (
         [*STREAM_FORMATS["live"].splitlines(keepends=True), b"\n", b"\n"]
         if stop
         else [STREAM_FORMATS["live"], b"\n", b"\n"]
     )
-    gateway.respond = lambda _request: sse_reply(pieces, pause=pause)
-    model = ChatModel(emulator_settings(gateway))
+    gateway.respond = lambda _request: sse_reply(chunks, pause=pause)
+    model = ChatModel(server_settings(gateway))
     request = ChatRequest(model="m", messages=(Message("user", (TextPart("x"),)),), stop=stop)
     for _ in range(3):
         assert list(model.stream(request))
-    assert gateway.connections_made == made
+    assert gateway.connections_made == connections
 
-    async def three() -> None:
+    async def stream_three_times() -> None:
         for _ in range(3):
             assert [event async for event in model.astream(request)]
         await model.async_client.aclose()
 
-    asyncio.run(three())
-    assert gateway.connections_made == 2 * made
+    asyncio.run(stream_three_times())
+    assert gateway.connections_made == 2 * connections
     model.client.close()
 
 
-@both
+@both_clients
 def test_expired_idle_connections_are_closed(
     gateway: FakeServer, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An idle connection is not reused after its keep-alive time."""
     monkeypatch.setattr(pool, "KEEPALIVE_SECONDS", -1.0)
     gateway.respond = lambda _request: MODELS
-    with open_client(kind, emulator_settings(gateway)) as client:
-        for made in (1, 2, 3):
+    with open_client(kind, server_settings(gateway)) as client:
+        for connections in (1, 2, 3):
             client.call(LIST_MODELS)
-            assert gateway.connections_made == made
+            assert gateway.connections_made == connections
     assert gateway.open_connections == 0
 
 
-@both
-@pytest.mark.parametrize("words", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
-def test_a_connection_with_unread_bytes_is_not_reused(kind: type[Any], words: bytes) -> None:
+@both_clients
+@pytest.mark.parametrize("unread", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
+def test_a_connection_with_unread_bytes_is_not_reused(kind: type[Any], unread: bytes) -> None:
     """Bytes that arrive after a response would be parsed as the next response."""
-    said = threading.Semaphore(0)
+    written = threading.Semaphore(0)
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(ANSWER)
+        writer.write(RAW_RESPONSE)
         await writer.drain()
-        # Apart from the answer, as a goodbye comes.
+        # Separately from the response.
         await asyncio.sleep(0.02)
-        writer.write(words)
+        writer.write(unread)
         writer.close()
-        said.release()
+        written.release()
 
-    with run_server(talk) as place, open_client(kind, local(f"http://{place}/xai")) as client:
+    with (
+        run_server(handle_connection) as address,
+        open_client(kind, create_settings(f"http://{address}/xai")) as client,
+    ):
         for _ in range(3):
             assert client.call(LIST_MODELS)[0].id == "m"
-            said.acquire()
+            written.acquire()
             if kind is AsyncTestClient:
                 client.runner.run(asyncio.sleep(0.02))
 
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+ConnectionHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextmanager
-def run_server(talk: Talk, context: ssl.SSLContext | None = None) -> Iterator[str]:
+def run_server(
+    handle_connection: ConnectionHandler, context: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """Run a server with the given connection handler; yields its host and port."""
-    ready, ended, place = threading.Event(), threading.Event(), []
+    ready, ended, ports = threading.Event(), threading.Event(), []
 
     async def serve() -> None:
-        # What goes wrong here is looked at from the other side.
+        # Errors of the server are not reported; the test checks the client.
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
-        place.append(server.sockets[0].getsockname()[1])
+        server = await asyncio.start_server(handle_connection, "127.0.0.1", 0, ssl=context)
+        ports.append(server.sockets[0].getsockname()[1])
         ready.set()
         await asyncio.to_thread(ended.wait)
         server.close()
@@ -164,7 +172,7 @@ def run_server(talk: Talk, context: ssl.SSLContext | None = None) -> Iterator[st
     thread.start()
     ready.wait()
     try:
-        yield f"127.0.0.1:{place[0]}"
+        yield f"127.0.0.1:{ports[0]}"
     finally:
         ended.set()
         thread.join()
@@ -175,39 +183,39 @@ def test_max_connections(gateway: FakeServer, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(TransportConfig.__init__, "__defaults__", (2,))
     gateway.respond = lambda _request: Reply(BODY, pause=0.005)
     with (
-        open_client(SyncTestClient, emulator_settings(gateway)) as client,
+        open_client(SyncTestClient, server_settings(gateway)) as client,
         ThreadPoolExecutor(8) as threads,
     ):
-        answers = list(threads.map(lambda _: client.call(LIST_MODELS)[0].id, range(12)))
-    assert answers == ["m"] * 12
-    with open_client(AsyncTestClient, emulator_settings(gateway)) as client:
+        ids = list(threads.map(lambda _: client.call(LIST_MODELS)[0].id, range(12)))
+    assert ids == ["m"] * 12
+    with open_client(AsyncTestClient, server_settings(gateway)) as client:
 
-        async def many() -> list[Any]:
+        async def call_concurrently() -> list[Any]:
             return await asyncio.gather(*(client.client.call(LIST_MODELS) for _ in range(12)))
 
-        assert len(client.runner.run(many())) == 12
+        assert len(client.runner.run(call_concurrently())) == 12
     assert gateway.connections_made <= 4
 
 
-@both
+@both_clients
 def test_the_pool_timeout(
     gateway: FakeServer, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call that gets no connection within the pool timeout fails, and nothing is sent."""
     monkeypatch.setattr(TransportConfig.__init__, "__defaults__", (1,))
     gateway.respond = lambda _request: Stall()
-    settings = emulator_settings(gateway, timeout=(1.0, 0.3, 1.0, 0.05))
+    settings = server_settings(gateway, timeout=(1.0, 0.3, 1.0, 0.05))
     with open_client(kind, settings) as client, ThreadPoolExecutor(2) as threads:
 
-        def two() -> list[Any]:
-            asked = [threads.submit(client.call, LIST_MODELS) for _ in range(2)]
-            return [future.exception() for future in asked]
+        def call_in_threads() -> list[Any]:
+            calls = [threads.submit(client.call, LIST_MODELS) for _ in range(2)]
+            return [future.exception() for future in calls]
 
-        async def both_at_once() -> list[Any]:
-            asked = (client.client.call(LIST_MODELS) for _ in range(2))
-            return await asyncio.gather(*asked, return_exceptions=True)
+        async def call_in_tasks() -> list[Any]:
+            calls = (client.client.call(LIST_MODELS) for _ in range(2))
+            return await asyncio.gather(*calls, return_exceptions=True)
 
-        failed = two() if kind is SyncTestClient else client.runner.run(both_at_once())
+        failed = call_in_threads() if kind is SyncTestClient else client.runner.run(call_in_tasks())
     assert all(isinstance(error, APITimeoutError) for error in failed)
     assert sorted("Timed out waiting for a free connection" in str(error) for error in failed) == [
         False,
@@ -220,25 +228,25 @@ def test_connections_are_closed_with_the_event_loop(gateway: FakeServer) -> None
     """Connections of an unreferenced client are closed when the event loop ends."""
     gateway.respond = lambda _request: MODELS
 
-    async def many() -> None:
-        client = AsyncTestClient(emulator_settings(gateway)).client
+    async def call_concurrently() -> None:
+        client = AsyncTestClient(server_settings(gateway)).client
         await asyncio.gather(*(client.call(LIST_MODELS) for _ in range(8)))
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        asyncio.run(many())
+        asyncio.run(call_concurrently())
         gc.collect()
     assert gateway.connections_made == 8
     assert gateway.open_connections == 0
 
 
-@both
+@both_clients
 def test_closing_a_client_does_not_interrupt_streams(gateway: FakeServer, kind: type[Any]) -> None:
     """A stream continues after ``close``; its connection is closed at its end."""
     chunks = [b"data: {}\n\n"] * 5
     gateway.respond = lambda _request: sse_reply(chunks, pause=0.01)
     call = Call(CREATE_CHAT_COMPLETION, b"{}", stream=True)
-    with open_client(kind, emulator_settings(gateway)) as client:
+    with open_client(kind, server_settings(gateway)) as client:
         if kind is SyncTestClient:
             stream = client.client.stream(call)
             read = [next(stream)]
@@ -246,13 +254,13 @@ def test_closing_a_client_does_not_interrupt_streams(gateway: FakeServer, kind: 
             read += stream
         else:
 
-            async def closed() -> list[bytes]:
+            async def read_after_close() -> list[bytes]:
                 stream = client.client.stream(call)
                 read = [await anext(stream)]
                 await client.client.aclose()
                 return read + [chunk async for chunk in stream]
 
-            read = client.runner.run(closed())
+            read = client.runner.run(read_after_close())
         assert b"".join(read) == b"".join(chunks)
         assert gateway.open_connections == 0
         gateway.respond = lambda _request: MODELS
@@ -262,48 +270,51 @@ def test_closing_a_client_does_not_interrupt_streams(gateway: FakeServer, kind: 
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
+def certificate_authority() -> trustme.CA:
     """Return a certificate authority that is not trusted by default."""
     return trustme.CA()
 
 
-@both
+@both_clients
 def test_tls(
-    authority: trustme.CA, kind: type[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    certificate_authority: trustme.CA,
+    kind: type[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """Calls succeed with a trusted certificate and fail with another one."""
-    known = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(known))
-    certified = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(certified)
+    ca_file = tmp_path / "authority.pem"
+    certificate_authority.cert_pem.write_to_path(str(ca_file))
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate_authority.issue_cert("127.0.0.1", "localhost").configure_cert(server_context)
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 await reader.readuntil(b"\r\n\r\n")
-                writer.write(ANSWER)
+                writer.write(RAW_RESPONSE)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    with run_server(talk, certified) as place:
-        base_url = f"https://{place}/xai"
+    with run_server(handle_connection, server_context) as address:
+        base_url = f"https://{address}/xai"
         with (
-            open_client(kind, local(base_url)) as client,
+            open_client(kind, create_settings(base_url)) as client,
             pytest.raises(CertificateVerificationError, match="SSL_CERT_FILE"),
         ):
             client.call(LIST_MODELS)
-        for verify in (str(known), ssl.create_default_context(cafile=str(known))):
-            with open_client(kind, local(base_url, verify=verify)) as client:
+        for verify in (str(ca_file), ssl.create_default_context(cafile=str(ca_file))):
+            with open_client(kind, create_settings(base_url, verify=verify)) as client:
                 assert [client.call(LIST_MODELS)[0].id for _ in range(3)] == ["m"] * 3
-        monkeypatch.setenv("SSL_CERT_FILE", str(known))
-        with open_client(kind, local(base_url)) as client:
+        monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+        with open_client(kind, create_settings(base_url)) as client:
             assert client.call(LIST_MODELS)[0].id == "m"
 
 
 async def test_connections_are_closed_when_the_client_is_collected(gateway: FakeServer) -> None:
-    """The same for a client in a reference cycle, which is collected at once."""
+    """Connections of a client in a reference cycle are closed when it is garbage collected."""
     gateway.respond = lambda _request: MODELS
-    cycle: list[Any] = [AsyncTestClient(emulator_settings(gateway)).client]
+    cycle: list[Any] = [AsyncTestClient(server_settings(gateway)).client]
     cycle.append(cycle)
     await asyncio.gather(*(cycle[0].call(LIST_MODELS) for _ in range(3)))
     with warnings.catch_warnings():
@@ -313,6 +324,6 @@ async def test_connections_are_closed_when_the_client_is_collected(gateway: Fake
         await asyncio.sleep(0.01)
         gc.collect()
     async with asyncio.timeout(30):
-        while asyncio.all_tasks() != {asyncio.current_task()}:  # noqa: ASYNC110 - no event tells it
+        while asyncio.all_tasks() != {asyncio.current_task()}:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.001)
     assert await asyncio.to_thread(lambda: gateway.open_connections) == 0

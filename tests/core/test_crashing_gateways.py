@@ -34,10 +34,10 @@ from xai_lowcode.protocol.urls import RESTART_PATIENCE, UrlFormatSelector
 from xai_lowcode.types.requests import PollingOptions
 
 MODEL = "grok-4.3"
-ASKED = [{"role": "user", "content": "Hello"}]
-QUICK = PollingOptions(timeout=5, initial_delay=0.001, max_delay=0.001)
-FORMS = ["new", "old", "both", "old_new_drops", "both_drop"]
-Ask = Callable[[Any, Emulator], Any]
+MESSAGES = [{"role": "user", "content": "Hello"}]
+POLLING = PollingOptions(timeout=5, initial_delay=0.001, max_delay=0.001)
+URL_FORMS = ["new", "old", "both", "old_new_drops", "both_drop"]
+SendRequests = Callable[[Any, Emulator], Any]
 
 
 def retrieve(client: Any, _emulator: Emulator) -> Any:
@@ -59,13 +59,15 @@ def download(client: Any, emulator: Emulator) -> Any:
 
 
 def deferred(client: Any, _emulator: Emulator) -> Any:
-    ticket = client.call_method(
-        "create_chat_completion", model=MODEL, messages=ASKED, deferred=True
+    response = client.call_method(
+        "create_chat_completion", model=MODEL, messages=MESSAGES, deferred=True
     )
-    return client.call_method("poll_deferred_completion", ticket["request_id"], QUICK)["choices"]
+    return client.call_method("poll_deferred_completion", response["request_id"], POLLING)[
+        "choices"
+    ]
 
 
-ASKS: list[Ask] = [retrieve, delete, update, download, deferred]
+CALLS: list[SendRequests] = [retrieve, delete, update, download, deferred]
 
 
 @pytest.fixture(autouse=True)
@@ -74,114 +76,114 @@ def _short_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
 
 
-@pytest.fixture(params=FORMS)
-def forms(request: pytest.FixtureRequest) -> Any:
-    """Which formats the definition serves, and which of them crash the gateway."""
+@pytest.fixture(params=URL_FORMS)
+def url_forms(request: pytest.FixtureRequest) -> Any:
+    """The URL formats that a gateway serves, and those that crash it."""
     return request.param
 
 
 @pytest.fixture(params=[False, True], ids=["direct", "front"])
-def dying(request: pytest.FixtureRequest, forms: Any) -> Iterator[Emulator]:
+def crashing_gateway(request: pytest.FixtureRequest, url_forms: Any) -> Iterator[Emulator]:
     """A gateway that needs 15 ms to restart."""
-    with running(url_forms=forms, restart_seconds=0.015, front=request.param) as emulator:
+    with running(url_forms=url_forms, restart_seconds=0.015, front=request.param) as emulator:
         yield emulator
 
 
-def in_fork(work: Callable[[], bool]) -> bool:
+def run_in_child(function: Callable[[], bool]) -> bool:
     """Return the result of a function in a forked child."""
     child = os.fork()
     if child == 0:
         try:
-            os._exit(0 if work() else 1)
+            os._exit(0 if function() else 1)
         except BaseException:  # noqa: BLE001 - the child must not return into the test
             os._exit(2)
     return os.waitpid(child, 0)[1] == 0
 
 
-@pytest.mark.parametrize("ask", ASKS, ids=lambda ask: ask.__name__)
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
 @pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 def test_a_process_crashes_a_gateway_once(
-    dying: Emulator, forms: str, kind: type[Any], ask: Ask
+    crashing_gateway: Emulator, url_forms: str, kind: type[Any], call: SendRequests
 ) -> None:
-    """First and later calls of all endpoints, other clients and forked children are served."""
-    if forms == "both_drop":
-        pytest.skip("never served; the next test counts its crashes")
-    settings, crashes = emulator_settings(dying), int(forms == "old_new_drops")
+    """All calls of all endpoints, also of other clients and forked children, succeed."""
+    if url_forms == "both_drop":
+        pytest.skip("served in no format; another test counts the crashes")
+    settings, crashes = emulator_settings(crashing_gateway), int(url_forms == "old_new_drops")
     with open_client(kind, settings) as client:
-        assert ask(client, dying)
-        assert dying.crashes == crashes
-        for later in (ask, *ASKS):
-            assert later(client, dying)
-    for other in GATEWAY_CLIENTS:
-        with open_client(other, settings) as client:
-            assert ask(client, dying)
+        assert call(client, crashing_gateway)
+        assert crashing_gateway.crashes == crashes
+        for next_call in (call, *CALLS):
+            assert next_call(client, crashing_gateway)
+    for other_kind in GATEWAY_CLIENTS:
+        with open_client(other_kind, settings) as client:
+            assert call(client, crashing_gateway)
     if hasattr(os, "fork") and kind is SyncGatewayClient:
-        assert in_fork(lambda: retrieve(SyncGatewayClient(settings), dying))
-    assert dying.crashes == crashes
+        assert run_in_child(lambda: retrieve(SyncGatewayClient(settings), crashing_gateway))
+    assert crashing_gateway.crashes == crashes
 
 
-@pytest.mark.parametrize("ask", ASKS, ids=lambda ask: ask.__name__)
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
 @pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 def test_the_setting_prevents_every_crash(
-    dying: Emulator, forms: str, kind: type[Any], ask: Ask
+    crashing_gateway: Emulator, url_forms: str, kind: type[Any], call: SendRequests
 ) -> None:
-    """With the served format set, the first call is served without a crash, in one request."""
-    if forms == "both_drop":
+    """If the URL format is set, the first call succeeds without a crash, in one request."""
+    if url_forms == "both_drop":
         pytest.skip("served in no format")
-    url_format = "new" if forms == "new" else "old"
+    url_format = "new" if url_forms == "new" else "old"
     with open_client(
-        kind, emulator_settings(dying, url_format=url_format, max_retries=0)
+        kind, emulator_settings(crashing_gateway, url_format=url_format, max_retries=0)
     ) as client:
-        assert ask(client, dying)
-    assert dying.crashes == 0
+        assert call(client, crashing_gateway)
+    assert crashing_gateway.crashes == 0
 
 
-@pytest.mark.parametrize("ask", ASKS, ids=lambda ask: ask.__name__)
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
 @pytest.mark.parametrize("front", [False, True], ids=["direct", "front"])
 def test_a_gateway_that_crashes_in_both_formats(
-    monkeypatch: pytest.MonkeyPatch, front: bool, ask: Ask
+    monkeypatch: pytest.MonkeyPatch, front: bool, call: SendRequests
 ) -> None:
     """The error names both formats and the setting; later calls crash the gateway once each."""
     monkeypatch.setattr(urls, "RESTART_PATIENCE", 0.2)
-    plan = PollingOptions(timeout=0.4, initial_delay=0.05, max_delay=0.05)
-    monkeypatch.setitem(globals(), "QUICK", plan)
+    options = PollingOptions(timeout=0.4, initial_delay=0.05, max_delay=0.05)
+    monkeypatch.setitem(globals(), "POLLING", options)
     with (
         running(url_forms="both_drop", restart_seconds=0.005, front=front) as gateway,
         open_client(SyncGatewayClient, emulator_settings(gateway, max_retries=8)) as client,
     ):
         with pytest.raises(XAILowCodeError) as raised:
-            ask(client, gateway)
-        if ask is deferred:
+            call(client, gateway)
+        if call is deferred:
             return
         assert urls.URL_FORMAT_HINT in str(raised.value)
         assert gateway.crashes <= (7 if front else 3)
-        before = gateway.crashes
+        crashes = gateway.crashes
         with pytest.raises(XAILowCodeError):
-            ask(client, gateway)
-        assert gateway.crashes <= before + 2
+            call(client, gateway)
+        assert gateway.crashes <= crashes + 2
 
 
 @pytest.mark.parametrize("number", [2, 8])
-def test_threads_that_begin_together(number: int) -> None:
-    """All are served; a request that is on its way when the gateway crashes crashes it no more."""
+def test_concurrent_threads(number: int) -> None:
+    """All calls of concurrent threads succeed, and later calls cause no further crash."""
     with running(url_forms="old_new_drops", restart_seconds=0.015) as gateway:
-        settings, start, served = emulator_settings(gateway), Barrier(number), []
+        settings, start, results = emulator_settings(gateway), Barrier(number), []
 
-        def work() -> None:
+        def call_in_thread() -> None:
             with open_client(SyncGatewayClient, settings) as client:
                 start.wait()
-                served.append(retrieve(client, gateway))
+                results.append(retrieve(client, gateway))
 
-        threads = [Thread(target=work) for _ in range(number)]
+        threads = [Thread(target=call_in_thread) for _ in range(number)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert served == [True] * number
-        before = gateway.crashes
+        assert results == [True] * number
+        crashes = gateway.crashes
         with open_client(SyncGatewayClient, settings) as client:
             assert retrieve(client, gateway)
-        assert gateway.crashes == before
+        assert gateway.crashes == crashes
 
 
 @pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
@@ -189,7 +191,7 @@ def test_threads_that_begin_together(number: int) -> None:
 def test_a_file_that_crashes_the_gateway_is_requested_twice(
     kind: type[Any], max_retries: int
 ) -> None:
-    """A text that is a number ends the gateway's process; the format had worked before."""
+    """A file whose text is a number crashes the gateway, although its URL format worked before."""
     with running(restart_seconds=0.005) as gateway:
         with open_client(kind, emulator_settings(gateway, max_retries=max_retries)) as client:
             assert download(client, gateway)
@@ -205,13 +207,13 @@ def test_a_file_that_crashes_the_gateway_is_requested_twice(
             assert urls.URL_FORMAT_HINT in str(raised.value)
 
 
-# --- without sockets ---
+# --- without sockets ----------------------------------------------------------------------------
 
 DROP, REFUSED = "drop", "refused"
 BAD_GATEWAY = create_response(502, b"<html>Bad gateway</html>")
 
 
-def outcome_of(name: str) -> Outcome:
+def create_outcome(name: str) -> Outcome:
     if name == "502":
         return BAD_GATEWAY
     if name == "404":
@@ -221,22 +223,24 @@ def outcome_of(name: str) -> Outcome:
     return create_failure(errors.APIConnectionError, request_sent=name == DROP)
 
 
-class Played:
-    """One call to a gateway that is down for some seconds after each crash, by a virtual clock."""
+class SimulatedGateway:
+    """A gateway that is down for some seconds after each crash, with a virtual clock."""
 
-    def __init__(self, down: float, *, front: bool, fatal: tuple[str, ...] = ("new",)) -> None:
+    def __init__(
+        self, downtime: float, *, front: bool, crashing_formats: tuple[str, ...] = ("new",)
+    ) -> None:
         self.now, self.up_at, self.crashes = 100.0, 0.0, 0
-        self.down, self.front, self.fatal = down, front, fatal
-        self.forms: list[str] = []
-        self.waits: list[float] = []
+        self.downtime, self.front, self.crashing_formats = downtime, front, crashing_formats
+        self.url_formats: list[str] = []
+        self.delays: list[float] = []
 
-    def outcome(self, url_format: str, *, has_id: bool) -> str:
-        """What comes of a request."""
+    def get_outcome(self, url_format: str, *, has_id: bool) -> str:
+        """Return the name of the outcome of a request."""
         if self.now < self.up_at:
             return "502" if self.front else REFUSED
-        if has_id and url_format in self.fatal:
+        if has_id and url_format in self.crashing_formats:
             self.crashes += 1
-            self.up_at = self.now + self.down
+            self.up_at = self.now + self.downtime
             return "502" if self.front else DROP
         return "ok"
 
@@ -246,18 +250,18 @@ class Played:
         """Make a call and return whether it succeeded."""
         context = CallContext(policy, formats, TOKEN, lambda: self.now, lambda: 0.5)
         ids = dict.fromkeys(urls.path_parameters(endpoint), "x")
-        steps = call_flow(Call(endpoint, ids=ids), context)
+        flow = call_flow(Call(endpoint, ids=ids), context)
         outcome: Outcome | None = None
         try:
             while True:
-                step = steps.send(outcome)
+                step = flow.send(outcome)
                 outcome = None
                 if isinstance(step, SendRequest):
-                    self.forms.append(step.url_format)
+                    self.url_formats.append(step.url_format)
                     self.now += 0.01
-                    outcome = outcome_of(self.outcome(step.url_format, has_id=bool(ids)))
+                    outcome = create_outcome(self.get_outcome(step.url_format, has_id=bool(ids)))
                 elif isinstance(step, Sleep):
-                    self.waits.append(step.seconds)
+                    self.delays.append(step.seconds)
                     self.now += step.seconds
         except StopIteration:
             return True
@@ -271,64 +275,64 @@ def _real_restart(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_real_restart")
-@pytest.mark.parametrize("down", [0.0, 0.1, 1.0, 3.0, 9.0])
+@pytest.mark.parametrize("downtime", [0.0, 0.1, 1.0, 3.0, 9.0])
 @pytest.mark.parametrize("front", [False, True])
 @pytest.mark.parametrize("retries", [0, 2, 8])
 @pytest.mark.parametrize("endpoint", [RETRIEVE_MODEL, DOWNLOAD_FILE], ids=lambda e: e.name)
-def test_a_restart_is_waited_for(
-    endpoint: Endpoint[Any], down: float, front: bool, retries: int
+def test_calls_wait_for_the_restart(
+    endpoint: Endpoint[Any], downtime: float, front: bool, retries: int
 ) -> None:
-    """However many retries: one crash, then the old format, with growing waits."""
-    played, formats = Played(down, front=front), UrlFormatSelector()
-    assert played.call(endpoint, formats, RetryPolicy(retries))
-    assert played.crashes == 1
-    assert played.forms.count("new") == 1
-    assert all(later >= earlier for earlier, later in pairwise(played.waits))
-    assert sum(played.waits) < RESTART_PATIENCE
-    assert played.call(UPDATE_FILE, formats, RetryPolicy(0))
-    assert played.crashes == 1
+    """For any number of retries there is one crash, and the delays in the old format grow."""
+    gateway, formats = SimulatedGateway(downtime, front=front), UrlFormatSelector()
+    assert gateway.call(endpoint, formats, RetryPolicy(retries))
+    assert gateway.crashes == 1
+    assert gateway.url_formats.count("new") == 1
+    assert all(later >= earlier for earlier, later in pairwise(gateway.delays))
+    assert sum(gateway.delays) < RESTART_PATIENCE
+    assert gateway.call(UPDATE_FILE, formats, RetryPolicy(0))
+    assert gateway.crashes == 1
 
 
 @pytest.mark.usefixtures("_real_restart")
-def test_a_gateway_that_stays_down_is_given_up() -> None:
-    """After the patience the retries of the policy follow, and the error is raised."""
+def test_a_gateway_that_stays_down() -> None:
+    """After the time for a restart the retries of the policy follow, and the error is raised."""
     for front in (False, True):
-        played = Played(1e6, front=front)
-        assert not played.call(RETRIEVE_MODEL, UrlFormatSelector(), RetryPolicy(2))
-        assert 10 < sum(played.waits) < 25
-        waited = Played(1e6, front=front)
-        assert not waited.call(RETRIEVE_MODEL, UrlFormatSelector(), RetryPolicy(2, 3.0))
-        assert sum(waited.waits) < 3
+        gateway = SimulatedGateway(1e6, front=front)
+        assert not gateway.call(RETRIEVE_MODEL, UrlFormatSelector(), RetryPolicy(2))
+        assert 10 < sum(gateway.delays) < 25
+        impatient = SimulatedGateway(1e6, front=front)
+        assert not impatient.call(RETRIEVE_MODEL, UrlFormatSelector(), RetryPolicy(2, 3.0))
+        assert sum(impatient.delays) < 3
 
 
 @pytest.mark.usefixtures("_real_restart")
 @pytest.mark.parametrize("front", [False, True])
 def test_other_calls_wait_for_the_restart_if_nothing_was_sent(front: bool) -> None:
-    """A POST is repeated without being counted only if its connection was refused."""
-    played, formats = Played(2.0, front=front), UrlFormatSelector()
-    assert not played.call(UPDATE_FILE, formats, RetryPolicy(0))
-    assert played.forms == ["new"]
-    assert played.call(CREATE_CHAT_COMPLETION, formats, RetryPolicy(0)) == (not front)
-    assert played.crashes == 1
+    """A POST is sent again without counting as a retry only if its connection was refused."""
+    gateway, formats = SimulatedGateway(2.0, front=front), UrlFormatSelector()
+    assert not gateway.call(UPDATE_FILE, formats, RetryPolicy(0))
+    assert gateway.url_formats == ["new"]
+    assert gateway.call(CREATE_CHAT_COMPLETION, formats, RetryPolicy(0)) == (not front)
+    assert gateway.crashes == 1
 
 
-def test_what_was_refused_at_first_waits_no_longer() -> None:
-    """A gateway that was never reached did not crash: the retries of the policy, no more."""
-    played = Played(0, front=False)
-    played.up_at = 1e9
+def test_a_gateway_that_was_never_reached() -> None:
+    """A gateway that was never reached did not crash: only the retries of the policy follow."""
+    gateway = SimulatedGateway(0, front=False)
+    gateway.up_at = 1e9
     formats = UrlFormatSelector()
-    assert not played.call(RETRIEVE_MODEL, formats, RetryPolicy(2))
-    assert played.forms == ["new", "old", "old"]
-    assert len(played.waits) == 2
+    assert not gateway.call(RETRIEVE_MODEL, formats, RetryPolicy(2))
+    assert gateway.url_formats == ["new", "old", "old"]
+    assert len(gateway.delays) == 2
     assert formats.facts.crashed_at is None
 
 
-def test_a_bad_gateway_of_a_working_format_is_repeated_once() -> None:
-    """Behind a proxy, a request that crashes the gateway looks like this."""
+def test_a_502_in_a_working_format_is_retried_once() -> None:
+    """Behind a proxy, a request that crashes the gateway causes a 502 response."""
     formats = UrlFormatSelector()
-    played = Played(0.0, front=True, fatal=())
-    assert played.call(RETRIEVE_MODEL, formats, RetryPolicy(0))
-    played.fatal = ("new",)
-    assert not played.call(RETRIEVE_MODEL, formats, RetryPolicy(8))
-    assert played.crashes == 2
-    assert set(played.forms) == {"new"}
+    gateway = SimulatedGateway(0.0, front=True, crashing_formats=())
+    assert gateway.call(RETRIEVE_MODEL, formats, RetryPolicy(0))
+    gateway.crashing_formats = ("new",)
+    assert not gateway.call(RETRIEVE_MODEL, formats, RetryPolicy(8))
+    assert gateway.crashes == 2
+    assert set(gateway.url_formats) == {"new"}

@@ -1,6 +1,7 @@
-"""Law: a token under a wrong name is refused before it is sent, and nothing that is none is.
+"""Options that are credentials are rejected before they are sent, and no other options are.
 
-A rule decides, no list of names; here it is held against both, and against what xAI itself takes.
+Rules recognize names and values. They are tested with lists of both, and with xAI's OpenAPI
+specification.
 """
 
 import json
@@ -54,19 +55,19 @@ logprobs top_logprobs logit_bias metadata user seed temperature search_parameter
 made_up future_option verbosity x 名前 _ 5
 """
 
-BUILDERS: dict[Any, dict[str, Any]] = {
+REQUESTS: dict[Any, dict[str, Any]] = {
     ChatRequest: {"model": "grok-4.7", "messages": HELLO},
     ImageRequest: {"prompt": "A fox"},
     EmbeddingRequest: {"texts": ["x"]},
 }
-# Fields of these that hold text, tools, schemas or further options.
-FREE = {
+# Fields of these requests that contain text, tools, schemas or other options.
+UNCHECKED = {
     *("messages", "stop", "prompt", "texts", "tools", "server_tools", "tool_choice"),
     *("response_format", "extra"),
 }
 
-# Values that are credentials, and such as are none.
-CANARIES = [
+# Values that are credentials, and values that are not.
+CREDENTIAL_VALUES = [
     TOKEN,
     f" {TOKEN}\n",
     "at_" + "k" * 24,
@@ -87,7 +88,7 @@ CANARIES = [
     SecretStr("anything"),
     SecretBytes(b"anything"),
 ]
-HARMLESS = [
+OTHER_VALUES = [
     "",
     "at_",
     "at_least_once",
@@ -116,8 +117,8 @@ HARMLESS = [
 ]
 
 
-def nested(value: Any) -> Iterator[Any]:
-    """A value as it is, and within containers."""
+def nest(value: Any) -> Iterator[Any]:
+    """Yield a value alone and in containers."""
     yield value
     yield [1, value]
     yield {"a": {"b": [{"c": (value,)}]}}
@@ -127,8 +128,8 @@ def nested(value: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("value", [TOKEN, "sesame", None, 5, {"a": "b"}, True])
-def test_names_of_credentials_are_refused(value: Any) -> None:
-    """Whatever the value is; the name is the error's field."""
+def test_credential_names_are_rejected(value: Any) -> None:
+    """The name of a credential is rejected with any value; the field of the error is the name."""
     for name in CREDENTIAL_NAMES.split():
         error = credential_error({"temperature": 1, name: value})
         assert error is not None, name
@@ -140,33 +141,33 @@ def test_names_of_credentials_are_refused(value: Any) -> None:
 
 
 @for_each("name", sorted({*OTHER_NAMES.split(), *OPTIONS}))
-def test_other_names_are_not(name: str) -> None:
-    """Tokens of text, keys of caches, words that only begin alike, and all our own options."""
+def test_other_names_are_accepted(name: str) -> None:
+    """Options about text tokens and cache keys, similar words, and xAI's options are accepted."""
     assert not is_credential_name(name)
     assert credential_error({name: "sesame"}) is None
 
 
-@pytest.mark.parametrize("value", CANARIES, ids=lambda value: ascii(value)[:30])
-def test_values_of_credentials_are_refused(value: Any) -> None:
-    """Under any name and in any depth; no part of the error holds them."""
-    for held in nested(value):
-        error = credential_error({"made_up": held})
-        assert error is not None, held
+@pytest.mark.parametrize("value", CREDENTIAL_VALUES, ids=lambda value: ascii(value)[:30])
+def test_credential_values_are_rejected(value: Any) -> None:
+    """A credential is rejected under any name, at any depth, and is in no part of the error."""
+    for nested_value in nest(value):
+        error = credential_error({"made_up": nested_value})
+        assert error is not None, nested_value
         assert error.field == "made_up"
         plain = value.get_secret_value() if hasattr(value, "get_secret_value") else value
         text = plain if isinstance(plain, str) else plain.decode()
         assert text.strip() not in leaks.render_exception(error, skip=())
 
 
-@pytest.mark.parametrize("value", HARMLESS, ids=range(len(HARMLESS)))
-def test_other_values_are_not(value: Any) -> None:
-    """What only looks a little like one goes on."""
-    for held in nested(value):
-        assert credential_error({"made_up": held}) is None
+@pytest.mark.parametrize("value", OTHER_VALUES, ids=range(len(OTHER_VALUES)))
+def test_other_values_are_accepted(value: Any) -> None:
+    """Values that resemble a credential are accepted."""
+    for nested_value in nest(value):
+        assert credential_error({"made_up": nested_value}) is None
 
 
-def test_a_credential_in_the_place_of_a_name_is_not_repeated() -> None:
-    """A name that is a token itself is neither in the error nor in its field."""
+def test_a_credential_as_a_name_is_redacted() -> None:
+    """A name that is a credential is neither in the error nor in its field."""
     for value in (TOKEN, "xai-0123456789abcdef", "Bearer sesame", f"{TOKEN}_key"):
         error = credential_error({"made_up": 1, value: 1})
         assert error is not None
@@ -176,21 +177,24 @@ def test_a_credential_in_the_place_of_a_name_is_not_repeated() -> None:
 
 
 @pytest.mark.parametrize(
-    "holder", ["extra_body", "model_kwargs", "additional_kwargs", "extra_query", "extraBody"]
+    "container", ["extra_body", "model_kwargs", "additional_kwargs", "extra_query", "extraBody"]
 )
-def test_options_that_hold_options_are_looked_into(holder: str) -> None:
-    """The option inside is named, and judged as if it were given beside the others."""
-    for options in ({holder: {"api_key": "sesame"}}, {holder: {holder: {"api_key": "sesame"}}}):
+def test_nested_options_are_checked(container: str) -> None:
+    """An option in another option is checked like other options, and the error names it."""
+    for options in (
+        {container: {"api_key": "sesame"}},
+        {container: {container: {"api_key": "sesame"}}},
+    ):
         error = credential_error(options, known={"api_key"})
         assert error is not None
         assert error.field == "api_key"
-    error = credential_error({holder: {"made_up": TOKEN}})
+    error = credential_error({container: {"made_up": TOKEN}})
     assert error is not None
     assert error.field == "made_up"
-    assert credential_error({holder: {"max_tokens": 5, "user": "u"}}) is None
+    assert credential_error({container: {"max_tokens": 5, "user": "u"}}) is None
 
 
-def test_schemas_and_tools_are_not_options() -> None:
+def test_schemas_and_tools_are_not_checked() -> None:
     """A schema may describe a password, and an MCP server has its own authorization."""
     schema = {"type": "object", "properties": {"password": {"type": "string"}, "api_key": {}}}
     tool = {"type": "mcp", "authorization": "Bearer abc", "headers": {"x-api-key": TOKEN}}
@@ -203,12 +207,12 @@ def test_schemas_and_tools_are_not_options() -> None:
     assert credential_error({"extra_body": options}) is None
 
 
-def test_containers_that_contain_themselves_have_an_end() -> None:
-    """No depth and no circle keeps the judge busy."""
-    circle: dict[str, Any] = {"a": [1]}
-    circle["extra_body"] = circle
-    circle["a"] += [circle["a"], circle]
-    assert credential_error(circle) is None
+def test_circular_and_deep_containers() -> None:
+    """Circular containers and those of any depth can be checked."""
+    circular: dict[str, Any] = {"a": [1]}
+    circular["extra_body"] = circular
+    circular["a"] += [circular["a"], circular]
+    assert credential_error(circular) is None
     deep: Any = TOKEN
     for _ in range(10_000):
         deep = [deep]
@@ -225,8 +229,8 @@ def test_containers_that_contain_themselves_have_an_end() -> None:
         ),
     )
 )
-def test_any_options_are_judged(options: Any) -> None:
-    """Names and values of any kind lead to an error of ours or to none."""
+def test_any_options_can_be_checked(options: Any) -> None:
+    """Any names and values result in a `UsageError` or None."""
     assert isinstance(credential_error(options), UsageError | None)
 
 
@@ -235,32 +239,34 @@ def test_any_options_are_judged(options: Any) -> None:
     name=st.sampled_from(["token", "api_key", "secret", "headers", "password", "authorization"]),
     after=st.sampled_from(["", "_", "_2", "Value", "-of-mine"]),
 )
-def test_a_word_is_found_wherever_it_stands(before: str, name: str, after: str) -> None:
-    """Parted by what is no letter, or by a capital one."""
+def test_the_words_of_a_credential_name_are_found_anywhere(
+    before: str, name: str, after: str
+) -> None:
+    """Words are separated by characters that are not letters, or by capital letters."""
     text = f"{before}{name.capitalize() if before == 'the' else name}{after}"
     assert is_credential_name(text)
 
 
 def sample(schema: Any, schemas: dict[str, Any], depth: int = 8) -> Any:
-    """A value that has all properties of a schema, of all its variants, down to a depth."""
+    """Return a value with all properties of a schema and of its variants, up to a depth."""
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
-    held: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     if depth:
-        for word in ("oneOf", "anyOf", "allOf"):
-            for variant in schema.get(word, ()):
+        for keyword in ("oneOf", "anyOf", "allOf"):
+            for variant in schema.get(keyword, ()):
                 value = sample(variant, schemas, depth - 1)
-                held |= value if isinstance(value, dict) else {}
+                result |= value if isinstance(value, dict) else {}
         for name, value in schema.get("properties", {}).items():
-            held[name] = sample(value, schemas, depth - 1)
+            result[name] = sample(value, schemas, depth - 1)
         if "items" in schema:
             return [sample(schema["items"], schemas, depth - 1)]
-    return held or "sesame"
+    return result or "sesame"
 
 
-@pytest.mark.skipif(not OPENAPI.is_file(), reason="xAI's specification is not there")
-def test_nothing_that_xai_takes_is_refused() -> None:
-    """No property of any request body in xAI's specification, in whatever depth, is refused."""
+@pytest.mark.skipif(not OPENAPI.is_file(), reason="xAI's specification is missing")
+def test_options_of_xais_specification_are_accepted() -> None:
+    """No property of any request body in xAI's specification, at any depth, is rejected."""
     document = json.loads(OPENAPI.read_text())
     schemas = document["components"]["schemas"]
     names: set[str] = set()
@@ -277,57 +283,57 @@ def test_nothing_that_xai_takes_is_refused() -> None:
     assert not [name for name in names if is_credential_name(name)]
 
 
-# --- the last barrier ---------------------------------------------------------------------------
+# --- requests and methods that check for credentials --------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["token", "apiKey", "extra_headers", "made_up"])
-def test_no_request_is_made_with_a_credential(name: str) -> None:
-    """``extra`` of a request is what everything unknown ends up in."""
-    with pytest.raises(UsageError) as refusal:
+def test_unknown_options_of_a_request_are_checked(name: str) -> None:
+    """A credential in ``extra``, which has the unknown options, raises an error."""
+    with pytest.raises(UsageError) as raised:
         ChatRequest(model="grok-4.7", messages=HELLO, extra={name: TOKEN})
-    assert refusal.value.field == name
-    assert TOKEN not in f"{refusal.value} {refusal.value!r} {vars(refusal.value)}"
+    assert raised.value.field == name
+    assert TOKEN not in f"{raised.value} {raised.value!r} {vars(raised.value)}"
 
 
 @pytest.mark.parametrize("name", sorted(NAME_OPTIONS))
-def test_no_name_in_a_request_is_a_token(name: str) -> None:
-    """Nor is an id: each known option that is neither text, number, tool nor schema is judged."""
+def test_a_token_in_a_named_option_is_rejected(name: str) -> None:
+    """A token as the value of an option that is a name or an id raises an error."""
     for value in (TOKEN, f" {TOKEN}\n", "at_" + "k" * 24, f"Bearer {TOKEN}", [TOKEN], {"a": TOKEN}):
-        for build, required in BUILDERS.items():
-            if name not in {field.name for field in fields(build)}:
+        for request_class, required in REQUESTS.items():
+            if name not in {field.name for field in fields(request_class)}:
                 continue
-            with pytest.raises(UsageError) as refusal:
-                build(**{**required, name: value})
-            assert refusal.value.field == name
-            assert TOKEN not in f"{refusal.value} {refusal.value!r} {vars(refusal.value)}"
+            with pytest.raises(UsageError) as raised:
+                request_class(**{**required, name: value})
+            assert raised.value.field == name
+            assert TOKEN not in f"{raised.value} {raised.value!r} {vars(raised.value)}"
     assert credential_error({name: TOKEN}, known={name}) is not None
     assert token_error({name: "xai-docs-v2"}) is None
     assert token_error({name: "at_least_once"}) is None
     assert token_error({name: TOKEN}, known=()) is None
 
 
-def test_each_field_of_a_request_is_judged_or_free() -> None:
-    """A new field that is neither a number nor a flag is a name, or is listed as free."""
+def test_each_field_of_a_request_is_checked_or_listed() -> None:
+    """A field that is neither a number nor a boolean is checked, or listed as unchecked."""
     numbers = {int, float, bool, type(None)}
     others = {
         field.name
-        for build in BUILDERS
-        for field in fields(build)
+        for request_class in REQUESTS
+        for field in fields(request_class)
         if not {*(get_args(field.type) or (field.type,))} <= numbers
     }
-    assert others - NAME_OPTIONS == FREE
+    assert others - NAME_OPTIONS == UNCHECKED
 
 
-def test_free_texts_of_a_request_may_be_anything() -> None:
-    """A stop sequence and a prompt are sent as they are."""
+def test_text_fields_of_a_request_are_not_checked() -> None:
+    """A stop sequence and a prompt may contain a token, and are unchanged."""
     assert ChatRequest(model="grok-4.7", messages=HELLO, stop=(TOKEN,)).stop == (TOKEN,)
     assert ImageRequest(prompt=TOKEN).prompt == TOKEN
     assert EmbeddingRequest(texts=[TOKEN]).texts == [TOKEN]
 
 
-@pytest.mark.parametrize("client", [SyncGatewayClient, AsyncGatewayClient])
-def test_no_method_of_the_gateway_sends_a_token(gateway: FakeServer, client: Any) -> None:
-    """Neither in a body nor in a path."""
+@pytest.mark.parametrize("client_class", [SyncGatewayClient, AsyncGatewayClient])
+def test_gateway_methods_reject_a_token(gateway: FakeServer, client_class: Any) -> None:
+    """A token as a parameter of a method raises an error, and nothing is sent."""
     calls: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
         ("retrieve_model", (TOKEN,), {}, "model_id"),
         ("get_file", (TOKEN,), {}, "file_id"),
@@ -335,11 +341,11 @@ def test_no_method_of_the_gateway_sends_a_token(gateway: FakeServer, client: Any
         ("create_chat_completion", (), {"model": TOKEN, "messages": []}, "model"),
         ("create_chat_completion", (), {"model": "m", "messages": [], "user": TOKEN}, "user"),
     ]
-    opened = client(server_settings(gateway))
+    client = client_class(server_settings(gateway))
     for method, args, values, name in calls:
-        with pytest.raises(UsageError) as refusal:
-            opened.call_method(method, *args, **values)
-        assert refusal.value.field == name
-        assert TOKEN not in f"{refusal.value} {refusal.value!r}"
-    opened.close()
+        with pytest.raises(UsageError) as raised:
+            client.call_method(method, *args, **values)
+        assert raised.value.field == name
+        assert TOKEN not in f"{raised.value} {raised.value!r}"
+    client.close()
     assert not gateway.requests

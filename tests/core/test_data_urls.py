@@ -1,4 +1,4 @@
-"""Law: a data URL is its type and its base64, whatever stands between; another address is none."""
+"""Data URLs are split into MIME type and base64 data; other URLs are not data URLs."""
 
 from itertools import product
 from typing import Any
@@ -11,9 +11,9 @@ from xai_lowcode.types.messages import ImagePart, Message
 from xai_lowcode.types.requests import ChatRequest
 
 TYPES = ("image/png", "image/svg+xml", "application/pdf", "")
-FACTS = ("", ";charset=utf-8", ";name=a.b;charset=utf-8")
+PARAMETERS = ("", ";charset=utf-8", ";name=a.b;charset=utf-8")
 DATA = ("", "QUJD", "data:,QUJD")
-ADDRESSES = (
+OTHER_URLS = (
     "https://x.ai/fox.png",
     "https://x.ai/data:image/png;base64,QUJD",
     "data:image/svg+xml,<svg/>",
@@ -23,30 +23,33 @@ ADDRESSES = (
 
 
 @pytest.mark.parametrize("scheme", ["data", "DATA"])
-def test_type_and_data_are_taken_apart(scheme: str) -> None:
-    """Every type, with and without further facts, and all that follows the comma."""
-    for kind, facts, data in product(TYPES, FACTS, DATA):
-        assert split_data_url(f"{scheme}:{kind}{facts};base64,{data}") == (kind, data)
+def test_a_data_url_is_split(scheme: str) -> None:
+    """The MIME type and the data are returned, with and without further parameters."""
+    for mime_type, parameters, data in product(TYPES, PARAMETERS, DATA):
+        assert split_data_url(f"{scheme}:{mime_type}{parameters};base64,{data}") == (
+            mime_type,
+            data,
+        )
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_another_address_is_left_alone(address: str) -> None:
-    """An address of another kind, data that is not base64, and half a data URL."""
-    assert split_data_url(address) is None
+@pytest.mark.parametrize("url", OTHER_URLS)
+def test_other_urls_are_not_split(url: str) -> None:
+    """Other URLs, data that is not base64, and an incomplete data URL return None."""
+    assert split_data_url(url) is None
 
 
-@pytest.mark.parametrize("piece", ["a", ";", ";base64"])
-def test_what_is_long_and_none_takes_no_time(piece: str) -> None:
-    """A million signs without the comma that ends the head are looked at once, not squared."""
-    assert split_data_url(f"data:{piece * 1_000_000}") is None
+@pytest.mark.parametrize("part", ["a", ";", ";base64"])
+def test_long_strings_are_parsed_in_linear_time(part: str) -> None:
+    """A string of a million parts without a comma is scanned once."""
+    assert split_data_url(f"data:{part * 1_000_000}") is None
 
 
-@pytest.mark.parametrize("address", [address for address in ADDRESSES if address])
-def test_an_image_in_messages_is_data_or_an_address(address: str) -> None:
-    """What is no base64 goes to xAI as the address that it is, and not as empty data."""
-    asked = Message("user", (ImagePart(address),))
+@pytest.mark.parametrize("url", [url for url in OTHER_URLS if url])
+def test_an_image_with_another_url_is_sent_by_its_url(url: str) -> None:
+    """An image whose URL has no base64 data is sent as a URL, not as empty data."""
+    message = Message("user", (ImagePart(url),))
     body: dict[str, Any] = MESSAGES.render(
-        ChatRequest(model="grok-4.7", messages=(asked,)), stream=False
+        ChatRequest(model="grok-4.7", messages=(message,)), stream=False
     )
     (image,) = body["messages"][0]["content"]
-    assert image["source"] == {"type": "url", "url": address}
+    assert image["source"] == {"type": "url", "url": url}

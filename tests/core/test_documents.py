@@ -1,4 +1,4 @@
-"""Large documents are uploaded, sent by id and deleted, whatever happens in between."""
+"""Large documents are uploaded, sent by id and deleted afterwards, also after an error."""
 
 import asyncio
 import base64
@@ -109,10 +109,10 @@ both = pytest.mark.parametrize("is_async", [False, True])
 
 @both
 def test_large_documents_are_sent_by_id(gateway: FakeServer, is_async: bool) -> None:
-    """Each large document is uploaded once; everything else stays, and the messages too."""
-    files, seen = Files(), []
-    run(gateway, files, seen.append, is_async=is_async)
-    (uploaded,) = seen
+    """Each large document is uploaded once; other parts and the given messages are unchanged."""
+    files, ids_at_run = Files(), []
+    run(gateway, files, ids_at_run.append, is_async=is_async)
+    (uploaded,) = ids_at_run
     first, second = (
         FilePart(file_id="file_1", filename="a.pdf"),
         FilePart(file_id="file_2", filename="document.pdf"),
@@ -165,7 +165,7 @@ def test_a_failed_upload(gateway: FakeServer, is_async: bool, failing: str, log:
 @both
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_failed_deletion(gateway: FakeServer, is_async: bool, fails: bool) -> None:
-    """It is a warning with the id: the other file is deleted, and an error is not replaced."""
+    """A failed deletion warns with the id; the other file is deleted, and an error is raised."""
     files = Files("DELETE file_1")
 
     def work(_: list[Message]) -> None:
@@ -188,10 +188,10 @@ def test_a_failed_deletion(gateway: FakeServer, is_async: bool, fails: bool) -> 
 @both
 def test_nothing_to_upload(gateway: FakeServer, is_async: bool) -> None:
     """Without large documents nothing is sent, and the messages are the same."""
-    files, seen = Files(), []
+    files, ids_at_run = Files(), []
     messages = (MESSAGES[0], Message("user", (QUESTION, SMALL, LINK, KNOWN)))
-    run(gateway, files, seen.append, is_async=is_async, messages=messages)
-    assert seen == [list(messages)]
+    run(gateway, files, ids_at_run.append, is_async=is_async, messages=messages)
+    assert ids_at_run == [list(messages)]
     assert files.log == []
 
 
@@ -207,7 +207,7 @@ def test_invalid_data(gateway: FakeServer, is_async: bool) -> None:
 
 
 def test_both_apis_accept_the_messages() -> None:
-    """A request with the ids is answered; afterwards the gateway has no file."""
+    """A request with the ids gets a response; afterwards the gateway has no file."""
     with running() as gateway:
         model = ChatModel(Settings.create(api_token=gateway.api_token, base_url=gateway.base_url))
         for api in ("responses", "chat_completions"):

@@ -40,10 +40,10 @@ def test_fields_of_the_rows(endpoint: Endpoint[Any]) -> None:
     if endpoint.host == "gateway":
         assert re.fullmatch(r"/v1(/[a-z_-]+|/\{\w+\})+(:\w+)?", endpoint.path)
     assert endpoint.method in {"GET", "POST", "PATCH", "DELETE"}
-    # Counting tokens and embedding create nothing; a deferred completion is handed out once.
+    # Token counts and embeddings create no resource; a deferred completion is retrieved once.
     creates_nothing = endpoint.path in {"/v1/tokenize-text", "/v1/embeddings"}
-    repeats = endpoint.method in {"GET", "DELETE"} or creates_nothing
-    assert endpoint.idempotent == (repeats and endpoint.response_kind != "pending")
+    is_repeatable = endpoint.method in {"GET", "DELETE"} or creates_nothing
+    assert endpoint.idempotent == (is_repeatable and endpoint.response_kind != "pending")
     assert endpoint.preferred_url_format in {"new", "old"}
     assert not (endpoint.at_most_once and endpoint.idempotent)
 
@@ -63,7 +63,7 @@ def test_any_body_is_parsed_or_rejected(endpoint: Endpoint[Any], body: Any) -> N
     try:
         endpoint.parse(body)
     except XAILowCodeError as error:
-        assert not error.is_retryable  # noqa: PT017 - both ends are lawful
+        assert not error.is_retryable  # noqa: PT017 - both results are valid
 
 
 @pytest.mark.parametrize("endpoint", [CREATE_CHAT_COMPLETION], ids=lambda row: row.name)
@@ -81,10 +81,10 @@ def test_lists_of_objects() -> None:
     """A list under its key is parsed item by item; anything else is rejected."""
     (model,) = LIST_MODELS.parse({"data": [{"id": "m", "new": 1}], "object": "list"})
     assert (model.id, model.model_extra) == ("m", {"new": 1})
-    odds: list[Any] = [None, {}, "x", [1], [None], [{}]]
-    for odd in odds:
+    invalid_bodies: list[Any] = [None, {}, "x", [1], [None], [{}]]
+    for body in invalid_bodies:
         with pytest.raises(InvalidResponseError):
-            LIST_MODELS.parse({"data": odd})
+            LIST_MODELS.parse({"data": body})
 
 
 DATA_LISTS = {"/v1/images/generations", "/v1/models", "/v1/files", "/v1/embeddings"}

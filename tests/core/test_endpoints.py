@@ -1,4 +1,4 @@
-"""Law: what a method is given reaches the gateway as it is, or is refused and nothing is sent."""
+"""Arguments of the methods are sent unchanged, or raise an error and nothing is sent."""
 
 import inspect
 from collections.abc import Callable
@@ -24,57 +24,59 @@ from xai_lowcode.types.images import ImageRequest
 
 MODEL = "grok-4.3"
 OLD = "grok-3"
-ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
+MESSAGES: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
 ALL = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
-both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
-Ask = Callable[[Any], Any]
+both_clients = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
+Call = Callable[[Any], Any]
 
 
-def asking(method: str, /, *args: Any, **values: Any) -> Ask:
+def method_call(method: str, /, *args: Any, **values: Any) -> Call:
     return lambda client: client.call_method(method, *args, **values)
 
 
-MADE_UP = {"made_up": {"a": [1, None, "é"]}, "other": 0.5}
-POSTING = [
-    asking("create_chat_completion", model=MODEL, messages=ASKED, **MADE_UP),
-    asking("create_message", model=MODEL, messages=ASKED, max_tokens=5, **MADE_UP),
-    asking("create_response", model=MODEL, input="x", **MADE_UP),
-    asking("tokenize", "x", model=MODEL, **MADE_UP),
-    asking("create_images", ImageRequest(prompt="x", extra=MADE_UP)),
-    asking("create_completion", model=OLD, prompt="x", **MADE_UP),
-    asking("create_legacy_completion", model=OLD, prompt="x", max_tokens_to_sample=1, **MADE_UP),
-    asking("create_embeddings", model=MODEL, input="x", **MADE_UP),
-    asking("update_file", "f", **MADE_UP),
-    asking("batch_upload", MADE_UP),
-    asking("complete_batch_upload", "b", MADE_UP),
+UNKNOWN_KEYS = {"made_up": {"a": [1, None, "é"]}, "other": 0.5}
+CALLS = [
+    method_call("create_chat_completion", model=MODEL, messages=MESSAGES, **UNKNOWN_KEYS),
+    method_call("create_message", model=MODEL, messages=MESSAGES, max_tokens=5, **UNKNOWN_KEYS),
+    method_call("create_response", model=MODEL, input="x", **UNKNOWN_KEYS),
+    method_call("tokenize", "x", model=MODEL, **UNKNOWN_KEYS),
+    method_call("create_images", ImageRequest(prompt="x", extra=UNKNOWN_KEYS)),
+    method_call("create_completion", model=OLD, prompt="x", **UNKNOWN_KEYS),
+    method_call(
+        "create_legacy_completion", model=OLD, prompt="x", max_tokens_to_sample=1, **UNKNOWN_KEYS
+    ),
+    method_call("create_embeddings", model=MODEL, input="x", **UNKNOWN_KEYS),
+    method_call("update_file", "f", **UNKNOWN_KEYS),
+    method_call("batch_upload", UNKNOWN_KEYS),
+    method_call("complete_batch_upload", "b", UNKNOWN_KEYS),
 ]
 
 
-@both
-@pytest.mark.parametrize("ask", POSTING)
-def test_unknown_members_pass_through(gateway: FakeServer, kind: type[Any], ask: Ask) -> None:
-    """What the package has no name for reaches the gateway as it was given."""
+@both_clients
+@pytest.mark.parametrize("call", CALLS)
+def test_unknown_keys_are_sent(gateway: FakeServer, kind: type[Any], call: Call) -> None:
+    """Keys that the package does not know are sent unchanged."""
     gateway.respond = lambda _request: json_reply({"error": {"message": "no"}}, 400)
     with open_client(kind, server_settings(gateway)) as client, pytest.raises(APIStatusError):
-        ask(client)
+        call(client)
     (request,) = gateway.requests
-    assert request.json.items() >= MADE_UP.items()
+    assert request.json.items() >= UNKNOWN_KEYS.items()
 
 
-@both
-def test_names_of_our_own_are_members_too(gateway: FakeServer, kind: type[Any]) -> None:
-    """A member called like a parameter of ours goes into the body; one that is None does not."""
+@both_clients
+def test_keys_with_the_names_of_parameters_are_sent(gateway: FakeServer, kind: type[Any]) -> None:
+    """Keys that are named like internal parameters are sent; a key that is None is not."""
     gateway.respond = lambda _request: json_reply({"choices": []})
     names = {"session": 1, "client": 2, "operation": 3, "self": 4, "body": 5}
     with open_client(kind, server_settings(gateway)) as client:
-        speak = asking("create_chat_completion", model=MODEL, messages=[], user=None, **names)
-        speak(client)
+        call = method_call("create_chat_completion", model=MODEL, messages=[], user=None, **names)
+        call(client)
     assert gateway.requests[0].json == {"model": MODEL, "messages": [], **names}
 
 
-@both
-def test_further_query_goes_along(gateway: FakeServer, kind: type[Any]) -> None:
-    """Order, filter and token of a list of files stand in its query."""
+@both_clients
+def test_query_parameters_are_sent(gateway: FakeServer, kind: type[Any]) -> None:
+    """Order, filter and pagination token of a list of files are sent in the query."""
     gateway.respond = lambda _request: json_reply({"data": []})
     with open_client(kind, server_settings(gateway)) as client:
         client.call_method(
@@ -89,36 +91,34 @@ def test_further_query_goes_along(gateway: FakeServer, kind: type[Any]) -> None:
     assert request.target == f"/xai/v1/files?{query}&api_token={TOKEN}"
 
 
-@both
+@both_clients
 @pytest.mark.parametrize(
-    "ask",
+    "call",
     [
-        asking("create_chat_completion", model=MODEL, messages=ASKED, stream=True),
-        asking("create_message", model=MODEL, messages=ASKED, max_tokens=5, stream=True),
-        asking("create_response", model=MODEL, input="x", stream=True),
-        asking("create_completion", model=OLD, prompt="x", stream=True),
+        method_call("create_chat_completion", model=MODEL, messages=MESSAGES, stream=True),
+        method_call("create_message", model=MODEL, messages=MESSAGES, max_tokens=5, stream=True),
+        method_call("create_response", model=MODEL, input="x", stream=True),
+        method_call("create_completion", model=OLD, prompt="x", stream=True),
     ],
 )
-def test_no_stream_is_paid_for_that_nobody_reads(
-    gateway: FakeServer, kind: type[Any], ask: Ask
-) -> None:
-    """A method that returns the whole answer refuses to ask for a stream."""
+def test_methods_reject_stream(gateway: FakeServer, kind: type[Any], call: Call) -> None:
+    """A method that returns a complete response raises an error for ``stream=True``."""
     with (
         open_client(kind, server_settings(gateway)) as client,
-        pytest.raises(UsageError) as refusal,
+        pytest.raises(UsageError) as raised,
     ):
-        ask(client)
-    assert refusal.value.field == "stream"
+        call(client)
+    assert raised.value.field == "stream"
     assert gateway.requests == []
 
 
-@both
+@both_clients
 @pytest.mark.parametrize("method", ["get_definition", "get_openapi"])
 @pytest.mark.parametrize("status", [200, 404, 500])
-def test_the_backend_gets_no_token(
+def test_the_backend_receives_no_token(
     gateway: FakeServer, delays: Delays, kind: type[Any], method: str, status: int
 ) -> None:
-    """Neither address nor headers of a request to another host hold the token, or errors."""
+    """A request to the backend, and its error, do not contain the token."""
     del delays
     with FakeServer() as backend:
         backend.respond = lambda _request: json_reply({"paths": {}, "said": TOKEN}, status)
@@ -138,7 +138,7 @@ def test_the_backend_gets_no_token(
     assert gateway.requests == []
 
 
-BAD_IDS = ["/", "a/b", "..", ".", "%2f", "..%2Fapi-key", "a?b", "$&", "", "x" * 513, " ", "a#b"]
+INVALID_IDS = ["/", "a/b", "..", ".", "%2f", "..%2Fapi-key", "a?b", "$&", "", "x" * 513, " ", "a#b"]
 BY_ID: list[tuple[str, dict[str, Any]]] = [
     ("retrieve_model", {}),
     ("get_language_model", {}),
@@ -156,28 +156,30 @@ BY_ID: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@both
-@pytest.mark.parametrize("bad", BAD_IDS, ids=lambda bad: bad[:9])
-def test_bad_ids_go_nowhere(gateway: FakeServer, delays: Delays, kind: type[Any], bad: str) -> None:
-    """An id that could leave its place is refused by every endpoint that takes one, at once."""
+@both_clients
+@pytest.mark.parametrize("invalid", INVALID_IDS, ids=lambda invalid: invalid[:9])
+def test_invalid_ids_are_not_sent(
+    gateway: FakeServer, delays: Delays, kind: type[Any], invalid: str
+) -> None:
+    """An id that would change the path raises an error for every endpoint with an id."""
     with open_client(kind, server_settings(gateway)) as client:
         for method, values in BY_ID:
             with pytest.raises(UsageError):
-                client.call_method(method, bad, **values)
+                client.call_method(method, invalid, **values)
         for operation in ALL:
             for name in path_parameters(operation):
-                with pytest.raises(UsageError) as refusal:
-                    client.call(operation, ids={name: bad})
-                assert refusal.value.field == name
-        upload = files.Upload(b"x", "n.txt", file_id=bad or "/", size=1)
+                with pytest.raises(UsageError) as raised:
+                    client.call(operation, ids={name: invalid})
+                assert raised.value.field == name
+        upload = files.Upload(b"x", "n.txt", file_id=invalid or "/", size=1)
         with pytest.raises(UsageError):
             client.call_method("upload_file", upload)
     assert gateway.requests == []
     assert delays == []
 
 
-def test_every_method_with_an_id_is_among_them() -> None:
-    """The list above has every method whose first parameter is an id."""
+def test_the_list_has_every_method_with_an_id() -> None:
+    """Every method whose first parameter is an id is in the list above."""
     methods = {
         name
         for name, method in vars(Gateway).items()
@@ -187,7 +189,7 @@ def test_every_method_with_an_id_is_among_them() -> None:
     assert methods == {method for method, _ in BY_ID}
 
 
-BAD_BODIES: list[tuple[Any, str]] = [
+INVALID_BODIES: list[tuple[Any, str]] = [
     (float("nan"), ""),
     (b"bytes", ""),
     ({1: "a key"}, ".1"),
@@ -195,77 +197,113 @@ BAD_BODIES: list[tuple[Any, str]] = [
 ]
 
 
-def by_row(operation: Endpoint[Any]) -> Callable[[Any, Any], Any]:
-    return lambda client, bad: client.call(operation, body={"q": bad})
+def endpoint_call(operation: Endpoint[Any]) -> Callable[[Any, Any], Any]:
+    return lambda client, invalid: client.call(operation, body={"q": invalid})
 
 
-UNWRITABLE: list[tuple[Callable[[Any, Any], Any], str]] = [
-    (lambda c, bad: c.call_method("tokenize", "x", model=MODEL, user=bad), "user"),
+CALLS_WITH_VALUE: list[tuple[Callable[[Any, Any], Any], str]] = [
     (
-        lambda c, bad: c.call_method("create_chat_completion", model=MODEL, messages=[bad]),
+        lambda client, invalid: client.call_method("tokenize", "x", model=MODEL, user=invalid),
+        "user",
+    ),
+    (
+        lambda client, invalid: client.call_method(
+            "create_chat_completion", model=MODEL, messages=[invalid]
+        ),
         "messages[0]",
     ),
-    (lambda c, bad: c.call_method("create_chat_completion", model=MODEL, messages=[], x=bad), "x"),
     (
-        lambda c, bad: c.call_method(
-            "create_message", model=MODEL, messages=[], max_tokens=5, x=bad
+        lambda client, invalid: client.call_method(
+            "create_chat_completion", model=MODEL, messages=[], x=invalid
         ),
         "x",
     ),
-    (lambda c, bad: c.call_method("create_response", model=MODEL, input=bad), "input"),
     (
-        lambda c, bad: c.call_method("create_images", ImageRequest(prompt="x", extra={"y": bad})),
+        lambda client, invalid: client.call_method(
+            "create_message", model=MODEL, messages=[], max_tokens=5, x=invalid
+        ),
+        "x",
+    ),
+    (
+        lambda client, invalid: client.call_method("create_response", model=MODEL, input=invalid),
+        "input",
+    ),
+    (
+        lambda client, invalid: client.call_method(
+            "create_images", ImageRequest(prompt="x", extra={"y": invalid})
+        ),
         "y",
     ),
-    (lambda c, bad: c.call_method("create_completion", model=MODEL, prompt=bad), "prompt"),
     (
-        lambda c, bad: c.call_method(
-            "create_legacy_completion", model=MODEL, prompt=bad, max_tokens_to_sample=1
+        lambda client, invalid: client.call_method(
+            "create_completion", model=MODEL, prompt=invalid
         ),
         "prompt",
     ),
-    (lambda c, bad: c.call_method("create_embeddings", model=MODEL, input=bad), "input"),
-    (lambda c, bad: c.call_method("update_file", "f", filename=bad), "filename"),
-    (lambda c, bad: c.call_method("batch_upload", {"z": bad}), "z"),
-    (lambda c, bad: c.call_method("complete_batch_upload", "b", {"z": bad}), "z"),
-    (lambda c, bad: c.call_method("upload_file", b"x", name="n", content_type=bad), "content_type"),
-    *((by_row(operation), "q") for operation in ALL if operation.method in {"POST", "PATCH"}),
+    (
+        lambda client, invalid: client.call_method(
+            "create_legacy_completion", model=MODEL, prompt=invalid, max_tokens_to_sample=1
+        ),
+        "prompt",
+    ),
+    (
+        lambda client, invalid: client.call_method("create_embeddings", model=MODEL, input=invalid),
+        "input",
+    ),
+    (lambda client, invalid: client.call_method("update_file", "f", filename=invalid), "filename"),
+    (lambda client, invalid: client.call_method("batch_upload", {"z": invalid}), "z"),
+    (lambda client, invalid: client.call_method("complete_batch_upload", "b", {"z": invalid}), "z"),
+    (
+        lambda client, invalid: client.call_method(
+            "upload_file", b"x", name="n", content_type=invalid
+        ),
+        "content_type",
+    ),
+    *(
+        (endpoint_call(operation), "q")
+        for operation in ALL
+        if operation.method in {"POST", "PATCH"}
+    ),
 ]
 
 
-@both
-@pytest.mark.parametrize(("bad", "place"), BAD_BODIES, ids=lambda value: ascii(value)[:20])
-def test_what_has_no_json_form_goes_nowhere(
-    gateway: FakeServer, kind: type[Any], bad: Any, place: str
+@both_clients
+@pytest.mark.parametrize(("invalid", "path"), INVALID_BODIES, ids=lambda value: ascii(value)[:20])
+def test_values_that_are_not_json_are_not_sent(
+    gateway: FakeServer, kind: type[Any], invalid: Any, path: str
 ) -> None:
-    """A body that cannot be written is refused by every endpoint, and the place is named."""
+    """A value that is not JSON raises an error with its path, for every endpoint."""
     with open_client(kind, server_settings(gateway)) as client:
-        for ask, member in UNWRITABLE:
-            with pytest.raises(UsageError) as refusal:
-                ask(client, bad)
-            assert refusal.value.field == member + place
-            assert member + place in str(refusal.value)
+        for call, field in CALLS_WITH_VALUE:
+            with pytest.raises(UsageError) as raised:
+                call(client, invalid)
+            assert raised.value.field == field + path
+            assert field + path in str(raised.value)
     assert gateway.requests == []
 
 
-@both
-def test_an_endpoint_that_is_missing_is_told(gateway: FakeServer, kind: type[Any]) -> None:
-    """Without that endpoint, embeddings end with the gateway's own 404."""
+@both_clients
+def test_a_missing_endpoint_raises(gateway: FakeServer, kind: type[Any]) -> None:
+    """Without the endpoint of embeddings the gateway's 404 is raised."""
     gateway.respond = lambda _request: json_reply({"message": "Not Found"}, 404)
     with open_client(kind, server_settings(gateway)) as client, pytest.raises(RouteNotFoundError):
         client.call_method("create_embeddings", model=MODEL, input="x")
 
 
-@both
-def test_a_deferred_completion_begins_with_a_ticket(gateway: FakeServer, kind: type[Any]) -> None:
-    """Asked for later, a completion answers with its ticket; asked for now, with its choices."""
-    ticket: dict[str, Any] = {"request_id": "r", "new": 1}
-    done: dict[str, Any] = {"choices": [], "id": "c"}
+@both_clients
+def test_a_deferred_completion_has_a_request_id(gateway: FakeServer, kind: type[Any]) -> None:
+    """A deferred completion returns its request id, another one its choices."""
+    deferred: dict[str, Any] = {"request_id": "r", "new": 1}
+    completed: dict[str, Any] = {"choices": [], "id": "c"}
     with open_client(kind, server_settings(gateway)) as client:
-        for body, wish in ((ticket, {"deferred": True}), (done, {}), (done, {"deferred": False})):
+        for body, options in (
+            (deferred, {"deferred": True}),
+            (completed, {}),
+            (completed, {"deferred": False}),
+        ):
             gateway.script([json_reply(body), json_reply({"id": "c"})])
-            ask = asking("create_chat_completion", model=MODEL, messages=ASKED, **wish)
-            assert ask(client) == body
-            assert gateway.requests[-1].json.get("deferred") == wish.get("deferred")
+            call = method_call("create_chat_completion", model=MODEL, messages=MESSAGES, **options)
+            assert call(client) == body
+            assert gateway.requests[-1].json.get("deferred") == options.get("deferred")
             with pytest.raises(InvalidResponseError):
-                ask(client)
+                call(client)

@@ -32,10 +32,10 @@ json_values = st.recursive(
 )
 
 
-@pytest.mark.parametrize(("body", "how"), list(product(BODIES, ENVELOPES)))
-def test_every_envelope_is_removed(body: Any, how: str) -> None:
+@pytest.mark.parametrize(("body", "envelope"), list(product(BODIES, ENVELOPES)))
+def test_every_envelope_is_removed(body: Any, envelope: str) -> None:
     """The body is the same with and without an envelope."""
-    assert unwrap(wrapped(body, how)).body == body
+    assert unwrap(wrapped(body, envelope)).body == body
 
 
 @pytest.mark.parametrize("body", [*BODIES, "text", [], None])
@@ -44,12 +44,12 @@ def test_a_result_alone_is_an_envelope(body: Any) -> None:
     assert unwrap({"result": body}) == (body, {})
 
 
-@pytest.mark.parametrize("how", ENVELOPES)
+@pytest.mark.parametrize("envelope", ENVELOPES)
 @pytest.mark.parametrize("items", [[], [{"url": "u"}]])
-def test_a_data_list_of_the_body_is_kept(items: list[Any], how: str) -> None:
+def test_a_data_list_of_the_body_is_unchanged(items: list[Any], envelope: str) -> None:
     """With ``body_has_data_key`` a list under ``data`` is part of the body."""
     body = {"data": items}
-    assert unwrap(wrapped(body, how), body_has_data_key=True).body == body
+    assert unwrap(wrapped(body, envelope), body_has_data_key=True).body == body
 
 
 @given(json_values, st.booleans())
@@ -78,7 +78,7 @@ def test_responses_of_the_published_gateway(name: str) -> None:
     """Their bodies and headers are xAI's."""
     cases = gateway_fixtures()
     if not cases:
-        pytest.skip("the gateway's answers are not beside the repository")
+        pytest.skip("the gateway's responses are not beside the repository")
     body = cases[name]["body"]
     assert unwrap(body, body_has_data_key=True) == (body["result"], body["response_headers"])
 
@@ -91,8 +91,8 @@ def test_a_chunk_is_unwrapped_once(key: str, chunk: Any) -> None:
         assert unwrap_chunk({key: chunk}) == chunk
         own = {key: chunk, "choices": []}
         assert unwrap_chunk(own) == own
-        typed = {key: chunk, "type": "x"}
-        assert unwrap_chunk(typed) == typed
+        chunk_with_type = {key: chunk, "type": "x"}
+        assert unwrap_chunk(chunk_with_type) == chunk_with_type
     else:
         assert unwrap_chunk({key: chunk}) == {key: chunk}
         assert unwrap_chunk(chunk) == chunk

@@ -75,7 +75,7 @@ RECORDED = {
 }
 
 
-def error_of(status: int, document: Any, token: str = "") -> APIStatusError:
+def create_error(status: int, document: Any, token: str = "") -> APIStatusError:
     error = error_from_response(status, document, {}, token)
     assert error is not None
     return error
@@ -93,11 +93,15 @@ def test_every_gateway_error_is_in_the_table() -> None:
 def test_gateway_errors(name: str) -> None:
     """Each gateway error has its class, message, source and retry delay, and no token."""
     case = gateway_fixtures()[name]
-    cls, text, source, wait = GATEWAY[name]
-    error = error_of(case["status"], case["body"])
+    cls, text, source, retry_after = GATEWAY[name]
+    error = create_error(case["status"], case["body"])
     assert type(error).__name__ == cls
     assert error.message.startswith(text)
-    assert (error.source, error.retry_after, error.status_code) == (source, wait, case["status"])
+    assert (error.source, error.retry_after, error.status_code) == (
+        source,
+        retry_after,
+        case["status"],
+    )
     assert "LEAKED" not in repr(vars(error))
     assert "<" not in error.message
 
@@ -121,13 +125,17 @@ def test_every_recorded_error_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", sorted(recorded_errors()))
 def test_xai_errors_with_and_without_the_gateway(name: str) -> None:
     """Each xAI error has its class, message and code, directly and in the gateway's format."""
-    status, body = recorded_errors()[name]
-    forms = [body, refused(body, {"x-request-id": "r1"})] if status >= 400 else [body]
-    for form in forms:
-        error = error_of(status, form)
+    status, recorded_body = recorded_errors()[name]
+    bodies = (
+        [recorded_body, refused(recorded_body, {"x-request-id": "r1"})]
+        if status >= 400
+        else [recorded_body]
+    )
+    for body in bodies:
+        error = create_error(status, body)
         assert type(error).__name__ == RECORDED[name]
-        assert error.message == " ".join(body["error"].split())
-        assert error.code == body.get("code")
+        assert error.message == " ".join(recorded_body["error"].split())
+        assert error.code == recorded_body.get("code")
         assert error.source == "provider"
 
 
@@ -136,7 +144,7 @@ def test_xai_errors_with_and_without_the_gateway(name: str) -> None:
 def test_an_error_in_a_response_with_status_200(name: str, envelope: str) -> None:
     """An error in a 200, in any envelope, has the message, code and class of the original one."""
     _, body = recorded_errors()[name]
-    error = error_of(200, wrapped(body, envelope))
+    error = create_error(200, wrapped(body, envelope))
     assert error.message == " ".join(body["error"].split())
     assert (error.code, error.source, error.status_code) == (body.get("code"), "provider", 200)
     if name not in {"422-deserialize", "410-live-search-deprecated"}:
@@ -158,17 +166,17 @@ FINAL = (
 def test_credit_and_content_policy_errors_are_not_retryable(
     text: str, cls: type[APIStatusError], code: str | None, status: int
 ) -> None:
-    """They are recognized by their message, with any status and code."""
+    """Errors of credits and content policy are recognized by their message, with any status."""
     body = {"error": text} if code is None else {"error": text, "code": code}
-    for form in (body, refused(body), wrapped(body, "result"), wrapped(body, "data")):
-        error = error_of(status, form)
+    for wrapped_body in (body, refused(body), wrapped(body, "result"), wrapped(body, "data")):
+        error = create_error(status, wrapped_body)
         assert type(error) is cls
         assert not error.is_retryable
 
 
 def test_the_order_of_message_keys() -> None:
     """The first message in the documented order is used."""
-    places: list[dict[str, Any]] = [
+    documents: list[dict[str, Any]] = [
         {"error": {"error": {"message": "1"}}},
         {"error": {"error": "2"}},
         {"error": {"message": "3"}},
@@ -177,12 +185,12 @@ def test_the_order_of_message_keys() -> None:
         {"data": {"error": "6"}},
         {"message": "7"},
     ]
-    for first, document in enumerate(places):
-        for later in places[first + 1 :]:
-            both = {**later, **document}
-            if isinstance(document.get("error"), dict) and isinstance(later.get("error"), dict):
-                both["error"] = {**later["error"], **document["error"]}
-            assert error_of(400, both).message == str(first + 1)
+    for first, document in enumerate(documents):
+        for other in documents[first + 1 :]:
+            merged = {**other, **document}
+            if isinstance(document.get("error"), dict) and isinstance(other.get("error"), dict):
+                merged["error"] = {**other["error"], **document["error"]}
+            assert create_error(400, merged).message == str(first + 1)
 
 
 json_values = st.recursive(
@@ -203,8 +211,8 @@ json_values = st.recursive(
 
 @given(st.integers(300, 599), json_values)
 def test_any_error_status_is_an_error_with_a_message(status: int, document: Any) -> None:
-    """A response with an error status is an error with a message, whatever its body."""
-    error = error_of(status, document)
+    """A response with an error status and any body is an error with a message."""
+    error = create_error(status, document)
     assert error.message
     assert error.status_code == status
     assert isinstance(error.code, str | None)
@@ -217,15 +225,15 @@ def test_any_body_of_a_success_is_accepted(document: Any) -> None:
     assert (error_from_response(200, document, {}) is not None) == is_error_body(document)
 
 
-@pytest.mark.parametrize("member", ["choices", "object", "output", "content"])
-@pytest.mark.parametrize("how", ["result", "data", "bare"])
-def test_a_success_with_an_error_key_is_a_success(member: str, how: str) -> None:
+@pytest.mark.parametrize("key", ["choices", "object", "output", "content"])
+@pytest.mark.parametrize("envelope", ["result", "data", "bare"])
+def test_a_success_with_an_error_key_is_a_success(key: str, envelope: str) -> None:
     """An object of xAI with an ``error`` key next to its own keys is not an error."""
-    body = {member: "x", "error": {"message": "of the record"}}
-    assert not is_error_body(wrapped(body, how))
+    body = {key: "x", "error": {"message": "of the record"}}
+    assert not is_error_body(wrapped(body, envelope))
 
 
-SHAPES: dict[str, tuple[Any, str, str | None]] = {
+OTHER_FORMATS: dict[str, tuple[Any, str, str | None]] = {
     "flag": ({"error": True, "message": "boom"}, "InternalServerError", None),
     "list below error": ({"error": [{"message": "boom"}]}, "InternalServerError", None),
     "errors": ({"errors": [{"message": "boom", "code": "c"}]}, "InternalServerError", "c"),
@@ -256,12 +264,12 @@ SHAPES: dict[str, tuple[Any, str, str | None]] = {
 }
 
 
-@pytest.mark.parametrize("how", ["result", "data", "bare"])
-@pytest.mark.parametrize("name", SHAPES)
-def test_errors_of_other_services_with_status_200(name: str, how: str) -> None:
+@pytest.mark.parametrize("envelope", ["result", "data", "bare"])
+@pytest.mark.parametrize("name", OTHER_FORMATS)
+def test_errors_of_other_services_with_status_200(name: str, envelope: str) -> None:
     """Error bodies of gateways and proxies have their class, message and code."""
-    body, cls, code = SHAPES[name]
-    error = error_of(200, wrapped(body, how))
+    body, cls, code = OTHER_FORMATS[name]
+    error = create_error(200, wrapped(body, envelope))
     assert (type(error).__name__, error.message, error.code) == (cls, "boom", code)
     assert error.source != "gateway"
 
@@ -323,13 +331,15 @@ def test_the_token_is_redacted_everywhere(token: str, data: st.DataObject) -> No
     status = data.draw(st.sampled_from([200, 302, 400, 401, 403, 404, 429, 500]))
     as_text = data.draw(st.booleans())
     body = json.dumps(document) if as_text else document
-    found: XAILowCodeError | None = error_from_response(
+    error_in_response: XAILowCodeError | None = error_from_response(
         status, body, {"x-request-id": token}, token
     )
-    error = found or unparsable_response_error(str(body), {"x-request-id": token}, token)
-    for shown in (str(error), repr(error), str(error.body), str(error.args), str(vars(error))):
-        assert token not in shown
-        assert token[:9] not in shown
+    error = error_in_response or unparsable_response_error(
+        str(body), {"x-request-id": token}, token
+    )
+    for text in (str(error), repr(error), str(error.body), str(error.args), str(vars(error))):
+        assert token not in text
+        assert token[:9] not in text
     assert token.encode() not in pickle.dumps(error)
 
 
@@ -361,13 +371,13 @@ def test_pages_and_strings_become_one_line(page: str, text: str, status: int) ->
     assert error.source == "unknown"
 
 
-@pytest.mark.parametrize("piece", ["<script ", "<", "<head><style>", "<a b", "&#", "<!--"])
-def test_pages_are_parsed_in_linear_time(piece: str) -> None:
+@pytest.mark.parametrize("repeated", ["<script ", "<", "<head><style>", "<a b", "&#", "<!--"])
+def test_pages_are_parsed_in_linear_time(repeated: str) -> None:
     """Parsing 100 kB of invalid HTML takes linear time."""
-    page = "<html>" + piece * (100_000 // len(piece))
-    began = time.process_time()
+    page = "<html>" + repeated * (100_000 // len(repeated))
+    start = time.process_time()
     assert len(to_plain_text(page)) <= MAX_TEXT + 1
-    assert time.process_time() - began < 2
+    assert time.process_time() - start < 2
 
 
 @given(st.text(max_size=8) | st.sampled_from(["7", "0", "1.5", "-1", "nan", "inf", "1e400", " 3 "]))
@@ -384,9 +394,11 @@ def test_headers_in_the_body_take_precedence() -> None:
         error = error_from_response(429, refused({"error": "x"}, headers), {"retry-after": "3"})
         assert error is not None
         assert error.retry_after == (seconds if "Retry-After" in headers else 1.5)
-    plain = error_from_response(429, {"message": "x"}, {"retry-after": "3", "x-request-id": "r9"})
-    assert plain is not None
-    assert (plain.retry_after, plain.request_id) == (3.0, "r9")
+    plain_error = error_from_response(
+        429, {"message": "x"}, {"retry-after": "3", "x-request-id": "r9"}
+    )
+    assert plain_error is not None
+    assert (plain_error.retry_after, plain_error.request_id) == (3.0, "r9")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Law: every error travels, has its place in the drawn tree, and holds no token."""
+"""Errors can be pickled and copied, are in the documented hierarchy, and contain no token."""
 
 import copy
 import inspect
@@ -24,7 +24,7 @@ CLASSES = [
     for value in vars(errors).values()
     if isinstance(value, type) and issubclass(value, XAILowCodeError)
 ]
-FACTS: dict[str, Any] = {
+ATTRIBUTES: dict[str, Any] = {
     "hint": "Do that.",
     "status_code": 418,
     "code": "teapot",
@@ -37,8 +37,8 @@ FACTS: dict[str, Any] = {
 every_class = pytest.mark.parametrize("error", CLASSES)
 
 
-def drawn_tree() -> dict[str, str]:
-    """Class to parent, read from the drawing in the module's docstring."""
+def parse_documented_hierarchy() -> dict[str, str]:
+    """Return the parent of each class, parsed from the docstring of the module."""
     parents: dict[str, str] = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -50,44 +50,50 @@ def drawn_tree() -> dict[str, str]:
     return parents
 
 
-def test_the_tree_is_as_drawn() -> None:
-    """Each class stands in the drawing below its base, and each drawn class exists."""
-    real = {cls.__name__: cls.__mro__[1].__name__ for cls in CLASSES if cls is not XAILowCodeError}
-    assert drawn_tree() == real
+def test_the_hierarchy_is_documented() -> None:
+    """The hierarchy in the docstring of the module is that of the classes."""
+    hierarchy = {
+        cls.__name__: cls.__mro__[1].__name__ for cls in CLASSES if cls is not XAILowCodeError
+    }
+    assert parse_documented_hierarchy() == hierarchy
 
 
 @every_class
-def test_errors_travel(error: type[XAILowCodeError]) -> None:
-    """Pickled or copied, an error keeps its class, text, facts and notes."""
-    made = error("It failed.", **FACTS)
-    made.add_note("And then?")
-    for travelled in (pickle.loads(pickle.dumps(made)), copy.copy(made), copy.deepcopy(made)):  # noqa: S301 - just written
-        assert type(travelled) is error
-        assert str(travelled) == str(made)
-        assert vars(travelled) == vars(made)
-        assert travelled.__notes__ == ["And then?"]
+def test_pickles_and_copies(error: type[XAILowCodeError]) -> None:
+    """A pickled or copied error has the same class, text, attributes and notes."""
+    original = error("It failed.", **ATTRIBUTES)
+    original.add_note("And then?")
+    for copied in (
+        pickle.loads(pickle.dumps(original)),  # noqa: S301 - just written
+        copy.copy(original),
+        copy.deepcopy(original),
+    ):
+        assert type(copied) is error
+        assert str(copied) == str(original)
+        assert vars(copied) == vars(original)
+        assert copied.__notes__ == ["And then?"]
 
 
 @every_class
-@for_each("place", ["message", "hint", "code", "request_id", "body", "field"])
-def test_no_fact_of_an_error_keeps_a_token(error: type[XAILowCodeError], place: str) -> None:
-    """A token that gets into any fact of an error is blanked on the way in."""
-    facts: dict[str, Any] = {"message": "It failed.", place: f"see api_token={TOKEN}"}
-    made = error(facts.pop("message"), **facts)
-    for shown in (str(made), repr(made), str(vars(made)), str(made.args)):
-        assert TOKEN not in shown
-    assert TOKEN.encode() not in pickle.dumps(made)
+@for_each("name", ["message", "hint", "code", "request_id", "body", "field"])
+def test_the_token_is_redacted_in_each_attribute(error: type[XAILowCodeError], name: str) -> None:
+    """A token in any attribute is redacted when the error is created."""
+    attributes: dict[str, Any] = {"message": "It failed.", name: f"see api_token={TOKEN}"}
+    original = error(attributes.pop("message"), **attributes)
+    for text in (str(original), repr(original), str(vars(original)), str(original.args)):
+        assert TOKEN not in text
+    assert TOKEN.encode() not in pickle.dumps(original)
 
 
 @every_class
-def test_texts_say_who_and_what_to_do(error: type[XAILowCodeError]) -> None:
-    """The printed error holds message, source, status, code and hint."""
-    assert str(error("It failed.", **FACTS)) == "It failed. (provider: 418 teapot) Do that."
+def test_the_text_of_an_error(error: type[XAILowCodeError]) -> None:
+    """The text has message, source, status, code and hint."""
+    assert str(error("It failed.", **ATTRIBUTES)) == "It failed. (provider: 418 teapot) Do that."
     assert str(error("It failed.")) == "It failed."
 
 
-def test_what_may_pass_by_itself() -> None:
-    """Lost connections, time-outs, limits, failures of the other side, broken streams."""
+def test_retryable_errors() -> None:
+    """Lost connections, timeouts, rate limits, server errors and interrupted streams."""
     assert {cls.__name__ for cls in CLASSES if cls.is_retryable} == {
         "APIConnectionError",
         "APITimeoutError",
@@ -99,13 +105,13 @@ def test_what_may_pass_by_itself() -> None:
 
 
 @every_class
-def test_errors_have_their_sentence(error: type[XAILowCodeError]) -> None:
-    """Each class says in its docstring what happened."""
+def test_errors_have_docstrings(error: type[XAILowCodeError]) -> None:
+    """The docstring of each class begins with a sentence."""
     assert (inspect.getdoc(error) or "").strip().partition("\n")[0].endswith((".", ";"))
 
 
-def test_usage_errors_are_no_value_errors() -> None:
-    """Pydantic would turn a ValueError into a text that repeats the input with the token."""
+def test_a_usage_error_is_not_a_value_error() -> None:
+    """Pydantic would convert a ValueError to a message that contains the input with the token."""
     assert not issubclass(errors.UsageError, ValueError)
 
 
@@ -134,8 +140,8 @@ class Unprintable:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_any_value_can_be_quoted_in_a_message(value: Any, text: str) -> None:
-    """A value is quoted in few words, whatever its ``repr`` does, and without the token."""
+def test_values_in_messages(value: Any, text: str) -> None:
+    """The description of a value is short and has no token, even if its ``repr`` fails."""
     assert describe_value(value) == text
 
 
@@ -143,8 +149,8 @@ DEFECTS = [KeyError(TOKEN), RecursionError(), OverflowError(TOKEN), ZeroDivision
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: type(defect).__name__)
-def test_a_response_that_is_not_understood_is_unreadable(defect: Exception) -> None:
-    """The error names the exception's class, keeps the body, and quotes nothing of the text."""
+def test_an_unexpected_response_is_invalid(defect: Exception) -> None:
+    """The error has the class of the exception and the body, but not the exception's text."""
     error = unexpected_response_error(defect, {"a": 1})
     assert type(error) is InvalidResponseError
     assert type(defect).__name__ in error.message
@@ -153,11 +159,11 @@ def test_a_response_that_is_not_understood_is_unreadable(defect: Exception) -> N
     assert error.__cause__ is None
 
 
-def test_lack_of_memory_is_no_fault_of_a_response() -> None:
-    """A MemoryError comes out as it is, from both helpers that take any exception."""
-    lack = MemoryError()
+def test_a_memory_error_is_not_caught() -> None:
+    """Both helpers that catch any exception raise a MemoryError unchanged."""
+    memory_error = MemoryError()
     with pytest.raises(MemoryError) as raised:
-        unexpected_response_error(lack)
-    assert raised.value is lack
+        unexpected_response_error(memory_error)
+    assert raised.value is memory_error
     with pytest.raises(MemoryError):
-        describe_value(Unprintable(lack))
+        describe_value(Unprintable(memory_error))

@@ -1,4 +1,4 @@
-"""Law: however a program runs its event loops, its connections end without a message."""
+"""Connections are closed without a message, in whatever way a program runs its event loops."""
 
 import subprocess
 import sys
@@ -63,13 +63,13 @@ for _ in range(2):
 
 @pytest.mark.parametrize("dropped", [False, True])
 @pytest.mark.parametrize("name", LOOPS)
-def test_no_loop_leaves_a_message(gateway: FakeServer, name: str, dropped: bool) -> None:
-    """Nothing is on standard error, whether the model is dropped before the end or not."""
+def test_no_event_loop_ends_with_a_message(gateway: FakeServer, name: str, dropped: bool) -> None:
+    """Standard error is empty, whether the model is deleted before the end or not."""
     gateway.respond = lambda _request: json_reply({"data": [{"id": "m"}]})
     program = PROGRAM.format(
         loop=LOOPS[name], token=TOKEN, base_url=gateway.base_url, dropped=dropped
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "m\n" * 4, "")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "m\n" * 4, "")

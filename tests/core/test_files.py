@@ -1,6 +1,6 @@
-"""Law: what is uploaded arrives once and whole, however the line breaks.
+"""Uploads: each byte is received once and in order, whichever request fails.
 
-Pieces are counted where they arrive: in the emulator's store, or on the scripted server.
+Received chunks are counted by the emulator or by the fake files API.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
-from tests.core.fake_files import FakeFiles, stored
+from tests.core.fake_files import FakeFiles, get_file_content
 from tests.core.fake_server import TOKEN, Action, Drop, FakeServer, Reply, Stall, json_reply
 from tests.core.sync_async import Delays, open_client
 from tests.core.wire import ENVELOPES, refused
@@ -36,14 +36,14 @@ from xai_lowcode.protocol.retry import RetryPolicy
 from xai_lowcode.protocol.steps import HTTPResponse, RunBlocking, SendRequest
 from xai_lowcode.protocol.urls import UrlFormatSelector
 
-both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
+both_clients = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
 
-def by_hand(source: Any, **options: Any) -> tuple[bytes, list[tuple[int, int]], list[int]]:
-    """Drives an upload without a network: what arrived, what was told, how long pieces were."""
-    arrived, told, lengths = b"", list[tuple[int, int]](), list[int]()
-    session = CallContext(RetryPolicy(), UrlFormatSelector(), TOKEN, lambda: 0.0, lambda: 0.5)
-    steps = upload(session, source, progress=lambda *facts: told.append(facts), **options)
+def run_upload(source: Any, **options: Any) -> tuple[bytes, list[tuple[int, int]], list[int]]:
+    """Run the flow of an upload: return the content, the reported progress and the chunk sizes."""
+    received, reported, lengths = b"", list[tuple[int, int]](), list[int]()
+    context = CallContext(RetryPolicy(), UrlFormatSelector(), TOKEN, lambda: 0.0, lambda: 0.5)
+    steps = upload(context, source, progress=lambda *values: reported.append(values), **options)
     outcome: Any = None
     try:
         while True:
@@ -55,72 +55,76 @@ def by_hand(source: Any, **options: Any) -> tuple[bytes, list[tuple[int, int]], 
             body: dict[str, Any] = json.loads(step.call.body or b"")
             document: dict[str, Any] = {"file_id": "f"}
             if step.call.endpoint is UPLOAD_CHUNK:
-                piece = base64.b64decode(body["chunk"], validate=True)
-                lengths.append(len(piece))
-                arrived += piece
-                document["size_bytes"] = str(len(arrived))
+                chunk = base64.b64decode(body["chunk"], validate=True)
+                lengths.append(len(chunk))
+                received += chunk
+                document["size_bytes"] = str(len(received))
             outcome = HTTPResponse(200, {}, json.dumps(document).encode())
     except StopIteration as end:
         record = end.value
-    assert (record.id, record.size) == ("f", len(arrived))
-    return arrived, told, lengths
+    assert (record.id, record.size) == ("f", len(received))
+    return received, reported, lengths
 
 
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 70))
-def test_any_bytes_in_any_pieces(content: bytes, size: int) -> None:
-    """Whatever the size of a piece, the bytes arrive in order and once, and progress adds up."""
-    arrived, told, lengths = by_hand(content, name="n", chunk_size=size)
-    assert arrived == content
+def test_any_content_in_chunks_of_any_size(content: bytes, size: int) -> None:
+    """Content of any length and chunk size is received in order, and its progress is reported."""
+    received, reported, lengths = run_upload(content, name="n", chunk_size=size)
+    assert received == content
     assert lengths == [min(size, len(content) - start) for start in range(0, len(content), size)]
-    assert [sent for sent, _ in told] == [sum(lengths[: end + 1]) for end in range(len(lengths))]
-    assert {whole for _, whole in told} == {len(content)}
+    assert [sent for sent, _ in reported] == [
+        sum(lengths[: end + 1]) for end in range(len(lengths))
+    ]
+    assert {total for _, total in reported} == {len(content)}
 
 
-@pytest.mark.parametrize("pieces", [1, 2, 3])
-@pytest.mark.parametrize("over", [-1, 0, 1])
-def test_sizes_around_a_border(tmp_path: Path, pieces: int, over: int) -> None:
-    """A file that just fills its pieces has no empty one behind them, and none is cut short."""
-    content = bytes(range(256))[: 10 * pieces + over]
+@pytest.mark.parametrize("chunk_count", [1, 2, 3])
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_chunks_are_full_and_not_empty(tmp_path: Path, chunk_count: int, extra: int) -> None:
+    """A file is sent in as few chunks as possible, none of them empty."""
+    content = bytes(range(256))[: 10 * chunk_count + extra]
     path = tmp_path / "data.bin"
     path.write_bytes(content)
-    arrived, _, lengths = by_hand(path, chunk_size=10)
-    assert arrived == content
+    received, _, lengths = run_upload(path, chunk_size=10)
+    assert received == content
     assert len(lengths) == -(-len(content) // 10)
     assert 0 not in lengths
-    assert by_hand(str(path))[2] == [len(content)]
+    assert run_upload(str(path))[2] == [len(content)]
 
 
-@both
-@pytest.mark.parametrize("how", ENVELOPES)
-def test_files_arrive(emulator: Emulator, tmp_path: Path, kind: type[Any], how: Any) -> None:
-    """A path, its text, and bytes are uploaded with name and type; the record tells of them."""
-    emulator.envelope = how
+@both_clients
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_upload_of_paths_and_bytes(
+    emulator: Emulator, tmp_path: Path, kind: type[Any], envelope: Any
+) -> None:
+    """Paths, strings and bytes are uploaded; the record has name, size and content type."""
+    emulator.envelope = envelope
     path = tmp_path / "bericht é.pdf"
     path.write_bytes(bytes(range(256)) * 3)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     with open_client(kind, emulator_settings(emulator)) as gateway:
         for source, name in ((path, ""), (str(path), "other.pdf"), (path.read_bytes(), "b.pdf")):
             emulator.reset()
-            emulator.envelope = how
-            told.clear()
+            emulator.envelope = envelope
+            reported.clear()
             record = gateway.call_method(
                 "upload_file",
                 source,
                 name=name,
                 chunk_size=500,
-                progress=lambda *facts: told.append(facts),
+                progress=lambda *values: reported.append(values),
             )
-            assert stored(emulator) == path.read_bytes()
+            assert get_file_content(emulator) == path.read_bytes()
             assert (record.name, record.size) == (name or path.name, 768)
             assert (record.content_type, record.upload_status) == ("application/pdf", "Complete")
-            assert told == [(500, 768), (768, 768)]
+            assert reported == [(500, 768), (768, 768)]
             assert gateway.call_method("get_file", record.id).size == 768
 
 
-@both
+@both_clients
 @pytest.mark.parametrize("name", ["x", "x.unheard-of", "x.tar.gz", "x.TXT"])
-def test_the_type_is_told(emulator: Emulator, kind: type[Any], name: str) -> None:
-    """A type is given always: the user's, that of the name, or the one for bytes."""
+def test_the_content_type(emulator: Emulator, kind: type[Any], name: str) -> None:
+    """The content type is the given one, else that of the file name, else the one for bytes."""
     with open_client(kind, emulator_settings(emulator)) as gateway:
         record = gateway.call_method("upload_file", b"x", name=name)
         assert record.content_type
@@ -130,84 +134,93 @@ def test_the_type_is_told(emulator: Emulator, kind: type[Any], name: str) -> Non
         )
 
 
-LOSSES: dict[str, tuple[Action, type[Exception]]] = {
+FAILURES: dict[str, tuple[Action, type[Exception]]] = {
     "dropped": (Drop(), APIConnectionError),
     "cut": (Reply(b'{"file', cut=True), APIConnectionError),
-    "silence": (Stall(), APITimeoutError),
+    "no response": (Stall(), APITimeoutError),
     "html": (Reply(b"<html>x</html>", 502, "text/html"), APIStatusError),
     "nonsense": (Reply(b"nonsense"), InvalidResponseError),
-    "rate": (json_reply(refused({"error": "slow"}), 429), RateLimitError),
+    "rate limit": (json_reply(refused({"error": "slow"}), 429), RateLimitError),
 }
 
 
-@both
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("at", [0, 1, 2])
-def test_a_piece_that_arrived_is_not_sent_twice(
-    gateway: FakeServer, fake_files: FakeFiles, delays: Delays, kind: type[Any], loss: str, at: int
+@both_clients
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("failed_chunk", [0, 1, 2])
+def test_a_received_chunk_is_not_sent_twice(
+    gateway: FakeServer,
+    fake_files: FakeFiles,
+    delays: Delays,
+    kind: type[Any],
+    failure: str,
+    failed_chunk: int,
 ) -> None:
-    """An answer that is lost ends the upload; given again it goes on where xAI says."""
-    content, told = bytes(range(30)), list[int]()
-    job = Upload(content, "n.bin")
-    move, error = LOSSES[loss]
-    fake_files.actions = [*[None] * at, move]
-    options: dict[str, Any] = {"chunk_size": 10, "progress": lambda sent, _: told.append(sent)}
-    patience = 0.3 if loss == "silence" else 30
-    with open_client(kind, server_settings(gateway, max_retries=5, timeout=patience)) as client:
+    """A failed response ends the upload; it can be continued from the size that xAI reports."""
+    content, reported = bytes(range(30)), list[int]()
+    upload_state = Upload(content, "n.bin")
+    action, error = FAILURES[failure]
+    fake_files.actions = [*[None] * failed_chunk, action]
+    options: dict[str, Any] = {"chunk_size": 10, "progress": lambda sent, _: reported.append(sent)}
+    timeout = 0.3 if failure == "no response" else 30
+    with open_client(kind, server_settings(gateway, max_retries=5, timeout=timeout)) as client:
         with pytest.raises(error) as raised:
-            client.call_method("upload_file", job, **options)
-        assert fake_files.chunk_count == at + 1
+            client.call_method("upload_file", upload_state, **options)
+        assert fake_files.chunk_count == failed_chunk + 1
         (note,) = raised.value.__notes__
-        assert note.startswith(f"{10 * at} of 30 bytes of n.bin were sent as file_1")
-        assert (job.file_id, job.sent, job.size) == ("file_1", 10 * at, 30)
-        job = pickle.loads(pickle.dumps(job))  # noqa: S301 - just written
-        record = client.call_method("upload_file", job, **options)
+        assert note.startswith(f"{10 * failed_chunk} of 30 bytes of n.bin were sent as file_1")
+        assert (upload_state.file_id, upload_state.sent, upload_state.size) == (
+            "file_1",
+            10 * failed_chunk,
+            30,
+        )
+        upload_state = pickle.loads(pickle.dumps(upload_state))  # noqa: S301 - just written
+        record = client.call_method("upload_file", upload_state, **options)
     assert fake_files.content == content
     assert fake_files.endpoints.count("files:initialize") == 1
     assert fake_files.chunk_count == 3
     assert record.size == 30
-    assert job.sent == 30
+    assert upload_state.sent == 30
     # No callback reports the chunk whose response was lost, unless another chunk follows.
-    assert told == [10 * (end + 1) for end in range(3) if end != at]
+    assert reported == [10 * (end + 1) for end in range(3) if end != failed_chunk]
     assert delays == []
     assert gateway.open_connections == 0
 
 
-@both
-def test_an_upload_goes_on_inside_a_piece(gateway: FakeServer, kind: type[Any]) -> None:
-    """Where xAI has part of a piece, the rest of it is sent and no byte more."""
+@both_clients
+def test_an_upload_continues_inside_a_chunk(gateway: FakeServer, kind: type[Any]) -> None:
+    """An upload continues after the last byte that xAI has, also inside a chunk."""
     gateway.respond = fake_files = FakeFiles()
     fake_files.content = bytes(range(13))
-    job = Upload(bytes(range(30)), "n.bin", file_id="file_1", sent=20, size=30)
+    upload_state = Upload(bytes(range(30)), "n.bin", file_id="file_1", sent=20, size=30)
     with open_client(kind, server_settings(gateway)) as client:
-        client.call_method("upload_file", job, chunk_size=10)
+        client.call_method("upload_file", upload_state, chunk_size=10)
     assert fake_files.content == bytes(range(30))
     assert fake_files.chunk_count == 2
 
 
-@both
-def test_a_finished_upload_sends_nothing(
+@both_clients
+def test_a_complete_upload_is_not_repeated(
     gateway: FakeServer, fake_files: FakeFiles, kind: type[Any]
 ) -> None:
-    """An upload that is given once more after its end returns the record."""
-    job = Upload(b"abc", "n.bin")
+    """Continuing a complete upload returns its record."""
+    upload_state = Upload(b"abc", "n.bin")
     with open_client(kind, server_settings(gateway)) as client:
         for _ in range(2):
-            assert client.call_method("upload_file", job).size == 3
+            assert client.call_method("upload_file", upload_state).size == 3
     assert fake_files.content == b"abc"
     assert fake_files.endpoints == ["files:initialize", "files:uploadChunks", "file_1"]
 
 
-@both
+@both_clients
 @pytest.mark.parametrize("record", [{"id": "file_1"}, {"id": "file_1", "bytes": 31}])
-def test_an_upload_that_cannot_go_on(
+def test_an_upload_that_cannot_be_continued(
     gateway: FakeServer, kind: type[Any], record: dict[str, Any]
 ) -> None:
-    """When xAI does not tell how much arrived, or tells of more than there is, nothing is sent."""
+    """If xAI reports no size, or one larger than the file, an error is raised."""
     gateway.script([json_reply(record)])
-    job = Upload(bytes(30), "n.bin", file_id="file_1", sent=10, size=30)
+    upload_state = Upload(bytes(30), "n.bin", file_id="file_1", sent=10, size=30)
     with open_client(kind, server_settings(gateway)) as client, pytest.raises(UsageError):
-        client.call_method("upload_file", job)
+        client.call_method("upload_file", upload_state)
     assert len(gateway.requests) == 1
 
 
@@ -215,37 +228,37 @@ class StoppedError(Exception):
     """Raised by a callback."""
 
 
-@both
-def test_a_callback_can_stop_an_upload(
+@both_clients
+def test_an_exception_of_the_callback_ends_the_upload(
     gateway: FakeServer, fake_files: FakeFiles, kind: type[Any]
 ) -> None:
-    """What the progress callback raises comes through; the piece before it counts as sent."""
+    """An exception of ``progress`` is raised, and the chunk before it counts as sent."""
 
     def stop(_sent: int, _size: int) -> None:
         raise StoppedError
 
-    job = Upload(bytes(30), "n.bin")
+    upload_state = Upload(bytes(30), "n.bin")
     with open_client(kind, server_settings(gateway)) as client:
         with pytest.raises(StoppedError):
-            client.call_method("upload_file", job, chunk_size=10, progress=stop)
-        assert job.sent == 10
-        client.call_method("upload_file", job, chunk_size=10)
+            client.call_method("upload_file", upload_state, chunk_size=10, progress=stop)
+        assert upload_state.sent == 10
+        client.call_method("upload_file", upload_state, chunk_size=10)
     assert fake_files.chunk_count == 3
 
 
-async def test_a_cancelled_upload_leaves_nothing_open(
+async def test_a_cancelled_upload_closes_its_connection(
     gateway: FakeServer, fake_files: FakeFiles
 ) -> None:
-    """Cancelling during a piece closes the connection, and the upload can go on."""
+    """Cancelling during a chunk closes the connection, and the upload can be continued."""
     fake_files.actions = [None, Stall()]
-    job = Upload(bytes(30), "n.bin")
+    upload_state = Upload(bytes(30), "n.bin")
     async with AsyncGateway(server_settings(gateway)) as client:
-        task = asyncio.create_task(client.upload_file(job, chunk_size=10))
+        task = asyncio.create_task(client.upload_file(upload_state, chunk_size=10))
         while fake_files.chunk_count < 2:  # noqa: ASYNC110 - another thread counts
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert gateway.open_connections == 0
-        await client.upload_file(job, chunk_size=10)
+        await client.upload_file(upload_state, chunk_size=10)
     assert len(fake_files.content) == 30

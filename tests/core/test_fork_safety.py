@@ -1,4 +1,4 @@
-"""Law: a process can be forked at any time, from the first import on, without an error."""
+"""A process can be forked at any time after the first import."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ FRAMEWORKS = {
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
 def test_a_fork_after_an_import(preparation: str) -> None:
-    """Imports before a fork register no function that is called in one of its halves only."""
+    """After an import, a fork registers no function, and the child exits without an error."""
     for package, framework in FRAMEWORKS.items():
         if package in preparation:
             pytest.importorskip(framework)

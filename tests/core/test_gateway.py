@@ -1,6 +1,6 @@
-"""Law: each endpoint answers alike in both URL forms, in every envelope, and from both clients.
+"""Each endpoint returns the same response for both URL formats, all envelopes and both clients.
 
-The world is the emulator, which shares no code with the package.
+The responses are the emulator's, which shares no code with the package.
 """
 
 import inspect
@@ -29,7 +29,7 @@ from xai_lowcode.api.endpoints import (
     INITIALIZE_UPLOAD,
     UPLOAD_CHUNK,
 )
-from xai_lowcode.emulator import Drop as Dropped
+from xai_lowcode.emulator import Drop as InjectDrop
 from xai_lowcode.emulator import Emulator, running
 from xai_lowcode.errors import (
     InvalidResponseError,
@@ -40,11 +40,11 @@ from xai_lowcode.protocol.urls import path_parameters
 from xai_lowcode.types.images import ImageRequest
 
 MODEL = "grok-4.3"
-ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
-FORMS = ("new", "old")
-CELLS = list(product(FORMS, ENVELOPES, GATEWAY_CLIENTS))
-TURN = "\n\nHuman: Hello\n\nAssistant:"
-both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
+MESSAGES: list[dict[str, Any]] = [{"role": "user", "content": "Say hello."}]
+URL_FORMATS = ("new", "old")
+COMBINATIONS = list(product(URL_FORMATS, ENVELOPES, GATEWAY_CLIENTS))
+LEGACY_PROMPT = "\n\nHuman: Hello\n\nAssistant:"
+both_clients = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
 
 @pytest.fixture(scope="module")
@@ -55,140 +55,157 @@ def _server() -> Iterator[Emulator]:
 
 @pytest.fixture
 def emulator(_server: Emulator) -> Emulator:
-    """A gateway with xAI behind it, as good as new."""
+    """The emulator with all endpoints, reset."""
     _server.reset()
     return _server
 
 
 @dataclass(frozen=True)
-class Row:
-    """How an endpoint is asked: by which method, with what, after which preparation."""
+class Case:
+    """An endpoint, its call, and what creates the resource that the call needs."""
 
     endpoint: Endpoint[Any]
-    ask: Callable[[Any, str], Any]
-    before: Callable[[Any, Emulator], str] = lambda _hands, _emulator: ""
+    send: Callable[[Any, str], Any]
+    prepare: Callable[[Any, Emulator], str] = lambda _client, _emulator: ""
 
 
-def a_response(client: Any, _: Emulator) -> str:
+def create_response(client: Any, _: Emulator) -> str:
     return str(client.call_method("create_response", model=MODEL, input="Say hello.")["id"])
 
 
-def a_ticket(client: Any, _: Emulator) -> str:
-    ticket = client.call_method(
-        "create_chat_completion", model=MODEL, messages=ASKED, deferred=True
+def create_deferred_completion(client: Any, _: Emulator) -> str:
+    response = client.call_method(
+        "create_chat_completion", model=MODEL, messages=MESSAGES, deferred=True
     )
-    return str(ticket["request_id"])
+    return str(response["request_id"])
 
 
-def a_file(_: Any, emulator: Emulator) -> str:
+def add_file(_: Any, emulator: Emulator) -> str:
     return emulator.add_file("notes.txt", b"Notes.\n", "text/plain")
 
 
-def an_upload(client: Any, _: Emulator) -> str:
+def initialize_upload(client: Any, _: Emulator) -> str:
     body = {"name": "n.txt", "content_type": "text/plain"}
     return str(client.call(INITIALIZE_UPLOAD, body=body).file_id)
 
 
-def a_batch(client: Any, _: Emulator) -> str:
+def create_batch(client: Any, _: Emulator) -> str:
     return str(client.call_method("batch_upload", {"files": []}).batch_job_id)
 
 
-def asking(method: str, /, *args: Any, **values: Any) -> Callable[[Any, str], Any]:
+def method_call(method: str, /, *args: Any, **values: Any) -> Callable[[Any, str], Any]:
     return lambda client, _id: client.call_method(method, *args, **values)
 
 
-def asking_of(method: str, **values: Any) -> Callable[[Any, str], Any]:
-    return lambda client, found: client.call_method(method, found, **values)
+def method_call_with_id(method: str, **values: Any) -> Callable[[Any, str], Any]:
+    return lambda client, resource_id: client.call_method(method, resource_id, **values)
 
 
 o = operations
 IMAGE = ImageRequest(prompt="A dot.", response_format="b64_json")
-INITIAL = {"name": "n.txt", "content_type": "text/plain"}
-PIECE = {"chunk": "Tm90ZXMuCg=="}
-OLD = "grok-3"
-TABLE: tuple[Row, ...] = (
-    Row(o.CREATE_CHAT_COMPLETION, asking("create_chat_completion", model=MODEL, messages=ASKED)),
-    Row(o.LIST_MODELS, asking("list_models")),
-    Row(o.RETRIEVE_MODEL, asking("retrieve_model", MODEL)),
-    Row(o.CREATE_MESSAGE, asking("create_message", model=MODEL, messages=ASKED, max_tokens=50)),
-    Row(o.CREATE_RESPONSE, asking("create_response", model=MODEL, input="Say hello.")),
-    Row(o.RETRIEVE_RESPONSE, asking_of("retrieve_response"), a_response),
-    Row(o.DELETE_RESPONSE, asking_of("delete_response"), a_response),
-    Row(o.CREATE_IMAGE_GENERATION, asking("create_images", IMAGE)),
-    Row(o.GET_API_KEY, asking("get_api_key")),
-    Row(o.LIST_LANGUAGE_MODELS, asking("list_language_models")),
-    Row(o.GET_LANGUAGE_MODEL, asking("get_language_model", MODEL)),
-    Row(o.LIST_IMAGE_MODELS, asking("list_image_models")),
-    Row(o.GET_IMAGE_MODEL, asking("get_image_model", "grok-imagine-image")),
-    Row(o.TOKENIZE_TEXT, asking("tokenize", "Hello world!", model=MODEL)),
-    Row(o.GET_DEFERRED_COMPLETION, asking_of("get_deferred_completion"), a_ticket),
-    Row(o.CREATE_COMPLETION, asking("create_completion", model=OLD, prompt="1, 2,")),
-    Row(
+UPLOAD = {"name": "n.txt", "content_type": "text/plain"}
+CHUNK = {"chunk": "Tm90ZXMuCg=="}
+LEGACY_MODEL = "grok-3"
+CASES: tuple[Case, ...] = (
+    Case(
+        o.CREATE_CHAT_COMPLETION,
+        method_call("create_chat_completion", model=MODEL, messages=MESSAGES),
+    ),
+    Case(o.LIST_MODELS, method_call("list_models")),
+    Case(o.RETRIEVE_MODEL, method_call("retrieve_model", MODEL)),
+    Case(
+        o.CREATE_MESSAGE,
+        method_call("create_message", model=MODEL, messages=MESSAGES, max_tokens=50),
+    ),
+    Case(o.CREATE_RESPONSE, method_call("create_response", model=MODEL, input="Say hello.")),
+    Case(o.RETRIEVE_RESPONSE, method_call_with_id("retrieve_response"), create_response),
+    Case(o.DELETE_RESPONSE, method_call_with_id("delete_response"), create_response),
+    Case(o.CREATE_IMAGE_GENERATION, method_call("create_images", IMAGE)),
+    Case(o.GET_API_KEY, method_call("get_api_key")),
+    Case(o.LIST_LANGUAGE_MODELS, method_call("list_language_models")),
+    Case(o.GET_LANGUAGE_MODEL, method_call("get_language_model", MODEL)),
+    Case(o.LIST_IMAGE_MODELS, method_call("list_image_models")),
+    Case(o.GET_IMAGE_MODEL, method_call("get_image_model", "grok-imagine-image")),
+    Case(o.TOKENIZE_TEXT, method_call("tokenize", "Hello world!", model=MODEL)),
+    Case(
+        o.GET_DEFERRED_COMPLETION,
+        method_call_with_id("get_deferred_completion"),
+        create_deferred_completion,
+    ),
+    Case(o.CREATE_COMPLETION, method_call("create_completion", model=LEGACY_MODEL, prompt="1, 2,")),
+    Case(
         o.CREATE_LEGACY_COMPLETION,
-        asking("create_legacy_completion", model=OLD, prompt=TURN, max_tokens_to_sample=9),
+        method_call(
+            "create_legacy_completion",
+            model=LEGACY_MODEL,
+            prompt=LEGACY_PROMPT,
+            max_tokens_to_sample=9,
+        ),
     ),
-    Row(o.LIST_FILES, asking("list_files"), a_file),
-    Row(o.GET_FILE, asking_of("get_file"), a_file),
-    Row(o.DELETE_FILE, asking_of("delete_file"), a_file),
-    Row(o.DOWNLOAD_FILE, asking_of("download_file"), a_file),
-    Row(o.UPDATE_FILE, asking_of("update_file", filename="other.txt"), a_file),
-    Row(o.INITIALIZE_UPLOAD, lambda client, _id: client.call(INITIALIZE_UPLOAD, body=INITIAL)),
-    Row(
+    Case(o.LIST_FILES, method_call("list_files"), add_file),
+    Case(o.GET_FILE, method_call_with_id("get_file"), add_file),
+    Case(o.DELETE_FILE, method_call_with_id("delete_file"), add_file),
+    Case(o.DOWNLOAD_FILE, method_call_with_id("download_file"), add_file),
+    Case(o.UPDATE_FILE, method_call_with_id("update_file", filename="other.txt"), add_file),
+    Case(o.INITIALIZE_UPLOAD, lambda client, _id: client.call(INITIALIZE_UPLOAD, body=UPLOAD)),
+    Case(
         o.UPLOAD_CHUNK,
-        lambda client, found: client.call(UPLOAD_CHUNK, body={"file_id": found, **PIECE}),
-        an_upload,
+        lambda client, resource_id: client.call(
+            UPLOAD_CHUNK, body={"file_id": resource_id, **CHUNK}
+        ),
+        initialize_upload,
     ),
-    Row(o.BATCH_UPLOAD, asking("batch_upload", {"files": [INITIAL]})),
-    Row(o.COMPLETE_BATCH_UPLOAD, asking_of("complete_batch_upload"), a_batch),
-    Row(CREATE_EMBEDDINGS, asking("create_embeddings", model=MODEL, input=["one", "two"])),
-    Row(GET_DEFINITION, asking("get_definition")),
-    Row(GET_OPENAPI, asking("get_openapi")),
+    Case(o.BATCH_UPLOAD, method_call("batch_upload", {"files": [UPLOAD]})),
+    Case(o.COMPLETE_BATCH_UPLOAD, method_call_with_id("complete_batch_upload"), create_batch),
+    Case(CREATE_EMBEDDINGS, method_call("create_embeddings", model=MODEL, input=["one", "two"])),
+    Case(GET_DEFINITION, method_call("get_definition")),
+    Case(GET_OPENAPI, method_call("get_openapi")),
 )
-BY_OPERATION = {row.endpoint.name: row for row in TABLE}
-WITH_IDS = [row for row in TABLE if path_parameters(row.endpoint)]
+CASE_BY_NAME = {case.endpoint.name: case for case in CASES}
+CASES_WITH_ID = [case for case in CASES if path_parameters(case.endpoint)]
 
 
-def plain(value: Any) -> Any:
-    """An answer as JSON, without ids and times."""
+def comparable(value: Any) -> Any:
+    """Return a response as JSON, without ids, times and headers."""
     if isinstance(value, BaseModel):
         value = value.model_dump()
     elif is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):
-        passing = {"id", "created", "created_at", "completed_at", "headers"}
-        return {key: plain(member) for key, member in value.items() if key not in passing}
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+        variable = {"id", "created", "created_at", "completed_at", "headers"}
+        return {key: comparable(item) for key, item in value.items() if key not in variable}
+    return [comparable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def answered(
-    row: Row, emulator: Emulator, form: Any, envelope: Any, kind: type[Any], **options: Any
+def call_endpoint(
+    case: Case, emulator: Emulator, url_forms: Any, envelope: Any, kind: type[Any], **options: Any
 ) -> Any:
-    """What the endpoint answers in one cell; it was really asked, with the right token or none."""
+    """Return the response for one combination; check the request and whether it has the token."""
     emulator.reset()
     emulator.envelope = envelope
-    if form in FORMS:
-        options = {"url_format": form, **options}
-    emulator.url_forms = form
+    if url_forms in URL_FORMATS:
+        options = {"url_format": url_forms, **options}
+    emulator.url_forms = url_forms
     with open_client(kind, emulator_settings(emulator, **options)) as gateway:
-        answer = row.ask(gateway, row.before(gateway, emulator))
-    asked = emulator.requests[-1]
-    assert asked.method == row.endpoint.method
-    if row.endpoint.host == "backend":
-        assert asked.path == f"/xai{row.endpoint.path}"
+        response = case.send(gateway, case.prepare(gateway, emulator))
+    request = emulator.requests[-1]
+    assert request.method == case.endpoint.method
+    if case.endpoint.host == "backend":
+        assert request.path == f"/xai{case.endpoint.path}"
     else:
-        assert asked.upstream_route == row.endpoint.path
-    assert asked.with_token == (row.endpoint.host == "gateway")
-    return answer
+        assert request.upstream_route == case.endpoint.path
+    assert request.with_token == (case.endpoint.host == "gateway")
+    return response
 
 
-def test_the_table_is_whole() -> None:
-    """No endpoint and no cell is missing: the gateway's rows, embeddings, two definitions."""
-    assert {row.endpoint.name for row in TABLE} == {
+def test_the_table_is_complete() -> None:
+    """The table has all endpoints of the gateway, embeddings and the two definitions."""
+    assert {case.endpoint.name for case in CASES} == {
         operation.name
         for operation in (*GATEWAY_ENDPOINTS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI)
     }
-    assert len(TABLE) == len(GATEWAY_ENDPOINTS) + 3
-    assert len(CELLS) == 12
+    assert len(CASES) == len(GATEWAY_ENDPOINTS) + 3
+    assert len(COMBINATIONS) == 12
 
 
 @pytest.mark.parametrize(
@@ -196,41 +213,43 @@ def test_the_table_is_whole() -> None:
     [*GATEWAY_ENDPOINTS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI],
     ids=lambda operation: operation.name,
 )
-def test_every_cell_of_a_row_answers_alike(emulator: Emulator, operation: Endpoint[Any]) -> None:
-    """Both forms, three envelopes and two clients give one answer, ids and times apart."""
-    row = BY_OPERATION[operation.name]
-    answers = [answered(row, emulator, *cell) for cell in CELLS]
-    assert len(answers) == 12
-    assert all(answers)
-    assert len({type(answer) for answer in answers}) == 1
-    first, *others = [plain(answer) for answer in answers]
+def test_all_combinations_return_the_same_response(
+    emulator: Emulator, operation: Endpoint[Any]
+) -> None:
+    """The response is the same for both URL formats, three envelopes and both clients."""
+    case = CASE_BY_NAME[operation.name]
+    responses = [call_endpoint(case, emulator, *combination) for combination in COMBINATIONS]
+    assert len(responses) == 12
+    assert all(responses)
+    assert len({type(response) for response in responses}) == 1
+    first, *others = [comparable(response) for response in responses]
     assert first
     assert all(other == first for other in others)
 
 
-@both
-@pytest.mark.parametrize("served", ["new", "old", "both", "old_new_drops"])
+@both_clients
+@pytest.mark.parametrize("url_forms", ["new", "old", "both", "old_new_drops"])
 @pytest.mark.parametrize(
-    "row",
-    [row for row in WITH_IDS if row.endpoint.method in {"GET", "DELETE"}],
-    ids=lambda row: row.endpoint.name,
+    "case",
+    [case for case in CASES_WITH_ID if case.endpoint.method in {"GET", "DELETE"}],
+    ids=lambda case: case.endpoint.name,
 )
-def test_the_form_is_found(
-    emulator: Emulator, delays: Delays, row: Row, served: str, kind: type[Any]
+def test_the_url_format_is_selected(
+    emulator: Emulator, delays: Delays, case: Case, url_forms: str, kind: type[Any]
 ) -> None:
-    """Whatever form a gateway serves, what may be repeated finds it without a wait."""
+    """Idempotent calls find the URL format of a gateway without retries and delays."""
     options = {"url_format": "auto", "max_retries": 0}
-    assert answered(row, emulator, served, "result", kind, **options)
+    assert call_endpoint(case, emulator, url_forms, "result", kind, **options)
     assert delays == []
 
 
-@both
-def test_one_lost_connection_changes_no_form(
+@both_clients
+def test_one_lost_connection_does_not_change_the_format(
     emulator: Emulator, delays: Delays, kind: type[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A dropped connection in the new format is an error, and the old format is not recorded."""
     with open_client(kind, emulator_settings(emulator, max_retries=1)) as gateway:
-        emulator.inject(Dropped())
+        emulator.inject(InjectDrop())
         with caplog.at_level(logging.INFO, logger="xai_lowcode"):
             assert gateway.call_method("retrieve_model", MODEL).id == MODEL
         assert "model_id" in emulator.requests[1].path
@@ -240,55 +259,57 @@ def test_one_lost_connection_changes_no_form(
         assert len(delays) == 1
 
 
-def public(cls: type[Any]) -> dict[str, Any]:
+def get_public_methods(cls: type[Any]) -> dict[str, Any]:
     names = {name for name in dir(cls) if not name.startswith("_")}
     return {name.removeprefix("a"): getattr(cls, name) for name in names if name != "session"}
 
 
-def test_the_twins_have_the_same_methods() -> None:
-    """Names and parameters of all public methods agree, and each endpoint's word is one of them."""
-    sync, twin = public(Gateway), public(AsyncGateway)
-    assert sync.keys() == twin.keys()
-    for name, method in sync.items():
-        parameters_of = [inspect.signature(one).parameters for one in (method, twin[name])]
-        assert [str(one) for one in parameters_of[0].values()] == [
-            str(one) for one in parameters_of[1].values()
+def test_sync_and_async_methods_are_the_same() -> None:
+    """Both classes have the same methods and parameters, among them each endpoint function."""
+    sync_methods, async_class = get_public_methods(Gateway), get_public_methods(AsyncGateway)
+    assert sync_methods.keys() == async_class.keys()
+    for name, method in sync_methods.items():
+        parameters_of = [
+            inspect.signature(function).parameters for function in (method, async_class[name])
         ]
-    words = {
+        assert [str(parameter) for parameter in parameters_of[0].values()] == [
+            str(parameter) for parameter in parameters_of[1].values()
+        ]
+    names = {
         name
-        for name, word in vars(endpoints).items()
-        if inspect.isfunction(word)
-        and word.__module__ == endpoints.__name__
+        for name, function in vars(endpoints).items()
+        if inspect.isfunction(function)
+        and function.__module__ == endpoints.__name__
         and not name.startswith("_")
     }
-    assert words <= sync.keys()
-    assert len(words) > len(GATEWAY_ENDPOINTS)
-    for name, word in {**vars(endpoints), "upload_file": files.upload}.items():
-        if name in words:
-            assert sync[name].__wrapped__ is word is twin[name].__wrapped__
-            assert sync[name].__doc__
-            assert inspect.iscoroutinefunction(twin[name])
+    assert names <= sync_methods.keys()
+    assert len(names) > len(GATEWAY_ENDPOINTS)
+    for name, function in {**vars(endpoints), "upload_file": files.upload}.items():
+        if name in names:
+            assert sync_methods[name].__wrapped__ is function is async_class[name].__wrapped__
+            assert sync_methods[name].__doc__
+            assert inspect.iscoroutinefunction(async_class[name])
 
 
-@both
+@both_clients
 @pytest.mark.parametrize("number", [0, 1, 4, 5, 6, 10])
 def test_all_files_of_all_pages(emulator: Emulator, kind: type[Any], number: int) -> None:
-    """Every file comes once, also when the last page is exactly full."""
-    made = [emulator.add_file(f"{index}.txt", b"x") for index in range(number)]
+    """Each file is returned once, also if the last page is full."""
+    ids = [emulator.add_file(f"{index}.txt", b"x") for index in range(number)]
     with open_client(kind, emulator_settings(emulator)) as gateway:
-        found = gateway.files(limit=5, order="asc")
-    assert [record.id for record in found] == made
+        files = gateway.files(limit=5, order="asc")
+    assert [record.id for record in files] == ids
     assert len(emulator.requests) == number // 5 + 1
 
 
-FULL = [{"id": f"file_{index}"} for index in range(3)]
+FULL_PAGE = [{"id": f"file_{index}"} for index in range(3)]
 
 
-@both
+@both_clients
 @pytest.mark.parametrize(
     ("tokens", "pages"),
     [
-        (["a", "a"], 2),  # a token that repeats
+        (["a", "a"], 2),  # a repeated token
         ([None], 1),
         ([""], 1),
         (["a", ""], 2),
@@ -296,18 +317,18 @@ FULL = [{"id": f"file_{index}"} for index in range(3)]
         (["a", "b", "b"], 3),
     ],
 )
-def test_pages_end(
+def test_the_last_page(
     gateway: FakeServer, kind: type[Any], tokens: list[str | None], pages: int
 ) -> None:
-    """A full page without a token, or with the one that led to it, is the last."""
-    gateway.script(json_reply({"data": FULL, "pagination_token": token}) for token in tokens)
+    """A full page without a token, or with the token of its own request, is the last one."""
+    gateway.script(json_reply({"data": FULL_PAGE, "pagination_token": token}) for token in tokens)
     with open_client(kind, server_settings(gateway)) as client:
         assert len(client.files(limit=3)) == 3 * pages
     assert len(gateway.requests) == pages
 
 
-@both
-def test_foreign_parameter_names(emulator: Emulator, kind: type[Any]) -> None:
+@both_clients
+def test_other_parameter_names(emulator: Emulator, kind: type[Any]) -> None:
     """In the old format, the gateway's own parameter names work if they are in the settings."""
     emulator.url_forms = "old"
     emulator.parameter_names = {
@@ -318,21 +339,21 @@ def test_foreign_parameter_names(emulator: Emulator, kind: type[Any]) -> None:
         "batch_job_id": "job",
     }
     with open_client(kind, emulator_settings(emulator)) as gateway:
-        for row in WITH_IDS:
+        for case in CASES_WITH_ID:
             with pytest.raises((NotFoundError, InvalidResponseError)):
-                row.ask(gateway, row.before(gateway, emulator))
+                case.send(gateway, case.prepare(gateway, emulator))
     names = dict(emulator.parameter_names)
     with open_client(kind, emulator_settings(emulator, parameter_names=names)) as gateway:
-        for row in WITH_IDS:
-            assert row.ask(gateway, row.before(gateway, emulator))
-            assert emulator.requests[-1].upstream_route == row.endpoint.path
+        for case in CASES_WITH_ID:
+            assert case.send(gateway, case.prepare(gateway, emulator))
+            assert emulator.requests[-1].upstream_route == case.endpoint.path
 
 
-@both
-def test_a_fallback_is_visible(gateway: FakeServer, kind: type[Any]) -> None:
-    """What was tried in the first form stands by the error that the second one brought."""
-    gone = {"message": "no", "provider": "xai", "error": "Response not found", "headers": {}}
-    gateway.script([Drop(), json_reply(gone, 404)])
+@both_clients
+def test_the_error_has_a_note_about_the_other_format(gateway: FakeServer, kind: type[Any]) -> None:
+    """An error in the old format has a note about the failure in the new one."""
+    not_found = {"message": "no", "provider": "xai", "error": "Response not found", "headers": {}}
+    gateway.script([Drop(), json_reply(not_found, 404)])
     with open_client(kind, server_settings(gateway)) as client:
         with pytest.raises(NotFoundError) as raised:
             client.call_method("retrieve_response", "r")

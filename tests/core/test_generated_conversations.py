@@ -1,4 +1,4 @@
-"""Any conversation is answered alike by every API, streamed or not."""
+"""The response to any conversation is the same for every API, streamed or not."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ CALLS = st.lists(
     min_size=1,
     max_size=3,
 )
-# What follows a question: text, with or without reasoning, or tool calls and their results.
+# Messages after a question: text, with or without reasoning, or tool calls and their results.
 ANSWERS = st.one_of(st.tuples(TEXTS, st.none() | TEXTS), CALLS)
 TURNS = st.lists(st.tuples(TEXTS, ANSWERS), max_size=3)
 
@@ -111,7 +111,7 @@ def comparable(response: ChatResponse) -> tuple[Any, ...]:
     name=st.sampled_from(MODELS),
     limit=st.sampled_from([3, 1_000]),
 )
-def test_a_conversation_is_answered_alike_by_every_api(
+def test_every_api_returns_the_same_response(
     model: ChatModel,
     system: str | None,
     turns: list[Any],

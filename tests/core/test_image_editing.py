@@ -1,4 +1,4 @@
-"""Source images of any form become parts of one request; its images are returned."""
+"""Source images of any type become parts of one request, whose images are returned."""
 
 import base64
 from io import BytesIO
@@ -58,7 +58,7 @@ SOURCES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("source", "url"), SOURCES)
 def test_sources(source: Any, url: str) -> None:
-    """An image in any form is a part of the message, after the prompt."""
+    """An image of any type is a part of the message, after the prompt."""
     for sources in (source, [source], (source, source)):
         request = build_edit_request("Make it night.", sources)
         body = RESPONSES.render(request, stream=False)

@@ -1,4 +1,4 @@
-"""Law: an order of images is checked before it is sent; every answer is read or unreadable."""
+"""Image requests are validated when created; responses are parsed or invalid."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ from xai_lowcode.errors import ContentPolicyError, InvalidResponseError, UsageEr
 from xai_lowcode.types.images import Image, ImageRequest
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-BAD: list[tuple[str, Any]] = [
+INVALID: list[tuple[str, Any]] = [
     ("prompt", ""),
     ("prompt", " \n"),
     ("prompt", None),
@@ -37,12 +37,12 @@ BAD: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD, ids=describe_value)
-def test_impossible_orders_are_refused(name: str, value: Any) -> None:
-    """An impossible field is refused when the order is made, naming it."""
-    with pytest.raises(UsageError) as refusal:
+@pytest.mark.parametrize(("name", "value"), INVALID, ids=describe_value)
+def test_invalid_requests_raise(name: str, value: Any) -> None:
+    """An invalid field raises an error with its name when the request is created."""
+    with pytest.raises(UsageError) as raised:
         ImageRequest(**{"prompt": "a fox", name: value})
-    assert refusal.value.field == name
+    assert raised.value.field == name
 
 
 @given(
@@ -52,56 +52,56 @@ def test_impossible_orders_are_refused(name: str, value: Any) -> None:
     st.none() | st.just("16:9"),
     st.none() | st.just("2k"),
 )
-def test_what_is_asked_is_sent(
-    prompt: str, n: int, form: Any, ratio: str | None, resolution: str | None
+def test_the_body_of_a_request(
+    prompt: str, n: int, response_format: Any, ratio: str | None, resolution: str | None
 ) -> None:
-    """Every field given is in the body under its wire name, and what is not given is absent."""
-    order = ImageRequest(
+    """The body has every field that is set, and no other field."""
+    request = ImageRequest(
         prompt=prompt,
         n=n,
-        response_format=form,
+        response_format=response_format,
         aspect_ratio=ratio,
         resolution=resolution,
         extra={"user": "u"},
     )
-    asked = {
+    fields = {
         "prompt": prompt,
         "n": n,
-        "response_format": form,
+        "response_format": response_format,
         "aspect_ratio": ratio,
         "resolution": resolution,
         "model": "grok-imagine-image",
         "user": "u",
     }
-    assert order.render() == {name: value for name, value in asked.items() if value is not None}
+    assert request.render() == {name: value for name, value in fields.items() if value is not None}
 
 
 @given(st.lists(st.booleans() | st.none(), min_size=1, max_size=6))
-def test_moderation_holds_back_what_it_flags(flags: list[bool | None]) -> None:
-    """Flagged images are counted and left out; if all are flagged that is a refusal."""
+def test_blocked_images(flags: list[bool | None]) -> None:
+    """Blocked images are counted and omitted; if all are blocked, an error is raised."""
     items = [
         {"url": f"u{number}", **({} if flag is None else {"respect_moderation": flag})}
         for number, flag in enumerate(flags)
     ]
-    passed = [f"u{number}" for number, flag in enumerate(flags) if flag is not False]
-    if not passed:
+    accepted = [f"u{number}" for number, flag in enumerate(flags) if flag is not False]
+    if not accepted:
         with pytest.raises(ContentPolicyError):
             parse_images({"data": items})
         return
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         batch = parse_images({"data": items, "usage": {"cost_in_usd_ticks": 200_000_000}})
-    blocked = len(flags) - len(passed)
+    blocked = len(flags) - len(accepted)
     expected = [f"xAI's moderation withheld {blocked} of {len(flags)} images."] if blocked else []
     assert [str(warning.message) for warning in warned] == expected
-    assert [image.url for image in batch.images] == passed
-    assert batch.blocked == len(flags) - len(passed)
+    assert [image.url for image in batch.images] == accepted
+    assert batch.blocked == len(flags) - len(accepted)
     assert batch.cost_usd == 0.02
 
 
 @given(st.binary(max_size=60))
-def test_data_comes_out_as_it_was(content: bytes) -> None:
-    """Base64 of any bytes gives the bytes, in memory and in a file, and is not printed."""
+def test_the_content_of_an_image(content: bytes) -> None:
+    """``content`` returns the decoded base64 data, and the repr does not contain the data."""
     text = base64.b64encode(content).decode()
     image = Image(base64=text)
     assert image.content == content
@@ -109,21 +109,21 @@ def test_data_comes_out_as_it_was(content: bytes) -> None:
 
 
 def test_an_image_is_saved(tmp_path: Path) -> None:
-    """Saving writes the bytes and returns the path, given as text or path."""
+    """``save`` writes the content to a path or a string and returns the path."""
     image = Image(base64=base64.b64encode(PNG).decode())
     for path in (tmp_path / "a.png", str(tmp_path / "b.png")):
         assert image.save(path).read_bytes() == PNG
 
 
 @pytest.mark.parametrize("text", ["é", "a", "ab=c", "data:image/png;base64,AAAA", "AA AA", "\n"])
-def test_what_is_no_base64_is_unreadable(text: str) -> None:
-    """Data that is no base64 raises our own error."""
+def test_invalid_base64_raises(text: str) -> None:
+    """Data that is not base64 raises `InvalidResponseError`."""
     with pytest.raises(InvalidResponseError):
         _ = Image(base64=text).content
 
 
-def test_an_address_is_no_data() -> None:
-    """An image that came as an address says how to ask for its data."""
+def test_an_image_url_has_no_content() -> None:
+    """The error for an image with a URL names the option that requests data."""
     with pytest.raises(UsageError, match="b64_json"):
         _ = Image(url="https://imgen.x.ai/a.png").content
 
@@ -131,14 +131,14 @@ def test_an_address_is_no_data() -> None:
 @pytest.mark.parametrize(
     "item", [{}, {"url": None}, {"b64_json": ""}, {"url": 5}, {"b64_json": [1]}]
 )
-def test_an_image_without_either_is_unreadable(item: dict[str, Any]) -> None:
-    """An image has an address or data; with neither the answer is unreadable."""
+def test_an_image_without_url_and_data_is_invalid(item: dict[str, Any]) -> None:
+    """An image without a URL and data raises `InvalidResponseError`."""
     with pytest.raises(InvalidResponseError):
         parse_images({"data": [item]})
 
 
 @pytest.mark.parametrize(
-    ("item", "kind"),
+    ("item", "mime_type"),
     [
         ({"url": "u"}, "image/jpeg"),
         ({"url": "u", "mime_type": "image/png"}, "image/png"),
@@ -146,14 +146,14 @@ def test_an_image_without_either_is_unreadable(item: dict[str, Any]) -> None:
         ({"b64_json": "/9j/AAAA"}, "image/jpeg"),
     ],
 )
-def test_the_kind_of_an_image(item: dict[str, Any], kind: str) -> None:
-    """The service's word counts, else the data's first bytes, else jpeg."""
-    assert parse_images({"data": [item]}).images[0].mime_type == kind
+def test_the_mime_type_of_an_image(item: dict[str, Any], mime_type: str) -> None:
+    """The MIME type is the one of the response, else that of the data, else JPEG."""
+    assert parse_images({"data": [item]}).images[0].mime_type == mime_type
 
 
 @pytest.mark.parametrize("path", sorted(WIRE.glob("images/*.json")), ids=lambda path: path.stem)
-def test_recorded_answers(path: Path) -> None:
-    """Every recorded answer is read, with its images and its cost."""
+def test_recorded_responses(path: Path) -> None:
+    """Every recorded response is parsed, with its images and cost."""
     if ".request." in path.name:
         pytest.skip("a request")
     body = json.loads(path.read_bytes())
@@ -166,23 +166,23 @@ def test_recorded_answers(path: Path) -> None:
 
 
 @pytest.mark.parametrize("usage", [{}, {"cost_in_usd_ticks": 0}, {"cost_in_usd_ticks": 5}, None])
-def test_a_response_without_images_is_unreadable(usage: Any) -> None:
-    """Of an empty list nobody can say what each image cost, or show one."""
+def test_a_response_without_images_is_invalid(usage: Any) -> None:
+    """An empty list of images raises an error, whatever the usage is."""
     with pytest.raises(InvalidResponseError, match="no images"):
         parse_images({"data": [], "usage": usage})
 
 
 @pytest.mark.parametrize("ticks", [0, -1, 2**63, 2**64, 1e300, float("nan"), "5", None, True])
-def test_any_cost_is_a_figure_or_none(ticks: Any) -> None:
-    """A cost that is no integer of 64 bits counts as not given."""
+def test_invalid_costs_are_none(ticks: Any) -> None:
+    """A cost that is not a 64-bit integer is None."""
     batch = parse_images({"data": [{"url": "u"}], "usage": {"cost_in_usd_ticks": ticks}})
-    given = type(ticks) is int and ticks < 2**64
-    assert batch.cost_usd == (ticks / 10**10 if given else None)
+    is_valid = type(ticks) is int and ticks < 2**64
+    assert batch.cost_usd == (ticks / 10**10 if is_valid else None)
 
 
 @pytest.mark.parametrize("data", [b"\x89PNG", b"\xff\xfe", "\ud800", "é"])
-def test_a_block_with_other_data_is_unreadable(data: Any) -> None:
-    """A framework's block whose data is not base64 makes an error of ours when it is used."""
+def test_invalid_data_in_a_content_block_raises(data: Any) -> None:
+    """The data of a content block that is not base64 raises an error when it is used."""
     (image,) = images({"type": "image", "base64": data}).images
     with pytest.raises(InvalidResponseError):
         _ = image.content

@@ -1,4 +1,4 @@
-"""Law: a class with inherited methods compares, hashes and prints as a dataclass would."""
+"""Inherited methods compare, hash and represent instances like those of a dataclass."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ def build(kind: Callable[..., Any]) -> list[Any]:
 
 
 def test_equality() -> None:
-    """Instances are equal where those of the dataclass are; other classes are never equal."""
+    """Instances are equal if those of the dataclass are; other classes are never equal."""
     compiled, inherited = (
         [first == second for first, second in product(build(kind), build(kind))]
         for kind in (Compiled, Inherited)
@@ -62,7 +62,7 @@ def test_equality() -> None:
 
 
 def test_hash() -> None:
-    """Hashes are those of the dataclass, and a field that cannot be hashed raises as there."""
+    """Hashes are those of the dataclass, and an unhashable field raises the same error."""
     assert [hash(value) for value in build(Inherited)] == [hash(v) for v in build(Compiled)]
     with pytest.raises(TypeError, match="unhashable"):
         hash(Inherited("a", []))

@@ -43,7 +43,7 @@ def test_round_trip(document: Any) -> None:
     assert json.loads(written) == document
 
 
-places = st.lists(st.sampled_from(["a", "b", 0, 1]), max_size=6)
+paths = st.lists(st.sampled_from(["a", "b", 0, 1]), max_size=6)
 
 
 def nest(value: Any, path: list[str | int]) -> tuple[Any, str]:
@@ -58,24 +58,24 @@ def nest(value: Any, path: list[str | int]) -> tuple[Any, str]:
 
 
 @pytest.mark.parametrize("value", UNWRITABLE, ids=lambda value: type(value).__name__)
-@given(path=places)
+@given(path=paths)
 def test_the_path_of_an_invalid_value(value: Any, path: list[str | int]) -> None:
     """A value that JSON cannot represent is rejected; the error contains its path."""
     document, name = nest(value, path)
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as raised:
         codec.dumps(document)
-    assert refusal.value.field == name
-    assert str(refusal.value).startswith(f"{name}: ")
+    assert raised.value.field == name
+    assert str(raised.value).startswith(f"{name}: ")
 
 
 @pytest.mark.parametrize("key", [1, None, 1.5, b"k", ("t",)], ids=repr)
-@given(path=places)
+@given(path=paths)
 def test_the_path_of_an_invalid_key(key: Any, path: list[str | int]) -> None:
     """A key that is not a string is rejected; the error contains the path and the key."""
     document, name = nest({key: 1}, path)
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as raised:
         codec.dumps(document)
-    assert refusal.value.field == (f"{name}.{key}" if path else str(key))
+    assert raised.value.field == (f"{name}.{key}" if path else str(key))
 
 
 @pytest.mark.parametrize("depth", [200, 1_000, 100_000])
@@ -85,15 +85,14 @@ def test_deep_documents(depth: int, wrap: Any) -> None:
     document: Any = 1
     for _ in range(depth):
         document = wrap(document)
-    refusal: UsageError | None = None
+    raised: UsageError | None = None
     try:
         assert len(codec.dumps(document)) > depth
     except UsageError as error:
-        refusal = error
-    assert (refusal is None) == (depth < codec.MAX_WRITE_DEPTH)
+        raised = error
+    assert (raised is None) == (depth < codec.MAX_WRITE_DEPTH)
     assert (
-        refusal is None
-        or (refusal.field or "").count("a") + (refusal.field or "").count("[") == 254
+        raised is None or (raised.field or "").count("a") + (raised.field or "").count("[") == 254
     )
 
 
@@ -101,37 +100,37 @@ def test_circular_documents() -> None:
     """A list or dict that contains itself is rejected as too deep."""
     knot: list[Any] = []
     knot.append({"again": knot})
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as raised:
         codec.dumps({"messages": knot})
-    assert (refusal.value.field or "").startswith("messages[0].again")
+    assert (raised.value.field or "").startswith("messages[0].again")
 
 
 def test_none_next_to_numbers() -> None:
-    """None is encoded as null, and not taken for a NaN."""
+    """None is encoded as null next to numbers."""
     assert codec.dumps({"a": None, "b": 1.5, "null": "null"}) == b'{"a":null,"b":1.5,"null":"null"}'
 
 
-# What opens and what closes so many levels, with brackets in texts among them.
+# The beginning and end of a number of levels, also with brackets in strings.
 LEVELS = [("[", "]", 1), ('{"a":', "}", 1), ('["[{",{"]":"}","b":', "},1]", 2)]
 
 
-@pytest.mark.parametrize("given_as", [str, str.encode])
+@pytest.mark.parametrize("convert", [str, str.encode])
 @pytest.mark.parametrize(("begin", "end", "levels"), LEVELS)
 @for_each("times", [1, 50, 99, 100, 101, 199, 200, 201, 255, 1_023, 1_025, 100_000])
 def test_decoding_deep_documents(
-    begin: str, end: str, levels: int, times: int, given_as: Any
+    begin: str, end: str, levels: int, times: int, convert: Any
 ) -> None:
     """Documents up to a depth are decoded; deeper ones raise JSONDecodeError."""
     text = begin * times + "1" + end * times
-    content = given_as(text)
-    readable = times * levels <= codec.MAX_READ_DEPTH
+    content = convert(text)
+    is_allowed = times * levels <= codec.MAX_READ_DEPTH
     try:
         document = codec.loads(content)
     except codec.JSONDecodeError:
-        assert not readable
+        assert not is_allowed
         return
-    assert readable
-    # There is room for what a request puts around it.
+    assert is_allowed
+    # The document can also be encoded as a part of a request.
     assert codec.dumps({"messages": [{"content": [document]}]})
 
 
@@ -146,12 +145,12 @@ def test_many_brackets_are_not_deep(item: str) -> None:
 )
 def test_a_key_without_a_repr(key: Any, name: str) -> None:
     """Python cannot print integers of more than 4,300 digits; the error names the type."""
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as raised:
         codec.dumps({"a": {key: 1}})
-    assert refusal.value.field == f"a.{name}"
+    assert raised.value.field == f"a.{name}"
 
 
-# Texts of tool arguments, and what they mean; None for texts that are not one JSON object.
+# Tool arguments and their value; None for strings that are not one JSON object.
 ARGUMENTS: dict[str, Any] = {
     "": {},
     " ": {},
@@ -191,36 +190,36 @@ def test_arguments_have_one_meaning(arguments: str) -> None:
 
 
 def test_nan_in_arguments() -> None:
-    """NaN is read as a number, like other clients do, and sent back as null."""
+    """NaN is decoded as a number, as by other clients, and sent back as null."""
     assert math.isnan(codec.parse_arguments('{"x": NaN}')["x"])
     assert codec.normalize_arguments('{"x": NaN, "y": [Infinity]}') == '{"x":null,"y":[null]}'
 
 
 @given(st.recursive(st.integers() | texts, lambda inner: st.lists(inner, max_size=3)))
 def test_integers_of_any_size_are_exact(value: Any) -> None:
-    """Integers are exact in both directions, whatever their size."""
+    """Integers of any size are encoded and decoded exactly."""
     written = codec.dumps({"value": value})
     assert json.loads(written) == {"value": value}
     assert codec.parse_arguments(written.decode()) == {"value": value}
 
 
 @pytest.mark.parametrize("content", [b'\xef\xbb\xbf{"a":1}', b'{"a":1}\n', '{"a":1}', b'{"a":\t1}'])
-def test_a_byte_order_mark_is_ignored(content: bytes | str) -> None:
-    """JSON that other clients read is read."""
+def test_byte_order_marks_are_ignored(content: bytes | str) -> None:
+    """JSON with a byte order mark is decoded, as by other clients."""
     assert codec.loads(content) == {"a": 1}
 
 
-def test_surrogates_are_kept_for_streams() -> None:
-    """The halves of a character may come in two chunks; alone, a half becomes U+FFFD."""
+def test_surrogates_are_decoded_for_streams() -> None:
+    """Surrogates are decoded for streams, whose chunks may split a pair; others become U+FFFD."""
     half = b'{"a": "\\ud83d"}'
     assert codec.loads(half) == {"a": "\ufffd"}
     assert codec.loads_chunk(half) == ({"a": "\ud83d"}, True)
     assert codec.loads_chunk(b'{"a": 1}') == ({"a": 1}, False)
 
 
-@given(path=places, value=st.sampled_from(["\ud800", "a\udfffb", "\ud83d\ude00"]))
+@given(path=paths, value=st.sampled_from(["\ud800", "a\udfffb", "\ud83d\ude00"]))
 def test_lone_surrogates_are_replaced(path: list[str | int], value: str) -> None:
-    """Half a character in a message does not make it unusable: it is sent as U+FFFD."""
+    """A lone surrogate in a message is sent as U+FFFD."""
     document, _ = nest({value: value}, path)
     expected, _ = nest({codec.replace_surrogates(value): codec.replace_surrogates(value)}, path)
     assert json.loads(codec.dumps(document)) == expected

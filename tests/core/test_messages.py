@@ -201,10 +201,10 @@ def test_integers_that_the_gateway_rounds(arguments: str, *, rounded: bool) -> N
         arguments.startswith("{")
     ) else ()  # fmt: skip
     result = Message("tool", (ToolResultPart("c1", (TextPart("paid"),)),))
-    for kept in ({}, {"items": items, "dialect": "messages"} if items else {}):
+    for fields in ({}, {"items": items, "dialect": "messages"} if items else {}):
         messages = (
             Message("user", (TextPart("?"),)),
-            Message("assistant", (call,), **kept),
+            Message("assistant", (call,), **fields),
             result,
         )
         request = ChatRequest(model="grok-4.7", messages=messages)

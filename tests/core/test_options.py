@@ -20,8 +20,8 @@ from xai_lowcode.types.requests import OPTIONS, ChatRequest, ResponseFormat, Ser
 PAGE = Path(__file__).parents[2] / "docs" / "apis.md"
 DIALECTS = ("chat_completions", "messages", "responses")
 TOOL = ToolSpec("look", parameters={"type": "object", "properties": {}})
-# Options are tried on the one family that is known to take them; effort is refused by it.
-TAKES_MOST, TAKES_EFFORT = "grok-4.20-0309-non-reasoning", "grok-4.7"
+# Options are sent to the one family that is known to support them, except reasoning_effort.
+SUPPORTS_MOST, SUPPORTS_EFFORT = "grok-4.20-0309-non-reasoning", "grok-4.7"
 VALUES: dict[str, Any] = {
     "tools": (TOOL,),
     "tool_choice": "auto",
@@ -110,7 +110,7 @@ def describe_handling(gateway: FakeServer, dialect: str, option: str) -> str:
 
 def send(gateway: FakeServer, dialect: str, option: str, options: dict[str, Any]) -> dict[str, Any]:
     """Send a request and return its body."""
-    model = TAKES_EFFORT if option == "reasoning_effort" else TAKES_MOST
+    model = SUPPORTS_EFFORT if option == "reasoning_effort" else SUPPORTS_MOST
     question = Message("user", (TextPart("x"),))
     request = ChatRequest(model=model, messages=(question,), api=dialect, **options)  # type: ignore[arg-type]  # a table
     gateway.respond = lambda _request: json_reply(refused({"error": "seen"}), 400)

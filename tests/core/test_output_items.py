@@ -1,4 +1,4 @@
-"""Laws of output items: order, positions of citations, the caller's tools, and metadata."""
+"""Output items: order, positions of citations, the caller's tools, and metadata."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -18,21 +18,27 @@ from xai_lowcode.types.responses import ChatResponse
 Json = dict[str, Any]
 
 
-def _cited(*texts: str) -> list[Json]:
-    """Return contents of a message; each text has a citation at each of its marks."""
+def _create_contents(*texts: str) -> list[Json]:
+    """Return the contents of a message; each text has a citation at each of its markers."""
     contents = []
     for text in texts:
-        marks = [start for start in range(len(text)) if text.startswith("[[1]](u)", start)]
+        positions = [start for start in range(len(text)) if text.startswith("[[1]](u)", start)]
         annotations = [
-            {"type": "url_citation", "url": "u", "title": "1", "start_index": m, "end_index": m + 8}
-            for m in marks
+            {
+                "type": "url_citation",
+                "url": "u",
+                "title": "1",
+                "start_index": position,
+                "end_index": position + 8,
+            }
+            for position in positions
         ]
         contents.append({"type": "output_text", "text": text, "annotations": annotations})
     return contents
 
 
 def _message(*texts: str, role: str = "assistant") -> Json:
-    return {"type": "message", "id": "m", "role": role, "content": _cited(*texts)}
+    return {"type": "message", "id": "m", "role": role, "content": _create_contents(*texts)}
 
 
 SHELL_CALL = {
@@ -56,35 +62,43 @@ ITEMS: list[Json] = [
 BODY: Json = {"id": "r", "model": "grok-4.7", "status": "completed", "output": ITEMS}
 
 
-def test_items_that_finish_in_any_order_keep_the_order_of_their_indexes() -> None:
-    """A stream is the plain response, whichever items are done at its end only."""
+def test_items_have_the_order_of_their_indexes() -> None:
+    """A stream accumulates to the plain response, in whatever order its items are done."""
     expected = parse("responses", BODY)
     assert list(expected.choices[0].items) == ITEMS
     blocks = responses_blocks(BODY)
-    done = [i for i, block in enumerate(blocks) if b"response.output_item.done" in block]
-    for late in (subset for n in range(len(done) + 1) for subset in combinations(done, n)):
-        early = [block for i, block in enumerate(blocks[:-1]) if i not in late]
-        for order in (late, late[::-1]):
-            shuffled = [*early, *(blocks[i] for i in order), blocks[-1]]
+    done_indexes = [i for i, block in enumerate(blocks) if b"response.output_item.done" in block]
+    for late_indexes in (
+        subset for n in range(len(done_indexes) + 1) for subset in combinations(done_indexes, n)
+    ):
+        early_blocks = [block for i, block in enumerate(blocks[:-1]) if i not in late_indexes]
+        for order in (late_indexes, late_indexes[::-1]):
+            shuffled = [*early_blocks, *(blocks[i] for i in order), blocks[-1]]
             assert read("responses", shuffled) == expected
 
 
-def test_an_item_is_shown_when_those_before_it_are_done() -> None:
-    """Nothing waits longer than it must, and items without a beginning hold nothing up."""
+def test_an_item_is_returned_when_those_before_it_are_done() -> None:
+    """An item is buffered until the items before it are done, unless they were never added."""
     decoder = DIALECTS["responses"].decoder()
-    kind = "response.output_item."
+    event_prefix = "response.output_item."
     for index in (0, 1):
-        added = {"type": f"{kind}added", "output_index": index, "item": ITEMS[index]}
+        added = {"type": f"{event_prefix}added", "output_index": index, "item": ITEMS[index]}
         assert list(decoder.feed(added)) == []
-    shown = [
-        len(list(decoder.feed({"type": f"{kind}done", "output_index": i, "item": ITEMS[i % 2]})))
+    event_counts = [
+        len(
+            list(
+                decoder.feed(
+                    {"type": f"{event_prefix}done", "output_index": i, "item": ITEMS[i % 2]}
+                )
+            )
+        )
         for i in (1, 0, 2)
     ]
-    assert shown == [0, 4, 2]
+    assert event_counts == [0, 4, 2]
 
 
-def test_citations_point_to_their_marks() -> None:
-    """Positions count from the start of the response's text, whichever text has the mark."""
+def test_citations_point_to_their_markers() -> None:
+    """Positions count from the start of the text of the whole response."""
     for response in (parse("responses", BODY), read("responses", responses_blocks(BODY))):
         marks = [response.text[c.start : c.end] for c in response.citations]
         assert marks == ["[[1]](u)"] * 3
@@ -92,8 +106,8 @@ def test_citations_point_to_their_marks() -> None:
 
 
 @pytest.mark.parametrize("stop", ["two", "Three [[", "[[1]](u).", "](u) five", "five", "none"])
-def test_no_citation_points_behind_a_stop(stop: str) -> None:
-    """After a client-side stop the remaining citations are those of the remaining text."""
+def test_no_citation_points_behind_a_stop_sequence(stop: str) -> None:
+    """After a client-side stop sequence the citations are those of the remaining text."""
     plain = truncate_response(parse("responses", BODY), [stop])
     reader = StreamReader(DIALECTS["responses"], stops=[stop])
     events = [event for block in responses_blocks(BODY) for event in reader.feed(block)]
@@ -117,8 +131,8 @@ def _shell_turn(result: str) -> Json:
     return dict(sent[-1])
 
 
-def test_a_shell_call_is_the_callers() -> None:
-    """The shell tool of xAI is run by the caller, and its result goes back as xAI expects it."""
+def test_a_shell_call_is_a_call_of_the_caller() -> None:
+    """The caller runs the shell tool of xAI, and its result is sent in xAI's format."""
     call = parse("responses", BODY).tool_calls[1]
     assert (call.id, call.name) == ("call_sh", "shell")
     assert json.loads(call.arguments) == {
@@ -128,16 +142,16 @@ def test_a_shell_call_is_the_callers() -> None:
         "environment": {"type": "local"},
     }
     head = {"type": "shell_call_output", "call_id": "call_sh", "max_output_length": 100}
-    ended = {"outcome": {"type": "exit", "exit_code": 0}}
-    assert _shell_turn("a.txt") == {**head, "output": [{"stdout": "a.txt", **ended}]}
+    outcome = {"outcome": {"type": "exit", "exit_code": 0}}
+    assert _shell_turn("a.txt") == {**head, "output": [{"stdout": "a.txt", **outcome}]}
     failed = {"stderr": "no", "outcome": {"type": "exit", "exit_code": 2}}
     for result in (failed, [failed]):
         assert _shell_turn(json.dumps(result).decode()) == {**head, "output": [failed]}
     for text in ("[]", "[1]", '{"stdout": "x"}', ""):
-        assert _shell_turn(text)["output"] == [{"stdout": text, **ended}]
+        assert _shell_turn(text)["output"] == [{"stdout": text, **outcome}]
 
 
-def test_what_is_no_answer_is_shown_as_a_tools_output() -> None:
+def test_other_items_are_output_of_server_side_tools() -> None:
     """A message of another role, and the prompt of an image, belong to server-side tools."""
     parts = parse("responses", BODY).choices[0].parts
     tools = [part for part in parts if isinstance(part, ServerToolPart)]
@@ -172,19 +186,19 @@ CHAT: Json = {
 
 
 def _streamed_chat(**changes: Any) -> ChatResponse:
-    """Read the stream of a chat whose last chunk has other members."""
+    """Read the stream of a chat whose last chunk has other fields."""
     blocks = chat_blocks(CHAT)
-    last = data_of(blocks[-2])
-    assert last is not None
+    last_chunk = data_of(blocks[-2])
+    assert last_chunk is not None
     images = {"index": 0, "delta": {"images": CHAT["choices"][0]["message"]["images"]}}
     head = {"id": "c", "created": 1, "model": "grok-4.7", "service_tier": "priority"}
     blocks[0:0] = [block_of({**head, "choices": [images]}, named=False)]
-    blocks[-2] = block_of({**last, **changes}, named=False)
+    blocks[-2] = block_of({**last_chunk, **changes}, named=False)
     return read("chat_completions", blocks)
 
 
 def test_metadata_at_the_end_of_a_stream() -> None:
-    """The tier that was used, and members without a field, are known at the end of a stream."""
+    """The last chunk of a stream has the service tier that was used, and unknown fields."""
     plain = parse("chat_completions", CHAT)
     assert plain.extra == {"output_files": CHAT["output_files"]}
     assert ImagePart("https://x.ai/a.png") in plain.choices[0].parts

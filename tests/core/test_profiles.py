@@ -110,20 +110,20 @@ def test_any_name_has_a_profile(model: str) -> None:
     assert not profile.unsupported & {"model", "messages"}
 
 
-words = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=6).filter(
-    lambda word: word != "build"
+name_parts = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=6).filter(
+    lambda part: part != "build"
 )
 versions = st.tuples(st.integers(4, 99), st.integers(0, 99)).filter(
     lambda version: version > (4, 7) and version != (4, 20)
 )
 
 
-@given(words=st.lists(words, max_size=3))
-@example(words=[])
-@example(words=["grok"])
-def test_floating_names_have_the_newest_profile(words: list[str]) -> None:
-    """A name that ends in latest and has no version may be any model: it is the newest."""
-    assert_newest("-".join([*words, "latest"]))
+@given(name_parts=st.lists(name_parts, max_size=3))
+@example(name_parts=[])
+@example(name_parts=["grok"])
+def test_floating_names_have_the_newest_profile(name_parts: list[str]) -> None:
+    """A name that ends in latest and has no version has the profile of the newest model."""
+    assert_newest("-".join([*name_parts, "latest"]))
 
 
 @given(version=versions, suffix=st.sampled_from(["", "-fast", "-mini", "-0301", "-latest"]))
@@ -144,7 +144,7 @@ def assert_newest(model: str) -> None:
     assert profile.context_window == newest.context_window, model
     assert profile.reasoning_efforts == newest.reasoning_efforts, model
     assert "reasoning_effort" not in profile.unsupported, model
-    # Which model it is cannot be known.
+    # The model is not known.
     assert profile.name is None, model
 
 

@@ -1,4 +1,4 @@
-"""Progress of uploads, downloads and polling: callbacks, tqdm bars, and refused arguments."""
+"""Progress of uploads, downloads and polling: callbacks, tqdm bars, and invalid arguments."""
 
 import sys
 from contextlib import closing
@@ -19,37 +19,37 @@ from xai_lowcode.protocol.steps import Sleep
 from xai_lowcode.protocol.urls import UrlFormatSelector
 from xai_lowcode.types.requests import PollingOptions
 
-both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
-WRONG: list[Any] = [1, 0, "yes", [], object()]
+both_clients = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
+INVALID: list[Any] = [1, 0, "yes", [], object()]
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-@both
-def test_other_values_are_refused_before_anything_is_sent(
-    emulator: Emulator, kind: type[Any], wrong: Any
+@pytest.mark.parametrize("invalid", INVALID)
+@both_clients
+def test_invalid_values_raise_before_anything_is_sent(
+    emulator: Emulator, kind: type[Any], invalid: Any
 ) -> None:
-    """A value that is neither a boolean nor a function is refused, with the name of the field."""
+    """A value that is neither a boolean nor a function raises an error that names the field."""
     with open_client(kind, emulator_settings(emulator)) as client:
         for call in (
-            lambda: client.call_method("upload_file", b"x", name="a", progress=wrong),
-            lambda: client.call_method("download_file", "file_1", progress=wrong),
-            lambda: PollingOptions(progress=wrong),
+            lambda: client.call_method("upload_file", b"x", name="a", progress=invalid),
+            lambda: client.call_method("download_file", "file_1", progress=invalid),
+            lambda: PollingOptions(progress=invalid),
         ):
-            with pytest.raises(UsageError, match="True or a function") as refusal:
+            with pytest.raises(UsageError, match="True or a function") as raised:
                 call()
-            assert refusal.value.field == "progress"
+            assert raised.value.field == "progress"
     assert emulator.requests == []
 
 
-@both
-def test_a_download_is_reported_before_and_after(emulator: Emulator, kind: type[Any]) -> None:
-    """The callback gets 0 of the total, then the total; the size of extracted text is unknown."""
+@both_clients
+def test_a_download_is_reported_at_start_and_end(emulator: Emulator, kind: type[Any]) -> None:
+    """The callback receives 0 and the total at the end; the size of extracted text is unknown."""
     text = b"Some notes.\n" * 1000
     file_id = emulator.add_file("notes.txt", text, "text/plain")
     calls: list[Any] = []
 
-    def record(done: int, total: int | None) -> None:
-        calls.append((done, total))
+    def record(completed: int, total: int | None) -> None:
+        calls.append((completed, total))
 
     with open_client(kind, emulator_settings(emulator)) as client:
         assert client.call_method("download_file", file_id, progress=record).content == text
@@ -61,19 +61,19 @@ def test_a_download_is_reported_before_and_after(emulator: Emulator, kind: type[
         assert calls == [(0, None), (len(content), len(content))]
 
 
-@both
+@both_clients
 def test_true_shows_a_bar(
     emulator: Emulator, kind: type[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Uploads, downloads and polling are drawn on standard error, nothing on standard output."""
+    """Uploads, downloads and polling show a bar on standard error, nothing on standard output."""
     with open_client(kind, emulator_settings(emulator)) as client:
         record = client.call_method("upload_file", b"x" * 2_500_000, name="a.bin", progress=True)
-        assert "a.bin: 100%" in (drawn := written_to_stderr(capsys))
-        assert "2.50M/2.50M" in drawn
+        assert "a.bin: 100%" in (output := written_to_stderr(capsys))
+        assert "2.50M/2.50M" in output
         emulator.downloads = "intact"
         client.call_method("download_file", record.id, progress=True)
         assert "2.50M/2.50M" in written_to_stderr(capsys)
-    with closing(polling(PollingOptions(progress=True))) as flow:
+    with closing(start_polling(PollingOptions(progress=True))) as flow:
         assert isinstance(next(flow), Sleep)
         flow.send(None)
     assert "deferred completion: 0polls" in written_to_stderr(capsys)
@@ -87,15 +87,15 @@ def test_nothing_is_shown_by_default(progress: Any, capsys: pytest.CaptureFixtur
     assert "".join(capsys.readouterr()) == ""
 
 
-def test_without_tqdm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A callback needs no tqdm."""
+def test_without_tqdm_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``progress=True`` without tqdm raises an error; a callback does not need tqdm."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(UsageError, match="pip install tqdm"):
         PollingOptions(progress=True)
     PollingOptions(progress=print)
 
 
-@both
+@both_clients
 def test_an_interruption_closes_the_bar(
     emulator: Emulator,
     kind: type[Any],
@@ -123,7 +123,7 @@ def written_to_stderr(capsys: pytest.CaptureFixture[str]) -> str:
     return err
 
 
-def polling(options: PollingOptions) -> Any:
+def start_polling(options: PollingOptions) -> Any:
     """Return a flow that polls for a completion that never becomes ready."""
     context = CallContext(RetryPolicy(0), UrlFormatSelector("new"), TOKEN, lambda: 0.0, lambda: 0.5)
     return poll("r", options, context)

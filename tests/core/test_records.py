@@ -1,4 +1,4 @@
-"""Law: every published or recorded answer of the smaller endpoints is read, and none of it lost."""
+"""Every published or recorded response of the smaller endpoints is parsed without loss."""
 
 import json
 from typing import Any
@@ -56,8 +56,8 @@ EXAMPLES: dict[str, Endpoint[Any]] = {
     "images/url": o.CREATE_IMAGE_GENERATION,
     "models/list-2026-06": o.LIST_MODELS,
 }
-# Of endpoints that the gateway has not; a ticket is read apart.
-OUTSIDE = {
+# Bodies of endpoints that the gateway does not have, and one that has a test of its own.
+OTHER_BODIES = {
     "official_examples/get-me",
     "me/live-2026-06",
     "official_examples/get-videos-request-id",
@@ -68,79 +68,87 @@ OUTSIDE = {
     "official_examples/post-videos-generations",
 }
 FOLDERS = ("official_examples", "api_key", "files", "images", "models", "me")
-KINDS = [
-    kind
-    for kind in vars(records).values()
-    if isinstance(kind, type) and issubclass(kind, Resource) and kind is not Resource
+RECORD_CLASSES = [
+    record_class
+    for record_class in vars(records).values()
+    if isinstance(record_class, type)
+    and issubclass(record_class, Resource)
+    and record_class is not Resource
 ]
-here = pytest.mark.skipif(not WIRE.exists(), reason="the recorded bodies are not here")
+needs_recorded_bodies = pytest.mark.skipif(
+    not WIRE.exists(), reason="the recorded bodies are missing"
+)
 
 
-def body_of(name: str) -> Any:
+def load_body(name: str) -> Any:
     return json.loads((WIRE / f"{name}.json").read_bytes())
 
 
-@here
-def test_no_example_is_left_out() -> None:
-    """Every body of the kinds of this file is in the table, or of an endpoint that is not here."""
+@needs_recorded_bodies
+def test_the_table_has_every_body() -> None:
+    """Every recorded body is in the table, or in the list of other bodies."""
     bodies = {
         f"{folder}/{path.stem}"
         for folder in FOLDERS
         for path in (WIRE / folder).glob("*.json")
         if ".request" not in path.name
     }
-    assert bodies == EXAMPLES.keys() | OUTSIDE
+    assert bodies == EXAMPLES.keys() | OTHER_BODIES
 
 
-def same(parsed: Any, body: Any) -> None:
-    """Each member of the body is in the record: under its name, ours, or among the extra ones."""
-    ours = {"file_id": "id", "filename": "name", "bytes": "size", "size_bytes": "size"}
+def assert_has_all_fields(parsed: Any, body: Any) -> None:
+    """Assert that a record has each field of the body, by its name, by our name, or as an extra."""
+    our_names = {"file_id": "id", "filename": "name", "bytes": "size", "size_bytes": "size"}
     if isinstance(parsed, Resource):
         for name, value in body.items():
-            renamed = ours.get(name, name) if isinstance(parsed, FileRecord) else name
-            same(getattr(parsed, renamed), value)
-        known = {ours.get(name, name) for name in body} | body.keys()
+            our_name = our_names.get(name, name) if isinstance(parsed, FileRecord) else name
+            assert_has_all_fields(getattr(parsed, our_name), value)
+        known_names = {our_names.get(name, name) for name in body} | body.keys()
         assert parsed.model_extra is not None
-        assert parsed.model_extra.keys() <= known
+        assert parsed.model_extra.keys() <= known_names
     elif isinstance(parsed, list):
         for item, original in zip(parsed, body, strict=True):
-            same(item, original)
+            assert_has_all_fields(item, original)
     else:
         assert parsed == body
 
 
-@here
+@needs_recorded_bodies
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_is_read(name: str) -> None:
-    """What xAI publishes or sent is read by the endpoint's row, with nothing lost."""
-    operation, body = EXAMPLES[name], body_of(name)
+def test_every_example_is_parsed(name: str) -> None:
+    """The endpoint parses a published or recorded body, and the result has all its fields."""
+    operation, body = EXAMPLES[name], load_body(name)
     parsed = operation.parse(body)
     if isinstance(parsed, ImageBatch):
         assert len(parsed.images) == len(body["data"])
         return
     lists = {"data": o.LIST_MODELS, "models": o.LIST_LANGUAGE_MODELS, "token_ids": o.TOKENIZE_TEXT}
     key = next((key for key in lists if isinstance(parsed, list) and key in body), None)
-    same(parsed, body if key is None else body[key])
+    assert_has_all_fields(parsed, body if key is None else body[key])
 
 
-@here
-def test_a_ticket_is_read() -> None:
-    """The published ticket has its id."""
-    body = body_of("official_examples/post-chat-completions-deferred")
+@needs_recorded_bodies
+def test_a_deferred_completion_is_parsed() -> None:
+    """The record of a deferred completion has its request id."""
+    body = load_body("official_examples/post-chat-completions-deferred")
     assert parse_resource(records.DeferredCompletion)(body).request_id == body["request_id"]
 
 
-def test_what_is_new_is_kept() -> None:
-    """Members that nobody has heard of stay, whatever they hold."""
-    for kind in KINDS:
-        body = whole(kind) | {"brand_new": {"a": [1]}, "model_config": 3, "copy": None}
-        parsed = parse_resource(kind)(body)
+def test_unknown_fields_are_preserved() -> None:
+    """Unknown fields with any value are preserved."""
+    for record_class in RECORD_CLASSES:
+        body = create_minimal_body(record_class) | {
+            "brand_new": {"a": [1]},
+            "model_config": 3,
+            "copy": None,
+        }
+        parsed = parse_resource(record_class)(body)
         extra: Any = parsed.model_extra
         assert extra.items() >= {"brand_new": {"a": [1]}, "model_config": 3, "copy": None}.items()
-        assert parse_resource(kind)(parsed.model_dump()) == parsed
+        assert parse_resource(record_class)(parsed.model_dump()) == parsed
 
 
-NEEDED: dict[str, Any] = {
+REQUIRED_VALUES: dict[str, Any] = {
     "id": "x",
     "redacted_api_key": "xai-...x",
     "token_id": 5,
@@ -156,44 +164,51 @@ NEEDED: dict[str, Any] = {
 }
 
 
-def whole(kind: type[Resource]) -> dict[str, Any]:
-    """The shortest body that a record is made of."""
-    needed = [name for name, info in kind.model_fields.items() if info.is_required()]
-    return {name: NEEDED[name] for name in needed}
+def create_minimal_body(record_class: type[Resource]) -> dict[str, Any]:
+    """Return a body with the required fields only."""
+    required = [name for name, info in record_class.model_fields.items() if info.is_required()]
+    return {name: REQUIRED_VALUES[name] for name in required}
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_records_are_values(kind: type[Resource]) -> None:
-    """A record cannot be changed, and equals its like; all but what it must have may be absent."""
-    record = parse_resource(kind)(whole(kind))
-    assert record == parse_resource(kind)(whole(kind))
-    name = next(iter(kind.model_fields))
+@pytest.mark.parametrize(
+    "record_class", RECORD_CLASSES, ids=lambda record_class: record_class.__name__
+)
+def test_records_are_immutable_values(record_class: type[Resource]) -> None:
+    """A record is immutable and comparable; only a missing required field is an error."""
+    record = parse_resource(record_class)(create_minimal_body(record_class))
+    assert record == parse_resource(record_class)(create_minimal_body(record_class))
+    name = next(iter(record_class.model_fields))
     with pytest.raises(ValidationError):
         setattr(record, name, "other")
-    for missing in whole(kind):
-        body = {key: value for key, value in whole(kind).items() if key != missing}
+    for missing in create_minimal_body(record_class):
+        body = {
+            key: value for key, value in create_minimal_body(record_class).items() if key != missing
+        }
         with pytest.raises(InvalidResponseError, match=missing):
-            parse_resource(kind)(body)
+            parse_resource(record_class)(body)
 
 
 @pytest.mark.parametrize("size", [0, 1, 12_345, 2**53 + 1])
-def test_both_generations_of_a_file_agree(size: int) -> None:
-    """The older record, with its size as a text, and the newer one tell the same of a file."""
+def test_old_and_new_file_records_are_the_same(size: int) -> None:
+    """The old record of a file, whose size is a string, and the new one have the same fields."""
     emulator = Emulator()
     file = emulator.create_file("notes.txt", "text/plain")
     file.content += b"x" * min(size, 100)
-    old = {**file.to_upload_dict(), "size_bytes": str(size)}
-    new = {**file.to_dict(), "bytes": size}
-    older, newer = parse_resource(FileRecord)(old), parse_resource(FileRecord)(new)
+    old_body = {**file.to_upload_dict(), "size_bytes": str(size)}
+    new_body = {**file.to_dict(), "bytes": size}
+    old_record, new_record = (
+        parse_resource(FileRecord)(old_body),
+        parse_resource(FileRecord)(new_body),
+    )
     for name in ("id", "name", "size", "expires_at"):
-        assert getattr(older, name) == getattr(newer, name)
-    assert (older.id, older.name, older.size) == (file.id, "notes.txt", size)
-    assert (older.upload_status, older.processing_status) == ("Initializing", "pending")
-    assert (newer.upload_status, newer.processing_status) == (None, None)
-    for record in (older, newer):
-        again = FileRecord.model_validate_json(record.model_dump_json())
-        assert again == record
-        assert again.size == size
+        assert getattr(old_record, name) == getattr(new_record, name)
+    assert (old_record.id, old_record.name, old_record.size) == (file.id, "notes.txt", size)
+    assert (old_record.upload_status, old_record.processing_status) == ("Initializing", "pending")
+    assert (new_record.upload_status, new_record.processing_status) == (None, None)
+    for record in (old_record, new_record):
+        loaded = FileRecord.model_validate_json(record.model_dump_json())
+        assert loaded == record
+        assert loaded.size == size
 
 
 PRICES = [
@@ -204,51 +219,53 @@ PRICES = [
 ]
 
 
-@pytest.mark.parametrize(("field", "price", "member", "usd"), PRICES)
-def test_prices_in_dollars(field: str, price: int, member: str, usd: float) -> None:
-    """12500 is 1.25 dollars for a million tokens, 200000000 is 0.02 for an image; none is none."""
+@pytest.mark.parametrize(("field", "price", "attribute", "dollars"), PRICES)
+def test_prices_in_dollars(field: str, price: int, attribute: str, dollars: float) -> None:
+    """Prices are converted to dollars for a million tokens or an image; a missing price is None."""
     model = parse_resource(Model)({"id": "m", field: price})
-    assert getattr(model, member) == pytest.approx(usd)
-    assert getattr(parse_resource(Model)({"id": "m", field: 0}), member) == 0
-    others = [other for _, _, other, _ in PRICES if other != member]
+    assert getattr(model, attribute) == pytest.approx(dollars)
+    assert getattr(parse_resource(Model)({"id": "m", field: 0}), attribute) == 0
+    others = [other for _, _, other, _ in PRICES if other != attribute]
     assert [getattr(model, other) for other in others] == [None] * 3
 
 
-@here
-def test_recorded_prices_are_those_of_the_price_list() -> None:
-    """The recorded list of models gives the dollars that xAI publishes for them."""
-    models = {model.id: model for model in o.LIST_MODELS.parse(body_of("models/list-2026-06"))}
+@needs_recorded_bodies
+def test_recorded_prices_are_the_published_prices() -> None:
+    """The prices in the recorded list of models are those that xAI publishes in dollars."""
+    models = {model.id: model for model in o.LIST_MODELS.parse(load_body("models/list-2026-06"))}
     grok = models["grok-4.3"]
     assert (grok.input_usd_per_million, grok.output_usd_per_million) == (1.25, 2.5)
     assert models["grok-imagine-image"].usd_per_image == 0.02
 
 
-ODD = {"secret": f"hunter2 {TOKEN}"}
+UNEXPECTED = {"secret": f"hunter2 {TOKEN}"}
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_errors_name_places_and_repeat_nothing(kind: type[Resource]) -> None:
+@pytest.mark.parametrize(
+    "record_class", RECORD_CLASSES, ids=lambda record_class: record_class.__name__
+)
+def test_errors_name_the_fields_without_their_values(record_class: type[Resource]) -> None:
     """The error for an unexpected body names the fields, and contains none of its content."""
-    for name in whole(kind):
-        body = {**whole(kind), name: ODD}
+    for name in create_minimal_body(record_class):
+        body = {**create_minimal_body(record_class), name: UNEXPECTED}
         with pytest.raises(InvalidResponseError) as raised:
-            parse_resource(kind)(body)
+            parse_resource(record_class)(body)
         error = raised.value
         assert name in error.message
-        assert kind.__name__ in error.message
+        assert record_class.__name__ in error.message
         assert "hunter2" not in str(error)
         assert error.__cause__ is error.__context__ is None
-        seen = leaks.render_exception(error, skip=(__file__, leaks.__file__, records.__file__))
-        assert TOKEN not in seen
-    for odd in (None, "hunter2", ["hunter2"], 5):
+        text = leaks.render_exception(error, skip=(__file__, leaks.__file__, records.__file__))
+        assert TOKEN not in text
+    for unexpected in (None, "hunter2", ["hunter2"], 5):
         with pytest.raises(InvalidResponseError) as raised:
-            parse_resource(kind)(odd)
+            parse_resource(record_class)(unexpected)
         assert "the response is missing or of another type" in str(raised.value)
         assert "hunter2" not in str(raised.value)
 
 
 def test_errors_are_short() -> None:
-    """Of a thousand places that do not fit the first few are named."""
+    """The error for a thousand invalid fields names the first ones only."""
     for parse, body in (
         (parse_resource(records.Embeddings), {"data": [{"embedding": [None] * 1000}]}),
         (parse_resource(records.FilePage), {"data": [{}] * 1000}),
@@ -259,31 +276,35 @@ def test_errors_are_short() -> None:
         assert len(str(raised.value)) < 300
 
 
-values = st.recursive(
+json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=8,
 )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "record_class", RECORD_CLASSES, ids=lambda record_class: record_class.__name__
+)
 @given(data=st.data())
-def test_any_body_is_read_or_unreadable(kind: type[Resource], data: st.DataObject) -> None:
-    """Whatever stands in the known members, reading it ends in a record or in our own error."""
-    names = st.sampled_from([*kind.model_fields, "filename", "bytes", "size_bytes", "new"])
-    body = whole(kind) | data.draw(st.dictionaries(names, values, max_size=4))
+def test_any_body_is_parsed_or_invalid(record_class: type[Resource], data: st.DataObject) -> None:
+    """Any values of the known fields result in a record or an `InvalidResponseError`."""
+    names = st.sampled_from([*record_class.model_fields, "filename", "bytes", "size_bytes", "new"])
+    body = create_minimal_body(record_class) | data.draw(
+        st.dictionaries(names, json_values, max_size=4)
+    )
     try:
-        parsed = parse_resource(kind)(body)
+        parsed = parse_resource(record_class)(body)
     except XAILowCodeError as error:
-        assert isinstance(error, InvalidResponseError)  # noqa: PT017 - both ends are lawful
+        assert isinstance(error, InvalidResponseError)  # noqa: PT017 - both results are valid
         return
     assert parsed.model_dump()
 
 
-def test_every_row_has_an_example() -> None:
-    """Each endpoint of the gateway's list has one, but for six whose answers nobody published."""
-    read = {operation.name for operation in EXAMPLES.values()}
-    assert {operation.name for operation in GATEWAY_ENDPOINTS} - read == {
+def test_every_endpoint_has_an_example() -> None:
+    """Each endpoint has a recorded body, except six whose responses are not published."""
+    parsed_endpoints = {operation.name for operation in EXAMPLES.values()}
+    assert {operation.name for operation in GATEWAY_ENDPOINTS} - parsed_endpoints == {
         "Download File",
         "Update File",
         "Initialize File Upload",

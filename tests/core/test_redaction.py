@@ -1,4 +1,4 @@
-"""Law: what holds a token, anywhere and in any spelling, holds none afterwards; the rest stays."""
+"""Redaction removes tokens at any position and in any spelling, and changes nothing else."""
 
 import html
 import json
@@ -17,9 +17,9 @@ from xai_lowcode.redaction import REDACTED, redact, redact_text
 tokens = st.text(
     st.characters(codec="ascii", exclude_categories=["Cc", "Zs"]), min_size=6, max_size=40
 ).filter(lambda token: token not in REDACTED)
-around = st.text(max_size=20)
-# What makes one of the known forms begin before the token, and may end inside it.
-openings = st.sampled_from(
+other_text = st.text(max_size=20)
+# Beginnings of token formats, whose pattern may match text before the token and a part of it.
+prefixes = st.sampled_from(
     [
         *("", "api_token=", "API_TOKEN%3d", "api_token=x&y", "%3Fapi_token%3D", "Bearer "),
         *("bearer  x", "at_", "at_12345", "at_123456", "xai-", "xai-123456", "xai-lowcode"),
@@ -28,30 +28,30 @@ openings = st.sampled_from(
 )
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
-    "quoted": lambda token: quote(token, safe=""),
-    "quoted but for slashes": quote,
-    "quoted in small letters": lambda token: re.sub(
+    "percent-encoded": lambda token: quote(token, safe=""),
+    "percent-encoded except slashes": quote,
+    "percent-encoded in lower case": lambda token: re.sub(
         "%..", lambda escape: escape[0].lower(), quote(token, safe="")
     ),
-    "quoted twice": lambda token: quote(quote(token, safe=""), safe=""),
+    "percent-encoded twice": lambda token: quote(quote(token, safe=""), safe=""),
     "in HTML": html.escape,
     "in JSON": lambda token: json.dumps(token)[1:-1],
     "in JSON with slashes": lambda token: json.dumps(token)[1:-1].replace("/", "\\/"),
-    "by repr": lambda token: repr(token)[1:-1],
+    "repr": lambda token: repr(token)[1:-1],
 }
 
 
-@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
-@given(before=around | openings, after=around, token=tokens)
-def test_the_token_in_use_goes_wherever_it_stands(
-    spell: Callable[[str], str], before: str, after: str, token: str
+@pytest.mark.parametrize("get_spelling", SPELLINGS.values(), ids=SPELLINGS)
+@given(before=other_text | prefixes, after=other_text, token=tokens)
+def test_a_known_token_is_redacted_anywhere(
+    get_spelling: Callable[[str], str], before: str, after: str, token: str
 ) -> None:
-    """Of the token in use nothing is left, however it is quoted and whatever stands around."""
-    spelling = spell(token)
+    """A known token is redacted completely, in any spelling and between any other text."""
+    spelling = get_spelling(token)
     assert spelling not in redact_text(f"{before}{spelling}{after}", token)
-    # Nor its end, where another form begins before it and would end inside it.
-    left = redact_text(f"{before}{spelling}", token).removesuffix(REDACTED)
-    assert not left.endswith(spelling[-4:])
+    # Its end is redacted too if another pattern matches its beginning.
+    redacted = redact_text(f"{before}{spelling}", token).removesuffix(REDACTED)
+    assert not redacted.endswith(spelling[-4:])
 
 
 @pytest.mark.parametrize(
@@ -72,21 +72,21 @@ def test_the_token_in_use_goes_wherever_it_stands(
         "next%3Dxai-abcdefghijklmnop",
     ],
 )
-def test_what_looks_like_a_token_goes_without_being_known(text: str) -> None:
-    """Tokens and keys of the known forms go even where nobody says which token is in use."""
-    left = redact_text(text)
-    assert TOKEN not in left
-    assert "abcdefghijklmnop" not in left
+def test_strings_in_token_format_are_redacted(text: str) -> None:
+    """Strings in the format of a token or key are redacted if the token is not known."""
+    redacted = redact_text(text)
+    assert TOKEN not in redacted
+    assert "abcdefghijklmnop" not in redacted
 
 
 @given(st.text(st.sampled_from("abc de.,:/?&={}[]\"'\n"), max_size=60))
-def test_other_texts_stay(text: str) -> None:
-    """A text without a token stays as it is."""
+def test_other_text_is_unchanged(text: str) -> None:
+    """Text without a token is unchanged."""
     assert redact_text(text, TOKEN) == text
 
 
 def documents(leaf: str) -> st.SearchStrategy[Any]:
-    """JSON documents with the leaf in keys and values, at any depth."""
+    """Return a strategy of JSON documents with the leaf in keys and values, at any depth."""
     texts = st.sampled_from([leaf, f"a {leaf} b", "plain"])
     return st.recursive(
         st.none() | st.integers() | texts,
@@ -96,38 +96,36 @@ def documents(leaf: str) -> st.SearchStrategy[Any]:
 
 
 @given(documents(TOKEN))
-def test_no_place_of_a_document_keeps_the_token(document: Any) -> None:
-    """Neither keys nor values, at any depth, keep it; the document is copied, not changed."""
-    before = json.dumps(document)
+def test_documents_are_redacted_at_any_depth(document: Any) -> None:
+    """The token is redacted in keys and values at any depth, in a copy of the document."""
+    original = json.dumps(document)
     assert TOKEN not in json.dumps(redact(document))
-    assert json.dumps(document) == before
+    assert json.dumps(document) == original
 
 
 @given(documents("harmless"))
-def test_other_documents_stay(document: Any) -> None:
+def test_other_documents_are_unchanged(document: Any) -> None:
     """A document without a token is equal to its redacted copy."""
     assert redact(document, TOKEN) == document
 
 
-@pytest.mark.parametrize(
-    "member", ["api_token", "Authorization", "cookie", "Set-Cookie", "logging"]
-)
+@pytest.mark.parametrize("key", ["api_token", "Authorization", "cookie", "Set-Cookie", "logging"])
 @pytest.mark.parametrize("value", ["short", 5, None, {"a": ["b"]}, ["b"]])
-def test_secret_members_are_blank_whatever_they_hold(member: str, value: Any) -> None:
-    """Members that hold credentials, or echo the request, are blanked with all that is below."""
-    assert redact({"a": {member: value}}) == {"a": {member: REDACTED}}
+def test_values_of_secret_keys_are_redacted(key: str, value: Any) -> None:
+    """The values of keys for credentials, and of those that repeat the request, are redacted."""
+    assert redact({"a": {key: value}}) == {"a": {key: REDACTED}}
 
 
-def test_a_document_of_any_depth_can_be_redacted() -> None:
-    """As deep as JSON can be read, a document can be redacted."""
+def test_a_deep_document_can_be_redacted() -> None:
+    """A document of the maximum depth of JSON can be redacted."""
     document: Any = TOKEN
     for _ in range(1_000):
         document = {"a": [document]}
-    assert TOKEN not in str_of(redact(document))
+    assert TOKEN not in get_leaf(redact(document))
 
 
-def str_of(document: Any) -> str:
-    """The leaf of a very deep document, without recursion."""
+def get_leaf(document: Any) -> str:
+    """Return the leaf of a deep document without recursion."""
     while isinstance(document, dict | list):
         document = document["a"] if isinstance(document, dict) else document[0]
     return str(document)
@@ -141,6 +139,6 @@ def str_of(document: Any) -> str:
         "export LOWCODEAPI_API_TOKEN=...",
     ],
 )
-def test_our_own_names_are_no_secrets(text: str) -> None:
-    """The names of the package and of its variable stay readable in hints."""
+def test_names_of_the_package_are_not_redacted(text: str) -> None:
+    """The names of the package and of its environment variable are not redacted."""
     assert redact_text(text) == text

@@ -1,4 +1,4 @@
-"""Requests that are rejected are sent again in another form, for every caller that sent them."""
+"""Rejected requests are sent again without the rejected option, item or reasoning."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ OUTPUT = {
 BODY = {"id": "r", "status": "completed", "model": "m", "output": [OUTPUT]}
 COMPLETION = {"id": "c", "choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]}
 REASONING = {"type": "reasoning", "summary": [], "encrypted_content": "abc"}
-ANSWER = Message(
+RESPONSE_MESSAGE = Message(
     "assistant",
     (ReasoningPart(""), TextPart("ok")),
     items=(REASONING, OUTPUT),
@@ -89,8 +89,8 @@ def test_concurrent_requests_are_all_sent_again(
         "Could not decode the compaction blob",
     ],
 )
-def test_reasoning_that_xai_cannot_decrypt_is_left_out(gateway: FakeServer, message: str) -> None:
-    """The conversation goes on without it, after a change of the account's key."""
+def test_reasoning_that_xai_cannot_decrypt_is_omitted(gateway: FakeServer, message: str) -> None:
+    """The conversation continues without encrypted reasoning that xAI rejects."""
 
     def respond(request: Any) -> Any:
         if any(item.get("type") == "reasoning" for item in request.json["input"]):
@@ -99,7 +99,7 @@ def test_reasoning_that_xai_cannot_decrypt_is_left_out(gateway: FakeServer, mess
 
     gateway.respond = respond
     model = create_model(gateway)
-    request = ChatRequest(model="grok-4.7", messages=(HELLO, ANSWER, HELLO))
+    request = ChatRequest(model="grok-4.7", messages=(HELLO, RESPONSE_MESSAGE, HELLO))
     assert [response.text for response in sync_async.generate(model, request)] == ["ok", "ok"]
     assert gateway.requests[-1].json["input"][1] == OUTPUT
     gateway.respond = lambda _request: json_reply(refused({"error": message}), 400)
@@ -109,36 +109,35 @@ def test_reasoning_that_xai_cannot_decrypt_is_left_out(gateway: FakeServer, mess
 
 
 @pytest.mark.parametrize(
-    "kind", ["image_generation_call", "video_generation_call", "memory_call", "", None, 1, [], {}]
+    "item_type",
+    ["image_generation_call", "video_generation_call", "memory_call", "", None, 1, [], {}],
 )
-def test_items_that_xai_does_not_accept_as_input_are_left_out(
-    gateway: FakeServer, kind: Any
-) -> None:
-    """An item of a type that xAI does not document as input does not end the conversation."""
-    new = {"type": kind, "id": "n"}
-    answer = replace(ANSWER, items=(REASONING, new, OUTPUT))
+def test_items_that_xai_rejects_as_input_are_omitted(gateway: FakeServer, item_type: Any) -> None:
+    """The conversation continues without items of types that xAI does not accept as input."""
+    unknown_item = {"type": item_type, "id": "n"}
+    message_with_item = replace(RESPONSE_MESSAGE, items=(REASONING, unknown_item, OUTPUT))
     message = "data did not match any variant of untagged enum ModelInput"
 
     def respond(request: Any) -> Any:
-        if new in request.json["input"]:
+        if unknown_item in request.json["input"]:
             return json_reply(refused({"error": message}), 422)
         return json_reply(BODY)
 
     gateway.respond = respond
     model = create_model(gateway)
-    request = ChatRequest(model="grok-4.7", messages=(HELLO, answer, HELLO))
+    request = ChatRequest(model="grok-4.7", messages=(HELLO, message_with_item, HELLO))
     assert [response.text for response in sync_async.generate(model, request)] == ["ok", "ok"]
     sent = [item for item in gateway.requests[-1].json["input"] if item.get("role") != "user"]
     assert sent == [REASONING, OUTPUT]
     gateway.respond = lambda _request: json_reply(refused({"error": message}), 422)
     with pytest.raises(BadRequestError):
-        model.generate(replace(request, messages=(HELLO, ANSWER, HELLO)))
+        model.generate(replace(request, messages=(HELLO, RESPONSE_MESSAGE, HELLO)))
     model.client.close()
 
 
 @pytest.mark.parametrize("status", ["in_progress", "queued"])
-def test_a_response_that_is_not_complete_is_an_error(gateway: FakeServer, status: str) -> None:
-    """It is not returned as if it were, streamed or not."""
+def test_an_incomplete_response_raises(gateway: FakeServer, status: str) -> None:
+    """A response in progress raises an error, streamed or not."""
     gateway.respond = lambda _request: json_reply({**BODY, "status": status})
     model = create_model(gateway)
     request = ChatRequest(model="grok-4.7", messages=(HELLO,))
@@ -160,19 +159,21 @@ def test_a_response_that_is_not_complete_is_an_error(gateway: FakeServer, status
         ("grok-4.20-0309-non-reasoning", {}, False),
     ],
 )
-def test_encrypted_reasoning_is_sent_where_it_is_used(
+def test_encrypted_reasoning_is_sent_if_it_is_used(
     gateway: FakeServer, model: str, options: dict[str, Any], is_sent: bool
 ) -> None:
-    """A model without reasoning, or a caller who does not use it, does not send it back."""
+    """Encrypted reasoning is not sent to a model without reasoning, or if it is disabled."""
     gateway.respond = lambda _request: json_reply(BODY)
     chat_model = create_model(gateway)
-    chat_model.generate(ChatRequest(model=model, messages=(HELLO, ANSWER, HELLO), **options))
+    chat_model.generate(
+        ChatRequest(model=model, messages=(HELLO, RESPONSE_MESSAGE, HELLO), **options)
+    )
     assert (REASONING in gateway.requests[-1].json["input"]) is is_sent
     chat_model.client.close()
 
 
-def test_a_gateway_that_has_served_responses_is_not_given_up(gateway: FakeServer) -> None:
-    """A later 404 of its front is an error; so is one that Chat Completions has too."""
+def test_a_404_after_a_response_does_not_change_the_api(gateway: FakeServer) -> None:
+    """A 404 after a successful response, or one of both APIs, is raised."""
     model = create_model(gateway)
     request = ChatRequest(model="grok-4.7", messages=(HELLO,))
     gateway.respond = lambda _request: json_reply({"error": "Not found"}, 404)
@@ -189,7 +190,7 @@ def test_a_gateway_that_has_served_responses_is_not_given_up(gateway: FakeServer
 
 
 def test_the_first_error_is_raised_if_chat_completions_cannot_send_it(gateway: FakeServer) -> None:
-    """A document as data has no form there: the error of the gateway is what the caller sees."""
+    """Chat Completions does not support documents as data, so the gateway's error is raised."""
     gateway.respond = lambda request: (
         json_reply({"error": "Not found"}, 404)
         if "/responses" in request.target
@@ -197,14 +198,16 @@ def test_the_first_error_is_raised_if_chat_completions_cannot_send_it(gateway: F
     )
     model = create_model(gateway)
     document = FilePart(data="SGk=", mime_type="text/plain", filename="a.txt")
-    asked = Message("user", (document,))
+    document_message = Message("user", (document,))
     with pytest.raises(NotFoundError):
-        model.generate(ChatRequest(model="grok-4.7", messages=(asked,)))
+        model.generate(ChatRequest(model="grok-4.7", messages=(document_message,)))
     assert len(gateway.requests) == 1
-    # In an earlier turn a note is sent instead of it, as with api="chat_completions".
-    earlier = ChatRequest(model="grok-4.7", messages=(asked, ANSWER, HELLO))
+    # In an earlier message it is replaced by a note, as with api="chat_completions".
+    later_request = ChatRequest(
+        model="grok-4.7", messages=(document_message, RESPONSE_MESSAGE, HELLO)
+    )
     with pytest.warns(UserWarning, match="A note is sent instead"):
-        assert model.generate(earlier).text == "ok"
+        assert model.generate(later_request).text == "ok"
     model.client.close()
 
 
@@ -215,19 +218,19 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "highest", None)
 @pytest.mark.parametrize("field", ["reasoning_effort", "temperature"])
 @pytest.mark.parametrize("api", ["responses", "chat_completions"])
 @pytest.mark.parametrize("model", ["grok-4.3", "grok-4.5", "grok-4.6", "grok-4.7", "another"])
-def test_the_hint_of_a_rejected_effort_lists_the_known_ones(
+def test_the_hint_of_a_rejected_effort_has_the_known_values(
     gateway: FakeServer, model: str, api: Any, field: str, call: Any
 ) -> None:
     """The hint has the values of the profile, unless it is wrong or another field was rejected."""
     text = f"This model does not support '{field}' value 'x'"
     gateway.respond = lambda _: json_reply(refused({"error": text}), 400)
-    known = get_profile(model).reasoning_efforts
+    efforts = get_profile(model).reasoning_efforts
     for effort in EFFORTS:
         request = ChatRequest(model=model, messages=[HELLO], reasoning_effort=effort, api=api)
         with pytest.raises(BadRequestError) as raised:
             call(create_model(gateway), request)
-        hint = f"reasoning_effort of {model} is one of {', '.join(map(repr, known))}."
-        is_listed = effort not in {None, *known} and known and field == "reasoning_effort"
+        hint = f"reasoning_effort of {model} is one of {', '.join(map(repr, efforts))}."
+        is_listed = effort not in {None, *efforts} and efforts and field == "reasoning_effort"
         assert raised.value.hint == (hint if is_listed else None)
 
 

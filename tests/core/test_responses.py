@@ -282,28 +282,26 @@ KINDS = ("output_item.added", "delta", "output_item.done")
 
 
 def _item_events(index: int, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the events of an item, each with the data that xAI sends in it."""
-    place = {"output_index": index, "item_id": item["id"], "content_index": 0}
+    """Yield the events of an item with the data that xAI sends in each of them."""
+    fields = {"output_index": index, "item_id": item["id"], "content_index": 0}
     start = {**item, **({"content": []} if "content" in item else {})}
     start |= {"arguments": ""} if "arguments" in item else {}
-    yield {"type": "response.output_item.added", **place, "item": start}
+    yield {"type": "response.output_item.added", **fields, "item": start}
     if item["type"] == "message":
         text = item["content"][0]["text"]
-        for piece in (text[:2], text[2:]):
-            yield {"type": "response.output_text.delta", **place, "delta": piece}
+        for part in (text[:2], text[2:]):
+            yield {"type": "response.output_text.delta", **fields, "delta": part}
     elif item["type"] == "function_call":
         kind = "response.function_call_arguments"
-        yield {"type": f"{kind}.delta", **place, "delta": item["arguments"]}
-        yield {"type": f"{kind}.done", **place, "arguments": item["arguments"]}
-    yield {"type": "response.output_item.done", **place, "item": item}
+        yield {"type": f"{kind}.delta", **fields, "delta": item["arguments"]}
+        yield {"type": f"{kind}.done", **fields, "arguments": item["arguments"]}
+    yield {"type": "response.output_item.done", **fields, "item": item}
 
 
 @pytest.mark.parametrize("omitted", [*product((False, True), repeat=len(KINDS))])
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_a_stream_without_some_events_is_the_whole_response(
-    name: str, omitted: tuple[bool, ...]
-) -> None:
-    """What a service leaves out is in the terminal event: text, calls and items are as in it."""
+def test_a_stream_with_omitted_events_is_complete(name: str, omitted: tuple[bool, ...]) -> None:
+    """Text, calls and items of omitted events are taken from the terminal event."""
     output = OUTPUTS[name]
     body = {"id": "r", "model": "grok-4.7", "status": "completed", "output": output}
     kinds = tuple(kind for kind, is_omitted in zip(KINDS, omitted, strict=True) if is_omitted)
@@ -363,7 +361,7 @@ def test_unknown_events_items_and_fields() -> None:
     ],
 )
 def test_calls_are_sent_back_with_arguments_that_xai_accepts(arguments: str | None) -> None:
-    """Items that are sent back unchanged are no exception: xAI would reject each later request."""
+    """Invalid arguments are replaced, also in items: xAI would reject each later request."""
     call = {**CALL, "id": "f", "arguments": arguments}
     (part,) = RESPONSES.parse({"output": [call]}).choices[0].parts
     assert isinstance(part, ToolCallPart)
@@ -487,10 +485,10 @@ def test_conversations_continue_from_items_and_stored_responses() -> None:
         ({"new": {"field": 1}}, {"new": {"field": 1}}, None),
     ],
 )
-def test_everything_of_a_server_tool_item_is_shown(
+def test_all_fields_of_a_server_tool_item_are_returned(
     fields: dict[str, Any], arguments: Any, result: Any
 ) -> None:
-    """Each field of an item is in the arguments or in the result, whatever it is called."""
+    """Each field of an item is in the arguments or in the result."""
     (part,) = parse_server_side_parts(
         {"type": "some_call", "id": "i", "status": "completed", **fields}
     )

@@ -1,4 +1,4 @@
-"""The schema cleaner form by form: what each becomes, and what is refused with a reason."""
+"""Examples of sanitized schemas and of schemas that raise an error."""
 
 import warnings
 from typing import Any
@@ -9,46 +9,50 @@ from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
 
 
-def member(schema: Any, *, quiet: bool = True) -> Any:
-    """What becomes of a schema below the root."""
-    whole = {"type": "object", "properties": {"a": schema}}
+def sanitize_property(schema: Any, *, ignore_warnings: bool = True) -> Any:
+    """Return the sanitized schema of a property."""
+    root = {"type": "object", "properties": {"a": schema}}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore" if quiet else "always")
-        return sanitize_schema(whole, field="tools", name="look")["properties"]["a"]
+        warnings.simplefilter("ignore" if ignore_warnings else "always")
+        return sanitize_schema(root, field="tools", name="look")["properties"]["a"]
 
 
 NULL = {"type": "null"}
-TABLE: list[tuple[str, Any, Any]] = [
+EXAMPLES: list[tuple[str, Any, Any]] = [
     ("null in an enum", {"enum": ["a", None]}, {"anyOf": [{"enum": ["a"]}, NULL]}),
     (
-        "with a type that takes it",
+        "null in an enum whose type has null",
         {"enum": ["a", None], "type": ["null", "string"], "title": "T"},
         {"anyOf": [{"enum": ["a"], "type": "string"}, NULL], "title": "T"},
     ),
     (
-        "with several types",
+        "null in an enum with several types",
         {"enum": ["a", 1, None], "type": ["string", "null", "integer"]},
         {"anyOf": [{"enum": ["a", 1], "type": ["string", "integer"]}, NULL]},
     ),
     (
-        "with one that does not",
+        "null in an enum whose type does not have null",
         {"enum": ["a", None], "type": "string"},
         {"enum": ["a"], "type": "string"},
     ),
     (
-        "beside a union",
+        "null in an enum with a union",
         {"enum": [1, None], "anyOf": [{"minimum": 1}], "allOf": [{"maximum": 1}]},
         {
             "anyOf": [{"minimum": 1}],
             "allOf": [{"maximum": 1}, {"anyOf": [{"enum": [1]}, NULL]}],
         },
     ),
-    ("null alone", {"enum": [None]}, NULL),
+    ("enum of null", {"enum": [None]}, NULL),
     ("null as const", {"const": None}, NULL),
-    ("null where none fits", {"const": None, "type": "string"}, {"type": "string", "not": {}}),
-    ("further items of no tuple", {"items": {}, "additionalItems": False}, {"items": {}}),
-    ("no value", {"enum": []}, {"not": {}}),
-    ("no branch", {"anyOf": [], "title": "T"}, {"not": {}, "title": "T"}),
+    (
+        "const null whose type is not null",
+        {"const": None, "type": "string"},
+        {"type": "string", "not": {}},
+    ),
+    ("additionalItems without a tuple", {"items": {}, "additionalItems": False}, {"items": {}}),
+    ("empty enum", {"enum": []}, {"not": {}}),
+    ("empty anyOf", {"anyOf": [], "title": "T"}, {"not": {}, "title": "T"}),
     ("true", True, {}),
     ("false", False, {"not": {}}),
     (
@@ -56,51 +60,55 @@ TABLE: list[tuple[str, Any, Any]] = [
         {"items": [True, {"enum": [1]}], "additionalItems": False},
         {"prefixItems": [{}, {"enum": [1]}], "items": False},
     ),
-    ("an object that is closed", {"additionalProperties": False}, {"additionalProperties": False}),
+    ("no additional properties", {"additionalProperties": False}, {"additionalProperties": False}),
     (
-        "limits within bounds",
+        "limits that xAI supports",
         {"maxLength": 2048, "maxItems": 256},
         {"maxLength": 2048, "maxItems": 256},
     ),
-    ("what is not there", {"items": None, "anyOf": None}, {}),
+    ("keywords with null", {"items": None, "anyOf": None}, {}),
     (
-        "no keyword, but a name or a value",
+        "keywords as names and values",
         {"properties": {"enum": {"default": None}, "$ref": {"const": {"enum": [None]}}}},
         {"properties": {"enum": {"default": None}, "$ref": {"const": {"enum": [None]}}}},
     ),
-    ("too long", {"maxLength": 2049}, {"description": "At most 2049 characters."}),
     (
-        "too many, and described",
+        "maxLength that is too large",
+        {"maxLength": 2049},
+        {"description": "At most 2049 characters."},
+    ),
+    (
+        "minItems that is too large, with a description",
         {"minItems": 300, "description": "Words."},
         {"description": "Words. At least 300 items."},
     ),
     (
-        "contained twice",
+        "minContains 2",
         {"contains": {"const": 1}, "minContains": 2},
         {"contains": {"const": 1}, "description": 'At least 2 items fit {"const":1}.'},
     ),
-    ("contained perhaps", {"contains": {"const": 1}, "minContains": 0}, {}),
+    ("minContains 0", {"contains": {"const": 1}, "minContains": 0}, {}),
 ]
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
+    ("given", "expected"), [row[1:] for row in EXAMPLES], ids=[r[0] for r in EXAMPLES]
 )
-def test_forms(given: Any, expected: Any) -> None:
-    """What each form becomes."""
-    assert member(given) == expected
+def test_subschemas(given: Any, expected: Any) -> None:
+    """Each subschema is sanitized as expected."""
+    assert sanitize_property(given) == expected
 
 
-ROOTS: list[tuple[str, Any, Any]] = [
-    ("nothing", {}, {"type": "object"}),
+ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
+    ("empty", {}, {"type": "object"}),
     ("a list of one type", {"type": ["object"]}, {"type": "object"}),
     (
-        "a reference, as of recursive classes",
+        "reference of a recursive class",
         {"$ref": "#/$defs/N", "$defs": {"N": {"type": "object", "title": "N"}}, "title": "Mine"},
         {"type": "object", "title": "Mine", "$defs": {"N": {"type": "object", "title": "N"}}},
     ),
     (
-        "an old one",
+        "draft 7",
         {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "$ref": "#/definitions/N",
@@ -113,7 +121,7 @@ ROOTS: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "an old one, where nothing holds beside a reference",
+        "draft 7, which ignores keywords next to a reference",
         {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "properties": {"a": {"$ref": "#/definitions/N", "enum": [1], "title": "A"}},
@@ -126,7 +134,7 @@ ROOTS: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "a reference with more beside it",
+        "reference with other keywords",
         {"$ref": "#/$defs/N", "required": ["a"], "$defs": {"N": {"additionalProperties": False}}},
         {
             "type": "object",
@@ -141,7 +149,7 @@ ROOTS: list[tuple[str, Any, Any]] = [
         {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "object"}], "$defs": {"N": {"type": "object"}}},
     ),
     (
-        "names that need an escape",
+        "names with escapes",
         {
             "properties": {
                 "a": {"$ref": "#/definitions/~01"},
@@ -161,7 +169,7 @@ ROOTS: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "schemas where none is looked for",
+        "reference outside of definitions",
         {
             "properties": {"a": {"$ref": "#/components/N"}, "b": {"$ref": "#/definitions/N"}},
             "definitions": {"N": {"title": "known"}},
@@ -175,7 +183,7 @@ ROOTS: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "references to what goes: beside a reference of an old draft",
+        "reference to a removed schema: next to a reference in draft 7",
         {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "properties": {
@@ -191,7 +199,7 @@ ROOTS: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "references to what goes: contained perhaps",
+        "reference to a removed schema: minContains 0",
         {
             "properties": {
                 "a": {"contains": {"const": None}, "minContains": 0},
@@ -205,7 +213,7 @@ ROOTS: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "a reference beside other demands",
+        "reference with allOf",
         {"$ref": "#/$defs/N", "allOf": [{"required": ["a"]}], "$defs": {"N": {}}},
         {
             "type": "object",
@@ -214,7 +222,7 @@ ROOTS: list[tuple[str, Any, Any]] = [
         },
     ),
     (
-        "a union that leads back to itself",
+        "circular union",
         {"anyOf": [{"$ref": "#"}, {"type": "object"}]},
         {"anyOf": [{"$ref": "#"}, {"type": "object"}]},
     ),
@@ -235,14 +243,14 @@ ROOTS: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [row[1:] for row in ROOTS], ids=[r[0] for r in ROOTS]
+    ("given", "expected"), [row[1:] for row in ROOT_EXAMPLES], ids=[r[0] for r in ROOT_EXAMPLES]
 )
 def test_roots(given: Any, expected: Any) -> None:
-    """What each form of a root becomes."""
+    """Each root schema is sanitized as expected."""
     assert sanitize_schema(given, field="tools", name="look") == expected
 
 
-REFUSED: list[tuple[Any, str]] = [
+REJECTED: list[tuple[Any, str]] = [
     ({"type": "string"}, "not an object at its root"),
     ({"type": ["object", "null"]}, "not an object at its root"),
     ({"anyOf": [{"type": "object"}, NULL]}, "not an object at its root"),
@@ -266,30 +274,30 @@ REFUSED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "said"), REFUSED)
+@pytest.mark.parametrize(("schema", "message"), REJECTED)
 @pytest.mark.parametrize("field", ["tools", "response_format"])
-def test_what_cannot_be_sent_is_refused(field: str, schema: Any, said: str) -> None:
-    """The error names the option, the tool, and what is wrong, and says what to do."""
-    with pytest.raises(UsageError) as refusal:
+def test_invalid_schemas_raise(field: str, schema: Any, message: str) -> None:
+    """The error has the option, the tool, the problem and a hint."""
+    with pytest.raises(UsageError) as raised:
         sanitize_schema(schema, field=field, name="look")
-    assert refusal.value.field == field
-    assert refusal.value.message.startswith(f"{field}: the schema of 'look' ")
-    assert said in refusal.value.message
-    assert refusal.value.hint
+    assert raised.value.field == field
+    assert raised.value.message.startswith(f"{field}: the schema of 'look' ")
+    assert message in raised.value.message
+    assert raised.value.hint
 
 
 LONG = {"maxLength": 5000}
 DESCRIBED = {"description": "At most 5000 characters."}
 
 
-FIRST = "The first alternative if its first part fits, else the second."
+IF_THEN_ELSE = "The first alternative if its first part fits, else the second."
 EXACTLY_ONE = "Exactly one of the alternatives fits."
 NOT_LONG = {"description": 'Must not fit {"maxLength":5000}.'}
 BY_REFERENCE = {"not": {"$ref": "#/$defs/long"}}
 
 
 @pytest.mark.parametrize(
-    ("given", "expected", "left_out"),
+    ("given", "expected", "omitted"),
     [
         ({"allOf": [LONG]}, {"allOf": [DESCRIBED]}, "maxLength at #/properties/a/allOf/0"),
         ({"not": LONG}, NOT_LONG, "maxLength below not at #/properties/a"),
@@ -320,7 +328,7 @@ BY_REFERENCE = {"not": {"$ref": "#/$defs/long"}}
         ),
         (
             {"if": LONG, "then": NULL},
-            {"anyOf": [{"allOf": [DESCRIBED, NULL]}, {}], "description": FIRST},
+            {"anyOf": [{"allOf": [DESCRIBED, NULL]}, {}], "description": IF_THEN_ELSE},
             "maxLength below if",
         ),
         ({"if": {}, "then": LONG}, {"if": {}, "then": DESCRIBED}, "maxLength at"),
@@ -331,17 +339,17 @@ BY_REFERENCE = {"not": {"$ref": "#/$defs/long"}}
         ),
     ],
 )
-def test_limits_that_are_left_out_are_described(given: Any, expected: Any, left_out: str) -> None:
-    """With a warning. What negates a subschema with such a limit goes too, or would reject more."""
+def test_omitted_limits_are_in_the_description(given: Any, expected: Any, omitted: str) -> None:
+    """An omitted limit causes a warning and is described; a negation around it is omitted too."""
     schema = {"properties": {"a": given}, "$defs": {"long": dict(LONG)}}
-    with pytest.warns(UserWarning, match=left_out):
+    with pytest.warns(UserWarning, match=omitted):
         sanitized = sanitize_schema(schema, field="tools", name="look")
     assert sanitized["properties"]["a"] == expected
 
 
-def test_negations_without_a_limit_that_is_left_out_stay() -> None:
-    """A limit elsewhere, or one that only looks like it, changes nothing about them."""
-    kept = {"not": {"const": LONG}, "oneOf": [{"maxLength": 2}, NULL], "if": {"enum": [LONG]}}
-    schema = {"properties": {"a": kept, "b": LONG}}
+def test_negations_without_an_omitted_limit_are_unchanged() -> None:
+    """A negation is unchanged if the omitted limit is elsewhere or is part of a value."""
+    unchanged = {"not": {"const": LONG}, "oneOf": [{"maxLength": 2}, NULL], "if": {"enum": [LONG]}}
+    schema = {"properties": {"a": unchanged, "b": LONG}}
     with pytest.warns(UserWarning, match="properties/b"):
-        assert sanitize_schema(schema, field="tools", name="look")["properties"]["a"] == kept
+        assert sanitize_schema(schema, field="tools", name="look")["properties"]["a"] == unchanged

@@ -1,6 +1,6 @@
-"""Laws of the schema cleaner: meaning is kept, nothing that xAI refuses is left, all that ends.
+"""Sanitized schemas accept the same instances, and xAI accepts them.
 
-Meaning is judged by ``jsonschema``, which reads the schema as given by the draft it is written in.
+``jsonschema`` validates the instances, with the draft in which the original schema is written.
 """
 
 import copy
@@ -16,7 +16,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tests.core.schema_documents import Document, documents, instances, target
+from tests.core.schema_documents import Document, documents, instances, resolve_reference
 from xai_lowcode._internal import json as codec
 from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
 from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
@@ -26,174 +26,186 @@ from xai_lowcode.json_schema import SanitizedSchema, sanitize_schema
 from xai_lowcode.types.messages import Message, TextPart
 from xai_lowcode.types.requests import ChatRequest, ResponseFormat, ToolSpec
 
-LONGEST = {"minLength": 2048, "maxLength": 2048, "minItems": 256, "maxItems": 256}
+MAX_LIMITS = {"minLength": 2048, "maxLength": 2048, "minItems": 256, "maxItems": 256}
 
 
-def clean(schema: Any) -> SanitizedSchema:
+def sanitize(schema: Any) -> SanitizedSchema:
     return sanitize_schema(schema, field="tools", name="look")
 
 
-def cleaned(schema: Any) -> tuple[SanitizedSchema, list[str]]:
-    """The clean schema and what was reported."""
+def sanitize_and_record(schema: Any) -> tuple[SanitizedSchema, list[str]]:
+    """Return the sanitized schema and the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        return clean(schema), [str(warning.message) for warning in caught]
+        return sanitize(schema), [str(warning.message) for warning in caught]
 
 
 @pytest.mark.slow
 @settings(max_examples=200)
 @given(st.data())
-def test_the_meaning_is_kept(data: st.DataObject) -> None:
-    """The same objects fit before and after; where a limit was left out, no fewer than before."""
+def test_sanitized_schemas_accept_the_same_instances(data: st.DataObject) -> None:
+    """The same instances are valid before and after; if a limit was omitted, also others may be."""
     document = data.draw(documents())
-    before = copy.deepcopy(document.schema)
-    schema, reports = cleaned(document.schema)
-    assert document.schema == before
+    original = copy.deepcopy(document.schema)
+    schema, reports = sanitize_and_record(document.schema)
+    assert document.schema == original
     assert len(reports) <= 1
-    after = Draft202012Validator(schema)
+    validator = Draft202012Validator(schema)
     for value in data.draw(st.lists(instances(document), min_size=1, max_size=4)):
-        was, now = document.accepts(value), after.is_valid(value)
-        event(f"old={document.old} reported={bool(reports)} fits={was}")
-        assert now == was or (reports and now), value
+        valid_before, valid_after = document.accepts(value), validator.is_valid(value)
+        event(f"old={document.old} reported={bool(reports)} fits={valid_before}")
+        assert valid_after == valid_before or (reports and valid_after), value
 
 
 @settings(max_examples=60)
 @given(documents())
-def test_nothing_that_xai_refuses_is_left(document: Document) -> None:
-    """A walk over the clean schema finds none of the refused forms, and all references lead on."""
-    schema, _ = cleaned(document.schema)
-    assert list(faults(schema, schema)) == []
+def test_xai_accepts_sanitized_schemas(document: Document) -> None:
+    """A sanitized schema has no keyword that xAI rejects, and all references are resolvable."""
+    schema, _ = sanitize_and_record(document.schema)
+    assert list(find_problems(schema, schema)) == []
     assert json.loads(codec.dumps(schema)) == schema
 
 
 @settings(max_examples=60)
 @given(documents())
-def test_a_clean_schema_stays_as_it_is(document: Document) -> None:
-    """Cleaned again, it is the same, without a word; known to be clean, it is the very same."""
-    schema, _ = cleaned(document.schema)
-    assert cleaned(dict(schema)) == (schema, [])
-    assert clean(schema) is schema
+def test_sanitizing_is_idempotent(document: Document) -> None:
+    """A sanitized schema is returned itself; an equal dict is returned equal, without warnings."""
+    schema, _ = sanitize_and_record(document.schema)
+    assert sanitize_and_record(dict(schema)) == (schema, [])
+    assert sanitize(schema) is schema
 
 
-def faults(node: Any, root: Any) -> Iterator[str]:
-    """What xAI would refuse, found by other means than the cleaner's."""
+def find_problems(node: Any, root: Any) -> Iterator[str]:
+    """Yield what xAI would reject, found without code of the package."""
     if not isinstance(node, dict):
         yield f"no object: {node!r}"
         return
-    yield from own_faults(node)
-    if "$ref" in node and not isinstance(target(root, node["$ref"]), dict):
+    yield from find_problems_of_node(node)
+    if "$ref" in node and not isinstance(resolve_reference(root, node["$ref"]), dict):
         yield f"{node['$ref']} leads nowhere"
-    inner = [*itertools.chain(*(node.get(word, {}).values() for word in _MAPS))]
-    inner += itertools.chain(*(node.get(word, []) for word in _LISTS))
-    inner += [node[word] for word in _SINGLES if word in node]
-    inner += [node[word] for word in _OPEN if not isinstance(node.get(word, True), bool)]
-    for schema in inner:
-        yield from faults(schema, root)
+    subschemas = [
+        *itertools.chain(*(node.get(keyword, {}).values() for keyword in _OBJECTS_OF_SCHEMAS))
+    ]
+    subschemas += itertools.chain(*(node.get(keyword, []) for keyword in _LISTS_OF_SCHEMAS))
+    subschemas += [node[keyword] for keyword in _SCHEMAS if keyword in node]
+    subschemas += [
+        node[keyword]
+        for keyword in _SCHEMAS_OR_BOOLEANS
+        if not isinstance(node.get(keyword, True), bool)
+    ]
+    for schema in subschemas:
+        yield from find_problems(schema, root)
 
 
-def own_faults(node: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with an object itself."""
-    yield from (f"{word} left" for word in _GONE & node.keys())
-    yield from (f"empty {word}" for word in _NEVER_EMPTY if node.get(word) == [])
+def find_problems_of_node(node: dict[str, Any]) -> Iterator[str]:
+    """Yield what xAI would reject in a schema itself, without its subschemas."""
+    yield from (f"{keyword} left" for keyword in _REMOVED & node.keys())
+    yield from (f"empty {keyword}" for keyword in _NOT_EMPTY if node.get(keyword) == [])
     if "enum" in node and None in node["enum"]:
         yield "null in enum"
     if "const" in node and node["const"] is None:
         yield "null as const"
-    yield from (f"{word} too high" for word in LONGEST if node.get(word, 0) > LONGEST[word])
+    yield from (
+        f"{keyword} too high"
+        for keyword in MAX_LIMITS
+        if node.get(keyword, 0) > MAX_LIMITS[keyword]
+    )
 
 
-_MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
-_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SINGLES = ("not", "contains", "if", "then", "else", "propertyNames")
-_OPEN = ("items", "additionalProperties")
-_GONE = {"minContains", "maxContains", "definitions", "additionalItems", "dependencies"}
-_NEVER_EMPTY = ("enum", "anyOf", "oneOf", "allOf", "prefixItems")
+_OBJECTS_OF_SCHEMAS = ("properties", "patternProperties", "$defs", "dependentSchemas")
+_LISTS_OF_SCHEMAS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_SCHEMAS = ("not", "contains", "if", "then", "else", "propertyNames")
+_SCHEMAS_OR_BOOLEANS = ("items", "additionalProperties")
+_REMOVED = {"minContains", "maxContains", "definitions", "additionalItems", "dependencies"}
+_NOT_EMPTY = ("enum", "anyOf", "oneOf", "allOf", "prefixItems")
 
 
-def test_one_warning_names_all_places() -> None:
-    """All that is left out is reported at once."""
-    places = {"a": {"type": "string", "maxLength": 5000}, "b": {"items": {"maxLength": 5000}}}
-    schema, (report,) = cleaned({"properties": places})
+def test_one_warning_has_all_omitted_limits() -> None:
+    """One warning has the paths of all omitted limits."""
+    properties = {"a": {"type": "string", "maxLength": 5000}, "b": {"items": {"maxLength": 5000}}}
+    schema, (report,) = sanitize_and_record({"properties": properties})
     assert "maxLength at #/properties/a, maxLength at #/properties/b/items" in report
     assert report.startswith("tools: ")
     assert "'look'" in report
     assert schema["properties"]["a"]["type"] == "string"
 
 
-def test_depth_and_repetition_cost_nothing_extra() -> None:
-    """However deep a schema is, and however often an object occurs in it, it is done at once."""
+def test_deep_and_repeated_schemas() -> None:
+    """A schema of any depth is sanitized in linear time, and a repeated subschema only once."""
     schema: dict[str, Any] = {"enum": [None]}
     for _ in range(20_000):
         schema = {"properties": {"a": schema, "b": schema}}
-    inner = clean(schema)
+    inner = sanitize(schema)
     for _ in range(20_000):
         assert inner["properties"]["a"] is inner["properties"]["b"]
         inner = inner["properties"]["a"]
     assert inner == {"type": "null"}
 
 
-def test_objects_made_on_the_way_are_not_mixed_up() -> None:
-    """What a rule made and the walk is done with is never taken for what is made later."""
+def test_temporary_schemas_are_not_confused() -> None:
+    """A temporary schema is not confused with a later one that has the same ``id``."""
     schema: dict[str, Any] = {}
     for level in range(300):
         schema = {"properties": {"level": {"enum": [level, None]}, "below": schema}}
-    below: Any = clean(schema)
+    nested: Any = sanitize(schema)
     for level in reversed(range(300)):
-        (branch, _) = below["properties"]["level"]["anyOf"]
+        (branch, _) = nested["properties"]["level"]["anyOf"]
         assert branch == {"enum": [level]}
-        below = below["properties"]["below"]
+        nested = nested["properties"]["below"]
 
 
-def test_a_schema_inside_itself_is_no_json() -> None:
-    """An object that holds itself comes to an end here, and is refused where it is written."""
+def test_circular_schemas() -> None:
+    """A schema that contains itself can be sanitized, but not encoded as JSON."""
     schema: dict[str, Any] = {"type": "object"}
     schema["properties"] = {"a": schema}
-    endless = clean(schema)
+    circular = sanitize(schema)
     with pytest.raises(UsageError):
-        codec.dumps(endless)
+        codec.dumps(circular)
 
 
 @pytest.mark.parametrize(
-    "copied",
+    "copy_schema",
     [
         copy.copy,
         copy.deepcopy,
         lambda schema: pickle.loads(pickle.dumps(schema)),  # noqa: S301 - made here
     ],
 )
-def test_copies_are_known_to_be_clean(copied: Any) -> None:
-    """Copies and pickles, as workers get them, need no cleaning either."""
-    schema = clean({"properties": {"a": {"enum": [1, None]}}})
-    again = copied(schema)
-    assert again == schema
-    assert clean(again) is again
+def test_copies_are_not_sanitized_again(copy_schema: Any) -> None:
+    """Copies and unpickled schemas are returned unchanged."""
+    schema = sanitize({"properties": {"a": {"enum": [1, None]}}})
+    duplicate = copy_schema(schema)
+    assert duplicate == schema
+    assert sanitize(duplicate) is duplicate
 
 
-UNCLEAN = {"type": "object", "properties": {"a": {"enum": ["x", None]}}}
+UNSANITIZED = {"type": "object", "properties": {"a": {"enum": ["x", None]}}}
 
 
 @pytest.mark.parametrize("dialect", [CHAT_COMPLETIONS, MESSAGES, RESPONSES], ids=lambda d: d.name)
-@pytest.mark.parametrize("wanted", [True, False])
-def test_every_form_sends_clean_schemas(dialect: Any, wanted: bool) -> None:
-    """What was made by hand is cleaned when it is rendered, unless that is unwanted."""
+@pytest.mark.parametrize("clean_schemas", [True, False])
+def test_every_api_sends_sanitized_schemas(dialect: Any, clean_schemas: bool) -> None:
+    """Schemas are sanitized when the request is rendered, unless ``clean_schemas`` is False."""
     request = ChatRequest(
         model="grok-4.7",
         messages=(Message("user", (TextPart("Hello"),)),),
-        tools=[ToolSpec("look", parameters=UNCLEAN)],
-        response_format=None if dialect.name == "messages" else ResponseFormat(UNCLEAN),
-        clean_schemas=wanted,
+        tools=[ToolSpec("look", parameters=UNSANITIZED)],
+        response_format=None if dialect.name == "messages" else ResponseFormat(UNSANITIZED),
+        clean_schemas=clean_schemas,
     )
     body = codec.dumps(dialect.render(request, stream=False))
-    number = 1 if dialect.name == "messages" else 2
-    assert body.count(b'{"enum":["x",null]}') == (0 if wanted else number)
-    assert body.count(b'{"anyOf":[{"enum":["x"]},{"type":"null"}]}') == (number if wanted else 0)
+    count = 1 if dialect.name == "messages" else 2
+    assert body.count(b'{"enum":["x",null]}') == (0 if clean_schemas else count)
+    assert body.count(b'{"anyOf":[{"enum":["x"]},{"type":"null"}]}') == (
+        count if clean_schemas else 0
+    )
     assert b"clean_schemas" not in body
 
 
 @pytest.mark.parametrize("dialect", [CHAT_COMPLETIONS, MESSAGES, RESPONSES], ids=lambda d: d.name)
-def test_clean_schemas_are_sent_as_they_are(dialect: Any) -> None:
-    """Nothing is walked or copied for a call."""
-    schema = clean(UNCLEAN)
+def test_sanitized_schemas_are_not_copied(dialect: Any) -> None:
+    """The body contains the sanitized schema itself."""
+    schema = sanitize(UNSANITIZED)
     request = ChatRequest(
         model="m",
         messages=(Message("user", (TextPart("Hello"),)),),

@@ -1,4 +1,4 @@
-"""Law: what cannot work is refused before a connection exists, and the token is in no print."""
+"""Invalid settings raise before a connection exists, and no output contains the token."""
 
 import copy
 import pickle
@@ -46,7 +46,7 @@ from xai_lowcode.settings import (
 )
 from xai_lowcode.transport.sync_client import SyncAPIClient
 
-GOOD_URLS = [
+VALID_URLS = [
     DEFAULT_BASE_URL,
     "https://host/xai",
     "https://host:8443/a/b",
@@ -56,7 +56,7 @@ GOOD_URLS = [
     "HTTPS://HOST/xai",
     "http://127.1.2.3",
 ]
-BAD_URLS = [
+INVALID_URLS = [
     "api.lowcodeapi.com/xai",
     "ftp://host/xai",
     "https://",
@@ -79,7 +79,7 @@ BAD_URLS = [
     "xai",
     "javascript:alert(1)",
     "https://ho\u2028st/xai",
-    # Hosts that some layer below would stumble over: httpx, the codec of getaddrinfo, TLS.
+    # Hosts that a lower layer cannot use: httpx, the codec of getaddrinfo, or TLS.
     "https://a..b/xai",
     "https://.a/xai",
     "https://a../xai",
@@ -114,7 +114,7 @@ BAD_URLS = [
     "https://host/\ud800",
     "https://@host/xai",
 ]
-FOREIGN = [
+REMOTE_HTTP_URLS = [
     "http://api.lowcodeapi.com/xai",
     "http://10.0.0.1/xai",
     "http://127.0.0.1.evil.com/xai",
@@ -122,7 +122,7 @@ FOREIGN = [
     "http://[::2]/xai",
     "http://0.0.0.0/xai",
 ]
-BAD_TOKENS = [
+INVALID_TOKENS = [
     "",
     " ",
     f" {TOKEN}",
@@ -140,49 +140,49 @@ BAD_TOKENS = [
 ]
 
 
-@pytest.mark.parametrize("token", BAD_TOKENS, ids=repr)
+@pytest.mark.parametrize("token", INVALID_TOKENS, ids=repr)
 @pytest.mark.parametrize("secret", [False, True])
-def test_what_cannot_be_a_token_is_refused(token: str, secret: bool) -> None:
-    """White space, control characters, nothing, a key of xAI: refused with a hint, unquoted."""
-    with pytest.raises(UsageError) as refusal:
+def test_invalid_tokens_raise(token: str, secret: bool) -> None:
+    """An invalid token raises an error that has a hint and does not contain the token."""
+    with pytest.raises(UsageError) as raised:
         Settings.create(api_token=SecretStr(token) if secret else token)
-    assert refusal.value.field == "api_token"
-    assert refusal.value.hint
+    assert raised.value.field == "api_token"
+    assert raised.value.hint
     if len(token) > 8:
-        assert token.strip()[:8] not in str(refusal.value)
+        assert token.strip()[:8] not in str(raised.value)
 
 
 @given(st.text(max_size=30))
-def test_any_other_text_is_taken_for_a_token(text: str) -> None:
-    """A text without spaces is taken as it is, whatever it begins with."""
+def test_any_other_string_is_a_token(text: str) -> None:
+    """Any string without white space is accepted unchanged, or raises a `UsageError`."""
     try:
         secret = check_token(text)
-    except UsageError as refusal:
-        assert refusal.field == "api_token"  # noqa: PT017 - both ends are lawful
+    except UsageError as error:
+        assert error.field == "api_token"  # noqa: PT017 - both results are valid
     else:
         assert secret.get_secret_value() == text
         assert repr(secret) == repr(SecretStr("another"))
         assert text.split() == [text]
 
 
-@pytest.mark.parametrize("url", GOOD_URLS)
+@pytest.mark.parametrize("url", VALID_URLS)
 @pytest.mark.parametrize("slashes", ["", "/", "//"])
-def test_good_addresses_lose_their_last_slash_only(url: str, slashes: str) -> None:
-    """An http(s) address is kept; plain http is for this machine alone."""
+def test_trailing_slashes_of_a_base_url_are_removed(url: str, slashes: str) -> None:
+    """A valid base URL is unchanged but for its trailing slashes."""
     assert check_base_url(url + slashes) == url
 
 
-@for_each("url", BAD_URLS)
+@for_each("url", INVALID_URLS)
 @pytest.mark.parametrize("insecure", [False, True])
-def test_bad_addresses_are_refused(url: str, insecure: bool) -> None:
-    """What is no plain http(s) address, or holds credentials or a query, is refused."""
-    with pytest.raises(UsageError) as refusal:
+def test_invalid_base_urls_raise(url: str, insecure: bool) -> None:
+    """A URL that is not HTTP(S), is malformed, or has credentials or a query raises an error."""
+    with pytest.raises(UsageError) as raised:
         Settings.create(api_token=TOKEN, base_url=url, allow_insecure_http=insecure)
-    assert refusal.value.field == "base_url"
+    assert raised.value.field == "base_url"
 
 
 @pytest.mark.parametrize(
-    ("given", "used"),
+    ("given", "expected"),
     [
         (" https://host/xai", "https://host/xai"),
         ("https://host/xai\n", "https://host/xai"),
@@ -194,18 +194,18 @@ def test_bad_addresses_are_refused(url: str, insecure: bool) -> None:
         ("https://api.lowcodeapi.com/xai/v1/", "https://api.lowcodeapi.com/xai"),
     ],
 )
-def test_addresses_that_are_nearly_right_are_understood(given: str, used: str) -> None:
-    """Stray spaces and the version of xAI's own base URL are removed."""
-    assert check_base_url(given) == used
-    assert Settings.create(api_token=TOKEN, base_url=given).base_url == used
+def test_base_urls_are_normalized(given: str, expected: str) -> None:
+    """White space around the URL, and the version of xAI's base URL, are removed."""
+    assert check_base_url(given) == expected
+    assert Settings.create(api_token=TOKEN, base_url=given).base_url == expected
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1", "/openai", "/xai/v1/models", "/xaiv1"])
 def test_the_hosted_gateway_needs_its_path(path: str) -> None:
-    """Without ``/xai`` no endpoint would be found; that is said before anything is sent."""
-    with pytest.raises(UsageError, match=r"https://api\.lowcodeapi\.com/xai") as refusal:
+    """The hosted gateway without ``/xai`` raises an error with the correct URL."""
+    with pytest.raises(UsageError, match=r"https://api\.lowcodeapi\.com/xai") as raised:
         Settings.create(api_token=TOKEN, base_url=f"https://api.lowcodeapi.com{path}")
-    assert refusal.value.field == "base_url"
+    assert raised.value.field == "base_url"
 
 
 PROVIDERS = [
@@ -221,7 +221,7 @@ PROVIDERS = [
     "https://generativelanguage.googleapis.com/v1beta/openai/",
     "https://openrouter.ai/api/v1",
 ]
-NO_PROVIDERS = [
+SIMILAR_URLS = [
     "https://notx.ai/xai",
     "https://x.ai.example/xai",
     "https://api-x.ai/xai",
@@ -232,11 +232,11 @@ NO_PROVIDERS = [
 
 
 @pytest.mark.parametrize("url", PROVIDERS)
-def test_the_api_of_a_provider_is_no_gateway(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On every way: it would receive the token of the gateway; the message says what to do."""
+def test_provider_urls_are_rejected(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The URL of a provider raises, however it is set: it would receive the gateway's token."""
     monkeypatch.setenv("LOWCODEAPI_API_TOKEN", TOKEN)
     monkeypatch.setenv("LOWCODEAPI_BASE_URL", url)
-    ways: list[Callable[[], Any]] = [
+    calls: list[Callable[[], Any]] = [
         Settings.create,
         ChatXAILowCode,
         XAILowCode,
@@ -246,21 +246,21 @@ def test_the_api_of_a_provider_is_no_gateway(url: str, monkeypatch: pytest.Monke
         lambda: ChatXAILowCode(base_url=url),
         lambda: XAILowCode(api_base=url),
     ]
-    for way in ways:
-        with pytest.raises(UsageError, match=r"leave base_url out") as refusal:
-            way()
-        assert refusal.value.field == "base_url"
-        assert "https://api.lowcodeapi.com/xai" in str(refusal.value)
+    for call in calls:
+        with pytest.raises(UsageError, match=r"leave base_url out") as raised:
+            call()
+        assert raised.value.field == "base_url"
+        assert "https://api.lowcodeapi.com/xai" in str(raised.value)
 
 
-@pytest.mark.parametrize("url", NO_PROVIDERS)
-def test_hosts_that_look_like_a_provider_are_accepted(url: str) -> None:
-    """Only whole labels of the host count."""
+@pytest.mark.parametrize("url", SIMILAR_URLS)
+def test_urls_similar_to_a_provider_are_accepted(url: str) -> None:
+    """Only complete labels of the host are compared."""
     assert Settings.create(api_token=TOKEN, base_url=url).base_url
 
 
 def test_the_url_format_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``LOWCODEAPI_URL_FORMAT`` is used without an argument; a wrong value is named."""
+    """``LOWCODEAPI_URL_FORMAT`` is used without an argument; an invalid value raises an error."""
     assert Settings.create(api_token=TOKEN).url_format == "auto"
     monkeypatch.setenv("LOWCODEAPI_URL_FORMAT", "old")
     assert Settings.create(api_token=TOKEN).url_format == "old"
@@ -272,15 +272,15 @@ def test_the_url_format_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         Settings.create(api_token=TOKEN)
 
 
-@pytest.mark.parametrize("url", FOREIGN)
-def test_plain_http_to_other_machines_needs_a_word(url: str) -> None:
-    """The token goes unencrypted to another machine only where the user says so."""
+@pytest.mark.parametrize("url", REMOTE_HTTP_URLS)
+def test_http_to_other_hosts_needs_an_option(url: str) -> None:
+    """A URL of another host without TLS raises unless ``allow_insecure_http`` is set."""
     with pytest.raises(UsageError, match="base_url"):
         check_base_url(url)
     assert check_base_url(url, allow_insecure_http=True) == url
 
 
-ODD_HOSTS = st.lists(
+HOSTS = st.lists(
     st.sampled_from(
         [
             *'aZ0.-_~%:[]@!&,;|^`\\"<',
@@ -304,7 +304,7 @@ ODD_HOSTS = st.lists(
 
 @given(
     st.text(max_size=30)
-    | ODD_HOSTS.map("https://{}/xai".format)
+    | HOSTS.map("https://{}/xai".format)
     | st.builds(
         "{}{}{}".format,
         st.sampled_from(["https://", "http://", "https://host", ""]),
@@ -312,26 +312,26 @@ ODD_HOSTS = st.lists(
         st.sampled_from(["", "/xai", ":1", "@h"]),
     )
 )
-def test_an_address_that_is_accepted_can_be_used(url: str) -> None:
-    """Any text is refused with a UsageError, or a client can be made with it."""
+def test_an_accepted_base_url_can_be_used(url: str) -> None:
+    """Any string raises a UsageError, or a client can use it."""
     try:
         settings = Settings.create(api_token=TOKEN, base_url=url, allow_insecure_http=True)
     except UsageError:
         return
     SyncAPIClient(settings)
-    used = httpx.URL(settings.base_url)
-    assert used.host
-    assert httpx.Request("POST", used).headers["host"]
-    host = used.raw_host.decode()
+    parsed = httpx.URL(settings.base_url)
+    assert parsed.host
+    assert httpx.Request("POST", parsed).headers["host"]
+    host = parsed.raw_host.decode()
     with suppress(socket.gaierror):
-        # Written in numbers or not, nothing is looked up; what cannot be encoded raises.
-        socket.getaddrinfo(host, used.port or 443, flags=socket.AI_NUMERICHOST)
+        # No name is resolved; a host that cannot be encoded raises.
+        socket.getaddrinfo(host, parsed.port or 443, flags=socket.AI_NUMERICHOST)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_bio(incoming, outgoing, server_hostname=host)
 
 
-def test_arguments_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arguments, then the environment, then the default."""
+def test_arguments_take_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An argument takes precedence over the environment, and this over the default."""
     with pytest.raises(UsageError, match=TOKEN_VARIABLE):
         Settings.create()
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
@@ -339,40 +339,43 @@ def test_arguments_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert Settings.create().base_url == DEFAULT_BASE_URL
     monkeypatch.setenv(BASE_URL_VARIABLE, "https://env/xai/")
     assert Settings.create().base_url == "https://env/xai"
-    own = Settings.create(api_token="at_own", base_url="https://own/xai")
-    assert (own.api_token.get_secret_value(), own.base_url) == ("at_own", "https://own/xai")
+    from_arguments = Settings.create(api_token="at_own", base_url="https://own/xai")
+    assert (from_arguments.api_token.get_secret_value(), from_arguments.base_url) == (
+        "at_own",
+        "https://own/xai",
+    )
     monkeypatch.setenv(TOKEN_VARIABLE, "at_with space")
     with pytest.raises(UsageError, match="white space"):
         Settings.create()
 
 
-def test_the_token_is_in_no_print() -> None:
-    """Neither repr nor str nor dumps nor JSON show it; pickles and copies work with it."""
+def test_the_token_is_in_no_output() -> None:
+    """No repr, string, dump or JSON contains the token; pickles and copies have it."""
     settings = Settings.create(api_token=TOKEN, timeout=(1.0, 2.0, 3.0, 4.0), deadline=5.0)
-    shown: list[Any] = [repr(settings), str(settings), settings.model_dump(), vars(settings)]
-    shown += [settings.model_dump_json(), settings.model_dump(mode="json"), list(settings)]
-    assert all(TOKEN not in f"{text} {text!r}" for text in shown)
+    outputs: list[Any] = [repr(settings), str(settings), settings.model_dump(), vars(settings)]
+    outputs += [settings.model_dump_json(), settings.model_dump(mode="json"), list(settings)]
+    assert all(TOKEN not in f"{text} {text!r}" for text in outputs)
     assert "api_token" not in settings.model_dump()
-    for travelled in (
+    for copied in (
         pickle.loads(pickle.dumps(settings)),  # noqa: S301 - just written
         copy.deepcopy(settings),
         copy.copy(settings),
     ):
-        assert travelled == settings
-        assert travelled.api_token.get_secret_value() == TOKEN
-        assert TOKEN not in repr(travelled)
+        assert copied == settings
+        assert copied.api_token.get_secret_value() == TOKEN
+        assert TOKEN not in repr(copied)
 
 
-BAD_SECONDS: list[Any] = [
+INVALID_SECONDS: list[Any] = [
     *("soon", "5", "", b"5", True, False, 0, 0.0, -1, -0.5),
     *(float("nan"), float("inf"), -float("inf"), 1e20, 10**400, -(10**5000), MAX_TIMEOUT + 1),
     *(timedelta(seconds=5), Decimal(5), 1j, [], {}, object(), int, TOKEN),
     Fraction(1, 10**400),
 ]
-GOOD_SECONDS: list[Any] = [1, 0.5, 1e-320, MAX_TIMEOUT, Fraction(1, 2)]
+VALID_SECONDS: list[Any] = [1, 0.5, 1e-320, MAX_TIMEOUT, Fraction(1, 2)]
 
 
-class Phases:
+class TimeoutWithPhases:
     """An object like httpx2's Timeout."""
 
     def __init__(self, phases: Any) -> None:
@@ -384,35 +387,45 @@ class Phases:
         return self.phases
 
 
-def phases_of(*seconds: Any) -> dict[str, Any]:
+def name_phases(*seconds: Any) -> dict[str, Any]:
     return dict(zip(("connect", "read", "write", "pool"), seconds, strict=True))
 
 
-BAD_TIMEOUTS: list[Any] = [
-    *BAD_SECONDS,
-    *[(1, wrong, 1, 1) for wrong in BAD_SECONDS],
-    *[httpx.Timeout(5, pool=wrong) for wrong in BAD_SECONDS],
+INVALID_TIMEOUTS: list[Any] = [
+    *INVALID_SECONDS,
+    *[(1, invalid, 1, 1) for invalid in INVALID_SECONDS],
+    *[httpx.Timeout(5, pool=invalid) for invalid in INVALID_SECONDS],
     *((5,), (1, 2), (1, 2, 3), (1, 2, 3, 4, 5), (), [5], {"read": 1}, {1, 2, 3, 4}, "1234"),
-    *(httpx.Timeout, phases_of, Phases({}), Phases(None), Phases({"read": 1})),
-    *(Phases(phases_of(1, 2, 3, -1)), Phases(ValueError(TOKEN)), Phases([1, 2, 3, 4])),
+    *(
+        httpx.Timeout,
+        name_phases,
+        TimeoutWithPhases({}),
+        TimeoutWithPhases(None),
+        TimeoutWithPhases({"read": 1}),
+    ),
+    *(
+        TimeoutWithPhases(name_phases(1, 2, 3, -1)),
+        TimeoutWithPhases(ValueError(TOKEN)),
+        TimeoutWithPhases([1, 2, 3, 4]),
+    ),
 ]
-SETTINGS: dict[str, list[Any]] = {
-    "timeout": BAD_TIMEOUTS,
-    "deadline": BAD_SECONDS,
+INVALID_VALUES: dict[str, list[Any]] = {
+    "timeout": INVALID_TIMEOUTS,
+    "deadline": INVALID_SECONDS,
     "max_retries": [True, False, -1, -(10**5000), 1.0, 2.5, "2", "", float("nan"), [], TOKEN],
     "max_response_bytes": [True, 0, -1, 1.0, 1e9, "5", float("inf"), {}, TOKEN],
     "max_concurrency": [True, 0, -1, 1.5, "2"],
-    "base_url": [5, b"https://host/xai", [5], object(), *BAD_URLS],
-    "backend_url": [5, b"https://host/xai", "", *BAD_URLS],
+    "base_url": [5, b"https://host/xai", [5], object(), *INVALID_URLS],
+    "backend_url": [5, b"https://host/xai", "", *INVALID_URLS],
     "verify": ["", "/no/such/file", "\0", 1, 0, 5.5, [], object(), ssl, "/dev/null", TOKEN],
     "proxy": [5, b"http://host", [], object(), httpx.Proxy("http://host"), TOKEN],
 }
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_impossible_values_are_refused_by_name(name: str) -> None:
+@pytest.mark.parametrize("name", INVALID_VALUES)
+def test_invalid_values_raise(name: str) -> None:
     """Each invalid value raises a UsageError with the field and without the token."""
-    for value in SETTINGS[name]:
+    for value in INVALID_VALUES[name]:
         with pytest.raises(UsageError) as raised:
             pytest.fail(f"accepted: {Settings.create(**{'api_token': TOKEN, name: value})!r}")
         error = raised.value
@@ -422,24 +435,24 @@ def test_impossible_values_are_refused_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["x", 5, None], ids=repr)
-def test_an_impossible_url_format_does_not_show_the_token(value: Any) -> None:
-    """The error does not repeat the other settings."""
-    with pytest.raises(UsageError, match="url_format") as refusal:
+def test_the_error_of_a_url_format_has_no_token(value: Any) -> None:
+    """The error does not contain the other settings."""
+    with pytest.raises(UsageError, match="url_format") as raised:
         Settings(api_token=SecretStr(TOKEN), url_format=value)
-    assert TOKEN not in f"{refusal.value} {refusal.value!r}"
+    assert TOKEN not in f"{raised.value} {raised.value!r}"
 
 
 @pytest.mark.parametrize("name", ["access_token", "headers", "extra_headers", "apiKey"])
-def test_a_token_under_a_wrong_name_is_refused(name: str) -> None:
-    """It is not among pydantic's errors either, which hold what was given."""
-    with pytest.raises(UsageError) as refusal:
+def test_a_token_under_another_name_raises(name: str) -> None:
+    """The error names the argument and contains no token, unlike pydantic's errors."""
+    with pytest.raises(UsageError) as raised:
         Settings.create(api_token=TOKEN, **{name: f"{TOKEN}0"})
-    assert refusal.value.field == name
-    assert f"{TOKEN}0" not in leaks.render_exception(refusal.value, skip=(__file__, leaks.__file__))
+    assert raised.value.field == name
+    assert f"{TOKEN}0" not in leaks.render_exception(raised.value, skip=(__file__, leaks.__file__))
 
 
-def test_settings_do_not_change() -> None:
-    """What was checked once stays."""
+def test_settings_are_immutable() -> None:
+    """Setting a field raises an error."""
     settings = Settings.create(api_token=TOKEN)
     with pytest.raises(pydantic.ValidationError):
         settings.base_url = "http://evil"
@@ -449,28 +462,28 @@ def test_settings_do_not_change() -> None:
 
 TIMEOUTS: list[tuple[Any, tuple[Any, ...]]] = [
     (None, tuple(DEFAULT_TIMEOUT.as_dict().values())),
-    *[(seconds, (float(seconds),) * 4) for seconds in GOOD_SECONDS],
+    *[(seconds, (float(seconds),) * 4) for seconds in VALID_SECONDS],
     ((1, 2, 3, 4), (1, 2, 3, 4)),
     ([1, 2.5, None, 4], (1, 2.5, None, 4)),
     ((None, None, None, None), (None,) * 4),
     (httpx.Timeout(7), (7,) * 4),
     (httpx.Timeout(None, connect=1), (1, None, None, None)),
-    (Phases(phases_of(1, None, 3, 4)), (1, None, 3, 4)),
+    (TimeoutWithPhases(name_phases(1, None, 3, 4)), (1, None, 3, 4)),
 ]
 
 
 @pytest.mark.parametrize(("given_timeout", "phases"), TIMEOUTS, ids=lambda one: repr(one)[:40])
-def test_timeouts_in_every_form(given_timeout: Any, phases: tuple[Any, ...]) -> None:
-    """A number, four of them, httpx's own and what is like it are all taken, and kept as one."""
+def test_timeouts_of_every_type(given_timeout: Any, phases: tuple[Any, ...]) -> None:
+    """A number, four numbers, `httpx.Timeout` and similar objects are accepted and stored alike."""
     settings = Settings.create(api_token=TOKEN, timeout=given_timeout)
     assert tuple(settings.httpx_timeout.as_dict().values()) == phases
     assert settings.httpx_timeout is settings.httpx_timeout
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - just written
-    assert settings.model_dump()["timeout"] == (given_timeout and phases_of(*phases))
+    assert settings.model_dump()["timeout"] == (given_timeout and name_phases(*phases))
 
 
 def test_timeouts_of_httpx2() -> None:
-    """Those of the successor of httpx are taken as well."""
+    """A timeout of httpx2, the successor of httpx, is accepted."""
     httpx2 = pytest.importorskip("httpx2")
     settings = Settings.create(api_token=TOKEN, timeout=httpx2.Timeout(5, read=7))
     assert settings.httpx_timeout == httpx.Timeout(5, read=7)
@@ -478,10 +491,10 @@ def test_timeouts_of_httpx2() -> None:
 
 @pytest.mark.parametrize("timeout", [MAX_TIMEOUT, (None,) * 4])
 @pytest.mark.parametrize("deadline", [None, MAX_TIMEOUT])
-def test_the_longest_timeouts_can_be_waited_for(
+def test_the_longest_timeouts_can_be_used(
     gateway: FakeServer, timeout: Any, deadline: float | None
 ) -> None:
-    """No socket and no lock finds them too long."""
+    """Sockets and locks accept the longest timeouts."""
     gateway.respond = lambda _request: json_reply({"data": []})
     settings = Settings.create(
         api_token=TOKEN, base_url=gateway.base_url, timeout=timeout, deadline=deadline
@@ -491,11 +504,11 @@ def test_the_longest_timeouts_can_be_waited_for(
 
 
 @pytest.mark.parametrize("seconds", [MAX_TIMEOUT, 1e-320])
-def test_the_bounds_of_timeouts_are_those_of_the_system(seconds: float) -> None:
-    """Sockets and locks take what is accepted; ``poll`` takes it in milliseconds as a C int."""
-    with socket.socket() as waiting:
-        waiting.settimeout(seconds)
-        assert waiting.gettimeout()
+def test_the_limits_of_timeouts_are_those_of_the_system(seconds: float) -> None:
+    """Sockets and locks accept the limits; ``poll`` takes milliseconds as a C int."""
+    with socket.socket() as connection:
+        connection.settimeout(seconds)
+        assert connection.gettimeout()
     lock = threading.Lock()
     assert lock.acquire(timeout=seconds)
     assert seconds * 1000 < 2**31
@@ -504,7 +517,7 @@ def test_the_bounds_of_timeouts_are_those_of_the_system(seconds: float) -> None:
 # --- proxies ------------------------------------------------------------------------------------
 
 PASSWORD = "canary-of-a-password"
-GOOD_PROXIES = [
+VALID_PROXIES = [
     "",
     "http://proxy.example",
     "http://proxy.example:3128/",
@@ -516,7 +529,7 @@ GOOD_PROXIES = [
     "socks5://proxy.example",
     f"socks5h://user:{PASSWORD}@proxy.example:1080",
 ]
-BAD_PROXIES = [
+INVALID_PROXIES = [
     "proxy.example:3128",
     "proxy.example",
     "http:proxy.example",
@@ -550,67 +563,67 @@ BAD_PROXIES = [
 
 @pytest.fixture
 def _socks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Socksio is installed, as far as settings look."""
+    """Pretend that socksio is installed."""
     monkeypatch.setattr("xai_lowcode._internal.validation.find_spec", lambda _name: object())
 
 
 @pytest.mark.usefixtures("_socks")
-@pytest.mark.parametrize("url", GOOD_PROXIES)
+@pytest.mark.parametrize("url", VALID_PROXIES)
 @pytest.mark.parametrize("secret", [False, True])
-def test_the_url_of_a_proxy_is_kept_and_not_shown(url: str, *, secret: bool) -> None:
-    """It is in no print and no dump, but in pickles and copies."""
+def test_no_output_has_the_proxy_url(url: str, *, secret: bool) -> None:
+    """No repr, string or dump contains the URL of the proxy; pickles and copies have it."""
     settings = Settings.create(api_token=TOKEN, proxy=SecretStr(url) if secret else url)
     assert settings.proxy is not None
     assert settings.proxy.get_secret_value() == url
     assert check_proxy(url) == settings.proxy
-    shown = f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
-    assert PASSWORD not in shown
+    output = f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+    assert PASSWORD not in output
     assert "proxy" not in settings.model_dump()
-    for travelled in (
+    for copied in (
         pickle.loads(pickle.dumps(settings)),  # noqa: S301 - just written
         copy.deepcopy(settings),
     ):
-        assert travelled == settings
-        assert travelled.proxy == settings.proxy
+        assert copied == settings
+        assert copied.proxy == settings.proxy
 
 
 @pytest.mark.usefixtures("_socks")
-@for_each("url", BAD_PROXIES)
+@for_each("url", INVALID_PROXIES)
 @pytest.mark.parametrize("secret", [False, True])
 @pytest.mark.parametrize("field", ["proxy", "HTTPS_PROXY"])
-def test_what_is_no_proxy_is_refused(url: str, field: str, *, secret: bool) -> None:
-    """The setting or the variable is named; what was given is in no part of the error."""
+def test_invalid_proxies_raise(url: str, field: str, *, secret: bool) -> None:
+    """The error names the setting or variable, and no part of it contains the URL."""
     given_url = SecretStr(url) if secret else url
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as raised:
         check_proxy(given_url, field=field)
-    assert refusal.value.field == field
-    assert refusal.value.hint
-    assert str(refusal.value).startswith(f"{field}: ")
-    seen = leaks.render_exception(refusal.value, skip=(__file__, leaks.__file__))
-    assert PASSWORD not in seen
+    assert raised.value.field == field
+    assert raised.value.hint
+    assert str(raised.value).startswith(f"{field}: ")
+    output = leaks.render_exception(raised.value, skip=(__file__, leaks.__file__))
+    assert PASSWORD not in output
 
 
-def test_no_proxy_is_that_of_the_environment() -> None:
-    """None is the default of every option."""
+def test_without_a_proxy_the_environment_is_used() -> None:
+    """The default of the setting is None."""
     assert check_proxy(None) is None
     assert Settings.create(api_token=TOKEN).proxy is None
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
-def test_socks_without_its_package(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    """What must be installed is said when the setting is given."""
+def test_socks_without_socksio(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """The error for a missing package names what to install."""
     monkeypatch.setattr("xai_lowcode._internal.validation.find_spec", lambda _name: None)
-    with pytest.raises(UsageError, match=r"pip install 'httpx\[socks\]'") as refusal:
+    with pytest.raises(UsageError, match=r"pip install 'httpx\[socks\]'") as raised:
         Settings.create(api_token=TOKEN, proxy=f"{scheme}://host")
-    assert refusal.value.field == "proxy"
+    assert raised.value.field == "proxy"
 
 
-def test_a_proxy_object_is_refused_with_a_hint() -> None:
-    """Its URL is wanted; the object, which holds a password, is not shown."""
-    with pytest.raises(UsageError, match="as a string") as refusal:
+def test_a_proxy_object_raises() -> None:
+    """The error asks for a URL and does not contain the object, which may have a password."""
+    with pytest.raises(UsageError, match="as a string") as raised:
         check_proxy(httpx.Proxy(f"http://user:{PASSWORD}@host:1"))
-    assert "http_client" in str(refusal.value.hint)
-    assert PASSWORD not in leaks.render_exception(refusal.value, skip=(__file__, leaks.__file__))
+    assert "http_client" in str(raised.value.hint)
+    assert PASSWORD not in leaks.render_exception(raised.value, skip=(__file__, leaks.__file__))
 
 
 # --- certificates -------------------------------------------------------------------------------
@@ -618,14 +631,14 @@ def test_a_proxy_object_is_refused_with_a_hint() -> None:
 
 @pytest.fixture
 def ca_file(tmp_path: Path) -> Path:
-    """A file with the certificate of an authority."""
+    """A file with the certificate of a certificate authority."""
     path = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(path))
     return path
 
 
-def test_certificates_are_named_by_a_path(ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a file or a folder, as a string or a path; it stays right in another folder."""
+def test_ca_files_and_directories(ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file or directory, as a string or a ``Path``, is stored as an absolute path."""
     monkeypatch.chdir(ca_file.parent)
     for given_path in (ca_file, str(ca_file), ca_file.parent, ca_file.name, "."):
         settings = Settings.create(api_token=TOKEN, verify=given_path)
@@ -639,38 +652,38 @@ def test_certificates_are_named_by_a_path(ca_file: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "content", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\n", b"\0"]
 )
-def test_a_file_without_certificates_is_refused(tmp_path: Path, content: bytes) -> None:
-    """Also when a good one was there before."""
+def test_a_file_without_certificates_raises(tmp_path: Path, content: bytes) -> None:
+    """An invalid CA file raises, also if the file was valid before."""
     path = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(path))
     Settings.create(api_token=TOKEN, verify=path)
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="no certificate") as refusal:
+    with pytest.raises(UsageError, match="no certificate") as raised:
         Settings.create(api_token=TOKEN, verify=path)
-    assert refusal.value.field == "verify"
+    assert raised.value.field == "verify"
     path.unlink()
     with pytest.raises(UsageError, match="no file or directory"):
         Settings.create(api_token=TOKEN, verify=path)
 
 
-def test_a_tls_context_is_shared_and_does_not_travel() -> None:
-    """It is used as it is, by copies too; pickling says what to do, and dumps leave it out."""
+def test_a_tls_context_is_shared_and_not_pickled() -> None:
+    """Copies share a TLS context; pickling raises an error with a hint, and dumps omit it."""
     context = ssl.create_default_context()
     settings = Settings.create(api_token=TOKEN, verify=context)
     assert settings.verify is context
     assert copy.deepcopy(settings).verify is context
     assert copy.copy(settings).verify is context
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as raised:
         pickle.dumps(settings)
-    assert str(refusal.value) == (
+    assert str(raised.value) == (
         "verify: an ssl.SSLContext cannot be pickled. Give the path of the CA file instead."
     )
     assert settings.model_dump()["verify"] is None
     assert settings.model_dump_json()
 
 
-def test_no_verification_is_warned_of_once() -> None:
-    """Once for each construction, and never for copies."""
+def test_disabled_verification_warns_once() -> None:
+    """Creating settings without verification warns once; copying them does not warn."""
     with pytest.warns(UserWarning, match="anyone on the network can read the token") as caught:
         settings = Settings.create(api_token=TOKEN, verify=False)
     assert len(caught) == 1
@@ -680,85 +693,88 @@ def test_no_verification_is_warned_of_once() -> None:
         assert pickle.loads(pickle.dumps(settings)).verify is False  # noqa: S301 - just written
 
 
-# --- clients that are given ---------------------------------------------------------------------
+# --- custom clients -----------------------------------------------------------------------------
 
 
-class StandIn:
-    """What can send, and is no client of httpx."""
+class OtherClient:
+    """A client that can send requests, but is not a class of httpx."""
 
     def build_request(self) -> None: ...
 
     def send(self) -> None: ...
 
 
-class AsyncStandIn(StandIn):
+class OtherAsyncClient(OtherClient):
     async def send(self) -> None: ...  # type: ignore[override] # as httpx's two clients
 
 
 class SubClient(httpx.Client): ...
 
 
-class Replaced(httpx.AsyncClient):
-    """A client whose method was wrapped, by what instruments it, in a plain function."""
+class InstrumentedClient(httpx.AsyncClient):
+    """An async client whose method an instrumentation replaced by a sync function."""
 
     def send(self, *args: Any, **kwargs: Any) -> Any:
         return super().send(*args, **kwargs)
 
 
-SYNC: list[Callable[[], Any]] = [httpx.Client, SubClient, StandIn]
-ASYNC: list[Callable[[], Any]] = [httpx.AsyncClient, Replaced, AsyncStandIn]
-NO_CLIENTS: list[Any] = [
+SYNC_CLIENTS: list[Callable[[], Any]] = [httpx.Client, SubClient, OtherClient]
+ASYNC_CLIENTS: list[Callable[[], Any]] = [httpx.AsyncClient, InstrumentedClient, OtherAsyncClient]
+NOT_CLIENTS: list[Any] = [
     *(httpx, httpx.Client, httpx.AsyncClient, "http://user:canary@proxy", 5, object(), {}),
     *(httpx.HTTPTransport, ssl, lambda: None),
 ]
 
 
-def with_httpx2(makers: list[Callable[[], Any]], name: str) -> list[Callable[[], Any]]:
+def add_httpx2(factories: list[Callable[[], Any]], name: str) -> list[Callable[[], Any]]:
     try:
         import httpx2  # noqa: PLC0415 - may be missing
     except ImportError:
-        return makers
-    return [*makers, getattr(httpx2, name)]
+        return factories
+    return [*factories, getattr(httpx2, name)]
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_clients_are_known_by_what_they_can_do(*, is_async: bool) -> None:
-    """Sync and async ones of httpx, httpx2 and others; the other kind is refused."""
-    right, wrong = with_httpx2(SYNC, "Client"), with_httpx2(ASYNC, "AsyncClient")
+async def test_clients_are_recognized_by_their_methods(*, is_async: bool) -> None:
+    """Clients of httpx, httpx2 and others are accepted; sync and async must not be confused."""
+    accepted, rejected = (
+        add_httpx2(SYNC_CLIENTS, "Client"),
+        add_httpx2(ASYNC_CLIENTS, "AsyncClient"),
+    )
     if is_async:
-        right, wrong = wrong, right
-    for make in right:
-        client = make()
+        accepted, rejected = rejected, accepted
+    for create in accepted:
+        client = create()
         assert check_http_client(client, field="http_client", is_async=is_async) is client
-        await closed(client)
-    for make in wrong:
-        client = make()
-        with pytest.raises(UsageError, match="sync client, an httpx") as refusal:
+        await close(client)
+    for create in rejected:
+        client = create()
+        with pytest.raises(UsageError, match="sync client, an httpx") as raised:
             check_http_client(client, field="http_client", is_async=is_async)
-        assert refusal.value.field == "http_client"
-        await closed(client)
+        assert raised.value.field == "http_client"
+        await close(client)
 
 
-async def closed(client: Any) -> None:
+async def close(client: Any) -> None:
     if hasattr(client, "aclose"):
         await client.aclose()
     elif hasattr(client, "close"):
         client.close()
 
 
-@pytest.mark.parametrize("thing", NO_CLIENTS, ids=lambda thing: ascii(type(thing).__name__))
+@pytest.mark.parametrize("value", NOT_CLIENTS, ids=lambda value: ascii(type(value).__name__))
 @pytest.mark.parametrize("is_async", [False, True])
-def test_what_is_no_client_is_refused(thing: Any, *, is_async: bool) -> None:
-    """The argument is named, and what to give."""
-    wanted = r"httpx\.AsyncClient" if is_async else r"httpx\.Client"
-    with pytest.raises(UsageError, match=rf"^http_x: .*{wanted} is needed") as refusal:
-        check_http_client(thing, field="http_x", is_async=is_async)
-    assert refusal.value.field == "http_x"
-    assert "canary" not in leaks.render_exception(refusal.value, skip=(__file__, leaks.__file__))
+def test_other_objects_are_not_clients(value: Any, *, is_async: bool) -> None:
+    """The error names the argument and the expected class, and does not contain the value."""
+    expected = r"httpx\.AsyncClient" if is_async else r"httpx\.Client"
+    with pytest.raises(UsageError, match=rf"^http_x: .*{expected} is needed") as raised:
+        check_http_client(value, field="http_x", is_async=is_async)
+    assert raised.value.field == "http_x"
+    assert "canary" not in leaks.render_exception(raised.value, skip=(__file__, leaks.__file__))
 
 
 @pytest.mark.parametrize(
-    ("options", "named"),
+    ("options", "field"),
     [
         ({"proxy": SecretStr("http://proxy")}, "proxy"),
         ({"proxy": ""}, "proxy"),
@@ -766,18 +782,16 @@ def test_what_is_no_client_is_refused(thing: Any, *, is_async: bool) -> None:
         ({"verify": "/ca.pem"}, "verify"),
     ],
 )
-def test_settings_without_effect_on_a_client_are_refused(
-    options: dict[str, Any], named: str
-) -> None:
-    """A proxy or certificates beside a client that has its own: the setting is named."""
+def test_settings_without_effect_on_a_client_raise(options: dict[str, Any], field: str) -> None:
+    """A proxy or CA file together with a custom client raises an error that names the setting."""
     assert check_http_client(None, field="http_client", is_async=False, **options) is None
-    with pytest.raises(UsageError, match="has no effect together with http_client") as refusal:
-        check_http_client(StandIn(), field="http_client", is_async=False, **options)
-    assert refusal.value.field == named
+    with pytest.raises(UsageError, match="has no effect together with http_client") as raised:
+        check_http_client(OtherClient(), field="http_client", is_async=False, **options)
+    assert raised.value.field == field
 
 
-def test_the_size_of_responses_has_a_limit() -> None:
-    """256 MiB, or what is given."""
+def test_the_limit_of_the_response_size() -> None:
+    """The limit is 256 MiB by default."""
     assert Settings.create(api_token=TOKEN).max_response_bytes == 256 * 2**20
     assert DEFAULT_MAX_RESPONSE_BYTES == 256 * 2**20
     assert Settings.create(api_token=TOKEN, max_response_bytes=1).max_response_bytes == 1

@@ -108,7 +108,7 @@ def test_close_is_idempotent() -> None:
 
 
 def test_error_events_have_a_prefix() -> None:
-    """The event name ``error`` is kept before, after or without data; others are dropped."""
+    """The event name ``error`` is returned with, before or after data; others are dropped."""
     for stream in (b"event: error\ndata: x\n\n", b"data: x\nevent:error\n\n"):
         assert decode([stream + b"data: y\n\n"]) == [b"event: error\nx", b"y"]
     assert decode([b"event: error\n\n"]) == [b"event: error"]
@@ -133,7 +133,7 @@ def test_many_small_chunks_take_linear_time() -> None:
     for _ in range(size):
         assert decoder.feed(Counting(b"x")) == []
     assert Counting.searched == size
-    # Nothing is joined before the line is complete: the chunks lie as they came.
+    # The chunks are joined only when the line is complete.
     assert sum(map(len, decoder._partial_line)) == size
     assert all(len(chunk) <= 1 for chunk in decoder._partial_line)
     assert decoder.feed(b"\n") == []

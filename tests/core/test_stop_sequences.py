@@ -57,7 +57,7 @@ def filter_deltas(deltas: list[str], stops: list[str]) -> tuple[str, bool]:
 def test_deltas_are_truncated_like_the_whole_text(
     text: str, stops: list[str], indexes: list[int]
 ) -> None:
-    """The stop sequence that is complete first ends the text, however the text is split."""
+    """The stop sequence that is complete first ends the text, for any split of the text."""
     expected = truncate_stepwise(text, stops)
     assert filter_deltas(split_at(text, indexes), stops) == expected
     stop_index = find_stop(text, stops)

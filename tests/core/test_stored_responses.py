@@ -1,4 +1,4 @@
-"""Stored responses in the core: what continues a conversation, and what happens if it is gone."""
+"""Stored responses: which response is continued, and what happens if xAI does not have it."""
 
 import asyncio
 import json
@@ -59,7 +59,7 @@ inputs = st.one_of(
     ),
 )
 outputs = st.builds(
-    lambda text, made: Message("assistant", (TextPart(text), *made)),
+    lambda text, tool_calls: Message("assistant", (TextPart(text), *tool_calls)),
     st.text("abc", max_size=3),
     st.lists(calls, max_size=2),
 )
@@ -70,7 +70,7 @@ conversations = (
 )
 
 
-def items_of(message: Message) -> list[dict[str, Any]]:
+def create_items(message: Message) -> list[dict[str, Any]]:
     """Return xAI's output items of a response."""
     items: list[dict[str, Any]] = [{"type": "reasoning", "id": "r", "summary": []}]
     for part in message.parts:
@@ -83,16 +83,18 @@ def items_of(message: Message) -> list[dict[str, Any]]:
     return items
 
 
-def stored_as(messages: list[Message], response: Message, **options: Any) -> StoredResponse | None:
+def describe_response(
+    messages: list[Message], response: Message, **options: Any
+) -> StoredResponse | None:
     """Return how the response to a conversation is stored."""
     request = ChatRequest(**{"model": "grok-4.7", "messages": messages, "store": True, **options})
-    return describe_stored(request, ID, "responses", items_of(response))
+    return describe_stored(request, ID, "responses", create_items(response))
 
 
-MORE = Message("user", (TextPart("And?"),))
+NEW_INPUT = Message("user", (TextPart("And?"),))
 
 
-def results_of(message: Message) -> list[Message]:
+def create_results(message: Message) -> list[Message]:
     """Return the results of the tool calls of a response."""
     return [
         Message("tool", (ToolResultPart(part.id, (TextPart("1"),)),))
@@ -104,56 +106,58 @@ def results_of(message: Message) -> list[Message]:
 @given(conversations, outputs)
 def test_a_conversation_is_continued(messages: list[Message], response: Message) -> None:
     """A response is continued after what was sent with it."""
-    answer = replace(response, stored=stored_as(messages, response))
-    results = results_of(response)
-    assert find_stored([*messages, answer, *results, MORE]) == (ID, len(messages) + 1)
-    # A tool call without a result is left out, which takes the whole conversation.
-    for missing in results:
-        others = [result for result in results if result != missing]
-        assert find_stored([*messages, answer, *others, MORE]) == ("", 0)
+    stored_message = replace(response, stored=describe_response(messages, response))
+    results = create_results(response)
+    assert find_stored([*messages, stored_message, *results, NEW_INPUT]) == (ID, len(messages) + 1)
+    # A tool call without a result is omitted, so the whole conversation is sent.
+    for omitted in results:
+        remaining = [result for result in results if result != omitted]
+        assert find_stored([*messages, stored_message, *remaining, NEW_INPUT]) == ("", 0)
     # A request needs new input.
-    assert find_stored([*messages, answer]) == ("", 0)
+    assert find_stored([*messages, stored_message]) == ("", 0)
 
 
 @given(conversations, outputs, conversations, outputs)
-def test_another_conversation_is_not(
+def test_another_conversation_is_not_continued(
     messages: list[Message], response: Message, others: list[Message], other: Message
 ) -> None:
     """A response is not continued after anything else, or if it was changed itself."""
-    answer = replace(other, stored=stored_as(messages, response))
-    same = [said(message) for message in (*messages, response)] == [
-        said(message) for message in (*others, other)
+    stored_message = replace(other, stored=describe_response(messages, response))
+    is_same = [comparable(message) for message in (*messages, response)] == [
+        comparable(message) for message in (*others, other)
     ]
-    assert (find_stored([*others, answer, *results_of(other), MORE])[0] == ID) is same
+    assert (
+        find_stored([*others, stored_message, *create_results(other), NEW_INPUT])[0] == ID
+    ) is is_same
 
 
-def said(message: Message) -> Any:
-    """Return what a message says; the order of arguments has no meaning."""
+def comparable(message: Message) -> Any:
+    """Return role and parts of a message; the order of arguments has no meaning."""
     return message.role, [
         (part.id, part.name, json.loads(part.arguments)) if isinstance(part, ToolCallPart) else part
         for part in message.parts
     ]
 
 
-def test_what_a_store_may_change() -> None:
+def test_changes_without_an_effect() -> None:
     """Reasoning, server-side tool calls, spacing and the order of arguments have no effect."""
     call = ToolCallPart("c", "f", '{"a": 1, "b": {"c": 2, "d": 3}}')
     response = Message("assistant", (TextPart(" Fine.\n"), call))
-    stored = stored_as([MORE], response)
+    stored = describe_response([NEW_INPUT], response)
     for parts in (
         (TextPart("Fine."), call),
         (ReasoningPart("Hm."), TextPart("Fine."), call),
         (ServerToolPart("web_search_call"), TextPart(" Fine."), call),
         (TextPart(" Fine.\n"), ToolCallPart("c", "f", '{"b":{"d":3,"c":2},"a":1}')),
     ):
-        answer = Message("assistant", parts, stored=stored)
-        assert find_stored([MORE, answer, *results_of(answer)]) == (ID, 2)
+        stored_message = Message("assistant", parts, stored=stored)
+        assert find_stored([NEW_INPUT, stored_message, *create_results(stored_message)]) == (ID, 2)
 
 
-def test_what_is_not_stored() -> None:
+def test_responses_that_are_not_stored() -> None:
     """Responses of other APIs and of ``store=False`` are not described."""
-    request = ChatRequest(model="grok-4.7", messages=[MORE], store=True)
-    items = items_of(MORE)
+    request = ChatRequest(model="grok-4.7", messages=[NEW_INPUT], store=True)
+    items = create_items(NEW_INPUT)
     assert describe_stored(request, ID, "messages", items) is None
     assert describe_stored(request, ID, "", ()) is None
     assert describe_stored(request, "", "responses", items) is None
@@ -161,15 +165,15 @@ def test_what_is_not_stored() -> None:
         assert describe_stored(replace(request, store=store), ID, "responses", items) is None
 
 
-# --- a response that is gone --------------------------------------------------------------------
+# --- a response that xAI does not have ----------------------------------------------------------
 
 
-def plain(model: ChatModel, request: ChatRequest) -> ChatResponse:
+def generate(model: ChatModel, request: ChatRequest) -> ChatResponse:
     """Return the response."""
     return model.generate(request)
 
 
-def aplain(model: ChatModel, request: ChatRequest) -> ChatResponse:
+def agenerate(model: ChatModel, request: ChatRequest) -> ChatResponse:
     """Return the response of the async method."""
     return asyncio.run(model.agenerate(request))
 
@@ -194,8 +198,8 @@ def astream(model: ChatModel, request: ChatRequest) -> ChatResponse:
     return accumulator.build_response()
 
 
-Way = Callable[[ChatModel, ChatRequest], ChatResponse]
-each_way = pytest.mark.parametrize("way", [plain, aplain, stream, astream])
+Method = Callable[[ChatModel, ChatRequest], ChatResponse]
+each_method = pytest.mark.parametrize("method", [generate, agenerate, stream, astream])
 
 NOT_FOUND = {"code": "Some requested entity was not found", "error": f"Response {ID} not found."}
 OPENAI = {
@@ -204,7 +208,7 @@ OPENAI = {
         "message": f"Previous response with id '{ID}' not found.",
     }
 }
-GONE: dict[str, Action] = {
+NOT_FOUND_REPLIES: dict[str, Action] = {
     "404": json_reply(refused(NOT_FOUND), 404),
     "404 of xAI itself": json_reply(NOT_FOUND, 404),
     "404 without a reason": json_reply(refused({"error": "Not here."}), 404),
@@ -213,7 +217,7 @@ GONE: dict[str, Action] = {
     "403 of another account": json_reply(refused({"error": f"No access to {ID}."}), 403),
     "200 with an error": json_reply({**COMPLETED, "status": "failed", **OPENAI}),
 }
-OTHER: dict[str, Action] = {
+OTHER_ERRORS: dict[str, Action] = {
     "400": json_reply(refused({"error": "Invalid arguments."}), 400),
     "401": json_reply(refused({"error": f"Invalid API key for {ID}"}), 401),
     "404 of the model": json_reply(refused({"error": "The model x does not exist"}), 404),
@@ -221,91 +225,96 @@ OTHER: dict[str, Action] = {
     "429": json_reply(refused({"error": f"Too many requests for {ID}"}), 429),
     "500": json_reply(refused({"error": f"Response {ID} not found"}), 500),
 }
-QUESTION, LATER = Message("user", (TextPart("One?"),)), Message("user", (TextPart("Two?"),))
-BARE = {"type": "reasoning", "id": "rs_1", "summary": []}
-ENCRYPTED = {**BARE, "encrypted_content": "e"}
-SAID = {
+QUESTION, NEXT_QUESTION = Message("user", (TextPart("One?"),)), Message("user", (TextPart("Two?"),))
+REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
+ENCRYPTED_REASONING = {**REASONING, "encrypted_content": "e"}
+OUTPUT = {
     "type": "message",
     "role": "assistant",
     "content": [{"type": "output_text", "text": "One.", "annotations": []}],
 }
-ANSWER = Message(
-    "assistant", (TextPart("One."),), items=(BARE, ENCRYPTED, SAID), dialect="responses"
+RESPONSE = Message(
+    "assistant",
+    (TextPart("One."),),
+    items=(REASONING, ENCRYPTED_REASONING, OUTPUT),
+    dialect="responses",
 )
 CONTINUED = ChatRequest(
     model="grok-4.7",
-    messages=(QUESTION, ANSWER, LATER),
+    messages=(QUESTION, RESPONSE, NEXT_QUESTION),
     previous_response_id=ID,
     stored_messages=2,
 )
 
 
-def answers(gateway: FakeServer, first: Action) -> None:
-    """Reply with this to requests that continue a response, and with a response to others."""
+def set_replies(gateway: FakeServer, first: Action) -> None:
+    """Set the reply to requests that continue a response; others get a complete response."""
 
-    def play(request: Any) -> Action:
+    def respond(request: Any) -> Action:
         if "previous_response_id" in request.json:
             return first
         if request.json.get("stream"):
             return sse_reply(blocks(APIS["responses"], len(APIS["responses"].events)))
         return json_reply(COMPLETED)
 
-    gateway.respond = play
+    gateway.respond = respond
 
 
-def model_of(gateway: FakeServer) -> ChatModel:
+def create_model(gateway: FakeServer) -> ChatModel:
     """Create a model without retries."""
     return ChatModel(Settings.create(api_token=TOKEN, base_url=gateway.base_url, max_retries=0))
 
 
-@each_way
-@pytest.mark.parametrize("reason", GONE)
-def test_the_whole_conversation_is_sent_once(gateway: FakeServer, way: Way, reason: str) -> None:
-    """Also without retries; reasoning items that refer to the response are omitted."""
-    answers(gateway, GONE[reason])
-    model = model_of(gateway)
-    for _ in range(2):  # Nothing is remembered: the id may exist again.
+@each_method
+@pytest.mark.parametrize("reason", NOT_FOUND_REPLIES)
+def test_the_whole_conversation_is_sent_once(
+    gateway: FakeServer, method: Method, reason: str
+) -> None:
+    """The whole conversation is sent, also without retries, and without reasoning references."""
+    set_replies(gateway, NOT_FOUND_REPLIES[reason])
+    model = create_model(gateway)
+    for _ in range(2):  # The error is not recorded: the id may exist again.
         gateway.requests.clear()
-        assert way(model, CONTINUED).text == TEXT
-        refused_body, sent = (request.json for request in gateway.requests)
-        assert refused_body["input"] == [{"role": "user", "content": "Two?"}]
-        assert [item.get("content", item.get("type")) for item in sent["input"]] == [
-            "One?", "reasoning", SAID["content"], "Two?"
+        assert method(model, CONTINUED).text == TEXT
+        first_body, second_body = (request.json for request in gateway.requests)
+        assert first_body["input"] == [{"role": "user", "content": "Two?"}]
+        assert [item.get("content", item.get("type")) for item in second_body["input"]] == [
+            "One?", "reasoning", OUTPUT["content"], "Two?"
         ]  # fmt: skip
-        assert sent["input"][1] == ENCRYPTED
-        assert "previous_response_id" not in sent
+        assert second_body["input"][1] == ENCRYPTED_REASONING
+        assert "previous_response_id" not in second_body
     model.client.close()
 
 
-@pytest.mark.parametrize("way", [stream, astream])
-def test_an_error_event_before_the_response(gateway: FakeServer, way: Way) -> None:
+@pytest.mark.parametrize("method", [stream, astream])
+def test_an_error_event_before_the_response(gateway: FakeServer, method: Method) -> None:
     """A stream that begins with the error is treated like the status 404."""
     event = {"type": "error", "code": "not_found", "message": f"Response {ID} not found."}
-    answers(gateway, sse_reply([sse(event)]))
-    model = model_of(gateway)
-    assert way(model, CONTINUED).text == TEXT
+    set_replies(gateway, sse_reply([sse(event)]))
+    model = create_model(gateway)
+    assert method(model, CONTINUED).text == TEXT
     model.client.close()
 
 
-@each_way
-@pytest.mark.parametrize("reason", OTHER)
-def test_other_errors_are_raised(gateway: FakeServer, way: Way, reason: str) -> None:
+@each_method
+@pytest.mark.parametrize("reason", OTHER_ERRORS)
+def test_other_errors_are_raised(gateway: FakeServer, method: Method, reason: str) -> None:
     """An error for another reason is raised after one request."""
-    answers(gateway, OTHER[reason])
-    model = model_of(gateway)
+    set_replies(gateway, OTHER_ERRORS[reason])
+    model = create_model(gateway)
     with pytest.raises(XAILowCodeError):
-        way(model, CONTINUED)
+        method(model, CONTINUED)
     assert len(gateway.requests) == 1
     model.client.close()
 
 
-@each_way
-def test_the_error_of_the_whole_conversation_is_raised(gateway: FakeServer, way: Way) -> None:
+@each_method
+def test_the_error_of_the_whole_conversation_is_raised(gateway: FakeServer, method: Method) -> None:
     """If the whole conversation fails too, its error is raised after two requests."""
-    gateway.respond = lambda _request: GONE["404"]
-    model = model_of(gateway)
+    gateway.respond = lambda _request: NOT_FOUND_REPLIES["404"]
+    model = create_model(gateway)
     with pytest.raises(XAILowCodeError, match="not found"):
-        way(model, CONTINUED)
+        method(model, CONTINUED)
     assert len(gateway.requests) == 2
     model.client.close()
 
@@ -320,4 +329,4 @@ def test_the_error_of_the_whole_conversation_is_raised(gateway: FakeServer, way:
 def test_invalid_numbers_of_stored_messages(fields: dict[str, Any]) -> None:
     """An id is required, and a request has new messages."""
     with pytest.raises(UsageError, match="stored_messages"):
-        ChatRequest(model="grok-4.7", messages=(QUESTION, ANSWER, LATER), **fields)
+        ChatRequest(model="grok-4.7", messages=(QUESTION, RESPONSE, NEXT_QUESTION), **fields)

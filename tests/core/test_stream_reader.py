@@ -194,7 +194,7 @@ ERRORS: list[tuple[Any, type[XAILowCodeError]]] = [
 @pytest.mark.parametrize("envelope", ENVELOPES)
 @pytest.mark.parametrize("at", range(len(CHUNKS)))
 @pytest.mark.parametrize(("body", "kind"), ERRORS)
-def test_an_error_at_any_datais_raised(
+def test_an_error_in_place_of_any_chunk_is_raised(
     body: Any, kind: type[XAILowCodeError], at: int, envelope: str
 ) -> None:
     """An error in place of any chunk, in any envelope, is raised with its class."""
@@ -257,7 +257,7 @@ def test_random_bytes_raise_a_library_error(text: bytes) -> None:
 
 @pytest.mark.parametrize("token", [TOKEN, "canary-without-the-usual-form"])
 def test_errors_do_not_contain_the_token(token: str) -> None:
-    """An error is free of the token, wherever the stream quotes it."""
+    """An error does not contain the token, wherever the stream has it."""
     for text in (
         sse([{"error": f"bad {token}", "code": token}]),
         as_json({"error": {"message": token}}),

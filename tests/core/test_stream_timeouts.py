@@ -1,6 +1,6 @@
-"""Law: a timeout after a stream has started is an interrupted stream and a timeout in one error.
+"""A timeout of a stream raises `StreamTimeoutError`, which is a timeout and an interruption.
 
-Before the response starts, it is a timeout only. A request is never sent twice for either.
+Before the response starts, it raises `APITimeoutError`. The request is not retried.
 """
 
 import asyncio
@@ -17,7 +17,15 @@ from langchain_xai_lowcode import ChatXAILowCode
 from llama_index_xai_lowcode import XAILowCode
 from tests.core.fake_server import TOKEN, FakeServer, Stall, sse_reply
 from tests.core.test_stream_ends import APIS, blocks
-from tests.core.test_stream_retries import EMPTY, FORMS, Way, ask, both_ways, every_form, model_of
+from tests.core.test_stream_retries import (
+    API_NAMES,
+    EVENTS_BEFORE_CONTENT,
+    ReadStream,
+    build_request,
+    every_api,
+    open_model,
+    sync_and_async,
+)
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import (
     APIConnectionError,
@@ -28,18 +36,18 @@ from xai_lowcode.errors import (
 from xai_lowcode.settings import Settings
 
 # Numbers of events that are sent before the stream stalls.
-PLACES: dict[str, Callable[[str], int]] = {
-    "nothing": lambda _form: 0,
-    "no content": lambda form: EMPTY[form],
-    "content": lambda form: EMPTY[form] + 1,
-    "all but the end": lambda form: len(APIS[form].events) - 1,
+EVENT_COUNTS: dict[str, Callable[[str], int]] = {
+    "nothing": lambda _api: 0,
+    "no content": lambda api: EVENTS_BEFORE_CONTENT[api],
+    "content": lambda api: EVENTS_BEFORE_CONTENT[api] + 1,
+    "all but the end": lambda api: len(APIS[api].events) - 1,
 }
 LIMITS = ("timeout", "deadline")
 HINT = "The received response is incomplete."
 
 
-def patiently(gateway: FakeServer, attempt: Callable[[float], None]) -> None:
-    """Attempt it with a short limit; with a longer one if a loaded machine was too slow for it."""
+def run_with_longer_limits(gateway: FakeServer, attempt: Callable[[float], None]) -> None:
+    """Run the test with a short limit, and with longer ones if the machine was too slow."""
     for seconds in (0.1, 1.0):
         gateway.requests.clear()
         with suppress(Exception, pytest.fail.Exception):
@@ -50,7 +58,7 @@ def patiently(gateway: FakeServer, attempt: Callable[[float], None]) -> None:
 
 
 def check_stalled(error: Any) -> None:
-    """The error says that a stream timed out, of which a part was received."""
+    """Check that the error is a timeout of a stream that was received in part."""
     assert isinstance(error, StreamTimeoutError)
     assert isinstance(error, StreamInterruptedError)
     assert isinstance(error, APITimeoutError)
@@ -64,87 +72,93 @@ def check_stalled(error: Any) -> None:
     assert TOKEN not in repr(vars(error))
 
 
-@both_ways
-@every_form
-@pytest.mark.parametrize("place", PLACES)
+@sync_and_async
+@every_api
+@pytest.mark.parametrize("progress", EVENT_COUNTS)
 @pytest.mark.parametrize("limit", LIMITS)
-def test_a_stalled_stream(gateway: FakeServer, form: str, place: str, limit: str, way: Way) -> None:
-    """Wherever it stalls, and whichever limit ends it."""
-    sent = blocks(APIS[form], PLACES[place](form))
-    gateway.respond = lambda _request: sse_reply(sent, stall=True)
+def test_a_stalled_stream(
+    gateway: FakeServer, api: str, progress: str, limit: str, read_stream: ReadStream
+) -> None:
+    """A stream that stalls after any event raises `StreamTimeoutError` at either limit."""
+    events = blocks(APIS[api], EVENT_COUNTS[progress](api))
+    gateway.respond = lambda _request: sse_reply(events, stall=True)
 
     def attempt(seconds: float) -> None:
         with (
-            model_of(gateway, max_retries=3, **{limit: seconds}) as model,
+            open_model(gateway, max_retries=3, **{limit: seconds}) as model,
             pytest.raises(StreamInterruptedError) as raised,
         ):
-            way(model, ask(form))
+            read_stream(model, build_request(api))
         check_stalled(raised.value)
         assert len(gateway.requests) == 1
 
-    patiently(gateway, attempt)
+    run_with_longer_limits(gateway, attempt)
 
 
-@both_ways
+@sync_and_async
 @pytest.mark.parametrize("limit", LIMITS)
-def test_a_slow_stream_ends_with_the_deadline(gateway: FakeServer, limit: str, way: Way) -> None:
-    """Chunks that come in time do not extend the deadline; the timeout is for each of them."""
-    sent = blocks(APIS["responses"], len(APIS["responses"].events))
-    gateway.respond = lambda _request: sse_reply(sent, pause=0.05)
+def test_a_slow_stream_ends_with_the_deadline(
+    gateway: FakeServer, limit: str, read_stream: ReadStream
+) -> None:
+    """Chunks do not extend the deadline; the timeout applies to each chunk."""
+    events = blocks(APIS["responses"], len(APIS["responses"].events))
+    gateway.respond = lambda _request: sse_reply(events, pause=0.05)
     options = {"timeout": {"timeout": 30}, "deadline": {"deadline": 0.25}}[limit]
-    with model_of(gateway, max_retries=3, **options) as model:
+    with open_model(gateway, max_retries=3, **options) as model:
         if limit == "timeout":
-            assert way(model, ask("responses"))
+            assert read_stream(model, build_request("responses"))
             return
         with pytest.raises(StreamTimeoutError) as raised:
-            way(model, ask("responses"))
+            read_stream(model, build_request("responses"))
     check_stalled(raised.value)
     assert len(gateway.requests) == 1
 
 
-@both_ways
+@sync_and_async
 @pytest.mark.parametrize("limit", LIMITS)
-def test_a_response_that_does_not_start(gateway: FakeServer, limit: str, way: Way) -> None:
-    """Nothing was received, so no stream was interrupted."""
+def test_a_response_that_does_not_start(
+    gateway: FakeServer, limit: str, read_stream: ReadStream
+) -> None:
+    """A response that does not start raises `APITimeoutError` only."""
     gateway.respond = lambda _request: Stall()
 
     def attempt(seconds: float) -> None:
         with (
-            model_of(gateway, max_retries=3, **{limit: seconds}) as model,
+            open_model(gateway, max_retries=3, **{limit: seconds}) as model,
             pytest.raises(APITimeoutError) as raised,
         ):
-            way(model, ask("responses"))
+            read_stream(model, build_request("responses"))
         assert type(raised.value) is APITimeoutError
         assert not raised.value.response_started
         assert len(gateway.requests) == 1
 
-    patiently(gateway, attempt)
+    run_with_longer_limits(gateway, attempt)
 
 
-@every_form
-def test_a_custom_client(gateway: FakeServer, form: str) -> None:
-    """The error of an ``http_client`` of the caller is the same."""
-    sent = blocks(APIS[form], EMPTY[form] + 1)
-    gateway.respond = lambda _request: sse_reply(sent, stall=True)
+@every_api
+def test_a_custom_client(gateway: FakeServer, api: str) -> None:
+    """A stream of a custom client raises the same error."""
+    events = blocks(APIS[api], EVENTS_BEFORE_CONTENT[api] + 1)
+    gateway.respond = lambda _request: sse_reply(events, stall=True)
 
     def attempt(seconds: float) -> None:
-        settings = settings_of(seconds)
+        settings = create_settings(seconds)
         with httpx.Client() as client, pytest.raises(StreamTimeoutError) as raised:
-            list(ChatModel(settings, http_client=client).stream(ask(form)))
+            list(ChatModel(settings, http_client=client).stream(build_request(api)))
         check_stalled(raised.value)
 
-    async def read(seconds: float) -> None:
+    async def read_async(seconds: float) -> None:
         async with httpx.AsyncClient() as async_client:
-            model = ChatModel(settings_of(seconds), http_async_client=async_client)
+            model = ChatModel(create_settings(seconds), http_async_client=async_client)
             with pytest.raises(StreamTimeoutError) as raised:
-                _ = [event async for event in model.astream(ask(form))]
+                _ = [event async for event in model.astream(build_request(api))]
             check_stalled(raised.value)
 
-    def settings_of(seconds: float) -> Settings:
+    def create_settings(seconds: float) -> Settings:
         return Settings.create(api_token=TOKEN, base_url=gateway.base_url, timeout=seconds)
 
-    patiently(gateway, attempt)
-    patiently(gateway, lambda seconds: asyncio.run(read(seconds)))
+    run_with_longer_limits(gateway, attempt)
+    run_with_longer_limits(gateway, lambda seconds: asyncio.run(read_async(seconds)))
 
 
 def _langchain(**options: Any) -> Iterator[str]:
@@ -167,19 +181,19 @@ async def _allama_index(**options: Any) -> AsyncIterator[str]:
         yield chunk.delta or ""
 
 
-@every_form
+@every_api
 @pytest.mark.parametrize("stream", [_langchain, _alangchain, _llama_index, _allama_index])
-def test_the_frameworks_return_what_came_and_raise_the_same_error(
-    gateway: FakeServer, form: str, stream: Any
+def test_both_frameworks_return_chunks_and_raise(
+    gateway: FakeServer, api: str, stream: Any
 ) -> None:
-    """The chunks before the timeout are returned; LangChain's own class catches the error too."""
-    sent = blocks(APIS[form], EMPTY[form] + 1)
-    gateway.respond = lambda _request: sse_reply(sent, stall=True)
+    """Chunks before the timeout are returned; LangChain's error class catches the error too."""
+    events = blocks(APIS[api], EVENTS_BEFORE_CONTENT[api] + 1)
+    gateway.respond = lambda _request: sse_reply(events, stall=True)
     received: list[str] = []
 
     async def aread(**options: Any) -> None:
         async for text in stream(**options):
-            received.append(text)  # noqa: PERF401 - what came before the error is kept
+            received.append(text)  # noqa: PERF401 - the chunks before the error are needed
 
     def read(**options: Any) -> None:
         if stream in {_alangchain, _allama_index}:
@@ -189,17 +203,17 @@ def test_the_frameworks_return_what_came_and_raise_the_same_error(
 
     def attempt(seconds: float) -> None:
         received.clear()
-        options = {"api_token": TOKEN, "base_url": gateway.base_url, "api": form}
+        options = {"api_token": TOKEN, "base_url": gateway.base_url, "api": api}
         with pytest.raises(StreamTimeoutError) as raised:
             read(timeout=seconds, **options)
         check_stalled(raised.value)
         assert isinstance(raised.value, ModelTimeoutError) == ("langchain" in stream.__name__)
         assert "".join(received)
 
-    patiently(gateway, attempt)
+    run_with_longer_limits(gateway, attempt)
 
 
-def test_a_handler_of_lost_connections_catches_it() -> None:
-    """Both bases keep their meaning: the error is also one of a connection."""
+def test_a_stream_timeout_is_a_connection_error() -> None:
+    """Handlers of `APIConnectionError` also catch `StreamTimeoutError`."""
     assert issubclass(StreamTimeoutError, APIConnectionError)
-    assert set(FORMS) == set(EMPTY)
+    assert set(API_NAMES) == set(EVENTS_BEFORE_CONTENT)

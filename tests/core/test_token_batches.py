@@ -1,4 +1,4 @@
-"""Laws of counting a conversation: few requests, and the same counts as text by text."""
+"""Token counts of conversations: few requests, and the same counts as for single texts."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -19,13 +19,13 @@ from xai_lowcode.api.tokens import (
     estimate_tokens,
 )
 from xai_lowcode.emulator import Drop, Emulator, Refuse, running
-from xai_lowcode.emulator import tokenizer as emulators
+from xai_lowcode.emulator import tokenizer as emulator_tokenizer
 from xai_lowcode.errors import AuthenticationError, RateLimitError
 from xai_lowcode.settings import Settings
 from xai_lowcode.types.messages import Message, TextPart
 
 MODEL = "grok-4.7"
-# The pattern by which the tokenizers that xAI published split a text.
+# The pattern with which the published tokenizers of xAI split a text.
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -36,18 +36,18 @@ SYNC_AND_ASYNC = pytest.mark.parametrize("use_async", [False, True], ids=["sync"
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """An emulator of the test's own: a cancelled request may reach it after the test."""
-    with running() as own:
-        yield own
+    """An emulator for one test, since a cancelled request may be received after the test."""
+    with running() as emulator_of_test:
+        yield emulator_of_test
 
 
 def split_like_the_emulator(text: str) -> Tokens:
-    """Tokens of the emulator's tokenizer."""
-    return [(token.id, bytes(token.bytes)) for token in emulators.tokenize(text)]
+    """Return the tokens of the emulator's tokenizer."""
+    return [(token.id, bytes(token.bytes)) for token in emulator_tokenizer.tokenize(text)]
 
 
 def byte_pair_tokenizer() -> Callable[[str], Tokens]:
-    """A tokenizer of the kind of xAI's: its pattern, and the merges that LlamaIndex ships."""
+    """Return a tokenizer like xAI's: its pattern, and the merges that LlamaIndex contains."""
     tiktoken = pytest.importorskip("tiktoken")
     utils = pytest.importorskip("llama_index.core.utils")
     merges = utils.get_tokenizer().func.__self__._mergeable_ranks
@@ -62,8 +62,8 @@ def byte_pair_tokenizer() -> Callable[[str], Tokens]:
     return tokenize
 
 
-def answer(tokens: Tokens) -> Reply:
-    """The response of the tokenizer endpoint."""
+def create_response(tokens: Tokens) -> Reply:
+    """Return a response of the tokenizer endpoint."""
     return json_reply(
         {
             "token_ids": [
@@ -74,24 +74,24 @@ def answer(tokens: Tokens) -> Reply:
     )
 
 
-def counter_of(options: Settings) -> TokenCounter:
-    """A counter without anything in its cache."""
-    return TokenCounter(Gateway(options), AsyncGateway(options))
+def create_counter(settings_of_client: Settings) -> TokenCounter:
+    """Return a counter with an empty cache."""
+    return TokenCounter(Gateway(settings_of_client), AsyncGateway(settings_of_client))
 
 
 def count(counter: TokenCounter, texts: list[str], *, use_async: bool, **options: Any) -> int:
-    """Count a conversation, without its overhead."""
+    """Return the count of a conversation without its overhead."""
     messages = [Message("user", (TextPart(text),)) for text in texts]
     if use_async:
-        counted = asyncio.run(counter.acount_messages(messages, model=MODEL, **options))
+        result = asyncio.run(counter.acount_messages(messages, model=MODEL, **options))
     else:
-        counted = counter.count_messages(messages, model=MODEL, **options)
-    assert counted.exact is False
-    return counted.tokens - TOKENS_BEFORE_RESPONSE - TOKENS_PER_MESSAGE * len(texts)
+        result = counter.count_messages(messages, model=MODEL, **options)
+    assert result.exact is False
+    return result.tokens - TOKENS_BEFORE_RESPONSE - TOKENS_PER_MESSAGE * len(texts)
 
 
-def asked(gateway: FakeServer) -> list[str]:
-    """The texts of the requests."""
+def get_texts(gateway: FakeServer) -> list[str]:
+    """Return the texts of the requests."""
     return [request.json["text"] for request in gateway.requests]
 
 
@@ -104,24 +104,26 @@ def tokenize(request: pytest.FixtureRequest) -> Callable[[str], Tokens]:
 @pytest.fixture(scope="module")
 def server(tokenize: Callable[[str], Tokens]) -> Iterator[FakeServer]:
     """A server with a tokenizer."""
-    with FakeServer(respond=lambda request: answer(tokenize(request.json["text"]))) as running:
+    with FakeServer(
+        respond=lambda request: create_response(tokenize(request.json["text"]))
+    ) as running:
         yield running
 
 
 WORDS = ["a", "Hello", " world", "'s", "'", "?!", "...", "{}", "/", "X", "1", "12"]
 SPACES = ["\n", "\r\n", "\n\n", " ", "  ", "\t", "\u00a0", ". ", "```\n"]
-OTHERS = ["é", "你好", "\U0001f600", "\u0301"]
-PIECES = st.sampled_from([*WORDS, *SPACES, *OTHERS])
-TEXTS = st.lists(st.lists(PIECES, max_size=6).map("".join) | st.text(max_size=8), max_size=8)
+OTHER_CHARACTERS = ["é", "你好", "\U0001f600", "\u0301"]
+TEXT_PARTS = st.sampled_from([*WORDS, *SPACES, *OTHER_CHARACTERS])
+TEXTS = st.lists(st.lists(TEXT_PARTS, max_size=6).map("".join) | st.text(max_size=8), max_size=8)
 
 
 @settings(deadline=None, max_examples=150)
 @given(texts=TEXTS)
-def test_joined_texts_count_as_alone(
+def test_joined_texts_have_the_same_counts(
     server: FakeServer, tokenize: Callable[[str], Tokens], texts: list[str]
 ) -> None:
-    """Whatever the texts begin and end with, their tokens are those of each text alone."""
-    counter = counter_of(server_settings(server))
+    """The tokens of texts that are counted together are those of each text alone."""
+    counter = create_counter(server_settings(server))
     assert count(counter, texts, use_async=False) == sum(len(tokenize(text)) for text in texts)
     server.requests.clear()
     for text in texts:
@@ -130,11 +132,11 @@ def test_joined_texts_count_as_alone(
 
 
 @SYNC_AND_ASYNC
-def test_few_requests_count_a_conversation(emulator: Emulator, *, use_async: bool) -> None:
-    """New texts are counted by one request, those that are known by none."""
-    counter = counter_of(emulator_settings(emulator))
+def test_a_conversation_needs_one_request(emulator: Emulator, *, use_async: bool) -> None:
+    """New texts need one request, cached texts none."""
+    counter = create_counter(emulator_settings(emulator))
     texts = [f"Turn number {n}, with {'many ' * (n % 9)}words." for n in range(180)]
-    expected = [emulators.count_tokens(text) for text in texts]
+    expected = [emulator_tokenizer.count_tokens(text) for text in texts]
     assert count(counter, texts, use_async=use_async) == sum(expected)
     assert len(emulator.requests) == 1
     assert count(counter, texts[:7], use_async=use_async) == sum(expected[:7])
@@ -145,45 +147,47 @@ def test_few_requests_count_a_conversation(emulator: Emulator, *, use_async: boo
 
 
 @SYNC_AND_ASYNC
-def test_requests_have_a_limit(emulator: Emulator, *, use_async: bool) -> None:
-    """Long conversations are counted by several requests, and a long text alone."""
+def test_requests_have_a_maximum_length(emulator: Emulator, *, use_async: bool) -> None:
+    """Long conversations need several requests, and a long text has its own."""
     texts = ["word " * 1000 + f"{n}." for n in range(20)] + ["long " * 20_000 + "end."]
-    counter = counter_of(emulator_settings(emulator))
-    assert count(counter, texts, use_async=use_async) == sum(map(emulators.count_tokens, texts))
+    counter = create_counter(emulator_settings(emulator))
+    assert count(counter, texts, use_async=use_async) == sum(
+        map(emulator_tokenizer.count_tokens, texts)
+    )
     sizes = sorted(len(request.body["text"]) for request in emulator.requests)
     assert sizes[-1] == len(texts[-1])
     assert sizes[-2] <= 32_768
     assert len(sizes) <= 6
 
 
-def without_bytes(text: str) -> Reply:
-    """A response in which tokens cannot be found again, sent in two pieces."""
+def create_response_without_bytes(text: str) -> Reply:
+    """Return a response whose tokens have other bytes than the text, in two chunks."""
     tokens = [(n, b"?") for n in range(len(text) // 4 + 1)]
-    content = answer(tokens).content
+    content = create_response(tokens).content
     assert isinstance(content, bytes)
     return Reply([content[:9], content[9:]], pause=0.01)
 
 
 @SYNC_AND_ASYNC
 def test_tokens_without_bytes(gateway: FakeServer, *, use_async: bool) -> None:
-    """If tokens cannot be assigned to texts, each is counted alone, several at once."""
-    gateway.respond = lambda request: without_bytes(request.json["text"])
+    """If tokens cannot be assigned to texts, the texts are counted alone and concurrently."""
+    gateway.respond = lambda request: create_response_without_bytes(request.json["text"])
     texts = [f"number {n}" * (n % 5 + 1) for n in range(30)]
-    counter = counter_of(server_settings(gateway))
+    counter = create_counter(server_settings(gateway))
     assert count(counter, texts, use_async=use_async) == sum(len(t) // 4 + 1 for t in texts)
-    assert sorted(asked(gateway)[1:]) == sorted(texts)
+    assert sorted(get_texts(gateway)[1:]) == sorted(texts)
     assert 1 < gateway.connections_made <= 8
-    more = ["another one", "and one more"]
-    count(counter, more, use_async=use_async)
-    assert sorted(asked(gateway)[31:]) == sorted(more)
+    new_texts = ["another one", "and one more"]
+    count(counter, new_texts, use_async=use_async)
+    assert sorted(get_texts(gateway)[31:]) == sorted(new_texts)
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("position", [0, 1])
-def test_failures_are_errors(emulator: Emulator, *, use_async: bool, position: int) -> None:
-    """Without leave to estimate, a failure of any request is raised."""
+def test_failures_raise(emulator: Emulator, *, use_async: bool, position: int) -> None:
+    """Without ``estimate=True`` a failure of any request raises."""
     texts = ["one text", "another text", "  ", " begins with white space", " and so does this"]
-    counter = counter_of(emulator_settings(emulator, max_retries=0))
+    counter = create_counter(emulator_settings(emulator, max_retries=0))
     if position:
         count(counter, texts[:2], use_async=use_async)
     emulator.inject(*[Refuse(429)] * 8)
@@ -193,31 +197,33 @@ def test_failures_are_errors(emulator: Emulator, *, use_async: bool, position: i
 
 @SYNC_AND_ASYNC
 def test_estimates_of_a_conversation(emulator: Emulator, *, use_async: bool) -> None:
-    """One failed request, one warning: the conversation is estimated, unless it would not help."""
+    """One failed request causes an estimate with one warning; an authentication error raises."""
     texts = [f"{n} texts" for n in range(9)]
-    counter = counter_of(emulator_settings(emulator, max_retries=3))
+    counter = create_counter(emulator_settings(emulator, max_retries=3))
     emulator.inject(Drop())
     with pytest.warns(UserWarning, match="Tokens are estimated") as warned:
-        counted = count(counter, texts, use_async=use_async, estimate=True)
+        result = count(counter, texts, use_async=use_async, estimate=True)
     assert (len(warned), len(emulator.requests)) == (1, 1)
-    assert counted == sum(estimate_tokens(text).tokens for text in texts)
+    assert result == sum(estimate_tokens(text).tokens for text in texts)
     emulator.inject(Refuse(401))
     with pytest.raises(AuthenticationError):
-        count(counter_of(emulator_settings(emulator)), texts, use_async=use_async, estimate=True)
+        count(
+            create_counter(emulator_settings(emulator)), texts, use_async=use_async, estimate=True
+        )
 
 
 @SYNC_AND_ASYNC
-def test_a_failure_begins_no_further_request(gateway: FakeServer, *, use_async: bool) -> None:
-    """After the first error, requests that have not begun are not sent."""
+def test_no_requests_after_a_failure(gateway: FakeServer, *, use_async: bool) -> None:
+    """After the first error, no further request is sent."""
 
-    def refuse(request: Request) -> Action:
+    def respond(request: Request) -> Action:
         text = request.json["text"]
         if text.startswith(" "):
             return json_reply({"code": "x", "error": "No."}, 403)
-        return without_bytes(text)
+        return create_response_without_bytes(text)
 
-    gateway.respond = refuse
-    counter = counter_of(server_settings(gateway, max_retries=0))
+    gateway.respond = respond
+    counter = create_counter(server_settings(gateway, max_retries=0))
     with pytest.raises(Exception, match="No"):
         count(counter, [" first", *(f"text {n}" for n in range(200))], use_async=use_async)
     assert len(gateway.requests) < 60

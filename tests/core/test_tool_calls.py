@@ -1,8 +1,8 @@
 """A tool call is run only if it is complete, with the same arguments plain and streamed.
 
-The arguments are cut at every character, with every finish reason, and streamed in pieces of every
-length. LangChain's chunks add up to the message of the plain response; LlamaIndex's last response
-has the tool calls of the plain one.
+The arguments are truncated at every character, with every finish reason, and streamed in deltas of
+several sizes. LangChain's chunks add up to the message of the plain response; LlamaIndex's last
+response has the tool calls of the plain one.
 """
 
 import contextlib
@@ -46,8 +46,8 @@ PREPARED = PreparedRequest(
 )
 
 
-def cases() -> Iterator[tuple[str, str]]:
-    """Arguments, and the finish reason beside them."""
+def generate_cases() -> Iterator[tuple[str, str]]:
+    """Yield arguments and the finish reason of their response."""
     for reason in REASONS:
         for arguments in (*COMPLETE, *INVALID):
             yield arguments, reason
@@ -57,15 +57,15 @@ def cases() -> Iterator[tuple[str, str]]:
                 yield arguments[:end], reason
 
 
-def response_of(arguments: str, reason: str) -> ChatResponse:
+def create_response(arguments: str, reason: str) -> ChatResponse:
     """Return a plain response with two tool calls, the second one with the arguments."""
     calls = (ToolCallPart("c1", "f", '{"a": 1}'), ToolCallPart("c2", "g", arguments))
     finish = normalize_finish_reason(reason, has_calls=True)
     return ChatResponse(choices=(Choice(calls, finish),), model="grok-4.7", id="r1")
 
 
-def events_of(arguments: str, reason: str, size: int) -> Iterator[StreamEvent]:
-    """Yield the events of the same response, with arguments in pieces of a size."""
+def create_events(arguments: str, reason: str, size: int) -> Iterator[StreamEvent]:
+    """Yield the events of the same response, with arguments in deltas of a size."""
     yield ResponseStarted("r1", "grok-4.7")
     for index, (call_id, name, text) in enumerate(
         (("c1", "f", '{"a": 1}'), ("c2", "g", arguments))
@@ -76,7 +76,7 @@ def events_of(arguments: str, reason: str, size: int) -> Iterator[StreamEvent]:
     yield ChoiceFinished(normalize_finish_reason(reason, has_calls=True))
 
 
-def calls_in_langchain(message: Any) -> tuple[list[Any], list[str]]:
+def get_tool_calls(message: Any) -> tuple[list[Any], list[str]]:
     """Return valid tool calls, and the ids of invalid ones."""
     valid = [(call["id"], call["name"], call["args"]) for call in message.tool_calls]
     return valid, [call["id"] for call in message.invalid_tool_calls]
@@ -84,36 +84,36 @@ def calls_in_langchain(message: Any) -> tuple[list[Any], list[str]]:
 
 def test_langchain_runs_complete_calls_only() -> None:
     """Plain and streamed messages have the same valid and invalid tool calls."""
-    for arguments, reason in cases():
-        response = response_of(arguments, reason)
+    for arguments, reason in generate_cases():
+        response = create_response(arguments, reason)
         plain = to_result(response, PREPARED.request, with_headers=False).generations[0].message
-        expected = calls_in_langchain(plain)
+        expected = get_tool_calls(plain)
         for size in (1, 3, max(len(arguments), 1)):
             builder = ChunkBuilder(PREPARED.request)
-            events = events_of(arguments, reason, size)
+            events = create_events(arguments, reason, size)
             chunks = [chunk for chunk in map(builder.feed, events) if chunk is not None]
             streamed = reduce(add, [*chunks, *builder.end()]).message
-            assert calls_in_langchain(streamed) == expected, (arguments, reason, size)
+            assert get_tool_calls(streamed) == expected, (arguments, reason, size)
         assert plain.response_metadata["finish_reason"] == reason
 
 
 def test_llama_index_runs_complete_calls_only() -> None:
-    """A call with invalid arguments warns; it is no call if truncated, else one that cannot run."""
+    """A call with invalid arguments warns; it is omitted if truncated, else it cannot run."""
     llm = XAILowCode(api_token="at_r" + "0" * 32)
 
-    def selections(response: Any) -> Any:
+    def get_selections(response: Any) -> Any:
         calls = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
         return [(call.tool_id, call.tool_name, call.tool_kwargs) for call in calls]
 
-    for arguments, reason in cases():
+    for arguments, reason in generate_cases():
         parsed = parse_tool_calls([ToolCallPart("c2", "g", arguments)], reason)[0]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            plain = selections(to_response(response_of(arguments, reason), PREPARED))
+            plain = get_selections(to_response(create_response(arguments, reason), PREPARED))
             builder = ResponseBuilder(PREPARED)
-            for event in events_of(arguments, reason, 3):
+            for event in create_events(arguments, reason, 3):
                 builder.add(event)
-            streamed = selections(builder.build_final())
+            streamed = get_selections(builder.build_final())
         first = ("c1", "f", {"a": 1})
         if parsed.arguments is not None:
             expected: Any = [first, ("c2", "g", parsed.arguments)]
@@ -129,15 +129,15 @@ def test_llama_index_runs_complete_calls_only() -> None:
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_truncation_is_named(reason: str) -> None:
-    """The error of a truncated call names max_tokens; the finish reason stays."""
+def test_the_error_of_a_truncated_call(reason: str) -> None:
+    """The error of a truncated call names max_tokens, and the finish reason is unchanged."""
     (parsed,) = parse_tool_calls([ToolCallPart("c", "f", '{"a": 1')], reason)
     assert ("max_tokens" in parsed.error) == (reason == "length")
     assert normalize_finish_reason(reason, has_calls=True) == reason
 
 
 def test_the_suffix_makes_arguments_invalid() -> None:
-    """LangChain repairs no arguments with the suffix, wherever they are cut."""
+    """LangChain cannot repair arguments with the suffix, truncated at any character."""
     for arguments in COMPLETE:
         for end in range(len(arguments) + 1):
             text = arguments[:end]

@@ -45,20 +45,20 @@ from xai_lowcode.transport.exceptions import failed_attempt, map_exception, map_
 from xai_lowcode.transport.request_builder import RequestBuilder, RequestProgress, SecretTarget
 from xai_lowcode.transport.response import BodyLimits, decompress, should_stream_body
 
-both = pytest.mark.parametrize("kind", CLIENTS)
-# The canary looks like no token, so that nothing but knowing it can blank it.
-ODD_TOKEN = "canary+of/odd=form&x%y"
-tokens = pytest.mark.parametrize("token", [TOKEN, ODD_TOKEN, "canary-plain-0001"])
+both_clients = pytest.mark.parametrize("kind", CLIENTS)
+# This token has no known format, so that it is redacted only if it is known.
+UNUSUAL_TOKEN = "canary+of/odd=form&x%y"
+each_token = pytest.mark.parametrize("token", [TOKEN, UNUSUAL_TOKEN, "canary-plain-0001"])
 
 
 def echo(request: Request) -> dict[str, Any]:
-    """What the gateway's 401 repeats of a request."""
+    """Return the parts of a request that the gateway's 401 response repeats."""
     query = dict(parse_qsl(urlsplit(request.target).query))
     return {"path": request.target, "query": query, "headers": request.headers}
 
 
-# How a gateway may answer, quoting all it was told.
-PLAYS: dict[str, Any] = {
+# Responses of a gateway that repeat the request.
+REPLIES_WITH_TOKEN: dict[str, Any] = {
     "ok": lambda _request: json_reply({"data": [{"id": "m"}], "choices": [], "id": "m"}),
     "401": lambda request: json_reply(
         {
@@ -86,9 +86,9 @@ PLAYS: dict[str, Any] = {
     "cut": lambda _request: Reply(b"{", cut=True),
     "gzip": lambda _request: Reply(b"x", headers=(("Content-Encoding", "gzip"),)),
 }
-# Here the answer's own headers quote it, and httpcore logs them at DEBUG before anybody else reads
-# them. No client can help that; everything but httpcore's own lines must be silent all the same.
-IN_HEADERS = {"redirect", "request id"}
+# Responses whose headers contain the token: httpcore logs them at DEBUG before the client reads
+# them. Only these lines may contain the token.
+TOKEN_IN_HEADERS = {"redirect", "request id"}
 CALLS: list[tuple[Endpoint[Any], dict[str, Any]]] = [
     (LIST_MODELS, {"query": {"limit": "3"}}),
     (RETRIEVE_MODEL, {"ids": {"model_id": "grok-4.7"}}),
@@ -96,42 +96,42 @@ CALLS: list[tuple[Endpoint[Any], dict[str, Any]]] = [
 ]
 
 
-def quotes(text: str, token: str) -> bool:
+def contains_token(text: str, token: str) -> bool:
     return token in text or quote(token, safe="") in text
 
 
-@both
-@tokens
+@both_clients
+@each_token
 @pytest.mark.usefixtures("delays")
-@pytest.mark.parametrize("play", PLAYS)
+@pytest.mark.parametrize("reply_name", REPLIES_WITH_TOKEN)
 def test_nothing_shows_the_token(
-    gateway: FakeServer, kind: type[Any], token: str, play: str
+    gateway: FakeServer, kind: type[Any], token: str, reply_name: str
 ) -> None:
     """Logs, errors, tracebacks, reprs and pickles do not contain the token."""
-    gateway.respond = PLAYS[play]
-    timeout = 0.08 if play == "stall" else 30
+    gateway.respond = REPLIES_WITH_TOKEN[reply_name]
+    timeout = 0.08 if reply_name == "stall" else 30
     settings = Settings.create(
         api_token=token, base_url=gateway.base_url, timeout=timeout, max_retries=1
     )
     with leaks.capture_all_logs() as logs, open_client(kind, settings) as client:
-        seen = [repr(settings), repr(client.client), str(client.client)]
+        outputs = [repr(settings), repr(client.client), str(client.client)]
         for operation, values in CALLS:
             try:
-                seen.append(repr(client.call(operation, **values)))
-            except Exception as error:  # noqa: BLE001 - whatever is raised is looked at
-                seen.append(leaks.render_exception(error, skip=(__file__, leaks.__file__)))
-                seen.append(pickle.dumps(error).decode("latin-1"))
+                outputs.append(repr(client.call(operation, **values)))
+            except Exception as error:  # noqa: BLE001 - any exception is checked
+                outputs.append(leaks.render_exception(error, skip=(__file__, leaks.__file__)))
+                outputs.append(pickle.dumps(error).decode("latin-1"))
         try:
             client.stream(Call(CREATE_CHAT_COMPLETION, b"{}", stream=True))
         except Exception as error:  # noqa: BLE001
-            seen.append(leaks.render_exception(error, skip=(__file__, leaks.__file__)))
+            outputs.append(leaks.render_exception(error, skip=(__file__, leaks.__file__)))
     assert gateway.requests
     assert "GET /v1/models?limit=3: " in logs.getvalue()
     lines = logs.getvalue().splitlines()
-    if play in IN_HEADERS:
+    if reply_name in TOKEN_IN_HEADERS:
         lines = [line for line in lines if "receive_response_headers" not in line]
-    for text in (*lines, *seen):
-        assert not quotes(text, token)
+    for text in (*lines, *outputs):
+        assert not contains_token(text, token)
 
 
 def test_the_leak_detection_detects_leaks(gateway: FakeServer) -> None:
@@ -139,20 +139,20 @@ def test_the_leak_detection_detects_leaks(gateway: FakeServer) -> None:
     gateway.respond = lambda _request: json_reply({}, 401)
     with leaks.capture_all_logs() as logs, httpx.Client() as client:
         response = client.get(f"{gateway.base_url}/v1/models?api_token={TOKEN}")
-    assert quotes(logs.getvalue(), TOKEN)
+    assert contains_token(logs.getvalue(), TOKEN)
     with pytest.raises(httpx.HTTPStatusError) as raised:
         response.raise_for_status()
-    assert quotes(leaks.render_exception(raised.value), TOKEN)
+    assert contains_token(leaks.render_exception(raised.value), TOKEN)
 
-    def careless() -> None:
+    def raise_with_secret() -> None:
         secret = f"Bearer {TOKEN}"
         if secret:
             raise ValueError
 
-    for skip, found in (((), True), ((__file__,), False)):
+    for skip, expected in (((), True), ((__file__,), False)):
         with pytest.raises(ValueError) as caught:  # noqa: PT011
-            careless()
-        assert quotes(leaks.render_exception(caught.value, skip=skip), TOKEN) == found
+            raise_with_secret()
+        assert contains_token(leaks.render_exception(caught.value, skip=skip), TOKEN) == expected
 
 
 def httpx_client(kind: type[Any], hook: Any) -> Any:
@@ -165,20 +165,22 @@ def httpx_client(kind: type[Any], hook: Any) -> Any:
     return httpx.AsyncClient(event_hooks={"request": [ahook], "response": [ahook]})
 
 
-@both
-@tokens
+@both_clients
+@each_token
 def test_requests_and_responses_show_no_token(
     gateway: FakeServer, kind: type[Any], token: str
 ) -> None:
     """Event hooks of a custom client receive no URL or extension with the token."""
-    gateway.respond = PLAYS["ok"]
-    seen: list[Any] = []
-    own = httpx_client(kind, seen.append)
+    gateway.respond = REPLIES_WITH_TOKEN["ok"]
+    values: list[Any] = []
+    custom_client = httpx_client(kind, values.append)
     settings = Settings.create(api_token=token, base_url=gateway.base_url)
-    with open_client(kind, settings, http_client=own) as client:
+    with open_client(kind, settings, http_client=custom_client) as client:
         client.call(LIST_MODELS)
-        own.close() if kind is SyncTestClient else client.runner.run(own.aclose())
-    request, response = seen
+        custom_client.close() if kind is SyncTestClient else client.runner.run(
+            custom_client.aclose()
+        )
+    request, response = values
     for value in (
         request,
         response,
@@ -191,17 +193,17 @@ def test_requests_and_responses_show_no_token(
         response.headers,
         vars(request),
     ):
-        assert not quotes(f"{value!r} {value}", token)
+        assert not contains_token(f"{value!r} {value}", token)
     assert token.encode() not in pickle.dumps(request)
 
 
-@both
-@tokens
+@both_clients
+@each_token
 def test_a_cassette_shows_no_token(
     gateway: FakeServer, kind: type[Any], token: str, tmp_path: Path
 ) -> None:
     """A VCR cassette does not contain the token, and can be replayed."""
-    gateway.respond = PLAYS["ok"]
+    gateway.respond = REPLIES_WITH_TOKEN["ok"]
     settings = Settings.create(api_token=token, base_url=gateway.base_url)
     cassette = tmp_path / "cassette.yaml"
     for _ in range(2):
@@ -212,13 +214,13 @@ def test_a_cassette_shows_no_token(
             assert [model.id for model in client.call(LIST_MODELS)] == ["m"]
     assert len(gateway.requests) == 1
     assert "/xai/v1/models" in cassette.read_text()
-    assert not quotes(cassette.read_text(), token)
+    assert not contains_token(cassette.read_text(), token)
 
 
-@both
-@tokens
+@both_clients
+@each_token
 @pytest.mark.parametrize(("operation", "values"), CALLS)
-def test_the_token_is_sent_once_and_quoted(
+def test_the_token_is_sent_once_and_percent_encoded(
     gateway: FakeServer,
     kind: type[Any],
     token: str,
@@ -226,7 +228,7 @@ def test_the_token_is_sent_once_and_quoted(
     values: dict[str, Any],
 ) -> None:
     """The request line contains the token once, percent-encoded; no header contains it."""
-    gateway.respond = PLAYS["ok"]
+    gateway.respond = REPLIES_WITH_TOKEN["ok"]
     settings = Settings.create(api_token=token, base_url=gateway.base_url)
     with open_client(kind, settings) as client:
         client.call(operation, **values)
@@ -235,7 +237,7 @@ def test_the_token_is_sent_once_and_quoted(
         pairs = parse_qsl(urlsplit(request.target).query)
         assert [value for name, value in pairs if name == "api_token"] == [token]
         assert request.head.count(quote(token, safe="").encode()) == 1
-        assert not quotes(str(request.headers) + str(request.body), token)
+        assert not contains_token(str(request.headers) + str(request.body), token)
         assert urlsplit(request.target).path.startswith("/xai/v1/")
 
 
@@ -283,28 +285,32 @@ def test_copies_of_a_secret_url() -> None:
     ):
         url = request.url
         assert TOKEN.encode() in bytes(url.raw_path)
-        for made in (
+        for copied in (
             url.copy_with(host="other"),
             url.copy_merge_params({"a": "b"}),
             url.join("/elsewhere"),
             pickle.loads(pickle.dumps(url)),  # noqa: S301 - just written
             httpx.URL(url),
         ):
-            assert TOKEN.encode() not in bytes(made.raw_path)
+            assert TOKEN.encode() not in bytes(copied.raw_path)
         assert TOKEN not in f"{url!r} {url} {vars(url)} {url.query!r} {url.params}"
 
 
-@pytest.mark.parametrize("within", [None, 0.5, 1e6])
-def test_timeouts_are_capped_by_the_remaining_time(within: float | None) -> None:
-    """No timeout is longer than the time that is left for the call."""
+@pytest.mark.parametrize("remaining", [None, 0.5, 1e6])
+def test_timeouts_are_capped_by_the_remaining_time(remaining: float | None) -> None:
+    """No timeout is longer than the remaining time of the call."""
     settings = Settings.create(api_token=TOKEN, timeout=(1.0, 2.0, None, 4.0))
-    asked = {"connect": 1.0, "read": 2.0, "write": None, "pool": 4.0}
+    configured = {"connect": 1.0, "read": 2.0, "write": None, "pool": 4.0}
     expected = {
-        phase: seconds if within is None else within if seconds is None else min(seconds, within)
-        for phase, seconds in asked.items()
+        phase: seconds
+        if remaining is None
+        else remaining
+        if seconds is None
+        else min(seconds, remaining)
+        for phase, seconds in configured.items()
     }
     for request in build_requests(
-        settings, SendRequest(Call(LIST_MODELS), "new", "/v1/models", within)
+        settings, SendRequest(Call(LIST_MODELS), "new", "/v1/models", remaining)
     ):
         assert request.extensions["timeout"] == expected
 
@@ -330,22 +336,22 @@ FAILURES: list[tuple[Exception, Any, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("exception", "kind", "reached"), FAILURES, ids=str)
-@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize(("exception", "kind", "request_sent"), FAILURES, ids=str)
+@pytest.mark.parametrize("response_started", [False, True])
 @pytest.mark.parametrize("idempotent", [False, True])
 def test_failures_of_a_custom_client(
-    exception: Exception, kind: Any, reached: bool, begun: bool, idempotent: bool
+    exception: Exception, kind: Any, request_sent: bool, response_started: bool, idempotent: bool
 ) -> None:
     """A POST that may have been sent counts as processed, since its progress is unknown."""
     outcome = failed_attempt(
-        exception, None, object() if begun else None, idempotent=idempotent, host=""
+        exception, None, object() if response_started else None, idempotent=idempotent, host=""
     )
     assert outcome is not None
     assert type(outcome.error) is kind
-    assert outcome.error.request_sent is reached
+    assert outcome.error.request_sent is request_sent
     assert outcome.error.__cause__ is outcome.error.__context__ is None
-    maybe = reached and kind is not APITimeoutError and not idempotent
-    assert outcome.response_started == (begun or maybe)
+    may_be_processed = request_sent and kind is not APITimeoutError and not idempotent
+    assert outcome.response_started == (response_started or may_be_processed)
     assert not outcome.connection_was_stale
 
 
@@ -359,7 +365,7 @@ def test_stale_connections(
 ) -> None:
     """A connection was stale if nothing was received and it was closed at once."""
     progress = RequestProgress(b"POST ", connection_reused=reused, sent=sent)
-    # Bytes that come before the request was sent are a proxy's.
+    # Bytes that are received before the request was sent are those of a proxy.
     progress.received(b"x" * received)
     progress.last_write = exceptions.monotonic() - seconds
     outcome = failed_attempt(exception, progress, None, idempotent=False, host="")
@@ -407,7 +413,7 @@ def test_a_decoding_error_is_an_invalid_response() -> None:
 @pytest.mark.parametrize("status", [200, 201, 301, 400, 500])
 @pytest.mark.parametrize("stream", [False, True])
 def test_which_bodies_are_streamed(content_type: str, status: int, stream: bool) -> None:
-    """Only successful responses to streaming requests that are neither JSON nor HTML."""
+    """Successful responses to streaming requests are streamed unless they are JSON or HTML."""
     response = httpx.Response(status, headers={"content-type": content_type})
     expected = (
         stream and status < 300 and not content_type.startswith(("application/json", "text/html"))
@@ -425,11 +431,11 @@ def test_the_deadline_of_a_body() -> None:
     for unlimited in (BodyLimits(9, None), BodyLimits(9, 60)):
         for _ in range(3):
             unlimited.check(b"xyz")
-    passed = BodyLimits(9, -1)
+    expired = BodyLimits(9, -1)
     # A late chunk may have been the last one.
-    passed.check(b"")
+    expired.check(b"")
     with pytest.raises(APITimeoutError):
-        passed.check(b"")
+        expired.check(b"")
 
 
 def test_a_body_that_is_too_large() -> None:
@@ -441,61 +447,61 @@ def test_a_body_that_is_too_large() -> None:
 
 
 RAW_DEFLATE = zlib.compressobj(wbits=-15)
-PACKED = {
+COMPRESSED = {
     "gzip": gzip.compress(b"x" * 1000),
     "deflate": zlib.compress(b"x" * 1000),
     "raw": RAW_DEFLATE.compress(b"x" * 1000) + RAW_DEFLATE.flush(),
 }
 
 
-@pytest.mark.parametrize("packing", PACKED)
-def test_the_limit_of_decompression(packing: str) -> None:
+@pytest.mark.parametrize("compression", COMPRESSED)
+def test_the_limit_of_decompression(compression: str) -> None:
     """A larger, truncated or corrupted body raises an error."""
-    encoding, content = packing.replace("raw", "deflate"), PACKED[packing]
+    encoding, content = compression.replace("raw", "deflate"), COMPRESSED[compression]
     for limit in (1000, 1001, 10**9):
         assert decompress(content, encoding, limit) == b"x" * 1000
     for limit in (1, 999):
         with pytest.raises(InvalidResponseError, match="max_response_bytes"):
             decompress(content, encoding, limit)
-    for size in range(1, len(content) - (4 if packing == "deflate" else 0)):
+    for size in range(1, len(content) - (4 if compression == "deflate" else 0)):
         with pytest.raises(InvalidResponseError):
             decompress(content[:size], encoding, 1000)
     assert decompress(b"", encoding, 1000) == b""
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=4), st.integers(0, 3))
-def test_a_gzip_body_may_have_several_members(parts: list[bytes], padding: int) -> None:
-    """Its content is that of all members; the limit is for all, and a truncated one raises."""
-    members, whole = [gzip.compress(part) for part in parts], b"".join(parts)
-    content = b"".join(members)
+def test_gzip_bodies_with_several_members(parts: list[bytes], padding: int) -> None:
+    """The content is that of all members; a body that is too large or truncated raises."""
+    members, content = [gzip.compress(part) for part in parts], b"".join(parts)
+    compressed = b"".join(members)
     for encoding in ("gzip", "x-gzip"):
-        assert decompress(content + bytes(padding), encoding, len(whole)) == whole
-    if whole:
+        assert decompress(compressed + bytes(padding), encoding, len(content)) == content
+    if content:
         with pytest.raises(InvalidResponseError, match="max_response_bytes"):
-            decompress(content, "gzip", len(whole) - 1)
+            decompress(compressed, "gzip", len(content) - 1)
     for end in range(2, len(members[-1])):
         with pytest.raises(InvalidResponseError, match="decompressed"):
-            decompress(b"".join(members[:-1]) + members[-1][:end], "gzip", len(whole))
+            decompress(b"".join(members[:-1]) + members[-1][:end], "gzip", len(content))
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "compress", "x" * 500, "gzip,"])
 def test_other_content_encodings_are_rejected(encoding: str) -> None:
     """The error names the encoding."""
     with pytest.raises(InvalidResponseError, match="not requested") as raised:
-        decompress(PACKED["gzip"], encoding, 10**9)
+        decompress(COMPRESSED["gzip"], encoding, 10**9)
     assert len(str(raised.value)) < 300
 
 
-MOVES: list[Action] = [sse_reply(b"data: {}\n\n"), Reply(b"data: {}\n\n", content_type=None)]
+STREAMS: list[Action] = [sse_reply(b"data: {}\n\n"), Reply(b"data: {}\n\n", content_type=None)]
 
 
-@both
-@pytest.mark.parametrize("move", MOVES)
+@both_clients
+@pytest.mark.parametrize("stream_reply", STREAMS)
 def test_a_stream_releases_its_connection(
-    gateway: FakeServer, kind: type[Any], move: Action
+    gateway: FakeServer, kind: type[Any], stream_reply: Action
 ) -> None:
     """The connection of a stream that was read is free for the next call."""
-    gateway.respond = lambda _request: move
+    gateway.respond = lambda _request: stream_reply
     settings = Settings.create(api_token=TOKEN, base_url=gateway.base_url)
     with open_client(kind, settings) as client:
         for _ in range(3):
@@ -504,7 +510,7 @@ def test_a_stream_releases_its_connection(
     assert gateway.open_connections == 0
 
 
-ADDRESSES = [
+UNREACHABLE_URLS = [
     "http://127.0.0.1:9/xai",
     "http://[::1]:9/xai",
     "https://no-such-host.invalid/xai",
@@ -512,16 +518,14 @@ ADDRESSES = [
 ]
 
 
-@both
-@pytest.mark.parametrize("base_url", ADDRESSES)
-@pytest.mark.parametrize("own_client", [False, True])
-def test_connection_failures_name_the_host(
-    kind: type[Any], base_url: str, own_client: bool
-) -> None:
+@both_clients
+@pytest.mark.parametrize("base_url", UNREACHABLE_URLS)
+@pytest.mark.parametrize("is_custom", [False, True])
+def test_connection_failures_name_the_host(kind: type[Any], base_url: str, is_custom: bool) -> None:
     """The message has host and port, and the hint what to check; neither has the token."""
     settings = Settings.create(api_token=TOKEN, base_url=base_url, max_retries=0, proxy="")
     client_class = httpx.Client if kind is SyncTestClient else httpx.AsyncClient
-    http_client = client_class(trust_env=False) if own_client else None
+    http_client = client_class(trust_env=False) if is_custom else None
     with (
         open_client(kind, settings, http_client=http_client) as client,
         pytest.raises(APIConnectionError) as raised,
@@ -530,14 +534,14 @@ def test_connection_failures_name_the_host(
     error = raised.value
     assert f"the gateway at {httpx.URL(base_url).netloc.decode()} (" in error.message
     hint = "The cause may be the http_client or its proxy."
-    assert error.hint == (hint if own_client else "Check base_url, the network and proxies.")
+    assert error.hint == (hint if is_custom else "Check base_url, the network and proxies.")
     assert TOKEN not in f"{error} {error!r}"
 
 
 @pytest.mark.parametrize("sent", [False, True])
 @pytest.mark.parametrize("exception", [exception for exception, _, _ in FAILURES], ids=str)
 def test_the_hint_depends_on_whether_the_request_was_sent(exception: Exception, sent: bool) -> None:
-    """Unless it is the certificate, the network is worth a check if nothing was sent."""
+    """The hint is about certificates, or about the network if the request was not sent."""
     progress = RequestProgress(b"POST ", sent=sent)
     error = map_exception(exception, progress, "api.example.com:8443")
     assert error is not None
@@ -546,6 +550,8 @@ def test_the_hint_depends_on_whether_the_request_was_sent(exception: Exception, 
         assert "SSL_CERT_FILE" in str(error.hint)
     else:
         assert error.hint == (None if sent else "Check base_url, the network and proxies.")
-        named = "api.example.com:8443" in error.message
-        of_proxy = isinstance(exception, httpx.ProxyError)
-        assert named == (not of_proxy and (not sent or type(error) is not APITimeoutError))
+        names_host = "api.example.com:8443" in error.message
+        is_proxy_error = isinstance(exception, httpx.ProxyError)
+        assert names_host == (
+            not is_proxy_error and (not sent or type(error) is not APITimeoutError)
+        )

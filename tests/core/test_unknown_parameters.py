@@ -32,7 +32,7 @@ CHOICES = {
 
 
 def test_the_warning() -> None:
-    """It has the name, the nearest known name, and where the value went."""
+    """The warning has the name, the nearest known name, and what happened to the value."""
     known = ["aspect_ratio", "n"]
     assert unknown_parameter_warning(
         "aspect_ration", known, destination="moved to model_kwargs"
@@ -45,24 +45,26 @@ def test_the_warning() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(name for name in KNOWN_OPTIONS if len(name) > 4))
-def test_one_wrong_letter_is_near(name: str) -> None:
-    """A name with a letter too few or too many is near the right one."""
+def test_names_with_one_wrong_letter(name: str) -> None:
+    """A name with one letter too few or too many is recognized."""
     for index in range(1, len(name)):
         assert nearest_name(name[:index] + name[index + 1 :], [name, "n"]) == name
         assert nearest_name(name[:index] + "x" + name[index:], [name, "n"]) == name
 
 
 def test_one_warning_for_each_name_at_the_callers_line() -> None:
-    """Known names are not warned of; the warning points to the caller."""
-    with warnings.catch_warnings(record=True) as told:
+    """Known names do not warn, and the warning has the file of the caller."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warn_unknown_parameters({"b": 1, "a": 1, "n": 1}, ["n"], destination="dropped")
-    assert [str(each.message)[:21] for each in told] == [f"unknown parameter '{n}'" for n in "ab"]
-    assert {each.filename for each in told} == {__file__}
+    assert [str(warning.message)[:21] for warning in caught] == [
+        f"unknown parameter '{n}'" for n in "ab"
+    ]
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_body_options_are_merged() -> None:
-    """The keys of these options are options, in a call too."""
+    """The keys of options for the body are merged into the options."""
     for name in ("extra_body", "model_kwargs", "additional_kwargs"):
         assert merge_options({"seed": 1}, {name: {"seed": 2, "made_up": 3}}) == {
             "seed": 2,
@@ -87,25 +89,25 @@ def test_body_options_are_merged() -> None:
     ],
 )
 def test_sizes_of_openai(size: str, options: dict[str, Any]) -> None:
-    """Each size of OpenAI's has an aspect ratio and a resolution."""
+    """Each size of OpenAI is converted to an aspect ratio and a resolution."""
     assert parse_size(size) == options
 
 
 @given(st.integers(10, 99_999), st.integers(10, 99_999))
-def test_a_size_has_an_equivalent_or_is_refused(width: int, height: int) -> None:
-    """A size is near a ratio of the list, or refused."""
+def test_a_size_has_an_equivalent_or_raises(width: int, height: int) -> None:
+    """A size is converted to a similar aspect ratio, or raises an error."""
     try:
         options = parse_size(f"{width}x{height}")
     except UsageError:
         return
-    across, down = map(float, options["aspect_ratio"].split(":"))
-    assert across / down == pytest.approx(width / height, rel=0.04)
+    ratio_width, ratio_height = map(float, options["aspect_ratio"].split(":"))
+    assert ratio_width / ratio_height == pytest.approx(width / height, rel=0.04)
     assert min(width, height) <= 2048
 
 
 @pytest.mark.parametrize("size", ["", "1k", "1024", "0x0", "1024X1024", 1024, True, ["1x1"]])
-def test_other_sizes_are_refused(size: Any) -> None:
-    """A value that is no size is refused."""
+def test_invalid_sizes_raise(size: Any) -> None:
+    """A value that is not a size raises an error."""
     with pytest.raises(UsageError, match="size") as caught:
         build_image_request({"prompt": "A fox", "size": size})
     assert "aspect_ratio" in str(caught.value.hint)
@@ -113,24 +115,24 @@ def test_other_sizes_are_refused(size: Any) -> None:
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_values_of_image_options(name: str) -> None:
-    """Each value is sent; others are refused, and the error lists the values and the way out."""
+    """Known values are sent; others raise an error with the known values and a hint."""
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "images.md").read_text()
     for value in CHOICES[name]:
         assert f"`{value}`" in page
         assert ImageRequest(prompt="A fox", **{name: value}).render()[name] == value
-    for wrong in ("high", "7:3", "4k", "", 1, ["auto"], True):
+    for invalid in ("high", "7:3", "4k", "", 1, ["auto"], True):
         with pytest.raises(
             UsageError, match=f"{name}: must be one of {CHOICES[name][0]}"
         ) as caught:
-            ImageRequest(prompt="A fox", **{name: wrong})
+            ImageRequest(prompt="A fox", **{name: invalid})
         assert caught.value.field == name
         assert "extra_body" in str(caught.value.hint)
-        body = build_image_request({"prompt": "A fox", "extra_body": {name: wrong}}).render()
-        assert body[name] == wrong
+        body = build_image_request({"prompt": "A fox", "extra_body": {name: invalid}}).render()
+        assert body[name] == invalid
 
 
 def test_layers_of_image_options() -> None:
-    """Later layers win; a size is converted within its layer; None removes an option."""
+    """Later layers take precedence; a size is converted in its layer; None removes an option."""
     request = build_image_request(
         {"prompt": "A fox", "size": "2048x2048", "resolution": "1k", "user": "u"},
         {"aspect_ratio": "auto", "user": None},

@@ -1,4 +1,4 @@
-"""Law: what is no file, or another than before, is refused; reading one never holds the loop."""
+"""Upload sources: invalid or changed files raise, and reading does not block the event loop."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
-from tests.core.fake_files import FakeFiles, stored
+from tests.core.fake_files import FakeFiles, get_file_content
 from tests.core.fake_server import Drop, FakeServer
 from tests.core.sync_async import open_client
 from xai_lowcode.api.client import AsyncGateway
@@ -18,54 +18,54 @@ from xai_lowcode.api.files import Upload
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.errors import APIConnectionError, UsageError
 
-both = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
+both_clients = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
 
-def nothing(path: Path) -> None:
+def create_nothing(path: Path) -> None:
     del path
 
 
-def emptied(path: Path) -> None:
+def write_nothing(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def folded(path: Path) -> None:
+def create_directory(path: Path) -> None:
     path.mkdir()
 
 
-def piped(path: Path) -> None:
+def create_pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-@both
-@pytest.mark.parametrize("make", [nothing, emptied, folded, piped])
-def test_what_is_no_file_goes_nowhere(
-    gateway: FakeServer, tmp_path: Path, kind: type[Any], make: Callable[[Path], None]
+@both_clients
+@pytest.mark.parametrize("create", [create_nothing, write_nothing, create_directory, create_pipe])
+def test_invalid_files_are_not_sent(
+    gateway: FakeServer, tmp_path: Path, kind: type[Any], create: Callable[[Path], None]
 ) -> None:
-    """A file that is missing, empty or none is refused before anything is sent."""
+    """A missing or empty file, a directory and a pipe raise an error before anything is sent."""
     path = tmp_path / "f.bin"
-    make(path)
+    create(path)
     with open_client(kind, server_settings(gateway)) as client:
         for source in (path, str(path), Upload(path)):
-            with pytest.raises(UsageError) as refusal:
+            with pytest.raises(UsageError) as raised:
                 client.call_method("upload_file", source)
-            assert refusal.value.field == "source"
-            assert "f.bin" in str(refusal.value)
+            assert raised.value.field == "source"
+            assert "f.bin" in str(raised.value)
     assert gateway.requests == []
 
 
-@both
-def test_a_file_that_may_not_be_read_goes_nowhere(
+@both_clients
+def test_an_unreadable_file_is_not_sent(
     gateway: FakeServer, tmp_path: Path, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Missing rights are found out before the upload begins, as an error of ours."""
+    """A missing permission raises `UsageError` before anything is sent."""
     path = tmp_path / "f.bin"
     path.write_bytes(b"x")
 
-    def refuse(*_args: Any, **_options: Any) -> Any:
+    def raise_permission_error(*_args: Any, **_options: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "open", raise_permission_error)
     settings = server_settings(gateway)
     with (
         open_client(kind, settings) as client,
@@ -75,7 +75,7 @@ def test_a_file_that_may_not_be_read_goes_nowhere(
     assert gateway.requests == []
 
 
-@both
+@both_clients
 @pytest.mark.parametrize(
     ("values", "field"),
     [
@@ -87,49 +87,49 @@ def test_a_file_that_may_not_be_read_goes_nowhere(
         ({"source": "a\x00b"}, "source"),
     ],
 )
-def test_bad_wishes_go_nowhere(
+def test_invalid_arguments_are_not_sent(
     gateway: FakeServer, kind: type[Any], values: dict[str, Any], field: str
 ) -> None:
-    """No name, no bytes, no size of a piece, an impossible name or path: refused by name."""
+    """An invalid name, content, chunk size or path raises an error that names the argument."""
     source = values.pop("source")
     with (
         open_client(kind, server_settings(gateway)) as client,
-        pytest.raises(UsageError) as refusal,
+        pytest.raises(UsageError) as raised,
     ):
         client.call_method("upload_file", source, **values)
     values["source"] = source
-    assert refusal.value.field == field
+    assert raised.value.field == field
     assert gateway.requests == []
 
 
-def grown(path: Path) -> None:
+def extend(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"more")
 
 
-def shrunk(path: Path) -> None:
+def shorten(path: Path) -> None:
     path.write_bytes(b"less")
 
 
-def touched(path: Path) -> None:
-    facts = path.stat()
-    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1_000_000))
+def touch(path: Path) -> None:
+    status = path.stat()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
 
 
-def replaced(path: Path) -> None:
-    facts, other = path.stat(), path.with_suffix(".other")
-    other.write_bytes(bytes(facts.st_size))
-    os.utime(other, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    other.replace(path)
+def replace(path: Path) -> None:
+    status, copy = path.stat(), path.with_suffix(".other")
+    copy.write_bytes(bytes(status.st_size))
+    os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+    copy.replace(path)
 
 
-def gone(path: Path) -> None:
+def delete(path: Path) -> None:
     path.unlink()
 
 
-@both
-@pytest.mark.parametrize("change", [grown, shrunk, touched, replaced, gone, emptied])
+@both_clients
+@pytest.mark.parametrize("change", [extend, shorten, touch, replace, delete, write_nothing])
 @pytest.mark.parametrize("resumed", [False, True])
-def test_a_file_that_changes_is_not_sent_further(
+def test_a_changed_file_ends_the_upload(
     gateway: FakeServer,
     fake_files: FakeFiles,
     tmp_path: Path,
@@ -137,88 +137,90 @@ def test_a_file_that_changes_is_not_sent_further(
     change: Callable[[Path], None],
     resumed: bool,
 ) -> None:
-    """After a change, during the upload or before it goes on, no further piece leaves."""
+    """No chunk is sent after the file has changed, during the upload or before it is continued."""
     path = tmp_path / "f.bin"
     path.write_bytes(bytes(30))
-    job = Upload(path)
+    upload = Upload(path)
     if resumed:
         fake_files.actions = [None, Drop()]
     with open_client(kind, server_settings(gateway)) as client:
         if resumed:
             with pytest.raises(APIConnectionError):
-                client.call_method("upload_file", job, chunk_size=10)
+                client.call_method("upload_file", upload, chunk_size=10)
             change(path)
-        asked = list(fake_files.endpoints)
-        with pytest.raises(UsageError) as refusal:
-            client.call_method("upload_file", job, chunk_size=10, progress=lambda *_: change(path))
-        assert refusal.value.field == "source"
+        endpoints = list(fake_files.endpoints)
+        with pytest.raises(UsageError) as raised:
+            client.call_method(
+                "upload_file", upload, chunk_size=10, progress=lambda *_: change(path)
+            )
+        assert raised.value.field == "source"
     assert fake_files.chunk_count == (2 if resumed else 1)
     if resumed:
-        assert fake_files.endpoints == asked
+        assert fake_files.endpoints == endpoints
 
 
-def test_bytes_that_change_are_another_upload() -> None:
-    """An upload whose bytes have another length than before is refused."""
-    job = Upload(b"abc", "n", size=4, file_id="f")
+def test_changed_bytes_raise() -> None:
+    """An upload whose bytes have another length than before raises an error."""
+    upload = Upload(b"abc", "n", size=4, file_id="f")
     with pytest.raises(UsageError, match="changed"):
-        job.open()
+        upload.open()
 
 
-class ThreadsSeen:
-    """In which threads files were opened."""
+class OpeningThreads:
+    """The identifiers of the threads that opened files."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seen: list[int] = []
-        really = Path.open
+        self.identifiers: list[int] = []
+        original = Path.open
 
-        def watched(path: Path, *args: Any, **options: Any) -> Any:
-            self.seen.append(threading.get_ident())
-            return really(path, *args, **options)
+        def open_and_record(path: Path, *args: Any, **options: Any) -> Any:
+            self.identifiers.append(threading.get_ident())
+            return original(path, *args, **options)
 
-        monkeypatch.setattr(Path, "open", watched)
+        monkeypatch.setattr(Path, "open", open_and_record)
 
 
-async def test_files_are_read_off_the_loop(
+async def test_files_are_read_in_another_thread(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An async upload looks at its file and reads it in another thread than the loop's."""
-    threads = ThreadsSeen(monkeypatch)
-    looked: list[int] = []
-    really = Path.stat
+    """An async upload inspects and reads its file in another thread than the event loop."""
+    threads = OpeningThreads(monkeypatch)
+    stat_threads: list[int] = []
+    original = Path.stat
 
     def stat(path: Path, **options: Any) -> Any:
         if path.name == "f.bin":
-            looked.append(threading.get_ident())
-        return really(path, **options)
+            stat_threads.append(threading.get_ident())
+        return original(path, **options)
 
     monkeypatch.setattr(Path, "stat", stat)
     path = tmp_path / "f.bin"
     await asyncio.to_thread(path.write_bytes, bytes(30))
-    threads.seen.clear()
+    threads.identifiers.clear()
     async with AsyncGateway(emulator_settings(emulator)) as gateway:
         await gateway.upload_file(path, chunk_size=10)
-    assert len(threads.seen) >= 3
-    assert len(looked) >= 3
-    assert threading.get_ident() not in {*threads.seen, *looked}
-    assert stored(emulator) == bytes(30)
+    assert len(threads.identifiers) >= 3
+    assert len(stat_threads) >= 3
+    assert threading.get_ident() not in {*threads.identifiers, *stat_threads}
+    assert get_file_content(emulator) == bytes(30)
 
 
-async def test_a_slow_file_does_not_hold_the_loop(emulator: Emulator) -> None:
-    """While a source blocks, the loop goes on."""
+async def test_a_slow_file_does_not_block_the_event_loop(emulator: Emulator) -> None:
+    """Other tasks run while reading a source blocks."""
 
-    class Slow(Upload):
-        """Blocks until the loop has turned."""
+    class SlowUpload(Upload):
+        """Blocks until another task has run."""
 
         def read(self, length: int) -> bytes:
-            self.turned = released.wait(10)
+            self.loop_has_run = released.wait(10)
             return super().read(length)
 
-    async def turn() -> None:
+    async def run_loop() -> None:
         await asyncio.sleep(0.01)
         released.set()
 
     released = threading.Event()
-    job = Slow(b"abc", "n.bin")
+    upload = SlowUpload(b"abc", "n.bin")
     async with AsyncGateway(emulator_settings(emulator)) as gateway:
-        await asyncio.gather(gateway.upload_file(job), turn())
-    assert job.turned
+        await asyncio.gather(gateway.upload_file(upload), run_loop())
+    assert upload.loop_has_run

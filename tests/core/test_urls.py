@@ -42,7 +42,7 @@ good_ids = st.text(st.sampled_from("abcXYZ019._-:"), min_size=1, max_size=MAX_ID
 queries = st.dictionaries(st.text(max_size=5), st.text(max_size=8), max_size=3).filter(
     lambda query: "api_token" not in query
 )
-BAD_IDS: list[Any] = [
+INVALID_IDS: list[Any] = [
     "",
     ".",
     "..",
@@ -82,15 +82,15 @@ BAD_IDS: list[Any] = [
 ]
 
 
-@for_each("value", BAD_IDS)
+@for_each("value", INVALID_IDS)
 @pytest.mark.parametrize("endpoint", WITH_ID, ids=lambda endpoint: endpoint.name)
 def test_invalid_ids_are_rejected(endpoint: Endpoint[Any], value: Any) -> None:
     """An id that would change the path is rejected in both formats; the error names it."""
     (name,) = path_parameters(endpoint)
-    for form in ("new", "old"):
-        with pytest.raises(UsageError) as refusal:
-            build_path(endpoint, form, {name: value}, {})
-        assert refusal.value.field == name
+    for url_format in ("new", "old"):
+        with pytest.raises(UsageError) as raised:
+            build_path(endpoint, url_format, {name: value}, {})
+        assert raised.value.field == name
     with pytest.raises(UsageError):
         build_path(endpoint, "new", {}, {})
 
@@ -126,7 +126,7 @@ def test_both_url_formats(endpoint: Endpoint[Any], value: str, query: dict[str, 
 @given(queries)
 def test_both_formats_are_the_same_without_an_id(query: dict[str, str]) -> None:
     """An endpoint without an id has one path, and any query parameters."""
-    new, old = (build_path(LIST_MODELS, form, {}, query) for form in ("new", "old"))
+    new, old = (build_path(LIST_MODELS, url_format, {}, query) for url_format in ("new", "old"))
     assert new == old
     assert new.isascii()
     assert dict(parse_qsl(urlsplit(new).query, keep_blank_values=True)) == query
@@ -135,12 +135,12 @@ def test_both_formats_are_the_same_without_an_id(query: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "endpoint", [LIST_MODELS, RETRIEVE_MODEL], ids=lambda endpoint: endpoint.name
 )
-@pytest.mark.parametrize("form", ["new", "old"])
-def test_an_api_token_parameter_is_rejected(endpoint: Endpoint[Any], form: Any) -> None:
+@pytest.mark.parametrize("url_format", ["new", "old"])
+def test_an_api_token_parameter_is_rejected(endpoint: Endpoint[Any], url_format: Any) -> None:
     """A second ``api_token`` is rejected: the gateway fails and quotes it."""
-    with pytest.raises(UsageError) as refusal:
-        build_path(endpoint, form, {"model_id": "m"}, {"api_token": "x"})
-    assert refusal.value.field == "query"
+    with pytest.raises(UsageError) as raised:
+        build_path(endpoint, url_format, {"model_id": "m"}, {"api_token": "x"})
+    assert raised.value.field == "query"
 
 
 ROUTE_UNKNOWN = errors.RouteNotFoundError("Not Found", status_code=404, source="gateway")
@@ -165,9 +165,9 @@ FAILURES: list[tuple[XAILowCodeError, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "blames"), FAILURES, ids=lambda value: repr(value)[:50])
-def test_when_the_other_format_is_tried(error: XAILowCodeError, blames: bool) -> None:
-    """Only with an id, an unknown format, and a routing error.
+@pytest.mark.parametrize(("error", "is_routing"), FAILURES, ids=lambda value: repr(value)[:50])
+def test_when_the_other_format_is_tried(error: XAILowCodeError, is_routing: bool) -> None:
+    """The other format is tried only with an id, an unknown format, and a routing error.
 
     The gateway's own 404 counts for every method, other errors for GET and DELETE only.
     """
@@ -177,8 +177,8 @@ def test_when_the_other_format_is_tried(error: XAILowCodeError, blames: bool) ->
         selector = UrlFormatSelector(choice)
         if known:
             selector.record_success(endpoint, "new")
-        repeatable = error is ROUTE_UNKNOWN or endpoint is RETRIEVE_MODEL
-        expected = blames and repeatable and endpoint is not LIST_MODELS
+        is_idempotent = error is ROUTE_UNKNOWN or endpoint is RETRIEVE_MODEL
+        expected = is_routing and is_idempotent and endpoint is not LIST_MODELS
         expected = expected and choice == "auto" and not known
         assert selector.should_try_other(endpoint, "new", error) == expected, (
             endpoint.name,
@@ -192,23 +192,23 @@ def test_the_initial_format(endpoint: Endpoint[Any]) -> None:
     """The setting has precedence, then the format that worked, then the default of the endpoint."""
     assert UrlFormatSelector("old").initial(endpoint) == "old"
     assert UrlFormatSelector("new").initial(endpoint) == "new"
-    forms = UrlFormatSelector()
-    assert forms.initial(endpoint) == endpoint.preferred_url_format
-    forms.record_success(endpoint, "old")
-    assert forms.initial(endpoint) == (
+    selector = UrlFormatSelector()
+    assert selector.initial(endpoint) == endpoint.preferred_url_format
+    selector.record_success(endpoint, "old")
+    assert selector.initial(endpoint) == (
         "old" if path_parameters(endpoint) else endpoint.preferred_url_format
     )
 
 
 def test_the_format_is_logged_once_for_a_base_url(caplog: pytest.LogCaptureFixture) -> None:
-    """One line says which format is used, and why; other clients add none."""
-    forms = UrlFormatSelector(base_url="https://logged/xai")
+    """One log record has the selected format and the reason; other clients do not repeat it."""
+    selector = UrlFormatSelector(base_url="https://logged/xai")
     with caplog.at_level(logging.INFO, logger="xai_lowcode"):
-        forms.record_failure(RETRIEVE_MODEL, "new", ROUTE_UNKNOWN, 0.0)
-        for form in ("old", "old", "new"):
-            forms.record_success(RETRIEVE_MODEL, form)
+        selector.record_failure(RETRIEVE_MODEL, "new", ROUTE_UNKNOWN, 0.0)
+        for url_format in ("old", "old", "new"):
+            selector.record_success(RETRIEVE_MODEL, url_format)
         UrlFormatSelector("old", base_url="https://logged/xai").record_success(DELETE_IT, "old")
-        forms.record_success(LIST_MODELS, "new")
+        selector.record_success(LIST_MODELS, "new")
     (record,) = caplog.records
     assert record.getMessage() == (
         "https://logged/xai: using the old URL format, because the new one failed: Not Found"
@@ -216,7 +216,7 @@ def test_the_format_is_logged_once_for_a_base_url(caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("message", "blames"),
+    ("message", "is_routing"),
     [
         ("Model not found: model_id", True),
         ("Response with id=model_id not found.", True),
@@ -225,73 +225,75 @@ def test_the_format_is_logged_once_for_a_base_url(caplog: pytest.LogCaptureFixtu
         ("Model not found: grok-4", False),
     ],
 )
-def test_an_error_about_a_parameter_name_is_a_routing_error(message: str, blames: bool) -> None:
+def test_an_error_about_a_parameter_name_is_a_routing_error(message: str, is_routing: bool) -> None:
     """A gateway with the new format passes the parameter name to xAI as an id."""
     error = errors.NotFoundError(message, status_code=404, source="provider")
-    assert is_routing_error(RETRIEVE_MODEL, error, UrlFormatSelector()) == blames
-    foreign = error.message.replace("model_id", "modelId")
-    error = errors.NotFoundError(foreign, status_code=404, source="provider")
-    forms = UrlFormatSelector(parameter_names={"model_id": "modelId"})
-    assert is_routing_error(RETRIEVE_MODEL, error, forms) == blames
+    assert is_routing_error(RETRIEVE_MODEL, error, UrlFormatSelector()) == is_routing
+    other_message = error.message.replace("model_id", "modelId")
+    error = errors.NotFoundError(other_message, status_code=404, source="provider")
+    selector = UrlFormatSelector(parameter_names={"model_id": "modelId"})
+    assert is_routing_error(RETRIEVE_MODEL, error, selector) == is_routing
 
 
 def test_a_query_that_cannot_be_encoded_is_rejected() -> None:
     """Lone surrogates in the query raise a UsageError before anything is sent."""
-    with pytest.raises(UsageError) as refusal:
+    with pytest.raises(UsageError) as raised:
         build_path(LIST_MODELS, "new", {}, {"filter": "\ud800"})
-    assert refusal.value.field == "query"
+    assert raised.value.field == "query"
 
 
-def test_selectors_are_independent() -> None:
-    """What is learned holds for all selectors of a base URL, and for no others."""
-    one, same, other = (UrlFormatSelector(base_url=url) for url in ("a", "a", "b"))
-    one.record_success(RETRIEVE_MODEL, "old")
-    assert (same.initial(DELETE_IT), other.initial(DELETE_IT)) == ("old", "new")
+def test_selectors_of_a_base_url_share_the_format() -> None:
+    """A recorded format applies to all selectors of a base URL, and to no others."""
+    first_selector, second_selector, other_selector = (
+        UrlFormatSelector(base_url=url) for url in ("a", "a", "b")
+    )
+    first_selector.record_success(RETRIEVE_MODEL, "old")
+    assert (second_selector.initial(DELETE_IT), other_selector.initial(DELETE_IT)) == ("old", "new")
     assert UrlFormatSelector().initial(DELETE_IT) == "new"
 
 
 @pytest.mark.parametrize("name", ["model_id", "Model_ID", "modelId"])
-def test_the_name_of_a_parameter_is_no_id(name: str) -> None:
-    """In the old format the gateway would take it for its own route, and ask xAI for "null"."""
+def test_the_name_of_a_parameter_is_not_an_id(name: str) -> None:
+    """An id that is a parameter name raises: in the old format the gateway would send "null"."""
     names = {"model_id": "modelId"}
-    for form in ("new", "old"):
-        with pytest.raises(UsageError, match="is the name of the parameter") as refusal:
-            build_path(RETRIEVE_MODEL, form, {"model_id": name}, {}, names=names)
-        assert refusal.value.field == "model_id"
+    for url_format in ("new", "old"):
+        with pytest.raises(UsageError, match="is the name of the parameter") as raised:
+            build_path(RETRIEVE_MODEL, url_format, {"model_id": name}, {}, names=names)
+        assert raised.value.field == "model_id"
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(True, "true"), (False, "false"), (5, "5"), (0.5, "0.5"), ("True", "True")]
 )
-def test_query_values_are_written_as_the_gateway_reads_them(value: Any, text: str) -> None:
-    """A bool is written as in JSON."""
+def test_query_values(value: Any, text: str) -> None:
+    """Query values are strings, numbers and booleans; a boolean is written as in JSON."""
     assert build_path(LIST_MODELS, "new", {}, {"flag": value}) == f"/v1/models?flag={text}"
 
 
 @pytest.mark.parametrize("value", [None, [], ["a", "b"], ("a",), {"a": 1}, {1}, b"x", object()])
-def test_other_query_values_are_refused(value: Any) -> None:
-    """A list would arrive as one text; the error names the parameter."""
-    with pytest.raises(UsageError, match="the value of order must be a string") as refusal:
+def test_other_query_values_raise(value: Any) -> None:
+    """A value of another type raises an error that names the parameter."""
+    with pytest.raises(UsageError, match="the value of order must be a string") as raised:
         build_path(LIST_MODELS, "new", {}, {"order": value})
-    assert refusal.value.field == "query"
+    assert raised.value.field == "query"
 
 
 def test_parameter_names_of_the_old_format() -> None:
     """The ``parameter_names`` of the settings are used in the old format."""
     with running(url_forms="old", parameter_names={"model_id": "id"}) as gateway:
-        reach: dict[str, Any] = {"api_token": gateway.api_token, "base_url": gateway.base_url}
-        reach["max_retries"] = 0
-        with Gateway(Settings.create(**reach)) as client, pytest.raises(NotFoundError):
+        options: dict[str, Any] = {"api_token": gateway.api_token, "base_url": gateway.base_url}
+        options["max_retries"] = 0
+        with Gateway(Settings.create(**options)) as client, pytest.raises(NotFoundError):
             client.retrieve_model("grok-4.3")
-        given = Settings.create(**reach, parameter_names={"model_id": "id"})
-        with Gateway(given) as client:
+        settings = Settings.create(**options, parameter_names={"model_id": "id"})
+        with Gateway(settings) as client:
             assert client.retrieve_model("grok-4.3").id == "grok-4.3"
 
 
 @pytest.mark.parametrize("kinds", [CLIENTS, CLIENTS[::-1]])
 @pytest.mark.usefixtures("delays")
-def test_a_lost_connection_is_learned_by_the_process(gateway: FakeServer, kinds: Any) -> None:
-    """A server that drops new URLs with an id gets one, whatever client and endpoint follow."""
+def test_a_lost_connection_is_recorded_for_the_process(gateway: FakeServer, kinds: Any) -> None:
+    """A server that drops new URLs with an id receives one, from all clients and endpoints."""
     gateway.respond = lambda request: (
         json_reply({"id": "m"}) if "_id=" in request.target else Drop()
     )

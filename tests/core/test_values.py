@@ -1,4 +1,4 @@
-"""Messages, requests and responses are values: nothing modifies them, although they could be."""
+"""Messages, requests and responses are values that no code modifies, although they are mutable."""
 
 import ast
 from copy import deepcopy
@@ -27,7 +27,7 @@ VALUES = [
 ]
 FIELDS = {field.name for value in VALUES if isinstance(value, type) for field in fields(value)}
 # Attributes of other objects with the same names.
-OTHERS = {
+OTHER_ATTRIBUTES = {
     ("accumulator", "call.id"),
     ("accumulator", "call.name"),
     ("call_flow", "retry_state.headers"),
@@ -47,7 +47,7 @@ PACKAGES = [
 ]
 
 
-def assigned(path: Path) -> set[tuple[str, str]]:
+def find_assigned_fields(path: Path) -> set[tuple[str, str]]:
     """Return the fields that a module assigns to, except those of ``self``, with its name."""
     return {
         (path.stem, ast.unparse(node))
@@ -61,20 +61,20 @@ def assigned(path: Path) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_no_module_assigns_to_a_field(package: Path) -> None:
-    """A type checker would refuse it for frozen dataclasses only."""
+    """No module assigns to a field; type checkers report this for frozen dataclasses only."""
     modules = [path for path in package.rglob("*.py") if "emulator" not in path.parts]
-    assert set().union(*map(assigned, modules)) <= OTHERS
+    assert set().union(*map(find_assigned_fields, modules)) <= OTHER_ATTRIBUTES
 
 
 @given(turns=TURNS, question=st.none() | TEXTS)
 def test_rendering_does_not_modify_a_request(turns: list[Any], question: str | None) -> None:
-    """For every API, streamed or not."""
+    """Rendering a request for any API, streamed or not, does not modify it."""
     request = ChatRequest(
         model="grok-4.7", messages=build_messages("Be brief.", turns, question), tools=TOOLS
     )
-    before = deepcopy(request)
+    original = deepcopy(request)
     for name in DIALECTS:
         for stream in (False, True):
             render_request(get_dialect(name), request, stream=stream)
-    assert request == before
-    assert hash(request.messages[0]) == hash(before.messages[0])
+    assert request == original
+    assert hash(request.messages[0]) == hash(original.messages[0])

@@ -1,4 +1,4 @@
-"""Where the recorded bodies and the gateway's answers lie, if they lie beside the repository."""
+"""Recorded bodies of xAI and responses of the gateway, if the files are beside the repository."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ FIXTURES = SHARED / "reference" / "gateway_fixtures.json"
 
 
 def gateway_fixtures() -> dict[str, dict[str, Any]]:
-    """The gateway's answers by name; none where the file is absent."""
+    """Return the gateway's responses by name; none if the file is missing."""
     if not FIXTURES.exists():
         return {}
     cases = json.loads(FIXTURES.read_bytes())
@@ -18,7 +18,7 @@ def gateway_fixtures() -> dict[str, dict[str, Any]]:
 
 
 def recorded_errors() -> dict[str, tuple[int, Any]]:
-    """XAI's error bodies by name, with their status; none where the folder is absent."""
+    """Return xAI's error bodies by name, with their status; none if the folder is missing."""
     return {
         path.stem: (int(path.name[:3]), json.loads(path.read_bytes()))
         for path in sorted((WIRE / "errors").glob("*.json"))
@@ -26,12 +26,12 @@ def recorded_errors() -> dict[str, tuple[int, Any]]:
     }
 
 
-def wrapped(body: Any, how: str) -> Any:
-    """A body of xAI in one of the gateway's envelopes for a success."""
-    match how:
+def wrapped(body: Any, envelope: str) -> Any:
+    """Return a body of xAI in an envelope of the gateway."""
+    match envelope:
         case "result":
-            facts = {"message": "Request completed", "provider": "xai", "response_headers": {}}
-            return {**facts, "result": body}
+            fields = {"message": "Request completed", "provider": "xai", "response_headers": {}}
+            return {**fields, "result": body}
         case "data":
             return {"data": body}
         case _:
@@ -39,10 +39,10 @@ def wrapped(body: Any, how: str) -> Any:
 
 
 def refused(body: Any, headers: dict[str, str] | None = None) -> Any:
-    """An error of xAI as the gateway passes it on."""
-    said = body.get("message") if isinstance(body, dict) else None
+    """Return an error of xAI in the gateway's format."""
+    message = body.get("message") if isinstance(body, dict) else None
     return {
-        "message": said or "Error received from the xai API",
+        "message": message or "Error received from the xai API",
         "provider": "xai",
         "error": body,
         "headers": headers or {},

@@ -18,7 +18,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command, Send, interrupt
 
-from tests.core.counting_transport import meeting_clients
+from tests.core.counting_transport import barrier_clients
 from tests.langchain.helpers import (
     APIS,
     QUESTION,
@@ -161,7 +161,7 @@ async def test_branches_run_concurrently(gateway: Any, chat: Chat, *, use_async:
     graph: Any = StateGraph(MessagesState)
     graph.add_node("ask", call_async if use_async else ask)
     graph.add_conditional_edges(START, fan, ["ask"])
-    async with meeting_clients(5) as (clients, requests):
+    async with barrier_clients(5) as (clients, requests):
         llm = chat(**clients)
         messages = (await run(graph.compile(), {"messages": []}, use_async=use_async))["messages"]
         assert (requests.maximum, requests.total) == (5, 5)

@@ -28,7 +28,7 @@ from langchain_core.runnables import (
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from pydantic import BaseModel
 
-from tests.core.counting_transport import meeting_clients
+from tests.core.counting_transport import barrier_clients
 from tests.langchain.helpers import (
     APIS,
     SYNC_AND_ASYNC,
@@ -268,13 +268,13 @@ async def test_batches_keep_their_order_and_concurrency(
     """Batches keep their order, with max_concurrency and without."""
     gateway.latency = 0.05
     questions, answers = [f"Say 'number {i}'." for i in range(6)], [f"number {i}" for i in range(6)]
-    async with meeting_clients(2) as (clients, requests):
+    async with barrier_clients(2) as (clients, requests):
         llm, config = chat(**clients) | StrOutputParser(), {"max_concurrency": 2}
         assert answers == (
             await llm.abatch(questions, config) if use_async else llm.batch(questions, config)
         )
         assert (requests.maximum, requests.total) == (2, 6)
-    async with meeting_clients(6) as (clients, requests):
+    async with barrier_clients(6) as (clients, requests):
         llm = chat(**clients) | StrOutputParser()
         if use_async:
             done = [pair async for pair in llm.abatch_as_completed(questions)]
