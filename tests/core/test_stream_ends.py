@@ -295,7 +295,7 @@ def test_chunks_in_envelopes(api: str, ending: str) -> None:
     """A stream whose chunks are in envelopes has the same result."""
     stream, end = APIS[api], ENDINGS[ending]
     for envelope, number in product(ENVELOPES, range(1, len(stream.events) + 1)):
-        wrap = partial(wrapped, how=envelope)
+        wrap = partial(wrapped, envelope=envelope)
         result = read_stream(stream, [*blocks(stream, number, wrap), *last_block(end)])
         context = (envelope, number, result)
         is_complete = number >= stream.complete_after

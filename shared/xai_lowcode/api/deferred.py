@@ -20,7 +20,7 @@ from xai_lowcode.errors import (
 from xai_lowcode.protocol.call_flow import CallContext, call_flow
 from xai_lowcode.protocol.retry import RetryPolicy
 from xai_lowcode.protocol.steps import Call, Flow, Sleep, Success
-from xai_lowcode.protocol.urls import check_id
+from xai_lowcode.protocol.urls import check_id, may_have_crashed
 from xai_lowcode.types.requests import PollingOptions
 from xai_lowcode.types.resources import DeferredCompletion, parse_resource
 
@@ -58,7 +58,8 @@ def poll(request_id: str, options: PollingOptions, context: CallContext) -> Flow
             it can still be retrieved.
         NotFoundError: There is no such completion, or it has been retrieved before.
         UsageError: The request id is invalid.
-        XAILowCodeError: A poll failed with an error that is not transient.
+        XAILowCodeError: A poll failed with an error that is not transient, or polls crash the
+            gateway in both URL formats.
     """
     check_id("request_id", request_id)
     with open_progress(options.progress, "deferred completion", "polls") as report:
@@ -108,13 +109,25 @@ def _poll_once(call: Call[Any], context: CallContext) -> Flow[Success | XAILowCo
                 f"Part of the deferred completion {call.ids['request_id']} had been received."
             )
             raise
+        _check_crash(error, call, context)
         # Timeouts included: some gateways do not respond until the result is ready.
         return error
     except XAILowCodeError as error:
         if not error.is_retryable:
             raise
+        _check_crash(error, call, context)
         return error
     return None if success.body is None else success
+
+
+def _check_crash(error: XAILowCodeError, call: Call[Any], context: CallContext) -> None:
+    """Raise the error of a poll if every further poll would crash the gateway."""
+    if may_have_crashed(error) and context.url_formats.facts.both_crash:
+        error.add_note(
+            f"The deferred completion {call.ids['request_id']} is stored for 24 hours and can still"
+            " be retrieved by its id."
+        )
+        raise error
 
 
 def _may_have_consumed(error: XAILowCodeError | None) -> bool:

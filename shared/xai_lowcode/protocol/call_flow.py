@@ -171,6 +171,9 @@ def call_flow(
         if (response_started and not endpoint.idempotent) or (
             request_sent and endpoint.at_most_once
         ):
+            if seen.first_error is not None and seen.unreachable and may_have_crashed(result):
+                # The gateway had restarted after the first URL format.
+                url_formats.record_old_crash()
             raise result
         yield from _wait(call, context, retry_state, result, seen)
         if seen.first_error is None:

@@ -184,6 +184,11 @@ class GatewayFacts:
         return failed and "new" not in self.worked
 
     @property
+    def both_crash(self) -> bool:
+        """Whether both formats may have crashed the gateway, and neither ever worked."""
+        return self.old_crashed and not self.worked
+
+    @property
     def new_is_excluded(self) -> bool:
         """Whether the new format is not used again: it may crash the gateway, or is not served."""
         crashed = self.crashed_at is not None
