@@ -144,11 +144,11 @@ def test_a_gateway_that_crashes_in_both_formats(
     monkeypatch: pytest.MonkeyPatch, front: bool, call: SendRequests
 ) -> None:
     """The error names both formats and the setting; later calls crash the gateway once each."""
-    monkeypatch.setattr(urls, "RESTART_PATIENCE", 0.2)
+    monkeypatch.setattr(urls, "RESTART_PATIENCE", 0.5)
     options = PollingOptions(timeout=30, initial_delay=0.001, max_delay=0.001)
     monkeypatch.setitem(globals(), "POLLING", options)
     with (
-        running(url_forms="both_drop", restart_seconds=0.005, front=front) as gateway,
+        running(url_forms="both_drop", restart_seconds=0.1, front=front) as gateway,
         open_client(SyncGatewayClient, emulator_settings(gateway, max_retries=8)) as client,
     ):
         with pytest.raises(XAILowCodeError) as raised:
@@ -190,7 +190,7 @@ def test_a_file_that_crashes_the_gateway_is_requested_twice(
     kind: type[Any], max_retries: int
 ) -> None:
     """A file whose text is a number crashes the gateway, although its URL format worked before."""
-    with running(restart_seconds=0.005) as gateway:
+    with running(restart_seconds=0.1) as gateway:
         with open_client(kind, emulator_settings(gateway, max_retries=max_retries)) as client:
             assert download(client, gateway)
         number = gateway.add_file("n.txt", b"12345", "text/plain")
