@@ -171,9 +171,9 @@ def call_flow(
         if (response_started and not endpoint.idempotent) or (
             request_sent and endpoint.at_most_once
         ):
-            # The gateway had restarted after a crash in the new URL format.
-            restarted = seen.unreachable or seen.first_error is None
-            if url_formats.facts.new_is_excluded and restarted and may_have_crashed(result):
+            # After a crash in the new URL format, the gateway was down and had restarted.
+            restarted = url_formats.facts.new_is_excluded and seen.unreachable
+            if restarted and may_have_crashed(result):
                 url_formats.record_old_crash()
             raise result
         yield from _wait(call, context, retry_state, result, seen)
