@@ -124,8 +124,8 @@ def _check_crash(error: XAILowCodeError, call: Call[Any], context: CallContext) 
     """Raise the error of a poll if every further poll would crash the gateway."""
     if may_have_crashed(error) and context.url_formats.facts.both_crash:
         error.add_note(
-            f"The deferred completion {call.ids['request_id']} is stored for 24 hours and can still"
-            " be retrieved by its id."
+            f"Each poll of the deferred completion {call.ids['request_id']} crashes this gateway."
+            " xAI stores a completion for 24 hours, until it is retrieved."
         )
         raise error
 
