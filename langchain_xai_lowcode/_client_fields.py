@@ -64,6 +64,7 @@ _CHECKS = {
     "verify": check_verify,
 }
 _CLIENT_FIELDS = frozenset(COMPONENT_OPTIONS) | {"http_client", "http_async_client", "rate_limiter"}
+_SECRET_FIELDS = frozenset({"api_token", "proxy"})
 
 
 # Unsupported arguments of LangChain's other chat models, and what to use instead. Other unknown
@@ -85,6 +86,13 @@ FOREIGN_ARGS = {
     "tiktoken_model_name": "not supported. Tokens are counted with the model's tokenizer.",
     "disabled_params": "not supported. Options that a model rejects are left out automatically.",
 }
+
+
+def _check_client_field(name: str, value: Any) -> Any:
+    with langchain_errors():
+        if name == "proxy":
+            return check_proxy(to_secret(value))
+        return _CHECKS[name](value) if name in _CHECKS else value
 
 
 class ClientFields(BaseModel):
@@ -326,17 +334,50 @@ class ClientFields(BaseModel):
                 with langchain_errors():
                     raise error
             super().__setattr__(name, value)
-            return
-        with langchain_errors():
-            value = _CHECKS[name](value) if name in _CHECKS else value
-            value = check_proxy(to_secret(value)) if name == "proxy" else value
-        previous = getattr(self, name)
-        super().__setattr__(name, value)
-        try:
-            self._create_gateway()
-        except BaseException:
-            super().__setattr__(name, previous)
-            raise
+        else:
+            value = _check_client_field(name, value)
+            previous = getattr(self, name)
+            super().__setattr__(name, value)
+            try:
+                self._create_gateway()
+            except BaseException:
+                super().__setattr__(name, previous)
+                raise
+        self._on_change(frozenset({name}))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the component, as pydantic does.
+
+        Args:
+            update: Fields to change in the copy. Only settings of the client are validated.
+            deep: Whether to copy the values of the fields too.
+
+        Raises:
+            UsageError: A setting of the client is invalid, or a token is where a name is expected.
+        """
+        # Error reporters show the variables of frames.
+        update = {
+            name: to_secret(value) if name in _SECRET_FIELDS else value
+            for name, value in (update or {}).items()
+        }
+        names = {name: value for name, value in update.items() if name in NAME_OPTIONS}
+        if (error := token_error(names)) is not None:
+            update = names = {}
+            with langchain_errors():
+                raise error
+        for name in update.keys() & _CLIENT_FIELDS:
+            update[name] = _check_client_field(name, update[name])
+        copied = super().model_copy(update=update, deep=deep)
+        if update.keys() & _CLIENT_FIELDS:
+            copied._create_gateway()  # noqa: SLF001 - of this class
+        if update:
+            copied._on_change(frozenset(update))  # noqa: SLF001 - the same
+        return copied
+
+    def _on_change(self, names: frozenset[str]) -> None:  # noqa: ARG002 - for subclasses
+        """Renew what was derived from fields that have been assigned, or updated in a copy."""
+        # LangChain's cached dump, which cache keys and traces contain.
+        self.__dict__.pop("_serialized", None)
 
     @property
     def lc_secrets(self) -> dict[str, str]:
