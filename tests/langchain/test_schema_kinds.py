@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NewType, NotRequired, TypeVar
 
 import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.tools import StructuredTool, tool
 from pydantic import BaseModel, Field, RootModel, TypeAdapter
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode._schemas import read_schema
@@ -26,6 +26,7 @@ from tests.schema_kinds import (
     Company,
     Part,
     Shade,
+    Unlimited,
     check_meaning,
     get_sent_schema,
     get_validator,
@@ -49,6 +50,12 @@ class DataPart:
 
     name: str
     parts: list["DataPart"] = field(default_factory=list)
+
+
+Parts = TypeAliasType("Parts", list[Part])
+T = TypeVar("T")
+Pair = TypeAliasType("Pair", tuple[T, T], type_params=(T,))
+Count = NewType("Count", int)
 
 
 class Names(RootModel[list[str]]):
@@ -107,6 +114,7 @@ OBJECTS: dict[str, tuple[Any, Any, Any]] = {
     "recursive class": (Part, Part, PART),
     "shared class": (Company, Company, COMPANY),
     "closed class": (Closed, Closed, {"size": 2}),
+    "infinite defaults": (Unlimited, Unlimited, {"most": 1.5, "ranges": [{"least": 0.5}]}),
     "TypedDict": (TypedPart, TypedPart, TYPED),
     "dataclass": (DataPart, DataPart, DATA),
     "map": (RootModel[dict[str, int]], dict[str, int], {"a": 1}),
@@ -158,6 +166,9 @@ OTHERS: dict[str, tuple[Any, Any]] = {
     "literal": (Literal["a", "b"], "a"),
     "root model": (Names, ["a"]),
     "list of TypedDicts": (list[TypedPart], [TYPED]),
+    "alias": (Parts, [PART]),
+    "generic alias": (Pair[int], [1, 2]),
+    "NewType": (Count, 7),
 }
 
 
