@@ -97,6 +97,15 @@ def never_ready(gateway: Emulator) -> None:
     invoke(gateway, deferred=PollingOptions(timeout=0.3, initial_delay=0.05, max_delay=0.05))
 
 
+def add_two_responses(gateway: Emulator) -> None:
+    """Add up the chunks of two responses in LangChain."""
+    llm = connected(gateway)
+    total: Any = None
+    for prompt in ("Hello", "Tell me a story."):
+        for chunk in llm.stream(prompt):
+            total = chunk if total is None else total + chunk
+
+
 def embed(gateway: Emulator) -> None:
     """Request embeddings from a gateway without them."""
     XAILowCodeEmbeddings(base_url=gateway.base_url, api_token=gateway.api_token).embed_query("Hi")
@@ -263,6 +272,7 @@ TRIGGERS: dict[str, Callable[[Emulator], None]] = {
     "The stream was interrupted": streamed(CutStream(after_chunks=5)),
     "The stream timed out": streamed(SlowDrip(4.0), timeout=0.8),
     "The stream ended before its terminal event": streamed(EndStreamEarly(after_chunks=5)),
+    "Additional kwargs key cost_usd already exists": add_two_responses,
     "was not ready within": never_ready,
     "File not found": missing_file,
     "The gateway has no endpoint for embeddings": embed,
