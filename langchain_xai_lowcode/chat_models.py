@@ -910,7 +910,8 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
         return {**super()._get_ls_params_with_defaults(stop=stop, **kwargs), "ls_provider": "xai"}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        profile = get_profile(self.model)
+        # Fields are not validated when they are assigned; a call raises for what is no name.
+        profile = get_profile(str(self.model))
         image_inputs = "image" in profile.input_modalities
         # Only Responses accepts the data of documents; the others need a URL or a file id.
         pdf_inputs = "pdf" in profile.input_modalities and self.api in {"auto", "responses"}

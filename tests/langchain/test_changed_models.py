@@ -12,7 +12,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_xai_lowcode import ChatXAILowCode, XAIImageGenerationTool, XAIImageGenerator
 from tests.cases import for_each
-from tests.langchain.helpers import SYNC_AND_ASYNC, Chat, run
+from tests.langchain.helpers import SYNC_AND_ASYNC, Chat, collect_stream, run
 from xai_lowcode import PollingOptions
 from xai_lowcode.emulator import running
 from xai_lowcode.errors import UsageError
@@ -148,3 +148,17 @@ def test_a_copy_with_invalid_settings_is_refused(chat: Chat) -> None:
         with pytest.raises(UsageError, match=f"^{name}: "):
             llm.model_copy(update={name: value})
     assert llm.invoke("Hello").text
+
+
+@SYNC_AND_ASYNC
+async def test_a_model_that_is_no_name_is_refused_by_the_call(
+    gateway: Any, chat: Chat, *, use_async: bool
+) -> None:
+    """The error names the field, however it was changed; nothing is sent."""
+    for change in CHANGES.values():
+        for wrong in (None, 5, ["grok-4.7"], "", " "):
+            changed = change(chat(), {"model": wrong})
+            for call in (run, collect_stream):
+                with pytest.raises(UsageError, match=r"^model: "):
+                    await call(changed, "Hello", use_async=use_async)
+    assert gateway.requests == []
