@@ -64,6 +64,12 @@ _CHECKS = {
     "verify": check_verify,
 }
 _CLIENT_FIELDS = frozenset(COMPONENT_OPTIONS) | {"http_client", "http_async_client", "rate_limiter"}
+# Deep copies share these objects: clients, handlers and caches have locks and connections, and the
+# copy of a rate limiter would double the rate.
+_SHARED_FIELDS = (
+    *("http_client", "http_async_client", "rate_limiter", "verify"),
+    *("callbacks", "cache"),
+)
 _SECRET_FIELDS = frozenset({"api_token", "proxy"})
 
 
@@ -403,9 +409,12 @@ class ClientFields(BaseModel):
         await self._gateway.async_client.aclose()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        # Copies share the rate limit. An SSLContext cannot be copied.
-        shared = {id(each): each for each in (self.rate_limiter, self.verify)}
-        return super().__deepcopy__({**(memo or {}), **shared})
+        shared = [getattr(self, name, None) for name in _SHARED_FIELDS]
+        known = {id(each): each for each in shared}
+        # The copy has a connection pool of its own, or the caller's client.
+        copied = super().__deepcopy__({**(memo or {}), **known, id(self._gateway): None})
+        copied._create_gateway()  # noqa: SLF001 - of this class
+        return copied
 
     def __getstate__(self) -> dict[Any, Any]:
         with langchain_errors():

@@ -3,7 +3,9 @@
 ``jsonschema`` checks that the sent schema accepts what pydantic or the given schema accepts.
 """
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -218,6 +220,26 @@ def test_other_values_are_wrapped(chat: Chat, gateway: Any, kind: str, method: A
         chat().with_structured_output(source, method="json_mode")
     with pytest.raises(UsageError, match="not an object at its root"):
         chat().bind_tools([], response_format=source)
+
+
+@pytest.mark.parametrize("include_raw", [False, True])
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("kind", [*OBJECTS, *OTHERS])
+def test_structured_output_can_be_pickled(
+    chat: Chat, kind: str, method: Any, *, include_raw: bool
+) -> None:
+    """Copies and pickles of a runnable with structured output return the same object."""
+    source = {**OBJECTS, **OTHERS}[kind][0]
+    llm: Any = chat().with_structured_output(source, method=method, include_raw=include_raw)
+
+    def call(runnable: Any) -> Any:
+        result = runnable.invoke("Hello 7")
+        assert not include_raw or result["parsing_error"] is None
+        return result["parsed"] if include_raw else result
+
+    expected = call(llm)
+    assert call(copy.deepcopy(llm)) == expected
+    assert call(pickle.loads(pickle.dumps(llm))) == expected  # noqa: S301 - our own bytes
 
 
 def test_unions_of_classes_are_wrapped(chat: Chat, gateway: Any) -> None:
