@@ -266,13 +266,20 @@ class ClientFields(BaseModel):
 
     @classmethod
     @cache
+    def _aliases(cls) -> Mapping[str, str]:
+        """Return the name of the field for each of its aliases, the name itself included."""
+        return {
+            str(choice): name
+            for name, field in cls.model_fields.items()
+            if isinstance(field.validation_alias, AliasChoices)
+            for choice in field.validation_alias.choices
+        }
+
+    @classmethod
+    @cache
     def _argument_names(cls) -> frozenset[str]:
         """Return the names and aliases of all fields."""
-        names = set(cls.model_fields)
-        for field in cls.model_fields.values():
-            if isinstance(field.validation_alias, AliasChoices):
-                names.update(str(choice) for choice in field.validation_alias.choices)
-        return frozenset(names)
+        return frozenset({*cls.model_fields, *cls._aliases()})
 
     @field_validator(*_CHECKS, mode="before")
     @classmethod
@@ -355,16 +362,18 @@ class ClientFields(BaseModel):
         """Copy the component, as pydantic does.
 
         Args:
-            update: Fields to change in the copy. Only settings of the client are validated.
+            update: Fields to change in the copy, by their names or aliases. Only settings of the
+                client are validated.
             deep: Whether to copy the values of the fields too.
 
         Raises:
             UsageError: A setting of the client is invalid, or a token is where a name is expected.
         """
+        aliases = self._aliases()
+        named = ((aliases.get(name, name), value) for name, value in (update or {}).items())
         # Error reporters show the variables of frames.
         update = {
-            name: to_secret(value) if name in _SECRET_FIELDS else value
-            for name, value in (update or {}).items()
+            name: to_secret(value) if name in _SECRET_FIELDS else value for name, value in named
         }
         names = {name: value for name, value in update.items() if name in NAME_OPTIONS}
         if (error := token_error(names)) is not None:
@@ -410,11 +419,7 @@ class ClientFields(BaseModel):
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         shared = [getattr(self, name, None) for name in _SHARED_FIELDS]
-        known = {id(each): each for each in shared}
-        # The copy has a connection pool of its own, or the caller's client.
-        copied = super().__deepcopy__({**(memo or {}), **known, id(self._gateway): None})
-        copied._create_gateway()  # noqa: SLF001 - of this class
-        return copied
+        return super().__deepcopy__({**(memo or {}), **{id(each): each for each in shared}})
 
     def __getstate__(self) -> dict[Any, Any]:
         with langchain_errors():

@@ -126,6 +126,31 @@ async def test_a_changed_component_connects_to_its_own_gateway(
         assert (len(gateway.requests), len(other.requests)) == (1, 1)
 
 
+@pytest.mark.parametrize("kind", [ChatXAILowCode, XAIImageGenerator, XAIImageGenerationTool])
+def test_copies_are_updated_by_aliases(gateway: Any, kind: Any) -> None:
+    """The constructor's names of another integration are those of `model_copy`, too."""
+    component = kind()
+    with running() as other:
+        place = {"api_base": other.base_url, "api_key": other.api_token, "request_timeout": 9}
+        options = {"model_name": "grok-3", "max_completion_tokens": 7, "stop_sequences": ["x"]}
+        update = place | (options if kind is ChatXAILowCode else {})
+        copied = component.model_copy(update=update)
+        copied.invoke("A lighthouse")
+        (request,) = other.requests
+    assert gateway.requests == []
+    assert copied.timeout == 9
+    assert other.api_token not in f"{copied!r} {vars(copied)}"
+    if kind is ChatXAILowCode:
+        assert (copied.model, copied.max_tokens, copied.stop) == ("grok-3", 7, ["x"])
+        assert request.body["model"] == "grok-3"
+        assert copied._serialized == chat_with(place | options)._serialized
+
+
+def chat_with(fields: dict[str, Any]) -> ChatXAILowCode:
+    """Return a model that is created with these fields."""
+    return ChatXAILowCode(**fields)
+
+
 @for_each("change", CHANGES)
 def test_a_profile_that_was_set_is_kept(chat: Chat, change: Change) -> None:
     """Another model has another profile, unless the caller has set one."""

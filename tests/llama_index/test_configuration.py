@@ -219,6 +219,22 @@ def test_a_model_that_is_no_name_is_refused_by_the_call(
     assert gateway.requests == []
 
 
+def test_copies_are_updated_by_aliases(gateway: Any, llm: XAILowCode, hello: Any) -> None:
+    """The constructor's names of another integration are those of `model_copy`, too."""
+    with running() as other:
+        update = {
+            "api_key": other.api_token,
+            "api_base": other.base_url,
+            "max_new_tokens": 7,
+            "async_http_client": None,
+        }
+        copied = llm.model_copy(update=update)
+        assert copied.chat(hello).message.content
+        assert [request.body["max_output_tokens"] for request in other.requests] == [7]
+    assert gateway.requests == []
+    assert llm.max_tokens is None
+
+
 def test_copies_share_client_and_callbacks(model: Any, hello: Any) -> None:
     """A deep copy shares the HTTP client and the callbacks."""
     with httpx.Client() as client:
