@@ -33,7 +33,8 @@ from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice, FunctionCall
 from xai_lowcode.emulator.fake_model.prompt_parsing import parse_conversation
 from xai_lowcode.emulator.fake_model.usage import compute_usage
-from xai_lowcode.emulator.handler_types import Json, SSEFrame
+from xai_lowcode.emulator.handler_types import SSEFrame
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.serializers import chat_completions, messages, responses_events
 from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
 

@@ -1,7 +1,6 @@
 """The ASGI application: authorize a request, find its route, call the handler, send the result."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,13 +13,11 @@ from xai_lowcode.emulator.handler_types import (
     CrashError,
     HandlerRequest,
     HandlerResult,
-    ProviderError,
-    invalid_argument,
-    not_found,
-    undeserializable,
 )
 from xai_lowcode.emulator.handlers import Route
+from xai_lowcode.emulator.json_values import has_lone_surrogate, is_deeper
 from xai_lowcode.emulator.pages import render_page
+from xai_lowcode.emulator.provider_errors import ProviderError, bad_request, not_found
 from xai_lowcode.emulator.request import (
     TOO_DEEP,
     BodyError,
@@ -39,13 +36,14 @@ from xai_lowcode.emulator.routing import (
     match_upstream,
 )
 from xai_lowcode.emulator.state import MAX_ENTRIES, TOKEN_PREFIX, Emulator, RecordedRequest
-from xai_lowcode.emulator.validation import MAX_DEPTH, DeserializationError, is_deeper
+from xai_lowcode.emulator.validation import MAX_DEPTH, DeserializationError
 
 CONNECTION = "xai_lowcode.connection"  # the ASGI extension with the `ConnectionControl`
 NO_HANDLER = (
     "No handler found on route. Please double check your URL and consult "
     "https://api.x.ai/docs for more information."
 )
+UNDESERIALIZABLE = "Failed to deserialize the JSON body into the target type: "
 LONE_SURROGATE = "Failed to parse the request body as JSON: lone surrogate in hex escape"
 
 
@@ -253,12 +251,12 @@ class EmulatorApp:
         if upstream is None:
             raise not_found(NO_HANDLER)
         if is_deeper(body, MAX_DEPTH):
-            raise invalid_argument(TOO_DEEP)
-        if not _is_valid_unicode(body):
-            raise invalid_argument(LONE_SURROGATE)
+            raise bad_request(TOO_DEEP)
+        if has_lone_surrogate(body):
+            raise bad_request(LONE_SURROGATE)
         mismatch = _find_mismatch(upstream.route, body, [])
         if mismatch is not None:
-            raise undeserializable(mismatch)
+            raise ProviderError(422, {"error": UNDESERIALIZABLE + mismatch})
         # The gateway repeats path parameters in the query.
         query = {**request.query, **match.values, **match.extra_query, **upstream.query}
         return await upstream.route.handler(
@@ -295,12 +293,3 @@ def _find_mismatch(route: Route, body: Any, ignored: list[str]) -> str | None:
     except DeserializationError as error:
         return str(error)
     return None
-
-
-def _is_valid_unicode(body: Any) -> bool:
-    """Return True if the body can be encoded; a Rust string cannot hold a lone surrogate."""
-    try:
-        json.dumps(body, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

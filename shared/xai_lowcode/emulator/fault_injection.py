@@ -8,7 +8,9 @@ from typing import Any
 from xai_lowcode.emulator import envelope as envelopes
 from xai_lowcode.emulator import faults
 from xai_lowcode.emulator.faults import Fault
-from xai_lowcode.emulator.handler_types import HandlerResult, Json, ProviderError, SSEFrame
+from xai_lowcode.emulator.handler_types import HandlerResult, SSEFrame
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import ProviderError
 from xai_lowcode.emulator.response_channel import Headers, ResponseChannel
 from xai_lowcode.emulator.state import Emulator
 

@@ -7,10 +7,10 @@ text and image input, as all recent models are.
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
 from zlib import crc32
 
-Json = dict[str, Any]
+from xai_lowcode.emulator.json_values import Json
+
 # Names that another model serves. A name without a version is that of the newest model.
 NEWEST = "grok-4.7"
 SERVED_BY: tuple[tuple[re.Pattern[str], str], ...] = (

@@ -6,11 +6,11 @@ from typing import Any
 from xai_lowcode.emulator import envelope as envelopes
 from xai_lowcode.emulator.fault_injection import RawResponse
 from xai_lowcode.emulator.handlers import Route
+from xai_lowcode.emulator.json_values import Json, encode_json
 from xai_lowcode.emulator.request import ReceivedRequest
 from xai_lowcode.emulator.routing import PARAMETER, PREFIX, enabled_routes, old_path
 from xai_lowcode.emulator.state import Emulator
 
-Json = dict[str, Any]
 PROVIDER_ORIGIN = "https://api.x.ai"
 TITLE = "xAI API for chat completions and AI model interactions"
 WEB_PAGE = "https://lowcodeapi.com/xai"
@@ -48,7 +48,7 @@ def _render_other(request: ReceivedRequest, emulator: Emulator) -> RawResponse:
 
 
 def _json_response(body: Any, status: int = 200) -> RawResponse:
-    return RawResponse(status, JSON_HEADERS, envelopes.encode_json(body))
+    return RawResponse(status, JSON_HEADERS, encode_json(body))
 
 
 def _describe_old(emulator: Emulator, query: Mapping[str, str]) -> Json:

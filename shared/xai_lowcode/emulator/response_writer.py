@@ -19,6 +19,7 @@ from xai_lowcode.emulator.fault_injection import (
     send_chunks,
 )
 from xai_lowcode.emulator.handler_types import BinaryResult, CrashError, HandlerResult, SSEFrame
+from xai_lowcode.emulator.json_values import encode_json
 from xai_lowcode.emulator.request import parse_js_number
 from xai_lowcode.emulator.response_channel import Headers, ResponseChannel
 from xai_lowcode.emulator.state import Emulator, StreamingMode
@@ -47,7 +48,7 @@ class ResponseWriter:
     ) -> None:
         """Send a JSON body, compressed if the option is set and the client accepts gzip."""
         headers = {"content-type": JSON_TYPE, **(headers or {})}
-        encoded = envelopes.encode_json(body)
+        encoded = encode_json(body)
         large = len(encoded) >= MIN_COMPRESSED_SIZE
         if self.emulator.compression and "gzip" in self.accept_encoding and large:
             headers |= {"content-encoding": "gzip", "vary": "Accept-Encoding"}
@@ -112,7 +113,7 @@ class ResponseWriter:
             else:
                 raise CrashError
         else:
-            body = b"" if value is None else envelopes.encode_json(value)
+            body = b"" if value is None else encode_json(value)
             body = value.encode() if isinstance(value, str) else body
             await self.write_raw(RawResponse(result.status, text_headers, body))
 
@@ -133,7 +134,7 @@ class ResponseWriter:
         data = frame.data
         if not isinstance(data, str) and self.emulator.streaming == "wrapped":
             data = envelopes.wrap_chunk(self.emulator.envelope, data)
-        encoded = data.encode() if isinstance(data, str) else envelopes.encode_json(data)
+        encoded = data.encode() if isinstance(data, str) else encode_json(data)
         event = f"event: {frame.event}\n".encode() if frame.event else b""
         return event + b"data: " + encoded + b"\n\n"
 

@@ -10,12 +10,12 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, Literal, TypedDict, TypeVar, Unpack, get_args
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from xai_lowcode.emulator.faults import Fault
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.replies import Reply
 
-Json = dict[str, Any]
 T = TypeVar("T")
 MAX_IMAGES = 256
 MAX_ENTRIES = 10_000
@@ -30,11 +30,15 @@ class BoundedDict(OrderedDict[str, T]):
         super().__init__()
         self._max_size = max_size
 
-    def put(self, key: str, value: T) -> None:
-        """Add an entry."""
-        self[key] = value
-        while len(self) > self._max_size:
+    def __setitem__(self, key: str, value: T) -> None:
+        super().__setitem__(key, value)
+        if len(self) > self._max_size:
             self.popitem(last=False)
+
+
+def make_uuid(name: str) -> str:
+    """Return the UUID of a name, which is the same in every run."""
+    return str(uuid.uuid5(UUID_NAMESPACE, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +108,6 @@ class Store:
         self.files: BoundedDict[StoredFile] = BoundedDict()
         self.batches: BoundedDict[Json] = BoundedDict()
 
-    def clear(self) -> None:
-        """Delete everything."""
-        for entries in (self.images, self.responses, self.deferred, self.files, self.batches):
-            entries.clear()
-
 
 Envelope = Literal["result", "data", "bare"]
 UrlForms = Literal["new", "old", "both", "old_new_drops", "both_drop"]
@@ -117,16 +116,6 @@ DeferredPending = Literal["empty_json", "empty", "null", "never", "status_202"]
 Downloads = Literal["as_gateway", "intact"]
 ColonRoutes = Literal["exact", "first_wins"]
 ServerToolItems = Literal["documented", "2025"]
-
-ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
-    "envelope": get_args(Envelope),
-    "url_forms": get_args(UrlForms),
-    "streaming": get_args(StreamingMode),
-    "deferred_pending": get_args(DeferredPending),
-    "downloads": get_args(Downloads),
-    "colon_routes": get_args(ColonRoutes),
-    "server_tool_items": get_args(ServerToolItems),
-}
 
 
 class Options(TypedDict, total=False):
@@ -152,25 +141,9 @@ class Options(TypedDict, total=False):
     front: bool
 
 
-DEFAULT_OPTIONS: Options = {
-    "envelope": "result",
-    "url_forms": "new",
-    "streaming": "live",
-    "latency": 0.0,
-    "compression": False,
-    "deferred_polls": 1,
-    "deferred_pending": "empty_json",
-    "downloads": "as_gateway",
-    "colon_routes": "exact",
-    "server_tool_items": "documented",
-    "models": (),
-    "embeddings": False,
-    "openapi": False,
-    "parameter_names": {},
-    "replies": (),
-    "api_token": "",
-    "restart_seconds": 0.0,
-    "front": False,
+OPTION_TYPES = get_type_hints(Options)
+ALLOWED_VALUES = {
+    name: get_args(kind) for name, kind in OPTION_TYPES.items() if get_origin(kind) is Literal
 }
 
 
@@ -232,35 +205,35 @@ class Emulator:
         ValueError: An option is set to a value that it does not have.
     """
 
-    envelope: Envelope
-    url_forms: UrlForms
-    streaming: StreamingMode
-    latency: float
-    compression: bool
-    deferred_polls: int
-    deferred_pending: DeferredPending
-    downloads: Downloads
-    colon_routes: ColonRoutes
-    server_tool_items: ServerToolItems
-    models: Sequence[str]
-    embeddings: bool
-    openapi: bool
-    parameter_names: Mapping[str, str]
+    envelope: Envelope = "result"
+    url_forms: UrlForms = "new"
+    streaming: StreamingMode = "live"
+    latency: float = 0.0
+    compression: bool = False
+    deferred_polls: int = 1
+    deferred_pending: DeferredPending = "empty_json"
+    downloads: Downloads = "as_gateway"
+    colon_routes: ColonRoutes = "exact"
+    server_tool_items: ServerToolItems = "documented"
+    models: Sequence[str] = ()
+    embeddings: bool = False
+    openapi: bool = False
+    parameter_names: Mapping[str, str] = {}
+    api_token: str = ""
+    restart_seconds: float = 0.0
+    front: bool = False
     replies: list[Reply]
-    api_token: str
-    restart_seconds: float
-    front: bool
 
     def __init__(self, **options: Unpack[Options]) -> None:
-        unknown = options.keys() - DEFAULT_OPTIONS.keys()
+        unknown = options.keys() - OPTION_TYPES.keys()
         if unknown:
             raise TypeError(f"unknown option: {', '.join(sorted(unknown))}")
-        self._initial_options: Options = {**DEFAULT_OPTIONS, **options}
+        defaults: dict[str, Any] = {name: getattr(self, name, ()) for name in OPTION_TYPES}
+        self._initial_options = {**defaults, **options}
         self.origin = ""
         self._random_token = "at_r" + secrets.token_hex(16)
         self.unconnected_token = "at_r" + secrets.token_hex(16)
         self.requests: list[RecordedRequest] = []
-        self.store = Store()
         self.close_listener: Callable[[float], None] = lambda _: None
         self.end_process: Callable[[], None] = lambda: None
         self._faults: deque[Fault] = deque()
@@ -283,13 +256,13 @@ class Emulator:
     def reset(self) -> None:
         """Restore the initial options but the token; clear requests, faults and stored data."""
         for name, value in deepcopy(self._initial_options).items():
-            if name != "api_token" or not getattr(self, name, ""):
+            if name != "api_token" or not self.api_token:
                 setattr(self, name, value)
         scripted, self.replies = list(self.replies), []
         self.reply(*scripted)
         self.api_token = self.api_token or self._random_token
         self.requests.clear()
-        self.store.clear()
+        self.store = Store()
         self._faults.clear()
         self.connections = 0
         self.crashes = 0
@@ -321,7 +294,7 @@ class Emulator:
     def publish_image(self, image: bytes) -> str:
         """Store a PNG image and return its URL."""
         name = secrets.token_hex(8)
-        self.store.images.put(name, image)
+        self.store.images[name] = image
         return f"{self.origin}/images/{name}.png"
 
     def add_file(
@@ -336,9 +309,9 @@ class Emulator:
     def create_file(self, name: str, content_type: str) -> StoredFile:
         """Add a file without content, whose upload is incomplete."""
         order = self.next_sequence()
-        file_id = f"file_{uuid.uuid5(UUID_NAMESPACE, f'file/{order}')}"
+        file_id = f"file_{make_uuid(f'file/{order}')}"
         file = StoredFile(file_id, name, content_type, order)
-        self.store.files.put(file.id, file)
+        self.store.files[file.id] = file
         return file
 
     def refuse_connections(self, seconds: float) -> None:

@@ -152,21 +152,6 @@ class UntaggedEnum:
         self.by_type[type(value)].validate(value, path, ignored)
 
 
-def is_deeper(value: Any, depth: int) -> bool:
-    """Return True if arrays and objects are nested deeper than that."""
-    level = [value]
-    for _ in range(depth + 1):
-        nested = [node for node in level if isinstance(node, dict | list)]
-        if not nested:
-            return False
-        level = [
-            child
-            for node in nested
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
-    return True
-
-
 def fail(path: str, problem: str) -> NoReturn:
     """Raise the error for the value at a path."""
     raise DeserializationError(f"{path}: {problem}" if path else problem)

@@ -1,13 +1,12 @@
 """What the fake model generated, before a serializer formats it for an API."""
 
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xai_lowcode.emulator import models
-from xai_lowcode.emulator.handler_types import Json
-from xai_lowcode.emulator.state import UUID_NAMESPACE
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.state import make_uuid
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +59,4 @@ class Completion:
 
     def make_id(self, kind: str) -> str:
         """Return the id of the response, which is the same in every run."""
-        return str(uuid.uuid5(UUID_NAMESPACE, f"{kind}/{self.sequence}"))
+        return make_uuid(f"{kind}/{self.sequence}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.completion import CompletionChoice
 from xai_lowcode.emulator.fake_model.prompt_parsing import Conversation, join_text
-from xai_lowcode.emulator.handler_types import Json
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.tokenizer import count_tokens
 
 TOKENS_PER_MESSAGE = 4

@@ -1,13 +1,11 @@
 """Handler of the Chat Completions API."""
 
-import uuid
-
 from xai_lowcode.emulator.fake_model.decide import complete
 from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
 from xai_lowcode.emulator.schemas.chat import CHAT_REQUEST
 from xai_lowcode.emulator.serializers import chat_completions as serializer
-from xai_lowcode.emulator.state import UUID_NAMESPACE, DeferredCompletion
+from xai_lowcode.emulator.state import DeferredCompletion, make_uuid
 
 __all__ = ["CHAT_REQUEST", "create"]
 
@@ -19,9 +17,9 @@ async def create(request: HandlerRequest) -> HandlerResult:
     check_request(body)
     completion = complete(body, request)
     if body.get("deferred"):
-        name = str(uuid.uuid5(UUID_NAMESPACE, f"deferred/{request.sequence}"))
-        deferred = DeferredCompletion(serializer.to_body(completion))
-        request.emulator.store.deferred.put(name, deferred)
+        name = make_uuid(f"deferred/{request.sequence}")
+        body = serializer.to_body(completion)
+        request.emulator.store.deferred[name] = DeferredCompletion(body)
         return HandlerResult({"request_id": name})
     streamed = bool(body.get("stream"))
     return HandlerResult(

@@ -1,22 +1,17 @@
 """Handlers of the two legacy completion endpoints, which reasoning models refuse."""
 
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.completion import Completion
 from xai_lowcode.emulator.fake_model.decide import complete
-from xai_lowcode.emulator.handler_types import (
-    HandlerRequest,
-    HandlerResult,
-    Json,
-    SSEFrame,
-    invalid_argument,
-)
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, SSEFrame
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import bad_request, invalid_argument
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
-from xai_lowcode.emulator.state import UUID_NAMESPACE
+from xai_lowcode.emulator.state import make_uuid
 from xai_lowcode.emulator.tokenizer import split_tokens
 from xai_lowcode.emulator.validation import (
     BOOLEAN,
@@ -78,13 +73,13 @@ async def create(request: HandlerRequest) -> HandlerResult:
     body = request.body
     prompts = [body["prompt"]] if isinstance(body["prompt"], str) else body["prompt"]
     if not prompts:
-        raise invalid_argument("Invalid argument: prompt must not be empty")
+        raise invalid_argument("prompt must not be empty")
     if len(prompts) * (body.get("n") or 1) > MAX_CHOICES:
-        raise invalid_argument(f"Invalid argument: a maximum of {MAX_CHOICES} choices")
+        raise invalid_argument(f"a maximum of {MAX_CHOICES} choices")
     chat = {name: body[name] for name in CHAT_FIELDS if body.get(name) is not None}
     completions = [_complete_prompt(chat, prompt, request) for prompt in prompts]
     response = {
-        "id": str(uuid.uuid5(UUID_NAMESPACE, f"sample/{request.sequence}")),
+        "id": make_uuid(f"sample/{request.sequence}"),
         "object": "text_completion",
         "created": int(time.time()),
         "model": body["model"],
@@ -99,7 +94,7 @@ async def create_anthropic(request: HandlerRequest) -> HandlerResult:
     """Complete a prompt with `Human:` and `Assistant:` turns (`/v1/complete`)."""
     body = request.body
     if body.get("stream"):
-        raise invalid_argument("Argument not supported: stream")
+        raise bad_request("Argument not supported: stream")
     prompt = body["prompt"].strip()
     if prompt.startswith("Human:") and prompt.endswith("Assistant:"):
         prompt = prompt.removeprefix("Human:").removesuffix("Assistant:").strip()
@@ -111,7 +106,7 @@ async def create_anthropic(request: HandlerRequest) -> HandlerResult:
     return HandlerResult(
         {
             "type": "completion",
-            "id": str(uuid.uuid5(UUID_NAMESPACE, f"complete/{request.sequence}")),
+            "id": make_uuid(f"complete/{request.sequence}"),
             "completion": f" {choice.text}",
             "stop_reason": "max_tokens" if choice.finish_reason == "length" else "stop_sequence",
             "model": body["model"],
@@ -123,7 +118,7 @@ def _complete_prompt(chat: Json, prompt: str, request: HandlerRequest) -> Comple
     chat = {**chat, "messages": [{"role": "user", "content": prompt}]}
     check_chat_model(chat, request.emulator.models)
     if models.is_reasoning(chat["model"]):
-        raise invalid_argument(REASONING_MODEL.format(chat["model"]))
+        raise bad_request(REASONING_MODEL.format(chat["model"]))
     check_request(chat)
     return complete(chat, request)
 

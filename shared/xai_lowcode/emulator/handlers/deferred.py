@@ -1,11 +1,7 @@
 """Handler of deferred chat completions, which can be retrieved only once."""
 
-from xai_lowcode.emulator.handler_types import (
-    BinaryResult,
-    HandlerRequest,
-    HandlerResult,
-    not_found,
-)
+from xai_lowcode.emulator.handler_types import BinaryResult, HandlerRequest, HandlerResult
+from xai_lowcode.emulator.provider_errors import not_found
 from xai_lowcode.emulator.state import DeferredPending
 
 # How the gateway forwards xAI's empty 202 depends on headers that have not been recorded.

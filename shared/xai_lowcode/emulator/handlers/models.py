@@ -3,7 +3,9 @@
 from collections.abc import Callable, Collection
 
 from xai_lowcode.emulator import models
-from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, Json, not_found
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import not_found
 
 GetModel = Callable[[str, Collection[str]], Json | None]
 

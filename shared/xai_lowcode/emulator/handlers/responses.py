@@ -1,19 +1,20 @@
 """Handlers of the Responses API."""
 
-import uuid
 from collections.abc import Sequence
 
 from xai_lowcode.emulator.fake_model.decide import complete
 from xai_lowcode.emulator.fake_model.prompt_parsing import parse_conversation
 from xai_lowcode.emulator.fake_model.server_tools import run_server_tools
-from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, Json, not_found
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import not_found
 from xai_lowcode.emulator.rules.chat import check_model, check_request
 from xai_lowcode.emulator.rules.responses import check_responses_request
 from xai_lowcode.emulator.schemas.responses import MODEL_REQUEST
 from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
 from xai_lowcode.emulator.serializers.responses_events import to_frames
 from xai_lowcode.emulator.serializers.responses_input import parse_input, to_chat_request
-from xai_lowcode.emulator.state import UUID_NAMESPACE, StoredResponse
+from xai_lowcode.emulator.state import StoredResponse, make_uuid
 
 __all__ = ["MODEL_REQUEST", "create", "delete", "retrieve"]
 
@@ -28,7 +29,7 @@ async def create(request: HandlerRequest) -> HandlerResult:
     response = ResponseSerializer(output).to_body()
     if body.get("store") is not False:
         stored = StoredResponse(response, (*items, *response["output"]))
-        request.emulator.store.responses.put(output.id, stored)
+        request.emulator.store.responses[output.id] = stored
     frames = to_frames(ResponseSerializer(output, streamed=True)) if body.get("stream") else None
     return HandlerResult(response, frames)
 
@@ -54,7 +55,7 @@ async def _generate_output(request: HandlerRequest, items: Sequence[Json]) -> Re
     if completion.choices[0].calls:
         # A response with function calls has no server-side tool calls.
         tool_uses = []
-    name = str(uuid.uuid5(UUID_NAMESPACE, f"response/{request.sequence}"))
+    name = make_uuid(f"response/{request.sequence}")
     return ResponseOutput(name, request.body, completion, tool_uses)
 
 

@@ -15,11 +15,11 @@ from xai_lowcode.emulator.fake_model.server_tools import (
     find_citations,
     sum_prices,
 )
-from xai_lowcode.emulator.handler_types import Json
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.serializers.chat_completions import compute_logprobs
 from xai_lowcode.emulator.serializers.messages import encrypt_reasoning
 from xai_lowcode.emulator.serializers.responses_input import get_effort
-from xai_lowcode.emulator.state import UUID_NAMESPACE
+from xai_lowcode.emulator.state import make_uuid
 from xai_lowcode.emulator.tokenizer import split_tokens
 
 ENCRYPTED_CONTENT = "reasoning.encrypted_content"
@@ -86,13 +86,13 @@ class ResponseOutput:
         return {**item, "encrypted_content": f"{item_id}_{item['encrypted_content']}"}
 
     def _number(self, name: str) -> str:
-        return f"{uuid.uuid5(UUID_NAMESPACE, f'{self.id}/{name}').int % 10**8:08d}"
+        return f"{uuid.UUID(make_uuid(f'{self.id}/{name}')).int % 10**8:08d}"
 
     def _call_item(self, index: int) -> Json:
         call = self.completion.choices[0].calls[index]
         return {
             "arguments": call.arguments,
-            "call_id": f"call-{uuid.uuid5(UUID_NAMESPACE, f'{self.id}/calls')}-{index}",
+            "call_id": f"call-{make_uuid(f'{self.id}/calls')}-{index}",
             "name": call.name,
             "type": "function_call",
             "id": f"fc_{self.id}_{index}",

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from xai_lowcode.emulator.handler_types import Json, SSEFrame
+from xai_lowcode.emulator.handler_types import SSEFrame
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.serializers.responses import ResponseSerializer
 from xai_lowcode.emulator.tokenizer import split_tokens
 
