@@ -124,7 +124,7 @@ def build_frames(api: str, size: int) -> list[SSEFrame]:
         case "messages":
             return add_heartbeats(messages.to_frames(completion), messages.PING)
         case _:
-            output = ResponseOutput("r1", body, completion, [])
+            output = ResponseOutput(body, completion, [])
             return responses_events.to_frames(ResponseSerializer(output, streamed=True))
 
 

@@ -20,7 +20,7 @@ from xai_lowcode.emulator.pages import render_page
 from xai_lowcode.emulator.provider_errors import ProviderError, bad_request, not_found
 from xai_lowcode.emulator.request import (
     TOO_DEEP,
-    BodyError,
+    GatewayError,
     ReceivedRequest,
     decode_sent_body,
     parse_body,
@@ -31,7 +31,6 @@ from xai_lowcode.emulator.response_writer import ResponseWriter
 from xai_lowcode.emulator.routing import (
     PREFIX,
     RouteMatch,
-    UndecodableError,
     match_route,
     match_upstream,
 )
@@ -45,15 +44,6 @@ NO_HANDLER = (
 )
 UNDESERIALIZABLE = "Failed to deserialize the JSON body into the target type: "
 LONE_SURROGATE = "Failed to parse the request body as JSON: lone surrogate in hex escape"
-
-
-class GatewayError(Exception):
-    """An error response of the gateway before it calls the provider."""
-
-    def __init__(self, status: int, body: Any) -> None:
-        super().__init__(status)
-        self.status = status
-        self.body = body
 
 
 class EmulatorApp:
@@ -142,24 +132,21 @@ class EmulatorApp:
         self, channel: ResponseChannel, request: ReceivedRequest
     ) -> tuple[RouteMatch | None, Any]:
         """Parse the body and match the route; the request is recorded also if this fails."""
-        body_error: BodyError | None = None
         body: Any = None
+        match: RouteMatch | None = None
+        refusal: GatewayError | None = None
         try:
             body = parse_body(request)
-        except BodyError as error:
-            body_error = error
-        match = self._match_route(channel, request)
-        self._record(channel, request, match, body)
-        if body_error is not None:
-            raise GatewayError(body_error.status, {"message": body_error.message})
-        return match, body
-
-    def _match_route(self, channel: ResponseChannel, request: ReceivedRequest) -> RouteMatch | None:
+        except GatewayError as error:
+            refusal = error
         try:
-            return match_route(request.method, request.path, request.query, self._emulator)
-        except UndecodableError as error:
-            self._record(channel, request, None, None)
-            raise GatewayError(400, {"message": f"Failed to decode param '{error}'"}) from None
+            match = match_route(request.method, request.path, request.query, self._emulator)
+        except GatewayError as error:
+            refusal = error
+        self._record(channel, request, match, body)
+        if refusal is not None:
+            raise refusal
+        return match, body
 
     def _record(
         self,

@@ -1,6 +1,5 @@
 """Handlers of the two legacy completion endpoints, which reasoning models refuse."""
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, SS
 from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.provider_errors import bad_request, invalid_argument
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
-from xai_lowcode.emulator.state import make_uuid
 from xai_lowcode.emulator.tokenizer import split_tokens
 from xai_lowcode.emulator.validation import (
     BOOLEAN,
@@ -79,9 +77,9 @@ async def create(request: HandlerRequest) -> HandlerResult:
     chat = {name: body[name] for name in CHAT_FIELDS if body.get(name) is not None}
     completions = [_complete_prompt(chat, prompt, request) for prompt in prompts]
     response = {
-        "id": make_uuid(f"sample/{request.sequence}"),
+        "id": completions[0].make_id("sample"),
         "object": "text_completion",
-        "created": int(time.time()),
+        "created": completions[0].created,
         "model": body["model"],
         "choices": list(_choices(body, prompts, completions)),
         "usage": _sum_usage([completion.usage for completion in completions]),
@@ -103,15 +101,14 @@ async def create_anthropic(request: HandlerRequest) -> HandlerResult:
     chat |= {"max_tokens": body["max_tokens_to_sample"], "stop": body.get("stop_sequences")}
     completion = _complete_prompt(chat, prompt, request)
     choice = completion.choices[0]
-    return HandlerResult(
-        {
-            "type": "completion",
-            "id": make_uuid(f"complete/{request.sequence}"),
-            "completion": f" {choice.text}",
-            "stop_reason": "max_tokens" if choice.finish_reason == "length" else "stop_sequence",
-            "model": body["model"],
-        }
-    )
+    response = {
+        "type": "completion",
+        "id": completion.make_id("complete"),
+        "completion": f" {choice.text}",
+        "stop_reason": "max_tokens" if choice.finish_reason == "length" else "stop_sequence",
+        "model": body["model"],
+    }
+    return HandlerResult(response)
 
 
 def _complete_prompt(chat: Json, prompt: str, request: HandlerRequest) -> Completion:

@@ -10,13 +10,10 @@ from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.provider_errors import not_found
 from xai_lowcode.emulator.rules.chat import check_model, check_request
 from xai_lowcode.emulator.rules.responses import check_responses_request
-from xai_lowcode.emulator.schemas.responses import MODEL_REQUEST
 from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
 from xai_lowcode.emulator.serializers.responses_events import to_frames
 from xai_lowcode.emulator.serializers.responses_input import parse_input, to_chat_request
-from xai_lowcode.emulator.state import StoredResponse, make_uuid
-
-__all__ = ["MODEL_REQUEST", "create", "delete", "retrieve"]
+from xai_lowcode.emulator.state import StoredResponse
 
 
 async def create(request: HandlerRequest) -> HandlerResult:
@@ -55,8 +52,7 @@ async def _generate_output(request: HandlerRequest, items: Sequence[Json]) -> Re
     if completion.choices[0].calls:
         # A response with function calls has no server-side tool calls.
         tool_uses = []
-    name = make_uuid(f"response/{request.sequence}")
-    return ResponseOutput(name, request.body, completion, tool_uses)
+    return ResponseOutput(request.body, completion, tool_uses)
 
 
 def _previous_items(request: HandlerRequest) -> tuple[Json, ...]:

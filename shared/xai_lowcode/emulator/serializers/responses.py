@@ -3,7 +3,6 @@
 import struct
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,10 +28,14 @@ ENCRYPTED_CONTENT = "reasoning.encrypted_content"
 class ResponseOutput:
     """The output of one response, from which its items are made."""
 
-    id: str
     body: Json
     completion: Completion
     tool_uses: list[ServerToolUse]
+
+    @property
+    def id(self) -> str:
+        """The id of the response."""
+        return self.completion.make_id("response")
 
     @property
     def is_truncated(self) -> bool:
@@ -47,30 +50,25 @@ class ResponseOutput:
     def items(self) -> list[Json]:
         """Return the items. After tool calls, a second reasoning item has the id of the first."""
         choice = self.completion.choices[0]
-        items = [*self._reasoning_items(choice.reasoning)]
+        shown = self.completion.shows_reasoning
+        items: list[Json] = []
+        if choice.reasoning and (shown or self._encrypted):
+            summary = [{"text": choice.reasoning, "type": "summary_text"}] if shown else []
+            items = [self._reasoning_item(f"rs_{self.id}", choice.reasoning, summary)]
         items += [self._tool_item(index, use) for index, use in enumerate(self.tool_uses)]
         if items and self.tool_uses and self._encrypted:
             items += [
                 self._tool_output_item(index, use) for index, use in enumerate(self.tool_uses)
             ]
-            items.append(self._encrypted_item(f"rs_{self.id}", f"again/{choice.reasoning}"))
+            items.append(self._reasoning_item(f"rs_{self.id}", f"again/{choice.reasoning}", []))
         items += [self._call_item(index) for index in range(len(choice.calls))]
         if choice.text or not choice.calls:
             items.append(self._message_item(choice.text))
         return items
 
-    def _reasoning_items(self, text: str) -> Iterator[Json]:
-        shown = self.completion.shows_reasoning
-        if not text or not (shown or self._encrypted):
-            return
-        summary = [{"text": text, "type": "summary_text"}] if shown else []
-        item: Json = {"id": f"rs_{self.id}", "summary": summary, "type": "reasoning"}
-        item["status"] = "completed"
-        yield {**item, "encrypted_content": encrypt_reasoning(text)} if self._encrypted else item
-
-    def _encrypted_item(self, item_id: str, text: str) -> Json:
-        item = {"id": item_id, "summary": [], "type": "reasoning", "status": "completed"}
-        return {**item, "encrypted_content": encrypt_reasoning(text)}
+    def _reasoning_item(self, item_id: str, text: str, summary: list[Json]) -> Json:
+        item = {"id": item_id, "summary": summary, "type": "reasoning", "status": "completed"}
+        return {**item, "encrypted_content": encrypt_reasoning(text)} if self._encrypted else item
 
     def _tool_item(self, index: int, use: ServerToolUse) -> Json:
         is_custom = use.prefix == "ctc"
@@ -81,7 +79,7 @@ class ResponseOutput:
 
     def _tool_output_item(self, index: int, use: ServerToolUse) -> Json:
         item_id = f"tco_{self.id}_call_{self._number(f'use/{index}')}"
-        item = self._encrypted_item(item_id, use.finding)
+        item = self._reasoning_item(item_id, use.finding, [])
         # The encrypted content of a tool output begins with the id of its item.
         return {**item, "encrypted_content": f"{item_id}_{item['encrypted_content']}"}
 
