@@ -30,9 +30,13 @@ from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIO
 from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.stream_reader import StreamReader
-from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice, FunctionCall
+from xai_lowcode.emulator.fake_model.completion import (
+    Completion,
+    CompletionChoice,
+    FunctionCall,
+    compute_usage,
+)
 from xai_lowcode.emulator.fake_model.prompt_parsing import parse_conversation
-from xai_lowcode.emulator.fake_model.usage import compute_usage
 from xai_lowcode.emulator.handler_types import SSEFrame
 from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.serializers import chat_completions, messages, responses_events

@@ -11,7 +11,13 @@ from typing import Any
 from zlib import crc32
 
 from xai_lowcode.emulator import models
-from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice, FunctionCall
+from xai_lowcode.emulator.fake_model.completion import (
+    Completion,
+    CompletionChoice,
+    FunctionCall,
+    compute_usage,
+    replace_usage,
+)
 from xai_lowcode.emulator.fake_model.prompt_parsing import (
     Conversation,
     extract_hints,
@@ -20,7 +26,6 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import (
 )
 from xai_lowcode.emulator.fake_model.schema_filler import fill_schema
 from xai_lowcode.emulator.fake_model.text import generate_reasoning, generate_text, truncate
-from xai_lowcode.emulator.fake_model.usage import compute_usage, replace_usage
 from xai_lowcode.emulator.handler_types import HandlerRequest
 from xai_lowcode.emulator.json_values import Json, dump_json, is_deeper
 from xai_lowcode.emulator.provider_errors import ProviderError

@@ -10,6 +10,8 @@ from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, SS
 from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.provider_errors import bad_request, invalid_argument
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
+from xai_lowcode.emulator.schemas.chat import STREAM_OPTIONS
+from xai_lowcode.emulator.schemas.messages import METADATA
 from xai_lowcode.emulator.tokenizer import split_tokens
 from xai_lowcode.emulator.validation import (
     BOOLEAN,
@@ -40,7 +42,7 @@ SAMPLE_REQUEST = Struct(
         "seed": INTEGER,
         "stop": ArrayOf(STRING),
         "stream": BOOLEAN,
-        "stream_options": Struct("StreamOptions", {"include_usage": BOOLEAN}),
+        "stream_options": STREAM_OPTIONS,
         "suffix": STRING,
         "temperature": NUMBER,
         "top_p": NUMBER,
@@ -52,7 +54,7 @@ COMPLETE_REQUEST = Struct(
     {"prompt": STRING, "max_tokens_to_sample": INTEGER},
     {
         "model": STRING,
-        "metadata": Struct("MessageMetadata", {}, {"user_id": STRING}),
+        "metadata": METADATA,
         "stop_sequences": ArrayOf(STRING),
         "stream": BOOLEAN,
         "temperature": NUMBER,

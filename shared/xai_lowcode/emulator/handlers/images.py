@@ -15,6 +15,7 @@ from xai_lowcode.emulator.provider_errors import (
     invalid_argument,
 )
 from xai_lowcode.emulator.replies import take_reply
+from xai_lowcode.emulator.schemas.chat import SERVICE_TIER
 from xai_lowcode.emulator.validation import INTEGER, STRING, StringEnum, Struct
 
 ASPECT_RATIOS = (
@@ -36,7 +37,7 @@ GENERATE_REQUEST = Struct(
         "quality": STRING,
         "response_format": STRING,
         "size": STRING,
-        "service_tier": StringEnum(("auto", "default", "priority")),
+        "service_tier": SERVICE_TIER,
         "user": STRING,
     },
 )

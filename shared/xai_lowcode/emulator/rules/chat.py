@@ -22,6 +22,7 @@ ROLES_WITH_NAME = frozenset({"user", "tool"})
 MAX_STOPS = 4
 NO_CONTENT = "Each message must have at least one content element."
 SINGLE_TEXT = "The model expects a single `text` element per message."
+NO_TOOLS = "A tool_choice was set on the request but no tools were specified."
 LIVE_SEARCH = (
     "Live search is deprecated. Please switch to the Agent Tools API: "
     "https://docs.x.ai/docs/guides/tools/overview"
@@ -71,7 +72,7 @@ def check_model(body: Json, extra: Collection[str]) -> None:
 def check_chat_model(body: Json, extra: Collection[str]) -> None:
     """Check that the model supports chat completions."""
     check_model(body, extra)
-    if models.NO_CHAT.match(body["model"]):
+    if models.NO_TEXT.match(body["model"]) or models.MULTI_AGENT.match(body["model"]):
         raise bad_request(f"Model {body['model']} does not support chat completions.")
 
 
@@ -197,7 +198,7 @@ def _check_tool_choice(body: Json) -> None:
     choice = body.get("tool_choice")
     names = [tool["function"]["name"] for tool in body.get("tools") or []]
     if choice not in (None, "none") and not names:
-        raise bad_request("A tool_choice was set on the request but no tools were specified.")
+        raise bad_request(NO_TOOLS)
     if isinstance(choice, dict):
         function = choice.get("function") or {}
         name = function.get("name")

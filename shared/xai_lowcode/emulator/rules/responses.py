@@ -1,15 +1,13 @@
 """Responses requests that xAI refuses, beyond the rules for chat requests."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.provider_errors import bad_request, invalid_argument
+from xai_lowcode.emulator.rules.chat import NO_TOOLS
 
-MULTI_AGENT = re.compile(r".*multi-agent")
-IMAGE_MODEL = re.compile(r"grok-imagine|grok-2-image")
 # Fields of OpenAI's tools that xAI refuses.
 UNSUPPORTED_IN_TOOLS: dict[str, tuple[str, ...]] = {
     "web_search": ("user_location", "search_context_size", "external_web_access"),
@@ -27,7 +25,6 @@ LISTS = {
     "web_search": (("allowed_domains", "excluded_domains"), MAX_DOMAINS),
     "x_search": (("allowed_x_handles", "excluded_x_handles"), MAX_HANDLES),
 }
-BOTH_GIVEN = "Invalid argument: instructions and previous_response_id cannot be used together"
 
 
 def check_responses_request(body: Json) -> None:
@@ -42,9 +39,9 @@ def check_responses_request(body: Json) -> None:
 
 def _check_model(body: Json) -> None:
     model = body["model"]
-    if IMAGE_MODEL.match(model):
+    if models.NO_TEXT.match(model):
         raise bad_request(f"Model {model} does not support responses.")
-    if not MULTI_AGENT.match(model):
+    if not models.MULTI_AGENT.match(model):
         return
     if any(tool["type"] == "function" for tool in body.get("tools") or []):
         raise bad_request(f"Model {model} does not support client-side tools.")
@@ -58,7 +55,7 @@ def _check_input(body: Json) -> None:
     if not body["input"] and not body.get("previous_response_id"):
         raise invalid_argument("input must not be empty")
     if body.get("instructions") and body.get("previous_response_id"):
-        raise bad_request(BOTH_GIVEN)
+        raise invalid_argument("instructions and previous_response_id cannot be used together")
 
 
 def _check_limits(body: Json) -> None:
@@ -74,7 +71,7 @@ def _check_limits(body: Json) -> None:
 def _check_tools(body: Json) -> None:
     tools = body.get("tools") or []
     if body.get("tool_choice") not in (None, "none") and not tools:
-        raise bad_request("A tool_choice was set on the request but no tools were specified.")
+        raise bad_request(NO_TOOLS)
     for tool in tools:
         for name in UNSUPPORTED_IN_TOOLS.get(tool["type"], ()):
             if tool.get(name) is not None:
