@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from xai_lowcode.emulator import envelope as envelopes
-from xai_lowcode.emulator import fault_injection, faults
+from xai_lowcode.emulator import fault_injection
 from xai_lowcode.emulator.fault_injection import RawResponse
 from xai_lowcode.emulator.faults import CloseAfter, ErrorIn200, Fault, Refuse, Stall
 from xai_lowcode.emulator.handler_types import (
@@ -103,9 +103,8 @@ class EmulatorApp:
         if channel.is_started:
             channel.close()
             return
-        page = fault_injection.replace_response(faults.Html(502))
-        if page is not None:
-            await ResponseWriter(channel, self._emulator).write_raw(page)
+        page = fault_injection.html_page(502)
+        await ResponseWriter(channel, self._emulator).write_raw(page)
 
     async def _handle(self, channel: ResponseChannel, request: ReceivedRequest) -> None:
         if self._is_down():
@@ -254,9 +253,7 @@ class EmulatorApp:
         self, writer: ResponseWriter, error: ProviderError, sequence: int, fault: Fault | None
     ) -> None:
         headers = envelopes.provider_headers(sequence, **error.headers)
-        http_headers = (
-            fault_injection.retry_after_header(fault) if isinstance(fault, Refuse) else {}
-        )
+        http_headers = fault_injection.retry_after_header(fault)
         if isinstance(error.body, dict) and "data" in error.body:
             # The documented error format has no envelope.
             await writer.write_json(error.body, error.status, http_headers)

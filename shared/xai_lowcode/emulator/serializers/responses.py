@@ -128,30 +128,26 @@ class ResponseSerializer:
     def to_body(self) -> Json:
         """Return the completed response object."""
         truncated = self.output.is_truncated
-        return self._response_object(
-            completed_at=self.now,
-            output=self.output.items(),
-            usage=self._usage(),
-            incomplete_details={"reason": "max_output_tokens"} if truncated else None,
-            status="incomplete" if truncated else "completed",
-        )
+        return {
+            **self.to_initial_body(),
+            "completed_at": self.now,
+            "output": self.output.items(),
+            "usage": self._usage(),
+            "incomplete_details": {"reason": "max_output_tokens"} if truncated else None,
+            "status": "incomplete" if truncated else "completed",
+        }
 
     def to_initial_body(self) -> Json:
         """Return the response object at the start of a stream."""
-        return self._response_object(
-            completed_at=None, output=[], usage=None, incomplete_details=None, status="in_progress"
-        )
-
-    def _response_object(self, **state: Any) -> Json:
         body = self.output.body
         return {
             "created_at": self.now,
-            "completed_at": state["completed_at"],
+            "completed_at": None,
             "id": self.output.id,
             "max_output_tokens": body.get("max_output_tokens"),
             "model": body["model"],
             "object": "response",
-            "output": state["output"],
+            "output": [],
             "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
             "previous_response_id": body.get("previous_response_id"),
             "reasoning": self._reasoning(),
@@ -159,10 +155,10 @@ class ResponseSerializer:
             "text": {"format": self._format()},
             "tool_choice": body.get("tool_choice") or "auto",
             "tools": [self._tool(tool) for tool in body.get("tools") or []],
-            "usage": state["usage"],
+            "usage": None,
             "user": body.get("user"),
-            "incomplete_details": state["incomplete_details"],
-            "status": state["status"],
+            "incomplete_details": None,
+            "status": "in_progress",
             "store": body.get("store") is not False,
             "metadata": {"system_fingerprint": models.fingerprint(body["model"])},
             "background": False,
