@@ -6,7 +6,6 @@ from typing import Any
 
 from xai_lowcode.emulator import envelope as envelopes
 from xai_lowcode.emulator import fault_injection
-from xai_lowcode.emulator.fault_injection import RawResponse
 from xai_lowcode.emulator.faults import CloseAfter, ErrorIn200, Fault, Refuse, Stall
 from xai_lowcode.emulator.handler_types import (
     BinaryResult,
@@ -26,7 +25,7 @@ from xai_lowcode.emulator.request import (
     parse_body,
     receive_request,
 )
-from xai_lowcode.emulator.response_channel import ResponseChannel
+from xai_lowcode.emulator.response_channel import RawResponse, ResponseChannel
 from xai_lowcode.emulator.response_writer import ResponseWriter
 from xai_lowcode.emulator.routing import (
     PREFIX,

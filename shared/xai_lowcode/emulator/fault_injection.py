@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from xai_lowcode.emulator import envelope as envelopes
@@ -11,7 +11,7 @@ from xai_lowcode.emulator.faults import Fault
 from xai_lowcode.emulator.handler_types import HandlerResult, SSEFrame
 from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.provider_errors import ProviderError
-from xai_lowcode.emulator.response_channel import Headers, ResponseChannel
+from xai_lowcode.emulator.response_channel import Headers, RawResponse, ResponseChannel
 from xai_lowcode.emulator.state import Emulator
 
 HTML_TYPE = "text/html; charset=UTF-8"
@@ -38,15 +38,6 @@ DRIP_CHUNKS = 8
 BLOCK_SIZE = 1 << 20
 # A line feed has no meaning between JSON tokens and between server-sent events.
 BLANK = b"\n"
-
-
-@dataclass(frozen=True, slots=True)
-class RawResponse:
-    """A response that is sent without an envelope."""
-
-    status: int
-    headers: Headers
-    body: bytes = b""
 
 
 # --- the whole response ---

@@ -3,17 +3,16 @@
 from typing import Any
 
 from xai_lowcode.emulator import envelope as envelopes
-from xai_lowcode.emulator.fault_injection import RawResponse
 from xai_lowcode.emulator.handlers import Route
 from xai_lowcode.emulator.json_values import Json, encode_json
 from xai_lowcode.emulator.request import ReceivedRequest
+from xai_lowcode.emulator.response_channel import JSON_TYPE, RawResponse
 from xai_lowcode.emulator.routing import PARAMETER, PREFIX, Form, enabled_routes, old_path
 from xai_lowcode.emulator.state import Emulator
 
 PROVIDER_ORIGIN = "https://api.x.ai"
 TITLE = "xAI API for chat completions and AI model interactions"
 WEB_PAGE = "https://lowcodeapi.com/xai"
-JSON_HEADERS = {"content-type": "application/json; charset=utf-8"}
 UNKNOWN_PROVIDER = {"message": "Invalid request for OpenAPI specs"}
 
 
@@ -47,7 +46,7 @@ def _render_other(request: ReceivedRequest, emulator: Emulator) -> RawResponse:
 
 
 def _json_response(body: Any, status: int = 200) -> RawResponse:
-    return RawResponse(status, JSON_HEADERS, encode_json(body))
+    return RawResponse(status, {"content-type": JSON_TYPE}, encode_json(body))
 
 
 def _describe(emulator: Emulator, wanted: str | None = None, form: Form = "old") -> Json:

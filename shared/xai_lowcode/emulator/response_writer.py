@@ -11,7 +11,6 @@ from typing import Any
 from xai_lowcode.emulator import envelope as envelopes
 from xai_lowcode.emulator import faults
 from xai_lowcode.emulator.fault_injection import (
-    RawResponse,
     corrupt_bytes,
     corrupt_frames,
     is_byte_fault,
@@ -21,12 +20,11 @@ from xai_lowcode.emulator.fault_injection import (
 from xai_lowcode.emulator.handler_types import BinaryResult, CrashError, HandlerResult, SSEFrame
 from xai_lowcode.emulator.json_values import encode_json
 from xai_lowcode.emulator.request import parse_js_number
-from xai_lowcode.emulator.response_channel import Headers, ResponseChannel
+from xai_lowcode.emulator.response_channel import JSON_TYPE, Headers, RawResponse, ResponseChannel
 from xai_lowcode.emulator.state import Emulator, StreamingMode
 
 ENVELOPED_TYPE = re.compile(r"^(text|application)/(json|xml)(;.+)?$")
 VALID_STATUSES = range(100, 1000)
-JSON_TYPE = "application/json; charset=utf-8"
 SSE_TYPE = "text/event-stream; charset=utf-8"
 COOKIE = {"set-cookie": "connect.sid=s%3Aemulated.session; Path=/; HttpOnly"}
 MIN_COMPRESSED_SIZE = 512

@@ -45,9 +45,7 @@ class Completion:
     Attributes:
         body: The request in the Chat Completions format.
         sequence: The number of the request, from which ids are derived.
-        choices: The choices.
         usage: The usage in the Chat Completions format.
-        created: The time of creation, in seconds since the epoch.
     """
 
     body: Json

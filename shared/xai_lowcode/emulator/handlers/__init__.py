@@ -24,14 +24,10 @@ from xai_lowcode.emulator.validation import ANYTHING, Validator
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One endpoint.
+    """One endpoint; its name and category are those of the gateway's documentation.
 
     Attributes:
-        name: The name in the gateway's documentation.
-        category: The category in the gateway's documentation.
-        method: The HTTP method.
         path: The path with parameter names in braces.
-        handler: The coroutine function that handles a request.
         validator: The type of the request body.
         option: The option of the emulator that enables the route; None if it is always enabled.
     """
