@@ -1,8 +1,9 @@
 """Error responses of the provider, and checks of single arguments that raise them."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 MAX_PROMPT_TOKENS = 100_000
 PROMPT_TOO_LONG = "This model's maximum prompt length is {} but the request contains {} tokens."
 
@@ -35,6 +36,13 @@ def invalid_argument(problem: str) -> ProviderError:
 def not_found(error: str) -> ProviderError:
     """Return the 404 for something that does not exist."""
     return coded_error(404, "not-found", error)
+
+
+def require_found(value: T | None, error: str) -> T:
+    """Return a value, or raise the 404 with this text if there is none."""
+    if value is None:
+        raise not_found(error)
+    return value
 
 
 def check_range(name: str, value: float, low: float, high: float, *, from_low: bool = True) -> None:

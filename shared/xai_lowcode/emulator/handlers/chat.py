@@ -2,7 +2,7 @@
 
 from xai_lowcode.emulator.fake_model.decide import complete
 from xai_lowcode.emulator.handler_types import BinaryResult, HandlerRequest, HandlerResult
-from xai_lowcode.emulator.provider_errors import not_found
+from xai_lowcode.emulator.provider_errors import require_found
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
 from xai_lowcode.emulator.serializers import chat_completions as serializer
 from xai_lowcode.emulator.state import DeferredCompletion, DeferredPending
@@ -37,9 +37,8 @@ async def create(request: HandlerRequest) -> HandlerResult:
 async def retrieve_deferred(request: HandlerRequest) -> HandlerResult | BinaryResult:
     """Return a deferred completion once, or the pending result for the first polls."""
     name = request.path["request_id"]
-    deferred = request.emulator.store.deferred.get(name)
-    if deferred is None:
-        raise not_found(f"Deferred completion not found: {name}")
+    found = request.emulator.store.deferred.get(name)
+    deferred = require_found(found, f"Deferred completion not found: {name}")
     if deferred.polls < request.emulator.deferred_polls:
         deferred.polls += 1
         return PENDING[request.emulator.deferred_pending]

@@ -11,7 +11,7 @@ from xai_lowcode.emulator.provider_errors import (
     check_choice,
     coded_error,
     invalid_argument,
-    not_found,
+    require_found,
 )
 from xai_lowcode.emulator.state import StoredFile, make_uuid
 from xai_lowcode.emulator.validation import STRING, ArrayOf, Struct
@@ -125,9 +125,8 @@ async def create_batch(request: HandlerRequest) -> HandlerResult:
 async def complete_batch(request: HandlerRequest) -> HandlerResult:
     """Complete a batch upload."""
     name = request.path["batch_job_id"]
-    batch = request.emulator.store.batches.get(name)
-    if batch is None:
-        raise not_found(f"Batch job not found: {name}")
+    found = request.emulator.store.batches.get(name)
+    batch = require_found(found, f"Batch job not found: {name}")
     batch["status"] = "completed"
     return HandlerResult(batch)
 
@@ -140,10 +139,7 @@ def _check_content_type(content_type: str) -> None:
 
 def _get_file(request: HandlerRequest, file_id: str | None = None) -> StoredFile:
     file_id = request.path["file_id"] if file_id is None else file_id
-    file = request.emulator.store.files.get(file_id)
-    if file is None:
-        raise not_found(f"File not found: {file_id}")
-    return file
+    return require_found(request.emulator.store.files.get(file_id), f"File not found: {file_id}")
 
 
 def _files_after(files: list[StoredFile], token: str) -> list[StoredFile]:

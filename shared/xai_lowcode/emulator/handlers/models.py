@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
 from xai_lowcode.emulator.json_values import Json
-from xai_lowcode.emulator.provider_errors import not_found
+from xai_lowcode.emulator.provider_errors import require_found
 
 GetModel = Callable[[str, Collection[str]], Json | None]
 Handler = Callable[[HandlerRequest], Awaitable[HandlerResult]]
@@ -26,9 +26,7 @@ def _retriever(get: GetModel) -> Handler:
     async def handle(request: HandlerRequest) -> HandlerResult:
         name = request.path["model_id"]
         model = get(name, request.emulator.models)
-        if model is None:
-            raise not_found(f"Model not found: {name}")
-        return HandlerResult(model)
+        return HandlerResult(require_found(model, f"Model not found: {name}"))
 
     return handle
 

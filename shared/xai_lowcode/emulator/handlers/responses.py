@@ -7,7 +7,7 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import parse_conversation
 from xai_lowcode.emulator.fake_model.server_tools import run_server_tools
 from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
 from xai_lowcode.emulator.json_values import Json
-from xai_lowcode.emulator.provider_errors import not_found
+from xai_lowcode.emulator.provider_errors import require_found
 from xai_lowcode.emulator.rules.chat import check_model, check_request
 from xai_lowcode.emulator.rules.responses import check_responses_request
 from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
@@ -61,7 +61,5 @@ def _previous_items(request: HandlerRequest) -> tuple[Json, ...]:
 
 
 def _get_response(request: HandlerRequest, name: str) -> StoredResponse:
-    response = request.emulator.store.responses.get(name)
-    if response is None:
-        raise not_found(f"Response with id={name} not found.")
-    return response
+    found = request.emulator.store.responses.get(name)
+    return require_found(found, f"Response with id={name} not found.")

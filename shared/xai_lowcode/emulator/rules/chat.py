@@ -1,7 +1,7 @@
 """Chat requests that have the right type, but that xAI refuses."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from xai_lowcode.emulator import models
@@ -55,8 +55,14 @@ def check_request(body: Json) -> None:
     Raises:
         ProviderError: The request is refused.
     """
-    for rule in RULES:
-        rule(body)
+    _check_live_search(body)
+    _check_ranges(body)
+    _check_model_support(body)
+    _check_contents(body)
+    _check_tool_results(body)
+    _check_tools(body)
+    _check_tool_choice(body)
+    _check_response_format(body)
 
 
 def check_model(body: Json, extra: Collection[str]) -> None:
@@ -213,15 +219,3 @@ def _check_response_format(body: Json) -> None:
         if not schema["name"]:
             raise invalid_argument("response_format.json_schema needs a name")
         check_schema(schema["name"], schema["schema"])
-
-
-RULES: tuple[Callable[[Json], None], ...] = (
-    _check_live_search,
-    _check_ranges,
-    _check_model_support,
-    _check_contents,
-    _check_tool_results,
-    _check_tools,
-    _check_tool_choice,
-    _check_response_format,
-)

@@ -1,6 +1,5 @@
 """Responses requests that xAI refuses, beyond the rules for chat requests."""
 
-from collections.abc import Callable
 from typing import Any
 
 from xai_lowcode.emulator import models
@@ -33,8 +32,10 @@ def check_responses_request(body: Json) -> None:
     Raises:
         ProviderError: The request is refused.
     """
-    for rule in RULES:
-        rule(body)
+    _check_model(body)
+    _check_input(body)
+    _check_limits(body)
+    _check_tools(body)
 
 
 def _check_model(body: Json) -> None:
@@ -88,11 +89,3 @@ def _check_lists(tool: Json, names: tuple[str, ...], limit: int) -> None:
         raise invalid_argument(f"{' and '.join(names)} cannot be used together")
     if any(len(values) > limit for values in lists):
         raise invalid_argument(f"a maximum of {limit} entries in {' or '.join(names)}")
-
-
-RULES: tuple[Callable[[Json], None], ...] = (
-    _check_model,
-    _check_input,
-    _check_limits,
-    _check_tools,
-)
